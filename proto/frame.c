@@ -1,0 +1,109 @@
+/* A frame's life: a header of fixed size names the type, the request and the length of the body that follows.
+ * A header that is not ours cannot be skipped, since its length cannot be trusted: the connection ends with it. */
+#include "proto/frame.h"
+
+static void put_u32(uint8_t *bytes, uint32_t value)
+{
+    for (int i = 0; i < 4; i++) {
+        bytes[i] = (uint8_t)(value >> (8 * i));
+    }
+}
+
+static void put_u64(uint8_t *bytes, uint64_t value)
+{
+    for (int i = 0; i < 8; i++) {
+        bytes[i] = (uint8_t)(value >> (8 * i));
+    }
+}
+
+static uint32_t get_u32(const uint8_t *bytes)
+{
+    uint32_t value = 0;
+    for (int i = 0; i < 4; i++) {
+        value |= (uint32_t)bytes[i] << (8 * i);
+    }
+    return value;
+}
+
+static uint64_t get_u64(const uint8_t *bytes)
+{
+    return get_u32(bytes) | (uint64_t)get_u32(bytes + 4) << 32;
+}
+
+enum status frame_request_decode(const uint8_t *bytes, struct frame_request *ret_request)
+{
+    if (bytes[0] != FRAME_MAGIC || (bytes[1] & FRAME_REPLY_BIT) || bytes[2] != 0 || bytes[3] != 0) {
+        return STATUS_INVALID;
+    }
+    ret_request->type = bytes[1];
+    ret_request->body_bytes = get_u32(bytes + 4);
+    ret_request->id = get_u64(bytes + 8);
+    return STATUS_OK;
+}
+
+enum status frame_reply_decode(const uint8_t *bytes, struct frame_reply *ret_reply)
+{
+    const uint8_t known_flags = FRAME_CONTINUED | FRAME_MORE;
+    if (bytes[0] != FRAME_MAGIC || !(bytes[1] & FRAME_REPLY_BIT) || (bytes[2] & ~known_flags)) {
+        return STATUS_INVALID;
+    }
+    ret_reply->type = bytes[1] & (uint8_t)~FRAME_REPLY_BIT;
+    ret_reply->flags = bytes[2];
+    ret_reply->status = bytes[3];
+    ret_reply->body_bytes = get_u32(bytes + 4);
+    ret_reply->id = get_u64(bytes + 8);
+    ret_reply->written_through = get_u64(bytes + 16);
+    ret_reply->durable_through = get_u64(bytes + 24);
+    return STATUS_OK;
+}
+
+void frame_request_encode(const struct frame_request *request, uint8_t *ret_bytes)
+{
+    ret_bytes[0] = FRAME_MAGIC;
+    ret_bytes[1] = request->type;
+    ret_bytes[2] = 0;
+    ret_bytes[3] = 0;
+    put_u32(ret_bytes + 4, request->body_bytes);
+    put_u64(ret_bytes + 8, request->id);
+}
+
+void frame_reply_encode(const struct frame_reply *reply, uint8_t *ret_bytes)
+{
+    ret_bytes[0] = FRAME_MAGIC;
+    ret_bytes[1] = reply->type | FRAME_REPLY_BIT;
+    ret_bytes[2] = reply->flags;
+    ret_bytes[3] = reply->status;
+    put_u32(ret_bytes + 4, reply->body_bytes);
+    put_u64(ret_bytes + 8, reply->id);
+    put_u64(ret_bytes + 16, reply->written_through);
+    put_u64(ret_bytes + 24, reply->durable_through);
+}
+
+const char *frame_type_text(uint8_t type)
+{
+    static const char *const texts[] = {
+        [FRAME_HELLO] = "hello",
+        [FRAME_PING] = "ping",
+        [FRAME_STATUS] = "status",
+        [FRAME_CHAINS] = "chains",
+        [FRAME_CREATE_CHAIN] = "create chain",
+        [FRAME_HEIGHT] = "height",
+        [FRAME_READ_BLOCK] = "read block",
+        [FRAME_READ_BLOCKS] = "read blocks",
+        [FRAME_READ_STATE] = "read state",
+        [FRAME_GET_METADATA] = "get metadata",
+        [FRAME_GET_METADATA_MANY] = "get metadata many",
+        [FRAME_LIST_METADATA] = "list metadata",
+        [FRAME_CREDIT] = "credit",
+        [FRAME_CANCEL] = "cancel",
+        [FRAME_WRITE_METADATA] = "write metadata",
+        [FRAME_COMMIT] = "commit",
+        [FRAME_PRUNE] = "prune",
+        [FRAME_ROLLBACK] = "rollback",
+        [FRAME_BARRIER] = "barrier",
+    };
+    if (type >= sizeof texts / sizeof texts[0] || texts[type] == NULL) {
+        return "unknown";
+    }
+    return texts[type];
+}

@@ -1,0 +1,35 @@
+/* The bounds of the protocol that no setting changes. What is settable lives in the daemon's option table. */
+#ifndef PROTO_LIMITS_H
+#define PROTO_LIMITS_H
+
+#include <assert.h>
+
+enum {
+    PROTOCOL_VERSION_MIN = 1,
+    PROTOCOL_VERSION_MAX = 1,
+
+    CHAIN_NAME_BYTES_MAX = 64,
+    CLIENT_NAME_BYTES_MAX = 64,
+    HASH_BYTES_MAX = 64,
+    METADATA_NAME_BYTES_MAX = 1024,
+    STORE_ID_BYTES = 16,
+
+    FRAME_BYTES_DEFAULT = 64 << 20,
+    FRAME_BYTES_LOWEST = 64 << 10,
+    FRAME_BYTES_HIGHEST = 256 << 20,
+    FRAME_BYTES_UNRESERVED = 64 << 10, /* a body up to this needs no room set aside */
+
+    QUEUED_VALUE_BYTES_MAX = 16 << 20,
+
+    READ_ITEMS_MAX = 16384, /* heights or names in one request */
+
+    WINDOW_BYTES_DEFAULT = 1 << 20,
+    WINDOW_BYTES_MAX = 4 << 20,
+    REPLIES_BYTES_PER_CLIENT = 8 << 20,
+};
+
+static_assert(WINDOW_BYTES_MAX < REPLIES_BYTES_PER_CLIENT, "a stream stops before its connection does");
+static_assert(FRAME_BYTES_UNRESERVED <= FRAME_BYTES_LOWEST, "small frames fit every bound");
+static_assert(PROTOCOL_VERSION_MIN <= PROTOCOL_VERSION_MAX, "some version is spoken");
+
+#endif

@@ -1,0 +1,20 @@
+/* Memory for our own small objects: there is none left means the process cannot go on, and the supervisor restarts it.
+ * What a peer may size is bounded elsewhere before it comes here. */
+#ifndef DAEMON_MEMORY_H
+#define DAEMON_MEMORY_H
+
+#include <stddef.h>
+
+/* Zeroed; never NULL. Free with free(). */
+void *memory_new(size_t bytes);
+
+/* Not zeroed; never NULL, also for 0 bytes. */
+void *memory_raw(size_t bytes);
+
+/* Never NULL. */
+void *memory_resize(void *block, size_t bytes);
+
+/* A copy of the bytes; never NULL. */
+void *memory_copy(const void *source, size_t bytes);
+
+#endif

@@ -1,0 +1,390 @@
+/* An entry's life: made by the first operation on its name in the open segment; folded into by later ones; read by the
+ * writer once its segment is closed; freed when its segment is finished. The index always holds the newest entry of a
+ * name; `older` leads to the same name in earlier segments. */
+#include "daemon/pending.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "daemon/memory.h"
+#include "daemon/name_hash.h"
+
+struct pending_entry {
+    /* fixed once the segment is closed: the writer reads them */
+    struct pending_entry *next; /* in the segment */
+    struct metadata_change change;
+    uint32_t chain;
+    /* loop only */
+    struct pending_segment *segment;
+    struct pending_entry *older;
+    struct pending_entry *newer;
+    uint8_t *value; /* what change.value borrows; NULL for none */
+    size_t value_capacity;
+    UT_hash_handle hh;
+    /* fixed */
+    size_t key_bytes;
+    uint8_t key[]; /* chain and name, as in the store */
+};
+
+struct pending {
+    /* fixed after start */
+    uint64_t operations_max;
+    uint64_t bytes_max;
+    /* loop only */
+    struct pending_entry *index;
+    struct pending_segment *oldest; /* of all that are not finished, by `younger` */
+    struct pending_segment *youngest;
+    struct pending_segment *closed; /* the first that is closed and not taken */
+    struct pending_segment *open;   /* always the youngest */
+    uint64_t operations;
+    uint64_t bytes;
+};
+
+struct pending *pending_new(uint64_t operations_max, uint64_t bytes_max)
+{
+    struct pending *pending = memory_new(sizeof *pending);
+    pending->operations_max = operations_max;
+    pending->bytes_max = bytes_max;
+    return pending;
+}
+
+void pending_free(struct pending *pending)
+{
+    if (pending == NULL) {
+        return;
+    }
+    while (pending->oldest != NULL) {
+        pending_finish(pending, pending->oldest);
+    }
+    free(pending);
+}
+
+static struct pending_entry *find(const struct pending *pending, const struct key *key)
+{
+    struct pending_entry *entry;
+    HASH_FIND(hh, pending->index, key->data, key->bytes, entry);
+    return entry;
+}
+
+static uint64_t bytes_of(const struct metadata_operation *operation)
+{
+    uint64_t value_bytes = operation->kind == METADATA_SET ? operation->value.bytes : 0;
+    return operation->name.bytes + value_bytes;
+}
+
+static uint64_t bytes_of_all(const struct metadata_operation *operations, size_t count)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += bytes_of(&operations[i]);
+    }
+    return bytes;
+}
+
+bool pending_could_hold(const struct pending *pending, const struct metadata_operation *operations,
+                        size_t count)
+{
+    return count <= pending->operations_max && bytes_of_all(operations, count) <= pending->bytes_max;
+}
+
+/* Whether a request may join the open segment. A name that is there already takes no new place. */
+static bool fits_open(const struct pending *pending, uint32_t chain,
+                      const struct metadata_operation *operations, size_t count, uint64_t *ret_new_entries)
+{
+    *ret_new_entries = count;
+    if (pending->open == NULL) {
+        return false;
+    }
+    uint64_t fresh = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct key key = key_of_name(chain, KEY_METADATA, operations[i].name);
+        struct pending_entry *entry = find(pending, &key);
+        fresh += entry == NULL || entry->segment != pending->open;
+    }
+    uint64_t bytes = pending->open->bytes + bytes_of_all(operations, count);
+    if (pending->open->count + fresh > PENDING_SEGMENT_OPERATIONS_MAX || bytes > PENDING_SEGMENT_BYTES_MAX) {
+        return false;
+    }
+    *ret_new_entries = fresh;
+    return true;
+}
+
+bool pending_has_room(const struct pending *pending, uint32_t chain,
+                      const struct metadata_operation *operations, size_t count)
+{
+    uint64_t fresh;
+    (void)fits_open(pending, chain, operations, count, &fresh);
+    return pending->operations + fresh <= pending->operations_max &&
+           pending->bytes + bytes_of_all(operations, count) <= pending->bytes_max;
+}
+
+static void open_segment(struct pending *pending, uint64_t sequence, uint64_t now_us)
+{
+    struct pending_segment *segment = memory_new(sizeof *segment);
+    segment->first_sequence = sequence;
+    segment->opened_us = now_us;
+    if (pending->youngest == NULL) {
+        pending->oldest = segment;
+    } else {
+        pending->youngest->younger = segment;
+    }
+    pending->youngest = segment;
+    pending->open = segment;
+}
+
+static struct pending_entry *new_entry(struct pending *pending, uint32_t chain, const struct key *key,
+                                       struct pending_entry *older)
+{
+    struct pending_segment *segment = pending->open;
+    struct pending_entry *entry = memory_new(sizeof *entry + key->bytes);
+    entry->chain = chain;
+    entry->segment = segment;
+    entry->key_bytes = key->bytes;
+    memcpy(entry->key, key->data, key->bytes);
+    if (older != NULL) {
+        entry->older = older;
+        older->newer = entry;
+        HASH_DELETE(hh, pending->index, older);
+    }
+    HASH_ADD(hh, pending->index, key[0], entry->key_bytes, entry);
+    if (segment->last == NULL) {
+        segment->first = entry;
+    } else {
+        segment->last->next = entry;
+    }
+    segment->last = entry;
+    segment->count++;
+    pending->operations++;
+    return entry;
+}
+
+static void set_value(struct pending_entry *entry, struct slice value)
+{
+    if (value.bytes > entry->value_capacity || value.bytes < entry->value_capacity / 4) {
+        free(entry->value);
+        entry->value = memory_raw(value.bytes);
+        entry->value_capacity = value.bytes;
+    }
+    if (value.bytes > 0) {
+        memcpy(entry->value, value.data, value.bytes);
+    }
+    entry->change.value = slice_of(entry->value, value.bytes);
+}
+
+static void fold(struct pending_entry *entry, const struct metadata_operation *operation)
+{
+    struct metadata_change *change = &entry->change;
+    switch (operation->kind) {
+    case METADATA_SET:
+        set_value(entry, operation->value);
+        change->kind = METADATA_SET;
+        change->of_height = operation->of_height;
+        change->raise = 0;
+        return;
+    case METADATA_DELETE:
+        set_value(entry, slice_of(NULL, 0));
+        change->kind = METADATA_DELETE;
+        change->of_height = 0;
+        change->raise = 0;
+        return;
+    case METADATA_RAISE:
+        if (operation->raise > change->raise) {
+            change->raise = operation->raise;
+        }
+        return;
+    case METADATA_NONE:
+        break;
+    }
+    assert(false);
+}
+
+static uint64_t entry_bytes(const struct pending_entry *entry)
+{
+    return entry->key_bytes - key_of_kind(0, KEY_METADATA).bytes + entry->change.value.bytes;
+}
+
+static void add_one(struct pending *pending, uint32_t chain, const struct metadata_operation *operation)
+{
+    struct key key = key_of_name(chain, KEY_METADATA, operation->name);
+    struct pending_entry *entry = find(pending, &key);
+    uint64_t bytes_before = 0;
+    if (entry == NULL || entry->segment != pending->open) {
+        entry = new_entry(pending, chain, &key, entry);
+    } else {
+        bytes_before = entry_bytes(entry);
+    }
+    fold(entry, operation);
+    uint64_t bytes_after = entry_bytes(entry);
+    entry->segment->bytes = entry->segment->bytes - bytes_before + bytes_after;
+    pending->bytes = pending->bytes - bytes_before + bytes_after;
+}
+
+void pending_add(struct pending *pending, uint32_t chain, const struct metadata_operation *operations,
+                 size_t count, uint64_t sequence, uint64_t now_us)
+{
+    assert(count > 0);
+    assert(pending->youngest == NULL || sequence > pending->youngest->last_sequence);
+    uint64_t fresh;
+    if (!fits_open(pending, chain, operations, count, &fresh)) {
+        pending_close_segment(pending);
+        open_segment(pending, sequence, now_us);
+    }
+    for (size_t i = 0; i < count; i++) {
+        add_one(pending, chain, &operations[i]);
+    }
+    pending->open->last_sequence = sequence;
+    pending->open->operations += count;
+}
+
+void pending_close_segment(struct pending *pending)
+{
+    if (pending->open == NULL) {
+        return;
+    }
+    if (pending->closed == NULL) {
+        pending->closed = pending->open;
+    }
+    pending->open = NULL;
+}
+
+struct pending_segment *pending_take_closed(struct pending *pending)
+{
+    struct pending_segment *first = pending->closed;
+    for (struct pending_segment *segment = first; segment != NULL && segment != pending->open;
+         segment = segment->younger) {
+        segment->next = segment->younger == pending->open ? NULL : segment->younger;
+    }
+    pending->closed = NULL;
+    return first;
+}
+
+static void free_entry(struct pending *pending, struct pending_entry *entry)
+{
+    assert(entry->older == NULL);
+    pending->operations--;
+    pending->bytes -= entry_bytes(entry);
+    if (entry->newer != NULL) {
+        entry->newer->older = NULL;
+    } else {
+        HASH_DELETE(hh, pending->index, entry);
+    }
+    free(entry->value);
+    free(entry);
+}
+
+void pending_finish(struct pending *pending, struct pending_segment *segment)
+{
+    assert(segment == pending->oldest);
+    for (struct pending_entry *entry = segment->first; entry != NULL;) {
+        struct pending_entry *next = entry->next;
+        free_entry(pending, entry);
+        entry = next;
+    }
+    pending->oldest = segment->younger;
+    if (pending->oldest == NULL) {
+        pending->youngest = NULL;
+    }
+    if (segment == pending->open) {
+        pending->open = NULL;
+    }
+    if (segment == pending->closed) {
+        pending->closed = segment->younger == pending->open ? NULL : segment->younger;
+    }
+    free(segment);
+}
+
+uint64_t pending_operations(const struct pending *pending)
+{
+    return pending->operations;
+}
+
+uint64_t pending_bytes(const struct pending *pending)
+{
+    return pending->bytes;
+}
+
+uint64_t pending_oldest_sequence(const struct pending *pending)
+{
+    return pending->oldest == NULL ? 0 : pending->oldest->first_sequence;
+}
+
+static const struct pending_segment *oldest_untaken(const struct pending *pending)
+{
+    return pending->closed != NULL ? pending->closed : pending->open;
+}
+
+uint64_t pending_oldest_us(const struct pending *pending)
+{
+    const struct pending_segment *segment = oldest_untaken(pending);
+    return segment == NULL ? UINT64_MAX : segment->opened_us;
+}
+
+uint64_t pending_oldest_untaken(const struct pending *pending)
+{
+    const struct pending_segment *segment = oldest_untaken(pending);
+    return segment == NULL ? UINT64_MAX : segment->first_sequence;
+}
+
+bool pending_holds(const struct pending *pending, uint32_t chain, struct slice name)
+{
+    struct key key = key_of_name(chain, KEY_METADATA, name);
+    return find(pending, &key) != NULL;
+}
+
+/* From the newest entry down to the first that says what the value is. */
+static struct metadata_change change_of(const struct pending_entry *newest)
+{
+    struct metadata_change change = {0};
+    for (const struct pending_entry *entry = newest; entry != NULL; entry = entry->older) {
+        if (entry->change.raise > change.raise) {
+            change.raise = entry->change.raise;
+        }
+        if (entry->change.kind != METADATA_NONE) {
+            uint64_t raise = change.raise;
+            change = entry->change;
+            change.raise = raise;
+            break;
+        }
+    }
+    return change;
+}
+
+struct metadata_change pending_change(const struct pending *pending, uint32_t chain, struct slice name)
+{
+    struct key key = key_of_name(chain, KEY_METADATA, name);
+    return change_of(find(pending, &key));
+}
+
+void pending_each(const struct pending *pending, uint32_t chain, struct slice prefix, pending_each_fn each,
+                  void *context)
+{
+    for (struct pending_entry *entry = pending->index; entry != NULL; entry = entry->hh.next) {
+        struct slice name = pending_entry_name(entry);
+        if (entry->chain == chain && slice_has_prefix(name, prefix)) {
+            each(context, name, change_of(entry));
+        }
+    }
+}
+
+const struct pending_entry *pending_entry_next(const struct pending_entry *entry)
+{
+    return entry->next;
+}
+
+uint32_t pending_entry_chain(const struct pending_entry *entry)
+{
+    return entry->chain;
+}
+
+struct slice pending_entry_name(const struct pending_entry *entry)
+{
+    struct slice name;
+    bool read = key_read_name(slice_of(entry->key, entry->key_bytes), &name);
+    assert(read);
+    return name;
+}
+
+struct metadata_change pending_entry_change(const struct pending_entry *entry)
+{
+    return entry->change;
+}

@@ -1,0 +1,39 @@
+/* Threads and the one mutex: which thread am I, and who holds the lock. */
+#ifndef DAEMON_THREAD_H
+#define DAEMON_THREAD_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum thread_role {
+    THREAD_OTHER, /* start-up, tests, and the pool of readers */
+    THREAD_LOOP,
+    THREAD_WRITER,
+};
+
+/* What the calling thread is, for asserts. */
+void thread_set_role(enum thread_role role);
+bool thread_is(enum thread_role role);
+
+/* Microseconds of the monotonic clock. Any thread. */
+uint64_t thread_now_us(void);
+
+/* A mutex with one condition that knows its holder. */
+struct mutex {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool held; /* under lock */
+};
+
+void mutex_init(struct mutex *mutex);
+void mutex_close(struct mutex *mutex);
+void mutex_lock(struct mutex *mutex);
+void mutex_unlock(struct mutex *mutex);
+void mutex_assert_held(const struct mutex *mutex);
+
+/* With the lock held: wakes whoever waits, or waits, until thread_now_us() is until_us at the latest (0: for ever). */
+void mutex_signal(struct mutex *mutex);
+void mutex_wait(struct mutex *mutex, uint64_t until_us);
+
+#endif

@@ -1,0 +1,359 @@
+/* The store on RocksDB: one column family, its log on, one writer.
+ *
+ * - A write is in the log before it can be read. With `sync` the log is on the device before it can be read.
+ * - A failed write or sync leaves the process in doubt: RocksDB's own recovery from it is not used. The caller stops
+ *   writing, ends, and the next open decides.
+ * - RocksDB's errors are text. They end here, as a status and a text that names the operation. */
+#include "daemon/store.h"
+
+#include <assert.h>
+#include <rocksdb/c.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/memory.h"
+
+#ifndef ENGINE_BUILD
+#define ENGINE_BUILD "distribution"
+#endif
+#ifndef ENGINE_VERSION
+#define ENGINE_VERSION "unknown version"
+#endif
+
+enum {
+    BLOB_BYTES_MIN = 4 << 10, /* values from here on stay out of compactions */
+    WRITE_BUFFER_BYTES = 64 << 20,
+    INFO_LOG_BYTES_MAX = 4 << 20,
+    INFO_LOG_COUNT_MAX = 2,
+    OPEN_FILES_MAX = 512,
+};
+
+struct store {
+    rocksdb_t *db;
+    rocksdb_options_t *options;
+    rocksdb_cache_t *cache;
+    rocksdb_writeoptions_t *write;
+    rocksdb_writeoptions_t *write_sync;
+    rocksdb_writebatch_t *nothing; /* writes no key; with sync, a barrier */
+};
+
+struct store_iterator {
+    rocksdb_iterator_t *iterator;
+    rocksdb_readoptions_t *read;
+    size_t to_bytes;
+    uint8_t to[];
+};
+
+const char *store_engine_text(void)
+{
+    return "RocksDB " ENGINE_VERSION ", " ENGINE_BUILD " build";
+}
+
+/* Takes RocksDB's text. */
+static enum status fail(const char *doing, char *text, struct failure *failure)
+{
+    failure_set(failure, STATUS_IO_ERROR, "%s: %s", doing, text);
+    rocksdb_free(text);
+    return STATUS_IO_ERROR;
+}
+
+static void set_table_options(rocksdb_options_t *options, rocksdb_cache_t *cache)
+{
+    rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
+    rocksdb_filterpolicy_t *filter = rocksdb_filterpolicy_create_ribbon_hybrid(10, 2);
+    rocksdb_block_based_options_set_block_cache(table, cache);
+    rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
+    rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1);
+    rocksdb_block_based_options_set_filter_policy(table, filter); /* takes the filter */
+    rocksdb_block_based_options_set_format_version(table, 5);
+    rocksdb_options_set_block_based_table_factory(options, table);
+    rocksdb_block_based_options_destroy(table);
+}
+
+/* What has no setter in the C interface goes through RocksDB's own option text. */
+static rocksdb_options_t *options_from_text(struct failure *failure)
+{
+    static const char text[] = "track_and_verify_wals_in_manifest=true;"
+                               "max_bgerror_resume_count=0;"
+                               "verify_sst_unique_id_in_manifest=true;"
+                               "force_consistency_checks=true";
+    rocksdb_options_t *base = rocksdb_options_create();
+    rocksdb_options_t *options = rocksdb_options_create();
+    char *error = NULL;
+    rocksdb_get_options_from_string(base, text, options, &error);
+    rocksdb_options_destroy(base);
+    if (error != NULL) {
+        (void)fail("setting the engine's options", error, failure);
+        rocksdb_options_destroy(options);
+        return NULL;
+    }
+    return options;
+}
+
+static void set_options(rocksdb_options_t *options, bool create, rocksdb_cache_t *cache)
+{
+    rocksdb_options_set_create_if_missing(options, create);
+    rocksdb_options_set_paranoid_checks(options, 1);
+    rocksdb_options_set_wal_recovery_mode(options,
+                                          2); /* up to the first damaged record: a torn tail is legal */
+    rocksdb_options_set_write_buffer_size(options, WRITE_BUFFER_BYTES);
+    rocksdb_options_set_max_open_files(options, OPEN_FILES_MAX);
+    rocksdb_options_set_max_background_jobs(options, 2);
+    rocksdb_options_set_bytes_per_sync(options, 1 << 20);
+    rocksdb_options_set_info_log_level(options, 2); /* warnings */
+    rocksdb_options_set_max_log_file_size(options, INFO_LOG_BYTES_MAX);
+    rocksdb_options_set_keep_log_file_num(options, INFO_LOG_COUNT_MAX);
+    rocksdb_options_set_compression(options, rocksdb_lz4_compression);
+    rocksdb_options_set_enable_blob_files(options, 1);
+    rocksdb_options_set_min_blob_size(options, BLOB_BYTES_MIN);
+    rocksdb_options_set_enable_blob_gc(options, 1);
+    rocksdb_options_set_blob_cache(options, cache);
+    set_table_options(options, cache);
+}
+
+static struct store *store_new(struct failure *failure)
+{
+    rocksdb_options_t *options = options_from_text(failure);
+    if (options == NULL) {
+        return NULL;
+    }
+    struct store *store = memory_new(sizeof *store);
+    store->options = options;
+    store->write = rocksdb_writeoptions_create();
+    store->write_sync = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_set_sync(store->write_sync, 1);
+    store->nothing = rocksdb_writebatch_create();
+    rocksdb_writebatch_put_log_data(store->nothing, "sync", 4);
+    return store;
+}
+
+enum status store_open(const char *path, bool create, uint64_t cache_bytes, struct store **ret_store,
+                       struct failure *failure)
+{
+    struct store *store = store_new(failure);
+    if (store == NULL) {
+        return failure->status;
+    }
+    store->cache = rocksdb_cache_create_lru(cache_bytes);
+    set_options(store->options, create, store->cache);
+    char *error = NULL;
+    store->db = rocksdb_open(store->options, path, &error);
+    if (error != NULL) {
+        (void)fail("opening the store", error, failure);
+        store_close(store);
+        return STATUS_IO_ERROR;
+    }
+    *ret_store = store;
+    return STATUS_OK;
+}
+
+void store_close(struct store *store)
+{
+    if (store == NULL) {
+        return;
+    }
+    if (store->db != NULL) {
+        rocksdb_close(store->db);
+    }
+    rocksdb_writebatch_destroy(store->nothing);
+    rocksdb_writeoptions_destroy(store->write);
+    rocksdb_writeoptions_destroy(store->write_sync);
+    rocksdb_options_destroy(store->options);
+    rocksdb_cache_destroy(store->cache);
+    free(store);
+}
+
+/* ---- reading ---- */
+
+enum status store_get(struct store *store, const struct store_snapshot *snapshot, enum store_reach reach,
+                      struct slice key, struct store_value *ret_value, struct failure *failure)
+{
+    rocksdb_readoptions_t *read = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_read_tier(read, reach == STORE_MEMORY ? 1 : 0);
+    rocksdb_readoptions_set_snapshot(read, (const rocksdb_snapshot_t *)snapshot);
+    char *error = NULL;
+    rocksdb_pinnableslice_t *pinned =
+        rocksdb_get_pinned(store->db, read, (const char *)key.data, key.bytes, &error);
+    rocksdb_readoptions_destroy(read);
+    if (error != NULL) {
+        if (reach == STORE_MEMORY && strncmp(error, "Result incomplete", 17) == 0) {
+            rocksdb_free(error);
+            return STATUS_BUSY;
+        }
+        return fail("reading a key", error, failure);
+    }
+    if (pinned == NULL) {
+        return STATUS_NOT_FOUND;
+    }
+    size_t bytes = 0;
+    const char *data = rocksdb_pinnableslice_value(pinned, &bytes);
+    *ret_value = (struct store_value){slice_of(data, bytes), pinned};
+    return STATUS_OK;
+}
+
+void store_value_release(struct store_value *value)
+{
+    if (value->pinned != NULL) {
+        rocksdb_pinnableslice_destroy(value->pinned);
+    }
+    *value = (struct store_value){0};
+}
+
+struct store_iterator *store_iterator_new(struct store *store, const struct store_snapshot *snapshot,
+                                          struct slice from, struct slice to)
+{
+    struct store_iterator *iterator = memory_new(sizeof *iterator + to.bytes);
+    memcpy(iterator->to, to.data, to.bytes);
+    iterator->to_bytes = to.bytes;
+    iterator->read = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_snapshot(iterator->read, (const rocksdb_snapshot_t *)snapshot);
+    rocksdb_readoptions_set_iterate_upper_bound(iterator->read, (const char *)iterator->to,
+                                                iterator->to_bytes);
+    iterator->iterator = rocksdb_create_iterator(store->db, iterator->read);
+    rocksdb_iter_seek(iterator->iterator, (const char *)from.data, from.bytes);
+    return iterator;
+}
+
+void store_iterator_free(struct store_iterator *iterator)
+{
+    if (iterator == NULL) {
+        return;
+    }
+    rocksdb_iter_destroy(iterator->iterator);
+    rocksdb_readoptions_destroy(iterator->read);
+    free(iterator);
+}
+
+bool store_iterator_valid(const struct store_iterator *iterator)
+{
+    return rocksdb_iter_valid(iterator->iterator);
+}
+
+void store_iterator_next(struct store_iterator *iterator)
+{
+    assert(store_iterator_valid(iterator));
+    rocksdb_iter_next(iterator->iterator);
+}
+
+struct slice store_iterator_key(const struct store_iterator *iterator)
+{
+    size_t bytes = 0;
+    const char *data = rocksdb_iter_key(iterator->iterator, &bytes);
+    return slice_of(data, bytes);
+}
+
+struct slice store_iterator_value(const struct store_iterator *iterator)
+{
+    size_t bytes = 0;
+    const char *data = rocksdb_iter_value(iterator->iterator, &bytes);
+    return slice_of(data, bytes);
+}
+
+enum status store_iterator_status(const struct store_iterator *iterator, struct failure *failure)
+{
+    char *error = NULL;
+    rocksdb_iter_get_error(iterator->iterator, &error);
+    return error == NULL ? STATUS_OK : fail("reading a range of keys", error, failure);
+}
+
+enum status store_last_key(struct store *store, struct slice from, struct slice to, uint8_t *ret_key,
+                           size_t ret_key_bytes_max, size_t *ret_key_bytes, struct failure *failure)
+{
+    struct store_iterator *iterator = store_iterator_new(store, NULL, from, to);
+    rocksdb_iter_seek_to_last(iterator->iterator);
+    enum status status = STATUS_NOT_FOUND;
+    if (store_iterator_valid(iterator)) {
+        struct slice key = store_iterator_key(iterator);
+        if (slice_compare(key, from) >= 0) {
+            assert(key.bytes <= ret_key_bytes_max);
+            memcpy(ret_key, key.data, key.bytes);
+            *ret_key_bytes = key.bytes;
+            status = STATUS_OK;
+        }
+    } else if (store_iterator_status(iterator, failure) != STATUS_OK) {
+        status = STATUS_IO_ERROR;
+    }
+    store_iterator_free(iterator);
+    return status;
+}
+
+const struct store_snapshot *store_snapshot_take(struct store *store)
+{
+    return (const struct store_snapshot *)rocksdb_create_snapshot(store->db);
+}
+
+void store_snapshot_release(struct store *store, const struct store_snapshot *snapshot)
+{
+    rocksdb_release_snapshot(store->db, (const rocksdb_snapshot_t *)snapshot);
+}
+
+/* ---- writing ---- */
+
+/* A batch is RocksDB's own; the type of ours only names it. */
+static rocksdb_writebatch_t *batch_of(struct store_batch *batch)
+{
+    return (rocksdb_writebatch_t *)batch;
+}
+
+struct store_batch *store_batch_new(void)
+{
+    return (struct store_batch *)rocksdb_writebatch_create();
+}
+
+void store_batch_free(struct store_batch *batch)
+{
+    if (batch != NULL) {
+        rocksdb_writebatch_destroy(batch_of(batch));
+    }
+}
+
+void store_batch_clear(struct store_batch *batch)
+{
+    rocksdb_writebatch_clear(batch_of(batch));
+}
+
+bool store_batch_is_empty(struct store_batch *batch)
+{
+    return rocksdb_writebatch_count(batch_of(batch)) == 0;
+}
+
+void store_batch_put(struct store_batch *batch, struct slice key, struct slice value)
+{
+    rocksdb_writebatch_put(batch_of(batch), (const char *)key.data, key.bytes, (const char *)value.data,
+                           value.bytes);
+}
+
+void store_batch_delete(struct store_batch *batch, struct slice key)
+{
+    rocksdb_writebatch_delete(batch_of(batch), (const char *)key.data, key.bytes);
+}
+
+void store_batch_delete_range(struct store_batch *batch, struct slice from, struct slice to)
+{
+    rocksdb_writebatch_delete_range(batch_of(batch), (const char *)from.data, from.bytes,
+                                    (const char *)to.data, to.bytes);
+}
+
+enum status store_write(struct store *store, struct store_batch *batch, bool sync, struct failure *failure)
+{
+    char *error = NULL;
+    rocksdb_write(store->db, sync ? store->write_sync : store->write, batch_of(batch), &error);
+    return error == NULL ? STATUS_OK : fail("writing the log", error, failure);
+}
+
+enum status store_sync(struct store *store, struct failure *failure)
+{
+    char *error = NULL;
+    rocksdb_write(store->db, store->write_sync, store->nothing, &error);
+    return error == NULL ? STATUS_OK : fail("syncing the log", error, failure);
+}
+
+void store_reclaim(struct store *store, struct slice from, struct slice to)
+{
+    char *error = NULL;
+    rocksdb_suggest_compact_range(store->db, (const char *)from.data, from.bytes, (const char *)to.data,
+                                  to.bytes, &error);
+    if (error != NULL) {
+        rocksdb_free(error); /* a hint that was not taken: nothing is lost */
+    }
+}

@@ -1,0 +1,431 @@
+/* A round's life, on the writer thread:
+ *
+ * 1. what waits in the lanes is moved to the thread's own lists, under the mutex;
+ * 2. commits are judged and written one by one, the last with a sync for all; or one segment is written; or a slice of
+ *    clearing up is;
+ * 3. a snapshot is taken, and the round is handed back.
+ *
+ * Failures: a refused job changes nothing and the round goes on. A failed write or sync is latched. A group that cannot be
+ * judged because reading failed is latched too, since it can neither be skipped nor be written. */
+#include "daemon/writer.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "daemon/memory.h"
+#include "daemon/thread.h"
+
+enum {
+    STARVED_FLUSH_DELAYS = 20, /* a segment this many flush delays old gets its turn among commits */
+    STARVED_TURN_SHARE = 10,   /* such turns take at most one part in this many of the thread's time */
+};
+
+struct job_list {
+    struct job *first;
+    struct job **last;
+};
+
+struct segment_list {
+    struct pending_segment *first;
+    struct pending_segment **last;
+};
+
+struct round_list {
+    struct round *first;
+    struct round **last;
+};
+
+struct writer {
+    /* fixed after start */
+    struct writer_config config;
+    pthread_t thread;
+    struct mutex mutex;
+    /* under mutex */
+    struct job_list commit_lane;
+    struct job_list background_lane;
+    struct segment_list metadata_lane;
+    struct round_list rounds;
+    bool sync_wanted;
+    bool stopping;
+    /* writer thread only */
+    struct job_list commits;
+    struct job_list background;
+    struct segment_list segments;
+    struct store_batch *batch;
+    uint64_t unsynced_since_us; /* 0: all is synced */
+    uint64_t starved_turn_us;   /* no turn for a starved segment before this */
+    bool failed;
+    struct failure failure;
+};
+
+/* ---- lists ---- */
+
+static void job_append(struct job_list *list, struct job *job)
+{
+    job->next = NULL;
+    *list->last = job;
+    list->last = &job->next;
+}
+
+static struct job *job_take(struct job_list *list)
+{
+    struct job *job = list->first;
+    list->first = job->next;
+    if (list->first == NULL) {
+        list->last = &list->first;
+    }
+    job->next = NULL;
+    return job;
+}
+
+static void job_move_all(struct job_list *from, struct job_list *to)
+{
+    if (from->first != NULL) {
+        *to->last = from->first;
+        to->last = from->last;
+        from->first = NULL;
+        from->last = &from->first;
+    }
+}
+
+static void segment_append_all(struct segment_list *list, struct pending_segment *segments)
+{
+    *list->last = segments;
+    while (*list->last != NULL) {
+        list->last = &(*list->last)->next;
+    }
+}
+
+static struct pending_segment *segment_take(struct segment_list *list)
+{
+    struct pending_segment *segment = list->first;
+    list->first = segment->next;
+    if (list->first == NULL) {
+        list->last = &list->first;
+    }
+    segment->next = NULL;
+    return segment;
+}
+
+/* ---- writing, on the writer thread ---- */
+
+static void writer_thread_fail(struct writer *writer, const struct failure *failure)
+{
+    if (!writer->failed) {
+        writer->failed = true;
+        writer->failure = *failure;
+        writer->failure.status = STATUS_IO_ERROR;
+    }
+}
+
+static void writer_thread_wrote(struct writer *writer, bool synced)
+{
+    if (synced) {
+        writer->unsynced_since_us = 0;
+    } else if (writer->unsynced_since_us == 0) {
+        writer->unsynced_since_us = thread_now_us();
+    }
+}
+
+/* Writes the batch that was filled. False: latched. */
+static bool writer_thread_write(struct writer *writer, struct round *round, bool sync)
+{
+    struct failure failure;
+    if (store_batch_is_empty(writer->batch)) {
+        apply_written(writer->config.apply);
+        return true;
+    }
+    enum status status = store_write(writer->config.store, writer->batch, sync, &failure);
+    store_batch_clear(writer->batch);
+    if (status != STATUS_OK) {
+        apply_refused(writer->config.apply);
+        writer_thread_fail(writer, &failure);
+        return false;
+    }
+    apply_written(writer->config.apply);
+    writer_thread_wrote(writer, sync);
+    round->syncs += sync;
+    return true;
+}
+
+static void writer_thread_sync(struct writer *writer, struct round *round)
+{
+    struct failure failure;
+    if (writer->unsynced_since_us == 0 || writer->failed) {
+        return;
+    }
+    if (store_sync(writer->config.store, &failure) != STATUS_OK) {
+        writer_thread_fail(writer, &failure);
+        return;
+    }
+    writer->unsynced_since_us = 0;
+    round->syncs++;
+}
+
+/* The segments that a job took along are written with it. */
+static void writer_thread_carried(struct writer *writer, struct round *round, uint64_t through)
+{
+    struct segment_list done = {.last = &round->segments};
+    while (*done.last != NULL) {
+        done.last = &(*done.last)->next;
+    }
+    while (writer->segments.first != NULL && writer->segments.first->last_sequence <= through) {
+        struct pending_segment *segment = segment_take(&writer->segments);
+        *done.last = segment;
+        done.last = &segment->next;
+    }
+}
+
+static void writer_thread_job(struct writer *writer, struct round *round, struct job *job, bool sync)
+{
+    if (writer->failed) {
+        job->status = STATUS_IO_ERROR;
+        job->failure = writer->failure;
+        return;
+    }
+    job->status = apply_job(writer->config.apply, job, writer->segments.first, writer->batch);
+    bool dry_run = job->kind == JOB_ROLLBACK && job->rollback.dry_run;
+    if (job->status != STATUS_OK || dry_run) {
+        apply_refused(writer->config.apply);
+        store_batch_clear(writer->batch);
+        return;
+    }
+    if (!writer_thread_write(writer, round, sync)) {
+        job->status = STATUS_IO_ERROR;
+        job->failure = writer->failure;
+        return;
+    }
+    writer_thread_carried(writer, round, job->carry_through);
+}
+
+/* The jobs numbered below `before`, all under one sync. */
+static void writer_thread_commits(struct writer *writer, struct round *round, uint64_t before)
+{
+    struct job_list done = {.last = &round->jobs};
+    bool durable = false;
+    while (writer->commits.first != NULL && writer->commits.first->sequence < before) {
+        struct job *job = job_take(&writer->commits);
+        bool is_last = writer->commits.first == NULL || writer->commits.first->sequence >= before;
+        durable |= job->level == LEVEL_DURABLE;
+        writer_thread_job(writer, round, job, durable && is_last);
+        job_append(&done, job);
+    }
+    if (durable) {
+        writer_thread_sync(writer, round);
+    }
+    if (writer->failed) {
+        for (struct job *job = round->jobs; job != NULL; job = job->next) {
+            if (job->status == STATUS_OK) {
+                job->status = STATUS_IO_ERROR;
+                job->failure = writer->failure;
+            }
+        }
+    }
+}
+
+static void writer_thread_group(struct writer *writer, struct round *round)
+{
+    struct failure failure;
+    if (writer->failed) {
+        return;
+    }
+    const struct pending_segment *segment = writer->segments.first;
+    if (apply_group(writer->config.apply, segment, writer->batch, &failure) != STATUS_OK) {
+        apply_refused(writer->config.apply);
+        writer_thread_fail(writer, &failure);
+        return;
+    }
+    if (writer_thread_write(writer, round, false)) {
+        writer_thread_carried(writer, round, segment->last_sequence);
+        round->groups++;
+    }
+}
+
+static void writer_thread_background(struct writer *writer, struct round *round)
+{
+    struct job_list done = {.last = &round->jobs};
+    struct job *job = job_take(&writer->background);
+    writer_thread_job(writer, round, job, job->level == LEVEL_DURABLE);
+    job_append(&done, job);
+}
+
+/* Whether the oldest segment has waited too long behind commits, and the share of such turns allows one. */
+static bool writer_thread_is_starved(const struct writer *writer, uint64_t now_us)
+{
+    return writer->segments.first != NULL && now_us >= writer->starved_turn_us &&
+           now_us - writer->segments.first->opened_us >= STARVED_FLUSH_DELAYS * writer->config.flush_delay_us;
+}
+
+static bool writer_thread_is_sync_due(const struct writer *writer)
+{
+    return writer->unsynced_since_us != 0 &&
+           thread_now_us() >= writer->unsynced_since_us + writer->config.sync_interval_us;
+}
+
+static void writer_thread_round(struct writer *writer, struct round *round, bool sync_wanted)
+{
+    uint64_t now_us = thread_now_us();
+    if (writer->commits.first != NULL && writer_thread_is_starved(writer, now_us)) {
+        writer_thread_commits(writer, round, writer->segments.first->last_sequence);
+        if (writer->segments.first != NULL) {
+            uint64_t start_us = thread_now_us();
+            writer_thread_group(writer, round);
+            uint64_t end_us = thread_now_us();
+            writer->starved_turn_us = end_us + (STARVED_TURN_SHARE - 1) * (end_us - start_us);
+        }
+    } else if (writer->commits.first != NULL) {
+        writer_thread_commits(writer, round, UINT64_MAX);
+    } else if (writer->segments.first != NULL && !writer->failed) {
+        writer_thread_group(writer, round);
+    } else if (writer->background.first != NULL) {
+        writer_thread_background(writer, round);
+    }
+    if (sync_wanted || writer_thread_is_sync_due(writer)) {
+        writer_thread_sync(writer, round);
+    }
+    round->synced = writer->unsynced_since_us == 0 && !writer->failed;
+    round->failed = writer->failed;
+    round->failure = writer->failure;
+    if (!writer->failed && (round->jobs != NULL || round->segments != NULL)) {
+        round->snapshot = store_snapshot_take(writer->config.store);
+    }
+}
+
+/* ---- the thread ---- */
+
+static bool writer_thread_has_work(const struct writer *writer)
+{
+    bool can_group = writer->segments.first != NULL && !writer->failed;
+    return writer->commits.first != NULL || can_group || writer->background.first != NULL;
+}
+
+/* Moves what waits in the lanes to the thread's own lists; waits until there is something to do. Says what else is
+ * wanted. Mutex held. */
+static void writer_thread_take(struct writer *writer, bool *ret_sync_wanted, bool *ret_stop)
+{
+    for (;;) {
+        job_move_all(&writer->commit_lane, &writer->commits);
+        job_move_all(&writer->background_lane, &writer->background);
+        segment_append_all(&writer->segments, writer->metadata_lane.first);
+        writer->metadata_lane = (struct segment_list){.last = &writer->metadata_lane.first};
+        *ret_sync_wanted = writer->sync_wanted;
+        *ret_stop = writer->stopping && !writer_thread_has_work(writer);
+        if (writer_thread_has_work(writer) || writer->sync_wanted || writer->stopping) {
+            writer->sync_wanted = false;
+            return;
+        }
+        uint64_t until_us = 0;
+        if (writer->unsynced_since_us != 0 && !writer->failed) {
+            until_us = writer->unsynced_since_us + writer->config.sync_interval_us;
+            if (thread_now_us() >= until_us) {
+                return;
+            }
+        }
+        mutex_wait(&writer->mutex, until_us);
+    }
+}
+
+static void *writer_thread_main(void *argument)
+{
+    struct writer *writer = argument;
+    thread_set_role(THREAD_WRITER);
+    bool stop = false;
+    while (!stop) {
+        bool sync_wanted;
+        mutex_lock(&writer->mutex);
+        writer_thread_take(writer, &sync_wanted, &stop);
+        mutex_unlock(&writer->mutex);
+
+        struct round *round = memory_new(sizeof *round);
+        writer_thread_round(writer, round, sync_wanted || stop);
+
+        mutex_lock(&writer->mutex);
+        *writer->rounds.last = round;
+        writer->rounds.last = &round->next;
+        mutex_unlock(&writer->mutex);
+        writer->config.wake(writer->config.wake_context);
+    }
+    return NULL;
+}
+
+/* ---- the loop's side ---- */
+
+struct writer *writer_start(const struct writer_config *config)
+{
+    struct writer *writer = memory_new(sizeof *writer);
+    writer->config = *config;
+    writer->commit_lane.last = &writer->commit_lane.first;
+    writer->background_lane.last = &writer->background_lane.first;
+    writer->metadata_lane.last = &writer->metadata_lane.first;
+    writer->rounds.last = &writer->rounds.first;
+    writer->commits.last = &writer->commits.first;
+    writer->background.last = &writer->background.first;
+    writer->segments.last = &writer->segments.first;
+    writer->batch = store_batch_new();
+    mutex_init(&writer->mutex);
+    int failed = pthread_create(&writer->thread, NULL, writer_thread_main, writer);
+    assert(!failed);
+    return writer;
+}
+
+void writer_submit(struct writer *writer, struct job *job)
+{
+    assert(!thread_is(THREAD_WRITER));
+    mutex_lock(&writer->mutex);
+    assert(!writer->stopping);
+    job_append(job->kind == JOB_SWEEP ? &writer->background_lane : &writer->commit_lane, job);
+    mutex_signal(&writer->mutex);
+    mutex_unlock(&writer->mutex);
+}
+
+void writer_submit_segments(struct writer *writer, struct pending_segment *segments)
+{
+    assert(!thread_is(THREAD_WRITER));
+    mutex_lock(&writer->mutex);
+    assert(!writer->stopping);
+    segment_append_all(&writer->metadata_lane, segments);
+    mutex_signal(&writer->mutex);
+    mutex_unlock(&writer->mutex);
+}
+
+void writer_submit_sync(struct writer *writer)
+{
+    assert(!thread_is(THREAD_WRITER));
+    mutex_lock(&writer->mutex);
+    writer->sync_wanted = true;
+    mutex_signal(&writer->mutex);
+    mutex_unlock(&writer->mutex);
+}
+
+struct round *writer_take_rounds(struct writer *writer)
+{
+    assert(!thread_is(THREAD_WRITER));
+    mutex_lock(&writer->mutex);
+    struct round *first = writer->rounds.first;
+    writer->rounds.first = NULL;
+    writer->rounds.last = &writer->rounds.first;
+    mutex_unlock(&writer->mutex);
+    return first;
+}
+
+void writer_stop(struct writer *writer)
+{
+    assert(!thread_is(THREAD_WRITER));
+    mutex_lock(&writer->mutex);
+    writer->stopping = true;
+    mutex_signal(&writer->mutex);
+    mutex_unlock(&writer->mutex);
+    int failed = pthread_join(writer->thread, NULL);
+    assert(!failed);
+}
+
+void writer_free(struct writer *writer)
+{
+    if (writer == NULL) {
+        return;
+    }
+    store_batch_free(writer->batch);
+    mutex_close(&writer->mutex);
+    free(writer);
+}

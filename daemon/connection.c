@@ -1,0 +1,410 @@
+/* A connection's life:
+ *
+ * - OPEN: frames are read, and started one after the other. Reading pauses while a request waits for room, a large frame
+ *   waits for memory, too much is in flight, or too many replies wait for the peer.
+ * - DRAINING: something that is no frame came, or hello was refused. Nothing is read any more; it closes once what was
+ *   started has been answered and sent.
+ * - CLOSING: the peer is gone, or all is said. Replies go nowhere; what was started is carried out.
+ * - It is freed when the pipe is closed and its last request has ended.
+ *
+ * A peer that only stopped reading replies is not gone: what it sent before is read to its end. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "daemon/connection_internal.h"
+#include "daemon/log.h"
+#include "daemon/memory.h"
+#include "daemon/stream.h"
+#include "daemon/thread.h"
+#include "proto/cairn.pb-c.h"
+
+static struct connection *connection_of(struct session *session)
+{
+    return (struct connection *)session; /* its first member */
+}
+
+static void connection_move(struct connection *connection, enum connection_state to)
+{
+    static const bool legal[4][4] = {
+        [CONNECTION_OPEN] = {[CONNECTION_DRAINING] = true, [CONNECTION_CLOSING] = true},
+        [CONNECTION_DRAINING] = {[CONNECTION_CLOSING] = true},
+        [CONNECTION_CLOSING] = {[CONNECTION_CLOSED] = true},
+    };
+    assert(legal[connection->state][to]);
+    connection->state = to;
+}
+
+void connection_touch(struct connection *connection)
+{
+    if (!connection->is_touched) {
+        connection->is_touched = true;
+        connection->next_touched = connection->set->touched;
+        connection->set->touched = connection;
+    }
+}
+
+/* ---- the end ---- */
+
+static void connection_free_if_done(struct connection *connection)
+{
+    if (connection->state != CONNECTION_CLOSED || connection->in_flight > 0 || connection->is_touched) {
+        return;
+    }
+    struct connection_set *set = connection->set;
+    if (connection->previous == NULL) {
+        set->all = connection->next;
+    } else {
+        connection->previous->next = connection->next;
+    }
+    if (connection->next != NULL) {
+        connection->next->previous = connection->previous;
+    }
+    set->count--;
+    set->service->connections--;
+    free(connection);
+}
+
+static void on_close(uv_handle_t *handle)
+{
+    struct connection *connection = handle->data;
+    connection_move(connection, CONNECTION_CLOSED);
+    connection_touch(connection);
+}
+
+/* Gives back what reading holds; a request that waits stays, since its frame was whole. */
+static void drop_frame(struct connection *connection)
+{
+    struct service *service = connection->set->service;
+    if (connection->waits_for_memory) {
+        waiting_remove(&connection->set->for_memory, connection);
+        connection->waits_for_memory = false;
+    }
+    service->requests_bytes -= connection->reserved_bytes;
+    connection->reserved_bytes = 0;
+    free(connection->body);
+    connection->body = NULL;
+    connection->body_bytes = 0;
+    connection->head_bytes = 0;
+    connection->has_frame = false;
+}
+
+void connection_close(struct connection *connection)
+{
+    if (connection->state == CONNECTION_CLOSING || connection->state == CONNECTION_CLOSED) {
+        return;
+    }
+    connection_move(connection, CONNECTION_CLOSING);
+    connection->session.is_closed = true;
+    drop_frame(connection);
+    free(connection->backlog);
+    connection->backlog = NULL;
+    connection->backlog_bytes = 0;
+    output_drop(&connection->output);
+    stream_end_all(&connection->session, STATUS_OK, "");
+    uv_close((uv_handle_t *)&connection->pipe, on_close);
+}
+
+/* The peer takes no replies any more; what it sent is still read. */
+static void stop_replying(struct connection *connection)
+{
+    connection->session.is_closed = true;
+    output_drop(&connection->output);
+    stream_end_all(&connection->session, STATUS_OK, "");
+    if (connection->state == CONNECTION_DRAINING) {
+        connection_close(connection);
+    }
+    connection_touch(connection);
+}
+
+/* ---- replies ---- */
+
+static void session_send(struct session *session, struct frame_reply *header, uint8_t *frame)
+{
+    struct connection *connection = connection_of(session);
+    struct order *order = session->service->order;
+    header->written_through = order_written_through(order);
+    header->durable_through = order_durable_through(order);
+    frame_reply_encode(header, frame);
+    output_append(&connection->output, frame, FRAME_REPLY_BYTES + header->body_bytes);
+    connection_touch(connection);
+}
+
+static bool session_has_room(struct session *session)
+{
+    struct connection *connection = connection_of(session);
+    return output_bytes(&connection->output) < REPLIES_BYTES_PER_CLIENT;
+}
+
+static void session_ended(struct session *session, struct request *request)
+{
+    struct connection *connection = connection_of(session);
+    (void)request;
+    assert(connection->in_flight > 0);
+    connection->in_flight--;
+    connection->set->in_flight--;
+    connection_touch(connection);
+}
+
+/* What went out makes room; the set's next turn goes on from there. */
+static void on_sent(struct output *output, bool failed)
+{
+    struct connection *connection = output->owner;
+    if (failed && connection->state != CONNECTION_CLOSING && connection->state != CONNECTION_CLOSED) {
+        stop_replying(connection);
+    }
+    connection_touch(connection);
+}
+
+void connection_refuse(struct connection *connection, uint8_t type, uint64_t id, enum status status,
+                       const char *text)
+{
+    Cairn__Error error = CAIRN__ERROR__INIT;
+    uint8_t *copy = memory_copy(text, strlen(text));
+    error.has_text = true;
+    error.text = (ProtobufCBinaryData){strlen(text), copy};
+    struct frame_reply header = {.type = type, .status = (uint8_t)status, .id = id};
+    size_t body_bytes;
+    uint8_t *frame = request_pack(&error.base, &body_bytes);
+    header.body_bytes = (uint32_t)body_bytes;
+    session_send(&connection->session, &header, frame);
+    free(copy);
+    connection_move(connection, CONNECTION_DRAINING);
+}
+
+static void refuse_frame(struct connection *connection, uint8_t type, uint64_t id, enum status status,
+                         const char *text)
+{
+    connection->set->service->frames_bad++;
+    log_event(LOG_LEVEL_WARNING, "connection refused a frame and closes", "reason=%s type=%u", text, type);
+    connection_refuse(connection, type, id, status, text);
+}
+
+/* ---- reading ---- */
+
+static bool may_go_on(const struct connection *connection)
+{
+    return connection->state == CONNECTION_OPEN && connection->waiting == NULL &&
+           !connection->waits_for_memory && connection->in_flight < REQUESTS_IN_FLIGHT_MAX &&
+           output_bytes(&connection->output) < REPLIES_BYTES_PER_CLIENT &&
+           !connection_set_is_full(connection->set);
+}
+
+static void start_request(struct connection *connection, const uint8_t *body)
+{
+    struct connection_set *set = connection->set;
+    struct service *service = set->service;
+    struct session *session = &connection->session;
+    uint64_t bad_before = service->frames_bad;
+    if (!session->is_greeted && connection->frame.type != FRAME_HELLO) {
+        refuse_frame(connection, connection->frame.type, connection->frame.id, STATUS_INVALID,
+                     "the first frame of a connection is hello");
+        return;
+    }
+    service->requests_bytes -= connection->reserved_bytes;
+    connection->reserved_bytes = 0;
+    connection->in_flight++;
+    set->in_flight++;
+    struct request *request = request_new(session, &connection->frame, thread_now_us());
+    if (request_start(request, body, connection->frame.body_bytes) == REQUEST_WAITS) {
+        connection->waiting = request;
+        waiting_append(&set->for_room, connection);
+        service->is_contended = true;
+    }
+    if (service->frames_bad != bad_before && !connection->is_bad_logged) {
+        connection->is_bad_logged = true;
+        log_event(LOG_LEVEL_WARNING, "connection sent a request that is none", "type=%u bytes=%u",
+                  connection->frame.type, connection->frame.body_bytes);
+    }
+    if (!session->is_greeted && connection->state == CONNECTION_OPEN) {
+        connection_move(connection, CONNECTION_DRAINING);
+    }
+}
+
+static size_t take_head(struct connection *connection, const uint8_t *bytes, size_t count)
+{
+    size_t wanted = FRAME_REQUEST_BYTES - connection->head_bytes;
+    size_t taken = count < wanted ? count : wanted;
+    memcpy(connection->head + connection->head_bytes, bytes, taken);
+    connection->head_bytes += taken;
+    if (connection->head_bytes < FRAME_REQUEST_BYTES) {
+        return taken;
+    }
+    connection->head_bytes = 0;
+    if (frame_request_decode(connection->head, &connection->frame) != STATUS_OK) {
+        refuse_frame(connection, FRAME_HELLO, 0, STATUS_INVALID, "the bytes are no frame of this protocol");
+    } else if (connection->frame.body_bytes > connection->set->service->frame_bytes_max) {
+        refuse_frame(connection, connection->frame.type, connection->frame.id, STATUS_TOO_LARGE,
+                     "the frame is larger than frame_bytes_max, which hello tells: send less at once");
+    } else if (connection->frame.body_bytes == 0) {
+        start_request(connection, NULL);
+    } else {
+        connection->has_frame = true;
+    }
+    return taken;
+}
+
+static size_t take_body(struct connection *connection, const uint8_t *bytes, size_t count)
+{
+    size_t wanted = connection->frame.body_bytes - connection->body_bytes;
+    size_t taken = count < wanted ? count : wanted;
+    if (connection->body == NULL && taken == wanted) {
+        connection->has_frame = false;
+        start_request(connection, bytes); /* whole where it lies */
+        return taken;
+    }
+    if (connection->body == NULL) {
+        if (!connection_set_reserve(connection->set, connection)) {
+            connection->waits_for_memory = true;
+            waiting_append(&connection->set->for_memory, connection);
+            return 0;
+        }
+        connection->body = memory_raw(connection->frame.body_bytes);
+    }
+    memcpy(connection->body + connection->body_bytes, bytes, taken);
+    connection->body_bytes += taken;
+    return taken;
+}
+
+static void start_if_whole(struct connection *connection)
+{
+    if (connection->body == NULL || connection->body_bytes < connection->frame.body_bytes) {
+        return;
+    }
+    uint8_t *body = connection->body;
+    connection->body = NULL;
+    connection->body_bytes = 0;
+    connection->has_frame = false;
+    start_request(connection, body);
+    free(body);
+}
+
+/* Starts what the bytes hold, as far as it may go on; says how many it took. */
+static size_t take(struct connection *connection, const uint8_t *bytes, size_t count)
+{
+    size_t taken = 0;
+    while (taken < count && may_go_on(connection)) {
+        if (connection->has_frame) {
+            taken += take_body(connection, bytes + taken, count - taken);
+            start_if_whole(connection);
+        } else {
+            taken += take_head(connection, bytes + taken, count - taken);
+        }
+    }
+    return taken;
+}
+
+static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+{
+    struct connection *connection = handle->data;
+    (void)suggested;
+    if (connection->body != NULL) { /* straight to where it belongs */
+        size_t rest = connection->frame.body_bytes - connection->body_bytes;
+        *buffer = uv_buf_init((char *)connection->body + connection->body_bytes, (unsigned)rest);
+    } else {
+        *buffer = uv_buf_init((char *)connection->set->read_buffer, READ_BYTES);
+    }
+}
+
+static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
+{
+    struct connection *connection = stream->data;
+    if (count == 0) {
+        return;
+    }
+    if (count < 0) {
+        if (connection->has_frame || connection->head_bytes > 0) {
+            log_event(LOG_LEVEL_INFO, "connection ended inside a frame", "reason=%s type=%u",
+                      uv_strerror((int)count), connection->frame.type);
+        }
+        connection_close(connection);
+        return;
+    }
+    connection_touch(connection);
+    if (connection->body != NULL) {
+        connection->body_bytes += (size_t)count;
+        start_if_whole(connection);
+        return;
+    }
+    const uint8_t *bytes = (const uint8_t *)buffer->base;
+    size_t taken = take(connection, bytes, (size_t)count);
+    if (taken < (size_t)count && connection->state == CONNECTION_OPEN) {
+        assert(connection->backlog == NULL);
+        connection->backlog_bytes = (size_t)count - taken;
+        connection->backlog = memory_copy(bytes + taken, connection->backlog_bytes);
+    }
+}
+
+/* What was read and not looked at goes first; then reading goes on, or pauses. */
+static void read_on(struct connection *connection)
+{
+    if (connection->backlog != NULL && may_go_on(connection)) {
+        uint8_t *backlog = connection->backlog;
+        size_t bytes = connection->backlog_bytes;
+        connection->backlog = NULL;
+        connection->backlog_bytes = 0;
+        size_t taken = take(connection, backlog, bytes);
+        if (taken < bytes && connection->state == CONNECTION_OPEN) {
+            connection->backlog_bytes = bytes - taken;
+            connection->backlog = memory_copy(backlog + taken, connection->backlog_bytes);
+        }
+        free(backlog);
+    }
+    bool wanted = connection->backlog == NULL && may_go_on(connection);
+    connection->set->is_paused |= connection_set_is_full(connection->set);
+    if (wanted && !connection->is_reading) {
+        connection->is_reading = uv_read_start((uv_stream_t *)&connection->pipe, on_allocate, on_read) == 0;
+        if (!connection->is_reading) {
+            connection_close(connection);
+        }
+    } else if (!wanted && connection->is_reading) {
+        uv_read_stop((uv_stream_t *)&connection->pipe);
+        connection->is_reading = false;
+    }
+}
+
+/* ---- for the set ---- */
+
+struct connection *connection_new(struct connection_set *set)
+{
+    struct connection *connection = memory_new(sizeof *connection);
+    connection->set = set;
+    connection->session = (struct session){
+        .service = set->service,
+        .send = session_send,
+        .has_room = session_has_room,
+        .ended = session_ended,
+    };
+    int failed = uv_pipe_init(set->loop, &connection->pipe, 0);
+    assert(!failed);
+    connection->pipe.data = connection;
+    output_init(&connection->output, (uv_stream_t *)&connection->pipe, &set->service->replies_bytes, on_sent,
+                connection);
+    connection->next = set->all;
+    if (set->all != NULL) {
+        set->all->previous = connection;
+    }
+    set->all = connection;
+    set->count++;
+    set->service->connections++;
+    return connection;
+}
+
+void connection_turn(struct connection *connection)
+{
+    if (connection->state == CONNECTION_CLOSED) {
+        connection_free_if_done(connection);
+        return;
+    }
+    if (connection->state == CONNECTION_CLOSING) {
+        return;
+    }
+    stream_go_on(&connection->session);
+    read_on(connection);
+    if (!connection->session.is_closed) {
+        output_flush(&connection->output);
+    }
+    if (connection->state == CONNECTION_DRAINING && connection->in_flight == 0 &&
+        output_bytes(&connection->output) == 0) {
+        connection_close(connection);
+    }
+}

@@ -1,0 +1,45 @@
+/* Connections: bytes from a peer to requests, replies to bytes. Loop only. */
+#ifndef DAEMON_CONNECTION_H
+#define DAEMON_CONNECTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct connection_set;
+struct service;
+
+struct connection_limits {
+    uint64_t connections_max;
+    uint64_t requests_bytes_max;
+    uint64_t replies_bytes_max;
+};
+
+struct connection_set *connection_set_new(uv_loop_t *loop, struct service *service,
+                                          const struct connection_limits *limits);
+
+/* When all connections are gone. */
+void connection_set_free(struct connection_set *set);
+
+/* Takes the connection that waits at the listener; tells it `busy` and closes it if there are too many. */
+void connection_accept(struct connection_set *set, uv_stream_t *listener);
+
+/* Once a turn of the loop, after order_turn: requests that waited start again, replies go out, reading goes on. Returns in
+ * how many microseconds a deadline ends; UINT64_MAX: none. */
+uint64_t connection_set_turn(struct connection_set *set, uint64_t now_us);
+
+uint64_t connection_count(const struct connection_set *set);
+
+/* Whether no request is in flight but streams. */
+bool connection_set_is_idle(const struct connection_set *set);
+
+/* Ends all streams, since the daemon stops. */
+void connection_end_streams(struct connection_set *set);
+
+/* Whether replies have still to go out. */
+bool connection_set_is_flushed(const struct connection_set *set);
+
+/* Closes all, whatever they are at. */
+void connection_close_all(struct connection_set *set);
+
+#endif

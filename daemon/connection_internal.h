@@ -1,0 +1,98 @@
+/* What connection.c, one connection, and connection_set.c, all of them, share. Nobody else includes this. */
+#ifndef DAEMON_CONNECTION_INTERNAL_H
+#define DAEMON_CONNECTION_INTERNAL_H
+
+#include "daemon/connection.h"
+#include "daemon/output.h"
+#include "daemon/request.h"
+
+enum {
+    READ_BYTES = 64 << 10,         /* read at once */
+    REQUESTS_IN_FLIGHT_MAX = 4096, /* of one connection */
+};
+
+enum connection_state {
+    CONNECTION_OPEN,
+    CONNECTION_DRAINING,
+    CONNECTION_CLOSING,
+    CONNECTION_CLOSED,
+};
+
+struct connection {
+    struct session session; /* first: the handlers' part */
+    struct connection_set *set;
+    uv_pipe_t pipe;
+    enum connection_state state;
+    uint64_t in_flight;
+    bool is_reading;
+    bool is_bad_logged;
+    /* the frame under way */
+    uint8_t head[FRAME_REQUEST_BYTES];
+    size_t head_bytes;
+    bool has_frame; /* head is whole: `frame` is set */
+    struct frame_request frame;
+    uint8_t *body;
+    size_t body_bytes;
+    uint64_t reserved_bytes; /* of service->requests_bytes */
+    bool waits_for_memory;
+    struct request *waiting; /* for room; nothing behind it is started */
+    uint8_t *backlog;        /* read, not yet looked at */
+    size_t backlog_bytes;
+    struct output output;
+    /* in the set */
+    bool is_touched; /* has something to do in this turn */
+    struct connection *next_touched;
+    struct connection *next_waiting; /* for memory or room */
+    struct connection *previous;
+    struct connection *next;
+};
+
+struct waiting_list {
+    struct connection *first;
+    struct connection **last;
+};
+
+struct connection_set {
+    uv_loop_t *loop;
+    struct service *service;
+    struct connection_limits limits;
+    struct connection *all;
+    uint64_t count;
+    uint64_t in_flight;
+    struct connection *touched;
+    struct waiting_list for_memory; /* oldest first */
+    struct waiting_list for_room;
+    bool is_paused; /* some connection waits for what all share */
+    uint8_t read_buffer[READ_BYTES];
+};
+
+/* ---- connection.c ---- */
+
+/* A connection that reads nothing yet, in the set. */
+struct connection *connection_new(struct connection_set *set);
+
+/* Something changed: it has its turn once in this turn of the loop. */
+void connection_touch(struct connection *connection);
+
+/* Goes on with whatever it can: streams, what was read, reading, replies. Frees it if it is done. */
+void connection_turn(struct connection *connection);
+
+/* Ends it, whatever it is at. */
+void connection_close(struct connection *connection);
+
+/* A reply about the connection itself, with the end behind it. */
+void connection_refuse(struct connection *connection, uint8_t type, uint64_t id, enum status status,
+                       const char *text);
+
+/* ---- connection_set.c ---- */
+
+void waiting_append(struct waiting_list *list, struct connection *connection);
+void waiting_remove(struct waiting_list *list, struct connection *connection);
+
+/* What all share is used up: new requests wait. */
+bool connection_set_is_full(const struct connection_set *set);
+
+/* Sets memory aside for the connection's frame; false if there is none, or others are before it. */
+bool connection_set_reserve(struct connection_set *set, struct connection *connection);
+
+#endif

@@ -1,0 +1,191 @@
+/* All connections: who waits for room or memory, and whose turn it is. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "daemon/connection_internal.h"
+#include "daemon/log.h"
+#include "daemon/memory.h"
+#include "daemon/stream.h"
+
+void waiting_remove(struct waiting_list *list, struct connection *connection)
+{
+    for (struct connection **link = &list->first; *link != NULL; link = &(*link)->next_waiting) {
+        if (*link == connection) {
+            *link = connection->next_waiting;
+            if (*link == NULL) {
+                list->last = link;
+            }
+            connection->next_waiting = NULL;
+            return;
+        }
+    }
+}
+
+void waiting_append(struct waiting_list *list, struct connection *connection)
+{
+    connection->next_waiting = NULL;
+    *list->last = connection;
+    list->last = &connection->next_waiting;
+}
+
+bool connection_set_is_full(const struct connection_set *set)
+{
+    return set->service->requests_bytes >= set->limits.requests_bytes_max ||
+           set->service->replies_bytes >= set->limits.replies_bytes_max;
+}
+
+/* Room for a large frame is set aside before its body is read: its bytes, and what they unpack to. */
+bool connection_set_reserve(struct connection_set *set, struct connection *connection)
+{
+    uint64_t bytes = 2 * (uint64_t)connection->frame.body_bytes;
+    if (connection->frame.body_bytes <= FRAME_BYTES_UNRESERVED) {
+        return true;
+    }
+    bool is_next = set->for_memory.first == NULL || set->for_memory.first == connection;
+    if (!is_next || set->service->requests_bytes + bytes > set->limits.requests_bytes_max) {
+        return false;
+    }
+    connection->reserved_bytes = bytes;
+    set->service->requests_bytes += bytes;
+    return true;
+}
+
+struct connection_set *connection_set_new(uv_loop_t *loop, struct service *service,
+                                          const struct connection_limits *limits)
+{
+    struct connection_set *set = memory_new(sizeof *set);
+    set->loop = loop;
+    set->service = service;
+    set->limits = *limits;
+    set->for_memory.last = &set->for_memory.first;
+    set->for_room.last = &set->for_room.first;
+    return set;
+}
+
+void connection_set_free(struct connection_set *set)
+{
+    if (set != NULL) {
+        assert(set->all == NULL);
+        free(set);
+    }
+}
+
+void connection_accept(struct connection_set *set, uv_stream_t *listener)
+{
+    struct connection *connection = connection_new(set);
+    if (uv_accept(listener, (uv_stream_t *)&connection->pipe) != 0) {
+        connection_close(connection);
+    } else if (set->count > set->limits.connections_max) {
+        set->service->connections_refused++;
+        log_event(LOG_LEVEL_WARNING, "connection refused: there are as many as connections_max allows",
+                  "connections_max=%ju", (uintmax_t)set->limits.connections_max);
+        connection_refuse(connection, FRAME_HELLO, 0, STATUS_BUSY,
+                          "there are as many connections as connections_max allows: try again later");
+    }
+    connection_touch(connection);
+}
+
+/* Requests that wait for room start again, oldest first; those whose deadline is over are answered wherever they stand. */
+static uint64_t start_waiting(struct connection_set *set, uint64_t now_us)
+{
+    uint64_t next_us = UINT64_MAX;
+    bool is_blocked = false;
+    for (struct connection *connection = set->for_room.first; connection != NULL;) {
+        struct connection *next = connection->next_waiting;
+        struct request *request = connection->waiting;
+        bool is_late = request->deadline_us != 0 && now_us >= request->deadline_us;
+        uint64_t deadline_us = request->deadline_us;
+        set->service->is_contended = false;
+        if ((!is_blocked || is_late || set->service->draining) &&
+            request_start_again(request, now_us) == REQUEST_TAKEN) {
+            connection->waiting = NULL;
+            waiting_remove(&set->for_room, connection);
+            connection_touch(connection);
+        } else {
+            is_blocked = true;
+            if (deadline_us != 0 && deadline_us - now_us < next_us) {
+                next_us = deadline_us - now_us;
+            }
+        }
+        connection = next;
+    }
+    set->service->is_contended = set->for_room.first != NULL;
+    return next_us;
+}
+
+static void grant_memory(struct connection_set *set)
+{
+    while (set->for_memory.first != NULL) {
+        struct connection *connection = set->for_memory.first;
+        if (!connection_set_reserve(set, connection)) {
+            return;
+        }
+        waiting_remove(&set->for_memory, connection);
+        connection->waits_for_memory = false;
+        connection->body = memory_raw(connection->frame.body_bytes);
+        connection_touch(connection);
+    }
+}
+
+/* Connections that pause for what all share go on when it is there again. */
+static void touch_paused(struct connection_set *set)
+{
+    if (!set->is_paused || connection_set_is_full(set)) {
+        return;
+    }
+    set->is_paused = false;
+    for (struct connection *connection = set->all; connection != NULL; connection = connection->next) {
+        connection_touch(connection);
+    }
+}
+
+uint64_t connection_set_turn(struct connection_set *set, uint64_t now_us)
+{
+    uint64_t next_us = start_waiting(set, now_us);
+    grant_memory(set);
+    touch_paused(set);
+    while (set->touched != NULL) {
+        struct connection *connection = set->touched;
+        set->touched = connection->next_touched;
+        connection->is_touched = false;
+        connection_turn(connection);
+    }
+    return next_us;
+}
+
+uint64_t connection_count(const struct connection_set *set)
+{
+    return set->count;
+}
+
+bool connection_set_is_idle(const struct connection_set *set)
+{
+    return set->in_flight == stream_total(set->service->streams);
+}
+
+bool connection_set_is_flushed(const struct connection_set *set)
+{
+    for (const struct connection *connection = set->all; connection != NULL; connection = connection->next) {
+        if (output_bytes(&connection->output) > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void connection_end_streams(struct connection_set *set)
+{
+    for (struct connection *connection = set->all; connection != NULL; connection = connection->next) {
+        stream_end_all(&connection->session, STATUS_SHUTTING_DOWN,
+                       "the daemon stops before the stream's end");
+    }
+}
+
+void connection_close_all(struct connection_set *set)
+{
+    for (struct connection *connection = set->all; connection != NULL;) {
+        struct connection *next = connection->next;
+        connection_close(connection);
+        connection = next;
+    }
+}

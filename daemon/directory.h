@@ -1,0 +1,69 @@
+/* The data directory: whose it is, and that only one daemon has it. Life:
+ *
+ * - A stamp, cairn.store, says that the directory is a store, its format and its id. Until the database has been opened
+ *   once the stamp also says `new`: only then may a database be made. The database lies in db/.
+ * - directory_open looks before it writes: a directory that is not ours, newer than this daemon, or a store that lost
+ *   its database is left as it was, without even a lock file.
+ * - A lock on cairn.lock, which names its holder's pid, is held until directory_close or the death of the process.
+ * - With `create`, an absent or empty directory becomes a store: lock, stamp saying `new`, database, directory_mark_ready.
+ *   A death at any point of that leaves a directory with which the same call goes on.
+ *
+ * Called by main alone, before there are threads and after they are gone.
+ */
+#ifndef DAEMON_DIRECTORY_H
+#define DAEMON_DIRECTORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/limits.h"
+#include "proto/status.h"
+
+enum {
+    DIRECTORY_FORMAT = 1, /* the format this daemon reads and writes */
+    DIRECTORY_PATH_BYTES = 4096,
+    DIRECTORY_ERROR_BYTES = 1024,
+};
+
+enum directory_result {
+    DIRECTORY_OK,
+    DIRECTORY_LOCKED,   /* another daemon has it; the text names its pid */
+    DIRECTORY_MISSING,  /* there is no store and none was asked for */
+    DIRECTORY_FOREIGN,  /* it holds something that is not ours */
+    DIRECTORY_NEWER,    /* a newer cairn made it */
+    DIRECTORY_DAMAGED,  /* the stamp is ours but cannot be understood */
+    DIRECTORY_LOST,     /* a store used to be here: stamp, but no database */
+    DIRECTORY_IO_ERROR, /* the system refused a call; the text says which and why */
+};
+
+struct directory {
+    char database[DIRECTORY_PATH_BYTES]; /* path of RocksDB's directory */
+    uint8_t store_id[STORE_ID_BYTES];
+    bool is_new; /* the database may be made; directory_mark_ready is to follow its first successful open */
+
+    int directory_fd; /* -1: closed */
+    int lock_fd;
+};
+
+struct directory_error {
+    char text[DIRECTORY_ERROR_BYTES]; /* what, which path, what to do; no newline */
+};
+
+/* Opens and locks the data directory. On any result but DIRECTORY_OK nothing is held, ret_directory is untouched and the
+ * error has its text. What was not a store before is then still as it was, except that after DIRECTORY_IO_ERROR with
+ * `create` it may hold the beginnings of one. */
+enum directory_result directory_open(const char *path, bool create, struct directory *ret_directory,
+                                     struct directory_error *ret_error) MUST_CHECK;
+
+/* Says durably that the store has its database. Does nothing if it already says so. DIRECTORY_OK or DIRECTORY_IO_ERROR.
+ * To be called before the first write is acknowledged. */
+enum directory_result directory_mark_ready(struct directory *directory,
+                                           struct directory_error *ret_error) MUST_CHECK;
+
+/* Gives the lock back. Harmless on a closed one. */
+void directory_close(struct directory *directory);
+
+/* The exit code of a daemon that ends with this result: 73 locked, 78 not to be served, 1 for an I/O error, 0. */
+int directory_exit_code(enum directory_result result);
+
+#endif

@@ -1,0 +1,209 @@
+#include "daemon/fetch.h"
+
+#include "daemon/key.h"
+#include "daemon/memory.h"
+#include "proto/cairn.pb-c.h"
+#include "proto/frame.h"
+
+static struct fetched pack(const ProtobufCMessage *message)
+{
+    struct fetched fetched;
+    fetched.body_bytes = protobuf_c_message_get_packed_size(message);
+    fetched.frame = memory_raw(FRAME_REPLY_BYTES + fetched.body_bytes);
+    protobuf_c_message_pack(message, fetched.frame + FRAME_REPLY_BYTES);
+    return fetched;
+}
+
+/* A message borrows what it packs; protobuf-c has no const for that. */
+static ProtobufCBinaryData binary(struct slice slice)
+{
+    union {
+        const uint8_t *in;
+        uint8_t *out;
+    } pointer = {.in = slice.data};
+    return (ProtobufCBinaryData){slice.bytes, pointer.out};
+}
+
+static enum status damaged(const struct fetch *fetch, const char *what, struct failure *failure)
+{
+    return failure_set(failure, STATUS_IO_ERROR,
+                       "damaged store: a %s of chain number %u cannot be understood", what, fetch->chain);
+}
+
+static enum status get(const struct fetch *fetch, const struct key *key, struct store_value *ret_value,
+                       struct failure *failure)
+{
+    return store_get(fetch->store, fetch->snapshot, fetch->reach, key_slice(key), ret_value, failure);
+}
+
+/* ---- blocks ---- */
+
+bool fetch_parts_are_valid(uint32_t parts)
+{
+    const uint32_t all = CAIRN__PART__PART_HEADER | CAIRN__PART__PART_DATA | CAIRN__PART__PART_SIGNATURE |
+                         CAIRN__PART__PART_HASH;
+    return (parts & ~all) == 0;
+}
+
+enum status fetch_height_of_hash(const struct fetch *fetch, struct slice hash, uint64_t *ret_height,
+                                 struct failure *failure)
+{
+    struct key key = key_of_name(fetch->chain, KEY_HASH, hash);
+    struct store_value value = {0};
+    enum status status = get(fetch, &key, &value, failure);
+    if (status == STATUS_OK && value.bytes.bytes != 8) {
+        status = damaged(fetch, "hash index entry", failure);
+    } else if (status == STATUS_OK) {
+        *ret_height = record_get_u64(value.bytes.data);
+    }
+    store_value_release(&value);
+    return status;
+}
+
+static struct fetched pack_block(uint64_t height, uint32_t parts, const struct header_record *record,
+                                 struct slice data)
+{
+    Cairn__BlockReply reply = CAIRN__BLOCK_REPLY__INIT;
+    reply.has_height = true;
+    reply.height = height;
+    reply.has_header = (parts & CAIRN__PART__PART_HEADER) != 0;
+    reply.header = binary(record->header);
+    reply.has_data = (parts & CAIRN__PART__PART_DATA) != 0;
+    reply.data = binary(data);
+    reply.has_signature = (parts & CAIRN__PART__PART_SIGNATURE) != 0;
+    reply.signature = binary(record->signature);
+    reply.has_hash = (parts & CAIRN__PART__PART_HASH) != 0;
+    reply.hash = binary(record->hash);
+    return pack(&reply.base);
+}
+
+static enum status fetch_data(const struct fetch *fetch, uint64_t height, uint64_t data_bytes,
+                              struct store_value *ret_data, struct failure *failure)
+{
+    if (data_bytes == 0) {
+        return STATUS_OK;
+    }
+    if (fetch->reach == STORE_MEMORY && data_bytes > FETCH_MEMORY_BYTES_MAX) {
+        return STATUS_BUSY;
+    }
+    struct key key = key_of_height(fetch->chain, KEY_DATA, height);
+    enum status status = get(fetch, &key, ret_data, failure);
+    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && ret_data->bytes.bytes != data_bytes)) {
+        return damaged(fetch, "block's data", failure);
+    }
+    return status;
+}
+
+enum status fetch_block(const struct fetch *fetch, uint64_t height, uint32_t parts,
+                        struct fetched *ret_fetched, struct failure *failure)
+{
+    if (height <= fetch->marks.blocks_pruned) {
+        return STATUS_NOT_FOUND;
+    }
+    struct key key = key_of_height(fetch->chain, KEY_HEADER, height);
+    struct store_value header = {0};
+    struct store_value data = {0};
+    struct header_record record;
+    enum status status = get(fetch, &key, &header, failure);
+    if (status == STATUS_OK && !record_read_header(header.bytes, &record)) {
+        status = damaged(fetch, "header record", failure);
+    }
+    if (status == STATUS_OK && (parts & CAIRN__PART__PART_DATA) != 0) {
+        status = fetch_data(fetch, height, record.data_bytes, &data, failure);
+    }
+    if (status == STATUS_OK) {
+        *ret_fetched = pack_block(height, parts, &record, data.bytes);
+    }
+    store_value_release(&data);
+    store_value_release(&header);
+    return status;
+}
+
+struct fetched fetch_absent_block(uint64_t height)
+{
+    Cairn__BlockReply reply = CAIRN__BLOCK_REPLY__INIT;
+    reply.has_height = true;
+    reply.height = height;
+    reply.has_absent = true;
+    reply.absent = true;
+    return pack(&reply.base);
+}
+
+/* ---- states ---- */
+
+enum status fetch_state(const struct fetch *fetch, uint64_t height, struct fetched *ret_fetched,
+                        struct failure *failure)
+{
+    if (height < fetch->marks.states_from) {
+        return STATUS_NOT_FOUND;
+    }
+    struct key key = key_of_height(fetch->chain, KEY_STATE, height);
+    struct store_value value = {0};
+    enum status status = get(fetch, &key, &value, failure);
+    if (status == STATUS_OK) {
+        Cairn__StateReply reply = CAIRN__STATE_REPLY__INIT;
+        reply.has_height = true;
+        reply.height = height;
+        reply.has_value = true;
+        reply.value = binary(value.bytes);
+        *ret_fetched = pack(&reply.base);
+    }
+    store_value_release(&value);
+    return status;
+}
+
+/* ---- metadata ---- */
+
+enum status fetch_metadata_of(const struct fetch *fetch, struct slice name, struct slice record,
+                              struct metadata_change change, bool with_name, struct fetched *ret_fetched,
+                              struct failure *failure)
+{
+    struct metadata_value before = {0};
+    uint8_t number[8];
+    if (record.bytes > 0) {
+        before.present = true;
+        if (!record_read_metadata(record, &before.of_height, &before.value)) {
+            return damaged(fetch, "metadata record", failure);
+        }
+    }
+    struct metadata_value value = metadata_after(change, before, fetch->marks.blocks_pruned, number);
+    if (!value.present) {
+        return STATUS_NOT_FOUND;
+    }
+    Cairn__MetadataReply reply = CAIRN__METADATA_REPLY__INIT;
+    reply.has_name = with_name;
+    reply.name = binary(name);
+    reply.has_value = true;
+    reply.value = binary(value.value);
+    reply.has_of_height = value.of_height != 0;
+    reply.of_height = value.of_height;
+    *ret_fetched = pack(&reply.base);
+    return STATUS_OK;
+}
+
+enum status fetch_metadata(const struct fetch *fetch, struct slice name, struct metadata_change change,
+                           bool with_name, struct fetched *ret_fetched, struct failure *failure)
+{
+    struct store_value stored = {0};
+    if (change.kind == METADATA_NONE) {
+        struct key key = key_of_name(fetch->chain, KEY_METADATA, name);
+        enum status status = get(fetch, &key, &stored, failure);
+        if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
+            return status;
+        }
+    }
+    enum status status =
+        fetch_metadata_of(fetch, name, stored.bytes, change, with_name, ret_fetched, failure);
+    store_value_release(&stored);
+    return status;
+}
+
+struct fetched fetch_absent_metadata(struct slice name)
+{
+    Cairn__MetadataReply reply = CAIRN__METADATA_REPLY__INIT;
+    reply.has_name = true;
+    reply.name = binary(name);
+    reply.has_absent = true;
+    reply.absent = true;
+    return pack(&reply.base);
+}

@@ -1,0 +1,190 @@
+/* cairnd: what it was told, then what it needs from the bottom up, then serving, then the same way down. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "daemon/directory.h"
+#include "daemon/listener.h"
+#include "daemon/log.h"
+#include "daemon/notify.h"
+#include "daemon/options.h"
+#include "daemon/server.h"
+#include "daemon/store.h"
+#include "daemon/version.h"
+
+enum {
+    EXIT_USAGE = 2,
+    FILES_BESIDE_CONNECTIONS = 1024, /* the store's, and what libraries open */
+};
+
+extern char **environ;
+
+static int argument_count;
+static char **arguments;
+
+/* What the process runs on; each is closed if it was opened. */
+struct running {
+    struct directory directory;
+    struct store *store;
+    struct listener listener;
+};
+
+static int fail(const char *doing, const char *text)
+{
+    log_event(LOG_LEVEL_ERROR, doing, "error=%s", text);
+    return EXIT_FAILURE;
+}
+
+static void reload(struct options *options)
+{
+    struct options fresh;
+    struct options_error error;
+    char ignored[512];
+    if (options_load(argument_count, arguments, environ, &fresh, &error) != OPTIONS_RUN) {
+        log_event(LOG_LEVEL_ERROR, "reload refused: the configuration stays as it was", "error=%s",
+                  error.text);
+        return;
+    }
+    options_reload(options, &fresh, sizeof ignored, ignored);
+    log_level_set(options->log_level);
+    log_event(LOG_LEVEL_INFO, "configuration read again", "needs_restart=%s", ignored);
+}
+
+/* Every connection and every file of the store must find a descriptor: running out of them is no state to serve in. */
+static bool raise_files_limit(uint64_t connections_max)
+{
+    struct rlimit limit;
+    uint64_t wanted = connections_max + FILES_BESIDE_CONNECTIONS;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return false;
+    }
+    if (limit.rlim_cur < wanted) {
+        limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur >= wanted) {
+        return true;
+    }
+    log_event(LOG_LEVEL_ERROR,
+              "too few file descriptors: raise the limit (LimitNOFILE) or lower connections_max",
+              "limit=%ju wanted=%ju connections_max=%ju", (uintmax_t)limit.rlim_cur, (uintmax_t)wanted,
+              (uintmax_t)connections_max);
+    return false;
+}
+
+static int open_store(const struct options *options, struct running *running)
+{
+    struct directory_error error;
+    struct failure failure;
+    enum directory_result result =
+        directory_open(options->data, options->create, &running->directory, &error);
+    if (result != DIRECTORY_OK) {
+        (void)fail("the data directory cannot be used", error.text);
+        return directory_exit_code(result);
+    }
+    if (store_open(running->directory.database, running->directory.is_new, options->cache_bytes,
+                   &running->store, &failure) != STATUS_OK) {
+        return fail("the store cannot be opened", failure.text);
+    }
+    if (directory_mark_ready(&running->directory, &error) != DIRECTORY_OK) {
+        return fail("the data directory cannot be written", error.text);
+    }
+    return EXIT_SUCCESS;
+}
+
+static int open_listener(const struct options *options, struct running *running)
+{
+    struct notify_error error;
+    struct failure failure;
+    int fd = -1;
+    if (!notify_listen_fd(&fd, &error)) {
+        return fail("the socket from systemd cannot be used", error.text);
+    }
+    if (fd >= 0) {
+        listener_adopt(fd, &running->listener);
+        return EXIT_SUCCESS;
+    }
+    if (options->socket[0] == '\0') {
+        return fail("no socket", "name one with --socket PATH, or pass one from systemd");
+    }
+    if (listener_open(options->socket, options->socket_mode, options->socket_group, &running->listener,
+                      &failure) != STATUS_OK) {
+        return fail("the socket cannot be made", failure.text);
+    }
+    return EXIT_SUCCESS;
+}
+
+static int serve(struct options *options, struct running *running)
+{
+    struct failure failure;
+    struct server_config config = {
+        .options = options,
+        .store = running->store,
+        .listener = &running->listener,
+        .store_id = running->directory.store_id,
+        .reload = reload,
+    };
+    if (server_run(&config, &failure) != STATUS_OK) {
+        return fail("cannot serve", failure.text);
+    }
+    return EXIT_SUCCESS;
+}
+
+static int run(struct options *options)
+{
+    struct running running = {
+        .directory = {.directory_fd = -1, .lock_fd = -1},
+        .listener = {.fd = -1, .adopted_fd = -1, .adopted_flags = -1},
+    };
+    log_start(options->log_level, options->log_format);
+    signal(SIGPIPE, SIG_IGN);
+    if (!raise_files_limit(options->connections_max)) {
+        return EXIT_FAILURE;
+    }
+    int code = open_store(options, &running);
+    if (code == EXIT_SUCCESS) {
+        code = open_listener(options, &running);
+    }
+    if (code == EXIT_SUCCESS) {
+        code = serve(options, &running);
+    }
+    listener_close(&running.listener);
+    store_close(running.store);
+    directory_close(&running.directory);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct options_error error;
+    argument_count = argc;
+    arguments = argv;
+    switch (options_load(argc, argv, environ, &options, &error)) {
+    case OPTIONS_RUN:
+        return run(&options);
+    case OPTIONS_PRINT:
+        options_print(&options, stdout);
+        return EXIT_SUCCESS;
+    case OPTIONS_CHECK:
+        printf("the configuration is good\n");
+        return EXIT_SUCCESS;
+    case OPTIONS_VERSION:
+        printf("cairnd %s (%s)\n", CAIRND_VERSION, store_engine_text());
+        return EXIT_SUCCESS;
+    case OPTIONS_HELP:
+        options_help(stdout);
+        return EXIT_SUCCESS;
+    case OPTIONS_USAGE_ERROR:
+        fprintf(stderr, "cairnd: %s\n", error.text);
+        return EXIT_USAGE;
+    case OPTIONS_CONFIG_ERROR:
+        fprintf(stderr, "cairnd: %s\n", error.text);
+        return EXIT_FAILURE;
+    }
+    return EXIT_FAILURE;
+}

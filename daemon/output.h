@@ -1,0 +1,43 @@
+/* Output: reply frames on their way to one peer, in order. Small ones are gathered, large ones go as they are, and one
+ * write is with the loop library at a time. Loop only. */
+#ifndef DAEMON_OUTPUT_H
+#define DAEMON_OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct output_chunk;
+
+struct output {
+    uv_stream_t *stream;
+    uint64_t *total_bytes; /* of all outputs: kept up to date here */
+    void (*sent)(struct output *output, bool failed);
+    void *owner;    /* of `sent` */
+    uint64_t bytes; /* appended and not yet with the kernel */
+    struct output_chunk *first;
+    struct output_chunk *last;
+    bool is_writing;
+    bool is_dropped;
+};
+
+/* `sent` is called once after each write that took time, never from inside a call. */
+void output_init(struct output *output, uv_stream_t *stream, uint64_t *total_bytes,
+                 void (*sent)(struct output *output, bool failed), void *owner);
+
+/* Takes a frame (malloc'ed, of that length). Nothing is written yet. */
+void output_append(struct output *output, uint8_t *frame, size_t bytes);
+
+/* Writes what the kernel takes now, and the rest as it does. */
+void output_flush(struct output *output);
+
+/* Forgets what is not yet being written. */
+void output_drop(struct output *output);
+
+static inline uint64_t output_bytes(const struct output *output)
+{
+    return output->bytes;
+}
+
+#endif

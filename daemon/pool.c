@@ -1,0 +1,114 @@
+#include "daemon/pool.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#include "daemon/memory.h"
+#include "daemon/thread.h"
+
+enum {
+    POOL_THREADS = 4, /* the loop library's own number */
+    POOL_STREAMS_RUNNING_MAX = POOL_THREADS / 2,
+};
+
+struct work_list {
+    struct pool_work *first;
+    struct pool_work **last;
+};
+
+struct pool {
+    /* fixed after start */
+    uv_loop_t *loop;
+    const uint64_t *replies_bytes;
+    uint64_t reply_bytes_max;
+    uint64_t replies_bytes_max;
+    /* loop only */
+    struct work_list waiting[2]; /* by class */
+    uint64_t running[2];
+};
+
+struct pool *pool_new(void *loop, const uint64_t *replies_bytes, uint64_t reply_bytes_max,
+                      uint64_t replies_bytes_max)
+{
+    struct pool *pool = memory_new(sizeof *pool);
+    pool->loop = loop;
+    pool->replies_bytes = replies_bytes;
+    pool->reply_bytes_max = reply_bytes_max;
+    pool->replies_bytes_max = replies_bytes_max;
+    for (int i = 0; i < 2; i++) {
+        pool->waiting[i].last = &pool->waiting[i].first;
+    }
+    return pool;
+}
+
+void pool_free(struct pool *pool)
+{
+    if (pool == NULL) {
+        return;
+    }
+    assert(pool->running[POOL_POINT] + pool->running[POOL_STREAM] == 0);
+    free(pool);
+}
+
+static void on_run(uv_work_t *running)
+{
+    struct pool_work *work = running->data;
+    work->run(work);
+}
+
+static void on_done(uv_work_t *running, int status)
+{
+    struct pool_work *work = running->data;
+    struct pool *pool = work->pool;
+    assert(status == 0);
+    pool->running[work->work_class]--;
+    free(running);
+    work->done(work);
+    pool_turn(pool);
+}
+
+static bool may_start(const struct pool *pool)
+{
+    uint64_t running = pool->running[POOL_POINT] + pool->running[POOL_STREAM];
+    uint64_t bytes = *pool->replies_bytes + (running + 1) * pool->reply_bytes_max;
+    return running == 0 || (running < POOL_THREADS && bytes <= pool->replies_bytes_max);
+}
+
+static void start(struct pool *pool, enum pool_class work_class)
+{
+    struct work_list *list = &pool->waiting[work_class];
+    struct pool_work *work = list->first;
+    list->first = work->next;
+    if (list->first == NULL) {
+        list->last = &list->first;
+    }
+    pool->running[work_class]++;
+    uv_work_t *running = memory_new(sizeof *running);
+    running->data = work;
+    work->running = running;
+    int failed = uv_queue_work(pool->loop, running, on_run, on_done);
+    assert(!failed);
+}
+
+void pool_turn(struct pool *pool)
+{
+    while (pool->waiting[POOL_POINT].first != NULL && may_start(pool)) {
+        start(pool, POOL_POINT);
+    }
+    while (pool->waiting[POOL_STREAM].first != NULL &&
+           pool->running[POOL_STREAM] < POOL_STREAMS_RUNNING_MAX && may_start(pool)) {
+        start(pool, POOL_STREAM);
+    }
+}
+
+void pool_submit(struct pool *pool, struct pool_work *work, enum pool_class work_class)
+{
+    struct work_list *list = &pool->waiting[work_class];
+    work->pool = pool;
+    work->work_class = work_class;
+    work->next = NULL;
+    *list->last = work;
+    list->last = &work->next;
+    pool_turn(pool);
+}

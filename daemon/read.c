@@ -1,0 +1,182 @@
+/* Reads with one answer. What memory has is answered on the loop; what needs the device is read by the pool, as of the
+ * view that was there when the request came. */
+#include "daemon/decode.h"
+#include "daemon/fetch.h"
+#include "daemon/request.h"
+#include "proto/cairn.pb-c.h"
+
+struct read {
+    struct pool_work work;
+    struct request *request;
+    struct view *view;
+    struct fetch fetch;
+    /* which of them, and of what */
+    enum status (*run)(struct read *read);
+    uint64_t height;
+    uint32_t parts;
+    struct slice name; /* or hash */
+    struct metadata_change change;
+    /* the outcome */
+    enum status status;
+    struct failure failure;
+    struct fetched fetched;
+};
+
+static void read_answer(struct read *read)
+{
+    struct request *request = read->request;
+    view_release(read->view);
+    if (read->status == STATUS_OK) {
+        request_reply_packed(request, read->fetched.frame, read->fetched.body_bytes);
+    } else if (read->status == STATUS_NOT_FOUND) {
+        request_reply_empty(request, STATUS_NOT_FOUND);
+    } else {
+        request_refuse(request, read->status, "%s", read->failure.text);
+    }
+}
+
+static void read_on_pool(struct pool_work *work)
+{
+    struct read *read = (struct read *)work; /* its first member */
+    read->fetch.reach = STORE_DEVICE;
+    read->status = read->run(read);
+}
+
+static void read_on_done(struct pool_work *work)
+{
+    read_answer((struct read *)work);
+}
+
+static enum request_progress read_start(struct read *read)
+{
+    read->fetch.reach = STORE_MEMORY;
+    read->status = read->run(read);
+    if (read->status != STATUS_BUSY) {
+        read_answer(read);
+        return REQUEST_TAKEN;
+    }
+    read->work.run = read_on_pool;
+    read->work.done = read_on_done;
+    pool_submit(read->request->service->pool, &read->work, POOL_POINT);
+    return REQUEST_TAKEN;
+}
+
+/* A read of that chain, as of now; NULL once the request was refused. */
+static struct read *read_new(struct request *request, bool has_chain, ProtobufCBinaryData name,
+                             enum status (*run)(struct read *read))
+{
+    const struct chain *chain = request_chain(request, has_chain, name);
+    if (chain == NULL) {
+        return NULL;
+    }
+    struct read *read = request_memory(request, sizeof *read);
+    if (read == NULL) {
+        return NULL;
+    }
+    read->request = request;
+    read->view = order_view(request->service->order);
+    read->run = run;
+    read->fetch = (struct fetch){
+        .store = request->service->store,
+        .snapshot = read->view->snapshot,
+        .chain = chain->id,
+        .marks = chain->marks,
+    };
+    return read;
+}
+
+/* ---- one function a request ---- */
+
+enum request_progress read_height(struct request *request)
+{
+    const Cairn__Height *message = (const Cairn__Height *)request->message;
+    const struct chain *chain = request_chain(request, message->has_chain, message->chain);
+    if (chain != NULL) {
+        Cairn__HeightReply reply = CAIRN__HEIGHT_REPLY__INIT;
+        reply.has_height = true;
+        reply.height = chain->marks.height;
+        request_reply(request, STATUS_OK, &reply.base);
+    }
+    return REQUEST_TAKEN;
+}
+
+static enum status run_block_at_height(struct read *read)
+{
+    return fetch_block(&read->fetch, read->height, read->parts, &read->fetched, &read->failure);
+}
+
+static enum status run_block_by_hash(struct read *read)
+{
+    enum status status = fetch_height_of_hash(&read->fetch, read->name, &read->height, &read->failure);
+    return status == STATUS_OK ? run_block_at_height(read) : status;
+}
+
+enum request_progress read_block(struct request *request)
+{
+    const Cairn__ReadBlock *message = (const Cairn__ReadBlock *)request->message;
+    bool is_by_hash = message->at_case == CAIRN__READ_BLOCK__AT_HASH;
+    if (message->at_case == CAIRN__READ_BLOCK__AT__NOT_SET ||
+        (message->at_case == CAIRN__READ_BLOCK__AT_HEIGHT && message->height == 0)) {
+        request_refuse(request, STATUS_INVALID, "a read of no block: name a hash, or a height from 1");
+        return REQUEST_TAKEN;
+    }
+    if (is_by_hash && (message->hash.len < 1 || message->hash.len > HASH_BYTES_MAX)) {
+        request_refuse(request, STATUS_INVALID, "a hash of %zu bytes: it has 1 to %d", message->hash.len,
+                       HASH_BYTES_MAX);
+        return REQUEST_TAKEN;
+    }
+    if (message->has_parts && !fetch_parts_are_valid(message->parts)) {
+        request_refuse(request, STATUS_INVALID, "parts = %u names a part that no block has", message->parts);
+        return REQUEST_TAKEN;
+    }
+    struct read *read = read_new(request, message->has_chain, message->chain,
+                                 is_by_hash ? run_block_by_hash : run_block_at_height);
+    if (read == NULL) {
+        return REQUEST_TAKEN;
+    }
+    read->parts = message->has_parts ? message->parts : 0;
+    if (is_by_hash) {
+        read->name = request_slice(message->hash);
+    } else {
+        read->height = message->height;
+    }
+    return read_start(read);
+}
+
+static enum status run_state(struct read *read)
+{
+    return fetch_state(&read->fetch, read->height, &read->fetched, &read->failure);
+}
+
+enum request_progress read_state(struct request *request)
+{
+    const Cairn__ReadState *message = (const Cairn__ReadState *)request->message;
+    struct read *read = read_new(request, message->has_chain, message->chain, run_state);
+    if (read == NULL) {
+        return REQUEST_TAKEN;
+    }
+    read->height = message->has_height ? message->height : read->fetch.marks.height;
+    return read_start(read);
+}
+
+static enum status run_metadata(struct read *read)
+{
+    return fetch_metadata(&read->fetch, read->name, read->change, false, &read->fetched, &read->failure);
+}
+
+/* What is queued for the name is looked up here, on the loop. If it takes the stored value to say what it comes to, it
+ * has none of its own, so nothing is borrowed from the queue when the pool reads. */
+enum request_progress read_metadata(struct request *request)
+{
+    const Cairn__GetMetadata *message = (const Cairn__GetMetadata *)request->message;
+    if (!decode_name(request, message->name)) {
+        return REQUEST_TAKEN;
+    }
+    struct read *read = read_new(request, message->has_chain, message->chain, run_metadata);
+    if (read == NULL) {
+        return REQUEST_TAKEN;
+    }
+    read->name = request_slice(message->name);
+    read->change = pending_change(order_pending(request->service->order), read->fetch.chain, read->name);
+    return read_start(read);
+}

@@ -1,0 +1,138 @@
+/* A request: one frame from its arrival to its last reply. Loop only.
+ *
+ * - The connection makes it from a frame and starts it. Starting may have to wait for room: then it is started again.
+ * - Its handler answers at once, or keeps it and answers later. Whatever is kept lies in the request's arena.
+ * - The last reply ends it. A request whose connection is gone is carried out all the same; its replies go nowhere. */
+#ifndef DAEMON_REQUEST_H
+#define DAEMON_REQUEST_H
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "daemon/arena.h"
+#include "daemon/order.h"
+#include "daemon/pool.h"
+#include "proto/frame.h"
+
+struct request;
+struct stream;
+struct stream_set;
+
+/* What all requests share. */
+struct service {
+    /* fixed after start */
+    struct store *store;
+    struct order *order;
+    struct pool *pool;
+    struct stream_set *streams;
+    uint64_t frame_bytes_max;
+    uint64_t queue_operations_max;
+    uint64_t queue_bytes_max;
+    uint8_t store_id[STORE_ID_BYTES];
+    uint64_t started_us;
+    /* loop only */
+    bool draining;           /* new requests are refused */
+    bool is_contended;       /* some write waits for room in the queue: others go behind it */
+    uint64_t requests_bytes; /* held by requests, and set aside for frames being read */
+    uint64_t replies_bytes;  /* built and not yet with the kernel */
+    uint64_t frames_bad;
+    uint64_t connections;
+    uint64_t connections_refused;
+};
+
+/* What requests of one connection share; part of the connection. */
+struct session {
+    struct service *service;
+    struct stream *streams; /* open ones */
+    bool is_greeted;        /* hello was taken: without it the connection ends after its first frame */
+    bool is_closed;         /* replies go nowhere */
+    /* Takes a frame: FRAME_REPLY_BYTES for the header, which it fills in, and the body. */
+    void (*send)(struct session *session, struct frame_reply *header, uint8_t *frame);
+    /* Whether the connection has little enough waiting to take more of a stream. */
+    bool (*has_room)(struct session *session);
+    /* A request of this session has ended. */
+    void (*ended)(struct session *session, struct request *request);
+};
+
+enum request_progress {
+    REQUEST_TAKEN, /* answered, or going to be; it may be gone already */
+    REQUEST_WAITS, /* no room: start it again later, before anything behind it */
+};
+
+struct request {
+    /* fixed once made */
+    struct session *session;
+    struct service *service;
+    uint8_t type;
+    uint64_t id;
+    uint64_t received_us;
+    /* handlers only */
+    uint64_t deadline_us; /* to have left REQUEST_WAITS; 0: none */
+    struct arena arena;
+    ProtobufCMessage *message;
+    void *prepared;      /* the handler's, in the arena; NULL until it has looked at the message */
+    uint64_t held_bytes; /* of service->requests_bytes */
+};
+
+/* Makes a request of a frame; the body is copied as far as it is needed. */
+struct request *request_new(struct session *session, const struct frame_request *header, uint64_t now_us);
+
+/* Looks at the body and has the type's handler start. The body may go when this returns. */
+enum request_progress request_start(struct request *request, const uint8_t *body, size_t body_bytes);
+
+/* Starts a request again that had to wait. */
+enum request_progress request_start_again(struct request *request, uint64_t now_us);
+
+/* ---- for handlers. Each of these is the last reply and ends the request ---- */
+
+void request_reply(struct request *request, enum status status, const ProtobufCMessage *message);
+void request_reply_empty(struct request *request, enum status status);
+void request_refuse(struct request *request, enum status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* A reply packed before, with room for the header in front; taken. */
+void request_reply_packed(struct request *request, uint8_t *frame, size_t body_bytes);
+
+/* A reply that another follows; taken. Its frame holds body_bytes. */
+void request_send(struct request *request, uint8_t flags, uint8_t *frame, size_t body_bytes);
+
+/* Packs a message into memory of its own, with room for the header in front. */
+uint8_t *request_pack(const ProtobufCMessage *message, size_t *ret_body_bytes);
+
+/* Memory of the request's arena, zeroed; NULL once the request was refused for want of it. */
+void *request_memory(struct request *request, size_t bytes) MUST_CHECK;
+
+/* The chain a request names, absent meaning "default"; NULL once the request was refused. */
+struct chain *request_chain(struct request *request, bool has_name, ProtobufCBinaryData name) MUST_CHECK;
+
+static inline struct slice request_slice(ProtobufCBinaryData data)
+{
+    return slice_of(data.data, data.len);
+}
+
+/* ---- the handlers, by file ---- */
+
+/* admin.c */
+enum request_progress admin_hello(struct request *request);
+enum request_progress admin_ping(struct request *request);
+enum request_progress admin_status(struct request *request);
+enum request_progress admin_chains(struct request *request);
+enum request_progress admin_create_chain(struct request *request);
+/* read.c */
+enum request_progress read_height(struct request *request);
+enum request_progress read_block(struct request *request);
+enum request_progress read_state(struct request *request);
+enum request_progress read_metadata(struct request *request);
+/* stream.c */
+enum request_progress stream_blocks(struct request *request);
+enum request_progress stream_metadata(struct request *request);
+enum request_progress stream_list(struct request *request);
+enum request_progress stream_credit(struct request *request);
+enum request_progress stream_cancel(struct request *request);
+/* write.c */
+enum request_progress write_metadata(struct request *request);
+enum request_progress write_commit(struct request *request);
+enum request_progress write_prune(struct request *request);
+enum request_progress write_rollback(struct request *request);
+enum request_progress write_barrier(struct request *request);
+
+#endif

@@ -1,0 +1,331 @@
+/* The server's life:
+ *
+ * - SERVING: each turn of the loop ends, before it sleeps, with server_turn: what the writer did becomes visible, requests
+ *   that waited start, replies go out, and the timer is set for what is due next.
+ * - STOPPING, by SIGTERM or SIGINT: nobody is accepted, new requests are refused, what is in flight is finished, the queue
+ *   is written and synced. A second signal changes nothing. At stop_timeout the process ends, saying what was not written.
+ * - LEAVING: streams that are left are ended, replies go out for a moment, connections close, the loop ends.
+ *
+ * Failure: the first failed write ends the process within a second, after what is in flight was told `io error`. */
+#include "daemon/server.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "daemon/connection.h"
+#include "daemon/log.h"
+#include "daemon/memory.h"
+#include "daemon/notify.h"
+#include "daemon/request.h"
+#include "daemon/stream.h"
+#include "daemon/thread.h"
+
+enum {
+    STREAMS_GRACE_US = 1000000, /* for streams to end by themselves, once writes are done */
+    FLUSH_GRACE_US = 500000,    /* for last replies to go out */
+};
+
+enum server_state {
+    SERVER_SERVING,
+    SERVER_STOPPING,
+    SERVER_LEAVING,
+    SERVER_ENDED,
+};
+
+struct server {
+    const struct server_config *config;
+    uv_loop_t loop;
+    uv_pipe_t listener;
+    uv_async_t wake;
+    uv_prepare_t prepare;
+    uv_timer_t timer;
+    uv_signal_t signals[3];
+    struct service service;
+    struct connection_set *connections;
+    enum server_state state;
+    uint64_t stop_until_us;    /* STOPPING: when to give up */
+    uint64_t streams_until_us; /* STOPPING: 0 until writes are done */
+    uint64_t leave_until_us;   /* LEAVING, or the last failure's: when to stop sending */
+};
+
+/* ---- failure ---- */
+
+/* Replies said `io error` before; whoever has not read them by now sees the connection end. */
+static void end_after_failure(struct server *server, uint64_t now_us)
+{
+    const struct failure *failure = order_failure(server->service.order);
+    if (server->leave_until_us == 0) {
+        server->leave_until_us = now_us + FLUSH_GRACE_US;
+        log_event(
+            LOG_LEVEL_ERROR,
+            "a write failed: nothing is acknowledged any more, the process ends, the next start decides",
+            "error=%s", failure->text);
+        notify_status("a write failed: %s", failure->text);
+        notify_stopping();
+    }
+    if (now_us >= server->leave_until_us || connection_set_is_flushed(server->connections)) {
+        _exit(SERVER_EXIT_IO_ERROR);
+    }
+}
+
+/* ---- stopping ---- */
+
+static void give_up(struct server *server)
+{
+    log_event(LOG_LEVEL_ERROR, "stopping took longer than stop_timeout: accepted operations were not written",
+              "operations=%ju", (uintmax_t)order_unwritten(server->service.order));
+    _exit(EXIT_FAILURE);
+}
+
+static void begin_stop(struct server *server)
+{
+    uint64_t now_us = thread_now_us();
+    if (server->state != SERVER_SERVING) {
+        return;
+    }
+    server->state = SERVER_STOPPING;
+    server->stop_until_us = now_us + server->config->options->stop_timeout_us;
+    log_message(LOG_LEVEL_INFO, "stopping");
+    notify_stopping();
+    server->service.draining = true;
+    order_drain(server->service.order);
+    uv_close((uv_handle_t *)&server->listener, NULL);
+}
+
+/* The writer ends first: it wakes the loop. */
+static void end_loop(struct server *server)
+{
+    server->state = SERVER_ENDED;
+    order_close(server->service.order);
+    server->service.order = NULL;
+    uv_close((uv_handle_t *)&server->wake, NULL);
+    uv_close((uv_handle_t *)&server->prepare, NULL);
+    uv_close((uv_handle_t *)&server->timer, NULL);
+    for (size_t i = 0; i < sizeof server->signals / sizeof server->signals[0]; i++) {
+        uv_close((uv_handle_t *)&server->signals[i], NULL);
+    }
+}
+
+/* Returns in how many microseconds to look again. */
+static uint64_t stop_turn(struct server *server, uint64_t now_us)
+{
+    struct connection_set *connections = server->connections;
+    bool is_done = order_is_idle(server->service.order) && connection_set_is_idle(connections);
+    if (server->state == SERVER_STOPPING && !is_done && now_us >= server->stop_until_us) {
+        give_up(server);
+    }
+    if (server->state == SERVER_STOPPING && is_done) {
+        if (server->streams_until_us == 0) {
+            server->streams_until_us = now_us + STREAMS_GRACE_US;
+        }
+        bool has_streams = stream_total(server->service.streams) > 0;
+        if (!has_streams || now_us >= server->streams_until_us) {
+            server->state = SERVER_LEAVING;
+            server->leave_until_us = now_us + FLUSH_GRACE_US;
+            connection_end_streams(connections);
+        }
+    }
+    if (server->state == SERVER_LEAVING &&
+        (connection_set_is_flushed(connections) || now_us >= server->leave_until_us)) {
+        connection_close_all(connections);
+        if (connection_count(connections) == 0) {
+            end_loop(server);
+        }
+    }
+    return 10000;
+}
+
+/* ---- turns ---- */
+
+static void on_timer(uv_timer_t *timer)
+{
+    (void)timer; /* it only wakes the loop */
+}
+
+static void set_timer(struct server *server, uint64_t next_us)
+{
+    if (server->state == SERVER_ENDED) {
+        return;
+    }
+    if (next_us == UINT64_MAX) {
+        uv_timer_stop(&server->timer);
+        return;
+    }
+    uv_update_time(&server->loop);
+    int failed = uv_timer_start(&server->timer, on_timer, (next_us + 999) / 1000, 0);
+    assert(!failed);
+}
+
+static uint64_t earlier(uint64_t left, uint64_t right)
+{
+    return left < right ? left : right;
+}
+
+static void server_turn(uv_prepare_t *prepare)
+{
+    struct server *server = prepare->data;
+    uint64_t now_us = thread_now_us();
+    uint64_t next_us = order_turn(server->service.order, now_us);
+    next_us = earlier(next_us, connection_set_turn(server->connections, now_us));
+    pool_turn(server->service.pool);
+    if (order_failure(server->service.order) != NULL) {
+        end_after_failure(server, now_us);
+        next_us = earlier(next_us, 10000);
+    } else if (server->state != SERVER_SERVING) {
+        next_us = earlier(next_us, stop_turn(server, now_us));
+    }
+    set_timer(server, next_us);
+}
+
+/* From the writer thread. */
+static void wake(void *context)
+{
+    struct server *server = context;
+    uv_async_send(&server->wake);
+}
+
+static void on_wake(uv_async_t *async)
+{
+    (void)async; /* server_turn comes before the loop sleeps again */
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct server *server = listener->data;
+    if (status < 0) {
+        log_event(LOG_LEVEL_WARNING, "a connection could not be accepted", "reason=%s", uv_strerror(status));
+        return;
+    }
+    connection_accept(server->connections, listener);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct server *server = handle->data;
+    if (number != SIGHUP) {
+        begin_stop(server);
+    } else if (server->state == SERVER_SERVING) {
+        notify_reloading();
+        server->config->reload(server->config->options);
+        notify_ready();
+    }
+}
+
+/* ---- start ---- */
+
+static void start_handles(struct server *server)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    int failed = uv_async_init(&server->loop, &server->wake, on_wake);
+    failed |= uv_prepare_init(&server->loop, &server->prepare);
+    failed |= uv_timer_init(&server->loop, &server->timer);
+    failed |= uv_prepare_start(&server->prepare, server_turn);
+    server->prepare.data = server;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        failed |= uv_signal_init(&server->loop, &server->signals[i]);
+        server->signals[i].data = server;
+        failed |= uv_signal_start(&server->signals[i], on_signal, numbers[i]);
+    }
+    assert(!failed);
+}
+
+static enum status start_listening(struct server *server, struct failure *failure)
+{
+    struct listener *listener = server->config->listener;
+    int error = uv_pipe_init(&server->loop, &server->listener, 0);
+    assert(!error);
+    server->listener.data = server;
+    error = uv_pipe_open(&server->listener, listener->fd);
+    if (error == 0) {
+        listener->fd = -1; /* the loop's now */
+        error = uv_listen((uv_stream_t *)&server->listener, LISTENER_BACKLOG, on_connection);
+    }
+    if (error != 0) {
+        return failure_set(failure, STATUS_INVALID, "the socket cannot be listened at: %s",
+                           uv_strerror(error));
+    }
+    return STATUS_OK;
+}
+
+static enum status start_service(struct server *server, struct failure *failure)
+{
+    const struct options *options = server->config->options;
+    struct service *service = &server->service;
+    *service = (struct service){
+        .store = server->config->store,
+        .frame_bytes_max = options->frame_bytes_max,
+        .queue_operations_max = options->queue_operations_max,
+        .queue_bytes_max = options->queue_bytes_max,
+        .started_us = thread_now_us(),
+    };
+    memcpy(service->store_id, server->config->store_id, STORE_ID_BYTES);
+    struct order_config order = {
+        .store = server->config->store,
+        .queue_operations_max = options->queue_operations_max,
+        .queue_bytes_max = options->queue_bytes_max,
+        .flush_delay_us = options->flush_delay_us,
+        .sync_interval_us = options->sync_interval_us,
+        .chains_max = (uint32_t)options->chains_max,
+        .wake = wake,
+        .wake_context = server,
+    };
+    struct connection_limits limits = {
+        .connections_max = options->connections_max,
+        .requests_bytes_max = options->requests_bytes_max,
+        .replies_bytes_max = options->replies_bytes_max,
+    };
+    if (order_open(&order, &service->order, failure) != STATUS_OK) {
+        return failure->status;
+    }
+    service->pool = pool_new(&server->loop, &service->replies_bytes, options->frame_bytes_max,
+                             options->replies_bytes_max);
+    service->streams = stream_set_new(service, options->streams_max);
+    server->connections = connection_set_new(&server->loop, service, &limits);
+    return STATUS_OK;
+}
+
+static void server_close(struct server *server)
+{
+    connection_set_free(server->connections);
+    stream_set_free(server->service.streams);
+    pool_free(server->service.pool);
+    int failed = uv_loop_close(&server->loop);
+    assert(!failed);
+    free(server);
+}
+
+enum status server_run(const struct server_config *config, struct failure *failure)
+{
+    struct server *server = memory_new(sizeof *server);
+    server->config = config;
+    thread_set_role(THREAD_LOOP);
+    int failed = uv_loop_init(&server->loop);
+    assert(!failed);
+    start_handles(server);
+    enum status status = start_service(server, failure);
+    if (status == STATUS_OK) {
+        status = start_listening(server, failure);
+        server->state = SERVER_SERVING;
+        if (status != STATUS_OK) {
+            uv_close((uv_handle_t *)&server->listener, NULL);
+        }
+    }
+    if (status == STATUS_OK) {
+        log_event(LOG_LEVEL_INFO, "ready", "pid=%d run=%ju engine=%s", (int)getpid(),
+                  (uintmax_t)order_run(server->service.order), store_engine_text());
+        notify_ready();
+        notify_status("serving");
+        uv_run(&server->loop, UV_RUN_DEFAULT);
+        log_message(LOG_LEVEL_INFO, "stopped: all that was accepted is written and synced");
+    } else {
+        uv_prepare_stop(&server->prepare);
+        end_loop(server);
+        uv_run(&server->loop, UV_RUN_DEFAULT);
+    }
+    server_close(server);
+    return status;
+}

@@ -1,0 +1,28 @@
+/* The server: the event loop, and what starts and stops around it. */
+#ifndef DAEMON_SERVER_H
+#define DAEMON_SERVER_H
+
+#include "daemon/failure.h"
+#include "daemon/listener.h"
+#include "daemon/options.h"
+#include "daemon/store.h"
+
+enum { SERVER_EXIT_IO_ERROR = 74 };
+
+struct server_config {
+    struct options *options;
+    struct store *store;
+    struct listener *listener; /* listens; the loop takes its fd */
+    const uint8_t *store_id;   /* STORE_ID_BYTES */
+    /* On SIGHUP: reads the configuration again. */
+    void (*reload)(struct options *options);
+};
+
+/* Serves until SIGTERM or SIGINT, then stops cleanly. Ends the process itself if writing failed, or if stopping takes
+ * longer than stop_timeout.
+ *
+ * STATUS_OK  stopped, all is written and synced
+ * other      it could not start */
+enum status server_run(const struct server_config *config, struct failure *failure) MUST_CHECK;
+
+#endif

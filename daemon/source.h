@@ -1,0 +1,42 @@
+/* Source: the messages of one stream, one after the other, out of a view and what was queued at that instant. Made on the
+ * loop; then any one thread at a time may ask for the next message. */
+#ifndef DAEMON_SOURCE_H
+#define DAEMON_SOURCE_H
+
+#include "daemon/fetch.h"
+#include "daemon/pending.h"
+
+struct source;
+
+/* What a stream is of. Slices and arrays are borrowed for the source's life. */
+struct source_blocks {
+    const uint64_t *heights; /* NULL: the range */
+    size_t height_count;
+    uint64_t first;
+    uint64_t last;
+    uint32_t parts;
+};
+
+struct source_list {
+    struct slice prefix;
+    struct slice start; /* empty: the first */
+    uint64_t limit;     /* 0: none */
+};
+
+struct source *source_of_blocks(const struct fetch *fetch, const struct source_blocks *blocks);
+struct source *source_of_names(const struct fetch *fetch, const struct pending *pending,
+                               const struct slice *names, size_t count);
+struct source *source_of_list(const struct fetch *fetch, const struct pending *pending,
+                              const struct source_list *list);
+void source_free(struct source *source);
+
+/* Memory it holds of what was queued. */
+uint64_t source_bytes(const struct source *source);
+
+/* STATUS_OK         *ret_fetched is the next message
+ * STATUS_NOT_FOUND  that was the last
+ * STATUS_IO_ERROR   it could not be read, or is damaged */
+enum status source_next(struct source *source, struct fetched *ret_fetched,
+                        struct failure *failure) MUST_CHECK;
+
+#endif

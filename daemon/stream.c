@@ -1,0 +1,494 @@
+/* A stream's life:
+ *
+ * - it opens when there is a place for it, and takes its view then: all it says is of that instant;
+ * - a step on the pool reads some messages; they go out as far as the window, and the connection, have room;
+ * - the next step begins when all has gone out and there is window left;
+ * - it ends when its source does, when reading fails, when it is cancelled, or when its connection is gone; the last
+ *   frame ends the request.
+ *
+ * While a step runs, the source is the pool's and everything else the loop's. */
+#include "daemon/stream.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "daemon/decode.h"
+#include "daemon/memory.h"
+#include "daemon/request.h"
+#include "daemon/source.h"
+#include "proto/cairn.pb-c.h"
+
+enum {
+    STREAM_STEP_BYTES = 256 << 10,
+    STREAM_STEP_MESSAGES = 4096,
+};
+
+struct stream {
+    struct pool_work work;
+    /* fixed once made */
+    struct request *request;
+    struct stream_set *set;
+    struct chain *chain;
+    struct source *(*make_source)(struct stream *stream, const struct fetch *fetch);
+    /* what make_source borrows */
+    struct source_blocks blocks;
+    struct source_list list;
+    struct slice *names;
+    size_t name_count;
+    /* loop only */
+    bool is_open;
+    bool is_running;   /* a step is on the pool */
+    bool is_cancelled; /* `cancelled` says how it ends */
+    struct failure cancelled;
+    struct view *view;
+    uint64_t window_bytes;
+    uint64_t sent_bytes; /* of the first message that has not gone out whole */
+    size_t sent;         /* messages that have gone out whole */
+    uint64_t held_bytes; /* of service->replies_bytes */
+    struct stream *next_of_session;
+    struct stream *next_waiting;
+    /* the pool's while a step runs */
+    struct source *source;
+    struct fetched *messages;
+    size_t message_count;
+    size_t message_capacity;
+    enum status status; /* STATUS_OK: there may be more; STATUS_NOT_FOUND: that was all */
+    struct failure failure;
+};
+
+struct stream_set {
+    struct service *service;
+    uint64_t streams_max;
+    uint64_t open;
+    uint64_t total;
+    struct stream *waiting_first;
+    struct stream **waiting_last;
+};
+
+struct stream_set *stream_set_new(struct service *service, uint64_t streams_max)
+{
+    struct stream_set *set = memory_new(sizeof *set);
+    set->service = service;
+    set->streams_max = streams_max;
+    set->waiting_last = &set->waiting_first;
+    return set;
+}
+
+void stream_set_free(struct stream_set *set)
+{
+    free(set);
+}
+
+uint64_t stream_count(const struct stream_set *set)
+{
+    return set->open;
+}
+
+uint64_t stream_total(const struct stream_set *set)
+{
+    return set->total;
+}
+
+/* ---- a step ---- */
+
+static void step_run(struct pool_work *work)
+{
+    struct stream *stream = (struct stream *)work; /* its first member */
+    uint64_t bytes = 0;
+    while (bytes < STREAM_STEP_BYTES && stream->message_count < STREAM_STEP_MESSAGES) {
+        struct fetched fetched;
+        stream->status = source_next(stream->source, &fetched, &stream->failure);
+        if (stream->status != STATUS_OK) {
+            return;
+        }
+        if (stream->message_count == stream->message_capacity) {
+            stream->message_capacity = stream->message_capacity == 0 ? 16 : 2 * stream->message_capacity;
+            stream->messages =
+                memory_resize(stream->messages, stream->message_capacity * sizeof stream->messages[0]);
+        }
+        stream->messages[stream->message_count++] = fetched;
+        bytes += fetched.body_bytes;
+    }
+}
+
+static void stream_pump(struct stream *stream);
+
+static void step_done(struct pool_work *work)
+{
+    struct stream *stream = (struct stream *)work;
+    stream->is_running = false;
+    for (size_t i = 0; i < stream->message_count; i++) {
+        stream->held_bytes += stream->messages[i].body_bytes;
+        stream->request->service->replies_bytes += stream->messages[i].body_bytes;
+    }
+    stream_pump(stream);
+}
+
+/* ---- what goes out ---- */
+
+static void release(struct stream *stream, uint64_t bytes)
+{
+    assert(stream->held_bytes >= bytes);
+    stream->held_bytes -= bytes;
+    stream->request->service->replies_bytes -= bytes;
+}
+
+/* Sends as much of the first message as one frame and the window allow. */
+static void send_piece(struct stream *stream)
+{
+    struct fetched *message = &stream->messages[stream->sent];
+    uint64_t rest = message->body_bytes - stream->sent_bytes;
+    uint64_t most = stream->request->service->frame_bytes_max;
+    most = stream->window_bytes < most ? stream->window_bytes : most;
+    uint64_t bytes = rest < most ? rest : most;
+    uint8_t *frame = message->frame;
+    if (bytes < message->body_bytes) {
+        frame = memory_raw(FRAME_REPLY_BYTES + bytes);
+        memcpy(frame + FRAME_REPLY_BYTES, message->frame + FRAME_REPLY_BYTES + stream->sent_bytes, bytes);
+    } else {
+        message->frame = NULL;
+    }
+    stream->window_bytes -= bytes;
+    stream->sent_bytes += bytes;
+    release(stream, bytes);
+    bool is_whole = bytes == rest;
+    if (is_whole) {
+        free(message->frame);
+        message->frame = NULL;
+        stream->sent++;
+        stream->sent_bytes = 0;
+    }
+    request_send(stream->request, is_whole ? FRAME_MORE : FRAME_MORE | FRAME_CONTINUED, frame, bytes);
+}
+
+static void drop_messages(struct stream *stream)
+{
+    for (; stream->sent < stream->message_count; stream->sent++) {
+        release(stream, stream->messages[stream->sent].body_bytes - stream->sent_bytes);
+        free(stream->messages[stream->sent].frame);
+        stream->sent_bytes = 0;
+    }
+}
+
+/* ---- opening and ending ---- */
+
+static void open_waiting(struct stream_set *set);
+
+static void stream_open(struct stream *stream)
+{
+    struct service *service = stream->request->service;
+    stream->is_open = true;
+    stream->set->open++;
+    stream->view = order_view(service->order);
+    struct fetch fetch = {
+        .store = service->store,
+        .snapshot = stream->view->snapshot,
+        .chain = stream->chain->id,
+        .marks = stream->chain->marks,
+    };
+    stream->source = stream->make_source(stream, &fetch);
+    stream->held_bytes += source_bytes(stream->source);
+    service->replies_bytes += source_bytes(stream->source);
+}
+
+static void unlink_stream(struct stream *stream)
+{
+    struct stream **link = &stream->request->session->streams;
+    while (*link != stream) {
+        link = &(*link)->next_of_session;
+    }
+    *link = stream->next_of_session;
+    if (stream->is_open) {
+        return;
+    }
+    for (link = &stream->set->waiting_first; *link != stream;) {
+        link = &(*link)->next_waiting;
+    }
+    *link = stream->next_waiting;
+    if (*link == NULL) {
+        stream->set->waiting_last = link;
+    }
+}
+
+/* The stream lies in its request's arena and goes with it. */
+static void stream_end(struct stream *stream)
+{
+    struct request *request = stream->request;
+    struct stream_set *set = stream->set;
+    struct failure failure = stream->is_cancelled ? stream->cancelled : stream->failure;
+    enum status status = stream->is_cancelled ? stream->cancelled.status : stream->status;
+    unlink_stream(stream);
+    set->total--;
+    drop_messages(stream);
+    if (stream->is_open) {
+        release(stream, source_bytes(stream->source));
+        source_free(stream->source);
+        free(stream->messages);
+        view_release(stream->view);
+        set->open--;
+    }
+    if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
+        request_reply_empty(request, STATUS_OK);
+    } else {
+        request_refuse(request, status, "%s", failure.text);
+    }
+    open_waiting(set);
+}
+
+static void stream_pump(struct stream *stream)
+{
+    struct session *session = stream->request->session;
+    if (stream->is_running) {
+        return;
+    }
+    if (stream->is_cancelled) {
+        stream_end(stream);
+        return;
+    }
+    while (stream->sent < stream->message_count && stream->window_bytes > 0 && session->has_room(session)) {
+        send_piece(stream);
+    }
+    if (stream->sent < stream->message_count) {
+        return;
+    }
+    if (stream->status != STATUS_OK) {
+        stream_end(stream);
+        return;
+    }
+    stream->message_count = 0;
+    stream->sent = 0;
+    if (stream->window_bytes > 0 && session->has_room(session)) {
+        stream->is_running = true;
+        stream->work.run = step_run;
+        stream->work.done = step_done;
+        pool_submit(stream->request->service->pool, &stream->work, POOL_STREAM);
+    }
+}
+
+static void open_waiting(struct stream_set *set)
+{
+    while (set->waiting_first != NULL && set->open < set->streams_max) {
+        struct stream *stream = set->waiting_first;
+        set->waiting_first = stream->next_waiting;
+        if (set->waiting_first == NULL) {
+            set->waiting_last = &set->waiting_first;
+        }
+        stream_open(stream);
+        stream_pump(stream);
+    }
+}
+
+void stream_go_on(struct session *session)
+{
+    for (struct stream *stream = session->streams; stream != NULL;) {
+        struct stream *next = stream->next_of_session;
+        if (stream->is_open) {
+            stream_pump(stream);
+        }
+        stream = next;
+    }
+}
+
+/* Ends it now, or when its step is back. */
+static void cancel(struct stream *stream, enum status status, const char *text)
+{
+    stream->is_cancelled = true;
+    failure_set(&stream->cancelled, status, "%s", text);
+    if (!stream->is_running) {
+        stream_end(stream);
+    }
+}
+
+void stream_end_all(struct session *session, enum status status, const char *text)
+{
+    for (struct stream *stream = session->streams; stream != NULL;) {
+        struct stream *next = stream->next_of_session;
+        cancel(stream, status, text);
+        stream = next;
+    }
+}
+
+/* ---- requests ---- */
+
+static struct stream *find_stream(const struct session *session, uint64_t id)
+{
+    struct stream *stream = session->streams;
+    while (stream != NULL && stream->request->id != id) {
+        stream = stream->next_of_session;
+    }
+    return stream;
+}
+
+bool stream_has_id(const struct session *session, uint64_t id)
+{
+    return find_stream(session, id) != NULL;
+}
+
+/* A stream of that chain, not started; NULL once the request was refused. */
+static struct stream *stream_new(struct request *request, bool has_chain, ProtobufCBinaryData name,
+                                 bool has_window, uint64_t window_bytes)
+{
+    struct chain *chain = request_chain(request, has_chain, name);
+    struct stream *stream = chain == NULL ? NULL : request_memory(request, sizeof *stream);
+    if (stream == NULL) {
+        return NULL;
+    }
+    stream->request = request;
+    stream->set = request->service->streams;
+    stream->chain = chain;
+    stream->window_bytes = has_window ? window_bytes : WINDOW_BYTES_DEFAULT;
+    if (stream->window_bytes > WINDOW_BYTES_MAX) {
+        stream->window_bytes = WINDOW_BYTES_MAX;
+    }
+    return stream;
+}
+
+static enum request_progress stream_start(struct stream *stream)
+{
+    struct session *session = stream->request->session;
+    stream->next_of_session = session->streams;
+    session->streams = stream;
+    *stream->set->waiting_last = stream;
+    stream->set->waiting_last = &stream->next_waiting;
+    stream->set->total++;
+    open_waiting(stream->set);
+    return REQUEST_TAKEN;
+}
+
+static struct source *make_blocks(struct stream *stream, const struct fetch *fetch)
+{
+    return source_of_blocks(fetch, &stream->blocks);
+}
+
+enum request_progress stream_blocks(struct request *request)
+{
+    const Cairn__ReadBlocks *message = (const Cairn__ReadBlocks *)request->message;
+    bool is_list = message->n_heights > 0;
+    bool is_range =
+        message->has_first && message->has_last && message->first >= 1 && message->first <= message->last;
+    if (is_list == (message->has_first || message->has_last) || (!is_list && !is_range)) {
+        request_refuse(request, STATUS_INVALID,
+                       "a read of blocks names either heights, or first and last with 1 <= first <= last");
+        return REQUEST_TAKEN;
+    }
+    if (message->n_heights > READ_ITEMS_MAX) {
+        request_refuse(request, STATUS_TOO_LARGE, "a read of %zu heights: at most %d, or name a range",
+                       message->n_heights, READ_ITEMS_MAX);
+        return REQUEST_TAKEN;
+    }
+    for (size_t i = 0; i < message->n_heights; i++) {
+        if (message->heights[i] == 0) {
+            request_refuse(request, STATUS_INVALID, "a read of block 0: heights are from 1");
+            return REQUEST_TAKEN;
+        }
+    }
+    if (message->has_parts && !fetch_parts_are_valid(message->parts)) {
+        request_refuse(request, STATUS_INVALID, "parts = %u names a part that no block has", message->parts);
+        return REQUEST_TAKEN;
+    }
+    struct stream *stream = stream_new(request, message->has_chain, message->chain, message->has_window_bytes,
+                                       message->window_bytes);
+    if (stream == NULL) {
+        return REQUEST_TAKEN;
+    }
+    stream->make_source = make_blocks;
+    stream->blocks = (struct source_blocks){
+        .heights = is_list ? message->heights : NULL,
+        .height_count = message->n_heights,
+        .first = message->first,
+        .last = message->last,
+        .parts = message->has_parts ? message->parts : 0,
+    };
+    return stream_start(stream);
+}
+
+static struct source *make_names(struct stream *stream, const struct fetch *fetch)
+{
+    return source_of_names(fetch, order_pending(stream->request->service->order), stream->names,
+                           stream->name_count);
+}
+
+enum request_progress stream_metadata(struct request *request)
+{
+    const Cairn__GetMetadataMany *message = (const Cairn__GetMetadataMany *)request->message;
+    if (message->n_names > READ_ITEMS_MAX) {
+        request_refuse(request, STATUS_TOO_LARGE, "a read of %zu names: at most %d", message->n_names,
+                       READ_ITEMS_MAX);
+        return REQUEST_TAKEN;
+    }
+    for (size_t i = 0; i < message->n_names; i++) {
+        if (!decode_name(request, message->names[i])) {
+            return REQUEST_TAKEN;
+        }
+    }
+    struct stream *stream = stream_new(request, message->has_chain, message->chain, message->has_window_bytes,
+                                       message->window_bytes);
+    if (stream == NULL) {
+        return REQUEST_TAKEN;
+    }
+    stream->names = request_memory(request, (message->n_names + 1) * sizeof stream->names[0]);
+    if (stream->names == NULL) {
+        return REQUEST_TAKEN;
+    }
+    for (size_t i = 0; i < message->n_names; i++) {
+        stream->names[i] = request_slice(message->names[i]);
+    }
+    stream->name_count = message->n_names;
+    stream->make_source = make_names;
+    return stream_start(stream);
+}
+
+static struct source *make_list(struct stream *stream, const struct fetch *fetch)
+{
+    return source_of_list(fetch, order_pending(stream->request->service->order), &stream->list);
+}
+
+enum request_progress stream_list(struct request *request)
+{
+    const Cairn__ListMetadata *message = (const Cairn__ListMetadata *)request->message;
+    if (message->prefix.len > METADATA_NAME_BYTES_MAX || message->start.len > METADATA_NAME_BYTES_MAX) {
+        request_refuse(request, STATUS_TOO_LARGE,
+                       "a prefix of %zu bytes, a start of %zu: names have at most %d", message->prefix.len,
+                       message->start.len, METADATA_NAME_BYTES_MAX);
+        return REQUEST_TAKEN;
+    }
+    struct stream *stream = stream_new(request, message->has_chain, message->chain, message->has_window_bytes,
+                                       message->window_bytes);
+    if (stream == NULL) {
+        return REQUEST_TAKEN;
+    }
+    stream->make_source = make_list;
+    stream->list = (struct source_list){
+        .prefix = request_slice(message->prefix),
+        .start = request_slice(message->start),
+        .limit = message->has_limit ? message->limit : 0,
+    };
+    return stream_start(stream);
+}
+
+/* ---- about an open stream: these have no reply ---- */
+
+enum request_progress stream_credit(struct request *request)
+{
+    const Cairn__Credit *message = (const Cairn__Credit *)request->message;
+    struct stream *stream = find_stream(request->session, request->id);
+    if (stream != NULL) {
+        uint64_t room = WINDOW_BYTES_MAX - stream->window_bytes;
+        stream->window_bytes += message->bytes < room ? message->bytes : room;
+        if (stream->is_open) {
+            stream_pump(stream);
+        }
+    }
+    request_refuse(request, STATUS_OK, "none");
+    return REQUEST_TAKEN;
+}
+
+enum request_progress stream_cancel(struct request *request)
+{
+    struct stream *stream = find_stream(request->session, request->id);
+    if (stream != NULL) {
+        cancel(stream, STATUS_OK, "");
+    }
+    request_refuse(request, STATUS_OK, "none");
+    return REQUEST_TAKEN;
+}

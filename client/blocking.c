@@ -1,0 +1,408 @@
+/* The blocking calls: submit, poll, process, until the one completes. A call's life:
+ *
+ * - the connection is made ready to take it: a lost one is started again, with growing pauses, while time is left
+ * - submitted and awaited. While kept metadata is to be sent again the client's other connections are processed, too,
+ *   since one of them may be the one that sends it
+ * - if it was lost and may be sent again (certainly not sent, or a read that delivered nothing), from the beginning
+ *
+ * The reply that is shown to the caller lives in the connection until the next call. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "client/connection.h"
+#include "client/request.h"
+
+enum {
+    PAUSE_US_FIRST = 1000,
+    PAUSE_US_LAST = 250000,
+    POLLED_MAX = 64, /* connections waited for at once; more are processed in turn */
+    TURN_MS = 10,
+};
+
+struct call {
+    struct cairn_connection *connection;
+    enum cairn_request_kind kind;
+    cairn_block_item block_item;
+    cairn_metadata_item metadata_item;
+    void *context;
+    uint64_t deadline_us;
+    uint64_t pause_us;
+    bool is_write;
+    bool done;      /* completed, or not to be tried again */
+    bool delivered; /* items, so that it cannot be begun again */
+    enum cairn_status status;
+};
+
+static const struct cairn_reply usage_reply = {
+    .status = CAIRN_USAGE,
+    .text = "a blocking call from a callback",
+};
+static const struct cairn_reply freed_reply = {
+    .status = CAIRN_CONNECTION_LOST,
+    .text = "a callback freed the connection",
+};
+
+static uint64_t call_left_us(const struct call *call)
+{
+    if (call->deadline_us == NEVER_US) {
+        return NEVER_US;
+    }
+    uint64_t now = now_us();
+    return now < call->deadline_us ? call->deadline_us - now : 0;
+}
+
+static uint64_t deadline_of(const struct cairn_client *client, uint64_t timeout_us)
+{
+    uint64_t now = now_us();
+    timeout_us = timeout_us != 0 ? timeout_us : client->options.timeout_us;
+    return timeout_us < NEVER_US - now ? now + timeout_us : NEVER_US;
+}
+
+/* The reply of a call that got none. */
+static void show_failure(struct cairn_connection *connection, enum cairn_request_kind kind,
+                         enum cairn_status status)
+{
+    snprintf(connection->blocking_text, sizeof connection->blocking_text, "%s",
+             status != CAIRN_OK ? connection->failure.text : "");
+    connection->blocking_reply = (struct cairn_reply){
+        .kind = kind,
+        .status = status,
+        .text = connection->blocking_text,
+    };
+}
+
+/* As a completion: keeps the reply, and what it points into, for the caller. */
+static void call_completed(void *context, const struct cairn_reply *reply)
+{
+    struct call *call = context;
+    struct cairn_connection *connection = call->connection;
+    snprintf(connection->blocking_text, sizeof connection->blocking_text, "%s", reply->text);
+    connection->blocking_reply = *reply;
+    connection->blocking_reply.text = connection->blocking_text;
+    decoded_free(&connection->blocking);
+    connection->blocking = *connection->delivering;
+    *connection->delivering = (struct decoded){.message = NULL};
+    call->status = reply->status;
+    call->done = true;
+}
+
+static bool call_block_item(void *context, const struct cairn_block *block)
+{
+    struct call *call = context;
+    call->delivered = true;
+    return call->block_item == NULL || call->block_item(call->context, block);
+}
+
+static bool call_metadata_item(void *context, const struct cairn_metadata *metadata)
+{
+    struct call *call = context;
+    call->delivered = true;
+    return call->metadata_item == NULL || call->metadata_item(call->context, metadata);
+}
+
+static void pause_us(uint64_t us)
+{
+    const struct timespec time = {
+        .tv_sec = (time_t)(us / 1000000),
+        .tv_nsec = (long)(us % 1000000) * 1000,
+    };
+    nanosleep(&time, NULL);
+}
+
+/* Starts a lost connection, with a pause before each attempt but the first. False: the time is over, or never will. */
+static bool call_reconnect(struct call *call)
+{
+    struct cairn_connection *connection = call->connection;
+    while (connection->state == CAIRN_LOST) {
+        if (call->pause_us > 0) {
+            uint64_t left = call_left_us(call);
+            if (connection->failure.status == CAIRN_STORE_CHANGED || left == 0) {
+                return false;
+            }
+            pause_us(call->pause_us < left ? call->pause_us : left);
+        }
+        call->pause_us = call->pause_us == 0 ? PAUSE_US_FIRST : call->pause_us * 2;
+        if (call->pause_us > PAUSE_US_LAST) {
+            call->pause_us = PAUSE_US_LAST;
+        }
+        cairn_connection_reconnect(connection);
+    }
+    return true;
+}
+
+static int poll_ms(const struct call *call, int64_t wait_us)
+{
+    uint64_t left = call_left_us(call);
+    uint64_t wait = wait_us < 0 ? NEVER_US : (uint64_t)wait_us;
+    wait = wait < left ? wait : left;
+    if (wait == NEVER_US) {
+        return -1;
+    }
+    return wait / 1000 < 60000 ? (int)((wait + 999) / 1000) : 60000;
+}
+
+/* Waits for the connection, or for all of the client's if others may be what it waits for, and processes them. */
+static void call_turn(struct call *call)
+{
+    struct cairn_client *client = call->connection->client;
+    struct cairn_connection *polled[POLLED_MAX] = {call->connection};
+    struct pollfd fds[POLLED_MAX];
+    nfds_t count = 1;
+    bool all = client->kept.unsettled > 0;
+    for (struct cairn_connection *each = client->connections; all && each != NULL && count < POLLED_MAX;
+         each = each->next) {
+        if (each != call->connection && each->state != CAIRN_LOST) {
+            polled[count++] = each;
+        }
+    }
+    int64_t wait_us = -1;
+    for (nfds_t i = 0; i < count; i++) {
+        int64_t each_us = cairn_connection_timeout_us(polled[i]);
+        wait_us = each_us >= 0 && (wait_us < 0 || each_us < wait_us) ? each_us : wait_us;
+        fds[i] = (struct pollfd){
+            .fd = cairn_connection_fd(polled[i]),
+            .events = cairn_connection_events(polled[i]),
+        };
+    }
+    int timeout_ms = poll_ms(call, wait_us);
+    if (count == POLLED_MAX && (timeout_ms < 0 || timeout_ms > TURN_MS)) {
+        timeout_ms = TURN_MS;
+    }
+    if (poll(fds, count, timeout_ms) < 0) {
+        for (nfds_t i = 0; i < count; i++) {
+            fds[i].revents = 0; /* interrupted: deadlines are looked at all the same */
+        }
+    }
+    for (nfds_t i = 0; i < count; i++) {
+        connection_process(polled[i], fds[i].revents);
+    }
+}
+
+/* The connection and client are not used from a callback; what callbacks free is put off to call_end(). */
+static bool call_begin(struct call *call, uint64_t timeout_us, const struct cairn_reply **ret_reply)
+{
+    struct cairn_connection *connection = call->connection;
+    if (connection->client->in_callback > 0) {
+        call->status = connection_failed(connection, CAIRN_USAGE, "%s", usage_reply.text);
+        if (ret_reply != NULL) {
+            *ret_reply = &usage_reply;
+        }
+        return false;
+    }
+    decoded_free(&connection->blocking);
+    connection->blocking_reply = (struct cairn_reply){.kind = call->kind};
+    call->deadline_us = deadline_of(connection->client, timeout_us);
+    return true;
+}
+
+/* Whether it is to be submitted, for the first time or again. */
+static bool call_ready(struct call *call)
+{
+    struct cairn_connection *connection = call->connection;
+    if (call->done || connection->free_wanted) {
+        return false;
+    }
+    if (connection->doomed) {
+        connection_process(connection, 0); /* ends it */
+    }
+    if (!call_reconnect(call)) {
+        call->status =
+            connection->failure.status == CAIRN_STORE_CHANGED ? CAIRN_STORE_CHANGED : CAIRN_CANNOT_CONNECT;
+        show_failure(connection, call->kind, call->status);
+        return false;
+    }
+    return true;
+}
+
+static uint64_t call_timeout_us(const struct call *call)
+{
+    uint64_t left = call_left_us(call);
+    return left > 0 ? left : 1;
+}
+
+/* Kept metadata is over its bound: waits until it is written, then the write can be tried again. */
+static enum cairn_status call_make_room(struct call *call)
+{
+    struct call barrier = {.connection = call->connection, .kind = CAIRN_BARRIER};
+    const struct cairn_barrier request = {.timeout_us = call_timeout_us(call), .level = CAIRN_WRITTEN};
+    barrier.deadline_us = call->deadline_us;
+    enum cairn_status status = cairn_submit_barrier(call->connection, &request, call_completed, &barrier);
+    while (status == CAIRN_OK && !barrier.done) {
+        call_turn(&barrier);
+    }
+    return status == CAIRN_OK ? barrier.status : status;
+}
+
+static bool worth_repeating(const struct call *call)
+{
+    bool lost = call->connection->state == CAIRN_LOST && call_left_us(call) > 0;
+    switch (call->status) {
+    case CAIRN_NOT_SENT:
+    case CAIRN_CANNOT_CONNECT:
+        return lost;
+    case CAIRN_CONNECTION_LOST:
+        return lost && !call->is_write && !call->delivered;
+    default:
+        return false;
+    }
+}
+
+static void call_wait(struct call *call, enum cairn_status submitted)
+{
+    struct cairn_connection *connection = call->connection;
+    if (submitted == CAIRN_FULL && call->kind == CAIRN_WRITE_METADATA &&
+        connection->client->kept.bytes >= connection->client->options.kept_bytes_max) {
+        call->status = call_make_room(call);
+        call->done = call->status != CAIRN_OK && !worth_repeating(call);
+        if (call->status != CAIRN_OK) {
+            call->status = CAIRN_FULL; /* what failed was only to make room */
+            connection->blocking_reply.kind = call->kind;
+            connection->blocking_reply.status = CAIRN_FULL;
+        }
+        return;
+    }
+    if (submitted == CAIRN_FULL && connection->in_flight > 0 && call_left_us(call) > 0) {
+        call_turn(call); /* completions make room */
+        return;
+    }
+    call->status = submitted;
+    if (submitted != CAIRN_OK) {
+        show_failure(connection, call->kind, submitted);
+        call->done = !worth_repeating(call);
+        return;
+    }
+    connection_process(connection, 0);
+    while (!call->done) {
+        call_turn(call);
+    }
+    if (call->done) {
+        call->done = !worth_repeating(call);
+    }
+}
+
+static enum cairn_status call_end(struct call *call, const struct cairn_reply **ret_reply)
+{
+    struct cairn_connection *connection = call->connection;
+    struct cairn_client *client = connection->client;
+    const struct cairn_reply *reply = &connection->blocking_reply;
+    if (connection->free_wanted) {
+        reply = &freed_reply;
+        call->status = freed_reply.status;
+    }
+    if (ret_reply != NULL) {
+        *ret_reply = reply;
+    }
+    connection_sweep(client);
+    return call->status;
+}
+
+#define CALL(name, request_type, kind_, is_write_)                                                           \
+    enum cairn_status cairn_##name(struct cairn_connection *connection, const struct request_type *request,  \
+                                   const struct cairn_reply **ret_reply)                                     \
+    {                                                                                                        \
+        struct call call = {.connection = connection, .kind = (kind_), .is_write = (is_write_)};             \
+        struct request_type copy = request != NULL ? *request : (struct request_type){.timeout_us = 0};      \
+        if (!call_begin(&call, copy.timeout_us, ret_reply)) {                                                \
+            return call.status;                                                                              \
+        }                                                                                                    \
+        while (call_ready(&call)) {                                                                          \
+            copy.timeout_us = call_timeout_us(&call);                                                        \
+            call_wait(&call, cairn_submit_##name(connection, request != NULL ? &copy : NULL, call_completed, \
+                                                 &call));                                                    \
+        }                                                                                                    \
+        return call_end(&call, ret_reply);                                                                   \
+    }
+
+#define CALL_STREAM(name, request_type, item_type, item_field, item_call, kind_)                             \
+    enum cairn_status cairn_##name(struct cairn_connection *connection, const struct request_type *request,  \
+                                   item_type item, void *context, const struct cairn_reply **ret_reply)      \
+    {                                                                                                        \
+        struct call call = {                                                                                 \
+            .connection = connection, .kind = (kind_), .item_field = item, .context = context};              \
+        struct request_type copy = request != NULL ? *request : (struct request_type){.timeout_us = 0};      \
+        if (!call_begin(&call, copy.timeout_us, ret_reply)) {                                                \
+            return call.status;                                                                              \
+        }                                                                                                    \
+        while (call_ready(&call)) {                                                                          \
+            copy.timeout_us = call_timeout_us(&call);                                                        \
+            call_wait(&call, cairn_submit_##name(connection, request != NULL ? &copy : NULL, item_call,      \
+                                                 call_completed, &call));                                    \
+        }                                                                                                    \
+        return call_end(&call, ret_reply);                                                                   \
+    }
+
+CALL(ping, cairn_ping, CAIRN_PING, false)
+CALL(status, cairn_status_page, CAIRN_STATUS_PAGE, false)
+CALL(chains, cairn_chains, CAIRN_CHAINS, false)
+CALL(create_chain, cairn_create_chain, CAIRN_CREATE_CHAIN, true)
+CALL(height, cairn_read_height, CAIRN_READ_HEIGHT, false)
+CALL(block, cairn_read_block, CAIRN_READ_BLOCK, false)
+CALL_STREAM(blocks, cairn_read_blocks, cairn_block_item, block_item, call_block_item, CAIRN_READ_BLOCKS)
+CALL(state, cairn_read_state, CAIRN_READ_STATE, false)
+CALL(get, cairn_get, CAIRN_GET, false)
+CALL_STREAM(get_many, cairn_get_many, cairn_metadata_item, metadata_item, call_metadata_item, CAIRN_GET_MANY)
+CALL_STREAM(list, cairn_list, cairn_metadata_item, metadata_item, call_metadata_item, CAIRN_LIST)
+CALL(write_metadata, cairn_write_metadata, CAIRN_WRITE_METADATA, true)
+CALL(commit, cairn_commit, CAIRN_COMMIT, true)
+CALL(prune, cairn_prune, CAIRN_PRUNE, true)
+CALL(rollback, cairn_rollback, CAIRN_ROLLBACK, true)
+CALL(barrier, cairn_barrier, CAIRN_BARRIER, true)
+
+enum cairn_status cairn_connect(struct cairn_client *client, uint64_t timeout_us,
+                                struct cairn_connection **ret_connection)
+{
+    struct cairn_connection *connection;
+    if (client->in_callback > 0) {
+        return CAIRN_USAGE;
+    }
+    if (cairn_connection_open(client, &connection) != CAIRN_OK) {
+        return CAIRN_NO_MEMORY;
+    }
+    struct call call = {.connection = connection, .pause_us = PAUSE_US_FIRST};
+    call.deadline_us = deadline_of(client, timeout_us);
+    while (connection->state != CAIRN_READY && call_reconnect(&call) && call_left_us(&call) > 0) {
+        call_turn(&call);
+    }
+    enum cairn_status status = CAIRN_OK;
+    if (connection->state != CAIRN_READY) {
+        bool changed = connection->failure.status == CAIRN_STORE_CHANGED;
+        status = changed ? CAIRN_STORE_CHANGED : CAIRN_CANNOT_CONNECT;
+        connection->free_wanted = client->free_wanted = true;
+    } else {
+        *ret_connection = connection;
+    }
+    connection_sweep(client);
+    return status;
+}
+
+enum cairn_status cairn_close(struct cairn_connection *connection, uint64_t timeout_us,
+                              uint64_t *ret_unwritten)
+{
+    if (connection == NULL) {
+        if (ret_unwritten != NULL) {
+            *ret_unwritten = 0;
+        }
+        return CAIRN_OK;
+    }
+    struct cairn_client *client = connection->client;
+    if (client->in_callback > 0) {
+        return connection_failed(connection, CAIRN_USAGE, "close: from a callback");
+    }
+    struct call call = {.connection = connection, .deadline_us = deadline_of(client, timeout_us)};
+    connection->closing = true;
+    enum cairn_status status = CAIRN_OK;
+    while (status == CAIRN_OK && (client->kept.operations > 0 || connection->in_flight > 0)) {
+        const struct cairn_barrier barrier = {.timeout_us = call_timeout_us(&call), .level = CAIRN_WRITTEN};
+        status = cairn_barrier(connection, &barrier, NULL);
+    }
+    if (ret_unwritten != NULL) {
+        *ret_unwritten = client->kept.operations;
+    }
+    connection_end(connection);
+    connection_sweep(client);
+    return status;
+}

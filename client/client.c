@@ -1,0 +1,151 @@
+/* The client: what it was told, what it has met, and its end. Also the tables of statuses. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "client/connection.h"
+#include "client/request.h"
+
+#ifndef CAIRN_VERSION
+#define CAIRN_VERSION "0.1.0"
+#endif
+
+/*   name            applied            text */
+#define CLIENT_STATUS_LIST(X)                                                                                \
+    X(TIMEOUT, CAIRN_UNKNOWN, "timeout")                                                                     \
+    X(CONNECTION_LOST, CAIRN_UNKNOWN, "connection lost")                                                     \
+    X(NOT_SENT, CAIRN_NOT_APPLIED, "not sent")                                                               \
+    X(CANNOT_CONNECT, CAIRN_NOT_APPLIED, "cannot connect")                                                   \
+    X(STORE_CHANGED, CAIRN_NOT_APPLIED, "store changed")                                                     \
+    X(FULL, CAIRN_NOT_APPLIED, "full")                                                                       \
+    X(USAGE, CAIRN_NOT_APPLIED, "usage")                                                                     \
+    X(NO_MEMORY, CAIRN_UNKNOWN, "no memory")
+
+#define STATUS_SAME(name, code, applied, text)                                                               \
+    static_assert((int)CAIRN_##name == (int)STATUS_##name, "cairn.h has the daemon's codes");
+STATUS_LIST(STATUS_SAME)
+#undef STATUS_SAME
+static_assert((int)CAIRN_TIMEOUT >= (int)STATUS_COUNT, "the library's own statuses lie above the daemon's");
+static_assert((int)CAIRN_UNKNOWN == (int)STATUS_UNKNOWN, "cairn.h has the same three outcomes");
+static_assert(sizeof((struct cairn_client_counters *)0)->store_id == STORE_ID_BYTES, "a store id fits");
+
+const char *cairn_status_text(enum cairn_status status)
+{
+    switch (status) {
+#define STATUS_CASE(name, applied, text)                                                                     \
+    case CAIRN_##name:                                                                                       \
+        return text;
+        CLIENT_STATUS_LIST(STATUS_CASE)
+#undef STATUS_CASE
+    default:
+        return status_text((enum status)status);
+    }
+}
+
+enum cairn_applied cairn_status_applied(enum cairn_status status)
+{
+    switch (status) {
+#define STATUS_CASE(name, applied, text)                                                                     \
+    case CAIRN_##name:                                                                                       \
+        return applied;
+        CLIENT_STATUS_LIST(STATUS_CASE)
+#undef STATUS_CASE
+    default:
+        return (enum cairn_applied)status_applied((enum status)status);
+    }
+}
+
+const char *cairn_version(void)
+{
+    return CAIRN_VERSION;
+}
+
+struct cairn_slice cairn_slice(const char *text)
+{
+    return (struct cairn_slice){.data = text, .bytes = text != NULL ? strlen(text) : 0};
+}
+
+enum cairn_status cairn_client_new(const struct cairn_client_options *options,
+                                   struct cairn_client **ret_client)
+{
+    const struct sockaddr_un address;
+    if (options == NULL || options->socket_path == NULL || options->socket_path[0] == '\0' ||
+        strlen(options->socket_path) >= sizeof address.sun_path ||
+        (options->name != NULL && strlen(options->name) > CLIENT_NAME_BYTES_MAX)) {
+        return CAIRN_USAGE;
+    }
+    struct cairn_client *client = calloc(1, sizeof *client);
+    char *path = strdup(options->socket_path);
+    char *name = strdup(options->name != NULL ? options->name : "");
+    if (client == NULL || path == NULL || name == NULL) {
+        free(client);
+        free(path);
+        free(name);
+        return CAIRN_NO_MEMORY;
+    }
+    client->options = *options;
+    client->options.socket_path = path;
+    client->options.name = name;
+    if (options->timeout_us == 0) {
+        client->options.timeout_us = TIMEOUT_US_DEFAULT;
+    }
+    if (options->in_flight_max == 0) {
+        client->options.in_flight_max = IN_FLIGHT_DEFAULT;
+    }
+    if (options->in_flight_bytes_max == 0) {
+        client->options.in_flight_bytes_max = IN_FLIGHT_BYTES_DEFAULT;
+    }
+    if (options->kept_bytes_max == 0) {
+        client->options.kept_bytes_max = KEPT_BYTES_DEFAULT;
+    }
+    *ret_client = client;
+    return CAIRN_OK;
+}
+
+void cairn_client_free(struct cairn_client *client)
+{
+    if (client == NULL || client->in_callback > 0) {
+        return;
+    }
+    while (client->connections != NULL) {
+        connection_end(client->connections);
+    }
+    keep_clear(&client->kept);
+    free((char *)(uintptr_t)client->options.socket_path);
+    free((char *)(uintptr_t)client->options.name);
+    free(client);
+}
+
+void cairn_client_counters(const struct cairn_client *client, struct cairn_client_counters *ret_counters)
+{
+    *ret_counters = (struct cairn_client_counters){
+        .kept_operations = client->kept.operations,
+        .kept_bytes = client->kept.bytes,
+        .lost_operations = client->kept.unsettled_operations,
+        .resent_operations = client->resent_operations,
+        .dropped_operations = client->dropped_operations,
+        .written_through = client->written_through,
+        .durable_through = client->durable_through,
+        .run = client->run,
+    };
+    memcpy(ret_counters->store_id, client->store_id, STORE_ID_BYTES);
+}
+
+enum cairn_status cairn_client_forget(struct cairn_client *client)
+{
+    if (client->in_callback > 0) {
+        return CAIRN_USAGE;
+    }
+    for (struct cairn_connection *each = client->connections; each != NULL; each = each->next) {
+        if (each->state != CAIRN_LOST) {
+            return CAIRN_USAGE;
+        }
+    }
+    client->dropped_operations += client->kept.operations;
+    keep_clear(&client->kept);
+    client->store_known = false;
+    memset(client->store_id, 0, STORE_ID_BYTES);
+    client->run = client->written_through = client->durable_through = 0;
+    client->resend_next_us = 0;
+    return CAIRN_OK;
+}

@@ -1,0 +1,311 @@
+/* A connection's life:
+ *
+ * - opened: the socket is connected at once or not at all; the hello goes first, everything else waits for its answer
+ * - ready: what is held goes out, answers come in and complete; all of it inside connection_process()
+ * - lost: by the daemon's end, a broken protocol, a refused hello, or its user. Every request completes then: unknown
+ *   where the kernel had all of it, else not applied. It can be started again any number of times
+ * - freed by its user; from a callback put off to the end of processing
+ *
+ * A failing send does not lose it at once: what was answered before is read first. */
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/connection.h"
+#include "client/request.h"
+
+enum {
+    HELLO_ID = 1, /* requests' ids begin above 2^32 */
+    HELLO_REPLY_BYTES_MAX = 64 << 10,
+};
+
+enum cairn_status connection_failed(struct cairn_connection *connection, enum cairn_status status,
+                                    const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(connection->failure.text, sizeof connection->failure.text, format, arguments);
+    va_end(arguments);
+    connection->failure.status = status;
+    return status;
+}
+
+/* Loses the connection for the reason in its failure, and completes everything on it. */
+static void connection_lose(struct cairn_connection *connection)
+{
+    const struct failure failure = connection->failure;
+    bool connecting = failure.status == CAIRN_CANNOT_CONNECT || failure.status == CAIRN_STORE_CHANGED;
+    request_collect_sent(connection);
+    resend_detach(connection);
+    for (struct request *request = connection->first; request != NULL; request = request->next) {
+        if (!request->sent) {
+            request->frame = NULL; /* the queues free it */
+        }
+        request->held = false;
+    }
+    frame_queue_clear(&connection->held);
+    connection->held_unordered = 0;
+    transport_close(&connection->transport);
+    connection->state = CAIRN_LOST;
+    connection->next_deadline_us = NEVER_US;
+    while (connection->first != NULL) {
+        enum cairn_status unsent = connecting ? failure.status : CAIRN_NOT_SENT;
+        enum cairn_status status = connection->first->sent ? CAIRN_CONNECTION_LOST : unsent;
+        connection->first->sent = true; /* no queue has its frame any more */
+        request_fail(connection, connection->first, status, failure.text);
+    }
+    connection->failure = failure;
+}
+
+static enum cairn_status connection_start(struct cairn_connection *connection)
+{
+    const struct cairn_client_options *options = &connection->client->options;
+    struct encoded encoded;
+    if (encode_hello(options->name, connection->client->run, &encoded) != CAIRN_OK) {
+        return connection_failed(connection, CAIRN_CANNOT_CONNECT, "no memory here");
+    }
+    int error = transport_connect(&connection->transport, options->socket_path);
+    if (error != 0) {
+        frame_out_free(encoded.frame);
+        return connection_failed(connection, CAIRN_CANNOT_CONNECT, "cannot connect to %s: %s",
+                                 options->socket_path, strerror(error));
+    }
+    frame_out_set_id(encoded.frame, HELLO_ID);
+    frame_queue_push(&connection->transport.out, encoded.frame);
+    connection->transport.body_bytes_max = HELLO_REPLY_BYTES_MAX;
+    connection->state = CAIRN_CONNECTING;
+    connection->resume_run = connection->client->run;
+    connection->run = 0;
+    connection->doomed = false;
+    uint64_t now = now_us();
+    connection->hello_deadline_us =
+        options->timeout_us < NEVER_US - now ? now + options->timeout_us : NEVER_US;
+    return CAIRN_OK;
+}
+
+enum cairn_status cairn_connection_open(struct cairn_client *client, struct cairn_connection **ret_connection)
+{
+    struct cairn_connection *connection = calloc(1, sizeof *connection);
+    if (connection == NULL) {
+        return CAIRN_NO_MEMORY;
+    }
+    connection->client = client;
+    connection->state = CAIRN_LOST;
+    connection->transport.fd = -1;
+    connection->next_deadline_us = NEVER_US;
+    connection->next = client->connections;
+    client->connections = connection;
+    (void)connection_start(connection); /* if it fails, it is lost from the start, and says why */
+    *ret_connection = connection;
+    return CAIRN_OK;
+}
+
+enum cairn_status cairn_connection_reconnect(struct cairn_connection *connection)
+{
+    if (connection->client->in_callback > 0 || connection->state != CAIRN_LOST) {
+        return connection_failed(connection, CAIRN_USAGE, "reconnect: %s",
+                                 connection->state != CAIRN_LOST ? "the connection is not lost"
+                                                                 : "from a callback");
+    }
+    return connection_start(connection);
+}
+
+void connection_end(struct cairn_connection *connection)
+{
+    if (connection->state != CAIRN_LOST) {
+        connection_failed(connection, CAIRN_CONNECTION_LOST, "the connection was closed by its user");
+        connection_lose(connection);
+    }
+    struct cairn_connection **link = &connection->client->connections;
+    while (*link != connection) {
+        link = &(*link)->next;
+    }
+    *link = connection->next;
+    decoded_free(&connection->blocking);
+    free(connection->slots);
+    free(connection->slots_free);
+    free(connection);
+}
+
+void connection_sweep(struct cairn_client *client)
+{
+    while (client->in_callback == 0 && client->free_wanted) {
+        struct cairn_connection *connection = client->connections;
+        while (connection != NULL && !connection->free_wanted) {
+            connection = connection->next;
+        }
+        if (connection == NULL) {
+            client->free_wanted = false;
+            return;
+        }
+        connection_end(connection);
+    }
+}
+
+void cairn_connection_free(struct cairn_connection *connection)
+{
+    if (connection == NULL || connection->closing) {
+        return;
+    }
+    connection->free_wanted = true;
+    connection->client->free_wanted = true;
+    connection_sweep(connection->client);
+}
+
+/* Takes the frames that have come. False: the connection cannot go on. */
+static bool connection_read(struct cairn_connection *connection)
+{
+    struct transport *transport = &connection->transport;
+    while (!connection->free_wanted) {
+        struct frame_reply reply;
+        const uint8_t *body;
+        enum transport_frame frame = transport_frame_at(transport, transport->in_begin, &reply, &body);
+        bool connecting = connection->state == CAIRN_CONNECTING;
+        if (frame == TRANSPORT_NONE) {
+            return true;
+        }
+        if (frame == TRANSPORT_BROKEN) {
+            connection_failed(connection, connecting ? CAIRN_CANNOT_CONNECT : CAIRN_CONNECTION_LOST,
+                              "the daemon sent no frame of cairn's, or one of more than %zu bytes",
+                              transport->body_bytes_max);
+            return false;
+        }
+        transport->in_begin += FRAME_REPLY_BYTES + reply.body_bytes;
+        if (connecting ? !reply_hello(connection, &reply, body) : !reply_take(connection, &reply, body)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void connection_send(struct cairn_connection *connection, uint64_t now)
+{
+    resend_pump(connection, now);
+    request_release(connection);
+    transport_send(&connection->transport);
+    request_collect_sent(connection);
+}
+
+/* Whether the connection can go on; if not, its failure is set. */
+static bool connection_lives(struct cairn_connection *connection, uint64_t now)
+{
+    const struct transport *transport = &connection->transport;
+    bool connecting = connection->state == CAIRN_CONNECTING;
+    enum cairn_status status = connecting ? CAIRN_CANNOT_CONNECT : CAIRN_CONNECTION_LOST;
+    if (connection->free_wanted) {
+        connection_failed(connection, CAIRN_CONNECTION_LOST, "the connection was closed by its user");
+    } else if (connection->doomed) {
+        connection_failed(connection, status, "the connection was lost: the daemon has been started again");
+    } else if (transport->ended || transport->send_broken) {
+        connection_failed(connection, status, "the connection was lost: %s",
+                          transport->error != 0 ? strerror(transport->error) : "the daemon closed it");
+    } else if (connecting && now >= connection->hello_deadline_us) {
+        connection_failed(connection, status, "%s: no answer to the hello within %.3f s",
+                          connection->client->options.socket_path,
+                          (double)connection->client->options.timeout_us / 1e6);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static bool connection_step(struct cairn_connection *connection, short revents, uint64_t now)
+{
+    if ((revents & ~POLLOUT) != 0 && !connection->doomed) {
+        transport_receive(&connection->transport, RECEIVE_BYTES_MAX);
+    }
+    if (!connection_read(connection)) {
+        return false;
+    }
+    request_expire(connection, now);
+    connection_send(connection, now);
+    if (connection->transport.send_broken) {
+        while (!connection->doomed && transport_receive(&connection->transport, SIZE_MAX)) {
+        }
+        if (!connection_read(connection)) {
+            return false;
+        }
+    }
+    return connection_lives(connection, now);
+}
+
+enum cairn_status connection_process(struct cairn_connection *connection, short revents)
+{
+    if (connection->state == CAIRN_LOST) {
+        return connection->failure.status;
+    }
+    enum cairn_status status = CAIRN_OK;
+    connection->client->in_callback++;
+    if (!connection_step(connection, revents, now_us())) {
+        status = connection->failure.status;
+        connection_lose(connection);
+    }
+    connection->client->in_callback--;
+    return status;
+}
+
+enum cairn_status cairn_connection_process(struct cairn_connection *connection, short revents)
+{
+    struct cairn_client *client = connection->client;
+    if (client->in_callback > 0) {
+        return connection_failed(connection, CAIRN_USAGE, "process: from a callback");
+    }
+    enum cairn_status status = connection_process(connection, revents);
+    connection_sweep(client);
+    return status;
+}
+
+enum cairn_connection_state cairn_connection_state(const struct cairn_connection *connection)
+{
+    return connection->state;
+}
+
+const char *cairn_connection_error(const struct cairn_connection *connection)
+{
+    return connection->failure.text;
+}
+
+size_t cairn_connection_in_flight(const struct cairn_connection *connection)
+{
+    return connection->in_flight;
+}
+
+int cairn_connection_fd(const struct cairn_connection *connection)
+{
+    return connection->transport.fd;
+}
+
+short cairn_connection_events(const struct cairn_connection *connection)
+{
+    uint64_t wait_us;
+    if (connection->state == CAIRN_LOST) {
+        return 0;
+    }
+    bool sends = connection->transport.out.first != NULL || request_releasable(connection) ||
+                 (connection->state == CAIRN_READY && resend_wanted(connection, now_us(), &wait_us));
+    return sends ? POLLIN | POLLOUT : POLLIN;
+}
+
+int64_t cairn_connection_timeout_us(const struct cairn_connection *connection)
+{
+    if (connection->state == CAIRN_LOST) {
+        return -1;
+    }
+    if (connection->doomed) {
+        return 0;
+    }
+    uint64_t now = now_us(), wait_us, at_us = connection->next_deadline_us;
+    if (connection->state == CAIRN_CONNECTING && connection->hello_deadline_us < at_us) {
+        at_us = connection->hello_deadline_us;
+    }
+    (void)resend_wanted(connection, now, &wait_us);
+    if (wait_us != NEVER_US && now + wait_us < at_us) {
+        at_us = now + wait_us;
+    }
+    if (at_us == NEVER_US) {
+        return -1;
+    }
+    return at_us > now ? (int64_t)(at_us - now) : 0;
+}

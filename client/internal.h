@@ -1,0 +1,121 @@
+/* What the library's files share: the client, its connections, their requests. All of it belongs to the one thread that
+ * uses the client.
+ *
+ * Includes point one way: transport, keep, encode and decode know nothing of connections; resend and connection use them;
+ * submit and blocking are the calls of cairn.h on top. */
+#ifndef CLIENT_INTERNAL_H
+#define CLIENT_INTERNAL_H
+
+#include "client/cairn.h"
+#include "client/decode.h"
+#include "client/keep.h"
+#include "client/transport.h"
+#include "proto/limits.h"
+
+enum {
+    TEXT_BYTES_MAX = 512,
+    IN_FLIGHT_DEFAULT = 16384,
+    IN_FLIGHT_BYTES_DEFAULT = 64 << 20,
+    KEPT_BYTES_DEFAULT = 64 << 20,
+    RECEIVE_BYTES_MAX = 1 << 20, /* in one cairn_connection_process() */
+    RESEND_REQUESTS_MAX = 256,   /* under way at once */
+    RESEND_BYTES_MAX = 8 << 20,
+};
+#define TIMEOUT_US_DEFAULT (30 * UINT64_C(1000000))
+#define RESEND_PAUSE_US    UINT64_C(100000)
+#define NEVER_US           UINT64_MAX
+
+struct cairn_client {
+    struct cairn_client_options options; /* fixed; defaults filled in, texts owned */
+    struct cairn_connection *connections;
+
+    bool store_known;
+    uint8_t store_id[STORE_ID_BYTES];
+    uint64_t run; /* met last; 0: none */
+    uint64_t written_through, durable_through;
+
+    struct kept_list kept;
+    struct cairn_connection *resender; /* sends kept metadata again; NULL: nobody does */
+    size_t resends;                    /* of it under way */
+    size_t resend_bytes;
+    bool resend_refused;     /* one was refused for now: wait for the others' answers, then pause */
+    uint64_t resend_next_us; /* not before */
+    uint64_t resent_operations, dropped_operations;
+
+    unsigned in_callback; /* callbacks may be on the stack: nothing is freed, nobody waits */
+    bool free_wanted;     /* some connection's is set */
+};
+
+struct request {
+    struct request *next, *previous; /* of the connection's, in the order submitted */
+    uint64_t id;
+    uint8_t type; /* enum frame_type */
+    enum cairn_request_kind kind;
+    bool ordered;   /* a write or barrier: waits while kept metadata is sent again */
+    bool internal;  /* sends kept metadata again */
+    bool held;      /* its frame is in the connection's `held` */
+    bool sent;      /* the kernel has all of it */
+    bool abandoned; /* its time is over and it has completed; only the answer is awaited */
+    bool stopped;   /* a stream whose caller wants no more */
+    bool carries;   /* a success writes all metadata accepted before it */
+    bool recorded;  /* its acceptance has been read ahead, see connection_absorb() */
+    cairn_completion completion;
+    cairn_block_item block_item;
+    cairn_metadata_item metadata_item;
+    void *context;
+    uint64_t timeout_us;  /* relative; NEVER_US: none */
+    uint64_t deadline_us; /* absolute */
+
+    struct frame_out
+        *frame;   /* until it is sent, in a queue; then only of a metadata write, owned, until the answer */
+    size_t bytes; /* of the frame */
+    size_t body_bytes; /* of a metadata write: the part that is kept */
+    size_t operations; /* of a metadata write */
+    struct kept *kept; /* internal only; NULL: the answer no longer matters */
+
+    struct decode_expected expected;
+    uint64_t items;
+    uint64_t window, window_left, credit_due; /* of a stream */
+    uint8_t *message;                         /* continued frames so far */
+    size_t message_bytes, message_capacity;
+};
+
+/* Why something failed. */
+struct failure {
+    enum cairn_status status;
+    char text[TEXT_BYTES_MAX];
+};
+
+struct cairn_connection {
+    struct cairn_connection *next;
+    struct cairn_client *client;
+    enum cairn_connection_state state;
+    struct transport transport;
+    uint64_t run;        /* that it is connected to */
+    uint64_t resume_run; /* that its hello asked about */
+    uint64_t hello_deadline_us;
+    bool doomed;            /* a later run has been met: reads no more, fails when what was read is done */
+    bool free_wanted;       /* by a callback */
+    bool closing;           /* cairn_close() frees it, nobody else */
+    struct failure failure; /* of the last call, or why it is lost */
+
+    struct frame_queue held;           /* submitted, not to be sent yet */
+    size_t held_unordered;             /* of them that wait for the hello only */
+    struct request *first, *last;      /* all, in the order submitted */
+    size_t in_flight, in_flight_bytes; /* not completed, internal ones apart */
+    size_t abandoned;
+    uint64_t next_deadline_us; /* no request's is earlier */
+
+    struct request **slots; /* by the low half of the id */
+    uint32_t slot_count;
+    uint32_t *slots_free;
+    uint32_t slot_free_count;
+    uint32_t generation; /* high half of the next id */
+
+    struct decoded *delivering; /* the reply whose completion runs */
+    struct decoded blocking;    /* behind the last blocking call's reply */
+    struct cairn_reply blocking_reply;
+    char blocking_text[TEXT_BYTES_MAX];
+};
+
+#endif

@@ -1,0 +1,360 @@
+/* What a frame from the daemon does to the request it answers.
+ *
+ * - a frame that is continued is put behind what came of its message before
+ * - an item of a stream is delivered, and its bytes given back as credit
+ * - the last frame ends the request: its marks and acceptance are recorded first, then it completes
+ *
+ * Anything the protocol does not allow ends the connection, and says what it was. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/connection.h"
+#include "client/request.h"
+
+enum {
+    MESSAGE_BYTES_MAX = FRAME_BYTES_HIGHEST + (1 << 20),
+};
+
+static bool broken(struct cairn_connection *connection, const char *what, const struct frame_reply *reply)
+{
+    connection_failed(connection, CAIRN_CONNECTION_LOST,
+                      "the daemon broke the protocol: %s (reply to %s, id %llu)", what,
+                      frame_type_text(reply->type), (unsigned long long)reply->id);
+    return false;
+}
+
+static void record_marks(struct cairn_connection *connection, const struct frame_reply *reply)
+{
+    struct cairn_client *client = connection->client;
+    if (connection->run != client->run) {
+        return;
+    }
+    if (reply->written_through > client->written_through) {
+        client->written_through = reply->written_through;
+        keep_cover(&client->kept, client->written_through);
+    }
+    if (reply->durable_through > client->durable_through) {
+        client->durable_through = reply->durable_through;
+    }
+}
+
+/* What a write that went well means for what is kept. False: no memory to keep it, it may be lost with the daemon. */
+static bool record_written(struct cairn_connection *connection, struct request *request,
+                           const struct cairn_written *written)
+{
+    struct cairn_client *client = connection->client;
+    if (request->recorded) {
+        return true;
+    }
+    request->recorded = true;
+    if (request->internal) {
+        resend_answered(connection, request, CAIRN_OK, "", written->sequence);
+        return true;
+    }
+    if (connection->run != client->run) {
+        /* What the ended run accepted has been read ahead; if this one could not be, it is too late to keep it. */
+        return request->type != FRAME_WRITE_METADATA || written->level >= CAIRN_WRITTEN;
+    }
+    if (request->carries && written->sequence > 0) {
+        keep_cover(&client->kept, written->sequence);
+    }
+    bool keep = request->type == FRAME_WRITE_METADATA && request->frame != NULL && request->sent &&
+                written->level < CAIRN_WRITTEN && written->sequence > client->written_through;
+    if (!keep) {
+        return true;
+    }
+    if (!keep_add(&client->kept, request->frame, request->body_bytes, request->operations,
+                  written->sequence)) {
+        return false;
+    }
+    request->frame = NULL;
+    return true;
+}
+
+static bool is_stream(const struct request *request)
+{
+    return request->window != 0;
+}
+
+static bool message_append(struct request *request, const uint8_t *body, size_t bytes)
+{
+    size_t wanted = request->message_bytes + bytes;
+    if (wanted > request->message_capacity) {
+        size_t capacity = wanted + wanted / 2;
+        uint8_t *message = realloc(request->message, capacity);
+        if (message == NULL) {
+            return false;
+        }
+        request->message = message;
+        request->message_capacity = capacity;
+    }
+    if (bytes > 0) {
+        memcpy(request->message + request->message_bytes, body, bytes);
+    }
+    request->message_bytes = wanted;
+    return true;
+}
+
+static bool deliver_item(struct cairn_connection *connection, struct request *request, const uint8_t *body,
+                         size_t bytes)
+{
+    struct cairn_block block;
+    struct cairn_metadata metadata;
+    struct decoded decoded = {.message = NULL};
+    bool blocks = request->kind == CAIRN_READ_BLOCKS, more = true;
+    bool good = request->items < request->expected.items_max;
+    if (good && blocks) {
+        good = decode_block_item(&request->expected, body, bytes, &block, &decoded);
+    } else if (good) {
+        good = decode_metadata_item(request->kind == CAIRN_GET_MANY, body, bytes, &metadata, &decoded);
+    }
+    if (good) {
+        request->items++;
+        connection->client->in_callback++;
+        if (blocks && request->block_item != NULL) {
+            more = request->block_item(request->context, &block);
+        } else if (!blocks && request->metadata_item != NULL) {
+            more = request->metadata_item(request->context, &metadata);
+        }
+        connection->client->in_callback--;
+    }
+    decoded_free(&decoded);
+    if (!more) {
+        request->stopped = true;
+        request_send_cancel(connection, request);
+    }
+    return good;
+}
+
+/* A frame of a stream that is not its last. Takes it out of the window, and puts it back once it is consumed. */
+static bool take_stream_frame(struct cairn_connection *connection, struct request *request,
+                              const struct frame_reply *reply, const uint8_t *body)
+{
+    if (reply->body_bytes > request->window_left) {
+        return broken(connection, "more than the stream's window", reply);
+    }
+    request->window_left -= reply->body_bytes;
+    request->credit_due += reply->body_bytes;
+    bool continued = reply->flags & FRAME_CONTINUED;
+    if (!request->stopped && (continued || request->message_bytes > 0)) {
+        if (request->message_bytes + reply->body_bytes > MESSAGE_BYTES_MAX) {
+            return broken(connection, "a message without end", reply);
+        }
+        if (!message_append(request, body, reply->body_bytes)) {
+            return broken(connection, "no memory here for the message", reply);
+        }
+    }
+    if (!request->stopped && !continued) {
+        bool joined = request->message_bytes > 0;
+        bool good = deliver_item(connection, request, joined ? request->message : body,
+                                 joined ? request->message_bytes : reply->body_bytes);
+        if (!good) {
+            return broken(connection, "a malformed item, or one not asked for", reply);
+        }
+        request->message_bytes = 0;
+    }
+    request_rearm(connection, request);
+    if (!request->stopped && request->credit_due > 0 && request->credit_due >= request->window / 2) {
+        request_send_credit(connection, request);
+    }
+    return true;
+}
+
+static bool may_be_not_found(enum cairn_request_kind kind)
+{
+    return kind == CAIRN_READ_BLOCK || kind == CAIRN_READ_STATE || kind == CAIRN_GET;
+}
+
+/* The answer, whole. */
+static bool take_answer(struct cairn_connection *connection, struct request *request,
+                        const struct frame_reply *reply, const uint8_t *body, size_t bytes)
+{
+    char text[TEXT_BYTES_MAX] = "";
+    struct decoded decoded = {.message = NULL};
+    struct cairn_reply result = {
+        .kind = request->kind,
+        .status = (enum cairn_status)reply->status,
+        .text = text,
+        .written_through = reply->written_through,
+        .durable_through = reply->durable_through,
+    };
+    bool good = true;
+    if (result.status == CAIRN_OK) {
+        bool whole =
+            request->stopped || !request->expected.exact || request->items == request->expected.items_max;
+        good = whole && decode_reply(request->kind, &request->expected, body, bytes, &result, &decoded);
+    } else if (result.status == CAIRN_NOT_FOUND) {
+        good = may_be_not_found(request->kind);
+    } else {
+        good = decode_error(body, bytes, text, sizeof text);
+    }
+    if (!good) {
+        decoded_free(&decoded);
+        return broken(connection, "a malformed or impossible answer", reply);
+    }
+    if (result.status != CAIRN_OK && text[0] == '\0') {
+        snprintf(text, sizeof text, "%s: %s", frame_type_text(request->type),
+                 cairn_status_text(result.status));
+    }
+    if (result.status == CAIRN_OK && request->ordered &&
+        !record_written(connection, request, &result.write)) {
+        decoded_free(&decoded);
+        return broken(connection, "no memory here to keep what it accepted", reply);
+    }
+    if (result.status != CAIRN_OK && request->internal) {
+        resend_answered(connection, request, result.status, text, 0);
+    }
+    if (request->stopped) {
+        result.status = CAIRN_OK;
+        text[0] = '\0';
+    }
+    request_finish(connection, request, &result, &decoded);
+    return true;
+}
+
+bool reply_take(struct cairn_connection *connection, const struct frame_reply *reply, const uint8_t *body)
+{
+    if (reply->status >= STATUS_COUNT) {
+        return broken(connection, "a status that is none", reply);
+    }
+    struct request *request = request_find(connection, reply->id);
+    if (request == NULL && reply->type == FRAME_HELLO && reply->status != STATUS_OK) {
+        char text[TEXT_BYTES_MAX / 2] = "";
+        if (!decode_error(body, reply->body_bytes, text, sizeof text)) {
+            return broken(connection, "a malformed error", reply);
+        }
+        connection_failed(connection, CAIRN_CONNECTION_LOST, "the daemon refused a frame: %s", text);
+        return false;
+    }
+    if (request == NULL || request->type != reply->type) {
+        return broken(connection, request == NULL ? "nothing was asked" : "another type was asked", reply);
+    }
+    if (!request->sent && (request->held || request->frame->sent == 0)) {
+        return broken(connection, "it has not been sent yet", reply);
+    }
+    record_marks(connection, reply);
+    bool more = reply->flags & FRAME_MORE, continued = reply->flags & FRAME_CONTINUED;
+    if ((more || continued) && reply->status != STATUS_OK) {
+        return broken(connection, "a failure that goes on", reply);
+    }
+    if (is_stream(request) && (more || continued)) {
+        return take_stream_frame(connection, request, reply, body);
+    }
+    if (more) {
+        return broken(connection, "several answers", reply);
+    }
+    if (is_stream(request) && reply->status != STATUS_OK) {
+        request->message_bytes = 0; /* it may fail within an item */
+    }
+    bool joined = continued || request->message_bytes > 0;
+    if (joined && is_stream(request)) {
+        return broken(connection, "a stream that ends within an item", reply);
+    }
+    if (request->message_bytes + reply->body_bytes > MESSAGE_BYTES_MAX) {
+        return broken(connection, "a message without end", reply);
+    }
+    if (joined && !message_append(request, body, reply->body_bytes)) {
+        return broken(connection, "no memory here for the message", reply);
+    }
+    if (continued) {
+        return true;
+    }
+    return take_answer(connection, request, reply, joined ? request->message : body,
+                       joined ? request->message_bytes : reply->body_bytes);
+}
+
+void reply_absorb(struct cairn_connection *connection)
+{
+    while (transport_receive(&connection->transport, SIZE_MAX)) {
+    }
+    connection->doomed = true;
+    size_t offset = connection->transport.in_begin;
+    struct frame_reply reply;
+    const uint8_t *body;
+    while (transport_frame_at(&connection->transport, offset, &reply, &body) == TRANSPORT_FRAME) {
+        offset += FRAME_REPLY_BYTES + reply.body_bytes;
+        struct request *request = request_find(connection, reply.id);
+        if (request == NULL || request->type != FRAME_WRITE_METADATA || reply.type != FRAME_WRITE_METADATA ||
+            reply.status != STATUS_OK || reply.flags != 0 || request->message_bytes > 0) {
+            continue;
+        }
+        struct cairn_reply result = {.status = CAIRN_OK};
+        struct decoded decoded = {.message = NULL};
+        if (decode_reply(request->kind, &request->expected, body, reply.body_bytes, &result, &decoded) &&
+            !record_written(connection, request, &result.write)) {
+            request->recorded = false; /* nor can it be later: it will complete as unknown */
+        }
+        decoded_free(&decoded);
+    }
+}
+
+/* Takes up the run that the hello names. False: it cannot be judged by this hello. */
+static bool meet_run(struct cairn_connection *connection, const struct hello *hello)
+{
+    struct cairn_client *client = connection->client;
+    connection->run = hello->run;
+    if (hello->run < client->run) {
+        connection_failed(connection, CAIRN_CANNOT_CONNECT,
+                          "the daemon is in run %llu of its store, this client has met run %llu already",
+                          (unsigned long long)hello->run, (unsigned long long)client->run);
+        return false;
+    }
+    if (hello->run == client->run) {
+        return true;
+    }
+    if (client->run != 0) {
+        for (struct cairn_connection *each = client->connections; each != NULL; each = each->next) {
+            if (each != connection && each->state == CAIRN_READY && !each->doomed) {
+                reply_absorb(each);
+            }
+        }
+        if (client->kept.first != NULL && connection->resume_run != client->run) {
+            connection_failed(connection, CAIRN_CANNOT_CONNECT,
+                              "the daemon was started again while connecting: connect again");
+            return false;
+        }
+        resend_judge(client, hello->metadata_on_disk);
+    }
+    client->run = hello->run;
+    return true;
+}
+
+bool reply_hello(struct cairn_connection *connection, const struct frame_reply *reply, const uint8_t *body)
+{
+    struct cairn_client *client = connection->client;
+    struct hello hello;
+    if (reply->type != FRAME_HELLO || reply->flags != 0 || reply->status >= STATUS_COUNT) {
+        connection_failed(connection, CAIRN_CANNOT_CONNECT,
+                          "the daemon's first frame is no answer to the hello");
+        return false;
+    }
+    if (reply->status != STATUS_OK) {
+        char text[TEXT_BYTES_MAX / 2] = "";
+        bool good = decode_error(body, reply->body_bytes, text, sizeof text);
+        connection_failed(connection, CAIRN_CANNOT_CONNECT, "the daemon refused the connection: %s: %s",
+                          status_text((enum status)reply->status), good ? text : "with a malformed error");
+        return false;
+    }
+    if (!decode_hello(body, reply->body_bytes, &hello)) {
+        connection_failed(connection, CAIRN_CANNOT_CONNECT,
+                          "the daemon's hello is malformed, or of a protocol version other than %d to %d",
+                          PROTOCOL_VERSION_MIN, PROTOCOL_VERSION_MAX);
+        return false;
+    }
+    if (client->store_known && memcmp(client->store_id, hello.store_id, STORE_ID_BYTES) != 0) {
+        connection_failed(connection, CAIRN_STORE_CHANGED,
+                          "%s leads to another store than before; nothing was sent to it",
+                          client->options.socket_path);
+        return false;
+    }
+    if (!meet_run(connection, &hello)) {
+        return false;
+    }
+    client->store_known = true;
+    memcpy(client->store_id, hello.store_id, STORE_ID_BYTES);
+    connection->transport.body_bytes_max = hello.frame_bytes_max;
+    connection->state = CAIRN_READY;
+    record_marks(connection, reply);
+    return true;
+}

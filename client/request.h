@@ -1,0 +1,43 @@
+/* A connection's requests: from the submit to the completion, and beyond it where an answer is still to come. */
+#ifndef CLIENT_REQUEST_H
+#define CLIENT_REQUEST_H
+
+#include "client/encode.h"
+#include "client/internal.h"
+
+/* Microseconds of the monotonic clock. */
+uint64_t now_us(void);
+
+/* Queues a request made like `model`, with the frame, which is taken. False: no memory, and the frame is freed. */
+bool request_add(struct cairn_connection *connection, const struct request *model,
+                 struct frame_out *frame) MUST_CHECK;
+
+/* NULL if no request has this id. */
+struct request *request_find(const struct cairn_connection *connection, uint64_t id);
+
+/* Ends the request and runs its completion. Frees `decoded`, unless the completion took it. */
+void request_finish(struct cairn_connection *connection, struct request *request, struct cairn_reply *reply,
+                    struct decoded *decoded);
+
+/* Ends it without an answer. */
+void request_fail(struct cairn_connection *connection, struct request *request, enum cairn_status status,
+                  const char *text);
+
+/* Ends those whose time is over. */
+void request_expire(struct cairn_connection *connection, uint64_t now);
+
+/* A stream's time runs anew. */
+void request_rearm(struct cairn_connection *connection, struct request *request);
+
+/* Queues a frame of its own for an open stream; one that finds no memory is left out: the stream's time ends it. */
+void request_send_credit(struct cairn_connection *connection, struct request *request);
+void request_send_cancel(struct cairn_connection *connection, struct request *request);
+
+/* Moves what may be sent now from held to the transport. */
+void request_release(struct cairn_connection *connection);
+bool request_releasable(const struct cairn_connection *connection);
+
+/* Takes back the frames that the kernel has. */
+void request_collect_sent(struct cairn_connection *connection);
+
+#endif

@@ -1,0 +1,159 @@
+/* Re-sending kept metadata to a later run (README: Guarantees).
+ *
+ * - a hello meets a later run: everything kept is judged, what that did not find on disk is lost
+ * - one connection of the client, the resender, sends the lost again, in order, a bounded number under way; all new
+ *   writes of the client wait until the last is answered
+ * - accepted: kept under the new number. Refused for good: dropped and reported. Refused for now (no space, say): what
+ *   is under way is awaited, then it starts again from that one after a pause, so that nothing overtakes it
+ * - the resender's end makes what was not answered lost again; the next connection that is processed takes over
+ *
+ * Sent again twice is applied twice, in the same order with nothing of this client between: the same values result. */
+#include "client/connection.h"
+#include "client/request.h"
+
+static bool refused_for_now(enum cairn_status status)
+{
+    return status == CAIRN_BUSY || status == CAIRN_NO_SPACE || status == CAIRN_SHUTTING_DOWN ||
+           status == CAIRN_PERMISSION || status == CAIRN_READ_ONLY || status == CAIRN_IO_ERROR;
+}
+
+static void drop(struct cairn_client *client, struct kept *kept, enum cairn_status status, const char *text)
+{
+    const struct cairn_dropped dropped = {
+        .sequence = kept->sequence,
+        .operations = kept->operations,
+        .status = status,
+        .text = text,
+    };
+    client->dropped_operations += kept->operations;
+    keep_drop(&client->kept, kept);
+    if (client->options.on_dropped != NULL) {
+        client->in_callback++;
+        client->options.on_dropped(client->options.context, &dropped);
+        client->in_callback--;
+    }
+}
+
+bool resend_wanted(const struct cairn_connection *connection, uint64_t now, uint64_t *ret_wait_us)
+{
+    const struct cairn_client *client = connection->client;
+    *ret_wait_us = NEVER_US;
+    if (client->kept.next_lost == NULL || connection->state != CAIRN_READY || connection->doomed ||
+        connection->run != client->run) {
+        return false;
+    }
+    if (client->resends > 0 &&
+        (client->resender != connection || client->resend_refused || client->resends >= RESEND_REQUESTS_MAX ||
+         client->resend_bytes >= RESEND_BYTES_MAX)) {
+        return false;
+    }
+    *ret_wait_us = now < client->resend_next_us ? client->resend_next_us - now : 0;
+    return *ret_wait_us == 0;
+}
+
+static void pause_at(struct cairn_client *client, struct kept *kept, uint64_t now)
+{
+    keep_lost_from(&client->kept, kept);
+    client->resend_refused = true;
+    client->resend_next_us = now + RESEND_PAUSE_US;
+}
+
+static void resend(struct cairn_connection *connection, struct kept *kept, uint64_t now)
+{
+    struct cairn_client *client = connection->client;
+    struct encoded encoded;
+    if (encode_resend(kept, &encoded) != CAIRN_OK) {
+        pause_at(client, kept, now);
+        return;
+    }
+    size_t body_bytes = encoded.frame->bytes - FRAME_REQUEST_BYTES;
+    if (body_bytes > connection->transport.body_bytes_max) {
+        frame_out_free(encoded.frame);
+        drop(client, kept, CAIRN_TOO_LARGE, "longer than the daemon's frames may now be");
+        return;
+    }
+    const struct request model = {
+        .type = FRAME_WRITE_METADATA,
+        .kind = CAIRN_WRITE_METADATA,
+        .ordered = true,
+        .internal = true,
+        .kept = kept,
+        .operations = kept->operations,
+        .timeout_us = NEVER_US,
+        .expected = {.level = CAIRN_ACCEPTED},
+    };
+    size_t bytes = encoded.frame->bytes;
+    if (!request_add(connection, &model, encoded.frame)) {
+        pause_at(client, kept, now);
+        return;
+    }
+    client->resends++;
+    client->resend_bytes += bytes;
+}
+
+void resend_pump(struct cairn_connection *connection, uint64_t now)
+{
+    struct cairn_client *client = connection->client;
+    uint64_t wait_us;
+    while (resend_wanted(connection, now, &wait_us)) {
+        client->resender = connection;
+        client->resend_refused = false;
+        resend(connection, keep_resend_next(&client->kept), now);
+    }
+}
+
+void resend_answered(struct cairn_connection *connection, struct request *request, enum cairn_status status,
+                     const char *text, uint64_t sequence)
+{
+    struct cairn_client *client = connection->client;
+    struct kept *kept = request->kept;
+    if (kept == NULL) {
+        return;
+    }
+    request->kept = NULL;
+    client->resends--;
+    client->resend_bytes -= request->bytes;
+    if (status == CAIRN_OK) {
+        client->resent_operations += kept->operations;
+        keep_accepted(&client->kept, kept, sequence);
+        keep_cover(&client->kept, client->written_through);
+    } else if (refused_for_now(status)) {
+        pause_at(client, kept, now_us());
+    } else {
+        drop(client, kept, status, text);
+    }
+}
+
+void resend_detach(struct cairn_connection *connection)
+{
+    struct cairn_client *client = connection->client;
+    bool first = true;
+    for (struct request *request = connection->first; request != NULL; request = request->next) {
+        if (request->kept != NULL) {
+            if (first) {
+                keep_lost_from(&client->kept, request->kept);
+            }
+            first = false;
+            request->kept = NULL;
+            client->resends--;
+            client->resend_bytes -= request->bytes;
+        }
+    }
+    if (client->resender == connection) {
+        client->resender = NULL;
+    }
+}
+
+void resend_judge(struct cairn_client *client, uint64_t on_disk)
+{
+    for (struct cairn_connection *each = client->connections; each != NULL; each = each->next) {
+        for (struct request *request = each->first; request != NULL; request = request->next) {
+            request->kept = NULL;
+        }
+    }
+    keep_judge(&client->kept, on_disk);
+    client->resender = NULL;
+    client->resends = client->resend_bytes = 0;
+    client->resend_refused = false;
+    client->resend_next_us = 0;
+}

@@ -1,0 +1,200 @@
+/* The submits of cairn.h: each makes the request's frame, says what answer it expects, and queues it. */
+#include "client/connection.h"
+#include "client/encode.h"
+#include "client/request.h"
+
+/* What every submit asks first. */
+static enum cairn_status submit_begin(struct cairn_connection *connection, const void *request)
+{
+    const struct cairn_client_options *options = &connection->client->options;
+    if (request == NULL) {
+        return connection_failed(connection, CAIRN_USAGE, "no request given");
+    }
+    if (connection->state == CAIRN_LOST || connection->doomed) {
+        /* The reason it is lost, if there is one, says more than this would. */
+        return connection->failure.text[0] != '\0'
+                   ? CAIRN_NOT_SENT
+                   : connection_failed(connection, CAIRN_NOT_SENT, "the connection is lost");
+    }
+    if (connection->in_flight + connection->abandoned >= options->in_flight_max ||
+        (connection->in_flight > 0 && connection->in_flight_bytes >= options->in_flight_bytes_max)) {
+        return connection_failed(connection, CAIRN_FULL,
+                                 "%zu requests of %zu bytes are in flight: await answers",
+                                 connection->in_flight, connection->in_flight_bytes);
+    }
+    return CAIRN_OK;
+}
+
+static enum cairn_status submit_end(struct cairn_connection *connection, enum cairn_status status,
+                                    struct request *model, struct encoded *encoded, uint64_t timeout_us)
+{
+    const struct cairn_client_options *options = &connection->client->options;
+    if (status == CAIRN_TOO_LARGE) {
+        return connection_failed(connection, status, "longer than any frame may be, or too many items");
+    }
+    if (status == CAIRN_FULL) {
+        return connection_failed(
+            connection, status,
+            "%llu bytes of accepted metadata are not known to be written: await a barrier",
+            (unsigned long long)connection->client->kept.bytes);
+    }
+    if (status != CAIRN_OK) {
+        return connection_failed(connection, status, "%s: %s", frame_type_text(model->type),
+                                 status == CAIRN_USAGE ? "a value that cannot be sent" : "no memory here");
+    }
+    size_t body_bytes = encoded->frame->bytes - FRAME_REQUEST_BYTES;
+    if (connection->state == CAIRN_READY && body_bytes > connection->transport.body_bytes_max) {
+        status =
+            connection_failed(connection, CAIRN_TOO_LARGE,
+                              "%s: %zu bytes, more than the daemon's frames may have (%zu): split it",
+                              frame_type_text(model->type), body_bytes, connection->transport.body_bytes_max);
+    } else if (connection->in_flight > 0 &&
+               connection->in_flight_bytes + encoded->frame->bytes > options->in_flight_bytes_max) {
+        status = connection_failed(connection, CAIRN_FULL, "%zu bytes are in flight: await answers",
+                                   connection->in_flight_bytes);
+    }
+    if (status != CAIRN_OK) {
+        frame_out_free(encoded->frame);
+        return status;
+    }
+    model->timeout_us = timeout_us;
+    model->body_bytes = encoded->body_bytes;
+    if (!request_add(connection, model, encoded->frame)) {
+        return connection_failed(connection, CAIRN_NO_MEMORY, "no memory here");
+    }
+    return CAIRN_OK;
+}
+
+static uint64_t timeout(const struct cairn_connection *connection, uint64_t timeout_us)
+{
+    return timeout_us != 0 ? timeout_us : connection->client->options.timeout_us;
+}
+
+#define SUBMIT(name, request_type, encode, ...)                                                              \
+    enum cairn_status cairn_submit_##name(struct cairn_connection *connection,                               \
+                                          const struct request_type *request, cairn_completion completion,   \
+                                          void *context)                                                     \
+    {                                                                                                        \
+        struct encoded encoded;                                                                              \
+        enum cairn_status status = submit_begin(connection, request);                                        \
+        if (status != CAIRN_OK) {                                                                            \
+            return status;                                                                                   \
+        }                                                                                                    \
+        uint64_t timeout_us = timeout(connection, request->timeout_us);                                      \
+        struct request model = {.completion = completion, .context = context, __VA_ARGS__};                  \
+        return submit_end(connection, encode, &model, &encoded, timeout_us);                                 \
+    }
+
+#define SUBMIT_STREAM(name, request_type, item_type, encode, ...)                                            \
+    enum cairn_status cairn_submit_##name(struct cairn_connection *connection,                               \
+                                          const struct request_type *request, item_type item,                \
+                                          cairn_completion completion, void *context)                        \
+    {                                                                                                        \
+        struct encoded encoded;                                                                              \
+        enum cairn_status status = submit_begin(connection, request);                                        \
+        if (status != CAIRN_OK) {                                                                            \
+            return status;                                                                                   \
+        }                                                                                                    \
+        uint64_t timeout_us = timeout(connection, request->timeout_us);                                      \
+        uint64_t window = request->window_bytes != 0 ? request->window_bytes : WINDOW_BYTES_DEFAULT;         \
+        struct request model = {.completion = completion,                                                    \
+                                .context = context,                                                          \
+                                .window = window,                                                            \
+                                .window_left = window,                                                       \
+                                __VA_ARGS__};                                                                \
+        return submit_end(connection, encode, &model, &encoded, timeout_us);                                 \
+    }
+
+static enum cairn_level commit_level(enum cairn_level level)
+{
+    if (level == CAIRN_LEVEL_DEFAULT) {
+        return CAIRN_DURABLE;
+    }
+    return level == CAIRN_ACCEPTED ? CAIRN_WRITTEN : level;
+}
+
+/* How many items the answer to cairn_read_blocks has at most. */
+static uint64_t blocks_max(const struct cairn_read_blocks *request)
+{
+    if (request->height_count > 0) {
+        return request->height_count;
+    }
+    if (request->last < request->first) {
+        return 0;
+    }
+    uint64_t span = request->last - request->first;
+    return span == UINT64_MAX ? span : span + 1;
+}
+
+SUBMIT(ping, cairn_ping, encode_empty(FRAME_PING, &encoded), .kind = CAIRN_PING, .type = FRAME_PING)
+
+SUBMIT(status, cairn_status_page, encode_empty(FRAME_STATUS, &encoded), .kind = CAIRN_STATUS_PAGE,
+       .type = FRAME_STATUS)
+
+SUBMIT(chains, cairn_chains, encode_empty(FRAME_CHAINS, &encoded), .kind = CAIRN_CHAINS, .type = FRAME_CHAINS)
+
+SUBMIT(create_chain, cairn_create_chain, encode_create_chain(request, &encoded), .kind = CAIRN_CREATE_CHAIN,
+       .type = FRAME_CREATE_CHAIN, .ordered = true)
+
+SUBMIT(height, cairn_read_height, encode_height(request, &encoded), .kind = CAIRN_READ_HEIGHT,
+       .type = FRAME_HEIGHT)
+
+SUBMIT(block, cairn_read_block, encode_block(request, &encoded), .kind = CAIRN_READ_BLOCK,
+       .type = FRAME_READ_BLOCK, .expected.parts = request->parts)
+
+SUBMIT_STREAM(blocks, cairn_read_blocks, cairn_block_item, encode_blocks(request, &encoded),
+              .kind = CAIRN_READ_BLOCKS, .type = FRAME_READ_BLOCKS, .block_item = item,
+              .expected = {.parts = request->parts,
+                           .in_range = request->height_count == 0,
+                           .first = request->first,
+                           .last = request->last,
+                           .exact = request->height_count > 0,
+                           .items_max = blocks_max(request)})
+
+SUBMIT(state, cairn_read_state, encode_state(request, &encoded), .kind = CAIRN_READ_STATE,
+       .type = FRAME_READ_STATE)
+
+SUBMIT(get, cairn_get, encode_get(request, &encoded), .kind = CAIRN_GET, .type = FRAME_GET_METADATA)
+
+SUBMIT_STREAM(get_many, cairn_get_many, cairn_metadata_item, encode_get_many(request, &encoded),
+              .kind = CAIRN_GET_MANY, .type = FRAME_GET_METADATA_MANY, .metadata_item = item,
+              .expected = {.exact = true, .items_max = request->name_count})
+
+SUBMIT_STREAM(list, cairn_list, cairn_metadata_item, encode_list(request, &encoded), .kind = CAIRN_LIST,
+              .type = FRAME_LIST_METADATA, .metadata_item = item,
+              .expected = {.items_max = request->limit != 0 ? request->limit : UINT64_MAX})
+
+SUBMIT(commit, cairn_commit, encode_commit(request, timeout_us, &encoded), .kind = CAIRN_COMMIT,
+       .type = FRAME_COMMIT, .ordered = true, .carries = request->carry,
+       .expected = {.level = commit_level(request->level)})
+
+SUBMIT(prune, cairn_prune, encode_prune(request, timeout_us, &encoded), .kind = CAIRN_PRUNE,
+       .type = FRAME_PRUNE, .ordered = true, .carries = true,
+       .expected = {.level = commit_level(request->level)})
+
+SUBMIT(rollback, cairn_rollback, encode_rollback(request, timeout_us, &encoded), .kind = CAIRN_ROLLBACK,
+       .type = FRAME_ROLLBACK, .ordered = true, .carries = !request->dry_run,
+       .expected = {.level = commit_level(request->level), .dry_run = request->dry_run})
+
+SUBMIT(barrier, cairn_barrier, encode_barrier(request, &encoded), .kind = CAIRN_BARRIER,
+       .type = FRAME_BARRIER, .ordered = true, .carries = request->level != CAIRN_ACCEPTED)
+
+static enum cairn_level metadata_level(enum cairn_level level)
+{
+    return level == CAIRN_LEVEL_DEFAULT ? CAIRN_ACCEPTED : level;
+}
+
+static enum cairn_status kept_begin(struct cairn_connection *connection,
+                                    const struct cairn_write_metadata *request, uint64_t timeout_us,
+                                    struct encoded *ret_encoded)
+{
+    const struct cairn_client *client = connection->client;
+    if (client->kept.bytes >= client->options.kept_bytes_max) {
+        return CAIRN_FULL;
+    }
+    return encode_write_metadata(request, timeout_us, ret_encoded);
+}
+
+SUBMIT(write_metadata, cairn_write_metadata, kept_begin(connection, request, timeout_us, &encoded),
+       .kind = CAIRN_WRITE_METADATA, .type = FRAME_WRITE_METADATA, .ordered = true,
+       .operations = request->operation_count, .expected = {.level = metadata_level(request->level)})

@@ -1,0 +1,207 @@
+/* Values from the command line: text unless an option says otherwise, so that any byte can be given. */
+#include "client/tool/arguments.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/tool/encoding.h"
+
+enum tool_exit argument_number(const char *what, const char *text, uint64_t *ret_number)
+{
+    char *end;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0) {
+        return tool_fail(TOOL_USAGE, "%s is a whole number from 0 to 18446744073709551615, not \"%s\"", what,
+                         text);
+    }
+    *ret_number = number;
+    return TOOL_OK;
+}
+
+enum tool_exit argument_duration(const char *what, const char *text, uint64_t *ret_us)
+{
+    static const struct {
+        const char *unit;
+        double us;
+    } units[] = {{"", 1e6}, {"us", 1}, {"ms", 1e3}, {"s", 1e6}, {"m", 60e6}, {"h", 3600e6}};
+    char *end;
+    double number = strtod(text, &end);
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        double us = number * units[i].us;
+        bool digit = text[0] >= '0' && text[0] <= '9';
+        if (digit && strcmp(end, units[i].unit) == 0 && us >= 1 && us < 1e15) {
+            *ret_us = (uint64_t)us;
+            return TOOL_OK;
+        }
+    }
+    return tool_fail(TOOL_USAGE, "%s is a time above 0 such as 500ms, 2s or 1m, not \"%s\"", what, text);
+}
+
+enum tool_exit argument_option(const struct tool *tool, const char *name, bool *ret_given,
+                               uint64_t *ret_number)
+{
+    const struct tool_given *given = tool_given(tool, name);
+    if (ret_given != NULL) {
+        *ret_given = given != NULL;
+    }
+    if (given == NULL) {
+        return TOOL_OK;
+    }
+    char what[64];
+    snprintf(what, sizeof what, "--%s", name);
+    return argument_number(what, given->value, ret_number);
+}
+
+/* Reads all of a file into the tool's memory. */
+static bool read_all(struct tool *tool, FILE *file, struct cairn_slice *ret_value)
+{
+    char *buffer = NULL;
+    size_t size = 0;
+    FILE *memory = open_memstream(&buffer, &size);
+    char step[64 << 10];
+    size_t got;
+    if (memory == NULL) {
+        return false;
+    }
+    while ((got = fread(step, 1, sizeof step, file)) > 0 && fwrite(step, 1, got, memory) == got) {
+    }
+    bool good = !ferror(file) && !ferror(memory);
+    if (fclose(memory) == 0 && good) {
+        char *copy = region_allocate(&tool->region, size + 1, 1);
+        memcpy(copy, buffer, size);
+        *ret_value = (struct cairn_slice){copy, size};
+    } else {
+        good = false;
+    }
+    free(buffer);
+    return good;
+}
+
+enum tool_exit argument_file(struct tool *tool, const char *path, struct cairn_slice *ret_value)
+{
+    bool standard = strcmp(path, "-") == 0;
+    if (standard && tool->stdin_is_read) {
+        return tool_fail(TOOL_USAGE, "only one value can come from stdin");
+    }
+    FILE *file = standard ? stdin : fopen(path, "re");
+    tool->stdin_is_read |= standard;
+    bool good = file != NULL && read_all(tool, file, ret_value);
+    int reason = errno;
+    if (file != NULL && !standard) {
+        fclose(file);
+    }
+    return good ? TOOL_OK
+                : tool_fail(TOOL_FAILURE, "cannot read %s: %s", standard ? "stdin" : path, strerror(reason));
+}
+
+enum tool_exit argument_hex(struct tool *tool, const char *what, const char *text,
+                            struct cairn_slice *ret_value)
+{
+    size_t text_bytes = strlen(text);
+    uint8_t *data = region_allocate(&tool->region, hex_decoded_max(text_bytes) + 1, 1);
+    if (!hex_decode(text, text_bytes, data, &ret_value->bytes)) {
+        return tool_fail(TOOL_USAGE, "%s is not hexadecimal: \"%s\"", what, text);
+    }
+    ret_value->data = data;
+    return TOOL_OK;
+}
+
+enum tool_exit argument_value(struct tool *tool, const char *what, const char *text,
+                              struct cairn_slice *ret_value)
+{
+    if (strcmp(text, "-") == 0) {
+        return argument_file(tool, text, ret_value);
+    }
+    if (text[0] == '@') {
+        return argument_file(tool, text + 1, ret_value);
+    }
+    if (tool_given(tool, "hex") != NULL) {
+        return argument_hex(tool, what, text, ret_value);
+    }
+    if (tool_given(tool, "base64") == NULL) {
+        *ret_value = cairn_slice(text);
+        return TOOL_OK;
+    }
+    size_t text_bytes = strlen(text);
+    uint8_t *data = region_allocate(&tool->region, base64_decoded_max(text_bytes) + 1, 1);
+    if (!base64_decode(text, text_bytes, data, &ret_value->bytes)) {
+        return tool_fail(TOOL_USAGE, "%s is not base64: \"%s\"", what, text);
+    }
+    ret_value->data = data;
+    return TOOL_OK;
+}
+
+enum tool_exit argument_name(struct tool *tool, const char *text, size_t text_bytes,
+                             struct cairn_slice *ret_name)
+{
+    char *copy = region_allocate(&tool->region, text_bytes + 1, 1);
+    memcpy(copy, text, text_bytes);
+    if (tool_given(tool, "hex-names") != NULL) {
+        return argument_hex(tool, "a name", copy, ret_name);
+    }
+    *ret_name = (struct cairn_slice){copy, text_bytes};
+    return TOOL_OK;
+}
+
+/* Splits NAME=VALUE and reads the name. */
+static enum tool_exit read_pair(struct tool *tool, const struct tool_given *given,
+                                struct cairn_slice *ret_name, const char **ret_value)
+{
+    const char *equals = strchr(given->value, '=');
+    if (equals == NULL) {
+        return tool_fail(TOOL_USAGE, "--%s is %s, not \"%s\"", given->option->name, given->option->argument,
+                         given->value);
+    }
+    *ret_value = equals + 1;
+    return argument_name(tool, given->value, (size_t)(equals - given->value), ret_name);
+}
+
+static enum tool_exit read_operation(struct tool *tool, const struct tool_given *given,
+                                     struct cairn_operation *operation)
+{
+    const char *value = NULL;
+    enum tool_exit result;
+    if (strcmp(given->option->name, "delete") == 0) {
+        operation->kind = CAIRN_DELETE;
+        return argument_name(tool, given->value, strlen(given->value), &operation->name);
+    }
+    result = read_pair(tool, given, &operation->name, &value);
+    if (result != TOOL_OK) {
+        return result;
+    }
+    if (strcmp(given->option->name, "raise") == 0) {
+        operation->kind = CAIRN_RAISE;
+        return argument_number("--raise", value, &operation->raise);
+    }
+    operation->kind = CAIRN_SET;
+    return argument_value(tool, "--set", value, &operation->value);
+}
+
+enum tool_exit argument_operations(struct tool *tool, const struct cairn_operation **ret_operations,
+                                   size_t *ret_count)
+{
+    struct cairn_operation *operations =
+        region_allocate(&tool->region, tool->given_count, sizeof *operations);
+    size_t count = 0;
+    for (size_t i = 0; i < tool->given_count; i++) {
+        const struct tool_given *given = &tool->given[i];
+        const char *name = given->option->name;
+        enum tool_exit result = TOOL_OK;
+        if (strcmp(name, "of-height") == 0) {
+            if (count == 0 || operations[count - 1].kind != CAIRN_SET) {
+                return tool_fail(TOOL_USAGE, "--of-height comes behind the --set that it binds");
+            }
+            result = argument_number("--of-height", given->value, &operations[count - 1].of_height);
+        } else if (strcmp(name, "set") == 0 || strcmp(name, "raise") == 0 || strcmp(name, "delete") == 0) {
+            result = read_operation(tool, given, &operations[count++]);
+        }
+        if (result != TOOL_OK) {
+            return result;
+        }
+    }
+    *ret_operations = operations;
+    *ret_count = count;
+    return TOOL_OK;
+}

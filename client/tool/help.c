@@ -1,0 +1,74 @@
+/* The help, made from the table of verbs. */
+#include <string.h>
+
+#include "client/tool/tool.h"
+
+static void print_options(FILE *file, const struct tool_option *options)
+{
+    for (; options != NULL && options->name != NULL; options++) {
+        char left[96];
+        char letter[] = {'-', options->letter, ',', ' ', '\0'};
+        snprintf(left, sizeof left, "%s--%s%s%s", options->letter != 0 ? letter : "    ", options->name,
+                 options->argument != NULL ? " " : "", options->argument != NULL ? options->argument : "");
+        if (strlen(left) > 24) {
+            fprintf(file, "  %s\n  %-24s  %s\n", left, "", options->help);
+        } else {
+            fprintf(file, "  %-24s  %s\n", left, options->help);
+        }
+    }
+}
+
+static void print_exit_codes(FILE *file)
+{
+    static const struct {
+        int code;
+        const char *text;
+    } codes[] = {
+#define TOOL_EXIT_ROW(name, code, text) {code, text},
+        TOOL_EXIT_LIST(TOOL_EXIT_ROW)
+#undef TOOL_EXIT_ROW
+    };
+    fputs("\nExit codes:\n", file);
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        fprintf(file, "  %d  %s\n", codes[i].code, codes[i].text);
+    }
+}
+
+void help_print(FILE *file)
+{
+    fputs("usage: cairn [--socket PATH] VERB [ARGUMENTS]\n\nVerbs (cairn VERB --help tells more):\n", file);
+    for (const struct tool_verb *verb = tool_verbs; verb->name != NULL; verb++) {
+        char left[64];
+        snprintf(left, sizeof left, "%s%s%s", verb->name, verb->arguments[0] != '\0' ? " " : "",
+                 verb->arguments);
+        fprintf(file, "  %-24s  %s\n", left, verb->summary);
+    }
+    fputs("\nOptions of all verbs:\n", file);
+    print_options(file, tool_options);
+    print_exit_codes(file);
+    fputs("\n-o json prints one object a line. Bytes are {\"base64\": ...}, with \"text\" where they are "
+          "printable\n"
+          "UTF-8 and \"u64\" where they are 8 bytes, little-endian. A number above 2^63-1 is a string.\n",
+          file);
+}
+
+void help_print_verb(FILE *file, const struct tool_verb *verb)
+{
+    fprintf(file, "usage: cairn %s%s%s%s\n\n%s.\n", verb->name, verb->options != NULL ? " [OPTIONS]" : "",
+            verb->arguments[0] != '\0' ? " " : "", verb->arguments, verb->summary);
+    if (verb->details != NULL) {
+        fputs(verb->details, file);
+    }
+    if (verb->options != NULL) {
+        fputs("\nOptions:\n", file);
+        print_options(file, verb->options);
+    }
+    fputs("\nOptions of all verbs:\n", file);
+    for (const struct tool_option *option = tool_options; option->name != NULL; option++) {
+        struct tool_option one[] = {*option, {0}};
+        if (option_fits(option, verb)) {
+            print_options(file, one);
+        }
+    }
+    print_exit_codes(file);
+}

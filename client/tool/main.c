@@ -1,0 +1,37 @@
+/* cairn, the operator's tool. A run's life: the command line is read, its verb carried out, and what came of it is the
+ * exit code. Nothing is freed before the end that the end frees anyhow, but the connection, so that nothing leaks. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "client/tool/tool.h"
+
+static enum tool_exit run(struct tool *tool, int count, char **words)
+{
+    enum tool_exit result = tool_parse(tool, count, words);
+    if (result != TOOL_OK) {
+        return result;
+    }
+    if (tool->help) {
+        if (tool->verb != NULL) {
+            help_print_verb(stdout, tool->verb);
+        } else {
+            help_print(stdout);
+        }
+        return TOOL_OK;
+    }
+    return tool->verb->run(tool);
+}
+
+int main(int count, char **words)
+{
+    struct tool tool = {0};
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error to tell, not an end */
+    enum tool_exit result = run(&tool, count, words);
+    cairn_client_free(tool.client);
+    region_close(&tool.region);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && result == TOOL_OK) {
+        result = tool_fail(TOOL_FAILURE, "cannot write the output: %s", strerror(errno));
+    }
+    return (int)result;
+}

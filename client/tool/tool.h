@@ -1,0 +1,106 @@
+/* What the files of the operator's tool share: its verbs, one run of it, and how it ends. */
+#ifndef TOOL_TOOL_H
+#define TOOL_TOOL_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "client/cairn.h"
+#include "client/tool/region.h"
+
+#define TOOL_EXIT_LIST(X)                                                                                    \
+    X(OK, 0, "done")                                                                                         \
+    X(FAILURE, 1, "failed; of a replay: an answer differed or a call failed")                                \
+    X(USAGE, 2, "the command line is wrong")                                                                 \
+    X(NOT_FOUND, 3, "the daemon looked, and it is not there")                                                \
+    X(CANNOT_CONNECT, 4, "no daemon answers on the socket; nothing was applied")                             \
+    X(TIMEOUT, 5, "no answer by the deadline; a write may have been applied")                                \
+    X(UNKNOWN, 6, "I/O error or connection lost; a write may have been applied")                             \
+    X(CONFLICT, 7, "a condition, guard or pruned height stands against it; not applied")                     \
+    X(BUSY, 8, "no room by the deadline, or too many connections; not applied")                              \
+    X(REFUSED, 9, "refused otherwise: invalid, too large, no space, ...; not applied")
+
+#define TOOL_EXIT_ENUM(name, code, text) TOOL_##name = (code),
+enum tool_exit { TOOL_EXIT_LIST(TOOL_EXIT_ENUM) };
+#undef TOOL_EXIT_ENUM
+
+/* A flag, or an option with a value. */
+struct tool_option {
+    const char *name;
+    char letter;          /* 0: none */
+    const char *argument; /* what the help calls it; NULL: a flag */
+    const char *help;
+    const char *choices; /* for completion: words, "FILE", or NULL */
+};
+
+struct tool;
+
+struct tool_verb {
+    const char *name;      /* one or two words */
+    const char *arguments; /* what the help calls them */
+    const char *summary;
+    const char *details;               /* more of the help, or NULL */
+    const char *choices;               /* of the arguments, as of an option */
+    const struct tool_option *options; /* of its own; ends with an empty one; NULL: none */
+    int arguments_min, arguments_max;
+    bool has_chain, has_level; /* takes --chain, --level */
+    enum tool_exit (*run)(struct tool *tool);
+};
+
+extern const struct tool_verb tool_verbs[];     /* ends with an empty one */
+extern const struct tool_option tool_options[]; /* of every verb; ends with an empty one */
+
+struct tool_given {
+    const struct tool_option *option;
+    const char *value;
+};
+
+/* One run of the tool. */
+struct tool {
+    const struct tool_verb *verb;
+    char **arguments;
+    int argument_count;
+    struct tool_given *given; /* the verb's own options, in the order given */
+    size_t given_count;
+
+    const char *socket_path;
+    struct cairn_slice chain;
+    enum cairn_level level;
+    uint64_t deadline_us; /* 0: the library's default */
+    bool json, help;
+
+    struct cairn_client *client;
+    struct cairn_connection *connection;
+    struct region region; /* values from the command line */
+    bool stdin_is_read;   /* it can be read only once */
+};
+
+/* Reads the command line. TOOL_USAGE: said why. */
+enum tool_exit tool_parse(struct tool *tool, int count, char **words) CAIRN_MUST_CHECK;
+
+/* The last time the option of the verb was given; NULL: never. */
+const struct tool_given *tool_given(const struct tool *tool, const char *name);
+
+/* Whether the verb takes this option of tool_options. */
+bool option_fits(const struct tool_option *option, const struct tool_verb *verb);
+
+void help_print(FILE *file);
+void help_print_verb(FILE *file, const struct tool_verb *verb);
+
+/* Says "cairn: ..." on stderr and returns `code`. */
+enum tool_exit tool_fail(enum tool_exit code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- the daemon ---- */
+
+/* Makes the client and its connection; does not try twice. Not TOOL_OK: said why. */
+enum tool_exit tool_connect(struct tool *tool) CAIRN_MUST_CHECK;
+
+/* Waits until a connection just opened is ready, or lost. */
+enum cairn_status tool_await(struct cairn_connection *connection, uint64_t deadline_us) CAIRN_MUST_CHECK;
+
+enum tool_exit tool_exit_of(enum cairn_status status);
+
+/* The end of a verb that a call ended: says on stderr what went wrong, if anything did. */
+enum tool_exit tool_result(struct tool *tool, enum cairn_status status, const struct cairn_reply *reply);
+
+#endif

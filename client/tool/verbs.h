@@ -1,0 +1,37 @@
+/* What the verbs do; the table of them is in verbs.c. Each runs once, says what came of it and returns the exit code. */
+#ifndef TOOL_VERBS_H
+#define TOOL_VERBS_H
+
+#include "client/tool/tool.h"
+
+/* verb_daemon.c */
+enum tool_exit verb_ping(struct tool *tool);
+enum tool_exit verb_status(struct tool *tool);
+enum tool_exit verb_chains(struct tool *tool);
+enum tool_exit verb_chains_create(struct tool *tool);
+
+/* verb_read.c */
+enum tool_exit verb_height(struct tool *tool);
+enum tool_exit verb_block(struct tool *tool);
+enum tool_exit verb_state(struct tool *tool);
+
+/* verb_metadata.c */
+enum tool_exit verb_meta_get(struct tool *tool);
+enum tool_exit verb_meta_set(struct tool *tool);
+enum tool_exit verb_meta_delete(struct tool *tool);
+enum tool_exit verb_meta_raise(struct tool *tool);
+enum tool_exit verb_meta_list(struct tool *tool);
+
+/* verb_write.c */
+enum tool_exit verb_commit(struct tool *tool);
+enum tool_exit verb_barrier(struct tool *tool);
+enum tool_exit verb_prune(struct tool *tool);
+enum tool_exit verb_rollback(struct tool *tool);
+
+/* replay.c */
+enum tool_exit verb_replay(struct tool *tool);
+
+/* completion.c */
+enum tool_exit verb_completion(struct tool *tool);
+
+#endif

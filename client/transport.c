@@ -1,0 +1,242 @@
+/* A transport's life:
+ *
+ * - connected without waiting: a Unix socket is connected at once or not at all
+ * - frames are queued by their owner, gathered into few system calls, and handed back once the kernel has them whole
+ * - received bytes pile up in one buffer, which grows to the frame that is under way and no further
+ * - ends when the daemon closes it. A failing send does not end it: answers sent before may still be waiting to be read
+ *
+ * No memory for receiving ends it with ENOMEM. */
+#include "client/transport.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+    FRAMES_PER_SEND = 64,
+    IN_BYTES_STEP = 64 << 10,
+    IN_BYTES_IDLE_MAX = 1 << 20, /* an empty buffer larger than this is given back */
+};
+
+struct frame_out *frame_out_new(uint8_t type, uint64_t id, size_t body_bytes)
+{
+    assert(body_bytes <= UINT32_MAX);
+    struct frame_out *frame = malloc(sizeof *frame + FRAME_REQUEST_BYTES + body_bytes);
+    if (frame == NULL) {
+        return NULL;
+    }
+    *frame = (struct frame_out){.bytes = FRAME_REQUEST_BYTES + body_bytes};
+    const struct frame_request header = {.type = type, .body_bytes = (uint32_t)body_bytes, .id = id};
+    frame_request_encode(&header, frame->data);
+    return frame;
+}
+
+void frame_out_free(struct frame_out *frame)
+{
+    free(frame);
+}
+
+void frame_out_set_id(struct frame_out *frame, uint64_t id)
+{
+    struct frame_request header;
+    enum status status = frame_request_decode(frame->data, &header);
+    assert(status == STATUS_OK);
+    header.id = id;
+    frame_request_encode(&header, frame->data);
+}
+
+void frame_queue_push(struct frame_queue *queue, struct frame_out *frame)
+{
+    frame->next = NULL;
+    frame->previous = queue->last;
+    *(queue->last != NULL ? &queue->last->next : &queue->first) = frame;
+    queue->last = frame;
+}
+
+void frame_queue_remove(struct frame_queue *queue, struct frame_out *frame)
+{
+    *(frame->previous != NULL ? &frame->previous->next : &queue->first) = frame->next;
+    *(frame->next != NULL ? &frame->next->previous : &queue->last) = frame->previous;
+    frame->next = frame->previous = NULL;
+}
+
+struct frame_out *frame_queue_pop(struct frame_queue *queue)
+{
+    struct frame_out *frame = queue->first;
+    if (frame != NULL) {
+        frame_queue_remove(queue, frame);
+    }
+    return frame;
+}
+
+void frame_queue_clear(struct frame_queue *queue)
+{
+    struct frame_out *frame;
+    while ((frame = frame_queue_pop(queue)) != NULL) {
+        frame_out_free(frame);
+    }
+}
+
+int transport_connect(struct transport *transport, const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    assert(transport->fd < 0 && strlen(path) < sizeof address.sun_path);
+    memcpy(address.sun_path, path, strlen(path));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return errno;
+    }
+    if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
+        int error = errno;
+        close(fd);
+        return error;
+    }
+    *transport = (struct transport){.fd = fd};
+    return 0;
+}
+
+void transport_close(struct transport *transport)
+{
+    if (transport->fd >= 0) {
+        close(transport->fd);
+    }
+    frame_queue_clear(&transport->out);
+    frame_queue_clear(&transport->sent);
+    free(transport->in);
+    *transport = (struct transport){.fd = -1};
+}
+
+/* The first `bytes` bytes of the queue are with the kernel. */
+static void out_advance(struct transport *transport, size_t bytes)
+{
+    while (bytes > 0) {
+        struct frame_out *frame = transport->out.first;
+        size_t left = frame->bytes - frame->sent;
+        if (bytes < left) {
+            frame->sent += bytes;
+            return;
+        }
+        frame->sent = frame->bytes;
+        bytes -= left;
+        frame_queue_push(&transport->sent, frame_queue_pop(&transport->out));
+    }
+}
+
+void transport_send(struct transport *transport)
+{
+    while (transport->out.first != NULL && !transport->send_broken) {
+        struct iovec parts[FRAMES_PER_SEND];
+        struct msghdr message = {.msg_iov = parts};
+        for (struct frame_out *frame = transport->out.first; frame != NULL; frame = frame->next) {
+            if (message.msg_iovlen == FRAMES_PER_SEND) {
+                break;
+            }
+            parts[message.msg_iovlen++] = (struct iovec){
+                .iov_base = frame->data + frame->sent,
+                .iov_len = frame->bytes - frame->sent,
+            };
+        }
+        ssize_t bytes = sendmsg(transport->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (bytes >= 0) {
+            out_advance(transport, (size_t)bytes);
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            return;
+        } else if (errno != EINTR) {
+            transport->send_broken = true;
+            transport->error = errno;
+        }
+    }
+}
+
+/* Room for what the frame under way still needs, or a step. */
+static bool in_reserve(struct transport *transport)
+{
+    size_t held = transport->in_end - transport->in_begin;
+    size_t wanted = held + IN_BYTES_STEP;
+    struct frame_reply reply;
+    if (held >= FRAME_REPLY_BYTES &&
+        frame_reply_decode(transport->in + transport->in_begin, &reply) == STATUS_OK &&
+        reply.body_bytes <= transport->body_bytes_max &&
+        wanted < FRAME_REPLY_BYTES + (size_t)reply.body_bytes) {
+        wanted = FRAME_REPLY_BYTES + (size_t)reply.body_bytes;
+    }
+    if (transport->in_capacity - transport->in_end >= wanted - held) {
+        return true;
+    }
+    bool give_back = held <= IN_BYTES_STEP && transport->in_capacity > IN_BYTES_IDLE_MAX;
+    if (transport->in_capacity >= wanted && !give_back) {
+        memmove(transport->in, transport->in + transport->in_begin, held);
+    } else {
+        size_t capacity = wanted + wanted / 4;
+        uint8_t *in = malloc(capacity);
+        if (in == NULL) {
+            return false;
+        }
+        if (held > 0) {
+            memcpy(in, transport->in + transport->in_begin, held);
+        }
+        free(transport->in);
+        transport->in = in;
+        transport->in_capacity = capacity;
+    }
+    transport->in_begin = 0;
+    transport->in_end = held;
+    return true;
+}
+
+bool transport_receive(struct transport *transport, size_t bytes_max)
+{
+    size_t received = 0;
+    while (!transport->ended && received < bytes_max) {
+        if (transport->in_begin == transport->in_end) {
+            transport->in_begin = transport->in_end = 0;
+        }
+        if (!in_reserve(transport)) {
+            transport->ended = true;
+            transport->error = ENOMEM;
+            break;
+        }
+        size_t room = transport->in_capacity - transport->in_end;
+        ssize_t bytes = recv(transport->fd, transport->in + transport->in_end, room, MSG_DONTWAIT);
+        if (bytes > 0) {
+            transport->in_end += (size_t)bytes;
+            received += (size_t)bytes;
+            if ((size_t)bytes < room) {
+                break; /* all there was; the next poll() tells of more, or of the end */
+            }
+        } else if (bytes == 0) {
+            transport->ended = true;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            break;
+        } else if (errno != EINTR) {
+            transport->ended = true;
+            transport->error = errno;
+        }
+    }
+    return received > 0;
+}
+
+enum transport_frame transport_frame_at(struct transport *transport, size_t offset,
+                                        struct frame_reply *ret_reply, const uint8_t **ret_body)
+{
+    struct frame_reply reply;
+    size_t held = transport->in_end - offset;
+    if (held < FRAME_REPLY_BYTES) {
+        return TRANSPORT_NONE;
+    }
+    if (frame_reply_decode(transport->in + offset, &reply) != STATUS_OK ||
+        reply.body_bytes > transport->body_bytes_max) {
+        return TRANSPORT_BROKEN;
+    }
+    if (held - FRAME_REPLY_BYTES < reply.body_bytes) {
+        return TRANSPORT_NONE;
+    }
+    *ret_reply = reply;
+    *ret_body = transport->in + offset + FRAME_REPLY_BYTES;
+    return TRANSPORT_FRAME;
+}

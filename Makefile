@@ -1,0 +1,246 @@
+# cairn's build. `make help` lists the targets.
+#
+# All that is built lies in $(BUILD)/<variant>/, objects beside the names of their sources:
+#   plain   optimised and hardened, what is installed
+#   asan    with AddressSanitizer and UndefinedBehaviorSanitizer
+#   tsan    with ThreadSanitizer
+#   fuzz    clang's libFuzzer with AddressSanitizer, for `make fuzz`
+
+VERSION := $(shell sed -n 's/.*CAIRND_VERSION "\(.*\)"/\1/p' daemon/version.h)
+ABI := 1
+
+BUILD ?= build
+VARIANT ?= plain
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+B := $(BUILD)/$(VARIANT)
+
+# ---- compiler ----
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wcast-qual \
+	-Werror
+CFLAGS_plain := -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection
+CFLAGS_sanitized := -O1 -g -fno-omit-frame-pointer -Wno-maybe-uninitialized
+CFLAGS_asan := $(CFLAGS_sanitized) -fsanitize=address,undefined -fno-sanitize-recover=all
+CFLAGS_tsan := $(CFLAGS_sanitized) -fsanitize=thread
+CFLAGS_fuzz := -O1 -g -fno-omit-frame-pointer -Wno-error -fsanitize=fuzzer-no-link,address
+LDFLAGS_plain := -Wl,-z,relro,-z,now
+LDFLAGS_asan := -fsanitize=address,undefined
+LDFLAGS_tsan := -fsanitize=thread
+LDFLAGS_fuzz := -fsanitize=fuzzer-no-link,address
+
+ifeq ($(VARIANT),fuzz)
+CC := clang-14
+else ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+COMPILE = $(CC) -std=gnu11 -D_GNU_SOURCE -DCAIRN_VERSION='"$(VERSION)"' -I. -isystem $(B) -fPIC -fvisibility=hidden \
+	-pthread -MMD -MP
+LINK = $(CC) -pie -pthread -Wl,--as-needed $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
+
+# ---- RocksDB: the distribution's library, or the release build of `make engine` once that is there ----
+
+ENGINE_PACKAGE := $(shell dpkg-query -W -f '$${Version}' librocksdb-dev 2>/dev/null)
+ENGINE_VERSION := $(firstword $(subst -, ,$(ENGINE_PACKAGE)))
+ENGINE_CACHE := $(or $(CAIRN_ENGINE_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cairn/engine/$(ENGINE_PACKAGE))
+ENGINE_RELEASE := $(wildcard $(ENGINE_CACHE)/librocksdb.a)
+ifneq ($(ENGINE_RELEASE),)
+ENGINE_LIBS := $(ENGINE_RELEASE) -lstdc++ -lsnappy -lbz2 -lz -llz4 -lzstd -lm
+ENGINE_BUILD := release
+else
+ENGINE_LIBS := -lrocksdb
+ENGINE_BUILD := distribution
+endif
+
+DAEMON_LIBS = $(ENGINE_LIBS) -luv -lprotobuf-c -linih -lsystemd -lxxhash -lcrypto
+CLIENT_LIBS := -lprotobuf-c
+TOOL_LIBS := -ljansson -lzstd -lcrypto $(CLIENT_LIBS)
+CHECK_LIBS := -lcheck -lsubunit -lrt -lm
+
+# ---- files ----
+
+objects = $(patsubst %.c,$(B)/%.o,$(1))
+
+GENERATED := $(B)/proto/cairn.pb-c.h
+PROTO := $(call objects,$(wildcard proto/*.c)) $(B)/proto/cairn.pb-c.o
+DAEMON := $(call objects,$(filter-out daemon/main.c,$(wildcard daemon/*.c)))
+CLIENT := $(call objects,$(wildcard client/*.c))
+TOOL := $(call objects,$(filter-out client/tool/main.c,$(wildcard client/tool/*.c)))
+TEST_LIB := $(call objects,$(wildcard tests/lib/*.c))
+
+EXAMPLES := $(patsubst client/examples/%.c,$(B)/examples/%,$(wildcard client/examples/*.c))
+UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
+INTEGRATION_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/integration/test_*.c))
+FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
+TESTS := $(UNIT_TESTS) $(FUZZERS) $(INTEGRATION_TESTS)
+
+SONAME := libcairn.so.$(ABI)
+PROGRAMS := $(B)/cairnd $(B)/cairn
+LIBRARIES := $(B)/libcairn.so $(B)/libcairn.a
+
+.DEFAULT_GOAL := build
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: run check build tests test engine install clean format tidy soak fuzz dependencies help FORCE
+
+# ---- what people call ----
+
+run: ## start a daemon on a temporary directory, replay both recordings, print the report
+	scripts/dependencies.sh
+	$(MAKE) -j$(JOBS) VARIANT=plain build
+	scripts/run.sh $(BUILD)/plain
+
+check: ## check the tree, then run all tests plain, under ASan+UBSan and under TSan
+	scripts/dependencies.sh
+	MAKE="$(MAKE)" scripts/check.sh $(BUILD) $(JOBS)
+
+build: $(PROGRAMS) $(LIBRARIES) $(EXAMPLES) ## build daemon, tool, library and examples (the default)
+
+tests: $(TESTS) build ## build the tests of one VARIANT
+
+test: tests ## run the tests of one VARIANT (plain, asan, tsan)
+	scripts/test.sh $(B) $(VARIANT) $(JOBS) $(TESTS)
+
+engine: ## build RocksDB for release, once, into a cache outside the tree; every later build uses it
+	scripts/dependencies.sh --engine
+	scripts/engine.sh $(ENGINE_CACHE)
+
+dependencies: ## install the packages that are missing
+	scripts/dependencies.sh
+
+format: ## format all C sources
+	scripts/tidy.sh --format
+
+tidy: ## check the tree: format, include directions, lengths, units
+	scripts/tidy.sh
+
+fuzz: ## fuzz each entry for SECONDS (60)
+	scripts/dependencies.sh --fuzz
+	$(MAKE) -j$(JOBS) VARIANT=fuzz fuzzers
+	scripts/fuzz.sh $(BUILD)/fuzz $(or $(SECONDS),60)
+
+soak: ## run the model test with fresh seeds for MINUTES (60)
+	scripts/dependencies.sh
+	$(MAKE) -j$(JOBS) VARIANT=$(VARIANT) tests
+	scripts/soak.sh $(B) $(VARIANT) $(or $(MINUTES),60)
+
+clean: ## remove all that was built
+	rm -rf $(BUILD)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo '  variables: BUILD VARIANT JOBS PREFIX SYSCONFDIR DESTDIR CC CFLAGS LDFLAGS'
+
+# ---- how things are made ----
+
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
+
+$(B)/%.o: %.c | $(GENERATED)
+	@mkdir -p $(@D)
+	$(COMPILE) $(WARNINGS) $(CFLAGS_$(VARIANT)) $(CFLAGS) -c $< -o $@
+
+# protoc-c's code is not held to our warnings.
+$(B)/proto/cairn.pb-c.o: $(B)/proto/cairn.pb-c.c
+	$(COMPILE) -w $(CFLAGS_$(VARIANT)) $(CFLAGS) -c $< -o $@
+
+$(B)/proto/cairn.pb-c.c: $(GENERATED)
+
+$(GENERATED): proto/cairn.proto
+	@mkdir -p $(@D)
+	protoc-c --proto_path=. --c_out=$(B) $<
+
+# Changes only when another RocksDB is to be linked.
+$(B)/engine: FORCE
+	@mkdir -p $(@D)
+	@echo '$(ENGINE_BUILD) $(ENGINE_VERSION)' | cmp -s - $@ || echo '$(ENGINE_BUILD) $(ENGINE_VERSION)' > $@
+
+$(B)/daemon/store.o: CFLAGS += -DENGINE_BUILD='"$(ENGINE_BUILD)"' -DENGINE_VERSION='"$(ENGINE_VERSION)"'
+$(B)/daemon/store.o: $(B)/engine
+
+$(B)/cairnd: $(B)/daemon/main.o $(DAEMON) $(PROTO) $(B)/engine
+	$(LINK) $(filter %.o,$^) $(DAEMON_LIBS) -o $@
+
+$(B)/cairn: $(B)/client/tool/main.o $(TOOL) $(PROTO) $(B)/libcairn.a
+	$(LINK) $(filter %.o %.a,$^) $(TOOL_LIBS) -o $@
+
+# What the static library keeps to itself is hidden, so that no name of ours meets one of a user's.
+$(B)/libcairn.a: $(CLIENT) $(PROTO)
+	ld -r $^ -o $(B)/libcairn.o
+	objcopy --localize-hidden $(B)/libcairn.o
+	rm -f $@
+	ar rcs $@ $(B)/libcairn.o
+
+$(B)/$(SONAME): $(CLIENT) $(PROTO) client/cairn.map
+	$(CC) -shared -pthread -Wl,--as-needed -Wl,-soname,$(SONAME) -Wl,--version-script=client/cairn.map \
+		$(LDFLAGS_$(VARIANT)) $(LDFLAGS) $(filter %.o,$^) $(CLIENT_LIBS) -o $@
+
+$(B)/libcairn.so: $(B)/$(SONAME)
+	ln -sf $(SONAME) $@
+
+$(B)/examples/%: $(B)/client/examples/%.o $(B)/libcairn.a
+	@mkdir -p $(@D)
+	$(LINK) $^ $(CLIENT_LIBS) -o $@
+
+# A unit test or fuzz entry may use any module, an integration test what both ends share and the client; the linker takes
+# from these what is used.
+SHARED_ARCHIVES := $(B)/tests/lib.a $(B)/tests/client.a $(B)/tests/proto.a
+ARCHIVES := $(B)/tests/daemon.a $(B)/tests/tool.a $(SHARED_ARCHIVES)
+
+$(B)/tests/daemon.a: $(DAEMON)
+$(B)/tests/tool.a: $(TOOL)
+$(B)/tests/client.a: $(CLIENT)
+$(B)/tests/lib.a: $(TEST_LIB)
+$(B)/tests/proto.a: $(PROTO)
+$(ARCHIVES):
+	@mkdir -p $(@D)
+	rm -f $@
+	ar rcs $@ $^
+
+LINK_TEST = $(LINK) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+	$(CHECK_LIBS) $(DAEMON_LIBS) $(TOOL_LIBS) -o $@
+
+$(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(ARCHIVES) $(B)/engine
+	$(LINK_TEST)
+
+$(B)/tests/integration/test_%: $(B)/tests/integration/test_%.o $(SHARED_ARCHIVES)
+	$(LINK_TEST)
+
+ifeq ($(VARIANT),fuzz)
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(ARCHIVES) $(B)/engine
+	$(LINK_TEST) -fsanitize=fuzzer
+else
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(ARCHIVES) $(B)/engine
+	$(LINK_TEST)
+endif
+
+# ---- installation ----
+
+LIBDIR := $(DESTDIR)$(PREFIX)/lib
+SHAREDIR := $(DESTDIR)$(PREFIX)/share
+SUBSTITUTE := sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' -e 's|@VERSION@|$(VERSION)|g' \
+	-e 's|@LIBDIR@|$(PREFIX)/lib|g' -e 's|@INCLUDEDIR@|$(PREFIX)/include|g'
+
+install: build ## install under PREFIX (/usr/local), below DESTDIR
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(LIBDIR)/pkgconfig $(LIBDIR)/systemd/system \
+		$(LIBDIR)/sysusers.d $(SHAREDIR)/bash-completion/completions $(SHAREDIR)/doc/cairn \
+		$(DESTDIR)$(SYSCONFDIR)/cairn
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 client/cairn.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 $(B)/libcairn.a $(B)/$(SONAME) $(LIBDIR)
+	ln -sf $(SONAME) $(LIBDIR)/libcairn.so
+	$(SUBSTITUTE) client/cairn.pc.in > $(LIBDIR)/pkgconfig/cairn.pc
+	$(SUBSTITUTE) scripts/systemd/cairnd.service > $(LIBDIR)/systemd/system/cairnd.service
+	$(SUBSTITUTE) scripts/systemd/cairnd.socket > $(LIBDIR)/systemd/system/cairnd.socket
+	install -m 644 scripts/systemd/cairn.sysusers $(LIBDIR)/sysusers.d/cairn.conf
+	$(B)/cairn completion bash > $(SHAREDIR)/bash-completion/completions/cairn
+	install -m 644 README.md CHANGELOG.md LICENSE scripts/cairnd.conf proto/PROTOCOL.md proto/cairn.proto \
+		$(SHAREDIR)/doc/cairn
+	test -e $(DESTDIR)$(SYSCONFDIR)/cairn/cairnd.conf || \
+		install -m 644 scripts/cairnd.conf $(DESTDIR)$(SYSCONFDIR)/cairn
+	test -n "$(DESTDIR)" || ldconfig 2>/dev/null || true
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,39 @@
+#!/bin/bash
+# What `make check` does: the tree, the units, and all tests in three variants. Goes on to the end, prints one closing line.
+#   scripts/check.sh BUILD JOBS
+set -u
+
+build=$1 jobs=$2
+: "${MAKE:=make}"
+cd "$(dirname "$0")/.." || exit 1
+passed=0 failed=0
+
+# A check of the tree: counts only if it fails.
+step() {
+    if ! "$@"; then
+        echo "FAILED: $*"
+        failed=$((failed + 1))
+    fi
+}
+
+step scripts/tidy.sh
+for variant in plain asan tsan; do
+    rm -f "$build/$variant/results"
+    if ! $MAKE --no-print-directory -s -j"$jobs" BUILD="$build" VARIANT="$variant" tests; then
+        echo "FAILED: building the $variant variant"
+        failed=$((failed + 1))
+        continue
+    fi
+    [ "$variant" = plain ] && step scripts/verify-units.sh "$build/plain"
+    $MAKE --no-print-directory -s BUILD="$build" VARIANT="$variant" JOBS="$jobs" test
+    if [ -e "$build/$variant/results" ]; then
+        read -r variant_passed variant_failed <"$build/$variant/results"
+    else
+        variant_passed=0 variant_failed=1
+    fi
+    passed=$((passed + variant_passed))
+    failed=$((failed + variant_failed))
+done
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

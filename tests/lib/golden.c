@@ -1,0 +1,417 @@
+#include "tests/lib/golden.h"
+
+#define BASE(type) .base = PROTOBUF_C_MESSAGE_INIT(&cairn__##type##__descriptor)
+#define TEXT(text)                                                                                           \
+    {                                                                                                        \
+        sizeof(text) - 1, (uint8_t *)(text)                                                                  \
+    }
+#define SET(field)  .has_##field = 1, .field
+#define LIST(field) .n_##field = sizeof(field##_list) / sizeof(field##_list[0]), .field = field##_list
+
+/* ---- connection ---- */
+
+#define STORE_ID "\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f"
+
+static const Cairn__Hello hello = {
+    BASE(hello),
+    SET(version_min) = 1,
+    SET(version_max) = 1,
+    SET(client_name) = TEXT("example"),
+};
+static const Cairn__HelloReply hello_reply = {
+    BASE(hello_reply),
+    SET(version) = 1,
+    SET(daemon_version) = TEXT("0.1.0"),
+    SET(store_id) = TEXT(STORE_ID),
+    SET(run) = 7,
+    SET(metadata_on_disk) = 0,
+    SET(frame_bytes_max) = 64 << 20,
+    SET(value_bytes_max) = 16 << 20,
+    SET(window_bytes_max) = 4 << 20,
+};
+static const Cairn__Hello hello_resume = {
+    BASE(hello),
+    SET(version_min) = 1,
+    SET(version_max) = 1,
+    SET(resume_run) = 7,
+};
+static const Cairn__HelloReply hello_resume_reply = {
+    BASE(hello_reply),
+    SET(version) = 1,
+    SET(store_id) = TEXT(STORE_ID),
+    SET(run) = 8,
+    SET(metadata_on_disk) = 1004,
+};
+static const Cairn__Ping ping = {BASE(ping)};
+static const Cairn__PingReply ping_reply = {BASE(ping_reply)};
+
+static const Cairn__Status status_page = {BASE(status)};
+static Cairn__StatusEntry status_run = {
+    BASE(status_entry),
+    SET(name) = TEXT("run"),
+    .value_case = CAIRN__STATUS_ENTRY__VALUE_NUMBER,
+    .number = 7,
+};
+static Cairn__StatusEntry status_version = {
+    BASE(status_entry),
+    SET(name) = TEXT("version"),
+    .value_case = CAIRN__STATUS_ENTRY__VALUE_TEXT,
+    .text = TEXT("0.1.0"),
+};
+static Cairn__StatusEntry *entries_list[] = {&status_run, &status_version};
+static const Cairn__StatusReply status_reply = {BASE(status_reply), LIST(entries)};
+
+/* ---- chains ---- */
+
+static const Cairn__Chains chains = {BASE(chains)};
+static Cairn__ChainEntry chain_aux = {BASE(chain_entry), SET(name) = TEXT("aux"), SET(height) = 0};
+static Cairn__ChainEntry chain_default = {
+    BASE(chain_entry),
+    SET(name) = TEXT("default"),
+    SET(height) = 9,
+    SET(blocks_pruned_through) = 1,
+};
+static Cairn__ChainEntry *chains_list[] = {&chain_aux, &chain_default};
+static const Cairn__ChainsReply chains_reply = {BASE(chains_reply), LIST(chains)};
+
+static const Cairn__CreateChain create_chain = {BASE(create_chain), SET(chain) = TEXT("aux")};
+static const Cairn__WriteReply create_chain_reply = {
+    BASE(write_reply),
+    SET(sequence) = 1001,
+    SET(level) = CAIRN__LEVEL__LEVEL_DURABLE,
+    SET(created) = 1,
+};
+
+/* ---- commits ---- */
+
+static Cairn__Block block = {
+    BASE(block),
+    SET(height) = 1,
+    SET(header) = TEXT("h1"),
+    SET(data) = TEXT("data"),
+    SET(signature) = TEXT("sig"),
+};
+static Cairn__State state = {BASE(state), SET(height) = 1, SET(value) = TEXT("s1")};
+static Cairn__MetadataOperation raise_to_1 = {
+    BASE(metadata_operation),
+    SET(name) = TEXT("included"),
+    .operation_case = CAIRN__METADATA_OPERATION__OPERATION_RAISE,
+    .raise = 1,
+};
+static Cairn__Block *blocks_list[] = {&block};
+static Cairn__State *states_list[] = {&state};
+static Cairn__MetadataOperation *commit_metadata[] = {&raise_to_1};
+static const Cairn__Commit commit = {
+    BASE(commit), LIST(blocks), LIST(states), SET(rise_to) = 1, .n_metadata = 1, .metadata = commit_metadata,
+};
+static const Cairn__WriteReply commit_reply = {
+    BASE(write_reply),
+    SET(sequence) = 1002,
+    SET(level) = CAIRN__LEVEL__LEVEL_DURABLE,
+};
+static const Cairn__Commit commit_conditional = {
+    BASE(commit), SET(chain) = TEXT("aux"), SET(carry) = 1, SET(expected_height) = 5, SET(rise_to) = 2,
+};
+static const Cairn__Error commit_conflict = {BASE(error), SET(text) = TEXT("the height is 0, not 5")};
+static const Cairn__Error sync_failed = {BASE(error), SET(text) = TEXT("sync failed")};
+
+/* ---- queued metadata ---- */
+
+static Cairn__MetadataOperation set_peer = {
+    BASE(metadata_operation),
+    SET(name) = TEXT("peer"),
+    .operation_case = CAIRN__METADATA_OPERATION__OPERATION_VALUE,
+    .value = TEXT("10.0.0.1"),
+};
+static Cairn__MetadataOperation *write_operations[] = {&set_peer};
+static const Cairn__WriteMetadata write_metadata = {
+    BASE(write_metadata),
+    .n_operations = 1,
+    .operations = write_operations,
+};
+static const Cairn__WriteReply write_metadata_reply = {
+    BASE(write_reply),
+    SET(sequence) = 1004,
+    SET(level) = CAIRN__LEVEL__LEVEL_ACCEPTED,
+};
+static Cairn__MetadataOperation raise_to_9 = {
+    BASE(metadata_operation),
+    SET(name) = TEXT("included"),
+    .operation_case = CAIRN__METADATA_OPERATION__OPERATION_RAISE,
+    .raise = 9,
+};
+static Cairn__MetadataOperation delete_peer = {
+    BASE(metadata_operation),
+    SET(name) = TEXT("peer"),
+    .operation_case = CAIRN__METADATA_OPERATION__OPERATION_DELETE,
+    .delete_ = 1,
+};
+static Cairn__MetadataOperation set_seen = {
+    BASE(metadata_operation),
+    SET(name) = TEXT("seen"),
+    .operation_case = CAIRN__METADATA_OPERATION__OPERATION_VALUE,
+    SET(of_height) = 1,
+};
+static Cairn__MetadataOperation *batch_operations[] = {&raise_to_9, &delete_peer, &set_seen};
+static const Cairn__WriteMetadata write_metadata_batch = {
+    BASE(write_metadata), SET(level) = CAIRN__LEVEL__LEVEL_WRITTEN, SET(deadline_us) = 500000,
+    .n_operations = 3,    .operations = batch_operations,
+};
+static const Cairn__WriteReply write_metadata_batch_reply = {
+    BASE(write_reply),
+    SET(sequence) = 1005,
+    SET(level) = CAIRN__LEVEL__LEVEL_WRITTEN,
+};
+static Cairn__MetadataOperation empty_peer = {
+    BASE(metadata_operation),
+    SET(name) = TEXT("peer"),
+    .operation_case = CAIRN__METADATA_OPERATION__OPERATION_VALUE,
+};
+static Cairn__MetadataOperation *resend_operations[] = {&empty_peer};
+static const Cairn__WriteMetadata write_metadata_resend = {
+    BASE(write_metadata),
+    .n_operations = 1,
+    .operations = resend_operations,
+    SET(resend_of) = 1006,
+};
+static const Cairn__WriteReply write_metadata_resend_reply = {
+    BASE(write_reply),
+    SET(sequence) = 2001,
+    SET(level) = CAIRN__LEVEL__LEVEL_ACCEPTED,
+};
+
+/* ---- reads ---- */
+
+/* SHA-256 of "h1" */
+#define HASH_OF_H1                                                                                           \
+    "\x33\x11\x2e\xe1\x4e\xe4\x69\xc3\xeb\x52\xfe\x90\x32\x2e\xc8\x1d"                                       \
+    "\xd4\x04\xa0\x09\x3d\x56\x5a\x6d\x71\xce\x77\xcb\xc8\x12\x4e\x3b"
+
+static const Cairn__Height height = {BASE(height)};
+static const Cairn__HeightReply height_reply = {BASE(height_reply), SET(height) = 1};
+static const Cairn__ReadBlock read_block = {
+    BASE(read_block),
+    .at_case = CAIRN__READ_BLOCK__AT_HEIGHT,
+    .height = 1,
+    SET(parts) = CAIRN__PART__PART_HEADER | CAIRN__PART__PART_HASH,
+};
+static const Cairn__BlockReply read_block_reply = {
+    BASE(block_reply),
+    SET(height) = 1,
+    SET(header) = TEXT("h1"),
+    SET(hash) = TEXT(HASH_OF_H1),
+};
+static const Cairn__ReadBlock read_block_by_hash = {
+    BASE(read_block),
+    .at_case = CAIRN__READ_BLOCK__AT_HASH,
+    .hash = TEXT("\x01\x02\x03"),
+};
+static const Cairn__ReadState read_state = {BASE(read_state)};
+static const Cairn__StateReply read_state_reply = {
+    BASE(state_reply),
+    SET(height) = 1,
+    SET(value) = TEXT("s1"),
+};
+static const Cairn__GetMetadata get_metadata = {BASE(get_metadata), SET(name) = TEXT("included")};
+static const Cairn__MetadataReply get_metadata_reply = {
+    BASE(metadata_reply),
+    SET(value) = TEXT("\x09\0\0\0\0\0\0\0"),
+};
+
+/* ---- streams ---- */
+
+static ProtobufCBinaryData names_list[] = {TEXT("peer"), TEXT("seen")};
+static const Cairn__GetMetadataMany get_metadata_many = {BASE(get_metadata_many), LIST(names)};
+static const Cairn__MetadataReply get_metadata_many_absent = {
+    BASE(metadata_reply),
+    SET(name) = TEXT("peer"),
+    SET(absent) = 1,
+};
+static const Cairn__MetadataReply get_metadata_many_item = {
+    BASE(metadata_reply),
+    SET(name) = TEXT("seen"),
+    SET(value) = TEXT(""),
+    SET(of_height) = 1,
+};
+static const Cairn__ListMetadata list_metadata = {
+    BASE(list_metadata),
+    SET(prefix) = TEXT("in"),
+    SET(window_bytes) = 10,
+};
+static const Cairn__MetadataReply list_metadata_item = {
+    BASE(metadata_reply),
+    SET(name) = TEXT("included"),
+    SET(value) = TEXT("\x09\0\0\0\0\0\0\0"),
+};
+static const Cairn__Credit credit = {BASE(credit), SET(bytes) = 12};
+static const Cairn__ReadBlocks read_blocks = {
+    BASE(read_blocks),
+    SET(first) = 1,
+    SET(last) = 1000,
+    SET(parts) = CAIRN__PART__PART_DATA,
+};
+static const Cairn__BlockReply read_blocks_item = {
+    BASE(block_reply),
+    SET(height) = 1,
+    SET(data) = TEXT("data"),
+};
+static const Cairn__Cancel cancel = {BASE(cancel)};
+static uint64_t heights_list[] = {1, 300};
+static const Cairn__ReadBlocks read_blocks_heights = {
+    BASE(read_blocks),
+    LIST(heights),
+    SET(window_bytes) = 100,
+};
+static const Cairn__BlockReply read_blocks_absent = {
+    BASE(block_reply),
+    SET(height) = 300,
+    SET(absent) = 1,
+};
+
+/* ---- prune, rollback, barrier ---- */
+
+static Cairn__MetadataOperation raise_pruned = {
+    BASE(metadata_operation),
+    SET(name) = TEXT("pruned"),
+    .operation_case = CAIRN__METADATA_OPERATION__OPERATION_RAISE,
+    .raise = 1,
+};
+static Cairn__MetadataOperation *prune_metadata[] = {&raise_pruned};
+static const Cairn__Prune prune = {
+    BASE(prune),
+    SET(level) = CAIRN__LEVEL__LEVEL_WRITTEN,
+    SET(blocks_through) = 1,
+    .n_metadata = 1,
+    .metadata = prune_metadata,
+};
+static const Cairn__WriteReply prune_reply = {
+    BASE(write_reply),
+    SET(sequence) = 1006,
+    SET(level) = CAIRN__LEVEL__LEVEL_WRITTEN,
+};
+static Cairn__Guard guard_final = {BASE(guard), SET(name) = TEXT("final")};
+static Cairn__Guard guard_included = {BASE(guard), SET(name) = TEXT("included"), SET(lower) = 1};
+static Cairn__Guard *guards_list[] = {&guard_final, &guard_included};
+static const Cairn__Rollback rollback = {
+    BASE(rollback),
+    SET(to) = 3,
+    LIST(guards),
+    SET(dry_run) = 1,
+};
+static const Cairn__WriteReply rollback_reply = {
+    BASE(write_reply), SET(sequence) = 0, SET(level) = CAIRN__LEVEL__LEVEL_DURABLE,
+    SET(blocks) = 6,   SET(states) = 6,   SET(metadata) = 1,
+    SET(lowered) = 1,
+};
+static const Cairn__Barrier barrier = {BASE(barrier)};
+static const Cairn__WriteReply barrier_reply = {
+    BASE(write_reply),
+    SET(sequence) = 1006,
+    SET(level) = CAIRN__LEVEL__LEVEL_DURABLE,
+};
+
+/* ---- bad input ---- */
+
+static const Cairn__Error not_a_request = {BASE(error), SET(text) = TEXT("not a request")};
+static const Cairn__Error too_many = {BASE(error), SET(text) = TEXT("too many connections")};
+static const Cairn__Error oversize = {BASE(error), SET(text) = TEXT("above frame_bytes_max 67108864")};
+static const Cairn__Error unknown_type = {BASE(error), SET(text) = TEXT("unknown request")};
+static const Cairn__Error truncated = {BASE(error), SET(text) = TEXT("a field passes the end")};
+enum { TYPE_UNKNOWN = 99 };
+
+#define REQUEST(golden_name, request_type, request_id, body)                                                 \
+    {                                                                                                        \
+        .name = #golden_name, .reply = {.type = FRAME_##request_type, .id = (request_id)},                   \
+        .message = &(body).base,                                                                             \
+    }
+#define REPLY(golden_name, request_type, request_id, reply_status, reply_flags, written, durable, ...)       \
+    {                                                                                                        \
+        .name = #golden_name, .is_reply = true,                                                              \
+        .reply = {.type = (request_type),                                                                    \
+                  .id = (request_id),                                                                        \
+                  .status = STATUS_##reply_status,                                                           \
+                  .flags = (reply_flags),                                                                    \
+                  .written_through = (written),                                                              \
+                  .durable_through = (durable)},                                                             \
+        __VA_ARGS__                                                                                          \
+    }
+#define BODY(body)                .message = &(body).base
+#define PART(body, first, behind) .message = &(body).base, .from = (first), .to = (behind)
+#define EMPTY                     .raw_bytes = 0
+
+const struct golden goldens[] = {
+    REQUEST(hello, HELLO, 1, hello),
+    REPLY(hello_reply, FRAME_HELLO, 1, OK, 0, 1000, 1000, BODY(hello_reply)),
+    REQUEST(hello_resume, HELLO, 1, hello_resume),
+    REPLY(hello_resume_reply, FRAME_HELLO, 1, OK, 0, 2000, 2000, BODY(hello_resume_reply)),
+    REQUEST(ping, PING, 2, ping),
+    REPLY(ping_reply, FRAME_PING, 2, OK, 0, 1000, 1000, BODY(ping_reply)),
+    REQUEST(create_chain, CREATE_CHAIN, 3, create_chain),
+    REPLY(create_chain_reply, FRAME_CREATE_CHAIN, 3, OK, 0, 1000, 1000, BODY(create_chain_reply)),
+    REQUEST(commit, COMMIT, 4, commit),
+    REPLY(commit_reply, FRAME_COMMIT, 4, OK, 0, 1001, 1001, BODY(commit_reply)),
+    REQUEST(commit_conditional, COMMIT, 5, commit_conditional),
+    REPLY(commit_conflict_reply, FRAME_COMMIT, 5, CONFLICT, 0, 1003, 1003, BODY(commit_conflict)),
+    REQUEST(write_metadata, WRITE_METADATA, 6, write_metadata),
+    REPLY(write_metadata_reply, FRAME_WRITE_METADATA, 6, OK, 0, 1003, 1003, BODY(write_metadata_reply)),
+    REQUEST(write_metadata_batch, WRITE_METADATA, 7, write_metadata_batch),
+    REPLY(write_metadata_batch_reply, FRAME_WRITE_METADATA, 7, OK, 0, 1005, 1003,
+          BODY(write_metadata_batch_reply)),
+    REQUEST(write_metadata_resend, WRITE_METADATA, 2, write_metadata_resend),
+    REPLY(write_metadata_resend_reply, FRAME_WRITE_METADATA, 2, OK, 0, 2000, 2000,
+          BODY(write_metadata_resend_reply)),
+    REQUEST(height, HEIGHT, 8, height),
+    REPLY(height_reply, FRAME_HEIGHT, 8, OK, 0, 1005, 1005, BODY(height_reply)),
+    REQUEST(read_block, READ_BLOCK, 9, read_block),
+    REPLY(read_block_reply, FRAME_READ_BLOCK, 9, OK, 0, 1005, 1005, BODY(read_block_reply)),
+    REQUEST(read_block_by_hash, READ_BLOCK, 10, read_block_by_hash),
+    REPLY(read_block_not_found_reply, FRAME_READ_BLOCK, 10, NOT_FOUND, 0, 1005, 1005, EMPTY),
+    REQUEST(read_state, READ_STATE, 11, read_state),
+    REPLY(read_state_reply, FRAME_READ_STATE, 11, OK, 0, 1005, 1005, BODY(read_state_reply)),
+    REQUEST(get_metadata, GET_METADATA, 12, get_metadata),
+    REPLY(get_metadata_reply, FRAME_GET_METADATA, 12, OK, 0, 1005, 1005, BODY(get_metadata_reply)),
+    REQUEST(get_metadata_many, GET_METADATA_MANY, 13, get_metadata_many),
+    REPLY(get_metadata_many_absent, FRAME_GET_METADATA_MANY, 13, OK, FRAME_MORE, 1005, 1005,
+          BODY(get_metadata_many_absent)),
+    REPLY(get_metadata_many_item, FRAME_GET_METADATA_MANY, 13, OK, FRAME_MORE, 1005, 1005,
+          BODY(get_metadata_many_item)),
+    REPLY(get_metadata_many_end, FRAME_GET_METADATA_MANY, 13, OK, 0, 1005, 1005, EMPTY),
+    REQUEST(list_metadata, LIST_METADATA, 14, list_metadata),
+    REPLY(list_metadata_part, FRAME_LIST_METADATA, 14, OK, FRAME_CONTINUED | FRAME_MORE, 1005, 1005,
+          PART(list_metadata_item, 0, 10)),
+    REQUEST(credit, CREDIT, 14, credit),
+    REPLY(list_metadata_rest, FRAME_LIST_METADATA, 14, OK, FRAME_MORE, 1005, 1005,
+          PART(list_metadata_item, 10, 20)),
+    REPLY(list_metadata_end, FRAME_LIST_METADATA, 14, OK, 0, 1005, 1005, EMPTY),
+    REQUEST(read_blocks, READ_BLOCKS, 15, read_blocks),
+    REPLY(read_blocks_item, FRAME_READ_BLOCKS, 15, OK, FRAME_MORE, 1005, 1005, BODY(read_blocks_item)),
+    REQUEST(cancel, CANCEL, 15, cancel),
+    REPLY(read_blocks_end, FRAME_READ_BLOCKS, 15, OK, 0, 1005, 1005, EMPTY),
+    REQUEST(read_blocks_heights, READ_BLOCKS, 16, read_blocks_heights),
+    REPLY(read_blocks_absent, FRAME_READ_BLOCKS, 16, OK, FRAME_MORE, 1005, 1005, BODY(read_blocks_absent)),
+    REQUEST(chains, CHAINS, 17, chains),
+    REPLY(chains_reply, FRAME_CHAINS, 17, OK, 0, 1006, 1006, BODY(chains_reply)),
+    REQUEST(status, STATUS, 18, status_page),
+    REPLY(status_reply, FRAME_STATUS, 18, OK, 0, 1006, 1006, BODY(status_reply)),
+    REQUEST(prune, PRUNE, 19, prune),
+    REPLY(prune_reply, FRAME_PRUNE, 19, OK, 0, 1006, 1005, BODY(prune_reply)),
+    REQUEST(rollback, ROLLBACK, 20, rollback),
+    REPLY(rollback_reply, FRAME_ROLLBACK, 20, OK, 0, 1006, 1006, BODY(rollback_reply)),
+    REQUEST(barrier, BARRIER, 21, barrier),
+    REPLY(barrier_reply, FRAME_BARRIER, 21, OK, 0, 1006, 1006, BODY(barrier_reply)),
+    REPLY(bad_header_reply, FRAME_HELLO, 0, INVALID, 0, 1006, 1006, BODY(not_a_request)),
+    REPLY(busy_connection_reply, FRAME_HELLO, 0, BUSY, 0, 1006, 1006, BODY(too_many)),
+    {.name = "oversize", .reply = {.type = FRAME_COMMIT, .id = 22}, .announced = UINT32_MAX},
+    REPLY(oversize_reply, FRAME_COMMIT, 22, TOO_LARGE, 0, 1006, 1006, BODY(oversize)),
+    {.name = "unknown_type", .reply = {.type = TYPE_UNKNOWN, .id = 23}},
+    REPLY(unknown_type_reply, TYPE_UNKNOWN, 23, UNSUPPORTED, 0, 1006, 1006, BODY(unknown_type)),
+    {.name = "truncated_message",
+     .reply = {.type = FRAME_HEIGHT, .id = 24},
+     .raw = (const uint8_t *)"\x0a\x07"
+                             "def",
+     .raw_bytes = 5},
+    REPLY(truncated_message_reply, FRAME_HEIGHT, 24, INVALID, 0, 1006, 1006, BODY(truncated)),
+    REPLY(io_error_reply, FRAME_COMMIT, 25, IO_ERROR, 0, 1006, 1006, BODY(sync_failed)),
+};
+
+const size_t golden_count = sizeof goldens / sizeof goldens[0];

@@ -1,0 +1,137 @@
+/* One request of the model test, or the death of a daemon between requests: plain values, small enough to keep a hundred
+ * thousand of them, the same for the model and for the wire.
+ *
+ * The model lives in a small world: a few chains, names, hashes and values, known by their place in a table, and heights
+ * up to 63. On the wire a height becomes a wider one in the same order, so that keys cross byte borders. */
+#ifndef TESTS_LIB_OPERATION_H
+#define TESTS_LIB_OPERATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/status.h"
+
+enum {
+    CHAINS_KNOWN = 3,     /* "default" is the first */
+    NAMES_KNOWN = 24,     /* in byte order */
+    NAMES_OF_MARKS = 8,   /* the first: never bound, often numbers */
+    PREFIXES_KNOWN = 5,
+    HASHES_KNOWN = 48,
+    VALUES_KNOWN = 512,   /* none has 8 bytes */
+    HEIGHTS_KNOWN = 64,   /* 0 to 63 */
+    ITEMS_MAX = 5,        /* in each list of an operation */
+    CONNECTIONS_MAX = 4,
+};
+
+enum operation_kind {
+    OPERATION_HEIGHT,
+    OPERATION_BLOCK,
+    OPERATION_BLOCK_BY_HASH,
+    OPERATION_BLOCK_LIST,
+    OPERATION_BLOCK_RANGE,
+    OPERATION_STATE,
+    OPERATION_TIP_STATE,
+    OPERATION_GET,
+    OPERATION_GET_MANY,
+    OPERATION_LIST,
+    OPERATION_CHAINS,
+
+    OPERATION_METADATA,
+    OPERATION_COMMIT,
+    OPERATION_PRUNE,
+    OPERATION_ROLLBACK,
+    OPERATION_DRY_ROLLBACK,
+    OPERATION_CREATE_CHAIN,
+    OPERATION_BARRIER,
+
+    OPERATION_STOP, /* SIGTERM, after `height` replies of its round; then a new start */
+    OPERATION_KILL, /* SIGKILL, likewise */
+    OPERATION_KINDS,
+};
+
+enum edit_kind { EDIT_SET, EDIT_SET_NUMBER, EDIT_DELETE, EDIT_RAISE };
+
+struct edit {
+    enum edit_kind kind;
+    uint32_t name;
+    uint64_t value;      /* place in the table of values, or the number */
+    uint32_t of_height; /* 0: unbound */
+};
+
+struct operation {
+    enum operation_kind kind;
+    uint32_t round;      /* all of a round are in flight together */
+    uint32_t connection;
+    uint32_t chain;
+    uint32_t level;      /* 0: the default */
+    uint32_t parts;
+    uint32_t window;     /* bytes; 0: the default */
+    uint32_t height;     /* to read, prune blocks through, roll back to; first of a range */
+    uint32_t last;       /* of a range; states to prune through */
+    uint32_t hash;
+    uint32_t prefix;
+    uint32_t start;      /* name, NAMES_KNOWN: none */
+    uint32_t limit;
+    uint32_t rise_to;    /* 0: none */
+    uint32_t expected;
+    bool has_expected, carry, prune_blocks, prune_states;
+    uint32_t n_blocks, n_states, n_deletes, n_edits, n_guards, n_items;
+    struct {
+        uint32_t height, header, data, hash;
+    } blocks[ITEMS_MAX];
+    struct {
+        uint32_t height, value;
+    } states[ITEMS_MAX];
+    uint32_t deletes[ITEMS_MAX]; /* heights of states */
+    struct edit edits[ITEMS_MAX];
+    struct {
+        uint32_t name;
+        bool lower;
+    } guards[ITEMS_MAX];
+    uint32_t items[ITEMS_MAX]; /* heights or names to read */
+};
+
+/* What was answered, or must be: values that can be compared byte by byte, and read by people. */
+struct answer {
+    enum status status;
+    size_t n;
+    char text[8000];
+};
+
+void answer_add(struct answer *answer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool answer_equal(const struct answer *left, const struct answer *right);
+
+/* Written by the model in the order of sequence numbers, carried out by the commit lane or the metadata lane. */
+bool operation_is_write(const struct operation *operation);
+bool operation_is_commit(const struct operation *operation);
+bool operation_is_stream(const struct operation *operation);
+bool operation_is_end(const struct operation *operation); /* of the daemon */
+/* A line for people, kept. */
+char *operation_text(const struct operation *operation);
+
+/* ---- the tables ---- */
+
+struct bytes {
+    const uint8_t *data;
+    size_t n;
+};
+const char *chain_name(uint32_t chain);
+struct bytes name_bytes(uint32_t name);
+/* NAMES_KNOWN if it is none. */
+uint32_t name_of(const void *data, size_t n);
+struct bytes prefix_bytes(uint32_t prefix);
+bool name_has_prefix(uint32_t name, uint32_t prefix);
+struct bytes hash_bytes(uint32_t hash);
+struct bytes value_bytes(uint32_t value);
+uint64_t height_on_wire(uint32_t height);
+/* HEIGHTS_KNOWN if it is none. */
+uint32_t height_of(uint64_t on_wire);
+/* The value that stands as signature beside a header. */
+uint32_t signature_of(uint32_t header);
+uint64_t bytes_digest(const void *data, size_t n);
+uint64_t value_digest(uint32_t value);
+uint64_t number_digest(uint64_t number);
+uint64_t hash_digest(uint32_t hash);
+
+#endif

@@ -1,0 +1,58 @@
+/* splitmix64: one word of state, every seed good. */
+#include "tests/lib/random.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+uint64_t random_seed(const char *what)
+{
+    const char *given = getenv("CAIRN_SEED");
+    uint64_t seed;
+    if (given != NULL && *given != '\0') {
+        seed = strtoull(given, NULL, 0);
+    } else {
+        struct timespec now;
+        clock_gettime(CLOCK_REALTIME, &now);
+        struct random_source mixed =
+            random_from((uint64_t)now.tv_sec * 1000000007 ^ (uint64_t)now.tv_nsec ^ (uint64_t)getpid() << 40);
+        seed = random_next(&mixed) >> 16;
+    }
+    printf("%s: CAIRN_SEED=%" PRIu64 "\n", what, seed);
+    fflush(stdout);
+    return seed;
+}
+
+struct random_source random_from(uint64_t seed)
+{
+    return (struct random_source){seed};
+}
+
+uint64_t random_next(struct random_source *source)
+{
+    uint64_t mixed = source->state += UINT64_C(0x9e3779b97f4a7c15);
+    mixed = (mixed ^ mixed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94d049bb133111eb);
+    return mixed ^ mixed >> 31;
+}
+
+uint64_t random_below(struct random_source *source, uint64_t bound)
+{
+    return random_next(source) % bound;
+}
+
+bool random_chance(struct random_source *source, unsigned percent)
+{
+    return random_below(source, 100) < percent;
+}
+
+void random_fill(struct random_source *source, void *ret_bytes, size_t n)
+{
+    uint8_t *bytes = ret_bytes;
+    for (size_t i = 0; i < n; i++) {
+        bytes[i] = (uint8_t)random_next(source);
+    }
+}

@@ -1,0 +1,24 @@
+/* Random numbers from a seed, the same on every machine. */
+#ifndef TESTS_LIB_RANDOM_H
+#define TESTS_LIB_RANDOM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct random_source {
+    uint64_t state;
+};
+
+/* CAIRN_SEED if it is set, else a fresh one; printed, so that a failing run can be repeated. */
+uint64_t random_seed(const char *what);
+
+struct random_source random_from(uint64_t seed);
+uint64_t random_next(struct random_source *source);
+/* 0 to bound - 1; bound is at least 1. */
+uint64_t random_below(struct random_source *source, uint64_t bound);
+/* True in `percent` of 100 cases. */
+bool random_chance(struct random_source *source, unsigned percent);
+void random_fill(struct random_source *source, void *ret_bytes, size_t n);
+
+#endif

@@ -1,0 +1,54 @@
+#include "tests/lib/suite.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "tests/lib/directory.h"
+#include "tests/lib/kept.h"
+
+enum { SANITIZER_PATIENCE = 6 };
+
+bool under_sanitizer(void)
+{
+    const char *set = getenv("CAIRN_SANITIZER");
+    return set != NULL && *set != '\0' && *set != '0';
+}
+
+int patience_ms(int milliseconds)
+{
+    return under_sanitizer() ? milliseconds * SANITIZER_PATIENCE : milliseconds;
+}
+
+uint64_t clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void sleep_ms(unsigned milliseconds)
+{
+    struct timespec pause = {milliseconds / 1000, (long)(milliseconds % 1000) * 1000000};
+    nanosleep(&pause, NULL);
+}
+
+Suite *suite_new(const char *name, double timeout_seconds, TCase **ret_case)
+{
+    Suite *suite = suite_create(name);
+    *ret_case = tcase_create(name);
+    tcase_set_timeout(*ret_case, under_sanitizer() ? timeout_seconds * SANITIZER_PATIENCE : timeout_seconds);
+    suite_add_tcase(suite, *ret_case);
+    return suite;
+}
+
+int suite_run(Suite *suite, bool fast_directories)
+{
+    directory_root_make(fast_directories);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    directory_root_remove();
+    kept_clear();
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,20 @@
+/* What every test program shares: running its suite, and how patient it is. */
+#ifndef TESTS_LIB_SUITE_H
+#define TESTS_LIB_SUITE_H
+
+#include <check.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A suite of one case; each test may take that many seconds in a plain build, more under a sanitizer. */
+Suite *suite_new(const char *name, double timeout_seconds, TCase **ret_case);
+/* Runs and frees it; what main returns. */
+int suite_run(Suite *suite, bool fast_directories);
+
+bool under_sanitizer(void);
+/* A time that is enough in a plain build, made longer for a sanitizer's. */
+int patience_ms(int milliseconds);
+uint64_t clock_ms(void);
+void sleep_ms(unsigned milliseconds);
+
+#endif

@@ -1,0 +1,238 @@
+/* The log: each form's line, that any bytes come out escaped and whole, and that threads do not mix. */
+#include <check.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+
+enum { OUTPUT_BYTES = 1 << 20, THREADS = 4, EVENTS = 200 };
+
+static char output[OUTPUT_BYTES];
+static FILE *capture;
+static int real_stderr;
+
+/* From here on stderr goes to a file, until capture_end. */
+static void capture_start(enum log_format format, enum log_level level)
+{
+    capture = tmpfile();
+    ck_assert_ptr_nonnull(capture);
+    real_stderr = dup(STDERR_FILENO);
+    ck_assert_int_ge(dup2(fileno(capture), STDERR_FILENO), 0);
+    log_start(level, format);
+}
+
+static const char *capture_end(void)
+{
+    dup2(real_stderr, STDERR_FILENO);
+    close(real_stderr);
+    rewind(capture);
+    output[fread(output, 1, sizeof output - 1, capture)] = '\0';
+    fclose(capture);
+    return output;
+}
+
+/* The one line that was written, as JSON. */
+static json_t *capture_json(void)
+{
+    json_error_t error;
+    const char *text = capture_end();
+    ck_assert_ptr_eq(strchr(text, '\n'), text + strlen(text) - 1);
+    json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+    ck_assert_msg(object != NULL, "%s: %s", error.text, text);
+    return object;
+}
+
+static const char *text_of(json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text == NULL ? "(none)" : text;
+}
+
+START_TEST(json_line_has_time_level_message_and_typed_values)
+{
+    capture_start(LOG_FORMAT_JSON, LOG_LEVEL_INFO);
+    log_event(LOG_LEVEL_WARNING, "connection closed",
+              "pid=%d bytes=%zu low=%ld big=%" PRIu64 " code=%x name=%.*s text=%s", -7, (size_t)12,
+              -3000000000L, (uint64_t)INT64_MAX, 0xcaU, 3, "abcdef", "x y");
+    json_t *object = capture_json();
+    ck_assert_str_eq(text_of(object, "level"), "warning");
+    ck_assert_str_eq(text_of(object, "message"), "connection closed");
+    ck_assert_uint_eq(strlen(text_of(object, "time")), strlen("2026-01-02T03:04:05.678Z"));
+    ck_assert_int_eq(json_integer_value(json_object_get(object, "pid")), -7);
+    ck_assert_int_eq(json_integer_value(json_object_get(object, "bytes")), 12);
+    ck_assert_int_eq(json_integer_value(json_object_get(object, "low")), -3000000000L);
+    ck_assert_str_eq(text_of(object, "code"), "0xca");
+    ck_assert_str_eq(text_of(object, "name"), "abc");
+    ck_assert_str_eq(text_of(object, "text"), "x y");
+    ck_assert_ptr_nonnull(strstr(output, "\"big\":9223372036854775807"));
+    json_decref(object);
+}
+END_TEST
+
+START_TEST(json_line_is_valid_for_any_bytes)
+{
+    char bytes[256], expected[1024] = "";
+    for (unsigned i = 0; i < 256; i++)
+        bytes[i] = (char)i;
+    for (unsigned start = 0; start < 256; start += 64) {
+        capture_start(LOG_FORMAT_JSON, LOG_LEVEL_INFO);
+        log_event(LOG_LEVEL_INFO, "a \"quoted\" \\ message", "value=%.*s", 64, bytes + start + (start == 0));
+        json_t *object = capture_json();
+        ck_assert_str_eq(text_of(object, "message"), "a \"quoted\" \\ message");
+        if (start == 64) {
+            memcpy(expected, bytes + 64, 64);
+            ck_assert_str_eq(text_of(object, "value"), expected);
+        }
+        json_decref(object);
+    }
+    capture_start(LOG_FORMAT_JSON, LOG_LEVEL_INFO);
+    log_event(LOG_LEVEL_INFO, "utf8", "good=%s bad=%s", "\xc3\xa9\xf0\x9f\x98\x80", "a\xff\xc0\x80z\xe2\x82");
+    json_t *object = capture_json();
+    ck_assert_str_eq(text_of(object, "good"), "\xc3\xa9\xf0\x9f\x98\x80");
+    ck_assert_str_eq(text_of(object, "bad"),
+                     "a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdz\xef\xbf\xbd\xef\xbf\xbd");
+    json_decref(object);
+}
+END_TEST
+
+START_TEST(text_line_quotes_what_is_not_plain)
+{
+    const char *volatile nothing = NULL; /* a null the compiler does not see */
+    capture_start(LOG_FORMAT_TEXT, LOG_LEVEL_DEBUG);
+    log_event(LOG_LEVEL_DEBUG, "event", "plain=%s blank=%s empty=%s quote=%s control=%s none=%s", "a/b:c",
+              "a b", "", "a\"b", "a\n\x1b", nothing);
+    const char *line = capture_end();
+    ck_assert_msg(strstr(line, "Z debug   event plain=a/b:c blank=\"a b\" empty=\"\" quote=\"a\\\"b\" "
+                               "control=\"a\\n\\x1b\" none=\"\"\n") != NULL,
+                  "%s", line);
+}
+END_TEST
+
+START_TEST(numbers_reach_from_lowest_to_highest)
+{
+    capture_start(LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
+    log_event(LOG_LEVEL_INFO, "event", "a=%" PRIu64 " b=%" PRId64 " c=%u d=%d e=%hhu f=%hd", UINT64_MAX,
+              INT64_MIN, UINT32_MAX, INT32_MIN, (uint8_t)255, (short)-1);
+    const char *line = capture_end();
+    ck_assert_msg(
+        strstr(line, "event a=18446744073709551615 b=-9223372036854775808 c=4294967295 d=-2147483648 e=255 "
+                     "f=-1\n") != NULL,
+        "%s", line);
+}
+END_TEST
+
+START_TEST(event_below_the_level_is_not_written)
+{
+    capture_start(LOG_FORMAT_TEXT, LOG_LEVEL_WARNING);
+    log_message(LOG_LEVEL_INFO, "no");
+    log_event(LOG_LEVEL_DEBUG, "no", "n=%d", 1);
+    ck_assert(!log_enabled(LOG_LEVEL_INFO));
+    log_level_set(LOG_LEVEL_INFO);
+    ck_assert(log_enabled(LOG_LEVEL_INFO));
+    log_message(LOG_LEVEL_INFO, "yes");
+    const char *line = capture_end();
+    ck_assert_ptr_null(strstr(line, "no"));
+    ck_assert_ptr_nonnull(strstr(line, "info    yes\n"));
+}
+END_TEST
+
+START_TEST(line_too_long_is_cut_between_values_and_says_so)
+{
+    char *value = malloc(100000);
+    ck_assert_ptr_nonnull(value);
+    memset(value, '\x01', 99999);
+    value[99999] = '\0';
+    capture_start(LOG_FORMAT_JSON, LOG_LEVEL_INFO);
+    log_event(LOG_LEVEL_INFO, "long", "a=%s b=%s c=%s d=%d", value, value, value, 4);
+    json_t *object = capture_json();
+    ck_assert_uint_eq(strlen(text_of(object, "a")), 512);
+    ck_assert(json_is_true(json_object_get(object, "a_cut")));
+    ck_assert(json_is_true(json_object_get(object, "cut")));
+    json_decref(object);
+    capture_start(LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
+    log_event(LOG_LEVEL_INFO, "long", "a=%s b=%s c=%s d=%s e=%s", value, value, value, value, value);
+    const char *line = capture_end();
+    ck_assert_str_eq(line + strlen(line) - 5, " cut\n");
+    free(value);
+}
+END_TEST
+
+START_TEST(auto_is_json_where_stderr_is_neither_terminal_nor_journal)
+{
+    ck_assert_int_eq(setenv("JOURNAL_STREAM", "1:2", 1), 0);
+    capture_start(LOG_FORMAT_AUTO, LOG_LEVEL_INFO);
+    log_message(LOG_LEVEL_INFO, "hello");
+    json_decref(capture_json());
+}
+END_TEST
+
+START_TEST(without_a_journal_its_form_is_text)
+{
+    if (access("/run/systemd/journal/socket", F_OK) == 0)
+        return;
+    capture_start(LOG_FORMAT_JOURNAL, LOG_LEVEL_INFO);
+    log_event(LOG_LEVEL_ERROR, "hello", "n=%d", 5);
+    ck_assert_ptr_nonnull(strstr(capture_end(), "error   hello n=5\n"));
+}
+END_TEST
+
+static void *write_many(void *context)
+{
+    for (int i = 0; i < EVENTS; i++)
+        log_event(LOG_LEVEL_INFO, "event", "thread=%d count=%d fill=%s", *(int *)context, i,
+                  "a filling that makes lines long enough to be torn apart if they were written in pieces");
+    return NULL;
+}
+
+START_TEST(lines_of_several_threads_stay_whole)
+{
+    pthread_t threads[THREADS];
+    int numbers[THREADS], next[THREADS] = {0};
+    capture_start(LOG_FORMAT_JSON, LOG_LEVEL_INFO);
+    for (int i = 0; i < THREADS; i++) {
+        numbers[i] = i;
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, write_many, &numbers[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    capture_end();
+    int lines = 0;
+    for (char *save, *line = strtok_r(output, "\n", &save); line != NULL;
+         line = strtok_r(NULL, "\n", &save)) {
+        json_t *object = json_loads(line, 0, NULL);
+        ck_assert_msg(object != NULL, "%s", line);
+        json_int_t thread = json_integer_value(json_object_get(object, "thread"));
+        ck_assert_int_eq(json_integer_value(json_object_get(object, "count")), next[thread]++);
+        json_decref(object);
+        lines++;
+    }
+    ck_assert_int_eq(lines, THREADS * EVENTS);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("log");
+    TCase *tests = tcase_create("log");
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, json_line_has_time_level_message_and_typed_values);
+    tcase_add_test(tests, json_line_is_valid_for_any_bytes);
+    tcase_add_test(tests, text_line_quotes_what_is_not_plain);
+    tcase_add_test(tests, numbers_reach_from_lowest_to_highest);
+    tcase_add_test(tests, event_below_the_level_is_not_written);
+    tcase_add_test(tests, line_too_long_is_cut_between_values_and_says_so);
+    tcase_add_test(tests, auto_is_json_where_stderr_is_neither_terminal_nor_journal);
+    tcase_add_test(tests, without_a_journal_its_form_is_text);
+    tcase_add_test(tests, lines_of_several_threads_stay_whole);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

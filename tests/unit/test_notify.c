@@ -1,0 +1,144 @@
+/* What systemd is told, and which sockets are taken from it. */
+#include <check.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/notify.h"
+
+enum { FIRST_PASSED = 3 };
+
+static int manager = -1; /* systemd's end of the notify socket */
+
+static void setup(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char name[64];
+    snprintf(name, sizeof name, "@cairn-notify-%ld", (long)getpid());
+    memcpy(address.sun_path + 1, name + 1, strlen(name) - 1);
+    manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    ck_assert_int_ge(manager, 0);
+    ck_assert_int_eq(bind(manager, (struct sockaddr *)&address,
+                          (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name))),
+                     0);
+    ck_assert_int_eq(setenv("NOTIFY_SOCKET", name, 1), 0);
+}
+
+static void teardown(void)
+{
+    close(manager);
+    unsetenv("NOTIFY_SOCKET");
+}
+
+static const char *told(void)
+{
+    static char text[1024];
+    ssize_t n = recv(manager, text, sizeof text - 1, 0);
+    text[n < 0 ? 0 : n] = '\0';
+    return text;
+}
+
+START_TEST(each_state_is_told_in_systemd_s_words)
+{
+    notify_ready();
+    ck_assert_str_eq(told(), "READY=1");
+    notify_stopping();
+    ck_assert_str_eq(told(), "STOPPING=1");
+    notify_status("height %d\nREADY=0", 7);
+    ck_assert_str_eq(told(), "STATUS=height 7");
+    unsigned long long since;
+    notify_reloading();
+    ck_assert_int_eq(sscanf(told(), "RELOADING=1\nMONOTONIC_USEC=%llu", &since), 1);
+    ck_assert_uint_gt(since, 0);
+}
+END_TEST
+
+START_TEST(without_a_notify_socket_nothing_happens)
+{
+    unsetenv("NOTIFY_SOCKET");
+    notify_ready();
+    notify_status("%s", "fine");
+    ck_assert_str_eq(told(), "");
+}
+END_TEST
+
+/* Runs notify_listen_fd in a child that got `count` sockets, the first of which is `fd`. The child's exit code: 0 if it
+ * took it, 1 if it took none, 2 if it refused. */
+static int listen_in_child(int fd, int count)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        char pid[32], number[32];
+        struct notify_error error;
+        int taken = -2;
+        if (fd >= 0 && dup2(fd, FIRST_PASSED) < 0)
+            _exit(9);
+        for (int i = 1; i < count; i++)
+            dup2(FIRST_PASSED, FIRST_PASSED + i);
+        snprintf(pid, sizeof pid, "%ld", (long)getpid());
+        snprintf(number, sizeof number, "%d", count);
+        if (count > 0) {
+            setenv("LISTEN_PID", pid, 1);
+            setenv("LISTEN_FDS", number, 1);
+        }
+        if (!notify_listen_fd(&taken, &error))
+            _exit(taken == -2 && strlen(error.text) > 20 ? 2 : 9);
+        if (getenv("LISTEN_FDS") != NULL)
+            _exit(9);
+        _exit(taken == FIRST_PASSED ? 0 : taken == -1 ? 1 : 9);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* A bound socket; an empty address lets the kernel choose an abstract one. */
+static int bound_socket(int type, bool listening)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, type, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(sa_family_t)), 0);
+    if (listening)
+        ck_assert_int_eq(listen(fd, 8), 0);
+    return fd;
+}
+
+START_TEST(only_one_listening_unix_stream_socket_is_taken)
+{
+    int good = bound_socket(SOCK_STREAM, true), idle = bound_socket(SOCK_STREAM, false);
+    int datagram = bound_socket(SOCK_DGRAM, false), inet = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(listen_in_child(good, 1), 0);
+    ck_assert_int_eq(listen_in_child(-1, 0), 1);
+    ck_assert_int_eq(listen_in_child(good, 2), 2);
+    ck_assert_int_eq(listen_in_child(idle, 1), 2);
+    ck_assert_int_eq(listen_in_child(datagram, 1), 2);
+    ck_assert_int_eq(listen_in_child(inet, 1), 2);
+    close(good);
+    close(idle);
+    close(datagram);
+    close(inet);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("notify");
+    TCase *tests = tcase_create("notify");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, each_state_is_told_in_systemd_s_words);
+    tcase_add_test(tests, without_a_notify_socket_nothing_happens);
+    tcase_add_test(tests, only_one_listening_unix_stream_socket_is_taken);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

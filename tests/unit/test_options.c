@@ -1,0 +1,395 @@
+/* Settings: their bounds, the places they come from and which goes first, and that every refusal names what is wrong. */
+#include <check.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/options.h"
+#include "daemon/setting.h"
+
+#define WORDS(...) (sizeof((char *[]){__VA_ARGS__}) / sizeof(char *)), ((char *[]){__VA_ARGS__, NULL})
+
+static char *const no_environment[] = {NULL};
+
+static struct options options;
+static struct options_error error;
+
+static bool parse(const char *text)
+{
+    options_init(&options);
+    memset(&error, 0, sizeof error);
+    return options_parse_file(&options, "cairnd.conf", text, strlen(text), &error);
+}
+
+/* What options_print writes; to be freed. */
+static char *printed(const struct options *of)
+{
+    char *text = NULL;
+    size_t n;
+    FILE *out = open_memstream(&text, &n);
+    options_print(of, out);
+    fclose(out);
+    return text;
+}
+
+START_TEST(defaults_are_the_documented_ones_and_fit_each_other)
+{
+    options_init(&options);
+    ck_assert_uint_eq(options.queue_operations_max, 8192);
+    ck_assert_uint_eq(options.queue_bytes_max, 32 << 20);
+    ck_assert_uint_eq(options.flush_delay_us, 20000);
+    ck_assert_uint_eq(options.sync_interval_us, 1000000);
+    ck_assert_uint_eq(options.frame_bytes_max, 64 << 20);
+    ck_assert_uint_eq(options.requests_bytes_max, 256 << 20);
+    ck_assert_uint_eq(options.replies_bytes_max, 256 << 20);
+    ck_assert_uint_eq(options.connections_max, 1024);
+    ck_assert_uint_eq(options.streams_max, 64);
+    ck_assert_uint_eq(options.chains_max, 1024);
+    ck_assert_uint_eq(options.stop_timeout_us, 30000000);
+    ck_assert_uint_eq(options.cache_bytes, 64 << 20);
+    ck_assert_uint_eq(options.socket_mode, 0660);
+    ck_assert_str_eq(options.socket_group, "");
+    ck_assert(!options.create);
+    ck_assert_int_eq(options.log_level, LOG_LEVEL_INFO);
+    ck_assert_int_eq(options.log_format, LOG_FORMAT_AUTO);
+    strcpy(options.data, "/data");
+    ck_assert(options_check(&options, &error));
+}
+END_TEST
+
+START_TEST(file_sets_values_and_their_lines)
+{
+    ck_assert_msg(
+        parse("# a comment\n\n  queue_bytes_max = 1MiB\r\n\tflush_delay=5ms ; why\n"
+              "socket_mode = 600\nlog_level = debug\nlog_format=json\ndata = /a b\nstreams_max = 7"),
+        "%s", error.text);
+    ck_assert_uint_eq(options.queue_bytes_max, 1 << 20);
+    ck_assert_uint_eq(options.flush_delay_us, 5000);
+    ck_assert_uint_eq(options.socket_mode, 0600);
+    ck_assert_int_eq(options.log_level, LOG_LEVEL_DEBUG);
+    ck_assert_int_eq(options.log_format, LOG_FORMAT_JSON);
+    ck_assert_str_eq(options.data, "/a b");
+    ck_assert_uint_eq(options.streams_max, 7);
+    strcpy(options.config, "cairnd.conf");
+    char *text = printed(&options);
+    ck_assert_ptr_nonnull(strstr(text, "cairnd.conf:3\n"));
+    ck_assert_ptr_nonnull(strstr(text, "cairnd.conf:9\n"));
+    free(text);
+}
+END_TEST
+
+/* File text, and what its refusal has to say. */
+static const struct {
+    const char *text, *says;
+} refused_files[] = {
+    {"\nqueue_byte_max = 1MiB\n",
+     "cairnd.conf:2: there is no setting \"queue_byte_max\"; did you mean queue_bytes_max?"},
+    {"colour = red\n", "cairnd.conf:1: there is no setting \"colour\"; cairnd --help lists them"},
+    {"a=1\n", "cairnd.conf:1: there is no setting \"a\""},
+    {"# x\nqueue_bytes_max = 1Mb\n", "cairnd.conf:2: queue_bytes_max = \"1Mb\": not a size"},
+    {"queue_bytes_max = 1 MiB\n", "not a size"},
+    {"queue_bytes_max = -1\n", "not a size"},
+    {"queue_bytes_max =\n", "not a size"},
+    {"queue_bytes_max = 18446744073709551616\n", "not a size"},
+    {"queue_bytes_max = 17179869185TiB\n", "not a size"},
+    {"queue_bytes_max = 1KiB\n", "too low; the least is 64KiB"},
+    {"queue_bytes_max = 17GiB\n", "too high; the most is 16GiB"},
+    {"frame_bytes_max = 257MiB\n", "too high; the most is 256MiB"},
+    {"frame_bytes_max = 65535\n", "too low; the least is 64KiB"},
+    {"flush_delay = 20\n", "not a duration"},
+    {"flush_delay = 1.5ms\n", "not a duration"},
+    {"flush_delay = 99us\n", "too low; the least is 100us"},
+    {"streams_max = 1KiB\n", "not a count"},
+    {"streams_max = 0\n", "too low; the least is 1"},
+    {"socket_mode = 0680\n", "not a mode"},
+    {"socket_mode = 01000\n", "too high; the most is 0777"},
+    {"log_level = loud\n", "none of error|warning|info|debug"},
+    {"create = yes\n", "create may not stand here"},
+    {"config = other\n", "config may not stand here"},
+    {"streams_max = 1\n\nstreams_max = 1\n",
+     "cairnd.conf:3: streams_max stands here a second time, first on line 1"},
+    {"[cairnd]\n", "cairnd.conf:1: a section"},
+    {"\nstreams_max\n", "cairnd.conf:2: no setting"},
+    {"data = /x\x01y\n", "control character"},
+};
+
+START_TEST(file_with_a_fault_is_refused_with_its_place_and_what_is_right)
+{
+    ck_assert(!parse(refused_files[_i].text));
+    ck_assert_msg(strstr(error.text, refused_files[_i].says) != NULL, "%s", error.text);
+    ck_assert_ptr_null(strchr(error.text, '\n'));
+}
+END_TEST
+
+START_TEST(first_fault_of_a_file_is_the_one_named)
+{
+    ck_assert(!parse("streams_max = x\nfoo\n[bar]\nchains_max = y\n"));
+    ck_assert_ptr_nonnull(strstr(error.text, "cairnd.conf:1: streams_max = \"x\""));
+}
+END_TEST
+
+START_TEST(line_may_be_as_long_as_documented_and_no_longer)
+{
+    char text[400] = "data = ";
+    memset(text + 7, 'x', 198 - 7);
+    ck_assert_msg(parse(text), "%s", error.text);
+    ck_assert_uint_eq(strlen(options.data), 198 - 7);
+    text[198] = 'x';
+    ck_assert(!parse(text));
+    ck_assert_ptr_nonnull(strstr(error.text, "cairnd.conf:1: the line is longer than 198 bytes"));
+    text[0] = '#';
+    ck_assert(parse(text));
+}
+END_TEST
+
+START_TEST(file_with_a_nul_byte_is_refused)
+{
+    options_init(&options);
+    ck_assert(!options_parse_file(&options, "f", "#\ndata = a\0b\n", 13, &error));
+    ck_assert_ptr_nonnull(strstr(error.text, "f:2: the line holds a NUL byte"));
+}
+END_TEST
+
+START_TEST(socket_path_fits_a_socket_or_is_refused)
+{
+    char path[OPTIONS_SOCKET_BYTES + 1];
+    memset(path, 'x', sizeof path);
+    path[OPTIONS_SOCKET_BYTES - 1] = '\0';
+    options_init(&options);
+    ck_assert_int_eq(options_parse_arguments(&options, WORDS("cairnd", "--socket", path), &error),
+                     OPTIONS_RUN);
+    ck_assert_uint_eq(strlen(options.socket), 107);
+    path[OPTIONS_SOCKET_BYTES - 1] = 'x';
+    path[OPTIONS_SOCKET_BYTES] = '\0';
+    ck_assert_int_eq(options_parse_arguments(&options, WORDS("cairnd", "--socket", path), &error),
+                     OPTIONS_USAGE_ERROR);
+    ck_assert_ptr_nonnull(strstr(error.text, "too long with 108 bytes; at most 107 fit"));
+}
+END_TEST
+
+START_TEST(flag_goes_before_environment_before_file_in_any_order_of_reading)
+{
+    char *const environment[] = {"PATH=/bin", "CAIRND_STREAMS_MAX=2", "CAIRND_CHAINS_MAX=2", "CAIRND=/cairnd",
+                                 NULL};
+    const char file[] = "streams_max = 3\nchains_max = 3\nconnections_max = 3\n";
+    for (int order = 0; order < 2; order++) {
+        options_init(&options);
+        if (order == 0)
+            ck_assert(options_parse_file(&options, "f", file, strlen(file), &error));
+        ck_assert(options_parse_environment(&options, environment, &error));
+        ck_assert_int_eq(options_parse_arguments(&options, WORDS("cairnd", "--streams-max", "1"), &error),
+                         OPTIONS_RUN);
+        if (order == 1) {
+            ck_assert(options_parse_environment(&options, environment, &error));
+            ck_assert(options_parse_file(&options, "f", file, strlen(file), &error));
+        }
+        ck_assert_uint_eq(options.streams_max, 1);
+        ck_assert_uint_eq(options.chains_max, 2);
+        ck_assert_uint_eq(options.connections_max, 3);
+        ck_assert_uint_eq(options.queue_operations_max, 8192);
+    }
+}
+END_TEST
+
+START_TEST(bad_value_is_refused_even_where_another_goes_before_it)
+{
+    options_init(&options);
+    ck_assert_int_eq(options_parse_arguments(&options, WORDS("cairnd", "--streams-max", "1"), &error),
+                     OPTIONS_RUN);
+    ck_assert(!options_parse_file(&options, "f", "streams_max = x", 15, &error));
+}
+END_TEST
+
+static const struct {
+    const char *variable, *says;
+} refused_environments[] = {
+    {"CAIRND_STREAM_MAX=1", "there is no setting CAIRND_STREAM_MAX=1; did you mean CAIRND_STREAMS_MAX?"},
+    {"CAIRND_streams_max=1", "there is no setting CAIRND_streams_max=1; did you mean CAIRND_STREAMS_MAX?"},
+    {"CAIRND_QZX=1", "there is no setting CAIRND_QZX=1; cairnd --help"},
+    {"CAIRND_=1", "there is no setting CAIRND_"},
+    {"CAIRND_STREAMS_MAX=many", "CAIRND_STREAMS_MAX=many: not a count"},
+    {"CAIRND_STREAMS_MAX=", "not a count"},
+    {"CAIRND_CREATE=true", "neither yes nor no"},
+};
+
+START_TEST(environment_with_a_fault_is_refused_with_what_is_right)
+{
+    char *const environment[] = {(char *)(uintptr_t)refused_environments[_i].variable, NULL};
+    options_init(&options);
+    ck_assert(!options_parse_environment(&options, environment, &error));
+    ck_assert_msg(strstr(error.text, refused_environments[_i].says) != NULL, "%s", error.text);
+}
+END_TEST
+
+static enum options_action refused(const char *first, const char *second)
+{
+    char one[64], two[64], name[] = "cairnd";
+    snprintf(one, sizeof one, "%s", first);
+    snprintf(two, sizeof two, "%s", second != NULL ? second : "");
+    char *words[] = {name, one, second != NULL ? two : NULL, NULL};
+    options_init(&options);
+    return options_parse_arguments(&options, second != NULL ? 3 : 2, words, &error);
+}
+
+static const struct {
+    const char *first, *second, *says;
+} refused_arguments[] = {
+    {"--quue-bytes-max", "1", "there is no flag --quue-bytes-max; did you mean --queue-bytes-max?"},
+    {"--queue_bytes_max", "1MiB", "did you mean --queue-bytes-max?"},
+    {"--hepl", NULL, "did you mean --help?"},
+    {"--queue-bytes-max", NULL, "--queue-bytes-max lacks its value"},
+    {"--queue-bytes-max=1Mb", NULL, "--queue-bytes-max \"1Mb\": not a size"},
+    {"--create=yes", NULL, "--create takes no value"},
+    {"serve", NULL, "\"serve\" is no flag"},
+    {"--create", "data", "\"data\" is no flag"},
+    {"-x", NULL, "there is no flag -x"},
+    {"--zzzzzzzz", NULL, "there is no flag --zzzzzzzz; cairnd --help"},
+};
+
+START_TEST(command_line_with_a_fault_is_refused_with_what_is_right)
+{
+    ck_assert_int_eq(refused(refused_arguments[_i].first, refused_arguments[_i].second), OPTIONS_USAGE_ERROR);
+    ck_assert_msg(strstr(error.text, refused_arguments[_i].says) != NULL, "%s", error.text);
+}
+END_TEST
+
+START_TEST(bounds_that_do_not_fit_each_other_are_refused)
+{
+    options_init(&options);
+    ck_assert(!options_check(&options, &error));
+    ck_assert_ptr_nonnull(strstr(error.text, "--data"));
+    strcpy(options.data, "/data");
+    options.frame_bytes_max = 128 << 20;
+    ck_assert(options_check(&options, &error));
+    options.requests_bytes_max = (256 << 20) - 1;
+    ck_assert(!options_check(&options, &error));
+    ck_assert_ptr_nonnull(strstr(error.text, "requests_bytes_max (268435455 bytes) must be at least twice"));
+    options.requests_bytes_max = 256 << 20;
+    options.replies_bytes_max = 64 << 20;
+    ck_assert(!options_check(&options, &error));
+    ck_assert_ptr_nonnull(strstr(error.text, "replies_bytes_max"));
+}
+END_TEST
+
+START_TEST(printed_configuration_is_read_back_to_the_same)
+{
+    ck_assert(
+        parse("queue_bytes_max = 65537\nflush_delay = 1500us\ndata = /d\nsocket_mode = 0\nsocket_group = g\n"
+              "stop_timeout = 90s\ncache_bytes = 3GiB\nlog_format = journal\n"));
+    struct options first = options;
+    char *text = printed(&first);
+    ck_assert_msg(parse(text), "%s", error.text);
+    memcpy(first.origins, options.origins, sizeof first.origins);
+    ck_assert_mem_eq(&first, &options, offsetof(struct options, origins));
+    free(text);
+}
+END_TEST
+
+START_TEST(reload_takes_what_it_may_and_names_the_rest)
+{
+    char ignored[256];
+    ck_assert(parse("log_level = debug\nstreams_max = 5\nchains_max = 6\n"));
+    struct options fresh = options, running;
+    options_init(&running);
+    options_reload(&running, &fresh, sizeof ignored, ignored);
+    ck_assert_int_eq(running.log_level, LOG_LEVEL_DEBUG);
+    ck_assert_uint_eq(running.streams_max, 64);
+    ck_assert_str_eq(ignored, "streams_max, chains_max");
+    options_reload(&running, &fresh, 8, ignored);
+    ck_assert_str_eq(ignored, "streams");
+    options_init(&fresh); /* the line is gone from the file */
+    options_reload(&running, &fresh, sizeof ignored, ignored);
+    ck_assert_int_eq(running.log_level, LOG_LEVEL_INFO);
+    ck_assert_str_eq(ignored, "");
+}
+END_TEST
+
+START_TEST(help_names_every_setting_with_its_default)
+{
+    char *text = NULL;
+    size_t n;
+    FILE *out = open_memstream(&text, &n);
+    options_help(out);
+    fclose(out);
+    ck_assert_ptr_nonnull(strstr(text, "--queue-operations-max"));
+    ck_assert_ptr_nonnull(strstr(text, "64KiB..16GiB; default 32MiB"));
+    ck_assert_ptr_nonnull(strstr(text, "--check-config"));
+    free(text);
+}
+END_TEST
+
+START_TEST(load_finds_the_file_and_says_what_to_do)
+{
+    char path[] = "/tmp/cairn-options.XXXXXX";
+    int fd = mkstemp(path);
+    const char text[] = "data = /data\nstreams_max = 9\nchains_max = 9\n";
+    ck_assert_int_eq(write(fd, text, sizeof text - 1), sizeof text - 1);
+    close(fd);
+    char from_environment[128];
+    snprintf(from_environment, sizeof from_environment, "CAIRND_CONFIG=%s", path);
+    char *const environment[] = {from_environment, "CAIRND_CHAINS_MAX=8", NULL};
+
+    ck_assert_int_eq(options_load(WORDS("cairnd"), environment, &options, &error), OPTIONS_RUN);
+    ck_assert_str_eq(options.data, "/data");
+    ck_assert_uint_eq(options.streams_max, 9);
+    ck_assert_uint_eq(options.chains_max, 8);
+    ck_assert_int_eq(
+        options_load(WORDS("cairnd", "--config", path, "--check-config"), no_environment, &options, &error),
+        OPTIONS_CHECK);
+    ck_assert_int_eq(options_load(WORDS("cairnd", "--print-config"), no_environment, &options, &error),
+                     OPTIONS_PRINT);
+    ck_assert_int_eq(
+        options_load(WORDS("cairnd", "--help"), (char *[]){"CAIRND_X=1", NULL}, &options, &error),
+        OPTIONS_HELP);
+    ck_assert_int_eq(options_load(WORDS("cairnd", "--version"), no_environment, &options, &error),
+                     OPTIONS_VERSION);
+    ck_assert_int_eq(options_load(WORDS("cairnd"), no_environment, &options, &error), OPTIONS_USAGE_ERROR);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(options_load(WORDS("cairnd"), environment, &options, &error), OPTIONS_CONFIG_ERROR);
+    ck_assert_ptr_nonnull(strstr(error.text, "cannot be opened: No such file or directory"));
+    ck_assert_int_eq(options_load(WORDS("cairnd", "--config", "/tmp"), no_environment, &options, &error),
+                     OPTIONS_CONFIG_ERROR);
+    ck_assert_ptr_nonnull(strstr(error.text, "cannot be read: Is a directory"));
+}
+END_TEST
+
+START_TEST(distance_of_names_counts_edits)
+{
+    ck_assert_uint_eq(setting_name_distance("kitten", "sitting"), 3);
+    ck_assert_uint_eq(setting_name_distance("", "abc"), 3);
+    ck_assert_uint_eq(setting_name_distance("a-b", "a_b"), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("options");
+    TCase *tests = tcase_create("options");
+    tcase_add_test(tests, defaults_are_the_documented_ones_and_fit_each_other);
+    tcase_add_test(tests, file_sets_values_and_their_lines);
+    tcase_add_loop_test(tests, file_with_a_fault_is_refused_with_its_place_and_what_is_right, 0,
+                        sizeof refused_files / sizeof refused_files[0]);
+    tcase_add_test(tests, first_fault_of_a_file_is_the_one_named);
+    tcase_add_test(tests, line_may_be_as_long_as_documented_and_no_longer);
+    tcase_add_test(tests, file_with_a_nul_byte_is_refused);
+    tcase_add_test(tests, socket_path_fits_a_socket_or_is_refused);
+    tcase_add_test(tests, flag_goes_before_environment_before_file_in_any_order_of_reading);
+    tcase_add_test(tests, bad_value_is_refused_even_where_another_goes_before_it);
+    tcase_add_loop_test(tests, environment_with_a_fault_is_refused_with_what_is_right, 0,
+                        sizeof refused_environments / sizeof refused_environments[0]);
+    tcase_add_loop_test(tests, command_line_with_a_fault_is_refused_with_what_is_right, 0,
+                        sizeof refused_arguments / sizeof refused_arguments[0]);
+    tcase_add_test(tests, bounds_that_do_not_fit_each_other_are_refused);
+    tcase_add_test(tests, printed_configuration_is_read_back_to_the_same);
+    tcase_add_test(tests, reload_takes_what_it_may_and_names_the_rest);
+    tcase_add_test(tests, help_names_every_setting_with_its_default);
+    tcase_add_test(tests, load_finds_the_file_and_says_what_to_do);
+    tcase_add_test(tests, distance_of_names_counts_edits);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

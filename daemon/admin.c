@@ -1,6 +1,7 @@
 /* Requests about the connection, the daemon and its chains. */
 #include <stdio.h>
 
+#include "daemon/handlers.h"
 #include "daemon/request.h"
 #include "daemon/stream.h"
 #include "daemon/thread.h"

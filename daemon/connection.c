@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "daemon/connection_internal.h"
+#include "daemon/dispatch.h"
 #include "daemon/log.h"
 #include "daemon/memory.h"
 #include "daemon/stream.h"

@@ -2,6 +2,7 @@
  * view that was there when the request came. */
 #include "daemon/decode.h"
 #include "daemon/fetch.h"
+#include "daemon/handlers.h"
 #include "daemon/request.h"
 #include "proto/cairn.pb-c.h"
 

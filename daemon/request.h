@@ -73,15 +73,6 @@ struct request {
     uint64_t held_bytes; /* of service->requests_bytes */
 };
 
-/* Makes a request of a frame; the body is copied as far as it is needed. */
-struct request *request_new(struct session *session, const struct frame_request *header, uint64_t now_us);
-
-/* Looks at the body and has the type's handler start. The body may go when this returns. */
-enum request_progress request_start(struct request *request, const uint8_t *body, size_t body_bytes);
-
-/* Starts a request again that had to wait. */
-enum request_progress request_start_again(struct request *request, uint64_t now_us);
-
 /* ---- for handlers. Each of these is the last reply and ends the request ---- */
 
 void request_reply(struct request *request, enum status status, const ProtobufCMessage *message);
@@ -94,6 +85,9 @@ void request_reply_packed(struct request *request, uint8_t *frame, size_t body_b
 
 /* A reply that another follows; taken. Its frame holds body_bytes. */
 void request_send(struct request *request, uint8_t flags, uint8_t *frame, size_t body_bytes);
+
+/* Credit and cancel: requests about an open stream, which have no reply, not even when they are refused. */
+bool request_is_about_stream(const struct request *request);
 
 /* Packs a message into memory of its own, with room for the header in front. */
 uint8_t *request_pack(const ProtobufCMessage *message, size_t *ret_body_bytes);
@@ -108,31 +102,5 @@ static inline struct slice request_slice(ProtobufCBinaryData data)
 {
     return slice_of(data.data, data.len);
 }
-
-/* ---- the handlers, by file ---- */
-
-/* admin.c */
-enum request_progress admin_hello(struct request *request);
-enum request_progress admin_ping(struct request *request);
-enum request_progress admin_status(struct request *request);
-enum request_progress admin_chains(struct request *request);
-enum request_progress admin_create_chain(struct request *request);
-/* read.c */
-enum request_progress read_height(struct request *request);
-enum request_progress read_block(struct request *request);
-enum request_progress read_state(struct request *request);
-enum request_progress read_metadata(struct request *request);
-/* stream.c */
-enum request_progress stream_blocks(struct request *request);
-enum request_progress stream_metadata(struct request *request);
-enum request_progress stream_list(struct request *request);
-enum request_progress stream_credit(struct request *request);
-enum request_progress stream_cancel(struct request *request);
-/* write.c */
-enum request_progress write_metadata(struct request *request);
-enum request_progress write_commit(struct request *request);
-enum request_progress write_prune(struct request *request);
-enum request_progress write_rollback(struct request *request);
-enum request_progress write_barrier(struct request *request);
 
 #endif

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "daemon/decode.h"
+#include "daemon/handlers.h"
 #include "daemon/memory.h"
 #include "daemon/request.h"
 #include "daemon/source.h"

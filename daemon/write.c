@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "daemon/decode.h"
+#include "daemon/handlers.h"
 #include "daemon/request.h"
 #include "proto/cairn.pb-c.h"
 

@@ -1,0 +1,102 @@
+/* A request's start: its type is looked up, its body checked and unpacked into its arena, its handler called. */
+#include "daemon/dispatch.h"
+
+#include <assert.h>
+
+#include "daemon/handlers.h"
+#include "daemon/memory.h"
+#include "daemon/message.h"
+#include "daemon/stream.h"
+#include "daemon/thread.h"
+#include "proto/cairn.pb-c.h"
+
+struct request_kind {
+    const ProtobufCMessageDescriptor *descriptor;
+    enum request_progress (*start)(struct request *request);
+};
+
+static const struct request_kind *request_kind(uint8_t type)
+{
+    static const struct request_kind kinds[] = {
+        [FRAME_HELLO] = {&cairn__hello__descriptor, admin_hello},
+        [FRAME_PING] = {&cairn__ping__descriptor, admin_ping},
+        [FRAME_STATUS] = {&cairn__status__descriptor, admin_status},
+        [FRAME_CHAINS] = {&cairn__chains__descriptor, admin_chains},
+        [FRAME_CREATE_CHAIN] = {&cairn__create_chain__descriptor, admin_create_chain},
+        [FRAME_HEIGHT] = {&cairn__height__descriptor, read_height},
+        [FRAME_READ_BLOCK] = {&cairn__read_block__descriptor, read_block},
+        [FRAME_READ_BLOCKS] = {&cairn__read_blocks__descriptor, stream_blocks},
+        [FRAME_READ_STATE] = {&cairn__read_state__descriptor, read_state},
+        [FRAME_GET_METADATA] = {&cairn__get_metadata__descriptor, read_metadata},
+        [FRAME_GET_METADATA_MANY] = {&cairn__get_metadata_many__descriptor, stream_metadata},
+        [FRAME_LIST_METADATA] = {&cairn__list_metadata__descriptor, stream_list},
+        [FRAME_CREDIT] = {&cairn__credit__descriptor, stream_credit},
+        [FRAME_CANCEL] = {&cairn__cancel__descriptor, stream_cancel},
+        [FRAME_WRITE_METADATA] = {&cairn__write_metadata__descriptor, write_metadata},
+        [FRAME_COMMIT] = {&cairn__commit__descriptor, write_commit},
+        [FRAME_PRUNE] = {&cairn__prune__descriptor, write_prune},
+        [FRAME_ROLLBACK] = {&cairn__rollback__descriptor, write_rollback},
+        [FRAME_BARRIER] = {&cairn__barrier__descriptor, write_barrier},
+    };
+    bool is_known = type < sizeof kinds / sizeof kinds[0] && kinds[type].start != NULL;
+    return is_known ? &kinds[type] : NULL;
+}
+
+struct request *request_new(struct session *session, const struct frame_request *header, uint64_t now_us)
+{
+    struct request *request = memory_new(sizeof *request);
+    request->session = session;
+    request->service = session->service;
+    request->type = header->type;
+    request->id = header->id;
+    request->received_us = now_us;
+    arena_init(&request->arena, message_budget(header->body_bytes));
+    return request;
+}
+
+enum request_progress request_start(struct request *request, const uint8_t *body, size_t body_bytes)
+{
+    assert(thread_is(THREAD_LOOP));
+    const struct request_kind *kind = request_kind(request->type);
+    if (kind == NULL) {
+        request->service->frames_bad++;
+        request_refuse(request, STATUS_UNSUPPORTED, "request type %u is not known to this version",
+                       request->type);
+        return REQUEST_TAKEN;
+    }
+    if (request->service->draining && !request_is_about_stream(request)) {
+        request_refuse(request, STATUS_SHUTTING_DOWN, "the daemon is stopping: connect again later");
+        return REQUEST_TAKEN;
+    }
+    if (!request_is_about_stream(request) && stream_has_id(request->session, request->id)) {
+        request_refuse(request, STATUS_INVALID, "request id %lu is that of an open stream", request->id);
+        return REQUEST_TAKEN;
+    }
+    const char *text = NULL;
+    enum status status =
+        message_unpack(kind->descriptor, body, body_bytes, &request->arena, &request->message, &text);
+    if (status != STATUS_OK) {
+        request->service->frames_bad++;
+        request_refuse(request, status, "the body of %zu bytes is no %s request: %s", body_bytes,
+                       frame_type_text(request->type), text);
+        return REQUEST_TAKEN;
+    }
+    request->held_bytes = sizeof *request + arena_bytes(&request->arena);
+    request->service->requests_bytes += request->held_bytes;
+    return kind->start(request);
+}
+
+enum request_progress request_start_again(struct request *request, uint64_t now_us)
+{
+    if (request->deadline_us != 0 && now_us >= request->deadline_us) {
+        request_refuse(request, STATUS_BUSY,
+                       "there was no room in the queue within the request's deadline: nothing was "
+                       "applied, try again later");
+        return REQUEST_TAKEN;
+    }
+    if (request->service->draining) {
+        request_refuse(request, STATUS_SHUTTING_DOWN, "the daemon is stopping: nothing was applied");
+        return REQUEST_TAKEN;
+    }
+    return request_kind(request->type)->start(request);
+}

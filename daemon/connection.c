@@ -170,6 +170,8 @@ void connection_refuse(struct connection *connection, uint8_t type, uint64_t id,
     session_send(&connection->session, &header, frame);
     free(copy);
     connection_move(connection, CONNECTION_DRAINING);
+    stream_end_all(&connection->session, STATUS_INVALID,
+                   "the connection ends"); /* no credit can come any more */
 }
 
 static void refuse_frame(struct connection *connection, uint8_t type, uint64_t id, enum status status,

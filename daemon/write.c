@@ -78,16 +78,14 @@ static struct write_metadata *prepare_metadata(struct request *request)
 
 enum request_progress write_metadata(struct request *request)
 {
-    if (request->prepared == NULL) {
-        request->prepared = prepare_metadata(request);
-        if (request->prepared == NULL) {
-            return REQUEST_TAKEN;
-        }
+    struct write_metadata *write = request->prepared != NULL ? request->prepared : prepare_metadata(request);
+    if (write == NULL) {
+        return REQUEST_TAKEN; /* refused, and gone */
     }
+    request->prepared = write;
     if (request->service->is_contended) {
         return REQUEST_WAITS;
     }
-    struct write_metadata *write = request->prepared;
     struct failure failure;
     uint64_t sequence;
     enum status status =

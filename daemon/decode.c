@@ -87,9 +87,7 @@ static bool decode_job(struct request *request, bool has_level, Cairn__Level lev
                        struct job *job)
 {
     job->level = has_level && level != CAIRN__LEVEL__LEVEL_DURABLE ? LEVEL_WRITTEN : LEVEL_DURABLE;
-    if (has_deadline && deadline_us != 0) {
-        request->deadline_us = request->received_us + deadline_us;
-    }
+    request_set_deadline(request, has_deadline ? deadline_us : 0);
     struct decoded_metadata decoded;
     if (!decode_metadata(request, metadata, metadata_count, false, &decoded)) {
         return false;

@@ -125,6 +125,12 @@ void *request_memory(struct request *request, size_t bytes)
     return memory;
 }
 
+void request_set_deadline(struct request *request, uint64_t deadline_us)
+{
+    bool is_beyond = deadline_us > UINT64_MAX - request->received_us;
+    request->deadline_us = deadline_us == 0 || is_beyond ? 0 : request->received_us + deadline_us;
+}
+
 struct chain *request_chain(struct request *request, bool has_name, ProtobufCBinaryData name)
 {
     struct slice wanted = has_name ? request_slice(name) : slice_of("default", 7);

@@ -95,6 +95,9 @@ uint8_t *request_pack(const ProtobufCMessage *message, size_t *ret_body_bytes);
 /* Memory of the request's arena, zeroed; NULL once the request was refused for want of it. */
 void *request_memory(struct request *request, size_t bytes) MUST_CHECK;
 
+/* The request is to have left REQUEST_WAITS so long after it came; 0, or beyond all time: no deadline. */
+void request_set_deadline(struct request *request, uint64_t deadline_us);
+
 /* The chain a request names, absent meaning "default"; NULL once the request was refused. */
 struct chain *request_chain(struct request *request, bool has_name, ProtobufCBinaryData name) MUST_CHECK;
 

@@ -70,9 +70,7 @@ static struct write_metadata *prepare_metadata(struct request *request)
     write->chain = chain;
     write->resend_of = message->has_resend_of ? message->resend_of : 0;
     write->level = message->has_level ? (enum level)message->level : LEVEL_ACCEPTED;
-    if (message->has_deadline_us && message->deadline_us != 0) {
-        request->deadline_us = request->received_us + message->deadline_us;
-    }
+    request_set_deadline(request, message->has_deadline_us ? message->deadline_us : 0);
     return write;
 }
 

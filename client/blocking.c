@@ -120,7 +120,7 @@ static bool call_reconnect(struct call *call)
     while (connection->state == CAIRN_LOST) {
         if (call->pause_us > 0) {
             uint64_t left = call_left_us(call);
-            if (connection->failure.status == CAIRN_STORE_CHANGED || left == 0) {
+            if (connection->lost_status == CAIRN_STORE_CHANGED || left == 0) {
                 return false;
             }
             pause_us(call->pause_us < left ? call->pause_us : left);
@@ -211,7 +211,7 @@ static bool call_ready(struct call *call)
     }
     if (!call_reconnect(call)) {
         call->status =
-            connection->failure.status == CAIRN_STORE_CHANGED ? CAIRN_STORE_CHANGED : CAIRN_CANNOT_CONNECT;
+            connection->lost_status == CAIRN_STORE_CHANGED ? CAIRN_STORE_CHANGED : CAIRN_CANNOT_CONNECT;
         show_failure(connection, call->kind, call->status);
         return false;
     }
@@ -369,7 +369,7 @@ enum cairn_status cairn_connect(struct cairn_client *client, uint64_t timeout_us
     }
     enum cairn_status status = CAIRN_OK;
     if (connection->state != CAIRN_READY) {
-        bool changed = connection->failure.status == CAIRN_STORE_CHANGED;
+        bool changed = connection->lost_status == CAIRN_STORE_CHANGED;
         status = changed ? CAIRN_STORE_CHANGED : CAIRN_CANNOT_CONNECT;
         connection->free_wanted = client->free_wanted = true;
     } else {
@@ -395,9 +395,11 @@ enum cairn_status cairn_close(struct cairn_connection *connection, uint64_t time
     struct call call = {.connection = connection, .deadline_us = deadline_of(client, timeout_us)};
     connection->closing = true;
     enum cairn_status status = CAIRN_OK;
-    while (status == CAIRN_OK && (client->kept.operations > 0 || connection->in_flight > 0)) {
+    bool wanted = client->kept.operations > 0 || connection->in_flight > 0;
+    while (status == CAIRN_OK && wanted) {
         const struct cairn_barrier barrier = {.timeout_us = call_timeout_us(&call), .level = CAIRN_WRITTEN};
         status = cairn_barrier(connection, &barrier, NULL);
+        wanted = client->kept.operations > 0; /* accepted meanwhile */
     }
     if (ret_unwritten != NULL) {
         *ret_unwritten = client->kept.operations;

@@ -327,7 +327,7 @@ enum cairn_request_kind {
 };
 
 struct cairn_written {
-    uint64_t sequence;      /* the write's number; of a barrier: the last it waited for; of a dry run: 0 */
+    uint64_t sequence;      /* the write's number; of a barrier: the last it waited for */
     enum cairn_level level; /* reached */
     bool created;
     uint64_t blocks, states, metadata, lowered;

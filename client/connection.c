@@ -49,6 +49,7 @@ static void connection_lose(struct cairn_connection *connection)
     connection->held_unordered = 0;
     transport_close(&connection->transport);
     connection->state = CAIRN_LOST;
+    connection->lost_status = failure.status;
     connection->next_deadline_us = NEVER_US;
     while (connection->first != NULL) {
         enum cairn_status unsent = connecting ? failure.status : CAIRN_NOT_SENT;
@@ -61,6 +62,7 @@ static void connection_lose(struct cairn_connection *connection)
 
 static enum cairn_status connection_start(struct cairn_connection *connection)
 {
+    connection->lost_status = CAIRN_CANNOT_CONNECT; /* until it is not */
     const struct cairn_client_options *options = &connection->client->options;
     struct encoded encoded;
     if (encode_hello(options->name, connection->client->run, &encoded) != CAIRN_OK) {
@@ -234,13 +236,13 @@ static bool connection_step(struct cairn_connection *connection, short revents, 
 enum cairn_status connection_process(struct cairn_connection *connection, short revents)
 {
     if (connection->state == CAIRN_LOST) {
-        return connection->failure.status;
+        return connection->lost_status;
     }
     enum cairn_status status = CAIRN_OK;
     connection->client->in_callback++;
     if (!connection_step(connection, revents, now_us())) {
-        status = connection->failure.status;
         connection_lose(connection);
+        status = connection->lost_status;
     }
     connection->client->in_callback--;
     return status;

@@ -94,10 +94,11 @@ struct cairn_connection {
     uint64_t run;        /* that it is connected to */
     uint64_t resume_run; /* that its hello asked about */
     uint64_t hello_deadline_us;
-    bool doomed;            /* a later run has been met: reads no more, fails when what was read is done */
-    bool free_wanted;       /* by a callback */
-    bool closing;           /* cairn_close() frees it, nobody else */
-    struct failure failure; /* of the last call, or why it is lost */
+    bool doomed;      /* a later run has been met: reads no more, fails when what was read is done */
+    bool free_wanted; /* by a callback */
+    bool closing;     /* cairn_close() frees it, nobody else */
+    enum cairn_status lost_status; /* why it is lost */
+    struct failure failure;        /* of the last call, or why it is lost */
 
     struct frame_queue held;           /* submitted, not to be sent yet */
     size_t held_unordered;             /* of them that wait for the hello only */

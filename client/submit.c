@@ -10,11 +10,11 @@ static enum cairn_status submit_begin(struct cairn_connection *connection, const
     if (request == NULL) {
         return connection_failed(connection, CAIRN_USAGE, "no request given");
     }
-    if (connection->state == CAIRN_LOST || connection->doomed) {
-        /* The reason it is lost, if there is one, says more than this would. */
-        return connection->failure.text[0] != '\0'
-                   ? CAIRN_NOT_SENT
-                   : connection_failed(connection, CAIRN_NOT_SENT, "the connection is lost");
+    if (connection->doomed && connection->state != CAIRN_LOST) {
+        return connection_failed(connection, CAIRN_NOT_SENT, "the daemon has been started again: reconnect");
+    }
+    if (connection->state == CAIRN_LOST) {
+        return CAIRN_NOT_SENT; /* why it is lost says more than this could */
     }
     if (connection->in_flight + connection->abandoned >= options->in_flight_max ||
         (connection->in_flight > 0 && connection->in_flight_bytes >= options->in_flight_bytes_max)) {

@@ -190,6 +190,10 @@ static enum tool_exit find_verb(struct tool *tool, int count, char **words, int 
         }
     }
     *ret_words = most;
+    if (most == 0 && count > 1 && (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0)) {
+        tool->help = true; /* of half a verb: the list of all */
+        return TOOL_OK;
+    }
     return most > 0 ? TOOL_OK : unknown_verb(count, words);
 }
 
@@ -221,6 +225,7 @@ enum tool_exit tool_parse(struct tool *tool, int count, char **words)
     int next = 1;
     const char *socket_path = getenv("CAIRN_SOCKET");
     tool->socket_path = socket_path != NULL && socket_path[0] != '\0' ? socket_path : NULL;
+    tool->deadline_us = TOOL_DEADLINE_US_DEFAULT;
     tool->given = region_allocate(&tool->region, (size_t)count, sizeof tool->given[0]);
     table_add(&general, tool_options);
     enum tool_exit result = read_options(tool, &general, count, words, &next);
@@ -233,7 +238,7 @@ enum tool_exit tool_parse(struct tool *tool, int count, char **words)
     }
     int verb_count;
     result = find_verb(tool, count - next, words + next, &verb_count);
-    if (result != TOOL_OK) {
+    if (result != TOOL_OK || tool->verb == NULL) {
         return result;
     }
     struct option_table all = {.letters = ":"};

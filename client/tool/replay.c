@@ -178,12 +178,18 @@ static enum tool_exit counters_read(struct tool *tool, struct report_counters *r
 
 static enum tool_exit trace_replay(const struct replay *replay, struct report *report)
 {
-    enum tool_exit result = chains_make(replay->tool, replay->chains, replay->trace->chains.count);
+    enum tool_exit result = tool_check(replay->tool);
+    if (result == TOOL_OK) {
+        result = chains_make(replay->tool, replay->chains, replay->trace->chains.count);
+    }
     if (result == TOOL_OK) {
         result = counters_read(replay->tool, &report->before);
     }
     if (result == TOOL_OK) {
         result = replay_run(replay, report);
+    }
+    if (result == TOOL_OK) {
+        result = tool_check(replay->tool);
     }
     if (result == TOOL_OK) {
         result = counters_read(replay->tool, &report->after);

@@ -10,7 +10,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "client/tool/compare.h"
@@ -47,13 +46,6 @@ struct run {
     bool progress;
     int64_t progress_us; /* when it was last shown */
 };
-
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 static void progress_show(struct run *run, int64_t time_us, bool last)
 {
@@ -121,7 +113,7 @@ static void answered(void *context, const struct cairn_reply *reply)
     struct caller *caller = context;
     struct run *run = caller->run;
     const struct trace_call *call = caller->call;
-    int64_t time_us = now_us() - caller->sent_us;
+    int64_t time_us = tool_now_us() - caller->sent_us;
     assert(call != NULL);
     if (is_end(reply->status) && run->end == TOOL_OK) {
         char text[512];
@@ -158,7 +150,7 @@ static void call_send(struct run *run, size_t index)
     assert(caller->call == NULL && caller->connection != NULL);
     caller->call = call;
     caller->got = (struct trace_answer){0};
-    caller->sent_us = now_us();
+    caller->sent_us = tool_now_us();
     run->lists += call->op == TRACE_LIST;
     enum cairn_status status = submit_call(caller->connection, call, run->replay->chains[call->chain],
                                            item_arrived, answered, caller);
@@ -205,7 +197,7 @@ static void connections_wait(struct run *run)
             run->sockets[i].events = cairn_connection_events(connection);
         }
     }
-    int64_t wait_us = wait_time_us(run, now_us());
+    int64_t wait_us = wait_time_us(run, tool_now_us());
     struct timespec wait = {.tv_sec = wait_us / 1000000, .tv_nsec = wait_us % 1000000 * 1000};
     int ready = ppoll(run->sockets, (nfds_t)count, wait_us >= 0 ? &wait : NULL, NULL);
     if (ready < 0 && errno != EINTR) {
@@ -225,7 +217,7 @@ static void connections_wait(struct run *run)
 static void calls_make(struct run *run)
 {
     while (run->end == TOOL_OK && !schedule_done(&run->schedule)) {
-        int64_t time_us = now_us();
+        int64_t time_us = tool_now_us();
         int64_t recorded_us = run->replay->pace ? time_us - run->origin_us : INT64_MAX;
         size_t call;
         while (run->end == TOOL_OK && schedule_take(&run->schedule, recorded_us, &call)) {
@@ -257,7 +249,7 @@ static void connections_open(struct run *run)
         }
         enum cairn_status status = cairn_connection_open(tool->client, &caller->connection);
         if (status == CAIRN_OK) {
-            status = tool_await(caller->connection, tool->deadline_us != 0 ? tool->deadline_us : 30000000);
+            status = tool_await(caller->connection, tool->deadline_us);
         }
         if (status != CAIRN_OK) {
             char text[512];
@@ -292,14 +284,14 @@ enum tool_exit replay_run(const struct replay *replay, struct report *report)
         run.callers[i].run = &run;
     }
     schedule_init(&run.schedule, trace);
-    int64_t start_us = now_us();
+    int64_t start_us = tool_now_us();
     run.origin_us = start_us - (trace->count > 0 ? trace->calls[0].time_us : 0);
     while (run.end == TOOL_OK && schedule_open(&run.schedule)) {
         connections_open(&run);
         calls_make(&run);
         connections_close(&run);
     }
-    report->wall_us = now_us() - start_us;
+    report->wall_us = tool_now_us() - start_us;
     progress_show(&run, 0, true);
     schedule_close(&run.schedule);
     region_close(&run.entries);

@@ -19,7 +19,7 @@ enum tool_exit tool_fail(enum tool_exit code, const char *format, ...)
     return code;
 }
 
-static int64_t now_us(void)
+int64_t tool_now_us(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -29,9 +29,9 @@ static int64_t now_us(void)
 enum cairn_status tool_await(struct cairn_connection *connection, uint64_t deadline_us)
 {
     enum cairn_status status = CAIRN_OK;
-    int64_t end = deadline_us > INT64_MAX / 2 ? INT64_MAX : now_us() + (int64_t)deadline_us;
+    int64_t end = deadline_us > INT64_MAX / 2 ? INT64_MAX : tool_now_us() + (int64_t)deadline_us;
     while (cairn_connection_state(connection) == CAIRN_CONNECTING) {
-        int64_t left_us = end - now_us();
+        int64_t left_us = end - tool_now_us();
         int64_t own_us = cairn_connection_timeout_us(connection);
         if (left_us <= 0) {
             return CAIRN_CANNOT_CONNECT;
@@ -64,7 +64,7 @@ enum tool_exit tool_connect(struct tool *tool)
     }
     enum cairn_status status = cairn_connection_open(tool->client, &tool->connection);
     if (status == CAIRN_OK) {
-        status = tool_await(tool->connection, tool->deadline_us != 0 ? tool->deadline_us : 30000000);
+        status = tool_await(tool->connection, tool->deadline_us);
     }
     if (status != CAIRN_OK) {
         const char *why = tool->connection != NULL ? cairn_connection_error(tool->connection) : "";
@@ -73,6 +73,13 @@ enum tool_exit tool_connect(struct tool *tool)
                                           cairn_status_text(status));
     }
     return TOOL_OK;
+}
+
+enum tool_exit tool_check(struct tool *tool)
+{
+    enum cairn_status status = cairn_connection_process(tool->connection, POLLIN);
+    return status == CAIRN_OK ? TOOL_OK
+                              : tool_fail(TOOL_UNKNOWN, "%s", cairn_connection_error(tool->connection));
 }
 
 enum tool_exit tool_exit_of(enum cairn_status status)
@@ -111,8 +118,9 @@ enum tool_exit tool_result(struct tool *tool, enum cairn_status status, const st
     if (text[0] == '\0' && status != CAIRN_NOT_FOUND) {
         text = cairn_connection_error(tool->connection);
     }
-    if (text[0] == '\0') {
-        return tool_fail(tool_exit_of(status), "%s", cairn_status_text(status));
+    const char *what = cairn_status_text(status);
+    if (text[0] == '\0' || strstr(text, what) != NULL) {
+        return tool_fail(tool_exit_of(status), "%s", text[0] != '\0' ? text : what);
     }
-    return tool_fail(tool_exit_of(status), "%s: %s", cairn_status_text(status), text);
+    return tool_fail(tool_exit_of(status), "%s: %s", what, text);
 }

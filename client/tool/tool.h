@@ -24,6 +24,10 @@
 enum tool_exit { TOOL_EXIT_LIST(TOOL_EXIT_ENUM) };
 #undef TOOL_EXIT_ENUM
 
+enum {
+    TOOL_DEADLINE_US_DEFAULT = 30 * 1000000,
+};
+
 /* A flag, or an option with a value. */
 struct tool_option {
     const char *name;
@@ -66,7 +70,7 @@ struct tool {
     const char *socket_path;
     struct cairn_slice chain;
     enum cairn_level level;
-    uint64_t deadline_us; /* 0: the library's default */
+    uint64_t deadline_us; /* of each request, and of connecting */
     bool json, help;
 
     struct cairn_client *client;
@@ -90,10 +94,17 @@ void help_print_verb(FILE *file, const struct tool_verb *verb);
 /* Says "cairn: ..." on stderr and returns `code`. */
 enum tool_exit tool_fail(enum tool_exit code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* A clock that only goes forward. */
+int64_t tool_now_us(void);
+
 /* ---- the daemon ---- */
 
 /* Makes the client and its connection; does not try twice. Not TOOL_OK: said why. */
 enum tool_exit tool_connect(struct tool *tool) CAIRN_MUST_CHECK;
+
+/* Whether the tool's connection still stands, where waiting for it to come back would only hide that it went. Not
+ * TOOL_OK: said why. */
+enum tool_exit tool_check(struct tool *tool) CAIRN_MUST_CHECK;
 
 /* Waits until a connection just opened is ready, or lost. */
 enum cairn_status tool_await(struct cairn_connection *connection, uint64_t deadline_us) CAIRN_MUST_CHECK;

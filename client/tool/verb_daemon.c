@@ -1,17 +1,9 @@
 /* Verbs that ask about the daemon itself. */
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 #include "client/tool/output.h"
 #include "client/tool/verbs.h"
-
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 enum tool_exit verb_ping(struct tool *tool)
 {
@@ -20,9 +12,9 @@ enum tool_exit verb_ping(struct tool *tool)
         return result;
     }
     const struct cairn_reply *reply;
-    int64_t start_us = now_us();
+    int64_t start_us = tool_now_us();
     enum cairn_status status = cairn_ping(tool->connection, &(struct cairn_ping){0}, &reply);
-    int64_t took_us = now_us() - start_us;
+    int64_t took_us = tool_now_us() - start_us;
     if (status == CAIRN_OK && tool->json) {
         output_json(json_pack("{s:I}", "us", (json_int_t)took_us));
     } else if (status == CAIRN_OK) {

@@ -90,8 +90,7 @@ static const struct tool_option rollback_options[] = {
 
 static const struct tool_option replay_options[] = {
     {"pace", 0, NULL, "make each call when the node made it, not as fast as the daemon answers", NULL},
-    {"chain-prefix", 0, "TEXT",
-     "names the chains TEXT-main, ...; of several files TEXT-1-main, ...; default: the file's name", NULL},
+    {"chain-prefix", 0, "TEXT", "names the chains TEXT-main, ...; default: the file's name", NULL},
     NO_OPTION,
 };
 
@@ -140,7 +139,8 @@ const struct tool_verb tool_verbs[] = {
     {"replay", "FILE...", "make a recorded node's calls and compare every answer",
      "FILE is a recording, .jsonl or .jsonl.zst. Its chains are created under names of their own and must be "
      "empty.\n"
-     "One connection stands for each recorded caller. --deadline bounds each answer.\n",
+     "One connection stands for each recorded caller. --deadline bounds each answer. With several files a\n"
+     "--chain-prefix is followed by the file's number: TEXT-1-main, TEXT-2-main, ...\n",
      "FILE", replay_options, 1, INT_MAX, false, false, verb_replay},
     {"completion", "SHELL", "print a completion script: source <(cairn completion bash)", NULL, "bash", NULL,
      1, 1, false, false, verb_completion},

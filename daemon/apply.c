@@ -2,7 +2,7 @@
  * all edits become one batch. The chain's marks are changed in a copy, which replaces them once the batch is written.
  *
  * Refused or failed: the edits and the copy are forgotten; what it would have carried stays queued. */
-#include "daemon/apply_internal.h"
+#include "daemon/change.h"
 
 #include <assert.h>
 #include <openssl/evp.h>
@@ -49,100 +49,7 @@ enum status apply_load(struct apply *apply, uint32_t chain, const struct chain_m
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-static enum status damaged(struct failure *failure, const char *what, uint32_t chain)
-{
-    return failure_set(failure, STATUS_IO_ERROR,
-                       "damaged store: a %s of chain number %u cannot be understood", what, chain);
-}
-
 /* ---- metadata ---- */
-
-enum status apply_read_metadata(struct apply *apply, uint32_t chain, struct slice name,
-                                uint64_t blocks_pruned, struct metadata_value *ret_metadata,
-                                struct store_value *ret_value, struct failure *failure)
-{
-    struct key key = key_of_name(chain, KEY_METADATA, name);
-    struct store_value value = {0};
-    struct metadata_value metadata = {0};
-    enum status status = edit_get(apply->edits, &key, &value, failure);
-    if (status == STATUS_OK) {
-        metadata.present = true;
-        if (!record_read_metadata(value.bytes, &metadata.of_height, &metadata.value)) {
-            store_value_release(&value);
-            return damaged(failure, "metadata record", chain);
-        }
-        if (metadata_is_pruned(metadata.of_height, blocks_pruned)) {
-            metadata = (struct metadata_value){0};
-        }
-    } else if (status != STATUS_NOT_FOUND) {
-        return status;
-    }
-    *ret_metadata = metadata;
-    *ret_value = value;
-    return STATUS_OK;
-}
-
-static void put_metadata(struct apply *apply, uint32_t chain, struct slice name,
-                         struct metadata_value metadata)
-{
-    struct key key = key_of_name(chain, KEY_METADATA, name);
-    size_t bytes = RECORD_METADATA_HEAD_BYTES + metadata.value.bytes;
-    uint8_t *record = memory_raw(bytes);
-    record_put_u64(metadata.of_height, record);
-    if (metadata.value.bytes > 0) {
-        memcpy(record + RECORD_METADATA_HEAD_BYTES, metadata.value.data, metadata.value.bytes);
-    }
-    edit_put_taken(apply->edits, &key, record, bytes);
-    if (metadata.of_height != 0) {
-        struct key bound = key_of_bound(chain, metadata.of_height, name);
-        edit_put(apply->edits, &bound, slice_of(NULL, 0));
-    }
-}
-
-enum status apply_change_metadata(struct apply *apply, uint32_t chain, struct slice name,
-                                  struct metadata_change change, uint64_t blocks_pruned,
-                                  struct failure *failure)
-{
-    struct metadata_value before = {0};
-    struct store_value value = {0};
-    if (change.kind == METADATA_NONE) {
-        enum status status = apply_read_metadata(apply, chain, name, blocks_pruned, &before, &value, failure);
-        if (status != STATUS_OK) {
-            return status;
-        }
-        if (change.raise <= metadata_number(before)) {
-            store_value_release(&value);
-            return STATUS_OK;
-        }
-    }
-    uint8_t number[8];
-    struct metadata_value after = metadata_after(change, before, blocks_pruned, number);
-    if (after.present) {
-        put_metadata(apply, chain, name, after);
-    } else {
-        struct key key = key_of_name(chain, KEY_METADATA, name);
-        edit_delete(apply->edits, &key);
-    }
-    store_value_release(&value);
-    return STATUS_OK;
-}
-
-enum status apply_own_metadata(struct apply *apply, const struct job *job, struct failure *failure)
-{
-    enum status status = STATUS_OK;
-    for (size_t i = 0; i < job->metadata_count && status == STATUS_OK; i++) {
-        const struct metadata_operation *operation = &job->metadata[i];
-        struct metadata_change change = {
-            .kind = operation->kind == METADATA_RAISE ? METADATA_NONE : operation->kind,
-            .of_height = operation->of_height,
-            .value = operation->value,
-            .raise = operation->kind == METADATA_RAISE ? operation->raise : 0,
-        };
-        status = apply_change_metadata(apply, job->chain, operation->name, change,
-                                       apply->next.marks.blocks_pruned, failure);
-    }
-    return status;
-}
 
 static enum status apply_segment(struct apply *apply, const struct pending_segment *segment,
                                  struct failure *failure)
@@ -151,8 +58,8 @@ static enum status apply_segment(struct apply *apply, const struct pending_segme
     for (const struct pending_entry *entry = segment->first; entry != NULL && status == STATUS_OK;
          entry = pending_entry_next(entry)) {
         uint32_t chain = pending_entry_chain(entry);
-        status = apply_change_metadata(apply, chain, pending_entry_name(entry), pending_entry_change(entry),
-                                       apply->chains[chain].marks.blocks_pruned, failure);
+        status = change_metadata(apply, chain, pending_entry_name(entry), pending_entry_change(entry),
+                                 apply->chains[chain].marks.blocks_pruned, failure);
     }
     return status;
 }
@@ -185,19 +92,6 @@ static enum status apply_carried(struct apply *apply, const struct job *job,
 
 /* ---- blocks and states ---- */
 
-enum status apply_drop_hash(struct apply *apply, uint32_t chain, struct slice hash, uint64_t height,
-                            struct failure *failure)
-{
-    struct key key = key_of_name(chain, KEY_HASH, hash);
-    struct store_value value = {0};
-    enum status status = edit_get(apply->edits, &key, &value, failure);
-    if (status == STATUS_OK && value.bytes.bytes == 8 && record_get_u64(value.bytes.data) == height) {
-        edit_delete(apply->edits, &key);
-    }
-    store_value_release(&value);
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-}
-
 /* The hash index entry of the block that this one replaces goes. */
 static enum status drop_replaced(struct apply *apply, uint32_t chain, uint64_t height, bool *ret_replaced,
                                  struct failure *failure)
@@ -214,11 +108,11 @@ static enum status drop_replaced(struct apply *apply, uint32_t chain, uint64_t h
     }
     struct header_record record;
     if (status == STATUS_OK && !record_read_header(value.bytes, &record)) {
-        status = damaged(failure, "header record", chain);
+        status = change_damaged(failure, "header record", chain);
     }
     if (status == STATUS_OK) {
         *ret_replaced = true;
-        status = apply_drop_hash(apply, chain, record.hash, height, failure);
+        status = change_drop_hash(apply, chain, record.hash, height, failure);
     }
     store_value_release(&value);
     return status;
@@ -306,7 +200,7 @@ static enum status apply_commit(struct apply *apply, const struct job *job, stru
     if (commit->rise_to > next->marks.height) {
         next->marks.height = commit->rise_to;
     }
-    return apply_own_metadata(apply, job, failure);
+    return change_own_metadata(apply, job, failure);
 }
 
 /* ---- prune and chains ---- */
@@ -338,7 +232,7 @@ static enum status apply_prune(struct apply *apply, const struct job *job, struc
         edit_delete_range(apply->edits, &from, &to);
         marks->states_from = prune->states_through + 1;
     }
-    return apply_own_metadata(apply, job, failure);
+    return change_own_metadata(apply, job, failure);
 }
 
 static void apply_create_chain(struct apply *apply, const struct job *job)
@@ -375,9 +269,9 @@ static enum status apply_kind(struct apply *apply, struct job *job)
     case JOB_PRUNE:
         return apply_prune(apply, job, &job->failure);
     case JOB_ROLLBACK:
-        return apply_rollback(apply, job, &job->failure);
+        return rollback_apply(apply, job, &job->failure);
     case JOB_SWEEP:
-        return apply_sweep(apply, job, &job->failure);
+        return sweep_apply(apply, job, &job->failure);
     case JOB_CREATE_CHAIN:
         apply_create_chain(apply, job);
         return STATUS_OK;

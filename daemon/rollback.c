@@ -1,7 +1,7 @@
 /* Rollback: everything above a height goes, in one batch, in time proportional to what goes.
  *
  * What is queued has been carried into the edits before, so it is judged and dropped like what is on disk. */
-#include "daemon/apply_internal.h"
+#include "daemon/change.h"
 
 #include <assert.h>
 
@@ -63,8 +63,8 @@ static enum status apply_guard(struct apply *apply, struct job *job, const struc
 {
     struct metadata_value metadata;
     struct store_value value;
-    enum status status = apply_read_metadata(apply, job->chain, guard->name, apply->next.marks.blocks_pruned,
-                                             &metadata, &value, failure);
+    enum status status = change_read_metadata(apply, job->chain, guard->name, apply->next.marks.blocks_pruned,
+                                              &metadata, &value, failure);
     if (status != STATUS_OK) {
         return status;
     }
@@ -80,8 +80,8 @@ static enum status apply_guard(struct apply *apply, struct job *job, const struc
         uint8_t lowered[8];
         metadata_put_number(job->rollback.to, lowered);
         struct metadata_change change = {METADATA_SET, 0, slice_of(lowered, sizeof lowered), 0};
-        status = apply_change_metadata(apply, job->chain, guard->name, change,
-                                       apply->next.marks.blocks_pruned, failure);
+        status =
+            change_metadata(apply, job->chain, guard->name, change, apply->next.marks.blocks_pruned, failure);
         job->counts.lowered++;
     }
     store_value_release(&value);
@@ -121,10 +121,10 @@ static enum status drop_block(struct apply *apply, struct job *job, struct slice
     uint64_t height;
     struct header_record record;
     if (!key_read_height(key, &height) || !record_read_header(value, &record)) {
-        return failure_set(failure, STATUS_IO_ERROR, "damaged store: a header record cannot be understood");
+        return change_damaged(failure, "header record", job->chain);
     }
     job->counts.blocks++;
-    return apply_drop_hash(apply, job->chain, record.hash, height, failure);
+    return change_drop_hash(apply, job->chain, record.hash, height, failure);
 }
 
 static enum status drop_state(struct apply *apply, struct job *job, struct slice key, struct slice value,
@@ -151,13 +151,13 @@ static enum status drop_bound(struct apply *apply, struct job *job, struct slice
         return failure_set(failure, STATUS_IO_ERROR, "damaged store: a bound name's key of %zu bytes",
                            key.bytes);
     }
-    enum status status = apply_read_metadata(apply, job->chain, name, apply->next.marks.blocks_pruned,
-                                             &metadata, &stored, failure);
+    enum status status = change_read_metadata(apply, job->chain, name, apply->next.marks.blocks_pruned,
+                                              &metadata, &stored, failure);
     if (status == STATUS_OK) {
         store_value_release(&stored);
         if (metadata.present && metadata.of_height > job->rollback.to) {
             struct metadata_change change = {.kind = METADATA_DELETE};
-            status = apply_change_metadata(apply, job->chain, name, change, 0, failure);
+            status = change_metadata(apply, job->chain, name, change, 0, failure);
             job->counts.metadata++;
         }
     }
@@ -192,7 +192,7 @@ static void drop_edited(void *context, const struct key *key, bool present, stru
     }
 }
 
-enum status apply_rollback(struct apply *apply, struct job *job, struct failure *failure)
+enum status rollback_apply(struct apply *apply, struct job *job, struct failure *failure)
 {
     job->counts = (struct job_counts){0};
     enum status status = judge_target(apply, job, failure);
@@ -224,5 +224,5 @@ enum status apply_rollback(struct apply *apply, struct job *job, struct failure 
     if (apply->next.blocks_highest > job->rollback.to) {
         apply->next.blocks_highest = job->rollback.to;
     }
-    return apply_own_metadata(apply, job, failure);
+    return change_own_metadata(apply, job, failure);
 }

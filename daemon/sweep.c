@@ -4,7 +4,7 @@
  * at the pruned heights: first the hash index entries, by the header records; then the metadata bound to them, by the
  * index of bound names. When both are through, header records and that index go as ranges themselves and the mark
  * `blocks_swept` follows. Until then readers go by the mark `blocks_pruned`. Cut short at any point, it starts again. */
-#include "daemon/apply_internal.h"
+#include "daemon/change.h"
 
 enum { SWEEP_SLICE_KEYS = 64 };
 
@@ -14,9 +14,9 @@ static enum status sweep_header(struct apply *apply, uint32_t chain, struct slic
     uint64_t height;
     struct header_record record;
     if (!key_read_height(key, &height) || !record_read_header(value, &record)) {
-        return failure_set(failure, STATUS_IO_ERROR, "damaged store: a header record cannot be understood");
+        return change_damaged(failure, "header record", chain);
     }
-    return apply_drop_hash(apply, chain, record.hash, height, failure);
+    return change_drop_hash(apply, chain, record.hash, height, failure);
 }
 
 static enum status sweep_bound(struct apply *apply, uint32_t chain, struct slice key, struct failure *failure)
@@ -29,12 +29,12 @@ static enum status sweep_bound(struct apply *apply, uint32_t chain, struct slice
         return failure_set(failure, STATUS_IO_ERROR, "damaged store: a bound name's key of %zu bytes",
                            key.bytes);
     }
-    enum status status = apply_read_metadata(apply, chain, name, 0, &metadata, &stored, failure);
+    enum status status = change_read_metadata(apply, chain, name, 0, &metadata, &stored, failure);
     if (status == STATUS_OK) {
         store_value_release(&stored);
         if (metadata.present && metadata_is_pruned(metadata.of_height, apply->next.sweep.through)) {
             struct metadata_change change = {.kind = METADATA_DELETE};
-            status = apply_change_metadata(apply, chain, name, change, 0, failure);
+            status = change_metadata(apply, chain, name, change, 0, failure);
         }
     }
     return status;
@@ -83,7 +83,7 @@ static void finish(struct apply *apply, uint32_t chain)
     apply->next.sweep = (struct sweep){0};
 }
 
-enum status apply_sweep(struct apply *apply, struct job *job, struct failure *failure)
+enum status sweep_apply(struct apply *apply, struct job *job, struct failure *failure)
 {
     struct sweep *sweep = &apply->next.sweep;
     struct chain_marks *marks = &apply->next.marks;

@@ -15,12 +15,12 @@ struct daemon {
     struct directory home;
     char data[80];
     char socket[80];
-    char errors[80];               /* what it wrote to stderr, over all its starts */
-    const char *const *prefix;     /* words before the binary, NULL-ended; NULL: none */
-    const char *environment[4];    /* NAME=value, what the test adds */
-    int adopt_fd;                  /* a listening socket it gets as fd 3; -1: none */
-    bool made;                     /* the store was made: no more --create */
-    pid_t pid;                     /* 0: does not run */
+    char errors[80];            /* what it wrote to stderr, over all its starts */
+    const char *const *prefix;  /* words before the binary, NULL-ended; NULL: none */
+    const char *environment[4]; /* NAME=value, what the test adds */
+    int adopt_fd;               /* a listening socket it gets as fd 3; -1: none */
+    bool made;                  /* the store was made: no more --create */
+    pid_t pid;                  /* 0: does not run */
 };
 
 struct daemon daemon_new(void);

@@ -28,7 +28,8 @@ static bool chance(struct generator *generator, unsigned percent)
     return random_chance(&generator->random, percent);
 }
 
-static const struct model_chain *chain_of(const struct generator *generator, const struct operation *operation)
+static const struct model_chain *chain_of(const struct generator *generator,
+                                          const struct operation *operation)
 {
     return &generator->model.chains[operation->chain];
 }
@@ -50,7 +51,10 @@ static struct edit some_edit(struct generator *generator, const struct operation
     struct edit edit = {.kind = EDIT_SET, .name = below(generator, NAMES_KNOWN)};
     bool mark = edit.name < NAMES_OF_MARKS;
     unsigned dice = below(generator, 100);
-    edit.kind = dice < 15 ? EDIT_DELETE : dice < (mark ? 75 : 25) ? EDIT_RAISE : dice < 85 ? EDIT_SET : EDIT_SET_NUMBER;
+    edit.kind = dice < 15                 ? EDIT_DELETE
+                : dice < (mark ? 75 : 25) ? EDIT_RAISE
+                : dice < 85               ? EDIT_SET
+                                          : EDIT_SET_NUMBER;
     if (mark && edit.kind == EDIT_SET && chance(generator, 70)) {
         edit.kind = EDIT_SET_NUMBER;
     }
@@ -103,7 +107,9 @@ static void make_commit(struct generator *generator, struct operation *operation
     for (uint32_t i = 0; i < operation->n_deletes; i++) {
         operation->deletes[i] = some_height(generator, operation);
     }
-    operation->rise_to = chance(generator, 60) ? next : chance(generator, 10) ? some_height(generator, operation) : 0;
+    operation->rise_to = chance(generator, 60)   ? next
+                         : chance(generator, 10) ? some_height(generator, operation)
+                                                 : 0;
     some_edits(generator, operation, chance(generator, 40) ? below(generator, ITEMS_MAX) : 0);
 }
 
@@ -150,7 +156,8 @@ static void make_read(struct generator *generator, struct operation *operation)
     operation->last = operation->last < HEIGHTS_KNOWN ? operation->last : HEIGHTS_KNOWN - 1;
     operation->hash = below(generator, HASHES_KNOWN);
     operation->parts = below(generator, 16);
-    operation->window = operation_is_stream(operation) && chance(generator, 30) ? 1 + below(generator, 400) : 0;
+    operation->window =
+        operation_is_stream(operation) && chance(generator, 30) ? 1 + below(generator, 400) : 0;
     operation->prefix = below(generator, PREFIXES_KNOWN);
     operation->start = chance(generator, 60) ? NAMES_KNOWN : below(generator, NAMES_KNOWN);
     operation->limit = chance(generator, 60) ? 0 : 1 + below(generator, 6);
@@ -233,7 +240,9 @@ static void next_round(struct generator *generator)
     unsigned dice = below(generator, 1000);
     generator->ends = dice < 35;
     generator->solo = !generator->ends && dice < 350;
-    generator->round_left = generator->solo ? 1 : generator->ends ? below(generator, 9) : 2 + below(generator, 22);
+    generator->round_left = generator->solo   ? 1
+                            : generator->ends ? below(generator, 9)
+                                              : 2 + below(generator, 22);
 }
 
 struct episode episode_new(uint64_t seed, size_t operations)
@@ -253,8 +262,8 @@ struct episode episode_new(uint64_t seed, size_t operations)
     while (episode.n < operations) {
         struct operation *operation = &episode.operations[episode.n++];
         if (generator.round_left == 0 && generator.ends) {
-            *operation = (struct operation){
-                .kind = chance(&generator, 70) ? OPERATION_KILL : OPERATION_STOP, .round = generator.round};
+            *operation = (struct operation){.kind = chance(&generator, 70) ? OPERATION_KILL : OPERATION_STOP,
+                                            .round = generator.round};
             operation->height = below(&generator, 9);
             next_round(&generator);
             continue;

@@ -123,8 +123,8 @@ struct written fill_blocks(struct wire *wire, uint64_t first, uint64_t last)
 /* ---- reads ---- */
 
 /* The reply of a read, unpacked; NULL: not found. */
-static void *read_reply(struct wire *wire, uint8_t type, const void *message,
-                        const ProtobufCMessageDescriptor *descriptor)
+static void *get_reply(struct wire *wire, uint8_t type, const void *message,
+                       const ProtobufCMessageDescriptor *descriptor)
 {
     struct reply reply = ask(wire, type, message);
     if (reply.status == STATUS_NOT_FOUND) {
@@ -138,80 +138,80 @@ static void *read_reply(struct wire *wire, uint8_t type, const void *message,
 
 Cairn__HelloReply *ask_hello(struct wire *wire, const Cairn__Hello *hello)
 {
-    return read_reply(wire, FRAME_HELLO, hello, &cairn__hello_reply__descriptor);
+    return get_reply(wire, FRAME_HELLO, hello, &cairn__hello_reply__descriptor);
 }
 
-uint64_t read_height(struct wire *wire)
+uint64_t get_height(struct wire *wire)
 {
     Cairn__Height height = CAIRN__HEIGHT__INIT;
-    Cairn__HeightReply *reply = read_reply(wire, FRAME_HEIGHT, &height, &cairn__height_reply__descriptor);
+    Cairn__HeightReply *reply = get_reply(wire, FRAME_HEIGHT, &height, &cairn__height_reply__descriptor);
     ck_assert_ptr_nonnull(reply);
     return reply->height;
 }
 
-static Cairn__BlockReply *read_block_at(struct wire *wire, Cairn__ReadBlock *read, uint32_t parts)
+static Cairn__BlockReply *get_block_at(struct wire *wire, Cairn__ReadBlock *read, uint32_t parts)
 {
     read->has_parts = parts != 0;
     read->parts = parts;
-    return read_reply(wire, FRAME_READ_BLOCK, read, &cairn__block_reply__descriptor);
+    return get_reply(wire, FRAME_READ_BLOCK, read, &cairn__block_reply__descriptor);
 }
 
-Cairn__BlockReply *read_block(struct wire *wire, uint64_t height, uint32_t parts)
+Cairn__BlockReply *get_block(struct wire *wire, uint64_t height, uint32_t parts)
 {
     Cairn__ReadBlock read = CAIRN__READ_BLOCK__INIT;
     read.at_case = CAIRN__READ_BLOCK__AT_HEIGHT;
     read.height = height;
-    return read_block_at(wire, &read, parts);
+    return get_block_at(wire, &read, parts);
 }
 
-Cairn__BlockReply *read_block_by_hash(struct wire *wire, ProtobufCBinaryData hash, uint32_t parts)
+Cairn__BlockReply *get_block_by_hash(struct wire *wire, ProtobufCBinaryData hash, uint32_t parts)
 {
     Cairn__ReadBlock read = CAIRN__READ_BLOCK__INIT;
     read.at_case = CAIRN__READ_BLOCK__AT_HASH;
     read.hash = hash;
-    return read_block_at(wire, &read, parts);
+    return get_block_at(wire, &read, parts);
 }
 
-Cairn__StateReply *read_state(struct wire *wire, uint64_t height)
+Cairn__StateReply *get_state(struct wire *wire, uint64_t height)
 {
     Cairn__ReadState read = CAIRN__READ_STATE__INIT;
     read.has_height = true;
     read.height = height;
-    return read_reply(wire, FRAME_READ_STATE, &read, &cairn__state_reply__descriptor);
+    return get_reply(wire, FRAME_READ_STATE, &read, &cairn__state_reply__descriptor);
 }
 
-Cairn__StateReply *read_tip_state(struct wire *wire)
+Cairn__StateReply *get_tip_state(struct wire *wire)
 {
     Cairn__ReadState read = CAIRN__READ_STATE__INIT;
-    return read_reply(wire, FRAME_READ_STATE, &read, &cairn__state_reply__descriptor);
+    return get_reply(wire, FRAME_READ_STATE, &read, &cairn__state_reply__descriptor);
 }
 
-Cairn__MetadataReply *read_metadata(struct wire *wire, const char *name)
+Cairn__MetadataReply *get_metadata(struct wire *wire, const char *name)
 {
     Cairn__GetMetadata get = CAIRN__GET_METADATA__INIT;
     get.has_name = true;
     get.name = bytes_of(name);
-    return read_reply(wire, FRAME_GET_METADATA, &get, &cairn__metadata_reply__descriptor);
+    return get_reply(wire, FRAME_GET_METADATA, &get, &cairn__metadata_reply__descriptor);
 }
 
 bool metadata_is(struct wire *wire, const char *name, const char *value)
 {
-    Cairn__MetadataReply *reply = read_metadata(wire, name);
+    Cairn__MetadataReply *reply = get_metadata(wire, name);
     if (reply == NULL || value == NULL) {
         return reply == NULL && value == NULL;
     }
     return reply->has_value && bytes_are(reply->value, value);
 }
 
-bool metadata_is_number(struct wire *wire, const char *name, uint64_t number)
+bool metadata_holds_number(struct wire *wire, const char *name, uint64_t number)
 {
-    Cairn__MetadataReply *reply = read_metadata(wire, name);
-    return reply != NULL && bytes_equal(reply->value, bytes_u64(number));
+    Cairn__MetadataReply *reply = get_metadata(wire, name);
+    return reply != NULL && bytes_same(reply->value, bytes_of_number(number));
 }
 
 bool block_is(struct wire *wire, uint64_t height, const char *header)
 {
-    Cairn__BlockReply *reply = read_block(wire, height, CAIRN__PART__PART_HEADER);
+    Cairn__BlockReply *reply = get_block(wire, height, CAIRN__PART__PART_HEADER);
     if (reply == NULL || header == NULL) {
         return reply == NULL && header == NULL;
     }
@@ -231,12 +231,12 @@ static void **stream_unpacked(struct wire *wire, uint64_t id, const ProtobufCMes
     return messages;
 }
 
-Cairn__MetadataReply **stream_metadata(struct wire *wire, uint64_t id, size_t *ret_n)
+Cairn__MetadataReply **receive_metadata(struct wire *wire, uint64_t id, size_t *ret_n)
 {
     return (Cairn__MetadataReply **)stream_unpacked(wire, id, &cairn__metadata_reply__descriptor, ret_n);
 }
 
-Cairn__BlockReply **stream_blocks(struct wire *wire, uint64_t id, size_t *ret_n)
+Cairn__BlockReply **receive_blocks(struct wire *wire, uint64_t id, size_t *ret_n)
 {
     return (Cairn__BlockReply **)stream_unpacked(wire, id, &cairn__block_reply__descriptor, ret_n);
 }
@@ -246,12 +246,12 @@ Cairn__MetadataReply **list_metadata(struct wire *wire, const char *prefix, size
     Cairn__ListMetadata list = CAIRN__LIST_METADATA__INIT;
     list.has_prefix = true;
     list.prefix = bytes_of(prefix);
-    return stream_metadata(wire, wire_send(wire, FRAME_LIST_METADATA, &list), ret_n);
+    return receive_metadata(wire, wire_send(wire, FRAME_LIST_METADATA, &list), ret_n);
 }
 
-Cairn__ChainEntry *read_chain(struct wire *wire, const char *name)
+Cairn__ChainEntry *get_chain(struct wire *wire, const char *name)
 {
-    Cairn__ChainsReply *reply = read_reply(wire, FRAME_CHAINS, NULL, &cairn__chains_reply__descriptor);
+    Cairn__ChainsReply *reply = get_reply(wire, FRAME_CHAINS, NULL, &cairn__chains_reply__descriptor);
     for (size_t i = 0; reply != NULL && i < reply->n_chains; i++) {
         if (bytes_are(reply->chains[i]->name, name)) {
             return reply->chains[i];
@@ -262,7 +262,7 @@ Cairn__ChainEntry *read_chain(struct wire *wire, const char *name)
 
 static Cairn__StatusEntry *status_entry(struct wire *wire, const char *name)
 {
-    Cairn__StatusReply *reply = read_reply(wire, FRAME_STATUS, NULL, &cairn__status_reply__descriptor);
+    Cairn__StatusReply *reply = get_reply(wire, FRAME_STATUS, NULL, &cairn__status_reply__descriptor);
     for (size_t i = 0; reply != NULL && i < reply->n_entries; i++) {
         if (bytes_are(reply->entries[i]->name, name)) {
             return reply->entries[i];

@@ -8,9 +8,9 @@
 
 ProtobufCBinaryData bytes_of(const char *text);
 ProtobufCBinaryData bytes_random(uint64_t seed, size_t n);
-bool bytes_equal(ProtobufCBinaryData left, ProtobufCBinaryData right);
+bool bytes_same(ProtobufCBinaryData left, ProtobufCBinaryData right);
 bool bytes_are(ProtobufCBinaryData bytes, const char *text);
-ProtobufCBinaryData bytes_u64(uint64_t number);
+ProtobufCBinaryData bytes_of_number(uint64_t number);
 
 /* ---- building ---- */
 
@@ -80,24 +80,24 @@ struct written fill_blocks(struct wire *wire, uint64_t first, uint64_t last);
 /* ---- reads; NULL where the answer is `not found` ---- */
 
 Cairn__HelloReply *ask_hello(struct wire *wire, const Cairn__Hello *hello);
-uint64_t read_height(struct wire *wire);
-Cairn__BlockReply *read_block(struct wire *wire, uint64_t height, uint32_t parts);
-Cairn__BlockReply *read_block_by_hash(struct wire *wire, ProtobufCBinaryData hash, uint32_t parts);
-Cairn__StateReply *read_state(struct wire *wire, uint64_t height);
-Cairn__StateReply *read_tip_state(struct wire *wire);
-Cairn__MetadataReply *read_metadata(struct wire *wire, const char *name);
+uint64_t get_height(struct wire *wire);
+Cairn__BlockReply *get_block(struct wire *wire, uint64_t height, uint32_t parts);
+Cairn__BlockReply *get_block_by_hash(struct wire *wire, ProtobufCBinaryData hash, uint32_t parts);
+Cairn__StateReply *get_state(struct wire *wire, uint64_t height);
+Cairn__StateReply *get_tip_state(struct wire *wire);
+Cairn__MetadataReply *get_metadata(struct wire *wire, const char *name);
 /* Whether the name has that value; NULL: whether it is absent. */
 bool metadata_is(struct wire *wire, const char *name, const char *value);
-bool metadata_is_number(struct wire *wire, const char *name, uint64_t number);
+bool metadata_holds_number(struct wire *wire, const char *name, uint64_t number);
 /* Whether there is a block with that header; NULL: whether there is none. */
 bool block_is(struct wire *wire, uint64_t height, const char *header);
 
 /* The messages of a stream, unpacked, NULL-ended. */
-Cairn__MetadataReply **stream_metadata(struct wire *wire, uint64_t id, size_t *ret_n);
-Cairn__BlockReply **stream_blocks(struct wire *wire, uint64_t id, size_t *ret_n);
+Cairn__MetadataReply **receive_metadata(struct wire *wire, uint64_t id, size_t *ret_n);
+Cairn__BlockReply **receive_blocks(struct wire *wire, uint64_t id, size_t *ret_n);
 Cairn__MetadataReply **list_metadata(struct wire *wire, const char *prefix, size_t *ret_n);
 
-Cairn__ChainEntry *read_chain(struct wire *wire, const char *name);
+Cairn__ChainEntry *get_chain(struct wire *wire, const char *name);
 uint64_t status_number(struct wire *wire, const char *name);
 const char *status_string(struct wire *wire, const char *name);
 

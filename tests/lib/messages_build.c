@@ -19,17 +19,17 @@ ProtobufCBinaryData bytes_random(uint64_t seed, size_t n)
     return bytes;
 }
 
-bool bytes_equal(ProtobufCBinaryData left, ProtobufCBinaryData right)
+bool bytes_same(ProtobufCBinaryData left, ProtobufCBinaryData right)
 {
     return left.len == right.len && (left.len == 0 || memcmp(left.data, right.data, left.len) == 0);
 }
 
 bool bytes_are(ProtobufCBinaryData bytes, const char *text)
 {
-    return bytes_equal(bytes, (ProtobufCBinaryData){strlen(text), (uint8_t *)(uintptr_t)text});
+    return bytes_same(bytes, (ProtobufCBinaryData){strlen(text), (uint8_t *)(uintptr_t)text});
 }
 
-ProtobufCBinaryData bytes_u64(uint64_t number)
+ProtobufCBinaryData bytes_of_number(uint64_t number)
 {
     ProtobufCBinaryData bytes = {8, kept_alloc(8)};
     for (unsigned i = 0; i < 8; i++) {

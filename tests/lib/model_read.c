@@ -5,7 +5,8 @@
 #include "tests/lib/model.h"
 #include "tests/lib/words.h"
 
-static void block_words(const struct model_chain *chain, uint32_t height, uint32_t parts, struct answer *answer)
+static void block_words(const struct model_chain *chain, uint32_t height, uint32_t parts,
+                        struct answer *answer)
 {
     const struct model_block *block = &chain->blocks[height];
     words_block(answer, height_on_wire(height), parts, value_digest(block->header), value_digest(block->data),
@@ -20,8 +21,7 @@ static bool block_there(const struct model_chain *chain, uint32_t height)
 static void read_one_block(const struct model_chain *chain, const struct operation *operation,
                            struct answer *answer)
 {
-    uint32_t height =
-        operation->kind == OPERATION_BLOCK ? operation->height : chain->hashes[operation->hash];
+    uint32_t height = operation->kind == OPERATION_BLOCK ? operation->height : chain->hashes[operation->hash];
     if (!block_there(chain, height)) {
         answer->status = STATUS_NOT_FOUND;
         return;

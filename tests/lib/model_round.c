@@ -20,8 +20,9 @@ void complain(struct complaint *complaint, const struct call *call, const char *
     int n = vsnprintf(complaint->text, sizeof complaint->text - 9000, format, arguments);
     va_end(arguments);
     if (call != NULL && n > 0) {
-        snprintf(complaint->text + n, sizeof complaint->text - (size_t)n, "\n  call: %s\n  answer: %s %s (number %" PRIu64 ")",
-                 operation_text(call->operation), call->answered ? status_text(call->answer->status) : "none",
+        snprintf(complaint->text + n, sizeof complaint->text - (size_t)n,
+                 "\n  call: %s\n  answer: %s %s (number %" PRIu64 ")", operation_text(call->operation),
+                 call->answered ? status_text(call->answer->status) : "none",
                  call->answered ? call->answer->text : "", call->sequence);
     }
 }
@@ -65,7 +66,8 @@ static bool result_fits(const struct model_result *result, const struct call *ca
 }
 
 /* Every write that was carried out was allowed where it stood, and said what it did. */
-static bool apply_all(const struct call **writes, size_t n, struct model *model, struct complaint *ret_complaint)
+static bool apply_all(const struct call **writes, size_t n, struct model *model,
+                      struct complaint *ret_complaint)
 {
     for (size_t i = 0; i < n; i++) {
         struct model_result result = model_judge(model, writes[i]->operation);
@@ -164,8 +166,8 @@ static bool read_fits(const struct views *views, const struct call *read)
     return false;
 }
 
-static bool check_read(const struct call **writes, size_t n, const struct model *base, const struct call *read,
-                       struct complaint *ret_complaint)
+static bool check_read(const struct call **writes, size_t n, const struct model *base,
+                       const struct call *read, struct complaint *ret_complaint)
 {
     static struct views views;
     views_init(&views, base, writes, n, read->operation->chain);

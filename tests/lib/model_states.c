@@ -11,10 +11,10 @@ enum { SEEN_SLOTS = 1 << 18 };
 
 struct machine {
     struct possible possible;
-    uint32_t at;                           /* next of the answered writes */
-    uint32_t unanswered[CONNECTIONS_MAX];  /* next of the connection's unanswered writes */
-    uint32_t skipped[CHAINS_KNOWN];        /* names of metadata that is not on disk, as bits */
-    uint32_t commits_end, metadata_ends;   /* the lane was cut off before here */
+    uint32_t at;                          /* next of the answered writes */
+    uint32_t unanswered[CONNECTIONS_MAX]; /* next of the connection's unanswered writes */
+    uint32_t skipped[CHAINS_KNOWN];       /* names of metadata that is not on disk, as bits */
+    uint32_t commits_end, metadata_ends;  /* the lane was cut off before here */
 };
 
 struct search {
@@ -30,11 +30,11 @@ struct search {
     struct states *states;
 };
 
-static bool add_state(struct states *states, const struct possible *possible)
+static void add_state(struct states *states, const struct possible *possible)
 {
     if (states->n == POSSIBLE_MAX) {
         states->overflow = true;
-        return false;
+        return;
     }
     if (states->n == states->room) {
         states->room = states->room == 0 ? 64 : 2 * states->room;
@@ -44,7 +44,6 @@ static bool add_state(struct states *states, const struct possible *possible)
         }
     }
     states->list[states->n++] = *possible;
-    return true;
 }
 
 /* True the first time. */
@@ -89,7 +88,8 @@ static bool carries_what_is_lost(const struct machine *machine, const struct ope
 
 static bool must_be_on_disk(const struct search *search, const struct call *call)
 {
-    return operation_is_commit(call->operation) || call->level >= 2 || call->sequence <= search->on_disk_through;
+    return operation_is_commit(call->operation) || call->level >= 2 ||
+           call->sequence <= search->on_disk_through;
 }
 
 /* The write reached the disk; false where it cannot have. */
@@ -185,8 +185,8 @@ static void explore_open(struct search *search, const struct machine *machine, u
     bool answered_later = false, answered_since = false;
     for (size_t i = 0; i < search->n_answered; i++) {
         const struct call *other = search->answered[i];
-        bool own = other->operation->round == call->operation->round &&
-                   other->operation->connection == connection;
+        bool own =
+            other->operation->round == call->operation->round && other->operation->connection == connection;
         answered_later |= own && i >= machine->at && other > call;
         answered_since |= i >= machine->at && !(own && other > call) &&
                           (other->operation->round != call->operation->round || (own && other < call));
@@ -225,8 +225,9 @@ static void follow(struct search *search, const struct machine *machine)
             explore_open(search, machine, connection);
         }
     }
-    if (done) {
-        add_state(search->states, &machine->possible);
+    struct machine outcome = {.possible = machine->possible, .at = UINT32_MAX}; /* however it came about */
+    if (done && mark_seen(search, &outcome)) {
+        add_state(search->states, &outcome.possible);
     }
 }
 
@@ -255,7 +256,8 @@ struct states states_after(const struct model *before, const struct history *his
     struct states states = {0};
     struct search *search = calloc(1, sizeof *search);
     struct machine *machine = calloc(1, sizeof *machine);
-    if (search == NULL || machine == NULL || (search->seen = calloc(SEEN_SLOTS, sizeof *search->seen)) == NULL) {
+    if (search == NULL || machine == NULL ||
+        (search->seen = calloc(SEEN_SLOTS, sizeof *search->seen)) == NULL) {
         abort();
     }
     search->states = &states;

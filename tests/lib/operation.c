@@ -15,17 +15,17 @@ static const struct {
     const char *text;
     size_t n;
 } names[NAMES_KNOWN] = {
-    {"\x00", 1},    {"\x00m", 2},  {"m", 1},       {"m/", 2},        {"m/1", 3},   {"m/10", 4},
-    {"m/2", 3},     {"mark", 4},   {"n", 1},       {"n\x00", 2},     {"n\x00z", 3}, {"n/", 2},
-    {"n/\x00", 3},  {"n/a", 3},    {"n/a/b", 5},   {"n/ab", 4},      {"n/b", 3},   {"n/\xff", 3},
-    {"n/\xff\xff", 4}, {"n0", 2},  {"o", 1},       {"\xfe", 1},      {"\xff", 1},  {"\xff\xff", 2},
+    {"\x00", 1},       {"\x00m", 2}, {"m", 1},     {"m/", 2},    {"m/1", 3},    {"m/10", 4},
+    {"m/2", 3},        {"mark", 4},  {"n", 1},     {"n\x00", 2}, {"n\x00z", 3}, {"n/", 2},
+    {"n/\x00", 3},     {"n/a", 3},   {"n/a/b", 5}, {"n/ab", 4},  {"n/b", 3},    {"n/\xff", 3},
+    {"n/\xff\xff", 4}, {"n0", 2},    {"o", 1},     {"\xfe", 1},  {"\xff", 1},   {"\xff\xff", 2},
 };
 static const char *const prefixes[PREFIXES_KNOWN] = {"", "m", "n/", "n/\xff", "\xff"};
 static const char *const chains[CHAINS_KNOWN] = {"default", "aux", "z.9_-"};
 static const char *const kinds[OPERATION_KINDS] = {
-    "height", "block",  "block by hash", "block list", "block range", "state",    "tip state",
-    "get",    "get many", "list",        "chains",     "metadata",    "commit",   "prune",
-    "rollback", "dry rollback", "create chain", "barrier", "stop",    "kill",
+    "height",   "block",        "block by hash", "block list", "block range", "state",  "tip state",
+    "get",      "get many",     "list",          "chains",     "metadata",    "commit", "prune",
+    "rollback", "dry rollback", "create chain",  "barrier",    "stop",        "kill",
 };
 
 void answer_add(struct answer *answer, const char *format, ...)
@@ -40,7 +40,8 @@ void answer_add(struct answer *answer, const char *format, ...)
 
 bool answer_equal(const struct answer *left, const struct answer *right)
 {
-    return left->status == right->status && left->n == right->n && memcmp(left->text, right->text, left->n) == 0;
+    return left->status == right->status && left->n == right->n &&
+           memcmp(left->text, right->text, left->n) == 0;
 }
 
 bool operation_is_commit(const struct operation *operation)

@@ -13,14 +13,14 @@
 #include "proto/status.h"
 
 enum {
-    CHAINS_KNOWN = 3,     /* "default" is the first */
-    NAMES_KNOWN = 24,     /* in byte order */
-    NAMES_OF_MARKS = 8,   /* the first: never bound, often numbers */
+    CHAINS_KNOWN = 3,   /* "default" is the first */
+    NAMES_KNOWN = 24,   /* in byte order */
+    NAMES_OF_MARKS = 8, /* the first: never bound, often numbers */
     PREFIXES_KNOWN = 5,
     HASHES_KNOWN = 48,
-    VALUES_KNOWN = 512,   /* none has 8 bytes */
-    HEIGHTS_KNOWN = 64,   /* 0 to 63 */
-    ITEMS_MAX = 5,        /* in each list of an operation */
+    VALUES_KNOWN = 512, /* none has 8 bytes */
+    HEIGHTS_KNOWN = 64, /* 0 to 63 */
+    ITEMS_MAX = 5,      /* in each list of an operation */
     CONNECTIONS_MAX = 4,
 };
 
@@ -55,25 +55,25 @@ enum edit_kind { EDIT_SET, EDIT_SET_NUMBER, EDIT_DELETE, EDIT_RAISE };
 struct edit {
     enum edit_kind kind;
     uint32_t name;
-    uint64_t value;      /* place in the table of values, or the number */
+    uint64_t value;     /* place in the table of values, or the number */
     uint32_t of_height; /* 0: unbound */
 };
 
 struct operation {
     enum operation_kind kind;
-    uint32_t round;      /* all of a round are in flight together */
+    uint32_t round; /* all of a round are in flight together */
     uint32_t connection;
     uint32_t chain;
-    uint32_t level;      /* 0: the default */
+    uint32_t level; /* 0: the default */
     uint32_t parts;
-    uint32_t window;     /* bytes; 0: the default */
-    uint32_t height;     /* to read, prune blocks through, roll back to; first of a range */
-    uint32_t last;       /* of a range; states to prune through */
+    uint32_t window; /* bytes; 0: the default */
+    uint32_t height; /* to read, prune blocks through, roll back to; first of a range */
+    uint32_t last;   /* of a range; states to prune through */
     uint32_t hash;
     uint32_t prefix;
-    uint32_t start;      /* name, NAMES_KNOWN: none */
+    uint32_t start; /* name, NAMES_KNOWN: none */
     uint32_t limit;
-    uint32_t rise_to;    /* 0: none */
+    uint32_t rise_to; /* 0: none */
     uint32_t expected;
     bool has_expected, carry, prune_blocks, prune_states;
     uint32_t n_blocks, n_states, n_deletes, n_edits, n_guards, n_items;

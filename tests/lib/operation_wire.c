@@ -15,7 +15,8 @@ static ProtobufCBinaryData binary(struct bytes bytes)
     return (ProtobufCBinaryData){bytes.n, (uint8_t *)(uintptr_t)bytes.data};
 }
 
-static void chain_of(const struct operation *operation, protobuf_c_boolean *ret_has, ProtobufCBinaryData *ret_chain)
+static void chain_of(const struct operation *operation, protobuf_c_boolean *ret_has,
+                     ProtobufCBinaryData *ret_chain)
 {
     const char *name = chain_name(operation->chain);
     *ret_has = operation->chain != 0; /* "default" is what an absent one means */
@@ -68,7 +69,8 @@ static void *commit_message(const struct operation *operation)
     for (uint32_t i = 0; i < operation->n_blocks; i++) {
         Cairn__Block *block = commit->blocks[i] = kept_alloc(sizeof *block);
         cairn__block__init(block);
-        block->has_height = block->has_header = block->has_data = block->has_signature = block->has_hash = true;
+        block->has_height = block->has_header = block->has_data = block->has_signature = block->has_hash =
+            true;
         block->height = height_on_wire(operation->blocks[i].height);
         block->header = binary(value_bytes(operation->blocks[i].header));
         block->data = binary(value_bytes(operation->blocks[i].data));

@@ -8,10 +8,12 @@
 
 static uint64_t digest_of(protobuf_c_boolean there, ProtobufCBinaryData bytes)
 {
-    return there ? bytes_digest(bytes.data, bytes.len) : 0; /* 0 is no value's: a missing part is told apart */
+    return there ? bytes_digest(bytes.data, bytes.len)
+                 : 0; /* 0 is no value's: a missing part is told apart */
 }
 
-static void take_block(struct outcome *outcome, const struct operation *operation, const Cairn__BlockReply *block)
+static void take_block(struct outcome *outcome, const struct operation *operation,
+                       const Cairn__BlockReply *block)
 {
     uint32_t sent = (block->has_header ? CAIRN__PART__PART_HEADER : 0U) |
                     (block->has_data ? CAIRN__PART__PART_DATA : 0U) |
@@ -115,8 +117,8 @@ static void take_message(struct outcome *outcome, const struct operation *operat
 
 static void take_error(struct outcome *outcome, struct bytes body)
 {
-    Cairn__Error *error = (Cairn__Error *)
-        (void *)protobuf_c_message_unpack(&cairn__error__descriptor, kept_allocator(), body.n, body.data);
+    Cairn__Error *error = (Cairn__Error *)(void *)protobuf_c_message_unpack(
+        &cairn__error__descriptor, kept_allocator(), body.n, body.data);
     if (error == NULL || error->text.len == 0) {
         outcome->malformed = true; /* every error says what is wrong */
         return;

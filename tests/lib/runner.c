@@ -227,7 +227,8 @@ static bool check_numbers(struct runner *runner, uint64_t before)
             return false;
         }
         if (barrier && call->sequence < runner->last_write) {
-            complain(runner->complaint, call, "a barrier did not wait for %" PRIu64 ", accepted before it was sent",
+            complain(runner->complaint, call,
+                     "a barrier did not wait for %" PRIu64 ", accepted before it was sent",
                      runner->last_write);
             return false;
         }
@@ -254,7 +255,8 @@ static void remember(struct runner *runner)
             continue;
         }
         uint64_t known = call->sequence;
-        if (call->operation->kind == OPERATION_BARRIER && call->level >= 2 && known > runner->on_disk_through) {
+        if (call->operation->kind == OPERATION_BARRIER && call->level >= 2 &&
+            known > runner->on_disk_through) {
             runner->on_disk_through = known;
         }
         runner->last_sequence = known > runner->last_sequence ? known : runner->last_sequence;
@@ -267,7 +269,8 @@ static void remember(struct runner *runner)
     size_t folded = 0;
     while (folded < runner->n_history) {
         const struct call *call = &runner->history[folded];
-        if (call->sequence > runner->on_disk_through && call->level < 2 && !operation_is_commit(call->operation)) {
+        if (call->sequence > runner->on_disk_through && call->level < 2 &&
+            !operation_is_commit(call->operation)) {
             break;
         }
         model_apply(&runner->on_disk, call->operation);
@@ -346,7 +349,8 @@ static bool narrow(struct runner *runner, struct states *states)
     }
     states_merge(states);
     if (states->n != 1) {
-        complain(runner->complaint, NULL, "%zu states look the same: the dump does not see everything", states->n);
+        complain(runner->complaint, NULL, "%zu states look the same: the dump does not see everything",
+                 states->n);
         return false;
     }
     runner->now = runner->on_disk = states->list[0].model;
@@ -368,7 +372,8 @@ static bool come_back(struct runner *runner, bool clean)
     uint64_t metadata_on_disk = 0;
     bool good = false;
     if (states.overflow || allowed == 0) {
-        complain(runner->complaint, NULL, states.overflow ? "too many states are possible" : "no state is possible");
+        complain(runner->complaint, NULL,
+                 states.overflow ? "too many states are possible" : "no state is possible");
     } else if (start_daemon(runner, &metadata_on_disk)) {
         states_narrow_hello(&states, metadata_on_disk);
         if (states.n == 0) {
@@ -400,7 +405,8 @@ static bool run_end(struct runner *runner, const struct operation *operations, s
     }
     int code = daemon_wait(&runner->daemon, ANSWER_MS);
     if (clean && code != 0) {
-        complain(runner->complaint, NULL, "a clean stop ended with %d: %s", code, daemon_errors(&runner->daemon));
+        complain(runner->complaint, NULL, "a clean stop ended with %d: %s", code,
+                 daemon_errors(&runner->daemon));
         return false;
     }
     disconnect_all(runner);
@@ -415,7 +421,8 @@ static bool run_end(struct runner *runner, const struct operation *operations, s
                              ? call->sequence
                              : 0;
         runner->on_disk_through = known > runner->on_disk_through ? known : runner->on_disk_through;
-        runner->last_sequence = call->sequence > runner->last_sequence ? call->sequence : runner->last_sequence;
+        runner->last_sequence =
+            call->sequence > runner->last_sequence ? call->sequence : runner->last_sequence;
     }
     return check_numbers(runner, before) && come_back(runner, clean);
 }

@@ -29,7 +29,7 @@ struct wire {
     size_t used, room;
     struct wire_frame *waiting; /* received and not asked for yet, oldest first */
     bool ended;                 /* the daemon closed it */
-    const char *fault;          /* what was wrong with a reply: a bad header, numbers that fell; NULL: nothing */
+    const char *fault; /* what was wrong with a reply: a bad header, numbers that fell; NULL: nothing */
 };
 
 /* Connects and nothing else; fd is -1 if that fails. */

@@ -1,81 +1,16 @@
-/* The client library against a daemon that the test plays itself: requests and answers, deadlines, streams, lies. */
+/* The client library against a daemon that the test plays itself: requests and answers, deadlines, lies. */
 #include <check.h>
 #include <poll.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "client/cairn.h"
-#include "tests/lib/fake_daemon.h"
-
-static struct fake_daemon fake;
-static struct cairn_client *client;
-static struct cairn_connection *connection;
-static int fd; /* the daemon's end of the connection */
-
-/* What a completion saw, in the order of completion. */
-struct seen {
-    int count;
-    bool submitting;
-    enum cairn_status status;
-    uint64_t sequence, items;
-    char text[256];
-    int order;
-};
-static int completed;
-
-static void on_completion(void *context, const struct cairn_reply *reply)
-{
-    struct seen *seen = context;
-    ck_assert(!seen->submitting);
-    seen->count++;
-    seen->status = reply->status;
-    seen->items = reply->items;
-    seen->order = ++completed;
-    snprintf(seen->text, sizeof seen->text, "%s", reply->text);
-    if (reply->status == CAIRN_OK && reply->kind >= CAIRN_WRITE_METADATA) {
-        seen->sequence = reply->write.sequence;
-    }
-}
-
-/* Processes until there is nothing to do. */
-static enum cairn_status run(void)
-{
-    enum cairn_status status = CAIRN_OK;
-    struct pollfd waiting;
-    do {
-        waiting = (struct pollfd){cairn_connection_fd(connection), cairn_connection_events(connection), 0};
-        poll(&waiting, 1, 0);
-        status = cairn_connection_process(connection, waiting.revents);
-    } while (status == CAIRN_OK && (waiting.revents & (POLLIN | POLLOUT)));
-    return status;
-}
-
-static void open_client(struct cairn_client_options options)
-{
-    completed = 0;
-    fake_daemon_start(&fake);
-    options.socket_path = fake.path;
-    ck_assert_int_eq(cairn_client_new(&options, &client), CAIRN_OK);
-    ck_assert_int_eq(cairn_connection_open(client, &connection), CAIRN_OK);
-    ck_assert_int_eq(run(), CAIRN_OK);
-    fd = fake_daemon_meet(&fake);
-    ck_assert_int_eq(run(), CAIRN_OK);
-    ck_assert_int_eq(cairn_connection_state(connection), CAIRN_READY);
-}
+#include "tests/lib/client_fixture.h"
 
 static void setup(void)
 {
-    open_client((struct cairn_client_options){.timeout_us = 0});
-}
-
-static void teardown(void)
-{
-    cairn_client_free(client);
-    close(fd);
-    fake_daemon_stop(&fake);
+    fixture_start((struct cairn_client_options){.timeout_us = 0});
 }
 
 static void submit_set(const char *name, uint64_t timeout_us, struct seen *seen)
@@ -85,7 +20,8 @@ static void submit_set(const char *name, uint64_t timeout_us, struct seen *seen)
     const struct cairn_write_metadata request = {
         .operations = &set, .operation_count = 1, .timeout_us = timeout_us};
     seen->submitting = true;
-    ck_assert_int_eq(cairn_submit_write_metadata(connection, &request, on_completion, seen), CAIRN_OK);
+    ck_assert_int_eq(cairn_submit_write_metadata(fixture.connection, &request, fixture_completed, seen),
+                     CAIRN_OK);
     seen->submitting = false;
 }
 
@@ -93,7 +29,7 @@ static void submit_height(uint64_t timeout_us, struct seen *seen)
 {
     const struct cairn_read_height request = {.timeout_us = timeout_us};
     seen->submitting = true;
-    ck_assert_int_eq(cairn_submit_height(connection, &request, on_completion, seen), CAIRN_OK);
+    ck_assert_int_eq(cairn_submit_height(fixture.connection, &request, fixture_completed, seen), CAIRN_OK);
     seen->submitting = false;
 }
 
@@ -104,24 +40,24 @@ START_TEST(answers_may_come_in_any_order)
     for (int i = 0; i < 3; i++) {
         submit_set("name", 0, &seen[i]);
     }
-    ck_assert_uint_eq(cairn_connection_in_flight(connection), 3);
-    ck_assert_int_eq(run(), CAIRN_OK);
+    ck_assert_uint_eq(cairn_connection_in_flight(fixture.connection), 3);
+    ck_assert_int_eq(fixture_run(), CAIRN_OK);
     for (int i = 0; i < 3; i++) {
-        fake_receive(fd, &frame[i]);
+        fake_receive(fixture.fd, &frame[i]);
         ck_assert_int_eq(frame[i].type, FRAME_WRITE_METADATA);
     }
     for (int i = 2; i >= 0; i--) {
-        fake_send_written(fd, &frame[i], (uint64_t)i + 10, CAIRN__LEVEL__LEVEL_ACCEPTED, 0);
+        fake_send_written(fixture.fd, &frame[i], (uint64_t)i + 10, CAIRN__LEVEL__LEVEL_ACCEPTED, 0);
     }
-    ck_assert_int_eq(completed, 0);
-    ck_assert_int_eq(run(), CAIRN_OK);
+    ck_assert_int_eq(fixture.completed, 0);
+    ck_assert_int_eq(fixture_run(), CAIRN_OK);
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(seen[i].count, 1);
         ck_assert_int_eq(seen[i].status, CAIRN_OK);
         ck_assert_uint_eq(seen[i].sequence, (uint64_t)i + 10);
         ck_assert_int_eq(seen[i].order, 3 - i);
     }
-    ck_assert_uint_eq(cairn_connection_in_flight(connection), 0);
+    ck_assert_uint_eq(cairn_connection_in_flight(fixture.connection), 0);
 }
 END_TEST
 
@@ -130,8 +66,8 @@ START_TEST(a_write_carries_what_was_asked)
     struct seen seen = {.count = 0};
     struct fake_frame frame;
     submit_set("name", 8000000, &seen);
-    run();
-    fake_receive(fd, &frame);
+    fixture_run();
+    fake_receive(fixture.fd, &frame);
     Cairn__WriteMetadata *message = cairn__write_metadata__unpack(NULL, frame.bytes, frame.body);
     ck_assert_ptr_nonnull(message);
     ck_assert_uint_eq(message->n_operations, 1);
@@ -147,10 +83,10 @@ START_TEST(a_refusal_brings_its_text)
     struct seen seen = {.count = 0};
     struct fake_frame frame;
     submit_height(0, &seen);
-    run();
-    fake_receive(fd, &frame);
-    fake_send_error(fd, &frame, STATUS_INVALID, "no such\nchain");
-    ck_assert_int_eq(run(), CAIRN_OK);
+    fixture_run();
+    fake_receive(fixture.fd, &frame);
+    fake_send_error(fixture.fd, &frame, STATUS_INVALID, "no such\nchain");
+    ck_assert_int_eq(fixture_run(), CAIRN_OK);
     ck_assert_int_eq(seen.status, CAIRN_INVALID);
     ck_assert_str_eq(seen.text, "no such?chain");
 }
@@ -161,18 +97,18 @@ START_TEST(a_deadline_gives_timeout_and_the_late_answer_is_swallowed)
     struct seen seen = {.count = 0};
     struct fake_frame frame;
     submit_set("name", 20000, &seen);
-    run();
-    fake_receive(fd, &frame);
-    ck_assert_int_gt(cairn_connection_timeout_us(connection), 0);
-    ck_assert_int_le(cairn_connection_timeout_us(connection), 20000);
+    fixture_run();
+    fake_receive(fixture.fd, &frame);
+    ck_assert_int_gt(cairn_connection_timeout_us(fixture.connection), 0);
+    ck_assert_int_le(cairn_connection_timeout_us(fixture.connection), 20000);
     usleep(25000);
-    ck_assert_int_eq(cairn_connection_timeout_us(connection), 0);
-    ck_assert_int_eq(run(), CAIRN_OK);
+    ck_assert_int_eq(cairn_connection_timeout_us(fixture.connection), 0);
+    ck_assert_int_eq(fixture_run(), CAIRN_OK);
     ck_assert_int_eq(seen.count, 1);
     ck_assert_int_eq(seen.status, CAIRN_TIMEOUT);
     ck_assert_int_eq(cairn_status_applied(seen.status), CAIRN_UNKNOWN);
-    fake_send_written(fd, &frame, 5, CAIRN__LEVEL__LEVEL_ACCEPTED, 0);
-    ck_assert_int_eq(run(), CAIRN_OK);
+    fake_send_written(fixture.fd, &frame, 5, CAIRN__LEVEL__LEVEL_ACCEPTED, 0);
+    ck_assert_int_eq(fixture_run(), CAIRN_OK);
     ck_assert_int_eq(seen.count, 1);
 }
 END_TEST
@@ -180,18 +116,18 @@ END_TEST
 START_TEST(a_deadline_before_the_hello_is_not_sent)
 {
     struct seen seen = {.count = 0};
-    close(fd);
-    ck_assert_int_eq(run(), CAIRN_CONNECTION_LOST);
-    ck_assert_int_eq(cairn_connection_reconnect(connection), CAIRN_OK);
+    close(fixture.fd);
+    ck_assert_int_eq(fixture_run(), CAIRN_CONNECTION_LOST);
+    ck_assert_int_eq(cairn_connection_reconnect(fixture.connection), CAIRN_OK);
     submit_set("name", 5000, &seen);
-    run();
+    fixture_run();
     usleep(8000);
-    ck_assert_int_eq(run(), CAIRN_OK);
+    ck_assert_int_eq(fixture_run(), CAIRN_OK);
     ck_assert_int_eq(seen.count, 1);
     ck_assert_int_eq(seen.status, CAIRN_NOT_SENT);
-    fd = fake_daemon_meet(&fake);
-    ck_assert_int_eq(run(), CAIRN_OK);
-    ck_assert(fake_quiet(fd));
+    fixture.fd = fake_daemon_meet(&fixture.daemon);
+    ck_assert_int_eq(fixture_run(), CAIRN_OK);
+    ck_assert(fake_quiet(fixture.fd));
 }
 END_TEST
 
@@ -200,20 +136,20 @@ START_TEST(a_lost_connection_completes_everything_once)
     struct seen sent = {.count = 0}, unsent = {.count = 0};
     struct fake_frame frame;
     submit_set("name", 0, &sent);
-    run();
-    fake_receive(fd, &frame);
-    close(fd);
+    fixture_run();
+    fake_receive(fixture.fd, &frame);
+    close(fixture.fd);
     submit_height(0, &unsent);
-    ck_assert_int_eq(run(), CAIRN_CONNECTION_LOST);
+    ck_assert_int_eq(fixture_run(), CAIRN_CONNECTION_LOST);
     ck_assert_int_eq(sent.count, 1);
     ck_assert_int_eq(sent.status, CAIRN_CONNECTION_LOST);
     ck_assert_int_eq(unsent.count, 1);
     ck_assert_int_eq(unsent.status, CAIRN_NOT_SENT);
-    ck_assert_int_eq(cairn_connection_fd(connection), -1);
+    ck_assert_int_eq(cairn_connection_fd(fixture.connection), -1);
     ck_assert_int_eq(
-        cairn_submit_height(connection, &(struct cairn_read_height){.timeout_us = 0}, NULL, NULL),
+        cairn_submit_height(fixture.connection, &(struct cairn_read_height){.timeout_us = 0}, NULL, NULL),
         CAIRN_NOT_SENT);
-    fd = -1;
+    fixture.fd = -1;
 }
 END_TEST
 
@@ -222,13 +158,13 @@ START_TEST(what_was_answered_before_the_end_is_read)
     struct seen seen = {.count = 0}, late = {.count = 0};
     struct fake_frame frame;
     submit_set("name", 0, &seen);
-    run();
-    fake_receive(fd, &frame);
-    fake_send_written(fd, &frame, 7, CAIRN__LEVEL__LEVEL_ACCEPTED, 0);
-    close(fd);
-    fd = -1;
+    fixture_run();
+    fake_receive(fixture.fd, &frame);
+    fake_send_written(fixture.fd, &frame, 7, CAIRN__LEVEL__LEVEL_ACCEPTED, 0);
+    close(fixture.fd);
+    fixture.fd = -1;
     submit_height(0, &late);
-    ck_assert_int_eq(cairn_connection_process(connection, 0), CAIRN_CONNECTION_LOST);
+    ck_assert_int_eq(cairn_connection_process(fixture.connection, 0), CAIRN_CONNECTION_LOST);
     ck_assert_int_eq(seen.status, CAIRN_OK);
     ck_assert_int_eq(late.status, CAIRN_NOT_SENT);
 }
@@ -237,16 +173,16 @@ END_TEST
 START_TEST(too_much_in_flight_is_refused_with_full)
 {
     struct seen seen[4] = {{.count = 0}};
-    teardown();
-    open_client((struct cairn_client_options){.in_flight_max = 3});
+    fixture_stop();
+    fixture_start((struct cairn_client_options){.in_flight_max = 3});
     for (int i = 0; i < 3; i++) {
         submit_height(0, &seen[i]);
     }
-    ck_assert_int_eq(cairn_submit_height(connection, &(struct cairn_read_height){.timeout_us = 0},
-                                         on_completion, &seen[3]),
+    ck_assert_int_eq(cairn_submit_height(fixture.connection, &(struct cairn_read_height){.timeout_us = 0},
+                                         fixture_completed, &seen[3]),
                      CAIRN_FULL);
-    ck_assert_str_ne(cairn_connection_error(connection), "");
-    cairn_connection_free(connection);
+    ck_assert_str_ne(cairn_connection_error(fixture.connection), "");
+    cairn_connection_free(fixture.connection);
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(seen[i].count, 1);
     }
@@ -258,13 +194,13 @@ START_TEST(values_that_cannot_be_sent_are_usage)
 {
     const struct cairn_operation bad = {.name = cairn_slice("name")};
     const struct cairn_write_metadata write = {.operations = &bad, .operation_count = 1};
-    ck_assert_int_eq(cairn_submit_write_metadata(connection, &write, NULL, NULL), CAIRN_USAGE);
+    ck_assert_int_eq(cairn_submit_write_metadata(fixture.connection, &write, NULL, NULL), CAIRN_USAGE);
     const struct cairn_commit commit = {.block_count = 1};
-    ck_assert_int_eq(cairn_submit_commit(connection, &commit, NULL, NULL), CAIRN_USAGE);
+    ck_assert_int_eq(cairn_submit_commit(fixture.connection, &commit, NULL, NULL), CAIRN_USAGE);
     const struct cairn_barrier barrier = {.level = (enum cairn_level)9};
-    ck_assert_int_eq(cairn_submit_barrier(connection, &barrier, NULL, NULL), CAIRN_USAGE);
-    ck_assert_int_eq(cairn_submit_height(connection, NULL, NULL, NULL), CAIRN_USAGE);
-    ck_assert_uint_eq(cairn_connection_in_flight(connection), 0);
+    ck_assert_int_eq(cairn_submit_barrier(fixture.connection, &barrier, NULL, NULL), CAIRN_USAGE);
+    ck_assert_int_eq(cairn_submit_height(fixture.connection, NULL, NULL, NULL), CAIRN_USAGE);
+    ck_assert_uint_eq(cairn_connection_in_flight(fixture.connection), 0);
 }
 END_TEST
 
@@ -274,17 +210,18 @@ START_TEST(a_request_over_the_frame_bound_is_too_large)
     static char large[FRAME_BYTES_LOWEST];
     const struct cairn_state state = {.value = {large, sizeof large}};
     const struct cairn_commit commit = {.states = &state, .state_count = 1};
-    close(fd);
-    run();
-    fake.frame_bytes_max = FRAME_BYTES_LOWEST;
-    ck_assert_int_eq(cairn_connection_reconnect(connection), CAIRN_OK);
-    ck_assert_int_eq(cairn_submit_commit(connection, &commit, on_completion, &seen), CAIRN_OK);
-    run();
-    fd = fake_daemon_meet(&fake);
-    ck_assert_int_eq(run(), CAIRN_OK);
+    close(fixture.fd);
+    fixture_run();
+    fixture.daemon.frame_bytes_max = FRAME_BYTES_LOWEST;
+    ck_assert_int_eq(cairn_connection_reconnect(fixture.connection), CAIRN_OK);
+    ck_assert_int_eq(cairn_submit_commit(fixture.connection, &commit, fixture_completed, &seen), CAIRN_OK);
+    fixture_run();
+    fixture.fd = fake_daemon_meet(&fixture.daemon);
+    ck_assert_int_eq(fixture_run(), CAIRN_OK);
     ck_assert_int_eq(seen.status, CAIRN_TOO_LARGE);
-    ck_assert_int_eq(cairn_submit_commit(connection, &commit, on_completion, &seen), CAIRN_TOO_LARGE);
-    ck_assert(fake_quiet(fd));
+    ck_assert_int_eq(cairn_submit_commit(fixture.connection, &commit, fixture_completed, &seen),
+                     CAIRN_TOO_LARGE);
+    ck_assert(fake_quiet(fixture.fd));
 }
 END_TEST
 
@@ -293,9 +230,10 @@ static void submit_again_and_free(void *context, const struct cairn_reply *reply
     struct seen *seen = context;
     ck_assert_int_eq(reply->status, CAIRN_OK);
     submit_height(0, seen);
-    ck_assert_int_eq(cairn_connection_process(connection, 0), CAIRN_USAGE);
-    ck_assert_int_eq(cairn_ping(connection, &(struct cairn_ping){.timeout_us = 0}, NULL), CAIRN_USAGE);
-    cairn_connection_free(connection);
+    ck_assert_int_eq(cairn_connection_process(fixture.connection, 0), CAIRN_USAGE);
+    ck_assert_int_eq(cairn_ping(fixture.connection, &(struct cairn_ping){.timeout_us = 0}, NULL),
+                     CAIRN_USAGE);
+    cairn_connection_free(fixture.connection);
     ck_assert_int_eq(seen->count, 0);
 }
 
@@ -303,147 +241,15 @@ START_TEST(a_completion_may_submit_and_free)
 {
     struct seen seen = {.count = 0};
     struct fake_frame frame;
-    ck_assert_int_eq(
-        cairn_submit_ping(connection, &(struct cairn_ping){.timeout_us = 0}, submit_again_and_free, &seen),
-        CAIRN_OK);
-    cairn_connection_process(connection, 0);
-    fake_receive(fd, &frame);
-    fake_send(fd, &(struct frame_reply){.type = frame.type, .id = frame.id}, "");
-    cairn_connection_process(connection, POLLIN);
+    ck_assert_int_eq(cairn_submit_ping(fixture.connection, &(struct cairn_ping){.timeout_us = 0},
+                                       submit_again_and_free, &seen),
+                     CAIRN_OK);
+    cairn_connection_process(fixture.connection, 0);
+    fake_receive(fixture.fd, &frame);
+    fake_send(fixture.fd, &(struct frame_reply){.type = frame.type, .id = frame.id}, "");
+    cairn_connection_process(fixture.connection, POLLIN);
     ck_assert_int_eq(seen.count, 1);
     ck_assert_int_eq(cairn_status_applied(CAIRN_NOT_SENT), CAIRN_NOT_APPLIED);
-}
-END_TEST
-
-/* ---- streams ---- */
-
-struct items {
-    int count;
-    int stop_after;
-    size_t bytes;
-};
-
-static bool on_metadata(void *context, const struct cairn_metadata *metadata)
-{
-    struct items *items = *(struct items **)context;
-    items->count++;
-    items->bytes += metadata->value.bytes;
-    return items->count != items->stop_after;
-}
-
-struct stream {
-    struct items *items;
-    struct items kept;
-    struct seen seen;
-};
-
-static void on_stream_end(void *context, const struct cairn_reply *reply)
-{
-    struct stream *stream = context;
-    on_completion(&stream->seen, reply);
-}
-
-static void start_list(struct stream *stream, uint64_t window, struct fake_frame *ret_frame)
-{
-    const struct cairn_list request = {.window_bytes = window};
-    stream->items = &stream->kept;
-    ck_assert_int_eq(cairn_submit_list(connection, &request, on_metadata, on_stream_end, stream), CAIRN_OK);
-    run();
-    fake_receive(fd, ret_frame);
-    ck_assert_int_eq(ret_frame->type, FRAME_LIST_METADATA);
-}
-
-static size_t pack_item(uint8_t *body, size_t value_bytes)
-{
-    static uint8_t value[3000];
-    Cairn__MetadataReply item = CAIRN__METADATA_REPLY__INIT;
-    item.has_name = item.has_value = true;
-    item.name = (ProtobufCBinaryData){.data = value, .len = 4};
-    item.value = (ProtobufCBinaryData){.data = value, .len = value_bytes};
-    return cairn__metadata_reply__pack(&item, body);
-}
-
-static void send_piece(const struct fake_frame *to, uint8_t flags, const uint8_t *body, size_t bytes)
-{
-    fake_send(
-        fd,
-        &(struct frame_reply){.type = to->type, .id = to->id, .flags = flags, .body_bytes = (uint32_t)bytes},
-        body);
-}
-
-static uint64_t receive_credit(uint64_t id)
-{
-    struct fake_frame frame;
-    fake_receive(fd, &frame);
-    ck_assert_int_eq(frame.type, FRAME_CREDIT);
-    ck_assert_uint_eq(frame.id, id);
-    Cairn__Credit *credit = cairn__credit__unpack(NULL, frame.bytes, frame.body);
-    ck_assert_ptr_nonnull(credit);
-    uint64_t bytes = credit->bytes;
-    cairn__credit__free_unpacked(credit, NULL);
-    return bytes;
-}
-
-START_TEST(an_item_longer_than_the_window_comes_in_pieces_for_credit)
-{
-    struct stream stream = {.kept.count = 0};
-    struct fake_frame frame;
-    uint8_t body[4096];
-    size_t bytes = pack_item(body, 2500);
-    start_list(&stream, 1000, &frame);
-    for (size_t at = 0; at < bytes; at += 1000) {
-        bool last = bytes - at <= 1000;
-        size_t piece = last ? bytes - at : 1000;
-        send_piece(&frame, last ? FRAME_MORE : FRAME_MORE | FRAME_CONTINUED, body + at, piece);
-        ck_assert_int_eq(run(), CAIRN_OK);
-        ck_assert_int_eq(stream.kept.count, last);
-        ck_assert_uint_eq(receive_credit(frame.id), piece);
-    }
-    ck_assert_uint_eq(stream.kept.bytes, 2500);
-    send_piece(&frame, 0, body, 0);
-    ck_assert_int_eq(run(), CAIRN_OK);
-    ck_assert_int_eq(stream.seen.count, 1);
-    ck_assert_int_eq(stream.seen.status, CAIRN_OK);
-    ck_assert_uint_eq(stream.seen.items, 1);
-}
-END_TEST
-
-START_TEST(a_stream_stopped_by_its_caller_is_cancelled)
-{
-    struct stream stream = {.kept.stop_after = 2};
-    struct fake_frame frame, cancel;
-    uint8_t body[128];
-    size_t bytes = pack_item(body, 10);
-    start_list(&stream, 0, &frame);
-    for (int i = 0; i < 4; i++) {
-        send_piece(&frame, FRAME_MORE, body, bytes);
-    }
-    ck_assert_int_eq(run(), CAIRN_OK);
-    ck_assert_int_eq(stream.kept.count, 2);
-    fake_receive(fd, &cancel);
-    ck_assert_int_eq(cancel.type, FRAME_CANCEL);
-    ck_assert_uint_eq(cancel.id, frame.id);
-    ck_assert_int_eq(stream.seen.count, 0);
-    send_piece(&frame, 0, body, 0);
-    ck_assert_int_eq(run(), CAIRN_OK);
-    ck_assert_int_eq(stream.seen.status, CAIRN_OK);
-    ck_assert_uint_eq(stream.seen.items, 2);
-}
-END_TEST
-
-START_TEST(a_stream_may_fail_within_an_item)
-{
-    struct stream stream = {.kept.count = 0};
-    struct fake_frame frame;
-    uint8_t body[128];
-    size_t bytes = pack_item(body, 50);
-    start_list(&stream, 0, &frame);
-    send_piece(&frame, FRAME_MORE | FRAME_CONTINUED, body, bytes / 2);
-    fake_send_error(fd, &frame, STATUS_IO_ERROR, "damaged");
-    ck_assert_int_eq(run(), CAIRN_OK);
-    ck_assert_int_eq(stream.seen.status, CAIRN_IO_ERROR);
-    ck_assert_str_eq(stream.seen.text, "damaged");
-    ck_assert_int_eq(stream.kept.count, 0);
 }
 END_TEST
 
@@ -486,9 +292,9 @@ static void tell(enum lie lie, const struct fake_frame *to)
     frame_reply_encode(&reply, header);
     header[0] ^= lie == LIE_MAGIC ? 1 : 0;
     header[2] |= lie == LIE_FLAGS ? 0x80 : 0;
-    fake_send_bytes(fd, header, sizeof header);
+    fake_send_bytes(fixture.fd, header, sizeof header);
     if (lie == LIE_PROTOBUF || lie == LIE_ERROR_BODY) {
-        fake_send_bytes(fd, garbage, sizeof garbage);
+        fake_send_bytes(fixture.fd, garbage, sizeof garbage);
     }
 }
 
@@ -497,28 +303,14 @@ START_TEST(a_lie_ends_the_connection_and_says_why)
     struct seen seen = {.count = 0};
     struct fake_frame frame;
     submit_height(0, &seen);
-    run();
-    fake_receive(fd, &frame);
+    fixture_run();
+    fake_receive(fixture.fd, &frame);
     tell((enum lie)_i, &frame);
-    ck_assert_int_eq(run(), CAIRN_CONNECTION_LOST);
-    ck_assert_str_ne(cairn_connection_error(connection), "");
+    ck_assert_int_eq(fixture_run(), CAIRN_CONNECTION_LOST);
+    ck_assert_str_ne(cairn_connection_error(fixture.connection), "");
     ck_assert_int_eq(seen.count, 1);
     ck_assert_int_eq(seen.status, CAIRN_CONNECTION_LOST);
-    ck_assert_str_eq(seen.text, cairn_connection_error(connection));
-}
-END_TEST
-
-START_TEST(a_stream_over_its_window_is_a_lie)
-{
-    struct stream stream = {.kept.count = 0};
-    struct fake_frame frame;
-    uint8_t body[128];
-    size_t bytes = pack_item(body, 60);
-    start_list(&stream, 50, &frame);
-    send_piece(&frame, FRAME_MORE, body, bytes);
-    ck_assert_int_eq(run(), CAIRN_CONNECTION_LOST);
-    ck_assert_int_eq(stream.kept.count, 0);
-    ck_assert_int_eq(stream.seen.status, CAIRN_CONNECTION_LOST);
+    ck_assert_str_eq(seen.text, cairn_connection_error(fixture.connection));
 }
 END_TEST
 
@@ -528,7 +320,7 @@ START_TEST(an_answer_before_the_request_is_a_lie)
     const struct fake_frame guessed = {.type = FRAME_HEIGHT, .id = UINT64_C(1) << 32 | 0};
     submit_height(0, &seen);
     tell(LIE_COUNT, &guessed);
-    ck_assert_int_eq(cairn_connection_process(connection, POLLIN), CAIRN_CONNECTION_LOST);
+    ck_assert_int_eq(cairn_connection_process(fixture.connection, POLLIN), CAIRN_CONNECTION_LOST);
     ck_assert_int_eq(seen.status, CAIRN_NOT_SENT);
 }
 END_TEST
@@ -537,14 +329,14 @@ START_TEST(garbage_for_a_hello_cannot_connect)
 {
     static const char garbage[64] = "HTTP/1.1 400 Bad Request";
     struct seen seen = {.count = 0};
-    close(fd);
-    run();
-    ck_assert_int_eq(cairn_connection_reconnect(connection), CAIRN_OK);
+    close(fixture.fd);
+    fixture_run();
+    ck_assert_int_eq(cairn_connection_reconnect(fixture.connection), CAIRN_OK);
     submit_height(0, &seen);
-    run();
-    fd = fake_daemon_accept(&fake);
-    fake_send_bytes(fd, garbage, sizeof garbage);
-    ck_assert_int_eq(run(), CAIRN_CANNOT_CONNECT);
+    fixture_run();
+    fixture.fd = fake_daemon_accept(&fixture.daemon);
+    fake_send_bytes(fixture.fd, garbage, sizeof garbage);
+    ck_assert_int_eq(fixture_run(), CAIRN_CANNOT_CONNECT);
     ck_assert_int_eq(seen.status, CAIRN_CANNOT_CONNECT);
 }
 END_TEST
@@ -552,11 +344,8 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("client");
-    TCase *requests = tcase_create("requests"), *streams = tcase_create("streams"),
-          *lies = tcase_create("lies");
-    tcase_add_checked_fixture(requests, setup, teardown);
-    tcase_add_checked_fixture(streams, setup, teardown);
-    tcase_add_checked_fixture(lies, setup, teardown);
+    TCase *requests = tcase_create("requests");
+    tcase_add_checked_fixture(requests, setup, fixture_stop);
     tcase_add_test(requests, answers_may_come_in_any_order);
     tcase_add_test(requests, a_write_carries_what_was_asked);
     tcase_add_test(requests, a_refusal_brings_its_text);
@@ -568,15 +357,12 @@ int main(void)
     tcase_add_test(requests, values_that_cannot_be_sent_are_usage);
     tcase_add_test(requests, a_request_over_the_frame_bound_is_too_large);
     tcase_add_test(requests, a_completion_may_submit_and_free);
-    tcase_add_test(streams, an_item_longer_than_the_window_comes_in_pieces_for_credit);
-    tcase_add_test(streams, a_stream_stopped_by_its_caller_is_cancelled);
-    tcase_add_test(streams, a_stream_may_fail_within_an_item);
+    suite_add_tcase(suite, requests);
+    TCase *lies = tcase_create("lies");
+    tcase_add_checked_fixture(lies, setup, fixture_stop);
     tcase_add_loop_test(lies, a_lie_ends_the_connection_and_says_why, 0, LIE_COUNT);
-    tcase_add_test(lies, a_stream_over_its_window_is_a_lie);
     tcase_add_test(lies, an_answer_before_the_request_is_a_lie);
     tcase_add_test(lies, garbage_for_a_hello_cannot_connect);
-    suite_add_tcase(suite, requests);
-    suite_add_tcase(suite, streams);
     suite_add_tcase(suite, lies);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -45,7 +45,8 @@ LINK = $(CC) -pie -pthread -Wl,--as-needed $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
 ENGINE_PACKAGE := $(shell dpkg-query -W -f '$${Version}' librocksdb-dev 2>/dev/null)
 ENGINE_VERSION := $(firstword $(subst -, ,$(ENGINE_PACKAGE)))
 ENGINE_CACHE := $(or $(CAIRN_ENGINE_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cairn/engine/$(ENGINE_PACKAGE))
-ENGINE_RELEASE := $(wildcard $(ENGINE_CACHE)/librocksdb.a)
+# ThreadSanitizer can leave a library it did not instrument out of its judgement only if that is a shared one.
+ENGINE_RELEASE := $(if $(filter tsan,$(VARIANT)),,$(wildcard $(ENGINE_CACHE)/librocksdb.a))
 ifneq ($(ENGINE_RELEASE),)
 ENGINE_LIBS := $(ENGINE_RELEASE) -lstdc++ -lsnappy -lbz2 -lz -llz4 -lzstd -lm
 ENGINE_BUILD := release

@@ -266,9 +266,19 @@ static bool read_object(struct trace_line *line, size_t number)
     return true;
 }
 
+/* The text has no end of its own. */
+static bool is_blank(const char *text, size_t size)
+{
+    size_t blank = 0;
+    while (blank < size && strchr(" \t\r", text[blank]) != NULL && text[blank] != '\0') {
+        blank++;
+    }
+    return blank == size;
+}
+
 bool trace_parse(struct trace_line *line, const char *text, size_t size, size_t number)
 {
-    if (strspn(text, " \t\r") >= size) {
+    if (is_blank(text, size)) {
         return true;
     }
     json_error_t error;

@@ -1,7 +1,9 @@
 /* Requests about the connection, the daemon and its chains. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "daemon/handlers.h"
+#include "daemon/memory.h"
 #include "daemon/request.h"
 #include "daemon/stream.h"
 #include "daemon/thread.h"
@@ -172,14 +174,8 @@ enum request_progress admin_chains(struct request *request)
 {
     struct chain_set *chains = order_chains(request->service->order);
     uint32_t count = chain_count(chains);
-    Cairn__ChainEntry *entries = request_memory(request, (count + 1) * sizeof entries[0]);
-    if (entries == NULL) {
-        return REQUEST_TAKEN;
-    }
-    Cairn__ChainEntry **pointers = request_memory(request, (count + 1) * sizeof pointers[0]);
-    if (pointers == NULL) {
-        return REQUEST_TAKEN;
-    }
+    Cairn__ChainEntry *entries = memory_new((count + 1) * sizeof entries[0]);
+    Cairn__ChainEntry **pointers = memory_new((count + 1) * sizeof pointers[0]);
     Cairn__ChainsReply reply = CAIRN__CHAINS_REPLY__INIT;
     for (const struct chain *chain = chain_first(chains); chain != NULL; chain = chain_next(chain)) {
         if (chain->visible) {
@@ -189,7 +185,11 @@ enum request_progress admin_chains(struct request *request)
         }
     }
     reply.chains = pointers;
-    request_reply(request, STATUS_OK, &reply.base);
+    size_t body_bytes;
+    uint8_t *frame = request_pack(&reply.base, &body_bytes);
+    free(pointers);
+    free(entries);
+    request_reply_packed(request, frame, body_bytes);
     return REQUEST_TAKEN;
 }
 

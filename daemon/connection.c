@@ -9,12 +9,14 @@
  *
  * A peer that only stopped reading replies is not gone: what it sent before is read to its end. */
 #include <assert.h>
+#include <poll.h>
 #include <stdlib.h>
 
 #include "daemon/connection_internal.h"
 #include "daemon/dispatch.h"
 #include "daemon/log.h"
 #include "daemon/memory.h"
+#include "daemon/read.h"
 #include "daemon/stream.h"
 #include "daemon/thread.h"
 #include "proto/cairn.pb-c.h"
@@ -101,6 +103,7 @@ void connection_close(struct connection *connection)
     connection->backlog = NULL;
     connection->backlog_bytes = 0;
     output_drop(&connection->output);
+    read_drop_all(&connection->session);
     stream_end_all(&connection->session, STATUS_OK, "");
     uv_close((uv_handle_t *)&connection->pipe, on_close);
 }
@@ -110,6 +113,7 @@ static void stop_replying(struct connection *connection)
 {
     connection->session.is_closed = true;
     output_drop(&connection->output);
+    read_drop_all(&connection->session);
     stream_end_all(&connection->session, STATUS_OK, "");
     if (connection->state == CONNECTION_DRAINING) {
         connection_close(connection);
@@ -123,6 +127,10 @@ static void session_send(struct session *session, struct frame_reply *header, ui
 {
     struct connection *connection = connection_of(session);
     struct order *order = session->service->order;
+    if (session->is_closed) {
+        free(frame);
+        return;
+    }
     header->written_through = order_written_through(order);
     header->durable_through = order_durable_through(order);
     frame_reply_encode(header, frame);
@@ -130,10 +138,11 @@ static void session_send(struct session *session, struct frame_reply *header, ui
     connection_touch(connection);
 }
 
-static bool session_has_room(struct session *session)
+static bool session_has_room(const struct session *session, uint64_t bytes)
 {
-    struct connection *connection = connection_of(session);
-    return output_bytes(&connection->output) < REPLIES_BYTES_PER_CLIENT;
+    const struct connection *connection = (const struct connection *)session; /* its first member */
+    uint64_t waiting = output_bytes(&connection->output) + session->reading_bytes;
+    return waiting == 0 || waiting + bytes < REPLIES_BYTES_PER_CLIENT;
 }
 
 static void session_ended(struct session *session, struct request *request)
@@ -184,12 +193,22 @@ static void refuse_frame(struct connection *connection, uint8_t type, uint64_t i
 
 /* ---- reading ---- */
 
+/* Waits for what all share. A frame whose room is set aside is read to its end. */
+static bool is_held_up(const struct connection *connection)
+{
+    struct connection_set *set = connection->set;
+    bool requests = connection->body == NULL && connection_set_requests_are_full(set);
+    bool replies =
+        connection_set_replies_are_full(set) && output_bytes(&connection->output) > UNREAD_BYTES_MAX;
+    set->has_paused |= requests || replies;
+    return requests || replies;
+}
+
 static bool may_go_on(const struct connection *connection)
 {
     return connection->state == CONNECTION_OPEN && connection->waiting == NULL &&
            !connection->waits_for_memory && connection->in_flight < REQUESTS_IN_FLIGHT_MAX &&
-           output_bytes(&connection->output) < REPLIES_BYTES_PER_CLIENT &&
-           !connection_set_is_full(connection->set);
+           output_bytes(&connection->output) < REPLIES_BYTES_PER_CLIENT && !is_held_up(connection);
 }
 
 static void start_request(struct connection *connection, const uint8_t *body)
@@ -308,6 +327,12 @@ static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
     }
 }
 
+static void stop_reading(struct connection *connection)
+{
+    uv_read_stop((uv_stream_t *)&connection->pipe);
+    connection->is_reading = false;
+}
+
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 {
     struct connection *connection = stream->data;
@@ -334,6 +359,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
         assert(connection->backlog == NULL);
         connection->backlog_bytes = (size_t)count - taken;
         connection->backlog = memory_copy(bytes + taken, connection->backlog_bytes);
+        stop_reading(connection); /* at once, or more would be read in this same poll */
     }
 }
 
@@ -353,15 +379,13 @@ static void read_on(struct connection *connection)
         free(backlog);
     }
     bool wanted = connection->backlog == NULL && may_go_on(connection);
-    connection->set->is_paused |= connection_set_is_full(connection->set);
     if (wanted && !connection->is_reading) {
         connection->is_reading = uv_read_start((uv_stream_t *)&connection->pipe, on_allocate, on_read) == 0;
         if (!connection->is_reading) {
             connection_close(connection);
         }
     } else if (!wanted && connection->is_reading) {
-        uv_read_stop((uv_stream_t *)&connection->pipe);
-        connection->is_reading = false;
+        stop_reading(connection);
     }
 }
 
@@ -401,13 +425,36 @@ void connection_turn(struct connection *connection)
     if (connection->state == CONNECTION_CLOSING) {
         return;
     }
+    bool had_room = session_has_room(&connection->session, 0);
+    if (!connection->session.is_closed) {
+        output_flush(&connection->output);
+    }
     stream_go_on(&connection->session);
+    read_go_on(&connection->session);
     read_on(connection);
     if (!connection->session.is_closed) {
         output_flush(&connection->output);
     }
+    if (!had_room && session_has_room(&connection->session, 0)) {
+        connection_touch(connection); /* the kernel took it at once: nobody else tells */
+    }
     if (connection->state == CONNECTION_DRAINING && connection->in_flight == 0 &&
         output_bytes(&connection->output) == 0) {
         connection_close(connection);
+    }
+}
+
+void connection_check(struct connection *connection)
+{
+    uv_os_fd_t fd;
+    if (connection->state != CONNECTION_OPEN && connection->state != CONNECTION_DRAINING) {
+        return;
+    }
+    if (connection->session.is_closed || uv_fileno((uv_handle_t *)&connection->pipe, &fd) != 0) {
+        return;
+    }
+    struct pollfd look = {.fd = fd};
+    if (poll(&look, 1, 0) == 1 && (look.revents & (POLLHUP | POLLERR)) != 0) {
+        stop_replying(connection);
     }
 }

@@ -12,7 +12,6 @@ struct service;
 struct connection_limits {
     uint64_t connections_max;
     uint64_t requests_bytes_max;
-    uint64_t replies_bytes_max;
 };
 
 struct connection_set *connection_set_new(uv_loop_t *loop, struct service *service,
@@ -24,13 +23,19 @@ void connection_set_free(struct connection_set *set);
 /* Takes the connection that waits at the listener; tells it `busy` and closes it if there are too many. */
 void connection_accept(struct connection_set *set, uv_stream_t *listener);
 
-/* Once a turn of the loop, after order_turn: requests that waited start again, replies go out, reading goes on. Returns in
+/* In each turn of the loop, after order_take: requests that waited start again, replies go out, reading goes on. Returns in
  * how many microseconds a deadline ends; UINT64_MAX: none. */
 uint64_t connection_set_turn(struct connection_set *set, uint64_t now_us);
 
+/* Whether something happened since that another turn is to look at. */
+bool connection_set_is_touched(const struct connection_set *set);
+
 uint64_t connection_count(const struct connection_set *set);
 
-/* Whether no request is in flight but streams. */
+/* Whether a write waits for room in the queue. */
+bool connection_set_has_waiting(const struct connection_set *set);
+
+/* Whether no request is in flight. */
 bool connection_set_is_idle(const struct connection_set *set);
 
 /* Ends all streams, since the daemon stops. */

@@ -9,6 +9,11 @@
 enum {
     READ_BYTES = 64 << 10,         /* read at once */
     REQUESTS_IN_FLIGHT_MAX = 4096, /* of one connection */
+    SMALL_FRAMES_BYTES =
+        32 << 20, /* for frames that need no room set aside, beyond what is set aside for others */
+    UNREAD_BYTES_MAX =
+        64 << 10,              /* a peer that leaves more unread pauses while too many replies wait in all */
+    HANG_UP_CHECK_US = 500000, /* how often paused connections are looked at for a peer that is gone */
 };
 
 enum connection_state {
@@ -62,7 +67,8 @@ struct connection_set {
     struct connection *touched;
     struct waiting_list for_memory; /* oldest first */
     struct waiting_list for_room;
-    bool is_paused; /* some connection waits for what all share */
+    bool has_paused;        /* some connection waits for what all share */
+    uint64_t next_check_us; /* for peers that are gone */
     uint8_t read_buffer[READ_BYTES];
 };
 
@@ -77,6 +83,9 @@ void connection_touch(struct connection *connection);
 /* Goes on with whatever it can: streams, what was read, reading, replies. Frees it if it is done. */
 void connection_turn(struct connection *connection);
 
+/* Looks whether the peer of a paused connection is gone, which reading would tell otherwise. */
+void connection_check(struct connection *connection);
+
 /* Ends it, whatever it is at. */
 void connection_close(struct connection *connection);
 
@@ -89,8 +98,9 @@ void connection_refuse(struct connection *connection, uint8_t type, uint64_t id,
 void waiting_append(struct waiting_list *list, struct connection *connection);
 void waiting_remove(struct waiting_list *list, struct connection *connection);
 
-/* What all share is used up: new requests wait. */
-bool connection_set_is_full(const struct connection_set *set);
+/* What all share is used up. */
+bool connection_set_requests_are_full(const struct connection_set *set);
+bool connection_set_replies_are_full(const struct connection_set *set);
 
 /* Sets memory aside for the connection's frame; false if there is none, or others are before it. */
 bool connection_set_reserve(struct connection_set *set, struct connection *connection);

@@ -29,10 +29,14 @@ void waiting_append(struct waiting_list *list, struct connection *connection)
     list->last = &connection->next_waiting;
 }
 
-bool connection_set_is_full(const struct connection_set *set)
+bool connection_set_requests_are_full(const struct connection_set *set)
 {
-    return set->service->requests_bytes >= set->limits.requests_bytes_max ||
-           set->service->replies_bytes >= set->limits.replies_bytes_max;
+    return set->service->requests_bytes >= set->limits.requests_bytes_max + SMALL_FRAMES_BYTES;
+}
+
+bool connection_set_replies_are_full(const struct connection_set *set)
+{
+    return set->service->replies_bytes >= set->service->replies_bytes_max;
 }
 
 /* Room for a large frame is set aside before its body is read: its bytes, and what they unpack to. */
@@ -131,27 +135,50 @@ static void grant_memory(struct connection_set *set)
 /* Connections that pause for what all share go on when it is there again. */
 static void touch_paused(struct connection_set *set)
 {
-    if (!set->is_paused || connection_set_is_full(set)) {
+    if (!set->has_paused || connection_set_requests_are_full(set) || connection_set_replies_are_full(set)) {
         return;
     }
-    set->is_paused = false;
+    set->has_paused = false;
     for (struct connection *connection = set->all; connection != NULL; connection = connection->next) {
         connection_touch(connection);
     }
+}
+
+/* Paused connections are looked at now and then. Returns in how many microseconds to do so again. */
+static uint64_t check_paused(struct connection_set *set, uint64_t now_us)
+{
+    if (now_us < set->next_check_us) {
+        return set->next_check_us - now_us;
+    }
+    bool has_paused = false;
+    for (struct connection *connection = set->all; connection != NULL; connection = connection->next) {
+        if (!connection->is_reading) {
+            has_paused = true;
+            connection_check(connection);
+        }
+    }
+    set->next_check_us = now_us + HANG_UP_CHECK_US;
+    return has_paused ? HANG_UP_CHECK_US : UINT64_MAX;
 }
 
 uint64_t connection_set_turn(struct connection_set *set, uint64_t now_us)
 {
     uint64_t next_us = start_waiting(set, now_us);
     grant_memory(set);
-    touch_paused(set);
+    uint64_t check_us = check_paused(set, now_us);
     while (set->touched != NULL) {
         struct connection *connection = set->touched;
         set->touched = connection->next_touched;
         connection->is_touched = false;
         connection_turn(connection);
     }
-    return next_us;
+    touch_paused(set);
+    return next_us < check_us ? next_us : check_us;
+}
+
+bool connection_set_is_touched(const struct connection_set *set)
+{
+    return set->touched != NULL;
 }
 
 uint64_t connection_count(const struct connection_set *set)
@@ -159,9 +186,14 @@ uint64_t connection_count(const struct connection_set *set)
     return set->count;
 }
 
+bool connection_set_has_waiting(const struct connection_set *set)
+{
+    return set->for_room.first != NULL;
+}
+
 bool connection_set_is_idle(const struct connection_set *set)
 {
-    return set->in_flight == stream_total(set->service->streams);
+    return set->in_flight == 0;
 }
 
 bool connection_set_is_flushed(const struct connection_set *set)

@@ -83,7 +83,7 @@ static enum status fetch_data(const struct fetch *fetch, uint64_t height, uint64
     if (data_bytes == 0) {
         return STATUS_OK;
     }
-    if (fetch->reach == STORE_MEMORY && data_bytes > FETCH_MEMORY_BYTES_MAX) {
+    if (data_bytes > fetch->data_bytes_max) {
         return STATUS_BUSY;
     }
     struct key key = key_of_height(fetch->chain, KEY_DATA, height);
@@ -110,6 +110,7 @@ enum status fetch_block(const struct fetch *fetch, uint64_t height, uint32_t par
     }
     if (status == STATUS_OK && (parts & CAIRN__PART__PART_DATA) != 0) {
         status = fetch_data(fetch, height, record.data_bytes, &data, failure);
+        ret_fetched->body_bytes = record.data_bytes; /* in case there is no room for it yet */
     }
     if (status == STATUS_OK) {
         *ret_fetched = pack_block(height, parts, &record, data.bytes);

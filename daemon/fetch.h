@@ -9,15 +9,15 @@
 #include "daemon/record.h"
 #include "daemon/store.h"
 
-enum {
-    FETCH_MEMORY_BYTES_MAX = 256 << 10
-}; /* block data above this is left to the pool even if memory has it */
+/* Block data above this is only read once there is room for it. */
+enum { FETCH_BYTES_UNASKED = 256 << 10 };
 
 /* Where to read: the store as of a view, and one chain's marks of the same instant. Borrowed. */
 struct fetch {
     struct store *store;
     const struct store_snapshot *snapshot;
     enum store_reach reach;
+    uint64_t data_bytes_max; /* of a block's data */
     uint32_t chain;
     struct chain_marks marks;
 };
@@ -34,7 +34,8 @@ bool fetch_parts_are_valid(uint32_t parts);
 /* All of them:
  * STATUS_OK         *ret_fetched is the reply's message
  * STATUS_NOT_FOUND  there is none
- * STATUS_BUSY       only with STORE_MEMORY: it takes the device
+ * STATUS_BUSY       it takes the device, or a block's data is larger than data_bytes_max: ret_fetched->body_bytes
+ *                   says how large, 0 if that is not known
  * STATUS_IO_ERROR   it could not be read, or is damaged */
 enum status fetch_height_of_hash(const struct fetch *fetch, struct slice hash, uint64_t *ret_height,
                                  struct failure *failure) MUST_CHECK;

@@ -16,7 +16,7 @@ enum request_progress read_height(struct request *request);
 enum request_progress read_block(struct request *request);
 enum request_progress read_state(struct request *request);
 enum request_progress read_metadata(struct request *request);
-/* stream.c */
+/* stream_request.c */
 enum request_progress stream_blocks(struct request *request);
 enum request_progress stream_metadata(struct request *request);
 enum request_progress stream_list(struct request *request);

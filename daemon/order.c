@@ -41,20 +41,12 @@ struct order {
     bool sync_asked;
     bool draining;
     bool failed;
+    uint64_t written_before_failure;
     struct failure failure;
     struct order_counters counters;
 };
 
 /* ---- start and end ---- */
-
-static struct view *view_new(struct store *store, const struct store_snapshot *snapshot)
-{
-    struct view *view = memory_new(sizeof *view);
-    view->snapshot = snapshot;
-    view->store = store;
-    view->holders = 1;
-    return view;
-}
 
 static void sweep_chain(struct order *order, struct chain *chain);
 
@@ -154,6 +146,9 @@ static uint64_t next_sequence(struct order *order)
 
 uint64_t order_written_through(const struct order *order)
 {
+    if (order->failed) {
+        return order->written_before_failure;
+    }
     uint64_t oldest_job = order->oldest_job == NULL ? UINT64_MAX : order->oldest_job->sequence;
     uint64_t oldest_operation = pending_oldest_sequence(order->pending);
     if (oldest_operation != 0 && oldest_operation < oldest_job) {
@@ -196,26 +191,24 @@ enum status order_metadata(struct order *order, struct chain *chain,
                            "write %lu was re-sent, but the chain was rolled back by write %lu", resend_of,
                            chain->marks.rollback_sequence);
     }
-    bool is_judged_later = resend_of != 0 && chain->rollbacks_queued > 0;
-    if (is_judged_later || !pending_has_room(order->pending, chain->id, operations, count)) {
+    if ((resend_of != 0 && chain->rollbacks_queued > 0) ||
+        !pending_has_room(order->pending, chain->id, operations, count)) {
         return STATUS_BUSY;
     }
-    uint64_t sequence = next_sequence(order);
-    pending_add(order->pending, chain->id, operations, count, sequence, now_us);
+    *ret_sequence = next_sequence(order);
+    pending_add(order->pending, chain->id, operations, count, *ret_sequence, now_us);
     order->counters.metadata_accepted += count;
     order->unwritten += count;
-    *ret_sequence = sequence;
     return STATUS_OK;
 }
 
 static bool touches_queued(const struct order *order, const struct job *job)
 {
-    for (size_t i = 0; i < job->metadata_count; i++) {
-        if (pending_holds(order->pending, job->chain, job->metadata[i].name)) {
-            return true;
-        }
+    bool touches = false;
+    for (size_t i = 0; i < job->metadata_count && !touches; i++) {
+        touches = pending_holds(order->pending, job->chain, job->metadata[i].name);
     }
-    return false;
+    return touches;
 }
 
 void order_submit(struct order *order, struct job *job, bool carry)
@@ -282,9 +275,8 @@ static void sweep_chain(struct order *order, struct chain *chain)
     writer_submit(order->writer, &chain->sweep);
 }
 
-static void count_job(struct order *order, const struct job *job)
+static void count_job(struct order_counters *counters, const struct job *job)
 {
-    struct order_counters *counters = &order->counters;
     bool is_refused = job->status != STATUS_OK;
     counters->refused += is_refused && job->sequence != 0;
     counters->commits += job->kind == JOB_COMMIT && !is_refused;
@@ -295,7 +287,7 @@ static void count_job(struct order *order, const struct job *job)
 static void finish_job(struct order *order, struct job *job)
 {
     struct chain *chain = chain_by_id(order->chains, job->chain);
-    count_job(order, job);
+    count_job(&order->counters, job);
     if (job->sequence != 0) {
         assert(job == order->oldest_job);
         order->oldest_job = job->younger;
@@ -326,26 +318,41 @@ static void finish_segments(struct order *order, struct pending_segment *segment
     }
 }
 
-/* One step: whatever the round did is visible after it. */
-static void finish_round(struct order *order, struct round *round)
+/* What the round wrote is in doubt: nothing of it becomes visible, and nothing is acknowledged from here on. */
+static void latch(struct order *order, const struct round *round)
 {
-    order->counters.syncs += round->syncs;
-    order->counters.groups += round->groups;
+    if (!order->failed) {
+        order->written_before_failure = order_written_through(order);
+        order->failed = true;
+        order->failure = round->failure;
+    }
+}
+
+static void show_round(struct order *order, struct round *round)
+{
     if (round->snapshot != NULL) {
         view_release(order->view);
         order->view = view_new(order->config.store, round->snapshot);
     }
     finish_segments(order, round->segments);
+}
+
+/* One step: whatever the round did is visible after it. */
+static void finish_round(struct order *order, struct round *round)
+{
+    order->counters.syncs += round->syncs;
+    order->counters.groups += round->groups;
+    if (round->failed) {
+        latch(order, round);
+    } else {
+        show_round(order, round);
+    }
     for (struct job *job = round->jobs; job != NULL; job = job->next) {
         finish_job(order, job);
     }
     if (round->synced) {
         order->durable_through = order_written_through(order);
         order->sync_asked = false;
-    }
-    if (round->failed && !order->failed) {
-        order->failed = true;
-        order->failure = round->failure;
     }
     for (struct job *job = round->jobs; job != NULL;) {
         struct job *next = job->next;
@@ -405,7 +412,7 @@ static void ask_sync(struct order *order)
     }
 }
 
-uint64_t order_turn(struct order *order, uint64_t now_us)
+void order_take(struct order *order)
 {
     for (struct round *round = writer_take_rounds(order->writer); round != NULL;) {
         struct round *next = round->next;
@@ -413,10 +420,19 @@ uint64_t order_turn(struct order *order, uint64_t now_us)
         free(round);
         round = next;
     }
+}
+
+uint64_t order_settle(struct order *order, uint64_t now_us)
+{
     tell_waiters(order, LEVEL_WRITTEN, order_written_through(order));
     tell_waiters(order, LEVEL_DURABLE, order->durable_through);
     ask_sync(order);
     return post_due(order, now_us);
+}
+
+bool order_has_jobs(const struct order *order)
+{
+    return order->oldest_job != NULL;
 }
 
 void order_drain(struct order *order)
@@ -444,18 +460,7 @@ const struct failure *order_failure(const struct order *order)
 
 struct view *order_view(struct order *order)
 {
-    order->view->holders++;
-    return order->view;
-}
-
-void view_release(struct view *view)
-{
-    assert(view->holders > 0);
-    view->holders--;
-    if (view->holders == 0) {
-        store_snapshot_release(view->store, view->snapshot);
-        free(view);
-    }
+    return view_hold(order->view);
 }
 
 struct chain_set *order_chains(struct order *order)
@@ -463,7 +468,7 @@ struct chain_set *order_chains(struct order *order)
     return order->chains;
 }
 
-const struct pending *order_pending(const struct order *order)
+struct pending *order_pending(const struct order *order)
 {
     return order->pending;
 }

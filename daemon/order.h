@@ -11,6 +11,7 @@
 #include "daemon/job.h"
 #include "daemon/pending.h"
 #include "daemon/store.h"
+#include "daemon/view.h"
 
 struct order;
 
@@ -21,15 +22,8 @@ struct order_config {
     uint64_t flush_delay_us;
     uint64_t sync_interval_us;
     uint32_t chains_max;
-    void (*wake)(void *context); /* from the writer thread: order_turn has something to do; must not block */
+    void (*wake)(void *context); /* from the writer thread: order_take has something to do; must not block */
     void *wake_context;
-};
-
-/* What reads go by: the store as of one instant. Lives as long as somebody holds it. */
-struct view {
-    const struct store_snapshot *snapshot;
-    struct store *store;
-    uint64_t holders;
 };
 
 struct order_counters {
@@ -43,7 +37,7 @@ struct order_counters {
     uint64_t metadata_written;  /* after folding */
 };
 
-/* Somebody who waits for everything up to a number to reach a level. `done` is called once, from order_turn. */
+/* Somebody who waits for everything up to a number to reach a level. `done` is called once, from order_settle. */
 struct order_waiter {
     uint64_t sequence;
     enum level level;
@@ -66,7 +60,7 @@ void order_close(struct order *order);
  * resend_of  the number an earlier run gave them; 0: none
  *
  * STATUS_OK         *ret_sequence is their number; they are visible
- * STATUS_BUSY       no room now, or not to be judged yet: try again after a later turn
+ * STATUS_BUSY       no room now, or not to be judged yet: try again in a later turn
  * STATUS_TOO_LARGE  an empty queue could not hold them
  * STATUS_CONFLICT   re-sent, and the chain was rolled back since
  * STATUS_IO_ERROR   latched */
@@ -74,15 +68,21 @@ enum status order_metadata(struct order *order, struct chain *chain,
                            const struct metadata_operation *operations, size_t count, uint64_t resend_of,
                            uint64_t now_us, uint64_t *ret_sequence, struct failure *failure) MUST_CHECK;
 
-/* Accepts a job for the commit lane and numbers it. job->done is called once, from order_turn. */
+/* Accepts a job for the commit lane and numbers it. job->done is called once, from order_take. */
 void order_submit(struct order *order, struct job *job, bool carry);
 
 /* Waits for the waiter's number and level. */
 void order_wait(struct order *order, struct order_waiter *waiter);
 
-/* Once a turn of the loop, before it sleeps: takes what the writer did, tells who waits, and hands over metadata that is due.
- * Returns in how many microseconds it has something to do if nothing else happens; UINT64_MAX: nothing. */
-uint64_t order_turn(struct order *order, uint64_t now_us);
+/* At the beginning of each turn of the loop: takes what the writer did, and makes it visible. */
+void order_take(struct order *order);
+
+/* Before the loop sleeps, after whatever was accepted: tells who waits, and hands over metadata that is due. Returns in how
+ * many microseconds it has something to do if nothing else happens; UINT64_MAX: nothing. */
+uint64_t order_settle(struct order *order, uint64_t now_us);
+
+/* Whether a commit, prune or rollback is in flight. */
+bool order_has_jobs(const struct order *order);
 
 /* From here on everything is due. */
 void order_drain(struct order *order);
@@ -98,10 +98,9 @@ const struct failure *order_failure(const struct order *order);
 
 /* The present view, held for the caller, who gives it back. */
 struct view *order_view(struct order *order);
-void view_release(struct view *view);
 
 struct chain_set *order_chains(struct order *order);
-const struct pending *order_pending(const struct order *order);
+struct pending *order_pending(const struct order *order);
 const struct order_counters *order_counters(const struct order *order);
 
 uint64_t order_sequence(const struct order *order); /* the last number given */

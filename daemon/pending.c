@@ -4,10 +4,19 @@
 #include "daemon/pending.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "daemon/memory.h"
 #include "daemon/name_hash.h"
+
+/* The bytes of a value; changes' slices lead to them. An empty value has none. */
+struct pending_value {
+    uint32_t holders; /* the entry, and streams that read it */
+    bool is_queued;   /* the entry is among them */
+    size_t bytes;
+    uint8_t data[];
+};
 
 struct pending_entry {
     /* fixed once the segment is closed: the writer reads them */
@@ -18,8 +27,7 @@ struct pending_entry {
     struct pending_segment *segment;
     struct pending_entry *older;
     struct pending_entry *newer;
-    uint8_t *value; /* what change.value borrows; NULL for none */
-    size_t value_capacity;
+    struct pending_value *value; /* what change.value leads to; NULL for none */
     UT_hash_handle hh;
     /* fixed */
     size_t key_bytes;
@@ -38,6 +46,7 @@ struct pending {
     struct pending_segment *open;   /* always the youngest */
     uint64_t operations;
     uint64_t bytes;
+    uint64_t held_bytes; /* of values that not only their entry holds */
 };
 
 struct pending *pending_new(uint64_t operations_max, uint64_t bytes_max)
@@ -158,17 +167,75 @@ static struct pending_entry *new_entry(struct pending *pending, uint32_t chain, 
     return entry;
 }
 
+/* ---- values ---- */
+
+static struct pending_value *value_of(struct slice value)
+{
+    return (struct pending_value *)(uintptr_t)(value.data - offsetof(struct pending_value, data));
+}
+
+void pending_value_hold(struct pending *pending, struct slice value)
+{
+    if (value.bytes > 0) {
+        struct pending_value *held = value_of(value);
+        pending->held_bytes += held->holders == 1 ? held->bytes : 0;
+        held->holders++;
+    }
+}
+
+static void value_release(struct pending *pending, struct pending_value *value)
+{
+    value->holders--;
+    bool is_unshared = value->holders == 0 || (value->holders == 1 && value->is_queued);
+    pending->held_bytes -= is_unshared ? value->bytes : 0;
+    if (value->holders == 0) {
+        free(value);
+    }
+}
+
+void pending_value_release(struct pending *pending, struct slice value)
+{
+    if (value.bytes > 0) {
+        value_release(pending, value_of(value));
+    }
+}
+
+uint64_t pending_held_bytes(const struct pending *pending)
+{
+    return pending->held_bytes;
+}
+
+/* The entry lets go of its value. */
+static void drop_value(struct pending_entry *entry)
+{
+    struct pending_value *value = entry->value;
+    entry->value = NULL;
+    entry->change.value = slice_of(NULL, 0);
+    if (value == NULL) {
+        return;
+    }
+    value->is_queued = false;
+    value->holders--;
+    if (value->holders == 0) {
+        free(value);
+    }
+}
+
 static void set_value(struct pending_entry *entry, struct slice value)
 {
-    if (value.bytes > entry->value_capacity || value.bytes < entry->value_capacity / 4) {
-        free(entry->value);
-        entry->value = memory_raw(value.bytes);
-        entry->value_capacity = value.bytes;
+    bool fits = entry->value != NULL && entry->value->holders == 1 && entry->value->bytes == value.bytes;
+    if (!fits) {
+        drop_value(entry);
     }
-    if (value.bytes > 0) {
-        memcpy(entry->value, value.data, value.bytes);
+    if (value.bytes == 0) {
+        return;
     }
-    entry->change.value = slice_of(entry->value, value.bytes);
+    if (entry->value == NULL) {
+        entry->value = memory_raw(sizeof *entry->value + value.bytes);
+        *entry->value = (struct pending_value){.holders = 1, .is_queued = true, .bytes = value.bytes};
+    }
+    memcpy(entry->value->data, value.data, value.bytes);
+    entry->change.value = slice_of(entry->value->data, value.bytes);
 }
 
 static void fold(struct pending_entry *entry, const struct metadata_operation *operation)
@@ -268,7 +335,7 @@ static void free_entry(struct pending *pending, struct pending_entry *entry)
     } else {
         HASH_DELETE(hh, pending->index, entry);
     }
-    free(entry->value);
+    drop_value(entry);
     free(entry);
 }
 

@@ -73,6 +73,13 @@ uint64_t pending_oldest_untaken(const struct pending *pending);
 /* Whether anything is queued for the name. */
 bool pending_holds(const struct pending *pending, uint32_t chain, struct slice name);
 
+/* A queued value outlives its operation while somebody else holds it too. Loop only; the bytes never change. */
+void pending_value_hold(struct pending *pending, struct slice value);
+void pending_value_release(struct pending *pending, struct slice value);
+
+/* Bytes of values that somebody else holds. */
+uint64_t pending_held_bytes(const struct pending *pending);
+
 /* What all that is queued for the name comes to; kind NONE and raise 0 if nothing is. Borrowed from the map. */
 struct metadata_change pending_change(const struct pending *pending, uint32_t chain, struct slice name);
 

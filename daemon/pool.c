@@ -21,20 +21,21 @@ struct pool {
     /* fixed after start */
     uv_loop_t *loop;
     const uint64_t *replies_bytes;
-    uint64_t reply_bytes_max;
+    const uint64_t *streams_bytes;
     uint64_t replies_bytes_max;
     /* loop only */
     struct work_list waiting[2]; /* by class */
     uint64_t running[2];
+    uint64_t running_bytes;
 };
 
-struct pool *pool_new(void *loop, const uint64_t *replies_bytes, uint64_t reply_bytes_max,
+struct pool *pool_new(void *loop, const uint64_t *replies_bytes, const uint64_t *streams_bytes,
                       uint64_t replies_bytes_max)
 {
     struct pool *pool = memory_new(sizeof *pool);
     pool->loop = loop;
     pool->replies_bytes = replies_bytes;
-    pool->reply_bytes_max = reply_bytes_max;
+    pool->streams_bytes = streams_bytes;
     pool->replies_bytes_max = replies_bytes_max;
     for (int i = 0; i < 2; i++) {
         pool->waiting[i].last = &pool->waiting[i].first;
@@ -63,16 +64,17 @@ static void on_done(uv_work_t *running, int status)
     struct pool *pool = work->pool;
     assert(status == 0);
     pool->running[work->work_class]--;
+    pool->running_bytes -= work->bytes;
     free(running);
     work->done(work);
     pool_turn(pool);
 }
 
-static bool may_start(const struct pool *pool)
+static bool may_start(const struct pool *pool, const struct pool_work *work)
 {
     uint64_t running = pool->running[POOL_POINT] + pool->running[POOL_STREAM];
-    uint64_t bytes = *pool->replies_bytes + (running + 1) * pool->reply_bytes_max;
-    return running == 0 || (running < POOL_THREADS && bytes <= pool->replies_bytes_max);
+    uint64_t bytes = *pool->replies_bytes + *pool->streams_bytes + pool->running_bytes;
+    return running < POOL_THREADS && (bytes == 0 || bytes + work->bytes <= pool->replies_bytes_max);
 }
 
 static void start(struct pool *pool, enum pool_class work_class)
@@ -84,6 +86,7 @@ static void start(struct pool *pool, enum pool_class work_class)
         list->last = &list->first;
     }
     pool->running[work_class]++;
+    pool->running_bytes += work->bytes;
     uv_work_t *running = memory_new(sizeof *running);
     running->data = work;
     work->running = running;
@@ -93,11 +96,13 @@ static void start(struct pool *pool, enum pool_class work_class)
 
 void pool_turn(struct pool *pool)
 {
-    while (pool->waiting[POOL_POINT].first != NULL && may_start(pool)) {
+    const struct work_list *points = &pool->waiting[POOL_POINT];
+    const struct work_list *streams = &pool->waiting[POOL_STREAM];
+    while (points->first != NULL && may_start(pool, points->first)) {
         start(pool, POOL_POINT);
     }
-    while (pool->waiting[POOL_STREAM].first != NULL &&
-           pool->running[POOL_STREAM] < POOL_STREAMS_RUNNING_MAX && may_start(pool)) {
+    while (streams->first != NULL && pool->running[POOL_STREAM] < POOL_STREAMS_RUNNING_MAX &&
+           may_start(pool, streams->first)) {
         start(pool, POOL_STREAM);
     }
 }

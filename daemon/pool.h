@@ -1,5 +1,5 @@
-/* The pool: threads for reads that may wait for the device. Point reads go before streams, and a read starts only while
- * there is room for what it may answer. Loop only, but for `run`. */
+/* The pool: threads for reads that may wait for the device. Point reads go before streams, and work starts only while
+ * there is room for what it is going to answer. Loop only, but for `run`. */
 #ifndef DAEMON_POOL_H
 #define DAEMON_POOL_H
 
@@ -16,18 +16,19 @@ enum pool_class {
 struct pool_work {
     void (*run)(struct pool_work *work);  /* on a thread of the pool */
     void (*done)(struct pool_work *work); /* on the loop, after it */
+    uint64_t bytes; /* what it adds to the replies waiting, as far as known; fixed once submitted */
     struct pool *pool;
     enum pool_class work_class;
     struct pool_work *next;
     void *running; /* the loop library's own record */
 };
 
-/* loop            the uv_loop_t to run on
- * replies_bytes   what all replies waiting come to, kept by the caller
- * reply_bytes_max what one piece of work may add to them
+/* loop           the uv_loop_t to run on
+ * replies_bytes  what all replies waiting come to, and
+ * streams_bytes  what streams hold to send: kept by the caller
  *
- * While the two would pass replies_bytes_max work waits, unless none runs. */
-struct pool *pool_new(void *loop, const uint64_t *replies_bytes, uint64_t reply_bytes_max,
+ * Work waits while it would pass replies_bytes_max with them and with what runs, unless all of that is nothing. */
+struct pool *pool_new(void *loop, const uint64_t *replies_bytes, const uint64_t *streams_bytes,
                       uint64_t replies_bytes_max);
 
 /* When no work is left. */

@@ -1,13 +1,18 @@
 /* Reads with one answer. What memory has is answered on the loop; what needs the device is read by the pool, as of the
- * view that was there when the request came. */
+ * view that was there when the request came. Before that it waits until its connection's replies have room for it, and
+ * then, in the pool, until all replies have. */
+#include "daemon/read.h"
 #include "daemon/decode.h"
 #include "daemon/fetch.h"
 #include "daemon/handlers.h"
 #include "daemon/request.h"
 #include "proto/cairn.pb-c.h"
 
+enum { READS_OF_SESSION_MAX = 4 }; /* with the pool at a time */
+
 struct read {
     struct pool_work work;
+    struct read *next; /* of its session that waits */
     struct request *request;
     struct view *view;
     struct fetch fetch;
@@ -39,26 +44,90 @@ static void read_answer(struct read *read)
 static void read_on_pool(struct pool_work *work)
 {
     struct read *read = (struct read *)work; /* its first member */
-    read->fetch.reach = STORE_DEVICE;
     read->status = read->run(read);
+}
+
+static void read_on_done(struct pool_work *work);
+
+/* To the pool, for as much as is known to be read; as much as is read unasked if that is not known. */
+static void read_submit(struct read *read)
+{
+    struct session *session = read->request->session;
+    read->fetch.reach = STORE_DEVICE;
+    read->fetch.data_bytes_max = read->work.bytes;
+    read->work.run = read_on_pool;
+    read->work.done = read_on_done;
+    session->reading++;
+    session->reading_bytes += read->work.bytes;
+    pool_submit(read->request->service->pool, &read->work, POOL_POINT);
+}
+
+static void read_expect(struct read *read)
+{
+    uint64_t bytes = read->fetched.body_bytes;
+    read->work.bytes = bytes > FETCH_BYTES_UNASKED ? bytes : FETCH_BYTES_UNASKED;
 }
 
 static void read_on_done(struct pool_work *work)
 {
-    read_answer((struct read *)work);
+    struct read *read = (struct read *)work;
+    struct session *session = read->request->session;
+    session->reading--;
+    session->reading_bytes -= work->bytes;
+    if (read->status == STATUS_BUSY) {
+        read_expect(read); /* larger than was known: it stays before those behind it */
+        read_submit(read);
+    } else {
+        read_answer(read);
+    }
+}
+
+void read_go_on(struct session *session)
+{
+    while (session->reads != NULL && session->reading < READS_OF_SESSION_MAX &&
+           session->has_room(session, session->reads->work.bytes)) {
+        struct read *read = session->reads;
+        session->reads = read->next;
+        read_submit(read);
+    }
+}
+
+void read_drop_all(struct session *session)
+{
+    while (session->reads != NULL) {
+        struct read *read = session->reads;
+        session->reads = read->next;
+        read->status = STATUS_NOT_FOUND; /* nobody hears it */
+        read_answer(read);
+    }
+}
+
+static void read_queue(struct read *read)
+{
+    struct session *session = read->request->session;
+    struct read **link = &session->reads;
+    if (*link != NULL) {
+        link = session->last_read;
+    }
+    read->next = NULL;
+    *link = read;
+    session->last_read = &read->next;
+    read_go_on(session);
 }
 
 static enum request_progress read_start(struct read *read)
 {
+    const struct service *service = read->request->service;
+    bool is_full = service->replies_bytes + service->streams_bytes >= service->replies_bytes_max;
     read->fetch.reach = STORE_MEMORY;
-    read->status = read->run(read);
+    read->fetch.data_bytes_max = FETCH_BYTES_UNASKED;
+    read->status = is_full ? STATUS_BUSY : read->run(read);
     if (read->status != STATUS_BUSY) {
         read_answer(read);
         return REQUEST_TAKEN;
     }
-    read->work.run = read_on_pool;
-    read->work.done = read_on_done;
-    pool_submit(read->request->service->pool, &read->work, POOL_POINT);
+    read_expect(read);
+    read_queue(read);
     return REQUEST_TAKEN;
 }
 

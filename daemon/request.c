@@ -10,7 +10,7 @@
 #include "daemon/memory.h"
 #include "proto/cairn.pb-c.h"
 
-static void request_end(struct request *request)
+void request_end(struct request *request)
 {
     struct session *session = request->session;
     request->service->requests_bytes -= request->held_bytes;

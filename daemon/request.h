@@ -13,6 +13,7 @@
 #include "daemon/pool.h"
 #include "proto/frame.h"
 
+struct read;
 struct request;
 struct stream;
 struct stream_set;
@@ -25,6 +26,7 @@ struct service {
     struct pool *pool;
     struct stream_set *streams;
     uint64_t frame_bytes_max;
+    uint64_t replies_bytes_max;
     uint64_t queue_operations_max;
     uint64_t queue_bytes_max;
     uint8_t store_id[STORE_ID_BYTES];
@@ -34,6 +36,7 @@ struct service {
     bool is_contended;       /* some write waits for room in the queue: others go behind it */
     uint64_t requests_bytes; /* held by requests, and set aside for frames being read */
     uint64_t replies_bytes;  /* built and not yet with the kernel */
+    uint64_t streams_bytes;  /* read for streams and not yet sent */
     uint64_t frames_bad;
     uint64_t connections;
     uint64_t connections_refused;
@@ -47,8 +50,12 @@ struct session {
     bool is_closed;         /* replies go nowhere */
     /* Takes a frame: FRAME_REPLY_BYTES for the header, which it fills in, and the body. */
     void (*send)(struct session *session, struct frame_reply *header, uint8_t *frame);
-    /* Whether the connection has little enough waiting to take more of a stream. */
-    bool (*has_room)(struct session *session);
+    struct read *reads; /* that wait for room among its replies, oldest first */
+    struct read **last_read;
+    uint64_t reading; /* reads with the pool, and what they are to add to its replies */
+    uint64_t reading_bytes;
+    /* Whether its replies are few enough to take so many bytes more. */
+    bool (*has_room)(const struct session *session, uint64_t bytes);
     /* A request of this session has ended. */
     void (*ended)(struct session *session, struct request *request);
 };
@@ -73,7 +80,9 @@ struct request {
     uint64_t held_bytes; /* of service->requests_bytes */
 };
 
-/* ---- for handlers. Each of these is the last reply and ends the request ---- */
+/* ---- for handlers. Each of these is the last reply and ends the request; the first has none ---- */
+
+void request_end(struct request *request);
 
 void request_reply(struct request *request, enum status status, const ProtobufCMessage *message);
 void request_reply_empty(struct request *request, enum status status);

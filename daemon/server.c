@@ -4,7 +4,7 @@
  *   that waited start, replies go out, and the timer is set for what is due next.
  * - STOPPING, by SIGTERM or SIGINT: nobody is accepted, new requests are refused, what is in flight is finished, the queue
  *   is written and synced. A second signal changes nothing. At stop_timeout the process ends, saying what was not written.
- * - LEAVING: streams that are left are ended, replies go out for a moment, connections close, the loop ends.
+ * - LEAVING: reads that are left are ended, replies go out for a moment, connections close, the loop ends.
  *
  * Failure: the first failed write ends the process within a second, after what is in flight was told `io error`. */
 #include "daemon/server.h"
@@ -25,8 +25,8 @@
 #include "daemon/thread.h"
 
 enum {
-    STREAMS_GRACE_US = 1000000, /* for streams to end by themselves, once writes are done */
-    FLUSH_GRACE_US = 500000,    /* for last replies to go out */
+    READS_GRACE_US = 1000000, /* for reads and streams to end by themselves, once writes are done */
+    FLUSH_GRACE_US = 500000,  /* for last replies to go out */
 };
 
 enum server_state {
@@ -47,9 +47,9 @@ struct server {
     struct service service;
     struct connection_set *connections;
     enum server_state state;
-    uint64_t stop_until_us;    /* STOPPING: when to give up */
-    uint64_t streams_until_us; /* STOPPING: 0 until writes are done */
-    uint64_t leave_until_us;   /* LEAVING, or the last failure's: when to stop sending */
+    uint64_t stop_until_us;  /* STOPPING: when to give up */
+    uint64_t reads_until_us; /* STOPPING: 0 until writes are done */
+    uint64_t leave_until_us; /* LEAVING, or the last failure's: when to stop sending */
 };
 
 /* ---- failure ---- */
@@ -67,7 +67,8 @@ static void end_after_failure(struct server *server, uint64_t now_us)
         notify_status("a write failed: %s", failure->text);
         notify_stopping();
     }
-    if (now_us >= server->leave_until_us || connection_set_is_flushed(server->connections)) {
+    bool all_told = !order_has_jobs(server->service.order) && connection_set_is_flushed(server->connections);
+    if (now_us >= server->leave_until_us || all_told) {
         _exit(SERVER_EXIT_IO_ERROR);
     }
 }
@@ -110,29 +111,36 @@ static void end_loop(struct server *server)
     }
 }
 
+/* Writes are what stopping waits for; reads and streams have a moment more. */
+static void stop_writes(struct server *server, uint64_t now_us)
+{
+    bool is_done = order_is_idle(server->service.order) && !connection_set_has_waiting(server->connections);
+    if (!is_done) {
+        return;
+    }
+    if (server->reads_until_us == 0) {
+        server->reads_until_us = now_us + READS_GRACE_US;
+    }
+    if (connection_set_is_idle(server->connections) || now_us >= server->reads_until_us) {
+        server->state = SERVER_LEAVING;
+        server->leave_until_us = now_us + FLUSH_GRACE_US;
+        connection_end_streams(server->connections);
+    }
+}
+
 /* Returns in how many microseconds to look again. */
 static uint64_t stop_turn(struct server *server, uint64_t now_us)
 {
-    struct connection_set *connections = server->connections;
-    bool is_done = order_is_idle(server->service.order) && connection_set_is_idle(connections);
-    if (server->state == SERVER_STOPPING && !is_done && now_us >= server->stop_until_us) {
+    if (now_us >= server->stop_until_us) {
         give_up(server);
     }
-    if (server->state == SERVER_STOPPING && is_done) {
-        if (server->streams_until_us == 0) {
-            server->streams_until_us = now_us + STREAMS_GRACE_US;
-        }
-        bool has_streams = stream_total(server->service.streams) > 0;
-        if (!has_streams || now_us >= server->streams_until_us) {
-            server->state = SERVER_LEAVING;
-            server->leave_until_us = now_us + FLUSH_GRACE_US;
-            connection_end_streams(connections);
-        }
+    if (server->state == SERVER_STOPPING) {
+        stop_writes(server, now_us);
     }
-    if (server->state == SERVER_LEAVING &&
-        (connection_set_is_flushed(connections) || now_us >= server->leave_until_us)) {
-        connection_close_all(connections);
-        if (connection_count(connections) == 0) {
+    bool is_flushed = connection_set_is_flushed(server->connections);
+    if (server->state == SERVER_LEAVING && (is_flushed || now_us >= server->leave_until_us)) {
+        connection_close_all(server->connections);
+        if (connection_count(server->connections) == 0) {
             end_loop(server);
         }
     }
@@ -169,8 +177,13 @@ static void server_turn(uv_prepare_t *prepare)
 {
     struct server *server = prepare->data;
     uint64_t now_us = thread_now_us();
-    uint64_t next_us = order_turn(server->service.order, now_us);
-    next_us = earlier(next_us, connection_set_turn(server->connections, now_us));
+    uint64_t next_us;
+    order_take(server->service.order);
+    do { /* what one accepts or answers, the other may have to hand over or send */
+        next_us = connection_set_turn(server->connections, now_us);
+        next_us = earlier(next_us, order_settle(server->service.order, now_us));
+    } while (connection_set_is_touched(server->connections));
+    stream_turn(server->service.streams);
     pool_turn(server->service.pool);
     if (order_failure(server->service.order) != NULL) {
         end_after_failure(server, now_us);
@@ -258,6 +271,7 @@ static enum status start_service(struct server *server, struct failure *failure)
     *service = (struct service){
         .store = server->config->store,
         .frame_bytes_max = options->frame_bytes_max,
+        .replies_bytes_max = options->replies_bytes_max,
         .queue_operations_max = options->queue_operations_max,
         .queue_bytes_max = options->queue_bytes_max,
         .started_us = thread_now_us(),
@@ -276,13 +290,12 @@ static enum status start_service(struct server *server, struct failure *failure)
     struct connection_limits limits = {
         .connections_max = options->connections_max,
         .requests_bytes_max = options->requests_bytes_max,
-        .replies_bytes_max = options->replies_bytes_max,
     };
     if (order_open(&order, &service->order, failure) != STATUS_OK) {
         return failure->status;
     }
-    service->pool = pool_new(&server->loop, &service->replies_bytes, options->frame_bytes_max,
-                             options->replies_bytes_max);
+    service->pool =
+        pool_new(&server->loop, &service->replies_bytes, &service->streams_bytes, options->replies_bytes_max);
     service->streams = stream_set_new(service, options->streams_max);
     server->connections = connection_set_new(&server->loop, service, &limits);
     return STATUS_OK;

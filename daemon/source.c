@@ -1,4 +1,4 @@
-/* A list merges two ordered runs: what the store has, and what was queued, copied and sorted when the source was made.
+/* A list merges two ordered runs: what the store has, and what was queued, held and sorted when the source was made.
  * A name in both is said once, as what is queued makes of what is stored. */
 #include "daemon/source.h"
 
@@ -8,14 +8,16 @@
 #include "daemon/key.h"
 #include "daemon/memory.h"
 
-/* What was queued for a name; name and value are copies. */
+/* What was queued for a name: the name is a copy, the value is held. */
 struct queued {
-    struct slice name;
+    uint8_t *name;
+    size_t name_bytes;
     struct metadata_change change;
 };
 
 struct source {
     struct fetch fetch;
+    struct pending *pending; /* whose values it holds; the loop's */
     enum status (*next)(struct source *source, struct fetched *ret_fetched, struct failure *failure);
     struct source_blocks blocks;
     struct source_list list;
@@ -36,6 +38,7 @@ static struct source *source_new(const struct fetch *fetch)
     struct source *source = memory_new(sizeof *source);
     source->fetch = *fetch;
     source->fetch.reach = STORE_DEVICE;
+    source->fetch.data_bytes_max = UINT64_MAX;
     return source;
 }
 
@@ -45,8 +48,8 @@ void source_free(struct source *source)
         return;
     }
     for (size_t i = 0; i < source->queued_count; i++) {
-        free((void *)(uintptr_t)source->queued[i].name.data);
-        free((void *)(uintptr_t)source->queued[i].change.value.data);
+        pending_value_release(source->pending, source->queued[i].change.value);
+        free(source->queued[i].name);
     }
     free(source->queued);
     store_iterator_free(source->iterator);
@@ -116,18 +119,25 @@ struct source *source_of_blocks(const struct fetch *fetch, const struct source_b
 
 /* ---- names ---- */
 
-static void copy_queued(void *context, struct slice name, struct metadata_change change)
+static void take_queued(void *context, struct slice name, struct metadata_change change)
 {
     struct source *source = context;
     if (source->queued_count == source->queued_capacity) {
         source->queued_capacity = source->queued_capacity == 0 ? 16 : 2 * source->queued_capacity;
         source->queued = memory_resize(source->queued, source->queued_capacity * sizeof source->queued[0]);
     }
-    struct queued *queued = &source->queued[source->queued_count++];
-    queued->name = slice_of(memory_copy(name.data, name.bytes), name.bytes);
-    queued->change = change;
-    queued->change.value = slice_of(memory_copy(change.value.data, change.value.bytes), change.value.bytes);
-    source->bytes += sizeof *queued + name.bytes + change.value.bytes;
+    pending_value_hold(source->pending, change.value);
+    source->queued[source->queued_count++] = (struct queued){
+        .name = name.bytes == 0 ? NULL : memory_copy(name.data, name.bytes),
+        .name_bytes = name.bytes,
+        .change = change,
+    };
+    source->bytes += sizeof(struct queued) + name.bytes;
+}
+
+static struct slice queued_name(const struct queued *queued)
+{
+    return slice_of(queued->name, queued->name_bytes);
 }
 
 static enum status next_named(struct source *source, struct fetched *ret_fetched, struct failure *failure)
@@ -146,15 +156,16 @@ static enum status next_named(struct source *source, struct fetched *ret_fetched
     return status;
 }
 
-struct source *source_of_names(const struct fetch *fetch, const struct pending *pending,
-                               const struct slice *names, size_t count)
+struct source *source_of_names(const struct fetch *fetch, struct pending *pending, const struct slice *names,
+                               size_t count)
 {
     struct source *source = source_new(fetch);
+    source->pending = pending;
     source->names = names;
     source->name_count = count;
     source->next = next_named;
     for (size_t i = 0; i < count; i++) {
-        copy_queued(source, slice_of(NULL, 0), pending_change(pending, fetch->chain, names[i]));
+        take_queued(source, slice_of(NULL, 0), pending_change(pending, fetch->chain, names[i]));
     }
     return source;
 }
@@ -163,7 +174,7 @@ struct source *source_of_names(const struct fetch *fetch, const struct pending *
 
 static int compare_queued(const void *left, const void *right)
 {
-    return slice_compare(((const struct queued *)left)->name, ((const struct queued *)right)->name);
+    return slice_compare(queued_name(left), queued_name(right));
 }
 
 static struct slice list_from(const struct source_list *list)
@@ -199,10 +210,10 @@ static enum status next_merged(struct source *source, struct fetched *ret_fetche
     if (!has_stored && queued == NULL) {
         return STATUS_NOT_FOUND;
     }
-    int order = !has_stored ? 1 : queued == NULL ? -1 : slice_compare(stored, queued->name);
+    int order = !has_stored ? 1 : queued == NULL ? -1 : slice_compare(stored, queued_name(queued));
     struct slice record = order <= 0 ? store_iterator_value(source->iterator) : slice_of(NULL, 0);
     struct metadata_change change = order >= 0 ? queued->change : (struct metadata_change){0};
-    struct slice name = order <= 0 ? stored : queued->name;
+    struct slice name = order <= 0 ? stored : queued_name(queued);
     enum status status = fetch_metadata_of(&source->fetch, name, record, change, true, ret_fetched, failure);
     source->queued_position += order >= 0;
     if (order <= 0) {
@@ -238,19 +249,20 @@ static enum status next_in_list(struct source *source, struct fetched *ret_fetch
     return status;
 }
 
-struct source *source_of_list(const struct fetch *fetch, const struct pending *pending,
+struct source *source_of_list(const struct fetch *fetch, struct pending *pending,
                               const struct source_list *list)
 {
     struct source *source = source_new(fetch);
+    source->pending = pending;
     source->list = *list;
     source->next = next_in_list;
-    pending_each(pending, fetch->chain, list->prefix, copy_queued, source);
+    pending_each(pending, fetch->chain, list->prefix, take_queued, source);
     if (source->queued_count > 0) {
         qsort(source->queued, source->queued_count, sizeof source->queued[0], compare_queued);
     }
     struct slice from = list_from(list);
     while (source->queued_position < source->queued_count &&
-           slice_compare(source->queued[source->queued_position].name, from) < 0) {
+           slice_compare(queued_name(&source->queued[source->queued_position]), from) < 0) {
         source->queued_position++;
     }
     return source;

@@ -24,13 +24,14 @@ struct source_list {
 };
 
 struct source *source_of_blocks(const struct fetch *fetch, const struct source_blocks *blocks);
-struct source *source_of_names(const struct fetch *fetch, const struct pending *pending,
-                               const struct slice *names, size_t count);
-struct source *source_of_list(const struct fetch *fetch, const struct pending *pending,
+struct source *source_of_names(const struct fetch *fetch, struct pending *pending, const struct slice *names,
+                               size_t count);
+struct source *source_of_list(const struct fetch *fetch, struct pending *pending,
                               const struct source_list *list);
+/* On the loop. */
 void source_free(struct source *source);
 
-/* Memory it holds of what was queued. */
+/* Memory it takes for what was queued, values apart: those are in pending_held_bytes. */
 uint64_t source_bytes(const struct source *source);
 
 /* STATUS_OK         *ret_fetched is the next message

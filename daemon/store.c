@@ -187,6 +187,11 @@ enum status store_get(struct store *store, const struct store_snapshot *snapshot
     }
     size_t bytes = 0;
     const char *data = rocksdb_pinnableslice_value(pinned, &bytes);
+    if (reach == STORE_MEMORY && bytes == 0) {
+        /* RocksDB also answers so where it would have to open a table to know */
+        rocksdb_pinnableslice_destroy(pinned);
+        return STATUS_BUSY;
+    }
     *ret_value = (struct store_value){slice_of(data, bytes), pinned};
     return STATUS_OK;
 }
@@ -206,6 +211,8 @@ struct store_iterator *store_iterator_new(struct store *store, const struct stor
     memcpy(iterator->to, to.data, to.bytes);
     iterator->to_bytes = to.bytes;
     iterator->read = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_background_purge_on_iterator_cleanup(iterator->read,
+                                                                 1); /* the loop may free it */
     rocksdb_readoptions_set_snapshot(iterator->read, (const rocksdb_snapshot_t *)snapshot);
     rocksdb_readoptions_set_iterate_upper_bound(iterator->read, (const char *)iterator->to,
                                                 iterator->to_bytes);

@@ -12,16 +12,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "daemon/decode.h"
-#include "daemon/handlers.h"
 #include "daemon/memory.h"
 #include "daemon/request.h"
-#include "daemon/source.h"
-#include "proto/cairn.pb-c.h"
 
 enum {
     STREAM_STEP_BYTES = 256 << 10,
     STREAM_STEP_MESSAGES = 4096,
+    STREAMS_OF_SESSION_MAX = 128, /* open or waiting */
 };
 
 struct stream {
@@ -29,13 +26,7 @@ struct stream {
     /* fixed once made */
     struct request *request;
     struct stream_set *set;
-    struct chain *chain;
-    struct source *(*make_source)(struct stream *stream, const struct fetch *fetch);
-    /* what make_source borrows */
-    struct source_blocks blocks;
-    struct source_list list;
-    struct slice *names;
-    size_t name_count;
+    struct stream_kind kind;
     /* loop only */
     bool is_open;
     bool is_running;   /* a step is on the pool */
@@ -45,7 +36,7 @@ struct stream {
     uint64_t window_bytes;
     uint64_t sent_bytes; /* of the first message that has not gone out whole */
     size_t sent;         /* messages that have gone out whole */
-    uint64_t held_bytes; /* of service->replies_bytes */
+    uint64_t held_bytes; /* of service->streams_bytes */
     struct stream *next_of_session;
     struct stream *next_waiting;
     /* the pool's while a step runs */
@@ -61,7 +52,6 @@ struct stream_set {
     struct service *service;
     uint64_t streams_max;
     uint64_t open;
-    uint64_t total;
     struct stream *waiting_first;
     struct stream **waiting_last;
 };
@@ -83,11 +73,6 @@ void stream_set_free(struct stream_set *set)
 uint64_t stream_count(const struct stream_set *set)
 {
     return set->open;
-}
-
-uint64_t stream_total(const struct stream_set *set)
-{
-    return set->total;
 }
 
 /* ---- a step ---- */
@@ -120,7 +105,7 @@ static void step_done(struct pool_work *work)
     stream->is_running = false;
     for (size_t i = 0; i < stream->message_count; i++) {
         stream->held_bytes += stream->messages[i].body_bytes;
-        stream->request->service->replies_bytes += stream->messages[i].body_bytes;
+        stream->request->service->streams_bytes += stream->messages[i].body_bytes;
     }
     stream_pump(stream);
 }
@@ -131,7 +116,7 @@ static void release(struct stream *stream, uint64_t bytes)
 {
     assert(stream->held_bytes >= bytes);
     stream->held_bytes -= bytes;
-    stream->request->service->replies_bytes -= bytes;
+    stream->request->service->streams_bytes -= bytes;
 }
 
 /* Sends as much of the first message as one frame and the window allow. */
@@ -184,12 +169,12 @@ static void stream_open(struct stream *stream)
     struct fetch fetch = {
         .store = service->store,
         .snapshot = stream->view->snapshot,
-        .chain = stream->chain->id,
-        .marks = stream->chain->marks,
+        .chain = stream->kind.chain->id,
+        .marks = stream->kind.chain->marks,
     };
-    stream->source = stream->make_source(stream, &fetch);
+    stream->source = stream->kind.make_source(&stream->kind, &fetch, order_pending(service->order));
     stream->held_bytes += source_bytes(stream->source);
-    service->replies_bytes += source_bytes(stream->source);
+    service->streams_bytes += source_bytes(stream->source);
 }
 
 static void unlink_stream(struct stream *stream)
@@ -212,14 +197,13 @@ static void unlink_stream(struct stream *stream)
 }
 
 /* The stream lies in its request's arena and goes with it. */
-static void stream_end(struct stream *stream)
+static void stream_finish(struct stream *stream)
 {
     struct request *request = stream->request;
     struct stream_set *set = stream->set;
     struct failure failure = stream->is_cancelled ? stream->cancelled : stream->failure;
     enum status status = stream->is_cancelled ? stream->cancelled.status : stream->status;
     unlink_stream(stream);
-    set->total--;
     drop_messages(stream);
     if (stream->is_open) {
         release(stream, source_bytes(stream->source));
@@ -243,32 +227,44 @@ static void stream_pump(struct stream *stream)
         return;
     }
     if (stream->is_cancelled) {
-        stream_end(stream);
+        stream_finish(stream);
         return;
     }
-    while (stream->sent < stream->message_count && stream->window_bytes > 0 && session->has_room(session)) {
+    while (stream->sent < stream->message_count && stream->window_bytes > 0 &&
+           session->has_room(session, 0)) {
         send_piece(stream);
     }
     if (stream->sent < stream->message_count) {
         return;
     }
     if (stream->status != STATUS_OK) {
-        stream_end(stream);
+        stream_finish(stream);
         return;
     }
     stream->message_count = 0;
     stream->sent = 0;
-    if (stream->window_bytes > 0 && session->has_room(session)) {
+    if (stream->window_bytes > 0 && session->has_room(session, 0)) {
         stream->is_running = true;
         stream->work.run = step_run;
         stream->work.done = step_done;
+        stream->work.bytes = STREAM_STEP_BYTES;
         pool_submit(stream->request->service->pool, &stream->work, POOL_STREAM);
     }
 }
 
+/* A place, and room for what it would keep of the queue. */
+static bool may_open(const struct stream_set *set)
+{
+    const struct service *service = set->service;
+    const struct pending *pending = order_pending(service->order);
+    uint64_t bytes = service->replies_bytes + service->streams_bytes + pending_held_bytes(pending);
+    return set->open < set->streams_max &&
+           (set->open == 0 || bytes + pending_bytes(pending) <= service->replies_bytes_max);
+}
+
 static void open_waiting(struct stream_set *set)
 {
-    while (set->waiting_first != NULL && set->open < set->streams_max) {
+    while (set->waiting_first != NULL && may_open(set)) {
         struct stream *stream = set->waiting_first;
         set->waiting_first = stream->next_waiting;
         if (set->waiting_first == NULL) {
@@ -277,6 +273,11 @@ static void open_waiting(struct stream_set *set)
         stream_open(stream);
         stream_pump(stream);
     }
+}
+
+void stream_turn(struct stream_set *set)
+{
+    open_waiting(set);
 }
 
 void stream_go_on(struct session *session)
@@ -296,7 +297,7 @@ static void cancel(struct stream *stream, enum status status, const char *text)
     stream->is_cancelled = true;
     failure_set(&stream->cancelled, status, "%s", text);
     if (!stream->is_running) {
-        stream_end(stream);
+        stream_finish(stream);
     }
 }
 
@@ -309,7 +310,7 @@ void stream_end_all(struct session *session, enum status status, const char *tex
     }
 }
 
-/* ---- requests ---- */
+/* ---- for the requests ---- */
 
 static struct stream *find_stream(const struct session *session, uint64_t id)
 {
@@ -325,171 +326,56 @@ bool stream_has_id(const struct session *session, uint64_t id)
     return find_stream(session, id) != NULL;
 }
 
-/* A stream of that chain, not started; NULL once the request was refused. */
-static struct stream *stream_new(struct request *request, bool has_chain, ProtobufCBinaryData name,
-                                 bool has_window, uint64_t window_bytes)
+static uint64_t streams_of(const struct session *session)
 {
-    struct chain *chain = request_chain(request, has_chain, name);
-    struct stream *stream = chain == NULL ? NULL : request_memory(request, sizeof *stream);
+    uint64_t count = 0;
+    for (const struct stream *stream = session->streams; stream != NULL; stream = stream->next_of_session) {
+        count++;
+    }
+    return count;
+}
+
+void stream_start(struct request *request, const struct stream_kind *kind, uint64_t window_bytes)
+{
+    struct session *session = request->session;
+    if (streams_of(session) >= STREAMS_OF_SESSION_MAX) {
+        request_refuse(request, STATUS_BUSY,
+                       "the connection has %d streams at a time already: end some first",
+                       STREAMS_OF_SESSION_MAX);
+        return;
+    }
+    struct stream *stream = request_memory(request, sizeof *stream);
     if (stream == NULL) {
-        return NULL;
+        return;
     }
     stream->request = request;
     stream->set = request->service->streams;
-    stream->chain = chain;
-    stream->window_bytes = has_window ? window_bytes : WINDOW_BYTES_DEFAULT;
-    if (stream->window_bytes > WINDOW_BYTES_MAX) {
-        stream->window_bytes = WINDOW_BYTES_MAX;
-    }
-    return stream;
-}
-
-static enum request_progress stream_start(struct stream *stream)
-{
-    struct session *session = stream->request->session;
+    stream->kind = *kind;
+    stream->window_bytes = window_bytes < WINDOW_BYTES_MAX ? window_bytes : WINDOW_BYTES_MAX;
     stream->next_of_session = session->streams;
     session->streams = stream;
     *stream->set->waiting_last = stream;
     stream->set->waiting_last = &stream->next_waiting;
-    stream->set->total++;
     open_waiting(stream->set);
-    return REQUEST_TAKEN;
 }
 
-static struct source *make_blocks(struct stream *stream, const struct fetch *fetch)
+void stream_add_credit(struct session *session, uint64_t id, uint64_t bytes)
 {
-    return source_of_blocks(fetch, &stream->blocks);
-}
-
-enum request_progress stream_blocks(struct request *request)
-{
-    const Cairn__ReadBlocks *message = (const Cairn__ReadBlocks *)request->message;
-    bool is_list = message->n_heights > 0;
-    bool is_range =
-        message->has_first && message->has_last && message->first >= 1 && message->first <= message->last;
-    if (is_list == (message->has_first || message->has_last) || (!is_list && !is_range)) {
-        request_refuse(request, STATUS_INVALID,
-                       "a read of blocks names either heights, or first and last with 1 <= first <= last");
-        return REQUEST_TAKEN;
-    }
-    if (message->n_heights > READ_ITEMS_MAX) {
-        request_refuse(request, STATUS_TOO_LARGE, "a read of %zu heights: at most %d, or name a range",
-                       message->n_heights, READ_ITEMS_MAX);
-        return REQUEST_TAKEN;
-    }
-    for (size_t i = 0; i < message->n_heights; i++) {
-        if (message->heights[i] == 0) {
-            request_refuse(request, STATUS_INVALID, "a read of block 0: heights are from 1");
-            return REQUEST_TAKEN;
-        }
-    }
-    if (message->has_parts && !fetch_parts_are_valid(message->parts)) {
-        request_refuse(request, STATUS_INVALID, "parts = %u names a part that no block has", message->parts);
-        return REQUEST_TAKEN;
-    }
-    struct stream *stream = stream_new(request, message->has_chain, message->chain, message->has_window_bytes,
-                                       message->window_bytes);
+    struct stream *stream = find_stream(session, id);
     if (stream == NULL) {
-        return REQUEST_TAKEN;
+        return;
     }
-    stream->make_source = make_blocks;
-    stream->blocks = (struct source_blocks){
-        .heights = is_list ? message->heights : NULL,
-        .height_count = message->n_heights,
-        .first = message->first,
-        .last = message->last,
-        .parts = message->has_parts ? message->parts : 0,
-    };
-    return stream_start(stream);
+    uint64_t room = WINDOW_BYTES_MAX - stream->window_bytes;
+    stream->window_bytes += bytes < room ? bytes : room;
+    if (stream->is_open) {
+        stream_pump(stream);
+    }
 }
 
-static struct source *make_names(struct stream *stream, const struct fetch *fetch)
+void stream_end(struct session *session, uint64_t id)
 {
-    return source_of_names(fetch, order_pending(stream->request->service->order), stream->names,
-                           stream->name_count);
-}
-
-enum request_progress stream_metadata(struct request *request)
-{
-    const Cairn__GetMetadataMany *message = (const Cairn__GetMetadataMany *)request->message;
-    if (message->n_names > READ_ITEMS_MAX) {
-        request_refuse(request, STATUS_TOO_LARGE, "a read of %zu names: at most %d", message->n_names,
-                       READ_ITEMS_MAX);
-        return REQUEST_TAKEN;
-    }
-    for (size_t i = 0; i < message->n_names; i++) {
-        if (!decode_name(request, message->names[i])) {
-            return REQUEST_TAKEN;
-        }
-    }
-    struct stream *stream = stream_new(request, message->has_chain, message->chain, message->has_window_bytes,
-                                       message->window_bytes);
-    if (stream == NULL) {
-        return REQUEST_TAKEN;
-    }
-    stream->names = request_memory(request, (message->n_names + 1) * sizeof stream->names[0]);
-    if (stream->names == NULL) {
-        return REQUEST_TAKEN;
-    }
-    for (size_t i = 0; i < message->n_names; i++) {
-        stream->names[i] = request_slice(message->names[i]);
-    }
-    stream->name_count = message->n_names;
-    stream->make_source = make_names;
-    return stream_start(stream);
-}
-
-static struct source *make_list(struct stream *stream, const struct fetch *fetch)
-{
-    return source_of_list(fetch, order_pending(stream->request->service->order), &stream->list);
-}
-
-enum request_progress stream_list(struct request *request)
-{
-    const Cairn__ListMetadata *message = (const Cairn__ListMetadata *)request->message;
-    if (message->prefix.len > METADATA_NAME_BYTES_MAX || message->start.len > METADATA_NAME_BYTES_MAX) {
-        request_refuse(request, STATUS_TOO_LARGE,
-                       "a prefix of %zu bytes, a start of %zu: names have at most %d", message->prefix.len,
-                       message->start.len, METADATA_NAME_BYTES_MAX);
-        return REQUEST_TAKEN;
-    }
-    struct stream *stream = stream_new(request, message->has_chain, message->chain, message->has_window_bytes,
-                                       message->window_bytes);
-    if (stream == NULL) {
-        return REQUEST_TAKEN;
-    }
-    stream->make_source = make_list;
-    stream->list = (struct source_list){
-        .prefix = request_slice(message->prefix),
-        .start = request_slice(message->start),
-        .limit = message->has_limit ? message->limit : 0,
-    };
-    return stream_start(stream);
-}
-
-/* ---- about an open stream: these have no reply ---- */
-
-enum request_progress stream_credit(struct request *request)
-{
-    const Cairn__Credit *message = (const Cairn__Credit *)request->message;
-    struct stream *stream = find_stream(request->session, request->id);
-    if (stream != NULL) {
-        uint64_t room = WINDOW_BYTES_MAX - stream->window_bytes;
-        stream->window_bytes += message->bytes < room ? message->bytes : room;
-        if (stream->is_open) {
-            stream_pump(stream);
-        }
-    }
-    request_refuse(request, STATUS_OK, "none");
-    return REQUEST_TAKEN;
-}
-
-enum request_progress stream_cancel(struct request *request)
-{
-    struct stream *stream = find_stream(request->session, request->id);
+    struct stream *stream = find_stream(session, id);
     if (stream != NULL) {
         cancel(stream, STATUS_OK, "");
     }
-    request_refuse(request, STATUS_OK, "none");
-    return REQUEST_TAKEN;
 }

@@ -266,7 +266,7 @@ static bool writer_thread_is_sync_due(const struct writer *writer)
 static void writer_thread_round(struct writer *writer, struct round *round, bool sync_wanted)
 {
     uint64_t now_us = thread_now_us();
-    if (writer->commits.first != NULL && writer_thread_is_starved(writer, now_us)) {
+    if (writer->commits.first != NULL && !writer->failed && writer_thread_is_starved(writer, now_us)) {
         writer_thread_commits(writer, round, writer->segments.first->last_sequence);
         if (writer->segments.first != NULL) {
             uint64_t start_us = thread_now_us();

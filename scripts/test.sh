@@ -34,10 +34,15 @@ fi
 rm -rf "$logs"
 mkdir -p "$logs"
 
+# A unit and an integration test may have the same name: "unit-test_model".
+name_of() {
+    echo "$(basename "$(dirname "$1")")-$(basename "$1")"
+}
+
 # Runs one program; leaves its output, its exit code and its time.
 run() {
     local name started
-    name=$(basename "$1")
+    name=$(name_of "$1")
     started=$(date +%s%N)
     local code=0
     (cd "$root" && exec timeout -k 10 "$seconds" ${under[@]+"${under[@]}"} "$1") >"$logs/$name.log" 2>&1 </dev/null || code=$?
@@ -61,7 +66,7 @@ count() {
 # Prints one program's line, and what it wrote if it failed.
 report() {
     local name code milliseconds passed failed verdict
-    name=$(basename "$1")
+    name=$(name_of "$1")
     read -r code milliseconds <"$logs/$name.result"
     read -r passed failed <<<"$(count "$logs/$name.log" "$code")"
     total_passed=$((total_passed + passed))
@@ -69,7 +74,7 @@ report() {
     verdict=ok
     [ "$code" -eq 124 ] && verdict="FAILED, took more than $seconds s"
     [ "$code" -ne 0 ] && [ "$code" -ne 124 ] && verdict="FAILED, exit $code"
-    printf '%-5s %-32s %5d passed %7d.%03d s  %s\n' "$variant" "$name" "$passed" \
+    printf '%-5s %-36s %5d passed %7d.%03d s  %s\n' "$variant" "$name" "$passed" \
         $((milliseconds / 1000)) $((milliseconds % 1000)) "$verdict"
     if [ "$code" -ne 0 ]; then
         tail -n 200 "$logs/$name.log" | sed 's/^/    | /'
@@ -86,7 +91,7 @@ for program in "${programs[@]}"; do
     fi
     run "$program" &
     running=$((running + 1))
-    while [ "$next" -lt ${#programs[@]} ] && [ -e "$logs/$(basename "${programs[next]}").result" ]; do
+    while [ "$next" -lt ${#programs[@]} ] && [ -e "$logs/$(name_of "${programs[next]}").result" ]; do
         report "${programs[next]}"
         next=$((next + 1))
     done

@@ -32,7 +32,7 @@ START_TEST(test_bytes_that_are_no_frame_are_invalid_and_closed)
     wire_send_bytes(&bad, "0123456789abcdef", 16);
     expect_refused_and_closed(&bad);
     wire_close(&bad);
-    ck_assert_uint_eq(read_height(&rig.wire), 0);
+    ck_assert_uint_eq(get_height(&rig.wire), 0);
     rig_end(&rig);
 }
 END_TEST
@@ -124,7 +124,7 @@ START_TEST(test_unknown_request_is_unsupported_connection_stays)
     struct rig rig = rig_start("");
     wire_send_frame(&rig.wire, 99, 1234, "body", 4);
     ck_assert_int_eq(reply_to(&rig.wire, 1234).status, STATUS_UNSUPPORTED);
-    ck_assert_uint_eq(read_height(&rig.wire), 0);
+    ck_assert_uint_eq(get_height(&rig.wire), 0);
     rig_end(&rig);
 }
 END_TEST
@@ -138,12 +138,13 @@ START_TEST(test_body_that_does_not_parse_or_lies_is_invalid_connection_stays)
         size_t n;
     } bad[] = {
         {FRAME_COMMIT, "\xff\xff\xff\xff", 4},
-        {FRAME_COMMIT, "\x0a\x7f", 2},                             /* chain of 127 bytes that are not there */
-        {FRAME_WRITE_METADATA, "\x22\xff\xff\xff\xff\x0f", 6},     /* an operation of 4 GiB */
-        {FRAME_WRITE_METADATA, "\x22\x04\x0a\x10xx", 6},           /* a name longer than its operation */
-        {FRAME_HEIGHT, "\x0a", 1},                                 /* ends inside a field */
-        {FRAME_GET_METADATA, "\x12\x81\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01x", 13}, /* length over 64 bits */
-        {FRAME_READ_BLOCK, "\x13\x14", 2},                         /* a group */
+        {FRAME_COMMIT, "\x0a\x7f", 2},                         /* chain of 127 bytes that are not there */
+        {FRAME_WRITE_METADATA, "\x22\xff\xff\xff\xff\x0f", 6}, /* an operation of 4 GiB */
+        {FRAME_WRITE_METADATA, "\x22\x04\x0a\x10xx", 6},       /* a name longer than its operation */
+        {FRAME_HEIGHT, "\x0a", 1},                             /* ends inside a field */
+        {FRAME_GET_METADATA, "\x12\x81\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01x",
+         13},                              /* length over 64 bits */
+        {FRAME_READ_BLOCK, "\x13\x14", 2}, /* a group */
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         wire_send_frame(&rig.wire, bad[i].type, 1000 + i, bad[i].body, bad[i].n);
@@ -189,7 +190,7 @@ START_TEST(test_requests_that_lack_what_they_need_are_invalid)
     bound->has_of_height = true;
     bound->of_height = 1;
     ck_assert_int_eq(ask_metadata(&rig.wire, metadata_new(bound)).status, STATUS_INVALID);
-    ck_assert_uint_eq(read_height(&rig.wire), 0);
+    ck_assert_uint_eq(get_height(&rig.wire), 0);
     rig_end(&rig);
 }
 END_TEST
@@ -203,7 +204,8 @@ START_TEST(test_chain_names_outside_the_rule_are_invalid)
     const char *const bad[] = {"", "a/b", "A", "a b", "\xc3\xa4", "a\n", longest, "a:"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct written refused = ask_create_chain(&rig.wire, bad[i]);
-        ck_assert_msg(refused.status == STATUS_INVALID, "chain '%s': %s", bad[i], status_text(refused.status));
+        ck_assert_msg(refused.status == STATUS_INVALID, "chain '%s': %s", bad[i],
+                      status_text(refused.status));
     }
     longest[64] = '\0';
     ck_assert_int_eq(ask_create_chain(&rig.wire, longest).status, STATUS_OK);
@@ -242,8 +244,58 @@ START_TEST(test_more_than_16384_heights_or_names_are_refused)
     ck_assert_uint_eq(stream.messages, 0);
     read.n_heights = READ_ITEMS_MAX;
     size_t n;
-    stream_blocks(&rig.wire, wire_send(&rig.wire, FRAME_READ_BLOCKS, &read), &n);
+    receive_blocks(&rig.wire, wire_send(&rig.wire, FRAME_READ_BLOCKS, &read), &n);
     ck_assert_uint_eq(n, READ_ITEMS_MAX);
+    rig_end(&rig);
+}
+END_TEST
+
+static void send_credit(struct wire *wire, uint64_t id, uint64_t bytes)
+{
+    Cairn__Credit credit = CAIRN__CREDIT__INIT;
+    credit.has_bytes = true;
+    credit.bytes = bytes;
+    uint8_t body[16];
+    wire_send_frame(wire, FRAME_CREDIT, id, body, cairn__credit__pack(&credit, body));
+}
+
+START_TEST(test_credit_and_cancel_of_no_stream_have_no_reply)
+{
+    struct rig rig = rig_start("");
+    send_credit(&rig.wire, 4711, 100);
+    wire_send_frame(&rig.wire, FRAME_CANCEL, 4711, NULL, 0);
+    ck_assert_uint_eq(get_height(&rig.wire), 0);
+    ck_assert_ptr_null(rig.wire.waiting);
+    ck_assert_ptr_null(wire_try_frame(&rig.wire, 4711, 100));
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_credit_beyond_all_bounds_hurts_nobody)
+{
+    struct rig rig = rig_start("");
+    Cairn__Commit *commit = commit_of_block(1, "large");
+    commit->blocks[0]->data = bytes_random(5, 1 << 20);
+    commit_ok(&rig.wire, commit);
+    struct wire greedy = rig_open(&rig);
+    Cairn__ReadBlocks read = CAIRN__READ_BLOCKS__INIT;
+    uint64_t heights[64];
+    for (size_t i = 0; i < 64; i++) {
+        heights[i] = 1;
+    }
+    read.heights = heights;
+    read.n_heights = 64;
+    read.has_parts = read.has_window_bytes = true;
+    read.parts = 15;
+    read.window_bytes = 1000;
+    uint64_t id = wire_send(&greedy, FRAME_READ_BLOCKS, &read);
+    for (int i = 0; i < 3; i++) {
+        send_credit(&greedy, id, UINT64_MAX);
+    }
+    sleep_ms(200); /* it does not read: at most its window's bound waits for it */
+    ck_assert_uint_le(status_number(&rig.wire, "replies.bytes"), REPLIES_BYTES_PER_CLIENT + (2 << 20));
+    wire_close(&greedy);
+    set(&rig.wire, "a", "x");
     rig_end(&rig);
 }
 END_TEST
@@ -359,6 +411,8 @@ int main(void)
     tcase_add_test(tests, test_chain_names_outside_the_rule_are_invalid);
     tcase_add_test(tests, test_hash_of_0_bytes_is_invalid_and_of_65_refused);
     tcase_add_test(tests, test_more_than_16384_heights_or_names_are_refused);
+    tcase_add_test(tests, test_credit_and_cancel_of_no_stream_have_no_reply);
+    tcase_add_test(tests, test_credit_beyond_all_bounds_hurts_nobody);
     tcase_add_test(tests, test_bad_input_counted_once);
     tcase_add_test(tests, test_partial_frame_of_a_dead_client_is_dropped);
     tcase_add_test(tests, test_frames_cut_in_any_place_arrive_all_the_same);

@@ -115,7 +115,7 @@ START_TEST(test_flush_delay_writes_metadata_nobody_waits_for)
     struct written accepted = set(&rig.wire, "a", "1");
     uint64_t until = clock_ms() + (uint64_t)patience_ms(3000);
     do {
-        read_height(&rig.wire);
+        get_height(&rig.wire);
         sleep_ms(10);
     } while (rig.wire.written_through < accepted.sequence && clock_ms() < until);
     ck_assert_uint_ge(rig.wire.written_through, accepted.sequence);
@@ -130,7 +130,7 @@ START_TEST(test_metadata_stays_queued_until_flush_delay)
     struct rig rig = rig_start("--flush-delay 10s");
     struct written accepted = set(&rig.wire, "a", "1");
     sleep_ms(300);
-    read_height(&rig.wire);
+    get_height(&rig.wire);
     ck_assert_uint_lt(rig.wire.written_through, accepted.sequence);
     ck_assert_uint_ge(status_number(&rig.wire, "queue.operations"), 1);
     ask_barrier(&rig.wire, WRITTEN);
@@ -148,7 +148,7 @@ START_TEST(test_quarter_full_queue_is_written_before_flush_delay)
     }
     uint64_t until = clock_ms() + (uint64_t)patience_ms(3000);
     do {
-        read_height(&rig.wire);
+        get_height(&rig.wire);
         sleep_ms(10);
     } while (rig.wire.written_through < last.sequence - 11 && clock_ms() < until);
     ck_assert_uint_ge(rig.wire.written_through, last.sequence - 11);
@@ -162,7 +162,7 @@ START_TEST(test_written_data_is_synced_within_sync_interval_unasked)
     struct written written = set_at_level(&rig.wire, "a", WRITTEN);
     uint64_t until = clock_ms() + (uint64_t)patience_ms(3000);
     do {
-        read_height(&rig.wire);
+        get_height(&rig.wire);
         sleep_ms(10);
     } while (rig.wire.durable_through < written.sequence && clock_ms() < until);
     ck_assert_uint_ge(rig.wire.durable_through, written.sequence);
@@ -245,7 +245,7 @@ START_TEST(test_hello_names_store_run_and_metadata_on_disk)
     rig_crash(&rig, "");
     struct wire second = wire_connect(rig.daemon.socket);
     Cairn__HelloReply *after = ask_hello(&second, &hello);
-    ck_assert(bytes_equal(after->store_id, before->store_id));
+    ck_assert(bytes_same(after->store_id, before->store_id));
     ck_assert_uint_gt(after->run, before->run);
     ck_assert_uint_eq(after->metadata_on_disk, written.sequence);
     wire_close(&second);

@@ -32,7 +32,7 @@ START_TEST(test_empty_value_is_a_value)
 {
     struct rig rig = rig_start("");
     set(&rig.wire, "empty", "");
-    Cairn__MetadataReply *reply = read_metadata(&rig.wire, "empty");
+    Cairn__MetadataReply *reply = get_metadata(&rig.wire, "empty");
     ck_assert_ptr_nonnull(reply);
     ck_assert(reply->has_value && reply->value.len == 0);
     ask_barrier(&rig.wire, CAIRN__LEVEL__LEVEL_WRITTEN);
@@ -83,7 +83,7 @@ START_TEST(test_batch_is_atomic_and_later_of_one_name_counts)
     ck_assert(metadata_is(&rig.wire, "a", "2"));
     ck_assert(metadata_is(&rig.wire, "gone", NULL));
     ck_assert(metadata_is(&rig.wire, "b", "after its delete"));
-    ck_assert(metadata_is_number(&rig.wire, "mark", 7));
+    ck_assert(metadata_holds_number(&rig.wire, "mark", 7));
     rig_end(&rig);
 }
 END_TEST
@@ -103,11 +103,11 @@ START_TEST(test_raise_only_ever_raises)
 {
     struct rig rig = rig_start("");
     ask_metadata(&rig.wire, metadata_new(operation_raise("mark", 5)));
-    ck_assert(metadata_is_number(&rig.wire, "mark", 5));
+    ck_assert(metadata_holds_number(&rig.wire, "mark", 5));
     ask_metadata(&rig.wire, metadata_new(operation_raise("mark", 3)));
-    ck_assert(metadata_is_number(&rig.wire, "mark", 5));
+    ck_assert(metadata_holds_number(&rig.wire, "mark", 5));
     ask_metadata(&rig.wire, metadata_new(operation_raise("mark", UINT64_MAX)));
-    ck_assert(metadata_is_number(&rig.wire, "mark", UINT64_MAX));
+    ck_assert(metadata_holds_number(&rig.wire, "mark", UINT64_MAX));
     rig_end(&rig);
 }
 END_TEST
@@ -129,7 +129,7 @@ START_TEST(test_raise_counts_a_value_not_of_8_bytes_as_0)
     struct rig rig = rig_start("");
     set(&rig.wire, "mark", "not a number");
     ask_metadata(&rig.wire, metadata_new(operation_raise("mark", 1)));
-    ck_assert(metadata_is_number(&rig.wire, "mark", 1));
+    ck_assert(metadata_holds_number(&rig.wire, "mark", 1));
     rig_end(&rig);
 }
 END_TEST
@@ -141,9 +141,9 @@ START_TEST(test_raise_over_a_stored_value_not_in_memory)
     rig_restart(&rig, "");
     ask_metadata(&rig.wire, metadata_new(operation_raise("mark", 49)));
     ask_barrier(&rig.wire, CAIRN__LEVEL__LEVEL_WRITTEN);
-    ck_assert(metadata_is_number(&rig.wire, "mark", 50));
+    ck_assert(metadata_holds_number(&rig.wire, "mark", 50));
     rig_restart(&rig, "");
-    ck_assert(metadata_is_number(&rig.wire, "mark", 50));
+    ck_assert(metadata_holds_number(&rig.wire, "mark", 50));
     rig_end(&rig);
 }
 END_TEST
@@ -152,16 +152,16 @@ START_TEST(test_raise_leaves_binding_unless_it_changes_the_value)
 {
     struct rig rig = rig_start("");
     Cairn__MetadataOperation *bound = operation_set_at("mark", "", 9);
-    bound->value = bytes_u64(10);
+    bound->value = bytes_of_number(10);
     ask_metadata(&rig.wire, metadata_new(bound));
     ask_metadata(&rig.wire, metadata_new(operation_raise("mark", 10)));
-    Cairn__MetadataReply *reply = read_metadata(&rig.wire, "mark");
+    Cairn__MetadataReply *reply = get_metadata(&rig.wire, "mark");
     ck_assert(reply->has_of_height && reply->of_height == 9);
     ask_metadata(&rig.wire, metadata_new(operation_raise("mark", 11)));
-    reply = read_metadata(&rig.wire, "mark");
+    reply = get_metadata(&rig.wire, "mark");
     ck_assert(!reply->has_of_height);
     rig_restart(&rig, "");
-    ck_assert(!read_metadata(&rig.wire, "mark")->has_of_height);
+    ck_assert(!get_metadata(&rig.wire, "mark")->has_of_height);
     rig_end(&rig);
 }
 END_TEST
@@ -170,11 +170,11 @@ START_TEST(test_binding_is_read_back_and_replaced_by_a_later_set)
 {
     struct rig rig = rig_start("");
     ask_metadata(&rig.wire, metadata_new(operation_set_at("a", "1", 3)));
-    ck_assert_uint_eq(read_metadata(&rig.wire, "a")->of_height, 3);
+    ck_assert_uint_eq(get_metadata(&rig.wire, "a")->of_height, 3);
     ask_metadata(&rig.wire, metadata_new(operation_set_at("a", "1", 4)));
-    ck_assert_uint_eq(read_metadata(&rig.wire, "a")->of_height, 4);
+    ck_assert_uint_eq(get_metadata(&rig.wire, "a")->of_height, 4);
     set(&rig.wire, "a", "1");
-    ck_assert(!read_metadata(&rig.wire, "a")->has_of_height);
+    ck_assert(!get_metadata(&rig.wire, "a")->has_of_height);
     rig_end(&rig);
 }
 END_TEST
@@ -207,8 +207,7 @@ START_TEST(test_name_of_0_bytes_is_invalid_and_1025_too_large)
         ask_metadata(&rig.wire, metadata_new(operation_set_bytes(too_long, bytes_of("x"))));
     ck_assert_int_eq(refused.status, STATUS_TOO_LARGE);
     ck_assert_ptr_nonnull(strstr(refused.text, "1024"));
-    struct written taken =
-        ask_metadata(&rig.wire, metadata_new(operation_set_bytes(longest, bytes_of("x"))));
+    struct written taken = ask_metadata(&rig.wire, metadata_new(operation_set_bytes(longest, bytes_of("x"))));
     ck_assert_int_eq(taken.status, STATUS_OK);
     rig_end(&rig);
 }
@@ -225,7 +224,7 @@ START_TEST(test_queued_value_of_16_mib_fits_one_byte_more_is_too_large)
     value.len--;
     struct written taken = ask_metadata(&rig.wire, metadata_new(operation_set_bytes(bytes_of("big"), value)));
     ck_assert_int_eq(taken.status, STATUS_OK);
-    ck_assert(bytes_equal(read_metadata(&rig.wire, "big")->value, value));
+    ck_assert(bytes_same(get_metadata(&rig.wire, "big")->value, value));
     rig_end(&rig);
 }
 END_TEST

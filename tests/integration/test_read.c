@@ -17,10 +17,10 @@ START_TEST(test_any_subset_of_parts_is_read_by_height_and_by_hash)
 {
     struct rig rig = rig_start("");
     commit_ok(&rig.wire, commit_of_block(3, "three"));
-    ProtobufCBinaryData hash = read_block(&rig.wire, 3, HASH)->hash;
+    ProtobufCBinaryData hash = get_block(&rig.wire, 3, HASH)->hash;
     for (uint32_t parts = 0; parts < 16; parts++) {
-        Cairn__BlockReply *replies[] = {read_block(&rig.wire, 3, parts),
-                                        read_block_by_hash(&rig.wire, hash, parts)};
+        Cairn__BlockReply *replies[] = {get_block(&rig.wire, 3, parts),
+                                        get_block_by_hash(&rig.wire, hash, parts)};
         for (int i = 0; i < 2; i++) {
             ck_assert_ptr_nonnull(replies[i]);
             ck_assert_uint_eq(replies[i]->height, 3);
@@ -38,13 +38,13 @@ END_TEST
 START_TEST(test_not_found_is_an_answer)
 {
     struct rig rig = rig_start("");
-    ck_assert_ptr_null(read_block(&rig.wire, 1, 0));
-    ck_assert_ptr_null(read_block(&rig.wire, UINT64_MAX, HEADER));
-    ck_assert_ptr_null(read_block_by_hash(&rig.wire, bytes_of("no such hash"), HEADER));
-    ck_assert_ptr_null(read_state(&rig.wire, 0));
-    ck_assert_ptr_null(read_tip_state(&rig.wire));
-    ck_assert_ptr_null(read_metadata(&rig.wire, "none"));
-    ck_assert_uint_eq(read_height(&rig.wire), 0);
+    ck_assert_ptr_null(get_block(&rig.wire, 1, 0));
+    ck_assert_ptr_null(get_block(&rig.wire, UINT64_MAX, HEADER));
+    ck_assert_ptr_null(get_block_by_hash(&rig.wire, bytes_of("no such hash"), HEADER));
+    ck_assert_ptr_null(get_state(&rig.wire, 0));
+    ck_assert_ptr_null(get_tip_state(&rig.wire));
+    ck_assert_ptr_null(get_metadata(&rig.wire, "none"));
+    ck_assert_uint_eq(get_height(&rig.wire), 0);
     rig_end(&rig);
 }
 END_TEST
@@ -53,11 +53,11 @@ START_TEST(test_block_read_by_hash_after_overwrite)
 {
     struct rig rig = rig_start("");
     commit_ok(&rig.wire, commit_of_block(1, "old"));
-    ProtobufCBinaryData old_hash = read_block(&rig.wire, 1, HASH)->hash;
+    ProtobufCBinaryData old_hash = get_block(&rig.wire, 1, HASH)->hash;
     commit_ok(&rig.wire, commit_of_block(1, "new"));
-    ck_assert_ptr_null(read_block_by_hash(&rig.wire, old_hash, HEADER));
-    ProtobufCBinaryData new_hash = read_block(&rig.wire, 1, HASH)->hash;
-    ck_assert(bytes_are(read_block_by_hash(&rig.wire, new_hash, HEADER)->header, "new"));
+    ck_assert_ptr_null(get_block_by_hash(&rig.wire, old_hash, HEADER));
+    ProtobufCBinaryData new_hash = get_block(&rig.wire, 1, HASH)->hash;
+    ck_assert(bytes_are(get_block_by_hash(&rig.wire, new_hash, HEADER)->header, "new"));
     rig_end(&rig);
 }
 END_TEST
@@ -67,14 +67,15 @@ START_TEST(test_hash_shared_by_two_heights_leads_to_the_last_committed)
     struct rig rig = rig_start("");
     commit_ok(&rig.wire, commit_of_block(2, "same header"));
     commit_ok(&rig.wire, commit_of_block(1, "same header"));
-    ProtobufCBinaryData hash = read_block(&rig.wire, 1, HASH)->hash;
-    ck_assert_uint_eq(read_block_by_hash(&rig.wire, hash, 0)->height, 1);
+    ProtobufCBinaryData hash = get_block(&rig.wire, 1, HASH)->hash;
+    ck_assert_uint_eq(get_block_by_hash(&rig.wire, hash, 0)->height, 1);
     commit_ok(&rig.wire, commit_of_block(2, "another header")); /* 2 no longer owns the entry */
-    ck_assert_uint_eq(read_block_by_hash(&rig.wire, hash, 0)->height, 1);
+    ck_assert_uint_eq(get_block_by_hash(&rig.wire, hash, 0)->height, 1);
     commit_ok(&rig.wire, commit_of_block(2, "same header"));
-    ck_assert_uint_eq(read_block_by_hash(&rig.wire, hash, 0)->height, 2);
-    commit_ok(&rig.wire, commit_of_block(2, "another header")); /* the entry goes with the block that has it */
-    ck_assert_ptr_null(read_block_by_hash(&rig.wire, hash, 0));
+    ck_assert_uint_eq(get_block_by_hash(&rig.wire, hash, 0)->height, 2);
+    commit_ok(&rig.wire,
+              commit_of_block(2, "another header")); /* the entry goes with the block that has it */
+    ck_assert_ptr_null(get_block_by_hash(&rig.wire, hash, 0));
     ck_assert(block_is(&rig.wire, 1, "same header"));
     rig_end(&rig);
 }
@@ -98,7 +99,7 @@ START_TEST(test_block_list_is_answered_one_for_one_in_the_order_given)
     fill_blocks(&rig.wire, 1, 9);
     static const uint64_t heights[] = {9, 1, 4, 77, 4, 2};
     size_t n;
-    Cairn__BlockReply **blocks = stream_blocks(&rig.wire, send_read_blocks(&rig.wire, heights, 6, 0), &n);
+    Cairn__BlockReply **blocks = receive_blocks(&rig.wire, send_read_blocks(&rig.wire, heights, 6, 0), &n);
     ck_assert_uint_eq(n, 6);
     for (size_t i = 0; i < n; i++) {
         ck_assert_uint_eq(blocks[i]->height, heights[i]);
@@ -127,7 +128,8 @@ START_TEST(test_block_range_gives_those_there_are_in_rising_order)
     read.last = 300;
     read.parts = HEADER;
     size_t n;
-    Cairn__BlockReply **blocks = stream_blocks(&rig.wire, wire_send(&rig.wire, FRAME_READ_BLOCKS, &read), &n);
+    Cairn__BlockReply **blocks =
+        receive_blocks(&rig.wire, wire_send(&rig.wire, FRAME_READ_BLOCKS, &read), &n);
     ck_assert_uint_eq(n, 3);
     ck_assert(blocks[0]->height == 2 && bytes_are(blocks[0]->header, "a"));
     ck_assert(blocks[1]->height == 255 && bytes_are(blocks[1]->header, "b"));
@@ -143,9 +145,9 @@ START_TEST(test_state_at_the_chains_height_is_that_states)
     Cairn__Commit *commit = commit_new();
     commit_state(commit, 9, "above the tip");
     commit_ok(&rig.wire, commit);
-    ck_assert(bytes_are(read_tip_state(&rig.wire)->value, "state 4"));
-    ck_assert_uint_eq(read_tip_state(&rig.wire)->height, 4);
-    ck_assert(bytes_are(read_state(&rig.wire, 9)->value, "above the tip"));
+    ck_assert(bytes_are(get_tip_state(&rig.wire)->value, "state 4"));
+    ck_assert_uint_eq(get_tip_state(&rig.wire)->height, 4);
+    ck_assert(bytes_are(get_state(&rig.wire, 9)->value, "above the tip"));
     rig_end(&rig);
 }
 END_TEST
@@ -165,7 +167,7 @@ START_TEST(test_several_names_in_one_call_absent_ones_told)
     get.names = binary;
     size_t n;
     Cairn__MetadataReply **replies =
-        stream_metadata(&rig.wire, wire_send(&rig.wire, FRAME_GET_METADATA_MANY, &get), &n);
+        receive_metadata(&rig.wire, wire_send(&rig.wire, FRAME_GET_METADATA_MANY, &get), &n);
     ck_assert_uint_eq(n, 4);
     for (int i = 0; i < 4; i++) {
         ck_assert(bytes_are(replies[i]->name, names[i]));
@@ -200,15 +202,15 @@ START_TEST(test_list_is_in_byte_order_with_prefix_start_and_limit)
     list.prefix = bytes_of("b/");
     list.start = bytes_of("b/1");
     list.limit = 2;
-    replies = stream_metadata(&rig.wire, wire_send(&rig.wire, FRAME_LIST_METADATA, &list), &n);
+    replies = receive_metadata(&rig.wire, wire_send(&rig.wire, FRAME_LIST_METADATA, &list), &n);
     ck_assert_uint_eq(n, 2);
     ck_assert(bytes_are(replies[0]->name, "b/10") && bytes_are(replies[1]->name, "b/2"));
     list.start = bytes_of("a"); /* before the prefix: from the prefix on */
     list.limit = 1;
-    replies = stream_metadata(&rig.wire, wire_send(&rig.wire, FRAME_LIST_METADATA, &list), &n);
+    replies = receive_metadata(&rig.wire, wire_send(&rig.wire, FRAME_LIST_METADATA, &list), &n);
     ck_assert(n == 1 && bytes_are(replies[0]->name, "b/"));
     list.start = bytes_of("c");
-    stream_metadata(&rig.wire, wire_send(&rig.wire, FRAME_LIST_METADATA, &list), &n);
+    receive_metadata(&rig.wire, wire_send(&rig.wire, FRAME_LIST_METADATA, &list), &n);
     ck_assert_uint_eq(n, 0);
     list_metadata(&rig.wire, "", &n);
     ck_assert_uint_eq(n, 7);
@@ -232,7 +234,7 @@ START_TEST(test_stream_stops_at_its_window_and_goes_on_with_credit)
     }
     ck_assert_uint_gt(received, 0);
     ck_assert_uint_le(received, 100000);
-    ck_assert_uint_eq(read_height(&rig.wire), 1); /* the connection is not held up */
+    ck_assert_uint_eq(get_height(&rig.wire), 1); /* the connection is not held up */
     commit_ok(&rig.wire, commit_of_block(2, "two"));
     Cairn__Credit credit = CAIRN__CREDIT__INIT;
     credit.has_bytes = true;
@@ -262,10 +264,9 @@ START_TEST(test_messages_longer_than_the_window_arrive_whole)
     commit_ok(&rig.wire, commit);
     static const uint64_t heights[] = {1, 2, 1};
     size_t n;
-    Cairn__BlockReply **blocks =
-        stream_blocks(&rig.wire, send_read_blocks(&rig.wire, heights, 3, 1000), &n);
+    Cairn__BlockReply **blocks = receive_blocks(&rig.wire, send_read_blocks(&rig.wire, heights, 3, 1000), &n);
     ck_assert_uint_eq(n, 3);
-    ck_assert(bytes_equal(blocks[0]->data, data) && blocks[1]->absent && bytes_equal(blocks[2]->data, data));
+    ck_assert(bytes_same(blocks[0]->data, data) && blocks[1]->absent && bytes_same(blocks[2]->data, data));
     rig_end(&rig);
 }
 END_TEST
@@ -280,16 +281,16 @@ START_TEST(test_answer_larger_than_a_frame_comes_in_several)
     Cairn__Commit *again = commit_of_block(1, "header");
     again->blocks[0]->data = bytes_random(7, 65000);
     commit_ok(&rig.wire, again);
-    Cairn__BlockReply *block = read_block(&rig.wire, 1, 15);
-    ck_assert(bytes_equal(block->data, again->blocks[0]->data));
+    Cairn__BlockReply *block = get_block(&rig.wire, 1, 15);
+    ck_assert(bytes_same(block->data, again->blocks[0]->data));
     ck_assert(bytes_are(block->header, "header"));
     rig_restart(&rig, "--frame-bytes-max 1MiB");
     Cairn__Commit *large = commit_of_block(2, "header");
     large->blocks[0]->data = bytes_random(9, 500000);
     commit_ok(&rig.wire, large);
     rig_restart(&rig, "--frame-bytes-max 64KiB");
-    block = read_block(&rig.wire, 2, 15);
-    ck_assert(bytes_equal(block->data, large->blocks[0]->data));
+    block = get_block(&rig.wire, 2, 15);
+    ck_assert(bytes_same(block->data, large->blocks[0]->data));
     rig_end(&rig);
 }
 END_TEST
@@ -329,14 +330,14 @@ START_TEST(test_chains_are_isolated_from_each_other)
     prune->chain = bytes_of("other");
     ck_assert_int_eq(ask_prune(&rig.wire, prune).status, STATUS_OK);
     ck_assert(block_is(&rig.wire, 2, "header 2"));
-    ck_assert_ptr_nonnull(
-        read_block_by_hash(&rig.wire, read_block(&rig.wire, 2, HASH)->hash, 0)); /* the index is a chain's own */
-    Cairn__ChainEntry *entry = read_chain(&rig.wire, "other");
+    ck_assert_ptr_nonnull(get_block_by_hash(&rig.wire, get_block(&rig.wire, 2, HASH)->hash,
+                                            0)); /* the index is a chain's own */
+    Cairn__ChainEntry *entry = get_chain(&rig.wire, "other");
     ck_assert(entry->height == 2 && entry->blocks_pruned_through == 2 && !entry->has_states_pruned_through);
-    entry = read_chain(&rig.wire, "default");
+    entry = get_chain(&rig.wire, "default");
     ck_assert(entry->height == 5 && !entry->has_blocks_pruned_through);
     ask_rollback(&rig.wire, rollback_to(1));
-    ck_assert_uint_eq(read_chain(&rig.wire, "other")->height, 2);
+    ck_assert_uint_eq(get_chain(&rig.wire, "other")->height, 2);
     size_t n;
     list_metadata(&rig.wire, "", &n);
     ck_assert_uint_eq(n, 1);
@@ -359,7 +360,7 @@ START_TEST(test_request_to_an_unknown_chain_is_invalid)
     write->has_chain = true;
     write->chain = bytes_of("unknown");
     ck_assert_int_eq(ask_metadata(&rig.wire, write).status, STATUS_INVALID);
-    ck_assert_ptr_null(read_chain(&rig.wire, "unknown"));
+    ck_assert_ptr_null(get_chain(&rig.wire, "unknown"));
     rig_end(&rig);
 }
 END_TEST
@@ -374,8 +375,8 @@ START_TEST(test_created_chain_and_chains_max)
     ck_assert_int_ne(refused.status, STATUS_IO_ERROR);
     ck_assert_int_eq(ask_create_chain(&rig.wire, "z").status, STATUS_OK);
     rig_crash(&rig, "--chains-max 3");
-    ck_assert_ptr_nonnull(read_chain(&rig.wire, "a.b_c-9"));
-    ck_assert_ptr_nonnull(read_chain(&rig.wire, "default"));
+    ck_assert_ptr_nonnull(get_chain(&rig.wire, "a.b_c-9"));
+    ck_assert_ptr_nonnull(get_chain(&rig.wire, "default"));
     rig_end(&rig);
 }
 END_TEST

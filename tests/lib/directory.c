@@ -12,6 +12,8 @@
 
 #include "tests/lib/kept.h"
 
+enum { SHOWN_BYTES = 20000 };
+
 static char root[48];
 
 static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *place)
@@ -48,6 +50,23 @@ void directory_root_make(bool fast)
 void directory_root_remove(void)
 {
     remove_all(root);
+}
+
+static int tell_one(const char *path, const struct stat *info, int kind, struct FTW *place)
+{
+    (void)kind;
+    const char *name = path + place->base;
+    if (strcmp(name, "stderr") == 0 && info->st_size > 0) {
+        char *text = file_read(path);
+        size_t n = strlen(text);
+        printf("a daemon of a failed test said:\n%s\n", n > SHOWN_BYTES ? text + n - SHOWN_BYTES : text);
+    }
+    return 0;
+}
+
+void directory_root_tell(void)
+{
+    nftw(root, tell_one, 16, FTW_PHYS);
 }
 
 struct directory directory_new(void)

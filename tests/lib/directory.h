@@ -13,6 +13,8 @@ struct directory {
 /* Makes and removes the root, under ${TMPDIR:-/tmp}; with `fast` under /dev/shm if that is there. */
 void directory_root_make(bool fast);
 void directory_root_remove(void);
+/* Prints what the daemons of failed tests wrote: their directories are still there. */
+void directory_root_tell(void);
 
 struct directory directory_new(void);
 void directory_remove(const struct directory *directory);

@@ -60,9 +60,11 @@ static struct edit some_edit(struct generator *generator, const struct operation
     }
     if (edit.kind == EDIT_SET) {
         edit.value = below(generator, VALUES_KNOWN);
-    } else if (edit.kind != EDIT_DELETE) {
-        edit.value = chance(generator, 90) ? height_on_wire(some_height(generator, operation))
-                                           : random_next(&generator->random);
+    } else if (edit.kind != EDIT_DELETE) { /* often one that is there already */
+        unsigned kind = below(generator, 100);
+        edit.value = kind < 40   ? height_on_wire(1 + below(generator, 3))
+                     : kind < 92 ? height_on_wire(some_height(generator, operation))
+                                 : random_next(&generator->random);
     }
     bool may_bind = !mark && (edit.kind == EDIT_SET || edit.kind == EDIT_SET_NUMBER);
     if (may_bind && chance(generator, 45)) {
@@ -107,9 +109,9 @@ static void make_commit(struct generator *generator, struct operation *operation
     for (uint32_t i = 0; i < operation->n_deletes; i++) {
         operation->deletes[i] = some_height(generator, operation);
     }
-    operation->rise_to = chance(generator, 60)   ? next
-                         : chance(generator, 10) ? some_height(generator, operation)
-                                                 : 0;
+    operation->rise_to = chance(generator, 45)  ? next
+                         : chance(generator, 5) ? some_height(generator, operation)
+                                                : 0;
     some_edits(generator, operation, chance(generator, 40) ? below(generator, ITEMS_MAX) : 0);
 }
 
@@ -184,6 +186,11 @@ static enum operation_kind some_kind(struct generator *generator)
         {OPERATION_BARRIER, 12},   {OPERATION_ROLLBACK, 18},      {OPERATION_DRY_ROLLBACK, 8},
         {OPERATION_PRUNE, 8},
     };
+    if (generator->ends && chance(generator, 60)) { /* what decides which states a crash may leave */
+        static const enum operation_kind deciding[] = {OPERATION_METADATA, OPERATION_METADATA,
+                                                       OPERATION_COMMIT, OPERATION_PRUNE, OPERATION_ROLLBACK};
+        return deciding[below(generator, 5)];
+    }
     uint32_t dice = below(generator, 996);
     size_t at = 0;
     while (dice >= kinds[at].weight) {
@@ -238,7 +245,7 @@ static void next_round(struct generator *generator)
 {
     generator->round++;
     unsigned dice = below(generator, 1000);
-    generator->ends = dice < 35;
+    generator->ends = dice < 70;
     generator->solo = !generator->ends && dice < 350;
     generator->round_left = generator->solo   ? 1
                             : generator->ends ? below(generator, 9)
@@ -252,7 +259,7 @@ struct episode episode_new(uint64_t seed, size_t operations)
     if (episode.operations == NULL) {
         abort();
     }
-    static const char *const delays[] = {"1ms", "20ms", "20ms", "200ms", "5s"};
+    static const char *const delays[] = {"1ms", "20ms", "200ms", "5s", "5s"};
     static const char *const queues[] = {"8192", "8192", "8192", "64"};
     static const char *const syncs[] = {"10ms", "1s", "1s"};
     snprintf(episode.arguments, sizeof episode.arguments,

@@ -48,6 +48,9 @@ int suite_run(Suite *suite, bool fast_directories)
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
+    if (failed > 0) {
+        directory_root_tell();
+    }
     directory_root_remove();
     kept_clear();
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -1,0 +1,214 @@
+/* The settings of cairnd from outside: where they come from, what it says to wrong ones, what it prints. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/lib/kept.h"
+#include "tests/lib/rig.h"
+#include "tests/lib/suite.h"
+
+enum { EXIT_CONFIG = 1, EXIT_USAGE = 2, RUN_MS = 10000 };
+
+static const char *cairnd(void)
+{
+    const char *binary = getenv("CAIRND");
+    ck_assert_ptr_nonnull(binary);
+    return binary;
+}
+
+/* Fails unless the daemon, told to check that configuration, names all of what is in `wanted`, separated by |. */
+static void expect_refused(const char *text, const char *wanted)
+{
+    struct directory place = directory_new();
+    char *path = directory_path(&place, "cairnd.conf");
+    file_write(path, text);
+    struct program program = shell_run(RUN_MS, "exec %s --config %s --data %s/d --socket %s/s --check-config",
+                                       cairnd(), path, place.path, place.path);
+    ck_assert_msg(program.exit_code == EXIT_CONFIG, "exit %d: %s", program.exit_code, program.errors);
+    ck_assert_msg(strstr(program.errors, "cairnd.conf") != NULL, "the file is not named: %s", program.errors);
+    char *parts = kept_copy(wanted, strlen(wanted));
+    for (char *part = strtok(parts, "|"); part != NULL; part = strtok(NULL, "|")) {
+        ck_assert_msg(strstr(program.errors, part) != NULL, "no '%s' in: %s", part, program.errors);
+    }
+    ck_assert(!file_exists(directory_path(&place, "d")));
+    directory_remove(&place);
+}
+
+START_TEST(test_unknown_key_names_file_line_and_what_would_be_right)
+{
+    expect_refused("# a comment\nqueue_operation_max = 5\n", "2|queue_operation_max|queue_operations_max");
+}
+END_TEST
+
+START_TEST(test_bad_value_names_file_line_value_and_what_would_be_right)
+{
+    expect_refused("flush_delay = 20\n", "1|flush_delay|20|ms");
+    expect_refused("\n\nframe_bytes_max = 1TiB\n", "3|frame_bytes_max|1TiB|256MiB");
+    expect_refused("socket_mode = 999\n", "1|socket_mode|999|0660");
+    expect_refused("log_level = loud\n", "1|log_level|loud|info");
+}
+END_TEST
+
+START_TEST(test_relations_between_bounds_are_checked)
+{
+    struct program program = shell_run(RUN_MS,
+                                       "exec %s --data /nonexistent/d --socket /nonexistent/s "
+                                       "--frame-bytes-max 128MiB --requests-bytes-max 64MiB --check-config",
+                                       cairnd());
+    ck_assert_int_eq(program.exit_code, EXIT_CONFIG);
+    ck_assert_ptr_nonnull(strstr(program.errors, "requests_bytes_max"));
+}
+END_TEST
+
+START_TEST(test_good_configuration_is_checked_without_starting)
+{
+    struct directory place = directory_new();
+    struct program program = shell_run(RUN_MS, "exec %s --data %s/d --socket %s/s --check-config", cairnd(),
+                                       place.path, place.path);
+    ck_assert_msg(program.exit_code == 0, "%s", program.errors);
+    ck_assert(!file_exists(directory_path(&place, "d")));
+    directory_remove(&place);
+}
+END_TEST
+
+START_TEST(test_flag_goes_before_environment_before_file_before_default)
+{
+    struct directory place = directory_new();
+    char *path = directory_path(&place, "cairnd.conf");
+    file_write(path, "streams_max = 5\nchains_max = 6\nconnections_max = 7\n");
+    struct program program =
+        shell_run(RUN_MS,
+                  "CAIRND_STREAMS_MAX=15 CAIRND_CHAINS_MAX=16 exec %s --config %s --data %s/d --socket %s/s "
+                  "--streams-max 25 --print-config",
+                  cairnd(), path, place.path, place.path);
+    ck_assert_msg(program.exit_code == 0, "%s", program.errors);
+    ck_assert_ptr_nonnull(strstr(program.output, "streams_max = 25"));
+    ck_assert_ptr_nonnull(strstr(program.output, "chains_max = 16"));
+    ck_assert_ptr_nonnull(strstr(program.output, "connections_max = 7"));
+    ck_assert_ptr_nonnull(strstr(program.output, "flush_delay = 20ms"));
+    ck_assert_ptr_nonnull(strstr(program.output, "cairnd.conf")); /* origins */
+    ck_assert_ptr_nonnull(strstr(program.output, "environment"));
+    char *again = directory_path(&place, "again.conf"); /* what it prints it takes */
+    file_write(again, program.output);
+    struct program second =
+        shell_run(RUN_MS, "exec %s --config %s --data %s/d --check-config", cairnd(), again, place.path);
+    ck_assert_msg(second.exit_code == 0, "%s", second.errors);
+    directory_remove(&place);
+}
+END_TEST
+
+START_TEST(test_defaults_are_those_of_the_contract)
+{
+    struct program program =
+        shell_run(RUN_MS, "exec %s --data /nonexistent/d --socket /nonexistent/s --print-config", cairnd());
+    static const char *const lines[] = {
+        "queue_operations_max = 8192", "queue_bytes_max = 32MiB",     "flush_delay = 20ms",
+        "sync_interval = 1s",          "frame_bytes_max = 64MiB",     "connections_max = 1024",
+        "replies_bytes_max = 256MiB",  "requests_bytes_max = 256MiB", "streams_max = 64",
+        "chains_max = 1024",           "socket_mode = 0660",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        ck_assert_msg(strstr(program.output, lines[i]) != NULL, "no '%s' in: %s", lines[i], program.output);
+    }
+}
+END_TEST
+
+START_TEST(test_command_line_errors_exit_2)
+{
+    ck_assert_int_eq(shell_run(RUN_MS, "exec %s --no-such-flag", cairnd()).exit_code, EXIT_USAGE);
+    ck_assert_int_eq(
+        shell_run(RUN_MS, "exec %s --data /nonexistent --socket /nonexistent/s extra", cairnd()).exit_code,
+        EXIT_USAGE);
+    struct program program = shell_run(RUN_MS, "exec %s --flush-delay never --data /nonexistent", cairnd());
+    ck_assert_int_gt(program.exit_code, 0);
+    ck_assert_ptr_nonnull(strstr(program.errors, "never"));
+}
+END_TEST
+
+START_TEST(test_help_and_version)
+{
+    struct program help = shell_run(RUN_MS, "exec %s --help", cairnd());
+    ck_assert_int_eq(help.exit_code, 0);
+    ck_assert_ptr_nonnull(strstr(help.output, "--queue-operations-max"));
+    struct program version = shell_run(RUN_MS, "exec %s --version", cairnd());
+    ck_assert_int_eq(version.exit_code, 0);
+    ck_assert_ptr_nonnull(strstr(version.output, "RocksDB")); /* which engine it runs */
+}
+END_TEST
+
+START_TEST(test_status_page_has_what_operators_look_for)
+{
+    static const char *const numbers[] = {
+        "run",
+        "uptime_us",
+        "sequence.last",
+        "sequence.written_through",
+        "sequence.durable_through",
+        "queue.operations",
+        "queue.bytes",
+        "queue.operations_max",
+        "queue.bytes_max",
+        "connections",
+        "connections.refused",
+        "frames.bad",
+        "commits",
+        "commits.refused",
+        "syncs",
+        "groups",
+        "metadata.accepted",
+        "metadata.written",
+        "prunes",
+        "rollbacks",
+        "streams.open",
+        "requests.bytes",
+        "replies.bytes",
+        "chains",
+    };
+    struct rig rig = rig_start("");
+    fill_blocks(&rig.wire, 1, 5);
+    ask_prune(&rig.wire, prune_blocks(1));
+    ask_rollback(&rig.wire, rollback_to(4));
+    ask_prune(&rig.wire, prune_blocks(9));
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        status_number(&rig.wire, numbers[i]);
+    }
+    ck_assert_uint_eq(status_number(&rig.wire, "prunes"), 1);
+    ck_assert_uint_eq(status_number(&rig.wire, "rollbacks"), 1);
+    ck_assert_uint_ge(status_number(&rig.wire, "commits.refused"), 1);
+    ck_assert_uint_eq(status_number(&rig.wire, "chains"), 1);
+    ck_assert_uint_eq(strlen(status_string(&rig.wire, "store_id")), 32);
+    ck_assert_uint_gt(strlen(status_string(&rig.wire, "version")), 0);
+    ck_assert_ptr_nonnull(strstr(status_string(&rig.wire, "engine"), "RocksDB"));
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_json_log_is_one_object_a_line)
+{
+    struct rig rig = rig_start("--log-format json");
+    ck_assert(daemon_says(&rig.daemon, "\"message\":\"ready\""));
+    char *said = daemon_errors(&rig.daemon);
+    for (char *line = strtok(said, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        ck_assert_msg(line[0] == '{' && line[strlen(line) - 1] == '}', "%s", line);
+    }
+    rig_end(&rig);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("config", 60, &tests);
+    tcase_add_test(tests, test_unknown_key_names_file_line_and_what_would_be_right);
+    tcase_add_test(tests, test_bad_value_names_file_line_value_and_what_would_be_right);
+    tcase_add_test(tests, test_relations_between_bounds_are_checked);
+    tcase_add_test(tests, test_good_configuration_is_checked_without_starting);
+    tcase_add_test(tests, test_flag_goes_before_environment_before_file_before_default);
+    tcase_add_test(tests, test_defaults_are_those_of_the_contract);
+    tcase_add_test(tests, test_command_line_errors_exit_2);
+    tcase_add_test(tests, test_help_and_version);
+    tcase_add_test(tests, test_status_page_has_what_operators_look_for);
+    tcase_add_test(tests, test_json_log_is_one_object_a_line);
+    return suite_run(suite, false);
+}

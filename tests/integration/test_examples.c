@@ -1,0 +1,43 @@
+/* The examples of the client library do what they say. $CAIRN_EXAMPLES is where they were built. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/lib/rig.h"
+#include "tests/lib/suite.h"
+
+static void run_example(const char *name)
+{
+    const char *place = getenv("CAIRN_EXAMPLES");
+    if (place == NULL || *place == '\0') {
+        return;
+    }
+    struct rig rig = rig_start("");
+    for (int i = 0; i < 2; i++) { /* also on a store that is not empty */
+        struct program program = shell_run(60000, "exec %s/%s %s", place, name, rig.daemon.socket);
+        ck_assert_msg(program.exit_code == 0, "%s: exit %d: %s%s", name, program.exit_code, program.output,
+                      program.errors);
+    }
+    rig_end(&rig);
+}
+
+START_TEST(test_blocking_example_runs)
+{
+    run_example("blocking");
+}
+END_TEST
+
+START_TEST(test_asynchronous_example_runs)
+{
+    run_example("asynchronous");
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("examples", 90, &tests);
+    tcase_add_test(tests, test_blocking_example_runs);
+    tcase_add_test(tests, test_asynchronous_example_runs);
+    return suite_run(suite, false);
+}

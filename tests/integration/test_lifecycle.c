@@ -1,0 +1,414 @@
+/* Start and stop (contract 9, 10): SIGTERM, a second daemon, directories that are not ours, the socket, systemd's ways. */
+#include <check.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "tests/lib/kept.h"
+#include "tests/lib/rig.h"
+#include "tests/lib/suite.h"
+#include "tests/lib/trouble.h"
+
+enum { EXIT_FAILED = 1, EXIT_TAKEN = 73, EXIT_NOT_OURS = 78 };
+
+START_TEST(test_sigterm_writes_queue_exit_0)
+{
+    struct rig rig = rig_start("--flush-delay 10s --sync-interval 10s");
+    for (int i = 0; i < 1000; i++) {
+        set(&rig.wire, kept_format("%d", i), "x");
+    }
+    ck_assert_int_eq(daemon_stop(&rig.daemon), 0);
+    wire_close(&rig.wire);
+    daemon_start(&rig.daemon, "");
+    rig.wire = rig_open(&rig);
+    for (int i = 0; i < 1000; i++) {
+        ck_assert(metadata_is(&rig.wire, kept_format("%d", i), "x"));
+    }
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_sigterm_finishes_what_is_in_flight)
+{
+    struct rig rig = rig_start("");
+    uint64_t ids[300];
+    for (uint64_t i = 0; i < 300; i++) {
+        ids[i] = wire_send(&rig.wire, FRAME_COMMIT, commit_of_block(i + 1, "block"));
+    }
+    daemon_signal(&rig.daemon, SIGTERM);
+    uint64_t answered = 0;
+    for (uint64_t i = 0; i < 300; i++) {
+        struct wire_frame *frame = wire_try_frame(&rig.wire, ids[i], 10000);
+        if (frame == NULL) {
+            break;
+        }
+        ck_assert(frame->header.status == STATUS_OK || frame->header.status == STATUS_SHUTTING_DOWN);
+        answered += frame->header.status == STATUS_OK;
+    }
+    ck_assert_int_eq(daemon_wait(&rig.daemon, 10000), 0);
+    wire_close(&rig.wire);
+    daemon_start(&rig.daemon, "");
+    rig.wire = rig_open(&rig);
+    ck_assert_uint_ge(get_height(&rig.wire), answered);
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_sigint_stops_like_sigterm)
+{
+    struct rig rig = rig_start("--flush-delay 10s");
+    set(&rig.wire, "a", "x");
+    daemon_signal(&rig.daemon, SIGINT);
+    ck_assert_int_eq(daemon_wait(&rig.daemon, 10000), 0);
+    wire_close(&rig.wire);
+    daemon_start(&rig.daemon, "");
+    rig.wire = rig_open(&rig);
+    ck_assert(metadata_is(&rig.wire, "a", "x"));
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_second_sigterm_changes_nothing)
+{
+    struct rig rig = rig_start("--flush-delay 10s");
+    set(&rig.wire, "a", "x");
+    struct frozen frozen = trouble_freeze_writer(&rig.daemon);
+    daemon_signal(&rig.daemon, SIGTERM);
+    sleep_ms(200);
+    daemon_signal(&rig.daemon, SIGTERM);
+    daemon_signal(&rig.daemon, SIGINT);
+    sleep_ms(200);
+    ck_assert_int_eq(daemon_wait(&rig.daemon, 0), -1); /* it still waits for its writer */
+    trouble_thaw(&frozen);
+    ck_assert_int_eq(daemon_wait(&rig.daemon, 10000), 0);
+    wire_close(&rig.wire);
+    daemon_start(&rig.daemon, "");
+    rig.wire = rig_open(&rig);
+    ck_assert(metadata_is(&rig.wire, "a", "x"));
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_stop_deadline_exits_nonzero_and_says_how_many_are_not_written)
+{
+    struct rig rig = rig_start("--flush-delay 10s --stop-timeout 300ms");
+    struct frozen frozen = trouble_freeze_writer(&rig.daemon);
+    for (int i = 0; i < 37; i++) {
+        set(&rig.wire, kept_format("%d", i), "x");
+    }
+    daemon_signal(&rig.daemon, SIGTERM);
+    ck_assert_msg(trouble_buried(&frozen, 5000), "it does not end: %s", daemon_errors(&rig.daemon));
+    ck_assert_int_eq(daemon_wait(&rig.daemon, 5000), EXIT_FAILED);
+    char *said = daemon_errors(&rig.daemon);
+    ck_assert_msg(strstr(said, "37") != NULL || strstr(said, "38") != NULL, "%s",
+                  said); /* with the frozen commit */
+    wire_close(&rig.wire);
+    daemon_close(&rig.daemon);
+}
+END_TEST
+
+START_TEST(test_new_connections_are_refused_while_stopping)
+{
+    struct rig rig = rig_start("--flush-delay 10s");
+    struct frozen frozen = trouble_freeze_writer(&rig.daemon);
+    daemon_signal(&rig.daemon, SIGTERM);
+    uint64_t until = clock_ms() + (uint64_t)patience_ms(5000);
+    bool refused = false;
+    while (!refused && clock_ms() < until) {
+        struct wire late = wire_try_connect(rig.daemon.socket);
+        refused = late.fd < 0 || !wire_try_hello(&late);
+        wire_close(&late);
+    }
+    ck_assert(refused);
+    trouble_thaw(&frozen);
+    ck_assert_int_eq(daemon_wait(&rig.daemon, 10000), 0);
+    wire_close(&rig.wire);
+    daemon_close(&rig.daemon);
+}
+END_TEST
+
+START_TEST(test_second_daemon_names_pid)
+{
+    struct rig rig = rig_start("");
+    struct daemon second = daemon_new();
+    snprintf(second.data, sizeof second.data, "%s", rig.daemon.data);
+    uint64_t before = clock_ms();
+    daemon_launch(&second, "");
+    ck_assert_int_eq(daemon_wait(&second, 5000), EXIT_TAKEN);
+    ck_assert_uint_lt(clock_ms() - before, (uint64_t)patience_ms(1000));
+    char *pid = kept_format("%d", (int)daemon_process(&rig.daemon));
+    ck_assert_msg(strstr(daemon_errors(&second), pid) != NULL, "%s", daemon_errors(&second));
+    commit_ok(&rig.wire, commit_of_block(1, "unharmed"));
+    rig_crash(&rig, ""); /* the lock goes with its holder */
+    daemon_launch(&second, "");
+    ck_assert_int_eq(daemon_wait(&second, 5000), EXIT_TAKEN);
+    daemon_close(&second);
+    rig_end(&rig);
+}
+END_TEST
+
+/* Starts on a directory, with and without --create, and expects it refused and untouched. */
+static void expect_refused(const char *data, bool create)
+{
+    struct daemon daemon = daemon_new();
+    snprintf(daemon.data, sizeof daemon.data, "%s", data);
+    daemon.made = !create;
+    unsigned long before = directory_digest(data);
+    daemon_launch(&daemon, "");
+    int code = daemon_wait(&daemon, 5000);
+    ck_assert_msg(code == EXIT_NOT_OURS, "exit %d: %s", code, daemon_errors(&daemon));
+    ck_assert_uint_gt(strlen(daemon_errors(&daemon)), 20);
+    ck_assert_msg(directory_digest(data) == before, "the directory was touched");
+    daemon_close(&daemon);
+}
+
+START_TEST(test_empty_or_missing_directory_is_refused_without_create)
+{
+    struct directory place = directory_new();
+    expect_refused(place.path, false);
+    char *missing = directory_path(&place, "none");
+    expect_refused(missing, false);
+    ck_assert(!file_exists(missing));
+}
+END_TEST
+
+START_TEST(test_foreign_directory_is_refused_untouched)
+{
+    struct directory place = directory_new();
+    file_write(directory_path(&place, "somebody's"), "data");
+    expect_refused(place.path, false);
+    expect_refused(place.path, true);
+}
+END_TEST
+
+START_TEST(test_newer_or_damaged_stamp_is_refused_untouched)
+{
+    struct rig rig = rig_start("");
+    commit_ok(&rig.wire, commit_of_block(1, "one"));
+    wire_close(&rig.wire);
+    ck_assert_int_eq(daemon_stop(&rig.daemon), 0);
+    char *stamp = kept_format("%s/cairn.store", rig.daemon.data);
+    char *good = file_read(stamp);
+    char *format = strstr(good, "format 1");
+    ck_assert_ptr_nonnull(format);
+    file_write(stamp, kept_format("%.*sformat 99%s", (int)(format - good), good, format + 8));
+    expect_refused(rig.daemon.data, false);
+    expect_refused(rig.daemon.data, true);
+    file_write(stamp, "nonsense");
+    expect_refused(rig.daemon.data, false);
+    file_write(stamp, "");
+    expect_refused(rig.daemon.data, true);
+    unlink(stamp); /* a store without its stamp is a foreign directory */
+    expect_refused(rig.daemon.data, true);
+    file_write(stamp, good);
+    daemon_start(&rig.daemon, "");
+    rig.wire = rig_open(&rig);
+    ck_assert(block_is(&rig.wire, 1, "one"));
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_create_on_an_existing_store_opens_it)
+{
+    struct rig rig = rig_start("");
+    commit_ok(&rig.wire, commit_of_block(1, "one"));
+    rig_restart(&rig, "--create");
+    ck_assert(block_is(&rig.wire, 1, "one"));
+    rig_end(&rig);
+}
+END_TEST
+
+static mode_t socket_mode(const struct daemon *daemon, gid_t *ret_group)
+{
+    struct stat info;
+    ck_assert_int_eq(stat(daemon->socket, &info), 0);
+    *ret_group = info.st_gid;
+    return info.st_mode & 07777;
+}
+
+START_TEST(test_socket_mode_and_group_are_settings)
+{
+    gid_t group;
+    struct rig rig = rig_start("");
+    ck_assert_int_eq((int)socket_mode(&rig.daemon, &group), 0660);
+    ck_assert_int_eq((int)group, (int)getegid());
+    rig_restart(&rig, "--socket-mode 0600");
+    ck_assert_int_eq((int)socket_mode(&rig.daemon, &group), 0600);
+    struct group *other = getgrnam("daemon");
+    if (geteuid() == 0 && other != NULL) {
+        gid_t wanted = other->gr_gid;
+        rig_restart(&rig, "--socket-mode 0666 --socket-group daemon");
+        ck_assert_int_eq((int)socket_mode(&rig.daemon, &group), 0666);
+        ck_assert_int_eq((int)group, (int)wanted);
+    }
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_socket_left_by_a_dead_daemon_is_replaced_and_gone_after_a_clean_stop)
+{
+    struct rig rig = rig_start("");
+    wire_close(&rig.wire);
+    daemon_kill(&rig.daemon);
+    ck_assert(file_exists(rig.daemon.socket));
+    daemon_start(&rig.daemon, "");
+    rig.wire = rig_open(&rig);
+    ck_assert_uint_eq(get_height(&rig.wire), 0);
+    wire_close(&rig.wire);
+    ck_assert_int_eq(daemon_stop(&rig.daemon), 0);
+    ck_assert(!file_exists(rig.daemon.socket));
+    daemon_close(&rig.daemon);
+}
+END_TEST
+
+START_TEST(test_socket_of_a_living_daemon_is_not_taken_over)
+{
+    struct rig rig = rig_start("");
+    struct daemon second = daemon_new();
+    snprintf(second.socket, sizeof second.socket, "%s", rig.daemon.socket);
+    daemon_launch(&second, "");
+    ck_assert_int_gt(daemon_wait(&second, 5000), 0);
+    struct wire wire = rig_open(&rig);
+    ck_assert_uint_eq(get_height(&wire), 0);
+    wire_close(&wire);
+    daemon_close(&second);
+    rig_end(&rig);
+}
+END_TEST
+
+static int listen_at(const char *path)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    ck_assert_int_eq(listen(fd, 16), 0);
+    return fd;
+}
+
+START_TEST(test_fd3_socket_activation_given_back_untouched)
+{
+    struct rig rig = {.daemon = daemon_new()};
+    rig.daemon.adopt_fd = listen_at(rig.daemon.socket);
+    rig.wire = wire_connect(rig.daemon.socket); /* waits in the backlog */
+    for (int start = 0; start < 2; start++) {
+        daemon_launch(&rig.daemon, "");
+        ck_assert(wire_try_hello(&rig.wire));
+        commit_ok(&rig.wire, commit_of_block((uint64_t)start + 1, "block"));
+        wire_close(&rig.wire);
+        rig.daemon.made = true;
+        ck_assert_int_eq(daemon_stop(&rig.daemon), 0);
+        ck_assert(file_exists(rig.daemon.socket));
+        rig.wire = wire_connect(rig.daemon.socket); /* still listening: nobody is turned away meanwhile */
+    }
+    wire_close(&rig.wire);
+    close(rig.daemon.adopt_fd);
+    daemon_close(&rig.daemon);
+}
+END_TEST
+
+/* Whether the daemon says this to its supervisor within a few seconds; `seen` gathers all it said. */
+static bool is_told(int fd, char *seen, size_t room, const char *what)
+{
+    struct timeval second = {1, 0};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second);
+    uint64_t until = clock_ms() + (uint64_t)patience_ms(5000);
+    while (strstr(seen, what) == NULL && clock_ms() < until) {
+        char message[1024];
+        ssize_t n = recv(fd, message, sizeof message - 1, 0);
+        if (n > 0) {
+            message[n] = '\0';
+            snprintf(seen + strlen(seen), room - strlen(seen), "%s\n", message);
+        }
+    }
+    return strstr(seen, what) != NULL;
+}
+
+static int notify_socket(struct daemon *daemon)
+{
+    char *path = directory_path(&daemon->home, "notify");
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    daemon->environment[0] = kept_format("NOTIFY_SOCKET=%s", path);
+    return fd;
+}
+
+START_TEST(test_notify_ready_stopping_status)
+{
+    struct daemon daemon = daemon_new();
+    int fd = notify_socket(&daemon);
+    char seen[8192] = "";
+    daemon_launch(&daemon, "");
+    ck_assert_msg(is_told(fd, seen, sizeof seen, "READY=1"), "%s", seen);
+    struct wire wire = wire_open(daemon.socket); /* ready means that it accepts */
+    ck_assert_msg(is_told(fd, seen, sizeof seen, "STATUS="), "%s", seen);
+    ck_assert_ptr_null(strstr(seen, "STOPPING=1"));
+    wire_close(&wire);
+    ck_assert_int_eq(daemon_stop(&daemon), 0);
+    ck_assert_msg(is_told(fd, seen, sizeof seen, "STOPPING=1"), "%s", seen);
+    close(fd);
+    daemon_close(&daemon);
+}
+END_TEST
+
+START_TEST(test_reload_by_sighup)
+{
+    struct daemon daemon = daemon_new();
+    int fd = notify_socket(&daemon);
+    char seen[8192] = "";
+    char *config = directory_path(&daemon.home, "cairnd.conf");
+    file_write(config, "log_level = info\nqueue_operations_max = 64\n");
+    daemon_start(&daemon, kept_format("--config %s", config));
+    ck_assert(is_told(fd, seen, sizeof seen, "READY=1"));
+    struct wire wire = wire_open(daemon.socket);
+    ck_assert_uint_eq(status_number(&wire, "queue.operations_max"), 64);
+    seen[0] = '\0';
+    file_write(config, "log_level = debug\nqueue_operations_max = 128\n");
+    daemon_signal(&daemon, SIGHUP);
+    ck_assert_msg(is_told(fd, seen, sizeof seen, "RELOADING=1"), "%s", seen);
+    ck_assert_msg(is_told(fd, seen, sizeof seen, "READY=1"), "%s", seen);
+    ck_assert(daemon_says(&daemon, "queue_operations_max")); /* it says what needs a restart */
+    set(&wire, "a", "the connection lives on");
+    seen[0] = '\0';
+    file_write(config, "log_level = nonsense\n");
+    daemon_signal(&daemon, SIGHUP);
+    ck_assert_msg(is_told(fd, seen, sizeof seen, "READY=1"), "%s", seen);
+    ck_assert(daemon_says(&daemon, "nonsense"));
+    ck_assert(metadata_is(&wire, "a", "the connection lives on"));
+    wire_close(&wire);
+    ck_assert_int_eq(daemon_stop(&daemon), 0);
+    close(fd);
+    daemon_close(&daemon);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("lifecycle", 60, &tests);
+    tcase_add_test(tests, test_sigterm_writes_queue_exit_0);
+    tcase_add_test(tests, test_sigterm_finishes_what_is_in_flight);
+    tcase_add_test(tests, test_sigint_stops_like_sigterm);
+    tcase_add_test(tests, test_second_sigterm_changes_nothing);
+    tcase_add_test(tests, test_stop_deadline_exits_nonzero_and_says_how_many_are_not_written);
+    tcase_add_test(tests, test_new_connections_are_refused_while_stopping);
+    tcase_add_test(tests, test_second_daemon_names_pid);
+    tcase_add_test(tests, test_empty_or_missing_directory_is_refused_without_create);
+    tcase_add_test(tests, test_foreign_directory_is_refused_untouched);
+    tcase_add_test(tests, test_newer_or_damaged_stamp_is_refused_untouched);
+    tcase_add_test(tests, test_create_on_an_existing_store_opens_it);
+    tcase_add_test(tests, test_socket_mode_and_group_are_settings);
+    tcase_add_test(tests, test_socket_left_by_a_dead_daemon_is_replaced_and_gone_after_a_clean_stop);
+    tcase_add_test(tests, test_socket_of_a_living_daemon_is_not_taken_over);
+    tcase_add_test(tests, test_fd3_socket_activation_given_back_untouched);
+    tcase_add_test(tests, test_notify_ready_stopping_status);
+    tcase_add_test(tests, test_reload_by_sighup);
+    return suite_run(suite, false);
+}

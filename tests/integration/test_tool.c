@@ -1,0 +1,330 @@
+/* The operator's tool: its verbs, what it prints, its exit codes; and `cairn replay`, which must be able to fail. $CAIRN is the
+ * tool, $CAIRN_TEST_DATA the recordings. */
+#include <check.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/lib/kept.h"
+#include "tests/lib/rig.h"
+#include "tests/lib/suite.h"
+
+enum { RUN_MS = 20000, REPLAY_MS = 120000 };
+enum { DONE = 0, FAILED = 1, USAGE = 2, NOT_FOUND = 3, NOBODY = 4, NO_ANSWER = 5, CONFLICT = 7 };
+
+/* Runs `cairn --socket S ARGUMENTS` by a shell, and expects that exit code. Kept: what it printed. */
+static char *cairn(const struct rig *rig, int expected, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static char *cairn(const struct rig *rig, int expected, const char *format, ...)
+{
+    char arguments[4096];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(arguments, sizeof arguments, format, list);
+    va_end(list);
+    const char *tool = getenv("CAIRN");
+    ck_assert_msg(tool != NULL, "CAIRN does not name the tool");
+    struct program program = shell_run(RUN_MS, "%s --socket %s %s", tool, rig->daemon.socket, arguments);
+    ck_assert_msg(program.exit_code == expected, "cairn %s: exit %d, not %d: %s%s", arguments,
+                  program.exit_code, expected, program.output, program.errors);
+    ck_assert_msg(expected == DONE || strlen(program.errors) > 0, "cairn %s failed without a word",
+                  arguments);
+    return program.output;
+}
+
+static void expect_in(const char *text, const char *part)
+{
+    ck_assert_msg(strstr(text, part) != NULL, "no '%s' in: %s", part, text);
+}
+
+START_TEST(test_ping_and_status)
+{
+    struct rig rig = rig_start("");
+    cairn(&rig, DONE, "ping");
+    expect_in(cairn(&rig, DONE, "status"), "queue.operations");
+    expect_in(cairn(&rig, DONE, "-o json status queue.operations"), "{\"queue.operations\":0}");
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_socket_from_the_environment)
+{
+    struct rig rig = rig_start("");
+    struct program program =
+        shell_run(RUN_MS, "CAIRN_SOCKET=%s exec %s height", rig.daemon.socket, getenv("CAIRN"));
+    ck_assert_int_eq(program.exit_code, DONE);
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_commit_block_state_height)
+{
+    struct rig rig = rig_start("");
+    char *header = directory_path(&rig.daemon.home, "header");
+    char *state = directory_path(&rig.daemon.home, "state");
+    file_write(header, "the header");
+    file_write(state, "the state");
+    cairn(&rig, DONE, "commit --block 3:%s:%s --state 3:%s --rise-to 3 --set a=b", header, state, state);
+    expect_in(cairn(&rig, DONE, "-o json height"), "{\"height\":3}");
+    ck_assert_str_eq(cairn(&rig, DONE, "block 3 --raw --parts header"), "the header");
+    ck_assert_str_eq(cairn(&rig, DONE, "state --raw"), "the state");
+    expect_in(cairn(&rig, DONE, "-o json block 3"), "\"height\":3");
+    expect_in(cairn(&rig, DONE, "-o json block 3"), "\"dGhlIGhlYWRlcg==\"");
+    cairn(&rig, NOT_FOUND, "block 4");
+    cairn(&rig, NOT_FOUND, "state 4");
+    cairn(&rig, CONFLICT, "commit --expect-height 9 --rise-to 10");
+    ck_assert_uint_eq(get_height(&rig.wire), 3);
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_metadata_verbs)
+{
+    struct rig rig = rig_start("");
+    cairn(&rig, DONE, "meta set name value");
+    expect_in(cairn(&rig, DONE, "meta get name"), "value");
+    cairn(&rig, DONE, "meta raise mark 7");
+    expect_in(cairn(&rig, DONE, "-o json meta get mark"), "\"u64\":7");
+    cairn(&rig, DONE, "meta raise mark 3");
+    ck_assert(metadata_holds_number(&rig.wire, "mark", 7));
+    expect_in(cairn(&rig, DONE, "-o json meta list"), "\"text\":\"mark\"");
+    cairn(&rig, DONE, "meta del name mark");
+    ck_assert(metadata_is(&rig.wire, "name", NULL) && metadata_is(&rig.wire, "mark", NULL));
+    cairn(&rig, NOT_FOUND, "meta get name");
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_values_are_binary_safe)
+{
+    struct rig rig = rig_start("");
+    ProtobufCBinaryData value = bytes_random(1, 5000);
+    value.data[10] = 0;
+    ask_metadata(&rig.wire, metadata_new(operation_set_bytes(bytes_of("bytes"), value)));
+    char *copy = directory_path(&rig.daemon.home, "copy");
+    cairn(&rig, DONE, "meta get bytes --raw > %s", copy);
+    cairn(&rig, DONE, "meta set again @%s", copy);
+    ck_assert(bytes_same(get_metadata(&rig.wire, "again")->value, value));
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_barrier_prune_rollback_chains)
+{
+    struct rig rig = rig_start("");
+    fill_blocks(&rig.wire, 1, 10);
+    cairn(&rig, DONE, "barrier");
+    cairn(&rig, DONE, "prune --blocks 2 --yes");
+    cairn(&rig, CONFLICT, "prune --blocks 11 --yes");
+    cairn(&rig, DONE, "rollback --to 8 --dry-run");
+    ck_assert_uint_eq(get_height(&rig.wire), 10);
+    cairn(&rig, DONE, "rollback --to 8 --yes");
+    ck_assert_uint_eq(get_height(&rig.wire), 8);
+    cairn(&rig, CONFLICT, "rollback --to 2 --yes");
+    cairn(&rig, DONE, "chains create other");
+    expect_in(cairn(&rig, DONE, "-o json chains"), "\"other\"");
+    expect_in(cairn(&rig, DONE, "-o json --chain other height"), "{\"height\":0}");
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_destructive_verbs_ask_and_take_no_silence_for_yes)
+{
+    struct rig rig = rig_start("");
+    fill_blocks(&rig.wire, 1, 5);
+    const char *tool = getenv("CAIRN");
+    ck_assert_int_ne(
+        shell_run(RUN_MS, "%s -s %s rollback --to 2 </dev/null", tool, rig.daemon.socket).exit_code, DONE);
+    ck_assert_int_ne(
+        shell_run(RUN_MS, "%s -s %s prune --blocks 2 </dev/null", tool, rig.daemon.socket).exit_code, DONE);
+    ck_assert(get_height(&rig.wire) == 5 && block_is(&rig.wire, 1, "header 1"));
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_exit_codes_of_wrong_use_and_no_daemon)
+{
+    struct rig rig = rig_start("");
+    cairn(&rig, USAGE, "nonsense");
+    cairn(&rig, USAGE, "height --nonsense");
+    cairn(&rig, USAGE, "commit --rise-to minus");
+    cairn(&rig, USAGE, "meta set onlyname");
+    struct program nobody = shell_run(RUN_MS, "exec %s -s %s.none ping", getenv("CAIRN"), rig.daemon.socket);
+    ck_assert_int_eq(nobody.exit_code, NOBODY);
+    expect_in(nobody.errors, "s.none");
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_deadline_without_an_answer)
+{
+    struct rig rig = rig_start("");
+    daemon_signal(&rig.daemon, SIGSTOP);
+    struct program late =
+        shell_run(RUN_MS, "exec %s -s %s -d 300ms height", getenv("CAIRN"), rig.daemon.socket);
+    daemon_signal(&rig.daemon, SIGCONT);
+    ck_assert_msg(late.exit_code == NO_ANSWER || late.exit_code == NOBODY, "exit %d: %s", late.exit_code,
+                  late.errors);
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_each_verb_has_help_and_the_shell_completes_them)
+{
+    static const char *const verbs[] = {
+        "ping",      "status",     "height", "block",   "state", "meta get", "meta set", "meta del",
+        "meta list", "meta raise", "commit", "barrier", "prune", "rollback", "chains",   "replay"};
+    const char *tool = getenv("CAIRN");
+    char *script = shell_run(RUN_MS, "exec %s completion bash", tool).output;
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        struct program help = shell_run(RUN_MS, "exec %s %s --help", tool, verbs[i]);
+        ck_assert_int_eq(help.exit_code, DONE);
+        expect_in(help.output, "usage:");
+        expect_in(script, strrchr(verbs[i], ' ') == NULL ? verbs[i] : strrchr(verbs[i], ' ') + 1);
+    }
+    ck_assert_int_eq(shell_run(RUN_MS, "%s completion bash | bash -n", tool).exit_code, 0);
+}
+END_TEST
+
+/* ---- replay ---- */
+
+static char *recording(const char *name)
+{
+    const char *place = getenv("CAIRN_TEST_DATA");
+    ck_assert_msg(place != NULL, "CAIRN_TEST_DATA does not name the recordings");
+    return kept_format("%s/%s.jsonl.zst", place, name);
+}
+
+/* The first calls of a recording in a file of the rig's, with a sed script carried out on it. */
+static char *shortened(const struct rig *rig, unsigned calls, const char *script)
+{
+    char *path = directory_path(&rig->daemon.home, "short.jsonl");
+    struct program program = shell_run(
+        RUN_MS,
+        "zstd -dcq %s 2>/dev/null | head -n %u | sed -e '1s/\"calls\":[0-9]*/\"calls\":%u/' -e '%s' > %s",
+        recording("aggregator"), calls + 1, calls, script, path);
+    ck_assert_msg(program.exit_code == 0, "%s", program.errors);
+    return path;
+}
+
+static struct program replay(const struct rig *rig, const char *arguments)
+{
+    return shell_run(REPLAY_MS, "exec %s -s %s replay %s", getenv("CAIRN"), rig->daemon.socket, arguments);
+}
+
+static void expect_replay(const char *name)
+{
+    struct rig rig = rig_start("");
+    struct program program = replay(&rig, kept_format("-o json %s", recording(name)));
+    ck_assert_msg(program.exit_code == DONE, "exit %d: %s%s", program.exit_code, program.output,
+                  program.errors);
+    expect_in(program.output, "\"mismatches\":0");
+    expect_in(program.output, "p99");
+    rig_end(&rig);
+}
+
+START_TEST(test_replay_of_the_aggregator_has_0_mismatches)
+{
+    expect_replay("aggregator");
+}
+END_TEST
+
+START_TEST(test_replay_of_the_follower_has_0_mismatches)
+{
+    expect_replay("follower");
+}
+END_TEST
+
+START_TEST(test_replay_of_an_altered_answer_names_the_call_and_exits_1)
+{
+    static const struct {
+        const char *script, *call, *part;
+    } alterations[] = {
+        {"0,/\"op\":\"height\"/s/\"answer\":{\"height\":0}/\"answer\":{\"height\":4711}/", "call 4", "4711"},
+        {"3s/\"answer\":\"not found\"/\"answer\":{\"value\":\"AAAA\"}/", "call 2", "AAAA"},
+    };
+    for (size_t i = 0; i < 2; i++) {
+        struct rig rig = rig_start("");
+        char *path = shortened(&rig, 500, "");
+        ck_assert_int_eq(replay(&rig, kept_format("--chain-prefix good %s", path)).exit_code, DONE);
+        path = shortened(&rig, 500, alterations[i].script);
+        struct program program = replay(&rig, kept_format("--chain-prefix bad %s", path));
+        ck_assert_msg(program.exit_code == FAILED, "exit %d: %s%s", program.exit_code, program.output,
+                      program.errors);
+        char *said = kept_format("%s%s", program.output, program.errors);
+        expect_in(said, alterations[i].call);
+        expect_in(said, alterations[i].part);
+        rig_end(&rig);
+    }
+}
+END_TEST
+
+START_TEST(test_replay_of_what_is_no_recording_says_so)
+{
+    struct rig rig = rig_start("");
+    char *path = directory_path(&rig.daemon.home, "bad.jsonl");
+    file_write(
+        path, "{\"trace\":1,\"calls\":1,\"chains\":[\"main\"]}\n{\"n\":1,\"caller\":\"a\",\"op\":\"fly\"}\n");
+    struct program program = replay(&rig, path);
+    ck_assert_msg(program.exit_code != DONE && program.exit_code < 126, "exit %d", program.exit_code);
+    expect_in(program.errors, "bad.jsonl");
+    ck_assert_int_ne(replay(&rig, "/nonexistent.jsonl").exit_code, DONE);
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_replay_ends_and_fails_when_the_daemon_is_killed)
+{
+    struct rig rig = rig_start("");
+    fflush(NULL);
+    pid_t killer = fork();
+    if (killer == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        while (status_number(&rig.wire, "commits") < 200) {
+            kept_clear();
+        }
+        kill(rig.daemon.pid, SIGKILL);
+        _exit(0);
+    }
+    struct program program = replay(&rig, kept_format("-d 2s %s", recording("aggregator")));
+    int status;
+    waitpid(killer, &status, 0);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    ck_assert_msg(program.exit_code != DONE && program.exit_code < 126, "exit %d", program.exit_code);
+    ck_assert_uint_gt(strlen(program.output) + strlen(program.errors), 0);
+    wire_close(&rig.wire);
+    daemon_wait(&rig.daemon, 5000);
+    daemon_start(&rig.daemon, ""); /* and what it left is a good store */
+    rig.wire = rig_open(&rig);
+    ck_assert_uint_eq(get_height(&rig.wire), 0);
+    rig_end(&rig);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("tool", 150, &tests);
+    tcase_add_test(tests, test_ping_and_status);
+    tcase_add_test(tests, test_socket_from_the_environment);
+    tcase_add_test(tests, test_commit_block_state_height);
+    tcase_add_test(tests, test_metadata_verbs);
+    tcase_add_test(tests, test_values_are_binary_safe);
+    tcase_add_test(tests, test_barrier_prune_rollback_chains);
+    tcase_add_test(tests, test_destructive_verbs_ask_and_take_no_silence_for_yes);
+    tcase_add_test(tests, test_exit_codes_of_wrong_use_and_no_daemon);
+    tcase_add_test(tests, test_deadline_without_an_answer);
+    tcase_add_test(tests, test_each_verb_has_help_and_the_shell_completes_them);
+    tcase_add_test(tests, test_replay_of_the_aggregator_has_0_mismatches);
+    tcase_add_test(tests, test_replay_of_the_follower_has_0_mismatches);
+    tcase_add_test(tests, test_replay_of_an_altered_answer_names_the_call_and_exits_1);
+    tcase_add_test(tests, test_replay_of_what_is_no_recording_says_so);
+    tcase_add_test(tests, test_replay_ends_and_fails_when_the_daemon_is_killed);
+    return suite_run(suite, false);
+}

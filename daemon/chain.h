@@ -18,6 +18,8 @@ struct chain {
     struct chain_marks marks;  /* as of the view */
     uint64_t rollbacks_queued; /* rollbacks in the commit lane */
     bool sweeping;             /* its sweep is with the writer */
+    uint64_t blocks_reclaimed; /* as marks.blocks_swept was when their space was last asked back */
+    uint64_t states_reclaimed; /* as marks.states_from */
     struct job sweep;
     UT_hash_handle hh;
 };

@@ -54,9 +54,8 @@ struct request *request_new(struct session *session, const struct frame_request 
     return request;
 }
 
-enum request_progress request_start(struct request *request, const uint8_t *body, size_t body_bytes)
+static enum request_progress begin(struct request *request, const uint8_t *body, size_t body_bytes)
 {
-    assert(thread_is(THREAD_LOOP));
     const struct request_kind *kind = request_kind(request->type);
     if (kind == NULL) {
         request->service->frames_bad++;
@@ -86,12 +85,13 @@ enum request_progress request_start(struct request *request, const uint8_t *body
     return kind->start(request);
 }
 
-enum request_progress request_start_again(struct request *request, uint64_t now_us)
+static enum request_progress begin_again(struct request *request, uint64_t now_us)
 {
     if (request->deadline_us != 0 && now_us >= request->deadline_us) {
-        request_refuse(request, STATUS_BUSY,
-                       "there was no room in the queue within the request's deadline: nothing was "
-                       "applied, try again later");
+        request_refuse(
+            request, STATUS_BUSY,
+            "there was no room in the queue within the request's deadline: nothing was applied, try again "
+            "later");
         return REQUEST_TAKEN;
     }
     if (request->service->draining) {
@@ -99,4 +99,28 @@ enum request_progress request_start_again(struct request *request, uint64_t now_
         return REQUEST_TAKEN;
     }
     return request_kind(request->type)->start(request);
+}
+
+/* Whatever ended it on the way, it was there until the handler was through. */
+static enum request_progress started(struct request *request, enum request_progress progress)
+{
+    request->is_starting = false;
+    if (request->is_ended) {
+        assert(progress == REQUEST_TAKEN);
+        request_free(request);
+    }
+    return progress;
+}
+
+enum request_progress request_start(struct request *request, const uint8_t *body, size_t body_bytes)
+{
+    assert(thread_is(THREAD_LOOP));
+    request->is_starting = true;
+    return started(request, begin(request, body, body_bytes));
+}
+
+enum request_progress request_start_again(struct request *request, uint64_t now_us)
+{
+    request->is_starting = true;
+    return started(request, begin_again(request, now_us));
 }

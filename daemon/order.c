@@ -281,6 +281,7 @@ static void count_job(struct order_counters *counters, const struct job *job)
     counters->refused += is_refused && job->sequence != 0;
     counters->commits += job->kind == JOB_COMMIT && !is_refused;
     counters->prunes += job->kind == JOB_PRUNE && !is_refused;
+    counters->sweeps += job->kind == JOB_SWEEP && !is_refused && job->swept_all;
     counters->rollbacks += job->kind == JOB_ROLLBACK && !is_refused && !job->rollback.dry_run;
 }
 
@@ -298,8 +299,7 @@ static void finish_job(struct order *order, struct job *job)
     if (job->kind == JOB_ROLLBACK) {
         chain->rollbacks_queued--;
     }
-    bool is_dry_run = job->kind == JOB_ROLLBACK && job->rollback.dry_run;
-    if (chain != NULL && job->status == STATUS_OK && !is_dry_run) {
+    if (chain != NULL && job->status == STATUS_OK && !(job->kind == JOB_ROLLBACK && job->rollback.dry_run)) {
         chain->marks = job->marks;
         chain->visible = true;
         sweep_chain(order, chain);

@@ -31,6 +31,7 @@ struct order_counters {
     uint64_t refused; /* commits, prunes and rollbacks */
     uint64_t prunes;
     uint64_t rollbacks;
+    uint64_t sweeps; /* that came to their end */
     uint64_t syncs;
     uint64_t groups;
     uint64_t metadata_accepted; /* operations */

@@ -12,6 +12,16 @@
 
 void request_end(struct request *request)
 {
+    assert(!request->is_ended);
+    request->is_ended = true;
+    if (!request->is_starting) {
+        request_free(request);
+    }
+}
+
+void request_free(struct request *request)
+{
+    assert(request->is_ended);
     struct session *session = request->session;
     request->service->requests_bytes -= request->held_bytes;
     arena_close(&request->arena);

@@ -78,11 +78,16 @@ struct request {
     ProtobufCMessage *message;
     void *prepared;      /* the handler's, in the arena; NULL until it has looked at the message */
     uint64_t held_bytes; /* of service->requests_bytes */
+    bool is_starting;    /* its handler runs: it is not freed under it */
+    bool is_ended;       /* its last reply is sent */
 };
 
 /* ---- for handlers. Each of these is the last reply and ends the request; the first has none ---- */
 
 void request_end(struct request *request);
+
+/* For dispatch: frees a request that ended while its handler ran. */
+void request_free(struct request *request);
 
 void request_reply(struct request *request, enum status status, const ProtobufCMessage *message);
 void request_reply_empty(struct request *request, enum status status);

@@ -20,6 +20,7 @@
 #include "daemon/log.h"
 #include "daemon/memory.h"
 #include "daemon/notify.h"
+#include "daemon/reclaim.h"
 #include "daemon/request.h"
 #include "daemon/stream.h"
 #include "daemon/thread.h"
@@ -46,6 +47,7 @@ struct server {
     uv_signal_t signals[3];
     struct service service;
     struct connection_set *connections;
+    struct reclaim *reclaim;
     enum server_state state;
     uint64_t stop_until_us;  /* STOPPING: when to give up */
     uint64_t reads_until_us; /* STOPPING: 0 until writes are done */
@@ -94,6 +96,7 @@ static void begin_stop(struct server *server)
     notify_stopping();
     server->service.draining = true;
     order_drain(server->service.order);
+    reclaim_stop(server->reclaim);
     uv_close((uv_handle_t *)&server->listener, NULL);
 }
 
@@ -183,6 +186,7 @@ static void server_turn(uv_prepare_t *prepare)
         next_us = connection_set_turn(server->connections, now_us);
         next_us = earlier(next_us, order_settle(server->service.order, now_us));
     } while (connection_set_is_touched(server->connections));
+    next_us = earlier(next_us, reclaim_turn(server->reclaim, now_us));
     stream_turn(server->service.streams);
     pool_turn(server->service.pool);
     if (order_failure(server->service.order) != NULL) {
@@ -298,11 +302,13 @@ static enum status start_service(struct server *server, struct failure *failure)
         pool_new(&server->loop, &service->replies_bytes, &service->streams_bytes, options->replies_bytes_max);
     service->streams = stream_set_new(service, options->streams_max);
     server->connections = connection_set_new(&server->loop, service, &limits);
+    server->reclaim = reclaim_new(service->store, service->order, service->pool);
     return STATUS_OK;
 }
 
 static void server_close(struct server *server)
 {
+    reclaim_free(server->reclaim);
     connection_set_free(server->connections);
     stream_set_free(server->service.streams);
     pool_free(server->service.pool);

@@ -357,10 +357,14 @@ enum status store_sync(struct store *store, struct failure *failure)
 
 void store_reclaim(struct store *store, struct slice from, struct slice to)
 {
-    char *error = NULL;
-    rocksdb_suggest_compact_range(store->db, (const char *)from.data, from.bytes, (const char *)to.data,
-                                  to.bytes, &error);
-    if (error != NULL) {
-        rocksdb_free(error); /* a hint that was not taken: nothing is lost */
-    }
+    rocksdb_compactoptions_t *compact = rocksdb_compactoptions_create();
+    rocksdb_compactoptions_set_exclusive_manual_compaction(compact, 0);
+    rocksdb_compact_range_opt(store->db, compact, (const char *)from.data, from.bytes, (const char *)to.data,
+                              to.bytes);
+    rocksdb_compactoptions_destroy(compact);
+}
+
+void store_stop_reclaiming(struct store *store)
+{
+    rocksdb_disable_manual_compaction(store->db);
 }

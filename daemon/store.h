@@ -98,7 +98,12 @@ enum status store_write(struct store *store, struct store_batch *batch, bool syn
 /* Brings all that was written before to the device. As store_write. */
 enum status store_sync(struct store *store, struct failure *failure) MUST_CHECK;
 
-/* Asks for the space of deleted keys in that range back, in the background. */
+/* ---- any thread but the writing one ---- */
+
+/* Gives the space of deleted keys in that range back; takes as long as it takes. */
 void store_reclaim(struct store *store, struct slice from, struct slice to);
+
+/* store_reclaim ends early, and soon, from here on. */
+void store_stop_reclaiming(struct store *store);
 
 #endif

@@ -76,9 +76,6 @@ static void finish(struct apply *apply, uint32_t chain)
         struct key to = key_behind_height(chain, kinds[i], apply->next.sweep.through);
         edit_delete_range(apply->edits, &from, &to);
     }
-    struct key data_from = key_behind_height(chain, KEY_DATA, marks->blocks_swept);
-    struct key data_to = key_behind_height(chain, KEY_DATA, apply->next.sweep.through);
-    store_reclaim(apply->store, key_slice(&data_from), key_slice(&data_to));
     marks->blocks_swept = apply->next.sweep.through;
     apply->next.sweep = (struct sweep){0};
 }

@@ -33,11 +33,29 @@ START_TEST(test_asynchronous_example_runs)
 }
 END_TEST
 
+START_TEST(test_examples_fail_with_a_message_where_nobody_listens)
+{
+    static const char *const names[] = {"blocking", "asynchronous"};
+    const char *place = getenv("CAIRN_EXAMPLES");
+    if (place == NULL || *place == '\0') {
+        return;
+    }
+    struct daemon daemon = daemon_new(); /* never started */
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct program program = shell_run(60000, "exec %s/%s %s", place, names[i], daemon.socket);
+        ck_assert_msg(program.exit_code == 1, "%s: exit %d", names[i], program.exit_code);
+        ck_assert_msg(strstr(program.errors, "cannot connect") != NULL, "%s: %s", names[i], program.errors);
+    }
+    daemon_close(&daemon);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
     Suite *suite = suite_new("examples", 90, &tests);
     tcase_add_test(tests, test_blocking_example_runs);
     tcase_add_test(tests, test_asynchronous_example_runs);
+    tcase_add_test(tests, test_examples_fail_with_a_message_where_nobody_listens);
     return suite_run(suite, false);
 }

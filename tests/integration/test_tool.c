@@ -192,6 +192,31 @@ START_TEST(test_each_verb_has_help_and_the_shell_completes_them)
 }
 END_TEST
 
+START_TEST(test_help_of_the_first_word_lists_the_verbs_that_start_with_it)
+{
+    static const struct {
+        const char *words, *listed[5], *not_listed;
+    } helps[] = {
+        {"meta --help", {"meta get", "meta set", "meta del", "meta list", "meta raise"}, "rollback"},
+        {"meta -h", {"meta get", "meta set", "meta del", "meta list", "meta raise"}, "rollback"},
+        {"--help meta", {"meta get", "meta set", "meta del", "meta list", "meta raise"}, "rollback"},
+        {"chains --help", {"chains list", "chains create"}, "rollback"},
+    };
+    const char *tool = getenv("CAIRN");
+    for (size_t i = 0; i < sizeof helps / sizeof *helps; i++) {
+        struct program help = shell_run(RUN_MS, "exec %s %s", tool, helps[i].words);
+        ck_assert_msg(help.exit_code == DONE, "%s: exit %d: %s", helps[i].words, help.exit_code, help.errors);
+        expect_in(help.output, "usage: cairn ");
+        for (size_t at = 0; at < 5 && helps[i].listed[at] != NULL; at++) {
+            expect_in(help.output, helps[i].listed[at]);
+        }
+        ck_assert_ptr_null(strstr(help.output, helps[i].not_listed));
+    }
+    ck_assert_int_eq(shell_run(RUN_MS, "exec %s meta", tool).exit_code, USAGE);
+    ck_assert_int_eq(shell_run(RUN_MS, "exec %s nonsense --help", tool).exit_code, USAGE);
+}
+END_TEST
+
 /* ---- replay ---- */
 
 static char *recording(const char *name)
@@ -321,6 +346,7 @@ int main(void)
     tcase_add_test(tests, test_exit_codes_of_wrong_use_and_no_daemon);
     tcase_add_test(tests, test_deadline_without_an_answer);
     tcase_add_test(tests, test_each_verb_has_help_and_the_shell_completes_them);
+    tcase_add_test(tests, test_help_of_the_first_word_lists_the_verbs_that_start_with_it);
     tcase_add_test(tests, test_replay_of_the_aggregator_has_0_mismatches);
     tcase_add_test(tests, test_replay_of_the_follower_has_0_mismatches);
     tcase_add_test(tests, test_replay_of_an_altered_answer_names_the_call_and_exits_1);

@@ -341,6 +341,25 @@ START_TEST(garbage_for_a_hello_cannot_connect)
 }
 END_TEST
 
+START_TEST(a_connection_lost_from_the_start_has_that_to_tell_and_nobody_waits_for_ever)
+{
+    struct cairn_connection *late;
+    const struct cairn_ping ping = {.timeout_us = 0};
+    fake_daemon_stop(&fixture.daemon); /* nobody listens */
+    ck_assert_int_eq(cairn_connection_open(fixture.client, &late), CAIRN_OK);
+    ck_assert_int_eq(cairn_connection_state(late), CAIRN_LOST);
+    ck_assert_int_eq(cairn_submit_ping(late, &ping, fixture_completed, NULL), CAIRN_NOT_SENT);
+    ck_assert_uint_eq(cairn_connection_in_flight(late), 0);
+    ck_assert_int_eq(cairn_connection_timeout_us(late), 0);
+    ck_assert_int_eq(cairn_connection_process(late, 0), CAIRN_CANNOT_CONNECT);
+    ck_assert_ptr_nonnull(strstr(cairn_connection_error(late), "cannot connect to"));
+    ck_assert_int_eq(cairn_connection_timeout_us(late), -1); /* told: no reason to turn round and round */
+    ck_assert_int_eq(cairn_connection_reconnect(late), CAIRN_CANNOT_CONNECT);
+    cairn_connection_free(late);
+    fake_daemon_start(&fixture.daemon);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("client");
@@ -357,6 +376,7 @@ int main(void)
     tcase_add_test(requests, values_that_cannot_be_sent_are_usage);
     tcase_add_test(requests, a_request_over_the_frame_bound_is_too_large);
     tcase_add_test(requests, a_completion_may_submit_and_free);
+    tcase_add_test(requests, a_connection_lost_from_the_start_has_that_to_tell_and_nobody_waits_for_ever);
     suite_add_tcase(suite, requests);
     TCase *lies = tcase_create("lies");
     tcase_add_checked_fixture(lies, setup, fixture_stop);

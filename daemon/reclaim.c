@@ -125,3 +125,8 @@ void reclaim_stop(struct reclaim *reclaim)
     reclaim->is_stopped = true;
     store_stop_reclaiming(reclaim->store);
 }
+
+bool reclaim_is_idle(const struct reclaim *reclaim)
+{
+    return !reclaim->is_running;
+}

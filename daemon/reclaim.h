@@ -16,4 +16,7 @@ uint64_t reclaim_turn(struct reclaim *reclaim, uint64_t now_us);
 /* Starts no more, and what runs ends soon. */
 void reclaim_stop(struct reclaim *reclaim);
 
+/* Nothing runs. */
+bool reclaim_is_idle(const struct reclaim *reclaim);
+
 #endif

@@ -143,7 +143,7 @@ static uint64_t stop_turn(struct server *server, uint64_t now_us)
     bool is_flushed = connection_set_is_flushed(server->connections);
     if (server->state == SERVER_LEAVING && (is_flushed || now_us >= server->leave_until_us)) {
         connection_close_all(server->connections);
-        if (connection_count(server->connections) == 0) {
+        if (connection_count(server->connections) == 0 && reclaim_is_idle(server->reclaim)) {
             end_loop(server);
         }
     }

@@ -1,4 +1,5 @@
-/* What connection.c, one connection, and connection_set.c, all of them, share. Nobody else includes this. */
+/* What connection.c, one connection, connection_set.c, all of them, and connection_share.c, what they share, have in
+ * common. Nobody else includes this. */
 #ifndef DAEMON_CONNECTION_INTERNAL_H
 #define DAEMON_CONNECTION_INTERNAL_H
 
@@ -93,7 +94,7 @@ void connection_close(struct connection *connection);
 void connection_refuse(struct connection *connection, uint8_t type, uint64_t id, enum status status,
                        const char *text);
 
-/* ---- connection_set.c ---- */
+/* ---- connection_share.c ---- */
 
 void waiting_append(struct waiting_list *list, struct connection *connection);
 void waiting_remove(struct waiting_list *list, struct connection *connection);

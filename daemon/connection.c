@@ -77,13 +77,11 @@ static void on_close(uv_handle_t *handle)
 /* Gives back what reading holds; a request that waits stays, since its frame was whole. */
 static void drop_frame(struct connection *connection)
 {
-    struct service *service = connection->set->service;
     if (connection->waits_for_memory) {
         waiting_remove(&connection->set->for_memory, connection);
         connection->waits_for_memory = false;
     }
-    service->requests_bytes -= connection->reserved_bytes;
-    connection->reserved_bytes = 0;
+    connection_set_release(connection->set, connection);
     free(connection->body);
     connection->body = NULL;
     connection->body_bytes = 0;
@@ -222,8 +220,7 @@ static void start_request(struct connection *connection, const uint8_t *body)
                      "the first frame of a connection is hello");
         return;
     }
-    service->requests_bytes -= connection->reserved_bytes;
-    connection->reserved_bytes = 0;
+    connection_set_release(set, connection);
     connection->in_flight++;
     set->in_flight++;
     struct request *request = request_new(session, &connection->frame, thread_now_us());
@@ -425,13 +422,13 @@ void connection_turn(struct connection *connection)
     if (connection->state == CONNECTION_CLOSING) {
         return;
     }
-    bool had_room = session_has_room(&connection->session, 0);
     if (!connection->session.is_closed) {
         output_flush(&connection->output);
     }
     stream_go_on(&connection->session);
     read_go_on(&connection->session);
     read_on(connection);
+    bool had_room = session_has_room(&connection->session, 0);
     if (!connection->session.is_closed) {
         output_flush(&connection->output);
     }

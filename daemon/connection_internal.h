@@ -68,8 +68,9 @@ struct connection_set {
     struct connection *touched;
     struct waiting_list for_memory; /* oldest first */
     struct waiting_list for_room;
-    bool has_paused;        /* some connection waits for what all share */
-    uint64_t next_check_us; /* for peers that are gone */
+    uint64_t reserved_bytes; /* of all connections' frames */
+    bool has_paused;         /* some connection waits for what all share */
+    uint64_t next_check_us;  /* for peers that are gone */
     uint8_t read_buffer[READ_BYTES];
 };
 
@@ -105,5 +106,8 @@ bool connection_set_replies_are_full(const struct connection_set *set);
 
 /* Sets memory aside for the connection's frame; false if there is none, or others are before it. */
 bool connection_set_reserve(struct connection_set *set, struct connection *connection);
+
+/* Gives back what was set aside for the connection, if anything was. */
+void connection_set_release(struct connection_set *set, struct connection *connection);
 
 #endif

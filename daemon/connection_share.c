@@ -32,7 +32,8 @@ bool connection_set_replies_are_full(const struct connection_set *set)
     return set->service->replies_bytes >= set->service->replies_bytes_max;
 }
 
-/* Room for a large frame is set aside before its body is read: its bytes, and what they unpack to. */
+/* Room for a large frame is set aside before its body is read: its bytes, and what they unpack to. One always finds room,
+ * or small requests that stay could keep it out for ever. */
 bool connection_set_reserve(struct connection_set *set, struct connection *connection)
 {
     uint64_t bytes = 2 * (uint64_t)connection->frame.body_bytes;
@@ -40,10 +41,20 @@ bool connection_set_reserve(struct connection_set *set, struct connection *conne
         return true;
     }
     bool is_next = set->for_memory.first == NULL || set->for_memory.first == connection;
-    if (!is_next || set->service->requests_bytes + bytes > set->limits.requests_bytes_max) {
+    bool fits =
+        set->reserved_bytes == 0 || set->service->requests_bytes + bytes <= set->limits.requests_bytes_max;
+    if (!is_next || !fits) {
         return false;
     }
     connection->reserved_bytes = bytes;
+    set->reserved_bytes += bytes;
     set->service->requests_bytes += bytes;
     return true;
+}
+
+void connection_set_release(struct connection_set *set, struct connection *connection)
+{
+    set->service->requests_bytes -= connection->reserved_bytes;
+    set->reserved_bytes -= connection->reserved_bytes;
+    connection->reserved_bytes = 0;
 }

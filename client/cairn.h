@@ -467,7 +467,7 @@ CAIRN_API int cairn_connection_fd(const struct cairn_connection *connection);
 CAIRN_API short cairn_connection_events(const struct cairn_connection *connection);
 
 /* Microseconds until cairn_connection_process() has something to do even if the socket has not: 0 for now, -1 for
- * never. */
+ * never. A lost connection has one thing to do: to tell so, once. */
 CAIRN_API int64_t cairn_connection_timeout_us(const struct cairn_connection *connection);
 
 /* Sends what is queued, receives what is there, ends what is over its time, and runs completions and items. `revents`

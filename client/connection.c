@@ -49,6 +49,7 @@ static void connection_lose(struct cairn_connection *connection)
     connection->held_unordered = 0;
     transport_close(&connection->transport);
     connection->state = CAIRN_LOST;
+    connection->loss_told = false;
     connection->lost_status = failure.status;
     connection->next_deadline_us = NEVER_US;
     while (connection->first != NULL) {
@@ -255,6 +256,7 @@ enum cairn_status cairn_connection_process(struct cairn_connection *connection, 
         return connection_failed(connection, CAIRN_USAGE, "process: from a callback");
     }
     enum cairn_status status = connection_process(connection, revents);
+    connection->loss_told = connection->state == CAIRN_LOST;
     connection_sweep(client);
     return status;
 }
@@ -293,7 +295,7 @@ short cairn_connection_events(const struct cairn_connection *connection)
 int64_t cairn_connection_timeout_us(const struct cairn_connection *connection)
 {
     if (connection->state == CAIRN_LOST) {
-        return -1;
+        return connection->loss_told ? -1 : 0;
     }
     if (connection->doomed) {
         return 0;

@@ -97,6 +97,7 @@ struct cairn_connection {
     bool doomed;      /* a later run has been met: reads no more, fails when what was read is done */
     bool free_wanted; /* by a callback */
     bool closing;     /* cairn_close() frees it, nobody else */
+    bool loss_told;   /* by cairn_connection_process(), since it was lost */
     enum cairn_status lost_status; /* why it is lost */
     struct failure failure;        /* of the last call, or why it is lost */
 

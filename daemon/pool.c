@@ -70,10 +70,15 @@ static void on_done(uv_work_t *running, int status)
     pool_turn(pool);
 }
 
+uint64_t pool_bytes(const struct pool *pool)
+{
+    return *pool->replies_bytes + *pool->streams_bytes + pool->running_bytes;
+}
+
 static bool may_start(const struct pool *pool, const struct pool_work *work)
 {
     uint64_t running = pool->running[POOL_POINT] + pool->running[POOL_STREAM];
-    uint64_t bytes = *pool->replies_bytes + *pool->streams_bytes + pool->running_bytes;
+    uint64_t bytes = pool_bytes(pool);
     return running < POOL_THREADS && (bytes == 0 || bytes + work->bytes <= pool->replies_bytes_max);
 }
 

@@ -36,6 +36,9 @@ void pool_free(struct pool *pool);
 
 void pool_submit(struct pool *pool, struct pool_work *work, enum pool_class work_class);
 
+/* What all replies waiting come to, with what streams hold and what runs: the bound is for this. */
+uint64_t pool_bytes(const struct pool *pool);
+
 /* Starts what may start; to be called after replies went out. */
 void pool_turn(struct pool *pool);
 

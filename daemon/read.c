@@ -118,7 +118,7 @@ static void read_queue(struct read *read)
 static enum request_progress read_start(struct read *read)
 {
     const struct service *service = read->request->service;
-    bool is_full = service->replies_bytes + service->streams_bytes >= service->replies_bytes_max;
+    bool is_full = pool_bytes(service->pool) >= service->replies_bytes_max;
     read->fetch.reach = STORE_MEMORY;
     read->fetch.data_bytes_max = FETCH_BYTES_UNASKED;
     read->status = is_full ? STATUS_BUSY : read->run(read);

@@ -34,14 +34,48 @@ static void print_exit_codes(FILE *file)
     }
 }
 
+static void print_verb(FILE *file, const struct tool_verb *verb)
+{
+    char left[64];
+    snprintf(left, sizeof left, "%s%s%s", verb->name, verb->arguments[0] != '\0' ? " " : "", verb->arguments);
+    fprintf(file, "  %-24s  %s\n", left, verb->summary);
+}
+
+bool help_in_group(const struct tool_verb *verb, const char *group)
+{
+    size_t length = strlen(group);
+    return strncmp(verb->name, group, length) == 0 && verb->name[length] == ' ';
+}
+
+/* Nothing if there are none. */
+static void print_group(FILE *file, const char *group)
+{
+    bool is_headed = false;
+    for (const struct tool_verb *verb = tool_verbs; verb->name != NULL; verb++) {
+        if (help_in_group(verb, group)) {
+            if (!is_headed) {
+                fprintf(file, "\nVerbs (cairn %s VERB --help tells more):\n", group);
+            }
+            is_headed = true;
+            print_verb(file, verb);
+        }
+    }
+}
+
+void help_print_group(FILE *file, const char *group)
+{
+    fprintf(file, "usage: cairn %s VERB [ARGUMENTS]\n", group);
+    print_group(file, group);
+    fputs("\nOptions of all verbs:\n", file);
+    print_options(file, tool_options);
+    print_exit_codes(file);
+}
+
 void help_print(FILE *file)
 {
     fputs("usage: cairn [--socket PATH] VERB [ARGUMENTS]\n\nVerbs (cairn VERB --help tells more):\n", file);
     for (const struct tool_verb *verb = tool_verbs; verb->name != NULL; verb++) {
-        char left[64];
-        snprintf(left, sizeof left, "%s%s%s", verb->name, verb->arguments[0] != '\0' ? " " : "",
-                 verb->arguments);
-        fprintf(file, "  %-24s  %s\n", left, verb->summary);
+        print_verb(file, verb);
     }
     fputs("\nOptions of all verbs:\n", file);
     print_options(file, tool_options);
@@ -59,6 +93,7 @@ void help_print_verb(FILE *file, const struct tool_verb *verb)
     if (verb->details != NULL) {
         fputs(verb->details, file);
     }
+    print_group(file, verb->name);
     if (verb->options != NULL) {
         fputs("\nOptions:\n", file);
         print_options(file, verb->options);

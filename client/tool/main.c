@@ -15,6 +15,8 @@ static enum tool_exit run(struct tool *tool, int count, char **words)
     if (tool->help) {
         if (tool->verb != NULL) {
             help_print_verb(stdout, tool->verb);
+        } else if (tool->group != NULL) {
+            help_print_group(stdout, tool->group);
         } else {
             help_print(stdout);
         }

@@ -164,9 +164,8 @@ static int verb_words(const struct tool_verb *verb, int count, char **words)
 static enum tool_exit unknown_verb(int count, char **words)
 {
     char others[256] = "";
-    size_t length = strlen(words[0]);
     for (const struct tool_verb *verb = tool_verbs; verb->name != NULL; verb++) {
-        if (strncmp(verb->name, words[0], length) == 0 && verb->name[length] == ' ') {
+        if (help_in_group(verb, words[0])) {
             size_t used = strlen(others);
             snprintf(others + used, sizeof others - used, "%s%s", used > 0 ? ", " : "", verb->name);
         }
@@ -176,6 +175,20 @@ static enum tool_exit unknown_verb(int count, char **words)
                          count > 1 ? words[1] : "", others);
     }
     return tool_fail(TOOL_USAGE, "unknown verb \"%s\"; see cairn --help", words[0]);
+}
+
+/* Whether the words ask for the help of all verbs that start with the first of them. */
+static bool asks_for_group(const struct tool *tool, int count, char **words)
+{
+    bool asks = tool->help;
+    for (int i = 1; i < count && !asks; i++) {
+        asks = strcmp(words[i], "--help") == 0 || strcmp(words[i], "-h") == 0;
+    }
+    const struct tool_verb *verb = tool_verbs;
+    while (verb->name != NULL && !help_in_group(verb, words[0])) {
+        verb++;
+    }
+    return asks && verb->name != NULL;
 }
 
 /* The verb with the most words in common. */
@@ -190,8 +203,9 @@ static enum tool_exit find_verb(struct tool *tool, int count, char **words, int 
         }
     }
     *ret_words = most;
-    if (most == 0 && count > 1 && (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0)) {
-        tool->help = true; /* of half a verb: the list of all */
+    if (most == 0 && asks_for_group(tool, count, words)) {
+        tool->help = true;
+        tool->group = words[0];
         return TOOL_OK;
     }
     return most > 0 ? TOOL_OK : unknown_verb(count, words);

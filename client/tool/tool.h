@@ -62,6 +62,7 @@ struct tool_given {
 /* One run of the tool. */
 struct tool {
     const struct tool_verb *verb;
+    const char *group; /* the first word of several verbs, whose help is asked for; NULL: none */
     char **arguments;
     int argument_count;
     struct tool_given *given; /* the verb's own options, in the order given */
@@ -85,10 +86,14 @@ enum tool_exit tool_parse(struct tool *tool, int count, char **words) CAIRN_MUST
 /* The last time the option of the verb was given; NULL: never. */
 const struct tool_given *tool_given(const struct tool *tool, const char *name);
 
+/* Whether the verb has two words, of which this is the first. */
+bool help_in_group(const struct tool_verb *verb, const char *group);
+
 /* Whether the verb takes this option of tool_options. */
 bool option_fits(const struct tool_option *option, const struct tool_verb *verb);
 
 void help_print(FILE *file);
+void help_print_group(FILE *file, const char *group);
 void help_print_verb(FILE *file, const struct tool_verb *verb);
 
 /* Says "cairn: ..." on stderr and returns `code`. */

@@ -354,6 +354,110 @@ START_TEST(test_half_sent_large_frames_hold_up_no_small_ones)
 }
 END_TEST
 
+START_TEST(test_frame_of_exactly_the_bound_is_taken)
+{
+    enum { BOUND = 1 << 20 };
+    struct rig rig = rig_start("--frame-bytes-max 1MiB --requests-bytes-max 2MiB");
+    Cairn__Commit *commit = commit_of_block(1, "large");
+    commit->blocks[0]->data = bytes_random(1, BOUND - 100);
+    commit->blocks[0]->data = bytes_random(1, 2 * BOUND - 100 - cairn__commit__get_packed_size(commit));
+    ck_assert_uint_eq(cairn__commit__get_packed_size(commit), BOUND);
+    uint64_t before = clock_ms();
+    commit_ok(&rig.wire, commit);
+    ck_assert_uint_lt(clock_ms() - before, (uint64_t)patience_ms(2000));
+    ck_assert_uint_eq(get_block(&rig.wire, 1, 15)->data.len, commit->blocks[0]->data.len);
+    rig_end(&rig);
+}
+END_TEST
+
+/* ---- no turn is lost: nothing but the daemon's own clock and writer may have to wake it ---- */
+
+static void append(ProtobufCBinaryData *bytes, uint8_t type, uint64_t id, const void *message)
+{
+    size_t body = protobuf_c_message_get_packed_size(message);
+    struct frame_request request = {.type = type, .body_bytes = (uint32_t)body, .id = id};
+    uint8_t *all = kept_alloc(bytes->len + FRAME_REQUEST_BYTES + body);
+    if (bytes->len > 0) {
+        memcpy(all, bytes->data, bytes->len);
+    }
+    frame_request_encode(&request, all + bytes->len);
+    protobuf_c_message_pack(message, all + bytes->len + FRAME_REQUEST_BYTES);
+    *bytes = (ProtobufCBinaryData){bytes->len + FRAME_REQUEST_BYTES + body, all};
+}
+
+/* As many operations as the queue holds. */
+static Cairn__WriteMetadata *batch_that_fills(int operations, const char *name)
+{
+    Cairn__WriteMetadata *write = metadata_new(operation_set(kept_format("%s 0", name), "x"));
+    for (int i = 1; i < operations; i++) {
+        metadata_add(write, operation_set(kept_format("%s %d", name, i), "x"));
+    }
+    return write;
+}
+
+static const int queues[] = {QUEUE, 8192};
+
+START_TEST(test_barrier_behind_a_carry_and_a_write_that_waited_is_answered_at_once)
+{
+    int operations = queues[_i];
+    struct rig rig =
+        rig_start(kept_format("--queue-operations-max %d --flush-delay 10s --sync-interval 1h", operations));
+    Cairn__Barrier barrier = CAIRN__BARRIER__INIT;
+    barrier.has_level = true;
+    barrier.level = CAIRN__LEVEL__LEVEL_WRITTEN;
+    for (uint64_t round = 1; round <= 20; round++) {
+        Cairn__Commit *commit = commit_new();
+        commit->has_carry = commit->carry = true;
+        commit_rise(commit, round);
+        ProtobufCBinaryData bytes = {0, NULL};
+        append(&bytes, FRAME_WRITE_METADATA, 1001, batch_that_fills(operations, "fill"));
+        append(&bytes, FRAME_COMMIT, 1002, commit);
+        append(&bytes, FRAME_WRITE_METADATA, 1003, metadata_new(operation_set("one more", "x")));
+        append(&bytes, FRAME_BARRIER, 1004, &barrier);
+        uint64_t before = clock_ms();
+        wire_send_bytes(&rig.wire, bytes.data, bytes.len);
+        struct written waited = written_reply(&rig.wire, 1004);
+        ck_assert_uint_lt(clock_ms() - before, (uint64_t)patience_ms(1000));
+        ck_assert_int_eq(waited.status, STATUS_OK);
+        for (uint64_t id = 1001; id <= 1003; id++) {
+            struct written written = written_reply(&rig.wire, id);
+            ck_assert_int_eq(written.status, STATUS_OK);
+            ck_assert_uint_le(written.sequence, waited.written_through);
+        }
+    }
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_write_that_waited_is_answered_by_its_deadline_and_written_when_due)
+{
+    int operations = queues[_i];
+    struct rig rig = rig_start(
+        kept_format("--queue-operations-max %d --flush-delay 100ms --sync-interval 1h", operations));
+    for (int round = 0; round < 5; round++) {
+        Cairn__WriteMetadata *last = metadata_new(operation_set("last", "x"));
+        last->has_deadline_us = true;
+        last->deadline_us = 200000;
+        ProtobufCBinaryData bytes = {0, NULL};
+        append(&bytes, FRAME_WRITE_METADATA, 1001, batch_that_fills(operations, "first"));
+        append(&bytes, FRAME_WRITE_METADATA, 1002, batch_that_fills(operations, "second"));
+        append(&bytes, FRAME_WRITE_METADATA, 1003, last);
+        uint64_t before = clock_ms();
+        wire_send_bytes(&rig.wire, bytes.data, bytes.len);
+        struct written answer = written_reply(&rig.wire, 1003);
+        ck_assert_uint_lt(clock_ms() - before, (uint64_t)patience_ms(1000));
+        ck_assert(answer.status == STATUS_OK || answer.status == STATUS_BUSY);
+        ck_assert_int_eq(written_reply(&rig.wire, 1001).status, STATUS_OK);
+        struct written second = written_reply(&rig.wire, 1002);
+        ck_assert_int_eq(second.status, STATUS_OK);
+        sleep_ms(under_sanitizer() ? 1000 : 400); /* nobody asks for anything meanwhile */
+        uint64_t due = answer.status == STATUS_OK ? answer.sequence : second.sequence;
+        ck_assert_uint_ge(reply_to(&rig.wire, wire_send(&rig.wire, FRAME_PING, NULL)).written_through, due);
+    }
+    rig_end(&rig);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -370,5 +474,8 @@ int main(void)
     tcase_add_test(tests, test_replies_in_all_are_bounded_and_reads_go_on_when_deaf_clients_leave);
     tcase_add_test(tests, test_streams_over_their_number_wait_and_hold_nobody_up);
     tcase_add_test(tests, test_half_sent_large_frames_hold_up_no_small_ones);
+    tcase_add_test(tests, test_frame_of_exactly_the_bound_is_taken);
+    tcase_add_loop_test(tests, test_barrier_behind_a_carry_and_a_write_that_waited_is_answered_at_once, 0, 2);
+    tcase_add_loop_test(tests, test_write_that_waited_is_answered_by_its_deadline_and_written_when_due, 0, 2);
     return suite_run(suite, false);
 }

@@ -381,6 +381,32 @@ START_TEST(test_created_chain_and_chains_max)
 }
 END_TEST
 
+START_TEST(test_as_many_chains_as_may_be_are_listed)
+{
+    enum { CHAINS = 1000 };
+    struct rig rig = rig_start("");
+    uint64_t ids[CHAINS];
+    for (int i = 0; i < CHAINS; i++) {
+        Cairn__CreateChain create = CAIRN__CREATE_CHAIN__INIT;
+        create.has_chain = true;
+        create.chain = bytes_of(kept_format("chain-%04d", i));
+        ids[i] = wire_send(&rig.wire, FRAME_CREATE_CHAIN, &create);
+    }
+    for (int i = 0; i < CHAINS; i++) {
+        ck_assert_int_eq(written_reply(&rig.wire, ids[i]).status, STATUS_OK);
+    }
+    struct reply reply = ask(&rig.wire, FRAME_CHAINS, NULL);
+    ck_assert_int_eq(reply.status, STATUS_OK);
+    Cairn__ChainsReply *list = wire_unpack(&cairn__chains_reply__descriptor, reply.body.data, reply.body.len);
+    size_t found = 0;
+    for (size_t i = 0; i < list->n_chains && found < CHAINS; i++) {
+        found += bytes_are(list->chains[i]->name, kept_format("chain-%04d", (int)found));
+    }
+    ck_assert_uint_eq(found, CHAINS); /* and in order */
+    rig_end(&rig);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -401,5 +427,6 @@ int main(void)
     tcase_add_test(tests, test_chains_are_isolated_from_each_other);
     tcase_add_test(tests, test_request_to_an_unknown_chain_is_invalid);
     tcase_add_test(tests, test_created_chain_and_chains_max);
+    tcase_add_test(tests, test_as_many_chains_as_may_be_are_listed);
     return suite_run(suite, false);
 }

@@ -357,6 +357,8 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
         connection->backlog_bytes = (size_t)count - taken;
         connection->backlog = memory_copy(bytes + taken, connection->backlog_bytes);
         stop_reading(connection); /* at once, or more would be read in this same poll */
+    } else if (count == READ_BYTES && connection->body == NULL) {
+        stop_reading(connection); /* there is more: others first */
     }
 }
 

@@ -8,7 +8,7 @@
 #include "daemon/request.h"
 
 enum {
-    READ_BYTES = 64 << 10,         /* read at once */
+    READ_BYTES = 8 << 10, /* of one connection in a turn: a commit behind a burst of metadata is seen soon */
     REQUESTS_IN_FLIGHT_MAX = 4096, /* of one connection */
     SMALL_FRAMES_BYTES =
         32 << 20, /* for frames that need no room set aside, beyond what is set aside for others */

@@ -330,6 +330,12 @@ static void stop_reading(struct connection *connection)
     connection->is_reading = false;
 }
 
+/* The rest of a large frame is read at once, straight to where it belongs. */
+static bool is_inside_large_frame(const struct connection *connection)
+{
+    return connection->body != NULL && connection->frame.body_bytes - connection->body_bytes > READ_BYTES;
+}
+
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 {
     struct connection *connection = stream->data;
@@ -357,7 +363,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
         connection->backlog_bytes = (size_t)count - taken;
         connection->backlog = memory_copy(bytes + taken, connection->backlog_bytes);
         stop_reading(connection); /* at once, or more would be read in this same poll */
-    } else if (count == READ_BYTES && connection->body == NULL) {
+    } else if (count == READ_BYTES && !is_inside_large_frame(connection)) {
         stop_reading(connection); /* there is more: others first */
     }
 }

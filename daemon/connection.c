@@ -1,7 +1,7 @@
 /* A connection's life:
  *
- * - OPEN: frames are read, and started one after the other. Reading pauses while a request waits for room, a large frame
- *   waits for memory, too much is in flight, or too many replies wait for the peer.
+ * - OPEN: frames are read, a bounded share of them a turn, and started one after the other. Reading pauses while a request
+ *   waits for room, a large frame waits for memory, too much is in flight, or too many replies wait for the peer.
  * - DRAINING: something that is no frame came, or hello was refused. Nothing is read any more; it closes once what was
  *   started has been answered and sent.
  * - CLOSING: the peer is gone, or all is said. Replies go nowhere; what was started is carried out.

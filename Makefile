@@ -106,7 +106,7 @@ test: tests ## run the tests of one VARIANT (plain, asan, tsan)
 
 engine: ## build RocksDB for release, once, into a cache outside the tree; every later build uses it
 	scripts/dependencies.sh --engine
-	scripts/engine.sh $(ENGINE_CACHE)
+	$(MAKE) engine-library
 
 dependencies: ## install the packages that are missing
 	scripts/dependencies.sh
@@ -137,8 +137,12 @@ help: ## list the targets
 
 # ---- how things are made ----
 
-.PHONY: fuzzers
+.PHONY: fuzzers engine-library
 fuzzers: $(FUZZERS)
+
+# A make of its own: which package it is for is known only once that is installed.
+engine-library:
+	scripts/engine.sh $(ENGINE_CACHE)
 
 $(B)/%.o: %.c | $(GENERATED)
 	@mkdir -p $(@D)

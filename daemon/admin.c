@@ -72,7 +72,7 @@ enum request_progress admin_ping(struct request *request)
 
 /* ---- status ---- */
 
-enum { STATUS_ENTRIES_MAX = 48 };
+enum { STATUS_ENTRIES_MAX = 96 };
 
 struct status_page {
     size_t count;
@@ -125,10 +125,31 @@ static void add_order(struct status_page *page, const struct service *service)
     add_number(page, "metadata.written", counters->metadata_written);
 }
 
+/* The names must stay until the page is packed. */
+struct stage_names {
+    char text[STAGES][4][40];
+};
+
+static void add_stages(struct status_page *page, const struct stages *stages, struct stage_names *names)
+{
+    static const char *const suffixes[] = {"count", "p50_ns", "p99_ns", "max_ns"};
+    for (int i = 0; i < STAGES; i++) {
+        const struct histogram *histogram = &stages->histograms[i];
+        const uint64_t numbers[] = {histogram->count, histogram_percentile_ns(histogram, 500000),
+                                    histogram_percentile_ns(histogram, 990000), histogram->max_ns};
+        for (int k = 0; k < 4; k++) {
+            char *name = names->text[i][k];
+            snprintf(name, sizeof names->text[i][k], "stage.%s.%s", stage_text((enum stage)i), suffixes[k]);
+            add_number(page, name, numbers[k]);
+        }
+    }
+}
+
 enum request_progress admin_status(struct request *request)
 {
     struct service *service = request->service;
     struct status_page page = {0};
+    struct stage_names stage_names;
     char store_id[2 * STORE_ID_BYTES + 1];
     for (size_t i = 0; i < STORE_ID_BYTES; i++) {
         snprintf(store_id + 2 * i, 3, "%02x", service->store_id[i]);
@@ -148,6 +169,7 @@ enum request_progress admin_status(struct request *request)
     add_number(&page, "streams.open", stream_count(service->streams));
     add_number(&page, "requests.bytes", service->requests_bytes);
     add_number(&page, "replies.bytes", service->replies_bytes);
+    add_stages(&page, service->stages, &stage_names);
     Cairn__StatusReply reply = CAIRN__STATUS_REPLY__INIT;
     reply.n_entries = page.count;
     reply.entries = page.pointers;

@@ -1,7 +1,8 @@
-/* A job's way through here: what it carries is edited first, then it is judged as of those edits and adds its own, and
- * all edits become one batch. The chain's marks are changed in a copy, which replaces them once the batch is written.
+/* A job's way through here: what it carries is edited first, then it is judged as of the edits so far and adds its own.
+ * The chain's marks are changed in a copy, which replaces them when the job is through; all edits become one batch.
  *
- * Refused or failed: the edits and the copy are forgotten; what it would have carried stays queued. */
+ * Refused or failed: its edits are taken back and the copy is forgotten; what it would have carried stays queued. Failing
+ * to write a batch leaves nothing to take back: nothing is judged after it. */
 #include "daemon/change.h"
 
 #include <assert.h>
@@ -68,9 +69,7 @@ static enum status apply_segment(struct apply *apply, const struct pending_segme
 static void put_metadata_on_disk(struct apply *apply, uint64_t sequence)
 {
     struct key key = key_of_kind(0, KEY_METADATA_ON_DISK);
-    uint8_t *record = memory_raw(8);
-    record_put_u64(sequence, record);
-    edit_put_taken(apply->edits, &key, record, 8);
+    record_put_u64(sequence, edit_put_new(apply->edits, &key, 8));
 }
 
 static enum status apply_carried(struct apply *apply, const struct job *job,
@@ -129,10 +128,8 @@ static void put_block(struct apply *apply, uint32_t chain, const struct job_bloc
     }
     struct header_record record = {block->data.bytes, hash, block->header, block->signature};
     size_t bytes = record_header_bytes(&record);
-    uint8_t *header = memory_raw(bytes);
-    record_write_header(&record, header);
     struct key header_key = key_of_height(chain, KEY_HEADER, block->height);
-    edit_put_taken(apply->edits, &header_key, header, bytes);
+    record_write_header(&record, edit_put_new(apply->edits, &header_key, bytes));
 
     struct key data_key = key_of_height(chain, KEY_DATA, block->height);
     if (block->data.bytes > 0) {
@@ -142,9 +139,7 @@ static void put_block(struct apply *apply, uint32_t chain, const struct job_bloc
     }
 
     struct key hash_key = key_of_name(chain, KEY_HASH, hash);
-    uint8_t *height = memory_raw(8);
-    record_put_u64(block->height, height);
-    edit_put_taken(apply->edits, &hash_key, height, 8);
+    record_put_u64(block->height, edit_put_new(apply->edits, &hash_key, 8));
 }
 
 static enum status judge_commit(const struct job *job, const struct chain_marks *marks,
@@ -238,17 +233,13 @@ static enum status apply_prune(struct apply *apply, const struct job *job, struc
 static void apply_create_chain(struct apply *apply, const struct job *job)
 {
     struct key key = key_of_name(0, KEY_CHAIN_NAME, job->chain_name);
-    uint8_t *id = memory_raw(8);
-    record_put_u64(job->chain, id);
-    edit_put_taken(apply->edits, &key, id, 8);
+    record_put_u64(job->chain, edit_put_new(apply->edits, &key, 8));
 }
 
 static void apply_reserve(struct apply *apply, const struct job *job)
 {
     struct key key = key_of_kind(0, KEY_SEQUENCE);
-    uint8_t *through = memory_raw(8);
-    record_put_u64(job->reserve_through, through);
-    edit_put_taken(apply->edits, &key, through, 8);
+    record_put_u64(job->reserve_through, edit_put_new(apply->edits, &key, 8));
 }
 
 /* ---- one job, one group ---- */
@@ -256,9 +247,7 @@ static void apply_reserve(struct apply *apply, const struct job *job)
 static void put_marks(struct apply *apply, uint32_t chain)
 {
     struct key key = key_of_kind(chain, KEY_MARKS);
-    uint8_t *record = memory_raw(RECORD_MARKS_BYTES);
-    record_write_marks(&apply->next.marks, record);
-    edit_put_taken(apply->edits, &key, record, RECORD_MARKS_BYTES);
+    record_write_marks(&apply->next.marks, edit_put_new(apply->edits, &key, RECORD_MARKS_BYTES));
 }
 
 static enum status apply_kind(struct apply *apply, struct job *job)
@@ -283,51 +272,45 @@ static enum status apply_kind(struct apply *apply, struct job *job)
     return STATUS_INVALID;
 }
 
-enum status apply_job(struct apply *apply, struct job *job, const struct pending_segment *carried,
-                      struct store_batch *batch)
+enum status apply_job(struct apply *apply, struct job *job, const struct pending_segment *carried)
 {
     assert(job->chain <= apply->chains_max);
-    edit_clear(apply->edits);
-    apply->chain = job->chain;
+    struct edit_mark before = edit_mark(apply->edits);
     apply->next = apply->chains[job->chain];
     enum status status = apply_carried(apply, job, carried, &job->failure);
     if (status == STATUS_OK) {
         status = apply_kind(apply, job);
     }
-    if (status != STATUS_OK) {
+    bool dry_run = job->kind == JOB_ROLLBACK && job->rollback.dry_run;
+    job->marks = apply->next.marks;
+    if (status != STATUS_OK || dry_run) {
+        edit_take_back(apply->edits, before);
         return status;
     }
     if (memcmp(&apply->next.marks, &apply->chains[job->chain].marks, sizeof apply->next.marks) != 0 ||
         job->kind == JOB_CREATE_CHAIN) {
         put_marks(apply, job->chain);
     }
-    job->marks = apply->next.marks;
-    edit_build(apply->edits, batch);
+    apply->chains[job->chain] = apply->next;
     return STATUS_OK;
 }
 
-enum status apply_group(struct apply *apply, const struct pending_segment *segment, struct store_batch *batch,
-                        struct failure *failure)
+enum status apply_group(struct apply *apply, const struct pending_segment *segment, struct failure *failure)
 {
-    edit_clear(apply->edits);
-    apply->chain = 0;
     enum status status = apply_segment(apply, segment, failure);
     if (status == STATUS_OK) {
         put_metadata_on_disk(apply, segment->last_sequence);
-        edit_build(apply->edits, batch);
     }
     return status;
 }
 
-void apply_written(struct apply *apply)
+size_t apply_bytes(const struct apply *apply)
 {
-    if (apply->chain != 0) {
-        apply->chains[apply->chain] = apply->next;
-    }
-    edit_clear(apply->edits);
+    return edit_bytes(apply->edits);
 }
 
-void apply_refused(struct apply *apply)
+void apply_build(struct apply *apply, struct store_batch *batch)
 {
+    edit_build(apply->edits, batch);
     edit_clear(apply->edits);
 }

@@ -1,7 +1,8 @@
-/* Apply: judging one job, or one group of metadata, at its place in the order, and turning it into one WriteBatch.
+/* Apply: judging jobs, and groups of metadata, at their places in the order, and turning them into a WriteBatch. Several
+ * jobs may go into one.
  *
  * Writer thread only, but for apply_new and apply_load, which come before it starts. Nothing here writes: the writer
- * writes the batch and then says apply_written, or says apply_refused and nothing has changed. */
+ * does. What was judged counts from then on, so a batch that cannot be written ends all judging. */
 #ifndef DAEMON_APPLY_H
 #define DAEMON_APPLY_H
 
@@ -19,20 +20,21 @@ void apply_free(struct apply *apply);
 enum status apply_load(struct apply *apply, uint32_t chain, const struct chain_marks *marks,
                        struct failure *failure) MUST_CHECK;
 
-/* Judges the job and fills the batch with its effect, after the effect of the segments it carries (a list by `next`, oldest
- * first; those up to job->carry_through are taken).
+/* Judges the job and adds its effect, after the effect of the segments it carries (a list by `next`, oldest first; those up
+ * to job->carry_through are taken). A prune or rollback is the first of its batch.
  *
- * STATUS_OK  the batch is to be written, unless it is empty; job->marks and job->counts are set
- * other      refused, or (STATUS_IO_ERROR) not to be judged since reading failed: job->failure says why */
-enum status apply_job(struct apply *apply, struct job *job, const struct pending_segment *carried,
-                      struct store_batch *batch) MUST_CHECK;
+ * STATUS_OK  job->marks and job->counts are set; a dry run has no effect
+ * other      refused, or (STATUS_IO_ERROR) not to be judged since reading failed: job->failure says why, no effect */
+enum status apply_job(struct apply *apply, struct job *job, const struct pending_segment *carried) MUST_CHECK;
 
-/* Fills the batch with a group. STATUS_OK, STATUS_IO_ERROR. */
-enum status apply_group(struct apply *apply, const struct pending_segment *segment, struct store_batch *batch,
+/* Adds the effect of a group, the only one of its batch. STATUS_OK, STATUS_IO_ERROR: nothing can be judged any more. */
+enum status apply_group(struct apply *apply, const struct pending_segment *segment,
                         struct failure *failure) MUST_CHECK;
 
-/* What was filled in last is written; or it is not going to be. */
-void apply_written(struct apply *apply);
-void apply_refused(struct apply *apply);
+/* Keys and values that the batch will have, so far. */
+size_t apply_bytes(const struct apply *apply);
+
+/* Fills the batch with all that was added since the last one. What jobs lent is copied; it may be empty. */
+void apply_build(struct apply *apply, struct store_batch *batch);
 
 #endif

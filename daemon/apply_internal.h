@@ -24,9 +24,7 @@ struct apply {
     struct edit_set *edits;
     uint32_t chains_max;
     struct apply_chain *chains; /* by id */
-    /* the job or group under way: what apply_written takes over */
-    uint32_t chain; /* 0: none changes */
-    struct apply_chain next;
+    struct apply_chain next;    /* of the chain of the job under way */
 };
 
 /* rollback.c: judges and edits, and changes apply->next. Sets job->counts. */

@@ -13,7 +13,8 @@ struct arena_chunk {
 };
 
 enum {
-    CHUNK_BYTES_LEAST = 1024, /* with its header; what malloc still keeps in its per-thread lists */
+    CHUNK_BYTES_LEAST = 1024,    /* with its header; what malloc still keeps in its per-thread lists */
+    CHUNK_BYTES_MOST = 64 << 10, /* unless one piece is larger: chunks double up to this */
 };
 
 static_assert(sizeof(struct arena_chunk) == ARENA_ALIGNMENT, "pieces behind the header are aligned");
@@ -47,8 +48,11 @@ bool arena_reserve(struct arena *arena, size_t bytes)
         return false;
     }
     size_t chunk_bytes = sizeof(struct arena_chunk) + bytes;
-    if (chunk_bytes < CHUNK_BYTES_LEAST) {
-        chunk_bytes = left < CHUNK_BYTES_LEAST ? left : CHUNK_BYTES_LEAST;
+    size_t wanted = arena->held < CHUNK_BYTES_LEAST  ? CHUNK_BYTES_LEAST
+                    : arena->held > CHUNK_BYTES_MOST ? CHUNK_BYTES_MOST
+                                                     : arena->held;
+    if (chunk_bytes < wanted) {
+        chunk_bytes = left < wanted ? left : wanted;
     }
     struct arena_chunk *chunk = malloc(chunk_bytes);
     if (chunk == NULL) {

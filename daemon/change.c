@@ -39,12 +39,11 @@ static void put_metadata(struct apply *apply, uint32_t chain, struct slice name,
 {
     struct key key = key_of_name(chain, KEY_METADATA, name);
     size_t bytes = RECORD_METADATA_HEAD_BYTES + metadata.value.bytes;
-    uint8_t *record = memory_raw(bytes);
+    uint8_t *record = edit_put_new(apply->edits, &key, bytes);
     record_put_u64(metadata.of_height, record);
     if (metadata.value.bytes > 0) {
         memcpy(record + RECORD_METADATA_HEAD_BYTES, metadata.value.data, metadata.value.bytes);
     }
-    edit_put_taken(apply->edits, &key, record, bytes);
     if (metadata.of_height != 0) {
         struct key bound = key_of_bound(chain, metadata.of_height, name);
         edit_put(apply->edits, &bound, slice_of(NULL, 0));

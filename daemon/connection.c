@@ -209,7 +209,8 @@ static bool may_go_on(const struct connection *connection)
            output_bytes(&connection->output) < REPLIES_BYTES_PER_CLIENT && !is_held_up(connection);
 }
 
-static void start_request(struct connection *connection, const uint8_t *body)
+/* Starts the request that the frame is. The body lies in what was read; or, `taken`, it is the request's from here on. */
+static void start_request(struct connection *connection, const uint8_t *body, uint8_t *taken)
 {
     struct connection_set *set = connection->set;
     struct service *service = set->service;
@@ -218,13 +219,16 @@ static void start_request(struct connection *connection, const uint8_t *body)
     if (!session->is_greeted && connection->frame.type != FRAME_HELLO) {
         refuse_frame(connection, connection->frame.type, connection->frame.id, STATUS_INVALID,
                      "the first frame of a connection is hello");
+        free(taken);
         return;
     }
     connection_set_release(set, connection);
     connection->in_flight++;
     set->in_flight++;
     struct request *request = request_new(session, &connection->frame, thread_now_us());
-    if (request_start(request, body, connection->frame.body_bytes) == REQUEST_WAITS) {
+    enum request_progress progress =
+        taken != NULL ? request_start_taken(request, taken) : request_start(request, body);
+    if (progress == REQUEST_WAITS) {
         connection->waiting = request;
         waiting_append(&set->for_room, connection);
         service->is_contended = true;
@@ -255,7 +259,7 @@ static size_t take_head(struct connection *connection, const uint8_t *bytes, siz
         refuse_frame(connection, connection->frame.type, connection->frame.id, STATUS_TOO_LARGE,
                      "the frame is larger than frame_bytes_max, which hello tells: send less at once");
     } else if (connection->frame.body_bytes == 0) {
-        start_request(connection, NULL);
+        start_request(connection, NULL, NULL);
     } else {
         connection->has_frame = true;
     }
@@ -268,7 +272,7 @@ static size_t take_body(struct connection *connection, const uint8_t *bytes, siz
     size_t taken = count < wanted ? count : wanted;
     if (connection->body == NULL && taken == wanted) {
         connection->has_frame = false;
-        start_request(connection, bytes); /* whole where it lies */
+        start_request(connection, bytes, NULL); /* whole where it lies */
         return taken;
     }
     if (connection->body == NULL) {
@@ -293,8 +297,7 @@ static void start_if_whole(struct connection *connection)
     connection->body = NULL;
     connection->body_bytes = 0;
     connection->has_frame = false;
-    start_request(connection, body);
-    free(body);
+    start_request(connection, NULL, body);
 }
 
 /* Starts what the bytes hold, as far as it may go on; says how many it took. */

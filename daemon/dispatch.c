@@ -50,11 +50,38 @@ struct request *request_new(struct session *session, const struct frame_request 
     request->type = header->type;
     request->id = header->id;
     request->received_us = now_us;
+    request->body_bytes = header->body_bytes;
     arena_init(&request->arena, message_budget(header->body_bytes));
     return request;
 }
 
-static enum request_progress begin(struct request *request, const uint8_t *body, size_t body_bytes)
+/* Unpacks the body where it is to stay: a small one is copied to the arena first. */
+static enum status unpack(struct request *request, const ProtobufCMessageDescriptor *descriptor,
+                          const uint8_t *body, const char **ret_text)
+{
+    const uint8_t *kept = request->taken_body;
+    request->is_timed = stage_is_sampled(request->service->stages);
+    uint64_t from_ns = request->is_timed ? thread_now_ns() : 0;
+    if (kept == NULL) {
+        uint8_t *copy = arena_alloc(&request->arena, request->body_bytes);
+        if (copy == NULL) {
+            *ret_text = "out of memory; try again later";
+            return STATUS_BUSY;
+        }
+        if (request->body_bytes > 0) {
+            memcpy(copy, body, request->body_bytes);
+        }
+        kept = copy;
+    }
+    enum status status =
+        message_unpack(descriptor, kept, request->body_bytes, &request->arena, &request->message, ret_text);
+    if (request->is_timed) {
+        stage_add(request->service->stages, STAGE_DECODE, thread_now_ns() - from_ns);
+    }
+    return status;
+}
+
+static enum request_progress begin(struct request *request, const uint8_t *body)
 {
     const struct request_kind *kind = request_kind(request->type);
     if (kind == NULL) {
@@ -72,16 +99,14 @@ static enum request_progress begin(struct request *request, const uint8_t *body,
         return REQUEST_TAKEN;
     }
     const char *text = NULL;
-    enum status status =
-        message_unpack(kind->descriptor, body, body_bytes, &request->arena, &request->message, &text);
+    enum status status = unpack(request, kind->descriptor, body, &text);
     if (status != STATUS_OK) {
         request->service->frames_bad++;
-        request_refuse(request, status, "the body of %zu bytes is no %s request: %s", body_bytes,
+        request_refuse(request, status, "the body of %zu bytes is no %s request: %s", request->body_bytes,
                        frame_type_text(request->type), text);
         return REQUEST_TAKEN;
     }
-    request->held_bytes = sizeof *request + arena_bytes(&request->arena);
-    request->service->requests_bytes += request->held_bytes;
+    request_count_held(request);
     return kind->start(request);
 }
 
@@ -112,11 +137,17 @@ static enum request_progress started(struct request *request, enum request_progr
     return progress;
 }
 
-enum request_progress request_start(struct request *request, const uint8_t *body, size_t body_bytes)
+enum request_progress request_start(struct request *request, const uint8_t *body)
 {
     assert(thread_is(THREAD_LOOP));
     request->is_starting = true;
-    return started(request, begin(request, body, body_bytes));
+    return started(request, begin(request, body));
+}
+
+enum request_progress request_start_taken(struct request *request, uint8_t *body)
+{
+    request->taken_body = body;
+    return request_start(request, body);
 }
 
 enum request_progress request_start_again(struct request *request, uint64_t now_us)

@@ -4,11 +4,12 @@
 
 #include "daemon/request.h"
 
-/* Makes a request of a frame; the body is copied as far as it is needed. */
+/* Makes a request of a frame. */
 struct request *request_new(struct session *session, const struct frame_request *header, uint64_t now_us);
 
-/* Looks at the body and has the type's handler start. The body may go when this returns. */
-enum request_progress request_start(struct request *request, const uint8_t *body, size_t body_bytes);
+/* Looks at the body and has the type's handler start. The body is copied; or it is taken, and freed with the request. */
+enum request_progress request_start(struct request *request, const uint8_t *body);
+enum request_progress request_start_taken(struct request *request, uint8_t *body);
 
 /* Starts a request again that had to wait. */
 enum request_progress request_start_again(struct request *request, uint64_t now_us);

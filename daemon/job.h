@@ -93,9 +93,12 @@ struct job {
     };
     const struct metadata_operation *metadata;
     size_t metadata_count;
+    uint64_t submitted_ns;
     void (*done)(struct job *job);
     void *owner; /* of `done` */
     /* set by the writer */
+    uint64_t judged_from_ns;
+    uint64_t judged_ns;
     enum status status;
     struct failure failure; /* unless STATUS_OK */
     struct job_counts counts;

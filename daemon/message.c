@@ -1,32 +1,20 @@
-/* A body's way to a message:
+/* A body's way to a message, in two walks over its fields with the description at hand:
  *
- * - the scan walks its fields, into nested messages, with the description at hand. It reads no byte outside the message it
- *   is in, allocates nothing and stops at the first thing that is wrong;
- * - on the way it adds up what protobuf-c 1.4.1 asks its allocator for, each piece rounded up as the arena rounds it:
- *     the struct of each message,
- *     a table of the fields met in a message: the first 16 on the stack, then slabs of 32, 64, 128 ... entries,
- *     one array for each repeated field, an array and a copy for unknown fields, a copy of each bytes and string field;
- * - room for the sum is reserved in one piece, and protobuf-c unpacks into it. Its frees do nothing.
+ * - the scan goes into nested messages too, reads no byte outside the message it is in, allocates nothing and stops at the
+ *   first thing that is wrong. On the way it adds up what the message will take: its structs, its arrays, its strings;
+ * - room for the sum is reserved in one piece, and the second walk, which nothing can fail any more, fills it in. Bytes
+ *   fields are not copied: they lead into the body.
  *
- * Two things that protobuf-c would accept are refused, since their cost has no bound in the length of the body or their
- * meaning is not what was sent: a nested message given twice for a field that is not repeated (protobuf-c merges them,
- * copying each time), and a number that its field cannot hold (protobuf-c cuts it).
+ * Two things that protobuf-c would accept are refused, since their meaning is not what was sent: a nested message given
+ * twice for a field that is not repeated (protobuf-c merges them), and a number that its field cannot hold (protobuf-c
+ * cuts it).
  *
  * Ways to fail: the body is refused, and nothing but reserved memory is left in the arena. */
 #include "daemon/message.h"
 
 #include <assert.h>
-#include <stdbool.h>
 
-enum {
-    VARINT_BYTES_MAX = 10,
-    KEY_BYTES_MAX = 5, /* protobuf-c reads no more of a key, nor of a length */
-    KEY_TYPE_BITS = 3,
-
-    /* protobuf-c's table of fields */
-    TABLE_ENTRY_BYTES = 32,
-    TABLE_FIRST_ENTRIES = 16,
-};
+#include "daemon/message_wire.h"
 
 static_assert(sizeof(size_t) >= 8,
               "sums of sizes below cannot overflow: each byte of a body adds less than 2^10");
@@ -38,20 +26,12 @@ struct scan {
     const char *text; /* set with each status but OK */
 };
 
-/* The bytes of a message, or of a part, that are not read yet. */
-struct span {
-    const uint8_t *next;
-    const uint8_t *end;
-};
-
 /* One message's fields as the scan meets them. */
 struct walk {
     const ProtobufCMessageDescriptor *descriptor;
     unsigned depth;
-    unsigned index;          /* of the field met last: the next one is often the same or the one behind */
-    uint64_t seen;           /* fields met, by index */
-    uint32_t fields;         /* all that were met, known or not */
-    uint32_t unknown_fields; /* those that the description does not have */
+    unsigned index; /* of the field met last: the next one is often the same or the one behind */
+    uint64_t seen;  /* fields met, by index */
 };
 
 static enum status scan_message(struct scan *scan, const ProtobufCMessageDescriptor *descriptor,
@@ -63,59 +43,9 @@ static enum status refuse(struct scan *scan, enum status status, const char *tex
     return status;
 }
 
-static size_t span_bytes(const struct span *span)
-{
-    return (size_t)(span->end - span->next);
-}
-
 static size_t rounded(size_t bytes)
 {
     return (bytes + ARENA_ALIGNMENT - 1) & ~(size_t)(ARENA_ALIGNMENT - 1);
-}
-
-static bool varint_take(struct span *span, unsigned bytes_max, uint64_t *ret_value)
-{
-    uint64_t value = 0;
-    for (unsigned i = 0; i < bytes_max && span->next < span->end; i++) {
-        uint8_t byte = *span->next++;
-        if (i == VARINT_BYTES_MAX - 1 && byte > 1) {
-            return false;
-        }
-        value |= (uint64_t)(byte & 0x7f) << (7 * i);
-        if (!(byte & 0x80)) {
-            *ret_value = value;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool length_take(struct span *span, struct span *ret_part)
-{
-    uint64_t length;
-    if (!varint_take(span, KEY_BYTES_MAX, &length) || length > span_bytes(span)) {
-        return false;
-    }
-    *ret_part = (struct span){span->next, span->next + length};
-    span->next += length;
-    return true;
-}
-
-static bool is_fixed32(ProtobufCType type)
-{
-    return type == PROTOBUF_C_TYPE_FIXED32 || type == PROTOBUF_C_TYPE_SFIXED32 ||
-           type == PROTOBUF_C_TYPE_FLOAT;
-}
-
-static bool is_fixed64(ProtobufCType type)
-{
-    return type == PROTOBUF_C_TYPE_FIXED64 || type == PROTOBUF_C_TYPE_SFIXED64 ||
-           type == PROTOBUF_C_TYPE_DOUBLE;
-}
-
-static bool is_prefixed(ProtobufCType type)
-{
-    return type == PROTOBUF_C_TYPE_BYTES || type == PROTOBUF_C_TYPE_STRING || type == PROTOBUF_C_TYPE_MESSAGE;
 }
 
 static unsigned wire_type_of(ProtobufCType type)
@@ -127,22 +57,6 @@ static unsigned wire_type_of(ProtobufCType type)
         return PROTOBUF_C_WIRE_TYPE_32BIT;
     }
     return is_fixed64(type) ? PROTOBUF_C_WIRE_TYPE_64BIT : PROTOBUF_C_WIRE_TYPE_VARINT;
-}
-
-/* Size of one element in the array of a repeated field. */
-static size_t element_bytes(ProtobufCType type)
-{
-    switch (type) {
-    case PROTOBUF_C_TYPE_BYTES:
-        return sizeof(ProtobufCBinaryData);
-    case PROTOBUF_C_TYPE_STRING:
-    case PROTOBUF_C_TYPE_MESSAGE:
-        return sizeof(void *);
-    case PROTOBUF_C_TYPE_BOOL:
-        return sizeof(protobuf_c_boolean);
-    default:
-        return sizeof(uint64_t);
-    }
 }
 
 static bool number_fits(const ProtobufCFieldDescriptor *field, uint64_t value)
@@ -184,7 +98,6 @@ static enum status count_elements(struct scan *scan, const ProtobufCFieldDescrip
     return STATUS_OK;
 }
 
-/* A bool may take several bytes, but protobuf-c sets aside an element for each byte. */
 static enum status scan_packed(struct scan *scan, const ProtobufCFieldDescriptor *field, struct span part)
 {
     size_t length = span_bytes(&part);
@@ -204,7 +117,7 @@ static enum status scan_packed(struct scan *scan, const ProtobufCFieldDescriptor
         }
         count++;
     }
-    return count_elements(scan, field, field->type == PROTOBUF_C_TYPE_BOOL ? length : count);
+    return count_elements(scan, field, count);
 }
 
 static enum status scan_prefixed(struct scan *scan, const ProtobufCFieldDescriptor *field, struct span part,
@@ -213,7 +126,9 @@ static enum status scan_prefixed(struct scan *scan, const ProtobufCFieldDescript
     if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
         return scan_message(scan, field->descriptor, part, depth + 1);
     }
-    scan->bytes += rounded(span_bytes(&part) + (field->type == PROTOBUF_C_TYPE_STRING ? 1 : 0));
+    if (field->type == PROTOBUF_C_TYPE_STRING) {
+        scan->bytes += rounded(span_bytes(&part) + 1);
+    }
     return STATUS_OK;
 }
 
@@ -261,13 +176,11 @@ static enum status scan_known(struct scan *scan, struct walk *walk, unsigned wir
     return scan_prefixed(scan, field, part, walk->depth);
 }
 
-static enum status scan_unknown(struct scan *scan, struct walk *walk, unsigned wire_type, struct span *span)
+static enum status scan_unknown(struct scan *scan, unsigned wire_type, struct span *span)
 {
     if (++scan->unknown_fields > MESSAGE_UNKNOWN_FIELDS_MAX) {
         return refuse(scan, STATUS_TOO_LARGE, "more than 16 unknown fields");
     }
-    walk->unknown_fields++;
-    const uint8_t *start = span->next;
     struct span part;
     uint64_t value;
     bool whole = false;
@@ -280,26 +193,7 @@ static enum status scan_unknown(struct scan *scan, struct walk *walk, unsigned w
         whole = size <= span_bytes(span);
         span->next += whole ? size : 0;
     }
-    if (!whole) {
-        return refuse(scan, STATUS_INVALID, "an unknown field is cut off");
-    }
-    scan->bytes += rounded((size_t)(span->next - start));
-    return STATUS_OK;
-}
-
-/* Fields mostly come in their order: look at the last one first, then go round. */
-static bool field_find(struct walk *walk, uint32_t id)
-{
-    const ProtobufCMessageDescriptor *descriptor = walk->descriptor;
-    unsigned index = walk->index;
-    for (unsigned tries = 0; tries < descriptor->n_fields; tries++) {
-        if (descriptor->fields[index].id == id) {
-            walk->index = index;
-            return true;
-        }
-        index = index + 1 < descriptor->n_fields ? index + 1 : 0;
-    }
-    return false;
+    return whole ? STATUS_OK : refuse(scan, STATUS_INVALID, "an unknown field is cut off");
 }
 
 static enum status scan_field(struct scan *scan, struct walk *walk, struct span *span)
@@ -313,24 +207,21 @@ static enum status scan_field(struct scan *scan, struct walk *walk, struct span 
         wire_type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED && wire_type != PROTOBUF_C_WIRE_TYPE_32BIT) {
         return refuse(scan, STATUS_INVALID, "a field is a group or of no type");
     }
-    walk->fields++;
-    if (field_find(walk, (uint32_t)(key >> KEY_TYPE_BITS))) {
+    if (field_find(walk->descriptor, (uint32_t)(key >> KEY_TYPE_BITS), &walk->index)) {
         return scan_known(scan, walk, wire_type, span);
     }
-    return scan_unknown(scan, walk, wire_type, span);
+    return scan_unknown(scan, wire_type, span);
 }
 
-static size_t table_bytes(uint32_t fields)
+static bool has_required(const struct walk *walk)
 {
-    size_t entries = TABLE_FIRST_ENTRIES;
-    size_t slab = TABLE_FIRST_ENTRIES;
-    size_t bytes = 0;
-    while (entries < fields) {
-        slab *= 2;
-        entries += slab;
-        bytes += slab * TABLE_ENTRY_BYTES;
+    for (unsigned i = 0; i < walk->descriptor->n_fields; i++) {
+        bool is_required = walk->descriptor->fields[i].label == PROTOBUF_C_LABEL_REQUIRED;
+        if (is_required && !(walk->seen & (uint64_t)1 << i)) {
+            return false;
+        }
     }
-    return bytes;
+    return true;
 }
 
 static enum status scan_message(struct scan *scan, const ProtobufCMessageDescriptor *descriptor,
@@ -347,9 +238,8 @@ static enum status scan_message(struct scan *scan, const ProtobufCMessageDescrip
             return status;
         }
     }
-    scan->bytes += rounded(descriptor->sizeof_message) + table_bytes(walk.fields);
-    scan->bytes += rounded(walk.unknown_fields * sizeof(ProtobufCMessageUnknownField));
-    return STATUS_OK;
+    scan->bytes += rounded(descriptor->sizeof_message);
+    return has_required(&walk) ? STATUS_OK : refuse(scan, STATUS_INVALID, "a required field is missing");
 }
 
 enum status message_check(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes, size_t length,
@@ -382,17 +272,6 @@ size_t message_budget(size_t length)
     return length + overhead + MESSAGE_OVERHEAD_BYTES_LEAST;
 }
 
-static void *unpack_alloc(void *data, size_t bytes)
-{
-    return arena_alloc(data, bytes);
-}
-
-static void unpack_free(void *data, void *piece)
-{
-    (void)data;
-    (void)piece;
-}
-
 enum status message_unpack(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes, size_t length,
                            struct arena *arena, ProtobufCMessage **ret_message, const char **ret_text)
 {
@@ -409,12 +288,6 @@ enum status message_unpack(const ProtobufCMessageDescriptor *descriptor, const u
         *ret_text = "out of memory; try again later";
         return STATUS_BUSY;
     }
-    ProtobufCAllocator allocator = {.alloc = unpack_alloc, .free = unpack_free, .allocator_data = arena};
-    ProtobufCMessage *message = protobuf_c_message_unpack(descriptor, &allocator, length, bytes);
-    if (message == NULL) {
-        *ret_text = "a required field is missing";
-        return STATUS_INVALID;
-    }
-    *ret_message = message;
+    *ret_message = message_fill(arena, descriptor, (struct span){bytes, bytes + length});
     return STATUS_OK;
 }

@@ -1,7 +1,8 @@
 /* From the bytes of a body to an unpacked message, for bytes that a peer chose. Knows no particular message. Pure.
  *
- * protobuf-c trusts a body with memory: a few bytes of it can ask for a hundred times as many. So the bytes are walked once
- * before it sees them, everything that is malformed is refused there, and what it will ask for is added up beforehand. */
+ * protobuf-c's own unpacking trusts a body with memory, a few bytes of it can ask for a hundred times as many, and copies
+ * every byte. This one is made of the same descriptions and gives the same messages, but checks and adds up beforehand, and
+ * lets bytes fields lead into the body. */
 #ifndef DAEMON_MESSAGE_H
 #define DAEMON_MESSAGE_H
 
@@ -19,12 +20,12 @@ enum {
     MESSAGE_FIELDS_MAX = 64,         /* fields that a message's description may have */
 
     /* What an unpacked message and the handler's own pieces may take beyond its bytes. The smallest useful element, a
-     * metadata operation of 7 bytes, takes about 250 bytes with all that belongs to it, so 48 for each byte of the body admit
-     * any honest request; the ceiling admits half a million such operations, and keeps a body of 64 MiB below 192 MiB
+     * metadata operation of 7 bytes, takes about 170 bytes with all that belongs to it, so 28 for each byte of the body admit
+     * any honest request; the ceiling admits half a million such operations, and keeps a body of 64 MiB below 160 MiB
      * once it is unpacked. */
-    MESSAGE_OVERHEAD_PER_BYTE = 48,
+    MESSAGE_OVERHEAD_PER_BYTE = 28,
     MESSAGE_OVERHEAD_BYTES_LEAST = 64 << 10,
-    MESSAGE_OVERHEAD_BYTES_MAX = 128 << 20,
+    MESSAGE_OVERHEAD_BYTES_MAX = 95 << 20,
 };
 
 /* The arena budget for a body of this length: the length, and MESSAGE_OVERHEAD_PER_BYTE times the length but never above
@@ -41,8 +42,8 @@ size_t message_budget(size_t length);
 enum status message_check(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes, size_t length,
                           size_t *ret_bytes, const char **ret_text) MUST_CHECK;
 
-/* Checks, then unpacks. The message and everything in it lie in the arena and are copies: the bytes may go. It is freed with
- * the arena, never by itself. An empty bytes field has length 0 and data NULL. An enum field has one of the enum's values,
+/* Checks, then unpacks. The message lies in the arena and is freed with it, never by itself; its bytes fields lead into
+ * `bytes`, which must stay as long as the message is used. Unknown fields are left out. An empty bytes field has length 0 and data NULL. An enum field has one of the enum's values,
  * and a uint32 is as it was sent.
  *
  * STATUS_OK         *ret_message is set

@@ -3,52 +3,15 @@
  *
  * Failure: a round that says `failed` latches. Nothing becomes visible any more, whoever waits is told, and every new
  * write is answered by the failure. */
-#include "daemon/order.h"
+#include "daemon/order_internal.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 #include "daemon/memory.h"
-#include "daemon/order_start.h"
-#include "daemon/writer.h"
-
-struct waiter_list {
-    struct order_waiter *first;
-    struct order_waiter **last;
-};
-
-struct order {
-    /* fixed after start */
-    struct order_config config;
-    struct apply *apply;
-    struct writer *writer;
-    struct order_start start;
-    /* loop only */
-    struct chain_set *chains;
-    struct pending *pending;
-    struct view *view;
-    uint64_t sequence; /* the last number given */
-    uint64_t reserved_through;
-    bool reserving;
-    struct job reserve;
-    struct job *oldest_job; /* of all in flight that have a number, by `younger` */
-    struct job *youngest_job;
-    uint64_t segments_posted; /* with the writer */
-    uint64_t durable_through;
-    uint64_t unwritten;                            /* metadata operations */
-    struct waiter_list waiters[LEVEL_DURABLE + 1]; /* by level, in order of their numbers */
-    uint64_t waited_through;                       /* the greatest number anybody waited for */
-    bool sync_asked;
-    bool draining;
-    bool failed;
-    uint64_t written_before_failure;
-    struct failure failure;
-    struct order_counters counters;
-};
+#include "daemon/thread.h"
 
 /* ---- start and end ---- */
-
-static void sweep_chain(struct order *order, struct chain *chain);
 
 enum status order_open(const struct order_config *config, struct order **ret_order, struct failure *failure)
 {
@@ -78,7 +41,7 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
         .wake_context = config->wake_context,
     });
     for (struct chain *chain = chain_first(order->chains); chain != NULL; chain = chain_next(chain)) {
-        sweep_chain(order, chain);
+        order_sweep_chain(order, chain);
     }
     *ret_order = order;
     return STATUS_OK;
@@ -223,6 +186,7 @@ void order_submit(struct order *order, struct job *job, bool carry)
     if (job->kind == JOB_ROLLBACK) {
         chain_by_id(order->chains, job->chain)->rollbacks_queued++;
     }
+    job->submitted_ns = thread_now_ns();
     job->younger = NULL;
     if (order->youngest_job == NULL) {
         order->oldest_job = job;
@@ -242,122 +206,6 @@ void order_wait(struct order *order, struct order_waiter *waiter)
     list->last = &waiter->next;
     if (waiter->sequence > order->waited_through) {
         order->waited_through = waiter->sequence;
-    }
-}
-
-/* ---- what the writer did ---- */
-
-static void sweep_done(struct job *job)
-{
-    struct order *order = job->owner;
-    struct chain *chain = chain_by_id(order->chains, job->chain);
-    chain->sweeping = false;
-    if (job->status == STATUS_OK) {
-        sweep_chain(order, chain);
-    }
-}
-
-/* Has the writer clear up behind a prune, a slice at a time. */
-static void sweep_chain(struct order *order, struct chain *chain)
-{
-    if (chain->sweeping || order->draining || order->failed ||
-        chain->marks.blocks_swept >= chain->marks.blocks_pruned) {
-        return;
-    }
-    chain->sweeping = true;
-    chain->sweep = (struct job){
-        .kind = JOB_SWEEP,
-        .level = LEVEL_WRITTEN,
-        .chain = chain->id,
-        .done = sweep_done,
-        .owner = order,
-    };
-    writer_submit(order->writer, &chain->sweep);
-}
-
-static void count_job(struct order_counters *counters, const struct job *job)
-{
-    bool is_refused = job->status != STATUS_OK;
-    counters->refused += is_refused && job->sequence != 0;
-    counters->commits += job->kind == JOB_COMMIT && !is_refused;
-    counters->prunes += job->kind == JOB_PRUNE && !is_refused;
-    counters->sweeps += job->kind == JOB_SWEEP && !is_refused && job->swept_all;
-    counters->rollbacks += job->kind == JOB_ROLLBACK && !is_refused && !job->rollback.dry_run;
-}
-
-static void finish_job(struct order *order, struct job *job)
-{
-    struct chain *chain = chain_by_id(order->chains, job->chain);
-    count_job(&order->counters, job);
-    if (job->sequence != 0) {
-        assert(job == order->oldest_job);
-        order->oldest_job = job->younger;
-        if (order->oldest_job == NULL) {
-            order->youngest_job = NULL;
-        }
-    }
-    if (job->kind == JOB_ROLLBACK) {
-        chain->rollbacks_queued--;
-    }
-    if (chain != NULL && job->status == STATUS_OK && !(job->kind == JOB_ROLLBACK && job->rollback.dry_run)) {
-        chain->marks = job->marks;
-        chain->visible = true;
-        sweep_chain(order, chain);
-    }
-}
-
-static void finish_segments(struct order *order, struct pending_segment *segments)
-{
-    while (segments != NULL) {
-        struct pending_segment *next = segments->next;
-        order->counters.metadata_written += segments->count;
-        order->unwritten -= segments->operations;
-        order->segments_posted--;
-        pending_finish(order->pending, segments);
-        segments = next;
-    }
-}
-
-/* What the round wrote is in doubt: nothing of it becomes visible, and nothing is acknowledged from here on. */
-static void latch(struct order *order, const struct round *round)
-{
-    if (!order->failed) {
-        order->written_before_failure = order_written_through(order);
-        order->failed = true;
-        order->failure = round->failure;
-    }
-}
-
-static void show_round(struct order *order, struct round *round)
-{
-    if (round->snapshot != NULL) {
-        view_release(order->view);
-        order->view = view_new(order->config.store, round->snapshot);
-    }
-    finish_segments(order, round->segments);
-}
-
-/* One step: whatever the round did is visible after it. */
-static void finish_round(struct order *order, struct round *round)
-{
-    order->counters.syncs += round->syncs;
-    order->counters.groups += round->groups;
-    if (round->failed) {
-        latch(order, round);
-    } else {
-        show_round(order, round);
-    }
-    for (struct job *job = round->jobs; job != NULL; job = job->next) {
-        finish_job(order, job);
-    }
-    if (round->synced) {
-        order->durable_through = order_written_through(order);
-        order->sync_asked = false;
-    }
-    for (struct job *job = round->jobs; job != NULL;) {
-        struct job *next = job->next;
-        job->done(job);
-        job = next;
     }
 }
 
@@ -416,7 +264,7 @@ void order_take(struct order *order)
 {
     for (struct round *round = writer_take_rounds(order->writer); round != NULL;) {
         struct round *next = round->next;
-        finish_round(order, round);
+        order_finish_round(order, round);
         free(round);
         round = next;
     }
@@ -428,6 +276,17 @@ uint64_t order_settle(struct order *order, uint64_t now_us)
     tell_waiters(order, LEVEL_DURABLE, order->durable_through);
     ask_sync(order);
     return post_due(order, now_us);
+}
+
+bool order_has_news(const struct order *order)
+{
+    return writer_has_rounds(order->writer);
+}
+
+bool order_expects_news(const struct order *order)
+{
+    return order->oldest_job != NULL &&
+           patience_holds(&order->patience, thread_now_ns() - order->oldest_job->submitted_ns);
 }
 
 bool order_has_jobs(const struct order *order)

@@ -10,6 +10,7 @@
 #include "daemon/chain.h"
 #include "daemon/job.h"
 #include "daemon/pending.h"
+#include "daemon/stage.h"
 #include "daemon/store.h"
 #include "daemon/view.h"
 
@@ -22,6 +23,7 @@ struct order_config {
     uint64_t flush_delay_us;
     uint64_t sync_interval_us;
     uint32_t chains_max;
+    struct stages *stages;       /* borrowed: told how long jobs take */
     void (*wake)(void *context); /* from the writer thread: order_take has something to do; must not block */
     void *wake_context;
 };
@@ -77,6 +79,10 @@ void order_wait(struct order *order, struct order_waiter *waiter);
 
 /* At the beginning of each turn of the loop: takes what the writer did, and makes it visible. */
 void order_take(struct order *order);
+
+/* Whether order_take has something to do; and whether it soon will, so that sleeping is not worth it. */
+bool order_has_news(const struct order *order);
+bool order_expects_news(const struct order *order);
 
 /* Before the loop sleeps, after whatever was accepted: tells who waits, and hands over metadata that is due. Returns in how
  * many microseconds it has something to do if nothing else happens; UINT64_MAX: nothing. */

@@ -6,6 +6,7 @@
 #include "daemon/fetch.h"
 #include "daemon/handlers.h"
 #include "daemon/request.h"
+#include "daemon/thread.h"
 #include "proto/cairn.pb-c.h"
 
 enum { READS_OF_SESSION_MAX = 4 }; /* with the pool at a time */
@@ -121,7 +122,11 @@ static enum request_progress read_start(struct read *read)
     bool is_full = pool_bytes(service->pool) >= service->replies_bytes_max;
     read->fetch.reach = STORE_MEMORY;
     read->fetch.data_bytes_max = FETCH_BYTES_UNASKED;
+    uint64_t from_ns = read->request->is_timed ? thread_now_ns() : 0;
     read->status = is_full ? STATUS_BUSY : read->run(read);
+    if (read->request->is_timed && read->status != STATUS_BUSY) {
+        stage_add(service->stages, STAGE_READ, thread_now_ns() - from_ns);
+    }
     if (read->status != STATUS_BUSY) {
         read_answer(read);
         return REQUEST_TAKEN;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "daemon/memory.h"
+#include "daemon/thread.h"
 #include "proto/cairn.pb-c.h"
 
 void request_end(struct request *request)
@@ -25,8 +26,17 @@ void request_free(struct request *request)
     struct session *session = request->session;
     request->service->requests_bytes -= request->held_bytes;
     arena_close(&request->arena);
+    free(request->taken_body);
     session->ended(session, request);
     free(request);
+}
+
+void request_count_held(struct request *request)
+{
+    uint64_t taken_bytes = request->taken_body != NULL ? request->body_bytes : 0;
+    uint64_t held_bytes = sizeof *request + arena_bytes(&request->arena) + taken_bytes;
+    request->service->requests_bytes += held_bytes - request->held_bytes;
+    request->held_bytes = held_bytes;
 }
 
 /* ---- replies ---- */
@@ -90,7 +100,11 @@ void request_reply_packed(struct request *request, uint8_t *frame, size_t body_b
 void request_reply(struct request *request, enum status status, const ProtobufCMessage *message)
 {
     size_t body_bytes;
+    uint64_t from_ns = request->is_timed ? thread_now_ns() : 0;
     uint8_t *frame = request_pack(message, &body_bytes);
+    if (request->is_timed) {
+        stage_add(request->service->stages, STAGE_ENCODE, thread_now_ns() - from_ns);
+    }
     send_frame(request, 0, status, frame, body_bytes);
     request_end(request);
 }
@@ -129,9 +143,7 @@ void *request_memory(struct request *request, size_t bytes)
         return NULL;
     }
     memset(memory, 0, bytes);
-    uint64_t held_bytes = sizeof *request + arena_bytes(&request->arena);
-    request->service->requests_bytes += held_bytes - request->held_bytes;
-    request->held_bytes = held_bytes;
+    request_count_held(request);
     return memory;
 }
 

@@ -25,6 +25,7 @@ struct service {
     struct order *order;
     struct pool *pool;
     struct stream_set *streams;
+    struct stages *stages;
     uint64_t frame_bytes_max;
     uint64_t replies_bytes_max;
     uint64_t queue_operations_max;
@@ -72,22 +73,26 @@ struct request {
     uint8_t type;
     uint64_t id;
     uint64_t received_us;
+    size_t body_bytes;
+    uint8_t *taken_body; /* a large frame's, freed with the request; a small one's lies in the arena */
     /* handlers only */
     uint64_t deadline_us; /* to have left REQUEST_WAITS; 0: none */
     struct arena arena;
-    ProtobufCMessage *message;
-    void *prepared;      /* the handler's, in the arena; NULL until it has looked at the message */
-    uint64_t held_bytes; /* of service->requests_bytes */
-    bool is_starting;    /* its handler runs: it is not freed under it */
-    bool is_ended;       /* its last reply is sent */
+    bool is_timed;             /* one of those whose stages are measured */
+    ProtobufCMessage *message; /* leads into the body */
+    void *prepared;            /* the handler's, in the arena; NULL until it has looked at the message */
+    uint64_t held_bytes;       /* of service->requests_bytes */
+    bool is_starting;          /* its handler runs: it is not freed under it */
+    bool is_ended;             /* its last reply is sent */
 };
 
 /* ---- for handlers. Each of these is the last reply and ends the request; the first has none ---- */
 
 void request_end(struct request *request);
 
-/* For dispatch: frees a request that ended while its handler ran. */
+/* For dispatch: frees a request that ended while its handler ran; counts what it holds of service->requests_bytes. */
 void request_free(struct request *request);
+void request_count_held(struct request *request);
 
 void request_reply(struct request *request, enum status status, const ProtobufCMessage *message);
 void request_reply_empty(struct request *request, enum status status);

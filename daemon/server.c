@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <uv.h>
@@ -44,6 +45,9 @@ struct server {
     uv_async_t wake;
     uv_prepare_t prepare;
     uv_timer_t timer;
+    uv_idle_t awake; /* while active the loop does not sleep */
+    uv_check_t woken;
+    atomic_bool is_asleep; /* or about to: the writer thread has to wake it */
     uv_signal_t signals[3];
     struct service service;
     struct connection_set *connections;
@@ -109,6 +113,8 @@ static void end_loop(struct server *server)
     uv_close((uv_handle_t *)&server->wake, NULL);
     uv_close((uv_handle_t *)&server->prepare, NULL);
     uv_close((uv_handle_t *)&server->timer, NULL);
+    uv_close((uv_handle_t *)&server->awake, NULL);
+    uv_close((uv_handle_t *)&server->woken, NULL);
     for (size_t i = 0; i < sizeof server->signals / sizeof server->signals[0]; i++) {
         uv_close((uv_handle_t *)&server->signals[i], NULL);
     }
@@ -176,6 +182,31 @@ static uint64_t earlier(uint64_t left, uint64_t right)
     return left < right ? left : right;
 }
 
+static void on_idle(uv_idle_t *idle)
+{
+    (void)idle; /* being active is all it is for */
+}
+
+static void on_woken(uv_check_t *check)
+{
+    struct server *server = check->data;
+    atomic_store(&server->is_asleep, false);
+}
+
+/* Says to the writer thread that the loop is to be woken, unless it need not sleep: for news that is there or will be
+ * within moments. News that comes behind the last look finds it said. */
+static void fall_asleep(struct server *server)
+{
+    struct order *order = server->service.order;
+    bool stays = order != NULL && (order_has_news(order) || order_expects_news(order));
+    if (!stays) {
+        atomic_store(&server->is_asleep, true);
+        stays = order != NULL && order_has_news(order);
+    }
+    int failed = stays ? uv_idle_start(&server->awake, on_idle) : uv_idle_stop(&server->awake);
+    assert(!failed);
+}
+
 static void server_turn(uv_prepare_t *prepare)
 {
     struct server *server = prepare->data;
@@ -196,13 +227,18 @@ static void server_turn(uv_prepare_t *prepare)
         next_us = earlier(next_us, stop_turn(server, now_us));
     }
     set_timer(server, next_us);
+    if (server->state != SERVER_ENDED) {
+        fall_asleep(server);
+    }
 }
 
 /* From the writer thread. */
 static void wake(void *context)
 {
     struct server *server = context;
-    uv_async_send(&server->wake);
+    if (atomic_load(&server->is_asleep)) {
+        uv_async_send(&server->wake);
+    }
 }
 
 static void on_wake(uv_async_t *async)
@@ -241,7 +277,11 @@ static void start_handles(struct server *server)
     failed |= uv_prepare_init(&server->loop, &server->prepare);
     failed |= uv_timer_init(&server->loop, &server->timer);
     failed |= uv_prepare_start(&server->prepare, server_turn);
+    failed |= uv_idle_init(&server->loop, &server->awake);
+    failed |= uv_check_init(&server->loop, &server->woken);
+    failed |= uv_check_start(&server->woken, on_woken);
     server->prepare.data = server;
+    server->woken.data = server;
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         failed |= uv_signal_init(&server->loop, &server->signals[i]);
         server->signals[i].data = server;
@@ -279,6 +319,7 @@ static enum status start_service(struct server *server, struct failure *failure)
         .queue_operations_max = options->queue_operations_max,
         .queue_bytes_max = options->queue_bytes_max,
         .started_us = thread_now_us(),
+        .stages = memory_new(sizeof *service->stages),
     };
     memcpy(service->store_id, server->config->store_id, STORE_ID_BYTES);
     struct order_config order = {
@@ -288,6 +329,7 @@ static enum status start_service(struct server *server, struct failure *failure)
         .flush_delay_us = options->flush_delay_us,
         .sync_interval_us = options->sync_interval_us,
         .chains_max = (uint32_t)options->chains_max,
+        .stages = service->stages,
         .wake = wake,
         .wake_context = server,
     };
@@ -312,6 +354,7 @@ static void server_close(struct server *server)
     connection_set_free(server->connections);
     stream_set_free(server->service.streams);
     pool_free(server->service.pool);
+    free(server->service.stages);
     int failed = uv_loop_close(&server->loop);
     assert(!failed);
     free(server);

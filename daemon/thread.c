@@ -15,12 +15,17 @@ bool thread_is(enum thread_role role)
     return current_role == role;
 }
 
-uint64_t thread_now_us(void)
+uint64_t thread_now_ns(void)
 {
     struct timespec now;
     int failed = clock_gettime(CLOCK_MONOTONIC, &now);
     assert(!failed);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+uint64_t thread_now_us(void)
+{
+    return thread_now_ns() / 1000;
 }
 
 void mutex_init(struct mutex *mutex)

@@ -16,8 +16,9 @@ enum thread_role {
 void thread_set_role(enum thread_role role);
 bool thread_is(enum thread_role role);
 
-/* Microseconds of the monotonic clock. Any thread. */
+/* The monotonic clock, in microseconds and in nanoseconds. Any thread. */
 uint64_t thread_now_us(void);
+uint64_t thread_now_ns(void);
 
 /* A mutex with one condition that knows its holder. */
 struct mutex {

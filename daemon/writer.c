@@ -1,8 +1,8 @@
 /* A round's life, on the writer thread:
  *
  * 1. what waits in the lanes is moved to the thread's own lists, under the mutex;
- * 2. commits are judged and written one by one, the last with a sync for all; or one segment is written; or a slice of
- *    clearing up is;
+ * 2. commits are judged one by one and written in one batch, with a sync for all; or one segment is written; or a slice
+ *    of clearing up is;
  * 3. a snapshot is taken, and the round is handed back.
  *
  * Failures: a refused job changes nothing and the round goes on. A failed write or sync is latched. A group that cannot be
@@ -11,14 +11,18 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "daemon/memory.h"
+#include "daemon/patience.h"
 #include "daemon/thread.h"
 
 enum {
     STARVED_FLUSH_DELAYS = 20, /* a segment this many flush delays old gets its turn among commits */
     STARVED_TURN_SHARE = 10,   /* such turns take at most one part in this many of the thread's time */
+    BATCH_BYTES_MAX = 1 << 20, /* of several commits; a larger one has a batch of its own */
 };
 
 struct job_list {
@@ -48,6 +52,9 @@ struct writer {
     struct round_list rounds;
     bool sync_wanted;
     bool stopping;
+    /* changed under mutex, read by the other side without it */
+    atomic_uint submits;
+    atomic_bool has_rounds;
     /* writer thread only */
     struct job_list commits;
     struct job_list background;
@@ -55,6 +62,7 @@ struct writer {
     struct store_batch *batch;
     uint64_t unsynced_since_us; /* 0: all is synced */
     uint64_t starved_turn_us;   /* no turn for a starved segment before this */
+    struct patience patience;   /* for the next submit */
     bool failed;
     struct failure failure;
 };
@@ -128,25 +136,22 @@ static void writer_thread_wrote(struct writer *writer, bool synced)
     }
 }
 
-/* Writes the batch that was filled. False: latched. */
-static bool writer_thread_write(struct writer *writer, struct round *round, bool sync)
+/* Writes what was judged since the last batch, if that is anything. */
+static void writer_thread_write(struct writer *writer, struct round *round, bool sync)
 {
     struct failure failure;
-    if (store_batch_is_empty(writer->batch)) {
-        apply_written(writer->config.apply);
-        return true;
+    apply_build(writer->config.apply, writer->batch);
+    if (!writer->failed && !store_batch_is_empty(writer->batch)) {
+        uint64_t from_ns = thread_now_ns();
+        if (store_write(writer->config.store, writer->batch, sync, &failure) == STATUS_OK) {
+            *(sync ? &round->sync_ns : &round->engine_ns) = thread_now_ns() - from_ns;
+            writer_thread_wrote(writer, sync);
+            round->syncs += sync;
+        } else {
+            writer_thread_fail(writer, &failure);
+        }
     }
-    enum status status = store_write(writer->config.store, writer->batch, sync, &failure);
     store_batch_clear(writer->batch);
-    if (status != STATUS_OK) {
-        apply_refused(writer->config.apply);
-        writer_thread_fail(writer, &failure);
-        return false;
-    }
-    apply_written(writer->config.apply);
-    writer_thread_wrote(writer, sync);
-    round->syncs += sync;
-    return true;
 }
 
 static void writer_thread_sync(struct writer *writer, struct round *round)
@@ -155,10 +160,12 @@ static void writer_thread_sync(struct writer *writer, struct round *round)
     if (writer->unsynced_since_us == 0 || writer->failed) {
         return;
     }
+    uint64_t from_ns = thread_now_ns();
     if (store_sync(writer->config.store, &failure) != STATUS_OK) {
         writer_thread_fail(writer, &failure);
         return;
     }
+    round->sync_ns = thread_now_ns() - from_ns;
     writer->unsynced_since_us = 0;
     round->syncs++;
 }
@@ -177,49 +184,63 @@ static void writer_thread_carried(struct writer *writer, struct round *round, ui
     }
 }
 
-static void writer_thread_job(struct writer *writer, struct round *round, struct job *job, bool sync)
+/* Judges the job; what it does goes into the batch. */
+static void writer_thread_judge(struct writer *writer, struct round *round, struct job *job)
 {
     if (writer->failed) {
         job->status = STATUS_IO_ERROR;
         job->failure = writer->failure;
         return;
     }
-    job->status = apply_job(writer->config.apply, job, writer->segments.first, writer->batch);
+    job->judged_from_ns = thread_now_ns();
+    job->status = apply_job(writer->config.apply, job, writer->segments.first);
+    job->judged_ns = thread_now_ns();
     bool dry_run = job->kind == JOB_ROLLBACK && job->rollback.dry_run;
-    if (job->status != STATUS_OK || dry_run) {
-        apply_refused(writer->config.apply);
-        store_batch_clear(writer->batch);
-        return;
+    if (job->status == STATUS_OK && !dry_run) {
+        writer_thread_carried(writer, round, job->carry_through);
     }
-    if (!writer_thread_write(writer, round, sync)) {
-        job->status = STATUS_IO_ERROR;
-        job->failure = writer->failure;
-        return;
-    }
-    writer_thread_carried(writer, round, job->carry_through);
 }
 
-/* The jobs numbered below `before`, all under one sync. */
+/* What ranges of keys or queued metadata it takes must not meet what others of the batch do. */
+static bool writer_thread_is_alone(const struct writer *writer, const struct job *job)
+{
+    const struct pending_segment *oldest = writer->segments.first;
+    bool carries = oldest != NULL && oldest->last_sequence <= job->carry_through;
+    return carries || job->kind == JOB_PRUNE || job->kind == JOB_ROLLBACK;
+}
+
+static bool writer_thread_has_commit(const struct writer *writer, uint64_t before)
+{
+    return writer->commits.first != NULL && writer->commits.first->sequence < before;
+}
+
+/* The jobs numbered below `before`, in as few batches as may be, all under one sync. */
 static void writer_thread_commits(struct writer *writer, struct round *round, uint64_t before)
 {
     struct job_list done = {.last = &round->jobs};
     bool durable = false;
-    while (writer->commits.first != NULL && writer->commits.first->sequence < before) {
+    while (writer_thread_has_commit(writer, before)) {
         struct job *job = job_take(&writer->commits);
-        bool is_last = writer->commits.first == NULL || writer->commits.first->sequence >= before;
+        bool is_alone = writer_thread_is_alone(writer, job);
+        if (is_alone) {
+            writer_thread_write(writer, round, false);
+        }
         durable |= job->level == LEVEL_DURABLE;
-        writer_thread_job(writer, round, job, durable && is_last);
+        writer_thread_judge(writer, round, job);
         job_append(&done, job);
+        bool is_full = is_alone || apply_bytes(writer->config.apply) >= BATCH_BYTES_MAX;
+        if (is_full && writer_thread_has_commit(writer, before)) {
+            writer_thread_write(writer, round, false);
+        }
     }
+    writer_thread_write(writer, round, durable);
     if (durable) {
         writer_thread_sync(writer, round);
     }
-    if (writer->failed) {
-        for (struct job *job = round->jobs; job != NULL; job = job->next) {
-            if (job->status == STATUS_OK) {
-                job->status = STATUS_IO_ERROR;
-                job->failure = writer->failure;
-            }
+    for (struct job *job = writer->failed ? round->jobs : NULL; job != NULL; job = job->next) {
+        if (job->status == STATUS_OK) {
+            job->status = STATUS_IO_ERROR;
+            job->failure = writer->failure;
         }
     }
 }
@@ -231,12 +252,12 @@ static void writer_thread_group(struct writer *writer, struct round *round)
         return;
     }
     const struct pending_segment *segment = writer->segments.first;
-    if (apply_group(writer->config.apply, segment, writer->batch, &failure) != STATUS_OK) {
-        apply_refused(writer->config.apply);
+    if (apply_group(writer->config.apply, segment, &failure) != STATUS_OK) {
         writer_thread_fail(writer, &failure);
         return;
     }
-    if (writer_thread_write(writer, round, false)) {
+    writer_thread_write(writer, round, false);
+    if (!writer->failed) {
         writer_thread_carried(writer, round, segment->last_sequence);
         round->groups++;
     }
@@ -246,7 +267,12 @@ static void writer_thread_background(struct writer *writer, struct round *round)
 {
     struct job_list done = {.last = &round->jobs};
     struct job *job = job_take(&writer->background);
-    writer_thread_job(writer, round, job, job->level == LEVEL_DURABLE);
+    writer_thread_judge(writer, round, job);
+    writer_thread_write(writer, round, job->level == LEVEL_DURABLE);
+    if (writer->failed && job->status == STATUS_OK) {
+        job->status = STATUS_IO_ERROR;
+        job->failure = writer->failure;
+    }
     job_append(&done, job);
 }
 
@@ -284,6 +310,7 @@ static void writer_thread_round(struct writer *writer, struct round *round, bool
     if (sync_wanted || writer_thread_is_sync_due(writer)) {
         writer_thread_sync(writer, round);
     }
+    round->written_ns = thread_now_ns();
     round->synced = writer->unsynced_since_us == 0 && !writer->failed;
     round->failed = writer->failed;
     round->failure = writer->failure;
@@ -300,10 +327,23 @@ static bool writer_thread_has_work(const struct writer *writer)
     return writer->commits.first != NULL || can_group || writer->background.first != NULL;
 }
 
+/* Stays awake for the next submit as long as patience says. Mutex held, but not meanwhile. */
+static void writer_thread_linger(struct writer *writer, uint64_t from_ns)
+{
+    unsigned seen = atomic_load(&writer->submits);
+    mutex_unlock(&writer->mutex);
+    while (atomic_load(&writer->submits) == seen &&
+           patience_holds(&writer->patience, thread_now_ns() - from_ns)) {
+        sched_yield(); /* whoever wants this processor has it */
+    }
+    mutex_lock(&writer->mutex);
+}
+
 /* Moves what waits in the lanes to the thread's own lists; waits until there is something to do. Says what else is
  * wanted. Mutex held. */
 static void writer_thread_take(struct writer *writer, bool *ret_sync_wanted, bool *ret_stop)
 {
+    uint64_t from_ns = 0; /* when it found nothing to do */
     for (;;) {
         job_move_all(&writer->commit_lane, &writer->commits);
         job_move_all(&writer->background_lane, &writer->background);
@@ -313,7 +353,12 @@ static void writer_thread_take(struct writer *writer, bool *ret_sync_wanted, boo
         *ret_stop = writer->stopping && !writer_thread_has_work(writer);
         if (writer_thread_has_work(writer) || writer->sync_wanted || writer->stopping) {
             writer->sync_wanted = false;
-            return;
+            break;
+        }
+        if (from_ns == 0) {
+            from_ns = thread_now_ns();
+            writer_thread_linger(writer, from_ns);
+            continue;
         }
         uint64_t until_us = 0;
         if (writer->unsynced_since_us != 0 && !writer->failed) {
@@ -323,6 +368,9 @@ static void writer_thread_take(struct writer *writer, bool *ret_sync_wanted, boo
             }
         }
         mutex_wait(&writer->mutex, until_us);
+    }
+    if (from_ns != 0) {
+        patience_learn(&writer->patience, thread_now_ns() - from_ns);
     }
 }
 
@@ -343,6 +391,7 @@ static void *writer_thread_main(void *argument)
         mutex_lock(&writer->mutex);
         *writer->rounds.last = round;
         writer->rounds.last = &round->next;
+        atomic_store(&writer->has_rounds, true);
         mutex_unlock(&writer->mutex);
         writer->config.wake(writer->config.wake_context);
     }
@@ -375,6 +424,7 @@ void writer_submit(struct writer *writer, struct job *job)
     mutex_lock(&writer->mutex);
     assert(!writer->stopping);
     job_append(job->kind == JOB_SWEEP ? &writer->background_lane : &writer->commit_lane, job);
+    atomic_fetch_add(&writer->submits, 1);
     mutex_signal(&writer->mutex);
     mutex_unlock(&writer->mutex);
 }
@@ -385,6 +435,7 @@ void writer_submit_segments(struct writer *writer, struct pending_segment *segme
     mutex_lock(&writer->mutex);
     assert(!writer->stopping);
     segment_append_all(&writer->metadata_lane, segments);
+    atomic_fetch_add(&writer->submits, 1);
     mutex_signal(&writer->mutex);
     mutex_unlock(&writer->mutex);
 }
@@ -394,17 +445,27 @@ void writer_submit_sync(struct writer *writer)
     assert(!thread_is(THREAD_WRITER));
     mutex_lock(&writer->mutex);
     writer->sync_wanted = true;
+    atomic_fetch_add(&writer->submits, 1);
     mutex_signal(&writer->mutex);
     mutex_unlock(&writer->mutex);
+}
+
+bool writer_has_rounds(struct writer *writer)
+{
+    return atomic_load(&writer->has_rounds);
 }
 
 struct round *writer_take_rounds(struct writer *writer)
 {
     assert(!thread_is(THREAD_WRITER));
+    if (!writer_has_rounds(writer)) {
+        return NULL;
+    }
     mutex_lock(&writer->mutex);
     struct round *first = writer->rounds.first;
     writer->rounds.first = NULL;
     writer->rounds.last = &writer->rounds.first;
+    atomic_store(&writer->has_rounds, false);
     mutex_unlock(&writer->mutex);
     return first;
 }
@@ -414,6 +475,7 @@ void writer_stop(struct writer *writer)
     assert(!thread_is(THREAD_WRITER));
     mutex_lock(&writer->mutex);
     writer->stopping = true;
+    atomic_fetch_add(&writer->submits, 1);
     mutex_signal(&writer->mutex);
     mutex_unlock(&writer->mutex);
     int failed = pthread_join(writer->thread, NULL);

@@ -1,4 +1,5 @@
-/* Any bytes, read as each message of the protocol: never a fault, and never more memory than was announced. */
+/* Any bytes, read as each message of the protocol: never a fault, never more memory than was announced, and what is taken
+ * is what protobuf-c itself reads in them. */
 #include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -55,6 +56,48 @@ static void check_again(const ProtobufCMessageDescriptor *descriptor, const Prot
     free(second);
 }
 
+static void drop_unknown(ProtobufCMessage *message)
+{
+    const ProtobufCMessageDescriptor *descriptor = message->descriptor;
+    message->n_unknown_fields = 0;
+    for (unsigned i = 0; i < descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
+        if (field->type != PROTOBUF_C_TYPE_MESSAGE) {
+            continue;
+        }
+        assert(field->label == PROTOBUF_C_LABEL_REPEATED); /* the protocol has no others */
+        size_t count = *(const size_t *)((const uint8_t *)message + field->quantifier_offset);
+        ProtobufCMessage **parts = *(ProtobufCMessage ***)((uint8_t *)message + field->offset);
+        for (size_t k = 0; k < count; k++) {
+            drop_unknown(parts[k]);
+        }
+    }
+}
+
+/* protobuf-c's own unpacking gives the same message. Unknown fields, which ours leaves out, are dropped from its. */
+static void check_same(const ProtobufCMessageDescriptor *descriptor, const ProtobufCMessage *message,
+                       const uint8_t *bytes, size_t length)
+{
+    ProtobufCMessage *other = protobuf_c_message_unpack(descriptor, NULL, length, bytes);
+    assert(other != NULL);
+    unsigned unknown = other->n_unknown_fields;
+    ProtobufCMessageUnknownField *fields = other->unknown_fields;
+    drop_unknown(other);
+    size_t packed = protobuf_c_message_get_packed_size(message);
+    assert(protobuf_c_message_get_packed_size(other) == packed);
+    uint8_t *first = malloc(packed + 1);
+    uint8_t *second = malloc(packed + 1);
+    assert(first != NULL && second != NULL);
+    protobuf_c_message_pack(message, first);
+    protobuf_c_message_pack(other, second);
+    assert(packed == 0 || memcmp(first, second, packed) == 0);
+    other->n_unknown_fields = unknown;
+    other->unknown_fields = fields;
+    protobuf_c_message_free_unpacked(other, NULL);
+    free(first);
+    free(second);
+}
+
 static void try_message(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes, size_t length)
 {
     size_t need = 0;
@@ -80,6 +123,7 @@ static void try_message(const ProtobufCMessageDescriptor *descriptor, const uint
     }
     if (status == STATUS_OK) {
         check_again(descriptor, message);
+        check_same(descriptor, message, bytes, length);
     }
     arena_close(&arena);
 }

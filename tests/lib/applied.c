@@ -89,17 +89,16 @@ static void finish_through(uint64_t through)
 enum status applied_job(struct job *job)
 {
     job->sequence = ++sequence;
-    job->status = apply_job(apply, job, taken, batch);
+    job->status = apply_job(apply, job, taken);
+    apply_build(apply, batch);
     bool is_dry_run = job->kind == JOB_ROLLBACK && job->rollback.dry_run;
     if (job->status != STATUS_OK || is_dry_run) {
         ck_assert(job->status == STATUS_OK || job->failure.status == job->status);
-        apply_refused(apply);
-        store_batch_clear(batch);
+        ck_assert(store_batch_is_empty(batch));
         return job->status;
     }
     check_status(store_write(store, batch, false, &failure));
     store_batch_clear(batch);
-    apply_written(apply);
     finish_through(job->carry_through);
     if (job->chain != 0) {
         struct chain_marks marks = applied_marks(job->chain);
@@ -192,10 +191,10 @@ void applied_groups(void)
 {
     (void)applied_carry();
     while (taken != NULL) {
-        check_status(apply_group(apply, taken, batch, &failure));
+        check_status(apply_group(apply, taken, &failure));
+        apply_build(apply, batch);
         check_status(store_write(store, batch, false, &failure));
         store_batch_clear(batch);
-        apply_written(apply);
         finish_through(taken->last_sequence);
     }
 }

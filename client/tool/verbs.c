@@ -4,6 +4,7 @@
 #include <limits.h>
 
 #include "client/tool/arguments.h"
+#include "client/tool/bench_workload.h"
 #include "client/tool/output.h"
 
 #define NO_OPTION                                                                                            \
@@ -94,6 +95,33 @@ static const struct tool_option replay_options[] = {
     NO_OPTION,
 };
 
+static const struct tool_option bench_options[] = {
+    {"duration", 0, "TIME", "how long to measure; default: 10s", NULL},
+    {"warmup", 0, "TIME", "how long to run before that; default: 1s", NULL},
+    {"csv", 0, NULL, "print comma-separated values", NULL},
+    {"seed", 0, "NUMBER", "of the random choices; default: 0", NULL},
+    NO_OPTION,
+};
+
+#define BENCH_DETAILS                                                                                        \
+    "A WORKLOAD is NAME[,KEY=VALUE]... All run at the same time, each with a client of its own.\n"           \
+    "  commit    commit blocks at the next heights\n"                                                        \
+    "  metadata  set names\n"                                                                                \
+    "  get       read names; height: read the height\n"                                                      \
+    "  header    read header and hash of a random height; block: read all of it\n"                           \
+    "  stream    stream blocks, ascending through the chain, round and round\n"                              \
+    "  evnode    the calls of a node, in their proportions\n"                                                \
+    "Keys, with k and M for 1000s:\n"                                                                        \
+    "  clients=1  connections                depth=1   requests in flight on each\n"                         \
+    "  rate=N     operations/s offered (open loop: latency counts from when a request was due); default:\n"  \
+    "             as many as are answered (closed loop)\n"                                                   \
+    "  count=N    ends after N operations instead of --duration, without warm-up\n"                          \
+    "  size=BYTES of a block's data (1000) or a value (64)       header=500  bytes of a header\n"            \
+    "  batch=1    blocks or names in a request                   level=accepted|written|durable\n"           \
+    "  names=64   so many names again and again, or new: every name a new one\n"                             \
+    "  heights=N  of a stream (1000); of header and block: the last N (all)      nice=N  of its thread\n"    \
+    "Latencies are of requests, rates of operations. The blocks and names stay in the store.\n"
+
 #define META_DETAILS                                                                                         \
     "NAME is a text, or with --hex-names hexadecimal. A value is shown as it is if it is printable, else "   \
     "in\n"                                                                                                   \
@@ -142,6 +170,9 @@ const struct tool_verb tool_verbs[] = {
      "One connection stands for each recorded caller. --deadline bounds each answer. With several files a\n"
      "--chain-prefix is followed by the file's number: TEXT-1-main, TEXT-2-main, ...\n",
      "FILE", replay_options, 1, INT_MAX, false, false, verb_replay},
+    {"bench", "WORKLOAD...", "measure how fast the daemon answers", BENCH_DETAILS,
+     "commit metadata get height header block stream evnode", bench_options, 1, BENCH_WORKLOADS_MAX, true,
+     false, verb_bench},
     {"completion", "SHELL", "print a completion script: source <(cairn completion bash)", NULL, "bash", NULL,
      1, 1, false, false, verb_completion},
     {"version", "", "print the tool's version", NULL, NULL, NULL, 0, 0, false, false, verb_version},

@@ -31,6 +31,9 @@ enum tool_exit verb_rollback(struct tool *tool);
 /* replay.c */
 enum tool_exit verb_replay(struct tool *tool);
 
+/* bench.c */
+enum tool_exit verb_bench(struct tool *tool);
+
 /* completion.c */
 enum tool_exit verb_completion(struct tool *tool);
 

@@ -76,6 +76,7 @@ UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 INTEGRATION_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/integration/test_*.c))
 FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TESTS := $(UNIT_TESTS) $(FUZZERS) $(INTEGRATION_TESTS)
+SIDE := $(call objects,$(wildcard tests/bench/side*.c))
 
 SONAME := libcairn.so.$(ABI)
 PROGRAMS := $(B)/cairnd $(B)/cairn
@@ -221,6 +222,14 @@ else
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(ARCHIVES) $(B)/engine
 	$(LINK_TEST)
 endif
+
+# What cairn is compared with: built as the daemon is, with the same engine.
+.PHONY: side
+side: $(B)/bench/side
+
+$(B)/bench/side: $(SIDE) $(B)/tests/daemon.a $(B)/tests/tool.a $(B)/tests/client.a $(B)/tests/proto.a $(B)/engine
+	@mkdir -p $(@D)
+	$(LINK) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(DAEMON_LIBS) $(TOOL_LIBS) -lm -o $@
 
 # ---- installation ----
 

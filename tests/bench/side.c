@@ -8,16 +8,19 @@ struct mode {
     const char *name;
     const char *second; /* the word behind the first argument; NULL: none */
     const char *arguments;
+    bool more; /* any number of arguments may follow the last */
     const char *options;
     enum side_exit (*run)(const struct side_options *options);
 };
 
 static const struct mode modes[] = {
-    {"echo-server", NULL, "SOCKET", "", side_echo_server},
-    {"echo", NULL, "SOCKET", "request reply clients depth duration warmup", side_echo},
-    {"redis", "set", "SOCKET set", "size names clients depth duration warmup", side_redis},
-    {"redis", "get", "SOCKET get", "size names clients depth duration warmup", side_redis},
-    {"rocksdb", "commit", "DIRECTORY commit", "size header batch level duration warmup", side_rocksdb_commit},
+    {"echo-server", NULL, "SOCKET", false, "", side_echo_server},
+    {"echo", NULL, "SOCKET", false, "request reply clients depth duration warmup", side_echo},
+    {"redis", "set", "SOCKET set", false, "size names clients depth duration warmup", side_redis},
+    {"redis", "get", "SOCKET get", false, "size names clients depth duration warmup", side_redis},
+    {"rocksdb", "commit", "DIRECTORY commit", false, "size header batch level duration warmup",
+     side_rocksdb_commit},
+    {"rocksdb", "stream", "DIRECTORY stream", false, "heights cold duration warmup", side_rocksdb_stream},
 };
 
 enum { MODES = sizeof modes / sizeof modes[0] };
@@ -44,8 +47,9 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < MODES && options.word_count > 0; i++) {
         const struct mode *mode = &modes[i];
-        size_t words = mode->second != NULL ? 3 : 2;
-        if (strcmp(options.words[0], mode->name) == 0 && options.word_count == words &&
+        size_t words = strchr(mode->arguments, ' ') != NULL ? 3 : 2;
+        if (strcmp(options.words[0], mode->name) == 0 &&
+            (options.word_count == words || (mode->more && options.word_count > words)) &&
             (mode->second == NULL || strcmp(options.words[2], mode->second) == 0)) {
             return side_options_only(mode->name, mode->options) ? (int)mode->run(&options) : SIDE_USAGE;
         }

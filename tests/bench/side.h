@@ -32,6 +32,8 @@ struct side_options {
 /* Reads the command line. False: it has been told what is wrong with it. */
 bool side_options_read(struct side_options *options, int count, char **arguments);
 
+bool side_options_given(const char *name);
+
 /* Whether only those options were given; `allowed` is their names with a blank between. False: it has been told. */
 bool side_options_only(const char *mode, const char *allowed);
 
@@ -80,7 +82,7 @@ static inline void measure_add(struct measure *measure, uint64_t latency_ns, uin
     }
 }
 
-/* Prints the CSV: its header and a line. */
+/* Prints the CSV: its header before the first line. */
 void measure_print(const struct measure *measure, const struct side_options *options, const char *workload);
 
 /* Says on the standard error what went wrong; SIDE_FAILED. */
@@ -92,11 +94,16 @@ void *side_memory(size_t count, size_t size);
 /* Bytes that do not compress, the same in every run. */
 void side_fill(void *bytes, size_t count);
 
+/* SHA-256, with all that can be done once done once; a failure of the crypto library ends the process. */
+enum { SIDE_SHA256_BYTES = 32 };
+void side_sha256(const void *bytes, size_t count, uint8_t ret_digest[static SIDE_SHA256_BYTES]);
+
 /* ---- the modes ---- */
 
 enum side_exit side_echo_server(const struct side_options *options);
 enum side_exit side_echo(const struct side_options *options);
 enum side_exit side_redis(const struct side_options *options);
 enum side_exit side_rocksdb_commit(const struct side_options *options);
+enum side_exit side_rocksdb_stream(const struct side_options *options);
 
 #endif

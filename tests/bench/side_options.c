@@ -25,8 +25,8 @@ static const struct option {
     {"names", NUMBER, FIELD(names), 1, 10000000, 64},
     {"batch", NUMBER, FIELD(batch), 1, 100000, 1},
     {"heights", NUMBER, FIELD(heights), 1, UINT32_MAX, 0},
-    {"duration", SECONDS, FIELD(duration_ns), 0, 1000000, 0},
-    {"warmup", SECONDS, FIELD(warmup_ns), 0, 1000000, 0},
+    {"duration", SECONDS, FIELD(duration_ns), 0, 1000000, 10000000000},
+    {"warmup", SECONDS, FIELD(warmup_ns), 0, 1000000, 1000000000},
     {"level", LEVEL, FIELD(is_durable), 0, 1, 1},
     {"cold", FLAG, FIELD(is_cold), 0, 1, 0},
 #undef FIELD
@@ -133,6 +133,16 @@ bool side_options_read(struct side_options *options, int count, char **arguments
         }
     }
     return true;
+}
+
+bool side_options_given(const char *name)
+{
+    for (size_t i = 0; i < KNOWN; i++) {
+        if (given[i] && strcmp(known[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool side_options_only(const char *mode, const char *allowed)

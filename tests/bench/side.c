@@ -21,6 +21,8 @@ static const struct mode modes[] = {
     {"rocksdb", "commit", "DIRECTORY commit", false, "size header batch level duration warmup",
      side_rocksdb_commit},
     {"rocksdb", "stream", "DIRECTORY stream", false, "heights cold duration warmup", side_rocksdb_stream},
+    {"replay-server", NULL, "SOCKET DIRECTORY", false, "", side_replay_server},
+    {"replay", NULL, "SOCKET FILE...", true, "", side_replay},
 };
 
 enum { MODES = sizeof modes / sizeof modes[0] };

@@ -105,5 +105,7 @@ enum side_exit side_echo(const struct side_options *options);
 enum side_exit side_redis(const struct side_options *options);
 enum side_exit side_rocksdb_commit(const struct side_options *options);
 enum side_exit side_rocksdb_stream(const struct side_options *options);
+enum side_exit side_replay_server(const struct side_options *options);
+enum side_exit side_replay(const struct side_options *options);
 
 #endif

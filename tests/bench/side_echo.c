@@ -9,25 +9,27 @@
 #include "tests/bench/side_socket.h"
 
 enum {
-    REQUESTS_MIN = 16,               /* a few, so that a reply to another request would show */
-    REQUESTS_SMALL_BYTES = 64 << 10, /* up to which memory for a few does not matter */
+    REQUESTS_MIN = 16,         /* a few, so that a reply to another request would show */
+    KEPT_BYTES_MAX = 64 << 10, /* of a request; larger ones are mostly filler */
     NAME_DIGITS = 8,
 };
 
 enum side_exit side_echo(const struct side_options *options)
 {
-    size_t count = options->request_bytes <= REQUESTS_SMALL_BYTES && options->depth < REQUESTS_MIN
-                       ? REQUESTS_MIN
-                       : options->depth;
-    struct exchange exchange;
-    if (!exchange_init(&exchange, count, options->request_bytes, options->reply_bytes, ECHO_REPLY_HEAD_BYTES,
-                       options->depth)) {
+    struct exchange exchange = {
+        .count = options->depth < REQUESTS_MIN ? REQUESTS_MIN : options->depth,
+        .request_bytes = options->request_bytes,
+        .kept_bytes = options->request_bytes <= KEPT_BYTES_MAX ? options->request_bytes : ECHO_REQUEST_BYTES,
+        .reply_bytes = options->reply_bytes,
+        .head_bytes = ECHO_REPLY_HEAD_BYTES,
+    };
+    if (!exchange_init(&exchange, options->depth)) {
         return SIDE_FAILED;
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < exchange.count; i++) {
         struct echo_request request = {(uint32_t)options->request_bytes, (uint32_t)options->reply_bytes,
                                        (uint64_t)i << 32 | i};
-        memcpy(exchange.requests + i * options->request_bytes, &request, sizeof request);
+        memcpy(exchange.requests + i * exchange.kept_bytes, &request, sizeof request);
         memcpy(exchange.heads + i * exchange.head_bytes, &request.id, 8);
         memcpy(exchange.heads + i * exchange.head_bytes + 8, &request.reply_bytes, 4);
     }
@@ -66,8 +68,14 @@ static bool redis_exchange(struct exchange *exchange, const struct side_options 
         }
         if (i == 0) {
             size_t head = is_get ? (size_t)value_head_bytes : 5;
-            size_t reply = is_get ? head + options->size_bytes + 2 : head;
-            if (!exchange_init(exchange, options->names, (size_t)bytes, reply, head, options->depth)) {
+            *exchange = (struct exchange){
+                .count = options->names,
+                .request_bytes = (size_t)bytes,
+                .kept_bytes = (size_t)bytes,
+                .reply_bytes = is_get ? head + options->size_bytes + 2 : head,
+                .head_bytes = head,
+            };
+            if (!exchange_init(exchange, options->depth)) {
                 free(command);
                 return false;
             }

@@ -20,8 +20,8 @@ enum {
     READ_BYTES = 64 << 10,
     GATHERED_BYTES = 256 << 10, /* of small replies */
     SMALL_REPLY_BYTES = 32 << 10,
-    FILLER_BYTES = 1 << 20,
-    PIECES_MAX = 128,
+    FILLER_BYTES = 256 << 10, /* as much as stays near the processor */
+    PIECES_MAX = 512,
     BACKLOG = 4096,
     SOCKET_PATH_BYTES_MAX = 107,
 };

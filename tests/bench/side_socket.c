@@ -14,11 +14,14 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 enum {
     READ_BYTES = 256 << 10,
+    FILLER_BYTES = 256 << 10, /* as much as stays near the processor */
+    PIECES_MAX = 64,
     EVENTS_MAX = 1024,
     PATIENCE_S = 30,
     REQUESTS_BYTES_MAX = 1 << 30,
@@ -47,33 +50,28 @@ struct run {
     struct measure *measure;
     bool failed;
     uint8_t *buffer;
+    uint8_t *filler;
 };
 
-bool exchange_init(struct exchange *exchange, size_t count, size_t request_bytes, size_t reply_bytes,
-                   size_t head_bytes, size_t depth)
+bool exchange_init(struct exchange *exchange, size_t depth)
 {
-    if (count + depth > REQUESTS_BYTES_MAX / request_bytes) {
+    size_t count = exchange->count;
+    if (count + depth > REQUESTS_BYTES_MAX / exchange->kept_bytes) {
         (void)side_fail("%zu requests of %zu bytes are more than this program keeps", count + depth,
-                        request_bytes);
+                        exchange->kept_bytes);
         return false;
     }
-    *exchange = (struct exchange){
-        .count = count,
-        .request_bytes = request_bytes,
-        .reply_bytes = reply_bytes,
-        .head_bytes = head_bytes,
-        .requests = side_memory(count + depth, request_bytes),
-        .heads = side_memory(count, head_bytes),
-    };
-    side_fill(exchange->requests, count * request_bytes);
+    exchange->requests = side_memory(count + depth, exchange->kept_bytes);
+    exchange->heads = side_memory(count, exchange->head_bytes);
+    side_fill(exchange->requests, count * exchange->kept_bytes);
     return true;
 }
 
 void exchange_repeat(struct exchange *exchange, size_t depth)
 {
     for (size_t i = 0; i < depth; i++) {
-        memcpy(exchange->requests + (exchange->count + i) * exchange->request_bytes,
-               exchange->requests + i % exchange->count * exchange->request_bytes, exchange->request_bytes);
+        memcpy(exchange->requests + (exchange->count + i) * exchange->kept_bytes,
+               exchange->requests + i % exchange->count * exchange->kept_bytes, exchange->kept_bytes);
     }
 }
 
@@ -103,13 +101,39 @@ static void submit(struct run *run, struct wire *wire, size_t count, uint64_t no
     wire->unsent += count * run->exchange->request_bytes;
 }
 
-/* At most `depth` requests are unsent, so what is to be sent lies in one piece. */
+/* At most `depth` requests are unsent, so what is to be sent lies in one piece if it has no filler. */
+static ssize_t send_some(struct run *run, const struct wire *wire, int flags)
+{
+    const struct exchange *exchange = run->exchange;
+    if (exchange->kept_bytes == exchange->request_bytes) {
+        return send(wire->fd, exchange->requests + wire->send_at, wire->unsent, flags);
+    }
+    struct iovec pieces[PIECES_MAX];
+    struct msghdr message = {.msg_iov = pieces};
+    size_t request = wire->send_at / exchange->request_bytes, at = wire->send_at % exchange->request_bytes;
+    for (size_t left = wire->unsent; left > 0 && message.msg_iovlen < PIECES_MAX;) {
+        struct iovec *piece = &pieces[message.msg_iovlen++];
+        if (at < exchange->kept_bytes) {
+            *piece = (struct iovec){exchange->requests + request * exchange->kept_bytes + at,
+                                    exchange->kept_bytes - at};
+        } else {
+            size_t filler = exchange->request_bytes - at;
+            *piece = (struct iovec){run->filler, filler < FILLER_BYTES ? filler : FILLER_BYTES};
+        }
+        left -= piece->iov_len;
+        at += piece->iov_len;
+        request += at / exchange->request_bytes;
+        at %= exchange->request_bytes;
+    }
+    return sendmsg(wire->fd, &message, flags);
+}
+
 static void send_on(struct run *run, struct wire *wire)
 {
     /* a single request is answered only when all of it is there: nothing else could be done meanwhile */
     int flags = MSG_NOSIGNAL | (run->depth == 1 && run->wire_count == 1 ? 0 : MSG_DONTWAIT);
     while (wire->unsent > 0) {
-        ssize_t sent = send(wire->fd, run->exchange->requests + wire->send_at, wire->unsent, flags);
+        ssize_t sent = send_some(run, wire, flags);
         if (sent < 0 && errno == EINTR) {
             continue;
         }
@@ -299,6 +323,7 @@ enum side_exit exchange_run(const struct exchange *exchange, const char *socket,
         .epoll = epoll_create1(EPOLL_CLOEXEC),
         .measure = measure,
         .buffer = side_memory(READ_BYTES, 1),
+        .filler = side_memory(FILLER_BYTES, 1),
     };
     for (size_t i = 0; i < run.wire_count; i++) {
         run.wires[i].fd = -1;
@@ -324,6 +349,7 @@ enum side_exit exchange_run(const struct exchange *exchange, const char *socket,
     close(run.epoll);
     free(run.wires);
     free(run.buffer);
+    free(run.filler);
     return run.failed ? SIDE_FAILED : SIDE_OK;
 }
 

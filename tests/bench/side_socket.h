@@ -11,15 +11,15 @@ enum { EXCHANGE_HEAD_BYTES_MAX = 32 };
 struct exchange {
     size_t count;         /* of requests until they begin again */
     size_t request_bytes; /* of each */
+    size_t kept_bytes;    /* of each; behind these it is filler, the same bytes for all */
     size_t reply_bytes;   /* of each */
     size_t head_bytes;    /* of a reply: by these it is told from a wrong one */
     uint8_t *requests;    /* `count`, and behind them the first `depth` once more */
     uint8_t *heads;       /* `count` */
 };
 
-/* Room for an exchange with those sizes. False: too large; it has been told. */
-bool exchange_init(struct exchange *exchange, size_t count, size_t request_bytes, size_t reply_bytes,
-                   size_t head_bytes, size_t depth);
+/* Room for the requests and heads of an exchange whose sizes and count are set. False: too large; it has been told. */
+bool exchange_init(struct exchange *exchange, size_t depth);
 
 /* Repeats the first `depth` requests behind the last; to be called once all are written. */
 void exchange_repeat(struct exchange *exchange, size_t depth);

@@ -85,7 +85,10 @@ LIBRARIES := $(B)/libcairn.so $(B)/libcairn.a
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: run check build tests test engine install clean format tidy soak fuzz dependencies help FORCE
+# Where `make bench` leaves its results.
+BENCH_OUT ?= bench-results
+
+.PHONY: run check bench bench-quick build tests test engine install clean format tidy soak fuzz dependencies help FORCE
 
 # ---- what people call ----
 
@@ -97,6 +100,14 @@ run: ## start a daemon on a temporary directory, replay both recordings, print t
 check: ## check the tree, then run all tests plain, under ASan+UBSan and under TSan
 	scripts/dependencies.sh
 	MAKE="$(MAKE)" scripts/check.sh $(BUILD) $(JOBS)
+
+bench: ## measure cairn beside what it is compared with, on the release engine; about 20 minutes; BENCH='--rows P1' chooses
+	scripts/dependencies.sh --bench
+	$(MAKE) -j$(JOBS) VARIANT=plain build $(BUILD)/plain/bench/side
+	tests/bench/bench.py --build $(BUILD)/plain --out $(BENCH_OUT) $(BENCH)
+
+bench-quick: ## the same for a first look, in two minutes
+	$(MAKE) bench BENCH="--quick $(BENCH)"
 
 build: $(PROGRAMS) $(LIBRARIES) $(EXAMPLES) ## build daemon, tool, library and examples (the default)
 
@@ -132,9 +143,9 @@ clean: ## remove all that was built
 	rm -rf $(BUILD)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo '  variables: BUILD VARIANT JOBS PREFIX SYSCONFDIR DESTDIR CC CFLAGS LDFLAGS'
+	@echo '  variables: BUILD VARIANT JOBS PREFIX SYSCONFDIR DESTDIR CC CFLAGS LDFLAGS BENCH BENCH_OUT'
 
 # ---- how things are made ----
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages that are missing; does nothing, quickly, when none is.
-#   scripts/dependencies.sh [--engine] [--fuzz]
-# --engine adds what building RocksDB needs, --fuzz what `make fuzz` needs.
+#   scripts/dependencies.sh [--engine] [--fuzz] [--bench]
+# --engine adds what building RocksDB needs, --fuzz what `make fuzz` needs, --bench what `make bench` compares with and plots by.
 set -eu
 
 packages=(
@@ -14,7 +14,8 @@ for argument in "$@"; do
     case $argument in
     --engine) packages+=(g++ cmake dpkg-dev libsnappy-dev libbz2-dev zlib1g-dev liblz4-dev) ;;
     --fuzz) packages+=(clang-14 libclang-rt-14-dev) ;;
-    *) echo "usage: $0 [--engine] [--fuzz]" >&2; exit 2 ;;
+    --bench) packages+=(redis-server redis-tools gnuplot-nox) ;;
+    *) echo "usage: $0 [--engine] [--fuzz] [--bench]" >&2; exit 2 ;;
     esac
 done
 

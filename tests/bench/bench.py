@@ -16,17 +16,29 @@ import sys
 import tempfile
 import time
 
+import growth
+import plots
 import rows_core
+import rows_life
+import rows_volume
 from measure import Bench, Results, number
 from servers import MEMORY_FILE_SYSTEMS, NICE, Host, Place, Unmeasured, file_system
 
 # In the order of their running: what says most comes first.
 ROWS = {
     "P1": rows_core.p1,
-    "P2": rows_core.p2,
+    "P2abc": rows_core.p2,
     "P3": rows_core.p3,
     "P4": rows_core.p4,
     "P5": rows_core.p5,
+    "P7": rows_volume.p7,
+    "P11": rows_life.p11,
+    "P9": rows_volume.p9,
+    "P10": rows_life.p10,
+    "P8": rows_life.p8,
+    "P6": rows_volume.p6,
+    "P2d": rows_volume.p2d,
+    "growth": growth.growth,
 }
 
 
@@ -51,11 +63,18 @@ def read_arguments():
     for path in (arguments.cairnd, arguments.cairn, arguments.side):
         if not os.access(path, os.X_OK):
             parser.error(f"{path} is no program; build it first")
-    arguments.rows = arguments.rows.split(",") if arguments.rows else list(ROWS)
-    for row in arguments.rows:
-        if row not in ROWS:
-            parser.error(f"no row {row}; there are {', '.join(ROWS)}")
+    arguments.rows = choose_rows(parser, arguments.rows)
     return parser, arguments
+
+
+def choose_rows(parser, text):
+    chosen = set()
+    for word in text.split(",") if text else ROWS:
+        rows = [row for row in ROWS if row == word or (word == "P2" and row.startswith(word))]
+        if not rows:
+            parser.error(f"no row {word}; there are {', '.join(ROWS)}")
+        chosen.update(rows)
+    return [row for row in ROWS if row in chosen]
 
 
 def choose_disk(parser, arguments):
@@ -168,6 +187,7 @@ def main():
         notes, failed = measure(bench, arguments.rows)
         print()
         print_table(results, notes)
+        made = plots.plot_all(results, arguments.out)
     finally:
         results.close()
         host.close()
@@ -175,7 +195,8 @@ def main():
             place.close()
     for row, reason in failed.items():
         print(f"\n{row} was not measured: {reason}")
-    print(f"\n{arguments.out / 'bench.csv'}: {len(results.figures)} figures, "
+    print(f"\nplots: {', '.join(made) or 'none'}")
+    print(f"{arguments.out / 'bench.csv'}: {len(results.figures)} figures, "
           f"{sum(figure.met == 'no' for figure in results.figures)} goals not met; {time.monotonic() - bench.start:.0f} s")
     return 1 if failed else 0
 

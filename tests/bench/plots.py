@@ -3,10 +3,10 @@ own; a plot without data is left out."""
 import subprocess
 
 PERCENTILES = (("p50_us", "p50"), ("p90_us", "p90"), ("p99_us", "p99"), ("p999_us", "p99.9"))
-HEAD = """set terminal svg size {width},{height} dynamic font 'sans,13' background '#ffffff'
+HEAD = """set terminal svg noenhanced size {width},{height} dynamic font 'sans,13' background '#ffffff'
 set output '{path}'
 set grid ytics lc rgb '#dddddd'
-set key outside below
+set key below horizontal
 """
 
 
@@ -43,7 +43,8 @@ def ratios(results, path):
         if lines:
             text += block(name, lines)
             plots.append(f"${name} using 2:1 with points pt {mark} ps 1.0 lc rgb '#208040' title 'goal: {title}'")
-    text += "set logscale x\nset grid xtics lc rgb '#dddddd'\nset title 'cairn / other'\n"
+    text += "set logscale x\nset grid xtics lc rgb '#dddddd'\n"
+    text += "set key at screen 0.99,0.985 right top vertical maxrows 2\nset title ''\nset xlabel 'cairn / other'\nset tmargin 5\n"
     text += f"set yrange [-1:{len(figures)}]\nplot {', '.join(plots)}\n"
     draw(text)
 

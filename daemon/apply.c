@@ -20,6 +20,8 @@ struct apply *apply_new(struct store *store, uint32_t chains_max)
     apply->edits = edit_new(store);
     apply->chains_max = chains_max;
     apply->chains = memory_new((chains_max + 1) * sizeof apply->chains[0]);
+    apply->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL); /* looked up once, not for each block */
+    assert(apply->sha256 != NULL);
     return apply;
 }
 
@@ -29,6 +31,7 @@ void apply_free(struct apply *apply)
         return;
     }
     edit_free(apply->edits);
+    EVP_MD_free(apply->sha256);
     free(apply->chains);
     free(apply);
 }
@@ -122,7 +125,7 @@ static void put_block(struct apply *apply, uint32_t chain, const struct job_bloc
     uint8_t digest[SHA256_BYTES];
     struct slice hash = block->hash;
     if (hash.bytes == 0) {
-        int hashed = EVP_Digest(block->header.data, block->header.bytes, digest, NULL, EVP_sha256(), NULL);
+        int hashed = EVP_Digest(block->header.data, block->header.bytes, digest, NULL, apply->sha256, NULL);
         assert(hashed == 1);
         hash = slice_of(digest, sizeof digest);
     }

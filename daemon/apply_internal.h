@@ -3,6 +3,8 @@
 #ifndef DAEMON_APPLY_INTERNAL_H
 #define DAEMON_APPLY_INTERNAL_H
 
+#include <openssl/evp.h>
+
 #include "daemon/apply.h"
 
 /* Where clearing up behind a prune has come to. */
@@ -22,6 +24,7 @@ struct apply_chain {
 struct apply {
     struct store *store;
     struct edit_set *edits;
+    EVP_MD *sha256;
     uint32_t chains_max;
     struct apply_chain *chains; /* by id */
     struct apply_chain next;    /* of the chain of the job under way */

@@ -25,6 +25,13 @@ void arena_init(struct arena *arena, size_t budget)
     *arena = (struct arena){.budget = budget};
 }
 
+void arena_lend(struct arena *arena, void *memory, size_t bytes)
+{
+    assert(arena->next == NULL && (uintptr_t)memory % ARENA_ALIGNMENT == 0);
+    arena->next = memory;
+    arena->end = arena->next + bytes;
+}
+
 static size_t budget_left(const struct arena *arena)
 {
     return arena->budget - arena->held;

@@ -26,6 +26,10 @@ struct arena {
 /* Takes no memory yet. Belongs to one thread at a time. */
 void arena_init(struct arena *arena, size_t budget);
 
+/* Gives it memory to start with, ARENA_ALIGNMENT-aligned, which stays the caller's and does not count. Directly after
+ * arena_init. */
+void arena_lend(struct arena *arena, void *memory, size_t bytes);
+
 /* Returns ARENA_ALIGNMENT-aligned memory, not cleared, that lives until arena_close; not NULL for 0 bytes. NULL when the
  * budget or malloc has no more; what was given out before stays. */
 void *arena_alloc(struct arena *arena, size_t bytes) MUST_CHECK;

@@ -44,7 +44,8 @@ static const struct request_kind *request_kind(uint8_t type)
 
 struct request *request_new(struct session *session, const struct frame_request *header, uint64_t now_us)
 {
-    struct request *request = memory_new(sizeof *request);
+    struct request *request = memory_raw(sizeof *request);
+    memset(request, 0, offsetof(struct request, first));
     request->session = session;
     request->service = session->service;
     request->type = header->type;
@@ -52,6 +53,7 @@ struct request *request_new(struct session *session, const struct frame_request 
     request->received_us = now_us;
     request->body_bytes = header->body_bytes;
     arena_init(&request->arena, message_budget(header->body_bytes));
+    arena_lend(&request->arena, request->first, sizeof request->first);
     return request;
 }
 

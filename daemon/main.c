@@ -86,8 +86,9 @@ static int open_store(const struct options *options, struct running *running)
         (void)fail("the data directory cannot be used", error.text);
         return directory_exit_code(result);
     }
-    if (store_open(running->directory.database, running->directory.is_new, options->cache_bytes,
-                   &running->store, &failure) != STATUS_OK) {
+    if (store_open(running->directory.database, running->directory.is_new,
+                   options->cache_bytes - options->cache_bytes / OPTIONS_METADATA_CACHE_PART, &running->store,
+                   &failure) != STATUS_OK) {
         return fail("the store cannot be opened", failure.text);
     }
     if (directory_mark_ready(&running->directory, &error) != DIRECTORY_OK) {

@@ -9,6 +9,7 @@
 
 #include "daemon/chain.h"
 #include "daemon/job.h"
+#include "daemon/metadata_cache.h"
 #include "daemon/pending.h"
 #include "daemon/stage.h"
 #include "daemon/store.h"
@@ -23,6 +24,7 @@ struct order_config {
     uint64_t flush_delay_us;
     uint64_t sync_interval_us;
     uint32_t chains_max;
+    uint64_t cache_bytes;        /* of what metadata names hold */
     struct stages *stages;       /* borrowed: told how long jobs take */
     void (*wake)(void *context); /* from the writer thread: order_take has something to do; must not block */
     void *wake_context;
@@ -108,6 +110,7 @@ struct view *order_view(struct order *order);
 
 struct chain_set *order_chains(struct order *order);
 struct pending *order_pending(const struct order *order);
+struct metadata_cache *order_metadata_cache(const struct order *order); /* of the present view */
 const struct order_counters *order_counters(const struct order *order);
 
 uint64_t order_sequence(const struct order *order); /* the last number given */

@@ -47,6 +47,9 @@ struct pending {
     uint64_t operations;
     uint64_t bytes;
     uint64_t held_bytes; /* of values that not only their entry holds */
+    /* the request under way: each operation's newest entry, as far as it was looked up */
+    struct pending_entry **found;
+    size_t found_room;
 };
 
 struct pending *pending_new(uint64_t operations_max, uint64_t bytes_max)
@@ -65,6 +68,7 @@ void pending_free(struct pending *pending)
     while (pending->oldest != NULL) {
         pending_finish(pending, pending->oldest);
     }
+    free(pending->found);
     free(pending);
 }
 
@@ -96,35 +100,55 @@ bool pending_could_hold(const struct pending *pending, const struct metadata_ope
     return count <= pending->operations_max && bytes_of_all(operations, count) <= pending->bytes_max;
 }
 
-/* Whether a request may join the open segment. A name that is there already takes no new place. */
-static bool fits_open(const struct pending *pending, uint32_t chain,
-                      const struct metadata_operation *operations, size_t count, uint64_t *ret_new_entries)
+/* How many of the operations' names are not in the open segment yet. */
+static uint64_t count_fresh(const struct pending *pending, uint32_t chain,
+                            const struct metadata_operation *operations, size_t count)
 {
-    *ret_new_entries = count;
-    if (pending->open == NULL) {
-        return false;
-    }
     uint64_t fresh = 0;
     for (size_t i = 0; i < count; i++) {
         struct key key = key_of_name(chain, KEY_METADATA, operations[i].name);
         struct pending_entry *entry = find(pending, &key);
         fresh += entry == NULL || entry->segment != pending->open;
+        pending->found[i] = entry;
     }
-    uint64_t bytes = pending->open->bytes + bytes_of_all(operations, count);
-    if (pending->open->count + fresh > PENDING_SEGMENT_OPERATIONS_MAX || bytes > PENDING_SEGMENT_BYTES_MAX) {
-        return false;
-    }
-    *ret_new_entries = fresh;
-    return true;
+    return fresh;
 }
 
-bool pending_has_room(const struct pending *pending, uint32_t chain,
+/* Room for what count_fresh finds; none of it is known yet. */
+static void forget_found(struct pending *pending, size_t count)
+{
+    if (pending->found_room < count) {
+        pending->found_room = count;
+        pending->found = memory_resize(pending->found, count * sizeof pending->found[0]);
+    }
+    memset(pending->found, 0, count * sizeof pending->found[0]);
+}
+
+/* Whether a request may join the open segment. A name that is there already takes no new place, so names are only looked up
+ * if there may be too many. */
+static bool fits_open(const struct pending *pending, uint32_t chain,
                       const struct metadata_operation *operations, size_t count)
 {
-    uint64_t fresh;
-    (void)fits_open(pending, chain, operations, count, &fresh);
-    return pending->operations + fresh <= pending->operations_max &&
-           pending->bytes + bytes_of_all(operations, count) <= pending->bytes_max;
+    const struct pending_segment *open = pending->open;
+    if (open == NULL || open->bytes + bytes_of_all(operations, count) > PENDING_SEGMENT_BYTES_MAX) {
+        return false;
+    }
+    return open->count + count <= PENDING_SEGMENT_OPERATIONS_MAX ||
+           open->count + count_fresh(pending, chain, operations, count) <= PENDING_SEGMENT_OPERATIONS_MAX;
+}
+
+bool pending_has_room(struct pending *pending, uint32_t chain, const struct metadata_operation *operations,
+                      size_t count)
+{
+    if (pending->bytes + bytes_of_all(operations, count) > pending->bytes_max) {
+        return false;
+    }
+    if (pending->operations + count <= pending->operations_max) {
+        return true;
+    }
+    forget_found(pending, count);
+    return fits_open(pending, chain, operations, count) &&
+           pending->operations + count_fresh(pending, chain, operations, count) <= pending->operations_max;
 }
 
 static void open_segment(struct pending *pending, uint64_t sequence, uint64_t now_us)
@@ -270,16 +294,21 @@ static uint64_t entry_bytes(const struct pending_entry *entry)
     return entry->key_bytes - key_of_kind(0, KEY_METADATA).bytes + entry->change.value.bytes;
 }
 
-static void add_one(struct pending *pending, uint32_t chain, const struct metadata_operation *operation)
+/* `found`: its entry, if that was looked up and is in the open segment. */
+static void add_one(struct pending *pending, uint32_t chain, const struct metadata_operation *operation,
+                    struct pending_entry *found)
 {
-    struct key key = key_of_name(chain, KEY_METADATA, operation->name);
-    struct pending_entry *entry = find(pending, &key);
-    uint64_t bytes_before = 0;
+    struct pending_entry *entry = found;
+    bool is_new = false;
     if (entry == NULL || entry->segment != pending->open) {
-        entry = new_entry(pending, chain, &key, entry);
-    } else {
-        bytes_before = entry_bytes(entry);
+        struct key key = key_of_name(chain, KEY_METADATA, operation->name);
+        entry = find(pending, &key);
+        if (entry == NULL || entry->segment != pending->open) {
+            entry = new_entry(pending, chain, &key, entry);
+            is_new = true;
+        }
     }
+    uint64_t bytes_before = is_new ? 0 : entry_bytes(entry);
     fold(entry, operation);
     uint64_t bytes_after = entry_bytes(entry);
     entry->segment->bytes = entry->segment->bytes - bytes_before + bytes_after;
@@ -291,13 +320,13 @@ void pending_add(struct pending *pending, uint32_t chain, const struct metadata_
 {
     assert(count > 0);
     assert(pending->youngest == NULL || sequence > pending->youngest->last_sequence);
-    uint64_t fresh;
-    if (!fits_open(pending, chain, operations, count, &fresh)) {
+    forget_found(pending, count);
+    if (!fits_open(pending, chain, operations, count)) {
         pending_close_segment(pending);
         open_segment(pending, sequence, now_us);
     }
     for (size_t i = 0; i < count; i++) {
-        add_one(pending, chain, &operations[i]);
+        add_one(pending, chain, &operations[i], pending->found[i]);
     }
     pending->open->last_sequence = sequence;
     pending->open->operations += count;

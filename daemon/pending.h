@@ -44,8 +44,8 @@ void pending_free(struct pending *pending);
 /* Whether these operations could ever be held, and whether they can be now. */
 bool pending_could_hold(const struct pending *pending, const struct metadata_operation *operations,
                         size_t count);
-bool pending_has_room(const struct pending *pending, uint32_t chain,
-                      const struct metadata_operation *operations, size_t count);
+bool pending_has_room(struct pending *pending, uint32_t chain, const struct metadata_operation *operations,
+                      size_t count);
 
 /* Takes them, as one request; needs room. Copies names and values. `sequence` is above all before it. */
 void pending_add(struct pending *pending, uint32_t chain, const struct metadata_operation *operations,

@@ -1,23 +1,22 @@
 #include "daemon/record.h"
 
 #include <assert.h>
+#include <endian.h>
+#include <string.h>
 
 #include "proto/limits.h"
 
 void record_put_u64(uint64_t value, uint8_t *ret_bytes)
 {
-    for (int i = 0; i < 8; i++) {
-        ret_bytes[i] = (uint8_t)(value >> (56 - 8 * i));
-    }
+    uint64_t big = htobe64(value);
+    memcpy(ret_bytes, &big, sizeof big);
 }
 
 uint64_t record_get_u64(const uint8_t *bytes)
 {
-    uint64_t value = 0;
-    for (int i = 0; i < 8; i++) {
-        value = value << 8 | bytes[i];
-    }
-    return value;
+    uint64_t big;
+    memcpy(&big, bytes, sizeof big);
+    return be64toh(big);
 }
 
 void record_write_marks(const struct chain_marks *marks, uint8_t *ret_bytes)

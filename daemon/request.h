@@ -7,6 +7,7 @@
 #define DAEMON_REQUEST_H
 
 #include <protobuf-c/protobuf-c.h>
+#include <stdalign.h>
 
 #include "daemon/arena.h"
 #include "daemon/order.h"
@@ -66,6 +67,8 @@ enum request_progress {
     REQUEST_WAITS, /* no room: start it again later, before anything behind it */
 };
 
+enum { REQUEST_FIRST_BYTES = 768 };
+
 struct request {
     /* fixed once made */
     struct session *session;
@@ -84,6 +87,8 @@ struct request {
     uint64_t held_bytes;       /* of service->requests_bytes */
     bool is_starting;          /* its handler runs: it is not freed under it */
     bool is_ended;             /* its last reply is sent */
+    /* what the arena starts with: enough for most */
+    alignas(ARENA_ALIGNMENT) uint8_t first[REQUEST_FIRST_BYTES];
 };
 
 /* ---- for handlers. Each of these is the last reply and ends the request; the first has none ---- */

@@ -7,9 +7,12 @@
 #include "daemon/store.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <rocksdb/c.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "daemon/memory.h"
 
@@ -26,6 +29,7 @@ enum {
     INFO_LOG_BYTES_MAX = 4 << 20,
     INFO_LOG_COUNT_MAX = 2,
     OPEN_FILES_MAX = 512,
+    BACKGROUND_NICE = 10, /* RocksDB's own threads are so much nicer than ours */
 };
 
 struct store {
@@ -34,7 +38,13 @@ struct store {
     rocksdb_cache_t *cache;
     rocksdb_writeoptions_t *write;
     rocksdb_writeoptions_t *write_sync;
-    rocksdb_writebatch_t *nothing; /* writes no key; with sync, a barrier */
+    rocksdb_writebatch_t *nothing;  /* writes no key; with sync, a barrier */
+    rocksdb_readoptions_t *read[2]; /* by reach: as of now */
+};
+
+struct store_snapshot {
+    const rocksdb_snapshot_t *snapshot;
+    rocksdb_readoptions_t *read[2]; /* by reach */
 };
 
 struct store_iterator {
@@ -99,6 +109,8 @@ static void set_options(rocksdb_options_t *options, bool create, rocksdb_cache_t
     rocksdb_options_set_write_buffer_size(options, WRITE_BUFFER_BYTES);
     rocksdb_options_set_max_open_files(options, OPEN_FILES_MAX);
     rocksdb_options_set_max_background_jobs(options, 2);
+    rocksdb_options_set_allow_concurrent_memtable_write(options, 0); /* one thread writes */
+    rocksdb_options_set_enable_write_thread_adaptive_yield(options, 0);
     rocksdb_options_set_bytes_per_sync(options, 1 << 20);
     rocksdb_options_set_info_log_level(options, 2); /* warnings */
     rocksdb_options_set_max_log_file_size(options, INFO_LOG_BYTES_MAX);
@@ -109,6 +121,44 @@ static void set_options(rocksdb_options_t *options, bool create, rocksdb_cache_t
     rocksdb_options_set_enable_blob_gc(options, 1);
     rocksdb_options_set_blob_cache(options, cache);
     set_table_options(options, cache);
+}
+
+static void make_read_options(rocksdb_readoptions_t **ret_read, const rocksdb_snapshot_t *snapshot)
+{
+    for (int reach = STORE_MEMORY; reach <= STORE_DEVICE; reach++) {
+        ret_read[reach] = rocksdb_readoptions_create();
+        rocksdb_readoptions_set_read_tier(ret_read[reach], reach == STORE_MEMORY ? 1 : 0);
+        rocksdb_readoptions_set_snapshot(ret_read[reach], snapshot);
+    }
+}
+
+static void destroy_read_options(rocksdb_readoptions_t **read)
+{
+    rocksdb_readoptions_destroy(read[STORE_MEMORY]);
+    rocksdb_readoptions_destroy(read[STORE_DEVICE]);
+}
+
+static void *start_background(void *unused)
+{
+    (void)unused;
+    int nice_now = getpriority(PRIO_PROCESS, 0);
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), nice_now + BACKGROUND_NICE); /* one may always be nicer */
+    rocksdb_env_t *env = rocksdb_create_default_env();
+    rocksdb_env_set_low_priority_background_threads(env, 1);
+    rocksdb_env_set_high_priority_background_threads(env, 1);
+    rocksdb_env_destroy(env); /* the process's own stays */
+    return NULL;
+}
+
+/* RocksDB's own threads yield to those that somebody waits for. A thread inherits its priority from whoever starts it, and
+ * only a privileged one could take its own back: so a thread of their own starts them. */
+static void make_background_nicer(void)
+{
+    pthread_t thread;
+    int failed = pthread_create(&thread, NULL, start_background, NULL);
+    assert(!failed);
+    failed = pthread_join(thread, NULL);
+    assert(!failed);
 }
 
 static struct store *store_new(struct failure *failure)
@@ -124,6 +174,7 @@ static struct store *store_new(struct failure *failure)
     rocksdb_writeoptions_set_sync(store->write_sync, 1);
     store->nothing = rocksdb_writebatch_create();
     rocksdb_writebatch_put_log_data(store->nothing, "sync", 4);
+    make_read_options(store->read, NULL);
     return store;
 }
 
@@ -134,6 +185,7 @@ enum status store_open(const char *path, bool create, uint64_t cache_bytes, stru
     if (store == NULL) {
         return failure->status;
     }
+    make_background_nicer();
     store->cache = rocksdb_cache_create_lru(cache_bytes);
     set_options(store->options, create, store->cache);
     char *error = NULL;
@@ -156,6 +208,7 @@ void store_close(struct store *store)
         rocksdb_close(store->db);
     }
     rocksdb_writebatch_destroy(store->nothing);
+    destroy_read_options(store->read);
     rocksdb_writeoptions_destroy(store->write);
     rocksdb_writeoptions_destroy(store->write_sync);
     rocksdb_options_destroy(store->options);
@@ -168,13 +221,10 @@ void store_close(struct store *store)
 enum status store_get(struct store *store, const struct store_snapshot *snapshot, enum store_reach reach,
                       struct slice key, struct store_value *ret_value, struct failure *failure)
 {
-    rocksdb_readoptions_t *read = rocksdb_readoptions_create();
-    rocksdb_readoptions_set_read_tier(read, reach == STORE_MEMORY ? 1 : 0);
-    rocksdb_readoptions_set_snapshot(read, (const rocksdb_snapshot_t *)snapshot);
+    const rocksdb_readoptions_t *read = snapshot != NULL ? snapshot->read[reach] : store->read[reach];
     char *error = NULL;
     rocksdb_pinnableslice_t *pinned =
         rocksdb_get_pinned(store->db, read, (const char *)key.data, key.bytes, &error);
-    rocksdb_readoptions_destroy(read);
     if (error != NULL) {
         if (reach == STORE_MEMORY && strncmp(error, "Result incomplete", 17) == 0) {
             rocksdb_free(error);
@@ -213,7 +263,7 @@ struct store_iterator *store_iterator_new(struct store *store, const struct stor
     iterator->read = rocksdb_readoptions_create();
     rocksdb_readoptions_set_background_purge_on_iterator_cleanup(iterator->read,
                                                                  1); /* the loop may free it */
-    rocksdb_readoptions_set_snapshot(iterator->read, (const rocksdb_snapshot_t *)snapshot);
+    rocksdb_readoptions_set_snapshot(iterator->read, snapshot != NULL ? snapshot->snapshot : NULL);
     rocksdb_readoptions_set_iterate_upper_bound(iterator->read, (const char *)iterator->to,
                                                 iterator->to_bytes);
     iterator->iterator = rocksdb_create_iterator(store->db, iterator->read);
@@ -284,14 +334,19 @@ enum status store_last_key(struct store *store, struct slice from, struct slice 
     return status;
 }
 
-const struct store_snapshot *store_snapshot_take(struct store *store)
+struct store_snapshot *store_snapshot_take(struct store *store)
 {
-    return (const struct store_snapshot *)rocksdb_create_snapshot(store->db);
+    struct store_snapshot *snapshot = memory_new(sizeof *snapshot);
+    snapshot->snapshot = rocksdb_create_snapshot(store->db);
+    make_read_options(snapshot->read, snapshot->snapshot);
+    return snapshot;
 }
 
-void store_snapshot_release(struct store *store, const struct store_snapshot *snapshot)
+void store_snapshot_release(struct store *store, struct store_snapshot *snapshot)
 {
-    rocksdb_release_snapshot(store->db, (const rocksdb_snapshot_t *)snapshot);
+    rocksdb_release_snapshot(store->db, snapshot->snapshot);
+    destroy_read_options(snapshot->read);
+    free(snapshot);
 }
 
 /* ---- writing ---- */

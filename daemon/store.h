@@ -74,8 +74,8 @@ enum status store_last_key(struct store *store, struct slice from, struct slice 
                            struct failure *failure) MUST_CHECK;
 
 /* The state after everything written so far; release it before the store closes. Any thread may release it. */
-const struct store_snapshot *store_snapshot_take(struct store *store);
-void store_snapshot_release(struct store *store, const struct store_snapshot *snapshot);
+struct store_snapshot *store_snapshot_take(struct store *store);
+void store_snapshot_release(struct store *store, struct store_snapshot *snapshot);
 
 /* ---- writing: one thread ---- */
 

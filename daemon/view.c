@@ -5,7 +5,7 @@
 
 #include "daemon/memory.h"
 
-struct view *view_new(struct store *store, const struct store_snapshot *snapshot)
+struct view *view_new(struct store *store, struct store_snapshot *snapshot)
 {
     struct view *view = memory_new(sizeof *view);
     view->snapshot = snapshot;

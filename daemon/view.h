@@ -6,13 +6,13 @@
 #include "daemon/store.h"
 
 struct view {
-    const struct store_snapshot *snapshot;
+    struct store_snapshot *snapshot;
     struct store *store;
     uint64_t holders;
 };
 
 /* Takes the snapshot; held once. */
-struct view *view_new(struct store *store, const struct store_snapshot *snapshot);
+struct view *view_new(struct store *store, struct store_snapshot *snapshot);
 
 struct view *view_hold(struct view *view);
 void view_release(struct view *view);

@@ -40,8 +40,7 @@ struct round {
     bool synced;         /* all written up to here, this round included, is on the device */
     bool failed;         /* latched: `failure` says why */
     struct failure failure;
-    const struct store_snapshot
-        *snapshot; /* after the round; NULL if it wrote nothing. The loop's to release */
+    struct store_snapshot *snapshot; /* after the round; NULL if it wrote nothing. The loop's to release */
     struct round *next;
 };
 

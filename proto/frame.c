@@ -2,32 +2,33 @@
  * A header that is not ours cannot be skipped, since its length cannot be trusted: the connection ends with it. */
 #include "proto/frame.h"
 
+#include <endian.h>
+#include <string.h>
+
 static void put_u32(uint8_t *bytes, uint32_t value)
 {
-    for (int i = 0; i < 4; i++) {
-        bytes[i] = (uint8_t)(value >> (8 * i));
-    }
+    uint32_t little = htole32(value);
+    memcpy(bytes, &little, sizeof little);
 }
 
 static void put_u64(uint8_t *bytes, uint64_t value)
 {
-    for (int i = 0; i < 8; i++) {
-        bytes[i] = (uint8_t)(value >> (8 * i));
-    }
+    uint64_t little = htole64(value);
+    memcpy(bytes, &little, sizeof little);
 }
 
 static uint32_t get_u32(const uint8_t *bytes)
 {
-    uint32_t value = 0;
-    for (int i = 0; i < 4; i++) {
-        value |= (uint32_t)bytes[i] << (8 * i);
-    }
-    return value;
+    uint32_t little;
+    memcpy(&little, bytes, sizeof little);
+    return le32toh(little);
 }
 
 static uint64_t get_u64(const uint8_t *bytes)
 {
-    return get_u32(bytes) | (uint64_t)get_u32(bytes + 4) << 32;
+    uint64_t little;
+    memcpy(&little, bytes, sizeof little);
+    return le64toh(little);
 }
 
 enum status frame_request_decode(const uint8_t *bytes, struct frame_request *ret_request)

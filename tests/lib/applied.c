@@ -14,6 +14,7 @@ static struct apply *apply;
 static struct store_batch *batch;
 static struct pending *pending;
 static struct pending_segment *taken; /* by the writer, and not written; oldest first */
+static bool is_batching;
 static uint64_t sequence;
 static struct failure failure;
 
@@ -39,6 +40,7 @@ void applied_open(void)
     directory = directory_new();
     batch = store_batch_new();
     taken = NULL;
+    is_batching = false;
     sequence = 0;
     pending = pending_new(10000, 32 << 20);
     open_all(true);
@@ -86,10 +88,26 @@ static void finish_through(uint64_t through)
     }
 }
 
+void applied_begin_batch(void)
+{
+    is_batching = true;
+}
+
+void applied_write_batch(void)
+{
+    is_batching = false;
+    apply_build(apply, batch);
+    check_status(store_write(store, batch, false, &failure));
+    store_batch_clear(batch);
+}
+
 enum status applied_job(struct job *job)
 {
     job->sequence = ++sequence;
     job->status = apply_job(apply, job, taken);
+    if (is_batching) {
+        return job->status;
+    }
     apply_build(apply, batch);
     bool is_dry_run = job->kind == JOB_ROLLBACK && job->rollback.dry_run;
     if (job->status != STATUS_OK || is_dry_run) {

@@ -17,6 +17,10 @@ void applied_restart(void);
 struct slice applied_text(const char *string);
 struct slice applied_number(uint64_t number);
 
+/* From here on jobs are judged into one batch, which is written by the second call. */
+void applied_begin_batch(void);
+void applied_write_batch(void);
+
 /* Numbers the job, applies it, and writes it unless it is refused or a dry run. It carries what applied_carry took. */
 enum status applied_job(struct job *job);
 /* The same on chain 1; has to go well. */

@@ -321,6 +321,45 @@ START_TEST(blocks_and_states_at_pruned_heights_are_refused_whole)
 }
 END_TEST
 
+START_TEST(commits_of_one_batch_are_judged_one_after_the_other)
+{
+    struct job_block first = {.height = 5, .header = text("h"), .data = text("d1"), .hash = text("one")};
+    struct job_block second = {.height = 5, .header = text("h"), .hash = text("two")};
+    struct job_block third = {.height = 6, .header = text("h"), .data = text("d3"), .hash = text("three")};
+    struct metadata_operation raise = applied_raise("mark", 7), lower = applied_raise("mark", 3);
+    struct job jobs[] = {
+        {.kind = JOB_COMMIT, .chain = 1, .commit = {.blocks = &first, .block_count = 1, .rise_to = 5}},
+        {.kind = JOB_COMMIT,
+         .chain = 1,
+         .commit = {.blocks = &third, .block_count = 1, .has_expected_height = true, .expected_height = 4}},
+        {.kind = JOB_COMMIT,
+         .chain = 1,
+         .commit = {.blocks = &second, .block_count = 1, .has_expected_height = true, .expected_height = 5},
+         .metadata = &raise,
+         .metadata_count = 1},
+        {.kind = JOB_COMMIT, .chain = 2, .commit = {.blocks = &first, .block_count = 1, .rise_to = 9}},
+        {.kind = JOB_COMMIT, .chain = 1, .commit = {.rise_to = 6}, .metadata = &lower, .metadata_count = 1},
+    };
+    applied_begin_batch();
+    for (size_t i = 0; i < sizeof jobs / sizeof jobs[0]; i++) {
+        ck_assert_int_eq(applied_job(&jobs[i]), i == 1 ? STATUS_CONFLICT : STATUS_OK);
+    }
+    ck_assert_uint_eq(applied_count(1, KEY_HEADER), 0);
+    applied_write_batch();
+    for (int i = 0; i < 2; i++) {
+        applied_assert_header(1, 5, "two");
+        applied_assert_data(1, 5, NULL);
+        ck_assert_uint_eq(applied_count(1, KEY_HEADER), 1);
+        ck_assert_uint_eq(applied_count(1, KEY_HASH), 1);
+        applied_assert_metadata(1, "mark", applied_number(7), 0);
+        ck_assert_uint_eq(applied_marks(1).height, 6);
+        ck_assert_uint_eq(applied_marks(2).height, 9);
+        applied_assert_header(2, 5, "one");
+        applied_restart();
+    }
+}
+END_TEST
+
 START_TEST(chains_and_numbers_are_written_for_the_next_start)
 {
     struct job create = {.kind = JOB_CREATE_CHAIN, .chain = 2, .chain_name = text("second")};
@@ -353,6 +392,7 @@ int main(void)
     tcase_add_test(tests, a_commits_own_metadata_comes_over_what_it_carries);
     tcase_add_test(tests, what_is_bound_to_a_pruned_height_is_taken_and_pruned_at_once);
     tcase_add_test(tests, blocks_and_states_at_pruned_heights_are_refused_whole);
+    tcase_add_test(tests, commits_of_one_batch_are_judged_one_after_the_other);
     tcase_add_test(tests, chains_and_numbers_are_written_for_the_next_start);
     return suite_run(suite, true);
 }

@@ -252,7 +252,7 @@ START_TEST(a_snapshot_sees_what_was_deleted_later)
 {
     put("a", "1");
     put("b", "1");
-    const struct store_snapshot *snapshot = store_snapshot_take(store);
+    struct store_snapshot *snapshot = store_snapshot_take(store);
     struct store_batch *batch = store_batch_new();
     store_batch_delete(batch, text("a"));
     store_batch_delete_range(batch, text("b"), text("c"));

@@ -1,0 +1,158 @@
+#include "daemon/metadata_cache.h"
+
+#include <stdlib.h>
+
+#include "daemon/key.h"
+#include "daemon/memory.h"
+#include "daemon/name_hash.h"
+#include "daemon/record.h"
+
+enum { ENTRY_SHARE_MAX = 16 }; /* a record larger than one part in so many is not kept */
+
+struct cached {
+    UT_hash_handle hh; /* in the order they came, or were last spared */
+    bool is_used;      /* since then: spared once more */
+    size_t key_bytes;
+    size_t record_bytes;
+    uint8_t bytes[]; /* the key, then the record */
+};
+
+struct metadata_cache {
+    uint64_t bytes_max;
+    uint64_t bytes;
+    struct cached *entries;
+};
+
+struct metadata_cache *metadata_cache_new(uint64_t bytes_max)
+{
+    struct metadata_cache *cache = memory_new(sizeof *cache);
+    cache->bytes_max = bytes_max;
+    return cache;
+}
+
+void metadata_cache_free(struct metadata_cache *cache)
+{
+    if (cache != NULL) {
+        metadata_cache_clear(cache);
+        free(cache);
+    }
+}
+
+static size_t cost(const struct cached *cached)
+{
+    return sizeof *cached + cached->key_bytes + cached->record_bytes;
+}
+
+static struct cached *find(const struct metadata_cache *cache, const struct key *key)
+{
+    struct cached *cached;
+    HASH_FIND(hh, cache->entries, key->data, key->bytes, cached);
+    return cached;
+}
+
+static void drop(struct metadata_cache *cache, struct cached *cached)
+{
+    HASH_DELETE(hh, cache->entries, cached);
+    cache->bytes -= cost(cached);
+    free(cached);
+}
+
+static void make_room(struct metadata_cache *cache, size_t bytes)
+{
+    while (cache->entries != NULL && cache->bytes + bytes > cache->bytes_max) {
+        struct cached *oldest = cache->entries;
+        if (oldest->is_used) {
+            oldest->is_used = false;
+            HASH_DELETE(hh, cache->entries, oldest);
+            HASH_ADD(hh, cache->entries, bytes[0], oldest->key_bytes, oldest);
+        } else {
+            drop(cache, oldest);
+        }
+    }
+}
+
+static void put(struct metadata_cache *cache, const struct key *key, struct slice record)
+{
+    struct cached *cached = find(cache, key);
+    if (cached != NULL && cached->record_bytes == record.bytes) {
+        if (record.bytes > 0) {
+            memcpy(cached->bytes + cached->key_bytes, record.data, record.bytes);
+        }
+        return;
+    }
+    if (cached != NULL) {
+        drop(cache, cached);
+    }
+    if (key->bytes + record.bytes > cache->bytes_max / ENTRY_SHARE_MAX) {
+        return;
+    }
+    make_room(cache, sizeof *cached + key->bytes + record.bytes);
+    cached = memory_raw(sizeof *cached + key->bytes + record.bytes);
+    cached->is_used = false;
+    cached->key_bytes = key->bytes;
+    cached->record_bytes = record.bytes;
+    memcpy(cached->bytes, key->data, key->bytes);
+    if (record.bytes > 0) {
+        memcpy(cached->bytes + key->bytes, record.data, record.bytes);
+    }
+    cache->bytes += cost(cached);
+    HASH_ADD(hh, cache->entries, bytes[0], cached->key_bytes, cached);
+}
+
+bool metadata_cache_find(struct metadata_cache *cache, uint32_t chain, struct slice name,
+                         struct slice *ret_record)
+{
+    struct key key = key_of_name(chain, KEY_METADATA, name);
+    struct cached *cached = find(cache, &key);
+    if (cached == NULL) {
+        return false;
+    }
+    cached->is_used = true;
+    *ret_record = slice_of(cached->bytes + cached->key_bytes, cached->record_bytes);
+    return true;
+}
+
+void metadata_cache_put(struct metadata_cache *cache, uint32_t chain, struct slice name, struct slice record)
+{
+    struct key key = key_of_name(chain, KEY_METADATA, name);
+    put(cache, &key, record);
+}
+
+/* Only names that are known are kept known: what is written and never read shall not push them out. */
+void metadata_cache_written(struct metadata_cache *cache, uint32_t chain, struct slice name,
+                            struct metadata_change change)
+{
+    struct key key = key_of_name(chain, KEY_METADATA, name);
+    struct cached *cached = find(cache, &key);
+    if (cached == NULL) {
+        return;
+    }
+    size_t bytes = RECORD_METADATA_HEAD_BYTES + change.value.bytes;
+    if (change.kind == METADATA_DELETE && change.raise == 0) {
+        put(cache, &key, slice_of(NULL, 0));
+    } else if (change.kind == METADATA_SET && change.raise == 0 && cached->record_bytes == bytes) {
+        uint8_t *record = cached->bytes + cached->key_bytes;
+        record_put_u64(change.of_height, record);
+        if (change.value.bytes > 0) {
+            memcpy(record + RECORD_METADATA_HEAD_BYTES, change.value.data, change.value.bytes);
+        }
+    } else {
+        drop(cache, cached); /* the next read finds it */
+    }
+}
+
+void metadata_cache_forget(struct metadata_cache *cache, uint32_t chain, struct slice name)
+{
+    struct key key = key_of_name(chain, KEY_METADATA, name);
+    struct cached *cached = find(cache, &key);
+    if (cached != NULL) {
+        drop(cache, cached);
+    }
+}
+
+void metadata_cache_clear(struct metadata_cache *cache)
+{
+    while (cache->entries != NULL) {
+        drop(cache, cache->entries);
+    }
+}

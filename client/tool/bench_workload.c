@@ -143,8 +143,9 @@ static bool parse_key(struct bench_workload *workload, const char *text, size_t 
     for (const struct key *key = keys; key < keys + LENGTH(keys); key++) {
         if (is(text, name_length, key->name) && (kind & key->kinds) != 0) {
             uint64_t number;
-            snprintf(ret_wrong, wrong_bytes, "a number from %llu to %llu, with k or M for 1000s",
-                     (unsigned long long)key->min, (unsigned long long)key->max);
+            bool or_new = key->field == FIELD(names) && workload->kind == BENCH_METADATA;
+            snprintf(ret_wrong, wrong_bytes, "a number from %llu to %llu, with k or M for 1000s%s",
+                     (unsigned long long)key->min, (unsigned long long)key->max, or_new ? ", or new" : "");
             if (!parse_number(value, value_length, &number) || number < key->min || number > key->max) {
                 return false;
             }

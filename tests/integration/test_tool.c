@@ -177,9 +177,10 @@ END_TEST
 
 START_TEST(test_each_verb_has_help_and_the_shell_completes_them)
 {
-    static const char *const verbs[] = {
-        "ping",      "status",     "height", "block",   "state", "meta get", "meta set", "meta del",
-        "meta list", "meta raise", "commit", "barrier", "prune", "rollback", "chains",   "replay"};
+    static const char *const verbs[] = {"ping",     "status",   "height",   "block",     "state",
+                                        "meta get", "meta set", "meta del", "meta list", "meta raise",
+                                        "commit",   "barrier",  "prune",    "rollback",  "chains",
+                                        "replay",   "bench"};
     const char *tool = getenv("CAIRN");
     char *script = shell_run(RUN_MS, "exec %s completion bash", tool).output;
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {

@@ -1,0 +1,383 @@
+/* `cairn bench`: each workload measures something, what it prints can be read by a program, and what cannot be measured is
+ * told. $CAIRN is the tool. */
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/lib/kept.h"
+#include "tests/lib/rig.h"
+#include "tests/lib/suite.h"
+
+enum { RUN_MS = 60000, ROWS_MAX = 8 };
+enum { DONE = 0, USAGE = 2, NOBODY = 4, REFUSED = 9 };
+
+static const char heading[] = "workload,clients,depth,rate_asked,seconds,requests,operations,failed,rate,p50_"
+                              "us,p90_us,p99_us,p999_us,max_us\n";
+
+struct row {
+    char workload[128];
+    unsigned long clients, depth, rate_asked, requests, operations, failed;
+    double seconds, rate, p50, p90, p99, p999, max;
+};
+
+static struct program bench(const struct rig *rig, const char *arguments)
+{
+    return shell_run(RUN_MS, "exec %s -s %s bench %s", getenv("CAIRN"), rig->daemon.socket, arguments);
+}
+
+static void expect_in(const char *text, const char *part)
+{
+    ck_assert_msg(strstr(text, part) != NULL, "no '%s' in: %s", part, text);
+}
+
+/* Reads the CSV of a run that must have gone well; each row must agree with itself. Returns how many there are. */
+static size_t rows_read(const struct program *program, struct row rows[static ROWS_MAX])
+{
+    size_t count = 0;
+    ck_assert_msg(program->exit_code == DONE, "exit %d: %s", program->exit_code, program->errors);
+    ck_assert_msg(strncmp(program->output, heading, strlen(heading)) == 0, "%s", program->output);
+    for (const char *line = program->output + strlen(heading); *line != '\0'; line = strchr(line, '\n') + 1) {
+        struct row *row = &rows[count++];
+        int end = 0;
+        ck_assert_uint_le(count, ROWS_MAX);
+        int got = sscanf(line, "%127[^,],%lu,%lu,%lu,%lf,%lu,%lu,%lu,%lf,%lf,%lf,%lf,%lf,%lf%n",
+                         row->workload, &row->clients, &row->depth, &row->rate_asked, &row->seconds,
+                         &row->requests, &row->operations, &row->failed, &row->rate, &row->p50, &row->p90,
+                         &row->p99, &row->p999, &row->max, &end);
+        ck_assert_msg(got == 14 && line[end] == '\n', "%s", line);
+        ck_assert(row->p50 <= row->p90 && row->p90 <= row->p99 && row->p99 <= row->p999 &&
+                  row->p999 <= row->max);
+        ck_assert_uint_ge(row->operations, row->requests);
+        if (row->seconds > 0) {
+            ck_assert_double_eq_tol(row->rate, (double)row->operations / row->seconds, row->rate / 100 + 1);
+        }
+    }
+    return count;
+}
+
+/* A run in which every workload gets something done and nothing fails. */
+static size_t rows_of(const struct rig *rig, const char *arguments, struct row rows[static ROWS_MAX])
+{
+    struct program program = bench(rig, arguments);
+    size_t count = rows_read(&program, rows);
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_msg(rows[i].failed == 0 && rows[i].rate > 0 && rows[i].p50 > 0, "%s: %s%s", arguments,
+                      program.output, program.errors);
+    }
+    return count;
+}
+
+static struct row row_of(const struct rig *rig, const char *arguments)
+{
+    struct row rows[ROWS_MAX];
+    ck_assert_uint_eq(rows_of(rig, arguments, rows), 1);
+    return rows[0];
+}
+
+#define SHORT "--csv --warmup 20ms --duration 100ms "
+
+START_TEST(test_each_workload_measures_something_and_nothing_fails)
+{
+    static const char *const words[] = {
+        "commit,level=written",
+        "commit,batch=3,clients=2,depth=2,size=20k,header=16",
+        "metadata",
+        "metadata,depth=64,clients=4",
+        "metadata,batch=512,names=100,level=written",
+        "metadata,names=new,batch=2",
+        "get",
+        "get,names=2k,size=0,depth=8",
+        "height,clients=20",
+        "header,depth=4",
+        "header,heights=2",
+        "block",
+        "stream",
+        "stream,heights=3,depth=2",
+        "evnode,depth=8",
+        "evnode,clients=2,rate=500",
+        "height,nice=1",
+    };
+    struct rig rig = rig_start("");
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        row_of(&rig, kept_format(SHORT "%s", words[i]));
+    }
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_evnode_begins_with_an_empty_chain)
+{
+    struct rig rig = rig_start("");
+    row_of(&rig, SHORT "evnode,depth=4");
+    ck_assert_uint_ge(get_height(&rig.wire), 1);
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_several_workloads_run_at_the_same_time_on_one_chain)
+{
+    struct rig rig = rig_start("");
+    struct row rows[ROWS_MAX];
+    const char *arguments = SHORT "commit,level=written,depth=2 commit,level=written metadata,rate=1k evnode";
+    ck_assert_uint_eq(rows_of(&rig, arguments, rows), 4);
+    ck_assert_str_eq(rows[0].workload, "commit;level=written;depth=2");
+    ck_assert_str_eq(rows[3].workload, "evnode");
+    ck_assert_uint_ge(get_height(&rig.wire), rows[0].operations + rows[1].operations);
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_a_count_ends_after_so_many)
+{
+    struct rig rig = rig_start("");
+    struct row row = row_of(&rig, "--csv commit,count=50,batch=5,level=written,depth=3");
+    ck_assert(row.operations == 50 && row.requests == 10 && row.seconds > 0);
+    ck_assert_uint_eq(get_height(&rig.wire), 50);
+    row = row_of(&rig, "--csv commit,count=7,level=written");
+    ck_assert_uint_eq(row.operations, 7);
+    ck_assert_uint_eq(get_height(&rig.wire), 57);
+    row = row_of(&rig, "--csv stream,heights=57,count=114");
+    ck_assert(row.operations == 114 && row.requests == 2);
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_a_chain_of_its_own_is_made)
+{
+    struct rig rig = rig_start("");
+    row_of(&rig, "-c other --csv commit,count=20,level=written");
+    row_of(&rig, "-c other " SHORT "block");
+    ck_assert_uint_eq(get_height(&rig.wire), 0);
+    struct program program = bench(&rig, "-c third " SHORT "height");
+    ck_assert_int_eq(program.exit_code, REFUSED);
+    expect_in(program.errors, "third");
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_an_open_loop_keeps_the_rate)
+{
+    struct rig rig = rig_start("");
+    struct row row = row_of(&rig, "--csv --warmup 100ms --duration 1s metadata,rate=500,depth=64");
+    ck_assert_uint_eq(row.rate_asked, 500);
+    ck_assert_double_ge(row.rate, 400);
+    ck_assert_double_le(row.rate, 600);
+    rig_end(&rig);
+}
+END_TEST
+
+/* What is due waits when the depth is used up, and the wait is part of the latency: a closed loop would hide it. */
+START_TEST(test_an_open_loop_counts_the_waiting)
+{
+    struct rig rig = rig_start("");
+    struct row closed = row_of(&rig, "--csv --warmup 0 --duration 1s metadata");
+    struct row open = row_of(&rig, "--csv --warmup 0 --duration 1s metadata,rate=10M");
+    ck_assert_double_gt(open.p50, 10 * closed.p50);
+    ck_assert_double_gt(open.p99, 500000);
+    rig_end(&rig);
+}
+END_TEST
+
+/* The requests that are due during a stall count with the time they were due at. */
+START_TEST(test_a_stall_of_the_daemon_shows_in_an_open_loop)
+{
+    struct rig rig = rig_start("");
+    struct program program =
+        shell_run(RUN_MS,
+                  "%s -s %s bench --csv --warmup 0 --duration 2s height,rate=100,depth=1 & "
+                  "sleep 0.8; kill -STOP %d; sleep 0.6; kill -CONT %d; wait $!",
+                  getenv("CAIRN"), rig.daemon.socket, (int)rig.daemon.pid, (int)rig.daemon.pid);
+    struct row rows[ROWS_MAX];
+    ck_assert_uint_eq(rows_read(&program, rows), 1);
+    ck_assert_double_ge(rows[0].max, 500000);
+    ck_assert_double_ge(rows[0].p90, 100000); /* of 200, the 60 of the stall waited 300 ms on average */
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_names_of_another_run_are_not_met_again)
+{
+    struct rig rig = rig_start("");
+    uint64_t before = status_number(&rig.wire, "metadata.accepted");
+    row_of(&rig, "--csv metadata,names=new,count=30");
+    row_of(&rig, "--csv metadata,names=new,count=30,batch=10");
+    ck_assert_uint_eq(status_number(&rig.wire, "metadata.accepted") - before, 60);
+    struct program list = shell_run(RUN_MS, "%s -s %s meta list | wc -l", getenv("CAIRN"), rig.daemon.socket);
+    ck_assert_int_eq(atoi(list.output), 60);
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_what_there_is_to_read_must_be_there)
+{
+    struct rig rig = rig_start("");
+    static const char *const words[] = {"header", "block", "stream"};
+    for (size_t i = 0; i < 3; i++) {
+        struct program program = bench(&rig, words[i]);
+        ck_assert_int_eq(program.exit_code, REFUSED);
+        expect_in(program.errors, "commit");
+        ck_assert_str_eq(program.output, "");
+    }
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_pruned_heights_are_not_read)
+{
+    struct rig rig = rig_start("");
+    row_of(&rig, "--csv commit,count=20,batch=20,level=written");
+    ck_assert_int_eq(
+        shell_run(RUN_MS, "%s -s %s prune --blocks 15 --yes", getenv("CAIRN"), rig.daemon.socket).exit_code,
+        0);
+    row_of(&rig, SHORT "block");
+    ck_assert_uint_eq(row_of(&rig, "--csv stream,count=5,heights=5").operations, 5);
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_bad_words_exit_2_and_are_named)
+{
+    static const struct {
+        const char *arguments, *named;
+    } bad[] = {
+        {"comit", "comit"},
+        {"height commit,fast=1", "fast=1"},
+        {"metadata,depth=0", "depth=0"},
+        {"--duration never height", "never"},
+        {"--warmup x height", "--warmup"},
+        {"--seed x height", "--seed"},
+        {"--csv -o json height", "json"},
+        {"", "WORKLOAD"},
+    };
+    struct rig rig = rig_start("");
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct program program = bench(&rig, bad[i].arguments);
+        ck_assert_int_eq(program.exit_code, USAGE);
+        expect_in(program.errors, bad[i].named);
+    }
+    struct program nobody =
+        shell_run(RUN_MS, "exec %s -s %s.none bench height", getenv("CAIRN"), rig.daemon.socket);
+    ck_assert_int_eq(nobody.exit_code, NOBODY);
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_sigint_ends_early_and_reports)
+{
+    struct rig rig = rig_start("");
+    struct program program = shell_run(RUN_MS,
+                                       "(trap - INT; exec %s -s %s bench --csv --warmup 0 --duration 50s "
+                                       "height commit,level=written,count=1M) & "
+                                       "sleep 2; kill -INT $!; wait $!",
+                                       getenv("CAIRN"), rig.daemon.socket);
+    struct row rows[ROWS_MAX];
+    ck_assert_uint_eq(rows_read(&program, rows), 2);
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert(rows[i].operations > 0 && rows[i].failed == 0);
+        ck_assert(rows[i].seconds > 0.1 && rows[i].seconds < 40);
+    }
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_a_killed_daemon_ends_the_run_with_a_word)
+{
+    struct rig rig = rig_start("");
+    struct program program = shell_run(
+        RUN_MS,
+        "%s -s %s bench --csv --duration 50s height metadata,depth=8 & sleep 1; kill -KILL %d; wait $!",
+        getenv("CAIRN"), rig.daemon.socket, (int)rig.daemon.pid);
+    ck_assert_msg(program.exit_code != DONE && program.exit_code < 126, "exit %d", program.exit_code);
+    expect_in(program.errors, "connection");
+    ck_assert_str_eq(program.output, "");
+    wire_close(&rig.wire);
+    daemon_wait(&rig.daemon, 5000);
+    daemon_close(&rig.daemon);
+}
+END_TEST
+
+START_TEST(test_a_daemon_that_does_not_answer_is_not_waited_for)
+{
+    struct rig rig = rig_start("");
+    struct program program = shell_run(
+        RUN_MS, "%s -s %s -d 1s bench --csv --duration 50s height & sleep 0.5; kill -STOP %d; wait $!",
+        getenv("CAIRN"), rig.daemon.socket, (int)rig.daemon.pid);
+    daemon_signal(&rig.daemon, SIGCONT);
+    ck_assert_msg(program.exit_code != DONE && program.exit_code < 126, "exit %d", program.exit_code);
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_refusals_are_counted_and_told)
+{
+    struct rig rig = rig_start("");
+    struct program program = bench(&rig, "--csv metadata,size=20M,count=3 height,count=3");
+    struct row rows[ROWS_MAX];
+    ck_assert_uint_eq(rows_read(&program, rows), 2);
+    ck_assert(rows[0].failed == 3 && rows[0].operations == 0 && rows[1].failed == 0);
+    expect_in(program.errors, "3 requests failed");
+    program = bench(&rig, "commit,size=80M,count=1"); /* longer than any frame: not even sent */
+    ck_assert_int_eq(program.exit_code, REFUSED);
+    expect_in(program.errors, "commit,size=80M");
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_many_connections_or_a_word_about_their_bound)
+{
+    struct rig rig = rig_start("--connections-max 500");
+    struct row row = row_of(&rig, "--csv height,clients=400,count=2k");
+    ck_assert(row.clients == 400 && row.operations == 2000);
+    struct program program = bench(&rig, "-d 2s height,clients=600");
+    ck_assert_int_eq(program.exit_code, NOBODY);
+    expect_in(program.errors, "connections_max");
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_the_table_and_json_say_the_same_things)
+{
+    struct rig rig = rig_start("");
+    struct program table = bench(&rig, "--warmup 0 --duration 100ms height metadata,rate=2k");
+    ck_assert_int_eq(table.exit_code, DONE);
+    expect_in(table.output, "cairnd ");
+    expect_in(table.output, "engine");
+    expect_in(table.output, "metadata,rate=2k");
+    expect_in(table.output, "p999 us");
+    struct program json = bench(&rig, "-o json --warmup 0 --duration 100ms height metadata,rate=2k");
+    ck_assert_int_eq(json.exit_code, DONE);
+    expect_in(json.output,
+              "{\"workload\":\"height\",\"clients\":1,\"depth\":1,\"rate_asked\":0,\"seconds\":");
+    expect_in(json.output, "\"failed\":0");
+    expect_in(json.output, "\"p999_us\":");
+    expect_in(json.output, "\n{\"workload\":\"metadata,rate=2k\"");
+    rig_end(&rig);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("bench", 90, &tests);
+    tcase_add_test(tests, test_each_workload_measures_something_and_nothing_fails);
+    tcase_add_test(tests, test_evnode_begins_with_an_empty_chain);
+    tcase_add_test(tests, test_several_workloads_run_at_the_same_time_on_one_chain);
+    tcase_add_test(tests, test_a_count_ends_after_so_many);
+    tcase_add_test(tests, test_a_chain_of_its_own_is_made);
+    tcase_add_test(tests, test_an_open_loop_keeps_the_rate);
+    tcase_add_test(tests, test_an_open_loop_counts_the_waiting);
+    tcase_add_test(tests, test_a_stall_of_the_daemon_shows_in_an_open_loop);
+    tcase_add_test(tests, test_names_of_another_run_are_not_met_again);
+    tcase_add_test(tests, test_what_there_is_to_read_must_be_there);
+    tcase_add_test(tests, test_pruned_heights_are_not_read);
+    tcase_add_test(tests, test_bad_words_exit_2_and_are_named);
+    tcase_add_test(tests, test_sigint_ends_early_and_reports);
+    tcase_add_test(tests, test_a_killed_daemon_ends_the_run_with_a_word);
+    tcase_add_test(tests, test_a_daemon_that_does_not_answer_is_not_waited_for);
+    tcase_add_test(tests, test_refusals_are_counted_and_told);
+    tcase_add_test(tests, test_many_connections_or_a_word_about_their_bound);
+    tcase_add_test(tests, test_the_table_and_json_say_the_same_things);
+    return suite_run(suite, false);
+}

@@ -88,7 +88,7 @@ LIBRARIES := $(B)/libcairn.so $(B)/libcairn.a
 # Where `make bench` leaves its results.
 BENCH_OUT ?= bench-results
 
-.PHONY: run check bench bench-quick build tests test engine install clean format tidy soak fuzz dependencies help FORCE
+.PHONY: run check bench bench-quick build tests test engine install clean format tidy soak fuzz dependencies help side FORCE
 
 # ---- what people call ----
 
@@ -111,7 +111,7 @@ bench-quick: ## the same for a first look, in two minutes
 
 build: $(PROGRAMS) $(LIBRARIES) $(EXAMPLES) ## build daemon, tool, library and examples (the default)
 
-tests: $(TESTS) build ## build the tests of one VARIANT
+tests: $(TESTS) side build ## build the tests of one VARIANT
 
 test: tests ## run the tests of one VARIANT (plain, asan, tsan)
 	scripts/test.sh $(B) $(VARIANT) $(JOBS) $(TESTS)
@@ -235,7 +235,6 @@ $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(ARCH
 endif
 
 # What cairn is compared with: built as the daemon is, with the same engine.
-.PHONY: side
 side: $(B)/bench/side
 
 $(B)/bench/side: $(SIDE) $(B)/tests/daemon.a $(B)/tests/tool.a $(B)/tests/client.a $(B)/tests/proto.a $(B)/engine

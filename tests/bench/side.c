@@ -2,6 +2,7 @@
 #include "tests/bench/side.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct mode {
@@ -41,22 +42,26 @@ static void usage(void)
     }
 }
 
-int main(int argc, char **argv)
+static int run(const struct side_options *options)
 {
-    struct side_options options;
-    if (!side_options_read(&options, argc, argv)) {
-        return SIDE_USAGE;
-    }
-    for (size_t i = 0; i < MODES && options.word_count > 0; i++) {
+    for (size_t i = 0; i < MODES && options->word_count > 0; i++) {
         const struct mode *mode = &modes[i];
         size_t words = strchr(mode->arguments, ' ') != NULL ? 3 : 2;
-        if (strcmp(options.words[0], mode->name) == 0 &&
-            (options.word_count == words || (mode->more && options.word_count > words)) &&
-            (mode->second == NULL || strcmp(options.words[2], mode->second) == 0)) {
-            return side_options_only(mode->name, mode->options) ? (int)mode->run(&options) : SIDE_USAGE;
+        if (strcmp(options->words[0], mode->name) == 0 &&
+            (options->word_count == words || (mode->more && options->word_count > words)) &&
+            (mode->second == NULL || strcmp(options->words[2], mode->second) == 0)) {
+            return side_options_only(mode->name, mode->options) ? (int)mode->run(options) : SIDE_USAGE;
         }
     }
     fprintf(stderr, "side: no such mode, or not with those words\n");
     usage();
     return SIDE_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    struct side_options options;
+    int code = side_options_read(&options, argc, argv) ? run(&options) : SIDE_USAGE;
+    free(options.words);
+    return code;
 }

@@ -39,8 +39,8 @@ bool side_options_only(const char *mode, const char *allowed);
 
 /* ---- what is measured, side_report.c ---- */
 
-/* Requests count from the first instant at or after `from_ns` that the loop looked at, to the first at or after
- * `to_ns`. */
+/* Requests count from the first instant at or after `from_ns` that the loop looked at, to the first at or after `to_ns`
+ * by which there was one: a rate of nothing would say nothing. */
 struct measure {
     uint64_t from_ns, to_ns;
     bool counts;
@@ -70,7 +70,7 @@ static inline bool measure_goes_on(struct measure *measure, uint64_t now_ns)
         measure->began_ns = now_ns;
     }
     measure->ended_ns = now_ns;
-    return now_ns < measure->to_ns;
+    return now_ns < measure->to_ns || measure->requests == 0;
 }
 
 static inline void measure_add(struct measure *measure, uint64_t latency_ns, uint64_t operations)

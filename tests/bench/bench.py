@@ -12,6 +12,7 @@ import platform
 import shutil
 import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -55,6 +56,7 @@ def read_arguments():
     parser.add_argument("--rows", help=f"only these, of {','.join(ROWS)}")
     parser.add_argument("--rounds", type=int, help="rounds of each row, instead of its own number")
     parser.add_argument("--seconds", type=float, help="length of each measurement, instead of the row's own")
+    parser.add_argument("--minutes", type=float, help="when to stop growing; default: 20, quick 2")
     parser.add_argument("--allow-distribution", action="store_true", help="measure the distribution's RocksDB, for a try")
     arguments = parser.parse_args()
     for name in ("cairnd", "cairn"):
@@ -63,6 +65,7 @@ def read_arguments():
     for path in (arguments.cairnd, arguments.cairn, arguments.side):
         if not os.access(path, os.X_OK):
             parser.error(f"{path} is no program; build it first")
+    arguments.minutes = arguments.minutes or (2 if arguments.quick else 20)
     arguments.rows = choose_rows(parser, arguments.rows)
     return parser, arguments
 
@@ -154,8 +157,17 @@ def measure(bench, rows):
     return notes, failed
 
 
+def draw(results, out, failed):
+    try:
+        return plots.plot_all(results, out)
+    except (OSError, subprocess.CalledProcessError) as error:
+        failed["plots"] = f"{error}: {getattr(error, 'stderr', '')}"
+        return []
+
+
 def stop(number, _):
     signal.signal(number, signal.SIG_IGN)  # what is left is to clean up
+    print("bench: stopped; bench.csv has what was measured until now", file=sys.stderr)
     raise SystemExit(128 + number)
 
 
@@ -165,6 +177,8 @@ def main():
     logs = arguments.out / "logs"
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir()
+    for name in ("growth.csv", *plots.PLOTS):
+        (arguments.out / name).unlink(missing_ok=True)
     disk = choose_disk(parser, arguments)
     if file_system(arguments.tmpfs) not in MEMORY_FILE_SYSTEMS:
         parser.error(f"{arguments.tmpfs} is no tmpfs; name one with --tmpfs")
@@ -187,14 +201,14 @@ def main():
         notes, failed = measure(bench, arguments.rows)
         print()
         print_table(results, notes)
-        made = plots.plot_all(results, arguments.out)
+        made = draw(results, arguments.out, failed)
     finally:
         results.close()
         host.close()
         for place in places:
             place.close()
     for row, reason in failed.items():
-        print(f"\n{row} was not measured: {reason}")
+        print(f"\nNOT MEASURED: {row}: {reason}")
     print(f"\nplots: {', '.join(made) or 'none'}")
     print(f"{arguments.out / 'bench.csv'}: {len(results.figures)} figures, "
           f"{sum(figure.met == 'no' for figure in results.figures)} goals not met; {time.monotonic() - bench.start:.0f} s")

@@ -10,6 +10,7 @@ import time
 from servers import Unmeasured
 
 COLUMNS = ("row", "case", "data_on", "metric", "ours", "other", "ratio", "ratio_min", "ratio_max", "goal", "met")
+ROUNDS_MIN = 5  # that are made even when the run takes longer than it may
 PATIENCE = 120.0  # seconds that a client may take beyond its duration
 
 
@@ -103,10 +104,17 @@ class Bench:
     def say(self, text):
         print(f"[{time.monotonic() - self.start:6.1f} s] {self.row}: {text}", file=sys.stderr, flush=True)
 
+    def left(self):
+        """Seconds of what the run may take."""
+        return self.start + self.arguments.minutes * 60 - time.monotonic()
+
+    def is_late(self):
+        return self.left() < 0
+
     def rounds(self, full=15, quick=3):
         return self.arguments.rounds or (quick if self.quick else full)
 
-    def seconds(self, full=0.4, quick=0.25):
+    def seconds(self, full=0.4, quick=0.2):
         return self.arguments.seconds or (quick if self.quick else full)
 
     @property
@@ -180,7 +188,10 @@ class Bench:
     def alternate(self, rounds, **sides):
         """Measures each side once a round, in turn. Returns a list of what each measured."""
         found = {name: [] for name in sides}
-        for _ in range(rounds):
+        for done in range(rounds):
+            if self.is_late() and done >= ROUNDS_MIN:
+                self.say(f"only {done} rounds: the run takes too long")
+                break
             for name, measure in sides.items():
                 found[name].append(measure())
         return found

@@ -85,18 +85,16 @@ def growth_plots(results, by, path):
     draw(text + "unset multiplot\n")
 
 
+PLOTS = {
+    "ratios.svg": ratios,
+    "latencies.svg": latencies,
+    "growth-heights.svg": lambda results, path: growth_plots(results, "heights", path),
+    "growth-clients.svg": lambda results, path: growth_plots(results, "clients", path),
+}
+
+
 def plot_all(results, out):
     """Returns the names of the plots that were made."""
-    made = []
-    for name, make in (
-        ("ratios.svg", lambda path: ratios(results, path)),
-        ("latencies.svg", lambda path: latencies(results, path)),
-        ("growth-heights.svg", lambda path: growth_plots(results, "heights", path)),
-        ("growth-clients.svg", lambda path: growth_plots(results, "clients", path)),
-    ):
-        path = out / name
-        path.unlink(missing_ok=True)
-        make(path)
-        if path.exists():
-            made.append(name)
-    return made
+    for name, make in PLOTS.items():
+        make(results, out / name)
+    return [name for name in PLOTS if (out / name).exists()]

@@ -34,12 +34,13 @@ def nice_prefix():
     return command if found.stdout.strip() == str(NICE) else []
 
 
-def allocated(directory):
-    """Bytes of disk that the files of a directory take."""
+def held_bytes(directory):
+    """What the files of a directory take of the disk, without what a log has set aside and not written yet."""
     total = 0
     for path in pathlib.Path(directory).rglob("*"):
         with contextlib.suppress(FileNotFoundError):
-            total += path.lstat().st_blocks * 512
+            found = path.lstat()
+            total += min(found.st_blocks * 512, found.st_size)
     return total
 
 

@@ -225,7 +225,7 @@ static void start_request(struct connection *connection, const uint8_t *body, ui
     connection_set_release(set, connection);
     connection->in_flight++;
     set->in_flight++;
-    struct request *request = request_new(session, &connection->frame, thread_now_us());
+    struct request *request = request_new(session, &connection->frame, set->now_us);
     enum request_progress progress =
         taken != NULL ? request_start_taken(request, taken) : request_start(request, body);
     if (progress == REQUEST_WAITS) {
@@ -318,12 +318,16 @@ static size_t take(struct connection *connection, const uint8_t *bytes, size_t c
 static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     struct connection *connection = handle->data;
+    struct connection_set *set = connection->set;
     (void)suggested;
     if (connection->body != NULL) { /* straight to where it belongs */
         size_t rest = connection->frame.body_bytes - connection->body_bytes;
         *buffer = uv_buf_init((char *)connection->body + connection->body_bytes, (unsigned)rest);
+    } else if (connection->read_turn != set->turn) {
+        connection->read_turn = set->turn;
+        *buffer = uv_buf_init((char *)set->read_buffer, (unsigned)set->read_share);
     } else {
-        *buffer = uv_buf_init((char *)connection->set->read_buffer, READ_BYTES);
+        *buffer = uv_buf_init(NULL, 0); /* it had its share: others first */
     }
 }
 
@@ -333,17 +337,11 @@ static void stop_reading(struct connection *connection)
     connection->is_reading = false;
 }
 
-/* The rest of a large frame is read at once, straight to where it belongs. */
-static bool is_inside_large_frame(const struct connection *connection)
-{
-    return connection->body != NULL && connection->frame.body_bytes - connection->body_bytes > READ_BYTES;
-}
-
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 {
     struct connection *connection = stream->data;
-    if (count == 0) {
-        return;
+    if (count == 0 || count == UV_ENOBUFS) {
+        return; /* there is nothing, or more than its share: the next turn goes on */
     }
     if (count < 0) {
         if (connection->has_frame || connection->head_bytes > 0) {
@@ -353,6 +351,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
         connection_close(connection);
         return;
     }
+    connection->set->now_us = thread_now_us(); /* it may have slept long since the turn began */
     connection_touch(connection);
     if (connection->body != NULL) {
         connection->body_bytes += (size_t)count;
@@ -366,8 +365,6 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
         connection->backlog_bytes = (size_t)count - taken;
         connection->backlog = memory_copy(bytes + taken, connection->backlog_bytes);
         stop_reading(connection); /* at once, or more would be read in this same poll */
-    } else if (count == READ_BYTES && !is_inside_large_frame(connection)) {
-        stop_reading(connection); /* there is more: others first */
     }
 }
 

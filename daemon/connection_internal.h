@@ -8,7 +8,8 @@
 #include "daemon/request.h"
 
 enum {
-    READ_BYTES = 8 << 10, /* of one connection in a turn: a commit behind a burst of metadata is seen soon */
+    READ_BYTES = 64 << 10,         /* of one connection in a turn */
+    READ_BYTES_HURRIED = 2 << 10,  /* while commits come: one behind a burst of metadata is seen soon */
     REQUESTS_IN_FLIGHT_MAX = 4096, /* of one connection */
     SMALL_FRAMES_BYTES =
         32 << 20, /* for frames that need no room set aside, beyond what is set aside for others */
@@ -31,6 +32,7 @@ struct connection {
     enum connection_state state;
     uint64_t in_flight;
     bool is_reading;
+    uint64_t read_turn; /* the last in which it had its share */
     bool is_bad_logged;
     /* the frame under way */
     uint8_t head[FRAME_REQUEST_BYTES];
@@ -69,8 +71,11 @@ struct connection_set {
     struct waiting_list for_memory; /* oldest first */
     struct waiting_list for_room;
     uint64_t reserved_bytes; /* of all connections' frames */
+    uint64_t turn;           /* counted from 1 */
+    size_t read_share;       /* of each connection in this turn */
     bool has_paused;         /* some connection waits for what all share */
     uint64_t next_check_us;  /* for peers that are gone */
+    uint64_t now_us;         /* when the turn began, or of the last read */
     uint8_t read_buffer[READ_BYTES];
 };
 

@@ -7,6 +7,7 @@
 #include "daemon/log.h"
 #include "daemon/memory.h"
 #include "daemon/stream.h"
+#include "daemon/thread.h"
 
 struct connection_set *connection_set_new(uv_loop_t *loop, struct service *service,
                                           const struct connection_limits *limits)
@@ -15,6 +16,9 @@ struct connection_set *connection_set_new(uv_loop_t *loop, struct service *servi
     set->loop = loop;
     set->service = service;
     set->limits = *limits;
+    set->turn = 1;
+    set->read_share = READ_BYTES;
+    set->now_us = thread_now_us();
     set->for_memory.last = &set->for_memory.first;
     set->for_room.last = &set->for_room.first;
     return set;
@@ -116,6 +120,9 @@ static uint64_t check_paused(struct connection_set *set, uint64_t now_us)
 
 uint64_t connection_set_turn(struct connection_set *set, uint64_t now_us)
 {
+    set->turn++;
+    set->now_us = now_us;
+    set->read_share = order_is_committing(set->service->order, now_us) ? READ_BYTES_HURRIED : READ_BYTES;
     uint64_t next_us = start_waiting(set, now_us);
     grant_memory(set);
     uint64_t check_us = check_paused(set, now_us);

@@ -189,6 +189,7 @@ void order_submit(struct order *order, struct job *job, bool carry)
         chain_by_id(order->chains, job->chain)->rollbacks_queued++;
     }
     job->submitted_ns = thread_now_ns();
+    order->committed_us = job->submitted_ns / 1000;
     job->younger = NULL;
     if (order->youngest_job == NULL) {
         order->oldest_job = job;
@@ -289,6 +290,11 @@ bool order_expects_news(const struct order *order)
 {
     return order->oldest_job != NULL &&
            patience_holds(&order->patience, thread_now_ns() - order->oldest_job->submitted_ns);
+}
+
+bool order_is_committing(const struct order *order, uint64_t now_us)
+{
+    return order->oldest_job != NULL || now_us < order->committed_us + ORDER_COMMITTING_US;
 }
 
 bool order_has_jobs(const struct order *order)

@@ -86,6 +86,9 @@ void order_take(struct order *order);
 bool order_has_news(const struct order *order);
 bool order_expects_news(const struct order *order);
 
+/* Whether commits come: some are in flight, or were a moment ago. */
+bool order_is_committing(const struct order *order, uint64_t now_us);
+
 /* Before the loop sleeps, after whatever was accepted: tells who waits, and hands over metadata that is due. Returns in how
  * many microseconds it has something to do if nothing else happens; UINT64_MAX: nothing. */
 uint64_t order_settle(struct order *order, uint64_t now_us);

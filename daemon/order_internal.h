@@ -7,6 +7,8 @@
 #include "daemon/patience.h"
 #include "daemon/writer.h"
 
+enum { ORDER_COMMITTING_US = 2000 }; /* so long after a commit another is expected */
+
 struct waiter_list {
     struct order_waiter *first;
     struct order_waiter **last;
@@ -34,6 +36,7 @@ struct order {
     uint64_t unwritten;                            /* metadata operations */
     struct waiter_list waiters[LEVEL_DURABLE + 1]; /* by level, in order of their numbers */
     uint64_t waited_through;                       /* the greatest number anybody waited for */
+    uint64_t committed_us;                         /* when a job joined the lane last */
     struct patience patience;                      /* for what jobs come to */
     bool sync_asked;
     bool draining;

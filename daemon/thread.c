@@ -38,6 +38,7 @@ void mutex_init(struct mutex *mutex)
     failed |= pthread_condattr_destroy(&attributes);
     assert(!failed);
     mutex->held = false;
+    mutex->is_waited_for = false;
 }
 
 void mutex_close(struct mutex *mutex)
@@ -68,17 +69,22 @@ void mutex_assert_held(const struct mutex *mutex)
     assert(mutex->held);
 }
 
-void mutex_signal(struct mutex *mutex)
+void mutex_unlock_and_signal(struct mutex *mutex)
 {
     mutex_assert_held(mutex);
-    int failed = pthread_cond_signal(&mutex->changed);
-    assert(!failed);
+    bool is_waited_for = mutex->is_waited_for;
+    mutex_unlock(mutex);
+    if (is_waited_for) {
+        int failed = pthread_cond_signal(&mutex->changed);
+        assert(!failed);
+    }
 }
 
 void mutex_wait(struct mutex *mutex, uint64_t until_us)
 {
     mutex_assert_held(mutex);
     mutex->held = false;
+    mutex->is_waited_for = true;
     if (until_us == 0) {
         pthread_cond_wait(&mutex->changed, &mutex->lock);
     } else {
@@ -89,4 +95,5 @@ void mutex_wait(struct mutex *mutex, uint64_t until_us)
         pthread_cond_timedwait(&mutex->changed, &mutex->lock, &until);
     }
     mutex->held = true;
+    mutex->is_waited_for = false;
 }

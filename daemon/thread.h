@@ -24,7 +24,8 @@ uint64_t thread_now_ns(void);
 struct mutex {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool held; /* under lock */
+    bool held;          /* under lock */
+    bool is_waited_for; /* under lock: somebody is in mutex_wait */
 };
 
 void mutex_init(struct mutex *mutex);
@@ -33,8 +34,10 @@ void mutex_lock(struct mutex *mutex);
 void mutex_unlock(struct mutex *mutex);
 void mutex_assert_held(const struct mutex *mutex);
 
-/* With the lock held: wakes whoever waits, or waits, until thread_now_us() is until_us at the latest (0: for ever). */
-void mutex_signal(struct mutex *mutex);
+/* Unlocks and then wakes whoever waits: woken before, it would only run into the lock. */
+void mutex_unlock_and_signal(struct mutex *mutex);
+
+/* With the lock held: waits for a signal, until thread_now_us() is until_us at the latest (0: for ever). One thread only. */
 void mutex_wait(struct mutex *mutex, uint64_t until_us);
 
 #endif

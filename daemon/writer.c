@@ -425,8 +425,7 @@ void writer_submit(struct writer *writer, struct job *job)
     assert(!writer->stopping);
     job_append(job->kind == JOB_SWEEP ? &writer->background_lane : &writer->commit_lane, job);
     atomic_fetch_add(&writer->submits, 1);
-    mutex_signal(&writer->mutex);
-    mutex_unlock(&writer->mutex);
+    mutex_unlock_and_signal(&writer->mutex);
 }
 
 void writer_submit_segments(struct writer *writer, struct pending_segment *segments)
@@ -436,8 +435,7 @@ void writer_submit_segments(struct writer *writer, struct pending_segment *segme
     assert(!writer->stopping);
     segment_append_all(&writer->metadata_lane, segments);
     atomic_fetch_add(&writer->submits, 1);
-    mutex_signal(&writer->mutex);
-    mutex_unlock(&writer->mutex);
+    mutex_unlock_and_signal(&writer->mutex);
 }
 
 void writer_submit_sync(struct writer *writer)
@@ -446,8 +444,7 @@ void writer_submit_sync(struct writer *writer)
     mutex_lock(&writer->mutex);
     writer->sync_wanted = true;
     atomic_fetch_add(&writer->submits, 1);
-    mutex_signal(&writer->mutex);
-    mutex_unlock(&writer->mutex);
+    mutex_unlock_and_signal(&writer->mutex);
 }
 
 bool writer_has_rounds(struct writer *writer)
@@ -476,8 +473,7 @@ void writer_stop(struct writer *writer)
     mutex_lock(&writer->mutex);
     writer->stopping = true;
     atomic_fetch_add(&writer->submits, 1);
-    mutex_signal(&writer->mutex);
-    mutex_unlock(&writer->mutex);
+    mutex_unlock_and_signal(&writer->mutex);
     int failed = pthread_join(writer->thread, NULL);
     assert(!failed);
 }

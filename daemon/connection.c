@@ -63,6 +63,7 @@ static void connection_free_if_done(struct connection *connection)
         connection->next->previous = connection->previous;
     }
     set->count--;
+    set->not_reading -= !connection->is_reading;
     set->service->connections--;
     free(connection);
 }
@@ -335,6 +336,7 @@ static void stop_reading(struct connection *connection)
 {
     uv_read_stop((uv_stream_t *)&connection->pipe);
     connection->is_reading = false;
+    connection->set->not_reading++;
 }
 
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
@@ -388,7 +390,9 @@ static void read_on(struct connection *connection)
         connection->is_reading = uv_read_start((uv_stream_t *)&connection->pipe, on_allocate, on_read) == 0;
         if (!connection->is_reading) {
             connection_close(connection);
+            return;
         }
+        connection->set->not_reading--;
     } else if (!wanted && connection->is_reading) {
         stop_reading(connection);
     }
@@ -417,6 +421,7 @@ struct connection *connection_new(struct connection_set *set)
     }
     set->all = connection;
     set->count++;
+    set->not_reading++;
     set->service->connections++;
     return connection;
 }

@@ -74,6 +74,7 @@ struct connection_set {
     uint64_t turn;           /* counted from 1 */
     size_t read_share;       /* of each connection in this turn */
     bool has_paused;         /* some connection waits for what all share */
+    uint64_t not_reading;    /* connections: paused, or at their beginning or end */
     uint64_t next_check_us;  /* for peers that are gone */
     uint64_t now_us;         /* when the turn began, or of the last read */
     uint8_t read_buffer[READ_BYTES];

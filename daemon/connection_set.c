@@ -104,18 +104,19 @@ static void touch_paused(struct connection_set *set)
 /* Paused connections are looked at now and then. Returns in how many microseconds to do so again. */
 static uint64_t check_paused(struct connection_set *set, uint64_t now_us)
 {
+    if (set->not_reading == 0) {
+        return UINT64_MAX;
+    }
     if (now_us < set->next_check_us) {
         return set->next_check_us - now_us;
     }
-    bool has_paused = false;
     for (struct connection *connection = set->all; connection != NULL; connection = connection->next) {
         if (!connection->is_reading) {
-            has_paused = true;
             connection_check(connection);
         }
     }
     set->next_check_us = now_us + HANG_UP_CHECK_US;
-    return has_paused ? HANG_UP_CHECK_US : UINT64_MAX;
+    return HANG_UP_CHECK_US;
 }
 
 uint64_t connection_set_turn(struct connection_set *set, uint64_t now_us)

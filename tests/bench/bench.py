@@ -185,7 +185,7 @@ def main():
     engine = engine_of(arguments)
     if not engine.startswith("release") and not arguments.allow_distribution:
         print("bench: this build has not the release engine, which is what is to be measured: run `make engine`, once, and then "
-              "this again; or take --allow-distribution for a try", file=sys.stderr)  # fmt: skip
+              "this again; for a try, --allow-distribution (make bench BENCH=--allow-distribution)", file=sys.stderr)  # fmt: skip
         return 1
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, stop)

@@ -53,9 +53,11 @@ def growth(bench):
         there = 0
         for heights in sizes:
             bench.say(f"up to {heights} heights")
-            there = grow(bench, daemon, there, heights)
+            before, there = there, grow(bench, daemon, there, heights)
             if there < heights:
                 bench.say(f"NOT {heights}: only {there} within the {bench.arguments.minutes:g} minutes that a run may take")
+            if there == before:
+                break
             found.measure(bench, daemon, "heights", there, 1)
             found.write(place)
             if heights == sizes[0]:

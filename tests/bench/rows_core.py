@@ -48,7 +48,7 @@ def p1(bench):
 
 
 def p2(bench):
-    seconds = bench.seconds(1.0)
+    seconds = bench.seconds(1.0, 0.4)
     commit = "commit,size=1000"
     for place in bench.places:
         bench.say(f"commits beside metadata on {place.name}")

@@ -204,8 +204,8 @@ def ingest_rounds(bench, place, size, depth, left):
         with place.directory() as directory, Daemon(bench, directory) as daemon:
             words = ("rocksdb", directory / "rocksdb", "commit", "--size", str(size), "--level", "written")
             if seconds is None:  # as long as it takes to see a few of the large ones
-                probe = bench.load_one(daemon, f"{workload},count={2 * depth}")
-                seconds = min(max(bench.seconds(), 5 / probe["rate"]), INGEST_WINDOW_SECONDS_MAX)
+                probe = bench.load_one(daemon, f"{workload},count={depth if bench.quick else 2 * depth}")
+                seconds = min(max(bench.seconds(), 5 / probe["rate"]), 1.0 if bench.quick else INGEST_WINDOW_SECONDS_MAX)
             while left > 0 and held_bytes(directory) < STORE_BYTES_MAX:
                 found["ours"].append(bench.load_one(daemon, workload, seconds))
                 found["other"].append(bench.other(*words, seconds=seconds))

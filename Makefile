@@ -85,10 +85,7 @@ LIBRARIES := $(B)/libcairn.so $(B)/libcairn.a
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
 .SECONDARY:
-# Where `make bench` leaves its results.
-BENCH_OUT ?= bench-results
-
-.PHONY: run check bench bench-quick build tests test engine install clean format tidy soak fuzz dependencies help side FORCE
+.PHONY: run check build tests test engine install clean format tidy soak fuzz dependencies help side FORCE
 
 # ---- what people call ----
 
@@ -100,6 +97,9 @@ run: ## start a daemon on a temporary directory, replay both recordings, print t
 check: ## check the tree, then run all tests plain, under ASan+UBSan and under TSan
 	scripts/dependencies.sh
 	MAKE="$(MAKE)" scripts/check.sh $(BUILD) $(JOBS)
+
+.PHONY: bench bench-quick
+BENCH_OUT ?= bench-results
 
 bench: ## measure cairn beside what it is compared with, on the release engine; about 20 minutes; BENCH='--rows P1' chooses
 	scripts/dependencies.sh --bench

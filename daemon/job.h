@@ -90,6 +90,7 @@ struct job {
         struct job_rollback rollback;
         struct slice chain_name;  /* JOB_CREATE_CHAIN */
         uint64_t reserve_through; /* JOB_RESERVE */
+        uint64_t sweep_ns;        /* JOB_SWEEP: how long the slice may take; set by the writer */
     };
     const struct metadata_operation *metadata;
     size_t metadata_count;

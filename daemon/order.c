@@ -27,6 +27,7 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
     order->pending = pending_new(config->queue_operations_max, config->queue_bytes_max);
     order->cache = metadata_cache_new(config->cache_bytes);
     order->view = view_new(config->store, store_snapshot_take(config->store));
+    order->patience.most_ns = ORDER_PATIENCE_NS;
     order->sequence = order->start.first_sequence - 1;
     order->durable_through = order->sequence;
     order->reserved_through = order->start.reserved_through;

@@ -7,7 +7,10 @@
 #include "daemon/patience.h"
 #include "daemon/writer.h"
 
-enum { ORDER_COMMITTING_US = 2000 }; /* so long after a commit another is expected */
+enum {
+    ORDER_COMMITTING_US = 2000, /* so long after a commit another is expected */
+    ORDER_PATIENCE_NS = 500000, /* a sync of a good disk */
+};
 
 struct waiter_list {
     struct order_waiter *first;

@@ -32,6 +32,10 @@ enum {
     BACKGROUND_NICE = 10, /* RocksDB's own threads are so much nicer than ours */
 };
 
+/* Blocks are never changed, so moving them about would be for nothing; what outlives its neighbours still frees them. */
+#define BLOB_GC_OLDEST  0.1
+#define BLOB_GC_GARBAGE 0.5
+
 struct store {
     rocksdb_t *db;
     rocksdb_options_t *options;
@@ -119,6 +123,9 @@ static void set_options(rocksdb_options_t *options, bool create, rocksdb_cache_t
     rocksdb_options_set_enable_blob_files(options, 1);
     rocksdb_options_set_min_blob_size(options, BLOB_BYTES_MIN);
     rocksdb_options_set_enable_blob_gc(options, 1);
+    rocksdb_options_set_blob_gc_age_cutoff(options, BLOB_GC_OLDEST); /* live ones move only from there, */
+    rocksdb_options_set_blob_gc_force_threshold(options,
+                                                BLOB_GC_GARBAGE); /* and at once if so much is dead */
     rocksdb_options_set_blob_cache(options, cache);
     set_table_options(options, cache);
 }

@@ -5,6 +5,7 @@
  * index of bound names. When both are through, header records and that index go as ranges themselves and the mark
  * `blocks_swept` follows. Until then readers go by the mark `blocks_pruned`. Cut short at any point, it starts again. */
 #include "daemon/change.h"
+#include "daemon/thread.h"
 
 enum { SWEEP_SLICE_KEYS = 64 };
 
@@ -40,20 +41,26 @@ static enum status sweep_bound(struct apply *apply, uint32_t chain, struct slice
     return status;
 }
 
-/* Goes on at sweep->position through at most a slice of keys; *ret_done says whether the kind is through. */
-static enum status sweep_kind(struct apply *apply, uint32_t chain, enum key_kind kind, bool *ret_done,
+/* Goes on at sweep->position through at most a slice of keys, and no more than one after the slice's time; *ret_done says
+ * whether the kind is through. */
+static enum status sweep_kind(struct apply *apply, const struct job *job, enum key_kind kind, bool *ret_done,
                               struct failure *failure)
 {
+    uint32_t chain = job->chain;
+    uint64_t until_ns = thread_now_ns() + job->sweep_ns;
+    bool is_over = false;
     struct sweep *sweep = &apply->next.sweep;
     struct key to = key_behind_height(chain, kind, sweep->through);
     struct store_iterator *iterator =
         store_iterator_new(apply->store, NULL, key_slice(&sweep->position), key_slice(&to));
     enum status status = STATUS_OK;
-    for (int i = 0; i < SWEEP_SLICE_KEYS && status == STATUS_OK && store_iterator_valid(iterator); i++) {
+    for (int i = 0; i < SWEEP_SLICE_KEYS && !is_over && status == STATUS_OK && store_iterator_valid(iterator);
+         i++) {
         struct slice key = store_iterator_key(iterator);
         status = kind == KEY_HEADER ? sweep_header(apply, chain, key, store_iterator_value(iterator), failure)
                                     : sweep_bound(apply, chain, key, failure);
         store_iterator_next(iterator);
+        is_over = thread_now_ns() >= until_ns;
     }
     *ret_done = !store_iterator_valid(iterator);
     if (status == STATUS_OK && *ret_done) {
@@ -92,13 +99,13 @@ enum status sweep_apply(struct apply *apply, struct job *job, struct failure *fa
         sweep->position = key_behind_height(job->chain, KEY_HEADER, marks->blocks_swept);
     }
     if (!sweep->headers_done) {
-        status = sweep_kind(apply, job->chain, KEY_HEADER, &done, failure);
+        status = sweep_kind(apply, job, KEY_HEADER, &done, failure);
         if (done) {
             sweep->headers_done = true;
             sweep->position = key_behind_height(job->chain, KEY_BOUND, marks->blocks_swept);
         }
     } else {
-        status = sweep_kind(apply, job->chain, KEY_BOUND, &done, failure);
+        status = sweep_kind(apply, job, KEY_BOUND, &done, failure);
         if (status == STATUS_OK && done) {
             finish(apply, job->chain);
         }

@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "daemon/lane.h"
 #include "daemon/memory.h"
 #include "daemon/patience.h"
 #include "daemon/thread.h"
@@ -22,17 +23,12 @@
 enum {
     STARVED_FLUSH_DELAYS = 20, /* a segment this many flush delays old gets its turn among commits */
     STARVED_TURN_SHARE = 10,   /* such turns take at most one part in this many of the thread's time */
-    BATCH_BYTES_MAX = 1 << 20, /* of several commits; a larger one has a batch of its own */
-};
-
-struct job_list {
-    struct job *first;
-    struct job **last;
-};
-
-struct segment_list {
-    struct pending_segment *first;
-    struct pending_segment **last;
+    BACKGROUND_SHARE = 5,      /* likewise of background work, while commits come */
+    COMMITTING_US = 10000,     /* so long after a commit another is expected */
+    SWEEP_NS_IDLE = 1000000,   /* of a slice, if none is */
+    SWEEP_NS_LEAST = 10000,
+    SUBMIT_PATIENCE_NS = 100000, /* between commits that follow on one another */
+    BATCH_BYTES_MAX = 1 << 20,   /* of several commits; a larger one has a batch of its own */
 };
 
 struct round_list {
@@ -60,61 +56,15 @@ struct writer {
     struct job_list background;
     struct segment_list segments;
     struct store_batch *batch;
-    uint64_t unsynced_since_us; /* 0: all is synced */
-    uint64_t starved_turn_us;   /* no turn for a starved segment before this */
-    struct patience patience;   /* for the next submit */
+    uint64_t unsynced_since_us;  /* 0: all is synced */
+    uint64_t starved_turn_us;    /* no turn for a starved segment before this */
+    uint64_t background_turn_us; /* no background work before this, while commits come */
+    uint64_t committed_us;       /* when commits were written last */
+    uint64_t commit_ns;          /* how long a round of them takes */
+    struct patience patience;    /* for the next submit */
     bool failed;
     struct failure failure;
 };
-
-/* ---- lists ---- */
-
-static void job_append(struct job_list *list, struct job *job)
-{
-    job->next = NULL;
-    *list->last = job;
-    list->last = &job->next;
-}
-
-static struct job *job_take(struct job_list *list)
-{
-    struct job *job = list->first;
-    list->first = job->next;
-    if (list->first == NULL) {
-        list->last = &list->first;
-    }
-    job->next = NULL;
-    return job;
-}
-
-static void job_move_all(struct job_list *from, struct job_list *to)
-{
-    if (from->first != NULL) {
-        *to->last = from->first;
-        to->last = from->last;
-        from->first = NULL;
-        from->last = &from->first;
-    }
-}
-
-static void segment_append_all(struct segment_list *list, struct pending_segment *segments)
-{
-    *list->last = segments;
-    while (*list->last != NULL) {
-        list->last = &(*list->last)->next;
-    }
-}
-
-static struct pending_segment *segment_take(struct segment_list *list)
-{
-    struct pending_segment *segment = list->first;
-    list->first = segment->next;
-    if (list->first == NULL) {
-        list->last = &list->first;
-    }
-    segment->next = NULL;
-    return segment;
-}
 
 /* ---- writing, on the writer thread ---- */
 
@@ -263,10 +213,21 @@ static void writer_thread_group(struct writer *writer, struct round *round)
     }
 }
 
+static bool writer_thread_is_committing(const struct writer *writer, uint64_t now_us)
+{
+    return now_us < writer->committed_us + COMMITTING_US;
+}
+
+/* A slice of background work. While commits come it is short beside one of them, so that the next barely notices, and takes
+ * its share of the time only. */
 static void writer_thread_background(struct writer *writer, struct round *round)
 {
     struct job_list done = {.last = &round->jobs};
     struct job *job = job_take(&writer->background);
+    uint64_t from_ns = thread_now_ns();
+    bool is_committing = writer_thread_is_committing(writer, from_ns / 1000);
+    uint64_t short_ns = writer->commit_ns / 2 > SWEEP_NS_LEAST ? writer->commit_ns / 2 : SWEEP_NS_LEAST;
+    job->sweep_ns = is_committing && short_ns < SWEEP_NS_IDLE ? short_ns : SWEEP_NS_IDLE;
     writer_thread_judge(writer, round, job);
     writer_thread_write(writer, round, job->level == LEVEL_DURABLE);
     if (writer->failed && job->status == STATUS_OK) {
@@ -274,6 +235,15 @@ static void writer_thread_background(struct writer *writer, struct round *round)
         job->failure = writer->failure;
     }
     job_append(&done, job);
+    uint64_t end_ns = thread_now_ns();
+    writer->background_turn_us = (end_ns + (BACKGROUND_SHARE - 1) * (end_ns - from_ns)) / 1000;
+}
+
+/* When background work may go on: 0 for now. */
+static uint64_t writer_thread_background_us(const struct writer *writer, uint64_t now_us)
+{
+    bool waits = writer_thread_is_committing(writer, now_us) && now_us < writer->background_turn_us;
+    return waits && !writer->failed ? writer->background_turn_us : 0;
 }
 
 /* Whether the oldest segment has waited too long behind commits, and the share of such turns allows one. */
@@ -301,10 +271,14 @@ static void writer_thread_round(struct writer *writer, struct round *round, bool
             writer->starved_turn_us = end_us + (STARVED_TURN_SHARE - 1) * (end_us - start_us);
         }
     } else if (writer->commits.first != NULL) {
+        uint64_t from_ns = thread_now_ns();
         writer_thread_commits(writer, round, UINT64_MAX);
+        uint64_t end_ns = thread_now_ns();
+        writer->commit_ns = (7 * writer->commit_ns + end_ns - from_ns) / 8;
+        writer->committed_us = end_ns / 1000;
     } else if (writer->segments.first != NULL && !writer->failed) {
         writer_thread_group(writer, round);
-    } else if (writer->background.first != NULL) {
+    } else if (writer->background.first != NULL && writer_thread_background_us(writer, now_us) == 0) {
         writer_thread_background(writer, round);
     }
     if (sync_wanted || writer_thread_is_sync_due(writer)) {
@@ -321,10 +295,11 @@ static void writer_thread_round(struct writer *writer, struct round *round, bool
 
 /* ---- the thread ---- */
 
-static bool writer_thread_has_work(const struct writer *writer)
+static bool writer_thread_has_work(const struct writer *writer, uint64_t now_us)
 {
     bool can_group = writer->segments.first != NULL && !writer->failed;
-    return writer->commits.first != NULL || can_group || writer->background.first != NULL;
+    bool can_sweep = writer->background.first != NULL && writer_thread_background_us(writer, now_us) == 0;
+    return writer->commits.first != NULL || can_group || can_sweep;
 }
 
 /* Stays awake for the next submit as long as patience says. Mutex held, but not meanwhile. */
@@ -350,8 +325,10 @@ static void writer_thread_take(struct writer *writer, bool *ret_sync_wanted, boo
         segment_append_all(&writer->segments, writer->metadata_lane.first);
         writer->metadata_lane = (struct segment_list){.last = &writer->metadata_lane.first};
         *ret_sync_wanted = writer->sync_wanted;
-        *ret_stop = writer->stopping && !writer_thread_has_work(writer);
-        if (writer_thread_has_work(writer) || writer->sync_wanted || writer->stopping) {
+        uint64_t now_us = thread_now_us();
+        bool has_work = writer_thread_has_work(writer, now_us);
+        *ret_stop = writer->stopping && !has_work && writer->background.first == NULL;
+        if (has_work || writer->sync_wanted || writer->stopping) {
             writer->sync_wanted = false;
             break;
         }
@@ -363,9 +340,14 @@ static void writer_thread_take(struct writer *writer, bool *ret_sync_wanted, boo
         uint64_t until_us = 0;
         if (writer->unsynced_since_us != 0 && !writer->failed) {
             until_us = writer->unsynced_since_us + writer->config.sync_interval_us;
-            if (thread_now_us() >= until_us) {
+            if (now_us >= until_us) {
                 return;
             }
+        }
+        uint64_t background_us =
+            writer->background.first != NULL ? writer_thread_background_us(writer, now_us) : 0;
+        if (background_us != 0 && (until_us == 0 || background_us < until_us)) {
+            until_us = background_us;
         }
         mutex_wait(&writer->mutex, until_us);
     }
@@ -412,6 +394,7 @@ struct writer *writer_start(const struct writer_config *config)
     writer->background.last = &writer->background.first;
     writer->segments.last = &writer->segments.first;
     writer->batch = store_batch_new();
+    writer->patience.most_ns = SUBMIT_PATIENCE_NS;
     mutex_init(&writer->mutex);
     int failed = pthread_create(&writer->thread, NULL, writer_thread_main, writer);
     assert(!failed);

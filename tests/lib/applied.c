@@ -162,7 +162,7 @@ void applied_prune(uint64_t blocks_through)
 
 bool applied_sweep(void)
 {
-    struct job job = {.kind = JOB_SWEEP, .chain = 1};
+    struct job job = {.kind = JOB_SWEEP, .sweep_ns = 1000000000, .chain = 1};
     ck_assert_msg(applied_job(&job) == STATUS_OK, "%s", job.failure.text);
     return job.swept_all;
 }

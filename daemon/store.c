@@ -26,6 +26,7 @@
 enum {
     BLOB_BYTES_MIN = 4 << 10, /* values from here on stay out of compactions */
     WRITE_BUFFER_BYTES = 64 << 20,
+    WRITE_BUFFERS = 4, /* a burst fills them before it waits for the device */
     INFO_LOG_BYTES_MAX = 4 << 20,
     INFO_LOG_COUNT_MAX = 2,
     OPEN_FILES_MAX = 512,
@@ -111,6 +112,7 @@ static void set_options(rocksdb_options_t *options, bool create, rocksdb_cache_t
     rocksdb_options_set_wal_recovery_mode(options,
                                           2); /* up to the first damaged record: a torn tail is legal */
     rocksdb_options_set_write_buffer_size(options, WRITE_BUFFER_BYTES);
+    rocksdb_options_set_max_write_buffer_number(options, WRITE_BUFFERS);
     rocksdb_options_set_max_open_files(options, OPEN_FILES_MAX);
     rocksdb_options_set_max_background_jobs(options, 2);
     rocksdb_options_set_allow_concurrent_memtable_write(options, 0); /* one thread writes */

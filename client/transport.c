@@ -43,11 +43,7 @@ void frame_out_free(struct frame_out *frame)
 
 void frame_out_set_id(struct frame_out *frame, uint64_t id)
 {
-    struct frame_request header;
-    enum status status = frame_request_decode(frame->data, &header);
-    assert(status == STATUS_OK);
-    header.id = id;
-    frame_request_encode(&header, frame->data);
+    frame_request_set_id(id, frame->data);
 }
 
 void frame_queue_push(struct frame_queue *queue, struct frame_out *frame)

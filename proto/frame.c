@@ -7,28 +7,28 @@
 
 static void put_u32(uint8_t *bytes, uint32_t value)
 {
-    uint32_t little = htole32(value);
-    memcpy(bytes, &little, sizeof little);
+    value = htole32(value);
+    memcpy(bytes, &value, sizeof value);
 }
 
 static void put_u64(uint8_t *bytes, uint64_t value)
 {
-    uint64_t little = htole64(value);
-    memcpy(bytes, &little, sizeof little);
+    value = htole64(value);
+    memcpy(bytes, &value, sizeof value);
 }
 
 static uint32_t get_u32(const uint8_t *bytes)
 {
-    uint32_t little;
-    memcpy(&little, bytes, sizeof little);
-    return le32toh(little);
+    uint32_t value;
+    memcpy(&value, bytes, sizeof value);
+    return le32toh(value);
 }
 
 static uint64_t get_u64(const uint8_t *bytes)
 {
-    uint64_t little;
-    memcpy(&little, bytes, sizeof little);
-    return le64toh(little);
+    uint64_t value;
+    memcpy(&value, bytes, sizeof value);
+    return le64toh(value);
 }
 
 enum status frame_request_decode(const uint8_t *bytes, struct frame_request *ret_request)
@@ -66,6 +66,11 @@ void frame_request_encode(const struct frame_request *request, uint8_t *ret_byte
     ret_bytes[3] = 0;
     put_u32(ret_bytes + 4, request->body_bytes);
     put_u64(ret_bytes + 8, request->id);
+}
+
+void frame_request_set_id(uint64_t id, uint8_t *ret_bytes)
+{
+    put_u64(ret_bytes + 8, id);
 }
 
 void frame_reply_encode(const struct frame_reply *reply, uint8_t *ret_bytes)

@@ -111,7 +111,7 @@ enum cairn_status encode_resend(const struct kept *kept, struct encoded *ret_enc
         return CAIRN_NO_MEMORY;
     }
     uint8_t *body = frame->data + FRAME_REQUEST_BYTES;
-    memcpy(body, kept->frame->data + FRAME_REQUEST_BYTES, kept->body_bytes);
+    memcpy(body, kept->body, kept->body_bytes);
     protobuf_c_message_pack(&tail.base, body + kept->body_bytes);
     *ret_encoded = (struct encoded){.frame = frame, .body_bytes = kept->body_bytes};
     return CAIRN_OK;

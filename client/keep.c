@@ -6,17 +6,31 @@
  * - sent again from the front; a refusal for now puts all behind it back to lost, so that nothing overtakes it. What
  *   was accepted behind it is then applied once more, in the same order, which ends in the same values
  *
+ * Writes come and go by the thousand, in nearly the same order. So they stand behind each other in chunks of memory, and a
+ * chunk is freed, or filled anew, when nothing in it is kept any more; one that stays keeps its chunk.
+ *
  * No memory when adding leaves the list as it was. */
 #include "client/keep.h"
 
 #include <assert.h>
+#include <stdalign.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "client/transport.h"
+enum { CHUNK_BYTES = 64 << 10 };
 
-static uint64_t kept_bytes(const struct kept *kept)
+struct kept_chunk {
+    size_t used;
+    size_t living; /* writes in it that are kept */
+    bool alone;    /* made for one write that is large */
+    alignas(struct kept) uint8_t memory[];
+};
+
+/* What a write takes of a chunk. */
+static size_t kept_bytes(size_t body_bytes)
 {
-    return kept->body_bytes + sizeof *kept;
+    size_t align = alignof(struct kept);
+    return (sizeof(struct kept) + body_bytes + align - 1) / align * align;
 }
 
 static void settle(struct kept_list *list, struct kept *kept, enum kept_state state)
@@ -33,18 +47,62 @@ static void settle(struct kept_list *list, struct kept *kept, enum kept_state st
     kept->state = state;
 }
 
-bool keep_add(struct kept_list *list, struct frame_out *frame, size_t body_bytes, size_t operations,
+/* Room for a write in the chunk that is being filled, or in a new one; one that would fill most of a chunk has its own.
+ * NULL: no memory. */
+static struct kept *kept_place(struct kept_list *list, size_t bytes)
+{
+    struct kept_chunk *chunk = list->chunk;
+    bool alone = bytes > CHUNK_BYTES / 4;
+    if (alone || chunk == NULL || CHUNK_BYTES - chunk->used < bytes) {
+        chunk = !alone && list->spare != NULL ? list->spare
+                                              : malloc(sizeof *chunk + (alone ? bytes : CHUNK_BYTES));
+        if (chunk == NULL) {
+            return NULL;
+        }
+        *chunk = (struct kept_chunk){.alone = alone};
+        if (!alone) {
+            list->spare = list->spare == chunk ? NULL : list->spare;
+            list->chunk = chunk;
+        }
+    }
+    struct kept *kept = (void *)(chunk->memory + chunk->used);
+    chunk->used += bytes;
+    chunk->living++;
+    kept->chunk = chunk;
+    return kept;
+}
+
+/* Gives the room back: with the last write of its chunk the chunk. */
+static void kept_free(struct kept_list *list, const struct kept *kept)
+{
+    struct kept_chunk *chunk = kept->chunk;
+    if (--chunk->living > 0) {
+        return;
+    }
+    if (chunk == list->chunk) {
+        chunk->used = 0;
+    } else if (!chunk->alone && list->spare == NULL) {
+        list->spare = chunk;
+    } else {
+        free(chunk);
+    }
+}
+
+bool keep_add(struct kept_list *list, const uint8_t *body, size_t body_bytes, size_t operations,
               uint64_t sequence)
 {
-    struct kept *kept = calloc(1, sizeof *kept);
+    assert(body_bytes <= UINT32_MAX); /* no frame is longer */
+    struct kept *kept = kept_place(list, kept_bytes(body_bytes));
     if (kept == NULL) {
         return false;
     }
     kept->state = KEPT_ACCEPTED;
     kept->sequence = sequence;
     kept->operations = operations;
-    kept->body_bytes = body_bytes;
-    kept->frame = frame;
+    kept->body_bytes = (uint32_t)body_bytes;
+    if (body_bytes > 0) {
+        memcpy(kept->body, body, body_bytes);
+    }
 
     struct kept *before = list->last;
     while (before != NULL && before->sequence > sequence) {
@@ -55,7 +113,7 @@ bool keep_add(struct kept_list *list, struct frame_out *frame, size_t body_bytes
     *(before != NULL ? &before->next : &list->first) = kept;
     *(kept->next != NULL ? &kept->next->previous : &list->last) = kept;
     list->operations += operations;
-    list->bytes += kept_bytes(kept);
+    list->bytes += kept_bytes(body_bytes);
     return true;
 }
 
@@ -68,9 +126,8 @@ void keep_drop(struct kept_list *list, struct kept *kept)
     *(kept->previous != NULL ? &kept->previous->next : &list->first) = kept->next;
     *(kept->next != NULL ? &kept->next->previous : &list->last) = kept->previous;
     list->operations -= kept->operations;
-    list->bytes -= kept_bytes(kept);
-    frame_out_free(kept->frame);
-    free(kept);
+    list->bytes -= kept_bytes(kept->body_bytes);
+    kept_free(list, kept);
 }
 
 void keep_cover(struct kept_list *list, uint64_t written_through)
@@ -128,4 +185,7 @@ void keep_clear(struct kept_list *list)
     while (list->first != NULL) {
         keep_drop(list, list->first);
     }
+    free(list->chunk);
+    free(list->spare);
+    list->chunk = list->spare = NULL;
 }

@@ -11,21 +11,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct frame_out;
-
 enum kept_state {
     KEPT_ACCEPTED, /* by the run the client knows, under `sequence` */
     KEPT_LOST,     /* with an earlier run, or its re-sending was not answered: is to be sent again */
     KEPT_RESENT,   /* sent again, not answered yet */
 };
 
+struct kept_chunk;
+
 struct kept {
     struct kept *next, *previous;
-    enum kept_state state;
-    uint64_t sequence; /* the number it was accepted under last */
+    struct kept_chunk *chunk; /* whose memory it is in */
+    uint64_t sequence;        /* the number it was accepted under last */
     size_t operations;
-    size_t body_bytes;       /* chain and operations, without level, deadline and resend_of */
-    struct frame_out *frame; /* owned; holds the body behind its header */
+    enum kept_state state;
+    uint32_t body_bytes;
+    uint8_t body[]; /* chain and operations, without level, deadline and resend_of */
 };
 
 struct kept_list {
@@ -35,10 +36,12 @@ struct kept_list {
     uint64_t bytes;
     uint64_t unsettled;            /* writes that are not KEPT_ACCEPTED */
     uint64_t unsettled_operations; /* operations in them */
+    struct kept_chunk *chunk;      /* that is being filled; NULL: none */
+    struct kept_chunk *spare;      /* an empty one; NULL: none */
 };
 
-/* Takes the frame and puts it at its number's place. False: no memory; the frame is still the caller's. */
-bool keep_add(struct kept_list *list, struct frame_out *frame, size_t body_bytes, size_t operations,
+/* Copies the body and puts it at its number's place. False: no memory. */
+bool keep_add(struct kept_list *list, const uint8_t *body, size_t body_bytes, size_t operations,
               uint64_t sequence) __attribute__((warn_unused_result));
 
 /* Drops what is accepted with a number up to `written_through`. */
@@ -56,6 +59,7 @@ void keep_accepted(struct kept_list *list, struct kept *kept, uint64_t sequence)
 void keep_drop(struct kept_list *list, struct kept *kept);
 void keep_lost_from(struct kept_list *list, struct kept *kept);
 
+/* Drops all and frees all memory. */
 void keep_clear(struct kept_list *list);
 
 #endif

@@ -64,12 +64,8 @@ static bool record_written(struct cairn_connection *connection, struct request *
     if (!keep) {
         return true;
     }
-    if (!keep_add(&client->kept, request->frame, request->body_bytes, request->operations,
-                  written->sequence)) {
-        return false;
-    }
-    request->frame = NULL;
-    return true;
+    return keep_add(&client->kept, request->frame->data + FRAME_REQUEST_BYTES, request->body_bytes,
+                    request->operations, written->sequence);
 }
 
 static bool is_stream(const struct request *request)

@@ -1,12 +1,32 @@
 /* Frames of writes.
  *
  * A metadata write is packed in two pieces, chain and operations first, then how this sending of it is to be treated
- * (level, deadline, old number): the first is kept and sent again as it is, the second differs each time. */
+ * (level, deadline, old number): the first is kept and sent again as it is, the second differs each time. It is the one
+ * message sent by the million, and is written by hand; the others are filled in and packed by protobuf-c. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "client/encode.h"
 #include "client/encode_pack.h"
+#include "proto/limits.h"
+#include "proto/wire.h"
+
+/* The fields of WriteMetadata and MetadataOperation. */
+enum {
+    FIELD_CHAIN = 1,
+    FIELD_LEVEL = 2,
+    FIELD_DEADLINE_US = 3,
+    FIELD_OPERATIONS = 4,
+    FIELD_RESEND_OF = 5,
+    FIELD_NAME = 1,
+    FIELD_VALUE = 2,
+    FIELD_DELETE = 3,
+    FIELD_RAISE = 4,
+    FIELD_OF_HEIGHT = 5,
+
+    TAIL_BYTES_MAX = 3 * (1 + VARINT_BYTES_MAX),
+};
 
 bool encode_level(enum cairn_level level, protobuf_c_boolean *ret_has, Cairn__Level *ret_level)
 {
@@ -19,10 +39,15 @@ bool encode_level(enum cairn_level level, protobuf_c_boolean *ret_has, Cairn__Le
 }
 
 /* What the daemon may wait for room: less than the caller waits, so that its answer comes in time. */
+static uint64_t deadline_of(uint64_t timeout_us)
+{
+    return timeout_us != CAIRN_NO_TIMEOUT ? timeout_us - timeout_us / 8 : 0; /* 0: none */
+}
+
 static void encode_deadline(uint64_t timeout_us, protobuf_c_boolean *ret_has, uint64_t *ret_deadline_us)
 {
-    *ret_has = timeout_us != CAIRN_NO_TIMEOUT && timeout_us != 0;
-    *ret_deadline_us = *ret_has ? timeout_us - timeout_us / 8 : 0;
+    *ret_deadline_us = deadline_of(timeout_us);
+    *ret_has = *ret_deadline_us != 0;
 }
 
 /* `count` messages of `bytes` each behind an array of pointers to them; freed as one. */
@@ -79,43 +104,125 @@ static enum cairn_status encode_operations(const struct cairn_operation *operati
     return CAIRN_OK;
 }
 
+/* ---- metadata writes: by hand, field for field what protobuf-c makes of WriteMetadata ---- */
+
+/* What the operation takes without its key and length. CAIRN_USAGE, CAIRN_TOO_LARGE. */
+static enum cairn_status operation_bytes(const struct cairn_operation *operation, size_t *ret_bytes)
+{
+    const struct cairn_slice name = operation->name, value = operation->value;
+    if (name.data == NULL && name.bytes > 0) {
+        return CAIRN_USAGE;
+    }
+    if (name.bytes > FRAME_BYTES_HIGHEST) {
+        return CAIRN_TOO_LARGE;
+    }
+    size_t bytes = prefixed_field_bytes(name.bytes);
+    switch (operation->kind) {
+    case CAIRN_SET:
+        if (value.data == NULL && value.bytes > 0) {
+            return CAIRN_USAGE;
+        }
+        if (value.bytes > FRAME_BYTES_HIGHEST) {
+            return CAIRN_TOO_LARGE;
+        }
+        bytes += prefixed_field_bytes(value.bytes);
+        bytes += operation->of_height != 0 ? number_field_bytes(operation->of_height) : 0;
+        break;
+    case CAIRN_DELETE:
+        bytes += number_field_bytes(true);
+        break;
+    case CAIRN_RAISE:
+        bytes += number_field_bytes(operation->raise);
+        break;
+    default:
+        return CAIRN_USAGE;
+    }
+    *ret_bytes = bytes;
+    return CAIRN_OK;
+}
+
+/* The fields of one that operation_bytes() has found good. */
+static uint8_t *operation_put(uint8_t *at, const struct cairn_operation *operation)
+{
+    at = bytes_field_put(at, FIELD_NAME, operation->name.data, operation->name.bytes);
+    switch (operation->kind) {
+    case CAIRN_SET:
+        at = bytes_field_put(at, FIELD_VALUE, operation->value.data, operation->value.bytes);
+        return operation->of_height != 0 ? number_field_put(at, FIELD_OF_HEIGHT, operation->of_height) : at;
+    case CAIRN_DELETE:
+        return number_field_put(at, FIELD_DELETE, true);
+    case CAIRN_RAISE:
+        return number_field_put(at, FIELD_RAISE, operation->raise);
+    }
+    return at;
+}
+
+/* How a sending is to be treated; what is 0 is absent. */
+static size_t tail_put(uint8_t *ret_tail, enum cairn_level level, uint64_t deadline_us, uint64_t resend_of)
+{
+    uint8_t *at = ret_tail;
+    at = level != CAIRN_LEVEL_DEFAULT ? number_field_put(at, FIELD_LEVEL, level) : at;
+    at = deadline_us != 0 ? number_field_put(at, FIELD_DEADLINE_US, deadline_us) : at;
+    at = resend_of != 0 ? number_field_put(at, FIELD_RESEND_OF, resend_of) : at;
+    return (size_t)(at - ret_tail);
+}
+
 enum cairn_status encode_write_metadata(const struct cairn_write_metadata *request, uint64_t timeout_us,
                                         struct encoded *ret_encoded)
 {
-    Cairn__WriteMetadata body = CAIRN__WRITE_METADATA__INIT, tail = CAIRN__WRITE_METADATA__INIT;
-    if (!encode_bytes(request->chain, &body.has_chain, &body.chain) ||
-        !encode_level(request->level, &tail.has_level, &tail.level)) {
+    const struct cairn_slice chain = request->chain;
+    uint8_t tail[TAIL_BYTES_MAX];
+    if ((chain.data == NULL && chain.bytes > 0) || (unsigned)request->level > CAIRN_DURABLE ||
+        (request->operations == NULL && request->operation_count > 0)) {
         return CAIRN_USAGE;
     }
-    encode_deadline(timeout_us, &tail.has_deadline_us, &tail.deadline_us);
-    body.n_operations = request->operation_count;
-    enum cairn_status status =
-        encode_operations(request->operations, request->operation_count, &body.operations);
-    if (status == CAIRN_OK) {
-        status = encode_pack(FRAME_WRITE_METADATA, &body.base, &tail.base, ret_encoded);
-        free(body.operations);
+    size_t tail_bytes = tail_put(tail, request->level, deadline_of(timeout_us), 0), bytes, body_bytes = 0;
+    if (chain.bytes > FRAME_BYTES_HIGHEST) {
+        return CAIRN_TOO_LARGE;
     }
-    return status;
+    body_bytes += chain.bytes > 0 ? prefixed_field_bytes(chain.bytes) : 0;
+    for (size_t i = 0; i < request->operation_count; i++) {
+        enum cairn_status status = operation_bytes(&request->operations[i], &bytes);
+        if (status != CAIRN_OK) {
+            return status;
+        }
+        body_bytes += prefixed_field_bytes(bytes);
+        if (body_bytes + tail_bytes > FRAME_BYTES_HIGHEST) {
+            return CAIRN_TOO_LARGE;
+        }
+    }
+    struct frame_out *frame = frame_out_new(FRAME_WRITE_METADATA, 0, body_bytes + tail_bytes);
+    if (frame == NULL) {
+        return CAIRN_NO_MEMORY;
+    }
+    uint8_t *at = frame->data + FRAME_REQUEST_BYTES;
+    at = chain.bytes > 0 ? bytes_field_put(at, FIELD_CHAIN, chain.data, chain.bytes) : at;
+    for (size_t i = 0; i < request->operation_count; i++) {
+        (void)operation_bytes(&request->operations[i], &bytes);
+        at = operation_put(prefix_put(at, FIELD_OPERATIONS, bytes), &request->operations[i]);
+    }
+    memcpy(at, tail, tail_bytes);
+    assert(at + tail_bytes == frame->data + frame->bytes);
+    *ret_encoded = (struct encoded){.frame = frame, .body_bytes = body_bytes};
+    return CAIRN_OK;
 }
 
 enum cairn_status encode_resend(const struct kept *kept, struct encoded *ret_encoded)
 {
-    Cairn__WriteMetadata tail = CAIRN__WRITE_METADATA__INIT;
-    tail.has_resend_of = true;
-    tail.resend_of = kept->sequence;
-    tail.has_level = true;
-    tail.level = CAIRN__LEVEL__LEVEL_ACCEPTED;
-    size_t tail_bytes = protobuf_c_message_get_packed_size(&tail.base);
+    uint8_t tail[TAIL_BYTES_MAX];
+    size_t tail_bytes = tail_put(tail, CAIRN_ACCEPTED, 0, kept->sequence);
     struct frame_out *frame = frame_out_new(FRAME_WRITE_METADATA, 0, kept->body_bytes + tail_bytes);
     if (frame == NULL) {
         return CAIRN_NO_MEMORY;
     }
     uint8_t *body = frame->data + FRAME_REQUEST_BYTES;
     memcpy(body, kept->body, kept->body_bytes);
-    protobuf_c_message_pack(&tail.base, body + kept->body_bytes);
+    memcpy(body + kept->body_bytes, tail, tail_bytes);
     *ret_encoded = (struct encoded){.frame = frame, .body_bytes = kept->body_bytes};
     return CAIRN_OK;
 }
+
+/* ---- the other writes, by protobuf-c ---- */
 
 static enum cairn_status encode_commit_blocks(const struct cairn_commit *request, Cairn__Commit *message)
 {

@@ -1,4 +1,4 @@
-/* Protobuf's wire format, as far as message.c and message_fill.c both read it. Nobody else includes this. */
+/* What message.c and message_fill.c both know of protobuf-c's descriptions. Nobody else includes this. */
 #ifndef DAEMON_MESSAGE_WIRE_H
 #define DAEMON_MESSAGE_WIRE_H
 
@@ -8,51 +8,7 @@
 #include <stdint.h>
 
 #include "daemon/arena.h"
-
-enum {
-    VARINT_BYTES_MAX = 10,
-    KEY_BYTES_MAX = 5, /* of a key, and of a length */
-    KEY_TYPE_BITS = 3,
-};
-
-/* The bytes of a message, or of a part, that are not read yet. */
-struct span {
-    const uint8_t *next;
-    const uint8_t *end;
-};
-
-static inline size_t span_bytes(const struct span *span)
-{
-    return (size_t)(span->end - span->next);
-}
-
-static inline bool varint_take(struct span *span, unsigned bytes_max, uint64_t *ret_value)
-{
-    uint64_t value = 0;
-    for (unsigned i = 0; i < bytes_max && span->next < span->end; i++) {
-        uint8_t byte = *span->next++;
-        if (i == VARINT_BYTES_MAX - 1 && byte > 1) {
-            return false;
-        }
-        value |= (uint64_t)(byte & 0x7f) << (7 * i);
-        if (!(byte & 0x80)) {
-            *ret_value = value;
-            return true;
-        }
-    }
-    return false;
-}
-
-static inline bool length_take(struct span *span, struct span *ret_part)
-{
-    uint64_t length;
-    if (!varint_take(span, KEY_BYTES_MAX, &length) || length > span_bytes(span)) {
-        return false;
-    }
-    *ret_part = (struct span){span->next, span->next + length};
-    span->next += length;
-    return true;
-}
+#include "proto/wire.h"
 
 static inline bool is_fixed32(ProtobufCType type)
 {

@@ -1,0 +1,107 @@
+/* Protobuf's wire format where it is read or written by hand: spans of bytes, varints, lengths. Pure. */
+#ifndef PROTO_WIRE_H
+#define PROTO_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+enum {
+    VARINT_BYTES_MAX = 10,
+    KEY_BYTES_MAX = 5, /* of a key, and of a length */
+    KEY_TYPE_BITS = 3,
+};
+
+/* ---- reading ---- */
+
+/* The bytes of a message, or of a part, that are not read yet. */
+struct span {
+    const uint8_t *next;
+    const uint8_t *end;
+};
+
+static inline size_t span_bytes(const struct span *span)
+{
+    return (size_t)(span->end - span->next);
+}
+
+static inline bool varint_take(struct span *span, unsigned bytes_max, uint64_t *ret_value)
+{
+    uint64_t value = 0;
+    for (unsigned i = 0; i < bytes_max && span->next < span->end; i++) {
+        uint8_t byte = *span->next++;
+        if (i == VARINT_BYTES_MAX - 1 && byte > 1) {
+            return false;
+        }
+        value |= (uint64_t)(byte & 0x7f) << (7 * i);
+        if (!(byte & 0x80)) {
+            *ret_value = value;
+            return true;
+        }
+    }
+    return false;
+}
+
+static inline bool length_take(struct span *span, struct span *ret_part)
+{
+    uint64_t length;
+    if (!varint_take(span, KEY_BYTES_MAX, &length) || length > span_bytes(span)) {
+        return false;
+    }
+    *ret_part = (struct span){span->next, span->next + length};
+    span->next += length;
+    return true;
+}
+
+/* ---- writing: how many bytes it takes, and the place behind it ---- */
+
+static inline size_t varint_bytes(uint64_t value)
+{
+    unsigned bits = 64 - (unsigned)__builtin_clzll(value | 1);
+    return (bits + 6) / 7;
+}
+
+static inline uint8_t *varint_put(uint8_t *at, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7) {
+        *at++ = (uint8_t)(value | 0x80);
+    }
+    *at++ = (uint8_t)value;
+    return at;
+}
+
+/* A field whose key has one byte: an id up to 15. */
+static inline size_t number_field_bytes(uint64_t value)
+{
+    return 1 + varint_bytes(value);
+}
+
+static inline uint8_t *number_field_put(uint8_t *at, unsigned id, uint64_t value)
+{
+    *at++ = (uint8_t)(id << KEY_TYPE_BITS);
+    return varint_put(at, value);
+}
+
+static inline size_t prefixed_field_bytes(size_t length)
+{
+    return 1 + varint_bytes(length) + length;
+}
+
+/* Key and length; the bytes follow. */
+static inline uint8_t *prefix_put(uint8_t *at, unsigned id, size_t length)
+{
+    *at++ = (uint8_t)(id << KEY_TYPE_BITS | 2);
+    return varint_put(at, length);
+}
+
+static inline uint8_t *bytes_field_put(uint8_t *at, unsigned id, const void *data, size_t length)
+{
+    at = prefix_put(at, id, length);
+    if (length > 0) {
+        memcpy(at, data, length);
+    }
+    return at + length;
+}
+
+#endif

@@ -86,7 +86,11 @@ static void call_completed(void *context, const struct cairn_reply *reply)
     decoded_free(&connection->blocking);
     connection->blocking = *connection->delivering;
     *connection->delivering = (struct decoded){.message = NULL};
-    call->status = reply->status;
+    if (!decoded_own(&connection->blocking, &connection->blocking_reply)) {
+        connection_failed(connection, CAIRN_NO_MEMORY, "no memory here for the answer");
+        show_failure(connection, reply->kind, CAIRN_NO_MEMORY);
+    }
+    call->status = connection->blocking_reply.status;
     call->done = true;
 }
 

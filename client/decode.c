@@ -1,5 +1,9 @@
-/* Reply bodies. Each is unpacked into memory bounded by its own length, checked, and shown as the structs of cairn.h,
- * which point into the unpacked message; decoded_free() ends both.
+/* Reply bodies. Each is unpacked, checked, and shown as the structs of cairn.h.
+ *
+ * - most are flat: they are unpacked on the stack, and what is shown points into the body; decoded_own() copies it
+ * - the two lists, of chains and of the status page, are unpacked by protobuf-c, into memory bounded by their length; what is
+ *   shown points there
+ * - decoded_free() ends what was allocated
  *
  * Malformed is: no protobuf of that message, or more memory than an honest one needs; a field that must be there and is
  * not; a value out of its range; an answer to something else than was asked. */
@@ -8,13 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/unpack.h"
 #include "proto/cairn.pb-c.h"
 
 enum {
-    MEMORY_FACTOR = 4,        /* of a message with few fields */
-    MEMORY_FACTOR_LIST = 128, /* of one with many small elements */
+    MEMORY_FACTOR = 128, /* a list has many small elements */
     MEMORY_BASE = 64 << 10,
     LIST_BYTES_MAX = 4 << 20,
+    SLICES_MAX = 4, /* that a reply has */
 };
 
 struct budget {
@@ -37,12 +42,12 @@ static void budget_free(void *data, void *memory)
     free(memory);
 }
 
-static void *unpack(const ProtobufCMessageDescriptor *descriptor, size_t factor, const uint8_t *body,
-                    size_t bytes)
+/* NULL: malformed. */
+static void *unpack_list(const ProtobufCMessageDescriptor *descriptor, const uint8_t *body, size_t bytes)
 {
-    struct budget budget = {.left = MEMORY_BASE + factor * bytes};
+    struct budget budget = {.left = MEMORY_BASE + MEMORY_FACTOR * bytes};
     ProtobufCAllocator allocator = {.alloc = budget_alloc, .free = budget_free, .allocator_data = &budget};
-    return protobuf_c_message_unpack(descriptor, &allocator, bytes, body);
+    return bytes > LIST_BYTES_MAX ? NULL : protobuf_c_message_unpack(descriptor, &allocator, bytes, body);
 }
 
 void decoded_free(struct decoded *decoded)
@@ -51,6 +56,7 @@ void decoded_free(struct decoded *decoded)
         protobuf_c_message_free_unpacked(decoded->message, NULL);
     }
     free(decoded->array);
+    free(decoded->bytes);
     *decoded = (struct decoded){.message = NULL};
 }
 
@@ -93,11 +99,11 @@ static bool show_block(unsigned parts, const Cairn__BlockReply *reply, struct ca
 }
 
 bool decode_block_item(struct decode_expected *expected, const uint8_t *body, size_t bytes,
-                       struct cairn_block *ret_block, struct decoded *ret_decoded)
+                       struct cairn_block *ret_block)
 {
-    const Cairn__BlockReply *reply = ret_decoded->message =
-        unpack(&cairn__block_reply__descriptor, MEMORY_FACTOR, body, bytes);
-    if (reply == NULL || !show_block(expected->parts, reply, ret_block)) {
+    Cairn__BlockReply reply;
+    if (!unpack_flat(&cairn__block_reply__descriptor, body, bytes, &reply.base) ||
+        !show_block(expected->parts, &reply, ret_block)) {
         return false;
     }
     if (expected->in_range) {
@@ -111,94 +117,91 @@ bool decode_block_item(struct decode_expected *expected, const uint8_t *body, si
 }
 
 bool decode_metadata_item(bool may_be_absent, const uint8_t *body, size_t bytes,
-                          struct cairn_metadata *ret_metadata, struct decoded *ret_decoded)
+                          struct cairn_metadata *ret_metadata)
 {
-    const Cairn__MetadataReply *reply = ret_decoded->message =
-        unpack(&cairn__metadata_reply__descriptor, MEMORY_FACTOR, body, bytes);
-    if (reply == NULL || !reply->has_name) {
+    Cairn__MetadataReply reply;
+    if (!unpack_flat(&cairn__metadata_reply__descriptor, body, bytes, &reply.base) || !reply.has_name) {
         return false;
     }
     *ret_metadata = (struct cairn_metadata){
-        .name = slice(reply->name),
-        .absent = reply->has_absent && reply->absent,
-        .value = slice(reply->value),
-        .of_height = reply->of_height,
+        .name = slice(reply.name),
+        .absent = reply.has_absent && reply.absent,
+        .value = slice(reply.value),
+        .of_height = reply.of_height,
     };
     return may_be_absent || !ret_metadata->absent;
 }
 
-static bool decode_height(const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply,
-                          struct decoded *ret_decoded)
+static bool decode_ping(const uint8_t *body, size_t bytes)
 {
-    const Cairn__HeightReply *reply = ret_decoded->message =
-        unpack(&cairn__height_reply__descriptor, MEMORY_FACTOR, body, bytes);
-    if (reply == NULL) {
+    Cairn__PingReply reply;
+    return unpack_flat(&cairn__ping_reply__descriptor, body, bytes, &reply.base);
+}
+
+static bool decode_height(const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply)
+{
+    Cairn__HeightReply reply;
+    if (!unpack_flat(&cairn__height_reply__descriptor, body, bytes, &reply.base)) {
         return false;
     }
-    ret_reply->height = reply->height;
+    ret_reply->height = reply.height;
     return true;
 }
 
-static bool decode_block(unsigned parts, const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply,
-                         struct decoded *ret_decoded)
+static bool decode_block(unsigned parts, const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply)
 {
-    const Cairn__BlockReply *reply = ret_decoded->message =
-        unpack(&cairn__block_reply__descriptor, MEMORY_FACTOR, body, bytes);
-    return reply != NULL && show_block(parts, reply, &ret_reply->block) && !ret_reply->block.absent;
+    Cairn__BlockReply reply;
+    return unpack_flat(&cairn__block_reply__descriptor, body, bytes, &reply.base) &&
+           show_block(parts, &reply, &ret_reply->block) && !ret_reply->block.absent;
 }
 
-static bool decode_state(const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply,
-                         struct decoded *ret_decoded)
+static bool decode_state(const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply)
 {
-    const Cairn__StateReply *reply = ret_decoded->message =
-        unpack(&cairn__state_reply__descriptor, MEMORY_FACTOR, body, bytes);
-    if (reply == NULL || !reply->has_height) {
+    Cairn__StateReply reply;
+    if (!unpack_flat(&cairn__state_reply__descriptor, body, bytes, &reply.base) || !reply.has_height) {
         return false;
     }
-    ret_reply->state = (struct cairn_state){.height = reply->height, .value = slice(reply->value)};
+    ret_reply->state = (struct cairn_state){.height = reply.height, .value = slice(reply.value)};
     return true;
 }
 
-static bool decode_metadata(const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply,
-                            struct decoded *ret_decoded)
+static bool decode_metadata(const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply)
 {
-    const Cairn__MetadataReply *reply = ret_decoded->message =
-        unpack(&cairn__metadata_reply__descriptor, MEMORY_FACTOR, body, bytes);
-    if (reply == NULL || (reply->has_absent && reply->absent)) {
+    Cairn__MetadataReply reply;
+    if (!unpack_flat(&cairn__metadata_reply__descriptor, body, bytes, &reply.base) ||
+        (reply.has_absent && reply.absent)) {
         return false;
     }
-    ret_reply->found = (struct cairn_metadata){.value = slice(reply->value), .of_height = reply->of_height};
+    ret_reply->found = (struct cairn_metadata){.value = slice(reply.value), .of_height = reply.of_height};
     return true;
 }
 
 static bool decode_write(enum cairn_request_kind kind, const struct decode_expected *expected,
-                         const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply,
-                         struct decoded *ret_decoded)
+                         const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply)
 {
-    const Cairn__WriteReply *reply = ret_decoded->message =
-        unpack(&cairn__write_reply__descriptor, MEMORY_FACTOR, body, bytes);
-    if (reply == NULL) {
+    Cairn__WriteReply reply;
+    if (!unpack_flat(&cairn__write_reply__descriptor, body, bytes, &reply.base)) {
         return false;
     }
     bool numbered = kind != CAIRN_BARRIER && kind != CAIRN_CREATE_CHAIN && !expected->dry_run;
-    if (numbered && (!reply->has_sequence || reply->sequence == 0 || !reply->has_level)) {
+    if (numbered && (!reply.has_sequence || reply.sequence == 0 || !reply.has_level)) {
         return false;
     }
     enum cairn_level level = CAIRN_LEVEL_DEFAULT;
-    if (reply->has_level) {
-        level = (enum cairn_level)reply->level;
+    if (reply.has_level) {
+        level = (enum cairn_level)reply.level;
         if (level < CAIRN_ACCEPTED || level > CAIRN_DURABLE || (numbered && level < expected->level)) {
             return false;
         }
     }
     ret_reply->write = (struct cairn_written){
-        .sequence = reply->sequence,
+        .sequence = reply.sequence,
         .level = level,
-        .created = reply->has_created && reply->created,
-        .blocks = reply->blocks,
-        .states = reply->states,
-        .metadata = reply->metadata,
-        .lowered = reply->lowered,
+        .created = reply.has_created && reply.created,
+        .blocks = reply.blocks,
+        .states = reply.states,
+        .metadata = reply.metadata,
+        .lowered = reply.lowered,
     };
     return true;
 }
@@ -207,8 +210,7 @@ static bool decode_chains(const uint8_t *body, size_t bytes, struct cairn_reply 
                           struct decoded *ret_decoded)
 {
     const Cairn__ChainsReply *reply = ret_decoded->message =
-        bytes > LIST_BYTES_MAX ? NULL
-                               : unpack(&cairn__chains_reply__descriptor, MEMORY_FACTOR_LIST, body, bytes);
+        unpack_list(&cairn__chains_reply__descriptor, body, bytes);
     if (reply == NULL) {
         return false;
     }
@@ -239,8 +241,7 @@ static bool decode_page(const uint8_t *body, size_t bytes, struct cairn_reply *r
                         struct decoded *ret_decoded)
 {
     const Cairn__StatusReply *reply = ret_decoded->message =
-        bytes > LIST_BYTES_MAX ? NULL
-                               : unpack(&cairn__status_reply__descriptor, MEMORY_FACTOR_LIST, body, bytes);
+        unpack_list(&cairn__status_reply__descriptor, body, bytes);
     if (reply == NULL) {
         return false;
     }
@@ -271,20 +272,19 @@ bool decode_reply(enum cairn_request_kind kind, const struct decode_expected *ex
 {
     switch (kind) {
     case CAIRN_PING:
-        ret_decoded->message = unpack(&cairn__ping_reply__descriptor, MEMORY_FACTOR, body, bytes);
-        return ret_decoded->message != NULL;
+        return decode_ping(body, bytes);
     case CAIRN_STATUS_PAGE:
         return decode_page(body, bytes, ret_reply, ret_decoded);
     case CAIRN_CHAINS:
         return decode_chains(body, bytes, ret_reply, ret_decoded);
     case CAIRN_READ_HEIGHT:
-        return decode_height(body, bytes, ret_reply, ret_decoded);
+        return decode_height(body, bytes, ret_reply);
     case CAIRN_READ_BLOCK:
-        return decode_block(expected->parts, body, bytes, ret_reply, ret_decoded);
+        return decode_block(expected->parts, body, bytes, ret_reply);
     case CAIRN_READ_STATE:
-        return decode_state(body, bytes, ret_reply, ret_decoded);
+        return decode_state(body, bytes, ret_reply);
     case CAIRN_GET:
-        return decode_metadata(body, bytes, ret_reply, ret_decoded);
+        return decode_metadata(body, bytes, ret_reply);
     case CAIRN_READ_BLOCKS:
     case CAIRN_GET_MANY:
     case CAIRN_LIST:
@@ -295,44 +295,86 @@ bool decode_reply(enum cairn_request_kind kind, const struct decode_expected *ex
     case CAIRN_PRUNE:
     case CAIRN_ROLLBACK:
     case CAIRN_BARRIER:
-        return decode_write(kind, expected, body, bytes, ret_reply, ret_decoded);
+        return decode_write(kind, expected, body, bytes, ret_reply);
     }
     return false;
 }
 
-bool decode_error(const uint8_t *body, size_t bytes, char *ret_text, size_t text_bytes)
+/* The slices of the reply that lead into its body. */
+static size_t slices_of(struct cairn_reply *reply, struct cairn_slice *ret_slices[SLICES_MAX])
 {
-    Cairn__Error *error = unpack(&cairn__error__descriptor, MEMORY_FACTOR, body, bytes);
-    if (error == NULL) {
+    size_t count = 0;
+    if (reply->status != CAIRN_OK) {
+        return 0;
+    }
+    if (reply->kind == CAIRN_READ_BLOCK) {
+        ret_slices[count++] = &reply->block.header;
+        ret_slices[count++] = &reply->block.data;
+        ret_slices[count++] = &reply->block.signature;
+        ret_slices[count++] = &reply->block.hash;
+    } else if (reply->kind == CAIRN_READ_STATE) {
+        ret_slices[count++] = &reply->state.value;
+    } else if (reply->kind == CAIRN_GET) {
+        ret_slices[count++] = &reply->found.value;
+    }
+    return count;
+}
+
+bool decoded_own(struct decoded *decoded, struct cairn_reply *reply)
+{
+    struct cairn_slice *slices[SLICES_MAX];
+    size_t count = slices_of(reply, slices), bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += slices[i]->bytes;
+    }
+    if (bytes == 0) {
+        return true;
+    }
+    uint8_t *at = decoded->bytes = malloc(bytes);
+    if (at == NULL) {
         return false;
     }
-    size_t length = error->text.len < text_bytes ? error->text.len : text_bytes - 1;
+    for (size_t i = 0; i < count; i++) {
+        if (slices[i]->bytes > 0) {
+            memcpy(at, slices[i]->data, slices[i]->bytes);
+            slices[i]->data = at;
+            at += slices[i]->bytes;
+        }
+    }
+    return true;
+}
+
+bool decode_error(const uint8_t *body, size_t bytes, char *ret_text, size_t text_bytes)
+{
+    Cairn__Error error;
+    if (!unpack_flat(&cairn__error__descriptor, body, bytes, &error.base)) {
+        return false;
+    }
+    size_t length = error.text.len < text_bytes ? error.text.len : text_bytes - 1;
     for (size_t i = 0; i < length; i++) {
-        uint8_t byte = error->text.data[i];
+        uint8_t byte = error.text.data[i];
         ret_text[i] = byte < ' ' || byte == 0x7F ? '?' : (char)byte;
     }
     ret_text[length] = '\0';
-    protobuf_c_message_free_unpacked(&error->base, NULL);
     return true;
 }
 
 bool decode_hello(const uint8_t *body, size_t bytes, struct hello *ret_hello)
 {
-    Cairn__HelloReply *reply = unpack(&cairn__hello_reply__descriptor, MEMORY_FACTOR, body, bytes);
-    if (reply == NULL) {
+    Cairn__HelloReply reply;
+    if (!unpack_flat(&cairn__hello_reply__descriptor, body, bytes, &reply.base)) {
         return false;
     }
-    bool good = reply->version >= PROTOCOL_VERSION_MIN && reply->version <= PROTOCOL_VERSION_MAX &&
-                reply->store_id.len == STORE_ID_BYTES && reply->run > 0 &&
-                reply->frame_bytes_max >= FRAME_BYTES_LOWEST && reply->frame_bytes_max <= FRAME_BYTES_HIGHEST;
+    bool good = reply.version >= PROTOCOL_VERSION_MIN && reply.version <= PROTOCOL_VERSION_MAX &&
+                reply.store_id.len == STORE_ID_BYTES && reply.run > 0 &&
+                reply.frame_bytes_max >= FRAME_BYTES_LOWEST && reply.frame_bytes_max <= FRAME_BYTES_HIGHEST;
     if (good) {
         *ret_hello = (struct hello){
-            .run = reply->run,
-            .metadata_on_disk = reply->metadata_on_disk,
-            .frame_bytes_max = reply->frame_bytes_max,
+            .run = reply.run,
+            .metadata_on_disk = reply.metadata_on_disk,
+            .frame_bytes_max = reply.frame_bytes_max,
         };
-        memcpy(ret_hello->store_id, reply->store_id.data, STORE_ID_BYTES);
+        memcpy(ret_hello->store_id, reply.store_id.data, STORE_ID_BYTES);
     }
-    protobuf_c_message_free_unpacked(&reply->base, NULL);
     return good;
 }

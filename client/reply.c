@@ -97,13 +97,12 @@ static bool deliver_item(struct cairn_connection *connection, struct request *re
 {
     struct cairn_block block;
     struct cairn_metadata metadata;
-    struct decoded decoded = {.message = NULL};
     bool blocks = request->kind == CAIRN_READ_BLOCKS, more = true;
     bool good = request->items < request->expected.items_max;
     if (good && blocks) {
-        good = decode_block_item(&request->expected, body, bytes, &block, &decoded);
+        good = decode_block_item(&request->expected, body, bytes, &block);
     } else if (good) {
-        good = decode_metadata_item(request->kind == CAIRN_GET_MANY, body, bytes, &metadata, &decoded);
+        good = decode_metadata_item(request->kind == CAIRN_GET_MANY, body, bytes, &metadata);
     }
     if (good) {
         request->items++;
@@ -115,7 +114,6 @@ static bool deliver_item(struct cairn_connection *connection, struct request *re
         }
         connection->client->in_callback--;
     }
-    decoded_free(&decoded);
     if (!more) {
         request->stopped = true;
         request_send_cancel(connection, request);
@@ -166,7 +164,8 @@ static bool may_be_not_found(enum cairn_request_kind kind)
 static bool take_answer(struct cairn_connection *connection, struct request *request,
                         const struct frame_reply *reply, const uint8_t *body, size_t bytes)
 {
-    char text[TEXT_BYTES_MAX] = "";
+    char text[TEXT_BYTES_MAX];
+    text[0] = '\0'; /* all the rest need not be cleared for each */
     struct decoded decoded = {.message = NULL};
     struct cairn_reply result = {
         .kind = request->kind,

@@ -127,8 +127,7 @@ void connection_end(struct cairn_connection *connection)
     }
     *link = connection->next;
     decoded_free(&connection->blocking);
-    free(connection->slots);
-    free(connection->slots_free);
+    request_clear(connection);
     free(connection);
 }
 
@@ -287,8 +286,9 @@ short cairn_connection_events(const struct cairn_connection *connection)
     if (connection->state == CAIRN_LOST) {
         return 0;
     }
-    bool sends = connection->transport.out.first != NULL || request_releasable(connection) ||
-                 (connection->state == CAIRN_READY && resend_wanted(connection, now_us(), &wait_us));
+    bool sends =
+        connection->transport.out.first != NULL || request_releasable(connection) ||
+        (connection->client->kept.next_lost != NULL && resend_wanted(connection, now_us(), &wait_us));
     return sends ? POLLIN | POLLOUT : POLLIN;
 }
 

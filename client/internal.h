@@ -20,6 +20,7 @@ enum {
     RECEIVE_BYTES_MAX = 1 << 20, /* in one cairn_connection_process() */
     RESEND_REQUESTS_MAX = 256,   /* under way at once */
     RESEND_BYTES_MAX = 8 << 20,
+    SPARE_REQUESTS_MAX = 256, /* of a connection */
 };
 #define TIMEOUT_US_DEFAULT (30 * UINT64_C(1000000))
 #define RESEND_PAUSE_US    UINT64_C(100000)
@@ -108,6 +109,8 @@ struct cairn_connection {
     size_t abandoned;
     uint64_t next_deadline_us; /* no request's is earlier */
 
+    struct request *spare; /* ended ones, linked by `next` */
+    uint32_t spare_count;
     struct request **slots; /* by the low half of the id */
     uint32_t slot_count;
     uint32_t *slots_free;

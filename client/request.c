@@ -6,6 +6,8 @@
  * - finished by its answer, its deadline, or the connection's end; its completion runs then, once
  * - abandoned if its deadline came first and it had been sent: its place is kept until the answer, which nobody hears
  *
+ * Ended ones are spare, up to a bound, for those to come: they come and go by the hundred.
+ *
  * An id is the number of a slot and how many requests there were, so that a late answer never meets a new request. */
 #include "client/request.h"
 
@@ -85,11 +87,45 @@ static void request_route(struct cairn_connection *connection, struct request *r
     }
 }
 
+static struct request *request_new(struct cairn_connection *connection)
+{
+    struct request *request = connection->spare;
+    if (request == NULL) {
+        return malloc(sizeof *request);
+    }
+    connection->spare = request->next;
+    connection->spare_count--;
+    return request;
+}
+
+static void request_free(struct cairn_connection *connection, struct request *request)
+{
+    if (request == NULL || connection->spare_count >= SPARE_REQUESTS_MAX) {
+        free(request);
+        return;
+    }
+    request->next = connection->spare;
+    connection->spare = request;
+    connection->spare_count++;
+}
+
+void request_clear(struct cairn_connection *connection)
+{
+    struct request *request;
+    while ((request = connection->spare) != NULL) {
+        connection->spare = request->next;
+        free(request);
+    }
+    connection->spare_count = 0;
+    free(connection->slots);
+    free(connection->slots_free);
+}
+
 bool request_add(struct cairn_connection *connection, const struct request *model, struct frame_out *frame)
 {
-    struct request *request = malloc(sizeof *request);
+    struct request *request = request_new(connection);
     if (request == NULL || (connection->slot_free_count == 0 && !slots_grow(connection))) {
-        free(request);
+        request_free(connection, request);
         frame_out_free(frame);
         return false;
     }
@@ -175,7 +211,7 @@ void request_finish(struct cairn_connection *connection, struct request *request
     }
     decoded_free(decoded);
     free(request->message);
-    free(request);
+    request_free(connection, request);
 }
 
 void request_fail(struct cairn_connection *connection, struct request *request, enum cairn_status status,

@@ -23,6 +23,9 @@ void request_finish(struct cairn_connection *connection, struct request *request
 void request_fail(struct cairn_connection *connection, struct request *request, enum cairn_status status,
                   const char *text);
 
+/* Frees what is kept for requests to come; there are none now, and will be none. */
+void request_clear(struct cairn_connection *connection);
+
 /* Ends those whose time is over. */
 void request_expire(struct cairn_connection *connection, uint64_t now);
 

@@ -18,7 +18,9 @@
 #include <unistd.h>
 
 enum {
-    FRAMES_PER_SEND = 64,
+    PARTS_PER_SEND = 64,
+    GATHER_BYTES = 16 << 10,
+    SMALL_FRAME_BYTES_MAX = 512,
     IN_BYTES_STEP = 64 << 10,
     IN_BYTES_IDLE_MAX = 1 << 20, /* an empty buffer larger than this is given back */
 };
@@ -123,20 +125,52 @@ static void out_advance(struct transport *transport, size_t bytes)
     }
 }
 
+/* What is to be sent next, for one sendmsg(). Small frames are copied behind each other: for the kernel a part costs more
+ * than its bytes. */
+struct gathered {
+    struct iovec parts[PARTS_PER_SEND];
+    size_t part_count;
+    size_t bytes; /* of the copies */
+    uint8_t copies[GATHER_BYTES];
+};
+
+/* False: there is no room for it. */
+static bool gather(struct gathered *gathered, struct frame_out *frame)
+{
+    uint8_t *data = frame->data + frame->sent;
+    size_t bytes = frame->bytes - frame->sent;
+    bool small = bytes <= SMALL_FRAME_BYTES_MAX;
+    if (small) {
+        if (bytes > GATHER_BYTES - gathered->bytes) {
+            return false;
+        }
+        uint8_t *copy = gathered->copies + gathered->bytes;
+        data = memcpy(copy, data, bytes);
+        struct iovec *last = gathered->part_count > 0 ? &gathered->parts[gathered->part_count - 1] : NULL;
+        if (last != NULL && (uint8_t *)last->iov_base + last->iov_len == copy) {
+            last->iov_len += bytes;
+            gathered->bytes += bytes;
+            return true;
+        }
+    }
+    if (gathered->part_count == PARTS_PER_SEND) {
+        return false;
+    }
+    gathered->bytes += small ? bytes : 0;
+    gathered->parts[gathered->part_count++] = (struct iovec){.iov_base = data, .iov_len = bytes};
+    return true;
+}
+
 void transport_send(struct transport *transport)
 {
     while (transport->out.first != NULL && !transport->send_broken) {
-        struct iovec parts[FRAMES_PER_SEND];
-        struct msghdr message = {.msg_iov = parts};
-        for (struct frame_out *frame = transport->out.first; frame != NULL; frame = frame->next) {
-            if (message.msg_iovlen == FRAMES_PER_SEND) {
-                break;
-            }
-            parts[message.msg_iovlen++] = (struct iovec){
-                .iov_base = frame->data + frame->sent,
-                .iov_len = frame->bytes - frame->sent,
-            };
+        struct gathered gathered;
+        gathered.part_count = gathered.bytes = 0;
+        struct frame_out *frame = transport->out.first;
+        while (frame != NULL && gather(&gathered, frame)) {
+            frame = frame->next;
         }
+        struct msghdr message = {.msg_iov = gathered.parts, .msg_iovlen = gathered.part_count};
         ssize_t bytes = sendmsg(transport->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (bytes >= 0) {
             out_advance(transport, (size_t)bytes);

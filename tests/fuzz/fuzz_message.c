@@ -56,9 +56,15 @@ static void check_again(const ProtobufCMessageDescriptor *descriptor, const Prot
     free(second);
 }
 
+/* Frees the unknown fields, nested ones too: protobuf-c would not free what it no longer counts. */
 static void drop_unknown(ProtobufCMessage *message)
 {
     const ProtobufCMessageDescriptor *descriptor = message->descriptor;
+    for (unsigned i = 0; i < message->n_unknown_fields; i++) {
+        free(message->unknown_fields[i].data);
+    }
+    free(message->unknown_fields);
+    message->unknown_fields = NULL;
     message->n_unknown_fields = 0;
     for (unsigned i = 0; i < descriptor->n_fields; i++) {
         const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
@@ -80,8 +86,6 @@ static void check_same(const ProtobufCMessageDescriptor *descriptor, const Proto
 {
     ProtobufCMessage *other = protobuf_c_message_unpack(descriptor, NULL, length, bytes);
     assert(other != NULL);
-    unsigned unknown = other->n_unknown_fields;
-    ProtobufCMessageUnknownField *fields = other->unknown_fields;
     drop_unknown(other);
     size_t packed = protobuf_c_message_get_packed_size(message);
     assert(protobuf_c_message_get_packed_size(other) == packed);
@@ -91,8 +95,6 @@ static void check_same(const ProtobufCMessageDescriptor *descriptor, const Proto
     protobuf_c_message_pack(message, first);
     protobuf_c_message_pack(other, second);
     assert(packed == 0 || memcmp(first, second, packed) == 0);
-    other->n_unknown_fields = unknown;
-    other->unknown_fields = fields;
     protobuf_c_message_free_unpacked(other, NULL);
     free(first);
     free(second);

@@ -84,14 +84,14 @@ bool unpack_flat(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bo
     while (span.next < span.end) {
         uint64_t key, number = 0;
         struct span part = {NULL, NULL};
-        if (!varint_take(&span, KEY_BYTES_MAX, &key) || key > UINT32_MAX || key >> KEY_TYPE_BITS == 0) {
+        if (!varint_take(&span, FIELD_KEY_BYTES_MAX, &key) || key > UINT32_MAX || key >> FIELD_TYPE_BITS == 0) {
             return false;
         }
-        unsigned wire_type = (unsigned)key & ((1U << KEY_TYPE_BITS) - 1);
+        unsigned wire_type = (unsigned)key & ((1U << FIELD_TYPE_BITS) - 1);
         if (!value_take(&span, wire_type, &number, &part)) {
             return false;
         }
-        uint32_t id = (uint32_t)(key >> KEY_TYPE_BITS);
+        uint32_t id = (uint32_t)(key >> FIELD_TYPE_BITS);
         index = id < previous ? 0 : index; /* both come by rising id, mostly */
         previous = id;
         while (index < descriptor->n_fields && descriptor->fields[index].id < id) {

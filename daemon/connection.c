@@ -122,6 +122,16 @@ static void stop_replying(struct connection *connection)
 
 /* ---- replies ---- */
 
+/* A peer with many requests in flight, the only one at work, goes on while its further requests are carried out. */
+static void flush_early(struct connection *connection)
+{
+    connection->replies_unsent++;
+    if (connection->replies_unsent >= REPLIES_UNSENT_MAX && connection->set->is_one_at_work) {
+        connection->replies_unsent = 0;
+        output_flush(&connection->output);
+    }
+}
+
 static void session_send(struct session *session, struct frame_reply *header, uint8_t *frame)
 {
     struct connection *connection = connection_of(session);
@@ -135,6 +145,22 @@ static void session_send(struct session *session, struct frame_reply *header, ui
     frame_reply_encode(header, frame);
     output_append(&connection->output, frame, FRAME_REPLY_BYTES + header->body_bytes);
     connection_touch(connection);
+    flush_early(connection);
+}
+
+static void session_send_copy(struct session *session, struct frame_reply *header, const uint8_t *body)
+{
+    struct connection *connection = connection_of(session);
+    struct order *order = session->service->order;
+    uint8_t *place = output_place(&connection->output, FRAME_REPLY_BYTES + header->body_bytes);
+    header->written_through = order_written_through(order);
+    header->durable_through = order_durable_through(order);
+    frame_reply_encode(header, place);
+    if (header->body_bytes > 0) {
+        memcpy(place + FRAME_REPLY_BYTES, body, header->body_bytes);
+    }
+    connection_touch(connection);
+    flush_early(connection);
 }
 
 static bool session_has_room(const struct session *session, uint64_t bytes)
@@ -407,6 +433,7 @@ struct connection *connection_new(struct connection_set *set)
     connection->session = (struct session){
         .service = set->service,
         .send = session_send,
+        .send_copy = session_send_copy,
         .has_room = session_has_room,
         .ended = session_ended,
     };
@@ -441,6 +468,7 @@ void connection_turn(struct connection *connection)
     stream_go_on(&connection->session);
     read_go_on(&connection->session);
     read_on(connection);
+    connection->replies_unsent = 0;
     bool had_room = session_has_room(&connection->session, 0);
     if (!connection->session.is_closed) {
         output_flush(&connection->output);

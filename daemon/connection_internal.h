@@ -8,8 +8,9 @@
 #include "daemon/request.h"
 
 enum {
-    READ_BYTES = 64 << 10,         /* of one connection in a turn */
-    READ_BYTES_HURRIED = 2 << 10,  /* while commits come: one behind a burst of metadata is seen soon */
+    READ_BYTES = 64 << 10,        /* of one connection in a turn */
+    READ_BYTES_HURRIED = 2 << 10, /* while commits come: one behind a burst of metadata is seen soon */
+    REPLIES_UNSENT_MAX = 16,
     REQUESTS_IN_FLIGHT_MAX = 4096, /* of one connection */
     SMALL_FRAMES_BYTES =
         32 << 20, /* for frames that need no room set aside, beyond what is set aside for others */
@@ -47,6 +48,7 @@ struct connection {
     uint8_t *backlog;        /* read, not yet looked at */
     size_t backlog_bytes;
     struct output output;
+    unsigned replies_unsent; /* since the last flush */
     /* in the set */
     bool is_touched; /* has something to do in this turn */
     struct connection *next_touched;
@@ -71,6 +73,7 @@ struct connection_set {
     struct waiting_list for_memory; /* oldest first */
     struct waiting_list for_room;
     uint64_t reserved_bytes; /* of all connections' frames */
+    bool is_one_at_work;     /* in the last turn one connection at most had something to do */
     uint64_t turn;           /* counted from 1 */
     size_t read_share;       /* of each connection in this turn */
     bool has_paused;         /* some connection waits for what all share */

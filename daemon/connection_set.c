@@ -127,12 +127,15 @@ uint64_t connection_set_turn(struct connection_set *set, uint64_t now_us)
     uint64_t next_us = start_waiting(set, now_us);
     grant_memory(set);
     uint64_t check_us = check_paused(set, now_us);
+    unsigned at_work = 0;
     while (set->touched != NULL) {
+        at_work++;
         struct connection *connection = set->touched;
         set->touched = connection->next_touched;
         connection->is_touched = false;
         connection_turn(connection);
     }
+    set->is_one_at_work = at_work <= 1;
     touch_paused(set);
     return next_us < check_us ? next_us : check_us;
 }

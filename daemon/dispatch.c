@@ -6,6 +6,7 @@
 #include "daemon/handlers.h"
 #include "daemon/memory.h"
 #include "daemon/message.h"
+#include "daemon/message_metadata.h"
 #include "daemon/stream.h"
 #include "daemon/thread.h"
 #include "proto/cairn.pb-c.h"
@@ -75,8 +76,11 @@ static enum status unpack(struct request *request, const ProtobufCMessageDescrip
         }
         kept = copy;
     }
-    enum status status =
-        message_unpack(descriptor, kept, request->body_bytes, &request->arena, &request->message, ret_text);
+    bool is_by_hand = descriptor == &cairn__write_metadata__descriptor &&
+                      message_unpack_metadata(kept, request->body_bytes, &request->arena, &request->message);
+    enum status status = is_by_hand ? STATUS_OK
+                                    : message_unpack(descriptor, kept, request->body_bytes, &request->arena,
+                                                     &request->message, ret_text);
     if (request->is_timed) {
         stage_add(request->service->stages, STAGE_DECODE, thread_now_ns() - from_ns);
     }

@@ -4,6 +4,12 @@
 #include "daemon/memory.h"
 #include "proto/cairn.pb-c.h"
 #include "proto/frame.h"
+#include "proto/wire.h"
+
+static struct fetched fetched_of(size_t body_bytes)
+{
+    return (struct fetched){memory_raw(FRAME_REPLY_BYTES + body_bytes), body_bytes};
+}
 
 static struct fetched pack(const ProtobufCMessage *message)
 {
@@ -48,7 +54,8 @@ bool fetch_parts_are_valid(uint32_t parts)
 enum status fetch_height_of_hash(const struct fetch *fetch, struct slice hash, uint64_t *ret_height,
                                  struct failure *failure)
 {
-    struct key key = key_of_name(fetch->chain, KEY_HASH, hash);
+    struct key key;
+    key_set_name(&key, fetch->chain, KEY_HASH, hash);
     struct store_value value = {0};
     enum status status = get(fetch, &key, &value, failure);
     if (status == STATUS_OK && value.bytes.bytes != 8) {
@@ -63,18 +70,29 @@ enum status fetch_height_of_hash(const struct fetch *fetch, struct slice hash, u
 static struct fetched pack_block(uint64_t height, uint32_t parts, const struct header_record *record,
                                  struct slice data)
 {
-    Cairn__BlockReply reply = CAIRN__BLOCK_REPLY__INIT;
-    reply.has_height = true;
-    reply.height = height;
-    reply.has_header = (parts & CAIRN__PART__PART_HEADER) != 0;
-    reply.header = binary(record->header);
-    reply.has_data = (parts & CAIRN__PART__PART_DATA) != 0;
-    reply.data = binary(data);
-    reply.has_signature = (parts & CAIRN__PART__PART_SIGNATURE) != 0;
-    reply.signature = binary(record->signature);
-    reply.has_hash = (parts & CAIRN__PART__PART_HASH) != 0;
-    reply.hash = binary(record->hash);
-    return pack(&reply.base);
+    const struct {
+        uint32_t part;
+        unsigned field; /* of a BlockReply */
+        struct slice bytes;
+    } asked[] = {
+        {CAIRN__PART__PART_HEADER, 3, record->header},
+        {CAIRN__PART__PART_DATA, 4, data},
+        {CAIRN__PART__PART_SIGNATURE, 5, record->signature},
+        {CAIRN__PART__PART_HASH, 6, record->hash},
+    };
+    enum { PARTS = sizeof asked / sizeof asked[0] };
+    size_t body_bytes = number_field_bytes(height);
+    for (size_t i = 0; i < PARTS; i++) {
+        body_bytes += parts & asked[i].part ? prefixed_field_bytes(asked[i].bytes.bytes) : 0;
+    }
+    struct fetched fetched = fetched_of(body_bytes);
+    uint8_t *at = number_field_put(fetched.frame + FRAME_REPLY_BYTES, 1, height);
+    for (size_t i = 0; i < PARTS; i++) {
+        if (parts & asked[i].part) {
+            at = bytes_field_put(at, asked[i].field, asked[i].bytes.data, asked[i].bytes.bytes);
+        }
+    }
+    return fetched;
 }
 
 static enum status fetch_data(const struct fetch *fetch, uint64_t height, uint64_t data_bytes,
@@ -171,14 +189,16 @@ enum status fetch_metadata_of(const struct fetch *fetch, struct slice name, stru
     if (!value.present) {
         return STATUS_NOT_FOUND;
     }
-    Cairn__MetadataReply reply = CAIRN__METADATA_REPLY__INIT;
-    reply.has_name = with_name;
-    reply.name = binary(name);
-    reply.has_value = true;
-    reply.value = binary(value.value);
-    reply.has_of_height = value.of_height != 0;
-    reply.of_height = value.of_height;
-    *ret_fetched = pack(&reply.base);
+    /* a MetadataReply */
+    *ret_fetched = fetched_of((with_name ? prefixed_field_bytes(name.bytes) : 0) +
+                              prefixed_field_bytes(value.value.bytes) +
+                              (value.of_height != 0 ? number_field_bytes(value.of_height) : 0));
+    uint8_t *at = ret_fetched->frame + FRAME_REPLY_BYTES;
+    at = with_name ? bytes_field_put(at, 1, name.data, name.bytes) : at;
+    at = bytes_field_put(at, 3, value.value.data, value.value.bytes);
+    if (value.of_height != 0) {
+        number_field_put(at, 4, value.of_height);
+    }
     return STATUS_OK;
 }
 
@@ -187,7 +207,8 @@ enum status fetch_metadata(const struct fetch *fetch, struct slice name, struct 
 {
     struct store_value stored = {0};
     if (change.kind == METADATA_NONE) {
-        struct key key = key_of_name(fetch->chain, KEY_METADATA, name);
+        struct key key;
+        key_set_name(&key, fetch->chain, KEY_METADATA, name);
         enum status status = get(fetch, &key, &stored, failure);
         if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
             return status;

@@ -6,14 +6,19 @@
 
 enum { KEY_HEAD_BYTES = 5 };
 
+static void key_begin(struct key *key, uint32_t chain, enum key_kind kind)
+{
+    for (int i = 0; i < 4; i++) {
+        key->data[i] = (uint8_t)(chain >> (24 - 8 * i));
+    }
+    key->data[4] = (uint8_t)kind;
+    key->bytes = KEY_HEAD_BYTES;
+}
+
 struct key key_of_kind(uint32_t chain, enum key_kind kind)
 {
     struct key key;
-    for (int i = 0; i < 4; i++) {
-        key.data[i] = (uint8_t)(chain >> (24 - 8 * i));
-    }
-    key.data[4] = (uint8_t)kind;
-    key.bytes = KEY_HEAD_BYTES;
+    key_begin(&key, chain, kind);
     return key;
 }
 
@@ -34,10 +39,16 @@ static void key_append(struct key *key, struct slice rest)
     key->bytes += rest.bytes;
 }
 
+void key_set_name(struct key *ret_key, uint32_t chain, enum key_kind kind, struct slice name)
+{
+    key_begin(ret_key, chain, kind);
+    key_append(ret_key, name);
+}
+
 struct key key_of_name(uint32_t chain, enum key_kind kind, struct slice name)
 {
-    struct key key = key_of_kind(chain, kind);
-    key_append(&key, name);
+    struct key key;
+    key_set_name(&key, chain, kind, name);
     return key;
 }
 

@@ -199,15 +199,15 @@ static enum status scan_unknown(struct scan *scan, unsigned wire_type, struct sp
 static enum status scan_field(struct scan *scan, struct walk *walk, struct span *span)
 {
     uint64_t key;
-    if (!varint_take(span, KEY_BYTES_MAX, &key) || key > UINT32_MAX || key >> KEY_TYPE_BITS == 0) {
+    if (!varint_take(span, FIELD_KEY_BYTES_MAX, &key) || key > UINT32_MAX || key >> FIELD_TYPE_BITS == 0) {
         return refuse(scan, STATUS_INVALID, "a field's key is malformed");
     }
-    unsigned wire_type = (unsigned)key & ((1U << KEY_TYPE_BITS) - 1);
+    unsigned wire_type = (unsigned)key & ((1U << FIELD_TYPE_BITS) - 1);
     if (wire_type != PROTOBUF_C_WIRE_TYPE_VARINT && wire_type != PROTOBUF_C_WIRE_TYPE_64BIT &&
         wire_type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED && wire_type != PROTOBUF_C_WIRE_TYPE_32BIT) {
         return refuse(scan, STATUS_INVALID, "a field is a group or of no type");
     }
-    if (field_find(walk->descriptor, (uint32_t)(key >> KEY_TYPE_BITS), &walk->index)) {
+    if (field_find(walk->descriptor, (uint32_t)(key >> FIELD_TYPE_BITS), &walk->index)) {
         return scan_known(scan, walk, wire_type, span);
     }
     return scan_unknown(scan, wire_type, span);

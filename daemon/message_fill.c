@@ -17,9 +17,9 @@ static struct met field_take(struct span *span)
 {
     struct met met = {.id = 0};
     uint64_t key = 0;
-    bool good = varint_take(span, KEY_BYTES_MAX, &key);
-    met.id = (uint32_t)(key >> KEY_TYPE_BITS);
-    met.wire_type = (unsigned)key & ((1U << KEY_TYPE_BITS) - 1);
+    bool good = varint_take(span, FIELD_KEY_BYTES_MAX, &key);
+    met.id = (uint32_t)(key >> FIELD_TYPE_BITS);
+    met.wire_type = (unsigned)key & ((1U << FIELD_TYPE_BITS) - 1);
     if (met.wire_type == PROTOBUF_C_WIRE_TYPE_VARINT) {
         good &= varint_take(span, VARINT_BYTES_MAX, &met.number);
     } else if (met.wire_type == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED) {

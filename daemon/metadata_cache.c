@@ -102,7 +102,8 @@ static void put(struct metadata_cache *cache, const struct key *key, struct slic
 bool metadata_cache_find(struct metadata_cache *cache, uint32_t chain, struct slice name,
                          struct slice *ret_record)
 {
-    struct key key = key_of_name(chain, KEY_METADATA, name);
+    struct key key;
+    key_set_name(&key, chain, KEY_METADATA, name);
     struct cached *cached = find(cache, &key);
     if (cached == NULL) {
         return false;
@@ -114,7 +115,8 @@ bool metadata_cache_find(struct metadata_cache *cache, uint32_t chain, struct sl
 
 void metadata_cache_put(struct metadata_cache *cache, uint32_t chain, struct slice name, struct slice record)
 {
-    struct key key = key_of_name(chain, KEY_METADATA, name);
+    struct key key;
+    key_set_name(&key, chain, KEY_METADATA, name);
     put(cache, &key, record);
 }
 
@@ -122,7 +124,8 @@ void metadata_cache_put(struct metadata_cache *cache, uint32_t chain, struct sli
 void metadata_cache_written(struct metadata_cache *cache, uint32_t chain, struct slice name,
                             struct metadata_change change)
 {
-    struct key key = key_of_name(chain, KEY_METADATA, name);
+    struct key key;
+    key_set_name(&key, chain, KEY_METADATA, name);
     struct cached *cached = find(cache, &key);
     if (cached == NULL) {
         return;
@@ -143,7 +146,8 @@ void metadata_cache_written(struct metadata_cache *cache, uint32_t chain, struct
 
 void metadata_cache_forget(struct metadata_cache *cache, uint32_t chain, struct slice name)
 {
-    struct key key = key_of_name(chain, KEY_METADATA, name);
+    struct key key;
+    key_set_name(&key, chain, KEY_METADATA, name);
     struct cached *cached = find(cache, &key);
     if (cached != NULL) {
         drop(cache, cached);

@@ -7,9 +7,9 @@
 #include "daemon/memory.h"
 
 enum {
-    GATHER_BYTES = 64 << 10,      /* room of a chunk that gathers */
-    GATHER_FRAME_BYTES = 8 << 10, /* frames up to this are gathered */
-    WRITE_CHUNKS_MAX = 64,        /* with the loop library at once */
+    GATHER_BYTES = 64 << 10,       /* room of a chunk that gathers */
+    GATHER_BYTES_FIRST = 16 << 10, /* of the first */
+    WRITE_CHUNKS_MAX = 64,         /* with the loop library at once */
 };
 
 struct output_chunk {
@@ -70,6 +70,22 @@ void output_append(struct output *output, uint8_t *frame, size_t bytes)
     } else {
         append_chunk(output, frame, bytes, bytes); /* alone, or large: as it is */
     }
+}
+
+uint8_t *output_place(struct output *output, size_t bytes)
+{
+    assert(!output->is_dropped && bytes <= GATHER_FRAME_BYTES);
+    struct output_chunk *last = output->last;
+    if (last == NULL || last->room - last->bytes < bytes) {
+        size_t room = last == NULL ? GATHER_BYTES_FIRST : GATHER_BYTES;
+        append_chunk(output, memory_raw(room), 0, room);
+        last = output->last;
+    }
+    uint8_t *place = last->data + last->bytes;
+    last->bytes += bytes;
+    output->bytes += bytes;
+    *output->total_bytes += bytes;
+    return place;
 }
 
 static void free_chunks(struct output_chunk *first)

@@ -8,6 +8,10 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "proto/status.h"
+
+enum { GATHER_FRAME_BYTES = 8 << 10 }; /* frames up to this are gathered */
+
 struct output_chunk;
 
 struct output {
@@ -28,6 +32,9 @@ void output_init(struct output *output, uv_stream_t *stream, uint64_t *total_byt
 
 /* Takes a frame (malloc'ed, of that length). Nothing is written yet. */
 void output_append(struct output *output, uint8_t *frame, size_t bytes);
+
+/* Room for a small frame, GATHER_FRAME_BYTES at most, to be filled in at once; as output_append otherwise. */
+uint8_t *output_place(struct output *output, size_t bytes) MUST_CHECK;
 
 /* Writes what the kernel takes now, and the rest as it does. */
 void output_flush(struct output *output);

@@ -106,7 +106,8 @@ static uint64_t count_fresh(const struct pending *pending, uint32_t chain,
 {
     uint64_t fresh = 0;
     for (size_t i = 0; i < count; i++) {
-        struct key key = key_of_name(chain, KEY_METADATA, operations[i].name);
+        struct key key;
+        key_set_name(&key, chain, KEY_METADATA, operations[i].name);
         struct pending_entry *entry = find(pending, &key);
         fresh += entry == NULL || entry->segment != pending->open;
         pending->found[i] = entry;
@@ -301,7 +302,8 @@ static void add_one(struct pending *pending, uint32_t chain, const struct metada
     struct pending_entry *entry = found;
     bool is_new = false;
     if (entry == NULL || entry->segment != pending->open) {
-        struct key key = key_of_name(chain, KEY_METADATA, operation->name);
+        struct key key;
+        key_set_name(&key, chain, KEY_METADATA, operation->name);
         entry = find(pending, &key);
         if (entry == NULL || entry->segment != pending->open) {
             entry = new_entry(pending, chain, &key, entry);
@@ -423,7 +425,8 @@ uint64_t pending_oldest_untaken(const struct pending *pending)
 
 bool pending_holds(const struct pending *pending, uint32_t chain, struct slice name)
 {
-    struct key key = key_of_name(chain, KEY_METADATA, name);
+    struct key key;
+    key_set_name(&key, chain, KEY_METADATA, name);
     return find(pending, &key) != NULL;
 }
 
@@ -447,7 +450,8 @@ static struct metadata_change change_of(const struct pending_entry *newest)
 
 struct metadata_change pending_change(const struct pending *pending, uint32_t chain, struct slice name)
 {
-    struct key key = key_of_name(chain, KEY_METADATA, name);
+    struct key key;
+    key_set_name(&key, chain, KEY_METADATA, name);
     return change_of(find(pending, &key));
 }
 

@@ -8,6 +8,7 @@
 #include "daemon/request.h"
 #include "daemon/thread.h"
 #include "proto/cairn.pb-c.h"
+#include "proto/wire.h"
 
 enum { READS_OF_SESSION_MAX = 4 }; /* with the pool at a time */
 
@@ -168,10 +169,9 @@ enum request_progress read_height(struct request *request)
     const Cairn__Height *message = (const Cairn__Height *)request->message;
     const struct chain *chain = request_chain(request, message->has_chain, message->chain);
     if (chain != NULL) {
-        Cairn__HeightReply reply = CAIRN__HEIGHT_REPLY__INIT;
-        reply.has_height = true;
-        reply.height = chain->marks.height;
-        request_reply(request, STATUS_OK, &reply.base);
+        uint8_t body[1 + VARINT_BYTES_MAX]; /* a HeightReply */
+        uint8_t *end = number_field_put(body, 1, chain->marks.height);
+        request_reply_body(request, STATUS_OK, body, (size_t)(end - body));
     }
     return REQUEST_TAKEN;
 }
@@ -250,7 +250,8 @@ static enum status run_metadata_known(struct read *read)
     enum status status = STATUS_OK;
     if (read->change.kind == METADATA_NONE &&
         !metadata_cache_find(cache, fetch->chain, read->name, &record)) {
-        struct key key = key_of_name(fetch->chain, KEY_METADATA, read->name);
+        struct key key;
+        key_set_name(&key, fetch->chain, KEY_METADATA, read->name);
         status =
             store_get(fetch->store, fetch->snapshot, STORE_MEMORY, key_slice(&key), &stored, &read->failure);
         record = stored.bytes;

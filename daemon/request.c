@@ -109,10 +109,24 @@ void request_reply(struct request *request, enum status status, const ProtobufCM
     request_end(request);
 }
 
+void request_reply_body(struct request *request, enum status status, const uint8_t *body, size_t body_bytes)
+{
+    struct session *session = request->session;
+    if (!session->is_closed) {
+        struct frame_reply header = {
+            .type = request->type,
+            .status = (uint8_t)status,
+            .body_bytes = (uint32_t)body_bytes,
+            .id = request->id,
+        };
+        session->send_copy(session, &header, body);
+    }
+    request_end(request);
+}
+
 void request_reply_empty(struct request *request, enum status status)
 {
-    send_frame(request, 0, status, memory_raw(FRAME_REPLY_BYTES), 0);
-    request_end(request);
+    request_reply_body(request, status, NULL, 0);
 }
 
 void request_refuse(struct request *request, enum status status, const char *format, ...)
@@ -156,8 +170,12 @@ void request_set_deadline(struct request *request, uint64_t deadline_us)
 struct chain *request_chain(struct request *request, bool has_name, ProtobufCBinaryData name)
 {
     struct slice wanted = has_name ? request_slice(name) : slice_of("default", 7);
+    if (!has_name && request->service->default_chain != NULL) {
+        return request->service->default_chain;
+    }
     struct chain *chain = chain_find(order_chains(request->service->order), wanted);
     if (chain != NULL && chain->visible) {
+        request->service->default_chain = has_name ? request->service->default_chain : chain;
         return chain;
     }
     if (!chain_name_is_valid(wanted)) {

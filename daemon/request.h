@@ -33,6 +33,7 @@ struct service {
     uint64_t queue_bytes_max;
     uint8_t store_id[STORE_ID_BYTES];
     uint64_t started_us;
+    struct chain *default_chain; /* looked up once */
     /* loop only */
     bool draining;           /* new requests are refused */
     bool is_contended;       /* some write waits for room in the queue: others go behind it */
@@ -52,6 +53,8 @@ struct session {
     bool is_closed;         /* replies go nowhere */
     /* Takes a frame: FRAME_REPLY_BYTES for the header, which it fills in, and the body. */
     void (*send)(struct session *session, struct frame_reply *header, uint8_t *frame);
+    /* The same of a small frame, whose body is copied. */
+    void (*send_copy)(struct session *session, struct frame_reply *header, const uint8_t *body);
     struct read *reads; /* that wait for room among its replies, oldest first */
     struct read **last_read;
     uint64_t reading; /* reads with the pool, and what they are to add to its replies */
@@ -101,6 +104,10 @@ void request_count_held(struct request *request);
 
 void request_reply(struct request *request, enum status status, const ProtobufCMessage *message);
 void request_reply_empty(struct request *request, enum status status);
+
+/* A small body that was packed by hand; copied. */
+void request_reply_body(struct request *request, enum status status, const uint8_t *body, size_t body_bytes);
+
 void request_refuse(struct request *request, enum status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

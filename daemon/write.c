@@ -6,6 +6,7 @@
 #include "daemon/handlers.h"
 #include "daemon/request.h"
 #include "proto/cairn.pb-c.h"
+#include "proto/wire.h"
 
 struct write_metadata {
     struct chain *chain;
@@ -17,12 +18,9 @@ struct write_metadata {
 
 static void reply_written(struct request *request, uint64_t sequence, enum level level)
 {
-    Cairn__WriteReply reply = CAIRN__WRITE_REPLY__INIT;
-    reply.has_sequence = true;
-    reply.sequence = sequence;
-    reply.has_level = true;
-    reply.level = (Cairn__Level)level;
-    request_reply(request, STATUS_OK, &reply.base);
+    uint8_t body[2 * (1 + VARINT_BYTES_MAX)]; /* a WriteReply's sequence and level */
+    uint8_t *end = number_field_put(number_field_put(body, 1, sequence), 2, level);
+    request_reply_body(request, STATUS_OK, body, (size_t)(end - body));
 }
 
 static void waited(struct order_waiter *waiter)
@@ -132,18 +130,20 @@ static void job_done(struct job *job)
         request_refuse(request, job->status, "%s", job->failure.text);
         return;
     }
+    if (job->kind != JOB_ROLLBACK) {
+        reply_written(request, job->sequence, job->level);
+        return;
+    }
     Cairn__WriteReply reply = CAIRN__WRITE_REPLY__INIT;
     reply.has_sequence = true;
     reply.sequence = job->sequence;
     reply.has_level = true;
     reply.level = (Cairn__Level)job->level;
-    if (job->kind == JOB_ROLLBACK) {
-        reply.has_blocks = reply.has_states = reply.has_metadata = reply.has_lowered = true;
-        reply.blocks = job->counts.blocks;
-        reply.states = job->counts.states;
-        reply.metadata = job->counts.metadata;
-        reply.lowered = job->counts.lowered;
-    }
+    reply.has_blocks = reply.has_states = reply.has_metadata = reply.has_lowered = true;
+    reply.blocks = job->counts.blocks;
+    reply.states = job->counts.states;
+    reply.metadata = job->counts.metadata;
+    reply.lowered = job->counts.lowered;
     request_reply(request, STATUS_OK, &reply.base);
 }
 

@@ -9,8 +9,8 @@
 
 enum {
     VARINT_BYTES_MAX = 10,
-    KEY_BYTES_MAX = 5, /* of a key, and of a length */
-    KEY_TYPE_BITS = 3,
+    FIELD_KEY_BYTES_MAX = 5, /* of a key, and of a length */
+    FIELD_TYPE_BITS = 3,
 };
 
 /* ---- reading ---- */
@@ -46,7 +46,7 @@ static inline bool varint_take(struct span *span, unsigned bytes_max, uint64_t *
 static inline bool length_take(struct span *span, struct span *ret_part)
 {
     uint64_t length;
-    if (!varint_take(span, KEY_BYTES_MAX, &length) || length > span_bytes(span)) {
+    if (!varint_take(span, FIELD_KEY_BYTES_MAX, &length) || length > span_bytes(span)) {
         return false;
     }
     *ret_part = (struct span){span->next, span->next + length};
@@ -79,7 +79,7 @@ static inline size_t number_field_bytes(uint64_t value)
 
 static inline uint8_t *number_field_put(uint8_t *at, unsigned id, uint64_t value)
 {
-    *at++ = (uint8_t)(id << KEY_TYPE_BITS);
+    *at++ = (uint8_t)(id << FIELD_TYPE_BITS);
     return varint_put(at, value);
 }
 
@@ -91,7 +91,7 @@ static inline size_t prefixed_field_bytes(size_t length)
 /* Key and length; the bytes follow. */
 static inline uint8_t *prefix_put(uint8_t *at, unsigned id, size_t length)
 {
-    *at++ = (uint8_t)(id << KEY_TYPE_BITS | 2);
+    *at++ = (uint8_t)(id << FIELD_TYPE_BITS | 2);
     return varint_put(at, length);
 }
 

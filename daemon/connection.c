@@ -1,4 +1,4 @@
-/* A connection's life:
+/* A connection's life (how frames are read is in connection_read.c):
  *
  * - OPEN: frames are read, a bounded share of them a turn, and started one after the other. Reading pauses while a request
  *   waits for room, a large frame waits for memory, too much is in flight, or too many replies wait for the peer.
@@ -13,8 +13,6 @@
 #include <stdlib.h>
 
 #include "daemon/connection_internal.h"
-#include "daemon/dispatch.h"
-#include "daemon/log.h"
 #include "daemon/memory.h"
 #include "daemon/read.h"
 #include "daemon/stream.h"
@@ -37,6 +35,11 @@ static void connection_move(struct connection *connection, enum connection_state
     connection->state = to;
 }
 
+void connection_drain(struct connection *connection)
+{
+    connection_move(connection, CONNECTION_DRAINING);
+}
+
 void connection_touch(struct connection *connection)
 {
     if (!connection->is_touched) {
@@ -50,7 +53,8 @@ void connection_touch(struct connection *connection)
 
 static void connection_free_if_done(struct connection *connection)
 {
-    if (connection->state != CONNECTION_CLOSED || connection->in_flight > 0 || connection->is_touched) {
+    if (connection->state != CONNECTION_CLOSED || connection->in_flight > 0 || connection->is_touched ||
+        connection->is_held) {
         return;
     }
     struct connection_set *set = connection->set;
@@ -208,222 +212,6 @@ void connection_refuse(struct connection *connection, uint8_t type, uint64_t id,
                    "the connection ends"); /* no credit can come any more */
 }
 
-static void refuse_frame(struct connection *connection, uint8_t type, uint64_t id, enum status status,
-                         const char *text)
-{
-    connection->set->service->frames_bad++;
-    log_event(LOG_LEVEL_WARNING, "connection refused a frame and closes", "reason=%s type=%u", text, type);
-    connection_refuse(connection, type, id, status, text);
-}
-
-/* ---- reading ---- */
-
-/* Waits for what all share. A frame whose room is set aside is read to its end. */
-static bool is_held_up(const struct connection *connection)
-{
-    struct connection_set *set = connection->set;
-    bool requests = connection->body == NULL && connection_set_requests_are_full(set);
-    bool replies =
-        connection_set_replies_are_full(set) && output_bytes(&connection->output) > UNREAD_BYTES_MAX;
-    set->has_paused |= requests || replies;
-    return requests || replies;
-}
-
-static bool may_go_on(const struct connection *connection)
-{
-    return connection->state == CONNECTION_OPEN && connection->waiting == NULL &&
-           !connection->waits_for_memory && connection->in_flight < REQUESTS_IN_FLIGHT_MAX &&
-           output_bytes(&connection->output) < REPLIES_BYTES_PER_CLIENT && !is_held_up(connection);
-}
-
-/* Starts the request that the frame is. The body lies in what was read; or, `taken`, it is the request's from here on. */
-static void start_request(struct connection *connection, const uint8_t *body, uint8_t *taken)
-{
-    struct connection_set *set = connection->set;
-    struct service *service = set->service;
-    struct session *session = &connection->session;
-    uint64_t bad_before = service->frames_bad;
-    if (!session->is_greeted && connection->frame.type != FRAME_HELLO) {
-        refuse_frame(connection, connection->frame.type, connection->frame.id, STATUS_INVALID,
-                     "the first frame of a connection is hello");
-        free(taken);
-        return;
-    }
-    connection_set_release(set, connection);
-    connection->in_flight++;
-    set->in_flight++;
-    struct request *request = request_new(session, &connection->frame, set->now_us);
-    enum request_progress progress =
-        taken != NULL ? request_start_taken(request, taken) : request_start(request, body);
-    if (progress == REQUEST_WAITS) {
-        connection->waiting = request;
-        waiting_append(&set->for_room, connection);
-        service->is_contended = true;
-    }
-    if (service->frames_bad != bad_before && !connection->is_bad_logged) {
-        connection->is_bad_logged = true;
-        log_event(LOG_LEVEL_WARNING, "connection sent a request that is none", "type=%u bytes=%u",
-                  connection->frame.type, connection->frame.body_bytes);
-    }
-    if (!session->is_greeted && connection->state == CONNECTION_OPEN) {
-        connection_move(connection, CONNECTION_DRAINING);
-    }
-}
-
-static size_t take_head(struct connection *connection, const uint8_t *bytes, size_t count)
-{
-    size_t wanted = FRAME_REQUEST_BYTES - connection->head_bytes;
-    size_t taken = count < wanted ? count : wanted;
-    memcpy(connection->head + connection->head_bytes, bytes, taken);
-    connection->head_bytes += taken;
-    if (connection->head_bytes < FRAME_REQUEST_BYTES) {
-        return taken;
-    }
-    connection->head_bytes = 0;
-    if (frame_request_decode(connection->head, &connection->frame) != STATUS_OK) {
-        refuse_frame(connection, FRAME_HELLO, 0, STATUS_INVALID, "the bytes are no frame of this protocol");
-    } else if (connection->frame.body_bytes > connection->set->service->frame_bytes_max) {
-        refuse_frame(connection, connection->frame.type, connection->frame.id, STATUS_TOO_LARGE,
-                     "the frame is larger than frame_bytes_max, which hello tells: send less at once");
-    } else if (connection->frame.body_bytes == 0) {
-        start_request(connection, NULL, NULL);
-    } else {
-        connection->has_frame = true;
-    }
-    return taken;
-}
-
-static size_t take_body(struct connection *connection, const uint8_t *bytes, size_t count)
-{
-    size_t wanted = connection->frame.body_bytes - connection->body_bytes;
-    size_t taken = count < wanted ? count : wanted;
-    if (connection->body == NULL && taken == wanted) {
-        connection->has_frame = false;
-        start_request(connection, bytes, NULL); /* whole where it lies */
-        return taken;
-    }
-    if (connection->body == NULL) {
-        if (!connection_set_reserve(connection->set, connection)) {
-            connection->waits_for_memory = true;
-            waiting_append(&connection->set->for_memory, connection);
-            return 0;
-        }
-        connection->body = memory_raw(connection->frame.body_bytes);
-    }
-    memcpy(connection->body + connection->body_bytes, bytes, taken);
-    connection->body_bytes += taken;
-    return taken;
-}
-
-static void start_if_whole(struct connection *connection)
-{
-    if (connection->body == NULL || connection->body_bytes < connection->frame.body_bytes) {
-        return;
-    }
-    uint8_t *body = connection->body;
-    connection->body = NULL;
-    connection->body_bytes = 0;
-    connection->has_frame = false;
-    start_request(connection, NULL, body);
-}
-
-/* Starts what the bytes hold, as far as it may go on; says how many it took. */
-static size_t take(struct connection *connection, const uint8_t *bytes, size_t count)
-{
-    size_t taken = 0;
-    while (taken < count && may_go_on(connection)) {
-        if (connection->has_frame) {
-            taken += take_body(connection, bytes + taken, count - taken);
-            start_if_whole(connection);
-        } else {
-            taken += take_head(connection, bytes + taken, count - taken);
-        }
-    }
-    return taken;
-}
-
-static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
-{
-    struct connection *connection = handle->data;
-    struct connection_set *set = connection->set;
-    (void)suggested;
-    if (connection->body != NULL) { /* straight to where it belongs */
-        size_t rest = connection->frame.body_bytes - connection->body_bytes;
-        *buffer = uv_buf_init((char *)connection->body + connection->body_bytes, (unsigned)rest);
-    } else if (connection->read_turn != set->turn) {
-        connection->read_turn = set->turn;
-        *buffer = uv_buf_init((char *)set->read_buffer, (unsigned)set->read_share);
-    } else {
-        *buffer = uv_buf_init(NULL, 0); /* it had its share: others first */
-    }
-}
-
-static void stop_reading(struct connection *connection)
-{
-    uv_read_stop((uv_stream_t *)&connection->pipe);
-    connection->is_reading = false;
-    connection->set->not_reading++;
-}
-
-static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
-{
-    struct connection *connection = stream->data;
-    if (count == 0 || count == UV_ENOBUFS) {
-        return; /* there is nothing, or more than its share: the next turn goes on */
-    }
-    if (count < 0) {
-        if (connection->has_frame || connection->head_bytes > 0) {
-            log_event(LOG_LEVEL_INFO, "connection ended inside a frame", "reason=%s type=%u",
-                      uv_strerror((int)count), connection->frame.type);
-        }
-        connection_close(connection);
-        return;
-    }
-    connection->set->now_us = thread_now_us(); /* it may have slept long since the turn began */
-    connection_touch(connection);
-    if (connection->body != NULL) {
-        connection->body_bytes += (size_t)count;
-        start_if_whole(connection);
-        return;
-    }
-    const uint8_t *bytes = (const uint8_t *)buffer->base;
-    size_t taken = take(connection, bytes, (size_t)count);
-    if (taken < (size_t)count && connection->state == CONNECTION_OPEN) {
-        assert(connection->backlog == NULL);
-        connection->backlog_bytes = (size_t)count - taken;
-        connection->backlog = memory_copy(bytes + taken, connection->backlog_bytes);
-        stop_reading(connection); /* at once, or more would be read in this same poll */
-    }
-}
-
-/* What was read and not looked at goes first; then reading goes on, or pauses. */
-static void read_on(struct connection *connection)
-{
-    if (connection->backlog != NULL && may_go_on(connection)) {
-        uint8_t *backlog = connection->backlog;
-        size_t bytes = connection->backlog_bytes;
-        connection->backlog = NULL;
-        connection->backlog_bytes = 0;
-        size_t taken = take(connection, backlog, bytes);
-        if (taken < bytes && connection->state == CONNECTION_OPEN) {
-            connection->backlog_bytes = bytes - taken;
-            connection->backlog = memory_copy(backlog + taken, connection->backlog_bytes);
-        }
-        free(backlog);
-    }
-    bool wanted = connection->backlog == NULL && may_go_on(connection);
-    if (wanted && !connection->is_reading) {
-        connection->is_reading = uv_read_start((uv_stream_t *)&connection->pipe, on_allocate, on_read) == 0;
-        if (!connection->is_reading) {
-            connection_close(connection);
-            return;
-        }
-        connection->set->not_reading--;
-    } else if (!wanted && connection->is_reading) {
-        stop_reading(connection);
-    }
-}
-
 /* ---- for the set ---- */
 
 struct connection *connection_new(struct connection_set *set)
@@ -453,6 +241,24 @@ struct connection *connection_new(struct connection_set *set)
     return connection;
 }
 
+/* Few replies to one that goes on sending wait for more of them, while commits come: each write wakes the peer, which then
+ * is in the way of those who wait for a commit. */
+static bool connection_holds(struct connection *connection)
+{
+    struct connection_set *set = connection->set;
+    bool sends_on = connection->asked_turn + 1 == set->turn;
+    bool holds = set->is_hurried && sends_on && !connection->is_express && !connection->session.is_closed &&
+                 connection->state == CONNECTION_OPEN && connection->replies_unsent > 0 &&
+                 connection->replies_unsent < REPLIES_HELD_MAX && connection->session.streams == NULL &&
+                 connection->session.reads == NULL;
+    if (holds && !connection->is_held) {
+        connection->is_held = true;
+        connection->next_held = set->held;
+        set->held = connection;
+    }
+    return holds;
+}
+
 void connection_turn(struct connection *connection)
 {
     if (connection->state == CONNECTION_CLOSED) {
@@ -462,12 +268,16 @@ void connection_turn(struct connection *connection)
     if (connection->state == CONNECTION_CLOSING) {
         return;
     }
+    if (connection_holds(connection)) {
+        connection_read_on(connection);
+        return;
+    }
     if (!connection->session.is_closed) {
         output_flush(&connection->output);
     }
     stream_go_on(&connection->session);
     read_go_on(&connection->session);
-    read_on(connection);
+    connection_read_on(connection);
     connection->replies_unsent = 0;
     bool had_room = session_has_room(&connection->session, 0);
     if (!connection->session.is_closed) {

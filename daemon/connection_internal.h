@@ -1,5 +1,5 @@
-/* What connection.c, one connection, connection_set.c, all of them, and connection_share.c, what they share, have in
- * common. Nobody else includes this. */
+/* What connection.c, one connection, connection_read.c, how it reads, connection_set.c, all of them, and connection_share.c,
+ * what they share, have in common. Nobody else includes this. */
 #ifndef DAEMON_CONNECTION_INTERNAL_H
 #define DAEMON_CONNECTION_INTERNAL_H
 
@@ -8,9 +8,10 @@
 #include "daemon/request.h"
 
 enum {
-    READ_BYTES = 64 << 10,        /* of one connection in a turn */
-    READ_BYTES_HURRIED = 2 << 10, /* while commits come: one behind a burst of metadata is seen soon */
-    REPLIES_UNSENT_MAX = 16,
+    READ_BYTES = 64 << 10,         /* of one connection in a turn */
+    READ_BYTES_HURRIED = 2 << 10,  /* while commits come */
+    REPLIES_UNSENT_MAX = 16,       /* of the only connection at work */
+    REPLIES_HELD_MAX = 64,         /* of one without commits, while commits come */
     REQUESTS_IN_FLIGHT_MAX = 4096, /* of one connection */
     SMALL_FRAMES_BYTES =
         32 << 20, /* for frames that need no room set aside, beyond what is set aside for others */
@@ -33,7 +34,9 @@ struct connection {
     enum connection_state state;
     uint64_t in_flight;
     bool is_reading;
-    uint64_t read_turn; /* the last in which it had its share */
+    bool is_express;     /* its last request was a commit */
+    uint64_t asked_turn; /* the last in which it had something to read */
+    uint64_t read_turn;  /* the last in which it had its share */
     bool is_bad_logged;
     /* the frame under way */
     uint8_t head[FRAME_REQUEST_BYTES];
@@ -52,6 +55,8 @@ struct connection {
     /* in the set */
     bool is_touched; /* has something to do in this turn */
     struct connection *next_touched;
+    struct connection *next_held;
+    bool is_held;
     struct connection *next_waiting; /* for memory or room */
     struct connection *previous;
     struct connection *next;
@@ -75,7 +80,11 @@ struct connection_set {
     uint64_t reserved_bytes; /* of all connections' frames */
     bool is_one_at_work;     /* in the last turn one connection at most had something to do */
     uint64_t turn;           /* counted from 1 */
-    size_t read_share;       /* of each connection in this turn */
+    bool is_hurried;         /* in this turn: commits come */
+    bool has_served;         /* hurried: a connection without commits had its share */
+    uint64_t asking; /* hurried: connections without commits that have something to read, in this turn */
+    uint64_t asked;  /* and in the last */
+    struct connection *held; /* whose replies wait for more of them, by next_held */
     bool has_paused;         /* some connection waits for what all share */
     uint64_t not_reading;    /* connections: paused, or at their beginning or end */
     uint64_t next_check_us;  /* for peers that are gone */
@@ -103,6 +112,19 @@ void connection_close(struct connection *connection);
 /* A reply about the connection itself, with the end behind it. */
 void connection_refuse(struct connection *connection, uint8_t type, uint64_t id, enum status status,
                        const char *text);
+
+/* From here on nothing is read; it closes when what was started is answered. */
+void connection_drain(struct connection *connection);
+
+/* ---- connection_read.c ---- */
+
+/* Goes on with what was read and not looked at, then reading goes on, or pauses. */
+void connection_read_on(struct connection *connection);
+
+/* ---- connection_set.c ---- */
+
+/* Between two requests: what the writer did becomes visible, and is told at once where commits are waited for. */
+void connection_set_news(struct connection_set *set);
 
 /* ---- connection_share.c ---- */
 

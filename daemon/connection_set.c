@@ -17,7 +17,6 @@ struct connection_set *connection_set_new(uv_loop_t *loop, struct service *servi
     set->service = service;
     set->limits = *limits;
     set->turn = 1;
-    set->read_share = READ_BYTES;
     set->now_us = thread_now_us();
     set->for_memory.last = &set->for_memory.first;
     set->for_room.last = &set->for_room.first;
@@ -119,11 +118,26 @@ static uint64_t check_paused(struct connection_set *set, uint64_t now_us)
     return HANG_UP_CHECK_US;
 }
 
+/* They are looked at again in this turn. */
+static void release_held(struct connection_set *set)
+{
+    while (set->held != NULL) {
+        struct connection *connection = set->held;
+        set->held = connection->next_held;
+        connection->is_held = false;
+        connection_touch(connection);
+    }
+}
+
 uint64_t connection_set_turn(struct connection_set *set, uint64_t now_us)
 {
     set->turn++;
     set->now_us = now_us;
-    set->read_share = order_is_committing(set->service->order, now_us) ? READ_BYTES_HURRIED : READ_BYTES;
+    set->is_hurried = order_is_committing(set->service->order, now_us);
+    set->has_served = false;
+    set->asked = set->asking;
+    set->asking = 0;
+    release_held(set);
     uint64_t next_us = start_waiting(set, now_us);
     grant_memory(set);
     uint64_t check_us = check_paused(set, now_us);
@@ -137,7 +151,21 @@ uint64_t connection_set_turn(struct connection_set *set, uint64_t now_us)
     }
     set->is_one_at_work = at_work <= 1;
     touch_paused(set);
+    if (set->held != NULL) {
+        return 0;
+    }
     return next_us < check_us ? next_us : check_us;
+}
+
+void connection_set_news(struct connection_set *set)
+{
+    order_take(set->service->order);
+    for (struct connection *connection = set->touched; connection != NULL;
+         connection = connection->next_touched) {
+        if (connection->is_express && !connection->session.is_closed) {
+            output_flush(&connection->output);
+        }
+    }
 }
 
 bool connection_set_is_touched(const struct connection_set *set)

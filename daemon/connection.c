@@ -129,7 +129,9 @@ static void stop_replying(struct connection *connection)
 /* A peer with many requests in flight, the only one at work, goes on while its further requests are carried out. */
 static void flush_early(struct connection *connection)
 {
-    connection->replies_unsent++;
+    if (connection->replies_unsent++ == 0) {
+        connection->unsent_us = connection->set->now_us;
+    }
     if (connection->replies_unsent >= REPLIES_UNSENT_MAX && connection->set->is_one_at_work) {
         connection->replies_unsent = 0;
         output_flush(&connection->output);
@@ -241,16 +243,21 @@ struct connection *connection_new(struct connection_set *set)
     return connection;
 }
 
-/* Few replies to one that goes on sending wait for more of them, while commits come: each write wakes the peer, which then
- * is in the way of those who wait for a commit. */
+/* Few replies to one that sends much at once wait for more of them, while commits come: each write wakes the peer, which
+ * then is in the way of those who wait for a commit. */
 static bool connection_holds(struct connection *connection)
 {
     struct connection_set *set = connection->set;
-    bool sends_on = connection->asked_turn + 1 == set->turn;
-    bool holds = set->is_hurried && sends_on && !connection->is_express && !connection->session.is_closed &&
-                 connection->state == CONNECTION_OPEN && connection->replies_unsent > 0 &&
-                 connection->replies_unsent < REPLIES_HELD_MAX && connection->session.streams == NULL &&
-                 connection->session.reads == NULL;
+    const struct session *session = &connection->session;
+    if (connection->requests_in_turn > 0) {
+        connection->is_bulk = connection->requests_in_turn >= REQUESTS_BULK;
+        connection->requests_in_turn = 0;
+    }
+    bool is_few = connection->replies_unsent > 0 && connection->replies_unsent < REPLIES_HELD_MAX &&
+                  set->now_us < connection->unsent_us + REPLIES_HELD_US;
+    bool holds = set->is_hurried && connection->is_bulk && is_few && !connection->is_express &&
+                 !session->is_closed && connection->state == CONNECTION_OPEN && session->streams == NULL &&
+                 session->reads == NULL;
     if (holds && !connection->is_held) {
         connection->is_held = true;
         connection->next_held = set->held;

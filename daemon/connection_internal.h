@@ -11,7 +11,9 @@ enum {
     READ_BYTES = 64 << 10,         /* of one connection in a turn */
     READ_BYTES_HURRIED = 2 << 10,  /* while commits come */
     REPLIES_UNSENT_MAX = 16,       /* of the only connection at work */
-    REPLIES_HELD_MAX = 64,         /* of one without commits, while commits come */
+    REPLIES_HELD_MAX = 48,         /* of one that sends much at once but no commits, while commits come, */
+    REPLIES_HELD_US = 500,         /* and how long */
+    REQUESTS_BULK = 16,            /* in a turn: much at once */
     REQUESTS_IN_FLIGHT_MAX = 4096, /* of one connection */
     SMALL_FRAMES_BYTES =
         32 << 20, /* for frames that need no room set aside, beyond what is set aside for others */
@@ -52,6 +54,9 @@ struct connection {
     size_t backlog_bytes;
     struct output output;
     unsigned replies_unsent; /* since the last flush */
+    uint64_t unsent_us;      /* when the first of them came */
+    bool is_bulk;            /* it sent much at once when it sent last */
+    unsigned requests_in_turn;
     /* in the set */
     bool is_touched; /* has something to do in this turn */
     struct connection *next_touched;

@@ -54,6 +54,7 @@ static void start_request(struct connection *connection, const uint8_t *body, ui
     connection_set_release(set, connection);
     connection->is_express = connection->frame.type == FRAME_COMMIT;
     connection->in_flight++;
+    connection->requests_in_turn++;
     set->in_flight++;
     struct request *request = request_new(session, &connection->frame, set->now_us);
     enum request_progress progress =

@@ -151,8 +151,8 @@ uint64_t connection_set_turn(struct connection_set *set, uint64_t now_us)
     }
     set->is_one_at_work = at_work <= 1;
     touch_paused(set);
-    if (set->held != NULL) {
-        return 0;
+    if (set->held != NULL && next_us > REPLIES_HELD_US) {
+        next_us = REPLIES_HELD_US;
     }
     return next_us < check_us ? next_us : check_us;
 }

@@ -42,6 +42,28 @@ static enum status get(const struct fetch *fetch, const struct key *key, struct 
     return store_get(fetch->store, fetch->snapshot, fetch->reach, key_slice(key), ret_value, failure);
 }
 
+/* The same of a key whose record is never empty: from the cache, where there is one and it knows. */
+static enum status get_cached(const struct fetch *fetch, const struct key *key, struct store_value *ret_value,
+                              struct failure *failure)
+{
+    struct slice record;
+    if (fetch->cache == NULL || !record_cache_find(fetch->cache, key, &record)) {
+        return get(fetch, key, ret_value, failure);
+    }
+    *ret_value = (struct store_value){record, NULL};
+    return record.bytes > 0 ? STATUS_OK : STATUS_NOT_FOUND;
+}
+
+/* What was read becomes known. Nothing borrowed from the cache is used any more. */
+static void remember(const struct fetch *fetch, const struct key *key, enum status status,
+                     const struct store_value *value)
+{
+    bool was_read = value->pinned != NULL || status == STATUS_NOT_FOUND;
+    if (fetch->cache != NULL && was_read) {
+        record_cache_put(fetch->cache, key, value->bytes);
+    }
+}
+
 /* ---- blocks ---- */
 
 bool fetch_parts_are_valid(uint32_t parts)
@@ -105,7 +127,7 @@ static enum status fetch_data(const struct fetch *fetch, uint64_t height, uint64
         return STATUS_BUSY;
     }
     struct key key = key_of_height(fetch->chain, KEY_DATA, height);
-    enum status status = get(fetch, &key, ret_data, failure);
+    enum status status = get_cached(fetch, &key, ret_data, failure);
     if (status == STATUS_NOT_FOUND || (status == STATUS_OK && ret_data->bytes.bytes != data_bytes)) {
         return damaged(fetch, "block's data", failure);
     }
@@ -122,7 +144,8 @@ enum status fetch_block(const struct fetch *fetch, uint64_t height, uint32_t par
     struct store_value header = {0};
     struct store_value data = {0};
     struct header_record record;
-    enum status status = get(fetch, &key, &header, failure);
+    enum status status = get_cached(fetch, &key, &header, failure);
+    enum status header_status = status;
     if (status == STATUS_OK && !record_read_header(header.bytes, &record)) {
         status = damaged(fetch, "header record", failure);
     }
@@ -132,6 +155,11 @@ enum status fetch_block(const struct fetch *fetch, uint64_t height, uint32_t par
     }
     if (status == STATUS_OK) {
         *ret_fetched = pack_block(height, parts, &record, data.bytes);
+    }
+    remember(fetch, &key, header_status, &header);
+    if (data.pinned != NULL) {
+        struct key data_key = key_of_height(fetch->chain, KEY_DATA, height);
+        remember(fetch, &data_key, STATUS_OK, &data);
     }
     store_value_release(&data);
     store_value_release(&header);
@@ -206,16 +234,20 @@ enum status fetch_metadata(const struct fetch *fetch, struct slice name, struct 
                            bool with_name, struct fetched *ret_fetched, struct failure *failure)
 {
     struct store_value stored = {0};
+    struct key key;
+    enum status read = STATUS_OK;
     if (change.kind == METADATA_NONE) {
-        struct key key;
         key_set_name(&key, fetch->chain, KEY_METADATA, name);
-        enum status status = get(fetch, &key, &stored, failure);
-        if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
-            return status;
+        read = get_cached(fetch, &key, &stored, failure);
+        if (read != STATUS_OK && read != STATUS_NOT_FOUND) {
+            return read;
         }
     }
     enum status status =
         fetch_metadata_of(fetch, name, stored.bytes, change, with_name, ret_fetched, failure);
+    if (change.kind == METADATA_NONE) {
+        remember(fetch, &key, read, &stored);
+    }
     store_value_release(&stored);
     return status;
 }

@@ -7,6 +7,7 @@
 
 #include "daemon/metadata.h"
 #include "daemon/record.h"
+#include "daemon/record_cache.h"
 #include "daemon/store.h"
 
 /* Block data above this is only read once there is room for it. */
@@ -17,7 +18,8 @@ struct fetch {
     struct store *store;
     const struct store_snapshot *snapshot;
     enum store_reach reach;
-    uint64_t data_bytes_max; /* of a block's data */
+    struct record_cache *cache; /* on the loop, if the view is the present one; else NULL */
+    uint64_t data_bytes_max;    /* of a block's data */
     uint32_t chain;
     struct chain_marks marks;
 };

@@ -87,7 +87,7 @@ static int open_store(const struct options *options, struct running *running)
         return directory_exit_code(result);
     }
     if (store_open(running->directory.database, running->directory.is_new,
-                   options->cache_bytes - options->cache_bytes / OPTIONS_METADATA_CACHE_PART, &running->store,
+                   options->cache_bytes - options->cache_bytes / OPTIONS_RECORD_CACHE_PART, &running->store,
                    &failure) != STATUS_OK) {
         return fail("the store cannot be opened", failure.text);
     }

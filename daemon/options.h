@@ -21,7 +21,8 @@
 #include "proto/status.h"
 
 enum {
-    OPTIONS_METADATA_CACHE_PART = 16, /* of cache_bytes, one part in so many is for metadata by name */
+    OPTIONS_RECORD_CACHE_PART =
+        4, /* of cache_bytes, one part in so many is for what the loop knows by heart */
     OPTIONS_PATH_BYTES = 4096,
     OPTIONS_SOCKET_BYTES = 108, /* sun_path, with its NUL */
     OPTIONS_GROUP_BYTES = 64,

@@ -25,7 +25,7 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
         return status;
     }
     order->pending = pending_new(config->queue_operations_max, config->queue_bytes_max);
-    order->cache = metadata_cache_new(config->cache_bytes);
+    order->cache = record_cache_new(config->cache_bytes);
     order->view = view_new(config->store, store_snapshot_take(config->store));
     order->patience.most_ns = ORDER_PATIENCE_NS;
     order->sequence = order->start.first_sequence - 1;
@@ -75,7 +75,7 @@ void order_close(struct order *order)
         view_release(order->view);
     }
     pending_free(order->pending);
-    metadata_cache_free(order->cache);
+    record_cache_free(order->cache);
     apply_free(order->apply);
     chain_set_free(order->chains);
     free(order);
@@ -341,7 +341,7 @@ struct pending *order_pending(const struct order *order)
     return order->pending;
 }
 
-struct metadata_cache *order_metadata_cache(const struct order *order)
+struct record_cache *order_record_cache(const struct order *order)
 {
     return order->cache;
 }

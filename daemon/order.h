@@ -9,8 +9,8 @@
 
 #include "daemon/chain.h"
 #include "daemon/job.h"
-#include "daemon/metadata_cache.h"
 #include "daemon/pending.h"
+#include "daemon/record_cache.h"
 #include "daemon/stage.h"
 #include "daemon/store.h"
 #include "daemon/view.h"
@@ -113,7 +113,7 @@ struct view *order_view(struct order *order);
 
 struct chain_set *order_chains(struct order *order);
 struct pending *order_pending(const struct order *order);
-struct metadata_cache *order_metadata_cache(const struct order *order); /* of the present view */
+struct record_cache *order_record_cache(const struct order *order); /* of the present view */
 const struct order_counters *order_counters(const struct order *order);
 
 uint64_t order_sequence(const struct order *order); /* the last number given */

@@ -45,15 +45,23 @@ static void count_job(struct order_counters *counters, const struct job *job)
     counters->rollbacks += job->kind == JOB_ROLLBACK && !is_refused && !job->rollback.dry_run;
 }
 
-/* The names that a job wrote by itself; of a rollback nobody knows which. */
-static void forget_names(struct order *order, const struct job *job)
+/* What a job wrote by itself; of a rollback nobody knows what. */
+static void forget_written(struct order *order, const struct job *job)
 {
     if (job->kind == JOB_ROLLBACK) {
-        metadata_cache_clear(order->cache);
+        record_cache_clear(order->cache);
         return;
     }
     for (size_t i = 0; i < job->metadata_count; i++) {
-        metadata_cache_forget(order->cache, job->chain, job->metadata[i].name);
+        struct key key;
+        key_set_name(&key, job->chain, KEY_METADATA, job->metadata[i].name);
+        record_cache_forget(order->cache, &key);
+    }
+    for (size_t i = 0; job->kind == JOB_COMMIT && i < job->commit.block_count; i++) {
+        struct key header = key_of_height(job->chain, KEY_HEADER, job->commit.blocks[i].height);
+        struct key data = key_of_height(job->chain, KEY_DATA, job->commit.blocks[i].height);
+        record_cache_forget(order->cache, &header);
+        record_cache_forget(order->cache, &data);
     }
 }
 
@@ -72,7 +80,7 @@ static void finish_job(struct order *order, struct job *job)
         chain->rollbacks_queued--;
     }
     if (chain != NULL && job->status == STATUS_OK && !(job->kind == JOB_ROLLBACK && job->rollback.dry_run)) {
-        forget_names(order, job);
+        forget_written(order, job);
         chain->marks = job->marks;
         chain->visible = true;
         order_sweep_chain(order, chain);
@@ -108,8 +116,8 @@ static void finish_segments(struct order *order, struct pending_segment *segment
         struct pending_segment *next = segments->next;
         for (const struct pending_entry *entry = segments->first; entry != NULL;
              entry = pending_entry_next(entry)) {
-            metadata_cache_written(order->cache, pending_entry_chain(entry), pending_entry_name(entry),
-                                   pending_entry_change(entry));
+            record_cache_written(order->cache, pending_entry_chain(entry), pending_entry_name(entry),
+                                 pending_entry_change(entry));
         }
         order->counters.metadata_written += segments->count;
         order->unwritten -= segments->operations;

@@ -26,7 +26,7 @@ struct order {
     /* loop only */
     struct chain_set *chains;
     struct pending *pending;
-    struct metadata_cache *cache;
+    struct record_cache *cache;
     struct view *view;
     uint64_t sequence; /* the last number given */
     uint64_t reserved_through;

@@ -117,15 +117,15 @@ static void read_queue(struct read *read)
     read_go_on(session);
 }
 
-/* `on_loop` answers from memory or says STATUS_BUSY; what needs the device, read->run does. */
-static enum request_progress read_start(struct read *read, enum status (*on_loop)(struct read *read))
+static enum request_progress read_start(struct read *read)
 {
     const struct service *service = read->request->service;
     bool is_full = pool_bytes(service->pool) >= service->replies_bytes_max;
     read->fetch.reach = STORE_MEMORY;
     read->fetch.data_bytes_max = FETCH_BYTES_UNASKED;
+    read->fetch.cache = order_record_cache(service->order);
     uint64_t from_ns = read->request->is_timed ? thread_now_ns() : 0;
-    read->status = is_full ? STATUS_BUSY : on_loop(read);
+    read->status = is_full ? STATUS_BUSY : read->run(read);
     if (read->request->is_timed && read->status != STATUS_BUSY) {
         stage_add(service->stages, STAGE_READ, thread_now_ns() - from_ns);
     }
@@ -133,6 +133,7 @@ static enum request_progress read_start(struct read *read, enum status (*on_loop
         read_answer(read);
         return REQUEST_TAKEN;
     }
+    read->fetch.cache = NULL; /* the loop's alone */
     read_expect(read);
     read_queue(read);
     return REQUEST_TAKEN;
@@ -216,7 +217,7 @@ enum request_progress read_block(struct request *request)
     } else {
         read->height = message->height;
     }
-    return read_start(read, read->run);
+    return read_start(read);
 }
 
 static enum status run_state(struct read *read)
@@ -232,40 +233,12 @@ enum request_progress read_state(struct request *request)
         return REQUEST_TAKEN;
     }
     read->height = message->has_height ? message->height : read->fetch.marks.height;
-    return read_start(read, read->run);
+    return read_start(read);
 }
 
 static enum status run_metadata(struct read *read)
 {
     return fetch_metadata(&read->fetch, read->name, read->change, false, &read->fetched, &read->failure);
-}
-
-/* On the loop: what the name holds on disk is known, or becomes so. */
-static enum status run_metadata_known(struct read *read)
-{
-    struct metadata_cache *cache = order_metadata_cache(read->request->service->order);
-    const struct fetch *fetch = &read->fetch;
-    struct store_value stored = {0};
-    struct slice record = slice_of(NULL, 0);
-    enum status status = STATUS_OK;
-    if (read->change.kind == METADATA_NONE &&
-        !metadata_cache_find(cache, fetch->chain, read->name, &record)) {
-        struct key key;
-        key_set_name(&key, fetch->chain, KEY_METADATA, read->name);
-        status =
-            store_get(fetch->store, fetch->snapshot, STORE_MEMORY, key_slice(&key), &stored, &read->failure);
-        record = stored.bytes;
-        if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
-            metadata_cache_put(cache, fetch->chain, read->name, record);
-            status = STATUS_OK;
-        }
-    }
-    if (status == STATUS_OK) {
-        status =
-            fetch_metadata_of(fetch, read->name, record, read->change, false, &read->fetched, &read->failure);
-    }
-    store_value_release(&stored);
-    return status;
 }
 
 /* What is queued for the name is looked up here, on the loop. If it takes the stored value to say what it comes to, it
@@ -282,5 +255,5 @@ enum request_progress read_metadata(struct request *request)
     }
     read->name = request_slice(message->name);
     read->change = pending_change(order_pending(request->service->order), read->fetch.chain, read->name);
-    return read_start(read, run_metadata_known);
+    return read_start(read);
 }

@@ -331,7 +331,7 @@ static enum status start_service(struct server *server, struct failure *failure)
         .flush_delay_us = options->flush_delay_us,
         .sync_interval_us = options->sync_interval_us,
         .chains_max = (uint32_t)options->chains_max,
-        .cache_bytes = options->cache_bytes / OPTIONS_METADATA_CACHE_PART,
+        .cache_bytes = options->cache_bytes / OPTIONS_RECORD_CACHE_PART,
         .stages = service->stages,
         .wake = wake,
         .wake_context = server,

@@ -1,10 +1,10 @@
-/* The metadata cache: what it says is what the store holds, it stays within its bound, and what is used stays. */
+/* The record cache: what it says is what the store holds, it stays within its bound, and what is used stays. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "daemon/metadata_cache.h"
 #include "daemon/record.h"
+#include "daemon/record_cache.h"
 #include "tests/lib/random.h"
 #include "tests/lib/suite.h"
 
@@ -20,6 +20,13 @@ static struct slice name_of(unsigned number)
     static char name[16];
     snprintf(name, sizeof name, "name-%u", number);
     return slice_of(name, strlen(name));
+}
+
+static const struct key *key_of(uint32_t chain, unsigned number)
+{
+    static struct key key;
+    key_set_name(&key, chain, KEY_METADATA, name_of(number));
+    return &key;
 }
 
 /* Makes a record, and the change that writing it was. */
@@ -44,8 +51,8 @@ static struct metadata_change make(struct random_source *random, struct stored *
 START_TEST(what_it_knows_is_what_is_stored)
 {
     static struct stored stored[NAMES];
-    struct random_source random = random_from(random_seed("metadata_cache"));
-    struct metadata_cache *cache = metadata_cache_new(CACHE_BYTES);
+    struct random_source random = random_from(random_seed("record_cache"));
+    struct record_cache *cache = record_cache_new(CACHE_BYTES);
     unsigned known = 0;
     for (unsigned step = 0; step < STEPS; step++) {
         unsigned number = (unsigned)random_below(&random, random_chance(&random, 70) ? NAMES / 10 : NAMES);
@@ -54,18 +61,18 @@ START_TEST(what_it_knows_is_what_is_stored)
         switch (random_below(&random, 8)) {
         case 0:
         case 1:
-            metadata_cache_written(cache, 1, name_of(number), make(&random, now));
+            record_cache_written(cache, 1, name_of(number), make(&random, now));
             break;
         case 2:
             (void)make(&random, now);
-            metadata_cache_forget(cache, 1, name_of(number));
+            record_cache_forget(cache, key_of(1, number));
             break;
         case 3:
-            metadata_cache_put(cache, 1, name_of(number), slice_of(now->record, now->bytes));
+            record_cache_put(cache, key_of(1, number), slice_of(now->record, now->bytes));
             break;
         default:
-            ck_assert(!metadata_cache_find(cache, 2, name_of(number), &record)); /* another chain's */
-            if (metadata_cache_find(cache, 1, name_of(number), &record)) {
+            ck_assert(!record_cache_find(cache, key_of(2, number), &record)); /* another chain's */
+            if (record_cache_find(cache, key_of(1, number), &record)) {
                 ck_assert_uint_eq(record.bytes, now->bytes);
                 ck_assert(record.bytes == 0 || memcmp(record.data, now->record, now->bytes) == 0);
                 known++;
@@ -73,48 +80,48 @@ START_TEST(what_it_knows_is_what_is_stored)
         }
     }
     ck_assert_uint_gt(known, STEPS / 20);
-    metadata_cache_clear(cache);
+    record_cache_clear(cache);
     struct slice record;
-    ck_assert(!metadata_cache_find(cache, 1, name_of(0), &record));
-    metadata_cache_free(cache);
+    ck_assert(!record_cache_find(cache, key_of(1, 0), &record));
+    record_cache_free(cache);
 }
 END_TEST
 
 START_TEST(a_raise_on_disk_is_read_again)
 {
-    struct metadata_cache *cache = metadata_cache_new(CACHE_BYTES);
+    struct record_cache *cache = record_cache_new(CACHE_BYTES);
     struct slice record;
-    metadata_cache_put(cache, 1, name_of(1), slice_of(NULL, 0));
-    metadata_cache_written(cache, 1, name_of(1), (struct metadata_change){.raise = 5});
-    ck_assert(!metadata_cache_find(cache, 1, name_of(1), &record));
-    metadata_cache_free(cache);
+    record_cache_put(cache, key_of(1, 1), slice_of(NULL, 0));
+    record_cache_written(cache, 1, name_of(1), (struct metadata_change){.raise = 5});
+    ck_assert(!record_cache_find(cache, key_of(1, 1), &record));
+    record_cache_free(cache);
 }
 END_TEST
 
 START_TEST(what_is_used_stays_while_others_come_and_go)
 {
-    struct metadata_cache *cache = metadata_cache_new(CACHE_BYTES);
+    struct record_cache *cache = record_cache_new(CACHE_BYTES);
     const uint8_t bytes[RECORD_BYTES_MAX] = {0};
     struct slice record;
-    metadata_cache_put(cache, 1, name_of(0), slice_of(bytes, sizeof bytes));
+    record_cache_put(cache, key_of(1, 0), slice_of(bytes, sizeof bytes));
     for (unsigned i = 1; i < 10000; i++) {
-        metadata_cache_put(cache, 1, name_of(i), slice_of(bytes, sizeof bytes));
-        ck_assert(metadata_cache_find(cache, 1, name_of(0), &record));
+        record_cache_put(cache, key_of(1, i), slice_of(bytes, sizeof bytes));
+        ck_assert(record_cache_find(cache, key_of(1, 0), &record));
     }
     unsigned known = 0;
     for (unsigned i = 0; i < 10000; i++) {
-        known += metadata_cache_find(cache, 1, name_of(i), &record);
+        known += record_cache_find(cache, key_of(1, i), &record);
     }
     ck_assert_uint_gt(known, 10);
     ck_assert_uint_le(known * sizeof bytes, CACHE_BYTES);
-    metadata_cache_free(cache);
+    record_cache_free(cache);
 }
 END_TEST
 
 int main(void)
 {
     TCase *tests;
-    Suite *suite = suite_new("metadata_cache", 60, &tests);
+    Suite *suite = suite_new("record_cache", 60, &tests);
     tcase_add_test(tests, what_it_knows_is_what_is_stored);
     tcase_add_test(tests, a_raise_on_disk_is_read_again);
     tcase_add_test(tests, what_is_used_stays_while_others_come_and_go);

@@ -1,8 +1,7 @@
-#include "daemon/metadata_cache.h"
+#include "daemon/record_cache.h"
 
 #include <stdlib.h>
 
-#include "daemon/key.h"
 #include "daemon/memory.h"
 #include "daemon/name_hash.h"
 #include "daemon/record.h"
@@ -17,23 +16,23 @@ struct cached {
     uint8_t bytes[]; /* the key, then the record */
 };
 
-struct metadata_cache {
+struct record_cache {
     uint64_t bytes_max;
     uint64_t bytes;
     struct cached *entries;
 };
 
-struct metadata_cache *metadata_cache_new(uint64_t bytes_max)
+struct record_cache *record_cache_new(uint64_t bytes_max)
 {
-    struct metadata_cache *cache = memory_new(sizeof *cache);
+    struct record_cache *cache = memory_new(sizeof *cache);
     cache->bytes_max = bytes_max;
     return cache;
 }
 
-void metadata_cache_free(struct metadata_cache *cache)
+void record_cache_free(struct record_cache *cache)
 {
     if (cache != NULL) {
-        metadata_cache_clear(cache);
+        record_cache_clear(cache);
         free(cache);
     }
 }
@@ -43,21 +42,21 @@ static size_t cost(const struct cached *cached)
     return sizeof *cached + cached->key_bytes + cached->record_bytes;
 }
 
-static struct cached *find(const struct metadata_cache *cache, const struct key *key)
+static struct cached *find(const struct record_cache *cache, const struct key *key)
 {
     struct cached *cached;
     HASH_FIND(hh, cache->entries, key->data, key->bytes, cached);
     return cached;
 }
 
-static void drop(struct metadata_cache *cache, struct cached *cached)
+static void drop(struct record_cache *cache, struct cached *cached)
 {
     HASH_DELETE(hh, cache->entries, cached);
     cache->bytes -= cost(cached);
     free(cached);
 }
 
-static void make_room(struct metadata_cache *cache, size_t bytes)
+static void make_room(struct record_cache *cache, size_t bytes)
 {
     while (cache->entries != NULL && cache->bytes + bytes > cache->bytes_max) {
         struct cached *oldest = cache->entries;
@@ -71,7 +70,7 @@ static void make_room(struct metadata_cache *cache, size_t bytes)
     }
 }
 
-static void put(struct metadata_cache *cache, const struct key *key, struct slice record)
+void record_cache_put(struct record_cache *cache, const struct key *key, struct slice record)
 {
     struct cached *cached = find(cache, key);
     if (cached != NULL && cached->record_bytes == record.bytes) {
@@ -99,12 +98,9 @@ static void put(struct metadata_cache *cache, const struct key *key, struct slic
     HASH_ADD(hh, cache->entries, bytes[0], cached->key_bytes, cached);
 }
 
-bool metadata_cache_find(struct metadata_cache *cache, uint32_t chain, struct slice name,
-                         struct slice *ret_record)
+bool record_cache_find(struct record_cache *cache, const struct key *key, struct slice *ret_record)
 {
-    struct key key;
-    key_set_name(&key, chain, KEY_METADATA, name);
-    struct cached *cached = find(cache, &key);
+    struct cached *cached = find(cache, key);
     if (cached == NULL) {
         return false;
     }
@@ -113,16 +109,9 @@ bool metadata_cache_find(struct metadata_cache *cache, uint32_t chain, struct sl
     return true;
 }
 
-void metadata_cache_put(struct metadata_cache *cache, uint32_t chain, struct slice name, struct slice record)
-{
-    struct key key;
-    key_set_name(&key, chain, KEY_METADATA, name);
-    put(cache, &key, record);
-}
-
 /* Only names that are known are kept known: what is written and never read shall not push them out. */
-void metadata_cache_written(struct metadata_cache *cache, uint32_t chain, struct slice name,
-                            struct metadata_change change)
+void record_cache_written(struct record_cache *cache, uint32_t chain, struct slice name,
+                          struct metadata_change change)
 {
     struct key key;
     key_set_name(&key, chain, KEY_METADATA, name);
@@ -132,7 +121,7 @@ void metadata_cache_written(struct metadata_cache *cache, uint32_t chain, struct
     }
     size_t bytes = RECORD_METADATA_HEAD_BYTES + change.value.bytes;
     if (change.kind == METADATA_DELETE && change.raise == 0) {
-        put(cache, &key, slice_of(NULL, 0));
+        record_cache_put(cache, &key, slice_of(NULL, 0));
     } else if (change.kind == METADATA_SET && change.raise == 0 && cached->record_bytes == bytes) {
         uint8_t *record = cached->bytes + cached->key_bytes;
         record_put_u64(change.of_height, record);
@@ -144,17 +133,15 @@ void metadata_cache_written(struct metadata_cache *cache, uint32_t chain, struct
     }
 }
 
-void metadata_cache_forget(struct metadata_cache *cache, uint32_t chain, struct slice name)
+void record_cache_forget(struct record_cache *cache, const struct key *key)
 {
-    struct key key;
-    key_set_name(&key, chain, KEY_METADATA, name);
-    struct cached *cached = find(cache, &key);
+    struct cached *cached = find(cache, key);
     if (cached != NULL) {
         drop(cache, cached);
     }
 }
 
-void metadata_cache_clear(struct metadata_cache *cache)
+void record_cache_clear(struct record_cache *cache)
 {
     while (cache->entries != NULL) {
         drop(cache, cache->entries);

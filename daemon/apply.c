@@ -20,6 +20,7 @@ struct apply *apply_new(struct store *store, uint32_t chains_max)
     apply->edits = edit_new(store);
     apply->chains_max = chains_max;
     apply->chains = memory_new((chains_max + 1) * sizeof apply->chains[0]);
+    apply->sweeps = memory_new((chains_max + 1) * sizeof apply->sweeps[0]);
     apply->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL); /* looked up once, not for each block */
     assert(apply->sha256 != NULL);
     return apply;
@@ -33,6 +34,7 @@ void apply_free(struct apply *apply)
     edit_free(apply->edits);
     EVP_MD_free(apply->sha256);
     free(apply->chains);
+    free(apply->sweeps);
     free(apply);
 }
 
@@ -98,7 +100,8 @@ static enum status apply_carried(struct apply *apply, const struct job *job,
 static enum status drop_replaced(struct apply *apply, uint32_t chain, uint64_t height, bool *ret_replaced,
                                  struct failure *failure)
 {
-    struct key key = key_of_height(chain, KEY_HEADER, height);
+    struct key key;
+    key_set_height(&key, chain, KEY_HEADER, height);
     *ret_replaced = false;
     if (height > apply->chains[chain].blocks_highest && !edit_has(apply->edits, &key)) {
         return STATUS_OK;
@@ -131,17 +134,20 @@ static void put_block(struct apply *apply, uint32_t chain, const struct job_bloc
     }
     struct header_record record = {block->data.bytes, hash, block->header, block->signature};
     size_t bytes = record_header_bytes(&record);
-    struct key header_key = key_of_height(chain, KEY_HEADER, block->height);
+    struct key header_key;
+    key_set_height(&header_key, chain, KEY_HEADER, block->height);
     record_write_header(&record, edit_put_new(apply->edits, &header_key, bytes));
 
-    struct key data_key = key_of_height(chain, KEY_DATA, block->height);
+    struct key data_key;
+    key_set_height(&data_key, chain, KEY_DATA, block->height);
     if (block->data.bytes > 0) {
         edit_put(apply->edits, &data_key, block->data);
     } else if (replaces) {
         edit_delete(apply->edits, &data_key);
     }
 
-    struct key hash_key = key_of_name(chain, KEY_HASH, hash);
+    struct key hash_key;
+    key_set_name(&hash_key, chain, KEY_HASH, hash);
     record_put_u64(block->height, edit_put_new(apply->edits, &hash_key, 8));
 }
 
@@ -188,11 +194,13 @@ static enum status apply_commit(struct apply *apply, const struct job *job, stru
         return status;
     }
     for (size_t i = 0; i < commit->state_count; i++) {
-        struct key key = key_of_height(job->chain, KEY_STATE, commit->states[i].height);
+        struct key key;
+        key_set_height(&key, job->chain, KEY_STATE, commit->states[i].height);
         edit_put(apply->edits, &key, commit->states[i].value);
     }
     for (size_t i = 0; i < commit->delete_state_count; i++) {
-        struct key key = key_of_height(job->chain, KEY_STATE, commit->delete_states[i]);
+        struct key key;
+        key_set_height(&key, job->chain, KEY_STATE, commit->delete_states[i]);
         edit_delete(apply->edits, &key);
     }
     if (commit->rise_to > next->marks.height) {
@@ -225,7 +233,8 @@ static enum status apply_prune(struct apply *apply, const struct job *job, struc
         marks->blocks_pruned = prune->blocks_through;
     }
     if (prune->has_states && prune->states_through >= marks->states_from) {
-        struct key from = key_of_height(job->chain, KEY_STATE, marks->states_from);
+        struct key from;
+        key_set_height(&from, job->chain, KEY_STATE, marks->states_from);
         struct key to = key_behind_height(job->chain, KEY_STATE, prune->states_through);
         edit_delete_range(apply->edits, &from, &to);
         marks->states_from = prune->states_through + 1;
@@ -235,7 +244,8 @@ static enum status apply_prune(struct apply *apply, const struct job *job, struc
 
 static void apply_create_chain(struct apply *apply, const struct job *job)
 {
-    struct key key = key_of_name(0, KEY_CHAIN_NAME, job->chain_name);
+    struct key key;
+    key_set_name(&key, 0, KEY_CHAIN_NAME, job->chain_name);
     record_put_u64(job->chain, edit_put_new(apply->edits, &key, 8));
 }
 

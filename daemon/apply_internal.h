@@ -18,7 +18,6 @@ struct sweep {
 struct apply_chain {
     struct chain_marks marks;
     uint64_t blocks_highest; /* no block lies above it */
-    struct sweep sweep;
 };
 
 struct apply {
@@ -27,6 +26,8 @@ struct apply {
     EVP_MD *sha256;
     uint32_t chains_max;
     struct apply_chain *chains; /* by id */
+    struct sweep *sweeps;       /* by id */
+    struct sweep sweep;         /* of the slice under way: taken over if it goes well */
     struct apply_chain next;    /* of the chain of the job under way */
 };
 

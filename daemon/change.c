@@ -13,7 +13,8 @@ enum status change_read_metadata(struct apply *apply, uint32_t chain, struct sli
                                  uint64_t blocks_pruned, struct metadata_value *ret_metadata,
                                  struct store_value *ret_value, struct failure *failure)
 {
-    struct key key = key_of_name(chain, KEY_METADATA, name);
+    struct key key;
+    key_set_name(&key, chain, KEY_METADATA, name);
     struct store_value value = {0};
     struct metadata_value metadata = {0};
     enum status status = edit_get(apply->edits, &key, &value, failure);
@@ -37,7 +38,8 @@ enum status change_read_metadata(struct apply *apply, uint32_t chain, struct sli
 static void put_metadata(struct apply *apply, uint32_t chain, struct slice name,
                          struct metadata_value metadata)
 {
-    struct key key = key_of_name(chain, KEY_METADATA, name);
+    struct key key;
+    key_set_name(&key, chain, KEY_METADATA, name);
     size_t bytes = RECORD_METADATA_HEAD_BYTES + metadata.value.bytes;
     uint8_t *record = edit_put_new(apply->edits, &key, bytes);
     record_put_u64(metadata.of_height, record);
@@ -71,7 +73,8 @@ enum status change_metadata(struct apply *apply, uint32_t chain, struct slice na
     if (after.present) {
         put_metadata(apply, chain, name, after);
     } else {
-        struct key key = key_of_name(chain, KEY_METADATA, name);
+        struct key key;
+        key_set_name(&key, chain, KEY_METADATA, name);
         edit_delete(apply->edits, &key);
     }
     store_value_release(&value);
@@ -98,7 +101,8 @@ enum status change_own_metadata(struct apply *apply, const struct job *job, stru
 enum status change_drop_hash(struct apply *apply, uint32_t chain, struct slice hash, uint64_t height,
                              struct failure *failure)
 {
-    struct key key = key_of_name(chain, KEY_HASH, hash);
+    struct key key;
+    key_set_name(&key, chain, KEY_HASH, hash);
     struct store_value value = {0};
     enum status status = edit_get(apply->edits, &key, &value, failure);
     if (status == STATUS_OK && value.bytes.bytes == 8 && record_get_u64(value.bytes.data) == height) {

@@ -126,7 +126,8 @@ static enum status fetch_data(const struct fetch *fetch, uint64_t height, uint64
     if (data_bytes > fetch->data_bytes_max) {
         return STATUS_BUSY;
     }
-    struct key key = key_of_height(fetch->chain, KEY_DATA, height);
+    struct key key;
+    key_set_height(&key, fetch->chain, KEY_DATA, height);
     enum status status = get_cached(fetch, &key, ret_data, failure);
     if (status == STATUS_NOT_FOUND || (status == STATUS_OK && ret_data->bytes.bytes != data_bytes)) {
         return damaged(fetch, "block's data", failure);
@@ -140,7 +141,8 @@ enum status fetch_block(const struct fetch *fetch, uint64_t height, uint32_t par
     if (height <= fetch->marks.blocks_pruned) {
         return STATUS_NOT_FOUND;
     }
-    struct key key = key_of_height(fetch->chain, KEY_HEADER, height);
+    struct key key;
+    key_set_height(&key, fetch->chain, KEY_HEADER, height);
     struct store_value header = {0};
     struct store_value data = {0};
     struct header_record record;
@@ -158,7 +160,8 @@ enum status fetch_block(const struct fetch *fetch, uint64_t height, uint32_t par
     }
     remember(fetch, &key, header_status, &header);
     if (data.pinned != NULL) {
-        struct key data_key = key_of_height(fetch->chain, KEY_DATA, height);
+        struct key data_key;
+        key_set_height(&data_key, fetch->chain, KEY_DATA, height);
         remember(fetch, &data_key, STATUS_OK, &data);
     }
     store_value_release(&data);
@@ -184,7 +187,8 @@ enum status fetch_state(const struct fetch *fetch, uint64_t height, struct fetch
     if (height < fetch->marks.states_from) {
         return STATUS_NOT_FOUND;
     }
-    struct key key = key_of_height(fetch->chain, KEY_STATE, height);
+    struct key key;
+    key_set_height(&key, fetch->chain, KEY_STATE, height);
     struct store_value value = {0};
     enum status status = get(fetch, &key, &value, failure);
     if (status == STATUS_OK) {

@@ -22,11 +22,17 @@ struct key key_of_kind(uint32_t chain, enum key_kind kind)
     return key;
 }
 
+void key_set_height(struct key *ret_key, uint32_t chain, enum key_kind kind, uint64_t height)
+{
+    key_begin(ret_key, chain, kind);
+    record_put_u64(height, ret_key->data + ret_key->bytes);
+    ret_key->bytes += 8;
+}
+
 struct key key_of_height(uint32_t chain, enum key_kind kind, uint64_t height)
 {
-    struct key key = key_of_kind(chain, kind);
-    record_put_u64(height, key.data + key.bytes);
-    key.bytes += 8;
+    struct key key;
+    key_set_height(&key, chain, kind, height);
     return key;
 }
 

@@ -41,14 +41,16 @@ struct key {
     uint8_t data[KEY_BYTES_MAX];
 };
 
+/* A key is a kilobyte, so those that return one copy it: where it is made by the million, the key_set_ ones are for. */
+
 /* A key without rest, or the beginning of all keys of that kind. */
 struct key key_of_kind(uint32_t chain, enum key_kind kind);
 
 /* KEY_HEADER, KEY_DATA, KEY_STATE, KEY_RUN; or the beginning of KEY_BOUND's keys at that height. */
 struct key key_of_height(uint32_t chain, enum key_kind kind, uint64_t height);
+void key_set_height(struct key *ret_key, uint32_t chain, enum key_kind kind, uint64_t height);
 
-/* KEY_METADATA, KEY_HASH, KEY_CHAIN_NAME; at most METADATA_NAME_BYTES_MAX bytes. The second writes only what the key has,
- * for where it is made by the million. */
+/* KEY_METADATA, KEY_HASH, KEY_CHAIN_NAME; at most METADATA_NAME_BYTES_MAX bytes. */
 struct key key_of_name(uint32_t chain, enum key_kind kind, struct slice name);
 void key_set_name(struct key *ret_key, uint32_t chain, enum key_kind kind, struct slice name);
 

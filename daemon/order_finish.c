@@ -58,8 +58,10 @@ static void forget_written(struct order *order, const struct job *job)
         record_cache_forget(order->cache, &key);
     }
     for (size_t i = 0; job->kind == JOB_COMMIT && i < job->commit.block_count; i++) {
-        struct key header = key_of_height(job->chain, KEY_HEADER, job->commit.blocks[i].height);
-        struct key data = key_of_height(job->chain, KEY_DATA, job->commit.blocks[i].height);
+        struct key header;
+        key_set_height(&header, job->chain, KEY_HEADER, job->commit.blocks[i].height);
+        struct key data;
+        key_set_height(&data, job->chain, KEY_DATA, job->commit.blocks[i].height);
         record_cache_forget(order->cache, &header);
         record_cache_forget(order->cache, &data);
     }

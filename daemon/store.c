@@ -30,6 +30,8 @@ enum {
     INFO_LOG_BYTES_MAX = 4 << 20,
     INFO_LOG_COUNT_MAX = 2,
     OPEN_FILES_MAX = 512,
+    LEVELS = 7,
+    LEVELS_YOUNG = 2,     /* not compressed */
     BACKGROUND_NICE = 10, /* RocksDB's own threads are so much nicer than ours */
 };
 
@@ -105,6 +107,17 @@ static rocksdb_options_t *options_from_text(struct failure *failure)
     return options;
 }
 
+/* What is young is written again soon, or pruned: compressing it would only take a processor from commits. */
+static void set_compression(rocksdb_options_t *options)
+{
+    int levels[LEVELS];
+    for (int level = 0; level < LEVELS; level++) {
+        levels[level] = level < LEVELS_YOUNG ? rocksdb_no_compression : rocksdb_lz4_compression;
+    }
+    rocksdb_options_set_num_levels(options, LEVELS);
+    rocksdb_options_set_compression_per_level(options, levels, LEVELS);
+}
+
 static void set_options(rocksdb_options_t *options, bool create, rocksdb_cache_t *cache)
 {
     rocksdb_options_set_create_if_missing(options, create);
@@ -121,7 +134,7 @@ static void set_options(rocksdb_options_t *options, bool create, rocksdb_cache_t
     rocksdb_options_set_info_log_level(options, 2); /* warnings */
     rocksdb_options_set_max_log_file_size(options, INFO_LOG_BYTES_MAX);
     rocksdb_options_set_keep_log_file_num(options, INFO_LOG_COUNT_MAX);
-    rocksdb_options_set_compression(options, rocksdb_lz4_compression);
+    set_compression(options);
     rocksdb_options_set_enable_blob_files(options, 1);
     rocksdb_options_set_min_blob_size(options, BLOB_BYTES_MIN);
     rocksdb_options_set_enable_blob_gc(options, 1);

@@ -33,7 +33,7 @@ static enum status sweep_bound(struct apply *apply, uint32_t chain, struct slice
     enum status status = change_read_metadata(apply, chain, name, 0, &metadata, &stored, failure);
     if (status == STATUS_OK) {
         store_value_release(&stored);
-        if (metadata.present && metadata_is_pruned(metadata.of_height, apply->next.sweep.through)) {
+        if (metadata.present && metadata_is_pruned(metadata.of_height, apply->sweep.through)) {
             struct metadata_change change = {.kind = METADATA_DELETE};
             status = change_metadata(apply, chain, name, change, 0, failure);
         }
@@ -49,7 +49,7 @@ static enum status sweep_kind(struct apply *apply, const struct job *job, enum k
     uint32_t chain = job->chain;
     uint64_t until_ns = thread_now_ns() + job->sweep_ns;
     bool is_over = false;
-    struct sweep *sweep = &apply->next.sweep;
+    struct sweep *sweep = &apply->sweep;
     struct key to = key_behind_height(chain, kind, sweep->through);
     struct store_iterator *iterator =
         store_iterator_new(apply->store, NULL, key_slice(&sweep->position), key_slice(&to));
@@ -80,19 +80,20 @@ static void finish(struct apply *apply, uint32_t chain)
     static const enum key_kind kinds[] = {KEY_HEADER, KEY_BOUND};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         struct key from = key_behind_height(chain, kinds[i], marks->blocks_swept);
-        struct key to = key_behind_height(chain, kinds[i], apply->next.sweep.through);
+        struct key to = key_behind_height(chain, kinds[i], apply->sweep.through);
         edit_delete_range(apply->edits, &from, &to);
     }
-    marks->blocks_swept = apply->next.sweep.through;
-    apply->next.sweep = (struct sweep){0};
+    marks->blocks_swept = apply->sweep.through;
+    apply->sweep = (struct sweep){0};
 }
 
 enum status sweep_apply(struct apply *apply, struct job *job, struct failure *failure)
 {
-    struct sweep *sweep = &apply->next.sweep;
+    struct sweep *sweep = &apply->sweep;
     struct chain_marks *marks = &apply->next.marks;
     enum status status = STATUS_OK;
     bool done = false;
+    *sweep = apply->sweeps[job->chain];
     if (sweep->through == 0) {
         sweep->through = marks->blocks_pruned;
         sweep->headers_done = false;
@@ -109,6 +110,9 @@ enum status sweep_apply(struct apply *apply, struct job *job, struct failure *fa
         if (status == STATUS_OK && done) {
             finish(apply, job->chain);
         }
+    }
+    if (status == STATUS_OK) {
+        apply->sweeps[job->chain] = *sweep;
     }
     job->swept_all = marks->blocks_swept == marks->blocks_pruned;
     return status;

@@ -84,7 +84,8 @@ bool unpack_flat(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bo
     while (span.next < span.end) {
         uint64_t key, number = 0;
         struct span part = {NULL, NULL};
-        if (!varint_take(&span, FIELD_KEY_BYTES_MAX, &key) || key > UINT32_MAX || key >> FIELD_TYPE_BITS == 0) {
+        if (!varint_take(&span, FIELD_KEY_BYTES_MAX, &key) || key > UINT32_MAX ||
+            key >> FIELD_TYPE_BITS == 0) {
             return false;
         }
         unsigned wire_type = (unsigned)key & ((1U << FIELD_TYPE_BITS) - 1);

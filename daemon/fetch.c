@@ -73,6 +73,11 @@ bool fetch_parts_are_valid(uint32_t parts)
     return (parts & ~all) == 0;
 }
 
+bool fetch_asks_for_data(uint32_t parts)
+{
+    return (parts & CAIRN__PART__PART_DATA) != 0;
+}
+
 enum status fetch_height_of_hash(const struct fetch *fetch, struct slice hash, uint64_t *ret_height,
                                  struct failure *failure)
 {
@@ -151,7 +156,7 @@ enum status fetch_block(const struct fetch *fetch, uint64_t height, uint32_t par
     if (status == STATUS_OK && !record_read_header(header.bytes, &record)) {
         status = damaged(fetch, "header record", failure);
     }
-    if (status == STATUS_OK && (parts & CAIRN__PART__PART_DATA) != 0) {
+    if (status == STATUS_OK && fetch_asks_for_data(parts)) {
         status = fetch_data(fetch, height, record.data_bytes, &data, failure);
         ret_fetched->body_bytes = record.data_bytes; /* in case there is no room for it yet */
     }
@@ -167,6 +172,20 @@ enum status fetch_block(const struct fetch *fetch, uint64_t height, uint32_t par
     store_value_release(&data);
     store_value_release(&header);
     return status;
+}
+
+enum status fetch_block_of(const struct fetch *fetch, uint64_t height, uint32_t parts, struct slice header,
+                           struct slice data, struct fetched *ret_fetched, struct failure *failure)
+{
+    struct header_record record;
+    if (!record_read_header(header, &record)) {
+        return damaged(fetch, "header record", failure);
+    }
+    if (fetch_asks_for_data(parts) && data.bytes != record.data_bytes) {
+        return damaged(fetch, "block's data", failure);
+    }
+    *ret_fetched = pack_block(height, parts, &record, data);
+    return STATUS_OK;
 }
 
 struct fetched fetch_absent_block(uint64_t height)

@@ -30,8 +30,9 @@ struct fetched {
     size_t body_bytes;
 };
 
-/* A mask of the parts a block has. */
+/* A mask of the parts a block has; and whether data is among them. */
 bool fetch_parts_are_valid(uint32_t parts);
+bool fetch_asks_for_data(uint32_t parts);
 
 /* All of them:
  * STATUS_OK         *ret_fetched is the reply's message
@@ -43,6 +44,11 @@ enum status fetch_height_of_hash(const struct fetch *fetch, struct slice hash, u
                                  struct failure *failure) MUST_CHECK;
 enum status fetch_block(const struct fetch *fetch, uint64_t height, uint32_t parts,
                         struct fetched *ret_fetched, struct failure *failure) MUST_CHECK;
+
+/* As fetch_block, from the stored records already at hand; data empty if it is not asked for, or there is none. */
+enum status fetch_block_of(const struct fetch *fetch, uint64_t height, uint32_t parts, struct slice header,
+                           struct slice data, struct fetched *ret_fetched,
+                           struct failure *failure) MUST_CHECK;
 enum status fetch_state(const struct fetch *fetch, uint64_t height, struct fetched *ret_fetched,
                         struct failure *failure) MUST_CHECK;
 

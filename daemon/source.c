@@ -31,6 +31,8 @@ struct source {
     size_t queued_position;
     uint64_t bytes;
     struct store_iterator *iterator;
+    struct store_iterator
+        *data; /* of a range of blocks whose data is asked for: beside the iterator of headers */
 };
 
 static struct source *source_new(const struct fetch *fetch)
@@ -53,6 +55,7 @@ void source_free(struct source *source)
     }
     free(source->queued);
     store_iterator_free(source->iterator);
+    store_iterator_free(source->data);
     free(source);
 }
 
@@ -82,6 +85,35 @@ static enum status next_listed(struct source *source, struct fetched *ret_fetche
     return status;
 }
 
+/* The data of that height, empty if there is none; heights rise from call to call. */
+static enum status data_at(struct source *source, uint64_t height, struct slice *ret_data,
+                           struct failure *failure)
+{
+    *ret_data = slice_of(NULL, 0);
+    if (!fetch_asks_for_data(source->blocks.parts)) {
+        return STATUS_OK;
+    }
+    if (source->data == NULL) {
+        struct key from = key_of_height(source->fetch.chain, KEY_DATA, height);
+        struct key to = key_behind_height(source->fetch.chain, KEY_DATA, source->blocks.last);
+        source->data =
+            store_iterator_new(source->fetch.store, source->fetch.snapshot, key_slice(&from), key_slice(&to));
+    }
+    while (store_iterator_valid(source->data)) {
+        uint64_t at;
+        if (!key_read_height(store_iterator_key(source->data), &at)) {
+            return failure_set(failure, STATUS_IO_ERROR,
+                               "damaged store: a key of block data cannot be understood");
+        }
+        if (at >= height) {
+            *ret_data = at == height ? store_iterator_value(source->data) : *ret_data;
+            return STATUS_OK;
+        }
+        store_iterator_next(source->data);
+    }
+    return store_iterator_status(source->data, failure);
+}
+
 static enum status next_in_range(struct source *source, struct fetched *ret_fetched, struct failure *failure)
 {
     if (source->iterator == NULL) {
@@ -106,7 +138,13 @@ static enum status next_in_range(struct source *source, struct fetched *ret_fetc
     if (!key_read_height(store_iterator_key(source->iterator), &height)) {
         return failure_set(failure, STATUS_IO_ERROR, "damaged store: a block's key cannot be understood");
     }
-    return fetch_block(&source->fetch, height, source->blocks.parts, ret_fetched, failure);
+    struct slice data;
+    enum status status = data_at(source, height, &data, failure);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return fetch_block_of(&source->fetch, height, source->blocks.parts,
+                          store_iterator_value(source->iterator), data, ret_fetched, failure);
 }
 
 struct source *source_of_blocks(const struct fetch *fetch, const struct source_blocks *blocks)

@@ -30,6 +30,7 @@ enum {
     INFO_LOG_BYTES_MAX = 4 << 20,
     INFO_LOG_COUNT_MAX = 2,
     OPEN_FILES_MAX = 512,
+    WRITE_BACK_BYTES = 512 << 10, /* the kernel begins with so much, so that a sync finds little left to do */
     LEVELS = 7,
     LEVELS_YOUNG = 2,     /* not compressed */
     BACKGROUND_NICE = 10, /* RocksDB's own threads are so much nicer than ours */
@@ -93,6 +94,7 @@ static rocksdb_options_t *options_from_text(struct failure *failure)
     static const char text[] = "track_and_verify_wals_in_manifest=true;"
                                "max_bgerror_resume_count=0;"
                                "verify_sst_unique_id_in_manifest=true;"
+                               "avoid_flush_during_recovery=true;" /* a start shall be quick */
                                "force_consistency_checks=true";
     rocksdb_options_t *base = rocksdb_options_create();
     rocksdb_options_t *options = rocksdb_options_create();
@@ -130,7 +132,8 @@ static void set_options(rocksdb_options_t *options, bool create, rocksdb_cache_t
     rocksdb_options_set_max_background_jobs(options, 2);
     rocksdb_options_set_allow_concurrent_memtable_write(options, 0); /* one thread writes */
     rocksdb_options_set_enable_write_thread_adaptive_yield(options, 0);
-    rocksdb_options_set_bytes_per_sync(options, 1 << 20);
+    rocksdb_options_set_bytes_per_sync(options, WRITE_BACK_BYTES);
+    rocksdb_options_set_wal_bytes_per_sync(options, WRITE_BACK_BYTES);
     rocksdb_options_set_info_log_level(options, 2); /* warnings */
     rocksdb_options_set_max_log_file_size(options, INFO_LOG_BYTES_MAX);
     rocksdb_options_set_keep_log_file_num(options, INFO_LOG_COUNT_MAX);

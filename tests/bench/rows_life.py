@@ -13,9 +13,9 @@ MIB = 1 << 20
 IDLE_MIB = 32
 CONNECTION_KIB = 6.5
 CONNECTIONS = 10_000
-# Of the engine: the size of one write buffer (daemon/store.c), and how many there may be: one that fills, one that is being flushed.
+# Of the engine: the size of one write buffer, and how many there may be (daemon/store.c).
 WRITE_BUFFER_BYTES = 64 * MIB
-WRITE_BUFFERS = 2
+WRITE_BUFFERS = 4
 BOUNDS = ("queue_bytes_max", "requests_bytes_max", "replies_bytes_max", "cache_bytes")
 UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40, "B": 1}
 LOG_BYTES = 256 * MIB

@@ -7,9 +7,9 @@
 #include "daemon/memory.h"
 
 enum {
-    GATHER_BYTES = 64 << 10,       /* room of a chunk that gathers */
-    GATHER_BYTES_FIRST = 16 << 10, /* of the first */
-    WRITE_CHUNKS_MAX = 64,         /* with the loop library at once */
+    GATHER_BYTES = 64 << 10,  /* room of a chunk that gathers */
+    GATHER_BYTES_FIRST = 992, /* of the first, which malloc has at hand */
+    WRITE_CHUNKS_MAX = 64,    /* with the loop library at once */
 };
 
 struct output_chunk {
@@ -77,7 +77,7 @@ uint8_t *output_place(struct output *output, size_t bytes)
     assert(!output->is_dropped && bytes <= GATHER_FRAME_BYTES);
     struct output_chunk *last = output->last;
     if (last == NULL || last->room - last->bytes < bytes) {
-        size_t room = last == NULL ? GATHER_BYTES_FIRST : GATHER_BYTES;
+        size_t room = last == NULL && bytes <= GATHER_BYTES_FIRST ? GATHER_BYTES_FIRST : GATHER_BYTES;
         append_chunk(output, memory_raw(room), 0, room);
         last = output->last;
     }

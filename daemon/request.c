@@ -119,7 +119,11 @@ void request_reply_body(struct request *request, enum status status, const uint8
             .body_bytes = (uint32_t)body_bytes,
             .id = request->id,
         };
+        uint64_t from_ns = request->is_timed ? thread_now_ns() : 0;
         session->send_copy(session, &header, body);
+        if (request->is_timed) {
+            stage_add(request->service->stages, STAGE_ENCODE, thread_now_ns() - from_ns);
+        }
     }
     request_end(request);
 }

@@ -293,6 +293,29 @@ START_TEST(test_empty_commit_is_ok_and_has_a_number)
 }
 END_TEST
 
+START_TEST(test_stages_of_a_commits_way_are_timed)
+{
+    static const char *const stages[] = {"decode", "encode", "queue", "apply", "sync", "show", "commit"};
+    enum { COMMITS = 64 };
+    struct rig rig = rig_start("");
+    for (uint64_t height = 1; height <= COMMITS; height++) {
+        commit_ok(&rig.wire, commit_of_block(height, "data"));
+    }
+    for (size_t i = 0; i < sizeof stages / sizeof stages[0]; i++) {
+        uint64_t count = status_number(&rig.wire, kept_format("stage.%s.count", stages[i]));
+        uint64_t p50 = status_number(&rig.wire, kept_format("stage.%s.p50_ns", stages[i]));
+        uint64_t p99 = status_number(&rig.wire, kept_format("stage.%s.p99_ns", stages[i]));
+        uint64_t max = status_number(&rig.wire, kept_format("stage.%s.max_ns", stages[i]));
+        bool is_sampled = i < 2; /* one request in sixteen */
+        ck_assert_msg(count >= (is_sampled ? COMMITS / 16 : COMMITS), "%s: %d", stages[i], (int)count);
+        ck_assert(p50 > 0 && p50 <= p99 && p99 <= max);
+    }
+    ck_assert_uint_le(status_number(&rig.wire, "stage.apply.p50_ns"),
+                      status_number(&rig.wire, "stage.commit.max_ns"));
+    rig_end(&rig);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -312,5 +335,6 @@ int main(void)
     tcase_add_test(tests, test_large_values_in_a_commit_bounded_by_the_frame_only);
     tcase_add_test(tests, test_commit_at_pruned_height_is_conflict);
     tcase_add_test(tests, test_empty_commit_is_ok_and_has_a_number);
+    tcase_add_test(tests, test_stages_of_a_commits_way_are_timed);
     return suite_run(suite, false);
 }

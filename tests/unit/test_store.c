@@ -139,13 +139,20 @@ START_TEST(memory_answers_for_what_was_just_written)
 }
 END_TEST
 
+/* A start leaves in memory what it replays of the log: what is to be on the device has to be brought into tables. */
+static void reopen_from_tables(const char *from, const char *to)
+{
+    store_reclaim(store, text(from), text(to));
+    reopen();
+}
+
 /* The engine says "Result incomplete" then, for keys and for values kept apart in blob files. */
 START_TEST(memory_alone_does_not_answer_for_what_is_on_the_device)
 {
     uint8_t *blob = calloc(1, BLOB_BYTES);
     put("a", "1");
     put_bytes("blob", slice_of(blob, BLOB_BYTES));
-    reopen();
+    reopen_from_tables("a", "z");
     ck_assert_int_eq(get_status(NULL, STORE_MEMORY, "a"), STATUS_BUSY);
     ck_assert_int_eq(get_status(NULL, STORE_MEMORY, "blob"), STATUS_BUSY);
     assert_value("a", "1");
@@ -164,7 +171,7 @@ START_TEST(memory_alone_never_makes_up_a_value_of_a_table_that_is_not_open)
     for (int i = 0; i < MANY_FILES; i++) {
         snprintf(key, sizeof key, "key %03d", i);
         put(key, "value");
-        reopen(); /* each leaves a table of its own */
+        reopen_from_tables(key, key); /* each leaves a table of its own */
     }
     int answered = 0;
     for (int i = 0; i < MANY_FILES; i++) {

@@ -132,7 +132,7 @@ static void flush_early(struct connection *connection)
     if (connection->replies_unsent++ == 0) {
         connection->unsent_us = connection->set->now_us;
     }
-    if (connection->replies_unsent >= REPLIES_UNSENT_MAX && connection->set->is_one_at_work) {
+    if (connection->replies_unsent >= REPLIES_UNSENT_MAX && connection->set->at_work <= 1) {
         connection->replies_unsent = 0;
         output_flush(&connection->output);
     }

@@ -83,7 +83,7 @@ struct connection_set {
     struct waiting_list for_memory; /* oldest first */
     struct waiting_list for_room;
     uint64_t reserved_bytes; /* of all connections' frames */
-    bool is_one_at_work;     /* in the last turn one connection at most had something to do */
+    uint64_t at_work;        /* connections that had something to do in this turn */
     uint64_t turn;           /* counted from 1 */
     bool is_hurried;         /* in this turn: commits come */
     bool has_served;         /* hurried: a connection without commits had its share */

@@ -47,15 +47,13 @@ void connection_accept(struct connection_set *set, uv_stream_t *listener)
 }
 
 /* Requests that wait for room start again, oldest first; those whose deadline is over are answered wherever they stand. */
-static uint64_t start_waiting(struct connection_set *set, uint64_t now_us)
+static void start_waiting(struct connection_set *set, uint64_t now_us)
 {
-    uint64_t next_us = UINT64_MAX;
     bool is_blocked = false;
     for (struct connection *connection = set->for_room.first; connection != NULL;) {
         struct connection *next = connection->next_waiting;
         struct request *request = connection->waiting;
         bool is_late = request->deadline_us != 0 && now_us >= request->deadline_us;
-        uint64_t deadline_us = request->deadline_us;
         set->service->is_contended = false;
         if ((!is_blocked || is_late || set->service->draining) &&
             request_start_again(request, now_us) == REQUEST_TAKEN) {
@@ -64,14 +62,10 @@ static uint64_t start_waiting(struct connection_set *set, uint64_t now_us)
             connection_touch(connection);
         } else {
             is_blocked = true;
-            if (deadline_us != 0 && deadline_us - now_us < next_us) {
-                next_us = deadline_us - now_us;
-            }
         }
         connection = next;
     }
     set->service->is_contended = set->for_room.first != NULL;
-    return next_us;
 }
 
 static void grant_memory(struct connection_set *set)
@@ -100,14 +94,11 @@ static void touch_paused(struct connection_set *set)
     }
 }
 
-/* Paused connections are looked at now and then. Returns in how many microseconds to do so again. */
-static uint64_t check_paused(struct connection_set *set, uint64_t now_us)
+/* Paused connections are looked at now and then. */
+static void check_paused(struct connection_set *set, uint64_t now_us)
 {
-    if (set->not_reading == 0) {
-        return UINT64_MAX;
-    }
-    if (now_us < set->next_check_us) {
-        return set->next_check_us - now_us;
+    if (set->not_reading == 0 || now_us < set->next_check_us) {
+        return;
     }
     for (struct connection *connection = set->all; connection != NULL; connection = connection->next) {
         if (!connection->is_reading) {
@@ -115,7 +106,21 @@ static uint64_t check_paused(struct connection_set *set, uint64_t now_us)
         }
     }
     set->next_check_us = now_us + HANG_UP_CHECK_US;
-    return HANG_UP_CHECK_US;
+}
+
+/* In how many microseconds a deadline ends, paused connections are to be looked at, or held replies are to go. */
+static uint64_t next_due(const struct connection_set *set, uint64_t now_us)
+{
+    uint64_t at_us = set->not_reading > 0 ? set->next_check_us : UINT64_MAX;
+    for (const struct connection *connection = set->for_room.first; connection != NULL;
+         connection = connection->next_waiting) {
+        uint64_t deadline_us = connection->waiting->deadline_us;
+        at_us = deadline_us != 0 && deadline_us < at_us ? deadline_us : at_us;
+    }
+    if (set->held != NULL && now_us + REPLIES_HELD_US < at_us) {
+        at_us = now_us + REPLIES_HELD_US;
+    }
+    return at_us == UINT64_MAX ? UINT64_MAX : at_us > now_us ? at_us - now_us : 0;
 }
 
 /* They are looked at again in this turn. */
@@ -129,7 +134,7 @@ static void release_held(struct connection_set *set)
     }
 }
 
-uint64_t connection_set_turn(struct connection_set *set, uint64_t now_us)
+void connection_set_begin_turn(struct connection_set *set, uint64_t now_us)
 {
     set->turn++;
     set->now_us = now_us;
@@ -137,24 +142,24 @@ uint64_t connection_set_turn(struct connection_set *set, uint64_t now_us)
     set->has_served = false;
     set->asked = set->asking;
     set->asking = 0;
+    set->at_work = 0;
     release_held(set);
-    uint64_t next_us = start_waiting(set, now_us);
+}
+
+uint64_t connection_set_turn(struct connection_set *set, uint64_t now_us)
+{
+    start_waiting(set, now_us);
     grant_memory(set);
-    uint64_t check_us = check_paused(set, now_us);
-    unsigned at_work = 0;
+    check_paused(set, now_us);
     while (set->touched != NULL) {
-        at_work++;
+        set->at_work++;
         struct connection *connection = set->touched;
         set->touched = connection->next_touched;
         connection->is_touched = false;
         connection_turn(connection);
     }
-    set->is_one_at_work = at_work <= 1;
     touch_paused(set);
-    if (set->held != NULL && next_us > REPLIES_HELD_US) {
-        next_us = REPLIES_HELD_US;
-    }
-    return next_us < check_us ? next_us : check_us;
+    return next_due(set, now_us);
 }
 
 void connection_set_news(struct connection_set *set)

@@ -153,6 +153,7 @@ enum request_progress request_start(struct request *request, const uint8_t *body
 enum request_progress request_start_taken(struct request *request, uint8_t *body)
 {
     request->taken_body = body;
+    request->arena.budget -= request->body_bytes; /* its part of it lies beside the arena */
     return request_start(request, body);
 }
 

@@ -1,5 +1,7 @@
 #include "daemon/message_metadata.h"
 
+#include <assert.h>
+
 #include "daemon/message.h"
 #include "proto/cairn.pb-c.h"
 #include "proto/wire.h"
@@ -10,7 +12,7 @@ enum { NUMBER = 0, PREFIXED = 2 };
 
 static bool bytes_take(struct span *span, protobuf_c_boolean *ret_has, ProtobufCBinaryData *ret_data)
 {
-    struct span part;
+    struct span part = {NULL, NULL};
     if (!length_take(span, &part)) {
         return false;
     }
@@ -66,11 +68,29 @@ static bool operation_take(struct span span, Cairn__MetadataOperation *ret_opera
     return true;
 }
 
-/* All but the operations, which are counted. */
+/* Whether operation_take can take it. */
+static bool operation_is_plain(struct span span)
+{
+    while (span.next < span.end) {
+        struct span part = {NULL, NULL};
+        uint64_t number = 0;
+        uint8_t key = *span.next++;
+        bool is_prefixed = key == KEY(1, PREFIXED) || key == KEY(2, PREFIXED);
+        bool is_number = key == KEY(3, NUMBER) || key == KEY(4, NUMBER) || key == KEY(5, NUMBER);
+        bool good = is_prefixed ? length_take(&span, &part)
+                                : is_number && varint_take(&span, VARINT_BYTES_MAX, &number);
+        if (!good) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* All but the operations, which are counted and checked, so that nothing is allocated for what is not plain. */
 static bool head_take(struct span span, Cairn__WriteMetadata *ret_message)
 {
     Cairn__WriteMetadata *message = ret_message;
-    struct span part;
+    struct span part = {NULL, NULL};
     uint64_t level = 0;
     while (span.next < span.end) {
         bool good = false;
@@ -87,7 +107,7 @@ static bool head_take(struct span span, Cairn__WriteMetadata *ret_message)
             good = number_take(&span, &message->has_deadline_us, &message->deadline_us);
             break;
         case KEY(4, PREFIXED):
-            good = length_take(&span, &part);
+            good = length_take(&span, &part) && operation_is_plain(part);
             message->n_operations++;
             break;
         case KEY(5, NUMBER):
@@ -101,26 +121,23 @@ static bool head_take(struct span span, Cairn__WriteMetadata *ret_message)
     return message->n_operations <= MESSAGE_ELEMENTS_MAX;
 }
 
-/* The head has found every field good, so only the operations are looked into. */
-static bool operations_take(struct span span, Cairn__MetadataOperation *operations,
+/* The head has found every field good. */
+static void operations_take(struct span span, Cairn__MetadataOperation *operations,
                             Cairn__WriteMetadata *message)
 {
     size_t count = 0;
     while (span.next < span.end) {
         uint8_t key = *span.next++;
-        struct span part;
-        uint64_t number;
+        struct span part = {NULL, NULL};
+        uint64_t number = 0;
         bool is_prefixed = (key & ((1U << FIELD_TYPE_BITS) - 1)) == PREFIXED;
         bool good = is_prefixed ? length_take(&span, &part) : varint_take(&span, VARINT_BYTES_MAX, &number);
         if (good && key == KEY(4, PREFIXED)) {
             message->operations[count] = &operations[count];
             good = operation_take(part, &operations[count++]);
         }
-        if (!good) {
-            return false;
-        }
+        assert(good);
     }
-    return true;
 }
 
 bool message_unpack_metadata(const uint8_t *bytes, size_t length, struct arena *arena,
@@ -140,6 +157,7 @@ bool message_unpack_metadata(const uint8_t *bytes, size_t length, struct arena *
     }
     *message = head;
     message->operations = head.n_operations > 0 ? pointers : NULL;
+    operations_take(span, operations, message);
     *ret_message = &message->base;
-    return operations_take(span, operations, message);
+    return true;
 }

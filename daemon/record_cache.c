@@ -6,11 +6,15 @@
 #include "daemon/name_hash.h"
 #include "daemon/record.h"
 
-enum { ENTRY_SHARE_MAX = 16 }; /* a record larger than one part in so many is not kept */
+enum {
+    ENTRY_SHARE_MAX = 16, /* a record larger than one part in so many is not kept */
+    SPARED_MAX = 8,       /* entries at a time: making room is a short step */
+};
 
 struct cached {
-    UT_hash_handle hh; /* in the order they came, or were last spared */
-    bool is_used;      /* since then: spared once more */
+    UT_hash_handle hh;   /* in the order they came, or were last spared */
+    bool is_used;        /* since then: spared once more */
+    uint64_t generation; /* of the cache when it came: an earlier one says nothing any more */
     size_t key_bytes;
     size_t record_bytes;
     uint8_t bytes[]; /* the key, then the record */
@@ -19,8 +23,21 @@ struct cached {
 struct record_cache {
     uint64_t bytes_max;
     uint64_t bytes;
+    uint64_t generation;
     struct cached *entries;
 };
+
+static size_t cost(const struct cached *cached)
+{
+    return sizeof *cached + cached->key_bytes + cached->record_bytes;
+}
+
+static void drop(struct record_cache *cache, struct cached *cached)
+{
+    HASH_DELETE(hh, cache->entries, cached);
+    cache->bytes -= cost(cached);
+    free(cached);
+}
 
 struct record_cache *record_cache_new(uint64_t bytes_max)
 {
@@ -32,35 +49,31 @@ struct record_cache *record_cache_new(uint64_t bytes_max)
 void record_cache_free(struct record_cache *cache)
 {
     if (cache != NULL) {
-        record_cache_clear(cache);
+        while (cache->entries != NULL) {
+            drop(cache, cache->entries);
+        }
         free(cache);
     }
 }
 
-static size_t cost(const struct cached *cached)
-{
-    return sizeof *cached + cached->key_bytes + cached->record_bytes;
-}
-
-static struct cached *find(const struct record_cache *cache, const struct key *key)
+static struct cached *find(struct record_cache *cache, const struct key *key)
 {
     struct cached *cached;
     HASH_FIND(hh, cache->entries, key->data, key->bytes, cached);
+    if (cached != NULL && cached->generation != cache->generation) {
+        drop(cache, cached);
+        cached = NULL;
+    }
     return cached;
-}
-
-static void drop(struct record_cache *cache, struct cached *cached)
-{
-    HASH_DELETE(hh, cache->entries, cached);
-    cache->bytes -= cost(cached);
-    free(cached);
 }
 
 static void make_room(struct record_cache *cache, size_t bytes)
 {
+    unsigned spared = 0;
     while (cache->entries != NULL && cache->bytes + bytes > cache->bytes_max) {
         struct cached *oldest = cache->entries;
-        if (oldest->is_used) {
+        if (oldest->is_used && oldest->generation == cache->generation && spared < SPARED_MAX) {
+            spared++;
             oldest->is_used = false;
             HASH_DELETE(hh, cache->entries, oldest);
             HASH_ADD(hh, cache->entries, bytes[0], oldest->key_bytes, oldest);
@@ -88,6 +101,7 @@ void record_cache_put(struct record_cache *cache, const struct key *key, struct 
     make_room(cache, sizeof *cached + key->bytes + record.bytes);
     cached = memory_raw(sizeof *cached + key->bytes + record.bytes);
     cached->is_used = false;
+    cached->generation = cache->generation;
     cached->key_bytes = key->bytes;
     cached->record_bytes = record.bytes;
     memcpy(cached->bytes, key->data, key->bytes);
@@ -141,9 +155,8 @@ void record_cache_forget(struct record_cache *cache, const struct key *key)
     }
 }
 
+/* In one step; the entries go as room is wanted. */
 void record_cache_clear(struct record_cache *cache)
 {
-    while (cache->entries != NULL) {
-        drop(cache, cache->entries);
-    }
+    cache->generation++;
 }

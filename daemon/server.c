@@ -215,6 +215,7 @@ static void server_turn(uv_prepare_t *prepare)
     uint64_t now_us = thread_now_us();
     uint64_t next_us;
     order_take(server->service.order);
+    connection_set_begin_turn(server->connections, now_us);
     do { /* what one accepts or answers, the other may have to hand over or send */
         next_us = connection_set_turn(server->connections, now_us);
         next_us = earlier(next_us, order_settle(server->service.order, now_us));

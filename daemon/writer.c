@@ -58,6 +58,7 @@ struct writer {
     struct store_batch *batch;
     uint64_t unsynced_since_us;  /* 0: all is synced */
     uint64_t starved_turn_us;    /* no turn for a starved segment before this */
+    uint64_t background_us;      /* when the last slice of it ended */
     uint64_t background_turn_us; /* no background work before this, while commits come */
     uint64_t committed_us;       /* when commits were written last */
     uint64_t commit_ns;          /* how long a round of them takes */
@@ -223,9 +224,13 @@ static bool writer_thread_is_committing(const struct writer *writer, uint64_t no
 static void writer_thread_background(struct writer *writer, struct round *round)
 {
     struct job_list done = {.last = &round->jobs};
+    while (*done.last != NULL) {
+        done.last = &(*done.last)->next;
+    }
     struct job *job = job_take(&writer->background);
     uint64_t from_ns = thread_now_ns();
-    bool is_committing = writer_thread_is_committing(writer, from_ns / 1000);
+    bool is_committing =
+        writer_thread_is_committing(writer, from_ns / 1000) || writer->segments.first != NULL;
     uint64_t short_ns = writer->commit_ns / 2 > SWEEP_NS_LEAST ? writer->commit_ns / 2 : SWEEP_NS_LEAST;
     job->sweep_ns = is_committing && short_ns < SWEEP_NS_IDLE ? short_ns : SWEEP_NS_IDLE;
     writer_thread_judge(writer, round, job);
@@ -236,7 +241,15 @@ static void writer_thread_background(struct writer *writer, struct round *round)
     }
     job_append(&done, job);
     uint64_t end_ns = thread_now_ns();
+    writer->background_us = end_ns / 1000;
     writer->background_turn_us = (end_ns + (BACKGROUND_SHARE - 1) * (end_ns - from_ns)) / 1000;
+}
+
+/* Whether it has waited too long behind commits and metadata that leave no gap. */
+static bool writer_thread_is_background_starved(const struct writer *writer)
+{
+    return writer->background.first != NULL && !writer->failed &&
+           thread_now_us() >= writer->background_us + STARVED_FLUSH_DELAYS * writer->config.flush_delay_us;
 }
 
 /* When background work may go on: 0 for now. */
@@ -281,6 +294,9 @@ static void writer_thread_round(struct writer *writer, struct round *round, bool
     } else if (writer->background.first != NULL && writer_thread_background_us(writer, now_us) == 0) {
         writer_thread_background(writer, round);
     }
+    if ((round->jobs != NULL || round->segments != NULL) && writer_thread_is_background_starved(writer)) {
+        writer_thread_background(writer, round);
+    }
     if (sync_wanted || writer_thread_is_sync_due(writer)) {
         writer_thread_sync(writer, round);
     }
@@ -298,7 +314,8 @@ static void writer_thread_round(struct writer *writer, struct round *round, bool
 static bool writer_thread_has_work(const struct writer *writer, uint64_t now_us)
 {
     bool can_group = writer->segments.first != NULL && !writer->failed;
-    bool can_sweep = writer->background.first != NULL && writer_thread_background_us(writer, now_us) == 0;
+    bool can_sweep = writer->background.first != NULL && !writer->stopping &&
+                     writer_thread_background_us(writer, now_us) == 0;
     return writer->commits.first != NULL || can_group || can_sweep;
 }
 
@@ -327,7 +344,7 @@ static void writer_thread_take(struct writer *writer, bool *ret_sync_wanted, boo
         *ret_sync_wanted = writer->sync_wanted;
         uint64_t now_us = thread_now_us();
         bool has_work = writer_thread_has_work(writer, now_us);
-        *ret_stop = writer->stopping && !has_work && writer->background.first == NULL;
+        *ret_stop = writer->stopping && !has_work; /* what is left to sweep, the next run sweeps */
         if (has_work || writer->sync_wanted || writer->stopping) {
             writer->sync_wanted = false;
             break;

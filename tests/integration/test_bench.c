@@ -323,7 +323,9 @@ START_TEST(test_a_daemon_that_does_not_answer_is_not_waited_for)
     daemon_signal(&rig.daemon, SIGCONT);
     get_height(&rig.wire); /* it goes on */
     ck_assert_msg(program.exit_code != DONE && program.exit_code < 126, "exit %d", program.exit_code);
-    rig_end(&rig);
+    wire_close(&rig.wire);
+    /* Killed: ThreadSanitizer may keep a signal back from a program that was stopped and is idle. */
+    daemon_close(&rig.daemon);
 }
 END_TEST
 

@@ -169,10 +169,11 @@ def p6(bench):
     for place in bench.places[-1:] if bench.quick else bench.places:
         with place.directory() as directory, Daemon(bench, directory) as daemon:
             prunes, begin = Prunes(bench, daemon, heights, bench.seconds(1.0, 0.25)), time.monotonic()
-            while len(prunes.answers) < bench.rounds(3, 1) and time.monotonic() - begin < PRUNES_SECONDS:
+            part, passed = 1.0, 0.0
+            while len(prunes.answers) < bench.rounds(3, 1) and time.monotonic() - begin < PRUNES_SECONDS and passed is not None:
                 bench.say(f"prune {len(prunes.answers) + 1} of {heights} heights on {place.name}")
                 prunes.round()
-            part, passed = prunes.space(patience)
+                part, passed = prunes.space(patience)  # before the next one, which would have to wait for this one's
         bench.say(f"{part:.3f} of {(prunes.full_bytes - prunes.live_bytes) / 1e6:.0f} MB came back, "
                   f"{'enough after %.1f s' % passed if passed is not None else 'not enough within %.0f s' % patience}")  # fmt: skip
         case = bench.case(f"{heights} heights; {len(prunes.answers)} prunes", place)

@@ -34,6 +34,7 @@ enum {
     LEVELS = 7,
     LEVELS_YOUNG = 2,     /* not compressed */
     BACKGROUND_NICE = 10, /* RocksDB's own threads are so much nicer than ours */
+    CACHE_SHARD_BITS = 1,
 };
 
 /* Blocks are never changed, so moving them about would be for nothing; what outlives its neighbours still frees them. */
@@ -73,6 +74,17 @@ static enum status fail(const char *doing, char *text, struct failure *failure)
     failure_set(failure, STATUS_IO_ERROR, "%s: %s", doing, text);
     rocksdb_free(text);
     return STATUS_IO_ERROR;
+}
+
+/* Few shards: a table's whole filter must fit into one of them, or each look-up reads and checks it anew. */
+static rocksdb_cache_t *cache_new(uint64_t bytes)
+{
+    rocksdb_lru_cache_options_t *options = rocksdb_lru_cache_options_create();
+    rocksdb_lru_cache_options_set_capacity(options, bytes);
+    rocksdb_lru_cache_options_set_num_shard_bits(options, CACHE_SHARD_BITS);
+    rocksdb_cache_t *cache = rocksdb_cache_create_lru_opts(options);
+    rocksdb_lru_cache_options_destroy(options);
+    return cache;
 }
 
 static void set_table_options(rocksdb_options_t *options, rocksdb_cache_t *cache)
@@ -211,7 +223,7 @@ enum status store_open(const char *path, bool create, uint64_t cache_bytes, stru
         return failure->status;
     }
     make_background_nicer();
-    store->cache = rocksdb_cache_create_lru(cache_bytes);
+    store->cache = cache_new(cache_bytes);
     set_options(store->options, create, store->cache);
     char *error = NULL;
     store->db = rocksdb_open(store->options, path, &error);

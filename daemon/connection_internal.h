@@ -15,8 +15,7 @@ enum {
     REPLIES_HELD_US = 500,         /* and how long */
     REQUESTS_BULK = 16,            /* in a turn: much at once */
     REQUESTS_IN_FLIGHT_MAX = 4096, /* of one connection */
-    SMALL_FRAMES_BYTES =
-        32 << 20, /* for frames that need no room set aside, beyond what is set aside for others */
+    SMALL_FRAMES_PART = 32,        /* of the memory for requests: for frames that need no room set aside */
     UNREAD_BYTES_MAX =
         64 << 10,              /* a peer that leaves more unread pauses while too many replies wait in all */
     HANG_UP_CHECK_US = 500000, /* how often paused connections are looked at for a peer that is gone */
@@ -82,13 +81,12 @@ struct connection_set {
     struct connection *touched;
     struct waiting_list for_memory; /* oldest first */
     struct waiting_list for_room;
-    uint64_t reserved_bytes; /* of all connections' frames */
-    uint64_t at_work;        /* connections that had something to do in this turn */
-    uint64_t turn;           /* counted from 1 */
-    bool is_hurried;         /* in this turn: commits come */
-    bool has_served;         /* hurried: a connection without commits had its share */
-    uint64_t asking; /* hurried: connections without commits that have something to read, in this turn */
-    uint64_t asked;  /* and in the last */
+    uint64_t at_work; /* connections that had something to do in this turn */
+    uint64_t turn;    /* counted from 1 */
+    bool is_hurried;  /* in this turn: commits come */
+    bool has_served;  /* hurried: a connection without commits had its share */
+    uint64_t asking;  /* hurried: connections without commits that have something to read, in this turn */
+    uint64_t asked;   /* and in the last */
     struct connection *held; /* whose replies wait for more of them, by next_held */
     bool has_paused;         /* some connection waits for what all share */
     uint64_t not_reading;    /* connections: paused, or at their beginning or end */

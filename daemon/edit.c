@@ -25,7 +25,7 @@ struct edit_range {
     struct key to;
 };
 
-enum { EDIT_RANGES_MAX = 8 };
+enum { EDIT_RANGES_MAX = 8, VALUE_BYTES_LARGE = 1 << 20 };
 
 struct edit_set {
     struct store *store;
@@ -189,13 +189,10 @@ void edit_each(struct edit_set *edits, edit_each_fn each, void *context)
     }
 }
 
-void edit_build(const struct edit_set *edits, struct store_batch *batch)
+static void build(const struct edit_set *edits, bool is_large, struct store_batch *batch)
 {
-    for (size_t i = 0; i < edits->range_count; i++) {
-        store_batch_delete_range(batch, key_slice(&edits->ranges[i].from), key_slice(&edits->ranges[i].to));
-    }
     for (const struct edit *edit = edits->first; edit != NULL; edit = edit->next) {
-        if (edit->is_superseded) {
+        if (edit->is_superseded || (edit->value.bytes >= VALUE_BYTES_LARGE) != is_large) {
             continue;
         }
         if (edit->present) {
@@ -204,4 +201,14 @@ void edit_build(const struct edit_set *edits, struct store_batch *batch)
             store_batch_delete(batch, key_slice(&edit->key));
         }
     }
+}
+
+/* Large values go last: a batch that had to grow behind one would hold it twice. */
+void edit_build(const struct edit_set *edits, struct store_batch *batch)
+{
+    for (size_t i = 0; i < edits->range_count; i++) {
+        store_batch_delete_range(batch, key_slice(&edits->ranges[i].from), key_slice(&edits->ranges[i].to));
+    }
+    build(edits, false, batch);
+    build(edits, true, batch);
 }

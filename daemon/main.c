@@ -10,6 +10,7 @@
 #include "daemon/directory.h"
 #include "daemon/listener.h"
 #include "daemon/log.h"
+#include "daemon/memory.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
 #include "daemon/server.h"
@@ -176,6 +177,7 @@ int main(int argc, char **argv)
 {
     struct options options;
     struct options_error error;
+    memory_init();
     argument_count = argc;
     arguments = argv;
     switch (options_load(argc, argv, environ, &options, &error)) {

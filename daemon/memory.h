@@ -5,6 +5,10 @@
 
 #include <stddef.h>
 
+/* Once, before all else: what is large goes back to the system as soon as it is freed, for the whole process. malloc would
+ * keep more and more of it, as the first of them are freed. */
+void memory_init(void);
+
 /* Zeroed; never NULL. Free with free(). */
 void *memory_new(size_t bytes);
 

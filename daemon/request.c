@@ -20,11 +20,26 @@ void request_end(struct request *request)
     }
 }
 
+uint64_t request_bytes_to_reserve(uint64_t body_bytes)
+{
+    return body_bytes > FRAME_BYTES_UNRESERVED ? 2 * body_bytes : 0;
+}
+
+static void count_held(struct request *request, uint64_t held_bytes)
+{
+    uint64_t change = held_bytes - request->held_bytes; /* wraps where it is less */
+    request->service->requests_bytes += change;
+    if (request_bytes_to_reserve(request->body_bytes) > 0) {
+        request->service->requests_large_bytes += change;
+    }
+    request->held_bytes = held_bytes;
+}
+
 void request_free(struct request *request)
 {
     assert(request->is_ended);
     struct session *session = request->session;
-    request->service->requests_bytes -= request->held_bytes;
+    count_held(request, 0);
     arena_close(&request->arena);
     free(request->taken_body);
     session->ended(session, request);
@@ -35,8 +50,8 @@ void request_count_held(struct request *request)
 {
     uint64_t taken_bytes = request->taken_body != NULL ? request->body_bytes : 0;
     uint64_t held_bytes = sizeof *request + arena_bytes(&request->arena) + taken_bytes;
-    request->service->requests_bytes += held_bytes - request->held_bytes;
-    request->held_bytes = held_bytes;
+    uint64_t reserved_bytes = request_bytes_to_reserve(request->body_bytes);
+    count_held(request, held_bytes > reserved_bytes ? held_bytes : reserved_bytes);
 }
 
 /* ---- replies ---- */

@@ -35,11 +35,12 @@ struct service {
     uint64_t started_us;
     struct chain *default_chain; /* looked up once */
     /* loop only */
-    bool draining;           /* new requests are refused */
-    bool is_contended;       /* some write waits for room in the queue: others go behind it */
-    uint64_t requests_bytes; /* held by requests, and set aside for frames being read */
-    uint64_t replies_bytes;  /* built and not yet with the kernel */
-    uint64_t streams_bytes;  /* read for streams and not yet sent */
+    bool draining;                 /* new requests are refused */
+    bool is_contended;             /* some write waits for room in the queue: others go behind it */
+    uint64_t requests_bytes;       /* held by requests, and set aside for frames being read */
+    uint64_t requests_large_bytes; /* of it: for frames that need room set aside */
+    uint64_t replies_bytes;        /* built and not yet with the kernel */
+    uint64_t streams_bytes;        /* read for streams and not yet sent */
     uint64_t frames_bad;
     uint64_t connections;
     uint64_t connections_refused;
@@ -97,6 +98,10 @@ struct request {
 /* ---- for handlers. Each of these is the last reply and ends the request; the first has none ---- */
 
 void request_end(struct request *request);
+
+/* How much is set aside for a body before it is read, and held until its request ends: for the body, and as much for what it
+ * unpacks to and for its copy in a batch. 0: nothing, what such small ones hold is counted as it comes. */
+uint64_t request_bytes_to_reserve(uint64_t body_bytes);
 
 /* For dispatch: frees a request that ended while its handler ran; counts what it holds of service->requests_bytes. */
 void request_free(struct request *request);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/memory.h"
@@ -27,6 +28,9 @@ enum {
     BLOB_BYTES_MIN = 4 << 10, /* values from here on stay out of compactions */
     WRITE_BUFFER_BYTES = 64 << 20,
     WRITE_BUFFERS = 4, /* a burst fills them before it waits for the device */
+    WRITE_BUFFERS_BYTES_MAX = WRITE_BUFFERS / 2 * WRITE_BUFFER_BYTES, /* with a large batch */
+    LARGE_BATCH_BYTES = 1 << 20,
+    FLUSH_LOOK_NS = 500000,
     INFO_LOG_BYTES_MAX = 4 << 20,
     INFO_LOG_COUNT_MAX = 2,
     OPEN_FILES_MAX = 512,
@@ -433,9 +437,33 @@ void store_batch_delete_range(struct store_batch *batch, struct slice from, stru
                                     (const char *)to.data, to.bytes);
 }
 
+static uint64_t number(struct store *store, const char *property)
+{
+    uint64_t value = 0;
+    (void)rocksdb_property_int(store->db, property, &value);
+    return value;
+}
+
+/* RocksDB bounds the number of its write buffers; each is larger by what was written to it last. Before a large batch they
+ * are waited for to be flushed, so that what else there is in RocksDB's hands still fits into their bytes. */
+static void wait_for_write_buffers(struct store *store, struct store_batch *batch)
+{
+    size_t bytes = 0;
+    (void)rocksdb_writebatch_data(batch_of(batch), &bytes);
+    if (bytes < LARGE_BATCH_BYTES) {
+        return;
+    }
+    while (number(store, "rocksdb.num-immutable-mem-table") > 0 &&
+           number(store, "rocksdb.background-errors") == 0 &&
+           number(store, "rocksdb.cur-size-all-mem-tables") + bytes > WRITE_BUFFERS_BYTES_MAX) {
+        (void)nanosleep(&(struct timespec){.tv_nsec = FLUSH_LOOK_NS}, NULL);
+    }
+}
+
 enum status store_write(struct store *store, struct store_batch *batch, bool sync, struct failure *failure)
 {
     char *error = NULL;
+    wait_for_write_buffers(store, batch);
     rocksdb_write(store->db, sync ? store->write_sync : store->write, batch_of(batch), &error);
     return error == NULL ? STATUS_OK : fail("writing the log", error, failure);
 }

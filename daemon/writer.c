@@ -91,6 +91,7 @@ static void writer_thread_wrote(struct writer *writer, bool synced)
 static void writer_thread_write(struct writer *writer, struct round *round, bool sync)
 {
     struct failure failure;
+    bool is_large = apply_bytes(writer->config.apply) > BATCH_BYTES_MAX;
     apply_build(writer->config.apply, writer->batch);
     if (!writer->failed && !store_batch_is_empty(writer->batch)) {
         uint64_t from_ns = thread_now_ns();
@@ -102,7 +103,12 @@ static void writer_thread_write(struct writer *writer, struct round *round, bool
             writer_thread_fail(writer, &failure);
         }
     }
-    store_batch_clear(writer->batch);
+    if (is_large) { /* cleared, it would keep its memory */
+        store_batch_free(writer->batch);
+        writer->batch = store_batch_new();
+    } else {
+        store_batch_clear(writer->batch);
+    }
 }
 
 static void writer_thread_sync(struct writer *writer, struct round *round)

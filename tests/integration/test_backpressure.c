@@ -325,51 +325,6 @@ START_TEST(test_streams_over_their_number_wait_and_hold_nobody_up)
 }
 END_TEST
 
-START_TEST(test_half_sent_large_frames_hold_up_no_small_ones)
-{
-    struct rig rig = rig_start("--frame-bytes-max 1MiB --requests-bytes-max 2MiB");
-    enum { HALVES = 4 };
-    struct wire halves[HALVES];
-    struct frame_request request = {.type = FRAME_COMMIT, .body_bytes = 1 << 20, .id = 5};
-    uint8_t header[FRAME_REQUEST_BYTES];
-    frame_request_encode(&request, header);
-    ProtobufCBinaryData part = bytes_random(4, 200000);
-    for (int i = 0; i < HALVES; i++) {
-        halves[i] = rig_open(&rig);
-        wire_send_bytes(&halves[i], header, sizeof header);
-        wire_send_some(&halves[i], part.data, part.len, 50);
-    }
-    for (int i = 0; i < 20; i++) {
-        set(&rig.wire, "small", "x");
-        commit_ok(&rig.wire, commit_of_block((uint64_t)i + 1, "small"));
-    }
-    for (int i = 0; i < HALVES; i++) {
-        wire_close(&halves[i]);
-    }
-    Cairn__Commit *large = commit_of_block(50, "large");
-    large->blocks[0]->data = bytes_random(5, 900000);
-    commit_ok(&rig.wire, large); /* what the dead had set aside is there again */
-    ck_assert_uint_eq(get_height(&rig.wire), 50);
-    rig_end(&rig);
-}
-END_TEST
-
-START_TEST(test_frame_of_exactly_the_bound_is_taken)
-{
-    enum { BOUND = 1 << 20 };
-    struct rig rig = rig_start("--frame-bytes-max 1MiB --requests-bytes-max 2MiB");
-    Cairn__Commit *commit = commit_of_block(1, "large");
-    commit->blocks[0]->data = bytes_random(1, BOUND - 100);
-    commit->blocks[0]->data = bytes_random(1, 2 * BOUND - 100 - cairn__commit__get_packed_size(commit));
-    ck_assert_uint_eq(cairn__commit__get_packed_size(commit), BOUND);
-    uint64_t before = clock_ms();
-    commit_ok(&rig.wire, commit);
-    ck_assert_uint_lt(clock_ms() - before, (uint64_t)patience_ms(2000));
-    ck_assert_uint_eq(get_block(&rig.wire, 1, 15)->data.len, commit->blocks[0]->data.len);
-    rig_end(&rig);
-}
-END_TEST
-
 /* ---- no turn is lost: nothing but the daemon's own clock and writer may have to wake it ---- */
 
 static void append(ProtobufCBinaryData *bytes, uint8_t type, uint64_t id, const void *message)
@@ -473,8 +428,6 @@ int main(void)
     tcase_add_test(tests, test_client_never_reads_others_unaffected);
     tcase_add_test(tests, test_replies_in_all_are_bounded_and_reads_go_on_when_deaf_clients_leave);
     tcase_add_test(tests, test_streams_over_their_number_wait_and_hold_nobody_up);
-    tcase_add_test(tests, test_half_sent_large_frames_hold_up_no_small_ones);
-    tcase_add_test(tests, test_frame_of_exactly_the_bound_is_taken);
     tcase_add_loop_test(tests, test_barrier_behind_a_carry_and_a_write_that_waited_is_answered_at_once, 0, 2);
     tcase_add_loop_test(tests, test_write_that_waited_is_answered_by_its_deadline_and_written_when_due, 0, 2);
     return suite_run(suite, false);

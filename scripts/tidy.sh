@@ -120,7 +120,7 @@ awk '
 
 # Open ends, in whatever is text of ours.
 marks='TO''DO|FIX''ME|XX''X'
-found=$(git ls-files -z --cached --others --exclude-standard -- '*.c' '*.h' '*.sh' '*.proto' '*.py' '*.map' Makefile |
+found=$(git ls-files -z --cached --others --exclude-standard -- '*.c' '*.h' '*.sh' '*.proto' '*.py' '*.go' '*.map' Makefile |
     xargs -0 grep -nswE "$marks" || true)
 [ -z "$found" ] || complain "open ends: $found"
 

@@ -21,6 +21,7 @@ import growth
 import plots
 import rows_core
 import rows_life
+import rows_node
 import rows_volume
 from measure import Bench, Results, number
 from servers import MEMORY_FILE_SYSTEMS, NICE, Host, Place, Unmeasured, file_system
@@ -34,6 +35,7 @@ ROWS = {
     "P5": rows_core.p5,
     "P7": rows_volume.p7,
     "P11": rows_life.p11,
+    "node": rows_node.node,
     "P9": rows_volume.p9,
     "P10": rows_life.p10,
     "P8": rows_life.p8,
@@ -49,6 +51,7 @@ def read_arguments():
     parser.add_argument("--cairnd", type=pathlib.Path, help="default: BUILD/cairnd")
     parser.add_argument("--cairn", type=pathlib.Path, help="default: BUILD/cairn")
     parser.add_argument("--side", type=pathlib.Path, help="default: BUILD/bench/side")
+    parser.add_argument("--badger", type=pathlib.Path, help="default: BUILD/bench/badger, which is made where Go is found")
     parser.add_argument("--out", type=pathlib.Path, default="bench-results", help="for bench.csv, plots and logs")
     parser.add_argument("--disk", type=pathlib.Path, help="where data on disk lies; default: OUT, or the temporary directory")
     parser.add_argument("--tmpfs", type=pathlib.Path, default="/dev/shm", help="where data on tmpfs lies")

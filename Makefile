@@ -175,8 +175,8 @@ $(B)/engine: FORCE
 	@mkdir -p $(@D)
 	@echo '$(ENGINE_BUILD) $(ENGINE_VERSION)' | cmp -s - $@ || echo '$(ENGINE_BUILD) $(ENGINE_VERSION)' > $@
 
-$(B)/daemon/store.o: CFLAGS += -DENGINE_BUILD='"$(ENGINE_BUILD)"' -DENGINE_VERSION='"$(ENGINE_VERSION)"'
-$(B)/daemon/store.o: $(B)/engine
+$(B)/daemon/store_open.o: CFLAGS += -DENGINE_BUILD='"$(ENGINE_BUILD)"' -DENGINE_VERSION='"$(ENGINE_VERSION)"'
+$(B)/daemon/store_open.o: $(B)/engine
 
 $(B)/cairnd: $(B)/daemon/main.o $(DAEMON) $(PROTO) $(B)/engine
 	$(LINK) $(filter %.o,$^) $(DAEMON_LIBS) -o $@

@@ -15,7 +15,6 @@ enum {
     REPLIES_HELD_US = 500,         /* and how long */
     REQUESTS_BULK = 16,            /* in a turn: much at once */
     REQUESTS_IN_FLIGHT_MAX = 4096, /* of one connection */
-    SMALL_FRAMES_PART = 32,        /* of the memory for requests: for frames that need no room set aside */
     UNREAD_BYTES_MAX =
         64 << 10,              /* a peer that leaves more unread pauses while too many replies wait in all */
     HANG_UP_CHECK_US = 500000, /* how often paused connections are looked at for a peer that is gone */
@@ -137,6 +136,9 @@ void waiting_remove(struct waiting_list *list, struct connection *connection);
 /* What all share is used up. */
 bool connection_set_requests_are_full(const struct connection_set *set);
 bool connection_set_replies_are_full(const struct connection_set *set);
+
+/* How much more requests may hold. A large one that is the only one always finds room. */
+uint64_t connection_set_room(const struct connection_set *set, bool is_large);
 
 /* Sets memory aside for the connection's frame; false if there is none, or others are before it. */
 bool connection_set_reserve(struct connection_set *set, struct connection *connection);

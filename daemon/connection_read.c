@@ -45,20 +45,16 @@ static void start_request(struct connection *connection, const uint8_t *body, ui
     struct service *service = set->service;
     struct session *session = &connection->session;
     uint64_t bad_before = service->frames_bad;
-    if (!session->is_greeted && connection->frame.type != FRAME_HELLO) {
-        refuse_frame(connection, connection->frame.type, connection->frame.id, STATUS_INVALID,
-                     "the first frame of a connection is hello");
-        free(taken);
-        return;
-    }
     connection_set_release(set, connection);
     connection->is_express = connection->frame.type == FRAME_COMMIT;
     connection->in_flight++;
     connection->requests_in_turn++;
     set->in_flight++;
+    bool is_large = request_bytes_to_reserve(connection->frame.body_bytes) > 0;
+    uint64_t room = connection_set_room(set, is_large);
     struct request *request = request_new(session, &connection->frame, set->now_us);
     enum request_progress progress =
-        taken != NULL ? request_start_taken(request, taken) : request_start(request, body);
+        taken != NULL ? request_start_taken(request, taken, room) : request_start(request, body);
     if (progress == REQUEST_WAITS) {
         connection->waiting = request;
         waiting_append(&set->for_room, connection);
@@ -89,6 +85,9 @@ static size_t take_head(struct connection *connection, const uint8_t *bytes, siz
     connection->head_bytes = 0;
     if (frame_request_decode(connection->head, &connection->frame) != STATUS_OK) {
         refuse_frame(connection, FRAME_HELLO, 0, STATUS_INVALID, "the bytes are no frame of this protocol");
+    } else if (!connection->session.is_greeted && connection->frame.type != FRAME_HELLO) {
+        refuse_frame(connection, connection->frame.type, connection->frame.id, STATUS_INVALID,
+                     "the first frame of a connection is hello");
     } else if (connection->frame.body_bytes > connection->set->service->frame_bytes_max) {
         refuse_frame(connection, connection->frame.type, connection->frame.id, STATUS_TOO_LARGE,
                      "the frame is larger than frame_bytes_max, which hello tells: send less at once");

@@ -81,6 +81,10 @@ static enum status unpack(struct request *request, const ProtobufCMessageDescrip
     enum status status = is_by_hand ? STATUS_OK
                                     : message_unpack(descriptor, kept, request->body_bytes, &request->arena,
                                                      &request->message, ret_text);
+    if (status == STATUS_TOO_LARGE && request->is_short) {
+        *ret_text = "there is no memory to unpack it beside the other requests; try again later";
+        status = STATUS_BUSY;
+    }
     if (request->is_timed) {
         stage_add(request->service->stages, STAGE_DECODE, thread_now_ns() - from_ns);
     }
@@ -106,6 +110,10 @@ static enum request_progress begin(struct request *request, const uint8_t *body)
     }
     const char *text = NULL;
     enum status status = unpack(request, kind->descriptor, body, &text);
+    if (status == STATUS_BUSY) {
+        request_refuse(request, status, "the body of %zu bytes: %s", request->body_bytes, text);
+        return REQUEST_TAKEN;
+    }
     if (status != STATUS_OK) {
         request->service->frames_bad++;
         request_refuse(request, status, "the body of %zu bytes is no %s request: %s", request->body_bytes,
@@ -150,10 +158,16 @@ enum request_progress request_start(struct request *request, const uint8_t *body
     return started(request, begin(request, body));
 }
 
-enum request_progress request_start_taken(struct request *request, uint8_t *body)
+enum request_progress request_start_taken(struct request *request, uint8_t *body, uint64_t room)
 {
+    uint64_t body_bytes = request->body_bytes;
+    uint64_t rest = room > 2 * body_bytes ? room - body_bytes : body_bytes; /* beside the body */
     request->taken_body = body;
-    request->arena.budget -= request->body_bytes; /* its part of it lies beside the arena */
+    request->arena.budget -= body_bytes; /* its part of it lies beside the arena */
+    if (request->arena.budget > rest) {
+        request->arena.budget = rest;
+        request->is_short = true;
+    }
     return request_start(request, body);
 }
 

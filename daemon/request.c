@@ -25,11 +25,18 @@ uint64_t request_bytes_to_reserve(uint64_t body_bytes)
     return body_bytes > FRAME_BYTES_UNRESERVED ? 2 * body_bytes : 0;
 }
 
+/* These end when the writer has had them; what else came in a large frame may stay, and counts with the small. */
+static bool is_large_write(const struct request *request)
+{
+    bool is_write = request->type == FRAME_COMMIT || request->type == FRAME_WRITE_METADATA;
+    return is_write && request_bytes_to_reserve(request->body_bytes) > 0;
+}
+
 static void count_held(struct request *request, uint64_t held_bytes)
 {
     uint64_t change = held_bytes - request->held_bytes; /* wraps where it is less */
     request->service->requests_bytes += change;
-    if (request_bytes_to_reserve(request->body_bytes) > 0) {
+    if (is_large_write(request)) {
         request->service->requests_large_bytes += change;
     }
     request->held_bytes = held_bytes;
@@ -51,7 +58,8 @@ void request_count_held(struct request *request)
     uint64_t taken_bytes = request->taken_body != NULL ? request->body_bytes : 0;
     uint64_t held_bytes = sizeof *request + arena_bytes(&request->arena) + taken_bytes;
     uint64_t reserved_bytes = request_bytes_to_reserve(request->body_bytes);
-    count_held(request, held_bytes > reserved_bytes ? held_bytes : reserved_bytes);
+    bool is_as_reserved = is_large_write(request) && held_bytes < reserved_bytes;
+    count_held(request, is_as_reserved ? reserved_bytes : held_bytes);
 }
 
 /* ---- replies ---- */
@@ -170,6 +178,11 @@ void request_refuse(struct request *request, enum status status, const char *for
 void *request_memory(struct request *request, size_t bytes)
 {
     void *memory = arena_alloc(&request->arena, bytes);
+    if (memory == NULL && request->is_short) {
+        request_refuse(request, STATUS_BUSY,
+                       "there is no memory for the request beside the others: try again later");
+        return NULL;
+    }
     if (memory == NULL) {
         request_refuse(request, STATUS_TOO_LARGE,
                        "the request takes more memory than its length allows: send it in parts");

@@ -38,7 +38,7 @@ struct service {
     bool draining;                 /* new requests are refused */
     bool is_contended;             /* some write waits for room in the queue: others go behind it */
     uint64_t requests_bytes;       /* held by requests, and set aside for frames being read */
-    uint64_t requests_large_bytes; /* of it: for frames that need room set aside */
+    uint64_t requests_large_bytes; /* of it: by large writes and for large frames */
     uint64_t replies_bytes;        /* built and not yet with the kernel */
     uint64_t streams_bytes;        /* read for streams and not yet sent */
     uint64_t frames_bad;
@@ -85,6 +85,7 @@ struct request {
     /* handlers only */
     uint64_t deadline_us; /* to have left REQUEST_WAITS; 0: none */
     struct arena arena;
+    bool is_short;             /* the arena got less than the request may take where memory is there */
     bool is_timed;             /* one of those whose stages are measured */
     ProtobufCMessage *message; /* leads into the body */
     void *prepared;            /* the handler's, in the arena; NULL until it has looked at the message */
@@ -99,8 +100,8 @@ struct request {
 
 void request_end(struct request *request);
 
-/* How much is set aside for a body before it is read, and held until its request ends: for the body, and as much for what it
- * unpacks to and for its copy in a batch. 0: nothing, what such small ones hold is counted as it comes. */
+/* How much is set aside for a body before it is read, and held until its request ends if that is a write: for the body, and as
+ * much for what it unpacks to and for its copy in a batch. 0: nothing, what such small ones hold is counted as it comes. */
 uint64_t request_bytes_to_reserve(uint64_t body_bytes);
 
 /* For dispatch: frees a request that ended while its handler ran; counts what it holds of service->requests_bytes. */

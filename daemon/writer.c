@@ -29,6 +29,7 @@ enum {
     SWEEP_NS_LEAST = 10000,
     SUBMIT_PATIENCE_NS = 100000, /* between commits that follow on one another */
     BATCH_BYTES_MAX = 1 << 20,   /* of several commits; a larger one has a batch of its own */
+    BATCH_BYTES_KEPT = 8 << 20,  /* of memory that the next batch finds */
 };
 
 struct round_list {
@@ -91,7 +92,7 @@ static void writer_thread_wrote(struct writer *writer, bool synced)
 static void writer_thread_write(struct writer *writer, struct round *round, bool sync)
 {
     struct failure failure;
-    bool is_large = apply_bytes(writer->config.apply) > BATCH_BYTES_MAX;
+    bool is_large = apply_bytes(writer->config.apply) > BATCH_BYTES_KEPT;
     apply_build(writer->config.apply, writer->batch);
     if (!writer->failed && !store_batch_is_empty(writer->batch)) {
         uint64_t from_ns = thread_now_ns();

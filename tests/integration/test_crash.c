@@ -48,6 +48,31 @@ START_TEST(test_kill_minus_9_is_up_again_within_a_second)
 }
 END_TEST
 
+/* The first start reads the log into one write buffer of its size; the next has the logs of two. */
+START_TEST(test_log_of_several_write_buffers_is_read_start_after_start)
+{
+    enum { BLOCKS = 40, BYTES = 4 << 20 };
+    struct rig rig = rig_start("");
+    for (uint64_t height = 1; height <= BLOCKS; height++) {
+        Cairn__Commit *commit = commit_of_block(height, "large");
+        commit->blocks[0]->data = bytes_random(height, BYTES);
+        commit_ok(&rig.wire, commit);
+    }
+    rig_crash(&rig, "");
+    commit_ok(&rig.wire, commit_of_block(BLOCKS + 1, "between"));
+    rig_crash(&rig, "");
+    commit_ok(&rig.wire, commit_of_block(BLOCKS + 2, "behind"));
+    ck_assert_uint_eq(get_height(&rig.wire), BLOCKS + 2);
+    for (uint64_t height = 1; height <= BLOCKS; height++) {
+        const ProtobufCBinaryData expected = bytes_random(height, BYTES);
+        const Cairn__BlockReply *block = get_block(&rig.wire, height, 15);
+        ck_assert_uint_eq(block->data.len, BYTES);
+        ck_assert_mem_eq(block->data.data, expected.data, BYTES);
+    }
+    rig_end(&rig);
+}
+END_TEST
+
 START_TEST(test_kill_minus_9_under_load_leaves_nothing_half_applied)
 {
     uint64_t seed = random_seed("crash");
@@ -339,6 +364,7 @@ int main(void)
     Suite *suite = suite_new("crash", 90, &tests);
     tcase_add_test(tests, test_kill_minus_9_keeps_written);
     tcase_add_test(tests, test_kill_minus_9_is_up_again_within_a_second);
+    tcase_add_test(tests, test_log_of_several_write_buffers_is_read_start_after_start);
     tcase_add_test(tests, test_kill_minus_9_under_load_leaves_nothing_half_applied);
     tcase_add_test(tests, test_accepted_metadata_sent_again_after_a_crash_is_there);
     tcase_add_test(tests, test_metadata_on_disk_counts_what_a_commit_carried);

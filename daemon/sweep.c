@@ -7,7 +7,7 @@
 #include "daemon/change.h"
 #include "daemon/thread.h"
 
-enum { SWEEP_SLICE_KEYS = 64 };
+enum { SWEEP_SLICE_KEYS = 1024 };
 
 static enum status sweep_header(struct apply *apply, uint32_t chain, struct slice key, struct slice value,
                                 struct failure *failure)

@@ -21,12 +21,12 @@
 #include "daemon/thread.h"
 
 enum {
-    STARVED_FLUSH_DELAYS = 20, /* a segment this many flush delays old gets its turn among commits */
-    STARVED_TURN_SHARE = 10,   /* such turns take at most one part in this many of the thread's time */
-    BACKGROUND_SHARE = 5,      /* likewise of background work, while commits come */
-    COMMITTING_US = 10000,     /* so long after a commit another is expected */
-    SWEEP_NS_IDLE = 1000000,   /* of a slice, if none is */
-    SWEEP_NS_LEAST = 10000,
+    STARVED_FLUSH_DELAYS = 20,   /* a segment this many flush delays old gets its turn among commits */
+    STARVED_TURN_SHARE = 10,     /* such turns take at most one part in this many of the thread's time */
+    COMMITTING_US = 10000,       /* so long after a commit another is expected */
+    SWEEP_NS = 500000,           /* of a slice of background work; while commits come the next waits */
+    SWEEP_PAUSE_US = 50000,      /* so long, */
+    SWEEP_PAUSE_ROUNDS = 128,    /* or for so many rounds of them: not one commit in a hundred meets one */
     SUBMIT_PATIENCE_NS = 100000, /* between commits that follow on one another */
     BATCH_BYTES_MAX = 1 << 20,   /* of several commits; a larger one has a batch of its own */
     BATCH_BYTES_KEPT = 8 << 20,  /* of memory that the next batch finds */
@@ -57,13 +57,12 @@ struct writer {
     struct job_list background;
     struct segment_list segments;
     struct store_batch *batch;
-    uint64_t unsynced_since_us;  /* 0: all is synced */
-    uint64_t starved_turn_us;    /* no turn for a starved segment before this */
-    uint64_t background_us;      /* when the last slice of it ended */
-    uint64_t background_turn_us; /* no background work before this, while commits come */
-    uint64_t committed_us;       /* when commits were written last */
-    uint64_t commit_ns;          /* how long a round of them takes */
-    struct patience patience;    /* for the next submit */
+    uint64_t unsynced_since_us; /* 0: all is synced */
+    uint64_t starved_turn_us;   /* no turn for a starved segment before this */
+    uint64_t background_us;     /* when the last slice of it ended */
+    uint64_t background_rounds; /* of commits since then */
+    uint64_t committed_us;      /* when commits were written last */
+    struct patience patience;   /* for the next submit */
     bool failed;
     struct failure failure;
 };
@@ -226,8 +225,7 @@ static bool writer_thread_is_committing(const struct writer *writer, uint64_t no
     return now_us < writer->committed_us + COMMITTING_US;
 }
 
-/* A slice of background work. While commits come it is short beside one of them, so that the next barely notices, and takes
- * its share of the time only. */
+/* A slice of background work. */
 static void writer_thread_background(struct writer *writer, struct round *round)
 {
     struct job_list done = {.last = &round->jobs};
@@ -235,11 +233,7 @@ static void writer_thread_background(struct writer *writer, struct round *round)
         done.last = &(*done.last)->next;
     }
     struct job *job = job_take(&writer->background);
-    uint64_t from_ns = thread_now_ns();
-    bool is_committing =
-        writer_thread_is_committing(writer, from_ns / 1000) || writer->segments.first != NULL;
-    uint64_t short_ns = writer->commit_ns / 2 > SWEEP_NS_LEAST ? writer->commit_ns / 2 : SWEEP_NS_LEAST;
-    job->sweep_ns = is_committing && short_ns < SWEEP_NS_IDLE ? short_ns : SWEEP_NS_IDLE;
+    job->sweep_ns = SWEEP_NS;
     writer_thread_judge(writer, round, job);
     writer_thread_write(writer, round, job->level == LEVEL_DURABLE);
     if (writer->failed && job->status == STATUS_OK) {
@@ -247,9 +241,8 @@ static void writer_thread_background(struct writer *writer, struct round *round)
         job->failure = writer->failure;
     }
     job_append(&done, job);
-    uint64_t end_ns = thread_now_ns();
-    writer->background_us = end_ns / 1000;
-    writer->background_turn_us = (end_ns + (BACKGROUND_SHARE - 1) * (end_ns - from_ns)) / 1000;
+    writer->background_us = thread_now_us();
+    writer->background_rounds = 0;
 }
 
 /* Whether it has waited too long behind commits and metadata that leave no gap. */
@@ -262,8 +255,10 @@ static bool writer_thread_is_background_starved(const struct writer *writer)
 /* When background work may go on: 0 for now. */
 static uint64_t writer_thread_background_us(const struct writer *writer, uint64_t now_us)
 {
-    bool waits = writer_thread_is_committing(writer, now_us) && now_us < writer->background_turn_us;
-    return waits && !writer->failed ? writer->background_turn_us : 0;
+    uint64_t turn_us = writer->background_us + SWEEP_PAUSE_US;
+    bool waits = writer_thread_is_committing(writer, now_us) && now_us < turn_us &&
+                 writer->background_rounds < SWEEP_PAUSE_ROUNDS;
+    return waits && !writer->failed ? turn_us : 0;
 }
 
 /* Whether the oldest segment has waited too long behind commits, and the share of such turns allows one. */
@@ -291,11 +286,9 @@ static void writer_thread_round(struct writer *writer, struct round *round, bool
             writer->starved_turn_us = end_us + (STARVED_TURN_SHARE - 1) * (end_us - start_us);
         }
     } else if (writer->commits.first != NULL) {
-        uint64_t from_ns = thread_now_ns();
         writer_thread_commits(writer, round, UINT64_MAX);
-        uint64_t end_ns = thread_now_ns();
-        writer->commit_ns = (7 * writer->commit_ns + end_ns - from_ns) / 8;
-        writer->committed_us = end_ns / 1000;
+        writer->committed_us = thread_now_us();
+        writer->background_rounds++;
     } else if (writer->segments.first != NULL && !writer->failed) {
         writer_thread_group(writer, round);
     } else if (writer->background.first != NULL && writer_thread_background_us(writer, now_us) == 0) {

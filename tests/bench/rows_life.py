@@ -18,6 +18,10 @@ WRITE_BUFFER_BYTES = 64 * MIB
 WRITE_BUFFERS = 4
 BOUNDS = ("queue_bytes_max", "requests_bytes_max", "replies_bytes_max", "cache_bytes")
 UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40, "B": 1}
+FILLING = "metadata,size=4000,names=new,clients=4,depth=512"
+LARGE = "commit,size=64000000,depth=1,level=written"
+LARGE_BLOCKS = 12
+DEAF_READERS = 40
 LOG_BYTES = 256 * MIB
 DATA = pathlib.Path(__file__).resolve().parents[1] / "data"
 RECORDINGS = ("aggregator", "follower")
@@ -71,20 +75,37 @@ def p8(bench):
         grown = connect_many(daemon, CONNECTIONS) - idle
         case = bench.case(f"{CONNECTIONS} connections", place)
         bench.results.state(case, "kib_a_connection", [grown / CONNECTIONS / 1024], f"<= {CONNECTION_KIB}")
-    for text, workload in (
-        ("full queue", f"metadata,size=4000,names=new,clients=4,depth=512,count={4 * 8192}"),
-        ("blocks of 64 MB; 8 in flight", f"commit,size=64000000,clients=8,depth=1,level=written,count={8 if bench.quick else 32}"),
+    for text, workload, held_of in (
+        ("full queue", f"{FILLING},count={4 * 8192}", most_held),
+        ("blocks of 64 MB; 8 in flight", f"{LARGE},clients=8,count={8 if bench.quick else 32}", None),
+        (f"all at once: full queue, blocks of 64 MB in flight, {DEAF_READERS} clients that read none", None, None),
     ):
+        if bench.quick and workload is None:
+            continue
         bench.say(f"memory with {text}")
         with place.directory() as directory, Daemon(bench, directory, flush_delay="10s") as daemon:
             bound, made = bounds_of(bench, daemon)
-            process = bench.spawn(bench.cairn_command(daemon, [workload]))
-            held = most_held(bench, daemon, process) if text == "full queue" else 0
-            bench.lines(bench.read(process, 600), 1)
+            if workload is None:
+                load_everything(bench, daemon)
+            else:
+                process = bench.spawn(bench.cairn_command(daemon, [workload]))
+                text += f" of {held_of(bench, daemon, process)} operations" if held_of else ""
+                bench.lines(bench.read(process, 600), 1)
             peak = daemon.memory()[1]
-        case = bench.case(text + (f" of {held} operations" if held else ""), place)
-        bench.results.compare(case, "peak_mib", [peak / MIB], [bound / MIB], "<= 1")
+        bench.results.compare(bench.case(text, place), "peak_mib", [peak / MIB], [bound / MIB], "<= 1")
     return f"No figure depends on durability. The bound, in MiB: {made} = {bound // MIB}."
+
+
+def load_everything(bench, daemon):
+    bench.load_one(daemon, f"{LARGE},clients=1,count={LARGE_BLOCKS}")
+    with contextlib.ExitStack() as stack:
+        for i in range(DEAF_READERS):
+            reader = wire.Connection(daemon.socket)
+            stack.callback(reader.close)
+            reader.send_read_block(1 + i % LARGE_BLOCKS)
+        filling = bench.spawn(bench.cairn_command(daemon, [FILLING], seconds=60))
+        stack.callback(bench.host.end, filling, signal.SIGKILL)
+        bench.load_one(daemon, f"{LARGE},clients=8,count={2 * LARGE_BLOCKS}")
 
 
 def most_held(bench, daemon, process):

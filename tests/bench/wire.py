@@ -8,7 +8,8 @@ import time
 REQUEST = struct.Struct("<BBBBIQ")
 REPLY = struct.Struct("<BBBBIQQQ")
 MAGIC = 0xCA
-HELLO, PING, PRUNE = 1, 2, 34
+HELLO, PING, READ_BLOCK, PRUNE = 1, 2, 17, 34
+ALL_PARTS = 15
 HELLO_BODY = b"\x08\x01\x10\x01\x22\x05bench"  # versions 1 to 1, the client's name
 OK = 0
 
@@ -48,15 +49,22 @@ class Connection:
             out += part
         return out
 
-    def ask(self, kind, body=b""):
-        """The body of the answer."""
+    def send(self, kind, body=b""):
         self.last_id += 1
         self.socket.sendall(REQUEST.pack(MAGIC, kind, 0, 0, len(body), self.last_id) + body)
+
+    def ask(self, kind, body=b""):
+        """The body of the answer."""
+        self.send(kind, body)
         head = REPLY.unpack(self.receive(REPLY.size))
         body = self.receive(head[4])
         if head[3] != OK:
             raise OSError(f"the daemon answered request type {kind} by status {head[3]}: {body[2:].decode(errors='replace')}")
         return body
+
+    def send_read_block(self, height):
+        """Asks for a whole block; the answer is not waited for."""
+        self.send(READ_BLOCK, b"\x10" + varint(height) + b"\x20" + varint(ALL_PARTS))
 
     def prune(self, blocks_through):
         """Seconds until the answer."""

@@ -6,7 +6,7 @@
 #include "tests/lib/applied.h"
 #include "tests/lib/suite.h"
 
-enum { SLICES_MAX = 100, SLICE_KEYS_MAX = 100 };
+enum { SLICES_MAX = 100, SLICE_KEYS_MAX = 1024 };
 
 static struct slice text(const char *string)
 {
@@ -236,16 +236,17 @@ END_TEST
 /* A commit waits for a slice at most, however much was pruned. */
 START_TEST(a_slice_is_small)
 {
+    enum { HEIGHTS = 2000 };
     char name[16];
-    applied_rise(500);
-    for (uint64_t height = 1; height <= 500; height++) {
+    applied_rise(HEIGHTS);
+    for (uint64_t height = 1; height <= HEIGHTS; height++) {
         snprintf(name, sizeof name, "%u", (unsigned)height);
         applied_block(height, name, "data");
         set(name, "v", height);
     }
-    applied_prune(500);
+    applied_prune(HEIGHTS);
     size_t left = applied_count(1, KEY_HASH) + applied_count(1, KEY_METADATA);
-    ck_assert_uint_eq(left, 1000);
+    ck_assert_uint_eq(left, 2 * HEIGHTS);
     for (bool all = false; !all;) {
         all = applied_sweep();
         size_t now = applied_count(1, KEY_HASH) + applied_count(1, KEY_METADATA);

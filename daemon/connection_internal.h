@@ -77,6 +77,7 @@ struct connection_set {
     struct connection *all;
     uint64_t count;
     uint64_t in_flight;
+    uint64_t requests; /* started */
     struct connection *touched;
     struct waiting_list for_memory; /* oldest first */
     struct waiting_list for_room;

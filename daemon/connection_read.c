@@ -50,6 +50,7 @@ static void start_request(struct connection *connection, const uint8_t *body, ui
     connection->in_flight++;
     connection->requests_in_turn++;
     set->in_flight++;
+    set->requests++;
     bool is_large = request_bytes_to_reserve(connection->frame.body_bytes) > 0;
     uint64_t room = connection_set_room(set, is_large);
     struct request *request = request_new(session, &connection->frame, set->now_us);

@@ -178,6 +178,11 @@ bool connection_set_is_touched(const struct connection_set *set)
     return set->touched != NULL;
 }
 
+uint64_t connection_requests(const struct connection_set *set)
+{
+    return set->requests;
+}
+
 uint64_t connection_count(const struct connection_set *set)
 {
     return set->count;

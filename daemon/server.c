@@ -22,14 +22,18 @@
 #include "daemon/log.h"
 #include "daemon/memory.h"
 #include "daemon/notify.h"
+#include "daemon/patience.h"
 #include "daemon/reclaim.h"
 #include "daemon/request.h"
 #include "daemon/stream.h"
 #include "daemon/thread.h"
 
 enum {
-    READS_GRACE_US = 1000000, /* for reads and streams to end by themselves, once writes are done */
-    FLUSH_GRACE_US = 500000,  /* for last replies to go out */
+    READS_GRACE_US = 1000000,    /* for reads and streams to end by themselves, once writes are done */
+    FLUSH_GRACE_US = 500000,     /* for last replies to go out */
+    REQUEST_PATIENCE_NS = 50000, /* between requests that follow on one another, */
+    REQUEST_PATIENCE_CONNECTIONS =
+        8, /* of few: those of many come several at a time, and commits share a batch */
 };
 
 enum server_state {
@@ -48,7 +52,10 @@ struct server {
     uv_timer_t timer;
     uv_idle_t awake; /* while active the loop does not sleep */
     uv_check_t woken;
-    atomic_bool is_asleep; /* or about to: the writer thread has to wake it */
+    uint64_t requests;        /* of all connections, when some came last, */
+    uint64_t requested_ns;    /* and when that was */
+    struct patience patience; /* for the next request */
+    atomic_bool is_asleep;    /* or about to: the writer thread has to wake it */
     uv_signal_t signals[3];
     struct service service;
     struct connection_set *connections;
@@ -195,12 +202,28 @@ static void on_woken(uv_check_t *check)
     atomic_store(&server->is_asleep, false);
 }
 
+/* Whether requests came lately within moments of one another, so that the next may. */
+static bool expects_request(struct server *server)
+{
+    uint64_t requests = connection_requests(server->connections);
+    uint64_t now_ns = thread_now_ns();
+    if (requests != server->requests) {
+        patience_learn(&server->patience, now_ns - server->requested_ns);
+        server->requests = requests;
+        server->requested_ns = now_ns;
+    }
+    return connection_count(server->connections) <= REQUEST_PATIENCE_CONNECTIONS &&
+           !order_has_jobs(server->service.order) &&
+           patience_holds(&server->patience, now_ns - server->requested_ns);
+}
+
 /* Says to the writer thread that the loop is to be woken, unless it need not sleep: for news that is there or will be
  * within moments. News that comes behind the last look finds it said. */
 static void fall_asleep(struct server *server)
 {
     struct order *order = server->service.order;
-    bool stays = order != NULL && (order_has_news(order) || order_expects_news(order));
+    bool stays = expects_request(server);
+    stays |= order != NULL && (order_has_news(order) || order_expects_news(order));
     if (!stays) {
         atomic_store(&server->is_asleep, true);
         stays = order != NULL && order_has_news(order);
@@ -367,6 +390,7 @@ static void server_close(struct server *server)
 enum status server_run(const struct server_config *config, struct failure *failure)
 {
     struct server *server = memory_new(sizeof *server);
+    server->patience.most_ns = REQUEST_PATIENCE_NS;
     server->config = config;
     thread_set_role(THREAD_LOOP);
     int failed = uv_loop_init(&server->loop);

@@ -86,6 +86,9 @@ void order_take(struct order *order);
 bool order_has_news(const struct order *order);
 bool order_expects_news(const struct order *order);
 
+/* Whether commits came several at a time lately, and shared a batch: those that wait for it gain by more of them. */
+bool order_shares_rounds(const struct order *order);
+
 /* Whether commits come: some are in flight, or were a moment ago. */
 bool order_is_committing(const struct order *order, uint64_t now_us);
 

@@ -157,8 +157,13 @@ void order_finish_round(struct order *order, struct round *round)
     } else {
         show_round(order, round);
     }
+    uint64_t jobs = 0;
     for (struct job *job = round->jobs; job != NULL; job = job->next) {
         finish_job(order, job);
+        jobs++;
+    }
+    if (jobs > 0) {
+        order->jobs_of_eight += jobs - order->jobs_of_eight / 8;
     }
     time_round(order, round, thread_now_ns());
     if (round->synced) {

@@ -40,6 +40,7 @@ struct order {
     struct waiter_list waiters[LEVEL_DURABLE + 1]; /* by level, in order of their numbers */
     uint64_t waited_through;                       /* the greatest number anybody waited for */
     uint64_t committed_us;                         /* when a job joined the lane last */
+    uint64_t jobs_of_eight;                        /* eight times the mean of a round that had any */
     struct patience patience;                      /* for what jobs come to */
     bool sync_asked;
     bool draining;

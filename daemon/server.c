@@ -31,9 +31,7 @@
 enum {
     READS_GRACE_US = 1000000,    /* for reads and streams to end by themselves, once writes are done */
     FLUSH_GRACE_US = 500000,     /* for last replies to go out */
-    REQUEST_PATIENCE_NS = 50000, /* between requests that follow on one another, */
-    REQUEST_PATIENCE_CONNECTIONS =
-        8, /* of few: those of many come several at a time, and commits share a batch */
+    REQUEST_PATIENCE_NS = 50000, /* between requests that follow on one another */
 };
 
 enum server_state {
@@ -212,8 +210,7 @@ static bool expects_request(struct server *server)
         server->requests = requests;
         server->requested_ns = now_ns;
     }
-    return connection_count(server->connections) <= REQUEST_PATIENCE_CONNECTIONS &&
-           !order_has_jobs(server->service.order) &&
+    return !order_has_jobs(server->service.order) && !order_shares_rounds(server->service.order) &&
            patience_holds(&server->patience, now_ns - server->requested_ns);
 }
 

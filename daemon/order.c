@@ -293,14 +293,14 @@ bool order_expects_news(const struct order *order)
            patience_holds(&order->patience, thread_now_ns() - order->oldest_job->submitted_ns);
 }
 
-bool order_shares_rounds(const struct order *order)
-{
-    return order->jobs_of_eight > 8 * 2;
-}
-
 bool order_is_committing(const struct order *order, uint64_t now_us)
 {
     return order->oldest_job != NULL || now_us < order->committed_us + ORDER_COMMITTING_US;
+}
+
+bool order_shares_rounds(const struct order *order, uint64_t now_us)
+{
+    return order_is_committing(order, now_us) && order->jobs_of_eight > 8 * 2;
 }
 
 bool order_has_jobs(const struct order *order)

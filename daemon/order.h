@@ -86,11 +86,10 @@ void order_take(struct order *order);
 bool order_has_news(const struct order *order);
 bool order_expects_news(const struct order *order);
 
-/* Whether commits came several at a time lately, and shared a batch: those that wait for it gain by more of them. */
-bool order_shares_rounds(const struct order *order);
-
-/* Whether commits come: some are in flight, or were a moment ago. */
+/* Whether commits come: some are in flight, or were a moment ago; and whether several at a time, that share a batch: those who
+ * wait for it gain by more of them. */
 bool order_is_committing(const struct order *order, uint64_t now_us);
+bool order_shares_rounds(const struct order *order, uint64_t now_us);
 
 /* Before the loop sleeps, after whatever was accepted: tells who waits, and hands over metadata that is due. Returns in how
  * many microseconds it has something to do if nothing else happens; UINT64_MAX: nothing. */

@@ -210,7 +210,8 @@ static bool expects_request(struct server *server)
         server->requests = requests;
         server->requested_ns = now_ns;
     }
-    return !order_has_jobs(server->service.order) && !order_shares_rounds(server->service.order) &&
+    return !order_has_jobs(server->service.order) &&
+           !order_shares_rounds(server->service.order, now_ns / 1000) &&
            patience_holds(&server->patience, now_ns - server->requested_ns);
 }
 

@@ -24,9 +24,9 @@ enum {
     STARVED_FLUSH_DELAYS = 20,   /* a segment this many flush delays old gets its turn among commits */
     STARVED_TURN_SHARE = 10,     /* such turns take at most one part in this many of the thread's time */
     COMMITTING_US = 10000,       /* so long after a commit another is expected */
-    SWEEP_NS = 500000,           /* of a slice of background work; while commits come the next waits */
+    SWEEP_NS = 250000,           /* of a slice of background work; while commits come the next waits */
     SWEEP_PAUSE_US = 50000,      /* so long, */
-    SWEEP_PAUSE_ROUNDS = 128,    /* or for so many rounds of them: not one commit in a hundred meets one */
+    SWEEP_PAUSE_ROUNDS = 256,    /* or for so many rounds of them: not one commit in a hundred meets one */
     SUBMIT_PATIENCE_NS = 100000, /* between commits that follow on one another */
     BATCH_BYTES_MAX = 1 << 20,   /* of several commits; a larger one has a batch of its own */
     BATCH_BYTES_KEPT = 8 << 20,  /* of memory that the next batch finds */

@@ -41,10 +41,10 @@ enum cairn_status {
     CAIRN_OK = 0,        /* applied, or here is the answer */
     CAIRN_NOT_FOUND = 1, /* the daemon looked and it is not there; an answer, not an error */
     CAIRN_INVALID = 2, /* not applied: the request breaks a rule, named in the text; also an unknown chain */
-    CAIRN_TOO_LARGE = 3,     /* not applied: beyond a limit, named in the text */
-    CAIRN_CONFLICT = 4,      /* not applied: a condition, guard or pruned height stands against it */
-    CAIRN_BUSY = 5,          /* not applied: no room within the deadline, or too many connections */
-    CAIRN_NO_SPACE = 6,      /* not applied: the disk is nearly full */
+    CAIRN_TOO_LARGE = 3, /* not applied: beyond a limit, named in the text */
+    CAIRN_CONFLICT = 4,  /* not applied: a condition, guard or pruned height stands against it */
+    CAIRN_BUSY = 5,      /* not applied: no room within the deadline or no memory, or too many connections */
+    CAIRN_NO_SPACE = 6,  /* not applied: the disk is nearly full */
     CAIRN_SHUTTING_DOWN = 7, /* not applied */
     CAIRN_PERMISSION = 8,    /* not applied */
     CAIRN_UNSUPPORTED = 9,   /* not applied: the daemon does not know this request */

@@ -171,6 +171,7 @@ START_TEST(test_deadline_without_an_answer)
     daemon_signal(&rig.daemon, SIGCONT);
     ck_assert_msg(late.exit_code == NO_ANSWER || late.exit_code == NOBODY, "exit %d: %s", late.exit_code,
                   late.errors);
+    ck_assert_uint_eq(get_height(&rig.wire), 0); /* it goes on, or SIGTERM would still meet the stop's end */
     rig_end(&rig);
 }
 END_TEST

@@ -26,8 +26,8 @@ void connection_accept(struct connection_set *set, uv_stream_t *listener);
 /* Once at the beginning of each turn of the loop, after order_take. */
 void connection_set_begin_turn(struct connection_set *set, uint64_t now_us);
 
-/* In each turn of the loop, as often as there is something to do: requests that waited start again, replies go out, reading goes on. Returns in
- * how many microseconds a deadline ends; UINT64_MAX: none. */
+/* In each turn of the loop, as often as there is something to do: requests that waited start again, replies go out, reading
+ * goes on. Returns in how many microseconds a deadline ends; UINT64_MAX: none. */
 uint64_t connection_set_turn(struct connection_set *set, uint64_t now_us);
 
 /* Whether something happened since that another turn is to look at. */

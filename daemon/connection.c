@@ -132,7 +132,8 @@ static void flush_early(struct connection *connection)
     if (connection->replies_unsent++ == 0) {
         connection->unsent_us = connection->set->now_us;
     }
-    if (connection->replies_unsent >= REPLIES_UNSENT_MAX && connection->set->at_work <= 1) {
+    bool is_alone = connection->set->at_work <= 1 && !connection->set->is_hurried;
+    if (connection->replies_unsent >= REPLIES_UNSENT_MAX && is_alone) {
         connection->replies_unsent = 0;
         output_flush(&connection->output);
     }
@@ -243,19 +244,14 @@ struct connection *connection_new(struct connection_set *set)
     return connection;
 }
 
-/* Few replies to one that sends much at once wait for more of them, while commits come: each write wakes the peer, which
- * then is in the way of those who wait for a commit. */
+/* While commits come, replies to one that sends more than its share at once go together, now and then: each write wakes
+ * the peer, which then is in the way of those who wait for a commit. */
 static bool connection_holds(struct connection *connection)
 {
     struct connection_set *set = connection->set;
     const struct session *session = &connection->session;
-    if (connection->requests_in_turn > 0) {
-        connection->is_bulk = connection->requests_in_turn >= REQUESTS_BULK;
-        connection->requests_in_turn = 0;
-    }
-    bool is_few = connection->replies_unsent > 0 && connection->replies_unsent < REPLIES_HELD_MAX &&
-                  set->now_us < connection->unsent_us + REPLIES_HELD_US;
-    bool holds = set->is_hurried && connection->is_bulk && is_few && !connection->is_express &&
+    bool is_young = connection->replies_unsent > 0 && set->now_us < connection->unsent_us + REPLIES_HELD_US;
+    bool holds = set->is_hurried && connection->is_bulk && is_young && !connection->is_express &&
                  !session->is_closed && connection->state == CONNECTION_OPEN && session->streams == NULL &&
                  session->reads == NULL;
     if (holds && !connection->is_held) {
@@ -286,6 +282,7 @@ void connection_turn(struct connection *connection)
     read_go_on(&connection->session);
     connection_read_on(connection);
     connection->replies_unsent = 0;
+    connection->is_bulk = false;
     bool had_room = session_has_room(&connection->session, 0);
     if (!connection->session.is_closed) {
         output_flush(&connection->output);

@@ -11,9 +11,7 @@ enum {
     READ_BYTES = 64 << 10,         /* of one connection in a turn */
     READ_BYTES_HURRIED = 2 << 10,  /* while commits come */
     REPLIES_UNSENT_MAX = 16,       /* of the only connection at work */
-    REPLIES_HELD_MAX = 48,         /* of one that sends much at once but no commits, while commits come, */
-    REPLIES_HELD_US = 500,         /* and how long */
-    REQUESTS_BULK = 16,            /* in a turn: much at once */
+    REPLIES_HELD_US = 300,         /* of one that sends much at once but no commits, while commits come */
     REQUESTS_IN_FLIGHT_MAX = 4096, /* of one connection */
     UNREAD_BYTES_MAX =
         64 << 10,              /* a peer that leaves more unread pauses while too many replies wait in all */
@@ -53,8 +51,7 @@ struct connection {
     struct output output;
     unsigned replies_unsent; /* since the last flush */
     uint64_t unsent_us;      /* when the first of them came */
-    bool is_bulk;            /* it sent much at once when it sent last */
-    unsigned requests_in_turn;
+    bool is_bulk;            /* it sent more than its share since then */
     /* in the set */
     bool is_touched; /* has something to do in this turn */
     struct connection *next_touched;

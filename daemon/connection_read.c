@@ -48,7 +48,6 @@ static void start_request(struct connection *connection, const uint8_t *body, ui
     connection_set_release(set, connection);
     connection->is_express = connection->frame.type == FRAME_COMMIT;
     connection->in_flight++;
-    connection->requests_in_turn++;
     set->in_flight++;
     set->requests++;
     bool is_large = request_bytes_to_reserve(connection->frame.body_bytes) > 0;
@@ -205,6 +204,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
         connection_close(connection);
         return;
     }
+    connection->is_bulk |= (size_t)count == buffer->len;
     connection->set->now_us = thread_now_us(); /* it may have slept long since the turn began */
     connection_touch(connection);
     if (connection->body != NULL) {

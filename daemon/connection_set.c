@@ -108,7 +108,7 @@ static void check_paused(struct connection_set *set, uint64_t now_us)
     set->next_check_us = now_us + HANG_UP_CHECK_US;
 }
 
-/* In how many microseconds a deadline ends, paused connections are to be looked at, or held replies are to go. */
+/* In how many microseconds a deadline ends, paused connections are to be looked at. */
 static uint64_t next_due(const struct connection_set *set, uint64_t now_us)
 {
     uint64_t at_us = set->not_reading > 0 ? set->next_check_us : UINT64_MAX;
@@ -116,9 +116,6 @@ static uint64_t next_due(const struct connection_set *set, uint64_t now_us)
          connection = connection->next_waiting) {
         uint64_t deadline_us = connection->waiting->deadline_us;
         at_us = deadline_us != 0 && deadline_us < at_us ? deadline_us : at_us;
-    }
-    if (set->held != NULL && now_us + REPLIES_HELD_US < at_us) {
-        at_us = now_us + REPLIES_HELD_US;
     }
     return at_us == UINT64_MAX ? UINT64_MAX : at_us > now_us ? at_us - now_us : 0;
 }
@@ -171,6 +168,11 @@ void connection_set_news(struct connection_set *set)
             output_flush(&connection->output);
         }
     }
+}
+
+bool connection_set_holds_replies(const struct connection_set *set)
+{
+    return set->held != NULL;
 }
 
 bool connection_set_is_touched(const struct connection_set *set)

@@ -9,7 +9,7 @@
 
 enum {
     ORDER_COMMITTING_US = 2000, /* so long after a commit another is expected */
-    ORDER_PATIENCE_NS = 500000, /* a sync of a good disk */
+    ORDER_PATIENCE_NS = 100000, /* to a commit: longer, and staying awake would only heat */
 };
 
 struct waiter_list {

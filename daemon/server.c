@@ -221,6 +221,7 @@ static void fall_asleep(struct server *server)
 {
     struct order *order = server->service.order;
     bool stays = expects_request(server);
+    stays |= connection_set_holds_replies(server->connections);
     stays |= order != NULL && (order_has_news(order) || order_expects_news(order));
     if (!stays) {
         atomic_store(&server->is_asleep, true);

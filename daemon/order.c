@@ -287,10 +287,12 @@ bool order_has_news(const struct order *order)
     return writer_has_rounds(order->writer);
 }
 
-bool order_expects_news(const struct order *order)
+bool order_expects_news(const struct order *order, uint64_t *ret_nap_ns)
 {
-    return order->oldest_job != NULL &&
-           patience_holds(&order->patience, thread_now_ns() - order->oldest_job->submitted_ns);
+    const struct job *oldest = order->oldest_job;
+    *ret_nap_ns = 0;
+    return oldest != NULL &&
+           patience_holds_from_nap(&order->patience, thread_now_ns() - oldest->submitted_ns, ret_nap_ns);
 }
 
 bool order_is_committing(const struct order *order, uint64_t now_us)

@@ -82,9 +82,11 @@ void order_wait(struct order *order, struct order_waiter *waiter);
 /* At the beginning of each turn of the loop: takes what the writer did, and makes it visible. */
 void order_take(struct order *order);
 
-/* Whether order_take has something to do; and whether it soon will, so that sleeping is not worth it. */
+/* Whether order_take has something to do. */
 bool order_has_news(const struct order *order);
-bool order_expects_news(const struct order *order);
+
+/* Whether it soon will, so that sleeping is not worth it; or else how long a sleep is, 0 being until woken. */
+bool order_expects_news(const struct order *order, uint64_t *ret_nap_ns);
 
 /* Whether commits come: some are in flight, or were a moment ago; and whether several at a time, that share a batch: those who
  * wait for it gain by more of them. */

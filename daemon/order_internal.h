@@ -9,7 +9,7 @@
 
 enum {
     ORDER_COMMITTING_US = 2000, /* so long after a commit another is expected */
-    ORDER_PATIENCE_NS = 100000, /* to a commit: longer, and staying awake would only heat */
+    ORDER_PATIENCE_NS = 100000, /* for a commit: a longer one is slept through until shortly before its end */
 };
 
 struct waiter_list {

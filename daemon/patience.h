@@ -24,10 +24,25 @@ static inline void patience_learn(struct patience *patience, uint64_t took_ns)
     patience->mean_ns = (before_ns + counted_ns + PATIENCE_LEARN_PARTS - 1) / PATIENCE_LEARN_PARTS;
 }
 
-/* Whether to go on after waiting so long. */
+/* Whether to go on, awake, after waiting so long. */
 static inline bool patience_holds(const struct patience *patience, uint64_t waited_ns)
 {
     return patience->mean_ns <= patience->most_ns && waited_ns <= 2 * patience->mean_ns;
+}
+
+/* The same for what comes for certain: what mostly takes longer is slept for until shortly before it is due, then waited for
+ * awake. If it is not to be awake, `ret_nap_ns` says how long to sleep; 0: until woken. */
+static inline bool patience_holds_from_nap(const struct patience *patience, uint64_t waited_ns,
+                                           uint64_t *ret_nap_ns)
+{
+    uint64_t mean_ns = patience->mean_ns, most_ns = patience->most_ns;
+    bool is_long = mean_ns > most_ns;
+    bool is_known = mean_ns < most_ns * PATIENCE_OUTLIER_FACTOR;
+    uint64_t awake_from_ns = is_long ? mean_ns - most_ns / 2 : 0;
+    bool is_nap = is_known && waited_ns < awake_from_ns;
+    *ret_nap_ns = is_nap ? awake_from_ns - waited_ns : 0;
+    return is_long ? is_known && !is_nap && waited_ns <= mean_ns + most_ns
+                   : patience_holds(patience, waited_ns);
 }
 
 #endif

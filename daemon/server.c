@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -50,6 +51,8 @@ struct server {
     uv_timer_t timer;
     uv_idle_t awake; /* while active the loop does not sleep */
     uv_check_t woken;
+    uv_poll_t nap; /* of nap_fd: the loop sleeps until news is about to come */
+    int nap_fd;
     uint64_t requests;        /* of all connections, when some came last, */
     uint64_t requested_ns;    /* and when that was */
     struct patience patience; /* for the next request */
@@ -121,6 +124,8 @@ static void end_loop(struct server *server)
     uv_close((uv_handle_t *)&server->timer, NULL);
     uv_close((uv_handle_t *)&server->awake, NULL);
     uv_close((uv_handle_t *)&server->woken, NULL);
+    uv_close((uv_handle_t *)&server->nap, NULL);
+    close(server->nap_fd);
     for (size_t i = 0; i < sizeof server->signals / sizeof server->signals[0]; i++) {
         uv_close((uv_handle_t *)&server->signals[i], NULL);
     }
@@ -220,14 +225,20 @@ static bool expects_request(struct server *server)
 static void fall_asleep(struct server *server)
 {
     struct order *order = server->service.order;
+    uint64_t nap_ns = 0;
     bool stays = expects_request(server);
     stays |= connection_set_holds_replies(server->connections);
-    stays |= order != NULL && (order_has_news(order) || order_expects_news(order));
+    stays |= order != NULL && (order_has_news(order) || order_expects_news(order, &nap_ns));
     if (!stays) {
         atomic_store(&server->is_asleep, true);
         stays = order != NULL && order_has_news(order);
     }
-    int failed = stays ? uv_idle_start(&server->awake, on_idle) : uv_idle_stop(&server->awake);
+    int failed = 0;
+    if (!stays && nap_ns > 0) {
+        struct itimerspec at = {.it_value.tv_nsec = (long)nap_ns};
+        failed |= timerfd_settime(server->nap_fd, 0, &at, NULL);
+    }
+    failed |= stays ? uv_idle_start(&server->awake, on_idle) : uv_idle_stop(&server->awake);
     assert(!failed);
 }
 
@@ -271,6 +282,16 @@ static void on_wake(uv_async_t *async)
     (void)async; /* server_turn comes before the loop sleeps again */
 }
 
+static void on_nap(uv_poll_t *nap, int status, int events)
+{
+    const struct server *server = nap->data;
+    uint64_t expirations;
+    (void)status;
+    (void)events;
+    (void)!read(server->nap_fd, &expirations,
+                sizeof expirations); /* for it to be silent until it is set again */
+}
+
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct server *server = listener->data;
@@ -304,6 +325,11 @@ static void start_handles(struct server *server)
     failed |= uv_prepare_start(&server->prepare, server_turn);
     failed |= uv_idle_init(&server->loop, &server->awake);
     failed |= uv_check_init(&server->loop, &server->woken);
+    server->nap_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    failed |= server->nap_fd < 0;
+    failed |= uv_poll_init(&server->loop, &server->nap, server->nap_fd);
+    server->nap.data = server;
+    failed |= uv_poll_start(&server->nap, UV_READABLE, on_nap);
     failed |= uv_check_start(&server->woken, on_woken);
     server->prepare.data = server;
     server->woken.data = server;

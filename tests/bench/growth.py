@@ -40,7 +40,7 @@ def grow(bench, daemon, there, heights):
     """Commits up to so many heights, as far as time lets it. Returns how many there are."""
     while there < heights and (there < heights // 10 or bench.left() > RESERVE_SECONDS):
         more = min(heights - there, CHUNK)
-        bench.load_one(daemon, f"commit,batch=1000,header=100,size=100,level=written,depth=4,count={more}")
+        bench.load_one(daemon, f"commit,batch=4000,header=100,size=100,level=written,depth=8,count={more}")
         there += more
     return there
 

@@ -133,7 +133,7 @@ static void flush_early(struct connection *connection)
         connection->unsent_us = connection->set->now_us;
     }
     bool is_alone = connection->set->at_work <= 1 && !connection->set->is_hurried;
-    if (connection->replies_unsent >= REPLIES_UNSENT_MAX && is_alone) {
+    if (connection->replies_unsent >= REPLIES_MANY && is_alone) {
         connection->replies_unsent = 0;
         output_flush(&connection->output);
     }
@@ -250,8 +250,9 @@ static bool connection_holds(struct connection *connection)
 {
     struct connection_set *set = connection->set;
     const struct session *session = &connection->session;
-    bool is_young = connection->replies_unsent > 0 && set->now_us < connection->unsent_us + REPLIES_HELD_US;
-    bool holds = set->is_hurried && connection->is_bulk && is_young && !connection->is_express &&
+    bool is_many = connection->is_bulk && connection->replies_unsent >= REPLIES_MANY;
+    bool is_young = set->now_us < connection->unsent_us + REPLIES_HELD_US;
+    bool holds = set->is_hurried && is_many && is_young && !connection->is_express &&
                  !session->is_closed && connection->state == CONNECTION_OPEN && session->streams == NULL &&
                  session->reads == NULL;
     if (holds && !connection->is_held) {

@@ -252,9 +252,8 @@ static bool connection_holds(struct connection *connection)
     const struct session *session = &connection->session;
     bool is_many = connection->is_bulk && connection->replies_unsent >= REPLIES_MANY;
     bool is_young = set->now_us < connection->unsent_us + REPLIES_HELD_US;
-    bool holds = set->is_hurried && is_many && is_young && !connection->is_express &&
-                 !session->is_closed && connection->state == CONNECTION_OPEN && session->streams == NULL &&
-                 session->reads == NULL;
+    bool holds = set->is_hurried && is_many && is_young && !connection->is_express && !session->is_closed &&
+                 connection->state == CONNECTION_OPEN && session->streams == NULL && session->reads == NULL;
     if (holds && !connection->is_held) {
         connection->is_held = true;
         connection->next_held = set->held;

@@ -8,10 +8,10 @@
 #include "daemon/request.h"
 
 enum {
-    READ_BYTES = 64 << 10,         /* of one connection in a turn */
-    READ_BYTES_HURRIED = 2 << 10,  /* while commits come */
-    REPLIES_MANY = 16,             /* go at once to the only connection at work; while commits come they wait */
-    REPLIES_HELD_US = 250,         /* so long, if it sends more than its share at once, but no commits */
+    READ_BYTES = 64 << 10,        /* of one connection in a turn */
+    READ_BYTES_HURRIED = 2 << 10, /* while commits come */
+    REPLIES_MANY = 16,     /* go at once to the only connection at work; while commits come they wait */
+    REPLIES_HELD_US = 250, /* so long, if it sends more than its share at once, but no commits */
     REQUESTS_IN_FLIGHT_MAX = 4096, /* of one connection */
     UNREAD_BYTES_MAX =
         64 << 10,              /* a peer that leaves more unread pauses while too many replies wait in all */

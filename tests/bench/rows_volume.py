@@ -86,7 +86,7 @@ def p2d(bench):
                 time.sleep(0.1)
             first.end()
             barrier(bench, daemon)
-            time.sleep(2 if bench.quick else 10)  # until what it left to the engine's background is done
+            time.sleep(2 if bench.quick else 5)  # until what it left to the engine's background is done
             idle = [bench.load_one(daemon, COMMIT, seconds) for _ in range(bench.rounds(10, 3))]
             ingest = Ingest(bench, daemon, (1 - INGEST_FIRST) * total, f"depth=1024,rate={INGEST_RATE}")
             beside = []

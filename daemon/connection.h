@@ -33,7 +33,7 @@ uint64_t connection_set_turn(struct connection_set *set, uint64_t now_us);
 /* Whether something happened since that another turn is to look at. */
 bool connection_set_is_touched(const struct connection_set *set);
 
-/* Whether replies are held back, for less than a timer's step: the loop is not to sleep. */
+/* Whether replies are held back, for less than the step of the loop's timer: it is not to sleep. */
 bool connection_set_holds_replies(const struct connection_set *set);
 
 /* How many requests all connections have sent. */

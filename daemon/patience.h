@@ -1,5 +1,6 @@
 /* Patience: whether to stay awake for something that lately came within moments. Falling asleep and being woken costs a
- * thread tens of microseconds, which somebody waits for; staying awake for long would only burn a processor. */
+ * thread tens of microseconds, which somebody waits for; staying awake for long would only burn a processor. What is known to
+ * take longer may be slept for until shortly before it is due. */
 #ifndef DAEMON_PATIENCE_H
 #define DAEMON_PATIENCE_H
 

@@ -2,7 +2,7 @@
  *
  * - it opens when there is a place for it, and takes its view then: all it says is of that instant;
  * - a step on the pool reads some messages; they go out as far as the window, and the connection, have room;
- * - the next step begins when all has gone out and there is window left;
+ * - meanwhile the next step reads, one step ahead and no further, if there is window left;
  * - it ends when its source does, when reading fails, when it is cancelled, or when its connection is gone; the last
  *   frame ends the request.
  *
@@ -18,7 +18,14 @@
 enum {
     STREAM_STEP_BYTES = 256 << 10,
     STREAM_STEP_MESSAGES = 4096,
-    STREAMS_OF_SESSION_MAX = 128, /* open or waiting */
+    AHEAD_BYTES_MAX = 2 * STREAM_STEP_BYTES, /* no step is begun while more than this has not gone out */
+    STREAMS_OF_SESSION_MAX = 128,            /* open or waiting */
+};
+
+struct message_list {
+    struct fetched *first;
+    size_t count;
+    size_t capacity;
 };
 
 struct stream {
@@ -34,16 +41,15 @@ struct stream {
     struct failure cancelled;
     struct view *view;
     uint64_t window_bytes;
-    uint64_t sent_bytes; /* of the first message that has not gone out whole */
-    size_t sent;         /* messages that have gone out whole */
-    uint64_t held_bytes; /* of service->streams_bytes */
+    struct message_list ready; /* to go out, before what is read */
+    size_t sent;               /* of them have gone out whole */
+    uint64_t sent_bytes;       /* of the first that has not */
+    uint64_t held_bytes;       /* of service->streams_bytes */
     struct stream *next_of_session;
     struct stream *next_waiting;
     /* the pool's while a step runs */
     struct source *source;
-    struct fetched *messages;
-    size_t message_count;
-    size_t message_capacity;
+    struct message_list read;
     enum status status; /* STATUS_OK: there may be more; STATUS_NOT_FOUND: that was all */
     struct failure failure;
 };
@@ -77,22 +83,26 @@ uint64_t stream_count(const struct stream_set *set)
 
 /* ---- a step ---- */
 
+static void list_append(struct message_list *list, struct fetched message)
+{
+    if (list->count == list->capacity) {
+        list->capacity = list->capacity == 0 ? 16 : 2 * list->capacity;
+        list->first = memory_resize(list->first, list->capacity * sizeof list->first[0]);
+    }
+    list->first[list->count++] = message;
+}
+
 static void step_run(struct pool_work *work)
 {
     struct stream *stream = (struct stream *)work; /* its first member */
     uint64_t bytes = 0;
-    while (bytes < STREAM_STEP_BYTES && stream->message_count < STREAM_STEP_MESSAGES) {
+    while (bytes < STREAM_STEP_BYTES && stream->read.count < STREAM_STEP_MESSAGES) {
         struct fetched fetched;
         stream->status = source_next(stream->source, &fetched, &stream->failure);
         if (stream->status != STATUS_OK) {
             return;
         }
-        if (stream->message_count == stream->message_capacity) {
-            stream->message_capacity = stream->message_capacity == 0 ? 16 : 2 * stream->message_capacity;
-            stream->messages =
-                memory_resize(stream->messages, stream->message_capacity * sizeof stream->messages[0]);
-        }
-        stream->messages[stream->message_count++] = fetched;
+        list_append(&stream->read, fetched);
         bytes += fetched.body_bytes;
     }
 }
@@ -103,11 +113,26 @@ static void step_done(struct pool_work *work)
 {
     struct stream *stream = (struct stream *)work;
     stream->is_running = false;
-    for (size_t i = 0; i < stream->message_count; i++) {
-        stream->held_bytes += stream->messages[i].body_bytes;
-        stream->request->service->streams_bytes += stream->messages[i].body_bytes;
+    for (size_t i = 0; i < stream->read.count; i++) {
+        stream->held_bytes += stream->read.first[i].body_bytes;
+        stream->request->service->streams_bytes += stream->read.first[i].body_bytes;
     }
     stream_pump(stream);
+}
+
+/* The next step, if it may begin: it reads into a list that is empty. */
+static void step_start(struct stream *stream)
+{
+    struct session *session = stream->request->session;
+    bool may_read = !stream->is_running && stream->read.count == 0 && stream->status == STATUS_OK;
+    bool has_room = stream->window_bytes > 0 && session->has_room(session, 0);
+    if (may_read && has_room && stream->held_bytes - source_bytes(stream->source) <= AHEAD_BYTES_MAX) {
+        stream->is_running = true;
+        stream->work.run = step_run;
+        stream->work.done = step_done;
+        stream->work.bytes = STREAM_STEP_BYTES;
+        pool_submit(stream->request->service->pool, &stream->work, POOL_STREAM);
+    }
 }
 
 /* ---- what goes out ---- */
@@ -122,7 +147,7 @@ static void release(struct stream *stream, uint64_t bytes)
 /* Sends as much of the first message as one frame and the window allow. */
 static void send_piece(struct stream *stream)
 {
-    struct fetched *message = &stream->messages[stream->sent];
+    struct fetched *message = &stream->ready.first[stream->sent];
     uint64_t rest = message->body_bytes - stream->sent_bytes;
     uint64_t most = stream->request->service->frame_bytes_max;
     most = stream->window_bytes < most ? stream->window_bytes : most;
@@ -147,13 +172,29 @@ static void send_piece(struct stream *stream)
     request_send(stream->request, is_whole ? FRAME_MORE : FRAME_MORE | FRAME_CONTINUED, frame, bytes);
 }
 
+/* What was read is next to go out, once all before it has. False: it is not there. */
+static bool take_read(struct stream *stream)
+{
+    if (stream->is_running || stream->read.count == 0) {
+        return false;
+    }
+    struct message_list gone = stream->ready;
+    gone.count = 0;
+    stream->ready = stream->read;
+    stream->read = gone;
+    stream->sent = 0;
+    return true;
+}
+
 static void drop_messages(struct stream *stream)
 {
-    for (; stream->sent < stream->message_count; stream->sent++) {
-        release(stream, stream->messages[stream->sent].body_bytes - stream->sent_bytes);
-        free(stream->messages[stream->sent].frame);
-        stream->sent_bytes = 0;
-    }
+    do {
+        for (; stream->sent < stream->ready.count; stream->sent++) {
+            release(stream, stream->ready.first[stream->sent].body_bytes - stream->sent_bytes);
+            free(stream->ready.first[stream->sent].frame);
+            stream->sent_bytes = 0;
+        }
+    } while (take_read(stream));
 }
 
 /* ---- opening and ending ---- */
@@ -208,7 +249,8 @@ static void stream_finish(struct stream *stream)
     if (stream->is_open) {
         release(stream, source_bytes(stream->source));
         source_free(stream->source);
-        free(stream->messages);
+        free(stream->ready.first);
+        free(stream->read.first);
         view_release(stream->view);
         set->open--;
     }
@@ -223,33 +265,24 @@ static void stream_finish(struct stream *stream)
 static void stream_pump(struct stream *stream)
 {
     struct session *session = stream->request->session;
-    if (stream->is_running) {
-        return;
-    }
     if (stream->is_cancelled) {
+        if (!stream->is_running) {
+            stream_finish(stream);
+        }
+        return;
+    }
+    do {
+        step_start(stream); /* so that it reads while this goes out */
+        while (stream->sent < stream->ready.count && stream->window_bytes > 0 &&
+               session->has_room(session, 0)) {
+            send_piece(stream);
+        }
+    } while (stream->sent == stream->ready.count && take_read(stream));
+    if (stream->sent == stream->ready.count && !stream->is_running && stream->status != STATUS_OK) {
         stream_finish(stream);
         return;
     }
-    while (stream->sent < stream->message_count && stream->window_bytes > 0 &&
-           session->has_room(session, 0)) {
-        send_piece(stream);
-    }
-    if (stream->sent < stream->message_count) {
-        return;
-    }
-    if (stream->status != STATUS_OK) {
-        stream_finish(stream);
-        return;
-    }
-    stream->message_count = 0;
-    stream->sent = 0;
-    if (stream->window_bytes > 0 && session->has_room(session, 0)) {
-        stream->is_running = true;
-        stream->work.run = step_run;
-        stream->work.done = step_done;
-        stream->work.bytes = STREAM_STEP_BYTES;
-        pool_submit(stream->request->service->pool, &stream->work, POOL_STREAM);
-    }
+    step_start(stream);
 }
 
 /* A place, and room for what it would keep of the queue. */

@@ -17,6 +17,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "proto/huge_pages.h"
+
 enum {
     PARTS_PER_SEND = 64,
     GATHER_BYTES = 16 << 10,
@@ -32,6 +34,7 @@ struct frame_out *frame_out_new(uint8_t type, uint64_t id, size_t body_bytes)
     if (frame == NULL) {
         return NULL;
     }
+    huge_pages_prefer(frame, sizeof *frame + FRAME_REQUEST_BYTES + body_bytes);
     *frame = (struct frame_out){.bytes = FRAME_REQUEST_BYTES + body_bytes};
     const struct frame_request header = {.type = type, .body_bytes = (uint32_t)body_bytes, .id = id};
     frame_request_encode(&header, frame->data);
@@ -207,6 +210,7 @@ static bool in_reserve(struct transport *transport)
         if (in == NULL) {
             return false;
         }
+        huge_pages_prefer(in, capacity);
         if (held > 0) {
             memcpy(in, transport->in + transport->in_begin, held);
         }

@@ -1,15 +1,13 @@
 #include "daemon/memory.h"
 
 #include <malloc.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+
+#include "proto/huge_pages.h"
 
 enum {
-    HUGE_PAGE_BYTES = 2 << 20,
-    LARGE_BYTES = 2 * HUGE_PAGE_BYTES,
     MAPPED_BYTES = 8 << 20,
 };
 
@@ -33,20 +31,10 @@ void *memory_new(size_t bytes)
     return memory_or_abort(calloc(1, bytes == 0 ? 1 : bytes), bytes);
 }
 
-/* Page by page, what the kernel does to give us a large body costs more than to fill it. */
-static void prefer_huge_pages(void *block, size_t bytes)
-{
-    uintptr_t from = ((uintptr_t)block + HUGE_PAGE_BYTES - 1) & ~(uintptr_t)(HUGE_PAGE_BYTES - 1);
-    uintptr_t to = ((uintptr_t)block + bytes) & ~(uintptr_t)(HUGE_PAGE_BYTES - 1);
-    (void)madvise((void *)from, to - from, MADV_HUGEPAGE); /* without them it is only slower */
-}
-
 void *memory_raw(size_t bytes)
 {
     void *block = memory_or_abort(malloc(bytes == 0 ? 1 : bytes), bytes);
-    if (bytes >= LARGE_BYTES) {
-        prefer_huge_pages(block, bytes);
-    }
+    huge_pages_prefer(block, bytes);
     return block;
 }
 

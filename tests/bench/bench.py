@@ -117,13 +117,13 @@ def describe(bench, engine, disk, tmpfs):
         for line in file:
             if line.startswith("model name"):
                 cpu = line.split(":", 1)[1].strip()
-    nice = f"at nice {NICE}, as a unit of systemd may" if bench.host.nice else "without a nice value, as more is not permitted"
+    nice = f"at nice {NICE}, as cairnd.service has it," if bench.host.nice else "without a nice value, as more is not permitted"
     return "\n".join((
         f"machine  {os.cpu_count()} x {cpu}, Linux {platform.release()}",
         f"engine   RocksDB, {engine}",
         f"disk     {disk} ({file_system(disk)}); fdatasync of 4 KiB: {sync_cost(bench.disk)}",
         f"tmpfs    {tmpfs} ({file_system(tmpfs)})",
-        f"servers  all sides' servers, and RocksDB in process, run {nice}; clients without",
+        f"servers  all sides' servers, and RocksDB in process, run {nice} and with malloc's huge pages; clients without",
         f"mode     {'quick: fewer and shorter rounds, less data; for a first look' if bench.quick else 'full'}",
     ))  # fmt: skip
 

@@ -16,6 +16,7 @@ import time
 import wire
 
 NICE = -10
+TUNABLES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # as scripts/systemd/cairnd.service has them
 MEMORY_FILE_SYSTEMS = ("tmpfs", "ramfs")
 
 
@@ -89,13 +90,14 @@ class Host:
         return str(self.sockets / f"{name}{self.count}")
 
     def spawn(self, name, command, is_server=False, **options):
-        """A process that dies with us. What measures goes without the servers' nice value."""
+        """A process that dies with us. What measures goes without the servers' nice value and huge pages."""
         with open(self.logs / f"{name}.log", "ab") as log:
             log.write(f"--- {' '.join(map(str, command))}\n".encode())
             log.flush()
             process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *(self.nice if is_server else []), *map(str, command)],
-                stdin=subprocess.DEVNULL, stderr=log, **{"stdout": log, **options},
+                stdin=subprocess.DEVNULL, stderr=log, env={**os.environ, **(TUNABLES if is_server else {})},
+                **{"stdout": log, **options},
             )  # fmt: skip
         self.running.add(process)
         return process

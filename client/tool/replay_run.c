@@ -35,8 +35,9 @@ struct caller {
 struct run {
     const struct replay *replay;
     struct schedule schedule;
-    struct caller *callers; /* as in the trace */
-    struct pollfd *sockets; /* of the callers, by index; fd -1: none */
+    struct caller *callers;  /* as in the trace */
+    struct caller **waiting; /* those with a call under way, when last looked at */
+    struct pollfd *sockets;  /* theirs, by index */
     struct report *report;
     struct region entries; /* of lists under way */
     size_t lists;          /* under way */
@@ -167,37 +168,34 @@ static void call_send(struct run *run, size_t index)
     answered(caller, &reply);
 }
 
-/* How long to wait for an answer: until a connection or the pace has something to do; -1 is for ever. */
-static int64_t wait_time_us(const struct run *run, int64_t time_us)
+/* The earlier of two waits; -1 is for ever. */
+static int64_t sooner(int64_t left, int64_t right)
 {
-    int64_t wait = run->progress ? PROGRESS_INTERVAL_US : -1;
-    for (size_t i = 0; i < run->replay->trace->callers.count; i++) {
-        int64_t own =
-            run->callers[i].connection != NULL ? cairn_connection_timeout_us(run->callers[i].connection) : -1;
-        wait = own >= 0 && (wait < 0 || own < wait) ? own : wait;
-    }
-    int64_t next = schedule_next_time_us(&run->schedule);
-    if (next != INT64_MAX) {
-        int64_t left = run->origin_us + next - time_us;
-        left = left > 0 ? left : 0;
-        wait = wait < 0 || left < wait ? left : wait;
-    }
-    return wait;
+    return left < 0 || (right >= 0 && right < left) ? right : left;
 }
 
-/* Waits for the callers' connections, then lets each do what there is to do. */
+/* Waits for the callers with a call under way, or until the next is due, then lets each do what there is to do. The others
+ * have nothing to do: that a connection was lost its next call tells. */
 static void connections_wait(struct run *run)
 {
-    size_t count = run->replay->trace->callers.count;
-    for (size_t i = 0; i < count; i++) {
-        struct cairn_connection *connection = run->callers[i].connection;
-        run->sockets[i] = (struct pollfd){.fd = -1};
-        if (connection != NULL) {
-            run->sockets[i].fd = cairn_connection_fd(connection);
-            run->sockets[i].events = cairn_connection_events(connection);
+    size_t count = 0;
+    int64_t wait_us = run->progress ? PROGRESS_INTERVAL_US : -1;
+    for (size_t i = 0; i < run->replay->trace->callers.count; i++) {
+        struct caller *caller = &run->callers[i];
+        if (caller->call != NULL) {
+            run->waiting[count] = caller;
+            run->sockets[count++] = (struct pollfd){
+                .fd = cairn_connection_fd(caller->connection),
+                .events = cairn_connection_events(caller->connection),
+            };
+            wait_us = sooner(wait_us, cairn_connection_timeout_us(caller->connection));
         }
     }
-    int64_t wait_us = wait_time_us(run, tool_now_us());
+    int64_t next_us = schedule_next_time_us(&run->schedule);
+    if (next_us != INT64_MAX) {
+        int64_t left_us = run->origin_us + next_us - tool_now_us();
+        wait_us = sooner(wait_us, left_us > 0 ? left_us : 0);
+    }
     struct timespec wait = {.tv_sec = wait_us / 1000000, .tv_nsec = wait_us % 1000000 * 1000};
     int ready = ppoll(run->sockets, (nfds_t)count, wait_us >= 0 ? &wait : NULL, NULL);
     if (ready < 0 && errno != EINTR) {
@@ -205,10 +203,8 @@ static void connections_wait(struct run *run)
         return;
     }
     for (size_t i = 0; i < count && run->end == TOOL_OK; i++) {
-        struct cairn_connection *connection = run->callers[i].connection;
-        short events = ready > 0 ? run->sockets[i].revents : 0;
-        if (connection != NULL && (events != 0 || cairn_connection_timeout_us(connection) == 0)) {
-            connection_process(run, &run->callers[i], events);
+        if (ready <= 0 || run->sockets[i].revents != 0) { /* none is ready: a deadline may be over */
+            connection_process(run, run->waiting[i], ready > 0 ? run->sockets[i].revents : 0);
         }
     }
 }
@@ -276,6 +272,7 @@ enum tool_exit replay_run(const struct replay *replay, struct report *report)
     struct run run = {
         .replay = replay,
         .callers = zeroed(trace->callers.count, sizeof run.callers[0]),
+        .waiting = zeroed(trace->callers.count, sizeof run.waiting[0]),
         .sockets = zeroed(trace->callers.count, sizeof run.sockets[0]),
         .report = report,
         .progress = isatty(STDERR_FILENO),
@@ -296,6 +293,7 @@ enum tool_exit replay_run(const struct replay *replay, struct report *report)
     schedule_close(&run.schedule);
     region_close(&run.entries);
     free(run.callers);
+    free(run.waiting);
     free(run.sockets);
     return run.end;
 }

@@ -40,7 +40,7 @@ def grow(bench, daemon, there, heights):
     """Commits up to so many heights, as far as time lets it. Returns how many there are."""
     while there < heights and (there < heights // 10 or bench.left() > RESERVE_SECONDS):
         more = min(heights - there, CHUNK)
-        bench.load_one(daemon, f"commit,batch=4000,header=100,size=100,level=written,depth=8,count={more}")
+        bench.load_one(daemon, f"commit,batch=1000,header=32,size=32,level=written,depth=8,count={more}")
         there += more
     return there
 
@@ -66,4 +66,4 @@ def growth(bench):
                     found.measure(bench, daemon, "clients", clients, clients)
                     found.write(place)
     return (f"Has no goal. Up to {there} heights; commits of 1 kB are durable, on tmpfs; the heights before them have headers and data of "
-            f"100 bytes, headers are read anywhere in the chain. Clients: with {sizes[0]} heights.")  # fmt: skip
+            f"32 bytes, headers are read anywhere in the chain. Clients: with {sizes[0]} heights.")  # fmt: skip

@@ -59,7 +59,7 @@ def node(bench):
         commit = f"{COMMIT},level={level}"
         with place.directory() as directory, Daemon(bench, directory) as daemon:
             found = bench.alternate(
-                bench.rounds(6),
+                bench.rounds(),
                 ours_alone=lambda: bench.load(daemon, commit, seconds=seconds),
                 badger_alone=lambda: theirs(directory, level, 0),
                 ours_beside=lambda: bench.load(daemon, commit, METADATA, seconds=seconds),

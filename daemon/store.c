@@ -106,6 +106,7 @@ struct store_iterator *store_iterator_new(struct store *store, const struct stor
     iterator->read = rocksdb_readoptions_create();
     rocksdb_readoptions_set_background_purge_on_iterator_cleanup(iterator->read,
                                                                  1); /* the loop may free it */
+    rocksdb_readoptions_set_fill_cache(iterator->read, 0); /* a scan must not drive out what is read often */
     rocksdb_readoptions_set_snapshot(iterator->read, snapshot != NULL ? snapshot->snapshot : NULL);
     rocksdb_readoptions_set_iterate_upper_bound(iterator->read, (const char *)iterator->to,
                                                 iterator->to_bytes);

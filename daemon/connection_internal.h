@@ -8,8 +8,10 @@
 #include "daemon/request.h"
 
 enum {
-    READ_BYTES = 64 << 10,        /* of one connection in a turn */
-    READ_BYTES_HURRIED = 2 << 10, /* while commits come */
+    READ_BYTES = 64 << 10,           /* of one connection in a turn */
+    READ_BYTES_HURRIED = 2 << 10,    /* while commits come */
+    READ_BYTES_MEANWHILE = 16 << 10, /* while the commit under way is known to take */
+    MEANWHILE_NS = 100000,           /* so long still */
     REPLIES_MANY = 16,     /* go at once to the only connection at work; while commits come they wait */
     REPLIES_HELD_US = 250, /* so long, if it sends more than its share at once, but no commits */
     REQUESTS_IN_FLIGHT_MAX = 4096, /* of one connection */
@@ -81,6 +83,7 @@ struct connection_set {
     uint64_t at_work; /* connections that had something to do in this turn */
     uint64_t turn;    /* counted from 1 */
     bool is_hurried;  /* in this turn: commits come */
+    bool has_time;    /* hurried, but a commit is known to take a while still: as last looked at */
     bool has_served;  /* hurried: a connection without commits had its share */
     uint64_t asking;  /* hurried: connections without commits that have something to read, in this turn */
     uint64_t asked;   /* and in the last */

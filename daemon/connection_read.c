@@ -2,7 +2,8 @@
  *
  * In a turn of the loop a connection has its share: what is beyond it stays with the kernel. While commits come, the share
  * is small, those that bring commits go first, and of all others one a turn has its share, in rotation: a commit is seen
- * soon however much is sent beside it. */
+ * soon however much is sent beside it. While a commit is known to take long still, in the sync of a disk, all have larger
+ * shares: another one would have to wait for it anyway. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -148,6 +149,13 @@ static size_t take(struct connection *connection, const uint8_t *bytes, size_t c
     return taken;
 }
 
+/* Whether the commit under way is known to take a while still. */
+static bool has_time(const struct connection_set *set)
+{
+    uint64_t nap_ns;
+    return !order_expects_news(set->service->order, &nap_ns) && nap_ns >= MEANWHILE_NS;
+}
+
 /* Whether the connection, which has something to read, may do so now. Asked again in the same turn: no more. */
 static bool takes_share(struct connection *connection)
 {
@@ -157,7 +165,8 @@ static bool takes_share(struct connection *connection)
     if (!is_first) {
         return false;
     }
-    if (set->is_hurried && !connection->is_express) {
+    set->has_time = set->is_hurried && has_time(set);
+    if (set->is_hurried && !set->has_time && !connection->is_express) {
         set->asking++;
         if (set->has_served || set->turn - connection->read_turn < set->asked) {
             return false;
@@ -177,7 +186,10 @@ static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
         size_t rest = connection->frame.body_bytes - connection->body_bytes;
         *buffer = uv_buf_init((char *)connection->body + connection->body_bytes, (unsigned)rest);
     } else if (takes_share(connection)) {
-        *buffer = uv_buf_init((char *)set->read_buffer, set->is_hurried ? READ_BYTES_HURRIED : READ_BYTES);
+        unsigned share = !set->is_hurried ? READ_BYTES
+                         : set->has_time  ? READ_BYTES_MEANWHILE
+                                          : READ_BYTES_HURRIED;
+        *buffer = uv_buf_init((char *)set->read_buffer, share);
     } else {
         *buffer = uv_buf_init(NULL, 0); /* others first */
     }

@@ -16,7 +16,7 @@ class Growth:
         self.points = []  # (by, at, metric, values)
 
     def measure(self, bench, daemon, by, at, clients):
-        seconds, rounds = bench.seconds(0.5), bench.rounds(3, 1)
+        seconds, rounds = bench.seconds(0.25), bench.rounds(3, 1)
         many = f"clients={clients},depth=1"
         for workload, metrics in (
             (f"commit,size=1000,{many}", (("commit_rate", "rate"), ("commit_p99_us", "p99_us"))),

@@ -115,7 +115,7 @@ class Bench:
     def rounds(self, full=15, quick=3):
         return self.arguments.rounds or (quick if self.quick else full)
 
-    def seconds(self, full=0.25, quick=0.2):
+    def seconds(self, full=0.2, quick=0.2):
         return self.arguments.seconds or (quick if self.quick else full)
 
     @property

@@ -13,11 +13,10 @@ BULK = "bulk"  # the chain of the ingest that runs beside commits
 INGEST_BLOCK_BYTES = 20_000
 INGEST_DEPTH = 16
 INGEST_SECONDS_MAX = 60.0  # of each of its two parts, for a device that takes longer over it
-INGEST_FIRST = 0.8  # of the whole as fast as it goes, the rest at this rate, with commits measured beside it
+INGEST_FIRST = 0.85  # of the whole as fast as it goes, the rest at this rate, with commits measured beside it
 INGEST_RATE = 2000
 INGEST_WINDOW_SECONDS_MAX = 1.0
 LARGE_BLOCK_BYTES = 64_000_000  # a round of such takes seconds
-STORE_BYTES_MAX = 3 << 30  # beyond it both sides of an ingest begin anew
 SPACE_SECONDS = 60.0
 SPACE_PART = 0.95
 COMMIT = "commit,size=1000"
@@ -114,7 +113,7 @@ class Prune:
 
     def __init__(self, bench, daemon, heights):
         self.bench, self.daemon, self.heights = bench, daemon, heights
-        self.seconds, self.windows = bench.seconds(0.6, 0.25), bench.rounds(15, 4)
+        self.seconds, self.windows = bench.seconds(0.4, 0.25), bench.rounds(15, 4)
         self.answer_ms = self.pruned_at = self.full_bytes = self.live_bytes = None
         self.before, self.beside = [], []
 
@@ -200,28 +199,25 @@ def p7(bench):
             bench.results.compare(
                 bench.case(text, place), "rate", column(found["ours"], "rate"), column(found["other"], "rate"), ">= 0.7"
             )
-    return ("Blocks are written (in the log, handed to the kernel, not synced) on both sides. RocksDB in process begins anew each round, "
-            "cairnd after some 3 GB.")  # fmt: skip
+    return "Blocks are written (in the log, handed to the kernel, not synced) on both sides, which begin anew each round."
 
 
-def ingest_rounds(bench, place, size, depth, left):
+def ingest_rounds(bench, place, size, depth, rounds):
     workload = f"commit,size={size},level=written,depth={depth}"
-    found = {"ours": [], "other": []}
     seconds = None
-    while left > 0:
+    found = {"ours": [], "other": []}
+    for done in range(rounds):
+        if bench.is_late() and done >= ROUNDS_MIN:
+            bench.say(f"only {done} rounds: the run takes too long")
+            break
         with place.directory() as directory, Daemon(bench, directory) as daemon:
-            words = ("commit", "--size", str(size), "--level", "written")
             if seconds is None:  # as long as it takes to see a few of the large ones
                 probe = bench.load_one(daemon, f"{workload},count={depth if bench.quick else 2 * depth}")
-                seconds = min(max(bench.seconds(), 5 / probe["rate"]), 1.0 if bench.quick else INGEST_WINDOW_SECONDS_MAX)
-            while left > 0 and held_bytes(directory) < STORE_BYTES_MAX:
-                found["ours"].append(bench.load_one(daemon, workload, seconds))
-                # Anew each time: to open it again would take as long as its log is.
-                with place.directory() as other:
-                    found["other"].append(bench.other("rocksdb", other, *words, seconds=seconds))
-                left -= 1
-        if bench.is_late() and len(found["ours"]) >= ROUNDS_MIN:
-            break
+                seconds = min(max(bench.seconds(0.4), 5 / probe["rate"]), INGEST_WINDOW_SECONDS_MAX)
+            found["ours"].append(bench.load_one(daemon, workload, seconds))
+        with place.directory() as directory:
+            words = ("rocksdb", directory, "commit", "--size", str(size), "--level", "written")
+            found["other"].append(bench.other(*words, seconds=seconds))
     return found
 
 

@@ -139,7 +139,7 @@ def kill_with_log(bench, daemon):
     """Kills the daemon when its log is as large as it gets, LOG_BYTES at most. Returns the log's size."""
     process = bench.spawn(bench.cairn_command(daemon, ["commit,size=20000,level=written,depth=16"], seconds=60))
     begin, most = time.monotonic(), 0
-    learning = 2.0 if bench.quick else 4.0  # to see how large it gets
+    learning = 2.0 if bench.quick else 3.0  # to see how large it gets
     while True:
         bytes_now, passed = log_bytes(daemon), time.monotonic() - begin
         most = max(most, bytes_now)

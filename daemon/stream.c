@@ -161,9 +161,9 @@ static void send_piece(struct stream *stream)
     }
     stream->window_bytes -= bytes;
     stream->sent_bytes += bytes;
-    release(stream, bytes);
     bool is_whole = bytes == rest;
     if (is_whole) {
+        release(stream, message->body_bytes); /* until then all of it is in memory */
         free(message->frame);
         message->frame = NULL;
         stream->sent++;
@@ -190,7 +190,7 @@ static void drop_messages(struct stream *stream)
 {
     do {
         for (; stream->sent < stream->ready.count; stream->sent++) {
-            release(stream, stream->ready.first[stream->sent].body_bytes - stream->sent_bytes);
+            release(stream, stream->ready.first[stream->sent].body_bytes);
             free(stream->ready.first[stream->sent].frame);
             stream->sent_bytes = 0;
         }
@@ -329,6 +329,7 @@ static void cancel(struct stream *stream, enum status status, const char *text)
 {
     stream->is_cancelled = true;
     failure_set(&stream->cancelled, status, "%s", text);
+    drop_messages(stream); /* a step that waits in the pool may be waiting for their memory */
     if (!stream->is_running) {
         stream_finish(stream);
     }

@@ -325,6 +325,37 @@ START_TEST(test_streams_over_their_number_wait_and_hold_nobody_up)
 }
 END_TEST
 
+/* What streams of a peer that has gone have read ahead goes with them, also while their next steps wait for room. */
+START_TEST(test_cancelled_streams_leave_room_for_other_reads)
+{
+    enum { STREAMS = 60, BLOCKS = 4 };
+    struct rig rig = rig_start("--frame-bytes-max 1MiB --replies-bytes-max 8MiB");
+    for (int i = 1; i <= BLOCKS; i++) {
+        Cairn__Commit *commit = commit_of_block((uint64_t)i, "large");
+        commit->blocks[0]->data = bytes_random((uint64_t)i, 300000);
+        commit_ok(&rig.wire, commit);
+    }
+    struct wire greedy = rig_open(&rig);
+    for (int i = 0; i < STREAMS; i++) {
+        send_stream(&greedy, 1);
+    }
+    uint64_t until = clock_ms() + (uint64_t)patience_ms(5000);
+    while (status_number(&rig.wire, "streams.open") == 0) {
+        ck_assert_uint_lt(clock_ms(), until);
+    }
+    sleep_ms(300); /* they have read what they may */
+    wire_close(&greedy);
+    size_t n;
+    receive_blocks(&rig.wire, send_stream(&rig.wire, 1 << 20), &n);
+    ck_assert_uint_eq(n, BLOCKS);
+    until = clock_ms() + (uint64_t)patience_ms(5000);
+    while (status_number(&rig.wire, "streams.open") > 0) {
+        ck_assert_uint_lt(clock_ms(), until);
+    }
+    rig_end(&rig);
+}
+END_TEST
+
 /* ---- no turn is lost: nothing but the daemon's own clock and writer may have to wake it ---- */
 
 static void append(ProtobufCBinaryData *bytes, uint8_t type, uint64_t id, const void *message)
@@ -428,6 +459,7 @@ int main(void)
     tcase_add_test(tests, test_client_never_reads_others_unaffected);
     tcase_add_test(tests, test_replies_in_all_are_bounded_and_reads_go_on_when_deaf_clients_leave);
     tcase_add_test(tests, test_streams_over_their_number_wait_and_hold_nobody_up);
+    tcase_add_test(tests, test_cancelled_streams_leave_room_for_other_reads);
     tcase_add_loop_test(tests, test_barrier_behind_a_carry_and_a_write_that_waited_is_answered_at_once, 0, 2);
     tcase_add_loop_test(tests, test_write_that_waited_is_answered_by_its_deadline_and_written_when_due, 0, 2);
     return suite_run(suite, false);

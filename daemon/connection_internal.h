@@ -15,9 +15,8 @@ enum {
     REPLIES_MANY = 16,     /* go at once to the only connection at work; while commits come they wait */
     REPLIES_HELD_US = 250, /* so long, if it sends more than its share at once, but no commits */
     REQUESTS_IN_FLIGHT_MAX = 4096, /* of one connection */
-    UNREAD_BYTES_MAX =
-        64 << 10,              /* a peer that leaves more unread pauses while too many replies wait in all */
-    HANG_UP_CHECK_US = 500000, /* how often paused connections are looked at for a peer that is gone */
+    UNREAD_BYTES_MAX = 64 << 10,   /* who leaves more unread pauses while too many replies wait in all */
+    HANG_UP_CHECK_US = 500000,     /* how often paused connections are looked at for a peer that is gone */
 };
 
 enum connection_state {
@@ -85,6 +84,7 @@ struct connection_set {
     bool is_hurried;  /* in this turn: commits come */
     bool has_time;    /* hurried, but a commit is known to take a while still: as last looked at */
     bool has_served;  /* hurried: a connection without commits had its share */
+    bool had_served;  /* the same of the last turn */
     uint64_t asking;  /* hurried: connections without commits that have something to read, in this turn */
     uint64_t asked;   /* and in the last */
     struct connection *held; /* whose replies wait for more of them, by next_held */

@@ -168,7 +168,8 @@ static bool takes_share(struct connection *connection)
     set->has_time = set->is_hurried && has_time(set);
     if (set->is_hurried && !set->has_time && !connection->is_express) {
         set->asking++;
-        if (set->has_served || set->turn - connection->read_turn < set->asked) {
+        bool had_turn = set->had_served && set->turn - connection->read_turn < set->asked;
+        if (set->has_served || had_turn) {
             return false;
         }
         set->has_served = true;

@@ -136,6 +136,7 @@ void connection_set_begin_turn(struct connection_set *set, uint64_t now_us)
     set->turn++;
     set->now_us = now_us;
     set->is_hurried = order_is_committing(set->service->order, now_us);
+    set->had_served = set->has_served;
     set->has_served = false;
     set->asked = set->asking;
     set->asking = 0;

@@ -203,8 +203,9 @@ static void connections_wait(struct run *run)
         return;
     }
     for (size_t i = 0; i < count && run->end == TOOL_OK; i++) {
-        if (ready <= 0 || run->sockets[i].revents != 0) { /* none is ready: a deadline may be over */
-            connection_process(run, run->waiting[i], ready > 0 ? run->sockets[i].revents : 0);
+        short events = ready > 0 ? run->sockets[i].revents : 0;
+        if (events != 0 || ready == 0 || wait_us == 0) { /* a deadline may be over */
+            connection_process(run, run->waiting[i], events);
         }
     }
 }

@@ -96,8 +96,8 @@ static enum status data_at(struct source *source, uint64_t height, struct slice 
     if (source->data == NULL) {
         struct key from = key_of_height(source->fetch.chain, KEY_DATA, height);
         struct key to = key_behind_height(source->fetch.chain, KEY_DATA, source->blocks.last);
-        source->data =
-            store_iterator_new(source->fetch.store, source->fetch.snapshot, key_slice(&from), key_slice(&to));
+        source->data = store_iterator_new_long(source->fetch.store, source->fetch.snapshot, key_slice(&from),
+                                               key_slice(&to));
     }
     while (store_iterator_valid(source->data)) {
         uint64_t at;
@@ -124,8 +124,8 @@ static enum status next_in_range(struct source *source, struct fetched *ret_fetc
         if (first > source->blocks.last) {
             return STATUS_NOT_FOUND;
         }
-        source->iterator =
-            store_iterator_new(source->fetch.store, source->fetch.snapshot, key_slice(&from), key_slice(&to));
+        source->iterator = store_iterator_new_long(source->fetch.store, source->fetch.snapshot,
+                                                   key_slice(&from), key_slice(&to));
     } else {
         store_iterator_next(source->iterator);
     }

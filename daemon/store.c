@@ -97,8 +97,8 @@ void store_value_release(struct store_value *value)
     *value = (struct store_value){0};
 }
 
-struct store_iterator *store_iterator_new(struct store *store, const struct store_snapshot *snapshot,
-                                          struct slice from, struct slice to)
+static struct store_iterator *iterator_new(struct store *store, const struct store_snapshot *snapshot,
+                                           struct slice from, struct slice to, bool fills_cache)
 {
     struct store_iterator *iterator = memory_new(sizeof *iterator + to.bytes);
     memcpy(iterator->to, to.data, to.bytes);
@@ -106,13 +106,25 @@ struct store_iterator *store_iterator_new(struct store *store, const struct stor
     iterator->read = rocksdb_readoptions_create();
     rocksdb_readoptions_set_background_purge_on_iterator_cleanup(iterator->read,
                                                                  1); /* the loop may free it */
-    rocksdb_readoptions_set_fill_cache(iterator->read, 0); /* a scan must not drive out what is read often */
+    rocksdb_readoptions_set_fill_cache(iterator->read, fills_cache);
     rocksdb_readoptions_set_snapshot(iterator->read, snapshot != NULL ? snapshot->snapshot : NULL);
     rocksdb_readoptions_set_iterate_upper_bound(iterator->read, (const char *)iterator->to,
                                                 iterator->to_bytes);
     iterator->iterator = rocksdb_create_iterator(store->db, iterator->read);
     rocksdb_iter_seek(iterator->iterator, (const char *)from.data, from.bytes);
     return iterator;
+}
+
+struct store_iterator *store_iterator_new(struct store *store, const struct store_snapshot *snapshot,
+                                          struct slice from, struct slice to)
+{
+    return iterator_new(store, snapshot, from, to, true);
+}
+
+struct store_iterator *store_iterator_new_long(struct store *store, const struct store_snapshot *snapshot,
+                                               struct slice from, struct slice to)
+{
+    return iterator_new(store, snapshot, from, to, false);
 }
 
 void store_iterator_free(struct store_iterator *iterator)

@@ -57,6 +57,9 @@ void store_value_release(struct store_value *value);
  * Stands on the first key. `to` is copied. */
 struct store_iterator *store_iterator_new(struct store *store, const struct store_snapshot *snapshot,
                                           struct slice from, struct slice to);
+/* The same for a long walk, which must not drive out of the cache what is read often. */
+struct store_iterator *store_iterator_new_long(struct store *store, const struct store_snapshot *snapshot,
+                                               struct slice from, struct slice to);
 void store_iterator_free(struct store_iterator *iterator);
 
 /* Whether it stands on a key; key and value are valid until it moves. Once false, store_iterator_status says whether the

@@ -196,7 +196,7 @@ static struct store_iterator *walk(struct streamer *streamer, enum key_kind kind
 {
     struct key from = key_of_height(CHAIN, kind, first);
     struct key to = key_behind_height(CHAIN, kind, last);
-    return store_iterator_new(streamer->store, NULL, key_slice(&from), key_slice(&to));
+    return store_iterator_new_long(streamer->store, NULL, key_slice(&from), key_slice(&to));
 }
 
 /* Headers and data lie apart, each in the order of heights: two iterators side by side. */

@@ -6,7 +6,8 @@
  * - it ends when its source does, when reading fails, when it is cancelled, or when its connection is gone; the last
  *   frame ends the request.
  *
- * While a step runs, the source is the pool's and everything else the loop's. */
+ * While a step runs, the source and what it reads are the pool's, and everything else the loop's. Ended meanwhile, the
+ * stream gives back at once what has not gone out, and the rest when the step is done. */
 #include "daemon/stream.h"
 
 #include <assert.h>

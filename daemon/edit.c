@@ -189,10 +189,15 @@ void edit_each(struct edit_set *edits, edit_each_fn each, void *context)
     }
 }
 
+static int compare_keys(const struct edit *left, const struct edit *right)
+{
+    return slice_compare(key_slice(&left->key), key_slice(&right->key));
+}
+
 static void build(const struct edit_set *edits, bool is_large, struct store_batch *batch)
 {
-    for (const struct edit *edit = edits->first; edit != NULL; edit = edit->next) {
-        if (edit->is_superseded || (edit->value.bytes >= VALUE_BYTES_LARGE) != is_large) {
+    for (const struct edit *edit = edits->by_key; edit != NULL; edit = edit->hh.next) {
+        if ((edit->value.bytes >= VALUE_BYTES_LARGE) != is_large) {
             continue;
         }
         if (edit->present) {
@@ -203,12 +208,14 @@ static void build(const struct edit_set *edits, bool is_large, struct store_batc
     }
 }
 
-/* Large values go last: a batch that had to grow behind one would hold it twice. */
-void edit_build(const struct edit_set *edits, struct store_batch *batch)
+/* In the order of keys, since the engine looks for a key's place from where it put the one before. Large values go last: a
+ * batch that had to grow behind one would hold it twice. */
+void edit_build(struct edit_set *edits, struct store_batch *batch)
 {
     for (size_t i = 0; i < edits->range_count; i++) {
         store_batch_delete_range(batch, key_slice(&edits->ranges[i].from), key_slice(&edits->ranges[i].to));
     }
+    HASH_SRT(hh, edits->by_key, compare_keys);
     build(edits, false, batch);
     build(edits, true, batch);
 }

@@ -48,6 +48,6 @@ typedef void (*edit_each_fn)(void *context, const struct key *key, bool present,
 void edit_each(struct edit_set *edits, edit_each_fn each, void *context);
 
 /* Puts all edits into the batch. */
-void edit_build(const struct edit_set *edits, struct store_batch *batch);
+void edit_build(struct edit_set *edits, struct store_batch *batch);
 
 #endif

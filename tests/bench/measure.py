@@ -12,6 +12,7 @@ from servers import Unmeasured
 COLUMNS = ("row", "case", "data_on", "metric", "ours", "other", "ratio", "ratio_min", "ratio_max", "goal", "met")
 ROUNDS_MIN = 5  # that are made even when the run takes longer than it may
 LONGEST_SECONDS = 5.0  # for the rare window that saw no answer
+SETTLE_SECONDS = 5
 PATIENCE = 120.0  # seconds that a client may take beyond its duration
 
 
@@ -121,6 +122,10 @@ class Bench:
     @property
     def warmup(self):
         return 0.05 if self.quick else 0.1
+
+    def settle(self):
+        """Until what was written in bulk no longer keeps the device busy, and the engine's background less."""
+        time.sleep(1 if self.quick else SETTLE_SECONDS)
 
     def case(self, text, place):
         return (self.row, text, place.name)

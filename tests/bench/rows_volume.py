@@ -16,7 +16,6 @@ INGEST_SECONDS_MAX = 60.0  # of each of its two parts, for a device that takes l
 INGEST_FIRST = 0.85  # of the whole as fast as it goes, the rest at this rate, with commits measured beside it
 INGEST_RATE = 2000
 INGEST_WINDOW_SECONDS_MAX = 1.0
-SETTLE_SECONDS = 5  # until what was written in bulk no longer keeps the engine's background and the device busy
 LARGE_BLOCK_BYTES = 64_000_000  # a round of such takes seconds
 SPACE_SECONDS = 60.0
 SPACE_PART = 0.95
@@ -85,7 +84,7 @@ def p2d(bench):
                 time.sleep(0.1)
             first.end()
             barrier(bench, daemon)
-            time.sleep(2 if bench.quick else SETTLE_SECONDS)
+            bench.settle()
             idle = [bench.load_one(daemon, COMMIT, seconds) for _ in range(bench.rounds(15, 3))]
             ingest = Ingest(bench, daemon, (1 - INGEST_FIRST) * total, f"depth=1024,rate={INGEST_RATE}")
             beside = []
@@ -129,7 +128,7 @@ class Prune:
         barrier(self.bench, self.daemon)
         through = self.height()
         prepared = held_bytes(self.daemon.directory)
-        time.sleep(1 if self.bench.quick else SETTLE_SECONDS)
+        self.bench.settle()
         self.before = [self.commits() for _ in range(self.windows)]
         # A compaction under way holds what it reads and what it writes: the lower figure is nearer to what the blocks take.
         self.full_bytes = min(prepared, held_bytes(self.daemon.directory))

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "daemon/memory.h"
+#include "daemon/trash.h"
 
 enum { RECLAIM_INTERVAL_US = 15000000 };
 
@@ -16,8 +17,10 @@ struct reclaim {
     struct store *store;
     struct order *order;
     struct pool *pool;
+    struct trash *trash;
     /* loop only */
-    uint64_t seen;    /* prunes and sweeps, when all was reclaimed */
+    uint64_t noticed; /* prunes and sweeps, in the last turn */
+    uint64_t seen;    /* the same when all was reclaimed */
     uint64_t next_us; /* not before this */
     bool is_running;
     bool is_stopped;
@@ -35,12 +38,17 @@ struct reclaim *reclaim_new(struct store *store, struct order *order, struct poo
     reclaim->store = store;
     reclaim->order = order;
     reclaim->pool = pool;
-    reclaim->seen = UINT64_MAX; /* nothing yet */
+    reclaim->trash = trash_new(store_path(store), pool);
+    reclaim->noticed = reclaim->seen = UINT64_MAX; /* nothing yet */
     return reclaim;
 }
 
 void reclaim_free(struct reclaim *reclaim)
 {
+    if (reclaim == NULL) {
+        return;
+    }
+    trash_free(reclaim->trash);
     free(reclaim);
 }
 
@@ -104,10 +112,10 @@ static bool start_next(struct reclaim *reclaim)
     return false;
 }
 
-uint64_t reclaim_turn(struct reclaim *reclaim, uint64_t now_us)
+/* Compacts what is to be. */
+static uint64_t compact_turn(struct reclaim *reclaim, uint64_t seen, uint64_t now_us)
 {
-    uint64_t seen = seen_now(reclaim);
-    if (reclaim->is_running || reclaim->is_stopped || reclaim->seen == seen) {
+    if (reclaim->is_running || reclaim->seen == seen) {
         return UINT64_MAX;
     }
     if (now_us < reclaim->next_us) {
@@ -120,6 +128,21 @@ uint64_t reclaim_turn(struct reclaim *reclaim, uint64_t now_us)
     return UINT64_MAX;
 }
 
+uint64_t reclaim_turn(struct reclaim *reclaim, uint64_t now_us)
+{
+    uint64_t seen = seen_now(reclaim);
+    if (reclaim->is_stopped) {
+        return UINT64_MAX;
+    }
+    if (reclaim->is_running || reclaim->noticed != seen) {
+        reclaim->noticed = seen;
+        trash_expect(reclaim->trash, now_us);
+    }
+    uint64_t trash_us = trash_turn(reclaim->trash, now_us); /* second names before the engine deletes */
+    uint64_t compact_us = compact_turn(reclaim, seen, now_us);
+    return compact_us < trash_us ? compact_us : trash_us;
+}
+
 void reclaim_stop(struct reclaim *reclaim)
 {
     reclaim->is_stopped = true;
@@ -128,5 +151,5 @@ void reclaim_stop(struct reclaim *reclaim)
 
 bool reclaim_is_idle(const struct reclaim *reclaim)
 {
-    return !reclaim->is_running;
+    return !reclaim->is_running && trash_is_idle(reclaim->trash);
 }

@@ -283,6 +283,11 @@ enum status store_sync(struct store *store, struct failure *failure)
     return error == NULL ? STATUS_OK : store_fail("syncing the log", error, failure);
 }
 
+const char *store_path(const struct store *store)
+{
+    return store->path;
+}
+
 void store_reclaim(struct store *store, struct slice from, struct slice to)
 {
     rocksdb_compactoptions_t *compact = rocksdb_compactoptions_create();

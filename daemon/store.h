@@ -28,6 +28,9 @@ enum status store_open(const char *path, bool create, uint64_t cache_bytes, stru
 /* Accepts NULL. All snapshots, values and iterators are gone by then. */
 void store_close(struct store *store);
 
+/* As given to store_open. */
+const char *store_path(const struct store *store);
+
 /* ---- reading ---- */
 
 enum store_reach {

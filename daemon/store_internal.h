@@ -13,6 +13,7 @@ enum {
 
 struct store {
     rocksdb_t *db;
+    char *path;
     rocksdb_options_t *options;
     rocksdb_cache_t *cache;
     rocksdb_writeoptions_t *write;

@@ -213,6 +213,7 @@ enum status store_open(const char *path, bool create, uint64_t cache_bytes, stru
     if (store == NULL) {
         return failure->status;
     }
+    store->path = memory_copy(path, strlen(path) + 1);
     uint64_t start_bytes = write_buffer_bytes_of_start(path);
     make_background_nicer();
     store->cache = cache_new(cache_bytes);
@@ -246,5 +247,6 @@ void store_close(struct store *store)
     rocksdb_writeoptions_destroy(store->write_sync);
     rocksdb_options_destroy(store->options);
     rocksdb_cache_destroy(store->cache);
+    free(store->path);
     free(store);
 }

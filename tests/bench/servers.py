@@ -37,12 +37,12 @@ def nice_prefix():
 
 def held_bytes(directory):
     """What the files of a directory take of the disk, without what a log has set aside and not written yet."""
-    total = 0
+    held = {}  # by file: some have two names
     for path in pathlib.Path(directory).rglob("*"):
         with contextlib.suppress(FileNotFoundError):
             found = path.lstat()
-            total += min(found.st_blocks * 512, found.st_size)
-    return total
+            held[found.st_ino] = min(found.st_blocks * 512, found.st_size)
+    return sum(held.values())
 
 
 def drop_page_cache(directory):

@@ -1,5 +1,6 @@
 /* Prune (contract 5): what goes, what stays, what is refused, and that it does not matter how much goes. */
 #include <check.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/lib/kept.h"
@@ -244,6 +245,61 @@ START_TEST(test_open_scan_still_sees_what_is_pruned_meanwhile)
 }
 END_TEST
 
+static int files(const struct rig *rig, const char *directory, const char *which)
+{
+    struct program found =
+        shell_run(10000, "find %s/%s -name '*.blob' %s | wc -l", rig->daemon.data, directory, which);
+    return atoi(found.output);
+}
+
+static bool come_to(const struct rig *rig, const char *directory, const char *which, int count)
+{
+    for (uint64_t until = clock_ms() + (uint64_t)patience_ms(60000); clock_ms() < until;) {
+        if (files(rig, directory, which) == count) {
+            return true;
+        }
+        sleep_ms(100);
+    }
+    return false;
+}
+
+/* The engine's file with the data is deleted; beside the database nothing stays that it has not. */
+START_TEST(test_space_of_pruned_data_comes_back_by_a_second_name)
+{
+    enum { BLOCKS = 30, BYTES = 3 << 20 };
+    struct rig rig = rig_start("");
+    for (uint64_t height = 1; height <= BLOCKS; height++) {
+        Cairn__Commit *commit = commit_of_block(height, "large");
+        commit->blocks[0]->data = bytes_random(height, BYTES);
+        commit_ok(&rig.wire, commit);
+    }
+    rig_crash(&rig, ""); /* a log of more than a write buffer goes to a table and a file of its data */
+    commit_ok(&rig.wire, commit_of_block(BLOCKS + 1, "behind"));
+    ck_assert(come_to(&rig, "db", "", 1));
+    ck_assert(come_to(&rig, "db.deleted", "-links 2", 1));
+    ck_assert_int_eq(ask_prune(&rig.wire, prune_blocks(BLOCKS)).status, STATUS_OK);
+    ck_assert(come_to(&rig, "db", "", 0));
+    ck_assert(come_to(&rig, "db.deleted", "", 0));
+    ck_assert(block_is(&rig.wire, BLOCKS + 1, "behind"));
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_what_a_killed_run_left_to_cut_the_next_one_cuts)
+{
+    struct rig rig = rig_start("");
+    fill_blocks(&rig.wire, 1, 10);
+    daemon_kill(&rig.daemon);
+    shell_run(10000, "mkdir -p %s/db.deleted && truncate -s 100M %s/db.deleted/000123.blob", rig.daemon.data,
+              rig.daemon.data);
+    ck_assert_int_eq(files(&rig, "db.deleted", "-links 1"), 1);
+    daemon_start(&rig.daemon, "");
+    ck_assert(come_to(&rig, "db.deleted", "", 0));
+    daemon_stop(&rig.daemon);
+    daemon_close(&rig.daemon);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -259,5 +315,7 @@ int main(void)
     tcase_add_test(tests, test_hash_pruned_with_one_block_and_used_again_by_another_is_found);
     tcase_add_test(tests, test_name_bound_to_a_pruned_height_and_set_again_stays);
     tcase_add_test(tests, test_open_scan_still_sees_what_is_pruned_meanwhile);
+    tcase_add_test(tests, test_space_of_pruned_data_comes_back_by_a_second_name);
+    tcase_add_test(tests, test_what_a_killed_run_left_to_cut_the_next_one_cuts);
     return suite_run(suite, false);
 }

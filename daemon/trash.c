@@ -51,14 +51,26 @@ static bool is_data(const char *name)
     return length > suffix && strcmp(name + length - suffix, FILE_SUFFIX) == 0;
 }
 
+/* NULL: it cannot be read. By a descriptor, for ThreadSanitizer does not see opendir's and takes a number that was another
+ * thread's before for a race. */
+static DIR *open_directory(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+    if (fd >= 0 && directory == NULL) {
+        close(fd);
+    }
+    return directory;
+}
+
 void trash_keep(const char *database, const char *trash)
 {
-    DIR *from = opendir(database);
+    DIR *from = open_directory(database);
     if (from == NULL) {
         return;
     }
     (void)mkdir(trash, 0750); /* unless it is there */
-    DIR *to = opendir(trash);
+    DIR *to = open_directory(trash);
     const struct dirent *entry;
     while (to != NULL && (entry = readdir(from)) != NULL) {
         if (is_data(entry->d_name)) { /* a number is never used again: who has the name there is this file */
@@ -91,7 +103,7 @@ static uint64_t cut(int directory, const char *name, uint64_t bytes)
 struct trash_step trash_step(const char *trash, bool forget)
 {
     struct trash_step step = {0};
-    DIR *directory = opendir(trash);
+    DIR *directory = open_directory(trash);
     const struct dirent *entry;
     while (directory != NULL && (entry = readdir(directory)) != NULL) {
         struct stat found;

@@ -290,13 +290,14 @@ START_TEST(test_what_a_killed_run_left_to_cut_the_next_one_cuts)
     struct rig rig = rig_start("");
     fill_blocks(&rig.wire, 1, 10);
     daemon_kill(&rig.daemon);
+    wire_close(&rig.wire);
     shell_run(10000, "mkdir -p %s/db.deleted && truncate -s 100M %s/db.deleted/000123.blob", rig.daemon.data,
               rig.daemon.data);
     ck_assert_int_eq(files(&rig, "db.deleted", "-links 1"), 1);
     daemon_start(&rig.daemon, "");
+    rig.wire = rig_open(&rig);
     ck_assert(come_to(&rig, "db.deleted", "", 0));
-    daemon_stop(&rig.daemon);
-    daemon_close(&rig.daemon);
+    rig_end(&rig);
 }
 END_TEST
 

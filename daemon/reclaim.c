@@ -1,7 +1,7 @@
 /* A prune leaves marks that ranges of keys are gone; the space is taken until compaction meets them. Now and then, if
  * something was pruned since, the ranges are compacted on the pool, which takes long and is in nobody's way: the store
  * yields to what flushes and commits need. After a start the ranges are looked at once, since the last run may have died
- * before it came to them. */
+ * before it came to them. What the engine deletes for it goes from the disk by trash.h. */
 #include "daemon/reclaim.h"
 
 #include <stdlib.h>

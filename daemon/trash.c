@@ -15,6 +15,7 @@ enum {
     PATH_BYTES = 4096 + 16,
     PIECE_BYTES = 32 << 20, /* a device takes some ten milliseconds over it */
     PAUSE_FACTOR = 9,       /* of the time a piece took: syncs are held up for a tenth of it */
+    PAUSE_US_LEAST = 10000, /* also where a file cannot be cut */
     KEEP_US = 5000000,      /* between two looks for new files */
     WATCH_US = 1000000,     /* between two looks for deleted ones */
     EXPECT_US = 60000000,   /* so long after the last prune the engine may delete files for it */
@@ -164,7 +165,7 @@ static void trash_run(struct pool_work *work)
 static void trash_done(struct pool_work *work)
 {
     struct trash *trash = (struct trash *)work;
-    uint64_t pause_us = trash->step.took_us * PAUSE_FACTOR;
+    uint64_t pause_us = PAUSE_US_LEAST + trash->step.took_us * PAUSE_FACTOR;
     trash->is_running = false;
     trash->has_more = trash->step.has_names || trash->step.has_rest;
     trash->next_step_us = thread_now_us() + (trash->step.has_rest ? pause_us : WATCH_US);

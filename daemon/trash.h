@@ -3,7 +3,7 @@
  * The engine keeps the data of blocks in files of their own, and after a prune deletes all of them that it covers at once. On a
  * file system with `discard` every sync then waits while the device takes their space back: commits stand still for seconds.
  * So when something was pruned each such file gets a second name, in a directory beside the database. What has only that
- * name left is cut off from its end, a piece at a time, with a pause behind each that is as much longer as the piece took.
+ * name left is cut off from its end, a piece at a time, with a pause behind each that is nine times as long as it took.
  * Second names that were not needed go once nothing was pruned for a while. What a run leaves the next one finds.
  *
  * Where a file cannot have a second name nothing is done, and the engine's deleting is all. */
@@ -43,7 +43,7 @@ struct trash_step {
     uint64_t took_us; /* to cut off a piece; 0: there was none */
 };
 
-/* Cuts off one piece of one deleted file; or, told to, takes all second names away. */
+/* Cuts off one piece of one deleted file. Told to forget, also takes away all second names of files that the engine has. */
 struct trash_step trash_step(const char *trash, bool forget);
 
 #endif

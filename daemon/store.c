@@ -16,6 +16,7 @@ enum {
     WRITE_BUFFERS_BYTES_MAX = WRITE_BUFFERS / 2 * WRITE_BUFFER_BYTES, /* with a large batch */
     LARGE_BATCH_BYTES = 8 << 20,
     FLUSH_LOOK_NS = 500000,
+    KEPT_LOOKS_MAX = 100, /* that many looks at what is written and still not free */
 };
 
 struct store_snapshot {
@@ -252,18 +253,39 @@ void store_batch_delete_range(struct store_batch *batch, struct slice from, stru
                                     (const char *)to.data, to.bytes);
 }
 
-/* RocksDB bounds the number of its write buffers; each is larger by what was written to it last. Before a large batch they
- * are waited for to be flushed, so that what else there is in RocksDB's hands still fits into their bytes. */
-static void wait_for_write_buffers(struct store *store, struct store_batch *batch)
+/* The active write buffer is closed, and the next begun. */
+static void close_write_buffer(struct store *store)
+{
+    char *error = NULL;
+    rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
+    rocksdb_flushoptions_set_wait(flush, 0);
+    rocksdb_flush(store->db, flush, &error);
+    rocksdb_flushoptions_destroy(flush);
+    rocksdb_free(error); /* the write that follows meets it too */
+}
+
+/* RocksDB bounds the number of its write buffers; each is larger by what was written to it last. So before a large batch
+ * one that would grow beyond its size is closed, and those closed are waited for until they are written and free, so that
+ * what else there is in RocksDB's hands still fits into their bytes. A read may keep one: it is not waited for long. */
+static void make_room_for(struct store *store, struct store_batch *batch)
 {
     size_t bytes = 0;
     (void)rocksdb_writebatch_data(batch_of(batch), &bytes);
     if (bytes < LARGE_BATCH_BYTES) {
         return;
     }
-    while (store_number(store, "rocksdb.num-immutable-mem-table") > 0 &&
-           store_number(store, "rocksdb.background-errors") == 0 &&
-           store_number(store, "rocksdb.cur-size-all-mem-tables") + bytes > WRITE_BUFFERS_BYTES_MAX) {
+    uint64_t active = store_number(store, "rocksdb.cur-size-active-mem-table");
+    if (active >= LARGE_BATCH_BYTES && active + bytes > WRITE_BUFFER_BYTES) {
+        close_write_buffer(store);
+    }
+    for (int kept_looks = 0; kept_looks < KEPT_LOOKS_MAX;) {
+        uint64_t all = store_number(store, "rocksdb.size-all-mem-tables");
+        active = store_number(store, "rocksdb.cur-size-active-mem-table");
+        if (all <= active || all + bytes <= WRITE_BUFFERS_BYTES_MAX ||
+            store_number(store, "rocksdb.background-errors") > 0) {
+            return;
+        }
+        kept_looks += store_number(store, "rocksdb.num-immutable-mem-table") == 0;
         (void)nanosleep(&(struct timespec){.tv_nsec = FLUSH_LOOK_NS}, NULL);
     }
 }
@@ -271,7 +293,7 @@ static void wait_for_write_buffers(struct store *store, struct store_batch *batc
 enum status store_write(struct store *store, struct store_batch *batch, bool sync, struct failure *failure)
 {
     char *error = NULL;
-    wait_for_write_buffers(store, batch);
+    make_room_for(store, batch);
     rocksdb_write(store->db, sync ? store->write_sync : store->write, batch_of(batch), &error);
     return error == NULL ? STATUS_OK : store_fail("writing the log", error, failure);
 }

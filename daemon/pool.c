@@ -52,6 +52,12 @@ void pool_free(struct pool *pool)
     free(pool);
 }
 
+/* The answer, and what the engine read it into. */
+static uint64_t running_bytes_of(const struct pool_work *work)
+{
+    return 2 * work->bytes;
+}
+
 static void on_run(uv_work_t *running)
 {
     struct pool_work *work = running->data;
@@ -64,10 +70,15 @@ static void on_done(uv_work_t *running, int status)
     struct pool *pool = work->pool;
     assert(status == 0);
     pool->running[work->work_class]--;
-    pool->running_bytes -= work->bytes;
+    pool->running_bytes -= running_bytes_of(work);
     free(running);
     work->done(work);
     pool_turn(pool);
+}
+
+bool pool_has_begun(const struct pool_work *work)
+{
+    return work->running != NULL;
 }
 
 uint64_t pool_bytes(const struct pool *pool)
@@ -79,7 +90,8 @@ static bool may_start(const struct pool *pool, const struct pool_work *work)
 {
     uint64_t running = pool->running[POOL_POINT] + pool->running[POOL_STREAM];
     uint64_t bytes = pool_bytes(pool);
-    return running < POOL_THREADS && (bytes == 0 || bytes + work->bytes <= pool->replies_bytes_max);
+    return running < POOL_THREADS &&
+           (bytes == 0 || bytes + running_bytes_of(work) <= pool->replies_bytes_max);
 }
 
 static void start(struct pool *pool, enum pool_class work_class)
@@ -91,7 +103,7 @@ static void start(struct pool *pool, enum pool_class work_class)
         list->last = &list->first;
     }
     pool->running[work_class]++;
-    pool->running_bytes += work->bytes;
+    pool->running_bytes += running_bytes_of(work);
     uv_work_t *running = memory_new(sizeof *running);
     running->data = work;
     work->running = running;
@@ -118,6 +130,7 @@ void pool_submit(struct pool *pool, struct pool_work *work, enum pool_class work
     work->pool = pool;
     work->work_class = work_class;
     work->next = NULL;
+    work->running = NULL;
     *list->last = work;
     list->last = &work->next;
     pool_turn(pool);

@@ -3,6 +3,7 @@
 #ifndef DAEMON_POOL_H
 #define DAEMON_POOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct pool;
@@ -20,14 +21,15 @@ struct pool_work {
     struct pool *pool;
     enum pool_class work_class;
     struct pool_work *next;
-    void *running; /* the loop library's own record */
+    void *running; /* the loop library's own record; NULL while it waits */
 };
 
 /* loop           the uv_loop_t to run on
  * replies_bytes  what all replies waiting come to, and
  * streams_bytes  what streams hold to send: kept by the caller
  *
- * Work waits while it would pass replies_bytes_max with them and with what runs, unless all of that is nothing. */
+ * Work waits while it would pass replies_bytes_max with them and with what runs, unless all of that is nothing. What runs
+ * counts twice: the engine has the same bytes until it is done. */
 struct pool *pool_new(void *loop, const uint64_t *replies_bytes, const uint64_t *streams_bytes,
                       uint64_t replies_bytes_max);
 
@@ -35,6 +37,9 @@ struct pool *pool_new(void *loop, const uint64_t *replies_bytes, const uint64_t 
 void pool_free(struct pool *pool);
 
 void pool_submit(struct pool *pool, struct pool_work *work, enum pool_class work_class);
+
+/* Whether submitted work is not the loop's alone any more; false while it waits. */
+bool pool_has_begun(const struct pool_work *work);
 
 /* What all replies waiting come to, with what streams hold and what runs: the bound is for this. */
 uint64_t pool_bytes(const struct pool *pool);

@@ -254,7 +254,7 @@ static void server_turn(uv_prepare_t *prepare)
         next_us = earlier(next_us, order_settle(server->service.order, now_us));
     } while (connection_set_is_touched(server->connections));
     next_us = earlier(next_us, reclaim_turn(server->reclaim, now_us));
-    stream_turn(server->service.streams);
+    next_us = earlier(next_us, stream_turn(server->service.streams, now_us));
     pool_turn(server->service.pool);
     if (order_failure(server->service.order) != NULL) {
         end_after_failure(server, now_us);

@@ -30,9 +30,12 @@ struct source {
     size_t queued_capacity;
     size_t queued_position;
     uint64_t bytes;
-    struct store_iterator *iterator;
-    struct store_iterator
-        *data; /* of a range of blocks whose data is asked for: beside the iterator of headers */
+    /* of a range of blocks, or a list: what is left of it */
+    struct key from;
+    struct key to;
+    /* NULL while it rests */
+    struct store_iterator *iterator; /* on the next to be said */
+    struct store_iterator *data;     /* of a range of blocks whose data is asked for */
 };
 
 static struct source *source_new(const struct fetch *fetch)
@@ -40,7 +43,6 @@ static struct source *source_new(const struct fetch *fetch)
     struct source *source = memory_new(sizeof *source);
     source->fetch = *fetch;
     source->fetch.reach = STORE_DEVICE;
-    source->fetch.data_bytes_max = UINT64_MAX;
     return source;
 }
 
@@ -59,14 +61,52 @@ void source_free(struct source *source)
     free(source);
 }
 
+/* What is left begins where the iterator stands. */
+static void set_from(struct source *source)
+{
+    source->from = source->to;
+    if (store_iterator_valid(source->iterator)) {
+        struct slice key = store_iterator_key(source->iterator);
+        memcpy(source->from.data, key.data, key.bytes);
+        source->from.bytes = key.bytes;
+    }
+}
+
+void source_rest(struct source *source)
+{
+    if (source->iterator != NULL) {
+        set_from(source);
+        store_iterator_free(source->iterator);
+        store_iterator_free(source->data);
+        source->iterator = NULL;
+        source->data = NULL;
+    }
+}
+
 uint64_t source_bytes(const struct source *source)
 {
     return source->bytes;
 }
 
-enum status source_next(struct source *source, struct fetched *ret_fetched, struct failure *failure)
+enum status source_next(struct source *source, uint64_t data_bytes_max, struct fetched *ret_fetched,
+                        struct failure *failure)
 {
+    source->fetch.data_bytes_max = data_bytes_max;
     return source->next(source, ret_fetched, failure);
+}
+
+/* The status, unless the iterator failed when it moved on: then the message goes with it. */
+static enum status after_move(const struct source *source, enum status status, struct fetched *fetched,
+                              struct failure *failure)
+{
+    if (store_iterator_valid(source->iterator) ||
+        store_iterator_status(source->iterator, failure) == STATUS_OK) {
+        return status;
+    }
+    if (status == STATUS_OK) {
+        free(fetched->frame);
+    }
+    return STATUS_IO_ERROR;
 }
 
 /* ---- blocks ---- */
@@ -76,13 +116,26 @@ static enum status next_listed(struct source *source, struct fetched *ret_fetche
     if (source->position == source->blocks.height_count) {
         return STATUS_NOT_FOUND;
     }
-    uint64_t height = source->blocks.heights[source->position++];
+    uint64_t height = source->blocks.heights[source->position];
     enum status status = fetch_block(&source->fetch, height, source->blocks.parts, ret_fetched, failure);
+    source->position += status != STATUS_BUSY;
     if (status == STATUS_NOT_FOUND) {
         *ret_fetched = fetch_absent_block(height);
         return STATUS_OK;
     }
     return status;
+}
+
+/* Whether the next block's data is larger than may be read; a record that cannot be understood is found out later. */
+static bool waits_for_room(const struct source *source, struct fetched *ret_fetched)
+{
+    struct header_record record;
+    if (!fetch_asks_for_data(source->blocks.parts) ||
+        !record_read_header(store_iterator_value(source->iterator), &record)) {
+        return false;
+    }
+    ret_fetched->body_bytes = record.data_bytes;
+    return record.data_bytes > source->fetch.data_bytes_max;
 }
 
 /* The data of that height, empty if there is none; heights rise from call to call. */
@@ -117,34 +170,28 @@ static enum status data_at(struct source *source, uint64_t height, struct slice 
 static enum status next_in_range(struct source *source, struct fetched *ret_fetched, struct failure *failure)
 {
     if (source->iterator == NULL) {
-        uint64_t pruned = source->fetch.marks.blocks_pruned;
-        uint64_t first = source->blocks.first > pruned ? source->blocks.first : pruned + 1;
-        struct key from = key_of_height(source->fetch.chain, KEY_HEADER, first);
-        struct key to = key_behind_height(source->fetch.chain, KEY_HEADER, source->blocks.last);
-        if (first > source->blocks.last) {
-            return STATUS_NOT_FOUND;
-        }
         source->iterator = store_iterator_new_long(source->fetch.store, source->fetch.snapshot,
-                                                   key_slice(&from), key_slice(&to));
-    } else {
-        store_iterator_next(source->iterator);
+                                                   key_slice(&source->from), key_slice(&source->to));
     }
     if (!store_iterator_valid(source->iterator)) {
-        enum status status = store_iterator_status(source->iterator, failure);
-        source->blocks.last = 0; /* asked again, it ends again */
-        return status == STATUS_OK ? STATUS_NOT_FOUND : status;
+        return after_move(source, STATUS_NOT_FOUND, NULL, failure);
     }
     uint64_t height;
     if (!key_read_height(store_iterator_key(source->iterator), &height)) {
         return failure_set(failure, STATUS_IO_ERROR, "damaged store: a block's key cannot be understood");
+    }
+    if (waits_for_room(source, ret_fetched)) {
+        return STATUS_BUSY;
     }
     struct slice data;
     enum status status = data_at(source, height, &data, failure);
     if (status != STATUS_OK) {
         return status;
     }
-    return fetch_block_of(&source->fetch, height, source->blocks.parts,
-                          store_iterator_value(source->iterator), data, ret_fetched, failure);
+    status = fetch_block_of(&source->fetch, height, source->blocks.parts,
+                            store_iterator_value(source->iterator), data, ret_fetched, failure);
+    store_iterator_next(source->iterator);
+    return after_move(source, status, ret_fetched, failure);
 }
 
 struct source *source_of_blocks(const struct fetch *fetch, const struct source_blocks *blocks)
@@ -152,6 +199,10 @@ struct source *source_of_blocks(const struct fetch *fetch, const struct source_b
     struct source *source = source_new(fetch);
     source->blocks = *blocks;
     source->next = blocks->heights != NULL ? next_listed : next_in_range;
+    uint64_t pruned = fetch->marks.blocks_pruned;
+    uint64_t first = blocks->first > pruned ? blocks->first : pruned + 1;
+    source->from = key_of_height(fetch->chain, KEY_HEADER, first);
+    source->to = key_behind_height(fetch->chain, KEY_HEADER, blocks->last);
     return source;
 }
 
@@ -267,22 +318,14 @@ static enum status next_in_list(struct source *source, struct fetched *ret_fetch
         return STATUS_NOT_FOUND;
     }
     if (source->iterator == NULL) {
-        struct key from = key_of_name(source->fetch.chain, KEY_METADATA, list_from(&source->list));
-        struct key to = behind_prefix(source->fetch.chain, source->list.prefix);
-        source->iterator =
-            store_iterator_new(source->fetch.store, source->fetch.snapshot, key_slice(&from), key_slice(&to));
+        source->iterator = store_iterator_new(source->fetch.store, source->fetch.snapshot,
+                                              key_slice(&source->from), key_slice(&source->to));
     }
     enum status status;
     do {
         status = next_merged(source, ret_fetched, failure);
     } while (status == STATUS_BUSY);
-    if (!store_iterator_valid(source->iterator) &&
-        store_iterator_status(source->iterator, failure) != STATUS_OK) {
-        if (status == STATUS_OK) {
-            free(ret_fetched->frame);
-        }
-        return STATUS_IO_ERROR;
-    }
+    status = after_move(source, status, ret_fetched, failure);
     source->said += status == STATUS_OK;
     return status;
 }
@@ -299,6 +342,8 @@ struct source *source_of_list(const struct fetch *fetch, struct pending *pending
         qsort(source->queued, source->queued_count, sizeof source->queued[0], compare_queued);
     }
     struct slice from = list_from(list);
+    source->from = key_of_name(fetch->chain, KEY_METADATA, from);
+    source->to = behind_prefix(fetch->chain, list->prefix);
     while (source->queued_position < source->queued_count &&
            slice_compare(queued_name(&source->queued[source->queued_position]), from) < 0) {
         source->queued_position++;

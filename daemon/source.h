@@ -36,8 +36,12 @@ uint64_t source_bytes(const struct source *source);
 
 /* STATUS_OK         *ret_fetched is the next message
  * STATUS_NOT_FOUND  that was the last
+ * STATUS_BUSY       the next is a block whose data is larger than data_bytes_max: ret_fetched->body_bytes says how large
  * STATUS_IO_ERROR   it could not be read, or is damaged */
-enum status source_next(struct source *source, struct fetched *ret_fetched,
+enum status source_next(struct source *source, uint64_t data_bytes_max, struct fetched *ret_fetched,
                         struct failure *failure) MUST_CHECK;
+
+/* Lets go of what the engine holds for it, its write buffers above all; the next message is found again. As source_next. */
+void source_rest(struct source *source);
 
 #endif

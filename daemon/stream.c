@@ -3,10 +3,12 @@
  * - it opens when there is a place for it, and takes its view then: all it says is of that instant;
  * - a step on the pool reads some messages; they go out as far as the window, and the connection, have room;
  * - meanwhile the next step reads, one step ahead and no further, if there is window left;
+ * - now and then its source rests, whether anybody takes anything or not, so that it never keeps much of what the engine
+ *   would let go;
  * - it ends when its source does, when reading fails, when it is cancelled, or when its connection is gone; the last
  *   frame ends the request.
  *
- * While a step runs, the source and what it reads are the pool's, and everything else the loop's. Ended meanwhile, the
+ * While a step has begun, the source and what it reads are the pool's, and everything else the loop's. Ended meanwhile, the
  * stream gives back at once what has not gone out, and the rest when the step is done. */
 #include "daemon/stream.h"
 
@@ -21,6 +23,8 @@ enum {
     STREAM_STEP_MESSAGES = 4096,
     AHEAD_BYTES_MAX = 2 * STREAM_STEP_BYTES, /* no step is begun while more than this has not gone out */
     STREAMS_OF_SESSION_MAX = 128,            /* open or waiting */
+    REST_BYTES = 2 << 20, /* having read that much at once, the engine holds as much: rests then */
+    LOOK_US = 25000, /* how often it is looked at who is to rest: whoever does not since the look before */
 };
 
 struct message_list {
@@ -37,7 +41,9 @@ struct stream {
     struct stream_kind kind;
     /* loop only */
     bool is_open;
-    bool is_running;   /* a step is on the pool */
+    bool is_running;   /* a step is on the pool, or waits there */
+    bool is_holding;   /* its source does not rest */
+    unsigned looks;    /* for how many looks */
     bool is_cancelled; /* `cancelled` says how it ends */
     struct failure cancelled;
     struct view *view;
@@ -47,11 +53,12 @@ struct stream {
     uint64_t sent_bytes;       /* of the first that has not */
     uint64_t held_bytes;       /* of service->streams_bytes */
     struct stream *next_of_session;
-    struct stream *next_waiting;
+    struct stream *next_of_set; /* of those open, or waiting */
     /* the pool's while a step runs */
     struct source *source;
     struct message_list read;
-    enum status status; /* STATUS_OK: there may be more; STATUS_NOT_FOUND: that was all */
+    uint64_t step_bytes; /* what the next step may read at once */
+    enum status status;  /* STATUS_OK: there may be more; STATUS_NOT_FOUND: that was all */
     struct failure failure;
 };
 
@@ -59,6 +66,9 @@ struct stream_set {
     struct service *service;
     uint64_t streams_max;
     uint64_t open;
+    struct stream *open_first;
+    uint64_t holding; /* of them have a source that does not rest */
+    uint64_t look_us; /* when to look at them next */
     struct stream *waiting_first;
     struct stream **waiting_last;
 };
@@ -97,23 +107,44 @@ static void step_run(struct pool_work *work)
 {
     struct stream *stream = (struct stream *)work; /* its first member */
     uint64_t bytes = 0;
+    uint64_t largest_bytes = 0;
     while (bytes < STREAM_STEP_BYTES && stream->read.count < STREAM_STEP_MESSAGES) {
-        struct fetched fetched;
-        stream->status = source_next(stream->source, &fetched, &stream->failure);
+        struct fetched fetched = {0};
+        stream->status = source_next(stream->source, work->bytes, &fetched, &stream->failure);
+        largest_bytes = fetched.body_bytes > largest_bytes ? fetched.body_bytes : largest_bytes;
+        if (stream->status == STATUS_BUSY) {
+            stream->status = STATUS_OK; /* the next step has room for it */
+            break;
+        }
         if (stream->status != STATUS_OK) {
             return;
         }
         list_append(&stream->read, fetched);
         bytes += fetched.body_bytes;
     }
+    stream->step_bytes = largest_bytes > STREAM_STEP_BYTES ? largest_bytes : STREAM_STEP_BYTES;
+    if (largest_bytes >= REST_BYTES) {
+        source_rest(stream->source);
+    }
 }
 
 static void stream_pump(struct stream *stream);
+
+static void rest_if_due(struct stream *stream)
+{
+    bool is_ours = !stream->is_running || !pool_has_begun(&stream->work);
+    if (stream->is_holding && stream->looks > 1 && is_ours) {
+        source_rest(stream->source);
+        stream->is_holding = false;
+        stream->set->holding--;
+    }
+}
 
 static void step_done(struct pool_work *work)
 {
     struct stream *stream = (struct stream *)work;
     stream->is_running = false;
+    rest_if_due(stream);
     for (size_t i = 0; i < stream->read.count; i++) {
         stream->held_bytes += stream->read.first[i].body_bytes;
         stream->request->service->streams_bytes += stream->read.first[i].body_bytes;
@@ -129,9 +160,14 @@ static void step_start(struct stream *stream)
     bool has_room = stream->window_bytes > 0 && session->has_room(session, 0);
     if (may_read && has_room && stream->held_bytes - source_bytes(stream->source) <= AHEAD_BYTES_MAX) {
         stream->is_running = true;
+        if (!stream->is_holding) {
+            stream->is_holding = true;
+            stream->looks = 0;
+            stream->set->holding++;
+        }
         stream->work.run = step_run;
         stream->work.done = step_done;
-        stream->work.bytes = STREAM_STEP_BYTES;
+        stream->work.bytes = stream->step_bytes;
         pool_submit(stream->request->service->pool, &stream->work, POOL_STREAM);
     }
 }
@@ -206,6 +242,8 @@ static void stream_open(struct stream *stream)
 {
     struct service *service = stream->request->service;
     stream->is_open = true;
+    stream->next_of_set = stream->set->open_first;
+    stream->set->open_first = stream;
     stream->set->open++;
     stream->view = order_view(service->order);
     struct fetch fetch = {
@@ -214,6 +252,7 @@ static void stream_open(struct stream *stream)
         .chain = stream->kind.chain->id,
         .marks = stream->kind.chain->marks,
     };
+    stream->step_bytes = STREAM_STEP_BYTES;
     stream->source = stream->kind.make_source(&stream->kind, &fetch, order_pending(service->order));
     stream->held_bytes += source_bytes(stream->source);
     service->streams_bytes += source_bytes(stream->source);
@@ -226,14 +265,12 @@ static void unlink_stream(struct stream *stream)
         link = &(*link)->next_of_session;
     }
     *link = stream->next_of_session;
-    if (stream->is_open) {
-        return;
+    link = stream->is_open ? &stream->set->open_first : &stream->set->waiting_first;
+    while (*link != stream) {
+        link = &(*link)->next_of_set;
     }
-    for (link = &stream->set->waiting_first; *link != stream;) {
-        link = &(*link)->next_waiting;
-    }
-    *link = stream->next_waiting;
-    if (*link == NULL) {
+    *link = stream->next_of_set;
+    if (*link == NULL && !stream->is_open) {
         stream->set->waiting_last = link;
     }
 }
@@ -248,6 +285,7 @@ static void stream_finish(struct stream *stream)
     unlink_stream(stream);
     drop_messages(stream);
     if (stream->is_open) {
+        set->holding -= stream->is_holding;
         release(stream, source_bytes(stream->source));
         source_free(stream->source);
         free(stream->ready.first);
@@ -300,7 +338,7 @@ static void open_waiting(struct stream_set *set)
 {
     while (set->waiting_first != NULL && may_open(set)) {
         struct stream *stream = set->waiting_first;
-        set->waiting_first = stream->next_waiting;
+        set->waiting_first = stream->next_of_set;
         if (set->waiting_first == NULL) {
             set->waiting_last = &set->waiting_first;
         }
@@ -309,9 +347,17 @@ static void open_waiting(struct stream_set *set)
     }
 }
 
-void stream_turn(struct stream_set *set)
+uint64_t stream_turn(struct stream_set *set, uint64_t now_us)
 {
     open_waiting(set);
+    if (set->holding > 0 && now_us >= set->look_us) {
+        for (struct stream *stream = set->open_first; stream != NULL; stream = stream->next_of_set) {
+            stream->looks++;
+            rest_if_due(stream);
+        }
+        set->look_us = now_us + LOOK_US;
+    }
+    return set->holding > 0 ? set->look_us - now_us : UINT64_MAX;
 }
 
 void stream_go_on(struct session *session)
@@ -390,7 +436,7 @@ void stream_start(struct request *request, const struct stream_kind *kind, uint6
     stream->next_of_session = session->streams;
     session->streams = stream;
     *stream->set->waiting_last = stream;
-    stream->set->waiting_last = &stream->next_waiting;
+    stream->set->waiting_last = &stream->next_of_set;
     open_waiting(stream->set);
 }
 

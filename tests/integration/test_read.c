@@ -255,6 +255,38 @@ START_TEST(test_stream_stops_at_its_window_and_goes_on_with_credit)
 }
 END_TEST
 
+/* Longer than the daemon holds on to a stream's place in the store; a step of it is a few blocks. */
+START_TEST(test_stream_that_stands_still_goes_on_where_it_was)
+{
+    enum { BLOCKS = 40 };
+    struct rig rig = rig_start("");
+    for (unsigned height = 1; height <= BLOCKS; height++) {
+        Cairn__Commit *commit = commit_of_block(height, "block");
+        commit->blocks[0]->data = bytes_random(height, 50000);
+        commit_ok(&rig.wire, commit);
+    }
+    Cairn__ReadBlocks read = CAIRN__READ_BLOCKS__INIT;
+    read.has_first = read.has_last = read.has_parts = read.has_window_bytes = true;
+    read.first = 1;
+    read.last = BLOCKS;
+    read.parts = CAIRN__PART__PART_DATA;
+    read.window_bytes = 60000;
+    uint64_t id = wire_send(&rig.wire, FRAME_READ_BLOCKS, &read);
+    sleep_ms(150);
+    for (unsigned height = 1; height <= BLOCKS; height++) {
+        commit_ok(&rig.wire, commit_of_block(height, "changed"));
+    }
+    size_t n;
+    Cairn__BlockReply **blocks = receive_blocks(&rig.wire, id, &n);
+    ck_assert_uint_eq(n, BLOCKS);
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        ck_assert_uint_eq(blocks[i]->height, i + 1);
+        ck_assert(bytes_same(blocks[i]->data, bytes_random(i + 1, 50000)));
+    }
+    rig_end(&rig);
+}
+END_TEST
+
 START_TEST(test_messages_longer_than_the_window_arrive_whole)
 {
     struct rig rig = rig_start("");
@@ -421,6 +453,7 @@ int main(void)
     tcase_add_test(tests, test_several_names_in_one_call_absent_ones_told);
     tcase_add_test(tests, test_list_is_in_byte_order_with_prefix_start_and_limit);
     tcase_add_test(tests, test_stream_stops_at_its_window_and_goes_on_with_credit);
+    tcase_add_test(tests, test_stream_that_stands_still_goes_on_where_it_was);
     tcase_add_test(tests, test_messages_longer_than_the_window_arrive_whole);
     tcase_add_test(tests, test_answer_larger_than_a_frame_comes_in_several);
     tcase_add_test(tests, test_reused_id_of_an_open_stream_is_invalid);

@@ -1,0 +1,296 @@
+/* The source of a stream: what it says does not depend on when it rests, nor on what is written meanwhile, and a large
+ * block waits until there is room. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/source.h"
+#include "proto/frame.h"
+#include "tests/lib/directory.h"
+#include "tests/lib/random.h"
+#include "tests/lib/suite.h"
+
+enum {
+    CACHE_BYTES = 8 << 20,
+    CHAIN = 1,
+    HEIGHTS = 60,
+    NAMES = 40,
+    ROUNDS = 30,
+    ALL_PARTS = 15,
+    MESSAGES_MAX = HEIGHTS + NAMES + 1,
+    DATA_BYTES = 300,
+};
+
+static struct directory directory;
+static struct store *store;
+static struct pending *pending;
+static struct failure failure;
+static struct random_source randomness;
+
+static void write_batch(struct store_batch *batch)
+{
+    ck_assert_msg(store_write(store, batch, false, &failure) == STATUS_OK, "%s", failure.text);
+    store_batch_free(batch);
+}
+
+static void put_block(struct store_batch *batch, uint64_t height, size_t data_bytes)
+{
+    uint8_t bytes[DATA_BYTES * 2];
+    ck_assert_uint_le(data_bytes, sizeof bytes);
+    random_fill(&randomness, bytes, sizeof bytes);
+    struct header_record record = {
+        .data_bytes = data_bytes, .hash = slice_of(bytes, 32), .header = slice_of(bytes + 32, 50)};
+    uint8_t header[400];
+    ck_assert_uint_le(record_header_bytes(&record), sizeof header);
+    record_write_header(&record, header);
+    struct key key = key_of_height(CHAIN, KEY_HEADER, height);
+    store_batch_put(batch, key_slice(&key), slice_of(header, record_header_bytes(&record)));
+    if (data_bytes > 0) {
+        key = key_of_height(CHAIN, KEY_DATA, height);
+        store_batch_put(batch, key_slice(&key), slice_of(bytes, data_bytes));
+    }
+}
+
+static struct slice name_of(char *buffer, size_t bytes, unsigned number)
+{
+    return slice_of(buffer, (size_t)snprintf(buffer, bytes, "%c%u", 'a' + (int)(number % 3), number));
+}
+
+static void put_name(struct store_batch *batch, unsigned number)
+{
+    uint8_t record[RECORD_METADATA_HEAD_BYTES + 20] = {0};
+    random_fill(&randomness, record + RECORD_METADATA_HEAD_BYTES, 20);
+    char name[16];
+    struct key key = key_of_name(CHAIN, KEY_METADATA, name_of(name, sizeof name, number));
+    store_batch_put(batch, key_slice(&key), slice_of(record, sizeof record));
+}
+
+/* All gets other bytes, and a part of the blocks goes. */
+static void change_all(void)
+{
+    struct store_batch *batch = store_batch_new();
+    for (uint64_t height = 1; height <= HEIGHTS; height++) {
+        put_block(batch, height, 1 + random_below(&randomness, DATA_BYTES));
+    }
+    for (unsigned number = 0; number < NAMES; number++) {
+        put_name(batch, number);
+    }
+    uint64_t gone = 1 + random_below(&randomness, HEIGHTS);
+    for (int i = 0; i < 2; i++) {
+        enum key_kind kind = i == 0 ? KEY_HEADER : KEY_DATA;
+        struct key from = key_of_height(CHAIN, kind, gone);
+        struct key to = key_behind_kind(CHAIN, kind);
+        store_batch_delete_range(batch, key_slice(&from), key_slice(&to));
+    }
+    write_batch(batch);
+}
+
+static void queue_some(void)
+{
+    for (unsigned number = 0; number < NAMES; number++) {
+        char name[16];
+        struct metadata_operation operation = {
+            .kind = (enum metadata_kind)(METADATA_SET + random_below(&randomness, 3)),
+            .name = name_of(name, sizeof name, number),
+            .value = slice_of("queued", 6),
+            .raise = 7,
+        };
+        if (random_chance(&randomness, 30)) {
+            pending_add(pending, CHAIN, &operation, 1, number + 1, 0);
+        }
+    }
+}
+
+static void setup(void)
+{
+    randomness = random_from(random_seed("source"));
+    directory = directory_new();
+    store = NULL;
+    enum status status = store_open(directory.path, true, CACHE_BYTES, &store, &failure);
+    ck_assert_msg(status == STATUS_OK, "%s", failure.text);
+    pending = pending_new(1000, 1 << 20);
+    struct store_batch *batch = store_batch_new();
+    for (uint64_t height = 1; height <= HEIGHTS; height++) {
+        if (random_chance(&randomness, 80)) {
+            put_block(batch, height,
+                      random_chance(&randomness, 20) ? 0 : random_below(&randomness, DATA_BYTES));
+        }
+    }
+    for (unsigned number = 0; number < NAMES; number++) {
+        if (random_chance(&randomness, 60)) {
+            put_name(batch, number);
+        }
+    }
+    write_batch(batch);
+    queue_some();
+}
+
+static void teardown(void)
+{
+    pending_free(pending);
+    store_close(store);
+    directory_remove(&directory);
+}
+
+/* ---- what a source says ---- */
+
+struct said {
+    struct fetched messages[MESSAGES_MAX];
+    size_t count;
+};
+
+static void said_free(struct said *said)
+{
+    for (size_t i = 0; i < said->count; i++) {
+        free(said->messages[i].frame);
+    }
+}
+
+/* All that it says, resting now and then with others writing meanwhile. */
+static struct said say_all(struct source *source, bool rests)
+{
+    struct said said = {0};
+    enum status status;
+    do {
+        struct fetched fetched = {0};
+        if (rests && random_chance(&randomness, 20)) {
+            source_rest(source);
+            change_all();
+        }
+        status = source_next(source, DATA_BYTES, &fetched, &failure);
+        if (status == STATUS_OK) {
+            ck_assert_uint_lt(said.count, MESSAGES_MAX);
+            said.messages[said.count++] = fetched;
+        }
+    } while (status == STATUS_OK);
+    ck_assert_msg(status == STATUS_NOT_FOUND, "status %d: %s", (int)status, failure.text);
+    if (rests) {
+        source_rest(source);
+    }
+    struct fetched none = {0};
+    ck_assert_int_eq(source_next(source, DATA_BYTES, &none, &failure), STATUS_NOT_FOUND);
+    source_free(source);
+    return said;
+}
+
+static void assert_same(const struct said *left, const struct said *right)
+{
+    ck_assert_uint_eq(left->count, right->count);
+    for (size_t i = 0; i < left->count; i++) {
+        const struct fetched *one = &left->messages[i];
+        const struct fetched *other = &right->messages[i];
+        ck_assert_uint_eq(one->body_bytes, other->body_bytes);
+        ck_assert_mem_eq(one->frame + FRAME_REPLY_BYTES, other->frame + FRAME_REPLY_BYTES, one->body_bytes);
+    }
+}
+
+/* A random question, asked twice of one instant. */
+static struct source *make_source(const struct fetch *fetch, unsigned kind, struct random_source *question)
+{
+    static uint64_t heights[HEIGHTS];
+    static char text[2][16];
+    static struct slice names[2];
+    struct source_blocks blocks = {0};
+    blocks.first = 1 + random_below(question, HEIGHTS);
+    blocks.last = blocks.first + random_below(question, HEIGHTS);
+    blocks.parts = random_chance(question, 70) ? ALL_PARTS : 1;
+    if (kind == 1) {
+        blocks.heights = heights;
+        blocks.height_count = HEIGHTS;
+        for (size_t i = 0; i < HEIGHTS; i++) {
+            heights[i] = 1 + random_below(question, HEIGHTS);
+        }
+    }
+    if (kind <= 1) {
+        return source_of_blocks(fetch, &blocks);
+    }
+    names[0] = name_of(text[0], sizeof text[0], (unsigned)random_below(question, NAMES));
+    names[1] = name_of(text[1], sizeof text[1], (unsigned)random_below(question, NAMES));
+    if (kind == 2) {
+        return source_of_names(fetch, pending, names, 2);
+    }
+    struct source_list list = {
+        .prefix = slice_of(names[0].data, random_below(question, 2)),
+        .start = random_chance(question, 50) ? names[1] : slice_of(NULL, 0),
+        .limit = random_chance(question, 50) ? 1 + random_below(question, NAMES) : 0,
+    };
+    return source_of_list(fetch, pending, &list);
+}
+
+START_TEST(resting_changes_nothing_of_what_is_said)
+{
+    for (int round = 0; round < ROUNDS; round++) {
+        for (unsigned kind = 0; kind < 4; kind++) {
+            struct store_snapshot *snapshot = store_snapshot_take(store);
+            struct fetch fetch = {.store = store, .snapshot = snapshot, .chain = CHAIN};
+            fetch.marks.blocks_pruned = random_below(&randomness, 10);
+            struct random_source question = randomness;
+            struct random_source again = randomness;
+            struct said plain = say_all(make_source(&fetch, kind, &question), false);
+            struct said rested = say_all(make_source(&fetch, kind, &again), true);
+            assert_same(&plain, &rested);
+            said_free(&plain);
+            said_free(&rested);
+            store_snapshot_release(store, snapshot);
+            randomness = question;
+            (void)random_next(&randomness);
+        }
+    }
+}
+END_TEST
+
+START_TEST(a_block_that_is_too_large_waits_and_is_next_all_the_same)
+{
+    static const uint64_t heights[] = {3, 4};
+    struct store_batch *batch = store_batch_new();
+    put_block(batch, 3, DATA_BYTES / 2);
+    put_block(batch, 4, DATA_BYTES + 1);
+    write_batch(batch);
+    struct fetch fetch = {.store = store, .chain = CHAIN};
+    struct source_blocks blocks = {.first = 3, .last = 4, .parts = ALL_PARTS};
+    for (int listed = 0; listed <= 1; listed++) {
+        blocks.heights = listed ? heights : NULL;
+        blocks.height_count = 2;
+        struct source *source = source_of_blocks(&fetch, &blocks);
+        struct fetched fetched = {0};
+        ck_assert_int_eq(source_next(source, DATA_BYTES, &fetched, &failure), STATUS_OK);
+        free(fetched.frame);
+        for (int i = 0; i < 2; i++) {
+            fetched = (struct fetched){0};
+            ck_assert_int_eq(source_next(source, DATA_BYTES, &fetched, &failure), STATUS_BUSY);
+            ck_assert_uint_eq(fetched.body_bytes, DATA_BYTES + 1);
+        }
+        ck_assert_int_eq(source_next(source, DATA_BYTES + 1, &fetched, &failure), STATUS_OK);
+        ck_assert_uint_gt(fetched.body_bytes, DATA_BYTES + 1);
+        free(fetched.frame);
+        ck_assert_int_eq(source_next(source, DATA_BYTES, &fetched, &failure), STATUS_NOT_FOUND);
+        source_free(source);
+    }
+}
+END_TEST
+
+START_TEST(without_data_no_block_is_too_large)
+{
+    struct store_batch *batch = store_batch_new();
+    put_block(batch, 3, DATA_BYTES + 1);
+    write_batch(batch);
+    struct fetch fetch = {.store = store, .chain = CHAIN};
+    struct source_blocks blocks = {.first = 3, .last = 3, .parts = 1};
+    struct source *source = source_of_blocks(&fetch, &blocks);
+    struct fetched fetched = {0};
+    ck_assert_int_eq(source_next(source, 0, &fetched, &failure), STATUS_OK);
+    free(fetched.frame);
+    source_free(source);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("source", 60, &tests);
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, resting_changes_nothing_of_what_is_said);
+    tcase_add_test(tests, a_block_that_is_too_large_waits_and_is_next_all_the_same);
+    tcase_add_test(tests, without_data_no_block_is_too_large);
+    return suite_run(suite, true);
+}

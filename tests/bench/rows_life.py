@@ -21,6 +21,9 @@ UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40, "B": 1}
 FILLING = "metadata,size=4000,names=new,clients=4,depth=512"
 LARGE = "commit,size=64000000,depth=1,level=written"
 LARGE_BLOCKS = 12
+INGEST = "commit,size=20000,level=written,depth=16"
+STALLED_STREAMS = 40
+STALL_SECONDS = 0.15
 DEAF_READERS = 40
 LOG_BYTES = 256 * MIB
 DATA = pathlib.Path(__file__).resolve().parents[1] / "data"
@@ -75,25 +78,47 @@ def p8(bench):
         grown = connect_many(daemon, CONNECTIONS) - idle
         case = bench.case(f"{CONNECTIONS} connections", place)
         bench.results.state(case, "kib_a_connection", [grown / CONNECTIONS / 1024], f"<= {CONNECTION_KIB}")
-    for text, workload, held_of in (
-        ("full queue", f"{FILLING},count={4 * 8192}", most_held),
-        ("blocks of 64 MB; 8 in flight", f"{LARGE},clients=8,count={8 if bench.quick else 32}", None),
-        (f"all at once: full queue, blocks of 64 MB in flight, {DEAF_READERS} clients that read none", None, None),
+    for text, work in (
+        ("full queue", fill_queue),
+        ("blocks of 64 MB; 8 written and 8 read in flight", write_and_read),
+        (f"{STALLED_STREAMS} streams that nobody reads, beside an ingest", stall_streams),
+        (f"all at once: full queue, blocks of 64 MB in flight, {DEAF_READERS} clients that read none", load_everything),
     ):
-        if bench.quick and workload is None:
+        if bench.quick and work in (stall_streams, load_everything):
             continue
         bench.say(f"memory with {text}")
         with place.directory() as directory, Daemon(bench, directory, flush_delay="10s") as daemon:
             bound, made = bounds_of(bench, daemon)
-            if workload is None:
-                load_everything(bench, daemon)
-            else:
-                process = bench.spawn(bench.cairn_command(daemon, [workload]))
-                text += f" of {held_of(bench, daemon, process)} operations" if held_of else ""
-                bench.lines(bench.read(process, 600), 1)
+            text += work(bench, daemon) or ""
             peak = daemon.memory()[1]
         bench.results.compare(bench.case(text, place), "peak_mib", [peak / MIB], [bound / MIB], "<= 1")
     return f"No figure depends on durability. The bound, in MiB: {made} = {bound // MIB}."
+
+
+def fill_queue(bench, daemon):
+    process = bench.spawn(bench.cairn_command(daemon, [f"{FILLING},count={4 * 8192}"]))
+    held = most_held(bench, daemon, process)
+    bench.lines(bench.read(process, 600), 1)
+    return f" of {held} operations"
+
+
+def write_and_read(bench, daemon):
+    written, read = (8, 8) if bench.quick else (24, 40)
+    bench.load_one(daemon, f"{LARGE},clients=1,count=8")
+    bench.load(daemon, f"{LARGE},clients=8,count={written}", f"block,clients=8,count={read}")
+
+
+def stall_streams(bench, daemon):
+    bench.load_one(daemon, f"{INGEST},count=100")
+    with contextlib.ExitStack() as stack:
+        ingest = bench.spawn(bench.cairn_command(daemon, [INGEST], seconds=STALLED_STREAMS * STALL_SECONDS))
+        stack.callback(bench.host.end, ingest)
+        for _ in range(STALLED_STREAMS):  # each of what is in memory at another moment
+            reader = wire.Connection(daemon.socket)
+            stack.callback(reader.close)
+            reader.send_read_blocks(1, 1 << 32)
+            time.sleep(STALL_SECONDS)
+        bench.lines(bench.read(ingest, 60), 1)
 
 
 def load_everything(bench, daemon):
@@ -102,7 +127,10 @@ def load_everything(bench, daemon):
         for i in range(DEAF_READERS):
             reader = wire.Connection(daemon.socket)
             stack.callback(reader.close)
-            reader.send_read_block(1 + i % LARGE_BLOCKS)
+            if i % 2 == 0:
+                reader.send_read_block(1 + i % LARGE_BLOCKS)
+            else:
+                reader.send_read_blocks(1, 1 << 32)
         filling = bench.spawn(bench.cairn_command(daemon, [FILLING], seconds=60))
         stack.callback(bench.host.end, filling, signal.SIGKILL)
         bench.load_one(daemon, f"{LARGE},clients=8,count={2 * LARGE_BLOCKS}")
@@ -137,7 +165,7 @@ def log_bytes(daemon):
 
 def kill_with_log(bench, daemon):
     """Kills the daemon when its log is as large as it gets, LOG_BYTES at most. Returns the log's size."""
-    process = bench.spawn(bench.cairn_command(daemon, ["commit,size=20000,level=written,depth=16"], seconds=60))
+    process = bench.spawn(bench.cairn_command(daemon, [INGEST], seconds=60))
     begin, most = time.monotonic(), 0
     learning = 2.0 if bench.quick else 3.0  # to see how large it gets
     while True:

@@ -8,7 +8,7 @@ import time
 REQUEST = struct.Struct("<BBBBIQ")
 REPLY = struct.Struct("<BBBBIQQQ")
 MAGIC = 0xCA
-HELLO, PING, READ_BLOCK, PRUNE = 1, 2, 17, 34
+HELLO, PING, READ_BLOCK, READ_BLOCKS, PRUNE = 1, 2, 17, 18, 34
 ALL_PARTS = 15
 HELLO_BODY = b"\x08\x01\x10\x01\x22\x05bench"  # versions 1 to 1, the client's name
 OK = 0
@@ -65,6 +65,10 @@ class Connection:
     def send_read_block(self, height):
         """Asks for a whole block; the answer is not waited for."""
         self.send(READ_BLOCK, b"\x10" + varint(height) + b"\x20" + varint(ALL_PARTS))
+
+    def send_read_blocks(self, first, last):
+        """Asks for whole blocks as a stream, with the window it has by default."""
+        self.send(READ_BLOCKS, b"\x18" + varint(first) + b"\x20" + varint(last) + b"\x28" + varint(ALL_PARTS))
 
     def prune(self, blocks_through):
         """Seconds until the answer."""

@@ -252,12 +252,13 @@ static uint64_t post_due(struct order *order, uint64_t now_us)
     return UINT64_MAX;
 }
 
-/* Somebody waits for the device, and everything they wait for is written: ask for the sync. */
+/* Somebody waits for the device, and everything they wait for is written: ask for the sync. Who stops waits for all. */
 static void ask_sync(struct order *order)
 {
     const struct order_waiter *waiter = order->waiters[LEVEL_DURABLE].first;
     uint64_t written = order_written_through(order);
-    bool waits = (waiter != NULL && waiter->sequence <= written) || order->draining;
+    bool waits = (waiter != NULL && waiter->sequence <= written) ||
+                 (order->draining && written == order->sequence);
     if (waits && !order->sync_asked && !order->failed && order->durable_through < written) {
         order->sync_asked = true;
         writer_submit_sync(order->writer);

@@ -70,6 +70,7 @@ class Place:
             yield path
         finally:
             shutil.rmtree(path, ignore_errors=True)
+            os.sync()  # its space goes back to the device now, and not while something is measured
 
     def close(self):
         shutil.rmtree(self.root, ignore_errors=True)

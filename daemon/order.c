@@ -257,8 +257,8 @@ static void ask_sync(struct order *order)
 {
     const struct order_waiter *waiter = order->waiters[LEVEL_DURABLE].first;
     uint64_t written = order_written_through(order);
-    bool waits = (waiter != NULL && waiter->sequence <= written) ||
-                 (order->draining && written == order->sequence);
+    bool waits =
+        (waiter != NULL && waiter->sequence <= written) || (order->draining && written == order->sequence);
     if (waits && !order->sync_asked && !order->failed && order->durable_through < written) {
         order->sync_asked = true;
         writer_submit_sync(order->writer);

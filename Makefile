@@ -26,8 +26,10 @@ CFLAGS_asan := $(CFLAGS_sanitized) -fsanitize=address,undefined -fno-sanitize-re
 CFLAGS_tsan := $(CFLAGS_sanitized) -fsanitize=thread
 CFLAGS_fuzz := -O1 -g -fno-omit-frame-pointer -Wno-error -fsanitize=fuzzer-no-link,address
 # What is installed is optimised across its files, for a request passes through many; tests link the same objects without.
+ifeq ($(findstring clang,$(CC)),)
 LTO_CFLAGS_plain := -flto=auto -ffat-lto-objects
 LTO_LDFLAGS_plain := -flto=auto
+endif
 LDFLAGS_plain := -Wl,-z,relro,-z,now
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread

@@ -177,6 +177,12 @@ static bool session_has_room(const struct session *session, uint64_t bytes)
     return waiting == 0 || waiting + bytes < REPLIES_BYTES_PER_CLIENT;
 }
 
+static bool session_may_send(const struct session *session)
+{
+    const struct connection *connection = (const struct connection *)session; /* its first member */
+    return output_bytes(&connection->output) < REPLIES_BYTES_PER_CLIENT;
+}
+
 static void session_ended(struct session *session, struct request *request)
 {
     struct connection *connection = connection_of(session);
@@ -226,6 +232,7 @@ struct connection *connection_new(struct connection_set *set)
         .send = session_send,
         .send_copy = session_send_copy,
         .has_room = session_has_room,
+        .may_send = session_may_send,
         .ended = session_ended,
     };
     int failed = uv_pipe_init(set->loop, &connection->pipe, 0);
@@ -284,10 +291,12 @@ void connection_turn(struct connection *connection)
     connection->replies_unsent = 0;
     connection->is_bulk = false;
     bool had_room = session_has_room(&connection->session, 0);
+    bool might_send = session_may_send(&connection->session);
     if (!connection->session.is_closed) {
         output_flush(&connection->output);
     }
-    if (!had_room && session_has_room(&connection->session, 0)) {
+    if ((!had_room && session_has_room(&connection->session, 0)) ||
+        (!might_send && session_may_send(&connection->session))) {
         connection_touch(connection); /* the kernel took it at once: nobody else tells */
     }
     if (connection->state == CONNECTION_DRAINING && connection->in_flight == 0 &&

@@ -26,12 +26,14 @@ struct pool_work {
 
 /* loop           the uv_loop_t to run on
  * replies_bytes  what all replies waiting come to, and
- * streams_bytes  what streams hold to send: kept by the caller
+ * streams_bytes  what streams hold to send, and
+ * sources_bytes  what their sources keep of the queue: kept by the caller
  *
- * Work waits while it would pass replies_bytes_max with them and with what runs, unless all of that is nothing. What runs
- * counts twice: the engine has the same bytes until it is done. */
+ * Work waits while it would pass replies_bytes_max with them and with what runs, unless nothing of that but
+ * sources_bytes is there. What runs counts twice: the engine has the same bytes until it is done. Large work that waits
+ * for room holds up no small work. */
 struct pool *pool_new(void *loop, const uint64_t *replies_bytes, const uint64_t *streams_bytes,
-                      uint64_t replies_bytes_max);
+                      const uint64_t *sources_bytes, uint64_t replies_bytes_max);
 
 /* When no work is left. */
 void pool_free(struct pool *pool);

@@ -41,6 +41,7 @@ struct service {
     uint64_t requests_large_bytes; /* of it: by large writes and for large frames */
     uint64_t replies_bytes;        /* built and not yet with the kernel */
     uint64_t streams_bytes;        /* read for streams and not yet sent */
+    uint64_t sources_bytes;        /* what streams keep of what was queued, values apart */
     uint64_t frames_bad;
     uint64_t connections;
     uint64_t connections_refused;
@@ -62,6 +63,8 @@ struct session {
     uint64_t reading_bytes;
     /* Whether its replies are few enough to take so many bytes more. */
     bool (*has_room)(const struct session *session, uint64_t bytes);
+    /* Whether more of a stream may be sent now, whatever reads wait for. */
+    bool (*may_send)(const struct session *session);
     /* A request of this session has ended. */
     void (*ended)(struct session *session, struct request *request);
 };

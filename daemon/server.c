@@ -392,8 +392,8 @@ static enum status start_service(struct server *server, struct failure *failure)
     if (order_open(&order, &service->order, failure) != STATUS_OK) {
         return failure->status;
     }
-    service->pool =
-        pool_new(&server->loop, &service->replies_bytes, &service->streams_bytes, options->replies_bytes_max);
+    service->pool = pool_new(&server->loop, &service->replies_bytes, &service->streams_bytes,
+                             &service->sources_bytes, options->replies_bytes_max);
     service->streams = stream_set_new(service, options->streams_max);
     server->connections = connection_set_new(&server->loop, service, &limits);
     server->reclaim = reclaim_new(service->store, service->order, service->pool);

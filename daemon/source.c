@@ -126,26 +126,11 @@ static enum status next_listed(struct source *source, struct fetched *ret_fetche
     return status;
 }
 
-/* Whether the next block's data is larger than may be read; a record that cannot be understood is found out later. */
-static bool waits_for_room(const struct source *source, struct fetched *ret_fetched)
-{
-    struct header_record record;
-    if (!fetch_asks_for_data(source->blocks.parts) ||
-        !record_read_header(store_iterator_value(source->iterator), &record)) {
-        return false;
-    }
-    ret_fetched->body_bytes = record.data_bytes;
-    return record.data_bytes > source->fetch.data_bytes_max;
-}
-
 /* The data of that height, empty if there is none; heights rise from call to call. */
 static enum status data_at(struct source *source, uint64_t height, struct slice *ret_data,
                            struct failure *failure)
 {
     *ret_data = slice_of(NULL, 0);
-    if (!fetch_asks_for_data(source->blocks.parts)) {
-        return STATUS_OK;
-    }
     if (source->data == NULL) {
         struct key from = key_of_height(source->fetch.chain, KEY_DATA, height);
         struct key to = key_behind_height(source->fetch.chain, KEY_DATA, source->blocks.last);
@@ -180,11 +165,16 @@ static enum status next_in_range(struct source *source, struct fetched *ret_fetc
     if (!key_read_height(store_iterator_key(source->iterator), &height)) {
         return failure_set(failure, STATUS_IO_ERROR, "damaged store: a block's key cannot be understood");
     }
-    if (waits_for_room(source, ret_fetched)) {
+    struct header_record record; /* one that cannot be understood is found out below */
+    bool has_data = fetch_asks_for_data(source->blocks.parts) &&
+                    record_read_header(store_iterator_value(source->iterator), &record) &&
+                    record.data_bytes > 0;
+    if (has_data && record.data_bytes > source->fetch.data_bytes_max) {
+        ret_fetched->body_bytes = record.data_bytes;
         return STATUS_BUSY;
     }
-    struct slice data;
-    enum status status = data_at(source, height, &data, failure);
+    struct slice data = {0};
+    enum status status = has_data ? data_at(source, height, &data, failure) : STATUS_OK;
     if (status != STATUS_OK) {
         return status;
     }
@@ -200,8 +190,8 @@ struct source *source_of_blocks(const struct fetch *fetch, const struct source_b
     source->blocks = *blocks;
     source->next = blocks->heights != NULL ? next_listed : next_in_range;
     uint64_t pruned = fetch->marks.blocks_pruned;
-    uint64_t first = blocks->first > pruned ? blocks->first : pruned + 1;
-    source->from = key_of_height(fetch->chain, KEY_HEADER, first);
+    source->from = blocks->first > pruned ? key_of_height(fetch->chain, KEY_HEADER, blocks->first)
+                                          : key_behind_height(fetch->chain, KEY_HEADER, pruned);
     source->to = key_behind_height(fetch->chain, KEY_HEADER, blocks->last);
     return source;
 }

@@ -16,7 +16,9 @@ enum {
     WRITE_BUFFERS_BYTES_MAX = WRITE_BUFFERS / 2 * WRITE_BUFFER_BYTES, /* with a large batch */
     LARGE_BATCH_BYTES = 8 << 20,
     FLUSH_LOOK_NS = 500000,
-    KEPT_LOOKS_MAX = 100, /* that many looks at what is written and still not free */
+    LOOKS_MAX = 120000,
+    KEPT_LOOKS_MAX = 100,  /* of them, at what is written and still not free */
+    TABLES_YOUNG_MAX = 16, /* RocksDB holds up a flush that is asked for when there are some more */
 };
 
 struct store_snapshot {
@@ -253,10 +255,16 @@ void store_batch_delete_range(struct store_batch *batch, struct slice from, stru
                                     (const char *)to.data, to.bytes);
 }
 
-/* The active write buffer is closed, and the next begun. */
+/* The active write buffer is closed, and the next begun, if that can be had without waiting for a compaction. */
 static void close_write_buffer(struct store *store)
 {
     char *error = NULL;
+    char *tables = rocksdb_property_value(store->db, "rocksdb.num-files-at-level0");
+    bool are_many = tables != NULL && strtoul(tables, NULL, 10) > TABLES_YOUNG_MAX;
+    rocksdb_free(tables);
+    if (are_many) {
+        return;
+    }
     rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
     rocksdb_flushoptions_set_wait(flush, 0);
     rocksdb_flush(store->db, flush, &error);
@@ -278,7 +286,8 @@ static void make_room_for(struct store *store, struct store_batch *batch)
     if (active >= LARGE_BATCH_BYTES && active + bytes > WRITE_BUFFER_BYTES) {
         close_write_buffer(store);
     }
-    for (int kept_looks = 0; kept_looks < KEPT_LOOKS_MAX;) {
+    int kept_looks = 0;
+    for (int looks = 0; looks < LOOKS_MAX && kept_looks < KEPT_LOOKS_MAX; looks++) {
         uint64_t all = store_number(store, "rocksdb.size-all-mem-tables");
         active = store_number(store, "rocksdb.cur-size-active-mem-table");
         if (all <= active || all + bytes <= WRITE_BUFFERS_BYTES_MAX ||

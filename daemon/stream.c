@@ -108,12 +108,14 @@ static void step_run(struct pool_work *work)
     struct stream *stream = (struct stream *)work; /* its first member */
     uint64_t bytes = 0;
     uint64_t largest_bytes = 0;
+    bool is_too_large = false;
     while (bytes < STREAM_STEP_BYTES && stream->read.count < STREAM_STEP_MESSAGES) {
         struct fetched fetched = {0};
         stream->status = source_next(stream->source, work->bytes, &fetched, &stream->failure);
         largest_bytes = fetched.body_bytes > largest_bytes ? fetched.body_bytes : largest_bytes;
         if (stream->status == STATUS_BUSY) {
             stream->status = STATUS_OK; /* the next step has room for it */
+            is_too_large = true;
             break;
         }
         if (stream->status != STATUS_OK) {
@@ -122,10 +124,12 @@ static void step_run(struct pool_work *work)
         list_append(&stream->read, fetched);
         bytes += fetched.body_bytes;
     }
-    stream->step_bytes = largest_bytes > STREAM_STEP_BYTES ? largest_bytes : STREAM_STEP_BYTES;
     if (largest_bytes >= REST_BYTES) {
         source_rest(stream->source);
     }
+    bool expects_large = is_too_large || largest_bytes < REST_BYTES; /* or else it is told when it comes */
+    stream->step_bytes =
+        expects_large && largest_bytes > STREAM_STEP_BYTES ? largest_bytes : STREAM_STEP_BYTES;
 }
 
 static void stream_pump(struct stream *stream);
@@ -135,8 +139,8 @@ static void rest_if_due(struct stream *stream)
     bool is_ours = !stream->is_running || !pool_has_begun(&stream->work);
     if (stream->is_holding && stream->looks > 1 && is_ours) {
         source_rest(stream->source);
-        stream->is_holding = false;
-        stream->set->holding--;
+        stream->is_holding = stream->is_running; /* soon again */
+        stream->set->holding -= !stream->is_holding;
     }
 }
 
@@ -158,7 +162,7 @@ static void step_start(struct stream *stream)
     struct session *session = stream->request->session;
     bool may_read = !stream->is_running && stream->read.count == 0 && stream->status == STATUS_OK;
     bool has_room = stream->window_bytes > 0 && session->has_room(session, 0);
-    if (may_read && has_room && stream->held_bytes - source_bytes(stream->source) <= AHEAD_BYTES_MAX) {
+    if (may_read && has_room && stream->held_bytes <= AHEAD_BYTES_MAX) {
         stream->is_running = true;
         if (!stream->is_holding) {
             stream->is_holding = true;
@@ -254,8 +258,7 @@ static void stream_open(struct stream *stream)
     };
     stream->step_bytes = STREAM_STEP_BYTES;
     stream->source = stream->kind.make_source(&stream->kind, &fetch, order_pending(service->order));
-    stream->held_bytes += source_bytes(stream->source);
-    service->streams_bytes += source_bytes(stream->source);
+    service->sources_bytes += source_bytes(stream->source);
 }
 
 static void unlink_stream(struct stream *stream)
@@ -286,7 +289,7 @@ static void stream_finish(struct stream *stream)
     drop_messages(stream);
     if (stream->is_open) {
         set->holding -= stream->is_holding;
-        release(stream, source_bytes(stream->source));
+        request->service->sources_bytes -= source_bytes(stream->source);
         source_free(stream->source);
         free(stream->ready.first);
         free(stream->read.first);
@@ -312,8 +315,7 @@ static void stream_pump(struct stream *stream)
     }
     do {
         step_start(stream); /* so that it reads while this goes out */
-        while (stream->sent < stream->ready.count && stream->window_bytes > 0 &&
-               session->has_room(session, 0)) {
+        while (stream->sent < stream->ready.count && stream->window_bytes > 0 && session->may_send(session)) {
             send_piece(stream);
         }
     } while (stream->sent == stream->ready.count && take_read(stream));
@@ -329,7 +331,8 @@ static bool may_open(const struct stream_set *set)
 {
     const struct service *service = set->service;
     const struct pending *pending = order_pending(service->order);
-    uint64_t bytes = service->replies_bytes + service->streams_bytes + pending_held_bytes(pending);
+    uint64_t bytes = service->replies_bytes + service->streams_bytes + service->sources_bytes +
+                     pending_held_bytes(pending);
     return set->open < set->streams_max &&
            (set->open == 0 || bytes + pending_bytes(pending) <= service->replies_bytes_max);
 }

@@ -103,8 +103,8 @@ def fill_queue(bench, daemon):
 
 
 def write_and_read(bench, daemon):
-    written, read = (8, 8) if bench.quick else (24, 40)
-    bench.load_one(daemon, f"{LARGE},clients=1,count=8")
+    first, written, read = (2, 8, 8) if bench.quick else (8, 24, 40)
+    bench.load_one(daemon, f"{LARGE},clients=1,count={first}")
     bench.load(daemon, f"{LARGE},clients=8,count={written}", f"block,clients=8,count={read}")
 
 

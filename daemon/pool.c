@@ -29,6 +29,7 @@ struct pool {
     struct work_list waiting[2][2]; /* by class; small and large */
     uint64_t running[2];
     uint64_t running_bytes;
+    uint64_t submitted;
 };
 
 struct pool *pool_new(void *loop, const uint64_t *replies_bytes, const uint64_t *streams_bytes,
@@ -117,15 +118,25 @@ static void start_first(struct pool *pool, struct work_list *list)
     assert(!failed);
 }
 
-/* The large first, or small ones would keep their threads from them. */
+/* What may start now and was submitted first; NULL: nothing may. */
+static struct work_list *next_to_start(struct pool *pool, enum pool_class work_class)
+{
+    struct work_list *next = NULL;
+    for (int is_large = 0; is_large < 2; is_large++) {
+        struct work_list *list = &pool->waiting[work_class][is_large];
+        bool may = list->first != NULL && may_start(pool, list->first);
+        if (may && (next == NULL || list->first->number < next->first->number)) {
+            next = list;
+        }
+    }
+    return next;
+}
+
 static void start_waiting(struct pool *pool, enum pool_class work_class, uint64_t running_max)
 {
-    for (int is_large = 1; is_large >= 0; is_large--) {
-        struct work_list *list = &pool->waiting[work_class][is_large];
-        while (list->first != NULL && pool->running[work_class] < running_max &&
-               may_start(pool, list->first)) {
-            start_first(pool, list);
-        }
+    struct work_list *list;
+    while (pool->running[work_class] < running_max && (list = next_to_start(pool, work_class)) != NULL) {
+        start_first(pool, list);
     }
 }
 
@@ -142,6 +153,7 @@ void pool_submit(struct pool *pool, struct pool_work *work, enum pool_class work
     work->work_class = work_class;
     work->next = NULL;
     work->running = NULL;
+    work->number = ++pool->submitted;
     *list->last = work;
     list->last = &work->next;
     pool_turn(pool);

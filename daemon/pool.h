@@ -21,7 +21,8 @@ struct pool_work {
     struct pool *pool;
     enum pool_class work_class;
     struct pool_work *next;
-    void *running; /* the loop library's own record; NULL while it waits */
+    uint64_t number; /* in the order of submission */
+    void *running;   /* the loop library's own record; NULL while it waits */
 };
 
 /* loop           the uv_loop_t to run on
@@ -30,8 +31,8 @@ struct pool_work {
  * sources_bytes  what their sources keep of the queue: kept by the caller
  *
  * Work waits while it would pass replies_bytes_max with them and with what runs, unless nothing of that but
- * sources_bytes is there. What runs counts twice: the engine has the same bytes until it is done. Large work that waits
- * for room holds up no small work. */
+ * sources_bytes is there. What runs counts twice: the engine has the same bytes until it is done. In its class work
+ * starts in the order it was submitted, but large work that waits for room holds up no small work. */
 struct pool *pool_new(void *loop, const uint64_t *replies_bytes, const uint64_t *streams_bytes,
                       const uint64_t *sources_bytes, uint64_t replies_bytes_max);
 

@@ -69,12 +69,13 @@ CHECK_LIBS := -lcheck -lsubunit -lrt -lm
 # ---- files ----
 
 objects = $(patsubst %.c,$(B)/%.o,$(1))
+sources = $(sort $(shell find $(1) -name '*.c'))
 
 GENERATED := $(B)/proto/cairn.pb-c.h
 PROTO := $(call objects,$(wildcard proto/*.c)) $(B)/proto/cairn.pb-c.o
-DAEMON := $(call objects,$(filter-out daemon/main.c,$(wildcard daemon/*.c)))
-CLIENT := $(call objects,$(wildcard client/*.c))
-TOOL := $(call objects,$(filter-out client/tool/main.c,$(wildcard client/tool/*.c)))
+DAEMON := $(call objects,$(filter-out daemon/main.c,$(call sources,daemon)))
+CLIENT := $(call objects,$(wildcard client/*.c client/message/*.c))
+TOOL := $(call objects,$(filter-out client/tool/main.c,$(call sources,client/tool)))
 MAINS := $(B)/daemon/main.o $(B)/client/tool/main.o
 TEST_LIB := $(call objects,$(wildcard tests/lib/*.c))
 
@@ -182,8 +183,8 @@ $(B)/engine: FORCE
 	@mkdir -p $(@D)
 	@echo '$(ENGINE_BUILD) $(ENGINE_VERSION)' | cmp -s - $@ || echo '$(ENGINE_BUILD) $(ENGINE_VERSION)' > $@
 
-$(B)/daemon/store_open.o: CFLAGS += -DENGINE_BUILD='"$(ENGINE_BUILD)"' -DENGINE_VERSION='"$(ENGINE_VERSION)"'
-$(B)/daemon/store_open.o: $(B)/engine
+$(B)/daemon/engine/rocksdb/store_open.o: CFLAGS += -DENGINE_BUILD='"$(ENGINE_BUILD)"' -DENGINE_VERSION='"$(ENGINE_VERSION)"'
+$(B)/daemon/engine/rocksdb/store_open.o: $(B)/engine
 
 $(PROTO) $(DAEMON) $(CLIENT) $(TOOL) $(SIDE) $(MAINS): CFLAGS += $(LTO_CFLAGS_$(VARIANT))
 $(B)/cairnd $(B)/cairn $(B)/bench/side: LINK_LTO = $(LTO_LDFLAGS_$(VARIANT))

@@ -7,8 +7,8 @@
 #define CLIENT_INTERNAL_H
 
 #include "client/cairn.h"
-#include "client/decode.h"
 #include "client/keep.h"
+#include "client/message/decode.h"
 #include "client/transport.h"
 #include "proto/limits.h"
 

@@ -2,8 +2,8 @@
 #ifndef CLIENT_REQUEST_H
 #define CLIENT_REQUEST_H
 
-#include "client/encode.h"
 #include "client/internal.h"
+#include "client/message/encode.h"
 
 /* Microseconds of the monotonic clock. */
 uint64_t now_us(void);

@@ -1,6 +1,6 @@
 /* The submits of cairn.h: each makes the request's frame, says what answer it expects, and queues it. */
 #include "client/connection.h"
-#include "client/encode.h"
+#include "client/message/encode.h"
 #include "client/request.h"
 
 /* What every submit asks first. */

@@ -7,14 +7,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "daemon/directory.h"
-#include "daemon/listener.h"
-#include "daemon/log.h"
-#include "daemon/memory.h"
-#include "daemon/notify.h"
-#include "daemon/options.h"
+#include "daemon/config/options.h"
+#include "daemon/engine/rocksdb/store.h"
+#include "daemon/host/directory.h"
+#include "daemon/host/listener.h"
+#include "daemon/host/notify.h"
+#include "daemon/runtime/log.h"
+#include "daemon/runtime/memory.h"
 #include "daemon/server.h"
-#include "daemon/store.h"
 #include "daemon/version.h"
 
 enum {

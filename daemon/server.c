@@ -19,15 +19,15 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "daemon/connection.h"
-#include "daemon/log.h"
-#include "daemon/memory.h"
-#include "daemon/notify.h"
-#include "daemon/patience.h"
-#include "daemon/reclaim.h"
-#include "daemon/request.h"
-#include "daemon/stream.h"
-#include "daemon/thread.h"
+#include "daemon/host/notify.h"
+#include "daemon/maintain/reclaim.h"
+#include "daemon/net/connection.h"
+#include "daemon/runtime/log.h"
+#include "daemon/runtime/memory.h"
+#include "daemon/runtime/patience.h"
+#include "daemon/runtime/thread.h"
+#include "daemon/serve/request.h"
+#include "daemon/serve/stream.h"
 
 enum {
     READS_GRACE_US = 1000000,    /* for reads and streams to end by themselves, once writes are done */

@@ -2,10 +2,10 @@
 #ifndef DAEMON_SERVER_H
 #define DAEMON_SERVER_H
 
-#include "daemon/failure.h"
-#include "daemon/listener.h"
-#include "daemon/options.h"
-#include "daemon/store.h"
+#include "daemon/config/options.h"
+#include "daemon/engine/rocksdb/store.h"
+#include "daemon/host/listener.h"
+#include "daemon/runtime/failure.h"
 
 enum { SERVER_EXIT_IO_ERROR = 74 };
 

@@ -1,15 +1,15 @@
 /* Sizes are those of the real messages: requests as libcairn encodes them, replies as the daemon's messages come to. A
  * commit carries, in place of its message, the puts that the daemon would make of it, and is as long as the longer of the
- * two; their order is that of daemon/apply.c, and what needs reading first (replaced hashes, raised numbers) is left out. */
+ * two; their order is that of daemon/writer/apply.c, and what needs reading first (replaced hashes, raised numbers) is left out. */
 #include "tests/bench/side_plan.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
-#include "client/encode.h"
-#include "daemon/key.h"
-#include "daemon/record.h"
+#include "client/message/encode.h"
+#include "daemon/schema/key.h"
+#include "daemon/schema/record.h"
 #include "proto/cairn.pb-c.h"
 #include "tests/bench/side.h"
 

@@ -4,7 +4,7 @@
 #define BENCH_SIDE_PLAN_H
 
 #include "client/tool/region.h"
-#include "client/tool/trace.h"
+#include "client/tool/replay/trace.h"
 #include "tests/bench/side_echo.h"
 
 enum { PLAN_VALUES_MAX = TRACE_PARTS };

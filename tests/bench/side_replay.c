@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "client/tool/schedule.h"
+#include "client/tool/replay/schedule.h"
 #include "tests/bench/side_plan.h"
 #include "tests/bench/side_socket.h"
 

@@ -1,7 +1,7 @@
 /* The echo server with a store: what puts it is sent it writes, on its one thread, before it replies. */
 #include <string.h>
 
-#include "daemon/store.h"
+#include "daemon/engine/rocksdb/store.h"
 #include "tests/bench/side_server.h"
 
 enum { CACHE_BYTES = 64 << 20 /* the daemon's default */ };

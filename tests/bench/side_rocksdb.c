@@ -1,5 +1,5 @@
 /* The engine in the same process, through the daemon's own store: the same options, the same library. A commit's puts are
- * those of daemon/apply.c for blocks that are new; what is left out is all that is cairn: socket, queue, threads. */
+ * those of daemon/writer/apply.c for blocks that are new; what is left out is all that is cairn: socket, queue, threads. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/key.h"
-#include "daemon/record.h"
-#include "daemon/store.h"
+#include "daemon/engine/rocksdb/store.h"
+#include "daemon/schema/key.h"
+#include "daemon/schema/record.h"
 #include "tests/bench/side.h"
 
 enum {

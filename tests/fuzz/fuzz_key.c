@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/key.h"
-#include "daemon/record.h"
+#include "daemon/schema/key.h"
+#include "daemon/schema/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/arena.h"
-#include "daemon/message.h"
-#include "daemon/message_metadata.h"
+#include "daemon/runtime/arena.h"
+#include "daemon/wire/message.h"
+#include "daemon/wire/message_metadata.h"
 #include "proto/cairn.pb-c.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

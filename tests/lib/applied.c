@@ -3,7 +3,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "daemon/apply.h"
+#include "daemon/writer/apply.h"
 #include "tests/lib/directory.h"
 
 enum { CACHE_BYTES = 8 << 20, NUMBERS_MAX = 256 };

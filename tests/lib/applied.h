@@ -3,8 +3,8 @@
 #ifndef TESTS_LIB_APPLIED_H
 #define TESTS_LIB_APPLIED_H
 
-#include "daemon/job.h"
-#include "daemon/key.h"
+#include "daemon/lanes/job.h"
+#include "daemon/schema/key.h"
 
 enum { APPLIED_CHAINS = 2 };
 

@@ -3,7 +3,7 @@
 #ifndef TESTS_LIB_PENDING_MODEL_H
 #define TESTS_LIB_PENDING_MODEL_H
 
-#include "daemon/pending.h"
+#include "daemon/lanes/pending.h"
 
 enum {
     PENDING_MODEL_NAMES = 96, /* more than a segment holds */

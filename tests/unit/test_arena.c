@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/arena.h"
+#include "daemon/runtime/arena.h"
 
 START_TEST(pieces_are_aligned_and_apart)
 {

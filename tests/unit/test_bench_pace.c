@@ -2,7 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "client/tool/bench_pace.h"
+#include "client/tool/bench/bench_pace.h"
 #include "tests/lib/random.h"
 #include "tests/lib/suite.h"
 

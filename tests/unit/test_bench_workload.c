@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/tool/bench_workload.h"
+#include "client/tool/bench/bench_workload.h"
 #include "tests/lib/suite.h"
 
 static struct bench_workload parsed(const char *word)

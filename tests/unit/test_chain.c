@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "daemon/chain.h"
+#include "daemon/order/chain.h"
 #include "tests/lib/random.h"
 #include "tests/lib/suite.h"
 

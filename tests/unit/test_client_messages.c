@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/encode.h"
 #include "client/keep.h"
-#include "client/unpack.h"
+#include "client/message/encode.h"
+#include "client/message/unpack.h"
 #include "proto/cairn.pb-c.h"
 #include "tests/lib/random.h"
 #include "tests/lib/suite.h"

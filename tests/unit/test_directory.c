@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/directory.h"
+#include "daemon/host/directory.h"
 
 static char root[64];  /* a temporary directory of the test's own */
 static char store[80]; /* a place in it */

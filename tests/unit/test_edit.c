@@ -2,7 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "daemon/edit.h"
+#include "daemon/writer/edit.h"
 #include "tests/lib/directory.h"
 #include "tests/lib/random.h"
 #include "tests/lib/suite.h"

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/message.h"
+#include "daemon/wire/message.h"
 #include "proto/frame.h"
 #include "tests/lib/golden.h"
 

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "daemon/key.h"
+#include "daemon/schema/key.h"
 #include "tests/lib/random.h"
 #include "tests/lib/suite.h"
 

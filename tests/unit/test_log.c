@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/log.h"
+#include "daemon/runtime/log.h"
 
 enum { OUTPUT_BYTES = 1 << 20, THREADS = 4, EVENTS = 200 };
 

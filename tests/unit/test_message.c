@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/message.h"
+#include "daemon/wire/message.h"
 #include "proto/cairn.pb-c.h"
 
 /* message Node { Node child = 1; repeated Node children = 2; repeated fixed32 small = 3; repeated bool flags = 4;

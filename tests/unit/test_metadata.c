@@ -2,8 +2,8 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "daemon/metadata.h"
-#include "daemon/pending.h"
+#include "daemon/lanes/pending.h"
+#include "daemon/schema/metadata.h"
 #include "tests/lib/random.h"
 #include "tests/lib/suite.h"
 

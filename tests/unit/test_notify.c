@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/notify.h"
+#include "daemon/host/notify.h"
 
 enum { FIRST_PASSED = 3 };
 

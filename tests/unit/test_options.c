@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/options.h"
-#include "daemon/setting.h"
+#include "daemon/config/options.h"
+#include "daemon/config/setting.h"
 
 #define WORDS(...) (sizeof((char *[]){__VA_ARGS__}) / sizeof(char *)), ((char *[]){__VA_ARGS__, NULL})
 

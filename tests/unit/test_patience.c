@@ -2,7 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "daemon/patience.h"
+#include "daemon/runtime/patience.h"
 
 enum {
     MOST_NS = 100000,

@@ -2,7 +2,7 @@
 #include <check.h>
 #include <uv.h>
 
-#include "daemon/pool.h"
+#include "daemon/read/pool.h"
 #include "tests/lib/suite.h"
 
 enum { ROOM = 100 << 20, LARGE = 10 << 20, SMALL = 1000, TIMES = 20 };

@@ -2,7 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "daemon/record.h"
+#include "daemon/schema/record.h"
 #include "proto/limits.h"
 #include "tests/lib/random.h"
 #include "tests/lib/suite.h"

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "daemon/record.h"
-#include "daemon/record_cache.h"
+#include "daemon/order/record_cache.h"
+#include "daemon/schema/record.h"
 #include "tests/lib/random.h"
 #include "tests/lib/suite.h"
 

@@ -1,7 +1,7 @@
 /* The report of a replay: exact percentiles, and no difference lost. */
 #include <stdlib.h>
 
-#include "client/tool/report.h"
+#include "client/tool/replay/report.h"
 #include "tests/lib/suite.h"
 
 START_TEST(percentiles_are_values_that_occurred)

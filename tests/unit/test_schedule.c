@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/tool/schedule.h"
+#include "client/tool/replay/schedule.h"
 #include "tests/lib/random.h"
 #include "tests/lib/suite.h"
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "daemon/source.h"
+#include "daemon/read/source.h"
 #include "proto/frame.h"
 #include "tests/lib/directory.h"
 #include "tests/lib/random.h"

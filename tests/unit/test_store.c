@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "daemon/store.h"
+#include "daemon/engine/rocksdb/store.h"
 #include "tests/lib/directory.h"
 #include "tests/lib/random.h"
 #include "tests/lib/suite.h"

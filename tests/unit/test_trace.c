@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include <zstd.h>
 
-#include "client/tool/trace.h"
+#include "client/tool/replay/trace.h"
 #include "tests/lib/directory.h"
 #include "tests/lib/suite.h"
 

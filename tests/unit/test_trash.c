@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/trash.h"
+#include "daemon/engine/rocksdb/trash.h"
 #include "tests/lib/directory.h"
 #include "tests/lib/kept.h"
 #include "tests/lib/suite.h"

@@ -1,0 +1,380 @@
+/* Reply bodies. Each is unpacked, checked, and shown as the structs of cairn.h.
+ *
+ * - most are flat: they are unpacked on the stack, and what is shown points into the body; decoded_own() copies it
+ * - the two lists, of chains and of the status page, are unpacked by protobuf-c, into memory bounded by their length; what is
+ *   shown points there
+ * - decoded_free() ends what was allocated
+ *
+ * Malformed is: no protobuf of that message, or more memory than an honest one needs; a field that must be there and is
+ * not; a value out of its range; an answer to something else than was asked. */
+#include "client/message/decode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/message/unpack.h"
+#include "proto/cairn.pb-c.h"
+
+enum {
+    MEMORY_FACTOR = 128, /* a list has many small elements */
+    MEMORY_BASE = 64 << 10,
+    LIST_BYTES_MAX = 4 << 20,
+    SLICES_MAX = 4, /* that a reply has */
+};
+
+struct budget {
+    size_t left;
+};
+
+static void *budget_alloc(void *data, size_t bytes)
+{
+    struct budget *budget = data;
+    if (bytes > budget->left) {
+        return NULL;
+    }
+    budget->left -= bytes;
+    return malloc(bytes);
+}
+
+static void budget_free(void *data, void *memory)
+{
+    (void)data;
+    free(memory);
+}
+
+/* NULL: malformed. */
+static void *unpack_list(const ProtobufCMessageDescriptor *descriptor, const uint8_t *body, size_t bytes)
+{
+    struct budget budget = {.left = MEMORY_BASE + MEMORY_FACTOR * bytes};
+    ProtobufCAllocator allocator = {.alloc = budget_alloc, .free = budget_free, .allocator_data = &budget};
+    return bytes > LIST_BYTES_MAX ? NULL : protobuf_c_message_unpack(descriptor, &allocator, bytes, body);
+}
+
+void decoded_free(struct decoded *decoded)
+{
+    if (decoded->message != NULL) {
+        protobuf_c_message_free_unpacked(decoded->message, NULL);
+    }
+    free(decoded->array);
+    free(decoded->bytes);
+    *decoded = (struct decoded){.message = NULL};
+}
+
+static struct cairn_slice slice(ProtobufCBinaryData data)
+{
+    return (struct cairn_slice){.data = data.data, .bytes = data.len};
+}
+
+/* Shows one part; false if it was asked for and is not there. */
+static bool block_part(unsigned asked, enum cairn_part part, protobuf_c_boolean has, ProtobufCBinaryData data,
+                       struct cairn_block *block, struct cairn_slice *ret_slice)
+{
+    if (!(asked & part)) {
+        return true;
+    }
+    if (!has) {
+        return false;
+    }
+    block->parts |= part;
+    *ret_slice = slice(data);
+    return true;
+}
+
+static bool show_block(unsigned parts, const Cairn__BlockReply *reply, struct cairn_block *ret_block)
+{
+    struct cairn_block block = {.height = reply->height, .absent = reply->has_absent && reply->absent};
+    if (!reply->has_height) {
+        return false;
+    }
+    if (!block.absent &&
+        !(block_part(parts, CAIRN_HEADER, reply->has_header, reply->header, &block, &block.header) &&
+          block_part(parts, CAIRN_DATA, reply->has_data, reply->data, &block, &block.data) &&
+          block_part(parts, CAIRN_SIGNATURE, reply->has_signature, reply->signature, &block,
+                     &block.signature) &&
+          block_part(parts, CAIRN_HASH, reply->has_hash, reply->hash, &block, &block.hash))) {
+        return false;
+    }
+    *ret_block = block;
+    return true;
+}
+
+bool decode_block_item(struct decode_expected *expected, const uint8_t *body, size_t bytes,
+                       struct cairn_block *ret_block)
+{
+    Cairn__BlockReply reply;
+    if (!unpack_flat(&cairn__block_reply__descriptor, body, bytes, &reply.base) ||
+        !show_block(expected->parts, &reply, ret_block)) {
+        return false;
+    }
+    if (expected->in_range) {
+        if (ret_block->absent || ret_block->height < expected->first || ret_block->height > expected->last) {
+            return false;
+        }
+        expected->in_range = ret_block->height < UINT64_MAX;
+        expected->first = ret_block->height + 1;
+    }
+    return true;
+}
+
+bool decode_metadata_item(bool may_be_absent, const uint8_t *body, size_t bytes,
+                          struct cairn_metadata *ret_metadata)
+{
+    Cairn__MetadataReply reply;
+    if (!unpack_flat(&cairn__metadata_reply__descriptor, body, bytes, &reply.base) || !reply.has_name) {
+        return false;
+    }
+    *ret_metadata = (struct cairn_metadata){
+        .name = slice(reply.name),
+        .absent = reply.has_absent && reply.absent,
+        .value = slice(reply.value),
+        .of_height = reply.of_height,
+    };
+    return may_be_absent || !ret_metadata->absent;
+}
+
+static bool decode_ping(const uint8_t *body, size_t bytes)
+{
+    Cairn__PingReply reply;
+    return unpack_flat(&cairn__ping_reply__descriptor, body, bytes, &reply.base);
+}
+
+static bool decode_height(const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply)
+{
+    Cairn__HeightReply reply;
+    if (!unpack_flat(&cairn__height_reply__descriptor, body, bytes, &reply.base)) {
+        return false;
+    }
+    ret_reply->height = reply.height;
+    return true;
+}
+
+static bool decode_block(unsigned parts, const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply)
+{
+    Cairn__BlockReply reply;
+    return unpack_flat(&cairn__block_reply__descriptor, body, bytes, &reply.base) &&
+           show_block(parts, &reply, &ret_reply->block) && !ret_reply->block.absent;
+}
+
+static bool decode_state(const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply)
+{
+    Cairn__StateReply reply;
+    if (!unpack_flat(&cairn__state_reply__descriptor, body, bytes, &reply.base) || !reply.has_height) {
+        return false;
+    }
+    ret_reply->state = (struct cairn_state){.height = reply.height, .value = slice(reply.value)};
+    return true;
+}
+
+static bool decode_metadata(const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply)
+{
+    Cairn__MetadataReply reply;
+    if (!unpack_flat(&cairn__metadata_reply__descriptor, body, bytes, &reply.base) ||
+        (reply.has_absent && reply.absent)) {
+        return false;
+    }
+    ret_reply->found = (struct cairn_metadata){.value = slice(reply.value), .of_height = reply.of_height};
+    return true;
+}
+
+static bool decode_write(enum cairn_request_kind kind, const struct decode_expected *expected,
+                         const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply)
+{
+    Cairn__WriteReply reply;
+    if (!unpack_flat(&cairn__write_reply__descriptor, body, bytes, &reply.base)) {
+        return false;
+    }
+    bool numbered = kind != CAIRN_BARRIER && kind != CAIRN_CREATE_CHAIN && !expected->dry_run;
+    if (numbered && (!reply.has_sequence || reply.sequence == 0 || !reply.has_level)) {
+        return false;
+    }
+    enum cairn_level level = CAIRN_LEVEL_DEFAULT;
+    if (reply.has_level) {
+        level = (enum cairn_level)reply.level;
+        if (level < CAIRN_ACCEPTED || level > CAIRN_DURABLE || (numbered && level < expected->level)) {
+            return false;
+        }
+    }
+    ret_reply->write = (struct cairn_written){
+        .sequence = reply.sequence,
+        .level = level,
+        .created = reply.has_created && reply.created,
+        .blocks = reply.blocks,
+        .states = reply.states,
+        .metadata = reply.metadata,
+        .lowered = reply.lowered,
+    };
+    return true;
+}
+
+static bool decode_chains(const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply,
+                          struct decoded *ret_decoded)
+{
+    const Cairn__ChainsReply *reply = ret_decoded->message =
+        unpack_list(&cairn__chains_reply__descriptor, body, bytes);
+    if (reply == NULL) {
+        return false;
+    }
+    struct cairn_chain *entries = ret_decoded->array = calloc(reply->n_chains + 1, sizeof *entries);
+    if (entries == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < reply->n_chains; i++) {
+        const Cairn__ChainEntry *from = reply->chains[i];
+        entries[i] = (struct cairn_chain){
+            .name = slice(from->name),
+            .height = from->height,
+            .blocks_pruned = from->has_blocks_pruned_through,
+            .states_pruned = from->has_states_pruned_through,
+            .blocks_pruned_through = from->blocks_pruned_through,
+            .states_pruned_through = from->states_pruned_through,
+        };
+        if (!from->has_name) {
+            return false;
+        }
+    }
+    ret_reply->chains.entries = entries;
+    ret_reply->chains.count = reply->n_chains;
+    return true;
+}
+
+static bool decode_page(const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply,
+                        struct decoded *ret_decoded)
+{
+    const Cairn__StatusReply *reply = ret_decoded->message =
+        unpack_list(&cairn__status_reply__descriptor, body, bytes);
+    if (reply == NULL) {
+        return false;
+    }
+    struct cairn_status_entry *entries = ret_decoded->array = calloc(reply->n_entries + 1, sizeof *entries);
+    if (entries == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < reply->n_entries; i++) {
+        const Cairn__StatusEntry *from = reply->entries[i];
+        entries[i].name = slice(from->name);
+        if (from->value_case == CAIRN__STATUS_ENTRY__VALUE_TEXT) {
+            entries[i].is_text = true;
+            entries[i].text = slice(from->text);
+        } else if (from->value_case == CAIRN__STATUS_ENTRY__VALUE_NUMBER) {
+            entries[i].number = from->number;
+        }
+        if (!from->has_name) {
+            return false;
+        }
+    }
+    ret_reply->page.entries = entries;
+    ret_reply->page.count = reply->n_entries;
+    return true;
+}
+
+bool decode_reply(enum cairn_request_kind kind, const struct decode_expected *expected, const uint8_t *body,
+                  size_t bytes, struct cairn_reply *ret_reply, struct decoded *ret_decoded)
+{
+    switch (kind) {
+    case CAIRN_PING:
+        return decode_ping(body, bytes);
+    case CAIRN_STATUS_PAGE:
+        return decode_page(body, bytes, ret_reply, ret_decoded);
+    case CAIRN_CHAINS:
+        return decode_chains(body, bytes, ret_reply, ret_decoded);
+    case CAIRN_READ_HEIGHT:
+        return decode_height(body, bytes, ret_reply);
+    case CAIRN_READ_BLOCK:
+        return decode_block(expected->parts, body, bytes, ret_reply);
+    case CAIRN_READ_STATE:
+        return decode_state(body, bytes, ret_reply);
+    case CAIRN_GET:
+        return decode_metadata(body, bytes, ret_reply);
+    case CAIRN_READ_BLOCKS:
+    case CAIRN_GET_MANY:
+    case CAIRN_LIST:
+        return bytes == 0; /* how a stream ends well */
+    case CAIRN_CREATE_CHAIN:
+    case CAIRN_WRITE_METADATA:
+    case CAIRN_COMMIT:
+    case CAIRN_PRUNE:
+    case CAIRN_ROLLBACK:
+    case CAIRN_BARRIER:
+        return decode_write(kind, expected, body, bytes, ret_reply);
+    }
+    return false;
+}
+
+/* The slices of the reply that lead into its body. */
+static size_t slices_of(struct cairn_reply *reply, struct cairn_slice *ret_slices[SLICES_MAX])
+{
+    size_t count = 0;
+    if (reply->status != CAIRN_OK) {
+        return 0;
+    }
+    if (reply->kind == CAIRN_READ_BLOCK) {
+        ret_slices[count++] = &reply->block.header;
+        ret_slices[count++] = &reply->block.data;
+        ret_slices[count++] = &reply->block.signature;
+        ret_slices[count++] = &reply->block.hash;
+    } else if (reply->kind == CAIRN_READ_STATE) {
+        ret_slices[count++] = &reply->state.value;
+    } else if (reply->kind == CAIRN_GET) {
+        ret_slices[count++] = &reply->found.value;
+    }
+    return count;
+}
+
+bool decoded_own(struct decoded *decoded, struct cairn_reply *reply)
+{
+    struct cairn_slice *slices[SLICES_MAX];
+    size_t count = slices_of(reply, slices), bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += slices[i]->bytes;
+    }
+    if (bytes == 0) {
+        return true;
+    }
+    uint8_t *at = decoded->bytes = malloc(bytes);
+    if (at == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (slices[i]->bytes > 0) {
+            memcpy(at, slices[i]->data, slices[i]->bytes);
+            slices[i]->data = at;
+            at += slices[i]->bytes;
+        }
+    }
+    return true;
+}
+
+bool decode_error(const uint8_t *body, size_t bytes, char *ret_text, size_t text_bytes)
+{
+    Cairn__Error error;
+    if (!unpack_flat(&cairn__error__descriptor, body, bytes, &error.base)) {
+        return false;
+    }
+    size_t length = error.text.len < text_bytes ? error.text.len : text_bytes - 1;
+    for (size_t i = 0; i < length; i++) {
+        uint8_t byte = error.text.data[i];
+        ret_text[i] = byte < ' ' || byte == 0x7F ? '?' : (char)byte;
+    }
+    ret_text[length] = '\0';
+    return true;
+}
+
+bool decode_hello(const uint8_t *body, size_t bytes, struct hello *ret_hello)
+{
+    Cairn__HelloReply reply;
+    if (!unpack_flat(&cairn__hello_reply__descriptor, body, bytes, &reply.base)) {
+        return false;
+    }
+    bool good = reply.version >= PROTOCOL_VERSION_MIN && reply.version <= PROTOCOL_VERSION_MAX &&
+                reply.store_id.len == STORE_ID_BYTES && reply.run > 0 &&
+                reply.frame_bytes_max >= FRAME_BYTES_LOWEST && reply.frame_bytes_max <= FRAME_BYTES_HIGHEST;
+    if (good) {
+        *ret_hello = (struct hello){
+            .run = reply.run,
+            .metadata_on_disk = reply.metadata_on_disk,
+            .frame_bytes_max = reply.frame_bytes_max,
+        };
+        memcpy(ret_hello->store_id, reply.store_id.data, STORE_ID_BYTES);
+    }
+    return good;
+}

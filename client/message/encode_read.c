@@ -1,0 +1,204 @@
+/* Frames of everything but writes. The messages borrow the caller's bytes until they are packed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/message/encode.h"
+#include "client/message/encode_pack.h"
+#include "proto/limits.h"
+
+bool encode_bytes(struct cairn_slice slice, protobuf_c_boolean *ret_has, ProtobufCBinaryData *ret_data)
+{
+    if (slice.data == NULL && slice.bytes > 0) {
+        return false;
+    }
+    *ret_has = slice.bytes > 0;
+    *ret_data = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)slice.data, .len = slice.bytes};
+    return true;
+}
+
+enum cairn_status encode_pack(uint8_t type, const ProtobufCMessage *body, const ProtobufCMessage *tail,
+                              struct encoded *ret_encoded)
+{
+    size_t body_bytes = protobuf_c_message_get_packed_size(body);
+    size_t tail_bytes = tail != NULL ? protobuf_c_message_get_packed_size(tail) : 0;
+    if (body_bytes > FRAME_BYTES_HIGHEST || body_bytes + tail_bytes > FRAME_BYTES_HIGHEST) {
+        return CAIRN_TOO_LARGE;
+    }
+    struct frame_out *frame = frame_out_new(type, 0, body_bytes + tail_bytes);
+    if (frame == NULL) {
+        return CAIRN_NO_MEMORY;
+    }
+    protobuf_c_message_pack(body, frame->data + FRAME_REQUEST_BYTES);
+    if (tail != NULL) {
+        protobuf_c_message_pack(tail, frame->data + FRAME_REQUEST_BYTES + body_bytes);
+    }
+    *ret_encoded = (struct encoded){.frame = frame, .body_bytes = body_bytes};
+    return CAIRN_OK;
+}
+
+enum cairn_status encode_hello(const char *name, uint64_t resume_run, struct encoded *ret_encoded)
+{
+    Cairn__Hello message = CAIRN__HELLO__INIT;
+    message.has_version_min = message.has_version_max = true;
+    message.version_min = PROTOCOL_VERSION_MIN;
+    message.version_max = PROTOCOL_VERSION_MAX;
+    if (!encode_bytes(cairn_slice(name), &message.has_client_name, &message.client_name)) {
+        return CAIRN_USAGE;
+    }
+    message.has_resume_run = resume_run != 0;
+    message.resume_run = resume_run;
+    return encode_pack(FRAME_HELLO, &message.base, NULL, ret_encoded);
+}
+
+enum cairn_status encode_empty(uint8_t type, struct encoded *ret_encoded)
+{
+    struct frame_out *frame = frame_out_new(type, 0, 0);
+    if (frame == NULL) {
+        return CAIRN_NO_MEMORY;
+    }
+    *ret_encoded = (struct encoded){.frame = frame};
+    return CAIRN_OK;
+}
+
+enum cairn_status encode_credit(uint64_t bytes, struct encoded *ret_encoded)
+{
+    Cairn__Credit message = CAIRN__CREDIT__INIT;
+    message.has_bytes = true;
+    message.bytes = bytes;
+    return encode_pack(FRAME_CREDIT, &message.base, NULL, ret_encoded);
+}
+
+enum cairn_status encode_create_chain(const struct cairn_create_chain *request, struct encoded *ret_encoded)
+{
+    Cairn__CreateChain message = CAIRN__CREATE_CHAIN__INIT;
+    if (!encode_bytes(request->chain, &message.has_chain, &message.chain)) {
+        return CAIRN_USAGE;
+    }
+    message.has_chain = true;
+    return encode_pack(FRAME_CREATE_CHAIN, &message.base, NULL, ret_encoded);
+}
+
+enum cairn_status encode_height(const struct cairn_read_height *request, struct encoded *ret_encoded)
+{
+    Cairn__Height message = CAIRN__HEIGHT__INIT;
+    if (!encode_bytes(request->chain, &message.has_chain, &message.chain)) {
+        return CAIRN_USAGE;
+    }
+    return encode_pack(FRAME_HEIGHT, &message.base, NULL, ret_encoded);
+}
+
+enum cairn_status encode_block(const struct cairn_read_block *request, struct encoded *ret_encoded)
+{
+    Cairn__ReadBlock message = CAIRN__READ_BLOCK__INIT;
+    protobuf_c_boolean by_hash = false;
+    if (!encode_bytes(request->chain, &message.has_chain, &message.chain) ||
+        !encode_bytes(request->hash, &by_hash, &message.hash) || request->parts > CAIRN_ALL_PARTS) {
+        return CAIRN_USAGE;
+    }
+    if (by_hash) {
+        message.at_case = CAIRN__READ_BLOCK__AT_HASH;
+    } else {
+        message.at_case = CAIRN__READ_BLOCK__AT_HEIGHT;
+        message.height = request->height;
+    }
+    message.has_parts = request->parts != 0;
+    message.parts = request->parts;
+    return encode_pack(FRAME_READ_BLOCK, &message.base, NULL, ret_encoded);
+}
+
+enum cairn_status encode_blocks(const struct cairn_read_blocks *request, struct encoded *ret_encoded)
+{
+    Cairn__ReadBlocks message = CAIRN__READ_BLOCKS__INIT;
+    if (!encode_bytes(request->chain, &message.has_chain, &message.chain) ||
+        request->parts > CAIRN_ALL_PARTS || (request->heights == NULL && request->height_count > 0)) {
+        return CAIRN_USAGE;
+    }
+    if (request->height_count > READ_ITEMS_MAX) {
+        return CAIRN_TOO_LARGE;
+    }
+    message.n_heights = request->height_count;
+    message.heights = (uint64_t *)(uintptr_t)request->heights;
+    message.has_first = message.has_last = request->height_count == 0;
+    message.first = request->first;
+    message.last = request->last;
+    message.has_parts = request->parts != 0;
+    message.parts = request->parts;
+    message.has_window_bytes = request->window_bytes != 0;
+    message.window_bytes = request->window_bytes;
+    return encode_pack(FRAME_READ_BLOCKS, &message.base, NULL, ret_encoded);
+}
+
+enum cairn_status encode_state(const struct cairn_read_state *request, struct encoded *ret_encoded)
+{
+    Cairn__ReadState message = CAIRN__READ_STATE__INIT;
+    if (!encode_bytes(request->chain, &message.has_chain, &message.chain)) {
+        return CAIRN_USAGE;
+    }
+    message.has_height = request->at_height;
+    message.height = request->height;
+    return encode_pack(FRAME_READ_STATE, &message.base, NULL, ret_encoded);
+}
+
+enum cairn_status encode_get(const struct cairn_get *request, struct encoded *ret_encoded)
+{
+    Cairn__GetMetadata message = CAIRN__GET_METADATA__INIT;
+    if (!encode_bytes(request->chain, &message.has_chain, &message.chain) ||
+        !encode_bytes(request->name, &message.has_name, &message.name)) {
+        return CAIRN_USAGE;
+    }
+    message.has_name = true;
+    return encode_pack(FRAME_GET_METADATA, &message.base, NULL, ret_encoded);
+}
+
+enum cairn_status encode_get_many(const struct cairn_get_many *request, struct encoded *ret_encoded)
+{
+    Cairn__GetMetadataMany message = CAIRN__GET_METADATA_MANY__INIT;
+    if (!encode_bytes(request->chain, &message.has_chain, &message.chain) ||
+        (request->names == NULL && request->name_count > 0)) {
+        return CAIRN_USAGE;
+    }
+    if (request->name_count > READ_ITEMS_MAX) {
+        return CAIRN_TOO_LARGE;
+    }
+    message.n_names = request->name_count;
+    message.names = calloc(request->name_count + 1, sizeof *message.names);
+    if (message.names == NULL) {
+        return CAIRN_NO_MEMORY;
+    }
+    message.has_window_bytes = request->window_bytes != 0;
+    message.window_bytes = request->window_bytes;
+    enum cairn_status status = CAIRN_OK;
+    for (size_t i = 0; i < request->name_count && status == CAIRN_OK; i++) {
+        protobuf_c_boolean has;
+        status = encode_bytes(request->names[i], &has, &message.names[i]) ? CAIRN_OK : CAIRN_USAGE;
+    }
+    if (status == CAIRN_OK) {
+        status = encode_pack(FRAME_GET_METADATA_MANY, &message.base, NULL, ret_encoded);
+    }
+    free(message.names);
+    return status;
+}
+
+enum cairn_status encode_list(const struct cairn_list *request, struct encoded *ret_encoded)
+{
+    Cairn__ListMetadata message = CAIRN__LIST_METADATA__INIT;
+    if (!encode_bytes(request->chain, &message.has_chain, &message.chain) ||
+        !encode_bytes(request->prefix, &message.has_prefix, &message.prefix) ||
+        !encode_bytes(request->start, &message.has_start, &message.start)) {
+        return CAIRN_USAGE;
+    }
+    message.has_limit = request->limit != 0;
+    message.limit = request->limit;
+    message.has_window_bytes = request->window_bytes != 0;
+    message.window_bytes = request->window_bytes;
+    return encode_pack(FRAME_LIST_METADATA, &message.base, NULL, ret_encoded);
+}
+
+enum cairn_status encode_barrier(const struct cairn_barrier *request, struct encoded *ret_encoded)
+{
+    Cairn__Barrier message = CAIRN__BARRIER__INIT;
+    if (!encode_level(request->level, &message.has_level, &message.level)) {
+        return CAIRN_USAGE;
+    }
+    return encode_pack(FRAME_BARRIER, &message.base, NULL, ret_encoded);
+}

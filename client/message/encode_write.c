@@ -1,0 +1,380 @@
+/* Frames of writes.
+ *
+ * A metadata write is packed in two pieces, chain and operations first, then how this sending of it is to be treated
+ * (level, deadline, old number): the first is kept and sent again as it is, the second differs each time. It is the one
+ * message sent by the million, and is written by hand; the others are filled in and packed by protobuf-c. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/message/encode.h"
+#include "client/message/encode_pack.h"
+#include "proto/limits.h"
+#include "proto/wire.h"
+
+/* The fields of WriteMetadata and MetadataOperation. */
+enum {
+    FIELD_CHAIN = 1,
+    FIELD_LEVEL = 2,
+    FIELD_DEADLINE_US = 3,
+    FIELD_OPERATIONS = 4,
+    FIELD_RESEND_OF = 5,
+    FIELD_NAME = 1,
+    FIELD_VALUE = 2,
+    FIELD_DELETE = 3,
+    FIELD_RAISE = 4,
+    FIELD_OF_HEIGHT = 5,
+
+    TAIL_BYTES_MAX = 3 * (1 + VARINT_BYTES_MAX),
+};
+
+bool encode_level(enum cairn_level level, protobuf_c_boolean *ret_has, Cairn__Level *ret_level)
+{
+    if ((unsigned)level > CAIRN_DURABLE) {
+        return false;
+    }
+    *ret_has = level != CAIRN_LEVEL_DEFAULT;
+    *ret_level = level != CAIRN_LEVEL_DEFAULT ? (Cairn__Level)level : CAIRN__LEVEL__LEVEL_ACCEPTED;
+    return true;
+}
+
+/* What the daemon may wait for room: less than the caller waits, so that its answer comes in time. */
+static uint64_t deadline_of(uint64_t timeout_us)
+{
+    return timeout_us != CAIRN_NO_TIMEOUT ? timeout_us - timeout_us / 8 : 0; /* 0: none */
+}
+
+static void encode_deadline(uint64_t timeout_us, protobuf_c_boolean *ret_has, uint64_t *ret_deadline_us)
+{
+    *ret_deadline_us = deadline_of(timeout_us);
+    *ret_has = *ret_deadline_us != 0;
+}
+
+/* `count` messages of `bytes` each behind an array of pointers to them; freed as one. */
+static void *messages_new(size_t count, size_t bytes)
+{
+    return calloc(count + 1, bytes + sizeof(void *));
+}
+
+static bool encode_operation(const struct cairn_operation *operation, Cairn__MetadataOperation *ret_message)
+{
+    protobuf_c_boolean has;
+    cairn__metadata_operation__init(ret_message);
+    if (!encode_bytes(operation->name, &ret_message->has_name, &ret_message->name)) {
+        return false;
+    }
+    ret_message->has_name = true;
+    switch (operation->kind) {
+    case CAIRN_SET:
+        ret_message->operation_case = CAIRN__METADATA_OPERATION__OPERATION_VALUE;
+        ret_message->has_of_height = operation->of_height != 0;
+        ret_message->of_height = operation->of_height;
+        return encode_bytes(operation->value, &has, &ret_message->value);
+    case CAIRN_DELETE:
+        ret_message->operation_case = CAIRN__METADATA_OPERATION__OPERATION_DELETE;
+        ret_message->delete_ = true;
+        return true;
+    case CAIRN_RAISE:
+        ret_message->operation_case = CAIRN__METADATA_OPERATION__OPERATION_RAISE;
+        ret_message->raise = operation->raise;
+        return true;
+    }
+    return false;
+}
+
+static enum cairn_status encode_operations(const struct cairn_operation *operations, size_t count,
+                                           Cairn__MetadataOperation ***ret_messages)
+{
+    if (operations == NULL && count > 0) {
+        return CAIRN_USAGE;
+    }
+    Cairn__MetadataOperation **pointers = messages_new(count, sizeof **pointers);
+    if (pointers == NULL) {
+        return CAIRN_NO_MEMORY;
+    }
+    Cairn__MetadataOperation *messages = (void *)(pointers + count);
+    for (size_t i = 0; i < count; i++) {
+        pointers[i] = &messages[i];
+        if (!encode_operation(&operations[i], &messages[i])) {
+            free(pointers);
+            return CAIRN_USAGE;
+        }
+    }
+    *ret_messages = pointers;
+    return CAIRN_OK;
+}
+
+/* ---- metadata writes: by hand, field for field what protobuf-c makes of WriteMetadata ---- */
+
+/* What the operation takes without its key and length. CAIRN_USAGE, CAIRN_TOO_LARGE. */
+static enum cairn_status operation_bytes(const struct cairn_operation *operation, size_t *ret_bytes)
+{
+    const struct cairn_slice name = operation->name, value = operation->value;
+    if (name.data == NULL && name.bytes > 0) {
+        return CAIRN_USAGE;
+    }
+    if (name.bytes > FRAME_BYTES_HIGHEST) {
+        return CAIRN_TOO_LARGE;
+    }
+    size_t bytes = prefixed_field_bytes(name.bytes);
+    switch (operation->kind) {
+    case CAIRN_SET:
+        if (value.data == NULL && value.bytes > 0) {
+            return CAIRN_USAGE;
+        }
+        if (value.bytes > FRAME_BYTES_HIGHEST) {
+            return CAIRN_TOO_LARGE;
+        }
+        bytes += prefixed_field_bytes(value.bytes);
+        bytes += operation->of_height != 0 ? number_field_bytes(operation->of_height) : 0;
+        break;
+    case CAIRN_DELETE:
+        bytes += number_field_bytes(true);
+        break;
+    case CAIRN_RAISE:
+        bytes += number_field_bytes(operation->raise);
+        break;
+    default:
+        return CAIRN_USAGE;
+    }
+    *ret_bytes = bytes;
+    return CAIRN_OK;
+}
+
+/* The fields of one that operation_bytes() has found good. */
+static uint8_t *operation_put(uint8_t *at, const struct cairn_operation *operation)
+{
+    at = bytes_field_put(at, FIELD_NAME, operation->name.data, operation->name.bytes);
+    switch (operation->kind) {
+    case CAIRN_SET:
+        at = bytes_field_put(at, FIELD_VALUE, operation->value.data, operation->value.bytes);
+        return operation->of_height != 0 ? number_field_put(at, FIELD_OF_HEIGHT, operation->of_height) : at;
+    case CAIRN_DELETE:
+        return number_field_put(at, FIELD_DELETE, true);
+    case CAIRN_RAISE:
+        return number_field_put(at, FIELD_RAISE, operation->raise);
+    }
+    return at;
+}
+
+/* How a sending is to be treated; what is 0 is absent. */
+static size_t tail_put(uint8_t *ret_tail, enum cairn_level level, uint64_t deadline_us, uint64_t resend_of)
+{
+    uint8_t *at = ret_tail;
+    at = level != CAIRN_LEVEL_DEFAULT ? number_field_put(at, FIELD_LEVEL, level) : at;
+    at = deadline_us != 0 ? number_field_put(at, FIELD_DEADLINE_US, deadline_us) : at;
+    at = resend_of != 0 ? number_field_put(at, FIELD_RESEND_OF, resend_of) : at;
+    return (size_t)(at - ret_tail);
+}
+
+enum cairn_status encode_write_metadata(const struct cairn_write_metadata *request, uint64_t timeout_us,
+                                        struct encoded *ret_encoded)
+{
+    const struct cairn_slice chain = request->chain;
+    uint8_t tail[TAIL_BYTES_MAX];
+    if ((chain.data == NULL && chain.bytes > 0) || (unsigned)request->level > CAIRN_DURABLE ||
+        (request->operations == NULL && request->operation_count > 0)) {
+        return CAIRN_USAGE;
+    }
+    size_t tail_bytes = tail_put(tail, request->level, deadline_of(timeout_us), 0), bytes, body_bytes = 0;
+    if (chain.bytes > FRAME_BYTES_HIGHEST) {
+        return CAIRN_TOO_LARGE;
+    }
+    body_bytes += chain.bytes > 0 ? prefixed_field_bytes(chain.bytes) : 0;
+    for (size_t i = 0; i < request->operation_count; i++) {
+        enum cairn_status status = operation_bytes(&request->operations[i], &bytes);
+        if (status != CAIRN_OK) {
+            return status;
+        }
+        body_bytes += prefixed_field_bytes(bytes);
+        if (body_bytes + tail_bytes > FRAME_BYTES_HIGHEST) {
+            return CAIRN_TOO_LARGE;
+        }
+    }
+    struct frame_out *frame = frame_out_new(FRAME_WRITE_METADATA, 0, body_bytes + tail_bytes);
+    if (frame == NULL) {
+        return CAIRN_NO_MEMORY;
+    }
+    uint8_t *at = frame->data + FRAME_REQUEST_BYTES;
+    at = chain.bytes > 0 ? bytes_field_put(at, FIELD_CHAIN, chain.data, chain.bytes) : at;
+    for (size_t i = 0; i < request->operation_count; i++) {
+        (void)operation_bytes(&request->operations[i], &bytes);
+        at = operation_put(prefix_put(at, FIELD_OPERATIONS, bytes), &request->operations[i]);
+    }
+    memcpy(at, tail, tail_bytes);
+    assert(at + tail_bytes == frame->data + frame->bytes);
+    *ret_encoded = (struct encoded){.frame = frame, .body_bytes = body_bytes};
+    return CAIRN_OK;
+}
+
+enum cairn_status encode_resend(const struct kept *kept, struct encoded *ret_encoded)
+{
+    uint8_t tail[TAIL_BYTES_MAX];
+    size_t tail_bytes = tail_put(tail, CAIRN_ACCEPTED, 0, kept->sequence);
+    struct frame_out *frame = frame_out_new(FRAME_WRITE_METADATA, 0, kept->body_bytes + tail_bytes);
+    if (frame == NULL) {
+        return CAIRN_NO_MEMORY;
+    }
+    uint8_t *body = frame->data + FRAME_REQUEST_BYTES;
+    memcpy(body, kept->body, kept->body_bytes);
+    memcpy(body + kept->body_bytes, tail, tail_bytes);
+    *ret_encoded = (struct encoded){.frame = frame, .body_bytes = kept->body_bytes};
+    return CAIRN_OK;
+}
+
+/* ---- the other writes, by protobuf-c ---- */
+
+static enum cairn_status encode_commit_blocks(const struct cairn_commit *request, Cairn__Commit *message)
+{
+    if (request->blocks == NULL && request->block_count > 0) {
+        return CAIRN_USAGE;
+    }
+    message->n_blocks = request->block_count;
+    message->blocks = messages_new(request->block_count, sizeof **message->blocks);
+    if (message->blocks == NULL) {
+        return CAIRN_NO_MEMORY;
+    }
+    Cairn__Block *blocks = (void *)(message->blocks + request->block_count);
+    for (size_t i = 0; i < request->block_count; i++) {
+        const struct cairn_block *from = &request->blocks[i];
+        Cairn__Block *to = message->blocks[i] = &blocks[i];
+        cairn__block__init(to);
+        to->has_height = true;
+        to->height = from->height;
+        if (!encode_bytes(from->header, &to->has_header, &to->header) ||
+            !encode_bytes(from->data, &to->has_data, &to->data) ||
+            !encode_bytes(from->signature, &to->has_signature, &to->signature) ||
+            !encode_bytes(from->hash, &to->has_hash, &to->hash)) {
+            return CAIRN_USAGE;
+        }
+    }
+    return CAIRN_OK;
+}
+
+static enum cairn_status encode_commit_states(const struct cairn_commit *request, Cairn__Commit *message)
+{
+    if ((request->states == NULL && request->state_count > 0) ||
+        (request->delete_states == NULL && request->delete_state_count > 0)) {
+        return CAIRN_USAGE;
+    }
+    message->n_states = request->state_count;
+    message->states = messages_new(request->state_count, sizeof **message->states);
+    if (message->states == NULL) {
+        return CAIRN_NO_MEMORY;
+    }
+    Cairn__State *states = (void *)(message->states + request->state_count);
+    for (size_t i = 0; i < request->state_count; i++) {
+        Cairn__State *to = message->states[i] = &states[i];
+        cairn__state__init(to);
+        to->has_height = true;
+        to->height = request->states[i].height;
+        if (!encode_bytes(request->states[i].value, &to->has_value, &to->value)) {
+            return CAIRN_USAGE;
+        }
+    }
+    message->n_delete_states = request->delete_state_count;
+    message->delete_states = (uint64_t *)(uintptr_t)request->delete_states;
+    return CAIRN_OK;
+}
+
+enum cairn_status encode_commit(const struct cairn_commit *request, uint64_t timeout_us,
+                                struct encoded *ret_encoded)
+{
+    Cairn__Commit message = CAIRN__COMMIT__INIT;
+    if (!encode_bytes(request->chain, &message.has_chain, &message.chain) ||
+        !encode_level(request->level, &message.has_level, &message.level)) {
+        return CAIRN_USAGE;
+    }
+    encode_deadline(timeout_us, &message.has_deadline_us, &message.deadline_us);
+    message.has_carry = message.carry = request->carry;
+    message.has_expected_height = request->if_height;
+    message.expected_height = request->expected_height;
+    message.has_rise_to = request->rise_to != 0;
+    message.rise_to = request->rise_to;
+    message.n_metadata = request->metadata_count;
+    enum cairn_status status = encode_commit_blocks(request, &message);
+    if (status == CAIRN_OK) {
+        status = encode_commit_states(request, &message);
+    }
+    if (status == CAIRN_OK) {
+        status = encode_operations(request->metadata, request->metadata_count, &message.metadata);
+    }
+    if (status == CAIRN_OK) {
+        status = encode_pack(FRAME_COMMIT, &message.base, NULL, ret_encoded);
+    }
+    free(message.blocks);
+    free(message.states);
+    free(message.metadata);
+    return status;
+}
+
+enum cairn_status encode_prune(const struct cairn_prune *request, uint64_t timeout_us,
+                               struct encoded *ret_encoded)
+{
+    Cairn__Prune message = CAIRN__PRUNE__INIT;
+    if (!encode_bytes(request->chain, &message.has_chain, &message.chain) ||
+        !encode_level(request->level, &message.has_level, &message.level)) {
+        return CAIRN_USAGE;
+    }
+    encode_deadline(timeout_us, &message.has_deadline_us, &message.deadline_us);
+    message.has_blocks_through = request->blocks;
+    message.blocks_through = request->blocks_through;
+    message.has_states_through = request->states;
+    message.states_through = request->states_through;
+    message.n_metadata = request->metadata_count;
+    enum cairn_status status =
+        encode_operations(request->metadata, request->metadata_count, &message.metadata);
+    if (status == CAIRN_OK) {
+        status = encode_pack(FRAME_PRUNE, &message.base, NULL, ret_encoded);
+        free(message.metadata);
+    }
+    return status;
+}
+
+static enum cairn_status encode_guards(const struct cairn_rollback *request, Cairn__Rollback *message)
+{
+    if (request->guards == NULL && request->guard_count > 0) {
+        return CAIRN_USAGE;
+    }
+    message->n_guards = request->guard_count;
+    message->guards = messages_new(request->guard_count, sizeof **message->guards);
+    if (message->guards == NULL) {
+        return CAIRN_NO_MEMORY;
+    }
+    Cairn__Guard *guards = (void *)(message->guards + request->guard_count);
+    for (size_t i = 0; i < request->guard_count; i++) {
+        Cairn__Guard *to = message->guards[i] = &guards[i];
+        cairn__guard__init(to);
+        if (!encode_bytes(request->guards[i].name, &to->has_name, &to->name)) {
+            return CAIRN_USAGE;
+        }
+        to->has_name = true;
+        to->has_lower = to->lower = request->guards[i].lower;
+    }
+    return CAIRN_OK;
+}
+
+enum cairn_status encode_rollback(const struct cairn_rollback *request, uint64_t timeout_us,
+                                  struct encoded *ret_encoded)
+{
+    Cairn__Rollback message = CAIRN__ROLLBACK__INIT;
+    if (!encode_bytes(request->chain, &message.has_chain, &message.chain) ||
+        !encode_level(request->level, &message.has_level, &message.level)) {
+        return CAIRN_USAGE;
+    }
+    encode_deadline(timeout_us, &message.has_deadline_us, &message.deadline_us);
+    message.has_to = true;
+    message.to = request->to;
+    message.has_dry_run = message.dry_run = request->dry_run;
+    message.n_metadata = request->metadata_count;
+    enum cairn_status status = encode_guards(request, &message);
+    if (status == CAIRN_OK) {
+        status = encode_operations(request->metadata, request->metadata_count, &message.metadata);
+    }
+    if (status == CAIRN_OK) {
+        status = encode_pack(FRAME_ROLLBACK, &message.base, NULL, ret_encoded);
+    }
+    free(message.guards);
+    free(message.metadata);
+    return status;
+}

@@ -1,0 +1,16 @@
+/* What workloads need to find in the store before they run. */
+#ifndef TOOL_BENCH_PREPARE_H
+#define TOOL_BENCH_PREPARE_H
+
+#include "client/tool/bench/bench_run.h"
+
+struct bench_daemon {
+    char version[64], engine[128];
+};
+
+/* Looks at the chain, and makes what is missing: the chain, if it was named and something is written to it; the names that
+ * are read; for `evnode` a first block. Not TOOL_OK: said why. */
+enum tool_exit bench_prepare(struct tool *tool, const struct bench_workload *workloads, unsigned count,
+                             struct bench_chain *ret_chain, struct bench_daemon *ret_daemon) CAIRN_MUST_CHECK;
+
+#endif

@@ -1,0 +1,264 @@
+#include "client/tool/bench/bench_request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "client/tool/bench/bench_random.h"
+
+enum {
+    PIECES_BYTES =
+        256 << 10, /* from where in the random bytes a piece may begin: neighbours in a table differ */
+    SIGNATURE_BYTES = 64,
+    NEW_NAME_DIGITS = 10, /* hexadecimal, of the names made by a run */
+};
+
+static void *allocate(size_t count, size_t bytes)
+{
+    void *memory = calloc(count + 1, bytes);
+    if (memory == NULL) {
+        abort();
+    }
+    return memory;
+}
+
+size_t bench_name(char ret_name[static BENCH_NAME_BYTES], uint64_t number)
+{
+    return (size_t)snprintf(ret_name, BENCH_NAME_BYTES, "bench-%llu", (unsigned long long)number);
+}
+
+/* A number that no other run and no other workload of this one has. */
+static uint64_t run_number(unsigned number)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return ((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec) ^ ((uint64_t)number << 56);
+}
+
+static void bytes_make(struct bench_maker *maker, uint64_t longest)
+{
+    size_t count = (PIECES_BYTES + longest) / sizeof(uint64_t) + 1;
+    maker->bytes = allocate(count, sizeof(uint64_t));
+    for (size_t i = 0; i < count; i++) {
+        uint64_t random = bench_random(&maker->random);
+        memcpy(maker->bytes + i * sizeof random, &random, sizeof random);
+    }
+}
+
+/* A piece of the random bytes: those of numbers that follow each other do not overlap, as far as there is room. */
+static const uint8_t *piece(const struct bench_maker *maker, uint64_t number, uint64_t bytes)
+{
+    return maker->bytes + number * (bytes + SIGNATURE_BYTES) % PIECES_BYTES;
+}
+
+static void blocks_make(struct bench_maker *maker, uint64_t run)
+{
+    const struct bench_workload *workload = maker->workload;
+    maker->headers = allocate(workload->batch, workload->header);
+    maker->blocks = allocate(workload->batch, sizeof *maker->blocks);
+    for (uint64_t i = 0; i < workload->batch; i++) {
+        uint8_t *header = maker->headers + i * workload->header;
+        memcpy(header, piece(maker, i, workload->header), workload->header);
+        memcpy(header + sizeof(uint64_t), &run, sizeof run);
+        maker->blocks[i].header = (struct cairn_slice){header, workload->header};
+        maker->blocks[i].data.bytes = workload->size;
+        maker->blocks[i].signature.bytes = SIGNATURE_BYTES;
+    }
+}
+
+static void operations_make(struct bench_maker *maker, uint64_t run)
+{
+    const struct bench_workload *workload = maker->workload;
+    uint64_t batch = workload->kind == BENCH_METADATA ? workload->batch : 1;
+    uint64_t count = workload->kind == BENCH_EVNODE ? EVNODE_NAMES : workload->names;
+    maker->operations = allocate(count + batch, sizeof *maker->operations);
+    maker->names = allocate(count + batch, BENCH_NAME_BYTES);
+    for (uint64_t i = 0; i < count + batch; i++) {
+        char *name = maker->names + i * BENCH_NAME_BYTES;
+        size_t length = count > 0 ? bench_name(name, i % count)
+                                  : (size_t)snprintf(name, BENCH_NAME_BYTES, "%016llx-%0*u",
+                                                     (unsigned long long)run, NEW_NAME_DIGITS, 0U);
+        maker->operations[i] = (struct cairn_operation){
+            .kind = CAIRN_SET,
+            .name = {name, length},
+            .value = {piece(maker, i, workload->size), workload->size},
+        };
+    }
+}
+
+void bench_maker_init(struct bench_maker *maker, const struct bench_workload *workload,
+                      struct bench_chain *chain, unsigned number, uint64_t seed)
+{
+    *maker = (struct bench_maker){.workload = workload, .chain = chain};
+    maker->random = seed * 2654435761 + number + 1;
+    uint64_t longest = workload->size > workload->header ? workload->size : workload->header;
+    uint64_t run = run_number(number);
+    bytes_make(maker, workload->kind == BENCH_EVNODE ? EVNODE_DATA_BYTES_MAX : longest);
+    switch (workload->kind) {
+    case BENCH_COMMIT:
+        blocks_make(maker, run);
+        break;
+    case BENCH_EVNODE:
+        evnode_init(&maker->evnode, chain->first, chain->last);
+        maker->headers = allocate(1, EVNODE_HEADER_BYTES);
+        memcpy(maker->headers, maker->bytes, EVNODE_HEADER_BYTES);
+        memcpy(maker->headers + sizeof(uint64_t), &run, sizeof run);
+        operations_make(maker, run);
+        break;
+    case BENCH_METADATA:
+    case BENCH_GET:
+        operations_make(maker, run);
+        break;
+    default:
+        break;
+    }
+    uint64_t blocks = chain->last > 0 ? chain->last - chain->first + 1 : 0;
+    bool some = workload->heights > 0 && workload->heights < blocks && workload->kind != BENCH_STREAM;
+    maker->heights = some ? workload->heights : blocks;
+    maker->first = chain->last - maker->heights + 1;
+    maker->stream_next = maker->first;
+}
+
+void bench_maker_close(struct bench_maker *maker)
+{
+    free(maker->bytes);
+    free(maker->headers);
+    free(maker->blocks);
+    free(maker->operations);
+    free(maker->names);
+    *maker = (struct bench_maker){0};
+}
+
+static enum cairn_status submit_commit(struct bench_maker *maker, struct cairn_connection *connection,
+                                       cairn_completion completion, void *context)
+{
+    const struct bench_workload *workload = maker->workload;
+    uint64_t height = atomic_fetch_add_explicit(&maker->chain->taken, workload->batch, memory_order_relaxed);
+    for (uint64_t i = 0; i < workload->batch; i++) {
+        struct cairn_block *block = &maker->blocks[i];
+        uint8_t *header = maker->headers + i * workload->header;
+        height++;
+        block->height = height;
+        memcpy(header + BENCH_HEADER_BYTES_MIN, piece(maker, height, workload->header),
+               workload->header - BENCH_HEADER_BYTES_MIN);
+        memcpy(header, &height, sizeof height);
+        block->data.data = piece(maker, height, workload->size);
+        block->signature.data = piece(maker, height, SIGNATURE_BYTES);
+    }
+    struct cairn_commit request = {
+        .chain = maker->chain->name,
+        .timeout_us = CAIRN_NO_TIMEOUT,
+        .level = workload->level,
+        .blocks = maker->blocks,
+        .block_count = workload->batch,
+        .rise_to = height,
+    };
+    return cairn_submit_commit(connection, &request, completion, context);
+}
+
+/* Writes a number into the digits at a name's end. */
+static void number_name(char *name, size_t length, uint64_t number)
+{
+    for (size_t i = 0; i < NEW_NAME_DIGITS; i++, number >>= 4) {
+        name[length - 1 - i] = "0123456789abcdef"[number & 15];
+    }
+}
+
+static enum cairn_status submit_metadata(struct bench_maker *maker, struct cairn_connection *connection,
+                                         cairn_completion completion, void *context)
+{
+    const struct bench_workload *workload = maker->workload;
+    uint64_t names = workload->names, first = 0;
+    if (names > 0) {
+        first = maker->next_name;
+        maker->next_name = (first + workload->batch) % names;
+    }
+    for (uint64_t i = 0; names == 0 && i < workload->batch; i++) {
+        number_name(maker->names + i * BENCH_NAME_BYTES, maker->operations[i].name.bytes, maker->new_names++);
+    }
+    struct cairn_write_metadata request = {
+        .chain = maker->chain->name,
+        .timeout_us = CAIRN_NO_TIMEOUT,
+        .level = workload->level,
+        .operations = maker->operations + first,
+        .operation_count = workload->batch,
+    };
+    return cairn_submit_write_metadata(connection, &request, completion, context);
+}
+
+static enum cairn_status submit_get(struct bench_maker *maker, struct cairn_connection *connection,
+                                    cairn_completion completion, void *context)
+{
+    uint64_t name = bench_random_below(&maker->random, maker->workload->names);
+    struct cairn_get request = {
+        .chain = maker->chain->name,
+        .timeout_us = CAIRN_NO_TIMEOUT,
+        .name = maker->operations[name].name,
+    };
+    return cairn_submit_get(connection, &request, completion, context);
+}
+
+static enum cairn_status submit_block(struct bench_maker *maker, struct cairn_connection *connection,
+                                      cairn_completion completion, void *context)
+{
+    struct cairn_read_block request = {
+        .chain = maker->chain->name,
+        .timeout_us = CAIRN_NO_TIMEOUT,
+        .height = maker->first + bench_random_below(&maker->random, maker->heights),
+        .parts = maker->workload->kind == BENCH_HEADER ? CAIRN_HEADER | CAIRN_HASH : CAIRN_ALL_PARTS,
+    };
+    return cairn_submit_block(connection, &request, completion, context);
+}
+
+static enum cairn_status submit_stream(struct bench_maker *maker, struct cairn_connection *connection,
+                                       cairn_completion completion, void *context)
+{
+    const uint64_t end = maker->first + maker->heights, first = maker->stream_next;
+    const uint64_t count = end - first < maker->workload->heights ? end - first : maker->workload->heights;
+    struct cairn_read_blocks request = {
+        .chain = maker->chain->name,
+        .timeout_us = CAIRN_NO_TIMEOUT,
+        .first = first,
+        .last = first + count - 1,
+        .parts = CAIRN_ALL_PARTS,
+    };
+    maker->stream_next = first + count < end ? first + count : maker->first;
+    return cairn_submit_blocks(connection, &request, NULL, completion, context);
+}
+
+enum cairn_status bench_submit(struct bench_maker *maker, struct cairn_connection *connection,
+                               struct bench_request *ret_request, cairn_completion completion, void *context)
+{
+    ret_request->operations = (uint32_t)maker->workload->batch;
+    switch (maker->workload->kind) {
+    case BENCH_COMMIT:
+        return submit_commit(maker, connection, completion, context);
+    case BENCH_METADATA:
+        return submit_metadata(maker, connection, completion, context);
+    case BENCH_GET:
+        return submit_get(maker, connection, completion, context);
+    case BENCH_HEIGHT:
+        return cairn_submit_height(
+            connection,
+            &(struct cairn_read_height){.chain = maker->chain->name, .timeout_us = CAIRN_NO_TIMEOUT},
+            completion, context);
+    case BENCH_HEADER:
+    case BENCH_BLOCK:
+        return submit_block(maker, connection, completion, context);
+    case BENCH_STREAM:
+        return submit_stream(maker, connection, completion, context);
+    case BENCH_EVNODE:
+        return evnode_submit(maker, connection, ret_request, completion, context);
+    case BENCH_KINDS:
+        break;
+    }
+    return CAIRN_USAGE;
+}
+
+void bench_answered(struct bench_maker *maker, const struct bench_request *request)
+{
+    if (request->height > 0) {
+        evnode_committed(&maker->evnode, request->height);
+    }
+}

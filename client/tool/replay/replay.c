@@ -1,0 +1,253 @@
+/* The verb replay. Of each file: read it whole, make its chains, note the daemon's counters, run, wait until all
+ * metadata is written so that the counters are complete, and report.
+ *
+ * Ways to fail: a file that is no good recording or a chain that is not empty (nothing has been replayed of that file);
+ * a daemon that is lost on the way (the report of that file is not printed, since it would say nothing). */
+#include "client/tool/replay/replay.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "client/tool/output.h"
+#include "client/tool/verbs/verbs.h"
+
+enum {
+    CHAIN_NAME_MAX = 64,
+    PREFIX_MAX = 40,
+};
+
+/* Adds what a chain's name can hold of the text, anything else as '-'; true: all of it could. */
+static bool name_add(char *name, size_t most, const char *text, size_t text_bytes)
+{
+    size_t length = strlen(name);
+    bool whole = true;
+    for (size_t i = 0; i < text_bytes; i++) {
+        char c = text[i];
+        bool good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+        bool upper = c >= 'A' && c <= 'Z';
+        whole = whole && good && length < most;
+        if (length < most) {
+            name[length++] = good ? c : upper ? (char)tolower(c) : '-';
+        }
+    }
+    name[length] = '\0';
+    return whole;
+}
+
+/* What the chains of a file start with: what was asked for, or the file's name up to its first dot. A number follows
+ * where another file of the run would have the same. */
+static void prefix_make(const struct tool *tool, int index, char ret_prefix[static CHAIN_NAME_MAX])
+{
+    const struct tool_given *given = tool_given(tool, "chain-prefix");
+    char number[16];
+    bool numbered = given != NULL && tool->argument_count > 1;
+    ret_prefix[0] = '\0';
+    if (given != NULL) {
+        name_add(ret_prefix, PREFIX_MAX, given->value, strlen(given->value));
+    } else {
+        const char *base = basename(tool->arguments[index]);
+        name_add(ret_prefix, PREFIX_MAX, base, strcspn(base, "."));
+        for (int i = 0; i < index; i++) {
+            const char *other = basename(tool->arguments[i]);
+            size_t length = strcspn(other, ".");
+            numbered |= length == strcspn(base, ".") && strncasecmp(other, base, length) == 0;
+        }
+    }
+    snprintf(number, sizeof number, "-%d", index + 1);
+    if (numbered) {
+        strcat(ret_prefix, number);
+    }
+}
+
+static struct cairn_slice *chains_name(struct tool *tool, const struct trace *trace, int file)
+{
+    char prefix[CHAIN_NAME_MAX];
+    prefix_make(tool, file, prefix);
+    struct cairn_slice *chains = region_allocate(&tool->region, trace->chains.count, sizeof *chains);
+    for (size_t i = 0; i < trace->chains.count; i++) {
+        char *name = region_allocate(&tool->region, CHAIN_NAME_MAX + 16, 1);
+        const char *recorded = trace->chains.names[i];
+        strcat(strcpy(name, prefix), "-");
+        if (!name_add(name, CHAIN_NAME_MAX - 8, recorded, strlen(recorded))) {
+            snprintf(name + strlen(name), 8, "-%zu", i % 100000);
+        }
+        chains[i] = cairn_slice(name);
+    }
+    return chains;
+}
+
+static bool any_metadata(void *context, const struct cairn_metadata *item)
+{
+    (void)item;
+    *(bool *)context = true;
+    return false;
+}
+
+static bool any_block(void *context, const struct cairn_block *item)
+{
+    (void)item;
+    *(bool *)context = true;
+    return false;
+}
+
+/* Says in `ret_what` what an existing chain holds; an empty text if nothing. */
+static enum tool_exit chain_look(struct tool *tool, struct cairn_slice chain, char *ret_what,
+                                 size_t what_bytes)
+{
+    const struct cairn_reply *reply;
+    bool blocks = false, metadata = false;
+    enum cairn_status status =
+        cairn_height(tool->connection, &(struct cairn_read_height){.chain = chain}, &reply);
+    uint64_t height = status == CAIRN_OK ? reply->height : 0;
+    if (status == CAIRN_OK) {
+        struct cairn_list list = {.chain = chain, .limit = 1};
+        status = cairn_list(tool->connection, &list, any_metadata, &metadata, &reply);
+    }
+    if (status == CAIRN_OK) {
+        struct cairn_read_blocks range = {.chain = chain, .first = 1, .last = UINT64_MAX};
+        status = cairn_blocks(tool->connection, &range, any_block, &blocks, &reply);
+    }
+    if (status != CAIRN_OK) {
+        return tool_result(tool, status, reply);
+    }
+    ret_what[0] = '\0';
+    if (height > 0) {
+        snprintf(ret_what, what_bytes, "its height is %" PRIu64, height);
+    } else if (metadata || blocks) {
+        snprintf(ret_what, what_bytes, "it holds %s", metadata ? "metadata" : "blocks");
+    }
+    return TOOL_OK;
+}
+
+static enum tool_exit chains_make(struct tool *tool, const struct cairn_slice *chains, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct cairn_create_chain request = {.chain = chains[i]};
+        const struct cairn_reply *reply;
+        enum cairn_status status = cairn_create_chain(tool->connection, &request, &reply);
+        if (status != CAIRN_OK) {
+            return tool_result(tool, status, reply);
+        }
+        char what[64] = "";
+        enum tool_exit result =
+            reply->write.created ? TOOL_OK : chain_look(tool, chains[i], what, sizeof what);
+        if (result != TOOL_OK) {
+            return result;
+        }
+        if (what[0] != '\0') {
+            return tool_fail(TOOL_FAILURE,
+                             "chain %s is not empty: %s; a replay needs empty chains: choose others by "
+                             "--chain-prefix, or a daemon on a new store",
+                             (const char *)chains[i].data, what);
+        }
+    }
+    return TOOL_OK;
+}
+
+static uint64_t entry_number(const struct cairn_reply *reply, const char *name)
+{
+    for (size_t i = 0; i < reply->page.count; i++) {
+        const struct cairn_status_entry *entry = &reply->page.entries[i];
+        if (entry->name.bytes == strlen(name) && memcmp(entry->name.data, name, entry->name.bytes) == 0) {
+            return entry->number;
+        }
+    }
+    return 0;
+}
+
+static enum tool_exit counters_read(struct tool *tool, struct report_counters *ret_counters)
+{
+    const struct cairn_reply *reply;
+    struct cairn_barrier written = {.level = CAIRN_WRITTEN};
+    enum cairn_status status = cairn_barrier(tool->connection, &written, &reply);
+    if (status == CAIRN_OK) {
+        status = cairn_status(tool->connection, &(struct cairn_status_page){0}, &reply);
+    }
+    if (status != CAIRN_OK) {
+        return tool_result(tool, status, reply);
+    }
+    *ret_counters = (struct report_counters){
+        .metadata_accepted = entry_number(reply, "metadata.accepted"),
+        .metadata_written = entry_number(reply, "metadata.written"),
+        .syncs = entry_number(reply, "syncs"),
+        .commits = entry_number(reply, "commits"),
+    };
+    return TOOL_OK;
+}
+
+static enum tool_exit trace_replay(const struct replay *replay, struct report *report)
+{
+    enum tool_exit result = tool_check(replay->tool);
+    if (result == TOOL_OK) {
+        result = chains_make(replay->tool, replay->chains, replay->trace->chains.count);
+    }
+    if (result == TOOL_OK) {
+        result = counters_read(replay->tool, &report->before);
+    }
+    if (result == TOOL_OK) {
+        result = replay_run(replay, report);
+    }
+    if (result == TOOL_OK) {
+        result = tool_check(replay->tool);
+    }
+    if (result == TOOL_OK) {
+        result = counters_read(replay->tool, &report->after);
+    }
+    if (result == TOOL_CANNOT_CONNECT) {
+        result = TOOL_UNKNOWN; /* it was there when the run began */
+    }
+    if (result == TOOL_OK) {
+        report_print(report, replay->tool->json);
+    } else if (report->mismatches > 0) {
+        tool_fail(result, "%s: before that %zu answers differed, the first of call %" PRIu64, replay->file,
+                  report->mismatches, report->shown[0].number);
+    }
+    return result;
+}
+
+static enum tool_exit file_replay(struct tool *tool, int file, size_t *mismatches)
+{
+    struct trace trace;
+    struct report report;
+    char error[TRACE_ERROR_BYTES];
+    const char *path = tool->arguments[file];
+    if (!trace_read(path, &trace, error)) {
+        return tool_fail(TOOL_FAILURE, "%s", error);
+    }
+    if (trace.count == 0) {
+        trace_close(&trace);
+        return tool_fail(TOOL_FAILURE, "%s: there is no call in it", path);
+    }
+    if (trace.count < trace.declared) {
+        fprintf(stderr, "cairn: warning: %s tells of %" PRIu64 " calls and holds %zu: it was cut\n", path,
+                trace.declared, trace.count);
+    }
+    struct replay replay = {
+        .tool = tool,
+        .file = path,
+        .trace = &trace,
+        .chains = chains_name(tool, &trace, file),
+        .pace = tool_given(tool, "pace") != NULL,
+    };
+    report_init(&report, path, &trace);
+    enum tool_exit result = trace_replay(&replay, &report);
+    *mismatches += report.mismatches;
+    report_close(&report);
+    trace_close(&trace);
+    return result;
+}
+
+enum tool_exit verb_replay(struct tool *tool)
+{
+    size_t mismatches = 0;
+    enum tool_exit result = tool_connect(tool);
+    for (int file = 0; file < tool->argument_count && result == TOOL_OK; file++) {
+        if (file > 0 && !tool->json) {
+            putchar('\n');
+        }
+        result = file_replay(tool, file, &mismatches);
+        fflush(stdout);
+    }
+    return result == TOOL_OK && mismatches > 0 ? TOOL_FAILURE : result;
+}

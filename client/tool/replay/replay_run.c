@@ -1,0 +1,300 @@
+/* A replay's life: a connection opens for each caller that has calls up to the next reopen; every call goes out as soon
+ * as the schedule lets it, on its caller's connection, and one poll waits for all of them; at the reopen all connections
+ * close, and it begins again.
+ *
+ * Ways to fail: the daemon cannot be reached, a connection is lost, a call is not answered in time or leaves the store
+ * unknown. Then no later answer would mean anything: the replay ends at once, naming the call. */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/tool/replay/compare.h"
+#include "client/tool/replay/replay.h"
+#include "client/tool/replay/schedule.h"
+#include "client/tool/replay/submit.h"
+
+enum {
+    PROGRESS_INTERVAL_US = 100000,
+    PROGRESS_COLUMNS = 40,
+};
+
+struct run;
+
+struct caller {
+    struct run *run;
+    struct cairn_connection *connection; /* NULL: it has no calls up to the next reopen */
+    const struct trace_call *call;       /* under way; NULL: none */
+    int64_t sent_us;
+    struct trace_answer got; /* of the call, as far as it is here: a list's entries */
+};
+
+struct run {
+    const struct replay *replay;
+    struct schedule schedule;
+    struct caller *callers;  /* as in the trace */
+    struct caller **waiting; /* those with a call under way, when last looked at */
+    struct pollfd *sockets;  /* theirs, by index */
+    struct report *report;
+    struct region entries; /* of lists under way */
+    size_t lists;          /* under way */
+    int64_t origin_us;     /* the recording's time 0, if paced */
+    enum tool_exit end;    /* not TOOL_OK: it cannot go on */
+
+    bool progress;
+    int64_t progress_us; /* when it was last shown */
+};
+
+static void progress_show(struct run *run, int64_t time_us, bool last)
+{
+    size_t done = run->report->answered;
+    size_t all = run->replay->trace->count > 0 ? run->replay->trace->count : 1;
+    if (!run->progress || (!last && time_us - run->progress_us < PROGRESS_INTERVAL_US)) {
+        return;
+    }
+    run->progress_us = time_us;
+    int filled = (int)(done * PROGRESS_COLUMNS / all);
+    static const char bar[] = "########################################";
+    static_assert(sizeof bar == PROGRESS_COLUMNS + 1, "the bar fills its columns");
+    if (last) {
+        fprintf(stderr, "\r\033[K");
+    } else {
+        fprintf(stderr, "\r%s [%-*.*s] %zu/%zu", run->replay->file, PROGRESS_COLUMNS, filled, bar, done, all);
+    }
+}
+
+static void stop(struct run *run, enum tool_exit code, const struct trace_call *call, const char *text)
+{
+    if (run->end != TOOL_OK) {
+        return; /* the first reason is the one that counts */
+    }
+    progress_show(run, 0, true);
+    run->end = code;
+    if (call != NULL) {
+        tool_fail(code, "%s:%zu: call %" PRIu64 " (%s): %s", run->replay->file, call->line, call->number,
+                  trace_op_text(call->op), text);
+    } else {
+        tool_fail(code, "%s: after %zu of %zu calls: %s", run->replay->file, run->report->answered,
+                  run->replay->trace->count, text);
+    }
+}
+
+static bool is_end(enum cairn_status status)
+{
+    return status == CAIRN_IO_ERROR || status == CAIRN_SHUTTING_DOWN || status >= CAIRN_TIMEOUT;
+}
+
+static bool item_arrived(void *context, const struct cairn_metadata *item)
+{
+    struct caller *caller = context;
+    compare_entry(&caller->run->entries, &caller->got, item);
+    return true;
+}
+
+static void compare(struct caller *caller, const struct cairn_reply *reply)
+{
+    const struct trace_call *call = caller->call;
+    struct report *report = caller->run->report;
+    if (!compare_answer(call, reply, &caller->got)) {
+        char text[512];
+        snprintf(text, sizeof text, "%s: %s", cairn_status_text(reply->status), reply->text);
+        report_mismatch(report, call, text, true);
+    } else if (!trace_answer_equal(&call->answer, &caller->got)) {
+        char *text = trace_answer_text(&caller->got);
+        report_mismatch(report, call, text, false);
+        free(text);
+    }
+}
+
+static void answered(void *context, const struct cairn_reply *reply)
+{
+    struct caller *caller = context;
+    struct run *run = caller->run;
+    const struct trace_call *call = caller->call;
+    int64_t time_us = tool_now_us() - caller->sent_us;
+    assert(call != NULL);
+    if (is_end(reply->status) && run->end == TOOL_OK) {
+        char text[512];
+        enum tool_exit code = reply->status == CAIRN_TIMEOUT ? TOOL_TIMEOUT : TOOL_UNKNOWN;
+        const char *why = reply->text != NULL ? reply->text : "";
+        snprintf(text, sizeof text, "%s%s%s; the replay cannot go on", cairn_status_text(reply->status),
+                 why[0] != '\0' ? ": " : "", why);
+        stop(run, code, call, text);
+    }
+    if (run->end == TOOL_OK) {
+        compare(caller, reply);
+        report_time(run->report, call->op, time_us);
+        schedule_answered(&run->schedule, (size_t)(call - run->replay->trace->calls));
+    }
+    if (call->op == TRACE_LIST && --run->lists == 0) {
+        region_close(&run->entries);
+    }
+    caller->call = NULL;
+}
+
+static void connection_process(struct run *run, struct caller *caller, short events)
+{
+    enum cairn_status status = cairn_connection_process(caller->connection, events);
+    if (status != CAIRN_OK) {
+        const char *why = cairn_connection_error(caller->connection);
+        stop(run, TOOL_UNKNOWN, NULL, why[0] != '\0' ? why : cairn_status_text(status));
+    }
+}
+
+static void call_send(struct run *run, size_t index)
+{
+    const struct trace_call *call = &run->replay->trace->calls[index];
+    struct caller *caller = &run->callers[call->caller];
+    assert(caller->call == NULL && caller->connection != NULL);
+    caller->call = call;
+    caller->got = (struct trace_answer){0};
+    caller->sent_us = tool_now_us();
+    run->lists += call->op == TRACE_LIST;
+    enum cairn_status status = submit_call(caller->connection, call, run->replay->chains[call->chain],
+                                           item_arrived, answered, caller);
+    if (status == CAIRN_OK) {
+        connection_process(run, caller, 0); /* sends it */
+        return;
+    }
+    const char *why = cairn_connection_error(caller->connection);
+    struct cairn_reply reply = {.status = status, .text = why};
+    if (status == CAIRN_TOO_LARGE ||
+        status == CAIRN_USAGE) { /* a call that could not be sent, as it was recorded */
+        reply.status = CAIRN_INVALID;
+    }
+    answered(caller, &reply);
+}
+
+/* The earlier of two waits; -1 is for ever. */
+static int64_t sooner(int64_t left, int64_t right)
+{
+    return left < 0 || (right >= 0 && right < left) ? right : left;
+}
+
+/* Waits for the callers with a call under way, or until the next is due, then lets each do what there is to do. The others
+ * have nothing to do: that a connection was lost its next call tells. */
+static void connections_wait(struct run *run)
+{
+    size_t count = 0;
+    int64_t wait_us = run->progress ? PROGRESS_INTERVAL_US : -1;
+    for (size_t i = 0; i < run->replay->trace->callers.count; i++) {
+        struct caller *caller = &run->callers[i];
+        if (caller->call != NULL) {
+            run->waiting[count] = caller;
+            run->sockets[count++] = (struct pollfd){
+                .fd = cairn_connection_fd(caller->connection),
+                .events = cairn_connection_events(caller->connection),
+            };
+            wait_us = sooner(wait_us, cairn_connection_timeout_us(caller->connection));
+        }
+    }
+    int64_t next_us = schedule_next_time_us(&run->schedule);
+    if (next_us != INT64_MAX) {
+        int64_t left_us = run->origin_us + next_us - tool_now_us();
+        wait_us = sooner(wait_us, left_us > 0 ? left_us : 0);
+    }
+    struct timespec wait = {.tv_sec = wait_us / 1000000, .tv_nsec = wait_us % 1000000 * 1000};
+    int ready = ppoll(run->sockets, (nfds_t)count, wait_us >= 0 ? &wait : NULL, NULL);
+    if (ready < 0 && errno != EINTR) {
+        stop(run, TOOL_FAILURE, NULL, strerror(errno));
+        return;
+    }
+    for (size_t i = 0; i < count && run->end == TOOL_OK; i++) {
+        short events = ready > 0 ? run->sockets[i].revents : 0;
+        if (events != 0 || ready == 0 || wait_us == 0) { /* a deadline may be over */
+            connection_process(run, run->waiting[i], events);
+        }
+    }
+}
+
+/* Makes the calls up to the next reopen. */
+static void calls_make(struct run *run)
+{
+    while (run->end == TOOL_OK && !schedule_done(&run->schedule)) {
+        int64_t time_us = tool_now_us();
+        int64_t recorded_us = run->replay->pace ? time_us - run->origin_us : INT64_MAX;
+        size_t call;
+        while (run->end == TOOL_OK && schedule_take(&run->schedule, recorded_us, &call)) {
+            call_send(run, call);
+        }
+        if (run->end == TOOL_OK && !schedule_done(&run->schedule)) {
+            connections_wait(run);
+        }
+        progress_show(run, time_us, false);
+    }
+}
+
+static void connections_close(struct run *run)
+{
+    for (size_t i = 0; i < run->replay->trace->callers.count; i++) {
+        cairn_connection_free(run->callers[i].connection);
+        run->callers[i].connection = NULL;
+    }
+}
+
+/* Opens a connection for each caller that has calls up to the next reopen. */
+static void connections_open(struct run *run)
+{
+    const struct tool *tool = run->replay->tool;
+    for (size_t i = run->schedule.begin; i < run->schedule.end && run->end == TOOL_OK; i++) {
+        struct caller *caller = &run->callers[run->replay->trace->calls[i].caller];
+        if (caller->connection != NULL) {
+            continue;
+        }
+        enum cairn_status status = cairn_connection_open(tool->client, &caller->connection);
+        if (status == CAIRN_OK) {
+            status = tool_await(caller->connection, tool->deadline_us);
+        }
+        if (status != CAIRN_OK) {
+            char text[512];
+            const char *why = caller->connection != NULL ? cairn_connection_error(caller->connection) : "";
+            snprintf(text, sizeof text, "cannot open a connection: %s",
+                     why[0] ? why : cairn_status_text(status));
+            stop(run, TOOL_UNKNOWN, NULL, text);
+        }
+    }
+}
+
+static void *zeroed(size_t count, size_t size)
+{
+    void *memory = calloc(count + 1, size);
+    if (memory == NULL) {
+        abort();
+    }
+    return memory;
+}
+
+enum tool_exit replay_run(const struct replay *replay, struct report *report)
+{
+    const struct trace *trace = replay->trace;
+    struct run run = {
+        .replay = replay,
+        .callers = zeroed(trace->callers.count, sizeof run.callers[0]),
+        .waiting = zeroed(trace->callers.count, sizeof run.waiting[0]),
+        .sockets = zeroed(trace->callers.count, sizeof run.sockets[0]),
+        .report = report,
+        .progress = isatty(STDERR_FILENO),
+    };
+    for (size_t i = 0; i < trace->callers.count; i++) {
+        run.callers[i].run = &run;
+    }
+    schedule_init(&run.schedule, trace);
+    int64_t start_us = tool_now_us();
+    run.origin_us = start_us - (trace->count > 0 ? trace->calls[0].time_us : 0);
+    while (run.end == TOOL_OK && schedule_open(&run.schedule)) {
+        connections_open(&run);
+        calls_make(&run);
+        connections_close(&run);
+    }
+    report->wall_us = tool_now_us() - start_us;
+    progress_show(&run, 0, true);
+    schedule_close(&run.schedule);
+    region_close(&run.entries);
+    free(run.callers);
+    free(run.waiting);
+    free(run.sockets);
+    return run.end;
+}

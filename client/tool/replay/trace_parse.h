@@ -1,0 +1,43 @@
+/* One line of a trace: text in, a call out. Pure. */
+#ifndef TOOL_TRACE_PARSE_H
+#define TOOL_TRACE_PARSE_H
+
+#include <jansson.h>
+
+#include "client/tool/replay/trace.h"
+
+/* A line being read. A reader of a value returns false when it is not as it should be, and says so in `error`. */
+struct trace_line {
+    struct trace *trace; /* calls before this one, names, and the memory for what is kept */
+    json_t *object;
+    char error[TRACE_ERROR_BYTES];
+};
+
+/* Adds the call, or takes the line that describes the trace. False: `line->error` says what is wrong with it. */
+bool trace_parse(struct trace_line *line, const char *text, size_t size, size_t number) CAIRN_MUST_CHECK;
+
+/* For the parts of it: always false, with the error set. */
+bool trace_line_fail(struct trace_line *line, const char *format, ...)
+    __attribute__((format(printf, 2, 3), warn_unused_result));
+
+/* Read one value of an object. What is absent or null leaves the output as it is, and is an error if required. */
+bool trace_line_u64(struct trace_line *line, json_t *object, const char *key, bool required,
+                    bool *ret_present, uint64_t *ret_value) CAIRN_MUST_CHECK;
+bool trace_line_flag(struct trace_line *line, json_t *object, const char *key,
+                     bool *ret_value) CAIRN_MUST_CHECK;
+bool trace_line_base64(struct trace_line *line, json_t *object, const char *key, bool required,
+                       bool *ret_present, struct cairn_slice *ret_value) CAIRN_MUST_CHECK;
+bool trace_line_text(struct trace_line *line, json_t *object, const char *key, bool required,
+                     struct cairn_slice *ret_value) CAIRN_MUST_CHECK;
+bool trace_line_array(struct trace_line *line, json_t *object, const char *key,
+                      json_t **ret_array) CAIRN_MUST_CHECK;
+json_t *trace_line_value(json_t *object, const char *key);
+
+/* Room for an array of the call's, zeroed, that lives as long as the trace. */
+void *trace_line_allocate(struct trace_line *line, size_t count, size_t size);
+
+/* The arguments of a call's op, and its answer. */
+bool trace_parse_arguments(struct trace_line *line, struct trace_call *call) CAIRN_MUST_CHECK;
+bool trace_parse_answer(struct trace_line *line, struct trace_call *call) CAIRN_MUST_CHECK;
+
+#endif

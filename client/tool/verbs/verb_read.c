@@ -1,0 +1,211 @@
+/* Verbs that read heights, blocks and states. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/tool/arguments.h"
+#include "client/tool/encoding.h"
+#include "client/tool/output.h"
+#include "client/tool/verbs/verbs.h"
+
+enum tool_exit verb_height(struct tool *tool)
+{
+    enum tool_exit result = tool_connect(tool);
+    if (result != TOOL_OK) {
+        return result;
+    }
+    struct cairn_read_height request = {.chain = tool->chain};
+    const struct cairn_reply *reply;
+    enum cairn_status status = cairn_height(tool->connection, &request, &reply);
+    if (status == CAIRN_OK && tool->json) {
+        output_json(json_pack("{s:o}", "height", output_number(reply->height)));
+    } else if (status == CAIRN_OK) {
+        printf("%" PRIu64 "\n", reply->height);
+    }
+    return tool_result(tool, status, reply);
+}
+
+static const struct {
+    const char *name;
+    unsigned bit;
+} parts[] = {
+    {"header", CAIRN_HEADER}, {"data", CAIRN_DATA}, {"signature", CAIRN_SIGNATURE}, {"hash", CAIRN_HASH}};
+
+enum {
+    PART_COUNT = sizeof parts / sizeof parts[0],
+};
+
+static struct cairn_slice part_of(const struct cairn_block *block, unsigned bit)
+{
+    switch (bit) {
+    case CAIRN_HEADER:
+        return block->header;
+    case CAIRN_DATA:
+        return block->data;
+    case CAIRN_SIGNATURE:
+        return block->signature;
+    default:
+        return block->hash;
+    }
+}
+
+/* Reads a list of parts; none given is all of them. */
+static enum tool_exit read_parts(const struct tool *tool, unsigned *ret_parts)
+{
+    const struct tool_given *given = tool_given(tool, "parts");
+    unsigned mask = 0;
+    if (given == NULL) {
+        *ret_parts = CAIRN_ALL_PARTS;
+        return TOOL_OK;
+    }
+    const char *at = given->value;
+    while (*at != '\0') {
+        size_t length = strcspn(at, ",");
+        unsigned bit = 0;
+        for (size_t i = 0; i < PART_COUNT; i++) {
+            if (strlen(parts[i].name) == length && strncmp(parts[i].name, at, length) == 0) {
+                bit = parts[i].bit;
+            }
+        }
+        if (bit == 0 && !(length == 4 && strncmp(at, "none", 4) == 0)) {
+            return tool_fail(TOOL_USAGE,
+                             "--parts is a list of header, data, signature, hash, or none, not \"%s\"",
+                             given->value);
+        }
+        mask |= bit;
+        at += length + (at[length] == ',');
+    }
+    *ret_parts = mask;
+    return TOOL_OK;
+}
+
+static void print_block_json(const struct cairn_block *block)
+{
+    json_t *object = json_pack("{s:o}", "height", output_number(block->height));
+    for (size_t i = 0; i < PART_COUNT; i++) {
+        if (block->parts & parts[i].bit) {
+            json_object_set_new(object, parts[i].name, output_bytes(part_of(block, parts[i].bit)));
+        }
+    }
+    output_json(object);
+}
+
+static void print_block_table(const struct cairn_block *block)
+{
+    printf("height     %" PRIu64 "\n", block->height);
+    for (size_t i = 0; i < PART_COUNT; i++) {
+        struct cairn_slice part = part_of(block, parts[i].bit);
+        if (!(block->parts & parts[i].bit)) {
+            continue;
+        }
+        if (parts[i].bit == CAIRN_HASH) {
+            char *text = hex_encode(part);
+            printf("%-10s %s\n", parts[i].name, text);
+            free(text);
+            continue;
+        }
+        char digest[DIGEST_TEXT_BYTES];
+        struct digest full = digest_of(part);
+        digest_text(&full, digest);
+        printf("%-10s %zu bytes, sha256 %s...\n", parts[i].name, part.bytes, digest);
+    }
+}
+
+static bool print_block(void *context, const struct cairn_block *block)
+{
+    const struct tool *tool = context;
+    if (tool_given(tool, "raw") != NULL) {
+        for (size_t i = 0; i < PART_COUNT; i++) {
+            if (block->parts & parts[i].bit) {
+                output_raw(part_of(block, parts[i].bit));
+            }
+        }
+    } else if (tool->json) {
+        print_block_json(block);
+    } else {
+        print_block_table(block);
+    }
+    return true;
+}
+
+static enum tool_exit read_block_range(struct tool *tool, uint64_t first, unsigned mask)
+{
+    struct cairn_read_blocks request = {.chain = tool->chain, .first = first, .parts = mask};
+    enum tool_exit result = argument_option(tool, "to", NULL, &request.last);
+    if (result == TOOL_OK) {
+        result = tool_connect(tool);
+    }
+    if (result != TOOL_OK) {
+        return result;
+    }
+    const struct cairn_reply *reply;
+    enum cairn_status status = cairn_blocks(tool->connection, &request, print_block, tool, &reply);
+    return tool_result(tool, status, reply);
+}
+
+enum tool_exit verb_block(struct tool *tool)
+{
+    struct cairn_read_block request = {.chain = tool->chain};
+    const struct tool_given *hash = tool_given(tool, "hash");
+    enum tool_exit result = read_parts(tool, &request.parts);
+    if (result == TOOL_OK && (tool->argument_count == 1) == (hash != NULL)) {
+        return tool_fail(TOOL_USAGE, "give either a HEIGHT or --hash");
+    }
+    if (result == TOOL_OK && tool_given(tool, "raw") != NULL && __builtin_popcount(request.parts) != 1) {
+        return tool_fail(TOOL_USAGE, "--raw prints one part: name it by --parts");
+    }
+    if (result == TOOL_OK) {
+        result = hash != NULL ? argument_hex(tool, "--hash", hash->value, &request.hash)
+                              : argument_number("HEIGHT", tool->arguments[0], &request.height);
+    }
+    if (result == TOOL_OK && hash != NULL && request.hash.bytes == 0) {
+        return tool_fail(TOOL_USAGE, "--hash is of 1 to 64 bytes");
+    }
+    if (result == TOOL_OK && tool_given(tool, "to") != NULL) {
+        return hash != NULL ? tool_fail(TOOL_USAGE, "--to goes with a HEIGHT, not with --hash")
+                            : read_block_range(tool, request.height, request.parts);
+    }
+    if (result == TOOL_OK) {
+        result = tool_connect(tool);
+    }
+    if (result != TOOL_OK) {
+        return result;
+    }
+    const struct cairn_reply *reply;
+    enum cairn_status status = cairn_block(tool->connection, &request, &reply);
+    if (status == CAIRN_OK) {
+        print_block(tool, &reply->block);
+    }
+    return tool_result(tool, status, reply);
+}
+
+enum tool_exit verb_state(struct tool *tool)
+{
+    struct cairn_read_state request = {.chain = tool->chain, .at_height = tool->argument_count == 1};
+    enum tool_exit result = TOOL_OK;
+    if (request.at_height) {
+        result = argument_number("HEIGHT", tool->arguments[0], &request.height);
+    }
+    if (result == TOOL_OK) {
+        result = tool_connect(tool);
+    }
+    if (result != TOOL_OK) {
+        return result;
+    }
+    const struct cairn_reply *reply;
+    enum cairn_status status = cairn_state(tool->connection, &request, &reply);
+    if (status != CAIRN_OK) {
+        return tool_result(tool, status, reply);
+    }
+    if (tool_given(tool, "raw") != NULL) {
+        output_raw(reply->state.value);
+    } else if (tool->json) {
+        output_json(json_pack("{s:o, s:o}", "height", output_number(reply->state.height), "value",
+                              output_bytes(reply->state.value)));
+    } else {
+        printf("height     %" PRIu64 "\nvalue      ", reply->state.height);
+        output_value(reply->state.value, 256);
+        putchar('\n');
+    }
+    return TOOL_OK;
+}

@@ -1,0 +1,259 @@
+/* Verbs of the commit lane: commits, barriers, and what takes away. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/tool/arguments.h"
+#include "client/tool/output.h"
+#include "client/tool/verbs/verbs.h"
+
+/* Cuts the next field off a text of fields between colons; NULL: there is none. */
+static char *next_field(char **rest)
+{
+    return *rest != NULL ? strsep(rest, ":") : NULL;
+}
+
+/* HEIGHT:HEADER[:DATA[:SIGNATURE]], where each part is a file or empty. */
+static enum tool_exit read_block(struct tool *tool, const char *text, struct cairn_block *block)
+{
+    size_t size = strlen(text) + 1;
+    char *rest = memcpy(region_allocate(&tool->region, size, 1), text, size);
+    struct cairn_slice *parts[] = {&block->header, &block->data, &block->signature};
+    enum tool_exit result = argument_number("the height of --block", next_field(&rest), &block->height);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0] && result == TOOL_OK; i++) {
+        const char *path = next_field(&rest);
+        if (path != NULL && path[0] != '\0') {
+            result = argument_file(tool, path, parts[i]);
+        }
+    }
+    if (result == TOOL_OK && rest != NULL) {
+        return tool_fail(TOOL_USAGE, "--block has at most three files, not \"%s\"", text);
+    }
+    return result;
+}
+
+/* HEIGHT:FILE. */
+static enum tool_exit read_state(struct tool *tool, const char *text, struct cairn_state *state)
+{
+    size_t size = strlen(text) + 1;
+    char *path = memcpy(region_allocate(&tool->region, size, 1), text, size);
+    char *height = strsep(&path, ":");
+    if (path == NULL) {
+        return tool_fail(TOOL_USAGE, "--state is HEIGHT:FILE, not \"%s\"", text);
+    }
+    enum tool_exit result = argument_number("the height of --state", height, &state->height);
+    return result == TOOL_OK ? argument_file(tool, path, &state->value) : result;
+}
+
+/* What a commit is made of, as far as it is read. Each array has room for every option given. */
+struct commit_parts {
+    struct cairn_block *blocks;
+    struct cairn_state *states;
+    uint64_t *delete_states;
+    struct cairn_commit request;
+};
+
+static enum tool_exit read_commit_option(struct tool *tool, const struct tool_given *given,
+                                         struct commit_parts *commit)
+{
+    struct cairn_commit *request = &commit->request;
+    const char *name = given->option->name;
+    if (strcmp(name, "block") == 0) {
+        return read_block(tool, given->value, &commit->blocks[request->block_count++]);
+    }
+    if (strcmp(name, "hash") == 0) {
+        return request->block_count > 0
+                   ? argument_hex(tool, "--hash", given->value,
+                                  &commit->blocks[request->block_count - 1].hash)
+                   : tool_fail(TOOL_USAGE, "--hash comes behind the --block that it belongs to");
+    }
+    if (strcmp(name, "state") == 0) {
+        return read_state(tool, given->value, &commit->states[request->state_count++]);
+    }
+    if (strcmp(name, "delete-state") == 0) {
+        return argument_number("--delete-state", given->value,
+                               &commit->delete_states[request->delete_state_count++]);
+    }
+    return TOOL_OK;
+}
+
+static enum tool_exit read_commit(struct tool *tool, struct commit_parts *commit)
+{
+    struct cairn_commit *request = &commit->request;
+    enum tool_exit result = argument_option(tool, "rise-to", NULL, &request->rise_to);
+    if (result == TOOL_OK) {
+        result = argument_option(tool, "expect-height", &request->if_height, &request->expected_height);
+    }
+    for (size_t i = 0; i < tool->given_count && result == TOOL_OK; i++) {
+        result = read_commit_option(tool, &tool->given[i], commit);
+    }
+    if (result == TOOL_OK) {
+        result = argument_operations(tool, &request->metadata, &request->metadata_count);
+    }
+    request->blocks = commit->blocks;
+    request->states = commit->states;
+    request->delete_states = commit->delete_states;
+    request->carry = tool_given(tool, "carry") != NULL;
+    return result;
+}
+
+enum tool_exit verb_commit(struct tool *tool)
+{
+    struct commit_parts commit = {
+        .blocks = region_allocate(&tool->region, tool->given_count, sizeof *commit.blocks),
+        .states = region_allocate(&tool->region, tool->given_count, sizeof *commit.states),
+        .delete_states = region_allocate(&tool->region, tool->given_count, sizeof *commit.delete_states),
+        .request = {.chain = tool->chain, .level = tool->level},
+    };
+    if (tool->given_count == 0) {
+        return tool_fail(TOOL_USAGE, "nothing to commit; see cairn commit --help");
+    }
+    enum tool_exit result = read_commit(tool, &commit);
+    if (result == TOOL_OK) {
+        result = tool_connect(tool);
+    }
+    if (result != TOOL_OK) {
+        return result;
+    }
+    const struct cairn_reply *reply;
+    enum cairn_status status = cairn_commit(tool->connection, &commit.request, &reply);
+    if (status == CAIRN_OK) {
+        output_written(tool, &reply->write);
+    }
+    return tool_result(tool, status, reply);
+}
+
+enum tool_exit verb_barrier(struct tool *tool)
+{
+    enum tool_exit result = tool_connect(tool);
+    if (result != TOOL_OK) {
+        return result;
+    }
+    struct cairn_barrier request = {.level = tool->level};
+    const struct cairn_reply *reply;
+    enum cairn_status status = cairn_barrier(tool->connection, &request, &reply);
+    if (status == CAIRN_OK) {
+        output_written(tool, &reply->write);
+    }
+    return tool_result(tool, status, reply);
+}
+
+/* Asks before something is taken away that cannot be brought back. */
+static enum tool_exit confirm(struct tool *tool, const char *what)
+{
+    if (tool_given(tool, "yes") != NULL) {
+        return TOOL_OK;
+    }
+    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
+        return tool_fail(TOOL_USAGE, "this cannot be undone; give --yes where nobody can be asked");
+    }
+    char answer[16] = "";
+    fprintf(stderr, "%s of chain %.*s on %s. This cannot be undone. Go on? [y/N] ", what,
+            tool->chain.bytes > 0 ? (int)tool->chain.bytes : (int)strlen("default"),
+            tool->chain.bytes > 0 ? (const char *)tool->chain.data : "default", tool->socket_path);
+    if (fgets(answer, sizeof answer, stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y')) {
+        return tool_fail(TOOL_FAILURE, "nothing was done");
+    }
+    return TOOL_OK;
+}
+
+enum tool_exit verb_prune(struct tool *tool)
+{
+    struct cairn_prune request = {.chain = tool->chain, .level = tool->level};
+    enum tool_exit result = argument_option(tool, "blocks", &request.blocks, &request.blocks_through);
+    if (result == TOOL_OK) {
+        result = argument_option(tool, "states", &request.states, &request.states_through);
+    }
+    if (result == TOOL_OK && !request.blocks && !request.states) {
+        return tool_fail(TOOL_USAGE, "say what to prune: --blocks, --states or both");
+    }
+    if (result == TOOL_OK) {
+        result = argument_operations(tool, &request.metadata, &request.metadata_count);
+    }
+    if (result == TOOL_OK) {
+        result = tool_connect(tool);
+    }
+    if (result == TOOL_OK) {
+        result = confirm(tool, "Prune blocks or states");
+    }
+    if (result != TOOL_OK) {
+        return result;
+    }
+    const struct cairn_reply *reply;
+    enum cairn_status status = cairn_prune(tool->connection, &request, &reply);
+    if (status == CAIRN_OK) {
+        output_written(tool, &reply->write);
+    }
+    return tool_result(tool, status, reply);
+}
+
+/* Reads the --guard options: NAME, or NAME:lower. */
+static enum tool_exit read_guards(struct tool *tool, struct cairn_rollback *request)
+{
+    struct cairn_guard *guards = region_allocate(&tool->region, tool->given_count, sizeof *guards);
+    for (size_t i = 0; i < tool->given_count; i++) {
+        const char *text = tool->given[i].value;
+        if (strcmp(tool->given[i].option->name, "guard") != 0) {
+            continue;
+        }
+        const char *colon = strrchr(text, ':');
+        bool lower = colon != NULL && strcmp(colon, ":lower") == 0;
+        bool ends = lower || (colon != NULL && strcmp(colon, ":refuse") == 0);
+        size_t length = ends ? (size_t)(colon - text) : strlen(text);
+        struct cairn_guard *guard = &guards[request->guard_count++];
+        guard->lower = lower;
+        enum tool_exit result = argument_name(tool, text, length, &guard->name);
+        if (result != TOOL_OK) {
+            return result;
+        }
+    }
+    request->guards = guards;
+    return TOOL_OK;
+}
+
+static void print_rollback(const struct tool *tool, const struct cairn_written *went)
+{
+    bool dry_run = tool_given(tool, "dry-run") != NULL;
+    if (tool->json) {
+        output_json(json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "dry_run", dry_run, "blocks",
+                              output_number(went->blocks), "states", output_number(went->states), "metadata",
+                              output_number(went->metadata), "lowered", output_number(went->lowered),
+                              "sequence", output_number(went->sequence)));
+        return;
+    }
+    printf("%s %" PRIu64 " blocks, %" PRIu64 " states, %" PRIu64 " metadata; guards lowered: %" PRIu64 "\n",
+           dry_run ? "would drop" : "dropped", went->blocks, went->states, went->metadata, went->lowered);
+}
+
+enum tool_exit verb_rollback(struct tool *tool)
+{
+    struct cairn_rollback request = {
+        .chain = tool->chain, .level = tool->level, .dry_run = tool_given(tool, "dry-run") != NULL};
+    bool has_target = false;
+    enum tool_exit result = argument_option(tool, "to", &has_target, &request.to);
+    if (result == TOOL_OK && !has_target) {
+        return tool_fail(TOOL_USAGE, "say where to go back to: --to HEIGHT");
+    }
+    if (result == TOOL_OK) {
+        result = read_guards(tool, &request);
+    }
+    if (result == TOOL_OK) {
+        result = argument_operations(tool, &request.metadata, &request.metadata_count);
+    }
+    if (result == TOOL_OK) {
+        result = tool_connect(tool);
+    }
+    if (result == TOOL_OK && !request.dry_run) {
+        result = confirm(tool, "Drop everything above the target");
+    }
+    if (result != TOOL_OK) {
+        return result;
+    }
+    const struct cairn_reply *reply;
+    enum cairn_status status = cairn_rollback(tool->connection, &request, &reply);
+    if (status == CAIRN_OK) {
+        print_rollback(tool, &reply->write);
+    }
+    return tool_result(tool, status, reply);
+}

@@ -1,0 +1,123 @@
+/* The settings of cairnd: one table gives each its name, type, default, bounds and help, and the configuration file, the
+ * environment, the command line, --help and --print-config all follow from it. Pure, but for options_load, which reads the
+ * configuration file.
+ *
+ * A setting NAME is `NAME = VALUE` in the file, CAIRND_NAME in the environment, --NAME VALUE on the command line (with
+ * dashes for underscores). The command line goes before the environment, that before the file, that before the default,
+ * in whatever order they are taken over.
+ *
+ * Every function that can fail leaves what went wrong and what would be right in its options_error, and the options in
+ * a state that may only be thrown away.
+ */
+#ifndef DAEMON_OPTIONS_H
+#define DAEMON_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "daemon/runtime/log.h"
+#include "proto/status.h"
+
+enum {
+    OPTIONS_RECORD_CACHE_PART =
+        4, /* of cache_bytes, one part in so many is for what the loop knows by heart */
+    OPTIONS_PATH_BYTES = 4096,
+    OPTIONS_SOCKET_BYTES = 108, /* sun_path, with its NUL */
+    OPTIONS_GROUP_BYTES = 64,
+    OPTIONS_ERROR_BYTES = 1024,
+    OPTIONS_COUNT_MAX = 24,
+};
+
+/* Where a setting's value comes from; a later one goes before an earlier one. */
+enum options_source {
+    OPTIONS_DEFAULT,
+    OPTIONS_FILE,
+    OPTIONS_ENVIRONMENT,
+    OPTIONS_FLAG,
+};
+
+struct options_origin {
+    enum options_source source;
+    unsigned line; /* of the configuration file */
+};
+
+struct options {
+    char config[OPTIONS_PATH_BYTES]; /* the configuration file; empty: none */
+    char data[OPTIONS_PATH_BYTES];   /* the data directory */
+    bool create;                     /* make a new store in it if there is none; never from the file */
+
+    char socket[OPTIONS_SOCKET_BYTES];      /* empty: only a socket adopted from systemd */
+    uint64_t socket_mode;                   /* permission bits */
+    char socket_group[OPTIONS_GROUP_BYTES]; /* name or number; empty: the daemon's own */
+
+    uint64_t queue_operations_max;
+    uint64_t queue_bytes_max;
+    uint64_t flush_delay_us;
+    uint64_t sync_interval_us;
+
+    uint64_t frame_bytes_max;
+    uint64_t requests_bytes_max;
+    uint64_t replies_bytes_max;
+    uint64_t connections_max;
+    uint64_t streams_max;
+    uint64_t chains_max;
+
+    uint64_t cache_bytes;
+    uint64_t stop_timeout_us;
+
+    enum log_level log_level;
+    enum log_format log_format;
+
+    struct options_origin origins[OPTIONS_COUNT_MAX]; /* by place in the table */
+};
+
+struct options_error {
+    char text[OPTIONS_ERROR_BYTES]; /* one line, no newline at its end */
+};
+
+/* What main is to do. */
+enum options_action {
+    OPTIONS_RUN,          /* serve */
+    OPTIONS_PRINT,        /* options_print and exit 0 */
+    OPTIONS_CHECK,        /* say that the configuration is good and exit 0 */
+    OPTIONS_VERSION,      /* say the version and exit 0 */
+    OPTIONS_HELP,         /* options_help and exit 0 */
+    OPTIONS_USAGE_ERROR,  /* a bad command line: the error's text to stderr, exit 2 */
+    OPTIONS_CONFIG_ERROR, /* bad file, environment, or values together: the error's text to stderr, exit 1 */
+};
+
+/* What cairnd was told: defaults, then file, environment and command line, then options_check. For help and version nothing
+ * but the command line is looked at. `argv` is read only, `environment` is main's environ. */
+enum options_action options_load(int argc, char **argv, char *const *environment, struct options *ret_options,
+                                 struct options_error *ret_error) MUST_CHECK;
+
+void options_init(struct options *ret_options);
+
+/* Takes over the settings in a configuration file of n bytes. file_name is only for the error's text. */
+bool options_parse_file(struct options *options, const char *file_name, const char *bytes, size_t n,
+                        struct options_error *ret_error) MUST_CHECK;
+
+/* Takes over every CAIRND_NAME=value of a NULL-ended environment. */
+bool options_parse_environment(struct options *options, char *const *environment,
+                               struct options_error *ret_error) MUST_CHECK;
+
+/* Takes over the command line. Uses getopt_long's globals: not for two threads at once. */
+enum options_action options_parse_arguments(struct options *options, int argc, char **argv,
+                                            struct options_error *ret_error) MUST_CHECK;
+
+/* Judges the values together: what must be given is, and the bounds fit each other. */
+bool options_check(const struct options *options, struct options_error *ret_error) MUST_CHECK;
+
+/* Takes from `fresh` each setting that may change while the daemon runs. Writes to ret_ignored the names of those
+ * that differ but need a restart, with ", " between, cut if it must be; empty if there are none. */
+void options_reload(struct options *options, const struct options *fresh, size_t ignored_bytes,
+                    char *ret_ignored);
+
+/* Every setting as a line a configuration file takes, with its origin as a comment line before it. */
+void options_print(const struct options *options, FILE *out);
+
+void options_help(FILE *out);
+
+#endif

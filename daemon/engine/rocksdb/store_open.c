@@ -1,0 +1,252 @@
+/* Opening the store: RocksDB's options, its threads, and what a start reads from the log. */
+#include <assert.h>
+#include <dirent.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/engine/rocksdb/store_internal.h"
+#include "daemon/runtime/memory.h"
+
+#ifndef ENGINE_BUILD
+#define ENGINE_BUILD "distribution"
+#endif
+#ifndef ENGINE_VERSION
+#define ENGINE_VERSION "unknown version"
+#endif
+
+enum {
+    BLOB_BYTES_MIN = 4 << 10, /* values from here on stay out of compactions */
+    INFO_LOG_BYTES_MAX = 4 << 20,
+    INFO_LOG_COUNT_MAX = 2,
+    OPEN_FILES_MAX = 512,
+    WRITE_BACK_BYTES = 512 << 10, /* the kernel begins with so much, so that a sync finds little left to do */
+    LEVELS = 7,
+    LEVELS_YOUNG = 2,     /* not compressed */
+    BACKGROUND_NICE = 10, /* RocksDB's own threads are so much nicer than ours */
+    CACHE_SHARD_BITS = 1,
+};
+
+/* Blocks are never changed, so moving them about would be for nothing; what outlives its neighbours still frees them. */
+#define BLOB_GC_OLDEST  0.1
+#define BLOB_GC_GARBAGE 0.5
+
+const char *store_engine_text(void)
+{
+    return "RocksDB " ENGINE_VERSION ", " ENGINE_BUILD " build";
+}
+
+/* Few shards: a table's whole filter must fit into one of them, or each look-up reads and checks it anew. */
+static rocksdb_cache_t *cache_new(uint64_t bytes)
+{
+    rocksdb_lru_cache_options_t *options = rocksdb_lru_cache_options_create();
+    rocksdb_lru_cache_options_set_capacity(options, bytes);
+    rocksdb_lru_cache_options_set_num_shard_bits(options, CACHE_SHARD_BITS);
+    rocksdb_cache_t *cache = rocksdb_cache_create_lru_opts(options);
+    rocksdb_lru_cache_options_destroy(options);
+    return cache;
+}
+
+static void set_table_options(rocksdb_options_t *options, rocksdb_cache_t *cache)
+{
+    rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
+    rocksdb_filterpolicy_t *filter = rocksdb_filterpolicy_create_ribbon_hybrid(10, 2);
+    rocksdb_block_based_options_set_block_cache(table, cache);
+    rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
+    rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1);
+    rocksdb_block_based_options_set_filter_policy(table, filter); /* takes the filter */
+    rocksdb_block_based_options_set_format_version(table, 5);
+    rocksdb_options_set_block_based_table_factory(options, table);
+    rocksdb_block_based_options_destroy(table);
+}
+
+/* What has no setter in the C interface goes through RocksDB's own option text. */
+static rocksdb_options_t *options_from_text(struct failure *failure)
+{
+    static const char text[] = "track_and_verify_wals_in_manifest=true;"
+                               "max_bgerror_resume_count=0;"
+                               "verify_sst_unique_id_in_manifest=true;"
+                               "avoid_flush_during_recovery=true;" /* a start shall be quick */
+                               "force_consistency_checks=true";
+    rocksdb_options_t *base = rocksdb_options_create();
+    rocksdb_options_t *options = rocksdb_options_create();
+    char *error = NULL;
+    rocksdb_get_options_from_string(base, text, options, &error);
+    rocksdb_options_destroy(base);
+    if (error != NULL) {
+        (void)store_fail("setting the engine's options", error, failure);
+        rocksdb_options_destroy(options);
+        return NULL;
+    }
+    return options;
+}
+
+/* What is young is written again soon, or pruned: compressing it would only take a processor from commits. */
+static void set_compression(rocksdb_options_t *options)
+{
+    int levels[LEVELS];
+    for (int level = 0; level < LEVELS; level++) {
+        levels[level] = level < LEVELS_YOUNG ? rocksdb_no_compression : rocksdb_lz4_compression;
+    }
+    rocksdb_options_set_num_levels(options, LEVELS);
+    rocksdb_options_set_compression_per_level(options, levels, LEVELS);
+}
+
+static void set_options(rocksdb_options_t *options, bool create, uint64_t start_bytes, rocksdb_cache_t *cache)
+{
+    rocksdb_options_set_create_if_missing(options, create);
+    rocksdb_options_set_paranoid_checks(options, 1);
+    rocksdb_options_set_wal_recovery_mode(options,
+                                          2); /* up to the first damaged record: a torn tail is legal */
+    rocksdb_options_set_write_buffer_size(options, start_bytes);
+    rocksdb_options_set_max_write_buffer_number(options, WRITE_BUFFERS);
+    rocksdb_options_set_max_open_files(options, OPEN_FILES_MAX);
+    rocksdb_options_set_max_background_jobs(options, 2);
+    rocksdb_options_set_allow_concurrent_memtable_write(options, 0); /* one thread writes */
+    rocksdb_options_set_enable_write_thread_adaptive_yield(options, 0);
+    rocksdb_options_set_bytes_per_sync(options, WRITE_BACK_BYTES);
+    rocksdb_options_set_wal_bytes_per_sync(options, WRITE_BACK_BYTES);
+    rocksdb_options_set_info_log_level(options, 2); /* warnings */
+    rocksdb_options_set_max_log_file_size(options, INFO_LOG_BYTES_MAX);
+    rocksdb_options_set_keep_log_file_num(options, INFO_LOG_COUNT_MAX);
+    set_compression(options);
+    rocksdb_options_set_enable_blob_files(options, 1);
+    rocksdb_options_set_min_blob_size(options, BLOB_BYTES_MIN);
+    rocksdb_options_set_enable_blob_gc(options, 1);
+    rocksdb_options_set_blob_gc_age_cutoff(options, BLOB_GC_OLDEST); /* live ones move only from there, */
+    rocksdb_options_set_blob_gc_force_threshold(options,
+                                                BLOB_GC_GARBAGE); /* and at once if so much is dead */
+    rocksdb_options_set_blob_cache(options, cache);
+    set_table_options(options, cache);
+}
+
+static void *start_background(void *unused)
+{
+    (void)unused;
+    int nice_now = getpriority(PRIO_PROCESS, 0);
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), nice_now + BACKGROUND_NICE); /* one may always be nicer */
+    rocksdb_env_t *env = rocksdb_create_default_env();
+    rocksdb_env_set_low_priority_background_threads(env, 1);
+    rocksdb_env_set_high_priority_background_threads(env, 1);
+    rocksdb_env_destroy(env); /* the process's own stays */
+    return NULL;
+}
+
+/* RocksDB's own threads yield to those that somebody waits for. A thread inherits its priority from whoever starts it, and
+ * only a privileged one could take its own back: so a thread of their own starts them. */
+static void make_background_nicer(void)
+{
+    pthread_t thread;
+    int failed = pthread_create(&thread, NULL, start_background, NULL);
+    assert(!failed);
+    failed = pthread_join(thread, NULL);
+    assert(!failed);
+}
+
+static struct store *store_new(struct failure *failure)
+{
+    rocksdb_options_t *options = options_from_text(failure);
+    if (options == NULL) {
+        return NULL;
+    }
+    struct store *store = memory_new(sizeof *store);
+    store->options = options;
+    store->write = rocksdb_writeoptions_create();
+    store->write_sync = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_set_sync(store->write_sync, 1);
+    store->nothing = rocksdb_writebatch_create();
+    rocksdb_writebatch_put_log_data(store->nothing, "sync", 4);
+    store_make_read_options(store->read, NULL);
+    return store;
+}
+
+/* What a start reads from the log fits into one write buffer, so that nobody waits for it to be written to tables. */
+static uint64_t write_buffer_bytes_of_start(const char *path)
+{
+    uint64_t log_bytes = 0;
+    DIR *directory = opendir(path);
+    const struct dirent *entry;
+    while (directory != NULL && (entry = readdir(directory)) != NULL) {
+        const char *end = strrchr(entry->d_name, '.');
+        struct stat found;
+        if (end != NULL && strcmp(end, ".log") == 0 &&
+            fstatat(dirfd(directory), entry->d_name, &found, 0) == 0) {
+            log_bytes += (uint64_t)found.st_size;
+        }
+    }
+    if (directory != NULL) {
+        closedir(directory);
+    }
+    uint64_t bytes = log_bytes + log_bytes / 4; /* a write takes a little more there than in the log */
+    return bytes > WRITE_BUFFER_BYTES ? bytes : WRITE_BUFFER_BYTES;
+}
+
+/* From here on write buffers have their size; a larger one is written to tables now, beside whatever comes. */
+static enum status end_start(struct store *store, struct failure *failure)
+{
+    char bytes[24];
+    snprintf(bytes, sizeof bytes, "%d", WRITE_BUFFER_BYTES);
+    char *error = NULL;
+    rocksdb_set_options(store->db, 1, (const char *const[]){"write_buffer_size"},
+                        (const char *const[]){bytes}, &error);
+    if (error != NULL) {
+        return store_fail("setting the engine's options", error, failure);
+    }
+    if (store_number(store, "rocksdb.cur-size-active-mem-table") < WRITE_BUFFER_BYTES) {
+        return STATUS_OK;
+    }
+    rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
+    rocksdb_flushoptions_set_wait(flush, 0);
+    rocksdb_flush(store->db, flush, &error);
+    rocksdb_flushoptions_destroy(flush);
+    return error == NULL ? STATUS_OK : store_fail("writing tables", error, failure);
+}
+
+enum status store_open(const char *path, bool create, uint64_t cache_bytes, struct store **ret_store,
+                       struct failure *failure)
+{
+    struct store *store = store_new(failure);
+    if (store == NULL) {
+        return failure->status;
+    }
+    store->path = memory_copy(path, strlen(path) + 1);
+    uint64_t start_bytes = write_buffer_bytes_of_start(path);
+    make_background_nicer();
+    store->cache = cache_new(cache_bytes);
+    set_options(store->options, create, start_bytes, store->cache);
+    char *error = NULL;
+    store->db = rocksdb_open(store->options, path, &error);
+    if (error != NULL) {
+        (void)store_fail("opening the store", error, failure);
+        store_close(store);
+        return STATUS_IO_ERROR;
+    }
+    if (start_bytes > WRITE_BUFFER_BYTES && end_start(store, failure) != STATUS_OK) {
+        store_close(store);
+        return STATUS_IO_ERROR;
+    }
+    *ret_store = store;
+    return STATUS_OK;
+}
+
+void store_close(struct store *store)
+{
+    if (store == NULL) {
+        return;
+    }
+    if (store->db != NULL) {
+        rocksdb_close(store->db);
+    }
+    rocksdb_writebatch_destroy(store->nothing);
+    store_destroy_read_options(store->read);
+    rocksdb_writeoptions_destroy(store->write);
+    rocksdb_writeoptions_destroy(store->write_sync);
+    rocksdb_options_destroy(store->options);
+    rocksdb_cache_destroy(store->cache);
+    free(store->path);
+    free(store);
+}

@@ -1,0 +1,114 @@
+/* A job: one write for the commit lane, as plain values, on its way from the loop to the writer thread and back.
+ *
+ * - The loop fills it in, numbers it, and submits it; what its slices borrow stays until it is done.
+ * - The writer judges it at its place and sets the outcome; then it is the loop's again, which calls `done` once. */
+#ifndef DAEMON_JOB_H
+#define DAEMON_JOB_H
+
+#include "daemon/runtime/failure.h"
+#include "daemon/schema/metadata.h"
+#include "daemon/schema/record.h"
+
+enum job_kind {
+    JOB_COMMIT,
+    JOB_PRUNE,
+    JOB_ROLLBACK,
+    JOB_CREATE_CHAIN,
+    JOB_SWEEP,   /* a slice of clearing up behind a prune; nobody waits for it */
+    JOB_RESERVE, /* more sequence numbers; nobody waits for it */
+};
+
+/* Acknowledgement levels, in rising order. Values as on the wire. */
+enum level {
+    LEVEL_ACCEPTED = 1,
+    LEVEL_WRITTEN = 2,
+    LEVEL_DURABLE = 3,
+};
+
+struct job_block {
+    uint64_t height;
+    struct slice header;
+    struct slice data;
+    struct slice signature;
+    struct slice hash; /* empty: SHA-256 of the header */
+};
+
+struct job_state {
+    uint64_t height;
+    struct slice value;
+};
+
+struct job_guard {
+    struct slice name;
+    bool lower; /* else refuse */
+};
+
+struct job_commit {
+    const struct job_block *blocks;
+    size_t block_count;
+    const struct job_state *states;
+    size_t state_count;
+    const uint64_t *delete_states;
+    size_t delete_state_count;
+    uint64_t rise_to; /* 0: leave the height */
+    bool has_expected_height;
+    uint64_t expected_height;
+};
+
+struct job_prune {
+    bool has_blocks;
+    uint64_t blocks_through;
+    bool has_states;
+    uint64_t states_through;
+};
+
+struct job_rollback {
+    uint64_t to;
+    const struct job_guard *guards;
+    size_t guard_count;
+    bool dry_run;
+};
+
+/* What a rollback dropped, or would. */
+struct job_counts {
+    uint64_t blocks;
+    uint64_t states;
+    uint64_t metadata;
+    uint64_t lowered;
+};
+
+struct job {
+    /* fixed once submitted */
+    enum job_kind kind;
+    enum level level; /* LEVEL_WRITTEN or LEVEL_DURABLE */
+    uint32_t chain;
+    uint64_t sequence;      /* 0 for those that nobody waits for */
+    uint64_t carry_through; /* take metadata up to this number along; 0: none */
+    union {
+        struct job_commit commit;
+        struct job_prune prune;
+        struct job_rollback rollback;
+        struct slice chain_name;  /* JOB_CREATE_CHAIN */
+        uint64_t reserve_through; /* JOB_RESERVE */
+        uint64_t sweep_ns;        /* JOB_SWEEP: how long the slice may take; set by the writer */
+    };
+    const struct metadata_operation *metadata;
+    size_t metadata_count;
+    uint64_t submitted_ns;
+    void (*done)(struct job *job);
+    void *owner; /* of `done` */
+    /* set by the writer */
+    uint64_t judged_from_ns;
+    uint64_t judged_ns;
+    enum status status;
+    struct failure failure; /* unless STATUS_OK */
+    struct job_counts counts;
+    struct chain_marks marks; /* the chain's, after it */
+    bool swept_all;           /* JOB_SWEEP: nothing is left to clear */
+    /* owned by whoever holds the job: a lane, a round, the loop */
+    struct job *next;
+    /* loop only */
+    struct job *younger; /* the next of all that are in flight */
+};
+
+#endif

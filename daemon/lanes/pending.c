@@ -1,0 +1,490 @@
+/* An entry's life: made by the first operation on its name in the open segment; folded into by later ones; read by the
+ * writer once its segment is closed; freed when its segment is finished. The index always holds the newest entry of a
+ * name; `older` leads to the same name in earlier segments. */
+#include "daemon/lanes/pending.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "daemon/runtime/memory.h"
+#include "daemon/runtime/name_hash.h"
+
+/* The bytes of a value; changes' slices lead to them. An empty value has none. */
+struct pending_value {
+    uint32_t holders; /* the entry, and streams that read it */
+    bool is_queued;   /* the entry is among them */
+    size_t bytes;
+    uint8_t data[];
+};
+
+struct pending_entry {
+    /* fixed once the segment is closed: the writer reads them */
+    struct pending_entry *next; /* in the segment */
+    struct metadata_change change;
+    uint32_t chain;
+    /* loop only */
+    struct pending_segment *segment;
+    struct pending_entry *older;
+    struct pending_entry *newer;
+    struct pending_value *value; /* what change.value leads to; NULL for none */
+    UT_hash_handle hh;
+    /* fixed */
+    size_t key_bytes;
+    uint8_t key[]; /* chain and name, as in the store */
+};
+
+struct pending {
+    /* fixed after start */
+    uint64_t operations_max;
+    uint64_t bytes_max;
+    /* loop only */
+    struct pending_entry *index;
+    struct pending_segment *oldest; /* of all that are not finished, by `younger` */
+    struct pending_segment *youngest;
+    struct pending_segment *closed; /* the first that is closed and not taken */
+    struct pending_segment *open;   /* always the youngest */
+    uint64_t operations;
+    uint64_t bytes;
+    uint64_t held_bytes; /* of values that not only their entry holds */
+    /* the request under way: each operation's newest entry, as far as it was looked up */
+    struct pending_entry **found;
+    size_t found_room;
+};
+
+struct pending *pending_new(uint64_t operations_max, uint64_t bytes_max)
+{
+    struct pending *pending = memory_new(sizeof *pending);
+    pending->operations_max = operations_max;
+    pending->bytes_max = bytes_max;
+    return pending;
+}
+
+void pending_free(struct pending *pending)
+{
+    if (pending == NULL) {
+        return;
+    }
+    while (pending->oldest != NULL) {
+        pending_finish(pending, pending->oldest);
+    }
+    free(pending->found);
+    free(pending);
+}
+
+static struct pending_entry *find(const struct pending *pending, const struct key *key)
+{
+    struct pending_entry *entry;
+    HASH_FIND(hh, pending->index, key->data, key->bytes, entry);
+    return entry;
+}
+
+static uint64_t bytes_of(const struct metadata_operation *operation)
+{
+    uint64_t value_bytes = operation->kind == METADATA_SET ? operation->value.bytes : 0;
+    return operation->name.bytes + value_bytes;
+}
+
+static uint64_t bytes_of_all(const struct metadata_operation *operations, size_t count)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += bytes_of(&operations[i]);
+    }
+    return bytes;
+}
+
+bool pending_could_hold(const struct pending *pending, const struct metadata_operation *operations,
+                        size_t count)
+{
+    return count <= pending->operations_max && bytes_of_all(operations, count) <= pending->bytes_max;
+}
+
+/* How many of the operations' names are not in the open segment yet. */
+static uint64_t count_fresh(const struct pending *pending, uint32_t chain,
+                            const struct metadata_operation *operations, size_t count)
+{
+    uint64_t fresh = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct key key;
+        key_set_name(&key, chain, KEY_METADATA, operations[i].name);
+        struct pending_entry *entry = find(pending, &key);
+        fresh += entry == NULL || entry->segment != pending->open;
+        pending->found[i] = entry;
+    }
+    return fresh;
+}
+
+/* Room for what count_fresh finds; none of it is known yet. */
+static void forget_found(struct pending *pending, size_t count)
+{
+    if (pending->found_room < count) {
+        pending->found_room = count;
+        pending->found = memory_resize(pending->found, count * sizeof pending->found[0]);
+    }
+    memset(pending->found, 0, count * sizeof pending->found[0]);
+}
+
+/* Whether a request may join the open segment. A name that is there already takes no new place, so names are only looked up
+ * if there may be too many. */
+static bool fits_open(const struct pending *pending, uint32_t chain,
+                      const struct metadata_operation *operations, size_t count)
+{
+    const struct pending_segment *open = pending->open;
+    if (open == NULL || open->bytes + bytes_of_all(operations, count) > PENDING_SEGMENT_BYTES_MAX) {
+        return false;
+    }
+    return open->count + count <= PENDING_SEGMENT_OPERATIONS_MAX ||
+           open->count + count_fresh(pending, chain, operations, count) <= PENDING_SEGMENT_OPERATIONS_MAX;
+}
+
+bool pending_has_room(struct pending *pending, uint32_t chain, const struct metadata_operation *operations,
+                      size_t count)
+{
+    if (pending->bytes + bytes_of_all(operations, count) > pending->bytes_max) {
+        return false;
+    }
+    if (pending->operations + count <= pending->operations_max) {
+        return true;
+    }
+    forget_found(pending, count);
+    return fits_open(pending, chain, operations, count) &&
+           pending->operations + count_fresh(pending, chain, operations, count) <= pending->operations_max;
+}
+
+static void open_segment(struct pending *pending, uint64_t sequence, uint64_t now_us)
+{
+    struct pending_segment *segment = memory_new(sizeof *segment);
+    segment->first_sequence = sequence;
+    segment->opened_us = now_us;
+    if (pending->youngest == NULL) {
+        pending->oldest = segment;
+    } else {
+        pending->youngest->younger = segment;
+    }
+    pending->youngest = segment;
+    pending->open = segment;
+}
+
+static struct pending_entry *new_entry(struct pending *pending, uint32_t chain, const struct key *key,
+                                       struct pending_entry *older)
+{
+    struct pending_segment *segment = pending->open;
+    struct pending_entry *entry = memory_new(sizeof *entry + key->bytes);
+    entry->chain = chain;
+    entry->segment = segment;
+    entry->key_bytes = key->bytes;
+    memcpy(entry->key, key->data, key->bytes);
+    if (older != NULL) {
+        entry->older = older;
+        older->newer = entry;
+        HASH_DELETE(hh, pending->index, older);
+    }
+    HASH_ADD(hh, pending->index, key[0], entry->key_bytes, entry);
+    if (segment->last == NULL) {
+        segment->first = entry;
+    } else {
+        segment->last->next = entry;
+    }
+    segment->last = entry;
+    segment->count++;
+    pending->operations++;
+    return entry;
+}
+
+/* ---- values ---- */
+
+static struct pending_value *value_of(struct slice value)
+{
+    return (struct pending_value *)(uintptr_t)(value.data - offsetof(struct pending_value, data));
+}
+
+void pending_value_hold(struct pending *pending, struct slice value)
+{
+    if (value.bytes > 0) {
+        struct pending_value *held = value_of(value);
+        pending->held_bytes += held->holders == 1 ? held->bytes : 0;
+        held->holders++;
+    }
+}
+
+static void value_release(struct pending *pending, struct pending_value *value)
+{
+    value->holders--;
+    bool is_unshared = value->holders == 0 || (value->holders == 1 && value->is_queued);
+    pending->held_bytes -= is_unshared ? value->bytes : 0;
+    if (value->holders == 0) {
+        free(value);
+    }
+}
+
+void pending_value_release(struct pending *pending, struct slice value)
+{
+    if (value.bytes > 0) {
+        value_release(pending, value_of(value));
+    }
+}
+
+uint64_t pending_held_bytes(const struct pending *pending)
+{
+    return pending->held_bytes;
+}
+
+/* The entry lets go of its value. */
+static void drop_value(struct pending_entry *entry)
+{
+    struct pending_value *value = entry->value;
+    entry->value = NULL;
+    entry->change.value = slice_of(NULL, 0);
+    if (value == NULL) {
+        return;
+    }
+    value->is_queued = false;
+    value->holders--;
+    if (value->holders == 0) {
+        free(value);
+    }
+}
+
+static void set_value(struct pending_entry *entry, struct slice value)
+{
+    bool fits = entry->value != NULL && entry->value->holders == 1 && entry->value->bytes == value.bytes;
+    if (!fits) {
+        drop_value(entry);
+    }
+    if (value.bytes == 0) {
+        return;
+    }
+    if (entry->value == NULL) {
+        entry->value = memory_raw(sizeof *entry->value + value.bytes);
+        *entry->value = (struct pending_value){.holders = 1, .is_queued = true, .bytes = value.bytes};
+    }
+    memcpy(entry->value->data, value.data, value.bytes);
+    entry->change.value = slice_of(entry->value->data, value.bytes);
+}
+
+static void fold(struct pending_entry *entry, const struct metadata_operation *operation)
+{
+    struct metadata_change *change = &entry->change;
+    switch (operation->kind) {
+    case METADATA_SET:
+        set_value(entry, operation->value);
+        change->kind = METADATA_SET;
+        change->of_height = operation->of_height;
+        change->raise = 0;
+        return;
+    case METADATA_DELETE:
+        set_value(entry, slice_of(NULL, 0));
+        change->kind = METADATA_DELETE;
+        change->of_height = 0;
+        change->raise = 0;
+        return;
+    case METADATA_RAISE:
+        if (operation->raise > change->raise) {
+            change->raise = operation->raise;
+        }
+        return;
+    case METADATA_NONE:
+        break;
+    }
+    assert(false);
+}
+
+static uint64_t entry_bytes(const struct pending_entry *entry)
+{
+    return entry->key_bytes - key_of_kind(0, KEY_METADATA).bytes + entry->change.value.bytes;
+}
+
+/* `found`: its entry, if that was looked up and is in the open segment. */
+static void add_one(struct pending *pending, uint32_t chain, const struct metadata_operation *operation,
+                    struct pending_entry *found)
+{
+    struct pending_entry *entry = found;
+    bool is_new = false;
+    if (entry == NULL || entry->segment != pending->open) {
+        struct key key;
+        key_set_name(&key, chain, KEY_METADATA, operation->name);
+        entry = find(pending, &key);
+        if (entry == NULL || entry->segment != pending->open) {
+            entry = new_entry(pending, chain, &key, entry);
+            is_new = true;
+        }
+    }
+    uint64_t bytes_before = is_new ? 0 : entry_bytes(entry);
+    fold(entry, operation);
+    uint64_t bytes_after = entry_bytes(entry);
+    entry->segment->bytes = entry->segment->bytes - bytes_before + bytes_after;
+    pending->bytes = pending->bytes - bytes_before + bytes_after;
+}
+
+void pending_add(struct pending *pending, uint32_t chain, const struct metadata_operation *operations,
+                 size_t count, uint64_t sequence, uint64_t now_us)
+{
+    assert(count > 0);
+    assert(pending->youngest == NULL || sequence > pending->youngest->last_sequence);
+    forget_found(pending, count);
+    if (!fits_open(pending, chain, operations, count)) {
+        pending_close_segment(pending);
+        open_segment(pending, sequence, now_us);
+    }
+    for (size_t i = 0; i < count; i++) {
+        add_one(pending, chain, &operations[i], pending->found[i]);
+    }
+    pending->open->last_sequence = sequence;
+    pending->open->operations += count;
+}
+
+void pending_close_segment(struct pending *pending)
+{
+    if (pending->open == NULL) {
+        return;
+    }
+    if (pending->closed == NULL) {
+        pending->closed = pending->open;
+    }
+    pending->open = NULL;
+}
+
+struct pending_segment *pending_take_closed(struct pending *pending)
+{
+    struct pending_segment *first = pending->closed;
+    for (struct pending_segment *segment = first; segment != NULL && segment != pending->open;
+         segment = segment->younger) {
+        segment->next = segment->younger == pending->open ? NULL : segment->younger;
+    }
+    pending->closed = NULL;
+    return first;
+}
+
+static void free_entry(struct pending *pending, struct pending_entry *entry)
+{
+    assert(entry->older == NULL);
+    pending->operations--;
+    pending->bytes -= entry_bytes(entry);
+    if (entry->newer != NULL) {
+        entry->newer->older = NULL;
+    } else {
+        HASH_DELETE(hh, pending->index, entry);
+    }
+    drop_value(entry);
+    free(entry);
+}
+
+void pending_finish(struct pending *pending, struct pending_segment *segment)
+{
+    assert(segment == pending->oldest);
+    for (struct pending_entry *entry = segment->first; entry != NULL;) {
+        struct pending_entry *next = entry->next;
+        free_entry(pending, entry);
+        entry = next;
+    }
+    pending->oldest = segment->younger;
+    if (pending->oldest == NULL) {
+        pending->youngest = NULL;
+    }
+    if (segment == pending->open) {
+        pending->open = NULL;
+    }
+    if (segment == pending->closed) {
+        pending->closed = segment->younger == pending->open ? NULL : segment->younger;
+    }
+    free(segment);
+}
+
+uint64_t pending_operations(const struct pending *pending)
+{
+    return pending->operations;
+}
+
+uint64_t pending_bytes(const struct pending *pending)
+{
+    return pending->bytes;
+}
+
+uint64_t pending_oldest_sequence(const struct pending *pending)
+{
+    return pending->oldest == NULL ? 0 : pending->oldest->first_sequence;
+}
+
+static const struct pending_segment *oldest_untaken(const struct pending *pending)
+{
+    return pending->closed != NULL ? pending->closed : pending->open;
+}
+
+uint64_t pending_oldest_us(const struct pending *pending)
+{
+    const struct pending_segment *segment = oldest_untaken(pending);
+    return segment == NULL ? UINT64_MAX : segment->opened_us;
+}
+
+uint64_t pending_oldest_untaken(const struct pending *pending)
+{
+    const struct pending_segment *segment = oldest_untaken(pending);
+    return segment == NULL ? UINT64_MAX : segment->first_sequence;
+}
+
+bool pending_holds(const struct pending *pending, uint32_t chain, struct slice name)
+{
+    struct key key;
+    key_set_name(&key, chain, KEY_METADATA, name);
+    return find(pending, &key) != NULL;
+}
+
+/* From the newest entry down to the first that says what the value is. */
+static struct metadata_change change_of(const struct pending_entry *newest)
+{
+    struct metadata_change change = {0};
+    for (const struct pending_entry *entry = newest; entry != NULL; entry = entry->older) {
+        if (entry->change.raise > change.raise) {
+            change.raise = entry->change.raise;
+        }
+        if (entry->change.kind != METADATA_NONE) {
+            uint64_t raise = change.raise;
+            change = entry->change;
+            change.raise = raise;
+            break;
+        }
+    }
+    return change;
+}
+
+struct metadata_change pending_change(const struct pending *pending, uint32_t chain, struct slice name)
+{
+    struct key key;
+    key_set_name(&key, chain, KEY_METADATA, name);
+    return change_of(find(pending, &key));
+}
+
+void pending_each(const struct pending *pending, uint32_t chain, struct slice prefix, pending_each_fn each,
+                  void *context)
+{
+    for (struct pending_entry *entry = pending->index; entry != NULL; entry = entry->hh.next) {
+        struct slice name = pending_entry_name(entry);
+        if (entry->chain == chain && slice_has_prefix(name, prefix)) {
+            each(context, name, change_of(entry));
+        }
+    }
+}
+
+const struct pending_entry *pending_entry_next(const struct pending_entry *entry)
+{
+    return entry->next;
+}
+
+uint32_t pending_entry_chain(const struct pending_entry *entry)
+{
+    return entry->chain;
+}
+
+struct slice pending_entry_name(const struct pending_entry *entry)
+{
+    struct slice name;
+    bool read = key_read_name(slice_of(entry->key, entry->key_bytes), &name);
+    assert(read);
+    return name;
+}
+
+struct metadata_change pending_entry_change(const struct pending_entry *entry)
+{
+    return entry->change;
+}

@@ -1,0 +1,97 @@
+/* The pending map: metadata that is accepted and not yet on disk. Pure: no I/O, no locks, no clock.
+ *
+ * - An operation enters the open segment, where a later one on the same name folds into it.
+ * - The open segment closes when it is full, when a larger request needs one of its own, or when it is asked to.
+ * - A closed segment never changes: it is a group, written whole. The writer thread reads it, through pending_entry_*
+ *   and pending_segment's fixed fields only; everything else here belongs to the loop.
+ * - A segment that is on disk is finished, and its entries are gone in that same step.
+ *
+ * The index finds the newest entry of a name at once; entries of one name in several segments are linked. */
+#ifndef DAEMON_PENDING_H
+#define DAEMON_PENDING_H
+
+#include "daemon/schema/key.h"
+#include "daemon/schema/metadata.h"
+
+enum {
+    PENDING_SEGMENT_OPERATIONS_MAX = 64,   /* names in a segment, unless one request is larger */
+    PENDING_SEGMENT_BYTES_MAX = 128 << 10, /* names and values in a segment, likewise */
+};
+
+struct pending;
+struct pending_entry;
+
+struct pending_segment {
+    /* fixed once closed */
+    struct pending_entry *first;
+    uint32_t count;          /* entries */
+    uint64_t first_sequence; /* of the operations that went in */
+    uint64_t last_sequence;
+    uint64_t operations; /* that went in, before folding */
+    uint64_t opened_us;  /* when the first went in */
+    /* owned by whoever holds the segment: pending, a lane, a round */
+    struct pending_segment *next;
+    /* loop only */
+    uint64_t bytes;
+    struct pending_entry *last;
+    struct pending_segment *younger; /* the next of all that are not finished */
+};
+
+/* Bounds: operations held (entries) and bytes held (names and values). */
+struct pending *pending_new(uint64_t operations_max, uint64_t bytes_max);
+void pending_free(struct pending *pending);
+
+/* Whether these operations could ever be held, and whether they can be now. */
+bool pending_could_hold(const struct pending *pending, const struct metadata_operation *operations,
+                        size_t count);
+bool pending_has_room(struct pending *pending, uint32_t chain, const struct metadata_operation *operations,
+                      size_t count);
+
+/* Takes them, as one request; needs room. Copies names and values. `sequence` is above all before it. */
+void pending_add(struct pending *pending, uint32_t chain, const struct metadata_operation *operations,
+                 size_t count, uint64_t sequence, uint64_t now_us);
+
+/* Closes the open segment, if anything is in it. */
+void pending_close_segment(struct pending *pending);
+
+/* Takes all closed segments, oldest first, linked by next; NULL if there are none. Their entries stay visible. */
+struct pending_segment *pending_take_closed(struct pending *pending);
+
+/* The segment's entries leave; it is freed. Segments finish in order. */
+void pending_finish(struct pending *pending, struct pending_segment *segment);
+
+uint64_t pending_operations(const struct pending *pending);
+uint64_t pending_bytes(const struct pending *pending);
+
+/* The number of the oldest operation that has not finished; 0 if there is none. */
+uint64_t pending_oldest_sequence(const struct pending *pending);
+
+/* When the oldest operation not yet taken was accepted, and its number; UINT64_MAX if there is none. */
+uint64_t pending_oldest_us(const struct pending *pending);
+uint64_t pending_oldest_untaken(const struct pending *pending);
+
+/* Whether anything is queued for the name. */
+bool pending_holds(const struct pending *pending, uint32_t chain, struct slice name);
+
+/* A queued value outlives its operation while somebody else holds it too. Loop only; the bytes never change. */
+void pending_value_hold(struct pending *pending, struct slice value);
+void pending_value_release(struct pending *pending, struct slice value);
+
+/* Bytes of values that somebody else holds. */
+uint64_t pending_held_bytes(const struct pending *pending);
+
+/* What all that is queued for the name comes to; kind NONE and raise 0 if nothing is. Borrowed from the map. */
+struct metadata_change pending_change(const struct pending *pending, uint32_t chain, struct slice name);
+
+/* Calls back for every name of the chain that has the prefix, in no order. */
+typedef void (*pending_each_fn)(void *context, struct slice name, struct metadata_change change);
+void pending_each(const struct pending *pending, uint32_t chain, struct slice prefix, pending_each_fn each,
+                  void *context);
+
+/* The entries of a closed segment, in order of their first acceptance. Any thread. */
+const struct pending_entry *pending_entry_next(const struct pending_entry *entry);
+uint32_t pending_entry_chain(const struct pending_entry *entry);
+struct slice pending_entry_name(const struct pending_entry *entry);
+struct metadata_change pending_entry_change(const struct pending_entry *entry);
+
+#endif

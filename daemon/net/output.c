@@ -1,0 +1,193 @@
+#include "daemon/net/output.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/runtime/memory.h"
+
+enum {
+    GATHER_BYTES = 64 << 10,  /* room of a chunk that gathers */
+    GATHER_BYTES_FIRST = 992, /* of the first, which malloc has at hand */
+    WRITE_CHUNKS_MAX = 64,    /* with the loop library at once */
+};
+
+struct output_chunk {
+    struct output_chunk *next;
+    uint8_t *data;
+    size_t bytes;
+    size_t room;
+};
+
+/* A write with the loop library; the chunks in it are its own. */
+struct output_write {
+    uv_write_t write;
+    struct output *output;
+    struct output_chunk *first;
+    uint64_t bytes;
+};
+
+void output_init(struct output *output, uv_stream_t *stream, uint64_t *total_bytes,
+                 void (*sent)(struct output *output, bool failed), void *owner)
+{
+    *output = (struct output){
+        .stream = stream,
+        .total_bytes = total_bytes,
+        .sent = sent,
+        .owner = owner,
+    };
+}
+
+static void append_chunk(struct output *output, uint8_t *data, size_t bytes, size_t room)
+{
+    struct output_chunk *chunk = memory_new(sizeof *chunk);
+    chunk->data = data;
+    chunk->bytes = bytes;
+    chunk->room = room;
+    if (output->last == NULL) {
+        output->first = chunk;
+    } else {
+        output->last->next = chunk;
+    }
+    output->last = chunk;
+}
+
+void output_append(struct output *output, uint8_t *frame, size_t bytes)
+{
+    assert(!output->is_dropped);
+    output->bytes += bytes;
+    *output->total_bytes += bytes;
+    struct output_chunk *last = output->last;
+    bool fits = last != NULL && last->room - last->bytes >= bytes && bytes <= GATHER_FRAME_BYTES;
+    if (fits) {
+        memcpy(last->data + last->bytes, frame, bytes);
+        last->bytes += bytes;
+        free(frame);
+    } else if (last != NULL && bytes <= GATHER_FRAME_BYTES) {
+        append_chunk(output, memory_raw(GATHER_BYTES), bytes, GATHER_BYTES);
+        memcpy(output->last->data, frame, bytes);
+        free(frame);
+    } else {
+        append_chunk(output, frame, bytes, bytes); /* alone, or large: as it is */
+    }
+}
+
+uint8_t *output_place(struct output *output, size_t bytes)
+{
+    assert(!output->is_dropped && bytes <= GATHER_FRAME_BYTES);
+    struct output_chunk *last = output->last;
+    if (last == NULL || last->room - last->bytes < bytes) {
+        size_t room = last == NULL && bytes <= GATHER_BYTES_FIRST ? GATHER_BYTES_FIRST : GATHER_BYTES;
+        append_chunk(output, memory_raw(room), 0, room);
+        last = output->last;
+    }
+    uint8_t *place = last->data + last->bytes;
+    last->bytes += bytes;
+    output->bytes += bytes;
+    *output->total_bytes += bytes;
+    return place;
+}
+
+static void free_chunks(struct output_chunk *first)
+{
+    while (first != NULL) {
+        struct output_chunk *next = first->next;
+        free(first->data);
+        free(first);
+        first = next;
+    }
+}
+
+static void gone(struct output *output, uint64_t bytes)
+{
+    assert(output->bytes >= bytes);
+    output->bytes -= bytes;
+    *output->total_bytes -= bytes;
+}
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct output_write *write = (struct output_write *)request; /* its first member */
+    struct output *output = write->output;
+    output->is_writing = false;
+    gone(output, write->bytes);
+    free_chunks(write->first);
+    free(write);
+    output->sent(output, status < 0);
+}
+
+/* Takes up to WRITE_CHUNKS_MAX chunks off the front. */
+static struct output_chunk *take_chunks(struct output *output, uv_buf_t *buffers, unsigned *ret_count,
+                                        uint64_t *ret_bytes)
+{
+    struct output_chunk *first = output->first;
+    struct output_chunk *last = NULL;
+    *ret_count = 0;
+    *ret_bytes = 0;
+    for (struct output_chunk *chunk = first; chunk != NULL && *ret_count < WRITE_CHUNKS_MAX;
+         chunk = chunk->next) {
+        buffers[(*ret_count)++] = uv_buf_init((char *)chunk->data, (unsigned)chunk->bytes);
+        *ret_bytes += chunk->bytes;
+        last = chunk;
+    }
+    output->first = last->next;
+    if (output->first == NULL) {
+        output->last = NULL;
+    }
+    last->next = NULL;
+    return first;
+}
+
+/* Skips what was written at once. */
+static unsigned skip_written(uv_buf_t *buffers, unsigned count, size_t written)
+{
+    unsigned skipped = 0;
+    while (skipped < count && written >= buffers[skipped].len) {
+        written -= buffers[skipped].len;
+        skipped++;
+    }
+    if (skipped < count) {
+        buffers[skipped].base += written;
+        buffers[skipped].len -= written;
+    }
+    return skipped;
+}
+
+void output_flush(struct output *output)
+{
+    while (output->first != NULL && !output->is_writing) {
+        uv_buf_t buffers[WRITE_CHUNKS_MAX];
+        unsigned count;
+        uint64_t bytes;
+        struct output_chunk *first = take_chunks(output, buffers, &count, &bytes);
+        int written = uv_try_write(output->stream, buffers, count);
+        unsigned skipped = skip_written(buffers, count, written > 0 ? (size_t)written : 0);
+        if (skipped == count) {
+            gone(output, bytes);
+            free_chunks(first);
+            continue;
+        }
+        struct output_write *write = memory_new(sizeof *write);
+        write->output = output;
+        write->first = first;
+        write->bytes = bytes;
+        output->is_writing = true;
+        if (uv_write(&write->write, output->stream, buffers + skipped, count - skipped, on_written) != 0) {
+            output->is_writing = false; /* the stream is closing: its end tells */
+            gone(output, bytes);
+            free_chunks(first);
+            free(write);
+        }
+    }
+}
+
+void output_drop(struct output *output)
+{
+    for (struct output_chunk *chunk = output->first; chunk != NULL; chunk = chunk->next) {
+        gone(output, chunk->bytes);
+    }
+    free_chunks(output->first);
+    output->first = NULL;
+    output->last = NULL;
+    output->is_dropped = true;
+}

@@ -1,0 +1,54 @@
+/* The chains by name, and what is visible of each. Loop only. */
+#ifndef DAEMON_CHAIN_H
+#define DAEMON_CHAIN_H
+
+#include "daemon/lanes/job.h"
+#include "daemon/runtime/name_hash.h"
+#include "daemon/schema/record.h"
+#include "daemon/schema/slice.h"
+#include "proto/limits.h"
+
+struct chain {
+    /* fixed */
+    uint32_t id; /* from 1 */
+    uint8_t name_bytes;
+    uint8_t name[CHAIN_NAME_BYTES_MAX];
+    /* loop only */
+    bool visible;              /* false: its creation is under way */
+    struct chain_marks marks;  /* as of the view */
+    uint64_t rollbacks_queued; /* rollbacks in the commit lane */
+    bool sweeping;             /* its sweep is with the writer */
+    uint64_t blocks_reclaimed; /* as marks.blocks_swept was when their space was last asked back */
+    uint64_t states_reclaimed; /* as marks.states_from */
+    struct job sweep;
+    UT_hash_handle hh;
+};
+
+struct chain_set;
+
+struct chain_set *chain_set_new(uint32_t chains_max);
+void chain_set_free(struct chain_set *chains);
+
+/* 1 to 64 of a-z 0-9 . _ - */
+bool chain_name_is_valid(struct slice name);
+
+/* The chain of that name, visible or not; NULL if there is none. */
+struct chain *chain_find(const struct chain_set *chains, struct slice name);
+struct chain *chain_by_id(const struct chain_set *chains, uint32_t id);
+
+/* Adds one, not visible yet; NULL if there are as many as there may be. An id of 0: the next free one. */
+struct chain *chain_add(struct chain_set *chains, struct slice name, uint32_t id);
+
+uint32_t chain_count(const struct chain_set *chains);
+uint32_t chain_ids_max(const struct chain_set *chains);
+
+/* In byte order of the name: the first, and the one behind a chain; NULL at the end. */
+struct chain *chain_first(const struct chain_set *chains);
+struct chain *chain_next(const struct chain *chain);
+
+static inline struct slice chain_name(const struct chain *chain)
+{
+    return slice_of(chain->name, chain->name_bytes);
+}
+
+#endif

@@ -1,0 +1,131 @@
+/* The order: what has which number, what is queued, and what is visible. Loop only.
+ *
+ * - A write is accepted here: it gets its number and joins the pending map or the commit lane.
+ * - What the writer hands back becomes visible here, in one step: the view's snapshot, the chains' marks, and what leaves
+ *   the pending map.
+ * - Whoever waits for a number to reach a level is told here. */
+#ifndef DAEMON_ORDER_H
+#define DAEMON_ORDER_H
+
+#include "daemon/engine/rocksdb/store.h"
+#include "daemon/lanes/job.h"
+#include "daemon/lanes/pending.h"
+#include "daemon/observe/stage.h"
+#include "daemon/order/chain.h"
+#include "daemon/order/record_cache.h"
+#include "daemon/order/view.h"
+
+struct order;
+
+struct order_config {
+    struct store *store;
+    uint64_t queue_operations_max;
+    uint64_t queue_bytes_max;
+    uint64_t flush_delay_us;
+    uint64_t sync_interval_us;
+    uint32_t chains_max;
+    uint64_t cache_bytes;        /* of what metadata names hold */
+    struct stages *stages;       /* borrowed: told how long jobs take */
+    void (*wake)(void *context); /* from the writer thread: order_take has something to do; must not block */
+    void *wake_context;
+};
+
+struct order_counters {
+    uint64_t commits;
+    uint64_t refused; /* commits, prunes and rollbacks */
+    uint64_t prunes;
+    uint64_t rollbacks;
+    uint64_t sweeps; /* that came to their end */
+    uint64_t syncs;
+    uint64_t groups;
+    uint64_t metadata_accepted; /* operations */
+    uint64_t metadata_written;  /* after folding */
+};
+
+/* Somebody who waits for everything up to a number to reach a level. `done` is called once, from order_settle. */
+struct order_waiter {
+    uint64_t sequence;
+    enum level level;
+    enum status status; /* set before `done`: STATUS_OK, STATUS_IO_ERROR */
+    void (*done)(struct order_waiter *waiter);
+    void *owner;
+    struct order_waiter *next;
+};
+
+/* Reads what the store has of chains, numbers and runs, durably takes the next run and its numbers, makes the chain
+ * "default" if there is none, and starts the writer. */
+enum status order_open(const struct order_config *config, struct order **ret_order,
+                       struct failure *failure) MUST_CHECK;
+
+/* Ends the writer after all it was given and syncs. Accepts NULL. */
+void order_close(struct order *order);
+
+/* Accepts metadata operations as one write.
+ *
+ * resend_of  the number an earlier run gave them; 0: none
+ *
+ * STATUS_OK         *ret_sequence is their number; they are visible
+ * STATUS_BUSY       no room now, or not to be judged yet: try again in a later turn
+ * STATUS_TOO_LARGE  an empty queue could not hold them
+ * STATUS_CONFLICT   re-sent, and the chain was rolled back since
+ * STATUS_IO_ERROR   latched */
+enum status order_metadata(struct order *order, struct chain *chain,
+                           const struct metadata_operation *operations, size_t count, uint64_t resend_of,
+                           uint64_t now_us, uint64_t *ret_sequence, struct failure *failure) MUST_CHECK;
+
+/* Accepts a job for the commit lane and numbers it. job->done is called once, from order_take. */
+void order_submit(struct order *order, struct job *job, bool carry);
+
+/* Waits for the waiter's number and level. */
+void order_wait(struct order *order, struct order_waiter *waiter);
+
+/* At the beginning of each turn of the loop: takes what the writer did, and makes it visible. */
+void order_take(struct order *order);
+
+/* Whether order_take has something to do. */
+bool order_has_news(const struct order *order);
+
+/* Whether it soon will, so that sleeping is not worth it; or else how long a sleep is, 0 being until woken. */
+bool order_expects_news(const struct order *order, uint64_t *ret_nap_ns);
+
+/* Whether commits come: some are in flight, or were a moment ago; and whether several at a time, that share a batch: those who
+ * wait for it gain by more of them. */
+bool order_is_committing(const struct order *order, uint64_t now_us);
+bool order_shares_rounds(const struct order *order, uint64_t now_us);
+
+/* Before the loop sleeps, after whatever was accepted: tells who waits, and hands over metadata that is due. Returns in how
+ * many microseconds it has something to do if nothing else happens; UINT64_MAX: nothing. */
+uint64_t order_settle(struct order *order, uint64_t now_us);
+
+/* Whether a commit, prune or rollback is in flight. */
+bool order_has_jobs(const struct order *order);
+
+/* From here on everything is due. */
+void order_drain(struct order *order);
+
+/* Nothing is queued or in flight, and all is synced. */
+bool order_is_idle(const struct order *order);
+
+/* Metadata operations accepted and not yet written. */
+uint64_t order_unwritten(const struct order *order);
+
+/* The latched failure; NULL: none. */
+const struct failure *order_failure(const struct order *order);
+
+/* The present view, held for the caller, who gives it back. */
+struct view *order_view(struct order *order);
+
+struct chain_set *order_chains(struct order *order);
+struct pending *order_pending(const struct order *order);
+struct record_cache *order_record_cache(const struct order *order); /* of the present view */
+const struct order_counters *order_counters(const struct order *order);
+
+uint64_t order_sequence(const struct order *order); /* the last number given */
+uint64_t order_written_through(const struct order *order);
+uint64_t order_durable_through(const struct order *order);
+uint64_t order_run(const struct order *order);
+
+/* Highest metadata number on disk at the end of that run, as far as known (else 0); of run 0: when this run started. */
+uint64_t order_metadata_on_disk(const struct order *order, uint64_t run);
+
+#endif

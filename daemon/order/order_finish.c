@@ -1,0 +1,178 @@
+/* What the writer did, made visible: a round is finished in one step, in the order of the rounds. A round that failed
+ * latches: what it wrote is in doubt, and nothing is acknowledged from there on. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "daemon/order/order_internal.h"
+#include "daemon/runtime/thread.h"
+
+static void sweep_done(struct job *job);
+
+static void sweep_done(struct job *job)
+{
+    struct order *order = job->owner;
+    struct chain *chain = chain_by_id(order->chains, job->chain);
+    chain->sweeping = false;
+    if (job->status == STATUS_OK) {
+        order_sweep_chain(order, chain);
+    }
+}
+
+void order_sweep_chain(struct order *order, struct chain *chain)
+{
+    if (chain->sweeping || order->draining || order->failed ||
+        chain->marks.blocks_swept >= chain->marks.blocks_pruned) {
+        return;
+    }
+    chain->sweeping = true;
+    chain->sweep = (struct job){
+        .kind = JOB_SWEEP,
+        .level = LEVEL_WRITTEN,
+        .chain = chain->id,
+        .done = sweep_done,
+        .owner = order,
+    };
+    writer_submit(order->writer, &chain->sweep);
+}
+
+static void count_job(struct order_counters *counters, const struct job *job)
+{
+    bool is_refused = job->status != STATUS_OK;
+    counters->refused += is_refused && job->sequence != 0;
+    counters->commits += job->kind == JOB_COMMIT && !is_refused;
+    counters->prunes += job->kind == JOB_PRUNE && !is_refused;
+    counters->sweeps += job->kind == JOB_SWEEP && !is_refused && job->swept_all;
+    counters->rollbacks += job->kind == JOB_ROLLBACK && !is_refused && !job->rollback.dry_run;
+}
+
+/* What a job wrote by itself; of a rollback nobody knows what. */
+static void forget_written(struct order *order, const struct job *job)
+{
+    if (job->kind == JOB_ROLLBACK) {
+        record_cache_clear(order->cache);
+        return;
+    }
+    for (size_t i = 0; i < job->metadata_count; i++) {
+        struct key key;
+        key_set_name(&key, job->chain, KEY_METADATA, job->metadata[i].name);
+        record_cache_forget(order->cache, &key);
+    }
+    for (size_t i = 0; job->kind == JOB_COMMIT && i < job->commit.block_count; i++) {
+        struct key header;
+        key_set_height(&header, job->chain, KEY_HEADER, job->commit.blocks[i].height);
+        struct key data;
+        key_set_height(&data, job->chain, KEY_DATA, job->commit.blocks[i].height);
+        record_cache_forget(order->cache, &header);
+        record_cache_forget(order->cache, &data);
+    }
+}
+
+static void finish_job(struct order *order, struct job *job)
+{
+    struct chain *chain = chain_by_id(order->chains, job->chain);
+    count_job(&order->counters, job);
+    if (job->sequence != 0) {
+        assert(job == order->oldest_job);
+        order->oldest_job = job->younger;
+        if (order->oldest_job == NULL) {
+            order->youngest_job = NULL;
+        }
+    }
+    if (job->kind == JOB_ROLLBACK) {
+        chain->rollbacks_queued--;
+    }
+    if (chain != NULL && job->status == STATUS_OK && !(job->kind == JOB_ROLLBACK && job->rollback.dry_run)) {
+        forget_written(order, job);
+        chain->marks = job->marks;
+        chain->visible = true;
+        order_sweep_chain(order, chain);
+    }
+}
+
+/* How long it took, by stages; of jobs that were judged and are waited for. */
+static void time_round(struct order *order, const struct round *round, uint64_t now_ns)
+{
+    struct stages *stages = order->config.stages;
+    for (const struct job *job = round->jobs; job != NULL; job = job->next) {
+        if (job->sequence != 0 && job->judged_ns != 0) {
+            stage_add(stages, STAGE_QUEUE, job->judged_from_ns - job->submitted_ns);
+            stage_add(stages, STAGE_APPLY, job->judged_ns - job->judged_from_ns);
+            stage_add(stages, STAGE_COMMIT, now_ns - job->submitted_ns);
+            patience_learn(&order->patience, round->written_ns - job->submitted_ns);
+        }
+    }
+    if (round->engine_ns != 0) {
+        stage_add(stages, STAGE_ENGINE, round->engine_ns);
+    }
+    if (round->sync_ns != 0) {
+        stage_add(stages, STAGE_SYNC, round->sync_ns);
+    }
+    if (round->engine_ns != 0 || round->sync_ns != 0) {
+        stage_add(stages, STAGE_SHOW, now_ns - round->written_ns);
+    }
+}
+
+static void finish_segments(struct order *order, struct pending_segment *segments)
+{
+    while (segments != NULL) {
+        struct pending_segment *next = segments->next;
+        for (const struct pending_entry *entry = segments->first; entry != NULL;
+             entry = pending_entry_next(entry)) {
+            record_cache_written(order->cache, pending_entry_chain(entry), pending_entry_name(entry),
+                                 pending_entry_change(entry));
+        }
+        order->counters.metadata_written += segments->count;
+        order->unwritten -= segments->operations;
+        order->segments_posted--;
+        pending_finish(order->pending, segments);
+        segments = next;
+    }
+}
+
+/* What the round wrote is in doubt: nothing of it becomes visible, and nothing is acknowledged from here on. */
+static void latch(struct order *order, const struct round *round)
+{
+    if (!order->failed) {
+        order->written_before_failure = order_written_through(order);
+        order->failed = true;
+        order->failure = round->failure;
+    }
+}
+
+static void show_round(struct order *order, struct round *round)
+{
+    if (round->snapshot != NULL) {
+        view_release(order->view);
+        order->view = view_new(order->config.store, round->snapshot);
+    }
+    finish_segments(order, round->segments);
+}
+
+void order_finish_round(struct order *order, struct round *round)
+{
+    order->counters.syncs += round->syncs;
+    order->counters.groups += round->groups;
+    if (round->failed) {
+        latch(order, round);
+    } else {
+        show_round(order, round);
+    }
+    uint64_t jobs = 0;
+    for (struct job *job = round->jobs; job != NULL; job = job->next) {
+        finish_job(order, job);
+        jobs++;
+    }
+    if (jobs > 0) {
+        order->jobs_of_eight += jobs - order->jobs_of_eight / 8;
+    }
+    time_round(order, round, thread_now_ns());
+    if (round->synced) {
+        order->durable_through = order_written_through(order);
+        order->sync_asked = false;
+    }
+    for (struct job *job = round->jobs; job != NULL;) {
+        struct job *next = job->next;
+        job->done(job);
+        job = next;
+    }
+}

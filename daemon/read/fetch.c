@@ -1,0 +1,286 @@
+#include "daemon/read/fetch.h"
+
+#include "daemon/runtime/memory.h"
+#include "daemon/schema/key.h"
+#include "proto/cairn.pb-c.h"
+#include "proto/frame.h"
+#include "proto/wire.h"
+
+static struct fetched fetched_of(size_t body_bytes)
+{
+    return (struct fetched){memory_raw(FRAME_REPLY_BYTES + body_bytes), body_bytes};
+}
+
+static struct fetched pack(const ProtobufCMessage *message)
+{
+    struct fetched fetched;
+    fetched.body_bytes = protobuf_c_message_get_packed_size(message);
+    fetched.frame = memory_raw(FRAME_REPLY_BYTES + fetched.body_bytes);
+    protobuf_c_message_pack(message, fetched.frame + FRAME_REPLY_BYTES);
+    return fetched;
+}
+
+/* A message borrows what it packs; protobuf-c has no const for that. */
+static ProtobufCBinaryData binary(struct slice slice)
+{
+    union {
+        const uint8_t *in;
+        uint8_t *out;
+    } pointer = {.in = slice.data};
+    return (ProtobufCBinaryData){slice.bytes, pointer.out};
+}
+
+static enum status damaged(const struct fetch *fetch, const char *what, struct failure *failure)
+{
+    return failure_set(failure, STATUS_IO_ERROR,
+                       "damaged store: a %s of chain number %u cannot be understood", what, fetch->chain);
+}
+
+static enum status get(const struct fetch *fetch, const struct key *key, struct store_value *ret_value,
+                       struct failure *failure)
+{
+    return store_get(fetch->store, fetch->snapshot, fetch->reach, key_slice(key), ret_value, failure);
+}
+
+/* The same of a key whose record is never empty: from the cache, where there is one and it knows. */
+static enum status get_cached(const struct fetch *fetch, const struct key *key, struct store_value *ret_value,
+                              struct failure *failure)
+{
+    struct slice record;
+    if (fetch->cache == NULL || !record_cache_find(fetch->cache, key, &record)) {
+        return get(fetch, key, ret_value, failure);
+    }
+    *ret_value = (struct store_value){record, NULL};
+    return record.bytes > 0 ? STATUS_OK : STATUS_NOT_FOUND;
+}
+
+/* What was read becomes known. Nothing borrowed from the cache is used any more. */
+static void remember(const struct fetch *fetch, const struct key *key, enum status status,
+                     const struct store_value *value)
+{
+    bool was_read = value->pinned != NULL || status == STATUS_NOT_FOUND;
+    if (fetch->cache != NULL && was_read) {
+        record_cache_put(fetch->cache, key, value->bytes);
+    }
+}
+
+/* ---- blocks ---- */
+
+bool fetch_parts_are_valid(uint32_t parts)
+{
+    const uint32_t all = CAIRN__PART__PART_HEADER | CAIRN__PART__PART_DATA | CAIRN__PART__PART_SIGNATURE |
+                         CAIRN__PART__PART_HASH;
+    return (parts & ~all) == 0;
+}
+
+bool fetch_asks_for_data(uint32_t parts)
+{
+    return (parts & CAIRN__PART__PART_DATA) != 0;
+}
+
+enum status fetch_height_of_hash(const struct fetch *fetch, struct slice hash, uint64_t *ret_height,
+                                 struct failure *failure)
+{
+    struct key key;
+    key_set_name(&key, fetch->chain, KEY_HASH, hash);
+    struct store_value value = {0};
+    enum status status = get(fetch, &key, &value, failure);
+    if (status == STATUS_OK && value.bytes.bytes != 8) {
+        status = damaged(fetch, "hash index entry", failure);
+    } else if (status == STATUS_OK) {
+        *ret_height = record_get_u64(value.bytes.data);
+    }
+    store_value_release(&value);
+    return status;
+}
+
+static struct fetched pack_block(uint64_t height, uint32_t parts, const struct header_record *record,
+                                 struct slice data)
+{
+    const struct {
+        uint32_t part;
+        unsigned field; /* of a BlockReply */
+        struct slice bytes;
+    } asked[] = {
+        {CAIRN__PART__PART_HEADER, 3, record->header},
+        {CAIRN__PART__PART_DATA, 4, data},
+        {CAIRN__PART__PART_SIGNATURE, 5, record->signature},
+        {CAIRN__PART__PART_HASH, 6, record->hash},
+    };
+    enum { PARTS = sizeof asked / sizeof asked[0] };
+    size_t body_bytes = number_field_bytes(height);
+    for (size_t i = 0; i < PARTS; i++) {
+        body_bytes += parts & asked[i].part ? prefixed_field_bytes(asked[i].bytes.bytes) : 0;
+    }
+    struct fetched fetched = fetched_of(body_bytes);
+    uint8_t *at = number_field_put(fetched.frame + FRAME_REPLY_BYTES, 1, height);
+    for (size_t i = 0; i < PARTS; i++) {
+        if (parts & asked[i].part) {
+            at = bytes_field_put(at, asked[i].field, asked[i].bytes.data, asked[i].bytes.bytes);
+        }
+    }
+    return fetched;
+}
+
+static enum status fetch_data(const struct fetch *fetch, uint64_t height, uint64_t data_bytes,
+                              struct store_value *ret_data, struct failure *failure)
+{
+    if (data_bytes == 0) {
+        return STATUS_OK;
+    }
+    if (data_bytes > fetch->data_bytes_max) {
+        return STATUS_BUSY;
+    }
+    struct key key;
+    key_set_height(&key, fetch->chain, KEY_DATA, height);
+    enum status status = get_cached(fetch, &key, ret_data, failure);
+    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && ret_data->bytes.bytes != data_bytes)) {
+        return damaged(fetch, "block's data", failure);
+    }
+    return status;
+}
+
+enum status fetch_block(const struct fetch *fetch, uint64_t height, uint32_t parts,
+                        struct fetched *ret_fetched, struct failure *failure)
+{
+    if (height <= fetch->marks.blocks_pruned) {
+        return STATUS_NOT_FOUND;
+    }
+    struct key key;
+    key_set_height(&key, fetch->chain, KEY_HEADER, height);
+    struct store_value header = {0};
+    struct store_value data = {0};
+    struct header_record record;
+    enum status status = get_cached(fetch, &key, &header, failure);
+    enum status header_status = status;
+    if (status == STATUS_OK && !record_read_header(header.bytes, &record)) {
+        status = damaged(fetch, "header record", failure);
+    }
+    if (status == STATUS_OK && fetch_asks_for_data(parts)) {
+        status = fetch_data(fetch, height, record.data_bytes, &data, failure);
+        ret_fetched->body_bytes = record.data_bytes; /* in case there is no room for it yet */
+    }
+    if (status == STATUS_OK) {
+        *ret_fetched = pack_block(height, parts, &record, data.bytes);
+    }
+    remember(fetch, &key, header_status, &header);
+    if (data.pinned != NULL) {
+        struct key data_key;
+        key_set_height(&data_key, fetch->chain, KEY_DATA, height);
+        remember(fetch, &data_key, STATUS_OK, &data);
+    }
+    store_value_release(&data);
+    store_value_release(&header);
+    return status;
+}
+
+enum status fetch_block_of(const struct fetch *fetch, uint64_t height, uint32_t parts, struct slice header,
+                           struct slice data, struct fetched *ret_fetched, struct failure *failure)
+{
+    struct header_record record;
+    if (!record_read_header(header, &record)) {
+        return damaged(fetch, "header record", failure);
+    }
+    if (fetch_asks_for_data(parts) && data.bytes != record.data_bytes) {
+        return damaged(fetch, "block's data", failure);
+    }
+    *ret_fetched = pack_block(height, parts, &record, data);
+    return STATUS_OK;
+}
+
+struct fetched fetch_absent_block(uint64_t height)
+{
+    Cairn__BlockReply reply = CAIRN__BLOCK_REPLY__INIT;
+    reply.has_height = true;
+    reply.height = height;
+    reply.has_absent = true;
+    reply.absent = true;
+    return pack(&reply.base);
+}
+
+/* ---- states ---- */
+
+enum status fetch_state(const struct fetch *fetch, uint64_t height, struct fetched *ret_fetched,
+                        struct failure *failure)
+{
+    if (height < fetch->marks.states_from) {
+        return STATUS_NOT_FOUND;
+    }
+    struct key key;
+    key_set_height(&key, fetch->chain, KEY_STATE, height);
+    struct store_value value = {0};
+    enum status status = get(fetch, &key, &value, failure);
+    if (status == STATUS_OK) {
+        Cairn__StateReply reply = CAIRN__STATE_REPLY__INIT;
+        reply.has_height = true;
+        reply.height = height;
+        reply.has_value = true;
+        reply.value = binary(value.bytes);
+        *ret_fetched = pack(&reply.base);
+    }
+    store_value_release(&value);
+    return status;
+}
+
+/* ---- metadata ---- */
+
+enum status fetch_metadata_of(const struct fetch *fetch, struct slice name, struct slice record,
+                              struct metadata_change change, bool with_name, struct fetched *ret_fetched,
+                              struct failure *failure)
+{
+    struct metadata_value before = {0};
+    uint8_t number[8];
+    if (record.bytes > 0) {
+        before.present = true;
+        if (!record_read_metadata(record, &before.of_height, &before.value)) {
+            return damaged(fetch, "metadata record", failure);
+        }
+    }
+    struct metadata_value value = metadata_after(change, before, fetch->marks.blocks_pruned, number);
+    if (!value.present) {
+        return STATUS_NOT_FOUND;
+    }
+    /* a MetadataReply */
+    *ret_fetched = fetched_of((with_name ? prefixed_field_bytes(name.bytes) : 0) +
+                              prefixed_field_bytes(value.value.bytes) +
+                              (value.of_height != 0 ? number_field_bytes(value.of_height) : 0));
+    uint8_t *at = ret_fetched->frame + FRAME_REPLY_BYTES;
+    at = with_name ? bytes_field_put(at, 1, name.data, name.bytes) : at;
+    at = bytes_field_put(at, 3, value.value.data, value.value.bytes);
+    if (value.of_height != 0) {
+        number_field_put(at, 4, value.of_height);
+    }
+    return STATUS_OK;
+}
+
+enum status fetch_metadata(const struct fetch *fetch, struct slice name, struct metadata_change change,
+                           bool with_name, struct fetched *ret_fetched, struct failure *failure)
+{
+    struct store_value stored = {0};
+    struct key key;
+    enum status read = STATUS_OK;
+    if (change.kind == METADATA_NONE) {
+        key_set_name(&key, fetch->chain, KEY_METADATA, name);
+        read = get_cached(fetch, &key, &stored, failure);
+        if (read != STATUS_OK && read != STATUS_NOT_FOUND) {
+            return read;
+        }
+    }
+    enum status status =
+        fetch_metadata_of(fetch, name, stored.bytes, change, with_name, ret_fetched, failure);
+    if (change.kind == METADATA_NONE) {
+        remember(fetch, &key, read, &stored);
+    }
+    store_value_release(&stored);
+    return status;
+}
+
+struct fetched fetch_absent_metadata(struct slice name)
+{
+    Cairn__MetadataReply reply = CAIRN__METADATA_REPLY__INIT;
+    reply.has_name = true;
+    reply.name = binary(name);
+    reply.has_absent = true;
+    reply.absent = true;
+    return pack(&reply.base);
+}

@@ -1,0 +1,160 @@
+#include "daemon/read/pool.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#include "daemon/runtime/memory.h"
+#include "daemon/runtime/thread.h"
+
+enum {
+    POOL_THREADS = 4, /* the loop library's own number */
+    POOL_STREAMS_RUNNING_MAX = POOL_THREADS / 2,
+    POOL_LARGE_BYTES = 512 << 10, /* waits apart, so that no small work waits for its room */
+};
+
+struct work_list {
+    struct pool_work *first;
+    struct pool_work **last;
+};
+
+struct pool {
+    /* fixed after start */
+    uv_loop_t *loop;
+    const uint64_t *replies_bytes;
+    const uint64_t *streams_bytes;
+    const uint64_t *sources_bytes;
+    uint64_t replies_bytes_max;
+    /* loop only */
+    struct work_list waiting[2][2]; /* by class; small and large */
+    uint64_t running[2];
+    uint64_t running_bytes;
+    uint64_t submitted;
+};
+
+struct pool *pool_new(void *loop, const uint64_t *replies_bytes, const uint64_t *streams_bytes,
+                      const uint64_t *sources_bytes, uint64_t replies_bytes_max)
+{
+    struct pool *pool = memory_new(sizeof *pool);
+    pool->loop = loop;
+    pool->replies_bytes = replies_bytes;
+    pool->streams_bytes = streams_bytes;
+    pool->sources_bytes = sources_bytes;
+    pool->replies_bytes_max = replies_bytes_max;
+    for (int i = 0; i < 2; i++) {
+        for (int is_large = 0; is_large < 2; is_large++) {
+            pool->waiting[i][is_large].last = &pool->waiting[i][is_large].first;
+        }
+    }
+    return pool;
+}
+
+void pool_free(struct pool *pool)
+{
+    if (pool == NULL) {
+        return;
+    }
+    assert(pool->running[POOL_POINT] + pool->running[POOL_STREAM] == 0);
+    free(pool);
+}
+
+/* The answer, and what the engine read it into. */
+static uint64_t running_bytes_of(const struct pool *pool, const struct pool_work *work)
+{
+    uint64_t bytes = 2 * work->bytes;
+    return bytes < pool->replies_bytes_max ? bytes : pool->replies_bytes_max;
+}
+
+static void on_run(uv_work_t *running)
+{
+    struct pool_work *work = running->data;
+    work->run(work);
+}
+
+static void on_done(uv_work_t *running, int status)
+{
+    struct pool_work *work = running->data;
+    struct pool *pool = work->pool;
+    assert(status == 0);
+    pool->running[work->work_class]--;
+    pool->running_bytes -= running_bytes_of(pool, work);
+    free(running);
+    work->done(work);
+    pool_turn(pool);
+}
+
+bool pool_has_begun(const struct pool_work *work)
+{
+    return work->running != NULL;
+}
+
+uint64_t pool_bytes(const struct pool *pool)
+{
+    return *pool->replies_bytes + *pool->streams_bytes + *pool->sources_bytes + pool->running_bytes;
+}
+
+/* What sources keep goes only when they end, and they may end only when they have run. */
+static bool may_start(const struct pool *pool, const struct pool_work *work)
+{
+    uint64_t running = pool->running[POOL_POINT] + pool->running[POOL_STREAM];
+    uint64_t bytes = pool_bytes(pool);
+    return running < POOL_THREADS &&
+           (bytes == *pool->sources_bytes || bytes + running_bytes_of(pool, work) <= pool->replies_bytes_max);
+}
+
+static void start_first(struct pool *pool, struct work_list *list)
+{
+    struct pool_work *work = list->first;
+    list->first = work->next;
+    if (list->first == NULL) {
+        list->last = &list->first;
+    }
+    pool->running[work->work_class]++;
+    pool->running_bytes += running_bytes_of(pool, work);
+    uv_work_t *running = memory_new(sizeof *running);
+    running->data = work;
+    work->running = running;
+    int failed = uv_queue_work(pool->loop, running, on_run, on_done);
+    assert(!failed);
+}
+
+/* What may start now and was submitted first; NULL: nothing may. */
+static struct work_list *next_to_start(struct pool *pool, enum pool_class work_class)
+{
+    struct work_list *next = NULL;
+    for (int is_large = 0; is_large < 2; is_large++) {
+        struct work_list *list = &pool->waiting[work_class][is_large];
+        bool may = list->first != NULL && may_start(pool, list->first);
+        if (may && (next == NULL || list->first->number < next->first->number)) {
+            next = list;
+        }
+    }
+    return next;
+}
+
+static void start_waiting(struct pool *pool, enum pool_class work_class, uint64_t running_max)
+{
+    struct work_list *list;
+    while (pool->running[work_class] < running_max && (list = next_to_start(pool, work_class)) != NULL) {
+        start_first(pool, list);
+    }
+}
+
+void pool_turn(struct pool *pool)
+{
+    start_waiting(pool, POOL_POINT, POOL_THREADS);
+    start_waiting(pool, POOL_STREAM, POOL_STREAMS_RUNNING_MAX);
+}
+
+void pool_submit(struct pool *pool, struct pool_work *work, enum pool_class work_class)
+{
+    struct work_list *list = &pool->waiting[work_class][work->bytes > POOL_LARGE_BYTES];
+    work->pool = pool;
+    work->work_class = work_class;
+    work->next = NULL;
+    work->running = NULL;
+    work->number = ++pool->submitted;
+    *list->last = work;
+    list->last = &work->next;
+    pool_turn(pool);
+}

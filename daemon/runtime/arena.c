@@ -1,0 +1,109 @@
+/* An arena's life: it starts with a budget and no memory, takes chunks from malloc as pieces are asked for, and gives all
+ * of them back in one step. Nothing is moved or freed in between.
+ *
+ * Ways to fail: over budget, or malloc has nothing. Either way the call returns nothing and the arena stays as it was. */
+#include "daemon/runtime/arena.h"
+
+#include <assert.h>
+#include <stdalign.h>
+#include <stdlib.h>
+
+struct arena_chunk {
+    alignas(ARENA_ALIGNMENT) struct arena_chunk *older;
+};
+
+enum {
+    CHUNK_BYTES_LEAST = 1024,    /* with its header; what malloc still keeps in its per-thread lists */
+    CHUNK_BYTES_MOST = 64 << 10, /* unless one piece is larger: chunks double up to this */
+};
+
+static_assert(sizeof(struct arena_chunk) == ARENA_ALIGNMENT, "pieces behind the header are aligned");
+static_assert(alignof(max_align_t) >= ARENA_ALIGNMENT, "malloc aligns chunks");
+
+void arena_init(struct arena *arena, size_t budget)
+{
+    *arena = (struct arena){.budget = budget};
+}
+
+void arena_lend(struct arena *arena, void *memory, size_t bytes)
+{
+    assert(arena->next == NULL && (uintptr_t)memory % ARENA_ALIGNMENT == 0);
+    arena->next = memory;
+    arena->end = arena->next + bytes;
+}
+
+static size_t budget_left(const struct arena *arena)
+{
+    return arena->budget - arena->held;
+}
+
+size_t arena_room(const struct arena *arena)
+{
+    size_t here = (size_t)(arena->end - arena->next);
+    size_t left = budget_left(arena);
+    size_t fresh = left > sizeof(struct arena_chunk) ? left - sizeof(struct arena_chunk) : 0;
+    return here > fresh ? here : fresh;
+}
+
+bool arena_reserve(struct arena *arena, size_t bytes)
+{
+    if (bytes <= (size_t)(arena->end - arena->next)) {
+        return true;
+    }
+    size_t left = budget_left(arena);
+    if (left < sizeof(struct arena_chunk) || bytes > left - sizeof(struct arena_chunk)) {
+        return false;
+    }
+    size_t chunk_bytes = sizeof(struct arena_chunk) + bytes;
+    size_t wanted = arena->held < CHUNK_BYTES_LEAST  ? CHUNK_BYTES_LEAST
+                    : arena->held > CHUNK_BYTES_MOST ? CHUNK_BYTES_MOST
+                                                     : arena->held;
+    if (chunk_bytes < wanted) {
+        chunk_bytes = left < wanted ? left : wanted;
+    }
+    struct arena_chunk *chunk = malloc(chunk_bytes);
+    if (chunk == NULL) {
+        return false;
+    }
+    chunk->older = arena->chunks;
+    arena->chunks = chunk;
+    arena->held += chunk_bytes;
+    arena->next = (uint8_t *)(chunk + 1);
+    arena->end = (uint8_t *)chunk + chunk_bytes;
+    return true;
+}
+
+void *arena_alloc(struct arena *arena, size_t bytes)
+{
+    if (bytes > SIZE_MAX - ARENA_ALIGNMENT) {
+        return NULL;
+    }
+    size_t rounded =
+        bytes == 0 ? ARENA_ALIGNMENT : (bytes + ARENA_ALIGNMENT - 1) & ~(size_t)(ARENA_ALIGNMENT - 1);
+    if (!arena_reserve(arena, rounded)) {
+        return NULL;
+    }
+    uint8_t *piece = arena->next;
+    arena->next += rounded;
+    arena->used += rounded;
+    return piece;
+}
+
+size_t arena_bytes(const struct arena *arena)
+{
+    return arena->held;
+}
+
+void arena_close(struct arena *arena)
+{
+    if (arena == NULL) {
+        return;
+    }
+    struct arena_chunk *chunk = arena->chunks;
+    while (chunk != NULL) {
+        struct arena_chunk *older = chunk->older;
+        free(chunk);
+        chunk = older;
+    }
+    arena_init(arena, arena->budget);
+}

@@ -1,0 +1,58 @@
+/* What a metadata operation does to the value of a name. Pure.
+ *
+ * Operations on one name fold into a `metadata_change`: what replaces the value, if anything, and the greatest raise
+ * since. A raise only ever takes the greater number, so folding gives what carrying out one after the other gives. */
+#ifndef DAEMON_METADATA_H
+#define DAEMON_METADATA_H
+
+#include "daemon/schema/slice.h"
+
+enum metadata_kind {
+    METADATA_NONE, /* leaves the value; only in a change */
+    METADATA_SET,
+    METADATA_DELETE,
+    METADATA_RAISE, /* only in an operation */
+};
+
+/* One operation as it was asked for; slices are borrowed. */
+struct metadata_operation {
+    enum metadata_kind kind;
+    struct slice name;
+    struct slice value; /* METADATA_SET */
+    uint64_t of_height; /* METADATA_SET; 0: unbound */
+    uint64_t raise;     /* METADATA_RAISE */
+};
+
+/* What a name holds. */
+struct metadata_value {
+    bool present;
+    uint64_t of_height; /* 0: unbound */
+    struct slice value;
+};
+
+/* What the operations on one name come to. */
+struct metadata_change {
+    enum metadata_kind kind; /* NONE, SET or DELETE */
+    uint64_t of_height;
+    struct slice value;
+    uint64_t raise; /* 0: none */
+};
+
+/* The number a value stands for: 8 bytes little-endian, 0 for anything else. */
+uint64_t metadata_number(struct metadata_value value);
+
+/* True for exactly 8 bytes. */
+bool metadata_is_number(struct metadata_value value);
+
+/* Writes 8 bytes. */
+void metadata_put_number(uint64_t number, uint8_t *ret_bytes);
+
+/* Metadata bound to a pruned height is gone. */
+bool metadata_is_pruned(uint64_t of_height, uint64_t blocks_pruned);
+
+/* What a name holds after the change. `before` is what it held, needed only if change.kind is METADATA_NONE; what is
+ * bound to a pruned height counts as absent. The result borrows from both and from number_bytes, 8 bytes. */
+struct metadata_value metadata_after(struct metadata_change change, struct metadata_value before,
+                                     uint64_t blocks_pruned, uint8_t *number_bytes);
+
+#endif

@@ -1,0 +1,116 @@
+#include "daemon/schema/record.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <string.h>
+
+#include "proto/limits.h"
+
+void record_put_u64(uint64_t value, uint8_t *ret_bytes)
+{
+    uint64_t big = htobe64(value);
+    memcpy(ret_bytes, &big, sizeof big);
+}
+
+uint64_t record_get_u64(const uint8_t *bytes)
+{
+    uint64_t big;
+    memcpy(&big, bytes, sizeof big);
+    return be64toh(big);
+}
+
+void record_write_marks(const struct chain_marks *marks, uint8_t *ret_bytes)
+{
+    record_put_u64(marks->height, ret_bytes);
+    record_put_u64(marks->blocks_pruned, ret_bytes + 8);
+    record_put_u64(marks->states_from, ret_bytes + 16);
+    record_put_u64(marks->blocks_swept, ret_bytes + 24);
+    record_put_u64(marks->rollback_sequence, ret_bytes + 32);
+}
+
+bool record_read_marks(struct slice bytes, struct chain_marks *ret_marks)
+{
+    if (bytes.bytes != RECORD_MARKS_BYTES) {
+        return false;
+    }
+    ret_marks->height = record_get_u64(bytes.data);
+    ret_marks->blocks_pruned = record_get_u64(bytes.data + 8);
+    ret_marks->states_from = record_get_u64(bytes.data + 16);
+    ret_marks->blocks_swept = record_get_u64(bytes.data + 24);
+    ret_marks->rollback_sequence = record_get_u64(bytes.data + 32);
+    return true;
+}
+
+/* data length u64, header length u64, hash length u8, hash, header, signature */
+enum { HEADER_HEAD_BYTES = 8 + 8 + 1 };
+
+size_t record_header_bytes(const struct header_record *record)
+{
+    return HEADER_HEAD_BYTES + record->hash.bytes + record->header.bytes + record->signature.bytes;
+}
+
+static uint8_t *append(uint8_t *bytes, struct slice part)
+{
+    if (part.bytes > 0) {
+        memcpy(bytes, part.data, part.bytes);
+    }
+    return bytes + part.bytes;
+}
+
+void record_write_header(const struct header_record *record, uint8_t *ret_bytes)
+{
+    assert(record->hash.bytes >= 1 && record->hash.bytes <= HASH_BYTES_MAX);
+    record_put_u64(record->data_bytes, ret_bytes);
+    record_put_u64(record->header.bytes, ret_bytes + 8);
+    ret_bytes[16] = (uint8_t)record->hash.bytes;
+    uint8_t *next = append(ret_bytes + HEADER_HEAD_BYTES, record->hash);
+    next = append(next, record->header);
+    next = append(next, record->signature);
+    assert(next == ret_bytes + record_header_bytes(record));
+}
+
+bool record_read_header(struct slice bytes, struct header_record *ret_record)
+{
+    if (bytes.bytes < HEADER_HEAD_BYTES) {
+        return false;
+    }
+    uint64_t header_bytes = record_get_u64(bytes.data + 8);
+    size_t hash_bytes = bytes.data[16];
+    size_t rest = bytes.bytes - HEADER_HEAD_BYTES;
+    if (hash_bytes < 1 || hash_bytes > HASH_BYTES_MAX || hash_bytes > rest ||
+        header_bytes > rest - hash_bytes) {
+        return false;
+    }
+    const uint8_t *hash = bytes.data + HEADER_HEAD_BYTES;
+    ret_record->data_bytes = record_get_u64(bytes.data);
+    ret_record->hash = slice_of(hash, hash_bytes);
+    ret_record->header = slice_of(hash + hash_bytes, header_bytes);
+    ret_record->signature = slice_of(hash + hash_bytes + header_bytes, rest - hash_bytes - header_bytes);
+    return true;
+}
+
+bool record_read_metadata(struct slice bytes, uint64_t *ret_of_height, struct slice *ret_value)
+{
+    if (bytes.bytes < RECORD_METADATA_HEAD_BYTES) {
+        return false;
+    }
+    *ret_of_height = record_get_u64(bytes.data);
+    *ret_value = slice_of(bytes.data + RECORD_METADATA_HEAD_BYTES, bytes.bytes - RECORD_METADATA_HEAD_BYTES);
+    return true;
+}
+
+void record_write_run(const struct run_record *run, uint8_t *ret_bytes)
+{
+    record_put_u64(run->first_sequence, ret_bytes);
+    record_put_u64(run->metadata_on_disk, ret_bytes + 8);
+}
+
+bool record_read_run(struct slice bytes, struct run_record *ret_run)
+{
+    if (bytes.bytes != RECORD_RUN_BYTES) {
+        return false;
+    }
+    ret_run->first_sequence = record_get_u64(bytes.data);
+    ret_run->metadata_on_disk = record_get_u64(bytes.data + 8);
+    return true;
+}

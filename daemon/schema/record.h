@@ -1,0 +1,54 @@
+/* The values behind the keys of daemon/schema/key.h: fixed layouts, big-endian. Pure.
+ *
+ * A read function says false for bytes that are no such record; its slices are borrowed from the bytes given. */
+#ifndef DAEMON_RECORD_H
+#define DAEMON_RECORD_H
+
+#include "daemon/schema/slice.h"
+
+void record_put_u64(uint64_t value, uint8_t *ret_bytes);
+uint64_t record_get_u64(const uint8_t *bytes);
+
+/* What holds for a chain as a whole. */
+struct chain_marks {
+    uint64_t height;            /* 0: none */
+    uint64_t blocks_pruned;     /* blocks up to and including it are pruned; 0: none */
+    uint64_t states_from;       /* states below it are pruned; 0: none */
+    uint64_t blocks_swept;      /* what pruned blocks left behind is cleared up to and including it */
+    uint64_t rollback_sequence; /* number of the last rollback; 0: none */
+};
+
+enum { RECORD_MARKS_BYTES = 5 * 8 };
+
+void record_write_marks(const struct chain_marks *marks, uint8_t *ret_bytes);
+bool record_read_marks(struct slice bytes, struct chain_marks *ret_marks);
+
+/* The header record: everything of a block but its data. */
+struct header_record {
+    uint64_t data_bytes;
+    struct slice hash;
+    struct slice header;
+    struct slice signature;
+};
+
+size_t record_header_bytes(const struct header_record *record);
+void record_write_header(const struct header_record *record, uint8_t *ret_bytes);
+bool record_read_header(struct slice bytes, struct header_record *ret_record);
+
+/* The metadata record is the height it is bound to (0: unbound) and the value. */
+enum { RECORD_METADATA_HEAD_BYTES = 8 };
+
+bool record_read_metadata(struct slice bytes, uint64_t *ret_of_height, struct slice *ret_value);
+
+/* What a run leaves behind for clients that reconnect to a later one. */
+struct run_record {
+    uint64_t first_sequence;   /* the first number of the run */
+    uint64_t metadata_on_disk; /* highest metadata number found by that run's start */
+};
+
+enum { RECORD_RUN_BYTES = 2 * 8 };
+
+void record_write_run(const struct run_record *run, uint8_t *ret_bytes);
+bool record_read_run(struct slice bytes, struct run_record *ret_run);
+
+#endif

@@ -1,0 +1,277 @@
+/* Requests about the connection, the daemon and its chains. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/runtime/memory.h"
+#include "daemon/runtime/thread.h"
+#include "daemon/serve/handlers.h"
+#include "daemon/serve/request.h"
+#include "daemon/serve/stream.h"
+#include "daemon/version.h"
+#include "proto/cairn.pb-c.h"
+
+static ProtobufCBinaryData binary(const void *data, size_t bytes)
+{
+    union {
+        const void *in;
+        uint8_t *out;
+    } pointer = {.in = data};
+    return (ProtobufCBinaryData){bytes, pointer.out};
+}
+
+enum request_progress admin_hello(struct request *request)
+{
+    const Cairn__Hello *hello = (const Cairn__Hello *)request->message;
+    struct service *service = request->service;
+    uint32_t lowest = hello->has_version_min ? hello->version_min : 1;
+    uint32_t highest = hello->has_version_max ? hello->version_max : 1;
+    if (request->session->is_greeted) {
+        request_refuse(request, STATUS_INVALID, "hello comes once, as the first frame");
+        return REQUEST_TAKEN;
+    }
+    if (lowest > PROTOCOL_VERSION_MAX || highest < PROTOCOL_VERSION_MIN || lowest > highest) {
+        request_refuse(request, STATUS_UNSUPPORTED,
+                       "no common version: the client speaks %u to %u, the daemon %d to %d", lowest, highest,
+                       PROTOCOL_VERSION_MIN, PROTOCOL_VERSION_MAX);
+        return REQUEST_TAKEN;
+    }
+    if (hello->client_name.len > CLIENT_NAME_BYTES_MAX) {
+        request_refuse(request, STATUS_INVALID, "a client's name of %zu bytes: at most %d",
+                       hello->client_name.len, CLIENT_NAME_BYTES_MAX);
+        return REQUEST_TAKEN;
+    }
+    request->session->is_greeted = true;
+    Cairn__HelloReply reply = CAIRN__HELLO_REPLY__INIT;
+    reply.has_version = true;
+    reply.version = highest < PROTOCOL_VERSION_MAX ? highest : PROTOCOL_VERSION_MAX;
+    reply.has_features = true;
+    reply.has_daemon_version = true;
+    reply.daemon_version = binary(CAIRND_VERSION, sizeof CAIRND_VERSION - 1);
+    reply.has_store_id = true;
+    reply.store_id = binary(service->store_id, sizeof service->store_id);
+    reply.has_run = true;
+    reply.run = order_run(service->order);
+    reply.has_metadata_on_disk = true;
+    reply.metadata_on_disk =
+        order_metadata_on_disk(service->order, hello->has_resume_run ? hello->resume_run : 0);
+    reply.has_frame_bytes_max = true;
+    reply.frame_bytes_max = service->frame_bytes_max;
+    reply.has_value_bytes_max = true;
+    reply.value_bytes_max = QUEUED_VALUE_BYTES_MAX;
+    reply.has_window_bytes_max = true;
+    reply.window_bytes_max = WINDOW_BYTES_MAX;
+    request_reply(request, STATUS_OK, &reply.base);
+    return REQUEST_TAKEN;
+}
+
+enum request_progress admin_ping(struct request *request)
+{
+    request_reply_empty(request, STATUS_OK);
+    return REQUEST_TAKEN;
+}
+
+/* ---- status ---- */
+
+enum { STATUS_ENTRIES_MAX = 96 };
+
+struct status_page {
+    size_t count;
+    Cairn__StatusEntry entries[STATUS_ENTRIES_MAX];
+    Cairn__StatusEntry *pointers[STATUS_ENTRIES_MAX];
+};
+
+static Cairn__StatusEntry *add_entry(struct status_page *page, const char *name)
+{
+    Cairn__StatusEntry *entry = &page->entries[page->count];
+    cairn__status_entry__init(entry);
+    entry->has_name = true;
+    entry->name = binary(name, strlen(name));
+    page->pointers[page->count++] = entry;
+    return entry;
+}
+
+static void add_number(struct status_page *page, const char *name, uint64_t number)
+{
+    Cairn__StatusEntry *entry = add_entry(page, name);
+    entry->value_case = CAIRN__STATUS_ENTRY__VALUE_NUMBER;
+    entry->number = number;
+}
+
+static void add_text(struct status_page *page, const char *name, const char *text)
+{
+    Cairn__StatusEntry *entry = add_entry(page, name);
+    entry->value_case = CAIRN__STATUS_ENTRY__VALUE_TEXT;
+    entry->text = binary(text, strlen(text));
+}
+
+static void add_order(struct status_page *page, const struct service *service)
+{
+    const struct order *order = service->order;
+    const struct order_counters *counters = order_counters(order);
+    add_number(page, "sequence.last", order_sequence(order));
+    add_number(page, "sequence.written_through", order_written_through(order));
+    add_number(page, "sequence.durable_through", order_durable_through(order));
+    add_number(page, "queue.operations", pending_operations(order_pending(order)));
+    add_number(page, "queue.bytes", pending_bytes(order_pending(order)));
+    add_number(page, "queue.operations_max", service->queue_operations_max);
+    add_number(page, "queue.bytes_max", service->queue_bytes_max);
+    add_number(page, "commits", counters->commits);
+    add_number(page, "commits.refused", counters->refused);
+    add_number(page, "prunes", counters->prunes);
+    add_number(page, "rollbacks", counters->rollbacks);
+    add_number(page, "syncs", counters->syncs);
+    add_number(page, "groups", counters->groups);
+    add_number(page, "metadata.accepted", counters->metadata_accepted);
+    add_number(page, "metadata.written", counters->metadata_written);
+}
+
+/* The names must stay until the page is packed. */
+struct stage_names {
+    char text[STAGES][4][40];
+};
+
+static void add_stages(struct status_page *page, const struct stages *stages, struct stage_names *names)
+{
+    static const char *const suffixes[] = {"count", "p50_ns", "p99_ns", "max_ns"};
+    for (int i = 0; i < STAGES; i++) {
+        const struct histogram *histogram = &stages->histograms[i];
+        const uint64_t numbers[] = {histogram->count, histogram_percentile_ns(histogram, 500000),
+                                    histogram_percentile_ns(histogram, 990000), histogram->max_ns};
+        for (int k = 0; k < 4; k++) {
+            char *name = names->text[i][k];
+            snprintf(name, sizeof names->text[i][k], "stage.%s.%s", stage_text((enum stage)i), suffixes[k]);
+            add_number(page, name, numbers[k]);
+        }
+    }
+}
+
+enum request_progress admin_status(struct request *request)
+{
+    struct service *service = request->service;
+    struct status_page page = {0};
+    struct stage_names stage_names;
+    char store_id[2 * STORE_ID_BYTES + 1];
+    for (size_t i = 0; i < STORE_ID_BYTES; i++) {
+        snprintf(store_id + 2 * i, 3, "%02x", service->store_id[i]);
+    }
+    const struct failure *failure = order_failure(service->order);
+    add_text(&page, "version", CAIRND_VERSION);
+    add_text(&page, "engine", store_engine_text());
+    add_text(&page, "health", failure != NULL ? failure->text : service->draining ? "stopping" : "ok");
+    add_text(&page, "store_id", store_id);
+    add_number(&page, "run", order_run(service->order));
+    add_number(&page, "uptime_us", thread_now_us() - service->started_us);
+    add_number(&page, "chains", chain_count(order_chains(service->order)));
+    add_order(&page, service);
+    add_number(&page, "connections", service->connections);
+    add_number(&page, "connections.refused", service->connections_refused);
+    add_number(&page, "frames.bad", service->frames_bad);
+    add_number(&page, "streams.open", stream_count(service->streams));
+    add_number(&page, "requests.bytes", service->requests_bytes);
+    add_number(&page, "replies.bytes", service->replies_bytes);
+    add_stages(&page, service->stages, &stage_names);
+    Cairn__StatusReply reply = CAIRN__STATUS_REPLY__INIT;
+    reply.n_entries = page.count;
+    reply.entries = page.pointers;
+    request_reply(request, STATUS_OK, &reply.base);
+    return REQUEST_TAKEN;
+}
+
+/* ---- chains ---- */
+
+static void fill_chain(const struct chain *chain, Cairn__ChainEntry *ret_entry)
+{
+    cairn__chain_entry__init(ret_entry);
+    ret_entry->has_name = true;
+    ret_entry->name = binary(chain->name, chain->name_bytes);
+    ret_entry->has_height = true;
+    ret_entry->height = chain->marks.height;
+    ret_entry->has_blocks_pruned_through = chain->marks.blocks_pruned > 0;
+    ret_entry->blocks_pruned_through = chain->marks.blocks_pruned;
+    ret_entry->has_states_pruned_through = chain->marks.states_from > 0;
+    ret_entry->states_pruned_through = chain->marks.states_from - 1;
+}
+
+enum request_progress admin_chains(struct request *request)
+{
+    struct chain_set *chains = order_chains(request->service->order);
+    uint32_t count = chain_count(chains);
+    Cairn__ChainEntry *entries = memory_new((count + 1) * sizeof entries[0]);
+    Cairn__ChainEntry **pointers = memory_new((count + 1) * sizeof pointers[0]);
+    Cairn__ChainsReply reply = CAIRN__CHAINS_REPLY__INIT;
+    for (const struct chain *chain = chain_first(chains); chain != NULL; chain = chain_next(chain)) {
+        if (chain->visible) {
+            fill_chain(chain, &entries[reply.n_chains]);
+            pointers[reply.n_chains] = &entries[reply.n_chains];
+            reply.n_chains++;
+        }
+    }
+    reply.chains = pointers;
+    size_t body_bytes;
+    uint8_t *frame = request_pack(&reply.base, &body_bytes);
+    free(pointers);
+    free(entries);
+    request_reply_packed(request, frame, body_bytes);
+    return REQUEST_TAKEN;
+}
+
+struct create_chain {
+    struct job job;
+    bool created;
+};
+
+static void create_done(struct job *job)
+{
+    struct request *request = job->owner;
+    const struct create_chain *create = request->prepared;
+    if (job->status != STATUS_OK) {
+        request_refuse(request, job->status, "%s", job->failure.text);
+        return;
+    }
+    Cairn__WriteReply reply = CAIRN__WRITE_REPLY__INIT;
+    reply.has_sequence = true;
+    reply.sequence = job->sequence;
+    reply.has_level = true;
+    reply.level = CAIRN__LEVEL__LEVEL_DURABLE;
+    reply.has_created = true;
+    reply.created = create->created;
+    request_reply(request, STATUS_OK, &reply.base);
+}
+
+enum request_progress admin_create_chain(struct request *request)
+{
+    const Cairn__CreateChain *message = (const Cairn__CreateChain *)request->message;
+    struct chain_set *chains = order_chains(request->service->order);
+    struct slice name = request_slice(message->chain);
+    if (!chain_name_is_valid(name)) {
+        request_refuse(request, STATUS_INVALID, "a chain's name of %zu bytes: it is 1 to %d of a-z 0-9 . _ -",
+                       name.bytes, CHAIN_NAME_BYTES_MAX);
+        return REQUEST_TAKEN;
+    }
+    struct create_chain *create = request_memory(request, sizeof *create);
+    if (create == NULL) {
+        return REQUEST_TAKEN;
+    }
+    struct chain *chain = chain_find(chains, name);
+    create->created = chain == NULL;
+    if (chain == NULL) {
+        chain = chain_add(chains, name, 0);
+    }
+    if (chain == NULL) {
+        request_refuse(request, STATUS_TOO_LARGE, "there are %u chains already: chains_max allows no more",
+                       chain_count(chains));
+        return REQUEST_TAKEN;
+    }
+    /* Of a chain that exists the job only makes sure that its creation is durable. */
+    create->job = (struct job){
+        .kind = JOB_CREATE_CHAIN,
+        .level = LEVEL_DURABLE,
+        .chain = chain->id,
+        .chain_name = chain_name(chain),
+        .done = create_done,
+        .owner = request,
+    };
+    request->prepared = create;
+    order_submit(request->service->order, &create->job, false);
+    return REQUEST_TAKEN;
+}

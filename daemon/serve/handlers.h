@@ -1,0 +1,32 @@
+/* One function a request type, called by dispatch.c: with request->prepared NULL at first, and again as it was left as long
+ * as it says REQUEST_WAITS. */
+#ifndef DAEMON_HANDLERS_H
+#define DAEMON_HANDLERS_H
+
+#include "daemon/serve/request.h"
+
+/* admin.c */
+enum request_progress admin_hello(struct request *request);
+enum request_progress admin_ping(struct request *request);
+enum request_progress admin_status(struct request *request);
+enum request_progress admin_chains(struct request *request);
+enum request_progress admin_create_chain(struct request *request);
+/* read.c */
+enum request_progress read_height(struct request *request);
+enum request_progress read_block(struct request *request);
+enum request_progress read_state(struct request *request);
+enum request_progress read_metadata(struct request *request);
+/* stream_request.c */
+enum request_progress stream_blocks(struct request *request);
+enum request_progress stream_metadata(struct request *request);
+enum request_progress stream_list(struct request *request);
+enum request_progress stream_credit(struct request *request);
+enum request_progress stream_cancel(struct request *request);
+/* write.c */
+enum request_progress write_metadata(struct request *request);
+enum request_progress write_commit(struct request *request);
+enum request_progress write_prune(struct request *request);
+enum request_progress write_rollback(struct request *request);
+enum request_progress write_barrier(struct request *request);
+
+#endif

@@ -1,0 +1,259 @@
+/* Reads with one answer. What memory has is answered on the loop; what needs the device is read by the pool, as of the
+ * view that was there when the request came. Before that it waits until its connection's replies have room for it, and
+ * then, in the pool, until all replies have. */
+#include "daemon/serve/read.h"
+#include "daemon/read/fetch.h"
+#include "daemon/runtime/thread.h"
+#include "daemon/serve/decode.h"
+#include "daemon/serve/handlers.h"
+#include "daemon/serve/request.h"
+#include "proto/cairn.pb-c.h"
+#include "proto/wire.h"
+
+enum { READS_OF_SESSION_MAX = 4 }; /* with the pool at a time */
+
+struct read {
+    struct pool_work work;
+    struct read *next; /* of its session that waits */
+    struct request *request;
+    struct view *view;
+    struct fetch fetch;
+    /* which of them, and of what */
+    enum status (*run)(struct read *read);
+    uint64_t height;
+    uint32_t parts;
+    struct slice name; /* or hash */
+    struct metadata_change change;
+    /* the outcome */
+    enum status status;
+    struct failure failure;
+    struct fetched fetched;
+};
+
+static void read_answer(struct read *read)
+{
+    struct request *request = read->request;
+    view_release(read->view);
+    if (read->status == STATUS_OK) {
+        request_reply_packed(request, read->fetched.frame, read->fetched.body_bytes);
+    } else if (read->status == STATUS_NOT_FOUND) {
+        request_reply_empty(request, STATUS_NOT_FOUND);
+    } else {
+        request_refuse(request, read->status, "%s", read->failure.text);
+    }
+}
+
+static void read_on_pool(struct pool_work *work)
+{
+    struct read *read = (struct read *)work; /* its first member */
+    read->status = read->run(read);
+}
+
+static void read_on_done(struct pool_work *work);
+
+/* To the pool, for as much as is known to be read; as much as is read unasked if that is not known. */
+static void read_submit(struct read *read)
+{
+    struct session *session = read->request->session;
+    read->fetch.reach = STORE_DEVICE;
+    read->fetch.data_bytes_max = read->work.bytes;
+    read->work.run = read_on_pool;
+    read->work.done = read_on_done;
+    session->reading++;
+    session->reading_bytes += read->work.bytes;
+    pool_submit(read->request->service->pool, &read->work, POOL_POINT);
+}
+
+static void read_expect(struct read *read)
+{
+    uint64_t bytes = read->fetched.body_bytes;
+    read->work.bytes = bytes > FETCH_BYTES_UNASKED ? bytes : FETCH_BYTES_UNASKED;
+}
+
+static void read_on_done(struct pool_work *work)
+{
+    struct read *read = (struct read *)work;
+    struct session *session = read->request->session;
+    session->reading--;
+    session->reading_bytes -= work->bytes;
+    if (read->status == STATUS_BUSY) {
+        read_expect(read); /* larger than was known: it stays before those behind it */
+        read_submit(read);
+    } else {
+        read_answer(read);
+    }
+}
+
+void read_go_on(struct session *session)
+{
+    while (session->reads != NULL && session->reading < READS_OF_SESSION_MAX &&
+           session->has_room(session, session->reads->work.bytes)) {
+        struct read *read = session->reads;
+        session->reads = read->next;
+        read_submit(read);
+    }
+}
+
+void read_drop_all(struct session *session)
+{
+    while (session->reads != NULL) {
+        struct read *read = session->reads;
+        session->reads = read->next;
+        read->status = STATUS_NOT_FOUND; /* nobody hears it */
+        read_answer(read);
+    }
+}
+
+static void read_queue(struct read *read)
+{
+    struct session *session = read->request->session;
+    struct read **link = &session->reads;
+    if (*link != NULL) {
+        link = session->last_read;
+    }
+    read->next = NULL;
+    *link = read;
+    session->last_read = &read->next;
+    read_go_on(session);
+}
+
+static enum request_progress read_start(struct read *read)
+{
+    const struct service *service = read->request->service;
+    bool is_full = pool_bytes(service->pool) >= service->replies_bytes_max;
+    read->fetch.reach = STORE_MEMORY;
+    read->fetch.data_bytes_max = FETCH_BYTES_UNASKED;
+    read->fetch.cache = order_record_cache(service->order);
+    uint64_t from_ns = read->request->is_timed ? thread_now_ns() : 0;
+    read->status = is_full ? STATUS_BUSY : read->run(read);
+    if (read->request->is_timed && read->status != STATUS_BUSY) {
+        stage_add(service->stages, STAGE_READ, thread_now_ns() - from_ns);
+    }
+    if (read->status != STATUS_BUSY) {
+        read_answer(read);
+        return REQUEST_TAKEN;
+    }
+    read->fetch.cache = NULL; /* the loop's alone */
+    read_expect(read);
+    read_queue(read);
+    return REQUEST_TAKEN;
+}
+
+/* A read of that chain, as of now; NULL once the request was refused. */
+static struct read *read_new(struct request *request, bool has_chain, ProtobufCBinaryData name,
+                             enum status (*run)(struct read *read))
+{
+    const struct chain *chain = request_chain(request, has_chain, name);
+    if (chain == NULL) {
+        return NULL;
+    }
+    struct read *read = request_memory(request, sizeof *read);
+    if (read == NULL) {
+        return NULL;
+    }
+    read->request = request;
+    read->view = order_view(request->service->order);
+    read->run = run;
+    read->fetch = (struct fetch){
+        .store = request->service->store,
+        .snapshot = read->view->snapshot,
+        .chain = chain->id,
+        .marks = chain->marks,
+    };
+    return read;
+}
+
+/* ---- one function a request ---- */
+
+enum request_progress read_height(struct request *request)
+{
+    const Cairn__Height *message = (const Cairn__Height *)request->message;
+    const struct chain *chain = request_chain(request, message->has_chain, message->chain);
+    if (chain != NULL) {
+        uint8_t body[1 + VARINT_BYTES_MAX]; /* a HeightReply */
+        uint8_t *end = number_field_put(body, 1, chain->marks.height);
+        request_reply_body(request, STATUS_OK, body, (size_t)(end - body));
+    }
+    return REQUEST_TAKEN;
+}
+
+static enum status run_block_at_height(struct read *read)
+{
+    return fetch_block(&read->fetch, read->height, read->parts, &read->fetched, &read->failure);
+}
+
+static enum status run_block_by_hash(struct read *read)
+{
+    enum status status = fetch_height_of_hash(&read->fetch, read->name, &read->height, &read->failure);
+    return status == STATUS_OK ? run_block_at_height(read) : status;
+}
+
+enum request_progress read_block(struct request *request)
+{
+    const Cairn__ReadBlock *message = (const Cairn__ReadBlock *)request->message;
+    bool is_by_hash = message->at_case == CAIRN__READ_BLOCK__AT_HASH;
+    if (message->at_case == CAIRN__READ_BLOCK__AT__NOT_SET ||
+        (message->at_case == CAIRN__READ_BLOCK__AT_HEIGHT && message->height == 0)) {
+        request_refuse(request, STATUS_INVALID, "a read of no block: name a hash, or a height from 1");
+        return REQUEST_TAKEN;
+    }
+    if (is_by_hash && (message->hash.len < 1 || message->hash.len > HASH_BYTES_MAX)) {
+        request_refuse(request, STATUS_INVALID, "a hash of %zu bytes: it has 1 to %d", message->hash.len,
+                       HASH_BYTES_MAX);
+        return REQUEST_TAKEN;
+    }
+    if (message->has_parts && !fetch_parts_are_valid(message->parts)) {
+        request_refuse(request, STATUS_INVALID, "parts = %u names a part that no block has", message->parts);
+        return REQUEST_TAKEN;
+    }
+    struct read *read = read_new(request, message->has_chain, message->chain,
+                                 is_by_hash ? run_block_by_hash : run_block_at_height);
+    if (read == NULL) {
+        return REQUEST_TAKEN;
+    }
+    read->parts = message->has_parts ? message->parts : 0;
+    if (is_by_hash) {
+        read->name = request_slice(message->hash);
+    } else {
+        read->height = message->height;
+    }
+    return read_start(read);
+}
+
+static enum status run_state(struct read *read)
+{
+    return fetch_state(&read->fetch, read->height, &read->fetched, &read->failure);
+}
+
+enum request_progress read_state(struct request *request)
+{
+    const Cairn__ReadState *message = (const Cairn__ReadState *)request->message;
+    struct read *read = read_new(request, message->has_chain, message->chain, run_state);
+    if (read == NULL) {
+        return REQUEST_TAKEN;
+    }
+    read->height = message->has_height ? message->height : read->fetch.marks.height;
+    return read_start(read);
+}
+
+static enum status run_metadata(struct read *read)
+{
+    return fetch_metadata(&read->fetch, read->name, read->change, false, &read->fetched, &read->failure);
+}
+
+/* What is queued for the name is looked up here, on the loop. If it takes the stored value to say what it comes to, it
+ * has none of its own, so nothing is borrowed from the queue when the pool reads. */
+enum request_progress read_metadata(struct request *request)
+{
+    const Cairn__GetMetadata *message = (const Cairn__GetMetadata *)request->message;
+    if (!decode_name(request, message->name)) {
+        return REQUEST_TAKEN;
+    }
+    struct read *read = read_new(request, message->has_chain, message->chain, run_metadata);
+    if (read == NULL) {
+        return REQUEST_TAKEN;
+    }
+    read->name = request_slice(message->name);
+    read->change = pending_change(order_pending(request->service->order), read->fetch.chain, read->name);
+    return read_start(read);
+}

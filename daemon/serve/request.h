@@ -1,0 +1,149 @@
+/* A request: one frame from its arrival to its last reply. Loop only.
+ *
+ * - The connection makes it from a frame and starts it. Starting may have to wait for room: then it is started again.
+ * - Its handler answers at once, or keeps it and answers later. Whatever is kept lies in the request's arena.
+ * - The last reply ends it. A request whose connection is gone is carried out all the same; its replies go nowhere. */
+#ifndef DAEMON_REQUEST_H
+#define DAEMON_REQUEST_H
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdalign.h>
+
+#include "daemon/order/order.h"
+#include "daemon/read/pool.h"
+#include "daemon/runtime/arena.h"
+#include "proto/frame.h"
+
+struct read;
+struct request;
+struct stream;
+struct stream_set;
+
+/* What all requests share. */
+struct service {
+    /* fixed after start */
+    struct store *store;
+    struct order *order;
+    struct pool *pool;
+    struct stream_set *streams;
+    struct stages *stages;
+    uint64_t frame_bytes_max;
+    uint64_t replies_bytes_max;
+    uint64_t queue_operations_max;
+    uint64_t queue_bytes_max;
+    uint8_t store_id[STORE_ID_BYTES];
+    uint64_t started_us;
+    struct chain *default_chain; /* looked up once */
+    /* loop only */
+    bool draining;                 /* new requests are refused */
+    bool is_contended;             /* some write waits for room in the queue: others go behind it */
+    uint64_t requests_bytes;       /* held by requests, and set aside for frames being read */
+    uint64_t requests_large_bytes; /* of it: by large writes and for large frames */
+    uint64_t replies_bytes;        /* built and not yet with the kernel */
+    uint64_t streams_bytes;        /* read for streams and not yet sent */
+    uint64_t sources_bytes;        /* what streams keep of what was queued, values apart */
+    uint64_t frames_bad;
+    uint64_t connections;
+    uint64_t connections_refused;
+};
+
+/* What requests of one connection share; part of the connection. */
+struct session {
+    struct service *service;
+    struct stream *streams; /* open ones */
+    bool is_greeted;        /* hello was taken: without it the connection ends after its first frame */
+    bool is_closed;         /* replies go nowhere */
+    /* Takes a frame: FRAME_REPLY_BYTES for the header, which it fills in, and the body. */
+    void (*send)(struct session *session, struct frame_reply *header, uint8_t *frame);
+    /* The same of a small frame, whose body is copied. */
+    void (*send_copy)(struct session *session, struct frame_reply *header, const uint8_t *body);
+    struct read *reads; /* that wait for room among its replies, oldest first */
+    struct read **last_read;
+    uint64_t reading; /* reads with the pool, and what they are to add to its replies */
+    uint64_t reading_bytes;
+    /* Whether its replies are few enough to take so many bytes more. */
+    bool (*has_room)(const struct session *session, uint64_t bytes);
+    /* Whether more of a stream may be sent now, whatever reads wait for. */
+    bool (*may_send)(const struct session *session);
+    /* A request of this session has ended. */
+    void (*ended)(struct session *session, struct request *request);
+};
+
+enum request_progress {
+    REQUEST_TAKEN, /* answered, or going to be; it may be gone already */
+    REQUEST_WAITS, /* no room: start it again later, before anything behind it */
+};
+
+enum { REQUEST_FIRST_BYTES = 768 };
+
+struct request {
+    /* fixed once made */
+    struct session *session;
+    struct service *service;
+    uint8_t type;
+    uint64_t id;
+    uint64_t received_us;
+    size_t body_bytes;
+    uint8_t *taken_body; /* a large frame's, freed with the request; a small one's lies in the arena */
+    /* handlers only */
+    uint64_t deadline_us; /* to have left REQUEST_WAITS; 0: none */
+    struct arena arena;
+    bool is_short;             /* the arena got less than the request may take where memory is there */
+    bool is_timed;             /* one of those whose stages are measured */
+    ProtobufCMessage *message; /* leads into the body */
+    void *prepared;            /* the handler's, in the arena; NULL until it has looked at the message */
+    uint64_t held_bytes;       /* of service->requests_bytes */
+    bool is_starting;          /* its handler runs: it is not freed under it */
+    bool is_ended;             /* its last reply is sent */
+    /* what the arena starts with: enough for most */
+    alignas(ARENA_ALIGNMENT) uint8_t first[REQUEST_FIRST_BYTES];
+};
+
+/* ---- for handlers. Each of these is the last reply and ends the request; the first has none ---- */
+
+void request_end(struct request *request);
+
+/* How much is set aside for a body before it is read, and held until its request ends if that is a write: for the body, and as
+ * much for what it unpacks to and for its copy in a batch. 0: nothing, what such small ones hold is counted as it comes. */
+uint64_t request_bytes_to_reserve(uint64_t body_bytes);
+
+/* For dispatch: frees a request that ended while its handler ran; counts what it holds of service->requests_bytes. */
+void request_free(struct request *request);
+void request_count_held(struct request *request);
+
+void request_reply(struct request *request, enum status status, const ProtobufCMessage *message);
+void request_reply_empty(struct request *request, enum status status);
+
+/* A small body that was packed by hand; copied. */
+void request_reply_body(struct request *request, enum status status, const uint8_t *body, size_t body_bytes);
+
+void request_refuse(struct request *request, enum status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* A reply packed before, with room for the header in front; taken. */
+void request_reply_packed(struct request *request, uint8_t *frame, size_t body_bytes);
+
+/* A reply that another follows; taken. Its frame holds body_bytes. */
+void request_send(struct request *request, uint8_t flags, uint8_t *frame, size_t body_bytes);
+
+/* Credit and cancel: requests about an open stream, which have no reply, not even when they are refused. */
+bool request_is_about_stream(const struct request *request);
+
+/* Packs a message into memory of its own, with room for the header in front. */
+uint8_t *request_pack(const ProtobufCMessage *message, size_t *ret_body_bytes);
+
+/* Memory of the request's arena, zeroed; NULL once the request was refused for want of it. */
+void *request_memory(struct request *request, size_t bytes) MUST_CHECK;
+
+/* The request is to have left REQUEST_WAITS so long after it came; 0, or beyond all time: no deadline. */
+void request_set_deadline(struct request *request, uint64_t deadline_us);
+
+/* The chain a request names, absent meaning "default"; NULL once the request was refused. */
+struct chain *request_chain(struct request *request, bool has_name, ProtobufCBinaryData name) MUST_CHECK;
+
+static inline struct slice request_slice(ProtobufCBinaryData data)
+{
+    return slice_of(data.data, data.len);
+}
+
+#endif

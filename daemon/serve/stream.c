@@ -1,0 +1,465 @@
+/* A stream's life:
+ *
+ * - it opens when there is a place for it, and takes its view then: all it says is of that instant;
+ * - a step on the pool reads some messages; they go out as far as the window, and the connection, have room;
+ * - meanwhile the next step reads, one step ahead and no further, if there is window left;
+ * - now and then its source rests, whether anybody takes anything or not, so that it never keeps much of what the engine
+ *   would let go;
+ * - it ends when its source does, when reading fails, when it is cancelled, or when its connection is gone; the last
+ *   frame ends the request.
+ *
+ * While a step has begun, the source and what it reads are the pool's, and everything else the loop's. Ended meanwhile, the
+ * stream gives back at once what has not gone out, and the rest when the step is done. */
+#include "daemon/serve/stream.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "daemon/runtime/memory.h"
+#include "daemon/serve/request.h"
+
+enum {
+    STREAM_STEP_BYTES = 256 << 10,
+    STREAM_STEP_MESSAGES = 4096,
+    AHEAD_BYTES_MAX = 2 * STREAM_STEP_BYTES, /* no step is begun while more than this has not gone out */
+    STREAMS_OF_SESSION_MAX = 128,            /* open or waiting */
+    REST_BYTES = 2 << 20, /* having read that much at once, the engine holds as much: rests then */
+    LOOK_US = 25000, /* how often it is looked at who is to rest: whoever does not since the look before */
+};
+
+struct message_list {
+    struct fetched *first;
+    size_t count;
+    size_t capacity;
+};
+
+struct stream {
+    struct pool_work work;
+    /* fixed once made */
+    struct request *request;
+    struct stream_set *set;
+    struct stream_kind kind;
+    /* loop only */
+    bool is_open;
+    bool is_running;   /* a step is on the pool, or waits there */
+    bool is_holding;   /* its source does not rest */
+    unsigned looks;    /* for how many looks */
+    bool is_cancelled; /* `cancelled` says how it ends */
+    struct failure cancelled;
+    struct view *view;
+    uint64_t window_bytes;
+    struct message_list ready; /* to go out, before what is read */
+    size_t sent;               /* of them have gone out whole */
+    uint64_t sent_bytes;       /* of the first that has not */
+    uint64_t held_bytes;       /* of service->streams_bytes */
+    struct stream *next_of_session;
+    struct stream *next_of_set; /* of those open, or waiting */
+    /* the pool's while a step runs */
+    struct source *source;
+    struct message_list read;
+    uint64_t step_bytes; /* what the next step may read at once */
+    enum status status;  /* STATUS_OK: there may be more; STATUS_NOT_FOUND: that was all */
+    struct failure failure;
+};
+
+struct stream_set {
+    struct service *service;
+    uint64_t streams_max;
+    uint64_t open;
+    struct stream *open_first;
+    uint64_t holding; /* of them have a source that does not rest */
+    uint64_t look_us; /* when to look at them next */
+    struct stream *waiting_first;
+    struct stream **waiting_last;
+};
+
+struct stream_set *stream_set_new(struct service *service, uint64_t streams_max)
+{
+    struct stream_set *set = memory_new(sizeof *set);
+    set->service = service;
+    set->streams_max = streams_max;
+    set->waiting_last = &set->waiting_first;
+    return set;
+}
+
+void stream_set_free(struct stream_set *set)
+{
+    free(set);
+}
+
+uint64_t stream_count(const struct stream_set *set)
+{
+    return set->open;
+}
+
+/* ---- a step ---- */
+
+static void list_append(struct message_list *list, struct fetched message)
+{
+    if (list->count == list->capacity) {
+        list->capacity = list->capacity == 0 ? 16 : 2 * list->capacity;
+        list->first = memory_resize(list->first, list->capacity * sizeof list->first[0]);
+    }
+    list->first[list->count++] = message;
+}
+
+static void step_run(struct pool_work *work)
+{
+    struct stream *stream = (struct stream *)work; /* its first member */
+    uint64_t bytes = 0;
+    uint64_t largest_bytes = 0;
+    bool is_too_large = false;
+    while (bytes < STREAM_STEP_BYTES && stream->read.count < STREAM_STEP_MESSAGES) {
+        struct fetched fetched = {0};
+        stream->status = source_next(stream->source, work->bytes, &fetched, &stream->failure);
+        largest_bytes = fetched.body_bytes > largest_bytes ? fetched.body_bytes : largest_bytes;
+        if (stream->status == STATUS_BUSY) {
+            stream->status = STATUS_OK; /* the next step has room for it */
+            is_too_large = true;
+            break;
+        }
+        if (stream->status != STATUS_OK) {
+            return;
+        }
+        list_append(&stream->read, fetched);
+        bytes += fetched.body_bytes;
+    }
+    if (largest_bytes >= REST_BYTES) {
+        source_rest(stream->source);
+    }
+    bool expects_large = is_too_large || largest_bytes < REST_BYTES; /* or else it is told when it comes */
+    stream->step_bytes =
+        expects_large && largest_bytes > STREAM_STEP_BYTES ? largest_bytes : STREAM_STEP_BYTES;
+}
+
+static void stream_pump(struct stream *stream);
+
+static void rest_if_due(struct stream *stream)
+{
+    bool is_ours = !stream->is_running || !pool_has_begun(&stream->work);
+    if (stream->is_holding && stream->looks > 1 && is_ours) {
+        source_rest(stream->source);
+        stream->is_holding = stream->is_running; /* soon again */
+        stream->set->holding -= !stream->is_holding;
+    }
+}
+
+static void step_done(struct pool_work *work)
+{
+    struct stream *stream = (struct stream *)work;
+    stream->is_running = false;
+    rest_if_due(stream);
+    for (size_t i = 0; i < stream->read.count; i++) {
+        stream->held_bytes += stream->read.first[i].body_bytes;
+        stream->request->service->streams_bytes += stream->read.first[i].body_bytes;
+    }
+    stream_pump(stream);
+}
+
+/* The next step, if it may begin: it reads into a list that is empty. */
+static void step_start(struct stream *stream)
+{
+    struct session *session = stream->request->session;
+    bool may_read = !stream->is_running && stream->read.count == 0 && stream->status == STATUS_OK;
+    bool has_room = stream->window_bytes > 0 && session->has_room(session, 0);
+    if (may_read && has_room && stream->held_bytes <= AHEAD_BYTES_MAX) {
+        stream->is_running = true;
+        if (!stream->is_holding) {
+            stream->is_holding = true;
+            stream->looks = 0;
+            stream->set->holding++;
+        }
+        stream->work.run = step_run;
+        stream->work.done = step_done;
+        stream->work.bytes = stream->step_bytes;
+        pool_submit(stream->request->service->pool, &stream->work, POOL_STREAM);
+    }
+}
+
+/* ---- what goes out ---- */
+
+static void release(struct stream *stream, uint64_t bytes)
+{
+    assert(stream->held_bytes >= bytes);
+    stream->held_bytes -= bytes;
+    stream->request->service->streams_bytes -= bytes;
+}
+
+/* Sends as much of the first message as one frame and the window allow. */
+static void send_piece(struct stream *stream)
+{
+    struct fetched *message = &stream->ready.first[stream->sent];
+    uint64_t rest = message->body_bytes - stream->sent_bytes;
+    uint64_t most = stream->request->service->frame_bytes_max;
+    most = stream->window_bytes < most ? stream->window_bytes : most;
+    uint64_t bytes = rest < most ? rest : most;
+    uint8_t *frame = message->frame;
+    if (bytes < message->body_bytes) {
+        frame = memory_raw(FRAME_REPLY_BYTES + bytes);
+        memcpy(frame + FRAME_REPLY_BYTES, message->frame + FRAME_REPLY_BYTES + stream->sent_bytes, bytes);
+    } else {
+        message->frame = NULL;
+    }
+    stream->window_bytes -= bytes;
+    stream->sent_bytes += bytes;
+    bool is_whole = bytes == rest;
+    if (is_whole) {
+        release(stream, message->body_bytes); /* until then all of it is in memory */
+        free(message->frame);
+        message->frame = NULL;
+        stream->sent++;
+        stream->sent_bytes = 0;
+    }
+    request_send(stream->request, is_whole ? FRAME_MORE : FRAME_MORE | FRAME_CONTINUED, frame, bytes);
+}
+
+/* What was read is next to go out, once all before it has. False: it is not there. */
+static bool take_read(struct stream *stream)
+{
+    if (stream->is_running || stream->read.count == 0) {
+        return false;
+    }
+    struct message_list gone = stream->ready;
+    gone.count = 0;
+    stream->ready = stream->read;
+    stream->read = gone;
+    stream->sent = 0;
+    return true;
+}
+
+static void drop_messages(struct stream *stream)
+{
+    do {
+        for (; stream->sent < stream->ready.count; stream->sent++) {
+            release(stream, stream->ready.first[stream->sent].body_bytes);
+            free(stream->ready.first[stream->sent].frame);
+            stream->sent_bytes = 0;
+        }
+    } while (take_read(stream));
+}
+
+/* ---- opening and ending ---- */
+
+static void open_waiting(struct stream_set *set);
+
+static void stream_open(struct stream *stream)
+{
+    struct service *service = stream->request->service;
+    stream->is_open = true;
+    stream->next_of_set = stream->set->open_first;
+    stream->set->open_first = stream;
+    stream->set->open++;
+    stream->view = order_view(service->order);
+    struct fetch fetch = {
+        .store = service->store,
+        .snapshot = stream->view->snapshot,
+        .chain = stream->kind.chain->id,
+        .marks = stream->kind.chain->marks,
+    };
+    stream->step_bytes = STREAM_STEP_BYTES;
+    stream->source = stream->kind.make_source(&stream->kind, &fetch, order_pending(service->order));
+    service->sources_bytes += source_bytes(stream->source);
+}
+
+static void unlink_stream(struct stream *stream)
+{
+    struct stream **link = &stream->request->session->streams;
+    while (*link != stream) {
+        link = &(*link)->next_of_session;
+    }
+    *link = stream->next_of_session;
+    link = stream->is_open ? &stream->set->open_first : &stream->set->waiting_first;
+    while (*link != stream) {
+        link = &(*link)->next_of_set;
+    }
+    *link = stream->next_of_set;
+    if (*link == NULL && !stream->is_open) {
+        stream->set->waiting_last = link;
+    }
+}
+
+/* The stream lies in its request's arena and goes with it. */
+static void stream_finish(struct stream *stream)
+{
+    struct request *request = stream->request;
+    struct stream_set *set = stream->set;
+    struct failure failure = stream->is_cancelled ? stream->cancelled : stream->failure;
+    enum status status = stream->is_cancelled ? stream->cancelled.status : stream->status;
+    unlink_stream(stream);
+    drop_messages(stream);
+    if (stream->is_open) {
+        set->holding -= stream->is_holding;
+        request->service->sources_bytes -= source_bytes(stream->source);
+        source_free(stream->source);
+        free(stream->ready.first);
+        free(stream->read.first);
+        view_release(stream->view);
+        set->open--;
+    }
+    if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
+        request_reply_empty(request, STATUS_OK);
+    } else {
+        request_refuse(request, status, "%s", failure.text);
+    }
+    open_waiting(set);
+}
+
+static void stream_pump(struct stream *stream)
+{
+    struct session *session = stream->request->session;
+    if (stream->is_cancelled) {
+        if (!stream->is_running) {
+            stream_finish(stream);
+        }
+        return;
+    }
+    do {
+        step_start(stream); /* so that it reads while this goes out */
+        while (stream->sent < stream->ready.count && stream->window_bytes > 0 && session->may_send(session)) {
+            send_piece(stream);
+        }
+    } while (stream->sent == stream->ready.count && take_read(stream));
+    if (stream->sent == stream->ready.count && !stream->is_running && stream->status != STATUS_OK) {
+        stream_finish(stream);
+        return;
+    }
+    step_start(stream);
+}
+
+/* A place, and room for what it would keep of the queue. */
+static bool may_open(const struct stream_set *set)
+{
+    const struct service *service = set->service;
+    const struct pending *pending = order_pending(service->order);
+    uint64_t bytes = service->replies_bytes + service->streams_bytes + service->sources_bytes +
+                     pending_held_bytes(pending);
+    return set->open < set->streams_max &&
+           (set->open == 0 || bytes + pending_bytes(pending) <= service->replies_bytes_max);
+}
+
+static void open_waiting(struct stream_set *set)
+{
+    while (set->waiting_first != NULL && may_open(set)) {
+        struct stream *stream = set->waiting_first;
+        set->waiting_first = stream->next_of_set;
+        if (set->waiting_first == NULL) {
+            set->waiting_last = &set->waiting_first;
+        }
+        stream_open(stream);
+        stream_pump(stream);
+    }
+}
+
+uint64_t stream_turn(struct stream_set *set, uint64_t now_us)
+{
+    open_waiting(set);
+    if (set->holding > 0 && now_us >= set->look_us) {
+        for (struct stream *stream = set->open_first; stream != NULL; stream = stream->next_of_set) {
+            stream->looks++;
+            rest_if_due(stream);
+        }
+        set->look_us = now_us + LOOK_US;
+    }
+    return set->holding > 0 ? set->look_us - now_us : UINT64_MAX;
+}
+
+void stream_go_on(struct session *session)
+{
+    for (struct stream *stream = session->streams; stream != NULL;) {
+        struct stream *next = stream->next_of_session;
+        if (stream->is_open) {
+            stream_pump(stream);
+        }
+        stream = next;
+    }
+}
+
+/* Ends it now, or when its step is back. */
+static void cancel(struct stream *stream, enum status status, const char *text)
+{
+    stream->is_cancelled = true;
+    failure_set(&stream->cancelled, status, "%s", text);
+    drop_messages(stream); /* a step that waits in the pool may be waiting for their memory */
+    if (!stream->is_running) {
+        stream_finish(stream);
+    }
+}
+
+void stream_end_all(struct session *session, enum status status, const char *text)
+{
+    for (struct stream *stream = session->streams; stream != NULL;) {
+        struct stream *next = stream->next_of_session;
+        cancel(stream, status, text);
+        stream = next;
+    }
+}
+
+/* ---- for the requests ---- */
+
+static struct stream *find_stream(const struct session *session, uint64_t id)
+{
+    struct stream *stream = session->streams;
+    while (stream != NULL && stream->request->id != id) {
+        stream = stream->next_of_session;
+    }
+    return stream;
+}
+
+bool stream_has_id(const struct session *session, uint64_t id)
+{
+    return find_stream(session, id) != NULL;
+}
+
+static uint64_t streams_of(const struct session *session)
+{
+    uint64_t count = 0;
+    for (const struct stream *stream = session->streams; stream != NULL; stream = stream->next_of_session) {
+        count++;
+    }
+    return count;
+}
+
+void stream_start(struct request *request, const struct stream_kind *kind, uint64_t window_bytes)
+{
+    struct session *session = request->session;
+    if (streams_of(session) >= STREAMS_OF_SESSION_MAX) {
+        request_refuse(request, STATUS_BUSY,
+                       "the connection has %d streams at a time already: end some first",
+                       STREAMS_OF_SESSION_MAX);
+        return;
+    }
+    struct stream *stream = request_memory(request, sizeof *stream);
+    if (stream == NULL) {
+        return;
+    }
+    stream->request = request;
+    stream->set = request->service->streams;
+    stream->kind = *kind;
+    stream->window_bytes = window_bytes < WINDOW_BYTES_MAX ? window_bytes : WINDOW_BYTES_MAX;
+    stream->next_of_session = session->streams;
+    session->streams = stream;
+    *stream->set->waiting_last = stream;
+    stream->set->waiting_last = &stream->next_of_set;
+    open_waiting(stream->set);
+}
+
+void stream_add_credit(struct session *session, uint64_t id, uint64_t bytes)
+{
+    struct stream *stream = find_stream(session, id);
+    if (stream == NULL) {
+        return;
+    }
+    uint64_t room = WINDOW_BYTES_MAX - stream->window_bytes;
+    stream->window_bytes += bytes < room ? bytes : room;
+    if (stream->is_open) {
+        stream_pump(stream);
+    }
+}
+
+void stream_end(struct session *session, uint64_t id)
+{
+    struct stream *stream = find_stream(session, id);
+    if (stream != NULL) {
+        cancel(stream, STATUS_OK, "");
+    }
+}

@@ -1,0 +1,329 @@
+/* A job's way through here: what it carries is edited first, then it is judged as of the edits so far and adds its own.
+ * The chain's marks are changed in a copy, which replaces them when the job is through; all edits become one batch.
+ *
+ * Refused or failed: its edits are taken back and the copy is forgotten; what it would have carried stays queued. Failing
+ * to write a batch leaves nothing to take back: nothing is judged after it. */
+#include "daemon/writer/change.h"
+
+#include <assert.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+
+#include "daemon/runtime/memory.h"
+
+enum { SHA256_BYTES = 32 };
+
+struct apply *apply_new(struct store *store, uint32_t chains_max)
+{
+    struct apply *apply = memory_new(sizeof *apply);
+    apply->store = store;
+    apply->edits = edit_new(store);
+    apply->chains_max = chains_max;
+    apply->chains = memory_new((chains_max + 1) * sizeof apply->chains[0]);
+    apply->sweeps = memory_new((chains_max + 1) * sizeof apply->sweeps[0]);
+    apply->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL); /* looked up once, not for each block */
+    assert(apply->sha256 != NULL);
+    return apply;
+}
+
+void apply_free(struct apply *apply)
+{
+    if (apply == NULL) {
+        return;
+    }
+    edit_free(apply->edits);
+    EVP_MD_free(apply->sha256);
+    free(apply->chains);
+    free(apply->sweeps);
+    free(apply);
+}
+
+enum status apply_load(struct apply *apply, uint32_t chain, const struct chain_marks *marks,
+                       struct failure *failure)
+{
+    assert(chain >= 1 && chain <= apply->chains_max);
+    struct apply_chain *known = &apply->chains[chain];
+    *known = (struct apply_chain){.marks = *marks};
+    struct key from = key_of_kind(chain, KEY_HEADER);
+    struct key to = key_behind_kind(chain, KEY_HEADER);
+    struct key last;
+    enum status status = store_last_key(apply->store, key_slice(&from), key_slice(&to), last.data,
+                                        sizeof last.data, &last.bytes, failure);
+    if (status == STATUS_OK && !key_read_height(key_slice(&last), &known->blocks_highest)) {
+        return failure_set(failure, STATUS_IO_ERROR, "damaged store: a block's key of %zu bytes", last.bytes);
+    }
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+/* ---- metadata ---- */
+
+static enum status apply_segment(struct apply *apply, const struct pending_segment *segment,
+                                 struct failure *failure)
+{
+    enum status status = STATUS_OK;
+    for (const struct pending_entry *entry = segment->first; entry != NULL && status == STATUS_OK;
+         entry = pending_entry_next(entry)) {
+        uint32_t chain = pending_entry_chain(entry);
+        status = change_metadata(apply, chain, pending_entry_name(entry), pending_entry_change(entry),
+                                 apply->chains[chain].marks.blocks_pruned, failure);
+    }
+    return status;
+}
+
+/* Every batch that holds queued metadata says how far it goes. */
+static void put_metadata_on_disk(struct apply *apply, uint64_t sequence)
+{
+    struct key key = key_of_kind(0, KEY_METADATA_ON_DISK);
+    record_put_u64(sequence, edit_put_new(apply->edits, &key, 8));
+}
+
+static enum status apply_carried(struct apply *apply, const struct job *job,
+                                 const struct pending_segment *carried, struct failure *failure)
+{
+    uint64_t last = 0;
+    for (; carried != NULL && carried->last_sequence <= job->carry_through; carried = carried->next) {
+        enum status status = apply_segment(apply, carried, failure);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        last = carried->last_sequence;
+    }
+    if (last != 0) {
+        put_metadata_on_disk(apply, last);
+    }
+    return STATUS_OK;
+}
+
+/* ---- blocks and states ---- */
+
+/* The hash index entry of the block that this one replaces goes. */
+static enum status drop_replaced(struct apply *apply, uint32_t chain, uint64_t height, bool *ret_replaced,
+                                 struct failure *failure)
+{
+    struct key key;
+    key_set_height(&key, chain, KEY_HEADER, height);
+    *ret_replaced = false;
+    if (height > apply->chains[chain].blocks_highest && !edit_has(apply->edits, &key)) {
+        return STATUS_OK;
+    }
+    struct store_value value = {0};
+    enum status status = edit_get(apply->edits, &key, &value, failure);
+    if (status == STATUS_NOT_FOUND) {
+        return STATUS_OK;
+    }
+    struct header_record record;
+    if (status == STATUS_OK && !record_read_header(value.bytes, &record)) {
+        status = change_damaged(failure, "header record", chain);
+    }
+    if (status == STATUS_OK) {
+        *ret_replaced = true;
+        status = change_drop_hash(apply, chain, record.hash, height, failure);
+    }
+    store_value_release(&value);
+    return status;
+}
+
+static void put_block(struct apply *apply, uint32_t chain, const struct job_block *block, bool replaces)
+{
+    uint8_t digest[SHA256_BYTES];
+    struct slice hash = block->hash;
+    if (hash.bytes == 0) {
+        int hashed = EVP_Digest(block->header.data, block->header.bytes, digest, NULL, apply->sha256, NULL);
+        assert(hashed == 1);
+        hash = slice_of(digest, sizeof digest);
+    }
+    struct header_record record = {block->data.bytes, hash, block->header, block->signature};
+    size_t bytes = record_header_bytes(&record);
+    struct key header_key;
+    key_set_height(&header_key, chain, KEY_HEADER, block->height);
+    record_write_header(&record, edit_put_new(apply->edits, &header_key, bytes));
+
+    struct key data_key;
+    key_set_height(&data_key, chain, KEY_DATA, block->height);
+    if (block->data.bytes > 0) {
+        edit_put(apply->edits, &data_key, block->data);
+    } else if (replaces) {
+        edit_delete(apply->edits, &data_key);
+    }
+
+    struct key hash_key;
+    key_set_name(&hash_key, chain, KEY_HASH, hash);
+    record_put_u64(block->height, edit_put_new(apply->edits, &hash_key, 8));
+}
+
+static enum status judge_commit(const struct job *job, const struct chain_marks *marks,
+                                struct failure *failure)
+{
+    const struct job_commit *commit = &job->commit;
+    if (commit->has_expected_height && commit->expected_height != marks->height) {
+        return failure_set(failure, STATUS_CONFLICT,
+                           "the chain's height is %lu, not %lu as expected: read it again", marks->height,
+                           commit->expected_height);
+    }
+    for (size_t i = 0; i < commit->block_count; i++) {
+        if (commit->blocks[i].height <= marks->blocks_pruned) {
+            return failure_set(failure, STATUS_CONFLICT, "block %lu: blocks up to %lu are pruned",
+                               commit->blocks[i].height, marks->blocks_pruned);
+        }
+    }
+    for (size_t i = 0; i < commit->state_count; i++) {
+        if (commit->states[i].height < marks->states_from) {
+            return failure_set(failure, STATUS_CONFLICT, "state %lu: states up to %lu are pruned",
+                               commit->states[i].height, marks->states_from - 1);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status apply_commit(struct apply *apply, const struct job *job, struct failure *failure)
+{
+    const struct job_commit *commit = &job->commit;
+    struct apply_chain *next = &apply->next;
+    enum status status = judge_commit(job, &next->marks, failure);
+    for (size_t i = 0; i < commit->block_count && status == STATUS_OK; i++) {
+        bool replaces;
+        status = drop_replaced(apply, job->chain, commit->blocks[i].height, &replaces, failure);
+        if (status == STATUS_OK) {
+            put_block(apply, job->chain, &commit->blocks[i], replaces);
+            if (commit->blocks[i].height > next->blocks_highest) {
+                next->blocks_highest = commit->blocks[i].height;
+            }
+        }
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    for (size_t i = 0; i < commit->state_count; i++) {
+        struct key key;
+        key_set_height(&key, job->chain, KEY_STATE, commit->states[i].height);
+        edit_put(apply->edits, &key, commit->states[i].value);
+    }
+    for (size_t i = 0; i < commit->delete_state_count; i++) {
+        struct key key;
+        key_set_height(&key, job->chain, KEY_STATE, commit->delete_states[i]);
+        edit_delete(apply->edits, &key);
+    }
+    if (commit->rise_to > next->marks.height) {
+        next->marks.height = commit->rise_to;
+    }
+    return change_own_metadata(apply, job, failure);
+}
+
+/* ---- prune and chains ---- */
+
+static enum status apply_prune(struct apply *apply, const struct job *job, struct failure *failure)
+{
+    const struct job_prune *prune = &job->prune;
+    struct chain_marks *marks = &apply->next.marks;
+    if (prune->has_blocks && prune->blocks_through > marks->height) {
+        return failure_set(failure, STATUS_CONFLICT,
+                           "blocks up to %lu cannot be pruned: the chain's height is %lu",
+                           prune->blocks_through, marks->height);
+    }
+    if (prune->has_states && prune->states_through >= marks->height) {
+        return failure_set(
+            failure, STATUS_CONFLICT,
+            "states up to %lu cannot be pruned: the chain's height is %lu, and its state stays",
+            prune->states_through, marks->height);
+    }
+    if (prune->has_blocks && prune->blocks_through > marks->blocks_pruned) {
+        struct key from = key_behind_height(job->chain, KEY_DATA, marks->blocks_pruned);
+        struct key to = key_behind_height(job->chain, KEY_DATA, prune->blocks_through);
+        edit_delete_range(apply->edits, &from, &to);
+        marks->blocks_pruned = prune->blocks_through;
+    }
+    if (prune->has_states && prune->states_through >= marks->states_from) {
+        struct key from;
+        key_set_height(&from, job->chain, KEY_STATE, marks->states_from);
+        struct key to = key_behind_height(job->chain, KEY_STATE, prune->states_through);
+        edit_delete_range(apply->edits, &from, &to);
+        marks->states_from = prune->states_through + 1;
+    }
+    return change_own_metadata(apply, job, failure);
+}
+
+static void apply_create_chain(struct apply *apply, const struct job *job)
+{
+    struct key key;
+    key_set_name(&key, 0, KEY_CHAIN_NAME, job->chain_name);
+    record_put_u64(job->chain, edit_put_new(apply->edits, &key, 8));
+}
+
+static void apply_reserve(struct apply *apply, const struct job *job)
+{
+    struct key key = key_of_kind(0, KEY_SEQUENCE);
+    record_put_u64(job->reserve_through, edit_put_new(apply->edits, &key, 8));
+}
+
+/* ---- one job, one group ---- */
+
+static void put_marks(struct apply *apply, uint32_t chain)
+{
+    struct key key = key_of_kind(chain, KEY_MARKS);
+    record_write_marks(&apply->next.marks, edit_put_new(apply->edits, &key, RECORD_MARKS_BYTES));
+}
+
+static enum status apply_kind(struct apply *apply, struct job *job)
+{
+    switch (job->kind) {
+    case JOB_COMMIT:
+        return apply_commit(apply, job, &job->failure);
+    case JOB_PRUNE:
+        return apply_prune(apply, job, &job->failure);
+    case JOB_ROLLBACK:
+        return rollback_apply(apply, job, &job->failure);
+    case JOB_SWEEP:
+        return sweep_apply(apply, job, &job->failure);
+    case JOB_CREATE_CHAIN:
+        apply_create_chain(apply, job);
+        return STATUS_OK;
+    case JOB_RESERVE:
+        apply_reserve(apply, job);
+        return STATUS_OK;
+    }
+    assert(false);
+    return STATUS_INVALID;
+}
+
+enum status apply_job(struct apply *apply, struct job *job, const struct pending_segment *carried)
+{
+    assert(job->chain <= apply->chains_max);
+    struct edit_mark before = edit_mark(apply->edits);
+    apply->next = apply->chains[job->chain];
+    enum status status = apply_carried(apply, job, carried, &job->failure);
+    if (status == STATUS_OK) {
+        status = apply_kind(apply, job);
+    }
+    bool dry_run = job->kind == JOB_ROLLBACK && job->rollback.dry_run;
+    job->marks = apply->next.marks;
+    if (status != STATUS_OK || dry_run) {
+        edit_take_back(apply->edits, before);
+        return status;
+    }
+    if (memcmp(&apply->next.marks, &apply->chains[job->chain].marks, sizeof apply->next.marks) != 0 ||
+        job->kind == JOB_CREATE_CHAIN) {
+        put_marks(apply, job->chain);
+    }
+    apply->chains[job->chain] = apply->next;
+    return STATUS_OK;
+}
+
+enum status apply_group(struct apply *apply, const struct pending_segment *segment, struct failure *failure)
+{
+    enum status status = apply_segment(apply, segment, failure);
+    if (status == STATUS_OK) {
+        put_metadata_on_disk(apply, segment->last_sequence);
+    }
+    return status;
+}
+
+size_t apply_bytes(const struct apply *apply)
+{
+    return edit_bytes(apply->edits);
+}
+
+void apply_build(struct apply *apply, struct store_batch *batch)
+{
+    edit_build(apply->edits, batch);
+    edit_clear(apply->edits);
+}

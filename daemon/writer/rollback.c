@@ -1,0 +1,228 @@
+/* Rollback: everything above a height goes, in one batch, in time proportional to what goes.
+ *
+ * What is queued has been carried into the edits before, so it is judged and dropped like what is on disk. */
+#include "daemon/writer/change.h"
+
+#include <assert.h>
+
+static enum status judge_target(struct apply *apply, const struct job *job, struct failure *failure)
+{
+    const struct chain_marks *marks = &apply->next.marks;
+    uint64_t to = job->rollback.to;
+    if (to > marks->height) {
+        return failure_set(failure, STATUS_CONFLICT, "height %lu is above the chain's height %lu", to,
+                           marks->height);
+    }
+    if (marks->blocks_pruned > 0 && to <= marks->blocks_pruned) {
+        return failure_set(failure, STATUS_CONFLICT, "height %lu: blocks up to %lu are pruned", to,
+                           marks->blocks_pruned);
+    }
+    if (to < marks->states_from) {
+        return failure_set(failure, STATUS_CONFLICT, "height %lu: states up to %lu are pruned", to,
+                           marks->states_from - 1);
+    }
+    return STATUS_OK;
+}
+
+static enum status has_any_state(struct apply *apply, const struct job *job, bool *ret_has,
+                                 struct failure *failure)
+{
+    struct key from = key_of_height(job->chain, KEY_STATE, apply->next.marks.states_from);
+    struct key to = key_behind_kind(job->chain, KEY_STATE);
+    struct store_iterator *iterator =
+        store_iterator_new(apply->store, NULL, key_slice(&from), key_slice(&to));
+    enum status status = STATUS_OK;
+    *ret_has = store_iterator_valid(iterator);
+    if (!*ret_has) {
+        status = store_iterator_status(iterator, failure);
+    }
+    store_iterator_free(iterator);
+    return status;
+}
+
+static enum status judge_state(struct apply *apply, const struct job *job, struct failure *failure)
+{
+    struct key key = key_of_height(job->chain, KEY_STATE, job->rollback.to);
+    struct store_value value = {0};
+    enum status status = edit_get(apply->edits, &key, &value, failure);
+    store_value_release(&value);
+    if (status != STATUS_NOT_FOUND) {
+        return status;
+    }
+    bool has_any;
+    status = has_any_state(apply, job, &has_any, failure);
+    if (status == STATUS_OK && has_any) {
+        return failure_set(failure, STATUS_CONFLICT,
+                           "there is no state at height %lu, though the chain has some", job->rollback.to);
+    }
+    return status;
+}
+
+static enum status apply_guard(struct apply *apply, struct job *job, const struct job_guard *guard,
+                               struct failure *failure)
+{
+    struct metadata_value metadata;
+    struct store_value value;
+    enum status status = change_read_metadata(apply, job->chain, guard->name, apply->next.marks.blocks_pruned,
+                                              &metadata, &value, failure);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    uint64_t number = metadata_number(metadata);
+    if (metadata.present && !metadata_is_number(metadata)) {
+        status =
+            failure_set(failure, STATUS_INVALID, "a guard's value has %zu bytes: it is no height of 8 bytes",
+                        metadata.value.bytes);
+    } else if (number > job->rollback.to && !guard->lower) {
+        status = failure_set(failure, STATUS_CONFLICT, "a guard holds height %lu, above the target %lu",
+                             number, job->rollback.to);
+    } else if (number > job->rollback.to) {
+        uint8_t lowered[8];
+        metadata_put_number(job->rollback.to, lowered);
+        struct metadata_change change = {METADATA_SET, 0, slice_of(lowered, sizeof lowered), 0};
+        status =
+            change_metadata(apply, job->chain, guard->name, change, apply->next.marks.blocks_pruned, failure);
+        job->counts.lowered++;
+    }
+    store_value_release(&value);
+    return status;
+}
+
+/* Calls `drop` for each key of that kind above the target, then has the range deleted. */
+typedef enum status (*drop_fn)(struct apply *apply, struct job *job, struct slice key, struct slice value,
+                               struct failure *failure);
+
+static enum status drop_above(struct apply *apply, struct job *job, enum key_kind kind, drop_fn drop,
+                              struct failure *failure)
+{
+    struct key from = key_behind_height(job->chain, kind, job->rollback.to);
+    struct key to = key_behind_kind(job->chain, kind);
+    edit_delete_range(apply->edits, &from, &to);
+    if (drop == NULL) {
+        return STATUS_OK;
+    }
+    struct store_iterator *iterator =
+        store_iterator_new(apply->store, NULL, key_slice(&from), key_slice(&to));
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && store_iterator_valid(iterator)) {
+        status = drop(apply, job, store_iterator_key(iterator), store_iterator_value(iterator), failure);
+        store_iterator_next(iterator);
+    }
+    if (status == STATUS_OK) {
+        status = store_iterator_status(iterator, failure);
+    }
+    store_iterator_free(iterator);
+    return status;
+}
+
+static enum status drop_block(struct apply *apply, struct job *job, struct slice key, struct slice value,
+                              struct failure *failure)
+{
+    uint64_t height;
+    struct header_record record;
+    if (!key_read_height(key, &height) || !record_read_header(value, &record)) {
+        return change_damaged(failure, "header record", job->chain);
+    }
+    job->counts.blocks++;
+    return change_drop_hash(apply, job->chain, record.hash, height, failure);
+}
+
+static enum status drop_state(struct apply *apply, struct job *job, struct slice key, struct slice value,
+                              struct failure *failure)
+{
+    (void)apply;
+    (void)key;
+    (void)value;
+    (void)failure;
+    job->counts.states++;
+    return STATUS_OK;
+}
+
+/* The index of bound names also holds bindings that were replaced since: the name itself decides. */
+static enum status drop_bound(struct apply *apply, struct job *job, struct slice key, struct slice value,
+                              struct failure *failure)
+{
+    (void)value;
+    uint64_t height;
+    struct slice name;
+    struct metadata_value metadata;
+    struct store_value stored;
+    if (!key_read_bound(key, &height, &name)) {
+        return failure_set(failure, STATUS_IO_ERROR, "damaged store: a bound name's key of %zu bytes",
+                           key.bytes);
+    }
+    enum status status = change_read_metadata(apply, job->chain, name, apply->next.marks.blocks_pruned,
+                                              &metadata, &stored, failure);
+    if (status == STATUS_OK) {
+        store_value_release(&stored);
+        if (metadata.present && metadata.of_height > job->rollback.to) {
+            struct metadata_change change = {.kind = METADATA_DELETE};
+            status = change_metadata(apply, job->chain, name, change, 0, failure);
+            job->counts.metadata++;
+        }
+    }
+    return status;
+}
+
+struct drop_edited {
+    struct apply *apply;
+    struct job *job;
+};
+
+/* What was carried into the edits and is bound above the target goes too. */
+static void drop_edited(void *context, const struct key *key, bool present, struct slice value)
+{
+    struct drop_edited *drop = context;
+    struct key metadata = key_of_kind(drop->job->chain, KEY_METADATA);
+    struct key bound = key_behind_height(drop->job->chain, KEY_BOUND, drop->job->rollback.to);
+    struct key bound_end = key_behind_kind(drop->job->chain, KEY_BOUND);
+    struct slice name = key_slice(key);
+    if (present && slice_has_prefix(name, key_slice(&metadata))) {
+        uint64_t of_height;
+        struct slice content;
+        bool read = record_read_metadata(value, &of_height, &content);
+        assert(read);
+        if (of_height > drop->job->rollback.to) {
+            edit_delete(drop->apply->edits, key);
+            drop->job->counts.metadata++;
+        }
+    } else if (slice_compare(name, key_slice(&bound)) >= 0 &&
+               slice_compare(name, key_slice(&bound_end)) < 0) {
+        edit_delete(drop->apply->edits, key);
+    }
+}
+
+enum status rollback_apply(struct apply *apply, struct job *job, struct failure *failure)
+{
+    job->counts = (struct job_counts){0};
+    enum status status = judge_target(apply, job, failure);
+    if (status == STATUS_OK) {
+        status = judge_state(apply, job, failure);
+    }
+    for (size_t i = 0; i < job->rollback.guard_count && status == STATUS_OK; i++) {
+        status = apply_guard(apply, job, &job->rollback.guards[i], failure);
+    }
+    if (status == STATUS_OK) {
+        status = drop_above(apply, job, KEY_HEADER, drop_block, failure);
+    }
+    if (status == STATUS_OK) {
+        status = drop_above(apply, job, KEY_DATA, NULL, failure);
+    }
+    if (status == STATUS_OK) {
+        status = drop_above(apply, job, KEY_STATE, drop_state, failure);
+    }
+    if (status == STATUS_OK) {
+        status = drop_above(apply, job, KEY_BOUND, drop_bound, failure);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct drop_edited drop = {apply, job};
+    edit_each(apply->edits, drop_edited, &drop);
+    apply->next.marks.height = job->rollback.to;
+    apply->next.marks.rollback_sequence = job->sequence;
+    if (apply->next.blocks_highest > job->rollback.to) {
+        apply->next.blocks_highest = job->rollback.to;
+    }
+    return change_own_metadata(apply, job, failure);
+}

@@ -1,0 +1,119 @@
+/* Sweep: clearing up behind a prune, in slices small enough that a commit behind one barely notices.
+ *
+ * A prune sets a mark and drops whole ranges. What it cannot reach by a range of heights is found here through what lies
+ * at the pruned heights: first the hash index entries, by the header records; then the metadata bound to them, by the
+ * index of bound names. When both are through, header records and that index go as ranges themselves and the mark
+ * `blocks_swept` follows. Until then readers go by the mark `blocks_pruned`. Cut short at any point, it starts again. */
+#include "daemon/runtime/thread.h"
+#include "daemon/writer/change.h"
+
+enum { SWEEP_SLICE_KEYS = 1024 };
+
+static enum status sweep_header(struct apply *apply, uint32_t chain, struct slice key, struct slice value,
+                                struct failure *failure)
+{
+    uint64_t height;
+    struct header_record record;
+    if (!key_read_height(key, &height) || !record_read_header(value, &record)) {
+        return change_damaged(failure, "header record", chain);
+    }
+    return change_drop_hash(apply, chain, record.hash, height, failure);
+}
+
+static enum status sweep_bound(struct apply *apply, uint32_t chain, struct slice key, struct failure *failure)
+{
+    uint64_t height;
+    struct slice name;
+    struct metadata_value metadata;
+    struct store_value stored;
+    if (!key_read_bound(key, &height, &name)) {
+        return failure_set(failure, STATUS_IO_ERROR, "damaged store: a bound name's key of %zu bytes",
+                           key.bytes);
+    }
+    enum status status = change_read_metadata(apply, chain, name, 0, &metadata, &stored, failure);
+    if (status == STATUS_OK) {
+        store_value_release(&stored);
+        if (metadata.present && metadata_is_pruned(metadata.of_height, apply->sweep.through)) {
+            struct metadata_change change = {.kind = METADATA_DELETE};
+            status = change_metadata(apply, chain, name, change, 0, failure);
+        }
+    }
+    return status;
+}
+
+/* Goes on at sweep->position through at most a slice of keys, and no more than one after the slice's time; *ret_done says
+ * whether the kind is through. */
+static enum status sweep_kind(struct apply *apply, const struct job *job, enum key_kind kind, bool *ret_done,
+                              struct failure *failure)
+{
+    uint32_t chain = job->chain;
+    uint64_t until_ns = thread_now_ns() + job->sweep_ns;
+    bool is_over = false;
+    struct sweep *sweep = &apply->sweep;
+    struct key to = key_behind_height(chain, kind, sweep->through);
+    struct store_iterator *iterator =
+        store_iterator_new(apply->store, NULL, key_slice(&sweep->position), key_slice(&to));
+    enum status status = STATUS_OK;
+    for (int i = 0; i < SWEEP_SLICE_KEYS && !is_over && status == STATUS_OK && store_iterator_valid(iterator);
+         i++) {
+        struct slice key = store_iterator_key(iterator);
+        status = kind == KEY_HEADER ? sweep_header(apply, chain, key, store_iterator_value(iterator), failure)
+                                    : sweep_bound(apply, chain, key, failure);
+        store_iterator_next(iterator);
+        is_over = thread_now_ns() >= until_ns;
+    }
+    *ret_done = !store_iterator_valid(iterator);
+    if (status == STATUS_OK && *ret_done) {
+        status = store_iterator_status(iterator, failure);
+    } else if (status == STATUS_OK) {
+        struct slice next = store_iterator_key(iterator);
+        sweep->position.bytes = next.bytes;
+        memcpy(sweep->position.data, next.data, next.bytes);
+    }
+    store_iterator_free(iterator);
+    return status;
+}
+
+static void finish(struct apply *apply, uint32_t chain)
+{
+    struct chain_marks *marks = &apply->next.marks;
+    static const enum key_kind kinds[] = {KEY_HEADER, KEY_BOUND};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        struct key from = key_behind_height(chain, kinds[i], marks->blocks_swept);
+        struct key to = key_behind_height(chain, kinds[i], apply->sweep.through);
+        edit_delete_range(apply->edits, &from, &to);
+    }
+    marks->blocks_swept = apply->sweep.through;
+    apply->sweep = (struct sweep){0};
+}
+
+enum status sweep_apply(struct apply *apply, struct job *job, struct failure *failure)
+{
+    struct sweep *sweep = &apply->sweep;
+    struct chain_marks *marks = &apply->next.marks;
+    enum status status = STATUS_OK;
+    bool done = false;
+    *sweep = apply->sweeps[job->chain];
+    if (sweep->through == 0) {
+        sweep->through = marks->blocks_pruned;
+        sweep->headers_done = false;
+        sweep->position = key_behind_height(job->chain, KEY_HEADER, marks->blocks_swept);
+    }
+    if (!sweep->headers_done) {
+        status = sweep_kind(apply, job, KEY_HEADER, &done, failure);
+        if (done) {
+            sweep->headers_done = true;
+            sweep->position = key_behind_height(job->chain, KEY_BOUND, marks->blocks_swept);
+        }
+    } else {
+        status = sweep_kind(apply, job, KEY_BOUND, &done, failure);
+        if (status == STATUS_OK && done) {
+            finish(apply, job->chain);
+        }
+    }
+    if (status == STATUS_OK) {
+        apply->sweeps[job->chain] = *sweep;
+    }
+    job->swept_all = marks->blocks_swept == marks->blocks_pruned;
+    return status;
+}

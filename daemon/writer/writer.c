@@ -1,0 +1,489 @@
+/* A round's life, on the writer thread:
+ *
+ * 1. what waits in the lanes is moved to the thread's own lists, under the mutex;
+ * 2. commits are judged one by one and written in one batch, with a sync for all; or one segment is written; or a slice
+ *    of clearing up is;
+ * 3. a snapshot is taken, and the round is handed back.
+ *
+ * Failures: a refused job changes nothing and the round goes on. A failed write or sync is latched. A group that cannot be
+ * judged because reading failed is latched too, since it can neither be skipped nor be written. */
+#include "daemon/writer/writer.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "daemon/lanes/lane.h"
+#include "daemon/runtime/memory.h"
+#include "daemon/runtime/patience.h"
+#include "daemon/runtime/thread.h"
+
+enum {
+    STARVED_FLUSH_DELAYS = 20,   /* a segment this many flush delays old gets its turn among commits */
+    STARVED_TURN_SHARE = 10,     /* such turns take at most one part in this many of the thread's time */
+    COMMITTING_US = 10000,       /* so long after a commit another is expected */
+    SWEEP_NS = 250000,           /* of a slice of background work; while commits come the next waits */
+    SWEEP_PAUSE_US = 50000,      /* so long, */
+    SWEEP_PAUSE_ROUNDS = 256,    /* or for so many rounds of them: not one commit in a hundred meets one */
+    SUBMIT_PATIENCE_NS = 100000, /* between commits that follow on one another */
+    BATCH_BYTES_MAX = 1 << 20,   /* of several commits; a larger one has a batch of its own */
+    BATCH_BYTES_KEPT = 8 << 20,  /* of memory that the next batch finds */
+};
+
+struct round_list {
+    struct round *first;
+    struct round **last;
+};
+
+struct writer {
+    /* fixed after start */
+    struct writer_config config;
+    pthread_t thread;
+    struct mutex mutex;
+    /* under mutex */
+    struct job_list commit_lane;
+    struct job_list background_lane;
+    struct segment_list metadata_lane;
+    struct round_list rounds;
+    bool sync_wanted;
+    bool stopping;
+    /* changed under mutex, read by the other side without it */
+    atomic_uint submits;
+    atomic_bool has_rounds;
+    /* writer thread only */
+    struct job_list commits;
+    struct job_list background;
+    struct segment_list segments;
+    struct store_batch *batch;
+    uint64_t unsynced_since_us; /* 0: all is synced */
+    uint64_t starved_turn_us;   /* no turn for a starved segment before this */
+    uint64_t background_us;     /* when the last slice of it ended */
+    uint64_t background_rounds; /* of commits since then */
+    uint64_t committed_us;      /* when commits were written last */
+    struct patience patience;   /* for the next submit */
+    bool failed;
+    struct failure failure;
+};
+
+/* ---- writing, on the writer thread ---- */
+
+static void writer_thread_fail(struct writer *writer, const struct failure *failure)
+{
+    if (!writer->failed) {
+        writer->failed = true;
+        writer->failure = *failure;
+        writer->failure.status = STATUS_IO_ERROR;
+    }
+}
+
+static void writer_thread_wrote(struct writer *writer, bool synced)
+{
+    if (synced) {
+        writer->unsynced_since_us = 0;
+    } else if (writer->unsynced_since_us == 0) {
+        writer->unsynced_since_us = thread_now_us();
+    }
+}
+
+/* Writes what was judged since the last batch, if that is anything. */
+static void writer_thread_write(struct writer *writer, struct round *round, bool sync)
+{
+    struct failure failure;
+    bool is_large = apply_bytes(writer->config.apply) > BATCH_BYTES_KEPT;
+    apply_build(writer->config.apply, writer->batch);
+    if (!writer->failed && !store_batch_is_empty(writer->batch)) {
+        uint64_t from_ns = thread_now_ns();
+        if (store_write(writer->config.store, writer->batch, sync, &failure) == STATUS_OK) {
+            *(sync ? &round->sync_ns : &round->engine_ns) = thread_now_ns() - from_ns;
+            writer_thread_wrote(writer, sync);
+            round->syncs += sync;
+        } else {
+            writer_thread_fail(writer, &failure);
+        }
+    }
+    if (is_large) { /* cleared, it would keep its memory */
+        store_batch_free(writer->batch);
+        writer->batch = store_batch_new();
+    } else {
+        store_batch_clear(writer->batch);
+    }
+}
+
+static void writer_thread_sync(struct writer *writer, struct round *round)
+{
+    struct failure failure;
+    if (writer->unsynced_since_us == 0 || writer->failed) {
+        return;
+    }
+    uint64_t from_ns = thread_now_ns();
+    if (store_sync(writer->config.store, &failure) != STATUS_OK) {
+        writer_thread_fail(writer, &failure);
+        return;
+    }
+    round->sync_ns = thread_now_ns() - from_ns;
+    writer->unsynced_since_us = 0;
+    round->syncs++;
+}
+
+/* The segments that a job took along are written with it. */
+static void writer_thread_carried(struct writer *writer, struct round *round, uint64_t through)
+{
+    struct segment_list done = {.last = &round->segments};
+    while (*done.last != NULL) {
+        done.last = &(*done.last)->next;
+    }
+    while (writer->segments.first != NULL && writer->segments.first->last_sequence <= through) {
+        struct pending_segment *segment = segment_take(&writer->segments);
+        *done.last = segment;
+        done.last = &segment->next;
+    }
+}
+
+/* Judges the job; what it does goes into the batch. */
+static void writer_thread_judge(struct writer *writer, struct round *round, struct job *job)
+{
+    if (writer->failed) {
+        job->status = STATUS_IO_ERROR;
+        job->failure = writer->failure;
+        return;
+    }
+    job->judged_from_ns = thread_now_ns();
+    job->status = apply_job(writer->config.apply, job, writer->segments.first);
+    job->judged_ns = thread_now_ns();
+    bool dry_run = job->kind == JOB_ROLLBACK && job->rollback.dry_run;
+    if (job->status == STATUS_OK && !dry_run) {
+        writer_thread_carried(writer, round, job->carry_through);
+    }
+}
+
+/* What ranges of keys or queued metadata it takes must not meet what others of the batch do. */
+static bool writer_thread_is_alone(const struct writer *writer, const struct job *job)
+{
+    const struct pending_segment *oldest = writer->segments.first;
+    bool carries = oldest != NULL && oldest->last_sequence <= job->carry_through;
+    return carries || job->kind == JOB_PRUNE || job->kind == JOB_ROLLBACK;
+}
+
+static bool writer_thread_has_commit(const struct writer *writer, uint64_t before)
+{
+    return writer->commits.first != NULL && writer->commits.first->sequence < before;
+}
+
+/* The jobs numbered below `before`, in as few batches as may be, all under one sync. */
+static void writer_thread_commits(struct writer *writer, struct round *round, uint64_t before)
+{
+    struct job_list done = {.last = &round->jobs};
+    bool durable = false;
+    while (writer_thread_has_commit(writer, before)) {
+        struct job *job = job_take(&writer->commits);
+        bool is_alone = writer_thread_is_alone(writer, job);
+        if (is_alone) {
+            writer_thread_write(writer, round, false);
+        }
+        durable |= job->level == LEVEL_DURABLE;
+        writer_thread_judge(writer, round, job);
+        job_append(&done, job);
+        bool is_full = is_alone || apply_bytes(writer->config.apply) >= BATCH_BYTES_MAX;
+        if (is_full && writer_thread_has_commit(writer, before)) {
+            writer_thread_write(writer, round, false);
+        }
+    }
+    writer_thread_write(writer, round, durable);
+    if (durable) {
+        writer_thread_sync(writer, round);
+    }
+    for (struct job *job = writer->failed ? round->jobs : NULL; job != NULL; job = job->next) {
+        if (job->status == STATUS_OK) {
+            job->status = STATUS_IO_ERROR;
+            job->failure = writer->failure;
+        }
+    }
+}
+
+static void writer_thread_group(struct writer *writer, struct round *round)
+{
+    struct failure failure;
+    if (writer->failed) {
+        return;
+    }
+    const struct pending_segment *segment = writer->segments.first;
+    if (apply_group(writer->config.apply, segment, &failure) != STATUS_OK) {
+        writer_thread_fail(writer, &failure);
+        return;
+    }
+    writer_thread_write(writer, round, false);
+    if (!writer->failed) {
+        writer_thread_carried(writer, round, segment->last_sequence);
+        round->groups++;
+    }
+}
+
+static bool writer_thread_is_committing(const struct writer *writer, uint64_t now_us)
+{
+    return now_us < writer->committed_us + COMMITTING_US;
+}
+
+/* A slice of background work. */
+static void writer_thread_background(struct writer *writer, struct round *round)
+{
+    struct job_list done = {.last = &round->jobs};
+    while (*done.last != NULL) {
+        done.last = &(*done.last)->next;
+    }
+    struct job *job = job_take(&writer->background);
+    job->sweep_ns = SWEEP_NS;
+    writer_thread_judge(writer, round, job);
+    writer_thread_write(writer, round, job->level == LEVEL_DURABLE);
+    if (writer->failed && job->status == STATUS_OK) {
+        job->status = STATUS_IO_ERROR;
+        job->failure = writer->failure;
+    }
+    job_append(&done, job);
+    writer->background_us = thread_now_us();
+    writer->background_rounds = 0;
+}
+
+/* Whether it has waited too long behind commits and metadata that leave no gap. */
+static bool writer_thread_is_background_starved(const struct writer *writer)
+{
+    return writer->background.first != NULL && !writer->failed &&
+           thread_now_us() >= writer->background_us + STARVED_FLUSH_DELAYS * writer->config.flush_delay_us;
+}
+
+/* When background work may go on: 0 for now. */
+static uint64_t writer_thread_background_us(const struct writer *writer, uint64_t now_us)
+{
+    uint64_t turn_us = writer->background_us + SWEEP_PAUSE_US;
+    bool waits = writer_thread_is_committing(writer, now_us) && now_us < turn_us &&
+                 writer->background_rounds < SWEEP_PAUSE_ROUNDS;
+    return waits && !writer->failed ? turn_us : 0;
+}
+
+/* Whether the oldest segment has waited too long behind commits, and the share of such turns allows one. */
+static bool writer_thread_is_starved(const struct writer *writer, uint64_t now_us)
+{
+    return writer->segments.first != NULL && now_us >= writer->starved_turn_us &&
+           now_us - writer->segments.first->opened_us >= STARVED_FLUSH_DELAYS * writer->config.flush_delay_us;
+}
+
+static bool writer_thread_is_sync_due(const struct writer *writer)
+{
+    return writer->unsynced_since_us != 0 &&
+           thread_now_us() >= writer->unsynced_since_us + writer->config.sync_interval_us;
+}
+
+static void writer_thread_round(struct writer *writer, struct round *round, bool sync_wanted)
+{
+    uint64_t now_us = thread_now_us();
+    if (writer->commits.first != NULL && !writer->failed && writer_thread_is_starved(writer, now_us)) {
+        writer_thread_commits(writer, round, writer->segments.first->last_sequence);
+        if (writer->segments.first != NULL) {
+            uint64_t start_us = thread_now_us();
+            writer_thread_group(writer, round);
+            uint64_t end_us = thread_now_us();
+            writer->starved_turn_us = end_us + (STARVED_TURN_SHARE - 1) * (end_us - start_us);
+        }
+    } else if (writer->commits.first != NULL) {
+        writer_thread_commits(writer, round, UINT64_MAX);
+        writer->committed_us = thread_now_us();
+        writer->background_rounds++;
+    } else if (writer->segments.first != NULL && !writer->failed) {
+        writer_thread_group(writer, round);
+    } else if (writer->background.first != NULL && writer_thread_background_us(writer, now_us) == 0) {
+        writer_thread_background(writer, round);
+    }
+    if ((round->jobs != NULL || round->segments != NULL) && writer_thread_is_background_starved(writer)) {
+        writer_thread_background(writer, round);
+    }
+    if (sync_wanted || writer_thread_is_sync_due(writer)) {
+        writer_thread_sync(writer, round);
+    }
+    round->written_ns = thread_now_ns();
+    round->synced = writer->unsynced_since_us == 0 && !writer->failed;
+    round->failed = writer->failed;
+    round->failure = writer->failure;
+    if (!writer->failed && (round->jobs != NULL || round->segments != NULL)) {
+        round->snapshot = store_snapshot_take(writer->config.store);
+    }
+}
+
+/* ---- the thread ---- */
+
+static bool writer_thread_has_work(const struct writer *writer, uint64_t now_us)
+{
+    bool can_group = writer->segments.first != NULL && !writer->failed;
+    bool can_sweep = writer->background.first != NULL && !writer->stopping &&
+                     writer_thread_background_us(writer, now_us) == 0;
+    return writer->commits.first != NULL || can_group || can_sweep;
+}
+
+/* Stays awake for the next submit as long as patience says. Mutex held, but not meanwhile. */
+static void writer_thread_linger(struct writer *writer, uint64_t from_ns)
+{
+    unsigned seen = atomic_load(&writer->submits);
+    mutex_unlock(&writer->mutex);
+    while (atomic_load(&writer->submits) == seen &&
+           patience_holds(&writer->patience, thread_now_ns() - from_ns)) {
+        sched_yield(); /* whoever wants this processor has it */
+    }
+    mutex_lock(&writer->mutex);
+}
+
+/* Moves what waits in the lanes to the thread's own lists; waits until there is something to do. Says what else is
+ * wanted. Mutex held. */
+static void writer_thread_take(struct writer *writer, bool *ret_sync_wanted, bool *ret_stop)
+{
+    uint64_t from_ns = 0; /* when it found nothing to do */
+    for (;;) {
+        job_move_all(&writer->commit_lane, &writer->commits);
+        job_move_all(&writer->background_lane, &writer->background);
+        segment_append_all(&writer->segments, writer->metadata_lane.first);
+        writer->metadata_lane = (struct segment_list){.last = &writer->metadata_lane.first};
+        *ret_sync_wanted = writer->sync_wanted;
+        uint64_t now_us = thread_now_us();
+        bool has_work = writer_thread_has_work(writer, now_us);
+        *ret_stop = writer->stopping && !has_work; /* what is left to sweep, the next run sweeps */
+        if (has_work || writer->sync_wanted || writer->stopping) {
+            writer->sync_wanted = false;
+            break;
+        }
+        if (from_ns == 0) {
+            from_ns = thread_now_ns();
+            writer_thread_linger(writer, from_ns);
+            continue;
+        }
+        uint64_t until_us = 0;
+        if (writer->unsynced_since_us != 0 && !writer->failed) {
+            until_us = writer->unsynced_since_us + writer->config.sync_interval_us;
+            if (now_us >= until_us) {
+                return;
+            }
+        }
+        uint64_t background_us =
+            writer->background.first != NULL ? writer_thread_background_us(writer, now_us) : 0;
+        if (background_us != 0 && (until_us == 0 || background_us < until_us)) {
+            until_us = background_us;
+        }
+        mutex_wait(&writer->mutex, until_us);
+    }
+    if (from_ns != 0) {
+        patience_learn(&writer->patience, thread_now_ns() - from_ns);
+    }
+}
+
+static void *writer_thread_main(void *argument)
+{
+    struct writer *writer = argument;
+    thread_set_role(THREAD_WRITER);
+    bool stop = false;
+    while (!stop) {
+        bool sync_wanted;
+        mutex_lock(&writer->mutex);
+        writer_thread_take(writer, &sync_wanted, &stop);
+        mutex_unlock(&writer->mutex);
+
+        struct round *round = memory_new(sizeof *round);
+        writer_thread_round(writer, round, sync_wanted || stop);
+
+        mutex_lock(&writer->mutex);
+        *writer->rounds.last = round;
+        writer->rounds.last = &round->next;
+        atomic_store(&writer->has_rounds, true);
+        mutex_unlock(&writer->mutex);
+        writer->config.wake(writer->config.wake_context);
+    }
+    return NULL;
+}
+
+/* ---- the loop's side ---- */
+
+struct writer *writer_start(const struct writer_config *config)
+{
+    struct writer *writer = memory_new(sizeof *writer);
+    writer->config = *config;
+    writer->commit_lane.last = &writer->commit_lane.first;
+    writer->background_lane.last = &writer->background_lane.first;
+    writer->metadata_lane.last = &writer->metadata_lane.first;
+    writer->rounds.last = &writer->rounds.first;
+    writer->commits.last = &writer->commits.first;
+    writer->background.last = &writer->background.first;
+    writer->segments.last = &writer->segments.first;
+    writer->batch = store_batch_new();
+    writer->patience.most_ns = SUBMIT_PATIENCE_NS;
+    mutex_init(&writer->mutex);
+    int failed = pthread_create(&writer->thread, NULL, writer_thread_main, writer);
+    assert(!failed);
+    return writer;
+}
+
+void writer_submit(struct writer *writer, struct job *job)
+{
+    assert(!thread_is(THREAD_WRITER));
+    mutex_lock(&writer->mutex);
+    assert(!writer->stopping);
+    job_append(job->kind == JOB_SWEEP ? &writer->background_lane : &writer->commit_lane, job);
+    atomic_fetch_add(&writer->submits, 1);
+    mutex_unlock_and_signal(&writer->mutex);
+}
+
+void writer_submit_segments(struct writer *writer, struct pending_segment *segments)
+{
+    assert(!thread_is(THREAD_WRITER));
+    mutex_lock(&writer->mutex);
+    assert(!writer->stopping);
+    segment_append_all(&writer->metadata_lane, segments);
+    atomic_fetch_add(&writer->submits, 1);
+    mutex_unlock_and_signal(&writer->mutex);
+}
+
+void writer_submit_sync(struct writer *writer)
+{
+    assert(!thread_is(THREAD_WRITER));
+    mutex_lock(&writer->mutex);
+    writer->sync_wanted = true;
+    atomic_fetch_add(&writer->submits, 1);
+    mutex_unlock_and_signal(&writer->mutex);
+}
+
+bool writer_has_rounds(struct writer *writer)
+{
+    return atomic_load(&writer->has_rounds);
+}
+
+struct round *writer_take_rounds(struct writer *writer)
+{
+    assert(!thread_is(THREAD_WRITER));
+    if (!writer_has_rounds(writer)) {
+        return NULL;
+    }
+    mutex_lock(&writer->mutex);
+    struct round *first = writer->rounds.first;
+    writer->rounds.first = NULL;
+    writer->rounds.last = &writer->rounds.first;
+    atomic_store(&writer->has_rounds, false);
+    mutex_unlock(&writer->mutex);
+    return first;
+}
+
+void writer_stop(struct writer *writer)
+{
+    assert(!thread_is(THREAD_WRITER));
+    mutex_lock(&writer->mutex);
+    writer->stopping = true;
+    atomic_fetch_add(&writer->submits, 1);
+    mutex_unlock_and_signal(&writer->mutex);
+    int failed = pthread_join(writer->thread, NULL);
+    assert(!failed);
+}
+
+void writer_free(struct writer *writer)
+{
+    if (writer == NULL) {
+        return;
+    }
+    store_batch_free(writer->batch);
+    mutex_close(&writer->mutex);
+    free(writer);
+}

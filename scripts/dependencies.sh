@@ -8,7 +8,7 @@ packages=(
     gcc make binutils libc6-dev pkg-config git
     librocksdb-dev libuv1-dev libprotobuf-c-dev protobuf-c-compiler libinih-dev libsystemd-dev libxxhash-dev libssl-dev uthash-dev
     libjansson-dev libzstd-dev
-    check libsubunit-dev clang-format-14 systemd procps zstd strace util-linux protobuf-compiler python3 python3-protobuf
+    check libsubunit-dev clang-format-19 systemd procps zstd strace util-linux protobuf-compiler python3 python3-protobuf
 )
 for argument in "$@"; do
     case $argument in

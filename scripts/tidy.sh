@@ -31,12 +31,12 @@ if [ ${#files[@]} -eq 0 ] || [ $seen -lt ${#tracked[@]} ]; then
 fi
 
 if [ "${1:-}" = --format ]; then
-    clang-format-14 -i "${files[@]}"
+    clang-format-19 -i "${files[@]}"
     echo "tidy: formatted ${#files[@]} files"
     exit 0
 fi
 
-clang-format-14 --dry-run -Werror "${files[@]}" || complain "not formatted; run make format"
+clang-format-19 --dry-run -Werror "${files[@]}" || complain "not formatted; run make format"
 
 # Lengths. A function is what stands between { and } at a line's beginning; blank lines and comments do not count.
 awk -v file_max=$file_lines_max -v header_max=$header_lines_max -v function_max=$function_lines_max '

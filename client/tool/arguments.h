@@ -41,10 +41,7 @@ enum tool_exit argument_operations(struct tool *tool, const struct cairn_operati
     {                                                                                                        \
         "base64", 0, NULL, "values are base64", NULL                                                         \
     }
-#define ARGUMENT_NAME_OPTIONS                                                                                \
-    {                                                                                                        \
-        "hex-names", 0, NULL, "names are hexadecimal", NULL                                                  \
-    }
+#define ARGUMENT_NAME_OPTIONS {"hex-names", 0, NULL, "names are hexadecimal", NULL}
 #define ARGUMENT_OPERATION_OPTIONS                                                                           \
     {"set", 0, "NAME=VALUE", "set metadata; VALUE as text, @FILE, or - for stdin", NULL},                    \
         {"of-height", 0, "HEIGHT", "bind the --set before it to this height", NULL},                         \

@@ -1,10 +1,7 @@
 #include "tests/lib/golden.h"
 
-#define BASE(type) .base = PROTOBUF_C_MESSAGE_INIT(&cairn__##type##__descriptor)
-#define TEXT(text)                                                                                           \
-    {                                                                                                        \
-        sizeof(text) - 1, (uint8_t *)(text)                                                                  \
-    }
+#define BASE(type)  .base = PROTOBUF_C_MESSAGE_INIT(&cairn__##type##__descriptor)
+#define TEXT(text)  {sizeof(text) - 1, (uint8_t *)(text)}
 #define SET(field)  .has_##field = 1, .field
 #define LIST(field) .n_##field = sizeof(field##_list) / sizeof(field##_list[0]), .field = field##_list
 
@@ -321,20 +318,20 @@ enum { TYPE_UNKNOWN = 99 };
 
 #define REQUEST(golden_name, request_type, request_id, body)                                                 \
     {                                                                                                        \
-        .name = #golden_name, .reply = {.type = FRAME_##request_type, .id = (request_id)},                   \
+        .name = #golden_name,                                                                                \
+        .reply = {.type = FRAME_##request_type, .id = (request_id)},                                         \
         .message = &(body).base,                                                                             \
     }
 #define REPLY(golden_name, request_type, request_id, reply_status, reply_flags, written, durable, ...)       \
-    {                                                                                                        \
-        .name = #golden_name, .is_reply = true,                                                              \
-        .reply = {.type = (request_type),                                                                    \
-                  .id = (request_id),                                                                        \
-                  .status = STATUS_##reply_status,                                                           \
-                  .flags = (reply_flags),                                                                    \
-                  .written_through = (written),                                                              \
-                  .durable_through = (durable)},                                                             \
-        __VA_ARGS__                                                                                          \
-    }
+    {.name = #golden_name,                                                                                   \
+     .is_reply = true,                                                                                       \
+     .reply = {.type = (request_type),                                                                       \
+               .id = (request_id),                                                                           \
+               .status = STATUS_##reply_status,                                                              \
+               .flags = (reply_flags),                                                                       \
+               .written_through = (written),                                                                 \
+               .durable_through = (durable)},                                                                \
+     __VA_ARGS__}
 #define BODY(body)                .message = &(body).base
 #define PART(body, first, behind) .message = &(body).base, .from = (first), .to = (behind)
 #define EMPTY                     .raw_bytes = 0

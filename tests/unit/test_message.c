@@ -28,9 +28,7 @@ struct node {
 static const ProtobufCMessageDescriptor node_descriptor;
 
 #define FIELD(id, name, label, type, quantifier, member, descriptor)                                         \
-    {                                                                                                        \
-        name, id, label, type, quantifier, offsetof(struct node, member), descriptor, NULL, 0, 0, NULL, NULL \
-    }
+    {name, id, label, type, quantifier, offsetof(struct node, member), descriptor, NULL, 0, 0, NULL, NULL}
 static const ProtobufCFieldDescriptor node_fields[] = {
     FIELD(1, "child", PROTOBUF_C_LABEL_OPTIONAL, PROTOBUF_C_TYPE_MESSAGE, 0, child, &node_descriptor),
     FIELD(2, "children", PROTOBUF_C_LABEL_REPEATED, PROTOBUF_C_TYPE_MESSAGE,

@@ -7,18 +7,9 @@
 #include "client/tool/bench/bench_workload.h"
 #include "client/tool/output.h"
 
-#define NO_OPTION                                                                                            \
-    {                                                                                                        \
-        NULL, 0, NULL, NULL, NULL                                                                            \
-    }
-#define RAW                                                                                                  \
-    {                                                                                                        \
-        "raw", 0, NULL, "print the exact bytes and nothing else", NULL                                       \
-    }
-#define YES                                                                                                  \
-    {                                                                                                        \
-        "yes", 'y', NULL, "do not ask; needed where nobody can be asked", NULL                               \
-    }
+#define NO_OPTION {NULL, 0, NULL, NULL, NULL}
+#define RAW       {"raw", 0, NULL, "print the exact bytes and nothing else", NULL}
+#define YES       {"yes", 'y', NULL, "do not ask; needed where nobody can be asked", NULL}
 
 static enum tool_exit verb_version(struct tool *tool)
 {

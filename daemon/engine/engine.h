@@ -42,7 +42,7 @@ struct engine_config {
     uint64_t cache_bytes_max; /* what reads may keep in memory */
 };
 
-/* The engine that stores are made with */
+/* The engine that stores are made with. */
 const struct engine_type *engine_default(void);
 
 /* What an engine is and can do. */

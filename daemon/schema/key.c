@@ -4,7 +4,11 @@
 
 #include "daemon/schema/record.h"
 
-enum { KEY_HEAD_BYTES = 5 };
+enum { KEY_HEAD_BYTES = 4 + 1, HEIGHT_BYTES = 8 };
+
+static_assert(KEY_HEAD_BYTES + HEIGHT_BYTES + METADATA_NAME_BYTES_MAX == KEY_BYTES_MAX,
+              "the longest key is that of a name bound to a height");
+static_assert(HASH_BYTES_MAX <= METADATA_NAME_BYTES_MAX, "a hash fits where a name does");
 
 static void key_begin(struct key *key, uint32_t chain, enum key_kind kind)
 {
@@ -26,7 +30,7 @@ void key_set_height(struct key *ret_key, uint32_t chain, enum key_kind kind, uin
 {
     key_begin(ret_key, chain, kind);
     record_put_u64(height, ret_key->data + ret_key->bytes);
-    ret_key->bytes += 8;
+    ret_key->bytes += HEIGHT_BYTES;
 }
 
 struct key key_of_height(uint32_t chain, enum key_kind kind, uint64_t height)
@@ -80,7 +84,7 @@ struct key key_behind_height(uint32_t chain, enum key_kind kind, uint64_t height
 
 bool key_read_height(struct slice key, uint64_t *ret_height)
 {
-    if (key.bytes < KEY_HEAD_BYTES + 8) {
+    if (key.bytes < KEY_HEAD_BYTES + HEIGHT_BYTES || key.bytes > KEY_BYTES_MAX) {
         return false;
     }
     *ret_height = record_get_u64(key.data + KEY_HEAD_BYTES);
@@ -89,7 +93,7 @@ bool key_read_height(struct slice key, uint64_t *ret_height)
 
 bool key_read_name(struct slice key, struct slice *ret_name)
 {
-    if (key.bytes < KEY_HEAD_BYTES) {
+    if (key.bytes < KEY_HEAD_BYTES || key.bytes > KEY_HEAD_BYTES + METADATA_NAME_BYTES_MAX) {
         return false;
     }
     *ret_name = slice_of(key.data + KEY_HEAD_BYTES, key.bytes - KEY_HEAD_BYTES);
@@ -101,6 +105,6 @@ bool key_read_bound(struct slice key, uint64_t *ret_height, struct slice *ret_na
     if (!key_read_height(key, ret_height)) {
         return false;
     }
-    *ret_name = slice_of(key.data + KEY_HEAD_BYTES + 8, key.bytes - KEY_HEAD_BYTES - 8);
+    *ret_name = slice_of(key.data + KEY_HEAD_BYTES + HEIGHT_BYTES, key.bytes - KEY_HEAD_BYTES - HEIGHT_BYTES);
     return true;
 }

@@ -1,19 +1,7 @@
-/* The key schema: where everything lies in the store. Pure.
+/* Keys: where everything lies in the store, as FORMAT.md says. Pure.
  *
- *   chain id, u32   kind  rest                  value (daemon/schema/record.h)
- *   0               'n'   chain name            the chain's id, u32
- *   0               'q'                         sequence numbers are reserved below this, u64
- *   0               'w'                         highest metadata number on disk, u64
- *   0               'r'   run, u64              the run record
- *   from 1          'c'                         the chain's marks
- *   from 1          'h'   height, u64           header record: hash, header, signature, length of the data
- *   from 1          'd'   height, u64           the block's data
- *   from 1          'i'   hash                  height, u64
- *   from 1          's'   height, u64           the state
- *   from 1          'm'   name                  metadata record: height it is bound to, value
- *   from 1          'x'   height, u64, name     empty: this name was bound to this height when it was written
- *
- * Integers are big-endian, so that a range of heights is a range of keys. */
+ * A key is the chain's id (0: the daemon's own), the kind, and a rest that is a height, a name, or both. The functions that
+ * make one are given what has been checked; those that take one apart are given whatever the disk holds. */
 #ifndef DAEMON_KEY_H
 #define DAEMON_KEY_H
 
@@ -23,11 +11,11 @@
 enum { KEY_BYTES_MAX = 4 + 1 + 8 + METADATA_NAME_BYTES_MAX };
 
 enum key_kind {
-    KEY_CHAIN_NAME = 'n',
+    KEY_CHAIN_NAME = 'n', /* of chain 0, as the three that follow */
     KEY_SEQUENCE = 'q',
     KEY_METADATA_ON_DISK = 'w',
     KEY_RUN = 'r',
-    KEY_MARKS = 'c',
+    KEY_MARKS = 'c', /* of a chain, as all that follow */
     KEY_HEADER = 'h',
     KEY_DATA = 'd',
     KEY_HASH = 'i',
@@ -41,7 +29,7 @@ struct key {
     uint8_t data[KEY_BYTES_MAX];
 };
 
-/* A key is a kilobyte, so those that return one copy it: where it is made by the million, the key_set_ ones are for. */
+/* A struct key is a kilobyte: where millions are made, key_set_height and key_set_name save copying it. */
 
 /* A key without rest, or the beginning of all keys of that kind. */
 struct key key_of_kind(uint32_t chain, enum key_kind kind);
@@ -66,7 +54,8 @@ static inline struct slice key_slice(const struct key *key)
     return slice_of(key->data, key->bytes);
 }
 
-/* The parts of a key that was read back; false if it is too short to have them. The name is borrowed from the key. */
+/* The parts of a key that was read back. False, with the outputs untouched: it is too short to have them, or its name is longer
+ * than METADATA_NAME_BYTES_MAX, so that it fits no struct key. The name is borrowed from the key. */
 bool key_read_height(struct slice key, uint64_t *ret_height);
 bool key_read_name(struct slice key, struct slice *ret_name);
 bool key_read_bound(struct slice key, uint64_t *ret_height, struct slice *ret_name);

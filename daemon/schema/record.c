@@ -41,7 +41,6 @@ bool record_read_marks(struct slice bytes, struct chain_marks *ret_marks)
     return true;
 }
 
-/* data length u64, header length u64, hash length u8, hash, header, signature */
 enum { HEADER_HEAD_BYTES = 8 + 8 + 1 };
 
 size_t record_header_bytes(const struct header_record *record)
@@ -86,6 +85,7 @@ bool record_read_header(struct slice bytes, struct header_record *ret_record)
     ret_record->hash = slice_of(hash, hash_bytes);
     ret_record->header = slice_of(hash + hash_bytes, header_bytes);
     ret_record->signature = slice_of(hash + hash_bytes + header_bytes, rest - hash_bytes - header_bytes);
+    assert(record_header_bytes(ret_record) == bytes.bytes); /* the parts leave no byte out */
     return true;
 }
 

@@ -1,6 +1,7 @@
-/* The values behind the keys of daemon/schema/key.h: fixed layouts, big-endian. Pure.
+/* Records: the values of the store, as FORMAT.md says. Pure.
  *
- * A read function says false for bytes that are no such record; its slices are borrowed from the bytes given. */
+ * A read function answers false for bytes that are no such record, and leaves its output untouched; its slices are borrowed
+ * from the bytes given. */
 #ifndef DAEMON_RECORD_H
 #define DAEMON_RECORD_H
 

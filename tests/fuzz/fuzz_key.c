@@ -28,12 +28,10 @@ static void check_key(struct slice bytes)
     uint64_t height;
     if (key_read_name(bytes, &name)) {
         assert(name.data + name.bytes == bytes.data + bytes.bytes);
-        if (name.bytes <= METADATA_NAME_BYTES_MAX) {
-            struct key again = key_of_name(chain_of(bytes), (enum key_kind)bytes.data[4], name);
-            check_same(&again, bytes);
-        }
+        struct key again = key_of_name(chain_of(bytes), (enum key_kind)bytes.data[4], name);
+        check_same(&again, bytes);
     } else {
-        assert(bytes.bytes < HEAD_BYTES);
+        assert(bytes.bytes < HEAD_BYTES || bytes.bytes > HEAD_BYTES + METADATA_NAME_BYTES_MAX);
     }
     if (key_read_height(bytes, &height)) {
         struct key again = key_of_height(chain_of(bytes), (enum key_kind)bytes.data[4], height);
@@ -41,7 +39,7 @@ static void check_key(struct slice bytes)
         struct key behind = key_behind_height(chain_of(bytes), (enum key_kind)bytes.data[4], height);
         assert(bytes.data[4] == UINT8_MAX || slice_compare(bytes, key_slice(&behind)) < 0);
     }
-    if (key_read_bound(bytes, &height, &name) && name.bytes <= METADATA_NAME_BYTES_MAX) {
+    if (key_read_bound(bytes, &height, &name)) {
         struct key again = key_of_bound(chain_of(bytes), height, name);
         again.data[4] = bytes.data[4];
         check_same(&again, bytes);

@@ -242,24 +242,27 @@ START_TEST(behind_the_last_height_is_behind_the_kind)
 }
 END_TEST
 
-START_TEST(a_short_key_is_refused_and_leaves_the_output)
+START_TEST(a_key_of_a_wrong_length_is_refused_and_leaves_the_output)
 {
+    enum { LONGEST = KEY_BYTES_MAX + 2 };
     uint8_t bytes[METADATA_NAME_BYTES_MAX] = {0};
     struct key key = key_of_bound(1, 77, slice_of(bytes, sizeof bytes));
-    for (size_t length = 0; length <= key.bytes; length++) {
-        uint8_t *exact = malloc(length + (length == 0)); /* so that a byte read behind it is found */
-        memcpy(exact, key.data, length);
+    for (size_t length = 0; length <= LONGEST; length++) {
+        uint8_t *exact = calloc(1, length + (length == 0)); /* so that a byte read behind it is found */
+        memcpy(exact, key.data, length < key.bytes ? length : key.bytes);
+        bool has_height = length >= 13 && length <= KEY_BYTES_MAX;
+        bool has_name = length >= 5 && length <= 5 + METADATA_NAME_BYTES_MAX;
         struct slice slice = slice_of(exact, length), name = slice_of("?", 1);
         uint64_t height = 99;
-        ck_assert_int_eq(key_read_height(slice, &height), length >= 13);
-        ck_assert_uint_eq(height, length >= 13 ? 77 : 99);
-        ck_assert_int_eq(key_read_name(slice, &name), length >= 5);
-        ck_assert_uint_eq(name.bytes, length >= 5 ? length - 5 : 1);
+        ck_assert_int_eq(key_read_height(slice, &height), has_height);
+        ck_assert_uint_eq(height, has_height ? 77 : 99);
+        ck_assert_int_eq(key_read_name(slice, &name), has_name);
+        ck_assert_uint_eq(name.bytes, has_name ? length - 5 : 1);
         name = slice_of("?", 1);
         height = 99;
-        ck_assert_int_eq(key_read_bound(slice, &height, &name), length >= 13);
-        ck_assert_uint_eq(height, length >= 13 ? 77 : 99);
-        ck_assert_uint_eq(name.bytes, length >= 13 ? length - 13 : 1);
+        ck_assert_int_eq(key_read_bound(slice, &height, &name), has_height);
+        ck_assert_uint_eq(height, has_height ? 77 : 99);
+        ck_assert_uint_eq(name.bytes, has_height ? length - 13 : 1);
         free(exact);
     }
 }
@@ -277,6 +280,6 @@ int main(void)
     tcase_add_test(tests, a_kinds_range_holds_its_own_keys_and_no_others);
     tcase_add_test(tests, a_range_of_heights_holds_exactly_those);
     tcase_add_test(tests, behind_the_last_height_is_behind_the_kind);
-    tcase_add_test(tests, a_short_key_is_refused_and_leaves_the_output);
+    tcase_add_test(tests, a_key_of_a_wrong_length_is_refused_and_leaves_the_output);
     return suite_run(suite, false);
 }

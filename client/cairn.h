@@ -10,7 +10,7 @@
  *
  * Rules that hold for every call, unless it says otherwise:
  *   threads     A client and all its connections are used by one thread at a time. Different clients are independent.
- *               The library has no threads, no globals that change, and sets no signal handler (README: Threads).
+ *               The library has no threads, no globals that change, and sets no signal handler (README: From C).
  *   arguments   Everything passed in, slices and arrays included, is copied before the call returns.
  *   results     What a reply or an item points at is borrowed: until the callback returns, in the blocking API until
  *               the next blocking call on that connection or its end.

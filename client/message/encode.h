@@ -7,8 +7,8 @@
 #define CLIENT_ENCODE_H
 
 #include "client/cairn.h"
-#include "client/keep.h"
-#include "client/transport.h"
+#include "client/connection/keep.h"
+#include "client/connection/transport.h"
 
 struct encoded {
     struct frame_out *frame;

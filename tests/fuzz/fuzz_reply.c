@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "client/internal.h"
+#include "client/connection/internal.h"
 #include "proto/frame.h"
 
 enum {

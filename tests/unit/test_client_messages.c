@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/keep.h"
+#include "client/connection/keep.h"
 #include "client/message/encode.h"
 #include "client/message/unpack.h"
 #include "proto/cairn.pb-c.h"

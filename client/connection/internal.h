@@ -7,9 +7,9 @@
 #define CLIENT_INTERNAL_H
 
 #include "client/cairn.h"
-#include "client/keep.h"
+#include "client/connection/keep.h"
+#include "client/connection/transport.h"
 #include "client/message/decode.h"
-#include "client/transport.h"
 #include "proto/limits.h"
 
 enum {

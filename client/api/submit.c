@@ -1,7 +1,7 @@
 /* The submits of cairn.h: each makes the request's frame, says what answer it expects, and queues it. */
-#include "client/connection.h"
+#include "client/connection/connection.h"
+#include "client/connection/request.h"
 #include "client/message/encode.h"
-#include "client/request.h"
 
 /* What every submit asks first. */
 static enum cairn_status submit_begin(struct cairn_connection *connection, const void *request)

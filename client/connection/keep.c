@@ -10,7 +10,7 @@
  * chunk is freed, or filled anew, when nothing in it is kept any more; one that stays keeps its chunk.
  *
  * No memory when adding leaves the list as it was. */
-#include "client/keep.h"
+#include "client/connection/keep.h"
 
 #include <assert.h>
 #include <stdalign.h>

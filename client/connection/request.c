@@ -9,7 +9,7 @@
  * Ended ones are spare, up to a bound, for those to come: they come and go by the hundred.
  *
  * An id is the number of a slot and how many requests there were, so that a late answer never meets a new request. */
-#include "client/request.h"
+#include "client/connection/request.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -8,8 +8,8 @@
  * - the resender's end makes what was not answered lost again; the next connection that is processed takes over
  *
  * Sent again twice is applied twice, in the same order with nothing of this client between: the same values result. */
-#include "client/connection.h"
-#include "client/request.h"
+#include "client/connection/connection.h"
+#include "client/connection/request.h"
 
 static bool refused_for_now(enum cairn_status status)
 {

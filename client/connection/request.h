@@ -2,7 +2,7 @@
 #ifndef CLIENT_REQUEST_H
 #define CLIENT_REQUEST_H
 
-#include "client/internal.h"
+#include "client/connection/internal.h"
 #include "client/message/encode.h"
 
 /* Microseconds of the monotonic clock. */

@@ -3,7 +3,7 @@
 #ifndef CLIENT_CONNECTION_H
 #define CLIENT_CONNECTION_H
 
-#include "client/internal.h"
+#include "client/connection/internal.h"
 
 /* Remembers a failure and returns its status. */
 enum cairn_status connection_failed(struct cairn_connection *connection, enum cairn_status status,

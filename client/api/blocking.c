@@ -13,8 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "client/connection.h"
-#include "client/request.h"
+#include "client/connection/connection.h"
+#include "client/connection/request.h"
 
 enum {
     PAUSE_US_FIRST = 1000,

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/connection.h"
-#include "client/request.h"
+#include "client/connection/connection.h"
+#include "client/connection/request.h"
 
 enum {
     MESSAGE_BYTES_MAX = FRAME_BYTES_HIGHEST + (1 << 20),

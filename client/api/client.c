@@ -3,8 +3,8 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include "client/connection.h"
-#include "client/request.h"
+#include "client/connection/connection.h"
+#include "client/connection/request.h"
 
 #ifndef CAIRN_VERSION
 #define CAIRN_VERSION "0.1.0"

@@ -6,7 +6,7 @@
  * - ends when the daemon closes it. A failing send does not end it: answers sent before may still be waiting to be read
  *
  * No memory for receiving ends it with ENOMEM. */
-#include "client/transport.h"
+#include "client/connection/transport.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/connection.h"
-#include "client/request.h"
+#include "client/connection/connection.h"
+#include "client/connection/request.h"
 
 enum {
     HELLO_ID = 1, /* requests' ids begin above 2^32 */

@@ -1,4 +1,4 @@
-/* The client: what it was told, what it has met, and its end. Also the tables of statuses. */
+/* The client: what it was told, what it has met, and its end. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -10,59 +10,11 @@
 #define CAIRN_VERSION "0.1.0"
 #endif
 
-/*   name            applied            text */
-#define CLIENT_STATUS_LIST(X)                                                                                \
-    X(TIMEOUT, CAIRN_UNKNOWN, "timeout")                                                                     \
-    X(CONNECTION_LOST, CAIRN_UNKNOWN, "connection lost")                                                     \
-    X(NOT_SENT, CAIRN_NOT_APPLIED, "not sent")                                                               \
-    X(CANNOT_CONNECT, CAIRN_NOT_APPLIED, "cannot connect")                                                   \
-    X(STORE_CHANGED, CAIRN_NOT_APPLIED, "store changed")                                                     \
-    X(FULL, CAIRN_NOT_APPLIED, "full")                                                                       \
-    X(USAGE, CAIRN_NOT_APPLIED, "usage")                                                                     \
-    X(NO_MEMORY, CAIRN_UNKNOWN, "no memory")
-
-#define STATUS_SAME(name, code, applied, text)                                                               \
-    static_assert((int)CAIRN_##name == (int)STATUS_##name, "cairn.h has the daemon's codes");
-STATUS_LIST(STATUS_SAME)
-#undef STATUS_SAME
-static_assert((int)CAIRN_TIMEOUT >= (int)STATUS_COUNT, "the library's own statuses lie above the daemon's");
-static_assert((int)CAIRN_UNKNOWN == (int)STATUS_UNKNOWN, "cairn.h has the same three outcomes");
 static_assert(sizeof((struct cairn_client_counters *)0)->store_id == STORE_ID_BYTES, "a store id fits");
-
-const char *cairn_status_text(enum cairn_status status)
-{
-    switch (status) {
-#define STATUS_CASE(name, applied, text)                                                                     \
-    case CAIRN_##name:                                                                                       \
-        return text;
-        CLIENT_STATUS_LIST(STATUS_CASE)
-#undef STATUS_CASE
-    default:
-        return status_text((enum status)status);
-    }
-}
-
-enum cairn_applied cairn_status_applied(enum cairn_status status)
-{
-    switch (status) {
-#define STATUS_CASE(name, applied, text)                                                                     \
-    case CAIRN_##name:                                                                                       \
-        return applied;
-        CLIENT_STATUS_LIST(STATUS_CASE)
-#undef STATUS_CASE
-    default:
-        return (enum cairn_applied)status_applied((enum status)status);
-    }
-}
 
 const char *cairn_version(void)
 {
     return CAIRN_VERSION;
-}
-
-struct cairn_slice cairn_slice(const char *text)
-{
-    return (struct cairn_slice){.data = text, .bytes = text != NULL ? strlen(text) : 0};
 }
 
 enum cairn_status cairn_client_new(const struct cairn_client_options *options,

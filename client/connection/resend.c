@@ -62,7 +62,7 @@ static void resend(struct cairn_connection *connection, struct kept *kept, uint6
 {
     struct cairn_client *client = connection->client;
     struct encoded encoded;
-    if (encode_resend(kept, &encoded) != CAIRN_OK) {
+    if (encode_resend(kept->body, kept->body_bytes, kept->sequence, &encoded) != CAIRN_OK) {
         pause_at(client, kept, now);
         return;
     }

@@ -27,62 +27,6 @@ enum {
     IN_BYTES_IDLE_MAX = 1 << 20, /* an empty buffer larger than this is given back */
 };
 
-struct frame_out *frame_out_new(uint8_t type, uint64_t id, size_t body_bytes)
-{
-    assert(body_bytes <= UINT32_MAX);
-    struct frame_out *frame = malloc(sizeof *frame + FRAME_REQUEST_BYTES + body_bytes);
-    if (frame == NULL) {
-        return NULL;
-    }
-    huge_pages_prefer(frame, sizeof *frame + FRAME_REQUEST_BYTES + body_bytes);
-    *frame = (struct frame_out){.bytes = FRAME_REQUEST_BYTES + body_bytes};
-    const struct frame_request header = {.type = type, .body_bytes = (uint32_t)body_bytes, .id = id};
-    frame_request_encode(&header, frame->data);
-    return frame;
-}
-
-void frame_out_free(struct frame_out *frame)
-{
-    free(frame);
-}
-
-void frame_out_set_id(struct frame_out *frame, uint64_t id)
-{
-    frame_request_set_id(id, frame->data);
-}
-
-void frame_queue_push(struct frame_queue *queue, struct frame_out *frame)
-{
-    frame->next = NULL;
-    frame->previous = queue->last;
-    *(queue->last != NULL ? &queue->last->next : &queue->first) = frame;
-    queue->last = frame;
-}
-
-void frame_queue_remove(struct frame_queue *queue, struct frame_out *frame)
-{
-    *(frame->previous != NULL ? &frame->previous->next : &queue->first) = frame->next;
-    *(frame->next != NULL ? &frame->next->previous : &queue->last) = frame->previous;
-    frame->next = frame->previous = NULL;
-}
-
-struct frame_out *frame_queue_pop(struct frame_queue *queue)
-{
-    struct frame_out *frame = queue->first;
-    if (frame != NULL) {
-        frame_queue_remove(queue, frame);
-    }
-    return frame;
-}
-
-void frame_queue_clear(struct frame_queue *queue)
-{
-    struct frame_out *frame;
-    while ((frame = frame_queue_pop(queue)) != NULL) {
-        frame_out_free(frame);
-    }
-}
-
 int transport_connect(struct transport *transport, const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};

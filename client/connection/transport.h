@@ -6,22 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "proto/frame.h"
-
-struct request;
-
-/* A frame to send, header and body. */
-struct frame_out {
-    struct frame_out *next, *previous;
-    struct request *request; /* NULL: a frame without reply, or one whose request has ended */
-    size_t bytes;
-    size_t sent;
-    uint8_t data[];
-};
-
-struct frame_queue {
-    struct frame_out *first, *last;
-};
+#include "client/message/frame_out.h"
 
 struct transport {
     int fd;           /* -1: none */
@@ -34,16 +19,6 @@ struct transport {
     uint8_t *in;
     size_t in_begin, in_end, in_capacity;
 };
-
-/* A frame for a body of `body_bytes`, header written; NULL: no memory. */
-struct frame_out *frame_out_new(uint8_t type, uint64_t id, size_t body_bytes) MUST_CHECK;
-void frame_out_free(struct frame_out *frame);
-void frame_out_set_id(struct frame_out *frame, uint64_t id);
-
-void frame_queue_push(struct frame_queue *queue, struct frame_out *frame);
-struct frame_out *frame_queue_pop(struct frame_queue *queue); /* NULL if it is empty */
-void frame_queue_remove(struct frame_queue *queue, struct frame_out *frame);
-void frame_queue_clear(struct frame_queue *queue);
 
 /* Connects to a Unix socket without waiting. 0, or the errno. */
 int transport_connect(struct transport *transport, const char *path) MUST_CHECK;

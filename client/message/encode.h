@@ -7,8 +7,7 @@
 #define CLIENT_ENCODE_H
 
 #include "client/cairn.h"
-#include "client/connection/keep.h"
-#include "client/connection/transport.h"
+#include "client/message/frame_out.h"
 
 struct encoded {
     struct frame_out *frame;
@@ -40,8 +39,9 @@ ENCODE_WRITE(commit, cairn_commit);
 ENCODE_WRITE(prune, cairn_prune);
 ENCODE_WRITE(rollback, cairn_rollback);
 
-/* Kept metadata once more, under its old number, with no deadline. */
-enum cairn_status encode_resend(const struct kept *kept, struct encoded *ret_encoded) MUST_CHECK;
+/* A metadata write once more: the part of it that was kept, under its old number, with no deadline. */
+enum cairn_status encode_resend(const uint8_t *kept, size_t kept_bytes, uint64_t resend_of,
+                                struct encoded *ret_encoded) MUST_CHECK;
 
 #undef ENCODE
 #undef ENCODE_WRITE

@@ -1,4 +1,4 @@
-/* What the two halves of the encoder share. */
+/* What the encoders of reads and of writes share. */
 #ifndef CLIENT_ENCODE_PACK_H
 #define CLIENT_ENCODE_PACK_H
 

@@ -28,16 +28,6 @@ enum {
     TAIL_BYTES_MAX = 3 * (1 + VARINT_BYTES_MAX),
 };
 
-bool encode_level(enum cairn_level level, protobuf_c_boolean *ret_has, Cairn__Level *ret_level)
-{
-    if ((unsigned)level > CAIRN_DURABLE) {
-        return false;
-    }
-    *ret_has = level != CAIRN_LEVEL_DEFAULT;
-    *ret_level = level != CAIRN_LEVEL_DEFAULT ? (Cairn__Level)level : CAIRN__LEVEL__LEVEL_ACCEPTED;
-    return true;
-}
-
 /* What the daemon may wait for room: less than the caller waits, so that its answer comes in time. */
 static uint64_t deadline_of(uint64_t timeout_us)
 {
@@ -207,18 +197,19 @@ enum cairn_status encode_write_metadata(const struct cairn_write_metadata *reque
     return CAIRN_OK;
 }
 
-enum cairn_status encode_resend(const struct kept *kept, struct encoded *ret_encoded)
+enum cairn_status encode_resend(const uint8_t *kept, size_t kept_bytes, uint64_t resend_of,
+                                struct encoded *ret_encoded)
 {
     uint8_t tail[TAIL_BYTES_MAX];
-    size_t tail_bytes = tail_put(tail, CAIRN_ACCEPTED, 0, kept->sequence);
-    struct frame_out *frame = frame_out_new(FRAME_WRITE_METADATA, 0, kept->body_bytes + tail_bytes);
+    size_t tail_bytes = tail_put(tail, CAIRN_ACCEPTED, 0, resend_of);
+    struct frame_out *frame = frame_out_new(FRAME_WRITE_METADATA, 0, kept_bytes + tail_bytes);
     if (frame == NULL) {
         return CAIRN_NO_MEMORY;
     }
     uint8_t *body = frame->data + FRAME_REQUEST_BYTES;
-    memcpy(body, kept->body, kept->body_bytes);
-    memcpy(body + kept->body_bytes, tail, tail_bytes);
-    *ret_encoded = (struct encoded){.frame = frame, .body_bytes = kept->body_bytes};
+    memcpy(body, kept, kept_bytes);
+    memcpy(body + kept_bytes, tail, tail_bytes);
+    *ret_encoded = (struct encoded){.frame = frame, .body_bytes = kept_bytes};
     return CAIRN_OK;
 }
 

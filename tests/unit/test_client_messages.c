@@ -89,7 +89,8 @@ static void resend_expect(const struct encoded *encoded, const ProtobufCMessage 
     tail.level = CAIRN__LEVEL__LEVEL_ACCEPTED;
     tail.resend_of = sequence;
     struct encoded again;
-    ck_assert_int_eq(encode_resend(list.first, &again), CAIRN_OK);
+    ck_assert_int_eq(encode_resend(list.first->body, list.first->body_bytes, list.first->sequence, &again),
+                     CAIRN_OK);
     expect_frame(&again, body, &tail.base);
     frame_out_free(again.frame);
     keep_clear(&list);

@@ -1,0 +1,35 @@
+/* Frames to send, and queues of them. A frame is one piece of memory, header and body, so that it goes out as it is; it is
+ * in one queue at most. */
+#ifndef CLIENT_FRAME_OUT_H
+#define CLIENT_FRAME_OUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/frame.h"
+
+struct request;
+
+struct frame_out {
+    struct frame_out *next, *previous;
+    struct request *request; /* NULL: a frame without reply, or one whose request has ended */
+    size_t bytes;
+    size_t sent;
+    uint8_t data[];
+};
+
+struct frame_queue {
+    struct frame_out *first, *last;
+};
+
+/* A frame for a body of `body_bytes`, header written; NULL: no memory. */
+struct frame_out *frame_out_new(uint8_t type, uint64_t id, size_t body_bytes) MUST_CHECK;
+void frame_out_free(struct frame_out *frame);
+void frame_out_set_id(struct frame_out *frame, uint64_t id);
+
+void frame_queue_push(struct frame_queue *queue, struct frame_out *frame);
+struct frame_out *frame_queue_pop(struct frame_queue *queue); /* NULL if it is empty */
+void frame_queue_remove(struct frame_queue *queue, struct frame_out *frame);
+void frame_queue_clear(struct frame_queue *queue);
+
+#endif

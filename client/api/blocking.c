@@ -13,8 +13,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "client/connection/clock.h"
 #include "client/connection/connection.h"
-#include "client/connection/request.h"
 
 enum {
     PAUSE_US_FIRST = 1000,
@@ -51,15 +51,13 @@ static uint64_t call_left_us(const struct call *call)
     if (call->deadline_us == NEVER_US) {
         return NEVER_US;
     }
-    uint64_t now = now_us();
+    uint64_t now = clock_now_us();
     return now < call->deadline_us ? call->deadline_us - now : 0;
 }
 
 static uint64_t deadline_of(const struct cairn_client *client, uint64_t timeout_us)
 {
-    uint64_t now = now_us();
-    timeout_us = timeout_us != 0 ? timeout_us : client->options.timeout_us;
-    return timeout_us < NEVER_US - now ? now + timeout_us : NEVER_US;
+    return clock_deadline_us(clock_now_us(), timeout_us != 0 ? timeout_us : client->options.timeout_us);
 }
 
 /* The reply of a call that got none. */
@@ -87,7 +85,7 @@ static void call_completed(void *context, const struct cairn_reply *reply)
     connection->blocking = *connection->delivering;
     *connection->delivering = (struct decoded){.message = NULL};
     if (!decoded_own(&connection->blocking, &connection->blocking_reply)) {
-        connection_failed(connection, CAIRN_NO_MEMORY, "no memory here for the answer");
+        failure_set(&connection->failure, CAIRN_NO_MEMORY, "no memory here for the answer");
         show_failure(connection, reply->kind, CAIRN_NO_MEMORY);
     }
     call->status = connection->blocking_reply.status;
@@ -191,7 +189,7 @@ static bool call_begin(struct call *call, uint64_t timeout_us, const struct cair
 {
     struct cairn_connection *connection = call->connection;
     if (connection->client->in_callback > 0) {
-        call->status = connection_failed(connection, CAIRN_USAGE, "%s", usage_reply.text);
+        call->status = failure_set(&connection->failure, CAIRN_USAGE, "%s", usage_reply.text);
         if (ret_reply != NULL) {
             *ret_reply = &usage_reply;
         }
@@ -394,7 +392,7 @@ enum cairn_status cairn_close(struct cairn_connection *connection, uint64_t time
     }
     struct cairn_client *client = connection->client;
     if (client->in_callback > 0) {
-        return connection_failed(connection, CAIRN_USAGE, "close: from a callback");
+        return failure_set(&connection->failure, CAIRN_USAGE, "close: from a callback");
     }
     struct call call = {.connection = connection, .deadline_us = deadline_of(client, timeout_us)};
     connection->closing = true;

@@ -4,7 +4,6 @@
 #include <sys/un.h>
 
 #include "client/connection/connection.h"
-#include "client/connection/request.h"
 
 #ifndef CAIRN_VERSION
 #define CAIRN_VERSION "0.1.0"

@@ -1,5 +1,4 @@
 /* The submits of cairn.h: each makes the request's frame, says what answer it expects, and queues it. */
-#include "client/connection/connection.h"
 #include "client/connection/request.h"
 #include "client/message/encode.h"
 
@@ -8,19 +7,20 @@ static enum cairn_status submit_begin(struct cairn_connection *connection, const
 {
     const struct cairn_client_options *options = &connection->client->options;
     if (request == NULL) {
-        return connection_failed(connection, CAIRN_USAGE, "no request given");
+        return failure_set(&connection->failure, CAIRN_USAGE, "no request given");
     }
     if (connection->doomed && connection->state != CAIRN_LOST) {
-        return connection_failed(connection, CAIRN_NOT_SENT, "the daemon has been started again: reconnect");
+        return failure_set(&connection->failure, CAIRN_NOT_SENT,
+                           "the daemon has been started again: reconnect");
     }
     if (connection->state == CAIRN_LOST) {
         return CAIRN_NOT_SENT; /* why it is lost says more than this could */
     }
     if (connection->in_flight + connection->abandoned >= options->in_flight_max ||
         (connection->in_flight > 0 && connection->in_flight_bytes >= options->in_flight_bytes_max)) {
-        return connection_failed(connection, CAIRN_FULL,
-                                 "%zu requests of %zu bytes are in flight: await answers",
-                                 connection->in_flight, connection->in_flight_bytes);
+        return failure_set(&connection->failure, CAIRN_FULL,
+                           "%zu requests of %zu bytes are in flight: await answers", connection->in_flight,
+                           connection->in_flight_bytes);
     }
     return CAIRN_OK;
 }
@@ -30,28 +30,26 @@ static enum cairn_status submit_end(struct cairn_connection *connection, enum ca
 {
     const struct cairn_client_options *options = &connection->client->options;
     if (status == CAIRN_TOO_LARGE) {
-        return connection_failed(connection, status, "longer than any frame may be, or too many items");
+        return failure_set(&connection->failure, status, "longer than any frame may be, or too many items");
     }
     if (status == CAIRN_FULL) {
-        return connection_failed(
-            connection, status,
-            "%llu bytes of accepted metadata are not known to be written: await a barrier",
-            (unsigned long long)connection->client->kept.bytes);
+        return failure_set(&connection->failure, status,
+                           "%llu bytes of accepted metadata are not known to be written: await a barrier",
+                           (unsigned long long)connection->client->kept.bytes);
     }
     if (status != CAIRN_OK) {
-        return connection_failed(connection, status, "%s: %s", frame_type_text(model->type),
-                                 status == CAIRN_USAGE ? "a value that cannot be sent" : "no memory here");
+        return failure_set(&connection->failure, status, "%s: %s", frame_type_text(model->type),
+                           status == CAIRN_USAGE ? "a value that cannot be sent" : "no memory here");
     }
     size_t body_bytes = encoded->frame->bytes - FRAME_REQUEST_BYTES;
     if (connection->state == CAIRN_READY && body_bytes > connection->transport.body_bytes_max) {
-        status =
-            connection_failed(connection, CAIRN_TOO_LARGE,
-                              "%s: %zu bytes, more than the daemon's frames may have (%zu): split it",
-                              frame_type_text(model->type), body_bytes, connection->transport.body_bytes_max);
+        status = failure_set(&connection->failure, CAIRN_TOO_LARGE,
+                             "%s: %zu bytes, more than the daemon's frames may have (%zu): split it",
+                             frame_type_text(model->type), body_bytes, connection->transport.body_bytes_max);
     } else if (connection->in_flight > 0 &&
                connection->in_flight_bytes + encoded->frame->bytes > options->in_flight_bytes_max) {
-        status = connection_failed(connection, CAIRN_FULL, "%zu bytes are in flight: await answers",
-                                   connection->in_flight_bytes);
+        status = failure_set(&connection->failure, CAIRN_FULL, "%zu bytes are in flight: await answers",
+                             connection->in_flight_bytes);
     }
     if (status != CAIRN_OK) {
         frame_out_free(encoded->frame);
@@ -60,7 +58,7 @@ static enum cairn_status submit_end(struct cairn_connection *connection, enum ca
     model->timeout_us = timeout_us;
     model->body_bytes = encoded->body_bytes;
     if (!request_add(connection, model, encoded->frame)) {
-        return connection_failed(connection, CAIRN_NO_MEMORY, "no memory here");
+        return failure_set(&connection->failure, CAIRN_NO_MEMORY, "no memory here");
     }
     return CAIRN_OK;
 }

@@ -7,30 +7,21 @@
  * - freed by its user; from a callback put off to the end of processing
  *
  * A failing send does not lose it at once: what was answered before is read first. */
+#include "client/connection/connection.h"
+
 #include <poll.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/connection/connection.h"
+#include "client/connection/clock.h"
+#include "client/connection/reply.h"
 #include "client/connection/request.h"
+#include "client/connection/resend.h"
 
 enum {
     HELLO_ID = 1, /* requests' ids begin above 2^32 */
     HELLO_REPLY_BYTES_MAX = 64 << 10,
 };
-
-enum cairn_status connection_failed(struct cairn_connection *connection, enum cairn_status status,
-                                    const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(connection->failure.text, sizeof connection->failure.text, format, arguments);
-    va_end(arguments);
-    connection->failure.status = status;
-    return status;
-}
 
 /* Loses the connection for the reason in its failure, and completes everything on it. */
 static void connection_lose(struct cairn_connection *connection)
@@ -67,13 +58,13 @@ static enum cairn_status connection_start(struct cairn_connection *connection)
     const struct cairn_client_options *options = &connection->client->options;
     struct encoded encoded;
     if (encode_hello(options->name, connection->client->run, &encoded) != CAIRN_OK) {
-        return connection_failed(connection, CAIRN_CANNOT_CONNECT, "no memory here");
+        return failure_set(&connection->failure, CAIRN_CANNOT_CONNECT, "no memory here");
     }
     int error = transport_connect(&connection->transport, options->socket_path);
     if (error != 0) {
         frame_out_free(encoded.frame);
-        return connection_failed(connection, CAIRN_CANNOT_CONNECT, "cannot connect to %s: %s",
-                                 options->socket_path, strerror(error));
+        return failure_set(&connection->failure, CAIRN_CANNOT_CONNECT, "cannot connect to %s: %s",
+                           options->socket_path, strerror(error));
     }
     frame_out_set_id(encoded.frame, HELLO_ID);
     frame_queue_push(&connection->transport.out, encoded.frame);
@@ -82,9 +73,7 @@ static enum cairn_status connection_start(struct cairn_connection *connection)
     connection->resume_run = connection->client->run;
     connection->run = 0;
     connection->doomed = false;
-    uint64_t now = now_us();
-    connection->hello_deadline_us =
-        options->timeout_us < NEVER_US - now ? now + options->timeout_us : NEVER_US;
+    connection->hello_deadline_us = clock_deadline_us(clock_now_us(), options->timeout_us);
     return CAIRN_OK;
 }
 
@@ -108,9 +97,9 @@ enum cairn_status cairn_connection_open(struct cairn_client *client, struct cair
 enum cairn_status cairn_connection_reconnect(struct cairn_connection *connection)
 {
     if (connection->client->in_callback > 0 || connection->state != CAIRN_LOST) {
-        return connection_failed(connection, CAIRN_USAGE, "reconnect: %s",
-                                 connection->state != CAIRN_LOST ? "the connection is not lost"
-                                                                 : "from a callback");
+        return failure_set(&connection->failure, CAIRN_USAGE, "reconnect: %s",
+                           connection->state != CAIRN_LOST ? "the connection is not lost"
+                                                           : "from a callback");
     }
     return connection_start(connection);
 }
@@ -118,7 +107,7 @@ enum cairn_status cairn_connection_reconnect(struct cairn_connection *connection
 void connection_end(struct cairn_connection *connection)
 {
     if (connection->state != CAIRN_LOST) {
-        connection_failed(connection, CAIRN_CONNECTION_LOST, "the connection was closed by its user");
+        failure_set(&connection->failure, CAIRN_CONNECTION_LOST, "the connection was closed by its user");
         connection_lose(connection);
     }
     struct cairn_connection **link = &connection->client->connections;
@@ -169,9 +158,9 @@ static bool connection_read(struct cairn_connection *connection)
             return true;
         }
         if (frame == TRANSPORT_BROKEN) {
-            connection_failed(connection, connecting ? CAIRN_CANNOT_CONNECT : CAIRN_CONNECTION_LOST,
-                              "the daemon sent no frame of cairn's, or one of more than %zu bytes",
-                              transport->body_bytes_max);
+            failure_set(&connection->failure, connecting ? CAIRN_CANNOT_CONNECT : CAIRN_CONNECTION_LOST,
+                        "the daemon sent no frame of cairn's, or one of more than %zu bytes",
+                        transport->body_bytes_max);
             return false;
         }
         transport->in_begin += FRAME_REPLY_BYTES + reply.body_bytes;
@@ -197,16 +186,17 @@ static bool connection_lives(struct cairn_connection *connection, uint64_t now)
     bool connecting = connection->state == CAIRN_CONNECTING;
     enum cairn_status status = connecting ? CAIRN_CANNOT_CONNECT : CAIRN_CONNECTION_LOST;
     if (connection->free_wanted) {
-        connection_failed(connection, CAIRN_CONNECTION_LOST, "the connection was closed by its user");
+        failure_set(&connection->failure, CAIRN_CONNECTION_LOST, "the connection was closed by its user");
     } else if (connection->doomed) {
-        connection_failed(connection, status, "the connection was lost: the daemon has been started again");
+        failure_set(&connection->failure, status,
+                    "the connection was lost: the daemon has been started again");
     } else if (transport->ended || transport->send_broken) {
-        connection_failed(connection, status, "the connection was lost: %s",
-                          transport->error != 0 ? strerror(transport->error) : "the daemon closed it");
+        failure_set(&connection->failure, status, "the connection was lost: %s",
+                    transport->error != 0 ? strerror(transport->error) : "the daemon closed it");
     } else if (connecting && now >= connection->hello_deadline_us) {
-        connection_failed(connection, status, "%s: no answer to the hello within %.3f s",
-                          connection->client->options.socket_path,
-                          (double)connection->client->options.timeout_us / 1e6);
+        failure_set(&connection->failure, status, "%s: no answer to the hello within %.3f s",
+                    connection->client->options.socket_path,
+                    (double)connection->client->options.timeout_us / 1e6);
     } else {
         return true;
     }
@@ -240,7 +230,7 @@ enum cairn_status connection_process(struct cairn_connection *connection, short 
     }
     enum cairn_status status = CAIRN_OK;
     connection->client->in_callback++;
-    if (!connection_step(connection, revents, now_us())) {
+    if (!connection_step(connection, revents, clock_now_us())) {
         connection_lose(connection);
         status = connection->lost_status;
     }
@@ -252,7 +242,7 @@ enum cairn_status cairn_connection_process(struct cairn_connection *connection, 
 {
     struct cairn_client *client = connection->client;
     if (client->in_callback > 0) {
-        return connection_failed(connection, CAIRN_USAGE, "process: from a callback");
+        return failure_set(&connection->failure, CAIRN_USAGE, "process: from a callback");
     }
     enum cairn_status status = connection_process(connection, revents);
     connection->loss_told = connection->state == CAIRN_LOST;
@@ -288,7 +278,7 @@ short cairn_connection_events(const struct cairn_connection *connection)
     }
     bool sends =
         connection->transport.out.first != NULL || request_releasable(connection) ||
-        (connection->client->kept.next_lost != NULL && resend_wanted(connection, now_us(), &wait_us));
+        (connection->client->kept.next_lost != NULL && resend_wanted(connection, clock_now_us(), &wait_us));
     return sends ? POLLIN | POLLOUT : POLLIN;
 }
 
@@ -300,7 +290,7 @@ int64_t cairn_connection_timeout_us(const struct cairn_connection *connection)
     if (connection->doomed) {
         return 0;
     }
-    uint64_t now = now_us(), wait_us, at_us = connection->next_deadline_us;
+    uint64_t now = clock_now_us(), wait_us, at_us = connection->next_deadline_us;
     if (connection->state == CAIRN_CONNECTING && connection->hello_deadline_us < at_us) {
         at_us = connection->hello_deadline_us;
     }

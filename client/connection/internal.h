@@ -1,19 +1,19 @@
 /* What the library's files share: the client, its connections, their requests. All of it belongs to the one thread that
  * uses the client.
  *
- * Includes point one way: transport, keep, encode and decode know nothing of connections; resend and connection use them;
- * submit and blocking are the calls of cairn.h on top. */
+ * Low to high: clock, failure, transport and keep know nothing of requests; request has their states; resend and reply use
+ * it; connection drives them all. */
 #ifndef CLIENT_INTERNAL_H
 #define CLIENT_INTERNAL_H
 
 #include "client/cairn.h"
+#include "client/connection/failure.h"
 #include "client/connection/keep.h"
 #include "client/connection/transport.h"
 #include "client/message/decode.h"
 #include "proto/limits.h"
 
 enum {
-    TEXT_BYTES_MAX = 512,
     IN_FLIGHT_DEFAULT = 16384,
     IN_FLIGHT_BYTES_DEFAULT = 64 << 20,
     KEPT_BYTES_DEFAULT = 64 << 20,
@@ -24,7 +24,6 @@ enum {
 };
 #define TIMEOUT_US_DEFAULT (30 * UINT64_C(1000000))
 #define RESEND_PAUSE_US    UINT64_C(100000)
-#define NEVER_US           UINT64_MAX
 
 struct cairn_client {
     struct cairn_client_options options; /* fixed; defaults filled in, texts owned */
@@ -79,12 +78,6 @@ struct request {
     uint64_t window, window_left, credit_due; /* of a stream */
     uint8_t *message;                         /* continued frames so far */
     size_t message_bytes, message_capacity;
-};
-
-/* Why something failed. */
-struct failure {
-    enum cairn_status status;
-    char text[TEXT_BYTES_MAX];
 };
 
 struct cairn_connection {

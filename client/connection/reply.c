@@ -5,12 +5,14 @@
  * - the last frame ends the request: its marks and acceptance are recorded first, then it completes
  *
  * Anything the protocol does not allow ends the connection, and says what it was. */
+#include "client/connection/reply.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/connection/connection.h"
 #include "client/connection/request.h"
+#include "client/connection/resend.h"
 
 enum {
     MESSAGE_BYTES_MAX = FRAME_BYTES_HIGHEST + (1 << 20),
@@ -18,9 +20,9 @@ enum {
 
 static bool broken(struct cairn_connection *connection, const char *what, const struct frame_reply *reply)
 {
-    connection_failed(connection, CAIRN_CONNECTION_LOST,
-                      "the daemon broke the protocol: %s (reply to %s, id %llu)", what,
-                      frame_type_text(reply->type), (unsigned long long)reply->id);
+    failure_set(&connection->failure, CAIRN_CONNECTION_LOST,
+                "the daemon broke the protocol: %s (reply to %s, id %llu)", what,
+                frame_type_text(reply->type), (unsigned long long)reply->id);
     return false;
 }
 
@@ -219,7 +221,7 @@ bool reply_take(struct cairn_connection *connection, const struct frame_reply *r
         if (!decode_error(body, reply->body_bytes, text, sizeof text)) {
             return broken(connection, "a malformed error", reply);
         }
-        connection_failed(connection, CAIRN_CONNECTION_LOST, "the daemon refused a frame: %s", text);
+        failure_set(&connection->failure, CAIRN_CONNECTION_LOST, "the daemon refused a frame: %s", text);
         return false;
     }
     if (request == NULL || request->type != reply->type) {
@@ -290,9 +292,9 @@ static bool meet_run(struct cairn_connection *connection, const struct hello *he
     struct cairn_client *client = connection->client;
     connection->run = hello->run;
     if (hello->run < client->run) {
-        connection_failed(connection, CAIRN_CANNOT_CONNECT,
-                          "the daemon is in run %llu of its store, this client has met run %llu already",
-                          (unsigned long long)hello->run, (unsigned long long)client->run);
+        failure_set(&connection->failure, CAIRN_CANNOT_CONNECT,
+                    "the daemon is in run %llu of its store, this client has met run %llu already",
+                    (unsigned long long)hello->run, (unsigned long long)client->run);
         return false;
     }
     if (hello->run == client->run) {
@@ -305,8 +307,8 @@ static bool meet_run(struct cairn_connection *connection, const struct hello *he
             }
         }
         if (client->kept.first != NULL && connection->resume_run != client->run) {
-            connection_failed(connection, CAIRN_CANNOT_CONNECT,
-                              "the daemon was started again while connecting: connect again");
+            failure_set(&connection->failure, CAIRN_CANNOT_CONNECT,
+                        "the daemon was started again while connecting: connect again");
             return false;
         }
         resend_judge(client, hello->metadata_on_disk);
@@ -320,27 +322,27 @@ bool reply_hello(struct cairn_connection *connection, const struct frame_reply *
     struct cairn_client *client = connection->client;
     struct hello hello;
     if (reply->type != FRAME_HELLO || reply->flags != 0 || reply->status >= STATUS_COUNT) {
-        connection_failed(connection, CAIRN_CANNOT_CONNECT,
-                          "the daemon's first frame is no answer to the hello");
+        failure_set(&connection->failure, CAIRN_CANNOT_CONNECT,
+                    "the daemon's first frame is no answer to the hello");
         return false;
     }
     if (reply->status != STATUS_OK) {
         char text[TEXT_BYTES_MAX / 2] = "";
         bool good = decode_error(body, reply->body_bytes, text, sizeof text);
-        connection_failed(connection, CAIRN_CANNOT_CONNECT, "the daemon refused the connection: %s: %s",
-                          status_text((enum status)reply->status), good ? text : "with a malformed error");
+        failure_set(&connection->failure, CAIRN_CANNOT_CONNECT, "the daemon refused the connection: %s: %s",
+                    status_text((enum status)reply->status), good ? text : "with a malformed error");
         return false;
     }
     if (!decode_hello(body, reply->body_bytes, &hello)) {
-        connection_failed(connection, CAIRN_CANNOT_CONNECT,
-                          "the daemon's hello is malformed, or of a protocol version other than %d to %d",
-                          PROTOCOL_VERSION_MIN, PROTOCOL_VERSION_MAX);
+        failure_set(&connection->failure, CAIRN_CANNOT_CONNECT,
+                    "the daemon's hello is malformed, or of a protocol version other than %d to %d",
+                    PROTOCOL_VERSION_MIN, PROTOCOL_VERSION_MAX);
         return false;
     }
     if (client->store_known && memcmp(client->store_id, hello.store_id, STORE_ID_BYTES) != 0) {
-        connection_failed(connection, CAIRN_STORE_CHANGED,
-                          "%s leads to another store than before; nothing was sent to it",
-                          client->options.socket_path);
+        failure_set(&connection->failure, CAIRN_STORE_CHANGED,
+                    "%s leads to another store than before; nothing was sent to it",
+                    client->options.socket_path);
         return false;
     }
     if (!meet_run(connection, &hello)) {

@@ -15,14 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-uint64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
+#include "client/connection/clock.h"
 
 static bool slots_grow(struct cairn_connection *connection)
 {
@@ -135,7 +129,6 @@ bool request_add(struct cairn_connection *connection, const struct request *mode
     request_link(connection, request);
     frame->request = request;
     frame_out_set_id(frame, request->id);
-    request->deadline_us = NEVER_US;
     request_rearm(connection, request);
     request_route(connection, request);
     return true;
@@ -143,12 +136,10 @@ bool request_add(struct cairn_connection *connection, const struct request *mode
 
 void request_rearm(struct cairn_connection *connection, struct request *request)
 {
-    uint64_t now = request->timeout_us != NEVER_US ? now_us() : 0;
-    if (request->timeout_us < NEVER_US - now) {
-        request->deadline_us = now + request->timeout_us;
-        if (request->deadline_us < connection->next_deadline_us) {
-            connection->next_deadline_us = request->deadline_us;
-        }
+    uint64_t now = request->timeout_us != NEVER_US ? clock_now_us() : 0;
+    request->deadline_us = clock_deadline_us(now, request->timeout_us);
+    if (request->deadline_us < connection->next_deadline_us) {
+        connection->next_deadline_us = request->deadline_us;
     }
 }
 

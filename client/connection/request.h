@@ -5,9 +5,6 @@
 #include "client/connection/internal.h"
 #include "client/message/encode.h"
 
-/* Microseconds of the monotonic clock. */
-uint64_t now_us(void);
-
 /* Queues a request made like `model`, with the frame, which is taken. False: no memory, and the frame is freed. */
 bool request_add(struct cairn_connection *connection, const struct request *model,
                  struct frame_out *frame) MUST_CHECK;

@@ -8,7 +8,9 @@
  * - the resender's end makes what was not answered lost again; the next connection that is processed takes over
  *
  * Sent again twice is applied twice, in the same order with nothing of this client between: the same values result. */
-#include "client/connection/connection.h"
+#include "client/connection/resend.h"
+
+#include "client/connection/clock.h"
 #include "client/connection/request.h"
 
 static bool refused_for_now(enum cairn_status status)
@@ -118,7 +120,7 @@ void resend_answered(struct cairn_connection *connection, struct request *reques
         keep_accepted(&client->kept, kept, sequence);
         keep_cover(&client->kept, client->written_through);
     } else if (refused_for_now(status)) {
-        pause_at(client, kept, now_us());
+        pause_at(client, kept, clock_now_us());
     } else {
         drop(client, kept, status, text);
     }

@@ -2,7 +2,7 @@
  *
  * All: CAIRN_OK, and *ret_encoded's frame is the caller's. CAIRN_USAGE: a value that no message can carry, CAIRN_TOO_LARGE:
  * longer than any frame may be, CAIRN_NO_MEMORY; *ret_encoded is untouched.
- * `timeout_us` is what the request's came to with the client's default, NEVER_US for none. */
+ * `timeout_us` is what the request's came to with the client's default, CAIRN_NO_TIMEOUT for none. */
 #ifndef CLIENT_ENCODE_H
 #define CLIENT_ENCODE_H
 

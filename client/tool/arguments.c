@@ -2,10 +2,21 @@
 #include "client/tool/arguments.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "client/tool/encoding.h"
+
+const struct tool_given *argument_given(const struct tool *tool, const char *name)
+{
+    for (size_t i = tool->given_count; i-- > 0;) {
+        if (strcmp(tool->given[i].option->name, name) == 0) {
+            return &tool->given[i];
+        }
+    }
+    return NULL;
+}
 
 enum tool_exit argument_number(const char *what, const char *text, uint64_t *ret_number)
 {
@@ -42,7 +53,7 @@ enum tool_exit argument_duration(const char *what, const char *text, uint64_t *r
 enum tool_exit argument_option(const struct tool *tool, const char *name, bool *ret_given,
                                uint64_t *ret_number)
 {
-    const struct tool_given *given = tool_given(tool, name);
+    const struct tool_given *given = argument_given(tool, name);
     if (ret_given != NULL) {
         *ret_given = given != NULL;
     }
@@ -117,10 +128,10 @@ enum tool_exit argument_value(struct tool *tool, const char *what, const char *t
     if (text[0] == '@') {
         return argument_file(tool, text + 1, ret_value);
     }
-    if (tool_given(tool, "hex") != NULL) {
+    if (argument_given(tool, "hex") != NULL) {
         return argument_hex(tool, what, text, ret_value);
     }
-    if (tool_given(tool, "base64") == NULL) {
+    if (argument_given(tool, "base64") == NULL) {
         *ret_value = cairn_slice(text);
         return TOOL_OK;
     }
@@ -138,7 +149,7 @@ enum tool_exit argument_name(struct tool *tool, const char *text, size_t text_by
 {
     char *copy = region_allocate(&tool->region, text_bytes + 1, 1);
     memcpy(copy, text, text_bytes);
-    if (tool_given(tool, "hex-names") != NULL) {
+    if (argument_given(tool, "hex-names") != NULL) {
         return argument_hex(tool, "a name", copy, ret_name);
     }
     *ret_name = (struct cairn_slice){copy, text_bytes};

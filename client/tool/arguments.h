@@ -5,6 +5,9 @@
 
 #include "client/tool/tool.h"
 
+/* The last time the option of the verb was given; NULL: never. */
+const struct tool_given *argument_given(const struct tool *tool, const char *name);
+
 enum tool_exit argument_number(const char *what, const char *text, uint64_t *ret_number) CAIRN_MUST_CHECK;
 
 /* A number with us, ms, s, m or h behind it; without, seconds. */

@@ -1,7 +1,10 @@
 /* The help, made from the table of verbs. */
+#include "client/tool/help.h"
+
+#include <stdio.h>
 #include <string.h>
 
-#include "client/tool/tool.h"
+#include "client/tool/verb.h"
 
 static void print_options(FILE *file, const struct tool_option *options)
 {
@@ -41,18 +44,12 @@ static void print_verb(FILE *file, const struct tool_verb *verb)
     fprintf(file, "  %-24s  %s\n", left, verb->summary);
 }
 
-bool help_in_group(const struct tool_verb *verb, const char *group)
-{
-    size_t length = strlen(group);
-    return strncmp(verb->name, group, length) == 0 && verb->name[length] == ' ';
-}
-
 /* Nothing if there are none. */
-static void print_group(FILE *file, const char *group)
+static void print_group(FILE *file, const struct tool_verb *verbs, const char *group)
 {
     bool is_headed = false;
-    for (const struct tool_verb *verb = tool_verbs; verb->name != NULL; verb++) {
-        if (help_in_group(verb, group)) {
+    for (const struct tool_verb *verb = verbs; verb->name != NULL; verb++) {
+        if (verb_in_group(verb, group)) {
             if (!is_headed) {
                 fprintf(file, "\nVerbs (cairn %s VERB --help tells more):\n", group);
             }
@@ -62,23 +59,23 @@ static void print_group(FILE *file, const char *group)
     }
 }
 
-void help_print_group(FILE *file, const char *group)
+void help_print_group(FILE *file, const struct tool_verb *verbs, const char *group)
 {
     fprintf(file, "usage: cairn %s VERB [ARGUMENTS]\n", group);
-    print_group(file, group);
+    print_group(file, verbs, group);
     fputs("\nOptions of all verbs:\n", file);
-    print_options(file, tool_options);
+    print_options(file, verb_general_options);
     print_exit_codes(file);
 }
 
-void help_print(FILE *file)
+void help_print(FILE *file, const struct tool_verb *verbs)
 {
     fputs("usage: cairn [--socket PATH] VERB [ARGUMENTS]\n\nVerbs (cairn VERB --help tells more):\n", file);
-    for (const struct tool_verb *verb = tool_verbs; verb->name != NULL; verb++) {
+    for (const struct tool_verb *verb = verbs; verb->name != NULL; verb++) {
         print_verb(file, verb);
     }
     fputs("\nOptions of all verbs:\n", file);
-    print_options(file, tool_options);
+    print_options(file, verb_general_options);
     print_exit_codes(file);
     fputs("\n-o json prints one object a line. Bytes are {\"base64\": ...}, with \"text\" where they are "
           "printable\n"
@@ -86,22 +83,22 @@ void help_print(FILE *file)
           file);
 }
 
-void help_print_verb(FILE *file, const struct tool_verb *verb)
+void help_print_verb(FILE *file, const struct tool_verb *verbs, const struct tool_verb *verb)
 {
     fprintf(file, "usage: cairn %s%s%s%s\n\n%s.\n", verb->name, verb->options != NULL ? " [OPTIONS]" : "",
             verb->arguments[0] != '\0' ? " " : "", verb->arguments, verb->summary);
     if (verb->details != NULL) {
         fputs(verb->details, file);
     }
-    print_group(file, verb->name);
+    print_group(file, verbs, verb->name);
     if (verb->options != NULL) {
         fputs("\nOptions:\n", file);
         print_options(file, verb->options);
     }
     fputs("\nOptions of all verbs:\n", file);
-    for (const struct tool_option *option = tool_options; option->name != NULL; option++) {
+    for (const struct tool_option *option = verb_general_options; option->name != NULL; option++) {
         struct tool_option one[] = {*option, {0}};
-        if (option_fits(option, verb)) {
+        if (verb_takes(verb, option)) {
             print_options(file, one);
         }
     }

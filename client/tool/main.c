@@ -2,23 +2,26 @@
  * exit code. Nothing is freed before the end that the end frees anyhow, but the connection, so that nothing leaks. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "client/tool/tool.h"
+#include "client/tool/command_line.h"
+#include "client/tool/help.h"
+#include "client/tool/verbs/table.h"
 
 static enum tool_exit run(struct tool *tool, int count, char **words)
 {
-    enum tool_exit result = tool_parse(tool, count, words);
+    enum tool_exit result = command_line_read(tool, count, words);
     if (result != TOOL_OK) {
         return result;
     }
     if (tool->help) {
         if (tool->verb != NULL) {
-            help_print_verb(stdout, tool->verb);
+            help_print_verb(stdout, tool->verbs, tool->verb);
         } else if (tool->group != NULL) {
-            help_print_group(stdout, tool->group);
+            help_print_group(stdout, tool->verbs, tool->group);
         } else {
-            help_print(stdout);
+            help_print(stdout, tool->verbs);
         }
         return TOOL_OK;
     }
@@ -27,7 +30,7 @@ static enum tool_exit run(struct tool *tool, int count, char **words)
 
 int main(int count, char **words)
 {
-    struct tool tool = {0};
+    struct tool tool = {.verbs = table_of_verbs};
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error to tell, not an end */
     enum tool_exit result = run(&tool, count, words);
     cairn_client_free(tool.client);

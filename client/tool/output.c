@@ -2,6 +2,7 @@
 #include "client/tool/output.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "client/tool/encoding.h"

@@ -2,6 +2,8 @@
 #ifndef TOOL_OUTPUT_H
 #define TOOL_OUTPUT_H
 
+#include <jansson.h>
+
 #include "client/tool/tool.h"
 
 /* A number; above what JSON readers hold exactly as an integer of 64 bits with sign, as a string of digits. */

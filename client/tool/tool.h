@@ -1,9 +1,6 @@
-/* What the files of the operator's tool share: its verbs, one run of it, and how it ends. */
+/* One run of the operator's tool: what a verb is, what was given on the command line, the connection, and how it ends. */
 #ifndef TOOL_TOOL_H
 #define TOOL_TOOL_H
-
-#include <jansson.h>
-#include <stdio.h>
 
 #include "client/cairn.h"
 #include "client/tool/region.h"
@@ -51,18 +48,15 @@ struct tool_verb {
     enum tool_exit (*run)(struct tool *tool);
 };
 
-extern const struct tool_verb tool_verbs[];     /* ends with an empty one */
-extern const struct tool_option tool_options[]; /* of every verb; ends with an empty one */
-
 struct tool_given {
     const struct tool_option *option;
     const char *value;
 };
 
-/* One run of the tool. */
 struct tool {
-    const struct tool_verb *verb;
-    const char *group; /* the first word of several verbs, whose help is asked for; NULL: none */
+    const struct tool_verb *verbs; /* all there are, fixed from the start; ends with an empty one */
+    const struct tool_verb *verb;  /* the one to run; NULL: none */
+    const char *group;             /* the first word of several verbs, whose help is asked for; NULL: none */
     char **arguments;
     int argument_count;
     struct tool_given *given; /* the verb's own options, in the order given */
@@ -79,22 +73,6 @@ struct tool {
     struct region region; /* values from the command line */
     bool stdin_is_read;   /* it can be read only once */
 };
-
-/* Reads the command line. TOOL_USAGE: said why. */
-enum tool_exit tool_parse(struct tool *tool, int count, char **words) CAIRN_MUST_CHECK;
-
-/* The last time the option of the verb was given; NULL: never. */
-const struct tool_given *tool_given(const struct tool *tool, const char *name);
-
-/* Whether the verb has two words, of which this is the first. */
-bool help_in_group(const struct tool_verb *verb, const char *group);
-
-/* Whether the verb takes this option of tool_options. */
-bool option_fits(const struct tool_option *option, const struct tool_verb *verb);
-
-void help_print(FILE *file);
-void help_print_group(FILE *file, const char *group);
-void help_print_verb(FILE *file, const struct tool_verb *verb);
 
 /* Says "cairn: ..." on stderr and returns `code`. */
 enum tool_exit tool_fail(enum tool_exit code, const char *format, ...) __attribute__((format(printf, 2, 3)));

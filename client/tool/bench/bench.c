@@ -3,8 +3,11 @@
  *
  * Ways to fail: a word that is no workload (nothing has been done yet), a chain without what is to be read, and whatever
  * ends a thread early; nothing is reported then. */
+#include "client/tool/bench/bench.h"
+
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -13,7 +16,6 @@
 
 #include "client/tool/arguments.h"
 #include "client/tool/bench/bench_report.h"
-#include "client/tool/verbs/verbs.h"
 
 enum {
     FILES_SPARE = 64,
@@ -38,7 +40,7 @@ static void files_allow(const struct bench_workload *workloads, unsigned count)
 
 static enum tool_exit duration_option(const struct tool *tool, const char *name, uint64_t *ret_us)
 {
-    const struct tool_given *given = tool_given(tool, name);
+    const struct tool_given *given = argument_given(tool, name);
     if (given == NULL) {
         return TOOL_OK;
     }
@@ -55,7 +57,7 @@ static enum tool_exit options_read(const struct tool *tool, struct bench_run *ru
                                    enum bench_format *ret_format)
 {
     uint64_t warmup_us = WARMUP_US_DEFAULT, duration_us = DURATION_US_DEFAULT;
-    bool csv = tool_given(tool, "csv") != NULL;
+    bool csv = argument_given(tool, "csv") != NULL;
     enum tool_exit result = duration_option(tool, "warmup", &warmup_us);
     if (result == TOOL_OK) {
         result = duration_option(tool, "duration", &duration_us);

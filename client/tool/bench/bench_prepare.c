@@ -1,5 +1,6 @@
 #include "client/tool/bench/bench_prepare.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {

@@ -1,6 +1,7 @@
 #include "client/tool/bench/bench_report.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "client/tool/output.h"

@@ -7,10 +7,12 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "client/tool/arguments.h"
 #include "client/tool/output.h"
-#include "client/tool/verbs/verbs.h"
+#include "client/tool/replay/replay_run.h"
 
 enum {
     CHAIN_NAME_MAX = 64,
@@ -39,7 +41,7 @@ static bool name_add(char *name, size_t most, const char *text, size_t text_byte
  * where another file of the run would have the same. */
 static void prefix_make(const struct tool *tool, int index, char ret_prefix[static CHAIN_NAME_MAX])
 {
-    const struct tool_given *given = tool_given(tool, "chain-prefix");
+    const struct tool_given *given = argument_given(tool, "chain-prefix");
     char number[16];
     bool numbered = given != NULL && tool->argument_count > 1;
     ret_prefix[0] = '\0';
@@ -228,7 +230,7 @@ static enum tool_exit file_replay(struct tool *tool, int file, size_t *mismatche
         .file = path,
         .trace = &trace,
         .chains = chains_name(tool, &trace, file),
-        .pace = tool_given(tool, "pace") != NULL,
+        .pace = argument_given(tool, "pace") != NULL,
     };
     report_init(&report, path, &trace);
     enum tool_exit result = trace_replay(&replay, &report);

@@ -4,16 +4,18 @@
  *
  * Ways to fail: the daemon cannot be reached, a connection is lost, a call is not answered in time or leaves the store
  * unknown. Then no later answer would mean anything: the replay ends at once, naming the call. */
+#include "client/tool/replay/replay_run.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "client/tool/replay/compare.h"
-#include "client/tool/replay/replay.h"
 #include "client/tool/replay/schedule.h"
 #include "client/tool/replay/submit.h"
 

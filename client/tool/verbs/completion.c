@@ -1,7 +1,9 @@
 /* Completion for bash, made from the table of verbs. The script collects the verb typed so far, then offers what may
  * follow: the choices of the option before, the options of the verb, or its words. */
+#include <stdio.h>
 #include <string.h>
 
+#include "client/tool/verb.h"
 #include "client/tool/verbs/verbs.h"
 
 static const char script_start[] =
@@ -40,7 +42,7 @@ static const char script_end[] = "        esac\n"
 static void print_skips(void)
 {
     const char *between = "        ";
-    for (const struct tool_option *option = tool_options; option->name != NULL; option++) {
+    for (const struct tool_option *option = verb_general_options; option->name != NULL; option++) {
         if (option->argument != NULL) {
             printf("%s-%c|--%s", between, option->letter, option->name);
             between = "|";
@@ -60,11 +62,12 @@ static bool has_option(const struct tool_option *options, const char *name)
 }
 
 /* What may follow an option that takes a value. Options of one name have the same choices in all verbs. */
-static void print_choices(const struct tool_option *options, const struct tool_verb *end)
+static void print_choices(const struct tool_option *options, const struct tool_verb *verbs,
+                          const struct tool_verb *end)
 {
     for (; options != NULL && options->name != NULL; options++) {
         bool before = false;
-        for (const struct tool_verb *verb = tool_verbs; verb < end; verb++) {
+        for (const struct tool_verb *verb = verbs; verb < end; verb++) {
             before |= has_option(verb->options, options->name);
         }
         if (options->argument == NULL || before) {
@@ -85,8 +88,8 @@ static void print_option_words(const struct tool_verb *verb)
          option != NULL && option->name != NULL; option++) {
         printf("--%s ", option->name);
     }
-    for (const struct tool_option *option = tool_options; option->name != NULL; option++) {
-        if (verb == NULL || option_fits(option, verb)) {
+    for (const struct tool_option *option = verb_general_options; option->name != NULL; option++) {
+        if (verb == NULL || verb_takes(verb, option)) {
             printf("--%s%s", option->name, option[1].name != NULL ? " " : "' ;;\n");
         }
     }
@@ -103,9 +106,9 @@ static bool same_first_word(const struct tool_verb *a, const struct tool_verb *b
 }
 
 /* Whether no verb above it in the table starts with the same word. */
-static bool is_first(const struct tool_verb *verb)
+static bool is_first(const struct tool_verb *verbs, const struct tool_verb *verb)
 {
-    for (const struct tool_verb *other = tool_verbs; other < verb; other++) {
+    for (const struct tool_verb *other = verbs; other < verb; other++) {
         if (same_first_word(other, verb)) {
             return false;
         }
@@ -114,13 +117,13 @@ static bool is_first(const struct tool_verb *verb)
 }
 
 /* A verb that is complete, whatever arguments stand behind it. */
-static void print_verb(const struct tool_verb *verb, bool two_words)
+static void print_verb(const struct tool_verb *verbs, const struct tool_verb *verb, bool two_words)
 {
     if ((strchr(verb->name, ' ') != NULL) != two_words) {
         return;
     }
     printf("        '%s'|'%s '*) words='", verb->name, verb->name);
-    for (const struct tool_verb *other = tool_verbs; !two_words && other->name != NULL; other++) {
+    for (const struct tool_verb *other = verbs; !two_words && other->name != NULL; other++) {
         if (same_first_word(verb, other) && other != verb) {
             printf("%s ", other->name + first_word(other) + 1);
         }
@@ -130,9 +133,9 @@ static void print_verb(const struct tool_verb *verb, bool two_words)
 }
 
 /* A first word that is no verb by itself. */
-static void print_group(const struct tool_verb *verb)
+static void print_group(const struct tool_verb *verbs, const struct tool_verb *verb)
 {
-    if (!is_first(verb) || strchr(verb->name, ' ') == NULL) {
+    if (!is_first(verbs, verb) || strchr(verb->name, ' ') == NULL) {
         return;
     }
     printf("        '%.*s') words='", (int)first_word(verb), verb->name);
@@ -147,31 +150,32 @@ static void print_group(const struct tool_verb *verb)
 
 enum tool_exit verb_completion(struct tool *tool)
 {
+    const struct tool_verb *verbs = tool->verbs;
     if (strcmp(tool->arguments[0], "bash") != 0) {
         return tool_fail(TOOL_USAGE, "completion is there for bash, not for \"%s\"", tool->arguments[0]);
     }
     fputs(script_start, stdout);
     print_skips();
     fputs(script_words, stdout);
-    print_choices(tool_options, tool_verbs);
-    for (const struct tool_verb *verb = tool_verbs; verb->name != NULL; verb++) {
-        print_choices(verb->options, verb);
+    print_choices(verb_general_options, verbs, verbs);
+    for (const struct tool_verb *verb = verbs; verb->name != NULL; verb++) {
+        print_choices(verb->options, verbs, verb);
     }
     fputs(script_verbs, stdout);
     fputs("        '') words='", stdout);
-    for (const struct tool_verb *verb = tool_verbs; verb->name != NULL; verb++) {
-        if (is_first(verb)) {
+    for (const struct tool_verb *verb = verbs; verb->name != NULL; verb++) {
+        if (is_first(verbs, verb)) {
             printf("%.*s ", (int)first_word(verb), verb->name);
         }
     }
     fputs("'", stdout);
     print_option_words(NULL);
-    for (const struct tool_verb *verb = tool_verbs; verb->name != NULL; verb++) {
-        print_verb(verb, true);
+    for (const struct tool_verb *verb = verbs; verb->name != NULL; verb++) {
+        print_verb(verbs, verb, true);
     }
-    for (const struct tool_verb *verb = tool_verbs; verb->name != NULL; verb++) {
-        print_verb(verb, false);
-        print_group(verb);
+    for (const struct tool_verb *verb = verbs; verb->name != NULL; verb++) {
+        print_verb(verbs, verb, false);
+        print_group(verbs, verb);
     }
     fputs(script_end, stdout);
     return TOOL_OK;

@@ -1,5 +1,6 @@
 /* Verbs that ask about the daemon itself. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "client/tool/output.h"

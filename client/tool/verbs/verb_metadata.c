@@ -1,5 +1,6 @@
 /* Verbs for metadata. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "client/tool/arguments.h"
@@ -74,7 +75,7 @@ static enum tool_exit get_many(struct tool *tool, const struct cairn_slice *name
 enum tool_exit verb_meta_get(struct tool *tool)
 {
     struct cairn_slice *names;
-    bool raw = tool_given(tool, "raw") != NULL;
+    bool raw = argument_given(tool, "raw") != NULL;
     if (raw && tool->argument_count > 1) {
         return tool_fail(TOOL_USAGE, "--raw prints one value");
     }
@@ -105,7 +106,7 @@ enum tool_exit verb_meta_get(struct tool *tool)
 enum tool_exit verb_meta_list(struct tool *tool)
 {
     struct cairn_list request = {.chain = tool->chain};
-    const struct tool_given *start = tool_given(tool, "start");
+    const struct tool_given *start = argument_given(tool, "start");
     enum tool_exit result = argument_option(tool, "limit", NULL, &request.limit);
     if (result == TOOL_OK && tool->argument_count == 1) {
         result = argument_name(tool, tool->arguments[0], strlen(tool->arguments[0]), &request.prefix);

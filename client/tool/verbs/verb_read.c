@@ -1,5 +1,6 @@
 /* Verbs that read heights, blocks and states. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,7 +53,7 @@ static struct cairn_slice part_of(const struct cairn_block *block, unsigned bit)
 /* Reads a list of parts; none given is all of them. */
 static enum tool_exit read_parts(const struct tool *tool, unsigned *ret_parts)
 {
-    const struct tool_given *given = tool_given(tool, "parts");
+    const struct tool_given *given = argument_given(tool, "parts");
     unsigned mask = 0;
     if (given == NULL) {
         *ret_parts = CAIRN_ALL_PARTS;
@@ -114,7 +115,7 @@ static void print_block_table(const struct cairn_block *block)
 static bool print_block(void *context, const struct cairn_block *block)
 {
     const struct tool *tool = context;
-    if (tool_given(tool, "raw") != NULL) {
+    if (argument_given(tool, "raw") != NULL) {
         for (size_t i = 0; i < PART_COUNT; i++) {
             if (block->parts & parts[i].bit) {
                 output_raw(part_of(block, parts[i].bit));
@@ -146,12 +147,12 @@ static enum tool_exit read_block_range(struct tool *tool, uint64_t first, unsign
 enum tool_exit verb_block(struct tool *tool)
 {
     struct cairn_read_block request = {.chain = tool->chain};
-    const struct tool_given *hash = tool_given(tool, "hash");
+    const struct tool_given *hash = argument_given(tool, "hash");
     enum tool_exit result = read_parts(tool, &request.parts);
     if (result == TOOL_OK && (tool->argument_count == 1) == (hash != NULL)) {
         return tool_fail(TOOL_USAGE, "give either a HEIGHT or --hash");
     }
-    if (result == TOOL_OK && tool_given(tool, "raw") != NULL && __builtin_popcount(request.parts) != 1) {
+    if (result == TOOL_OK && argument_given(tool, "raw") != NULL && __builtin_popcount(request.parts) != 1) {
         return tool_fail(TOOL_USAGE, "--raw prints one part: name it by --parts");
     }
     if (result == TOOL_OK) {
@@ -161,7 +162,7 @@ enum tool_exit verb_block(struct tool *tool)
     if (result == TOOL_OK && hash != NULL && request.hash.bytes == 0) {
         return tool_fail(TOOL_USAGE, "--hash is of 1 to 64 bytes");
     }
-    if (result == TOOL_OK && tool_given(tool, "to") != NULL) {
+    if (result == TOOL_OK && argument_given(tool, "to") != NULL) {
         return hash != NULL ? tool_fail(TOOL_USAGE, "--to goes with a HEIGHT, not with --hash")
                             : read_block_range(tool, request.height, request.parts);
     }
@@ -197,7 +198,7 @@ enum tool_exit verb_state(struct tool *tool)
     if (status != CAIRN_OK) {
         return tool_result(tool, status, reply);
     }
-    if (tool_given(tool, "raw") != NULL) {
+    if (argument_given(tool, "raw") != NULL) {
         output_raw(reply->state.value);
     } else if (tool->json) {
         output_json(json_pack("{s:o, s:o}", "height", output_number(reply->state.height), "value",

@@ -1,5 +1,6 @@
 /* Verbs of the commit lane: commits, barriers, and what takes away. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -94,7 +95,7 @@ static enum tool_exit read_commit(struct tool *tool, struct commit_parts *commit
     request->blocks = commit->blocks;
     request->states = commit->states;
     request->delete_states = commit->delete_states;
-    request->carry = tool_given(tool, "carry") != NULL;
+    request->carry = argument_given(tool, "carry") != NULL;
     return result;
 }
 
@@ -142,7 +143,7 @@ enum tool_exit verb_barrier(struct tool *tool)
 /* Asks before something is taken away that cannot be brought back. */
 static enum tool_exit confirm(struct tool *tool, const char *what)
 {
-    if (tool_given(tool, "yes") != NULL) {
+    if (argument_given(tool, "yes") != NULL) {
         return TOOL_OK;
     }
     if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
@@ -214,7 +215,7 @@ static enum tool_exit read_guards(struct tool *tool, struct cairn_rollback *requ
 
 static void print_rollback(const struct tool *tool, const struct cairn_written *went)
 {
-    bool dry_run = tool_given(tool, "dry-run") != NULL;
+    bool dry_run = argument_given(tool, "dry-run") != NULL;
     if (tool->json) {
         output_json(json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "dry_run", dry_run, "blocks",
                               output_number(went->blocks), "states", output_number(went->states), "metadata",
@@ -229,7 +230,7 @@ static void print_rollback(const struct tool *tool, const struct cairn_written *
 enum tool_exit verb_rollback(struct tool *tool)
 {
     struct cairn_rollback request = {
-        .chain = tool->chain, .level = tool->level, .dry_run = tool_given(tool, "dry-run") != NULL};
+        .chain = tool->chain, .level = tool->level, .dry_run = argument_given(tool, "dry-run") != NULL};
     bool has_target = false;
     enum tool_exit result = argument_option(tool, "to", &has_target, &request.to);
     if (result == TOOL_OK && !has_target) {

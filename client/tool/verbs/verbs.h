@@ -1,4 +1,5 @@
-/* What the verbs do; the table of them is in verbs.c. Each runs once, says what came of it and returns the exit code. */
+/* What the verbs do, but replay and bench, which have folders of their own. Each runs once, says what came of it and returns
+ * the exit code. */
 #ifndef TOOL_VERBS_H
 #define TOOL_VERBS_H
 
@@ -27,12 +28,6 @@ enum tool_exit verb_commit(struct tool *tool);
 enum tool_exit verb_barrier(struct tool *tool);
 enum tool_exit verb_prune(struct tool *tool);
 enum tool_exit verb_rollback(struct tool *tool);
-
-/* replay.c */
-enum tool_exit verb_replay(struct tool *tool);
-
-/* bench.c */
-enum tool_exit verb_bench(struct tool *tool);
 
 /* completion.c */
 enum tool_exit verb_completion(struct tool *tool);

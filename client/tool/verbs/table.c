@@ -1,11 +1,15 @@
-/* The one table of verbs: dispatch, help and completion all read it. */
-#include "client/tool/verbs/verbs.h"
+/* Each verb's line of the help, its options, what it takes, and what runs it. */
+#include "client/tool/verbs/table.h"
 
 #include <limits.h>
+#include <stdio.h>
 
 #include "client/tool/arguments.h"
+#include "client/tool/bench/bench.h"
 #include "client/tool/bench/bench_workload.h"
 #include "client/tool/output.h"
+#include "client/tool/replay/replay.h"
+#include "client/tool/verbs/verbs.h"
 
 #define NO_OPTION {NULL, 0, NULL, NULL, NULL}
 #define RAW       {"raw", 0, NULL, "print the exact bytes and nothing else", NULL}
@@ -118,7 +122,7 @@ static const struct tool_option bench_options[] = {
     "in\n"                                                                                                   \
     "hexadecimal; --raw and -o json give every byte.\n"
 
-const struct tool_verb tool_verbs[] = {
+const struct tool_verb table_of_verbs[] = {
     {"ping", "", "ask the daemon whether it answers, and how fast", NULL, NULL, NULL, 0, 0, false, false,
      verb_ping},
     {"status", "[ENTRY...]", "print the daemon's status page",

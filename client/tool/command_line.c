@@ -1,27 +1,19 @@
 /* The command line's life: options for every verb may come first; then the verb, of one or two words; then its
  * arguments and all its options in any order. What does not fit is told with the words that would. */
-#include <errno.h>
+#include "client/tool/command_line.h"
+
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "client/tool/arguments.h"
+#include "client/tool/help.h"
+#include "client/tool/verb.h"
 
 enum {
     OPTIONS_MAX = 40,
     FIRST_LONG = 256, /* getopt's value of the first long option, above all letters */
-};
-
-const struct tool_option tool_options[] = {
-    {"socket", 's', "PATH", "the daemon's socket; default: CAIRN_SOCKET of the environment", "FILE"},
-    {"chain", 'c', "NAME", "the chain; default: default", NULL},
-    {"output", 'o', "FORMAT", "table or json; default: table", "table json"},
-    {"level", 'l', "LEVEL", "answer a write when it is accepted, written or durable",
-     "accepted written durable"},
-    {"deadline", 'd', "TIME", "give up after it: 500ms, 2s, 1m; a plain number is seconds; default: 30s",
-     NULL},
-    {"help", 'h', NULL, "say how to use it", NULL},
-    {0},
 };
 
 /* The tables in getopt's form. */
@@ -71,16 +63,6 @@ static enum tool_exit take_level(struct tool *tool, const char *value)
     return tool_fail(TOOL_USAGE, "--level is accepted, written or durable, not \"%s\"", value);
 }
 
-static bool is_general(const struct tool_option *option)
-{
-    for (const struct tool_option *general = tool_options; general->name != NULL; general++) {
-        if (general == option) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static enum tool_exit take_general(struct tool *tool, const struct tool_option *option, const char *value)
 {
     switch (option->letter) {
@@ -108,7 +90,7 @@ static enum tool_exit take_general(struct tool *tool, const struct tool_option *
 
 static enum tool_exit take(struct tool *tool, const struct tool_option *option, const char *value)
 {
-    if (is_general(option)) {
+    if (verb_option_is_general(option)) {
         return take_general(tool, option, value);
     }
     tool->given[tool->given_count++] = (struct tool_given){option, value};
@@ -161,11 +143,11 @@ static int verb_words(const struct tool_verb *verb, int count, char **words)
 }
 
 /* Names the verbs that start with the first word, if there are any. */
-static enum tool_exit unknown_verb(int count, char **words)
+static enum tool_exit unknown_verb(const struct tool *tool, int count, char **words)
 {
     char others[256] = "";
-    for (const struct tool_verb *verb = tool_verbs; verb->name != NULL; verb++) {
-        if (help_in_group(verb, words[0])) {
+    for (const struct tool_verb *verb = tool->verbs; verb->name != NULL; verb++) {
+        if (verb_in_group(verb, words[0])) {
             size_t used = strlen(others);
             snprintf(others + used, sizeof others - used, "%s%s", used > 0 ? ", " : "", verb->name);
         }
@@ -184,8 +166,8 @@ static bool asks_for_group(const struct tool *tool, int count, char **words)
     for (int i = 1; i < count && !asks; i++) {
         asks = strcmp(words[i], "--help") == 0 || strcmp(words[i], "-h") == 0;
     }
-    const struct tool_verb *verb = tool_verbs;
-    while (verb->name != NULL && !help_in_group(verb, words[0])) {
+    const struct tool_verb *verb = tool->verbs;
+    while (verb->name != NULL && !verb_in_group(verb, words[0])) {
         verb++;
     }
     return asks && verb->name != NULL;
@@ -195,7 +177,7 @@ static bool asks_for_group(const struct tool *tool, int count, char **words)
 static enum tool_exit find_verb(struct tool *tool, int count, char **words, int *ret_words)
 {
     int most = 0;
-    for (const struct tool_verb *verb = tool_verbs; verb->name != NULL; verb++) {
+    for (const struct tool_verb *verb = tool->verbs; verb->name != NULL; verb++) {
         int common = verb_words(verb, count, words);
         if (common > most) {
             most = common;
@@ -208,12 +190,7 @@ static enum tool_exit find_verb(struct tool *tool, int count, char **words, int 
         tool->group = words[0];
         return TOOL_OK;
     }
-    return most > 0 ? TOOL_OK : unknown_verb(count, words);
-}
-
-bool option_fits(const struct tool_option *option, const struct tool_verb *verb)
-{
-    return option->letter == 'c' ? verb->has_chain : option->letter == 'l' ? verb->has_level : true;
+    return most > 0 ? TOOL_OK : unknown_verb(tool, count, words);
 }
 
 static enum tool_exit check(const struct tool *tool)
@@ -233,7 +210,7 @@ static enum tool_exit check(const struct tool *tool)
     return TOOL_OK;
 }
 
-enum tool_exit tool_parse(struct tool *tool, int count, char **words)
+enum tool_exit command_line_read(struct tool *tool, int count, char **words)
 {
     struct option_table general = {.letters = "+:"};
     int next = 1;
@@ -241,13 +218,13 @@ enum tool_exit tool_parse(struct tool *tool, int count, char **words)
     tool->socket_path = socket_path != NULL && socket_path[0] != '\0' ? socket_path : NULL;
     tool->deadline_us = TOOL_DEADLINE_US_DEFAULT;
     tool->given = region_allocate(&tool->region, (size_t)count, sizeof tool->given[0]);
-    table_add(&general, tool_options);
+    table_add(&general, verb_general_options);
     enum tool_exit result = read_options(tool, &general, count, words, &next);
     if (result != TOOL_OK || (next == count && tool->help)) {
         return result;
     }
     if (next == count) {
-        help_print(stderr);
+        help_print(stderr, tool->verbs);
         return TOOL_USAGE;
     }
     int verb_count;
@@ -256,7 +233,7 @@ enum tool_exit tool_parse(struct tool *tool, int count, char **words)
         return result;
     }
     struct option_table all = {.letters = ":"};
-    table_add(&all, tool_options);
+    table_add(&all, verb_general_options);
     table_add(&all, tool->verb->options);
     words += next + verb_count - 1; /* the verb's last word stands where getopt expects the program's name */
     count -= next + verb_count - 1;
@@ -264,14 +241,4 @@ enum tool_exit tool_parse(struct tool *tool, int count, char **words)
     tool->arguments = words + next;
     tool->argument_count = count - next;
     return result != TOOL_OK || tool->help ? result : check(tool);
-}
-
-const struct tool_given *tool_given(const struct tool *tool, const char *name)
-{
-    for (size_t i = tool->given_count; i-- > 0;) {
-        if (strcmp(tool->given[i].option->name, name) == 0) {
-            return &tool->given[i];
-        }
-    }
-    return NULL;
 }

@@ -1,11 +1,12 @@
 /* The tool's connection: opened once, used by one verb, ended with the process. */
+#include "client/tool/tool.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-#include "client/tool/tool.h"
 
 enum tool_exit tool_fail(enum tool_exit code, const char *format, ...)
 {

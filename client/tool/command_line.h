@@ -1,0 +1,10 @@
+/* The words a run was started with. */
+#ifndef TOOL_COMMAND_LINE_H
+#define TOOL_COMMAND_LINE_H
+
+#include "client/tool/tool.h"
+
+/* Finds the verb among the tool's, and reads its arguments and all options. TOOL_USAGE: said why. */
+enum tool_exit command_line_read(struct tool *tool, int count, char **words) CAIRN_MUST_CHECK;
+
+#endif

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "client/tool/replay/schedule.h"
+#include "client/tool/replay/trace_read.h"
 #include "tests/bench/side_plan.h"
 #include "tests/bench/side_socket.h"
 

@@ -7,7 +7,8 @@
 #include <unistd.h>
 #include <zstd.h>
 
-#include "client/tool/replay/trace.h"
+#include "client/tool/replay/trace_answer.h"
+#include "client/tool/replay/trace_read.h"
 #include "tests/lib/directory.h"
 #include "tests/lib/suite.h"
 

@@ -13,6 +13,7 @@
 #include "client/tool/arguments.h"
 #include "client/tool/output.h"
 #include "client/tool/replay/replay_run.h"
+#include "client/tool/replay/trace_read.h"
 
 enum {
     CHAIN_NAME_MAX = 64,

@@ -18,6 +18,7 @@
 #include "client/tool/replay/compare.h"
 #include "client/tool/replay/schedule.h"
 #include "client/tool/replay/submit.h"
+#include "client/tool/replay/trace_answer.h"
 
 enum {
     PROGRESS_INTERVAL_US = 100000,

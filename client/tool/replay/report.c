@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "client/tool/output.h"
+#include "client/tool/replay/trace_answer.h"
 
 enum {
     SHOWN_BYTES_MAX = 400, /* of an answer shown to people */

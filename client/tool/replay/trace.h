@@ -97,19 +97,9 @@ enum {
     TRACE_ERROR_BYTES = 1024,
 };
 
-/* Reads a whole trace, plain or compressed. False: `ret_error` names the file, the line and what is wrong, and there
- * is nothing to close. */
-bool trace_read(const char *path, struct trace *ret_trace,
-                char ret_error[static TRACE_ERROR_BYTES]) CAIRN_MUST_CHECK;
 void trace_close(struct trace *trace);
 
 const char *trace_op_text(enum trace_op op);
 const char *trace_part_text(enum trace_part part);
-
-/* One answer against another: the same kind, and each value in it the same. */
-bool trace_answer_equal(const struct trace_answer *a, const struct trace_answer *b);
-
-/* The answer as the recordings write it, in a text the caller frees. */
-char *trace_answer_text(const struct trace_answer *answer);
 
 #endif

@@ -1,9 +1,11 @@
 /* Answers: read from a trace, held against each other, and told. There is no tolerance: two answers are the same or
  * they are not. */
+#include "client/tool/replay/trace_answer.h"
+
 #include <assert.h>
 #include <string.h>
 
-#include "client/tool/replay/trace_parse.h"
+#include "client/tool/replay/trace_line.h"
 
 static bool read_digest(struct trace_line *line, json_t *object, const char *key, struct digest *ret_digest)
 {
@@ -92,7 +94,7 @@ static bool read_object_answer(struct trace_line *line, enum trace_op op, json_t
     }
 }
 
-bool trace_parse_answer(struct trace_line *line, struct trace_call *call)
+bool trace_answer_parse(struct trace_line *line, struct trace_call *call)
 {
     static const struct {
         const char *text;

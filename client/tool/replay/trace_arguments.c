@@ -1,7 +1,7 @@
 /* What each op of a trace asks for, as the request that asks a daemon for it. */
-#include <string.h>
+#include "client/tool/replay/trace_arguments.h"
 
-#include "client/tool/replay/trace_parse.h"
+#include <string.h>
 
 static bool read_level(struct trace_line *line, enum cairn_level *ret_level)
 {
@@ -268,7 +268,7 @@ static bool read_rollback(struct trace_line *line, struct cairn_rollback *reques
     return read_metadata(line, &request->metadata, &request->metadata_count);
 }
 
-bool trace_parse_arguments(struct trace_line *line, struct trace_call *call)
+bool trace_arguments_parse(struct trace_line *line, struct trace_call *call)
 {
     switch (call->op) {
     case TRACE_BLOCK:

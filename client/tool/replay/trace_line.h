@@ -1,6 +1,6 @@
-/* One line of a trace: text in, a call out. Pure. */
-#ifndef TOOL_TRACE_PARSE_H
-#define TOOL_TRACE_PARSE_H
+/* One line of a trace, and the values in it. Pure. */
+#ifndef TOOL_TRACE_LINE_H
+#define TOOL_TRACE_LINE_H
 
 #include <jansson.h>
 
@@ -13,10 +13,7 @@ struct trace_line {
     char error[TRACE_ERROR_BYTES];
 };
 
-/* Adds the call, or takes the line that describes the trace. False: `line->error` says what is wrong with it. */
-bool trace_parse(struct trace_line *line, const char *text, size_t size, size_t number) CAIRN_MUST_CHECK;
-
-/* For the parts of it: always false, with the error set. */
+/* Always false, with the error set. */
 bool trace_line_fail(struct trace_line *line, const char *format, ...)
     __attribute__((format(printf, 2, 3), warn_unused_result));
 
@@ -35,9 +32,5 @@ json_t *trace_line_value(json_t *object, const char *key);
 
 /* Room for an array of the call's, zeroed, that lives as long as the trace. */
 void *trace_line_allocate(struct trace_line *line, size_t count, size_t size);
-
-/* The arguments of a call's op, and its answer. */
-bool trace_parse_arguments(struct trace_line *line, struct trace_call *call) CAIRN_MUST_CHECK;
-bool trace_parse_answer(struct trace_line *line, struct trace_call *call) CAIRN_MUST_CHECK;
 
 #endif

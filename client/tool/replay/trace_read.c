@@ -1,111 +1,20 @@
 /* A line's life: its JSON becomes an object, the object a call, whose bytes live in the trace's memory; then the
  * object goes. Keys that are absent take what the recordings mean by that; unknown keys are passed over.
  *
- * Ways to fail: no JSON, a value of another kind than its key has, a call out of order, or one that waits for a call
- * that does not come before it. The trace is then of no use. */
-#include "client/tool/replay/trace_parse.h"
+ * Ways to fail: a file that cannot be read, no JSON, a value of another kind than its key has, a call out of order, or one
+ * that waits for a call that does not come before it. The trace is then of no use. */
+#include "client/tool/replay/trace_read.h"
 
+#include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-bool trace_line_fail(struct trace_line *line, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(line->error, sizeof line->error, format, arguments);
-    va_end(arguments);
-    return false;
-}
-
-json_t *trace_line_value(json_t *object, const char *key)
-{
-    json_t *value = json_object_get(object, key);
-    return json_is_null(value) ? NULL : value;
-}
-
-void *trace_line_allocate(struct trace_line *line, size_t count, size_t size)
-{
-    return region_allocate(&line->trace->region, count, size);
-}
-
-bool trace_line_u64(struct trace_line *line, json_t *object, const char *key, bool required,
-                    bool *ret_present, uint64_t *ret_value)
-{
-    json_t *value = trace_line_value(object, key);
-    if (value == NULL) {
-        return !required || trace_line_fail(line, "\"%s\" is missing", key);
-    }
-    if (!json_is_integer(value) || json_integer_value(value) < 0) {
-        return trace_line_fail(line, "\"%s\" is not a whole number from 0", key);
-    }
-    *ret_value = (uint64_t)json_integer_value(value);
-    if (ret_present != NULL) {
-        *ret_present = true;
-    }
-    return true;
-}
-
-bool trace_line_flag(struct trace_line *line, json_t *object, const char *key, bool *ret_value)
-{
-    json_t *value = trace_line_value(object, key);
-    if (value != NULL && !json_is_boolean(value)) {
-        return trace_line_fail(line, "\"%s\" is neither true nor false", key);
-    }
-    if (value != NULL) {
-        *ret_value = json_is_true(value);
-    }
-    return true;
-}
-
-bool trace_line_base64(struct trace_line *line, json_t *object, const char *key, bool required,
-                       bool *ret_present, struct cairn_slice *ret_value)
-{
-    json_t *value = trace_line_value(object, key);
-    if (value == NULL) {
-        return !required || trace_line_fail(line, "\"%s\" is missing", key);
-    }
-    size_t text_bytes = json_string_length(value);
-    uint8_t *data = trace_line_allocate(line, base64_decoded_max(text_bytes) + 1, 1);
-    size_t size;
-    if (!json_is_string(value) || !base64_decode(json_string_value(value), text_bytes, data, &size)) {
-        return trace_line_fail(line, "\"%s\" is not base64", key);
-    }
-    *ret_value = (struct cairn_slice){data, size};
-    if (ret_present != NULL) {
-        *ret_present = true;
-    }
-    return true;
-}
-
-bool trace_line_text(struct trace_line *line, json_t *object, const char *key, bool required,
-                     struct cairn_slice *ret_value)
-{
-    json_t *value = trace_line_value(object, key);
-    if (value == NULL) {
-        return !required || trace_line_fail(line, "\"%s\" is missing", key);
-    }
-    if (!json_is_string(value)) {
-        return trace_line_fail(line, "\"%s\" is not a string", key);
-    }
-    size_t size = json_string_length(value);
-    char *text = trace_line_allocate(line, size + 1, 1);
-    memcpy(text, json_string_value(value), size);
-    *ret_value = (struct cairn_slice){text, size};
-    return true;
-}
-
-bool trace_line_array(struct trace_line *line, json_t *object, const char *key, json_t **ret_array)
-{
-    json_t *value = trace_line_value(object, key);
-    if (value != NULL && !json_is_array(value)) {
-        return trace_line_fail(line, "\"%s\" is not a list", key);
-    }
-    *ret_array = value;
-    return true;
-}
+#include "client/tool/replay/trace_answer.h"
+#include "client/tool/replay/trace_arguments.h"
+#include "client/tool/replay/trace_file.h"
+#include "client/tool/replay/trace_line.h"
 
 /* Doubles an array that is full. */
 static void *grown(void *array, size_t count, size_t *capacity, size_t size)
@@ -223,7 +132,7 @@ static bool read_call(struct trace_line *line, struct trace_call *call)
         return false;
     }
     call->time_us = (int64_t)time_us;
-    return trace_parse_arguments(line, call) && trace_parse_answer(line, call);
+    return trace_arguments_parse(line, call) && trace_answer_parse(line, call);
 }
 
 /* Puts before the error which call it is in. */
@@ -277,7 +186,8 @@ static bool is_blank(const char *text, size_t size)
     return blank == size;
 }
 
-bool trace_parse(struct trace_line *line, const char *text, size_t size, size_t number)
+/* Adds the call, or takes the line that describes the trace. False: `line->error` says what is wrong with it. */
+static bool parse(struct trace_line *line, const char *text, size_t size, size_t number)
 {
     if (is_blank(text, size)) {
         return true;
@@ -290,5 +200,44 @@ bool trace_parse(struct trace_line *line, const char *text, size_t size, size_t 
     bool good = read_object(line, number);
     json_decref(line->object);
     line->object = NULL;
+    return good;
+}
+
+static bool read_lines(struct trace_file *file, const char *path, struct trace_line *line, char *ret_error)
+{
+    const char *text;
+    size_t size;
+    for (;;) {
+        switch (trace_file_next(file, &text, &size)) {
+        case TRACE_FILE_END:
+            return true;
+        case TRACE_FILE_FAILED:
+            snprintf(ret_error, TRACE_ERROR_BYTES, "%s:%zu: cannot be read: %s", path,
+                     trace_file_number(file) + 1, trace_file_error(file));
+            return false;
+        case TRACE_FILE_LINE:
+            if (!parse(line, text, size, trace_file_number(file))) {
+                snprintf(ret_error, TRACE_ERROR_BYTES, "%s:%zu: %.900s", path, trace_file_number(file),
+                         line->error);
+                return false;
+            }
+        }
+    }
+}
+
+bool trace_read(const char *path, struct trace *ret_trace, char ret_error[static TRACE_ERROR_BYTES])
+{
+    struct trace_file *file = trace_file_open(path);
+    if (file == NULL) {
+        snprintf(ret_error, TRACE_ERROR_BYTES, "%s: cannot be opened: %s", path, strerror(errno));
+        return false;
+    }
+    *ret_trace = (struct trace){0};
+    struct trace_line line = {.trace = ret_trace};
+    bool good = read_lines(file, path, &line, ret_error);
+    trace_file_close(file);
+    if (!good) {
+        trace_close(ret_trace);
+    }
     return good;
 }

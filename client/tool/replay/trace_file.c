@@ -1,0 +1,192 @@
+/* A reader's life: it fills its input from the file, turns that into text, and gives out the text line by line; it
+ * never holds more than the longest line and a step of input.
+ *
+ * Ways to fail: the file cannot be read, is not zstd after all, ends inside a compressed frame, or has a line beyond
+ * the bound. Each ends the reading; what was given out before is good. */
+#include "client/tool/replay/trace_file.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+enum {
+    INPUT_BYTES = 128 << 10,
+    LINE_BYTES_MAX = 1 << 30,
+};
+
+struct trace_file {
+    FILE *stream;
+    ZSTD_DStream *zstd; /* NULL: the file is plain */
+
+    uint8_t *input;
+    size_t input_size, input_at;
+    bool in_frame; /* the compressed frame has not ended yet */
+    bool at_end;   /* no text will be added */
+
+    char *text;
+    size_t text_size, text_at, text_capacity;
+    size_t number;
+    const char *error;
+};
+
+static bool input_fill(struct trace_file *file)
+{
+    file->input_at = 0;
+    file->input_size = fread(file->input, 1, INPUT_BYTES, file->stream);
+    if (file->input_size == 0 && ferror(file->stream)) {
+        file->error = strerror(errno);
+        return false;
+    }
+    return true;
+}
+
+static bool looks_compressed(const struct trace_file *file)
+{
+    static const uint8_t magic[] = {0x28, 0xB5, 0x2F, 0xFD};
+    return file->input_size >= sizeof magic && memcmp(file->input, magic, sizeof magic) == 0;
+}
+
+struct trace_file *trace_file_open(const char *path)
+{
+    struct trace_file *file = calloc(1, sizeof *file);
+    if (file == NULL) {
+        return NULL;
+    }
+    file->error = "";
+    file->input = malloc(INPUT_BYTES);
+    file->stream = fopen(path, "re");
+    if (file->input == NULL || file->stream == NULL || !input_fill(file)) {
+        goto fail;
+    }
+    if (looks_compressed(file)) {
+        file->zstd = ZSTD_createDStream();
+        if (file->zstd == NULL) {
+            errno = ENOMEM;
+            goto fail;
+        }
+    }
+    return file;
+fail:;
+    int reason = errno;
+    trace_file_close(file);
+    errno = reason;
+    return NULL;
+}
+
+/* Makes room behind the text, moving what is left of it to the front. */
+static bool text_reserve(struct trace_file *file, size_t room)
+{
+    if (file->text_at > 0) {
+        memmove(file->text, file->text + file->text_at, file->text_size - file->text_at);
+        file->text_size -= file->text_at;
+        file->text_at = 0;
+    }
+    if (file->text_capacity - file->text_size >= room) {
+        return true;
+    }
+    size_t capacity =
+        2 * file->text_capacity > file->text_size + room ? 2 * file->text_capacity : file->text_size + room;
+    char *grown = file->text_size > LINE_BYTES_MAX ? NULL : realloc(file->text, capacity);
+    if (grown == NULL) {
+        file->error = "the line is too long";
+        return false;
+    }
+    file->text = grown;
+    file->text_capacity = capacity;
+    return true;
+}
+
+static bool text_add_compressed(struct trace_file *file)
+{
+    ZSTD_inBuffer input = {file->input, file->input_size, file->input_at};
+    ZSTD_outBuffer output = {file->text, file->text_capacity, file->text_size};
+    size_t left = ZSTD_decompressStream(file->zstd, &output, &input);
+    if (ZSTD_isError(left)) {
+        file->error = ZSTD_getErrorName(left);
+        return false;
+    }
+    file->in_frame = left != 0;
+    file->input_at = input.pos;
+    file->text_size = output.pos;
+    return true;
+}
+
+/* Adds a step of text, or notes that there is no more. */
+static bool text_add(struct trace_file *file)
+{
+    if (file->input_at == file->input_size && !input_fill(file)) {
+        return false;
+    }
+    if (!text_reserve(file, INPUT_BYTES)) {
+        return false;
+    }
+    if (file->zstd != NULL && (file->input_size > 0 || file->in_frame)) {
+        size_t before = file->text_size;
+        if (!text_add_compressed(file)) {
+            return false;
+        }
+        if (file->input_size == 0 && file->text_size == before) {
+            file->error = "the compressed file is cut short";
+            return false;
+        }
+        return true;
+    }
+    size_t size = file->input_size - file->input_at;
+    memcpy(file->text + file->text_size, file->input + file->input_at, size);
+    file->text_size += size;
+    file->input_at = file->input_size;
+    file->at_end = size == 0;
+    return true;
+}
+
+enum trace_file_result trace_file_next(struct trace_file *file, const char **ret_line, size_t *ret_size)
+{
+    size_t searched = 0;
+    for (;;) {
+        size_t size = file->text_size - file->text_at;
+        const char *start = file->text + file->text_at;
+        const char *end = size > searched ? memchr(start + searched, '\n', size - searched) : NULL;
+        if (end != NULL || (file->at_end && size > 0)) {
+            size_t length = end != NULL ? (size_t)(end - start) : size;
+            file->text_at += length + (end != NULL);
+            file->number++;
+            *ret_line = start;
+            *ret_size = length;
+            return TRACE_FILE_LINE;
+        }
+        if (file->at_end) {
+            return TRACE_FILE_END;
+        }
+        searched = size;
+        if (!text_add(file)) {
+            return TRACE_FILE_FAILED;
+        }
+    }
+}
+
+size_t trace_file_number(const struct trace_file *file)
+{
+    return file->number;
+}
+
+const char *trace_file_error(const struct trace_file *file)
+{
+    return file->error;
+}
+
+void trace_file_close(struct trace_file *file)
+{
+    if (file == NULL) {
+        return;
+    }
+    if (file->stream != NULL) {
+        fclose(file->stream);
+    }
+    ZSTD_freeDStream(file->zstd);
+    free(file->input);
+    free(file->text);
+    free(file);
+}

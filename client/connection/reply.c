@@ -227,7 +227,7 @@ bool reply_take(struct cairn_connection *connection, const struct frame_reply *r
     if (request == NULL || request->type != reply->type) {
         return broken(connection, request == NULL ? "nothing was asked" : "another type was asked", reply);
     }
-    if (!request->sent && (request->held || request->frame->sent == 0)) {
+    if (!request->sent && !request->abandoned && (request->held || request->frame->sent == 0)) {
         return broken(connection, "it has not been sent yet", reply);
     }
     record_marks(connection, reply);

@@ -136,6 +136,9 @@ bool request_add(struct cairn_connection *connection, const struct request *mode
 
 void request_rearm(struct cairn_connection *connection, struct request *request)
 {
+    if (request->abandoned) {
+        return; /* its time is over for good */
+    }
     uint64_t now = request->timeout_us != NEVER_US ? clock_now_us() : 0;
     request->deadline_us = clock_deadline_us(now, request->timeout_us);
     if (request->deadline_us < connection->next_deadline_us) {

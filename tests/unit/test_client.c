@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "client/cairn.h"
@@ -110,6 +111,44 @@ START_TEST(a_deadline_gives_timeout_and_the_late_answer_is_swallowed)
     fake_send_written(fixture.fd, &frame, 5, CAIRN__LEVEL__LEVEL_ACCEPTED, 0);
     ck_assert_int_eq(fixture_run(), CAIRN_OK);
     ck_assert_int_eq(seen.count, 1);
+}
+END_TEST
+
+/* Reads a request too long for the socket's buffer, while the client sends on. */
+static void drain(struct fake_frame *ret_frame)
+{
+    static uint8_t bytes[64 << 10];
+    struct frame_request request;
+    ck_assert_int_eq(recv(fixture.fd, bytes, FRAME_REQUEST_BYTES, MSG_WAITALL), FRAME_REQUEST_BYTES);
+    ck_assert_int_eq(frame_request_decode(bytes, &request), STATUS_OK);
+    *ret_frame = (struct fake_frame){.type = request.type, .id = request.id};
+    for (size_t left = request.body_bytes; left > 0;) {
+        ssize_t got = recv(fixture.fd, bytes, left < sizeof bytes ? left : sizeof bytes, 0);
+        ck_assert_int_gt(got, 0);
+        left -= (size_t)got;
+        ck_assert_int_eq(fixture_run(), CAIRN_OK);
+    }
+}
+
+START_TEST(a_deadline_within_a_request_lets_it_go_on_and_swallows_the_answer)
+{
+    struct seen seen = {.count = 0};
+    struct fake_frame frame;
+    static char large[8 << 20];
+    const struct cairn_state state = {.value = {large, sizeof large}};
+    const struct cairn_commit commit = {.states = &state, .state_count = 1, .timeout_us = 20000};
+    ck_assert_int_eq(cairn_submit_commit(fixture.connection, &commit, fixture_completed, &seen), CAIRN_OK);
+    ck_assert_int_eq(fixture_run(), CAIRN_OK);
+    usleep(25000);
+    ck_assert_int_eq(fixture_run(), CAIRN_OK);
+    ck_assert_int_eq(seen.count, 1);
+    ck_assert_int_eq(seen.status, CAIRN_TIMEOUT);
+    drain(&frame);
+    ck_assert_int_eq(frame.type, FRAME_COMMIT);
+    fake_send_written(fixture.fd, &frame, 5, CAIRN__LEVEL__LEVEL_DURABLE, 5);
+    ck_assert_int_eq(fixture_run(), CAIRN_OK);
+    ck_assert_int_eq(seen.count, 1);
+    ck_assert_uint_eq(cairn_connection_in_flight(fixture.connection), 0);
 }
 END_TEST
 
@@ -369,6 +408,7 @@ int main(void)
     tcase_add_test(requests, a_write_carries_what_was_asked);
     tcase_add_test(requests, a_refusal_brings_its_text);
     tcase_add_test(requests, a_deadline_gives_timeout_and_the_late_answer_is_swallowed);
+    tcase_add_test(requests, a_deadline_within_a_request_lets_it_go_on_and_swallows_the_answer);
     tcase_add_test(requests, a_deadline_before_the_hello_is_not_sent);
     tcase_add_test(requests, a_lost_connection_completes_everything_once);
     tcase_add_test(requests, what_was_answered_before_the_end_is_read);

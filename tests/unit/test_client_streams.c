@@ -127,6 +127,37 @@ START_TEST(a_stream_stopped_by_its_caller_is_cancelled)
 }
 END_TEST
 
+START_TEST(a_stream_over_its_time_completes_once_whatever_comes_late)
+{
+    struct stream stream = {.kept.count = 0};
+    struct fake_frame frame, cancel;
+    const struct cairn_list request = {.timeout_us = 20000};
+    uint8_t body[128];
+    size_t bytes = pack_item(body, 10);
+    stream.items = &stream.kept;
+    ck_assert_int_eq(cairn_submit_list(fixture.connection, &request, on_metadata, on_stream_end, &stream),
+                     CAIRN_OK);
+    fixture_run();
+    fake_receive(fixture.fd, &frame);
+    usleep(25000);
+    ck_assert_int_eq(fixture_run(), CAIRN_OK);
+    ck_assert_int_eq(stream.seen.status, CAIRN_TIMEOUT);
+    fake_receive(fixture.fd, &cancel);
+    ck_assert_int_eq(cancel.type, FRAME_CANCEL);
+    send_piece(&frame, FRAME_MORE, body, bytes);
+    ck_assert_int_eq(fixture_run(), CAIRN_OK);
+    usleep(25000);
+    ck_assert_int_eq(fixture_run(), CAIRN_OK);
+    ck_assert_int_eq(stream.seen.count, 1);
+    ck_assert_int_eq(stream.kept.count, 0);
+    ck_assert_uint_eq(cairn_connection_in_flight(fixture.connection), 0);
+    ck_assert(fake_quiet(fixture.fd));
+    send_piece(&frame, 0, body, 0);
+    ck_assert_int_eq(fixture_run(), CAIRN_OK);
+    ck_assert_int_eq(stream.seen.count, 1);
+}
+END_TEST
+
 START_TEST(a_stream_may_fail_within_an_item)
 {
     struct stream stream = {.kept.count = 0};
@@ -164,6 +195,7 @@ int main(void)
     tcase_add_checked_fixture(streams, setup, fixture_stop);
     tcase_add_test(streams, an_item_longer_than_the_window_comes_in_pieces_for_credit);
     tcase_add_test(streams, a_stream_stopped_by_its_caller_is_cancelled);
+    tcase_add_test(streams, a_stream_over_its_time_completes_once_whatever_comes_late);
     tcase_add_test(streams, a_stream_may_fail_within_an_item);
     tcase_add_test(streams, a_stream_over_its_window_is_a_lie);
     suite_add_tcase(suite, streams);

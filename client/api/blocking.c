@@ -119,7 +119,7 @@ static void pause_us(uint64_t us)
 static bool call_reconnect(struct call *call)
 {
     struct cairn_connection *connection = call->connection;
-    while (connection->state == CAIRN_LOST) {
+    while (connection_state_is_lost(connection->state)) {
         if (call->pause_us > 0) {
             uint64_t left = call_left_us(call);
             if (connection->lost_status == CAIRN_STORE_CHANGED || left == 0) {
@@ -157,7 +157,7 @@ static void call_turn(struct call *call)
     bool all = client->kept.unsettled > 0;
     for (struct cairn_connection *each = client->connections; all && each != NULL && count < POLLED_MAX;
          each = each->next) {
-        if (each != call->connection && each->state != CAIRN_LOST) {
+        if (each != call->connection && !connection_state_is_lost(each->state)) {
             polled[count++] = each;
         }
     }
@@ -208,7 +208,7 @@ static bool call_ready(struct call *call)
     if (call->done || connection->free_wanted) {
         return false;
     }
-    if (connection->doomed) {
+    if (connection->state == CONNECTION_SUPERSEDED) {
         connection_process(connection, 0); /* ends it */
     }
     if (!call_reconnect(call)) {
@@ -241,7 +241,7 @@ static enum cairn_status call_make_room(struct call *call)
 
 static bool worth_repeating(const struct call *call)
 {
-    bool lost = call->connection->state == CAIRN_LOST && call_left_us(call) > 0;
+    bool lost = connection_state_is_lost(call->connection->state) && call_left_us(call) > 0;
     switch (call->status) {
     case CAIRN_NOT_SENT:
     case CAIRN_CANNOT_CONNECT:
@@ -366,11 +366,11 @@ enum cairn_status cairn_connect(struct cairn_client *client, uint64_t timeout_us
     }
     struct call call = {.connection = connection, .pause_us = PAUSE_US_FIRST};
     call.deadline_us = deadline_of(client, timeout_us);
-    while (connection->state != CAIRN_READY && call_reconnect(&call) && call_left_us(&call) > 0) {
+    while (connection->state != CONNECTION_READY && call_reconnect(&call) && call_left_us(&call) > 0) {
         call_turn(&call);
     }
     enum cairn_status status = CAIRN_OK;
-    if (connection->state != CAIRN_READY) {
+    if (connection->state != CONNECTION_READY) {
         bool changed = connection->lost_status == CAIRN_STORE_CHANGED;
         status = changed ? CAIRN_STORE_CHANGED : CAIRN_CANNOT_CONNECT;
         connection->free_wanted = client->free_wanted = true;

@@ -88,7 +88,7 @@ enum cairn_status cairn_client_forget(struct cairn_client *client)
         return CAIRN_USAGE;
     }
     for (struct cairn_connection *each = client->connections; each != NULL; each = each->next) {
-        if (each->state != CAIRN_LOST) {
+        if (!connection_state_is_lost(each->state)) {
             return CAIRN_USAGE;
         }
     }

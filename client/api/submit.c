@@ -9,11 +9,11 @@ static enum cairn_status submit_begin(struct cairn_connection *connection, const
     if (request == NULL) {
         return failure_set(&connection->failure, CAIRN_USAGE, "no request given");
     }
-    if (connection->doomed && connection->state != CAIRN_LOST) {
+    if (connection->state == CONNECTION_SUPERSEDED) {
         return failure_set(&connection->failure, CAIRN_NOT_SENT,
                            "the daemon has been started again: reconnect");
     }
-    if (connection->state == CAIRN_LOST) {
+    if (connection_state_is_lost(connection->state)) {
         return CAIRN_NOT_SENT; /* why it is lost says more than this could */
     }
     if (connection->in_flight + connection->abandoned >= options->in_flight_max ||
@@ -42,7 +42,7 @@ static enum cairn_status submit_end(struct cairn_connection *connection, enum ca
                            status == CAIRN_USAGE ? "a value that cannot be sent" : "no memory here");
     }
     size_t body_bytes = encoded->frame->bytes - FRAME_REQUEST_BYTES;
-    if (connection->state == CAIRN_READY && body_bytes > connection->transport.body_bytes_max) {
+    if (connection->state == CONNECTION_READY && body_bytes > connection->transport.body_bytes_max) {
         status = failure_set(&connection->failure, CAIRN_TOO_LARGE,
                              "%s: %zu bytes, more than the daemon's frames may have (%zu): split it",
                              frame_type_text(model->type), body_bytes, connection->transport.body_bytes_max);

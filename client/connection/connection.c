@@ -30,25 +30,12 @@ static void connection_lose(struct cairn_connection *connection)
     bool connecting = failure.status == CAIRN_CANNOT_CONNECT || failure.status == CAIRN_STORE_CHANGED;
     request_collect_sent(connection);
     resend_detach(connection);
-    for (struct request *request = connection->first; request != NULL; request = request->next) {
-        if (!request->sent) {
-            request->frame = NULL; /* the queues free it */
-        }
-        request->held = false;
-    }
-    frame_queue_clear(&connection->held);
-    connection->held_unordered = 0;
+    request_discard_unsent(connection);
     transport_close(&connection->transport);
-    connection->state = CAIRN_LOST;
-    connection->loss_told = false;
+    connection_state_move(&connection->state, CONNECTION_LOST);
     connection->lost_status = failure.status;
     connection->next_deadline_us = NEVER_US;
-    while (connection->first != NULL) {
-        enum cairn_status unsent = connecting ? failure.status : CAIRN_NOT_SENT;
-        enum cairn_status status = connection->first->sent ? CAIRN_CONNECTION_LOST : unsent;
-        connection->first->sent = true; /* no queue has its frame any more */
-        request_fail(connection, connection->first, status, failure.text);
-    }
+    request_fail_all(connection, connecting ? failure.status : CAIRN_NOT_SENT, failure.text);
     connection->failure = failure;
 }
 
@@ -69,10 +56,9 @@ static enum cairn_status connection_start(struct cairn_connection *connection)
     frame_out_set_id(encoded.frame, HELLO_ID);
     frame_queue_push(&connection->transport.out, encoded.frame);
     connection->transport.body_bytes_max = HELLO_REPLY_BYTES_MAX;
-    connection->state = CAIRN_CONNECTING;
+    connection_state_move(&connection->state, CONNECTION_CONNECTING);
     connection->resume_run = connection->client->run;
     connection->run = 0;
-    connection->doomed = false;
     connection->hello_deadline_us = clock_deadline_us(clock_now_us(), options->timeout_us);
     return CAIRN_OK;
 }
@@ -84,7 +70,7 @@ enum cairn_status cairn_connection_open(struct cairn_client *client, struct cair
         return CAIRN_NO_MEMORY;
     }
     connection->client = client;
-    connection->state = CAIRN_LOST;
+    connection->state = CONNECTION_LOST;
     connection->transport.fd = -1;
     connection->next_deadline_us = NEVER_US;
     connection->next = client->connections;
@@ -96,17 +82,17 @@ enum cairn_status cairn_connection_open(struct cairn_client *client, struct cair
 
 enum cairn_status cairn_connection_reconnect(struct cairn_connection *connection)
 {
-    if (connection->client->in_callback > 0 || connection->state != CAIRN_LOST) {
+    if (connection->client->in_callback > 0 || !connection_state_is_lost(connection->state)) {
         return failure_set(&connection->failure, CAIRN_USAGE, "reconnect: %s",
-                           connection->state != CAIRN_LOST ? "the connection is not lost"
-                                                           : "from a callback");
+                           !connection_state_is_lost(connection->state) ? "the connection is not lost"
+                                                                        : "from a callback");
     }
     return connection_start(connection);
 }
 
 void connection_end(struct cairn_connection *connection)
 {
-    if (connection->state != CAIRN_LOST) {
+    if (!connection_state_is_lost(connection->state)) {
         failure_set(&connection->failure, CAIRN_CONNECTION_LOST, "the connection was closed by its user");
         connection_lose(connection);
     }
@@ -153,7 +139,7 @@ static bool connection_read(struct cairn_connection *connection)
         struct frame_reply reply;
         const uint8_t *body;
         enum transport_frame frame = transport_frame_at(transport, transport->in_begin, &reply, &body);
-        bool connecting = connection->state == CAIRN_CONNECTING;
+        bool connecting = connection->state == CONNECTION_CONNECTING;
         if (frame == TRANSPORT_NONE) {
             return true;
         }
@@ -183,11 +169,11 @@ static void connection_send(struct cairn_connection *connection, uint64_t now)
 static bool connection_lives(struct cairn_connection *connection, uint64_t now)
 {
     const struct transport *transport = &connection->transport;
-    bool connecting = connection->state == CAIRN_CONNECTING;
+    bool connecting = connection->state == CONNECTION_CONNECTING;
     enum cairn_status status = connecting ? CAIRN_CANNOT_CONNECT : CAIRN_CONNECTION_LOST;
     if (connection->free_wanted) {
         failure_set(&connection->failure, CAIRN_CONNECTION_LOST, "the connection was closed by its user");
-    } else if (connection->doomed) {
+    } else if (connection->state == CONNECTION_SUPERSEDED) {
         failure_set(&connection->failure, status,
                     "the connection was lost: the daemon has been started again");
     } else if (transport->ended || transport->send_broken) {
@@ -205,7 +191,7 @@ static bool connection_lives(struct cairn_connection *connection, uint64_t now)
 
 static bool connection_step(struct cairn_connection *connection, short revents, uint64_t now)
 {
-    if ((revents & ~POLLOUT) != 0 && !connection->doomed) {
+    if ((revents & ~POLLOUT) != 0 && connection->state != CONNECTION_SUPERSEDED) {
         transport_receive(&connection->transport, RECEIVE_BYTES_MAX);
     }
     if (!connection_read(connection)) {
@@ -214,7 +200,8 @@ static bool connection_step(struct cairn_connection *connection, short revents, 
     request_expire(connection, now);
     connection_send(connection, now);
     if (connection->transport.send_broken) {
-        while (!connection->doomed && transport_receive(&connection->transport, SIZE_MAX)) {
+        while (connection->state != CONNECTION_SUPERSEDED &&
+               transport_receive(&connection->transport, SIZE_MAX)) {
         }
         if (!connection_read(connection)) {
             return false;
@@ -225,7 +212,7 @@ static bool connection_step(struct cairn_connection *connection, short revents, 
 
 enum cairn_status connection_process(struct cairn_connection *connection, short revents)
 {
-    if (connection->state == CAIRN_LOST) {
+    if (connection_state_is_lost(connection->state)) {
         return connection->lost_status;
     }
     enum cairn_status status = CAIRN_OK;
@@ -245,14 +232,24 @@ enum cairn_status cairn_connection_process(struct cairn_connection *connection, 
         return failure_set(&connection->failure, CAIRN_USAGE, "process: from a callback");
     }
     enum cairn_status status = connection_process(connection, revents);
-    connection->loss_told = connection->state == CAIRN_LOST;
+    if (connection->state == CONNECTION_LOST) {
+        connection_state_move(&connection->state, CONNECTION_LOST_TOLD);
+    }
     connection_sweep(client);
     return status;
 }
 
 enum cairn_connection_state cairn_connection_state(const struct cairn_connection *connection)
 {
-    return connection->state;
+    switch (connection->state) {
+    case CONNECTION_CONNECTING:
+        return CAIRN_CONNECTING;
+    case CONNECTION_READY:
+    case CONNECTION_SUPERSEDED:
+        return CAIRN_READY; /* processing will tell */
+    default:
+        return CAIRN_LOST;
+    }
 }
 
 const char *cairn_connection_error(const struct cairn_connection *connection)
@@ -273,7 +270,7 @@ int cairn_connection_fd(const struct cairn_connection *connection)
 short cairn_connection_events(const struct cairn_connection *connection)
 {
     uint64_t wait_us;
-    if (connection->state == CAIRN_LOST) {
+    if (connection_state_is_lost(connection->state)) {
         return 0;
     }
     bool sends =
@@ -284,14 +281,14 @@ short cairn_connection_events(const struct cairn_connection *connection)
 
 int64_t cairn_connection_timeout_us(const struct cairn_connection *connection)
 {
-    if (connection->state == CAIRN_LOST) {
-        return connection->loss_told ? -1 : 0;
+    if (connection_state_is_lost(connection->state)) {
+        return connection->state == CONNECTION_LOST_TOLD ? -1 : 0;
     }
-    if (connection->doomed) {
+    if (connection->state == CONNECTION_SUPERSEDED) {
         return 0;
     }
     uint64_t now = clock_now_us(), wait_us, at_us = connection->next_deadline_us;
-    if (connection->state == CAIRN_CONNECTING && connection->hello_deadline_us < at_us) {
+    if (connection->state == CONNECTION_CONNECTING && connection->hello_deadline_us < at_us) {
         at_us = connection->hello_deadline_us;
     }
     (void)resend_wanted(connection, now, &wait_us);

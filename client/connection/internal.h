@@ -1,7 +1,7 @@
 /* What the library's files share: the client, its connections, their requests. All of it belongs to the one thread that
  * uses the client.
  *
- * Low to high: clock, failure, transport and keep know nothing of requests; request has their states; resend and reply use
+ * Low to high: clock, failure, keep, state and transport know nothing of requests; request has their states; resend and reply use
  * it; connection drives them all. */
 #ifndef CLIENT_INTERNAL_H
 #define CLIENT_INTERNAL_H
@@ -9,6 +9,7 @@
 #include "client/cairn.h"
 #include "client/connection/failure.h"
 #include "client/connection/keep.h"
+#include "client/connection/state.h"
 #include "client/connection/transport.h"
 #include "client/message/decode.h"
 #include "proto/limits.h"
@@ -48,34 +49,35 @@ struct cairn_client {
 
 struct request {
     struct request *next, *previous; /* of the connection's, in the order submitted */
+
+    /* Fixed once it is added. */
     uint64_t id;
     uint8_t type; /* enum frame_type */
     enum cairn_request_kind kind;
-    bool ordered;   /* a write or barrier: waits while kept metadata is sent again */
-    bool internal;  /* sends kept metadata again */
-    bool held;      /* its frame is in the connection's `held` */
-    bool sent;      /* the kernel has all of it */
-    bool abandoned; /* its time is over and it has completed; only the answer is awaited */
-    bool stopped;   /* a stream whose caller wants no more */
-    bool carries;   /* a success writes all metadata accepted before it */
-    bool recorded;  /* its acceptance has been read ahead, see connection_absorb() */
+    bool ordered;  /* a write or barrier: waits while kept metadata is sent again */
+    bool internal; /* sends kept metadata again */
+    bool carries;  /* a success writes all metadata accepted before it */
     cairn_completion completion;
     cairn_block_item block_item;
     cairn_metadata_item metadata_item;
     void *context;
-    uint64_t timeout_us;  /* relative; NEVER_US: none */
-    uint64_t deadline_us; /* absolute */
+    uint64_t timeout_us; /* relative; NEVER_US: none */
+    size_t bytes;        /* of the frame */
+    size_t body_bytes;   /* of a metadata write: the part that is kept */
+    size_t operations;   /* of a metadata write */
 
+    /* Its life. */
+    enum request_state state;
+    uint64_t deadline_us; /* absolute; NEVER_US: none, or none any more */
     struct frame_out
-        *frame;   /* until it is sent, in a queue; then only of a metadata write, owned, until the answer */
-    size_t bytes; /* of the frame */
-    size_t body_bytes; /* of a metadata write: the part that is kept */
-    size_t operations; /* of a metadata write */
+        *frame; /* held and queued: in that queue. Later only a metadata write has it, as its own, until its
+                                acceptance is recorded: then it is kept. NULL: gone, or going on alone */
     struct kept *kept; /* internal only; NULL: the answer no longer matters */
 
+    /* What has come of its answer. */
     struct decode_expected expected;
     uint64_t items;
-    uint64_t window, window_left, credit_due; /* of a stream */
+    uint64_t window, window_left, credit_due; /* of a stream; a window of 0: it is none */
     uint8_t *message;                         /* continued frames so far */
     size_t message_bytes, message_capacity;
 };
@@ -83,17 +85,15 @@ struct request {
 struct cairn_connection {
     struct cairn_connection *next;
     struct cairn_client *client;
-    enum cairn_connection_state state;
+    enum connection_state state;
     struct transport transport;
     uint64_t run;        /* that it is connected to */
     uint64_t resume_run; /* that its hello asked about */
     uint64_t hello_deadline_us;
-    bool doomed;      /* a later run has been met: reads no more, fails when what was read is done */
-    bool free_wanted; /* by a callback */
-    bool closing;     /* cairn_close() frees it, nobody else */
-    bool loss_told;   /* by cairn_connection_process(), since it was lost */
     enum cairn_status lost_status; /* why it is lost */
     struct failure failure;        /* of the last call, or why it is lost */
+    bool free_wanted;              /* by a callback: freed when processing ends */
+    bool closing;                  /* cairn_close() frees it, nobody else */
 
     struct frame_queue held;           /* submitted, not to be sent yet */
     size_t held_unordered;             /* of them that wait for the hello only */

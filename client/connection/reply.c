@@ -41,17 +41,17 @@ static void record_marks(struct cairn_connection *connection, const struct frame
     }
 }
 
-/* What a write that went well means for what is kept. False: no memory to keep it, it may be lost with the daemon. */
+/* What a write that went well means for what is kept. May be called again for one that was recorded: its frame is gone then.
+ * False: no memory to keep it, it may be lost with the daemon. */
 static bool record_written(struct cairn_connection *connection, struct request *request,
                            const struct cairn_written *written)
 {
     struct cairn_client *client = connection->client;
-    if (request->recorded) {
-        return true;
-    }
-    request->recorded = true;
     if (request->internal) {
         resend_answered(connection, request, CAIRN_OK, "", written->sequence);
+        return true;
+    }
+    if (request->type == FRAME_WRITE_METADATA && request->frame == NULL) {
         return true;
     }
     if (connection->run != client->run) {
@@ -61,13 +61,16 @@ static bool record_written(struct cairn_connection *connection, struct request *
     if (request->carries && written->sequence > 0) {
         keep_cover(&client->kept, written->sequence);
     }
-    bool keep = request->type == FRAME_WRITE_METADATA && request->frame != NULL && request->sent &&
-                written->level < CAIRN_WRITTEN && written->sequence > client->written_through;
-    if (!keep) {
+    if (request->type != FRAME_WRITE_METADATA) {
         return true;
     }
-    return keep_add(&client->kept, request->frame->data + FRAME_REQUEST_BYTES, request->body_bytes,
-                    request->operations, written->sequence);
+    if (written->level < CAIRN_WRITTEN && written->sequence > client->written_through &&
+        !keep_add(&client->kept, request->frame->data + FRAME_REQUEST_BYTES, request->body_bytes,
+                  request->operations, written->sequence)) {
+        return false;
+    }
+    request_free_frame(request);
+    return true;
 }
 
 static bool is_stream(const struct request *request)
@@ -117,8 +120,7 @@ static bool deliver_item(struct cairn_connection *connection, struct request *re
         connection->client->in_callback--;
     }
     if (!more) {
-        request->stopped = true;
-        request_send_cancel(connection, request);
+        request_stop(connection, request);
     }
     return good;
 }
@@ -133,7 +135,8 @@ static bool take_stream_frame(struct cairn_connection *connection, struct reques
     request->window_left -= reply->body_bytes;
     request->credit_due += reply->body_bytes;
     bool continued = reply->flags & FRAME_CONTINUED;
-    if (!request->stopped && (continued || request->message_bytes > 0)) {
+    bool wanted = request->state == REQUEST_SENT;
+    if (wanted && (continued || request->message_bytes > 0)) {
         if (request->message_bytes + reply->body_bytes > MESSAGE_BYTES_MAX) {
             return broken(connection, "a message without end", reply);
         }
@@ -141,7 +144,7 @@ static bool take_stream_frame(struct cairn_connection *connection, struct reques
             return broken(connection, "no memory here for the message", reply);
         }
     }
-    if (!request->stopped && !continued) {
+    if (wanted && !continued) {
         bool joined = request->message_bytes > 0;
         bool good = deliver_item(connection, request, joined ? request->message : body,
                                  joined ? request->message_bytes : reply->body_bytes);
@@ -151,7 +154,8 @@ static bool take_stream_frame(struct cairn_connection *connection, struct reques
         request->message_bytes = 0;
     }
     request_rearm(connection, request);
-    if (!request->stopped && request->credit_due > 0 && request->credit_due >= request->window / 2) {
+    if (request->state == REQUEST_SENT && request->credit_due > 0 &&
+        request->credit_due >= request->window / 2) {
         request_send_credit(connection, request);
     }
     return true;
@@ -178,8 +182,8 @@ static bool take_answer(struct cairn_connection *connection, struct request *req
     };
     bool good = true;
     if (result.status == CAIRN_OK) {
-        bool whole =
-            request->stopped || !request->expected.exact || request->items == request->expected.items_max;
+        bool whole = request->state != REQUEST_SENT || !request->expected.exact ||
+                     request->items == request->expected.items_max;
         good = whole && decode_reply(request->kind, &request->expected, body, bytes, &result, &decoded);
     } else if (result.status == CAIRN_NOT_FOUND) {
         good = may_be_not_found(request->kind);
@@ -202,7 +206,7 @@ static bool take_answer(struct cairn_connection *connection, struct request *req
     if (result.status != CAIRN_OK && request->internal) {
         resend_answered(connection, request, result.status, text, 0);
     }
-    if (request->stopped) {
+    if (request->state == REQUEST_STOPPED) {
         result.status = CAIRN_OK;
         text[0] = '\0';
     }
@@ -227,7 +231,7 @@ bool reply_take(struct cairn_connection *connection, const struct frame_reply *r
     if (request == NULL || request->type != reply->type) {
         return broken(connection, request == NULL ? "nothing was asked" : "another type was asked", reply);
     }
-    if (!request->sent && !request->abandoned && (request->held || request->frame->sent == 0)) {
+    if (!request_may_be_answered(request, reply->status != STATUS_OK)) {
         return broken(connection, "it has not been sent yet", reply);
     }
     record_marks(connection, reply);
@@ -265,7 +269,7 @@ void reply_absorb(struct cairn_connection *connection)
 {
     while (transport_receive(&connection->transport, SIZE_MAX)) {
     }
-    connection->doomed = true;
+    connection_state_move(&connection->state, CONNECTION_SUPERSEDED);
     size_t offset = connection->transport.in_begin;
     struct frame_reply reply;
     const uint8_t *body;
@@ -273,14 +277,15 @@ void reply_absorb(struct cairn_connection *connection)
         offset += FRAME_REPLY_BYTES + reply.body_bytes;
         struct request *request = request_find(connection, reply.id);
         if (request == NULL || request->type != FRAME_WRITE_METADATA || reply.type != FRAME_WRITE_METADATA ||
-            reply.status != STATUS_OK || reply.flags != 0 || request->message_bytes > 0) {
+            reply.status != STATUS_OK || reply.flags != 0 || request->message_bytes > 0 ||
+            !request_may_be_answered(request, false)) {
             continue;
         }
         struct cairn_reply result = {.status = CAIRN_OK};
         struct decoded decoded = {.message = NULL};
-        if (decode_reply(request->kind, &request->expected, body, reply.body_bytes, &result, &decoded) &&
-            !record_written(connection, request, &result.write)) {
-            request->recorded = false; /* nor can it be later: it will complete as unknown */
+        if (decode_reply(request->kind, &request->expected, body, reply.body_bytes, &result, &decoded)) {
+            (void)record_written(connection, request,
+                                 &result.write); /* if not, it will complete as unknown */
         }
         decoded_free(&decoded);
     }
@@ -302,7 +307,7 @@ static bool meet_run(struct cairn_connection *connection, const struct hello *he
     }
     if (client->run != 0) {
         for (struct cairn_connection *each = client->connections; each != NULL; each = each->next) {
-            if (each != connection && each->state == CAIRN_READY && !each->doomed) {
+            if (each != connection && each->state == CONNECTION_READY) {
                 reply_absorb(each);
             }
         }
@@ -351,7 +356,7 @@ bool reply_hello(struct cairn_connection *connection, const struct frame_reply *
     client->store_known = true;
     memcpy(client->store_id, hello.store_id, STORE_ID_BYTES);
     connection->transport.body_bytes_max = hello.frame_bytes_max;
-    connection->state = CAIRN_READY;
+    connection_state_move(&connection->state, CONNECTION_READY);
     record_marks(connection, reply);
     return true;
 }

@@ -13,7 +13,7 @@ bool reply_hello(struct cairn_connection *connection, const struct frame_reply *
                  const uint8_t *body) MUST_CHECK;
 
 /* Another connection has met a later run than this one's: reads what the ended run still answered, and records what it
- * accepted. Nothing is completed; the connection is doomed. */
+ * accepted. Nothing is completed; the connection is superseded. */
 void reply_absorb(struct cairn_connection *connection);
 
 #endif

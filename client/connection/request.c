@@ -1,10 +1,12 @@
-/* A request's life:
+/* A request's life (state.h has its states):
  *
- * - added with its frame: to the transport if it may go now, else held; before the hello is answered everything is held, and
- *   writes and barriers also while kept metadata is to be sent again
+ * - added with its frame: queued in the transport if it may go now, else held; before the hello is answered everything is
+ *   held, and writes and barriers also while kept metadata is to be sent again
  * - sent when the kernel has its last byte. Before that, whatever ends it, the daemon has not carried it out
- * - finished by its answer, its deadline, or the connection's end; its completion runs then, once
- * - abandoned if its deadline came first and it had been sent: its place is kept until the answer, which nobody hears
+ * - stopped if it is a stream whose caller has enough: the daemon is told, and its end awaited
+ * - abandoned if its deadline comes when the kernel has some of it: it completes, and its place is kept until the answer,
+ *   which nobody hears
+ * - ended by its answer, its deadline, or the connection's end; its completion runs then, if it has not
  *
  * Ended ones are spare, up to a bound, for those to come: they come and go by the hundred.
  *
@@ -72,10 +74,11 @@ static void request_account_end(struct cairn_connection *connection, struct requ
 static void request_route(struct cairn_connection *connection, struct request *request)
 {
     bool settled = connection->client->kept.unsettled == 0 && connection->held.first == NULL;
-    if (connection->state == CAIRN_READY && (!request->ordered || settled || request->internal)) {
+    if (connection->state == CONNECTION_READY && (!request->ordered || settled || request->internal)) {
+        request_state_move(&request->state, REQUEST_QUEUED);
         frame_queue_push(&connection->transport.out, request->frame);
     } else {
-        request->held = true;
+        request_state_move(&request->state, REQUEST_HELD);
         connection->held_unordered += !request->ordered;
         frame_queue_push(&connection->held, request->frame);
     }
@@ -136,7 +139,7 @@ bool request_add(struct cairn_connection *connection, const struct request *mode
 
 void request_rearm(struct cairn_connection *connection, struct request *request)
 {
-    if (request->abandoned) {
+    if (request->state == REQUEST_ABANDONED) {
         return; /* its time is over for good */
     }
     uint64_t now = request->timeout_us != NEVER_US ? clock_now_us() : 0;
@@ -146,7 +149,28 @@ void request_rearm(struct cairn_connection *connection, struct request *request)
     }
 }
 
-/* Its frame leaves the queues if the kernel has nothing of it, and goes on alone if it has a part. */
+bool request_may_be_answered(const struct request *request, bool refused)
+{
+    switch (request->state) {
+    case REQUEST_QUEUED:
+        return refused && request->frame->sent > 0;
+    case REQUEST_SENT:
+    case REQUEST_STOPPED:
+    case REQUEST_ABANDONED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+void request_free_frame(struct request *request)
+{
+    assert(request->state != REQUEST_HELD && request->state != REQUEST_QUEUED);
+    frame_out_free(request->frame);
+    request->frame = NULL;
+}
+
+/* The queue its frame is in loses it, unless the kernel has a part of it: then it goes on alone. */
 static void request_drop_frame(struct cairn_connection *connection, struct request *request)
 {
     struct frame_out *frame = request->frame;
@@ -154,21 +178,21 @@ static void request_drop_frame(struct cairn_connection *connection, struct reque
     if (frame == NULL) {
         return;
     }
-    if (!request->sent && frame->sent > 0) {
-        frame->request = NULL;
-        return;
-    }
-    if (request->held) {
+    if (request->state == REQUEST_HELD) {
         frame_queue_remove(&connection->held, frame);
         connection->held_unordered -= !request->ordered;
-    } else if (!request->sent) {
+    } else if (request->state == REQUEST_QUEUED) {
+        if (frame->sent > 0) {
+            frame->request = NULL;
+            return;
+        }
         frame_queue_remove(&connection->transport.out, frame);
     }
     frame_out_free(frame);
 }
 
 /* Out of the list, its slot free; accounts for it if it had not completed. */
-static void request_unlink(struct cairn_connection *connection, struct request *request)
+static void request_end(struct cairn_connection *connection, struct request *request)
 {
     uint32_t slot = (uint32_t)request->id;
     assert(connection->slots[slot] == request);
@@ -176,12 +200,13 @@ static void request_unlink(struct cairn_connection *connection, struct request *
     connection->slots_free[connection->slot_free_count++] = slot;
     *(request->previous != NULL ? &request->previous->next : &connection->first) = request->next;
     *(request->next != NULL ? &request->next->previous : &connection->last) = request->previous;
-    if (request->abandoned) {
+    if (request->state == REQUEST_ABANDONED) {
         connection->abandoned--;
     } else {
         request_account_end(connection, request);
     }
     request_drop_frame(connection, request);
+    request_state_move(&request->state, REQUEST_ENDED);
 }
 
 static void request_complete(struct cairn_connection *connection, const struct request *request,
@@ -199,8 +224,9 @@ static void request_complete(struct cairn_connection *connection, const struct r
 void request_finish(struct cairn_connection *connection, struct request *request, struct cairn_reply *reply,
                     struct decoded *decoded)
 {
-    request_unlink(connection, request);
-    if (!request->abandoned && request->completion != NULL) {
+    bool completed = request->state == REQUEST_ABANDONED;
+    request_end(connection, request);
+    if (!completed && request->completion != NULL) {
         request_complete(connection, request, reply, decoded);
     }
     decoded_free(decoded);
@@ -216,20 +242,76 @@ void request_fail(struct cairn_connection *connection, struct request *request, 
     request_finish(connection, request, &reply, &decoded);
 }
 
+/* Whether its frame is in a queue still. */
+static bool request_waits(const struct request *request)
+{
+    return request->state == REQUEST_HELD || request->state == REQUEST_QUEUED;
+}
+
+void request_discard_unsent(struct cairn_connection *connection)
+{
+    for (struct request *request = connection->first; request != NULL; request = request->next) {
+        if (request_waits(request)) {
+            request->frame = NULL; /* the queues free it */
+        }
+    }
+    frame_queue_clear(&connection->held);
+    frame_queue_clear(&connection->transport.out);
+    connection->held_unordered = 0;
+}
+
+void request_fail_all(struct cairn_connection *connection, enum cairn_status unsent, const char *text)
+{
+    while (connection->first != NULL) {
+        struct request *request = connection->first;
+        request_fail(connection, request, request_waits(request) ? unsent : CAIRN_CONNECTION_LOST, text);
+    }
+}
+
+static void frame_send_beside(struct cairn_connection *connection, const struct request *request,
+                              struct frame_out *frame)
+{
+    frame_out_set_id(frame, request->id);
+    frame_queue_push(&connection->transport.out, frame);
+}
+
+void request_send_credit(struct cairn_connection *connection, struct request *request)
+{
+    struct encoded encoded;
+    if (encode_credit(request->credit_due, &encoded) == CAIRN_OK) {
+        frame_send_beside(connection, request, encoded.frame);
+        request->window_left += request->credit_due;
+        request->credit_due = 0;
+    }
+}
+
+static void request_send_cancel(struct cairn_connection *connection, const struct request *request)
+{
+    struct encoded encoded;
+    if (encode_empty(FRAME_CANCEL, &encoded) == CAIRN_OK) {
+        frame_send_beside(connection, request, encoded.frame);
+    }
+}
+
+void request_stop(struct cairn_connection *connection, struct request *request)
+{
+    request_state_move(&request->state, REQUEST_STOPPED);
+    request_send_cancel(connection, request);
+}
+
 /* Completes a request that has been sent, at least in part, and leaves its place to the answer. */
 static void request_abandon(struct cairn_connection *connection, struct request *request, const char *text)
 {
-    if (!request->sent) {
+    if (request->state == REQUEST_QUEUED) {
         request_drop_frame(connection, request);
     }
     if (request->window != 0) {
-        if (!request->stopped) {
+        request->message_bytes = 0; /* nobody hears the rest of the item */
+        if (request->state != REQUEST_STOPPED) {
             request_send_cancel(connection, request);
         }
-        request->stopped = true;
-        request->message_bytes = 0;
     }
-    request->abandoned = true;
+    request_state_move(&request->state, REQUEST_ABANDONED);
     request->deadline_us = NEVER_US;
     connection->abandoned++;
     request_account_end(connection, request);
@@ -256,7 +338,7 @@ void request_expire(struct cairn_connection *connection, uint64_t now)
             continue;
         }
         char text[TEXT_BYTES_MAX];
-        bool started = request->sent || request->frame->sent > 0;
+        bool started = !request_waits(request) || request->frame->sent > 0;
         snprintf(text, sizeof text,
                  started ? "%s: no answer within %.3f s" : "%s: could not be sent within %.3f s",
                  frame_type_text(request->type), (double)request->timeout_us / 1e6);
@@ -268,38 +350,9 @@ void request_expire(struct cairn_connection *connection, uint64_t now)
     }
 }
 
-static void send_aside(struct cairn_connection *connection, enum cairn_status encoded,
-                       struct frame_out *frame, uint64_t id)
-{
-    if (encoded == CAIRN_OK) {
-        frame_out_set_id(frame, id);
-        frame_queue_push(&connection->transport.out, frame);
-    }
-}
-
-void request_send_credit(struct cairn_connection *connection, struct request *request)
-{
-    struct encoded encoded;
-    enum cairn_status status = encode_credit(request->credit_due, &encoded);
-    if (status == CAIRN_OK) {
-        send_aside(connection, status, encoded.frame, request->id);
-        request->window_left += request->credit_due;
-        request->credit_due = 0;
-    }
-}
-
-void request_send_cancel(struct cairn_connection *connection, struct request *request)
-{
-    struct encoded encoded;
-    enum cairn_status status = encode_empty(FRAME_CANCEL, &encoded);
-    if (status == CAIRN_OK) {
-        send_aside(connection, status, encoded.frame, request->id);
-    }
-}
-
 bool request_releasable(const struct cairn_connection *connection)
 {
-    return connection->state == CAIRN_READY && connection->held.first != NULL &&
+    return connection->state == CONNECTION_READY && connection->held.first != NULL &&
            (connection->held_unordered > 0 || connection->client->kept.unsettled == 0);
 }
 
@@ -320,9 +373,9 @@ void request_release(struct cairn_connection *connection)
             frame_queue_push(&connection->held, frame);
             continue;
         } else {
+            request_state_move(&request->state, REQUEST_QUEUED);
             frame_queue_push(&connection->transport.out, frame);
         }
-        request->held = false;
         connection->held_unordered -= !request->ordered;
     }
     while ((frame = frame_queue_pop(&refused)) != NULL) {
@@ -343,7 +396,7 @@ void request_collect_sent(struct cairn_connection *connection)
     while ((frame = frame_queue_pop(&connection->transport.sent)) != NULL) {
         struct request *request = frame->request;
         if (request != NULL) {
-            request->sent = true;
+            request_state_move(&request->state, REQUEST_SENT);
         }
         if (request == NULL || request->type != FRAME_WRITE_METADATA || request->internal) {
             if (request != NULL) {

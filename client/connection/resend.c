@@ -40,7 +40,7 @@ bool resend_wanted(const struct cairn_connection *connection, uint64_t now, uint
 {
     const struct cairn_client *client = connection->client;
     *ret_wait_us = NEVER_US;
-    if (client->kept.next_lost == NULL || connection->state != CAIRN_READY || connection->doomed ||
+    if (client->kept.next_lost == NULL || connection->state != CONNECTION_READY ||
         connection->run != client->run) {
         return false;
     }

@@ -152,7 +152,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     connection->transport.fd = sockets[0];
     connection->transport.body_bytes_max = FRAME_BYTES_LOWEST;
-    connection->state = CAIRN_READY;
+    connection->state = CONNECTION_READY;
     connection->run = client->run = 1;
     submit_all(connection);
     assert(cairn_connection_process(connection, POLLOUT) == CAIRN_OK);

@@ -130,25 +130,49 @@ static void drain(struct fake_frame *ret_frame)
     }
 }
 
+/* Submits a commit too long for the socket's buffer, so that the daemon has a part of it. Its id is the first one. */
+static void submit_in_part(uint64_t timeout_us, struct seen *seen, struct fake_frame *ret_to)
+{
+    static char large[8 << 20];
+    const struct cairn_state state = {.value = {large, sizeof large}};
+    const struct cairn_commit commit = {.states = &state, .state_count = 1, .timeout_us = timeout_us};
+    ck_assert_int_eq(cairn_submit_commit(fixture.connection, &commit, fixture_completed, seen), CAIRN_OK);
+    ck_assert_int_eq(fixture_run(), CAIRN_OK);
+    *ret_to = (struct fake_frame){.type = FRAME_COMMIT, .id = UINT64_C(1) << 32 | 0};
+}
+
 START_TEST(a_deadline_within_a_request_lets_it_go_on_and_swallows_the_answer)
 {
     struct seen seen = {.count = 0};
-    struct fake_frame frame;
-    static char large[8 << 20];
-    const struct cairn_state state = {.value = {large, sizeof large}};
-    const struct cairn_commit commit = {.states = &state, .state_count = 1, .timeout_us = 20000};
-    ck_assert_int_eq(cairn_submit_commit(fixture.connection, &commit, fixture_completed, &seen), CAIRN_OK);
-    ck_assert_int_eq(fixture_run(), CAIRN_OK);
+    struct fake_frame guessed, frame;
+    submit_in_part(20000, &seen, &guessed);
     usleep(25000);
     ck_assert_int_eq(fixture_run(), CAIRN_OK);
     ck_assert_int_eq(seen.count, 1);
     ck_assert_int_eq(seen.status, CAIRN_TIMEOUT);
     drain(&frame);
-    ck_assert_int_eq(frame.type, FRAME_COMMIT);
+    ck_assert_uint_eq(frame.id, guessed.id);
     fake_send_written(fixture.fd, &frame, 5, CAIRN__LEVEL__LEVEL_DURABLE, 5);
     ck_assert_int_eq(fixture_run(), CAIRN_OK);
     ck_assert_int_eq(seen.count, 1);
     ck_assert_uint_eq(cairn_connection_in_flight(fixture.connection), 0);
+}
+END_TEST
+
+START_TEST(a_request_may_be_refused_by_a_part_of_it)
+{
+    struct seen seen = {.count = 0}, next = {.count = 0};
+    struct fake_frame refused, frame;
+    submit_in_part(0, &seen, &refused);
+    fake_send_error(fixture.fd, &refused, STATUS_TOO_LARGE, "too large");
+    ck_assert_int_eq(fixture_run(), CAIRN_OK);
+    ck_assert_int_eq(seen.count, 1);
+    ck_assert_int_eq(seen.status, CAIRN_TOO_LARGE);
+    submit_height(0, &next);
+    drain(&frame);
+    ck_assert_uint_eq(frame.id, refused.id);
+    fake_receive(fixture.fd, &frame);
+    ck_assert_int_eq(frame.type, FRAME_HEIGHT); /* the rest went before it, so that frames stay whole */
 }
 END_TEST
 
@@ -364,6 +388,18 @@ START_TEST(an_answer_before_the_request_is_a_lie)
 }
 END_TEST
 
+START_TEST(success_of_a_part_of_a_request_is_a_lie)
+{
+    struct seen seen = {.count = 0};
+    struct fake_frame to;
+    submit_in_part(0, &seen, &to);
+    fake_send_written(fixture.fd, &to, 5, CAIRN__LEVEL__LEVEL_DURABLE, 5);
+    ck_assert_int_eq(fixture_run(), CAIRN_CONNECTION_LOST);
+    ck_assert_int_eq(seen.count, 1);
+    ck_assert_int_eq(seen.status, CAIRN_NOT_SENT);
+}
+END_TEST
+
 START_TEST(garbage_for_a_hello_cannot_connect)
 {
     static const char garbage[64] = "HTTP/1.1 400 Bad Request";
@@ -409,6 +445,7 @@ int main(void)
     tcase_add_test(requests, a_refusal_brings_its_text);
     tcase_add_test(requests, a_deadline_gives_timeout_and_the_late_answer_is_swallowed);
     tcase_add_test(requests, a_deadline_within_a_request_lets_it_go_on_and_swallows_the_answer);
+    tcase_add_test(requests, a_request_may_be_refused_by_a_part_of_it);
     tcase_add_test(requests, a_deadline_before_the_hello_is_not_sent);
     tcase_add_test(requests, a_lost_connection_completes_everything_once);
     tcase_add_test(requests, what_was_answered_before_the_end_is_read);
@@ -422,6 +459,7 @@ int main(void)
     tcase_add_checked_fixture(lies, setup, fixture_stop);
     tcase_add_loop_test(lies, a_lie_ends_the_connection_and_says_why, 0, LIE_COUNT);
     tcase_add_test(lies, an_answer_before_the_request_is_a_lie);
+    tcase_add_test(lies, success_of_a_part_of_a_request_is_a_lie);
     tcase_add_test(lies, garbage_for_a_hello_cannot_connect);
     suite_add_tcase(suite, lies);
     SRunner *runner = srunner_create(suite);

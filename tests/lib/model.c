@@ -48,7 +48,7 @@ static void edit_apply(struct model_chain *chain, const struct edit *edit)
     }
     entry->there = 1;
     entry->number = edit->kind != EDIT_SET;
-    entry->value = edit->value;
+    entry->value = entry->number ? edit->value : value_place((uint32_t)edit->value);
     entry->of_height = edit->of_height;
 }
 
@@ -76,8 +76,9 @@ static void block_put(struct model_chain *chain, const struct operation *operati
     block_drop(chain, height);
     chain->blocks[height] = (struct model_block){
         .there = 1,
-        .header = operation->blocks[at].header,
-        .data = operation->blocks[at].data,
+        .header = value_place(operation->blocks[at].header),
+        .data = value_place(operation->blocks[at].data),
+        .signature = value_place(signature_of(operation->blocks[at].header)),
         .hash = operation->blocks[at].hash,
     };
     chain->hashes[operation->blocks[at].hash] = height;
@@ -89,7 +90,7 @@ static void commit_apply(struct model_chain *chain, const struct operation *oper
         block_put(chain, operation, i);
     }
     for (uint32_t i = 0; i < operation->n_states; i++) {
-        chain->states[operation->states[i].height] = operation->states[i].value + 1;
+        chain->states[operation->states[i].height] = value_place(operation->states[i].value) + 1;
     }
     for (uint32_t i = 0; i < operation->n_deletes; i++) {
         chain->states[operation->deletes[i]] = 0;

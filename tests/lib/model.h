@@ -1,5 +1,6 @@
 /* The naive store: contract 1, 2 (inside one request), 5 and 6, one operation after the other, all in memory. Pure: no
- * clock, no order but the one it is called in. A model is plain data: copied by assignment, compared with model_equal. */
+ * clock, no order but the one it is called in. A model is plain data: copied by assignment, compared with model_equal. Equal
+ * are exactly those that every read answers alike, so it keeps of each value its value_place. */
 #ifndef TESTS_LIB_MODEL_H
 #define TESTS_LIB_MODEL_H
 
@@ -7,12 +8,12 @@
 
 struct model_block {
     uint32_t there; /* 0 or 1 */
-    uint32_t header, data, hash;
+    uint32_t header, data, signature, hash;
 };
 
 struct model_entry { /* of metadata */
     uint32_t there;
-    uint32_t number; /* 1: value is a number, 0: a place in the table of values */
+    uint32_t number; /* 1: value is a number, 0: a value_place */
     uint64_t value;
     uint32_t of_height;
     uint32_t unused; /* no gaps: entries are compared as bytes */
@@ -24,7 +25,7 @@ struct model_chain {
     uint32_t blocks_pruned; /* 0: none */
     uint32_t states_pruned; /* one more than the height; 0: none */
     struct model_block blocks[HEIGHTS_KNOWN];
-    uint32_t states[HEIGHTS_KNOWN]; /* one more than the value; 0: none */
+    uint32_t states[HEIGHTS_KNOWN]; /* one more than the value_place; 0: none */
     uint32_t hashes[HASHES_KNOWN];  /* the height last committed with it; 0: no entry */
     struct model_entry metadata[NAMES_KNOWN];
 };

@@ -10,7 +10,7 @@ static void block_words(const struct model_chain *chain, uint32_t height, uint32
 {
     const struct model_block *block = &chain->blocks[height];
     words_block(answer, height_on_wire(height), parts, value_digest(block->header), value_digest(block->data),
-                value_digest(signature_of(block->header)), hash_digest(block->hash));
+                value_digest(block->signature), hash_digest(block->hash));
 }
 
 static bool block_there(const struct model_chain *chain, uint32_t height)

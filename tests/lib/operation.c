@@ -194,6 +194,25 @@ struct bytes value_bytes(uint32_t value)
     return (struct bytes){table[value], n};
 }
 
+static bool same_value(uint32_t left, uint32_t right)
+{
+    struct bytes a = value_bytes(left), b = value_bytes(right);
+    return a.n == b.n && memcmp(a.data, b.data, a.n) == 0;
+}
+
+uint32_t value_place(uint32_t value)
+{
+    static uint32_t table[VALUES_KNOWN]; /* one more than the place; 0: not looked for yet */
+    if (table[value] == 0) {
+        uint32_t place = 0;
+        while (!same_value(place, value)) {
+            place++;
+        }
+        table[value] = place + 1;
+    }
+    return table[value] - 1;
+}
+
 uint64_t height_on_wire(uint32_t height)
 {
     if (height <= 20) {

@@ -124,6 +124,9 @@ struct bytes prefix_bytes(uint32_t prefix);
 bool name_has_prefix(uint32_t name, uint32_t prefix);
 struct bytes hash_bytes(uint32_t hash);
 struct bytes value_bytes(uint32_t value);
+/* The first place that holds the same bytes: many hold none. What is kept of a value is this place, for no read tells the
+ * others from it. */
+uint32_t value_place(uint32_t value);
 uint64_t height_on_wire(uint32_t height);
 /* HEIGHTS_KNOWN if it is none. */
 uint32_t height_of(uint64_t on_wire);

@@ -36,7 +36,7 @@ LDFLAGS_tsan := -fsanitize=thread
 LDFLAGS_fuzz := -fsanitize=fuzzer-no-link,address
 
 ifeq ($(VARIANT),fuzz)
-CC := clang-14
+CC := clang-19
 else ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -103,7 +103,7 @@ run: ## start a daemon on a temporary directory, replay both recordings, print t
 	scripts/run.sh $(BUILD)/plain
 
 check: ## check the tree, then run all tests plain, under ASan+UBSan and under TSan
-	scripts/dependencies.sh
+	scripts/dependencies.sh --check
 	MAKE="$(MAKE)" scripts/check.sh $(BUILD) $(JOBS)
 
 .PHONY: bench bench-quick
@@ -119,7 +119,9 @@ bench-quick: ## the same for a first look, in two minutes
 
 build: $(PROGRAMS) $(LIBRARIES) $(EXAMPLES) ## build daemon, tool, library and examples (the default)
 
-tests: $(TESTS) side build ## build the tests of one VARIANT
+tests: ## build the tests of one VARIANT
+	scripts/dependencies.sh --check
+	$(MAKE) test-programs
 
 test: tests ## run the tests of one VARIANT (plain, asan, tsan)
 	scripts/test.sh $(B) $(VARIANT) $(JOBS) $(TESTS)
@@ -128,13 +130,15 @@ engine: ## build RocksDB for release, once, into a cache outside the tree; every
 	scripts/dependencies.sh --engine
 	$(MAKE) engine-library
 
-dependencies: ## install the packages that are missing
-	scripts/dependencies.sh
+dependencies: ## install the packages that are missing for run and check
+	scripts/dependencies.sh --check
 
 format: ## format all C sources
+	scripts/dependencies.sh --check
 	scripts/tidy.sh --format
 
-tidy: ## check the tree: format, include directions, lengths, units
+tidy: ## check the tree: format, include directions, lengths, open ends
+	scripts/dependencies.sh --check
 	scripts/tidy.sh
 
 fuzz: ## fuzz each entry for SECONDS (60)
@@ -143,7 +147,7 @@ fuzz: ## fuzz each entry for SECONDS (60)
 	scripts/fuzz.sh $(BUILD)/fuzz $(or $(SECONDS),60)
 
 soak: ## run the model test with fresh seeds for MINUTES (60)
-	scripts/dependencies.sh
+	scripts/dependencies.sh --check
 	$(MAKE) -j$(JOBS) VARIANT=$(VARIANT) tests
 	scripts/soak.sh $(B) $(VARIANT) $(or $(MINUTES),60)
 
@@ -157,10 +161,13 @@ help: ## list the targets
 
 # ---- how things are made ----
 
-.PHONY: fuzzers engine-library
+.PHONY: test-programs fuzzers engine-library
+
+# Each of these is made by a second make: the first one installs packages, and a Makefile looks at them when it is read.
+test-programs: $(TESTS) side build
+
 fuzzers: $(FUZZERS)
 
-# A make of its own: which package it is for is known only once that is installed.
 engine-library:
 	scripts/engine.sh $(ENGINE_CACHE)
 

@@ -1,25 +1,36 @@
 #!/bin/bash
-# Installs the Debian packages that are missing; does nothing, quickly, when none is.
-#   scripts/dependencies.sh [--engine] [--fuzz] [--bench]
-# --engine adds what building RocksDB needs, --fuzz what `make fuzz` needs, --bench what `make bench` compares with and plots by.
+# Installs the Debian packages that a purpose needs and that are missing. Does nothing, quickly, when none is missing.
+#   scripts/dependencies.sh [--check] [--engine] [--fuzz] [--bench]
+# Without an option it installs what building and running cairn needs. Each option adds what another purpose needs:
+#   --check    `make check`: the tests and the checks of the tree
+#   --engine   `make engine`: building RocksDB
+#   --fuzz     `make fuzz`: clang and its runtime
+#   --bench    `make bench`: what cairn is compared with, and plots
+# Every package named here is in Debian 12 and in Debian 13; scripts/try-release.sh shows that they suffice.
 set -eu
 
 packages=(
-    gcc make binutils libc6-dev pkg-config git
+    gcc make binutils libc6-dev
     librocksdb-dev libuv1-dev libprotobuf-c-dev protobuf-c-compiler libinih-dev libsystemd-dev libxxhash-dev libssl-dev uthash-dev
     libjansson-dev libzstd-dev
-    check libsubunit-dev clang-format-19 systemd procps zstd strace util-linux protobuf-compiler python3 python3-protobuf
 )
 for argument in "$@"; do
     case $argument in
+    --check)
+        packages+=(git clang-format-19 systemd check libsubunit-dev strace zstd protobuf-compiler python3 python3-protobuf)
+        ;;
     --engine) packages+=(g++ cmake dpkg-dev libsnappy-dev libbz2-dev zlib1g-dev liblz4-dev) ;;
-    --fuzz) packages+=(clang-14 libclang-rt-14-dev) ;;
-    --bench) packages+=(redis-server redis-tools gnuplot-nox) ;;
-    *) echo "usage: $0 [--engine] [--fuzz] [--bench]" >&2; exit 2 ;;
+    --fuzz) packages+=(clang-19 libclang-rt-19-dev check libsubunit-dev) ;;
+    --bench) packages+=(python3 redis-server redis-tools gnuplot-nox) ;;
+    *)
+        echo "$0: unknown option $argument" >&2
+        echo "usage: $0 [--check] [--engine] [--fuzz] [--bench]" >&2
+        exit 2
+        ;;
     esac
 done
 
-# One line "package status" for each that dpkg knows; what it does not know is missing too.
+# dpkg prints one line "package status" for each package that it knows. A package that it does not know is missing too.
 installed=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "${packages[@]}" 2>/dev/null || true)
 missing=()
 for package in "${packages[@]}"; do
@@ -29,9 +40,13 @@ done
 
 echo "installing: ${missing[*]}"
 if [ "$(id -u)" -ne 0 ]; then
-    echo "$0: run as root, or install them first: apt-get install ${missing[*]}" >&2
+    echo "$0: only root can install packages; run this as root, or have root run: apt-get install ${missing[*]}" >&2
     exit 1
 fi
 export DEBIAN_FRONTEND=noninteractive
-apt-get -qq -o DPkg::Lock::Timeout=300 update
-apt-get -qq -y -o DPkg::Lock::Timeout=300 --no-install-recommends install "${missing[@]}"
+apt=(apt-get -qq -o DPkg::Lock::Timeout=300)
+if ! "${apt[@]}" update || ! "${apt[@]}" -y --no-install-recommends install "${missing[@]}"; then
+    system=$(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release 2>/dev/null || true)
+    echo "$0: apt-get failed as shown above; the packages are those of Debian 12 and 13, and this is ${system:-unknown}" >&2
+    exit 1
+fi

@@ -8,7 +8,6 @@
 
 /* The writes that took effect on one chain, and the views between which a read may have fallen. */
 struct views {
-    const struct model *base;
     const struct call *writes[ROUND_CALLS_MAX]; /* by sequence number */
     size_t n, metadata, commits;
 };
@@ -114,10 +113,9 @@ static bool refusal_fits(const struct round *round, const struct call *refused, 
     return false;
 }
 
-static void views_init(struct views *views, const struct model *base, const struct call **writes, size_t n,
-                       uint32_t chain)
+static void views_init(struct views *views, const struct call **writes, size_t n, uint32_t chain)
 {
-    *views = (struct views){.base = base};
+    *views = (struct views){0};
     for (size_t i = 0; i < n; i++) {
         if (writes[i]->operation->chain == chain) {
             views->writes[views->n++] = writes[i];
@@ -130,9 +128,10 @@ static void views_init(struct views *views, const struct model *base, const stru
 
 /* The model with the first `metadata` metadata writes and the first `commits` commits; false where there is no such view,
  * for a commit is seen only together with the metadata accepted before it. */
-static bool view_at(const struct views *views, size_t metadata, size_t commits, struct model *ret_model)
+static bool view_at(const struct model *base, const struct views *views, size_t metadata, size_t commits,
+                    struct model *ret_model)
 {
-    *ret_model = *views->base;
+    *ret_model = *base;
     bool left_out = false;
     for (size_t i = 0; i < views->n; i++) {
         size_t *left = operation_is_commit(views->writes[i]->operation) ? &commits : &metadata;
@@ -149,13 +148,13 @@ static bool view_at(const struct views *views, size_t metadata, size_t commits, 
     return true;
 }
 
-static bool read_fits(const struct views *views, const struct call *read)
+static bool read_fits(const struct model *base, const struct views *views, const struct call *read)
 {
     struct model view;
     struct answer expected;
     for (size_t metadata = views->metadata + 1; metadata-- > 0;) {
         for (size_t commits = views->commits + 1; commits-- > 0;) {
-            if (view_at(views, metadata, commits, &view)) {
+            if (view_at(base, views, metadata, commits, &view)) {
                 model_read(&view, read->operation, &expected);
                 if (answer_equal(&expected, read->answer)) {
                     return true;
@@ -170,8 +169,8 @@ static bool check_read(const struct call **writes, size_t n, const struct model 
                        const struct call *read, struct complaint *ret_complaint)
 {
     static struct views views;
-    views_init(&views, base, writes, n, read->operation->chain);
-    if (read_fits(&views, read)) {
+    views_init(&views, writes, n, read->operation->chain);
+    if (read_fits(base, &views, read)) {
         return true;
     }
     struct answer before = {0};

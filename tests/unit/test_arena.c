@@ -18,9 +18,11 @@ START_TEST(pieces_are_aligned_and_apart)
         memset(pieces[i], (int)(i & 0xff), i);
     }
     for (size_t i = 0; i < PIECES; i++) {
-        for (size_t at = 0; at < i; at++) {
-            ck_assert_uint_eq(pieces[i][at], i & 0xff);
+        size_t kept = 0; /* not an assert a byte: Check writes each one to a file, in all 4.5 million */
+        while (kept < i && pieces[i][kept] == (i & 0xff)) {
+            kept++;
         }
+        ck_assert_uint_eq(kept, i);
     }
     ck_assert_uint_ge(arena_bytes(&arena), arena.used);
     arena_close(&arena);

@@ -86,9 +86,9 @@ enum engine_result engine_cursor_next(struct engine_cursor *cursor, struct slice
     return cursor->engine->type->cursor_next(cursor, ret_key, ret_value, failure);
 }
 
-void engine_cursor_park(struct engine_cursor *cursor)
+void engine_cursor_park(struct engine_cursor *cursor, bool repeats)
 {
-    cursor->engine->type->cursor_park(cursor);
+    cursor->engine->type->cursor_park(cursor, repeats);
 }
 
 void engine_cursor_close(struct engine_cursor *cursor)

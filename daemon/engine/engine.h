@@ -54,7 +54,8 @@ struct engine_traits {
 
 const struct engine_traits *engine_traits(const struct engine_type *type);
 
-/* Whether the directory holds a store of that engine: ENGINE_OK, ENGINE_NOT_FOUND, ENGINE_FAILED. Opens and changes nothing. */
+/* Whether the directory holds a store of that engine. Opens and changes nothing.
+ * ENGINE_OK; ENGINE_NOT_FOUND: `failure` says what is missing; ENGINE_FAILED. */
 enum engine_result engine_look(const struct engine_type *type, const char *path,
                                struct failure *failure) MUST_CHECK;
 
@@ -114,7 +115,8 @@ struct engine_range {
     bool is_long;      /* must not drive out of the cache what is read often */
 };
 
-/* Walks the keys of a range in byte order. The bounds are copied, the point is held. It stands before the first key. */
+/* Walks the keys of a range in byte order. The bounds are copied, the point is held; without one (NULL) it walks the state as
+ * of this call, parked or not. It stands before the first key. */
 struct engine_cursor *engine_cursor_open(struct engine *engine, struct engine_point *point,
                                          const struct engine_range *range);
 
@@ -124,8 +126,8 @@ enum engine_result engine_cursor_next(struct engine_cursor *cursor, struct slice
                                       struct slice *ret_value, struct failure *failure) MUST_CHECK;
 
 /* Lets go of all that the engine keeps for it but its read point; the next move finds the place again. Any number of times.
- * Never waits for the device. */
-void engine_cursor_park(struct engine_cursor *cursor);
+ * Never waits for the device. `repeats`: the next move gives the key once more that the last one gave. */
+void engine_cursor_park(struct engine_cursor *cursor, bool repeats);
 /* Accepts NULL. */
 void engine_cursor_close(struct engine_cursor *cursor);
 
@@ -168,14 +170,15 @@ enum engine_outcome engine_sync(struct engine *engine, struct failure *failure) 
 enum engine_result engine_reclaim(struct engine *engine, struct slice from, struct slice to,
                                   struct failure *failure) MUST_CHECK;
 
-/* One step of whatever the engine has to do from time to time, and when to call again: *ret_next_us microseconds after this one's end; UINT64_MAX:
- * not before the next engine_reclaim begins or ends. */
+/* One step of whatever the engine has to do from time to time, and when to call again: *ret_next_us microseconds after this one's
+ * end; UINT64_MAX: not before the next range of keys is deleted, or the next engine_reclaim begins or ends. */
 void engine_maintain(struct engine *engine, uint64_t now_us, uint64_t *ret_next_us);
 
 /* Reclaiming and maintenance end early, and soon, from here on. Any thread. */
 void engine_stop_maintenance(struct engine *engine);
 
-/* Numbers for people and monitoring, by name: space among them. Never waits for the device. Any thread. */
+/* Numbers for people and monitoring, by name: space among them. The names are static. Never waits for the device. Any
+ * thread. */
 typedef void engine_metric_fn(void *context, const char *name, uint64_t value);
 void engine_metrics(struct engine *engine, engine_metric_fn *each, void *context);
 

@@ -22,7 +22,7 @@ struct engine_type {
                                          const struct engine_range *range);
     enum engine_result (*cursor_next)(struct engine_cursor *cursor, struct slice *ret_key,
                                       struct slice *ret_value, struct failure *failure);
-    void (*cursor_park)(struct engine_cursor *cursor);
+    void (*cursor_park)(struct engine_cursor *cursor, bool repeats);
     void (*cursor_close)(struct engine_cursor *cursor);
     enum engine_outcome (*write)(struct engine *engine, struct engine_edit *edits, size_t count,
                                  enum engine_durability durability, struct failure *failure);
@@ -45,7 +45,7 @@ struct engine_point {
 
 struct engine_cursor {
     struct engine *engine;
-    struct engine_point *point; /* held by engine.c; NULL: as of its opening */
+    struct engine_point *point; /* held by engine.c; NULL: as of its opening, which the engine sees to */
 };
 
 /* The engines there are. */

@@ -190,8 +190,8 @@ $(B)/engine: FORCE
 	@mkdir -p $(@D)
 	@echo '$(ENGINE_BUILD) $(ENGINE_VERSION)' | cmp -s - $@ || echo '$(ENGINE_BUILD) $(ENGINE_VERSION)' > $@
 
-$(B)/daemon/engine/rocksdb/store_open.o: CFLAGS += -DENGINE_BUILD='"$(ENGINE_BUILD)"' -DENGINE_VERSION='"$(ENGINE_VERSION)"'
-$(B)/daemon/engine/rocksdb/store_open.o: $(B)/engine
+$(B)/daemon/engine/rocksdb/rocks_open.o: CFLAGS += -DENGINE_BUILD='"$(ENGINE_BUILD)"' -DENGINE_VERSION='"$(ENGINE_VERSION)"'
+$(B)/daemon/engine/rocksdb/rocks_open.o: $(B)/engine
 
 $(PROTO) $(DAEMON) $(CLIENT) $(TOOL) $(SIDE) $(MAINS): CFLAGS += $(LTO_CFLAGS_$(VARIANT))
 $(B)/cairnd $(B)/cairn $(B)/bench/side: LINK_LTO = $(LTO_LDFLAGS_$(VARIANT))

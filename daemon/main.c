@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/config/options.h"
-#include "daemon/engine/rocksdb/store.h"
+#include "daemon/engine/engine.h"
 #include "daemon/host/directory.h"
 #include "daemon/host/listener.h"
 #include "daemon/host/notify.h"
@@ -30,7 +30,7 @@ static char **arguments;
 /* What the process runs on; each is closed if it was opened. */
 struct running {
     struct directory directory;
-    struct store *store;
+    struct engine *engine;
     struct listener listener;
 };
 
@@ -77,19 +77,34 @@ static bool raise_files_limit(uint64_t connections_max)
     return false;
 }
 
+/* The directory's question to the engine. */
+static enum directory_result look(const char *database, struct directory_error *ret_error)
+{
+    struct failure failure;
+    enum engine_result result = engine_look(engine_default(), database, &failure);
+    if (result == ENGINE_OK) {
+        return DIRECTORY_OK;
+    }
+    snprintf(ret_error->text, sizeof ret_error->text, "%s", failure.text);
+    return result == ENGINE_NOT_FOUND ? DIRECTORY_LOST : DIRECTORY_IO_ERROR;
+}
+
 static int open_store(const struct options *options, struct running *running)
 {
     struct directory_error error;
     struct failure failure;
     enum directory_result result =
-        directory_open(options->data, options->create, &running->directory, &error);
+        directory_open(options->data, options->create, look, &running->directory, &error);
     if (result != DIRECTORY_OK) {
         (void)fail("the data directory cannot be used", error.text);
         return directory_exit_code(result);
     }
-    if (store_open(running->directory.database, running->directory.is_new,
-                   options->cache_bytes - options->cache_bytes / OPTIONS_RECORD_CACHE_PART, &running->store,
-                   &failure) != STATUS_OK) {
+    struct engine_config config = {
+        .path = running->directory.database,
+        .create = running->directory.is_new,
+        .cache_bytes_max = options->cache_bytes - options->cache_bytes / OPTIONS_RECORD_CACHE_PART,
+    };
+    if (engine_open(engine_default(), &config, &running->engine, &failure) != ENGINE_OK) {
         return fail("the store cannot be opened", failure.text);
     }
     if (directory_mark_ready(&running->directory, &error) != DIRECTORY_OK) {
@@ -125,7 +140,7 @@ static int serve(struct options *options, struct running *running)
     struct failure failure;
     struct server_config config = {
         .options = options,
-        .store = running->store,
+        .engine = running->engine,
         .listener = &running->listener,
         .store_id = running->directory.store_id,
         .reload = reload,
@@ -136,14 +151,13 @@ static int serve(struct options *options, struct running *running)
     return EXIT_SUCCESS;
 }
 
-/* All is written and synced: closing the store would only wait for what it does in the background, which the next start does
- * again. Sanitizers want to see everything freed. */
-static void leave_at_once(void)
+/* The engine may have left threads that are at work: what exit() ends must not be ended under them. */
+static void leave_at_once(int code)
 {
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    fflush(NULL);
-    _exit(EXIT_SUCCESS);
-#endif
+    if (!MEMORY_IS_WATCHED) {
+        fflush(NULL);
+        _exit(code);
+    }
 }
 
 static int run(struct options *options)
@@ -165,10 +179,8 @@ static int run(struct options *options)
         code = serve(options, &running);
     }
     listener_close(&running.listener);
-    if (code == EXIT_SUCCESS) {
-        leave_at_once();
-    }
-    store_close(running.store);
+    engine_close(running.engine, ENGINE_CLOSE_FAST); /* all that was accepted is written and synced */
+    leave_at_once(code); /* the directory stays locked until the process is gone */
     directory_close(&running.directory);
     return code;
 }
@@ -190,7 +202,7 @@ int main(int argc, char **argv)
         printf("the configuration is good\n");
         return EXIT_SUCCESS;
     case OPTIONS_VERSION:
-        printf("cairnd %s (%s)\n", CAIRND_VERSION, store_engine_text());
+        printf("cairnd %s (%s)\n", CAIRND_VERSION, engine_traits(engine_default())->text);
         return EXIT_SUCCESS;
     case OPTIONS_HELP:
         options_help(stdout);

@@ -364,7 +364,7 @@ static enum status start_service(struct server *server, struct failure *failure)
     const struct options *options = server->config->options;
     struct service *service = &server->service;
     *service = (struct service){
-        .store = server->config->store,
+        .engine = server->config->engine,
         .frame_bytes_max = options->frame_bytes_max,
         .replies_bytes_max = options->replies_bytes_max,
         .queue_operations_max = options->queue_operations_max,
@@ -374,7 +374,7 @@ static enum status start_service(struct server *server, struct failure *failure)
     };
     memcpy(service->store_id, server->config->store_id, STORE_ID_BYTES);
     struct order_config order = {
-        .store = server->config->store,
+        .engine = server->config->engine,
         .queue_operations_max = options->queue_operations_max,
         .queue_bytes_max = options->queue_bytes_max,
         .flush_delay_us = options->flush_delay_us,
@@ -396,7 +396,7 @@ static enum status start_service(struct server *server, struct failure *failure)
                              &service->sources_bytes, options->replies_bytes_max);
     service->streams = stream_set_new(service, options->streams_max);
     server->connections = connection_set_new(&server->loop, service, &limits);
-    server->reclaim = reclaim_new(service->store, service->order, service->pool);
+    server->reclaim = reclaim_new(service->engine, service->order, service->pool);
     return STATUS_OK;
 }
 
@@ -431,7 +431,7 @@ enum status server_run(const struct server_config *config, struct failure *failu
     }
     if (status == STATUS_OK) {
         log_event(LOG_LEVEL_INFO, "ready", "pid=%d run=%ju engine=%s", (int)getpid(),
-                  (uintmax_t)order_run(server->service.order), store_engine_text());
+                  (uintmax_t)order_run(server->service.order), engine_traits(engine_default())->text);
         notify_ready();
         notify_status("serving");
         uv_run(&server->loop, UV_RUN_DEFAULT);

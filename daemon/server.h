@@ -3,7 +3,7 @@
 #define DAEMON_SERVER_H
 
 #include "daemon/config/options.h"
-#include "daemon/engine/rocksdb/store.h"
+#include "daemon/engine/engine.h"
 #include "daemon/host/listener.h"
 #include "daemon/runtime/failure.h"
 
@@ -11,7 +11,7 @@ enum { SERVER_EXIT_IO_ERROR = 74 };
 
 struct server_config {
     struct options *options;
-    struct store *store;
+    struct engine *engine;
     struct listener *listener; /* listens; the loop takes its fd */
     const uint8_t *store_id;   /* STORE_ID_BYTES */
     /* On SIGHUP: reads the configuration again. */

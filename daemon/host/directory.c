@@ -164,7 +164,6 @@ static bool write_all(int fd, const char *bytes, size_t n)
 {
     while (n > 0) {
         ssize_t written = write(fd, bytes, n);
-
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0)
@@ -243,40 +242,46 @@ static enum directory_result survey_unstamped(int directory_fd, const char *path
     return result;
 }
 
-/* A store says that it has its database: see that it does. */
-static enum directory_result survey_database(int directory_fd, const char *path,
-                                             struct directory_error *ret_error)
-{
-    struct stat status;
+/* What a survey is of. */
+struct place {
+    int fd;
+    const char *path, *database;
+    directory_look_fn *look;
+};
 
-    if (fstatat(directory_fd, DATABASE_NAME "/CURRENT", &status, 0) == 0)
-        return DIRECTORY_OK;
-    if (errno != ENOENT && errno != ENOTDIR)
-        return fail_errno(ret_error, path, DATABASE_NAME "/CURRENT", "cannot be seen");
+/* A store says that it has its database: see that it does. */
+static enum directory_result survey_database(const struct place *place, struct directory_error *ret_error)
+{
+    struct directory_error missing;
+    enum directory_result result = place->look(place->database, ret_error);
+
+    if (result != DIRECTORY_LOST)
+        return result;
+    missing = *ret_error;
     return fail(DIRECTORY_LOST, ret_error,
-                "%s: a store used to be here, but its database is gone (there is no " DATABASE_NAME
-                "/CURRENT); mount or restore it, or name another directory. Nothing was touched",
-                path);
+                "%s: a store used to be here, but its database is gone (%s); mount or restore it, or name "
+                "another directory. Nothing was touched",
+                place->path, missing.text);
 }
 
-static enum directory_result survey(int directory_fd, const char *path, enum contents *ret_contents,
+static enum directory_result survey(const struct place *place, enum contents *ret_contents,
                                     struct stamp *ret_stamp, struct directory_error *ret_error)
 {
     enum directory_result result;
     char text[STAMP_BYTES];
-    ssize_t n = read_small(directory_fd, STAMP_NAME, sizeof text, text);
+    ssize_t n = read_small(place->fd, STAMP_NAME, sizeof text, text);
 
     if (n < 0 && errno == ENOENT) {
         *ret_contents = CONTENTS_EMPTY;
-        return survey_unstamped(directory_fd, path, ret_error);
+        return survey_unstamped(place->fd, place->path, ret_error);
     }
     if (n < 0)
-        return fail_errno(ret_error, path, STAMP_NAME, "cannot be read");
+        return fail_errno(ret_error, place->path, STAMP_NAME, "cannot be read");
     if (strlen(text) != (size_t)n)
         text[0] = '\0';
-    result = parse_stamp(text, path, ret_stamp, ret_error);
+    result = parse_stamp(text, place->path, ret_stamp, ret_error);
     if (result == DIRECTORY_OK && !ret_stamp->is_new)
-        result = survey_database(directory_fd, path, ret_error);
+        result = survey_database(place, ret_error);
     if (result == DIRECTORY_OK)
         *ret_contents = CONTENTS_STORE;
     return result;
@@ -293,7 +298,6 @@ static long lock_owner(int lock_fd)
 
     for (int i = 0; i < OWNER_TRIES; i++) {
         ssize_t n = pread(lock_fd, text, sizeof text - 1, 0);
-
         text[n < 0 ? 0 : n] = '\0';
         pid = strtol(text, NULL, 10);
         if (pid > 0 && pid <= INT_MAX && (kill((pid_t)pid, 0) == 0 || errno == EPERM))
@@ -401,25 +405,26 @@ static enum directory_result prepare(int directory_fd, const char *path, enum co
 }
 
 /* The two looks and the lock between them. */
-static enum directory_result claim(int directory_fd, const char *path, bool create, struct stamp *ret_stamp,
+static enum directory_result claim(const struct place *place, bool create, struct stamp *ret_stamp,
                                    int *ret_lock_fd, struct directory_error *ret_error)
 {
     enum directory_result result;
     enum contents contents;
     int lock_fd = -1;
 
-    result = survey(directory_fd, path, &contents, ret_stamp, ret_error);
+    result = survey(place, &contents, ret_stamp, ret_error);
     if (result != DIRECTORY_OK)
         return result;
     if (contents == CONTENTS_EMPTY && !create)
         return fail(DIRECTORY_MISSING, ret_error,
-                    "%s: no store in it; give --create to make a new one there. Nothing was touched", path);
-    result = take_lock(directory_fd, path, &lock_fd, ret_error);
+                    "%s: no store in it; give --create to make a new one there. Nothing was touched",
+                    place->path);
+    result = take_lock(place->fd, place->path, &lock_fd, ret_error);
     if (result != DIRECTORY_OK)
         return result;
-    result = survey(directory_fd, path, &contents, ret_stamp, ret_error);
+    result = survey(place, &contents, ret_stamp, ret_error);
     if (result == DIRECTORY_OK)
-        result = prepare(directory_fd, path, contents, ret_stamp, ret_error);
+        result = prepare(place->fd, place->path, contents, ret_stamp, ret_error);
     if (result == DIRECTORY_OK)
         *ret_lock_fd = lock_fd;
     else
@@ -427,8 +432,8 @@ static enum directory_result claim(int directory_fd, const char *path, bool crea
     return result;
 }
 
-enum directory_result directory_open(const char *path, bool create, struct directory *ret_directory,
-                                     struct directory_error *ret_error)
+enum directory_result directory_open(const char *path, bool create, directory_look_fn *look,
+                                     struct directory *ret_directory, struct directory_error *ret_error)
 {
     struct directory directory = {.directory_fd = -1, .lock_fd = -1};
     enum directory_result result;
@@ -442,7 +447,8 @@ enum directory_result directory_open(const char *path, bool create, struct direc
     result = open_path(path, create, &directory.directory_fd, ret_error);
     if (result != DIRECTORY_OK)
         return result;
-    result = claim(directory.directory_fd, path, create, &stamp, &directory.lock_fd, ret_error);
+    struct place place = {directory.directory_fd, path, directory.database, look};
+    result = claim(&place, create, &stamp, &directory.lock_fd, ret_error);
     if (result != DIRECTORY_OK) {
         close(directory.directory_fd);
         return result;
@@ -466,8 +472,7 @@ enum directory_result directory_mark_ready(struct directory *directory, struct d
     snprintf(path, sizeof path, "%.*s", (int)(strlen(directory->database) - strlen("/" DATABASE_NAME)),
              directory->database);
     result = write_stamp(directory->directory_fd, path, &stamp, ret_error);
-    if (result == DIRECTORY_OK)
-        directory->is_new = false;
+    directory->is_new = result != DIRECTORY_OK;
     return result;
 }
 
@@ -477,8 +482,7 @@ void directory_close(struct directory *directory)
         close(directory->lock_fd);
     if (directory->directory_fd >= 0)
         close(directory->directory_fd);
-    directory->lock_fd = -1;
-    directory->directory_fd = -1;
+    directory->lock_fd = directory->directory_fd = -1;
 }
 
 int directory_exit_code(enum directory_result result)

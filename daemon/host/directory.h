@@ -37,7 +37,7 @@ enum directory_result {
 };
 
 struct directory {
-    char database[DIRECTORY_PATH_BYTES]; /* path of RocksDB's directory */
+    char database[DIRECTORY_PATH_BYTES]; /* path of the engine's directory */
     uint8_t store_id[STORE_ID_BYTES];
     bool is_new; /* the database may be made; directory_mark_ready is to follow its first successful open */
 
@@ -49,10 +49,14 @@ struct directory_error {
     char text[DIRECTORY_ERROR_BYTES]; /* what, which path, what to do; no newline */
 };
 
+/* Looks whether the database is there: DIRECTORY_OK; DIRECTORY_LOST: the text says what is missing; DIRECTORY_IO_ERROR. */
+typedef enum directory_result directory_look_fn(const char *database, struct directory_error *ret_error);
+
 /* Opens and locks the data directory. On any result but DIRECTORY_OK nothing is held, ret_directory is untouched and the
  * error has its text. What was not a store before is then still as it was, except that after DIRECTORY_IO_ERROR with
  * `create` it may hold the beginnings of one. */
-enum directory_result directory_open(const char *path, bool create, struct directory *ret_directory,
+enum directory_result directory_open(const char *path, bool create, directory_look_fn *look,
+                                     struct directory *ret_directory,
                                      struct directory_error *ret_error) MUST_CHECK;
 
 /* Says durably that the store has its database. Does nothing if it already says so. DIRECTORY_OK or DIRECTORY_IO_ERROR.

@@ -111,4 +111,10 @@ struct job {
     struct job *younger; /* the next of all that are in flight */
 };
 
+/* Whether it only says what it would do. */
+static inline bool job_is_dry_run(const struct job *job)
+{
+    return job->kind == JOB_ROLLBACK && job->rollback.dry_run;
+}
+
 #endif

@@ -1,23 +1,43 @@
-/* A prune leaves marks that ranges of keys are gone; the space is taken until compaction meets them. Now and then, if
- * something was pruned since, the ranges are compacted on the pool, which takes long and is in nobody's way: the store
- * yields to what flushes and commits need. After a start the ranges are looked at once, since the last run may have died
- * before it came to them. What the engine deletes for it goes from the disk by trash.h. */
+/* A prune leaves marks that ranges of keys are gone; the space is taken until the engine gives it back. Now and then, if
+ * something was pruned since, the ranges are reclaimed on the pool, which takes long and is in nobody's way: the engine
+ * yields to what writes need. After a start the ranges are looked at once, since the last run may have died before it came
+ * to them.
+ *
+ * Beside that the pool runs the engine's maintenance, a step at a time, when the engine asked to be called again, and
+ * whenever something was pruned, or reclaiming began or ended.
+ *
+ * Ways to fail: what could not be reclaimed is left to the next start. */
 #include "daemon/maintain/reclaim.h"
 
 #include <stdlib.h>
 
-#include "daemon/engine/rocksdb/trash.h"
 #include "daemon/runtime/memory.h"
+#include "daemon/runtime/thread.h"
 
-enum { RECLAIM_INTERVAL_US = 15000000 };
+enum {
+    RECLAIM_INTERVAL_US = 15000000,
+    MAINTAIN_INTERVAL_US = 5000000, /* at most, while reclaiming runs */
+};
+
+/* The engine's maintenance. */
+struct maintenance {
+    struct pool_work work; /* first */
+    /* fixed after start */
+    struct engine *engine;
+    /* loop only */
+    bool is_running;
+    bool is_wanted; /* at once, whatever was said last */
+    uint64_t at_us; /* when it is due; UINT64_MAX: when it is wanted */
+    /* the pool's while it runs */
+    uint64_t next_us;
+};
 
 struct reclaim {
     struct pool_work work; /* first */
     /* fixed after start */
-    struct store *store;
+    struct engine *engine;
     struct order *order;
     struct pool *pool;
-    struct trash *trash;
     /* loop only */
     uint64_t noticed; /* prunes and sweeps, in the last turn */
     uint64_t seen;    /* the same when all was reclaimed */
@@ -25,6 +45,7 @@ struct reclaim {
     bool is_running;
     bool is_stopped;
     struct chain *chain; /* where it has come to */
+    struct maintenance maintenance;
     /* fixed while it runs */
     uint32_t chain_id;
     uint64_t blocks_from;
@@ -32,23 +53,19 @@ struct reclaim {
     uint64_t states_from;
 };
 
-struct reclaim *reclaim_new(struct store *store, struct order *order, struct pool *pool)
+struct reclaim *reclaim_new(struct engine *engine, struct order *order, struct pool *pool)
 {
     struct reclaim *reclaim = memory_new(sizeof *reclaim);
-    reclaim->store = store;
+    reclaim->engine = engine;
+    reclaim->maintenance.engine = engine;
     reclaim->order = order;
     reclaim->pool = pool;
-    reclaim->trash = trash_new(store_path(store), pool);
     reclaim->noticed = reclaim->seen = UINT64_MAX; /* nothing yet */
     return reclaim;
 }
 
 void reclaim_free(struct reclaim *reclaim)
 {
-    if (reclaim == NULL) {
-        return;
-    }
-    trash_free(reclaim->trash);
     free(reclaim);
 }
 
@@ -56,7 +73,8 @@ static void reclaim_kind(const struct reclaim *reclaim, enum key_kind kind, uint
 {
     struct key first = key_of_height(reclaim->chain_id, kind, from);
     struct key behind = key_behind_height(reclaim->chain_id, kind, through);
-    store_reclaim(reclaim->store, key_slice(&first), key_slice(&behind));
+    struct failure failure;
+    (void)!engine_reclaim(reclaim->engine, key_slice(&first), key_slice(&behind), &failure);
 }
 
 static void reclaim_run(struct pool_work *work)
@@ -76,6 +94,7 @@ static void reclaim_done(struct pool_work *work)
 {
     struct reclaim *reclaim = (struct reclaim *)work;
     reclaim->is_running = false;
+    reclaim->maintenance.is_wanted = true;
     reclaim->chain->blocks_reclaimed = reclaim->blocks_through;
     if (reclaim->states_from > 0) {
         reclaim->chain->states_reclaimed = reclaim->states_from;
@@ -106,14 +125,15 @@ static bool start_next(struct reclaim *reclaim)
             reclaim->work.run = reclaim_run;
             reclaim->work.done = reclaim_done;
             pool_submit(reclaim->pool, &reclaim->work, POOL_STREAM);
+            reclaim->maintenance.is_wanted = true;
             return true;
         }
     }
     return false;
 }
 
-/* Compacts what is to be. */
-static uint64_t compact_turn(struct reclaim *reclaim, uint64_t seen, uint64_t now_us)
+/* Reclaims what is to be. */
+static uint64_t reclaim_chains(struct reclaim *reclaim, uint64_t seen, uint64_t now_us)
 {
     if (reclaim->is_running || reclaim->seen == seen) {
         return UINT64_MAX;
@@ -128,28 +148,65 @@ static uint64_t compact_turn(struct reclaim *reclaim, uint64_t seen, uint64_t no
     return UINT64_MAX;
 }
 
+/* ---- maintenance ---- */
+
+static void maintain_run(struct pool_work *work)
+{
+    struct maintenance *maintenance = (struct maintenance *)work; /* its first member */
+    engine_maintain(maintenance->engine, thread_now_us(), &maintenance->next_us);
+}
+
+static void maintain_done(struct pool_work *work)
+{
+    struct maintenance *maintenance = (struct maintenance *)work;
+    uint64_t now_us = thread_now_us();
+    maintenance->is_running = false;
+    maintenance->at_us =
+        maintenance->next_us < UINT64_MAX - now_us ? now_us + maintenance->next_us : UINT64_MAX;
+}
+
+static uint64_t maintain_turn(struct reclaim *reclaim, uint64_t now_us)
+{
+    struct maintenance *maintenance = &reclaim->maintenance;
+    if (maintenance->is_running) {
+        return UINT64_MAX;
+    }
+    if (reclaim->is_running && maintenance->at_us > now_us + MAINTAIN_INTERVAL_US) {
+        maintenance->at_us = now_us + MAINTAIN_INTERVAL_US;
+    }
+    if (!maintenance->is_wanted && maintenance->at_us > now_us) {
+        return maintenance->at_us == UINT64_MAX ? UINT64_MAX : maintenance->at_us - now_us;
+    }
+    maintenance->is_running = true;
+    maintenance->is_wanted = false;
+    maintenance->work.run = maintain_run;
+    maintenance->work.done = maintain_done;
+    pool_submit(reclaim->pool, &maintenance->work, POOL_STREAM);
+    return UINT64_MAX;
+}
+
 uint64_t reclaim_turn(struct reclaim *reclaim, uint64_t now_us)
 {
     uint64_t seen = seen_now(reclaim);
     if (reclaim->is_stopped) {
         return UINT64_MAX;
     }
-    if (reclaim->is_running || reclaim->noticed != seen) {
+    if (reclaim->noticed != seen) {
         reclaim->noticed = seen;
-        trash_expect(reclaim->trash, now_us);
+        reclaim->maintenance.is_wanted = true;
     }
-    uint64_t trash_us = trash_turn(reclaim->trash, now_us); /* second names before the engine deletes */
-    uint64_t compact_us = compact_turn(reclaim, seen, now_us);
-    return compact_us < trash_us ? compact_us : trash_us;
+    uint64_t reclaim_us = reclaim_chains(reclaim, seen, now_us);
+    uint64_t maintain_us = maintain_turn(reclaim, now_us);
+    return reclaim_us < maintain_us ? reclaim_us : maintain_us;
 }
 
 void reclaim_stop(struct reclaim *reclaim)
 {
     reclaim->is_stopped = true;
-    store_stop_reclaiming(reclaim->store);
+    engine_stop_maintenance(reclaim->engine);
 }
 
 bool reclaim_is_idle(const struct reclaim *reclaim)
 {
-    return !reclaim->is_running && trash_is_idle(reclaim->trash);
+    return !reclaim->is_running && !reclaim->maintenance.is_running;
 }

@@ -1,13 +1,15 @@
-/* Reclaim: the disk space of what was pruned comes back, in the background, one chain at a time. Loop only. */
+/* Reclaim: the disk space of what was pruned comes back, in the background, one chain at a time; and the engine's maintenance
+ * is called when it is due. Loop only. */
 #ifndef DAEMON_RECLAIM_H
 #define DAEMON_RECLAIM_H
 
+#include "daemon/engine/engine.h"
 #include "daemon/order/order.h"
 #include "daemon/read/pool.h"
 
 struct reclaim;
 
-struct reclaim *reclaim_new(struct store *store, struct order *order, struct pool *pool);
+struct reclaim *reclaim_new(struct engine *engine, struct order *order, struct pool *pool);
 void reclaim_free(struct reclaim *reclaim);
 
 /* In each turn of the loop. Returns in how many microseconds it has something to do; UINT64_MAX: nothing. */

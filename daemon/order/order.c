@@ -18,15 +18,15 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
     struct order *order = memory_new(sizeof *order);
     order->config = *config;
     order->chains = chain_set_new(config->chains_max);
-    order->apply = apply_new(config->store, config->chains_max);
-    enum status status = order_start(config->store, order->chains, order->apply, &order->start, failure);
+    order->apply = apply_new(config->engine, config->chains_max);
+    enum status status = order_start(config->engine, order->chains, order->apply, &order->start, failure);
     if (status != STATUS_OK) {
         order_close(order);
         return status;
     }
     order->pending = pending_new(config->queue_operations_max, config->queue_bytes_max);
     order->cache = record_cache_new(config->cache_bytes);
-    order->view = view_new(config->store, store_snapshot_take(config->store));
+    order->point = engine_point_take(config->engine);
     order->patience.most_ns = ORDER_PATIENCE_NS;
     order->sequence = order->start.first_sequence - 1;
     order->durable_through = order->sequence;
@@ -35,7 +35,7 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
         order->waiters[level].last = &order->waiters[level].first;
     }
     order->writer = writer_start(&(struct writer_config){
-        .store = config->store,
+        .engine = config->engine,
         .apply = order->apply,
         .flush_delay_us = config->flush_delay_us,
         .sync_interval_us = config->sync_interval_us,
@@ -53,9 +53,7 @@ static void free_rounds(struct order *order)
 {
     for (struct round *round = writer_take_rounds(order->writer); round != NULL;) {
         struct round *next = round->next;
-        if (round->snapshot != NULL) {
-            store_snapshot_release(order->config.store, round->snapshot);
-        }
+        engine_point_release(round->point);
         free(round);
         round = next;
     }
@@ -71,9 +69,7 @@ void order_close(struct order *order)
         free_rounds(order);
         writer_free(order->writer);
     }
-    if (order->view != NULL) {
-        view_release(order->view);
-    }
+    engine_point_release(order->point);
     pending_free(order->pending);
     record_cache_free(order->cache);
     apply_free(order->apply);
@@ -334,9 +330,9 @@ const struct failure *order_failure(const struct order *order)
 
 /* ---- what is visible ---- */
 
-struct view *order_view(struct order *order)
+struct engine_point *order_view(struct order *order)
 {
-    return view_hold(order->view);
+    return engine_point_hold(order->point);
 }
 
 struct chain_set *order_chains(struct order *order)

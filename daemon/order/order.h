@@ -1,24 +1,23 @@
 /* The order: what has which number, what is queued, and what is visible. Loop only.
  *
  * - A write is accepted here: it gets its number and joins the pending map or the commit lane.
- * - What the writer hands back becomes visible here, in one step: the view's snapshot, the chains' marks, and what leaves
+ * - What the writer hands back becomes visible here, in one step: the view, the chains' marks, and what leaves
  *   the pending map.
  * - Whoever waits for a number to reach a level is told here. */
 #ifndef DAEMON_ORDER_H
 #define DAEMON_ORDER_H
 
-#include "daemon/engine/rocksdb/store.h"
+#include "daemon/engine/engine.h"
 #include "daemon/lanes/job.h"
 #include "daemon/lanes/pending.h"
 #include "daemon/observe/stage.h"
 #include "daemon/order/chain.h"
 #include "daemon/order/record_cache.h"
-#include "daemon/order/view.h"
 
 struct order;
 
 struct order_config {
-    struct store *store;
+    struct engine *engine;
     uint64_t queue_operations_max;
     uint64_t queue_bytes_max;
     uint64_t flush_delay_us;
@@ -112,8 +111,8 @@ uint64_t order_unwritten(const struct order *order);
 /* The latched failure; NULL: none. */
 const struct failure *order_failure(const struct order *order);
 
-/* The present view, held for the caller, who gives it back. */
-struct view *order_view(struct order *order);
+/* The view: the read point that reads go by now, held for the caller, who releases it. */
+struct engine_point *order_view(struct order *order);
 
 struct chain_set *order_chains(struct order *order);
 struct pending *order_pending(const struct order *order);

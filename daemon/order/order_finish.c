@@ -42,7 +42,7 @@ static void count_job(struct order_counters *counters, const struct job *job)
     counters->commits += job->kind == JOB_COMMIT && !is_refused;
     counters->prunes += job->kind == JOB_PRUNE && !is_refused;
     counters->sweeps += job->kind == JOB_SWEEP && !is_refused && job->swept_all;
-    counters->rollbacks += job->kind == JOB_ROLLBACK && !is_refused && !job->rollback.dry_run;
+    counters->rollbacks += job->kind == JOB_ROLLBACK && !is_refused && !job_is_dry_run(job);
 }
 
 /* What a job wrote by itself; of a rollback nobody knows what. */
@@ -81,7 +81,7 @@ static void finish_job(struct order *order, struct job *job)
     if (job->kind == JOB_ROLLBACK) {
         chain->rollbacks_queued--;
     }
-    if (chain != NULL && job->status == STATUS_OK && !(job->kind == JOB_ROLLBACK && job->rollback.dry_run)) {
+    if (chain != NULL && job->status == STATUS_OK && !job_is_dry_run(job)) {
         forget_written(order, job);
         chain->marks = job->marks;
         chain->visible = true;
@@ -141,9 +141,9 @@ static void latch(struct order *order, const struct round *round)
 
 static void show_round(struct order *order, struct round *round)
 {
-    if (round->snapshot != NULL) {
-        view_release(order->view);
-        order->view = view_new(order->config.store, round->snapshot);
+    if (round->point != NULL) {
+        engine_point_release(order->point);
+        order->point = round->point;
     }
     finish_segments(order, round->segments);
 }

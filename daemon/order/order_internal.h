@@ -27,8 +27,8 @@ struct order {
     struct chain_set *chains;
     struct pending *pending;
     struct record_cache *cache;
-    struct view *view;
-    uint64_t sequence; /* the last number given */
+    struct engine_point *point; /* the view */
+    uint64_t sequence;          /* the last number given */
     uint64_t reserved_through;
     bool reserving;
     struct job reserve;

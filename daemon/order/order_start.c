@@ -1,22 +1,67 @@
-/* A start: the chains are loaded, the next run begins above every number that was ever reserved, and one synced batch
- * says so before anything is accepted. */
+/* A start: the chains are loaded, the next run begins above every number that was ever reserved, and one synced write
+ * says so before anything is accepted.
+ *
+ * Failures: what cannot be read or understood, or a first write that was not done, ends the start. */
 #include "daemon/order/order_start.h"
 
-#include <stdio.h>
+#include <assert.h>
 
 #include "daemon/schema/key.h"
+
+enum { FIRST_EDITS_MAX = 8 };
 
 static enum status damaged(struct failure *failure, const char *what)
 {
     return failure_set(failure, STATUS_IO_ERROR, "damaged store: %s cannot be understood", what);
 }
 
+static enum status status_of(enum engine_result result, struct failure *failure)
+{
+    switch (result) {
+    case ENGINE_OK:
+        return STATUS_OK;
+    case ENGINE_NOT_FOUND:
+        return STATUS_NOT_FOUND;
+    default:
+        failure->status = STATUS_IO_ERROR;
+        return STATUS_IO_ERROR;
+    }
+}
+
+static enum status read_key(struct engine *engine, const struct key *key, struct engine_value *ret_value,
+                            struct failure *failure)
+{
+    return status_of(engine_get(engine, NULL, ENGINE_MAY_BLOCK, key_slice(key), ret_value, failure), failure);
+}
+
+/* Calls `each` for the keys of a kind of chain 0, until one fails. */
+typedef enum status (*each_fn)(void *context, struct slice key, struct slice value, struct failure *failure);
+
+static enum status read_each(struct engine *engine, enum key_kind kind, each_fn each, void *context,
+                             struct failure *failure)
+{
+    struct key from = key_of_kind(0, kind);
+    struct key to = key_behind_kind(0, kind);
+    struct engine_range range = {.from = key_slice(&from), .to = key_slice(&to)};
+    struct engine_cursor *cursor = engine_cursor_open(engine, NULL, &range);
+    struct slice key, value;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK) {
+        status = status_of(engine_cursor_next(cursor, &key, &value, failure), failure);
+        if (status == STATUS_OK) {
+            status = each(context, key, value, failure);
+        }
+    }
+    engine_cursor_close(cursor);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status; /* the end */
+}
+
 /* A u64 under a key, 0 if it is not there. */
-static enum status read_number(struct store *store, const struct key *key, const char *what,
+static enum status read_number(struct engine *engine, const struct key *key, const char *what,
                                uint64_t *ret_number, struct failure *failure)
 {
-    struct store_value value = {0};
-    enum status status = store_get(store, NULL, STORE_DEVICE, key_slice(key), &value, failure);
+    struct engine_value value = {0};
+    enum status status = read_key(engine, key, &value, failure);
     *ret_number = 0;
     if (status == STATUS_NOT_FOUND) {
         return STATUS_OK;
@@ -26,13 +71,28 @@ static enum status read_number(struct store *store, const struct key *key, const
     } else if (status == STATUS_OK) {
         *ret_number = record_get_u64(value.bytes.data);
     }
-    store_value_release(&value);
+    engine_value_release(&value);
     return status;
 }
 
-static enum status load_chain(struct store *store, struct chain_set *chains, struct apply *apply,
-                              struct slice name, uint64_t id, struct failure *failure)
+/* Where what is loaded goes to. */
+struct loading {
+    struct engine *engine;
+    struct chain_set *chains;
+    struct apply *apply;
+    struct order_start *start;
+};
+
+static enum status load_chain(void *context, struct slice name_key, struct slice value,
+                              struct failure *failure)
 {
+    const struct loading *loading = context;
+    struct chain_set *chains = loading->chains;
+    struct slice name;
+    if (!key_read_name(name_key, &name) || value.bytes != 8) {
+        return damaged(failure, "the list of chains");
+    }
+    uint64_t id = record_get_u64(value.data);
     if (id > chain_ids_max(chains)) {
         return failure_set(failure, STATUS_INVALID,
                            "the store has more chains than chains_max = %u: raise it", chain_ids_max(chains));
@@ -42,133 +102,113 @@ static enum status load_chain(struct store *store, struct chain_set *chains, str
         return damaged(failure, "the list of chains");
     }
     struct key key = key_of_kind(chain->id, KEY_MARKS);
-    struct store_value value = {0};
-    enum status status = store_get(store, NULL, STORE_DEVICE, key_slice(&key), &value, failure);
+    struct engine_value marks = {0};
+    enum status status = read_key(loading->engine, &key, &marks, failure);
     if (status == STATUS_NOT_FOUND ||
-        (status == STATUS_OK && !record_read_marks(value.bytes, &chain->marks))) {
+        (status == STATUS_OK && !record_read_marks(marks.bytes, &chain->marks))) {
         status = damaged(failure, "a chain's marks");
     }
-    store_value_release(&value);
+    engine_value_release(&marks);
     if (status == STATUS_OK) {
         chain->visible = true;
-        status = apply_load(apply, chain->id, &chain->marks, failure);
+        status = apply_load(loading->apply, chain->id, &chain->marks, failure);
     }
     return status;
 }
 
-static enum status load_chains(struct store *store, struct chain_set *chains, struct apply *apply,
-                               struct failure *failure)
+/* The keys and values of the first write. */
+struct first_write {
+    struct engine_edit edits[FIRST_EDITS_MAX];
+    struct key keys[FIRST_EDITS_MAX];
+    uint8_t values[FIRST_EDITS_MAX][RECORD_MARKS_BYTES];
+    size_t count;
+};
+
+/* The value is to be filled in by the caller. */
+static uint8_t *put(struct first_write *write, const struct key *key, size_t bytes)
 {
-    struct key from = key_of_kind(0, KEY_CHAIN_NAME);
-    struct key to = key_behind_kind(0, KEY_CHAIN_NAME);
-    struct store_iterator *iterator = store_iterator_new(store, NULL, key_slice(&from), key_slice(&to));
-    enum status status = STATUS_OK;
-    while (status == STATUS_OK && store_iterator_valid(iterator)) {
-        struct slice name;
-        struct slice id = store_iterator_value(iterator);
-        if (!key_read_name(store_iterator_key(iterator), &name) || id.bytes != 8) {
-            status = damaged(failure, "the list of chains");
-        } else {
-            status = load_chain(store, chains, apply, name, record_get_u64(id.data), failure);
-        }
-        store_iterator_next(iterator);
-    }
-    if (status == STATUS_OK) {
-        status = store_iterator_status(iterator, failure);
-    }
-    store_iterator_free(iterator);
-    return status;
+    assert(write->count < FIRST_EDITS_MAX && bytes <= sizeof write->values[0]);
+    size_t i = write->count++;
+    write->keys[i] = *key;
+    write->edits[i] =
+        (struct engine_edit){ENGINE_PUT, key_slice(&write->keys[i]), slice_of(write->values[i], bytes)};
+    return write->values[i];
 }
 
-static void put_default(struct store_batch *batch, struct chain_set *chains)
+static void put_default(struct first_write *write, struct chain_set *chains)
 {
     struct slice name = slice_of("default", 7);
     if (chain_find(chains, name) != NULL) {
         return;
     }
     struct chain *chain = chain_add(chains, name, 0);
-    uint8_t id[8];
-    uint8_t marks[RECORD_MARKS_BYTES];
-    record_put_u64(chain->id, id);
-    record_write_marks(&chain->marks, marks);
     struct key name_key = key_of_name(0, KEY_CHAIN_NAME, name);
     struct key marks_key = key_of_kind(chain->id, KEY_MARKS);
-    store_batch_put(batch, key_slice(&name_key), slice_of(id, sizeof id));
-    store_batch_put(batch, key_slice(&marks_key), slice_of(marks, sizeof marks));
+    record_put_u64(chain->id, put(write, &name_key, 8));
+    record_write_marks(&chain->marks, put(write, &marks_key, RECORD_MARKS_BYTES));
     chain->visible = true;
 }
 
 /* A run's record holds what its start found on disk: what the run before it left. */
-static enum status load_runs(struct store *store, struct order_start *start, struct failure *failure)
+static enum status load_run(void *context, struct slice key, struct slice value, struct failure *failure)
 {
-    struct key from = key_of_kind(0, KEY_RUN);
-    struct key to = key_behind_kind(0, KEY_RUN);
-    struct store_iterator *iterator = store_iterator_new(store, NULL, key_slice(&from), key_slice(&to));
-    enum status status = STATUS_OK;
-    for (; status == STATUS_OK && store_iterator_valid(iterator); store_iterator_next(iterator)) {
-        struct run_record record;
-        if (!key_read_height(store_iterator_key(iterator), &start->run) || start->run == 0 ||
-            !record_read_run(store_iterator_value(iterator), &record)) {
-            status = damaged(failure, "the list of runs");
-        } else {
-            start->run_ends[(start->run - 1) % ORDER_RUNS_KEPT] = record.metadata_on_disk;
-        }
+    struct order_start *start = ((const struct loading *)context)->start;
+    struct run_record record;
+    if (!key_read_height(key, &start->run) || start->run == 0 || !record_read_run(value, &record)) {
+        return damaged(failure, "the list of runs");
     }
-    if (status == STATUS_OK) {
-        status = store_iterator_status(iterator, failure);
-    }
-    store_iterator_free(iterator);
-    start->run_ends[start->run % ORDER_RUNS_KEPT] = start->metadata_on_disk;
-    return status;
+    start->run_ends[(start->run - 1) % ORDER_RUNS_KEPT] = record.metadata_on_disk;
+    return STATUS_OK;
 }
 
-static void put_run(struct store_batch *batch, const struct order_start *start)
+static void put_run(struct first_write *write, const struct order_start *start)
 {
     struct run_record run = {start->first_sequence, start->metadata_on_disk};
-    uint8_t record[RECORD_RUN_BYTES];
-    record_write_run(&run, record);
     struct key key = key_of_height(0, KEY_RUN, start->run);
-    store_batch_put(batch, key_slice(&key), slice_of(record, sizeof record));
+    record_write_run(&run, put(write, &key, RECORD_RUN_BYTES));
     if (start->run > ORDER_RUNS_KEPT) {
         struct key old = key_of_height(0, KEY_RUN, start->run - ORDER_RUNS_KEPT);
-        store_batch_delete(batch, key_slice(&old));
+        (void)put(write, &old, 0);
+        write->edits[write->count - 1].kind = ENGINE_DELETE;
     }
-    uint8_t through[8];
-    record_put_u64(start->reserved_through, through);
     struct key sequence = key_of_kind(0, KEY_SEQUENCE);
-    store_batch_put(batch, key_slice(&sequence), slice_of(through, sizeof through));
+    record_put_u64(start->reserved_through, put(write, &sequence, 8));
 }
 
-enum status order_start(struct store *store, struct chain_set *chains, struct apply *apply,
+enum status order_start(struct engine *engine, struct chain_set *chains, struct apply *apply,
                         struct order_start *ret_start, struct failure *failure)
 {
     struct key sequence = key_of_kind(0, KEY_SEQUENCE);
     struct key on_disk = key_of_kind(0, KEY_METADATA_ON_DISK);
     uint64_t reserved_before = 0;
     *ret_start = (struct order_start){0};
-    enum status status = load_chains(store, chains, apply, failure);
+    struct loading loading = {engine, chains, apply, ret_start};
+    enum status status = read_each(engine, KEY_CHAIN_NAME, load_chain, &loading, failure);
     if (status == STATUS_OK) {
-        status = read_number(store, &sequence, "the reserved numbers", &reserved_before, failure);
+        status = read_number(engine, &sequence, "the reserved numbers", &reserved_before, failure);
     }
     if (status == STATUS_OK) {
-        status = read_number(store, &on_disk, "the highest metadata number", &ret_start->metadata_on_disk,
+        status = read_number(engine, &on_disk, "the highest metadata number", &ret_start->metadata_on_disk,
                              failure);
     }
     if (status == STATUS_OK) {
-        status = load_runs(store, ret_start, failure);
+        status = read_each(engine, KEY_RUN, load_run, &loading, failure);
     }
     if (status != STATUS_OK) {
         return status;
     }
+    ret_start->run_ends[ret_start->run % ORDER_RUNS_KEPT] = ret_start->metadata_on_disk;
     ret_start->run++;
     ret_start->first_sequence = reserved_before + 1;
     ret_start->reserved_through = reserved_before + ORDER_RESERVE;
-    struct store_batch *batch = store_batch_new();
-    put_default(batch, chains);
-    put_run(batch, ret_start);
-    status = store_write(store, batch, true, failure);
-    store_batch_free(batch);
-    return status;
+    struct first_write write = {.count = 0};
+    put_default(&write, chains);
+    put_run(&write, ret_start);
+    if (engine_write(engine, write.edits, write.count, ENGINE_SYNCED, failure) != ENGINE_DONE) {
+        failure->status = STATUS_IO_ERROR;
+        return STATUS_IO_ERROR;
+    }
+    return STATUS_OK;
 }
 
 uint64_t order_start_run_end(const struct order_start *start, uint64_t run)

@@ -23,7 +23,7 @@ struct order_start {
 
 /* Loads the chains into `chains` and `apply`, and durably takes the next run and its numbers. Makes "default".
  * STATUS_OK, STATUS_IO_ERROR. */
-enum status order_start(struct store *store, struct chain_set *chains, struct apply *apply,
+enum status order_start(struct engine *engine, struct chain_set *chains, struct apply *apply,
                         struct order_start *ret_start, struct failure *failure) MUST_CHECK;
 
 /* Highest metadata number on disk at the end of that earlier run; 0 if it is not known. */

@@ -36,31 +36,48 @@ static enum status damaged(const struct fetch *fetch, const char *what, struct f
                        "damaged store: a %s of chain number %u cannot be understood", what, fetch->chain);
 }
 
-static enum status get(const struct fetch *fetch, const struct key *key, struct store_value *ret_value,
+static enum status get(const struct fetch *fetch, const struct key *key, struct engine_value *ret_value,
                        struct failure *failure)
 {
-    return store_get(fetch->store, fetch->snapshot, fetch->reach, key_slice(key), ret_value, failure);
+    switch (engine_get(fetch->engine, fetch->point, fetch->reach, key_slice(key), ret_value, failure)) {
+    case ENGINE_OK:
+        return STATUS_OK;
+    case ENGINE_NOT_FOUND:
+        return STATUS_NOT_FOUND;
+    case ENGINE_WOULD_BLOCK:
+        return STATUS_BUSY;
+    case ENGINE_FAILED:
+        break;
+    }
+    failure->status = STATUS_IO_ERROR;
+    return STATUS_IO_ERROR;
 }
 
-/* The same of a key whose record is never empty: from the cache, where there is one and it knows. */
-static enum status get_cached(const struct fetch *fetch, const struct key *key, struct store_value *ret_value,
+/* A record that is never empty, and where it came from. */
+struct cached {
+    struct engine_value value;
+    bool is_news; /* the engine was asked, and said whether there is one */
+};
+
+/* From the cache, where there is one and it knows; else from the engine. */
+static enum status get_cached(const struct fetch *fetch, const struct key *key, struct cached *ret_cached,
                               struct failure *failure)
 {
     struct slice record;
-    if (fetch->cache == NULL || !record_cache_find(fetch->cache, key, &record)) {
-        return get(fetch, key, ret_value, failure);
+    if (fetch->cache != NULL && record_cache_find(fetch->cache, key, &record)) {
+        ret_cached->value = (struct engine_value){.bytes = record};
+        return record.bytes > 0 ? STATUS_OK : STATUS_NOT_FOUND;
     }
-    *ret_value = (struct store_value){record, NULL};
-    return record.bytes > 0 ? STATUS_OK : STATUS_NOT_FOUND;
+    enum status status = get(fetch, key, &ret_cached->value, failure);
+    ret_cached->is_news = status == STATUS_OK || status == STATUS_NOT_FOUND;
+    return status;
 }
 
 /* What was read becomes known. Nothing borrowed from the cache is used any more. */
-static void remember(const struct fetch *fetch, const struct key *key, enum status status,
-                     const struct store_value *value)
+static void remember(const struct fetch *fetch, const struct key *key, const struct cached *cached)
 {
-    bool was_read = value->pinned != NULL || status == STATUS_NOT_FOUND;
-    if (fetch->cache != NULL && was_read) {
-        record_cache_put(fetch->cache, key, value->bytes);
+    if (fetch->cache != NULL && cached->is_news) {
+        record_cache_put(fetch->cache, key, cached->value.bytes);
     }
 }
 
@@ -83,14 +100,14 @@ enum status fetch_height_of_hash(const struct fetch *fetch, struct slice hash, u
 {
     struct key key;
     key_set_name(&key, fetch->chain, KEY_HASH, hash);
-    struct store_value value = {0};
+    struct engine_value value = {0};
     enum status status = get(fetch, &key, &value, failure);
     if (status == STATUS_OK && value.bytes.bytes != 8) {
         status = damaged(fetch, "hash index entry", failure);
     } else if (status == STATUS_OK) {
         *ret_height = record_get_u64(value.bytes.data);
     }
-    store_value_release(&value);
+    engine_value_release(&value);
     return status;
 }
 
@@ -123,7 +140,7 @@ static struct fetched pack_block(uint64_t height, uint32_t parts, const struct h
 }
 
 static enum status fetch_data(const struct fetch *fetch, uint64_t height, uint64_t data_bytes,
-                              struct store_value *ret_data, struct failure *failure)
+                              struct cached *ret_data, struct failure *failure)
 {
     if (data_bytes == 0) {
         return STATUS_OK;
@@ -134,7 +151,7 @@ static enum status fetch_data(const struct fetch *fetch, uint64_t height, uint64
     struct key key;
     key_set_height(&key, fetch->chain, KEY_DATA, height);
     enum status status = get_cached(fetch, &key, ret_data, failure);
-    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && ret_data->bytes.bytes != data_bytes)) {
+    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && ret_data->value.bytes.bytes != data_bytes)) {
         return damaged(fetch, "block's data", failure);
     }
     return status;
@@ -148,12 +165,11 @@ enum status fetch_block(const struct fetch *fetch, uint64_t height, uint32_t par
     }
     struct key key;
     key_set_height(&key, fetch->chain, KEY_HEADER, height);
-    struct store_value header = {0};
-    struct store_value data = {0};
+    struct cached header = {0};
+    struct cached data = {0};
     struct header_record record;
     enum status status = get_cached(fetch, &key, &header, failure);
-    enum status header_status = status;
-    if (status == STATUS_OK && !record_read_header(header.bytes, &record)) {
+    if (status == STATUS_OK && !record_read_header(header.value.bytes, &record)) {
         status = damaged(fetch, "header record", failure);
     }
     if (status == STATUS_OK && fetch_asks_for_data(parts)) {
@@ -161,16 +177,16 @@ enum status fetch_block(const struct fetch *fetch, uint64_t height, uint32_t par
         ret_fetched->body_bytes = record.data_bytes; /* in case there is no room for it yet */
     }
     if (status == STATUS_OK) {
-        *ret_fetched = pack_block(height, parts, &record, data.bytes);
+        *ret_fetched = pack_block(height, parts, &record, data.value.bytes);
     }
-    remember(fetch, &key, header_status, &header);
-    if (data.pinned != NULL) {
+    remember(fetch, &key, &header);
+    if (data.is_news && data.value.bytes.bytes > 0) {
         struct key data_key;
         key_set_height(&data_key, fetch->chain, KEY_DATA, height);
-        remember(fetch, &data_key, STATUS_OK, &data);
+        remember(fetch, &data_key, &data);
     }
-    store_value_release(&data);
-    store_value_release(&header);
+    engine_value_release(&data.value);
+    engine_value_release(&header.value);
     return status;
 }
 
@@ -208,7 +224,7 @@ enum status fetch_state(const struct fetch *fetch, uint64_t height, struct fetch
     }
     struct key key;
     key_set_height(&key, fetch->chain, KEY_STATE, height);
-    struct store_value value = {0};
+    struct engine_value value = {0};
     enum status status = get(fetch, &key, &value, failure);
     if (status == STATUS_OK) {
         Cairn__StateReply reply = CAIRN__STATE_REPLY__INIT;
@@ -218,7 +234,7 @@ enum status fetch_state(const struct fetch *fetch, uint64_t height, struct fetch
         reply.value = binary(value.bytes);
         *ret_fetched = pack(&reply.base);
     }
-    store_value_release(&value);
+    engine_value_release(&value);
     return status;
 }
 
@@ -256,22 +272,21 @@ enum status fetch_metadata_of(const struct fetch *fetch, struct slice name, stru
 enum status fetch_metadata(const struct fetch *fetch, struct slice name, struct metadata_change change,
                            bool with_name, struct fetched *ret_fetched, struct failure *failure)
 {
-    struct store_value stored = {0};
+    struct cached stored = {0};
     struct key key;
-    enum status read = STATUS_OK;
     if (change.kind == METADATA_NONE) {
         key_set_name(&key, fetch->chain, KEY_METADATA, name);
-        read = get_cached(fetch, &key, &stored, failure);
+        enum status read = get_cached(fetch, &key, &stored, failure);
         if (read != STATUS_OK && read != STATUS_NOT_FOUND) {
             return read;
         }
     }
     enum status status =
-        fetch_metadata_of(fetch, name, stored.bytes, change, with_name, ret_fetched, failure);
-    if (change.kind == METADATA_NONE) {
-        remember(fetch, &key, read, &stored);
+        fetch_metadata_of(fetch, name, stored.value.bytes, change, with_name, ret_fetched, failure);
+    if (stored.is_news) {
+        remember(fetch, &key, &stored);
     }
-    store_value_release(&stored);
+    engine_value_release(&stored.value);
     return status;
 }
 

@@ -5,7 +5,7 @@
 
 #include <protobuf-c/protobuf-c.h>
 
-#include "daemon/engine/rocksdb/store.h"
+#include "daemon/engine/engine.h"
 #include "daemon/order/record_cache.h"
 #include "daemon/schema/metadata.h"
 #include "daemon/schema/record.h"
@@ -15,9 +15,9 @@ enum { FETCH_BYTES_UNASKED = 256 << 10 };
 
 /* Where to read: the store as of a view, and one chain's marks of the same instant. Borrowed. */
 struct fetch {
-    struct store *store;
-    const struct store_snapshot *snapshot;
-    enum store_reach reach;
+    struct engine *engine;
+    struct engine_point *point;
+    enum engine_reach reach;
     struct record_cache *cache; /* on the loop, if the view is the present one; else NULL */
     uint64_t data_bytes_max;    /* of a block's data */
     uint32_t chain;
@@ -37,7 +37,7 @@ bool fetch_asks_for_data(uint32_t parts);
 /* All of them:
  * STATUS_OK         *ret_fetched is the reply's message
  * STATUS_NOT_FOUND  there is none
- * STATUS_BUSY       it takes the device, or a block's data is larger than data_bytes_max: ret_fetched->body_bytes
+ * STATUS_BUSY       it takes I/O that `reach` does not allow, or a block's data is larger than data_bytes_max: ret_fetched->body_bytes
  *                   says how large, 0 if that is not known
  * STATUS_IO_ERROR   it could not be read, or is damaged */
 enum status fetch_height_of_hash(const struct fetch *fetch, struct slice hash, uint64_t *ret_height,

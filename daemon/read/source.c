@@ -1,5 +1,8 @@
-/* A list merges two ordered runs: what the store has, and what was queued, held and sorted when the source was made.
- * A name in both is said once, as what is queued makes of what is stored. */
+/* A range of blocks walks the headers, and the data beside them; a list merges two ordered runs: what the store has, and what
+ * was queued, held and sorted when the source was made. A name in both is said once, as what is queued makes of what is
+ * stored. What a walk stands on and has not been said is given again after it was parked.
+ *
+ * Ways to fail: what cannot be read, or is no key or record of ours, ends the stream as STATUS_IO_ERROR. */
 #include "daemon/read/source.h"
 
 #include <assert.h>
@@ -13,6 +16,14 @@ struct queued {
     uint8_t *name;
     size_t name_bytes;
     struct metadata_change change;
+};
+
+/* A cursor, and what it gave last unless that is said. */
+struct walk {
+    struct engine_cursor *cursor;
+    bool has_current;
+    struct slice key; /* both until the cursor is next used */
+    struct slice value;
 };
 
 struct source {
@@ -30,19 +41,15 @@ struct source {
     size_t queued_capacity;
     size_t queued_position;
     uint64_t bytes;
-    /* of a range of blocks, or a list: what is left of it */
-    struct key from;
-    struct key to;
-    /* NULL while it rests */
-    struct store_iterator *iterator; /* on the next to be said */
-    struct store_iterator *data;     /* of a range of blocks whose data is asked for */
+    struct walk walk; /* of a range of blocks, or a list */
+    struct walk data; /* of a range of blocks whose data is asked for */
 };
 
 static struct source *source_new(const struct fetch *fetch)
 {
     struct source *source = memory_new(sizeof *source);
     source->fetch = *fetch;
-    source->fetch.reach = STORE_DEVICE;
+    source->fetch.reach = ENGINE_MAY_BLOCK;
     return source;
 }
 
@@ -56,31 +63,56 @@ void source_free(struct source *source)
         free(source->queued[i].name);
     }
     free(source->queued);
-    store_iterator_free(source->iterator);
-    store_iterator_free(source->data);
+    engine_cursor_close(source->walk.cursor);
+    engine_cursor_close(source->data.cursor);
     free(source);
 }
 
-/* What is left begins where the iterator stands. */
-static void set_from(struct source *source)
+/* ---- walks ---- */
+
+static void walk_open(struct source *source, struct walk *walk, const struct key *from, const struct key *to,
+                      bool is_long)
 {
-    source->from = source->to;
-    if (store_iterator_valid(source->iterator)) {
-        struct slice key = store_iterator_key(source->iterator);
-        memcpy(source->from.data, key.data, key.bytes);
-        source->from.bytes = key.bytes;
+    struct engine_range range = {.from = key_slice(from), .to = key_slice(to), .is_long = is_long};
+    walk->cursor = engine_cursor_open(source->fetch.engine, source->fetch.point, &range);
+}
+
+/* Stands on what is to be said next. STATUS_OK, STATUS_NOT_FOUND: the end, STATUS_IO_ERROR. */
+static enum status walk_look(struct walk *walk, struct failure *failure)
+{
+    if (walk->has_current) {
+        return STATUS_OK;
+    }
+    switch (engine_cursor_next(walk->cursor, &walk->key, &walk->value, failure)) {
+    case ENGINE_OK:
+        walk->has_current = true;
+        return STATUS_OK;
+    case ENGINE_NOT_FOUND:
+        return STATUS_NOT_FOUND;
+    default:
+        failure->status = STATUS_IO_ERROR;
+        return STATUS_IO_ERROR;
     }
 }
 
-void source_rest(struct source *source)
+static void walk_park(struct walk *walk)
 {
-    if (source->iterator != NULL) {
-        set_from(source);
-        store_iterator_free(source->iterator);
-        store_iterator_free(source->data);
-        source->iterator = NULL;
-        source->data = NULL;
+    if (walk->cursor != NULL) {
+        engine_cursor_park(walk->cursor, walk->has_current);
+        walk->has_current = false; /* it is looked at again */
     }
+}
+
+void source_park(struct source *source)
+{
+    walk_park(&source->walk);
+    walk_park(&source->data);
+}
+
+/* A key that no store of ours has. */
+static enum status damaged(struct slice key, const char *what, struct failure *failure)
+{
+    return failure_set(failure, STATUS_IO_ERROR, "damaged store: %s has a key of %zu bytes", what, key.bytes);
 }
 
 uint64_t source_bytes(const struct source *source)
@@ -93,20 +125,6 @@ enum status source_next(struct source *source, uint64_t data_bytes_max, struct f
 {
     source->fetch.data_bytes_max = data_bytes_max;
     return source->next(source, ret_fetched, failure);
-}
-
-/* The status, unless the iterator failed when it moved on: then the message goes with it. */
-static enum status after_move(const struct source *source, enum status status, struct fetched *fetched,
-                              struct failure *failure)
-{
-    if (store_iterator_valid(source->iterator) ||
-        store_iterator_status(source->iterator, failure) == STATUS_OK) {
-        return status;
-    }
-    if (status == STATUS_OK) {
-        free(fetched->frame);
-    }
-    return STATUS_IO_ERROR;
 }
 
 /* ---- blocks ---- */
@@ -130,58 +148,60 @@ static enum status next_listed(struct source *source, struct fetched *ret_fetche
 static enum status data_at(struct source *source, uint64_t height, struct slice *ret_data,
                            struct failure *failure)
 {
+    struct walk *data = &source->data;
+    enum status status;
     *ret_data = slice_of(NULL, 0);
-    if (source->data == NULL) {
-        struct key from = key_of_height(source->fetch.chain, KEY_DATA, height);
-        struct key to = key_behind_height(source->fetch.chain, KEY_DATA, source->blocks.last);
-        source->data = store_iterator_new_long(source->fetch.store, source->fetch.snapshot, key_slice(&from),
-                                               key_slice(&to));
-    }
-    while (store_iterator_valid(source->data)) {
+    while ((status = walk_look(data, failure)) == STATUS_OK) {
         uint64_t at;
-        if (!key_read_height(store_iterator_key(source->data), &at)) {
-            return failure_set(failure, STATUS_IO_ERROR,
-                               "damaged store: a key of block data cannot be understood");
+        if (!key_read_height(data->key, &at)) {
+            return damaged(data->key, "a block's data", failure);
         }
         if (at >= height) {
-            *ret_data = at == height ? store_iterator_value(source->data) : *ret_data;
+            *ret_data = at == height ? data->value : *ret_data;
             return STATUS_OK;
         }
-        store_iterator_next(source->data);
+        data->has_current = false;
     }
-    return store_iterator_status(source->data, failure);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 static enum status next_in_range(struct source *source, struct fetched *ret_fetched, struct failure *failure)
 {
-    if (source->iterator == NULL) {
-        source->iterator = store_iterator_new_long(source->fetch.store, source->fetch.snapshot,
-                                                   key_slice(&source->from), key_slice(&source->to));
-    }
-    if (!store_iterator_valid(source->iterator)) {
-        return after_move(source, STATUS_NOT_FOUND, NULL, failure);
+    struct walk *headers = &source->walk;
+    enum status status = walk_look(headers, failure);
+    if (status != STATUS_OK) {
+        return status;
     }
     uint64_t height;
-    if (!key_read_height(store_iterator_key(source->iterator), &height)) {
-        return failure_set(failure, STATUS_IO_ERROR, "damaged store: a block's key cannot be understood");
+    if (!key_read_height(headers->key, &height)) {
+        return damaged(headers->key, "a block", failure);
     }
     struct header_record record; /* one that cannot be understood is found out below */
     bool has_data = fetch_asks_for_data(source->blocks.parts) &&
-                    record_read_header(store_iterator_value(source->iterator), &record) &&
-                    record.data_bytes > 0;
+                    record_read_header(headers->value, &record) && record.data_bytes > 0;
     if (has_data && record.data_bytes > source->fetch.data_bytes_max) {
         ret_fetched->body_bytes = record.data_bytes;
         return STATUS_BUSY;
     }
     struct slice data = {0};
-    enum status status = has_data ? data_at(source, height, &data, failure) : STATUS_OK;
+    status = has_data ? data_at(source, height, &data, failure) : STATUS_OK;
     if (status != STATUS_OK) {
         return status;
     }
-    status = fetch_block_of(&source->fetch, height, source->blocks.parts,
-                            store_iterator_value(source->iterator), data, ret_fetched, failure);
-    store_iterator_next(source->iterator);
-    return after_move(source, status, ret_fetched, failure);
+    headers->has_current = false;
+    return fetch_block_of(&source->fetch, height, source->blocks.parts, headers->value, data, ret_fetched,
+                          failure);
+}
+
+/* Of what is not pruned. */
+static void open_range(struct source *source, enum key_kind kind, struct walk *walk)
+{
+    const struct fetch *fetch = &source->fetch;
+    uint64_t first = source->blocks.first, pruned = fetch->marks.blocks_pruned;
+    struct key from = first > pruned ? key_of_height(fetch->chain, kind, first)
+                                     : key_behind_height(fetch->chain, kind, pruned);
+    struct key to = key_behind_height(fetch->chain, kind, source->blocks.last);
+    walk_open(source, walk, &from, &to, true);
 }
 
 struct source *source_of_blocks(const struct fetch *fetch, const struct source_blocks *blocks)
@@ -189,10 +209,13 @@ struct source *source_of_blocks(const struct fetch *fetch, const struct source_b
     struct source *source = source_new(fetch);
     source->blocks = *blocks;
     source->next = blocks->heights != NULL ? next_listed : next_in_range;
-    uint64_t pruned = fetch->marks.blocks_pruned;
-    source->from = blocks->first > pruned ? key_of_height(fetch->chain, KEY_HEADER, blocks->first)
-                                          : key_behind_height(fetch->chain, KEY_HEADER, pruned);
-    source->to = key_behind_height(fetch->chain, KEY_HEADER, blocks->last);
+    if (blocks->heights != NULL) {
+        return source;
+    }
+    open_range(source, KEY_HEADER, &source->walk);
+    if (fetch_asks_for_data(blocks->parts)) {
+        open_range(source, KEY_DATA, &source->data);
+    }
     return source;
 }
 
@@ -272,34 +295,43 @@ static struct key behind_prefix(uint32_t chain, struct slice prefix)
     return key;
 }
 
-/* The stored name the iterator stands on; false at the end. */
-static bool stored_name(const struct source *source, struct slice *ret_name)
+/* What both runs have next: of what is stored, STATUS_OK, STATUS_NOT_FOUND: no more, STATUS_IO_ERROR. */
+static enum status look_at_both(struct source *source, struct slice *ret_stored,
+                                const struct queued **ret_queued, struct failure *failure)
 {
-    return store_iterator_valid(source->iterator) &&
-           key_read_name(store_iterator_key(source->iterator), ret_name);
+    bool has_queued = source->queued_position < source->queued_count;
+    *ret_queued = has_queued ? &source->queued[source->queued_position] : NULL;
+    enum status status = walk_look(&source->walk, failure);
+    if (status == STATUS_OK && !key_read_name(source->walk.key, ret_stored)) {
+        return damaged(source->walk.key, "a name", failure);
+    }
+    return status;
 }
 
-/* Says the next name that is there, if either run has one; moves on in both that had it. */
-static enum status next_merged(struct source *source, struct fetched *ret_fetched, struct failure *failure)
+/* The next name that either run has; moves on in both that had it. A name that is deleted or pruned says nothing: then
+ * *ret_says is false. */
+static enum status next_merged(struct source *source, bool *ret_says, struct fetched *ret_fetched,
+                               struct failure *failure)
 {
     struct slice stored = {0};
-    bool has_stored = stored_name(source, &stored);
-    const struct queued *queued =
-        source->queued_position < source->queued_count ? &source->queued[source->queued_position] : NULL;
-    if (!has_stored && queued == NULL) {
-        return STATUS_NOT_FOUND;
+    const struct queued *queued;
+    enum status status = look_at_both(source, &stored, &queued, failure);
+    bool has_stored = status == STATUS_OK;
+    *ret_says = true;
+    if (status == STATUS_IO_ERROR || (!has_stored && queued == NULL)) {
+        return status;
     }
     int order = !has_stored ? 1 : queued == NULL ? -1 : slice_compare(stored, queued_name(queued));
-    struct slice record = order <= 0 ? store_iterator_value(source->iterator) : slice_of(NULL, 0);
+    struct slice record = order <= 0 ? source->walk.value : slice_of(NULL, 0);
     struct metadata_change change = order >= 0 ? queued->change : (struct metadata_change){0};
     struct slice name = order <= 0 ? stored : queued_name(queued);
-    enum status status = fetch_metadata_of(&source->fetch, name, record, change, true, ret_fetched, failure);
+    status = fetch_metadata_of(&source->fetch, name, record, change, true, ret_fetched, failure);
     source->queued_position += order >= 0;
     if (order <= 0) {
-        store_iterator_next(source->iterator);
+        source->walk.has_current = false;
     }
-    /* a name that is deleted or pruned is passed over by the caller */
-    return status == STATUS_NOT_FOUND ? STATUS_BUSY : status;
+    *ret_says = status != STATUS_NOT_FOUND;
+    return status;
 }
 
 static enum status next_in_list(struct source *source, struct fetched *ret_fetched, struct failure *failure)
@@ -307,15 +339,11 @@ static enum status next_in_list(struct source *source, struct fetched *ret_fetch
     if (source->list.limit != 0 && source->said == source->list.limit) {
         return STATUS_NOT_FOUND;
     }
-    if (source->iterator == NULL) {
-        source->iterator = store_iterator_new(source->fetch.store, source->fetch.snapshot,
-                                              key_slice(&source->from), key_slice(&source->to));
-    }
     enum status status;
+    bool says;
     do {
-        status = next_merged(source, ret_fetched, failure);
-    } while (status == STATUS_BUSY);
-    status = after_move(source, status, ret_fetched, failure);
+        status = next_merged(source, &says, ret_fetched, failure);
+    } while (!says);
     source->said += status == STATUS_OK;
     return status;
 }
@@ -332,8 +360,9 @@ struct source *source_of_list(const struct fetch *fetch, struct pending *pending
         qsort(source->queued, source->queued_count, sizeof source->queued[0], compare_queued);
     }
     struct slice from = list_from(list);
-    source->from = key_of_name(fetch->chain, KEY_METADATA, from);
-    source->to = behind_prefix(fetch->chain, list->prefix);
+    struct key first = key_of_name(fetch->chain, KEY_METADATA, from);
+    struct key behind = behind_prefix(fetch->chain, list->prefix);
+    walk_open(source, &source->walk, &first, &behind, false);
     while (source->queued_position < source->queued_count &&
            slice_compare(queued_name(&source->queued[source->queued_position]), from) < 0) {
         source->queued_position++;

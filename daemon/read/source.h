@@ -41,7 +41,7 @@ uint64_t source_bytes(const struct source *source);
 enum status source_next(struct source *source, uint64_t data_bytes_max, struct fetched *ret_fetched,
                         struct failure *failure) MUST_CHECK;
 
-/* Lets go of what the engine holds for it, its write buffers above all; the next message is found again. As source_next. */
-void source_rest(struct source *source);
+/* Parks its cursors, so that it keeps none of the engine's memory; the next message is found again. As source_next. */
+void source_park(struct source *source);
 
 #endif

@@ -5,6 +5,13 @@
 
 #include <stddef.h>
 
+/* Whether a sanitizer watches: it wants to see everything freed when the process ends. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { MEMORY_IS_WATCHED = 1 };
+#else
+enum { MEMORY_IS_WATCHED = 0 };
+#endif
+
 /* Once, before all else: what is large goes back to the system as soon as it is freed, for the whole process. malloc would
  * keep more and more of it, as the first of them are freed. */
 void memory_init(void);

@@ -1,7 +1,9 @@
 /* Requests about the connection, the daemon and its chains. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "daemon/engine/engine.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/handlers.h"
@@ -82,6 +84,7 @@ struct status_page {
 
 static Cairn__StatusEntry *add_entry(struct status_page *page, const char *name)
 {
+    assert(page->count < STATUS_ENTRIES_MAX);
     Cairn__StatusEntry *entry = &page->entries[page->count];
     cairn__status_entry__init(entry);
     entry->has_name = true;
@@ -125,6 +128,11 @@ static void add_order(struct status_page *page, const struct service *service)
     add_number(page, "metadata.written", counters->metadata_written);
 }
 
+static void add_metric(void *context, const char *name, uint64_t value)
+{
+    add_number(context, name, value);
+}
+
 /* The names must stay until the page is packed. */
 struct stage_names {
     char text[STAGES][4][40];
@@ -156,7 +164,7 @@ enum request_progress admin_status(struct request *request)
     }
     const struct failure *failure = order_failure(service->order);
     add_text(&page, "version", CAIRND_VERSION);
-    add_text(&page, "engine", store_engine_text());
+    add_text(&page, "engine", engine_traits(engine_default())->text);
     add_text(&page, "health", failure != NULL ? failure->text : service->draining ? "stopping" : "ok");
     add_text(&page, "store_id", store_id);
     add_number(&page, "run", order_run(service->order));
@@ -169,6 +177,7 @@ enum request_progress admin_status(struct request *request)
     add_number(&page, "streams.open", stream_count(service->streams));
     add_number(&page, "requests.bytes", service->requests_bytes);
     add_number(&page, "replies.bytes", service->replies_bytes);
+    engine_metrics(service->engine, add_metric, &page);
     add_stages(&page, service->stages, &stage_names);
     Cairn__StatusReply reply = CAIRN__STATUS_REPLY__INIT;
     reply.n_entries = page.count;

@@ -16,7 +16,7 @@ struct read {
     struct pool_work work;
     struct read *next; /* of its session that waits */
     struct request *request;
-    struct view *view;
+    struct engine_point *view;
     struct fetch fetch;
     /* which of them, and of what */
     enum status (*run)(struct read *read);
@@ -33,7 +33,7 @@ struct read {
 static void read_answer(struct read *read)
 {
     struct request *request = read->request;
-    view_release(read->view);
+    engine_point_release(read->view);
     if (read->status == STATUS_OK) {
         request_reply_packed(request, read->fetched.frame, read->fetched.body_bytes);
     } else if (read->status == STATUS_NOT_FOUND) {
@@ -55,7 +55,7 @@ static void read_on_done(struct pool_work *work);
 static void read_submit(struct read *read)
 {
     struct session *session = read->request->session;
-    read->fetch.reach = STORE_DEVICE;
+    read->fetch.reach = ENGINE_MAY_BLOCK;
     read->fetch.data_bytes_max = read->work.bytes;
     read->work.run = read_on_pool;
     read->work.done = read_on_done;
@@ -121,7 +121,7 @@ static enum request_progress read_start(struct read *read)
 {
     const struct service *service = read->request->service;
     bool is_full = pool_bytes(service->pool) >= service->replies_bytes_max;
-    read->fetch.reach = STORE_MEMORY;
+    read->fetch.reach = ENGINE_NO_IO;
     read->fetch.data_bytes_max = FETCH_BYTES_UNASKED;
     read->fetch.cache = order_record_cache(service->order);
     uint64_t from_ns = read->request->is_timed ? thread_now_ns() : 0;
@@ -155,8 +155,8 @@ static struct read *read_new(struct request *request, bool has_chain, ProtobufCB
     read->view = order_view(request->service->order);
     read->run = run;
     read->fetch = (struct fetch){
-        .store = request->service->store,
-        .snapshot = read->view->snapshot,
+        .engine = request->service->engine,
+        .point = read->view,
         .chain = chain->id,
         .marks = chain->marks,
     };

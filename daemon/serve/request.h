@@ -22,7 +22,7 @@ struct stream_set;
 /* What all requests share. */
 struct service {
     /* fixed after start */
-    struct store *store;
+    struct engine *engine;
     struct order *order;
     struct pool *pool;
     struct stream_set *streams;

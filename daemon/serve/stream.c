@@ -3,7 +3,7 @@
  * - it opens when there is a place for it, and takes its view then: all it says is of that instant;
  * - a step on the pool reads some messages; they go out as far as the window, and the connection, have room;
  * - meanwhile the next step reads, one step ahead and no further, if there is window left;
- * - now and then its source rests, whether anybody takes anything or not, so that it never keeps much of what the engine
+ * - now and then its source is parked, whether anybody takes anything or not, so that it never keeps much of what the engine
  *   would let go;
  * - it ends when its source does, when reading fails, when it is cancelled, or when its connection is gone; the last
  *   frame ends the request.
@@ -23,8 +23,9 @@ enum {
     STREAM_STEP_MESSAGES = 4096,
     AHEAD_BYTES_MAX = 2 * STREAM_STEP_BYTES, /* no step is begun while more than this has not gone out */
     STREAMS_OF_SESSION_MAX = 128,            /* open or waiting */
-    REST_BYTES = 2 << 20, /* having read that much at once, the engine holds as much: rests then */
-    LOOK_US = 25000, /* how often it is looked at who is to rest: whoever does not since the look before */
+    PARK_BYTES = 2 << 20, /* having read that much at once, the engine holds as much: parked then */
+    LOOK_US =
+        25000, /* how often it is looked at who is to be parked: whoever was not since the look before */
 };
 
 struct message_list {
@@ -42,11 +43,11 @@ struct stream {
     /* loop only */
     bool is_open;
     bool is_running;   /* a step is on the pool, or waits there */
-    bool is_holding;   /* its source does not rest */
+    bool is_holding;   /* its source is not parked */
     unsigned looks;    /* for how many looks */
     bool is_cancelled; /* `cancelled` says how it ends */
     struct failure cancelled;
-    struct view *view;
+    struct engine_point *view;
     uint64_t window_bytes;
     struct message_list ready; /* to go out, before what is read */
     size_t sent;               /* of them have gone out whole */
@@ -67,7 +68,7 @@ struct stream_set {
     uint64_t streams_max;
     uint64_t open;
     struct stream *open_first;
-    uint64_t holding; /* of them have a source that does not rest */
+    uint64_t holding; /* of them have a source that is not parked */
     uint64_t look_us; /* when to look at them next */
     struct stream *waiting_first;
     struct stream **waiting_last;
@@ -124,21 +125,21 @@ static void step_run(struct pool_work *work)
         list_append(&stream->read, fetched);
         bytes += fetched.body_bytes;
     }
-    if (largest_bytes >= REST_BYTES) {
-        source_rest(stream->source);
+    if (largest_bytes >= PARK_BYTES) {
+        source_park(stream->source);
     }
-    bool expects_large = is_too_large || largest_bytes < REST_BYTES; /* or else it is told when it comes */
+    bool expects_large = is_too_large || largest_bytes < PARK_BYTES; /* or else it is told when it comes */
     stream->step_bytes =
         expects_large && largest_bytes > STREAM_STEP_BYTES ? largest_bytes : STREAM_STEP_BYTES;
 }
 
 static void stream_pump(struct stream *stream);
 
-static void rest_if_due(struct stream *stream)
+static void park_if_due(struct stream *stream)
 {
     bool is_ours = !stream->is_running || !pool_has_begun(&stream->work);
     if (stream->is_holding && stream->looks > 1 && is_ours) {
-        source_rest(stream->source);
+        source_park(stream->source);
         stream->is_holding = stream->is_running; /* soon again */
         stream->set->holding -= !stream->is_holding;
     }
@@ -148,7 +149,7 @@ static void step_done(struct pool_work *work)
 {
     struct stream *stream = (struct stream *)work;
     stream->is_running = false;
-    rest_if_due(stream);
+    park_if_due(stream);
     for (size_t i = 0; i < stream->read.count; i++) {
         stream->held_bytes += stream->read.first[i].body_bytes;
         stream->request->service->streams_bytes += stream->read.first[i].body_bytes;
@@ -251,8 +252,8 @@ static void stream_open(struct stream *stream)
     stream->set->open++;
     stream->view = order_view(service->order);
     struct fetch fetch = {
-        .store = service->store,
-        .snapshot = stream->view->snapshot,
+        .engine = service->engine,
+        .point = stream->view,
         .chain = stream->kind.chain->id,
         .marks = stream->kind.chain->marks,
     };
@@ -293,7 +294,7 @@ static void stream_finish(struct stream *stream)
         source_free(stream->source);
         free(stream->ready.first);
         free(stream->read.first);
-        view_release(stream->view);
+        engine_point_release(stream->view);
         set->open--;
     }
     if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
@@ -356,7 +357,7 @@ uint64_t stream_turn(struct stream_set *set, uint64_t now_us)
     if (set->holding > 0 && now_us >= set->look_us) {
         for (struct stream *stream = set->open_first; stream != NULL; stream = stream->next_of_set) {
             stream->looks++;
-            rest_if_due(stream);
+            park_if_due(stream);
         }
         set->look_us = now_us + LOOK_US;
     }

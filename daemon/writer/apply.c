@@ -1,8 +1,9 @@
 /* A job's way through here: what it carries is edited first, then it is judged as of the edits so far and adds its own.
- * The chain's marks are changed in a copy, which replaces them when the job is through; all edits become one batch.
+ * The chain's marks are changed in a copy, which replaces them when the job is through; all edits become one write.
  *
- * Refused or failed: its edits are taken back and the copy is forgotten; what it would have carried stays queued. Failing
- * to write a batch leaves nothing to take back: nothing is judged after it. */
+ * Refused or failed: its edits are taken back and the copy is forgotten; what it would have carried stays queued. Where the
+ * engine did not apply a write, the chains go back to what they were before the first job of it. If nobody knows whether it
+ * did, nothing is judged any more. */
 #include "daemon/writer/change.h"
 
 #include <assert.h>
@@ -13,11 +14,11 @@
 
 enum { SHA256_BYTES = 32 };
 
-struct apply *apply_new(struct store *store, uint32_t chains_max)
+struct apply *apply_new(struct engine *engine, uint32_t chains_max)
 {
     struct apply *apply = memory_new(sizeof *apply);
-    apply->store = store;
-    apply->edits = edit_new(store);
+    apply->engine = engine;
+    apply->edits = edit_new(engine);
     apply->chains_max = chains_max;
     apply->chains = memory_new((chains_max + 1) * sizeof apply->chains[0]);
     apply->sweeps = memory_new((chains_max + 1) * sizeof apply->sweeps[0]);
@@ -35,6 +36,7 @@ void apply_free(struct apply *apply)
     EVP_MD_free(apply->sha256);
     free(apply->chains);
     free(apply->sweeps);
+    free(apply->befores);
     free(apply);
 }
 
@@ -46,12 +48,15 @@ enum status apply_load(struct apply *apply, uint32_t chain, const struct chain_m
     *known = (struct apply_chain){.marks = *marks};
     struct key from = key_of_kind(chain, KEY_HEADER);
     struct key to = key_behind_kind(chain, KEY_HEADER);
-    struct key last;
-    enum status status = store_last_key(apply->store, key_slice(&from), key_slice(&to), last.data,
-                                        sizeof last.data, &last.bytes, failure);
-    if (status == STATUS_OK && !key_read_height(key_slice(&last), &known->blocks_highest)) {
-        return failure_set(failure, STATUS_IO_ERROR, "damaged store: a block's key of %zu bytes", last.bytes);
+    struct engine_range range = {.from = key_slice(&from), .to = key_slice(&to), .is_reverse = true};
+    struct engine_cursor *cursor = engine_cursor_open(apply->engine, NULL, &range);
+    struct slice last, value;
+    enum status status = change_next(cursor, &last, &value, failure);
+    if (status == STATUS_OK && !key_read_height(last, &known->blocks_highest)) {
+        status =
+            failure_set(failure, STATUS_IO_ERROR, "damaged store: a block's key of %zu bytes", last.bytes);
     }
+    engine_cursor_close(cursor);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
@@ -106,7 +111,7 @@ static enum status drop_replaced(struct apply *apply, uint32_t chain, uint64_t h
     if (height > apply->chains[chain].blocks_highest && !edit_has(apply->edits, &key)) {
         return STATUS_OK;
     }
-    struct store_value value = {0};
+    struct engine_value value = {0};
     enum status status = edit_get(apply->edits, &key, &value, failure);
     if (status == STATUS_NOT_FOUND) {
         return STATUS_OK;
@@ -119,7 +124,7 @@ static enum status drop_replaced(struct apply *apply, uint32_t chain, uint64_t h
         *ret_replaced = true;
         status = change_drop_hash(apply, chain, record.hash, height, failure);
     }
-    store_value_release(&value);
+    engine_value_release(&value);
     return status;
 }
 
@@ -285,6 +290,16 @@ static enum status apply_kind(struct apply *apply, struct job *job)
     return STATUS_INVALID;
 }
 
+/* A chain may be kept several times: taken back from the newest on, the oldest wins. */
+static void keep_before(struct apply *apply, uint32_t chain)
+{
+    if (apply->before_count == apply->before_capacity) {
+        apply->before_capacity = apply->before_capacity == 0 ? 16 : 2 * apply->before_capacity;
+        apply->befores = memory_resize(apply->befores, apply->before_capacity * sizeof apply->befores[0]);
+    }
+    apply->befores[apply->before_count++] = (struct apply_before){chain, apply->chains[chain]};
+}
+
 enum status apply_job(struct apply *apply, struct job *job, const struct pending_segment *carried)
 {
     assert(job->chain <= apply->chains_max);
@@ -294,9 +309,8 @@ enum status apply_job(struct apply *apply, struct job *job, const struct pending
     if (status == STATUS_OK) {
         status = apply_kind(apply, job);
     }
-    bool dry_run = job->kind == JOB_ROLLBACK && job->rollback.dry_run;
     job->marks = apply->next.marks;
-    if (status != STATUS_OK || dry_run) {
+    if (status != STATUS_OK || job_is_dry_run(job)) {
         edit_take_back(apply->edits, before);
         return status;
     }
@@ -304,6 +318,7 @@ enum status apply_job(struct apply *apply, struct job *job, const struct pending
         job->kind == JOB_CREATE_CHAIN) {
         put_marks(apply, job->chain);
     }
+    keep_before(apply, job->chain);
     apply->chains[job->chain] = apply->next;
     return STATUS_OK;
 }
@@ -322,8 +337,24 @@ size_t apply_bytes(const struct apply *apply)
     return edit_bytes(apply->edits);
 }
 
-void apply_build(struct apply *apply, struct store_batch *batch)
+struct engine_edit *apply_list(struct apply *apply, size_t *ret_count)
 {
-    edit_build(apply->edits, batch);
+    return edit_list(apply->edits, ret_count);
+}
+
+void apply_written(struct apply *apply)
+{
     edit_clear(apply->edits);
+    apply->before_count = 0;
+}
+
+/* Where clearing up had come to is forgotten: it starts again. */
+void apply_take_back(struct apply *apply)
+{
+    edit_clear(apply->edits);
+    while (apply->before_count > 0) {
+        const struct apply_before *before = &apply->befores[--apply->before_count];
+        apply->chains[before->chain] = before->known;
+        apply->sweeps[before->chain] = (struct sweep){0};
+    }
 }

@@ -20,15 +20,25 @@ struct apply_chain {
     uint64_t blocks_highest; /* no block lies above it */
 };
 
+/* A chain as it was before the edits that are not yet written. */
+struct apply_before {
+    uint32_t chain;
+    struct apply_chain known;
+};
+
 struct apply {
-    struct store *store;
+    struct engine *engine;
     struct edit_set *edits;
     EVP_MD *sha256;
     uint32_t chains_max;
     struct apply_chain *chains; /* by id */
     struct sweep *sweeps;       /* by id */
-    struct sweep sweep;         /* of the slice under way: taken over if it goes well */
-    struct apply_chain next;    /* of the chain of the job under way */
+    struct apply_before
+        *befores; /* of the chains changed since the last write, in the order of the changes */
+    size_t before_count;
+    size_t before_capacity;
+    struct sweep sweep;      /* of the slice under way: taken over if it goes well */
+    struct apply_chain next; /* of the chain of the job under way */
 };
 
 /* rollback.c: judges and edits, and changes apply->next. Sets job->counts. */

@@ -9,19 +9,33 @@ enum status change_damaged(struct failure *failure, const char *what, uint32_t c
                        "damaged store: a %s of chain number %u cannot be understood", what, chain);
 }
 
+enum status change_next(struct engine_cursor *cursor, struct slice *ret_key, struct slice *ret_value,
+                        struct failure *failure)
+{
+    switch (engine_cursor_next(cursor, ret_key, ret_value, failure)) {
+    case ENGINE_OK:
+        return STATUS_OK;
+    case ENGINE_NOT_FOUND:
+        return STATUS_NOT_FOUND;
+    default:
+        failure->status = STATUS_IO_ERROR;
+        return STATUS_IO_ERROR;
+    }
+}
+
 enum status change_read_metadata(struct apply *apply, uint32_t chain, struct slice name,
                                  uint64_t blocks_pruned, struct metadata_value *ret_metadata,
-                                 struct store_value *ret_value, struct failure *failure)
+                                 struct engine_value *ret_value, struct failure *failure)
 {
     struct key key;
     key_set_name(&key, chain, KEY_METADATA, name);
-    struct store_value value = {0};
+    struct engine_value value = {0};
     struct metadata_value metadata = {0};
     enum status status = edit_get(apply->edits, &key, &value, failure);
     if (status == STATUS_OK) {
         metadata.present = true;
         if (!record_read_metadata(value.bytes, &metadata.of_height, &metadata.value)) {
-            store_value_release(&value);
+            engine_value_release(&value);
             return change_damaged(failure, "metadata record", chain);
         }
         if (metadata_is_pruned(metadata.of_height, blocks_pruned)) {
@@ -56,7 +70,7 @@ enum status change_metadata(struct apply *apply, uint32_t chain, struct slice na
                             struct metadata_change change, uint64_t blocks_pruned, struct failure *failure)
 {
     struct metadata_value before = {0};
-    struct store_value value = {0};
+    struct engine_value value = {0};
     if (change.kind == METADATA_NONE) {
         enum status status =
             change_read_metadata(apply, chain, name, blocks_pruned, &before, &value, failure);
@@ -64,7 +78,7 @@ enum status change_metadata(struct apply *apply, uint32_t chain, struct slice na
             return status;
         }
         if (change.raise <= metadata_number(before)) {
-            store_value_release(&value);
+            engine_value_release(&value);
             return STATUS_OK;
         }
     }
@@ -77,7 +91,7 @@ enum status change_metadata(struct apply *apply, uint32_t chain, struct slice na
         key_set_name(&key, chain, KEY_METADATA, name);
         edit_delete(apply->edits, &key);
     }
-    store_value_release(&value);
+    engine_value_release(&value);
     return STATUS_OK;
 }
 
@@ -103,11 +117,11 @@ enum status change_drop_hash(struct apply *apply, uint32_t chain, struct slice h
 {
     struct key key;
     key_set_name(&key, chain, KEY_HASH, hash);
-    struct store_value value = {0};
+    struct engine_value value = {0};
     enum status status = edit_get(apply->edits, &key, &value, failure);
     if (status == STATUS_OK && value.bytes.bytes == 8 && record_get_u64(value.bytes.data) == height) {
         edit_delete(apply->edits, &key);
     }
-    store_value_release(&value);
+    engine_value_release(&value);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }

@@ -7,7 +7,7 @@
 /* What a name holds as of the edits; pruned counts as absent. The value lives until ret_value is released. */
 enum status change_read_metadata(struct apply *apply, uint32_t chain, struct slice name,
                                  uint64_t blocks_pruned, struct metadata_value *ret_metadata,
-                                 struct store_value *ret_value, struct failure *failure) MUST_CHECK;
+                                 struct engine_value *ret_value, struct failure *failure) MUST_CHECK;
 
 /* Edits the name's value. */
 enum status change_metadata(struct apply *apply, uint32_t chain, struct slice name,
@@ -21,6 +21,10 @@ enum status change_own_metadata(struct apply *apply, const struct job *job,
 /* Edits the hash index: the entry goes if it leads to that height. */
 enum status change_drop_hash(struct apply *apply, uint32_t chain, struct slice hash, uint64_t height,
                              struct failure *failure) MUST_CHECK;
+
+/* Moves the cursor on. STATUS_OK, STATUS_NOT_FOUND: the end, STATUS_IO_ERROR. */
+enum status change_next(struct engine_cursor *cursor, struct slice *ret_key, struct slice *ret_value,
+                        struct failure *failure) MUST_CHECK;
 
 /* Says that the store holds something that cannot be understood: STATUS_IO_ERROR. */
 enum status change_damaged(struct failure *failure, const char *what, uint32_t chain);

@@ -25,10 +25,13 @@ struct edit_range {
     struct key to;
 };
 
-enum { EDIT_RANGES_MAX = 8, VALUE_BYTES_LARGE = 1 << 20 };
+enum {
+    EDIT_RANGES_MAX = 8,
+    LIST_EDITS_KEPT = 4096, /* of memory that the next list finds */
+};
 
 struct edit_set {
-    struct store *store;
+    struct engine *engine;
     struct arena arena;
     struct edit *by_key;
     struct edit *first;
@@ -36,12 +39,14 @@ struct edit_set {
     struct edit_range ranges[EDIT_RANGES_MAX];
     size_t range_count;
     size_t bytes;
+    struct engine_edit *list;
+    size_t list_capacity;
 };
 
-struct edit_set *edit_new(struct store *store)
+struct edit_set *edit_new(struct engine *engine)
 {
     struct edit_set *edits = memory_new(sizeof *edits);
-    edits->store = store;
+    edits->engine = engine;
     arena_init(&edits->arena, SIZE_MAX / 2);
     return edits;
 }
@@ -52,6 +57,7 @@ void edit_free(struct edit_set *edits)
         return;
     }
     edit_clear(edits);
+    free(edits->list);
     free(edits);
 }
 
@@ -63,6 +69,11 @@ void edit_clear(struct edit_set *edits)
     edits->last = NULL;
     edits->range_count = 0;
     edits->bytes = 0;
+    if (edits->list_capacity > LIST_EDITS_KEPT) {
+        free(edits->list);
+        edits->list = NULL;
+        edits->list_capacity = 0;
+    }
 }
 
 static struct edit *find(const struct edit_set *edits, const struct key *key)
@@ -72,18 +83,26 @@ static struct edit *find(const struct edit_set *edits, const struct key *key)
     return edit;
 }
 
-enum status edit_get(struct edit_set *edits, const struct key *key, struct store_value *ret_value,
+enum status edit_get(struct edit_set *edits, const struct key *key, struct engine_value *ret_value,
                      struct failure *failure)
 {
     const struct edit *edit = find(edits, key);
-    if (edit == NULL) {
-        return store_get(edits->store, NULL, STORE_DEVICE, key_slice(key), ret_value, failure);
+    if (edit != NULL && edit->present) {
+        *ret_value = (struct engine_value){.bytes = edit->value};
+        return STATUS_OK;
     }
-    if (!edit->present) {
+    if (edit != NULL) {
         return STATUS_NOT_FOUND;
     }
-    *ret_value = (struct store_value){edit->value, NULL};
-    return STATUS_OK;
+    switch (engine_get(edits->engine, NULL, ENGINE_MAY_BLOCK, key_slice(key), ret_value, failure)) {
+    case ENGINE_OK:
+        return STATUS_OK;
+    case ENGINE_NOT_FOUND:
+        return STATUS_NOT_FOUND;
+    default:
+        failure->status = STATUS_IO_ERROR;
+        return STATUS_IO_ERROR;
+    }
 }
 
 bool edit_has(const struct edit_set *edits, const struct key *key)
@@ -189,33 +208,27 @@ void edit_each(struct edit_set *edits, edit_each_fn each, void *context)
     }
 }
 
-static int compare_keys(const struct edit *left, const struct edit *right)
+static void make_room(struct edit_set *edits, size_t count)
 {
-    return slice_compare(key_slice(&left->key), key_slice(&right->key));
-}
-
-static void build(const struct edit_set *edits, bool is_large, struct store_batch *batch)
-{
-    for (const struct edit *edit = edits->by_key; edit != NULL; edit = edit->hh.next) {
-        if ((edit->value.bytes >= VALUE_BYTES_LARGE) != is_large) {
-            continue;
-        }
-        if (edit->present) {
-            store_batch_put(batch, key_slice(&edit->key), edit->value);
-        } else {
-            store_batch_delete(batch, key_slice(&edit->key));
-        }
+    if (count > edits->list_capacity) {
+        edits->list = memory_resize(edits->list, count * sizeof edits->list[0]);
+        edits->list_capacity = count;
     }
 }
 
-/* In the order of keys, since the engine looks for a key's place from where it put the one before. Large values go last: a
- * batch that had to grow behind one would hold it twice. */
-void edit_build(struct edit_set *edits, struct store_batch *batch)
+struct engine_edit *edit_list(struct edit_set *edits, size_t *ret_count)
 {
+    size_t count = 0;
+    make_room(edits, edits->range_count + HASH_COUNT(edits->by_key));
     for (size_t i = 0; i < edits->range_count; i++) {
-        store_batch_delete_range(batch, key_slice(&edits->ranges[i].from), key_slice(&edits->ranges[i].to));
+        const struct edit_range *range = &edits->ranges[i];
+        edits->list[count++] =
+            (struct engine_edit){ENGINE_DELETE_RANGE, key_slice(&range->from), key_slice(&range->to)};
     }
-    HASH_SRT(hh, edits->by_key, compare_keys);
-    build(edits, false, batch);
-    build(edits, true, batch);
+    for (const struct edit *edit = edits->by_key; edit != NULL; edit = edit->hh.next) {
+        edits->list[count++] = (struct engine_edit){edit->present ? ENGINE_PUT : ENGINE_DELETE,
+                                                    key_slice(&edit->key), edit->value};
+    }
+    *ret_count = count;
+    return edits->list;
 }

@@ -1,22 +1,23 @@
-/* Edits: what one WriteBatch is going to change, readable before it is written. Writer thread only.
+/* Edits: what one write is going to change, readable before it is written. Writer thread only.
  *
- * A key that was edited reads as edited, any other as the store has it. Built into a batch, the ranges go first. */
+ * A key that was edited reads as edited, any other as the store has it. */
 #ifndef DAEMON_EDIT_H
 #define DAEMON_EDIT_H
 
-#include "daemon/engine/rocksdb/store.h"
+#include "daemon/engine/engine.h"
 #include "daemon/schema/key.h"
 
 struct edit_set;
 
-struct edit_set *edit_new(struct store *store);
+struct edit_set *edit_new(struct engine *engine);
 void edit_free(struct edit_set *edits);
 
 /* Forgets all edits. */
 void edit_clear(struct edit_set *edits);
 
-/* Reads a key. As store_get; the value is valid until the key is edited again or the value is released. */
-enum status edit_get(struct edit_set *edits, const struct key *key, struct store_value *ret_value,
+/* Reads a key. STATUS_OK, STATUS_NOT_FOUND, STATUS_IO_ERROR. The value is valid until the key is edited again or the value is
+ * released. */
+enum status edit_get(struct edit_set *edits, const struct key *key, struct engine_value *ret_value,
                      struct failure *failure) MUST_CHECK;
 
 /* Whether the key was edited, without asking the store. */
@@ -47,7 +48,7 @@ size_t edit_bytes(const struct edit_set *edits);
 typedef void (*edit_each_fn)(void *context, const struct key *key, bool present, struct slice value);
 void edit_each(struct edit_set *edits, edit_each_fn each, void *context);
 
-/* Puts all edits into the batch. */
-void edit_build(struct edit_set *edits, struct store_batch *batch);
+/* All edits, as engine_write takes them, until the next call that edits or lists; and how many they are. */
+struct engine_edit *edit_list(struct edit_set *edits, size_t *ret_count);
 
 #endif

@@ -1,4 +1,4 @@
-/* Rollback: everything above a height goes, in one batch, in time proportional to what goes.
+/* Rollback: everything above a height goes, in one write, in time proportional to what goes.
  *
  * What is queued has been carried into the edits before, so it is judged and dropped like what is on disk. */
 #include "daemon/writer/change.h"
@@ -29,23 +29,21 @@ static enum status has_any_state(struct apply *apply, const struct job *job, boo
 {
     struct key from = key_of_height(job->chain, KEY_STATE, apply->next.marks.states_from);
     struct key to = key_behind_kind(job->chain, KEY_STATE);
-    struct store_iterator *iterator =
-        store_iterator_new(apply->store, NULL, key_slice(&from), key_slice(&to));
-    enum status status = STATUS_OK;
-    *ret_has = store_iterator_valid(iterator);
-    if (!*ret_has) {
-        status = store_iterator_status(iterator, failure);
-    }
-    store_iterator_free(iterator);
-    return status;
+    struct engine_range range = {.from = key_slice(&from), .to = key_slice(&to)};
+    struct engine_cursor *cursor = engine_cursor_open(apply->engine, NULL, &range);
+    struct slice first, value;
+    enum status status = change_next(cursor, &first, &value, failure);
+    engine_cursor_close(cursor);
+    *ret_has = status == STATUS_OK;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 static enum status judge_state(struct apply *apply, const struct job *job, struct failure *failure)
 {
     struct key key = key_of_height(job->chain, KEY_STATE, job->rollback.to);
-    struct store_value value = {0};
+    struct engine_value value = {0};
     enum status status = edit_get(apply->edits, &key, &value, failure);
-    store_value_release(&value);
+    engine_value_release(&value);
     if (status != STATUS_NOT_FOUND) {
         return status;
     }
@@ -62,7 +60,7 @@ static enum status apply_guard(struct apply *apply, struct job *job, const struc
                                struct failure *failure)
 {
     struct metadata_value metadata;
-    struct store_value value;
+    struct engine_value value;
     enum status status = change_read_metadata(apply, job->chain, guard->name, apply->next.marks.blocks_pruned,
                                               &metadata, &value, failure);
     if (status != STATUS_OK) {
@@ -84,7 +82,7 @@ static enum status apply_guard(struct apply *apply, struct job *job, const struc
             change_metadata(apply, job->chain, guard->name, change, apply->next.marks.blocks_pruned, failure);
         job->counts.lowered++;
     }
-    store_value_release(&value);
+    engine_value_release(&value);
     return status;
 }
 
@@ -101,18 +99,18 @@ static enum status drop_above(struct apply *apply, struct job *job, enum key_kin
     if (drop == NULL) {
         return STATUS_OK;
     }
-    struct store_iterator *iterator =
-        store_iterator_new(apply->store, NULL, key_slice(&from), key_slice(&to));
-    enum status status = STATUS_OK;
-    while (status == STATUS_OK && store_iterator_valid(iterator)) {
-        status = drop(apply, job, store_iterator_key(iterator), store_iterator_value(iterator), failure);
-        store_iterator_next(iterator);
+    struct engine_range range = {.from = key_slice(&from), .to = key_slice(&to)};
+    struct engine_cursor *cursor = engine_cursor_open(apply->engine, NULL, &range);
+    struct slice key, value;
+    enum status status;
+    while ((status = change_next(cursor, &key, &value, failure)) == STATUS_OK) {
+        status = drop(apply, job, key, value, failure);
+        if (status != STATUS_OK) {
+            break;
+        }
     }
-    if (status == STATUS_OK) {
-        status = store_iterator_status(iterator, failure);
-    }
-    store_iterator_free(iterator);
-    return status;
+    engine_cursor_close(cursor);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 static enum status drop_block(struct apply *apply, struct job *job, struct slice key, struct slice value,
@@ -146,7 +144,7 @@ static enum status drop_bound(struct apply *apply, struct job *job, struct slice
     uint64_t height;
     struct slice name;
     struct metadata_value metadata;
-    struct store_value stored;
+    struct engine_value stored;
     if (!key_read_bound(key, &height, &name)) {
         return failure_set(failure, STATUS_IO_ERROR, "damaged store: a bound name's key of %zu bytes",
                            key.bytes);
@@ -154,7 +152,7 @@ static enum status drop_bound(struct apply *apply, struct job *job, struct slice
     enum status status = change_read_metadata(apply, job->chain, name, apply->next.marks.blocks_pruned,
                                               &metadata, &stored, failure);
     if (status == STATUS_OK) {
-        store_value_release(&stored);
+        engine_value_release(&stored);
         if (metadata.present && metadata.of_height > job->rollback.to) {
             struct metadata_change change = {.kind = METADATA_DELETE};
             status = change_metadata(apply, job->chain, name, change, 0, failure);

@@ -25,20 +25,31 @@ static enum status sweep_bound(struct apply *apply, uint32_t chain, struct slice
     uint64_t height;
     struct slice name;
     struct metadata_value metadata;
-    struct store_value stored;
+    struct engine_value stored;
     if (!key_read_bound(key, &height, &name)) {
         return failure_set(failure, STATUS_IO_ERROR, "damaged store: a bound name's key of %zu bytes",
                            key.bytes);
     }
     enum status status = change_read_metadata(apply, chain, name, 0, &metadata, &stored, failure);
     if (status == STATUS_OK) {
-        store_value_release(&stored);
+        engine_value_release(&stored);
         if (metadata.present && metadata_is_pruned(metadata.of_height, apply->sweep.through)) {
             struct metadata_change change = {.kind = METADATA_DELETE};
             status = change_metadata(apply, chain, name, change, 0, failure);
         }
     }
     return status;
+}
+
+static enum status set_position(struct sweep *sweep, struct slice key, struct failure *failure)
+{
+    if (key.bytes > sizeof sweep->position.data) {
+        return failure_set(failure, STATUS_IO_ERROR, "damaged store: a key of %zu bytes where blocks are",
+                           key.bytes);
+    }
+    sweep->position.bytes = key.bytes;
+    memcpy(sweep->position.data, key.data, key.bytes);
+    return STATUS_OK;
 }
 
 /* Goes on at sweep->position through at most a slice of keys, and no more than one after the slice's time; *ret_done says
@@ -51,27 +62,24 @@ static enum status sweep_kind(struct apply *apply, const struct job *job, enum k
     bool is_over = false;
     struct sweep *sweep = &apply->sweep;
     struct key to = key_behind_height(chain, kind, sweep->through);
-    struct store_iterator *iterator =
-        store_iterator_new(apply->store, NULL, key_slice(&sweep->position), key_slice(&to));
-    enum status status = STATUS_OK;
-    for (int i = 0; i < SWEEP_SLICE_KEYS && !is_over && status == STATUS_OK && store_iterator_valid(iterator);
-         i++) {
-        struct slice key = store_iterator_key(iterator);
-        status = kind == KEY_HEADER ? sweep_header(apply, chain, key, store_iterator_value(iterator), failure)
+    struct engine_range range = {.from = key_slice(&sweep->position), .to = key_slice(&to)};
+    struct engine_cursor *cursor = engine_cursor_open(apply->engine, NULL, &range);
+    struct slice key, value;
+    enum status status = change_next(cursor, &key, &value, failure);
+    for (int i = 0; i < SWEEP_SLICE_KEYS && !is_over && status == STATUS_OK; i++) {
+        status = kind == KEY_HEADER ? sweep_header(apply, chain, key, value, failure)
                                     : sweep_bound(apply, chain, key, failure);
-        store_iterator_next(iterator);
+        if (status == STATUS_OK) {
+            status = change_next(cursor, &key, &value, failure);
+        }
         is_over = thread_now_ns() >= until_ns;
     }
-    *ret_done = !store_iterator_valid(iterator);
-    if (status == STATUS_OK && *ret_done) {
-        status = store_iterator_status(iterator, failure);
-    } else if (status == STATUS_OK) {
-        struct slice next = store_iterator_key(iterator);
-        sweep->position.bytes = next.bytes;
-        memcpy(sweep->position.data, next.data, next.bytes);
+    *ret_done = status == STATUS_NOT_FOUND;
+    if (status == STATUS_OK) {
+        status = set_position(sweep, key, failure);
     }
-    store_iterator_free(iterator);
-    return status;
+    engine_cursor_close(cursor);
+    return *ret_done ? STATUS_OK : status;
 }
 
 static void finish(struct apply *apply, uint32_t chain)

@@ -1,12 +1,13 @@
 /* A round's life, on the writer thread:
  *
  * 1. what waits in the lanes is moved to the thread's own lists, under the mutex;
- * 2. commits are judged one by one and written in one batch, with a sync for all; or one segment is written; or a slice
- *    of clearing up is;
- * 3. a snapshot is taken, and the round is handed back.
+ * 2. commits are judged one by one and written in one list of edits, with a sync for all; or one segment is written; or a
+ *    slice of clearing up is;
+ * 3. a read point is taken, and the round is handed back.
  *
- * Failures: a refused job changes nothing and the round goes on. A failed write or sync is latched. A group that cannot be
- * judged because reading failed is latched too, since it can neither be skipped nor be written. */
+ * Failures: a refused job changes nothing and the round goes on. A write that the engine did not apply refuses its jobs; what it
+ * had of the queue stays there, and is tried again after a pause. A write or sync in doubt is latched. A group that cannot
+ * be judged because reading failed is latched too, since it can neither be skipped nor be written. */
 #include "daemon/writer/writer.h"
 
 #include <assert.h>
@@ -28,8 +29,8 @@ enum {
     SWEEP_PAUSE_US = 50000,      /* so long, */
     SWEEP_PAUSE_ROUNDS = 256,    /* or for so many rounds of them: not one commit in a hundred meets one */
     SUBMIT_PATIENCE_NS = 100000, /* between commits that follow on one another */
-    BATCH_BYTES_MAX = 1 << 20,   /* of several commits; a larger one has a batch of its own */
-    BATCH_BYTES_KEPT = 8 << 20,  /* of memory that the next batch finds */
+    WRITE_BYTES_MAX = 1 << 20,   /* of several commits; a larger one has a write of its own */
+    REFUSED_PAUSE_US = 100000,   /* behind a group that the engine did not apply */
 };
 
 struct round_list {
@@ -56,7 +57,10 @@ struct writer {
     struct job_list commits;
     struct job_list background;
     struct segment_list segments;
-    struct store_batch *batch;
+    struct job_list done;       /* of the round under way */
+    struct job **unwritten;     /* the link to the first of them whose write is still to come */
+    uint64_t carried_through;   /* the next write has the segments up to this; 0: none */
+    uint64_t group_us;          /* no group before this */
     uint64_t unsynced_since_us; /* 0: all is synced */
     uint64_t starved_turn_us;   /* no turn for a starved segment before this */
     uint64_t background_us;     /* when the last slice of it ended */
@@ -78,56 +82,7 @@ static void writer_thread_fail(struct writer *writer, const struct failure *fail
     }
 }
 
-static void writer_thread_wrote(struct writer *writer, bool synced)
-{
-    if (synced) {
-        writer->unsynced_since_us = 0;
-    } else if (writer->unsynced_since_us == 0) {
-        writer->unsynced_since_us = thread_now_us();
-    }
-}
-
-/* Writes what was judged since the last batch, if that is anything. */
-static void writer_thread_write(struct writer *writer, struct round *round, bool sync)
-{
-    struct failure failure;
-    bool is_large = apply_bytes(writer->config.apply) > BATCH_BYTES_KEPT;
-    apply_build(writer->config.apply, writer->batch);
-    if (!writer->failed && !store_batch_is_empty(writer->batch)) {
-        uint64_t from_ns = thread_now_ns();
-        if (store_write(writer->config.store, writer->batch, sync, &failure) == STATUS_OK) {
-            *(sync ? &round->sync_ns : &round->engine_ns) = thread_now_ns() - from_ns;
-            writer_thread_wrote(writer, sync);
-            round->syncs += sync;
-        } else {
-            writer_thread_fail(writer, &failure);
-        }
-    }
-    if (is_large) { /* cleared, it would keep its memory */
-        store_batch_free(writer->batch);
-        writer->batch = store_batch_new();
-    } else {
-        store_batch_clear(writer->batch);
-    }
-}
-
-static void writer_thread_sync(struct writer *writer, struct round *round)
-{
-    struct failure failure;
-    if (writer->unsynced_since_us == 0 || writer->failed) {
-        return;
-    }
-    uint64_t from_ns = thread_now_ns();
-    if (store_sync(writer->config.store, &failure) != STATUS_OK) {
-        writer_thread_fail(writer, &failure);
-        return;
-    }
-    round->sync_ns = thread_now_ns() - from_ns;
-    writer->unsynced_since_us = 0;
-    round->syncs++;
-}
-
-/* The segments that a job took along are written with it. */
+/* The segments that a write took along are done with it. */
 static void writer_thread_carried(struct writer *writer, struct round *round, uint64_t through)
 {
     struct segment_list done = {.last = &round->segments};
@@ -141,9 +96,71 @@ static void writer_thread_carried(struct writer *writer, struct round *round, ui
     }
 }
 
-/* Judges the job; what it does goes into the batch. */
-static void writer_thread_judge(struct writer *writer, struct round *round, struct job *job)
+/* The jobs from `job` on that were judged well end with the failure; a dry run wrote nothing and stays as it is. */
+static void writer_thread_end_jobs(struct job *job, const struct failure *failure)
 {
+    for (; job != NULL; job = job->next) {
+        if (job->status == STATUS_OK && !job_is_dry_run(job)) {
+            job->status = failure->status;
+            job->failure = *failure;
+        }
+    }
+}
+
+/* Writes what was judged since the last write, if that is anything. */
+static void writer_thread_write(struct writer *writer, struct round *round, bool sync)
+{
+    struct apply *apply = writer->config.apply;
+    struct failure failure;
+    size_t count;
+    struct engine_edit *edits = apply_list(apply, &count);
+    enum engine_outcome outcome = ENGINE_DONE;
+    if (count > 0 && !writer->failed) {
+        enum engine_durability durability = sync ? ENGINE_SYNCED : ENGINE_LOGGED;
+        uint64_t from_ns = thread_now_ns();
+        outcome = engine_write(writer->config.engine, edits, count, durability, &failure);
+        if (outcome == ENGINE_DONE) {
+            if (sync || writer->unsynced_since_us == 0) {
+                writer->unsynced_since_us = sync ? 0 : thread_now_us();
+            }
+            *(sync ? &round->sync_ns : &round->engine_ns) = thread_now_ns() - from_ns;
+            round->syncs += sync;
+        }
+    }
+    if (outcome == ENGINE_NOT_APPLIED) {
+        failure.status = STATUS_NO_SPACE;
+        apply_take_back(apply);
+        writer_thread_end_jobs(*writer->unwritten, &failure);
+    } else if (outcome == ENGINE_UNKNOWN) {
+        writer_thread_fail(writer, &failure);
+    } else if (!writer->failed) {
+        writer_thread_carried(writer, round, writer->carried_through);
+    }
+    apply_written(apply);
+    writer->carried_through = 0;
+    writer->unwritten = writer->done.last;
+}
+
+static void writer_thread_sync(struct writer *writer, struct round *round)
+{
+    struct failure failure;
+    if (writer->unsynced_since_us == 0 || writer->failed) {
+        return;
+    }
+    uint64_t from_ns = thread_now_ns();
+    if (engine_sync(writer->config.engine, &failure) != ENGINE_DONE) {
+        writer_thread_fail(writer, &failure);
+        return;
+    }
+    round->sync_ns = thread_now_ns() - from_ns;
+    writer->unsynced_since_us = 0;
+    round->syncs++;
+}
+
+/* Judges the job; what it does goes into the next write. */
+static void writer_thread_judge(struct writer *writer, struct job *job)
+{
+    job_append(&writer->done, job);
     if (writer->failed) {
         job->status = STATUS_IO_ERROR;
         job->failure = writer->failure;
@@ -152,13 +169,12 @@ static void writer_thread_judge(struct writer *writer, struct round *round, stru
     job->judged_from_ns = thread_now_ns();
     job->status = apply_job(writer->config.apply, job, writer->segments.first);
     job->judged_ns = thread_now_ns();
-    bool dry_run = job->kind == JOB_ROLLBACK && job->rollback.dry_run;
-    if (job->status == STATUS_OK && !dry_run) {
-        writer_thread_carried(writer, round, job->carry_through);
+    if (job->status == STATUS_OK && !job_is_dry_run(job) && job->carry_through > writer->carried_through) {
+        writer->carried_through = job->carry_through;
     }
 }
 
-/* What ranges of keys or queued metadata it takes must not meet what others of the batch do. */
+/* What ranges of keys or queued metadata it takes must not meet what others of the write do. */
 static bool writer_thread_is_alone(const struct writer *writer, const struct job *job)
 {
     const struct pending_segment *oldest = writer->segments.first;
@@ -171,10 +187,9 @@ static bool writer_thread_has_commit(const struct writer *writer, uint64_t befor
     return writer->commits.first != NULL && writer->commits.first->sequence < before;
 }
 
-/* The jobs numbered below `before`, in as few batches as may be, all under one sync. */
+/* The jobs numbered below `before`, in as few writes as may be, all under one sync. */
 static void writer_thread_commits(struct writer *writer, struct round *round, uint64_t before)
 {
-    struct job_list done = {.last = &round->jobs};
     bool durable = false;
     while (writer_thread_has_commit(writer, before)) {
         struct job *job = job_take(&writer->commits);
@@ -183,9 +198,8 @@ static void writer_thread_commits(struct writer *writer, struct round *round, ui
             writer_thread_write(writer, round, false);
         }
         durable |= job->level == LEVEL_DURABLE;
-        writer_thread_judge(writer, round, job);
-        job_append(&done, job);
-        bool is_full = is_alone || apply_bytes(writer->config.apply) >= BATCH_BYTES_MAX;
+        writer_thread_judge(writer, job);
+        bool is_full = is_alone || apply_bytes(writer->config.apply) >= WRITE_BYTES_MAX;
         if (is_full && writer_thread_has_commit(writer, before)) {
             writer_thread_write(writer, round, false);
         }
@@ -194,53 +208,38 @@ static void writer_thread_commits(struct writer *writer, struct round *round, ui
     if (durable) {
         writer_thread_sync(writer, round);
     }
-    for (struct job *job = writer->failed ? round->jobs : NULL; job != NULL; job = job->next) {
-        if (job->status == STATUS_OK) {
-            job->status = STATUS_IO_ERROR;
-            job->failure = writer->failure;
-        }
-    }
+}
+
+/* Whether there is one to write, and it may be. */
+static bool writer_thread_has_group(const struct writer *writer, uint64_t now_us)
+{
+    return writer->segments.first != NULL && !writer->failed && now_us >= writer->group_us;
 }
 
 static void writer_thread_group(struct writer *writer, struct round *round)
 {
     struct failure failure;
-    if (writer->failed) {
-        return;
-    }
     const struct pending_segment *segment = writer->segments.first;
     if (apply_group(writer->config.apply, segment, &failure) != STATUS_OK) {
         writer_thread_fail(writer, &failure);
         return;
     }
+    writer->carried_through = segment->last_sequence;
     writer_thread_write(writer, round, false);
-    if (!writer->failed) {
-        writer_thread_carried(writer, round, segment->last_sequence);
+    if (writer->segments.first != segment) {
         round->groups++;
+    } else {
+        writer->group_us = thread_now_us() + REFUSED_PAUSE_US;
     }
-}
-
-static bool writer_thread_is_committing(const struct writer *writer, uint64_t now_us)
-{
-    return now_us < writer->committed_us + COMMITTING_US;
 }
 
 /* A slice of background work. */
 static void writer_thread_background(struct writer *writer, struct round *round)
 {
-    struct job_list done = {.last = &round->jobs};
-    while (*done.last != NULL) {
-        done.last = &(*done.last)->next;
-    }
     struct job *job = job_take(&writer->background);
     job->sweep_ns = SWEEP_NS;
-    writer_thread_judge(writer, round, job);
+    writer_thread_judge(writer, job);
     writer_thread_write(writer, round, job->level == LEVEL_DURABLE);
-    if (writer->failed && job->status == STATUS_OK) {
-        job->status = STATUS_IO_ERROR;
-        job->failure = writer->failure;
-    }
-    job_append(&done, job);
     writer->background_us = thread_now_us();
     writer->background_rounds = 0;
 }
@@ -256,7 +255,7 @@ static bool writer_thread_is_background_starved(const struct writer *writer)
 static uint64_t writer_thread_background_us(const struct writer *writer, uint64_t now_us)
 {
     uint64_t turn_us = writer->background_us + SWEEP_PAUSE_US;
-    bool waits = writer_thread_is_committing(writer, now_us) && now_us < turn_us &&
+    bool waits = now_us < writer->committed_us + COMMITTING_US && now_us < turn_us &&
                  writer->background_rounds < SWEEP_PAUSE_ROUNDS;
     return waits && !writer->failed ? turn_us : 0;
 }
@@ -264,7 +263,7 @@ static uint64_t writer_thread_background_us(const struct writer *writer, uint64_
 /* Whether the oldest segment has waited too long behind commits, and the share of such turns allows one. */
 static bool writer_thread_is_starved(const struct writer *writer, uint64_t now_us)
 {
-    return writer->segments.first != NULL && now_us >= writer->starved_turn_us &&
+    return writer_thread_has_group(writer, now_us) && now_us >= writer->starved_turn_us &&
            now_us - writer->segments.first->opened_us >= STARVED_FLUSH_DELAYS * writer->config.flush_delay_us;
 }
 
@@ -277,9 +276,11 @@ static bool writer_thread_is_sync_due(const struct writer *writer)
 static void writer_thread_round(struct writer *writer, struct round *round, bool sync_wanted)
 {
     uint64_t now_us = thread_now_us();
-    if (writer->commits.first != NULL && !writer->failed && writer_thread_is_starved(writer, now_us)) {
+    writer->done = (struct job_list){.last = &writer->done.first};
+    writer->unwritten = &writer->done.first;
+    if (writer->commits.first != NULL && writer_thread_is_starved(writer, now_us)) {
         writer_thread_commits(writer, round, writer->segments.first->last_sequence);
-        if (writer->segments.first != NULL) {
+        if (writer_thread_has_group(writer, now_us)) {
             uint64_t start_us = thread_now_us();
             writer_thread_group(writer, round);
             uint64_t end_us = thread_now_us();
@@ -289,23 +290,28 @@ static void writer_thread_round(struct writer *writer, struct round *round, bool
         writer_thread_commits(writer, round, UINT64_MAX);
         writer->committed_us = thread_now_us();
         writer->background_rounds++;
-    } else if (writer->segments.first != NULL && !writer->failed) {
+    } else if (writer_thread_has_group(writer, now_us)) {
         writer_thread_group(writer, round);
     } else if (writer->background.first != NULL && writer_thread_background_us(writer, now_us) == 0) {
         writer_thread_background(writer, round);
     }
-    if ((round->jobs != NULL || round->segments != NULL) && writer_thread_is_background_starved(writer)) {
+    bool did_something = writer->done.first != NULL || round->segments != NULL;
+    if (did_something && writer_thread_is_background_starved(writer)) {
         writer_thread_background(writer, round);
     }
     if (sync_wanted || writer_thread_is_sync_due(writer)) {
         writer_thread_sync(writer, round);
     }
+    if (writer->failed) { /* in doubt is also what was written before it, for it is not synced */
+        writer_thread_end_jobs(writer->done.first, &writer->failure);
+    }
+    round->jobs = writer->done.first;
     round->written_ns = thread_now_ns();
     round->synced = writer->unsynced_since_us == 0 && !writer->failed;
     round->failed = writer->failed;
     round->failure = writer->failure;
     if (!writer->failed && (round->jobs != NULL || round->segments != NULL)) {
-        round->snapshot = store_snapshot_take(writer->config.store);
+        round->point = engine_point_take(writer->config.engine);
     }
 }
 
@@ -313,10 +319,9 @@ static void writer_thread_round(struct writer *writer, struct round *round, bool
 
 static bool writer_thread_has_work(const struct writer *writer, uint64_t now_us)
 {
-    bool can_group = writer->segments.first != NULL && !writer->failed;
     bool can_sweep = writer->background.first != NULL && !writer->stopping &&
                      writer_thread_background_us(writer, now_us) == 0;
-    return writer->commits.first != NULL || can_group || can_sweep;
+    return writer->commits.first != NULL || writer_thread_has_group(writer, now_us) || can_sweep;
 }
 
 /* Stays awake for the next submit as long as patience says. Mutex held, but not meanwhile. */
@@ -366,6 +371,10 @@ static void writer_thread_take(struct writer *writer, bool *ret_sync_wanted, boo
         if (background_us != 0 && (until_us == 0 || background_us < until_us)) {
             until_us = background_us;
         }
+        if (writer->segments.first != NULL && !writer->failed &&
+            (until_us == 0 || writer->group_us < until_us)) {
+            until_us = writer->group_us;
+        }
         mutex_wait(&writer->mutex, until_us);
     }
     if (from_ns != 0) {
@@ -410,7 +419,6 @@ struct writer *writer_start(const struct writer_config *config)
     writer->commits.last = &writer->commits.first;
     writer->background.last = &writer->background.first;
     writer->segments.last = &writer->segments.first;
-    writer->batch = store_batch_new();
     writer->patience.most_ns = SUBMIT_PATIENCE_NS;
     mutex_init(&writer->mutex);
     int failed = pthread_create(&writer->thread, NULL, writer_thread_main, writer);
@@ -483,7 +491,6 @@ void writer_free(struct writer *writer)
     if (writer == NULL) {
         return;
     }
-    store_batch_free(writer->batch);
     mutex_close(&writer->mutex);
     free(writer);
 }

@@ -1,18 +1,19 @@
 /* The writer: the one thread that writes to the store, and the two lanes that lead to it.
  *
  * - The loop puts jobs into the commit lane and closed segments into the metadata lane, and is free again.
- * - The thread takes what waits, commits first, in rounds: several commits share one batch and one sync, a segment is a
- *   round of its own. After each round it takes a snapshot and hands the round back, and wakes the loop.
+ * - The thread takes what waits, commits first, in rounds: several commits share one write and one sync, a segment is a
+ *   round of its own. After each round it takes a read point and hands the round back, and wakes the loop.
  * - The loop takes the rounds; what a round did becomes visible only then.
- * - The first failed write or sync is latched: everything from there on ends as STATUS_IO_ERROR, nothing is written any
- *   more, and the process is to end.
+ * - The first write or sync of which nobody knows whether it was applied is latched: everything from there on ends as
+ *   STATUS_IO_ERROR, nothing is written any more, and the process is to end.
+ * - A write that the engine did not apply refuses its jobs as STATUS_NO_SPACE; its segments stay and are tried again.
  *
  * One mutex stands between the two, for the lanes and the rounds; it is never held during I/O. A thread that is about to
  * sleep, or stays awake for a moment, looks without it whether the other has put something there. */
 #ifndef DAEMON_WRITER_H
 #define DAEMON_WRITER_H
 
-#include "daemon/engine/rocksdb/store.h"
+#include "daemon/engine/engine.h"
 #include "daemon/lanes/job.h"
 #include "daemon/lanes/pending.h"
 #include "daemon/writer/apply.h"
@@ -20,7 +21,7 @@
 struct writer;
 
 struct writer_config {
-    struct store *store;
+    struct engine *engine;
     struct apply *apply; /* borrowed; the writer thread's from start to stop */
     uint64_t flush_delay_us;
     uint64_t sync_interval_us;
@@ -40,7 +41,7 @@ struct round {
     bool synced;         /* all written up to here, this round included, is on the device */
     bool failed;         /* latched: `failure` says why */
     struct failure failure;
-    struct store_snapshot *snapshot; /* after the round; NULL if it wrote nothing. The loop's to release */
+    struct engine_point *point; /* after the round; NULL if it wrote nothing. The loop's to release */
     struct round *next;
 };
 

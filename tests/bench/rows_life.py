@@ -13,7 +13,7 @@ MIB = 1 << 20
 IDLE_MIB = 32
 CONNECTION_KIB = 6.5
 CONNECTIONS = 10_000
-# Of the engine: the size of one write buffer, and how many there may be (daemon/engine/rocksdb/store_internal.h).
+# Of the engine: the size of one write buffer, and how many there may be (daemon/engine/rocksdb/rocks.h).
 WRITE_BUFFER_BYTES = 64 * MIB
 WRITE_BUFFERS = 4
 BOUNDS = ("queue_bytes_max", "requests_bytes_max", "replies_bytes_max", "cache_bytes")

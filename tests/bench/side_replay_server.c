@@ -1,14 +1,17 @@
 /* The echo server with a store: what puts it is sent it writes, on its one thread, before it replies. */
+#include <stdlib.h>
 #include <string.h>
 
-#include "daemon/engine/rocksdb/store.h"
+#include "daemon/engine/engine.h"
+#include "daemon/runtime/memory.h"
 #include "tests/bench/side_server.h"
 
 enum { CACHE_BYTES = 64 << 20 /* the daemon's default */ };
 
 struct putter {
-    struct store *store;
-    struct store_batch *batch;
+    struct engine *engine;
+    struct engine_edit *edits;
+    size_t capacity;
 };
 
 /* Takes one put from the front of `left`; false: there is none more. */
@@ -34,11 +37,16 @@ static bool write_puts(void *context, const uint8_t *puts, size_t bytes, bool sy
     struct putter *putter = context;
     struct slice left = slice_of(puts, bytes), key, value;
     struct failure failure;
-    store_batch_clear(putter->batch);
+    size_t count = 0;
     while (take_put(&left, &key, &value)) {
-        store_batch_put(putter->batch, key, value);
+        if (count == putter->capacity) {
+            putter->capacity = putter->capacity == 0 ? 64 : 2 * putter->capacity;
+            putter->edits = memory_resize(putter->edits, putter->capacity * sizeof putter->edits[0]);
+        }
+        putter->edits[count++] = (struct engine_edit){ENGINE_PUT, key, value};
     }
-    if (store_write(putter->store, putter->batch, sync, &failure) != STATUS_OK) {
+    enum engine_durability durability = sync ? ENGINE_SYNCED : ENGINE_LOGGED;
+    if (engine_write(putter->engine, putter->edits, count, durability, &failure) != ENGINE_DONE) {
         (void)side_fail("%s", failure.text);
         return false;
     }
@@ -47,15 +55,16 @@ static bool write_puts(void *context, const uint8_t *puts, size_t bytes, bool sy
 
 enum side_exit side_replay_server(const struct side_options *options)
 {
-    struct putter putter = {.batch = store_batch_new()};
+    struct putter putter = {.capacity = 0};
+    struct engine_config config = {.path = options->words[2], .create = true, .cache_bytes_max = CACHE_BYTES};
     struct failure failure;
     enum side_exit code;
-    if (store_open(options->words[2], true, CACHE_BYTES, &putter.store, &failure) == STATUS_OK) {
+    if (engine_open(engine_default(), &config, &putter.engine, &failure) == ENGINE_OK) {
         code = server_run(options->words[1], write_puts, &putter);
     } else {
         code = side_fail("%s", failure.text);
     }
-    store_batch_free(putter.batch);
-    store_close(putter.store);
+    engine_close(putter.engine, ENGINE_CLOSE_CLEAN);
+    free(putter.edits);
     return code;
 }

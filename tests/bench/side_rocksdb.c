@@ -1,4 +1,4 @@
-/* The engine in the same process, through the daemon's own store: the same options, the same library. A commit's puts are
+/* The engine in the same process, through the daemon's own seam: the same options, the same library. A commit's puts are
  * those of daemon/writer/apply.c for blocks that are new; what is left out is all that is cairn: socket, queue, threads. */
 #include <dirent.h>
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/engine/rocksdb/store.h"
+#include "daemon/engine/engine.h"
 #include "daemon/schema/key.h"
 #include "daemon/schema/record.h"
 #include "tests/bench/side.h"
@@ -23,10 +23,14 @@ enum {
 
 struct committer {
     const struct side_options *options;
-    struct store *store;
-    struct store_batch *batch;
+    struct engine *engine;
+    struct engine_edit *edits;
+    size_t edit_count;
+    struct key *keys; /* as many */
     struct chain_marks marks;
-    uint8_t *header, *record, *pool;
+    uint8_t *header, *pool;
+    uint8_t *records; /* of each block of a commit: its number, its header record */
+    size_t record_bytes;
     uint8_t signature[SIGNATURE_BYTES];
     struct failure failure;
 };
@@ -36,27 +40,51 @@ static enum side_exit failed(const struct failure *failure)
     return side_fail("%s", failure->text);
 }
 
-static enum status read_marks(struct store *store, struct chain_marks *ret_marks, struct failure *failure)
+/* STATUS_OK, STATUS_NOT_FOUND, STATUS_IO_ERROR. */
+static enum status status_of(enum engine_result result)
+{
+    return result == ENGINE_OK ? STATUS_OK : result == ENGINE_NOT_FOUND ? STATUS_NOT_FOUND : STATUS_IO_ERROR;
+}
+
+static enum status open_engine(const char *path, bool create, struct engine **ret_engine,
+                               struct failure *failure)
+{
+    struct engine_config config = {.path = path, .create = create, .cache_bytes_max = CACHE_BYTES};
+    return status_of(engine_open(engine_default(), &config, ret_engine, failure));
+}
+
+static enum status read_marks(struct engine *engine, struct chain_marks *ret_marks, struct failure *failure)
 {
     struct key key = key_of_kind(CHAIN, KEY_MARKS);
-    struct store_value value = {0};
+    struct engine_value value = {0};
     *ret_marks = (struct chain_marks){0};
-    enum status status = store_get(store, NULL, STORE_DEVICE, key_slice(&key), &value, failure);
+    enum status status =
+        status_of(engine_get(engine, NULL, ENGINE_MAY_BLOCK, key_slice(&key), &value, failure));
     if (status == STATUS_OK && !record_read_marks(value.bytes, ret_marks)) {
         status = failure_set(failure, STATUS_IO_ERROR, "the store's marks cannot be understood");
     }
-    store_value_release(&value);
+    engine_value_release(&value);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 /* ---- commit ---- */
 
-static void put_block(struct committer *committer, uint64_t height)
+static void put(struct committer *committer, const struct key *key, struct slice value)
+{
+    size_t i = committer->edit_count++;
+    committer->keys[i] = *key;
+    committer->edits[i] = (struct engine_edit){ENGINE_PUT, key_slice(&committer->keys[i]), value};
+}
+
+/* The i-th of a commit. */
+static void put_block(struct committer *committer, uint64_t i, uint64_t height)
 {
     const struct side_options *options = committer->options;
-    uint8_t hash[SIDE_SHA256_BYTES], number[8];
+    uint8_t hash[SIDE_SHA256_BYTES];
+    uint8_t *number = committer->records + i * committer->record_bytes;
+    uint8_t *header = number + 8;
     record_put_u64(height, number);
-    memcpy(committer->header, number, sizeof number);
+    memcpy(committer->header, number, 8);
     side_sha256(committer->header, options->header_bytes, hash);
     struct header_record record = {
         .data_bytes = options->size_bytes,
@@ -64,36 +92,41 @@ static void put_block(struct committer *committer, uint64_t height)
         .header = slice_of(committer->header, options->header_bytes),
         .signature = slice_of(committer->signature, sizeof committer->signature),
     };
-    record_write_header(&record, committer->record);
-    struct slice value = slice_of(committer->record, record_header_bytes(&record));
+    record_write_header(&record, header);
+    struct slice value = slice_of(header, record_header_bytes(&record));
     struct slice data = slice_of(committer->pool + height * 4099 % POOL_BYTES, options->size_bytes);
     struct key key = key_of_height(CHAIN, KEY_HEADER, height);
-    store_batch_put(committer->batch, key_slice(&key), value);
+    put(committer, &key, value);
     key = key_of_height(CHAIN, KEY_DATA, height);
-    store_batch_put(committer->batch, key_slice(&key), data);
+    put(committer, &key, data);
     key = key_of_name(CHAIN, KEY_HASH, slice_of(hash, sizeof hash));
-    store_batch_put(committer->batch, key_slice(&key), slice_of(number, sizeof number));
+    put(committer, &key, slice_of(number, 8));
 }
 
 static bool commit(struct committer *committer)
 {
     uint8_t marks[RECORD_MARKS_BYTES];
-    store_batch_clear(committer->batch);
+    committer->edit_count = 0;
     for (uint64_t i = 0; i < committer->options->batch; i++) {
-        put_block(committer, ++committer->marks.height);
+        put_block(committer, i, ++committer->marks.height);
     }
     record_write_marks(&committer->marks, marks);
     struct key key = key_of_kind(CHAIN, KEY_MARKS);
-    store_batch_put(committer->batch, key_slice(&key), slice_of(marks, sizeof marks));
-    return store_write(committer->store, committer->batch, committer->options->is_durable != 0,
-                       &committer->failure) == STATUS_OK;
+    put(committer, &key, slice_of(marks, sizeof marks));
+    enum engine_durability durability = committer->options->is_durable ? ENGINE_SYNCED : ENGINE_LOGGED;
+    return engine_write(committer->engine, committer->edits, committer->edit_count, durability,
+                        &committer->failure) == ENGINE_DONE;
 }
 
 static void committer_init(struct committer *committer, const struct side_options *options)
 {
-    *committer = (struct committer){.options = options, .batch = store_batch_new()};
+    size_t edits_max = 3 * options->batch + 1;
+    *committer = (struct committer){.options = options};
+    committer->edits = side_memory(edits_max, sizeof committer->edits[0]);
+    committer->keys = side_memory(edits_max, sizeof committer->keys[0]);
+    committer->record_bytes = options->header_bytes + 1024;
+    committer->records = side_memory(options->batch, committer->record_bytes);
     committer->header = side_memory(options->header_bytes, 1);
-    committer->record = side_memory(options->header_bytes + 1024, 1);
     committer->pool = side_memory(POOL_BYTES + options->size_bytes, 1);
     side_fill(committer->header, options->header_bytes);
     side_fill(committer->pool, POOL_BYTES + options->size_bytes);
@@ -102,10 +135,11 @@ static void committer_init(struct committer *committer, const struct side_option
 
 static void committer_close(struct committer *committer)
 {
-    store_batch_free(committer->batch);
-    store_close(committer->store);
+    engine_close(committer->engine, ENGINE_CLOSE_CLEAN);
+    free(committer->edits);
+    free(committer->keys);
     free(committer->header);
-    free(committer->record);
+    free(committer->records);
     free(committer->pool);
 }
 
@@ -116,9 +150,8 @@ enum side_exit side_rocksdb_commit(const struct side_options *given)
     struct committer committer;
     struct measure measure;
     committer_init(&committer, &options);
-    bool good =
-        store_open(options.words[1], true, CACHE_BYTES, &committer.store, &committer.failure) == STATUS_OK &&
-        read_marks(committer.store, &committer.marks, &committer.failure) == STATUS_OK;
+    bool good = open_engine(options.words[1], true, &committer.engine, &committer.failure) == STATUS_OK &&
+                read_marks(committer.engine, &committer.marks, &committer.failure) == STATUS_OK;
     measure_start(&measure, &options);
     uint64_t now_ns = side_now_ns();
     for (bool goes_on = good; goes_on;) {
@@ -144,7 +177,7 @@ enum side_exit side_rocksdb_commit(const struct side_options *given)
 /* ---- stream ---- */
 
 struct streamer {
-    struct store *store;
+    struct engine *engine;
     struct chain_marks marks;
     uint64_t heights; /* a request */
     uint64_t next;
@@ -191,50 +224,49 @@ static uint64_t sum_of(struct slice slice)
     return sum;
 }
 
-static struct store_iterator *walk(struct streamer *streamer, enum key_kind kind, uint64_t first,
-                                   uint64_t last)
+static struct engine_cursor *walk(struct streamer *streamer, enum key_kind kind, uint64_t first,
+                                  uint64_t last)
 {
     struct key from = key_of_height(CHAIN, kind, first);
     struct key to = key_behind_height(CHAIN, kind, last);
-    return store_iterator_new_long(streamer->store, NULL, key_slice(&from), key_slice(&to));
+    struct engine_range range = {.from = key_slice(&from), .to = key_slice(&to), .is_long = true};
+    return engine_cursor_open(streamer->engine, NULL, &range);
 }
 
-/* Headers and data lie apart, each in the order of heights: two iterators side by side. */
+/* Headers and data lie apart, each in the order of heights: two cursors side by side. */
 static enum status stream_range(struct streamer *streamer, uint64_t first, uint64_t last)
 {
-    struct store_iterator *headers = walk(streamer, KEY_HEADER, first, last);
-    struct store_iterator *data = walk(streamer, KEY_DATA, first, last);
-    enum status status = STATUS_OK;
+    struct engine_cursor *headers = walk(streamer, KEY_HEADER, first, last);
+    struct engine_cursor *data = walk(streamer, KEY_DATA, first, last);
+    struct failure *failure = &streamer->failure;
+    enum engine_result result = ENGINE_OK;
     uint64_t height = first;
-    for (; height <= last && store_iterator_valid(headers) && status == STATUS_OK; height++) {
-        struct slice value = store_iterator_value(headers);
+    while (height <= last) {
+        struct slice key, value;
         struct header_record record;
         uint64_t at = 0;
-        if (!key_read_height(store_iterator_key(headers), &at) || at != height ||
+        result = engine_cursor_next(headers, &key, &value, failure);
+        if (result != ENGINE_OK || !key_read_height(key, &at) || at != height ||
             !record_read_header(value, &record)) {
             break;
         }
         streamer->sum += sum_of(value);
-        store_iterator_next(headers);
         if (record.data_bytes > 0) {
-            if (!store_iterator_valid(data) || !key_read_height(store_iterator_key(data), &at) ||
-                at != height) {
+            result = engine_cursor_next(data, &key, &value, failure);
+            if (result != ENGINE_OK || !key_read_height(key, &at) || at != height) {
                 break;
             }
-            streamer->sum += sum_of(store_iterator_value(data));
-            store_iterator_next(data);
+            streamer->sum += sum_of(value);
         }
+        height++;
     }
-    status = store_iterator_status(headers, &streamer->failure);
-    if (status == STATUS_OK) {
-        status = store_iterator_status(data, &streamer->failure);
+    engine_cursor_close(headers);
+    engine_cursor_close(data);
+    if (result == ENGINE_FAILED) {
+        return STATUS_IO_ERROR;
     }
-    if (status == STATUS_OK && height <= last) {
-        status = failure_set(&streamer->failure, STATUS_IO_ERROR, "block %lu is not there", height);
-    }
-    store_iterator_free(headers);
-    store_iterator_free(data);
-    return status;
+    return height > last ? STATUS_OK
+                         : failure_set(failure, STATUS_IO_ERROR, "block %lu is not there", height);
 }
 
 /* The next heights, from the first again where fewer are left. */
@@ -251,9 +283,9 @@ static enum status stream(struct streamer *streamer)
 static enum status streamer_open(struct streamer *streamer, const struct side_options *options)
 {
     struct failure *failure = &streamer->failure;
-    enum status status = store_open(options->words[1], false, CACHE_BYTES, &streamer->store, failure);
+    enum status status = open_engine(options->words[1], false, &streamer->engine, failure);
     if (status == STATUS_OK) {
-        status = read_marks(streamer->store, &streamer->marks, failure);
+        status = read_marks(streamer->engine, &streamer->marks, failure);
     }
     streamer->next = streamer->marks.blocks_pruned + 1;
     uint64_t there = streamer->marks.height - streamer->marks.blocks_pruned;
@@ -289,7 +321,7 @@ enum side_exit side_rocksdb_stream(const struct side_options *given)
         measure_add(&measure, now_ns - before_ns, streamer.heights);
         goes_on = status == STATUS_OK && measure_goes_on(&measure, now_ns);
     }
-    store_close(streamer.store);
+    engine_close(streamer.engine, ENGINE_CLOSE_CLEAN);
     if (status != STATUS_OK) {
         return failed(&streamer.failure);
     }

@@ -5,13 +5,13 @@
 
 #include "daemon/writer/apply.h"
 #include "tests/lib/directory.h"
+#include "tests/lib/engine_edits.h"
 
-enum { CACHE_BYTES = 8 << 20, NUMBERS_MAX = 256 };
+enum { NUMBERS_MAX = 256 };
 
 static struct directory directory;
-static struct store *store;
+static struct engine *engine;
 static struct apply *apply;
-static struct store_batch *batch;
 static struct pending *pending;
 static struct pending_segment *taken; /* by the writer, and not written; oldest first */
 static bool is_batching;
@@ -27,8 +27,8 @@ static void check_status(enum status status)
 
 static void open_all(bool create)
 {
-    check_status(store_open(directory.path, create, CACHE_BYTES, &store, &failure));
-    apply = apply_new(store, APPLIED_CHAINS);
+    engine = engine_opened(directory.path, create);
+    apply = apply_new(engine, APPLIED_CHAINS);
     for (uint32_t chain = 1; chain <= APPLIED_CHAINS; chain++) {
         struct chain_marks marks = applied_marks(chain);
         check_status(apply_load(apply, chain, &marks, &failure));
@@ -38,7 +38,6 @@ static void open_all(bool create)
 void applied_open(void)
 {
     directory = directory_new();
-    batch = store_batch_new();
     taken = NULL;
     is_batching = false;
     sequence = 0;
@@ -49,9 +48,8 @@ void applied_open(void)
 void applied_close(void)
 {
     pending_free(pending);
-    store_batch_free(batch);
     apply_free(apply);
-    store_close(store);
+    engine_close(engine, ENGINE_CLOSE_CLEAN);
     directory_remove(&directory);
 }
 
@@ -59,7 +57,7 @@ void applied_restart(void)
 {
     ck_assert_uint_eq(pending_operations(pending), 0);
     apply_free(apply);
-    store_close(store);
+    engine_close(engine, ENGINE_CLOSE_CLEAN);
     open_all(false);
 }
 
@@ -93,12 +91,23 @@ void applied_begin_batch(void)
     is_batching = true;
 }
 
+/* Writes what was judged; says whether that was anything. */
+static bool write_all(void)
+{
+    size_t count;
+    struct engine_edit *edits = apply_list(apply, &count);
+    if (count > 0) {
+        enum engine_outcome outcome = engine_write(engine, edits, count, ENGINE_LOGGED, &failure);
+        ck_assert_msg(outcome == ENGINE_DONE, "%s", failure.text);
+    }
+    apply_written(apply);
+    return count > 0;
+}
+
 void applied_write_batch(void)
 {
     is_batching = false;
-    apply_build(apply, batch);
-    check_status(store_write(store, batch, false, &failure));
-    store_batch_clear(batch);
+    (void)write_all();
 }
 
 enum status applied_job(struct job *job)
@@ -108,15 +117,12 @@ enum status applied_job(struct job *job)
     if (is_batching) {
         return job->status;
     }
-    apply_build(apply, batch);
-    bool is_dry_run = job->kind == JOB_ROLLBACK && job->rollback.dry_run;
-    if (job->status != STATUS_OK || is_dry_run) {
+    bool was_written = write_all();
+    if (job->status != STATUS_OK || job_is_dry_run(job)) {
         ck_assert(job->status == STATUS_OK || job->failure.status == job->status);
-        ck_assert(store_batch_is_empty(batch));
+        ck_assert(!was_written);
         return job->status;
     }
-    check_status(store_write(store, batch, false, &failure));
-    store_batch_clear(batch);
     finish_through(job->carry_through);
     if (job->chain != 0) {
         struct chain_marks marks = applied_marks(job->chain);
@@ -210,9 +216,7 @@ void applied_groups(void)
     (void)applied_carry();
     while (taken != NULL) {
         check_status(apply_group(apply, taken, &failure));
-        apply_build(apply, batch);
-        check_status(store_write(store, batch, false, &failure));
-        store_batch_clear(batch);
+        (void)write_all();
         finish_through(taken->last_sequence);
     }
 }
@@ -228,18 +232,18 @@ uint64_t applied_queued(void)
 static bool get(const struct key *key, struct slice *ret_value)
 {
     static uint8_t *copy;
-    struct store_value value = {0};
-    enum status status = store_get(store, NULL, STORE_DEVICE, key_slice(key), &value, &failure);
-    if (status == STATUS_NOT_FOUND) {
+    struct engine_value value = {0};
+    enum engine_result result = engine_get(engine, NULL, ENGINE_MAY_BLOCK, key_slice(key), &value, &failure);
+    if (result == ENGINE_NOT_FOUND) {
         return false;
     }
-    check_status(status);
+    ck_assert_msg(result == ENGINE_OK, "%s", failure.text);
     free(copy);
     copy = malloc(value.bytes.bytes + 1);
     ck_assert_ptr_nonnull(copy);
     memcpy(copy, value.bytes.data, value.bytes.bytes);
     *ret_value = slice_of(copy, value.bytes.bytes);
-    store_value_release(&value);
+    engine_value_release(&value);
     return true;
 }
 
@@ -326,17 +330,59 @@ uint64_t applied_metadata_on_disk(void)
     return get(&key, &value) ? record_get_u64(value.data) : 0;
 }
 
+/* Moves on; false at the end. */
+static bool move(struct engine_cursor *cursor, struct slice *ret_key, struct slice *ret_value)
+{
+    enum engine_result result = engine_cursor_next(cursor, ret_key, ret_value, &failure);
+    ck_assert_msg(result != ENGINE_FAILED, "%s", failure.text);
+    return result == ENGINE_OK;
+}
+
 size_t applied_count(uint32_t chain, enum key_kind kind)
 {
     struct key from = key_of_kind(chain, kind), to = key_behind_kind(chain, kind);
-    struct store_iterator *iterator = store_iterator_new(store, NULL, key_slice(&from), key_slice(&to));
+    struct engine_range range = {.from = key_slice(&from), .to = key_slice(&to)};
+    struct engine_cursor *cursor = engine_cursor_open(engine, NULL, &range);
+    struct slice key, value;
     size_t count = 0;
-    for (; store_iterator_valid(iterator); store_iterator_next(iterator)) {
+    while (move(cursor, &key, &value)) {
         count++;
     }
-    check_status(store_iterator_status(iterator, &failure));
-    store_iterator_free(iterator);
+    engine_cursor_close(cursor);
     return count;
+}
+
+void applied_put_long_key(enum key_kind kind, uint64_t height, size_t bytes)
+{
+    uint8_t long_key[2 * KEY_BYTES_MAX] = {0};
+    struct key key = key_of_height(1, kind, height);
+    struct engine_edits edits = {0};
+    ck_assert(bytes >= key.bytes && bytes <= sizeof long_key);
+    memcpy(long_key, key.data, key.bytes);
+    engine_edits_put(&edits, slice_of(long_key, bytes), slice_of("x", 1));
+    engine_edits_write(&edits, engine);
+}
+
+static void assert_damaged(enum status status, const struct failure *said, const char *text)
+{
+    ck_assert_int_eq(status, STATUS_IO_ERROR);
+    ck_assert_int_eq(said->status, STATUS_IO_ERROR);
+    ck_assert_msg(strstr(said->text, "damaged store: ") == said->text, "%s", said->text);
+    ck_assert_msg(strstr(said->text, text) != NULL, "%s", said->text);
+}
+
+void applied_assert_damaged(struct job *job, const char *text)
+{
+    job->chain = 1;
+    enum status status = applied_job(job);
+    assert_damaged(status, &job->failure, text);
+}
+
+void applied_assert_load_damaged(const char *text)
+{
+    struct chain_marks marks = applied_marks(1);
+    enum status status = apply_load(apply, 1, &marks, &failure);
+    assert_damaged(status, &failure, text);
 }
 
 static uint64_t digest_of(uint64_t digest, struct slice bytes)
@@ -350,14 +396,13 @@ static uint64_t digest_of(uint64_t digest, struct slice bytes)
 
 uint64_t applied_digest(void)
 {
-    struct slice to = slice_of("\xff", 1);
-    struct store_iterator *iterator = store_iterator_new(store, NULL, slice_of("", 0), to);
+    struct engine_range range = {.to = slice_of("\xff", 1)};
+    struct engine_cursor *cursor = engine_cursor_open(engine, NULL, &range);
+    struct slice key, value;
     uint64_t digest = 1;
-    for (; store_iterator_valid(iterator); store_iterator_next(iterator)) {
-        digest = digest_of(digest, store_iterator_key(iterator));
-        digest = digest_of(digest, store_iterator_value(iterator));
+    while (move(cursor, &key, &value)) {
+        digest = digest_of(digest_of(digest, key), value);
     }
-    check_status(store_iterator_status(iterator, &failure));
-    store_iterator_free(iterator);
+    engine_cursor_close(cursor);
     return digest;
 }

@@ -66,4 +66,13 @@ size_t applied_count(uint32_t chain, enum key_kind kind);
 /* Of all keys and values. */
 uint64_t applied_digest(void);
 
+/* ---- damage ---- */
+
+/* Puts a key past apply: that of the height and kind, filled up to so many bytes. */
+void applied_put_long_key(enum key_kind kind, uint64_t height, size_t bytes);
+/* The job on chain 1 has to fail over what cannot be understood, with this in its text. */
+void applied_assert_damaged(struct job *job, const char *text);
+/* The same of what a start loads. */
+void applied_assert_load_damaged(const char *text);
+
 #endif

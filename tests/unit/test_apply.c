@@ -373,6 +373,14 @@ START_TEST(chains_and_numbers_are_written_for_the_next_start)
 }
 END_TEST
 
+START_TEST(a_last_block_with_a_key_that_is_too_long_fails_the_start)
+{
+    applied_block(10, "ten", "d");
+    applied_put_long_key(KEY_HEADER, 10, KEY_BYTES_MAX + 1);
+    applied_assert_load_damaged("a block's key of 1038 bytes");
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -394,5 +402,6 @@ int main(void)
     tcase_add_test(tests, blocks_and_states_at_pruned_heights_are_refused_whole);
     tcase_add_test(tests, commits_of_one_batch_are_judged_one_after_the_other);
     tcase_add_test(tests, chains_and_numbers_are_written_for_the_next_start);
+    tcase_add_test(tests, a_last_block_with_a_key_that_is_too_long_fails_the_start);
     return suite_run(suite, true);
 }

@@ -84,12 +84,25 @@ static size_t entries(void)
     return count - 2;
 }
 
-static enum directory_result open_store(bool create)
+static bool can_look; /* else looking for the database fails */
+
+static enum directory_result look(const char *database, struct directory_error *ret_error)
 {
-    return directory_open(store, create, &directory, &error);
+    char path[256];
+    snprintf(path, sizeof path, "%s/CURRENT", database);
+    bool is_there = access(path, F_OK) == 0;
+    snprintf(ret_error->text, sizeof ret_error->text, can_look ? "there is no %s" : "%s cannot be seen",
+             path);
+    return !can_look ? DIRECTORY_IO_ERROR : is_there ? DIRECTORY_OK : DIRECTORY_LOST;
 }
 
-/* What RocksDB leaves when it made its database. */
+static enum directory_result open_store(bool create)
+{
+    can_look = true;
+    return directory_open(store, create, look, &directory, &error);
+}
+
+/* What look takes for a database. */
 static void make_database(void)
 {
     char path[256];
@@ -253,11 +266,23 @@ START_TEST(store_that_lost_its_database_is_refused_untouched)
     char path[128];
     snprintf(path, sizeof path, "%s/db/CURRENT", store);
     ck_assert_int_eq(unlink(path), 0);
-    refused(_i == 1, DIRECTORY_LOST, "used to be here");
+    refused(_i == 1, DIRECTORY_LOST, "used to be here, but its database is gone (there is no ");
+    refused(_i == 1, DIRECTORY_LOST, "/db/CURRENT); mount or restore it");
     snprintf(path, sizeof path, "%s/db", store);
     ck_assert_int_eq(rmdir(path), 0);
     refused(_i == 1, DIRECTORY_LOST, "used to be here");
     ck_assert_uint_eq(entries(), 2);
+}
+END_TEST
+
+START_TEST(store_whose_database_cannot_be_looked_for_is_refused_untouched)
+{
+    make_store();
+    can_look = false;
+    ck_assert_int_eq(directory_open(store, _i == 1, look, &directory, &error), DIRECTORY_IO_ERROR);
+    ck_assert_ptr_nonnull(strstr(error.text, "/db/CURRENT cannot be seen"));
+    ck_assert_uint_eq(entries(), 3);
+    ck_assert_int_eq(open_store(false), DIRECTORY_OK);
 }
 END_TEST
 
@@ -297,9 +322,9 @@ START_TEST(lock_is_held_until_the_close)
     make_store();
     struct directory other = {.directory_fd = -1, .lock_fd = -1};
     ck_assert_int_eq(open_store(false), DIRECTORY_OK);
-    ck_assert_int_eq(directory_open(store, false, &other, &error), DIRECTORY_LOCKED);
+    ck_assert_int_eq(directory_open(store, false, look, &other, &error), DIRECTORY_LOCKED);
     directory_close(&directory);
-    ck_assert_int_eq(directory_open(store, false, &other, &error), DIRECTORY_OK);
+    ck_assert_int_eq(directory_open(store, false, look, &other, &error), DIRECTORY_OK);
     directory_close(&other);
 }
 END_TEST
@@ -397,7 +422,7 @@ START_TEST(path_too_long_is_an_error)
     char path[5000];
     memset(path, 'x', sizeof path);
     path[sizeof path - 1] = '\0';
-    ck_assert_int_eq(directory_open(path, true, &directory, &error), DIRECTORY_IO_ERROR);
+    ck_assert_int_eq(directory_open(path, true, look, &directory, &error), DIRECTORY_IO_ERROR);
 }
 END_TEST
 
@@ -430,6 +455,7 @@ int main(void)
     tcase_add_test(tests, new_file_system_with_lost_and_found_counts_as_empty);
     tcase_add_loop_test(tests, stamp_that_is_newer_foreign_or_damaged_is_refused_untouched, 0,
                         sizeof refused_stamps / sizeof refused_stamps[0]);
+    tcase_add_loop_test(tests, store_whose_database_cannot_be_looked_for_is_refused_untouched, 0, 2);
     tcase_add_loop_test(tests, store_that_lost_its_database_is_refused_untouched, 0, 2);
     tcase_add_test(tests, second_daemon_fails_at_once_naming_the_first_one_s_pid);
     tcase_add_test(tests, lock_is_held_until_the_close);

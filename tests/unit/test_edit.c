@@ -1,30 +1,31 @@
-/* Edits: read as edited before they are written, taken back to any mark, built in order. */
+/* Edits: read as edited before they are written, taken back to any mark, listed once a key. */
 #include <check.h>
 #include <stdlib.h>
 
 #include "daemon/writer/edit.h"
 #include "tests/lib/directory.h"
+#include "tests/lib/engine_edits.h"
 #include "tests/lib/random.h"
 #include "tests/lib/suite.h"
 
 enum { NAMES = 12, STEPS = 4000, MARKS = 6 };
 
 static struct directory directory;
-static struct store *store;
+static struct engine *engine;
 static struct edit_set *edits;
 static struct failure failure;
 
 static void setup(void)
 {
     directory = directory_new();
-    ck_assert_int_eq(store_open(directory.path, true, 8 << 20, &store, &failure), STATUS_OK);
-    edits = edit_new(store);
+    engine = engine_opened(directory.path, true);
+    edits = edit_new(engine);
 }
 
 static void teardown(void)
 {
     edit_free(edits);
-    store_close(store);
+    engine_close(engine, ENGINE_CLOSE_CLEAN);
     directory_remove(&directory);
 }
 
@@ -38,7 +39,7 @@ static struct key key_of_number(unsigned number)
 static uint64_t read_number(unsigned number)
 {
     struct key key = key_of_number(number);
-    struct store_value value = {0};
+    struct engine_value value = {0};
     enum status status = edit_get(edits, &key, &value, &failure);
     uint64_t read = 0;
     if (status == STATUS_OK) {
@@ -47,7 +48,7 @@ static uint64_t read_number(unsigned number)
     } else {
         ck_assert_int_eq(status, STATUS_NOT_FOUND);
     }
-    store_value_release(&value);
+    engine_value_release(&value);
     return read;
 }
 
@@ -81,7 +82,6 @@ START_TEST(edits_are_taken_back_to_any_mark_and_written_as_they_read)
     struct random_source random = random_from(random_seed("edit"));
     struct state states[MARKS] = {0}; /* the last is the present one, the others wait to be gone back to */
     size_t depth = 0;
-    struct store_batch *batch = store_batch_new();
     for (uint64_t step = 1; step <= STEPS; step++) {
         uint64_t what = random_below(&random, 10);
         if (what < 6) {
@@ -94,15 +94,15 @@ START_TEST(edits_are_taken_back_to_any_mark_and_written_as_they_read)
             depth--;
             edit_take_back(edits, states[depth].mark);
         } else if (what == 9 && depth == 0) {
-            edit_build(edits, batch);
+            size_t count;
+            struct engine_edit *list = edit_list(edits, &count);
+            ck_assert_uint_le(count, NAMES);
+            ck_assert_int_eq(engine_write(engine, list, count, ENGINE_LOGGED, &failure), ENGINE_DONE);
             edit_clear(edits);
-            ck_assert_int_eq(store_write(store, batch, false, &failure), STATUS_OK);
-            store_batch_clear(batch);
             ck_assert_uint_eq(edit_bytes(edits), 0);
         }
         check(&states[depth]);
     }
-    store_batch_free(batch);
 }
 END_TEST
 

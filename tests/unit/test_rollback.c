@@ -374,6 +374,20 @@ START_TEST(at_the_last_height_nothing_lies_above)
 }
 END_TEST
 
+START_TEST(a_stored_key_that_is_too_long_fails_it_whole)
+{
+    static const enum key_kind kinds[] = {KEY_HEADER, KEY_BOUND};
+    applied_block(1, "one", "data");
+    applied_rise(10);
+    applied_put_long_key(kinds[_i], 7, 2 * KEY_BYTES_MAX);
+    uint64_t before = applied_digest();
+    struct job job = {.kind = JOB_ROLLBACK, .rollback = {.to = 5}};
+    applied_assert_damaged(&job, _i == 0 ? "header record" : "a bound name's key of 2074 bytes");
+    ck_assert_uint_eq(applied_digest(), before);
+    ck_assert_uint_eq(applied_marks(1).height, 10);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -396,5 +410,6 @@ int main(void)
     tcase_add_test(tests, what_follows_a_dry_run_takes_nothing_of_it_over);
     tcase_add_test(tests, metadata_that_comes_with_it_takes_effect_after_it);
     tcase_add_test(tests, at_the_last_height_nothing_lies_above);
+    tcase_add_loop_test(tests, a_stored_key_that_is_too_long_fails_it_whole, 0, 2);
     return suite_run(suite, true);
 }

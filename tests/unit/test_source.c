@@ -1,4 +1,4 @@
-/* The source of a stream: what it says does not depend on when it rests, nor on what is written meanwhile, and a large
+/* The source of a stream: what it says does not depend on when it is parked, nor on what is written meanwhile, and a large
  * block waits until there is room. */
 #include <check.h>
 #include <stdio.h>
@@ -7,11 +7,11 @@
 #include "daemon/read/source.h"
 #include "proto/frame.h"
 #include "tests/lib/directory.h"
+#include "tests/lib/engine_edits.h"
 #include "tests/lib/random.h"
 #include "tests/lib/suite.h"
 
 enum {
-    CACHE_BYTES = 8 << 20,
     CHAIN = 1,
     HEIGHTS = 60,
     NAMES = 40,
@@ -22,18 +22,12 @@ enum {
 };
 
 static struct directory directory;
-static struct store *store;
+static struct engine *engine;
 static struct pending *pending;
 static struct failure failure;
 static struct random_source randomness;
 
-static void write_batch(struct store_batch *batch)
-{
-    ck_assert_msg(store_write(store, batch, false, &failure) == STATUS_OK, "%s", failure.text);
-    store_batch_free(batch);
-}
-
-static void put_block(struct store_batch *batch, uint64_t height, size_t data_bytes)
+static void put_block(struct engine_edits *edits, uint64_t height, size_t data_bytes)
 {
     uint8_t bytes[DATA_BYTES * 2];
     ck_assert_uint_le(data_bytes, sizeof bytes);
@@ -44,10 +38,10 @@ static void put_block(struct store_batch *batch, uint64_t height, size_t data_by
     ck_assert_uint_le(record_header_bytes(&record), sizeof header);
     record_write_header(&record, header);
     struct key key = key_of_height(CHAIN, KEY_HEADER, height);
-    store_batch_put(batch, key_slice(&key), slice_of(header, record_header_bytes(&record)));
+    engine_edits_put(edits, key_slice(&key), slice_of(header, record_header_bytes(&record)));
     if (data_bytes > 0) {
         key = key_of_height(CHAIN, KEY_DATA, height);
-        store_batch_put(batch, key_slice(&key), slice_of(bytes, data_bytes));
+        engine_edits_put(edits, key_slice(&key), slice_of(bytes, data_bytes));
     }
 }
 
@@ -56,33 +50,33 @@ static struct slice name_of(char *buffer, size_t bytes, unsigned number)
     return slice_of(buffer, (size_t)snprintf(buffer, bytes, "%c%u", 'a' + (int)(number % 3), number));
 }
 
-static void put_name(struct store_batch *batch, unsigned number)
+static void put_name(struct engine_edits *edits, unsigned number)
 {
     uint8_t record[RECORD_METADATA_HEAD_BYTES + 20] = {0};
     random_fill(&randomness, record + RECORD_METADATA_HEAD_BYTES, 20);
     char name[16];
     struct key key = key_of_name(CHAIN, KEY_METADATA, name_of(name, sizeof name, number));
-    store_batch_put(batch, key_slice(&key), slice_of(record, sizeof record));
+    engine_edits_put(edits, key_slice(&key), slice_of(record, sizeof record));
 }
 
 /* All gets other bytes, and a part of the blocks goes. */
 static void change_all(void)
 {
-    struct store_batch *batch = store_batch_new();
+    struct engine_edits edits = {0};
     for (uint64_t height = 1; height <= HEIGHTS; height++) {
-        put_block(batch, height, 1 + random_below(&randomness, DATA_BYTES));
+        put_block(&edits, height, 1 + random_below(&randomness, DATA_BYTES));
     }
     for (unsigned number = 0; number < NAMES; number++) {
-        put_name(batch, number);
+        put_name(&edits, number);
     }
     uint64_t gone = 1 + random_below(&randomness, HEIGHTS);
     for (int i = 0; i < 2; i++) {
         enum key_kind kind = i == 0 ? KEY_HEADER : KEY_DATA;
         struct key from = key_of_height(CHAIN, kind, gone);
         struct key to = key_behind_kind(CHAIN, kind);
-        store_batch_delete_range(batch, key_slice(&from), key_slice(&to));
+        engine_edits_delete_range(&edits, key_slice(&from), key_slice(&to));
     }
-    write_batch(batch);
+    engine_edits_write(&edits, engine);
 }
 
 static void queue_some(void)
@@ -105,30 +99,28 @@ static void setup(void)
 {
     randomness = random_from(random_seed("source"));
     directory = directory_new();
-    store = NULL;
-    enum status status = store_open(directory.path, true, CACHE_BYTES, &store, &failure);
-    ck_assert_msg(status == STATUS_OK, "%s", failure.text);
+    engine = engine_opened(directory.path, true);
     pending = pending_new(1000, 1 << 20);
-    struct store_batch *batch = store_batch_new();
+    struct engine_edits edits = {0};
     for (uint64_t height = 1; height <= HEIGHTS; height++) {
         if (random_chance(&randomness, 80)) {
-            put_block(batch, height,
+            put_block(&edits, height,
                       random_chance(&randomness, 20) ? 0 : random_below(&randomness, DATA_BYTES));
         }
     }
     for (unsigned number = 0; number < NAMES; number++) {
         if (random_chance(&randomness, 60)) {
-            put_name(batch, number);
+            put_name(&edits, number);
         }
     }
-    write_batch(batch);
+    engine_edits_write(&edits, engine);
     queue_some();
 }
 
 static void teardown(void)
 {
     pending_free(pending);
-    store_close(store);
+    engine_close(engine, ENGINE_CLOSE_CLEAN);
     directory_remove(&directory);
 }
 
@@ -146,15 +138,15 @@ static void said_free(struct said *said)
     }
 }
 
-/* All that it says, resting now and then with others writing meanwhile. */
-static struct said say_all(struct source *source, bool rests)
+/* All that it says, parking it now and then with others writing meanwhile. */
+static struct said say_all(struct source *source, bool parks)
 {
     struct said said = {0};
     enum status status;
     do {
         struct fetched fetched = {0};
-        if (rests && random_chance(&randomness, 20)) {
-            source_rest(source);
+        if (parks && random_chance(&randomness, 20)) {
+            source_park(source);
             change_all();
         }
         status = source_next(source, DATA_BYTES, &fetched, &failure);
@@ -164,8 +156,8 @@ static struct said say_all(struct source *source, bool rests)
         }
     } while (status == STATUS_OK);
     ck_assert_msg(status == STATUS_NOT_FOUND, "status %d: %s", (int)status, failure.text);
-    if (rests) {
-        source_rest(source);
+    if (parks) {
+        source_park(source);
     }
     struct fetched none = {0};
     ck_assert_int_eq(source_next(source, DATA_BYTES, &none, &failure), STATUS_NOT_FOUND);
@@ -217,21 +209,21 @@ static struct source *make_source(const struct fetch *fetch, unsigned kind, stru
     return source_of_list(fetch, pending, &list);
 }
 
-START_TEST(resting_changes_nothing_of_what_is_said)
+START_TEST(parking_changes_nothing_of_what_is_said)
 {
     for (int round = 0; round < ROUNDS; round++) {
         for (unsigned kind = 0; kind < 4; kind++) {
-            struct store_snapshot *snapshot = store_snapshot_take(store);
-            struct fetch fetch = {.store = store, .snapshot = snapshot, .chain = CHAIN};
+            struct engine_point *point = engine_point_take(engine);
+            struct fetch fetch = {.engine = engine, .point = point, .chain = CHAIN};
             fetch.marks.blocks_pruned = random_below(&randomness, 10);
             struct random_source question = randomness;
             struct random_source again = randomness;
             struct said plain = say_all(make_source(&fetch, kind, &question), false);
-            struct said rested = say_all(make_source(&fetch, kind, &again), true);
-            assert_same(&plain, &rested);
+            struct said parked = say_all(make_source(&fetch, kind, &again), true);
+            assert_same(&plain, &parked);
             said_free(&plain);
-            said_free(&rested);
-            store_snapshot_release(store, snapshot);
+            said_free(&parked);
+            engine_point_release(point);
             randomness = question;
             (void)random_next(&randomness);
         }
@@ -242,11 +234,11 @@ END_TEST
 START_TEST(a_block_that_is_too_large_waits_and_is_next_all_the_same)
 {
     static const uint64_t heights[] = {3, 4};
-    struct store_batch *batch = store_batch_new();
-    put_block(batch, 3, DATA_BYTES / 2);
-    put_block(batch, 4, DATA_BYTES + 1);
-    write_batch(batch);
-    struct fetch fetch = {.store = store, .chain = CHAIN};
+    struct engine_edits edits = {0};
+    put_block(&edits, 3, DATA_BYTES / 2);
+    put_block(&edits, 4, DATA_BYTES + 1);
+    engine_edits_write(&edits, engine);
+    struct fetch fetch = {.engine = engine, .chain = CHAIN};
     struct source_blocks blocks = {.first = 3, .last = 4, .parts = ALL_PARTS};
     for (int listed = 0; listed <= 1; listed++) {
         blocks.heights = listed ? heights : NULL;
@@ -271,10 +263,10 @@ END_TEST
 
 START_TEST(without_data_no_block_is_too_large)
 {
-    struct store_batch *batch = store_batch_new();
-    put_block(batch, 3, DATA_BYTES + 1);
-    write_batch(batch);
-    struct fetch fetch = {.store = store, .chain = CHAIN};
+    struct engine_edits edits = {0};
+    put_block(&edits, 3, DATA_BYTES + 1);
+    engine_edits_write(&edits, engine);
+    struct fetch fetch = {.engine = engine, .chain = CHAIN};
     struct source_blocks blocks = {.first = 3, .last = 3, .parts = 1};
     struct source *source = source_of_blocks(&fetch, &blocks);
     struct fetched fetched = {0};
@@ -284,13 +276,81 @@ START_TEST(without_data_no_block_is_too_large)
 }
 END_TEST
 
+/* The messages that come before the failure. */
+static size_t said_before_damage(struct source *source, const char *text)
+{
+    size_t count = 0;
+    enum status status;
+    do {
+        struct fetched fetched = {0};
+        source_park(source);
+        status = source_next(source, DATA_BYTES, &fetched, &failure);
+        free(fetched.frame);
+        count += status == STATUS_OK;
+    } while (status == STATUS_OK);
+    ck_assert_int_eq(status, STATUS_IO_ERROR);
+    ck_assert_int_eq(failure.status, STATUS_IO_ERROR);
+    ck_assert_msg(strstr(failure.text, text) != NULL, "%s", failure.text);
+    source_park(source);
+    source_free(source);
+    return count;
+}
+
+/* A key longer than any of ours, behind the one of that height. */
+static void put_long_key(enum key_kind kind, uint64_t height)
+{
+    uint8_t bytes[2 * KEY_BYTES_MAX] = {0};
+    struct key key = key_of_height(CHAIN, kind, height);
+    struct engine_edits edits = {0};
+    memcpy(bytes, key.data, key.bytes);
+    engine_edits_put(&edits, slice_of(bytes, sizeof bytes), slice_of("x", 1));
+    engine_edits_write(&edits, engine);
+}
+
+START_TEST(a_stored_key_that_is_too_long_is_damage)
+{
+    static const enum key_kind kinds[] = {KEY_HEADER, KEY_DATA};
+    struct fetch fetch = {.engine = engine, .chain = CHAIN};
+    struct source_blocks blocks = {.first = 3, .last = 9, .parts = ALL_PARTS};
+    struct engine_edits edits = {0};
+    put_block(&edits, 3, DATA_BYTES / 2);
+    put_block(&edits, 4, DATA_BYTES / 2);
+    engine_edits_write(&edits, engine);
+    put_long_key(kinds[_i], 3);
+    size_t count = said_before_damage(source_of_blocks(&fetch, &blocks),
+                                      _i == 0 ? "damaged store: a block has a key of 2074 bytes"
+                                              : "damaged store: a block's data has a key of 2074 bytes");
+    ck_assert_uint_eq(count, 1);
+}
+END_TEST
+
+START_TEST(a_stored_name_that_is_too_long_is_damage_and_not_the_end)
+{
+    uint8_t name[METADATA_NAME_BYTES_MAX];
+    uint8_t bytes[KEY_BYTES_MAX];
+    memset(name, 'a', sizeof name);
+    struct key key = key_of_name(CHAIN, KEY_METADATA, slice_of(name, sizeof name));
+    struct engine_edits edits = {0};
+    memcpy(bytes, key.data, key.bytes);
+    bytes[key.bytes] = 'a';
+    engine_edits_put(&edits, slice_of(bytes, key.bytes + 1), slice_of("x", 1));
+    engine_edits_write(&edits, engine);
+    struct fetch fetch = {.engine = engine, .chain = CHAIN};
+    struct source_list list = {.prefix = slice_of("a", 1)};
+    (void)said_before_damage(source_of_list(&fetch, pending, &list),
+                             "damaged store: a name has a key of 1030 bytes");
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
     Suite *suite = suite_new("source", 60, &tests);
     tcase_add_checked_fixture(tests, setup, teardown);
-    tcase_add_test(tests, resting_changes_nothing_of_what_is_said);
+    tcase_add_test(tests, parking_changes_nothing_of_what_is_said);
     tcase_add_test(tests, a_block_that_is_too_large_waits_and_is_next_all_the_same);
+    tcase_add_loop_test(tests, a_stored_key_that_is_too_long_is_damage, 0, 2);
+    tcase_add_test(tests, a_stored_name_that_is_too_long_is_damage_and_not_the_end);
     tcase_add_test(tests, without_data_no_block_is_too_large);
     return suite_run(suite, true);
 }

@@ -291,6 +291,35 @@ START_TEST(a_sweep_without_a_prune_does_nothing)
 }
 END_TEST
 
+/* A slice ends before it, so that the next would begin there. */
+START_TEST(a_block_with_a_key_that_is_too_long_fails_the_sweep)
+{
+    char hash[16];
+    applied_rise(SLICE_KEYS_MAX + 10);
+    for (uint64_t height = 1; height <= SLICE_KEYS_MAX; height++) {
+        snprintf(hash, sizeof hash, "%u", (unsigned)height);
+        applied_block(height, hash, "data");
+    }
+    applied_put_long_key(KEY_HEADER, SLICE_KEYS_MAX, 2 * KEY_BYTES_MAX);
+    applied_prune(SLICE_KEYS_MAX + 10);
+    struct job job = {.kind = JOB_SWEEP, .sweep_ns = UINT64_C(60000000000)};
+    applied_assert_damaged(&job, "a key of 2074 bytes");
+    applied_block(SLICE_KEYS_MAX + 11, "other", "the rest goes on");
+}
+END_TEST
+
+START_TEST(a_bound_name_that_is_too_long_fails_the_sweep)
+{
+    applied_rise(10);
+    applied_put_long_key(KEY_BOUND, 2, KEY_BYTES_MAX + 1);
+    applied_prune(5);
+    (void)applied_sweep(); /* of the blocks */
+    struct job job = {.kind = JOB_SWEEP, .sweep_ns = 1000000000};
+    applied_assert_damaged(&job, "a bound name's key of 1038 bytes");
+    ck_assert_uint_eq(applied_marks(1).blocks_swept, 0);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -306,5 +335,7 @@ int main(void)
     tcase_add_test(tests, a_slice_is_small);
     tcase_add_test(tests, everything_up_to_the_last_height_can_be_pruned);
     tcase_add_test(tests, a_sweep_without_a_prune_does_nothing);
+    tcase_add_test(tests, a_block_with_a_key_that_is_too_long_fails_the_sweep);
+    tcase_add_test(tests, a_bound_name_that_is_too_long_fails_the_sweep);
     return suite_run(suite, true);
 }

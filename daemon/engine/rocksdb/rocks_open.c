@@ -1,6 +1,15 @@
-/* Opening the store: RocksDB's options, its threads, and what a start reads from the log. */
+/* RocksDB as an engine: its options, opening it, what a start reads from the log, and closing it.
+ *
+ * - A store is a directory with a CURRENT in it. Opening recovers what the log has: up to the first damaged record, for a torn
+ *   tail is legal.
+ * - Closed clean, flushes and compactions under way are waited for. Closed fast, nothing is: the next start does again what
+ *   was cut short, and threads and memory end with the process.
+ *
+ * Ways to fail: RocksDB's errors are text. They end here, as a text that names what was being done. */
 #include <assert.h>
 #include <dirent.h>
+#include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/engine/rocksdb/store_internal.h"
+#include "daemon/engine/rocksdb/rocks.h"
 #include "daemon/runtime/memory.h"
 
 #ifndef ENGINE_BUILD
@@ -35,10 +44,47 @@ enum {
 #define BLOB_GC_OLDEST  0.1
 #define BLOB_GC_GARBAGE 0.5
 
-const char *store_engine_text(void)
+#define CURRENT_NAME "CURRENT" /* names the present manifest: without it there is no store */
+
+const struct engine_type engine_rocksdb = {
+    .traits =
+        {
+            .text = "RocksDB " ENGINE_VERSION ", " ENGINE_BUILD " build",
+            .reads_without_io = true,
+            .memory_bytes_max = (uint64_t)WRITE_BUFFERS * WRITE_BUFFER_BYTES,
+        },
+    .look = rocks_look,
+    .open = rocks_open,
+    .close = rocks_close,
+    .point_take = rocks_point_take,
+    .point_free = rocks_point_free,
+    .get = rocks_get,
+    .cursor_open = rocks_cursor_open,
+    .cursor_next = rocks_cursor_next,
+    .cursor_park = rocks_cursor_park,
+    .cursor_close = rocks_cursor_close,
+    .write = rocks_write,
+    .sync = rocks_sync,
+    .reclaim = rocks_reclaim,
+    .maintain = rocks_maintain,
+    .stop_maintenance = rocks_stop_maintenance,
+    .metrics = rocks_metrics,
+};
+
+void rocks_fail(const char *doing, char *text, struct failure *failure)
 {
-    return "RocksDB " ENGINE_VERSION ", " ENGINE_BUILD " build";
+    failure_set(failure, STATUS_IO_ERROR, "%s: %s", doing, text);
+    rocksdb_free(text);
 }
+
+uint64_t rocks_number(const struct rocks *rocks, const char *property)
+{
+    uint64_t value = 0;
+    (void)rocksdb_property_int(rocks->db, property, &value);
+    return value;
+}
+
+/* ---- options ---- */
 
 /* Few shards: a table's whole filter must fit into one of them, or each look-up reads and checks it anew. */
 static rocksdb_cache_t *cache_new(uint64_t bytes)
@@ -78,7 +124,7 @@ static rocksdb_options_t *options_from_text(struct failure *failure)
     rocksdb_get_options_from_string(base, text, options, &error);
     rocksdb_options_destroy(base);
     if (error != NULL) {
-        (void)store_fail("setting the engine's options", error, failure);
+        rocks_fail("setting the engine's options", error, failure);
         rocksdb_options_destroy(options);
         return NULL;
     }
@@ -147,21 +193,42 @@ static void make_background_nicer(void)
     assert(!failed);
 }
 
-static struct store *store_new(struct failure *failure)
+/* ---- opening and closing ---- */
+
+static struct rocks *rocks_new(const char *path, struct failure *failure)
 {
     rocksdb_options_t *options = options_from_text(failure);
     if (options == NULL) {
         return NULL;
     }
-    struct store *store = memory_new(sizeof *store);
-    store->options = options;
-    store->write = rocksdb_writeoptions_create();
-    store->write_sync = rocksdb_writeoptions_create();
-    rocksdb_writeoptions_set_sync(store->write_sync, 1);
-    store->nothing = rocksdb_writebatch_create();
-    rocksdb_writebatch_put_log_data(store->nothing, "sync", 4);
-    store_make_read_options(store->read, NULL);
-    return store;
+    struct rocks *rocks = memory_new(sizeof *rocks);
+    rocks->engine.type = &engine_rocksdb;
+    rocks->options = options;
+    rocks->write[ENGINE_LOGGED] = rocksdb_writeoptions_create();
+    rocks->write[ENGINE_SYNCED] = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_set_sync(rocks->write[ENGINE_SYNCED], 1);
+    rocks->nothing = rocksdb_writebatch_create();
+    rocksdb_writebatch_put_log_data(rocks->nothing, "sync", 4);
+    rocks->batch = rocksdb_writebatch_create();
+    rocks_make_read_options(rocks->read, NULL);
+    rocks->deletion = paced_deletion_new(path);
+    return rocks;
+}
+
+enum engine_result rocks_look(const char *path, struct failure *failure)
+{
+    char current[PATH_MAX];
+    struct stat found;
+    snprintf(current, sizeof current, "%s/" CURRENT_NAME, path);
+    if (stat(current, &found) == 0) {
+        return ENGINE_OK;
+    }
+    if (errno == ENOENT || errno == ENOTDIR) {
+        failure_set(failure, STATUS_NOT_FOUND, "there is no %s", current);
+        return ENGINE_NOT_FOUND;
+    }
+    failure_set(failure, STATUS_IO_ERROR, "%s: cannot be seen: %s", current, strerror(errno));
+    return ENGINE_FAILED;
 }
 
 /* What a start reads from the log fits into one write buffer, so that nobody waits for it to be written to tables. */
@@ -186,67 +253,75 @@ static uint64_t write_buffer_bytes_of_start(const char *path)
 }
 
 /* From here on write buffers have their size; a larger one is written to tables now, beside whatever comes. */
-static enum status end_start(struct store *store, struct failure *failure)
+static bool end_start(struct rocks *rocks, struct failure *failure)
 {
     char bytes[24];
     snprintf(bytes, sizeof bytes, "%d", WRITE_BUFFER_BYTES);
     char *error = NULL;
-    rocksdb_set_options(store->db, 1, (const char *const[]){"write_buffer_size"},
+    rocksdb_set_options(rocks->db, 1, (const char *const[]){"write_buffer_size"},
                         (const char *const[]){bytes}, &error);
     if (error != NULL) {
-        return store_fail("setting the engine's options", error, failure);
+        rocks_fail("setting the engine's options", error, failure);
+        return false;
     }
-    if (store_number(store, "rocksdb.cur-size-active-mem-table") < WRITE_BUFFER_BYTES) {
-        return STATUS_OK;
+    if (rocks_number(rocks, "rocksdb.cur-size-active-mem-table") < WRITE_BUFFER_BYTES) {
+        return true;
     }
     rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
     rocksdb_flushoptions_set_wait(flush, 0);
-    rocksdb_flush(store->db, flush, &error);
+    rocksdb_flush(rocks->db, flush, &error);
     rocksdb_flushoptions_destroy(flush);
-    return error == NULL ? STATUS_OK : store_fail("writing tables", error, failure);
-}
-
-enum status store_open(const char *path, bool create, uint64_t cache_bytes, struct store **ret_store,
-                       struct failure *failure)
-{
-    struct store *store = store_new(failure);
-    if (store == NULL) {
-        return failure->status;
-    }
-    store->path = memory_copy(path, strlen(path) + 1);
-    uint64_t start_bytes = write_buffer_bytes_of_start(path);
-    make_background_nicer();
-    store->cache = cache_new(cache_bytes);
-    set_options(store->options, create, start_bytes, store->cache);
-    char *error = NULL;
-    store->db = rocksdb_open(store->options, path, &error);
     if (error != NULL) {
-        (void)store_fail("opening the store", error, failure);
-        store_close(store);
-        return STATUS_IO_ERROR;
+        rocks_fail("writing tables", error, failure);
     }
-    if (start_bytes > WRITE_BUFFER_BYTES && end_start(store, failure) != STATUS_OK) {
-        store_close(store);
-        return STATUS_IO_ERROR;
-    }
-    *ret_store = store;
-    return STATUS_OK;
+    return error == NULL;
 }
 
-void store_close(struct store *store)
+enum engine_result rocks_open(const struct engine_config *config, struct engine **ret_engine,
+                              struct failure *failure)
 {
-    if (store == NULL) {
+    struct rocks *rocks = rocks_new(config->path, failure);
+    if (rocks == NULL) {
+        return ENGINE_FAILED;
+    }
+    uint64_t start_bytes = write_buffer_bytes_of_start(config->path);
+    make_background_nicer();
+    rocks->cache = cache_new(config->cache_bytes_max);
+    set_options(rocks->options, config->create, start_bytes, rocks->cache);
+    char *error = NULL;
+    rocks->db = rocksdb_open(rocks->options, config->path, &error);
+    if (error != NULL) {
+        rocks_fail("opening the store", error, failure);
+        goto fail;
+    }
+    if (start_bytes > WRITE_BUFFER_BYTES && !end_start(rocks, failure)) {
+        goto fail;
+    }
+    paced_deletion_expect(rocks->deletion); /* the run before may have died over it */
+    *ret_engine = &rocks->engine;
+    return ENGINE_OK;
+
+fail:
+    rocks_close(&rocks->engine, ENGINE_CLOSE_CLEAN);
+    return ENGINE_FAILED;
+}
+
+void rocks_close(struct engine *engine, enum engine_close how)
+{
+    struct rocks *rocks = rocks_of(engine);
+    if (how == ENGINE_CLOSE_FAST && !MEMORY_IS_WATCHED) {
         return;
     }
-    if (store->db != NULL) {
-        rocksdb_close(store->db);
+    if (rocks->db != NULL) {
+        rocksdb_close(rocks->db);
     }
-    rocksdb_writebatch_destroy(store->nothing);
-    store_destroy_read_options(store->read);
-    rocksdb_writeoptions_destroy(store->write);
-    rocksdb_writeoptions_destroy(store->write_sync);
-    rocksdb_options_destroy(store->options);
-    rocksdb_cache_destroy(store->cache);
-    free(store->path);
-    free(store);
+    rocksdb_writebatch_destroy(rocks->batch);
+    rocksdb_writebatch_destroy(rocks->nothing);
+    rocks_destroy_read_options(rocks->read);
+    rocksdb_writeoptions_destroy(rocks->write[ENGINE_LOGGED]);
+    rocksdb_writeoptions_destroy(rocks->write[ENGINE_SYNCED]);
+    rocksdb_options_destroy(rocks->options);
+    rocksdb_cache_destroy(rocks->cache);
+    paced_deletion_free(rocks->deletion);
+    free(rocks);
 }

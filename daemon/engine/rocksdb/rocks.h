@@ -1,0 +1,83 @@
+/* The engine on RocksDB, as its files see it: rocks_open.c opens and closes, rocks_read.c has read points, gets and cursors,
+ * rocks_write.c turns edits into write batches, rocks_space.c gives space back. Nobody else includes this.
+ *
+ * RocksDB's own functions begin with rocksdb_, ours with rocks_. */
+#ifndef DAEMON_ROCKS_H
+#define DAEMON_ROCKS_H
+
+#include <rocksdb/c.h>
+
+#include "daemon/engine/engine_type.h"
+#include "daemon/engine/rocksdb/paced_deletion.h"
+
+enum {
+    WRITE_BUFFER_BYTES = 64 << 20,
+    WRITE_BUFFERS = 4, /* a burst fills them before it waits for the device */
+};
+
+/* An engine_type's engine; what opened it is fixed from then on. */
+struct rocks {
+    struct engine engine; /* first */
+    /* fixed after start */
+    rocksdb_t *db;
+    rocksdb_options_t *options;
+    rocksdb_cache_t *cache;
+    rocksdb_writeoptions_t *write[2]; /* by durability */
+    rocksdb_writebatch_t *nothing;    /* writes no key; synced, a barrier */
+    rocksdb_readoptions_t *read[2];   /* by reach: the newest state */
+    /* writer thread only */
+    rocksdb_writebatch_t *batch;
+    /* has its own rules */
+    struct paced_deletion *deletion;
+};
+
+static inline struct rocks *rocks_of(struct engine *engine)
+{
+    return (struct rocks *)engine; /* its first member */
+}
+
+/* ---- rocks_open.c ---- */
+
+enum engine_result rocks_look(const char *path, struct failure *failure);
+enum engine_result rocks_open(const struct engine_config *config, struct engine **ret_engine,
+                              struct failure *failure);
+void rocks_close(struct engine *engine, enum engine_close how);
+
+/* Takes RocksDB's text, and says with it what failed. */
+void rocks_fail(const char *doing, char *text, struct failure *failure);
+
+/* A property of RocksDB's that is a number; 0 if it has none of that name. */
+uint64_t rocks_number(const struct rocks *rocks, const char *property);
+
+/* ---- rocks_read.c ---- */
+
+struct engine_point *rocks_point_take(struct engine *engine);
+void rocks_point_free(struct engine_point *point);
+enum engine_result rocks_get(struct engine *engine, struct engine_point *point, enum engine_reach reach,
+                             struct slice key, struct engine_value *ret_value, struct failure *failure);
+struct engine_cursor *rocks_cursor_open(struct engine *engine, struct engine_point *point,
+                                        const struct engine_range *range);
+enum engine_result rocks_cursor_next(struct engine_cursor *cursor, struct slice *ret_key,
+                                     struct slice *ret_value, struct failure *failure);
+void rocks_cursor_park(struct engine_cursor *cursor, bool repeats);
+void rocks_cursor_close(struct engine_cursor *cursor);
+
+/* Of each reach, as of the snapshot; NULL: of the newest state. */
+void rocks_make_read_options(rocksdb_readoptions_t **ret_read, const rocksdb_snapshot_t *snapshot);
+void rocks_destroy_read_options(rocksdb_readoptions_t **read);
+
+/* ---- rocks_write.c ---- */
+
+enum engine_outcome rocks_write(struct engine *engine, struct engine_edit *edits, size_t count,
+                                enum engine_durability durability, struct failure *failure);
+enum engine_outcome rocks_sync(struct engine *engine, struct failure *failure);
+
+/* ---- rocks_space.c ---- */
+
+enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struct slice to,
+                                 struct failure *failure);
+void rocks_maintain(struct engine *engine, uint64_t now_us, uint64_t *ret_next_us);
+void rocks_stop_maintenance(struct engine *engine);
+void rocks_metrics(struct engine *engine, engine_metric_fn *each, void *context);
+
+#endif

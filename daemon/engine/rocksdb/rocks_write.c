@@ -1,0 +1,154 @@
+/* Writing to RocksDB: one column family, its log on, one writer.
+ *
+ * - A list of edits becomes one write batch, in RocksDB's log before it can be read; synced, the log is on the device before
+ *   it can be read.
+ * - The ranges go first, so that what is put into a deleted range stays. Then come the keys, in their order: RocksDB looks
+ *   for a key's place from where it put the one before. Large values go last: a batch that had to grow behind one would hold
+ *   it twice.
+ * - The batch is kept from write to write, with its memory unless that is large.
+ *
+ * Ways to fail: a failed write or sync leaves the process in doubt, as RocksDB may have it in the log or not; its own recovery
+ * from that is not used. So each is ENGINE_UNKNOWN, and the next open decides. ENGINE_NOT_APPLIED never happens here. */
+#include <stdlib.h>
+#include <time.h>
+
+#include "daemon/engine/rocksdb/rocks.h"
+
+enum {
+    BATCH_BYTES_KEPT = 8 << 20,  /* of memory that the next batch finds */
+    VALUE_BYTES_LARGE = 1 << 20, /* from here on a value is one of those that go last */
+    LARGE_BATCH_BYTES = 8 << 20, /* from here on a batch waits for room in the write buffers */
+    WRITE_BUFFERS_BYTES_MAX = WRITE_BUFFERS / 2 * WRITE_BUFFER_BYTES, /* with a large batch */
+    FLUSH_LOOK_NS = 500000,
+    LOOKS_MAX = 120000,
+    KEPT_LOOKS_MAX = 100,  /* of them, at what is written and still not free */
+    TABLES_YOUNG_MAX = 16, /* RocksDB holds up a flush that is asked for when there are some more */
+};
+
+/* ---- the batch ---- */
+
+static int place_of(const struct engine_edit *edit)
+{
+    return edit->kind == ENGINE_DELETE_RANGE ? 0 : edit->value.bytes < VALUE_BYTES_LARGE ? 1 : 2;
+}
+
+static int compare_edits(const void *left, const void *right)
+{
+    const struct engine_edit *one = left, *other = right;
+    int order = place_of(one) - place_of(other);
+    return order != 0 ? order : slice_compare(one->key, other->key);
+}
+
+static void add_edit(rocksdb_writebatch_t *batch, const struct engine_edit *edit)
+{
+    const char *key = (const char *)edit->key.data;
+    const char *value = (const char *)edit->value.data;
+    switch (edit->kind) {
+    case ENGINE_PUT:
+        rocksdb_writebatch_put(batch, key, edit->key.bytes, value, edit->value.bytes);
+        break;
+    case ENGINE_DELETE:
+        rocksdb_writebatch_delete(batch, key, edit->key.bytes);
+        break;
+    case ENGINE_DELETE_RANGE:
+        rocksdb_writebatch_delete_range(batch, key, edit->key.bytes, value, edit->value.bytes);
+        break;
+    }
+}
+
+static void fill_batch(struct rocks *rocks, struct engine_edit *edits, size_t count)
+{
+    qsort(edits, count, sizeof edits[0], compare_edits);
+    for (size_t i = 0; i < count; i++) {
+        add_edit(rocks->batch, &edits[i]);
+    }
+}
+
+static void empty_batch(struct rocks *rocks, size_t bytes)
+{
+    if (bytes > BATCH_BYTES_KEPT) { /* cleared, it would keep its memory */
+        rocksdb_writebatch_destroy(rocks->batch);
+        rocks->batch = rocksdb_writebatch_create();
+    } else {
+        rocksdb_writebatch_clear(rocks->batch);
+    }
+}
+
+/* ---- room for a large one ---- */
+
+/* The active write buffer is closed, and the next begun, if that can be had without waiting for a compaction. */
+static void close_write_buffer(struct rocks *rocks)
+{
+    char *error = NULL;
+    char *tables = rocksdb_property_value(rocks->db, "rocksdb.num-files-at-level0");
+    bool are_many = tables != NULL && strtoul(tables, NULL, 10) > TABLES_YOUNG_MAX;
+    rocksdb_free(tables);
+    if (are_many) {
+        return;
+    }
+    rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
+    rocksdb_flushoptions_set_wait(flush, 0);
+    rocksdb_flush(rocks->db, flush, &error);
+    rocksdb_flushoptions_destroy(flush);
+    rocksdb_free(error); /* the write that follows meets it too */
+}
+
+/* RocksDB bounds the number of its write buffers; each is larger by what was written to it last. So before a large batch
+ * one that would grow beyond its size is closed, and those closed are waited for until they are written and free, so that
+ * what else there is in RocksDB's hands still fits into their bytes. A read may keep one: it is not waited for long. */
+static void make_room_for(struct rocks *rocks, size_t bytes)
+{
+    if (bytes < LARGE_BATCH_BYTES) {
+        return;
+    }
+    uint64_t active = rocks_number(rocks, "rocksdb.cur-size-active-mem-table");
+    if (active >= LARGE_BATCH_BYTES && active + bytes > WRITE_BUFFER_BYTES) {
+        close_write_buffer(rocks);
+    }
+    int kept_looks = 0;
+    for (int looks = 0; looks < LOOKS_MAX && kept_looks < KEPT_LOOKS_MAX; looks++) {
+        uint64_t all = rocks_number(rocks, "rocksdb.size-all-mem-tables");
+        active = rocks_number(rocks, "rocksdb.cur-size-active-mem-table");
+        if (all <= active || all + bytes <= WRITE_BUFFERS_BYTES_MAX ||
+            rocks_number(rocks, "rocksdb.background-errors") > 0) {
+            return;
+        }
+        kept_looks += rocks_number(rocks, "rocksdb.num-immutable-mem-table") == 0;
+        (void)nanosleep(&(struct timespec){.tv_nsec = FLUSH_LOOK_NS}, NULL);
+    }
+}
+
+/* ---- writing ---- */
+
+enum engine_outcome rocks_write(struct engine *engine, struct engine_edit *edits, size_t count,
+                                enum engine_durability durability, struct failure *failure)
+{
+    struct rocks *rocks = rocks_of(engine);
+    char *error = NULL;
+    size_t bytes = 0;
+    fill_batch(rocks, edits, count);
+    (void)rocksdb_writebatch_data(rocks->batch, &bytes);
+    make_room_for(rocks, bytes);
+    rocksdb_write(rocks->db, rocks->write[durability], rocks->batch, &error);
+    empty_batch(rocks, bytes);
+    if (error != NULL) {
+        rocks_fail("writing the log", error, failure);
+        return ENGINE_UNKNOWN;
+    }
+    if (count > 0 && edits[0].kind == ENGINE_DELETE_RANGE) { /* ranges come first */
+        paced_deletion_expect(rocks->deletion);
+    }
+    return ENGINE_DONE;
+}
+
+enum engine_outcome rocks_sync(struct engine *engine, struct failure *failure)
+{
+    struct rocks *rocks = rocks_of(engine);
+    char *error = NULL;
+    rocksdb_write(rocks->db, rocks->write[ENGINE_SYNCED], rocks->nothing, &error);
+    if (error != NULL) {
+        rocks_fail("syncing the log", error, failure);
+        return ENGINE_UNKNOWN;
+    }
+    return ENGINE_DONE;
+}

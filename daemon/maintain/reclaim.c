@@ -39,8 +39,8 @@ struct reclaim {
     struct order *order;
     struct pool *pool;
     /* loop only */
-    uint64_t noticed; /* prunes and sweeps, in the last turn */
-    uint64_t seen;    /* the same when all was reclaimed */
+    uint64_t noticed; /* whatever deleted ranges, in the last turn */
+    uint64_t seen;    /* prunes and sweeps when all was reclaimed */
     uint64_t next_us; /* not before this */
     bool is_running;
     bool is_stopped;
@@ -191,8 +191,9 @@ uint64_t reclaim_turn(struct reclaim *reclaim, uint64_t now_us)
     if (reclaim->is_stopped) {
         return UINT64_MAX;
     }
-    if (reclaim->noticed != seen) {
-        reclaim->noticed = seen;
+    uint64_t deleted = seen + order_counters(reclaim->order)->rollbacks;
+    if (reclaim->noticed != deleted) {
+        reclaim->noticed = deleted;
         reclaim->maintenance.is_wanted = true;
     }
     uint64_t reclaim_us = reclaim_chains(reclaim, seen, now_us);

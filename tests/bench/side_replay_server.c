@@ -1,4 +1,5 @@
-/* The echo server with a store: what puts it is sent it writes, on its one thread, before it replies. */
+/* The echo server with a store: what puts it is sent it writes, on its one thread, before it replies. Of a key that is put
+ * twice in one request either value may stay: nobody reads them. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -70,9 +70,9 @@ START_TEST(what_rocksdb_has_is_left_alone)
 {
     make(database, "000007.blob", 100 * MIB);
     paced_deletion_link(database, links);
-    struct paced_deletion_piece piece = paced_deletion_truncate(links, false);
+    struct paced_deletion_piece piece = paced_deletion_truncate(database, links, false);
     ck_assert(piece.has_links && !piece.has_deleted && piece.took_us == 0);
-    piece = paced_deletion_truncate(links, true);
+    piece = paced_deletion_truncate(database, links, true);
     ck_assert(!piece.has_links && !piece.has_deleted && piece.took_us == 0);
     ck_assert_int_eq(bytes_of(links, "000007.blob"), -1);
     ck_assert_int_eq(bytes_of(database, "000007.blob"), 100 * MIB);
@@ -87,12 +87,26 @@ START_TEST(what_rocksdb_deleted_goes_a_piece_at_a_time)
     ck_assert_int_eq(unlink(path(database, "000007.blob")), 0);
     static const off_t left[] = {38 * MIB, 6 * MIB, -1};
     for (int i = 0; i < 3; i++) {
-        struct paced_deletion_piece piece = paced_deletion_truncate(links, false);
+        struct paced_deletion_piece piece = paced_deletion_truncate(database, links, false);
         ck_assert(piece.took_us > 0 && piece.has_links);
         ck_assert_int_eq(piece.has_deleted, i < 2);
         ck_assert_int_eq(bytes_of(links, "000007.blob"), left[i]);
     }
     ck_assert_int_eq(bytes_of(database, "000008.blob"), 100);
+}
+END_TEST
+
+/* As where a file system does not count names. */
+START_TEST(what_has_its_name_in_the_database_is_left_alone_whatever_the_count_says)
+{
+    make(database, "000007.blob", 100);
+    ck_assert_int_eq(mkdir(links, 0700), 0);
+    make(links, "000007.blob", 100);
+    struct paced_deletion_piece piece = paced_deletion_truncate(database, links, false);
+    ck_assert(piece.has_links && !piece.has_deleted && piece.took_us == 0);
+    ck_assert_int_eq(bytes_of(links, "000007.blob"), 100);
+    ck_assert(!paced_deletion_truncate(database, links, true).has_links);
+    ck_assert_int_eq(bytes_of(database, "000007.blob"), 100);
 }
 END_TEST
 
@@ -103,11 +117,11 @@ START_TEST(of_several_one_goes_at_a_time)
     paced_deletion_link(database, links);
     ck_assert_int_eq(unlink(path(database, "000007.blob")), 0);
     ck_assert_int_eq(unlink(path(database, "000008.blob")), 0);
-    ck_assert(paced_deletion_truncate(links, true).has_deleted);
+    ck_assert(paced_deletion_truncate(database, links, true).has_deleted);
     ck_assert_int_ne(bytes_of(links, "000007.blob"), bytes_of(links, "000008.blob"));
-    struct paced_deletion_piece piece = paced_deletion_truncate(links, true);
+    struct paced_deletion_piece piece = paced_deletion_truncate(database, links, true);
     ck_assert(piece.took_us > 0 && !piece.has_deleted);
-    ck_assert_uint_eq(paced_deletion_truncate(links, true).took_us, 0);
+    ck_assert_uint_eq(paced_deletion_truncate(database, links, true).took_us, 0);
 }
 END_TEST
 
@@ -116,18 +130,18 @@ START_TEST(what_is_not_ours_stays)
     make(database, "000007.blob", 100);
     paced_deletion_link(database, links);
     make(links, "notes.txt", 100);
-    ck_assert(!paced_deletion_truncate(links, true).has_links);
+    ck_assert(!paced_deletion_truncate(database, links, true).has_links);
     ck_assert_int_eq(bytes_of(links, "notes.txt"), 100);
 }
 END_TEST
 
 START_TEST(directories_that_are_missing_are_no_harm)
 {
-    struct paced_deletion_piece piece = paced_deletion_truncate(links, true);
+    struct paced_deletion_piece piece = paced_deletion_truncate(database, links, true);
     ck_assert(!piece.has_links && !piece.has_deleted && piece.took_us == 0);
     ck_assert_int_eq(rmdir(database), 0);
     paced_deletion_link(database, links);
-    ck_assert(!paced_deletion_truncate(links, false).has_links);
+    ck_assert(!paced_deletion_truncate(database, links, false).has_links);
 }
 END_TEST
 
@@ -221,6 +235,7 @@ int main(void)
     tcase_add_test(tests, only_files_with_large_values_get_a_link);
     tcase_add_test(tests, what_rocksdb_has_is_left_alone);
     tcase_add_test(tests, what_rocksdb_deleted_goes_a_piece_at_a_time);
+    tcase_add_test(tests, what_has_its_name_in_the_database_is_left_alone_whatever_the_count_says);
     tcase_add_test(tests, of_several_one_goes_at_a_time);
     tcase_add_test(tests, what_is_not_ours_stays);
     tcase_add_test(tests, directories_that_are_missing_are_no_harm);

@@ -6,6 +6,7 @@
 #include "daemon/engine/rocksdb/paced_deletion.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -102,30 +103,42 @@ static uint64_t truncate_piece(int directory, const char *name, uint64_t bytes)
     return thread_now_us() - from_us + 1;
 }
 
-struct paced_deletion_piece paced_deletion_truncate(const char *links, bool forget)
+/* Whether RocksDB has deleted the file: the link is its only name, and the database has none of that name. The count alone is
+ * no evidence: some file systems forget names, or always say 1. */
+static bool is_deleted(int database, const char *name, const struct stat *found)
+{
+    return found->st_nlink == 1 && faccessat(database, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
+           errno == ENOENT;
+}
+
+struct paced_deletion_piece paced_deletion_truncate(const char *database, const char *links, bool forget)
 {
     struct paced_deletion_piece piece = {0};
-    DIR *directory = open_directory(links);
+    DIR *from = open_directory(database);
+    DIR *to = from == NULL ? NULL : open_directory(links);
     const struct dirent *entry;
-    while (directory != NULL && (entry = readdir(directory)) != NULL) {
+    while (to != NULL && (entry = readdir(to)) != NULL) {
         struct stat found;
-        if (!is_data(entry->d_name) ||
-            fstatat(dirfd(directory), entry->d_name, &found, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (!is_data(entry->d_name) || fstatat(dirfd(to), entry->d_name, &found, AT_SYMLINK_NOFOLLOW) != 0) {
             continue;
         }
-        if (found.st_nlink == 1 && piece.took_us == 0) {
-            piece.took_us = truncate_piece(dirfd(directory), entry->d_name, (uint64_t)found.st_size);
+        bool was_deleted = is_deleted(dirfd(from), entry->d_name, &found);
+        if (was_deleted && piece.took_us == 0) {
+            piece.took_us = truncate_piece(dirfd(to), entry->d_name, (uint64_t)found.st_size);
             piece.has_deleted |= found.st_size > PIECE_BYTES;
-        } else if (found.st_nlink == 1) {
+        } else if (was_deleted) {
             piece.has_deleted = true;
         } else if (forget) {
-            (void)unlinkat(dirfd(directory), entry->d_name, 0);
+            (void)unlinkat(dirfd(to), entry->d_name, 0);
         } else {
             piece.has_links = true;
         }
     }
-    if (directory != NULL) {
-        closedir(directory);
+    if (to != NULL) {
+        closedir(to);
+    }
+    if (from != NULL) {
+        closedir(from);
     }
     return piece;
 }
@@ -181,7 +194,8 @@ static void take_step(struct paced_deletion *deletion, uint64_t *now_us)
     } else if (deletion->has_more && due_us >= deletion->next_piece_us) {
         bool is_expected =
             atomic_load(&deletion->is_going_on) || due_us < atomic_load(&deletion->expected_us) + EXPECT_US;
-        struct paced_deletion_piece piece = paced_deletion_truncate(deletion->links, !is_expected);
+        struct paced_deletion_piece piece =
+            paced_deletion_truncate(deletion->database, deletion->links, !is_expected);
         deletion->has_more = piece.has_links || piece.has_deleted;
         pause_us = piece.has_deleted ? PAUSE_US_MIN + piece.took_us * PAUSE_FACTOR : LOOK_INTERVAL_US;
     } else {

@@ -47,6 +47,6 @@ struct paced_deletion_piece {
 };
 
 /* Truncates one deleted file by one piece. Told to forget, also takes away all links to files that RocksDB has. */
-struct paced_deletion_piece paced_deletion_truncate(const char *links, bool forget);
+struct paced_deletion_piece paced_deletion_truncate(const char *database, const char *links, bool forget);
 
 #endif

@@ -24,7 +24,7 @@
 #include "daemon/net/connection.h"
 #include "daemon/runtime/log.h"
 #include "daemon/runtime/memory.h"
-#include "daemon/runtime/patience.h"
+#include "daemon/runtime/spin.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/request.h"
 #include "daemon/serve/stream.h"
@@ -53,10 +53,10 @@ struct server {
     uv_check_t woken;
     uv_poll_t nap; /* of nap_fd: the loop sleeps until news is about to come */
     int nap_fd;
-    uint64_t requests;        /* of all connections, when some came last, */
-    uint64_t requested_ns;    /* and when that was */
-    struct patience patience; /* for the next request */
-    atomic_bool is_asleep;    /* or about to: the writer thread has to wake it */
+    uint64_t requests;     /* of all connections, when some came last, */
+    uint64_t requested_ns; /* and when that was */
+    struct spin spin;      /* for the next request */
+    atomic_bool is_asleep; /* or about to: the writer thread has to wake it */
     uv_signal_t signals[3];
     struct service service;
     struct connection_set *connections;
@@ -211,13 +211,13 @@ static bool expects_request(struct server *server)
     uint64_t requests = connection_requests(server->connections);
     uint64_t now_ns = thread_now_ns();
     if (requests != server->requests) {
-        patience_learn(&server->patience, now_ns - server->requested_ns);
+        spin_learn(&server->spin, now_ns - server->requested_ns);
         server->requests = requests;
         server->requested_ns = now_ns;
     }
     return !order_has_jobs(server->service.order) &&
            !order_shares_rounds(server->service.order, now_ns / 1000) &&
-           patience_holds(&server->patience, now_ns - server->requested_ns);
+           spin_holds(&server->spin, now_ns - server->requested_ns);
 }
 
 /* Says to the writer thread that the loop is to be woken, unless it need not sleep: for news that is there or will be
@@ -415,7 +415,7 @@ static void server_close(struct server *server)
 enum status server_run(const struct server_config *config, struct failure *failure)
 {
     struct server *server = memory_new(sizeof *server);
-    server->patience.most_ns = REQUEST_PATIENCE_NS;
+    server->spin.spin_ns_max = REQUEST_PATIENCE_NS;
     server->config = config;
     thread_set_role(THREAD_LOOP);
     int failed = uv_loop_init(&server->loop);

@@ -27,7 +27,7 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
     order->pending = pending_new(config->queue_operations_max, config->queue_bytes_max);
     order->cache = record_cache_new(config->cache_bytes);
     order->point = engine_point_take(config->engine);
-    order->patience.most_ns = ORDER_PATIENCE_NS;
+    order->spin.spin_ns_max = ORDER_PATIENCE_NS;
     order->sequence = order->start.first_sequence - 1;
     order->durable_through = order->sequence;
     order->reserved_through = order->start.reserved_through;
@@ -289,7 +289,7 @@ bool order_expects_news(const struct order *order, uint64_t *ret_nap_ns)
     const struct job *oldest = order->oldest_job;
     *ret_nap_ns = 0;
     return oldest != NULL &&
-           patience_holds_from_nap(&order->patience, thread_now_ns() - oldest->submitted_ns, ret_nap_ns);
+           spin_holds_when_due(&order->spin, thread_now_ns() - oldest->submitted_ns, ret_nap_ns);
 }
 
 bool order_is_committing(const struct order *order, uint64_t now_us)

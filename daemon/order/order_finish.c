@@ -98,7 +98,7 @@ static void time_round(struct order *order, const struct round *round, uint64_t 
             stage_add(stages, STAGE_QUEUE, job->judged_from_ns - job->submitted_ns);
             stage_add(stages, STAGE_APPLY, job->judged_ns - job->judged_from_ns);
             stage_add(stages, STAGE_COMMIT, now_ns - job->submitted_ns);
-            patience_learn(&order->patience, round->written_ns - job->submitted_ns);
+            spin_learn(&order->spin, round->written_ns - job->submitted_ns);
         }
     }
     if (round->engine_ns != 0) {

@@ -4,7 +4,7 @@
 
 #include "daemon/order/order.h"
 #include "daemon/order/order_start.h"
-#include "daemon/runtime/patience.h"
+#include "daemon/runtime/spin.h"
 #include "daemon/writer/writer.h"
 
 enum {
@@ -41,7 +41,7 @@ struct order {
     uint64_t waited_through;                       /* the greatest number anybody waited for */
     uint64_t committed_us;                         /* when a job joined the lane last */
     uint64_t jobs_of_eight;                        /* eight times the mean of a round that had any */
-    struct patience patience;                      /* for what jobs come to */
+    struct spin spin;                              /* for what jobs come to */
     bool sync_asked;
     bool draining;
     bool failed;

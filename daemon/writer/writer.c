@@ -18,7 +18,7 @@
 
 #include "daemon/lanes/lane.h"
 #include "daemon/runtime/memory.h"
-#include "daemon/runtime/patience.h"
+#include "daemon/runtime/spin.h"
 #include "daemon/runtime/thread.h"
 
 enum {
@@ -66,7 +66,7 @@ struct writer {
     uint64_t background_us;     /* when the last slice of it ended */
     uint64_t background_rounds; /* of commits since then */
     uint64_t committed_us;      /* when commits were written last */
-    struct patience patience;   /* for the next submit */
+    struct spin spin;           /* for the next submit */
     bool failed;
     struct failure failure;
 };
@@ -329,8 +329,7 @@ static void writer_thread_linger(struct writer *writer, uint64_t from_ns)
 {
     unsigned seen = atomic_load(&writer->submits);
     mutex_unlock(&writer->mutex);
-    while (atomic_load(&writer->submits) == seen &&
-           patience_holds(&writer->patience, thread_now_ns() - from_ns)) {
+    while (atomic_load(&writer->submits) == seen && spin_holds(&writer->spin, thread_now_ns() - from_ns)) {
         sched_yield(); /* whoever wants this processor has it */
     }
     mutex_lock(&writer->mutex);
@@ -378,7 +377,7 @@ static void writer_thread_take(struct writer *writer, bool *ret_sync_wanted, boo
         mutex_wait(&writer->mutex, until_us);
     }
     if (from_ns != 0) {
-        patience_learn(&writer->patience, thread_now_ns() - from_ns);
+        spin_learn(&writer->spin, thread_now_ns() - from_ns);
     }
 }
 
@@ -419,7 +418,7 @@ struct writer *writer_start(const struct writer_config *config)
     writer->commits.last = &writer->commits.first;
     writer->background.last = &writer->background.first;
     writer->segments.last = &writer->segments.first;
-    writer->patience.most_ns = SUBMIT_PATIENCE_NS;
+    writer->spin.spin_ns_max = SUBMIT_PATIENCE_NS;
     mutex_init(&writer->mutex);
     int failed = pthread_create(&writer->thread, NULL, writer_thread_main, writer);
     assert(!failed);

@@ -108,7 +108,7 @@ static void begin_stop(struct server *server)
     log_message(LOG_LEVEL_INFO, "stopping");
     notify_stopping();
     server->service.draining = true;
-    order_drain(server->service.order);
+    order_begin_stop(server->service.order);
     reclaim_stop(server->reclaim);
     uv_close((uv_handle_t *)&server->listener, NULL);
 }
@@ -216,7 +216,7 @@ static bool expects_request(struct server *server)
         server->requested_ns = now_ns;
     }
     return !order_has_jobs(server->service.order) &&
-           !order_shares_rounds(server->service.order, now_ns / 1000) &&
+           !order_shares_groups(server->service.order, now_ns / 1000) &&
            spin_holds(&server->spin, now_ns - server->requested_ns);
 }
 
@@ -228,10 +228,10 @@ static void fall_asleep(struct server *server)
     uint64_t nap_ns = 0;
     bool stays = expects_request(server);
     stays |= connection_set_holds_replies(server->connections);
-    stays |= order != NULL && (order_has_news(order) || order_expects_news(order, &nap_ns));
+    stays |= order != NULL && (order_has_completions(order) || order_expects_completions(order, &nap_ns));
     if (!stays) {
         atomic_store(&server->is_asleep, true);
-        stays = order != NULL && order_has_news(order);
+        stays = order != NULL && order_has_completions(order);
     }
     int failed = 0;
     if (!stays && nap_ns > 0) {
@@ -247,11 +247,11 @@ static void server_turn(uv_prepare_t *prepare)
     struct server *server = prepare->data;
     uint64_t now_us = thread_now_us();
     uint64_t next_us;
-    order_take(server->service.order);
+    order_drain_completions(server->service.order);
     connection_set_begin_turn(server->connections, now_us);
     do { /* what one accepts or answers, the other may have to hand over or send */
         next_us = connection_set_turn(server->connections, now_us);
-        next_us = earlier(next_us, order_settle(server->service.order, now_us));
+        next_us = earlier(next_us, order_hand_over(server->service.order, now_us));
     } while (connection_set_is_touched(server->connections));
     next_us = earlier(next_us, reclaim_turn(server->reclaim, now_us));
     next_us = earlier(next_us, stream_turn(server->service.streams, now_us));

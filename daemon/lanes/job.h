@@ -105,7 +105,7 @@ struct job {
     struct job_counts counts;
     struct chain_marks marks; /* the chain's, after it */
     bool swept_all;           /* JOB_SWEEP: nothing is left to clear */
-    /* owned by whoever holds the job: a lane, a round, the loop */
+    /* owned by whoever holds the job: a lane, a completion, the loop */
     struct job *next;
     /* loop only */
     struct job *younger; /* the next of all that are in flight */

@@ -1,4 +1,4 @@
-/* The lanes: lists of jobs and of segments, oldest first. `last` of an empty list leads to its `first`. No locks. */
+/* The lanes: lists of jobs and of metadata groups, oldest first. `last` of an empty list leads to its `first`. No locks. */
 #ifndef DAEMON_LANE_H
 #define DAEMON_LANE_H
 
@@ -10,9 +10,9 @@ struct job_list {
     struct job **last;
 };
 
-struct segment_list {
-    struct pending_segment *first;
-    struct pending_segment **last;
+struct group_list {
+    struct metadata_group *first;
+    struct metadata_group **last;
 };
 
 static inline void job_append(struct job_list *list, struct job *job)
@@ -43,23 +43,23 @@ static inline void job_move_all(struct job_list *from, struct job_list *to)
     }
 }
 
-static inline void segment_append_all(struct segment_list *list, struct pending_segment *segments)
+static inline void group_append_all(struct group_list *list, struct metadata_group *groups)
 {
-    *list->last = segments;
+    *list->last = groups;
     while (*list->last != NULL) {
         list->last = &(*list->last)->next;
     }
 }
 
-static inline struct pending_segment *segment_take(struct segment_list *list)
+static inline struct metadata_group *group_take(struct group_list *list)
 {
-    struct pending_segment *segment = list->first;
-    list->first = segment->next;
+    struct metadata_group *group = list->first;
+    list->first = group->next;
     if (list->first == NULL) {
         list->last = &list->first;
     }
-    segment->next = NULL;
-    return segment;
+    group->next = NULL;
+    return group;
 }
 
 #endif

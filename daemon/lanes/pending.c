@@ -1,6 +1,6 @@
-/* An entry's life: made by the first operation on its name in the open segment; folded into by later ones; read by the
- * writer once its segment is closed; freed when its segment is finished. The index always holds the newest entry of a
- * name; `older` leads to the same name in earlier segments. */
+/* An entry's life: made by the first operation on its name in the open group; folded into by later ones; read by the
+ * writer once its group is closed; freed when its group is removed. The index always holds the newest entry of a
+ * name; `older` leads to the same name in earlier groups. */
 #include "daemon/lanes/pending.h"
 
 #include <assert.h>
@@ -19,12 +19,12 @@ struct pending_value {
 };
 
 struct pending_entry {
-    /* fixed once the segment is closed: the writer reads them */
-    struct pending_entry *next; /* in the segment */
+    /* fixed once the group is closed: the writer reads them */
+    struct pending_entry *next; /* in the group */
     struct metadata_change change;
     uint32_t chain;
     /* loop only */
-    struct pending_segment *segment;
+    struct metadata_group *group;
     struct pending_entry *older;
     struct pending_entry *newer;
     struct pending_value *value; /* what change.value leads to; NULL for none */
@@ -40,10 +40,10 @@ struct pending {
     uint64_t bytes_max;
     /* loop only */
     struct pending_entry *index;
-    struct pending_segment *oldest; /* of all that are not finished, by `younger` */
-    struct pending_segment *youngest;
-    struct pending_segment *closed; /* the first that is closed and not taken */
-    struct pending_segment *open;   /* always the youngest */
+    struct metadata_group *oldest; /* of all, by `younger` */
+    struct metadata_group *youngest;
+    struct metadata_group *closed; /* the first that is closed and not taken */
+    struct metadata_group *open;   /* always the youngest */
     uint64_t operations;
     uint64_t bytes;
     uint64_t held_bytes; /* of values that not only their entry holds */
@@ -66,7 +66,7 @@ void pending_free(struct pending *pending)
         return;
     }
     while (pending->oldest != NULL) {
-        pending_finish(pending, pending->oldest);
+        pending_remove_group(pending, pending->oldest);
     }
     free(pending->found);
     free(pending);
@@ -100,7 +100,7 @@ bool pending_could_hold(const struct pending *pending, const struct metadata_ope
     return count <= pending->operations_max && bytes_of_all(operations, count) <= pending->bytes_max;
 }
 
-/* How many of the operations' names are not in the open segment yet. */
+/* How many of the operations' names are not in the open group yet. */
 static uint64_t count_fresh(const struct pending *pending, uint32_t chain,
                             const struct metadata_operation *operations, size_t count)
 {
@@ -109,7 +109,7 @@ static uint64_t count_fresh(const struct pending *pending, uint32_t chain,
         struct key key;
         key_set_name(&key, chain, KEY_METADATA, operations[i].name);
         struct pending_entry *entry = find(pending, &key);
-        fresh += entry == NULL || entry->segment != pending->open;
+        fresh += entry == NULL || entry->group != pending->open;
         pending->found[i] = entry;
     }
     return fresh;
@@ -125,17 +125,17 @@ static void forget_found(struct pending *pending, size_t count)
     memset(pending->found, 0, count * sizeof pending->found[0]);
 }
 
-/* Whether a request may join the open segment. A name that is there already takes no new place, so names are only looked up
+/* Whether a request may join the open group. A name that is there already takes no new place, so names are only looked up
  * if there may be too many. */
 static bool fits_open(const struct pending *pending, uint32_t chain,
                       const struct metadata_operation *operations, size_t count)
 {
-    const struct pending_segment *open = pending->open;
-    if (open == NULL || open->bytes + bytes_of_all(operations, count) > PENDING_SEGMENT_BYTES_MAX) {
+    const struct metadata_group *open = pending->open;
+    if (open == NULL || open->bytes + bytes_of_all(operations, count) > METADATA_GROUP_BYTES_MAX) {
         return false;
     }
-    return open->count + count <= PENDING_SEGMENT_OPERATIONS_MAX ||
-           open->count + count_fresh(pending, chain, operations, count) <= PENDING_SEGMENT_OPERATIONS_MAX;
+    return open->count + count <= METADATA_GROUP_OPERATIONS_MAX ||
+           open->count + count_fresh(pending, chain, operations, count) <= METADATA_GROUP_OPERATIONS_MAX;
 }
 
 bool pending_has_room(struct pending *pending, uint32_t chain, const struct metadata_operation *operations,
@@ -152,27 +152,27 @@ bool pending_has_room(struct pending *pending, uint32_t chain, const struct meta
            pending->operations + count_fresh(pending, chain, operations, count) <= pending->operations_max;
 }
 
-static void open_segment(struct pending *pending, uint64_t sequence, uint64_t now_us)
+static void open_group(struct pending *pending, uint64_t sequence, uint64_t now_us)
 {
-    struct pending_segment *segment = memory_new(sizeof *segment);
-    segment->first_sequence = sequence;
-    segment->opened_us = now_us;
+    struct metadata_group *group = memory_new(sizeof *group);
+    group->first_sequence = sequence;
+    group->opened_us = now_us;
     if (pending->youngest == NULL) {
-        pending->oldest = segment;
+        pending->oldest = group;
     } else {
-        pending->youngest->younger = segment;
+        pending->youngest->younger = group;
     }
-    pending->youngest = segment;
-    pending->open = segment;
+    pending->youngest = group;
+    pending->open = group;
 }
 
 static struct pending_entry *new_entry(struct pending *pending, uint32_t chain, const struct key *key,
                                        struct pending_entry *older)
 {
-    struct pending_segment *segment = pending->open;
+    struct metadata_group *group = pending->open;
     struct pending_entry *entry = memory_new(sizeof *entry + key->bytes);
     entry->chain = chain;
-    entry->segment = segment;
+    entry->group = group;
     entry->key_bytes = key->bytes;
     memcpy(entry->key, key->data, key->bytes);
     if (older != NULL) {
@@ -181,13 +181,13 @@ static struct pending_entry *new_entry(struct pending *pending, uint32_t chain, 
         HASH_DELETE(hh, pending->index, older);
     }
     HASH_ADD(hh, pending->index, key[0], entry->key_bytes, entry);
-    if (segment->last == NULL) {
-        segment->first = entry;
+    if (group->last == NULL) {
+        group->first = entry;
     } else {
-        segment->last->next = entry;
+        group->last->next = entry;
     }
-    segment->last = entry;
-    segment->count++;
+    group->last = entry;
+    group->count++;
     pending->operations++;
     return entry;
 }
@@ -295,17 +295,17 @@ static uint64_t entry_bytes(const struct pending_entry *entry)
     return entry->key_bytes - key_of_kind(0, KEY_METADATA).bytes + entry->change.value.bytes;
 }
 
-/* `found`: its entry, if that was looked up and is in the open segment. */
+/* `found`: its entry, if that was looked up and is in the open group. */
 static void add_one(struct pending *pending, uint32_t chain, const struct metadata_operation *operation,
                     struct pending_entry *found)
 {
     struct pending_entry *entry = found;
     bool is_new = false;
-    if (entry == NULL || entry->segment != pending->open) {
+    if (entry == NULL || entry->group != pending->open) {
         struct key key;
         key_set_name(&key, chain, KEY_METADATA, operation->name);
         entry = find(pending, &key);
-        if (entry == NULL || entry->segment != pending->open) {
+        if (entry == NULL || entry->group != pending->open) {
             entry = new_entry(pending, chain, &key, entry);
             is_new = true;
         }
@@ -313,7 +313,7 @@ static void add_one(struct pending *pending, uint32_t chain, const struct metada
     uint64_t bytes_before = is_new ? 0 : entry_bytes(entry);
     fold(entry, operation);
     uint64_t bytes_after = entry_bytes(entry);
-    entry->segment->bytes = entry->segment->bytes - bytes_before + bytes_after;
+    entry->group->bytes = entry->group->bytes - bytes_before + bytes_after;
     pending->bytes = pending->bytes - bytes_before + bytes_after;
 }
 
@@ -324,8 +324,8 @@ void pending_add(struct pending *pending, uint32_t chain, const struct metadata_
     assert(pending->youngest == NULL || sequence > pending->youngest->last_sequence);
     forget_found(pending, count);
     if (!fits_open(pending, chain, operations, count)) {
-        pending_close_segment(pending);
-        open_segment(pending, sequence, now_us);
+        pending_close_group(pending);
+        open_group(pending, sequence, now_us);
     }
     for (size_t i = 0; i < count; i++) {
         add_one(pending, chain, &operations[i], pending->found[i]);
@@ -334,7 +334,7 @@ void pending_add(struct pending *pending, uint32_t chain, const struct metadata_
     pending->open->operations += count;
 }
 
-void pending_close_segment(struct pending *pending)
+void pending_close_group(struct pending *pending)
 {
     if (pending->open == NULL) {
         return;
@@ -345,12 +345,12 @@ void pending_close_segment(struct pending *pending)
     pending->open = NULL;
 }
 
-struct pending_segment *pending_take_closed(struct pending *pending)
+struct metadata_group *pending_take_closed(struct pending *pending)
 {
-    struct pending_segment *first = pending->closed;
-    for (struct pending_segment *segment = first; segment != NULL && segment != pending->open;
-         segment = segment->younger) {
-        segment->next = segment->younger == pending->open ? NULL : segment->younger;
+    struct metadata_group *first = pending->closed;
+    for (struct metadata_group *group = first; group != NULL && group != pending->open;
+         group = group->younger) {
+        group->next = group->younger == pending->open ? NULL : group->younger;
     }
     pending->closed = NULL;
     return first;
@@ -370,25 +370,25 @@ static void free_entry(struct pending *pending, struct pending_entry *entry)
     free(entry);
 }
 
-void pending_finish(struct pending *pending, struct pending_segment *segment)
+void pending_remove_group(struct pending *pending, struct metadata_group *group)
 {
-    assert(segment == pending->oldest);
-    for (struct pending_entry *entry = segment->first; entry != NULL;) {
+    assert(group == pending->oldest);
+    for (struct pending_entry *entry = group->first; entry != NULL;) {
         struct pending_entry *next = entry->next;
         free_entry(pending, entry);
         entry = next;
     }
-    pending->oldest = segment->younger;
+    pending->oldest = group->younger;
     if (pending->oldest == NULL) {
         pending->youngest = NULL;
     }
-    if (segment == pending->open) {
+    if (group == pending->open) {
         pending->open = NULL;
     }
-    if (segment == pending->closed) {
-        pending->closed = segment->younger == pending->open ? NULL : segment->younger;
+    if (group == pending->closed) {
+        pending->closed = group->younger == pending->open ? NULL : group->younger;
     }
-    free(segment);
+    free(group);
 }
 
 uint64_t pending_operations(const struct pending *pending)
@@ -406,21 +406,21 @@ uint64_t pending_oldest_sequence(const struct pending *pending)
     return pending->oldest == NULL ? 0 : pending->oldest->first_sequence;
 }
 
-static const struct pending_segment *oldest_untaken(const struct pending *pending)
+static const struct metadata_group *oldest_untaken(const struct pending *pending)
 {
     return pending->closed != NULL ? pending->closed : pending->open;
 }
 
 uint64_t pending_oldest_us(const struct pending *pending)
 {
-    const struct pending_segment *segment = oldest_untaken(pending);
-    return segment == NULL ? UINT64_MAX : segment->opened_us;
+    const struct metadata_group *group = oldest_untaken(pending);
+    return group == NULL ? UINT64_MAX : group->opened_us;
 }
 
 uint64_t pending_oldest_untaken(const struct pending *pending)
 {
-    const struct pending_segment *segment = oldest_untaken(pending);
-    return segment == NULL ? UINT64_MAX : segment->first_sequence;
+    const struct metadata_group *group = oldest_untaken(pending);
+    return group == NULL ? UINT64_MAX : group->first_sequence;
 }
 
 bool pending_holds(const struct pending *pending, uint32_t chain, struct slice name)

@@ -1,12 +1,12 @@
-/* The pending map: metadata that is accepted and not yet on disk. Pure: no I/O, no locks, no clock.
+/* The pending map: metadata that is accepted and not yet on disk, by metadata groups. Pure: no I/O, no locks, no clock.
  *
- * - An operation enters the open segment, where a later one on the same name folds into it.
- * - The open segment closes when it is full, when a larger request needs one of its own, or when it is asked to.
- * - A closed segment never changes: it is a group, written whole. The writer thread reads it, through pending_entry_*
- *   and pending_segment's fixed fields only; everything else here belongs to the loop.
- * - A segment that is on disk is finished, and its entries are gone in that same step.
+ * - An operation enters the open group, where a later one on the same name folds into it.
+ * - The open group closes when it is full, when a larger request needs one of its own, or when it is asked to.
+ * - A closed group never changes, and is written whole. The writer thread reads it, through pending_entry_*
+ *   and metadata_group's fixed fields only; everything else here belongs to the loop.
+ * - A group that is on disk is removed, and its entries are gone in that same step.
  *
- * The index finds the newest entry of a name at once; entries of one name in several segments are linked. */
+ * The index finds the newest entry of a name at once; entries of one name in several groups are linked. */
 #ifndef DAEMON_PENDING_H
 #define DAEMON_PENDING_H
 
@@ -14,14 +14,14 @@
 #include "daemon/schema/metadata.h"
 
 enum {
-    PENDING_SEGMENT_OPERATIONS_MAX = 64,   /* names in a segment, unless one request is larger */
-    PENDING_SEGMENT_BYTES_MAX = 128 << 10, /* names and values in a segment, likewise */
+    METADATA_GROUP_OPERATIONS_MAX = 64,   /* names in a group, unless one request is larger */
+    METADATA_GROUP_BYTES_MAX = 128 << 10, /* names and values in a group, likewise */
 };
 
 struct pending;
 struct pending_entry;
 
-struct pending_segment {
+struct metadata_group {
     /* fixed once closed */
     struct pending_entry *first;
     uint32_t count;          /* entries */
@@ -29,12 +29,12 @@ struct pending_segment {
     uint64_t last_sequence;
     uint64_t operations; /* that went in, before folding */
     uint64_t opened_us;  /* when the first went in */
-    /* owned by whoever holds the segment: pending, a lane, a round */
-    struct pending_segment *next;
+    /* owned by whoever holds the group: pending, a lane, a completion */
+    struct metadata_group *next;
     /* loop only */
     uint64_t bytes;
     struct pending_entry *last;
-    struct pending_segment *younger; /* the next of all that are not finished */
+    struct metadata_group *younger; /* the next of all that are here */
 };
 
 /* Bounds: operations held (entries) and bytes held (names and values). */
@@ -51,14 +51,14 @@ bool pending_has_room(struct pending *pending, uint32_t chain, const struct meta
 void pending_add(struct pending *pending, uint32_t chain, const struct metadata_operation *operations,
                  size_t count, uint64_t sequence, uint64_t now_us);
 
-/* Closes the open segment, if anything is in it. */
-void pending_close_segment(struct pending *pending);
+/* Closes the open group, if anything is in it. */
+void pending_close_group(struct pending *pending);
 
-/* Takes all closed segments, oldest first, linked by next; NULL if there are none. Their entries stay visible. */
-struct pending_segment *pending_take_closed(struct pending *pending);
+/* Takes all closed groups, oldest first, linked by next; NULL if there are none. Their entries stay visible. */
+struct metadata_group *pending_take_closed(struct pending *pending);
 
-/* The segment's entries leave; it is freed. Segments finish in order. */
-void pending_finish(struct pending *pending, struct pending_segment *segment);
+/* Removes the group with its entries, and frees it. Groups are removed in the order in which they were opened. */
+void pending_remove_group(struct pending *pending, struct metadata_group *group);
 
 uint64_t pending_operations(const struct pending *pending);
 uint64_t pending_bytes(const struct pending *pending);
@@ -88,7 +88,7 @@ typedef void (*pending_each_fn)(void *context, struct slice name, struct metadat
 void pending_each(const struct pending *pending, uint32_t chain, struct slice prefix, pending_each_fn each,
                   void *context);
 
-/* The entries of a closed segment, in order of their first acceptance. Any thread. */
+/* The entries of a closed group, in order of their first acceptance. Any thread. */
 const struct pending_entry *pending_entry_next(const struct pending_entry *entry);
 uint32_t pending_entry_chain(const struct pending_entry *entry);
 struct slice pending_entry_name(const struct pending_entry *entry);

@@ -23,7 +23,7 @@ void connection_set_free(struct connection_set *set);
 /* Takes the connection that waits at the listener; tells it `busy` and closes it if there are too many. */
 void connection_accept(struct connection_set *set, uv_stream_t *listener);
 
-/* Once at the beginning of each turn of the loop, after order_take. */
+/* Once at the beginning of each turn of the loop, after order_drain_completions. */
 void connection_set_begin_turn(struct connection_set *set, uint64_t now_us);
 
 /* In each turn of the loop, as often as there is something to do: requests that waited start again, replies go out, reading

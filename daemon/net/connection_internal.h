@@ -127,7 +127,7 @@ void connection_read_on(struct connection *connection);
 /* ---- connection_set.c ---- */
 
 /* Between two requests: what the writer did becomes visible, and is told at once where commits are waited for. */
-void connection_set_news(struct connection_set *set);
+void connection_set_completions(struct connection_set *set);
 
 /* ---- connection_share.c ---- */
 

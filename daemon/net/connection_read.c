@@ -69,8 +69,8 @@ static void start_request(struct connection *connection, const uint8_t *body, ui
     if (!session->is_greeted && connection->state == CONNECTION_OPEN) {
         connection_drain(connection);
     }
-    if (order_has_news(service->order)) {
-        connection_set_news(set);
+    if (order_has_completions(service->order)) {
+        connection_set_completions(set);
     }
 }
 
@@ -153,7 +153,7 @@ static size_t take(struct connection *connection, const uint8_t *bytes, size_t c
 static bool has_time(const struct connection_set *set)
 {
     uint64_t nap_ns;
-    return !order_expects_news(set->service->order, &nap_ns) && nap_ns >= MEANWHILE_NS;
+    return !order_expects_completions(set->service->order, &nap_ns) && nap_ns >= MEANWHILE_NS;
 }
 
 /* Whether the connection, which has something to read, may do so now. Asked again in the same turn: no more. */

@@ -160,9 +160,9 @@ uint64_t connection_set_turn(struct connection_set *set, uint64_t now_us)
     return next_due(set, now_us);
 }
 
-void connection_set_news(struct connection_set *set)
+void connection_set_completions(struct connection_set *set)
 {
-    order_take(set->service->order);
+    order_drain_completions(set->service->order);
     for (struct connection *connection = set->touched; connection != NULL;
          connection = connection->next_touched) {
         if (connection->is_express && !connection->session.is_closed) {

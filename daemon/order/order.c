@@ -1,7 +1,7 @@
-/* A number's life: given on acceptance; written when its segment or job comes back from the writer; durable when a later
- * or the same round says that all was synced. `written_through` and `durable_through` follow, and wake who waits.
+/* A number's life: given on acceptance; written when its group or job comes back from the writer; durable when a later
+ * or the same completion says that all was synced. `written_through` and `durable_through` follow, and wake who waits.
  *
- * Failure: a round that says `failed` latches. Nothing becomes visible any more, whoever waits is told, and every new
+ * Failure: a completion that says `failed` latches. Nothing becomes visible any more, whoever waits is told, and every new
  * write is answered by the failure. */
 #include "daemon/order/order_internal.h"
 
@@ -49,13 +49,13 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
     return STATUS_OK;
 }
 
-static void free_rounds(struct order *order)
+static void free_completions(struct order *order)
 {
-    for (struct round *round = writer_take_rounds(order->writer); round != NULL;) {
-        struct round *next = round->next;
-        engine_point_release(round->point);
-        free(round);
-        round = next;
+    for (struct completion *completion = writer_drain_completions(order->writer); completion != NULL;) {
+        struct completion *next = completion->next;
+        engine_point_release(completion->point);
+        free(completion);
+        completion = next;
     }
 }
 
@@ -66,7 +66,7 @@ void order_close(struct order *order)
     }
     if (order->writer != NULL) {
         writer_stop(order->writer);
-        free_rounds(order);
+        free_completions(order);
         writer_free(order->writer);
     }
     engine_point_release(order->point);
@@ -121,15 +121,15 @@ uint64_t order_written_through(const struct order *order)
 
 /* ---- accepting ---- */
 
-/* Hands the closed segments to the writer. */
+/* Hands the closed groups to the writer. */
 static void post_closed(struct order *order)
 {
-    struct pending_segment *segments = pending_take_closed(order->pending);
-    for (const struct pending_segment *segment = segments; segment != NULL; segment = segment->next) {
-        order->segments_posted++;
+    struct metadata_group *groups = pending_take_closed(order->pending);
+    for (const struct metadata_group *group = groups; group != NULL; group = group->next) {
+        order->groups_posted++;
     }
-    if (segments != NULL) {
-        writer_submit_segments(order->writer, segments);
+    if (groups != NULL) {
+        writer_submit_groups(order->writer, groups);
     }
 }
 
@@ -177,7 +177,7 @@ void order_submit(struct order *order, struct job *job, bool carry)
 {
     bool always = job->kind == JOB_PRUNE || job->kind == JOB_ROLLBACK;
     if (always || carry || touches_queued(order, job)) {
-        pending_close_segment(order->pending);
+        pending_close_group(order->pending);
         post_closed(order);
         job->carry_through = order->sequence;
     }
@@ -225,7 +225,7 @@ static void tell_waiters(struct order *order, enum level level, uint64_t through
     }
 }
 
-/* Hands over metadata that is due: somebody waits, it is old enough, or the queue is a quarter full. The open segment
+/* Hands over metadata that is due: somebody waits, it is old enough, or the queue is a quarter full. The open group
  * goes only when the writer has none: until then it can still take more. */
 static uint64_t post_due(struct order *order, uint64_t now_us)
 {
@@ -241,8 +241,8 @@ static uint64_t post_due(struct order *order, uint64_t now_us)
         return due_us - now_us;
     }
     post_closed(order);
-    if (order->segments_posted == 0) {
-        pending_close_segment(order->pending);
+    if (order->groups_posted == 0) {
+        pending_close_group(order->pending);
         post_closed(order);
     }
     return UINT64_MAX;
@@ -261,17 +261,17 @@ static void ask_sync(struct order *order)
     }
 }
 
-void order_take(struct order *order)
+void order_drain_completions(struct order *order)
 {
-    for (struct round *round = writer_take_rounds(order->writer); round != NULL;) {
-        struct round *next = round->next;
-        order_finish_round(order, round);
-        free(round);
-        round = next;
+    for (struct completion *completion = writer_drain_completions(order->writer); completion != NULL;) {
+        struct completion *next = completion->next;
+        order_publish_completion(order, completion);
+        free(completion);
+        completion = next;
     }
 }
 
-uint64_t order_settle(struct order *order, uint64_t now_us)
+uint64_t order_hand_over(struct order *order, uint64_t now_us)
 {
     tell_waiters(order, LEVEL_WRITTEN, order_written_through(order));
     tell_waiters(order, LEVEL_DURABLE, order->durable_through);
@@ -279,12 +279,12 @@ uint64_t order_settle(struct order *order, uint64_t now_us)
     return post_due(order, now_us);
 }
 
-bool order_has_news(const struct order *order)
+bool order_has_completions(const struct order *order)
 {
-    return writer_has_rounds(order->writer);
+    return writer_has_completions(order->writer);
 }
 
-bool order_expects_news(const struct order *order, uint64_t *ret_nap_ns)
+bool order_expects_completions(const struct order *order, uint64_t *ret_nap_ns)
 {
     const struct job *oldest = order->oldest_job;
     *ret_nap_ns = 0;
@@ -297,7 +297,7 @@ bool order_is_committing(const struct order *order, uint64_t now_us)
     return order->oldest_job != NULL || now_us < order->committed_us + ORDER_COMMITTING_US;
 }
 
-bool order_shares_rounds(const struct order *order, uint64_t now_us)
+bool order_shares_groups(const struct order *order, uint64_t now_us)
 {
     return order_is_committing(order, now_us) && order->jobs_of_eight > 8 * 2;
 }
@@ -307,7 +307,7 @@ bool order_has_jobs(const struct order *order)
     return order->oldest_job != NULL;
 }
 
-void order_drain(struct order *order)
+void order_begin_stop(struct order *order)
 {
     order->draining = true;
 }

@@ -23,9 +23,11 @@ struct order_config {
     uint64_t flush_delay_us;
     uint64_t sync_interval_us;
     uint32_t chains_max;
-    uint64_t cache_bytes;        /* of what metadata names hold */
-    struct stages *stages;       /* borrowed: told how long jobs take */
-    void (*wake)(void *context); /* from the writer thread: order_take has something to do; must not block */
+    uint64_t cache_bytes;  /* of what metadata names hold */
+    struct stages *stages; /* borrowed: told how long jobs take */
+    void (*wake)(
+        void *
+            context); /* from the writer thread: order_drain_completions has something to do; must not block */
     void *wake_context;
 };
 
@@ -41,7 +43,7 @@ struct order_counters {
     uint64_t metadata_written;  /* after folding */
 };
 
-/* Somebody who waits for everything up to a number to reach a level. `done` is called once, from order_settle. */
+/* Somebody who waits for everything up to a number to reach a level. `done` is called once, from order_hand_over. */
 struct order_waiter {
     uint64_t sequence;
     enum level level;
@@ -72,35 +74,35 @@ enum status order_metadata(struct order *order, struct chain *chain,
                            const struct metadata_operation *operations, size_t count, uint64_t resend_of,
                            uint64_t now_us, uint64_t *ret_sequence, struct failure *failure) MUST_CHECK;
 
-/* Accepts a job for the commit lane and numbers it. job->done is called once, from order_take. */
+/* Accepts a job for the commit lane and numbers it. job->done is called once, from order_drain_completions. */
 void order_submit(struct order *order, struct job *job, bool carry);
 
 /* Waits for the waiter's number and level. */
 void order_wait(struct order *order, struct order_waiter *waiter);
 
 /* At the beginning of each turn of the loop: takes what the writer did, and makes it visible. */
-void order_take(struct order *order);
+void order_drain_completions(struct order *order);
 
-/* Whether order_take has something to do. */
-bool order_has_news(const struct order *order);
+/* Whether order_drain_completions has something to do. */
+bool order_has_completions(const struct order *order);
 
 /* Whether it soon will, so that sleeping is not worth it; or else how long a sleep is, 0 being until woken. */
-bool order_expects_news(const struct order *order, uint64_t *ret_nap_ns);
+bool order_expects_completions(const struct order *order, uint64_t *ret_nap_ns);
 
 /* Whether commits come: some are in flight, or were a moment ago; and whether several at a time, that share a batch: those who
  * wait for it gain by more of them. */
 bool order_is_committing(const struct order *order, uint64_t now_us);
-bool order_shares_rounds(const struct order *order, uint64_t now_us);
+bool order_shares_groups(const struct order *order, uint64_t now_us);
 
 /* Before the loop sleeps, after whatever was accepted: tells who waits, and hands over metadata that is due. Returns in how
  * many microseconds it has something to do if nothing else happens; UINT64_MAX: nothing. */
-uint64_t order_settle(struct order *order, uint64_t now_us);
+uint64_t order_hand_over(struct order *order, uint64_t now_us);
 
 /* Whether a commit, prune or rollback is in flight. */
 bool order_has_jobs(const struct order *order);
 
 /* From here on everything is due. */
-void order_drain(struct order *order);
+void order_begin_stop(struct order *order);
 
 /* Nothing is queued or in flight, and all is synced. */
 bool order_is_idle(const struct order *order);

@@ -1,4 +1,4 @@
-/* What the writer did, made visible: a round is finished in one step, in the order of the rounds. A round that failed
+/* What the writer did, made visible: a completion is finished in one step, in the order of the completions. A completion that failed
  * latches: what it wrote is in doubt, and nothing is acknowledged from there on. */
 #include <assert.h>
 #include <stdlib.h>
@@ -67,7 +67,7 @@ static void forget_written(struct order *order, const struct job *job)
     }
 }
 
-static void finish_job(struct order *order, struct job *job)
+static void publish_job(struct order *order, struct job *job)
 {
     struct chain *chain = chain_by_id(order->chains, job->chain);
     count_job(&order->counters, job);
@@ -90,87 +90,87 @@ static void finish_job(struct order *order, struct job *job)
 }
 
 /* How long it took, by stages; of jobs that were judged and are waited for. */
-static void time_round(struct order *order, const struct round *round, uint64_t now_ns)
+static void time_completion(struct order *order, const struct completion *completion, uint64_t now_ns)
 {
     struct stages *stages = order->config.stages;
-    for (const struct job *job = round->jobs; job != NULL; job = job->next) {
+    for (const struct job *job = completion->jobs; job != NULL; job = job->next) {
         if (job->sequence != 0 && job->judged_ns != 0) {
             stage_add(stages, STAGE_QUEUE, job->judged_from_ns - job->submitted_ns);
             stage_add(stages, STAGE_APPLY, job->judged_ns - job->judged_from_ns);
             stage_add(stages, STAGE_COMMIT, now_ns - job->submitted_ns);
-            spin_learn(&order->spin, round->written_ns - job->submitted_ns);
+            spin_learn(&order->spin, completion->written_ns - job->submitted_ns);
         }
     }
-    if (round->engine_ns != 0) {
-        stage_add(stages, STAGE_ENGINE, round->engine_ns);
+    if (completion->engine_ns != 0) {
+        stage_add(stages, STAGE_ENGINE, completion->engine_ns);
     }
-    if (round->sync_ns != 0) {
-        stage_add(stages, STAGE_SYNC, round->sync_ns);
+    if (completion->sync_ns != 0) {
+        stage_add(stages, STAGE_SYNC, completion->sync_ns);
     }
-    if (round->engine_ns != 0 || round->sync_ns != 0) {
-        stage_add(stages, STAGE_SHOW, now_ns - round->written_ns);
+    if (completion->engine_ns != 0 || completion->sync_ns != 0) {
+        stage_add(stages, STAGE_SHOW, now_ns - completion->written_ns);
     }
 }
 
-static void finish_segments(struct order *order, struct pending_segment *segments)
+static void publish_groups(struct order *order, struct metadata_group *groups)
 {
-    while (segments != NULL) {
-        struct pending_segment *next = segments->next;
-        for (const struct pending_entry *entry = segments->first; entry != NULL;
+    while (groups != NULL) {
+        struct metadata_group *next = groups->next;
+        for (const struct pending_entry *entry = groups->first; entry != NULL;
              entry = pending_entry_next(entry)) {
             record_cache_written(order->cache, pending_entry_chain(entry), pending_entry_name(entry),
                                  pending_entry_change(entry));
         }
-        order->counters.metadata_written += segments->count;
-        order->unwritten -= segments->operations;
-        order->segments_posted--;
-        pending_finish(order->pending, segments);
-        segments = next;
+        order->counters.metadata_written += groups->count;
+        order->unwritten -= groups->operations;
+        order->groups_posted--;
+        pending_remove_group(order->pending, groups);
+        groups = next;
     }
 }
 
-/* What the round wrote is in doubt: nothing of it becomes visible, and nothing is acknowledged from here on. */
-static void latch(struct order *order, const struct round *round)
+/* What the completion wrote is in doubt: nothing of it becomes visible, and nothing is acknowledged from here on. */
+static void latch(struct order *order, const struct completion *completion)
 {
     if (!order->failed) {
         order->written_before_failure = order_written_through(order);
         order->failed = true;
-        order->failure = round->failure;
+        order->failure = completion->failure;
     }
 }
 
-static void show_round(struct order *order, struct round *round)
+static void publish(struct order *order, struct completion *completion)
 {
-    if (round->point != NULL) {
+    if (completion->point != NULL) {
         engine_point_release(order->point);
-        order->point = round->point;
+        order->point = completion->point;
     }
-    finish_segments(order, round->segments);
+    publish_groups(order, completion->groups);
 }
 
-void order_finish_round(struct order *order, struct round *round)
+void order_publish_completion(struct order *order, struct completion *completion)
 {
-    order->counters.syncs += round->syncs;
-    order->counters.groups += round->groups;
-    if (round->failed) {
-        latch(order, round);
+    order->counters.syncs += completion->syncs;
+    order->counters.groups += completion->groups_written;
+    if (completion->failed) {
+        latch(order, completion);
     } else {
-        show_round(order, round);
+        publish(order, completion);
     }
     uint64_t jobs = 0;
-    for (struct job *job = round->jobs; job != NULL; job = job->next) {
-        finish_job(order, job);
+    for (struct job *job = completion->jobs; job != NULL; job = job->next) {
+        publish_job(order, job);
         jobs++;
     }
     if (jobs > 0) {
         order->jobs_of_eight += jobs - order->jobs_of_eight / 8;
     }
-    time_round(order, round, thread_now_ns());
-    if (round->synced) {
+    time_completion(order, completion, thread_now_ns());
+    if (completion->synced) {
         order->durable_through = order_written_through(order);
         order->sync_asked = false;
     }
-    for (struct job *job = round->jobs; job != NULL;) {
+    for (struct job *job = completion->jobs; job != NULL;) {
         struct job *next = job->next;
         job->done(job);
         job = next;

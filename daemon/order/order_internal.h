@@ -34,13 +34,13 @@ struct order {
     struct job reserve;
     struct job *oldest_job; /* of all in flight that have a number, by `younger` */
     struct job *youngest_job;
-    uint64_t segments_posted; /* with the writer */
+    uint64_t groups_posted; /* with the writer */
     uint64_t durable_through;
     uint64_t unwritten;                            /* metadata operations */
     struct waiter_list waiters[LEVEL_DURABLE + 1]; /* by level, in order of their numbers */
     uint64_t waited_through;                       /* the greatest number anybody waited for */
     uint64_t committed_us;                         /* when a job joined the lane last */
-    uint64_t jobs_of_eight;                        /* eight times the mean of a round that had any */
+    uint64_t jobs_of_eight;                        /* eight times the mean of a completion that had any */
     struct spin spin;                              /* for what jobs come to */
     bool sync_asked;
     bool draining;
@@ -52,8 +52,8 @@ struct order {
 
 /* ---- order_finish.c ---- */
 
-/* One step: whatever the round did is visible after it. */
-void order_finish_round(struct order *order, struct round *round);
+/* One step: whatever the completion did is visible after it. */
+void order_publish_completion(struct order *order, struct completion *completion);
 
 /* Has the writer clear up behind a prune, a slice at a time. */
 void order_sweep_chain(struct order *order, struct chain *chain);

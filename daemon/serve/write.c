@@ -1,5 +1,5 @@
 /* Requests that write, and the barrier. Each is decoded once, joins its lane through the order, and is answered when it has
- * reached its level: queued metadata at `accepted` at once, everything else from order_take or order_settle. */
+ * reached its level: queued metadata at `accepted` at once, everything else from order_drain_completions or order_hand_over. */
 #include <assert.h>
 
 #include "daemon/serve/decode.h"

@@ -62,11 +62,11 @@ enum status apply_load(struct apply *apply, uint32_t chain, const struct chain_m
 
 /* ---- metadata ---- */
 
-static enum status apply_segment(struct apply *apply, const struct pending_segment *segment,
-                                 struct failure *failure)
+static enum status apply_each(struct apply *apply, const struct metadata_group *group,
+                              struct failure *failure)
 {
     enum status status = STATUS_OK;
-    for (const struct pending_entry *entry = segment->first; entry != NULL && status == STATUS_OK;
+    for (const struct pending_entry *entry = group->first; entry != NULL && status == STATUS_OK;
          entry = pending_entry_next(entry)) {
         uint32_t chain = pending_entry_chain(entry);
         status = change_metadata(apply, chain, pending_entry_name(entry), pending_entry_change(entry),
@@ -83,11 +83,11 @@ static void put_metadata_on_disk(struct apply *apply, uint64_t sequence)
 }
 
 static enum status apply_carried(struct apply *apply, const struct job *job,
-                                 const struct pending_segment *carried, struct failure *failure)
+                                 const struct metadata_group *carried, struct failure *failure)
 {
     uint64_t last = 0;
     for (; carried != NULL && carried->last_sequence <= job->carry_through; carried = carried->next) {
-        enum status status = apply_segment(apply, carried, failure);
+        enum status status = apply_each(apply, carried, failure);
         if (status != STATUS_OK) {
             return status;
         }
@@ -300,7 +300,7 @@ static void keep_before(struct apply *apply, uint32_t chain)
     apply->befores[apply->before_count++] = (struct apply_before){chain, apply->chains[chain]};
 }
 
-enum status apply_job(struct apply *apply, struct job *job, const struct pending_segment *carried)
+enum status apply_job(struct apply *apply, struct job *job, const struct metadata_group *carried)
 {
     assert(job->chain <= apply->chains_max);
     struct edit_mark before = edit_mark(apply->edits);
@@ -323,11 +323,11 @@ enum status apply_job(struct apply *apply, struct job *job, const struct pending
     return STATUS_OK;
 }
 
-enum status apply_group(struct apply *apply, const struct pending_segment *segment, struct failure *failure)
+enum status apply_group(struct apply *apply, const struct metadata_group *group, struct failure *failure)
 {
-    enum status status = apply_segment(apply, segment, failure);
+    enum status status = apply_each(apply, group, failure);
     if (status == STATUS_OK) {
-        put_metadata_on_disk(apply, segment->last_sequence);
+        put_metadata_on_disk(apply, group->last_sequence);
     }
     return status;
 }

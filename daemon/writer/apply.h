@@ -20,15 +20,15 @@ void apply_free(struct apply *apply);
 enum status apply_load(struct apply *apply, uint32_t chain, const struct chain_marks *marks,
                        struct failure *failure) MUST_CHECK;
 
-/* Judges the job and adds its effect, after the effect of the segments it carries (a list by `next`, oldest first; those up
+/* Judges the job and adds its effect, after the effect of the groups it carries (a list by `next`, oldest first; those up
  * to job->carry_through are taken). A prune or rollback is the first of its write.
  *
  * STATUS_OK  job->marks and job->counts are set; a dry run has no effect
  * other      refused, or (STATUS_IO_ERROR) not to be judged since reading failed: job->failure says why, no effect */
-enum status apply_job(struct apply *apply, struct job *job, const struct pending_segment *carried) MUST_CHECK;
+enum status apply_job(struct apply *apply, struct job *job, const struct metadata_group *carried) MUST_CHECK;
 
 /* Adds the effect of a group, the only one of its write. STATUS_OK, STATUS_IO_ERROR: nothing can be judged any more. */
-enum status apply_group(struct apply *apply, const struct pending_segment *segment,
+enum status apply_group(struct apply *apply, const struct metadata_group *group,
                         struct failure *failure) MUST_CHECK;
 
 /* Keys and values that the write will have, so far. */

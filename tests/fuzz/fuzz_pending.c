@@ -23,7 +23,7 @@ static uint8_t take_byte(struct program *program)
 static struct metadata_operation take_operation(struct program *program)
 {
     static const uint32_t steps[] = {1,  1,  1,   1,
-                                     16, 16, 300, 540}; /* the last times 255 passes a segment's bytes */
+                                     16, 16, 300, 540}; /* the last times 255 passes a group's bytes */
     uint8_t kind = take_byte(program);
     struct metadata_operation operation = {.name = pending_model_name(take_byte(program))};
     if (kind % 4 == 0) {

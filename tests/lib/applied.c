@@ -13,7 +13,7 @@ static struct directory directory;
 static struct engine *engine;
 static struct apply *apply;
 static struct pending *pending;
-static struct pending_segment *taken; /* by the writer, and not written; oldest first */
+static struct metadata_group *taken; /* by the writer, and not written; oldest first */
 static bool is_batching;
 static uint64_t sequence;
 static struct failure failure;
@@ -80,8 +80,8 @@ struct slice applied_number(uint64_t number)
 static void finish_through(uint64_t through)
 {
     while (taken != NULL && taken->last_sequence <= through) {
-        struct pending_segment *next = taken->next;
-        pending_finish(pending, taken);
+        struct metadata_group *next = taken->next;
+        pending_remove_group(pending, taken);
         taken = next;
     }
 }
@@ -198,15 +198,15 @@ void applied_queue(uint32_t chain, struct metadata_operation operation)
 
 uint64_t applied_carry(void)
 {
-    struct pending_segment **last = &taken;
-    pending_close_segment(pending);
+    struct metadata_group **last = &taken;
+    pending_close_group(pending);
     while (*last != NULL) {
         last = &(*last)->next;
     }
     *last = pending_take_closed(pending);
     uint64_t through = 0;
-    for (const struct pending_segment *segment = taken; segment != NULL; segment = segment->next) {
-        through = segment->last_sequence;
+    for (const struct metadata_group *group = taken; group != NULL; group = group->next) {
+        through = group->last_sequence;
     }
     return through;
 }

@@ -39,7 +39,7 @@ struct metadata_operation applied_raise(const char *name, uint64_t number);
 
 /* Queues an operation. */
 void applied_queue(uint32_t chain, struct metadata_operation operation);
-/* Closes the segment and hands all to the writer: the number for a job's carry_through. */
+/* Closes the group and hands all to the writer: the number for a job's carry_through. */
 uint64_t applied_carry(void);
 /* Writes all that is queued, group by group. */
 void applied_groups(void);

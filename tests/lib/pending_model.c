@@ -1,24 +1,24 @@
-/* Which requests share a segment is decided here by the rule in pending.h; everything else follows from the list. */
+/* Which requests share a group is decided here by the rule in pending.h; everything else follows from the list. */
 #include "tests/lib/pending_model.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-enum { OPERATIONS_MAX = 2048, SEGMENTS_MAX = 512, REQUEST_MAX = 256, NAME_BYTES_MAX = 8 };
+enum { OPERATIONS_MAX = 2048, GROUPS_MAX = 512, REQUEST_MAX = 256, NAME_BYTES_MAX = 8 };
 
 struct queued {
     uint32_t chain;
     struct metadata_operation operation;
 };
 
-struct segment {
-    size_t operations; /* of the list, behind those of the segments before */
+struct group {
+    size_t operations; /* of the list, behind those of the groups before */
     uint64_t first_sequence;
     uint64_t last_sequence;
     uint64_t opened_us;
     bool is_closed;
     bool is_taken;
-    struct pending_segment *real; /* once it is taken */
+    struct metadata_group *real; /* once it is taken */
 };
 
 struct pending_model {
@@ -27,8 +27,8 @@ struct pending_model {
     uint64_t bytes_max;
     struct queued list[OPERATIONS_MAX];
     size_t count;
-    struct segment segments[SEGMENTS_MAX];
-    size_t segment_count;
+    struct group groups[GROUPS_MAX];
+    size_t group_count;
     uint64_t sequence;
 };
 
@@ -109,7 +109,7 @@ static bool equal(struct metadata_change left, struct metadata_change right)
            slice_equal(left.value, right.value);
 }
 
-/* Names and bytes that a segment holds. */
+/* Names and bytes that a group holds. */
 static void measure(const struct pending_model *model, size_t from, size_t to, uint64_t *ret_names,
                     uint64_t *ret_bytes)
 {
@@ -126,9 +126,9 @@ static void measure(const struct pending_model *model, size_t from, size_t to, u
     }
 }
 
-static struct segment *open_segment(struct pending_model *model)
+static struct group *open_group(struct pending_model *model)
 {
-    struct segment *last = model->segment_count == 0 ? NULL : &model->segments[model->segment_count - 1];
+    struct group *last = model->group_count == 0 ? NULL : &model->groups[model->group_count - 1];
     return last == NULL || last->is_closed ? NULL : last;
 }
 
@@ -145,7 +145,7 @@ static uint64_t asked_bytes(const struct metadata_operation *operations, size_t 
 static bool joins(struct pending_model *model, uint32_t chain, const struct metadata_operation *operations,
                   size_t count)
 {
-    struct segment *open = open_segment(model);
+    struct group *open = open_group(model);
     if (open == NULL) {
         return false;
     }
@@ -156,8 +156,8 @@ static bool joins(struct pending_model *model, uint32_t chain, const struct meta
         struct metadata_change change;
         fresh += fold(model, from, model->count, chain, operations[i].name, &change) == 0;
     }
-    return names + fresh <= PENDING_SEGMENT_OPERATIONS_MAX &&
-           bytes + asked_bytes(operations, count) <= PENDING_SEGMENT_BYTES_MAX;
+    return names + fresh <= METADATA_GROUP_OPERATIONS_MAX &&
+           bytes + asked_bytes(operations, count) <= METADATA_GROUP_BYTES_MAX;
 }
 
 /* ---- both maps ---- */
@@ -202,19 +202,19 @@ bool pending_model_request(struct pending_model *model, uint32_t chain,
     bool has_room = pending_has_room(model->real, chain, operations, count);
     assert(pending_could_hold(model->real, operations, count) == could_hold);
     assert(has_room || model->count > 0 || !could_hold); /* what could be held is taken sooner or later */
-    if (!has_room || model->count + count > OPERATIONS_MAX || model->segment_count == SEGMENTS_MAX) {
+    if (!has_room || model->count + count > OPERATIONS_MAX || model->group_count == GROUPS_MAX) {
         return false;
     }
     model->sequence += 1 + model->sequence % 3;
     bool is_joining = joins(model, chain, operations, count);
     if (!is_joining) {
-        if (open_segment(model) != NULL) {
-            open_segment(model)->is_closed = true;
+        if (open_group(model) != NULL) {
+            open_group(model)->is_closed = true;
         }
-        model->segments[model->segment_count++] =
-            (struct segment){.first_sequence = model->sequence, .opened_us = model->sequence * 10};
+        model->groups[model->group_count++] =
+            (struct group){.first_sequence = model->sequence, .opened_us = model->sequence * 10};
     }
-    struct segment *open = open_segment(model);
+    struct group *open = open_group(model);
     open->last_sequence = model->sequence;
     open->operations += count;
     for (size_t i = 0; i < count; i++) {
@@ -234,19 +234,19 @@ bool pending_model_request(struct pending_model *model, uint32_t chain,
 
 void pending_model_close(struct pending_model *model)
 {
-    pending_close_segment(model->real);
-    if (open_segment(model) != NULL) {
-        open_segment(model)->is_closed = true;
+    pending_close_group(model->real);
+    if (open_group(model) != NULL) {
+        open_group(model)->is_closed = true;
     }
 }
 
-/* A segment's entries are what its own part of the list comes to, each name where it was accepted first. */
-static void check_segment(const struct pending_model *model, const struct segment *segment, size_t from)
+/* A group's entries are what its own part of the list comes to, each name where it was accepted first. */
+static void check_group(const struct pending_model *model, const struct group *group, size_t from)
 {
-    const struct pending_segment *real = segment->real;
-    size_t to = from + segment->operations;
-    assert(real->first_sequence == segment->first_sequence && real->last_sequence == segment->last_sequence);
-    assert(real->operations == segment->operations && real->opened_us == segment->opened_us);
+    const struct metadata_group *real = group->real;
+    size_t to = from + group->operations;
+    assert(real->first_sequence == group->first_sequence && real->last_sequence == group->last_sequence);
+    assert(real->operations == group->operations && real->opened_us == group->opened_us);
     const struct pending_entry *entry = real->first;
     uint32_t entries = 0;
     for (size_t i = from; i < to; i++) {
@@ -269,24 +269,24 @@ static void check_segment(const struct pending_model *model, const struct segmen
 static void check_taken(const struct pending_model *model)
 {
     size_t from = 0;
-    for (size_t i = 0; i < model->segment_count; i++) {
-        if (model->segments[i].is_taken) {
-            check_segment(model, &model->segments[i], from);
+    for (size_t i = 0; i < model->group_count; i++) {
+        if (model->groups[i].is_taken) {
+            check_group(model, &model->groups[i], from);
         }
-        from += model->segments[i].operations;
+        from += model->groups[i].operations;
     }
     assert(from == model->count);
 }
 
 void pending_model_take(struct pending_model *model)
 {
-    struct pending_segment *real = pending_take_closed(model->real);
-    for (size_t i = 0; i < model->segment_count; i++) {
-        struct segment *segment = &model->segments[i];
-        if (segment->is_closed && !segment->is_taken) {
+    struct metadata_group *real = pending_take_closed(model->real);
+    for (size_t i = 0; i < model->group_count; i++) {
+        struct group *group = &model->groups[i];
+        if (group->is_closed && !group->is_taken) {
             assert(real != NULL);
-            segment->is_taken = true;
-            segment->real = real;
+            group->is_taken = true;
+            group->real = real;
             real = real->next;
         }
     }
@@ -296,16 +296,16 @@ void pending_model_take(struct pending_model *model)
 
 bool pending_model_finish(struct pending_model *model)
 {
-    struct segment *oldest = &model->segments[0];
-    if (model->segment_count == 0 || !oldest->is_taken) {
+    struct group *oldest = &model->groups[0];
+    if (model->group_count == 0 || !oldest->is_taken) {
         return false;
     }
-    check_segment(model, oldest, 0); /* it has not changed while others came behind it */
-    pending_finish(model->real, oldest->real);
+    check_group(model, oldest, 0); /* it has not changed while others came behind it */
+    pending_remove_group(model->real, oldest->real);
     model->count -= oldest->operations;
     memmove(model->list, model->list + oldest->operations, model->count * sizeof model->list[0]);
-    model->segment_count--;
-    memmove(model->segments, model->segments + 1, model->segment_count * sizeof model->segments[0]);
+    model->group_count--;
+    memmove(model->groups, model->groups + 1, model->group_count * sizeof model->groups[0]);
     return true;
 }
 
@@ -344,20 +344,20 @@ static void check_each(const struct pending_model *model, uint32_t chain, struct
 static void check_counts(const struct pending_model *model)
 {
     uint64_t operations = 0, bytes = 0;
-    const struct segment *untaken = NULL;
+    const struct group *untaken = NULL;
     size_t from = 0;
-    for (size_t i = 0; i < model->segment_count; i++) {
-        const struct segment *segment = &model->segments[i];
-        uint64_t segment_names, segment_bytes;
-        measure(model, from, from + segment->operations, &segment_names, &segment_bytes);
-        operations += segment_names;
-        bytes += segment_bytes;
-        from += segment->operations;
-        untaken = untaken == NULL && !segment->is_taken ? segment : untaken;
+    for (size_t i = 0; i < model->group_count; i++) {
+        const struct group *group = &model->groups[i];
+        uint64_t group_names, group_bytes;
+        measure(model, from, from + group->operations, &group_names, &group_bytes);
+        operations += group_names;
+        bytes += group_bytes;
+        from += group->operations;
+        untaken = untaken == NULL && !group->is_taken ? group : untaken;
     }
     assert(pending_operations(model->real) == operations);
     assert(pending_bytes(model->real) == bytes);
-    uint64_t oldest = model->segment_count == 0 ? 0 : model->segments[0].first_sequence;
+    uint64_t oldest = model->group_count == 0 ? 0 : model->groups[0].first_sequence;
     assert(pending_oldest_sequence(model->real) == oldest);
     assert(pending_oldest_us(model->real) == (untaken == NULL ? UINT64_MAX : untaken->opened_us));
     assert(pending_oldest_untaken(model->real) == (untaken == NULL ? UINT64_MAX : untaken->first_sequence));

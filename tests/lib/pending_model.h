@@ -6,9 +6,9 @@
 #include "daemon/lanes/pending.h"
 
 enum {
-    PENDING_MODEL_NAMES = 96, /* more than a segment holds */
+    PENDING_MODEL_NAMES = 96, /* more than a group holds */
     PENDING_MODEL_CHAINS = 2, /* numbered from 1 */
-    PENDING_MODEL_VALUE_BYTES_MAX = PENDING_SEGMENT_BYTES_MAX + (8 << 10),
+    PENDING_MODEL_VALUE_BYTES_MAX = METADATA_GROUP_BYTES_MAX + (8 << 10),
 };
 
 struct pending_model;
@@ -25,9 +25,9 @@ struct slice pending_model_value(unsigned pattern, size_t bytes);
 bool pending_model_request(struct pending_model *model, uint32_t chain,
                            const struct metadata_operation *operations, size_t count);
 void pending_model_close(struct pending_model *model);
-/* Takes what is closed, and checks each segment to the last entry. */
+/* Takes what is closed, and checks each group to the last entry. */
 void pending_model_take(struct pending_model *model);
-/* Finishes the oldest segment that was taken; says whether there was one. */
+/* Finishes the oldest group that was taken; says whether there was one. */
 bool pending_model_finish(struct pending_model *model);
 
 /* Compares all that can be asked. */

@@ -253,7 +253,7 @@ START_TEST(a_commits_own_metadata_comes_over_what_it_carries)
     applied_queue(1, applied_set("replaced", text("old"), 4));
     applied_queue(1, applied_set("deleted", text("old"), 4));
     applied_carry();
-    applied_queue(1, applied_raise("raised", 11)); /* a second segment over the first */
+    applied_queue(1, applied_raise("raised", 11)); /* a second group over the first */
     applied_queue(1, applied_delete("again"));
     struct metadata_operation metadata[] = {applied_raise("raised", 12), applied_raise("left", 9),
                                             applied_set("replaced", text("new"), 0),

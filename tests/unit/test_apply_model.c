@@ -382,7 +382,7 @@ static void step(struct random_source *random, struct table *table, struct queue
         queue->operations[queue->count] = some_operation(random);
         applied_queue(1, queue->operations[queue->count++]);
         if (random_chance(random, 30)) {
-            (void)applied_carry(); /* only closes the segment */
+            (void)applied_carry(); /* only closes the group */
         }
     } else if (what < 50) {
         applied_groups();

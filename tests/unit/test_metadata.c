@@ -158,7 +158,7 @@ START_TEST(an_empty_value_is_a_value)
 }
 END_TEST
 
-/* The run goes through the pending map, which folds, in as many segments as chance has it. */
+/* The run goes through the pending map, which folds, in as many groups as chance has it. */
 static void check_run(struct random_source *random)
 {
     uint8_t values[RUN_MAX + 1][VALUE_BYTES_MAX], number[8];
@@ -175,28 +175,28 @@ static void check_run(struct random_source *random)
         carry_out(&expected, &operation, blocks_pruned);
         pending_add(pending, 1, &operation, 1, i + 1, 0);
         if (random_chance(random, 15)) {
-            pending_close_segment(pending);
+            pending_close_group(pending);
         }
     }
     struct metadata_change change = pending_change(pending, 1, slice_of("name", 4));
     assert_holds(metadata_after(change, value_of(&before), blocks_pruned, number), &expected);
 
-    /* and segment by segment, as groups reach the disk */
+    /* and group by group, as groups reach the disk */
     struct held disk = before;
-    pending_close_segment(pending);
-    for (struct pending_segment *segment = pending_take_closed(pending); segment != NULL;) {
-        struct pending_segment *next = segment->next;
-        struct metadata_change part = pending_entry_change(segment->first);
+    pending_close_group(pending);
+    for (struct metadata_group *group = pending_take_closed(pending); group != NULL;) {
+        struct metadata_group *next = group->next;
+        struct metadata_change part = pending_entry_change(group->first);
         struct metadata_value after = metadata_after(part, value_of(&disk), blocks_pruned, number);
         struct held now = {after.present, after.of_height, after.value.bytes, {0}};
         if (after.value.bytes > 0) {
             memcpy(now.bytes, after.value.data, after.value.bytes);
         }
         disk = now;
-        pending_finish(pending, segment);
+        pending_remove_group(pending, group);
         change = pending_change(pending, 1, slice_of("name", 4));
         assert_holds(metadata_after(change, value_of(&disk), blocks_pruned, number), &expected);
-        segment = next;
+        group = next;
     }
     pending_free(pending);
 }

@@ -1,4 +1,4 @@
-/* The pending map: what joins a segment and what does not, bounds, numbers, and random runs against a naive list. */
+/* The pending map: what joins a group and what does not, bounds, numbers, and random runs against a naive list. */
 #include <check.h>
 #include <stdlib.h>
 
@@ -42,7 +42,7 @@ START_TEST(an_empty_map_holds_nothing)
     ck_assert_uint_eq(pending_oldest_sequence(pending), 0);
     ck_assert_uint_eq(pending_oldest_us(pending), UINT64_MAX);
     ck_assert_uint_eq(pending_oldest_untaken(pending), UINT64_MAX);
-    pending_close_segment(pending);
+    pending_close_group(pending);
     ck_assert_ptr_null(pending_take_closed(pending));
     ck_assert(!pending_holds(pending, 1, pending_model_name(1)));
     struct metadata_change change = pending_change(pending, 1, pending_model_name(1));
@@ -52,23 +52,23 @@ START_TEST(an_empty_map_holds_nothing)
 }
 END_TEST
 
-START_TEST(a_segment_is_not_taken_while_it_is_open)
+START_TEST(a_group_is_not_taken_while_it_is_open)
 {
     struct pending *pending = pending_new(10, 1000);
     add(pending, set(1, 3), 5);
     ck_assert_ptr_null(pending_take_closed(pending));
     ck_assert_uint_eq(pending_oldest_untaken(pending), 5);
     ck_assert_uint_eq(pending_oldest_us(pending), 50);
-    pending_close_segment(pending);
+    pending_close_group(pending);
     ck_assert_uint_eq(pending_oldest_untaken(pending), 5);
-    struct pending_segment *segment = pending_take_closed(pending);
-    ck_assert_ptr_nonnull(segment);
-    ck_assert_ptr_null(segment->next);
+    struct metadata_group *group = pending_take_closed(pending);
+    ck_assert_ptr_nonnull(group);
+    ck_assert_ptr_null(group->next);
     ck_assert_ptr_null(pending_take_closed(pending));
     ck_assert_uint_eq(pending_oldest_untaken(pending), UINT64_MAX);
     ck_assert_uint_eq(pending_oldest_sequence(pending), 5);
     ck_assert(pending_holds(pending, 1, pending_model_name(1)));
-    pending_finish(pending, segment);
+    pending_remove_group(pending, group);
     ck_assert(!pending_holds(pending, 1, pending_model_name(1)));
     ck_assert_uint_eq(pending_oldest_sequence(pending), 0);
     pending_free(pending);
@@ -76,12 +76,12 @@ START_TEST(a_segment_is_not_taken_while_it_is_open)
 END_TEST
 
 /* What is on its way to the disk does not change when a later operation on the name comes. */
-START_TEST(a_later_operation_leaves_earlier_segments_alone)
+START_TEST(a_later_operation_leaves_earlier_groups_alone)
 {
     struct pending *pending = pending_new(10, 1000);
     add(pending, set(1, 3), 1);
-    pending_close_segment(pending);
-    struct pending_segment *first = pending_take_closed(pending);
+    pending_close_group(pending);
+    struct metadata_group *first = pending_take_closed(pending);
     add(pending, raise_to(1, 7), 2);
     add(pending, set(2, 1), 3);
     ck_assert_uint_eq(pending_operations(pending), 3);
@@ -89,11 +89,11 @@ START_TEST(a_later_operation_leaves_earlier_segments_alone)
     ck_assert(written.kind == METADATA_SET && written.raise == 0 && written.value.bytes == 3);
     struct metadata_change visible = pending_change(pending, 1, pending_model_name(1));
     ck_assert(visible.kind == METADATA_SET && visible.raise == 7 && visible.value.bytes == 3);
-    pending_finish(pending, first);
+    pending_remove_group(pending, first);
     visible = pending_change(pending, 1, pending_model_name(1));
     ck_assert(visible.kind == METADATA_NONE && visible.raise == 7);
-    pending_close_segment(pending);
-    struct pending_segment *second = pending_take_closed(pending);
+    pending_close_group(pending);
+    struct metadata_group *second = pending_take_closed(pending);
     ck_assert_uint_eq(second->first_sequence, 2);
     ck_assert_uint_eq(second->last_sequence, 3);
     ck_assert_uint_eq(second->count, 2);
@@ -101,58 +101,58 @@ START_TEST(a_later_operation_leaves_earlier_segments_alone)
 }
 END_TEST
 
-START_TEST(a_segment_is_full_at_its_names)
+START_TEST(a_group_is_full_at_its_names)
 {
     struct pending *pending = pending_new(1000, 1 << 20);
     uint64_t sequence = 0;
-    for (unsigned i = 0; i < PENDING_SEGMENT_OPERATIONS_MAX; i++) {
+    for (unsigned i = 0; i < METADATA_GROUP_OPERATIONS_MAX; i++) {
         add(pending, set(i, 1), ++sequence);
     }
     add(pending, set(3, 2), ++sequence); /* its name is there: it takes no new place */
     ck_assert_ptr_null(pending_take_closed(pending));
-    add(pending, set(PENDING_SEGMENT_OPERATIONS_MAX, 1), ++sequence);
-    struct pending_segment *segment = pending_take_closed(pending);
-    ck_assert_ptr_nonnull(segment);
-    ck_assert_uint_eq(segment->count, PENDING_SEGMENT_OPERATIONS_MAX);
-    ck_assert_uint_eq(segment->operations, PENDING_SEGMENT_OPERATIONS_MAX + 1);
-    ck_assert_uint_eq(segment->last_sequence, sequence - 1);
-    ck_assert_ptr_null(segment->next);
+    add(pending, set(METADATA_GROUP_OPERATIONS_MAX, 1), ++sequence);
+    struct metadata_group *group = pending_take_closed(pending);
+    ck_assert_ptr_nonnull(group);
+    ck_assert_uint_eq(group->count, METADATA_GROUP_OPERATIONS_MAX);
+    ck_assert_uint_eq(group->operations, METADATA_GROUP_OPERATIONS_MAX + 1);
+    ck_assert_uint_eq(group->last_sequence, sequence - 1);
+    ck_assert_ptr_null(group->next);
     pending_free(pending);
 }
 END_TEST
 
-START_TEST(a_segment_is_full_at_its_bytes)
+START_TEST(a_group_is_full_at_its_bytes)
 {
     struct pending *pending = pending_new(1000, 1 << 20);
     add(pending, set(1, 100 << 10), 1);
     add(pending, set(2, 20 << 10), 2);
     ck_assert_ptr_null(pending_take_closed(pending));
     add(pending, set(3, 10 << 10), 3);
-    struct pending_segment *segment = pending_take_closed(pending);
-    ck_assert_ptr_nonnull(segment);
-    ck_assert_uint_eq(segment->last_sequence, 2);
+    struct metadata_group *group = pending_take_closed(pending);
+    ck_assert_ptr_nonnull(group);
+    ck_assert_uint_eq(group->last_sequence, 2);
     pending_free(pending);
 }
 END_TEST
 
-START_TEST(a_larger_request_is_a_segment_of_its_own)
+START_TEST(a_larger_request_is_a_group_of_its_own)
 {
-    struct metadata_operation operations[PENDING_SEGMENT_OPERATIONS_MAX + 1];
+    struct metadata_operation operations[METADATA_GROUP_OPERATIONS_MAX + 1];
     struct pending *pending = pending_new(1000, 1 << 20);
     fill(operations, sizeof operations / sizeof operations[0]);
     add(pending, set(90, 1), 1);
-    pending_add(pending, 1, operations, PENDING_SEGMENT_OPERATIONS_MAX + 1, 2, 20);
+    pending_add(pending, 1, operations, METADATA_GROUP_OPERATIONS_MAX + 1, 2, 20);
     add(pending, set(90, 1), 3);
-    pending_close_segment(pending);
-    struct pending_segment *segment = pending_take_closed(pending);
+    pending_close_group(pending);
+    struct metadata_group *group = pending_take_closed(pending);
     for (uint64_t sequence = 1; sequence <= 3; sequence++) {
-        ck_assert_ptr_nonnull(segment);
-        ck_assert_uint_eq(segment->first_sequence, sequence);
-        ck_assert_uint_eq(segment->last_sequence, sequence);
-        ck_assert_uint_eq(segment->count, sequence == 2 ? PENDING_SEGMENT_OPERATIONS_MAX + 1 : 1);
-        segment = segment->next;
+        ck_assert_ptr_nonnull(group);
+        ck_assert_uint_eq(group->first_sequence, sequence);
+        ck_assert_uint_eq(group->last_sequence, sequence);
+        ck_assert_uint_eq(group->count, sequence == 2 ? METADATA_GROUP_OPERATIONS_MAX + 1 : 1);
+        group = group->next;
     }
-    ck_assert_ptr_null(segment);
+    ck_assert_ptr_null(group);
     pending_free(pending);
 }
 END_TEST
@@ -172,9 +172,9 @@ START_TEST(the_queue_is_bounded_in_operations)
     ck_assert(!pending_has_room(pending, 1, operations + 4, 1));
     ck_assert(pending_has_room(pending, 1, operations, 4)); /* folds into what is there */
     ck_assert(!pending_has_room(pending, 2, operations, 1));
-    pending_close_segment(pending);
+    pending_close_group(pending);
     ck_assert(!pending_has_room(pending, 1, operations, 1));
-    pending_finish(pending, pending_take_closed(pending));
+    pending_remove_group(pending, pending_take_closed(pending));
     ck_assert(pending_has_room(pending, 1, operations, 4));
     pending_free(pending);
 }
@@ -190,8 +190,8 @@ START_TEST(the_queue_is_bounded_in_bytes)
     add(pending, fits, 1);
     ck_assert_uint_eq(pending_bytes(pending), 1000);
     ck_assert(!pending_has_room(pending, 1, &small, 1));
-    pending_close_segment(pending);
-    pending_finish(pending, pending_take_closed(pending));
+    pending_close_group(pending);
+    pending_remove_group(pending, pending_take_closed(pending));
     ck_assert_uint_eq(pending_bytes(pending), 0);
     add(pending, small, 2);
     ck_assert_uint_eq(pending_bytes(pending), small.name.bytes);
@@ -280,11 +280,11 @@ int main(void)
     TCase *tests;
     Suite *suite = suite_new("pending", 60, &tests);
     tcase_add_test(tests, an_empty_map_holds_nothing);
-    tcase_add_test(tests, a_segment_is_not_taken_while_it_is_open);
-    tcase_add_test(tests, a_later_operation_leaves_earlier_segments_alone);
-    tcase_add_test(tests, a_segment_is_full_at_its_names);
-    tcase_add_test(tests, a_segment_is_full_at_its_bytes);
-    tcase_add_test(tests, a_larger_request_is_a_segment_of_its_own);
+    tcase_add_test(tests, a_group_is_not_taken_while_it_is_open);
+    tcase_add_test(tests, a_later_operation_leaves_earlier_groups_alone);
+    tcase_add_test(tests, a_group_is_full_at_its_names);
+    tcase_add_test(tests, a_group_is_full_at_its_bytes);
+    tcase_add_test(tests, a_larger_request_is_a_group_of_its_own);
     tcase_add_test(tests, the_queue_is_bounded_in_operations);
     tcase_add_test(tests, the_queue_is_bounded_in_bytes);
     tcase_add_test(tests, a_name_of_the_longest_kind_is_held);

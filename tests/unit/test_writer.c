@@ -59,26 +59,26 @@ static void setup(void)
                                                   .wake = nobody_sleeps});
 }
 
-/* Its segments leave the queue. */
-static void free_round(struct round *round)
+/* Its groups leave the queue. */
+static void free_completion(struct completion *completion)
 {
-    while (round->segments != NULL) {
-        struct pending_segment *next = round->segments->next;
-        pending_finish(pending, round->segments);
-        round->segments = next;
+    while (completion->groups != NULL) {
+        struct metadata_group *next = completion->groups->next;
+        pending_remove_group(pending, completion->groups);
+        completion->groups = next;
     }
-    ck_assert(!round->failed);
-    engine_point_release(round->point);
-    free(round);
+    ck_assert(!completion->failed);
+    engine_point_release(completion->point);
+    free(completion);
 }
 
 static void teardown(void)
 {
     writer_stop(writer);
-    for (struct round *round = writer_take_rounds(writer); round != NULL;) {
-        struct round *next = round->next;
-        free_round(round);
-        round = next;
+    for (struct completion *completion = writer_drain_completions(writer); completion != NULL;) {
+        struct completion *next = completion->next;
+        free_completion(completion);
+        completion = next;
     }
     writer_free(writer);
     apply_free(apply);
@@ -87,17 +87,17 @@ static void teardown(void)
     directory_remove(&directory);
 }
 
-/* Takes rounds until the job is done, or (NULL) until the queue is empty. */
+/* Takes completions until the job is done, or (NULL) until the queue is empty. */
 static void wait_for(const struct job *job)
 {
     bool is_done = false;
     while (!is_done) {
         (void)nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
-        for (struct round *round = writer_take_rounds(writer); round != NULL;) {
-            struct round *next = round->next;
-            is_done |= job != NULL && round->jobs != NULL;
-            free_round(round);
-            round = next;
+        for (struct completion *completion = writer_drain_completions(writer); completion != NULL;) {
+            struct completion *next = completion->next;
+            is_done |= job != NULL && completion->jobs != NULL;
+            free_completion(completion);
+            completion = next;
         }
         is_done |= job == NULL && pending_operations(pending) == 0;
     }
@@ -116,8 +116,8 @@ static void queue(const char *name, uint64_t sequence)
     struct metadata_operation operation = {
         .kind = METADATA_SET, .name = slice_of(name, strlen(name)), .value = slice_of("v", 1)};
     pending_add(pending, 1, &operation, 1, sequence, thread_now_us());
-    pending_close_segment(pending);
-    writer_submit_segments(writer, pending_take_closed(pending));
+    pending_close_group(pending);
+    writer_submit_groups(writer, pending_take_closed(pending));
 }
 
 static bool has_name(const char *name)

@@ -228,7 +228,8 @@ static void fall_asleep(struct server *server)
     uint64_t nap_ns = 0;
     bool stays = expects_request(server);
     stays |= connection_set_holds_replies(server->connections);
-    stays |= order != NULL && (order_has_completions(order) || order_expects_completions(order, &nap_ns));
+    stays |= order != NULL &&
+             (order_has_completions(order) || order_expects_completions(order, thread_now_ns(), &nap_ns));
     if (!stays) {
         atomic_store(&server->is_asleep, true);
         stays = order != NULL && order_has_completions(order);
@@ -247,7 +248,7 @@ static void server_turn(uv_prepare_t *prepare)
     struct server *server = prepare->data;
     uint64_t now_us = thread_now_us();
     uint64_t next_us;
-    order_drain_completions(server->service.order);
+    order_drain_completions(server->service.order, thread_now_ns());
     connection_set_begin_turn(server->connections, now_us);
     do { /* what one accepts or answers, the other may have to hand over or send */
         next_us = connection_set_turn(server->connections, now_us);

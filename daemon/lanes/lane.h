@@ -1,4 +1,5 @@
-/* The lanes: lists of jobs and of metadata groups, oldest first. `last` of an empty list leads to its `first`. No locks. */
+/* The lanes: lists of jobs and of metadata groups, oldest first. `last` of an empty list leads to its `first`. No locks: the
+ * writer's mutex guards the lanes that loop and thread share, and those that the thread has taken are its own. */
 #ifndef DAEMON_LANE_H
 #define DAEMON_LANE_H
 
@@ -51,6 +52,16 @@ static inline void group_append_all(struct group_list *list, struct metadata_gro
     }
 }
 
+static inline void group_move_all(struct group_list *from, struct group_list *to)
+{
+    if (from->first != NULL) {
+        *to->last = from->first;
+        to->last = from->last;
+        from->first = NULL;
+        from->last = &from->first;
+    }
+}
+
 static inline struct metadata_group *group_take(struct group_list *list)
 {
     struct metadata_group *group = list->first;
@@ -60,6 +71,28 @@ static inline struct metadata_group *group_take(struct group_list *list)
     }
     group->next = NULL;
     return group;
+}
+
+/* All that may wait for the writer. */
+struct lanes {
+    struct job_list commits;
+    struct job_list sweeps;
+    struct group_list groups;
+};
+
+static inline void lanes_init(struct lanes *lanes)
+{
+    *lanes = (struct lanes){0};
+    lanes->commits.last = &lanes->commits.first;
+    lanes->sweeps.last = &lanes->sweeps.first;
+    lanes->groups.last = &lanes->groups.first;
+}
+
+static inline void lanes_move_all(struct lanes *from, struct lanes *to)
+{
+    job_move_all(&from->commits, &to->commits);
+    job_move_all(&from->sweeps, &to->sweeps);
+    group_move_all(&from->groups, &to->groups);
 }
 
 #endif

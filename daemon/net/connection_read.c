@@ -153,7 +153,8 @@ static size_t take(struct connection *connection, const uint8_t *bytes, size_t c
 static bool has_time(const struct connection_set *set)
 {
     uint64_t nap_ns;
-    return !order_expects_completions(set->service->order, &nap_ns) && nap_ns >= MEANWHILE_NS;
+    return !order_expects_completions(set->service->order, thread_now_ns(), &nap_ns) &&
+           nap_ns >= MEANWHILE_NS;
 }
 
 /* Whether the connection, which has something to read, may do so now. Asked again in the same turn: no more. */

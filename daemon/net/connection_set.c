@@ -162,7 +162,7 @@ uint64_t connection_set_turn(struct connection_set *set, uint64_t now_us)
 
 void connection_set_completions(struct connection_set *set)
 {
-    order_drain_completions(set->service->order);
+    order_drain_completions(set->service->order, thread_now_ns());
     for (struct connection *connection = set->touched; connection != NULL;
          connection = connection->next_touched) {
         if (connection->is_express && !connection->session.is_closed) {

@@ -66,7 +66,7 @@ void order_close(struct order *order);
  * resend_of  the number an earlier run gave them; 0: none
  *
  * STATUS_OK         *ret_sequence is their number; they are visible
- * STATUS_BUSY       no room now, or not to be judged yet: try again in a later turn
+ * STATUS_BUSY       no room now, or not to be judged yet: try again in a later iteration
  * STATUS_TOO_LARGE  an empty queue could not hold them
  * STATUS_CONFLICT   re-sent, and the chain was rolled back since
  * STATUS_IO_ERROR   latched */
@@ -74,34 +74,35 @@ enum status order_metadata(struct order *order, struct chain *chain,
                            const struct metadata_operation *operations, size_t count, uint64_t resend_of,
                            uint64_t now_us, uint64_t *ret_sequence, struct failure *failure) MUST_CHECK;
 
-/* Accepts a job for the commit lane and numbers it. job->done is called once, from order_drain_completions. */
-void order_submit(struct order *order, struct job *job, bool carry);
+/* Accepts a job for the commit lane at that time, and numbers it. job->done is called once, from order_drain_completions. */
+void order_submit(struct order *order, struct job *job, bool carry, uint64_t now_ns);
 
 /* Waits for the waiter's number and level. */
 void order_wait(struct order *order, struct order_waiter *waiter);
 
-/* At the beginning of each turn of the loop: takes what the writer did, and makes it visible. */
-void order_drain_completions(struct order *order);
+/* Publishes what the writer did. At the beginning of each iteration of the loop, and between two requests. */
+void order_drain_completions(struct order *order, uint64_t now_ns);
 
 /* Whether order_drain_completions has something to do. */
 bool order_has_completions(const struct order *order);
 
-/* Whether it soon will, so that sleeping is not worth it; or else how long a sleep is, 0 being until woken. */
-bool order_expects_completions(const struct order *order, uint64_t *ret_nap_ns);
+/* Whether a commit ends within moments, so that sleeping is not worth it. If not, *ret_sleep_ns is how long a timed sleep is
+ * worth it, for a commit that is known to take longer; 0: until woken. */
+bool order_expects_completions(const struct order *order, uint64_t now_ns, uint64_t *ret_sleep_ns);
 
-/* Whether commits come: some are in flight, or were a moment ago; and whether several at a time, that share a batch: those who
- * wait for it gain by more of them. */
+/* Whether commits come: some are in flight, or were a moment ago; and whether several share a commit group: those who wait
+ * for it gain by more of them. */
 bool order_is_committing(const struct order *order, uint64_t now_us);
 bool order_shares_groups(const struct order *order, uint64_t now_us);
 
-/* Before the loop sleeps, after whatever was accepted: tells who waits, and hands over metadata that is due. Returns in how
+/* At the end of an iteration, after whatever was accepted: tells who waits, and hands over metadata that is due. Returns in how
  * many microseconds it has something to do if nothing else happens; UINT64_MAX: nothing. */
 uint64_t order_hand_over(struct order *order, uint64_t now_us);
 
 /* Whether a commit, prune or rollback is in flight. */
 bool order_has_jobs(const struct order *order);
 
-/* From here on everything is due. */
+/* From here on everything that is queued is due, and nothing more is swept. */
 void order_begin_stop(struct order *order);
 
 /* Nothing is queued or in flight, and all is synced. */

@@ -1,4 +1,6 @@
-/* What order.c, accepting and telling, and order_finish.c, what the writer did, have in common. Nobody else includes this. */
+/* What the parts of the order have in common. Nobody else includes this. Calls go one way: order.c, start, end and what is
+ * there to be asked, and order_accept.c, what goes to the writer, use order_publish.c, what comes back from it; all use
+ * order_number.c. */
 #ifndef DAEMON_ORDER_INTERNAL_H
 #define DAEMON_ORDER_INTERNAL_H
 
@@ -6,11 +8,6 @@
 #include "daemon/order/order_start.h"
 #include "daemon/runtime/spin.h"
 #include "daemon/writer/writer.h"
-
-enum {
-    ORDER_COMMITTING_US = 2000, /* so long after a commit another is expected */
-    ORDER_PATIENCE_NS = 100000, /* for a commit: a longer one is slept through until shortly before its end */
-};
 
 struct waiter_list {
     struct order_waiter *first;
@@ -40,22 +37,27 @@ struct order {
     struct waiter_list waiters[LEVEL_DURABLE + 1]; /* by level, in order of their numbers */
     uint64_t waited_through;                       /* the greatest number anybody waited for */
     uint64_t committed_us;                         /* when a job joined the lane last */
-    uint64_t jobs_of_eight;                        /* eight times the mean of a completion that had any */
+    uint64_t jobs_mean_8;                          /* eight times the mean of a completion that had any */
     struct spin spin;                              /* for what jobs come to */
     bool sync_asked;
-    bool draining;
+    bool stopping; /* everything is due */
     bool failed;
     uint64_t written_before_failure;
     struct failure failure;
     struct order_counters counters;
 };
 
-/* ---- order_finish.c ---- */
+/* ---- order_number.c ---- */
 
-/* One step: whatever the completion did is visible after it. */
-void order_publish_completion(struct order *order, struct completion *completion);
+/* Gives the next number. Never waits. */
+uint64_t order_next_sequence(struct order *order);
 
-/* Has the writer clear up behind a prune, a slice at a time. */
+/* ---- order_publish.c ---- */
+
+/* Has the writer sweep behind a prune, a slice at a time, unless that is under way or nothing is left to do. */
 void order_sweep_chain(struct order *order, struct chain *chain);
+
+/* Drops what the writer still handed back after its end: nobody is left to see it. */
+void order_drop_completions(struct order *order);
 
 #endif

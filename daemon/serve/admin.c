@@ -281,6 +281,6 @@ enum request_progress admin_create_chain(struct request *request)
         .owner = request,
     };
     request->prepared = create;
-    order_submit(request->service->order, &create->job, false);
+    order_submit(request->service->order, &create->job, false, thread_now_ns());
     return REQUEST_TAKEN;
 }

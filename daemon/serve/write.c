@@ -2,6 +2,7 @@
  * reached its level: queued metadata at `accepted` at once, everything else from order_drain_completions or order_hand_over. */
 #include <assert.h>
 
+#include "daemon/runtime/thread.h"
 #include "daemon/serve/decode.h"
 #include "daemon/serve/handlers.h"
 #include "daemon/serve/request.h"
@@ -173,7 +174,7 @@ enum request_progress write_commit(struct request *request)
     const Cairn__Commit *message = (const Cairn__Commit *)request->message;
     struct job *job = new_job(request, message->has_chain, message->chain);
     if (job != NULL && decode_commit(request, message, job)) {
-        order_submit(request->service->order, job, message->has_carry && message->carry);
+        order_submit(request->service->order, job, message->has_carry && message->carry, thread_now_ns());
     }
     return REQUEST_TAKEN;
 }
@@ -183,7 +184,7 @@ enum request_progress write_prune(struct request *request)
     const Cairn__Prune *message = (const Cairn__Prune *)request->message;
     struct job *job = new_job(request, message->has_chain, message->chain);
     if (job != NULL && decode_prune(request, message, job)) {
-        order_submit(request->service->order, job, true);
+        order_submit(request->service->order, job, true, thread_now_ns());
     }
     return REQUEST_TAKEN;
 }
@@ -193,7 +194,7 @@ enum request_progress write_rollback(struct request *request)
     const Cairn__Rollback *message = (const Cairn__Rollback *)request->message;
     struct job *job = new_job(request, message->has_chain, message->chain);
     if (job != NULL && decode_rollback(request, message, job)) {
-        order_submit(request->service->order, job, true);
+        order_submit(request->service->order, job, true, thread_now_ns());
     }
     return REQUEST_TAKEN;
 }

@@ -29,6 +29,10 @@ enum {
      * do not count (5ab2620). */
     SCHEDULE_SHARED_GROUP_JOBS = 2,
 
+    /* A metadata group that the engine did not apply is tried again after so long. Chosen: space may be back by then, and a
+     * full disk is not asked more than ten times a second. */
+    SCHEDULE_REFUSED_GROUP_PAUSE_US = 100000,
+
     /* How long one slice of sweeping lasts. 2c0480f: commits' p99 2.1 times the idle one, 5.5 with slices twice as long and
      * twice as frequent (tmpfs, beside ingest and compaction). */
     SCHEDULE_SWEEP_SLICE_NS = 250000,

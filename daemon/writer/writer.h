@@ -1,69 +1,73 @@
 /* The writer: the one thread that writes to the store, and the two lanes that lead to it.
  *
  * - The loop puts jobs into the commit lane and closed groups into the metadata lane, and is free again.
- * - The thread takes what waits, commits first, in completions: several commits share one write and one sync, a group is a
- *   completion of its own. After each completion it takes a read point and hands the completion back, and wakes the loop.
- * - The loop takes the completions; what a completion did becomes visible only then.
- * - The first write or sync of which nobody knows whether it was applied is latched: everything from there on ends as
- *   STATUS_IO_ERROR, nothing is written any more, and the process is to end.
- * - A write that the engine did not apply refuses its jobs as STATUS_NO_SPACE; its groups stay and are tried again.
+ * - The thread takes what waits and writes it step by step; commit_group.h says what a step is. After each it hands a
+ *   completion back, and wakes the loop.
+ * - The loop drains the completions; what a step did becomes visible only then.
+ * - writer_stop has the thread write all it was given, sync, and end.
+ *
+ * Failures: the first write or sync of which nobody knows whether it was applied is latched: every completion from there on
+ * says so, nothing is written any more, and the process is to end. One that the engine did not apply refuses its jobs.
+ * A thread that cannot be created is told by writer_start, and the writer then only to be freed.
  *
  * One mutex stands between the two, for the lanes and the completions; it is never held during I/O. A thread that is about to
- * sleep, or stays awake for a moment, looks without it whether the other has put something there. */
+ * sleep, or spins for a moment, looks without it whether the other has put something there.
+ *
+ * A test needs no thread: without writer_start it takes the writer's role itself, and calls writer_step. */
 #ifndef DAEMON_WRITER_H
 #define DAEMON_WRITER_H
 
-#include "daemon/engine/engine.h"
-#include "daemon/lanes/job.h"
-#include "daemon/lanes/pending.h"
+#include "daemon/lanes/completion.h"
 #include "daemon/writer/apply.h"
 
 struct writer;
 
 struct writer_config {
-    struct engine *engine;
-    struct apply *apply; /* borrowed; the writer thread's from start to stop */
+    struct engine *engine; /* borrowed */
+    struct apply *apply;   /* borrowed; the writer thread's from start to stop */
     uint64_t flush_delay_us;
     uint64_t sync_interval_us;
     void (*wake)(void *context); /* from the writer thread: there are completions now; must not block */
     void *wake_context;
 };
 
-/* What the thread did in one turn. */
-struct completion {
-    struct job *jobs;              /* done, by `next` */
-    struct metadata_group *groups; /* written, oldest first, by `next` */
-    uint64_t syncs;
-    uint64_t groups_written;
-    uint64_t engine_ns;  /* how long its last write without a sync took; 0: none */
-    uint64_t sync_ns;    /* and its last with a sync */
-    uint64_t written_ns; /* when it was done with writing */
-    bool synced;         /* all written up to here, this completion included, is on the device */
-    bool failed;         /* latched: `failure` says why */
-    struct failure failure;
-    struct engine_point *point; /* after the completion; NULL if it wrote nothing. The loop's to release */
-    struct completion *next;
-};
+/* ---- the loop's side ---- */
 
-struct writer *writer_start(const struct writer_config *config);
+struct writer *writer_new(const struct writer_config *config);
 
-/* Loop. Hands over a numbered job, or a list of groups (by `next`). */
+/* Starts the thread. STATUS_OK; STATUS_BUSY: the machine gives no thread, `failure` says why. */
+enum status writer_start(struct writer *writer, struct failure *failure) MUST_CHECK;
+
+/* Hands over a job, or a list of closed groups (by `next`). */
 void writer_submit(struct writer *writer, struct job *job);
 void writer_submit_groups(struct writer *writer, struct metadata_group *groups);
 
-/* Loop. Asks for a sync of what was submitted before; answered by a completion that says `synced`. */
+/* Asks for a sync of what was submitted before; answered by a completion that says `synced`. */
 void writer_submit_sync(struct writer *writer);
 
-/* Loop. Whether there are completions to take. */
-bool writer_has_completions(struct writer *writer);
+/* Whether there are completions to drain. Without the lock. */
+bool writer_has_completions(const struct writer *writer);
 
-/* Loop. All completions that are done, oldest first; free each with free(). */
+/* All completions so far, oldest first; free each with free(). */
 struct completion *writer_drain_completions(struct writer *writer);
 
-/* Loop. Ends the thread after what it was given, syncing what is unsynced. Rounds may come of it. */
+/* Nothing is submitted from here on. Waits until the thread, if there is one, has written and synced what it was given, and
+ * has ended. Completions may come of it. */
 void writer_stop(struct writer *writer);
 
-/* After writer_stop and the last writer_drain_completions. */
+/* After writer_stop and the last writer_drain_completions. Accepts NULL. */
 void writer_free(struct writer *writer);
+
+/* ---- the writer thread's side ---- */
+
+enum writer_progress {
+    WRITER_STEPPED, /* a completion was handed back; there may be more to do */
+    WRITER_IDLE,    /* nothing is due */
+    WRITER_ENDED,   /* the last completion was handed back: everything is written and synced, or failed */
+};
+
+/* Does what is due next: takes from the lanes, writes one step, hands the completion back and wakes the loop. `now_us` never
+ * goes back. */
+enum writer_progress writer_step(struct writer *writer, uint64_t now_us);
 
 #endif

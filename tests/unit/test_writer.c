@@ -1,128 +1,290 @@
-/* The writer over an engine that does not apply some writes: such a write refuses its jobs, leaves no trace, and loses nothing
- * of the queue. */
+/* The writer, stepped from one thread: what a step writes, in which order, when a step is due, and that a write which the
+ * engine did not apply refuses its jobs, leaves no trace, and loses nothing of the queue. */
 #include <check.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "daemon/engine/engine_type.h"
 #include "daemon/runtime/thread.h"
+#include "daemon/writer/schedule.h"
 #include "daemon/writer/writer.h"
 #include "tests/lib/directory.h"
 #include "tests/lib/engine_edits.h"
 #include "tests/lib/suite.h"
 
+enum { FLUSH_DELAY_US = 20000, SYNC_INTERVAL_US = 1000000, JOBS_MAX = 16 };
+
+static const uint64_t START_US = 1000000000;
+
 static struct directory directory;
 static struct engine *engine;
 static struct apply *apply;
-static struct writer *writer;
 static struct pending *pending;
-static struct failure failure;
-
-/* ---- the engine ---- */
-
+static struct writer *writer;
+static struct job jobs[JOBS_MAX];
+static struct job_block blocks[JOBS_MAX];
+static size_t job_count;
+static uint64_t sequence;
+static unsigned wakes;
 static struct engine_type type;
-static atomic_int refusals; /* how many of the next writes are not applied */
-static atomic_int attempts;
+static unsigned refusals; /* how many of the next writes are not applied */
+static unsigned attempts;
+
+/* ---- fixture ---- */
 
 static enum engine_outcome write_or_refuse(struct engine *written, struct engine_edit *edits, size_t count,
-                                           enum engine_durability durability, struct failure *ret_failure)
+                                           enum engine_durability durability, struct failure *failure)
 {
-    atomic_fetch_add(&attempts, 1);
-    if (atomic_load(&refusals) > 0) {
-        atomic_fetch_sub(&refusals, 1);
-        failure_set(ret_failure, STATUS_IO_ERROR, "not applied, says the test");
+    attempts++;
+    if (refusals > 0) {
+        refusals--;
+        failure_set(failure, STATUS_IO_ERROR, "not applied, says the test");
         return ENGINE_NOT_APPLIED;
     }
-    return engine_rocksdb.write(written, edits, count, durability, ret_failure);
+    return engine_rocksdb.write(written, edits, count, durability, failure);
 }
 
-static void nobody_sleeps(void *context)
+static void on_wake(void *context)
 {
     (void)context;
+    wakes++;
 }
 
-static void setup(void)
+static void open_all(void)
 {
+    struct failure failure;
+    struct chain_marks marks = {0};
+    thread_set_role(THREAD_LOOP);
     directory = directory_new();
+    job_count = 0;
+    sequence = 0;
+    wakes = 0;
+    refusals = attempts = 0;
     engine = engine_opened(directory.path, true);
     type = engine_rocksdb;
     type.write = write_or_refuse;
     engine->type = &type;
-    refusals = attempts = 0;
-    apply = apply_new(engine, 1);
+    apply = apply_new(engine, 4);
+    ck_assert_int_eq(apply_load(apply, 1, &marks, &failure), STATUS_OK);
     pending = pending_new(1000, 1 << 20);
-    writer = writer_start(&(struct writer_config){.engine = engine,
-                                                  .apply = apply,
-                                                  .flush_delay_us = 20000,
-                                                  .sync_interval_us = 1000000,
-                                                  .wake = nobody_sleeps});
+    writer = writer_new(&(struct writer_config){
+        .engine = engine,
+        .apply = apply,
+        .flush_delay_us = FLUSH_DELAY_US,
+        .sync_interval_us = SYNC_INTERVAL_US,
+        .wake = on_wake,
+    });
 }
 
-/* Its groups leave the queue. */
-static void free_completion(struct completion *completion)
-{
-    while (completion->groups != NULL) {
-        struct metadata_group *next = completion->groups->next;
-        pending_remove_group(pending, completion->groups);
-        completion->groups = next;
-    }
-    ck_assert(!completion->failed);
-    engine_point_release(completion->point);
-    free(completion);
-}
-
-static void teardown(void)
+static void close_all(void)
 {
     writer_stop(writer);
-    for (struct completion *completion = writer_drain_completions(writer); completion != NULL;) {
-        struct completion *next = completion->next;
-        free_completion(completion);
-        completion = next;
-    }
     writer_free(writer);
-    apply_free(apply);
     pending_free(pending);
+    apply_free(apply);
     engine_close(engine, ENGINE_CLOSE_CLEAN);
     directory_remove(&directory);
 }
 
-/* Takes completions until the job is done, or (NULL) until the queue is empty. */
-static void wait_for(const struct job *job)
+/* A commit of one block at the next height. */
+static struct job *submit_commit(enum level level)
 {
-    bool is_done = false;
-    while (!is_done) {
-        (void)nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
-        for (struct completion *completion = writer_drain_completions(writer); completion != NULL;) {
-            struct completion *next = completion->next;
-            is_done |= job != NULL && completion->jobs != NULL;
-            free_completion(completion);
-            completion = next;
-        }
-        is_done |= job == NULL && pending_operations(pending) == 0;
-    }
-}
-
-static enum status status_of(struct job *job)
-{
+    struct job *job = &jobs[job_count];
+    struct job_block *block = &blocks[job_count];
+    ck_assert_uint_lt(job_count, JOBS_MAX);
+    *block = (struct job_block){.height = ++job_count, .data = slice_of("data", 4)};
+    *job = (struct job){.kind = JOB_COMMIT, .level = level, .chain = 1, .sequence = ++sequence};
+    job->commit = (struct job_commit){.blocks = block, .block_count = 1};
     writer_submit(writer, job);
-    wait_for(job);
-    ck_assert(job->status == STATUS_OK || job->failure.status == job->status);
-    return job->status;
+    return job;
 }
 
-static void queue(const char *name, uint64_t sequence)
+/* A metadata group of one operation that was accepted at that time. */
+static void submit_group(uint64_t now_us)
 {
     struct metadata_operation operation = {
-        .kind = METADATA_SET, .name = slice_of(name, strlen(name)), .value = slice_of("v", 1)};
-    pending_add(pending, 1, &operation, 1, sequence, thread_now_us());
+        .kind = METADATA_SET, .name = slice_of("name", 4), .value = slice_of("value", 5)};
+    pending_add(pending, 1, &operation, 1, ++sequence, now_us);
     pending_close_group(pending);
     writer_submit_groups(writer, pending_take_closed(pending));
 }
 
-static bool has_name(const char *name)
+static enum writer_progress step(uint64_t now_us)
 {
-    struct key key = key_of_name(1, KEY_METADATA, slice_of(name, strlen(name)));
+    thread_set_role(THREAD_WRITER);
+    enum writer_progress progress = writer_step(writer, now_us);
+    thread_set_role(THREAD_LOOP);
+    return progress;
+}
+
+/* The one completion that is there; what it did becomes part of the past. */
+static struct completion take_completion(void)
+{
+    struct completion *drained = writer_drain_completions(writer);
+    ck_assert_ptr_nonnull(drained);
+    ck_assert_ptr_null(drained->next);
+    ck_assert(!writer_has_completions(writer));
+    struct completion completion = *drained;
+    engine_point_release(drained->point);
+    for (struct metadata_group *group = drained->groups; group != NULL;) {
+        struct metadata_group *next = group->next;
+        pending_remove_group(pending, group);
+        group = next;
+    }
+    free(drained);
+    return completion;
+}
+
+static size_t count_jobs(const struct completion *completion)
+{
+    size_t count = 0;
+    for (const struct job *job = completion->jobs; job != NULL; job = job->next) {
+        ck_assert_int_eq(job->status, STATUS_OK);
+        ck_assert(job->next == NULL || job->next->sequence > job->sequence);
+        count++;
+    }
+    return count;
+}
+
+/* One step that has to write so many jobs and so many groups by themselves. */
+static struct completion check_step(uint64_t now_us, size_t job_number, uint64_t groups_written)
+{
+    unsigned wakes_before = wakes;
+    ck_assert_int_eq(step(now_us), WRITER_STEPPED);
+    ck_assert_uint_eq(wakes, wakes_before + 1);
+    struct completion completion = take_completion();
+    ck_assert_uint_eq(count_jobs(&completion), job_number);
+    ck_assert_uint_eq(completion.groups_written, groups_written);
+    ck_assert(!completion.failed);
+    return completion;
+}
+
+/* ---- tests ---- */
+
+START_TEST(commits_that_wait_share_a_group_and_a_sync)
+{
+    submit_commit(LEVEL_DURABLE);
+    submit_commit(LEVEL_WRITTEN);
+    submit_commit(LEVEL_DURABLE);
+    struct completion completion = check_step(START_US, 3, 0);
+    ck_assert_uint_eq(completion.syncs, 1);
+    ck_assert(completion.synced);
+    ck_assert_int_eq(step(START_US), WRITER_IDLE);
+}
+END_TEST
+
+START_TEST(what_is_only_written_is_synced_when_the_interval_is_over)
+{
+    submit_commit(LEVEL_WRITTEN);
+    struct completion completion = check_step(START_US, 1, 0);
+    ck_assert(!completion.synced);
+    ck_assert_int_eq(step(START_US + SYNC_INTERVAL_US - 1), WRITER_IDLE);
+    completion = check_step(START_US + SYNC_INTERVAL_US, 0, 0);
+    ck_assert(completion.synced);
+    ck_assert_uint_eq(completion.syncs, 1);
+    ck_assert_int_eq(step(START_US + 10 * SYNC_INTERVAL_US), WRITER_IDLE);
+}
+END_TEST
+
+START_TEST(a_sync_that_is_asked_for_comes_at_once)
+{
+    submit_commit(LEVEL_WRITTEN);
+    (void)check_step(START_US, 1, 0);
+    writer_submit_sync(writer);
+    struct completion completion = check_step(START_US + 1, 0, 0);
+    ck_assert(completion.synced);
+    ck_assert_int_eq(step(START_US + 2), WRITER_IDLE);
+}
+END_TEST
+
+START_TEST(commits_go_before_metadata_that_was_accepted_before_them)
+{
+    submit_group(START_US);
+    submit_commit(LEVEL_DURABLE);
+    (void)check_step(START_US, 1, 0);
+    (void)check_step(START_US, 0, 1);
+}
+END_TEST
+
+START_TEST(a_commit_takes_the_metadata_that_it_carries)
+{
+    submit_group(START_US);
+    struct job *job = &jobs[job_count++];
+    *job = (struct job){.kind = JOB_COMMIT,
+                        .level = LEVEL_DURABLE,
+                        .chain = 1,
+                        .carry_through = sequence,
+                        .sequence = sequence + 1};
+    writer_submit(writer, job);
+    (void)check_step(START_US, 1, 0);
+    ck_assert_uint_eq(pending_operations(pending), 0);
+    ck_assert_int_eq(step(START_US), WRITER_IDLE);
+}
+END_TEST
+
+START_TEST(a_starved_group_goes_between_the_commits_before_it_and_those_behind)
+{
+    uint64_t starved_us = START_US + SCHEDULE_STARVED_FLUSH_DELAYS * (uint64_t)FLUSH_DELAY_US;
+    submit_commit(LEVEL_DURABLE);
+    submit_group(START_US);
+    submit_commit(LEVEL_DURABLE);
+    struct completion before = check_step(starved_us, 1, 0);
+    (void)before;
+    (void)check_step(starved_us, 0, 1);
+    (void)check_step(starved_us, 1, 0);
+}
+END_TEST
+
+START_TEST(a_starved_group_waits_until_its_share_of_the_time_allows_it)
+{
+    uint64_t now_us = START_US + SCHEDULE_STARVED_FLUSH_DELAYS * (uint64_t)FLUSH_DELAY_US;
+    submit_group(START_US);
+    submit_commit(LEVEL_DURABLE);
+    (void)check_step(now_us, 0, 1);
+    now_us += 1000; /* so long the group took */
+    submit_group(START_US);
+    (void)check_step(now_us, 1, 0);
+    submit_commit(LEVEL_DURABLE);
+    (void)check_step(now_us + 8999, 1, 0); /* accepted before, so it would go first anyway */
+    submit_group(START_US);
+    submit_commit(LEVEL_DURABLE);
+    (void)check_step(now_us + 8999, 1, 0);
+    submit_commit(LEVEL_DURABLE);
+    (void)check_step(now_us + 9000, 0, 1);
+}
+END_TEST
+
+START_TEST(a_stop_writes_and_syncs_what_is_there_and_says_that_it_ended)
+{
+    submit_group(START_US);
+    submit_commit(LEVEL_WRITTEN);
+    writer_stop(writer);
+    (void)check_step(START_US, 1, 0);
+    (void)check_step(START_US, 0, 1);
+    ck_assert_int_eq(step(START_US), WRITER_ENDED);
+    struct completion completion = take_completion();
+    ck_assert(completion.synced);
+}
+END_TEST
+
+START_TEST(the_sweep_waits_for_a_pause_between_commits)
+{
+    struct job sweep = {.kind = JOB_SWEEP, .level = LEVEL_WRITTEN, .chain = 1};
+    submit_commit(LEVEL_DURABLE);
+    (void)check_step(START_US, 1, 0);
+    writer_submit(writer, &sweep);
+    (void)check_step(START_US + 10, 1, 0); /* its first slice: none was for long */
+    sweep.status = STATUS_OK;
+    writer_submit(writer, &sweep);
+    ck_assert_int_eq(step(START_US + 20), WRITER_IDLE);
+    ck_assert_int_eq(step(START_US + SCHEDULE_COMMITTING_US), WRITER_IDLE);
+    (void)check_step(START_US + 20 + SCHEDULE_COMMITTING_US, 1, 0);
+}
+END_TEST
+
+static bool has_name(void)
+{
+    struct failure failure;
+    struct key key = key_of_name(1, KEY_METADATA, slice_of("name", 4));
     struct engine_value value = {0};
     enum engine_result result = engine_get(engine, NULL, ENGINE_MAY_BLOCK, key_slice(&key), &value, &failure);
     engine_value_release(&value);
@@ -131,72 +293,72 @@ static bool has_name(const char *name)
 
 START_TEST(a_commit_that_is_not_applied_is_refused_and_leaves_no_trace)
 {
-    struct job_block block = {.height = 5, .header = slice_of("h", 1), .hash = slice_of("five", 4)};
-    struct job job = {.kind = JOB_COMMIT,
-                      .level = LEVEL_DURABLE,
-                      .chain = 1,
-                      .sequence = 1,
-                      .commit = {.blocks = &block, .block_count = 1, .rise_to = 5}};
     refusals = 1;
-    ck_assert_int_eq(status_of(&job), STATUS_NO_SPACE);
-    ck_assert_str_eq(job.failure.text, "not applied, says the test");
-    struct key key = key_of_height(1, KEY_HEADER, 5);
-    struct engine_value value = {0};
-    ck_assert_int_eq(engine_get(engine, NULL, ENGINE_MAY_BLOCK, key_slice(&key), &value, &failure),
-                     ENGINE_NOT_FOUND);
-    job.commit.has_expected_height = true; /* still 0, which only apply's memory says */
-    job.sequence = 2;
-    ck_assert_int_eq(status_of(&job), STATUS_OK);
-    ck_assert_uint_eq(job.marks.height, 5);
-    job.sequence = 3;
-    ck_assert_int_eq(status_of(&job), STATUS_CONFLICT);
+    struct job *job = submit_commit(LEVEL_DURABLE);
+    job->commit.rise_to = 1;
+    ck_assert_int_eq(step(START_US), WRITER_STEPPED);
+    ck_assert_ptr_eq(take_completion().jobs, job);
+    ck_assert_int_eq(job->status, STATUS_NO_SPACE);
+    ck_assert_int_eq(job->failure.status, STATUS_NO_SPACE);
+    ck_assert_str_eq(job->failure.text, "not applied, says the test");
+    job->sequence = ++sequence;
+    job->commit.has_expected_height = true; /* still 0, which only apply's memory says */
+    writer_submit(writer, job);
+    (void)check_step(START_US, 1, 0);
+    ck_assert_uint_eq(job->marks.height, 1);
 }
 END_TEST
 
 START_TEST(a_group_that_is_not_applied_stays_queued_and_is_tried_again_after_a_pause)
 {
-    uint64_t from_us = thread_now_us();
     refusals = 2;
-    queue("a", 1);
-    queue("b", 2);
-    wait_for(NULL);
-    ck_assert_int_eq(attempts, 4);
-    ck_assert_uint_ge(thread_now_us() - from_us, 200000);
-    ck_assert(has_name("a") && has_name("b"));
+    submit_group(START_US);
+    for (uint64_t now_us = START_US; refusals > 0; now_us += SCHEDULE_REFUSED_GROUP_PAUSE_US) {
+        (void)check_step(now_us, 0, 0);
+        ck_assert_int_eq(step(now_us + SCHEDULE_REFUSED_GROUP_PAUSE_US - 1), WRITER_IDLE);
+    }
+    ck_assert_uint_eq(pending_operations(pending), 1);
+    ck_assert(!has_name());
+    (void)check_step(START_US + 2 * SCHEDULE_REFUSED_GROUP_PAUSE_US, 0, 1);
+    ck_assert_uint_eq(pending_operations(pending), 0);
+    ck_assert(has_name());
+    ck_assert_uint_eq(attempts, 3);
 }
 END_TEST
 
 START_TEST(what_a_refused_job_would_have_carried_stays_queued)
 {
-    struct job rise = {.kind = JOB_COMMIT, .chain = 1, .sequence = 1, .commit = {.rise_to = 9}};
-    struct job prune = {.kind = JOB_PRUNE,
-                        .level = LEVEL_DURABLE,
-                        .chain = 1,
-                        .sequence = 3,
-                        .carry_through = 2,
-                        .prune = {.has_blocks = true, .blocks_through = 4}};
-    ck_assert_int_eq(status_of(&rise), STATUS_OK);
-    refusals = 2; /* the group, which then waits, and the job */
-    queue("carried", 2);
-    while (refusals == 2) {
-        (void)nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
-    }
-    ck_assert_int_eq(status_of(&prune), STATUS_NO_SPACE);
+    struct job *job = submit_commit(LEVEL_DURABLE);
+    (void)check_step(START_US, 1, 0);
+    submit_group(START_US);
+    *job = (struct job){.kind = JOB_COMMIT, .level = LEVEL_DURABLE, .chain = 1, .carry_through = sequence};
+    job->sequence = ++sequence;
+    refusals = 1;
+    writer_submit(writer, job);
+    ck_assert_int_eq(step(START_US), WRITER_STEPPED);
+    ck_assert_ptr_eq(take_completion().jobs, job);
+    ck_assert_int_eq(job->status, STATUS_NO_SPACE);
     ck_assert_uint_eq(pending_operations(pending), 1);
-    ck_assert(!has_name("carried"));
-    wait_for(NULL);
-    ck_assert(has_name("carried"));
-    prune.sequence = 4;
-    ck_assert_int_eq(status_of(&prune), STATUS_OK);
-    ck_assert_uint_eq(prune.marks.blocks_pruned, 4);
+    ck_assert(!has_name());
+    (void)check_step(START_US, 0, 1);
+    ck_assert(has_name());
 }
 END_TEST
 
 int main(void)
 {
     TCase *tests;
-    Suite *suite = suite_new("writer", 30, &tests);
-    tcase_add_checked_fixture(tests, setup, teardown);
+    Suite *suite = suite_new("writer", 20, &tests);
+    tcase_add_checked_fixture(tests, open_all, close_all);
+    tcase_add_test(tests, commits_that_wait_share_a_group_and_a_sync);
+    tcase_add_test(tests, what_is_only_written_is_synced_when_the_interval_is_over);
+    tcase_add_test(tests, a_sync_that_is_asked_for_comes_at_once);
+    tcase_add_test(tests, commits_go_before_metadata_that_was_accepted_before_them);
+    tcase_add_test(tests, a_commit_takes_the_metadata_that_it_carries);
+    tcase_add_test(tests, a_starved_group_goes_between_the_commits_before_it_and_those_behind);
+    tcase_add_test(tests, a_starved_group_waits_until_its_share_of_the_time_allows_it);
+    tcase_add_test(tests, a_stop_writes_and_syncs_what_is_there_and_says_that_it_ended);
+    tcase_add_test(tests, the_sweep_waits_for_a_pause_between_commits);
     tcase_add_test(tests, a_commit_that_is_not_applied_is_refused_and_leaves_no_trace);
     tcase_add_test(tests, a_group_that_is_not_applied_stays_queued_and_is_tried_again_after_a_pause);
     tcase_add_test(tests, what_a_refused_job_would_have_carried_stays_queued);

@@ -1,12 +1,11 @@
-/* What the writer did, made visible: a completion is finished in one step, in the order of the completions. A completion that failed
- * latches: what it wrote is in doubt, and nothing is acknowledged from there on. */
+/* What the writer did, made visible: completions are published in the order in which they were handed back, each in one step.
+ * One that failed latches: what it wrote is in doubt, and nothing is acknowledged from there on. */
 #include <assert.h>
 #include <stdlib.h>
 
 #include "daemon/order/order_internal.h"
 #include "daemon/runtime/thread.h"
-
-static void sweep_done(struct job *job);
+#include "daemon/writer/schedule.h"
 
 static void sweep_done(struct job *job)
 {
@@ -20,7 +19,7 @@ static void sweep_done(struct job *job)
 
 void order_sweep_chain(struct order *order, struct chain *chain)
 {
-    if (chain->sweeping || order->draining || order->failed ||
+    if (chain->sweeping || order->stopping || order->failed ||
         chain->marks.blocks_swept >= chain->marks.blocks_pruned) {
         return;
     }
@@ -89,16 +88,16 @@ static void publish_job(struct order *order, struct job *job)
     }
 }
 
-/* How long it took, by stages; of jobs that were judged and are waited for. */
+/* How long it took, by stages; of jobs that were validated and are waited for. */
 static void time_completion(struct order *order, const struct completion *completion, uint64_t now_ns)
 {
     struct stages *stages = order->config.stages;
     for (const struct job *job = completion->jobs; job != NULL; job = job->next) {
         if (job->sequence != 0 && job->judged_ns != 0) {
-            stage_add(stages, STAGE_QUEUE, job->judged_from_ns - job->submitted_ns);
-            stage_add(stages, STAGE_APPLY, job->judged_ns - job->judged_from_ns);
-            stage_add(stages, STAGE_COMMIT, now_ns - job->submitted_ns);
-            spin_learn(&order->spin, completion->written_ns - job->submitted_ns);
+            stage_add(stages, STAGE_QUEUE, schedule_elapsed(job->submitted_ns, job->judged_from_ns));
+            stage_add(stages, STAGE_APPLY, schedule_elapsed(job->judged_from_ns, job->judged_ns));
+            stage_add(stages, STAGE_COMMIT, schedule_elapsed(job->submitted_ns, now_ns));
+            spin_learn(&order->spin, schedule_elapsed(job->submitted_ns, completion->written_ns));
         }
     }
     if (completion->engine_ns != 0) {
@@ -108,7 +107,7 @@ static void time_completion(struct order *order, const struct completion *comple
         stage_add(stages, STAGE_SYNC, completion->sync_ns);
     }
     if (completion->engine_ns != 0 || completion->sync_ns != 0) {
-        stage_add(stages, STAGE_SHOW, now_ns - completion->written_ns);
+        stage_add(stages, STAGE_SHOW, schedule_elapsed(completion->written_ns, now_ns));
     }
 }
 
@@ -122,6 +121,7 @@ static void publish_groups(struct order *order, struct metadata_group *groups)
                                  pending_entry_change(entry));
         }
         order->counters.metadata_written += groups->count;
+        assert(order->groups_posted > 0 && order->unwritten >= groups->operations);
         order->unwritten -= groups->operations;
         order->groups_posted--;
         pending_remove_group(order->pending, groups);
@@ -139,7 +139,7 @@ static void latch(struct order *order, const struct completion *completion)
     }
 }
 
-static void publish(struct order *order, struct completion *completion)
+static void show(struct order *order, struct completion *completion)
 {
     if (completion->point != NULL) {
         engine_point_release(order->point);
@@ -148,31 +148,65 @@ static void publish(struct order *order, struct completion *completion)
     publish_groups(order, completion->groups);
 }
 
-void order_publish_completion(struct order *order, struct completion *completion)
+static void publish_jobs(struct order *order, const struct completion *completion)
 {
-    order->counters.syncs += completion->syncs;
-    order->counters.groups += completion->groups_written;
-    if (completion->failed) {
-        latch(order, completion);
-    } else {
-        publish(order, completion);
-    }
     uint64_t jobs = 0;
     for (struct job *job = completion->jobs; job != NULL; job = job->next) {
         publish_job(order, job);
         jobs++;
     }
     if (jobs > 0) {
-        order->jobs_of_eight += jobs - order->jobs_of_eight / 8;
+        order->jobs_mean_8 = schedule_learn_group_jobs(order->jobs_mean_8, jobs);
     }
-    time_completion(order, completion, thread_now_ns());
-    if (completion->synced) {
-        order->durable_through = order_written_through(order);
-        order->sync_asked = false;
-    }
-    for (struct job *job = completion->jobs; job != NULL;) {
+}
+
+/* Everything is as it is to be seen when the first `done` is called. */
+static void tell_owners(struct job *jobs)
+{
+    for (struct job *job = jobs; job != NULL;) {
         struct job *next = job->next;
         job->done(job);
         job = next;
+    }
+}
+
+static void publish(struct order *order, struct completion *completion, uint64_t now_ns)
+{
+    order->counters.syncs += completion->syncs;
+    order->counters.groups += completion->groups_written;
+    if (completion->failed) {
+        latch(order, completion);
+    } else {
+        assert(!order->failed); /* the writer's failure is latched too */
+        show(order, completion);
+    }
+    publish_jobs(order, completion);
+    time_completion(order, completion, now_ns);
+    if (completion->synced) {
+        assert(order_written_through(order) >= order->durable_through);
+        order->durable_through = order_written_through(order);
+        order->sync_asked = false;
+    }
+    tell_owners(completion->jobs);
+}
+
+void order_drain_completions(struct order *order, uint64_t now_ns)
+{
+    assert(thread_is(THREAD_LOOP));
+    for (struct completion *completion = writer_drain_completions(order->writer); completion != NULL;) {
+        struct completion *next = completion->next;
+        publish(order, completion, now_ns);
+        free(completion);
+        completion = next;
+    }
+}
+
+void order_drop_completions(struct order *order)
+{
+    for (struct completion *completion = writer_drain_completions(order->writer); completion != NULL;) {
+        struct completion *next = completion->next;
+        engine_point_release(completion->point);
+        free(completion);
+        completion = next;
     }
 }

@@ -1,0 +1,26 @@
+/* A completion: what the writer did in one step, on its way back to the loop.
+ *
+ * - The writer thread fills it in and hands it back; from then on it is the loop's, which publishes and frees it.
+ * - Completions are published in the order in which they were handed back, each in one step. */
+#ifndef DAEMON_COMPLETION_H
+#define DAEMON_COMPLETION_H
+
+#include "daemon/engine/engine.h"
+#include "daemon/lanes/lane.h"
+
+struct completion {
+    struct job *jobs;              /* done, by `next` */
+    struct metadata_group *groups; /* written, oldest first, by `next` */
+    uint64_t syncs;
+    uint64_t groups_written; /* by themselves, not carried by a job */
+    uint64_t engine_ns;      /* how long its last write without a sync took; 0: none */
+    uint64_t sync_ns;        /* and its last with a sync */
+    uint64_t written_ns;     /* when it was done with writing */
+    bool synced;             /* all written up to here, this step included, is on the device */
+    bool failed;             /* latched: `failure` says why */
+    struct failure failure;
+    struct engine_point *point; /* after the step; NULL if it wrote nothing. The loop's to release */
+    struct completion *next;
+};
+
+#endif

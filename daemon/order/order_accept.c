@@ -1,0 +1,173 @@
+/* What goes to the writer, and who waits for it.
+ *
+ * - A write is accepted: it gets its number, and joins the pending map or the commit lane.
+ * - At the end of an iteration the loop hands over what is due: closed groups, and a sync if somebody waits for one.
+ * - Whoever waits for a number to reach a level is told in the same place, in the order of the numbers. */
+#include <assert.h>
+
+#include "daemon/order/order_internal.h"
+#include "daemon/runtime/thread.h"
+#include "daemon/writer/schedule.h"
+
+/* ---- accepting ---- */
+
+/* Hands the closed groups to the writer. */
+static void post_closed(struct order *order)
+{
+    struct metadata_group *groups = pending_take_closed(order->pending);
+    for (const struct metadata_group *group = groups; group != NULL; group = group->next) {
+        order->groups_posted++;
+    }
+    if (groups != NULL) {
+        writer_submit_groups(order->writer, groups);
+    }
+}
+
+enum status order_metadata(struct order *order, struct chain *chain,
+                           const struct metadata_operation *operations, size_t count, uint64_t resend_of,
+                           uint64_t now_us, uint64_t *ret_sequence, struct failure *failure)
+{
+    assert(thread_is(THREAD_LOOP));
+    if (order->failed) {
+        *failure = order->failure;
+        return order->failure.status;
+    }
+    if (!pending_could_hold(order->pending, operations, count)) {
+        return failure_set(
+            failure, STATUS_TOO_LARGE,
+            "%zu operations are more than an empty queue holds (%lu operations, %lu bytes): send "
+            "fewer at once, or a commit",
+            count, order->config.queue_operations_max, order->config.queue_bytes_max);
+    }
+    if (resend_of != 0 && resend_of < chain->marks.rollback_sequence) {
+        return failure_set(failure, STATUS_CONFLICT,
+                           "write %lu was re-sent, but the chain was rolled back by write %lu", resend_of,
+                           chain->marks.rollback_sequence);
+    }
+    if ((resend_of != 0 && chain->rollbacks_queued > 0) ||
+        !pending_has_room(order->pending, chain->id, operations, count)) {
+        return STATUS_BUSY;
+    }
+    *ret_sequence = order_next_sequence(order);
+    pending_add(order->pending, chain->id, operations, count, *ret_sequence, now_us);
+    order->counters.metadata_accepted += count;
+    order->unwritten += count;
+    return STATUS_OK;
+}
+
+static bool touches_queued(const struct order *order, const struct job *job)
+{
+    bool touches = false;
+    for (size_t i = 0; i < job->metadata_count && !touches; i++) {
+        touches = pending_holds(order->pending, job->chain, job->metadata[i].name);
+    }
+    return touches;
+}
+
+void order_submit(struct order *order, struct job *job, bool carry, uint64_t now_ns)
+{
+    assert(thread_is(THREAD_LOOP));
+    bool always = job->kind == JOB_PRUNE || job->kind == JOB_ROLLBACK;
+    if (always || carry || touches_queued(order, job)) {
+        pending_close_group(order->pending);
+        post_closed(order);
+        job->carry_through = order->sequence;
+    }
+    job->sequence = order_next_sequence(order);
+    if (job->kind == JOB_ROLLBACK) {
+        chain_by_id(order->chains, job->chain)->rollbacks_queued++;
+    }
+    job->submitted_ns = now_ns;
+    order->committed_us = now_ns / 1000;
+    job->younger = NULL;
+    if (order->youngest_job == NULL) {
+        order->oldest_job = job;
+    } else {
+        order->youngest_job->younger = job;
+    }
+    order->youngest_job = job;
+    writer_submit(order->writer, job);
+}
+
+void order_wait(struct order *order, struct order_waiter *waiter)
+{
+    assert(waiter->level == LEVEL_WRITTEN || waiter->level == LEVEL_DURABLE);
+    struct waiter_list *list = &order->waiters[waiter->level];
+    waiter->next = NULL;
+    *list->last = waiter;
+    list->last = &waiter->next;
+    if (waiter->sequence > order->waited_through) {
+        order->waited_through = waiter->sequence;
+    }
+}
+
+/* ---- handing over ---- */
+
+static void tell_waiters(struct order *order, enum level level, uint64_t through)
+{
+    struct waiter_list *list = &order->waiters[level];
+    while (list->first != NULL && (order->failed || list->first->sequence <= through)) {
+        struct order_waiter *waiter = list->first;
+        list->first = waiter->next;
+        if (list->first == NULL) {
+            list->last = &list->first;
+        }
+        waiter->status = waiter->sequence <= through ? STATUS_OK : STATUS_IO_ERROR;
+        waiter->done(waiter);
+    }
+}
+
+/* Hands over metadata that is due. The open group goes only when the writer has none: until then it can still take more.
+ * Returns in how many microseconds some is due. */
+static uint64_t post_due(struct order *order, uint64_t now_us)
+{
+    if (order->failed) {
+        return SCHEDULE_NEVER_US;
+    }
+    struct schedule_queue queue = {
+        .oldest_us = pending_oldest_us(order->pending),
+        .operations = pending_operations(order->pending),
+        .operations_max = order->config.queue_operations_max,
+        .bytes = pending_bytes(order->pending),
+        .bytes_max = order->config.queue_bytes_max,
+        .flush_delay_us = order->config.flush_delay_us,
+        .is_waited_for = order->waited_through >= pending_oldest_untaken(order->pending),
+        .is_stopping = order->stopping,
+    };
+    uint64_t in_us = schedule_flush_in_us(&queue, now_us);
+    if (in_us > 0) {
+        return in_us;
+    }
+    post_closed(order);
+    if (schedule_closes_open_group(order->groups_posted)) {
+        pending_close_group(order->pending);
+        post_closed(order);
+    }
+    return SCHEDULE_NEVER_US; /* what is left goes when the writer hands a group back */
+}
+
+static void ask_sync(struct order *order)
+{
+    const struct order_waiter *waiter = order->waiters[LEVEL_DURABLE].first;
+    struct schedule_sync sync = {
+        .waited_for = waiter == NULL ? 0 : waiter->sequence,
+        .written_through = order_written_through(order),
+        .durable_through = order->durable_through,
+        .last_sequence = order->sequence,
+        .is_stopping = order->stopping,
+        .is_asked = order->sync_asked,
+    };
+    if (!order->failed && schedule_asks_sync(&sync)) {
+        order->sync_asked = true;
+        writer_submit_sync(order->writer);
+    }
+}
+
+uint64_t order_hand_over(struct order *order, uint64_t now_us)
+{
+    assert(thread_is(THREAD_LOOP));
+    tell_waiters(order, LEVEL_WRITTEN, order_written_through(order));
+    tell_waiters(order, LEVEL_DURABLE, order->durable_through);
+    ask_sync(order);
+    return post_due(order, now_us);
+}

@@ -23,7 +23,8 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
     order->apply = apply_new(config->engine, config->chains_max);
     enum status status = order_start(config->engine, order->chains, order->apply, &order->start, failure);
     if (status != STATUS_OK) {
-        goto fail;
+        order_close(order);
+        return status;
     }
     order->pending = pending_new(config->queue_operations_max, config->queue_bytes_max);
     order->cache = record_cache_new(config->cache_bytes);
@@ -43,18 +44,16 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
         .wake = config->wake,
         .wake_context = config->wake_context,
     });
-    status = writer_start(order->writer, failure);
-    if (status != STATUS_OK) {
-        goto fail;
-    }
     for (struct chain *chain = chain_first(order->chains); chain != NULL; chain = chain_next(chain)) {
         order_sweep_chain(order, chain);
     }
     *ret_order = order;
     return STATUS_OK;
-fail:
-    order_close(order);
-    return status;
+}
+
+enum status order_start_writer(struct order *order, struct failure *failure)
+{
+    return writer_start(order->writer, failure);
 }
 
 void order_close(struct order *order)

@@ -53,10 +53,13 @@ struct order_waiter {
     struct order_waiter *next;
 };
 
-/* Reads what the store has of chains, numbers and runs, durably takes the next run and its numbers, makes the chain
- * "default" if there is none, and starts the writer. */
+/* Reads what the store has of chains, numbers and runs, durably takes the next run and its numbers, and makes the chain
+ * "default" if there is none. What is submitted before the writer is started waits for it. */
 enum status order_open(const struct order_config *config, struct order **ret_order,
                        struct failure *failure) MUST_CHECK;
+
+/* Starts the writer's thread. STATUS_OK, STATUS_BUSY. */
+enum status order_start_writer(struct order *order, struct failure *failure) MUST_CHECK;
 
 /* Ends the writer after all it was given and syncs. Accepts NULL. */
 void order_close(struct order *order);

@@ -1,0 +1,89 @@
+/* What server.c, the loop's iteration, server_start.c and server_stop.c have in common. Nobody else includes this. */
+#ifndef DAEMON_SERVER_INTERNAL_H
+#define DAEMON_SERVER_INTERNAL_H
+
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "daemon/maintain/reclaim.h"
+#include "daemon/net/connection.h"
+#include "daemon/runtime/spin.h"
+#include "daemon/serve/request.h"
+#include "daemon/server.h"
+
+enum server_state {
+    SERVER_STARTING,
+    SERVER_SERVING,
+    SERVER_STOPPING, /* what was accepted is written and synced; reads and streams have a moment more */
+    SERVER_LEAVING,  /* last replies go out, connections close */
+    SERVER_FAILED,   /* a write failed: who waits is told, then the process ends */
+    SERVER_ENDED,    /* the loop runs only until its handles are closed */
+    SERVER_STATES,
+};
+
+enum { SERVER_SIGNALS = 3 };
+
+struct server {
+    /* fixed after start */
+    const struct server_config *config;
+    /* loop only */
+    enum server_state state;
+    uv_loop_t loop;
+    bool has_loop;
+    uv_pipe_t listener;
+    uv_async_t wake;
+    uv_prepare_t prepare; /* before the loop sleeps: an iteration of ours */
+    uv_check_t woken;     /* behind its sleep */
+    uv_timer_t timer;
+    uv_idle_t awake;       /* while active the loop does not sleep */
+    uv_poll_t timed_sleep; /* of sleep_fd, whose steps are finer than the timer's */
+    int sleep_fd;          /* -1: none */
+    uv_signal_t signals[SERVER_SIGNALS];
+    struct service service;
+    struct connection_set *connections;
+    struct reclaim *reclaim;
+    uint64_t requests;        /* of all connections, when some came last, */
+    uint64_t requested_ns;    /* and when that was */
+    struct spin request_spin; /* for the next request */
+    uint64_t stop_until_us;   /* STOPPING, LEAVING: when to give up */
+    uint64_t reads_until_us;  /* STOPPING: when reads and streams end; 0: writes are not done yet */
+    uint64_t leave_until_us;  /* LEAVING, FAILED: when to stop sending */
+    /* written by the loop, read by the writer thread */
+    atomic_bool is_asleep; /* or about to: the writer thread has to wake it */
+};
+
+/* Moves on, which has to be legal. */
+void server_move(struct server *server, enum server_state to);
+
+/* ---- server_start.c ---- */
+
+/* What the loop and the writer thread call. */
+struct server_callbacks {
+    uv_prepare_cb iterate;
+    uv_check_cb on_woken;
+    uv_signal_cb on_signal;
+    uv_connection_cb on_connection;
+    void (*wake)(void *server);
+};
+
+/* Makes the loop, its handles, all that serves, and the writer's thread, and listens. If it fails, what was made is there for
+ * server_close_handles and server_free. */
+enum status server_start(struct server *server, const struct server_callbacks *callbacks,
+                         struct failure *failure) MUST_CHECK;
+
+/* Ends the writer, which wakes the loop, and closes all handles: the loop ends once they are closed. */
+void server_close_handles(struct server *server);
+
+/* Once the loop has ended. */
+void server_free(struct server *server);
+
+/* ---- server_stop.c ---- */
+
+/* SIGTERM: begins to stop, unless it has begun. */
+void server_begin_stop(struct server *server);
+
+/* Part of an iteration: goes on with stopping, or with the end after a failure, if one of them is under way. Returns in how
+ * many microseconds to look again; UINT64_MAX: neither is. */
+uint64_t server_go_on_ending(struct server *server, uint64_t now_us);
+
+#endif

@@ -1,0 +1,236 @@
+/* The start: the loop and its handles, all that serves, the writer's thread, the socket. What the machine refuses, a thread or
+ * a descriptor, is a failure with a text; what was made until then is closed as after serving. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "daemon/runtime/memory.h"
+#include "daemon/runtime/thread.h"
+#include "daemon/serve/stream.h"
+#include "daemon/server_internal.h"
+#include "daemon/writer/schedule.h"
+
+static const int signal_numbers[SERVER_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+
+/* ---- the loop and its handles ---- */
+
+static enum status refused(struct failure *failure, const char *what, const char *reason)
+{
+    return failure_set(failure, STATUS_BUSY,
+                       "%s cannot be set up: %s: raise the limits on open files, threads and memory", what,
+                       reason);
+}
+
+/* The loop library aborts where it gets no pipe for signals, so this asks for one before. */
+static int look_for_descriptors(void)
+{
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC) != 0) {
+        return uv_translate_sys_error(errno);
+    }
+    close(fds[0]);
+    close(fds[1]);
+    return 0;
+}
+
+static void on_wake(uv_async_t *async)
+{
+    (void)async; /* an iteration comes before the loop sleeps again */
+}
+
+static void on_timed_sleep(uv_poll_t *timed_sleep, int status, int events)
+{
+    const struct server *server = timed_sleep->data;
+    uint64_t expirations;
+    (void)status;
+    (void)events;
+    (void)!read(server->sleep_fd, &expirations, sizeof expirations); /* silent until it is set again */
+}
+
+static int start_signals(struct server *server, uv_signal_cb on_signal)
+{
+    int error = 0;
+    for (size_t i = 0; i < SERVER_SIGNALS && error == 0; i++) {
+        error = uv_signal_init(&server->loop, &server->signals[i]);
+        if (error == 0) {
+            server->signals[i].data = server;
+            error = uv_signal_start(&server->signals[i], on_signal, signal_numbers[i]);
+        }
+    }
+    return error;
+}
+
+static int start_timed_sleep(struct server *server)
+{
+    server->sleep_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (server->sleep_fd < 0) {
+        return uv_translate_sys_error(errno);
+    }
+    int error = uv_poll_init(&server->loop, &server->timed_sleep, server->sleep_fd);
+    if (error == 0) {
+        server->timed_sleep.data = server;
+        error = uv_poll_start(&server->timed_sleep, UV_READABLE, on_timed_sleep);
+    }
+    return error;
+}
+
+static int start_handles(struct server *server, const struct server_callbacks *callbacks)
+{
+    uv_loop_t *loop = &server->loop;
+    int error = uv_async_init(loop, &server->wake, on_wake);
+    error = error != 0 ? error : uv_timer_init(loop, &server->timer);
+    error = error != 0 ? error : uv_idle_init(loop, &server->awake);
+    error = error != 0 ? error : uv_check_init(loop, &server->woken);
+    error = error != 0 ? error : uv_prepare_init(loop, &server->prepare);
+    error = error != 0 ? error : uv_pipe_init(loop, &server->listener, 0);
+    error = error != 0 ? error : start_timed_sleep(server);
+    error = error != 0 ? error : start_signals(server, callbacks->on_signal);
+    if (error != 0) {
+        return error;
+    }
+    server->prepare.data = server;
+    server->woken.data = server;
+    server->listener.data = server;
+    error = uv_check_start(&server->woken, callbacks->on_woken);
+    return error != 0 ? error : uv_prepare_start(&server->prepare, callbacks->iterate);
+}
+
+/* ---- what serves ---- */
+
+static enum status start_order(struct server *server, void (*wake)(void *server), struct failure *failure)
+{
+    const struct options *options = server->config->options;
+    struct order_config config = {
+        .engine = server->config->engine,
+        .queue_operations_max = options->queue_operations_max,
+        .queue_bytes_max = options->queue_bytes_max,
+        .flush_delay_us = options->flush_delay_us,
+        .sync_interval_us = options->sync_interval_us,
+        .chains_max = (uint32_t)options->chains_max,
+        .cache_bytes = options->cache_bytes / OPTIONS_RECORD_CACHE_PART,
+        .stages = server->service.stages,
+        .wake = wake,
+        .wake_context = server,
+    };
+    return order_open(&config, &server->service.order, failure);
+}
+
+static enum status start_service(struct server *server, const struct server_callbacks *callbacks,
+                                 struct failure *failure)
+{
+    const struct options *options = server->config->options;
+    struct service *service = &server->service;
+    *service = (struct service){
+        .engine = server->config->engine,
+        .frame_bytes_max = options->frame_bytes_max,
+        .replies_bytes_max = options->replies_bytes_max,
+        .queue_operations_max = options->queue_operations_max,
+        .queue_bytes_max = options->queue_bytes_max,
+        .started_us = thread_now_us(),
+        .stages = memory_new(sizeof *service->stages),
+    };
+    memcpy(service->store_id, server->config->store_id, STORE_ID_BYTES);
+    struct connection_limits limits = {
+        .connections_max = options->connections_max,
+        .requests_bytes_max = options->requests_bytes_max,
+    };
+    enum status status = start_order(server, callbacks->wake, failure);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    service->pool = pool_new(&server->loop, &service->replies_bytes, &service->streams_bytes,
+                             &service->sources_bytes, options->replies_bytes_max);
+    service->streams = stream_set_new(service, options->streams_max);
+    server->connections = connection_set_new(&server->loop, service, &limits);
+    server->reclaim = reclaim_new(service->engine, service->order, service->pool);
+    return order_start_writer(service->order, failure);
+}
+
+static enum status start_listening(struct server *server, uv_connection_cb on_connection,
+                                   struct failure *failure)
+{
+    struct listener *listener = server->config->listener;
+    int error = uv_pipe_open(&server->listener, listener->fd);
+    if (error == 0) {
+        listener->fd = -1; /* the loop's now */
+        error = uv_listen((uv_stream_t *)&server->listener, LISTENER_BACKLOG, on_connection);
+    }
+    if (error != 0) {
+        return failure_set(failure, STATUS_INVALID, "the socket cannot be listened at: %s",
+                           uv_strerror(error));
+    }
+    return STATUS_OK;
+}
+
+enum status server_start(struct server *server, const struct server_callbacks *callbacks,
+                         struct failure *failure)
+{
+    assert(thread_is(THREAD_LOOP));
+    assert(server->state == SERVER_STARTING);
+    server->sleep_fd = -1;
+    server->request_spin.spin_ns_max = SCHEDULE_REQUEST_SPIN_NS_MAX;
+    int error = look_for_descriptors();
+    error = error != 0 ? error : uv_loop_init(&server->loop);
+    if (error != 0) {
+        return refused(failure, "the event loop", uv_strerror(error));
+    }
+    server->has_loop = true;
+    error = start_handles(server, callbacks);
+    if (error != 0) {
+        return refused(failure, "the event loop", uv_strerror(error));
+    }
+    enum status status = start_service(server, callbacks, failure);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return start_listening(server, callbacks->on_connection, failure);
+}
+
+/* ---- the end of what was started ---- */
+
+/* Also of a handle that was never made, or that is being closed. */
+static void close_handle(uv_handle_t *handle)
+{
+    if (uv_handle_get_type(handle) != UV_UNKNOWN_HANDLE && !uv_is_closing(handle)) {
+        uv_close(handle, NULL);
+    }
+}
+
+void server_close_handles(struct server *server)
+{
+    assert(server->state == SERVER_ENDED);
+    order_close(server->service.order);
+    server->service.order = NULL;
+    close_handle((uv_handle_t *)&server->listener);
+    close_handle((uv_handle_t *)&server->wake);
+    close_handle((uv_handle_t *)&server->prepare);
+    close_handle((uv_handle_t *)&server->woken);
+    close_handle((uv_handle_t *)&server->timer);
+    close_handle((uv_handle_t *)&server->awake);
+    close_handle((uv_handle_t *)&server->timed_sleep);
+    for (size_t i = 0; i < SERVER_SIGNALS; i++) {
+        close_handle((uv_handle_t *)&server->signals[i]);
+    }
+    if (server->sleep_fd >= 0) {
+        close(server->sleep_fd);
+    }
+}
+
+void server_free(struct server *server)
+{
+    reclaim_free(server->reclaim);
+    connection_set_free(server->connections);
+    stream_set_free(server->service.streams);
+    pool_free(server->service.pool);
+    free(server->service.stages);
+    if (server->has_loop) {
+        int failed = uv_loop_close(&server->loop);
+        assert(!failed);
+    }
+    free(server);
+}

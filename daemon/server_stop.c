@@ -1,0 +1,130 @@
+/* The two ways to end: a stop that was asked for, and a write that failed.
+ *
+ * - A stop accepts nobody, finishes what is in flight, and writes and syncs the queue. Then reads and streams have a moment
+ *   to end by themselves, last replies go out, connections close, and the loop ends. At stop_timeout the process ends all the
+ *   same, and says what was not written.
+ * - A failed write ends the process within a second: who waits for a write was told `io error`, and has a moment to read it. */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "daemon/host/notify.h"
+#include "daemon/runtime/log.h"
+#include "daemon/runtime/thread.h"
+#include "daemon/server_internal.h"
+#include "daemon/writer/schedule.h"
+
+void server_move(struct server *server, enum server_state to)
+{
+    static const bool legal[SERVER_STATES][SERVER_STATES] = {
+        [SERVER_STARTING] = {[SERVER_SERVING] = true, [SERVER_ENDED] = true},
+        [SERVER_SERVING] = {[SERVER_STOPPING] = true, [SERVER_FAILED] = true},
+        [SERVER_STOPPING] = {[SERVER_LEAVING] = true, [SERVER_FAILED] = true},
+        [SERVER_LEAVING] = {[SERVER_ENDED] = true, [SERVER_FAILED] = true},
+        [SERVER_FAILED] = {false}, /* the process ends */
+        [SERVER_ENDED] = {false},
+    };
+    assert(thread_is(THREAD_LOOP));
+    assert(legal[server->state][to]);
+    server->state = to;
+}
+
+/* ---- after a failed write ---- */
+
+static void fail(struct server *server, const struct failure *failure, uint64_t now_us)
+{
+    server_move(server, SERVER_FAILED);
+    server->leave_until_us = now_us + SCHEDULE_STOP_REPLIES_US;
+    log_event(LOG_LEVEL_ERROR,
+              "a write failed: nothing is acknowledged any more, the process ends, the next start decides",
+              "error=%s", failure->text);
+    notify_status("a write failed: %s", failure->text);
+    notify_stopping();
+}
+
+/* Replies said `io error` before; whoever has not read them by now sees the connection end. */
+static void end_after_failure(const struct server *server, uint64_t now_us)
+{
+    bool all_told = !order_has_jobs(server->service.order) && connection_set_is_flushed(server->connections);
+    if (now_us >= server->leave_until_us || all_told) {
+        _exit(SERVER_EXIT_IO_ERROR);
+    }
+}
+
+/* ---- stopping ---- */
+
+void server_begin_stop(struct server *server)
+{
+    if (server->state != SERVER_SERVING) {
+        return;
+    }
+    server_move(server, SERVER_STOPPING);
+    server->stop_until_us = thread_now_us() + server->config->options->stop_timeout_us;
+    log_message(LOG_LEVEL_INFO, "stopping");
+    notify_stopping();
+    server->service.draining = true;
+    order_begin_stop(server->service.order);
+    reclaim_stop(server->reclaim);
+    uv_close((uv_handle_t *)&server->listener, NULL);
+}
+
+static void give_up(const struct server *server)
+{
+    log_event(LOG_LEVEL_ERROR, "stopping took longer than stop_timeout: accepted operations were not written",
+              "operations=%ju", (uintmax_t)order_unwritten(server->service.order));
+    _exit(EXIT_FAILURE);
+}
+
+/* Writes are what stopping waits for; reads and streams have a moment more. */
+static void finish_work(struct server *server, uint64_t now_us)
+{
+    if (!order_is_idle(server->service.order) || connection_set_has_waiting(server->connections)) {
+        return;
+    }
+    if (server->reads_until_us == 0) {
+        server->reads_until_us = now_us + SCHEDULE_STOP_READS_US;
+    }
+    if (connection_set_is_idle(server->connections) || now_us >= server->reads_until_us) {
+        server_move(server, SERVER_LEAVING);
+        server->leave_until_us = now_us + SCHEDULE_STOP_REPLIES_US;
+        connection_end_streams(server->connections);
+    }
+}
+
+static void leave(struct server *server, uint64_t now_us)
+{
+    if (!connection_set_is_flushed(server->connections) && now_us < server->leave_until_us) {
+        return;
+    }
+    connection_close_all(server->connections);
+    if (connection_count(server->connections) == 0 && reclaim_is_idle(server->reclaim)) {
+        server_move(server, SERVER_ENDED);
+        server_close_handles(server);
+    }
+}
+
+uint64_t server_go_on_ending(struct server *server, uint64_t now_us)
+{
+    const struct failure *failure = order_failure(server->service.order);
+    if (failure != NULL && server->state != SERVER_FAILED) {
+        fail(server, failure, now_us);
+    }
+    if (server->state == SERVER_SERVING) {
+        return SCHEDULE_NEVER_US;
+    }
+    if (server->state == SERVER_FAILED) {
+        end_after_failure(server, now_us);
+        return SCHEDULE_STOP_LOOK_US;
+    }
+    if (now_us >= server->stop_until_us) {
+        give_up(server);
+    }
+    if (server->state == SERVER_STOPPING) {
+        finish_work(server, now_us);
+    }
+    if (server->state == SERVER_LEAVING) {
+        leave(server, now_us);
+    }
+    return SCHEDULE_STOP_LOOK_US;
+}

@@ -1,7 +1,7 @@
 /* The record cache: what keys hold on disk as of the present view, for those read lately. A node reads the same few names and
  * the newest blocks again and again; here that costs a look into a table. Loop only.
  *
- * It is right because the loop alone makes things visible: in the same step as the view changes, order_finish.c tells here
+ * It is right because the loop alone makes things visible: in the same step as the view changes, order_publish.c tells here
  * what the completion wrote. Bounded in bytes: the longest unused goes. Only for kinds of keys whose records are never empty. */
 #ifndef DAEMON_RECORD_CACHE_H
 #define DAEMON_RECORD_CACHE_H

@@ -128,25 +128,25 @@ static enum status start_service(struct server *server, const struct server_call
     *service = (struct service){
         .engine = server->config->engine,
         .frame_bytes_max = options->frame_bytes_max,
-        .replies_bytes_max = options->replies_bytes_max,
         .queue_operations_max = options->queue_operations_max,
         .queue_bytes_max = options->queue_bytes_max,
         .started_us = thread_now_us(),
         .stages = memory_new(sizeof *service->stages),
     };
     memcpy(service->store_id, server->config->store_id, STORE_ID_BYTES);
-    struct connection_limits limits = {
-        .connections_max = options->connections_max,
+    struct budget_limits limits = {
+        .frame_bytes_max = options->frame_bytes_max,
         .requests_bytes_max = options->requests_bytes_max,
+        .replies_bytes_max = options->replies_bytes_max,
     };
     enum status status = start_order(server, callbacks->wake, failure);
     if (status != STATUS_OK) {
         return status;
     }
-    service->pool = pool_new(&server->loop, &service->replies_bytes, &service->streams_bytes,
-                             &service->sources_bytes, options->replies_bytes_max);
+    service->budget = budget_new(&limits);
+    service->pool = pool_new(&server->loop, service->budget);
     service->streams = stream_set_new(service, options->streams_max);
-    server->connections = connection_set_new(&server->loop, service, &limits);
+    server->connections = connection_set_new(&server->loop, service, options->connections_max);
     server->reclaim = reclaim_new(service->engine, service->order, service->pool);
     return order_start_writer(service->order, failure);
 }
@@ -227,6 +227,7 @@ void server_free(struct server *server)
     connection_set_free(server->connections);
     stream_set_free(server->service.streams);
     pool_free(server->service.pool);
+    budget_free(server->service.budget);
     free(server->service.stages);
     if (server->has_loop) {
         int failed = uv_loop_close(&server->loop);

@@ -19,6 +19,27 @@
 #include "daemon/serve/stream.h"
 #include "proto/cairn.pb-c.h"
 
+void waiting_remove(struct waiting_list *list, struct connection *connection)
+{
+    for (struct connection **link = &list->first; *link != NULL; link = &(*link)->next_waiting) {
+        if (*link == connection) {
+            *link = connection->next_waiting;
+            if (*link == NULL) {
+                list->last = link;
+            }
+            connection->next_waiting = NULL;
+            return;
+        }
+    }
+}
+
+void waiting_append(struct waiting_list *list, struct connection *connection)
+{
+    connection->next_waiting = NULL;
+    *list->last = connection;
+    list->last = &connection->next_waiting;
+}
+
 static struct connection *connection_of(struct session *session)
 {
     return (struct connection *)session; /* its first member */
@@ -86,7 +107,7 @@ static void drop_frame(struct connection *connection)
         waiting_remove(&connection->set->for_memory, connection);
         connection->waits_for_memory = false;
     }
-    connection_set_release(connection->set, connection);
+    budget_request_end(connection->set->service->budget, &connection->memory);
     free(connection->body);
     connection->body = NULL;
     connection->body_bytes = 0;
@@ -170,19 +191,6 @@ static void session_send_copy(struct session *session, struct frame_reply *heade
     flush_early(connection);
 }
 
-static bool session_has_room(const struct session *session, uint64_t bytes)
-{
-    const struct connection *connection = (const struct connection *)session; /* its first member */
-    uint64_t waiting = output_bytes(&connection->output) + session->reading_bytes;
-    return waiting == 0 || waiting + bytes < REPLIES_BYTES_PER_CLIENT;
-}
-
-static bool session_may_send(const struct session *session)
-{
-    const struct connection *connection = (const struct connection *)session; /* its first member */
-    return output_bytes(&connection->output) < REPLIES_BYTES_PER_CLIENT;
-}
-
 static void session_ended(struct session *session, struct request *request)
 {
     struct connection *connection = connection_of(session);
@@ -231,15 +239,13 @@ struct connection *connection_new(struct connection_set *set)
         .service = set->service,
         .send = session_send,
         .send_copy = session_send_copy,
-        .has_room = session_has_room,
-        .may_send = session_may_send,
         .ended = session_ended,
     };
     int failed = uv_pipe_init(set->loop, &connection->pipe, 0);
     assert(!failed);
     connection->pipe.data = connection;
-    output_init(&connection->output, (uv_stream_t *)&connection->pipe, &set->service->replies_bytes, on_sent,
-                connection);
+    output_init(&connection->output, (uv_stream_t *)&connection->pipe, set->service->budget,
+                &connection->session.client, on_sent, connection);
     connection->next = set->all;
     if (set->all != NULL) {
         set->all->previous = connection;
@@ -290,17 +296,17 @@ void connection_turn(struct connection *connection)
     connection_read_on(connection);
     connection->replies_unsent = 0;
     connection->is_bulk = false;
-    bool had_room = session_has_room(&connection->session, 0);
-    bool might_send = session_may_send(&connection->session);
+    const struct budget_client *client = &connection->session.client;
+    bool had_room = budget_client_has_room(client, 0);
+    bool might_send = budget_client_may_send(client);
     if (!connection->session.is_closed) {
         output_flush(&connection->output);
     }
-    if ((!had_room && session_has_room(&connection->session, 0)) ||
-        (!might_send && session_may_send(&connection->session))) {
+    if ((!had_room && budget_client_has_room(client, 0)) || (!might_send && budget_client_may_send(client))) {
         connection_touch(connection); /* the kernel took it at once: nobody else tells */
     }
     if (connection->state == CONNECTION_DRAINING && connection->in_flight == 0 &&
-        output_bytes(&connection->output) == 0) {
+        output_is_empty(&connection->output)) {
         connection_close(connection);
     }
 }

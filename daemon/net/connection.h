@@ -9,13 +9,7 @@
 struct connection_set;
 struct service;
 
-struct connection_limits {
-    uint64_t connections_max;
-    uint64_t requests_bytes_max;
-};
-
-struct connection_set *connection_set_new(uv_loop_t *loop, struct service *service,
-                                          const struct connection_limits *limits);
+struct connection_set *connection_set_new(uv_loop_t *loop, struct service *service, uint64_t connections_max);
 
 /* When all connections are gone. */
 void connection_set_free(struct connection_set *set);

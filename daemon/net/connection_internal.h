@@ -1,5 +1,5 @@
-/* What connection.c, one connection, connection_read.c, how it reads, connection_set.c, all of them, and connection_share.c,
- * what they share, have in common. Nobody else includes this. */
+/* What connection.c, one connection, connection_read.c, how it reads, and connection_set.c, all of them, have in common.
+ * Nobody else includes this. */
 #ifndef DAEMON_CONNECTION_INTERNAL_H
 #define DAEMON_CONNECTION_INTERNAL_H
 
@@ -15,7 +15,6 @@ enum {
     REPLIES_MANY = 16,     /* go at once to the only connection at work; while commits come they wait */
     REPLIES_HELD_US = 250, /* so long, if it sends more than its share at once, but no commits */
     REQUESTS_IN_FLIGHT_MAX = 4096, /* of one connection */
-    UNREAD_BYTES_MAX = 64 << 10,   /* who leaves more unread pauses while too many replies wait in all */
     HANG_UP_CHECK_US = 500000,     /* how often paused connections are looked at for a peer that is gone */
 };
 
@@ -44,7 +43,7 @@ struct connection {
     struct frame_request frame;
     uint8_t *body;
     size_t body_bytes;
-    uint64_t reserved_bytes; /* of service->requests_bytes */
+    struct budget_request memory; /* set aside for it; its request's as soon as that starts */
     bool waits_for_memory;
     struct request *waiting; /* for room; nothing behind it is started */
     uint8_t *backlog;        /* read, not yet looked at */
@@ -71,7 +70,7 @@ struct waiting_list {
 struct connection_set {
     uv_loop_t *loop;
     struct service *service;
-    struct connection_limits limits;
+    uint64_t connections_max;
     struct connection *all;
     uint64_t count;
     uint64_t in_flight;
@@ -96,6 +95,9 @@ struct connection_set {
 };
 
 /* ---- connection.c ---- */
+
+void waiting_append(struct waiting_list *list, struct connection *connection);
+void waiting_remove(struct waiting_list *list, struct connection *connection);
 
 /* A connection that reads nothing yet, in the set. */
 struct connection *connection_new(struct connection_set *set);
@@ -128,23 +130,5 @@ void connection_read_on(struct connection *connection);
 
 /* Between two requests: what the writer did becomes visible, and is told at once where commits are waited for. */
 void connection_set_completions(struct connection_set *set);
-
-/* ---- connection_share.c ---- */
-
-void waiting_append(struct waiting_list *list, struct connection *connection);
-void waiting_remove(struct waiting_list *list, struct connection *connection);
-
-/* What all share is used up. */
-bool connection_set_requests_are_full(const struct connection_set *set);
-bool connection_set_replies_are_full(const struct connection_set *set);
-
-/* How much more requests may hold. A large one that is the only one always finds room. */
-uint64_t connection_set_room(const struct connection_set *set, bool is_large);
-
-/* Sets memory aside for the connection's frame; false if there is none, or others are before it. */
-bool connection_set_reserve(struct connection_set *set, struct connection *connection);
-
-/* Gives back what was set aside for the connection, if anything was. */
-void connection_set_release(struct connection_set *set, struct connection *connection);
 
 #endif

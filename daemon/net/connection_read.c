@@ -25,9 +25,9 @@ static void refuse_frame(struct connection *connection, uint8_t type, uint64_t i
 static bool is_held_up(const struct connection *connection)
 {
     struct connection_set *set = connection->set;
-    bool requests = connection->body == NULL && connection_set_requests_are_full(set);
-    bool replies =
-        connection_set_replies_are_full(set) && output_bytes(&connection->output) > UNREAD_BYTES_MAX;
+    const struct budget *budget = set->service->budget;
+    bool requests = connection->body == NULL && budget_requests_are_full(budget);
+    bool replies = budget_client_must_pause(budget, &connection->session.client);
     set->has_paused |= requests || replies;
     return requests || replies;
 }
@@ -36,7 +36,7 @@ static bool may_go_on(const struct connection *connection)
 {
     return connection->state == CONNECTION_OPEN && connection->waiting == NULL &&
            !connection->waits_for_memory && connection->in_flight < REQUESTS_IN_FLIGHT_MAX &&
-           output_bytes(&connection->output) < REPLIES_BYTES_PER_CLIENT && !is_held_up(connection);
+           budget_client_may_send(&connection->session.client) && !is_held_up(connection);
 }
 
 /* Starts the request that the frame is. The body lies in what was read; or, `taken`, it is the request's from here on. */
@@ -46,16 +46,14 @@ static void start_request(struct connection *connection, const uint8_t *body, ui
     struct service *service = set->service;
     struct session *session = &connection->session;
     uint64_t bad_before = service->frames_bad;
-    connection_set_release(set, connection);
     connection->is_express = connection->frame.type == FRAME_COMMIT;
     connection->in_flight++;
     set->in_flight++;
     set->requests++;
-    bool is_large = request_bytes_to_reserve(connection->frame.body_bytes) > 0;
-    uint64_t room = connection_set_room(set, is_large);
-    struct request *request = request_new(session, &connection->frame, set->now_us);
+    struct request *request = request_new(session, &connection->frame, &connection->memory, set->now_us);
+    connection->memory = (struct budget_request){0};
     enum request_progress progress =
-        taken != NULL ? request_start_taken(request, taken, room) : request_start(request, body);
+        taken != NULL ? request_start_taken(request, taken) : request_start(request, body);
     if (progress == REQUEST_WAITS) {
         connection->waiting = request;
         waiting_append(&set->for_room, connection);
@@ -72,6 +70,30 @@ static void start_request(struct connection *connection, const uint8_t *body, ui
     if (order_has_completions(service->order)) {
         connection_set_completions(set);
     }
+}
+
+static void begin_frame(struct connection *connection)
+{
+    const struct frame_request *frame = &connection->frame;
+    connection->memory = budget_request_of(request_type_is_write(frame->type), frame->body_bytes);
+    connection->has_frame = frame->body_bytes > 0;
+    if (!connection->has_frame) {
+        start_request(connection, NULL, NULL);
+    }
+}
+
+/* Sets memory aside for the frame, unless others wait for some; then it waits behind them. */
+static bool reserve(struct connection *connection)
+{
+    struct connection_set *set = connection->set;
+    if (budget_request_is_large(&connection->memory) &&
+        (set->for_memory.first != NULL ||
+         budget_request_reserve(set->service->budget, &connection->memory) != BUDGET_GRANTED)) {
+        connection->waits_for_memory = true;
+        waiting_append(&set->for_memory, connection);
+        return false;
+    }
+    return true;
 }
 
 static size_t take_head(struct connection *connection, const uint8_t *bytes, size_t count)
@@ -92,10 +114,8 @@ static size_t take_head(struct connection *connection, const uint8_t *bytes, siz
     } else if (connection->frame.body_bytes > connection->set->service->frame_bytes_max) {
         refuse_frame(connection, connection->frame.type, connection->frame.id, STATUS_TOO_LARGE,
                      "the frame is larger than frame_bytes_max, which hello tells: send less at once");
-    } else if (connection->frame.body_bytes == 0) {
-        start_request(connection, NULL, NULL);
     } else {
-        connection->has_frame = true;
+        begin_frame(connection);
     }
     return taken;
 }
@@ -110,9 +130,7 @@ static size_t take_body(struct connection *connection, const uint8_t *bytes, siz
         return taken;
     }
     if (connection->body == NULL) {
-        if (!connection_set_reserve(connection->set, connection)) {
-            connection->waits_for_memory = true;
-            waiting_append(&connection->set->for_memory, connection);
+        if (!reserve(connection)) {
             return 0;
         }
         connection->body = memory_raw(connection->frame.body_bytes);

@@ -9,13 +9,12 @@
 #include "daemon/serve/dispatch.h"
 #include "daemon/serve/stream.h"
 
-struct connection_set *connection_set_new(uv_loop_t *loop, struct service *service,
-                                          const struct connection_limits *limits)
+struct connection_set *connection_set_new(uv_loop_t *loop, struct service *service, uint64_t connections_max)
 {
     struct connection_set *set = memory_new(sizeof *set);
     set->loop = loop;
     set->service = service;
-    set->limits = *limits;
+    set->connections_max = connections_max;
     set->turn = 1;
     set->now_us = thread_now_us();
     set->for_memory.last = &set->for_memory.first;
@@ -36,10 +35,10 @@ void connection_accept(struct connection_set *set, uv_stream_t *listener)
     struct connection *connection = connection_new(set);
     if (uv_accept(listener, (uv_stream_t *)&connection->pipe) != 0) {
         connection_close(connection);
-    } else if (set->count > set->limits.connections_max) {
+    } else if (set->count > set->connections_max) {
         set->service->connections_refused++;
         log_event(LOG_LEVEL_WARNING, "connection refused: there are as many as connections_max allows",
-                  "connections_max=%ju", (uintmax_t)set->limits.connections_max);
+                  "connections_max=%ju", (uintmax_t)set->connections_max);
         connection_refuse(connection, FRAME_HELLO, 0, STATUS_BUSY,
                           "there are as many connections as connections_max allows: try again later");
     }
@@ -68,24 +67,29 @@ static void start_waiting(struct connection_set *set, uint64_t now_us)
     set->service->is_contended = set->for_room.first != NULL;
 }
 
+/* Frames that wait for memory get it, oldest first. */
 static void grant_memory(struct connection_set *set)
 {
-    while (set->for_memory.first != NULL) {
-        struct connection *connection = set->for_memory.first;
-        if (!connection_set_reserve(set, connection)) {
-            return;
+    enum budget_answer answer = BUDGET_GRANTED;
+    for (struct connection *connection = set->for_memory.first;
+         connection != NULL && answer != BUDGET_WAITS;) {
+        struct connection *next = connection->next_waiting;
+        answer = budget_request_reserve(set->service->budget, &connection->memory);
+        if (answer == BUDGET_GRANTED) {
+            waiting_remove(&set->for_memory, connection);
+            connection->waits_for_memory = false;
+            connection->body = memory_raw(connection->frame.body_bytes);
+            connection_touch(connection);
         }
-        waiting_remove(&set->for_memory, connection);
-        connection->waits_for_memory = false;
-        connection->body = memory_raw(connection->frame.body_bytes);
-        connection_touch(connection);
+        connection = next;
     }
 }
 
 /* Connections that pause for what all share go on when it is there again. */
 static void touch_paused(struct connection_set *set)
 {
-    if (!set->has_paused || connection_set_requests_are_full(set) || connection_set_replies_are_full(set)) {
+    const struct budget *budget = set->service->budget;
+    if (!set->has_paused || budget_requests_are_full(budget) || budget_replies_are_full(budget)) {
         return;
     }
     set->has_paused = false;
@@ -204,7 +208,7 @@ bool connection_set_is_idle(const struct connection_set *set)
 bool connection_set_is_flushed(const struct connection_set *set)
 {
     for (const struct connection *connection = set->all; connection != NULL; connection = connection->next) {
-        if (output_bytes(&connection->output) > 0) {
+        if (!output_is_empty(&connection->output)) {
             return false;
         }
     }

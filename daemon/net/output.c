@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/runtime/budget.h"
 #include "daemon/runtime/memory.h"
 
 enum {
@@ -27,12 +28,13 @@ struct output_write {
     uint64_t bytes;
 };
 
-void output_init(struct output *output, uv_stream_t *stream, uint64_t *total_bytes,
-                 void (*sent)(struct output *output, bool failed), void *owner)
+void output_init(struct output *output, uv_stream_t *stream, struct budget *budget,
+                 struct budget_client *client, void (*sent)(struct output *output, bool failed), void *owner)
 {
     *output = (struct output){
         .stream = stream,
-        .total_bytes = total_bytes,
+        .budget = budget,
+        .client = client,
         .sent = sent,
         .owner = owner,
     };
@@ -55,8 +57,7 @@ static void append_chunk(struct output *output, uint8_t *data, size_t bytes, siz
 void output_append(struct output *output, uint8_t *frame, size_t bytes)
 {
     assert(!output->is_dropped);
-    output->bytes += bytes;
-    *output->total_bytes += bytes;
+    budget_reply_queued(output->budget, output->client, bytes);
     struct output_chunk *last = output->last;
     bool fits = last != NULL && last->room - last->bytes >= bytes && bytes <= GATHER_FRAME_BYTES;
     if (fits) {
@@ -83,8 +84,7 @@ uint8_t *output_place(struct output *output, size_t bytes)
     }
     uint8_t *place = last->data + last->bytes;
     last->bytes += bytes;
-    output->bytes += bytes;
-    *output->total_bytes += bytes;
+    budget_reply_queued(output->budget, output->client, bytes);
     return place;
 }
 
@@ -100,9 +100,7 @@ static void free_chunks(struct output_chunk *first)
 
 static void gone(struct output *output, uint64_t bytes)
 {
-    assert(output->bytes >= bytes);
-    output->bytes -= bytes;
-    *output->total_bytes -= bytes;
+    budget_reply_gone(output->budget, output->client, bytes);
 }
 
 static void on_written(uv_write_t *request, int status)
@@ -190,4 +188,9 @@ void output_drop(struct output *output)
     output->first = NULL;
     output->last = NULL;
     output->is_dropped = true;
+}
+
+bool output_is_empty(const struct output *output)
+{
+    return output->client->replies_bytes == 0;
 }

@@ -12,14 +12,16 @@
 
 enum { GATHER_FRAME_BYTES = 8 << 10 }; /* frames up to this are gathered */
 
+struct budget;
+struct budget_client;
 struct output_chunk;
 
 struct output {
     uv_stream_t *stream;
-    uint64_t *total_bytes; /* of all outputs: kept up to date here */
+    struct budget *budget;
+    struct budget_client *client; /* whose replies these are: what waits is counted here */
     void (*sent)(struct output *output, bool failed);
-    void *owner;    /* of `sent` */
-    uint64_t bytes; /* appended and not yet with the kernel */
+    void *owner; /* of `sent` */
     struct output_chunk *first;
     struct output_chunk *last;
     bool is_writing;
@@ -27,8 +29,8 @@ struct output {
 };
 
 /* `sent` is called once after each write that took time, never from inside a call. */
-void output_init(struct output *output, uv_stream_t *stream, uint64_t *total_bytes,
-                 void (*sent)(struct output *output, bool failed), void *owner);
+void output_init(struct output *output, uv_stream_t *stream, struct budget *budget,
+                 struct budget_client *client, void (*sent)(struct output *output, bool failed), void *owner);
 
 /* Takes a frame (malloc'ed, of that length). Nothing is written yet. */
 void output_append(struct output *output, uint8_t *frame, size_t bytes);
@@ -42,9 +44,7 @@ void output_flush(struct output *output);
 /* Forgets what is not yet being written. */
 void output_drop(struct output *output);
 
-static inline uint64_t output_bytes(const struct output *output)
-{
-    return output->bytes;
-}
+/* Whether nothing waits: all is with the kernel. */
+bool output_is_empty(const struct output *output);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <uv.h>
 
+#include "daemon/runtime/budget.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 
@@ -21,26 +22,18 @@ struct work_list {
 struct pool {
     /* fixed after start */
     uv_loop_t *loop;
-    const uint64_t *replies_bytes;
-    const uint64_t *streams_bytes;
-    const uint64_t *sources_bytes;
-    uint64_t replies_bytes_max;
+    struct budget *budget;
     /* loop only */
     struct work_list waiting[2][2]; /* by class; small and large */
     uint64_t running[2];
-    uint64_t running_bytes;
     uint64_t submitted;
 };
 
-struct pool *pool_new(void *loop, const uint64_t *replies_bytes, const uint64_t *streams_bytes,
-                      const uint64_t *sources_bytes, uint64_t replies_bytes_max)
+struct pool *pool_new(void *loop, struct budget *budget)
 {
     struct pool *pool = memory_new(sizeof *pool);
     pool->loop = loop;
-    pool->replies_bytes = replies_bytes;
-    pool->streams_bytes = streams_bytes;
-    pool->sources_bytes = sources_bytes;
-    pool->replies_bytes_max = replies_bytes_max;
+    pool->budget = budget;
     for (int i = 0; i < 2; i++) {
         for (int is_large = 0; is_large < 2; is_large++) {
             pool->waiting[i][is_large].last = &pool->waiting[i][is_large].first;
@@ -58,13 +51,6 @@ void pool_free(struct pool *pool)
     free(pool);
 }
 
-/* The answer, and what the engine read it into. */
-static uint64_t running_bytes_of(const struct pool *pool, const struct pool_work *work)
-{
-    uint64_t bytes = 2 * work->bytes;
-    return bytes < pool->replies_bytes_max ? bytes : pool->replies_bytes_max;
-}
-
 static void on_run(uv_work_t *running)
 {
     struct pool_work *work = running->data;
@@ -77,7 +63,7 @@ static void on_done(uv_work_t *running, int status)
     struct pool *pool = work->pool;
     assert(status == 0);
     pool->running[work->work_class]--;
-    pool->running_bytes -= running_bytes_of(pool, work);
+    budget_read_ends(pool->budget, work->bytes);
     free(running);
     work->done(work);
     pool_turn(pool);
@@ -88,18 +74,10 @@ bool pool_has_begun(const struct pool_work *work)
     return work->running != NULL;
 }
 
-uint64_t pool_bytes(const struct pool *pool)
-{
-    return *pool->replies_bytes + *pool->streams_bytes + *pool->sources_bytes + pool->running_bytes;
-}
-
-/* What sources keep goes only when they end, and they may end only when they have run. */
 static bool may_start(const struct pool *pool, const struct pool_work *work)
 {
     uint64_t running = pool->running[POOL_POINT] + pool->running[POOL_STREAM];
-    uint64_t bytes = pool_bytes(pool);
-    return running < POOL_THREADS &&
-           (bytes == *pool->sources_bytes || bytes + running_bytes_of(pool, work) <= pool->replies_bytes_max);
+    return running < POOL_THREADS && budget_may_read(pool->budget, work->bytes);
 }
 
 static void start_first(struct pool *pool, struct work_list *list)
@@ -110,7 +88,7 @@ static void start_first(struct pool *pool, struct work_list *list)
         list->last = &list->first;
     }
     pool->running[work->work_class]++;
-    pool->running_bytes += running_bytes_of(pool, work);
+    budget_read_begins(pool->budget, work->bytes);
     uv_work_t *running = memory_new(sizeof *running);
     running->data = work;
     work->running = running;

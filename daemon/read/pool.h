@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct budget;
 struct pool;
 
 enum pool_class {
@@ -25,16 +26,11 @@ struct pool_work {
     void *running;   /* the loop library's own record; NULL while it waits */
 };
 
-/* loop           the uv_loop_t to run on
- * replies_bytes  what all replies waiting come to, and
- * streams_bytes  what streams hold to send, and
- * sources_bytes  what their sources keep of the queue: kept by the caller
+/* loop    the uv_loop_t to run on
+ * budget  says whether what work is to read has room; work waits until it has
  *
- * Work waits while it would pass replies_bytes_max with them and with what runs, unless nothing of that but
- * sources_bytes is there. What runs counts twice: the engine has the same bytes until it is done. In its class work
- * starts in the order it was submitted, but large work that waits for room holds up no small work. */
-struct pool *pool_new(void *loop, const uint64_t *replies_bytes, const uint64_t *streams_bytes,
-                      const uint64_t *sources_bytes, uint64_t replies_bytes_max);
+ * In its class work starts in the order it was submitted, but large work that waits for room holds up no small work. */
+struct pool *pool_new(void *loop, struct budget *budget);
 
 /* When no work is left. */
 void pool_free(struct pool *pool);
@@ -43,9 +39,6 @@ void pool_submit(struct pool *pool, struct pool_work *work, enum pool_class work
 
 /* Whether submitted work is not the loop's alone any more; false while it waits. */
 bool pool_has_begun(const struct pool_work *work);
-
-/* What all replies waiting come to, with what streams hold and what runs: the bound is for this. */
-uint64_t pool_bytes(const struct pool *pool);
 
 /* Starts what may start; to be called after replies went out. */
 void pool_turn(struct pool *pool);

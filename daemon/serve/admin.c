@@ -175,8 +175,8 @@ enum request_progress admin_status(struct request *request)
     add_number(&page, "connections.refused", service->connections_refused);
     add_number(&page, "frames.bad", service->frames_bad);
     add_number(&page, "streams.open", stream_count(service->streams));
-    add_number(&page, "requests.bytes", service->requests_bytes);
-    add_number(&page, "replies.bytes", service->replies_bytes);
+    add_number(&page, "requests.bytes", budget_requests_bytes(service->budget));
+    add_number(&page, "replies.bytes", budget_replies_bytes(service->budget));
     engine_metrics(service->engine, add_metric, &page);
     add_stages(&page, service->stages, &stage_names);
     Cairn__StatusReply reply = CAIRN__STATUS_REPLY__INIT;

@@ -43,7 +43,8 @@ static const struct request_kind *request_kind(uint8_t type)
     return is_known ? &kinds[type] : NULL;
 }
 
-struct request *request_new(struct session *session, const struct frame_request *header, uint64_t now_us)
+struct request *request_new(struct session *session, const struct frame_request *header,
+                            const struct budget_request *memory, uint64_t now_us)
 {
     struct request *request = memory_raw(sizeof *request);
     memset(request, 0, offsetof(struct request, first));
@@ -53,6 +54,7 @@ struct request *request_new(struct session *session, const struct frame_request 
     request->id = header->id;
     request->received_us = now_us;
     request->body_bytes = header->body_bytes;
+    request->memory = *memory;
     arena_init(&request->arena, message_budget(header->body_bytes));
     arena_lend(&request->arena, request->first, sizeof request->first);
     return request;
@@ -158,9 +160,11 @@ enum request_progress request_start(struct request *request, const uint8_t *body
     return started(request, begin(request, body));
 }
 
-enum request_progress request_start_taken(struct request *request, uint8_t *body, uint64_t room)
+/* To unpack the body it has what is free, and its bytes once more at any rate. */
+enum request_progress request_start_taken(struct request *request, uint8_t *body)
 {
     uint64_t body_bytes = request->body_bytes;
+    uint64_t room = budget_request_room(request->service->budget, &request->memory);
     uint64_t rest = room > 2 * body_bytes ? room - body_bytes : body_bytes; /* beside the body */
     request->taken_body = body;
     request->arena.budget -= body_bytes; /* its part of it lies beside the arena */

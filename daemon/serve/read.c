@@ -10,8 +10,6 @@
 #include "proto/cairn.pb-c.h"
 #include "proto/wire.h"
 
-enum { READS_OF_SESSION_MAX = 4 }; /* with the pool at a time */
-
 struct read {
     struct pool_work work;
     struct read *next; /* of its session that waits */
@@ -59,8 +57,7 @@ static void read_submit(struct read *read)
     read->fetch.data_bytes_max = read->work.bytes;
     read->work.run = read_on_pool;
     read->work.done = read_on_done;
-    session->reading++;
-    session->reading_bytes += read->work.bytes;
+    budget_client_read_begins(&session->client, read->work.bytes);
     pool_submit(read->request->service->pool, &read->work, POOL_POINT);
 }
 
@@ -74,8 +71,7 @@ static void read_on_done(struct pool_work *work)
 {
     struct read *read = (struct read *)work;
     struct session *session = read->request->session;
-    session->reading--;
-    session->reading_bytes -= work->bytes;
+    budget_client_read_ends(&session->client, work->bytes);
     if (read->status == STATUS_BUSY) {
         read_expect(read); /* larger than was known: it stays before those behind it */
         read_submit(read);
@@ -86,8 +82,7 @@ static void read_on_done(struct pool_work *work)
 
 void read_go_on(struct session *session)
 {
-    while (session->reads != NULL && session->reading < READS_OF_SESSION_MAX &&
-           session->has_room(session, session->reads->work.bytes)) {
+    while (session->reads != NULL && budget_client_may_read(&session->client, session->reads->work.bytes)) {
         struct read *read = session->reads;
         session->reads = read->next;
         read_submit(read);
@@ -120,12 +115,11 @@ static void read_queue(struct read *read)
 static enum request_progress read_start(struct read *read)
 {
     const struct service *service = read->request->service;
-    bool is_full = pool_bytes(service->pool) >= service->replies_bytes_max;
     read->fetch.reach = ENGINE_NO_IO;
     read->fetch.data_bytes_max = FETCH_BYTES_UNASKED;
     read->fetch.cache = order_record_cache(service->order);
     uint64_t from_ns = read->request->is_timed ? thread_now_ns() : 0;
-    read->status = is_full ? STATUS_BUSY : read->run(read);
+    read->status = budget_may_answer(service->budget) ? read->run(read) : STATUS_BUSY;
     if (read->request->is_timed && read->status != STATUS_BUSY) {
         stage_add(service->stages, STAGE_READ, thread_now_ns() - from_ns);
     }

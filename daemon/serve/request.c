@@ -20,33 +20,16 @@ void request_end(struct request *request)
     }
 }
 
-uint64_t request_bytes_to_reserve(uint64_t body_bytes)
+bool request_type_is_write(uint8_t type)
 {
-    return body_bytes > FRAME_BYTES_UNRESERVED ? 2 * body_bytes : 0;
-}
-
-/* These end when the writer has had them; what else came in a large frame may stay, and counts with the small. */
-static bool is_large_write(const struct request *request)
-{
-    bool is_write = request->type == FRAME_COMMIT || request->type == FRAME_WRITE_METADATA;
-    return is_write && request_bytes_to_reserve(request->body_bytes) > 0;
-}
-
-static void count_held(struct request *request, uint64_t held_bytes)
-{
-    uint64_t change = held_bytes - request->held_bytes; /* wraps where it is less */
-    request->service->requests_bytes += change;
-    if (is_large_write(request)) {
-        request->service->requests_large_bytes += change;
-    }
-    request->held_bytes = held_bytes;
+    return type == FRAME_COMMIT || type == FRAME_WRITE_METADATA;
 }
 
 void request_free(struct request *request)
 {
     assert(request->is_ended);
     struct session *session = request->session;
-    count_held(request, 0);
+    budget_request_end(request->service->budget, &request->memory);
     arena_close(&request->arena);
     free(request->taken_body);
     session->ended(session, request);
@@ -57,9 +40,7 @@ void request_count_held(struct request *request)
 {
     uint64_t taken_bytes = request->taken_body != NULL ? request->body_bytes : 0;
     uint64_t held_bytes = sizeof *request + arena_bytes(&request->arena) + taken_bytes;
-    uint64_t reserved_bytes = request_bytes_to_reserve(request->body_bytes);
-    bool is_as_reserved = is_large_write(request) && held_bytes < reserved_bytes;
-    count_held(request, is_as_reserved ? reserved_bytes : held_bytes);
+    budget_request_hold(request->service->budget, &request->memory, held_bytes);
 }
 
 /* ---- replies ---- */

@@ -12,6 +12,7 @@
 #include "daemon/order/order.h"
 #include "daemon/read/pool.h"
 #include "daemon/runtime/arena.h"
+#include "daemon/runtime/budget.h"
 #include "proto/frame.h"
 
 struct read;
@@ -24,24 +25,19 @@ struct service {
     /* fixed after start */
     struct engine *engine;
     struct order *order;
+    struct budget *budget; /* of the memory that clients size */
     struct pool *pool;
     struct stream_set *streams;
     struct stages *stages;
     uint64_t frame_bytes_max;
-    uint64_t replies_bytes_max;
     uint64_t queue_operations_max;
     uint64_t queue_bytes_max;
     uint8_t store_id[STORE_ID_BYTES];
     uint64_t started_us;
     struct chain *default_chain; /* looked up once */
     /* loop only */
-    bool draining;                 /* new requests are refused */
-    bool is_contended;             /* some write waits for room in the queue: others go behind it */
-    uint64_t requests_bytes;       /* held by requests, and set aside for frames being read */
-    uint64_t requests_large_bytes; /* of it: by large writes and for large frames */
-    uint64_t replies_bytes;        /* built and not yet with the kernel */
-    uint64_t streams_bytes;        /* read for streams and not yet sent */
-    uint64_t sources_bytes;        /* what streams keep of what was queued, values apart */
+    bool draining;     /* new requests are refused */
+    bool is_contended; /* some write waits for room in the queue: others go behind it */
     uint64_t frames_bad;
     uint64_t connections;
     uint64_t connections_refused;
@@ -59,12 +55,7 @@ struct session {
     void (*send_copy)(struct session *session, struct frame_reply *header, const uint8_t *body);
     struct read *reads; /* that wait for room among its replies, oldest first */
     struct read **last_read;
-    uint64_t reading; /* reads with the pool, and what they are to add to its replies */
-    uint64_t reading_bytes;
-    /* Whether its replies are few enough to take so many bytes more. */
-    bool (*has_room)(const struct session *session, uint64_t bytes);
-    /* Whether more of a stream may be sent now, whatever reads wait for. */
-    bool (*may_send)(const struct session *session);
+    struct budget_client client; /* what its replies and reads take */
     /* A request of this session has ended. */
     void (*ended)(struct session *session, struct request *request);
 };
@@ -88,13 +79,13 @@ struct request {
     /* handlers only */
     uint64_t deadline_us; /* to have left REQUEST_WAITS; 0: none */
     struct arena arena;
-    bool is_short;             /* the arena got less than the request may take where memory is there */
-    bool is_timed;             /* one of those whose stages are measured */
-    ProtobufCMessage *message; /* leads into the body */
-    void *prepared;            /* the handler's, in the arena; NULL until it has looked at the message */
-    uint64_t held_bytes;       /* of service->requests_bytes */
-    bool is_starting;          /* its handler runs: it is not freed under it */
-    bool is_ended;             /* its last reply is sent */
+    bool is_short;                /* the arena got less than the request may take where memory is there */
+    bool is_timed;                /* one of those whose stages are measured */
+    ProtobufCMessage *message;    /* leads into the body */
+    void *prepared;               /* the handler's, in the arena; NULL until it has looked at the message */
+    struct budget_request memory; /* what it holds, and what was set aside for its frame */
+    bool is_starting;             /* its handler runs: it is not freed under it */
+    bool is_ended;                /* its last reply is sent */
     /* what the arena starts with: enough for most */
     alignas(ARENA_ALIGNMENT) uint8_t first[REQUEST_FIRST_BYTES];
 };
@@ -103,11 +94,10 @@ struct request {
 
 void request_end(struct request *request);
 
-/* How much is set aside for a body before it is read, and held until its request ends if that is a write: for the body, and as
- * much for what it unpacks to and for its copy in a batch. 0: nothing, what such small ones hold is counted as it comes. */
-uint64_t request_bytes_to_reserve(uint64_t body_bytes);
+/* Whether requests of the type end when the writer had them; others may stay as long as their client likes. */
+bool request_type_is_write(uint8_t type);
 
-/* For dispatch: frees a request that ended while its handler ran; counts what it holds of service->requests_bytes. */
+/* For dispatch: frees a request that ended while its handler ran; tells the budget what it holds. */
 void request_free(struct request *request);
 void request_count_held(struct request *request);
 

@@ -21,12 +21,12 @@
 enum {
     STREAM_STEP_BYTES = 256 << 10,
     STREAM_STEP_MESSAGES = 4096,
-    AHEAD_BYTES_MAX = 2 * STREAM_STEP_BYTES, /* no step is begun while more than this has not gone out */
-    STREAMS_OF_SESSION_MAX = 128,            /* open or waiting */
-    PARK_BYTES = 2 << 20, /* having read that much at once, the engine holds as much: parked then */
-    LOOK_US =
-        25000, /* how often it is looked at who is to be parked: whoever was not since the look before */
+    STREAMS_OF_SESSION_MAX = 128, /* open or waiting */
+    PARK_BYTES = 2 << 20,         /* having read that much at once, the engine holds as much: parked then */
+    LOOK_US = 25000, /* how often it is looked at who is to be parked: whoever was not since the look before */
 };
+
+static_assert(STREAM_UNSENT_BYTES_MAX >= 2 * STREAM_STEP_BYTES, "a step is read while another goes out");
 
 struct message_list {
     struct fetched *first;
@@ -49,10 +49,10 @@ struct stream {
     struct failure cancelled;
     struct engine_point *view;
     uint64_t window_bytes;
-    struct message_list ready; /* to go out, before what is read */
-    size_t sent;               /* of them have gone out whole */
-    uint64_t sent_bytes;       /* of the first that has not */
-    uint64_t held_bytes;       /* of service->streams_bytes */
+    struct message_list ready;   /* to go out, before what is read */
+    size_t sent;                 /* of them have gone out whole */
+    uint64_t sent_bytes;         /* of the first that has not */
+    struct budget_stream memory; /* what it has read and not sent, and what its source keeps of the queue */
     struct stream *next_of_session;
     struct stream *next_of_set; /* of those open, or waiting */
     /* the pool's while a step runs */
@@ -151,8 +151,8 @@ static void step_done(struct pool_work *work)
     stream->is_running = false;
     park_if_due(stream);
     for (size_t i = 0; i < stream->read.count; i++) {
-        stream->held_bytes += stream->read.first[i].body_bytes;
-        stream->request->service->streams_bytes += stream->read.first[i].body_bytes;
+        budget_stream_read(stream->request->service->budget, &stream->memory,
+                           stream->read.first[i].body_bytes);
     }
     stream_pump(stream);
 }
@@ -162,8 +162,8 @@ static void step_start(struct stream *stream)
 {
     struct session *session = stream->request->session;
     bool may_read = !stream->is_running && stream->read.count == 0 && stream->status == STATUS_OK;
-    bool has_room = stream->window_bytes > 0 && session->has_room(session, 0);
-    if (may_read && has_room && stream->held_bytes <= AHEAD_BYTES_MAX) {
+    bool has_room = stream->window_bytes > 0 && budget_client_has_room(&session->client, 0);
+    if (may_read && has_room && budget_stream_may_read(&stream->memory)) {
         stream->is_running = true;
         if (!stream->is_holding) {
             stream->is_holding = true;
@@ -181,9 +181,7 @@ static void step_start(struct stream *stream)
 
 static void release(struct stream *stream, uint64_t bytes)
 {
-    assert(stream->held_bytes >= bytes);
-    stream->held_bytes -= bytes;
-    stream->request->service->streams_bytes -= bytes;
+    budget_stream_gone(stream->request->service->budget, &stream->memory, bytes);
 }
 
 /* Sends as much of the first message as one frame and the window allow. */
@@ -259,7 +257,7 @@ static void stream_open(struct stream *stream)
     };
     stream->step_bytes = STREAM_STEP_BYTES;
     stream->source = stream->kind.make_source(&stream->kind, &fetch, order_pending(service->order));
-    service->sources_bytes += source_bytes(stream->source);
+    budget_stream_open(service->budget, &stream->memory, source_bytes(stream->source));
 }
 
 static void unlink_stream(struct stream *stream)
@@ -290,7 +288,7 @@ static void stream_finish(struct stream *stream)
     drop_messages(stream);
     if (stream->is_open) {
         set->holding -= stream->is_holding;
-        request->service->sources_bytes -= source_bytes(stream->source);
+        budget_stream_close(request->service->budget, &stream->memory);
         source_free(stream->source);
         free(stream->ready.first);
         free(stream->read.first);
@@ -316,7 +314,8 @@ static void stream_pump(struct stream *stream)
     }
     do {
         step_start(stream); /* so that it reads while this goes out */
-        while (stream->sent < stream->ready.count && stream->window_bytes > 0 && session->may_send(session)) {
+        while (stream->sent < stream->ready.count && stream->window_bytes > 0 &&
+               budget_client_may_send(&session->client)) {
             send_piece(stream);
         }
     } while (stream->sent == stream->ready.count && take_read(stream));
@@ -332,10 +331,9 @@ static bool may_open(const struct stream_set *set)
 {
     const struct service *service = set->service;
     const struct pending *pending = order_pending(service->order);
-    uint64_t bytes = service->replies_bytes + service->streams_bytes + service->sources_bytes +
-                     pending_held_bytes(pending);
     return set->open < set->streams_max &&
-           (set->open == 0 || bytes + pending_bytes(pending) <= service->replies_bytes_max);
+           budget_may_open_stream(service->budget, set->open, pending_bytes(pending),
+                                  pending_held_bytes(pending));
 }
 
 static void open_waiting(struct stream_set *set)

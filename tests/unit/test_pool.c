@@ -3,15 +3,17 @@
 #include <uv.h>
 
 #include "daemon/read/pool.h"
+#include "daemon/runtime/budget.h"
+#include "daemon/runtime/thread.h"
 #include "tests/lib/suite.h"
 
 enum { ROOM = 100 << 20, LARGE = 10 << 20, SMALL = 1000, TIMES = 20 };
 
 static uv_loop_t loop;
 static struct pool *pool;
-static uint64_t replies_bytes;
-static uint64_t streams_bytes;
-static uint64_t sources_bytes;
+static struct budget *budget;
+static struct budget_client client;
+static struct budget_stream stream;
 static unsigned done;
 
 struct task {
@@ -22,15 +24,21 @@ struct task {
 
 static void setup(void)
 {
-    replies_bytes = streams_bytes = sources_bytes = 0;
+    const struct budget_limits limits = {
+        .frame_bytes_max = 1 << 20, .requests_bytes_max = 2 << 20, .replies_bytes_max = ROOM};
+    thread_set_role(THREAD_LOOP);
+    client = (struct budget_client){0};
+    stream = (struct budget_stream){0};
+    budget = budget_new(&limits);
     done = 0;
     ck_assert_int_eq(uv_loop_init(&loop), 0);
-    pool = pool_new(&loop, &replies_bytes, &streams_bytes, &sources_bytes, ROOM);
+    pool = pool_new(&loop, budget);
 }
 
 static void teardown(void)
 {
     pool_free(pool);
+    budget_free(budget);
     ck_assert_int_eq(uv_loop_close(&loop), 0);
 }
 
@@ -85,13 +93,13 @@ END_TEST
 START_TEST(large_work_without_room_waits_and_small_work_passes_it)
 {
     struct task large, small;
-    replies_bytes = ROOM - LARGE;
+    budget_reply_queued(budget, &client, ROOM - LARGE);
     submit(&large, LARGE, 0); /* it would need twice that */
     submit(&small, SMALL, 0);
     ck_assert(!pool_has_begun(&large.work) && pool_has_begun(&small.work));
     uv_run(&loop, UV_RUN_DEFAULT);
     ck_assert(large.done_at == 0 && small.done_at == 1);
-    replies_bytes = 0;
+    budget_reply_gone(budget, &client, ROOM - LARGE);
     pool_turn(pool);
     uv_run(&loop, UV_RUN_DEFAULT);
     ck_assert_uint_eq(large.done_at, 2);
@@ -101,13 +109,14 @@ END_TEST
 START_TEST(work_larger_than_the_room_runs_alone_whatever_sources_keep)
 {
     struct task first, second;
-    sources_bytes = 1000;
+    budget_stream_open(budget, &stream, 1000);
     submit(&first, ROOM, 0);
     submit(&second, ROOM, 0);
     ck_assert(pool_has_begun(&first.work) && !pool_has_begun(&second.work));
     uv_run(&loop, UV_RUN_DEFAULT);
     ck_assert(first.done_at == 1 && second.done_at == 2);
-    ck_assert_uint_eq(pool_bytes(pool), sources_bytes);
+    ck_assert_uint_eq(budget_answers_bytes(budget), 1000);
+    budget_stream_close(budget, &stream);
 }
 END_TEST
 

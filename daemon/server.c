@@ -63,7 +63,7 @@ static bool spins(const struct server *server, uint64_t now_ns, uint64_t *ret_sl
     const struct order *order = server->service.order;
     struct schedule_loop loop = {
         .has_completions = order_has_completions(order),
-        .holds_replies = connection_set_holds_replies(server->connections),
+        .holds_replies = connection_set_has_postponed(server->connections),
         .has_jobs = order_has_jobs(order),
         .shares_groups = order_shares_groups(order, now_ns / 1000),
         .requests = &server->request_spin,

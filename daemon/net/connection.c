@@ -1,6 +1,6 @@
 /* A connection's life (how frames are read is in connection_read.c):
  *
- * - OPEN: frames are read, a bounded share of them a turn, and started one after the other. Reading pauses while a request
+ * - OPEN: frames are read, a bounded share of them an iteration, and started one after the other. Reading pauses while a request
  *   waits for room, a large frame waits for memory, too much is in flight, or too many replies wait for the peer.
  * - DRAINING: something that is no frame came, or hello was refused. Nothing is read any more; it closes once what was
  *   started has been answered and sent.
@@ -14,7 +14,6 @@
 
 #include "daemon/net/connection_internal.h"
 #include "daemon/runtime/memory.h"
-#include "daemon/runtime/thread.h"
 #include "daemon/serve/read.h"
 #include "daemon/serve/stream.h"
 #include "proto/cairn.pb-c.h"
@@ -56,6 +55,20 @@ static void connection_move(struct connection *connection, enum connection_state
     connection->state = to;
 }
 
+void incoming_move(struct incoming *incoming, enum incoming_state to)
+{
+    static const bool legal[4][4] = {
+        [INCOMING_HEADER] = {[INCOMING_BODY_AHEAD] = true},
+        [INCOMING_BODY_AHEAD] = {[INCOMING_HEADER] = true, /* it was whole where it lay, or is dropped */
+                                 [INCOMING_WAITS_MEMORY] = true,
+                                 [INCOMING_BODY] = true},
+        [INCOMING_WAITS_MEMORY] = {[INCOMING_BODY] = true, [INCOMING_HEADER] = true},
+        [INCOMING_BODY] = {[INCOMING_HEADER] = true},
+    };
+    assert(legal[incoming->state][to]);
+    incoming->state = to;
+}
+
 void connection_drain(struct connection *connection)
 {
     connection_move(connection, CONNECTION_DRAINING);
@@ -70,12 +83,21 @@ void connection_touch(struct connection *connection)
     }
 }
 
+void connection_postpone(struct connection *connection)
+{
+    if (!connection->is_postponed) {
+        connection->is_postponed = true;
+        connection->next_postponed = connection->set->postponed;
+        connection->set->postponed = connection;
+    }
+}
+
 /* ---- the end ---- */
 
-static void connection_free_if_done(struct connection *connection)
+void connection_free_if_done(struct connection *connection)
 {
     if (connection->state != CONNECTION_CLOSED || connection->in_flight > 0 || connection->is_touched ||
-        connection->is_held) {
+        connection->is_postponed) {
         return;
     }
     struct connection_set *set = connection->set;
@@ -103,16 +125,18 @@ static void on_close(uv_handle_t *handle)
 /* Gives back what reading holds; a request that waits stays, since its frame was whole. */
 static void drop_frame(struct connection *connection)
 {
-    if (connection->waits_for_memory) {
+    struct incoming *incoming = &connection->incoming;
+    if (incoming->state == INCOMING_WAITS_MEMORY) {
         waiting_remove(&connection->set->for_memory, connection);
-        connection->waits_for_memory = false;
     }
-    budget_request_end(connection->set->service->budget, &connection->memory);
-    free(connection->body);
-    connection->body = NULL;
-    connection->body_bytes = 0;
-    connection->head_bytes = 0;
-    connection->has_frame = false;
+    if (incoming->state != INCOMING_HEADER) {
+        incoming_move(incoming, INCOMING_HEADER);
+    }
+    budget_request_end(connection->set->service->budget, &incoming->memory);
+    free(incoming->body);
+    incoming->body = NULL;
+    incoming->body_bytes = 0;
+    incoming->header_bytes = 0;
 }
 
 void connection_close(struct connection *connection)
@@ -153,8 +177,8 @@ static void flush_early(struct connection *connection)
     if (connection->replies_unsent++ == 0) {
         connection->unsent_us = connection->set->now_us;
     }
-    bool is_alone = connection->set->at_work <= 1 && !connection->set->is_hurried;
-    if (connection->replies_unsent >= REPLIES_MANY && is_alone) {
+    const struct connection_set *set = connection->set;
+    if (schedule_sends_replies_early(connection->replies_unsent, set->at_work, set->is_committing)) {
         connection->replies_unsent = 0;
         output_flush(&connection->output);
     }
@@ -201,7 +225,7 @@ static void session_ended(struct session *session, struct request *request)
     connection_touch(connection);
 }
 
-/* What went out makes room; the set's next turn goes on from there. */
+/* What went out makes room; the next iteration goes on from there. */
 static void on_sent(struct output *output, bool failed)
 {
     struct connection *connection = output->owner;
@@ -241,8 +265,10 @@ struct connection *connection_new(struct connection_set *set)
         .send_copy = session_send_copy,
         .ended = session_ended,
     };
-    int failed = uv_pipe_init(set->loop, &connection->pipe, 0);
-    assert(!failed);
+    if (uv_pipe_init(set->loop, &connection->pipe, 0) != 0) {
+        free(connection);
+        return NULL;
+    }
     connection->pipe.data = connection;
     output_init(&connection->output, (uv_stream_t *)&connection->pipe, set->service->budget,
                 &connection->session.client, on_sent, connection);
@@ -255,60 +281,6 @@ struct connection *connection_new(struct connection_set *set)
     set->not_reading++;
     set->service->connections++;
     return connection;
-}
-
-/* While commits come, replies to one that sends more than its share at once go together, now and then: each write wakes
- * the peer, which then is in the way of those who wait for a commit. */
-static bool connection_holds(struct connection *connection)
-{
-    struct connection_set *set = connection->set;
-    const struct session *session = &connection->session;
-    bool is_many = connection->is_bulk && connection->replies_unsent >= REPLIES_MANY;
-    bool is_young = set->now_us < connection->unsent_us + REPLIES_HELD_US;
-    bool holds = set->is_hurried && is_many && is_young && !connection->is_express && !session->is_closed &&
-                 connection->state == CONNECTION_OPEN && session->streams == NULL && session->reads == NULL;
-    if (holds && !connection->is_held) {
-        connection->is_held = true;
-        connection->next_held = set->held;
-        set->held = connection;
-    }
-    return holds;
-}
-
-void connection_turn(struct connection *connection)
-{
-    if (connection->state == CONNECTION_CLOSED) {
-        connection_free_if_done(connection);
-        return;
-    }
-    if (connection->state == CONNECTION_CLOSING) {
-        return;
-    }
-    if (connection_holds(connection)) {
-        connection_read_on(connection);
-        return;
-    }
-    if (!connection->session.is_closed) {
-        output_flush(&connection->output);
-    }
-    stream_go_on(&connection->session);
-    read_go_on(&connection->session);
-    connection_read_on(connection);
-    connection->replies_unsent = 0;
-    connection->is_bulk = false;
-    const struct budget_client *client = &connection->session.client;
-    bool had_room = budget_client_has_room(client, 0);
-    bool might_send = budget_client_may_send(client);
-    if (!connection->session.is_closed) {
-        output_flush(&connection->output);
-    }
-    if ((!had_room && budget_client_has_room(client, 0)) || (!might_send && budget_client_may_send(client))) {
-        connection_touch(connection); /* the kernel took it at once: nobody else tells */
-    }
-    if (connection->state == CONNECTION_DRAINING && connection->in_flight == 0 &&
-        output_is_empty(&connection->output)) {
-        connection_close(connection);
-    }
 }
 
 void connection_check(struct connection *connection)

@@ -17,7 +17,7 @@ void connection_set_free(struct connection_set *set);
 /* Takes the connection that waits at the listener; tells it `busy` and closes it if there are too many. */
 void connection_accept(struct connection_set *set, uv_stream_t *listener);
 
-/* Once at the beginning of each turn of the loop, after order_drain_completions. */
+/* Once at the beginning of each iteration of the loop, after order_drain_completions. */
 void connection_set_begin_turn(struct connection_set *set, uint64_t now_us);
 
 /* In each turn of the loop, as often as there is something to do: requests that waited start again, replies go out, reading
@@ -27,8 +27,9 @@ uint64_t connection_set_turn(struct connection_set *set, uint64_t now_us);
 /* Whether something happened since that another turn is to look at. */
 bool connection_set_is_touched(const struct connection_set *set);
 
-/* Whether replies are held back, for less than the step of the loop's timer: it is not to sleep. */
-bool connection_set_holds_replies(const struct connection_set *set);
+/* Whether some connection goes on in the next iteration, for its replies are held, or it left what it had read: the loop is
+ * not to sleep. */
+bool connection_set_has_postponed(const struct connection_set *set);
 
 /* How many requests all connections have sent. */
 uint64_t connection_requests(const struct connection_set *set);

@@ -1,19 +1,15 @@
-/* What connection.c, one connection, connection_read.c, how it reads, and connection_set.c, all of them, have in common.
- * Nobody else includes this. */
+/* What the files of connections have in common. They call one another one way only, low to high: output.c, connection.c
+ * (one peer: its state, its replies, its end), connection_read.c (how it reads), connection_set.c (all of them, and the
+ * iteration of the loop). Nobody else includes this. */
 #ifndef DAEMON_CONNECTION_INTERNAL_H
 #define DAEMON_CONNECTION_INTERNAL_H
 
 #include "daemon/net/connection.h"
 #include "daemon/net/output.h"
 #include "daemon/serve/request.h"
+#include "daemon/writer/schedule.h"
 
 enum {
-    READ_BYTES = 64 << 10,           /* of one connection in a turn */
-    READ_BYTES_HURRIED = 2 << 10,    /* while commits come */
-    READ_BYTES_MEANWHILE = 16 << 10, /* while the commit under way is known to take */
-    MEANWHILE_NS = 100000,           /* so long still */
-    REPLIES_MANY = 16,     /* go at once to the only connection at work; while commits come they wait */
-    REPLIES_HELD_US = 250, /* so long, if it sends more than its share at once, but no commits */
     REQUESTS_IN_FLIGHT_MAX = 4096, /* of one connection */
     HANG_UP_CHECK_US = 500000,     /* how often paused connections are looked at for a peer that is gone */
 };
@@ -25,38 +21,51 @@ enum connection_state {
     CONNECTION_CLOSED,
 };
 
+/* Where the frame is that a connection reads. */
+enum incoming_state {
+    INCOMING_HEADER,       /* its header is being read */
+    INCOMING_BODY_AHEAD,   /* its header is whole, and no memory is there for its body yet */
+    INCOMING_WAITS_MEMORY, /* the same, in set->for_memory */
+    INCOMING_BODY,         /* its body is being read to where it stays */
+};
+
+struct incoming {
+    enum incoming_state state; /* changed by incoming_move */
+    uint8_t header[FRAME_REQUEST_BYTES];
+    size_t header_bytes;
+    struct frame_request frame;   /* once its header is whole */
+    struct budget_request memory; /* set aside for it; its request's as soon as that starts */
+    uint8_t *body;                /* INCOMING_BODY: so much of it is there */
+    size_t body_bytes;
+};
+
 struct connection {
     struct session session; /* first: the handlers' part */
     struct connection_set *set;
     uv_pipe_t pipe;
-    enum connection_state state;
+    enum connection_state state; /* changed by connection_move */
     uint64_t in_flight;
-    bool is_reading;
-    bool is_express;     /* its last request was a commit */
-    uint64_t asked_turn; /* the last in which it had something to read */
-    uint64_t read_turn;  /* the last in which it had its share */
     bool is_bad_logged;
-    /* the frame under way */
-    uint8_t head[FRAME_REQUEST_BYTES];
-    size_t head_bytes;
-    bool has_frame; /* head is whole: `frame` is set */
-    struct frame_request frame;
-    uint8_t *body;
-    size_t body_bytes;
-    struct budget_request memory; /* set aside for it; its request's as soon as that starts */
-    bool waits_for_memory;
-    struct request *waiting; /* for room; nothing behind it is started */
-    uint8_t *backlog;        /* read, not yet looked at */
+    /* reading */
+    bool is_reading; /* libuv reads for it */
+    struct incoming incoming;
+    struct request *waiting; /* for room in the queue; nothing behind it is started */
+    uint8_t *backlog;        /* read, and not looked at */
     size_t backlog_bytes;
+    bool is_express;          /* its last request was a commit */
+    uint64_t asked_iteration; /* the last in which it had something to read */
+    uint64_t read_iteration;  /* the last in which it had its share */
+    uint64_t left_iteration;  /* the last in which it left requests that it had read */
+    /* replies */
     struct output output;
-    unsigned replies_unsent; /* since the last flush */
+    uint64_t replies_unsent; /* since the last flush */
     uint64_t unsent_us;      /* when the first of them came */
     bool is_bulk;            /* it sent more than its share since then */
-    /* in the set */
-    bool is_touched; /* has something to do in this turn */
+    /* in the set's lists */
+    bool is_touched; /* it has something to do in this iteration */
     struct connection *next_touched;
-    struct connection *next_held;
-    bool is_held;
+    bool is_postponed; /* it has something to do in the next one */
+    struct connection *next_postponed;
     struct connection *next_waiting; /* for memory or room */
     struct connection *previous;
     struct connection *next;
@@ -68,30 +77,32 @@ struct waiting_list {
 };
 
 struct connection_set {
+    /* fixed after start */
     uv_loop_t *loop;
     struct service *service;
     uint64_t connections_max;
+    /* all connections */
     struct connection *all;
     uint64_t count;
     uint64_t in_flight;
-    uint64_t requests; /* started */
-    struct connection *touched;
+    uint64_t requests;              /* started, ever */
     struct waiting_list for_memory; /* oldest first */
     struct waiting_list for_room;
-    uint64_t at_work; /* connections that had something to do in this turn */
-    uint64_t turn;    /* counted from 1 */
-    bool is_hurried;  /* in this turn: commits come */
-    bool has_time;    /* hurried, but a commit is known to take a while still: as last looked at */
-    bool has_served;  /* hurried: a connection without commits had its share */
-    bool had_served;  /* the same of the last turn */
-    uint64_t asking;  /* hurried: connections without commits that have something to read, in this turn */
-    uint64_t asked;   /* and in the last */
-    struct connection *held; /* whose replies wait for more of them, by next_held */
-    bool has_paused;         /* some connection waits for what all share */
-    uint64_t not_reading;    /* connections: paused, or at their beginning or end */
-    uint64_t next_check_us;  /* for peers that are gone */
-    uint64_t now_us;         /* when the turn began, or of the last read */
-    uint8_t read_buffer[READ_BYTES];
+    bool has_paused;        /* some connection waits for what all share */
+    uint64_t not_reading;   /* connections: paused, or at their beginning or end */
+    uint64_t next_check_us; /* for peers that are gone */
+    /* this iteration of the loop */
+    uint64_t iteration;           /* counted from 1 */
+    uint64_t now_us;              /* when it began, or of the last read */
+    struct connection *touched;   /* what has something to do */
+    struct connection *postponed; /* what has in the next iteration */
+    uint64_t at_work;             /* connections that had something to do */
+    bool is_committing;           /* commits come */
+    bool has_served;              /* a contender had its share */
+    bool had_served;              /* and in the last iteration */
+    uint64_t contenders;
+    uint64_t contenders_before; /* in the last iteration */
+    uint8_t read_buffer[SCHEDULE_SHARE_BYTES];
 };
 
 /* ---- connection.c ---- */
@@ -99,14 +110,15 @@ struct connection_set {
 void waiting_append(struct waiting_list *list, struct connection *connection);
 void waiting_remove(struct waiting_list *list, struct connection *connection);
 
-/* A connection that reads nothing yet, in the set. */
+/* A connection that reads nothing yet, in the set; NULL if the loop library fails. */
 struct connection *connection_new(struct connection_set *set);
 
-/* Something changed: it has its turn once in this turn of the loop. */
+/* Something changed: it has its turn once in this iteration of the loop; or in the next. */
 void connection_touch(struct connection *connection);
+void connection_postpone(struct connection *connection);
 
-/* Goes on with whatever it can: streams, what was read, reading, replies. Frees it if it is done. */
-void connection_turn(struct connection *connection);
+/* Frees it if it is closed and nothing refers to it any more. */
+void connection_free_if_done(struct connection *connection);
 
 /* Looks whether the peer of a paused connection is gone, which reading would tell otherwise. */
 void connection_check(struct connection *connection);
@@ -121,14 +133,15 @@ void connection_refuse(struct connection *connection, uint8_t type, uint64_t id,
 /* From here on nothing is read; it closes when what was started is answered. */
 void connection_drain(struct connection *connection);
 
+/* The frame it reads goes on to that state. */
+void incoming_move(struct incoming *incoming, enum incoming_state to);
+
 /* ---- connection_read.c ---- */
 
 /* Goes on with what was read and not looked at, then reading goes on, or pauses. */
 void connection_read_on(struct connection *connection);
 
-/* ---- connection_set.c ---- */
-
-/* Between two requests: what the writer did becomes visible, and is told at once where commits are waited for. */
-void connection_set_completions(struct connection_set *set);
+/* Memory was set aside for the frame that waited for it. */
+void connection_read_granted(struct connection *connection);
 
 #endif

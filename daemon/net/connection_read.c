@@ -1,9 +1,12 @@
 /* How a connection reads: bytes become frames, frames requests, each started before the next is looked at.
  *
- * In a turn of the loop a connection has its share: what is beyond it stays with the kernel. While commits come, the share
- * is small, those that bring commits go first, and of all others one a turn has its share, in rotation: a commit is seen
- * soon however much is sent beside it. While a commit is known to take long still, in the sync of a disk, all have larger
- * shares: another one would have to wait for it anyway. */
+ * In an iteration of the loop a connection has its share: what is beyond it stays with the kernel. While commits come, the
+ * share is small, those that bring commits go first, and of the contenders, all others with something to read, one an
+ * iteration has its share, in rotation: a commit is seen soon however much is sent beside it. writer/schedule decides.
+ *
+ * Completions are drained at the beginning of an iteration only. So while some wait, a connection that has started a request
+ * leaves the rest of what it read for the next iteration: each starts at least one, and who waits for a commit waits
+ * for no more than one request of each connection. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -26,7 +29,7 @@ static bool is_held_up(const struct connection *connection)
 {
     struct connection_set *set = connection->set;
     const struct budget *budget = set->service->budget;
-    bool requests = connection->body == NULL && budget_requests_are_full(budget);
+    bool requests = connection->incoming.state != INCOMING_BODY && budget_requests_are_full(budget);
     bool replies = budget_client_must_pause(budget, &connection->session.client);
     set->has_paused |= requests || replies;
     return requests || replies;
@@ -35,7 +38,8 @@ static bool is_held_up(const struct connection *connection)
 static bool may_go_on(const struct connection *connection)
 {
     return connection->state == CONNECTION_OPEN && connection->waiting == NULL &&
-           !connection->waits_for_memory && connection->in_flight < REQUESTS_IN_FLIGHT_MAX &&
+           connection->incoming.state != INCOMING_WAITS_MEMORY &&
+           connection->in_flight < REQUESTS_IN_FLIGHT_MAX &&
            budget_client_may_send(&connection->session.client) && !is_held_up(connection);
 }
 
@@ -46,12 +50,13 @@ static void start_request(struct connection *connection, const uint8_t *body, ui
     struct service *service = set->service;
     struct session *session = &connection->session;
     uint64_t bad_before = service->frames_bad;
-    connection->is_express = connection->frame.type == FRAME_COMMIT;
+    struct incoming *incoming = &connection->incoming;
+    connection->is_express = incoming->frame.type == FRAME_COMMIT;
     connection->in_flight++;
     set->in_flight++;
     set->requests++;
-    struct request *request = request_new(session, &connection->frame, &connection->memory, set->now_us);
-    connection->memory = (struct budget_request){0};
+    struct request *request = request_new(session, &incoming->frame, &incoming->memory, set->now_us);
+    incoming->memory = (struct budget_request){0};
     enum request_progress progress =
         taken != NULL ? request_start_taken(request, taken) : request_start(request, body);
     if (progress == REQUEST_WAITS) {
@@ -61,58 +66,46 @@ static void start_request(struct connection *connection, const uint8_t *body, ui
     }
     if (service->frames_bad != bad_before && !connection->is_bad_logged) {
         connection->is_bad_logged = true;
-        log_event(LOG_LEVEL_WARNING, "connection sent a request that is none", "type=%u bytes=%u",
-                  connection->frame.type, connection->frame.body_bytes);
+        log_event(LOG_LEVEL_WARNING, "connection sent a malformed request", "type=%u bytes=%u",
+                  incoming->frame.type, incoming->frame.body_bytes);
     }
     if (!session->is_greeted && connection->state == CONNECTION_OPEN) {
         connection_drain(connection);
     }
-    if (order_has_completions(service->order)) {
-        connection_set_completions(set);
-    }
 }
 
+/* The header is whole: what has no body is started at once. */
 static void begin_frame(struct connection *connection)
 {
-    const struct frame_request *frame = &connection->frame;
-    connection->memory = budget_request_of(request_type_is_write(frame->type), frame->body_bytes);
-    connection->has_frame = frame->body_bytes > 0;
-    if (!connection->has_frame) {
+    struct incoming *incoming = &connection->incoming;
+    const struct frame_request *frame = &incoming->frame;
+    incoming->memory = budget_request_of(request_type_is_write(frame->type), frame->body_bytes);
+    if (frame->body_bytes == 0) {
         start_request(connection, NULL, NULL);
+    } else {
+        incoming_move(incoming, INCOMING_BODY_AHEAD);
     }
 }
 
-/* Sets memory aside for the frame, unless others wait for some; then it waits behind them. */
-static bool reserve(struct connection *connection)
+static size_t take_header(struct connection *connection, const uint8_t *bytes, size_t count)
 {
-    struct connection_set *set = connection->set;
-    if (budget_request_is_large(&connection->memory) &&
-        (set->for_memory.first != NULL ||
-         budget_request_reserve(set->service->budget, &connection->memory) != BUDGET_GRANTED)) {
-        connection->waits_for_memory = true;
-        waiting_append(&set->for_memory, connection);
-        return false;
-    }
-    return true;
-}
-
-static size_t take_head(struct connection *connection, const uint8_t *bytes, size_t count)
-{
-    size_t wanted = FRAME_REQUEST_BYTES - connection->head_bytes;
+    struct incoming *incoming = &connection->incoming;
+    size_t wanted = FRAME_REQUEST_BYTES - incoming->header_bytes;
     size_t taken = count < wanted ? count : wanted;
-    memcpy(connection->head + connection->head_bytes, bytes, taken);
-    connection->head_bytes += taken;
-    if (connection->head_bytes < FRAME_REQUEST_BYTES) {
+    memcpy(incoming->header + incoming->header_bytes, bytes, taken);
+    incoming->header_bytes += taken;
+    if (incoming->header_bytes < FRAME_REQUEST_BYTES) {
         return taken;
     }
-    connection->head_bytes = 0;
-    if (frame_request_decode(connection->head, &connection->frame) != STATUS_OK) {
+    incoming->header_bytes = 0;
+    const struct frame_request *frame = &incoming->frame;
+    if (frame_request_decode(incoming->header, &incoming->frame) != STATUS_OK) {
         refuse_frame(connection, FRAME_HELLO, 0, STATUS_INVALID, "the bytes are no frame of this protocol");
-    } else if (!connection->session.is_greeted && connection->frame.type != FRAME_HELLO) {
-        refuse_frame(connection, connection->frame.type, connection->frame.id, STATUS_INVALID,
+    } else if (!connection->session.is_greeted && frame->type != FRAME_HELLO) {
+        refuse_frame(connection, frame->type, frame->id, STATUS_INVALID,
                      "the first frame of a connection is hello");
-    } else if (connection->frame.body_bytes > connection->set->service->frame_bytes_max) {
-        refuse_frame(connection, connection->frame.type, connection->frame.id, STATUS_TOO_LARGE,
+    } else if (frame->body_bytes > connection->set->service->frame_bytes_max) {
+        refuse_frame(connection, frame->type, frame->id, STATUS_TOO_LARGE,
                      "the frame is larger than frame_bytes_max, which hello tells: send less at once");
     } else {
         begin_frame(connection);
@@ -120,98 +113,141 @@ static size_t take_head(struct connection *connection, const uint8_t *bytes, siz
     return taken;
 }
 
-static size_t take_body(struct connection *connection, const uint8_t *bytes, size_t count)
+void connection_read_granted(struct connection *connection)
 {
-    size_t wanted = connection->frame.body_bytes - connection->body_bytes;
-    size_t taken = count < wanted ? count : wanted;
-    if (connection->body == NULL && taken == wanted) {
-        connection->has_frame = false;
-        start_request(connection, bytes, NULL); /* whole where it lies */
-        return taken;
+    struct incoming *incoming = &connection->incoming;
+    incoming_move(incoming, INCOMING_BODY);
+    incoming->body = memory_raw(incoming->frame.body_bytes);
+}
+
+/* Asks for memory for the body; while there is none, or others wait for some, it waits. */
+static void ask_for_memory(struct connection *connection)
+{
+    struct connection_set *set = connection->set;
+    struct incoming *incoming = &connection->incoming;
+    bool is_large = budget_request_is_large(&incoming->memory);
+    if (is_large && (set->for_memory.first != NULL ||
+                     budget_request_reserve(set->service->budget, &incoming->memory) != BUDGET_GRANTED)) {
+        incoming_move(incoming, INCOMING_WAITS_MEMORY);
+        waiting_append(&set->for_memory, connection);
+    } else {
+        connection_read_granted(connection);
     }
-    if (connection->body == NULL) {
-        if (!reserve(connection)) {
-            return 0;
-        }
-        connection->body = memory_raw(connection->frame.body_bytes);
-    }
-    memcpy(connection->body + connection->body_bytes, bytes, taken);
-    connection->body_bytes += taken;
-    return taken;
 }
 
 static void start_if_whole(struct connection *connection)
 {
-    if (connection->body == NULL || connection->body_bytes < connection->frame.body_bytes) {
+    struct incoming *incoming = &connection->incoming;
+    if (incoming->state != INCOMING_BODY || incoming->body_bytes < incoming->frame.body_bytes) {
         return;
     }
-    uint8_t *body = connection->body;
-    connection->body = NULL;
-    connection->body_bytes = 0;
-    connection->has_frame = false;
+    uint8_t *body = incoming->body;
+    incoming->body = NULL;
+    incoming->body_bytes = 0;
+    incoming_move(incoming, INCOMING_HEADER);
     start_request(connection, NULL, body);
 }
 
-/* Starts what the bytes hold, as far as it may go on; says how many it took. */
+static size_t take_body(struct connection *connection, const uint8_t *bytes, size_t count)
+{
+    struct incoming *incoming = &connection->incoming;
+    size_t wanted = incoming->frame.body_bytes - incoming->body_bytes;
+    size_t taken = count < wanted ? count : wanted;
+    if (incoming->state == INCOMING_BODY_AHEAD && taken == wanted) {
+        incoming_move(incoming, INCOMING_HEADER);
+        start_request(connection, bytes, NULL); /* whole where it lies */
+        return taken;
+    }
+    if (incoming->state == INCOMING_BODY_AHEAD) {
+        ask_for_memory(connection);
+    }
+    if (incoming->state != INCOMING_BODY) {
+        return 0;
+    }
+    memcpy(incoming->body + incoming->body_bytes, bytes, taken);
+    incoming->body_bytes += taken;
+    start_if_whole(connection);
+    return taken;
+}
+
+/* Starts what the bytes hold, as far as it may go on; says how many it took. With completions to be drained it stops between
+ * two requests, and goes on in the next iteration. */
 static size_t take(struct connection *connection, const uint8_t *bytes, size_t count)
 {
+    const struct connection_set *set = connection->set;
+    uint64_t requests_before = set->requests;
     size_t taken = 0;
     while (taken < count && may_go_on(connection)) {
-        if (connection->has_frame) {
-            taken += take_body(connection, bytes + taken, count - taken);
-            start_if_whole(connection);
+        if (set->requests != requests_before && order_has_completions(set->service->order)) {
+            connection->left_iteration = set->iteration;
+            connection_postpone(connection);
+            break;
+        }
+        if (connection->incoming.state == INCOMING_HEADER) {
+            taken += take_header(connection, bytes + taken, count - taken);
         } else {
-            taken += take_head(connection, bytes + taken, count - taken);
+            taken += take_body(connection, bytes + taken, count - taken);
         }
     }
     return taken;
 }
 
-/* Whether the commit under way is known to take a while still. */
-static bool has_time(const struct connection_set *set)
-{
-    uint64_t nap_ns;
-    return !order_expects_completions(set->service->order, thread_now_ns(), &nap_ns) &&
-           nap_ns >= MEANWHILE_NS;
-}
+/* ---- shares of an iteration ---- */
 
-/* Whether the connection, which has something to read, may do so now. Asked again in the same turn: no more. */
-static bool takes_share(struct connection *connection)
+/* Takes the turn of a contender, if it has one in this iteration. */
+static bool take_contenders_turn(struct connection *connection)
 {
     struct connection_set *set = connection->set;
-    bool is_first = connection->asked_turn != set->turn;
-    connection->asked_turn = set->turn;
-    if (!is_first) {
-        return false;
-    }
-    set->has_time = set->is_hurried && has_time(set);
-    if (set->is_hurried && !set->has_time && !connection->is_express) {
-        set->asking++;
-        bool had_turn = set->had_served && set->turn - connection->read_turn < set->asked;
-        if (set->has_served || had_turn) {
-            return false;
-        }
-        set->has_served = true;
-    }
-    connection->read_turn = set->turn;
-    return true;
+    const struct schedule_contender contender = {
+        .contenders = set->contenders_before,
+        .iterations = set->iteration - connection->read_iteration,
+        .has_served = set->has_served,
+        .had_served = set->had_served,
+    };
+    set->contenders++;
+    bool reads = schedule_contender_reads(&contender);
+    set->has_served |= reads;
+    return reads;
 }
+
+/* How long the commit under way is known to take still; 0: not known, or about to end. */
+static uint64_t commit_rest_ns(const struct connection_set *set)
+{
+    uint64_t sleep_ns;
+    return order_expects_completions(set->service->order, thread_now_ns(), &sleep_ns) ? 0 : sleep_ns;
+}
+
+/* Takes the share of a connection that has something to read: how many bytes now. 0: none, and no more if it asks again in
+ * this iteration. */
+static uint32_t take_share(struct connection *connection)
+{
+    struct connection_set *set = connection->set;
+    if (connection->asked_iteration == set->iteration) {
+        return 0;
+    }
+    connection->asked_iteration = set->iteration;
+    enum schedule_pressure pressure =
+        schedule_pressure(set->is_committing, set->is_committing ? commit_rest_ns(set) : 0);
+    bool is_contender = pressure == SCHEDULE_PRESSURE_COMMITTING && !connection->is_express;
+    if (is_contender && !take_contenders_turn(connection)) {
+        return 0;
+    }
+    connection->read_iteration = set->iteration;
+    return schedule_share_bytes(pressure);
+}
+
+/* ---- the loop library's callbacks ---- */
 
 static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     struct connection *connection = handle->data;
-    struct connection_set *set = connection->set;
+    struct incoming *incoming = &connection->incoming;
     (void)suggested;
-    if (connection->body != NULL) { /* straight to where it belongs */
-        size_t rest = connection->frame.body_bytes - connection->body_bytes;
-        *buffer = uv_buf_init((char *)connection->body + connection->body_bytes, (unsigned)rest);
-    } else if (takes_share(connection)) {
-        unsigned share = !set->is_hurried ? READ_BYTES
-                         : set->has_time  ? READ_BYTES_MEANWHILE
-                                          : READ_BYTES_HURRIED;
-        *buffer = uv_buf_init((char *)set->read_buffer, share);
+    if (incoming->state == INCOMING_BODY) { /* straight to where it belongs */
+        size_t rest = incoming->frame.body_bytes - incoming->body_bytes;
+        *buffer = uv_buf_init((char *)incoming->body + incoming->body_bytes, (unsigned)rest);
     } else {
-        *buffer = uv_buf_init(NULL, 0); /* others first */
+        *buffer = uv_buf_init((char *)connection->set->read_buffer, take_share(connection));
     }
 }
 
@@ -226,21 +262,22 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 {
     struct connection *connection = stream->data;
     if (count == 0 || count == UV_ENOBUFS) {
-        return; /* there is nothing, or more than its share: the next turn goes on */
+        return; /* there is nothing, or more than its share: the next iteration goes on */
     }
     if (count < 0) {
-        if (connection->has_frame || connection->head_bytes > 0) {
+        const struct incoming *incoming = &connection->incoming;
+        if (incoming->state != INCOMING_HEADER || incoming->header_bytes > 0) {
             log_event(LOG_LEVEL_INFO, "connection ended inside a frame", "reason=%s type=%u",
-                      uv_strerror((int)count), connection->frame.type);
+                      uv_strerror((int)count), incoming->frame.type);
         }
         connection_close(connection);
         return;
     }
     connection->is_bulk |= (size_t)count == buffer->len;
-    connection->set->now_us = thread_now_us(); /* it may have slept long since the turn began */
+    connection->set->now_us = thread_now_us(); /* it may have slept long since the iteration began */
     connection_touch(connection);
-    if (connection->body != NULL) {
-        connection->body_bytes += (size_t)count;
+    if (connection->incoming.state == INCOMING_BODY) {
+        connection->incoming.body_bytes += (size_t)count;
         start_if_whole(connection);
         return;
     }
@@ -257,7 +294,8 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 /* What was read and not looked at goes first; then reading goes on, or pauses. */
 void connection_read_on(struct connection *connection)
 {
-    if (connection->backlog != NULL && may_go_on(connection)) {
+    bool has_left = connection->left_iteration == connection->set->iteration;
+    if (connection->backlog != NULL && !has_left && may_go_on(connection)) {
         uint8_t *backlog = connection->backlog;
         size_t bytes = connection->backlog_bytes;
         connection->backlog = NULL;

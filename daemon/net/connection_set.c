@@ -1,4 +1,11 @@
-/* All connections: who waits for room or memory, and whose turn it is. */
+/* All connections in an iteration of the loop:
+ *
+ * - It begins when completions were drained: replies to commits among them go out first. Then whoever was postponed goes on.
+ * - Requests that waited for room start again, and frames get the memory they waited for, oldest first.
+ * - Whoever was touched, by a reply, by room or by what was read, has its turn: streams, reads, reading, replies.
+ * - Between iterations the loop library reads for connections, which starts requests.
+ *
+ * What all share may be used up; then connections pause, and are touched when it is there again. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -7,6 +14,7 @@
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/dispatch.h"
+#include "daemon/serve/read.h"
 #include "daemon/serve/stream.h"
 
 struct connection_set *connection_set_new(uv_loop_t *loop, struct service *service, uint64_t connections_max)
@@ -15,7 +23,7 @@ struct connection_set *connection_set_new(uv_loop_t *loop, struct service *servi
     set->loop = loop;
     set->service = service;
     set->connections_max = connections_max;
-    set->turn = 1;
+    set->iteration = 1;
     set->now_us = thread_now_us();
     set->for_memory.last = &set->for_memory.first;
     set->for_room.last = &set->for_room.first;
@@ -32,7 +40,12 @@ void connection_set_free(struct connection_set *set)
 
 void connection_accept(struct connection_set *set, uv_stream_t *listener)
 {
+    assert(thread_is(THREAD_LOOP));
     struct connection *connection = connection_new(set);
+    if (connection == NULL) { /* the listener keeps it, and is silent until it is taken */
+        log_event(LOG_LEVEL_ERROR, "a connection could not be accepted: restart the daemon", "reason=pipe");
+        return;
+    }
     if (uv_accept(listener, (uv_stream_t *)&connection->pipe) != 0) {
         connection_close(connection);
     } else if (set->count > set->connections_max) {
@@ -74,11 +87,10 @@ static void grant_memory(struct connection_set *set)
     for (struct connection *connection = set->for_memory.first;
          connection != NULL && answer != BUDGET_WAITS;) {
         struct connection *next = connection->next_waiting;
-        answer = budget_request_reserve(set->service->budget, &connection->memory);
+        answer = budget_request_reserve(set->service->budget, &connection->incoming.memory);
         if (answer == BUDGET_GRANTED) {
             waiting_remove(&set->for_memory, connection);
-            connection->waits_for_memory = false;
-            connection->body = memory_raw(connection->frame.body_bytes);
+            connection_read_granted(connection);
             connection_touch(connection);
         }
         connection = next;
@@ -124,32 +136,93 @@ static uint64_t next_due(const struct connection_set *set, uint64_t now_us)
     return at_us == UINT64_MAX ? UINT64_MAX : at_us > now_us ? at_us - now_us : 0;
 }
 
-/* They are looked at again in this turn. */
-static void release_held(struct connection_set *set)
+/* Whether its replies are held, to be coalesced with more of them. */
+static bool holds_replies(const struct connection *connection)
 {
-    while (set->held != NULL) {
-        struct connection *connection = set->held;
-        set->held = connection->next_held;
-        connection->is_held = false;
-        connection_touch(connection);
+    const struct session *session = &connection->session;
+    const struct schedule_replies replies = {
+        .count = connection->replies_unsent,
+        .oldest_us = connection->unsent_us,
+        .is_committing = connection->set->is_committing,
+        .is_express = connection->is_express,
+        .is_bulk = connection->is_bulk,
+    };
+    return connection->state == CONNECTION_OPEN && !session->is_closed && session->streams == NULL &&
+           session->reads == NULL && schedule_holds_replies(&replies, connection->set->now_us);
+}
+
+/* Goes on with whatever it can: streams, what was read, reading, replies. Frees it if it is done. */
+static void connection_turn(struct connection *connection)
+{
+    if (connection->state == CONNECTION_CLOSED) {
+        connection_free_if_done(connection);
+        return;
+    }
+    if (connection->state == CONNECTION_CLOSING) {
+        return;
+    }
+    if (holds_replies(connection)) {
+        connection_postpone(connection);
+        connection_read_on(connection);
+        return;
+    }
+    if (!connection->session.is_closed) {
+        output_flush(&connection->output);
+    }
+    stream_go_on(&connection->session);
+    read_go_on(&connection->session);
+    connection_read_on(connection);
+    connection->replies_unsent = 0;
+    connection->is_bulk = false;
+    const struct budget_client *client = &connection->session.client;
+    bool had_room = budget_client_has_room(client, 0);
+    bool might_send = budget_client_may_send(client);
+    if (!connection->session.is_closed) {
+        output_flush(&connection->output);
+    }
+    if ((!had_room && budget_client_has_room(client, 0)) || (!might_send && budget_client_may_send(client))) {
+        connection_touch(connection); /* the kernel took it at once: nobody else tells */
+    }
+    if (connection->state == CONNECTION_DRAINING && connection->in_flight == 0 &&
+        output_is_empty(&connection->output)) {
+        connection_close(connection);
+    }
+}
+
+/* Who waits for a commit is told before anything is read. */
+static void flush_express(struct connection_set *set)
+{
+    for (struct connection *connection = set->touched; connection != NULL;
+         connection = connection->next_touched) {
+        if (connection->is_express && !connection->session.is_closed) {
+            output_flush(&connection->output);
+        }
     }
 }
 
 void connection_set_begin_turn(struct connection_set *set, uint64_t now_us)
 {
-    set->turn++;
+    assert(thread_is(THREAD_LOOP));
+    set->iteration++;
     set->now_us = now_us;
-    set->is_hurried = order_is_committing(set->service->order, now_us);
+    set->is_committing = order_is_committing(set->service->order, now_us);
     set->had_served = set->has_served;
     set->has_served = false;
-    set->asked = set->asking;
-    set->asking = 0;
+    set->contenders_before = set->contenders;
+    set->contenders = 0;
     set->at_work = 0;
-    release_held(set);
+    flush_express(set);
+    while (set->postponed != NULL) {
+        struct connection *connection = set->postponed;
+        set->postponed = connection->next_postponed;
+        connection->is_postponed = false;
+        connection_touch(connection);
+    }
 }
 
 uint64_t connection_set_turn(struct connection_set *set, uint64_t now_us)
 {
+    assert(thread_is(THREAD_LOOP));
     start_waiting(set, now_us);
     grant_memory(set);
     check_paused(set, now_us);
@@ -164,20 +237,9 @@ uint64_t connection_set_turn(struct connection_set *set, uint64_t now_us)
     return next_due(set, now_us);
 }
 
-void connection_set_completions(struct connection_set *set)
+bool connection_set_has_postponed(const struct connection_set *set)
 {
-    order_drain_completions(set->service->order, thread_now_ns());
-    for (struct connection *connection = set->touched; connection != NULL;
-         connection = connection->next_touched) {
-        if (connection->is_express && !connection->session.is_closed) {
-            output_flush(&connection->output);
-        }
-    }
-}
-
-bool connection_set_holds_replies(const struct connection_set *set)
-{
-    return set->held != NULL;
+    return set->postponed != NULL;
 }
 
 bool connection_set_is_touched(const struct connection_set *set)

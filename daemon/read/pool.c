@@ -1,3 +1,5 @@
+/* The pool's work: idle, queued, running, idle again; each move is made on the loop. Work that the loop library refuses to
+ * start stays queued. */
 #include "daemon/read/pool.h"
 
 #include <assert.h>
@@ -51,27 +53,36 @@ void pool_free(struct pool *pool)
     free(pool);
 }
 
+static void work_move(struct pool_work *work, enum pool_state to)
+{
+    static const bool legal[3][3] = {
+        [POOL_IDLE] = {[POOL_QUEUED] = true},
+        [POOL_QUEUED] = {[POOL_RUNNING] = true},
+        [POOL_RUNNING] = {[POOL_IDLE] = true, [POOL_QUEUED] = true /* it could not be started */},
+    };
+    assert(thread_is(THREAD_LOOP) && legal[work->state][to]);
+    work->state = to;
+}
+
 static void on_run(uv_work_t *running)
 {
     struct pool_work *work = running->data;
+    thread_set_role(THREAD_POOL);
     work->run(work);
+    thread_set_role(THREAD_OTHER); /* the thread is the loop library's again */
 }
 
 static void on_done(uv_work_t *running, int status)
 {
     struct pool_work *work = running->data;
     struct pool *pool = work->pool;
-    assert(status == 0);
+    assert(status == 0); /* nobody cancels it */
+    work_move(work, POOL_IDLE);
     pool->running[work->work_class]--;
     budget_read_ends(pool->budget, work->bytes);
     free(running);
     work->done(work);
     pool_turn(pool);
-}
-
-bool pool_has_begun(const struct pool_work *work)
-{
-    return work->running != NULL;
 }
 
 static bool may_start(const struct pool *pool, const struct pool_work *work)
@@ -80,20 +91,25 @@ static bool may_start(const struct pool *pool, const struct pool_work *work)
     return running < POOL_THREADS && budget_may_read(pool->budget, work->bytes);
 }
 
-static void start_first(struct pool *pool, struct work_list *list)
+/* False: the loop library took no more work; it stays first in its list, and is tried again in the next iteration. */
+static bool start_first(struct pool *pool, struct work_list *list)
 {
     struct pool_work *work = list->first;
+    uv_work_t *running = memory_new(sizeof *running);
+    running->data = work;
+    work_move(work, POOL_RUNNING);
+    if (uv_queue_work(pool->loop, running, on_run, on_done) != 0) {
+        work_move(work, POOL_QUEUED);
+        free(running);
+        return false;
+    }
     list->first = work->next;
     if (list->first == NULL) {
         list->last = &list->first;
     }
     pool->running[work->work_class]++;
     budget_read_begins(pool->budget, work->bytes);
-    uv_work_t *running = memory_new(sizeof *running);
-    running->data = work;
-    work->running = running;
-    int failed = uv_queue_work(pool->loop, running, on_run, on_done);
-    assert(!failed);
+    return true;
 }
 
 /* What may start now and was submitted first; NULL: nothing may. */
@@ -113,13 +129,15 @@ static struct work_list *next_to_start(struct pool *pool, enum pool_class work_c
 static void start_waiting(struct pool *pool, enum pool_class work_class, uint64_t running_max)
 {
     struct work_list *list;
-    while (pool->running[work_class] < running_max && (list = next_to_start(pool, work_class)) != NULL) {
-        start_first(pool, list);
+    while (pool->running[work_class] < running_max && (list = next_to_start(pool, work_class)) != NULL &&
+           start_first(pool, list)) {
+        continue;
     }
 }
 
 void pool_turn(struct pool *pool)
 {
+    assert(thread_is(THREAD_LOOP));
     start_waiting(pool, POOL_POINT, POOL_THREADS);
     start_waiting(pool, POOL_STREAM, POOL_STREAMS_RUNNING_MAX);
 }
@@ -130,7 +148,7 @@ void pool_submit(struct pool *pool, struct pool_work *work, enum pool_class work
     work->pool = pool;
     work->work_class = work_class;
     work->next = NULL;
-    work->running = NULL;
+    work_move(work, POOL_QUEUED);
     work->number = ++pool->submitted;
     *list->last = work;
     list->last = &work->next;

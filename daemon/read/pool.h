@@ -14,16 +14,23 @@ enum pool_class {
     POOL_STREAM, /* a step of a scan: at most half of the threads */
 };
 
+enum pool_state {
+    POOL_IDLE,    /* not with the pool: its owner's */
+    POOL_QUEUED,  /* waits; what it is for is still the loop's */
+    POOL_RUNNING, /* what it is for is the pool thread's */
+};
+
 /* One piece of work; embedded in what it is for. */
 struct pool_work {
-    void (*run)(struct pool_work *work);  /* on a thread of the pool */
-    void (*done)(struct pool_work *work); /* on the loop, after it */
+    void (*run)(struct pool_work *work); /* on a thread of the pool */
+    void (*done)(
+        struct pool_work *work); /* on the loop, after it: it is idle again, and may be submitted or freed */
     uint64_t bytes; /* what it adds to the replies waiting, as far as known; fixed once submitted */
     struct pool *pool;
     enum pool_class work_class;
+    enum pool_state state; /* changed by pool.c */
     struct pool_work *next;
     uint64_t number; /* in the order of submission */
-    void *running;   /* the loop library's own record; NULL while it waits */
 };
 
 /* loop    the uv_loop_t to run on
@@ -36,9 +43,6 @@ struct pool *pool_new(void *loop, struct budget *budget);
 void pool_free(struct pool *pool);
 
 void pool_submit(struct pool *pool, struct pool_work *work, enum pool_class work_class);
-
-/* Whether submitted work is not the loop's alone any more; false while it waits. */
-bool pool_has_begun(const struct pool_work *work);
 
 /* Starts what may start; to be called after replies went out. */
 void pool_turn(struct pool *pool);

@@ -7,9 +7,10 @@
 #include <stdint.h>
 
 enum thread_role {
-    THREAD_OTHER, /* start-up, tests, and the pool of readers */
+    THREAD_OTHER, /* start-up, tests */
     THREAD_LOOP,
     THREAD_WRITER,
+    THREAD_POOL, /* while it runs a piece of work */
 };
 
 /* What the calling thread is, for asserts. */

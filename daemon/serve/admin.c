@@ -74,22 +74,23 @@ enum request_progress admin_ping(struct request *request)
 
 /* ---- status ---- */
 
-enum { STATUS_ENTRIES_MAX = 96 };
-
 struct status_page {
+    Cairn__StatusEntry *entries; /* grows */
     size_t count;
-    Cairn__StatusEntry entries[STATUS_ENTRIES_MAX];
-    Cairn__StatusEntry *pointers[STATUS_ENTRIES_MAX];
+    size_t capacity;
 };
 
+/* To be filled in before the next one is added. */
 static Cairn__StatusEntry *add_entry(struct status_page *page, const char *name)
 {
-    assert(page->count < STATUS_ENTRIES_MAX);
-    Cairn__StatusEntry *entry = &page->entries[page->count];
+    if (page->count == page->capacity) {
+        page->capacity = page->capacity == 0 ? 128 : 2 * page->capacity;
+        page->entries = memory_resize(page->entries, page->capacity * sizeof page->entries[0]);
+    }
+    Cairn__StatusEntry *entry = &page->entries[page->count++];
     cairn__status_entry__init(entry);
     entry->has_name = true;
     entry->name = binary(name, strlen(name));
-    page->pointers[page->count++] = entry;
     return entry;
 }
 
@@ -153,6 +154,19 @@ static void add_stages(struct status_page *page, const struct stages *stages, st
     }
 }
 
+static void reply_page(struct request *request, const struct status_page *page)
+{
+    Cairn__StatusReply reply = CAIRN__STATUS_REPLY__INIT;
+    Cairn__StatusEntry **pointers = memory_new(page->count * sizeof pointers[0]);
+    for (size_t i = 0; i < page->count; i++) {
+        pointers[i] = &page->entries[i];
+    }
+    reply.n_entries = page->count;
+    reply.entries = pointers;
+    request_reply(request, STATUS_OK, &reply.base);
+    free(pointers);
+}
+
 enum request_progress admin_status(struct request *request)
 {
     struct service *service = request->service;
@@ -179,10 +193,8 @@ enum request_progress admin_status(struct request *request)
     add_number(&page, "replies.bytes", budget_replies_bytes(service->budget));
     engine_metrics(service->engine, add_metric, &page);
     add_stages(&page, service->stages, &stage_names);
-    Cairn__StatusReply reply = CAIRN__STATUS_REPLY__INIT;
-    reply.n_entries = page.count;
-    reply.entries = page.pointers;
-    request_reply(request, STATUS_OK, &reply.base);
+    reply_page(request, &page);
+    free(page.entries);
     return REQUEST_TAKEN;
 }
 

@@ -2,6 +2,9 @@
  * view that was there when the request came. Before that it waits until its connection's replies have room for it, and
  * then, in the pool, until all replies have. */
 #include "daemon/serve/read.h"
+
+#include <assert.h>
+
 #include "daemon/read/fetch.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/decode.h"
@@ -44,6 +47,7 @@ static void read_answer(struct read *read)
 static void read_on_pool(struct pool_work *work)
 {
     struct read *read = (struct read *)work; /* its first member */
+    assert(thread_is(THREAD_POOL));
     read->status = read->run(read);
 }
 

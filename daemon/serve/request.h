@@ -46,9 +46,10 @@ struct service {
 /* What requests of one connection share; part of the connection. */
 struct session {
     struct service *service;
-    struct stream *streams; /* open ones */
-    bool is_greeted;        /* hello was taken: without it the connection ends after its first frame */
-    bool is_closed;         /* replies go nowhere */
+    struct stream *streams; /* open or waiting */
+    uint64_t stream_count;
+    bool is_greeted; /* hello was taken: without it the connection ends after its first frame */
+    bool is_closed;  /* replies go nowhere */
     /* Takes a frame: FRAME_REPLY_BYTES for the header, which it fills in, and the body. */
     void (*send)(struct session *session, struct frame_reply *header, uint8_t *frame);
     /* The same of a small frame, whose body is copied. */

@@ -1,29 +1,31 @@
 /* A stream's life:
  *
- * - it opens when there is a place for it, and takes its view then: all it says is of that instant;
- * - a step on the pool reads some messages; they go out as far as the window, and the connection, have room;
- * - meanwhile the next step reads, one step ahead and no further, if there is window left;
- * - now and then its source is parked, whether anybody takes anything or not, so that it never keeps much of what the engine
- *   would let go;
- * - it ends when its source does, when reading fails, when it is cancelled, or when its connection is gone; the last
- *   frame ends the request.
+ * - WAITING: for a place, in order; it has no view, and keeps nothing but its request.
+ * - OPEN: it has taken its view, and all it says is of that instant. A step on the pool reads some messages; they go out
+ *   as far as the window, and the connection, have room. Meanwhile the next step reads, one step ahead and no further.
+ * - ENDING: it was cancelled, or its connection is gone, while a step was with the pool. What has not gone out is given back at
+ *   once, the rest when the step is done.
+ * - ENDED: nothing more comes, or it was cancelled. The last frame ends the request, and the stream's memory with it.
  *
- * While a step has begun, the source and what it reads are the pool's, and everything else the loop's. Ended meanwhile, the
- * stream gives back at once what has not gone out, and the rest when the step is done. */
+ * A step is idle, queued or running: work.state, which is the pool's. While it runs, the source and what it reads are the
+ * pool thread's, and everything else the loop's. A cursor that is held for long is parked, whether anybody takes anything or
+ * not, so that a stream never keeps much of what the engine would release. */
 #include "daemon/serve/stream.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 #include "daemon/runtime/memory.h"
+#include "daemon/runtime/thread.h"
 #include "daemon/serve/request.h"
 
 enum {
     STREAM_STEP_BYTES = 256 << 10,
     STREAM_STEP_MESSAGES = 4096,
     STREAMS_OF_SESSION_MAX = 128, /* open or waiting */
-    PARK_BYTES = 2 << 20,         /* having read that much at once, the engine holds as much: parked then */
-    LOOK_US = 25000, /* how often it is looked at who is to be parked: whoever was not since the look before */
+    PARK_BYTES =
+        2 << 20,     /* having read that much at once, the engine holds as much: its cursor is parked then */
+    LOOK_US = 25000, /* how often cursors are looked at: who is held since the look before is parked */
 };
 
 static_assert(STREAM_UNSENT_BYTES_MAX >= 2 * STREAM_STEP_BYTES, "a step is read while another goes out");
@@ -34,6 +36,13 @@ struct message_list {
     size_t capacity;
 };
 
+enum stream_state {
+    STREAM_WAITING,
+    STREAM_OPEN,
+    STREAM_ENDING,
+    STREAM_ENDED,
+};
+
 struct stream {
     struct pool_work work;
     /* fixed once made */
@@ -41,12 +50,10 @@ struct stream {
     struct stream_set *set;
     struct stream_kind kind;
     /* loop only */
-    bool is_open;
-    bool is_running;   /* a step is on the pool, or waits there */
-    bool is_holding;   /* its source is not parked */
-    unsigned looks;    /* for how many looks */
-    bool is_cancelled; /* `cancelled` says how it ends */
-    struct failure cancelled;
+    enum stream_state state;  /* changed by stream_move */
+    struct failure cancelled; /* ENDING: how it ends */
+    bool holds_cursor;        /* it is not parked, or a queued step is about to hold it again */
+    unsigned looks;           /* for how many looks */
     struct engine_point *view;
     uint64_t window_bytes;
     struct message_list ready;   /* to go out, before what is read */
@@ -68,7 +75,7 @@ struct stream_set {
     uint64_t streams_max;
     uint64_t open;
     struct stream *open_first;
-    uint64_t holding; /* of them have a source that is not parked */
+    uint64_t holding; /* of them hold their cursors */
     uint64_t look_us; /* when to look at them next */
     struct stream *waiting_first;
     struct stream **waiting_last;
@@ -93,6 +100,52 @@ uint64_t stream_count(const struct stream_set *set)
     return set->open;
 }
 
+static void stream_move(struct stream *stream, enum stream_state to)
+{
+    static const bool legal[4][4] = {
+        [STREAM_WAITING] = {[STREAM_OPEN] = true, [STREAM_ENDED] = true},
+        [STREAM_OPEN] = {[STREAM_ENDING] = true, [STREAM_ENDED] = true},
+        [STREAM_ENDING] = {[STREAM_ENDED] = true},
+    };
+    assert(thread_is(THREAD_LOOP) && legal[stream->state][to]);
+    stream->state = to;
+}
+
+/* Whether the source and what it has read are the loop's. */
+static bool step_is_idle(const struct stream *stream)
+{
+    return stream->work.state == POOL_IDLE;
+}
+
+/* ---- its cursor ---- */
+
+static void hold_cursor(struct stream *stream)
+{
+    if (!stream->holds_cursor) {
+        stream->holds_cursor = true;
+        stream->looks = 0;
+        stream->set->holding++;
+    }
+}
+
+static void release_cursor(struct stream *stream)
+{
+    stream->set->holding -= stream->holds_cursor;
+    stream->holds_cursor = false;
+}
+
+/* Parks a cursor that was held for a whole look, unless a step runs; then when it is done. */
+static void park_if_due(struct stream *stream)
+{
+    if (!stream->holds_cursor || stream->looks <= 1 || stream->work.state == POOL_RUNNING) {
+        return;
+    }
+    source_park(stream->source);
+    if (step_is_idle(stream)) { /* else it is soon held again */
+        release_cursor(stream);
+    }
+}
+
 /* ---- a step ---- */
 
 static void list_append(struct message_list *list, struct fetched message)
@@ -107,6 +160,7 @@ static void list_append(struct message_list *list, struct fetched message)
 static void step_run(struct pool_work *work)
 {
     struct stream *stream = (struct stream *)work; /* its first member */
+    assert(thread_is(THREAD_POOL));
     uint64_t bytes = 0;
     uint64_t largest_bytes = 0;
     bool is_too_large = false;
@@ -135,20 +189,9 @@ static void step_run(struct pool_work *work)
 
 static void stream_pump(struct stream *stream);
 
-static void park_if_due(struct stream *stream)
-{
-    bool is_ours = !stream->is_running || !pool_has_begun(&stream->work);
-    if (stream->is_holding && stream->looks > 1 && is_ours) {
-        source_park(stream->source);
-        stream->is_holding = stream->is_running; /* soon again */
-        stream->set->holding -= !stream->is_holding;
-    }
-}
-
 static void step_done(struct pool_work *work)
 {
     struct stream *stream = (struct stream *)work;
-    stream->is_running = false;
     park_if_due(stream);
     for (size_t i = 0; i < stream->read.count; i++) {
         budget_stream_read(stream->request->service->budget, &stream->memory,
@@ -161,15 +204,10 @@ static void step_done(struct pool_work *work)
 static void step_start(struct stream *stream)
 {
     struct session *session = stream->request->session;
-    bool may_read = !stream->is_running && stream->read.count == 0 && stream->status == STATUS_OK;
+    bool may_read = step_is_idle(stream) && stream->read.count == 0 && stream->status == STATUS_OK;
     bool has_room = stream->window_bytes > 0 && budget_client_has_room(&session->client, 0);
     if (may_read && has_room && budget_stream_may_read(&stream->memory)) {
-        stream->is_running = true;
-        if (!stream->is_holding) {
-            stream->is_holding = true;
-            stream->looks = 0;
-            stream->set->holding++;
-        }
+        hold_cursor(stream);
         stream->work.run = step_run;
         stream->work.done = step_done;
         stream->work.bytes = stream->step_bytes;
@@ -215,7 +253,7 @@ static void send_piece(struct stream *stream)
 /* What was read is next to go out, once all before it has. False: it is not there. */
 static bool take_read(struct stream *stream)
 {
-    if (stream->is_running || stream->read.count == 0) {
+    if (!step_is_idle(stream) || stream->read.count == 0) {
         return false;
     }
     struct message_list gone = stream->ready;
@@ -244,7 +282,7 @@ static void open_waiting(struct stream_set *set);
 static void stream_open(struct stream *stream)
 {
     struct service *service = stream->request->service;
-    stream->is_open = true;
+    stream_move(stream, STREAM_OPEN);
     stream->next_of_set = stream->set->open_first;
     stream->set->open_first = stream;
     stream->set->open++;
@@ -267,27 +305,30 @@ static void unlink_stream(struct stream *stream)
         link = &(*link)->next_of_session;
     }
     *link = stream->next_of_session;
-    link = stream->is_open ? &stream->set->open_first : &stream->set->waiting_first;
+    stream->request->session->stream_count--;
+    bool is_waiting = stream->state == STREAM_WAITING;
+    link = is_waiting ? &stream->set->waiting_first : &stream->set->open_first;
     while (*link != stream) {
         link = &(*link)->next_of_set;
     }
     *link = stream->next_of_set;
-    if (*link == NULL && !stream->is_open) {
+    if (*link == NULL && is_waiting) {
         stream->set->waiting_last = link;
     }
 }
 
 /* The stream lies in its request's arena and goes with it. */
-static void stream_finish(struct stream *stream)
+static void stream_finish(struct stream *stream, enum status status, const char *text)
 {
     struct request *request = stream->request;
     struct stream_set *set = stream->set;
-    struct failure failure = stream->is_cancelled ? stream->cancelled : stream->failure;
-    enum status status = stream->is_cancelled ? stream->cancelled.status : stream->status;
+    assert(step_is_idle(stream));
     unlink_stream(stream);
     drop_messages(stream);
-    if (stream->is_open) {
-        set->holding -= stream->is_holding;
+    bool was_open = stream->state != STREAM_WAITING;
+    stream_move(stream, STREAM_ENDED);
+    if (was_open) {
+        release_cursor(stream);
         budget_stream_close(request->service->budget, &stream->memory);
         source_free(stream->source);
         free(stream->ready.first);
@@ -298,17 +339,17 @@ static void stream_finish(struct stream *stream)
     if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
         request_reply_empty(request, STATUS_OK);
     } else {
-        request_refuse(request, status, "%s", failure.text);
+        request_refuse(request, status, "%s", text);
     }
     open_waiting(set);
 }
 
 static void stream_pump(struct stream *stream)
 {
-    struct session *session = stream->request->session;
-    if (stream->is_cancelled) {
-        if (!stream->is_running) {
-            stream_finish(stream);
+    const struct session *session = stream->request->session;
+    if (stream->state == STREAM_ENDING) {
+        if (step_is_idle(stream)) {
+            stream_finish(stream, stream->cancelled.status, stream->cancelled.text);
         }
         return;
     }
@@ -319,8 +360,8 @@ static void stream_pump(struct stream *stream)
             send_piece(stream);
         }
     } while (stream->sent == stream->ready.count && take_read(stream));
-    if (stream->sent == stream->ready.count && !stream->is_running && stream->status != STATUS_OK) {
-        stream_finish(stream);
+    if (stream->sent == stream->ready.count && step_is_idle(stream) && stream->status != STATUS_OK) {
+        stream_finish(stream, stream->status, stream->failure.text);
         return;
     }
     step_start(stream);
@@ -366,7 +407,7 @@ void stream_go_on(struct session *session)
 {
     for (struct stream *stream = session->streams; stream != NULL;) {
         struct stream *next = stream->next_of_session;
-        if (stream->is_open) {
+        if (stream->state != STREAM_WAITING) {
             stream_pump(stream);
         }
         stream = next;
@@ -376,12 +417,15 @@ void stream_go_on(struct session *session)
 /* Ends it now, or when its step is back. */
 static void cancel(struct stream *stream, enum status status, const char *text)
 {
-    stream->is_cancelled = true;
-    failure_set(&stream->cancelled, status, "%s", text);
-    drop_messages(stream); /* a step that waits in the pool may be waiting for their memory */
-    if (!stream->is_running) {
-        stream_finish(stream);
+    if (step_is_idle(stream)) {
+        stream_finish(stream, status, text);
+        return;
     }
+    drop_messages(stream); /* a step that waits in the pool may be waiting for their memory */
+    if (stream->state != STREAM_ENDING) {
+        stream_move(stream, STREAM_ENDING);
+    }
+    failure_set(&stream->cancelled, status, "%s", text);
 }
 
 void stream_end_all(struct session *session, enum status status, const char *text)
@@ -409,19 +453,10 @@ bool stream_has_id(const struct session *session, uint64_t id)
     return find_stream(session, id) != NULL;
 }
 
-static uint64_t streams_of(const struct session *session)
-{
-    uint64_t count = 0;
-    for (const struct stream *stream = session->streams; stream != NULL; stream = stream->next_of_session) {
-        count++;
-    }
-    return count;
-}
-
 void stream_start(struct request *request, const struct stream_kind *kind, uint64_t window_bytes)
 {
     struct session *session = request->session;
-    if (streams_of(session) >= STREAMS_OF_SESSION_MAX) {
+    if (session->stream_count >= STREAMS_OF_SESSION_MAX) {
         request_refuse(request, STATUS_BUSY,
                        "the connection has %d streams at a time already: end some first",
                        STREAMS_OF_SESSION_MAX);
@@ -437,6 +472,7 @@ void stream_start(struct request *request, const struct stream_kind *kind, uint6
     stream->window_bytes = window_bytes < WINDOW_BYTES_MAX ? window_bytes : WINDOW_BYTES_MAX;
     stream->next_of_session = session->streams;
     session->streams = stream;
+    session->stream_count++;
     *stream->set->waiting_last = stream;
     stream->set->waiting_last = &stream->next_of_set;
     open_waiting(stream->set);
@@ -450,7 +486,7 @@ void stream_add_credit(struct session *session, uint64_t id, uint64_t bytes)
     }
     uint64_t room = WINDOW_BYTES_MAX - stream->window_bytes;
     stream->window_bytes += bytes < room ? bytes : room;
-    if (stream->is_open) {
+    if (stream->state != STREAM_WAITING) {
         stream_pump(stream);
     }
 }

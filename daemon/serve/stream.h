@@ -16,8 +16,8 @@ void stream_set_free(struct stream_set *streams);
 /* Those that are open. */
 uint64_t stream_count(const struct stream_set *streams);
 
-/* In each turn of the loop: streams that wait for a place open when there is one, and those that have held on to the engine
- * for long let go. Returns in how many microseconds at the latest it wants its next turn; UINT64_MAX: no matter. */
+/* In each turn of the loop: streams that wait for a place open when there is one, and cursors that were held for long
+ * are parked. Returns in how many microseconds at the latest it wants its next turn; UINT64_MAX: no matter. */
 uint64_t stream_turn(struct stream_set *streams, uint64_t now_us);
 
 /* What a stream is of. Borrows from its request's message. */

@@ -44,13 +44,14 @@ static void teardown(void)
 
 static void run(struct pool_work *work)
 {
-    (void)work;
+    ck_assert(thread_is(THREAD_POOL) && work->state == POOL_RUNNING);
     uv_sleep(1);
 }
 
 static void on_done(struct pool_work *work)
 {
     struct task *task = (struct task *)work;
+    ck_assert(thread_is(THREAD_LOOP) && work->state == POOL_IDLE);
     task->done_at = ++done;
     if (task->times > 0) {
         task->times--;
@@ -96,7 +97,7 @@ START_TEST(large_work_without_room_waits_and_small_work_passes_it)
     budget_reply_queued(budget, &client, ROOM - LARGE);
     submit(&large, LARGE, 0); /* it would need twice that */
     submit(&small, SMALL, 0);
-    ck_assert(!pool_has_begun(&large.work) && pool_has_begun(&small.work));
+    ck_assert(large.work.state == POOL_QUEUED && small.work.state == POOL_RUNNING);
     uv_run(&loop, UV_RUN_DEFAULT);
     ck_assert(large.done_at == 0 && small.done_at == 1);
     budget_reply_gone(budget, &client, ROOM - LARGE);
@@ -112,7 +113,7 @@ START_TEST(work_larger_than_the_room_runs_alone_whatever_sources_keep)
     budget_stream_open(budget, &stream, 1000);
     submit(&first, ROOM, 0);
     submit(&second, ROOM, 0);
-    ck_assert(pool_has_begun(&first.work) && !pool_has_begun(&second.work));
+    ck_assert(first.work.state == POOL_RUNNING && second.work.state == POOL_QUEUED);
     uv_run(&loop, UV_RUN_DEFAULT);
     ck_assert(first.done_at == 1 && second.done_at == 2);
     ck_assert_uint_eq(budget_answers_bytes(budget), 1000);

@@ -83,7 +83,7 @@ void order_submit(struct order *order, struct job *job, bool carry, uint64_t now
 /* Waits for the waiter's number and level. */
 void order_wait(struct order *order, struct order_waiter *waiter);
 
-/* Publishes what the writer did. At the beginning of each iteration of the loop, and between two requests. */
+/* Publishes what the writer did. At the beginning of each iteration of the loop, and nowhere else. */
 void order_drain_completions(struct order *order, uint64_t now_ns);
 
 /* Whether order_drain_completions has something to do. */

@@ -25,7 +25,7 @@ for variant in plain asan tsan; do
         continue
     fi
     [ "$variant" = plain ] && step scripts/verify-units.sh "$build/plain"
-    [ "$variant" = plain ] && step scripts/calls.py "$build/plain" proto client
+    [ "$variant" = plain ] && step scripts/calls.py "$build/plain" proto client daemon
     $MAKE --no-print-directory -s BUILD="$build" VARIANT="$variant" JOBS="$jobs" test
     if [ -e "$build/$variant/results" ]; then
         read -r variant_passed variant_failed <"$build/$variant/results"

@@ -7,6 +7,7 @@
 #include "daemon/runtime/thread.h"
 #include "daemon/writer/schedule.h"
 #include "tests/lib/directory.h"
+#include "tests/lib/engine_edits.h"
 #include "tests/lib/random.h"
 #include "tests/lib/suite.h"
 
@@ -15,7 +16,7 @@ enum { FLUSH_DELAY_US = 20000, SYNC_INTERVAL_US = 1000000, QUEUE_MAX = 64 };
 static const uint64_t START_US = 1000000000;
 
 static struct directory directory;
-static struct store *store;
+static struct engine *engine;
 static struct stages stages;
 static struct order *order;
 static struct chain *chain;
@@ -34,9 +35,9 @@ static void open_all(void)
     thread_set_role(THREAD_LOOP);
     directory = directory_new();
     now_us = START_US;
-    ck_assert_int_eq(store_open(directory.path, true, 8 << 20, &store, &failure), STATUS_OK);
+    engine = engine_opened(directory.path, true);
     struct order_config config = {
-        .store = store,
+        .engine = engine,
         .queue_operations_max = QUEUE_MAX,
         .queue_bytes_max = 1 << 20,
         .flush_delay_us = FLUSH_DELAY_US,
@@ -81,7 +82,7 @@ static void close_all(void)
         step_until_idle();
     }
     order_close(order);
-    store_close(store);
+    engine_close(engine, ENGINE_CLOSE_CLEAN);
     directory_remove(&directory);
 }
 

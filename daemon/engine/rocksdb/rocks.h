@@ -43,6 +43,8 @@ enum engine_result rocks_open(const struct engine_config *config, struct engine 
                               struct failure *failure);
 void rocks_close(struct engine *engine, enum engine_close how);
 
+/* ---- rocks.c ---- */
+
 /* Takes RocksDB's text, and says with it what failed. */
 void rocks_fail(const char *doing, char *text, struct failure *failure);
 

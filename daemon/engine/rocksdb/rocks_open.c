@@ -71,19 +71,6 @@ const struct engine_type engine_rocksdb = {
     .metrics = rocks_metrics,
 };
 
-void rocks_fail(const char *doing, char *text, struct failure *failure)
-{
-    failure_set(failure, STATUS_IO_ERROR, "%s: %s", doing, text);
-    rocksdb_free(text);
-}
-
-uint64_t rocks_number(const struct rocks *rocks, const char *property)
-{
-    uint64_t value = 0;
-    (void)rocksdb_property_int(rocks->db, property, &value);
-    return value;
-}
-
 /* ---- options ---- */
 
 /* Few shards: a table's whole filter must fit into one of them, or each look-up reads and checks it anew. */

@@ -1,0 +1,15 @@
+/* What the files of the engine on RocksDB have in common: its errors are text and end here, and its properties have names. */
+#include "daemon/engine/rocksdb/rocks.h"
+
+void rocks_fail(const char *doing, char *text, struct failure *failure)
+{
+    failure_set(failure, STATUS_IO_ERROR, "%s: %s", doing, text);
+    rocksdb_free(text);
+}
+
+uint64_t rocks_number(const struct rocks *rocks, const char *property)
+{
+    uint64_t value = 0;
+    (void)rocksdb_property_int(rocks->db, property, &value);
+    return value;
+}

@@ -54,8 +54,8 @@ def read_symbols(objects):
     current = objects[0]
     for line in lines_of("readelf", "--syms", "--wide", *objects):
         words = line.split()
-        if words[:1] == ["File:"]:
-            current = words[1]
+        if line.startswith("File: "):
+            current = line.removeprefix("File: ")
         elif len(words) == 8 and words[4] in ("GLOBAL", "WEAK"):
             (wanted if words[6] == "UND" else defined)[current].add(words[7])
     return defined, wanted
@@ -99,8 +99,8 @@ def show(user, used, symbols):
 
 
 def main():
-    if len(sys.argv) < 3:
-        sys.exit("usage: scripts/calls.py BUILD TREE...")
+    if len(sys.argv) < 3 or not set(sys.argv[2:]).issubset(ALL_TREES):
+        sys.exit(f"usage: scripts/calls.py BUILD TREE...   TREE is one of {', '.join(ALL_TREES)}")
     build, trees = os.path.abspath(sys.argv[1]), sys.argv[2:]
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
     patterns = [f"{tree}/*.c" for tree in ALL_TREES]

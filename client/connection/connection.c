@@ -2,6 +2,8 @@
  *
  * - opened: the socket is connected at once or not at all; the hello goes first, everything else waits for its answer
  * - ready: what is held goes out, answers come in and complete; all of it inside connection_process()
+ * - superseded, if another connection of its client meets a later run of the daemon: what had come from the ended run is
+ *   still read, what is held stays unsent
  * - lost: by the daemon's end, a broken protocol, a refused hello, or its user. Every request completes then: unknown
  *   where the kernel had all of it, else not applied. It can be started again any number of times
  * - freed by its user; from a callback put off to the end of processing

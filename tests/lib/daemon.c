@@ -1,6 +1,7 @@
 #include "tests/lib/daemon.h"
 
 #include <check.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -21,6 +22,7 @@ enum {
     WORDS_MAX = 64,
     READY_MS = 15000,
     STOP_MS = 30000,
+    IDLE_MAX_MS = 20000,
 };
 
 struct daemon daemon_new(void)
@@ -222,6 +224,43 @@ void daemon_close(struct daemon *daemon)
 {
     daemon_kill(daemon);
     directory_remove(&daemon->home);
+}
+
+/* Whether all threads sleep and wait neither for a processor nor for a disk. */
+static bool is_asleep(pid_t process)
+{
+    char *tasks = kept_format("/proc/%d/task", (int)process);
+    DIR *directory = opendir(tasks);
+    bool asleep = directory != NULL;
+    for (struct dirent *entry; asleep && (entry = readdir(directory)) != NULL;) {
+        char state = 'S';
+        char line[256];
+        FILE *stat =
+            entry->d_name[0] == '.' ? NULL : fopen(kept_format("%s/%s/stat", tasks, entry->d_name), "re");
+        if (stat != NULL && fgets(line, sizeof line, stat) != NULL && strrchr(line, ')') != NULL) {
+            state = strrchr(line, ')')[2];
+        }
+        if (stat != NULL) {
+            fclose(stat);
+        }
+        asleep = state == 'S';
+    }
+    if (directory != NULL) {
+        closedir(directory);
+    }
+    return asleep;
+}
+
+void daemon_wait_idle(const struct daemon *daemon, int milliseconds)
+{
+    enum { LOOK_MS = 10 };
+    uint64_t until = clock_ms() + (uint64_t)patience_ms(IDLE_MAX_MS);
+    for (int asleep_ms = 0; asleep_ms < milliseconds && clock_ms() < until; asleep_ms += LOOK_MS) {
+        sleep_ms(LOOK_MS);
+        if (!is_asleep(daemon_process(daemon))) {
+            asleep_ms = -LOOK_MS;
+        }
+    }
 }
 
 char *daemon_errors(const struct daemon *daemon)

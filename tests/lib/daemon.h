@@ -43,6 +43,9 @@ void daemon_close(struct daemon *daemon);
 /* The pid of cairnd itself, also below a prefix. */
 pid_t daemon_process(const struct daemon *daemon);
 void daemon_signal(const struct daemon *daemon, int signal_number);
+/* Until none of its threads has wanted the processor or the disk for about that long, however busy the machine is. Asks
+ * it for nothing. */
+void daemon_wait_idle(const struct daemon *daemon, int milliseconds);
 /* Kept. */
 char *daemon_errors(const struct daemon *daemon);
 /* Whether `text` turns up in its stderr within a few seconds. */

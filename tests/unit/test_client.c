@@ -95,14 +95,15 @@ END_TEST
 
 START_TEST(a_deadline_gives_timeout_and_the_late_answer_is_swallowed)
 {
+    enum { DEADLINE_US = 300000 }; /* it must not be over before the daemon has the request */
     struct seen seen = {.count = 0};
     struct fake_frame frame;
-    submit_set("name", 20000, &seen);
+    submit_set("name", DEADLINE_US, &seen);
     fixture_run();
     fake_receive(fixture.fd, &frame);
     ck_assert_int_gt(cairn_connection_timeout_us(fixture.connection), 0);
-    ck_assert_int_le(cairn_connection_timeout_us(fixture.connection), 20000);
-    usleep(25000);
+    ck_assert_int_le(cairn_connection_timeout_us(fixture.connection), DEADLINE_US);
+    usleep(DEADLINE_US + 1000);
     ck_assert_int_eq(cairn_connection_timeout_us(fixture.connection), 0);
     ck_assert_int_eq(fixture_run(), CAIRN_OK);
     ck_assert_int_eq(seen.count, 1);

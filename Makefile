@@ -77,7 +77,7 @@ DAEMON := $(call objects,$(filter-out daemon/main.c,$(call sources,daemon)))
 CLIENT := $(call objects,$(filter-out client/tool/% client/examples/%,$(call sources,client)))
 TOOL := $(call objects,$(filter-out client/tool/main.c,$(call sources,client/tool)))
 MAINS := $(B)/daemon/main.o $(B)/client/tool/main.o
-TEST_LIB := $(call objects,$(wildcard tests/lib/*.c))
+TEST_LIB := $(call objects,$(wildcard tests/lib/*.c tests/fake_engine/*.c))
 
 EXAMPLES := $(patsubst client/examples/%.c,$(B)/examples/%,$(wildcard client/examples/*.c))
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))

@@ -1,0 +1,261 @@
+#include "tests/fake_engine/fake_engine.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "daemon/runtime/memory.h"
+#include "tests/fake_engine/fake_engine_internal.h"
+
+enum {
+    MAINTAIN_STEPS_MAX = 3, /* after a reclaim */
+    MAINTAIN_STEP_US = 1000,
+};
+
+struct fake_point {
+    struct engine_point base;
+    struct fake_pin pin;
+};
+
+struct fake_engine *fake_of(struct engine *engine)
+{
+    assert(engine->type == &engine_fake);
+    return (struct fake_engine *)engine;
+}
+
+void fake_pin(struct fake_engine *engine, struct fake_pin *pin, uint64_t number)
+{
+    *pin = (struct fake_pin){.number = number, .next = engine->pins, .link = &engine->pins};
+    if (pin->next != NULL) {
+        pin->next->link = &pin->next;
+    }
+    engine->pins = pin;
+}
+
+void fake_unpin(struct fake_pin *pin)
+{
+    *pin->link = pin->next;
+    if (pin->next != NULL) {
+        pin->next->link = pin->link;
+    }
+}
+
+/* Reads as of this number and above are all that can come, of this run and of one after a cut. */
+static uint64_t oldest_number(const struct fake_engine *engine)
+{
+    uint64_t oldest = engine->disk->synced;
+    for (const struct fake_pin *pin = engine->pins; pin != NULL; pin = pin->next) {
+        oldest = pin->number < oldest ? pin->number : oldest;
+    }
+    return oldest;
+}
+
+void fake_collect(struct fake_engine *engine)
+{
+    fake_map_collect(&engine->disk->map, oldest_number(engine));
+    engine->versions_collected = engine->disk->map.count;
+}
+
+/* ---- opening and closing ---- */
+
+static enum engine_result fake_look(const char *path, struct failure *failure)
+{
+    struct fake_disk *disk = fake_disk_of(path, false);
+    if (disk == NULL) {
+        return ENGINE_NOT_FOUND;
+    }
+    fake_disk_lock(disk);
+    bool faults[FAKE_FAULTS];
+    fake_disk_begin(disk, FAKE_LOOK, false, faults);
+    enum engine_result result = disk->has_store ? ENGINE_OK : ENGINE_NOT_FOUND;
+    if (faults[FAKE_FAILS]) {
+        failure_set(failure, STATUS_IO_ERROR, "looking for a store in %s: fault injected", path);
+        result = ENGINE_FAILED;
+    }
+    fake_disk_end(disk, FAKE_LOOK);
+    fake_disk_unlock(disk);
+    return result;
+}
+
+static enum engine_result open_disk(struct fake_disk *disk, bool create, struct engine **ret_engine,
+                                    struct failure *failure)
+{
+    bool faults[FAKE_FAULTS];
+    fake_disk_begin(disk, FAKE_OPEN, false, faults);
+    if (faults[FAKE_FAILS]) {
+        failure_set(failure, STATUS_IO_ERROR, "opening the store in %s: fault injected", disk->path);
+        return ENGINE_FAILED;
+    }
+    if (disk->engine != NULL) {
+        failure_set(failure, STATUS_IO_ERROR, "opening the store in %s: it is open", disk->path);
+        return ENGINE_FAILED;
+    }
+    if (!disk->has_store && !create) {
+        failure_set(failure, STATUS_IO_ERROR, "opening the store in %s: there is none", disk->path);
+        return ENGINE_FAILED;
+    }
+    disk->has_store = true;
+    fake_disk_recover(disk);
+    struct fake_engine *engine = memory_new(sizeof *engine);
+    engine->base.type = &engine_fake;
+    engine->disk = disk;
+    disk->engine = &engine->base;
+    *ret_engine = &engine->base;
+    fake_disk_end(disk, FAKE_OPEN);
+    return ENGINE_OK;
+}
+
+static enum engine_result fake_open(const struct engine_config *config, struct engine **ret_engine,
+                                    struct failure *failure)
+{
+    struct fake_disk *disk = fake_disk_of(config->path, config->create);
+    if (disk == NULL) {
+        failure_set(failure, STATUS_IO_ERROR, "opening the store in %s: there is none", config->path);
+        return ENGINE_FAILED;
+    }
+    fake_disk_lock(disk);
+    enum engine_result result = open_disk(disk, config->create, ret_engine, failure);
+    fake_disk_unlock(disk);
+    return result;
+}
+
+static void fake_close(struct engine *base, enum engine_close how)
+{
+    (void)how;
+    struct fake_engine *engine = fake_of(base);
+    struct fake_disk *disk = engine->disk;
+    fake_disk_lock(disk);
+    assert(disk->engine == base);
+    assert(engine->pins == NULL && engine->values == 0 && engine->cursors == 0);
+    assert(!engine->is_writing && !engine->is_reclaiming && !engine->is_maintaining);
+    disk->engine = NULL;
+    fake_disk_unlock(disk);
+    free(engine);
+}
+
+/* ---- read points ---- */
+
+static struct engine_point *fake_point_take(struct engine *base)
+{
+    struct fake_engine *engine = fake_of(base);
+    struct fake_point *point = memory_new(sizeof *point);
+    fake_disk_lock(engine->disk);
+    assert(!engine->is_writing);
+    fake_pin(engine, &point->pin, engine->disk->written);
+    fake_disk_unlock(engine->disk);
+    return &point->base;
+}
+
+static void fake_point_free(struct engine_point *base)
+{
+    struct fake_point *point = (struct fake_point *)base;
+    struct fake_disk *disk = fake_of(base->engine)->disk;
+    fake_disk_lock(disk);
+    fake_unpin(&point->pin);
+    fake_disk_unlock(disk);
+    free(point);
+}
+
+uint64_t fake_number_of(const struct fake_engine *engine, struct engine_point *point)
+{
+    assert(point == NULL || point->engine == &engine->base);
+    return point == NULL ? engine->disk->written : ((struct fake_point *)point)->pin.number;
+}
+
+/* ---- space ---- */
+
+static enum engine_result fake_reclaim(struct engine *base, struct slice from, struct slice to,
+                                       struct failure *failure)
+{
+    struct fake_engine *engine = fake_of(base);
+    struct fake_disk *disk = engine->disk;
+    assert(slice_compare(from, to) <= 0);
+    fake_disk_lock(disk);
+    assert(!engine->is_reclaiming);
+    engine->is_reclaiming = true;
+    enum engine_result result = ENGINE_OK;
+    if (!engine->is_stopped) {
+        bool faults[FAKE_FAULTS];
+        fake_disk_begin(disk, FAKE_RECLAIM, false, faults);
+        if (faults[FAKE_FAILS]) {
+            failure_set(failure, STATUS_IO_ERROR, "giving space back: fault injected");
+            result = ENGINE_FAILED;
+        } else {
+            fake_collect(engine);
+        }
+        engine->maintain_steps = random_below(&disk->random[FAKE_RECLAIM], MAINTAIN_STEPS_MAX + 1);
+        fake_disk_end(disk, FAKE_RECLAIM);
+    }
+    engine->is_reclaiming = false;
+    fake_disk_unlock(disk);
+    return result;
+}
+
+static void fake_maintain(struct engine *base, uint64_t now_us, uint64_t *ret_next_us)
+{
+    (void)now_us;
+    struct fake_engine *engine = fake_of(base);
+    struct fake_disk *disk = engine->disk;
+    fake_disk_lock(disk);
+    assert(!engine->is_maintaining);
+    engine->is_maintaining = true;
+    *ret_next_us = UINT64_MAX;
+    if (!engine->is_stopped) {
+        bool faults[FAKE_FAULTS];
+        fake_disk_begin(disk, FAKE_MAINTAIN, false, faults);
+        if (engine->maintain_steps > 0) {
+            engine->maintain_steps--;
+            *ret_next_us = MAINTAIN_STEP_US;
+        }
+        fake_disk_end(disk, FAKE_MAINTAIN);
+    }
+    engine->is_maintaining = false;
+    fake_disk_unlock(disk);
+}
+
+static void fake_stop_maintenance(struct engine *base)
+{
+    struct fake_engine *engine = fake_of(base);
+    fake_disk_lock(engine->disk);
+    engine->is_stopped = true;
+    for (int moment = 0; moment < FAKE_MOMENTS; moment++) {
+        fake_disk_wake(engine->disk, FAKE_RECLAIM, moment);
+        fake_disk_wake(engine->disk, FAKE_MAINTAIN, moment);
+    }
+    fake_disk_unlock(engine->disk);
+}
+
+static void fake_metrics(struct engine *base, engine_metric_fn *each, void *context)
+{
+    struct fake_engine *engine = fake_of(base);
+    struct fake_disk *disk = engine->disk;
+    fake_disk_lock(disk);
+    uint64_t bytes;
+    uint64_t keys = fake_map_keys(&disk->map, disk->written, &bytes);
+    uint64_t versions = disk->map.count;
+    uint64_t unsynced = disk->written - disk->synced;
+    fake_disk_unlock(disk);
+    each(context, "keys", keys);
+    each(context, "value_bytes", bytes);
+    each(context, "versions", versions);
+    each(context, "unsynced_writes", unsynced);
+}
+
+const struct engine_type engine_fake = {
+    .traits = {.text = "fake engine, in memory, for tests", .reads_without_io = true},
+    .look = fake_look,
+    .open = fake_open,
+    .close = fake_close,
+    .point_take = fake_point_take,
+    .point_free = fake_point_free,
+    .get = fake_get,
+    .cursor_open = fake_cursor_open,
+    .cursor_next = fake_cursor_next,
+    .cursor_park = fake_cursor_park,
+    .cursor_close = fake_cursor_close,
+    .write = fake_write,
+    .sync = fake_sync,
+    .reclaim = fake_reclaim,
+    .maintain = fake_maintain,
+    .stop_maintenance = fake_stop_maintenance,
+    .metrics = fake_metrics,
+};

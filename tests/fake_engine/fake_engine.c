@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "daemon/runtime/memory.h"
 #include "tests/fake_engine/fake_engine_internal.h"
@@ -61,12 +62,18 @@ static enum engine_result fake_look(const char *path, struct failure *failure)
 {
     struct fake_disk *disk = fake_disk_of(path, false);
     if (disk == NULL) {
+        failure_set(failure, STATUS_IO_ERROR, "looking for a store in %s: nothing was ever written there",
+                    path);
         return ENGINE_NOT_FOUND;
     }
     fake_disk_lock(disk);
     bool faults[FAKE_FAULTS];
     fake_disk_begin(disk, FAKE_LOOK, false, faults);
-    enum engine_result result = disk->has_store ? ENGINE_OK : ENGINE_NOT_FOUND;
+    enum engine_result result = ENGINE_OK;
+    if (!disk->has_store) {
+        failure_set(failure, STATUS_IO_ERROR, "looking for a store in %s: none was ever made there", path);
+        result = ENGINE_NOT_FOUND;
+    }
     if (faults[FAKE_FAILS]) {
         failure_set(failure, STATUS_IO_ERROR, "looking for a store in %s: fault injected", path);
         result = ENGINE_FAILED;
@@ -107,7 +114,8 @@ static enum engine_result open_disk(struct fake_disk *disk, bool create, struct 
 static enum engine_result fake_open(const struct engine_config *config, struct engine **ret_engine,
                                     struct failure *failure)
 {
-    struct fake_disk *disk = fake_disk_of(config->path, config->create);
+    bool is_directory = access(config->path, W_OK) == 0;
+    struct fake_disk *disk = fake_disk_of(config->path, config->create && is_directory);
     if (disk == NULL) {
         failure_set(failure, STATUS_IO_ERROR, "opening the store in %s: there is none", config->path);
         return ENGINE_FAILED;

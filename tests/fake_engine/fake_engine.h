@@ -10,7 +10,8 @@
 #include "daemon/engine/engine.h"
 #include "tests/fake_engine/fake_disk.h"
 
-/* Opens the disk of that path (fake_disk_new), or makes one from seed 0, which lasts until the process ends. */
+/* Opens the disk of that path (fake_disk_new). Where there is none but a directory of that name, it makes one from
+ * seed 0, which lasts until the process ends. */
 extern const struct engine_type engine_fake;
 
 #endif

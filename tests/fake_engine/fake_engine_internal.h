@@ -43,7 +43,7 @@ struct engine_cursor *fake_cursor_open(struct engine *base, struct engine_point 
                                        const struct engine_range *range);
 enum engine_result fake_cursor_next(struct engine_cursor *base, struct slice *ret_key,
                                     struct slice *ret_value, struct failure *failure);
-void fake_cursor_park(struct engine_cursor *base);
+void fake_cursor_park(struct engine_cursor *base, bool repeats);
 void fake_cursor_close(struct engine_cursor *base);
 
 /* fake_write.c */

@@ -19,6 +19,7 @@ struct fake_cursor {
     bool is_used;              /* a thread is in one of its functions */
     enum engine_result result; /* ENGINE_OK while it can go on */
     bool has_key;
+    bool repeats;       /* has_key: the next move gives it once more */
     struct slice key;   /* has_key: where it stands */
     struct slice value; /* lent with the key; empty once given back */
 };
@@ -107,6 +108,9 @@ struct engine_cursor *fake_cursor_open(struct engine *base, struct engine_point 
 static const struct fake_version *cursor_find(const struct fake_map *map, const struct fake_cursor *cursor)
 {
     const struct fake_version *found;
+    if (cursor->repeats) {
+        return fake_map_find(map, cursor->pin.number, cursor->key);
+    }
     if (cursor->is_reverse) {
         found = fake_map_before(map, cursor->pin.number, cursor->has_key ? cursor->key : cursor->to);
         bool is_inside =
@@ -130,6 +134,8 @@ static void cursor_move(struct fake_disk *disk, struct fake_cursor *cursor, stru
         return;
     }
     const struct fake_version *found = cursor_find(&disk->map, cursor);
+    assert(found != NULL || !cursor->repeats);
+    cursor->repeats = false;
     if (found == NULL) {
         cursor->result = ENGINE_NOT_FOUND;
         return;
@@ -163,7 +169,7 @@ enum engine_result fake_cursor_next(struct engine_cursor *base, struct slice *re
 }
 
 /* Its place lies elsewhere from here on, so that who still reads what it lent is seen. */
-void fake_cursor_park(struct engine_cursor *base)
+void fake_cursor_park(struct engine_cursor *base, bool repeats)
 {
     struct fake_cursor *cursor = (struct fake_cursor *)base;
     struct fake_disk *disk = fake_of(base->engine)->disk;
@@ -174,6 +180,7 @@ void fake_cursor_park(struct engine_cursor *base)
     copy_free(&cursor->key);
     copy_free(&cursor->value);
     cursor->key = place;
+    cursor->repeats = cursor->has_key && (cursor->repeats || repeats);
 }
 
 void fake_cursor_close(struct engine_cursor *base)

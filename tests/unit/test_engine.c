@@ -15,6 +15,9 @@ enum {
     WHOLE_KEYS = 40,
     WHOLE_WRITES = 400,
     EDITS_MANY = 5000,
+    READERS = 3,
+    READS = 20000,
+    READS_SANITIZED = 3000,
 };
 
 START_TEST(what_is_written_is_read)
@@ -354,6 +357,91 @@ START_TEST(a_point_lasts_until_its_last_holder_releases_it)
 }
 END_TEST
 
+/* What the writer hands to readers: a point, held once for the slot, and the number that all keys have there. */
+struct slot {
+    struct mutex mutex;
+    struct engine_point *point; /* under the mutex, as the next */
+    uint32_t number;
+    atomic_uint reading; /* readers that have not had enough */
+};
+
+static void expect_number(struct engine_value *value, uint32_t number)
+{
+    uint32_t found;
+    ck_assert_uint_eq(value->bytes.bytes, sizeof found);
+    memcpy(&found, value->bytes.data, sizeof found);
+    ck_assert_uint_eq(found, number);
+    engine_value_release(value);
+}
+
+/* Holds the writer's newest point, reads all keys by it, and releases it. */
+static void *read_by_points(void *slot_)
+{
+    struct slot *slot = slot_;
+    for (int reads = under_sanitizer() ? READS_SANITIZED : READS; reads > 0;) {
+        mutex_lock(&slot->mutex);
+        struct engine_point *point = engine_point_hold(slot->point);
+        uint32_t number = slot->number;
+        mutex_unlock(&slot->mutex);
+        for (uint8_t i = 0; i < WHOLE_KEYS; i++, reads--) {
+            struct engine_value value = {0};
+            struct failure failure;
+            enum engine_reach reach = reads % 3 == 0 ? ENGINE_NO_IO : ENGINE_MAY_BLOCK;
+            enum engine_result result =
+                engine_get(subject.engine, point, reach, slice_of(&i, 1), &value, &failure);
+            ck_assert(result == ENGINE_OK || (reach == ENGINE_NO_IO && result == ENGINE_WOULD_BLOCK));
+            if (result == ENGINE_OK) {
+                expect_number(&value, number);
+            }
+        }
+        engine_point_release(point);
+    }
+    atomic_fetch_sub(&slot->reading, 1);
+    return NULL;
+}
+
+static void write_number(uint32_t number)
+{
+    struct engine_edit edits[WHOLE_KEYS];
+    uint8_t keys[WHOLE_KEYS];
+    for (uint8_t i = 0; i < WHOLE_KEYS; i++) {
+        keys[i] = i;
+        edits[i] = (struct engine_edit){ENGINE_PUT, slice_of(&keys[i], 1), slice_of(&number, sizeof number)};
+    }
+    subject_write(edits, WHOLE_KEYS);
+}
+
+START_TEST(many_threads_read_by_the_writers_points)
+{
+    subject_begin(_i);
+    write_number(0);
+    struct slot slot = {.point = engine_point_take(subject.engine), .reading = READERS};
+    mutex_init(&slot.mutex);
+    pthread_t readers[READERS];
+    for (int i = 0; i < READERS; i++) {
+        ck_assert_int_eq(pthread_create(&readers[i], NULL, read_by_points, &slot), 0);
+    }
+    for (uint32_t number = 1; atomic_load(&slot.reading) > 0; number++) {
+        write_number(number);
+        struct engine_point *point = engine_point_take(subject.engine);
+        mutex_lock(&slot.mutex);
+        struct engine_point *before = slot.point;
+        slot.point = point;
+        slot.number = number;
+        mutex_unlock(&slot.mutex);
+        engine_point_release(before);
+        if (number % 100 == 0) {
+            subject_reclaim(text(""), text("z"));
+        }
+    }
+    for (int i = 0; i < READERS; i++) {
+        ck_assert_int_eq(pthread_join(readers[i], NULL), 0);
+    }
+    engine_point_release(slot.point);
+    mutex_close(&slot.mutex);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -372,5 +460,6 @@ int main(void)
     tcase_add_loop_test(tests, a_list_is_seen_whole_or_not_at_all, 0, SUBJECTS);
     tcase_add_loop_test(tests, a_point_sees_what_was_there_when_it_was_taken, 0, SUBJECTS);
     tcase_add_loop_test(tests, a_point_lasts_until_its_last_holder_releases_it, 0, SUBJECTS);
+    tcase_add_loop_test(tests, many_threads_read_by_the_writers_points, 0, SUBJECTS);
     return suite_run(suite, true);
 }

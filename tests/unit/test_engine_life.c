@@ -15,6 +15,7 @@ enum {
     KEYS = 2000,
     VALUE_BYTES = 3000,
     RECLAIMS = 6,
+    PLACES = 40, /* more than an engine opens at once, perhaps */
 };
 
 START_TEST(a_store_is_made_only_when_asked_for)
@@ -227,6 +228,49 @@ START_TEST(reclaiming_changes_nothing_that_is_read)
 }
 END_TEST
 
+/* Keys that lie in many places, and large values, in an engine that has just begun and has read nothing yet. */
+START_TEST(what_memory_answers_is_never_made_up)
+{
+    subject_begin(_i);
+    char name[16];
+    for (unsigned i = 0; i < PLACES; i++) {
+        struct slice key = name_of(2 * i, name);
+        subject_put(key, i % 4 == 0 ? slice_of(large, sizeof large) : text("value"));
+        subject_reclaim(key, key);
+        subject_reclaim(key, text("z"));
+    }
+    subject_put(text("deleted"), text("1"));
+    subject_delete_range(text("000040"), text("000050"));
+    for (int life = 0; life < 2; life++) {
+        subject_reopen();
+        for (unsigned i = 0; i < 2 * PLACES; i++) {
+            bool is_there = i % 2 == 0 && (i < 40 || i >= 50);
+            struct slice value = i % 8 == 0 ? slice_of(large, sizeof large) : text("value");
+            subject_expect_bytes(NULL, name_of(i, name), is_there ? &value : NULL);
+        }
+        subject_delete(text("deleted"));
+        subject_expect(NULL, "deleted", NULL);
+    }
+}
+END_TEST
+
+/* A loop that never waits for the device lives by that. */
+START_TEST(who_says_that_memory_answers_does_so)
+{
+    subject_begin(_i);
+    put_keys(0, 1, large);
+    unsigned answered = 0;
+    for (unsigned i = 0; i < KEYS; i++) {
+        char name[16];
+        struct engine_value value = {0};
+        answered += engine_get(subject.engine, NULL, ENGINE_NO_IO, name_of(i, name), &value,
+                               &subject.failure) == ENGINE_OK;
+        engine_value_release(&value);
+    }
+    ck_assert(engine_traits(subject.type)->reads_without_io ? answered > KEYS / 2 : answered == 0);
+}
+END_TEST
+
 START_TEST(there_may_be_nothing_to_reclaim)
 {
     subject_begin(_i);
@@ -289,6 +333,32 @@ START_TEST(reading_and_writing_go_on_once_maintenance_is_stopped)
 }
 END_TEST
 
+static void *reclaim_all(void *unused)
+{
+    (void)unused;
+    struct failure own;
+    return (void *)(uintptr_t)engine_reclaim(subject.engine, text("0"), text("9"), &own);
+}
+
+START_TEST(a_reclaim_ends_when_maintenance_is_stopped)
+{
+    subject_begin(_i);
+    write_one_of_each();
+    put_keys(0, 1, large);
+    subject_delete_range(text("000100"), text("001500"));
+    pthread_t thread;
+    void *result;
+    ck_assert_int_eq(pthread_create(&thread, NULL, reclaim_all, NULL), 0);
+    engine_stop_maintenance(subject.engine);
+    ck_assert_int_eq(pthread_join(thread, &result), 0);
+    ck_assert_uint_eq((uintptr_t)result, ENGINE_OK);
+    subject_expect(NULL, "000100", NULL);
+    subject_expect_bytes(NULL, text("000099"), &(struct slice){large, VALUE_BYTES});
+    subject_reopen();
+    expect_one_of_each();
+}
+END_TEST
+
 struct metrics {
     const char *names[METRICS_MAX];
     size_t count;
@@ -333,6 +403,9 @@ int main(void)
     tcase_add_loop_test(tests, what_is_written_is_there_however_the_process_ends, 0, SUBJECTS);
     tcase_add_loop_test(tests, a_life_may_be_empty, 0, SUBJECTS);
     tcase_add_loop_test(tests, reclaiming_changes_nothing_that_is_read, 0, SUBJECTS);
+    tcase_add_loop_test(tests, what_memory_answers_is_never_made_up, 0, SUBJECTS);
+    tcase_add_loop_test(tests, who_says_that_memory_answers_does_so, 0, SUBJECTS);
+    tcase_add_loop_test(tests, a_reclaim_ends_when_maintenance_is_stopped, 0, SUBJECTS);
     tcase_add_loop_test(tests, there_may_be_nothing_to_reclaim, 0, SUBJECTS);
     tcase_add_loop_test(tests, maintenance_changes_nothing_that_is_read, 0, SUBJECTS);
     tcase_add_loop_test(tests, reading_and_writing_go_on_once_maintenance_is_stopped, 0, SUBJECTS);

@@ -12,6 +12,7 @@ static const struct {
     const struct engine_type *type;
     bool is_in_memory; /* and so ends with its process */
 } subjects[SUBJECTS] = {
+    {&engine_rocksdb, false},
     {&engine_fake, true},
 };
 

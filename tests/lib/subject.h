@@ -13,7 +13,7 @@
 #include "daemon/engine/engine_type.h"
 
 /* The ends of Check's loops. */
-enum { SUBJECTS = 1 };
+enum { SUBJECTS = 2 };
 
 enum { SUBJECT_CACHE_BYTES = 8 << 20 };
 

@@ -1,7 +1,7 @@
 /* A job: one write for the commit lane, as plain values, on its way from the loop to the writer thread and back.
  *
  * - The loop fills it in, numbers it, and submits it; what its slices borrow stays until it is done.
- * - The writer judges it at its place and sets the outcome; then it is the loop's again, which calls `done` once. */
+ * - The writer validates and applies it at its place and sets the outcome; then it is the loop's again, which calls `done` once. */
 #ifndef DAEMON_JOB_H
 #define DAEMON_JOB_H
 
@@ -98,8 +98,8 @@ struct job {
     void (*done)(struct job *job);
     void *owner; /* of `done` */
     /* set by the writer */
-    uint64_t judged_from_ns;
-    uint64_t judged_ns;
+    uint64_t validate_from_ns;
+    uint64_t validated_ns;
     enum status status;
     struct failure failure; /* unless STATUS_OK */
     struct job_counts counts;

@@ -69,7 +69,7 @@ void order_close(struct order *order);
  * resend_of  the number an earlier run gave them; 0: none
  *
  * STATUS_OK         *ret_sequence is their number; they are visible
- * STATUS_BUSY       no room now, or not to be judged yet: try again in a later iteration
+ * STATUS_BUSY       no room now, or not to be decided yet: try again in a later iteration
  * STATUS_TOO_LARGE  an empty queue could not hold them
  * STATUS_CONFLICT   re-sent, and the chain was rolled back since
  * STATUS_IO_ERROR   latched */

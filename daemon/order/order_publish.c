@@ -93,9 +93,9 @@ static void time_completion(struct order *order, const struct completion *comple
 {
     struct stages *stages = order->config.stages;
     for (const struct job *job = completion->jobs; job != NULL; job = job->next) {
-        if (job->sequence != 0 && job->judged_ns != 0) {
-            stage_add(stages, STAGE_QUEUE, schedule_elapsed(job->submitted_ns, job->judged_from_ns));
-            stage_add(stages, STAGE_APPLY, schedule_elapsed(job->judged_from_ns, job->judged_ns));
+        if (job->sequence != 0 && job->validated_ns != 0) {
+            stage_add(stages, STAGE_QUEUE, schedule_elapsed(job->submitted_ns, job->validate_from_ns));
+            stage_add(stages, STAGE_APPLY, schedule_elapsed(job->validate_from_ns, job->validated_ns));
             stage_add(stages, STAGE_COMMIT, schedule_elapsed(job->submitted_ns, now_ns));
             spin_learn(&order->spin, schedule_elapsed(job->submitted_ns, completion->written_ns));
         }

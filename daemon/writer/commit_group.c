@@ -165,9 +165,9 @@ static void validate(struct commit_group *group, struct job *job)
         job->failure = group->failure;
         return;
     }
-    job->judged_from_ns = thread_now_ns();
+    job->validate_from_ns = thread_now_ns();
     job->status = apply_job(group->config.apply, job, group->waiting.groups.first);
-    job->judged_ns = thread_now_ns();
+    job->validated_ns = thread_now_ns();
     if (job->status == STATUS_OK && !job_is_dry_run(job) && job->carry_through > group->carried_through) {
         group->carried_through = job->carry_through;
     }

@@ -147,6 +147,7 @@ enum status writer_start(struct writer *writer, struct failure *failure)
             "the thread that writes cannot be created: %s: raise the limit on threads or memory",
             strerror(error));
     }
+    (void)pthread_setname_np(writer->thread, "cairn-writer"); /* for people who look at threads */
     writer->is_started = true;
     return STATUS_OK;
 }

@@ -18,31 +18,13 @@
 #include "tests/lib/suite.h"
 
 enum {
-    THREADS_MAX = 64,
     NO_ANSWER_MS = 300,
-    COMMITS = 10,
 };
 
-struct task {
-    pid_t thread;
-    uint64_t ran_ns; /* while some commits were written */
-};
-
-static uint64_t ran_ns(pid_t process, pid_t thread)
+/* The thread of that process that writes, by its name; 0: it has none. */
+static pid_t find_writer(pid_t process)
 {
-    unsigned long long ran = 0;
-    FILE *file = fopen(kept_format("/proc/%d/task/%d/schedstat", (int)process, (int)thread), "re");
-    if (file != NULL) {
-        (void)!fscanf(file, "%llu", &ran);
-        fclose(file);
-    }
-    return ran;
-}
-
-/* The threads of a process but its first and RocksDB's own. */
-static size_t list_threads(pid_t process, struct task *ret_threads)
-{
-    size_t n = 0;
+    pid_t writer = 0;
     struct dirent **entries;
     int found = scandir(kept_format("/proc/%d/task", (int)process), &entries, NULL, NULL);
     for (int i = 0; i < found; i++) {
@@ -51,16 +33,15 @@ static size_t list_threads(pid_t process, struct task *ret_threads)
         int fd = open(kept_format("/proc/%d/task/%d/comm", (int)process, (int)thread), O_RDONLY | O_CLOEXEC);
         ssize_t length = fd < 0 ? 0 : read(fd, name, sizeof name - 1);
         close(fd);
-        if (length > 0 && thread > 0 && thread != process && strncmp(name, "rocksdb", 7) != 0 &&
-            n < THREADS_MAX) {
-            ret_threads[n++] = (struct task){thread, ran_ns(process, thread)};
+        if (length > 0 && strcmp(name, "cairn-writer\n") == 0) {
+            writer = thread;
         }
         free(entries[i]);
     }
     if (found >= 0) {
         free(entries);
     }
-    return n;
+    return writer;
 }
 
 static bool stop_thread(pid_t thread)
@@ -71,49 +52,16 @@ static bool stop_thread(pid_t thread)
            WIFSTOPPED(status);
 }
 
-static int busiest_first(const void *left, const void *right)
-{
-    uint64_t a = ((const struct task *)left)->ran_ns, b = ((const struct task *)right)->ran_ns;
-    return (a < b) - (a > b);
-}
-
-/* The one that most probably writes comes first: a commit may stay without an answer also because the machine is busy,
- * whichever thread stands still. */
-static size_t list_writers(const struct daemon *daemon, struct task *ret_threads)
-{
-    pid_t process = daemon_process(daemon);
-    size_t n = list_threads(process, ret_threads);
-    struct wire wire = wire_open(daemon->socket);
-    for (int i = 0; i < COMMITS; i++) {
-        commit_ok(&wire, commit_new());
-    }
-    wire_close(&wire);
-    for (size_t i = 0; i < n; i++) {
-        ret_threads[i].ran_ns = ran_ns(process, ret_threads[i].thread) - ret_threads[i].ran_ns;
-    }
-    qsort(ret_threads, n, sizeof *ret_threads, busiest_first);
-    return n;
-}
-
 struct frozen trouble_freeze_writer(const struct daemon *daemon)
 {
-    struct task tasks[THREADS_MAX];
-    size_t n = list_writers(daemon, tasks);
-    for (size_t i = 0; i < n; i++) {
-        pid_t thread = tasks[i].thread;
-        if (!stop_thread(thread)) {
-            ck_abort_msg("cannot stop thread %d: %s", (int)thread, strerror(errno));
-        }
-        struct wire wire = wire_open(daemon->socket);
-        uint64_t id = wire_send(&wire, FRAME_COMMIT, commit_new());
-        if (wire_try_frame(&wire, id, NO_ANSWER_MS) == NULL) {
-            free(wire.bytes);
-            return (struct frozen){thread, wire.fd};
-        }
-        wire_close(&wire);
-        ptrace(PTRACE_DETACH, thread, NULL, NULL);
-    }
-    ck_abort_msg("no thread of %zu is the writer", n);
+    pid_t thread = find_writer(daemon_process(daemon));
+    ck_assert_msg(thread != 0, "no thread is the writer");
+    ck_assert_msg(stop_thread(thread), "cannot stop thread %d: %s", (int)thread, strerror(errno));
+    struct wire wire = wire_open(daemon->socket);
+    uint64_t id = wire_send(&wire, FRAME_COMMIT, commit_new());
+    ck_assert_ptr_null(wire_try_frame(&wire, id, NO_ANSWER_MS));
+    free(wire.bytes);
+    return (struct frozen){thread, wire.fd};
 }
 
 void trouble_thaw(struct frozen *frozen)

@@ -8,7 +8,7 @@
 #include "tests/lib/daemon.h"
 
 /* Stops the thread that writes, and no other, until trouble_thaw: commits join their lane and are not carried out, what is
- * queued stays queued. Which thread it is shows in a commit that gets no answer; that empty commit stays in the lane. */
+ * queued stays queued. An empty commit gets no answer then, which is looked at, and stays in the lane. */
 struct frozen {
     pid_t thread;
     int fd; /* of the connection with the commit */

@@ -59,7 +59,8 @@ const struct engine_traits *engine_traits(const struct engine_type *type);
 enum engine_result engine_look(const struct engine_type *type, const char *path,
                                struct failure *failure) MUST_CHECK;
 
-/* Recovers what was written before. ENGINE_OK: *ret_engine is to be closed. ENGINE_FAILED: nothing is held. */
+/* Recovers what was written before, and brings it to the device, whichever durability it had asked for.
+ * ENGINE_OK: *ret_engine is to be closed. ENGINE_FAILED: nothing is held. */
 enum engine_result engine_open(const struct engine_type *type, const struct engine_config *config,
                                struct engine **ret_engine, struct failure *failure) MUST_CHECK;
 

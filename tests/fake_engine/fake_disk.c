@@ -249,17 +249,16 @@ void fake_disk_cut(struct fake_disk *disk)
     fake_disk_unlock(disk);
 }
 
-/* What stays of a cut is on the device; what stays of a dead process is in the page cache, as before. */
 void fake_disk_recover(struct fake_disk *disk)
 {
     if (disk->is_cut) {
-        disk->synced = disk->kept;
         disk->logged = disk->kept;
     } else if (disk->logged > disk->written && random_chance(&disk->random[FAKE_OTHER], 50)) {
         disk->logged = disk->written;
     }
     fake_map_drop_above(&disk->map, disk->logged);
     disk->written = disk->logged;
+    disk->synced = disk->logged; /* as engine_open promises */
     disk->is_cut = false;
     disk->is_over = false;
 }

@@ -1,7 +1,7 @@
 /* RocksDB as an engine: its options, opening it, what a start reads from the log, and closing it.
  *
- * - A store is a directory with a CURRENT in it. Opening recovers what the log has: up to the first damaged record, for a torn
- *   tail is legal.
+ * - A store is a directory with a CURRENT in it. Opening brings the logs to the device and recovers what they have: up to the
+ *   first damaged record, for a torn tail is legal.
  * - Closed clean, flushes and compactions under way are waited for. Closed fast, nothing is: the next start does again what
  *   was cut short, and threads and memory end with the process.
  *
@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -218,23 +219,44 @@ enum engine_result rocks_look(const char *path, struct failure *failure)
     return ENGINE_FAILED;
 }
 
-/* What a start reads from the log fits into one write buffer, so that nobody waits for it to be written to tables. */
-static uint64_t write_buffer_bytes_of_start(const char *path)
+/* Each log that the run before left comes to the device before it is read: RocksDB syncs only what it writes itself, and what
+ * lay behind a hole that a power cut leaves in an older log would be lost, synced or not. *ret_bytes: all of them. */
+static bool sync_logs(const char *path, uint64_t *ret_bytes, struct failure *failure)
 {
     uint64_t log_bytes = 0;
+    bool is_synced = true;
     DIR *directory = opendir(path);
     const struct dirent *entry;
-    while (directory != NULL && (entry = readdir(directory)) != NULL) {
+    while (is_synced && directory != NULL && (entry = readdir(directory)) != NULL) {
         const char *end = strrchr(entry->d_name, '.');
+        if (end == NULL || strcmp(end, ".log") != 0) {
+            continue;
+        }
         struct stat found;
-        if (end != NULL && strcmp(end, ".log") == 0 &&
-            fstatat(dirfd(directory), entry->d_name, &found, 0) == 0) {
+        int file = openat(dirfd(directory), entry->d_name, O_RDONLY | O_CLOEXEC);
+        is_synced = file >= 0 && fstat(file, &found) == 0 && fdatasync(file) == 0;
+        if (is_synced) {
             log_bytes += (uint64_t)found.st_size;
+        } else {
+            failure_set(failure, STATUS_IO_ERROR, "%s/%s: cannot be synced before it is read: %s", path,
+                        entry->d_name, strerror(errno));
+        }
+        if (file >= 0) {
+            close(file);
         }
     }
     if (directory != NULL) {
         closedir(directory);
     }
+    if (is_synced) {
+        *ret_bytes = log_bytes;
+    }
+    return is_synced;
+}
+
+/* What a start reads from the log fits into one write buffer, so that nobody waits for it to be written to tables. */
+static uint64_t write_buffer_bytes_of_start(uint64_t log_bytes)
+{
     uint64_t bytes = log_bytes + log_bytes / 4; /* a write takes a little more there than in the log */
     return bytes > WRITE_BUFFER_BYTES ? bytes : WRITE_BUFFER_BYTES;
 }
@@ -267,11 +289,15 @@ static bool end_start(struct rocks *rocks, struct failure *failure)
 enum engine_result rocks_open(const struct engine_config *config, struct engine **ret_engine,
                               struct failure *failure)
 {
+    uint64_t log_bytes;
+    if (!sync_logs(config->path, &log_bytes, failure)) {
+        return ENGINE_FAILED;
+    }
     struct rocks *rocks = rocks_new(config->path, failure);
     if (rocks == NULL) {
         return ENGINE_FAILED;
     }
-    uint64_t start_bytes = write_buffer_bytes_of_start(config->path);
+    uint64_t start_bytes = write_buffer_bytes_of_start(log_bytes);
     make_background_nicer();
     rocks->cache = cache_new(config->cache_bytes_max);
     set_options(rocks->options, config->create, start_bytes, rocks->cache);

@@ -27,22 +27,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOCK_NAME      "cairn.lock"
-#define STAMP_NAME     "cairn.store"
-#define STAMP_TMP_NAME "cairn.store.tmp"
-#define DATABASE_NAME  "db"
-#define STAMP_FIRST    "cairn store\n"
+#include "daemon/host/stamp.h"
+
+#define LOCK_NAME     "cairn.lock"
+#define DATABASE_NAME "db"
 
 enum {
-    STAMP_BYTES = 512,
     EXIT_LOCKED = 73,
     OWNER_TRIES = 10, /* to read the pid of an owner who has only just taken the lock */
     OWNER_WAIT_MS = 10,
-};
-
-struct stamp {
-    bool is_new;
-    uint8_t id[STORE_ID_BYTES];
 };
 
 /* What is in a directory that may be locked. */
@@ -71,133 +64,40 @@ static enum directory_result fail_errno(struct directory_error *ret_error, const
 
 /* ---- the stamp ---- */
 
-static bool parse_id(const char *hex, uint8_t *ret_id)
-{
-    static const char digits[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < STORE_ID_BYTES; i++) {
-        const char *high = hex[2 * i] == '\0' ? NULL : strchr(digits, hex[2 * i]);
-        const char *low = high == NULL || hex[2 * i + 1] == '\0' ? NULL : strchr(digits, hex[2 * i + 1]);
-
-        if (low == NULL)
-            return false;
-        ret_id[i] = (uint8_t)((high - digits) << 4 | (low - digits));
-    }
-    return true;
-}
-
-static size_t format_stamp(const struct stamp *stamp, char ret_text[STAMP_BYTES])
-{
-    char id[2 * STORE_ID_BYTES + 1];
-
-    for (size_t i = 0; i < STORE_ID_BYTES; i++)
-        snprintf(id + 2 * i, 3, "%02x", stamp->id[i]);
-    return (size_t)snprintf(ret_text, STAMP_BYTES, STAMP_FIRST "format %d\nid %s\n%s", DIRECTORY_FORMAT, id,
-                            stamp->is_new ? "new\n" : "");
-}
-
-/* Reads a stamp's text. Only the first two lines are the same in every format. */
-static enum directory_result parse_stamp(const char *text, const char *path, struct stamp *ret_stamp,
-                                         struct directory_error *ret_error)
-{
-    char again[STAMP_BYTES];
-    struct stamp stamp;
-    unsigned long format;
-    const char *at;
-    char *end;
-
-    if (strncmp(text, STAMP_FIRST, strlen(STAMP_FIRST)) != 0)
-        return fail(DIRECTORY_FOREIGN, ret_error,
-                    "%s: holds a " STAMP_NAME " that is not cairn's; nothing was touched", path);
-    at = text + strlen(STAMP_FIRST);
-    if (strncmp(at, "format ", 7) != 0 || at[7] < '1' || at[7] > '9')
-        goto damaged;
-    errno = 0;
-    format = strtoul(at + 7, &end, 10);
-    if (errno != 0 || *end != '\n')
-        goto damaged;
-    if (format > DIRECTORY_FORMAT)
-        return fail(DIRECTORY_NEWER, ret_error,
-                    "%s: the store has format %lu and this cairnd knows %d at most; serve it with the newer "
-                    "cairnd that made it. Nothing was touched",
-                    path, format, DIRECTORY_FORMAT);
-    at = end + 1;
-    if (strncmp(at, "id ", 3) != 0 || !parse_id(at + 3, stamp.id))
-        goto damaged;
-    stamp.is_new = strcmp(at + 3 + 2 * STORE_ID_BYTES, "\nnew\n") == 0;
-    format_stamp(&stamp, again);
-    if (strcmp(text, again) != 0)
-        goto damaged;
-    *ret_stamp = stamp;
-    return DIRECTORY_OK;
-
-damaged:
-    return fail(DIRECTORY_DAMAGED, ret_error,
-                "%s: its " STAMP_NAME " is damaged; restore that file from a backup. Nothing was touched",
-                path);
-}
-
-/* Reads a small file whole. Returns its length, or -1 with errno; a larger one is cut. */
-static ssize_t read_small(int directory_fd, const char *name, size_t room, char *ret_text)
-{
-    int fd = openat(directory_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    size_t length = 0;
-    ssize_t n = -1;
-    int error;
-
-    if (fd < 0)
-        return -1;
-    while (length < room - 1 && (n = read(fd, ret_text + length, room - 1 - length)) != 0) {
-        if (n < 0 && errno != EINTR)
-            break;
-        if (n > 0)
-            length += (size_t)n;
-    }
-    error = errno;
-    close(fd);
-    errno = error;
-    ret_text[length] = '\0';
-    return n < 0 ? -1 : (ssize_t)length;
-}
-
-static bool write_all(int fd, const char *bytes, size_t n)
-{
-    while (n > 0) {
-        ssize_t written = write(fd, bytes, n);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return false;
-        bytes += written;
-        n -= (size_t)written;
-    }
-    return true;
-}
-
-/* Puts a stamp in place, durably and at once: whoever looks sees the old one or the new one. */
 static enum directory_result write_stamp(int directory_fd, const char *path, const struct stamp *stamp,
                                          struct directory_error *ret_error)
 {
-    char text[STAMP_BYTES];
-    size_t n = format_stamp(stamp, text);
-    int fd =
-        openat(directory_fd, STAMP_TMP_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
-    bool written;
-    int error;
+    struct stamp_failure failure;
 
-    if (fd < 0)
-        return fail_errno(ret_error, path, STAMP_TMP_NAME, "cannot be made");
-    written = write_all(fd, text, n) && fsync(fd) == 0;
-    error = errno;
-    close(fd);
-    errno = error;
-    if (!written)
-        return fail_errno(ret_error, path, STAMP_TMP_NAME, "cannot be written");
-    if (renameat(directory_fd, STAMP_TMP_NAME, directory_fd, STAMP_NAME) != 0)
-        return fail_errno(ret_error, path, STAMP_NAME, "cannot be put in place");
-    if (fsync(directory_fd) != 0)
-        return fail_errno(ret_error, path, "", "cannot be synced");
+    if (!stamp_write(directory_fd, stamp, &failure))
+        return fail_errno(ret_error, path, failure.name, failure.what);
     return DIRECTORY_OK;
+}
+
+/* What a stamp that was looked for means for the directory; STAMP_ABSENT is not judged here. */
+static enum directory_result judge_stamp(enum stamp_result result, unsigned long format, const char *path,
+                                         struct directory_error *ret_error)
+{
+    switch (result) {
+    case STAMP_OK:
+    case STAMP_ABSENT:
+        return DIRECTORY_OK;
+    case STAMP_FOREIGN:
+        return fail(DIRECTORY_FOREIGN, ret_error,
+                    "%s: holds a " STAMP_NAME " that is not cairn's; nothing was touched", path);
+    case STAMP_NEWER:
+        return fail(DIRECTORY_NEWER, ret_error,
+                    "%s: the store has format %lu and this cairnd knows %d at most; serve it with the newer "
+                    "cairnd that made it. Nothing was touched",
+                    path, format, STAMP_FORMAT);
+    case STAMP_DAMAGED:
+        return fail(DIRECTORY_DAMAGED, ret_error,
+                    "%s: its " STAMP_NAME " is damaged; restore that file from a backup. Nothing was touched",
+                    path);
+    case STAMP_IO_ERROR:
+        break;
+    }
+    return fail_errno(ret_error, path, STAMP_NAME, "cannot be read");
 }
 
 /* ---- looking ---- */
@@ -267,19 +167,14 @@ static enum directory_result survey_database(const struct place *place, struct d
 static enum directory_result survey(const struct place *place, enum contents *ret_contents,
                                     struct stamp *ret_stamp, struct directory_error *ret_error)
 {
-    enum directory_result result;
-    char text[STAMP_BYTES];
-    ssize_t n = read_small(place->fd, STAMP_NAME, sizeof text, text);
+    unsigned long format = 0;
+    enum stamp_result looked = stamp_read(place->fd, ret_stamp, &format);
+    enum directory_result result = judge_stamp(looked, format, place->path, ret_error);
 
-    if (n < 0 && errno == ENOENT) {
+    if (looked == STAMP_ABSENT) {
         *ret_contents = CONTENTS_EMPTY;
         return survey_unstamped(place->fd, place->path, ret_error);
     }
-    if (n < 0)
-        return fail_errno(ret_error, place->path, STAMP_NAME, "cannot be read");
-    if (strlen(text) != (size_t)n)
-        text[0] = '\0';
-    result = parse_stamp(text, place->path, ret_stamp, ret_error);
     if (result == DIRECTORY_OK && !ret_stamp->is_new)
         result = survey_database(place, ret_error);
     if (result == DIRECTORY_OK)

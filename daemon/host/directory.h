@@ -20,7 +20,6 @@
 #include "proto/status.h"
 
 enum {
-    DIRECTORY_FORMAT = 1, /* the format this daemon reads and writes */
     DIRECTORY_PATH_BYTES = 4096,
     DIRECTORY_ERROR_BYTES = 1024,
 };

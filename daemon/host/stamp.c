@@ -1,0 +1,177 @@
+/* A stamp's life: it is written beside its place, synced, renamed, and the directory is synced; it is read at each start; it
+ * is written a second time, without `new`, when the database has been opened.
+ *
+ * Ways to fail: what was read is classified, never repaired. A write that failed leaves the old stamp or the new one, each
+ * whole, and perhaps the unfinished file, which the next write truncates. */
+#include "daemon/host/stamp.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FIRST_LINE "cairn store\n"
+
+static bool parse_id(const char *hex, uint8_t *ret_id)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < STORE_ID_BYTES; i++) {
+        const char *high = hex[2 * i] == '\0' ? NULL : strchr(digits, hex[2 * i]);
+        const char *low = high == NULL || hex[2 * i + 1] == '\0' ? NULL : strchr(digits, hex[2 * i + 1]);
+
+        if (low == NULL) {
+            return false;
+        }
+        ret_id[i] = (uint8_t)((high - digits) << 4 | (low - digits));
+    }
+    return true;
+}
+
+size_t stamp_format(const struct stamp *stamp, char *ret_text)
+{
+    char id[2 * STORE_ID_BYTES + 1];
+    int n;
+
+    for (size_t i = 0; i < STORE_ID_BYTES; i++) {
+        snprintf(id + 2 * i, 3, "%02x", stamp->id[i]);
+    }
+    n = snprintf(ret_text, STAMP_BYTES_MAX + 1, FIRST_LINE "format %d\nid %s\n%s", STAMP_FORMAT, id,
+                 stamp->is_new ? "new\n" : "");
+    assert(n > 0 && n <= STAMP_BYTES_MAX); /* a cut stamp would be damage at the next start */
+    return (size_t)n;
+}
+
+/* Only the first two lines are the same in every format. */
+enum stamp_result stamp_parse(const char *bytes, size_t n, struct stamp *ret_stamp, unsigned long *ret_format)
+{
+    char text[STAMP_BYTES_MAX + 1], again[STAMP_BYTES_MAX + 1];
+    struct stamp stamp;
+    unsigned long format;
+    const char *at;
+    char *end;
+
+    if (n < strlen(FIRST_LINE) || memcmp(bytes, FIRST_LINE, strlen(FIRST_LINE)) != 0) {
+        return STAMP_FOREIGN;
+    }
+    if (n > STAMP_BYTES_MAX || memchr(bytes, '\0', n) != NULL) {
+        return STAMP_DAMAGED;
+    }
+    memcpy(text, bytes, n);
+    text[n] = '\0';
+    at = text + strlen(FIRST_LINE);
+    if (strncmp(at, "format ", 7) != 0 || at[7] < '1' || at[7] > '9') {
+        return STAMP_DAMAGED;
+    }
+    errno = 0;
+    format = strtoul(at + 7, &end, 10);
+    if (errno != 0 || *end != '\n') {
+        return STAMP_DAMAGED;
+    }
+    if (format > STAMP_FORMAT) {
+        *ret_format = format;
+        return STAMP_NEWER;
+    }
+    at = end + 1;
+    if (strncmp(at, "id ", 3) != 0 || !parse_id(at + 3, stamp.id)) {
+        return STAMP_DAMAGED;
+    }
+    stamp.is_new = strcmp(at + 3 + 2 * STORE_ID_BYTES, "\nnew\n") == 0;
+    stamp_format(&stamp, again);
+    if (strcmp(text, again) != 0) {
+        return STAMP_DAMAGED;
+    }
+    *ret_stamp = stamp;
+    return STAMP_OK;
+}
+
+/* Reads up to `room` bytes of a file. Returns how many, or -1 with errno. */
+static ssize_t read_up_to(int fd, size_t room, char *ret_bytes)
+{
+    size_t length = 0;
+    ssize_t n = 1;
+
+    while (length < room && n != 0) {
+        n = read(fd, ret_bytes + length, room - length);
+        if (n < 0 && errno != EINTR) {
+            return -1;
+        }
+        length += n > 0 ? (size_t)n : 0;
+    }
+    assert(length <= room);
+    return (ssize_t)length;
+}
+
+enum stamp_result stamp_read(int directory_fd, struct stamp *ret_stamp, unsigned long *ret_format)
+{
+    /* Not a link, and not a pipe that would wait for a writer. */
+    int fd = openat(directory_fd, STAMP_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    char bytes[STAMP_BYTES_MAX + 1];
+    ssize_t n;
+    int error;
+
+    assert(directory_fd >= 0); /* else openat would look into the working directory */
+    if (fd < 0) {
+        return errno == ENOENT ? STAMP_ABSENT : STAMP_IO_ERROR;
+    }
+    n = read_up_to(fd, sizeof bytes, bytes);
+    error = errno;
+    close(fd);
+    errno = error;
+    return n < 0 ? STAMP_IO_ERROR : stamp_parse(bytes, (size_t)n, ret_stamp, ret_format);
+}
+
+static bool write_all(int fd, const char *bytes, size_t n)
+{
+    while (n > 0) {
+        ssize_t written = write(fd, bytes, n);
+
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written < 0) {
+            return false;
+        }
+        assert((size_t)written <= n);
+        bytes += written;
+        n -= (size_t)written;
+    }
+    return true;
+}
+
+static bool fail(const char *name, const char *what, struct stamp_failure *ret_failure)
+{
+    *ret_failure = (struct stamp_failure){name, what};
+    return false;
+}
+
+bool stamp_write(int directory_fd, const struct stamp *stamp, struct stamp_failure *ret_failure)
+{
+    char text[STAMP_BYTES_MAX + 1];
+    size_t n = stamp_format(stamp, text);
+    int fd =
+        openat(directory_fd, STAMP_TMP_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+    bool is_written;
+    int error;
+
+    if (fd < 0) {
+        return fail(STAMP_TMP_NAME, "cannot be made", ret_failure);
+    }
+    is_written = write_all(fd, text, n) && fsync(fd) == 0;
+    error = errno;
+    close(fd);
+    errno = error;
+    if (!is_written) {
+        return fail(STAMP_TMP_NAME, "cannot be written", ret_failure);
+    }
+    if (renameat(directory_fd, STAMP_TMP_NAME, directory_fd, STAMP_NAME) != 0) {
+        return fail(STAMP_NAME, "cannot be put in place", ret_failure);
+    }
+    if (fsync(directory_fd) != 0) {
+        return fail("", "cannot be synced", ret_failure);
+    }
+    return true;
+}

@@ -30,25 +30,31 @@ static char *reader_next(char *ret_line, int room, void *context)
     const char *start = reader->at, *stop;
 
     assert(room > CONFIGURATION_LINE_BYTES_MAX);
-    if (reader->failed || start == reader->end)
+    if (reader->failed || start == reader->end) {
         return NULL;
+    }
     reader->line++;
     stop = memchr(start, '\n', (size_t)(reader->end - start));
     reader->at = stop == NULL ? reader->end : stop + 1;
-    if (stop == NULL)
+    if (stop == NULL) {
         stop = reader->end;
-    while (start < stop && (*start == ' ' || *start == '\t'))
+    }
+    while (start < stop && (*start == ' ' || *start == '\t')) {
         start++;
-    if (start < stop && (*start == '#' || *start == ';'))
+    }
+    if (start < stop && (*start == '#' || *start == ';')) {
         stop = start;
-    if (memchr(start, '\0', (size_t)(stop - start)) != NULL)
+    }
+    if (memchr(start, '\0', (size_t)(stop - start)) != NULL) {
         reader_fail(reader, "the line holds a NUL byte; a configuration file is text");
-    else if (start < stop && *start == '[')
+    } else if (start < stop && *start == '[') {
         reader_fail(reader, "a section; this file has none, only NAME = VALUE");
-    else if (stop - start > CONFIGURATION_LINE_BYTES_MAX)
+    } else if (stop - start > CONFIGURATION_LINE_BYTES_MAX) {
         reader_fail(reader, "the line is longer than 198 bytes; give so long a value in the environment");
-    if (reader->failed)
+    }
+    if (reader->failed) {
         return NULL;
+    }
     memcpy(ret_line, start, (size_t)(stop - start));
     ret_line[stop - start] = '\0';
     return ret_line;
@@ -61,8 +67,9 @@ static int reader_take(void *context, const char *section, const char *name, con
     char text[CONFIGURATION_ERROR_BYTES];
 
     (void)section; /* there are none */
-    if (reader->take(reader->context, reader->line, name, value, text))
+    if (reader->take(reader->context, reader->line, name, value, text)) {
         return 1;
+    }
     reader_fail(reader, text);
     return 0;
 }

@@ -39,12 +39,14 @@ static const char *quote(const char *text, char *ret_quoted)
 {
     size_t length = strnlen(text, QUOTE_BYTES);
 
-    for (size_t i = 0; i < length; i++)
+    for (size_t i = 0; i < length; i++) {
         ret_quoted[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i];
-    if (length == QUOTE_BYTES)
+    }
+    if (length == QUOTE_BYTES) {
         memcpy(ret_quoted + QUOTE_BYTES - 4, "...", 4);
-    else
+    } else {
         ret_quoted[length] = '\0';
+    }
     return ret_quoted;
 }
 
@@ -55,10 +57,12 @@ static bool set(struct options *options, const struct setting *setting, const ch
     struct options_origin *origin = &options->origins[setting - options_table];
     struct options judged;
 
-    if (origin->source > source)
+    if (origin->source > source) {
         return setting_parse(setting, value, &judged, ret_reason);
-    if (!setting_parse(setting, value, options, ret_reason))
+    }
+    if (!setting_parse(setting, value, options, ret_reason)) {
         return false;
+    }
     *origin = (struct options_origin){source, line};
     return true;
 }
@@ -66,8 +70,9 @@ static bool set(struct options *options, const struct setting *setting, const ch
 void options_init(struct options *ret_options)
 {
     memset(ret_options, 0, sizeof *ret_options);
-    for (size_t i = 0; i < options_table_count; i++)
+    for (size_t i = 0; i < options_table_count; i++) {
         setting_init(&options_table[i], ret_options);
+    }
 }
 
 /* ---- the configuration file ---- */
@@ -94,15 +99,15 @@ static bool file_take(void *context, unsigned line, const char *name, const char
         return false;
     }
     first = &file->lines[setting - options_table];
-    if (setting->file_refusal != NULL)
+    if (setting->file_refusal != NULL) {
         snprintf(ret_text, CONFIGURATION_ERROR_BYTES, "%s may not stand here: %s", name,
                  setting->file_refusal);
-    else if (*first != 0)
+    } else if (*first != 0) {
         snprintf(ret_text, CONFIGURATION_ERROR_BYTES,
                  "%s stands here a second time, first on line %u; leave one out", name, *first);
-    else if (!set(file->options, setting, value, OPTIONS_FILE, line, reason))
+    } else if (!set(file->options, setting, value, OPTIONS_FILE, line, reason)) {
         snprintf(ret_text, CONFIGURATION_ERROR_BYTES, "%s = \"%s\": %s", name, quote(value, quoted), reason);
-    else {
+    } else {
         *first = line;
         return true;
     }
@@ -116,8 +121,9 @@ bool options_parse_file(struct options *options, const char *file_name, const ch
     struct configuration_error error;
     char quoted[QUOTE_BYTES];
 
-    if (configuration_read(bytes, n, file_take, &file, &error))
+    if (configuration_read(bytes, n, file_take, &file, &error)) {
         return true;
+    }
     return fail(ret_error, "%s:%u: %s", quote(file_name, quoted), error.line, error.text);
 }
 
@@ -136,35 +142,42 @@ static bool environment_take(struct options *options, const char *variable, stru
         size_t length = strlen(options_table[i].name);
 
         options_table_spell(options_table[i].name, true, spelled);
-        if (strncmp(variable, spelled, length) == 0 && variable[length] == '=')
+        if (strncmp(variable, spelled, length) == 0 && variable[length] == '=') {
             setting = &options_table[i];
+        }
     }
     if (setting == NULL) {
         snprintf(name, sizeof name, "%.*s", (int)(equals - variable), variable);
-        for (size_t i = 0; name[i] != '\0'; i++)
+        for (size_t i = 0; name[i] != '\0'; i++) {
             name[i] = (char)tolower((unsigned char)name[i]);
+        }
         near = options_table_nearest(name, false);
-        if (near == NULL)
+        if (near == NULL) {
             return fail(ret_error,
                         "environment: there is no setting " ENVIRONMENT "%s; cairnd --help lists them",
                         quote(variable, quoted));
+        }
         options_table_spell(near, true, spelled);
         return fail(ret_error,
                     "environment: there is no setting " ENVIRONMENT "%s; did you mean " ENVIRONMENT "%s?",
                     quote(variable, quoted), spelled);
     }
-    if (!set(options, setting, equals + 1, OPTIONS_ENVIRONMENT, 0, reason))
+    if (!set(options, setting, equals + 1, OPTIONS_ENVIRONMENT, 0, reason)) {
         return fail(ret_error, "environment: " ENVIRONMENT "%s: %s", quote(variable, quoted), reason);
+    }
     return true;
 }
 
 bool options_parse_environment(struct options *options, char *const *environment,
                                struct options_error *ret_error)
 {
-    for (; *environment != NULL; environment++)
-        if (strncmp(*environment, ENVIRONMENT, ENVIRONMENT_LEN) == 0 && strchr(*environment, '=') != NULL)
-            if (!environment_take(options, *environment + ENVIRONMENT_LEN, ret_error))
+    for (; *environment != NULL; environment++) {
+        if (strncmp(*environment, ENVIRONMENT, ENVIRONMENT_LEN) == 0 && strchr(*environment, '=') != NULL) {
+            if (!environment_take(options, *environment + ENVIRONMENT_LEN, ret_error)) {
                 return false;
+            }
+        }
+    }
     return true;
 }
 
@@ -191,17 +204,21 @@ static bool refuse_argument(int answer, const char *argument, struct options_err
     const char *near;
 
     quote(argument, quoted);
-    if (answer == ':')
+    if (answer == ':') {
         return fail(ret_error, "%s lacks its value; cairnd --help says what it takes", quoted);
-    if (strncmp(argument, "--", 2) != 0)
+    }
+    if (strncmp(argument, "--", 2) != 0) {
         return fail(ret_error, "there is no flag %s; cairnd --help lists them", quoted);
+    }
     snprintf(name, sizeof name, "%.*s", (int)strcspn(argument + 2, "="), argument + 2);
     near = options_table_nearest(name, true);
-    if (near == NULL)
+    if (near == NULL) {
         return fail(ret_error, "there is no flag %s; cairnd --help lists them", quoted);
+    }
     options_table_spell(near, false, hint);
-    if (strcmp(name, hint) == 0)
+    if (strcmp(name, hint) == 0) {
         return fail(ret_error, "--%s takes no value", hint);
+    }
     return fail(ret_error, "there is no flag %s; did you mean --%s?", quoted, hint);
 }
 
@@ -221,8 +238,9 @@ enum options_action options_parse_arguments(struct options *options, int argc, c
         int before = optind > 0 ? optind : 1;
         int answer = getopt_long(argc, argv, "+:", known, &at);
 
-        if (answer == -1)
+        if (answer == -1) {
             break;
+        }
         if (answer != 0) {
             refuse_argument(answer, argv[before], ret_error);
             return OPTIONS_USAGE_ERROR;
@@ -252,20 +270,23 @@ bool options_check(const struct options *options, struct options_error *ret_erro
 {
     uint64_t frame = options->frame_bytes_max;
 
-    if (options->data[0] == '\0')
+    if (options->data[0] == '\0') {
         return fail(
             ret_error,
             "no data directory; name it with --data DIR, or data = DIR in the file given by --config");
-    if (options->requests_bytes_max / 2 < frame)
+    }
+    if (options->requests_bytes_max / 2 < frame) {
         return fail(ret_error,
                     "requests_bytes_max (%" PRIu64 " bytes) must be at least twice frame_bytes_max (%" PRIu64
                     " bytes); raise it or lower the other",
                     options->requests_bytes_max, frame);
-    if (options->replies_bytes_max < frame)
+    }
+    if (options->replies_bytes_max < frame) {
         return fail(ret_error,
                     "replies_bytes_max (%" PRIu64 " bytes) must be at least frame_bytes_max (%" PRIu64
                     " bytes); raise it or lower the other",
                     options->replies_bytes_max, frame);
+    }
     return true;
 }
 
@@ -285,9 +306,10 @@ void options_reload(struct options *options, const struct options *fresh, size_t
 
             assert(taken); /* it was formatted from a good value */
             options->origins[i] = fresh->origins[i];
-        } else if (strcmp(before, after) != 0 && used < ignored_bytes)
+        } else if (strcmp(before, after) != 0 && used < ignored_bytes) {
             used += (size_t)snprintf(ret_ignored + used, ignored_bytes - used, "%s%s", used > 0 ? ", " : "",
                                      options_table[i].name);
+        }
     }
 }
 
@@ -304,10 +326,11 @@ void options_print(const struct options *options, FILE *out)
         setting_format(&options_table[i], options, value);
         width = fprintf(out, "%s%s = %s", before, options_table[i].name, value);
         fprintf(out, "%*s ; ", width < 40 ? 40 - width : 0, "");
-        if (origin->source == OPTIONS_FILE)
+        if (origin->source == OPTIONS_FILE) {
             fprintf(out, "%s:%u\n", options->config, origin->line);
-        else
+        } else {
             fprintf(out, "%s\n", sources[origin->source]);
+        }
     }
 }
 
@@ -335,8 +358,9 @@ void options_help(FILE *out)
         fputc('\n', out);
     }
     fputs("\nInstead of serving:\n\n", out);
-    for (size_t i = 0; i < OPTIONS_COMMANDS; i++)
+    for (size_t i = 0; i < OPTIONS_COMMANDS; i++) {
         fprintf(out, "  --%-22s %s\n", options_commands[i].name, options_commands[i].help);
+    }
     fputs("\nExit codes: 0 stopped as told, 1 failed, 2 wrong usage, 73 another daemon has the directory,\n"
           "74 an I/O error ended it, 78 the directory is not a store this daemon serves.\n",
           out);
@@ -351,17 +375,19 @@ static bool load_file(struct options *options, struct options_error *ret_error)
     bool loaded;
     size_t n;
 
-    if (file == NULL)
+    if (file == NULL) {
         return fail(ret_error, "%s: cannot be opened: %s", quote(options->config, name), strerror(errno));
+    }
     errno = ENOMEM;
     n = bytes == NULL ? 0 : fread(bytes, 1, FILE_BYTES_MAX, file);
-    if (bytes == NULL || ferror(file))
+    if (bytes == NULL || ferror(file)) {
         loaded = fail(ret_error, "%s: cannot be read: %s", quote(options->config, name), strerror(errno));
-    else if (n == FILE_BYTES_MAX)
+    } else if (n == FILE_BYTES_MAX) {
         loaded =
             fail(ret_error, "%s: larger than 1 MiB; no configuration file is", quote(options->config, name));
-    else
+    } else {
         loaded = options_parse_file(options, options->config, bytes, n, ret_error);
+    }
     free(bytes);
     fclose(file);
     return loaded;
@@ -374,13 +400,17 @@ enum options_action options_load(int argc, char **argv, char *const *environment
 
     options_init(ret_options);
     action = options_parse_arguments(ret_options, argc, argv, ret_error);
-    if (action == OPTIONS_USAGE_ERROR || action == OPTIONS_VERSION || action == OPTIONS_HELP)
+    if (action == OPTIONS_USAGE_ERROR || action == OPTIONS_VERSION || action == OPTIONS_HELP) {
         return action;
-    if (!options_parse_environment(ret_options, environment, ret_error))
+    }
+    if (!options_parse_environment(ret_options, environment, ret_error)) {
         return OPTIONS_CONFIG_ERROR;
-    if (ret_options->config[0] != '\0' && !load_file(ret_options, ret_error))
+    }
+    if (ret_options->config[0] != '\0' && !load_file(ret_options, ret_error)) {
         return OPTIONS_CONFIG_ERROR;
-    if (action != OPTIONS_PRINT && !options_check(ret_options, ret_error))
+    }
+    if (action != OPTIONS_PRINT && !options_check(ret_options, ret_error)) {
         return ret_options->data[0] == '\0' ? OPTIONS_USAGE_ERROR : OPTIONS_CONFIG_ERROR;
+    }
     return action;
 }

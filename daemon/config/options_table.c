@@ -81,18 +81,22 @@ void options_table_spell(const char *name, bool environment, char *ret_spelled)
     size_t length = strlen(name);
 
     assert(length < OPTIONS_NAME_BYTES);
-    for (size_t i = 0; i <= length; i++)
-        if (environment)
+    for (size_t i = 0; i <= length; i++) {
+        if (environment) {
             ret_spelled[i] = (char)(name[i] >= 'a' && name[i] <= 'z' ? name[i] - 'a' + 'A' : name[i]);
-        else
+        } else {
             ret_spelled[i] = (char)(name[i] == '_' ? '-' : name[i]);
+        }
+    }
 }
 
 const struct setting *options_table_find(const char *name)
 {
-    for (size_t i = 0; i < SETTINGS; i++)
-        if (strcmp(options_table[i].name, name) == 0)
+    for (size_t i = 0; i < SETTINGS; i++) {
+        if (strcmp(options_table[i].name, name) == 0) {
             return &options_table[i];
+        }
+    }
     return NULL;
 }
 

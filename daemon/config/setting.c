@@ -66,9 +66,11 @@ static void format_number(enum setting_type type, uint64_t number, size_t n, cha
         snprintf(ret_text, n, "%04" PRIo64, number);
         return;
     }
-    for (size_t i = 0; i < (type == SETTING_BYTES ? BYTE_UNITS : DURATION_UNITS) && number != 0; i++)
-        if (units[i].name[0] != 'B' && number % units[i].factor == 0)
+    for (size_t i = 0; i < (type == SETTING_BYTES ? BYTE_UNITS : DURATION_UNITS) && number != 0; i++) {
+        if (units[i].name[0] != 'B' && number % units[i].factor == 0) {
             best = i;
+        }
+    }
     snprintf(ret_text, n, "%" PRIu64 "%s", number / units[best].factor, units[best].name);
 }
 
@@ -78,23 +80,27 @@ static const char *parse_digits(const char *text, uint64_t base, uint64_t *ret_n
     const char *at = text;
     uint64_t number = 0;
 
-    for (; *at >= '0' && *at < (char)('0' + base); at++)
+    for (; *at >= '0' && *at < (char)('0' + base); at++) {
         if (__builtin_mul_overflow(number, base, &number) ||
-            __builtin_add_overflow(number, (uint64_t)(*at - '0'), &number))
+            __builtin_add_overflow(number, (uint64_t)(*at - '0'), &number)) {
             return NULL;
-    if (at == text)
+        }
+    }
+    if (at == text) {
         return NULL;
+    }
     *ret_number = number;
     return at;
 }
 
 static bool parse_unit(const char *text, const struct unit *units, size_t count, uint64_t *ret_factor)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (strcmp(text, units[i].name) == 0) {
             *ret_factor = units[i].factor;
             return true;
         }
+    }
     return false;
 }
 
@@ -103,14 +109,18 @@ static bool parse_number(enum setting_type type, const char *text, uint64_t *ret
     uint64_t number, factor = 1;
     const char *rest = parse_digits(text, type == SETTING_MODE ? 8 : 10, &number);
 
-    if (rest == NULL)
+    if (rest == NULL) {
         return false;
-    if (type == SETTING_BYTES && !parse_unit(rest, byte_units, BYTE_UNITS, &factor))
+    }
+    if (type == SETTING_BYTES && !parse_unit(rest, byte_units, BYTE_UNITS, &factor)) {
         return false;
-    if (type == SETTING_DURATION && !parse_unit(rest, duration_units, DURATION_UNITS, &factor))
+    }
+    if (type == SETTING_DURATION && !parse_unit(rest, duration_units, DURATION_UNITS, &factor)) {
         return false;
-    if ((type == SETTING_COUNT || type == SETTING_MODE) && *rest != '\0')
+    }
+    if ((type == SETTING_COUNT || type == SETTING_MODE) && *rest != '\0') {
         return false;
+    }
     return !__builtin_mul_overflow(number, factor, ret_number);
 }
 
@@ -158,11 +168,12 @@ static bool set_text(const struct setting *setting, const char *text, void *stru
                  setting->text_bytes - 1);
         return false;
     }
-    for (size_t i = 0; i < length; i++)
+    for (size_t i = 0; i < length; i++) {
         if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) {
             snprintf(ret_reason, SETTING_REASON_BYTES, "it holds a control character; leave that out");
             return false;
         }
+    }
     memcpy((char *)structure + setting->offset, text, length + 1);
     return true;
 }
@@ -190,8 +201,9 @@ static bool set_choice(const struct setting *setting, const char *text, void *st
             choice_set(setting, structure, i);
             return true;
         }
-        if (choice[length] == '\0')
+        if (choice[length] == '\0') {
             break;
+        }
         choice += length + 1;
     }
     snprintf(ret_reason, SETTING_REASON_BYTES, "none of %s", setting->choices);
@@ -290,8 +302,9 @@ size_t setting_name_distance(const char *a, const char *b)
     size_t a_length = strnlen(a, NAME_BYTES_MAX), b_length = strnlen(b, NAME_BYTES_MAX);
     size_t row[NAME_BYTES_MAX + 1];
 
-    for (size_t j = 0; j <= b_length; j++)
+    for (size_t j = 0; j <= b_length; j++) {
         row[j] = j;
+    }
     for (size_t i = 1; i <= a_length; i++) {
         size_t diagonal = row[0];
 
@@ -302,10 +315,12 @@ size_t setting_name_distance(const char *a, const char *b)
 
             diagonal = row[j];
             row[j] = replaced;
-            if (inserted < row[j])
+            if (inserted < row[j]) {
                 row[j] = inserted;
-            if (deleted < row[j])
+            }
+            if (deleted < row[j]) {
                 row[j] = deleted;
+            }
         }
     }
     return row[b_length];

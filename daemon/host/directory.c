@@ -69,8 +69,9 @@ static enum directory_result write_stamp(int directory_fd, const char *path, con
 {
     struct stamp_failure failure;
 
-    if (!stamp_write(directory_fd, stamp, &failure))
+    if (!stamp_write(directory_fd, stamp, &failure)) {
         return fail_errno(ret_error, path, failure.name, failure.what);
+    }
     return DIRECTORY_OK;
 }
 
@@ -120,24 +121,27 @@ static enum directory_result survey_unstamped(int directory_fd, const char *path
 
     if (directory == NULL) {
         result = fail_errno(ret_error, path, "", "cannot be read");
-        if (fd >= 0)
+        if (fd >= 0) {
             close(fd);
+        }
         return result;
     }
     for (;;) {
         errno = 0;
         entry = readdir(directory);
-        if (entry == NULL || !is_neutral(entry->d_name))
+        if (entry == NULL || !is_neutral(entry->d_name)) {
             break;
+        }
     }
-    if (entry != NULL)
+    if (entry != NULL) {
         result =
             fail(DIRECTORY_FOREIGN, ret_error,
                  "%s: not a cairn store, and not empty (it holds \"%s\"); name another directory. Nothing "
                  "was touched",
                  path, entry->d_name);
-    else if (errno != 0)
+    } else if (errno != 0) {
         result = fail_errno(ret_error, path, "", "cannot be read");
+    }
     closedir(directory);
     return result;
 }
@@ -155,8 +159,9 @@ static enum directory_result survey_database(const struct place *place, struct d
     struct directory_error missing;
     enum directory_result result = place->look(place->database, ret_error);
 
-    if (result != DIRECTORY_LOST)
+    if (result != DIRECTORY_LOST) {
         return result;
+    }
     missing = *ret_error;
     return fail(DIRECTORY_LOST, ret_error,
                 "%s: a store used to be here, but its database is gone (%s); mount or restore it, or name "
@@ -175,10 +180,12 @@ static enum directory_result survey(const struct place *place, enum contents *re
         *ret_contents = CONTENTS_EMPTY;
         return survey_unstamped(place->fd, place->path, ret_error);
     }
-    if (result == DIRECTORY_OK && !ret_stamp->is_new)
+    if (result == DIRECTORY_OK && !ret_stamp->is_new) {
         result = survey_database(place, ret_error);
-    if (result == DIRECTORY_OK)
+    }
+    if (result == DIRECTORY_OK) {
         *ret_contents = CONTENTS_STORE;
+    }
     return result;
 }
 
@@ -195,8 +202,9 @@ static long lock_owner(int lock_fd)
         ssize_t n = pread(lock_fd, text, sizeof text - 1, 0);
         text[n < 0 ? 0 : n] = '\0';
         pid = strtol(text, NULL, 10);
-        if (pid > 0 && pid <= INT_MAX && (kill((pid_t)pid, 0) == 0 || errno == EPERM))
+        if (pid > 0 && pid <= INT_MAX && (kill((pid_t)pid, 0) == 0 || errno == EPERM)) {
             break;
+        }
         nanosleep(&(struct timespec){.tv_nsec = OWNER_WAIT_MS * 1000000L}, NULL);
     }
     return pid;
@@ -210,15 +218,17 @@ static enum directory_result take_lock(int directory_fd, const char *path, int *
     char text[32];
     int n;
 
-    if (fd < 0)
+    if (fd < 0) {
         return fail_errno(ret_error, path, LOCK_NAME, "cannot be opened");
+    }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EWOULDBLOCK)
+        if (errno == EWOULDBLOCK) {
             result = fail(DIRECTORY_LOCKED, ret_error,
                           "%s: another cairnd has this directory, with pid %ld; stop that one first", path,
                           lock_owner(fd));
-        else
+        } else {
             result = fail_errno(ret_error, path, LOCK_NAME, "cannot be locked");
+        }
         close(fd);
         return result;
     }
@@ -243,8 +253,9 @@ static bool sync_parent(const char *path)
 
     snprintf(copy, sizeof copy, "%s", path);
     fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
         return false;
+    }
     synced = fsync(fd) == 0;
     error = errno;
     close(fd);
@@ -257,21 +268,26 @@ static enum directory_result open_path(const char *path, bool create, int *ret_f
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (fd < 0 && errno == ENOENT && !create)
+    if (fd < 0 && errno == ENOENT && !create) {
         return fail(DIRECTORY_MISSING, ret_error,
                     "%s: there is no such directory; give --create to make a new store there", path);
+    }
     if (fd < 0 && errno == ENOENT) {
-        if (mkdir(path, 0750) != 0 && errno != EEXIST)
+        if (mkdir(path, 0750) != 0 && errno != EEXIST) {
             return fail_errno(ret_error, path, "", "cannot be made");
-        if (!sync_parent(path))
+        }
+        if (!sync_parent(path)) {
             return fail_errno(ret_error, path, "", "its parent cannot be synced");
+        }
         fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     }
-    if (fd < 0 && errno == ENOTDIR)
+    if (fd < 0 && errno == ENOTDIR) {
         return fail(DIRECTORY_FOREIGN, ret_error,
                     "%s: not a directory; name one for the data. Nothing was touched", path);
-    if (fd < 0)
+    }
+    if (fd < 0) {
         return fail_errno(ret_error, path, "", "cannot be opened");
+    }
     *ret_fd = fd;
     return DIRECTORY_OK;
 }
@@ -284,18 +300,23 @@ static enum directory_result prepare(int directory_fd, const char *path, enum co
 
     if (contents == CONTENTS_EMPTY) {
         stamp->is_new = true;
-        if (getrandom(stamp->id, sizeof stamp->id, 0) != sizeof stamp->id)
+        if (getrandom(stamp->id, sizeof stamp->id, 0) != sizeof stamp->id) {
             return fail_errno(ret_error, path, "", "no random number for the store's id");
+        }
         result = write_stamp(directory_fd, path, stamp, ret_error);
-        if (result != DIRECTORY_OK)
+        if (result != DIRECTORY_OK) {
             return result;
+        }
     }
-    if (!stamp->is_new)
+    if (!stamp->is_new) {
         return DIRECTORY_OK;
-    if (mkdirat(directory_fd, DATABASE_NAME, 0750) != 0 && errno != EEXIST)
+    }
+    if (mkdirat(directory_fd, DATABASE_NAME, 0750) != 0 && errno != EEXIST) {
         return fail_errno(ret_error, path, DATABASE_NAME, "cannot be made");
-    if (fsync(directory_fd) != 0)
+    }
+    if (fsync(directory_fd) != 0) {
         return fail_errno(ret_error, path, "", "cannot be synced");
+    }
     return DIRECTORY_OK;
 }
 
@@ -308,22 +329,27 @@ static enum directory_result claim(const struct place *place, bool create, struc
     int lock_fd = -1;
 
     result = survey(place, &contents, ret_stamp, ret_error);
-    if (result != DIRECTORY_OK)
+    if (result != DIRECTORY_OK) {
         return result;
-    if (contents == CONTENTS_EMPTY && !create)
+    }
+    if (contents == CONTENTS_EMPTY && !create) {
         return fail(DIRECTORY_MISSING, ret_error,
                     "%s: no store in it; give --create to make a new one there. Nothing was touched",
                     place->path);
+    }
     result = take_lock(place->fd, place->path, &lock_fd, ret_error);
-    if (result != DIRECTORY_OK)
+    if (result != DIRECTORY_OK) {
         return result;
+    }
     result = survey(place, &contents, ret_stamp, ret_error);
-    if (result == DIRECTORY_OK)
+    if (result == DIRECTORY_OK) {
         result = prepare(place->fd, place->path, contents, ret_stamp, ret_error);
-    if (result == DIRECTORY_OK)
+    }
+    if (result == DIRECTORY_OK) {
         *ret_lock_fd = lock_fd;
-    else
+    } else {
         close(lock_fd);
+    }
     return result;
 }
 
@@ -340,8 +366,9 @@ enum directory_result directory_open(const char *path, bool create, directory_lo
         return fail_errno(ret_error, path, "", "cannot be opened");
     }
     result = open_path(path, create, &directory.directory_fd, ret_error);
-    if (result != DIRECTORY_OK)
+    if (result != DIRECTORY_OK) {
         return result;
+    }
     struct place place = {directory.directory_fd, path, directory.database, look};
     result = claim(&place, create, &stamp, &directory.lock_fd, ret_error);
     if (result != DIRECTORY_OK) {
@@ -361,8 +388,9 @@ enum directory_result directory_mark_ready(struct directory *directory, struct d
     enum directory_result result;
 
     assert(directory->directory_fd >= 0);
-    if (!directory->is_new)
+    if (!directory->is_new) {
         return DIRECTORY_OK;
+    }
     memcpy(stamp.id, directory->store_id, sizeof stamp.id);
     snprintf(path, sizeof path, "%.*s", (int)(strlen(directory->database) - strlen("/" DATABASE_NAME)),
              directory->database);
@@ -373,10 +401,12 @@ enum directory_result directory_mark_ready(struct directory *directory, struct d
 
 void directory_close(struct directory *directory)
 {
-    if (directory->lock_fd >= 0)
+    if (directory->lock_fd >= 0) {
         close(directory->lock_fd);
-    if (directory->directory_fd >= 0)
+    }
+    if (directory->directory_fd >= 0) {
         close(directory->directory_fd);
+    }
     directory->lock_fd = directory->directory_fd = -1;
 }
 

@@ -76,18 +76,20 @@ static uint64_t take_integer(const char *length, char conversion, va_list *argum
     int64_t number;
 
     *ret_negative = false;
-    if (strcmp(length, "l") == 0 || strcmp(length, "j") == 0 || strcmp(length, "z") == 0)
+    if (strcmp(length, "l") == 0 || strcmp(length, "j") == 0 || strcmp(length, "z") == 0) {
         number = va_arg(*arguments, long);
-    else if (strcmp(length, "ll") == 0)
+    } else if (strcmp(length, "ll") == 0) {
         number = va_arg(*arguments, long long);
-    else if (is_signed)
+    } else if (is_signed) {
         number = va_arg(*arguments, int);
-    else
+    } else {
         number = va_arg(*arguments, unsigned);
-    if (strcmp(length, "hh") == 0)
+    }
+    if (strcmp(length, "hh") == 0) {
         number = is_signed ? (signed char)number : (unsigned char)number;
-    else if (strcmp(length, "h") == 0)
+    } else if (strcmp(length, "h") == 0) {
         number = is_signed ? (short)number : (unsigned short)number;
+    }
     *ret_negative = is_signed && number < 0;
     return *ret_negative ? 0 - (uint64_t)number : (uint64_t)number;
 }
@@ -97,8 +99,9 @@ static void take_text(struct field *field, const char *text, size_t length)
     field->value = text == NULL ? "" : text;
     field->length = text == NULL ? 0 : strnlen(text, length);
     field->cut = field->length > VALUE_BYTES_MAX;
-    if (field->cut)
+    if (field->cut) {
         field->length = VALUE_BYTES_MAX;
+    }
 }
 
 /* Reads one "key=%conversion". Returns what stands behind it. */
@@ -133,11 +136,12 @@ static const char *take_field(struct field *field, const char *at, va_list *argu
     at += length_bytes;
     number = take_integer(length, *at, arguments, &negative);
     field->number = *at != 'x';
-    if (*at == 'x')
+    if (*at == 'x') {
         field->length = (size_t)snprintf(field->room, sizeof field->room, "0x%" PRIx64, number);
-    else
+    } else {
         field->length =
             (size_t)snprintf(field->room, sizeof field->room, "%s%" PRIu64, negative ? "-" : "", number);
+    }
     field->value = field->room;
     return at + 1;
 }
@@ -148,8 +152,9 @@ static void take_fields(struct event *event, const char *fields, va_list *argume
         assert(event->count < FIELDS_MAX);
         at = take_field(&event->fields[event->count++], at, arguments);
         assert(*at == '\0' || (at[0] == ' ' && at[1] != '\0'));
-        if (*at == ' ')
+        if (*at == ' ') {
             at++;
+        }
     }
 }
 
@@ -185,8 +190,9 @@ static void add_end(struct line *line, const char *cut, const char *end)
 /* Takes back what did not fit as a whole. */
 static void add_whole(struct line *line, size_t start)
 {
-    if (line->full)
+    if (line->full) {
         line->length = start;
+    }
 }
 
 /* How many bytes the well-formed UTF-8 character at `text` has; 0 if there is none. */
@@ -194,14 +200,18 @@ static size_t utf8_length(const unsigned char *text, size_t n)
 {
     size_t length = text[0] < 0x80 ? 1 : text[0] < 0xc2 ? 0 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
 
-    if (length == 0 || text[0] > 0xf4 || length > n)
+    if (length == 0 || text[0] > 0xf4 || length > n) {
         return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((text[i] & 0xc0) != 0x80)
+    }
+    for (size_t i = 1; i < length; i++) {
+        if ((text[i] & 0xc0) != 0x80) {
             return 0;
+        }
+    }
     if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
-        (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
+        (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f)) {
         return 0;
+    }
     return length;
 }
 
@@ -221,10 +231,11 @@ static void add_quoted(struct line *line, const char *bytes, size_t n, bool json
         } else if (text[i] == '\n') {
             add_text(line, "\\n");
         } else if (length == 0 || text[i] < ' ' || text[i] == 0x7f) {
-            if (json)
+            if (json) {
                 snprintf(escape, sizeof escape, "\\u%04x", length == 0 ? 0xfffdU : text[i]);
-            else
+            } else {
                 snprintf(escape, sizeof escape, "\\x%02x", text[i]);
+            }
             add_text(line, escape);
         } else {
             add(line, bytes + i, length);
@@ -236,9 +247,11 @@ static void add_quoted(struct line *line, const char *bytes, size_t n, bool json
 
 static bool is_plain(const struct field *field)
 {
-    for (size_t i = 0; i < field->length; i++)
-        if (!isgraph((unsigned char)field->value[i]) || strchr("\"\\=", field->value[i]) != NULL)
+    for (size_t i = 0; i < field->length; i++) {
+        if (!isgraph((unsigned char)field->value[i]) || strchr("\"\\=", field->value[i]) != NULL) {
             return false;
+        }
+    }
     return field->length > 0;
 }
 
@@ -252,12 +265,14 @@ static void add_fields(struct line *line, const struct event *event)
         add_text(line, " ");
         add_text(line, field->key);
         add_text(line, "=");
-        if (is_plain(field))
+        if (is_plain(field)) {
             add(line, field->value, field->length);
-        else
+        } else {
             add_quoted(line, field->value, field->length, false);
-        if (field->cut)
+        }
+        if (field->cut) {
             add_text(line, "...");
+        }
         add_whole(line, start);
     }
 }
@@ -316,10 +331,11 @@ static void write_json(const struct event *event)
         add_text(&line, ",\"");
         add_text(&line, field->key);
         add_text(&line, "\":");
-        if (field->number)
+        if (field->number) {
             add(&line, field->value, field->length);
-        else
+        } else {
             add_quoted(&line, field->value, field->length, true);
+        }
         if (field->cut) {
             add_text(&line, ",\"");
             add_text(&line, field->key);
@@ -353,13 +369,15 @@ static bool write_journal(const struct event *event)
         size_t start = values.length;
 
         add_text(&values, "CAIRN_");
-        for (const char *key = event->fields[i].key; *key != '\0'; key++)
+        for (const char *key = event->fields[i].key; *key != '\0'; key++) {
             add(&values, &(char){(char)toupper((unsigned char)*key)}, 1);
+        }
         add_text(&values, "=");
         add(&values, event->fields[i].value, event->fields[i].length);
         add_whole(&values, start);
-        if (values.full)
+        if (values.full) {
             break;
+        }
         parts[count++] = (struct iovec){values.bytes + start, values.length - start};
     }
     return sd_journal_sendv(parts, count) == 0;
@@ -367,10 +385,11 @@ static bool write_journal(const struct event *event)
 
 static void write_event(const struct event *event)
 {
-    if (sink == LOG_FORMAT_JSON)
+    if (sink == LOG_FORMAT_JSON) {
         write_json(event);
-    else if (sink != LOG_FORMAT_JOURNAL || !write_journal(event))
+    } else if (sink != LOG_FORMAT_JOURNAL || !write_journal(event)) {
         write_text(event);
+    }
 }
 
 /* ---- for callers ---- */
@@ -388,12 +407,14 @@ static bool is_journal(void)
 
 void log_start(enum log_level level, enum log_format format)
 {
-    if (format == LOG_FORMAT_AUTO)
+    if (format == LOG_FORMAT_AUTO) {
         format = is_journal()            ? LOG_FORMAT_JOURNAL
                  : isatty(STDERR_FILENO) ? LOG_FORMAT_TEXT
                                          : LOG_FORMAT_JSON;
-    if (format == LOG_FORMAT_JOURNAL && access(JOURNAL_SOCKET, F_OK) != 0)
+    }
+    if (format == LOG_FORMAT_JOURNAL && access(JOURNAL_SOCKET, F_OK) != 0) {
         format = LOG_FORMAT_TEXT; /* libsystemd would say success and send nothing */
+    }
     sink = format;
     log_level_set(level);
 }
@@ -414,8 +435,9 @@ void log_event(enum log_level level, const char *message, const char *fields, ..
     struct event event;
     va_list arguments;
 
-    if (!log_enabled(level))
+    if (!log_enabled(level)) {
         return;
+    }
     event.level = level;
     event.message = message;
     event.count = 0;
@@ -429,8 +451,9 @@ void log_message(enum log_level level, const char *message)
 {
     struct event event;
 
-    if (!log_enabled(level))
+    if (!log_enabled(level)) {
         return;
+    }
     event.level = level;
     event.message = message;
     event.count = 0;

@@ -13,8 +13,9 @@ static void check_error(const struct options_error *error)
 {
     size_t length = strnlen(error->text, sizeof error->text);
     assert(length > 0 && length < sizeof error->text);
-    for (size_t i = 0; i < length; i++)
+    for (size_t i = 0; i < length; i++) {
         assert((unsigned char)error->text[i] >= ' ');
+    }
 }
 
 static void check_printed(const struct options *options)
@@ -44,8 +45,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct options_error error = {{0}};
     char *text = malloc(size + 1); /* a copy of exact size, so that a byte read beyond the end is found */
     assert(text != NULL);
-    if (size > 0)
+    if (size > 0) {
         memcpy(text, data, size);
+    }
     char *exact = realloc(text, size == 0 ? 1 : size);
     assert(exact != NULL);
 
@@ -55,8 +57,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(options.streams_max >= 1);
         assert(!options.create && options.config[0] == '\0');
         check_printed(&options);
-        if (!options_check(&options, &error))
+        if (!options_check(&options, &error)) {
             check_error(&error);
+        }
     } else {
         check_error(&error);
     }
@@ -66,13 +69,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *variable = malloc(size + sizeof "CAIRND_");
     assert(variable != NULL);
     memcpy(variable, "CAIRND_", 7);
-    if (size > 0)
+    if (size > 0) {
         memcpy(variable + 7, data, size);
+    }
     variable[size + 7] = '\0';
     char *environment[] = {variable, NULL};
     options_init(&options);
-    if (!options_parse_environment(&options, environment, &error))
+    if (!options_parse_environment(&options, environment, &error)) {
         check_error(&error);
+    }
     free(variable);
     return 0;
 }

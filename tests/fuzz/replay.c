@@ -33,8 +33,9 @@ static bool add_file(const char *path)
     uint8_t *bytes = file == NULL ? NULL : malloc(INPUT_BYTES_MAX);
     if (bytes == NULL || corpus_count == CORPUS_MAX) {
         fprintf(stderr, "%s: cannot be taken: %s\n", path, strerror(errno));
-        if (file != NULL)
+        if (file != NULL) {
             fclose(file);
+        }
         free(bytes);
         return false;
     }
@@ -57,8 +58,9 @@ static bool add_directory(const char *path)
         }
         free(entries[i]);
     }
-    if (count >= 0)
+    if (count >= 0) {
         free(entries);
+    }
     return added;
 }
 
@@ -70,26 +72,31 @@ static size_t change(struct random_source *random, uint8_t *bytes, size_t length
 
     switch (random_below(random, 5)) {
     case 0:
-        if (at < length)
+        if (at < length) {
             bytes[at] = (uint8_t)random_next(random);
+        }
         return length;
     case 1:
-        if (at < length)
+        if (at < length) {
             bytes[at] = telling[random_below(random, sizeof telling)];
+        }
         return length;
     case 2:
-        if (at < length)
+        if (at < length) {
             bytes[at] = (uint8_t)(bytes[at] ^ 1U << random_below(random, 8));
+        }
         return length;
     case 3:
-        if (length + count > MADE_BYTES_MAX)
+        if (length + count > MADE_BYTES_MAX) {
             return length;
+        }
         memmove(bytes + at + count, bytes + at, length - at);
         random_fill(random, bytes + at, count);
         return length + count;
     default:
-        if (at + count > length)
+        if (at + count > length) {
             return at;
+        }
         memmove(bytes + at, bytes + at + count, length - at - count);
         return length - count;
     }
@@ -106,8 +113,9 @@ static size_t make_input(struct random_source *random, uint8_t *ret_bytes)
     const struct input *input = &corpus[random_below(random, corpus_count)];
     length = input->length < MADE_BYTES_MAX ? input->length : MADE_BYTES_MAX;
     memcpy(ret_bytes, input->bytes, length);
-    for (uint64_t i = 1 + random_below(random, CHANGES_MAX); i > 0; i--)
+    for (uint64_t i = 1 + random_below(random, CHANGES_MAX); i > 0; i--) {
         length = change(random, ret_bytes, length);
+    }
     return length;
 }
 
@@ -118,15 +126,19 @@ static bool gather(int argc, char **argv)
     bool gathered = true;
     char *path;
 
-    for (int i = 1; i < argc; i++)
+    for (int i = 1; i < argc; i++) {
         gathered = gathered && add_file(argv[i]);
-    if (argc > 1 || directory == NULL)
+    }
+    if (argc > 1 || directory == NULL) {
         return gathered;
+    }
     name = name == NULL ? argv[0] : name + 1;
-    if (strncmp(name, "fuzz_", 5) == 0)
+    if (strncmp(name, "fuzz_", 5) == 0) {
         name += 5;
-    if (asprintf(&path, "%s/%s", directory, name) < 0)
+    }
+    if (asprintf(&path, "%s/%s", directory, name) < 0) {
         return false;
+    }
     gathered = add_directory(path);
     free(path);
     return gathered;
@@ -140,17 +152,20 @@ int main(int argc, char **argv)
                                                               : strtoul(inputs, NULL, 10);
     static uint8_t bytes[MADE_BYTES_MAX];
 
-    if (!gather(argc, argv))
+    if (!gather(argc, argv)) {
         return EXIT_FAILURE;
-    for (size_t i = 0; i < corpus_count; i++)
+    }
+    for (size_t i = 0; i < corpus_count; i++) {
         LLVMFuzzerTestOneInput(corpus[i].bytes, corpus[i].length);
+    }
     struct random_source random = random_from(random_seed("fuzz inputs"));
     for (unsigned long i = 0; i < count; i++) {
         size_t length = make_input(&random, bytes);
         LLVMFuzzerTestOneInput(bytes, length);
     }
-    for (size_t i = 0; i < corpus_count; i++)
+    for (size_t i = 0; i < corpus_count; i++) {
         free(corpus[i].bytes);
+    }
     printf("%zu inputs of the corpus and %lu made ones\n", corpus_count, count);
     printf("100%%: Checks: 1, Failures: 0, Errors: 0\n"); /* as Check says it, for scripts/test.sh */
     return EXIT_SUCCESS;

@@ -35,11 +35,13 @@ static void remove_tree(const char *path)
     while (listing != NULL && (entry = readdir(listing)) != NULL) {
         char below[512];
         snprintf(below, sizeof below, "%s/%s", path, entry->d_name);
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && unlink(below) != 0)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && unlink(below) != 0) {
             remove_tree(below);
+        }
     }
-    if (listing != NULL)
+    if (listing != NULL) {
         closedir(listing);
+    }
     rmdir(path);
 }
 
@@ -66,8 +68,9 @@ static const char *read_text(const char *name)
     char path[256];
     snprintf(path, sizeof path, "%s/%s", store, name);
     FILE *file = fopen(path, "r");
-    if (file == NULL)
+    if (file == NULL) {
         return "(absent)";
+    }
     text[fread(text, 1, sizeof text - 1, file)] = '\0';
     fclose(file);
     return text;
@@ -78,8 +81,9 @@ static size_t entries(void)
     DIR *listing = opendir(store);
     size_t count = 0;
     ck_assert_ptr_nonnull(listing);
-    while (readdir(listing) != NULL)
+    while (readdir(listing) != NULL) {
         count++;
+    }
     closedir(listing);
     return count - 2;
 }
@@ -146,8 +150,9 @@ END_TEST
 
 START_TEST(absent_or_empty_directory_becomes_a_store_with_create)
 {
-    if (_i == 1)
+    if (_i == 1) {
         ck_assert_int_eq(mkdir(store, 0700), 0);
+    }
     ck_assert_int_eq(open_store(true), DIRECTORY_OK);
     ck_assert(directory.is_new);
     ck_assert_ptr_nonnull(strstr(read_text("cairn.store"), "cairn store\nformat 1\nid "));
@@ -297,8 +302,9 @@ START_TEST(second_daemon_fails_at_once_naming_the_first_one_s_pid)
     if (child == 0) {
         close(end[1]);
         if (open_store(false) == DIRECTORY_OK && write(ready[1], &byte, 1) == 1 &&
-            read(end[0], &byte, 1) == 0)
+            read(end[0], &byte, 1) == 0) {
             _exit(0);
+        }
         _exit(1);
     }
     ck_assert_int_eq(read(ready[0], &byte, 1), 1);
@@ -333,26 +339,31 @@ END_TEST
 static void leave_beginnings(int step)
 {
     mkdir(store, 0700);
-    if (step >= 1)
+    if (step >= 1) {
         write_file("cairn.lock", "");
-    if (step >= 2)
+    }
+    if (step >= 2) {
         write_file("cairn.store.tmp", "cairn st");
+    }
     if (step >= 3) {
         remove_tree(store);
         ck_assert_int_eq(open_store(true), DIRECTORY_OK);
         directory_close(&directory);
     }
-    if (step >= 4)
+    if (step >= 4) {
         make_database();
-    if (step >= 5)
+    }
+    if (step >= 5) {
         write_file("cairn.store.tmp", "cairn store\nformat 1\n");
+    }
 }
 
 START_TEST(creation_that_was_killed_is_gone_on_with)
 {
     leave_beginnings(_i);
-    if (_i < 3)
+    if (_i < 3) {
         refused(false, DIRECTORY_MISSING, "--create");
+    }
     ck_assert_msg(open_store(true) == DIRECTORY_OK, "%s", error.text);
     ck_assert(directory.is_new);
     make_database();
@@ -401,8 +412,9 @@ START_TEST(unreadable_directory_is_an_error_that_says_why)
         ck_assert_int_eq(mkdir(store, 0700), 0);
         pid_t child = fork();
         if (child == 0) {
-            if (setgid(65534) != 0 || setuid(65534) != 0)
+            if (setgid(65534) != 0 || setuid(65534) != 0) {
                 _exit(2);
+            }
             _exit(open_store(true) == DIRECTORY_IO_ERROR && strstr(error.text, "Permission denied") != NULL
                       ? 0
                       : 1);

@@ -77,8 +77,9 @@ END_TEST
 START_TEST(json_line_is_valid_for_any_bytes)
 {
     char bytes[256], expected[1024] = "";
-    for (unsigned i = 0; i < 256; i++)
+    for (unsigned i = 0; i < 256; i++) {
         bytes[i] = (char)i;
+    }
     for (unsigned start = 0; start < 256; start += 64) {
         capture_start(LOG_FORMAT_JSON, LOG_LEVEL_INFO);
         log_event(LOG_LEVEL_INFO, "a \"quoted\" \\ message", "value=%.*s", 64, bytes + start + (start == 0));
@@ -173,8 +174,9 @@ END_TEST
 
 START_TEST(without_a_journal_its_form_is_text)
 {
-    if (access("/run/systemd/journal/socket", F_OK) == 0)
+    if (access("/run/systemd/journal/socket", F_OK) == 0) {
         return;
+    }
     capture_start(LOG_FORMAT_JOURNAL, LOG_LEVEL_INFO);
     log_event(LOG_LEVEL_ERROR, "hello", "n=%d", 5);
     ck_assert_ptr_nonnull(strstr(capture_end(), "error   hello n=5\n"));
@@ -183,9 +185,10 @@ END_TEST
 
 static void *write_many(void *context)
 {
-    for (int i = 0; i < EVENTS; i++)
+    for (int i = 0; i < EVENTS; i++) {
         log_event(LOG_LEVEL_INFO, "event", "thread=%d count=%d fill=%s", *(int *)context, i,
                   "a filling that makes lines long enough to be torn apart if they were written in pieces");
+    }
     return NULL;
 }
 
@@ -198,8 +201,9 @@ START_TEST(lines_of_several_threads_stay_whole)
         numbers[i] = i;
         ck_assert_int_eq(pthread_create(&threads[i], NULL, write_many, &numbers[i]), 0);
     }
-    for (int i = 0; i < THREADS; i++)
+    for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
+    }
     capture_end();
     int lines = 0;
     for (char *save, *line = strtok_r(output, "\n", &save); line != NULL;

@@ -77,20 +77,24 @@ static int listen_in_child(int fd, int count)
         char pid[32], number[32];
         struct notify_error error;
         int taken = -2;
-        if (fd >= 0 && dup2(fd, FIRST_PASSED) < 0)
+        if (fd >= 0 && dup2(fd, FIRST_PASSED) < 0) {
             _exit(9);
-        for (int i = 1; i < count; i++)
+        }
+        for (int i = 1; i < count; i++) {
             dup2(FIRST_PASSED, FIRST_PASSED + i);
+        }
         snprintf(pid, sizeof pid, "%ld", (long)getpid());
         snprintf(number, sizeof number, "%d", count);
         if (count > 0) {
             setenv("LISTEN_PID", pid, 1);
             setenv("LISTEN_FDS", number, 1);
         }
-        if (!notify_listen_fd(&taken, &error))
+        if (!notify_listen_fd(&taken, &error)) {
             _exit(taken == -2 && strlen(error.text) > 20 ? 2 : 9);
-        if (getenv("LISTEN_FDS") != NULL)
+        }
+        if (getenv("LISTEN_FDS") != NULL) {
             _exit(9);
+        }
         _exit(taken == FIRST_PASSED ? 0 : taken == -1 ? 1 : 9);
     }
     int status;
@@ -105,8 +109,9 @@ static int bound_socket(int type, bool listening)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, type, 0);
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(sa_family_t)), 0);
-    if (listening)
+    if (listening) {
         ck_assert_int_eq(listen(fd, 8), 0);
+    }
     return fd;
 }
 

@@ -175,8 +175,9 @@ START_TEST(flag_goes_before_environment_before_file_in_any_order_of_reading)
     const char file[] = "streams_max = 3\nchains_max = 3\nconnections_max = 3\n";
     for (int order = 0; order < 2; order++) {
         options_init(&options);
-        if (order == 0)
+        if (order == 0) {
             ck_assert(options_parse_file(&options, "f", file, strlen(file), &error));
+        }
         ck_assert(options_parse_environment(&options, environment, &error));
         ck_assert_int_eq(options_parse_arguments(&options, WORDS("cairnd", "--streams-max", "1"), &error),
                          OPTIONS_RUN);

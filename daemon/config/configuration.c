@@ -1,47 +1,75 @@
-/* libinih hands its handler no line number, cuts long lines and takes an indented line for the rest of the one before. So it
- * gets its lines one at a time from a reader of ours, which counts them, strips them and refuses what would be misread. */
+/* A file's way: libinih asks for one line after the other, splits each into name and value, and hands these to the taker.
+ *
+ * libinih by itself gives its handler no line number, cuts long lines, joins an indented line to the one before, and goes on
+ * behind a line that it cannot split. So it gets its lines from a reader of ours, which counts them, strips them, refuses
+ * what libinih would misread, and ends the reading where a line reached no handler.
+ *
+ * Ways to fail: the first line that is wrong ends the reading; what came before it has been taken. */
 #include "daemon/config/configuration.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <ini.h>
 #include <stdio.h>
 #include <string.h>
+
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 struct reader {
     configuration_take *take;
     void *context;
     const char *at, *end;
     unsigned line;
+    bool is_setting; /* the last line has to reach reader_take */
     bool failed;
     struct configuration_error *ret_error;
 };
 
 static void reader_fail(struct reader *reader, const char *text)
 {
+    assert(!reader->failed); /* the error names the first line that is wrong */
     reader->failed = true;
     reader->ret_error->line = reader->line;
     snprintf(reader->ret_error->text, sizeof reader->ret_error->text, "%s", text);
 }
 
-/* libinih's fgets: the next line without blanks before it, NULL at the end or when something was wrong. */
+static bool reader_failed_before(struct reader *reader)
+{
+    if (reader->is_setting && !reader->failed) {
+        reader_fail(reader, "no setting; write NAME = VALUE, or # before a comment");
+    }
+    return reader->failed;
+}
+
+/* All that libinih takes for a blank: a line that it sees begin with one goes on with the line before. */
+static const char *skip_blanks(const char *start, const char *stop)
+{
+    while (start < stop && isspace((unsigned char)*start)) {
+        start++;
+    }
+    return start;
+}
+
+/* libinih calls it in place of fgets: the next line without the blanks before it; NULL at the end or after a failure. */
 static char *reader_next(char *ret_line, int room, void *context)
 {
     struct reader *reader = context;
     const char *start = reader->at, *stop;
 
-    assert(room > CONFIGURATION_LINE_BYTES_MAX);
-    if (reader->failed || start == reader->end) {
+    assert(room > CONFIGURATION_LINE_BYTES_MAX); /* libinih was built with the line length we refuse at */
+    if (reader_failed_before(reader) || start == reader->end) {
         return NULL;
     }
     reader->line++;
+    if (reader->line == 1 && reader->end - start >= 3 && memcmp(start, BYTE_ORDER_MARK, 3) == 0) {
+        start += 3;
+    }
     stop = memchr(start, '\n', (size_t)(reader->end - start));
     reader->at = stop == NULL ? reader->end : stop + 1;
     if (stop == NULL) {
         stop = reader->end;
     }
-    while (start < stop && (*start == ' ' || *start == '\t')) {
-        start++;
-    }
+    start = skip_blanks(start, stop);
     if (start < stop && (*start == '#' || *start == ';')) {
         stop = start;
     }
@@ -55,18 +83,22 @@ static char *reader_next(char *ret_line, int room, void *context)
     if (reader->failed) {
         return NULL;
     }
+    assert(start <= stop && stop <= reader->end);
     memcpy(ret_line, start, (size_t)(stop - start));
     ret_line[stop - start] = '\0';
+    reader->is_setting = start < stop;
     return ret_line;
 }
 
-/* libinih's handler: 1 to go on, 0 for an error. */
+/* libinih's handler: returns 1 to go on, 0 for an error. */
 static int reader_take(void *context, const char *section, const char *name, const char *value)
 {
     struct reader *reader = context;
     char text[CONFIGURATION_ERROR_BYTES];
 
-    (void)section; /* there are none */
+    assert(section[0] == '\0'); /* reader_next refuses sections */
+    assert(reader->is_setting && !reader->failed);
+    reader->is_setting = false;
     if (reader->take(reader->context, reader->line, name, value, text)) {
         return 1;
     }
@@ -77,12 +109,13 @@ static int reader_take(void *context, const char *section, const char *name, con
 bool configuration_read(const char *bytes, size_t n, configuration_take *take, void *context,
                         struct configuration_error *ret_error)
 {
-    struct reader reader = {take, context, bytes, bytes + n, 0, false, ret_error};
+    struct reader reader = {take, context, bytes, bytes + n, 0, false, false, ret_error};
     int line = ini_parse_stream(reader_next, &reader, reader_take, &reader);
 
-    if (line > 0 && !reader.failed) {
-        reader.line = (unsigned)line;
-        reader_fail(&reader, "no setting; write NAME = VALUE, or # before a comment");
+    if (line < 0 && !reader.failed) {
+        reader_fail(&reader, "out of memory; try again later");
     }
+    (void)reader_failed_before(&reader);
+    assert(reader.failed || reader.at == reader.end); /* no line of a good file is left out */
     return !reader.failed;
 }

@@ -1,4 +1,5 @@
-/* A configuration file as lines of NAME = VALUE, read by libinih; what the names mean is the taker's. Pure. */
+/* A configuration file as lines of NAME = VALUE, read by libinih. What the names mean is up to the taker. Pure: any thread,
+ * nothing is kept between calls. */
 #ifndef DAEMON_CONFIGURATION_H
 #define DAEMON_CONFIGURATION_H
 
@@ -13,16 +14,18 @@ enum {
 };
 
 struct configuration_error {
-    unsigned line;
+    unsigned line; /* from 1 */
     char text[CONFIGURATION_ERROR_BYTES];
 };
 
-/* Takes one setting; name and value live during the call only. False ends the reading, with the reason in ret_text. */
+/* Takes one setting; name and value are borrowed for the call. False ends the reading, with the reason in ret_text. */
 typedef bool configuration_take(void *context, unsigned line, const char *name, const char *value,
                                 char ret_text[CONFIGURATION_ERROR_BYTES]);
 
-/* Gives each setting in n bytes to `take`, in order. False: ret_error names the first line that is wrong and why; the
- * settings before it have been taken. */
+/* Gives each setting in n bytes to `take`, in the order of the file. The bytes are borrowed for the call.
+ *
+ * true   every setting was taken
+ * false  ret_error has the first line that is wrong and why; the settings before it have been taken */
 bool configuration_read(const char *bytes, size_t n, configuration_take *take, void *context,
                         struct configuration_error *ret_error) MUST_CHECK;
 

@@ -1,5 +1,8 @@
-/* The table of settings and the four places their values come from. A file, an environment or a command line is taken in
- * the order it is written; the first thing wrong in it ends the reading with a text that names it. */
+/* The options' life: defaults, then the command line, which may only ask for help and names the configuration file, then the
+ * environment, then that file. A value replaces one from a source that ranks below its own, whatever the order. At SIGHUP main
+ * builds fresh options in the same way and takes the reloadable ones over.
+ *
+ * Ways to fail: the first thing wrong in a source ends the reading with a text that names it; the options are then useless. */
 #include "daemon/config/options.h"
 
 #include <assert.h>
@@ -19,8 +22,8 @@
 #define ENVIRONMENT_LEN (sizeof ENVIRONMENT - 1)
 
 enum {
-    FILE_BYTES_MAX = 1 << 20,
-    QUOTE_BYTES = 96, /* of a value repeated in an error's text */
+    FILE_BYTES_MAX = 1 << 20, /* a larger file was named by mistake */
+    QUOTE_BYTES = 96,         /* room for a value repeated in an error's text, with its NUL */
 };
 
 __attribute__((format(printf, 2, 3))) static bool fail(struct options_error *ret_error, const char *format,
@@ -34,7 +37,7 @@ __attribute__((format(printf, 2, 3))) static bool fail(struct options_error *ret
     return false;
 }
 
-/* What somebody wrote, fit to be repeated on one line: cut, and without control characters. */
+/* A text from outside, made fit to be repeated on one line: cut, and without control characters. */
 static const char *quote(const char *text, char *ret_quoted)
 {
     size_t length = strnlen(text, QUOTE_BYTES);
@@ -50,13 +53,15 @@ static const char *quote(const char *text, char *ret_quoted)
     return ret_quoted;
 }
 
-/* Takes a value over, unless the one there comes from a source that goes before. Either way it must be a good one. */
+/* Takes a value over, unless the present one is from a source that ranks above. A bad value is refused in either case. */
 static bool set(struct options *options, const struct setting *setting, const char *value,
                 enum options_source source, unsigned line, char *ret_reason)
 {
     struct options_origin *origin = &options->origins[setting - options_table];
     struct options judged;
 
+    assert(setting >= options_table && setting < options_table + options_table_count); /* it has an origin */
+    assert((source == OPTIONS_FILE) == (line > 0)); /* options_print shows a line only of the file */
     if (origin->source > source) {
         return setting_parse(setting, value, &judged, ret_reason);
     }
@@ -82,7 +87,7 @@ struct file_context {
     unsigned lines[OPTIONS_COUNT_MAX]; /* where each setting stands, 0: not yet */
 };
 
-/* The taker of configuration_read. */
+/* configuration_read calls it for each setting. */
 static bool file_take(void *context, unsigned line, const char *name, const char *value,
                       char ret_text[CONFIGURATION_ERROR_BYTES])
 {
@@ -92,6 +97,7 @@ static bool file_take(void *context, unsigned line, const char *name, const char
     const char *near = options_table_nearest(name, false);
     unsigned *first;
 
+    assert(line > 0); /* 0 in file->lines means: not seen yet */
     if (setting == NULL) {
         snprintf(ret_text, CONFIGURATION_ERROR_BYTES, "there is no setting \"%s\"; %s%s%s",
                  quote(name, quoted), near != NULL ? "did you mean " : "cairnd --help lists them",
@@ -124,6 +130,7 @@ bool options_parse_file(struct options *options, const char *file_name, const ch
     if (configuration_read(bytes, n, file_take, &file, &error)) {
         return true;
     }
+    assert(error.line > 0);
     return fail(ret_error, "%s:%u: %s", quote(file_name, quoted), error.line, error.text);
 }
 
@@ -138,6 +145,7 @@ static bool environment_take(struct options *options, const char *variable, stru
     const struct setting *setting = NULL;
     const char *near;
 
+    assert(equals != NULL); /* the name ends before it, the value begins behind it */
     for (size_t i = 0; i < options_table_count && setting == NULL; i++) {
         size_t length = strlen(options_table[i].name);
 
@@ -197,12 +205,13 @@ static void long_options(char names[][OPTIONS_NAME_BYTES], struct option *ret_lo
     }
 }
 
-/* getopt_long's '?' and ':', as a text. */
+/* Says what getopt_long meant by '?' or ':' for the argument. */
 static bool refuse_argument(int answer, const char *argument, struct options_error *ret_error)
 {
     char quoted[QUOTE_BYTES], name[OPTIONS_NAME_BYTES], hint[OPTIONS_NAME_BYTES];
     const char *near;
 
+    assert(answer == '?' || answer == ':');
     quote(argument, quoted);
     if (answer == ':') {
         return fail(ret_error, "%s lacks its value; cairnd --help says what it takes", quoted);
@@ -230,7 +239,7 @@ enum options_action options_parse_arguments(struct options *options, int argc, c
     enum options_action action = OPTIONS_RUN;
 
     long_options(names, known);
-    optind = 0; /* glibc: start anew */
+    optind = 0; /* glibc starts anew with 0; main may load options more than once */
     opterr = 0;
     for (;;) {
         size_t place;
@@ -296,7 +305,7 @@ void options_reload(struct options *options, const struct options *fresh, size_t
     char before[SETTING_VALUE_BYTES], after[SETTING_VALUE_BYTES], reason[SETTING_REASON_BYTES];
     size_t used = 0;
 
-    assert(ignored_bytes > 0);
+    assert(ignored_bytes > 0); /* the NUL has room */
     ret_ignored[0] = '\0';
     for (size_t i = 0; i < options_table_count; i++) {
         setting_format(&options_table[i], options, before);
@@ -323,6 +332,7 @@ void options_print(const struct options *options, FILE *out)
         const char *before = options_table[i].file_refusal != NULL ? "# " : "";
         int width;
 
+        assert(origin->source <= OPTIONS_FLAG);
         setting_format(&options_table[i], options, value);
         width = fprintf(out, "%s%s = %s", before, options_table[i].name, value);
         fprintf(out, "%*s ; ", width < 40 ? 40 - width : 0, "");
@@ -366,7 +376,7 @@ void options_help(FILE *out)
           out);
 }
 
-/* Reads the file and takes it over. */
+/* Takes over the settings of the file that options->config names. */
 static bool load_file(struct options *options, struct options_error *ret_error)
 {
     FILE *file = fopen(options->config, "re");
@@ -375,6 +385,7 @@ static bool load_file(struct options *options, struct options_error *ret_error)
     bool loaded;
     size_t n;
 
+    assert(options->config[0] != '\0');
     if (file == NULL) {
         return fail(ret_error, "%s: cannot be opened: %s", quote(options->config, name), strerror(errno));
     }

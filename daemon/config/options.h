@@ -8,7 +8,8 @@
  *
  * Every function that can fail leaves what went wrong and what would be right in its options_error, and the options in
  * a state that may only be thrown away.
- */
+ *
+ * Called by main's thread alone, at the start and at each reload. */
 #ifndef DAEMON_OPTIONS_H
 #define DAEMON_OPTIONS_H
 
@@ -21,8 +22,8 @@
 #include "proto/status.h"
 
 enum {
-    OPTIONS_RECORD_CACHE_PART =
-        4, /* of cache_bytes, one part in so many is for what the loop knows by heart */
+    /* One part in so many of cache_bytes is the record cache's; the engine has the other parts. */
+    OPTIONS_RECORD_CACHE_PART = 4,
     OPTIONS_PATH_BYTES = 4096,
     OPTIONS_SOCKET_BYTES = 108, /* sun_path, with its NUL */
     OPTIONS_GROUP_BYTES = 64,
@@ -30,7 +31,7 @@ enum {
     OPTIONS_COUNT_MAX = 24,
 };
 
-/* Where a setting's value comes from; a later one goes before an earlier one. */
+/* Where a setting's value comes from, in rising rank. */
 enum options_source {
     OPTIONS_DEFAULT,
     OPTIONS_FILE,

@@ -1,5 +1,8 @@
-/* Settings as text. A value is read whole or not at all: a number that overflows, a unit that is unknown and anything
- * behind the value are refused, each with a reason that names what would be right. */
+/* A value's way: setting_init puts the default into the structure, setting_parse replaces it by what a file, the environment
+ * or the command line has, setting_format gives it back as text that setting_parse accepts.
+ *
+ * Ways to fail: a number that overflows, an unknown unit, anything behind the value or a value outside its bounds. Each is
+ * refused with a reason that names what would be right, and the structure keeps the value it had. */
 #include "daemon/config/setting.h"
 
 #include <assert.h>
@@ -7,14 +10,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_BYTES_MAX = 48 };
+enum { NAME_BYTES_MAX = 48 }; /* of a name, what setting_name_distance compares */
 
 struct unit {
     const char *name;
     uint64_t factor;
 };
 
-/* Rising, so that formatting finds the largest that divides. */
+/* In rising order: format_number takes the last that divides. */
 static const struct unit byte_units[] = {
     {"", 1}, {"B", 1}, {"KiB", 1ULL << 10}, {"MiB", 1ULL << 20}, {"GiB", 1ULL << 30}, {"TiB", 1ULL << 40},
 };
@@ -31,12 +34,15 @@ static uint64_t number_get(const struct setting *setting, const void *structure)
 {
     uint64_t number;
 
+    assert(setting->type >= SETTING_COUNT); /* the field is a uint64_t */
     memcpy(&number, (const char *)structure + setting->offset, sizeof number);
     return number;
 }
 
 static void number_set(const struct setting *setting, void *structure, uint64_t number)
 {
+    assert(setting->type >= SETTING_COUNT);
+    assert(number >= setting->min && number <= setting->max); /* readers of the structure check no bounds */
     memcpy((char *)structure + setting->offset, &number, sizeof number);
 }
 
@@ -44,12 +50,14 @@ static unsigned choice_get(const struct setting *setting, const void *structure)
 {
     unsigned choice;
 
+    assert(setting->type == SETTING_CHOICE); /* the field is an enum */
     memcpy(&choice, (const char *)structure + setting->offset, sizeof choice);
     return choice;
 }
 
 static void choice_set(const struct setting *setting, void *structure, unsigned choice)
 {
+    assert(setting->type == SETTING_CHOICE);
     memcpy((char *)structure + setting->offset, &choice, sizeof choice);
 }
 
@@ -57,13 +65,12 @@ static void format_number(enum setting_type type, uint64_t number, size_t n, cha
 {
     const struct unit *units = type == SETTING_BYTES ? byte_units : duration_units;
     size_t best = 0;
+    int written;
 
-    if (type == SETTING_COUNT) {
-        snprintf(ret_text, n, "%" PRIu64, number);
-        return;
-    }
-    if (type == SETTING_MODE) {
-        snprintf(ret_text, n, "%04" PRIo64, number);
+    assert(type >= SETTING_COUNT);
+    if (type == SETTING_COUNT || type == SETTING_MODE) {
+        written = snprintf(ret_text, n, type == SETTING_COUNT ? "%" PRIu64 : "%04" PRIo64, number);
+        assert(written > 0 && (size_t)written < n); /* cut digits would be another number */
         return;
     }
     for (size_t i = 0; i < (type == SETTING_BYTES ? BYTE_UNITS : DURATION_UNITS) && number != 0; i++) {
@@ -71,15 +78,17 @@ static void format_number(enum setting_type type, uint64_t number, size_t n, cha
             best = i;
         }
     }
-    snprintf(ret_text, n, "%" PRIu64 "%s", number / units[best].factor, units[best].name);
+    written = snprintf(ret_text, n, "%" PRIu64 "%s", number / units[best].factor, units[best].name);
+    assert(written > 0 && (size_t)written < n);
 }
 
-/* Reads digits of a base. Returns the first character behind them, NULL if there are none or too many. */
+/* Reads digits of a base. Returns the first character behind them; NULL if there are none, or if the number overflows. */
 static const char *parse_digits(const char *text, uint64_t base, uint64_t *ret_number)
 {
     const char *at = text;
     uint64_t number = 0;
 
+    assert(base <= 10); /* the digits are those from '0' on */
     for (; *at >= '0' && *at < (char)('0' + base); at++) {
         if (__builtin_mul_overflow(number, base, &number) ||
             __builtin_add_overflow(number, (uint64_t)(*at - '0'), &number)) {
@@ -143,6 +152,7 @@ static bool set_number(const struct setting *setting, const char *text, void *st
     uint64_t number;
     char bound[32];
 
+    assert(setting->min <= setting->max); /* else no value could be given */
     if (!parse_number(setting->type, text, &number)) {
         snprintf(ret_reason, SETTING_REASON_BYTES, "%s", number_rule(setting->type));
         return false;
@@ -163,6 +173,7 @@ static bool set_text(const struct setting *setting, const char *text, void *stru
 {
     size_t length = strlen(text);
 
+    assert(setting->text_bytes > 0); /* the NUL has room */
     if (length >= setting->text_bytes) {
         snprintf(ret_reason, SETTING_REASON_BYTES, "too long with %zu bytes; at most %zu fit", length,
                  setting->text_bytes - 1);
@@ -249,6 +260,7 @@ void setting_format(const struct setting *setting, const void *structure, char *
     const char *choice = setting->choices;
     bool flag;
 
+    assert(setting->text_bytes <= SETTING_VALUE_BYTES); /* a path that is cut would be another path */
     switch (setting->type) {
     case SETTING_TEXT:
         snprintf(ret_text, SETTING_VALUE_BYTES, "%s", text);
@@ -260,7 +272,7 @@ void setting_format(const struct setting *setting, const void *structure, char *
     case SETTING_CHOICE:
         for (unsigned i = choice_get(setting, structure); i > 0; i--) {
             choice = strchr(choice, '|');
-            assert(choice != NULL);
+            assert(choice != NULL); /* the enum has no value without a name */
             choice++;
         }
         snprintf(ret_text, SETTING_VALUE_BYTES, "%.*s", (int)strcspn(choice, "|"), choice);
@@ -274,6 +286,7 @@ void setting_format_range(const struct setting *setting, char *ret_text)
 {
     char min[32], max[32];
 
+    assert(setting->min <= setting->max);
     switch (setting->type) {
     case SETTING_TEXT:
         snprintf(ret_text, SETTING_REASON_BYTES, "at most %zu bytes", setting->text_bytes - 1);
@@ -296,7 +309,8 @@ static bool same_letter(char a, char b)
     return (a == '-' ? '_' : a) == (b == '-' ? '_' : b);
 }
 
-/* Levenshtein's distance, a row at a time; of a longer name only the beginning counts. */
+/* Levenshtein's distance, a row at a time. Of a name longer than NAME_BYTES_MAX only the beginning counts, which bounds the
+ * row whatever a user typed. */
 size_t setting_name_distance(const char *a, const char *b)
 {
     size_t a_length = strnlen(a, NAME_BYTES_MAX), b_length = strnlen(b, NAME_BYTES_MAX);

@@ -122,8 +122,9 @@ static int open_listener(const struct options *options, struct running *running)
         return fail("the socket from systemd cannot be used", error.text);
     }
     if (fd >= 0) {
-        listener_adopt(fd, &running->listener);
-        return EXIT_SUCCESS;
+        return listener_adopt(fd, &running->listener, &failure) == STATUS_OK
+                   ? EXIT_SUCCESS
+                   : fail("the socket from systemd cannot be used", failure.text);
     }
     if (options->socket[0] == '\0') {
         return fail("no socket", "name one with --socket PATH, or pass one from systemd");

@@ -1,3 +1,7 @@
+/* The listener's life: a stale socket file is removed, the socket is bound, gets its group and mode, and listens only then,
+ * so that nobody can connect before. The loop takes the descriptor; listener_close removes the file.
+ *
+ * Ways to fail: each refuses the start with a text. A socket file that was already bound is removed again. */
 #include "daemon/host/listener.h"
 
 #include <assert.h>
@@ -12,25 +16,39 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "daemon/runtime/thread.h"
+
+#define NO_GROUP ((gid_t) - 1)
+
+static_assert(sizeof(unsigned long) > sizeof(gid_t),
+              "a number that is no gid does not become one by being cut");
+static_assert(sizeof((struct sockaddr_un *)NULL)->sun_path == LISTENER_PATH_BYTES,
+              "a path that fits one fits both");
+
 static enum status fail(struct failure *failure, const char *doing, const char *path)
 {
+    assert(errno != 0); /* the text ends with the reason */
     return failure_set(failure, STATUS_INVALID, "socket %s: %s: %s", path, doing, strerror(errno));
 }
 
-/* Whether somebody answers at the path. */
-static bool is_listened_at(const struct sockaddr_un *address)
+/* Whether the socket file is stale. Only a refused connection shows that no process listens there. */
+static enum status check_stale(const struct sockaddr_un *address, struct failure *failure)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
-        return true; /* not known: leave it */
+        return fail(failure, "making a socket", address->sun_path);
     }
     int failed = connect(fd, (const struct sockaddr *)address, sizeof *address);
-    bool is_dead = failed && errno == ECONNREFUSED;
+    bool is_stale = failed && errno == ECONNREFUSED;
     close(fd);
-    return !is_dead;
+    if (!is_stale) {
+        return failure_set(failure, STATUS_INVALID,
+                           "socket %s: another process listens there: name another path", address->sun_path);
+    }
+    return STATUS_OK;
 }
 
-/* Makes way for a new socket file. */
+/* Removes a stale socket file, and nothing else. */
 static enum status clear_path(const struct sockaddr_un *address, struct failure *failure)
 {
     struct stat entry;
@@ -42,21 +60,30 @@ static enum status clear_path(const struct sockaddr_un *address, struct failure 
         return failure_set(failure, STATUS_INVALID,
                            "socket %s: there is a file that is no socket: name another path", path);
     }
-    if (is_listened_at(address)) {
-        return failure_set(failure, STATUS_INVALID,
-                           "socket %s: another process listens there: name another path", path);
+    if (check_stale(address, failure) != STATUS_OK) {
+        return failure->status;
     }
     return unlink(path) == 0 ? STATUS_OK : fail(failure, "removing the old socket", path);
+}
+
+/* chown takes the greatest number for "leave the group alone", so it names no group. */
+static bool parse_gid(const char *text, unsigned long *ret_number)
+{
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > 10 || text[digits] != '\0') {
+        return false;
+    }
+    *ret_number = strtoul(text, NULL, 10); /* ten digits do not overflow */
+    return *ret_number < NO_GROUP;
 }
 
 static enum status find_group(const char *name, gid_t *ret_group, struct failure *failure)
 {
     const struct group *group = getgrnam(name);
-    char *end = NULL;
-    unsigned long number = strtoul(name, &end, 10);
+    unsigned long number;
     if (group != NULL) {
         *ret_group = group->gr_gid;
-    } else if (*name != '\0' && *end == '\0') {
+    } else if (parse_gid(name, &number)) {
         *ret_group = (gid_t)number;
     } else {
         return failure_set(failure, STATUS_INVALID, "socket_group = %s: there is no such group", name);
@@ -64,30 +91,48 @@ static enum status find_group(const char *name, gid_t *ret_group, struct failure
     return STATUS_OK;
 }
 
-static enum status bind_and_listen(int fd, const struct sockaddr_un *address, uint64_t mode, gid_t group,
-                                   struct failure *failure)
+/* Until it listens a connection is refused, so its owner and mode need not be right from the start; umask would change the
+ * mode of files that the store's threads create meanwhile. */
+static enum status listen_bound(int fd, const char *path, uint64_t mode, gid_t group, struct stat *ret_entry,
+                                struct failure *failure)
 {
-    mode_t old_mask = umask((mode_t)(0777 & ~mode));
-    int failed = bind(fd, (const struct sockaddr *)address, sizeof *address);
-    umask(old_mask);
-    if (failed) {
-        return fail(failure, "binding", address->sun_path);
+    if (group != NO_GROUP && chown(path, (uid_t)-1, group) != 0) {
+        return fail(failure, "changing its group", path);
     }
-    if (group != (gid_t)-1 && chown(address->sun_path, (uid_t)-1, group) != 0) {
-        return fail(failure, "changing its group", address->sun_path);
+    if (chmod(path, (mode_t)mode) != 0) {
+        return fail(failure, "changing its mode", path);
+    }
+    if (lstat(path, ret_entry) != 0) {
+        return fail(failure, "looking at it", path);
     }
     if (listen(fd, LISTENER_BACKLOG) != 0) {
-        return fail(failure, "listening", address->sun_path);
+        return fail(failure, "listening", path);
     }
     return STATUS_OK;
+}
+
+static enum status bind_and_listen(int fd, const struct sockaddr_un *address, uint64_t mode, gid_t group,
+                                   struct stat *ret_entry, struct failure *failure)
+{
+    assert(mode <= 0777);
+    if (bind(fd, (const struct sockaddr *)address, sizeof *address) != 0) {
+        return fail(failure, "binding", address->sun_path);
+    }
+    enum status status = listen_bound(fd, address->sun_path, mode, group, ret_entry, failure);
+    if (status != STATUS_OK) {
+        (void)unlink(address->sun_path); /* nothing more can be done about it */
+    }
+    return status;
 }
 
 enum status listener_open(const char *path, uint64_t mode, const char *group_name,
                           struct listener *ret_listener, struct failure *failure)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    gid_t group = (gid_t)-1;
-    assert(strlen(path) < sizeof address.sun_path);
+    gid_t group = NO_GROUP;
+    assert(thread_is(THREAD_OTHER));
+    assert(path[0] != '\0' &&
+           strlen(path) < sizeof address.sun_path); /* an empty one would be an abstract address */
     memcpy(address.sun_path, path, strlen(path));
     if (*group_name != '\0' && find_group(group_name, &group, failure) != STATUS_OK) {
         return failure->status;
@@ -101,10 +146,7 @@ enum status listener_open(const char *path, uint64_t mode, const char *group_nam
         return fail(failure, "making it", path);
     }
     struct stat entry = {0};
-    status = bind_and_listen(fd, &address, mode, group, failure);
-    if (status == STATUS_OK && lstat(path, &entry) != 0) {
-        status = fail(failure, "looking at it", path);
-    }
+    status = bind_and_listen(fd, &address, mode, group, &entry, failure);
     if (status != STATUS_OK) {
         close(fd);
         return status;
@@ -120,13 +162,18 @@ enum status listener_open(const char *path, uint64_t mode, const char *group_nam
     return STATUS_OK;
 }
 
-void listener_adopt(int fd, struct listener *ret_listener)
+enum status listener_adopt(int fd, struct listener *ret_listener, struct failure *failure)
 {
-    *ret_listener = (struct listener){
-        .fd = fd,
-        .adopted_flags = fcntl(fd, F_GETFL),
-        .adopted_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0),
-    };
+    int flags = fcntl(fd, F_GETFL);
+    int duplicate = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    assert(thread_is(THREAD_OTHER));
+    if (duplicate < 0) {
+        return failure_set(failure, STATUS_INVALID,
+                           "the socket from systemd: duplicating it: %s: raise LimitNOFILE", strerror(errno));
+    }
+    assert(flags >= 0); /* it was open */
+    *ret_listener = (struct listener){.fd = fd, .adopted_flags = flags, .adopted_fd = duplicate};
+    return STATUS_OK;
 }
 
 void listener_close(struct listener *listener)
@@ -136,6 +183,8 @@ void listener_close(struct listener *listener)
         close(listener->fd);
     }
     if (listener->adopted_fd >= 0) {
+        assert(listener->adopted_flags >= 0 &&
+               listener->path[0] == '\0'); /* systemd's path is not ours to unlink */
         (void)fcntl(listener->adopted_fd, F_SETFL, listener->adopted_flags);
         close(listener->adopted_fd);
     }

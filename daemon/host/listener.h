@@ -1,4 +1,4 @@
-/* The listening socket: made at a path, or adopted from systemd. Before the loop starts and after it ended. */
+/* The listening socket: made at a path, or adopted from systemd. On main's thread, before the loop runs and after it ended. */
 #ifndef DAEMON_LISTENER_H
 #define DAEMON_LISTENER_H
 
@@ -7,28 +7,36 @@
 
 #include "daemon/runtime/failure.h"
 
-enum { LISTENER_BACKLOG = 1024, LISTENER_PATH_BYTES = 108 };
-
-struct listener {
-    int fd;                         /* -1: none, or the loop's */
-    char path[LISTENER_PATH_BYTES]; /* empty: not ours to unlink */
-    dev_t device;                   /* of the socket file we made */
-    ino_t inode;
-    int adopted_flags; /* of a socket that is systemd's, as it came; -1: not adopted */
-    int adopted_fd;    /* our second hold on it, to give it back as it came */
+enum {
+    LISTENER_BACKLOG = 1024,   /* connections that wait to be accepted; the kernel's somaxconn bounds it */
+    LISTENER_PATH_BYTES = 108, /* sun_path, with its NUL */
 };
 
-/* Binds and listens at the path, with that mode and (unless empty) group. A socket file that nobody listens at is replaced.
+struct listener {
+    int fd;                         /* -1: none, or the loop has taken it */
+    char path[LISTENER_PATH_BYTES]; /* of the socket file we made; empty: there is none of ours to unlink */
+    dev_t device;                   /* of that file, */
+    ino_t inode;                    /* to leave one that replaced it alone */
+    int adopted_flags;              /* file status flags that systemd's socket came with; -1: not adopted */
+    int adopted_fd; /* a duplicate of systemd's socket, to restore these flags by; -1: not adopted */
+};
+
+/* Binds and listens at the path, with the permission bits and, unless it is empty, the group (a name or a number). A socket
+ * file at which no process listens is replaced. The texts are copied or borrowed for the call.
  *
- * STATUS_OK  *ret_listener listens
- * other      the text says what is wrong with the path, and nothing is left behind */
+ * STATUS_OK       *ret_listener listens
+ * STATUS_INVALID  the text says what is wrong with the path or the group, and no file of ours is left behind */
 enum status listener_open(const char *path, uint64_t mode, const char *group, struct listener *ret_listener,
                           struct failure *failure) MUST_CHECK;
 
-/* Takes a socket that listens already. */
-void listener_adopt(int fd, struct listener *ret_listener);
+/* Takes a socket that listens already.
+ *
+ * STATUS_OK       *ret_listener has taken the descriptor
+ * STATUS_INVALID  there is no descriptor left for its duplicate; fd stays the caller's */
+enum status listener_adopt(int fd, struct listener *ret_listener, struct failure *failure) MUST_CHECK;
 
-/* Removes the socket file if it is still ours; leaves an adopted socket as it came. */
+/* Closes it, removes the socket file if it is still ours, and leaves an adopted socket with the flags it came with. Accepts a
+ * closed one: all descriptors -1. */
 void listener_close(struct listener *listener);
 
 #endif

@@ -1,12 +1,15 @@
-/* The data directory. Opening it takes three looks:
+/* The data directory's life. Opening it takes three steps:
  *
- * 1. survey, which only reads: is it there, what does the stamp say, is there anything else in it;
+ * 1. survey, which only reads: is the directory there, what does the stamp say, is there anything else in it;
  * 2. the lock, once the survey says that the directory is ours or may become ours;
- * 3. survey again, as another daemon may have been at work before we had the lock. From here on nobody else is.
+ * 3. survey again, as another process may have changed the directory before we had the lock. From here on no other daemon does.
  *
- * Making a store takes the steps mkdir, lock file, stamp saying `new` (written beside its place, synced, renamed, the
- * directory synced), db/, and, when the database has been opened, the stamp without `new` in the same way. Before the stamp
- * is there, the directory holds at most the lock and the unfinished stamp, which count as empty. */
+ * Making a store takes the steps mkdir, lock file, stamp saying `new`, db/, and, when the database has been opened, the stamp
+ * without `new`. Before the stamp is there, the directory holds at most the lock and the unfinished stamp, which count as
+ * empty; so a death at any step leaves what the next start goes on with.
+ *
+ * Ways to fail: what the survey refuses is left untouched. A system call that fails in steps 2 and 3 may leave the lock file
+ * and, with `create`, the beginnings of a store; the lock itself is released. */
 #include "daemon/host/directory.h"
 
 #include <assert.h>
@@ -28,17 +31,19 @@
 #include <unistd.h>
 
 #include "daemon/host/stamp.h"
+#include "daemon/runtime/thread.h"
 
 #define LOCK_NAME     "cairn.lock"
 #define DATABASE_NAME "db"
 
 enum {
     EXIT_LOCKED = 73,
-    OWNER_TRIES = 10, /* to read the pid of an owner who has only just taken the lock */
-    OWNER_WAIT_MS = 10,
+    LOCK_BYTES = 12,    /* of the lock file: a pid has at most 7 digits */
+    OWNER_TRIES = 10,   /* how often the pid of an owner that has only just taken the lock is read */
+    OWNER_WAIT_MS = 10, /* between two tries; the owner writes its pid within microseconds */
 };
 
-/* What is in a directory that may be locked. */
+/* What a directory that may be locked contains. */
 enum contents {
     CONTENTS_EMPTY, /* nothing, or what a death before the stamp leaves */
     CONTENTS_STORE, /* a stamp of ours, and the database that belongs to it */
@@ -49,6 +54,7 @@ fail(enum directory_result result, struct directory_error *ret_error, const char
 {
     va_list arguments;
 
+    assert(result != DIRECTORY_OK); /* callers return it as their failure */
     va_start(arguments, format);
     vsnprintf(ret_error->text, sizeof ret_error->text, format, arguments);
     va_end(arguments);
@@ -75,7 +81,7 @@ static enum directory_result write_stamp(int directory_fd, const char *path, con
     return DIRECTORY_OK;
 }
 
-/* What a stamp that was looked for means for the directory; STAMP_ABSENT is not judged here. */
+/* What the result of stamp_read means for the directory. A directory without a stamp is judged by survey_unstamped. */
 static enum directory_result judge_stamp(enum stamp_result result, unsigned long format, const char *path,
                                          struct directory_error *ret_error)
 {
@@ -101,16 +107,16 @@ static enum directory_result judge_stamp(enum stamp_result result, unsigned long
     return fail_errno(ret_error, path, STAMP_NAME, "cannot be read");
 }
 
-/* ---- looking ---- */
+/* ---- survey ---- */
 
-/* Whether a name says nothing about whose the directory is. */
+/* Whether the name says nothing about which program owns the directory. */
 static bool is_neutral(const char *name)
 {
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, LOCK_NAME) == 0 ||
            strcmp(name, STAMP_TMP_NAME) == 0 || strcmp(name, "lost+found") == 0;
 }
 
-/* Looks for anything in a directory without a stamp. */
+/* A directory without a stamp may become a store only if it is empty. */
 static enum directory_result survey_unstamped(int directory_fd, const char *path,
                                               struct directory_error *ret_error)
 {
@@ -146,10 +152,11 @@ static enum directory_result survey_unstamped(int directory_fd, const char *path
     return result;
 }
 
-/* What a survey is of. */
+/* The directory that is surveyed. */
 struct place {
     int fd;
     const char *path, *database;
+    bool create; /* a store may be made in it */
     directory_look_fn *look;
 };
 
@@ -169,6 +176,7 @@ static enum directory_result survey_database(const struct place *place, struct d
                 place->path, missing.text);
 }
 
+/* Looks without writing. An empty directory is refused unless a store may be made in it. */
 static enum directory_result survey(const struct place *place, enum contents *ret_contents,
                                     struct stamp *ret_stamp, struct directory_error *ret_error)
 {
@@ -177,8 +185,14 @@ static enum directory_result survey(const struct place *place, enum contents *re
     enum directory_result result = judge_stamp(looked, format, place->path, ret_error);
 
     if (looked == STAMP_ABSENT) {
+        result = survey_unstamped(place->fd, place->path, ret_error);
+        if (result == DIRECTORY_OK && !place->create) {
+            return fail(DIRECTORY_MISSING, ret_error,
+                        "%s: no store in it; give --create to make a new one there. Nothing was touched",
+                        place->path);
+        }
         *ret_contents = CONTENTS_EMPTY;
-        return survey_unstamped(place->fd, place->path, ret_error);
+        return result;
     }
     if (result == DIRECTORY_OK && !ret_stamp->is_new) {
         result = survey_database(place, ret_error);
@@ -191,11 +205,11 @@ static enum directory_result survey(const struct place *place, enum contents *re
 
 /* ---- the lock ---- */
 
-/* The pid in the lock file, 0 if there is none. The owner writes it just after it took the lock, so what stands there may
- * for a moment be nothing or the pid of a daemon that is gone. */
+/* The pid in the lock file, 0 if it holds none. The owner writes it just after it took the lock, so for a moment the file may
+ * be empty or hold the pid of a daemon that is gone. */
 static long lock_owner(int lock_fd)
 {
-    char text[32];
+    char text[LOCK_BYTES + 1];
     long pid = 0;
 
     for (int i = 0; i < OWNER_TRIES; i++) {
@@ -207,7 +221,7 @@ static long lock_owner(int lock_fd)
         }
         nanosleep(&(struct timespec){.tv_nsec = OWNER_WAIT_MS * 1000000L}, NULL);
     }
-    return pid;
+    return pid > 0 ? pid : 0;
 }
 
 static enum directory_result take_lock(int directory_fd, const char *path, int *ret_lock_fd,
@@ -215,7 +229,8 @@ static enum directory_result take_lock(int directory_fd, const char *path, int *
 {
     int fd = openat(directory_fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
     enum directory_result result;
-    char text[32];
+    char text[LOCK_BYTES + 1];
+    ssize_t written;
     int n;
 
     if (fd < 0) {
@@ -232,9 +247,11 @@ static enum directory_result take_lock(int directory_fd, const char *path, int *
         close(fd);
         return result;
     }
-    n = snprintf(text, sizeof text, "%-11ld\n",
-                 (long)getpid()); /* always as long: a full disk has room for it */
-    if (pwrite(fd, text, (size_t)n, 0) != n) {
+    n = snprintf(text, sizeof text, "%-11ld\n", (long)getpid());
+    assert(n == LOCK_BYTES); /* it overwrites the pid before, also on a full disk */
+    written = pwrite(fd, text, LOCK_BYTES, 0);
+    if (written != LOCK_BYTES) {
+        errno = written < 0 ? errno : ENOSPC;
         result = fail_errno(ret_error, path, LOCK_NAME, "cannot be written");
         close(fd);
         return result;
@@ -251,6 +268,7 @@ static bool sync_parent(const char *path)
     int fd, error;
     bool synced;
 
+    assert(strlen(path) < sizeof copy); /* a path that is cut has another parent */
     snprintf(copy, sizeof copy, "%s", path);
     fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
@@ -292,18 +310,19 @@ static enum directory_result open_path(const char *path, bool create, int *ret_f
     return DIRECTORY_OK;
 }
 
-/* Brings a directory that is ours, locked, to where the database can be opened. */
-static enum directory_result prepare(int directory_fd, const char *path, enum contents contents,
-                                     struct stamp *stamp, struct directory_error *ret_error)
+/* Makes in a locked directory what is missing for the database to be opened. */
+static enum directory_result prepare(const struct place *place, enum contents contents, struct stamp *stamp,
+                                     struct directory_error *ret_error)
 {
     enum directory_result result;
 
+    assert(contents == CONTENTS_STORE || place->create); /* a new store is made only when asked for */
     if (contents == CONTENTS_EMPTY) {
         stamp->is_new = true;
         if (getrandom(stamp->id, sizeof stamp->id, 0) != sizeof stamp->id) {
-            return fail_errno(ret_error, path, "", "no random number for the store's id");
+            return fail_errno(ret_error, place->path, "", "no random number for the store's id");
         }
-        result = write_stamp(directory_fd, path, stamp, ret_error);
+        result = write_stamp(place->fd, place->path, stamp, ret_error);
         if (result != DIRECTORY_OK) {
             return result;
         }
@@ -311,18 +330,18 @@ static enum directory_result prepare(int directory_fd, const char *path, enum co
     if (!stamp->is_new) {
         return DIRECTORY_OK;
     }
-    if (mkdirat(directory_fd, DATABASE_NAME, 0750) != 0 && errno != EEXIST) {
-        return fail_errno(ret_error, path, DATABASE_NAME, "cannot be made");
+    if (mkdirat(place->fd, DATABASE_NAME, 0750) != 0 && errno != EEXIST) {
+        return fail_errno(ret_error, place->path, DATABASE_NAME, "cannot be made");
     }
-    if (fsync(directory_fd) != 0) {
-        return fail_errno(ret_error, path, "", "cannot be synced");
+    if (fsync(place->fd) != 0) {
+        return fail_errno(ret_error, place->path, "", "cannot be synced");
     }
     return DIRECTORY_OK;
 }
 
-/* The two looks and the lock between them. */
-static enum directory_result claim(const struct place *place, bool create, struct stamp *ret_stamp,
-                                   int *ret_lock_fd, struct directory_error *ret_error)
+/* Takes the lock between two surveys. */
+static enum directory_result claim(const struct place *place, struct stamp *ret_stamp, int *ret_lock_fd,
+                                   struct directory_error *ret_error)
 {
     enum directory_result result;
     enum contents contents;
@@ -332,18 +351,14 @@ static enum directory_result claim(const struct place *place, bool create, struc
     if (result != DIRECTORY_OK) {
         return result;
     }
-    if (contents == CONTENTS_EMPTY && !create) {
-        return fail(DIRECTORY_MISSING, ret_error,
-                    "%s: no store in it; give --create to make a new one there. Nothing was touched",
-                    place->path);
-    }
     result = take_lock(place->fd, place->path, &lock_fd, ret_error);
     if (result != DIRECTORY_OK) {
         return result;
     }
+    assert(lock_fd >= 0);
     result = survey(place, &contents, ret_stamp, ret_error);
     if (result == DIRECTORY_OK) {
-        result = prepare(place->fd, place->path, contents, ret_stamp, ret_error);
+        result = prepare(place, contents, ret_stamp, ret_error);
     }
     if (result == DIRECTORY_OK) {
         *ret_lock_fd = lock_fd;
@@ -361,6 +376,7 @@ enum directory_result directory_open(const char *path, bool create, directory_lo
     struct stamp stamp;
     int n = snprintf(directory.database, sizeof directory.database, "%s/" DATABASE_NAME, path);
 
+    assert(thread_is(THREAD_OTHER)); /* it waits for the disk and for another daemon: not on the loop */
     if (n < 0 || (size_t)n >= sizeof directory.database) {
         errno = ENAMETOOLONG;
         return fail_errno(ret_error, path, "", "cannot be opened");
@@ -369,12 +385,13 @@ enum directory_result directory_open(const char *path, bool create, directory_lo
     if (result != DIRECTORY_OK) {
         return result;
     }
-    struct place place = {directory.directory_fd, path, directory.database, look};
-    result = claim(&place, create, &stamp, &directory.lock_fd, ret_error);
+    struct place place = {directory.directory_fd, path, directory.database, create, look};
+    result = claim(&place, &stamp, &directory.lock_fd, ret_error);
     if (result != DIRECTORY_OK) {
         close(directory.directory_fd);
         return result;
     }
+    assert(directory.lock_fd >= 0 && directory.directory_fd >= 0);
     memcpy(directory.store_id, stamp.id, sizeof directory.store_id);
     directory.is_new = stamp.is_new;
     *ret_directory = directory;
@@ -387,10 +404,11 @@ enum directory_result directory_mark_ready(struct directory *directory, struct d
     char path[DIRECTORY_PATH_BYTES];
     enum directory_result result;
 
-    assert(directory->directory_fd >= 0);
+    assert(directory->lock_fd >= 0); /* only its owner writes the stamp */
     if (!directory->is_new) {
         return DIRECTORY_OK;
     }
+    assert(strlen(directory->database) > strlen("/" DATABASE_NAME));
     memcpy(stamp.id, directory->store_id, sizeof stamp.id);
     snprintf(path, sizeof path, "%.*s", (int)(strlen(directory->database) - strlen("/" DATABASE_NAME)),
              directory->database);

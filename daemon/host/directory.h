@@ -1,9 +1,9 @@
-/* The data directory: whose it is, and that only one daemon has it. Life:
+/* The data directory: what it contains, and that only one daemon has it. Life:
  *
  * - A stamp, cairn.store, says that the directory is a store, its format and its id. Until the database has been opened
  *   once the stamp also says `new`: only then may a database be made. The database lies in db/.
- * - directory_open looks before it writes: a directory that is not ours, newer than this daemon, or a store that lost
- *   its database is left as it was, without even a lock file.
+ * - directory_open looks before it writes: a directory that is not ours, a store newer than this daemon, or one that lost its
+ *   database is left as it was, without even a lock file.
  * - A lock on cairn.lock, which names its holder's pid, is held until directory_close or the death of the process.
  * - With `create`, an absent or empty directory becomes a store: lock, stamp saying `new`, database, directory_mark_ready.
  *   A death at any point of that leaves a directory with which the same call goes on.
@@ -53,17 +53,20 @@ typedef enum directory_result directory_look_fn(const char *database, struct dir
 
 /* Opens and locks the data directory. On any result but DIRECTORY_OK nothing is held, ret_directory is untouched and the
  * error has its text. What was not a store before is then still as it was, except that after DIRECTORY_IO_ERROR with
- * `create` it may hold the beginnings of one. */
+ * `create` it may hold the beginnings of one. The path is borrowed for the call. On main's thread before there is a loop. */
 enum directory_result directory_open(const char *path, bool create, directory_look_fn *look,
                                      struct directory *ret_directory,
                                      struct directory_error *ret_error) MUST_CHECK;
 
-/* Says durably that the store has its database. Does nothing if it already says so. DIRECTORY_OK or DIRECTORY_IO_ERROR.
- * To be called before the first write is acknowledged. */
+/* Records durably that the store has its database; nothing to do if that is recorded. To be called before the first write is
+ * acknowledged.
+ *
+ * DIRECTORY_OK        a start without the database is refused from now on
+ * DIRECTORY_IO_ERROR  the stamp still says `new`, or says no longer so without a promise that it survives a power loss */
 enum directory_result directory_mark_ready(struct directory *directory,
                                            struct directory_error *ret_error) MUST_CHECK;
 
-/* Gives the lock back. Harmless on a closed one. */
+/* Releases the lock. Accepts a closed one: both descriptors -1. */
 void directory_close(struct directory *directory);
 
 /* The exit code of a daemon that ends with this result: 73 locked, 78 not to be served, 1 for an I/O error, 0. */

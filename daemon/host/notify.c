@@ -1,6 +1,9 @@
-/* A thin layer over libsystemd. Telling is best effort: a failed sd_notify changes nothing for the daemon. */
+/* What systemd is told, in the order of a service's life: ready, reloading and ready again, stopping; a status line at any time.
+ *
+ * Ways to fail: none for what is told, since nothing depends on it. A socket that cannot be used is refused with a text. */
 #include "daemon/host/notify.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -8,27 +11,27 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
-enum { STATUS_BYTES = 256 };
+#include "daemon/runtime/thread.h"
+
+enum { STATUS_BYTES = 256 }; /* room for a status line; a longer one is cut */
 
 void notify_ready(void)
 {
+    assert(thread_is(THREAD_LOOP)); /* in order with what else systemd is told */
     sd_notify(0, "READY=1");
 }
 
-/* Newer managers want to know when the reload began. */
+/* From version 253 on systemd asks when the reload began (Type=notify-reload). */
 void notify_reloading(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-               (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+    assert(thread_is(THREAD_LOOP));
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, thread_now_us());
 }
 
 void notify_stopping(void)
 {
+    assert(thread_is(THREAD_LOOP));
     sd_notify(0, "STOPPING=1");
 }
 
@@ -37,6 +40,7 @@ void notify_status(const char *format, ...)
     char text[STATUS_BYTES];
     va_list arguments;
 
+    assert(thread_is(THREAD_LOOP));
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
@@ -48,6 +52,7 @@ bool notify_listen_fd(int *ret_fd, struct notify_error *ret_error)
     int count = sd_listen_fds(1);
     int fd = SD_LISTEN_FDS_START;
 
+    assert(thread_is(THREAD_OTHER)); /* it changes the environment: no other thread may read that */
     if (count == 0) {
         *ret_fd = -1;
         return true;

@@ -1,5 +1,5 @@
-/* What the daemon tells systemd, and the listening socket it may get from it. Without NOTIFY_SOCKET in the environment
- * the calls that tell do nothing; they never fail, as nothing depends on being heard. Called on the loop's thread. */
+/* What the daemon tells systemd, and the listening socket it may get from it. Without NOTIFY_SOCKET in the environment the calls
+ * that tell do nothing; they never fail, as nothing depends on being heard. On the loop, but for notify_listen_fd. */
 #ifndef DAEMON_NOTIFY_H
 #define DAEMON_NOTIFY_H
 
@@ -17,16 +17,15 @@ void notify_ready(void);     /* also ends a reload */
 void notify_reloading(void); /* followed by notify_ready */
 void notify_stopping(void);
 
-/* One line for `systemctl status`. */
+/* One line for `systemctl status`, text like printf's; cut at a newline, and if it is too long. */
 void notify_status(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The socket systemd listens on for us.
+/* The socket on which systemd listens for us. To be called once, by main's thread before there are others, since it removes
+ * LISTEN_FDS from the environment.
  *
- * true   *ret_fd is the listening socket, close-on-exec, or -1 if systemd passed none. It is systemd's: closing it is fine,
- *        its path must not be unlinked
- * false  what was passed is not exactly one listening Unix stream socket; the error says what it is
- *
- * Takes LISTEN_FDS out of the environment: to be called once, before there are threads. */
+ * true   *ret_fd is the listening socket, close-on-exec, the caller's to close, or -1 if systemd passed none. Its path must not
+ *        be unlinked
+ * false  what was passed is not exactly one listening Unix stream socket; the error says what it is */
 bool notify_listen_fd(int *ret_fd, struct notify_error *ret_error) MUST_CHECK;
 
 #endif

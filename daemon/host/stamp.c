@@ -113,7 +113,7 @@ enum stamp_result stamp_read(int directory_fd, struct stamp *ret_stamp, unsigned
     ssize_t n;
     int error;
 
-    assert(directory_fd >= 0); /* else openat would look into the working directory */
+    assert(directory_fd >= 0); /* a closed directory is our mistake, not an I/O error */
     if (fd < 0) {
         return errno == ENOENT ? STAMP_ABSENT : STAMP_IO_ERROR;
     }
@@ -144,6 +144,7 @@ static bool write_all(int fd, const char *bytes, size_t n)
 
 static bool fail(const char *name, const char *what, struct stamp_failure *ret_failure)
 {
+    assert(errno != 0); /* the caller's text ends with the reason */
     *ret_failure = (struct stamp_failure){name, what};
     return false;
 }

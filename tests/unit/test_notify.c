@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "daemon/host/notify.h"
+#include "daemon/runtime/thread.h"
 
 enum { FIRST_PASSED = 3 };
 
@@ -28,6 +29,7 @@ static void setup(void)
                           (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name))),
                      0);
     ck_assert_int_eq(setenv("NOTIFY_SOCKET", name, 1), 0);
+    thread_set_role(THREAD_LOOP);
 }
 
 static void teardown(void)
@@ -74,6 +76,7 @@ static int listen_in_child(int fd, int count)
 {
     pid_t child = fork();
     if (child == 0) {
+        thread_set_role(THREAD_OTHER);
         char pid[32], number[32];
         struct notify_error error;
         int taken = -2;

@@ -1,7 +1,7 @@
-/* An arena's life: it starts with a budget and no memory, takes chunks from malloc as pieces are asked for, and gives all
- * of them back in one step. Nothing is moved or freed in between.
+/* An arena's life: it starts with a budget and no memory, allocates chunks as pieces are asked for, and frees all of them in one
+ * step. Nothing is moved or freed in between.
  *
- * Ways to fail: over budget, or malloc has nothing. Either way the call returns nothing and the arena stays as it was. */
+ * Ways to fail: over budget, or malloc has none. Either way the call returns nothing and the arena stays as it was. */
 #include "daemon/runtime/arena.h"
 
 #include <assert.h>
@@ -13,8 +13,9 @@ struct arena_chunk {
 };
 
 enum {
-    CHUNK_BYTES_LEAST = 1024,    /* with its header; what malloc still keeps in its per-thread lists */
-    CHUNK_BYTES_MOST = 64 << 10, /* unless one piece is larger: chunks double up to this */
+    CHUNK_BYTES_MIN = 1024, /* with its header; about the largest that malloc keeps in its per-thread lists */
+    CHUNK_BYTES_MAX =
+        64 << 10, /* chunks double up to this; one for a larger piece is as large as it has to be */
 };
 
 static_assert(sizeof(struct arena_chunk) == ARENA_ALIGNMENT, "pieces behind the header are aligned");
@@ -27,18 +28,21 @@ void arena_init(struct arena *arena, size_t budget)
 
 void arena_lend(struct arena *arena, void *memory, size_t bytes)
 {
-    assert(arena->next == NULL && (uintptr_t)memory % ARENA_ALIGNMENT == 0);
+    assert(arena->next == NULL); /* or memory that is held would be out of reach */
+    assert((uintptr_t)memory % ARENA_ALIGNMENT == 0);
     arena->next = memory;
     arena->end = arena->next + bytes;
 }
 
 static size_t budget_left(const struct arena *arena)
 {
+    assert(arena->held <= arena->budget); /* or the difference is nearly 2^64 */
     return arena->budget - arena->held;
 }
 
 size_t arena_room(const struct arena *arena)
 {
+    assert(arena->next <= arena->end);
     size_t here = (size_t)(arena->end - arena->next);
     size_t left = budget_left(arena);
     size_t fresh = left > sizeof(struct arena_chunk) ? left - sizeof(struct arena_chunk) : 0;
@@ -55,9 +59,9 @@ bool arena_reserve(struct arena *arena, size_t bytes)
         return false;
     }
     size_t chunk_bytes = sizeof(struct arena_chunk) + bytes;
-    size_t wanted = arena->held < CHUNK_BYTES_LEAST  ? CHUNK_BYTES_LEAST
-                    : arena->held > CHUNK_BYTES_MOST ? CHUNK_BYTES_MOST
-                                                     : arena->held;
+    size_t wanted = arena->held < CHUNK_BYTES_MIN   ? CHUNK_BYTES_MIN
+                    : arena->held > CHUNK_BYTES_MAX ? CHUNK_BYTES_MAX
+                                                    : arena->held;
     if (chunk_bytes < wanted) {
         chunk_bytes = left < wanted ? left : wanted;
     }
@@ -70,6 +74,7 @@ bool arena_reserve(struct arena *arena, size_t bytes)
     arena->held += chunk_bytes;
     arena->next = (uint8_t *)(chunk + 1);
     arena->end = (uint8_t *)chunk + chunk_bytes;
+    assert((size_t)(arena->end - arena->next) >= bytes && arena->held <= arena->budget);
     return true;
 }
 
@@ -84,6 +89,7 @@ void *arena_alloc(struct arena *arena, size_t bytes)
         return NULL;
     }
     uint8_t *piece = arena->next;
+    assert((uintptr_t)piece % ARENA_ALIGNMENT == 0); /* callers store structs in it */
     arena->next += rounded;
     arena->used += rounded;
     return piece;

@@ -1,4 +1,4 @@
-/* Memory for one request: many small pieces, freed together, never above a budget. Pure. */
+/* Memory for one request: many small pieces, freed together, never above a budget. An arena belongs to one thread at a time. */
 #ifndef DAEMON_ARENA_H
 #define DAEMON_ARENA_H
 
@@ -15,19 +15,19 @@ struct arena_chunk;
 /* Each piece takes its size rounded up to ARENA_ALIGNMENT; `used` is their sum. The budget bounds `held`: the chunks that
  * came from malloc, their headers and unused ends included. */
 struct arena {
-    size_t budget;
-    size_t held;
-    size_t used;
-    uint8_t *next; /* free bytes of the newest chunk */
+    size_t budget; /* bytes; fixed after arena_init */
+    size_t held;   /* bytes */
+    size_t used;   /* bytes */
+    uint8_t *next; /* the free bytes of the newest chunk, or of the memory that was lent */
     uint8_t *end;
     struct arena_chunk *chunks; /* newest first */
 };
 
-/* Takes no memory yet. Belongs to one thread at a time. */
+/* Allocates nothing yet. */
 void arena_init(struct arena *arena, size_t budget);
 
-/* Gives it memory to start with, ARENA_ALIGNMENT-aligned, which stays the caller's and does not count. Directly after
- * arena_init. */
+/* Lends it memory to start with, aligned to ARENA_ALIGNMENT: borrowed until arena_close, and not counted in the budget. To be
+ * called directly after arena_init. */
 void arena_lend(struct arena *arena, void *memory, size_t bytes);
 
 /* Returns ARENA_ALIGNMENT-aligned memory, not cleared, that lives until arena_close; not NULL for 0 bytes. NULL when the

@@ -1,17 +1,18 @@
-/* A failure meant for a human: what, which value, what to do. Filled in where it happened, handed up, logged or sent once. */
+/* A failure as a person reads it: what happened, with which value, what to do. Any thread. */
 #ifndef DAEMON_FAILURE_H
 #define DAEMON_FAILURE_H
 
 #include "proto/status.h"
 
-enum { FAILURE_TEXT_BYTES = 256 };
+enum { FAILURE_TEXT_BYTES = 256 }; /* with its NUL */
 
 struct failure {
     enum status status;
     char text[FAILURE_TEXT_BYTES];
 };
 
-/* Fills it in, text like printf's, cut if too long. Returns the status, for `return failure_set(...)`. */
+/* Fills it in, the text like printf's and cut if it is too long. Returns the status, for `return failure_set(...)`. The text may
+ * be made of the failure's own text only through a copy. */
 enum status failure_set(struct failure *failure, enum status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -1,5 +1,5 @@
-/* Memory for our own small objects: there is none left means the process cannot go on, and the supervisor restarts it.
- * What a peer may size is bounded elsewhere before it comes here. */
+/* Memory for the daemon's own objects. When the machine has none left the process ends with a text, and the supervisor starts it
+ * again. What a peer may size is bounded before it comes here. Any thread. */
 #ifndef DAEMON_MEMORY_H
 #define DAEMON_MEMORY_H
 
@@ -12,17 +12,17 @@ enum { MEMORY_IS_WATCHED = 1 };
 enum { MEMORY_IS_WATCHED = 0 };
 #endif
 
-/* Once, before all else: what is large goes back to the system as soon as it is freed, for the whole process. malloc would
- * keep more and more of it, as the first of them are freed. */
+/* Once, before all else: from here on large blocks return to the system as soon as they are freed. malloc left alone raises its
+ * threshold with each large block that is freed, and keeps more and more of them. */
 void memory_init(void);
 
-/* Zeroed; never NULL. Free with free(). */
+/* Zeroed; never NULL, also for 0 bytes. The caller frees this and each block below with free(). */
 void *memory_new(size_t bytes);
 
 /* Not zeroed; never NULL, also for 0 bytes. */
 void *memory_raw(size_t bytes);
 
-/* Never NULL. */
+/* Never NULL. The block is taken, and as it was up to the smaller size; NULL is a new one, not zeroed. */
 void *memory_resize(void *block, size_t bytes);
 
 /* A copy of the bytes; never NULL. */

@@ -1,6 +1,12 @@
+/* A mutex's life: mutex_init, then locked and unlocked by any thread, and closed when no thread will come back to it. While it
+ * is locked it knows its holder, so that what it guards can assert that the lock is held, and held by the caller.
+ *
+ * Ways to fail: none that a caller could handle. pthread's errors here are mistakes of ours: a lock that is not held, a second
+ * unlock, a close while another thread waits. */
 #include "daemon/runtime/thread.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <time.h>
 
 static _Thread_local enum thread_role current_role = THREAD_OTHER;
@@ -19,7 +25,7 @@ uint64_t thread_now_ns(void)
 {
     struct timespec now;
     int failed = clock_gettime(CLOCK_MONOTONIC, &now);
-    assert(!failed);
+    assert(!failed && now.tv_sec >= 0); /* the product below stays below 2^63 for centuries */
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
@@ -37,36 +43,42 @@ void mutex_init(struct mutex *mutex)
     failed |= pthread_cond_init(&mutex->changed, &attributes);
     failed |= pthread_condattr_destroy(&attributes);
     assert(!failed);
-    mutex->held = false;
+    mutex->is_held = false;
     mutex->is_waited_for = false;
 }
 
 void mutex_close(struct mutex *mutex)
 {
+    assert(!mutex->is_held && !mutex->is_waited_for); /* no thread is left in it */
     int failed = pthread_cond_destroy(&mutex->changed);
     failed |= pthread_mutex_destroy(&mutex->lock);
     assert(!failed);
 }
 
+static void take(struct mutex *mutex)
+{
+    mutex->is_held = true;
+    mutex->holder = pthread_self();
+}
+
 void mutex_lock(struct mutex *mutex)
 {
     int failed = pthread_mutex_lock(&mutex->lock);
-    assert(!failed);
-    assert(!mutex->held);
-    mutex->held = true;
+    assert(!failed && !mutex->is_held); /* the one before left it by mutex_unlock */
+    take(mutex);
 }
 
 void mutex_unlock(struct mutex *mutex)
 {
-    assert(mutex->held);
-    mutex->held = false;
+    mutex_assert_held(mutex);
+    mutex->is_held = false;
     int failed = pthread_mutex_unlock(&mutex->lock);
     assert(!failed);
 }
 
 void mutex_assert_held(const struct mutex *mutex)
 {
-    assert(mutex->held);
+    assert(mutex->is_held && pthread_equal(mutex->holder, pthread_self()));
 }
 
 void mutex_unlock_and_signal(struct mutex *mutex)
@@ -83,17 +95,20 @@ void mutex_unlock_and_signal(struct mutex *mutex)
 void mutex_wait(struct mutex *mutex, uint64_t until_us)
 {
     mutex_assert_held(mutex);
-    mutex->held = false;
+    assert(!mutex->is_waited_for); /* mutex_unlock_and_signal wakes one thread */
+    mutex->is_held = false;
     mutex->is_waited_for = true;
+    int error;
     if (until_us == 0) {
-        pthread_cond_wait(&mutex->changed, &mutex->lock);
+        error = pthread_cond_wait(&mutex->changed, &mutex->lock);
     } else {
         struct timespec until = {
             .tv_sec = (time_t)(until_us / 1000000),
             .tv_nsec = (long)(until_us % 1000000) * 1000,
         };
-        pthread_cond_timedwait(&mutex->changed, &mutex->lock, &until);
+        error = pthread_cond_timedwait(&mutex->changed, &mutex->lock, &until);
     }
-    mutex->held = true;
+    assert((error == 0 || error == ETIMEDOUT) && !mutex->is_held); /* the lock is ours again */
+    take(mutex);
     mutex->is_waited_for = false;
 }

@@ -1,3 +1,7 @@
+/* A key's life: it is made of what has been checked, in a struct of the caller's, and used while that lives. A key that the disk
+ * gives back is taken apart without a copy.
+ *
+ * Way to fail: only the reading of a key, for the disk may hold any bytes. */
 #include "daemon/schema/key.h"
 
 #include <assert.h>
@@ -9,6 +13,18 @@ enum { KEY_HEAD_BYTES = 4 + 1, HEIGHT_BYTES = 8 };
 static_assert(KEY_HEAD_BYTES + HEIGHT_BYTES + METADATA_NAME_BYTES_MAX == KEY_BYTES_MAX,
               "the longest key is that of a name bound to a height");
 static_assert(HASH_BYTES_MAX <= METADATA_NAME_BYTES_MAX, "a hash fits where a name does");
+
+/* What stands behind the kind; FORMAT.md has the table. */
+static bool has_height(enum key_kind kind)
+{
+    return kind == KEY_HEADER || kind == KEY_DATA || kind == KEY_STATE || kind == KEY_BOUND ||
+           kind == KEY_RUN;
+}
+
+static bool has_name(enum key_kind kind)
+{
+    return kind == KEY_METADATA || kind == KEY_HASH || kind == KEY_CHAIN_NAME;
+}
 
 static void key_begin(struct key *key, uint32_t chain, enum key_kind kind)
 {
@@ -28,6 +44,7 @@ struct key key_of_kind(uint32_t chain, enum key_kind kind)
 
 void key_set_height(struct key *ret_key, uint32_t chain, enum key_kind kind, uint64_t height)
 {
+    assert(has_height(kind)); /* a key of another shape would be damage to the next reader */
     key_begin(ret_key, chain, kind);
     record_put_u64(height, ret_key->data + ret_key->bytes);
     ret_key->bytes += HEIGHT_BYTES;
@@ -42,7 +59,7 @@ struct key key_of_height(uint32_t chain, enum key_kind kind, uint64_t height)
 
 static void key_append(struct key *key, struct slice rest)
 {
-    assert(key->bytes + rest.bytes <= sizeof key->data);
+    assert(rest.bytes <= METADATA_NAME_BYTES_MAX); /* so it fits, behind a height too */
     if (rest.bytes > 0) {
         memcpy(key->data + key->bytes, rest.data, rest.bytes);
     }
@@ -51,6 +68,7 @@ static void key_append(struct key *key, struct slice rest)
 
 void key_set_name(struct key *ret_key, uint32_t chain, enum key_kind kind, struct slice name)
 {
+    assert(has_name(kind));
     key_begin(ret_key, chain, kind);
     key_append(ret_key, name);
 }
@@ -64,6 +82,7 @@ struct key key_of_name(uint32_t chain, enum key_kind kind, struct slice name)
 
 struct key key_of_bound(uint32_t chain, uint64_t height, struct slice name)
 {
+    assert(name.bytes > 0); /* or it is the beginning of all that are bound to the height */
     struct key key = key_of_height(chain, KEY_BOUND, height);
     key_append(&key, name);
     return key;
@@ -71,11 +90,13 @@ struct key key_of_bound(uint32_t chain, uint64_t height, struct slice name)
 
 struct key key_behind_kind(uint32_t chain, enum key_kind kind)
 {
+    assert(kind < UINT8_MAX); /* the byte behind it is greater */
     return key_of_kind(chain, (enum key_kind)(kind + 1));
 }
 
 struct key key_behind_height(uint32_t chain, enum key_kind kind, uint64_t height)
 {
+    assert(has_height(kind));
     if (height == UINT64_MAX) {
         return key_behind_kind(chain, kind);
     }

@@ -1,3 +1,5 @@
+/* A value's way through the operations on its name: what is set or deleted last replaces it, a binding to a pruned height removes
+ * it, and the greatest raise since counts against what is left. Nothing here can fail. */
 #include "daemon/schema/metadata.h"
 
 #include <assert.h>
@@ -42,7 +44,7 @@ struct metadata_value metadata_after(struct metadata_change change, struct metad
     } else if (change.kind == METADATA_SET) {
         value = (struct metadata_value){true, change.of_height, change.value};
     } else {
-        assert(change.kind == METADATA_NONE);
+        assert(change.kind == METADATA_NONE); /* a raise comes in change.raise */
     }
     if (value.present && metadata_is_pruned(value.of_height, blocks_pruned)) {
         value = (struct metadata_value){0};
@@ -51,5 +53,7 @@ struct metadata_value metadata_after(struct metadata_change change, struct metad
         metadata_put_number(change.raise, number_bytes);
         value = (struct metadata_value){true, 0, slice_of(number_bytes, NUMBER_BYTES)};
     }
+    assert(value.present ||
+           value.value.bytes == 0); /* absence has no bytes that a reader could take for a value */
     return value;
 }

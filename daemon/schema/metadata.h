@@ -1,20 +1,20 @@
-/* What a metadata operation does to the value of a name. Pure.
+/* What a metadata operation does to the value of a name. Pure; all slices are borrowed.
  *
  * Operations on one name fold into a `metadata_change`: what replaces the value, if anything, and the greatest raise
- * since. A raise only ever takes the greater number, so folding gives what carrying out one after the other gives. */
+ * since. A raise only ever takes the greater number, so the folded change gives what the operations give one by one. */
 #ifndef DAEMON_METADATA_H
 #define DAEMON_METADATA_H
 
 #include "daemon/schema/slice.h"
 
 enum metadata_kind {
-    METADATA_NONE, /* leaves the value; only in a change */
+    METADATA_NONE, /* leaves the value as it is; only in a change */
     METADATA_SET,
     METADATA_DELETE,
     METADATA_RAISE, /* only in an operation */
 };
 
-/* One operation as it was asked for; slices are borrowed. */
+/* One operation as it was asked for. */
 struct metadata_operation {
     enum metadata_kind kind;
     struct slice name;
@@ -30,7 +30,7 @@ struct metadata_value {
     struct slice value;
 };
 
-/* What the operations on one name come to. */
+/* What the operations on one name amount to. */
 struct metadata_change {
     enum metadata_kind kind; /* NONE, SET or DELETE */
     uint64_t of_height;
@@ -38,16 +38,16 @@ struct metadata_change {
     uint64_t raise; /* 0: none */
 };
 
-/* The number a value stands for: 8 bytes little-endian, 0 for anything else. */
+/* The number that a value is to a raise: its 8 bytes little-endian; 0 if it is absent or of another length. */
 uint64_t metadata_number(struct metadata_value value);
 
-/* True for exactly 8 bytes. */
+/* True for a value of exactly 8 bytes. */
 bool metadata_is_number(struct metadata_value value);
 
-/* Writes 8 bytes. */
+/* Writes the number as 8 bytes little-endian. */
 void metadata_put_number(uint64_t number, uint8_t *ret_bytes);
 
-/* Metadata bound to a pruned height is gone. */
+/* Whether what is bound to of_height (0: unbound) went with the blocks up to blocks_pruned (0: none). */
 bool metadata_is_pruned(uint64_t of_height, uint64_t blocks_pruned);
 
 /* What a name holds after the change. `before` is what it held, needed only if change.kind is METADATA_NONE; what is

@@ -1,3 +1,7 @@
+/* A record's life: it is written into bytes of the caller's, of the length that its header file names, and read back as numbers
+ * and slices into the bytes that the engine gave.
+ *
+ * Way to fail: only the reading, for the disk may hold any bytes. A value of another length than its layout allows is damage. */
 #include "daemon/schema/record.h"
 
 #include <assert.h>
@@ -41,13 +45,18 @@ bool record_read_marks(struct slice bytes, struct chain_marks *ret_marks)
     return true;
 }
 
-enum { HEADER_HEAD_BYTES = 8 + 8 + 1 };
+enum { HEADER_HEAD_BYTES = 8 + 8 + 1 }; /* the three lengths */
+
+static_assert(HASH_BYTES_MAX <= UINT8_MAX, "a hash's length is one byte");
+static_assert(sizeof(struct chain_marks) == RECORD_MARKS_BYTES, "every mark is in the record");
+static_assert(sizeof(struct run_record) == RECORD_RUN_BYTES, "all of a run is in its record");
 
 size_t record_header_bytes(const struct header_record *record)
 {
     return HEADER_HEAD_BYTES + record->hash.bytes + record->header.bytes + record->signature.bytes;
 }
 
+/* Returns the place behind the part. */
 static uint8_t *append(uint8_t *bytes, struct slice part)
 {
     if (part.bytes > 0) {
@@ -58,14 +67,15 @@ static uint8_t *append(uint8_t *bytes, struct slice part)
 
 void record_write_header(const struct header_record *record, uint8_t *ret_bytes)
 {
-    assert(record->hash.bytes >= 1 && record->hash.bytes <= HASH_BYTES_MAX);
+    assert(record->hash.bytes >= 1 &&
+           record->hash.bytes <= HASH_BYTES_MAX); /* record_read_header takes no other */
     record_put_u64(record->data_bytes, ret_bytes);
     record_put_u64(record->header.bytes, ret_bytes + 8);
     ret_bytes[16] = (uint8_t)record->hash.bytes;
     uint8_t *next = append(ret_bytes + HEADER_HEAD_BYTES, record->hash);
     next = append(next, record->header);
     next = append(next, record->signature);
-    assert(next == ret_bytes + record_header_bytes(record));
+    assert(next == ret_bytes + record_header_bytes(record)); /* what the caller made room for */
 }
 
 bool record_read_header(struct slice bytes, struct header_record *ret_record)
@@ -85,7 +95,7 @@ bool record_read_header(struct slice bytes, struct header_record *ret_record)
     ret_record->hash = slice_of(hash, hash_bytes);
     ret_record->header = slice_of(hash + hash_bytes, header_bytes);
     ret_record->signature = slice_of(hash + hash_bytes + header_bytes, rest - hash_bytes - header_bytes);
-    assert(record_header_bytes(ret_record) == bytes.bytes); /* the parts leave no byte out */
+    assert(record_header_bytes(ret_record) == bytes.bytes); /* no byte is left out */
     return true;
 }
 

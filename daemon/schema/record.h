@@ -1,22 +1,23 @@
-/* Records: the values of the store, as FORMAT.md says. Pure.
+/* Records: the values of the store, as FORMAT.md describes. Pure.
  *
- * A read function answers false for bytes that are no such record, and leaves its output untouched; its slices are borrowed
- * from the bytes given. */
+ * A write function fills the number of bytes that is named beside it. A read function returns false for bytes of another length
+ * or layout, which is damage, and leaves its outputs untouched; its slices are borrowed from the bytes given. */
 #ifndef DAEMON_RECORD_H
 #define DAEMON_RECORD_H
 
 #include "daemon/schema/slice.h"
 
+/* 8 bytes, big-endian. */
 void record_put_u64(uint64_t value, uint8_t *ret_bytes);
 uint64_t record_get_u64(const uint8_t *bytes);
 
-/* What holds for a chain as a whole. */
+/* What is true of a chain as a whole. */
 struct chain_marks {
-    uint64_t height;            /* 0: none */
-    uint64_t blocks_pruned;     /* blocks up to and including it are pruned; 0: none */
-    uint64_t states_from;       /* states below it are pruned; 0: none */
-    uint64_t blocks_swept;      /* what pruned blocks left behind is cleared up to and including it */
-    uint64_t rollback_sequence; /* number of the last rollback; 0: none */
+    uint64_t height;        /* 0: none */
+    uint64_t blocks_pruned; /* blocks up to and including it are pruned; 0: none */
+    uint64_t states_from;   /* states below it are pruned; 0: none */
+    uint64_t blocks_swept;  /* what pruned blocks left behind is deleted up to and including it; 0: none */
+    uint64_t rollback_sequence; /* sequence number of the last rollback; 0: none */
 };
 
 enum { RECORD_MARKS_BYTES = 5 * 8 };
@@ -24,10 +25,10 @@ enum { RECORD_MARKS_BYTES = 5 * 8 };
 void record_write_marks(const struct chain_marks *marks, uint8_t *ret_bytes);
 bool record_read_marks(struct slice bytes, struct chain_marks *ret_marks);
 
-/* The header record: everything of a block but its data. */
+/* The header record: everything of a block but its data. record_header_bytes gives the length of its record. */
 struct header_record {
-    uint64_t data_bytes;
-    struct slice hash;
+    uint64_t data_bytes; /* length of the data, which has a key of its own */
+    struct slice hash;   /* 1 to HASH_BYTES_MAX bytes */
     struct slice header;
     struct slice signature;
 };
@@ -41,10 +42,10 @@ enum { RECORD_METADATA_HEAD_BYTES = 8 };
 
 bool record_read_metadata(struct slice bytes, uint64_t *ret_of_height, struct slice *ret_value);
 
-/* What a run leaves behind for clients that reconnect to a later one. */
+/* What a run leaves for clients that reconnect to a later one. */
 struct run_record {
-    uint64_t first_sequence;   /* the first number of the run */
-    uint64_t metadata_on_disk; /* highest metadata number found by that run's start */
+    uint64_t first_sequence;   /* the first sequence number of the run */
+    uint64_t metadata_on_disk; /* the greatest number of queued metadata that its start found on disk */
 };
 
 enum { RECORD_RUN_BYTES = 2 * 8 };

@@ -1,7 +1,8 @@
-/* A borrowed run of bytes. Whoever hands one out says how long it lives. */
+/* A borrowed run of bytes. A function that returns one states how long the bytes live. Pure. */
 #ifndef DAEMON_SLICE_H
 #define DAEMON_SLICE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +15,7 @@ struct slice {
 
 static inline struct slice slice_of(const void *data, size_t bytes)
 {
+    assert(data != NULL || bytes == 0);
     return (struct slice){data, bytes};
 }
 
@@ -22,7 +24,7 @@ static inline bool slice_equal(struct slice left, struct slice right)
     return left.bytes == right.bytes && (left.bytes == 0 || memcmp(left.data, right.data, left.bytes) == 0);
 }
 
-/* Byte order; a prefix comes first. */
+/* Below, above or equal to 0 in byte order; a prefix comes first. */
 static inline int slice_compare(struct slice left, struct slice right)
 {
     size_t shorter = left.bytes < right.bytes ? left.bytes : right.bytes;

@@ -1,13 +1,14 @@
 /* Keys: what goes in comes back, heights sort as numbers, and no range holds a key of another kind or chain. */
 #include <check.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "daemon/schema/key.h"
 #include "tests/lib/random.h"
 #include "tests/lib/suite.h"
 
-static const enum key_kind height_kinds[] = {KEY_HEADER, KEY_DATA, KEY_STATE, KEY_RUN};
+static const enum key_kind height_kinds[] = {KEY_HEADER, KEY_DATA, KEY_STATE, KEY_RUN, KEY_BOUND};
 static const enum key_kind name_kinds[] = {KEY_METADATA, KEY_HASH, KEY_CHAIN_NAME};
 static const enum key_kind all_kinds[] = {
     KEY_CHAIN_NAME, KEY_SEQUENCE, KEY_METADATA_ON_DISK, KEY_RUN,  KEY_MARKS, KEY_HEADER, KEY_DATA,
@@ -230,15 +231,28 @@ END_TEST
 
 START_TEST(behind_the_last_height_is_behind_the_kind)
 {
-    for (size_t i = 0; i < KINDS; i++) {
-        struct key behind = key_behind_height(3, all_kinds[i], UINT64_MAX);
-        struct key end = key_behind_kind(3, all_kinds[i]);
-        struct key last = key_of_height(3, all_kinds[i], UINT64_MAX);
+    for (size_t i = 0; i < sizeof height_kinds / sizeof height_kinds[0]; i++) {
+        struct key behind = key_behind_height(3, height_kinds[i], UINT64_MAX);
+        struct key end = key_behind_kind(3, height_kinds[i]);
+        struct key last = key_of_height(3, height_kinds[i], UINT64_MAX);
         ck_assert_int_eq(compare(&behind, &end), 0);
         ck_assert_int_lt(compare(&last, &behind), 0);
-        behind = key_behind_height(3, all_kinds[i], UINT64_MAX - 1);
+        behind = key_behind_height(3, height_kinds[i], UINT64_MAX - 1);
         ck_assert_int_eq(compare(&behind, &last), 0);
     }
+}
+END_TEST
+
+START_TEST(name_where_the_kind_has_a_height_ends_the_process)
+{
+    (void)key_of_name(1, KEY_HEADER, slice_of("name", 4));
+}
+END_TEST
+
+START_TEST(name_longer_than_a_key_has_room_for_ends_the_process)
+{
+    static uint8_t bytes[METADATA_NAME_BYTES_MAX + 1];
+    (void)key_of_name(1, KEY_METADATA, slice_of(bytes, sizeof bytes));
 }
 END_TEST
 
@@ -280,6 +294,8 @@ int main(void)
     tcase_add_test(tests, a_kinds_range_holds_its_own_keys_and_no_others);
     tcase_add_test(tests, a_range_of_heights_holds_exactly_those);
     tcase_add_test(tests, behind_the_last_height_is_behind_the_kind);
+    tcase_add_test_raise_signal(tests, name_where_the_kind_has_a_height_ends_the_process, SIGABRT);
+    tcase_add_test_raise_signal(tests, name_longer_than_a_key_has_room_for_ends_the_process, SIGABRT);
     tcase_add_test(tests, a_key_of_a_wrong_length_is_refused_and_leaves_the_output);
     return suite_run(suite, false);
 }

@@ -23,7 +23,7 @@ struct scan {
     size_t bytes; /* what unpacking asks for so far */
     uint32_t elements;
     uint32_t unknown_fields;
-    const char *text; /* set with each status but OK */
+    const char *text; /* NULL until something is wrong; static */
 };
 
 /* One message's fields as the scan meets them. */
@@ -39,6 +39,7 @@ static enum status scan_message(struct scan *scan, const ProtobufCMessageDescrip
 
 static enum status refuse(struct scan *scan, enum status status, const char *text)
 {
+    assert(status != STATUS_OK && scan->text == NULL); /* the first thing wrong ends the scan */
     scan->text = text;
     return status;
 }
@@ -90,6 +91,7 @@ static enum status scan_number(struct scan *scan, const ProtobufCFieldDescriptor
 
 static enum status count_elements(struct scan *scan, const ProtobufCFieldDescriptor *field, size_t count)
 {
+    assert(scan->elements <= MESSAGE_ELEMENTS_MAX); /* the difference is not negative */
     if (count > MESSAGE_ELEMENTS_MAX - scan->elements) {
         return refuse(scan, STATUS_TOO_LARGE, "more than 1048576 repeated elements; split the request");
     }
@@ -117,6 +119,7 @@ static enum status scan_packed(struct scan *scan, const ProtobufCFieldDescriptor
         }
         count++;
     }
+    assert(part.next == part.end); /* the second walk stops where this one did */
     return count_elements(scan, field, count);
 }
 
@@ -134,13 +137,14 @@ static enum status scan_prefixed(struct scan *scan, const ProtobufCFieldDescript
 
 static enum status scan_known(struct scan *scan, struct walk *walk, unsigned wire_type, struct span *span)
 {
+    assert(walk->index < walk->descriptor->n_fields);
     const ProtobufCFieldDescriptor *field = &walk->descriptor->fields[walk->index];
     uint64_t bit = (uint64_t)1 << walk->index;
     bool first = !(walk->seen & bit);
     bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
     walk->seen |= bit;
     if (repeated && first) {
-        scan->bytes += ARENA_ALIGNMENT - 1; /* the array's end */
+        scan->bytes += ARENA_ALIGNMENT - 1; /* the array's size is rounded up */
     }
     bool packed = repeated && !is_prefixed(field->type) && wire_type == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED;
     if (!packed && wire_type != wire_type_of(field->type)) {
@@ -227,7 +231,7 @@ static bool has_required(const struct walk *walk)
 static enum status scan_message(struct scan *scan, const ProtobufCMessageDescriptor *descriptor,
                                 struct span span, unsigned depth)
 {
-    assert(descriptor->n_fields <= MESSAGE_FIELDS_MAX);
+    assert(descriptor->n_fields <= MESSAGE_FIELDS_MAX); /* walk.seen has a bit for each */
     if (depth > MESSAGE_DEPTH_MAX) {
         return refuse(scan, STATUS_TOO_LARGE, "messages nested more than 3 deep");
     }
@@ -238,6 +242,7 @@ static enum status scan_message(struct scan *scan, const ProtobufCMessageDescrip
             return status;
         }
     }
+    assert(span.next == span.end); /* no byte outside the message was read */
     scan->bytes += rounded(descriptor->sizeof_message);
     return has_required(&walk) ? STATUS_OK : refuse(scan, STATUS_INVALID, "a required field is missing");
 }
@@ -245,7 +250,8 @@ static enum status scan_message(struct scan *scan, const ProtobufCMessageDescrip
 enum status message_check(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes, size_t length,
                           size_t *ret_bytes, const char **ret_text)
 {
-    static const uint8_t nothing[1];
+    static const uint8_t nothing[1]; /* so that no pointer below is NULL */
+    assert(bytes != NULL || length == 0);
     if (length == 0) {
         bytes = nothing;
     }
@@ -265,11 +271,12 @@ enum status message_check(const ProtobufCMessageDescriptor *descriptor, const ui
 
 size_t message_budget(size_t length)
 {
+    assert(length <= UINT32_MAX); /* a frame's length; the sum does not overflow */
     size_t overhead = MESSAGE_OVERHEAD_BYTES_MAX;
     if (length < MESSAGE_OVERHEAD_BYTES_MAX / MESSAGE_OVERHEAD_PER_BYTE) {
         overhead = length * MESSAGE_OVERHEAD_PER_BYTE;
     }
-    return length + overhead + MESSAGE_OVERHEAD_BYTES_LEAST;
+    return length + overhead + MESSAGE_OVERHEAD_BYTES_MIN;
 }
 
 enum status message_unpack(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes, size_t length,
@@ -288,6 +295,8 @@ enum status message_unpack(const ProtobufCMessageDescriptor *descriptor, const u
         *ret_text = "out of memory; try again later";
         return STATUS_BUSY;
     }
+    size_t used_before = arena->used;
     *ret_message = message_fill(arena, descriptor, (struct span){bytes, bytes + length});
+    assert(arena->used - used_before <= need); /* the scan counted all that was stored */
     return STATUS_OK;
 }

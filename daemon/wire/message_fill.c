@@ -1,11 +1,14 @@
-/* The second walk over a body: bytes that the scan has found good become a message. Nothing here can fail; what the scan
- * should have refused is an assert. */
+/* The second walk over a body: bytes that the scan in message.c has found good become a message.
+ *
+ * Ways to fail: none. The scan has refused what is malformed and reserved the memory; what it should have refused is an
+ * assert here. */
 #include <assert.h>
 #include <string.h>
 
+#include "daemon/wire/message.h"
 #include "daemon/wire/message_wire.h"
 
-/* The next field of the message: its key, its number or part. */
+/* A field as it stands in the message: its key, and its number or the bytes of its part. */
 struct met {
     uint32_t id;
     unsigned wire_type;
@@ -26,16 +29,18 @@ static struct met field_take(struct span *span)
         good &= length_take(span, &met.part);
     } else {
         size_t size = met.wire_type == PROTOBUF_C_WIRE_TYPE_32BIT ? sizeof(uint32_t) : sizeof(uint64_t);
+        good &= size <= span_bytes(span);
         met.part = (struct span){span->next, span->next + size};
         span->next += size;
     }
-    assert(good);
+    assert(good && span->next <= span->end);
     return met;
 }
 
 static uint64_t fixed_take(struct span *span, size_t size)
 {
     uint64_t number = 0;
+    assert(size <= span_bytes(span));
     for (size_t i = 0; i < size; i++) {
         number |= (uint64_t)span->next[i] << (8 * i);
     }
@@ -85,7 +90,7 @@ static void store_part(struct arena *arena, const ProtobufCFieldDescriptor *fiel
     }
 }
 
-/* Stores one element of what was met, a packed one from the front of its part. */
+/* Stores one element of the field: of a packed one the first element of its part, which is then behind. */
 static void store_element(struct arena *arena, const ProtobufCFieldDescriptor *field, struct met *met,
                           bool packed, void *place)
 {
@@ -148,6 +153,7 @@ static void make_arrays(struct arena *arena, ProtobufCMessage *message, struct s
         const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
         if (field->label == PROTOBUF_C_LABEL_REPEATED) {
             size_t *count = member(message, field->quantifier_offset);
+            assert(*count <= MESSAGE_ELEMENTS_MAX); /* the product below does not overflow */
             if (*count > 0) {
                 *(void **)member(message, field->offset) =
                     arena_piece(arena, *count * element_bytes(field->type));
@@ -165,6 +171,7 @@ static void fill_field(struct arena *arena, ProtobufCMessage *message, const Pro
         bool packed = is_packed(field, met->wire_type);
         uint8_t *array = *(void **)member(message, field->offset);
         size_t *count = quantifier;
+        assert(array != NULL || (packed && met->part.next == met->part.end)); /* make_arrays met it too */
         while (!packed || met->part.next < met->part.end) {
             store_element(arena, field, met, packed, array + *count * element_bytes(field->type));
             (*count)++;
@@ -194,6 +201,7 @@ static bool has_repeated(const ProtobufCMessageDescriptor *descriptor)
 ProtobufCMessage *message_fill(struct arena *arena, const ProtobufCMessageDescriptor *descriptor,
                                struct span span)
 {
+    assert(descriptor->sizeof_message >= sizeof(ProtobufCMessage));
     ProtobufCMessage *message = arena_piece(arena, descriptor->sizeof_message);
     if (descriptor->message_init != NULL) {
         descriptor->message_init(message);

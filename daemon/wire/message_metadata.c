@@ -1,3 +1,8 @@
+/* A body's way: one walk checks all of it and counts the operations, the memory is taken, and a second walk fills the operations
+ * in. So nothing is allocated for a body that is left to message_unpack.
+ *
+ * Ways to fail: the body is not plain, or the arena has no room. Both are left to message_unpack, which judges; the arena may
+ * then hold some of the memory. */
 #include "daemon/wire/message_metadata.h"
 
 #include <assert.h>
@@ -6,7 +11,7 @@
 #include "proto/cairn.pb-c.h"
 #include "proto/wire.h"
 
-/* A field's key as its one byte: all ids are below 16. */
+/* A field's key in its one byte: all ids are below 16. */
 #define KEY(id, wire_type) ((id) << FIELD_TYPE_BITS | (wire_type))
 enum { NUMBER = 0, PREFIXED = 2 };
 
@@ -65,10 +70,11 @@ static bool operation_take(struct span span, Cairn__MetadataOperation *ret_opera
             return false;
         }
     }
+    assert(span.next == span.end);
     return true;
 }
 
-/* Whether operation_take can take it. */
+/* Whether operation_take can unpack it. */
 static bool operation_is_plain(struct span span)
 {
     while (span.next < span.end) {
@@ -86,7 +92,7 @@ static bool operation_is_plain(struct span span)
     return true;
 }
 
-/* All but the operations, which are counted and checked, so that nothing is allocated for what is not plain. */
+/* Unpacks all but the operations, which are checked and counted. */
 static bool head_take(struct span span, Cairn__WriteMetadata *ret_message)
 {
     Cairn__WriteMetadata *message = ret_message;
@@ -118,10 +124,11 @@ static bool head_take(struct span span, Cairn__WriteMetadata *ret_message)
             return false;
         }
     }
+    assert(span.next == span.end);
     return message->n_operations <= MESSAGE_ELEMENTS_MAX;
 }
 
-/* The head has found every field good. */
+/* Fills in the operations of a body that head_take has found plain. */
 static void operations_take(struct span span, Cairn__MetadataOperation *operations,
                             Cairn__WriteMetadata *message)
 {
@@ -133,11 +140,13 @@ static void operations_take(struct span span, Cairn__MetadataOperation *operatio
         bool is_prefixed = (key & ((1U << FIELD_TYPE_BITS) - 1)) == PREFIXED;
         bool good = is_prefixed ? length_take(&span, &part) : varint_take(&span, VARINT_BYTES_MAX, &number);
         if (good && key == KEY(4, PREFIXED)) {
+            assert(count < message->n_operations); /* the arrays have that many */
             message->operations[count] = &operations[count];
             good = operation_take(part, &operations[count++]);
         }
-        assert(good);
+        assert(good); /* head_take looked at the same bytes */
     }
+    assert(count == message->n_operations);
 }
 
 bool message_unpack_metadata(const uint8_t *bytes, size_t length, struct arena *arena,

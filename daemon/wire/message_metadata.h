@@ -1,4 +1,4 @@
-/* The message that comes by the million, WriteMetadata, unpacked by hand. Pure. */
+/* WriteMetadata unpacked by hand, for it comes far more often than any other message. Pure. */
 #ifndef DAEMON_MESSAGE_METADATA_H
 #define DAEMON_MESSAGE_METADATA_H
 
@@ -7,8 +7,11 @@
 
 #include "daemon/runtime/arena.h"
 
-/* What message_unpack gives of a Cairn__WriteMetadata, if the body is nothing but fields of its description in their
- * shortest form. False: it may be good all the same, or not; message_unpack tells. */
+/* Unpacks a body that holds only fields of WriteMetadata, each with a key of one byte.
+ *
+ * true   *ret_message is what message_unpack would give; the arena and `bytes` are to stay as there
+ * false  *ret_message is untouched: the body may be well-formed or not, message_unpack has to judge. The arena may hold some of
+ *        the memory */
 bool message_unpack_metadata(const uint8_t *bytes, size_t length, struct arena *arena,
                              ProtobufCMessage **ret_message) MUST_CHECK;
 

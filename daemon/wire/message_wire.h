@@ -1,7 +1,8 @@
-/* What message.c and message_fill.c both know of protobuf-c's descriptions. Nobody else includes this. */
+/* What message.c and message_fill.c both know of protobuf-c's descriptions. No other file includes this. */
 #ifndef DAEMON_MESSAGE_WIRE_H
 #define DAEMON_MESSAGE_WIRE_H
 
+#include <assert.h>
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,11 +52,12 @@ static inline size_t element_bytes(ProtobufCType type)
     }
 }
 
-/* Where in the description the field with this id stands. Fields mostly come in their order: looks at *index first, the
- * one met last, then goes round. */
+/* Finds the place of the field with this id in the description. *index, the place of the field before, is where the search
+ * begins, for fields mostly come in their order. False, with *index as it was, if there is no such field. */
 static inline bool field_find(const ProtobufCMessageDescriptor *descriptor, uint32_t id, unsigned *index)
 {
     unsigned at = *index;
+    assert(at < descriptor->n_fields || descriptor->n_fields == 0);
     for (unsigned tries = 0; tries < descriptor->n_fields; tries++) {
         if (descriptor->fields[at].id == id) {
             *index = at;

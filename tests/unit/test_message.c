@@ -409,7 +409,7 @@ START_TEST(the_budget_grows_with_the_body_up_to_its_ceiling)
     for (size_t length = 0; length < (size_t)512 << 20; length = length * 2 + 1) {
         ck_assert_uint_gt(message_budget(length), previous);
         previous = message_budget(length);
-        ck_assert_uint_le(previous, length + MESSAGE_OVERHEAD_BYTES_MAX + MESSAGE_OVERHEAD_BYTES_LEAST);
+        ck_assert_uint_le(previous, length + MESSAGE_OVERHEAD_BYTES_MAX + MESSAGE_OVERHEAD_BYTES_MIN);
     }
 }
 END_TEST

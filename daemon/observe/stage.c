@@ -1,4 +1,7 @@
+/* The names of the stages, as the status page has them. */
 #include "daemon/observe/stage.h"
+
+#include <assert.h>
 
 const char *stage_text(enum stage stage)
 {
@@ -7,5 +10,6 @@ const char *stage_text(enum stage stage)
         STAGE_LIST(STAGE_TEXT)
 #undef STAGE_TEXT
     };
+    assert(stage < STAGES);
     return texts[stage];
 }

@@ -1,8 +1,9 @@
-/* Stages: how long each part of a request's way takes, in histograms that are always on. Loop only; what the writer thread
- * measured comes with its rounds. */
+/* Stages: how long each part of a request's way takes, in histograms that are always on. On the loop; what the writer thread
+ * measured comes with what it hands back. */
 #ifndef DAEMON_STAGE_H
 #define DAEMON_STAGE_H
 
+#include <assert.h>
 #include <stdbool.h>
 
 #include "proto/histogram.h"
@@ -13,31 +14,34 @@
     X(READ, "read")     /* a read that memory answers; likewise */                                           \
     X(ENCODE, "encode") /* a reply to bytes; likewise */                                                     \
     X(QUEUE, "queue")   /* a commit, prune or rollback waits in its lane */                                  \
-    X(APPLY, "apply")   /* it is judged and becomes part of a batch */                                       \
-    X(ENGINE, "engine") /* a batch is written to the log and memory, without a sync */                       \
-    X(SYNC, "sync")     /* a batch is written and all of the log synced, or only synced */                   \
-    X(SHOW, "show")     /* from there until the loop has made it visible */                                  \
+    X(APPLY, "apply")   /* it is validated and becomes part of a write batch */                              \
+    X(ENGINE, "engine") /* a write batch goes to the log and memory, without a sync */                       \
+    X(SYNC, "sync")     /* a write batch goes there and all of the log is synced, or it is only synced */    \
+    X(SHOW, "show")     /* from there until the loop has published it */                                     \
     X(COMMIT, "commit") /* a commit, prune or rollback from joining its lane to its reply */
 
 #define STAGE_ENUM(name, text) STAGE_##name,
 enum stage { STAGE_LIST(STAGE_ENUM) STAGES };
 #undef STAGE_ENUM
 
-enum { STAGE_SAMPLE = 16 }; /* of the stages that every request has, one in so many is timed */
+enum { STAGE_SAMPLE = 16 }; /* requests of which one is timed, in the stages that every request has */
 
 struct stages {
-    uint32_t requests; /* to choose those that are timed */
+    uint32_t requests; /* seen so far, wraps: chooses those that are timed */
     struct histogram histograms[STAGES];
 };
 
+/* The name that the status page gives the stage, static. */
 const char *stage_text(enum stage stage);
 
+/* Counts one duration. */
 static inline void stage_add(struct stages *stages, enum stage stage, uint64_t took_ns)
 {
+    assert(stage < STAGES);
     histogram_add(&stages->histograms[stage], took_ns);
 }
 
-/* Whether to time the request at hand. */
+/* Whether to time the present request: true once in STAGE_SAMPLE calls. */
 static inline bool stage_is_sampled(struct stages *stages)
 {
     return stages->requests++ % STAGE_SAMPLE == 0;

@@ -1,7 +1,9 @@
-/* A frame's life: a header of fixed size names the type, the request and the length of the body that follows.
- * A header that is not ours cannot be skipped, since its length cannot be trusted: the connection ends with it. */
+/* A frame's life: a header of fixed size has the type, the request's id and the length of the body that follows.
+ *
+ * Way to fail: a malformed header. It cannot be skipped, since its length cannot be trusted: the connection ends with it. */
 #include "proto/frame.h"
 
+#include <assert.h>
 #include <endian.h>
 #include <string.h>
 
@@ -60,6 +62,7 @@ enum status frame_reply_decode(const uint8_t *bytes, struct frame_reply *ret_rep
 
 void frame_request_encode(const struct frame_request *request, uint8_t *ret_bytes)
 {
+    assert(!(request->type & FRAME_REPLY_BIT)); /* the daemon would close the connection over it */
     ret_bytes[0] = FRAME_MAGIC;
     ret_bytes[1] = request->type;
     ret_bytes[2] = 0;
@@ -75,6 +78,7 @@ void frame_request_set_id(uint64_t id, uint8_t *ret_bytes)
 
 void frame_reply_encode(const struct frame_reply *reply, uint8_t *ret_bytes)
 {
+    assert(!(reply->type & FRAME_REPLY_BIT)); /* it is set below */
     ret_bytes[0] = FRAME_MAGIC;
     ret_bytes[1] = reply->type | FRAME_REPLY_BIT;
     ret_bytes[2] = reply->flags;

@@ -87,10 +87,10 @@ enum status frame_reply_decode(const uint8_t *bytes, struct frame_reply *ret_rep
 void frame_request_encode(const struct frame_request *request, uint8_t *ret_bytes);
 void frame_reply_encode(const struct frame_reply *reply, uint8_t *ret_bytes);
 
-/* Changes the id in a request header that has been written. */
+/* Replaces the id in a request header that frame_request_encode wrote. */
 void frame_request_set_id(uint64_t id, uint8_t *ret_bytes);
 
-/* The request's name for logs and tables, static; "unknown" for a type that is none. */
+/* The request's name for logs and tables, static; "unknown" for a type that this version does not know. */
 const char *frame_type_text(uint8_t type);
 
 #endif

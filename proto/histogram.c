@@ -1,22 +1,26 @@
+/* A histogram's life: zeroed, added to one value at a time by its owner, merged into another, asked for percentiles. Nothing here
+ * can fail: a value beyond the last bucket counts there. */
 #include "proto/histogram.h"
 
 #include <assert.h>
 
 enum { STEPS = 1 << HISTOGRAM_STEP_BITS };
 
-/* Up to 2^6 each value has a bucket of its own; from there each doubling has 2^6 of equal width. */
+/* Below 2^6 each value has a bucket of its own; from there each doubling has 2^6 buckets of equal width. */
 static unsigned bucket_of(uint64_t value_ns)
 {
-    const uint64_t most = ((uint64_t)1 << HISTOGRAM_VALUE_BITS) - 1;
-    uint64_t value = value_ns < most ? value_ns : most;
+    const uint64_t max = ((uint64_t)1 << HISTOGRAM_VALUE_BITS) - 1;
+    uint64_t value = value_ns < max ? value_ns : max;
     if (value < STEPS) {
         return (unsigned)value;
     }
     unsigned shift = 63 - (unsigned)__builtin_clzll(value) - HISTOGRAM_STEP_BITS;
-    return ((shift + 1) << HISTOGRAM_STEP_BITS) + (unsigned)(value >> shift) - STEPS;
+    unsigned bucket = ((shift + 1) << HISTOGRAM_STEP_BITS) + (unsigned)(value >> shift) - STEPS;
+    assert(bucket < HISTOGRAM_BUCKETS);
+    return bucket;
 }
 
-/* The greatest value that falls into it. */
+/* The greatest value of the bucket. */
 static uint64_t bucket_end(unsigned bucket)
 {
     if (bucket < STEPS) {
@@ -49,7 +53,7 @@ void histogram_merge(struct histogram *histogram, const struct histogram *from)
 
 uint64_t histogram_percentile_ns(const struct histogram *histogram, uint32_t parts_per_million)
 {
-    assert(parts_per_million <= 1000000);
+    assert(parts_per_million <= 1000000); /* the rank is at most the count */
     if (histogram->count == 0) {
         return 0;
     }

@@ -1,6 +1,6 @@
-/* A histogram of durations, as the daemon keeps of its stages and the tool of its measurements: counts in buckets whose
- * width grows with the value, so that every percentile is right to one part in 64. Pure; recording takes a few
- * nanoseconds and never fails. Zeroed is empty and ready. */
+/* A histogram of durations, which the daemon keeps of its stages and the tool of its measurements: counts in buckets whose width
+ * grows with the value, so that every percentile is exact to one part in 64. Pure; adding a value takes a few nanoseconds
+ * and never fails. A zeroed one is empty. It belongs to one thread at a time. */
 #ifndef PROTO_HISTOGRAM_H
 #define PROTO_HISTOGRAM_H
 
@@ -18,12 +18,14 @@ struct histogram {
     uint64_t buckets[HISTOGRAM_BUCKETS];
 };
 
+/* Counts one value. */
 void histogram_add(struct histogram *histogram, uint64_t value_ns);
 
-/* Adds all that `from` holds. */
+/* Adds the counts of `from`, which stays as it is. */
 void histogram_merge(struct histogram *histogram, const struct histogram *from);
 
-/* The value that so many parts in a million of the values do not pass; 0 if there is none. 1,000,000 gives the greatest. */
+/* The value that this many parts in a million of the values do not exceed; 0 if there are no values. 1,000,000 gives the
+ * greatest, exactly. */
 uint64_t histogram_percentile_ns(const struct histogram *histogram, uint32_t parts_per_million);
 
 #endif

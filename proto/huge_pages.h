@@ -1,4 +1,4 @@
-/* Memory for what is large: page by page, what the kernel does to give a large block costs more than to fill it. */
+/* Huge pages for large blocks: given page by page, a large block costs the kernel more time than it takes to fill it. */
 #ifndef PROTO_HUGE_PAGES_H
 #define PROTO_HUGE_PAGES_H
 
@@ -8,13 +8,13 @@
 
 enum {
     HUGE_PAGE_BYTES = 2 << 20,
-    HUGE_PAGES_FROM_BYTES = 2 * HUGE_PAGE_BYTES, /* a smaller block stays as it is */
+    HUGE_PAGES_BYTES_MIN = 2 * HUGE_PAGE_BYTES, /* a smaller block need not contain a whole huge page */
 };
 
-/* Asks for huge pages under a block that was just allocated. Without them it is only slower. */
+/* Asks for huge pages under a block that was just allocated. A kernel that refuses only costs time. */
 static inline void huge_pages_prefer(void *block, size_t bytes)
 {
-    if (bytes < HUGE_PAGES_FROM_BYTES) {
+    if (bytes < HUGE_PAGES_BYTES_MIN) {
         return;
     }
     uint8_t *data = block;

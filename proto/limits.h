@@ -1,4 +1,4 @@
-/* The bounds of the protocol that no setting changes. What is settable lives in the daemon's option table. */
+/* The bounds of the protocol that no setting changes. The settable ones are in daemon/config/options_table.c. */
 #ifndef PROTO_LIMITS_H
 #define PROTO_LIMITS_H
 
@@ -17,7 +17,7 @@ enum {
     FRAME_BYTES_DEFAULT = 64 << 20,
     FRAME_BYTES_LOWEST = 64 << 10,
     FRAME_BYTES_HIGHEST = 256 << 20,
-    FRAME_BYTES_UNRESERVED = 64 << 10, /* a body up to this needs no room set aside */
+    FRAME_BYTES_UNRESERVED = 64 << 10, /* no memory is set aside for a body up to this */
 
     QUEUED_VALUE_BYTES_MAX = 16 << 20,
 
@@ -30,6 +30,6 @@ enum {
 
 static_assert(WINDOW_BYTES_MAX < REPLIES_BYTES_PER_CLIENT, "a stream stops before its connection does");
 static_assert(FRAME_BYTES_UNRESERVED <= FRAME_BYTES_LOWEST, "small frames fit every bound");
-static_assert(PROTOCOL_VERSION_MIN <= PROTOCOL_VERSION_MAX, "some version is spoken");
+static_assert(PROTOCOL_VERSION_MIN <= PROTOCOL_VERSION_MAX, "there is a version to speak");
 
 #endif

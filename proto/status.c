@@ -1,4 +1,4 @@
-/* The list of statuses as tables. */
+/* What status.h lists, as functions of the code; a switch each, so that the compiler sees a status that is missing. */
 #include "proto/status.h"
 
 const char *status_text(enum status status)

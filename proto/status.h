@@ -1,4 +1,4 @@
-/* What became of a request: the one list of statuses, shared by daemon and clients. Pure. */
+/* The result of a request: the one list of statuses, shared by daemon and clients. Pure. */
 #ifndef PROTO_STATUS_H
 #define PROTO_STATUS_H
 
@@ -31,10 +31,10 @@ enum status_applied {
 
 #define MUST_CHECK __attribute__((warn_unused_result))
 
-/* The status's text, static; "unknown status" for a code that is none. */
+/* The status's text, static; "unknown status" for a code that this version does not know. */
 const char *status_text(enum status status);
 
-/* What a write that ended with this status did. A code that is none is STATUS_UNKNOWN. */
+/* What a write that ended with this status did. STATUS_UNKNOWN for a code that this version does not know. */
 enum status_applied status_applied(enum status status);
 
 #endif

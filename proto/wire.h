@@ -1,7 +1,11 @@
-/* Protobuf's wire format where it is read or written by hand: spans of bytes, varints, lengths. Pure. */
+/* Protobuf's wire format where it is read or written by hand: spans of bytes, varints, lengths. Pure.
+ *
+ * Reading takes any bytes: false means malformed or cut off, and then the span's place is not defined. Writing is given room
+ * by its caller, who asked for the size before. */
 #ifndef PROTO_WIRE_H
 #define PROTO_WIRE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -9,8 +13,9 @@
 
 enum {
     VARINT_BYTES_MAX = 10,
-    FIELD_KEY_BYTES_MAX = 5, /* of a key, and of a length */
+    FIELD_KEY_BYTES_MAX = 5, /* of a key, and of a length: both have 32 bits */
     FIELD_TYPE_BITS = 3,
+    FIELD_ID_SHORT_MAX = 15, /* its key has one byte; the writing functions below know no other */
 };
 
 /* ---- reading ---- */
@@ -26,9 +31,11 @@ static inline size_t span_bytes(const struct span *span)
     return (size_t)(span->end - span->next);
 }
 
+/* Takes a number of at most bytes_max bytes. */
 static inline bool varint_take(struct span *span, unsigned bytes_max, uint64_t *ret_value)
 {
     uint64_t value = 0;
+    assert(bytes_max <= VARINT_BYTES_MAX); /* a tenth byte has the last of 64 bits */
     for (unsigned i = 0; i < bytes_max && span->next < span->end; i++) {
         uint8_t byte = *span->next++;
         if (i == VARINT_BYTES_MAX - 1 && byte > 1) {
@@ -43,6 +50,7 @@ static inline bool varint_take(struct span *span, unsigned bytes_max, uint64_t *
     return false;
 }
 
+/* Takes a length and the bytes it announces. */
 static inline bool length_take(struct span *span, struct span *ret_part)
 {
     uint64_t length;
@@ -54,7 +62,7 @@ static inline bool length_take(struct span *span, struct span *ret_part)
     return true;
 }
 
-/* ---- writing: how many bytes it takes, and the place behind it ---- */
+/* ---- writing: the _bytes functions give the size, the _put functions the place behind what they wrote ---- */
 
 static inline size_t varint_bytes(uint64_t value)
 {
@@ -71,7 +79,6 @@ static inline uint8_t *varint_put(uint8_t *at, uint64_t value)
     return at;
 }
 
-/* A field whose key has one byte: an id up to 15. */
 static inline size_t number_field_bytes(uint64_t value)
 {
     return 1 + varint_bytes(value);
@@ -79,6 +86,7 @@ static inline size_t number_field_bytes(uint64_t value)
 
 static inline uint8_t *number_field_put(uint8_t *at, unsigned id, uint64_t value)
 {
+    assert(id >= 1 && id <= FIELD_ID_SHORT_MAX);
     *at++ = (uint8_t)(id << FIELD_TYPE_BITS);
     return varint_put(at, value);
 }
@@ -88,9 +96,10 @@ static inline size_t prefixed_field_bytes(size_t length)
     return 1 + varint_bytes(length) + length;
 }
 
-/* Key and length; the bytes follow. */
+/* Writes key and length; the caller puts the bytes behind. */
 static inline uint8_t *prefix_put(uint8_t *at, unsigned id, size_t length)
 {
+    assert(id >= 1 && id <= FIELD_ID_SHORT_MAX);
     *at++ = (uint8_t)(id << FIELD_TYPE_BITS | 2);
     return varint_put(at, length);
 }

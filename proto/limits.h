@@ -14,9 +14,10 @@ enum {
     METADATA_NAME_BYTES_MAX = 1024,
     STORE_ID_BYTES = 16,
 
+    /* Of a frame's body: what the setting frame_bytes_max is at first and may be. */
     FRAME_BYTES_DEFAULT = 64 << 20,
-    FRAME_BYTES_LOWEST = 64 << 10,
-    FRAME_BYTES_HIGHEST = 256 << 20,
+    FRAME_BYTES_MIN = 64 << 10,
+    FRAME_BYTES_MAX = 256 << 20,
     FRAME_BYTES_UNRESERVED = 64 << 10, /* no memory is set aside for a body up to this */
 
     QUEUED_VALUE_BYTES_MAX = 16 << 20,
@@ -29,7 +30,7 @@ enum {
 };
 
 static_assert(WINDOW_BYTES_MAX < REPLIES_BYTES_PER_CLIENT, "a stream stops before its connection does");
-static_assert(FRAME_BYTES_UNRESERVED <= FRAME_BYTES_LOWEST, "small frames fit every bound");
+static_assert(FRAME_BYTES_UNRESERVED <= FRAME_BYTES_MIN, "small frames fit every bound");
 static_assert(PROTOCOL_VERSION_MIN <= PROTOCOL_VERSION_MAX, "there is a version to speak");
 
 #endif

@@ -15,7 +15,7 @@
 #include "client/connection/resend.h"
 
 enum {
-    MESSAGE_BYTES_MAX = FRAME_BYTES_HIGHEST + (1 << 20),
+    MESSAGE_BYTES_MAX = FRAME_BYTES_MAX + (1 << 20),
 };
 
 static bool broken(struct cairn_connection *connection, const char *what, const struct frame_reply *reply)

@@ -367,7 +367,7 @@ bool decode_hello(const uint8_t *body, size_t bytes, struct hello *ret_hello)
     }
     bool good = reply.version >= PROTOCOL_VERSION_MIN && reply.version <= PROTOCOL_VERSION_MAX &&
                 reply.store_id.len == STORE_ID_BYTES && reply.run > 0 &&
-                reply.frame_bytes_max >= FRAME_BYTES_LOWEST && reply.frame_bytes_max <= FRAME_BYTES_HIGHEST;
+                reply.frame_bytes_max >= FRAME_BYTES_MIN && reply.frame_bytes_max <= FRAME_BYTES_MAX;
     if (good) {
         *ret_hello = (struct hello){
             .run = reply.run,

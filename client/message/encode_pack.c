@@ -28,7 +28,7 @@ enum cairn_status encode_pack(uint8_t type, const ProtobufCMessage *body, const 
 {
     size_t body_bytes = protobuf_c_message_get_packed_size(body);
     size_t tail_bytes = tail != NULL ? protobuf_c_message_get_packed_size(tail) : 0;
-    if (body_bytes > FRAME_BYTES_HIGHEST || body_bytes + tail_bytes > FRAME_BYTES_HIGHEST) {
+    if (body_bytes > FRAME_BYTES_MAX || body_bytes + tail_bytes > FRAME_BYTES_MAX) {
         return CAIRN_TOO_LARGE;
     }
     struct frame_out *frame = frame_out_new(type, 0, body_bytes + tail_bytes);

@@ -103,7 +103,7 @@ static enum cairn_status operation_bytes(const struct cairn_operation *operation
     if (name.data == NULL && name.bytes > 0) {
         return CAIRN_USAGE;
     }
-    if (name.bytes > FRAME_BYTES_HIGHEST) {
+    if (name.bytes > FRAME_BYTES_MAX) {
         return CAIRN_TOO_LARGE;
     }
     size_t bytes = prefixed_field_bytes(name.bytes);
@@ -112,7 +112,7 @@ static enum cairn_status operation_bytes(const struct cairn_operation *operation
         if (value.data == NULL && value.bytes > 0) {
             return CAIRN_USAGE;
         }
-        if (value.bytes > FRAME_BYTES_HIGHEST) {
+        if (value.bytes > FRAME_BYTES_MAX) {
             return CAIRN_TOO_LARGE;
         }
         bytes += prefixed_field_bytes(value.bytes);
@@ -167,7 +167,7 @@ enum cairn_status encode_write_metadata(const struct cairn_write_metadata *reque
         return CAIRN_USAGE;
     }
     size_t tail_bytes = tail_put(tail, request->level, deadline_of(timeout_us), 0), bytes, body_bytes = 0;
-    if (chain.bytes > FRAME_BYTES_HIGHEST) {
+    if (chain.bytes > FRAME_BYTES_MAX) {
         return CAIRN_TOO_LARGE;
     }
     body_bytes += chain.bytes > 0 ? prefixed_field_bytes(chain.bytes) : 0;
@@ -177,7 +177,7 @@ enum cairn_status encode_write_metadata(const struct cairn_write_metadata *reque
             return status;
         }
         body_bytes += prefixed_field_bytes(bytes);
-        if (body_bytes + tail_bytes > FRAME_BYTES_HIGHEST) {
+        if (body_bytes + tail_bytes > FRAME_BYTES_MAX) {
             return CAIRN_TOO_LARGE;
         }
     }

@@ -151,7 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     }
     connection->transport.fd = sockets[0];
-    connection->transport.body_bytes_max = FRAME_BYTES_LOWEST;
+    connection->transport.body_bytes_max = FRAME_BYTES_MIN;
     connection->state = CONNECTION_READY;
     connection->run = client->run = 1;
     submit_all(connection);

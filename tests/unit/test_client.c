@@ -271,12 +271,12 @@ END_TEST
 START_TEST(a_request_over_the_frame_bound_is_too_large)
 {
     struct seen seen = {.count = 0};
-    static char large[FRAME_BYTES_LOWEST];
+    static char large[FRAME_BYTES_MIN];
     const struct cairn_state state = {.value = {large, sizeof large}};
     const struct cairn_commit commit = {.states = &state, .state_count = 1};
     close(fixture.fd);
     fixture_run();
-    fixture.daemon.frame_bytes_max = FRAME_BYTES_LOWEST;
+    fixture.daemon.frame_bytes_max = FRAME_BYTES_MIN;
     ck_assert_int_eq(cairn_connection_reconnect(fixture.connection), CAIRN_OK);
     ck_assert_int_eq(cairn_submit_commit(fixture.connection, &commit, fixture_completed, &seen), CAIRN_OK);
     fixture_run();

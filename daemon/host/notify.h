@@ -20,7 +20,7 @@ void notify_stopping(void);
 /* One line for `systemctl status`, text like printf's; cut at a newline, and if it is too long. */
 void notify_status(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The socket on which systemd listens for us. To be called once, by main's thread before there are others, since it removes
+/* The socket on which systemd listens for us. To be called once, by main's thread before the loop, since it removes
  * LISTEN_FDS from the environment.
  *
  * true   *ret_fd is the listening socket, close-on-exec, the caller's to close, or -1 if systemd passed none. Its path must not

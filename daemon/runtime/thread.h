@@ -13,7 +13,7 @@ enum thread_role {
     THREAD_POOL, /* while it runs a piece of work */
 };
 
-/* What the calling thread is, for asserts: said once, as the thread's first step. */
+/* What the calling thread is, for asserts. A thread of the pool sets it around each piece of work, another one once. */
 void thread_set_role(enum thread_role role);
 bool thread_is(enum thread_role role);
 

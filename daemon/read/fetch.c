@@ -30,27 +30,27 @@ static ProtobufCBinaryData binary(struct slice slice)
     return (ProtobufCBinaryData){slice.bytes, pointer.out};
 }
 
-static enum status damaged(const struct fetch *fetch, const char *what, struct failure *failure)
+static enum fetch_result damaged(const struct fetch *fetch, const char *what, struct failure *failure)
 {
-    return failure_set(failure, STATUS_IO_ERROR,
-                       "damaged store: a %s of chain number %u cannot be understood", what, fetch->chain);
+    failure_set(failure, STATUS_IO_ERROR, "damaged store: a %s of chain number %u cannot be understood", what,
+                fetch->chain);
+    return FETCH_FAILED;
 }
 
-static enum status get(const struct fetch *fetch, const struct key *key, struct engine_value *ret_value,
-                       struct failure *failure)
+static enum fetch_result get(const struct fetch *fetch, const struct key *key, struct engine_value *ret_value,
+                             struct failure *failure)
 {
     switch (engine_get(fetch->engine, fetch->point, fetch->reach, key_slice(key), ret_value, failure)) {
     case ENGINE_OK:
-        return STATUS_OK;
+        return FETCH_FOUND;
     case ENGINE_NOT_FOUND:
-        return STATUS_NOT_FOUND;
+        return FETCH_ABSENT;
     case ENGINE_WOULD_BLOCK:
-        return STATUS_BUSY;
+        return FETCH_WOULD_BLOCK;
     case ENGINE_FAILED:
         break;
     }
-    failure->status = STATUS_IO_ERROR;
-    return STATUS_IO_ERROR;
+    return FETCH_FAILED;
 }
 
 /* A record that is never empty, and where it came from. */
@@ -60,17 +60,17 @@ struct cached {
 };
 
 /* From the cache, where there is one and it knows; else from the engine. */
-static enum status get_cached(const struct fetch *fetch, const struct key *key, struct cached *ret_cached,
-                              struct failure *failure)
+static enum fetch_result get_cached(const struct fetch *fetch, const struct key *key,
+                                    struct cached *ret_cached, struct failure *failure)
 {
     struct slice record;
     if (fetch->cache != NULL && record_cache_find(fetch->cache, key, &record)) {
         ret_cached->value = (struct engine_value){.bytes = record};
-        return record.bytes > 0 ? STATUS_OK : STATUS_NOT_FOUND;
+        return record.bytes > 0 ? FETCH_FOUND : FETCH_ABSENT;
     }
-    enum status status = get(fetch, key, &ret_cached->value, failure);
-    ret_cached->is_news = status == STATUS_OK || status == STATUS_NOT_FOUND;
-    return status;
+    enum fetch_result result = get(fetch, key, &ret_cached->value, failure);
+    ret_cached->is_news = result == FETCH_FOUND || result == FETCH_ABSENT;
+    return result;
 }
 
 /* What was read becomes known. Nothing borrowed from the cache is used any more. */
@@ -95,20 +95,20 @@ bool fetch_asks_for_data(uint32_t parts)
     return (parts & CAIRN__PART__PART_DATA) != 0;
 }
 
-enum status fetch_height_of_hash(const struct fetch *fetch, struct slice hash, uint64_t *ret_height,
-                                 struct failure *failure)
+enum fetch_result fetch_height_of_hash(const struct fetch *fetch, struct slice hash, uint64_t *ret_height,
+                                       struct failure *failure)
 {
     struct key key;
     key_set_name(&key, fetch->chain, KEY_HASH, hash);
     struct engine_value value = {0};
-    enum status status = get(fetch, &key, &value, failure);
-    if (status == STATUS_OK && value.bytes.bytes != 8) {
-        status = damaged(fetch, "hash index entry", failure);
-    } else if (status == STATUS_OK) {
+    enum fetch_result result = get(fetch, &key, &value, failure);
+    if (result == FETCH_FOUND && value.bytes.bytes != 8) {
+        result = damaged(fetch, "hash index entry", failure);
+    } else if (result == FETCH_FOUND) {
         *ret_height = record_get_u64(value.bytes.data);
     }
     engine_value_release(&value);
-    return status;
+    return result;
 }
 
 static struct fetched pack_block(uint64_t height, uint32_t parts, const struct header_record *record,
@@ -139,44 +139,46 @@ static struct fetched pack_block(uint64_t height, uint32_t parts, const struct h
     return fetched;
 }
 
-static enum status fetch_data(const struct fetch *fetch, uint64_t height, uint64_t data_bytes,
-                              struct cached *ret_data, struct failure *failure)
+static enum fetch_result fetch_data(const struct fetch *fetch, uint64_t height, uint64_t data_bytes,
+                                    struct cached *ret_data, struct failure *failure)
 {
     if (data_bytes == 0) {
-        return STATUS_OK;
+        return FETCH_FOUND;
     }
     if (data_bytes > fetch->data_bytes_max) {
-        return STATUS_BUSY;
+        return FETCH_NEEDS_ROOM;
     }
     struct key key;
     key_set_height(&key, fetch->chain, KEY_DATA, height);
-    enum status status = get_cached(fetch, &key, ret_data, failure);
-    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && ret_data->value.bytes.bytes != data_bytes)) {
+    enum fetch_result result = get_cached(fetch, &key, ret_data, failure);
+    if (result == FETCH_ABSENT || (result == FETCH_FOUND && ret_data->value.bytes.bytes != data_bytes)) {
         return damaged(fetch, "block's data", failure);
     }
-    return status;
+    return result;
 }
 
-enum status fetch_block(const struct fetch *fetch, uint64_t height, uint32_t parts,
-                        struct fetched *ret_fetched, struct failure *failure)
+enum fetch_result fetch_block(const struct fetch *fetch, uint64_t height, uint32_t parts,
+                              struct fetched *ret_fetched, struct failure *failure)
 {
     if (height <= fetch->marks.blocks_pruned) {
-        return STATUS_NOT_FOUND;
+        return FETCH_ABSENT;
     }
     struct key key;
     key_set_height(&key, fetch->chain, KEY_HEADER, height);
     struct cached header = {0};
     struct cached data = {0};
     struct header_record record;
-    enum status status = get_cached(fetch, &key, &header, failure);
-    if (status == STATUS_OK && !record_read_header(header.value.bytes, &record)) {
-        status = damaged(fetch, "header record", failure);
+    enum fetch_result result = get_cached(fetch, &key, &header, failure);
+    if (result == FETCH_FOUND && !record_read_header(header.value.bytes, &record)) {
+        result = damaged(fetch, "header record", failure);
     }
-    if (status == STATUS_OK && fetch_asks_for_data(parts)) {
-        status = fetch_data(fetch, height, record.data_bytes, &data, failure);
-        ret_fetched->body_bytes = record.data_bytes; /* in case there is no room for it yet */
+    if (result == FETCH_FOUND && fetch_asks_for_data(parts)) {
+        result = fetch_data(fetch, height, record.data_bytes, &data, failure);
+        if (result == FETCH_WOULD_BLOCK || result == FETCH_NEEDS_ROOM) {
+            ret_fetched->body_bytes = record.data_bytes;
+        }
     }
-    if (status == STATUS_OK) {
+    if (result == FETCH_FOUND) {
         *ret_fetched = pack_block(height, parts, &record, data.value.bytes);
     }
     remember(fetch, &key, &header);
@@ -187,11 +189,12 @@ enum status fetch_block(const struct fetch *fetch, uint64_t height, uint32_t par
     }
     engine_value_release(&data.value);
     engine_value_release(&header.value);
-    return status;
+    return result;
 }
 
-enum status fetch_block_of(const struct fetch *fetch, uint64_t height, uint32_t parts, struct slice header,
-                           struct slice data, struct fetched *ret_fetched, struct failure *failure)
+enum fetch_result fetch_block_of(const struct fetch *fetch, uint64_t height, uint32_t parts,
+                                 struct slice header, struct slice data, struct fetched *ret_fetched,
+                                 struct failure *failure)
 {
     struct header_record record;
     if (!record_read_header(header, &record)) {
@@ -201,7 +204,7 @@ enum status fetch_block_of(const struct fetch *fetch, uint64_t height, uint32_t 
         return damaged(fetch, "block's data", failure);
     }
     *ret_fetched = pack_block(height, parts, &record, data);
-    return STATUS_OK;
+    return FETCH_FOUND;
 }
 
 struct fetched fetch_absent_block(uint64_t height)
@@ -216,17 +219,17 @@ struct fetched fetch_absent_block(uint64_t height)
 
 /* ---- states ---- */
 
-enum status fetch_state(const struct fetch *fetch, uint64_t height, struct fetched *ret_fetched,
-                        struct failure *failure)
+enum fetch_result fetch_state(const struct fetch *fetch, uint64_t height, struct fetched *ret_fetched,
+                              struct failure *failure)
 {
     if (height < fetch->marks.states_from) {
-        return STATUS_NOT_FOUND;
+        return FETCH_ABSENT;
     }
     struct key key;
     key_set_height(&key, fetch->chain, KEY_STATE, height);
     struct engine_value value = {0};
-    enum status status = get(fetch, &key, &value, failure);
-    if (status == STATUS_OK) {
+    enum fetch_result result = get(fetch, &key, &value, failure);
+    if (result == FETCH_FOUND) {
         Cairn__StateReply reply = CAIRN__STATE_REPLY__INIT;
         reply.has_height = true;
         reply.height = height;
@@ -235,14 +238,14 @@ enum status fetch_state(const struct fetch *fetch, uint64_t height, struct fetch
         *ret_fetched = pack(&reply.base);
     }
     engine_value_release(&value);
-    return status;
+    return result;
 }
 
 /* ---- metadata ---- */
 
-enum status fetch_metadata_of(const struct fetch *fetch, struct slice name, struct slice record,
-                              struct metadata_change change, bool with_name, struct fetched *ret_fetched,
-                              struct failure *failure)
+enum fetch_result fetch_metadata_of(const struct fetch *fetch, struct slice name, struct slice record,
+                                    struct metadata_change change, bool with_name,
+                                    struct fetched *ret_fetched, struct failure *failure)
 {
     struct metadata_value before = {0};
     uint8_t number[8];
@@ -254,7 +257,7 @@ enum status fetch_metadata_of(const struct fetch *fetch, struct slice name, stru
     }
     struct metadata_value value = metadata_after(change, before, fetch->marks.blocks_pruned, number);
     if (!value.present) {
-        return STATUS_NOT_FOUND;
+        return FETCH_ABSENT;
     }
     /* a MetadataReply */
     *ret_fetched = fetched_of((with_name ? prefixed_field_bytes(name.bytes) : 0) +
@@ -266,28 +269,28 @@ enum status fetch_metadata_of(const struct fetch *fetch, struct slice name, stru
     if (value.of_height != 0) {
         number_field_put(at, 4, value.of_height);
     }
-    return STATUS_OK;
+    return FETCH_FOUND;
 }
 
-enum status fetch_metadata(const struct fetch *fetch, struct slice name, struct metadata_change change,
-                           bool with_name, struct fetched *ret_fetched, struct failure *failure)
+enum fetch_result fetch_metadata(const struct fetch *fetch, struct slice name, struct metadata_change change,
+                                 bool with_name, struct fetched *ret_fetched, struct failure *failure)
 {
     struct cached stored = {0};
     struct key key;
     if (change.kind == METADATA_NONE) {
         key_set_name(&key, fetch->chain, KEY_METADATA, name);
-        enum status read = get_cached(fetch, &key, &stored, failure);
-        if (read != STATUS_OK && read != STATUS_NOT_FOUND) {
+        enum fetch_result read = get_cached(fetch, &key, &stored, failure);
+        if (read != FETCH_FOUND && read != FETCH_ABSENT) {
             return read;
         }
     }
-    enum status status =
+    enum fetch_result result =
         fetch_metadata_of(fetch, name, stored.value.bytes, change, with_name, ret_fetched, failure);
     if (stored.is_news) {
         remember(fetch, &key, &stored);
     }
     engine_value_release(&stored.value);
-    return status;
+    return result;
 }
 
 struct fetched fetch_absent_metadata(struct slice name)

@@ -34,32 +34,36 @@ struct fetched {
 bool fetch_parts_are_valid(uint32_t parts);
 bool fetch_asks_for_data(uint32_t parts);
 
-/* All of them:
- * STATUS_OK         *ret_fetched is the reply's message
- * STATUS_NOT_FOUND  there is none
- * STATUS_BUSY       it takes I/O that `reach` does not allow, or a block's data is larger than data_bytes_max: ret_fetched->body_bytes
- *                   says how large, 0 if that is not known
- * STATUS_IO_ERROR   it could not be read, or is damaged */
-enum status fetch_height_of_hash(const struct fetch *fetch, struct slice hash, uint64_t *ret_height,
-                                 struct failure *failure) MUST_CHECK;
-enum status fetch_block(const struct fetch *fetch, uint64_t height, uint32_t parts,
-                        struct fetched *ret_fetched, struct failure *failure) MUST_CHECK;
+/* How a fetch ends. Only FETCH_FAILED fills in `failure`. */
+enum fetch_result {
+    FETCH_FOUND,  /* *ret_fetched is the reply's message, to be freed */
+    FETCH_ABSENT, /* looked, and there is none: never stored, deleted or pruned */
+    FETCH_WOULD_BLOCK, /* it takes I/O, and `reach` is ENGINE_NO_IO; body_bytes as for FETCH_NEEDS_ROOM, 0 if not known */
+    FETCH_NEEDS_ROOM, /* a block's data is larger than data_bytes_max; ret_fetched->body_bytes says how large */
+    FETCH_FAILED,     /* it could not be read, or is damaged: an I/O error */
+};
+
+enum fetch_result fetch_height_of_hash(const struct fetch *fetch, struct slice hash, uint64_t *ret_height,
+                                       struct failure *failure) MUST_CHECK;
+enum fetch_result fetch_block(const struct fetch *fetch, uint64_t height, uint32_t parts,
+                              struct fetched *ret_fetched, struct failure *failure) MUST_CHECK;
 
 /* As fetch_block, from the stored records already at hand; data empty if it is not asked for, or there is none. */
-enum status fetch_block_of(const struct fetch *fetch, uint64_t height, uint32_t parts, struct slice header,
-                           struct slice data, struct fetched *ret_fetched,
-                           struct failure *failure) MUST_CHECK;
-enum status fetch_state(const struct fetch *fetch, uint64_t height, struct fetched *ret_fetched,
-                        struct failure *failure) MUST_CHECK;
+enum fetch_result fetch_block_of(const struct fetch *fetch, uint64_t height, uint32_t parts,
+                                 struct slice header, struct slice data, struct fetched *ret_fetched,
+                                 struct failure *failure) MUST_CHECK;
+enum fetch_result fetch_state(const struct fetch *fetch, uint64_t height, struct fetched *ret_fetched,
+                              struct failure *failure) MUST_CHECK;
 
 /* `change` is what is queued for the name. `with_name`: the message names it, as in a stream. */
-enum status fetch_metadata(const struct fetch *fetch, struct slice name, struct metadata_change change,
-                           bool with_name, struct fetched *ret_fetched, struct failure *failure) MUST_CHECK;
+enum fetch_result fetch_metadata(const struct fetch *fetch, struct slice name, struct metadata_change change,
+                                 bool with_name, struct fetched *ret_fetched,
+                                 struct failure *failure) MUST_CHECK;
 
 /* As fetch_metadata, from the stored record already at hand (empty: none is stored). */
-enum status fetch_metadata_of(const struct fetch *fetch, struct slice name, struct slice record,
-                              struct metadata_change change, bool with_name, struct fetched *ret_fetched,
-                              struct failure *failure) MUST_CHECK;
+enum fetch_result fetch_metadata_of(const struct fetch *fetch, struct slice name, struct slice record,
+                                    struct metadata_change change, bool with_name,
+                                    struct fetched *ret_fetched, struct failure *failure) MUST_CHECK;
 
 /* The messages that say, in a stream, that there is none. */
 struct fetched fetch_absent_block(uint64_t height);

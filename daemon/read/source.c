@@ -2,7 +2,7 @@
  * was queued, held and sorted when the source was made. A name in both is said once, as what is queued makes of what is
  * stored. What a walk stands on and has not been said is given again after it was parked.
  *
- * Ways to fail: what cannot be read, or is no key or record of ours, ends the stream as STATUS_IO_ERROR. */
+ * Ways to fail: what cannot be read, or is no key or record of ours, ends the stream as SOURCE_FAILED. */
 #include "daemon/read/source.h"
 
 #include <assert.h>
@@ -29,7 +29,7 @@ struct walk {
 struct source {
     struct fetch fetch;
     struct pending *pending; /* whose values it holds; the loop's */
-    enum status (*next)(struct source *source, struct fetched *ret_fetched, struct failure *failure);
+    enum source_result (*next)(struct source *source, struct fetched *ret_fetched, struct failure *failure);
     struct source_blocks blocks;
     struct source_list list;
     const struct slice *names;
@@ -77,22 +77,15 @@ static void walk_open(struct source *source, struct walk *walk, const struct key
     walk->cursor = engine_cursor_open(source->fetch.engine, source->fetch.point, &range);
 }
 
-/* Stands on what is to be said next. STATUS_OK, STATUS_NOT_FOUND: the end, STATUS_IO_ERROR. */
-static enum status walk_look(struct walk *walk, struct failure *failure)
+/* Puts the walk on what is to be said next. ENGINE_NOT_FOUND: the walk is at its end. */
+static enum engine_result walk_look(struct walk *walk, struct failure *failure)
 {
     if (walk->has_current) {
-        return STATUS_OK;
+        return ENGINE_OK;
     }
-    switch (engine_cursor_next(walk->cursor, &walk->key, &walk->value, failure)) {
-    case ENGINE_OK:
-        walk->has_current = true;
-        return STATUS_OK;
-    case ENGINE_NOT_FOUND:
-        return STATUS_NOT_FOUND;
-    default:
-        failure->status = STATUS_IO_ERROR;
-        return STATUS_IO_ERROR;
-    }
+    enum engine_result result = engine_cursor_next(walk->cursor, &walk->key, &walk->value, failure);
+    walk->has_current = result == ENGINE_OK;
+    return result;
 }
 
 static void walk_park(struct walk *walk)
@@ -110,9 +103,19 @@ void source_park(struct source *source)
 }
 
 /* A key that no store of ours has. */
-static enum status damaged(struct slice key, const char *what, struct failure *failure)
+static enum source_result damaged(struct slice key, const char *what, struct failure *failure)
 {
-    return failure_set(failure, STATUS_IO_ERROR, "damaged store: %s has a key of %zu bytes", what, key.bytes);
+    failure_set(failure, STATUS_IO_ERROR, "damaged store: %s has a key of %zu bytes", what, key.bytes);
+    return SOURCE_FAILED;
+}
+
+/* What a fetch of the next message means for the source. The pool reads it, so it never is FETCH_WOULD_BLOCK. */
+static enum source_result source_result_of(enum fetch_result result)
+{
+    assert(result == FETCH_FOUND || result == FETCH_NEEDS_ROOM || result == FETCH_FAILED);
+    return result == FETCH_FOUND        ? SOURCE_MESSAGE
+           : result == FETCH_NEEDS_ROOM ? SOURCE_NEEDS_ROOM
+                                        : SOURCE_FAILED;
 }
 
 uint64_t source_bytes(const struct source *source)
@@ -120,8 +123,8 @@ uint64_t source_bytes(const struct source *source)
     return source->bytes;
 }
 
-enum status source_next(struct source *source, uint64_t data_bytes_max, struct fetched *ret_fetched,
-                        struct failure *failure)
+enum source_result source_next(struct source *source, uint64_t data_bytes_max, struct fetched *ret_fetched,
+                               struct failure *failure)
 {
     source->fetch.data_bytes_max = data_bytes_max;
     return source->next(source, ret_fetched, failure);
@@ -129,48 +132,51 @@ enum status source_next(struct source *source, uint64_t data_bytes_max, struct f
 
 /* ---- blocks ---- */
 
-static enum status next_listed(struct source *source, struct fetched *ret_fetched, struct failure *failure)
+static enum source_result next_listed(struct source *source, struct fetched *ret_fetched,
+                                      struct failure *failure)
 {
     if (source->position == source->blocks.height_count) {
-        return STATUS_NOT_FOUND;
+        return SOURCE_END;
     }
     uint64_t height = source->blocks.heights[source->position];
-    enum status status = fetch_block(&source->fetch, height, source->blocks.parts, ret_fetched, failure);
-    source->position += status != STATUS_BUSY;
-    if (status == STATUS_NOT_FOUND) {
+    enum fetch_result result =
+        fetch_block(&source->fetch, height, source->blocks.parts, ret_fetched, failure);
+    source->position += result != FETCH_NEEDS_ROOM;
+    if (result == FETCH_ABSENT) {
         *ret_fetched = fetch_absent_block(height);
-        return STATUS_OK;
+        return SOURCE_MESSAGE;
     }
-    return status;
+    return source_result_of(result);
 }
 
 /* The data of that height, empty if there is none; heights rise from call to call. */
-static enum status data_at(struct source *source, uint64_t height, struct slice *ret_data,
-                           struct failure *failure)
+static enum source_result data_at(struct source *source, uint64_t height, struct slice *ret_data,
+                                  struct failure *failure)
 {
     struct walk *data = &source->data;
-    enum status status;
+    enum engine_result result;
     *ret_data = slice_of(NULL, 0);
-    while ((status = walk_look(data, failure)) == STATUS_OK) {
+    while ((result = walk_look(data, failure)) == ENGINE_OK) {
         uint64_t at;
         if (!key_read_height(data->key, &at)) {
             return damaged(data->key, "a block's data", failure);
         }
         if (at >= height) {
             *ret_data = at == height ? data->value : *ret_data;
-            return STATUS_OK;
+            return SOURCE_MESSAGE;
         }
         data->has_current = false;
     }
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    return result == ENGINE_NOT_FOUND ? SOURCE_MESSAGE : SOURCE_FAILED;
 }
 
-static enum status next_in_range(struct source *source, struct fetched *ret_fetched, struct failure *failure)
+static enum source_result next_in_range(struct source *source, struct fetched *ret_fetched,
+                                        struct failure *failure)
 {
     struct walk *headers = &source->walk;
-    enum status status = walk_look(headers, failure);
-    if (status != STATUS_OK) {
-        return status;
+    enum engine_result look = walk_look(headers, failure);
+    if (look != ENGINE_OK) {
+        return look == ENGINE_NOT_FOUND ? SOURCE_END : SOURCE_FAILED;
     }
     uint64_t height;
     if (!key_read_height(headers->key, &height)) {
@@ -181,16 +187,15 @@ static enum status next_in_range(struct source *source, struct fetched *ret_fetc
                     record_read_header(headers->value, &record) && record.data_bytes > 0;
     if (has_data && record.data_bytes > source->fetch.data_bytes_max) {
         ret_fetched->body_bytes = record.data_bytes;
-        return STATUS_BUSY;
+        return SOURCE_NEEDS_ROOM;
     }
     struct slice data = {0};
-    status = has_data ? data_at(source, height, &data, failure) : STATUS_OK;
-    if (status != STATUS_OK) {
-        return status;
+    if (has_data && data_at(source, height, &data, failure) != SOURCE_MESSAGE) {
+        return SOURCE_FAILED;
     }
     headers->has_current = false;
-    return fetch_block_of(&source->fetch, height, source->blocks.parts, headers->value, data, ret_fetched,
-                          failure);
+    return source_result_of(fetch_block_of(&source->fetch, height, source->blocks.parts, headers->value, data,
+                                           ret_fetched, failure));
 }
 
 /* Of what is not pruned. */
@@ -242,20 +247,21 @@ static struct slice queued_name(const struct queued *queued)
     return slice_of(queued->name, queued->name_bytes);
 }
 
-static enum status next_named(struct source *source, struct fetched *ret_fetched, struct failure *failure)
+static enum source_result next_named(struct source *source, struct fetched *ret_fetched,
+                                     struct failure *failure)
 {
     if (source->position == source->name_count) {
-        return STATUS_NOT_FOUND;
+        return SOURCE_END;
     }
     struct slice name = source->names[source->position];
     struct metadata_change change = source->queued[source->position].change;
     source->position++;
-    enum status status = fetch_metadata(&source->fetch, name, change, true, ret_fetched, failure);
-    if (status == STATUS_NOT_FOUND) {
+    enum fetch_result result = fetch_metadata(&source->fetch, name, change, true, ret_fetched, failure);
+    if (result == FETCH_ABSENT) {
         *ret_fetched = fetch_absent_metadata(name);
-        return STATUS_OK;
+        return SOURCE_MESSAGE;
     }
-    return status;
+    return source_result_of(result);
 }
 
 struct source *source_of_names(const struct fetch *fetch, struct pending *pending, const struct slice *names,
@@ -295,57 +301,61 @@ static struct key behind_prefix(uint32_t chain, struct slice prefix)
     return key;
 }
 
-/* What both runs have next: of what is stored, STATUS_OK, STATUS_NOT_FOUND: no more, STATUS_IO_ERROR. */
-static enum status look_at_both(struct source *source, struct slice *ret_stored,
-                                const struct queued **ret_queued, struct failure *failure)
+/* What both runs have next: *ret_stored of what is stored, unless ENGINE_NOT_FOUND: no more is; *ret_queued of what is
+ * queued, NULL: no more is. */
+static enum engine_result look_at_both(struct source *source, struct slice *ret_stored,
+                                       const struct queued **ret_queued, struct failure *failure)
 {
     bool has_queued = source->queued_position < source->queued_count;
     *ret_queued = has_queued ? &source->queued[source->queued_position] : NULL;
-    enum status status = walk_look(&source->walk, failure);
-    if (status == STATUS_OK && !key_read_name(source->walk.key, ret_stored)) {
-        return damaged(source->walk.key, "a name", failure);
+    enum engine_result result = walk_look(&source->walk, failure);
+    if (result == ENGINE_OK && !key_read_name(source->walk.key, ret_stored)) {
+        (void)damaged(source->walk.key, "a name", failure);
+        return ENGINE_FAILED;
     }
-    return status;
+    return result;
 }
 
 /* The next name that either run has; moves on in both that had it. A name that is deleted or pruned says nothing: then
  * *ret_says is false. */
-static enum status next_merged(struct source *source, bool *ret_says, struct fetched *ret_fetched,
-                               struct failure *failure)
+static enum source_result next_merged(struct source *source, bool *ret_says, struct fetched *ret_fetched,
+                                      struct failure *failure)
 {
     struct slice stored = {0};
     const struct queued *queued;
-    enum status status = look_at_both(source, &stored, &queued, failure);
-    bool has_stored = status == STATUS_OK;
+    enum engine_result look = look_at_both(source, &stored, &queued, failure);
+    bool has_stored = look == ENGINE_OK;
     *ret_says = true;
-    if (status == STATUS_IO_ERROR || (!has_stored && queued == NULL)) {
-        return status;
+    if (look == ENGINE_FAILED || (!has_stored && queued == NULL)) {
+        return look == ENGINE_FAILED ? SOURCE_FAILED : SOURCE_END;
     }
     int order = !has_stored ? 1 : queued == NULL ? -1 : slice_compare(stored, queued_name(queued));
     struct slice record = order <= 0 ? source->walk.value : slice_of(NULL, 0);
     struct metadata_change change = order >= 0 ? queued->change : (struct metadata_change){0};
     struct slice name = order <= 0 ? stored : queued_name(queued);
-    status = fetch_metadata_of(&source->fetch, name, record, change, true, ret_fetched, failure);
+    enum fetch_result result =
+        fetch_metadata_of(&source->fetch, name, record, change, true, ret_fetched, failure);
     source->queued_position += order >= 0;
     if (order <= 0) {
         source->walk.has_current = false;
     }
-    *ret_says = status != STATUS_NOT_FOUND;
-    return status;
+    *ret_says = result != FETCH_ABSENT;
+    return *ret_says ? source_result_of(result) : SOURCE_MESSAGE;
 }
 
-static enum status next_in_list(struct source *source, struct fetched *ret_fetched, struct failure *failure)
+static enum source_result next_in_list(struct source *source, struct fetched *ret_fetched,
+                                       struct failure *failure)
 {
     if (source->list.limit != 0 && source->said == source->list.limit) {
-        return STATUS_NOT_FOUND;
+        return SOURCE_END;
     }
-    enum status status;
+    enum source_result result;
     bool says;
     do {
-        status = next_merged(source, &says, ret_fetched, failure);
+        result = next_merged(source, &says, ret_fetched, failure);
     } while (!says);
-    source->said += status == STATUS_OK;
-    return status;
+    source->said += result == SOURCE_MESSAGE;
+    return result;
 }
 
 struct source *source_of_list(const struct fetch *fetch, struct pending *pending,

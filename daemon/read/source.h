@@ -34,12 +34,16 @@ void source_free(struct source *source);
 /* Memory it takes for what was queued, values apart: those are in pending_held_bytes. */
 uint64_t source_bytes(const struct source *source);
 
-/* STATUS_OK         *ret_fetched is the next message
- * STATUS_NOT_FOUND  that was the last
- * STATUS_BUSY       the next is a block whose data is larger than data_bytes_max: ret_fetched->body_bytes says how large
- * STATUS_IO_ERROR   it could not be read, or is damaged */
-enum status source_next(struct source *source, uint64_t data_bytes_max, struct fetched *ret_fetched,
-                        struct failure *failure) MUST_CHECK;
+enum source_result {
+    SOURCE_MESSAGE, /* *ret_fetched is the next message, to be freed */
+    SOURCE_END,     /* the last message was given before */
+    SOURCE_NEEDS_ROOM, /* the next is a block whose data is larger than data_bytes_max: ret_fetched->body_bytes says how
+                          large. It is given by a call with so much room */
+    SOURCE_FAILED, /* it could not be read, or is damaged; `failure` says what. The source is only to be freed */
+};
+
+enum source_result source_next(struct source *source, uint64_t data_bytes_max, struct fetched *ret_fetched,
+                               struct failure *failure) MUST_CHECK;
 
 /* Parks its cursors, so that it keeps none of the engine's memory; the next message is found again. As source_next. */
 void source_park(struct source *source);

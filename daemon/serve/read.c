@@ -20,13 +20,13 @@ struct read {
     struct engine_point *view;
     struct fetch fetch;
     /* which of them, and of what */
-    enum status (*run)(struct read *read);
+    enum fetch_result (*run)(struct read *read);
     uint64_t height;
     uint32_t parts;
     struct slice name; /* or hash */
     struct metadata_change change;
     /* the outcome */
-    enum status status;
+    enum fetch_result result;
     struct failure failure;
     struct fetched fetched;
 };
@@ -35,12 +35,13 @@ static void read_answer(struct read *read)
 {
     struct request *request = read->request;
     engine_point_release(read->view);
-    if (read->status == STATUS_OK) {
+    if (read->result == FETCH_FOUND) {
         request_reply_packed(request, read->fetched.frame, read->fetched.body_bytes);
-    } else if (read->status == STATUS_NOT_FOUND) {
+    } else if (read->result == FETCH_ABSENT) {
         request_reply_empty(request, STATUS_NOT_FOUND);
     } else {
-        request_refuse(request, read->status, "%s", read->failure.text);
+        assert(read->result == FETCH_FAILED); /* what is yet to be read is not answered */
+        request_refuse(request, STATUS_IO_ERROR, "%s", read->failure.text);
     }
 }
 
@@ -48,7 +49,7 @@ static void read_on_pool(struct pool_work *work)
 {
     struct read *read = (struct read *)work; /* its first member */
     assert(thread_is(THREAD_POOL));
-    read->status = read->run(read);
+    read->result = read->run(read);
 }
 
 static void read_on_done(struct pool_work *work);
@@ -76,7 +77,7 @@ static void read_on_done(struct pool_work *work)
     struct read *read = (struct read *)work;
     struct session *session = read->request->session;
     budget_client_read_ends(&session->client, work->bytes);
-    if (read->status == STATUS_BUSY) {
+    if (read->result == FETCH_NEEDS_ROOM) {
         read_expect(read); /* larger than was known: it stays before those behind it */
         read_submit(read);
     } else {
@@ -98,7 +99,7 @@ void read_drop_all(struct session *session)
     while (session->reads != NULL) {
         struct read *read = session->reads;
         session->reads = read->next;
-        read->status = STATUS_NOT_FOUND; /* nobody hears it */
+        read->result = FETCH_ABSENT; /* nobody hears it */
         read_answer(read);
     }
 }
@@ -123,11 +124,12 @@ static enum request_progress read_start(struct read *read)
     read->fetch.data_bytes_max = FETCH_BYTES_UNASKED;
     read->fetch.cache = order_record_cache(service->order);
     uint64_t from_ns = read->request->is_timed ? thread_now_ns() : 0;
-    read->status = budget_may_answer(service->budget) ? read->run(read) : STATUS_BUSY;
-    if (read->request->is_timed && read->status != STATUS_BUSY) {
+    read->result = budget_may_answer(service->budget) ? read->run(read) : FETCH_NEEDS_ROOM;
+    bool is_read = read->result != FETCH_WOULD_BLOCK && read->result != FETCH_NEEDS_ROOM;
+    if (is_read && read->request->is_timed) {
         stage_add(service->stages, STAGE_READ, thread_now_ns() - from_ns);
     }
-    if (read->status != STATUS_BUSY) {
+    if (is_read) {
         read_answer(read);
         return REQUEST_TAKEN;
     }
@@ -139,7 +141,7 @@ static enum request_progress read_start(struct read *read)
 
 /* A read of that chain, as of now; NULL once the request was refused. */
 static struct read *read_new(struct request *request, bool has_chain, ProtobufCBinaryData name,
-                             enum status (*run)(struct read *read))
+                             enum fetch_result (*run)(struct read *read))
 {
     const struct chain *chain = request_chain(request, has_chain, name);
     if (chain == NULL) {
@@ -175,15 +177,15 @@ enum request_progress read_height(struct request *request)
     return REQUEST_TAKEN;
 }
 
-static enum status run_block_at_height(struct read *read)
+static enum fetch_result run_block_at_height(struct read *read)
 {
     return fetch_block(&read->fetch, read->height, read->parts, &read->fetched, &read->failure);
 }
 
-static enum status run_block_by_hash(struct read *read)
+static enum fetch_result run_block_by_hash(struct read *read)
 {
-    enum status status = fetch_height_of_hash(&read->fetch, read->name, &read->height, &read->failure);
-    return status == STATUS_OK ? run_block_at_height(read) : status;
+    enum fetch_result result = fetch_height_of_hash(&read->fetch, read->name, &read->height, &read->failure);
+    return result == FETCH_FOUND ? run_block_at_height(read) : result;
 }
 
 enum request_progress read_block(struct request *request)
@@ -218,7 +220,7 @@ enum request_progress read_block(struct request *request)
     return read_start(read);
 }
 
-static enum status run_state(struct read *read)
+static enum fetch_result run_state(struct read *read)
 {
     return fetch_state(&read->fetch, read->height, &read->fetched, &read->failure);
 }
@@ -234,7 +236,7 @@ enum request_progress read_state(struct request *request)
     return read_start(read);
 }
 
-static enum status run_metadata(struct read *read)
+static enum fetch_result run_metadata(struct read *read)
 {
     return fetch_metadata(&read->fetch, read->name, read->change, false, &read->fetched, &read->failure);
 }

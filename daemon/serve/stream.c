@@ -23,9 +23,8 @@ enum {
     STREAM_STEP_BYTES = 256 << 10,
     STREAM_STEP_MESSAGES = 4096,
     STREAMS_OF_SESSION_MAX = 128, /* open or waiting */
-    PARK_BYTES =
-        2 << 20,     /* having read that much at once, the engine holds as much: its cursor is parked then */
-    LOOK_US = 25000, /* how often cursors are looked at: who is held since the look before is parked */
+    PARK_BYTES = 2 << 20, /* a cursor that read so much at once is parked, for the engine holds as much */
+    LOOK_US = 25000,      /* how often cursors are looked at: who is held since the look before is parked */
 };
 
 static_assert(STREAM_UNSENT_BYTES_MAX >= 2 * STREAM_STEP_BYTES, "a step is read while another goes out");
@@ -65,8 +64,8 @@ struct stream {
     /* the pool's while a step runs */
     struct source *source;
     struct message_list read;
-    uint64_t step_bytes; /* what the next step may read at once */
-    enum status status;  /* STATUS_OK: there may be more; STATUS_NOT_FOUND: that was all */
+    uint64_t step_bytes;       /* what the next step may read at once */
+    enum source_result result; /* SOURCE_MESSAGE: there may be more; else how it ended */
     struct failure failure;
 };
 
@@ -166,14 +165,14 @@ static void step_run(struct pool_work *work)
     bool is_too_large = false;
     while (bytes < STREAM_STEP_BYTES && stream->read.count < STREAM_STEP_MESSAGES) {
         struct fetched fetched = {0};
-        stream->status = source_next(stream->source, work->bytes, &fetched, &stream->failure);
+        stream->result = source_next(stream->source, work->bytes, &fetched, &stream->failure);
         largest_bytes = fetched.body_bytes > largest_bytes ? fetched.body_bytes : largest_bytes;
-        if (stream->status == STATUS_BUSY) {
-            stream->status = STATUS_OK; /* the next step has room for it */
+        if (stream->result == SOURCE_NEEDS_ROOM) {
+            stream->result = SOURCE_MESSAGE; /* the next step has room for it */
             is_too_large = true;
             break;
         }
-        if (stream->status != STATUS_OK) {
+        if (stream->result != SOURCE_MESSAGE) {
             return;
         }
         list_append(&stream->read, fetched);
@@ -204,7 +203,7 @@ static void step_done(struct pool_work *work)
 static void step_start(struct stream *stream)
 {
     struct session *session = stream->request->session;
-    bool may_read = step_is_idle(stream) && stream->read.count == 0 && stream->status == STATUS_OK;
+    bool may_read = step_is_idle(stream) && stream->read.count == 0 && stream->result == SOURCE_MESSAGE;
     bool has_room = stream->window_bytes > 0 && budget_client_has_room(&session->client, 0);
     if (may_read && has_room && budget_stream_may_read(&stream->memory)) {
         hold_cursor(stream);
@@ -336,7 +335,7 @@ static void stream_finish(struct stream *stream, enum status status, const char 
         engine_point_release(stream->view);
         set->open--;
     }
-    if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
+    if (status == STATUS_OK) {
         request_reply_empty(request, STATUS_OK);
     } else {
         request_refuse(request, status, "%s", text);
@@ -360,8 +359,9 @@ static void stream_pump(struct stream *stream)
             send_piece(stream);
         }
     } while (stream->sent == stream->ready.count && take_read(stream));
-    if (stream->sent == stream->ready.count && step_is_idle(stream) && stream->status != STATUS_OK) {
-        stream_finish(stream, stream->status, stream->failure.text);
+    if (stream->sent == stream->ready.count && step_is_idle(stream) && stream->result != SOURCE_MESSAGE) {
+        stream_finish(stream, stream->result == SOURCE_END ? STATUS_OK : STATUS_IO_ERROR,
+                      stream->failure.text);
         return;
     }
     step_start(stream);

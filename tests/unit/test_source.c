@@ -142,25 +142,25 @@ static void said_free(struct said *said)
 static struct said say_all(struct source *source, bool parks)
 {
     struct said said = {0};
-    enum status status;
+    enum source_result result;
     do {
         struct fetched fetched = {0};
         if (parks && random_chance(&randomness, 20)) {
             source_park(source);
             change_all();
         }
-        status = source_next(source, DATA_BYTES, &fetched, &failure);
-        if (status == STATUS_OK) {
+        result = source_next(source, DATA_BYTES, &fetched, &failure);
+        if (result == SOURCE_MESSAGE) {
             ck_assert_uint_lt(said.count, MESSAGES_MAX);
             said.messages[said.count++] = fetched;
         }
-    } while (status == STATUS_OK);
-    ck_assert_msg(status == STATUS_NOT_FOUND, "status %d: %s", (int)status, failure.text);
+    } while (result == SOURCE_MESSAGE);
+    ck_assert_msg(result == SOURCE_END, "result %d: %s", (int)result, failure.text);
     if (parks) {
         source_park(source);
     }
     struct fetched none = {0};
-    ck_assert_int_eq(source_next(source, DATA_BYTES, &none, &failure), STATUS_NOT_FOUND);
+    ck_assert_int_eq(source_next(source, DATA_BYTES, &none, &failure), SOURCE_END);
     source_free(source);
     return said;
 }
@@ -245,17 +245,17 @@ START_TEST(a_block_that_is_too_large_waits_and_is_next_all_the_same)
         blocks.height_count = 2;
         struct source *source = source_of_blocks(&fetch, &blocks);
         struct fetched fetched = {0};
-        ck_assert_int_eq(source_next(source, DATA_BYTES, &fetched, &failure), STATUS_OK);
+        ck_assert_int_eq(source_next(source, DATA_BYTES, &fetched, &failure), SOURCE_MESSAGE);
         free(fetched.frame);
         for (int i = 0; i < 2; i++) {
             fetched = (struct fetched){0};
-            ck_assert_int_eq(source_next(source, DATA_BYTES, &fetched, &failure), STATUS_BUSY);
+            ck_assert_int_eq(source_next(source, DATA_BYTES, &fetched, &failure), SOURCE_NEEDS_ROOM);
             ck_assert_uint_eq(fetched.body_bytes, DATA_BYTES + 1);
         }
-        ck_assert_int_eq(source_next(source, DATA_BYTES + 1, &fetched, &failure), STATUS_OK);
+        ck_assert_int_eq(source_next(source, DATA_BYTES + 1, &fetched, &failure), SOURCE_MESSAGE);
         ck_assert_uint_gt(fetched.body_bytes, DATA_BYTES + 1);
         free(fetched.frame);
-        ck_assert_int_eq(source_next(source, DATA_BYTES, &fetched, &failure), STATUS_NOT_FOUND);
+        ck_assert_int_eq(source_next(source, DATA_BYTES, &fetched, &failure), SOURCE_END);
         source_free(source);
     }
 }
@@ -270,7 +270,7 @@ START_TEST(without_data_no_block_is_too_large)
     struct source_blocks blocks = {.first = 3, .last = 3, .parts = 1};
     struct source *source = source_of_blocks(&fetch, &blocks);
     struct fetched fetched = {0};
-    ck_assert_int_eq(source_next(source, 0, &fetched, &failure), STATUS_OK);
+    ck_assert_int_eq(source_next(source, 0, &fetched, &failure), SOURCE_MESSAGE);
     free(fetched.frame);
     source_free(source);
 }
@@ -280,15 +280,15 @@ END_TEST
 static size_t said_before_damage(struct source *source, const char *text)
 {
     size_t count = 0;
-    enum status status;
+    enum source_result result;
     do {
         struct fetched fetched = {0};
         source_park(source);
-        status = source_next(source, DATA_BYTES, &fetched, &failure);
+        result = source_next(source, DATA_BYTES, &fetched, &failure);
         free(fetched.frame);
-        count += status == STATUS_OK;
-    } while (status == STATUS_OK);
-    ck_assert_int_eq(status, STATUS_IO_ERROR);
+        count += result == SOURCE_MESSAGE;
+    } while (result == SOURCE_MESSAGE);
+    ck_assert_int_eq(result, SOURCE_FAILED);
     ck_assert_int_eq(failure.status, STATUS_IO_ERROR);
     ck_assert_msg(strstr(failure.text, text) != NULL, "%s", failure.text);
     source_park(source);

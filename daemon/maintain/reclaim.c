@@ -1,22 +1,31 @@
-/* A prune leaves marks that ranges of keys are gone; the space is taken until the engine gives it back. Now and then, if
- * something was pruned since, the ranges are reclaimed on the pool, which takes long and is in nobody's way: the engine
- * yields to what writes need. After a start the ranges are looked at once, since the last run may have died before it came
- * to them.
+/* Reclaiming gives back the disk space of keys that a prune or a sweep deleted; maintenance is what the engine itself has to do
+ * from time to time. Both run on the pool, one piece of each at a time:
  *
- * Beside that the pool runs the engine's maintenance, a step at a time, when the engine asked to be called again, and
- * whenever something was pruned, or reclaiming began or ended.
+ * - A chain whose marks moved since its space was last reclaimed is due. The loop copies its marks and hands one chain to
+ *   the pool; when that is back it notes the marks and takes the next chain, in turn, so that no chain waits for another twice.
+ *   When no chain is due, nothing is looked at for RECLAIM_INTERVAL_US. Reclaiming takes long and delays nobody: the
+ *   engine yields to what writes need.
+ * - After a start every chain is due once, since the run before may have ended before it came to it.
+ * - The engine's maintenance runs when the engine asked to be called again, and at once when keys were deleted, or when
+ *   reclaiming began or ended.
  *
- * Ways to fail: what could not be reclaimed is left to the next start. */
+ * Ways to fail: a range that could not be reclaimed leaves its chain due. That is logged, and reclaiming goes on
+ * RECLAIM_RETRY_US later, with the next chain in turn. */
 #include "daemon/maintain/reclaim.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
+#include "daemon/runtime/log.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 
+/* All chosen, not measured: reclaiming is in nobody's way, and nobody waits for it. */
 enum {
-    RECLAIM_INTERVAL_US = 15000000,
-    MAINTAIN_INTERVAL_US = 5000000, /* at most, while reclaiming runs */
+    RECLAIM_INTERVAL_US = 15000000, /* from when no chain was due to when prunes are looked for again */
+    RECLAIM_RETRY_US = 30000000,    /* from a failure to the next attempt */
+    MAINTAIN_INTERVAL_US =
+        5000000, /* between two calls of the engine's maintenance while reclaiming runs, at most */
 };
 
 /* The engine's maintenance. */
@@ -25,11 +34,10 @@ struct maintenance {
     /* fixed after start */
     struct engine *engine;
     /* loop only */
-    bool is_running;
-    bool is_wanted; /* at once, whatever was said last */
-    uint64_t at_us; /* when it is due; UINT64_MAX: when it is wanted */
+    bool is_wanted;  /* it is to run at once, whatever due_us says */
+    uint64_t due_us; /* UINT64_MAX: only when it is wanted */
     /* the pool's while it runs */
-    uint64_t next_us;
+    uint64_t next_us; /* from the end of this run to the next; UINT64_MAX: as above */
 };
 
 struct reclaim {
@@ -39,18 +47,19 @@ struct reclaim {
     struct order *order;
     struct pool *pool;
     /* loop only */
-    uint64_t noticed; /* whatever deleted ranges, in the last turn */
-    uint64_t seen;    /* prunes and sweeps when all was reclaimed */
-    uint64_t next_us; /* not before this */
-    bool is_running;
     bool is_stopped;
-    struct chain *chain; /* where it has come to */
+    uint64_t deletes_seen;     /* prunes, sweeps and rollbacks at the last turn; UINT64_MAX: there was none */
+    uint64_t prunes_reclaimed; /* prunes and sweeps when no chain was due; UINT64_MAX: that never was */
+    uint64_t due_us;           /* no chain is taken before this */
+    uint64_t failures;         /* ranges that could not be reclaimed since the start */
     struct maintenance maintenance;
-    /* fixed while it runs */
-    uint32_t chain_id;
-    uint64_t blocks_from;
-    uint64_t blocks_through;
-    uint64_t states_from;
+    /* what runs, or ran last; the pool's while it runs */
+    uint32_t chain_id;       /* 0: none ran */
+    uint64_t blocks_from;    /* blocks above it, */
+    uint64_t blocks_through; /* up to and including this */
+    uint64_t states_from;    /* states below it; 0: none */
+    enum engine_result result;
+    struct failure failure;
 };
 
 struct reclaim *reclaim_new(struct engine *engine, struct order *order, struct pool *pool)
@@ -60,90 +69,136 @@ struct reclaim *reclaim_new(struct engine *engine, struct order *order, struct p
     reclaim->maintenance.engine = engine;
     reclaim->order = order;
     reclaim->pool = pool;
-    reclaim->noticed = reclaim->seen = UINT64_MAX; /* nothing yet */
+    reclaim->deletes_seen = reclaim->prunes_reclaimed = UINT64_MAX;
     return reclaim;
+}
+
+bool reclaim_is_idle(const struct reclaim *reclaim)
+{
+    assert(thread_is(THREAD_LOOP)); /* which alone moves work to and from the pool */
+    return reclaim->work.state == POOL_IDLE && reclaim->maintenance.work.state == POOL_IDLE;
 }
 
 void reclaim_free(struct reclaim *reclaim)
 {
+    if (reclaim == NULL) {
+        return;
+    }
+    assert(reclaim_is_idle(reclaim)); /* or the pool would go on in freed memory */
     free(reclaim);
 }
 
-static void reclaim_kind(const struct reclaim *reclaim, enum key_kind kind, uint64_t from, uint64_t through)
+/* ---- on the pool ---- */
+
+static enum engine_result reclaim_range(struct reclaim *reclaim, enum key_kind kind, uint64_t from,
+                                        uint64_t through)
 {
+    assert(from <= through); /* the engine takes no range that ends before it begins */
     struct key first = key_of_height(reclaim->chain_id, kind, from);
     struct key behind = key_behind_height(reclaim->chain_id, kind, through);
-    struct failure failure;
-    (void)!engine_reclaim(reclaim->engine, key_slice(&first), key_slice(&behind), &failure);
+    return engine_reclaim(reclaim->engine, key_slice(&first), key_slice(&behind), &reclaim->failure);
 }
 
 static void reclaim_run(struct pool_work *work)
 {
-    const struct reclaim *reclaim = (const struct reclaim *)work; /* its first member */
+    static const enum key_kind block_kinds[] = {KEY_DATA, KEY_HEADER, KEY_BOUND};
+    struct reclaim *reclaim = (struct reclaim *)work; /* its first member */
+    assert(thread_is(THREAD_POOL) && reclaim->chain_id != 0);
+    enum engine_result result = ENGINE_OK;
     if (reclaim->blocks_through > reclaim->blocks_from) {
-        reclaim_kind(reclaim, KEY_DATA, reclaim->blocks_from + 1, reclaim->blocks_through);
-        reclaim_kind(reclaim, KEY_HEADER, reclaim->blocks_from + 1, reclaim->blocks_through);
-        reclaim_kind(reclaim, KEY_BOUND, reclaim->blocks_from + 1, reclaim->blocks_through);
+        for (size_t i = 0; i < sizeof block_kinds / sizeof block_kinds[0] && result == ENGINE_OK; i++) {
+            result =
+                reclaim_range(reclaim, block_kinds[i], reclaim->blocks_from + 1, reclaim->blocks_through);
+        }
     }
-    if (reclaim->states_from > 0) {
-        reclaim_kind(reclaim, KEY_STATE, 0, reclaim->states_from - 1);
+    if (reclaim->states_from > 0 && result == ENGINE_OK) {
+        result = reclaim_range(reclaim, KEY_STATE, 0, reclaim->states_from - 1);
     }
+    reclaim->result = result;
+}
+
+/* ---- one chain after the other ---- */
+
+static void note_failure(struct reclaim *reclaim)
+{
+    reclaim->failures++;
+    reclaim->due_us = thread_now_us() + RECLAIM_RETRY_US;
+    log_event(LOG_LEVEL_WARNING, "the space of pruned keys was not given back; it is tried again",
+              "error=%s chain_number=%u failures=%ju retry_seconds=%d", reclaim->failure.text,
+              reclaim->chain_id, (uintmax_t)reclaim->failures, RECLAIM_RETRY_US / 1000000);
 }
 
 static void reclaim_done(struct pool_work *work)
 {
     struct reclaim *reclaim = (struct reclaim *)work;
-    reclaim->is_running = false;
+    assert(thread_is(THREAD_LOOP) && work->state == POOL_IDLE); /* what ran is the loop's again */
     reclaim->maintenance.is_wanted = true;
-    reclaim->chain->blocks_reclaimed = reclaim->blocks_through;
-    if (reclaim->states_from > 0) {
-        reclaim->chain->states_reclaimed = reclaim->states_from;
+    if (reclaim->result != ENGINE_OK) {
+        note_failure(reclaim);
+        return;
     }
-}
-
-static uint64_t seen_now(const struct reclaim *reclaim)
-{
-    const struct order_counters *counters = order_counters(reclaim->order);
-    return counters->prunes + counters->sweeps;
-}
-
-/* Starts on the next chain that has something; false: none has. */
-static bool start_next(struct reclaim *reclaim)
-{
-    for (struct chain *chain = chain_first(order_chains(reclaim->order)); chain != NULL;
-         chain = chain_next(chain)) {
-        const struct chain_marks *marks = &chain->marks;
-        bool has_blocks = marks->blocks_swept > chain->blocks_reclaimed;
-        bool has_states = marks->states_from > chain->states_reclaimed;
-        if (chain->visible && (has_blocks || has_states)) {
-            reclaim->chain = chain;
-            reclaim->chain_id = chain->id;
-            reclaim->blocks_from = chain->blocks_reclaimed;
-            reclaim->blocks_through = marks->blocks_swept;
-            reclaim->states_from = has_states ? marks->states_from : 0;
-            reclaim->is_running = true;
-            reclaim->work.run = reclaim_run;
-            reclaim->work.done = reclaim_done;
-            pool_submit(reclaim->pool, &reclaim->work, POOL_STREAM);
-            reclaim->maintenance.is_wanted = true;
-            return true;
+    struct chain *chain = chain_by_id(order_chains(reclaim->order), reclaim->chain_id);
+    if (chain != NULL) {
+        assert(chain->blocks_reclaimed <=
+               reclaim->blocks_through); /* one run at a time: nobody was further */
+        chain->blocks_reclaimed = reclaim->blocks_through;
+        if (reclaim->states_from > 0) {
+            chain->states_reclaimed = reclaim->states_from;
         }
     }
-    return false;
 }
 
-/* Reclaims what is to be. */
-static uint64_t reclaim_chains(struct reclaim *reclaim, uint64_t seen, uint64_t now_us)
+static bool chain_is_due(const struct chain *chain)
 {
-    if (reclaim->is_running || reclaim->seen == seen) {
+    return chain->visible && (chain->marks.blocks_swept > chain->blocks_reclaimed ||
+                              chain->marks.states_from > chain->states_reclaimed);
+}
+
+/* The chain that is due and comes next behind the one that ran last, round and round; NULL: none is due. */
+static const struct chain *next_due(const struct reclaim *reclaim)
+{
+    struct chain_set *chains = order_chains(reclaim->order);
+    const struct chain *last = chain_by_id(chains, reclaim->chain_id);
+    const struct chain *chain = last;
+    for (uint32_t count = chain_count(chains); count > 0; count--) {
+        chain = chain == NULL ? NULL : chain_next(chain);
+        chain = chain == NULL ? chain_first(chains) : chain;
+        if (chain_is_due(chain)) {
+            return chain;
+        }
+    }
+    return NULL;
+}
+
+static void start_on(struct reclaim *reclaim, const struct chain *chain)
+{
+    assert(!reclaim->is_stopped && reclaim->work.state == POOL_IDLE); /* the pool reads what is set here */
+    bool has_states = chain->marks.states_from > chain->states_reclaimed;
+    reclaim->chain_id = chain->id;
+    reclaim->blocks_from = chain->blocks_reclaimed;
+    reclaim->blocks_through = chain->marks.blocks_swept;
+    reclaim->states_from = has_states ? chain->marks.states_from : 0;
+    reclaim->work.run = reclaim_run;
+    reclaim->work.done = reclaim_done;
+    pool_submit(reclaim->pool, &reclaim->work, POOL_STREAM);
+    reclaim->maintenance.is_wanted = true;
+}
+
+/* Starts on the next chain, if one is due and none runs. Returns in how many microseconds to look again. */
+static uint64_t reclaim_chains(struct reclaim *reclaim, uint64_t prunes, uint64_t now_us)
+{
+    if (reclaim->work.state != POOL_IDLE || reclaim->prunes_reclaimed == prunes) {
         return UINT64_MAX;
     }
-    if (now_us < reclaim->next_us) {
-        return reclaim->next_us - now_us;
+    if (now_us < reclaim->due_us) {
+        return reclaim->due_us - now_us;
     }
-    if (!start_next(reclaim)) {
-        reclaim->seen = seen;
-        reclaim->next_us = now_us + RECLAIM_INTERVAL_US;
+    const struct chain *chain = next_due(reclaim);
+    if (chain != NULL) {
+        start_on(reclaim, chain);
+    } else {
+        reclaim->prunes_reclaimed = prunes;
+        reclaim->due_us = now_us + RECLAIM_INTERVAL_US;
     }
     return UINT64_MAX;
 }
@@ -153,31 +208,33 @@ static uint64_t reclaim_chains(struct reclaim *reclaim, uint64_t seen, uint64_t 
 static void maintain_run(struct pool_work *work)
 {
     struct maintenance *maintenance = (struct maintenance *)work; /* its first member */
+    assert(thread_is(THREAD_POOL));                               /* the engine may take its time */
     engine_maintain(maintenance->engine, thread_now_us(), &maintenance->next_us);
 }
 
 static void maintain_done(struct pool_work *work)
 {
     struct maintenance *maintenance = (struct maintenance *)work;
+    assert(thread_is(THREAD_LOOP) && work->state == POOL_IDLE); /* next_us is the loop's again */
     uint64_t now_us = thread_now_us();
-    maintenance->is_running = false;
-    maintenance->at_us =
+    maintenance->due_us =
         maintenance->next_us < UINT64_MAX - now_us ? now_us + maintenance->next_us : UINT64_MAX;
 }
 
 static uint64_t maintain_turn(struct reclaim *reclaim, uint64_t now_us)
 {
     struct maintenance *maintenance = &reclaim->maintenance;
-    if (maintenance->is_running) {
+    if (maintenance->work.state != POOL_IDLE) {
         return UINT64_MAX;
     }
-    if (reclaim->is_running && maintenance->at_us > now_us + MAINTAIN_INTERVAL_US) {
-        maintenance->at_us = now_us + MAINTAIN_INTERVAL_US;
+    bool is_reclaiming = reclaim->work.state != POOL_IDLE;
+    if (is_reclaiming && maintenance->due_us > now_us + MAINTAIN_INTERVAL_US) {
+        maintenance->due_us = now_us + MAINTAIN_INTERVAL_US;
     }
-    if (!maintenance->is_wanted && maintenance->at_us > now_us) {
-        return maintenance->at_us == UINT64_MAX ? UINT64_MAX : maintenance->at_us - now_us;
+    if (!maintenance->is_wanted && maintenance->due_us > now_us) {
+        return maintenance->due_us == UINT64_MAX ? UINT64_MAX : maintenance->due_us - now_us;
     }
-    maintenance->is_running = true;
+    assert(!reclaim->is_stopped); /* a stop waits for what runs, and nothing new may begin */
     maintenance->is_wanted = false;
     maintenance->work.run = maintain_run;
     maintenance->work.done = maintain_done;
@@ -187,27 +244,25 @@ static uint64_t maintain_turn(struct reclaim *reclaim, uint64_t now_us)
 
 uint64_t reclaim_turn(struct reclaim *reclaim, uint64_t now_us)
 {
-    uint64_t seen = seen_now(reclaim);
+    assert(thread_is(THREAD_LOOP)); /* the chains' marks and the order's counters are the loop's */
     if (reclaim->is_stopped) {
         return UINT64_MAX;
     }
-    uint64_t deleted = seen + order_counters(reclaim->order)->rollbacks;
-    if (reclaim->noticed != deleted) {
-        reclaim->noticed = deleted;
+    const struct order_counters *counters = order_counters(reclaim->order);
+    uint64_t prunes = counters->prunes + counters->sweeps;
+    uint64_t deletes = prunes + counters->rollbacks;
+    if (reclaim->deletes_seen != deletes) {
+        reclaim->deletes_seen = deletes;
         reclaim->maintenance.is_wanted = true;
     }
-    uint64_t reclaim_us = reclaim_chains(reclaim, seen, now_us);
+    uint64_t reclaim_us = reclaim_chains(reclaim, prunes, now_us);
     uint64_t maintain_us = maintain_turn(reclaim, now_us);
     return reclaim_us < maintain_us ? reclaim_us : maintain_us;
 }
 
 void reclaim_stop(struct reclaim *reclaim)
 {
+    assert(thread_is(THREAD_LOOP)); /* no turn is under way that could still start something */
     reclaim->is_stopped = true;
     engine_stop_maintenance(reclaim->engine);
-}
-
-bool reclaim_is_idle(const struct reclaim *reclaim)
-{
-    return !reclaim->is_running && !reclaim->maintenance.is_running;
 }

@@ -1,5 +1,6 @@
 /* Reclaim: the disk space of what was pruned comes back, in the background, one chain at a time; and the engine's maintenance
- * is called when it is due. Loop only. */
+ * runs when it is due. All calls belong to the loop; what they start runs on the pool. Nothing here fails for the caller: a
+ * range that could not be reclaimed is logged and tried again. */
 #ifndef DAEMON_RECLAIM_H
 #define DAEMON_RECLAIM_H
 
@@ -9,16 +10,20 @@
 
 struct reclaim;
 
+/* All three are borrowed until reclaim_is_idle holds after reclaim_stop. */
 struct reclaim *reclaim_new(struct engine *engine, struct order *order, struct pool *pool);
+
+/* Accepts NULL. Nothing of it runs (reclaim_is_idle). */
 void reclaim_free(struct reclaim *reclaim);
 
-/* In each turn of the loop. Returns in how many microseconds it has something to do; UINT64_MAX: nothing. */
+/* In each iteration of the loop: starts what is due. Returns in how many microseconds it wants its next turn; UINT64_MAX:
+ * when something else happened. */
 uint64_t reclaim_turn(struct reclaim *reclaim, uint64_t now_us);
 
-/* Starts no more, and what runs ends soon. */
+/* From here on nothing more is started, and what runs ends soon. */
 void reclaim_stop(struct reclaim *reclaim);
 
-/* Nothing runs. */
+/* Whether nothing of it is with the pool. */
 bool reclaim_is_idle(const struct reclaim *reclaim);
 
 #endif

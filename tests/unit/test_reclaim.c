@@ -1,0 +1,289 @@
+/* Reclaim, on the fake engine: which ranges it asks the engine for and when, that a failure is tried again and holds up no other
+ * chain, and that the engine's maintenance runs when it is due. */
+#include <check.h>
+#include <uv.h>
+
+#include "daemon/engine/engine_type.h"
+#include "daemon/maintain/reclaim.h"
+#include "daemon/order/order_internal.h"
+#include "daemon/runtime/budget.h"
+#include "daemon/runtime/thread.h"
+#include "tests/fake_engine/fake_engine.h"
+#include "tests/lib/suite.h"
+
+enum {
+    RETRY_US = 30000000,
+    INTERVAL_US = 15000000,
+    MAINTAIN_INTERVAL_US = 5000000,
+    RANGES_OF_BLOCKS = 3, /* data, headers, and what is bound to blocks */
+    RANGES_MAX = 100,
+    ITERATIONS = 10,
+};
+
+struct range {
+    struct key from, to;
+};
+
+static uv_loop_t loop;
+static struct fake_disk *disk;
+static struct engine *engine;
+static struct stages stages;
+static struct order *order;
+static struct budget *budget;
+static struct pool *pool;
+static struct reclaim *reclaim;
+static struct chain *chains[2];
+static struct engine_type recorded; /* the fake, but that ranges are recorded */
+static struct range ranges[RANGES_MAX];
+static size_t range_count;
+static uint32_t failing_chain; /* 0: none */
+static uint64_t skipped_us;    /* how far the loop's clock is ahead */
+
+/* ---- fixture ---- */
+
+static void on_wake(void *context)
+{
+    (void)context;
+}
+
+static void open_order(void)
+{
+    struct failure failure;
+    struct engine_config engine_config = {.path = "disk", .create = true};
+    disk = fake_disk_new("disk", 1);
+    ck_assert_int_eq(engine_open(&engine_fake, &engine_config, &engine, &failure), ENGINE_OK);
+    struct order_config config = {
+        .engine = engine,
+        .queue_operations_max = 100,
+        .queue_bytes_max = 1 << 20,
+        .flush_delay_us = 1000,
+        .sync_interval_us = 1000,
+        .chains_max = 4,
+        .cache_bytes = 1 << 20,
+        .stages = &stages,
+        .wake = on_wake,
+    };
+    ck_assert_int_eq(order_open(&config, &order, &failure), STATUS_OK);
+}
+
+/* Each range that the engine is asked for, and the chain for which it fails. */
+static enum engine_result recorded_reclaim(struct engine *asked, struct slice from, struct slice to,
+                                           struct failure *failure)
+{
+    ck_assert(thread_is(THREAD_POOL));
+    ck_assert_uint_lt(range_count, RANGES_MAX);
+    struct range *range = &ranges[range_count++];
+    ck_assert(from.bytes <= sizeof range->from.data && to.bytes <= sizeof range->to.data);
+    memcpy(range->from.data, from.data, range->from.bytes = from.bytes);
+    memcpy(range->to.data, to.data, range->to.bytes = to.bytes);
+    if (failing_chain != 0 && key_of_kind(failing_chain, KEY_DATA).data[3] == from.data[3]) {
+        failure_set(failure, STATUS_IO_ERROR, "fault injected");
+        return ENGINE_FAILED;
+    }
+    return engine_fake.reclaim(asked, from, to, failure);
+}
+
+static void setup(void)
+{
+    const struct budget_limits limits = {
+        .frame_bytes_max = 1 << 20, .requests_bytes_max = 2 << 20, .replies_bytes_max = 1 << 20};
+    thread_set_role(THREAD_LOOP);
+    open_order();
+    recorded = engine_fake;
+    recorded.reclaim = recorded_reclaim;
+    engine->type = &recorded;
+    budget = budget_new(&limits);
+    ck_assert_int_eq(uv_loop_init(&loop), 0);
+    pool = pool_new(&loop, budget);
+    reclaim = reclaim_new(engine, order, pool);
+    chains[0] = chain_find(order_chains(order), slice_of("default", 7));
+    chains[1] = chain_add(order_chains(order), slice_of("other", 5), 0);
+    chains[1]->visible = true;
+}
+
+static void teardown(void)
+{
+    reclaim_stop(reclaim);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert(reclaim_is_idle(reclaim));
+    reclaim_free(reclaim);
+    reclaim_free(NULL);
+    pool_free(pool);
+    ck_assert_int_eq(uv_loop_close(&loop), 0);
+    budget_free(budget);
+    order_close(order);
+    engine_close(engine, ENGINE_CLOSE_CLEAN);
+    fake_disk_free(disk);
+}
+
+/* What a few iterations of the loop do; returns what the last turn said. */
+static uint64_t iterate(void)
+{
+    uint64_t wait_us = 0;
+    for (int i = 0; i < ITERATIONS; i++) {
+        wait_us = reclaim_turn(reclaim, thread_now_us() + skipped_us);
+        uv_run(&loop, UV_RUN_DEFAULT);
+    }
+    return wait_us;
+}
+
+static void prune(struct chain *chain, uint64_t blocks_swept, uint64_t states_from)
+{
+    chain->marks.blocks_swept = blocks_swept;
+    chain->marks.states_from = states_from;
+    order->counters.prunes++;
+}
+
+/* Heights from..through of that kind. */
+static void assert_range(size_t number, const struct chain *chain, enum key_kind kind, uint64_t from,
+                         uint64_t through)
+{
+    struct key first = key_of_height(chain->id, kind, from);
+    struct key behind = key_behind_height(chain->id, kind, through);
+    ck_assert_uint_lt(number, range_count);
+    ck_assert(slice_equal(key_slice(&ranges[number].from), key_slice(&first)));
+    ck_assert(slice_equal(key_slice(&ranges[number].to), key_slice(&behind)));
+}
+
+/* ---- tests ---- */
+
+START_TEST(after_a_start_each_pruned_chain_is_reclaimed_once)
+{
+    prune(chains[0], 10, 5);
+    prune(chains[1], 3, 0);
+    (void)iterate();
+    ck_assert_uint_eq(range_count, 2 * RANGES_OF_BLOCKS + 1);
+    assert_range(0, chains[0], KEY_DATA, 1, 10);
+    assert_range(1, chains[0], KEY_HEADER, 1, 10);
+    assert_range(2, chains[0], KEY_BOUND, 1, 10);
+    assert_range(3, chains[0], KEY_STATE, 0, 4);
+    assert_range(4, chains[1], KEY_DATA, 1, 3);
+    skipped_us += 100 * INTERVAL_US;
+    (void)iterate();
+    ck_assert_uint_eq(range_count, 2 * RANGES_OF_BLOCKS + 1);
+}
+END_TEST
+
+START_TEST(a_later_prune_is_reclaimed_after_the_interval_and_only_what_is_new)
+{
+    prune(chains[0], 10, 5);
+    (void)iterate();
+    size_t before = range_count;
+    prune(chains[0], 20, 5);
+    uint64_t wait_us = iterate();
+    ck_assert_uint_eq(range_count, before);
+    ck_assert(wait_us > 0 && wait_us <= INTERVAL_US);
+    skipped_us += INTERVAL_US;
+    (void)iterate();
+    ck_assert_uint_eq(range_count, before + RANGES_OF_BLOCKS);
+    assert_range(before, chains[0], KEY_DATA, 11, 20);
+}
+END_TEST
+
+START_TEST(a_chain_that_is_not_visible_is_left_alone)
+{
+    chains[1]->visible = false;
+    prune(chains[1], 10, 5);
+    (void)iterate();
+    ck_assert_uint_eq(range_count, 0);
+}
+END_TEST
+
+START_TEST(a_range_that_failed_is_tried_again_later)
+{
+    prune(chains[0], 10, 0);
+    fake_disk_fault(disk, FAKE_RECLAIM, FAKE_FAILS, 2);
+    uint64_t wait_us = iterate();
+    ck_assert_uint_eq(range_count, 2);
+    ck_assert_uint_eq(chains[0]->blocks_reclaimed, 0);
+    ck_assert(wait_us > 0 && wait_us <= RETRY_US);
+    skipped_us += RETRY_US;
+    (void)iterate();
+    ck_assert_uint_eq(range_count, 2 + RANGES_OF_BLOCKS);
+    ck_assert_uint_eq(chains[0]->blocks_reclaimed, 10);
+}
+END_TEST
+
+START_TEST(a_chain_that_always_fails_holds_up_no_other)
+{
+    failing_chain = chains[0]->id;
+    prune(chains[0], 10, 0);
+    prune(chains[1], 10, 0);
+    for (int i = 0; i < 4; i++) {
+        (void)iterate();
+        skipped_us += RETRY_US;
+    }
+    ck_assert_uint_eq(chains[0]->blocks_reclaimed, 0);
+    ck_assert_uint_eq(chains[1]->blocks_reclaimed, 10);
+    ck_assert_uint_ge(range_count, RANGES_OF_BLOCKS + 3); /* and is tried each time */
+}
+END_TEST
+
+START_TEST(after_a_stop_nothing_starts_and_what_runs_ends)
+{
+    prune(chains[0], 10, 5);
+    fake_disk_close_gate(disk, FAKE_RECLAIM, FAKE_BEFORE);
+    (void)reclaim_turn(reclaim, thread_now_us());
+    fake_disk_await(disk, FAKE_RECLAIM, FAKE_BEFORE);
+    ck_assert(!reclaim_is_idle(reclaim));
+    reclaim_stop(reclaim);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert(reclaim_is_idle(reclaim));
+    uint64_t maintained = fake_disk_calls(disk, FAKE_MAINTAIN),
+             reclaimed = fake_disk_calls(disk, FAKE_RECLAIM);
+    prune(chains[0], 20, 5);
+    skipped_us += 100 * INTERVAL_US;
+    ck_assert_uint_eq(iterate(), UINT64_MAX);
+    ck_assert_uint_eq(fake_disk_calls(disk, FAKE_MAINTAIN), maintained);
+    ck_assert_uint_eq(fake_disk_calls(disk, FAKE_RECLAIM), reclaimed);
+}
+END_TEST
+
+START_TEST(maintenance_runs_when_keys_were_deleted_and_when_it_is_due)
+{
+    (void)iterate(); /* the first turn after a start counts as one with deletes */
+    ck_assert_uint_gt(fake_disk_calls(disk, FAKE_MAINTAIN), 0);
+    uint64_t wait_us = iterate(), before = fake_disk_calls(disk, FAKE_MAINTAIN);
+    (void)iterate();
+    ck_assert_uint_eq(fake_disk_calls(disk, FAKE_MAINTAIN), before);
+    order->counters.rollbacks++;
+    (void)iterate();
+    ck_assert_uint_eq(fake_disk_calls(disk, FAKE_MAINTAIN), before + 1);
+    ck_assert_uint_eq(wait_us, UINT64_MAX); /* the fake has nothing to do before something is reclaimed */
+}
+END_TEST
+
+START_TEST(maintenance_goes_on_while_a_range_is_reclaimed)
+{
+    prune(chains[0], 10, 5);
+    fake_disk_close_gate(disk, FAKE_RECLAIM, FAKE_BEFORE);
+    (void)reclaim_turn(reclaim, thread_now_us());
+    fake_disk_await(disk, FAKE_RECLAIM, FAKE_BEFORE);
+    for (uint64_t before = 0; before < 5; before = fake_disk_calls(disk, FAKE_MAINTAIN)) {
+        skipped_us += MAINTAIN_INTERVAL_US;
+        (void)reclaim_turn(reclaim, thread_now_us() + skipped_us);
+        uv_run(&loop, UV_RUN_NOWAIT);
+        sleep_ms(1);
+    }
+    ck_assert_uint_eq(fake_disk_calls(disk, FAKE_RECLAIM), 1);
+    fake_disk_open_gate(disk, FAKE_RECLAIM, FAKE_BEFORE);
+    (void)iterate();
+    ck_assert_uint_eq(chains[0]->blocks_reclaimed, 10);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("reclaim", 60, &tests);
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, after_a_start_each_pruned_chain_is_reclaimed_once);
+    tcase_add_test(tests, a_later_prune_is_reclaimed_after_the_interval_and_only_what_is_new);
+    tcase_add_test(tests, a_chain_that_is_not_visible_is_left_alone);
+    tcase_add_test(tests, a_range_that_failed_is_tried_again_later);
+    tcase_add_test(tests, a_chain_that_always_fails_holds_up_no_other);
+    tcase_add_test(tests, after_a_stop_nothing_starts_and_what_runs_ends);
+    tcase_add_test(tests, maintenance_runs_when_keys_were_deleted_and_when_it_is_due);
+    tcase_add_test(tests, maintenance_goes_on_while_a_range_is_reclaimed);
+    return suite_run(suite, true);
+}

@@ -12,6 +12,7 @@
 #include "daemon/host/directory.h"
 #include "daemon/host/listener.h"
 #include "daemon/host/notify.h"
+#include "daemon/observe/event.h"
 #include "daemon/runtime/log.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/server.h"
@@ -34,9 +35,9 @@ struct running {
     struct listener listener;
 };
 
-static int fail(const char *doing, const char *text)
+static int fail(void (*event)(const char *error), const char *error)
 {
-    log_event(LOG_LEVEL_ERROR, doing, "error=%s", text);
+    event(error);
     return EXIT_FAILURE;
 }
 
@@ -46,13 +47,12 @@ static void reload(struct options *options)
     struct options_error error;
     char ignored[512];
     if (options_load(argument_count, arguments, environ, &fresh, &error) != OPTIONS_RUN) {
-        log_event(LOG_LEVEL_ERROR, "reload refused: the configuration stays as it was", "error=%s",
-                  error.text);
+        event_reload_refused(error.text);
         return;
     }
     options_reload(options, &fresh, sizeof ignored, ignored);
     log_level_set(options->log_level);
-    log_event(LOG_LEVEL_INFO, "configuration read again", "needs_restart=%s", ignored);
+    event_reloaded(ignored);
 }
 
 /* Every connection and every file of the store must find a descriptor: running out of them is no state to serve in. */
@@ -70,10 +70,7 @@ static bool raise_files_limit(uint64_t connections_max)
     if (limit.rlim_cur >= wanted) {
         return true;
     }
-    log_event(LOG_LEVEL_ERROR,
-              "too few file descriptors: raise the limit (LimitNOFILE) or lower connections_max",
-              "limit=%ju wanted=%ju connections_max=%ju", (uintmax_t)limit.rlim_cur, (uintmax_t)wanted,
-              (uintmax_t)connections_max);
+    event_files_limit_too_low(limit.rlim_cur, wanted, connections_max);
     return false;
 }
 
@@ -96,7 +93,7 @@ static int open_store(const struct options *options, struct running *running)
     enum directory_result result =
         directory_open(options->data, options->create, look, &running->directory, &error);
     if (result != DIRECTORY_OK) {
-        (void)fail("the data directory cannot be used", error.text);
+        event_directory_refused(error.text);
         return directory_exit_code(result);
     }
     struct engine_config config = {
@@ -105,10 +102,10 @@ static int open_store(const struct options *options, struct running *running)
         .cache_bytes_max = options->cache_bytes - options->cache_bytes / OPTIONS_RECORD_CACHE_PART,
     };
     if (engine_open(engine_default(), &config, &running->engine, &failure) != ENGINE_OK) {
-        return fail("the store cannot be opened", failure.text);
+        return fail(event_store_refused, failure.text);
     }
     if (directory_mark_ready(&running->directory, &error) != DIRECTORY_OK) {
-        return fail("the data directory cannot be written", error.text);
+        return fail(event_directory_refused, error.text);
     }
     return EXIT_SUCCESS;
 }
@@ -119,19 +116,20 @@ static int open_listener(const struct options *options, struct running *running)
     struct failure failure;
     int fd = -1;
     if (!notify_listen_fd(&fd, &error)) {
-        return fail("the socket from systemd cannot be used", error.text);
+        return fail(event_socket_refused, error.text);
     }
     if (fd >= 0) {
         return listener_adopt(fd, &running->listener, &failure) == STATUS_OK
                    ? EXIT_SUCCESS
-                   : fail("the socket from systemd cannot be used", failure.text);
+                   : fail(event_socket_refused, failure.text);
     }
     if (options->socket[0] == '\0') {
-        return fail("no socket", "name one with --socket PATH, or pass one from systemd");
+        return fail(event_socket_refused,
+                    "no path is set: name one with --socket PATH, or pass a socket from systemd");
     }
     if (listener_open(options->socket, options->socket_mode, options->socket_group, &running->listener,
                       &failure) != STATUS_OK) {
-        return fail("the socket cannot be made", failure.text);
+        return fail(event_socket_refused, failure.text);
     }
     return EXIT_SUCCESS;
 }
@@ -147,7 +145,7 @@ static int serve(struct options *options, struct running *running)
         .reload = reload,
     };
     if (server_run(&config, &failure) != STATUS_OK) {
-        return fail("cannot serve", failure.text);
+        return fail(event_server_refused, failure.text);
     }
     return EXIT_SUCCESS;
 }

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "daemon/host/notify.h"
-#include "daemon/runtime/log.h"
+#include "daemon/observe/event.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/stream.h"
@@ -159,7 +159,7 @@ static void on_connection(uv_stream_t *listener, int status)
 {
     struct server *server = listener->data;
     if (status < 0) {
-        log_event(LOG_LEVEL_WARNING, "a connection could not be accepted", "reason=%s", uv_strerror(status));
+        event_accept_failed(uv_strerror(status));
         return;
     }
     connection_accept(server->connections, listener);
@@ -182,13 +182,12 @@ static void on_signal(uv_signal_t *handle, int number)
 static void serve(struct server *server)
 {
     server_move(server, SERVER_SERVING);
-    log_event(LOG_LEVEL_INFO, "ready", "pid=%d run=%ju engine=%s", (int)getpid(),
-              (uintmax_t)order_run(server->service.order), engine_traits(engine_default())->text);
+    event_ready(order_run(server->service.order), engine_traits(engine_default())->text);
     notify_ready();
     notify_status("serving");
     uv_run(&server->loop, UV_RUN_DEFAULT);
     assert(server->state == SERVER_ENDED);
-    log_message(LOG_LEVEL_INFO, "stopped: all that was accepted is written and synced");
+    event_stopped();
 }
 
 /* Nobody was served: what was made closes. */

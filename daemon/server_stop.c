@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/host/notify.h"
-#include "daemon/runtime/log.h"
+#include "daemon/observe/event.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/server_internal.h"
 #include "daemon/writer/schedule.h"
@@ -36,9 +36,7 @@ static void fail(struct server *server, const struct failure *failure, uint64_t 
 {
     server_move(server, SERVER_FAILED);
     server->leave_until_us = now_us + SCHEDULE_STOP_REPLIES_US;
-    log_event(LOG_LEVEL_ERROR,
-              "a write failed: nothing is acknowledged any more, the process ends, the next start decides",
-              "error=%s", failure->text);
+    event_write_failed(failure->text);
     notify_status("a write failed: %s", failure->text);
     notify_stopping();
 }
@@ -61,7 +59,7 @@ void server_begin_stop(struct server *server)
     }
     server_move(server, SERVER_STOPPING);
     server->stop_until_us = thread_now_us() + server->config->options->stop_timeout_us;
-    log_message(LOG_LEVEL_INFO, "stopping");
+    event_stopping();
     notify_stopping();
     server->service.draining = true;
     order_begin_stop(server->service.order);
@@ -71,8 +69,7 @@ void server_begin_stop(struct server *server)
 
 static void give_up(const struct server *server)
 {
-    log_event(LOG_LEVEL_ERROR, "stopping took longer than stop_timeout: accepted operations were not written",
-              "operations=%ju", (uintmax_t)order_unwritten(server->service.order));
+    event_stop_timed_out(order_unwritten(server->service.order));
     _exit(EXIT_FAILURE);
 }
 

@@ -13,7 +13,7 @@
 #define MS  1000ULL
 #define S   1000000ULL
 
-/* A row: the setting's name, its field, and the rest by its kind. */
+/* A row: the setting's name, its field, and what its type needs. */
 #define ROW(NAME, FIELD, TYPE)     .name = NAME, .offset = offsetof(struct options, FIELD), .type = TYPE
 #define TEXT(NAME, FIELD)          ROW(NAME, FIELD, SETTING_TEXT), .text_bytes = sizeof((struct options *)NULL)->FIELD
 #define RANGE(INITIAL, MIN, MAX)   .initial = (INITIAL), .min = (MIN), .max = (MAX)

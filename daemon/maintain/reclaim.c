@@ -16,7 +16,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "daemon/runtime/log.h"
+#include "daemon/observe/event.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 
@@ -123,9 +123,8 @@ static void note_failure(struct reclaim *reclaim)
 {
     reclaim->failures++;
     reclaim->due_us = thread_now_us() + RECLAIM_RETRY_US;
-    log_event(LOG_LEVEL_WARNING, "the space of pruned keys was not given back; it is tried again",
-              "error=%s chain_number=%u failures=%ju retry_seconds=%d", reclaim->failure.text,
-              reclaim->chain_id, (uintmax_t)reclaim->failures, RECLAIM_RETRY_US / 1000000);
+    event_reclaim_failed(reclaim->failure.text, reclaim->chain_id, reclaim->failures,
+                         RECLAIM_RETRY_US / 1000000);
 }
 
 static void reclaim_done(struct pool_work *work)

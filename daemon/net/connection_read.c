@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "daemon/net/connection_internal.h"
-#include "daemon/runtime/log.h"
+#include "daemon/observe/event.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/dispatch.h"
@@ -20,7 +20,7 @@ static void refuse_frame(struct connection *connection, uint8_t type, uint64_t i
                          const char *text)
 {
     connection->set->service->frames_bad++;
-    log_event(LOG_LEVEL_WARNING, "connection refused a frame and closes", "reason=%s type=%u", text, type);
+    event_frame_refused(text, type);
     connection_refuse(connection, type, id, status, text);
 }
 
@@ -66,8 +66,7 @@ static void start_request(struct connection *connection, const uint8_t *body, ui
     }
     if (service->frames_bad != bad_before && !connection->is_bad_logged) {
         connection->is_bad_logged = true;
-        log_event(LOG_LEVEL_WARNING, "connection sent a malformed request", "type=%u bytes=%u",
-                  incoming->frame.type, incoming->frame.body_bytes);
+        event_request_malformed(incoming->frame.type, incoming->frame.body_bytes);
     }
     if (!session->is_greeted && connection->state == CONNECTION_OPEN) {
         connection_drain(connection);
@@ -267,8 +266,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
     if (count < 0) {
         const struct incoming *incoming = &connection->incoming;
         if (incoming->state != INCOMING_HEADER || incoming->header_bytes > 0) {
-            log_event(LOG_LEVEL_INFO, "connection ended inside a frame", "reason=%s type=%u",
-                      uv_strerror((int)count), incoming->frame.type);
+            event_frame_cut(uv_strerror((int)count), incoming->frame.type);
         }
         connection_close(connection);
         return;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "daemon/net/connection_internal.h"
-#include "daemon/runtime/log.h"
+#include "daemon/observe/event.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/dispatch.h"
@@ -43,15 +43,14 @@ void connection_accept(struct connection_set *set, uv_stream_t *listener)
     assert(thread_is(THREAD_LOOP));
     struct connection *connection = connection_new(set);
     if (connection == NULL) { /* the listener keeps it, and is silent until it is taken */
-        log_event(LOG_LEVEL_ERROR, "a connection could not be accepted: restart the daemon", "reason=pipe");
+        event_accepting_stopped();
         return;
     }
     if (uv_accept(listener, (uv_stream_t *)&connection->pipe) != 0) {
         connection_close(connection);
     } else if (set->count > set->connections_max) {
         set->service->connections_refused++;
-        log_event(LOG_LEVEL_WARNING, "connection refused: there are as many as connections_max allows",
-                  "connections_max=%ju", (uintmax_t)set->connections_max);
+        event_connection_refused(set->connections_max);
         connection_refuse(connection, FRAME_HELLO, 0, STATUS_BUSY,
                           "there are as many connections as connections_max allows: try again later");
     }

@@ -1,8 +1,8 @@
-/* Events of the log. An event is taken apart into its values once, then written in the form that was chosen. Each form
- * builds its line in a buffer of the caller's stack and hands it over by one write(2), so that lines of different threads
- * never mix. A line that does not fit leaves out the values that are too many, never half of one, and says "cut".
+/* An event's way: its values are taken out of the arguments once, then written in the form that was chosen. Each form builds its
+ * line on the caller's stack and hands it over by one write(2), so that lines of different threads never mix. A line that
+ * does not fit leaves out whole values, never half of one, and says "cut".
  *
- * If the journal does not take an entry, it goes to stderr as text. If stderr does not take it either, it is lost. */
+ * Ways to fail: an entry that the journal does not take goes to stderr as text. What stderr does not take is lost. */
 #include "daemon/runtime/log.h"
 
 #include <assert.h>
@@ -22,27 +22,31 @@
 #define SD_JOURNAL_SUPPRESS_LOCATION /* the place in our source says less than the message */
 #include <systemd/sd-journal.h>
 
+#include "daemon/runtime/thread.h"
+
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
+#define NAME_LETTERS   "abcdefghijklmnopqrstuvwxyz0123456789_"
 
 enum {
     FIELDS_MAX = 16,
-    KEY_BYTES_MAX = 32,
-    VALUE_BYTES_MAX = 512, /* of one value before it is escaped */
+    KEY_BYTES = 32,        /* room for a key, with its NUL */
+    VALUE_BYTES_MAX = 512, /* of one value, before it is escaped */
     LINE_BYTES = 8192,
-    LINE_RESERVE = 32, /* for the end of a line that was cut */
+    LINE_END_BYTES = 32, /* set aside for the end of a line that is cut */
 };
 
 struct field {
-    char key[KEY_BYTES_MAX];
-    bool number;
-    bool cut;
-    const char *value; /* in `room`, or the caller's */
+    char key[KEY_BYTES];
+    bool is_number;
+    bool is_cut;
+    const char *value; /* in `digits`, or borrowed from the caller */
     size_t length;
-    char room[32];
+    char digits[32];
 };
 
 struct event {
     enum log_level level;
+    const char *name;
     const char *message;
     size_t count;
     struct field fields[FIELDS_MAX];
@@ -50,26 +54,27 @@ struct event {
 
 struct line {
     size_t length;
-    bool full; /* something did not fit */
+    bool is_full; /* something did not fit; nothing is added any more */
     char bytes[LINE_BYTES];
 };
 
-/* Fixed by log_start, before there are threads. */
+/* Fixed after log_start, which runs before there are threads. */
 static enum log_format sink = LOG_FORMAT_TEXT;
 
-/* Any thread. */
+/* Read and set by any thread. */
 static atomic_uint threshold = LOG_LEVEL_INFO;
 
 static const char *level_text(enum log_level level)
 {
     static const char *const texts[] = {"error", "warning", "info", "debug"};
 
+    assert(level <= LOG_LEVEL_DEBUG);
     return texts[level];
 }
 
-/* ---- taking an event apart ---- */
+/* ---- values ---- */
 
-/* Reads the integer a conversion stands for. Gives the sign apart, so that any type fits. */
+/* Takes the integer of a conversion. Returns its amount, with the sign apart, so that every type fits. */
 static uint64_t take_integer(const char *length, char conversion, va_list *arguments, bool *ret_negative)
 {
     bool is_signed = conversion == 'd' || conversion == 'i';
@@ -98,16 +103,16 @@ static void take_text(struct field *field, const char *text, size_t length)
 {
     field->value = text == NULL ? "" : text;
     field->length = text == NULL ? 0 : strnlen(text, length);
-    field->cut = field->length > VALUE_BYTES_MAX;
-    if (field->cut) {
+    field->is_cut = field->length > VALUE_BYTES_MAX;
+    if (field->is_cut) {
         field->length = VALUE_BYTES_MAX;
     }
 }
 
-/* Reads one "key=%conversion". Returns what stands behind it. */
+/* Takes the value of one "key=%conversion". Returns the place behind it in the format. */
 static const char *take_field(struct field *field, const char *at, va_list *arguments)
 {
-    size_t key_length = strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789_");
+    size_t key_length = strspn(at, NAME_LETTERS);
     char length[3] = "";
     size_t length_bytes;
     bool negative;
@@ -116,13 +121,14 @@ static const char *take_field(struct field *field, const char *at, va_list *argu
     assert(key_length > 0 && key_length < sizeof field->key && strncmp(at + key_length, "=%", 2) == 0);
     memcpy(field->key, at, key_length);
     field->key[key_length] = '\0';
-    field->number = false;
-    field->cut = false;
+    field->is_number = false;
+    field->is_cut = false;
     at += key_length + 2;
     if (strncmp(at, ".*s", 3) == 0) {
         int limit = va_arg(*arguments, int);
 
-        take_text(field, va_arg(*arguments, const char *), limit < 0 ? 0 : (size_t)limit);
+        assert(limit >= 0); /* printf would take the whole string, which need not end */
+        take_text(field, va_arg(*arguments, const char *), (size_t)limit);
         return at + 3;
     }
     if (*at == 's') {
@@ -135,14 +141,15 @@ static const char *take_field(struct field *field, const char *at, va_list *argu
     memcpy(length, at, length_bytes);
     at += length_bytes;
     number = take_integer(length, *at, arguments, &negative);
-    field->number = *at != 'x';
+    field->is_number = *at != 'x';
     if (*at == 'x') {
-        field->length = (size_t)snprintf(field->room, sizeof field->room, "0x%" PRIx64, number);
+        field->length = (size_t)snprintf(field->digits, sizeof field->digits, "0x%" PRIx64, number);
     } else {
         field->length =
-            (size_t)snprintf(field->room, sizeof field->room, "%s%" PRIu64, negative ? "-" : "", number);
+            (size_t)snprintf(field->digits, sizeof field->digits, "%s%" PRIu64, negative ? "-" : "", number);
     }
-    field->value = field->room;
+    assert(field->length < sizeof field->digits);
+    field->value = field->digits;
     return at + 1;
 }
 
@@ -162,8 +169,9 @@ static void take_fields(struct event *event, const char *fields, va_list *argume
 
 static void add(struct line *line, const char *bytes, size_t n)
 {
-    if (line->full || n > sizeof line->bytes - LINE_RESERVE - line->length) {
-        line->full = true;
+    assert(line->length <= sizeof line->bytes - LINE_END_BYTES);
+    if (line->is_full || n > sizeof line->bytes - LINE_END_BYTES - line->length) {
+        line->is_full = true;
         return;
     }
     memcpy(line->bytes + line->length, bytes, n);
@@ -175,31 +183,32 @@ static void add_text(struct line *line, const char *text)
     add(line, text, strlen(text));
 }
 
-/* The end of a line always fits. */
+/* The end of a line fits whatever was added before. */
 static void add_end(struct line *line, const char *cut, const char *end)
 {
-    size_t n = line->full ? strlen(cut) : 0;
+    size_t n = line->is_full ? strlen(cut) : 0;
 
-    assert(n + strlen(end) <= LINE_RESERVE);
+    assert(line->length + n + strlen(end) <= sizeof line->bytes);
     memcpy(line->bytes + line->length, cut, n);
     line->length += n;
     memcpy(line->bytes + line->length, end, strlen(end));
     line->length += strlen(end);
 }
 
-/* Takes back what did not fit as a whole. */
+/* Removes what was added since `start` if some of it did not fit. */
 static void add_whole(struct line *line, size_t start)
 {
-    if (line->full) {
+    if (line->is_full) {
         line->length = start;
     }
 }
 
-/* How many bytes the well-formed UTF-8 character at `text` has; 0 if there is none. */
+/* How many of the n bytes are one well-formed UTF-8 character; 0 if the first begins none. */
 static size_t utf8_length(const unsigned char *text, size_t n)
 {
     size_t length = text[0] < 0x80 ? 1 : text[0] < 0xc2 ? 0 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
 
+    assert(n > 0); /* the first byte was read */
     if (length == 0 || text[0] > 0xf4 || length > n) {
         return 0;
     }
@@ -215,7 +224,7 @@ static size_t utf8_length(const unsigned char *text, size_t n)
     return length;
 }
 
-/* A string in quotes, by JSON's rules; a byte that is no UTF-8 becomes U+FFFD in JSON, and \xNN in text. */
+/* Adds a string in quotes, escaped by JSON's rules. A byte that is not UTF-8 becomes U+FFFD in JSON, and \xNN in text. */
 static void add_quoted(struct line *line, const char *bytes, size_t n, bool json)
 {
     const unsigned char *text = (const unsigned char *)bytes;
@@ -245,6 +254,7 @@ static void add_quoted(struct line *line, const char *bytes, size_t n, bool json
     add_text(line, "\"");
 }
 
+/* Whether a value is read as one word without quotes. */
 static bool is_plain(const struct field *field)
 {
     for (size_t i = 0; i < field->length; i++) {
@@ -255,7 +265,7 @@ static bool is_plain(const struct field *field)
     return field->length > 0;
 }
 
-/* " key=value" for each value. */
+/* Adds " key=value" for each value. */
 static void add_fields(struct line *line, const struct event *event)
 {
     for (size_t i = 0; i < event->count; i++) {
@@ -270,7 +280,7 @@ static void add_fields(struct line *line, const struct event *event)
         } else {
             add_quoted(line, field->value, field->length, false);
         }
-        if (field->cut) {
+        if (field->is_cut) {
             add_text(line, "...");
         }
         add_whole(line, start);
@@ -297,7 +307,7 @@ static void write_line(const struct line *line)
 {
     ssize_t written = write(STDERR_FILENO, line->bytes, line->length);
 
-    (void)written; /* there is nobody left to tell */
+    (void)written; /* there is no other place to report that to */
 }
 
 static void write_text(const struct event *event)
@@ -309,6 +319,8 @@ static void write_text(const struct event *event)
     snprintf(level, sizeof level, " %-7s ", level_text(event->level));
     add_text(&line, level);
     add_text(&line, event->message);
+    add_text(&line, " event=");
+    add_text(&line, event->name);
     add_fields(&line, event);
     add_end(&line, " cut", "\n");
     write_line(&line);
@@ -322,6 +334,8 @@ static void write_json(const struct event *event)
     add_time(&line);
     add_text(&line, "\",\"level\":\"");
     add_text(&line, level_text(event->level));
+    add_text(&line, "\",\"event\":\"");
+    add_text(&line, event->name);
     add_text(&line, "\",\"message\":");
     add_quoted(&line, event->message, strlen(event->message), true);
     for (size_t i = 0; i < event->count; i++) {
@@ -331,12 +345,12 @@ static void write_json(const struct event *event)
         add_text(&line, ",\"");
         add_text(&line, field->key);
         add_text(&line, "\":");
-        if (field->number) {
+        if (field->is_number) {
             add(&line, field->value, field->length);
         } else {
             add_quoted(&line, field->value, field->length, true);
         }
-        if (field->cut) {
+        if (field->is_cut) {
             add_text(&line, ",\"");
             add_text(&line, field->key);
             add_text(&line, "_cut\":true");
@@ -347,12 +361,29 @@ static void write_json(const struct event *event)
     write_line(&line);
 }
 
-/* The journal's own protocol: MESSAGE is the line for people, each value also a field of its own. */
+/* Adds "CAIRN_KEY=value" to the line. Returns false, without the field, if it does not fit. */
+static bool add_journal_field(struct line *line, const char *key, const char *value, size_t length,
+                              struct iovec *ret_part)
+{
+    size_t start = line->length;
+
+    add_text(line, "CAIRN_");
+    for (; *key != '\0'; key++) {
+        add(line, &(char){(char)toupper((unsigned char)*key)}, 1);
+    }
+    add_text(line, "=");
+    add(line, value, length);
+    add_whole(line, start);
+    *ret_part = (struct iovec){line->bytes + start, line->length - start};
+    return !line->is_full;
+}
+
+/* In the journal's protocol MESSAGE is the line for people, and each value is a field of its own too. */
 static bool write_journal(const struct event *event)
 {
     static const char *const priorities[] = {"PRIORITY=3", "PRIORITY=4", "PRIORITY=6", "PRIORITY=7"};
     static char identifier[] = "SYSLOG_IDENTIFIER=cairnd";
-    struct iovec parts[FIELDS_MAX + 3];
+    struct iovec parts[FIELDS_MAX + 4];
     struct line message = {.length = 0}, values = {.length = 0};
     char priority[16];
     int count = 0;
@@ -365,21 +396,13 @@ static bool write_journal(const struct event *event)
     snprintf(priority, sizeof priority, "%s", priorities[event->level]);
     parts[count++] = (struct iovec){priority, strlen(priority)};
     parts[count++] = (struct iovec){identifier, strlen(identifier)};
-    for (size_t i = 0; i < event->count; i++) {
-        size_t start = values.length;
+    count += add_journal_field(&values, "event", event->name, strlen(event->name), &parts[count]);
+    for (size_t i = 0; i < event->count && !values.is_full; i++) {
+        const struct field *field = &event->fields[i];
 
-        add_text(&values, "CAIRN_");
-        for (const char *key = event->fields[i].key; *key != '\0'; key++) {
-            add(&values, &(char){(char)toupper((unsigned char)*key)}, 1);
-        }
-        add_text(&values, "=");
-        add(&values, event->fields[i].value, event->fields[i].length);
-        add_whole(&values, start);
-        if (values.full) {
-            break;
-        }
-        parts[count++] = (struct iovec){values.bytes + start, values.length - start};
+        count += add_journal_field(&values, field->key, field->value, field->length, &parts[count]);
     }
+    assert(count <= FIELDS_MAX + 4); /* parts held them */
     return sd_journal_sendv(parts, count) == 0;
 }
 
@@ -407,6 +430,7 @@ static bool is_journal(void)
 
 void log_start(enum log_level level, enum log_format format)
 {
+    assert(thread_is(THREAD_OTHER)); /* sink is read without a lock from here on */
     if (format == LOG_FORMAT_AUTO) {
         format = is_journal()            ? LOG_FORMAT_JOURNAL
                  : isatty(STDERR_FILENO) ? LOG_FORMAT_TEXT
@@ -430,32 +454,17 @@ bool log_enabled(enum log_level level)
     return level <= atomic_load_explicit(&threshold, memory_order_relaxed);
 }
 
-void log_event(enum log_level level, const char *message, const char *fields, ...)
+void log_write(enum log_level level, const char *name, const char *message, const char *fields, ...)
 {
-    struct event event;
+    struct event event = {.level = level, .name = name, .message = message};
     va_list arguments;
 
+    assert(*name != '\0' && name[strspn(name, NAME_LETTERS)] == '\0'); /* it is written without quotes */
     if (!log_enabled(level)) {
         return;
     }
-    event.level = level;
-    event.message = message;
-    event.count = 0;
     va_start(arguments, fields);
-    take_fields(&event, fields, &arguments);
+    take_fields(&event, fields == NULL ? "" : fields, &arguments);
     va_end(arguments);
-    write_event(&event);
-}
-
-void log_message(enum log_level level, const char *message)
-{
-    struct event event;
-
-    if (!log_enabled(level)) {
-        return;
-    }
-    event.level = level;
-    event.message = message;
-    event.count = 0;
     write_event(&event);
 }

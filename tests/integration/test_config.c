@@ -187,7 +187,7 @@ END_TEST
 START_TEST(test_json_log_is_one_object_a_line)
 {
     struct rig rig = rig_start("--log-format json");
-    ck_assert(daemon_says(&rig.daemon, "\"message\":\"ready\""));
+    ck_assert(daemon_says(&rig.daemon, "\"event\":\"ready\""));
     char *said = daemon_errors(&rig.daemon);
     for (char *line = strtok(said, "\n"); line != NULL; line = strtok(NULL, "\n")) {
         ck_assert_msg(line[0] == '{' && line[strlen(line) - 1] == '}', "%s", line);

@@ -56,11 +56,12 @@ static const char *text_of(json_t *object, const char *key)
 START_TEST(json_line_has_time_level_message_and_typed_values)
 {
     capture_start(LOG_FORMAT_JSON, LOG_LEVEL_INFO);
-    log_event(LOG_LEVEL_WARNING, "connection closed",
+    log_write(LOG_LEVEL_WARNING, "test", "connection closed",
               "pid=%d bytes=%zu low=%ld big=%" PRIu64 " code=%x name=%.*s text=%s", -7, (size_t)12,
               -3000000000L, (uint64_t)INT64_MAX, 0xcaU, 3, "abcdef", "x y");
     json_t *object = capture_json();
     ck_assert_str_eq(text_of(object, "level"), "warning");
+    ck_assert_str_eq(text_of(object, "event"), "test");
     ck_assert_str_eq(text_of(object, "message"), "connection closed");
     ck_assert_uint_eq(strlen(text_of(object, "time")), strlen("2026-01-02T03:04:05.678Z"));
     ck_assert_int_eq(json_integer_value(json_object_get(object, "pid")), -7);
@@ -82,7 +83,8 @@ START_TEST(json_line_is_valid_for_any_bytes)
     }
     for (unsigned start = 0; start < 256; start += 64) {
         capture_start(LOG_FORMAT_JSON, LOG_LEVEL_INFO);
-        log_event(LOG_LEVEL_INFO, "a \"quoted\" \\ message", "value=%.*s", 64, bytes + start + (start == 0));
+        log_write(LOG_LEVEL_INFO, "test", "a \"quoted\" \\ message", "value=%.*s", 64,
+                  bytes + start + (start == 0));
         json_t *object = capture_json();
         ck_assert_str_eq(text_of(object, "message"), "a \"quoted\" \\ message");
         if (start == 64) {
@@ -92,7 +94,8 @@ START_TEST(json_line_is_valid_for_any_bytes)
         json_decref(object);
     }
     capture_start(LOG_FORMAT_JSON, LOG_LEVEL_INFO);
-    log_event(LOG_LEVEL_INFO, "utf8", "good=%s bad=%s", "\xc3\xa9\xf0\x9f\x98\x80", "a\xff\xc0\x80z\xe2\x82");
+    log_write(LOG_LEVEL_INFO, "test", "utf8", "good=%s bad=%s", "\xc3\xa9\xf0\x9f\x98\x80",
+              "a\xff\xc0\x80z\xe2\x82");
     json_t *object = capture_json();
     ck_assert_str_eq(text_of(object, "good"), "\xc3\xa9\xf0\x9f\x98\x80");
     ck_assert_str_eq(text_of(object, "bad"),
@@ -105,11 +108,12 @@ START_TEST(text_line_quotes_what_is_not_plain)
 {
     const char *volatile nothing = NULL; /* a null the compiler does not see */
     capture_start(LOG_FORMAT_TEXT, LOG_LEVEL_DEBUG);
-    log_event(LOG_LEVEL_DEBUG, "event", "plain=%s blank=%s empty=%s quote=%s control=%s none=%s", "a/b:c",
-              "a b", "", "a\"b", "a\n\x1b", nothing);
+    log_write(LOG_LEVEL_DEBUG, "test", "event", "plain=%s blank=%s empty=%s quote=%s control=%s none=%s",
+              "a/b:c", "a b", "", "a\"b", "a\n\x1b", nothing);
     const char *line = capture_end();
-    ck_assert_msg(strstr(line, "Z debug   event plain=a/b:c blank=\"a b\" empty=\"\" quote=\"a\\\"b\" "
-                               "control=\"a\\n\\x1b\" none=\"\"\n") != NULL,
+    ck_assert_msg(strstr(line,
+                         "Z debug   event event=test plain=a/b:c blank=\"a b\" empty=\"\" quote=\"a\\\"b\" "
+                         "control=\"a\\n\\x1b\" none=\"\"\n") != NULL,
                   "%s", line);
 }
 END_TEST
@@ -117,12 +121,14 @@ END_TEST
 START_TEST(numbers_reach_from_lowest_to_highest)
 {
     capture_start(LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
-    log_event(LOG_LEVEL_INFO, "event", "a=%" PRIu64 " b=%" PRId64 " c=%u d=%d e=%hhu f=%hd", UINT64_MAX,
-              INT64_MIN, UINT32_MAX, INT32_MIN, (uint8_t)255, (short)-1);
+    log_write(LOG_LEVEL_INFO, "test", "event", "a=%" PRIu64 " b=%" PRId64 " c=%u d=%d e=%hhu f=%hd",
+              UINT64_MAX, INT64_MIN, UINT32_MAX, INT32_MIN, (uint8_t)255, (short)-1);
     const char *line = capture_end();
     ck_assert_msg(
-        strstr(line, "event a=18446744073709551615 b=-9223372036854775808 c=4294967295 d=-2147483648 e=255 "
-                     "f=-1\n") != NULL,
+        strstr(
+            line,
+            "event event=test a=18446744073709551615 b=-9223372036854775808 c=4294967295 d=-2147483648 e=255 "
+            "f=-1\n") != NULL,
         "%s", line);
 }
 END_TEST
@@ -130,15 +136,15 @@ END_TEST
 START_TEST(event_below_the_level_is_not_written)
 {
     capture_start(LOG_FORMAT_TEXT, LOG_LEVEL_WARNING);
-    log_message(LOG_LEVEL_INFO, "no");
-    log_event(LOG_LEVEL_DEBUG, "no", "n=%d", 1);
+    log_write(LOG_LEVEL_INFO, "test", "no", NULL);
+    log_write(LOG_LEVEL_DEBUG, "test", "no", "n=%d", 1);
     ck_assert(!log_enabled(LOG_LEVEL_INFO));
     log_level_set(LOG_LEVEL_INFO);
     ck_assert(log_enabled(LOG_LEVEL_INFO));
-    log_message(LOG_LEVEL_INFO, "yes");
+    log_write(LOG_LEVEL_INFO, "test", "yes", NULL);
     const char *line = capture_end();
     ck_assert_ptr_null(strstr(line, "no"));
-    ck_assert_ptr_nonnull(strstr(line, "info    yes\n"));
+    ck_assert_ptr_nonnull(strstr(line, "info    yes event=test\n"));
 }
 END_TEST
 
@@ -149,14 +155,14 @@ START_TEST(line_too_long_is_cut_between_values_and_says_so)
     memset(value, '\x01', 99999);
     value[99999] = '\0';
     capture_start(LOG_FORMAT_JSON, LOG_LEVEL_INFO);
-    log_event(LOG_LEVEL_INFO, "long", "a=%s b=%s c=%s d=%d", value, value, value, 4);
+    log_write(LOG_LEVEL_INFO, "test", "long", "a=%s b=%s c=%s d=%d", value, value, value, 4);
     json_t *object = capture_json();
     ck_assert_uint_eq(strlen(text_of(object, "a")), 512);
     ck_assert(json_is_true(json_object_get(object, "a_cut")));
     ck_assert(json_is_true(json_object_get(object, "cut")));
     json_decref(object);
     capture_start(LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
-    log_event(LOG_LEVEL_INFO, "long", "a=%s b=%s c=%s d=%s e=%s", value, value, value, value, value);
+    log_write(LOG_LEVEL_INFO, "test", "long", "a=%s b=%s c=%s d=%s e=%s", value, value, value, value, value);
     const char *line = capture_end();
     ck_assert_str_eq(line + strlen(line) - 5, " cut\n");
     free(value);
@@ -167,7 +173,7 @@ START_TEST(auto_is_json_where_stderr_is_neither_terminal_nor_journal)
 {
     ck_assert_int_eq(setenv("JOURNAL_STREAM", "1:2", 1), 0);
     capture_start(LOG_FORMAT_AUTO, LOG_LEVEL_INFO);
-    log_message(LOG_LEVEL_INFO, "hello");
+    log_write(LOG_LEVEL_INFO, "test", "hello", NULL);
     json_decref(capture_json());
 }
 END_TEST
@@ -178,15 +184,15 @@ START_TEST(without_a_journal_its_form_is_text)
         return;
     }
     capture_start(LOG_FORMAT_JOURNAL, LOG_LEVEL_INFO);
-    log_event(LOG_LEVEL_ERROR, "hello", "n=%d", 5);
-    ck_assert_ptr_nonnull(strstr(capture_end(), "error   hello n=5\n"));
+    log_write(LOG_LEVEL_ERROR, "test", "hello", "n=%d", 5);
+    ck_assert_ptr_nonnull(strstr(capture_end(), "error   hello event=test n=5\n"));
 }
 END_TEST
 
 static void *write_many(void *context)
 {
     for (int i = 0; i < EVENTS; i++) {
-        log_event(LOG_LEVEL_INFO, "event", "thread=%d count=%d fill=%s", *(int *)context, i,
+        log_write(LOG_LEVEL_INFO, "test", "event", "thread=%d count=%d fill=%s", *(int *)context, i,
                   "a filling that makes lines long enough to be torn apart if they were written in pieces");
     }
     return NULL;

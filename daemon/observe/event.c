@@ -1,0 +1,184 @@
+/* An event's life: it happens, its function gives the log its name, level, text and values, and nothing of it is kept. */
+#include "daemon/observe/event.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include "daemon/runtime/log.h"
+
+struct entry {
+    const char *name;
+    enum log_level level;
+    const char *text;
+};
+
+/* clang-format off */
+static const struct entry catalogue[] = {
+    [EVENT_FILES_LIMIT_TOO_LOW] = {"files_limit_too_low", LOG_LEVEL_ERROR,
+        "too few file descriptors for connections_max: raise the limit (LimitNOFILE) or lower connections_max"},
+    [EVENT_DIRECTORY_REFUSED] = {"directory_refused", LOG_LEVEL_ERROR,
+        "the data directory cannot be used"},
+    [EVENT_STORE_REFUSED] = {"store_refused", LOG_LEVEL_ERROR,
+        "the store cannot be opened"},
+    [EVENT_SOCKET_REFUSED] = {"socket_refused", LOG_LEVEL_ERROR,
+        "there is no socket to listen at"},
+    [EVENT_SERVER_REFUSED] = {"server_refused", LOG_LEVEL_ERROR,
+        "the server cannot start"},
+    [EVENT_READY] = {"ready", LOG_LEVEL_INFO,
+        "ready to serve"},
+    [EVENT_RELOADED] = {"reloaded", LOG_LEVEL_INFO,
+        "the configuration was read again; what needs_restart names keeps its value until a restart"},
+    [EVENT_RELOAD_REFUSED] = {"reload_refused", LOG_LEVEL_ERROR,
+        "the configuration is wrong and was not read again: correct it, then reload"},
+    [EVENT_STOPPING] = {"stopping", LOG_LEVEL_INFO,
+        "stopping: what was accepted is finished first"},
+    [EVENT_STOPPED] = {"stopped", LOG_LEVEL_INFO,
+        "stopped: all that was accepted is written and synced"},
+    [EVENT_STOP_TIMED_OUT] = {"stop_timed_out", LOG_LEVEL_ERROR,
+        "stopping took longer than stop_timeout: accepted operations were not written"},
+    [EVENT_WRITE_FAILED] = {"write_failed", LOG_LEVEL_ERROR,
+        "a write failed: nothing more is acknowledged, the process ends, recovery decides at the next start"},
+    [EVENT_CONNECTION_REFUSED] = {"connection_refused", LOG_LEVEL_WARNING,
+        "a connection was refused: as many are open as connections_max allows; close some or raise it"},
+    [EVENT_ACCEPT_FAILED] = {"accept_failed", LOG_LEVEL_WARNING,
+        "a connection could not be accepted"},
+    [EVENT_ACCEPTING_STOPPED] = {"accepting_stopped", LOG_LEVEL_ERROR,
+        "no handle could be made for a new connection: no further ones are accepted; restart the daemon"},
+    [EVENT_FRAME_REFUSED] = {"frame_refused", LOG_LEVEL_WARNING,
+        "a frame was refused and its connection closes: the client does not follow the protocol"},
+    [EVENT_FRAME_CUT] = {"frame_cut", LOG_LEVEL_INFO,
+        "a connection ended inside a frame, which was dropped"},
+    [EVENT_REQUEST_MALFORMED] = {"request_malformed", LOG_LEVEL_WARNING,
+        "a malformed request was refused; later ones of this connection are counted, not logged"},
+    [EVENT_RECLAIM_FAILED] = {"reclaim_failed", LOG_LEVEL_WARNING,
+        "the space of pruned keys was not given back; it is tried again"},
+};
+/* clang-format on */
+
+static_assert(sizeof catalogue / sizeof catalogue[0] == EVENTS, "the last event has its entry");
+
+static const struct entry *entry_of(enum event_name name)
+{
+    assert(name < EVENTS);
+    assert(catalogue[name].name != NULL && catalogue[name].text != NULL); /* a gap in the table */
+    return &catalogue[name];
+}
+
+const char *event_text(enum event_name name)
+{
+    return entry_of(name)->name;
+}
+
+/* The fields and values follow, as log_write has them: a macro, so that the compiler checks one against the other. */
+#define WRITE(NAME, ...)                                                                                     \
+    log_write(entry_of(NAME)->level, entry_of(NAME)->name, entry_of(NAME)->text, __VA_ARGS__)
+
+static void write_error(enum event_name name, const char *error)
+{
+    assert(error != NULL && *error != '\0'); /* the log would write "", which no operator can act on */
+    WRITE(name, "error=%s", error);
+}
+
+void event_files_limit_too_low(uint64_t limit, uint64_t wanted, uint64_t connections_max)
+{
+    assert(limit < wanted);
+    WRITE(EVENT_FILES_LIMIT_TOO_LOW, "limit=%" PRIu64 " wanted=%" PRIu64 " connections_max=%" PRIu64, limit,
+          wanted, connections_max);
+}
+
+void event_directory_refused(const char *error)
+{
+    write_error(EVENT_DIRECTORY_REFUSED, error);
+}
+
+void event_store_refused(const char *error)
+{
+    write_error(EVENT_STORE_REFUSED, error);
+}
+
+void event_socket_refused(const char *error)
+{
+    write_error(EVENT_SOCKET_REFUSED, error);
+}
+
+void event_server_refused(const char *error)
+{
+    write_error(EVENT_SERVER_REFUSED, error);
+}
+
+void event_ready(uint64_t run, const char *engine)
+{
+    assert(run > 0); /* runs count from 1 */
+    WRITE(EVENT_READY, "pid=%d run=%" PRIu64 " engine=%s", (int)getpid(), run, engine);
+}
+
+void event_reloaded(const char *needs_restart)
+{
+    WRITE(EVENT_RELOADED, "needs_restart=%s", needs_restart);
+}
+
+void event_reload_refused(const char *error)
+{
+    write_error(EVENT_RELOAD_REFUSED, error);
+}
+
+void event_stopping(void)
+{
+    WRITE(EVENT_STOPPING, NULL);
+}
+
+void event_stopped(void)
+{
+    WRITE(EVENT_STOPPED, NULL);
+}
+
+void event_stop_timed_out(uint64_t operations)
+{
+    WRITE(EVENT_STOP_TIMED_OUT, "operations=%" PRIu64, operations);
+}
+
+void event_write_failed(const char *error)
+{
+    write_error(EVENT_WRITE_FAILED, error);
+}
+
+void event_connection_refused(uint64_t connections_max)
+{
+    assert(connections_max > 0);
+    WRITE(EVENT_CONNECTION_REFUSED, "connections_max=%" PRIu64, connections_max);
+}
+
+void event_accept_failed(const char *error)
+{
+    write_error(EVENT_ACCEPT_FAILED, error);
+}
+
+void event_accepting_stopped(void)
+{
+    WRITE(EVENT_ACCEPTING_STOPPED, NULL);
+}
+
+void event_frame_refused(const char *error, uint8_t type)
+{
+    assert(*error != '\0');
+    WRITE(EVENT_FRAME_REFUSED, "error=%s type=%u", error, (unsigned)type);
+}
+
+void event_frame_cut(const char *error, uint8_t type)
+{
+    WRITE(EVENT_FRAME_CUT, "error=%s type=%u", error, (unsigned)type);
+}
+
+void event_request_malformed(uint8_t type, uint32_t bytes)
+{
+    WRITE(EVENT_REQUEST_MALFORMED, "type=%u bytes=%" PRIu32, (unsigned)type, bytes);
+}
+
+void event_reclaim_failed(const char *error, uint32_t chain_id, uint64_t failures, unsigned retry_seconds)
+{
+    assert(*error != '\0' && failures > 0);
+    WRITE(EVENT_RECLAIM_FAILED, "error=%s chain_number=%" PRIu32 " failures=%" PRIu64 " retry_seconds=%u",
+          error, chain_id, failures, retry_seconds);
+}

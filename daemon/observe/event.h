@@ -1,0 +1,73 @@
+/* The catalogue of log events. Each has a name that stays the same when its text is reworded, a level, a text and its fields; a
+ * monitor looks for the name. Each is written by one function, whose arguments are the values of its fields.
+ *
+ * Any thread. Texts are borrowed for the call, the log escapes them. Nothing fails: what cannot be written is lost. */
+#ifndef DAEMON_EVENT_H
+#define DAEMON_EVENT_H
+
+#include <stdint.h>
+
+/* In the order of the daemon's life. event.c has the name, level and text of each. */
+enum event_name {
+    EVENT_FILES_LIMIT_TOO_LOW,
+    EVENT_DIRECTORY_REFUSED,
+    EVENT_STORE_REFUSED,
+    EVENT_SOCKET_REFUSED,
+    EVENT_SERVER_REFUSED,
+    EVENT_READY,
+    EVENT_RELOADED,
+    EVENT_RELOAD_REFUSED,
+    EVENT_STOPPING,
+    EVENT_STOPPED,
+    EVENT_STOP_TIMED_OUT,
+    EVENT_WRITE_FAILED,
+    EVENT_CONNECTION_REFUSED,
+    EVENT_ACCEPT_FAILED,
+    EVENT_ACCEPTING_STOPPED,
+    EVENT_FRAME_REFUSED,
+    EVENT_FRAME_CUT,
+    EVENT_REQUEST_MALFORMED,
+    EVENT_RECLAIM_FAILED,
+    EVENTS,
+};
+
+/* The name as it is written, such as "connection_refused"; static. */
+const char *event_text(enum event_name name);
+
+/* ---- start ---- */
+
+void event_files_limit_too_low(uint64_t limit, uint64_t wanted, uint64_t connections_max);
+/* `error` is a sentence that says what, which value and what to do. */
+void event_directory_refused(const char *error);
+void event_store_refused(const char *error);
+void event_socket_refused(const char *error);
+void event_server_refused(const char *error);
+void event_ready(uint64_t run, const char *engine);
+
+/* ---- reload and stop ---- */
+
+/* needs_restart: names of settings that differ and were not taken over, with ", " between. */
+void event_reloaded(const char *needs_restart);
+void event_reload_refused(const char *error);
+void event_stopping(void);
+void event_stopped(void);
+/* operations: how many accepted ones are lost. */
+void event_stop_timed_out(uint64_t operations);
+void event_write_failed(const char *error);
+
+/* ---- connections ---- */
+
+void event_connection_refused(uint64_t connections_max);
+void event_accept_failed(const char *error);
+void event_accepting_stopped(void);
+/* type: of the request, by number. error: what is wrong with it. */
+void event_frame_refused(const char *error, uint8_t type);
+void event_frame_cut(const char *error, uint8_t type);
+void event_request_malformed(uint8_t type, uint32_t bytes);
+
+/* ---- in the background ---- */
+
+/* chain_id: as in the store's keys. failures: since the start, this one included. */
+void event_reclaim_failed(const char *error, uint32_t chain_id, uint64_t failures, unsigned retry_seconds);
+
+#endif

@@ -1,0 +1,159 @@
+/* The catalogue: every event is written once, with a name of its own, its text and its fields. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/observe/event.h"
+#include "daemon/runtime/log.h"
+#include "tests/lib/suite.h"
+
+/* Writes the event with values that a test can tell; returns its fields. The compiler complains when one is missing. */
+static const char *write_one(enum event_name name)
+{
+    switch (name) {
+    case EVENT_FILES_LIMIT_TOO_LOW:
+        event_files_limit_too_low(1024, 2048, 1024);
+        return "limit wanted connections_max";
+    case EVENT_DIRECTORY_REFUSED:
+        event_directory_refused("because");
+        return "error";
+    case EVENT_STORE_REFUSED:
+        event_store_refused("because");
+        return "error";
+    case EVENT_SOCKET_REFUSED:
+        event_socket_refused("because");
+        return "error";
+    case EVENT_SERVER_REFUSED:
+        event_server_refused("because");
+        return "error";
+    case EVENT_READY:
+        event_ready(7, "engine 1");
+        return "pid run engine";
+    case EVENT_RELOADED:
+        event_reloaded("data, socket");
+        return "needs_restart";
+    case EVENT_RELOAD_REFUSED:
+        event_reload_refused("because");
+        return "error";
+    case EVENT_STOPPING:
+        event_stopping();
+        return "";
+    case EVENT_STOPPED:
+        event_stopped();
+        return "";
+    case EVENT_STOP_TIMED_OUT:
+        event_stop_timed_out(5);
+        return "operations";
+    case EVENT_WRITE_FAILED:
+        event_write_failed("because");
+        return "error";
+    case EVENT_CONNECTION_REFUSED:
+        event_connection_refused(1024);
+        return "connections_max";
+    case EVENT_ACCEPT_FAILED:
+        event_accept_failed("because");
+        return "error";
+    case EVENT_ACCEPTING_STOPPED:
+        event_accepting_stopped();
+        return "";
+    case EVENT_FRAME_REFUSED:
+        event_frame_refused("because", 255);
+        return "error type";
+    case EVENT_FRAME_CUT:
+        event_frame_cut("because", 33);
+        return "error type";
+    case EVENT_REQUEST_MALFORMED:
+        event_request_malformed(33, UINT32_MAX);
+        return "type bytes";
+    case EVENT_RECLAIM_FAILED:
+        event_reclaim_failed("because", 3, 2, 10);
+        return "error chain_number failures retry_seconds";
+    case EVENTS:
+        break;
+    }
+    ck_abort();
+}
+
+/* The event as the log writes it in JSON. */
+static json_t *capture(enum event_name name, const char **ret_fields)
+{
+    char line[1024];
+    FILE *file = tmpfile();
+    ck_assert_ptr_nonnull(file);
+    int errors = dup(STDERR_FILENO);
+    ck_assert_int_ge(dup2(fileno(file), STDERR_FILENO), 0);
+    *ret_fields = write_one(name);
+    ck_assert_int_ge(dup2(errors, STDERR_FILENO), 0);
+    close(errors);
+    rewind(file);
+    ck_assert_ptr_nonnull(fgets(line, sizeof line, file));
+    ck_assert_int_eq(fgetc(file), EOF); /* one line */
+    fclose(file);
+    json_t *object = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+    ck_assert_msg(object != NULL, "%s", line);
+    return object;
+}
+
+START_TEST(every_event_is_one_line_with_its_name_and_exactly_its_fields)
+{
+    log_start(LOG_LEVEL_DEBUG, LOG_FORMAT_JSON);
+    for (int name = 0; name < EVENTS; name++) {
+        const char *fields;
+        json_t *object = capture((enum event_name)name, &fields);
+        size_t count = 4; /* time, level, event, message */
+        ck_assert_str_eq(json_string_value(json_object_get(object, "event")),
+                         event_text((enum event_name)name));
+        ck_assert_uint_gt(strlen(json_string_value(json_object_get(object, "message"))), 0);
+        char copy[128], *save;
+        snprintf(copy, sizeof copy, "%s", fields);
+        for (char *field = strtok_r(copy, " ", &save); field != NULL; field = strtok_r(NULL, " ", &save)) {
+            ck_assert_msg(json_object_get(object, field) != NULL, "%s has no %s",
+                          event_text((enum event_name)name), field);
+            count++;
+        }
+        ck_assert_uint_eq(json_object_size(object), count);
+        json_decref(object);
+    }
+}
+END_TEST
+
+START_TEST(values_are_those_of_the_call)
+{
+    const char *fields;
+    log_start(LOG_LEVEL_DEBUG, LOG_FORMAT_JSON);
+    json_t *object = capture(EVENT_REQUEST_MALFORMED, &fields);
+    ck_assert_int_eq(json_integer_value(json_object_get(object, "type")), 33);
+    ck_assert_int_eq(json_integer_value(json_object_get(object, "bytes")), UINT32_MAX);
+    json_decref(object);
+    object = capture(EVENT_READY, &fields);
+    ck_assert_int_eq(json_integer_value(json_object_get(object, "pid")), getpid());
+    ck_assert_int_eq(json_integer_value(json_object_get(object, "run")), 7);
+    ck_assert_str_eq(json_string_value(json_object_get(object, "engine")), "engine 1");
+    json_decref(object);
+}
+END_TEST
+
+START_TEST(names_are_plain_and_no_two_the_same)
+{
+    for (int name = 0; name < EVENTS; name++) {
+        const char *text = event_text((enum event_name)name);
+        ck_assert_uint_gt(strlen(text), 0);
+        ck_assert_uint_eq(strspn(text, "abcdefghijklmnopqrstuvwxyz_"), strlen(text));
+        for (int other = 0; other < name; other++) {
+            ck_assert_str_ne(event_text((enum event_name)other), text);
+        }
+    }
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("event", 30, &tests);
+    tcase_add_test(tests, every_event_is_one_line_with_its_name_and_exactly_its_fields);
+    tcase_add_test(tests, values_are_those_of_the_call);
+    tcase_add_test(tests, names_are_plain_and_no_two_the_same);
+    return suite_run(suite, true);
+}

@@ -1,10 +1,35 @@
-/* Each call goes to the engine's own function. Who holds a read point is counted here, for all engines
- * alike. */
+/* Each call goes to the engine's own function. What engine.h asks of its callers is asserted here, for every engine alike: who
+ * holds a read point, what is given back before the close, which calls exclude each other, and that nothing is written once
+ * writing has ended. */
 #include "daemon/engine/engine.h"
 
 #include <assert.h>
 
 #include "daemon/engine/engine_type.h"
+#include "daemon/runtime/thread.h"
+
+/* Two threads in what belongs to one would share the engine's state without a lock. It is a check and no lock: it sees them only
+ * when they meet. */
+static void enter(atomic_bool *is_inside)
+{
+    assert(!atomic_load_explicit(is_inside, memory_order_relaxed));
+    atomic_store_explicit(is_inside, true, memory_order_relaxed);
+}
+
+static void leave(atomic_bool *is_inside)
+{
+    assert(
+        atomic_load_explicit(is_inside, memory_order_relaxed)); /* else another thread has left meanwhile */
+    atomic_store_explicit(is_inside, false, memory_order_relaxed);
+}
+
+static void give_back(struct engine *engine)
+{
+    unsigned before = atomic_fetch_sub(&engine->borrowed, 1);
+    assert(before > 0);
+}
+
+/* ---- opening and closing ---- */
 
 const struct engine_type *engine_default(void)
 {
@@ -25,22 +50,33 @@ enum engine_result engine_open(const struct engine_type *type, const struct engi
                                struct engine **ret_engine, struct failure *failure)
 {
     enum engine_result result = type->open(config, ret_engine, failure);
+    assert(result == ENGINE_OK || result == ENGINE_FAILED);
     assert(result != ENGINE_OK || (*ret_engine)->type == type);
     return result;
 }
 
 void engine_close(struct engine *engine, enum engine_close how)
 {
-    if (engine != NULL) {
-        engine->type->close(engine, how);
+    if (engine == NULL) {
+        return;
     }
+    assert(atomic_load(&engine->borrowed) == 0); /* or a release would come to memory that is freed */
+    assert(!atomic_load(&engine->is_writing) && !atomic_load(&engine->is_reclaiming) &&
+           !atomic_load(&engine->is_maintaining));
+    engine->type->close(engine, how);
 }
+
+/* ---- read points ---- */
 
 struct engine_point *engine_point_take(struct engine *engine)
 {
+    assert(!thread_is(THREAD_POOL)); /* no write may come between the writer's and this */
+    enter(&engine->is_writing);
     struct engine_point *point = engine->type->point_take(engine);
+    leave(&engine->is_writing);
     point->engine = engine;
     atomic_init(&point->holders, 1);
+    atomic_fetch_add(&engine->borrowed, 1);
     return point;
 }
 
@@ -59,13 +95,24 @@ void engine_point_release(struct engine_point *point)
     unsigned before = atomic_fetch_sub(&point->holders, 1);
     assert(before > 0);
     if (before == 1) {
-        point->engine->type->point_free(point);
+        struct engine *engine = point->engine;
+        engine->type->point_free(point);
+        give_back(engine);
     }
 }
+
+/* Whether reads of that engine may go by the point: it is another engine's, or free, if not. */
+static bool is_readable(const struct engine *engine, struct engine_point *point)
+{
+    return point == NULL || (point->engine == engine && atomic_load(&point->holders) > 0);
+}
+
+/* ---- reading ---- */
 
 enum engine_result engine_get(struct engine *engine, struct engine_point *point, enum engine_reach reach,
                               struct slice key, struct engine_value *ret_value, struct failure *failure)
 {
+    assert(is_readable(engine, point));
     enum engine_result result = engine->type->get(engine, point, reach, key, ret_value, failure);
     assert(result != ENGINE_WOULD_BLOCK || reach == ENGINE_NO_IO); /* who may block gets an answer */
     return result;
@@ -74,52 +121,94 @@ enum engine_result engine_get(struct engine *engine, struct engine_point *point,
 struct engine_cursor *engine_cursor_open(struct engine *engine, struct engine_point *point,
                                          const struct engine_range *range)
 {
+    assert(is_readable(engine, point));
     struct engine_cursor *cursor = engine->type->cursor_open(engine, point, range);
     cursor->engine = engine;
     cursor->point = point == NULL ? NULL : engine_point_hold(point);
+    atomic_fetch_add(&engine->borrowed, 1);
     return cursor;
 }
 
 enum engine_result engine_cursor_next(struct engine_cursor *cursor, struct slice *ret_key,
                                       struct slice *ret_value, struct failure *failure)
 {
-    return cursor->engine->type->cursor_next(cursor, ret_key, ret_value, failure);
+    enter(&cursor->is_used);
+    enum engine_result result = cursor->engine->type->cursor_next(cursor, ret_key, ret_value, failure);
+    assert(result != ENGINE_WOULD_BLOCK); /* callers know no such end of a move */
+    leave(&cursor->is_used);
+    return result;
 }
 
 void engine_cursor_park(struct engine_cursor *cursor, bool repeats)
 {
+    enter(&cursor->is_used);
     cursor->engine->type->cursor_park(cursor, repeats);
+    leave(&cursor->is_used);
 }
 
 void engine_cursor_close(struct engine_cursor *cursor)
 {
-    if (cursor != NULL) {
-        struct engine_point *point = cursor->point;
-        cursor->engine->type->cursor_close(cursor);
-        engine_point_release(point);
+    if (cursor == NULL) {
+        return;
     }
+    struct engine *engine = cursor->engine;
+    struct engine_point *point = cursor->point;
+    enter(&cursor->is_used);
+    engine->type->cursor_close(cursor);
+    give_back(engine);
+    engine_point_release(point);
+}
+
+/* ---- writing ---- */
+
+static enum engine_outcome end_writing(struct engine *engine, enum engine_outcome outcome)
+{
+    if (outcome == ENGINE_UNKNOWN) {
+        atomic_store(&engine->has_ended, true);
+    }
+    leave(&engine->is_writing);
+    return outcome;
 }
 
 enum engine_outcome engine_write(struct engine *engine, struct engine_edit *edits, size_t count,
                                  enum engine_durability durability, struct failure *failure)
 {
-    return engine->type->write(engine, edits, count, durability, failure);
+    assert(!thread_is(THREAD_POOL));
+    assert(!atomic_load(&engine->has_ended)); /* it would stand behind a write that may be missing */
+    enter(&engine->is_writing);
+    return end_writing(engine, engine->type->write(engine, edits, count, durability, failure));
 }
 
 enum engine_outcome engine_sync(struct engine *engine, struct failure *failure)
 {
-    return engine->type->sync(engine, failure);
+    assert(!thread_is(THREAD_POOL));
+    assert(!atomic_load(&engine->has_ended)); /* a sync behind a failed one succeeds and means nothing */
+    enter(&engine->is_writing);
+    enum engine_outcome outcome = end_writing(engine, engine->type->sync(engine, failure));
+    assert(outcome != ENGINE_NOT_APPLIED); /* a sync has nothing that could be left out */
+    return outcome;
 }
+
+/* ---- space ---- */
 
 enum engine_result engine_reclaim(struct engine *engine, struct slice from, struct slice to,
                                   struct failure *failure)
 {
-    return engine->type->reclaim(engine, from, to, failure);
+    assert(!thread_is(THREAD_LOOP) && !thread_is(THREAD_WRITER)); /* it may take minutes */
+    assert(slice_compare(from, to) <= 0);
+    enter(&engine->is_reclaiming);
+    enum engine_result result = engine->type->reclaim(engine, from, to, failure);
+    assert(result == ENGINE_OK || result == ENGINE_FAILED);
+    leave(&engine->is_reclaiming);
+    return result;
 }
 
 void engine_maintain(struct engine *engine, uint64_t now_us, uint64_t *ret_next_us)
 {
+    assert(!thread_is(THREAD_LOOP) && !thread_is(THREAD_WRITER)); /* it waits for the device */
+    enter(&engine->is_maintaining);
     engine->type->maintain(engine, now_us, ret_next_us);
+    leave(&engine->is_maintaining);
 }
 
 void engine_stop_maintenance(struct engine *engine)

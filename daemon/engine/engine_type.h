@@ -1,6 +1,8 @@
-/* What an engine implements. Included by engines and by engine.c alone; the promises are engine.h's.
+/* What an engine implements: one function for each of engine.h's, with the promises that stand there. Engines and engine.c
+ * include this, and nobody else in the daemon.
  *
- * An engine's own structs begin with these, so that engine.c finds the functions. */
+ * An engine's own structs begin with the structs below and are zeroed when they are made: engine.c keeps in them what it asserts
+ * for every engine alike. The engine sets `engine.type`, and nothing else in them. */
 #ifndef DAEMON_ENGINE_TYPE_H
 #define DAEMON_ENGINE_TYPE_H
 
@@ -35,20 +37,27 @@ struct engine_type {
 };
 
 struct engine {
-    const struct engine_type *type;
+    const struct engine_type *type; /* fixed after start */
+    /* engine.c's, any thread */
+    atomic_uint borrowed;       /* read points and cursors that are not given back */
+    atomic_bool is_writing;     /* somebody is in a call that belongs to the writer, */
+    atomic_bool is_reclaiming;  /* in engine_reclaim, */
+    atomic_bool is_maintaining; /* in engine_maintain */
+    atomic_bool has_ended;      /* a write or sync ended as ENGINE_UNKNOWN */
 };
 
 struct engine_point {
-    struct engine *engine;
+    struct engine *engine; /* set by engine.c, as what follows */
     atomic_uint holders;
 };
 
 struct engine_cursor {
-    struct engine *engine;
-    struct engine_point *point; /* held by engine.c; NULL: as of its opening, which the engine sees to */
+    struct engine *engine;      /* set by engine.c, as what follows */
+    struct engine_point *point; /* held; NULL: the walk is as of its opening, which the engine sees to */
+    atomic_bool is_used;        /* somebody is in one of its calls */
 };
 
-/* The engines there are. */
+/* The engines of the daemon; tests bring another. */
 extern const struct engine_type engine_rocksdb;
 
 #endif

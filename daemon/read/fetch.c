@@ -1,22 +1,41 @@
+/* A fetch reads one record, or a block's two, and packs the reply's message from it; nothing of the store is held behind that.
+ *
+ * - The records of blocks and metadata come from the record cache, where there is one and it knows them, or from the engine;
+ *   what the engine said is put into the cache. The cache belongs to the loop, and with it every fetch that has one.
+ * - A block's data is only read if it is not larger than data_bytes_max: how large it is stands in the header record.
+ *
+ * Ways to fail: what cannot be read, is no record, or does not fit to its header record is FETCH_FAILED, and is never taken for
+ * absent. Nothing is allocated then, and the next fetch is not affected. */
 #include "daemon/read/fetch.h"
 
+#include <assert.h>
+
 #include "daemon/runtime/memory.h"
+#include "daemon/runtime/thread.h"
 #include "daemon/schema/key.h"
 #include "proto/cairn.pb-c.h"
 #include "proto/frame.h"
 #include "proto/wire.h"
+
+/* ---- messages ---- */
 
 static struct fetched fetched_of(size_t body_bytes)
 {
     return (struct fetched){memory_raw(FRAME_REPLY_BYTES + body_bytes), body_bytes};
 }
 
+/* The message was written to its end, no further and no less: what follows it in the heap is not ours, and bytes that were not
+ * written would be sent all the same. */
+static void assert_filled(const struct fetched *fetched, const uint8_t *end)
+{
+    assert(end == fetched->frame + FRAME_REPLY_BYTES + fetched->body_bytes);
+}
+
 static struct fetched pack(const ProtobufCMessage *message)
 {
-    struct fetched fetched;
-    fetched.body_bytes = protobuf_c_message_get_packed_size(message);
-    fetched.frame = memory_raw(FRAME_REPLY_BYTES + fetched.body_bytes);
-    protobuf_c_message_pack(message, fetched.frame + FRAME_REPLY_BYTES);
+    struct fetched fetched = fetched_of(protobuf_c_message_get_packed_size(message));
+    uint8_t *body = fetched.frame + FRAME_REPLY_BYTES;
+    assert_filled(&fetched, body + protobuf_c_message_pack(message, body));
     return fetched;
 }
 
@@ -37,9 +56,12 @@ static enum fetch_result damaged(const struct fetch *fetch, const char *what, st
     return FETCH_FAILED;
 }
 
+/* ---- records ---- */
+
 static enum fetch_result get(const struct fetch *fetch, const struct key *key, struct engine_value *ret_value,
                              struct failure *failure)
 {
+    assert(fetch->reach == ENGINE_NO_IO || !thread_is(THREAD_LOOP)); /* the loop never waits for the device */
     switch (engine_get(fetch->engine, fetch->point, fetch->reach, key_slice(key), ret_value, failure)) {
     case ENGINE_OK:
         return FETCH_FOUND;
@@ -53,30 +75,31 @@ static enum fetch_result get(const struct fetch *fetch, const struct key *key, s
     return FETCH_FAILED;
 }
 
-/* A record that is never empty, and where it came from. */
+/* A record of a kind that is never empty, and where it came from; an empty value: there is none. */
 struct cached {
-    struct engine_value value;
-    bool is_news; /* the engine was asked, and said whether there is one */
+    struct engine_value value; /* borrowed from the cache, or to be released */
+    bool is_from_engine;       /* the engine was asked and answered, so that the cache can learn it */
 };
 
-/* From the cache, where there is one and it knows; else from the engine. */
+/* Looks into the cache first, if there is one, and then asks the engine. */
 static enum fetch_result get_cached(const struct fetch *fetch, const struct key *key,
                                     struct cached *ret_cached, struct failure *failure)
 {
     struct slice record;
+    assert(fetch->cache == NULL || thread_is(THREAD_LOOP)); /* no lock guards the cache */
     if (fetch->cache != NULL && record_cache_find(fetch->cache, key, &record)) {
         ret_cached->value = (struct engine_value){.bytes = record};
         return record.bytes > 0 ? FETCH_FOUND : FETCH_ABSENT;
     }
     enum fetch_result result = get(fetch, key, &ret_cached->value, failure);
-    ret_cached->is_news = result == FETCH_FOUND || result == FETCH_ABSENT;
+    ret_cached->is_from_engine = result == FETCH_FOUND || result == FETCH_ABSENT;
     return result;
 }
 
-/* What was read becomes known. Nothing borrowed from the cache is used any more. */
+/* Puts what the engine said into the cache. What was borrowed from the cache is not valid behind this. */
 static void remember(const struct fetch *fetch, const struct key *key, const struct cached *cached)
 {
-    if (fetch->cache != NULL && cached->is_news) {
+    if (fetch->cache != NULL && cached->is_from_engine) {
         record_cache_put(fetch->cache, key, cached->value.bytes);
     }
 }
@@ -99,6 +122,7 @@ enum fetch_result fetch_height_of_hash(const struct fetch *fetch, struct slice h
                                        struct failure *failure)
 {
     struct key key;
+    assert(hash.bytes > 0 && hash.bytes <= HASH_BYTES_MAX); /* the key's buffer is sized by checked names */
     key_set_name(&key, fetch->chain, KEY_HASH, hash);
     struct engine_value value = {0};
     enum fetch_result result = get(fetch, &key, &value, failure);
@@ -125,6 +149,7 @@ static struct fetched pack_block(uint64_t height, uint32_t parts, const struct h
         {CAIRN__PART__PART_HASH, 6, record->hash},
     };
     enum { PARTS = sizeof asked / sizeof asked[0] };
+    assert(!fetch_asks_for_data(parts) || data.bytes == record->data_bytes); /* a block is never cut short */
     size_t body_bytes = number_field_bytes(height);
     for (size_t i = 0; i < PARTS; i++) {
         body_bytes += parts & asked[i].part ? prefixed_field_bytes(asked[i].bytes.bytes) : 0;
@@ -136,9 +161,11 @@ static struct fetched pack_block(uint64_t height, uint32_t parts, const struct h
             at = bytes_field_put(at, asked[i].field, asked[i].bytes.data, asked[i].bytes.bytes);
         }
     }
+    assert_filled(&fetched, at);
     return fetched;
 }
 
+/* The data that the header record speaks of. FETCH_FOUND: *ret_data has exactly so many bytes. */
 static enum fetch_result fetch_data(const struct fetch *fetch, uint64_t height, uint64_t data_bytes,
                                     struct cached *ret_data, struct failure *failure)
 {
@@ -160,6 +187,7 @@ static enum fetch_result fetch_data(const struct fetch *fetch, uint64_t height, 
 enum fetch_result fetch_block(const struct fetch *fetch, uint64_t height, uint32_t parts,
                               struct fetched *ret_fetched, struct failure *failure)
 {
+    assert(fetch_parts_are_valid(parts));
     if (height <= fetch->marks.blocks_pruned) {
         return FETCH_ABSENT;
     }
@@ -181,8 +209,9 @@ enum fetch_result fetch_block(const struct fetch *fetch, uint64_t height, uint32
     if (result == FETCH_FOUND) {
         *ret_fetched = pack_block(height, parts, &record, data.value.bytes);
     }
+    assert((result == FETCH_FOUND) == (ret_fetched->frame != NULL)); /* who is told of a message frees one */
     remember(fetch, &key, &header);
-    if (data.is_news && data.value.bytes.bytes > 0) {
+    if (data.is_from_engine && data.value.bytes.bytes > 0) {
         struct key data_key;
         key_set_height(&data_key, fetch->chain, KEY_DATA, height);
         remember(fetch, &data_key, &data);
@@ -197,6 +226,7 @@ enum fetch_result fetch_block_of(const struct fetch *fetch, uint64_t height, uin
                                  struct failure *failure)
 {
     struct header_record record;
+    assert(fetch_parts_are_valid(parts));
     if (!record_read_header(header, &record)) {
         return damaged(fetch, "header record", failure);
     }
@@ -248,7 +278,8 @@ enum fetch_result fetch_metadata_of(const struct fetch *fetch, struct slice name
                                     struct fetched *ret_fetched, struct failure *failure)
 {
     struct metadata_value before = {0};
-    uint8_t number[8];
+    uint8_t number[8]; /* what a raise comes to is written here */
+    assert(name.bytes > 0 && name.bytes <= METADATA_NAME_BYTES_MAX);
     if (record.bytes > 0) {
         before.present = true;
         if (!record_read_metadata(record, &before.of_height, &before.value)) {
@@ -266,9 +297,8 @@ enum fetch_result fetch_metadata_of(const struct fetch *fetch, struct slice name
     uint8_t *at = ret_fetched->frame + FRAME_REPLY_BYTES;
     at = with_name ? bytes_field_put(at, 1, name.data, name.bytes) : at;
     at = bytes_field_put(at, 3, value.value.data, value.value.bytes);
-    if (value.of_height != 0) {
-        number_field_put(at, 4, value.of_height);
-    }
+    at = value.of_height != 0 ? number_field_put(at, 4, value.of_height) : at;
+    assert_filled(ret_fetched, at);
     return FETCH_FOUND;
 }
 
@@ -277,7 +307,7 @@ enum fetch_result fetch_metadata(const struct fetch *fetch, struct slice name, s
 {
     struct cached stored = {0};
     struct key key;
-    if (change.kind == METADATA_NONE) {
+    if (change.kind == METADATA_NONE) { /* else the stored value does not count, and is not read */
         key_set_name(&key, fetch->chain, KEY_METADATA, name);
         enum fetch_result read = get_cached(fetch, &key, &stored, failure);
         if (read != FETCH_FOUND && read != FETCH_ABSENT) {
@@ -286,7 +316,7 @@ enum fetch_result fetch_metadata(const struct fetch *fetch, struct slice name, s
     }
     enum fetch_result result =
         fetch_metadata_of(fetch, name, stored.value.bytes, change, with_name, ret_fetched, failure);
-    if (stored.is_news) {
+    if (stored.is_from_engine) {
         remember(fetch, &key, &stored);
     }
     engine_value_release(&stored.value);

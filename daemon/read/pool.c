@@ -1,5 +1,12 @@
-/* The pool's work: idle, queued, running, idle again; each move is made on the loop. Work that the loop library refuses to
- * start stays queued. */
+/* The life of a piece of work, each move made on the loop:
+ *
+ * - POOL_IDLE: it belongs to whoever made it, who submits it.
+ * - POOL_QUEUED: it waits in one of four lists, by class and by size, for a thread and for room for what it reads.
+ * - POOL_RUNNING: a thread of the loop library runs it. When it is done the loop makes it idle again and tells its owner, who
+ *   may submit or free it in that call.
+ *
+ * Ways to fail: where the loop library refuses to start work, that stays queued, first in its list, and is tried again in the
+ * next iteration. */
 #include "daemon/read/pool.h"
 
 #include <assert.h>
@@ -10,10 +17,12 @@
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 
+/* Chosen. */
 enum {
-    POOL_THREADS = 4, /* the loop library's own number */
-    POOL_STREAMS_RUNNING_MAX = POOL_THREADS / 2,
-    POOL_LARGE_BYTES = 512 << 10, /* waits apart, so that no small work waits for its room */
+    POOL_THREADS = 4, /* how many threads the loop library starts unless it is told otherwise */
+    POOL_STREAMS_RUNNING_MAX = POOL_THREADS / 2, /* the other threads are left to point reads */
+    POOL_LARGE_BYTES =
+        512 << 10, /* larger work waits in a list of its own, so that no small work waits for its room */
 };
 
 struct work_list {
@@ -27,8 +36,8 @@ struct pool {
     struct budget *budget;
     /* loop only */
     struct work_list waiting[2][2]; /* by class; small and large */
-    uint64_t running[2];
-    uint64_t submitted;
+    uint64_t running[2];            /* by class */
+    uint64_t submitted;             /* since the start */
 };
 
 struct pool *pool_new(void *loop, struct budget *budget)
@@ -44,12 +53,21 @@ struct pool *pool_new(void *loop, struct budget *budget)
     return pool;
 }
 
+static uint64_t running_count(const struct pool *pool)
+{
+    return pool->running[POOL_POINT] + pool->running[POOL_STREAM];
+}
+
 void pool_free(struct pool *pool)
 {
     if (pool == NULL) {
         return;
     }
-    assert(pool->running[POOL_POINT] + pool->running[POOL_STREAM] == 0);
+    assert(running_count(pool) == 0); /* or a thread would come back to freed memory */
+    for (int i = 0; i < 2; i++) {
+        assert(pool->waiting[i][0].first == NULL &&
+               pool->waiting[i][1].first == NULL); /* or nobody would be told */
+    }
     free(pool);
 }
 
@@ -60,13 +78,15 @@ static void work_move(struct pool_work *work, enum pool_state to)
         [POOL_QUEUED] = {[POOL_RUNNING] = true},
         [POOL_RUNNING] = {[POOL_IDLE] = true, [POOL_QUEUED] = true /* it could not be started */},
     };
-    assert(thread_is(THREAD_LOOP) && legal[work->state][to]);
+    assert(thread_is(THREAD_LOOP)); /* the state says whose the work is, and has no lock */
+    assert(legal[work->state][to]);
     work->state = to;
 }
 
 static void on_run(uv_work_t *running)
 {
     struct pool_work *work = running->data;
+    assert(work->state == POOL_RUNNING); /* the loop keeps away from it until it is done */
     thread_set_role(THREAD_POOL);
     work->run(work);
     thread_set_role(THREAD_OTHER); /* the thread is the loop library's again */
@@ -76,7 +96,8 @@ static void on_done(uv_work_t *running, int status)
 {
     struct pool_work *work = running->data;
     struct pool *pool = work->pool;
-    assert(status == 0); /* nobody cancels it */
+    assert(status == 0); /* nobody cancels it, so it has run */
+    assert(pool->running[work->work_class] > 0);
     work_move(work, POOL_IDLE);
     pool->running[work->work_class]--;
     budget_read_ends(pool->budget, work->bytes);
@@ -87,14 +108,15 @@ static void on_done(uv_work_t *running, int status)
 
 static bool may_start(const struct pool *pool, const struct pool_work *work)
 {
-    uint64_t running = pool->running[POOL_POINT] + pool->running[POOL_STREAM];
-    return running < POOL_THREADS && budget_may_read(pool->budget, work->bytes);
+    return running_count(pool) < POOL_THREADS && budget_may_read(pool->budget, work->bytes);
 }
 
-/* False: the loop library took no more work; it stays first in its list, and is tried again in the next iteration. */
+/* False: the loop library took no more work, and it stays first in its list. */
 static bool start_first(struct pool *pool, struct work_list *list)
 {
     struct pool_work *work = list->first;
+    assert(work != NULL &&
+           may_start(pool, work)); /* its bytes have room, or the budget's sum would not hold */
     uv_work_t *running = memory_new(sizeof *running);
     running->data = work;
     work_move(work, POOL_RUNNING);
@@ -108,11 +130,12 @@ static bool start_first(struct pool *pool, struct work_list *list)
         list->last = &list->first;
     }
     pool->running[work->work_class]++;
+    assert(pool->running[POOL_STREAM] <= POOL_STREAMS_RUNNING_MAX); /* point reads always find a thread */
     budget_read_begins(pool->budget, work->bytes);
     return true;
 }
 
-/* What may start now and was submitted first; NULL: nothing may. */
+/* The list of that class whose first work may start now and was submitted first; NULL: none may. */
 static struct work_list *next_to_start(struct pool *pool, enum pool_class work_class)
 {
     struct work_list *next = NULL;
@@ -137,13 +160,15 @@ static void start_waiting(struct pool *pool, enum pool_class work_class, uint64_
 
 void pool_turn(struct pool *pool)
 {
-    assert(thread_is(THREAD_LOOP));
+    assert(thread_is(THREAD_LOOP)); /* the lists have no lock */
     start_waiting(pool, POOL_POINT, POOL_THREADS);
     start_waiting(pool, POOL_STREAM, POOL_STREAMS_RUNNING_MAX);
 }
 
 void pool_submit(struct pool *pool, struct pool_work *work, enum pool_class work_class)
 {
+    assert(work_class == POOL_POINT || work_class == POOL_STREAM);
+    assert(work->run != NULL && work->done != NULL); /* they are called long after this, by others */
     struct work_list *list = &pool->waiting[work_class][work->bytes > POOL_LARGE_BYTES];
     work->pool = pool;
     work->work_class = work_class;

@@ -1,5 +1,6 @@
 /* The pool: threads for reads that may wait for the device. Point reads go before streams, and work starts only while
- * there is room for what it is going to answer. Loop only, but for `run`. */
+ * there is room for what it is going to answer. All calls belong to the loop. Nothing here fails for the caller: work that is
+ * submitted runs, sooner or later, and its `done` is called once, from the loop, never inside pool_submit. */
 #ifndef DAEMON_POOL_H
 #define DAEMON_POOL_H
 
@@ -20,31 +21,35 @@ enum pool_state {
     POOL_RUNNING, /* what it is for is the pool thread's */
 };
 
-/* One piece of work; embedded in what it is for. */
+/* One piece of work; embedded in what it is for, which owns it. It is borrowed from pool_submit until `done` is
+ * called. `run` is called on a thread of the pool, and behind it `done` on the loop: then the work is idle again, and may be
+ * submitted or freed in that call. */
 struct pool_work {
-    void (*run)(struct pool_work *work); /* on a thread of the pool */
-    void (*done)(
-        struct pool_work *work); /* on the loop, after it: it is idle again, and may be submitted or freed */
-    uint64_t bytes; /* what it adds to the replies waiting, as far as known; fixed once submitted */
+    /* the owner's, fixed once submitted */
+    void (*run)(struct pool_work *work);
+    void (*done)(struct pool_work *work);
+    uint64_t bytes; /* what it adds to the replies waiting, as far as known */
+    /* the pool's */
     struct pool *pool;
     enum pool_class work_class;
-    enum pool_state state; /* changed by pool.c */
+    enum pool_state state; /* may be read on the loop */
     struct pool_work *next;
     uint64_t number; /* in the order of submission */
 };
 
-/* loop    the uv_loop_t to run on
+/* loop    the uv_loop_t to run on; borrowed, as is the next
  * budget  says whether what work is to read has room; work waits until it has
  *
  * In its class work starts in the order it was submitted, but large work that waits for room holds up no small work. */
 struct pool *pool_new(void *loop, struct budget *budget);
 
-/* When no work is left. */
+/* Accepts NULL. All work is idle. */
 void pool_free(struct pool *pool);
 
+/* The work is idle. It may start before this returns, and ends later. */
 void pool_submit(struct pool *pool, struct pool_work *work, enum pool_class work_class);
 
-/* Starts what may start; to be called after replies went out. */
+/* Starts what may start; to be called in each iteration, after replies went out and made room. */
 void pool_turn(struct pool *pool);
 
 #endif

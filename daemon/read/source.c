@@ -1,32 +1,41 @@
-/* A range of blocks walks the headers, and the data beside them; a list merges two ordered runs: what the store has, and what
- * was queued, held and sorted when the source was made. A name in both is said once, as what is queued makes of what is
- * stored. What a walk stands on and has not been said is given again after it was parked.
+/* A source's life:
  *
- * Ways to fail: what cannot be read, or is no key or record of ours, ends the stream as SOURCE_FAILED. */
+ * - It is made on the loop, with a copy of what is queued at that instant: names are copied, values are held. Its answer is
+ *   of the view it was made with and of that copy, whatever is written meanwhile.
+ * - A range of blocks walks the headers and, beside them, the data. A list of names merges two sorted runs, the stored and the
+ *   queued one: a name in both is given once, as what the queued change makes of the stored value. Listed heights and names
+ *   are read one by one.
+ * - A walk stands on one key until that is given. Parked, its cursor gives the engine's memory back; the next call finds the
+ *   same key again.
+ * - It is freed on the loop, where the held values are given back.
+ *
+ * Ways to fail: what cannot be read, or is no key or record of ours, is SOURCE_FAILED; the source is then only to be freed. */
 #include "daemon/read/source.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 #include "daemon/runtime/memory.h"
+#include "daemon/runtime/thread.h"
 #include "daemon/schema/key.h"
 
-/* What was queued for a name: the name is a copy, the value is held. */
+/* What was queued for a name. */
 struct queued {
-    uint8_t *name;
+    uint8_t *name; /* a copy; NULL where the caller's list has the name */
     size_t name_bytes;
-    struct metadata_change change;
+    struct metadata_change change; /* its value is held */
 };
 
-/* A cursor, and what it gave last unless that is said. */
+/* A cursor, and the key it stands on until that was given. */
 struct walk {
-    struct engine_cursor *cursor;
-    bool has_current;
-    struct slice key; /* both until the cursor is next used */
+    struct engine_cursor *cursor; /* NULL: this source does not need the walk */
+    bool has_current;             /* key and value are valid, and not given yet */
+    struct slice key;
     struct slice value;
 };
 
 struct source {
+    /* fixed once made, but for data_bytes_max */
     struct fetch fetch;
     struct pending *pending; /* whose values it holds; the loop's */
     enum source_result (*next)(struct source *source, struct fetched *ret_fetched, struct failure *failure);
@@ -34,19 +43,22 @@ struct source {
     struct source_list list;
     const struct slice *names;
     size_t name_count;
-    size_t position;       /* in heights or names */
-    uint64_t said;         /* of a list with a limit */
     struct queued *queued; /* sorted for a list; in the order of the names otherwise */
     size_t queued_count;
     size_t queued_capacity;
-    size_t queued_position;
-    uint64_t bytes;
-    struct walk walk; /* of a range of blocks, or a list */
-    struct walk data; /* of a range of blocks whose data is asked for */
+    uint64_t bytes; /* that the copy takes, values apart */
+    /* whoever asks for messages, one thread at a time */
+    size_t position;        /* in heights or names: of the next message */
+    size_t queued_position; /* in a list's queued names: of the next that was not given */
+    uint64_t given;         /* messages of a list */
+    bool has_failed;
+    struct walk walk; /* of a range's headers, or a list's stored names */
+    struct walk data; /* of a range's data, if that is asked for */
 };
 
 static struct source *source_new(const struct fetch *fetch)
 {
+    assert(thread_is(THREAD_LOOP)); /* the queue that it copies is the loop's */
     struct source *source = memory_new(sizeof *source);
     source->fetch = *fetch;
     source->fetch.reach = ENGINE_MAY_BLOCK;
@@ -58,6 +70,7 @@ void source_free(struct source *source)
     if (source == NULL) {
         return;
     }
+    assert(thread_is(THREAD_LOOP)); /* so are the values it held */
     for (size_t i = 0; i < source->queued_count; i++) {
         pending_value_release(source->pending, source->queued[i].change.value);
         free(source->queued[i].name);
@@ -73,11 +86,12 @@ void source_free(struct source *source)
 static void walk_open(struct source *source, struct walk *walk, const struct key *from, const struct key *to,
                       bool is_long)
 {
+    assert(walk->cursor == NULL); /* or that one would never be closed */
     struct engine_range range = {.from = key_slice(from), .to = key_slice(to), .is_long = is_long};
     walk->cursor = engine_cursor_open(source->fetch.engine, source->fetch.point, &range);
 }
 
-/* Puts the walk on what is to be said next. ENGINE_NOT_FOUND: the walk is at its end. */
+/* Puts the walk on the next key that was not given. ENGINE_NOT_FOUND: the walk is at its end. */
 static enum engine_result walk_look(struct walk *walk, struct failure *failure)
 {
     if (walk->has_current) {
@@ -88,11 +102,18 @@ static enum engine_result walk_look(struct walk *walk, struct failure *failure)
     return result;
 }
 
+/* The key it stands on is given, or passed over: the next look moves on. */
+static void walk_pass(struct walk *walk)
+{
+    assert(walk->has_current); /* or a key would be left out */
+    walk->has_current = false;
+}
+
 static void walk_park(struct walk *walk)
 {
     if (walk->cursor != NULL) {
         engine_cursor_park(walk->cursor, walk->has_current);
-        walk->has_current = false; /* it is looked at again */
+        walk->has_current = false; /* key and value are the engine's: the next look reads them again */
     }
 }
 
@@ -102,7 +123,7 @@ void source_park(struct source *source)
     walk_park(&source->data);
 }
 
-/* A key that no store of ours has. */
+/* A stored key that no store of ours has; it is never copied to a buffer of a key's size. */
 static enum source_result damaged(struct slice key, const char *what, struct failure *failure)
 {
     failure_set(failure, STATUS_IO_ERROR, "damaged store: %s has a key of %zu bytes", what, key.bytes);
@@ -126,8 +147,12 @@ uint64_t source_bytes(const struct source *source)
 enum source_result source_next(struct source *source, uint64_t data_bytes_max, struct fetched *ret_fetched,
                                struct failure *failure)
 {
+    assert(thread_is(THREAD_POOL)); /* it may wait for the device */
+    assert(!source->has_failed);    /* its walks may have left something out */
     source->fetch.data_bytes_max = data_bytes_max;
-    return source->next(source, ret_fetched, failure);
+    enum source_result result = source->next(source, ret_fetched, failure);
+    source->has_failed = result == SOURCE_FAILED;
+    return result;
 }
 
 /* ---- blocks ---- */
@@ -135,6 +160,7 @@ enum source_result source_next(struct source *source, uint64_t data_bytes_max, s
 static enum source_result next_listed(struct source *source, struct fetched *ret_fetched,
                                       struct failure *failure)
 {
+    assert(source->position <= source->blocks.height_count);
     if (source->position == source->blocks.height_count) {
         return SOURCE_END;
     }
@@ -149,7 +175,8 @@ static enum source_result next_listed(struct source *source, struct fetched *ret
     return source_result_of(result);
 }
 
-/* The data of that height, empty if there is none; heights rise from call to call. */
+/* SOURCE_MESSAGE: *ret_data is the data of that height, empty if there is none; else SOURCE_FAILED. Heights rise from call to
+ * call. */
 static enum source_result data_at(struct source *source, uint64_t height, struct slice *ret_data,
                                   struct failure *failure)
 {
@@ -165,7 +192,7 @@ static enum source_result data_at(struct source *source, uint64_t height, struct
             *ret_data = at == height ? data->value : *ret_data;
             return SOURCE_MESSAGE;
         }
-        data->has_current = false;
+        walk_pass(data); /* its block has no header */
     }
     return result == ENGINE_NOT_FOUND ? SOURCE_MESSAGE : SOURCE_FAILED;
 }
@@ -182,7 +209,7 @@ static enum source_result next_in_range(struct source *source, struct fetched *r
     if (!key_read_height(headers->key, &height)) {
         return damaged(headers->key, "a block", failure);
     }
-    struct header_record record; /* one that cannot be understood is found out below */
+    struct header_record record; /* fetch_block_of reports one that cannot be understood */
     bool has_data = fetch_asks_for_data(source->blocks.parts) &&
                     record_read_header(headers->value, &record) && record.data_bytes > 0;
     if (has_data && record.data_bytes > source->fetch.data_bytes_max) {
@@ -193,12 +220,12 @@ static enum source_result next_in_range(struct source *source, struct fetched *r
     if (has_data && data_at(source, height, &data, failure) != SOURCE_MESSAGE) {
         return SOURCE_FAILED;
     }
-    headers->has_current = false;
+    walk_pass(headers); /* its value is valid until the next look */
     return source_result_of(fetch_block_of(&source->fetch, height, source->blocks.parts, headers->value, data,
                                            ret_fetched, failure));
 }
 
-/* Of what is not pruned. */
+/* Opens a walk over the blocks of the range that are not pruned. */
 static void open_range(struct source *source, enum key_kind kind, struct walk *walk)
 {
     const struct fetch *fetch = &source->fetch;
@@ -211,6 +238,7 @@ static void open_range(struct source *source, enum key_kind kind, struct walk *w
 
 struct source *source_of_blocks(const struct fetch *fetch, const struct source_blocks *blocks)
 {
+    assert(fetch_parts_are_valid(blocks->parts));
     struct source *source = source_new(fetch);
     source->blocks = *blocks;
     source->next = blocks->heights != NULL ? next_listed : next_in_range;
@@ -226,6 +254,7 @@ struct source *source_of_blocks(const struct fetch *fetch, const struct source_b
 
 /* ---- names ---- */
 
+/* Copies one queued name, or takes an empty one where the caller's list has it, and holds its value. */
 static void take_queued(void *context, struct slice name, struct metadata_change change)
 {
     struct source *source = context;
@@ -250,6 +279,7 @@ static struct slice queued_name(const struct queued *queued)
 static enum source_result next_named(struct source *source, struct fetched *ret_fetched,
                                      struct failure *failure)
 {
+    assert(source->position <= source->name_count && source->queued_count == source->name_count);
     if (source->position == source->name_count) {
         return SOURCE_END;
     }
@@ -282,9 +312,12 @@ struct source *source_of_names(const struct fetch *fetch, struct pending *pendin
 
 static int compare_queued(const void *left, const void *right)
 {
-    return slice_compare(queued_name(left), queued_name(right));
+    int order = slice_compare(queued_name(left), queued_name(right));
+    assert(order != 0 || left == right); /* the merge gives each queued name once */
+    return order;
 }
 
+/* The first name that the list may have. */
 static struct slice list_from(const struct source_list *list)
 {
     return slice_compare(list->start, list->prefix) > 0 ? list->start : list->prefix;
@@ -295,41 +328,45 @@ static struct key behind_prefix(uint32_t chain, struct slice prefix)
 {
     struct key key = key_of_name(chain, KEY_METADATA, prefix);
     while (key.data[key.bytes - 1] == 0xFF) {
-        key.bytes--; /* ends at the kind's byte at the latest */
+        key.bytes--; /* ends at the kind's byte at the latest, which is a letter */
+        assert(key.bytes > 0);
     }
     key.data[key.bytes - 1]++;
     return key;
 }
 
-/* What both runs have next: *ret_stored of what is stored, unless ENGINE_NOT_FOUND: no more is; *ret_queued of what is
- * queued, NULL: no more is. */
+/* Looks at the next name of both runs: *ret_stored is that of the stored run, unless that is at its end (ENGINE_NOT_FOUND), and
+ * *ret_queued that of the queued run, NULL at its end. */
 static enum engine_result look_at_both(struct source *source, struct slice *ret_stored,
                                        const struct queued **ret_queued, struct failure *failure)
 {
     bool has_queued = source->queued_position < source->queued_count;
     *ret_queued = has_queued ? &source->queued[source->queued_position] : NULL;
     enum engine_result result = walk_look(&source->walk, failure);
-    if (result == ENGINE_OK && !key_read_name(source->walk.key, ret_stored)) {
+    bool is_name =
+        result != ENGINE_OK || (key_read_name(source->walk.key, ret_stored) && ret_stored->bytes > 0);
+    if (!is_name) {
         (void)damaged(source->walk.key, "a name", failure);
         return ENGINE_FAILED;
     }
     return result;
 }
 
-/* The next name that either run has; moves on in both that had it. A name that is deleted or pruned says nothing: then
- * *ret_says is false. */
-static enum source_result next_merged(struct source *source, bool *ret_says, struct fetched *ret_fetched,
-                                      struct failure *failure)
+/* Takes the next name from the runs, from both if both have it. A name that is deleted or pruned gives no message:
+ * *ret_is_left_out. */
+static enum source_result next_merged(struct source *source, bool *ret_is_left_out,
+                                      struct fetched *ret_fetched, struct failure *failure)
 {
     struct slice stored = {0};
     const struct queued *queued;
     enum engine_result look = look_at_both(source, &stored, &queued, failure);
     bool has_stored = look == ENGINE_OK;
-    *ret_says = true;
+    *ret_is_left_out = false;
     if (look == ENGINE_FAILED || (!has_stored && queued == NULL)) {
         return look == ENGINE_FAILED ? SOURCE_FAILED : SOURCE_END;
     }
     int order = !has_stored ? 1 : queued == NULL ? -1 : slice_compare(stored, queued_name(queued));
+    assert(order <= 0 || queued != NULL); /* whose name and change are taken */
     struct slice record = order <= 0 ? source->walk.value : slice_of(NULL, 0);
     struct metadata_change change = order >= 0 ? queued->change : (struct metadata_change){0};
     struct slice name = order <= 0 ? stored : queued_name(queued);
@@ -337,24 +374,25 @@ static enum source_result next_merged(struct source *source, bool *ret_says, str
         fetch_metadata_of(&source->fetch, name, record, change, true, ret_fetched, failure);
     source->queued_position += order >= 0;
     if (order <= 0) {
-        source->walk.has_current = false;
+        walk_pass(&source->walk);
     }
-    *ret_says = result != FETCH_ABSENT;
-    return *ret_says ? source_result_of(result) : SOURCE_MESSAGE;
+    *ret_is_left_out = result == FETCH_ABSENT;
+    return *ret_is_left_out ? SOURCE_MESSAGE : source_result_of(result);
 }
 
 static enum source_result next_in_list(struct source *source, struct fetched *ret_fetched,
                                        struct failure *failure)
 {
-    if (source->list.limit != 0 && source->said == source->list.limit) {
+    assert(source->list.limit == 0 || source->given <= source->list.limit);
+    if (source->list.limit != 0 && source->given == source->list.limit) {
         return SOURCE_END;
     }
     enum source_result result;
-    bool says;
+    bool is_left_out;
     do {
-        result = next_merged(source, &says, ret_fetched, failure);
-    } while (!says);
-    source->said += result == SOURCE_MESSAGE;
+        result = next_merged(source, &is_left_out, ret_fetched, failure);
+    } while (is_left_out);
+    source->given += result == SOURCE_MESSAGE;
     return result;
 }
 

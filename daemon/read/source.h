@@ -1,5 +1,8 @@
-/* Source: the messages of one stream, one after the other, out of a view and what was queued at that instant. Made on the
- * loop; then any one thread at a time may ask for the next message. */
+/* Source: a cursor over the answer of a stream. It gives one message after the other, out of a view and what was queued at
+ * that instant.
+ *
+ * Threads: it is made and freed on the loop. In between it belongs to the pool thread that asks for messages, one at a time, or
+ * to the loop, which may park it meanwhile. */
 #ifndef DAEMON_SOURCE_H
 #define DAEMON_SOURCE_H
 
@@ -8,30 +11,33 @@
 
 struct source;
 
-/* What a stream is of. Slices and arrays are borrowed for the source's life. */
+/* What the answer is of: heights one by one, or all blocks of a range; names by prefix. Slices and arrays are borrowed for
+ * the source's life. */
 struct source_blocks {
-    const uint64_t *heights; /* NULL: the range */
+    const uint64_t *heights; /* given in this order; NULL: the range */
     size_t height_count;
-    uint64_t first;
-    uint64_t last;
-    uint32_t parts;
+    uint64_t first; /* of the range, as is the next */
+    uint64_t last;  /* included */
+    uint32_t parts; /* fetch_parts_are_valid */
 };
 
 struct source_list {
     struct slice prefix;
-    struct slice start; /* empty: the first */
-    uint64_t limit;     /* 0: none */
+    struct slice start; /* names before it in byte order are left out */
+    uint64_t limit;     /* of messages; 0: none */
 };
 
+/* The fetch is copied; the engine, the point and `pending` are borrowed for the source's life. A height or name that is
+ * listed and absent is given as a message that says so; in a range and by prefix only what is there is given. */
 struct source *source_of_blocks(const struct fetch *fetch, const struct source_blocks *blocks);
 struct source *source_of_names(const struct fetch *fetch, struct pending *pending, const struct slice *names,
                                size_t count);
 struct source *source_of_list(const struct fetch *fetch, struct pending *pending,
                               const struct source_list *list);
-/* On the loop. */
+/* Accepts NULL. Loop. */
 void source_free(struct source *source);
 
-/* Memory it takes for what was queued, values apart: those are in pending_held_bytes. */
+/* The memory that its copy of the queue takes, values apart: those are in pending_held_bytes. */
 uint64_t source_bytes(const struct source *source);
 
 enum source_result {
@@ -42,10 +48,12 @@ enum source_result {
     SOURCE_FAILED, /* it could not be read, or is damaged; `failure` says what. The source is only to be freed */
 };
 
+/* Pool: it may wait for the device. */
 enum source_result source_next(struct source *source, uint64_t data_bytes_max, struct fetched *ret_fetched,
                                struct failure *failure) MUST_CHECK;
 
-/* Parks its cursors, so that it keeps none of the engine's memory; the next message is found again. As source_next. */
+/* Parks its cursors, so that it keeps none of the engine's memory but its read point; the next call finds the place again.
+ * Never waits for the device. Loop or pool, while nobody else uses it. */
 void source_park(struct source *source);
 
 #endif

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 
 #include "daemon/read/source.h"
+#include "daemon/runtime/thread.h"
 #include "proto/frame.h"
+#include "tests/fake_engine/fake_engine.h"
 #include "tests/lib/directory.h"
 #include "tests/lib/engine_edits.h"
 #include "tests/lib/random.h"
@@ -98,6 +100,7 @@ static void queue_some(void)
 static void setup(void)
 {
     randomness = random_from(random_seed("source"));
+    thread_set_role(THREAD_LOOP);
     directory = directory_new();
     engine = engine_opened(directory.path, true);
     pending = pending_new(1000, 1 << 20);
@@ -126,6 +129,16 @@ static void teardown(void)
 
 /* ---- what a source says ---- */
 
+/* As a thread of the pool asks for it. */
+static enum source_result next_message(struct source *source, uint64_t data_bytes_max,
+                                       struct fetched *ret_fetched, struct failure *ret_failure)
+{
+    thread_set_role(THREAD_POOL);
+    enum source_result result = source_next(source, data_bytes_max, ret_fetched, ret_failure);
+    thread_set_role(THREAD_LOOP);
+    return result;
+}
+
 struct said {
     struct fetched messages[MESSAGES_MAX];
     size_t count;
@@ -149,7 +162,7 @@ static struct said say_all(struct source *source, bool parks)
             source_park(source);
             change_all();
         }
-        result = source_next(source, DATA_BYTES, &fetched, &failure);
+        result = next_message(source, DATA_BYTES, &fetched, &failure);
         if (result == SOURCE_MESSAGE) {
             ck_assert_uint_lt(said.count, MESSAGES_MAX);
             said.messages[said.count++] = fetched;
@@ -160,7 +173,7 @@ static struct said say_all(struct source *source, bool parks)
         source_park(source);
     }
     struct fetched none = {0};
-    ck_assert_int_eq(source_next(source, DATA_BYTES, &none, &failure), SOURCE_END);
+    ck_assert_int_eq(next_message(source, DATA_BYTES, &none, &failure), SOURCE_END);
     source_free(source);
     return said;
 }
@@ -245,17 +258,17 @@ START_TEST(a_block_that_is_too_large_waits_and_is_next_all_the_same)
         blocks.height_count = 2;
         struct source *source = source_of_blocks(&fetch, &blocks);
         struct fetched fetched = {0};
-        ck_assert_int_eq(source_next(source, DATA_BYTES, &fetched, &failure), SOURCE_MESSAGE);
+        ck_assert_int_eq(next_message(source, DATA_BYTES, &fetched, &failure), SOURCE_MESSAGE);
         free(fetched.frame);
         for (int i = 0; i < 2; i++) {
             fetched = (struct fetched){0};
-            ck_assert_int_eq(source_next(source, DATA_BYTES, &fetched, &failure), SOURCE_NEEDS_ROOM);
+            ck_assert_int_eq(next_message(source, DATA_BYTES, &fetched, &failure), SOURCE_NEEDS_ROOM);
             ck_assert_uint_eq(fetched.body_bytes, DATA_BYTES + 1);
         }
-        ck_assert_int_eq(source_next(source, DATA_BYTES + 1, &fetched, &failure), SOURCE_MESSAGE);
+        ck_assert_int_eq(next_message(source, DATA_BYTES + 1, &fetched, &failure), SOURCE_MESSAGE);
         ck_assert_uint_gt(fetched.body_bytes, DATA_BYTES + 1);
         free(fetched.frame);
-        ck_assert_int_eq(source_next(source, DATA_BYTES, &fetched, &failure), SOURCE_END);
+        ck_assert_int_eq(next_message(source, DATA_BYTES, &fetched, &failure), SOURCE_END);
         source_free(source);
     }
 }
@@ -270,7 +283,7 @@ START_TEST(without_data_no_block_is_too_large)
     struct source_blocks blocks = {.first = 3, .last = 3, .parts = 1};
     struct source *source = source_of_blocks(&fetch, &blocks);
     struct fetched fetched = {0};
-    ck_assert_int_eq(source_next(source, 0, &fetched, &failure), SOURCE_MESSAGE);
+    ck_assert_int_eq(next_message(source, 0, &fetched, &failure), SOURCE_MESSAGE);
     free(fetched.frame);
     source_free(source);
 }
@@ -284,7 +297,7 @@ static size_t said_before_damage(struct source *source, const char *text)
     do {
         struct fetched fetched = {0};
         source_park(source);
-        result = source_next(source, DATA_BYTES, &fetched, &failure);
+        result = next_message(source, DATA_BYTES, &fetched, &failure);
         free(fetched.frame);
         count += result == SOURCE_MESSAGE;
     } while (result == SOURCE_MESSAGE);
@@ -342,6 +355,84 @@ START_TEST(a_stored_name_that_is_too_long_is_damage_and_not_the_end)
 }
 END_TEST
 
+START_TEST(a_stored_name_without_a_byte_is_damage)
+{
+    struct key key = key_of_kind(CHAIN, KEY_METADATA);
+    struct engine_edits edits = {0};
+    engine_edits_put(&edits, key_slice(&key), slice_of("12345678value", 13));
+    engine_edits_write(&edits, engine);
+    struct fetch fetch = {.engine = engine, .chain = CHAIN};
+    struct source_list list = {0};
+    ck_assert_uint_eq(said_before_damage(source_of_list(&fetch, pending, &list),
+                                         "damaged store: a name has a key of 5 bytes"),
+                      0);
+}
+END_TEST
+
+/* ---- on the fake engine ---- */
+
+static struct source *make_source_on(struct engine *fake, unsigned kind)
+{
+    static const uint64_t heights[] = {2, 5, 1, 3};
+    static const struct slice names[] = {{(const uint8_t *)"a1", 2}, {(const uint8_t *)"b2", 2}};
+    struct fetch fetch = {.engine = fake, .chain = CHAIN};
+    struct source_blocks blocks = {.first = 1, .last = 5, .parts = ALL_PARTS};
+    if (kind == 1) {
+        blocks.heights = heights;
+        blocks.height_count = sizeof heights / sizeof heights[0];
+    }
+    return kind <= 1   ? source_of_blocks(&fetch, &blocks)
+           : kind == 2 ? source_of_names(&fetch, pending, names, 2)
+                       : source_of_list(&fetch, pending, &(struct source_list){0});
+}
+
+static enum source_result give_all(struct source *source, size_t *ret_count)
+{
+    enum source_result result;
+    *ret_count = 0;
+    do {
+        struct fetched fetched = {0};
+        result = next_message(source, DATA_BYTES, &fetched, &failure);
+        *ret_count += result == SOURCE_MESSAGE;
+        free(fetched.frame);
+    } while (result == SOURCE_MESSAGE);
+    source_free(source);
+    return result;
+}
+
+/* Each kind of source meets a read that fails, at every place. */
+START_TEST(a_read_that_fails_ends_the_answer_and_is_no_end_of_it)
+{
+    struct fake_disk *disk = fake_disk_new("source", 1);
+    struct engine *fake = NULL;
+    struct engine_config config = {.path = "source", .create = true};
+    ck_assert_int_eq(engine_open(&engine_fake, &config, &fake, &failure), ENGINE_OK);
+    struct engine_edits edits = {0};
+    for (uint64_t height = 1; height <= 5; height++) {
+        put_block(&edits, height, height == 4 ? 0 : DATA_BYTES / 2);
+        put_name(&edits, (unsigned)height);
+    }
+    engine_edits_write(&edits, fake);
+    for (unsigned kind = 0; kind < 4; kind++) {
+        enum fake_call call = kind == 0 || kind == 3 ? FAKE_NEXT : FAKE_GET;
+        size_t all, some;
+        uint64_t before = fake_disk_calls(disk, call);
+        ck_assert_int_eq(give_all(make_source_on(fake, kind), &all), SOURCE_END);
+        unsigned reads = (unsigned)(fake_disk_calls(disk, call) - before);
+        for (unsigned nth = 1; nth <= reads; nth++) {
+            fake_disk_fault(disk, call, FAKE_FAILS, nth);
+            ck_assert_int_eq(give_all(make_source_on(fake, kind), &some), SOURCE_FAILED);
+            ck_assert_ptr_nonnull(strstr(failure.text, "fault injected"));
+            ck_assert_uint_le(some, all);
+        }
+        ck_assert_int_eq(give_all(make_source_on(fake, kind), &some), SOURCE_END);
+        ck_assert_uint_eq(some, all);
+    }
+    engine_close(fake, ENGINE_CLOSE_CLEAN);
+    fake_disk_free(disk);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -351,6 +442,8 @@ int main(void)
     tcase_add_test(tests, a_block_that_is_too_large_waits_and_is_next_all_the_same);
     tcase_add_loop_test(tests, a_stored_key_that_is_too_long_is_damage, 0, 2);
     tcase_add_test(tests, a_stored_name_that_is_too_long_is_damage_and_not_the_end);
+    tcase_add_test(tests, a_stored_name_without_a_byte_is_damage);
+    tcase_add_test(tests, a_read_that_fails_ends_the_answer_and_is_no_end_of_it);
     tcase_add_test(tests, without_data_no_block_is_too_large);
     return suite_run(suite, true);
 }

@@ -1,13 +1,22 @@
-/* The life of a file with large values: RocksDB makes it, and a hard link is made to it when deletions are expected. RocksDB
- * deletes its own name; the file's only one is then the link, and the next steps truncate it down to nothing. Or RocksDB
- * keeps it: then the link goes when nothing was expected for EXPECT_US.
+/* The life of a file with large values:
  *
- * What is expected is told by several threads, in atomics. All else belongs to whoever takes the steps. */
+ * - RocksDB makes it. When deletions are expected, a hard link is made to it, in a directory beside the database.
+ * - RocksDB deletes its own name: the link is then the file's only name, and each step truncates it by one piece until nothing
+ *   is left.
+ * - Or RocksDB keeps the file: the link is removed when no deletion was expected for EXPECT_US.
+ *
+ * That deletions are expected is told by several threads, in atomics. All else belongs to the thread that takes the steps.
+ *
+ * Ways to fail: where a link cannot be made, RocksDB deletes the file at once; where a file cannot be truncated, its link is
+ * removed, which deletes it at once. What cannot be removed is tried again with each step. Nothing is reported: only the pace
+ * suffers. */
 #include "daemon/engine/rocksdb/paced_deletion.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,17 +28,22 @@
 #include "daemon/runtime/thread.h"
 
 enum {
-    PATH_BYTES = 4096 + 16,
-    PIECE_BYTES = 32 << 20,     /* a device takes some ten milliseconds over it */
-    PAUSE_FACTOR = 9,           /* of the time a piece took: syncs are held up for a tenth of it */
-    PAUSE_US_MIN = 10000,       /* also where a file cannot be truncated */
-    LINK_INTERVAL_US = 5000000, /* between two looks for new files */
-    LOOK_INTERVAL_US = 1000000, /* between two looks for deleted ones */
-    EXPECT_US = 60000000,       /* after the last range was deleted RocksDB may delete files for it */
+    PATH_BYTES = PATH_MAX,
+    PIECE_BYTES = 32 << 20, /* measured: a device takes some ten milliseconds to give so much back */
+    PAUSE_FACTOR =
+        9, /* chosen: pauses are so many times as long as the piece before, so that syncs wait for a
+                                   tenth of the time */
+    PAUSE_US_MIN = 10000,       /* chosen: also behind a file that was removed at once */
+    LINK_INTERVAL_US = 5000000, /* chosen: between two looks for new files */
+    LOOK_INTERVAL_US = 1000000, /* chosen: between two looks for deleted files */
+    EXPECT_US = 60000000, /* chosen: so long behind the last deleted range RocksDB may delete files for it */
 };
 
 #define LINKS_SUFFIX ".deleted"
 #define FILE_SUFFIX  ".blob"
+
+static_assert(PACED_DELETION_PATH_BYTES_MAX + sizeof LINKS_SUFFIX <= PATH_BYTES,
+              "the longest path fits with its suffix");
 
 struct paced_deletion {
     /* fixed after start */
@@ -37,13 +51,14 @@ struct paced_deletion {
     char links[PATH_BYTES];
     /* any thread */
     _Atomic uint64_t expected_us; /* when files were last expected to go */
-    atomic_bool is_going_on;      /* RocksDB is about it */
+    atomic_bool is_going_on;      /* between begin and end */
+    atomic_bool is_stepping;      /* somebody is in a step */
     atomic_bool is_stopped;
-    /* of whoever takes the steps */
-    uint64_t linked_us;    /* when links were made last */
-    bool has_more;         /* links or deleted files, as far as known */
-    uint64_t next_link_us; /* neither before these */
-    uint64_t next_piece_us;
+    /* the thread's that takes the steps */
+    uint64_t linked_us;     /* when links were made last */
+    bool has_more;          /* links or deleted files, as far as known */
+    uint64_t next_link_us;  /* links are not made before this */
+    uint64_t next_piece_us; /* nothing is truncated before this */
 };
 
 /* ---- files ---- */
@@ -54,8 +69,8 @@ static bool is_data(const char *name)
     return length > suffix && strcmp(name + length - suffix, FILE_SUFFIX) == 0;
 }
 
-/* NULL: it cannot be read. By a descriptor, for ThreadSanitizer does not see opendir's and takes a number that was another
- * thread's before for a race. */
+/* NULL: it cannot be read. It goes by a descriptor of ours, since ThreadSanitizer does not see opendir's: it takes a
+ * number that another thread had before for a race. */
 static DIR *open_directory(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -76,7 +91,8 @@ void paced_deletion_link(const char *database, const char *links)
     DIR *to = open_directory(links);
     const struct dirent *entry;
     while (to != NULL && (entry = readdir(from)) != NULL) {
-        if (is_data(entry->d_name)) { /* a number is never used again: who has the name there is this file */
+        if (is_data(
+                entry->d_name)) { /* RocksDB never uses a number again: a link of that name is to this file */
             (void)!linkat(dirfd(from), entry->d_name, dirfd(to), entry->d_name, 0);
         }
     }
@@ -114,6 +130,7 @@ static bool is_deleted(int database, const char *name, const struct stat *found)
 struct paced_deletion_piece paced_deletion_truncate(const char *database, const char *links, bool forget)
 {
     struct paced_deletion_piece piece = {0};
+    assert(strcmp(database, links) != 0); /* or RocksDB's own names would be taken for links, and removed */
     DIR *from = open_directory(database);
     DIR *to = from == NULL ? NULL : open_directory(links);
     const struct dirent *entry;
@@ -140,6 +157,7 @@ struct paced_deletion_piece paced_deletion_truncate(const char *database, const 
     if (from != NULL) {
         closedir(from);
     }
+    assert(!piece.has_deleted || piece.took_us > 0); /* one was truncated, and the pause is measured by it */
     return piece;
 }
 
@@ -148,6 +166,7 @@ struct paced_deletion_piece paced_deletion_truncate(const char *database, const 
 struct paced_deletion *paced_deletion_new(const char *database)
 {
     struct paced_deletion *deletion = memory_new(sizeof *deletion);
+    assert(strlen(database) <= PACED_DELETION_PATH_BYTES_MAX); /* cut short, it would be another directory */
     snprintf(deletion->database, sizeof deletion->database, "%s", database);
     snprintf(deletion->links, sizeof deletion->links, "%s" LINKS_SUFFIX, database);
     return deletion;
@@ -155,6 +174,7 @@ struct paced_deletion *paced_deletion_new(const char *database)
 
 void paced_deletion_free(struct paced_deletion *deletion)
 {
+    assert(deletion == NULL || !(atomic_load(&deletion->is_going_on) || atomic_load(&deletion->is_stepping)));
     free(deletion);
 }
 
@@ -165,7 +185,8 @@ void paced_deletion_expect(struct paced_deletion *deletion)
 
 void paced_deletion_begin(struct paced_deletion *deletion)
 {
-    atomic_store(&deletion->is_going_on, true);
+    bool was_going_on = atomic_exchange(&deletion->is_going_on, true);
+    assert(!was_going_on); /* the first end would end both */
     paced_deletion_expect(deletion);
     paced_deletion_link(deletion->database, deletion->links);
 }
@@ -173,7 +194,8 @@ void paced_deletion_begin(struct paced_deletion *deletion)
 void paced_deletion_end(struct paced_deletion *deletion)
 {
     paced_deletion_expect(deletion);
-    atomic_store(&deletion->is_going_on, false);
+    bool was_going_on = atomic_exchange(&deletion->is_going_on, false);
+    assert(was_going_on);
 }
 
 /* Whether files were expected to go since links were made. */
@@ -182,12 +204,12 @@ static bool wants_links(const struct paced_deletion *deletion)
     return atomic_load(&deletion->is_going_on) || atomic_load(&deletion->expected_us) >= deletion->linked_us;
 }
 
-/* Does what is due, and says when the next is; `now_us` follows the clock. */
+/* Makes links or truncates a piece, if that is due, and plans the next piece. *now_us is moved on by what it took. */
 static void take_step(struct paced_deletion *deletion, uint64_t *now_us)
 {
     uint64_t from_us = thread_now_us(), due_us = *now_us, pause_us = LOOK_INTERVAL_US;
     if (wants_links(deletion) && due_us >= deletion->next_link_us) {
-        deletion->linked_us = from_us + 1; /* what is told meanwhile counts as told later */
+        deletion->linked_us = from_us + 1; /* a deletion that is told meanwhile has links made anew */
         paced_deletion_link(deletion->database, deletion->links);
         deletion->next_link_us = due_us + LINK_INTERVAL_US;
         deletion->has_more = true;
@@ -205,7 +227,7 @@ static void take_step(struct paced_deletion *deletion, uint64_t *now_us)
     deletion->next_piece_us = *now_us + pause_us;
 }
 
-/* From now_us on; 0: it is past. */
+/* The time from now_us to until_us; 0: that is past. */
 static uint64_t left_us(uint64_t until_us, uint64_t now_us)
 {
     return until_us > now_us ? until_us - now_us : 0;
@@ -217,7 +239,10 @@ uint64_t paced_deletion_step(struct paced_deletion *deletion, uint64_t now_us)
     if (atomic_load(&deletion->is_stopped)) {
         return next_us;
     }
+    bool was_stepping = atomic_exchange(&deletion->is_stepping, true);
+    assert(!was_stepping); /* what a step goes by has no lock */
     take_step(deletion, &now_us);
+    atomic_store(&deletion->is_stepping, false);
     if (wants_links(deletion)) {
         next_us = left_us(deletion->next_link_us, now_us);
     }

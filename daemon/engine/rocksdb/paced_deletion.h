@@ -15,21 +15,24 @@
 
 struct paced_deletion;
 
+/* The longest path of a database: names of files in it, and in the directory of links, still fit into the system's bound. */
+enum { PACED_DELETION_PATH_BYTES_MAX = 4096 - 64 };
+
 /* `database`, RocksDB's directory, is copied. */
 struct paced_deletion *paced_deletion_new(const char *database);
 
-/* Accepts NULL. When nobody is in any of its other calls. */
+/* Accepts NULL. Nobody is in any of its other calls, nor between begin and end. */
 void paced_deletion_free(struct paced_deletion *deletion);
 
 /* RocksDB may delete files from now on. Any thread. */
 void paced_deletion_expect(struct paced_deletion *deletion);
 
-/* It is about to, until the end is told: links are made before this returns. One thread at a time. */
+/* RocksDB deletes files between these two: links are made before begin returns. They come in pairs, one at a time. */
 void paced_deletion_begin(struct paced_deletion *deletion);
 void paced_deletion_end(struct paced_deletion *deletion);
 
-/* Makes links, or truncates one piece, if either is due at now_us (of thread_now_us). Returns how many microseconds after its end to
- * call again; UINT64_MAX: not before one of the calls above. One thread at a time. */
+/* Makes links, or truncates one piece, if either is due at now_us (of thread_now_us). Returns in how many microseconds to call
+ * again; UINT64_MAX: not before one of the calls above. Waits for the device. One thread at a time. */
 uint64_t paced_deletion_step(struct paced_deletion *deletion, uint64_t now_us);
 
 /* The steps do nothing from here on. Any thread. */
@@ -43,10 +46,10 @@ void paced_deletion_link(const char *database, const char *links);
 struct paced_deletion_piece {
     bool has_links;   /* links to files that RocksDB has are left */
     bool has_deleted; /* files that RocksDB has deleted are left */
-    uint64_t took_us; /* to truncate; 0: nothing was there to be */
+    uint64_t took_us; /* how long truncating took; 0: no file was deleted */
 };
 
-/* Truncates one deleted file by one piece. Told to forget, also takes away all links to files that RocksDB has. */
+/* Truncates one deleted file by one piece. With `forget` it also removes all links to files that RocksDB still has. */
 struct paced_deletion_piece paced_deletion_truncate(const char *database, const char *links, bool forget);
 
 #endif

@@ -1,8 +1,11 @@
 /* What the files of the engine on RocksDB have in common: its errors are text and end here, and its properties have names. */
 #include "daemon/engine/rocksdb/rocks.h"
 
+#include <assert.h>
+
 void rocks_fail(const char *doing, char *text, struct failure *failure)
 {
+    assert(text != NULL); /* RocksDB gives a text with each failure, and none with a success */
     failure_set(failure, STATUS_IO_ERROR, "%s: %s", doing, text);
     rocksdb_free(text);
 }

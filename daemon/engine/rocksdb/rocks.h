@@ -10,9 +10,10 @@
 #include "daemon/engine/engine_type.h"
 #include "daemon/engine/rocksdb/paced_deletion.h"
 
+/* Both chosen; their product is the memory that engine_traits states. */
 enum {
-    WRITE_BUFFER_BYTES = 64 << 20,
-    WRITE_BUFFERS = 4, /* a burst fills them before it waits for the device */
+    WRITE_BUFFER_BYTES = 64 << 20, /* RocksDB's own default */
+    WRITE_BUFFERS = 4,             /* so many a burst of writes fills before it waits for the device */
 };
 
 /* An engine_type's engine; what opened it is fixed from then on. */
@@ -27,14 +28,8 @@ struct rocks {
     rocksdb_readoptions_t *read[2];   /* by reach: the newest state */
     /* writer thread only */
     rocksdb_writebatch_t *batch;
-    /* has its own rules */
-    struct paced_deletion *deletion;
+    struct paced_deletion *deletion; /* any thread, by the rules in its header */
 };
-
-static inline struct rocks *rocks_of(struct engine *engine)
-{
-    return (struct rocks *)engine; /* its first member */
-}
 
 /* ---- rocks_open.c ---- */
 
@@ -43,9 +38,14 @@ enum engine_result rocks_open(const struct engine_config *config, struct engine 
                               struct failure *failure);
 void rocks_close(struct engine *engine, enum engine_close how);
 
+static inline struct rocks *rocks_of(struct engine *engine)
+{
+    return (struct rocks *)engine; /* its first member */
+}
+
 /* ---- rocks.c ---- */
 
-/* Takes RocksDB's text, and says with it what failed. */
+/* Takes RocksDB's text and frees it; `failure` then says what was being done, and the text. */
 void rocks_fail(const char *doing, char *text, struct failure *failure);
 
 /* A property of RocksDB's that is a number; 0 if it has none of that name. */
@@ -64,7 +64,7 @@ enum engine_result rocks_cursor_next(struct engine_cursor *cursor, struct slice 
 void rocks_cursor_park(struct engine_cursor *cursor, bool repeats);
 void rocks_cursor_close(struct engine_cursor *cursor);
 
-/* Of each reach, as of the snapshot; NULL: of the newest state. */
+/* Makes read options for each reach, which go by the snapshot; NULL: by the newest state. */
 void rocks_make_read_options(rocksdb_readoptions_t **ret_read, const rocksdb_snapshot_t *snapshot);
 void rocks_destroy_read_options(rocksdb_readoptions_t **read);
 

@@ -15,7 +15,8 @@
 #include "daemon/engine/rocksdb/rocks.h"
 #include "daemon/runtime/memory.h"
 
-#define INCOMPLETE "Result incomplete" /* what a read without I/O begins with that would take some */
+#define INCOMPLETE                                                                                           \
+    "Result incomplete" /* how RocksDB's text begins for a read without I/O that would take some */
 
 struct rocks_point {
     struct engine_point point; /* first */
@@ -23,27 +24,32 @@ struct rocks_point {
     rocksdb_readoptions_t *read[2]; /* by reach */
 };
 
+/* Only CURSOR_ON has an iterator. */
 enum cursor_place {
-    CURSOR_BEFORE,        /* the first key */
+    CURSOR_BEFORE,        /* it stands before the first key */
     CURSOR_ON,            /* the iterator stands on the key that was given last */
-    CURSOR_PARKED_ON,     /* no iterator: the next move gives the key of `position` again, */
-    CURSOR_PARKED_BEHIND, /* or the one behind it */
-    CURSOR_AT_END,
-    CURSOR_FAILED,
+    CURSOR_PARKED_ON,     /* the next move gives the key of `position` again */
+    CURSOR_PARKED_BEHIND, /* the next move gives the key behind `position` */
+    CURSOR_AT_END,        /* each move says so */
+    CURSOR_FAILED,        /* each move fails */
+    CURSOR_PLACES,
 };
 
+/* Owned by the one thread that uses it. */
 struct rocks_cursor {
     struct engine_cursor cursor; /* first */
+    /* fixed after opening */
     rocksdb_readoptions_t *read;
     const rocksdb_snapshot_t *own; /* NULL: it goes by its point's */
     bool is_reverse;
-    enum cursor_place place;
-    rocksdb_iterator_t *iterator; /* NULL: before the first move, parked, and at the end */
-    char *position;               /* the key it was parked on, a zero byte behind it */
-    size_t position_bytes;
     size_t from_bytes;
     size_t to_bytes;
-    char bounds[]; /* from, then to */
+    /* as it moves */
+    enum cursor_place place; /* changed by cursor_move */
+    rocksdb_iterator_t *iterator;
+    char *position; /* the key it was parked on, with a zero byte behind it */
+    size_t position_bytes;
+    char bounds[]; /* fixed: from, then to; the read options borrow them */
 };
 
 static struct rocks_cursor *cursor_of(struct engine_cursor *cursor)
@@ -60,6 +66,7 @@ static struct rocks_point *point_of(struct engine_point *point)
 
 void rocks_make_read_options(rocksdb_readoptions_t **ret_read, const rocksdb_snapshot_t *snapshot)
 {
+    static_assert(ENGINE_NO_IO == 0 && ENGINE_MAY_BLOCK == 1, "a reach is an index");
     for (int reach = ENGINE_NO_IO; reach <= ENGINE_MAY_BLOCK; reach++) {
         ret_read[reach] = rocksdb_readoptions_create();
         rocksdb_readoptions_set_read_tier(ret_read[reach], reach == ENGINE_NO_IO ? 1 : 0);
@@ -77,6 +84,7 @@ struct engine_point *rocks_point_take(struct engine *engine)
 {
     struct rocks_point *point = memory_new(sizeof *point);
     point->snapshot = rocksdb_create_snapshot(rocks_of(engine)->db);
+    assert(point->snapshot != NULL); /* without one its reads would go by the newest state */
     rocks_make_read_options(point->read, point->snapshot);
     return &point->point;
 }
@@ -84,6 +92,7 @@ struct engine_point *rocks_point_take(struct engine *engine)
 void rocks_point_free(struct engine_point *released)
 {
     struct rocks_point *point = point_of(released);
+    assert(atomic_load(&released->holders) == 0); /* nobody reads by the snapshot any more */
     rocksdb_release_snapshot(rocks_of(released->engine)->db, point->snapshot);
     rocks_destroy_read_options(point->read);
     free(point);
@@ -93,6 +102,8 @@ void rocks_point_free(struct engine_point *released)
 
 static void release_pinned(struct engine_value *value)
 {
+    assert(value->owner !=
+           NULL); /* it is released once; a second time engine_value_release finds no function */
     rocksdb_pinnableslice_destroy(value->owner);
 }
 
@@ -100,6 +111,7 @@ enum engine_result rocks_get(struct engine *engine, struct engine_point *point, 
                              struct slice key, struct engine_value *ret_value, struct failure *failure)
 {
     struct rocks *rocks = rocks_of(engine);
+    assert(reach == ENGINE_NO_IO || reach == ENGINE_MAY_BLOCK); /* an index of the read options */
     const rocksdb_readoptions_t *read = point != NULL ? point_of(point)->read[reach] : rocks->read[reach];
     char *error = NULL;
     rocksdb_pinnableslice_t *pinned =
@@ -118,7 +130,7 @@ enum engine_result rocks_get(struct engine *engine, struct engine_point *point, 
     size_t bytes = 0;
     const char *data = rocksdb_pinnableslice_value(pinned, &bytes);
     if (reach == ENGINE_NO_IO && bytes == 0) {
-        /* RocksDB also answers so where it would have to open a table to know */
+        /* RocksDB also answers with an empty value where it would have to open a table to know */
         rocksdb_pinnableslice_destroy(pinned);
         return ENGINE_WOULD_BLOCK;
     }
@@ -127,6 +139,26 @@ enum engine_result rocks_get(struct engine *engine, struct engine_point *point, 
 }
 
 /* ---- cursors ---- */
+
+static void cursor_move(struct rocks_cursor *cursor, enum cursor_place to)
+{
+    static const bool legal[CURSOR_PLACES][CURSOR_PLACES] = {
+        [CURSOR_BEFORE] = {[CURSOR_ON] = true, [CURSOR_AT_END] = true, [CURSOR_FAILED] = true},
+        [CURSOR_ON] = {[CURSOR_ON] = true,
+                       [CURSOR_PARKED_ON] = true,
+                       [CURSOR_PARKED_BEHIND] = true,
+                       [CURSOR_AT_END] = true,
+                       [CURSOR_FAILED] = true},
+        [CURSOR_PARKED_ON] = {[CURSOR_ON] = true, [CURSOR_AT_END] = true, [CURSOR_FAILED] = true},
+        [CURSOR_PARKED_BEHIND] = {[CURSOR_ON] = true, [CURSOR_AT_END] = true, [CURSOR_FAILED] = true},
+        [CURSOR_AT_END] = {false},
+        [CURSOR_FAILED] = {false},
+    };
+    assert(legal[cursor->place][to]);
+    assert((to == CURSOR_ON) ==
+           (cursor->iterator != NULL)); /* who is not on a key keeps nothing of RocksDB's */
+    cursor->place = to;
+}
 
 struct engine_cursor *rocks_cursor_open(struct engine *engine, struct engine_point *point,
                                         const struct engine_range *range)
@@ -144,15 +176,17 @@ struct engine_cursor *rocks_cursor_open(struct engine *engine, struct engine_poi
     if (point == NULL) {
         cursor->own = rocksdb_create_snapshot(rocks_of(engine)->db);
     }
+    const rocksdb_snapshot_t *snapshot = point != NULL ? point_of(point)->snapshot : cursor->own;
+    assert(snapshot != NULL); /* without one each unparking would walk another state */
     cursor->read = rocksdb_readoptions_create();
     rocksdb_readoptions_set_background_purge_on_iterator_cleanup(cursor->read, 1); /* the loop may park it */
     rocksdb_readoptions_set_fill_cache(cursor->read, !range->is_long);
-    rocksdb_readoptions_set_snapshot(cursor->read, point != NULL ? point_of(point)->snapshot : cursor->own);
+    rocksdb_readoptions_set_snapshot(cursor->read, snapshot);
     rocksdb_readoptions_set_iterate_lower_bound(cursor->read, cursor->bounds, cursor->from_bytes);
     rocksdb_readoptions_set_iterate_upper_bound(cursor->read, cursor->bounds + cursor->from_bytes,
                                                 cursor->to_bytes);
     if (slice_compare(range->from, range->to) >= 0) {
-        cursor->place = CURSOR_AT_END;
+        cursor_move(cursor, CURSOR_AT_END);
     }
     return &cursor->cursor;
 }
@@ -160,6 +194,8 @@ struct engine_cursor *rocks_cursor_open(struct engine *engine, struct engine_poi
 /* Makes the iterator and puts it on the key to give next. */
 static void unpark(struct rocks_cursor *cursor)
 {
+    assert(cursor->iterator == NULL); /* or it would keep its write buffers for good */
+    assert(cursor->place == CURSOR_BEFORE || cursor->position != NULL); /* the place to find again */
     rocksdb_iterator_t *iterator = rocksdb_create_iterator(rocks_of(cursor->cursor.engine)->db, cursor->read);
     cursor->iterator = iterator;
     bool is_behind = cursor->place == CURSOR_PARKED_BEHIND;
@@ -170,7 +206,7 @@ static void unpark(struct rocks_cursor *cursor)
     } else if (cursor->is_reverse) {
         rocksdb_iter_seek_for_prev(iterator, cursor->position, cursor->position_bytes);
         if (is_behind && rocksdb_iter_valid(iterator)) {
-            rocksdb_iter_prev(iterator); /* its point still has the key it was parked on */
+            rocksdb_iter_prev(iterator); /* the snapshot still has the key that it was parked on */
         }
     } else { /* nothing lies between a key and the same with a zero byte behind it */
         rocksdb_iter_seek(iterator, cursor->position, cursor->position_bytes + is_behind);
@@ -196,6 +232,7 @@ enum engine_result rocks_cursor_next(struct engine_cursor *moved, struct slice *
         failure_set(failure, STATUS_IO_ERROR, "reading a range of keys: it failed before");
         return ENGINE_FAILED;
     }
+    assert((cursor->place == CURSOR_ON) == (cursor->iterator != NULL)); /* it is moved, or made anew */
     if (cursor->place != CURSOR_ON) {
         unpark(cursor);
     } else if (cursor->is_reverse) {
@@ -207,14 +244,14 @@ enum engine_result rocks_cursor_next(struct engine_cursor *moved, struct slice *
         char *error = NULL;
         rocksdb_iter_get_error(cursor->iterator, &error);
         give_iterator_back(cursor);
-        cursor->place = error == NULL ? CURSOR_AT_END : CURSOR_FAILED;
+        cursor_move(cursor, error == NULL ? CURSOR_AT_END : CURSOR_FAILED);
         if (error != NULL) {
             rocks_fail("reading a range of keys", error, failure);
             return ENGINE_FAILED;
         }
         return ENGINE_NOT_FOUND;
     }
-    cursor->place = CURSOR_ON;
+    cursor_move(cursor, CURSOR_ON);
     size_t bytes = 0;
     const char *data = rocksdb_iter_key(cursor->iterator, &bytes);
     *ret_key = slice_of(data, bytes);
@@ -233,10 +270,10 @@ void rocks_cursor_park(struct engine_cursor *parked, bool repeats)
         memcpy(cursor->position, key, bytes);
         cursor->position[bytes] = '\0';
         cursor->position_bytes = bytes;
-        cursor->place = repeats ? CURSOR_PARKED_ON : CURSOR_PARKED_BEHIND;
         give_iterator_back(cursor);
+        cursor_move(cursor, repeats ? CURSOR_PARKED_ON : CURSOR_PARKED_BEHIND);
     }
-    assert(cursor->iterator == NULL);
+    assert(cursor->iterator == NULL); /* parked, it pins no write buffer */
 }
 
 void rocks_cursor_close(struct engine_cursor *closed)

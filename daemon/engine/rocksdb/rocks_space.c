@@ -1,8 +1,10 @@
-/* Space: compacting ranges whose keys were deleted, the paced deletion of the files that this frees, and numbers.
+/* Space: compacting ranges whose keys were deleted, the paced deletion of the files that this frees, and metrics.
  *
  * rocks_reclaim takes as long as a compaction of the range does, and yields to what flushes and writes need. The files with
  * large values that it frees get a hard link beside the database before it begins, so that what RocksDB then deletes at once
  * goes from the device a piece at a time, by rocks_maintain. */
+#include <assert.h>
+
 #include "daemon/engine/rocksdb/rocks.h"
 #include "daemon/runtime/thread.h"
 
@@ -10,7 +12,9 @@ enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struc
                                  struct failure *failure)
 {
     struct rocks *rocks = rocks_of(engine);
-    (void)failure; /* RocksDB tells nobody how a compaction ended; a write meets what ended it */
+    (void)failure; /* RocksDB does not say how a compaction ended; what ended it meets the next write */
+    assert(to.data !=
+           NULL); /* RocksDB takes NULL for the end of all keys, and would rewrite the whole store */
     paced_deletion_begin(rocks->deletion);
     rocksdb_compactoptions_t *compact = rocksdb_compactoptions_create();
     rocksdb_compactoptions_set_exclusive_manual_compaction(compact, 0);

@@ -9,24 +9,28 @@
  *
  * Ways to fail: a failed write or sync leaves the process in doubt, as RocksDB may have it in the log or not; its own recovery
  * from that is not used. So each is ENGINE_UNKNOWN, and the next open decides. ENGINE_NOT_APPLIED never happens here. */
+#include <assert.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "daemon/engine/rocksdb/rocks.h"
 
+/* Chosen, but where it says otherwise. */
 enum {
-    BATCH_BYTES_KEPT = 8 << 20,  /* of memory that the next batch finds */
-    VALUE_BYTES_LARGE = 1 << 20, /* from here on a value is one of those that go last */
-    LARGE_BATCH_BYTES = 8 << 20, /* from here on a batch waits for room in the write buffers */
-    WRITE_BUFFERS_BYTES_MAX = WRITE_BUFFERS / 2 * WRITE_BUFFER_BYTES, /* with a large batch */
-    FLUSH_LOOK_NS = 500000,
-    LOOKS_MAX = 120000,
-    KEPT_LOOKS_MAX = 100,  /* of them, at what is written and still not free */
-    TABLES_YOUNG_MAX = 16, /* RocksDB holds up a flush that is asked for when there are some more */
+    BATCH_BYTES_KEPT = 8 << 20,  /* a batch that took no more keeps its memory for the next */
+    VALUE_BYTES_LARGE = 1 << 20, /* a value from this size on goes last */
+    LARGE_BATCH_BYTES = 8 << 20, /* a batch from this size on waits for room in the write buffers */
+    WRITE_BUFFERS_BYTES_MAX =
+        WRITE_BUFFERS / 2 * WRITE_BUFFER_BYTES, /* of all write buffers and a large batch */
+    FLUSH_LOOK_NS = 500000,                     /* between two looks whether there is room */
+    LOOKS_MAX = 120000,    /* of one wait: a minute; behind that the batch is written all the same */
+    KEPT_LOOKS_MAX = 100,  /* of these, while all is flushed and a read keeps write buffers: 50 ms */
+    TABLES_YOUNG_MAX = 16, /* with more of them RocksDB delays flushes; it slows down writes from 20 on */
 };
 
 /* ---- the batch ---- */
 
+/* Ranges first, then keys, then keys with large values. */
 static int place_of(const struct engine_edit *edit)
 {
     return edit->kind == ENGINE_DELETE_RANGE ? 0 : edit->value.bytes < VALUE_BYTES_LARGE ? 1 : 2;
@@ -36,7 +40,10 @@ static int compare_edits(const void *left, const void *right)
 {
     const struct engine_edit *one = left, *other = right;
     int order = place_of(one) - place_of(other);
-    return order != 0 ? order : slice_compare(one->key, other->key);
+    order = order != 0 ? order : slice_compare(one->key, other->key);
+    assert(order != 0 || left == right ||
+           one->kind == ENGINE_DELETE_RANGE); /* of two for one key either might win */
+    return order;
 }
 
 static void add_edit(rocksdb_writebatch_t *batch, const struct engine_edit *edit)
@@ -51,6 +58,8 @@ static void add_edit(rocksdb_writebatch_t *batch, const struct engine_edit *edit
         rocksdb_writebatch_delete(batch, key, edit->key.bytes);
         break;
     case ENGINE_DELETE_RANGE:
+        assert(slice_compare(edit->key, edit->value) <=
+               0); /* RocksDB refuses others, which would end all writing */
         rocksdb_writebatch_delete_range(batch, key, edit->key.bytes, value, edit->value.bytes);
         break;
     }
@@ -58,12 +67,15 @@ static void add_edit(rocksdb_writebatch_t *batch, const struct engine_edit *edit
 
 static void fill_batch(struct rocks *rocks, struct engine_edit *edits, size_t count)
 {
+    assert(rocksdb_writebatch_count(rocks->batch) == 0); /* nothing of the write before goes with this one */
     qsort(edits, count, sizeof edits[0], compare_edits);
     for (size_t i = 0; i < count; i++) {
         add_edit(rocks->batch, &edits[i]);
     }
+    assert((size_t)rocksdb_writebatch_count(rocks->batch) == count); /* all, or the write is not whole */
 }
 
+/* `bytes` is what the batch holds. */
 static void empty_batch(struct rocks *rocks, size_t bytes)
 {
     if (bytes > BATCH_BYTES_KEPT) { /* cleared, it would keep its memory */
@@ -74,9 +86,9 @@ static void empty_batch(struct rocks *rocks, size_t bytes)
     }
 }
 
-/* ---- room for a large one ---- */
+/* ---- room for a large batch ---- */
 
-/* The active write buffer is closed, and the next begun, if that can be had without waiting for a compaction. */
+/* Closes the active write buffer, so that RocksDB begins the next, unless that would wait for a compaction. */
 static void close_write_buffer(struct rocks *rocks)
 {
     char *error = NULL;
@@ -93,14 +105,17 @@ static void close_write_buffer(struct rocks *rocks)
     rocksdb_free(error); /* the write that follows meets it too */
 }
 
-/* RocksDB bounds the number of its write buffers; each is larger by what was written to it last. So before a large batch
- * one that would grow beyond its size is closed, and those closed are waited for until they are written and free, so that
- * what else there is in RocksDB's hands still fits into their bytes. A read may keep one: it is not waited for long. */
+/* Waits until a large batch fits into the memory that engine_traits states. RocksDB bounds the number of its write buffers, and
+ * each is larger than its size by what was written to it last. So the active one is closed if the batch would make it
+ * larger, and the closed ones are waited for until they are flushed and freed. A read may keep a flushed one; that is not
+ * waited for long. */
 static void make_room_for(struct rocks *rocks, size_t bytes)
 {
     if (bytes < LARGE_BATCH_BYTES) {
         return;
     }
+    static_assert((uint64_t)WRITE_BUFFERS_BYTES_MAX < (uint64_t)WRITE_BUFFERS * WRITE_BUFFER_BYTES,
+                  "what is waited for fits into what is stated");
     uint64_t active = rocks_number(rocks, "rocksdb.cur-size-active-mem-table");
     if (active >= LARGE_BATCH_BYTES && active + bytes > WRITE_BUFFER_BYTES) {
         close_write_buffer(rocks);
@@ -126,6 +141,7 @@ enum engine_outcome rocks_write(struct engine *engine, struct engine_edit *edits
     struct rocks *rocks = rocks_of(engine);
     char *error = NULL;
     size_t bytes = 0;
+    assert(durability == ENGINE_LOGGED || durability == ENGINE_SYNCED); /* an index of the write options */
     fill_batch(rocks, edits, count);
     (void)rocksdb_writebatch_data(rocks->batch, &bytes);
     make_room_for(rocks, bytes);
@@ -145,6 +161,7 @@ enum engine_outcome rocks_sync(struct engine *engine, struct failure *failure)
 {
     struct rocks *rocks = rocks_of(engine);
     char *error = NULL;
+    assert(rocksdb_writebatch_count(rocks->nothing) == 0); /* a sync writes no key */
     rocksdb_write(rocks->db, rocks->write[ENGINE_SYNCED], rocks->nothing, &error);
     if (error != NULL) {
         rocks_fail("syncing the log", error, failure);

@@ -12,8 +12,8 @@ static const struct {
     const struct engine_type *type;
     bool is_in_memory; /* and so ends with its process */
 } subjects[SUBJECTS] = {
-    {&engine_rocksdb, false},
-    {&engine_fake, true},
+    [SUBJECT_ROCKSDB] = {&engine_rocksdb, false},
+    [SUBJECT_FAKE] = {&engine_fake, true},
 };
 
 struct subject subject;

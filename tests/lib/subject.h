@@ -12,8 +12,8 @@
 #include "daemon/engine/engine.h"
 #include "daemon/engine/engine_type.h"
 
-/* The ends of Check's loops. */
-enum { SUBJECTS = 2 };
+/* The subjects by number, and the end of Check's loops. */
+enum { SUBJECT_ROCKSDB, SUBJECT_FAKE, SUBJECTS };
 
 enum { SUBJECT_CACHE_BYTES = 8 << 20 };
 

@@ -1,0 +1,91 @@
+/* Space in RocksDB: what is reclaimed comes back, and the metrics tell. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/runtime/thread.h"
+#include "tests/lib/subject.h"
+#include "tests/lib/suite.h"
+
+enum { BLOB_BYTES = 100 << 10, BLOBS = 50 };
+
+static void setup(void)
+{
+    subject_begin(SUBJECT_ROCKSDB);
+}
+
+struct metric {
+    const char *name;
+    uint64_t value;
+    int count; /* of all */
+};
+
+static void look_at_metric(void *context, const char *name, uint64_t value)
+{
+    struct metric *metric = context;
+    ck_assert_int_eq(strncmp(name, "engine.", 7), 0);
+    metric->count++;
+    if (strcmp(name, metric->name) == 0) {
+        metric->value = value;
+    }
+}
+
+static uint64_t metric_of(const char *name)
+{
+    struct metric metric = {.name = name, .value = UINT64_MAX};
+    engine_metrics(subject.engine, look_at_metric, &metric);
+    ck_assert_int_gt(metric.count, 5);
+    ck_assert_msg(metric.value != UINT64_MAX, "there is no metric %s", name);
+    return metric.value;
+}
+
+START_TEST(space_of_deleted_values_comes_back)
+{
+    uint8_t *blob = calloc(1, BLOB_BYTES);
+    for (uint8_t i = 0; i < BLOBS; i++) {
+        subject_put(slice_of(&i, 1), slice_of(blob, BLOB_BYTES));
+    }
+    uint8_t first = 0, behind = BLOBS;
+    subject_reclaim(slice_of(&first, 1), slice_of(&behind, 1));
+    ck_assert_uint_ge(metric_of("engine.values.bytes"), BLOBS * BLOB_BYTES);
+    subject_delete_range(slice_of(&first, 1), slice_of(&behind, 1));
+    subject_reclaim(slice_of(&first, 1), slice_of(&behind, 1));
+    ck_assert_uint_lt(metric_of("engine.values.bytes"), BLOB_BYTES);
+    free(blob);
+}
+END_TEST
+
+START_TEST(a_read_point_is_counted_until_its_release)
+{
+    ck_assert_uint_eq(metric_of("engine.points"), 0);
+    struct engine_point *point = engine_point_take(subject.engine);
+    ck_assert_uint_eq(metric_of("engine.points"), 1);
+    engine_point_release(point);
+    ck_assert_uint_eq(metric_of("engine.points"), 0);
+}
+END_TEST
+
+START_TEST(after_a_stop_maintenance_wants_no_further_call)
+{
+    uint64_t next_us = 0;
+    subject_put(text("a"), text("1"));
+    subject_delete_range(text("a"), text("b"));
+    engine_maintain(subject.engine, thread_now_us(), &next_us);
+    ck_assert_uint_ne(next_us, UINT64_MAX); /* a range was deleted: files may go */
+    engine_stop_maintenance(subject.engine);
+    engine_maintain(subject.engine, thread_now_us(), &next_us);
+    ck_assert_uint_eq(next_us, UINT64_MAX);
+    ck_assert_int_eq(engine_reclaim(subject.engine, text("a"), text("b"), &subject.failure), ENGINE_OK);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("rocks_space", 60, &tests);
+    tcase_add_checked_fixture(tests, setup, subject_end);
+    tcase_add_test(tests, space_of_deleted_values_comes_back);
+    tcase_add_test(tests, a_read_point_is_counted_until_its_release);
+    tcase_add_test(tests, after_a_stop_maintenance_wants_no_further_call);
+    return suite_run(suite, true);
+}

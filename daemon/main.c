@@ -144,7 +144,7 @@ static int serve(struct options *options, struct running *running)
         .store_id = running->directory.store_id,
         .reload = reload,
     };
-    if (server_run(&config, &failure) != STATUS_OK) {
+    if (!server_run(&config, &failure)) {
         return fail(event_server_refused, failure.text);
     }
     return EXIT_SUCCESS;

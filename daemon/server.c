@@ -200,7 +200,7 @@ static void undo_start(struct server *server)
     }
 }
 
-enum status server_run(const struct server_config *config, struct failure *failure)
+bool server_run(const struct server_config *config, struct failure *failure)
 {
     static const struct server_callbacks callbacks = {
         .iterate = server_iterate,
@@ -212,12 +212,12 @@ enum status server_run(const struct server_config *config, struct failure *failu
     struct server *server = memory_new(sizeof *server);
     server->config = config;
     thread_set_role(THREAD_LOOP);
-    enum status status = server_start(server, &callbacks, failure);
-    if (status == STATUS_OK) {
+    bool is_started = server_start(server, &callbacks, failure);
+    if (is_started) {
         serve(server);
     } else {
         undo_start(server);
     }
     server_free(server);
-    return status;
+    return is_started;
 }

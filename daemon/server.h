@@ -21,8 +21,7 @@ struct server_config {
 /* Serves until SIGTERM or SIGINT, then stops cleanly. Ends the process itself if writing failed, or if stopping takes
  * longer than stop_timeout.
  *
- * STATUS_OK  stopped, all is written and synced
- * other      it could not start */
-enum status server_run(const struct server_config *config, struct failure *failure) MUST_CHECK;
+ * True: it stopped, and all is written and synced. False: it could not start; `failure` says why, and nobody was served. */
+bool server_run(const struct server_config *config, struct failure *failure) MUST_CHECK;
 
 #endif

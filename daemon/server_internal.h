@@ -66,10 +66,10 @@ struct server_callbacks {
     void (*wake)(void *server);
 };
 
-/* Makes the loop, its handles, all that serves, and the writer's thread, and listens. If it fails, what was made is there for
- * server_close_handles and server_free. */
-enum status server_start(struct server *server, const struct server_callbacks *callbacks,
-                         struct failure *failure) MUST_CHECK;
+/* Makes the loop, its handles, all that serves, and the writer's thread, and listens. False: `failure` says what the machine
+ * or the store refused; what was made until then is there for server_close_handles and server_free. */
+bool server_start(struct server *server, const struct server_callbacks *callbacks,
+                  struct failure *failure) MUST_CHECK;
 
 /* Ends the writer, which wakes the loop, and closes all handles: the loop ends once they are closed. */
 void server_close_handles(struct server *server);

@@ -19,11 +19,11 @@ static const int signal_numbers[SERVER_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
 
 /* ---- the loop and its handles ---- */
 
-static enum status refused(struct failure *failure, const char *what, const char *reason)
+static bool refused(struct failure *failure, const char *what, const char *reason)
 {
-    return failure_set(failure, STATUS_BUSY,
-                       "%s cannot be set up: %s: raise the limits on open files, threads and memory", what,
-                       reason);
+    failure_set(failure, STATUS_INVALID,
+                "%s cannot be set up: %s: raise the limits on open files, threads and memory", what, reason);
+    return false;
 }
 
 /* The loop library aborts where it gets no pipe for signals, so this asks for one before. */
@@ -102,7 +102,7 @@ static int start_handles(struct server *server, const struct server_callbacks *c
 
 /* ---- what serves ---- */
 
-static enum status start_order(struct server *server, void (*wake)(void *server), struct failure *failure)
+static bool start_order(struct server *server, void (*wake)(void *server), struct failure *failure)
 {
     const struct options *options = server->config->options;
     struct order_config config = {
@@ -117,11 +117,11 @@ static enum status start_order(struct server *server, void (*wake)(void *server)
         .wake = wake,
         .wake_context = server,
     };
-    return order_open(&config, &server->service.order, failure);
+    return order_open(&config, &server->service.order, failure) == STATUS_OK;
 }
 
-static enum status start_service(struct server *server, const struct server_callbacks *callbacks,
-                                 struct failure *failure)
+static bool start_service(struct server *server, const struct server_callbacks *callbacks,
+                          struct failure *failure)
 {
     const struct options *options = server->config->options;
     struct service *service = &server->service;
@@ -139,9 +139,8 @@ static enum status start_service(struct server *server, const struct server_call
         .requests_bytes_max = options->requests_bytes_max,
         .replies_bytes_max = options->replies_bytes_max,
     };
-    enum status status = start_order(server, callbacks->wake, failure);
-    if (status != STATUS_OK) {
-        return status;
+    if (!start_order(server, callbacks->wake, failure)) {
+        return false;
     }
     service->budget = budget_new(&limits);
     service->pool = pool_new(&server->loop, service->budget);
@@ -151,8 +150,7 @@ static enum status start_service(struct server *server, const struct server_call
     return order_start_writer(service->order, failure);
 }
 
-static enum status start_listening(struct server *server, uv_connection_cb on_connection,
-                                   struct failure *failure)
+static bool start_listening(struct server *server, uv_connection_cb on_connection, struct failure *failure)
 {
     struct listener *listener = server->config->listener;
     int error = uv_pipe_open(&server->listener, listener->fd);
@@ -161,14 +159,12 @@ static enum status start_listening(struct server *server, uv_connection_cb on_co
         error = uv_listen((uv_stream_t *)&server->listener, LISTENER_BACKLOG, on_connection);
     }
     if (error != 0) {
-        return failure_set(failure, STATUS_INVALID, "the socket cannot be listened at: %s",
-                           uv_strerror(error));
+        failure_set(failure, STATUS_INVALID, "the socket cannot be listened at: %s", uv_strerror(error));
     }
-    return STATUS_OK;
+    return error == 0;
 }
 
-enum status server_start(struct server *server, const struct server_callbacks *callbacks,
-                         struct failure *failure)
+bool server_start(struct server *server, const struct server_callbacks *callbacks, struct failure *failure)
 {
     assert(thread_is(THREAD_LOOP));
     assert(server->state == SERVER_STARTING);
@@ -184,11 +180,8 @@ enum status server_start(struct server *server, const struct server_callbacks *c
     if (error != 0) {
         return refused(failure, "the event loop", uv_strerror(error));
     }
-    enum status status = start_service(server, callbacks, failure);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    return start_listening(server, callbacks->on_connection, failure);
+    return start_service(server, callbacks, failure) &&
+           start_listening(server, callbacks->on_connection, failure);
 }
 
 /* ---- the end of what was started ---- */

@@ -51,7 +51,7 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
     return STATUS_OK;
 }
 
-enum status order_start_writer(struct order *order, struct failure *failure)
+bool order_start_writer(struct order *order, struct failure *failure)
 {
     return writer_start(order->writer, failure);
 }

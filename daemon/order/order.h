@@ -58,24 +58,30 @@ struct order_waiter {
 enum status order_open(const struct order_config *config, struct order **ret_order,
                        struct failure *failure) MUST_CHECK;
 
-/* Starts the writer's thread. STATUS_OK, STATUS_BUSY. */
-enum status order_start_writer(struct order *order, struct failure *failure) MUST_CHECK;
+/* Starts the writer's thread. False: the machine gives no thread, `failure` says why, and the order is only to be closed. */
+bool order_start_writer(struct order *order, struct failure *failure) MUST_CHECK;
 
 /* Ends the writer after all it was given and syncs. Accepts NULL. */
 void order_close(struct order *order);
 
+/* What becomes of metadata that asks to be accepted. */
+enum order_acceptance {
+    ORDER_ACCEPTED, /* *ret_sequence is their number, and they are visible */
+    ORDER_NOT_YET, /* the queue has no room, or a rollback in the commit lane decides: ask again in a later iteration */
+    ORDER_REFUSED, /* for good; failure->status says why:
+                     * STATUS_TOO_LARGE  an empty queue could not hold them
+                     * STATUS_CONFLICT   re-sent, and the chain was rolled back since
+                     * STATUS_IO_ERROR   a write failed before; the order is latched */
+};
+
 /* Accepts metadata operations as one write.
  *
- * resend_of  the number an earlier run gave them; 0: none
- *
- * STATUS_OK         *ret_sequence is their number; they are visible
- * STATUS_BUSY       no room now, or not to be decided yet: try again in a later iteration
- * STATUS_TOO_LARGE  an empty queue could not hold them
- * STATUS_CONFLICT   re-sent, and the chain was rolled back since
- * STATUS_IO_ERROR   latched */
-enum status order_metadata(struct order *order, struct chain *chain,
-                           const struct metadata_operation *operations, size_t count, uint64_t resend_of,
-                           uint64_t now_us, uint64_t *ret_sequence, struct failure *failure) MUST_CHECK;
+ * operations  at least one; names and values are copied
+ * resend_of   the number an earlier run gave them; 0: none */
+enum order_acceptance order_metadata(struct order *order, struct chain *chain,
+                                     const struct metadata_operation *operations, size_t count,
+                                     uint64_t resend_of, uint64_t now_us, uint64_t *ret_sequence,
+                                     struct failure *failure) MUST_CHECK;
 
 /* Accepts a job for the commit lane at that time, and numbers it. job->done is called once, from order_drain_completions. */
 void order_submit(struct order *order, struct job *job, bool carry, uint64_t now_ns);

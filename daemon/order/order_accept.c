@@ -23,36 +23,38 @@ static void post_closed(struct order *order)
     }
 }
 
-enum status order_metadata(struct order *order, struct chain *chain,
-                           const struct metadata_operation *operations, size_t count, uint64_t resend_of,
-                           uint64_t now_us, uint64_t *ret_sequence, struct failure *failure)
+enum order_acceptance order_metadata(struct order *order, struct chain *chain,
+                                     const struct metadata_operation *operations, size_t count,
+                                     uint64_t resend_of, uint64_t now_us, uint64_t *ret_sequence,
+                                     struct failure *failure)
 {
     assert(thread_is(THREAD_LOOP));
     if (order->failed) {
         *failure = order->failure;
-        return order->failure.status;
+        return ORDER_REFUSED;
     }
     if (!pending_could_hold(order->pending, operations, count)) {
-        return failure_set(
-            failure, STATUS_TOO_LARGE,
-            "%zu operations are more than an empty queue holds (%lu operations, %lu bytes): send "
-            "fewer at once, or a commit",
-            count, order->config.queue_operations_max, order->config.queue_bytes_max);
+        failure_set(failure, STATUS_TOO_LARGE,
+                    "%zu operations are more than an empty queue holds (%lu operations, %lu bytes): send "
+                    "fewer at once, or a commit",
+                    count, order->config.queue_operations_max, order->config.queue_bytes_max);
+        return ORDER_REFUSED;
     }
     if (resend_of != 0 && resend_of < chain->marks.rollback_sequence) {
-        return failure_set(failure, STATUS_CONFLICT,
-                           "write %lu was re-sent, but the chain was rolled back by write %lu", resend_of,
-                           chain->marks.rollback_sequence);
+        failure_set(failure, STATUS_CONFLICT,
+                    "write %lu was re-sent, but the chain was rolled back by write %lu", resend_of,
+                    chain->marks.rollback_sequence);
+        return ORDER_REFUSED;
     }
     if ((resend_of != 0 && chain->rollbacks_queued > 0) ||
         !pending_has_room(order->pending, chain->id, operations, count)) {
-        return STATUS_BUSY;
+        return ORDER_NOT_YET;
     }
     *ret_sequence = order_next_sequence(order);
     pending_add(order->pending, chain->id, operations, count, *ret_sequence, now_us);
     order->counters.metadata_accepted += count;
     order->unwritten += count;
-    return STATUS_OK;
+    return ORDER_ACCEPTED;
 }
 
 static bool touches_queued(const struct order *order, const struct job *job)

@@ -85,14 +85,14 @@ enum request_progress write_metadata(struct request *request)
     }
     struct failure failure;
     uint64_t sequence;
-    enum status status =
+    enum order_acceptance acceptance =
         order_metadata(request->service->order, write->chain, write->metadata.operations,
                        write->metadata.count, write->resend_of, request->received_us, &sequence, &failure);
-    if (status == STATUS_BUSY) {
+    if (acceptance == ORDER_NOT_YET) {
         return REQUEST_WAITS;
     }
-    if (status != STATUS_OK) {
-        request_refuse(request, status, "%s", failure.text);
+    if (acceptance == ORDER_REFUSED) {
+        request_refuse(request, failure.status, "%s", failure.text);
     } else if (write->level == LEVEL_ACCEPTED) {
         reply_written(request, sequence, LEVEL_ACCEPTED);
     } else {

@@ -136,20 +136,20 @@ struct writer *writer_new(const struct writer_config *config)
     return writer;
 }
 
-enum status writer_start(struct writer *writer, struct failure *failure)
+bool writer_start(struct writer *writer, struct failure *failure)
 {
     assert(thread_is(THREAD_LOOP));
     assert(!writer->is_started && !writer->stopping);
     int error = pthread_create(&writer->thread, NULL, writer_thread_main, writer);
     if (error != 0) {
-        return failure_set(
-            failure, STATUS_BUSY,
-            "the thread that writes cannot be created: %s: raise the limit on threads or memory",
-            strerror(error));
+        failure_set(failure, STATUS_INVALID,
+                    "the thread that writes cannot be created: %s: raise the limit on threads or memory",
+                    strerror(error));
+        return false;
     }
     (void)pthread_setname_np(writer->thread, "cairn-writer"); /* for people who look at threads */
     writer->is_started = true;
-    return STATUS_OK;
+    return true;
 }
 
 /* What was submitted is there: counts it, lets go of the mutex, and wakes the thread. */

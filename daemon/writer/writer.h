@@ -35,8 +35,8 @@ struct writer_config {
 
 struct writer *writer_new(const struct writer_config *config);
 
-/* Starts the thread. STATUS_OK; STATUS_BUSY: the machine gives no thread, `failure` says why. */
-enum status writer_start(struct writer *writer, struct failure *failure) MUST_CHECK;
+/* Starts the thread. False: the machine gives none, `failure` says why, and the writer is only to be freed. */
+bool writer_start(struct writer *writer, struct failure *failure) MUST_CHECK;
 
 /* Hands over a job, or a list of closed groups (by `next`). */
 void writer_submit(struct writer *writer, struct job *job);

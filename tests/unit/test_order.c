@@ -114,7 +114,8 @@ static uint64_t set_name(const char *name)
     uint64_t sequence = 0;
     struct metadata_operation operation = {
         .kind = METADATA_SET, .name = slice_of(name, strlen(name)), .value = slice_of("value", 5)};
-    ck_assert_int_eq(order_metadata(order, chain, &operation, 1, 0, now_us, &sequence, &failure), STATUS_OK);
+    ck_assert_int_eq(order_metadata(order, chain, &operation, 1, 0, now_us, &sequence, &failure),
+                     ORDER_ACCEPTED);
     return sequence;
 }
 

@@ -1,10 +1,12 @@
-/* A job's way through here: what it carries is edited first, then it is judged as of the edits so far and adds its own.
- * The chain's marks are changed in a copy, which replaces them when the job is through; all edits become one write.
+/* A job's way through here:
  *
- * Refused or failed: its edits are taken back and the copy is forgotten; what it would have carried stays queued. Where the
- * engine did not apply a write, the chains go back to what they were before the first job of it. If nobody knows whether it
- * did, nothing is judged any more. */
-#include "daemon/writer/change.h"
+ * - The metadata that it carries joins the write set first; then the job is validated as of the set, and adds its own changes.
+ * - The chain's marks are changed in a copy, which replaces them once the job is applied.
+ *
+ * Failures: what a refused or failed job added is taken back and the copy is dropped; the metadata that it would have carried
+ * stays queued. Where the engine did not apply a write, the chains go back to what they were before its first job. Where
+ * nobody knows whether it did, nothing is validated any more. */
+#include "daemon/writer/apply_internal.h"
 
 #include <assert.h>
 #include <openssl/evp.h>
@@ -18,7 +20,7 @@ struct apply *apply_new(struct engine *engine, uint32_t chains_max)
 {
     struct apply *apply = memory_new(sizeof *apply);
     apply->engine = engine;
-    apply->edits = edit_new(engine);
+    apply->set = write_set_new(engine);
     apply->chains_max = chains_max;
     apply->chains = memory_new((chains_max + 1) * sizeof apply->chains[0]);
     apply->sweeps = memory_new((chains_max + 1) * sizeof apply->sweeps[0]);
@@ -32,7 +34,7 @@ void apply_free(struct apply *apply)
     if (apply == NULL) {
         return;
     }
-    edit_free(apply->edits);
+    write_set_free(apply->set);
     EVP_MD_free(apply->sha256);
     free(apply->chains);
     free(apply->sweeps);
@@ -51,13 +53,14 @@ enum status apply_load(struct apply *apply, uint32_t chain, const struct chain_m
     struct engine_range range = {.from = key_slice(&from), .to = key_slice(&to), .is_reverse = true};
     struct engine_cursor *cursor = engine_cursor_open(apply->engine, NULL, &range);
     struct slice last, value;
-    enum status status = change_next(cursor, &last, &value, failure);
-    if (status == STATUS_OK && !key_read_height(last, &known->blocks_highest)) {
+    enum engine_result result = apply_cursor_next(cursor, &last, &value, failure);
+    enum status status = result == ENGINE_FAILED ? STATUS_IO_ERROR : STATUS_OK;
+    if (result == ENGINE_OK && !key_read_height(last, &known->blocks_highest)) {
         status =
             failure_set(failure, STATUS_IO_ERROR, "damaged store: a block's key of %zu bytes", last.bytes);
     }
     engine_cursor_close(cursor);
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    return status;
 }
 
 /* ---- metadata ---- */
@@ -69,8 +72,8 @@ static enum status apply_each(struct apply *apply, const struct metadata_group *
     for (const struct pending_entry *entry = group->first; entry != NULL && status == STATUS_OK;
          entry = pending_entry_next(entry)) {
         uint32_t chain = pending_entry_chain(entry);
-        status = change_metadata(apply, chain, pending_entry_name(entry), pending_entry_change(entry),
-                                 apply->chains[chain].marks.blocks_pruned, failure);
+        status = apply_metadata_change(apply, chain, pending_entry_name(entry), pending_entry_change(entry),
+                                       apply->chains[chain].marks.blocks_pruned, failure);
     }
     return status;
 }
@@ -79,7 +82,7 @@ static enum status apply_each(struct apply *apply, const struct metadata_group *
 static void put_metadata_on_disk(struct apply *apply, uint64_t sequence)
 {
     struct key key = key_of_kind(0, KEY_METADATA_ON_DISK);
-    record_put_u64(sequence, edit_put_new(apply->edits, &key, 8));
+    record_put_u64(sequence, write_set_put_new(apply->set, &key, 8));
 }
 
 static enum status apply_carried(struct apply *apply, const struct job *job,
@@ -108,21 +111,21 @@ static enum status drop_replaced(struct apply *apply, uint32_t chain, uint64_t h
     struct key key;
     key_set_height(&key, chain, KEY_HEADER, height);
     *ret_replaced = false;
-    if (height > apply->chains[chain].blocks_highest && !edit_has(apply->edits, &key)) {
+    if (height > apply->chains[chain].blocks_highest && !write_set_has(apply->set, &key)) {
         return STATUS_OK;
     }
     struct engine_value value = {0};
-    enum status status = edit_get(apply->edits, &key, &value, failure);
+    enum status status = write_set_get(apply->set, &key, &value, failure);
     if (status == STATUS_NOT_FOUND) {
         return STATUS_OK;
     }
     struct header_record record;
     if (status == STATUS_OK && !record_read_header(value.bytes, &record)) {
-        status = change_damaged(failure, "header record", chain);
+        status = apply_damaged(failure, "header record", chain);
     }
     if (status == STATUS_OK) {
         *ret_replaced = true;
-        status = change_drop_hash(apply, chain, record.hash, height, failure);
+        status = apply_drop_hash(apply, chain, record.hash, height, failure);
     }
     engine_value_release(&value);
     return status;
@@ -141,23 +144,23 @@ static void put_block(struct apply *apply, uint32_t chain, const struct job_bloc
     size_t bytes = record_header_bytes(&record);
     struct key header_key;
     key_set_height(&header_key, chain, KEY_HEADER, block->height);
-    record_write_header(&record, edit_put_new(apply->edits, &header_key, bytes));
+    record_write_header(&record, write_set_put_new(apply->set, &header_key, bytes));
 
     struct key data_key;
     key_set_height(&data_key, chain, KEY_DATA, block->height);
     if (block->data.bytes > 0) {
-        edit_put(apply->edits, &data_key, block->data);
+        write_set_put(apply->set, &data_key, block->data);
     } else if (replaces) {
-        edit_delete(apply->edits, &data_key);
+        write_set_delete(apply->set, &data_key);
     }
 
     struct key hash_key;
     key_set_name(&hash_key, chain, KEY_HASH, hash);
-    record_put_u64(block->height, edit_put_new(apply->edits, &hash_key, 8));
+    record_put_u64(block->height, write_set_put_new(apply->set, &hash_key, 8));
 }
 
-static enum status judge_commit(const struct job *job, const struct chain_marks *marks,
-                                struct failure *failure)
+static enum status validate_commit(const struct job *job, const struct chain_marks *marks,
+                                   struct failure *failure)
 {
     const struct job_commit *commit = &job->commit;
     if (commit->has_expected_height && commit->expected_height != marks->height) {
@@ -184,7 +187,7 @@ static enum status apply_commit(struct apply *apply, const struct job *job, stru
 {
     const struct job_commit *commit = &job->commit;
     struct apply_chain *next = &apply->next;
-    enum status status = judge_commit(job, &next->marks, failure);
+    enum status status = validate_commit(job, &next->marks, failure);
     for (size_t i = 0; i < commit->block_count && status == STATUS_OK; i++) {
         bool replaces;
         status = drop_replaced(apply, job->chain, commit->blocks[i].height, &replaces, failure);
@@ -201,17 +204,17 @@ static enum status apply_commit(struct apply *apply, const struct job *job, stru
     for (size_t i = 0; i < commit->state_count; i++) {
         struct key key;
         key_set_height(&key, job->chain, KEY_STATE, commit->states[i].height);
-        edit_put(apply->edits, &key, commit->states[i].value);
+        write_set_put(apply->set, &key, commit->states[i].value);
     }
     for (size_t i = 0; i < commit->delete_state_count; i++) {
         struct key key;
         key_set_height(&key, job->chain, KEY_STATE, commit->delete_states[i]);
-        edit_delete(apply->edits, &key);
+        write_set_delete(apply->set, &key);
     }
     if (commit->rise_to > next->marks.height) {
         next->marks.height = commit->rise_to;
     }
-    return change_own_metadata(apply, job, failure);
+    return apply_metadata_own(apply, job, failure);
 }
 
 /* ---- prune and chains ---- */
@@ -234,30 +237,30 @@ static enum status apply_prune(struct apply *apply, const struct job *job, struc
     if (prune->has_blocks && prune->blocks_through > marks->blocks_pruned) {
         struct key from = key_behind_height(job->chain, KEY_DATA, marks->blocks_pruned);
         struct key to = key_behind_height(job->chain, KEY_DATA, prune->blocks_through);
-        edit_delete_range(apply->edits, &from, &to);
+        write_set_delete_range(apply->set, &from, &to);
         marks->blocks_pruned = prune->blocks_through;
     }
     if (prune->has_states && prune->states_through >= marks->states_from) {
         struct key from;
         key_set_height(&from, job->chain, KEY_STATE, marks->states_from);
         struct key to = key_behind_height(job->chain, KEY_STATE, prune->states_through);
-        edit_delete_range(apply->edits, &from, &to);
+        write_set_delete_range(apply->set, &from, &to);
         marks->states_from = prune->states_through + 1;
     }
-    return change_own_metadata(apply, job, failure);
+    return apply_metadata_own(apply, job, failure);
 }
 
 static void apply_create_chain(struct apply *apply, const struct job *job)
 {
     struct key key;
     key_set_name(&key, 0, KEY_CHAIN_NAME, job->chain_name);
-    record_put_u64(job->chain, edit_put_new(apply->edits, &key, 8));
+    record_put_u64(job->chain, write_set_put_new(apply->set, &key, 8));
 }
 
 static void apply_reserve(struct apply *apply, const struct job *job)
 {
     struct key key = key_of_kind(0, KEY_SEQUENCE);
-    record_put_u64(job->reserve_through, edit_put_new(apply->edits, &key, 8));
+    record_put_u64(job->reserve_through, write_set_put_new(apply->set, &key, 8));
 }
 
 /* ---- one job, one group ---- */
@@ -265,7 +268,7 @@ static void apply_reserve(struct apply *apply, const struct job *job)
 static void put_marks(struct apply *apply, uint32_t chain)
 {
     struct key key = key_of_kind(chain, KEY_MARKS);
-    record_write_marks(&apply->next.marks, edit_put_new(apply->edits, &key, RECORD_MARKS_BYTES));
+    record_write_marks(&apply->next.marks, write_set_put_new(apply->set, &key, RECORD_MARKS_BYTES));
 }
 
 static enum status apply_kind(struct apply *apply, struct job *job)
@@ -303,7 +306,7 @@ static void keep_before(struct apply *apply, uint32_t chain)
 enum status apply_job(struct apply *apply, struct job *job, const struct metadata_group *carried)
 {
     assert(job->chain <= apply->chains_max);
-    struct edit_mark before = edit_mark(apply->edits);
+    struct write_set_mark before = write_set_mark(apply->set);
     apply->next = apply->chains[job->chain];
     enum status status = apply_carried(apply, job, carried, &job->failure);
     if (status == STATUS_OK) {
@@ -311,7 +314,7 @@ enum status apply_job(struct apply *apply, struct job *job, const struct metadat
     }
     job->marks = apply->next.marks;
     if (status != STATUS_OK || job_is_dry_run(job)) {
-        edit_take_back(apply->edits, before);
+        write_set_take_back(apply->set, before);
         return status;
     }
     if (memcmp(&apply->next.marks, &apply->chains[job->chain].marks, sizeof apply->next.marks) != 0 ||
@@ -334,24 +337,24 @@ enum status apply_group(struct apply *apply, const struct metadata_group *group,
 
 size_t apply_bytes(const struct apply *apply)
 {
-    return edit_bytes(apply->edits);
+    return write_set_bytes(apply->set);
 }
 
 struct engine_edit *apply_list(struct apply *apply, size_t *ret_count)
 {
-    return edit_list(apply->edits, ret_count);
+    return write_set_list(apply->set, ret_count);
 }
 
 void apply_written(struct apply *apply)
 {
-    edit_clear(apply->edits);
+    write_set_clear(apply->set);
     apply->before_count = 0;
 }
 
 /* Where clearing up had come to is forgotten: it starts again. */
 void apply_take_back(struct apply *apply)
 {
-    edit_clear(apply->edits);
+    write_set_clear(apply->set);
     while (apply->before_count > 0) {
         const struct apply_before *before = &apply->befores[--apply->before_count];
         apply->chains[before->chain] = before->known;

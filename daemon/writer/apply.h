@@ -1,45 +1,55 @@
-/* Apply: judging jobs, and groups of metadata, at their places in the order, and turning them into one list of edits. Several
- * jobs may go into one.
+/* Apply: validates jobs and metadata groups at their places in the order, and adds what they change to the write set. Several
+ * jobs may share a write set.
  *
- * Writer thread only, but for apply_new and apply_load, which come before it starts. Nothing here writes: the writer
- * does. What was judged counts from then on for what is judged behind it, until the writer says what became of the edits. */
+ * - A job that was applied counts for all that is validated behind it, though nothing of it is written yet.
+ * - commit_group.c writes the set, and says here what became of it: apply_written or apply_take_back.
+ *
+ * Threads: the writer thread only, but for apply_new, apply_load and apply_free, which the loop calls before that thread
+ * starts and after it ended. Nothing here writes.
+ *
+ * Failures: a refused job adds nothing. What cannot be read ends as STATUS_IO_ERROR and adds nothing either. */
 #ifndef DAEMON_APPLY_H
 #define DAEMON_APPLY_H
 
 #include "daemon/lanes/job.h"
 #include "daemon/lanes/pending.h"
-#include "daemon/writer/edit.h"
+#include "daemon/writer/write_set.h"
 
 struct apply;
 
-/* chains_max: chain ids are from 1 to it. */
+/* The engine is borrowed. Chain ids are from 1 to chains_max. */
 struct apply *apply_new(struct engine *engine, uint32_t chains_max);
+/* Accepts NULL. */
 void apply_free(struct apply *apply);
 
-/* Takes over an existing chain's marks, reading what else it needs to know of the chain. STATUS_OK, STATUS_IO_ERROR. */
+/* Copies an existing chain's marks, and reads what else validation needs to know of it.
+ * STATUS_OK; STATUS_IO_ERROR: the store could not be read or understood, and the start ends. */
 enum status apply_load(struct apply *apply, uint32_t chain, const struct chain_marks *marks,
                        struct failure *failure) MUST_CHECK;
 
-/* Judges the job and adds its effect, after the effect of the groups it carries (a list by `next`, oldest first; those up
- * to job->carry_through are taken). A prune or rollback is the first of its write.
+/* Validates the job and adds what it changes to the write set, behind what the groups change that it carries: of the list
+ * `carried` (by `next`, oldest first) those up to job->carry_through. A prune or rollback is the first job of its set. What
+ * the job's slices lead to is borrowed until apply_written or apply_take_back.
  *
- * STATUS_OK  job->marks and job->counts are set; a dry run has no effect
- * other      refused, or (STATUS_IO_ERROR) not to be judged since reading failed: job->failure says why, no effect */
+ * STATUS_OK        job->marks and job->counts are set; a dry run adds nothing
+ * STATUS_CONFLICT, STATUS_INVALID  refused: job->failure says why, nothing was added
+ * STATUS_IO_ERROR  reading failed, so it could not be validated: likewise */
 enum status apply_job(struct apply *apply, struct job *job, const struct metadata_group *carried) MUST_CHECK;
 
-/* Adds the effect of a group, the only one of its write. STATUS_OK, STATUS_IO_ERROR: nothing can be judged any more. */
+/* Adds what a group changes to the write set, which has nothing else.
+ * STATUS_OK; STATUS_IO_ERROR: reading failed; the set has part of the group, and must not be written. */
 enum status apply_group(struct apply *apply, const struct metadata_group *group,
                         struct failure *failure) MUST_CHECK;
 
-/* Keys and values that the write will have, so far. */
+/* Keys and values in the write set so far, in bytes. */
 size_t apply_bytes(const struct apply *apply);
 
-/* All that was added since the last write, as engine_write takes it; there may be none. It goes with one of the two below. */
+/* The write set as engine_write takes it; *ret_count may be 0. Borrowed until one of the two calls below. */
 struct engine_edit *apply_list(struct apply *apply, size_t *ret_count);
 
-/* The edits were written, or never will be: those added since the last write are forgotten, and with them, unless they were
- * written, all that was judged since. */
+/* The write set was written, or nothing is written any more: it is emptied, and its jobs count as applied. */
 void apply_written(struct apply *apply);
+/* The engine did not apply the write set: it is emptied, and the chains are again as before its first job. */
 void apply_take_back(struct apply *apply);
 
 #endif

@@ -1,5 +1,5 @@
-/* What apply.c, its two larger kinds of job, rollback.c and sweep.c, and what they all use, change.c, have in common.
- * Nobody else includes this. */
+/* What the parts of apply have in common. Nobody else includes this. Calls go one way: apply.c uses rollback.c and sweep.c,
+ * its two larger kinds of job, and all three use apply_metadata.c. Writer thread only. */
 #ifndef DAEMON_APPLY_INTERNAL_H
 #define DAEMON_APPLY_INTERNAL_H
 
@@ -7,10 +7,10 @@
 
 #include "daemon/writer/apply.h"
 
-/* Where clearing up behind a prune has come to. */
+/* How far the sweep behind a prune has come. */
 struct sweep {
-    uint64_t through;    /* the heights it is for, up to and including; 0: none under way */
-    bool headers_done;   /* then it goes through what was bound to heights */
+    uint64_t through;    /* it is for the heights up to this one; 0: none is under way */
+    bool headers_done;   /* header records are swept, and names bound to heights come next */
     struct key position; /* the next key to look at */
 };
 
@@ -20,31 +20,65 @@ struct apply_chain {
     uint64_t blocks_highest; /* no block lies above it */
 };
 
-/* A chain as it was before the edits that are not yet written. */
+/* A chain as it was before changes that are not yet written. */
 struct apply_before {
     uint32_t chain;
     struct apply_chain known;
 };
 
 struct apply {
+    /* fixed after start */
     struct engine *engine;
-    struct edit_set *edits;
     EVP_MD *sha256;
     uint32_t chains_max;
-    struct apply_chain *chains; /* by id */
-    struct sweep *sweeps;       /* by id */
-    struct apply_before
-        *befores; /* of the chains changed since the last write, in the order of the changes */
+    /* writer thread only, but for apply_load before it starts */
+    struct write_set *set;
+    struct apply_chain *chains;   /* by id */
+    struct sweep *sweeps;         /* by id */
+    struct apply_before *befores; /* of chains changed since the last write, in the order of the changes */
     size_t before_count;
     size_t before_capacity;
-    struct sweep sweep;      /* of the slice under way: taken over if it goes well */
-    struct apply_chain next; /* of the chain of the job under way */
+    struct sweep sweep; /* of the slice under way; replaces that in `sweeps` once the slice is applied */
+    struct apply_chain
+        next; /* of the chain of the job under way; replaces that in `chains` once the job is applied */
 };
 
-/* rollback.c: judges and edits, and changes apply->next. Sets job->counts. */
+/* ---- apply_metadata.c: names, the hash index, and what reading them can end with ---- */
+
+/* What a name holds, changes of the write set included; pruned counts as absent. The value lives until ret_value is released.
+ * STATUS_OK, also if it is absent; STATUS_IO_ERROR: nothing is to be released. */
+enum status apply_metadata_read(struct apply *apply, uint32_t chain, struct slice name,
+                                uint64_t blocks_pruned, struct metadata_value *ret_metadata,
+                                struct engine_value *ret_value, struct failure *failure) MUST_CHECK;
+
+/* Changes what the name holds. The change's slices are copied. STATUS_OK, STATUS_IO_ERROR. */
+enum status apply_metadata_change(struct apply *apply, uint32_t chain, struct slice name,
+                                  struct metadata_change change, uint64_t blocks_pruned,
+                                  struct failure *failure) MUST_CHECK;
+
+/* Applies the job's own metadata operations, one after the other. STATUS_OK, STATUS_IO_ERROR. */
+enum status apply_metadata_own(struct apply *apply, const struct job *job,
+                               struct failure *failure) MUST_CHECK;
+
+/* Drops the hash index's entry if it leads to that height. STATUS_OK, STATUS_IO_ERROR. */
+enum status apply_drop_hash(struct apply *apply, uint32_t chain, struct slice hash, uint64_t height,
+                            struct failure *failure) MUST_CHECK;
+
+/* Moves a cursor on. ENGINE_OK; ENGINE_NOT_FOUND: it is at the end; ENGINE_FAILED: failure->status is STATUS_IO_ERROR. */
+enum engine_result apply_cursor_next(struct engine_cursor *cursor, struct slice *ret_key,
+                                     struct slice *ret_value, struct failure *failure) MUST_CHECK;
+
+/* The store holds something that cannot be understood: STATUS_IO_ERROR. */
+enum status apply_damaged(struct failure *failure, const char *what, uint32_t chain);
+
+/* ---- rollback.c ---- */
+
+/* Validates and applies, and changes apply->next. Sets job->counts. */
 enum status rollback_apply(struct apply *apply, struct job *job, struct failure *failure) MUST_CHECK;
 
-/* sweep.c: edits one slice of clearing up, and changes apply->next. Sets job->swept_all. */
+/* ---- sweep.c ---- */
+
+/* Applies one slice, and changes apply->next. Sets job->swept_all. */
 enum status sweep_apply(struct apply *apply, struct job *job, struct failure *failure) MUST_CHECK;
 
 #endif

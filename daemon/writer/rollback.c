@@ -1,11 +1,14 @@
-/* Rollback: everything above a height goes, in one write, in time proportional to what goes.
+/* A rollback drops all that lies above a height in one write, in time proportional to what it drops.
  *
- * What is queued has been carried into the edits before, so it is judged and dropped like what is on disk. */
-#include "daemon/writer/change.h"
+ * It is validated first: the target, the state there, the guards. The queued metadata that it carries is in the write set by
+ * then, so guards see it, and what of it is bound above the target is dropped with what is on disk.
+ *
+ * Failures: a refusal is STATUS_CONFLICT or STATUS_INVALID, a failed read STATUS_IO_ERROR; apply.c takes back what was added. */
+#include "daemon/writer/apply_internal.h"
 
 #include <assert.h>
 
-static enum status judge_target(struct apply *apply, const struct job *job, struct failure *failure)
+static enum status validate_target(struct apply *apply, const struct job *job, struct failure *failure)
 {
     const struct chain_marks *marks = &apply->next.marks;
     uint64_t to = job->rollback.to;
@@ -32,17 +35,20 @@ static enum status has_any_state(struct apply *apply, const struct job *job, boo
     struct engine_range range = {.from = key_slice(&from), .to = key_slice(&to)};
     struct engine_cursor *cursor = engine_cursor_open(apply->engine, NULL, &range);
     struct slice first, value;
-    enum status status = change_next(cursor, &first, &value, failure);
+    enum engine_result result = apply_cursor_next(cursor, &first, &value, failure);
     engine_cursor_close(cursor);
-    *ret_has = status == STATUS_OK;
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    if (result == ENGINE_FAILED) {
+        return STATUS_IO_ERROR;
+    }
+    *ret_has = result == ENGINE_OK;
+    return STATUS_OK;
 }
 
-static enum status judge_state(struct apply *apply, const struct job *job, struct failure *failure)
+static enum status validate_state(struct apply *apply, const struct job *job, struct failure *failure)
 {
     struct key key = key_of_height(job->chain, KEY_STATE, job->rollback.to);
     struct engine_value value = {0};
-    enum status status = edit_get(apply->edits, &key, &value, failure);
+    enum status status = write_set_get(apply->set, &key, &value, failure);
     engine_value_release(&value);
     if (status != STATUS_NOT_FOUND) {
         return status;
@@ -61,8 +67,8 @@ static enum status apply_guard(struct apply *apply, struct job *job, const struc
 {
     struct metadata_value metadata;
     struct engine_value value;
-    enum status status = change_read_metadata(apply, job->chain, guard->name, apply->next.marks.blocks_pruned,
-                                              &metadata, &value, failure);
+    enum status status = apply_metadata_read(apply, job->chain, guard->name, apply->next.marks.blocks_pruned,
+                                             &metadata, &value, failure);
     if (status != STATUS_OK) {
         return status;
     }
@@ -78,8 +84,8 @@ static enum status apply_guard(struct apply *apply, struct job *job, const struc
         uint8_t lowered[8];
         metadata_put_number(job->rollback.to, lowered);
         struct metadata_change change = {METADATA_SET, 0, slice_of(lowered, sizeof lowered), 0};
-        status =
-            change_metadata(apply, job->chain, guard->name, change, apply->next.marks.blocks_pruned, failure);
+        status = apply_metadata_change(apply, job->chain, guard->name, change,
+                                       apply->next.marks.blocks_pruned, failure);
         job->counts.lowered++;
     }
     engine_value_release(&value);
@@ -95,22 +101,23 @@ static enum status drop_above(struct apply *apply, struct job *job, enum key_kin
 {
     struct key from = key_behind_height(job->chain, kind, job->rollback.to);
     struct key to = key_behind_kind(job->chain, kind);
-    edit_delete_range(apply->edits, &from, &to);
+    write_set_delete_range(apply->set, &from, &to);
     if (drop == NULL) {
         return STATUS_OK;
     }
     struct engine_range range = {.from = key_slice(&from), .to = key_slice(&to)};
     struct engine_cursor *cursor = engine_cursor_open(apply->engine, NULL, &range);
     struct slice key, value;
-    enum status status;
-    while ((status = change_next(cursor, &key, &value, failure)) == STATUS_OK) {
-        status = drop(apply, job, key, value, failure);
-        if (status != STATUS_OK) {
-            break;
+    enum engine_result result = ENGINE_OK;
+    enum status status = STATUS_OK;
+    while (result == ENGINE_OK && status == STATUS_OK) {
+        result = apply_cursor_next(cursor, &key, &value, failure);
+        if (result == ENGINE_OK) {
+            status = drop(apply, job, key, value, failure);
         }
     }
     engine_cursor_close(cursor);
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    return result == ENGINE_FAILED ? STATUS_IO_ERROR : status;
 }
 
 static enum status drop_block(struct apply *apply, struct job *job, struct slice key, struct slice value,
@@ -119,10 +126,10 @@ static enum status drop_block(struct apply *apply, struct job *job, struct slice
     uint64_t height;
     struct header_record record;
     if (!key_read_height(key, &height) || !record_read_header(value, &record)) {
-        return change_damaged(failure, "header record", job->chain);
+        return apply_damaged(failure, "header record", job->chain);
     }
     job->counts.blocks++;
-    return change_drop_hash(apply, job->chain, record.hash, height, failure);
+    return apply_drop_hash(apply, job->chain, record.hash, height, failure);
 }
 
 static enum status drop_state(struct apply *apply, struct job *job, struct slice key, struct slice value,
@@ -149,28 +156,28 @@ static enum status drop_bound(struct apply *apply, struct job *job, struct slice
         return failure_set(failure, STATUS_IO_ERROR, "damaged store: a bound name's key of %zu bytes",
                            key.bytes);
     }
-    enum status status = change_read_metadata(apply, job->chain, name, apply->next.marks.blocks_pruned,
-                                              &metadata, &stored, failure);
+    enum status status = apply_metadata_read(apply, job->chain, name, apply->next.marks.blocks_pruned,
+                                             &metadata, &stored, failure);
     if (status == STATUS_OK) {
         engine_value_release(&stored);
         if (metadata.present && metadata.of_height > job->rollback.to) {
             struct metadata_change change = {.kind = METADATA_DELETE};
-            status = change_metadata(apply, job->chain, name, change, 0, failure);
+            status = apply_metadata_change(apply, job->chain, name, change, 0, failure);
             job->counts.metadata++;
         }
     }
     return status;
 }
 
-struct drop_edited {
+struct drop_carried {
     struct apply *apply;
     struct job *job;
 };
 
-/* What was carried into the edits and is bound above the target goes too. */
-static void drop_edited(void *context, const struct key *key, bool present, struct slice value)
+/* Drops what was carried into the write set and is bound above the target. */
+static void drop_carried(void *context, const struct key *key, bool present, struct slice value)
 {
-    struct drop_edited *drop = context;
+    struct drop_carried *drop = context;
     struct key metadata = key_of_kind(drop->job->chain, KEY_METADATA);
     struct key bound = key_behind_height(drop->job->chain, KEY_BOUND, drop->job->rollback.to);
     struct key bound_end = key_behind_kind(drop->job->chain, KEY_BOUND);
@@ -181,21 +188,21 @@ static void drop_edited(void *context, const struct key *key, bool present, stru
         bool read = record_read_metadata(value, &of_height, &content);
         assert(read);
         if (of_height > drop->job->rollback.to) {
-            edit_delete(drop->apply->edits, key);
+            write_set_delete(drop->apply->set, key);
             drop->job->counts.metadata++;
         }
     } else if (slice_compare(name, key_slice(&bound)) >= 0 &&
                slice_compare(name, key_slice(&bound_end)) < 0) {
-        edit_delete(drop->apply->edits, key);
+        write_set_delete(drop->apply->set, key);
     }
 }
 
 enum status rollback_apply(struct apply *apply, struct job *job, struct failure *failure)
 {
     job->counts = (struct job_counts){0};
-    enum status status = judge_target(apply, job, failure);
+    enum status status = validate_target(apply, job, failure);
     if (status == STATUS_OK) {
-        status = judge_state(apply, job, failure);
+        status = validate_state(apply, job, failure);
     }
     for (size_t i = 0; i < job->rollback.guard_count && status == STATUS_OK; i++) {
         status = apply_guard(apply, job, &job->rollback.guards[i], failure);
@@ -215,12 +222,12 @@ enum status rollback_apply(struct apply *apply, struct job *job, struct failure 
     if (status != STATUS_OK) {
         return status;
     }
-    struct drop_edited drop = {apply, job};
-    edit_each(apply->edits, drop_edited, &drop);
+    struct drop_carried drop = {apply, job};
+    write_set_each(apply->set, drop_carried, &drop);
     apply->next.marks.height = job->rollback.to;
     apply->next.marks.rollback_sequence = job->sequence;
     if (apply->next.blocks_highest > job->rollback.to) {
         apply->next.blocks_highest = job->rollback.to;
     }
-    return change_own_metadata(apply, job, failure);
+    return apply_metadata_own(apply, job, failure);
 }

@@ -1,11 +1,15 @@
-/* Sweep: clearing up behind a prune, in slices small enough that a commit behind one barely notices.
+/* The sweep deletes what a prune could not reach by a range of heights, in slices so small that a commit behind one barely
+ * notices. Its life:
  *
- * A prune sets a mark and drops whole ranges. What it cannot reach by a range of heights is found here through what lies
- * at the pruned heights: first the hash index entries, by the header records; then the metadata bound to them, by the
- * index of bound names. When both are through, header records and that index go as ranges themselves and the mark
- * `blocks_swept` follows. Until then readers go by the mark `blocks_pruned`. Cut short at any point, it starts again. */
+ * - A prune sets the mark `blocks_pruned`, by which readers go from then on, and deletes the ranges of data and states.
+ * - First slices go through the header records of the pruned heights, and delete their entries of the hash index.
+ * - Later slices go through the index of bound names, and delete the metadata bound to those heights.
+ * - Then both kinds of records are deleted as ranges, and the mark `blocks_swept` follows `blocks_pruned`.
+ *
+ * Failures: a slice that could not be read ends as STATUS_IO_ERROR, and the chain's next job or the next start has it tried
+ * again. After a restart, or a slice that the engine did not apply, the sweep begins again at `blocks_swept`. */
 #include "daemon/runtime/thread.h"
-#include "daemon/writer/change.h"
+#include "daemon/writer/apply_internal.h"
 
 enum { SWEEP_SLICE_KEYS = 1024 };
 
@@ -15,9 +19,9 @@ static enum status sweep_header(struct apply *apply, uint32_t chain, struct slic
     uint64_t height;
     struct header_record record;
     if (!key_read_height(key, &height) || !record_read_header(value, &record)) {
-        return change_damaged(failure, "header record", chain);
+        return apply_damaged(failure, "header record", chain);
     }
-    return change_drop_hash(apply, chain, record.hash, height, failure);
+    return apply_drop_hash(apply, chain, record.hash, height, failure);
 }
 
 static enum status sweep_bound(struct apply *apply, uint32_t chain, struct slice key, struct failure *failure)
@@ -30,12 +34,12 @@ static enum status sweep_bound(struct apply *apply, uint32_t chain, struct slice
         return failure_set(failure, STATUS_IO_ERROR, "damaged store: a bound name's key of %zu bytes",
                            key.bytes);
     }
-    enum status status = change_read_metadata(apply, chain, name, 0, &metadata, &stored, failure);
+    enum status status = apply_metadata_read(apply, chain, name, 0, &metadata, &stored, failure);
     if (status == STATUS_OK) {
         engine_value_release(&stored);
         if (metadata.present && metadata_is_pruned(metadata.of_height, apply->sweep.through)) {
             struct metadata_change change = {.kind = METADATA_DELETE};
-            status = change_metadata(apply, chain, name, change, 0, failure);
+            status = apply_metadata_change(apply, chain, name, change, 0, failure);
         }
     }
     return status;
@@ -65,21 +69,24 @@ static enum status sweep_kind(struct apply *apply, const struct job *job, enum k
     struct engine_range range = {.from = key_slice(&sweep->position), .to = key_slice(&to)};
     struct engine_cursor *cursor = engine_cursor_open(apply->engine, NULL, &range);
     struct slice key, value;
-    enum status status = change_next(cursor, &key, &value, failure);
-    for (int i = 0; i < SWEEP_SLICE_KEYS && !is_over && status == STATUS_OK; i++) {
+    enum engine_result result = apply_cursor_next(cursor, &key, &value, failure);
+    enum status status = STATUS_OK;
+    for (int i = 0; i < SWEEP_SLICE_KEYS && !is_over && result == ENGINE_OK && status == STATUS_OK; i++) {
         status = kind == KEY_HEADER ? sweep_header(apply, chain, key, value, failure)
                                     : sweep_bound(apply, chain, key, failure);
         if (status == STATUS_OK) {
-            status = change_next(cursor, &key, &value, failure);
+            result = apply_cursor_next(cursor, &key, &value, failure);
         }
         is_over = thread_now_ns() >= until_ns;
     }
-    *ret_done = status == STATUS_NOT_FOUND;
-    if (status == STATUS_OK) {
+    *ret_done = result == ENGINE_NOT_FOUND;
+    if (result == ENGINE_FAILED) {
+        status = STATUS_IO_ERROR;
+    } else if (result == ENGINE_OK && status == STATUS_OK) {
         status = set_position(sweep, key, failure);
     }
     engine_cursor_close(cursor);
-    return *ret_done ? STATUS_OK : status;
+    return status;
 }
 
 static void finish(struct apply *apply, uint32_t chain)
@@ -89,7 +96,7 @@ static void finish(struct apply *apply, uint32_t chain)
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         struct key from = key_behind_height(chain, kinds[i], marks->blocks_swept);
         struct key to = key_behind_height(chain, kinds[i], apply->sweep.through);
-        edit_delete_range(apply->edits, &from, &to);
+        write_set_delete_range(apply->set, &from, &to);
     }
     marks->blocks_swept = apply->sweep.through;
     apply->sweep = (struct sweep){0};

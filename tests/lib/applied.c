@@ -3,6 +3,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "daemon/runtime/thread.h"
 #include "daemon/writer/apply.h"
 #include "tests/lib/directory.h"
 #include "tests/lib/engine_edits.h"
@@ -37,6 +38,7 @@ static void open_all(bool create)
 
 void applied_open(void)
 {
+    thread_set_role(THREAD_WRITER);
     directory = directory_new();
     taken = NULL;
     is_batching = false;

@@ -1,42 +1,45 @@
-/* Edits of names and of the hash index, as of what was edited before. */
-#include "daemon/writer/change.h"
+/* What jobs and metadata groups do to names and to the hash index: read as of the write set, and changed there.
+ *
+ * Failures: what cannot be read or understood is STATUS_IO_ERROR with a text, and adds nothing for that name. */
+#include <assert.h>
+
+#include "daemon/writer/apply_internal.h"
 
 #include "daemon/runtime/memory.h"
+#include "daemon/runtime/thread.h"
 
-enum status change_damaged(struct failure *failure, const char *what, uint32_t chain)
+enum status apply_damaged(struct failure *failure, const char *what, uint32_t chain)
 {
     return failure_set(failure, STATUS_IO_ERROR,
                        "damaged store: a %s of chain number %u cannot be understood", what, chain);
 }
 
-enum status change_next(struct engine_cursor *cursor, struct slice *ret_key, struct slice *ret_value,
-                        struct failure *failure)
+enum engine_result apply_cursor_next(struct engine_cursor *cursor, struct slice *ret_key,
+                                     struct slice *ret_value, struct failure *failure)
 {
-    switch (engine_cursor_next(cursor, ret_key, ret_value, failure)) {
-    case ENGINE_OK:
-        return STATUS_OK;
-    case ENGINE_NOT_FOUND:
-        return STATUS_NOT_FOUND;
-    default:
+    enum engine_result result = engine_cursor_next(cursor, ret_key, ret_value, failure);
+    if (result != ENGINE_OK && result != ENGINE_NOT_FOUND) {
         failure->status = STATUS_IO_ERROR;
-        return STATUS_IO_ERROR;
+        return ENGINE_FAILED;
     }
+    return result;
 }
 
-enum status change_read_metadata(struct apply *apply, uint32_t chain, struct slice name,
-                                 uint64_t blocks_pruned, struct metadata_value *ret_metadata,
-                                 struct engine_value *ret_value, struct failure *failure)
+enum status apply_metadata_read(struct apply *apply, uint32_t chain, struct slice name,
+                                uint64_t blocks_pruned, struct metadata_value *ret_metadata,
+                                struct engine_value *ret_value, struct failure *failure)
 {
+    assert(chain >= 1 && chain <= apply->chains_max);
     struct key key;
     key_set_name(&key, chain, KEY_METADATA, name);
     struct engine_value value = {0};
     struct metadata_value metadata = {0};
-    enum status status = edit_get(apply->edits, &key, &value, failure);
+    enum status status = write_set_get(apply->set, &key, &value, failure);
     if (status == STATUS_OK) {
         metadata.present = true;
         if (!record_read_metadata(value.bytes, &metadata.of_height, &metadata.value)) {
             engine_value_release(&value);
-            return change_damaged(failure, "metadata record", chain);
+            return apply_damaged(failure, "metadata record", chain);
         }
         if (metadata_is_pruned(metadata.of_height, blocks_pruned)) {
             metadata = (struct metadata_value){0};
@@ -54,26 +57,28 @@ static void put_metadata(struct apply *apply, uint32_t chain, struct slice name,
 {
     struct key key;
     key_set_name(&key, chain, KEY_METADATA, name);
+    assert(metadata.present);
     size_t bytes = RECORD_METADATA_HEAD_BYTES + metadata.value.bytes;
-    uint8_t *record = edit_put_new(apply->edits, &key, bytes);
+    uint8_t *record = write_set_put_new(apply->set, &key, bytes);
     record_put_u64(metadata.of_height, record);
     if (metadata.value.bytes > 0) {
         memcpy(record + RECORD_METADATA_HEAD_BYTES, metadata.value.data, metadata.value.bytes);
     }
     if (metadata.of_height != 0) {
         struct key bound = key_of_bound(chain, metadata.of_height, name);
-        edit_put(apply->edits, &bound, slice_of(NULL, 0));
+        write_set_put(apply->set, &bound, slice_of(NULL, 0));
     }
 }
 
-enum status change_metadata(struct apply *apply, uint32_t chain, struct slice name,
-                            struct metadata_change change, uint64_t blocks_pruned, struct failure *failure)
+enum status apply_metadata_change(struct apply *apply, uint32_t chain, struct slice name,
+                                  struct metadata_change change, uint64_t blocks_pruned,
+                                  struct failure *failure)
 {
+    assert(chain >= 1 && chain <= apply->chains_max);
     struct metadata_value before = {0};
     struct engine_value value = {0};
     if (change.kind == METADATA_NONE) {
-        enum status status =
-            change_read_metadata(apply, chain, name, blocks_pruned, &before, &value, failure);
+        enum status status = apply_metadata_read(apply, chain, name, blocks_pruned, &before, &value, failure);
         if (status != STATUS_OK) {
             return status;
         }
@@ -89,13 +94,13 @@ enum status change_metadata(struct apply *apply, uint32_t chain, struct slice na
     } else {
         struct key key;
         key_set_name(&key, chain, KEY_METADATA, name);
-        edit_delete(apply->edits, &key);
+        write_set_delete(apply->set, &key);
     }
     engine_value_release(&value);
     return STATUS_OK;
 }
 
-enum status change_own_metadata(struct apply *apply, const struct job *job, struct failure *failure)
+enum status apply_metadata_own(struct apply *apply, const struct job *job, struct failure *failure)
 {
     enum status status = STATUS_OK;
     for (size_t i = 0; i < job->metadata_count && status == STATUS_OK; i++) {
@@ -106,21 +111,21 @@ enum status change_own_metadata(struct apply *apply, const struct job *job, stru
             .value = operation->value,
             .raise = operation->kind == METADATA_RAISE ? operation->raise : 0,
         };
-        status = change_metadata(apply, job->chain, operation->name, change, apply->next.marks.blocks_pruned,
-                                 failure);
+        status = apply_metadata_change(apply, job->chain, operation->name, change,
+                                       apply->next.marks.blocks_pruned, failure);
     }
     return status;
 }
 
-enum status change_drop_hash(struct apply *apply, uint32_t chain, struct slice hash, uint64_t height,
-                             struct failure *failure)
+enum status apply_drop_hash(struct apply *apply, uint32_t chain, struct slice hash, uint64_t height,
+                            struct failure *failure)
 {
     struct key key;
     key_set_name(&key, chain, KEY_HASH, hash);
     struct engine_value value = {0};
-    enum status status = edit_get(apply->edits, &key, &value, failure);
+    enum status status = write_set_get(apply->set, &key, &value, failure);
     if (status == STATUS_OK && value.bytes.bytes == 8 && record_get_u64(value.bytes.data) == height) {
-        edit_delete(apply->edits, &key);
+        write_set_delete(apply->set, &key);
     }
     engine_value_release(&value);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;

@@ -1,8 +1,9 @@
-/* Edits: read as edited before they are written, taken back to any mark, listed once a key. */
+/* The write set: what it changes reads so before it is written, taken back to any mark, listed once a key. */
 #include <check.h>
 #include <stdlib.h>
 
-#include "daemon/writer/edit.h"
+#include "daemon/runtime/thread.h"
+#include "daemon/writer/write_set.h"
 #include "tests/lib/directory.h"
 #include "tests/lib/engine_edits.h"
 #include "tests/lib/random.h"
@@ -12,19 +13,20 @@ enum { NAMES = 12, STEPS = 4000, MARKS = 6 };
 
 static struct directory directory;
 static struct engine *engine;
-static struct edit_set *edits;
+static struct write_set *set;
 static struct failure failure;
 
 static void setup(void)
 {
+    thread_set_role(THREAD_WRITER);
     directory = directory_new();
     engine = engine_opened(directory.path, true);
-    edits = edit_new(engine);
+    set = write_set_new(engine);
 }
 
 static void teardown(void)
 {
-    edit_free(edits);
+    write_set_free(set);
     engine_close(engine, ENGINE_CLOSE_CLEAN);
     directory_remove(&directory);
 }
@@ -40,7 +42,7 @@ static uint64_t read_number(unsigned number)
 {
     struct key key = key_of_number(number);
     struct engine_value value = {0};
-    enum status status = edit_get(edits, &key, &value, &failure);
+    enum status status = write_set_get(set, &key, &value, &failure);
     uint64_t read = 0;
     if (status == STATUS_OK) {
         ck_assert_uint_eq(value.bytes.bytes, sizeof read);
@@ -54,7 +56,7 @@ static uint64_t read_number(unsigned number)
 
 struct state {
     uint64_t numbers[NAMES];
-    struct edit_mark mark;
+    struct write_set_mark mark;
 };
 
 static void check(const struct state *state)
@@ -64,42 +66,42 @@ static void check(const struct state *state)
     }
 }
 
-static void edit_some(struct random_source *random, struct state *state, uint64_t step)
+static void change_some(struct random_source *random, struct state *state, uint64_t step)
 {
     unsigned number = (unsigned)random_below(random, NAMES);
     struct key key = key_of_number(number);
     if (random_chance(random, 30)) {
-        edit_delete(edits, &key);
+        write_set_delete(set, &key);
         state->numbers[number] = 0;
     } else {
-        memcpy(edit_put_new(edits, &key, sizeof step), &step, sizeof step);
+        memcpy(write_set_put_new(set, &key, sizeof step), &step, sizeof step);
         state->numbers[number] = step;
     }
 }
 
-START_TEST(edits_are_taken_back_to_any_mark_and_written_as_they_read)
+START_TEST(changes_are_taken_back_to_any_mark_and_written_as_they_read)
 {
-    struct random_source random = random_from(random_seed("edit"));
+    struct random_source random = random_from(random_seed("write_set"));
     struct state states[MARKS] = {0}; /* the last is the present one, the others wait to be gone back to */
     size_t depth = 0;
     for (uint64_t step = 1; step <= STEPS; step++) {
         uint64_t what = random_below(&random, 10);
         if (what < 6) {
-            edit_some(&random, &states[depth], step);
+            change_some(&random, &states[depth], step);
         } else if (what < 8 && depth + 1 < MARKS) {
-            states[depth].mark = edit_mark(edits);
+            states[depth].mark = write_set_mark(set);
             states[depth + 1] = states[depth];
             depth++;
         } else if (what == 8 && depth > 0) {
             depth--;
-            edit_take_back(edits, states[depth].mark);
+            write_set_take_back(set, states[depth].mark);
         } else if (what == 9 && depth == 0) {
             size_t count;
-            struct engine_edit *list = edit_list(edits, &count);
+            struct engine_edit *list = write_set_list(set, &count);
             ck_assert_uint_le(count, NAMES);
             ck_assert_int_eq(engine_write(engine, list, count, ENGINE_LOGGED, &failure), ENGINE_DONE);
-            edit_clear(edits);
-            ck_assert_uint_eq(edit_bytes(edits), 0);
+            write_set_clear(set);
+            ck_assert_uint_eq(write_set_bytes(set), 0);
         }
         check(&states[depth]);
     }
@@ -110,18 +112,18 @@ static void count_each(void *context, const struct key *key, bool present, struc
 {
     (void)value;
     ck_assert(present);
-    edit_delete(edits, key); /* it may edit the key again */
+    write_set_delete(set, key); /* it may change the key again */
     (*(unsigned *)context)++;
 }
 
-START_TEST(each_key_is_told_once_however_often_it_was_edited)
+START_TEST(each_key_is_told_once_however_often_it_was_changed)
 {
     unsigned told = 0;
     for (unsigned i = 0; i < 3 * NAMES; i++) {
         struct key key = key_of_number(i % NAMES);
-        edit_put(edits, &key, slice_of("x", 1));
+        write_set_put(set, &key, slice_of("x", 1));
     }
-    edit_each(edits, count_each, &told);
+    write_set_each(set, count_each, &told);
     ck_assert_uint_eq(told, NAMES);
     for (unsigned i = 0; i < NAMES; i++) {
         ck_assert_uint_eq(read_number(i), 0);
@@ -132,9 +134,9 @@ END_TEST
 int main(void)
 {
     TCase *tests;
-    Suite *suite = suite_new("edit", 60, &tests);
+    Suite *suite = suite_new("write_set", 60, &tests);
     tcase_add_checked_fixture(tests, setup, teardown);
-    tcase_add_test(tests, edits_are_taken_back_to_any_mark_and_written_as_they_read);
-    tcase_add_test(tests, each_key_is_told_once_however_often_it_was_edited);
+    tcase_add_test(tests, changes_are_taken_back_to_any_mark_and_written_as_they_read);
+    tcase_add_test(tests, each_key_is_told_once_however_often_it_was_changed);
     return suite_run(suite, true);
 }

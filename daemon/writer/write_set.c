@@ -1,0 +1,252 @@
+/* A change's life: it lies in the set's arena, in order; a later one of its key supersedes it and leads back to it, so that
+ * changes can be taken back from the newest on. All go at once with write_set_clear. The index by key has the newest change of
+ * each key. */
+#include "daemon/writer/write_set.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "daemon/runtime/arena.h"
+#include "daemon/runtime/memory.h"
+#include "daemon/runtime/name_hash.h"
+#include "daemon/runtime/thread.h"
+
+struct write_set_change {
+    struct write_set_change *next;     /* made later */
+    struct write_set_change *previous; /* made earlier */
+    struct write_set_change *older;    /* of the same key, superseded by this one; NULL: none */
+    struct slice value;
+    bool present;
+    bool is_superseded;
+    UT_hash_handle hh; /* unless superseded */
+    struct key key;    /* last, so that only what it has is needed */
+};
+
+struct write_set_range {
+    struct key from;
+    struct key to;
+};
+
+enum {
+    RANGES_MAX = 8, /* in a set: a rollback, the greediest, has 4, and is alone in its set */
+    /* Changes: memory for a list of up to so many is kept for the next one. Chosen: 200 KiB. */
+    LIST_KEPT_MAX = 4096,
+};
+
+struct write_set {
+    /* fixed after start */
+    struct engine *engine;
+    /* writer thread only */
+    struct arena arena;
+    struct write_set_change *by_key;
+    struct write_set_change *first; /* of all, by `next` */
+    struct write_set_change *last;
+    struct write_set_range ranges[RANGES_MAX];
+    size_t range_count;
+    size_t bytes;
+    struct engine_edit *list;
+    size_t list_capacity;
+};
+
+struct write_set *write_set_new(struct engine *engine)
+{
+    struct write_set *set = memory_new(sizeof *set);
+    set->engine = engine;
+    arena_init(&set->arena, SIZE_MAX / 2);
+    return set;
+}
+
+void write_set_free(struct write_set *set)
+{
+    if (set == NULL) {
+        return;
+    }
+    write_set_clear(set);
+    free(set->list);
+    free(set);
+}
+
+void write_set_clear(struct write_set *set)
+{
+    HASH_CLEAR(hh, set->by_key);
+    arena_close(&set->arena);
+    set->first = NULL;
+    set->last = NULL;
+    set->range_count = 0;
+    set->bytes = 0;
+    if (set->list_capacity > LIST_KEPT_MAX) {
+        free(set->list);
+        set->list = NULL;
+        set->list_capacity = 0;
+    }
+}
+
+static struct write_set_change *find(const struct write_set *set, const struct key *key)
+{
+    struct write_set_change *change;
+    HASH_FIND(hh, set->by_key, key->data, key->bytes, change);
+    return change;
+}
+
+enum status write_set_get(struct write_set *set, const struct key *key, struct engine_value *ret_value,
+                          struct failure *failure)
+{
+    assert(thread_is(THREAD_WRITER)); /* it may wait for the device */
+    const struct write_set_change *change = find(set, key);
+    if (change != NULL && change->present) {
+        *ret_value = (struct engine_value){.bytes = change->value};
+        return STATUS_OK;
+    }
+    if (change != NULL) {
+        return STATUS_NOT_FOUND;
+    }
+    switch (engine_get(set->engine, NULL, ENGINE_MAY_BLOCK, key_slice(key), ret_value, failure)) {
+    case ENGINE_OK:
+        return STATUS_OK;
+    case ENGINE_NOT_FOUND:
+        return STATUS_NOT_FOUND;
+    default:
+        failure->status = STATUS_IO_ERROR;
+        return STATUS_IO_ERROR;
+    }
+}
+
+bool write_set_has(const struct write_set *set, const struct key *key)
+{
+    return find(set, key) != NULL;
+}
+
+static void *set_memory(struct write_set *set, size_t bytes)
+{
+    void *memory = arena_alloc(&set->arena, bytes);
+    return memory != NULL ? memory : memory_raw(SIZE_MAX / 2); /* says so and ends */
+}
+
+static void add(struct write_set *set, const struct key *key, bool present, struct slice value)
+{
+    assert(thread_is(THREAD_WRITER));
+    assert(key->bytes > 0 && key->bytes <= sizeof key->data);
+    struct write_set_change *change =
+        set_memory(set, offsetof(struct write_set_change, key.data) + key->bytes);
+    struct write_set_change *older = find(set, key);
+    assert(older == NULL || !older->is_superseded); /* the index has the newest only */
+    change->next = NULL;
+    change->previous = set->last;
+    change->older = older;
+    change->value = value;
+    change->present = present;
+    change->is_superseded = false;
+    change->key.bytes = key->bytes;
+    memcpy(change->key.data, key->data, key->bytes);
+    if (older != NULL) {
+        older->is_superseded = true;
+        HASH_DELETE(hh, set->by_key, older);
+    }
+    HASH_ADD(hh, set->by_key, key.data[0], key->bytes, change);
+    if (set->last == NULL) {
+        set->first = change;
+    } else {
+        set->last->next = change;
+    }
+    set->last = change;
+    set->bytes += key->bytes + value.bytes;
+}
+
+void write_set_put(struct write_set *set, const struct key *key, struct slice value)
+{
+    add(set, key, true, value);
+}
+
+uint8_t *write_set_put_new(struct write_set *set, const struct key *key, size_t bytes)
+{
+    uint8_t *value = set_memory(set, bytes);
+    add(set, key, true, slice_of(value, bytes));
+    return value;
+}
+
+void write_set_delete(struct write_set *set, const struct key *key)
+{
+    add(set, key, false, slice_of(NULL, 0));
+}
+
+void write_set_delete_range(struct write_set *set, const struct key *from, const struct key *to)
+{
+    assert(thread_is(THREAD_WRITER));
+    assert(set->range_count < RANGES_MAX);
+    assert(slice_compare(key_slice(from), key_slice(to)) <=
+           0); /* the engine takes no range that ends before it begins */
+    set->ranges[set->range_count++] = (struct write_set_range){*from, *to};
+}
+
+struct write_set_mark write_set_mark(const struct write_set *set)
+{
+    return (struct write_set_mark){set->last, set->range_count, set->bytes};
+}
+
+void write_set_take_back(struct write_set *set, struct write_set_mark mark)
+{
+    assert(mark.range_count <= set->range_count && mark.bytes <= set->bytes); /* it was taken before */
+    while (set->last != mark.last) {
+        struct write_set_change *change = set->last;
+        assert(change != NULL &&
+               !change->is_superseded); /* the mark is further back, and the index leads here */
+        HASH_DELETE(hh, set->by_key, change);
+        if (change->older != NULL) {
+            struct write_set_change *older = change->older;
+            older->is_superseded = false;
+            HASH_ADD(hh, set->by_key, key.data[0], older->key.bytes, older);
+        }
+        set->last = change->previous;
+    }
+    if (set->last == NULL) {
+        set->first = NULL;
+    } else {
+        set->last->next = NULL;
+    }
+    set->range_count = mark.range_count;
+    set->bytes = mark.bytes;
+}
+
+size_t write_set_bytes(const struct write_set *set)
+{
+    return set->bytes;
+}
+
+void write_set_each(struct write_set *set, write_set_each_fn each, void *context)
+{
+    const struct write_set_change *end = set->last; /* of those that are there now */
+    for (struct write_set_change *change = set->first; change != NULL;
+         change = change == end ? NULL : change->next) {
+        if (!change->is_superseded) {
+            struct key key = {.bytes = change->key.bytes};
+            memcpy(key.data, change->key.data, change->key.bytes);
+            each(context, &key, change->present, change->value);
+        }
+    }
+}
+
+static void make_room(struct write_set *set, size_t count)
+{
+    if (count > set->list_capacity) {
+        set->list = memory_resize(set->list, count * sizeof set->list[0]);
+        set->list_capacity = count;
+    }
+}
+
+struct engine_edit *write_set_list(struct write_set *set, size_t *ret_count)
+{
+    size_t count = 0;
+    make_room(set, set->range_count + HASH_COUNT(set->by_key));
+    for (size_t i = 0; i < set->range_count; i++) {
+        const struct write_set_range *range = &set->ranges[i];
+        set->list[count++] =
+            (struct engine_edit){ENGINE_DELETE_RANGE, key_slice(&range->from), key_slice(&range->to)};
+    }
+    for (const struct write_set_change *change = set->by_key; change != NULL; change = change->hh.next) {
+        set->list[count++] = (struct engine_edit){change->present ? ENGINE_PUT : ENGINE_DELETE,
+                                                  key_slice(&change->key), change->value};
+    }
+    assert(count <= set->list_capacity); /* the index has as many as it counts */
+    *ret_count = count;
+    return set->list;
+}

@@ -1,0 +1,160 @@
+/* A start: what it takes before the first answer, what it remembers of earlier runs, and what ends it. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "tests/lib/order_fixture.h"
+#include "tests/lib/suite.h"
+
+static struct failure failure;
+
+/* The next start ends as IO_ERROR with a text, and has written nothing. */
+static void check_start_fails(const char *text)
+{
+    uint64_t writes = fake_disk_calls(order_fixture.disk, FAKE_WRITE);
+    failure = (struct failure){0};
+    ck_assert_int_eq(order_fixture_try_run(&failure), STATUS_IO_ERROR);
+    ck_assert_int_eq(failure.status, STATUS_IO_ERROR);
+    ck_assert_msg(strstr(failure.text, text) != NULL, "%s", failure.text);
+    ck_assert_uint_eq(fake_disk_calls(order_fixture.disk, FAKE_WRITE), writes);
+    order_fixture_end_run();
+}
+
+/* Puts bytes under a key, in place of what is there, with the run's engine. */
+static void put(const struct key *key, struct slice value)
+{
+    struct engine_edit edit = {ENGINE_PUT, key_slice(key), value};
+    ck_assert_int_eq(engine_write(order_fixture.engine, &edit, 1, ENGINE_SYNCED, &failure), ENGINE_DONE);
+}
+
+START_TEST(the_first_start_makes_default_and_takes_run_one_durably)
+{
+    ck_assert_uint_eq(order_run(order_fixture.order), 1);
+    ck_assert_uint_eq(chain_count(order_chains(order_fixture.order)), 1);
+    ck_assert(order_fixture.chain->visible);
+    ck_assert_uint_eq(fake_disk_unsynced(order_fixture.disk), 0);
+    fake_disk_cut(order_fixture.disk);
+    order_fixture_end_run();
+    order_fixture_start_run();
+    ck_assert_uint_eq(order_run(order_fixture.order), 2);
+    ck_assert_uint_eq(chain_count(order_chains(order_fixture.order)), 1);
+}
+END_TEST
+
+START_TEST(a_start_behind_a_cut_knows_the_metadata_number_that_the_cut_left)
+{
+    struct order_wait durable;
+    uint64_t kept = order_fixture_set('a', "value");
+    order_wait_begin(&durable, kept, LEVEL_DURABLE);
+    while (!durable.is_told) {
+        (void)order_fixture_iterate();
+        order_fixture_step_until_idle();
+    }
+    (void)order_fixture_set('b', "value"); /* accepted only */
+    fake_disk_cut(order_fixture.disk);
+    order_fixture_end_run();
+    order_fixture_start_run();
+    ck_assert_uint_eq(order_metadata_on_disk(order_fixture.order, 0), kept);
+    ck_assert_uint_eq(order_metadata_on_disk(order_fixture.order, 1), kept);
+    ck_assert_uint_eq(order_metadata_on_disk(order_fixture.order, 3), 0); /* a run that never was */
+    ck_assert_uint_gt(order_fixture_set('a', "value"), kept + 1);
+    ck_assert_int_eq(order_fixture_disk_value('b'), '\0');
+}
+END_TEST
+
+START_TEST(a_start_remembers_the_ends_of_as_many_runs_as_it_says)
+{
+    struct order_start start = {.run = ORDER_RUNS_KEPT + 10};
+    start.run_ends[11] = 7;
+    ck_assert_uint_eq(order_start_run_end(&start, 11), 7);
+    ck_assert_uint_eq(order_start_run_end(&start, 10), 0);        /* too long ago */
+    ck_assert_uint_eq(order_start_run_end(&start, start.run), 0); /* it goes on still */
+    ck_assert_uint_eq(order_start_run_end(&start, 0), 0);
+}
+END_TEST
+
+static const enum fake_call reads[] = {FAKE_GET, FAKE_NEXT};
+
+/* Whichever read of a start fails: it says so, changes nothing, and the next start goes well. */
+START_TEST(a_start_ends_at_any_read_that_fails)
+{
+    enum fake_call call = reads[_i];
+    uint64_t run = order_run(order_fixture.order);
+    uint64_t sequence = order_fixture_set('a', "value");
+    order_fixture_settle();
+    order_fixture_end_run();
+    uint64_t calls = fake_disk_calls(order_fixture.disk, call);
+    order_fixture_start_run();
+    calls = fake_disk_calls(order_fixture.disk, call) - calls;
+    order_fixture_end_run();
+    ck_assert_uint_gt(calls, 1);
+    for (unsigned nth = 1; nth <= calls; nth++) {
+        fake_disk_fault(order_fixture.disk, call, FAKE_FAILS, nth);
+        check_start_fails("fault injected");
+    }
+    order_fixture_start_run();
+    ck_assert_uint_eq(order_run(order_fixture.order), run + 2);
+    ck_assert_uint_eq(order_metadata_on_disk(order_fixture.order, 0), sequence);
+}
+END_TEST
+
+START_TEST(a_start_whose_first_write_is_not_done_ends_and_leaves_the_next_one_its_numbers)
+{
+    static const enum fake_fault faults[] = {FAKE_FAILS, FAKE_IN_DOUBT};
+    uint64_t last = order_fixture_set('a', "value");
+    order_fixture_end_run();
+    fake_disk_fault(order_fixture.disk, FAKE_WRITE, faults[_i], 1);
+    ck_assert_int_eq(order_fixture_try_run(&failure), STATUS_IO_ERROR);
+    ck_assert_int_eq(failure.status, STATUS_IO_ERROR);
+    order_fixture_end_run();
+    order_fixture_start_run();
+    ck_assert_uint_gt(order_fixture_set('a', "value"), last);
+}
+END_TEST
+
+START_TEST(records_that_cannot_be_understood_end_the_start_with_their_name)
+{
+    struct key keys[] = {
+        key_of_kind(0, KEY_SEQUENCE),
+        key_of_kind(0, KEY_METADATA_ON_DISK),
+        key_of_height(0, KEY_RUN, 1),
+        key_of_kind(order_fixture.chain->id, KEY_MARKS),
+        key_of_name(0, KEY_CHAIN_NAME, slice_of("default", 7)),
+        key_of_name(0, KEY_CHAIN_NAME, slice_of("no/chain", 8)),
+    };
+    static const char *const texts[] = {"the reserved numbers", "the highest metadata number",
+                                        "the list of runs",     "a chain's marks",
+                                        "the list of chains",   "the list of chains"};
+    put(&keys[_i], slice_of("bad", 3));
+    order_fixture_end_run();
+    check_start_fails(texts[_i]);
+    ck_assert_int_eq(order_fixture_try_run(&failure), STATUS_IO_ERROR); /* and goes on doing so */
+}
+END_TEST
+
+START_TEST(more_chains_than_chains_max_end_the_start_and_name_the_setting)
+{
+    uint8_t id[8];
+    struct key key = key_of_name(0, KEY_CHAIN_NAME, slice_of("other", 5));
+    record_put_u64(ORDER_FIXTURE_CHAINS_MAX + 1, id);
+    put(&key, slice_of(id, sizeof id));
+    order_fixture_end_run();
+    ck_assert_int_eq(order_fixture_try_run(&failure), STATUS_INVALID);
+    ck_assert_ptr_nonnull(strstr(failure.text, "chains_max"));
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("order_start", 20, &tests);
+    tcase_add_checked_fixture(tests, order_fixture_open, order_fixture_close);
+    tcase_add_test(tests, the_first_start_makes_default_and_takes_run_one_durably);
+    tcase_add_test(tests, a_start_behind_a_cut_knows_the_metadata_number_that_the_cut_left);
+    tcase_add_test(tests, a_start_remembers_the_ends_of_as_many_runs_as_it_says);
+    tcase_add_loop_test(tests, a_start_ends_at_any_read_that_fails, 0, sizeof reads / sizeof reads[0]);
+    tcase_add_loop_test(tests, a_start_whose_first_write_is_not_done_ends_and_leaves_the_next_one_its_numbers,
+                        0, 2);
+    tcase_add_loop_test(tests, records_that_cannot_be_understood_end_the_start_with_their_name, 0, 6);
+    tcase_add_test(tests, more_chains_than_chains_max_end_the_start_and_name_the_setting);
+    return suite_run(suite, true);
+}

@@ -1,21 +1,24 @@
-/* The writer, stepped from one thread: what a step writes, in which order, when a step is due, and that a write which the
- * engine did not apply refuses its jobs, leaves no trace, and loses nothing of the queue. */
+/* The writer on the fake engine: what a step writes, in which order and when it is due, that a write which the engine did not
+ * apply refuses its jobs and leaves no trace, and that a write in doubt is the last one. Most tests step it from one thread; a
+ * few start the thread, and stop it at the engine's gates. */
 #include <check.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "daemon/engine/engine_type.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/writer/schedule.h"
 #include "daemon/writer/writer.h"
-#include "tests/lib/directory.h"
-#include "tests/lib/engine_edits.h"
+#include "tests/fake_engine/fake_engine.h"
 #include "tests/lib/suite.h"
 
 enum { FLUSH_DELAY_US = 20000, SYNC_INTERVAL_US = 1000000, JOBS_MAX = 16 };
 
 static const uint64_t START_US = 1000000000;
 
-static struct directory directory;
+static const char path[] = "writer";
+
+static struct fake_disk *disk;
 static struct engine *engine;
 static struct apply *apply;
 static struct pending *pending;
@@ -24,24 +27,9 @@ static struct job jobs[JOBS_MAX];
 static struct job_block blocks[JOBS_MAX];
 static size_t job_count;
 static uint64_t sequence;
-static unsigned wakes;
-static struct engine_type type;
-static unsigned refusals; /* how many of the next writes are not applied */
-static unsigned attempts;
+static atomic_uint wakes;
 
 /* ---- fixture ---- */
-
-static enum engine_outcome write_or_refuse(struct engine *written, struct engine_edit *edits, size_t count,
-                                           enum engine_durability durability, struct failure *failure)
-{
-    attempts++;
-    if (refusals > 0) {
-        refusals--;
-        failure_set(failure, STATUS_IO_ERROR, "not applied, says the test");
-        return ENGINE_NOT_APPLIED;
-    }
-    return engine_rocksdb.write(written, edits, count, durability, failure);
-}
 
 static void on_wake(void *context)
 {
@@ -54,15 +42,12 @@ static void open_all(void)
     struct failure failure;
     struct chain_marks marks = {0};
     thread_set_role(THREAD_LOOP);
-    directory = directory_new();
     job_count = 0;
     sequence = 0;
     wakes = 0;
-    refusals = attempts = 0;
-    engine = engine_opened(directory.path, true);
-    type = engine_rocksdb;
-    type.write = write_or_refuse;
-    engine->type = &type;
+    disk = fake_disk_new(path, 1);
+    struct engine_config config = {.path = path, .create = true, .cache_bytes_max = 1 << 20};
+    ck_assert_int_eq(engine_open(&engine_fake, &config, &engine, &failure), ENGINE_OK);
     apply = apply_new(engine, 4);
     ck_assert_int_eq(apply_load(apply, 1, &marks, &failure), STATUS_OK);
     pending = pending_new(1000, 1 << 20);
@@ -82,7 +67,7 @@ static void close_all(void)
     pending_free(pending);
     apply_free(apply);
     engine_close(engine, ENGINE_CLOSE_CLEAN);
-    directory_remove(&directory);
+    fake_disk_free(disk);
 }
 
 /* A commit of one block at the next height. */
@@ -293,14 +278,14 @@ static bool has_name(void)
 
 START_TEST(a_commit_that_is_not_applied_is_refused_and_leaves_no_trace)
 {
-    refusals = 1;
+    fake_disk_fault(disk, FAKE_WRITE, FAKE_FAILS, 1);
     struct job *job = submit_commit(LEVEL_DURABLE);
     job->commit.rise_to = 1;
     ck_assert_int_eq(step(START_US), WRITER_STEPPED);
     ck_assert_ptr_eq(take_completion().jobs, job);
     ck_assert_int_eq(job->status, STATUS_NO_SPACE);
     ck_assert_int_eq(job->failure.status, STATUS_NO_SPACE);
-    ck_assert_str_eq(job->failure.text, "not applied, says the test");
+    ck_assert_ptr_nonnull(strstr(job->failure.text, "nothing was written"));
     job->sequence = ++sequence;
     job->commit.has_expected_height = true; /* still 0, which only apply's memory says */
     writer_submit(writer, job);
@@ -311,9 +296,11 @@ END_TEST
 
 START_TEST(a_group_that_is_not_applied_stays_queued_and_is_tried_again_after_a_pause)
 {
-    refusals = 2;
+    fake_disk_fault(disk, FAKE_WRITE, FAKE_FAILS, 1);
+    fake_disk_fault(disk, FAKE_WRITE, FAKE_FAILS, 2);
     submit_group(START_US);
-    for (uint64_t now_us = START_US; refusals > 0; now_us += SCHEDULE_REFUSED_GROUP_PAUSE_US) {
+    for (uint64_t now_us = START_US; fake_disk_calls(disk, FAKE_WRITE) < 2;
+         now_us += SCHEDULE_REFUSED_GROUP_PAUSE_US) {
         (void)check_step(now_us, 0, 0);
         ck_assert_int_eq(step(now_us + SCHEDULE_REFUSED_GROUP_PAUSE_US - 1), WRITER_IDLE);
     }
@@ -322,7 +309,7 @@ START_TEST(a_group_that_is_not_applied_stays_queued_and_is_tried_again_after_a_p
     (void)check_step(START_US + 2 * SCHEDULE_REFUSED_GROUP_PAUSE_US, 0, 1);
     ck_assert_uint_eq(pending_operations(pending), 0);
     ck_assert(has_name());
-    ck_assert_uint_eq(attempts, 3);
+    ck_assert_uint_eq(fake_disk_calls(disk, FAKE_WRITE), 3);
 }
 END_TEST
 
@@ -333,7 +320,7 @@ START_TEST(what_a_refused_job_would_have_carried_stays_queued)
     submit_group(START_US);
     *job = (struct job){.kind = JOB_COMMIT, .level = LEVEL_DURABLE, .chain = 1, .carry_through = sequence};
     job->sequence = ++sequence;
-    refusals = 1;
+    fake_disk_fault(disk, FAKE_WRITE, FAKE_FAILS, 1);
     writer_submit(writer, job);
     ck_assert_int_eq(step(START_US), WRITER_STEPPED);
     ck_assert_ptr_eq(take_completion().jobs, job);
@@ -341,6 +328,112 @@ START_TEST(what_a_refused_job_would_have_carried_stays_queued)
     ck_assert_uint_eq(pending_operations(pending), 1);
     ck_assert(!has_name());
     (void)check_step(START_US, 0, 1);
+    ck_assert(has_name());
+}
+END_TEST
+
+/* ---- a write in doubt ---- */
+
+START_TEST(behind_a_write_in_doubt_the_writer_writes_nothing_and_says_so_each_time)
+{
+    fake_disk_fault(disk, FAKE_WRITE, FAKE_IN_DOUBT, 1);
+    struct job *first = submit_commit(LEVEL_DURABLE);
+    ck_assert_int_eq(step(START_US), WRITER_STEPPED);
+    struct completion completion = take_completion();
+    ck_assert(completion.failed && !completion.synced && completion.point == NULL);
+    ck_assert_int_eq(completion.failure.status, STATUS_IO_ERROR);
+    ck_assert_int_eq(first->status, STATUS_IO_ERROR);
+    struct job *second = submit_commit(LEVEL_WRITTEN);
+    submit_group(START_US);
+    ck_assert_int_eq(step(START_US), WRITER_STEPPED);
+    completion = take_completion();
+    ck_assert(completion.failed && completion.groups == NULL);
+    ck_assert_int_eq(second->status, STATUS_IO_ERROR);
+    ck_assert_int_eq(step(START_US + SYNC_INTERVAL_US), WRITER_IDLE); /* the group is written by nobody */
+    ck_assert_uint_eq(fake_disk_calls(disk, FAKE_WRITE), 1);
+    ck_assert_uint_eq(fake_disk_calls(disk, FAKE_SYNC), 0);
+    ck_assert_uint_eq(pending_operations(pending), 1);
+}
+END_TEST
+
+START_TEST(a_stop_behind_a_failure_ends_without_a_sync)
+{
+    submit_commit(LEVEL_WRITTEN);
+    (void)check_step(START_US, 1, 0);
+    fake_disk_fault(disk, FAKE_SYNC, FAKE_IN_DOUBT, 1);
+    writer_submit_sync(writer);
+    ck_assert_int_eq(step(START_US), WRITER_STEPPED);
+    ck_assert(take_completion().failed);
+    writer_stop(writer);
+    ck_assert_int_eq(step(START_US), WRITER_ENDED);
+    struct completion completion = take_completion();
+    ck_assert(completion.failed && !completion.synced);
+    ck_assert_uint_eq(fake_disk_calls(disk, FAKE_SYNC), 1);
+}
+END_TEST
+
+/* ---- the thread ---- */
+
+static void start_thread(void)
+{
+    struct failure failure;
+    ck_assert_msg(writer_start(writer, &failure), "%s", failure.text);
+}
+
+START_TEST(what_is_submitted_during_a_write_goes_into_the_next_commit_group)
+{
+    fake_disk_close_gate(disk, FAKE_WRITE, FAKE_AFTER);
+    start_thread();
+    struct job *first = submit_commit(LEVEL_DURABLE);
+    fake_disk_await(disk, FAKE_WRITE, FAKE_AFTER);
+    ck_assert(!writer_has_completions(writer)); /* it is on the disk, and nobody was told */
+    ck_assert_uint_eq(wakes, 0);
+    struct job *second = submit_commit(LEVEL_DURABLE); /* the loop is not held up */
+    struct job *third = submit_commit(LEVEL_DURABLE);
+    fake_disk_let_through(disk, FAKE_WRITE, FAKE_AFTER);
+    fake_disk_await(disk, FAKE_WRITE, FAKE_AFTER);
+    struct completion completion = take_completion();
+    ck_assert_ptr_eq(completion.jobs, first);
+    ck_assert_ptr_null(first->next);
+    fake_disk_open_gate(disk, FAKE_WRITE, FAKE_AFTER);
+    writer_stop(writer);
+    struct completion *drained = writer_drain_completions(writer);
+    ck_assert_ptr_eq(drained->jobs, second);
+    ck_assert_ptr_eq(second->next, third);
+    ck_assert_uint_eq(fake_disk_calls(disk, FAKE_WRITE), 2);
+    while (drained != NULL) {
+        struct completion *next = drained->next;
+        engine_point_release(drained->point);
+        free(drained);
+        drained = next;
+    }
+}
+END_TEST
+
+START_TEST(a_stop_waits_until_the_thread_has_written_and_synced_what_it_was_given)
+{
+    start_thread();
+    for (int i = 0; i < 4; i++) {
+        submit_commit(LEVEL_WRITTEN);
+    }
+    submit_group(thread_now_us());
+    writer_stop(writer);
+    ck_assert_uint_eq(fake_disk_unsynced(disk), 0);
+    size_t done = 0;
+    bool synced = false;
+    for (struct completion *drained = writer_drain_completions(writer); drained != NULL;) {
+        struct completion *next = drained->next;
+        done += count_jobs(drained);
+        synced = drained->synced;
+        engine_point_release(drained->point);
+        if (drained->groups != NULL) {
+            pending_remove_group(pending, drained->groups);
+        }
+        free(drained);
+        drained = next;
+    }
+    ck_assert_uint_eq(done, 4);
+    ck_assert(synced);
     ck_assert(has_name());
 }
 END_TEST
@@ -362,5 +455,9 @@ int main(void)
     tcase_add_test(tests, a_commit_that_is_not_applied_is_refused_and_leaves_no_trace);
     tcase_add_test(tests, a_group_that_is_not_applied_stays_queued_and_is_tried_again_after_a_pause);
     tcase_add_test(tests, what_a_refused_job_would_have_carried_stays_queued);
+    tcase_add_test(tests, behind_a_write_in_doubt_the_writer_writes_nothing_and_says_so_each_time);
+    tcase_add_test(tests, a_stop_behind_a_failure_ends_without_a_sync);
+    tcase_add_test(tests, what_is_submitted_during_a_write_goes_into_the_next_commit_group);
+    tcase_add_test(tests, a_stop_waits_until_the_thread_has_written_and_synced_what_it_was_given);
     return suite_run(suite, true);
 }

@@ -1,0 +1,307 @@
+/* The commit group: how many writes a step makes of what waits, what shares a write, and what becomes of each job when one of
+ * the writes is not applied or in doubt. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "daemon/runtime/thread.h"
+#include "daemon/writer/commit_group.h"
+#include "daemon/writer/schedule.h"
+#include "tests/fake_engine/fake_engine.h"
+#include "tests/lib/suite.h"
+
+enum { FLUSH_DELAY_US = 20000, SYNC_INTERVAL_US = 1000000, JOBS_MAX = 8, LARGE_BYTES = 1 << 20 };
+
+static const char path[] = "commit-group";
+
+static struct fake_disk *disk;
+static struct engine *engine;
+static struct apply *apply;
+static struct pending *pending;
+static struct commit_group *group;
+static struct job jobs[JOBS_MAX];
+static struct job_block blocks[JOBS_MAX];
+static size_t job_count;
+static uint64_t sequence;
+static uint64_t now_us;
+static uint8_t large[LARGE_BYTES];
+
+/* ---- fixture ---- */
+
+static void open_all(void)
+{
+    struct failure failure;
+    struct chain_marks marks = {0};
+    struct engine_config config = {.path = path, .create = true, .cache_bytes_max = 1 << 20};
+    job_count = 0;
+    sequence = 0;
+    now_us = 1000000000;
+    disk = fake_disk_new(path, 1);
+    ck_assert_int_eq(engine_open(&engine_fake, &config, &engine, &failure), ENGINE_OK);
+    apply = apply_new(engine, 4);
+    ck_assert_int_eq(apply_load(apply, 1, &marks, &failure), STATUS_OK);
+    pending = pending_new(1000, 1 << 20);
+    group = commit_group_new(&(struct commit_group_config){.engine = engine,
+                                                           .apply = apply,
+                                                           .flush_delay_us = FLUSH_DELAY_US,
+                                                           .sync_interval_us = SYNC_INTERVAL_US});
+    thread_set_role(THREAD_WRITER);
+}
+
+static void close_all(void)
+{
+    commit_group_free(group);
+    pending_free(pending);
+    apply_free(apply);
+    engine_close(engine, ENGINE_CLOSE_CLEAN);
+    fake_disk_free(disk);
+}
+
+/* A commit of one block at the next height, which it rises to. */
+static struct job *join(enum level level, struct slice data)
+{
+    struct job *job = &jobs[job_count];
+    struct job_block *block = &blocks[job_count];
+    ck_assert_uint_lt(job_count, JOBS_MAX);
+    *block = (struct job_block){.height = ++job_count, .data = data};
+    *job = (struct job){.kind = JOB_COMMIT, .level = level, .chain = 1, .sequence = ++sequence};
+    job->commit = (struct job_commit){.blocks = block, .block_count = 1, .rise_to = block->height};
+    job_append(&commit_group_lanes(group)->commits, job);
+    return job;
+}
+
+static struct job *join_small(enum level level)
+{
+    return join(level, slice_of("data", 4));
+}
+
+static struct job *join_rollback(bool is_dry_run)
+{
+    struct job *job = join_small(LEVEL_DURABLE);
+    job->kind = JOB_ROLLBACK;
+    job->rollback = (struct job_rollback){.to = 0, .dry_run = is_dry_run};
+    return job;
+}
+
+static void join_group(void)
+{
+    struct metadata_operation operation = {
+        .kind = METADATA_SET, .name = slice_of("name", 4), .value = slice_of("value", 5)};
+    pending_add(pending, 1, &operation, 1, ++sequence, now_us);
+    pending_close_group(pending);
+    group_append_all(&commit_group_lanes(group)->groups, pending_take_closed(pending));
+}
+
+/* One step; what its completion holds is released. */
+static struct completion step(void)
+{
+    bool is_last;
+    struct commit_group_wants wants = {.sync = false};
+    struct completion *stepped = commit_group_step(group, &wants, now_us, &is_last);
+    ck_assert_ptr_nonnull(stepped);
+    ck_assert(!is_last);
+    struct completion completion = *stepped;
+    engine_point_release(stepped->point);
+    free(stepped);
+    return completion;
+}
+
+static uint64_t writes(void)
+{
+    return fake_disk_calls(disk, FAKE_WRITE);
+}
+
+/* ---- what shares a write ---- */
+
+START_TEST(small_commits_share_one_write)
+{
+    for (int i = 0; i < 4; i++) {
+        (void)join_small(LEVEL_DURABLE);
+    }
+    struct completion completion = step();
+    ck_assert_uint_eq(writes(), 1);
+    ck_assert_uint_eq(completion.syncs, 1);
+    ck_assert(completion.synced);
+}
+END_TEST
+
+START_TEST(a_commit_of_a_megabyte_ends_its_write_and_one_sync_is_for_all)
+{
+    (void)join(LEVEL_DURABLE, slice_of(large, sizeof large));
+    (void)join(LEVEL_DURABLE, slice_of(large, sizeof large));
+    (void)join_small(LEVEL_WRITTEN);
+    struct completion completion = step();
+    ck_assert_uint_eq(writes(), 3);
+    ck_assert_uint_eq(fake_disk_calls(disk, FAKE_SYNC), 0); /* the last write syncs */
+    ck_assert_uint_eq(completion.syncs, 1);
+    ck_assert_uint_eq(fake_disk_unsynced(disk), 0);
+}
+END_TEST
+
+START_TEST(a_rollback_has_a_write_of_its_own)
+{
+    (void)join_small(LEVEL_DURABLE);
+    struct job *rollback = join_rollback(false);
+    struct job *behind = join_small(LEVEL_DURABLE);
+    behind->commit.has_expected_height = true; /* 0, as the rollback left it */
+    (void)step();
+    ck_assert_uint_eq(writes(), 3);
+    ck_assert_int_eq(rollback->status, STATUS_OK);
+    ck_assert_uint_eq(rollback->counts.blocks, 1);
+    ck_assert_int_eq(behind->status, STATUS_OK);
+}
+END_TEST
+
+START_TEST(a_dry_run_writes_nothing_and_sees_the_commits_before_it)
+{
+    (void)join_small(LEVEL_DURABLE);
+    struct job *dry_run = join_rollback(true);
+    (void)step();
+    ck_assert_uint_eq(writes(), 1);
+    ck_assert_uint_eq(dry_run->counts.blocks, 1);
+    ck_assert_uint_eq(dry_run->marks.height, 0); /* as it would be */
+}
+END_TEST
+
+START_TEST(a_refused_job_leaves_the_others_of_its_write_alone)
+{
+    struct job *first = join_small(LEVEL_DURABLE);
+    struct job *refused = join_small(LEVEL_DURABLE);
+    refused->commit.has_expected_height = true;
+    refused->commit.expected_height = 99;
+    struct job *last = join_small(LEVEL_DURABLE);
+    struct completion completion = step();
+    ck_assert_ptr_eq(completion.jobs, first);
+    ck_assert_int_eq(first->status, STATUS_OK);
+    ck_assert_int_eq(refused->status, STATUS_CONFLICT);
+    ck_assert_int_eq(last->status, STATUS_OK);
+    ck_assert_uint_eq(last->marks.height, 3);
+    ck_assert_uint_eq(writes(), 1);
+}
+END_TEST
+
+START_TEST(jobs_that_are_all_refused_write_nothing_and_still_sync_what_was_only_written)
+{
+    (void)join_small(LEVEL_WRITTEN);
+    (void)step();
+    struct job *refused = join_small(LEVEL_DURABLE);
+    refused->commit.has_expected_height = true;
+    refused->commit.expected_height = 99;
+    struct completion completion = step();
+    ck_assert_uint_eq(writes(), 1);
+    ck_assert(completion.synced); /* an answer `durable` behind it says that all before is */
+    ck_assert_uint_eq(fake_disk_unsynced(disk), 0);
+}
+END_TEST
+
+/* ---- when a write goes wrong ---- */
+
+START_TEST(only_the_jobs_of_the_write_that_was_not_applied_are_refused)
+{
+    struct job *first = join(LEVEL_DURABLE, slice_of(large, sizeof large));
+    struct job *second = join(LEVEL_DURABLE, slice_of(large, sizeof large));
+    struct job *third = join_small(LEVEL_DURABLE);
+    fake_disk_fault(disk, FAKE_WRITE, FAKE_FAILS, 2);
+    struct completion completion = step();
+    ck_assert_int_eq(first->status, STATUS_OK);
+    ck_assert_int_eq(second->status, STATUS_NO_SPACE);
+    ck_assert_int_eq(third->status, STATUS_OK);
+    ck_assert(!completion.failed && completion.synced);
+    ck_assert_uint_eq(fake_disk_unsynced(disk), 0);
+}
+END_TEST
+
+START_TEST(a_write_that_was_not_applied_still_syncs_what_was_written_before_it)
+{
+    struct job *first = join(LEVEL_DURABLE, slice_of(large, sizeof large));
+    struct job *last = join_small(LEVEL_DURABLE);
+    fake_disk_fault(disk, FAKE_WRITE, FAKE_FAILS, 2);
+    struct completion completion = step();
+    ck_assert_int_eq(first->status, STATUS_OK);
+    ck_assert_int_eq(last->status, STATUS_NO_SPACE);
+    ck_assert(completion.synced);
+    ck_assert_uint_eq(fake_disk_calls(disk, FAKE_SYNC), 1);
+    ck_assert_uint_eq(fake_disk_unsynced(disk), 0);
+}
+END_TEST
+
+START_TEST(a_write_in_doubt_ends_every_job_of_its_step_as_an_io_error)
+{
+    struct job *first = join(LEVEL_DURABLE, slice_of(large, sizeof large));
+    struct job *second = join(LEVEL_DURABLE, slice_of(large, sizeof large));
+    struct job *refused = join_small(LEVEL_DURABLE);
+    refused->commit.has_expected_height = true;
+    struct job *dry_run = join_rollback(true);
+    fake_disk_fault(disk, FAKE_WRITE, FAKE_IN_DOUBT, 2);
+    struct completion completion = step();
+    ck_assert(completion.failed && !completion.synced);
+    ck_assert_int_eq(first->status, STATUS_IO_ERROR); /* nobody synced it */
+    ck_assert_int_eq(second->status, STATUS_IO_ERROR);
+    ck_assert_int_ne(refused->status, STATUS_OK);
+    ck_assert_int_ne(dry_run->status, STATUS_OK);
+    ck_assert_uint_eq(writes(), 2);
+    ck_assert_uint_eq(commit_group_due_us(group, now_us), SCHEDULE_NEVER_US);
+}
+END_TEST
+
+START_TEST(a_group_that_cannot_be_validated_is_latched_and_stays_queued)
+{
+    struct metadata_operation operation = {.kind = METADATA_RAISE, .name = slice_of("mark", 4), .raise = 5};
+    pending_add(pending, 1, &operation, 1, ++sequence, now_us);
+    pending_close_group(pending);
+    group_append_all(&commit_group_lanes(group)->groups, pending_take_closed(pending));
+    fake_disk_fault(disk, FAKE_GET, FAKE_FAILS, 1); /* a raise reads what is there */
+    struct completion completion = step();
+    ck_assert(completion.failed);
+    ck_assert_int_eq(completion.failure.status, STATUS_IO_ERROR);
+    ck_assert_ptr_null(completion.groups);
+    ck_assert_uint_eq(writes(), 0);
+}
+END_TEST
+
+START_TEST(a_commit_that_cannot_be_validated_ends_alone)
+{
+    struct metadata_operation raise = {.kind = METADATA_RAISE, .name = slice_of("mark", 4), .raise = 5};
+    struct job *unread = join_small(LEVEL_DURABLE);
+    unread->metadata = &raise;
+    unread->metadata_count = 1;
+    struct job *next = join_small(LEVEL_DURABLE);
+    fake_disk_fault(disk, FAKE_GET, FAKE_FAILS, 1);
+    struct completion completion = step();
+    ck_assert_int_eq(unread->status, STATUS_IO_ERROR);
+    ck_assert_int_eq(next->status, STATUS_OK);
+    ck_assert(!completion.failed);
+}
+END_TEST
+
+START_TEST(a_group_is_due_again_when_its_pause_is_over)
+{
+    join_group();
+    fake_disk_fault(disk, FAKE_WRITE, FAKE_FAILS, 1);
+    (void)step();
+    ck_assert_uint_eq(commit_group_due_us(group, now_us), now_us + SCHEDULE_REFUSED_GROUP_PAUSE_US);
+    now_us += SCHEDULE_REFUSED_GROUP_PAUSE_US;
+    struct completion completion = step();
+    ck_assert_uint_eq(completion.groups_written, 1);
+    pending_remove_group(pending, completion.groups);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("commit_group", 20, &tests);
+    tcase_add_checked_fixture(tests, open_all, close_all);
+    tcase_add_test(tests, small_commits_share_one_write);
+    tcase_add_test(tests, a_commit_of_a_megabyte_ends_its_write_and_one_sync_is_for_all);
+    tcase_add_test(tests, a_rollback_has_a_write_of_its_own);
+    tcase_add_test(tests, a_dry_run_writes_nothing_and_sees_the_commits_before_it);
+    tcase_add_test(tests, a_refused_job_leaves_the_others_of_its_write_alone);
+    tcase_add_test(tests, jobs_that_are_all_refused_write_nothing_and_still_sync_what_was_only_written);
+    tcase_add_test(tests, only_the_jobs_of_the_write_that_was_not_applied_are_refused);
+    tcase_add_test(tests, a_write_that_was_not_applied_still_syncs_what_was_written_before_it);
+    tcase_add_test(tests, a_write_in_doubt_ends_every_job_of_its_step_as_an_io_error);
+    tcase_add_test(tests, a_group_that_cannot_be_validated_is_latched_and_stays_queued);
+    tcase_add_test(tests, a_commit_that_cannot_be_validated_ends_alone);
+    tcase_add_test(tests, a_group_is_due_again_when_its_pause_is_over);
+    return suite_run(suite, true);
+}

@@ -1,114 +1,128 @@
+/* The life of a decoded write:
+ *
+ * - Its message was unpacked into the request's arena, so that each field has its type; what the fields say is checked here.
+ * - Its arrays come from the same arena and are filled in, in the order of the message.
+ * - The handler hands the values to the order. They and the message stay until the request ends.
+ *
+ * The first field that is wrong ends decoding, and the failure names it and its bound. The arena keeps what it gave out, and
+ * the handler refuses the request with that failure; the store has not been looked at, and nothing was applied. */
 #include "daemon/serve/decode.h"
 
-bool decode_name(struct request *request, ProtobufCBinaryData name)
+#include <assert.h>
+
+#include "daemon/runtime/thread.h"
+
+enum status decode_name(ProtobufCBinaryData name, struct failure *failure)
 {
+    static_assert(METADATA_NAME_BYTES_MAX <= UINT16_MAX, "a key holds any name that passes");
     if (name.len >= 1 && name.len <= METADATA_NAME_BYTES_MAX) {
-        return true;
+        return STATUS_OK;
     }
-    request_refuse(request, name.len == 0 ? STATUS_INVALID : STATUS_TOO_LARGE,
-                   "a metadata name of %zu bytes: it has 1 to %d", name.len, METADATA_NAME_BYTES_MAX);
-    return false;
+    return failure_set(failure, name.len == 0 ? STATUS_INVALID : STATUS_TOO_LARGE,
+                       "a metadata name of %zu bytes: it has 1 to %d", name.len, METADATA_NAME_BYTES_MAX);
 }
 
 /* ---- metadata ---- */
 
-static bool decode_set(struct request *request, const Cairn__MetadataOperation *message, bool queued,
-                       struct metadata_operation *operation)
+static enum status decode_set(const Cairn__MetadataOperation *message, bool is_queued,
+                              struct metadata_operation *operation, struct failure *failure)
 {
+    assert(message->operation_case ==
+           CAIRN__METADATA_OPERATION__OPERATION_VALUE); /* `value` is the set one */
     operation->kind = METADATA_SET;
     operation->value = request_slice(message->value);
     operation->of_height = message->has_of_height ? message->of_height : 0;
     if (message->has_of_height && message->of_height == 0) {
-        request_refuse(request, STATUS_INVALID, "metadata bound to height 0: heights of blocks are from 1");
-        return false;
+        return failure_set(failure, STATUS_INVALID,
+                           "metadata bound to height 0: heights of blocks are from 1");
     }
-    if (queued && operation->value.bytes > QUEUED_VALUE_BYTES_MAX) {
-        request_refuse(request, STATUS_TOO_LARGE,
-                       "a queued value of %zu bytes: at most %d, or send it in a commit",
-                       operation->value.bytes, QUEUED_VALUE_BYTES_MAX);
-        return false;
+    if (is_queued && operation->value.bytes > QUEUED_VALUE_BYTES_MAX) {
+        return failure_set(failure, STATUS_TOO_LARGE,
+                           "a queued value of %zu bytes: at most %d, or send it in a commit",
+                           operation->value.bytes, QUEUED_VALUE_BYTES_MAX);
     }
-    return true;
+    return STATUS_OK;
 }
 
-static bool decode_operation(struct request *request, const Cairn__MetadataOperation *message, bool queued,
-                             struct metadata_operation *operation)
+static enum status decode_operation(const Cairn__MetadataOperation *message, bool is_queued,
+                                    struct metadata_operation *operation, struct failure *failure)
 {
-    if (!decode_name(request, message->name)) {
-        return false;
+    assert(operation->of_height == 0); /* fresh from the arena: only a set binds it */
+    if (decode_name(message->name, failure) != STATUS_OK) {
+        return failure->status;
     }
     operation->name = request_slice(message->name);
     bool is_set = message->operation_case == CAIRN__METADATA_OPERATION__OPERATION_VALUE;
     if (message->has_of_height && !is_set) {
-        request_refuse(request, STATUS_INVALID, "only a set can bind to a height");
-        return false;
+        return failure_set(failure, STATUS_INVALID, "only a set can bind to a height");
     }
     switch (message->operation_case) {
     case CAIRN__METADATA_OPERATION__OPERATION_VALUE:
-        return decode_set(request, message, queued, operation);
+        return decode_set(message, is_queued, operation, failure);
     case CAIRN__METADATA_OPERATION__OPERATION_DELETE:
         if (!message->delete_) {
-            request_refuse(request, STATUS_INVALID, "a metadata operation whose delete is false");
-            return false;
+            return failure_set(failure, STATUS_INVALID,
+                               "a metadata operation whose delete is false: leave it out");
         }
         operation->kind = METADATA_DELETE;
-        return true;
+        return STATUS_OK;
     case CAIRN__METADATA_OPERATION__OPERATION_RAISE:
         operation->kind = METADATA_RAISE;
         operation->raise = message->raise;
-        return true;
+        return STATUS_OK;
     default:
-        request_refuse(request, STATUS_INVALID, "a metadata operation that is no set, delete or raise");
-        return false;
+        return failure_set(failure, STATUS_INVALID,
+                           "a metadata operation is a set, a delete or a raise: none is given");
     }
 }
 
-bool decode_metadata(struct request *request, Cairn__MetadataOperation *const *messages, size_t count,
-                     bool queued, struct decoded_metadata *ret_metadata)
+enum status decode_metadata(struct request *request, Cairn__MetadataOperation *const *messages, size_t count,
+                            bool is_queued, struct decoded_metadata *ret_metadata, struct failure *failure)
 {
+    assert(count == 0 || messages != NULL);
     struct metadata_operation *operations = NULL;
     if (count > 0) {
-        operations = request_memory(request, count * sizeof operations[0]);
+        operations = request_memory(request, count * sizeof operations[0], failure);
         if (operations == NULL) {
-            return false;
+            return failure->status;
         }
     }
     for (size_t i = 0; i < count; i++) {
-        if (!decode_operation(request, messages[i], queued, &operations[i])) {
-            return false;
+        if (decode_operation(messages[i], is_queued, &operations[i], failure) != STATUS_OK) {
+            return failure->status;
         }
     }
     *ret_metadata = (struct decoded_metadata){operations, count};
-    return true;
+    return STATUS_OK;
 }
 
-static bool decode_job(struct request *request, bool has_level, Cairn__Level level, bool has_deadline,
-                       uint64_t deadline_us, Cairn__MetadataOperation *const *metadata, size_t metadata_count,
-                       struct job *job)
+/* What commit, prune and rollback have in common. None of them is answered before it is written. */
+static enum status decode_job(struct request *request, bool has_level, Cairn__Level level,
+                              Cairn__MetadataOperation *const *metadata, size_t metadata_count,
+                              struct job *job, struct failure *failure)
 {
+    assert(job->metadata_count == 0 && job->sequence == 0); /* the order has not had it */
     job->level = has_level && level != CAIRN__LEVEL__LEVEL_DURABLE ? LEVEL_WRITTEN : LEVEL_DURABLE;
-    request_set_deadline(request, has_deadline ? deadline_us : 0);
     struct decoded_metadata decoded;
-    if (!decode_metadata(request, metadata, metadata_count, false, &decoded)) {
-        return false;
+    if (decode_metadata(request, metadata, metadata_count, false, &decoded, failure) != STATUS_OK) {
+        return failure->status;
     }
     job->metadata = decoded.operations;
     job->metadata_count = decoded.count;
-    return true;
+    return STATUS_OK;
 }
 
 /* ---- commit ---- */
 
-static bool decode_block(struct request *request, const Cairn__Block *message, struct job_block *block)
+static enum status decode_block(const Cairn__Block *message, struct job_block *block, struct failure *failure)
 {
+    static_assert(HASH_BYTES_MAX <= UINT8_MAX, "a record's header holds the length of any hash that passes");
     if (!message->has_height || message->height == 0) {
-        request_refuse(request, STATUS_INVALID, "a block without a height: heights are from 1");
-        return false;
+        return failure_set(failure, STATUS_INVALID, "a block without a height: heights are from 1");
     }
     if (message->has_hash && (message->hash.len < 1 || message->hash.len > HASH_BYTES_MAX)) {
-        request_refuse(request, STATUS_INVALID, "block %lu: a hash of %zu bytes: it has 1 to %d",
-                       message->height, message->hash.len, HASH_BYTES_MAX);
-        return false;
+        return failure_set(failure, STATUS_INVALID, "block %lu: a hash of %zu bytes: it has 1 to %d",
+                           message->height, message->hash.len, HASH_BYTES_MAX);
     }
     *block = (struct job_block){
         .height = message->height,
@@ -117,117 +131,128 @@ static bool decode_block(struct request *request, const Cairn__Block *message, s
         .signature = request_slice(message->signature),
         .hash = message->has_hash ? request_slice(message->hash) : slice_of(NULL, 0),
     };
-    return true;
+    return STATUS_OK;
 }
 
-static bool decode_blocks(struct request *request, const Cairn__Commit *message, struct job_commit *commit)
+static enum status decode_blocks(struct request *request, const Cairn__Commit *message,
+                                 struct job_commit *commit, struct failure *failure)
 {
     if (message->n_blocks == 0) {
-        return true;
+        return STATUS_OK;
     }
-    struct job_block *blocks = request_memory(request, message->n_blocks * sizeof blocks[0]);
+    assert(message->blocks != NULL && message->n_blocks <= SIZE_MAX / sizeof(struct job_block));
+    struct job_block *blocks = request_memory(request, message->n_blocks * sizeof blocks[0], failure);
     if (blocks == NULL) {
-        return false;
+        return failure->status;
     }
     for (size_t i = 0; i < message->n_blocks; i++) {
-        if (!decode_block(request, message->blocks[i], &blocks[i])) {
-            return false;
+        if (decode_block(message->blocks[i], &blocks[i], failure) != STATUS_OK) {
+            return failure->status;
         }
     }
     commit->blocks = blocks;
     commit->block_count = message->n_blocks;
-    return true;
+    return STATUS_OK;
 }
 
-static bool decode_states(struct request *request, const Cairn__Commit *message, struct job_commit *commit)
+static enum status decode_states(struct request *request, const Cairn__Commit *message,
+                                 struct job_commit *commit, struct failure *failure)
 {
     if (message->n_states == 0) {
-        return true;
+        return STATUS_OK;
     }
-    struct job_state *states = request_memory(request, message->n_states * sizeof states[0]);
+    assert(message->states != NULL && message->n_states <= SIZE_MAX / sizeof(struct job_state));
+    struct job_state *states = request_memory(request, message->n_states * sizeof states[0], failure);
     if (states == NULL) {
-        return false;
+        return failure->status;
     }
     for (size_t i = 0; i < message->n_states; i++) {
         if (!message->states[i]->has_height) {
-            request_refuse(request, STATUS_INVALID, "a state without a height");
-            return false;
+            return failure_set(failure, STATUS_INVALID, "a state without a height");
         }
         states[i] = (struct job_state){message->states[i]->height, request_slice(message->states[i]->value)};
     }
     commit->states = states;
     commit->state_count = message->n_states;
-    return true;
+    return STATUS_OK;
 }
 
-bool decode_commit(struct request *request, const Cairn__Commit *message, struct job *job)
+enum status decode_commit(struct request *request, const Cairn__Commit *message, struct job *ret_job,
+                          struct failure *failure)
 {
-    job->kind = JOB_COMMIT;
-    job->commit = (struct job_commit){
+    assert(thread_is(THREAD_LOOP) && message->base.descriptor == &cairn__commit__descriptor);
+    ret_job->kind = JOB_COMMIT;
+    ret_job->commit = (struct job_commit){
         .delete_states = message->delete_states,
         .delete_state_count = message->n_delete_states,
         .rise_to = message->has_rise_to ? message->rise_to : 0,
         .has_expected_height = message->has_expected_height,
         .expected_height = message->expected_height,
     };
-    return decode_job(request, message->has_level, message->level, message->has_deadline_us,
-                      message->deadline_us, message->metadata, message->n_metadata, job) &&
-           decode_blocks(request, message, &job->commit) && decode_states(request, message, &job->commit);
+    enum status status = decode_job(request, message->has_level, message->level, message->metadata,
+                                    message->n_metadata, ret_job, failure);
+    if (status == STATUS_OK) {
+        status = decode_blocks(request, message, &ret_job->commit, failure);
+    }
+    return status == STATUS_OK ? decode_states(request, message, &ret_job->commit, failure) : status;
 }
 
 /* ---- prune and rollback ---- */
 
-bool decode_prune(struct request *request, const Cairn__Prune *message, struct job *job)
+enum status decode_prune(struct request *request, const Cairn__Prune *message, struct job *ret_job,
+                         struct failure *failure)
 {
+    assert(thread_is(THREAD_LOOP) && message->base.descriptor == &cairn__prune__descriptor);
     if (message->has_blocks_through && message->blocks_through == 0) {
-        request_refuse(request, STATUS_INVALID, "blocks up to 0 cannot be pruned: heights are from 1");
-        return false;
+        return failure_set(failure, STATUS_INVALID, "blocks up to 0 cannot be pruned: heights are from 1");
     }
-    job->kind = JOB_PRUNE;
-    job->prune = (struct job_prune){
+    ret_job->kind = JOB_PRUNE;
+    ret_job->prune = (struct job_prune){
         .has_blocks = message->has_blocks_through,
         .blocks_through = message->blocks_through,
         .has_states = message->has_states_through,
         .states_through = message->states_through,
     };
-    return decode_job(request, message->has_level, message->level, message->has_deadline_us,
-                      message->deadline_us, message->metadata, message->n_metadata, job);
+    return decode_job(request, message->has_level, message->level, message->metadata, message->n_metadata,
+                      ret_job, failure);
 }
 
-static bool decode_guards(struct request *request, const Cairn__Rollback *message,
-                          struct job_rollback *rollback)
+static enum status decode_guards(struct request *request, const Cairn__Rollback *message,
+                                 struct job_rollback *rollback, struct failure *failure)
 {
     if (message->n_guards == 0) {
-        return true;
+        return STATUS_OK;
     }
-    struct job_guard *guards = request_memory(request, message->n_guards * sizeof guards[0]);
+    assert(message->guards != NULL && message->n_guards <= SIZE_MAX / sizeof(struct job_guard));
+    struct job_guard *guards = request_memory(request, message->n_guards * sizeof guards[0], failure);
     if (guards == NULL) {
-        return false;
+        return failure->status;
     }
     for (size_t i = 0; i < message->n_guards; i++) {
         const Cairn__Guard *guard = message->guards[i];
-        if (!decode_name(request, guard->name)) {
-            return false;
+        if (decode_name(guard->name, failure) != STATUS_OK) {
+            return failure->status;
         }
         guards[i] = (struct job_guard){request_slice(guard->name), guard->has_lower && guard->lower};
     }
     rollback->guards = guards;
     rollback->guard_count = message->n_guards;
-    return true;
+    return STATUS_OK;
 }
 
-bool decode_rollback(struct request *request, const Cairn__Rollback *message, struct job *job)
+enum status decode_rollback(struct request *request, const Cairn__Rollback *message, struct job *ret_job,
+                            struct failure *failure)
 {
+    assert(thread_is(THREAD_LOOP) && message->base.descriptor == &cairn__rollback__descriptor);
     if (!message->has_to) {
-        request_refuse(request, STATUS_INVALID, "a rollback without the height to go back to");
-        return false;
+        return failure_set(failure, STATUS_INVALID, "a rollback without the height to go back to: set `to`");
     }
-    job->kind = JOB_ROLLBACK;
-    job->rollback = (struct job_rollback){
+    ret_job->kind = JOB_ROLLBACK;
+    ret_job->rollback = (struct job_rollback){
         .to = message->to,
         .dry_run = message->has_dry_run && message->dry_run,
     };
-    return decode_job(request, message->has_level, message->level, message->has_deadline_us,
-                      message->deadline_us, message->metadata, message->n_metadata, job) &&
-           decode_guards(request, message, &job->rollback);
+    enum status status = decode_job(request, message->has_level, message->level, message->metadata,
+                                    message->n_metadata, ret_job, failure);
+    return status == STATUS_OK ? decode_guards(request, message, &ret_job->rollback, failure) : status;
 }

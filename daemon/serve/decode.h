@@ -1,5 +1,13 @@
-/* From messages to plain values: what a write asks for, judged as far as it can be without looking at the store. What is
- * wrong refuses the request. All results lie in the request's arena and borrow from its message. */
+/* From messages to plain values: what a write asks for, checked as far as that takes no look at the store.
+ *
+ * Each call answers nobody. If the request cannot be carried out, it returns that status and *failure has the status and text
+ * of the one reply, which the handler sends; what was filled in until then is not to be used. STATUS_OK leaves *failure alone.
+ *
+ *   STATUS_INVALID    the message is malformed, or contradicts itself
+ *   STATUS_TOO_LARGE  a name or a queued value is above its bound, or the request takes more memory than its length allows
+ *   STATUS_BUSY       there is no memory for it beside the other requests
+ *
+ * Arrays lie in the request's arena; names and values borrow from its message. Both last until the request ends. Loop only. */
 #ifndef DAEMON_DECODE_H
 #define DAEMON_DECODE_H
 
@@ -12,14 +20,20 @@ struct decoded_metadata {
     size_t count;
 };
 
-/* False: the request was refused and is gone. `queued` also bounds each value. */
-bool decode_metadata(struct request *request, Cairn__MetadataOperation *const *messages, size_t count,
-                     bool queued, struct decoded_metadata *ret_metadata) MUST_CHECK;
-bool decode_commit(struct request *request, const Cairn__Commit *message, struct job *job) MUST_CHECK;
-bool decode_prune(struct request *request, const Cairn__Prune *message, struct job *job) MUST_CHECK;
-bool decode_rollback(struct request *request, const Cairn__Rollback *message, struct job *job) MUST_CHECK;
+/* Operations in the order they were sent. `is_queued` also bounds each value to QUEUED_VALUE_BYTES_MAX. */
+enum status decode_metadata(struct request *request, Cairn__MetadataOperation *const *messages, size_t count,
+                            bool is_queued, struct decoded_metadata *ret_metadata,
+                            struct failure *failure) MUST_CHECK;
 
-/* A metadata name of 1 to 1,024 bytes. */
-bool decode_name(struct request *request, ProtobufCBinaryData name) MUST_CHECK;
+/* They fill in kind, level and what the kind is about, metadata included; chain, done and owner stay as they are. */
+enum status decode_commit(struct request *request, const Cairn__Commit *message, struct job *ret_job,
+                          struct failure *failure) MUST_CHECK;
+enum status decode_prune(struct request *request, const Cairn__Prune *message, struct job *ret_job,
+                         struct failure *failure) MUST_CHECK;
+enum status decode_rollback(struct request *request, const Cairn__Rollback *message, struct job *ret_job,
+                            struct failure *failure) MUST_CHECK;
+
+/* Whether it can be the name of metadata: it has 1 to METADATA_NAME_BYTES_MAX bytes. */
+enum status decode_name(ProtobufCBinaryData name, struct failure *failure) MUST_CHECK;
 
 #endif

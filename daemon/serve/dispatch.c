@@ -1,4 +1,12 @@
-/* A request's start: its type is looked up, its body checked and unpacked into its arena, its handler called. */
+/* A request's start:
+ *
+ * - It is made of a frame's header, when all of the frame is there.
+ * - Its type is looked up, its body checked and unpacked into its arena, and the type's handler called.
+ * - A handler that says REQUEST_WAITS is called again, by request_start_again, until it takes the request.
+ *
+ * A type that is not known, a body that is malformed or too large, and one for which there is no memory are refused here: the
+ * request ends with one reply, no handler has seen it, and the connection goes on. So it does when the deadline of a request
+ * that waits is over, and when the daemon stops. */
 #include "daemon/serve/dispatch.h"
 
 #include <assert.h>
@@ -12,10 +20,20 @@
 #include "proto/cairn.pb-c.h"
 
 struct request_kind {
-    const ProtobufCMessageDescriptor *descriptor;
+    const ProtobufCMessageDescriptor *descriptor; /* what the handler takes request->message for */
     enum request_progress (*start)(struct request *request);
 };
 
+/* What became of a body. */
+enum unpacked {
+    UNPACKED,
+    UNPACK_MALFORMED, /* it breaks its description */
+    UNPACK_TOO_LARGE, /* it takes more elements, levels or memory than a body of its length may */
+    UNPACK_SHORT,     /* it may take that much, and other requests hold the memory now */
+    UNPACK_NO_MEMORY, /* the machine has none */
+};
+
+/* The kind of a type; NULL: this version does not know it. */
 static const struct request_kind *request_kind(uint8_t type)
 {
     static const struct request_kind kinds[] = {
@@ -46,6 +64,8 @@ static const struct request_kind *request_kind(uint8_t type)
 struct request *request_new(struct session *session, const struct frame_request *header,
                             const struct budget_request *memory, uint64_t now_us)
 {
+    assert(thread_is(THREAD_LOOP) &&
+           memory->body_bytes == header->body_bytes); /* the arena's bound counts on it */
     struct request *request = memory_raw(sizeof *request);
     memset(request, 0, offsetof(struct request, first));
     request->session = session;
@@ -60,37 +80,75 @@ struct request *request_new(struct session *session, const struct frame_request 
     return request;
 }
 
-/* Unpacks the body where it is to stay: a small one is copied to the arena first. */
-static enum status unpack(struct request *request, const ProtobufCMessageDescriptor *descriptor,
-                          const uint8_t *body, const char **ret_text)
+/* The body where it stays until the request ends: a small one is copied to the arena. NULL: no memory. */
+static const uint8_t *keep_body(struct request *request, const uint8_t *body)
 {
-    const uint8_t *kept = request->taken_body;
+    assert(body != NULL || request->body_bytes == 0 || request->taken_body != NULL);
+    if (request->taken_body != NULL) {
+        return request->taken_body;
+    }
+    uint8_t *copy = arena_alloc(&request->arena, request->body_bytes);
+    if (copy != NULL && request->body_bytes > 0) {
+        memcpy(copy, body, request->body_bytes);
+    }
+    return copy;
+}
+
+/* Unless it is UNPACKED, *ret_text says why. */
+static enum unpacked unpack(struct request *request, const ProtobufCMessageDescriptor *descriptor,
+                            const uint8_t *body, const char **ret_text)
+{
+    assert(request->message == NULL); /* the arena has room for one */
+    const uint8_t *kept = keep_body(request, body);
+    if (kept == NULL) {
+        *ret_text = "out of memory; try again later";
+        return UNPACK_NO_MEMORY;
+    }
+    if (descriptor == &cairn__write_metadata__descriptor &&
+        message_unpack_metadata(kept, request->body_bytes, &request->arena, &request->message)) {
+        return UNPACKED;
+    }
+    switch (
+        message_unpack(descriptor, kept, request->body_bytes, &request->arena, &request->message, ret_text)) {
+    case STATUS_OK:
+        return UNPACKED;
+    case STATUS_BUSY:
+        return UNPACK_NO_MEMORY;
+    case STATUS_TOO_LARGE:
+        if (request->is_short) {
+            *ret_text = "there is no memory to unpack it beside the other requests; try again later";
+            return UNPACK_SHORT;
+        }
+        return UNPACK_TOO_LARGE;
+    default:
+        return UNPACK_MALFORMED;
+    }
+}
+
+static enum unpacked unpack_timed(struct request *request, const ProtobufCMessageDescriptor *descriptor,
+                                  const uint8_t *body, const char **ret_text)
+{
     request->is_timed = stage_is_sampled(request->service->stages);
     uint64_t from_ns = request->is_timed ? thread_now_ns() : 0;
-    if (kept == NULL) {
-        uint8_t *copy = arena_alloc(&request->arena, request->body_bytes);
-        if (copy == NULL) {
-            *ret_text = "out of memory; try again later";
-            return STATUS_BUSY;
-        }
-        if (request->body_bytes > 0) {
-            memcpy(copy, body, request->body_bytes);
-        }
-        kept = copy;
-    }
-    bool is_by_hand = descriptor == &cairn__write_metadata__descriptor &&
-                      message_unpack_metadata(kept, request->body_bytes, &request->arena, &request->message);
-    enum status status = is_by_hand ? STATUS_OK
-                                    : message_unpack(descriptor, kept, request->body_bytes, &request->arena,
-                                                     &request->message, ret_text);
-    if (status == STATUS_TOO_LARGE && request->is_short) {
-        *ret_text = "there is no memory to unpack it beside the other requests; try again later";
-        status = STATUS_BUSY;
-    }
+    enum unpacked unpacked = unpack(request, descriptor, body, ret_text);
     if (request->is_timed) {
         stage_add(request->service->stages, STAGE_DECODE, thread_now_ns() - from_ns);
     }
-    return status;
+    return unpacked;
+}
+
+/* The one reply to a body that could not be unpacked. Want of memory is not the client's mistake and not counted as one. */
+static void refuse_body(struct request *request, enum unpacked unpacked, const char *text)
+{
+    assert(unpacked != UNPACKED && text != NULL);
+    if (unpacked == UNPACK_SHORT || unpacked == UNPACK_NO_MEMORY) {
+        request_refuse(request, STATUS_BUSY, "the body of %zu bytes: %s", request->body_bytes, text);
+        return;
+    }
+    request->service->frames_bad++;
+    request_refuse(request, unpacked == UNPACK_TOO_LARGE ? STATUS_TOO_LARGE : STATUS_INVALID,
+                   "the body of %zu bytes is no %s request: %s", request->body_bytes,
+                   frame_type_text(request->type), text);
 }
 
 static enum request_progress begin(struct request *request, const uint8_t *body)
@@ -102,52 +160,51 @@ static enum request_progress begin(struct request *request, const uint8_t *body)
                        request->type);
         return REQUEST_TAKEN;
     }
-    if (request->service->draining && !request_is_about_stream(request)) {
+    bool is_about_stream = request_is_about_stream(request);
+    if (request->service->draining && !is_about_stream) {
         request_refuse(request, STATUS_SHUTTING_DOWN, "the daemon is stopping: connect again later");
         return REQUEST_TAKEN;
     }
-    if (!request_is_about_stream(request) && stream_has_id(request->session, request->id)) {
-        request_refuse(request, STATUS_INVALID, "request id %lu is that of an open stream", request->id);
+    if (!is_about_stream && stream_has_id(request->session, request->id)) {
+        request_refuse(request, STATUS_INVALID, "request id %lu is that of an open stream: choose another",
+                       request->id);
         return REQUEST_TAKEN;
     }
     const char *text = NULL;
-    enum status status = unpack(request, kind->descriptor, body, &text);
-    if (status == STATUS_BUSY) {
-        request_refuse(request, status, "the body of %zu bytes: %s", request->body_bytes, text);
+    enum unpacked unpacked = unpack_timed(request, kind->descriptor, body, &text);
+    if (unpacked != UNPACKED) {
+        refuse_body(request, unpacked, text);
         return REQUEST_TAKEN;
     }
-    if (status != STATUS_OK) {
-        request->service->frames_bad++;
-        request_refuse(request, status, "the body of %zu bytes is no %s request: %s", request->body_bytes,
-                       frame_type_text(request->type), text);
-        return REQUEST_TAKEN;
-    }
+    assert(request->message->descriptor == kind->descriptor); /* the handler casts it to that type */
     request_count_held(request);
     return kind->start(request);
 }
 
 static enum request_progress begin_again(struct request *request, uint64_t now_us)
 {
+    const struct request_kind *kind = request_kind(request->type);
+    assert(kind != NULL &&
+           request->prepared != NULL); /* its handler took its message apart and said REQUEST_WAITS */
     if (request->deadline_us != 0 && now_us >= request->deadline_us) {
-        request_refuse(
-            request, STATUS_BUSY,
-            "there was no room in the queue within the request's deadline: nothing was applied, try again "
-            "later");
+        request_refuse(request, STATUS_BUSY,
+                       "there was no room in the queue within the request's deadline: nothing was applied, "
+                       "try again later");
         return REQUEST_TAKEN;
     }
     if (request->service->draining) {
         request_refuse(request, STATUS_SHUTTING_DOWN, "the daemon is stopping: nothing was applied");
         return REQUEST_TAKEN;
     }
-    return request_kind(request->type)->start(request);
+    return kind->start(request);
 }
 
-/* Whatever ended it on the way, it was there until the handler was through. */
+/* What ended while its handler ran is freed now. */
 static enum request_progress started(struct request *request, enum request_progress progress)
 {
     request->is_starting = false;
     if (request->is_ended) {
-        assert(progress == REQUEST_TAKEN);
+        assert(progress == REQUEST_TAKEN); /* nobody starts it again */
         request_free(request);
     }
     return progress;
@@ -155,21 +212,22 @@ static enum request_progress started(struct request *request, enum request_progr
 
 enum request_progress request_start(struct request *request, const uint8_t *body)
 {
-    assert(thread_is(THREAD_LOOP));
+    assert(thread_is(THREAD_LOOP) && !request->is_starting && !request->is_ended);
     request->is_starting = true;
     return started(request, begin(request, body));
 }
 
-/* To unpack the body it has what is free, and its bytes once more at any rate. */
 enum request_progress request_start_taken(struct request *request, uint8_t *body)
 {
     uint64_t body_bytes = request->body_bytes;
-    uint64_t room = budget_request_room(request->service->budget, &request->memory);
-    uint64_t rest = room > 2 * body_bytes ? room - body_bytes : body_bytes; /* beside the body */
+    assert(request->taken_body == NULL && body_bytes > 0 && request->arena.budget >= body_bytes);
+    uint64_t room_bytes = budget_request_room(request->service->budget, &request->memory);
+    /* Beside the body the arena gets what is free, and at least the body's length again. */
+    uint64_t arena_bytes_max = room_bytes > 2 * body_bytes ? room_bytes - body_bytes : body_bytes;
     request->taken_body = body;
-    request->arena.budget -= body_bytes; /* its part of it lies beside the arena */
-    if (request->arena.budget > rest) {
-        request->arena.budget = rest;
+    request->arena.budget -= body_bytes; /* the body's part of it lies beside the arena */
+    if (request->arena.budget > arena_bytes_max) {
+        request->arena.budget = arena_bytes_max;
         request->is_short = true;
     }
     return request_start(request, body);
@@ -177,6 +235,7 @@ enum request_progress request_start_taken(struct request *request, uint8_t *body
 
 enum request_progress request_start_again(struct request *request, uint64_t now_us)
 {
+    assert(thread_is(THREAD_LOOP) && !request->is_starting && !request->is_ended);
     request->is_starting = true;
     return started(request, begin_again(request, now_us));
 }

@@ -4,15 +4,20 @@
 
 #include "daemon/serve/request.h"
 
-/* Makes a request of a frame. `memory` is what was set aside for it: the request's from here on. */
+/* Makes a request of a frame whose body is whole. `memory` is what was set aside for it: copied, and the request's account from
+ * here on. The session outlives the request; session->ended says when that ends. */
 struct request *request_new(struct session *session, const struct frame_request *header,
                             const struct budget_request *memory, uint64_t now_us);
 
-/* Looks at the body and has the type's handler start. The body is copied; or it is taken, and freed with the request. */
+/* Each of the following may free the request before it returns REQUEST_TAKEN; after REQUEST_WAITS it is to be started again. */
+
+/* Unpacks header->body_bytes of body, which are copied, and has the type's handler start. */
 enum request_progress request_start(struct request *request, const uint8_t *body);
+
+/* The same, and the body, malloc'ed and not empty, is taken: it is freed with the request. */
 enum request_progress request_start_taken(struct request *request, uint8_t *body);
 
-/* Starts a request again that had to wait. */
+/* Starts a request that had to wait, or refuses it since its deadline is over or the daemon stops. */
 enum request_progress request_start_again(struct request *request, uint64_t now_us);
 
 #endif

@@ -1,5 +1,6 @@
-/* One function a request type, called by dispatch.c: with request->prepared NULL at first, and again as it was left as long
- * as it says REQUEST_WAITS. */
+/* One function a request type. dispatch.c calls it with the unpacked message, which is of that type, and request->prepared
+ * NULL. After REQUEST_WAITS it is called again, with request->prepared as it left it, until it returns REQUEST_TAKEN: then it
+ * has answered, or answers later, once. Loop only. */
 #ifndef DAEMON_HANDLERS_H
 #define DAEMON_HANDLERS_H
 

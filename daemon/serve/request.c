@@ -13,7 +13,7 @@
 
 void request_end(struct request *request)
 {
-    assert(!request->is_ended);
+    assert(thread_is(THREAD_LOOP) && !request->is_ended);
     request->is_ended = true;
     if (!request->is_starting) {
         request_free(request);
@@ -27,7 +27,7 @@ bool request_type_is_write(uint8_t type)
 
 void request_free(struct request *request)
 {
-    assert(request->is_ended);
+    assert(request->is_ended && !request->is_starting); /* no handler looks at it after this */
     struct session *session = request->session;
     budget_request_end(request->service->budget, &request->memory);
     arena_close(&request->arena);
@@ -38,6 +38,7 @@ void request_free(struct request *request)
 
 void request_count_held(struct request *request)
 {
+    assert(!request->is_ended); /* request_free gives back what is counted here */
     uint64_t taken_bytes = request->taken_body != NULL ? request->body_bytes : 0;
     uint64_t held_bytes = sizeof *request + arena_bytes(&request->arena) + taken_bytes;
     budget_request_hold(request->service->budget, &request->memory, held_bytes);
@@ -45,7 +46,6 @@ void request_count_held(struct request *request)
 
 /* ---- replies ---- */
 
-/* Requests about an open stream have no reply, not even when they are refused. */
 bool request_is_about_stream(const struct request *request)
 {
     return request->type == FRAME_CREDIT || request->type == FRAME_CANCEL;
@@ -55,7 +55,8 @@ uint8_t *request_pack(const ProtobufCMessage *message, size_t *ret_body_bytes)
 {
     size_t body_bytes = protobuf_c_message_get_packed_size(message);
     uint8_t *frame = memory_raw(FRAME_REPLY_BYTES + body_bytes);
-    protobuf_c_message_pack(message, frame + FRAME_REPLY_BYTES);
+    size_t packed_bytes = protobuf_c_message_pack(message, frame + FRAME_REPLY_BYTES);
+    assert(packed_bytes == body_bytes); /* all of the body is written, and nothing behind it */
     *ret_body_bytes = body_bytes;
     return frame;
 }
@@ -64,11 +65,12 @@ static void send_frame(struct request *request, uint8_t flags, enum status statu
                        size_t body_bytes)
 {
     struct session *session = request->session;
+    assert(!request->is_ended &&
+           body_bytes <= UINT32_MAX); /* its id is still the client's, the header holds the length */
     if (session->is_closed) {
         free(frame);
         return;
     }
-    assert(body_bytes <= UINT32_MAX);
     struct frame_reply header = {
         .type = request->type,
         .flags = flags,
@@ -81,21 +83,25 @@ static void send_frame(struct request *request, uint8_t flags, enum status statu
 
 void request_send(struct request *request, uint8_t flags, uint8_t *frame, size_t body_bytes)
 {
+    assert((flags & (FRAME_MORE | FRAME_CONTINUED)) !=
+           0); /* without it the client takes the request for ended */
     send_frame(request, flags, STATUS_OK, frame, body_bytes);
 }
 
 void request_reply_packed(struct request *request, uint8_t *frame, size_t body_bytes)
 {
     size_t bound = request->service->frame_bytes_max;
-    const uint8_t *rest = frame + FRAME_REPLY_BYTES;
+    const uint8_t *unsent = frame + FRAME_REPLY_BYTES;
     bool is_cut = body_bytes > bound;
-    for (; body_bytes > bound; body_bytes -= bound, rest += bound) {
+    assert(bound > 0 &&
+           !request_is_about_stream(request)); /* each piece makes progress, and the client expects it */
+    for (; body_bytes > bound; body_bytes -= bound, unsent += bound) {
         uint8_t *piece = memory_raw(FRAME_REPLY_BYTES + bound);
-        memcpy(piece + FRAME_REPLY_BYTES, rest, bound);
+        memcpy(piece + FRAME_REPLY_BYTES, unsent, bound);
         send_frame(request, FRAME_CONTINUED, STATUS_OK, piece, bound);
     }
     if (is_cut) {
-        memmove(frame + FRAME_REPLY_BYTES, rest, body_bytes);
+        memmove(frame + FRAME_REPLY_BYTES, unsent, body_bytes);
     }
     send_frame(request, 0, STATUS_OK, frame, body_bytes);
     request_end(request);
@@ -116,6 +122,8 @@ void request_reply(struct request *request, enum status status, const ProtobufCM
 void request_reply_body(struct request *request, enum status status, const uint8_t *body, size_t body_bytes)
 {
     struct session *session = request->session;
+    assert(!request->is_ended &&
+           body_bytes <= REQUEST_FIRST_BYTES); /* larger ones are not worth a second copy */
     if (!session->is_closed) {
         struct frame_reply header = {
             .type = request->type,
@@ -137,6 +145,20 @@ void request_reply_empty(struct request *request, enum status status)
     request_reply_body(request, status, NULL, 0);
 }
 
+static void refuse(struct request *request, enum status status, const char *text)
+{
+    assert(status != STATUS_OK &&
+           status < STATUS_COUNT); /* the client would read the text as the type's own reply */
+    if (request_is_about_stream(request)) {
+        request_end(request);
+        return;
+    }
+    Cairn__Error error = CAIRN__ERROR__INIT;
+    error.has_text = true;
+    error.text = request_binary(text, strlen(text));
+    request_reply(request, status, &error.base);
+}
+
 void request_refuse(struct request *request, enum status status, const char *format, ...)
 {
     char text[FAILURE_TEXT_BYTES];
@@ -144,29 +166,34 @@ void request_refuse(struct request *request, enum status status, const char *for
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    if (request_is_about_stream(request)) {
-        request_end(request);
-        return;
-    }
-    Cairn__Error error = CAIRN__ERROR__INIT;
-    error.has_text = true;
-    error.text = (ProtobufCBinaryData){strlen(text), (uint8_t *)text};
-    request_reply(request, status, &error.base);
+    refuse(request, status, text);
+}
+
+void request_refuse_for(struct request *request, const struct failure *failure)
+{
+    refuse(request, failure->status, failure->text);
 }
 
 /* ---- for handlers ---- */
 
-void *request_memory(struct request *request, size_t bytes)
+static void say_no_memory(const struct request *request, struct failure *failure)
 {
-    void *memory = arena_alloc(&request->arena, bytes);
-    if (memory == NULL && request->is_short) {
-        request_refuse(request, STATUS_BUSY,
-                       "there is no memory for the request beside the others: try again later");
-        return NULL;
+    if (request->is_short) {
+        failure_set(failure, STATUS_BUSY,
+                    "there is no memory for the request beside the others: try again later");
+    } else {
+        failure_set(failure, STATUS_TOO_LARGE,
+                    "the request takes more memory than its length allows: send it in parts");
     }
+}
+
+void *request_memory(struct request *request, size_t bytes, struct failure *failure)
+{
+    assert(!request->is_ended &&
+           bytes > 0); /* what it gives would be freed with the request, or never written */
+    void *memory = arena_alloc(&request->arena, bytes);
     if (memory == NULL) {
-        request_refuse(request, STATUS_TOO_LARGE,
-                       "the request takes more memory than its length allows: send it in parts");
+        say_no_memory(request, failure);
         return NULL;
     }
     memset(memory, 0, bytes);
@@ -176,27 +203,38 @@ void *request_memory(struct request *request, size_t bytes)
 
 void request_set_deadline(struct request *request, uint64_t deadline_us)
 {
+    assert(request->deadline_us == 0); /* it is set once, before the request waits */
     bool is_beyond = deadline_us > UINT64_MAX - request->received_us;
     request->deadline_us = deadline_us == 0 || is_beyond ? 0 : request->received_us + deadline_us;
 }
 
-struct chain *request_chain(struct request *request, bool has_name, ProtobufCBinaryData name)
+/* The name was not found among the visible chains. */
+static void say_no_chain(struct slice name, struct failure *failure)
 {
+    if (!chain_name_is_valid(name)) {
+        failure_set(failure, STATUS_INVALID, "a chain's name of %zu bytes: it is 1 to %d of a-z 0-9 . _ -",
+                    name.bytes, CHAIN_NAME_BYTES_MAX);
+        return;
+    }
+    assert(name.bytes <= CHAIN_NAME_BYTES_MAX); /* it is printed whole, and has no unprintable byte */
+    failure_set(failure, STATUS_INVALID, "there is no chain \"%.*s\": create it first", (int)name.bytes,
+                (const char *)name.data);
+}
+
+struct chain *request_chain(struct request *request, bool has_name, ProtobufCBinaryData name,
+                            struct failure *failure)
+{
+    struct service *service = request->service;
+    if (!has_name && service->default_chain != NULL) {
+        assert(service->default_chain->visible); /* reads go by its marks */
+        return service->default_chain;
+    }
     struct slice wanted = has_name ? request_slice(name) : slice_of("default", 7);
-    if (!has_name && request->service->default_chain != NULL) {
-        return request->service->default_chain;
+    struct chain *chain = chain_find(order_chains(service->order), wanted);
+    if (chain == NULL || !chain->visible) {
+        say_no_chain(wanted, failure);
+        return NULL;
     }
-    struct chain *chain = chain_find(order_chains(request->service->order), wanted);
-    if (chain != NULL && chain->visible) {
-        request->service->default_chain = has_name ? request->service->default_chain : chain;
-        return chain;
-    }
-    if (!chain_name_is_valid(wanted)) {
-        request_refuse(request, STATUS_INVALID, "a chain's name of %zu bytes: it is 1 to %d of a-z 0-9 . _ -",
-                       wanted.bytes, CHAIN_NAME_BYTES_MAX);
-    } else {
-        request_refuse(request, STATUS_INVALID, "there is no chain \"%.*s\": create it first",
-                       (int)wanted.bytes, (const char *)wanted.data);
-    }
-    return NULL;
+    service->default_chain = has_name ? service->default_chain : chain;
+    return chain;
 }

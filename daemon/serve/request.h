@@ -1,8 +1,8 @@
 /* A request: one frame from its arrival to its last reply. Loop only.
  *
- * - The connection makes it from a frame and starts it. Starting may have to wait for room: then it is started again.
- * - Its handler answers at once, or keeps it and answers later. Whatever is kept lies in the request's arena.
- * - The last reply ends it. A request whose connection is gone is carried out all the same; its replies go nowhere. */
+ * - The connection makes it from a frame and starts it. A request that finds no room in the queue is started again later.
+ * - Its handler answers at once, or keeps it and answers later. All that it keeps lies in the request's arena.
+ * - The last reply ends it. A request whose connection is gone is still carried out, and its replies are dropped. */
 #ifndef DAEMON_REQUEST_H
 #define DAEMON_REQUEST_H
 
@@ -20,7 +20,7 @@ struct request;
 struct stream;
 struct stream_set;
 
-/* What all requests share. */
+/* What all requests share: one a daemon. */
 struct service {
     /* fixed after start */
     struct engine *engine;
@@ -34,10 +34,10 @@ struct service {
     uint64_t queue_bytes_max;
     uint8_t store_id[STORE_ID_BYTES];
     uint64_t started_us;
-    struct chain *default_chain; /* looked up once */
     /* loop only */
-    bool draining;     /* new requests are refused */
-    bool is_contended; /* some write waits for room in the queue: others go behind it */
+    struct chain *default_chain; /* looked up once, by the first request that names no chain */
+    bool draining;               /* new requests are refused */
+    bool is_contended;           /* a write waits for room in the queue: later ones queue behind it */
     uint64_t frames_bad;
     uint64_t connections;
     uint64_t connections_refused;
@@ -49,23 +49,24 @@ struct session {
     struct stream *streams; /* open or waiting */
     uint64_t stream_count;
     bool is_greeted; /* hello was taken: without it the connection ends after its first frame */
-    bool is_closed;  /* replies go nowhere */
-    /* Takes a frame: FRAME_REPLY_BYTES for the header, which it fills in, and the body. */
+    bool is_closed;  /* its replies are dropped */
+    /* Takes a frame, FRAME_REPLY_BYTES for the header, which is filled in here, and header->body_bytes of body. */
     void (*send)(struct session *session, struct frame_reply *header, uint8_t *frame);
-    /* The same of a small frame, whose body is copied. */
+    /* The same for a small reply: the body is borrowed, and copied. Not called while is_closed. */
     void (*send_copy)(struct session *session, struct frame_reply *header, const uint8_t *body);
-    struct read *reads; /* that wait for room among its replies, oldest first */
-    struct read **last_read;
+    struct read *reads;          /* those that wait for room among its replies, oldest first */
+    struct read **last_read;     /* where the next one is linked; valid while reads is not NULL */
     struct budget_client client; /* what its replies and reads take */
-    /* A request of this session has ended. */
+    /* A request of this session has ended and is freed right after. */
     void (*ended)(struct session *session, struct request *request);
 };
 
 enum request_progress {
-    REQUEST_TAKEN, /* answered, or going to be; it may be gone already */
-    REQUEST_WAITS, /* no room: start it again later, before anything behind it */
+    REQUEST_TAKEN, /* it was answered, or its handler answers it later; it may be freed already */
+    REQUEST_WAITS, /* the queue has no room: start it again later, before any request behind it */
 };
 
+/* Arena bytes inside the request itself. Chosen: a small write or read with its handler's part fits without a malloc. */
 enum { REQUEST_FIRST_BYTES = 768 };
 
 struct request {
@@ -77,64 +78,88 @@ struct request {
     uint64_t received_us;
     size_t body_bytes;
     uint8_t *taken_body; /* a large frame's, freed with the request; a small one's lies in the arena */
-    /* handlers only */
-    uint64_t deadline_us; /* to have left REQUEST_WAITS; 0: none */
+    /* the handler's */
+    uint64_t deadline_us; /* until when it may stay in REQUEST_WAITS, on thread_now_us's clock; 0: for ever */
+    ProtobufCMessage *message; /* of the type's own kind; its bytes fields lead into the body */
+    void *prepared;            /* its decoded form, in the arena; NULL until it has looked at the message */
+    /* dispatch's and request's */
     struct arena arena;
-    bool is_short;                /* the arena got less than the request may take where memory is there */
-    bool is_timed;                /* one of those whose stages are measured */
-    ProtobufCMessage *message;    /* leads into the body */
-    void *prepared;               /* the handler's, in the arena; NULL until it has looked at the message */
+    bool is_short;                /* other requests hold memory that the arena would have had */
+    bool is_timed;                /* its stages are measured */
     struct budget_request memory; /* what it holds, and what was set aside for its frame */
-    bool is_starting;             /* its handler runs: it is not freed under it */
-    bool is_ended;                /* its last reply is sent */
-    /* what the arena starts with: enough for most */
+    bool is_starting;             /* its handler runs: request_end leaves freeing to dispatch */
+    bool is_ended;                /* its last reply was sent */
+    /* what the arena begins with */
     alignas(ARENA_ALIGNMENT) uint8_t first[REQUEST_FIRST_BYTES];
 };
 
-/* ---- for handlers. Each of these is the last reply and ends the request; the first has none ---- */
+/* ---- replies, for handlers. Each but request_send is the last and ends the request, which may be freed then ---- */
 
+/* Ends a request that has no reply of its own. */
 void request_end(struct request *request);
 
-/* Whether requests of the type end when the writer had them; others may stay as long as their client likes. */
-bool request_type_is_write(uint8_t type);
-
-/* For dispatch: frees a request that ended while its handler ran; tells the budget what it holds. */
-void request_free(struct request *request);
-void request_count_held(struct request *request);
-
+/* A status with a message, or with an empty body. The message is borrowed. */
 void request_reply(struct request *request, enum status status, const ProtobufCMessage *message);
 void request_reply_empty(struct request *request, enum status status);
 
 /* A small body that was packed by hand; copied. */
 void request_reply_body(struct request *request, enum status status, const uint8_t *body, size_t body_bytes);
 
+/* A status other than OK with a text for people, printf's or the failure's. A request about a stream just ends. */
 void request_refuse(struct request *request, enum status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+void request_refuse_for(struct request *request, const struct failure *failure);
 
-/* A reply packed before, with room for the header in front; taken. */
+/* A body packed before, by request_pack or a fetch; the frame is taken. Cut into several frames if it is above
+ * frame_bytes_max. */
 void request_reply_packed(struct request *request, uint8_t *frame, size_t body_bytes);
 
-/* A reply that another follows; taken. Its frame holds body_bytes. */
+/* A reply that another follows: `flags` has FRAME_MORE or FRAME_CONTINUED. The frame is taken. */
 void request_send(struct request *request, uint8_t flags, uint8_t *frame, size_t body_bytes);
-
-/* Credit and cancel: requests about an open stream, which have no reply, not even when they are refused. */
-bool request_is_about_stream(const struct request *request);
 
 /* Packs a message into memory of its own, with room for the header in front. */
 uint8_t *request_pack(const ProtobufCMessage *message, size_t *ret_body_bytes);
 
-/* Memory of the request's arena, zeroed; NULL once the request was refused for want of it. */
-void *request_memory(struct request *request, size_t bytes) MUST_CHECK;
+/* ---- what a request is, and what it has ---- */
 
-/* The request is to have left REQUEST_WAITS so long after it came; 0, or beyond all time: no deadline. */
+/* Credit and cancel: requests about an open stream, which have no reply, not even when they are refused. */
+bool request_is_about_stream(const struct request *request);
+
+/* Whether requests of the type end when the writer is done with them; others may stay as long as their client likes. */
+bool request_type_is_write(uint8_t type);
+
+/* Memory of the request's arena, zeroed. NULL: there is none, and *failure says why, for the reply:
+ *   STATUS_BUSY       other requests hold what it would have had
+ *   STATUS_TOO_LARGE  it takes more than its length allows */
+void *request_memory(struct request *request, size_t bytes, struct failure *failure) MUST_CHECK;
+
+/* Lets it stay in REQUEST_WAITS for that long after it was received. 0, or beyond the clock's end: no deadline. */
 void request_set_deadline(struct request *request, uint64_t deadline_us);
 
-/* The chain a request names, absent meaning "default"; NULL once the request was refused. */
-struct chain *request_chain(struct request *request, bool has_name, ProtobufCBinaryData name) MUST_CHECK;
+/* The visible chain a request names, "default" if it names none. NULL: there is none of that name, or it cannot be a name,
+ * and *failure is STATUS_INVALID with the text for the reply. */
+struct chain *request_chain(struct request *request, bool has_name, ProtobufCBinaryData name,
+                            struct failure *failure) MUST_CHECK;
+
+/* ---- for dispatch ---- */
+
+/* Frees a request that has ended; tells the budget what it holds. */
+void request_free(struct request *request);
+void request_count_held(struct request *request);
 
 static inline struct slice request_slice(ProtobufCBinaryData data)
 {
     return slice_of(data.data, data.len);
+}
+
+/* The same for a message that is only packed: protobuf-c's bytes are never const, and packing does not write to them. */
+static inline ProtobufCBinaryData request_binary(const void *data, size_t bytes)
+{
+    union {
+        const void *in;
+        uint8_t *out;
+    } pointer = {.in = data};
+    return (ProtobufCBinaryData){bytes, pointer.out};
 }
 
 #endif

@@ -1,5 +1,12 @@
-/* Requests that write, and the barrier. Each is decoded once, joins its lane through the order, and is answered when it has
- * reached its level: queued metadata at `accepted` at once, everything else from order_drain_completions or order_hand_over. */
+/* Requests that write, and the barrier. The life of one:
+ *
+ * - It is decoded once, into the request's arena.
+ * - It joins its lane through the order. Queued metadata that finds no room says REQUEST_WAITS and tries again later.
+ * - It is answered once, when it has reached its level: queued metadata asked for at `accepted` at once, other metadata and the
+ *   barrier from order_hand_over, jobs of the commit lane from order_drain_completions.
+ *
+ * What cannot be decoded is refused before the order has seen it, and uses no number. A failure of the log is latched in the
+ * order: it refuses further writes, and those that wait are told `io error`. */
 #include <assert.h>
 
 #include "daemon/runtime/thread.h"
@@ -20,7 +27,9 @@ struct write_metadata {
 static void reply_written(struct request *request, uint64_t sequence, enum level level)
 {
     uint8_t body[2 * (1 + VARINT_BYTES_MAX)]; /* a WriteReply's sequence and level */
+    assert(level >= LEVEL_ACCEPTED && level <= LEVEL_DURABLE); /* as on the wire */
     uint8_t *end = number_field_put(number_field_put(body, 1, sequence), 2, level);
+    assert(end <= body + sizeof body);
     request_reply_body(request, STATUS_OK, body, (size_t)(end - body));
 }
 
@@ -28,9 +37,11 @@ static void waited(struct order_waiter *waiter)
 {
     struct request *request = waiter->owner;
     if (waiter->status != STATUS_OK) {
+        const struct failure *failure = order_failure(request->service->order);
+        assert(failure != NULL); /* nothing else ends a wait early */
         request_refuse(request, waiter->status,
-                       "%s: the daemon ends, and its next start decides what is there",
-                       order_failure(request->service->order)->text);
+                       "%s: the daemon ends, and recovery decides at its next start what is there",
+                       failure->text);
         return;
     }
     reply_written(request, waiter->sequence, waiter->level);
@@ -39,6 +50,7 @@ static void waited(struct order_waiter *waiter)
 static void wait_for(struct request *request, struct order_waiter *waiter, uint64_t sequence,
                      enum level level)
 {
+    assert(level > LEVEL_ACCEPTED && sequence <= order_sequence(request->service->order)); /* it comes to an end */
     *waiter = (struct order_waiter){
         .sequence = sequence,
         .level = level,
@@ -50,20 +62,22 @@ static void wait_for(struct request *request, struct order_waiter *waiter, uint6
 
 /* ---- queued metadata ---- */
 
-static struct write_metadata *prepare_metadata(struct request *request)
+/* NULL: *failure says why. */
+static struct write_metadata *prepare_metadata(struct request *request, struct failure *failure)
 {
     const Cairn__WriteMetadata *message = (const Cairn__WriteMetadata *)request->message;
-    struct chain *chain = request_chain(request, message->has_chain, message->chain);
+    assert(message->base.descriptor == &cairn__write_metadata__descriptor);
+    struct chain *chain = request_chain(request, message->has_chain, message->chain, failure);
     if (chain == NULL) {
         return NULL;
     }
     if (message->n_operations == 0) {
-        request_refuse(request, STATUS_INVALID, "a metadata write without an operation");
+        failure_set(failure, STATUS_INVALID, "a metadata write without an operation: give at least one");
         return NULL;
     }
-    struct write_metadata *write = request_memory(request, sizeof *write);
-    if (write == NULL ||
-        !decode_metadata(request, message->operations, message->n_operations, true, &write->metadata)) {
+    struct write_metadata *write = request_memory(request, sizeof *write, failure);
+    if (write == NULL || decode_metadata(request, message->operations, message->n_operations, true,
+                                         &write->metadata, failure) != STATUS_OK) {
         return NULL;
     }
     write->chain = chain;
@@ -75,15 +89,18 @@ static struct write_metadata *prepare_metadata(struct request *request)
 
 enum request_progress write_metadata(struct request *request)
 {
-    struct write_metadata *write = request->prepared != NULL ? request->prepared : prepare_metadata(request);
+    struct failure failure;
+    struct write_metadata *write =
+        request->prepared != NULL ? request->prepared : prepare_metadata(request, &failure);
     if (write == NULL) {
-        return REQUEST_TAKEN; /* refused, and gone */
+        request_refuse_for(request, &failure);
+        return REQUEST_TAKEN;
     }
     request->prepared = write;
     if (request->service->is_contended) {
         return REQUEST_WAITS;
     }
-    struct failure failure;
+    assert(write->chain->visible && write->metadata.count > 0); /* the order gives one number to all of them */
     uint64_t sequence;
     enum order_acceptance acceptance =
         order_metadata(request->service->order, write->chain, write->metadata.operations,
@@ -92,7 +109,7 @@ enum request_progress write_metadata(struct request *request)
         return REQUEST_WAITS;
     }
     if (acceptance == ORDER_REFUSED) {
-        request_refuse(request, failure.status, "%s", failure.text);
+        request_refuse_for(request, &failure);
     } else if (write->level == LEVEL_ACCEPTED) {
         reply_written(request, sequence, LEVEL_ACCEPTED);
     } else {
@@ -104,19 +121,23 @@ enum request_progress write_metadata(struct request *request)
 enum request_progress write_barrier(struct request *request)
 {
     const Cairn__Barrier *message = (const Cairn__Barrier *)request->message;
-    const struct failure *failure = order_failure(request->service->order);
+    assert(message->base.descriptor == &cairn__barrier__descriptor);
+    const struct failure *latched = order_failure(request->service->order);
     uint64_t sequence = order_sequence(request->service->order);
     enum level level = message->has_level ? (enum level)message->level : LEVEL_DURABLE;
-    if (failure != NULL) {
-        request_refuse(request, STATUS_IO_ERROR, "%s", failure->text);
+    if (latched != NULL) {
+        request_refuse(request, STATUS_IO_ERROR, "%s", latched->text);
         return REQUEST_TAKEN;
     }
     if (level == LEVEL_ACCEPTED) {
         reply_written(request, sequence, level);
         return REQUEST_TAKEN;
     }
-    struct order_waiter *waiter = request_memory(request, sizeof *waiter);
-    if (waiter != NULL) {
+    struct failure failure;
+    struct order_waiter *waiter = request_memory(request, sizeof *waiter, &failure);
+    if (waiter == NULL) {
+        request_refuse_for(request, &failure);
+    } else {
         wait_for(request, waiter, sequence, level);
     }
     return REQUEST_TAKEN;
@@ -127,6 +148,7 @@ enum request_progress write_barrier(struct request *request)
 static void job_done(struct job *job)
 {
     struct request *request = job->owner;
+    assert(thread_is(THREAD_LOOP) && job->sequence > 0 && !request->is_ended); /* from the order, once */
     if (job->status != STATUS_OK) {
         request_refuse(request, job->status, "%s", job->failure.text);
         return;
@@ -148,19 +170,20 @@ static void job_done(struct job *job)
     request_reply(request, STATUS_OK, &reply.base);
 }
 
-/* A job in the request's arena, for that chain; NULL once the request was refused. */
-static struct job *new_job(struct request *request, bool has_chain, ProtobufCBinaryData name)
+/* A job in the request's arena, for that chain. NULL: *failure says why. */
+static struct job *new_job(struct request *request, bool has_chain, ProtobufCBinaryData name,
+                           struct failure *failure)
 {
-    const struct failure *failure = order_failure(request->service->order);
-    if (failure != NULL) {
-        request_refuse(request, STATUS_IO_ERROR, "%s", failure->text);
+    const struct failure *latched = order_failure(request->service->order);
+    if (latched != NULL) {
+        failure_set(failure, STATUS_IO_ERROR, "%s", latched->text);
         return NULL;
     }
-    const struct chain *chain = request_chain(request, has_chain, name);
+    const struct chain *chain = request_chain(request, has_chain, name, failure);
     if (chain == NULL) {
         return NULL;
     }
-    struct job *job = request_memory(request, sizeof *job);
+    struct job *job = request_memory(request, sizeof *job, failure);
     if (job != NULL) {
         job->chain = chain->id;
         job->done = job_done;
@@ -169,32 +192,42 @@ static struct job *new_job(struct request *request, bool has_chain, ProtobufCBin
     return job;
 }
 
+/* Hands a decoded job to the order, or refuses what could not be decoded. */
+static enum request_progress submit(struct request *request, struct job *job, enum status status,
+                                    bool is_carrying, const struct failure *failure)
+{
+    if (status != STATUS_OK) {
+        request_refuse_for(request, failure);
+        return REQUEST_TAKEN;
+    }
+    assert(job->owner == request && job->level != LEVEL_ACCEPTED); /* its completion finds the request, once it is written */
+    order_submit(request->service->order, job, is_carrying, thread_now_ns());
+    return REQUEST_TAKEN;
+}
+
 enum request_progress write_commit(struct request *request)
 {
     const Cairn__Commit *message = (const Cairn__Commit *)request->message;
-    struct job *job = new_job(request, message->has_chain, message->chain);
-    if (job != NULL && decode_commit(request, message, job)) {
-        order_submit(request->service->order, job, message->has_carry && message->carry, thread_now_ns());
-    }
-    return REQUEST_TAKEN;
+    struct failure failure;
+    struct job *job = new_job(request, message->has_chain, message->chain, &failure);
+    enum status status = job == NULL ? failure.status : decode_commit(request, message, job, &failure);
+    return submit(request, job, status, message->has_carry && message->carry, &failure);
 }
 
 enum request_progress write_prune(struct request *request)
 {
     const Cairn__Prune *message = (const Cairn__Prune *)request->message;
-    struct job *job = new_job(request, message->has_chain, message->chain);
-    if (job != NULL && decode_prune(request, message, job)) {
-        order_submit(request->service->order, job, true, thread_now_ns());
-    }
-    return REQUEST_TAKEN;
+    struct failure failure;
+    struct job *job = new_job(request, message->has_chain, message->chain, &failure);
+    enum status status = job == NULL ? failure.status : decode_prune(request, message, job, &failure);
+    return submit(request, job, status, true, &failure);
 }
 
 enum request_progress write_rollback(struct request *request)
 {
     const Cairn__Rollback *message = (const Cairn__Rollback *)request->message;
-    struct job *job = new_job(request, message->has_chain, message->chain);
-    if (job != NULL && decode_rollback(request, message, job)) {
-        order_submit(request->service->order, job, true, thread_now_ns());
-    }
-    return REQUEST_TAKEN;
+    struct failure failure;
+    struct job *job = new_job(request, message->has_chain, message->chain, &failure);
+    enum status status = job == NULL ? failure.status : decode_rollback(request, message, job, &failure);
+    return submit(request, job, status, true, &failure);
 }

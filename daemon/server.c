@@ -143,7 +143,7 @@ static void server_iterate(uv_prepare_t *prepare)
     connection_set_begin_turn(server->connections, now_us);
     uint64_t next_us = serve_connections(server, now_us);
     next_us = earlier(next_us, reclaim_turn(server->reclaim, now_us));
-    next_us = earlier(next_us, stream_turn(server->service.streams, now_us));
+    next_us = earlier(next_us, stream_set_iterate(server->service.streams, now_us));
     pool_turn(server->service.pool);
     next_us = earlier(next_us, server_go_on_ending(server, now_us));
     if (server->state == SERVER_ENDED) {

@@ -1,4 +1,10 @@
-/* Requests about the connection, the daemon and its chains. */
+/* Requests about the connection, the daemon and its chains. All but the making of a chain are answered at once, from what the
+ * loop has in memory. The life of that one:
+ *
+ * - The chain gets its id and its place among the chains, and is not visible yet. One that exists keeps both.
+ * - A job makes it durable. Its completion publishes it, and the request is answered.
+ *
+ * If that job fails the chain stays invisible: the failure is latched, the request is told `io error`, and recovery decides. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,45 +18,33 @@
 #include "daemon/version.h"
 #include "proto/cairn.pb-c.h"
 
-static ProtobufCBinaryData binary(const void *data, size_t bytes)
+/* The version to speak, or 0: *failure says why not. */
+static uint32_t choose_version(const Cairn__Hello *hello, struct failure *failure)
 {
-    union {
-        const void *in;
-        uint8_t *out;
-    } pointer = {.in = data};
-    return (ProtobufCBinaryData){bytes, pointer.out};
+    static_assert(PROTOCOL_VERSION_MIN > 0 && PROTOCOL_VERSION_MIN <= PROTOCOL_VERSION_MAX, "0 says none");
+    uint32_t min = hello->has_version_min ? hello->version_min : 1;
+    uint32_t max = hello->has_version_max ? hello->version_max : 1;
+    if (min > PROTOCOL_VERSION_MAX || max < PROTOCOL_VERSION_MIN || min > max) {
+        failure_set(failure, STATUS_UNSUPPORTED,
+                    "no common version: the client speaks %u to %u, the daemon %d to %d", min, max,
+                    PROTOCOL_VERSION_MIN, PROTOCOL_VERSION_MAX);
+        return 0;
+    }
+    return max < PROTOCOL_VERSION_MAX ? max : PROTOCOL_VERSION_MAX;
 }
 
-enum request_progress admin_hello(struct request *request)
+static void reply_hello(struct request *request, const Cairn__Hello *hello, uint32_t version)
 {
-    const Cairn__Hello *hello = (const Cairn__Hello *)request->message;
-    struct service *service = request->service;
-    uint32_t lowest = hello->has_version_min ? hello->version_min : 1;
-    uint32_t highest = hello->has_version_max ? hello->version_max : 1;
-    if (request->session->is_greeted) {
-        request_refuse(request, STATUS_INVALID, "hello comes once, as the first frame");
-        return REQUEST_TAKEN;
-    }
-    if (lowest > PROTOCOL_VERSION_MAX || highest < PROTOCOL_VERSION_MIN || lowest > highest) {
-        request_refuse(request, STATUS_UNSUPPORTED,
-                       "no common version: the client speaks %u to %u, the daemon %d to %d", lowest, highest,
-                       PROTOCOL_VERSION_MIN, PROTOCOL_VERSION_MAX);
-        return REQUEST_TAKEN;
-    }
-    if (hello->client_name.len > CLIENT_NAME_BYTES_MAX) {
-        request_refuse(request, STATUS_INVALID, "a client's name of %zu bytes: at most %d",
-                       hello->client_name.len, CLIENT_NAME_BYTES_MAX);
-        return REQUEST_TAKEN;
-    }
-    request->session->is_greeted = true;
+    const struct service *service = request->service;
+    assert(version >= PROTOCOL_VERSION_MIN && version <= PROTOCOL_VERSION_MAX);
     Cairn__HelloReply reply = CAIRN__HELLO_REPLY__INIT;
     reply.has_version = true;
-    reply.version = highest < PROTOCOL_VERSION_MAX ? highest : PROTOCOL_VERSION_MAX;
+    reply.version = version;
     reply.has_features = true;
     reply.has_daemon_version = true;
-    reply.daemon_version = binary(CAIRND_VERSION, sizeof CAIRND_VERSION - 1);
+    reply.daemon_version = request_binary(CAIRND_VERSION, sizeof CAIRND_VERSION - 1);
     reply.has_store_id = true;
-    reply.store_id = binary(service->store_id, sizeof service->store_id);
+    reply.store_id = request_binary(service->store_id, sizeof service->store_id);
     reply.has_run = true;
     reply.run = order_run(service->order);
     reply.has_metadata_on_disk = true;
@@ -63,6 +57,28 @@ enum request_progress admin_hello(struct request *request)
     reply.has_window_bytes_max = true;
     reply.window_bytes_max = WINDOW_BYTES_MAX;
     request_reply(request, STATUS_OK, &reply.base);
+}
+
+enum request_progress admin_hello(struct request *request)
+{
+    const Cairn__Hello *hello = (const Cairn__Hello *)request->message;
+    struct failure failure;
+    if (request->session->is_greeted) {
+        request_refuse(request, STATUS_INVALID, "hello comes once, as the first frame");
+        return REQUEST_TAKEN;
+    }
+    uint32_t version = choose_version(hello, &failure);
+    if (version == 0) {
+        request_refuse_for(request, &failure);
+        return REQUEST_TAKEN;
+    }
+    if (hello->client_name.len > CLIENT_NAME_BYTES_MAX) {
+        request_refuse(request, STATUS_INVALID, "a client's name of %zu bytes: at most %d",
+                       hello->client_name.len, CLIENT_NAME_BYTES_MAX);
+        return REQUEST_TAKEN;
+    }
+    request->session->is_greeted = true;
+    reply_hello(request, hello, version);
     return REQUEST_TAKEN;
 }
 
@@ -80,17 +96,18 @@ struct status_page {
     size_t capacity;
 };
 
-/* To be filled in before the next one is added. */
+/* An entry without a value, for the caller to fill in before the next is added. The name is borrowed until the page is packed. */
 static Cairn__StatusEntry *add_entry(struct status_page *page, const char *name)
 {
     if (page->count == page->capacity) {
         page->capacity = page->capacity == 0 ? 128 : 2 * page->capacity;
         page->entries = memory_resize(page->entries, page->capacity * sizeof page->entries[0]);
     }
+    assert(page->count < page->capacity);
     Cairn__StatusEntry *entry = &page->entries[page->count++];
     cairn__status_entry__init(entry);
     entry->has_name = true;
-    entry->name = binary(name, strlen(name));
+    entry->name = request_binary(name, strlen(name));
     return entry;
 }
 
@@ -105,7 +122,7 @@ static void add_text(struct status_page *page, const char *name, const char *tex
 {
     Cairn__StatusEntry *entry = add_entry(page, name);
     entry->value_case = CAIRN__STATUS_ENTRY__VALUE_TEXT;
-    entry->text = binary(text, strlen(text));
+    entry->text = request_binary(text, strlen(text));
 }
 
 static void add_order(struct status_page *page, const struct service *service)
@@ -134,7 +151,7 @@ static void add_metric(void *context, const char *name, uint64_t value)
     add_number(context, name, value);
 }
 
-/* The names must stay until the page is packed. */
+/* Names of the stages' entries: they stay until the page is packed. */
 struct stage_names {
     char text[STAGES][4][40];
 };
@@ -148,7 +165,9 @@ static void add_stages(struct status_page *page, const struct stages *stages, st
                                     histogram_percentile_ns(histogram, 990000), histogram->max_ns};
         for (int k = 0; k < 4; k++) {
             char *name = names->text[i][k];
-            snprintf(name, sizeof names->text[i][k], "stage.%s.%s", stage_text((enum stage)i), suffixes[k]);
+            int length = snprintf(name, sizeof names->text[i][k], "stage.%s.%s", stage_text((enum stage)i),
+                                  suffixes[k]);
+            assert(length > 0 && (size_t)length < sizeof names->text[i][k]); /* not cut: two would be one */
             add_number(page, name, numbers[k]);
         }
     }
@@ -156,6 +175,7 @@ static void add_stages(struct status_page *page, const struct stages *stages, st
 
 static void reply_page(struct request *request, const struct status_page *page)
 {
+    assert(page->count > 0);
     Cairn__StatusReply reply = CAIRN__STATUS_REPLY__INIT;
     Cairn__StatusEntry **pointers = memory_new(page->count * sizeof pointers[0]);
     for (size_t i = 0; i < page->count; i++) {
@@ -167,30 +187,42 @@ static void reply_page(struct request *request, const struct status_page *page)
     free(pointers);
 }
 
+static void add_daemon(struct status_page *page, const struct service *service, const char *store_id)
+{
+    const struct failure *failure = order_failure(service->order);
+    uint64_t now_us = thread_now_us();
+    assert(now_us >= service->started_us); /* one clock, which never goes back */
+    add_text(page, "version", CAIRND_VERSION);
+    add_text(page, "engine", engine_traits(engine_default())->text);
+    add_text(page, "health", failure != NULL ? failure->text : service->draining ? "stopping" : "ok");
+    add_text(page, "store_id", store_id);
+    add_number(page, "run", order_run(service->order));
+    add_number(page, "uptime_us", now_us - service->started_us);
+    add_number(page, "chains", chain_count(order_chains(service->order)));
+}
+
+static void add_clients(struct status_page *page, const struct service *service)
+{
+    add_number(page, "connections", service->connections);
+    add_number(page, "connections.refused", service->connections_refused);
+    add_number(page, "frames.bad", service->frames_bad);
+    add_number(page, "streams.open", stream_count(service->streams));
+    add_number(page, "requests.bytes", budget_requests_bytes(service->budget));
+    add_number(page, "replies.bytes", budget_replies_bytes(service->budget));
+}
+
 enum request_progress admin_status(struct request *request)
 {
-    struct service *service = request->service;
+    const struct service *service = request->service;
     struct status_page page = {0};
     struct stage_names stage_names;
     char store_id[2 * STORE_ID_BYTES + 1];
     for (size_t i = 0; i < STORE_ID_BYTES; i++) {
         snprintf(store_id + 2 * i, 3, "%02x", service->store_id[i]);
     }
-    const struct failure *failure = order_failure(service->order);
-    add_text(&page, "version", CAIRND_VERSION);
-    add_text(&page, "engine", engine_traits(engine_default())->text);
-    add_text(&page, "health", failure != NULL ? failure->text : service->draining ? "stopping" : "ok");
-    add_text(&page, "store_id", store_id);
-    add_number(&page, "run", order_run(service->order));
-    add_number(&page, "uptime_us", thread_now_us() - service->started_us);
-    add_number(&page, "chains", chain_count(order_chains(service->order)));
+    add_daemon(&page, service, store_id);
     add_order(&page, service);
-    add_number(&page, "connections", service->connections);
-    add_number(&page, "connections.refused", service->connections_refused);
-    add_number(&page, "frames.bad", service->frames_bad);
-    add_number(&page, "streams.open", stream_count(service->streams));
-    add_number(&page, "requests.bytes", budget_requests_bytes(service->budget));
-    add_number(&page, "replies.bytes", budget_replies_bytes(service->budget));
+    add_clients(&page, service);
     engine_metrics(service->engine, add_metric, &page);
     add_stages(&page, service->stages, &stage_names);
     reply_page(request, &page);
@@ -204,7 +236,7 @@ static void fill_chain(const struct chain *chain, Cairn__ChainEntry *ret_entry)
 {
     cairn__chain_entry__init(ret_entry);
     ret_entry->has_name = true;
-    ret_entry->name = binary(chain->name, chain->name_bytes);
+    ret_entry->name = request_binary(chain->name, chain->name_bytes);
     ret_entry->has_height = true;
     ret_entry->height = chain->marks.height;
     ret_entry->has_blocks_pruned_through = chain->marks.blocks_pruned > 0;
@@ -222,6 +254,7 @@ enum request_progress admin_chains(struct request *request)
     Cairn__ChainsReply reply = CAIRN__CHAINS_REPLY__INIT;
     for (const struct chain *chain = chain_first(chains); chain != NULL; chain = chain_next(chain)) {
         if (chain->visible) {
+            assert(reply.n_chains < count); /* chain_count counts all of them */
             fill_chain(chain, &entries[reply.n_chains]);
             pointers[reply.n_chains] = &entries[reply.n_chains];
             reply.n_chains++;
@@ -245,6 +278,7 @@ static void create_done(struct job *job)
 {
     struct request *request = job->owner;
     const struct create_chain *create = request->prepared;
+    assert(create != NULL && &create->job == job && thread_is(THREAD_LOOP));
     if (job->status != STATUS_OK) {
         request_refuse(request, job->status, "%s", job->failure.text);
         return;
@@ -259,19 +293,18 @@ static void create_done(struct job *job)
     request_reply(request, STATUS_OK, &reply.base);
 }
 
-enum request_progress admin_create_chain(struct request *request)
+/* A job that makes the chain of that name, which is added unless it is there. NULL: *failure says why. */
+static struct create_chain *prepare_chain(struct request *request, struct slice name, struct failure *failure)
 {
-    const Cairn__CreateChain *message = (const Cairn__CreateChain *)request->message;
     struct chain_set *chains = order_chains(request->service->order);
-    struct slice name = request_slice(message->chain);
     if (!chain_name_is_valid(name)) {
-        request_refuse(request, STATUS_INVALID, "a chain's name of %zu bytes: it is 1 to %d of a-z 0-9 . _ -",
-                       name.bytes, CHAIN_NAME_BYTES_MAX);
-        return REQUEST_TAKEN;
+        failure_set(failure, STATUS_INVALID, "a chain's name of %zu bytes: it is 1 to %d of a-z 0-9 . _ -",
+                    name.bytes, CHAIN_NAME_BYTES_MAX);
+        return NULL;
     }
-    struct create_chain *create = request_memory(request, sizeof *create);
+    struct create_chain *create = request_memory(request, sizeof *create, failure);
     if (create == NULL) {
-        return REQUEST_TAKEN;
+        return NULL;
     }
     struct chain *chain = chain_find(chains, name);
     create->created = chain == NULL;
@@ -279,11 +312,11 @@ enum request_progress admin_create_chain(struct request *request)
         chain = chain_add(chains, name, 0);
     }
     if (chain == NULL) {
-        request_refuse(request, STATUS_TOO_LARGE, "there are %u chains already: chains_max allows no more",
-                       chain_count(chains));
-        return REQUEST_TAKEN;
+        failure_set(failure, STATUS_TOO_LARGE, "there are %u chains already: chains_max allows no more",
+                    chain_count(chains));
+        return NULL;
     }
-    /* Of a chain that exists the job only makes sure that its creation is durable. */
+    assert(chain->id > 0); /* the job's records are keyed by it */
     create->job = (struct job){
         .kind = JOB_CREATE_CHAIN,
         .level = LEVEL_DURABLE,
@@ -292,6 +325,19 @@ enum request_progress admin_create_chain(struct request *request)
         .done = create_done,
         .owner = request,
     };
+    return create;
+}
+
+/* For a chain that exists the job makes sure that its creation is durable. */
+enum request_progress admin_create_chain(struct request *request)
+{
+    const Cairn__CreateChain *message = (const Cairn__CreateChain *)request->message;
+    struct failure failure;
+    struct create_chain *create = prepare_chain(request, request_slice(message->chain), &failure);
+    if (create == NULL) {
+        request_refuse_for(request, &failure);
+        return REQUEST_TAKEN;
+    }
     request->prepared = create;
     order_submit(request->service->order, &create->job, false, thread_now_ns());
     return REQUEST_TAKEN;

@@ -1,6 +1,13 @@
-/* Reads with one answer. What memory has is answered on the loop; what needs the device is read by the pool, as of the
- * view that was there when the request came. Before that it waits until its connection's replies have room for it, and
- * then, in the pool, until all replies have. */
+/* Reads with one answer. The life of one:
+ *
+ * - It takes its view, and what is queued for its name, when the request comes: its answer is of that instant.
+ * - The loop tries it without I/O. What memory has is answered at once.
+ * - Otherwise it joins its session's list until the session's replies have room for it, oldest first, and is then with the
+ *   pool, which runs it once all replies have room.
+ * - A block that turns out larger than the room it had goes to the pool again, with room for its length.
+ *
+ * A record that is damaged, or cannot be read, is `io error`, and never said to be absent. A read whose session closes while it
+ * is in the list ends unread; with the pool it is read to its end, and its reply is dropped. */
 #include "daemon/serve/read.h"
 
 #include <assert.h>
@@ -14,18 +21,20 @@
 #include "proto/wire.h"
 
 struct read {
-    struct pool_work work;
-    struct read *next; /* of its session that waits */
+    struct pool_work work; /* first; work.bytes is what it is expected to add to the replies */
+    /* fixed once it has started */
     struct request *request;
     struct engine_point *view;
+    /* loop only */
+    struct read *next; /* in its session's list */
+    /* the pool's while it runs */
     struct fetch fetch;
-    /* which of them, and of what */
     enum fetch_result (*run)(struct read *read);
     uint64_t height;
     uint32_t parts;
     struct slice name; /* or hash */
     struct metadata_change change;
-    /* the outcome */
+    /* what came of it */
     enum fetch_result result;
     struct failure failure;
     struct fetched fetched;
@@ -34,30 +43,33 @@ struct read {
 static void read_answer(struct read *read)
 {
     struct request *request = read->request;
+    assert(read->work.state == POOL_IDLE); /* it is freed with the request */
     engine_point_release(read->view);
     if (read->result == FETCH_FOUND) {
         request_reply_packed(request, read->fetched.frame, read->fetched.body_bytes);
     } else if (read->result == FETCH_ABSENT) {
         request_reply_empty(request, STATUS_NOT_FOUND);
     } else {
-        assert(read->result == FETCH_FAILED); /* what is yet to be read is not answered */
+        assert(read->result == FETCH_FAILED); /* the others are no answers; only this one has a text */
         request_refuse(request, STATUS_IO_ERROR, "%s", read->failure.text);
     }
 }
 
 static void read_on_pool(struct pool_work *work)
 {
-    struct read *read = (struct read *)work; /* its first member */
-    assert(thread_is(THREAD_POOL));
+    struct read *read = (struct read *)work;                     /* its first member */
+    assert(thread_is(THREAD_POOL) && read->fetch.cache == NULL); /* the cache is the loop's alone */
     read->result = read->run(read);
 }
 
 static void read_on_done(struct pool_work *work);
 
-/* To the pool, for as much as is known to be read; as much as is read unasked if that is not known. */
+/* Gives it to the pool, with room for work.bytes. */
 static void read_submit(struct read *read)
 {
     struct session *session = read->request->session;
+    assert(thread_is(THREAD_LOOP) &&
+           read->work.bytes >= FETCH_BYTES_UNASKED); /* small data is read unasked */
     read->fetch.reach = ENGINE_MAY_BLOCK;
     read->fetch.data_bytes_max = read->work.bytes;
     read->work.run = read_on_pool;
@@ -66,6 +78,7 @@ static void read_submit(struct read *read)
     pool_submit(read->request->service->pool, &read->work, POOL_POINT);
 }
 
+/* Expects the length that the fetch found, or FETCH_BYTES_UNASKED where that is not known. */
 static void read_expect(struct read *read)
 {
     uint64_t bytes = read->fetched.body_bytes;
@@ -76,9 +89,11 @@ static void read_on_done(struct pool_work *work)
 {
     struct read *read = (struct read *)work;
     struct session *session = read->request->session;
+    assert(thread_is(THREAD_LOOP) && read->result != FETCH_WOULD_BLOCK); /* the pool may block */
     budget_client_read_ends(&session->client, work->bytes);
     if (read->result == FETCH_NEEDS_ROOM) {
-        read_expect(read); /* larger than was known: it stays before those behind it */
+        assert(read->fetched.body_bytes > read->work.bytes); /* so it ends after one more run */
+        read_expect(read);                                   /* and goes ahead of the session's other reads */
         read_submit(read);
     } else {
         read_answer(read);
@@ -87,6 +102,7 @@ static void read_on_done(struct pool_work *work)
 
 void read_go_on(struct session *session)
 {
+    assert(thread_is(THREAD_LOOP));
     while (session->reads != NULL && budget_client_may_read(&session->client, session->reads->work.bytes)) {
         struct read *read = session->reads;
         session->reads = read->next;
@@ -96,30 +112,32 @@ void read_go_on(struct session *session)
 
 void read_drop_all(struct session *session)
 {
+    assert(thread_is(THREAD_LOOP) && session->is_closed); /* the answers below go nowhere */
     while (session->reads != NULL) {
         struct read *read = session->reads;
         session->reads = read->next;
-        read->result = FETCH_ABSENT; /* nobody hears it */
+        read->result = FETCH_ABSENT;
         read_answer(read);
     }
 }
 
+/* Appends it to its session's list, and gives the pool what has room. */
 static void read_queue(struct read *read)
 {
     struct session *session = read->request->session;
-    struct read **link = &session->reads;
-    if (*link != NULL) {
-        link = session->last_read;
-    }
+    struct read **link = session->reads != NULL ? session->last_read : &session->reads;
+    assert(*link == NULL && read->work.state == POOL_IDLE); /* the list's end */
     read->next = NULL;
     *link = read;
     session->last_read = &read->next;
     read_go_on(session);
 }
 
+/* Answers it from memory, or queues it for the pool. */
 static enum request_progress read_start(struct read *read)
 {
     const struct service *service = read->request->service;
+    assert(thread_is(THREAD_LOOP) && read->run != NULL && read->view != NULL);
     read->fetch.reach = ENGINE_NO_IO;
     read->fetch.data_bytes_max = FETCH_BYTES_UNASKED;
     read->fetch.cache = order_record_cache(service->order);
@@ -133,24 +151,24 @@ static enum request_progress read_start(struct read *read)
         read_answer(read);
         return REQUEST_TAKEN;
     }
-    read->fetch.cache = NULL; /* the loop's alone */
+    read->fetch.cache = NULL; /* what it holds may have changed by then, and it is the loop's alone */
     read_expect(read);
     read_queue(read);
     return REQUEST_TAKEN;
 }
 
-/* A read of that chain, as of now; NULL once the request was refused. */
+/* A read of that chain, as of now. NULL: the request has been refused. */
 static struct read *read_new(struct request *request, bool has_chain, ProtobufCBinaryData name,
                              enum fetch_result (*run)(struct read *read))
 {
-    const struct chain *chain = request_chain(request, has_chain, name);
-    if (chain == NULL) {
-        return NULL;
-    }
-    struct read *read = request_memory(request, sizeof *read);
+    struct failure failure;
+    const struct chain *chain = request_chain(request, has_chain, name, &failure);
+    struct read *read = chain != NULL ? request_memory(request, sizeof *read, &failure) : NULL;
     if (read == NULL) {
+        request_refuse_for(request, &failure);
         return NULL;
     }
+    static_assert(offsetof(struct read, work) == 0, "the pool's callbacks cast it back");
     read->request = request;
     read->view = order_view(request->service->order);
     read->run = run;
@@ -168,12 +186,16 @@ static struct read *read_new(struct request *request, bool has_chain, ProtobufCB
 enum request_progress read_height(struct request *request)
 {
     const Cairn__Height *message = (const Cairn__Height *)request->message;
-    const struct chain *chain = request_chain(request, message->has_chain, message->chain);
-    if (chain != NULL) {
-        uint8_t body[1 + VARINT_BYTES_MAX]; /* a HeightReply */
-        uint8_t *end = number_field_put(body, 1, chain->marks.height);
-        request_reply_body(request, STATUS_OK, body, (size_t)(end - body));
+    struct failure failure;
+    const struct chain *chain = request_chain(request, message->has_chain, message->chain, &failure);
+    if (chain == NULL) {
+        request_refuse_for(request, &failure);
+        return REQUEST_TAKEN;
     }
+    uint8_t body[1 + VARINT_BYTES_MAX]; /* a HeightReply */
+    uint8_t *end = number_field_put(body, 1, chain->marks.height);
+    assert(end <= body + sizeof body);
+    request_reply_body(request, STATUS_OK, body, (size_t)(end - body));
     return REQUEST_TAKEN;
 }
 
@@ -188,24 +210,35 @@ static enum fetch_result run_block_by_hash(struct read *read)
     return result == FETCH_FOUND ? run_block_at_height(read) : result;
 }
 
-enum request_progress read_block(struct request *request)
+/* Whether the message names one block; if not, *failure says why. */
+static enum status validate_block(const Cairn__ReadBlock *message, struct failure *failure)
 {
-    const Cairn__ReadBlock *message = (const Cairn__ReadBlock *)request->message;
     bool is_by_hash = message->at_case == CAIRN__READ_BLOCK__AT_HASH;
     if (message->at_case == CAIRN__READ_BLOCK__AT__NOT_SET ||
         (message->at_case == CAIRN__READ_BLOCK__AT_HEIGHT && message->height == 0)) {
-        request_refuse(request, STATUS_INVALID, "a read of no block: name a hash, or a height from 1");
-        return REQUEST_TAKEN;
+        return failure_set(failure, STATUS_INVALID, "a read of no block: name a hash, or a height from 1");
     }
     if (is_by_hash && (message->hash.len < 1 || message->hash.len > HASH_BYTES_MAX)) {
-        request_refuse(request, STATUS_INVALID, "a hash of %zu bytes: it has 1 to %d", message->hash.len,
-                       HASH_BYTES_MAX);
-        return REQUEST_TAKEN;
+        return failure_set(failure, STATUS_INVALID, "a hash of %zu bytes: it has 1 to %d", message->hash.len,
+                           HASH_BYTES_MAX);
     }
     if (message->has_parts && !fetch_parts_are_valid(message->parts)) {
-        request_refuse(request, STATUS_INVALID, "parts = %u names a part that no block has", message->parts);
+        return failure_set(failure, STATUS_INVALID, "parts = %u names a part that no block has",
+                           message->parts);
+    }
+    return STATUS_OK;
+}
+
+enum request_progress read_block(struct request *request)
+{
+    const Cairn__ReadBlock *message = (const Cairn__ReadBlock *)request->message;
+    assert(message->base.descriptor == &cairn__read_block__descriptor);
+    struct failure failure;
+    if (validate_block(message, &failure) != STATUS_OK) {
+        request_refuse_for(request, &failure);
         return REQUEST_TAKEN;
     }
+    bool is_by_hash = message->at_case == CAIRN__READ_BLOCK__AT_HASH;
     struct read *read = read_new(request, message->has_chain, message->chain,
                                  is_by_hash ? run_block_by_hash : run_block_at_height);
     if (read == NULL) {
@@ -241,12 +274,14 @@ static enum fetch_result run_metadata(struct read *read)
     return fetch_metadata(&read->fetch, read->name, read->change, false, &read->fetched, &read->failure);
 }
 
-/* What is queued for the name is looked up here, on the loop. If it takes the stored value to say what it comes to, it
- * has none of its own, so nothing is borrowed from the queue when the pool reads. */
+/* What is queued for the name is looked up here, on the loop. A queued set or delete is answered at once. A queued raise needs
+ * the stored value, and has none of its own: so the pool, which reads that, borrows nothing from the queue. */
 enum request_progress read_metadata(struct request *request)
 {
     const Cairn__GetMetadata *message = (const Cairn__GetMetadata *)request->message;
-    if (!decode_name(request, message->name)) {
+    struct failure failure;
+    if (decode_name(message->name, &failure) != STATUS_OK) {
+        request_refuse_for(request, &failure);
         return REQUEST_TAKEN;
     }
     struct read *read = read_new(request, message->has_chain, message->chain, run_metadata);

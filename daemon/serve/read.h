@@ -4,10 +4,10 @@
 
 struct session;
 
-/* The session's replies have more room. */
+/* The session's replies have more room: the oldest reads go to the pool, as far as it reaches. */
 void read_go_on(struct session *session);
 
-/* The session's connection is gone: what waits is not read. */
+/* The session has closed: reads that wait end unread. Those with the pool are read, and their replies are dropped. */
 void read_drop_all(struct session *session);
 
 #endif

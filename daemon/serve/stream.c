@@ -1,15 +1,14 @@
 /* A stream's life:
  *
- * - WAITING: for a place, in order; it has no view, and keeps nothing but its request.
- * - OPEN: it has taken its view, and all it says is of that instant. A step on the pool reads some messages; they go out
- *   as far as the window, and the connection, have room. Meanwhile the next step reads, one step ahead and no further.
- * - ENDING: it was cancelled, or its connection is gone, while a step was with the pool. What has not gone out is given back at
- *   once, the rest when the step is done.
- * - ENDED: nothing more comes, or it was cancelled. The last frame ends the request, and the stream's memory with it.
+ * - WAITING: for a place, oldest first. It has no view, and keeps nothing but its request.
+ * - OPEN: it has taken its view, and all its messages are of that instant. Steps on the pool read them, one step ahead of what
+ *   goes out and no further (stream_step.c); messages go out as far as the window, and the connection, have room.
+ * - ENDING: it was cancelled, or its connection has closed, while a step was with the pool. What has not gone out is dropped at
+ *   once, and what that step reads when it has ended.
+ * - ENDED: all was sent, it failed, or it was cancelled. The last frame ends the request, and the stream's memory with it.
  *
- * A step is idle, queued or running: work.state, which is the pool's. While it runs, the source and what it reads are the
- * pool thread's, and everything else the loop's. A cursor that is held for long is parked, whether anybody takes anything or
- * not, so that a stream never keeps much of what the engine would release. */
+ * What cannot be read, or is damaged, ends the stream with `io error` behind the messages before it. Without credit, or with a
+ * client that takes no replies, a stream stays open with its cursor parked. */
 #include "daemon/serve/stream.h"
 
 #include <assert.h>
@@ -17,72 +16,12 @@
 
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
-#include "daemon/serve/request.h"
-
-enum {
-    STREAM_STEP_BYTES = 256 << 10,
-    STREAM_STEP_MESSAGES = 4096,
-    STREAMS_OF_SESSION_MAX = 128, /* open or waiting */
-    PARK_BYTES = 2 << 20, /* a cursor that read so much at once is parked, for the engine holds as much */
-    LOOK_US = 25000,      /* how often cursors are looked at: who is held since the look before is parked */
-};
-
-static_assert(STREAM_UNSENT_BYTES_MAX >= 2 * STREAM_STEP_BYTES, "a step is read while another goes out");
-
-struct message_list {
-    struct fetched *first;
-    size_t count;
-    size_t capacity;
-};
-
-enum stream_state {
-    STREAM_WAITING,
-    STREAM_OPEN,
-    STREAM_ENDING,
-    STREAM_ENDED,
-};
-
-struct stream {
-    struct pool_work work;
-    /* fixed once made */
-    struct request *request;
-    struct stream_set *set;
-    struct stream_kind kind;
-    /* loop only */
-    enum stream_state state;  /* changed by stream_move */
-    struct failure cancelled; /* ENDING: how it ends */
-    bool holds_cursor;        /* it is not parked, or a queued step is about to hold it again */
-    unsigned looks;           /* for how many looks */
-    struct engine_point *view;
-    uint64_t window_bytes;
-    struct message_list ready;   /* to go out, before what is read */
-    size_t sent;                 /* of them have gone out whole */
-    uint64_t sent_bytes;         /* of the first that has not */
-    struct budget_stream memory; /* what it has read and not sent, and what its source keeps of the queue */
-    struct stream *next_of_session;
-    struct stream *next_of_set; /* of those open, or waiting */
-    /* the pool's while a step runs */
-    struct source *source;
-    struct message_list read;
-    uint64_t step_bytes;       /* what the next step may read at once */
-    enum source_result result; /* SOURCE_MESSAGE: there may be more; else how it ended */
-    struct failure failure;
-};
-
-struct stream_set {
-    struct service *service;
-    uint64_t streams_max;
-    uint64_t open;
-    struct stream *open_first;
-    uint64_t holding; /* of them hold their cursors */
-    uint64_t look_us; /* when to look at them next */
-    struct stream *waiting_first;
-    struct stream **waiting_last;
-};
+#include "daemon/serve/stream_internal.h"
 
 struct stream_set *stream_set_new(struct service *service, uint64_t streams_max)
 {
     struct stream_set *set = memory_new(sizeof *set);
+    assert(streams_max > 0); /* or none ever opens */
     set->service = service;
     set->streams_max = streams_max;
     set->waiting_last = &set->waiting_first;
@@ -91,6 +30,7 @@ struct stream_set *stream_set_new(struct service *service, uint64_t streams_max)
 
 void stream_set_free(struct stream_set *set)
 {
+    assert(set == NULL || (set->open == 0 && set->waiting_first == NULL)); /* they refer to it */
     free(set);
 }
 
@@ -99,9 +39,10 @@ uint64_t stream_count(const struct stream_set *set)
     return set->open;
 }
 
+/* The table of legal moves: from a row to its columns. */
 static void stream_move(struct stream *stream, enum stream_state to)
 {
-    static const bool legal[4][4] = {
+    static const bool legal[STREAM_ENDED + 1][STREAM_ENDED + 1] = {
         [STREAM_WAITING] = {[STREAM_OPEN] = true, [STREAM_ENDED] = true},
         [STREAM_OPEN] = {[STREAM_ENDING] = true, [STREAM_ENDED] = true},
         [STREAM_ENDING] = {[STREAM_ENDED] = true},
@@ -110,177 +51,16 @@ static void stream_move(struct stream *stream, enum stream_state to)
     stream->state = to;
 }
 
-/* Whether the source and what it has read are the loop's. */
-static bool step_is_idle(const struct stream *stream)
-{
-    return stream->work.state == POOL_IDLE;
-}
-
-/* ---- its cursor ---- */
-
-static void hold_cursor(struct stream *stream)
-{
-    if (!stream->holds_cursor) {
-        stream->holds_cursor = true;
-        stream->looks = 0;
-        stream->set->holding++;
-    }
-}
-
-static void release_cursor(struct stream *stream)
-{
-    stream->set->holding -= stream->holds_cursor;
-    stream->holds_cursor = false;
-}
-
-/* Parks a cursor that was held for a whole look, unless a step runs; then when it is done. */
-static void park_if_due(struct stream *stream)
-{
-    if (!stream->holds_cursor || stream->looks <= 1 || stream->work.state == POOL_RUNNING) {
-        return;
-    }
-    source_park(stream->source);
-    if (step_is_idle(stream)) { /* else it is soon held again */
-        release_cursor(stream);
-    }
-}
-
-/* ---- a step ---- */
-
-static void list_append(struct message_list *list, struct fetched message)
-{
-    if (list->count == list->capacity) {
-        list->capacity = list->capacity == 0 ? 16 : 2 * list->capacity;
-        list->first = memory_resize(list->first, list->capacity * sizeof list->first[0]);
-    }
-    list->first[list->count++] = message;
-}
-
-static void step_run(struct pool_work *work)
-{
-    struct stream *stream = (struct stream *)work; /* its first member */
-    assert(thread_is(THREAD_POOL));
-    uint64_t bytes = 0;
-    uint64_t largest_bytes = 0;
-    bool is_too_large = false;
-    while (bytes < STREAM_STEP_BYTES && stream->read.count < STREAM_STEP_MESSAGES) {
-        struct fetched fetched = {0};
-        stream->result = source_next(stream->source, work->bytes, &fetched, &stream->failure);
-        largest_bytes = fetched.body_bytes > largest_bytes ? fetched.body_bytes : largest_bytes;
-        if (stream->result == SOURCE_NEEDS_ROOM) {
-            stream->result = SOURCE_MESSAGE; /* the next step has room for it */
-            is_too_large = true;
-            break;
-        }
-        if (stream->result != SOURCE_MESSAGE) {
-            return;
-        }
-        list_append(&stream->read, fetched);
-        bytes += fetched.body_bytes;
-    }
-    if (largest_bytes >= PARK_BYTES) {
-        source_park(stream->source);
-    }
-    bool expects_large = is_too_large || largest_bytes < PARK_BYTES; /* or else it is told when it comes */
-    stream->step_bytes =
-        expects_large && largest_bytes > STREAM_STEP_BYTES ? largest_bytes : STREAM_STEP_BYTES;
-}
-
-static void stream_pump(struct stream *stream);
-
-static void step_done(struct pool_work *work)
-{
-    struct stream *stream = (struct stream *)work;
-    park_if_due(stream);
-    for (size_t i = 0; i < stream->read.count; i++) {
-        budget_stream_read(stream->request->service->budget, &stream->memory,
-                           stream->read.first[i].body_bytes);
-    }
-    stream_pump(stream);
-}
-
-/* The next step, if it may begin: it reads into a list that is empty. */
-static void step_start(struct stream *stream)
-{
-    struct session *session = stream->request->session;
-    bool may_read = step_is_idle(stream) && stream->read.count == 0 && stream->result == SOURCE_MESSAGE;
-    bool has_room = stream->window_bytes > 0 && budget_client_has_room(&session->client, 0);
-    if (may_read && has_room && budget_stream_may_read(&stream->memory)) {
-        hold_cursor(stream);
-        stream->work.run = step_run;
-        stream->work.done = step_done;
-        stream->work.bytes = stream->step_bytes;
-        pool_submit(stream->request->service->pool, &stream->work, POOL_STREAM);
-    }
-}
-
-/* ---- what goes out ---- */
-
-static void release(struct stream *stream, uint64_t bytes)
-{
-    budget_stream_gone(stream->request->service->budget, &stream->memory, bytes);
-}
-
-/* Sends as much of the first message as one frame and the window allow. */
-static void send_piece(struct stream *stream)
-{
-    struct fetched *message = &stream->ready.first[stream->sent];
-    uint64_t rest = message->body_bytes - stream->sent_bytes;
-    uint64_t most = stream->request->service->frame_bytes_max;
-    most = stream->window_bytes < most ? stream->window_bytes : most;
-    uint64_t bytes = rest < most ? rest : most;
-    uint8_t *frame = message->frame;
-    if (bytes < message->body_bytes) {
-        frame = memory_raw(FRAME_REPLY_BYTES + bytes);
-        memcpy(frame + FRAME_REPLY_BYTES, message->frame + FRAME_REPLY_BYTES + stream->sent_bytes, bytes);
-    } else {
-        message->frame = NULL;
-    }
-    stream->window_bytes -= bytes;
-    stream->sent_bytes += bytes;
-    bool is_whole = bytes == rest;
-    if (is_whole) {
-        release(stream, message->body_bytes); /* until then all of it is in memory */
-        free(message->frame);
-        message->frame = NULL;
-        stream->sent++;
-        stream->sent_bytes = 0;
-    }
-    request_send(stream->request, is_whole ? FRAME_MORE : FRAME_MORE | FRAME_CONTINUED, frame, bytes);
-}
-
-/* What was read is next to go out, once all before it has. False: it is not there. */
-static bool take_read(struct stream *stream)
-{
-    if (!step_is_idle(stream) || stream->read.count == 0) {
-        return false;
-    }
-    struct message_list gone = stream->ready;
-    gone.count = 0;
-    stream->ready = stream->read;
-    stream->read = gone;
-    stream->sent = 0;
-    return true;
-}
-
-static void drop_messages(struct stream *stream)
-{
-    do {
-        for (; stream->sent < stream->ready.count; stream->sent++) {
-            release(stream, stream->ready.first[stream->sent].body_bytes);
-            free(stream->ready.first[stream->sent].frame);
-            stream->sent_bytes = 0;
-        }
-    } while (take_read(stream));
-}
-
 /* ---- opening and ending ---- */
 
+static void stream_pump(struct stream *stream);
 static void open_waiting(struct stream_set *set);
 
+/* Takes its view and a place. */
 static void stream_open(struct stream *stream)
 {
     struct service *service = stream->request->service;
+    assert(stream->set->open < stream->set->streams_max);
     stream_move(stream, STREAM_OPEN);
     stream->next_of_set = stream->set->open_first;
     stream->set->open_first = stream;
@@ -297,13 +77,16 @@ static void stream_open(struct stream *stream)
     budget_stream_open(service->budget, &stream->memory, source_bytes(stream->source));
 }
 
+/* Takes it out of its session's list, and of the set's list that it stands in. */
 static void unlink_stream(struct stream *stream)
 {
     struct stream **link = &stream->request->session->streams;
     while (*link != stream) {
         link = &(*link)->next_of_session;
+        assert(*link != NULL); /* it is in the list until it ends */
     }
     *link = stream->next_of_session;
+    assert(stream->request->session->stream_count > 0);
     stream->request->session->stream_count--;
     bool is_waiting = stream->state == STREAM_WAITING;
     link = is_waiting ? &stream->set->waiting_first : &stream->set->open_first;
@@ -316,18 +99,18 @@ static void unlink_stream(struct stream *stream)
     }
 }
 
-/* The stream lies in its request's arena and goes with it. */
+/* Ends it with its last frame. It lies in its request's arena and is freed with that; its place goes to the next. */
 static void stream_finish(struct stream *stream, enum status status, const char *text)
 {
     struct request *request = stream->request;
     struct stream_set *set = stream->set;
-    assert(step_is_idle(stream));
+    assert(stream_step_is_idle(stream)); /* the pool has nothing of it: its memory may go */
     unlink_stream(stream);
-    drop_messages(stream);
+    stream_step_drop(stream);
     bool was_open = stream->state != STREAM_WAITING;
     stream_move(stream, STREAM_ENDED);
     if (was_open) {
-        release_cursor(stream);
+        stream_step_release_cursor(stream);
         budget_stream_close(request->service->budget, &stream->memory);
         source_free(stream->source);
         free(stream->ready.first);
@@ -343,31 +126,41 @@ static void stream_finish(struct stream *stream, enum status status, const char 
     open_waiting(set);
 }
 
+static void step_done(struct pool_work *work)
+{
+    struct stream *stream = (struct stream *)work; /* its first member */
+    static_assert(offsetof(struct stream, work) == 0, "the pool's callbacks cast it back");
+    assert(stream->state == STREAM_OPEN ||
+           stream->state == STREAM_ENDING); /* it cannot end while a step is out */
+    stream_step_ended(stream);
+    stream_pump(stream);
+}
+
+/* Goes on as far as it can: reads, sends, and ends if nothing more is to come. May free it. */
 static void stream_pump(struct stream *stream)
 {
-    const struct session *session = stream->request->session;
+    assert(thread_is(THREAD_LOOP) && stream->state != STREAM_WAITING && stream->state != STREAM_ENDED);
     if (stream->state == STREAM_ENDING) {
-        if (step_is_idle(stream)) {
+        if (stream_step_is_idle(stream)) {
             stream_finish(stream, stream->cancelled.status, stream->cancelled.text);
         }
         return;
     }
+    bool is_all_sent;
     do {
-        step_start(stream); /* so that it reads while this goes out */
-        while (stream->sent < stream->ready.count && stream->window_bytes > 0 &&
-               budget_client_may_send(&session->client)) {
-            send_piece(stream);
-        }
-    } while (stream->sent == stream->ready.count && take_read(stream));
-    if (stream->sent == stream->ready.count && step_is_idle(stream) && stream->result != SOURCE_MESSAGE) {
+        stream_step_start(stream, step_done); /* so that it reads while this goes out */
+        is_all_sent = stream_step_send(stream);
+    } while (is_all_sent && stream_step_take(stream));
+    if (is_all_sent && stream_step_is_idle(stream) && stream->result != SOURCE_MESSAGE) {
+        assert(stream->result == SOURCE_END || stream->result == SOURCE_FAILED);
         stream_finish(stream, stream->result == SOURCE_END ? STATUS_OK : STATUS_IO_ERROR,
                       stream->failure.text);
         return;
     }
-    step_start(stream);
+    stream_step_start(stream, step_done);
 }
 
-/* A place, and room for what it would keep of the queue. */
+/* Whether there is a place, and room for what one more stream would keep of the queue. */
 static bool may_open(const struct stream_set *set)
 {
     const struct service *service = set->service;
@@ -381,6 +174,7 @@ static void open_waiting(struct stream_set *set)
 {
     while (set->waiting_first != NULL && may_open(set)) {
         struct stream *stream = set->waiting_first;
+        assert(stream->state == STREAM_WAITING);
         set->waiting_first = stream->next_of_set;
         if (set->waiting_first == NULL) {
             set->waiting_last = &set->waiting_first;
@@ -390,23 +184,24 @@ static void open_waiting(struct stream_set *set)
     }
 }
 
-uint64_t stream_turn(struct stream_set *set, uint64_t now_us)
+uint64_t stream_set_iterate(struct stream_set *set, uint64_t now_us)
 {
+    assert(thread_is(THREAD_LOOP) && set->holding <= set->open);
     open_waiting(set);
     if (set->holding > 0 && now_us >= set->look_us) {
         for (struct stream *stream = set->open_first; stream != NULL; stream = stream->next_of_set) {
-            stream->looks++;
-            park_if_due(stream);
+            stream_step_look(stream);
         }
-        set->look_us = now_us + LOOK_US;
+        set->look_us = now_us + STREAM_LOOK_US;
     }
     return set->holding > 0 ? set->look_us - now_us : UINT64_MAX;
 }
 
 void stream_go_on(struct session *session)
 {
+    assert(thread_is(THREAD_LOOP));
     for (struct stream *stream = session->streams; stream != NULL;) {
-        struct stream *next = stream->next_of_session;
+        struct stream *next = stream->next_of_session; /* pumping may end it, and no other of its session */
         if (stream->state != STREAM_WAITING) {
             stream_pump(stream);
         }
@@ -414,14 +209,15 @@ void stream_go_on(struct session *session)
     }
 }
 
-/* Ends it now, or when its step is back. */
+/* Ends it now, or when its step has ended. */
 static void cancel(struct stream *stream, enum status status, const char *text)
 {
-    if (step_is_idle(stream)) {
+    if (stream_step_is_idle(stream)) {
         stream_finish(stream, status, text);
         return;
     }
-    drop_messages(stream); /* a step that waits in the pool may be waiting for their memory */
+    assert(stream->state != STREAM_WAITING); /* those have no step */
+    stream_step_drop(stream); /* a step that is queued in the pool may be waiting for that memory */
     if (stream->state != STREAM_ENDING) {
         stream_move(stream, STREAM_ENDING);
     }
@@ -430,6 +226,7 @@ static void cancel(struct stream *stream, enum status status, const char *text)
 
 void stream_end_all(struct session *session, enum status status, const char *text)
 {
+    assert(thread_is(THREAD_LOOP));
     for (struct stream *stream = session->streams; stream != NULL;) {
         struct stream *next = stream->next_of_session;
         cancel(stream, status, text);
@@ -456,20 +253,24 @@ bool stream_has_id(const struct session *session, uint64_t id)
 void stream_start(struct request *request, const struct stream_kind *kind, uint64_t window_bytes)
 {
     struct session *session = request->session;
+    assert(thread_is(THREAD_LOOP) && !stream_has_id(session, request->id)); /* credit finds it by its id */
     if (session->stream_count >= STREAMS_OF_SESSION_MAX) {
         request_refuse(request, STATUS_BUSY,
-                       "the connection has %d streams at a time already: end some first",
+                       "the connection has %d streams already, open or waiting: end some first",
                        STREAMS_OF_SESSION_MAX);
         return;
     }
-    struct stream *stream = request_memory(request, sizeof *stream);
+    struct failure failure;
+    struct stream *stream = request_memory(request, sizeof *stream, &failure);
     if (stream == NULL) {
+        request_refuse_for(request, &failure);
         return;
     }
     stream->request = request;
     stream->set = request->service->streams;
     stream->kind = *kind;
     stream->window_bytes = window_bytes < WINDOW_BYTES_MAX ? window_bytes : WINDOW_BYTES_MAX;
+    assert(stream->state == STREAM_WAITING && stream->sent == 0); /* fresh from the arena */
     stream->next_of_session = session->streams;
     session->streams = stream;
     session->stream_count++;
@@ -484,8 +285,9 @@ void stream_add_credit(struct session *session, uint64_t id, uint64_t bytes)
     if (stream == NULL) {
         return;
     }
-    uint64_t room = WINDOW_BYTES_MAX - stream->window_bytes;
-    stream->window_bytes += bytes < room ? bytes : room;
+    assert(stream->window_bytes <= WINDOW_BYTES_MAX);
+    uint64_t room_bytes = WINDOW_BYTES_MAX - stream->window_bytes;
+    stream->window_bytes += bytes < room_bytes ? bytes : room_bytes;
     if (stream->state != STREAM_WAITING) {
         stream_pump(stream);
     }

@@ -1,4 +1,5 @@
-/* Streams: answers of many messages, under flow control. Loop only. The requests are in stream_request.c. */
+/* Streams: answers of many messages, under flow control. Loop only. The requests are in stream_request.c, a stream's life is told
+ * in stream.c. */
 #ifndef DAEMON_STREAM_H
 #define DAEMON_STREAM_H
 
@@ -10,17 +11,18 @@ struct service;
 struct session;
 struct stream_set;
 
+/* streams_max  how many may be open, of all sessions together; others wait, oldest first */
 struct stream_set *stream_set_new(struct service *service, uint64_t streams_max);
-void stream_set_free(struct stream_set *streams);
+void stream_set_free(struct stream_set *streams); /* accepts NULL; none is open or waits any more */
 
-/* Those that are open. */
+/* How many are open. */
 uint64_t stream_count(const struct stream_set *streams);
 
-/* In each turn of the loop: streams that wait for a place open when there is one, and cursors that were held for long
- * are parked. Returns in how many microseconds at the latest it wants its next turn; UINT64_MAX: no matter. */
-uint64_t stream_turn(struct stream_set *streams, uint64_t now_us);
+/* Once an iteration of the loop: waiting streams open while there are places, and cursors that were held for long are parked.
+ * Returns in how many microseconds it has something to do if nothing else happens; UINT64_MAX: nothing. */
+uint64_t stream_set_iterate(struct stream_set *streams, uint64_t now_us);
 
-/* What a stream is of. Borrows from its request's message. */
+/* What a stream is of. Arrays and slices are borrowed until the request ends: they lie in its message or arena. */
 struct stream_kind {
     const struct chain *chain;
     struct source *(*make_source)(const struct stream_kind *kind, const struct fetch *fetch,
@@ -31,21 +33,23 @@ struct stream_kind {
     size_t name_count;
 };
 
-/* Has the request answered by a stream, which opens when there is a place for it; or refuses it. `window_bytes` is its first
- * credit, taken as WINDOW_BYTES_MAX if it is more. */
+/* Answers the request by a stream, which opens now or when there is a place for it. Refuses it if the session has as many streams
+ * as it may, or there is no memory. `kind` is copied. `window_bytes` is the first credit, at most WINDOW_BYTES_MAX of it. */
 void stream_start(struct request *request, const struct stream_kind *kind, uint64_t window_bytes);
 
 /* Whether a request of that id is a stream of the session, open or waiting. */
 bool stream_has_id(const struct session *session, uint64_t id);
 
-/* More credit for the stream of that id, or its end; nothing if there is none. */
+/* Gives the stream of that id more credit, up to WINDOW_BYTES_MAX in all; or ends it, with STATUS_OK. Does nothing if there is
+ * none of that id: it may have ended meanwhile. */
 void stream_add_credit(struct session *session, uint64_t id, uint64_t bytes);
 void stream_end(struct session *session, uint64_t id);
 
-/* The session's connection can take more: its streams go on. */
+/* The session's replies have more room: its streams go on. */
 void stream_go_on(struct session *session);
 
-/* The session's streams end early: with that status and text as their last frame. */
+/* Ends the session's streams early, with that status and text as their last frame: at once, or when the step ends that is with the
+ * pool. The text is copied. */
 void stream_end_all(struct session *session, enum status status, const char *text);
 
 #endif

@@ -1,4 +1,13 @@
-/* Requests that are answered by a stream, and those about an open one. */
+/* Requests that are answered by a stream, and those about an open one.
+ *
+ * - A request for a stream is validated, takes what it needs of its message into a stream_kind, and becomes a stream
+ *   (stream.c), which answers it to its last frame.
+ * - Credit and cancel name an open stream by its request's id, and end at once. They have no reply: for a stream that has
+ *   ended meanwhile they do nothing, for the two may cross on the way.
+ *
+ * What is malformed, or names no chain, is refused once, and no stream opens. */
+#include <assert.h>
+
 #include "daemon/serve/decode.h"
 #include "daemon/serve/handlers.h"
 #include "daemon/serve/request.h"
@@ -10,52 +19,63 @@ static uint64_t first_window(bool has_window, uint64_t window_bytes)
     return has_window ? window_bytes : WINDOW_BYTES_DEFAULT;
 }
 
+/* Starts the stream, or refuses the request if it has no chain: then *failure says why. */
+static enum request_progress start(struct request *request, const struct stream_kind *kind,
+                                   uint64_t window_bytes, const struct failure *failure)
+{
+    if (kind->chain == NULL) {
+        request_refuse_for(request, failure);
+        return REQUEST_TAKEN;
+    }
+    assert(kind->make_source != NULL && kind->chain->visible); /* opening, perhaps much later, cannot fail */
+    stream_start(request, kind, window_bytes);
+    return REQUEST_TAKEN;
+}
+
 /* ---- blocks ---- */
 
 static struct source *make_blocks(const struct stream_kind *kind, const struct fetch *fetch,
                                   struct pending *pending)
 {
-    (void)pending;
+    (void)pending;                                                   /* blocks are never queued */
+    assert(kind->blocks.heights != NULL || kind->blocks.first >= 1); /* a list or a range, as validated */
     return source_of_blocks(fetch, &kind->blocks);
 }
 
-/* False: the request was refused. */
-static bool judge_blocks(struct request *request, const Cairn__ReadBlocks *message)
+/* Whether the message names blocks, one way only; if not, *failure says why. */
+static enum status validate_blocks(const Cairn__ReadBlocks *message, struct failure *failure)
 {
     bool is_list = message->n_heights > 0;
     bool is_range =
         message->has_first && message->has_last && message->first >= 1 && message->first <= message->last;
+    assert(!is_list || message->heights != NULL); /* as unpacking made it */
     if (is_list == (message->has_first || message->has_last) || (!is_list && !is_range)) {
-        request_refuse(request, STATUS_INVALID,
-                       "a read of blocks names either heights, or first and last with 1 <= first <= last");
-        return false;
+        return failure_set(
+            failure, STATUS_INVALID,
+            "a read of blocks names either heights, or first and last with 1 <= first <= last");
     }
     if (message->n_heights > READ_ITEMS_MAX) {
-        request_refuse(request, STATUS_TOO_LARGE, "a read of %zu heights: at most %d, or name a range",
-                       message->n_heights, READ_ITEMS_MAX);
-        return false;
+        return failure_set(failure, STATUS_TOO_LARGE, "a read of %zu heights: at most %d, or name a range",
+                           message->n_heights, READ_ITEMS_MAX);
     }
     for (size_t i = 0; i < message->n_heights; i++) {
         if (message->heights[i] == 0) {
-            request_refuse(request, STATUS_INVALID, "a read of block 0: heights are from 1");
-            return false;
+            return failure_set(failure, STATUS_INVALID, "a read of block 0: heights are from 1");
         }
     }
     if (message->has_parts && !fetch_parts_are_valid(message->parts)) {
-        request_refuse(request, STATUS_INVALID, "parts = %u names a part that no block has", message->parts);
-        return false;
+        return failure_set(failure, STATUS_INVALID, "parts = %u names a part that no block has",
+                           message->parts);
     }
-    return true;
+    return STATUS_OK;
 }
 
 enum request_progress stream_blocks(struct request *request)
 {
     const Cairn__ReadBlocks *message = (const Cairn__ReadBlocks *)request->message;
-    if (!judge_blocks(request, message)) {
-        return REQUEST_TAKEN;
-    }
+    struct failure failure;
+    enum status status = validate_blocks(message, &failure);
     struct stream_kind kind = {
-        .chain = request_chain(request, message->has_chain, message->chain),
         .make_source = make_blocks,
         .blocks =
             {
@@ -66,10 +86,10 @@ enum request_progress stream_blocks(struct request *request)
                 .parts = message->has_parts ? message->parts : 0,
             },
     };
-    if (kind.chain != NULL) {
-        stream_start(request, &kind, first_window(message->has_window_bytes, message->window_bytes));
+    if (status == STATUS_OK) {
+        kind.chain = request_chain(request, message->has_chain, message->chain, &failure);
     }
-    return REQUEST_TAKEN;
+    return start(request, &kind, first_window(message->has_window_bytes, message->window_bytes), &failure);
 }
 
 /* ---- metadata ---- */
@@ -77,23 +97,25 @@ enum request_progress stream_blocks(struct request *request)
 static struct source *make_names(const struct stream_kind *kind, const struct fetch *fetch,
                                  struct pending *pending)
 {
+    assert(kind->names != NULL);
     return source_of_names(fetch, pending, kind->names, kind->name_count);
 }
 
-/* The names asked for; NULL once the request was refused. */
-static const struct slice *take_names(struct request *request, const Cairn__GetMetadataMany *message)
+/* The names asked for, in the arena. NULL: *failure says why. */
+static const struct slice *take_names(struct request *request, const Cairn__GetMetadataMany *message,
+                                      struct failure *failure)
 {
     if (message->n_names > READ_ITEMS_MAX) {
-        request_refuse(request, STATUS_TOO_LARGE, "a read of %zu names: at most %d", message->n_names,
-                       READ_ITEMS_MAX);
+        failure_set(failure, STATUS_TOO_LARGE, "a read of %zu names: at most %d", message->n_names,
+                    READ_ITEMS_MAX);
         return NULL;
     }
     for (size_t i = 0; i < message->n_names; i++) {
-        if (!decode_name(request, message->names[i])) {
+        if (decode_name(message->names[i], failure) != STATUS_OK) {
             return NULL;
         }
     }
-    struct slice *names = request_memory(request, (message->n_names + 1) * sizeof names[0]);
+    struct slice *names = request_memory(request, (message->n_names + 1) * sizeof names[0], failure);
     for (size_t i = 0; names != NULL && i < message->n_names; i++) {
         names[i] = request_slice(message->names[i]);
     }
@@ -103,35 +125,31 @@ static const struct slice *take_names(struct request *request, const Cairn__GetM
 enum request_progress stream_metadata(struct request *request)
 {
     const Cairn__GetMetadataMany *message = (const Cairn__GetMetadataMany *)request->message;
-    struct stream_kind kind = {.make_source = make_names, .name_count = message->n_names};
-    kind.chain = request_chain(request, message->has_chain, message->chain);
-    if (kind.chain == NULL) {
-        return REQUEST_TAKEN;
-    }
-    kind.names = take_names(request, message);
+    struct failure failure;
+    struct stream_kind kind = {
+        .make_source = make_names,
+        .names = take_names(request, message, &failure),
+        .name_count = message->n_names,
+    };
     if (kind.names != NULL) {
-        stream_start(request, &kind, first_window(message->has_window_bytes, message->window_bytes));
+        kind.chain = request_chain(request, message->has_chain, message->chain, &failure);
     }
-    return REQUEST_TAKEN;
+    return start(request, &kind, first_window(message->has_window_bytes, message->window_bytes), &failure);
 }
 
 static struct source *make_list(const struct stream_kind *kind, const struct fetch *fetch,
                                 struct pending *pending)
 {
+    assert(kind->list.prefix.bytes <= METADATA_NAME_BYTES_MAX); /* its keys are of bounded length */
     return source_of_list(fetch, pending, &kind->list);
 }
 
 enum request_progress stream_list(struct request *request)
 {
     const Cairn__ListMetadata *message = (const Cairn__ListMetadata *)request->message;
-    if (message->prefix.len > METADATA_NAME_BYTES_MAX || message->start.len > METADATA_NAME_BYTES_MAX) {
-        request_refuse(request, STATUS_TOO_LARGE,
-                       "a prefix of %zu bytes, a start of %zu: names have at most %d", message->prefix.len,
-                       message->start.len, METADATA_NAME_BYTES_MAX);
-        return REQUEST_TAKEN;
-    }
+    assert(message->base.descriptor == &cairn__list_metadata__descriptor);
+    struct failure failure;
     struct stream_kind kind = {
-        .chain = request_chain(request, message->has_chain, message->chain),
         .make_source = make_list,
         .list =
             {
@@ -140,10 +158,14 @@ enum request_progress stream_list(struct request *request)
                 .limit = message->has_limit ? message->limit : 0,
             },
     };
-    if (kind.chain != NULL) {
-        stream_start(request, &kind, first_window(message->has_window_bytes, message->window_bytes));
+    if (message->prefix.len > METADATA_NAME_BYTES_MAX || message->start.len > METADATA_NAME_BYTES_MAX) {
+        failure_set(&failure, STATUS_TOO_LARGE,
+                    "a prefix of %zu bytes, a start of %zu: names have at most %d", message->prefix.len,
+                    message->start.len, METADATA_NAME_BYTES_MAX);
+    } else {
+        kind.chain = request_chain(request, message->has_chain, message->chain, &failure);
     }
-    return REQUEST_TAKEN;
+    return start(request, &kind, first_window(message->has_window_bytes, message->window_bytes), &failure);
 }
 
 /* ---- about an open stream ---- */
@@ -151,6 +173,7 @@ enum request_progress stream_list(struct request *request)
 enum request_progress stream_credit(struct request *request)
 {
     const Cairn__Credit *message = (const Cairn__Credit *)request->message;
+    assert(request_is_about_stream(request)); /* it has no reply of its own */
     stream_add_credit(request->session, request->id, message->bytes);
     request_end(request);
     return REQUEST_TAKEN;
@@ -158,6 +181,7 @@ enum request_progress stream_credit(struct request *request)
 
 enum request_progress stream_cancel(struct request *request)
 {
+    assert(request_is_about_stream(request));
     stream_end(request->session, request->id);
     request_end(request);
     return REQUEST_TAKEN;

@@ -26,7 +26,7 @@ struct write_metadata {
 
 static void reply_written(struct request *request, uint64_t sequence, enum level level)
 {
-    uint8_t body[2 * (1 + VARINT_BYTES_MAX)]; /* a WriteReply's sequence and level */
+    uint8_t body[2 * (1 + VARINT_BYTES_MAX)];                  /* a WriteReply's sequence and level */
     assert(level >= LEVEL_ACCEPTED && level <= LEVEL_DURABLE); /* as on the wire */
     uint8_t *end = number_field_put(number_field_put(body, 1, sequence), 2, level);
     assert(end <= body + sizeof body);
@@ -50,7 +50,8 @@ static void waited(struct order_waiter *waiter)
 static void wait_for(struct request *request, struct order_waiter *waiter, uint64_t sequence,
                      enum level level)
 {
-    assert(level > LEVEL_ACCEPTED && sequence <= order_sequence(request->service->order)); /* it comes to an end */
+    assert(level > LEVEL_ACCEPTED &&
+           sequence <= order_sequence(request->service->order)); /* it comes to an end */
     *waiter = (struct order_waiter){
         .sequence = sequence,
         .level = level,
@@ -100,7 +101,8 @@ enum request_progress write_metadata(struct request *request)
     if (request->service->is_contended) {
         return REQUEST_WAITS;
     }
-    assert(write->chain->visible && write->metadata.count > 0); /* the order gives one number to all of them */
+    assert(write->chain->visible &&
+           write->metadata.count > 0); /* the order gives one number to all of them */
     uint64_t sequence;
     enum order_acceptance acceptance =
         order_metadata(request->service->order, write->chain, write->metadata.operations,
@@ -200,7 +202,8 @@ static enum request_progress submit(struct request *request, struct job *job, en
         request_refuse_for(request, failure);
         return REQUEST_TAKEN;
     }
-    assert(job->owner == request && job->level != LEVEL_ACCEPTED); /* its completion finds the request, once it is written */
+    assert(job->owner == request &&
+           job->level != LEVEL_ACCEPTED); /* its completion finds the request, once it is written */
     order_submit(request->service->order, job, is_carrying, thread_now_ns());
     return REQUEST_TAKEN;
 }

@@ -1,0 +1,56 @@
+/* Where requests come from: the service, which all share, and the session that each belongs to. Loop only. */
+#ifndef DAEMON_SESSION_H
+#define DAEMON_SESSION_H
+
+#include "daemon/order/order.h"
+#include "daemon/read/pool.h"
+#include "daemon/runtime/budget.h"
+#include "proto/frame.h"
+
+struct read;
+struct request;
+struct stream;
+struct stream_set;
+
+/* What all requests share: one a daemon. */
+struct service {
+    /* fixed after start */
+    struct engine *engine;
+    struct order *order;
+    struct budget *budget; /* of the memory that clients size */
+    struct pool *pool;
+    struct stream_set *streams;
+    struct stages *stages;
+    uint64_t frame_bytes_max;
+    uint64_t queue_operations_max;
+    uint64_t queue_bytes_max;
+    uint8_t store_id[STORE_ID_BYTES];
+    uint64_t started_us;
+    /* loop only */
+    struct chain *default_chain; /* looked up once, by the first request that names no chain */
+    bool draining;               /* new requests are refused */
+    bool is_contended;           /* a write waits for room in the queue: later ones queue behind it */
+    uint64_t frames_bad;
+    uint64_t connections;
+    uint64_t connections_refused;
+};
+
+/* What requests of one connection share; part of the connection. */
+struct session {
+    struct service *service;
+    struct stream *streams; /* open or waiting */
+    uint64_t stream_count;
+    bool is_greeted; /* hello was taken: without it the connection ends after its first frame */
+    bool is_closed;  /* its replies are dropped */
+    /* Takes a frame, FRAME_REPLY_BYTES for the header, which is filled in here, and header->body_bytes of body. */
+    void (*send)(struct session *session, struct frame_reply *header, uint8_t *frame);
+    /* The same for a small reply: the body is borrowed, and copied. Not called while is_closed. */
+    void (*send_copy)(struct session *session, struct frame_reply *header, const uint8_t *body);
+    struct read *reads;          /* those that wait for room among its replies, oldest first */
+    struct read **last_read;     /* where the next one is linked; valid while reads is not NULL */
+    struct budget_client client; /* what its replies and reads take */
+    /* A request of this session has ended and is freed right after. */
+    void (*ended)(struct session *session, struct request *request);
+};
+
+#endif

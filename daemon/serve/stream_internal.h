@@ -1,0 +1,105 @@
+/* What the files of streams have in common: stream_step.c (one stream: its cursor, its steps, what goes out) and, above it,
+ * stream.c (its life, and all of them). Nobody else includes this. */
+#ifndef DAEMON_STREAM_INTERNAL_H
+#define DAEMON_STREAM_INTERNAL_H
+
+#include "daemon/serve/request.h"
+#include "daemon/serve/stream.h"
+
+enum {
+    STREAM_STEP_BYTES =
+        256 << 10, /* a step ends after so many bytes; chosen: half of STREAM_UNSENT_BYTES_MAX */
+    STREAM_STEP_MESSAGES_MAX = 4096, /* or so many messages; chosen: absent ones have next to no bytes */
+    STREAMS_OF_SESSION_MAX = 128,    /* open or waiting; chosen: twice the default of streams_max */
+    STREAM_PARK_BYTES =
+        2 << 20, /* after reading so much at once a cursor is parked: the engine holds as much; chosen */
+    STREAM_LOOK_US = 25000, /* how often cursors are looked at; chosen */
+    STREAM_LOOKS_MAX = 1,   /* a cursor held at more looks than this is parked */
+};
+
+static_assert(STREAM_UNSENT_BYTES_MAX >= 2 * STREAM_STEP_BYTES, "a step is read while another goes out");
+
+struct message_list {
+    struct fetched *first;
+    size_t count;
+    size_t capacity;
+};
+
+enum stream_state {
+    STREAM_WAITING,
+    STREAM_OPEN,
+    STREAM_ENDING,
+    STREAM_ENDED,
+};
+
+struct stream {
+    struct pool_work work; /* first; work.state says whether a step is idle, queued or running */
+    /* fixed once made */
+    struct request *request;
+    struct stream_set *set;
+    struct stream_kind kind;
+    /* loop only */
+    enum stream_state state;  /* changed by stream_move */
+    struct failure cancelled; /* ENDING: how it ends */
+    bool holds_cursor;        /* its cursor is not parked, or a queued step will use it again */
+    unsigned looks;           /* at how many looks in a row it was held */
+    struct engine_point *view;
+    uint64_t window_bytes;       /* the client's credit that is left */
+    struct message_list ready;   /* to go out, before what `read` has */
+    size_t sent;                 /* of them have gone out whole */
+    uint64_t sent_bytes;         /* of the first that has not */
+    struct budget_stream memory; /* what it has read and not sent, and what its source keeps of the queue */
+    struct stream *next_of_session;
+    struct stream *next_of_set; /* of those open, or waiting */
+    /* the pool's while a step runs */
+    struct source *source;
+    struct message_list read;
+    uint64_t step_bytes;       /* what the next step may read at once */
+    enum source_result result; /* SOURCE_MESSAGE: there may be more; else how it ended */
+    struct failure failure;
+};
+
+/* Loop only. */
+struct stream_set {
+    /* fixed after start */
+    struct service *service;
+    uint64_t streams_max;
+    /* open streams */
+    uint64_t open;
+    struct stream *open_first;
+    uint64_t holding; /* how many of them hold their cursors */
+    uint64_t look_us; /* when to look at those next */
+    /* streams that wait for a place, oldest first */
+    struct stream *waiting_first;
+    struct stream **waiting_last;
+};
+
+/* ---- stream_step.c ---- */
+
+/* Whether the source, and what it has read, are the loop's. */
+static inline bool stream_step_is_idle(const struct stream *stream)
+{
+    return stream->work.state == POOL_IDLE;
+}
+
+/* Gives the pool the next step, if one may begin: client, budget and what was read before have room for it. `done` is called on
+ * the loop when it has ended, and calls stream_step_ended first. */
+void stream_step_start(struct stream *stream, void (*done)(struct pool_work *work));
+void stream_step_ended(struct stream *stream);
+
+/* Sends what is ready, as far as the window and the connection's replies have room. True: nothing of it is left. */
+bool stream_step_send(struct stream *stream);
+
+/* Makes what the last step has read the next to go out. False: a step is under way, or it has read nothing. */
+bool stream_step_take(struct stream *stream);
+
+/* Drops what has not gone out, and gives its memory back; what a step under way reads stays. */
+void stream_step_drop(struct stream *stream);
+
+/* Counts a look at its cursor, and parks it if it is due. */
+void stream_step_look(struct stream *stream);
+
+/* Its cursor is parked, or about to be freed: it counts as held no more. */
+void stream_step_release_cursor(struct stream *stream);
+
+#endif

@@ -1,0 +1,207 @@
+/* A step: what a stream reads at once, on the pool, and how that goes out. The life of a step:
+ *
+ * - It starts when the one before was taken, and client and budget have room; it holds the stream's cursor from then on.
+ * - It reads messages up to its bound into a list of its own, while the messages of the step before go out.
+ * - It ends: the loop counts what was read, and takes the list once all messages before it have gone out.
+ * - Its messages go out as far as the window and the connection's replies have room, cut where a frame or the window ends.
+ *
+ * A message larger than the step has room for ends it, and the next step has room for that one. A source that fails ends the
+ * step with what was read before, which still goes out; then the stream ends with the failure. A cursor that is held for long
+ * is parked, also while nothing is taken, so that a stream never pins much of what the engine would release. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "daemon/runtime/memory.h"
+#include "daemon/runtime/thread.h"
+#include "daemon/serve/stream_internal.h"
+
+/* ---- its cursor ---- */
+
+static void hold_cursor(struct stream *stream)
+{
+    if (!stream->holds_cursor) {
+        stream->holds_cursor = true;
+        stream->looks = 0;
+        stream->set->holding++;
+        assert(stream->set->holding <= stream->set->open); /* the set looks at those open only */
+    }
+}
+
+void stream_step_release_cursor(struct stream *stream)
+{
+    assert(thread_is(THREAD_LOOP) && stream->set->holding >= stream->holds_cursor);
+    stream->set->holding -= stream->holds_cursor;
+    stream->holds_cursor = false;
+}
+
+/* Parks a cursor that was held for too many looks. While a step runs the cursor is the pool's: then when that has ended. */
+static void park_if_due(struct stream *stream)
+{
+    if (!stream->holds_cursor || stream->looks <= STREAM_LOOKS_MAX || stream->work.state == POOL_RUNNING) {
+        return;
+    }
+    assert(thread_is(THREAD_LOOP));
+    source_park(stream->source);
+    if (stream_step_is_idle(stream)) { /* a queued step will hold it again */
+        stream_step_release_cursor(stream);
+    }
+}
+
+void stream_step_look(struct stream *stream)
+{
+    assert(stream->state == STREAM_OPEN || stream->state == STREAM_ENDING); /* it has a source */
+    stream->looks++;
+    park_if_due(stream);
+}
+
+/* ---- a step ---- */
+
+static void list_append(struct message_list *list, struct fetched message)
+{
+    if (list->count == list->capacity) {
+        list->capacity = list->capacity == 0 ? 16 : 2 * list->capacity;
+        list->first = memory_resize(list->first, list->capacity * sizeof list->first[0]);
+    }
+    assert(list->count < list->capacity);
+    list->first[list->count++] = message;
+}
+
+/* What the next step may read at once, after one whose largest message had that many bytes: messages of one stream are often
+ * alike. Above STREAM_PARK_BYTES room is only set aside for a message known to come (`is_needed`). */
+static uint64_t next_step_bytes(uint64_t largest_bytes, bool is_needed)
+{
+    bool expects_it = is_needed || largest_bytes < STREAM_PARK_BYTES;
+    return expects_it && largest_bytes > STREAM_STEP_BYTES ? largest_bytes : STREAM_STEP_BYTES;
+}
+
+static void step_run(struct pool_work *work)
+{
+    struct stream *stream = (struct stream *)work; /* its first member */
+    assert(thread_is(THREAD_POOL) && work->state == POOL_RUNNING);
+    uint64_t bytes = 0;
+    uint64_t largest_bytes = 0;
+    bool needs_room = false;
+    while (bytes < STREAM_STEP_BYTES && stream->read.count < STREAM_STEP_MESSAGES_MAX) {
+        struct fetched fetched = {0};
+        stream->result = source_next(stream->source, work->bytes, &fetched, &stream->failure);
+        largest_bytes = fetched.body_bytes > largest_bytes ? fetched.body_bytes : largest_bytes;
+        if (stream->result == SOURCE_NEEDS_ROOM) {
+            assert(fetched.body_bytes > work->bytes); /* the next step gets that room, and so gets on */
+            stream->result = SOURCE_MESSAGE;
+            needs_room = true;
+            break;
+        }
+        if (stream->result != SOURCE_MESSAGE) {
+            return;
+        }
+        list_append(&stream->read, fetched);
+        bytes += fetched.body_bytes;
+    }
+    if (largest_bytes >= STREAM_PARK_BYTES) {
+        source_park(stream->source);
+    }
+    stream->step_bytes = next_step_bytes(largest_bytes, needs_room);
+}
+
+void stream_step_ended(struct stream *stream)
+{
+    assert(thread_is(THREAD_LOOP) && stream_step_is_idle(stream)); /* the source is the loop's again */
+    park_if_due(stream);
+    for (size_t i = 0; i < stream->read.count; i++) {
+        budget_stream_read(stream->request->service->budget, &stream->memory,
+                           stream->read.first[i].body_bytes);
+    }
+}
+
+void stream_step_start(struct stream *stream, void (*done)(struct pool_work *work))
+{
+    const struct session *session = stream->request->session;
+    assert(thread_is(THREAD_LOOP) && stream->state == STREAM_OPEN);
+    bool may_read =
+        stream_step_is_idle(stream) && stream->read.count == 0 && stream->result == SOURCE_MESSAGE;
+    bool has_room = stream->window_bytes > 0 && budget_client_has_room(&session->client, 0);
+    if (may_read && has_room && budget_stream_may_read(&stream->memory)) {
+        assert(stream->step_bytes >= STREAM_STEP_BYTES); /* small messages are read whatever the room */
+        hold_cursor(stream);
+        stream->work.run = step_run;
+        stream->work.done = done;
+        stream->work.bytes = stream->step_bytes;
+        pool_submit(stream->request->service->pool, &stream->work, POOL_STREAM);
+    }
+}
+
+/* ---- what goes out ---- */
+
+static void give_back(struct stream *stream, uint64_t bytes)
+{
+    budget_stream_gone(stream->request->service->budget, &stream->memory, bytes);
+}
+
+/* Sends as much of the first message as one frame and the window allow. All of it counts as memory until it is sent whole. */
+static void send_piece(struct stream *stream)
+{
+    assert(stream->sent < stream->ready.count && stream->window_bytes > 0);
+    struct fetched *message = &stream->ready.first[stream->sent];
+    assert(stream->sent_bytes < message->body_bytes ||
+           message->body_bytes == 0); /* else it was sent whole before */
+    uint64_t unsent = message->body_bytes - stream->sent_bytes;
+    uint64_t bytes_max = stream->request->service->frame_bytes_max;
+    bytes_max = stream->window_bytes < bytes_max ? stream->window_bytes : bytes_max;
+    uint64_t bytes = unsent < bytes_max ? unsent : bytes_max;
+    uint8_t *frame = message->frame;
+    if (bytes < message->body_bytes) {
+        frame = memory_raw(FRAME_REPLY_BYTES + bytes);
+        memcpy(frame + FRAME_REPLY_BYTES, message->frame + FRAME_REPLY_BYTES + stream->sent_bytes, bytes);
+    } else {
+        message->frame = NULL; /* taken by request_send */
+    }
+    stream->window_bytes -= bytes;
+    stream->sent_bytes += bytes;
+    bool is_whole = bytes == unsent;
+    if (is_whole) {
+        give_back(stream, message->body_bytes);
+        free(message->frame);
+        message->frame = NULL;
+        stream->sent++;
+        stream->sent_bytes = 0;
+    }
+    request_send(stream->request, is_whole ? FRAME_MORE : FRAME_MORE | FRAME_CONTINUED, frame, bytes);
+}
+
+bool stream_step_send(struct stream *stream)
+{
+    const struct session *session = stream->request->session;
+    assert(thread_is(THREAD_LOOP) && stream->sent <= stream->ready.count);
+    while (stream->sent < stream->ready.count && stream->window_bytes > 0 &&
+           budget_client_may_send(&session->client)) {
+        send_piece(stream);
+    }
+    return stream->sent == stream->ready.count;
+}
+
+bool stream_step_take(struct stream *stream)
+{
+    assert(stream->sent == stream->ready.count &&
+           stream->sent_bytes == 0); /* nothing is overtaken, or lost */
+    if (!stream_step_is_idle(stream) || stream->read.count == 0) {
+        return false;
+    }
+    struct message_list gone = stream->ready;
+    gone.count = 0;
+    stream->ready = stream->read;
+    stream->read = gone;
+    stream->sent = 0;
+    return true;
+}
+
+void stream_step_drop(struct stream *stream)
+{
+    assert(thread_is(THREAD_LOOP));
+    do {
+        for (; stream->sent < stream->ready.count; stream->sent++) {
+            give_back(stream, stream->ready.first[stream->sent].body_bytes);
+            free(stream->ready.first[stream->sent].frame);
+            stream->sent_bytes = 0;
+        }
+    } while (stream_step_take(stream));
+}

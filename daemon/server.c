@@ -124,7 +124,7 @@ static uint64_t serve_connections(struct server *server, uint64_t now_us)
 {
     uint64_t next_us;
     do {
-        next_us = connection_set_turn(server->connections, now_us);
+        next_us = connection_set_serve(server->connections, now_us);
         next_us = earlier(next_us, order_hand_over(server->service.order, now_us));
     } while (connection_set_is_touched(server->connections));
     return next_us;
@@ -140,7 +140,7 @@ static void server_iterate(uv_prepare_t *prepare)
     assert(server->state != SERVER_STARTING && server->state != SERVER_ENDED);
 
     order_drain_completions(server->service.order, now_ns);
-    connection_set_begin_turn(server->connections, now_us);
+    connection_set_begin_iteration(server->connections, now_us);
     uint64_t next_us = serve_connections(server, now_us);
     next_us = earlier(next_us, reclaim_turn(server->reclaim, now_us));
     next_us = earlier(next_us, stream_set_iterate(server->service.streams, now_us));

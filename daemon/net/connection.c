@@ -2,18 +2,19 @@
  *
  * - OPEN: frames are read, a bounded share of them an iteration, and started one after the other. Reading pauses while a request
  *   waits for room, a large frame waits for memory, too much is in flight, or too many replies wait for the peer.
- * - DRAINING: something that is no frame came, or hello was refused. Nothing is read any more; it closes once what was
+ * - DRAINING: the peer sent bytes that are no frame, or hello was refused. Nothing is read any more; it closes once what was
  *   started has been answered and sent.
- * - CLOSING: the peer is gone, or all is said. Replies go nowhere; what was started is carried out.
- * - It is freed when the pipe is closed and its last request has ended.
+ * - CLOSING: the peer is gone, or the last reply was sent. Replies are dropped; what was started is carried out.
+ * - CLOSED: the pipe is closed. It is freed when its last request has ended.
  *
- * A peer that only stopped reading replies is not gone: what it sent before is read to its end. */
+ * A peer that only stopped taking replies is not gone: what it sent before is read to its end, and its replies are dropped. */
 #include <assert.h>
 #include <poll.h>
 #include <stdlib.h>
 
 #include "daemon/net/connection_internal.h"
 #include "daemon/runtime/memory.h"
+#include "daemon/runtime/thread.h"
 #include "daemon/serve/read.h"
 #include "daemon/serve/stream.h"
 #include "proto/cairn.pb-c.h"
@@ -30,34 +31,37 @@ void waiting_remove(struct waiting_list *list, struct connection *connection)
             return;
         }
     }
+    assert(false); /* a connection whose state says that it waits stands in the list */
 }
 
 void waiting_append(struct waiting_list *list, struct connection *connection)
 {
-    connection->next_waiting = NULL;
+    assert(connection->next_waiting == NULL && *list->last == NULL); /* it stands in one list at most */
     *list->last = connection;
     list->last = &connection->next_waiting;
 }
 
 static struct connection *connection_of(struct session *session)
 {
-    return (struct connection *)session; /* its first member */
+    static_assert(offsetof(struct connection, session) == 0, "a session is cast back to its connection");
+    return (struct connection *)session;
 }
 
+/* The tables of legal moves: from a row to its columns. */
 static void connection_move(struct connection *connection, enum connection_state to)
 {
-    static const bool legal[4][4] = {
+    static const bool legal[CONNECTION_CLOSED + 1][CONNECTION_CLOSED + 1] = {
         [CONNECTION_OPEN] = {[CONNECTION_DRAINING] = true, [CONNECTION_CLOSING] = true},
         [CONNECTION_DRAINING] = {[CONNECTION_CLOSING] = true},
         [CONNECTION_CLOSING] = {[CONNECTION_CLOSED] = true},
     };
-    assert(legal[connection->state][to]);
+    assert(thread_is(THREAD_LOOP) && legal[connection->state][to]);
     connection->state = to;
 }
 
 void incoming_move(struct incoming *incoming, enum incoming_state to)
 {
-    static const bool legal[4][4] = {
+    static const bool legal[INCOMING_BODY + 1][INCOMING_BODY + 1] = {
         [INCOMING_HEADER] = {[INCOMING_BODY_AHEAD] = true},
         [INCOMING_BODY_AHEAD] = {[INCOMING_HEADER] = true, /* it was whole where it lay, or is dropped */
                                  [INCOMING_WAITS_MEMORY] = true,
@@ -65,7 +69,7 @@ void incoming_move(struct incoming *incoming, enum incoming_state to)
         [INCOMING_WAITS_MEMORY] = {[INCOMING_BODY] = true, [INCOMING_HEADER] = true},
         [INCOMING_BODY] = {[INCOMING_HEADER] = true},
     };
-    assert(legal[incoming->state][to]);
+    assert(thread_is(THREAD_LOOP) && legal[incoming->state][to]);
     incoming->state = to;
 }
 
@@ -76,6 +80,7 @@ void connection_drain(struct connection *connection)
 
 void connection_touch(struct connection *connection)
 {
+    assert(thread_is(THREAD_LOOP)); /* the list has no lock */
     if (!connection->is_touched) {
         connection->is_touched = true;
         connection->next_touched = connection->set->touched;
@@ -85,6 +90,7 @@ void connection_touch(struct connection *connection)
 
 void connection_postpone(struct connection *connection)
 {
+    assert(connection->state != CONNECTION_CLOSED); /* it would be freed before the next iteration */
     if (!connection->is_postponed) {
         connection->is_postponed = true;
         connection->next_postponed = connection->set->postponed;
@@ -101,6 +107,7 @@ void connection_free_if_done(struct connection *connection)
         return;
     }
     struct connection_set *set = connection->set;
+    assert(connection->waiting == NULL && connection->session.streams == NULL && set->count > 0);
     if (connection->previous == NULL) {
         set->all = connection->next;
     } else {
@@ -122,10 +129,12 @@ static void on_close(uv_handle_t *handle)
     connection_touch(connection);
 }
 
-/* Gives back what reading holds; a request that waits stays, since its frame was whole. */
+/* Gives back what reading holds. A request that waits for room stays, since its frame was whole. */
 static void drop_frame(struct connection *connection)
 {
     struct incoming *incoming = &connection->incoming;
+    assert((incoming->state == INCOMING_BODY) ==
+           (incoming->body != NULL)); /* a request owns it from its start on */
     if (incoming->state == INCOMING_WAITS_MEMORY) {
         waiting_remove(&connection->set->for_memory, connection);
     }
@@ -153,12 +162,14 @@ void connection_close(struct connection *connection)
     output_drop(&connection->output);
     read_drop_all(&connection->session);
     stream_end_all(&connection->session, STATUS_OK, "");
+    assert(!uv_is_closing((uv_handle_t *)&connection->pipe)); /* on_close comes once */
     uv_close((uv_handle_t *)&connection->pipe, on_close);
 }
 
 /* The peer takes no replies any more; what it sent is still read. */
 static void stop_replying(struct connection *connection)
 {
+    assert(connection->state == CONNECTION_OPEN || connection->state == CONNECTION_DRAINING);
     connection->session.is_closed = true;
     output_drop(&connection->output);
     read_drop_all(&connection->session);
@@ -171,7 +182,8 @@ static void stop_replying(struct connection *connection)
 
 /* ---- replies ---- */
 
-/* A peer with many requests in flight, the only one at work, goes on while its further requests are carried out. */
+/* Sends replies before the iteration's end if the schedule says so: a peer with many requests in flight, the only one at work,
+ * takes the first replies while its further requests are carried out. */
 static void flush_early(struct connection *connection)
 {
     if (connection->replies_unsent++ == 0) {
@@ -188,6 +200,7 @@ static void session_send(struct session *session, struct frame_reply *header, ui
 {
     struct connection *connection = connection_of(session);
     struct order *order = session->service->order;
+    assert(thread_is(THREAD_LOOP));
     if (session->is_closed) {
         free(frame);
         return;
@@ -204,6 +217,7 @@ static void session_send_copy(struct session *session, struct frame_reply *heade
 {
     struct connection *connection = connection_of(session);
     struct order *order = session->service->order;
+    assert(!session->is_closed); /* as session.h asks: the output is dropped with it */
     uint8_t *place = output_place(&connection->output, FRAME_REPLY_BYTES + header->body_bytes);
     header->written_through = order_written_through(order);
     header->durable_through = order_durable_through(order);
@@ -219,16 +233,17 @@ static void session_ended(struct session *session, struct request *request)
 {
     struct connection *connection = connection_of(session);
     (void)request;
-    assert(connection->in_flight > 0);
+    assert(connection->in_flight > 0 && connection->set->in_flight > 0);
     connection->in_flight--;
     connection->set->in_flight--;
     connection_touch(connection);
 }
 
-/* What went out makes room; the next iteration goes on from there. */
+/* What went out has made room: the connection goes on in the next iteration. */
 static void on_sent(struct output *output, bool failed)
 {
     struct connection *connection = output->owner;
+    assert(connection->state != CONNECTION_CLOSED); /* the loop library ends writes before it closes a pipe */
     if (failed && connection->state != CONNECTION_CLOSING && connection->state != CONNECTION_CLOSED) {
         stop_replying(connection);
     }
@@ -238,19 +253,19 @@ static void on_sent(struct output *output, bool failed)
 void connection_refuse(struct connection *connection, uint8_t type, uint64_t id, enum status status,
                        const char *text)
 {
+    assert(connection->state == CONNECTION_OPEN &&
+           status != STATUS_OK); /* it is the last that the peer is told */
     Cairn__Error error = CAIRN__ERROR__INIT;
-    uint8_t *copy = memory_copy(text, strlen(text));
     error.has_text = true;
-    error.text = (ProtobufCBinaryData){strlen(text), copy};
+    error.text = request_binary(text, strlen(text));
     struct frame_reply header = {.type = type, .status = (uint8_t)status, .id = id};
     size_t body_bytes;
     uint8_t *frame = request_pack(&error.base, &body_bytes);
     header.body_bytes = (uint32_t)body_bytes;
     session_send(&connection->session, &header, frame);
-    free(copy);
     connection_move(connection, CONNECTION_DRAINING);
-    stream_end_all(&connection->session, STATUS_INVALID,
-                   "the connection ends"); /* no credit can come any more */
+    /* No credit can come any more. */
+    stream_end_all(&connection->session, STATUS_INVALID, "the connection ends");
 }
 
 /* ---- for the set ---- */
@@ -277,6 +292,7 @@ struct connection *connection_new(struct connection_set *set)
         set->all->previous = connection;
     }
     set->all = connection;
+    assert(connection->state == CONNECTION_OPEN && !connection->is_reading);
     set->count++;
     set->not_reading++;
     set->service->connections++;
@@ -286,6 +302,7 @@ struct connection *connection_new(struct connection_set *set)
 void connection_check(struct connection *connection)
 {
     uv_os_fd_t fd;
+    assert(!connection->is_reading);
     if (connection->state != CONNECTION_OPEN && connection->state != CONNECTION_DRAINING) {
         return;
     }

@@ -1,6 +1,6 @@
-/* What the files of connections have in common. They call one another one way only, low to high: output.c, connection.c
- * (one peer: its state, its replies, its end), connection_read.c (how it reads), connection_set.c (all of them, and the
- * iteration of the loop). Nobody else includes this. */
+/* What the files of connections have in common. Calls go one way, each file calling those before it: output.c, connection.c (one
+ * peer: its state, its replies, its end), connection_read.c (how it reads), connection_set.c (all of them, and the iteration of
+ * the loop). Nobody else includes this. Loop only. */
 #ifndef DAEMON_CONNECTION_INTERNAL_H
 #define DAEMON_CONNECTION_INTERNAL_H
 
@@ -10,10 +10,12 @@
 #include "daemon/writer/schedule.h"
 
 enum {
-    REQUESTS_IN_FLIGHT_MAX = 4096, /* of one connection */
-    HANG_UP_CHECK_US = 500000,     /* how often paused connections are looked at for a peer that is gone */
+    REQUESTS_IN_FLIGHT_MAX =
+        4096,                  /* of one connection; chosen: half of the default of queue_operations_max */
+    HANG_UP_CHECK_US = 500000, /* how often paused connections are checked for a peer that is gone; chosen */
 };
 
+/* What each means stands at the head of connection.c. */
 enum connection_state {
     CONNECTION_OPEN,
     CONNECTION_DRAINING,
@@ -21,12 +23,12 @@ enum connection_state {
     CONNECTION_CLOSED,
 };
 
-/* Where the frame is that a connection reads. */
+/* How far the frame has come that a connection reads. */
 enum incoming_state {
     INCOMING_HEADER,       /* its header is being read */
-    INCOMING_BODY_AHEAD,   /* its header is whole, and no memory is there for its body yet */
-    INCOMING_WAITS_MEMORY, /* the same, in set->for_memory */
-    INCOMING_BODY,         /* its body is being read to where it stays */
+    INCOMING_BODY_AHEAD,   /* its header is whole, and there is no memory for its body yet */
+    INCOMING_WAITS_MEMORY, /* the same, and the connection waits for it in set->for_memory */
+    INCOMING_BODY,         /* its body is read into memory of its own */
 };
 
 struct incoming {
@@ -35,8 +37,8 @@ struct incoming {
     size_t header_bytes;
     struct frame_request frame;   /* once its header is whole */
     struct budget_request memory; /* set aside for it; its request's as soon as that starts */
-    uint8_t *body;                /* INCOMING_BODY: so much of it is there */
-    size_t body_bytes;
+    uint8_t *body;                /* INCOMING_BODY: room for all of it */
+    size_t body_bytes;            /* how much of it is there */
 };
 
 struct connection {
@@ -50,7 +52,7 @@ struct connection {
     bool is_reading; /* libuv reads for it */
     struct incoming incoming;
     struct request *waiting; /* for room in the queue; nothing behind it is started */
-    uint8_t *backlog;        /* read, and not looked at */
+    uint8_t *backlog;        /* read from the kernel, and not yet taken apart; NULL: nothing */
     size_t backlog_bytes;
     bool is_express;          /* its last request was a commit */
     uint64_t asked_iteration; /* the last in which it had something to read */
@@ -88,60 +90,61 @@ struct connection_set {
     uint64_t requests;              /* started, ever */
     struct waiting_list for_memory; /* oldest first */
     struct waiting_list for_room;
-    bool has_paused;        /* some connection waits for what all share */
+    bool has_paused;        /* a connection waits for memory or replies of the shared budget */
     uint64_t not_reading;   /* connections: paused, or at their beginning or end */
-    uint64_t next_check_us; /* for peers that are gone */
+    uint64_t next_check_us; /* when to check paused connections for peers that are gone */
     /* this iteration of the loop */
     uint64_t iteration;           /* counted from 1 */
     uint64_t now_us;              /* when it began, or of the last read */
     struct connection *touched;   /* what has something to do */
     struct connection *postponed; /* what has in the next iteration */
     uint64_t at_work;             /* connections that had something to do */
-    bool is_committing;           /* commits come */
+    bool is_committing;           /* commit pressure: commits are in flight, or were a moment ago */
     bool has_served;              /* a contender had its share */
-    bool had_served;              /* and in the last iteration */
-    uint64_t contenders;
-    uint64_t contenders_before; /* in the last iteration */
+    bool had_served;              /* a contender had its share in the last iteration */
+    uint64_t contenders;          /* connections without commits that had something to read */
+    uint64_t contenders_before;   /* in the last iteration */
     uint8_t read_buffer[SCHEDULE_SHARE_BYTES];
 };
 
 /* ---- connection.c ---- */
 
+/* Append to the end; take out of any place, where it has to stand. */
 void waiting_append(struct waiting_list *list, struct connection *connection);
 void waiting_remove(struct waiting_list *list, struct connection *connection);
 
 /* A connection that reads nothing yet, in the set; NULL if the loop library fails. */
 struct connection *connection_new(struct connection_set *set);
 
-/* Something changed: it has its turn once in this iteration of the loop; or in the next. */
+/* Something changed: it is served in this iteration of the loop, or in the next; once, however often it is called. */
 void connection_touch(struct connection *connection);
 void connection_postpone(struct connection *connection);
 
 /* Frees it if it is closed and nothing refers to it any more. */
 void connection_free_if_done(struct connection *connection);
 
-/* Looks whether the peer of a paused connection is gone, which reading would tell otherwise. */
+/* Checks whether the peer of a paused connection is gone; of the others reading tells. */
 void connection_check(struct connection *connection);
 
-/* Ends it, whatever it is at. */
+/* Closes it in any state: replies are dropped, what was started is carried out. Does nothing if it is closing already. */
 void connection_close(struct connection *connection);
 
-/* A reply about the connection itself, with the end behind it. */
+/* Sends a reply about the connection itself, and drains it. The text is copied. */
 void connection_refuse(struct connection *connection, uint8_t type, uint64_t id, enum status status,
                        const char *text);
 
 /* From here on nothing is read; it closes when what was started is answered. */
 void connection_drain(struct connection *connection);
 
-/* The frame it reads goes on to that state. */
+/* Moves the frame that is read to that state; a move that the table does not have fails an assert. */
 void incoming_move(struct incoming *incoming, enum incoming_state to);
 
 /* ---- connection_read.c ---- */
 
-/* Goes on with what was read and not looked at, then reading goes on, or pauses. */
+/* Goes on with the backlog, then starts reading, or stops it. May close the connection. */
 void connection_read_on(struct connection *connection);
 
-/* Memory was set aside for the frame that waited for it. */
+/* Memory was set aside for the frame that waited for it: its body is read from here on. */
 void connection_read_granted(struct connection *connection);
 
 #endif

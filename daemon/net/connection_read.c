@@ -1,12 +1,19 @@
-/* How a connection reads: bytes become frames, frames requests, each started before the next is looked at.
+/* How a connection reads. The life of a frame:
  *
- * In an iteration of the loop a connection has its share: what is beyond it stays with the kernel. While commits come, the
- * share is small, those that bring commits go first, and of the contenders, all others with something to read, one an
+ * - Its header is read. One that is malformed, too large or out of place is refused, and the connection drains.
+ * - A body that is whole in what was read is started from there. Another gets memory of its own, which a large one may have to
+ *   wait for, and is read into it.
+ * - It becomes a request, which is started before the next frame is looked at.
+ *
+ * In an iteration of the loop a connection has its share; what is beyond that stays with the kernel. While commits come, the
+ * share is small, connections that bring commits read first, and of the contenders, all others with something to read, one an
  * iteration has its share, in rotation: a commit is seen soon however much is sent beside it. writer/schedule decides.
  *
  * Completions are drained at the beginning of an iteration only. So while some wait, a connection that has started a request
- * leaves the rest of what it read for the next iteration: each starts at least one, and who waits for a commit waits
- * for no more than one request of each connection. */
+ * leaves what else it read, its backlog, for the next iteration: each connection starts at least one request, and the reply to a
+ * commit waits for no more than one request of each.
+ *
+ * A peer that ends inside a frame loses that frame, and the connection closes; requests started before are carried out. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -19,12 +26,13 @@
 static void refuse_frame(struct connection *connection, uint8_t type, uint64_t id, enum status status,
                          const char *text)
 {
+    assert(connection->incoming.state == INCOMING_HEADER); /* nothing is held for the frame */
     connection->set->service->frames_bad++;
     event_frame_refused(text, type);
     connection_refuse(connection, type, id, status, text);
 }
 
-/* Waits for what all share. A frame whose room is set aside is read to its end. */
+/* Whether it pauses for memory or replies of the shared budget. A frame whose room is set aside is read to its end. */
 static bool is_held_up(const struct connection *connection)
 {
     struct connection_set *set = connection->set;
@@ -43,7 +51,7 @@ static bool may_go_on(const struct connection *connection)
            budget_client_may_send(&connection->session.client) && !is_held_up(connection);
 }
 
-/* Starts the request that the frame is. The body lies in what was read; or, `taken`, it is the request's from here on. */
+/* Starts the request of a whole frame. The body is copied; or, if `taken` is not NULL, that is the body, and taken. */
 static void start_request(struct connection *connection, const uint8_t *body, uint8_t *taken)
 {
     struct connection_set *set = connection->set;
@@ -51,6 +59,8 @@ static void start_request(struct connection *connection, const uint8_t *body, ui
     struct session *session = &connection->session;
     uint64_t bad_before = service->frames_bad;
     struct incoming *incoming = &connection->incoming;
+    assert(connection->waiting == NULL &&
+           incoming->state == INCOMING_HEADER); /* it is started in the order it was sent */
     connection->is_express = incoming->frame.type == FRAME_COMMIT;
     connection->in_flight++;
     set->in_flight++;
@@ -78,6 +88,8 @@ static void begin_frame(struct connection *connection)
 {
     struct incoming *incoming = &connection->incoming;
     const struct frame_request *frame = &incoming->frame;
+    assert(frame->body_bytes <=
+           connection->set->service->frame_bytes_max); /* the budget has room for such a one */
     incoming->memory = budget_request_of(request_type_is_write(frame->type), frame->body_bytes);
     if (frame->body_bytes == 0) {
         start_request(connection, NULL, NULL);
@@ -91,6 +103,7 @@ static size_t take_header(struct connection *connection, const uint8_t *bytes, s
     struct incoming *incoming = &connection->incoming;
     size_t wanted = FRAME_REQUEST_BYTES - incoming->header_bytes;
     size_t taken = count < wanted ? count : wanted;
+    assert(incoming->header_bytes < FRAME_REQUEST_BYTES); /* so something is wanted, and the frame gets on */
     memcpy(incoming->header + incoming->header_bytes, bytes, taken);
     incoming->header_bytes += taken;
     if (incoming->header_bytes < FRAME_REQUEST_BYTES) {
@@ -115,15 +128,17 @@ static size_t take_header(struct connection *connection, const uint8_t *bytes, s
 void connection_read_granted(struct connection *connection)
 {
     struct incoming *incoming = &connection->incoming;
+    assert(incoming->body == NULL && incoming->body_bytes == 0);
     incoming_move(incoming, INCOMING_BODY);
     incoming->body = memory_raw(incoming->frame.body_bytes);
 }
 
-/* Asks for memory for the body; while there is none, or others wait for some, it waits. */
+/* Gets memory for the body, or waits for it: a large one behind the other connections that wait. */
 static void ask_for_memory(struct connection *connection)
 {
     struct connection_set *set = connection->set;
     struct incoming *incoming = &connection->incoming;
+    assert(incoming->state == INCOMING_BODY_AHEAD);
     bool is_large = budget_request_is_large(&incoming->memory);
     if (is_large && (set->for_memory.first != NULL ||
                      budget_request_reserve(set->service->budget, &incoming->memory) != BUDGET_GRANTED)) {
@@ -141,6 +156,8 @@ static void start_if_whole(struct connection *connection)
         return;
     }
     uint8_t *body = incoming->body;
+    assert(body != NULL &&
+           incoming->body_bytes == incoming->frame.body_bytes); /* nothing was read beyond it */
     incoming->body = NULL;
     incoming->body_bytes = 0;
     incoming_move(incoming, INCOMING_HEADER);
@@ -150,6 +167,7 @@ static void start_if_whole(struct connection *connection)
 static size_t take_body(struct connection *connection, const uint8_t *bytes, size_t count)
 {
     struct incoming *incoming = &connection->incoming;
+    assert(incoming->body_bytes < incoming->frame.body_bytes); /* else it would have been started */
     size_t wanted = incoming->frame.body_bytes - incoming->body_bytes;
     size_t taken = count < wanted ? count : wanted;
     if (incoming->state == INCOMING_BODY_AHEAD && taken == wanted) {
@@ -169,8 +187,8 @@ static size_t take_body(struct connection *connection, const uint8_t *bytes, siz
     return taken;
 }
 
-/* Starts what the bytes hold, as far as it may go on; says how many it took. With completions to be drained it stops between
- * two requests, and goes on in the next iteration. */
+/* Starts the requests that the bytes hold, as far as the connection may go on; returns how many bytes it took. While completions
+ * wait to be drained it stops between two requests, and goes on in the next iteration. */
 static size_t take(struct connection *connection, const uint8_t *bytes, size_t count)
 {
     const struct connection_set *set = connection->set;
@@ -187,14 +205,15 @@ static size_t take(struct connection *connection, const uint8_t *bytes, size_t c
         } else {
             taken += take_body(connection, bytes + taken, count - taken);
         }
+        assert(taken <= count);
     }
     return taken;
 }
 
 /* ---- shares of an iteration ---- */
 
-/* Takes the turn of a contender, if it has one in this iteration. */
-static bool take_contenders_turn(struct connection *connection)
+/* Takes a contender's share of this iteration, if it is the one to have it. */
+static bool take_contenders_share(struct connection *connection)
 {
     struct connection_set *set = connection->set;
     const struct schedule_contender contender = {
@@ -203,32 +222,34 @@ static bool take_contenders_turn(struct connection *connection)
         .has_served = set->has_served,
         .had_served = set->had_served,
     };
+    assert(set->iteration > connection->read_iteration); /* it asks once an iteration */
     set->contenders++;
     bool reads = schedule_contender_reads(&contender);
     set->has_served |= reads;
     return reads;
 }
 
-/* How long the commit under way is known to take still; 0: not known, or about to end. */
-static uint64_t commit_rest_ns(const struct connection_set *set)
+/* How long the commit under way is known to take from now on; 0: not known, or about to end. */
+static uint64_t commit_remaining_ns(const struct connection_set *set)
 {
     uint64_t sleep_ns;
     return order_expects_completions(set->service->order, thread_now_ns(), &sleep_ns) ? 0 : sleep_ns;
 }
 
-/* Takes the share of a connection that has something to read: how many bytes now. 0: none, and no more if it asks again in
- * this iteration. */
+/* How many bytes a connection that has something to read may read now. It is asked once an iteration: 0 is its answer to every
+ * later call in it. */
 static uint32_t take_share(struct connection *connection)
 {
     struct connection_set *set = connection->set;
     if (connection->asked_iteration == set->iteration) {
         return 0;
     }
+    assert(connection->asked_iteration < set->iteration);
     connection->asked_iteration = set->iteration;
     enum schedule_pressure pressure =
-        schedule_pressure(set->is_committing, set->is_committing ? commit_rest_ns(set) : 0);
+        schedule_pressure(set->is_committing, set->is_committing ? commit_remaining_ns(set) : 0);
     bool is_contender = pressure == SCHEDULE_PRESSURE_COMMITTING && !connection->is_express;
-    if (is_contender && !take_contenders_turn(connection)) {
+    if (is_contender && !take_contenders_share(connection)) {
         return 0;
     }
     connection->read_iteration = set->iteration;
@@ -242,9 +263,10 @@ static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
     struct connection *connection = handle->data;
     struct incoming *incoming = &connection->incoming;
     (void)suggested;
-    if (incoming->state == INCOMING_BODY) { /* straight to where it belongs */
-        size_t rest = incoming->frame.body_bytes - incoming->body_bytes;
-        *buffer = uv_buf_init((char *)incoming->body + incoming->body_bytes, (unsigned)rest);
+    assert(thread_is(THREAD_LOOP) && connection->backlog == NULL); /* what was read before goes first */
+    if (incoming->state == INCOMING_BODY) {                        /* read to where it stays */
+        size_t missing_bytes = incoming->frame.body_bytes - incoming->body_bytes;
+        *buffer = uv_buf_init((char *)incoming->body + incoming->body_bytes, (unsigned)missing_bytes);
     } else {
         *buffer = uv_buf_init((char *)connection->set->read_buffer, take_share(connection));
     }
@@ -252,16 +274,24 @@ static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 
 static void stop_reading(struct connection *connection)
 {
+    assert(connection->is_reading); /* not_reading counts it once */
     uv_read_stop((uv_stream_t *)&connection->pipe);
     connection->is_reading = false;
     connection->set->not_reading++;
+}
+
+static void keep_backlog(struct connection *connection, const uint8_t *bytes, size_t count)
+{
+    assert(connection->backlog == NULL && count > 0); /* there is one, in the order it was sent */
+    connection->backlog = memory_copy(bytes, count);
+    connection->backlog_bytes = count;
 }
 
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 {
     struct connection *connection = stream->data;
     if (count == 0 || count == UV_ENOBUFS) {
-        return; /* there is nothing, or more than its share: the next iteration goes on */
+        return; /* there is nothing, or it has had its share: it goes on in the next iteration */
     }
     if (count < 0) {
         const struct incoming *incoming = &connection->incoming;
@@ -272,38 +302,44 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
         return;
     }
     connection->is_bulk |= (size_t)count == buffer->len;
-    connection->set->now_us = thread_now_us(); /* it may have slept long since the iteration began */
+    connection->set->now_us = thread_now_us(); /* the loop may have slept since the iteration began */
     connection_touch(connection);
     if (connection->incoming.state == INCOMING_BODY) {
         connection->incoming.body_bytes += (size_t)count;
+        assert(connection->incoming.body_bytes <=
+               connection->incoming.frame.body_bytes); /* as on_allocate asked */
         start_if_whole(connection);
         return;
     }
     const uint8_t *bytes = (const uint8_t *)buffer->base;
     size_t taken = take(connection, bytes, (size_t)count);
     if (taken < (size_t)count && connection->state == CONNECTION_OPEN) {
-        assert(connection->backlog == NULL);
-        connection->backlog_bytes = (size_t)count - taken;
-        connection->backlog = memory_copy(bytes + taken, connection->backlog_bytes);
-        stop_reading(connection); /* at once, or more would be read in this same poll */
+        keep_backlog(connection, bytes + taken, (size_t)count - taken);
+        stop_reading(connection); /* at once, or the loop library would read more in this same poll */
     }
 }
 
-/* What was read and not looked at goes first; then reading goes on, or pauses. */
+/* Starts the requests of the backlog. What it has to leave is the backlog again. */
+static void take_backlog(struct connection *connection)
+{
+    assert(connection->backlog != NULL && !connection->is_reading);
+    uint8_t *backlog = connection->backlog;
+    size_t bytes = connection->backlog_bytes;
+    connection->backlog = NULL;
+    connection->backlog_bytes = 0;
+    size_t taken = take(connection, backlog, bytes);
+    if (taken < bytes && connection->state == CONNECTION_OPEN) {
+        keep_backlog(connection, backlog + taken, bytes - taken);
+    }
+    free(backlog);
+}
+
 void connection_read_on(struct connection *connection)
 {
+    assert(thread_is(THREAD_LOOP) && connection->state != CONNECTION_CLOSED);
     bool has_left = connection->left_iteration == connection->set->iteration;
     if (connection->backlog != NULL && !has_left && may_go_on(connection)) {
-        uint8_t *backlog = connection->backlog;
-        size_t bytes = connection->backlog_bytes;
-        connection->backlog = NULL;
-        connection->backlog_bytes = 0;
-        size_t taken = take(connection, backlog, bytes);
-        if (taken < bytes && connection->state == CONNECTION_OPEN) {
-            connection->backlog_bytes = bytes - taken;
-            connection->backlog = memory_copy(backlog + taken, connection->backlog_bytes);
-        }
-        free(backlog);
+        take_backlog(connection);
     }
     bool wanted = connection->backlog == NULL && may_go_on(connection);
     if (wanted && !connection->is_reading) {
@@ -312,6 +348,7 @@ void connection_read_on(struct connection *connection)
             connection_close(connection);
             return;
         }
+        assert(connection->set->not_reading > 0);
         connection->set->not_reading--;
     } else if (!wanted && connection->is_reading) {
         stop_reading(connection);

@@ -1,11 +1,12 @@
 /* All connections in an iteration of the loop:
  *
- * - It begins when completions were drained: replies to commits among them go out first. Then whoever was postponed goes on.
+ * - It begins when completions were drained: replies to commits among them go out first. Then postponed connections are touched.
  * - Requests that waited for room start again, and frames get the memory they waited for, oldest first.
- * - Whoever was touched, by a reply, by room or by what was read, has its turn: streams, reads, reading, replies.
+ * - Each connection that was touched, by a reply, by room or by what was read, is served: streams, reads, reading, replies.
  * - Between iterations the loop library reads for connections, which starts requests.
  *
- * What all share may be used up; then connections pause, and are touched when it is there again. */
+ * When the shared budget is used up, connections pause, and are touched when it has room again. The peer of a paused connection
+ * may go unnoticed, so those are checked at intervals. A connection above connections_max is told `busy` and closes. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -19,6 +20,7 @@
 
 struct connection_set *connection_set_new(uv_loop_t *loop, struct service *service, uint64_t connections_max)
 {
+    assert(connections_max > 0); /* or each is refused */
     struct connection_set *set = memory_new(sizeof *set);
     set->loop = loop;
     set->service = service;
@@ -33,7 +35,7 @@ struct connection_set *connection_set_new(uv_loop_t *loop, struct service *servi
 void connection_set_free(struct connection_set *set)
 {
     if (set != NULL) {
-        assert(set->all == NULL);
+        assert(set->all == NULL && set->in_flight == 0); /* they refer to it */
         free(set);
     }
 }
@@ -42,7 +44,7 @@ void connection_accept(struct connection_set *set, uv_stream_t *listener)
 {
     assert(thread_is(THREAD_LOOP));
     struct connection *connection = connection_new(set);
-    if (connection == NULL) { /* the listener keeps it, and is silent until it is taken */
+    if (connection == NULL) { /* the listener keeps it, and tells of no other until it is taken */
         event_accepting_stopped();
         return;
     }
@@ -57,13 +59,15 @@ void connection_accept(struct connection_set *set, uv_stream_t *listener)
     connection_touch(connection);
 }
 
-/* Requests that wait for room start again, oldest first; those whose deadline is over are answered wherever they stand. */
+/* Requests that wait for room start again, oldest first, up to one that still finds none. Behind that, those whose deadline is over
+ * are started too, and so refused. */
 static void start_waiting(struct connection_set *set, uint64_t now_us)
 {
     bool is_blocked = false;
     for (struct connection *connection = set->for_room.first; connection != NULL;) {
         struct connection *next = connection->next_waiting;
         struct request *request = connection->waiting;
+        assert(request != NULL && connection->in_flight > 0); /* so the connection is still there */
         bool is_late = request->deadline_us != 0 && now_us >= request->deadline_us;
         set->service->is_contended = false;
         if ((!is_blocked || is_late || set->service->draining) &&
@@ -86,6 +90,7 @@ static void grant_memory(struct connection_set *set)
     for (struct connection *connection = set->for_memory.first;
          connection != NULL && answer != BUDGET_WAITS;) {
         struct connection *next = connection->next_waiting;
+        assert(connection->incoming.state == INCOMING_WAITS_MEMORY);
         answer = budget_request_reserve(set->service->budget, &connection->incoming.memory);
         if (answer == BUDGET_GRANTED) {
             waiting_remove(&set->for_memory, connection);
@@ -96,7 +101,7 @@ static void grant_memory(struct connection_set *set)
     }
 }
 
-/* Connections that pause for what all share go on when it is there again. */
+/* Touches connections that paused for the shared budget, once it has room again. */
 static void touch_paused(struct connection_set *set)
 {
     const struct budget *budget = set->service->budget;
@@ -109,7 +114,7 @@ static void touch_paused(struct connection_set *set)
     }
 }
 
-/* Paused connections are looked at now and then. */
+/* Checks paused connections for peers that are gone, every HANG_UP_CHECK_US. */
 static void check_paused(struct connection_set *set, uint64_t now_us)
 {
     if (set->not_reading == 0 || now_us < set->next_check_us) {
@@ -120,22 +125,24 @@ static void check_paused(struct connection_set *set, uint64_t now_us)
             connection_check(connection);
         }
     }
+    assert(set->not_reading <= set->count);
     set->next_check_us = now_us + HANG_UP_CHECK_US;
 }
 
-/* In how many microseconds a deadline ends, paused connections are to be looked at. */
+/* In how many microseconds a deadline ends or paused connections are to be checked; UINT64_MAX: neither is to come. */
 static uint64_t next_due(const struct connection_set *set, uint64_t now_us)
 {
     uint64_t at_us = set->not_reading > 0 ? set->next_check_us : UINT64_MAX;
     for (const struct connection *connection = set->for_room.first; connection != NULL;
          connection = connection->next_waiting) {
+        assert(connection->waiting != NULL);
         uint64_t deadline_us = connection->waiting->deadline_us;
         at_us = deadline_us != 0 && deadline_us < at_us ? deadline_us : at_us;
     }
     return at_us == UINT64_MAX ? UINT64_MAX : at_us > now_us ? at_us - now_us : 0;
 }
 
-/* Whether its replies are held, to be coalesced with more of them. */
+/* Whether its replies are held in this iteration, to be coalesced with later ones. */
 static bool holds_replies(const struct connection *connection)
 {
     const struct session *session = &connection->session;
@@ -150,8 +157,8 @@ static bool holds_replies(const struct connection *connection)
            session->reads == NULL && schedule_holds_replies(&replies, connection->set->now_us);
 }
 
-/* Goes on with whatever it can: streams, what was read, reading, replies. Frees it if it is done. */
-static void connection_turn(struct connection *connection)
+/* Serves a connection: streams, reads, reading and replies go on as far as they can. Frees it if it is closed and done. */
+static void connection_serve(struct connection *connection)
 {
     if (connection->state == CONNECTION_CLOSED) {
         connection_free_if_done(connection);
@@ -160,6 +167,8 @@ static void connection_turn(struct connection *connection)
     if (connection->state == CONNECTION_CLOSING) {
         return;
     }
+    assert(connection->state == CONNECTION_OPEN ||
+           connection->state == CONNECTION_DRAINING); /* its pipe is open */
     if (holds_replies(connection)) {
         connection_postpone(connection);
         connection_read_on(connection);
@@ -180,7 +189,7 @@ static void connection_turn(struct connection *connection)
         output_flush(&connection->output);
     }
     if ((!had_room && budget_client_has_room(client, 0)) || (!might_send && budget_client_may_send(client))) {
-        connection_touch(connection); /* the kernel took it at once: nobody else tells */
+        connection_touch(connection); /* the kernel took replies at once: no callback comes for them */
     }
     if (connection->state == CONNECTION_DRAINING && connection->in_flight == 0 &&
         output_is_empty(&connection->output)) {
@@ -188,18 +197,19 @@ static void connection_turn(struct connection *connection)
     }
 }
 
-/* Who waits for a commit is told before anything is read. */
+/* Sends replies to commits before anything is read. */
 static void flush_express(struct connection_set *set)
 {
     for (struct connection *connection = set->touched; connection != NULL;
          connection = connection->next_touched) {
+        assert(connection->is_touched);
         if (connection->is_express && !connection->session.is_closed) {
             output_flush(&connection->output);
         }
     }
 }
 
-void connection_set_begin_turn(struct connection_set *set, uint64_t now_us)
+void connection_set_begin_iteration(struct connection_set *set, uint64_t now_us)
 {
     assert(thread_is(THREAD_LOOP));
     set->iteration++;
@@ -213,13 +223,14 @@ void connection_set_begin_turn(struct connection_set *set, uint64_t now_us)
     flush_express(set);
     while (set->postponed != NULL) {
         struct connection *connection = set->postponed;
+        assert(connection->is_postponed);
         set->postponed = connection->next_postponed;
         connection->is_postponed = false;
         connection_touch(connection);
     }
 }
 
-uint64_t connection_set_turn(struct connection_set *set, uint64_t now_us)
+uint64_t connection_set_serve(struct connection_set *set, uint64_t now_us)
 {
     assert(thread_is(THREAD_LOOP));
     start_waiting(set, now_us);
@@ -228,9 +239,10 @@ uint64_t connection_set_turn(struct connection_set *set, uint64_t now_us)
     while (set->touched != NULL) {
         set->at_work++;
         struct connection *connection = set->touched;
+        assert(connection->is_touched); /* so it is not freed while it stands in the list */
         set->touched = connection->next_touched;
         connection->is_touched = false;
-        connection_turn(connection);
+        connection_serve(connection);
     }
     touch_paused(set);
     return next_due(set, now_us);
@@ -263,6 +275,7 @@ bool connection_set_has_waiting(const struct connection_set *set)
 
 bool connection_set_is_idle(const struct connection_set *set)
 {
+    assert(set->in_flight > 0 || set->for_room.first == NULL); /* a request that waits is in flight */
     return set->in_flight == 0;
 }
 
@@ -278,6 +291,7 @@ bool connection_set_is_flushed(const struct connection_set *set)
 
 void connection_end_streams(struct connection_set *set)
 {
+    assert(set->service->draining); /* no stream starts after it */
     for (struct connection *connection = set->all; connection != NULL; connection = connection->next) {
         stream_end_all(&connection->session, STATUS_SHUTTING_DOWN,
                        "the daemon stops before the stream's end");
@@ -286,6 +300,7 @@ void connection_end_streams(struct connection_set *set)
 
 void connection_close_all(struct connection_set *set)
 {
+    assert(thread_is(THREAD_LOOP));
     for (struct connection *connection = set->all; connection != NULL;) {
         struct connection *next = connection->next;
         connection_close(connection);

@@ -1,3 +1,12 @@
+/* The life of a reply frame:
+ *
+ * - It is queued, and counts as a reply of its client from then on. Small frames are copied together into chunks, so that many
+ *   go out in one call; a large one is a chunk of its own and is not copied.
+ * - A flush offers the oldest chunks to the kernel. What that takes at once is freed and counted no more.
+ * - Otherwise the chunks belong to a write of the loop library, one at a time, until it has ended. Then `sent` is called.
+ *
+ * A write that fails ends like one that went well, with `failed` set: the peer takes no more, and the connection drops what is
+ * queued. A stream that is closing takes no write; its chunks are dropped, and its close tells the connection. */
 #include "daemon/net/output.h"
 
 #include <assert.h>
@@ -6,12 +15,17 @@
 
 #include "daemon/runtime/budget.h"
 #include "daemon/runtime/memory.h"
+#include "daemon/runtime/thread.h"
 
 enum {
-    GATHER_BYTES = 64 << 10,  /* room of a chunk that gathers */
-    GATHER_BYTES_FIRST = 992, /* of the first, which malloc has at hand */
-    WRITE_CHUNKS_MAX = 64,    /* with the loop library at once */
+    GATHER_CHUNK_BYTES = 64 << 10, /* room of a chunk for small frames; chosen */
+    GATHER_FIRST_CHUNK_BYTES =
+        992, /* of the first, for a single small reply; chosen: malloc keeps such pieces at hand */
+    WRITE_CHUNKS_MAX = 64, /* in one write; chosen, far below the kernel's IOV_MAX */
 };
+
+static_assert((int)GATHER_FRAME_BYTES_MAX <= (int)GATHER_CHUNK_BYTES,
+              "a fresh chunk has room for any small frame");
 
 struct output_chunk {
     struct output_chunk *next;
@@ -20,9 +34,9 @@ struct output_chunk {
     size_t room;
 };
 
-/* A write with the loop library; the chunks in it are its own. */
+/* A write with the loop library; it owns its chunks. */
 struct output_write {
-    uv_write_t write;
+    uv_write_t write; /* first */
     struct output *output;
     struct output_chunk *first;
     uint64_t bytes;
@@ -31,6 +45,7 @@ struct output_write {
 void output_init(struct output *output, uv_stream_t *stream, struct budget *budget,
                  struct budget_client *client, void (*sent)(struct output *output, bool failed), void *owner)
 {
+    assert(client->replies_bytes == 0 && sent != NULL); /* output_is_empty goes by the client's account */
     *output = (struct output){
         .stream = stream,
         .budget = budget,
@@ -42,6 +57,7 @@ void output_init(struct output *output, uv_stream_t *stream, struct budget *budg
 
 static void append_chunk(struct output *output, uint8_t *data, size_t bytes, size_t room)
 {
+    assert(bytes <= room && (output->last == NULL) == (output->first == NULL));
     struct output_chunk *chunk = memory_new(sizeof *chunk);
     chunk->data = data;
     chunk->bytes = bytes;
@@ -56,32 +72,34 @@ static void append_chunk(struct output *output, uint8_t *data, size_t bytes, siz
 
 void output_append(struct output *output, uint8_t *frame, size_t bytes)
 {
-    assert(!output->is_dropped);
+    assert(thread_is(THREAD_LOOP) && !output->is_dropped); /* nobody would free it */
     budget_reply_queued(output->budget, output->client, bytes);
     struct output_chunk *last = output->last;
-    bool fits = last != NULL && last->room - last->bytes >= bytes && bytes <= GATHER_FRAME_BYTES;
+    bool fits = last != NULL && last->room - last->bytes >= bytes && bytes <= GATHER_FRAME_BYTES_MAX;
     if (fits) {
         memcpy(last->data + last->bytes, frame, bytes);
         last->bytes += bytes;
         free(frame);
-    } else if (last != NULL && bytes <= GATHER_FRAME_BYTES) {
-        append_chunk(output, memory_raw(GATHER_BYTES), bytes, GATHER_BYTES);
+    } else if (last != NULL && bytes <= GATHER_FRAME_BYTES_MAX) {
+        append_chunk(output, memory_raw(GATHER_CHUNK_BYTES), bytes, GATHER_CHUNK_BYTES);
         memcpy(output->last->data, frame, bytes);
         free(frame);
     } else {
-        append_chunk(output, frame, bytes, bytes); /* alone, or large: as it is */
+        append_chunk(output, frame, bytes, bytes); /* alone, or large: not copied */
     }
 }
 
 uint8_t *output_place(struct output *output, size_t bytes)
 {
-    assert(!output->is_dropped && bytes <= GATHER_FRAME_BYTES);
+    assert(thread_is(THREAD_LOOP) && !output->is_dropped && bytes <= GATHER_FRAME_BYTES_MAX);
     struct output_chunk *last = output->last;
     if (last == NULL || last->room - last->bytes < bytes) {
-        size_t room = last == NULL && bytes <= GATHER_BYTES_FIRST ? GATHER_BYTES_FIRST : GATHER_BYTES;
+        size_t room =
+            last == NULL && bytes <= GATHER_FIRST_CHUNK_BYTES ? GATHER_FIRST_CHUNK_BYTES : GATHER_CHUNK_BYTES;
         append_chunk(output, memory_raw(room), 0, room);
         last = output->last;
     }
+    assert(last->room - last->bytes >= bytes);
     uint8_t *place = last->data + last->bytes;
     last->bytes += bytes;
     budget_reply_queued(output->budget, output->client, bytes);
@@ -107,6 +125,7 @@ static void on_written(uv_write_t *request, int status)
 {
     struct output_write *write = (struct output_write *)request; /* its first member */
     struct output *output = write->output;
+    assert(thread_is(THREAD_LOOP) && output->is_writing); /* it is the only write */
     output->is_writing = false;
     gone(output, write->bytes);
     free_chunks(write->first);
@@ -114,12 +133,13 @@ static void on_written(uv_write_t *request, int status)
     output->sent(output, status < 0);
 }
 
-/* Takes up to WRITE_CHUNKS_MAX chunks off the front. */
+/* Takes up to WRITE_CHUNKS_MAX chunks off the front of the queue; there is one at least. */
 static struct output_chunk *take_chunks(struct output *output, uv_buf_t *buffers, unsigned *ret_count,
                                         uint64_t *ret_bytes)
 {
     struct output_chunk *first = output->first;
     struct output_chunk *last = NULL;
+    assert(first != NULL); /* so there is a last one below */
     *ret_count = 0;
     *ret_bytes = 0;
     for (struct output_chunk *chunk = first; chunk != NULL && *ret_count < WRITE_CHUNKS_MAX;
@@ -136,7 +156,7 @@ static struct output_chunk *take_chunks(struct output *output, uv_buf_t *buffers
     return first;
 }
 
-/* Skips what was written at once. */
+/* Leaves out of the buffers what was written. Returns how many of them are written whole. */
 static unsigned skip_written(uv_buf_t *buffers, unsigned count, size_t written)
 {
     unsigned skipped = 0;
@@ -144,6 +164,7 @@ static unsigned skip_written(uv_buf_t *buffers, unsigned count, size_t written)
         written -= buffers[skipped].len;
         skipped++;
     }
+    assert(skipped < count || written == 0); /* the kernel took no more than it was offered */
     if (skipped < count) {
         buffers[skipped].base += written;
         buffers[skipped].len -= written;
@@ -151,8 +172,20 @@ static unsigned skip_written(uv_buf_t *buffers, unsigned count, size_t written)
     return skipped;
 }
 
+/* Drops a write that the loop library did not take. */
+static void drop_write(struct output_write *write)
+{
+    struct output *output = write->output;
+    assert(output->is_writing); /* as output_flush set it, for the callback that does not come */
+    output->is_writing = false;
+    gone(output, write->bytes);
+    free_chunks(write->first);
+    free(write);
+}
+
 void output_flush(struct output *output)
 {
+    assert(thread_is(THREAD_LOOP) && (!output->is_dropped || output->first == NULL));
     while (output->first != NULL && !output->is_writing) {
         uv_buf_t buffers[WRITE_CHUNKS_MAX];
         unsigned count;
@@ -171,16 +204,14 @@ void output_flush(struct output *output)
         write->bytes = bytes;
         output->is_writing = true;
         if (uv_write(&write->write, output->stream, buffers + skipped, count - skipped, on_written) != 0) {
-            output->is_writing = false; /* the stream is closing: its end tells */
-            gone(output, bytes);
-            free_chunks(first);
-            free(write);
+            drop_write(write); /* the stream is closing, and its close tells the connection */
         }
     }
 }
 
 void output_drop(struct output *output)
 {
+    assert(thread_is(THREAD_LOOP));
     for (struct output_chunk *chunk = output->first; chunk != NULL; chunk = chunk->next) {
         gone(output, chunk->bytes);
     }

@@ -1,5 +1,4 @@
-/* Output: reply frames on their way to one peer, in order. Small ones are gathered, large ones go as they are, and one
- * write is with the loop library at a time. Loop only. */
+/* Output: reply frames on their way to one peer, in order. Loop only. */
 #ifndef DAEMON_OUTPUT_H
 #define DAEMON_OUTPUT_H
 
@@ -10,41 +9,45 @@
 
 #include "proto/status.h"
 
-enum { GATHER_FRAME_BYTES = 8 << 10 }; /* frames up to this are gathered */
+enum { GATHER_FRAME_BYTES_MAX = 8 << 10 }; /* frames up to this are copied together; chosen */
 
 struct budget;
 struct budget_client;
 struct output_chunk;
 
 struct output {
+    /* fixed */
     uv_stream_t *stream;
     struct budget *budget;
-    struct budget_client *client; /* whose replies these are: what waits is counted here */
+    struct budget_client *client; /* whose replies these are: what is queued is counted here */
     void (*sent)(struct output *output, bool failed);
     void *owner; /* of `sent` */
-    struct output_chunk *first;
+    /* loop only */
+    struct output_chunk *first; /* queued, and not with the loop library */
     struct output_chunk *last;
-    bool is_writing;
+    bool is_writing; /* a write is with the loop library */
     bool is_dropped;
 };
 
-/* `sent` is called once after each write that took time, never from inside a call. */
+/* All pointers are borrowed and outlive it. `sent` is called from the loop, once after each write that the kernel did not take
+ * at once; never from inside a call. `failed`: the peer takes no more. */
 void output_init(struct output *output, uv_stream_t *stream, struct budget *budget,
                  struct budget_client *client, void (*sent)(struct output *output, bool failed), void *owner);
 
-/* Takes a frame (malloc'ed, of that length). Nothing is written yet. */
+/* Takes a frame, malloc'ed and of that length. Nothing is written yet. Not after output_drop. */
 void output_append(struct output *output, uint8_t *frame, size_t bytes);
 
-/* Room for a small frame, GATHER_FRAME_BYTES at most, to be filled in at once; as output_append otherwise. */
+/* Room for a small frame, GATHER_FRAME_BYTES_MAX at most, which the caller fills in before its next call here; as output_append
+ * otherwise. */
 uint8_t *output_place(struct output *output, size_t bytes) MUST_CHECK;
 
-/* Writes what the kernel takes now, and the rest as it does. */
+/* Writes what the kernel takes now; the remainder goes out as the kernel takes it. */
 void output_flush(struct output *output);
 
-/* Forgets what is not yet being written. */
+/* Drops what is not yet with the loop library; a write that is there ends by itself. Nothing is appended or flushed after it. */
 void output_drop(struct output *output);
 
-/* Whether nothing waits: all is with the kernel. */
+/* Whether all has been taken by the kernel, or was dropped. */
 bool output_is_empty(const struct output *output);
 
 #endif

@@ -1,0 +1,182 @@
+/* Requests that write: when each is answered, with what, and what a failure of the log tells them. */
+#include <check.h>
+
+#include "tests/lib/kept.h"
+#include "tests/lib/messages.h"
+#include "tests/lib/service_fixture.h"
+#include "tests/lib/suite.h"
+
+static Cairn__WriteReply *written(struct service_reply reply)
+{
+    ck_assert_msg(reply.status == STATUS_OK, "%s: \"%s\"", status_text(reply.status), reply.text);
+    Cairn__WriteReply *message =
+        cairn__write_reply__unpack(kept_allocator(), reply.body.len, reply.body.data);
+    ck_assert_ptr_nonnull(message);
+    return message;
+}
+
+static Cairn__WriteMetadata *set_at_level(const char *name, Cairn__Level level)
+{
+    Cairn__WriteMetadata *write = metadata_new(operation_set(name, "value"));
+    write->has_level = true;
+    write->level = level;
+    return write;
+}
+
+START_TEST(accepted_metadata_is_answered_at_once)
+{
+    ck_assert_int_eq(service_start(FRAME_WRITE_METADATA, metadata_new(operation_set("a", "b")), NULL),
+                     REQUEST_TAKEN);
+    ck_assert_uint_eq(served.reply_count, 1);
+    const Cairn__WriteReply *reply = written(served.replies[0]);
+    ck_assert_uint_eq(reply->sequence, order_sequence(served.service.order));
+    ck_assert_int_eq(reply->level, CAIRN__LEVEL__LEVEL_ACCEPTED);
+}
+END_TEST
+
+START_TEST(other_writes_are_answered_when_they_have_reached_their_level)
+{
+    const Cairn__Level levels[] = {CAIRN__LEVEL__LEVEL_WRITTEN, CAIRN__LEVEL__LEVEL_DURABLE};
+    for (size_t i = 0; i < 2; i++) {
+        size_t before = served.reply_count;
+        ck_assert_int_eq(service_start(FRAME_WRITE_METADATA, set_at_level("a", levels[i]), NULL),
+                         REQUEST_TAKEN);
+        ck_assert_uint_eq(served.reply_count, before); /* the writer has not had it */
+        service_settle();
+        const Cairn__WriteReply *reply = written(served.replies[before]);
+        ck_assert_int_eq(reply->level, levels[i]);
+        ck_assert_uint_ge(order_written_through(served.service.order), reply->sequence);
+        if (levels[i] == CAIRN__LEVEL__LEVEL_DURABLE) {
+            ck_assert_uint_ge(order_durable_through(served.service.order), reply->sequence);
+            ck_assert_uint_eq(fake_disk_unsynced(served.disk), 0);
+        }
+    }
+}
+END_TEST
+
+START_TEST(a_commit_is_answered_by_its_completion_and_not_before)
+{
+    ck_assert_int_eq(service_start(FRAME_COMMIT, commit_of_block(1, "header"), NULL), REQUEST_TAKEN);
+    ck_assert_uint_eq(served.reply_count, 0);
+    service_settle();
+    ck_assert_uint_eq(served.reply_count, 1);
+    ck_assert_int_eq(written(served.replies[0])->level, CAIRN__LEVEL__LEVEL_DURABLE);
+    ck_assert_uint_eq(fake_disk_unsynced(served.disk), 0);
+}
+END_TEST
+
+START_TEST(a_commit_at_accepted_is_answered_when_it_is_written)
+{
+    Cairn__Commit *commit = commit_of_block(1, "header");
+    commit->has_level = true;
+    commit->level = CAIRN__LEVEL__LEVEL_ACCEPTED;
+    ck_assert_int_eq(written(service_ask(FRAME_COMMIT, commit))->level, CAIRN__LEVEL__LEVEL_WRITTEN);
+}
+END_TEST
+
+START_TEST(a_commit_whose_condition_fails_is_a_conflict_and_uses_its_number_up)
+{
+    Cairn__Commit *commit = commit_of_block(1, "header");
+    commit->has_expected_height = true;
+    commit->expected_height = 9;
+    uint64_t before = order_sequence(served.service.order);
+    service_ask_refused(FRAME_COMMIT, commit, STATUS_CONFLICT, "height");
+    ck_assert_uint_eq(order_sequence(served.service.order), before + 1);
+}
+END_TEST
+
+START_TEST(what_cannot_be_decoded_is_refused_once_and_uses_no_number)
+{
+    uint64_t before = order_sequence(served.service.order);
+    service_ask_refused(FRAME_WRITE_METADATA, metadata_new(NULL), STATUS_INVALID, "without an operation");
+    service_ask_refused(FRAME_WRITE_METADATA, metadata_new(operation_set("", "b")), STATUS_INVALID,
+                        "0 bytes");
+    service_ask_refused(FRAME_COMMIT, commit_of_block(0, "header"), STATUS_INVALID, "without a height");
+    service_ask_refused(FRAME_PRUNE, prune_blocks(0), STATUS_INVALID, "from 1");
+    Cairn__Rollback *rollback = rollback_to(1);
+    rollback->has_to = false;
+    service_ask_refused(FRAME_ROLLBACK, rollback, STATUS_INVALID, "go back to");
+    Cairn__Commit *elsewhere = commit_of_block(1, "header");
+    elsewhere->has_chain = true;
+    elsewhere->chain = bytes_of("nowhere");
+    service_ask_refused(FRAME_COMMIT, elsewhere, STATUS_INVALID, "no chain \"nowhere\"");
+    ck_assert_uint_eq(order_sequence(served.service.order), before);
+}
+END_TEST
+
+START_TEST(more_than_an_empty_queue_holds_is_too_large_and_does_not_wait)
+{
+    Cairn__WriteMetadata *write = metadata_new(NULL);
+    for (unsigned i = 0; i < 65; i++) { /* the fixture's queue has 64 */
+        metadata_add(write, operation_set(kept_format("name %u", i), "value"));
+    }
+    service_ask_refused(FRAME_WRITE_METADATA, write, STATUS_TOO_LARGE, "64");
+}
+END_TEST
+
+START_TEST(a_rollback_says_what_it_dropped)
+{
+    for (uint64_t height = 1; height <= 3; height++) {
+        (void)written(service_ask(FRAME_COMMIT, commit_of_block(height, "header")));
+    }
+    const Cairn__WriteReply *reply = written(service_ask(FRAME_ROLLBACK, rollback_to(1)));
+    ck_assert(reply->has_blocks && reply->blocks == 2 && reply->has_metadata && reply->metadata == 0);
+    service_ask_refused(FRAME_ROLLBACK, rollback_to(2), STATUS_CONFLICT, "height");
+}
+END_TEST
+
+START_TEST(a_barrier_is_answered_when_all_before_it_has_reached_its_level)
+{
+    Cairn__Barrier barrier = CAIRN__BARRIER__INIT;
+    (void)written(service_ask(FRAME_WRITE_METADATA, metadata_new(operation_set("a", "b"))));
+    uint64_t sequence = order_sequence(served.service.order);
+    const Cairn__WriteReply *reply = written(service_ask(FRAME_BARRIER, &barrier));
+    ck_assert_uint_eq(reply->sequence, sequence);
+    ck_assert_uint_ge(order_durable_through(served.service.order), sequence);
+    barrier.has_level = true;
+    barrier.level = CAIRN__LEVEL__LEVEL_ACCEPTED;
+    size_t before = served.reply_count;
+    ck_assert_int_eq(service_start(FRAME_BARRIER, &barrier, NULL), REQUEST_TAKEN);
+    ck_assert_uint_eq(served.reply_count, before + 1); /* accepted is what it all is already */
+}
+END_TEST
+
+START_TEST(a_failed_sync_is_io_error_for_those_that_wait_and_for_all_that_come)
+{
+    Cairn__Barrier barrier = CAIRN__BARRIER__INIT;
+    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_IN_DOUBT, 100);
+    fake_disk_chance(served.disk, FAKE_SYNC, FAKE_IN_DOUBT, 100);
+    ck_assert_int_eq(service_start(FRAME_COMMIT, commit_of_block(1, "header"), NULL), REQUEST_TAKEN);
+    ck_assert_int_eq(
+        service_start(FRAME_WRITE_METADATA, set_at_level("a", CAIRN__LEVEL__LEVEL_DURABLE), NULL),
+        REQUEST_TAKEN);
+    ck_assert_int_eq(service_start(FRAME_BARRIER, &barrier, NULL), REQUEST_TAKEN);
+    service_settle();
+    ck_assert_uint_eq(served.reply_count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_int_eq(served.replies[i].status, STATUS_IO_ERROR);
+        ck_assert_str_ne(served.replies[i].text, "");
+    }
+    service_ask_refused(FRAME_COMMIT, commit_of_block(2, "header"), STATUS_IO_ERROR, "");
+    service_ask_refused(FRAME_BARRIER, &barrier, STATUS_IO_ERROR, "");
+    service_ask_refused(FRAME_WRITE_METADATA, metadata_new(operation_set("a", "b")), STATUS_IO_ERROR, "");
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("write", 20, &tests);
+    tcase_add_checked_fixture(tests, service_open, service_close);
+    tcase_add_test(tests, accepted_metadata_is_answered_at_once);
+    tcase_add_test(tests, other_writes_are_answered_when_they_have_reached_their_level);
+    tcase_add_test(tests, a_commit_is_answered_by_its_completion_and_not_before);
+    tcase_add_test(tests, a_commit_at_accepted_is_answered_when_it_is_written);
+    tcase_add_test(tests, a_commit_whose_condition_fails_is_a_conflict_and_uses_its_number_up);
+    tcase_add_test(tests, what_cannot_be_decoded_is_refused_once_and_uses_no_number);
+    tcase_add_test(tests, more_than_an_empty_queue_holds_is_too_large_and_does_not_wait);
+    tcase_add_test(tests, a_rollback_says_what_it_dropped);
+    tcase_add_test(tests, a_barrier_is_answered_when_all_before_it_has_reached_its_level);
+    tcase_add_test(tests, a_failed_sync_is_io_error_for_those_that_wait_and_for_all_that_come);
+    return suite_run(suite, false);
+}

@@ -1,24 +1,29 @@
 /* libcairn: the client library of cairn.
  *
- * A client (struct cairn_client) is one user of one daemon. It keeps a copy of every metadata write that the daemon
- * has accepted until that is known to be written, and sends it again, in order and before any new write, when it
- * meets a later run of the daemon (README: Guarantees). It owns any number of connections.
+ * A client (struct cairn_client) is one user of one daemon. It owns any number of connections. It keeps a copy of every
+ * metadata write that the daemon accepted until a reply shows that the write is written. When the daemon was restarted
+ * meanwhile, the library sends the lost writes again, in order and before any new write (README: Guarantees).
  *
- * Two ways to use a connection, which may be mixed:
- *   asynchronous  submit requests, poll cairn_connection_fd(), call cairn_connection_process(); completions run there
- *   blocking      one call per request, at the end of this file
+ * There are two ways to use a connection, and they may be mixed:
+ *   asynchronous  submit requests, poll cairn_connection_fd(), call cairn_connection_process(), which runs completions
+ *   blocking      one call for each request, at the end of this file
  *
- * Rules that hold for every call, unless it says otherwise:
+ * These rules hold for every call, unless its comment says otherwise:
  *   threads     A client and all its connections are used by one thread at a time. Different clients are independent.
- *               The library has no threads, no globals that change, and sets no signal handler (README: From C).
+ *               The library starts no thread, changes no global, installs no signal handler and causes no SIGPIPE.
+ *   callbacks   Completions, items and on_dropped run inside the library. They may submit and may free a connection;
+ *               the calls that a callback must not make return CAIRN_USAGE and do nothing.
+ *   pointers    A client, connection, request and ret_ pointer must not be NULL, except where "may be NULL" is said.
+ *               Outputs (ret_) are untouched unless the call returns CAIRN_OK.
  *   arguments   Everything passed in, slices and arrays included, is copied before the call returns.
- *   results     What a reply or an item points at is borrowed: until the callback returns, in the blocking API until
- *               the next blocking call on that connection or its end.
- *   absence     A struct that is all zero is a valid request wherever no field is said to be required. A slice of
- *               0 bytes is empty; for `chain` that is "default", for `hash` absence. Times are microseconds.
- *   failures    A call returns a status. A completion's reply has it with a text for people.
+ *   results     Memory that a reply or an item points at is borrowed: from the asynchronous API until the callback
+ *               returns, from the blocking API until the next blocking call on that connection or until its end.
+ *   zero        A struct that is all zero is a valid request where no field is marked "required". A slice of 0 bytes
+ *               is empty; as `chain` it means "default", as `hash` it means that there is none.
+ *   units       Times are in microseconds, sizes in bytes.
+ *   failures    A call returns a status. A completion's reply holds the status and a text for people.
  *
- * This header is long on purpose: it is installed alone, and is the manual. */
+ * This header is longer than others of the project because it is installed alone and is the manual. */
 #ifndef CAIRN_H
 #define CAIRN_H
 
@@ -35,70 +40,73 @@ extern "C" {
 
 /* ---- statuses (README: Errors) ---- */
 
-/* Up to 63: the daemon's answer. From 64: found by this library. "Unknown" means for a write: it may or may not have
- * been applied; read back what it should have written. Reads change nothing, whatever their status. */
+/* Statuses up to 63 are the daemon's answers; those from 64 are found by this library. The comment says what a write
+ * with this status did. "Unknown" means that it may or may not have been applied: read back what it should have written.
+ * A read changes nothing, whatever its status. */
 enum cairn_status {
-    CAIRN_OK = 0,        /* applied, or here is the answer */
-    CAIRN_NOT_FOUND = 1, /* the daemon looked and it is not there; an answer, not an error */
-    CAIRN_INVALID = 2, /* not applied: the request breaks a rule, named in the text; also an unknown chain */
-    CAIRN_TOO_LARGE = 3, /* not applied: beyond a limit, named in the text */
-    CAIRN_CONFLICT = 4,  /* not applied: a condition, guard or pruned height stands against it */
-    CAIRN_BUSY = 5,      /* not applied: no room within the deadline or no memory, or too many connections */
-    CAIRN_NO_SPACE = 6,  /* not applied: the disk is nearly full */
-    CAIRN_SHUTTING_DOWN = 7, /* not applied */
-    CAIRN_PERMISSION = 8,    /* not applied */
+    CAIRN_OK = 0,            /* applied; a read has its answer */
+    CAIRN_NOT_FOUND = 1,     /* reads only: the daemon looked and found nothing; an answer, not an error */
+    CAIRN_INVALID = 2,       /* not applied: breaks a rule, named in the text, or the chain is unknown */
+    CAIRN_TOO_LARGE = 3,     /* not applied: above a limit, named in the text */
+    CAIRN_CONFLICT = 4,      /* not applied: a condition, guard, prune or rollback is in the way */
+    CAIRN_BUSY = 5,          /* not applied: no room in time, no memory, or too many connections; retry */
+    CAIRN_NO_SPACE = 6,      /* not applied: the disk is nearly full */
+    CAIRN_SHUTTING_DOWN = 7, /* not applied: the daemon is stopping; reconnect later */
+    CAIRN_PERMISSION = 8,    /* not applied: this user is not allowed to; reserved, not sent today */
     CAIRN_UNSUPPORTED = 9,   /* not applied: the daemon does not know this request */
-    CAIRN_READ_ONLY = 10,    /* not applied */
-    CAIRN_IO_ERROR = 11,     /* unknown until the daemon's restart */
+    CAIRN_READ_ONLY = 10,    /* not applied: the store is read-only; reserved, not sent today */
+    CAIRN_IO_ERROR = 11,     /* unknown until the daemon has restarted: its disk failed */
 
-    CAIRN_TIMEOUT = 64, /* unknown: sent, but no answer in time */
-    CAIRN_CONNECTION_LOST =
-        65,              /* unknown: sent, then the connection ended; also by a reply that is no valid one */
-    CAIRN_NOT_SENT = 66, /* not applied: there is no connection, or it or the time ended before it was sent */
-    CAIRN_CANNOT_CONNECT = 67, /* not applied: nobody listens, or no valid hello; the connection is lost */
-    CAIRN_STORE_CHANGED =
-        68,               /* not applied: the socket leads to another store than before; nothing is re-sent.
-                                   Lasting, until cairn_client_forget() */
-    CAIRN_FULL = 69,      /* not applied: too much in flight; call cairn_connection_process() or, if the kept
-                                   metadata is over its bound, submit a barrier at CAIRN_WRITTEN, then try again */
-    CAIRN_USAGE = 70,     /* not applied: a call that breaks a rule of this header */
-    CAIRN_NO_MEMORY = 71, /* not applied as a submit's return; as a completion of a write unknown */
+    CAIRN_TIMEOUT = 64,         /* unknown: sent, but not answered in time */
+    CAIRN_CONNECTION_LOST = 65, /* unknown: sent, then the connection ended or an invalid reply came */
+    CAIRN_NOT_SENT = 66,        /* not applied: no connection, or it ended, or the time, before the sending */
+    CAIRN_CANNOT_CONNECT = 67,  /* not applied: no daemon listens, or its hello is invalid */
+    CAIRN_STORE_CHANGED = 68,   /* not applied: the socket leads to another store than before, to which kept
+                                   metadata is not sent. This stays until cairn_client_forget() */
+    CAIRN_FULL = 69,            /* not applied: too much is in flight, or too much accepted metadata is kept.
+                                   Process the connection or, for kept metadata, submit a barrier at
+                                   CAIRN_WRITTEN; then retry */
+    CAIRN_USAGE = 70,           /* not applied: the call breaks a rule of this header */
+    CAIRN_NO_MEMORY = 71,       /* from a call: not applied. In a completion: unknown */
 };
 
+/* What became of a write. */
 enum cairn_applied {
     CAIRN_APPLIED,
-    CAIRN_NOT_APPLIED,
+    CAIRN_NOT_APPLIED, /* nothing changed, and nothing will */
     CAIRN_UNKNOWN,
 };
 
-/* The status in a word or few, static; "unknown status" for a code that is none. */
+/* The status in a few words; a static string. "unknown status" for a number that is not a status. Any thread. */
 CAIRN_API const char *cairn_status_text(enum cairn_status status);
 
-/* What a write that ended so did. CAIRN_UNKNOWN for a code that is none, and for CAIRN_NO_MEMORY. */
+/* What became of a write that completed with this status. CAIRN_UNKNOWN for a number that is not a status and for
+ * CAIRN_NO_MEMORY. Any thread. */
 CAIRN_API enum cairn_applied cairn_status_applied(enum cairn_status status);
 
-/* The library's version, "MAJOR.MINOR.PATCH", static. */
+/* The version of the library that is running, "MAJOR.MINOR.PATCH"; a static string. Any thread. */
 CAIRN_API const char *cairn_version(void);
 
 /* ---- values ---- */
 
-/* Any bytes, NUL among them. `data` may be NULL if bytes is 0. */
+/* Any bytes, NUL included. `data` may be NULL if `bytes` is 0. */
 struct cairn_slice {
     const void *data;
     size_t bytes;
 };
 
-/* The slice of a C string, without its NUL; of NULL the empty slice. Borrows the string. */
+/* The bytes of a C string without its NUL; for NULL the empty slice. The result borrows `text`. Any thread. */
 CAIRN_API struct cairn_slice cairn_slice(const char *text);
 
-/* How far a write has come (README: Guarantees). 0 asks for the request's default. */
+/* What a write survives (README: Guarantees). Levels rise: one that is durable is also written and accepted. */
 enum cairn_level {
-    CAIRN_LEVEL_DEFAULT = 0,
-    CAIRN_ACCEPTED = 1, /* ordered and readable; survives the client, and by re-sending the daemon's death */
-    CAIRN_WRITTEN = 2,  /* in the log; survives kill -9 of the daemon */
-    CAIRN_DURABLE = 3,  /* on the device; survives power loss */
+    CAIRN_LEVEL_DEFAULT = 0, /* the default of the request, stated there */
+    CAIRN_ACCEPTED = 1,      /* ordered, readable; survives the client and, by re-sending, the daemon */
+    CAIRN_WRITTEN = 2,       /* in the log; survives kill -9 of the daemon */
+    CAIRN_DURABLE = 3,       /* on the device; survives power loss */
 };
 
+/* The parts of a block, bits of a mask. */
 enum cairn_part {
     CAIRN_HEADER = 1,
     CAIRN_DATA = 2,
@@ -109,197 +117,215 @@ enum cairn_part {
 
 struct cairn_block {
     uint64_t height; /* from 1 */
-    unsigned parts;  /* in replies: mask of enum cairn_part, those that were asked for. Ignored in a commit */
+    unsigned parts;  /* in replies: the enum cairn_part asked for, as a mask; ignored in a commit */
     bool absent;     /* only in streams: there is no block at this height */
     struct cairn_slice header, data, signature;
-    struct cairn_slice hash; /* 1 to 64 bytes; none in a commit: SHA-256 of the header */
+    struct cairn_slice hash; /* 1 to 64 bytes; empty in a commit: the SHA-256 of the header is used */
 };
 
 struct cairn_state {
-    uint64_t height; /* from 0 */
+    uint64_t height; /* from 0, the genesis state */
     struct cairn_slice value;
 };
 
 struct cairn_metadata {
     struct cairn_slice name; /* only in streams */
-    bool absent;             /* only in the stream of cairn_get_many */
+    bool absent;             /* only from cairn_get_many: there is no such name */
     struct cairn_slice value;
-    uint64_t of_height; /* the height it is bound to; 0: unbound */
+    uint64_t of_height; /* the height it is bound to; 0: not bound */
 };
 
 enum cairn_operation_kind {
-    CAIRN_SET = 1,    /* to `value`, bound to `of_height` if that is not 0 */
-    CAIRN_DELETE = 2, /* deleting what is absent is fine */
-    CAIRN_RAISE = 3,  /* to `raise`, as 8 bytes little-endian, if it is greater than the stored number */
+    CAIRN_SET = 1,    /* sets the name to `value`; binds it to `of_height` unless that is 0 */
+    CAIRN_DELETE = 2, /* removes the name; an absent name is no error */
+    CAIRN_RAISE = 3,  /* sets the name to `raise`, 8 bytes little-endian, if the stored number is lower */
 };
 
+/* One change of metadata. A name that is bound to a height goes when the block there is pruned or rolled back. */
 struct cairn_operation {
     enum cairn_operation_kind kind; /* required */
     struct cairn_slice name;        /* required: 1 to 1,024 bytes */
-    struct cairn_slice value;
-    uint64_t raise;
-    uint64_t of_height;
+    struct cairn_slice value;       /* CAIRN_SET: at most 16 MiB, in a commit only limited by the frame */
+    uint64_t raise;                 /* CAIRN_RAISE */
+    uint64_t of_height;             /* CAIRN_SET; 0: not bound */
 };
 
+/* A condition of a rollback: metadata that holds a height (8 bytes little-endian) must not be above the target. An
+ * absent name passes. */
 struct cairn_guard {
-    struct cairn_slice name; /* metadata that holds a height, 8 bytes little-endian */
-    bool lower; /* if it is above the target: lower it to the target. Else: refuse with CAIRN_CONFLICT */
+    struct cairn_slice name;
+    bool lower; /* above the target: true lowers it to the target, false refuses with CAIRN_CONFLICT */
 };
 
 struct cairn_chain {
     struct cairn_slice name;
-    uint64_t height;    /* 0: none */
-    bool blocks_pruned; /* blocks_pruned_through says something */
-    bool states_pruned; /* states_pruned_through says something */
+    uint64_t height;    /* 0: the chain has none yet */
+    bool blocks_pruned; /* whether blocks_pruned_through is meaningful */
+    bool states_pruned; /* whether states_pruned_through is meaningful */
     uint64_t blocks_pruned_through;
     uint64_t states_pruned_through;
 };
 
 struct cairn_status_entry {
     struct cairn_slice name; /* dotted, lower case */
-    bool is_text;
+    bool is_text;            /* true: `text` has the value, else `number` */
     uint64_t number;
     struct cairn_slice text;
 };
 
 /* ---- requests ----
  *
- * Every request has a chain, where it has one at all, and timeout_us: how long the caller waits. 0 is the client's
- * default, CAIRN_NO_TIMEOUT for ever. Writes pass a little less than it to the daemon as the time to wait for room in
- * a queue, so that CAIRN_BUSY (not applied) comes before CAIRN_TIMEOUT (unknown). Each stream item that comes counts as
- * an answer: a stream's time runs anew from it. */
+ * `chain` is the chain that the request works on; empty: "default". A chain that does not exist is CAIRN_INVALID.
+ *
+ * `timeout_us` is how long the caller waits. 0: the client's default. CAIRN_NO_TIMEOUT: without limit. A write tells the
+ * daemon to wait at most 7/8 of it for room in a queue, so that CAIRN_BUSY (not applied) comes before CAIRN_TIMEOUT
+ * (unknown). For a stream it is the longest wait for the next item: each item starts it anew. */
 #define CAIRN_NO_TIMEOUT UINT64_MAX
 
+/* Asks whether the daemon answers. The reply has no value. */
 struct cairn_ping {
     uint64_t timeout_us;
 };
 
+/* Reads the status page: counters and texts for people. Reply: page. */
 struct cairn_status_page {
     uint64_t timeout_us;
 };
 
+/* Lists all chains. Reply: chains. */
 struct cairn_chains {
     uint64_t timeout_us;
 };
 
-/* Durable; creating what exists is no error. Reply: write.created. */
+/* Creates a chain, durably. It is no error if the chain exists. Reply: write.created says whether it is new. */
 struct cairn_create_chain {
     struct cairn_slice chain; /* 1 to 64 of a-z 0-9 . _ - */
     uint64_t timeout_us;
 };
 
+/* Reads the chain's height. Reply: height, 0 if it has none yet. */
 struct cairn_read_height {
     struct cairn_slice chain;
     uint64_t timeout_us;
 };
 
+/* Reads one block by height or hash. Reply: block; CAIRN_NOT_FOUND if there is none, or if it is pruned. */
 struct cairn_read_block {
     struct cairn_slice chain;
     uint64_t timeout_us;
-    uint64_t height;         /* from 1; used if hash has 0 bytes */
+    uint64_t height;         /* from 1; ignored if `hash` is not empty */
     struct cairn_slice hash; /* 1 to 64 bytes: the block with this hash */
-    unsigned parts;          /* mask of enum cairn_part; 0: only whether it is there */
+    unsigned parts;          /* mask of enum cairn_part; 0: only asks whether the block is there */
 };
 
-/* A stream of one instant. With height_count not 0: an item for each of `heights`, in their order, `absent` where there
- * is no block. Else an item for each block there is from `first` to `last`, both included, rising. */
+/* Reads many blocks of one instant, as a stream. If height_count is not 0: an item for each of `heights`, in their order,
+ * `absent` where there is no block. Else: an item for each block that is there from `first` to `last`, both included, by
+ * rising height. */
 struct cairn_read_blocks {
     struct cairn_slice chain;
     uint64_t timeout_us;
     const uint64_t *heights;
     size_t height_count; /* at most 16,384 */
     uint64_t first, last;
-    unsigned parts;
-    uint64_t window_bytes; /* how much may be under way; 0: 1 MiB */
+    unsigned parts;        /* mask of enum cairn_part */
+    uint64_t window_bytes; /* how far the daemon may send ahead of the callbacks; 0: 1 MiB; at most 4 MiB */
 };
 
+/* Reads a state. Reply: state; CAIRN_NOT_FOUND if there is none, or if it is pruned. */
 struct cairn_read_state {
     struct cairn_slice chain;
     uint64_t timeout_us;
     bool at_height;  /* false: the state at the chain's height, both of one instant */
-    uint64_t height; /* from 0; used if at_height */
+    uint64_t height; /* from 0; used if at_height is true */
 };
 
+/* Reads one name of metadata. Reply: found, without the name; CAIRN_NOT_FOUND if there is none. */
 struct cairn_get {
     struct cairn_slice chain;
     uint64_t timeout_us;
     struct cairn_slice name; /* required */
 };
 
-/* A stream of one instant: an item for each name, in their order, `absent` where there is none. */
+/* Reads many names of one instant, as a stream: an item for each name, in their order, `absent` where there is none. */
 struct cairn_get_many {
     struct cairn_slice chain;
     uint64_t timeout_us;
     const struct cairn_slice *names;
-    size_t name_count; /* at most 16,384 */
-    uint64_t window_bytes;
+    size_t name_count;     /* at most 16,384 */
+    uint64_t window_bytes; /* as in cairn_read_blocks */
 };
 
-/* A stream of one instant: the names with this prefix, in byte order. */
+/* Lists metadata of one instant, as a stream: an item for each name with the prefix, in byte order. */
 struct cairn_list {
     struct cairn_slice chain;
     uint64_t timeout_us;
-    struct cairn_slice prefix; /* none: all */
-    struct cairn_slice start;  /* the first name to answer, if it is there; none: the first of the prefix */
-    uint64_t limit;            /* 0: all */
-    uint64_t window_bytes;
+    struct cairn_slice prefix; /* empty: all names */
+    struct cairn_slice start;  /* names before this one are left out; empty: none is */
+    uint64_t limit;            /* the most names to answer; 0: all */
+    uint64_t window_bytes;     /* as in cairn_read_blocks */
 };
 
-/* One operation, or an atomic batch. Default level: accepted. What is accepted is kept by the client until it is known
- * to be written (README: Guarantees). */
+/* Changes metadata: one operation, or a batch that is applied whole or not at all. Default level: accepted. The client
+ * keeps a write that was accepted until a reply shows that it is written (README: Guarantees). Reply: write. */
 struct cairn_write_metadata {
     struct cairn_slice chain;
     uint64_t timeout_us;
     enum cairn_level level;
     const struct cairn_operation *operations;
-    size_t operation_count; /* required: 1 at least */
+    size_t operation_count; /* required: at least 1 */
 };
 
-/* All or nothing, in the order blocks, states, delete_states, rise_to, metadata. Default level: durable. The library
- * never sends a commit twice: after an unknown result read the block, its height and hash tell. */
+/* Applies all its parts or none, in the order blocks, states, delete_states, rise_to, metadata. Default level: durable;
+ * CAIRN_ACCEPTED counts as CAIRN_WRITTEN. The library never sends a commit twice: after an unknown result, read the
+ * block; its height and hash show whether the commit is there. Reply: write. */
 struct cairn_commit {
     struct cairn_slice chain;
     uint64_t timeout_us;
     enum cairn_level level;
-    bool carry;     /* take all metadata accepted before along */
-    bool if_height; /* refuse with CAIRN_CONFLICT unless expected_height is the chain's */
-    uint64_t expected_height;
+    bool carry;               /* write all metadata accepted before with it (README: Guarantees, carry) */
+    bool if_height;           /* refuse with CAIRN_CONFLICT unless expected_height is the chain's height */
+    uint64_t expected_height; /* used if if_height is true */
     const struct cairn_block *blocks;
     size_t block_count;
     const struct cairn_state *states;
     size_t state_count;
-    const uint64_t *delete_states;
+    const uint64_t *delete_states; /* heights of states to remove */
     size_t delete_state_count;
     uint64_t rise_to; /* raise the chain's height to this if it is lower; 0: leave it */
     const struct cairn_operation *metadata;
     size_t metadata_count;
 };
 
+/* Removes old blocks, with the metadata bound to them, and old states. Default level: durable; CAIRN_ACCEPTED counts as
+ * CAIRN_WRITTEN. CAIRN_CONFLICT: a block above the chain's height, or a state at or above it. Reply: write. */
 struct cairn_prune {
     struct cairn_slice chain;
     uint64_t timeout_us;
-    enum cairn_level level;                 /* default: durable */
+    enum cairn_level level;
     bool blocks, states;                    /* which of the two to prune */
-    uint64_t blocks_through;                /* up to and including it, from 1 */
-    uint64_t states_through;                /* up to and including it, from 0 */
-    const struct cairn_operation *metadata; /* takes effect after the prune */
+    uint64_t blocks_through;                /* the last height to remove, from 1; used if blocks is true */
+    uint64_t states_through;                /* the last height to remove, from 0; used if states is true */
+    const struct cairn_operation *metadata; /* applied after the prune, in the same atomic write */
     size_t metadata_count;
 };
 
-/* Reply: write.blocks, states, metadata, lowered: what went, or in a dry run would go. */
+/* Goes back to a height: blocks, states and bound metadata above it are removed. Default level: durable; CAIRN_ACCEPTED
+ * counts as CAIRN_WRITTEN. Reply: write; its blocks, states, metadata and lowered count what was removed and lowered, in
+ * a dry run what would be. */
 struct cairn_rollback {
     struct cairn_slice chain;
     uint64_t timeout_us;
-    enum cairn_level level; /* default: durable */
-    uint64_t to;            /* the height to go back to */
+    enum cairn_level level;
+    uint64_t to; /* the height to go back to */
     const struct cairn_guard *guards;
     size_t guard_count;
-    const struct cairn_operation *metadata; /* takes effect after the rollback */
+    const struct cairn_operation *metadata; /* applied after the rollback, in the same atomic write */
     size_t metadata_count;
-    bool dry_run; /* change nothing */
+    bool dry_run; /* checks and counts, changes nothing */
 };
 
-/* Answers once everything accepted before it, by anyone, has reached the level. Default: durable. */
+/* Completes once every write that any client had accepted before it has reached the level. Default: durable. Reply:
+ * write.sequence is the last number it waited for. */
 struct cairn_barrier {
     uint64_t timeout_us;
     enum cairn_level level;
@@ -327,23 +353,23 @@ enum cairn_request_kind {
 };
 
 struct cairn_written {
-    uint64_t sequence;      /* the write's number; of a barrier: the last it waited for */
-    enum cairn_level level; /* reached */
-    bool created;
-    uint64_t blocks, states, metadata, lowered;
+    uint64_t sequence;      /* the write's number; of a barrier the last it waited for; of a dry run 0 */
+    enum cairn_level level; /* the level reached; CAIRN_LEVEL_DEFAULT if the reply does not say */
+    bool created;           /* CREATE_CHAIN: the chain did not exist before */
+    uint64_t blocks, states, metadata, lowered; /* ROLLBACK: how many were removed, and guards lowered */
 };
 
 struct cairn_reply {
     enum cairn_request_kind kind;
     enum cairn_status status;
-    const char *text;         /* what, which limit or value, what to do; "" if the status is OK */
-    uint64_t written_through; /* everything up to it is written or was refused; 0 if no reply came */
-    uint64_t durable_through;
-    uint64_t items;                  /* of a stream: how many were delivered */
-    union {                          /* meaningful only if the status is OK, by kind */
-        uint64_t height;             /* READ_HEIGHT; 0: none */
-        struct cairn_block block;    /* READ_BLOCK */
-        struct cairn_state state;    /* READ_STATE */
+    const char *text;             /* what failed, which limit or value, what to do; "" if the status is OK */
+    uint64_t written_through;     /* every write with a number up to it is written, or was refused */
+    uint64_t durable_through;     /* the same for durable; both are 0 if no reply came */
+    uint64_t items;               /* of a stream: how many items were delivered */
+    union {                       /* by kind; only meaningful if the status is OK */
+        uint64_t height;          /* READ_HEIGHT; 0: the chain has none yet */
+        struct cairn_block block; /* READ_BLOCK */
+        struct cairn_state state; /* READ_STATE */
         struct cairn_metadata found; /* GET */
         struct cairn_written write;  /* WRITE_METADATA, COMMIT, PRUNE, ROLLBACK, BARRIER, CREATE_CHAIN */
         struct {
@@ -357,13 +383,19 @@ struct cairn_reply {
     };
 };
 
-/* Runs exactly once for each submit that returned CAIRN_OK: from cairn_connection_process() of its connection, from a
- * blocking call on it (on any of the client's, while metadata is sent again), or from its free; never inside the submit. It may submit; it must not process, reconnect, block
- * on or close a connection of the same client (CAIRN_USAGE), but may free one: that happens when processing ends. */
+/* Receives the outcome of one request. It runs exactly once for each submit that returned CAIRN_OK, and never inside
+ * that submit. It runs from one of these calls:
+ *   cairn_connection_process() of its connection
+ *   a blocking call on its connection; while metadata is sent again, on any connection of the client
+ *   cairn_connection_free(), cairn_close() or cairn_client_free(), which end the connection
+ * `reply` and what it points at are borrowed until the callback returns. The callback may submit on any connection. It
+ * may free a connection, which happens when processing ends. It must not process, reconnect, close or make a blocking
+ * call on a connection of the same client: those return CAIRN_USAGE. */
 typedef void (*cairn_completion)(void *context, const struct cairn_reply *reply);
 
-/* Items of a stream, one at a time, before its completion. Returning false ends the stream early: no further item
- * comes, and the completion follows with CAIRN_OK. As for completions, it may submit. */
+/* Receives the items of a stream, one at a time, before its completion. The item is borrowed until the callback returns.
+ * Returning false ends the stream early: no further item comes, and the completion follows with CAIRN_OK. The rules of
+ * cairn_completion hold. */
 typedef bool (*cairn_block_item)(void *context, const struct cairn_block *block);
 typedef bool (*cairn_metadata_item)(void *context, const struct cairn_metadata *metadata);
 
@@ -372,125 +404,135 @@ typedef bool (*cairn_metadata_item)(void *context, const struct cairn_metadata *
 struct cairn_client;
 struct cairn_connection;
 
-/* Accepted metadata that will not be written: its re-sending was refused. */
+/* A metadata write that was accepted and will not be written, because the daemon refused it when it was sent again. */
 struct cairn_dropped {
-    uint64_t sequence; /* the number it was accepted under */
-    size_t operations;
-    enum cairn_status
-        status; /* CAIRN_CONFLICT: its chain was rolled back since. Else a refusal that would stay */
-    const char *text;
+    uint64_t sequence;        /* the number it was accepted under */
+    size_t operations;        /* how many it had */
+    enum cairn_status status; /* CAIRN_CONFLICT: its chain was rolled back since. Others: see the text */
+    const char *text;         /* why it was refused */
 };
 
 struct cairn_client_options {
-    const char *socket_path;    /* required: at most 107 bytes */
-    const char *name;           /* for the daemon's logs, at most 64 bytes; NULL: none */
-    uint64_t timeout_us;        /* default of requests, and bound on a hello; 0: 30 s */
-    size_t in_flight_max;       /* requests of a connection not yet completed; 0: 16,384 */
-    size_t in_flight_bytes_max; /* their bytes; one request is always let in; 0: 64 MiB */
-    size_t kept_bytes_max; /* accepted metadata kept; beyond it metadata writes are CAIRN_FULL; 0: 64 MiB */
-    /* Runs once for each write dropped, from cairn_connection_process() or a blocking call; may be NULL. As in a
-     * completion, it may submit. */
+    const char *socket_path;    /* required: 1 to 107 bytes */
+    const char *name;           /* for the daemon's logs, at most 64 bytes; may be NULL */
+    uint64_t timeout_us;        /* default timeout of requests, and the longest wait for a hello; 0: 30 s */
+    size_t in_flight_max;       /* unanswered requests of a connection; 0: 16,384. One that timed out counts
+                                   until its late answer comes */
+    size_t in_flight_bytes_max; /* bytes of these requests; one request is always admitted; 0: 64 MiB */
+    size_t kept_bytes_max;      /* kept metadata, above which metadata writes are CAIRN_FULL; 0: 64 MiB */
+    /* Runs once for each metadata write that is dropped, from cairn_connection_process() or a blocking call; may be NULL.
+     * `dropped` is borrowed until it returns. The rules of cairn_completion hold. */
     void (*on_dropped)(void *context, const struct cairn_dropped *dropped);
-    void *context;
+    void *context; /* passed to on_dropped */
 };
 
 struct cairn_client_counters {
-    uint64_t kept_operations;    /* accepted, not known to be written: now */
-    uint64_t kept_bytes;         /* their requests: now */
-    uint64_t lost_operations;    /* of these, to be sent again before any new write: now */
-    uint64_t resent_operations;  /* sent again and accepted, ever */
-    uint64_t dropped_operations; /* refused for good when sent again, or forgotten, ever */
-    uint64_t written_through;    /* the highest that any reply said */
-    uint64_t durable_through;
-    uint64_t run;         /* of the daemon met last; 0: none yet */
-    uint8_t store_id[16]; /* all 0: none met yet */
+    uint64_t kept_operations;    /* now: accepted, and not known to be written */
+    uint64_t kept_bytes;         /* now: bytes of the requests that hold them */
+    uint64_t lost_operations;    /* now: of these, to be sent again before any new write */
+    uint64_t resent_operations;  /* since the start: sent again and accepted */
+    uint64_t dropped_operations; /* since the start: refused for good when sent again, or forgotten */
+    uint64_t written_through;    /* the highest that a reply said */
+    uint64_t durable_through;    /* the highest that a reply said */
+    uint64_t run;                /* the number of the daemon's run that was met last; 0: none yet */
+    uint8_t store_id[16];        /* the store that was met; all 0: none yet */
 };
 
-/* Does not connect.
- *   CAIRN_OK         *ret_client is the caller's, ended by cairn_client_free()
- *   CAIRN_USAGE      no path, or the path or name is too long
+/* Makes a client. It does not connect. `options` and its strings are copied; `context` is only passed on.
+ *   CAIRN_OK         *ret_client belongs to the caller, who ends it with cairn_client_free()
+ *   CAIRN_USAGE      no options, no path, or a path or name that is too long
  *   CAIRN_NO_MEMORY */
 CAIRN_API enum cairn_status cairn_client_new(const struct cairn_client_options *options,
                                              struct cairn_client **ret_client) CAIRN_MUST_CHECK;
 
-/* Ends its connections, too, as cairn_connection_free() does. What is kept and unwritten is then in the daemon's hands
- * alone; cairn_close() waits for it. NULL is fine. From a callback it does nothing. */
+/* Ends the client and its connections, as cairn_connection_free() does. Kept metadata is then no longer protected
+ * against a crash of the daemon: call cairn_close() first to wait until it is written. `client` may be NULL. From a
+ * callback the call does nothing. */
 CAIRN_API void cairn_client_free(struct cairn_client *client);
 
+/* Copies the client's counters. Allowed in callbacks. */
 CAIRN_API void cairn_client_counters(const struct cairn_client *client,
                                      struct cairn_client_counters *ret_counters);
 
-/* Forgets the store and run met, and everything kept: the answer to CAIRN_STORE_CHANGED if the new store is wanted.
- *   CAIRN_OK     what was kept counts as dropped (on_dropped does not run)
- *   CAIRN_USAGE  a connection of the client is not lost, or in a callback; nothing is changed */
+/* Forgets the store and run that were met, and all kept metadata: for use after CAIRN_STORE_CHANGED, if the new store is
+ * the one that is wanted. All connections of the client must be lost or freed.
+ *   CAIRN_OK     kept metadata counts as dropped; on_dropped does not run
+ *   CAIRN_USAGE  a connection of the client is not lost, or the call is made in a callback; nothing is changed */
 CAIRN_API enum cairn_status cairn_client_forget(struct cairn_client *client) CAIRN_MUST_CHECK;
 
 /* ---- connections, asynchronous ---- */
 
 enum cairn_connection_state {
-    CAIRN_CONNECTING, /* requests are taken, and sent after the hello */
+    CAIRN_CONNECTING, /* requests are queued, and sent once the daemon has answered the hello */
     CAIRN_READY,
-    CAIRN_LOST, /* requests are refused with CAIRN_NOT_SENT; cairn_connection_reconnect() starts again */
+    CAIRN_LOST, /* requests are refused with CAIRN_NOT_SENT; cairn_connection_reconnect() starts it again */
 };
 
-/* Starts to connect; never waits.
- *   CAIRN_OK              *ret_connection is the client's, ended by cairn_connection_free(), cairn_close() or with it.
- *                         Whether the daemon is there the processing tells: a connection may be lost from the start
+/* Makes a connection and starts to connect; never waits. Allowed in callbacks.
+ *   CAIRN_OK         *ret_connection belongs to the client. cairn_connection_free(), cairn_close() or the client's end
+ *                    ends it. It may be lost already: cairn_connection_state() and cairn_connection_process() tell
  *   CAIRN_NO_MEMORY */
 CAIRN_API enum cairn_status cairn_connection_open(struct cairn_client *client,
                                                   struct cairn_connection **ret_connection) CAIRN_MUST_CHECK;
 
-/* Starts a lost connection again; never waits, and does not pace itself: wait a little between attempts.
+/* Starts a lost connection again; never waits. The caller paces attempts: pause between them.
  *   CAIRN_OK              it is connecting
- *   CAIRN_CANNOT_CONNECT  nobody listens; it stays lost
- *   CAIRN_USAGE           it is not lost, or in a callback */
+ *   CAIRN_CANNOT_CONNECT  no daemon listens, or there is no memory; the connection stays lost
+ *   CAIRN_USAGE           it is not lost, or the call is made in a callback; nothing is changed */
 CAIRN_API enum cairn_status cairn_connection_reconnect(struct cairn_connection *connection);
 
-/* Ends it at once. Requests not completed complete now, inside this call, with CAIRN_NOT_SENT or CAIRN_CONNECTION_LOST.
- * NULL is fine. From a callback it is put off until processing ends. */
+/* Ends and frees the connection. Requests that have not completed do so inside this call, with CAIRN_NOT_SENT (not
+ * applied) or CAIRN_CONNECTION_LOST (unknown). `connection` may be NULL. In a callback it is put off until processing
+ * ends. During cairn_close() of the same connection it does nothing. */
 CAIRN_API void cairn_connection_free(struct cairn_connection *connection);
 
+/* Allowed in callbacks, as are the other questions below. */
 CAIRN_API enum cairn_connection_state cairn_connection_state(const struct cairn_connection *connection);
 
-/* Why the last call on the connection that did not return CAIRN_OK failed, or why it was lost; "" if nothing did. Lives
- * until the next call on the connection. */
+/* Why the last call on the connection failed that did not return CAIRN_OK, or why the connection was lost; "" if neither
+ * happened. Borrowed until the next call on the connection. */
 CAIRN_API const char *cairn_connection_error(const struct cairn_connection *connection);
 
-/* Requests submitted and not completed. */
+/* How many requests were submitted and have not completed. */
 CAIRN_API size_t cairn_connection_in_flight(const struct cairn_connection *connection);
 
-/* The socket to poll; -1 while it is lost. Changes by a reconnect. */
+/* The socket to poll; -1 while the connection is lost. A reconnect changes it. The library owns it: do not close it. */
 CAIRN_API int cairn_connection_fd(const struct cairn_connection *connection);
 
-/* The poll() events to wait for. Ask anew before each poll, of every connection of the client: what one receives may
- * let another send. */
+/* The poll() events to wait for; 0 while the connection is lost. Ask again before each poll, for every connection of the
+ * client: what one connection receives may allow another to send. */
 CAIRN_API short cairn_connection_events(const struct cairn_connection *connection);
 
-/* Microseconds until cairn_connection_process() has something to do even if the socket has not: 0 for now, -1 for
- * never. A lost connection has one thing to do: to tell so, once. */
+/* Microseconds until cairn_connection_process() must be called even if the socket has no event: 0 for now, -1 for never.
+ * For a lost connection it is 0 until cairn_connection_process() has reported the loss once, then -1. */
 CAIRN_API int64_t cairn_connection_timeout_us(const struct cairn_connection *connection);
 
-/* Sends what is queued, receives what is there, ends what is over its time, and runs completions and items. `revents`
- * is what poll() gave; 0 receives nothing. Never waits.
- *   CAIRN_OK              the connection lives
+/* Sends what is queued, receives what has arrived, ends requests whose timeout is over, and runs completions and items.
+ * Never waits. `revents` is what poll() returned; with 0 nothing is received.
+ *   CAIRN_OK              the connection goes on
  *   CAIRN_CONNECTION_LOST, CAIRN_CANNOT_CONNECT, CAIRN_STORE_CHANGED
- *                         it is lost, everything on it has completed; why is in cairn_connection_error()
- *   CAIRN_USAGE           called from a callback */
+ *                         it is lost, and all its requests have completed; cairn_connection_error() says why
+ *   CAIRN_USAGE           the call is made in a callback; nothing is changed
+ * If a callback freed this connection, the status is one of the middle three, and the connection is gone. */
 CAIRN_API enum cairn_status cairn_connection_process(struct cairn_connection *connection, short revents);
 
 /* ---- submits ----
  *
- * Copy the request, queue it and return; cairn_connection_process() sends it. Writes and barriers of a connection are
- * carried out in the order submitted; answers may come in any order. While accepted metadata is to be sent again, new
- * writes and barriers of all the client's connections wait; reads do not. `completion` may be NULL.
+ * Each copies the request, queues it and returns; cairn_connection_process() sends it. Never waits. Allowed in callbacks.
  *
- *   CAIRN_OK         it will complete once
- *   CAIRN_NOT_SENT   the connection is lost
- *   CAIRN_FULL       too much is in flight or kept
- *   CAIRN_TOO_LARGE  it is longer than a frame may be
- *   CAIRN_USAGE      a value out of the range stated above that cannot be sent: an unknown level or operation
+ * The daemon applies writes and barriers of a connection in the order of their submits; answers may come in any order.
+ * While accepted metadata must be sent again, new writes and barriers of all the client's connections wait, reads do not.
+ * `completion` and `item` may be NULL; `context` is passed to both. A result that no completion wants is discarded.
+ *
+ *   CAIRN_OK         the request completes once, later
+ *   CAIRN_NOT_SENT   the connection is lost, or the daemon was restarted: reconnect
+ *   CAIRN_FULL       too much is in flight or kept (cairn_client_options)
+ *   CAIRN_TOO_LARGE  the request is longer than a frame may be, or has too many items
+ *   CAIRN_USAGE      `request` is NULL or has a value that cannot be encoded: an unknown level, part or operation, or a
+ *                    NULL pointer with a count above 0
  *   CAIRN_NO_MEMORY
- * All but CAIRN_OK: nothing is queued, it never completes. */
+ * After any status but CAIRN_OK nothing is queued, the request never completes, and cairn_connection_error() says why.
+ * What only the daemon can check (heights, names, chains) it answers with CAIRN_INVALID. */
 #define CAIRN_SUBMIT(name, request_type)                                                                     \
     CAIRN_API enum cairn_status cairn_submit_##name(                                                         \
         struct cairn_connection *connection, const struct request_type *request,                             \
@@ -519,23 +561,35 @@ CAIRN_SUBMIT(barrier, cairn_barrier);
 
 /* ---- blocking ----
  *
- * Each sends one request and waits, by poll(), at most its timeout. Completions of requests submitted on the connection
- * run meanwhile. A lost connection is connected anew, with growing pauses, within the timeout; a read that was lost, a stream only
- * before its first item, is sent again; a write only if it was certainly not sent.
+ * Each call sends one request and waits in poll() until it completes, at most for the request's timeout. Other requests
+ * of the connection complete meanwhile. If the connection is lost, the call reconnects within the timeout, with growing
+ * pauses. It sends again: a read whose answer was lost, a stream only if no item was delivered, and a write only if it
+ * was certainly not sent. If the connection is full, it waits for room.
  *
- * Returns the reply's status, or what a submit would return. If ret_reply is not NULL, *ret_reply is set in every case,
- * and lives until the next blocking call on the connection or its end. A call from a callback is CAIRN_USAGE. */
+ * Returns the status of the reply, or what the submit would return; CAIRN_USAGE in a callback. *ret_reply, which may be
+ * NULL, is set whatever the status is. It is borrowed until the next blocking call on the connection or until its end.
+ * If a callback freed the connection during the call, the status is CAIRN_CONNECTION_LOST and the connection is gone;
+ * *ret_reply then has only a status and a text. `request` may be NULL only to get CAIRN_USAGE. */
 
-/* cairn_connection_open(), and waits until the hello is answered, trying again within timeout_us (0: the default).
- *   CAIRN_OK, CAIRN_NO_MEMORY
- *   CAIRN_CANNOT_CONNECT, CAIRN_STORE_CHANGED
- *                  nothing is left open; *ret_connection is untouched */
+/* Opens a connection and waits until the daemon has answered the hello. It retries for at most timeout_us; 0: the
+ * client's default timeout.
+ *   CAIRN_OK              *ret_connection belongs to the client, as after cairn_connection_open()
+ *   CAIRN_CANNOT_CONNECT  no daemon answered in time
+ *   CAIRN_STORE_CHANGED   the socket leads to another store than before
+ *   CAIRN_USAGE           the call is made in a callback
+ *   CAIRN_NO_MEMORY
+ * After any status but CAIRN_OK nothing is left open. */
 CAIRN_API enum cairn_status cairn_connect(struct cairn_client *client, uint64_t timeout_us,
                                           struct cairn_connection **ret_connection) CAIRN_MUST_CHECK;
 
-/* Waits until everything accepted is written, then frees the connection, whatever the status. *ret_unwritten, if not
- * NULL, is how many operations the client keeps that are not known to be written: 0 if the status is OK. The client
- * goes on keeping them. NULL is fine. From a callback: CAIRN_USAGE, and nothing is freed. */
+/* Waits until everything the daemon accepted from this client is written, for at most timeout_us (0: the client's default
+ * timeout), then ends and frees the connection, whatever the status is. `connection` may be NULL.
+ *   CAIRN_OK     nothing of this client is unwritten
+ *   CAIRN_USAGE  the call is made in a callback; nothing is waited for or freed
+ *   other        why the wait failed, as from a blocking barrier at CAIRN_WRITTEN. The client goes on keeping what is not
+ *                written, and sends it again on its other or next connections if need be
+ * *ret_unwritten, which may be NULL, is set unless the status is CAIRN_USAGE: how many operations the client still
+ * keeps, 0 after CAIRN_OK. */
 CAIRN_API enum cairn_status cairn_close(struct cairn_connection *connection, uint64_t timeout_us,
                                         uint64_t *ret_unwritten);
 

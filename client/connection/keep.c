@@ -173,8 +173,11 @@ void keep_accepted(struct kept_list *list, struct kept *kept, uint64_t sequence)
 
 void keep_lost_from(struct kept_list *list, struct kept *kept)
 {
-    struct kept *before = list->next_lost;
-    for (struct kept *each = kept; each != NULL && each != before; each = each->next) {
+    if (kept->state == KEPT_LOST) {
+        return; /* an earlier refusal did it already: next_lost is here or before, and must not move behind it */
+    }
+    const struct kept *end = list->next_lost;
+    for (struct kept *each = kept; each != NULL && each != end; each = each->next) {
         settle(list, each, KEPT_LOST);
     }
     list->next_lost = kept;

@@ -323,6 +323,28 @@ START_TEST(nothing_overtakes_what_is_refused_for_now)
 }
 END_TEST
 
+START_TEST(a_full_disk_that_refuses_all_delays_them_and_nothing_else)
+{
+    int status;
+    keep(3);
+    restart(0);
+    reconnect(0);
+    submit_set(0, 'd', &status);
+    for (char name = 'a'; name <= 'c'; name++) {
+        refuse_set(fds[0], name, (uint64_t)(10 + name - 'a'), STATUS_NO_SPACE);
+    }
+    ck_assert_int_eq(run(0), CAIRN_OK);
+    usleep(RESEND_PAUSE_US + 1000);
+    ck_assert_int_eq(run(0), CAIRN_OK);
+    for (char name = 'a'; name <= 'c'; name++) {
+        accept_set(fds[0], name, (uint64_t)(10 + name - 'a'), (uint64_t)(1000 + name), 0);
+    }
+    ck_assert_int_eq(run(0), CAIRN_OK);
+    ck_assert_uint_eq(counters().lost_operations, 0);
+    (void)expect_set(fds[0], 'd', 0); /* the new write waited for them, and not for ever */
+}
+END_TEST
+
 START_TEST(another_connection_takes_over_when_the_resender_is_lost)
 {
     keep(3);
@@ -460,6 +482,7 @@ int main(void)
     tcase_add_test(resend, a_barrier_tells_that_all_before_it_is_written);
     tcase_add_test(resend, what_a_rollback_overtook_is_dropped_and_reported);
     tcase_add_test(resend, nothing_overtakes_what_is_refused_for_now);
+    tcase_add_test(resend, a_full_disk_that_refuses_all_delays_them_and_nothing_else);
     tcase_add_test(resend, another_connection_takes_over_when_the_resender_is_lost);
     tcase_add_test(resend, kept_from_several_runs_is_judged_by_the_run_it_is_of);
     tcase_add_test(resend, an_answer_of_the_ended_run_not_read_yet_is_sent_again_too);

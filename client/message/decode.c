@@ -1,14 +1,16 @@
-/* Reply bodies. Each is unpacked, checked, and shown as the structs of cairn.h.
+/* A reply body's life: it is unpacked, checked, and becomes a struct of cairn.h.
  *
- * - most are flat: they are unpacked on the stack, and what is shown points into the body; decoded_own() copies it
- * - the two lists, of chains and of the status page, are unpacked by protobuf-c, into memory bounded by their length; what is
- *   shown points there
- * - decoded_free() ends what was allocated
+ * - most messages are flat: they are unpacked on the stack, and the struct points into the body; decoded_own() copies that
+ * - protobuf-c unpacks the two lists, of chains and of status entries, into memory bounded by their length; the struct points
+ *   into that memory
+ * - decoded_free() frees what was allocated
  *
- * Malformed is: no protobuf of that message, or more memory than an honest one needs; a field that must be there and is
- * not; a value out of its range; an answer to something else than was asked. */
+ * A body is malformed if it is not the protobuf of its message, needs more memory than an honest daemon's would, lacks a
+ * required field, has a value out of range, or answers something that was not asked. Nothing else can fail but memory, which
+ * counts as malformed for lists. */
 #include "client/message/decode.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,23 +18,26 @@
 #include "proto/cairn.pb-c.h"
 
 enum {
-    MEMORY_FACTOR = 128, /* a list has many small elements */
-    MEMORY_BASE = 64 << 10,
-    LIST_BYTES_MAX = 4 << 20,
-    SLICES_MAX = 4, /* that a reply has */
+    /* Unpacking a list may take 64 KiB and 128 bytes for each of its bytes: the smallest entry has 2 bytes and becomes a struct
+     * of about 100 and a pointer. Chosen. */
+    MEMORY_FACTOR = 128,
+    MEMORY_BASE_BYTES = 64 << 10,
+    LIST_BYTES_MAX = 4 << 20, /* chosen: 1,024 chains and a status page take less than a tenth */
+
+    SLICES_MAX = 4, /* of one reply: a block's parts */
 };
 
 struct budget {
-    size_t left;
+    size_t left_bytes;
 };
 
 static void *budget_alloc(void *data, size_t bytes)
 {
     struct budget *budget = data;
-    if (bytes > budget->left) {
+    if (bytes > budget->left_bytes) {
         return NULL;
     }
-    budget->left -= bytes;
+    budget->left_bytes -= bytes;
     return malloc(bytes);
 }
 
@@ -45,7 +50,7 @@ static void budget_free(void *data, void *memory)
 /* NULL: malformed. */
 static void *unpack_list(const ProtobufCMessageDescriptor *descriptor, const uint8_t *body, size_t bytes)
 {
-    struct budget budget = {.left = MEMORY_BASE + MEMORY_FACTOR * bytes};
+    struct budget budget = {.left_bytes = MEMORY_BASE_BYTES + MEMORY_FACTOR * bytes};
     ProtobufCAllocator allocator = {.alloc = budget_alloc, .free = budget_free, .allocator_data = &budget};
     return bytes > LIST_BYTES_MAX ? NULL : protobuf_c_message_unpack(descriptor, &allocator, bytes, body);
 }
@@ -65,7 +70,7 @@ static struct cairn_slice slice(ProtobufCBinaryData data)
     return (struct cairn_slice){.data = data.data, .bytes = data.len};
 }
 
-/* Shows one part; false if it was asked for and is not there. */
+/* Copies one part of a block to the struct. False: it was asked for and is missing. */
 static bool block_part(unsigned asked, enum cairn_part part, protobuf_c_boolean has, ProtobufCBinaryData data,
                        struct cairn_block *block, struct cairn_slice *ret_slice)
 {
@@ -94,6 +99,7 @@ static bool show_block(unsigned parts, const Cairn__BlockReply *reply, struct ca
           block_part(parts, CAIRN_HASH, reply->has_hash, reply->hash, &block, &block.hash))) {
         return false;
     }
+    assert(block.absent || block.parts == parts); /* the caller gets what it asked for, and no more */
     *ret_block = block;
     return true;
 }
@@ -183,6 +189,7 @@ static bool decode_write(enum cairn_request_kind kind, const struct decode_expec
     if (!unpack_flat(&cairn__write_reply__descriptor, body, bytes, &reply.base)) {
         return false;
     }
+    assert(expected->level <= CAIRN_DURABLE); /* encoding refuses any other */
     bool numbered = kind != CAIRN_BARRIER && kind != CAIRN_CREATE_CHAIN && !expected->dry_run;
     if (numbered && (!reply.has_sequence || reply.sequence == 0 || !reply.has_level)) {
         return false;
@@ -209,6 +216,7 @@ static bool decode_write(enum cairn_request_kind kind, const struct decode_expec
 static bool decode_chains(const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply,
                           struct decoded *ret_decoded)
 {
+    assert(ret_decoded->message == NULL && ret_decoded->array == NULL); /* else they would leak */
     const Cairn__ChainsReply *reply = ret_decoded->message =
         unpack_list(&cairn__chains_reply__descriptor, body, bytes);
     if (reply == NULL) {
@@ -240,6 +248,7 @@ static bool decode_chains(const uint8_t *body, size_t bytes, struct cairn_reply 
 static bool decode_page(const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply,
                         struct decoded *ret_decoded)
 {
+    assert(ret_decoded->message == NULL && ret_decoded->array == NULL); /* else they would leak */
     const Cairn__StatusReply *reply = ret_decoded->message =
         unpack_list(&cairn__status_reply__descriptor, body, bytes);
     if (reply == NULL) {
@@ -288,7 +297,7 @@ bool decode_reply(enum cairn_request_kind kind, const struct decode_expected *ex
     case CAIRN_READ_BLOCKS:
     case CAIRN_GET_MANY:
     case CAIRN_LIST:
-        return bytes == 0; /* how a stream ends well */
+        return bytes == 0; /* the last frame of a stream is empty */
     case CAIRN_CREATE_CHAIN:
     case CAIRN_WRITE_METADATA:
     case CAIRN_COMMIT:
@@ -300,7 +309,7 @@ bool decode_reply(enum cairn_request_kind kind, const struct decode_expected *ex
     return false;
 }
 
-/* The slices of the reply that lead into its body. */
+/* Collects the slices of the reply that point into its body. */
 static size_t slices_of(struct cairn_reply *reply, struct cairn_slice *ret_slices[SLICES_MAX])
 {
     size_t count = 0;
@@ -317,6 +326,7 @@ static size_t slices_of(struct cairn_reply *reply, struct cairn_slice *ret_slice
     } else if (reply->kind == CAIRN_GET) {
         ret_slices[count++] = &reply->found.value;
     }
+    assert(count <= SLICES_MAX);
     return count;
 }
 
@@ -330,6 +340,7 @@ bool decoded_own(struct decoded *decoded, struct cairn_reply *reply)
     if (bytes == 0) {
         return true;
     }
+    assert(decoded->bytes == NULL); /* a reply is copied once */
     uint8_t *at = decoded->bytes = malloc(bytes);
     if (at == NULL) {
         return false;
@@ -341,6 +352,7 @@ bool decoded_own(struct decoded *decoded, struct cairn_reply *reply)
             at += slices[i]->bytes;
         }
     }
+    assert(at == (uint8_t *)decoded->bytes + bytes);
     return true;
 }
 
@@ -350,6 +362,7 @@ bool decode_error(const uint8_t *body, size_t bytes, char *ret_text, size_t text
     if (!unpack_flat(&cairn__error__descriptor, body, bytes, &error.base)) {
         return false;
     }
+    assert(text_bytes > 0);
     size_t length = error.text.len < text_bytes ? error.text.len : text_bytes - 1;
     for (size_t i = 0; i < length; i++) {
         uint8_t byte = error.text.data[i];

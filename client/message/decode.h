@@ -1,4 +1,4 @@
-/* Reads reply bodies and judges them: nothing a daemon can send is trusted. Pure. */
+/* Decodes and checks reply bodies. Nothing that a daemon sends is trusted. Pure. */
 #ifndef CLIENT_DECODE_H
 #define CLIENT_DECODE_H
 
@@ -9,42 +9,43 @@
 #include "client/cairn.h"
 #include "proto/limits.h"
 
-/* What the request says about a right answer. */
+/* What a correct answer to a request looks like. */
 struct decode_expected {
-    unsigned parts; /* of blocks */
-    bool in_range;  /* READ_BLOCKS by range: heights rise, from `first` to `last` */
-    uint64_t first, last;
-    bool exact;         /* a stream that ends well has exactly items_max items */
-    uint64_t items_max; /* of a stream */
-    bool dry_run;
-    enum cairn_level level; /* asked for; a success reaches it */
+    unsigned parts;         /* of blocks: mask of enum cairn_part */
+    bool in_range;          /* READ_BLOCKS by range: heights rise, and are from `first` to `last` */
+    uint64_t first, last;   /* if in_range; `first` moves on with each item */
+    bool exact;             /* a stream that ends with OK has exactly items_max items */
+    uint64_t items_max;     /* of a stream */
+    bool dry_run;           /* of a rollback: its reply has no number */
+    enum cairn_level level; /* the least level that a success reaches */
 };
 
-/* What the decoded values point into, beside the body. */
+/* Memory that decoded values point into, besides the body. All NULL is empty. */
 struct decoded {
-    void *message; /* protobuf */
-    void *array;
-    void *bytes; /* copied out of the body */
+    void *message; /* made by protobuf-c */
+    void *array;   /* the entries of a list */
+    void *bytes;   /* copied out of the body */
 };
 
+/* Frees the memory, and leaves it empty. */
 void decoded_free(struct decoded *decoded);
 
-/* Copies what the reply shows of its body, which may go then. False: no memory, nothing is changed. */
+/* Copies what the reply borrows from the body, which may be freed then. False: no memory, and nothing is changed. */
 bool decoded_own(struct decoded *decoded, struct cairn_reply *reply) __attribute__((warn_unused_result));
 
-/* The reply to a request of `kind` that ended well, not a stream: fills in its part of *ret_reply, which points into the body
- * and into *ret_decoded. False: malformed. */
+/* Decodes the last or only frame of an answer with status OK: fills in the part of *ret_reply that belongs to `kind`, which
+ * points into the body and into *ret_decoded. *ret_decoded must be empty, and is the caller's to free. False: malformed. */
 bool decode_reply(enum cairn_request_kind kind, const struct decode_expected *expected, const uint8_t *body,
                   size_t bytes, struct cairn_reply *ret_reply, struct decoded *ret_decoded)
     __attribute__((warn_unused_result));
 
-/* An item of a stream; points into the body. False: malformed. `expected` moves on with a range. */
+/* Decodes an item of a stream, which points into the body. False: malformed, or not asked for. */
 bool decode_block_item(struct decode_expected *expected, const uint8_t *body, size_t bytes,
                        struct cairn_block *ret_block) __attribute__((warn_unused_result));
 bool decode_metadata_item(bool may_be_absent, const uint8_t *body, size_t bytes,
                           struct cairn_metadata *ret_metadata) __attribute__((warn_unused_result));
 
-/* The text of an Error body, cut to the buffer, control characters replaced; of none "". False: malformed. */
+/* Copies the text of an Error body, cut to `text_bytes` with its NUL; control characters become '?'. False: malformed. */
 bool decode_error(const uint8_t *body, size_t bytes, char *ret_text, size_t text_bytes)
     __attribute__((warn_unused_result));
 
@@ -55,7 +56,7 @@ struct hello {
     uint64_t frame_bytes_max;
 };
 
-/* False: malformed, or another version than asked for. */
+/* Decodes the reply to a hello. False: malformed, or of a protocol version that was not offered. */
 bool decode_hello(const uint8_t *body, size_t bytes, struct hello *ret_hello)
     __attribute__((warn_unused_result));
 

@@ -1,8 +1,12 @@
-/* Makes request frames out of the structs of cairn.h. Pure. The frames carry id 0 until they are given one.
+/* Makes request frames out of the structs of cairn.h. Pure. A frame has id 0 until frame_out_set_id().
  *
- * All: CAIRN_OK, and *ret_encoded's frame is the caller's. CAIRN_USAGE: a value that no message can carry, CAIRN_TOO_LARGE:
- * longer than any frame may be, CAIRN_NO_MEMORY; *ret_encoded is untouched.
- * `timeout_us` is what the request's came to with the client's default, CAIRN_NO_TIMEOUT for none. */
+ *   CAIRN_OK         the frame in *ret_encoded belongs to the caller
+ *   CAIRN_USAGE      a value cannot be encoded, such as an unknown level
+ *   CAIRN_TOO_LARGE  the request is longer than any frame may be, or has too many items
+ *   CAIRN_NO_MEMORY
+ * After any status but CAIRN_OK, *ret_encoded is untouched.
+ *
+ * `timeout_us` is the request's timeout after the client's default was filled in: never 0; CAIRN_NO_TIMEOUT for none. */
 #ifndef CLIENT_ENCODE_H
 #define CLIENT_ENCODE_H
 
@@ -11,7 +15,7 @@
 
 struct encoded {
     struct frame_out *frame;
-    size_t body_bytes; /* WRITE_METADATA: chain and operations, the part to keep */
+    size_t body_bytes; /* of a metadata write only chain and operations: the part that is kept */
 };
 
 #define ENCODE(name, request_type)                                                                           \
@@ -22,8 +26,10 @@ struct encoded {
                                     struct encoded *ret_encoded) MUST_CHECK
 
 enum cairn_status encode_hello(const char *name, uint64_t resume_run, struct encoded *ret_encoded) MUST_CHECK;
-enum cairn_status encode_empty(uint8_t type,
-                               struct encoded *ret_encoded) MUST_CHECK; /* PING, STATUS, CHAINS, CANCEL */
+
+/* A request without fields: FRAME_PING, FRAME_STATUS, FRAME_CHAINS or FRAME_CANCEL. */
+enum cairn_status encode_empty(uint8_t type, struct encoded *ret_encoded) MUST_CHECK;
+
 enum cairn_status encode_credit(uint64_t bytes, struct encoded *ret_encoded) MUST_CHECK;
 ENCODE(create_chain, cairn_create_chain);
 ENCODE(height, cairn_read_height);
@@ -39,7 +45,7 @@ ENCODE_WRITE(commit, cairn_commit);
 ENCODE_WRITE(prune, cairn_prune);
 ENCODE_WRITE(rollback, cairn_rollback);
 
-/* A metadata write once more: the part of it that was kept, under its old number, with no deadline. */
+/* Makes the frame that sends a metadata write again: the part that was kept, with its old number, without a deadline. */
 enum cairn_status encode_resend(const uint8_t *kept, size_t kept_bytes, uint64_t resend_of,
                                 struct encoded *ret_encoded) MUST_CHECK;
 

@@ -1,5 +1,8 @@
-/* What frames of all kinds are made with: fields out of the values of cairn.h, and a frame out of a message. */
+/* What all encoders use: values of cairn.h become fields of a protobuf message, and a message becomes a frame. Nothing is copied
+ * before encode_pack(), which writes the frame in one pass; the message borrows the caller's bytes until then. */
 #include "client/message/encode_pack.h"
+
+#include <assert.h>
 
 #include "proto/limits.h"
 
@@ -26,6 +29,7 @@ bool encode_level(enum cairn_level level, protobuf_c_boolean *ret_has, Cairn__Le
 enum cairn_status encode_pack(uint8_t type, const ProtobufCMessage *body, const ProtobufCMessage *tail,
                               struct encoded *ret_encoded)
 {
+    assert(tail == NULL || tail->descriptor == body->descriptor); /* both are parts of one message */
     size_t body_bytes = protobuf_c_message_get_packed_size(body);
     size_t tail_bytes = tail != NULL ? protobuf_c_message_get_packed_size(tail) : 0;
     if (body_bytes > FRAME_BYTES_MAX || body_bytes + tail_bytes > FRAME_BYTES_MAX) {
@@ -35,10 +39,10 @@ enum cairn_status encode_pack(uint8_t type, const ProtobufCMessage *body, const 
     if (frame == NULL) {
         return CAIRN_NO_MEMORY;
     }
-    protobuf_c_message_pack(body, frame->data + FRAME_REQUEST_BYTES);
-    if (tail != NULL) {
-        protobuf_c_message_pack(tail, frame->data + FRAME_REQUEST_BYTES + body_bytes);
-    }
+    uint8_t *at = frame->data + FRAME_REQUEST_BYTES;
+    at += protobuf_c_message_pack(body, at);
+    at += tail != NULL ? protobuf_c_message_pack(tail, at) : 0;
+    assert(at == frame->data + frame->bytes); /* all room was written, and no more */
     *ret_encoded = (struct encoded){.frame = frame, .body_bytes = body_bytes};
     return CAIRN_OK;
 }

@@ -1,18 +1,19 @@
-/* What the encoders of reads and of writes share. */
+/* What the encoders of reads and of writes share. Pure. */
 #ifndef CLIENT_ENCODE_PACK_H
 #define CLIENT_ENCODE_PACK_H
 
 #include "client/message/encode.h"
 #include "proto/cairn.pb-c.h"
 
-/* Borrows the slice. An empty one counts as absent. False: no data, but a length. */
+/* Makes a bytes field, which borrows the slice. An empty slice counts as absent. False: data is NULL, but bytes is not 0. */
 bool encode_bytes(struct cairn_slice slice, protobuf_c_boolean *ret_has,
                   ProtobufCBinaryData *ret_data) MUST_CHECK;
 
-/* CAIRN_LEVEL_DEFAULT counts as absent. False: no level. */
+/* Makes a level field. CAIRN_LEVEL_DEFAULT counts as absent. False: the number is not a level. */
 bool encode_level(enum cairn_level level, protobuf_c_boolean *ret_has, Cairn__Level *ret_level) MUST_CHECK;
 
-/* A frame with the fields of `body` and, if it is not NULL, those of `tail`, a message of the same type, behind them. */
+/* Makes a frame with the fields of `body` and then those of `tail`, a message of the same type; `tail` may be NULL.
+ * CAIRN_OK, CAIRN_TOO_LARGE, CAIRN_NO_MEMORY. */
 enum cairn_status encode_pack(uint8_t type, const ProtobufCMessage *body, const ProtobufCMessage *tail,
                               struct encoded *ret_encoded) MUST_CHECK;
 

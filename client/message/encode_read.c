@@ -1,4 +1,5 @@
-/* Frames of everything but writes. The messages borrow the caller's bytes until they are packed. */
+/* Frames of everything but writes. A message borrows the caller's bytes until it is packed. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 enum cairn_status encode_hello(const char *name, uint64_t resume_run, struct encoded *ret_encoded)
 {
     Cairn__Hello message = CAIRN__HELLO__INIT;
+    assert(strlen(name) <= CLIENT_NAME_BYTES_MAX); /* cairn_client_new() refuses a longer one */
     message.has_version_min = message.has_version_max = true;
     message.version_min = PROTOCOL_VERSION_MIN;
     message.version_max = PROTOCOL_VERSION_MAX;
@@ -22,6 +24,7 @@ enum cairn_status encode_hello(const char *name, uint64_t resume_run, struct enc
 
 enum cairn_status encode_empty(uint8_t type, struct encoded *ret_encoded)
 {
+    assert(type == FRAME_PING || type == FRAME_STATUS || type == FRAME_CHAINS || type == FRAME_CANCEL);
     struct frame_out *frame = frame_out_new(type, 0, 0);
     if (frame == NULL) {
         return CAIRN_NO_MEMORY;
@@ -33,6 +36,7 @@ enum cairn_status encode_empty(uint8_t type, struct encoded *ret_encoded)
 enum cairn_status encode_credit(uint64_t bytes, struct encoded *ret_encoded)
 {
     Cairn__Credit message = CAIRN__CREDIT__INIT;
+    assert(bytes > 0); /* a credit of nothing would only cost a frame */
     message.has_bytes = true;
     message.bytes = bytes;
     return encode_pack(FRAME_CREDIT, &message.base, NULL, ret_encoded);

@@ -1,8 +1,8 @@
 /* Frames of writes.
  *
- * A metadata write is packed in two pieces, chain and operations first, then how this sending of it is to be treated
- * (level, deadline, old number): the first is kept and sent again as it is, the second differs each time. It is the one
- * message sent by the million, and is written by hand; the others are filled in and packed by protobuf-c. */
+ * A metadata write has two pieces. The first, chain and operations, is kept and sent again as it is. The second, the tail, says
+ * how this sending is treated: level, deadline, and the old number if it is sent again. Clients send metadata writes by the
+ * million, so they are encoded by hand; protobuf-c packs the other writes. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,13 +25,15 @@ enum {
     FIELD_RAISE = 4,
     FIELD_OF_HEIGHT = 5,
 
-    TAIL_BYTES_MAX = 3 * (1 + VARINT_BYTES_MAX),
+    TAIL_BYTES_MAX = 3 * (1 + VARINT_BYTES_MAX), /* three fields: a key of one byte and a number */
 };
 
-/* What the daemon may wait for room: less than the caller waits, so that its answer comes in time. */
+/* How long the daemon may wait for room; 0: without limit. It is 7/8 of what the caller waits (chosen), so that BUSY arrives
+ * before the caller's timeout. */
 static uint64_t deadline_of(uint64_t timeout_us)
 {
-    return timeout_us != CAIRN_NO_TIMEOUT ? timeout_us - timeout_us / 8 : 0; /* 0: none */
+    assert(timeout_us > 0); /* the default was filled in */
+    return timeout_us != CAIRN_NO_TIMEOUT ? timeout_us - timeout_us / 8 : 0;
 }
 
 static void encode_deadline(uint64_t timeout_us, protobuf_c_boolean *ret_has, uint64_t *ret_deadline_us)
@@ -40,7 +42,7 @@ static void encode_deadline(uint64_t timeout_us, protobuf_c_boolean *ret_has, ui
     *ret_has = *ret_deadline_us != 0;
 }
 
-/* `count` messages of `bytes` each behind an array of pointers to them; freed as one. */
+/* Allocates an array of `count` pointers with room for `count` messages of `bytes` each behind it; one free() ends both. */
 static void *messages_new(size_t count, size_t bytes)
 {
     return calloc(count + 1, bytes + sizeof(void *));
@@ -94,9 +96,9 @@ static enum cairn_status encode_operations(const struct cairn_operation *operati
     return CAIRN_OK;
 }
 
-/* ---- metadata writes: by hand, field for field what protobuf-c makes of WriteMetadata ---- */
+/* ---- metadata writes, by hand: byte for byte what protobuf-c makes of WriteMetadata ---- */
 
-/* What the operation takes without its key and length. CAIRN_USAGE, CAIRN_TOO_LARGE. */
+/* Checks an operation and counts its bytes, without key and length. CAIRN_OK, CAIRN_USAGE, CAIRN_TOO_LARGE. */
 static enum cairn_status operation_bytes(const struct cairn_operation *operation, size_t *ret_bytes)
 {
     const struct cairn_slice name = operation->name, value = operation->value;
@@ -131,7 +133,7 @@ static enum cairn_status operation_bytes(const struct cairn_operation *operation
     return CAIRN_OK;
 }
 
-/* The fields of one that operation_bytes() has found good. */
+/* Writes the fields of an operation that operation_bytes() has checked. Returns the end. */
 static uint8_t *operation_put(uint8_t *at, const struct cairn_operation *operation)
 {
     at = bytes_field_put(at, FIELD_NAME, operation->name.data, operation->name.bytes);
@@ -144,16 +146,18 @@ static uint8_t *operation_put(uint8_t *at, const struct cairn_operation *operati
     case CAIRN_RAISE:
         return number_field_put(at, FIELD_RAISE, operation->raise);
     }
+    assert(!"operation_bytes() refuses any other kind");
     return at;
 }
 
-/* How a sending is to be treated; what is 0 is absent. */
+/* Writes the tail; a value of 0 is left out. Returns its length. */
 static size_t tail_put(uint8_t *ret_tail, enum cairn_level level, uint64_t deadline_us, uint64_t resend_of)
 {
     uint8_t *at = ret_tail;
     at = level != CAIRN_LEVEL_DEFAULT ? number_field_put(at, FIELD_LEVEL, level) : at;
     at = deadline_us != 0 ? number_field_put(at, FIELD_DEADLINE_US, deadline_us) : at;
     at = resend_of != 0 ? number_field_put(at, FIELD_RESEND_OF, resend_of) : at;
+    assert(at - ret_tail <= TAIL_BYTES_MAX);
     return (size_t)(at - ret_tail);
 }
 
@@ -201,6 +205,7 @@ enum cairn_status encode_resend(const uint8_t *kept, size_t kept_bytes, uint64_t
                                 struct encoded *ret_encoded)
 {
     uint8_t tail[TAIL_BYTES_MAX];
+    assert(resend_of > 0 && kept_bytes <= FRAME_BYTES_MAX); /* it was accepted under a number, in a frame */
     size_t tail_bytes = tail_put(tail, CAIRN_ACCEPTED, 0, resend_of);
     struct frame_out *frame = frame_out_new(FRAME_WRITE_METADATA, 0, kept_bytes + tail_bytes);
     if (frame == NULL) {

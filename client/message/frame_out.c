@@ -1,5 +1,10 @@
-/* A frame's life: made for a body of known length, which its maker writes; given an id; queued, and freed by the last queue's
- * owner. */
+/* A frame's life:
+ *
+ * - made for a body of known length, which its maker then writes
+ * - given an id, and pushed to a queue; the queue owns it
+ * - popped or removed by the queue's user, who frees it or pushes it to the next queue
+ *
+ * The one way to fail is that there is no memory to make it. */
 #include "client/message/frame_out.h"
 
 #include <assert.h>
@@ -23,17 +28,21 @@ struct frame_out *frame_out_new(uint8_t type, uint64_t id, size_t body_bytes)
 
 void frame_out_free(struct frame_out *frame)
 {
+    assert(frame == NULL || (frame->next == NULL && frame->previous == NULL)); /* no queue has it */
     free(frame);
 }
 
 void frame_out_set_id(struct frame_out *frame, uint64_t id)
 {
+    assert(frame->sent == 0); /* the header with the id has not left */
     frame_request_set_id(id, frame->data);
 }
 
 void frame_queue_push(struct frame_queue *queue, struct frame_out *frame)
 {
-    frame->next = NULL;
+    assert(frame->next == NULL && frame->previous == NULL &&
+           queue->last != frame); /* no other queue has it */
+    assert((queue->first == NULL) == (queue->last == NULL));
     frame->previous = queue->last;
     *(queue->last != NULL ? &queue->last->next : &queue->first) = frame;
     queue->last = frame;
@@ -41,6 +50,8 @@ void frame_queue_push(struct frame_queue *queue, struct frame_out *frame)
 
 void frame_queue_remove(struct frame_queue *queue, struct frame_out *frame)
 {
+    assert(frame->previous != NULL || queue->first == frame); /* it is this queue that has it */
+    assert(frame->next != NULL || queue->last == frame);
     *(frame->previous != NULL ? &frame->previous->next : &queue->first) = frame->next;
     *(frame->next != NULL ? &frame->next->previous : &queue->last) = frame->previous;
     frame->next = frame->previous = NULL;
@@ -61,4 +72,5 @@ void frame_queue_clear(struct frame_queue *queue)
     while ((frame = frame_queue_pop(queue)) != NULL) {
         frame_out_free(frame);
     }
+    assert(queue->last == NULL);
 }

@@ -1,4 +1,4 @@
-/* Frames to send, and queues of them. A frame is one piece of memory, header and body, so that it goes out as it is; it is
+/* Frames to send, and queues of them. A frame is one piece of memory, header and body, so that it is sent without a copy. It is
  * in one queue at most. */
 #ifndef CLIENT_FRAME_OUT_H
 #define CLIENT_FRAME_OUT_H
@@ -13,8 +13,8 @@ struct request;
 struct frame_out {
     struct frame_out *next, *previous;
     struct request *request; /* NULL: a frame without reply, or one whose request has ended */
-    size_t bytes;
-    size_t sent;
+    size_t bytes;            /* header and body */
+    size_t sent;             /* bytes of these that the kernel has */
     uint8_t data[];
 };
 
@@ -22,11 +22,16 @@ struct frame_queue {
     struct frame_out *first, *last;
 };
 
-/* A frame for a body of `body_bytes`, header written; NULL: no memory. */
+/* Makes a frame with its header, for a body of `body_bytes`, which the caller writes. NULL: no memory. */
 struct frame_out *frame_out_new(uint8_t type, uint64_t id, size_t body_bytes) MUST_CHECK;
+
+/* Frees a frame that is in no queue; NULL is fine. */
 void frame_out_free(struct frame_out *frame);
+
+/* Changes the id in the header. No byte of the frame may have been sent. */
 void frame_out_set_id(struct frame_out *frame, uint64_t id);
 
+/* A queue owns its frames. frame_queue_clear() frees them all; the others hand a frame over. */
 void frame_queue_push(struct frame_queue *queue, struct frame_out *frame);
 struct frame_out *frame_queue_pop(struct frame_queue *queue); /* NULL if it is empty */
 void frame_queue_remove(struct frame_queue *queue, struct frame_out *frame);

@@ -1,7 +1,7 @@
-/* One walk over a body: each field is found in the description, which says where in the message its value goes.
+/* One pass over a body: each field is looked up in the descriptor, which says where in the message its value goes.
  *
- * Malformed is: a key or number that is cut off or too long, a length that passes the end, a field that does not have its
- * type, a number its field cannot hold. */
+ * A body is malformed if a key or number is cut off or too long, a length passes the end, a field has another wire type than the
+ * descriptor says, or a number does not fit its field. */
 #include "client/message/unpack.h"
 
 #include <assert.h>
@@ -9,7 +9,7 @@
 
 #include "proto/wire.h"
 
-/* A field of any wire type but a group: its number, or its part. */
+/* Takes the value of a field: a number, or a part of the body. False: it is cut off, or a group. */
 static bool value_take(struct span *span, unsigned wire_type, uint64_t *ret_number, struct span *ret_part)
 {
     size_t fixed = sizeof(uint64_t);
@@ -28,7 +28,7 @@ static bool value_take(struct span *span, unsigned wire_type, uint64_t *ret_numb
     }
     bool whole = fixed <= span_bytes(span);
     span->next += whole ? fixed : 0;
-    return whole; /* only unknown fields are of this type: skipped */
+    return whole; /* only unknown fields have a fixed size, and are skipped */
 }
 
 static bool store_number(ProtobufCType type, uint64_t number, void *place)
@@ -76,7 +76,7 @@ static bool store(const ProtobufCFieldDescriptor *field, unsigned wire_type, uin
 bool unpack_flat(const ProtobufCMessageDescriptor *descriptor, const uint8_t *body, size_t bytes,
                  ProtobufCMessage *ret_message)
 {
-    struct span span = {body, body + bytes};
+    struct span span = {body, bytes > 0 ? body + bytes : body};
     uint32_t previous = 0;
     unsigned index = 0;
     memset(ret_message, 0, descriptor->sizeof_message);
@@ -92,8 +92,9 @@ bool unpack_flat(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bo
         if (!value_take(&span, wire_type, &number, &part)) {
             return false;
         }
+        assert(span.next <= span.end);
         uint32_t id = (uint32_t)(key >> FIELD_TYPE_BITS);
-        index = id < previous ? 0 : index; /* both come by rising id, mostly */
+        index = id < previous ? 0 : index; /* descriptors are sorted by id, and fields usually come so */
         previous = id;
         while (index < descriptor->n_fields && descriptor->fields[index].id < id) {
             index++;

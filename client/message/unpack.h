@@ -1,4 +1,4 @@
-/* Messages of numbers and bytes only, which most replies are, unpacked without memory of their own. Pure. */
+/* Unpacks messages that have only numbers and bytes, as most replies do, without allocating memory. Pure. */
 #ifndef CLIENT_UNPACK_H
 #define CLIENT_UNPACK_H
 
@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Fills the message that `descriptor` describes, whose fields are all optional, and numbers, bools, enums or bytes. Bytes
- * lead into `body`; an empty one has length 0 and data NULL. What is absent is 0. Unknown fields are skipped. Of a field
- * given twice the last counts. False: malformed; the message may be filled in part. */
+/* Fills the message that `descriptor` describes. All its fields must be optional, and numbers, bools, enums or bytes. A bytes
+ * field borrows from `body`; an empty one has length 0 and data NULL. Absent fields are 0, unknown fields are skipped, and of a
+ * field given twice the last one counts. False: malformed, and the message may be filled in part. */
 bool unpack_flat(const ProtobufCMessageDescriptor *descriptor, const uint8_t *body, size_t bytes,
                  ProtobufCMessage *ret_message) __attribute__((warn_unused_result));
 

@@ -1,4 +1,4 @@
-/* The values of cairn.h that messages carry: statuses, the daemon's and the library's own, and slices. */
+/* Statuses and slices of cairn.h. The daemon's statuses keep its codes; the library's own start at 64. */
 #include <assert.h>
 #include <string.h>
 

@@ -138,22 +138,22 @@ START_TEST(what_no_message_can_carry_is_refused)
     struct cairn_write_metadata request = {.operations = &operation, .operation_count = 1};
     struct encoded encoded;
     operation.value = (struct cairn_slice){.data = NULL, .bytes = 1};
-    ck_assert_int_eq(encode_write_metadata(&request, 0, &encoded), CAIRN_USAGE);
+    ck_assert_int_eq(encode_write_metadata(&request, CAIRN_NO_TIMEOUT, &encoded), CAIRN_USAGE);
     operation.value = (struct cairn_slice){.data = "", .bytes = SIZE_MAX - 3};
-    ck_assert_int_eq(encode_write_metadata(&request, 0, &encoded), CAIRN_TOO_LARGE);
+    ck_assert_int_eq(encode_write_metadata(&request, CAIRN_NO_TIMEOUT, &encoded), CAIRN_TOO_LARGE);
     operation = (struct cairn_operation){.kind = CAIRN_RAISE + 1, .name = cairn_slice("n")};
-    ck_assert_int_eq(encode_write_metadata(&request, 0, &encoded), CAIRN_USAGE);
+    ck_assert_int_eq(encode_write_metadata(&request, CAIRN_NO_TIMEOUT, &encoded), CAIRN_USAGE);
     operation = (struct cairn_operation){.kind = CAIRN_DELETE, .name = {.data = NULL, .bytes = 1}};
-    ck_assert_int_eq(encode_write_metadata(&request, 0, &encoded), CAIRN_USAGE);
+    ck_assert_int_eq(encode_write_metadata(&request, CAIRN_NO_TIMEOUT, &encoded), CAIRN_USAGE);
     operation.name = cairn_slice("n");
     request.level = CAIRN_DURABLE + 1;
-    ck_assert_int_eq(encode_write_metadata(&request, 0, &encoded), CAIRN_USAGE);
+    ck_assert_int_eq(encode_write_metadata(&request, CAIRN_NO_TIMEOUT, &encoded), CAIRN_USAGE);
     request.level = CAIRN_DURABLE;
     request.chain = (struct cairn_slice){.data = "", .bytes = SIZE_MAX};
-    ck_assert_int_eq(encode_write_metadata(&request, 0, &encoded), CAIRN_TOO_LARGE);
+    ck_assert_int_eq(encode_write_metadata(&request, CAIRN_NO_TIMEOUT, &encoded), CAIRN_TOO_LARGE);
     request.chain = cairn_slice("");
     request.operations = NULL;
-    ck_assert_int_eq(encode_write_metadata(&request, 0, &encoded), CAIRN_USAGE);
+    ck_assert_int_eq(encode_write_metadata(&request, CAIRN_NO_TIMEOUT, &encoded), CAIRN_USAGE);
 }
 END_TEST
 

@@ -1,11 +1,15 @@
-/* The blocking calls: submit, poll, process, until the one completes. A call's life:
+/* The blocking calls: submit, then poll and process until the request completes. A call's life:
  *
- * - the connection is made ready to take it: a lost one is started again, with growing pauses, while time is left
- * - submitted and awaited. While kept metadata is to be sent again the client's other connections are processed, too,
- *   since one of them may be the one that sends it
- * - if it was lost and may be sent again (certainly not sent, or a read that delivered nothing), from the beginning
+ * - a lost connection is started again, with growing pauses, while time is left
+ * - the request is submitted and awaited. While kept metadata must be sent again, the client's other connections are processed
+ *   too, since one of them may be the one that sends it
+ * - if the connection was lost, and the request was not sent or is a read that delivered nothing, it begins again
  *
- * The reply that is shown to the caller lives in the connection until the next call. */
+ * The reply lives in the connection until the next blocking call on it.
+ *
+ * Ways to fail: those of the submits and of the request; the timeout while connecting, which is CAIRN_CANNOT_CONNECT; a callback
+ * that frees the connection, which is CAIRN_CONNECTION_LOST with a reply that lives for ever. */
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -17,10 +21,11 @@
 #include "client/connection/connection.h"
 
 enum {
-    PAUSE_US_FIRST = 1000,
-    PAUSE_US_LAST = 250000,
-    POLLED_MAX = 64, /* connections waited for at once; more are processed in turn */
-    TURN_MS = 10,
+    /* All chosen: a daemon that starts in milliseconds is met soon, one that is down costs four attempts a second. */
+    PAUSE_US_MIN = 1000, /* between attempts to connect; doubled up to the next */
+    PAUSE_US_MAX = 250000,
+    POLLED_MAX = 64,    /* connections that one poll() waits for */
+    POLLED_MS_MAX = 10, /* how long, if the client has more connections than that */
 };
 
 struct call {
@@ -30,10 +35,10 @@ struct call {
     cairn_metadata_item metadata_item;
     void *context;
     uint64_t deadline_us;
-    uint64_t pause_us;
+    uint64_t pause_us; /* before the next attempt to connect; 0: there was none */
     bool is_write;
-    bool done;      /* completed, or not to be tried again */
-    bool delivered; /* items, so that it cannot be begun again */
+    bool done;      /* completed, or not worth repeating */
+    bool delivered; /* items: it cannot begin again */
     enum cairn_status status;
 };
 
@@ -60,12 +65,12 @@ static uint64_t deadline_of(const struct cairn_client *client, uint64_t timeout_
     return clock_deadline_us(clock_now_us(), timeout_us != 0 ? timeout_us : client->options.timeout_us);
 }
 
-/* The reply of a call that got none. */
+/* Makes the reply of a call that got none from the daemon. */
 static void show_failure(struct cairn_connection *connection, enum cairn_request_kind kind,
                          enum cairn_status status)
 {
-    snprintf(connection->blocking_text, sizeof connection->blocking_text, "%s",
-             status != CAIRN_OK ? connection->failure.text : "");
+    assert(status != CAIRN_OK);
+    snprintf(connection->blocking_text, sizeof connection->blocking_text, "%s", connection->failure.text);
     connection->blocking_reply = (struct cairn_reply){
         .kind = kind,
         .status = status,
@@ -73,11 +78,12 @@ static void show_failure(struct cairn_connection *connection, enum cairn_request
     };
 }
 
-/* As a completion: keeps the reply, and what it points into, for the caller. */
+/* The completion: keeps the reply, and the memory that it borrows, for the caller. */
 static void call_completed(void *context, const struct cairn_reply *reply)
 {
     struct call *call = context;
     struct cairn_connection *connection = call->connection;
+    assert(!call->done && connection->delivering != NULL);
     snprintf(connection->blocking_text, sizeof connection->blocking_text, "%s", reply->text);
     connection->blocking_reply = *reply;
     connection->blocking_reply.text = connection->blocking_text;
@@ -115,7 +121,7 @@ static void pause_us(uint64_t us)
     nanosleep(&time, NULL);
 }
 
-/* Starts a lost connection, with a pause before each attempt but the first. False: the time is over, or never will. */
+/* Starts a lost connection, with a pause before each attempt but the first. False: the time is over, or the store is another. */
 static bool call_reconnect(struct call *call)
 {
     struct cairn_connection *connection = call->connection;
@@ -127,15 +133,16 @@ static bool call_reconnect(struct call *call)
             }
             pause_us(call->pause_us < left ? call->pause_us : left);
         }
-        call->pause_us = call->pause_us == 0 ? PAUSE_US_FIRST : call->pause_us * 2;
-        if (call->pause_us > PAUSE_US_LAST) {
-            call->pause_us = PAUSE_US_LAST;
+        call->pause_us = call->pause_us == 0 ? PAUSE_US_MIN : call->pause_us * 2;
+        if (call->pause_us > PAUSE_US_MAX) {
+            call->pause_us = PAUSE_US_MAX;
         }
         cairn_connection_reconnect(connection);
     }
     return true;
 }
 
+/* For how long poll() may wait; -1: without limit. It is a minute at most, which keeps the sum within an int. */
 static int poll_ms(const struct call *call, int64_t wait_us)
 {
     uint64_t left = call_left_us(call);
@@ -147,10 +154,11 @@ static int poll_ms(const struct call *call, int64_t wait_us)
     return wait / 1000 < 60000 ? (int)((wait + 999) / 1000) : 60000;
 }
 
-/* Waits for the connection, or for all of the client's if others may be what it waits for, and processes them. */
+/* Waits for the connection and processes it; also the client's other connections, if one of them may be sending kept metadata. */
 static void call_turn(struct call *call)
 {
     struct cairn_client *client = call->connection->client;
+    assert(client->in_callback == 0);
     struct cairn_connection *polled[POLLED_MAX] = {call->connection};
     struct pollfd fds[POLLED_MAX];
     nfds_t count = 1;
@@ -171,12 +179,12 @@ static void call_turn(struct call *call)
         };
     }
     int timeout_ms = poll_ms(call, wait_us);
-    if (count == POLLED_MAX && (timeout_ms < 0 || timeout_ms > TURN_MS)) {
-        timeout_ms = TURN_MS;
+    if (count == POLLED_MAX && (timeout_ms < 0 || timeout_ms > POLLED_MS_MAX)) {
+        timeout_ms = POLLED_MS_MAX;
     }
     if (poll(fds, count, timeout_ms) < 0) {
         for (nfds_t i = 0; i < count; i++) {
-            fds[i].revents = 0; /* interrupted: deadlines are looked at all the same */
+            fds[i].revents = 0; /* a signal came; processing still looks at the deadlines */
         }
     }
     for (nfds_t i = 0; i < count; i++) {
@@ -184,7 +192,7 @@ static void call_turn(struct call *call)
     }
 }
 
-/* The connection and client are not used from a callback; what callbacks free is put off to call_end(). */
+/* Begins a call. False: it is made in a callback. A connection that a callback frees meanwhile lives until call_end(). */
 static bool call_begin(struct call *call, uint64_t timeout_us, const struct cairn_reply **ret_reply)
 {
     struct cairn_connection *connection = call->connection;
@@ -201,7 +209,7 @@ static bool call_begin(struct call *call, uint64_t timeout_us, const struct cair
     return true;
 }
 
-/* Whether it is to be submitted, for the first time or again. */
+/* Whether to submit it, for the first time or again. */
 static bool call_ready(struct call *call)
 {
     struct cairn_connection *connection = call->connection;
@@ -209,7 +217,7 @@ static bool call_ready(struct call *call)
         return false;
     }
     if (connection->state == CONNECTION_SUPERSEDED) {
-        connection_process(connection, 0); /* ends it */
+        connection_process(connection, 0); /* makes it lost */
     }
     if (!call_reconnect(call)) {
         call->status =
@@ -220,13 +228,14 @@ static bool call_ready(struct call *call)
     return true;
 }
 
+/* What is left of the timeout; never 0, which would mean the default. */
 static uint64_t call_timeout_us(const struct call *call)
 {
     uint64_t left = call_left_us(call);
     return left > 0 ? left : 1;
 }
 
-/* Kept metadata is over its bound: waits until it is written, then the write can be tried again. */
+/* Waits until kept metadata, which is over its bound, is written. Then the write can be tried again. */
 static enum cairn_status call_make_room(struct call *call)
 {
     struct call barrier = {.connection = call->connection, .kind = CAIRN_BARRIER};
@@ -239,6 +248,7 @@ static enum cairn_status call_make_room(struct call *call)
     return status == CAIRN_OK ? barrier.status : status;
 }
 
+/* Whether a call that failed may begin again: the connection is lost, time is left, and nothing happens twice. */
 static bool worth_repeating(const struct call *call)
 {
     bool lost = connection_state_is_lost(call->connection->state) && call_left_us(call) > 0;
@@ -253,15 +263,17 @@ static bool worth_repeating(const struct call *call)
     }
 }
 
+/* Takes the status of a submit, and waits until the request completes or can be submitted again. */
 static void call_wait(struct call *call, enum cairn_status submitted)
 {
     struct cairn_connection *connection = call->connection;
+    assert(!call->done);
     if (submitted == CAIRN_FULL && call->kind == CAIRN_WRITE_METADATA &&
         connection->client->kept.bytes >= connection->client->options.kept_bytes_max) {
         call->status = call_make_room(call);
         call->done = call->status != CAIRN_OK && !worth_repeating(call);
         if (call->status != CAIRN_OK) {
-            call->status = CAIRN_FULL; /* what failed was only to make room */
+            call->status = CAIRN_FULL; /* the write itself was not sent */
             connection->blocking_reply.kind = call->kind;
             connection->blocking_reply.status = CAIRN_FULL;
         }
@@ -281,9 +293,7 @@ static void call_wait(struct call *call, enum cairn_status submitted)
     while (!call->done) {
         call_turn(call);
     }
-    if (call->done) {
-        call->done = !worth_repeating(call);
-    }
+    call->done = !worth_repeating(call);
 }
 
 static enum cairn_status call_end(struct call *call, const struct cairn_reply **ret_reply)
@@ -295,6 +305,7 @@ static enum cairn_status call_end(struct call *call, const struct cairn_reply **
         reply = &freed_reply;
         call->status = freed_reply.status;
     }
+    assert(reply->status == call->status);
     if (ret_reply != NULL) {
         *ret_reply = reply;
     }
@@ -364,7 +375,7 @@ enum cairn_status cairn_connect(struct cairn_client *client, uint64_t timeout_us
     if (cairn_connection_open(client, &connection) != CAIRN_OK) {
         return CAIRN_NO_MEMORY;
     }
-    struct call call = {.connection = connection, .pause_us = PAUSE_US_FIRST};
+    struct call call = {.connection = connection, .pause_us = PAUSE_US_MIN};
     call.deadline_us = deadline_of(client, timeout_us);
     while (connection->state != CONNECTION_READY && call_reconnect(&call) && call_left_us(&call) > 0) {
         call_turn(&call);
@@ -401,7 +412,7 @@ enum cairn_status cairn_close(struct cairn_connection *connection, uint64_t time
     while (status == CAIRN_OK && wanted) {
         const struct cairn_barrier barrier = {.timeout_us = call_timeout_us(&call), .level = CAIRN_WRITTEN};
         status = cairn_barrier(connection, &barrier, NULL);
-        wanted = client->kept.operations > 0; /* accepted meanwhile */
+        wanted = client->kept.operations > 0; /* some may have been accepted meanwhile */
     }
     if (ret_unwritten != NULL) {
         *ret_unwritten = client->kept.operations;

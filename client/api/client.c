@@ -1,4 +1,11 @@
-/* The client: what it was told, what it has met, and its end. */
+/* A client's life:
+ *
+ * - made with options that are checked, copied, and completed with defaults
+ * - its connections meet a store and its runs, and keep metadata in it
+ * - freed by its user, with its connections; what is kept is then in the daemon's hands alone
+ *
+ * Ways to fail: options that break a rule of cairn.h, and no memory; nothing is made then. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -61,6 +68,7 @@ void cairn_client_free(struct cairn_client *client)
     while (client->connections != NULL) {
         connection_end(client->connections);
     }
+    assert(client->resends == 0); /* no request is left that points at kept metadata */
     keep_clear(&client->kept);
     free((char *)(uintptr_t)client->options.socket_path);
     free((char *)(uintptr_t)client->options.name);
@@ -92,6 +100,7 @@ enum cairn_status cairn_client_forget(struct cairn_client *client)
             return CAIRN_USAGE;
         }
     }
+    assert(client->resends == 0); /* no request is left that points at kept metadata */
     client->dropped_operations += client->kept.operations;
     keep_clear(&client->kept);
     client->store_known = false;

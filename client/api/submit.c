@@ -1,8 +1,11 @@
-/* The submits of cairn.h: each makes the request's frame, says what answer it expects, and queues it. */
+/* The submits of cairn.h: each makes the request's frame, describes the answer that it expects, and adds the request. Whatever
+ * fails, nothing is added, and the connection's failure says why. */
+#include <assert.h>
+
 #include "client/connection/request.h"
 #include "client/message/encode.h"
 
-/* What every submit asks first. */
+/* What every submit checks first. */
 static enum cairn_status submit_begin(struct cairn_connection *connection, const void *request)
 {
     const struct cairn_client_options *options = &connection->client->options;
@@ -14,32 +17,36 @@ static enum cairn_status submit_begin(struct cairn_connection *connection, const
                            "the daemon has been started again: reconnect");
     }
     if (connection_state_is_lost(connection->state)) {
-        return CAIRN_NOT_SENT; /* why it is lost says more than this could */
+        return CAIRN_NOT_SENT; /* the failure still says why it is lost */
     }
     if (connection->in_flight + connection->abandoned >= options->in_flight_max ||
         (connection->in_flight > 0 && connection->in_flight_bytes >= options->in_flight_bytes_max)) {
         return failure_set(&connection->failure, CAIRN_FULL,
-                           "%zu requests of %zu bytes are in flight: await answers", connection->in_flight,
-                           connection->in_flight_bytes);
+                           "%zu requests of %zu bytes are in flight: process the connection first",
+                           connection->in_flight, connection->in_flight_bytes);
     }
     return CAIRN_OK;
 }
 
+/* Adds the request that was encoded with `status`, unless it is too large or too much is in flight. */
 static enum cairn_status submit_end(struct cairn_connection *connection, enum cairn_status status,
                                     struct request *model, struct encoded *encoded, uint64_t timeout_us)
 {
     const struct cairn_client_options *options = &connection->client->options;
     if (status == CAIRN_TOO_LARGE) {
-        return failure_set(&connection->failure, status, "longer than any frame may be, or too many items");
+        return failure_set(&connection->failure, status,
+                           "longer than any frame may be, or too many items: split it");
     }
     if (status == CAIRN_FULL) {
-        return failure_set(&connection->failure, status,
-                           "%llu bytes of accepted metadata are not known to be written: await a barrier",
-                           (unsigned long long)connection->client->kept.bytes);
+        return failure_set(
+            &connection->failure, status,
+            "%llu bytes of accepted metadata are not known to be written: submit a barrier at level "
+            "written and await it",
+            (unsigned long long)connection->client->kept.bytes);
     }
     if (status != CAIRN_OK) {
         return failure_set(&connection->failure, status, "%s: %s", frame_type_text(model->type),
-                           status == CAIRN_USAGE ? "a value that cannot be sent" : "no memory here");
+                           status == CAIRN_USAGE ? "a value that cannot be encoded" : "no memory here");
     }
     size_t body_bytes = encoded->frame->bytes - FRAME_REQUEST_BYTES;
     if (connection->state == CONNECTION_READY && body_bytes > connection->transport.body_bytes_max) {
@@ -48,13 +55,15 @@ static enum cairn_status submit_end(struct cairn_connection *connection, enum ca
                              frame_type_text(model->type), body_bytes, connection->transport.body_bytes_max);
     } else if (connection->in_flight > 0 &&
                connection->in_flight_bytes + encoded->frame->bytes > options->in_flight_bytes_max) {
-        status = failure_set(&connection->failure, CAIRN_FULL, "%zu bytes are in flight: await answers",
-                             connection->in_flight_bytes);
+        status =
+            failure_set(&connection->failure, CAIRN_FULL,
+                        "%zu bytes are in flight: process the connection first", connection->in_flight_bytes);
     }
     if (status != CAIRN_OK) {
         frame_out_free(encoded->frame);
         return status;
     }
+    assert(timeout_us > 0 && encoded->body_bytes <= body_bytes);
     model->timeout_us = timeout_us;
     model->body_bytes = encoded->body_bytes;
     if (!request_add(connection, model, encoded->frame)) {
@@ -63,6 +72,7 @@ static enum cairn_status submit_end(struct cairn_connection *connection, enum ca
     return CAIRN_OK;
 }
 
+/* The request's timeout, or the client's default. */
 static uint64_t timeout(const struct cairn_connection *connection, uint64_t timeout_us)
 {
     return timeout_us != 0 ? timeout_us : connection->client->options.timeout_us;
@@ -103,6 +113,7 @@ static uint64_t timeout(const struct cairn_connection *connection, uint64_t time
         return submit_end(connection, encode, &model, &encoded, timeout_us);                                 \
     }
 
+/* The level that the answer reaches at least: the daemon raises accepted to written. */
 static enum cairn_level commit_level(enum cairn_level level)
 {
     if (level == CAIRN_LEVEL_DEFAULT) {
@@ -111,7 +122,7 @@ static enum cairn_level commit_level(enum cairn_level level)
     return level == CAIRN_ACCEPTED ? CAIRN_WRITTEN : level;
 }
 
-/* How many items the answer to cairn_read_blocks has at most. */
+/* How many items the answer has at most. */
 static uint64_t blocks_max(const struct cairn_read_blocks *request)
 {
     if (request->height_count > 0) {
@@ -177,11 +188,13 @@ SUBMIT(rollback, cairn_rollback, encode_rollback(request, timeout_us, &encoded),
 SUBMIT(barrier, cairn_barrier, encode_barrier(request, &encoded), .kind = CAIRN_BARRIER,
        .type = FRAME_BARRIER, .ordered = true, .carries = request->level != CAIRN_ACCEPTED)
 
+/* The level that the answer reaches at least. */
 static enum cairn_level metadata_level(enum cairn_level level)
 {
     return level == CAIRN_LEVEL_DEFAULT ? CAIRN_ACCEPTED : level;
 }
 
+/* Encodes a metadata write, unless too much is kept already. */
 static enum cairn_status kept_begin(struct cairn_connection *connection,
                                     const struct cairn_write_metadata *request, uint64_t timeout_us,
                                     struct encoded *ret_encoded)

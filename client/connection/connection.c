@@ -1,16 +1,18 @@
 /* A connection's life:
  *
- * - opened: the socket is connected at once or not at all; the hello goes first, everything else waits for its answer
- * - ready: what is held goes out, answers come in and complete; all of it inside connection_process()
- * - superseded, if another connection of its client meets a later run of the daemon: what had come from the ended run is
- *   still read, what is held stays unsent
- * - lost: by the daemon's end, a broken protocol, a refused hello, or its user. Every request completes then: unknown
- *   where the kernel had all of it, else not applied. It can be started again any number of times
- * - freed by its user; from a callback put off to the end of processing
+ * - opened: the socket connects at once or fails; the hello is sent first, and all else waits for its answer
+ * - ready: held requests are sent, answers come and complete them; all of that inside connection_process()
+ * - superseded, when another connection of its client meets a later run of the daemon: what the ended run had sent is still read,
+ *   held requests stay unsent
+ * - lost, when the daemon ends, breaks the protocol or refuses the hello, or when its user frees it. Every request completes then:
+ *   as unknown if the kernel had all of it, else as not applied. The user can start it again any number of times
+ * - freed by its user; in a callback this is put off until processing ends
  *
- * A failing send does not lose it at once: what was answered before is read first. */
+ * Ways to fail: all of them make it lost, with the reason in its failure. A failing send does so only after the answers that had
+ * arrived are read. */
 #include "client/connection/connection.h"
 
+#include <assert.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +23,8 @@
 #include "client/connection/resend.h"
 
 enum {
-    HELLO_ID = 1, /* requests' ids begin above 2^32 */
-    HELLO_REPLY_BYTES_MAX = 64 << 10,
+    HELLO_ID = 1,                     /* ids of requests are above 2^32 */
+    HELLO_REPLY_BYTES_MAX = 64 << 10, /* chosen: it has about 50, and a later version may add some */
 };
 
 /* Loses the connection for the reason in its failure, and completes everything on it. */
@@ -30,6 +32,7 @@ static void connection_lose(struct cairn_connection *connection)
 {
     const struct failure failure = connection->failure;
     bool connecting = failure.status == CAIRN_CANNOT_CONNECT || failure.status == CAIRN_STORE_CHANGED;
+    assert(connecting || failure.status == CAIRN_CONNECTION_LOST);
     request_collect_sent(connection);
     resend_detach(connection);
     request_discard_unsent(connection);
@@ -38,12 +41,14 @@ static void connection_lose(struct cairn_connection *connection)
     connection->lost_status = failure.status;
     connection->next_deadline_us = NEVER_US;
     request_fail_all(connection, connecting ? failure.status : CAIRN_NOT_SENT, failure.text);
-    connection->failure = failure;
+    connection->failure = failure; /* completions may have set another */
+    assert(connection->in_flight == 0 && connection->in_flight_bytes == 0 && connection->abandoned == 0);
 }
 
 static enum cairn_status connection_start(struct cairn_connection *connection)
 {
-    connection->lost_status = CAIRN_CANNOT_CONNECT; /* until it is not */
+    assert(connection_state_is_lost(connection->state) && connection->first == NULL);
+    connection->lost_status = CAIRN_CANNOT_CONNECT; /* if this fails */
     const struct cairn_client_options *options = &connection->client->options;
     struct encoded encoded;
     if (encode_hello(options->name, connection->client->run, &encoded) != CAIRN_OK) {
@@ -77,7 +82,7 @@ enum cairn_status cairn_connection_open(struct cairn_client *client, struct cair
     connection->next_deadline_us = NEVER_US;
     connection->next = client->connections;
     client->connections = connection;
-    (void)connection_start(connection); /* if it fails, it is lost from the start, and says why */
+    (void)connection_start(connection); /* if that fails, it is lost, and its failure says why */
     *ret_connection = connection;
     return CAIRN_OK;
 }
@@ -94,12 +99,14 @@ enum cairn_status cairn_connection_reconnect(struct cairn_connection *connection
 
 void connection_end(struct cairn_connection *connection)
 {
+    assert(connection->client->in_callback == 0); /* no caller further up uses it */
     if (!connection_state_is_lost(connection->state)) {
         failure_set(&connection->failure, CAIRN_CONNECTION_LOST, "the connection was closed by its user");
         connection_lose(connection);
     }
     struct cairn_connection **link = &connection->client->connections;
     while (*link != connection) {
+        assert(*link != NULL); /* it is its client's, and not freed twice */
         link = &(*link)->next;
     }
     *link = connection->next;
@@ -133,7 +140,7 @@ void cairn_connection_free(struct cairn_connection *connection)
     connection_sweep(connection->client);
 }
 
-/* Takes the frames that have come. False: the connection cannot go on. */
+/* Takes the frames that have arrived. False: the connection cannot go on, and its failure is set. */
 static bool connection_read(struct cairn_connection *connection)
 {
     struct transport *transport = &connection->transport;
@@ -146,12 +153,14 @@ static bool connection_read(struct cairn_connection *connection)
             return true;
         }
         if (frame == TRANSPORT_BROKEN) {
-            failure_set(&connection->failure, connecting ? CAIRN_CANNOT_CONNECT : CAIRN_CONNECTION_LOST,
-                        "the daemon sent no frame of cairn's, or one of more than %zu bytes",
-                        transport->body_bytes_max);
+            failure_set(
+                &connection->failure, connecting ? CAIRN_CANNOT_CONNECT : CAIRN_CONNECTION_LOST,
+                "the daemon sent something that is not a frame of cairn, or a frame of more than %zu bytes",
+                transport->body_bytes_max);
             return false;
         }
         transport->in_begin += FRAME_REPLY_BYTES + reply.body_bytes;
+        assert(transport->in_begin <= transport->in_end);
         if (connecting ? !reply_hello(connection, &reply, body) : !reply_take(connection, &reply, body)) {
             return false;
         }
@@ -191,6 +200,7 @@ static bool connection_lives(struct cairn_connection *connection, uint64_t now)
     return false;
 }
 
+/* Receives, completes, and sends. False: the connection cannot go on, and its failure is set. */
 static bool connection_step(struct cairn_connection *connection, short revents, uint64_t now)
 {
     if ((revents & ~POLLOUT) != 0 && connection->state != CONNECTION_SUPERSEDED) {
@@ -223,6 +233,7 @@ enum cairn_status connection_process(struct cairn_connection *connection, short 
         connection_lose(connection);
         status = connection->lost_status;
     }
+    assert(connection->client->in_callback > 0);
     connection->client->in_callback--;
     return status;
 }
@@ -248,7 +259,7 @@ enum cairn_connection_state cairn_connection_state(const struct cairn_connection
         return CAIRN_CONNECTING;
     case CONNECTION_READY:
     case CONNECTION_SUPERSEDED:
-        return CAIRN_READY; /* processing will tell */
+        return CAIRN_READY; /* the next cairn_connection_process() reports the loss */
     default:
         return CAIRN_LOST;
     }

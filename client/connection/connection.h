@@ -1,16 +1,16 @@
-/* What the calls of cairn.h need of connections. */
+/* What the calls of cairn.h, in api/, need of connections. */
 #ifndef CLIENT_CONNECTION_H
 #define CLIENT_CONNECTION_H
 
 #include "client/connection/internal.h"
 
-/* cairn_connection_process() without the check whether a callback runs. */
+/* cairn_connection_process() for a caller outside callbacks. A loss is not reported by it, and no connection is freed. */
 enum cairn_status connection_process(struct cairn_connection *connection, short revents);
 
-/* Frees the connections that callbacks wanted freed. Outside callbacks only. */
+/* Frees the connections that callbacks asked to free. In a callback it does nothing. */
 void connection_sweep(struct cairn_client *client);
 
-/* Completes what is on it and frees it. */
+/* Completes its requests, and frees it. Not in callbacks. */
 void connection_end(struct cairn_connection *connection);
 
 #endif

@@ -5,7 +5,7 @@
 #include "client/cairn.h"
 
 enum {
-    TEXT_BYTES_MAX = 512,
+    TEXT_BYTES_MAX = 512, /* of a text with its NUL; chosen: longer ones are cut */
 };
 
 struct failure {
@@ -13,7 +13,7 @@ struct failure {
     char text[TEXT_BYTES_MAX];
 };
 
-/* Remembers it, cut to the room there is, and returns its status. */
+/* Stores status and text, which is cut to TEXT_BYTES_MAX, and returns the status, which is not CAIRN_OK. */
 enum cairn_status failure_set(struct failure *failure, enum cairn_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

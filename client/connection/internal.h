@@ -1,8 +1,8 @@
-/* What the library's files share: the client, its connections, their requests. All of it belongs to the one thread that
- * uses the client.
+/* What the library's files share: the client, its connections and their requests. All of it belongs to the thread that uses the
+ * client.
  *
- * Low to high: clock, failure, keep, state and transport know nothing of requests; request has their states; resend and reply use
- * it; connection drives them all. */
+ * From low to high: clock, failure, keep, state and transport know nothing of requests; request moves them from state to state;
+ * resend and reply use request; connection calls all of them. */
 #ifndef CLIENT_INTERNAL_H
 #define CLIENT_INTERNAL_H
 
@@ -15,70 +15,75 @@
 #include "proto/limits.h"
 
 enum {
+    /* Defaults of cairn_client_options, which cairn.h states. All numbers here are chosen. */
     IN_FLIGHT_DEFAULT = 16384,
     IN_FLIGHT_BYTES_DEFAULT = 64 << 20,
     KEPT_BYTES_DEFAULT = 64 << 20,
-    RECEIVE_BYTES_MAX = 1 << 20, /* in one cairn_connection_process() */
-    RESEND_REQUESTS_MAX = 256,   /* under way at once */
-    RESEND_BYTES_MAX = 8 << 20,
-    SPARE_REQUESTS_MAX = 256, /* of a connection */
+
+    RECEIVE_BYTES_MAX =
+        1 << 20, /* in one cairn_connection_process(): then it sends, and its caller polls others */
+    RESEND_REQUESTS_MAX = 256,  /* sent again and not answered */
+    RESEND_BYTES_MAX = 8 << 20, /* in these */
+    SPARE_REQUESTS_MAX = 256,   /* ended requests that a connection keeps for reuse */
 };
 #define TIMEOUT_US_DEFAULT (30 * UINT64_C(1000000))
-#define RESEND_PAUSE_US    UINT64_C(100000)
+#define RESEND_PAUSE_US    UINT64_C(100000) /* after a refusal for now */
 
 struct cairn_client {
-    struct cairn_client_options options; /* fixed; defaults filled in, texts owned */
+    struct cairn_client_options options; /* fixed; defaults are filled in, strings are owned */
     struct cairn_connection *connections;
 
     bool store_known;
     uint8_t store_id[STORE_ID_BYTES];
-    uint64_t run; /* met last; 0: none */
+    uint64_t run; /* the one met last; 0: none */
     uint64_t written_through, durable_through;
 
     struct kept_list kept;
-    struct cairn_connection *resender; /* sends kept metadata again; NULL: nobody does */
-    size_t resends;                    /* of it under way */
-    size_t resend_bytes;
-    bool resend_refused;     /* one was refused for now: wait for the others' answers, then pause */
-    uint64_t resend_next_us; /* not before */
+    struct cairn_connection *resender; /* the connection that sends kept metadata again; NULL: none does */
+    size_t resends;                    /* requests of it that are not answered */
+    size_t resend_bytes;               /* their frames */
+    bool resend_refused;     /* one was refused for now: wait for the answers to the others, then pause */
+    uint64_t resend_next_us; /* send nothing again before this time */
     uint64_t resent_operations, dropped_operations;
 
-    unsigned in_callback; /* callbacks may be on the stack: nothing is freed, nobody waits */
-    bool free_wanted;     /* some connection's is set */
+    unsigned
+        in_callback;  /* above 0: callbacks may be on the stack, so that nothing is freed and no call waits */
+    bool free_wanted; /* some connection has free_wanted set */
 };
 
 struct request {
-    struct request *next, *previous; /* of the connection's, in the order submitted */
+    struct request *next, *previous; /* in the connection's list, in the order submitted */
 
-    /* Fixed once it is added. */
+    /* Fixed when it is added. */
     uint64_t id;
     uint8_t type; /* enum frame_type */
     enum cairn_request_kind kind;
-    bool ordered;  /* a write or barrier: waits while kept metadata is sent again */
-    bool internal; /* sends kept metadata again */
-    bool carries;  /* a success writes all metadata accepted before it */
+    bool ordered;  /* a write or barrier: it waits while kept metadata is sent again */
+    bool internal; /* it sends kept metadata again */
+    bool carries;  /* its success means that all metadata accepted before it is written */
     cairn_completion completion;
     cairn_block_item block_item;
     cairn_metadata_item metadata_item;
     void *context;
     uint64_t timeout_us; /* relative; NEVER_US: none */
-    size_t bytes;        /* of the frame */
-    size_t body_bytes;   /* of a metadata write: the part that is kept */
+    size_t bytes;        /* of its frame */
+    size_t body_bytes;   /* of a metadata write: the part of the body that is kept */
     size_t operations;   /* of a metadata write */
 
     /* Its life. */
     enum request_state state;
-    uint64_t deadline_us; /* absolute; NEVER_US: none, or none any more */
-    struct frame_out
-        *frame; /* held and queued: in that queue. Later only a metadata write has it, as its own, until its
-                                acceptance is recorded: then it is kept. NULL: gone, or going on alone */
-    struct kept *kept; /* internal only; NULL: the answer no longer matters */
+    uint64_t deadline_us; /* absolute; NEVER_US: it has none, or is abandoned */
+    /* While it is held or queued, the frame that is in that queue. Later only a metadata write has one, and owns it until its
+     * acceptance is recorded. NULL: it is freed, or belongs to the queue alone. */
+    struct frame_out *frame;
+    struct kept *kept; /* of an internal one: what it sends; NULL: the answer no longer matters */
 
-    /* What has come of its answer. */
+    /* Its answer so far. */
     struct decode_expected expected;
-    uint64_t items;
-    uint64_t window, window_left, credit_due; /* of a stream; a window of 0: it is none */
-    uint8_t *message;                         /* continued frames so far */
+    uint64_t items; /* delivered */
+    uint64_t window, window_left,
+        credit_due;   /* of a stream, in bytes; left and due add up to it; 0: not a stream */
+    uint8_t *message; /* the bodies of continued frames */
     size_t message_bytes, message_capacity;
 };
 
@@ -87,31 +92,31 @@ struct cairn_connection {
     struct cairn_client *client;
     enum connection_state state;
     struct transport transport;
-    uint64_t run;        /* that it is connected to */
-    uint64_t resume_run; /* that its hello asked about */
+    uint64_t run;        /* the daemon's run that it is connected to; 0: not known yet */
+    uint64_t resume_run; /* the run that its hello asked about */
     uint64_t hello_deadline_us;
-    enum cairn_status lost_status; /* why it is lost */
-    struct failure failure;        /* of the last call, or why it is lost */
-    bool free_wanted;              /* by a callback: freed when processing ends */
-    bool closing;                  /* cairn_close() frees it, nobody else */
+    enum cairn_status lost_status; /* why it was lost last */
+    struct failure failure;        /* of the last call that failed, or why it was lost */
+    bool free_wanted;              /* freed when processing ends */
+    bool closing;                  /* cairn_close() runs, and frees it */
 
-    struct frame_queue held;           /* submitted, not to be sent yet */
-    size_t held_unordered;             /* of them that wait for the hello only */
-    struct request *first, *last;      /* all, in the order submitted */
-    size_t in_flight, in_flight_bytes; /* not completed, internal ones apart */
-    size_t abandoned;
-    uint64_t next_deadline_us; /* no request's is earlier */
+    struct frame_queue held;           /* frames of held requests */
+    size_t held_unordered;             /* how many of these wait only for the hello */
+    struct request *first, *last;      /* all requests, in the order submitted */
+    size_t in_flight, in_flight_bytes; /* requests that have not completed, without internal ones */
+    size_t abandoned;                  /* requests in that state */
+    uint64_t next_deadline_us;         /* no request has an earlier one */
 
-    struct request *spare; /* ended ones, linked by `next` */
+    struct request *spare; /* ended requests, linked by `next` */
     uint32_t spare_count;
-    struct request **slots; /* by the low half of the id */
+    struct request **slots; /* requests, by the low half of the id */
     uint32_t slot_count;
-    uint32_t *slots_free;
+    uint32_t *slots_free; /* the numbers of free slots */
     uint32_t slot_free_count;
-    uint32_t generation; /* high half of the next id */
+    uint32_t generation; /* the high half of the last id */
 
-    struct decoded *delivering; /* the reply whose completion runs */
-    struct decoded blocking;    /* behind the last blocking call's reply */
+    struct decoded *delivering; /* memory of the reply whose completion runs; NULL: none runs */
+    struct decoded blocking;    /* memory of the last blocking call's reply */
     struct cairn_reply blocking_reply;
     char blocking_text[TEXT_BYTES_MAX];
 };

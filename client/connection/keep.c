@@ -1,15 +1,15 @@
-/* The list of kept metadata.
+/* A kept write's life:
  *
- * - added when its acceptance is read, at its number's place: answers of several connections come in any order
- * - covered from the front, up to the first that is lost or under way
- * - judged when a later run is met: found on disk and dropped, or lost
- * - sent again from the front; a refusal for now puts all behind it back to lost, so that nothing overtakes it. What
- *   was accepted behind it is then applied once more, in the same order, which ends in the same values
+ * - added when its acceptance is read, at the place of its number: answers of several connections come in any order
+ * - dropped when a reply says that it is written; this goes from the front, up to the first that is lost or sent again
+ * - when a later run is met: dropped if that run found it on disk, else lost
+ * - sent again from the front. A refusal for now makes it and all behind it lost, so that nothing overtakes it. What was
+ *   accepted behind it is then applied a second time, in the same order, which ends in the same values
  *
- * Writes come and go by the thousand, in nearly the same order. So they stand behind each other in chunks of memory, and a
- * chunk is freed, or filled anew, when nothing in it is kept any more; one that stays keeps its chunk.
+ * Clients add and drop writes by the thousand, in nearly the same order. So writes lie one behind the other in chunks of memory,
+ * and a chunk is freed or filled again once none of its writes is kept.
  *
- * No memory when adding leaves the list as it was. */
+ * The one way to fail is that there is no memory to add a write; the list is then as it was. */
 #include "client/connection/keep.h"
 
 #include <assert.h>
@@ -17,23 +17,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_BYTES = 64 << 10 };
+enum {
+    CHUNK_BYTES = 64 << 10, /* chosen: about 500 small writes */
+};
 
 struct kept_chunk {
-    size_t used;
-    size_t living; /* writes in it that are kept */
-    bool alone;    /* made for one write that is large */
+    size_t used_bytes;
+    size_t living; /* how many of its writes are kept */
+    bool alone;    /* it was made for one large write */
     alignas(struct kept) uint8_t memory[];
 };
 
-/* What a write takes of a chunk. */
+/* The room that a write takes in a chunk. */
 static size_t kept_bytes(size_t body_bytes)
 {
     size_t align = alignof(struct kept);
     return (sizeof(struct kept) + body_bytes + align - 1) / align * align;
 }
 
-static void settle(struct kept_list *list, struct kept *kept, enum kept_state state)
+/* Changes a write's state, and counts it. */
+static void state_move(struct kept_list *list, struct kept *kept, enum kept_state state)
 {
     bool was = kept->state != KEPT_ACCEPTED, is = state != KEPT_ACCEPTED;
     if (was && !is) {
@@ -47,13 +50,13 @@ static void settle(struct kept_list *list, struct kept *kept, enum kept_state st
     kept->state = state;
 }
 
-/* Room for a write in the chunk that is being filled, or in a new one; one that would fill most of a chunk has its own.
- * NULL: no memory. */
+/* Finds room for a write, in the chunk that is being filled or in a new one. A write that takes more than a quarter of a chunk
+ * gets a chunk of its own. NULL: no memory. */
 static struct kept *kept_place(struct kept_list *list, size_t bytes)
 {
     struct kept_chunk *chunk = list->chunk;
     bool alone = bytes > CHUNK_BYTES / 4;
-    if (alone || chunk == NULL || CHUNK_BYTES - chunk->used < bytes) {
+    if (alone || chunk == NULL || CHUNK_BYTES - chunk->used_bytes < bytes) {
         chunk = !alone && list->spare != NULL ? list->spare
                                               : malloc(sizeof *chunk + (alone ? bytes : CHUNK_BYTES));
         if (chunk == NULL) {
@@ -65,22 +68,24 @@ static struct kept *kept_place(struct kept_list *list, size_t bytes)
             list->chunk = chunk;
         }
     }
-    struct kept *kept = (void *)(chunk->memory + chunk->used);
-    chunk->used += bytes;
+    assert(alone || chunk->used_bytes + bytes <= CHUNK_BYTES);
+    struct kept *kept = (void *)(chunk->memory + chunk->used_bytes);
+    chunk->used_bytes += bytes;
     chunk->living++;
     kept->chunk = chunk;
     return kept;
 }
 
-/* Gives the room back: with the last write of its chunk the chunk. */
+/* Gives back the room of a write; with the last write of a chunk also the chunk. */
 static void kept_free(struct kept_list *list, const struct kept *kept)
 {
     struct kept_chunk *chunk = kept->chunk;
+    assert(chunk->living > 0);
     if (--chunk->living > 0) {
         return;
     }
     if (chunk == list->chunk) {
-        chunk->used = 0;
+        chunk->used_bytes = 0;
     } else if (!chunk->alone && list->spare == NULL) {
         list->spare = chunk;
     } else {
@@ -91,7 +96,7 @@ static void kept_free(struct kept_list *list, const struct kept *kept)
 bool keep_add(struct kept_list *list, const uint8_t *body, size_t body_bytes, size_t operations,
               uint64_t sequence)
 {
-    assert(body_bytes <= UINT32_MAX); /* no frame is longer */
+    assert(body_bytes <= UINT32_MAX && sequence > 0); /* no frame is longer, and no write has number 0 */
     struct kept *kept = kept_place(list, kept_bytes(body_bytes));
     if (kept == NULL) {
         return false;
@@ -119,10 +124,11 @@ bool keep_add(struct kept_list *list, const uint8_t *body, size_t body_bytes, si
 
 void keep_drop(struct kept_list *list, struct kept *kept)
 {
+    assert(list->operations >= kept->operations && list->bytes >= kept_bytes(kept->body_bytes));
     if (list->next_lost == kept) {
-        list->next_lost = kept->next;
+        list->next_lost = kept->next; /* all behind the first lost write are lost too */
     }
-    settle(list, kept, KEPT_ACCEPTED);
+    state_move(list, kept, KEPT_ACCEPTED);
     *(kept->previous != NULL ? &kept->previous->next : &list->first) = kept->next;
     *(kept->next != NULL ? &kept->next->previous : &list->last) = kept->previous;
     list->operations -= kept->operations;
@@ -146,9 +152,10 @@ void keep_judge(struct kept_list *list, uint64_t on_disk)
         if (kept->state == KEPT_ACCEPTED && kept->sequence <= on_disk) {
             keep_drop(list, kept);
         } else {
-            settle(list, kept, KEPT_LOST);
+            state_move(list, kept, KEPT_LOST);
         }
     }
+    assert(list->unsettled_operations == list->operations); /* all that is left is lost */
     list->next_lost = list->first;
 }
 
@@ -157,7 +164,7 @@ struct kept *keep_resend_next(struct kept_list *list)
     struct kept *kept = list->next_lost;
     if (kept != NULL) {
         assert(kept->state == KEPT_LOST);
-        settle(list, kept, KEPT_RESENT);
+        state_move(list, kept, KEPT_RESENT);
         list->next_lost = kept->next;
     }
     return kept;
@@ -165,20 +172,22 @@ struct kept *keep_resend_next(struct kept_list *list)
 
 void keep_accepted(struct kept_list *list, struct kept *kept, uint64_t sequence)
 {
-    if (kept->state == KEPT_RESENT) { /* else it goes again all the same, under its old number */
+    assert(kept->state != KEPT_ACCEPTED && sequence > 0);
+    if (kept->state == KEPT_RESENT) { /* a lost one is sent once more, still under its old number */
         kept->sequence = sequence;
-        settle(list, kept, KEPT_ACCEPTED);
+        state_move(list, kept, KEPT_ACCEPTED);
     }
 }
 
 void keep_lost_from(struct kept_list *list, struct kept *kept)
 {
+    assert(kept->state != KEPT_ACCEPTED); /* it was under way */
     if (kept->state == KEPT_LOST) {
         return; /* an earlier refusal did it already: next_lost is here or before, and must not move behind it */
     }
     const struct kept *end = list->next_lost;
     for (struct kept *each = kept; each != NULL && each != end; each = each->next) {
-        settle(list, each, KEPT_LOST);
+        state_move(list, each, KEPT_LOST);
     }
     list->next_lost = kept;
 }
@@ -188,6 +197,7 @@ void keep_clear(struct kept_list *list)
     while (list->first != NULL) {
         keep_drop(list, list->first);
     }
+    assert(list->operations == 0 && list->bytes == 0 && list->unsettled == 0);
     free(list->chunk);
     free(list->spare);
     list->chunk = list->spare = NULL;

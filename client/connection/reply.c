@@ -1,12 +1,14 @@
 /* What a frame from the daemon does to the request it answers.
  *
- * - a frame that is continued is put behind what came of its message before
- * - an item of a stream is delivered, and its bytes given back as credit
- * - the last frame ends the request: its marks and acceptance are recorded first, then it completes
+ * - a frame that is continued is appended to what has come of its message
+ * - an item of a stream is delivered, and its bytes are given back as credit
+ * - the last frame ends the request: how far writes are, and an acceptance, are recorded first; then it completes
  *
- * Anything the protocol does not allow ends the connection, and says what it was. */
+ * Ways to fail: a frame breaks the protocol, or there is no memory to take it. The connection then cannot go on; its failure
+ * says why. */
 #include "client/connection/reply.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +17,11 @@
 #include "client/connection/resend.h"
 
 enum {
-    MESSAGE_BYTES_MAX = FRAME_BYTES_MAX + (1 << 20),
+    MESSAGE_BYTES_MAX =
+        FRAME_BYTES_MAX + (1 << 20), /* chosen: a block of the largest commit, and what encoding adds */
 };
 
+/* Always false, with the connection's failure set. */
 static bool broken(struct cairn_connection *connection, const char *what, const struct frame_reply *reply)
 {
     failure_set(&connection->failure, CAIRN_CONNECTION_LOST,
@@ -26,6 +30,7 @@ static bool broken(struct cairn_connection *connection, const char *what, const 
     return false;
 }
 
+/* Records how far writes are. A reply of an ended run says nothing about the run that is known now. */
 static void record_marks(struct cairn_connection *connection, const struct frame_reply *reply)
 {
     struct cairn_client *client = connection->client;
@@ -41,12 +46,13 @@ static void record_marks(struct cairn_connection *connection, const struct frame
     }
 }
 
-/* What a write that went well means for what is kept. May be called again for one that was recorded: its frame is gone then.
- * False: no memory to keep it, it may be lost with the daemon. */
+/* Records a write that succeeded: keeps accepted metadata, and drops what a commit carried. May be called twice for one request,
+ * whose frame is gone the second time. False: no memory to keep it, so that it may be lost with the daemon. */
 static bool record_written(struct cairn_connection *connection, struct request *request,
                            const struct cairn_written *written)
 {
     struct cairn_client *client = connection->client;
+    assert(request->ordered);
     if (request->internal) {
         resend_answered(connection, request, CAIRN_OK, "", written->sequence);
         return true;
@@ -55,7 +61,7 @@ static bool record_written(struct cairn_connection *connection, struct request *
         return true;
     }
     if (connection->run != client->run) {
-        /* What the ended run accepted has been read ahead; if this one could not be, it is too late to keep it. */
+        /* reply_absorb() recorded what the ended run had accepted. It did not record this one, and now it is too late. */
         return request->type != FRAME_WRITE_METADATA || written->level >= CAIRN_WRITTEN;
     }
     if (request->carries && written->sequence > 0) {
@@ -78,8 +84,10 @@ static bool is_stream(const struct request *request)
     return request->window != 0;
 }
 
+/* Appends a frame's body to the message that is arriving. False: no memory. */
 static bool message_append(struct request *request, const uint8_t *body, size_t bytes)
 {
+    assert(request->message_bytes <= request->message_capacity);
     size_t wanted = request->message_bytes + bytes;
     if (wanted > request->message_capacity) {
         size_t capacity = wanted + wanted / 2;
@@ -97,11 +105,13 @@ static bool message_append(struct request *request, const uint8_t *body, size_t 
     return true;
 }
 
+/* Checks an item and passes it to the caller. False: it is malformed, or was not asked for. */
 static bool deliver_item(struct cairn_connection *connection, struct request *request, const uint8_t *body,
                          size_t bytes)
 {
     struct cairn_block block;
     struct cairn_metadata metadata;
+    assert(request->state == REQUEST_SENT); /* its caller wants items */
     bool blocks = request->kind == CAIRN_READ_BLOCKS, more = true;
     bool good = request->items < request->expected.items_max;
     if (good && blocks) {
@@ -125,10 +135,13 @@ static bool deliver_item(struct cairn_connection *connection, struct request *re
     return good;
 }
 
-/* A frame of a stream that is not its last. Takes it out of the window, and puts it back once it is consumed. */
+/* Takes a frame of a stream that is not its last: uses up window for it, delivers the item that it completes, and gives the window
+ * back in steps of half. */
 static bool take_stream_frame(struct cairn_connection *connection, struct request *request,
                               const struct frame_reply *reply, const uint8_t *body)
 {
+    assert(request->window_left + request->credit_due ==
+           request->window); /* no byte is lost or given back twice */
     if (reply->body_bytes > request->window_left) {
         return broken(connection, "more than the stream's window", reply);
     }
@@ -138,7 +151,7 @@ static bool take_stream_frame(struct cairn_connection *connection, struct reques
     bool wanted = request->state == REQUEST_SENT;
     if (wanted && (continued || request->message_bytes > 0)) {
         if (request->message_bytes + reply->body_bytes > MESSAGE_BYTES_MAX) {
-            return broken(connection, "a message without end", reply);
+            return broken(connection, "a message above the longest possible", reply);
         }
         if (!message_append(request, body, reply->body_bytes)) {
             return broken(connection, "no memory here for the message", reply);
@@ -166,12 +179,12 @@ static bool may_be_not_found(enum cairn_request_kind kind)
     return kind == CAIRN_READ_BLOCK || kind == CAIRN_READ_STATE || kind == CAIRN_GET;
 }
 
-/* The answer, whole. */
+/* Takes an answer that is complete: decodes and checks it, records what it means for kept metadata, and completes the request. */
 static bool take_answer(struct cairn_connection *connection, struct request *request,
                         const struct frame_reply *reply, const uint8_t *body, size_t bytes)
 {
     char text[TEXT_BYTES_MAX];
-    text[0] = '\0'; /* all the rest need not be cleared for each */
+    text[0] = '\0'; /* an initializer would clear 512 bytes for each answer */
     struct decoded decoded = {.message = NULL};
     struct cairn_reply result = {
         .kind = request->kind,
@@ -217,8 +230,9 @@ static bool take_answer(struct cairn_connection *connection, struct request *req
 bool reply_take(struct cairn_connection *connection, const struct frame_reply *reply, const uint8_t *body)
 {
     if (reply->status >= STATUS_COUNT) {
-        return broken(connection, "a status that is none", reply);
+        return broken(connection, "an unknown status", reply);
     }
+    assert(connection->state == CONNECTION_READY || connection->state == CONNECTION_SUPERSEDED);
     struct request *request = request_find(connection, reply->id);
     if (request == NULL && reply->type == FRAME_HELLO && reply->status != STATUS_OK) {
         char text[TEXT_BYTES_MAX / 2] = "";
@@ -229,31 +243,32 @@ bool reply_take(struct cairn_connection *connection, const struct frame_reply *r
         return false;
     }
     if (request == NULL || request->type != reply->type) {
-        return broken(connection, request == NULL ? "nothing was asked" : "another type was asked", reply);
+        return broken(connection,
+                      request == NULL ? "no request has this id" : "the request is of another type", reply);
     }
     if (!request_may_be_answered(request, reply->status != STATUS_OK)) {
-        return broken(connection, "it has not been sent yet", reply);
+        return broken(connection, "the request is not sent yet", reply);
     }
     record_marks(connection, reply);
     bool more = reply->flags & FRAME_MORE, continued = reply->flags & FRAME_CONTINUED;
     if ((more || continued) && reply->status != STATUS_OK) {
-        return broken(connection, "a failure that goes on", reply);
+        return broken(connection, "an error with more frames to come", reply);
     }
     if (is_stream(request) && (more || continued)) {
         return take_stream_frame(connection, request, reply, body);
     }
     if (more) {
-        return broken(connection, "several answers", reply);
+        return broken(connection, "several messages, and the request is not a stream", reply);
     }
     if (is_stream(request) && reply->status != STATUS_OK) {
-        request->message_bytes = 0; /* it may fail within an item */
+        request->message_bytes = 0; /* a stream may fail in the middle of an item */
     }
     bool joined = continued || request->message_bytes > 0;
     if (joined && is_stream(request)) {
         return broken(connection, "a stream that ends within an item", reply);
     }
     if (request->message_bytes + reply->body_bytes > MESSAGE_BYTES_MAX) {
-        return broken(connection, "a message without end", reply);
+        return broken(connection, "a message above the longest possible", reply);
     }
     if (joined && !message_append(request, body, reply->body_bytes)) {
         return broken(connection, "no memory here for the message", reply);
@@ -285,16 +300,18 @@ void reply_absorb(struct cairn_connection *connection)
         struct decoded decoded = {.message = NULL};
         if (decode_reply(request->kind, &request->expected, body, reply.body_bytes, &result, &decoded)) {
             (void)record_written(connection, request,
-                                 &result.write); /* if not, it will complete as unknown */
+                                 &result.write); /* without memory it completes as unknown */
         }
         decoded_free(&decoded);
     }
 }
 
-/* Takes up the run that the hello names. False: it cannot be judged by this hello. */
+/* Takes up the run that the hello names. False: the run is older than one that was met, or the hello cannot say which kept
+ * metadata that run found. */
 static bool meet_run(struct cairn_connection *connection, const struct hello *hello)
 {
     struct cairn_client *client = connection->client;
+    assert(client->run != 0 || client->kept.first == NULL); /* nothing is kept before a run was met */
     connection->run = hello->run;
     if (hello->run < client->run) {
         failure_set(&connection->failure, CAIRN_CANNOT_CONNECT,
@@ -326,9 +343,10 @@ bool reply_hello(struct cairn_connection *connection, const struct frame_reply *
 {
     struct cairn_client *client = connection->client;
     struct hello hello;
+    assert(connection->state == CONNECTION_CONNECTING);
     if (reply->type != FRAME_HELLO || reply->flags != 0 || reply->status >= STATUS_COUNT) {
         failure_set(&connection->failure, CAIRN_CANNOT_CONNECT,
-                    "the daemon's first frame is no answer to the hello");
+                    "the daemon's first frame is not an answer to the hello");
         return false;
     }
     if (reply->status != STATUS_OK) {

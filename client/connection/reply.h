@@ -1,19 +1,20 @@
-/* What a frame from the daemon does to the connection it comes on. */
+/* What a frame from the daemon does to the connection on which it comes. */
 #ifndef CLIENT_REPLY_H
 #define CLIENT_REPLY_H
 
 #include "client/connection/internal.h"
 
-/* Carries out the frame. False: it breaks the protocol, the connection cannot go on; its failure is set. */
+/* Takes a frame. False: the connection cannot go on, because the frame breaks the protocol or there is no memory; its failure is
+ * set. Runs items and completions. */
 bool reply_take(struct cairn_connection *connection, const struct frame_reply *reply,
                 const uint8_t *body) MUST_CHECK;
 
-/* The answer to the hello. False: the connection is not to be used; its failure is set. */
+/* Takes the answer to the hello; the connection is ready then. False: the connection cannot be used; its failure is set. */
 bool reply_hello(struct cairn_connection *connection, const struct frame_reply *reply,
                  const uint8_t *body) MUST_CHECK;
 
-/* Another connection has met a later run than this one's: reads what the ended run still answered, and records what it
- * accepted. Nothing is completed; the connection is superseded. */
+/* For a connection to a run that has ended, when another connection meets the later run: receives what the ended run still
+ * answered, and records what it accepted. No request completes; the connection is superseded. */
 void reply_absorb(struct cairn_connection *connection);
 
 #endif

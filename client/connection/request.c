@@ -1,16 +1,19 @@
 /* A request's life (state.h has its states):
  *
- * - added with its frame: queued in the transport if it may go now, else held; before the hello is answered everything is
- *   held, and writes and barriers also while kept metadata is to be sent again
- * - sent when the kernel has its last byte. Before that, whatever ends it, the daemon has not carried it out
- * - stopped if it is a stream whose caller has enough: the daemon is told, and its end awaited
- * - abandoned if its deadline comes when the kernel has some of it: it completes, and its place is kept until the answer,
- *   which nobody hears
- * - ended by its answer, its deadline, or the connection's end; its completion runs then, if it has not
+ * - added with its frame: queued in the transport if it may be sent now, else held. Everything is held until the hello is
+ *   answered; writes and barriers also while kept metadata must be sent again
+ * - sent, once the kernel has its last byte. Until then the daemon cannot have carried it out
+ * - stopped, if it is a stream that its caller ends early: the daemon is told, and its last frame awaited
+ * - abandoned, if its deadline passes when the kernel has a part of it: it completes, and its slot stays taken until its answer
+ *   comes, which is discarded
+ * - ended, by its answer, its deadline or the connection's end; it completes then unless it has completed
  *
- * Ended ones are spare, up to a bound, for those to come: they come and go by the hundred.
+ * Ended requests are kept for reuse, up to a bound, since pipelining clients make and end hundreds at a time.
  *
- * An id is the number of a slot and how many requests there were, so that a late answer never meets a new request. */
+ * An id is a slot's number and a generation, so that a late answer is never taken for the answer to a newer request.
+ *
+ * Ways to fail: no memory to add a request, after which nothing is added; no memory for a credit, after which the stream stalls
+ * until its timeout; no memory for a cancel, after which the stream goes on and its items are discarded. */
 #include "client/connection/request.h"
 
 #include <assert.h>
@@ -20,9 +23,15 @@
 
 #include "client/connection/clock.h"
 
+enum {
+    SLOTS_MIN = 64, /* chosen */
+};
+
+/* Doubles the slots. False: no memory, and nothing is changed. */
 static bool slots_grow(struct cairn_connection *connection)
 {
-    uint32_t count = connection->slot_count == 0 ? 64 : connection->slot_count * 2;
+    assert(connection->slot_free_count == 0 && connection->slot_count <= UINT32_MAX / 2);
+    uint32_t count = connection->slot_count == 0 ? SLOTS_MIN : connection->slot_count * 2;
     struct request **slots = realloc(connection->slots, count * sizeof *slots);
     if (slots == NULL) {
         return false;
@@ -48,9 +57,12 @@ struct request *request_find(const struct cairn_connection *connection, uint64_t
     return request != NULL && request->id == id ? request : NULL;
 }
 
+/* Gives it a slot and an id, and puts it at the end of the list. */
 static void request_link(struct cairn_connection *connection, struct request *request)
 {
+    assert(connection->slot_free_count > 0);
     uint32_t slot = connection->slots_free[--connection->slot_free_count];
+    assert(slot < connection->slot_count && connection->slots[slot] == NULL);
     connection->slots[slot] = request;
     connection->generation = connection->generation == UINT32_MAX ? 1 : connection->generation + 1;
     request->id = (uint64_t)connection->generation << 32 | slot;
@@ -66,13 +78,16 @@ static void request_link(struct cairn_connection *connection, struct request *re
 static void request_account_end(struct cairn_connection *connection, struct request *request)
 {
     if (!request->internal) {
+        assert(connection->in_flight > 0 && connection->in_flight_bytes >= request->bytes);
         connection->in_flight--;
         connection->in_flight_bytes -= request->bytes;
     }
 }
 
+/* Queues its frame: to be sent, or held. */
 static void request_route(struct cairn_connection *connection, struct request *request)
 {
+    assert(!connection_state_is_lost(connection->state)); /* a lost one takes no requests */
     bool settled = connection->client->kept.unsettled == 0 && connection->held.first == NULL;
     if (connection->state == CONNECTION_READY && (!request->ordered || settled || request->internal)) {
         request_state_move(&request->state, REQUEST_QUEUED);
@@ -87,6 +102,7 @@ static void request_route(struct cairn_connection *connection, struct request *r
 static struct request *request_new(struct cairn_connection *connection)
 {
     struct request *request = connection->spare;
+    assert((request == NULL) == (connection->spare_count == 0));
     if (request == NULL) {
         return malloc(sizeof *request);
     }
@@ -101,6 +117,7 @@ static void request_free(struct cairn_connection *connection, struct request *re
         free(request);
         return;
     }
+    assert(connection->spare != request); /* it is not freed twice */
     request->next = connection->spare;
     connection->spare = request;
     connection->spare_count++;
@@ -109,6 +126,7 @@ static void request_free(struct cairn_connection *connection, struct request *re
 void request_clear(struct cairn_connection *connection)
 {
     struct request *request;
+    assert(connection->first == NULL && connection->abandoned == 0); /* the slots are in use by none */
     while ((request = connection->spare) != NULL) {
         connection->spare = request->next;
         free(request);
@@ -120,6 +138,7 @@ void request_clear(struct cairn_connection *connection)
 
 bool request_add(struct cairn_connection *connection, const struct request *model, struct frame_out *frame)
 {
+    assert(model->state == REQUEST_NEW && frame->request == NULL);
     struct request *request = request_new(connection);
     if (request == NULL || (connection->slot_free_count == 0 && !slots_grow(connection))) {
         request_free(connection, request);
@@ -140,8 +159,9 @@ bool request_add(struct cairn_connection *connection, const struct request *mode
 void request_rearm(struct cairn_connection *connection, struct request *request)
 {
     if (request->state == REQUEST_ABANDONED) {
-        return; /* its time is over for good */
+        return; /* it has timed out and completed */
     }
+    assert(request->state != REQUEST_ENDED);
     uint64_t now = request->timeout_us != NEVER_US ? clock_now_us() : 0;
     request->deadline_us = clock_deadline_us(now, request->timeout_us);
     if (request->deadline_us < connection->next_deadline_us) {
@@ -165,12 +185,14 @@ bool request_may_be_answered(const struct request *request, bool refused)
 
 void request_free_frame(struct request *request)
 {
-    assert(request->state != REQUEST_HELD && request->state != REQUEST_QUEUED);
+    assert(request->state != REQUEST_HELD &&
+           request->state != REQUEST_QUEUED); /* else a queue has the frame */
     frame_out_free(request->frame);
     request->frame = NULL;
 }
 
-/* The queue its frame is in loses it, unless the kernel has a part of it: then it goes on alone. */
+/* Takes its frame out of its queue and frees it. If the kernel has a part of the frame, the rest must follow: the frame stays
+ * queued, without a request. */
 static void request_drop_frame(struct cairn_connection *connection, struct request *request)
 {
     struct frame_out *frame = request->frame;
@@ -178,7 +200,9 @@ static void request_drop_frame(struct cairn_connection *connection, struct reque
     if (frame == NULL) {
         return;
     }
+    assert(frame->request == request);
     if (request->state == REQUEST_HELD) {
+        assert(request->ordered || connection->held_unordered > 0);
         frame_queue_remove(&connection->held, frame);
         connection->held_unordered -= !request->ordered;
     } else if (request->state == REQUEST_QUEUED) {
@@ -191,16 +215,17 @@ static void request_drop_frame(struct cairn_connection *connection, struct reque
     frame_out_free(frame);
 }
 
-/* Out of the list, its slot free; accounts for it if it had not completed. */
+/* Takes it out of the list, frees its slot and its frame, and counts it as no longer in flight. */
 static void request_end(struct cairn_connection *connection, struct request *request)
 {
     uint32_t slot = (uint32_t)request->id;
-    assert(connection->slots[slot] == request);
+    assert(connection->slots[slot] == request && connection->slot_free_count < connection->slot_count);
     connection->slots[slot] = NULL;
     connection->slots_free[connection->slot_free_count++] = slot;
     *(request->previous != NULL ? &request->previous->next : &connection->first) = request->next;
     *(request->next != NULL ? &request->next->previous : &connection->last) = request->previous;
     if (request->state == REQUEST_ABANDONED) {
+        assert(connection->abandoned > 0);
         connection->abandoned--;
     } else {
         request_account_end(connection, request);
@@ -212,6 +237,7 @@ static void request_end(struct cairn_connection *connection, struct request *req
 static void request_complete(struct cairn_connection *connection, const struct request *request,
                              struct cairn_reply *reply, struct decoded *decoded)
 {
+    assert(connection->delivering == NULL); /* a completion cannot process, so none runs inside another */
     reply->kind = request->kind;
     reply->items = request->items;
     connection->client->in_callback++;
@@ -237,12 +263,13 @@ void request_finish(struct cairn_connection *connection, struct request *request
 void request_fail(struct cairn_connection *connection, struct request *request, enum cairn_status status,
                   const char *text)
 {
+    assert(status != CAIRN_OK);
     struct cairn_reply reply = {.status = status, .text = text};
     struct decoded decoded = {.message = NULL};
     request_finish(connection, request, &reply, &decoded);
 }
 
-/* Whether its frame is in a queue still. */
+/* Whether its frame is still in a queue. */
 static bool request_waits(const struct request *request)
 {
     return request->state == REQUEST_HELD || request->state == REQUEST_QUEUED;
@@ -262,15 +289,18 @@ void request_discard_unsent(struct cairn_connection *connection)
 
 void request_fail_all(struct cairn_connection *connection, enum cairn_status unsent, const char *text)
 {
+    assert(connection->held.first == NULL && connection->transport.out.first == NULL); /* discarded before */
     while (connection->first != NULL) {
         struct request *request = connection->first;
         request_fail(connection, request, request_waits(request) ? unsent : CAIRN_CONNECTION_LOST, text);
     }
 }
 
+/* Queues a frame that belongs to an open stream and has no answer. */
 static void frame_send_beside(struct cairn_connection *connection, const struct request *request,
                               struct frame_out *frame)
 {
+    assert(connection->state == CONNECTION_READY || connection->state == CONNECTION_SUPERSEDED);
     frame_out_set_id(frame, request->id);
     frame_queue_push(&connection->transport.out, frame);
 }
@@ -288,6 +318,7 @@ void request_send_credit(struct cairn_connection *connection, struct request *re
 static void request_send_cancel(struct cairn_connection *connection, const struct request *request)
 {
     struct encoded encoded;
+    assert(request->window != 0); /* only a stream can be cancelled */
     if (encode_empty(FRAME_CANCEL, &encoded) == CAIRN_OK) {
         frame_send_beside(connection, request, encoded.frame);
     }
@@ -299,14 +330,15 @@ void request_stop(struct cairn_connection *connection, struct request *request)
     request_send_cancel(connection, request);
 }
 
-/* Completes a request that has been sent, at least in part, and leaves its place to the answer. */
+/* Completes a request of which the kernel has at least a part, and keeps its slot for the answer. */
 static void request_abandon(struct cairn_connection *connection, struct request *request, const char *text)
 {
+    assert(!request->internal && request->state != REQUEST_HELD); /* re-sent ones have no deadline */
     if (request->state == REQUEST_QUEUED) {
         request_drop_frame(connection, request);
     }
     if (request->window != 0) {
-        request->message_bytes = 0; /* nobody hears the rest of the item */
+        request->message_bytes = 0; /* the rest of the item is discarded */
         if (request->state != REQUEST_STOPPED) {
             request_send_cancel(connection, request);
         }
@@ -348,6 +380,7 @@ void request_expire(struct cairn_connection *connection, uint64_t now)
             request_fail(connection, request, CAIRN_NOT_SENT, text);
         }
     }
+    assert(connection->next_deadline_us > now); /* what a completion submitted has a later one */
 }
 
 bool request_releasable(const struct cairn_connection *connection)
@@ -367,6 +400,7 @@ void request_release(struct cairn_connection *connection)
     connection->held = (struct frame_queue){.first = NULL};
     while ((frame = frame_queue_pop(&waiting)) != NULL) {
         struct request *request = frame->request;
+        assert(request != NULL && request->state == REQUEST_HELD);
         if (frame->bytes - FRAME_REQUEST_BYTES > connection->transport.body_bytes_max) {
             frame_queue_push(&refused, frame);
         } else if (request->ordered && !settled) {
@@ -378,6 +412,7 @@ void request_release(struct cairn_connection *connection)
         }
         connection->held_unordered -= !request->ordered;
     }
+    assert(connection->held_unordered == 0); /* only writes and barriers wait for kept metadata */
     while ((frame = frame_queue_pop(&refused)) != NULL) {
         struct request *request = frame->request;
         char text[TEXT_BYTES_MAX];
@@ -395,6 +430,7 @@ void request_collect_sent(struct cairn_connection *connection)
     struct frame_out *frame;
     while ((frame = frame_queue_pop(&connection->transport.sent)) != NULL) {
         struct request *request = frame->request;
+        assert(frame->sent == frame->bytes);
         if (request != NULL) {
             request_state_move(&request->state, REQUEST_SENT);
         }

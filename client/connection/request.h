@@ -1,55 +1,59 @@
-/* A connection's requests: from the submit to the completion, and beyond it where an answer is still to come. */
+/* A connection's requests, from the submit to the completion, and beyond it while a late answer may still come. */
 #ifndef CLIENT_REQUEST_H
 #define CLIENT_REQUEST_H
 
 #include "client/connection/internal.h"
 #include "client/message/encode.h"
 
-/* Queues a request made like `model`, with the frame, which is taken. False: no memory, and the frame is freed. */
+/* Adds a request that is a copy of `model`, and takes its frame. False: no memory, and the frame is freed. */
 bool request_add(struct cairn_connection *connection, const struct request *model,
                  struct frame_out *frame) MUST_CHECK;
 
-/* NULL if no request has this id. */
+/* The request with this id; NULL: there is none. */
 struct request *request_find(const struct cairn_connection *connection, uint64_t id);
 
-/* Ends the request and runs its completion. Frees `decoded`, unless the completion took it. */
+/* Ends the request with its answer, and runs its completion. Frees what `decoded` still has then. */
 void request_finish(struct cairn_connection *connection, struct request *request, struct cairn_reply *reply,
                     struct decoded *decoded);
 
-/* Whether its answer may have come: the daemon has all of it, or refuses it by the part it has. */
+/* Whether an answer to it is possible: the daemon has all of it, or has a part and refuses it. */
 bool request_may_be_answered(const struct request *request, bool refused);
 
-/* Frees the frame of one that is sent: nobody needs it again. */
+/* Frees the frame of a request that was sent. */
 void request_free_frame(struct request *request);
 
-/* Ends it without an answer. */
+/* Ends it without an answer, and runs its completion with a status that is not CAIRN_OK. */
 void request_fail(struct cairn_connection *connection, struct request *request, enum cairn_status status,
                   const char *text);
 
-/* Frees what is kept for requests to come; there are none now, and will be none. */
+/* Frees spare requests and slots. There must be no requests; none can be added after it. */
 void request_clear(struct cairn_connection *connection);
 
-/* The connection is being lost: frees the frames that wait to be sent; then completes all, with `unsent` what waited. */
+/* For a connection that is being lost: frees the frames that are not sent. request_fail_all() must follow. */
 void request_discard_unsent(struct cairn_connection *connection);
+
+/* Completes all requests: with `unsent` those that were not sent, else with CAIRN_CONNECTION_LOST. */
 void request_fail_all(struct cairn_connection *connection, enum cairn_status unsent, const char *text);
 
-/* Ends those whose time is over. */
+/* Completes the requests whose deadline has passed. */
 void request_expire(struct cairn_connection *connection, uint64_t now);
 
-/* A stream's time runs anew. */
+/* Starts the timeout anew, as each item of a stream does. */
 void request_rearm(struct cairn_connection *connection, struct request *request);
 
-/* A stream's caller wants no more. */
+/* Ends a stream early, because its caller returned false. */
 void request_stop(struct cairn_connection *connection, struct request *request);
 
-/* Queues a frame of its own for an open stream; one that finds no memory is left out: the stream's time ends it. */
+/* Gives an open stream back the window that it has used. Without memory it sends nothing; the stream's timeout ends it then. */
 void request_send_credit(struct cairn_connection *connection, struct request *request);
 
-/* Moves what may be sent now from held to the transport. */
+/* Queues the held requests that may be sent now. */
 void request_release(struct cairn_connection *connection);
+
+/* Whether request_release() would queue any. */
 bool request_releasable(const struct cairn_connection *connection);
 
-/* Takes back the frames that the kernel has. */
+/* Moves the requests whose frames the kernel has to their next state. */
 void request_collect_sent(struct cairn_connection *connection);
 
 #endif

@@ -1,14 +1,20 @@
-/* Re-sending kept metadata to a later run (README: Guarantees).
+/* Sending kept metadata again to a later run (README: Guarantees).
  *
- * - a hello meets a later run: everything kept is judged, what that did not find on disk is lost
- * - one connection of the client, the resender, sends the lost again, in order, a bounded number under way; all new
- *   writes of the client wait until the last is answered
- * - accepted: kept under the new number. Refused for good: dropped and reported. Refused for now (no space, say): what
- *   is under way is awaited, then it starts again from that one after a pause, so that nothing overtakes it
- * - the resender's end makes what was not answered lost again; the next connection that is processed takes over
+ * - a hello meets a later run: kept writes that the run did not find on disk are lost
+ * - one connection of the client, the resender, sends the lost writes again, in order, a bounded number at a time. All new writes
+ *   of the client wait until the last one is answered
+ * - a write that is accepted is kept under its new number. One that is refused for good is dropped and reported. After one that is
+ *   refused for now (a full disk, for example), all that is under way is awaited; after a pause, sending starts again from that
+ *   write, so that none overtakes it
+ * - when the resender is lost, the writes that were not answered are lost again; the next connection that is processed goes on
  *
- * Sent again twice is applied twice, in the same order with nothing of this client between: the same values result. */
+ * A write that is sent twice is applied twice, in the same order, with no other write of this client between. The values that
+ * result are the same.
+ *
+ * Ways to fail: no memory, which counts as a refusal for now. */
 #include "client/connection/resend.h"
+
+#include <assert.h>
 
 #include "client/connection/clock.h"
 #include "client/connection/request.h"
@@ -19,8 +25,10 @@ static bool refused_for_now(enum cairn_status status)
            status == CAIRN_PERMISSION || status == CAIRN_READ_ONLY || status == CAIRN_IO_ERROR;
 }
 
+/* Drops a write that was refused for good, and tells the caller. */
 static void drop(struct cairn_client *client, struct kept *kept, enum cairn_status status, const char *text)
 {
+    assert(status != CAIRN_OK && !refused_for_now(status));
     const struct cairn_dropped dropped = {
         .sequence = kept->sequence,
         .operations = kept->operations,
@@ -53,6 +61,7 @@ bool resend_wanted(const struct cairn_connection *connection, uint64_t now, uint
     return *ret_wait_us == 0;
 }
 
+/* Stops sending, and goes on from this write after a pause. */
 static void pause_at(struct cairn_client *client, struct kept *kept, uint64_t now)
 {
     keep_lost_from(&client->kept, kept);
@@ -64,6 +73,7 @@ static void resend(struct cairn_connection *connection, struct kept *kept, uint6
 {
     struct cairn_client *client = connection->client;
     struct encoded encoded;
+    assert(kept->state == KEPT_RESENT && client->resender == connection);
     if (encode_resend(kept->body, kept->body_bytes, kept->sequence, &encoded) != CAIRN_OK) {
         pause_at(client, kept, now);
         return;
@@ -109,9 +119,11 @@ void resend_answered(struct cairn_connection *connection, struct request *reques
 {
     struct cairn_client *client = connection->client;
     struct kept *kept = request->kept;
+    assert(request->internal);
     if (kept == NULL) {
-        return;
+        return; /* a later run was met since, or the connection is being lost */
     }
+    assert(client->resends > 0 && client->resend_bytes >= request->bytes);
     request->kept = NULL;
     client->resends--;
     client->resend_bytes -= request->bytes;
@@ -136,12 +148,14 @@ void resend_detach(struct cairn_connection *connection)
                 keep_lost_from(&client->kept, request->kept);
             }
             first = false;
+            assert(client->resends > 0 && client->resend_bytes >= request->bytes);
             request->kept = NULL;
             client->resends--;
             client->resend_bytes -= request->bytes;
         }
     }
     if (client->resender == connection) {
+        assert(client->resends == 0); /* no other connection has any */
         client->resender = NULL;
     }
 }

@@ -1,10 +1,10 @@
-/* A connection goes round: lost, connecting, ready, and lost again. A request goes one way, and each state is passed once at
- * most, so that it completes once whatever a daemon sends. */
+/* A connection's states form a cycle: lost, connecting, ready, and lost again. A request's states have an order, and it passes
+ * each at most once; so it completes once, whatever a daemon sends. */
 #include "client/connection/state.h"
 
 #include <assert.h>
 
-/* Of each state the bits of those that may follow it. */
+/* For each state, the bits of the states that may follow it. */
 static const unsigned connection_moves[CONNECTION_STATES] = {
     [CONNECTION_LOST] = 1u << CONNECTION_LOST_TOLD | 1u << CONNECTION_CONNECTING,
     [CONNECTION_LOST_TOLD] = 1u << CONNECTION_CONNECTING,
@@ -25,11 +25,13 @@ static const unsigned request_moves[REQUEST_STATES] = {
 
 bool connection_state_may_move(enum connection_state from, enum connection_state to)
 {
+    assert((unsigned)from < CONNECTION_STATES && (unsigned)to < CONNECTION_STATES);
     return connection_moves[from] & 1u << to;
 }
 
 bool request_state_may_move(enum request_state from, enum request_state to)
 {
+    assert((unsigned)from < REQUEST_STATES && (unsigned)to < REQUEST_STATES);
     return request_moves[from] & 1u << to;
 }
 

@@ -1,26 +1,26 @@
-/* The states of a connection and of a request on it, and the moves between them that are legal. Pure. */
+/* The states of a connection and of a request, and the legal moves between them. Pure. */
 #ifndef CLIENT_STATE_H
 #define CLIENT_STATE_H
 
 #include <stdbool.h>
 
 enum connection_state {
-    CONNECTION_LOST,       /* no socket; its user does not know yet */
-    CONNECTION_LOST_TOLD,  /* no socket, and its user knows */
-    CONNECTION_CONNECTING, /* the hello's answer is awaited, all else is held */
-    CONNECTION_READY,
-    CONNECTION_SUPERSEDED, /* a later run has been met: nothing more is received, what was is still read */
+    CONNECTION_LOST,       /* no socket; cairn_connection_process() has not reported it yet */
+    CONNECTION_LOST_TOLD,  /* no socket, and that is reported */
+    CONNECTION_CONNECTING, /* waits for the answer to the hello; requests are held */
+    CONNECTION_READY,      /* the hello is answered: requests go out */
+    CONNECTION_SUPERSEDED, /* another connection met a later run: what was received is still read, nothing else */
     CONNECTION_STATES,
 };
 
 enum request_state {
-    REQUEST_NEW,       /* being made; no queue has its frame */
-    REQUEST_HELD,      /* its frame is in the connection's `held`, not to be sent yet */
+    REQUEST_NEW,       /* being made: its frame is in no queue */
+    REQUEST_HELD,      /* its frame is in the connection's `held`: it may not be sent yet */
     REQUEST_QUEUED,    /* its frame is in the transport's `out`; the kernel may have a part of it */
-    REQUEST_SENT,      /* the kernel has all of it; the answer is awaited */
-    REQUEST_STOPPED,   /* a stream whose caller wants no more; its end is awaited */
-    REQUEST_ABANDONED, /* its time is over and it has completed; nobody hears its answer */
-    REQUEST_ENDED,     /* it is in no list, and completes now if it has not */
+    REQUEST_SENT,      /* the kernel has all of it; waits for the answer */
+    REQUEST_STOPPED,   /* a stream that its caller ended early; waits for its last frame */
+    REQUEST_ABANDONED, /* it timed out and has completed; its answer is still awaited, and discarded */
+    REQUEST_ENDED,     /* it is in no list; it completes now unless it has completed */
     REQUEST_STATES,
 };
 
@@ -32,7 +32,7 @@ static inline bool connection_state_is_lost(enum connection_state state)
 bool connection_state_may_move(enum connection_state from, enum connection_state to);
 bool request_state_may_move(enum request_state from, enum request_state to);
 
-/* All changes of a state are made here; an illegal one ends the process. */
+/* Every change of a state is made by these; they assert that the move is legal. */
 void connection_state_move(enum connection_state *state, enum connection_state to);
 void request_state_move(enum request_state *state, enum request_state to);
 

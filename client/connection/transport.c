@@ -1,11 +1,12 @@
 /* A transport's life:
  *
- * - connected without waiting: a Unix socket is connected at once or not at all
- * - frames are queued by their owner, gathered into few system calls, and handed back once the kernel has them whole
- * - received bytes pile up in one buffer, which grows to the frame that is under way and no further
- * - ends when the daemon closes it. A failing send does not end it: answers sent before may still be waiting to be read
+ * - connected without waiting: a Unix socket connects at once or fails
+ * - its owner queues frames; they are gathered into few system calls, and go to `sent` once the kernel has all of them
+ * - received bytes collect in one buffer, which grows up to the size of one frame
+ * - it ends when the daemon closes the socket
  *
- * No memory for receiving ends it with ENOMEM. */
+ * Ways to fail: a send fails (send_broken; the transport goes on receiving, since answers may still be waiting); a receive fails,
+ * or there is no memory for it (ended, with the errno in `error`). */
 #include "client/connection/transport.h"
 
 #include <assert.h>
@@ -20,11 +21,12 @@
 #include "proto/huge_pages.h"
 
 enum {
-    PARTS_PER_SEND = 64,
-    GATHER_BYTES = 16 << 10,
-    SMALL_FRAME_BYTES_MAX = 512,
-    IN_BYTES_STEP = 64 << 10,
-    IN_BYTES_IDLE_MAX = 1 << 20, /* an empty buffer larger than this is given back */
+    /* All chosen. Of metadata writes with 60 bytes, one sendmsg() takes 270. */
+    PARTS_PER_SEND_MAX = 64,     /* of one sendmsg() */
+    GATHER_BYTES = 16 << 10,     /* room for copies of small frames, on the stack */
+    SMALL_FRAME_BYTES_MAX = 512, /* a frame up to this is copied */
+    IN_BYTES_STEP = 64 << 10,    /* what one recv() asks for at least */
+    IN_BYTES_IDLE_MAX = 1 << 20, /* a larger buffer is freed when it is nearly empty */
 };
 
 int transport_connect(struct transport *transport, const char *path)
@@ -56,11 +58,12 @@ void transport_close(struct transport *transport)
     *transport = (struct transport){.fd = -1};
 }
 
-/* The first `bytes` bytes of the queue are with the kernel. */
+/* The kernel has taken the first `bytes` bytes of the queue. */
 static void out_advance(struct transport *transport, size_t bytes)
 {
     while (bytes > 0) {
         struct frame_out *frame = transport->out.first;
+        assert(frame != NULL && frame->sent < frame->bytes); /* it took no more than it was given */
         size_t left = frame->bytes - frame->sent;
         if (bytes < left) {
             frame->sent += bytes;
@@ -72,21 +75,22 @@ static void out_advance(struct transport *transport, size_t bytes)
     }
 }
 
-/* What is to be sent next, for one sendmsg(). Small frames are copied behind each other: for the kernel a part costs more
- * than its bytes. */
+/* What one sendmsg() sends. Small frames are copied one behind the other, because a part costs the kernel more than the copy
+ * of a few hundred bytes. */
 struct gathered {
-    struct iovec parts[PARTS_PER_SEND];
+    struct iovec parts[PARTS_PER_SEND_MAX];
     size_t part_count;
-    size_t bytes; /* of the copies */
+    size_t bytes; /* of `copies` that are used */
     uint8_t copies[GATHER_BYTES];
 };
 
-/* False: there is no room for it. */
+/* Adds what is left of a frame. False: there is no room for it. */
 static bool gather(struct gathered *gathered, struct frame_out *frame)
 {
     uint8_t *data = frame->data + frame->sent;
     size_t bytes = frame->bytes - frame->sent;
     bool small = bytes <= SMALL_FRAME_BYTES_MAX;
+    assert(gathered->bytes <= GATHER_BYTES && gathered->part_count <= PARTS_PER_SEND_MAX);
     if (small) {
         if (bytes > GATHER_BYTES - gathered->bytes) {
             return false;
@@ -100,7 +104,7 @@ static bool gather(struct gathered *gathered, struct frame_out *frame)
             return true;
         }
     }
-    if (gathered->part_count == PARTS_PER_SEND) {
+    if (gathered->part_count == PARTS_PER_SEND_MAX) {
         return false;
     }
     gathered->bytes += small ? bytes : 0;
@@ -117,6 +121,7 @@ void transport_send(struct transport *transport)
         while (frame != NULL && gather(&gathered, frame)) {
             frame = frame->next;
         }
+        assert(gathered.part_count > 0 && transport->fd >= 0); /* the first frame always has room */
         struct msghdr message = {.msg_iov = gathered.parts, .msg_iovlen = gathered.part_count};
         ssize_t bytes = sendmsg(transport->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (bytes >= 0) {
@@ -130,9 +135,10 @@ void transport_send(struct transport *transport)
     }
 }
 
-/* Room for what the frame under way still needs, or a step. */
+/* Makes room for the rest of the frame that is arriving, or for a step if that is more. False: no memory. */
 static bool in_reserve(struct transport *transport)
 {
+    assert(transport->in_begin <= transport->in_end && transport->in_end <= transport->in_capacity);
     size_t held = transport->in_end - transport->in_begin;
     size_t wanted = held + IN_BYTES_STEP;
     struct frame_reply reply;
@@ -164,6 +170,7 @@ static bool in_reserve(struct transport *transport)
     }
     transport->in_begin = 0;
     transport->in_end = held;
+    assert(transport->in_capacity >= wanted);
     return true;
 }
 
@@ -185,7 +192,7 @@ bool transport_receive(struct transport *transport, size_t bytes_max)
             transport->in_end += (size_t)bytes;
             received += (size_t)bytes;
             if ((size_t)bytes < room) {
-                break; /* all there was; the next poll() tells of more, or of the end */
+                break; /* the socket was empty; the next poll() reports more data or the end */
             }
         } else if (bytes == 0) {
             transport->ended = true;
@@ -203,6 +210,7 @@ enum transport_frame transport_frame_at(struct transport *transport, size_t offs
                                         struct frame_reply *ret_reply, const uint8_t **ret_body)
 {
     struct frame_reply reply;
+    assert(offset >= transport->in_begin && offset <= transport->in_end);
     size_t held = transport->in_end - offset;
     if (held < FRAME_REPLY_BYTES) {
         return TRANSPORT_NONE;

@@ -155,7 +155,7 @@ START_TEST(test_queue_is_bounded_in_bytes)
         Cairn__WriteMetadata *write =
             metadata_new(operation_set_bytes(bytes_of(kept_format("%d", taken)), bytes_random(2, 8000)));
         id = wire_send(&rig.wire, FRAME_WRITE_METADATA, write);
-        struct wire_frame *frame = wire_try_frame(&rig.wire, id, NO_ANSWER_MS);
+        struct wire_frame *frame = wire_try_frame(&rig.wire, id, 4 * NO_ANSWER_MS);
         if (frame == NULL) {
             break;
         }

@@ -276,6 +276,8 @@ START_TEST(test_space_of_pruned_data_comes_back_by_a_second_name)
     rig_crash(&rig, ""); /* a log of more than a write buffer goes to a table and a file of its data */
     commit_ok(&rig.wire, commit_of_block(BLOCKS + 1, "behind"));
     ck_assert(come_to(&rig, "db", "", 1));
+    rig_restart(&rig,
+                ""); /* links are made at a start; the engine may have written the file after this one's */
     ck_assert(come_to(&rig, "db.deleted", "-links 2", 1));
     ck_assert_int_eq(ask_prune(&rig.wire, prune_blocks(BLOCKS)).status, STATUS_OK);
     ck_assert(come_to(&rig, "db", "", 0));

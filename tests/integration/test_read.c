@@ -227,8 +227,8 @@ START_TEST(test_stream_stops_at_its_window_and_goes_on_with_credit)
     static const uint64_t heights[] = {1, 1, 1};
     uint64_t id = send_read_blocks(&rig.wire, heights, 3, 100000);
     size_t received = 0;
-    struct wire_frame *frame;
-    while ((frame = wire_try_frame(&rig.wire, id, 300)) != NULL) {
+    for (struct wire_frame *frame = wire_frame(&rig.wire, id); frame != NULL;
+         frame = wire_try_frame(&rig.wire, id, 300)) {
         ck_assert(frame->header.flags & FRAME_MORE || frame->header.flags & FRAME_CONTINUED);
         received += frame->header.body_bytes;
     }
@@ -242,7 +242,8 @@ START_TEST(test_stream_stops_at_its_window_and_goes_on_with_credit)
     uint8_t body[16];
     wire_send_frame(&rig.wire, FRAME_CREDIT, id, body, cairn__credit__pack(&credit, body));
     size_t more = 0;
-    while ((frame = wire_try_frame(&rig.wire, id, 300)) != NULL) {
+    struct wire_frame *frame = wire_frame(&rig.wire, id);
+    for (; frame != NULL; frame = wire_try_frame(&rig.wire, id, 300)) {
         more += frame->header.body_bytes;
     }
     ck_assert_uint_gt(more, 0);

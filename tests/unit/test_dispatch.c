@@ -8,12 +8,12 @@
 #include "tests/lib/service_fixture.h"
 #include "tests/lib/suite.h"
 
-enum { QUEUE_OPERATIONS_MAX = 4, SMALL_FRAME_BYTES_MAX = 256 << 10 };
+enum { QUEUE_OPERATIONS_MAX = 4, SMALL_FRAME_BYTES = 256 << 10 };
 
 static void setup(void)
 {
     served.queue_operations_max = QUEUE_OPERATIONS_MAX;
-    served.frame_bytes_max = SMALL_FRAME_BYTES_MAX;
+    served.frame_bytes_max = SMALL_FRAME_BYTES;
     service_open();
 }
 

@@ -8,13 +8,13 @@
 #include "tests/lib/service_fixture.h"
 #include "tests/lib/suite.h"
 
-enum { SMALL_FRAME_BYTES_MAX = 64 << 10 };
+enum { SMALL_FRAME_BYTES = 64 << 10 };
 
 static struct failure failure;
 
 static void setup(void)
 {
-    served.frame_bytes_max = SMALL_FRAME_BYTES_MAX;
+    served.frame_bytes_max = SMALL_FRAME_BYTES;
     service_open();
 }
 
@@ -59,8 +59,7 @@ END_TEST
 
 START_TEST(a_large_reply_is_cut_into_frames_that_add_up_to_it)
 {
-    const size_t sizes[] = {
-        0, 1, SMALL_FRAME_BYTES_MAX, SMALL_FRAME_BYTES_MAX + 1, 3 * SMALL_FRAME_BYTES_MAX, 200001};
+    const size_t sizes[] = {0, 1, SMALL_FRAME_BYTES, SMALL_FRAME_BYTES + 1, 3 * SMALL_FRAME_BYTES, 200001};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         uint8_t *frame = memory_raw(FRAME_REPLY_BYTES + sizes[i]);
         ProtobufCBinaryData body = bytes_random(i + 1, sizes[i]);
@@ -70,7 +69,7 @@ START_TEST(a_large_reply_is_cut_into_frames_that_add_up_to_it)
         for (size_t k = first; k < served.reply_count; k++) {
             const struct service_reply *reply = &served.replies[k];
             bool is_last = k + 1 == served.reply_count;
-            ck_assert_uint_le(reply->body.len, SMALL_FRAME_BYTES_MAX);
+            ck_assert_uint_le(reply->body.len, SMALL_FRAME_BYTES);
             ck_assert_uint_eq(reply->header.flags, is_last ? 0 : FRAME_CONTINUED);
             ck_assert_int_eq(memcmp(reply->body.data, body.data + at, reply->body.len), 0);
             at += reply->body.len;

@@ -1,0 +1,204 @@
+/* Requests about the connection, the daemon and its chains. */
+#include <check.h>
+
+#include "tests/lib/kept.h"
+#include "tests/lib/messages.h"
+#include "tests/lib/service_fixture.h"
+#include "tests/lib/suite.h"
+
+static Cairn__CreateChain create(const char *name)
+{
+    Cairn__CreateChain message = CAIRN__CREATE_CHAIN__INIT;
+    message.has_chain = true;
+    message.chain = bytes_of(name);
+    return message;
+}
+
+static Cairn__ChainsReply *chains(void)
+{
+    Cairn__Chains message = CAIRN__CHAINS__INIT;
+    struct service_reply reply = service_ask(FRAME_CHAINS, &message);
+    ck_assert_int_eq(reply.status, STATUS_OK);
+    return cairn__chains_reply__unpack(kept_allocator(), reply.body.len, reply.body.data);
+}
+
+/* ---- hello ---- */
+
+static void setup_ungreeted(void)
+{
+    service_open();
+    served.session.is_greeted = false;
+}
+
+START_TEST(hello_tells_the_store_and_the_bounds)
+{
+    Cairn__Hello hello = CAIRN__HELLO__INIT;
+    memset(served.service.store_id, 0xab, STORE_ID_BYTES);
+    struct service_reply reply = service_ask(FRAME_HELLO, &hello);
+    const Cairn__HelloReply *told =
+        cairn__hello_reply__unpack(kept_allocator(), reply.body.len, reply.body.data);
+    ck_assert(told != NULL && served.session.is_greeted);
+    ck_assert_uint_eq(told->version, 1);
+    ck_assert_uint_eq(told->run, order_run(served.service.order));
+    ck_assert_uint_eq(told->frame_bytes_max, served.service.frame_bytes_max);
+    ck_assert(told->store_id.len == STORE_ID_BYTES && told->store_id.data[3] == 0xab);
+}
+END_TEST
+
+START_TEST(hello_agrees_on_a_version_that_both_speak_or_refuses)
+{
+    const struct {
+        uint32_t min, max;
+        bool is_spoken;
+    } cases[] = {{1, 1, true}, {1, 9, true}, {0, 1, true}, {2, 9, false}, {0, 0, false}, {1, 0, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        served.session.is_greeted = false;
+        Cairn__Hello hello = CAIRN__HELLO__INIT;
+        hello.has_version_min = hello.has_version_max = true;
+        hello.version_min = cases[i].min;
+        hello.version_max = cases[i].max;
+        struct service_reply reply = service_ask(FRAME_HELLO, &hello);
+        ck_assert_int_eq(reply.status, cases[i].is_spoken ? STATUS_OK : STATUS_UNSUPPORTED);
+        ck_assert(served.session.is_greeted == cases[i].is_spoken);
+    }
+}
+END_TEST
+
+START_TEST(hello_comes_once_and_with_a_short_name)
+{
+    Cairn__Hello hello = CAIRN__HELLO__INIT;
+    hello.has_client_name = true;
+    hello.client_name = bytes_random(1, CLIENT_NAME_BYTES_MAX + 1);
+    service_ask_refused(FRAME_HELLO, &hello, STATUS_INVALID, "65 bytes");
+    ck_assert(!served.session.is_greeted);
+    hello.client_name.len = CLIENT_NAME_BYTES_MAX;
+    ck_assert_int_eq(service_ask(FRAME_HELLO, &hello).status, STATUS_OK);
+    service_ask_refused(FRAME_HELLO, &hello, STATUS_INVALID, "once");
+}
+END_TEST
+
+/* ---- the status page ---- */
+
+static const Cairn__StatusEntry *entry_of(const Cairn__StatusReply *page, const char *name)
+{
+    const Cairn__StatusEntry *found = NULL;
+    for (size_t i = 0; i < page->n_entries; i++) {
+        if (bytes_are(page->entries[i]->name, name)) {
+            ck_assert_msg(found == NULL, "%s is there twice", name);
+            found = page->entries[i];
+        }
+    }
+    ck_assert_msg(found != NULL, "no %s", name);
+    return found;
+}
+
+static const Cairn__StatusReply *status_page(void)
+{
+    Cairn__Status message = CAIRN__STATUS__INIT;
+    struct service_reply reply = service_ask(FRAME_STATUS, &message);
+    const Cairn__StatusReply *page =
+        cairn__status_reply__unpack(kept_allocator(), reply.body.len, reply.body.data);
+    ck_assert_ptr_nonnull(page);
+    return page;
+}
+
+START_TEST(the_status_page_has_each_name_once_and_follows_what_happens)
+{
+    ck_assert_uint_eq(entry_of(status_page(), "commits")->number, 0);
+    ck_assert_int_eq(service_ask(FRAME_COMMIT, commit_of_block(1, "header")).status, STATUS_OK);
+    const Cairn__StatusReply *page = status_page();
+    ck_assert_uint_eq(entry_of(page, "commits")->number, 1);
+    ck_assert_uint_eq(entry_of(page, "sequence.last")->number, order_sequence(served.service.order));
+    ck_assert_uint_eq(entry_of(page, "stage.commit.count")->number, 1);
+    for (size_t i = 0; i < page->n_entries; i++) {
+        (void)entry_of(page, kept_copy(page->entries[i]->name.data, page->entries[i]->name.len));
+    }
+}
+END_TEST
+
+START_TEST(health_says_that_the_daemon_stops_or_why_it_failed)
+{
+    ck_assert(bytes_are(entry_of(status_page(), "health")->text, "ok"));
+    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_IN_DOUBT, 100);
+    ck_assert_int_eq(service_ask(FRAME_COMMIT, commit_of_block(1, "header")).status, STATUS_IO_ERROR);
+    ck_assert(bytes_are(entry_of(status_page(), "health")->text, order_failure(served.service.order)->text));
+}
+END_TEST
+
+/* ---- chains ---- */
+
+START_TEST(a_chain_is_there_when_its_making_is_answered_and_not_before)
+{
+    Cairn__CreateChain message = create("other");
+    ck_assert_int_eq(service_start(FRAME_CREATE_CHAIN, &message, NULL), REQUEST_TAKEN);
+    Cairn__Chains list = CAIRN__CHAINS__INIT;
+    ck_assert_int_eq(service_start(FRAME_CHAINS, &list, NULL), REQUEST_TAKEN);
+    ck_assert_uint_eq(served.reply_count, 1);
+    const Cairn__ChainsReply *before = cairn__chains_reply__unpack(
+        kept_allocator(), served.replies[0].body.len, served.replies[0].body.data);
+    ck_assert(before != NULL && before->n_chains == 1);
+    service_settle();
+    ck_assert_int_eq(served.replies[1].header.type, FRAME_CREATE_CHAIN);
+    ck_assert_uint_eq(chains()->n_chains, 2);
+}
+END_TEST
+
+START_TEST(a_chain_is_made_once_and_making_it_again_is_fine)
+{
+    for (int i = 0; i < 2; i++) {
+        Cairn__CreateChain message = create("other");
+        struct service_reply reply = service_ask(FRAME_CREATE_CHAIN, &message);
+        ck_assert_int_eq(reply.status, STATUS_OK);
+        const Cairn__WriteReply *written =
+            cairn__write_reply__unpack(kept_allocator(), reply.body.len, reply.body.data);
+        ck_assert(written != NULL && written->created == (i == 0));
+    }
+    const Cairn__ChainsReply *reply = chains();
+    ck_assert_uint_eq(reply->n_chains, 2);
+    ck_assert(bytes_are(reply->chains[0]->name, "default") && bytes_are(reply->chains[1]->name, "other"));
+}
+END_TEST
+
+START_TEST(a_name_that_is_none_and_a_chain_too_many_are_refused)
+{
+    Cairn__CreateChain bad = create("Upper");
+    service_ask_refused(FRAME_CREATE_CHAIN, &bad, STATUS_INVALID, "a-z 0-9");
+    const char *names[] = {"a", "b", "c"};
+    for (size_t i = 0; i < 3; i++) { /* the fixture allows 4, with default */
+        Cairn__CreateChain message = create(names[i]);
+        ck_assert_int_eq(service_ask(FRAME_CREATE_CHAIN, &message).status, STATUS_OK);
+    }
+    Cairn__CreateChain beyond = create("d");
+    service_ask_refused(FRAME_CREATE_CHAIN, &beyond, STATUS_TOO_LARGE, "chains_max");
+    ck_assert_uint_eq(chains()->n_chains, 4);
+}
+END_TEST
+
+START_TEST(a_chain_whose_making_failed_is_not_shown)
+{
+    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_IN_DOUBT, 100);
+    Cairn__CreateChain message = create("other");
+    service_ask_refused(FRAME_CREATE_CHAIN, &message, STATUS_IO_ERROR, "");
+    ck_assert_uint_eq(chains()->n_chains, 1);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("admin", 20, &tests);
+    tcase_add_checked_fixture(tests, service_open, service_close);
+    tcase_add_test(tests, the_status_page_has_each_name_once_and_follows_what_happens);
+    tcase_add_test(tests, health_says_that_the_daemon_stops_or_why_it_failed);
+    tcase_add_test(tests, a_chain_is_there_when_its_making_is_answered_and_not_before);
+    tcase_add_test(tests, a_chain_is_made_once_and_making_it_again_is_fine);
+    tcase_add_test(tests, a_name_that_is_none_and_a_chain_too_many_are_refused);
+    tcase_add_test(tests, a_chain_whose_making_failed_is_not_shown);
+    TCase *hello = tcase_create("hello");
+    tcase_add_checked_fixture(hello, setup_ungreeted, service_close);
+    tcase_add_test(hello, hello_tells_the_store_and_the_bounds);
+    tcase_add_test(hello, hello_agrees_on_a_version_that_both_speak_or_refuses);
+    tcase_add_test(hello, hello_comes_once_and_with_a_short_name);
+    suite_add_tcase(suite, hello);
+    return suite_run(suite, false);
+}

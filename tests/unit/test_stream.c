@@ -1,0 +1,221 @@
+/* A stream's life: places, credit, and each way to its end. */
+#include <check.h>
+
+#include "tests/lib/kept.h"
+#include "tests/lib/messages.h"
+#include "tests/lib/service_fixture.h"
+#include "tests/lib/suite.h"
+
+enum { STREAMS_MAX = 2, BLOCKS = 40 };
+
+static void setup(void)
+{
+    served.streams_max = STREAMS_MAX;
+    service_open();
+    for (uint64_t height = 1; height <= BLOCKS; height++) {
+        ck_assert_int_eq(
+            service_ask(FRAME_COMMIT, commit_of_block(height, kept_format("header %lu", height))).status,
+            STATUS_OK);
+    }
+    served.reply_count = 0;
+}
+
+/* Of all blocks; the stream's id. */
+static uint64_t start_stream(uint64_t window_bytes)
+{
+    Cairn__ReadBlocks read = CAIRN__READ_BLOCKS__INIT;
+    read.has_first = read.has_last = read.has_parts = read.has_window_bytes = true;
+    read.first = 1;
+    read.last = BLOCKS;
+    read.parts = CAIRN__PART__PART_HEADER | CAIRN__PART__PART_DATA;
+    read.window_bytes = window_bytes;
+    uint64_t id = service_next_id();
+    ck_assert_int_eq(service_start(FRAME_READ_BLOCKS, &read, NULL), REQUEST_TAKEN);
+    return id;
+}
+
+static void give_credit(uint64_t id, uint64_t bytes)
+{
+    Cairn__Credit credit = CAIRN__CREDIT__INIT;
+    credit.has_bytes = true;
+    credit.bytes = bytes;
+    ck_assert_int_eq(service_start_as(id, FRAME_CREDIT, &credit), REQUEST_TAKEN);
+}
+
+static void cancel(uint64_t id)
+{
+    Cairn__Cancel message = CAIRN__CANCEL__INIT;
+    ck_assert_int_eq(service_start_as(id, FRAME_CANCEL, &message), REQUEST_TAKEN);
+}
+
+static void iterate(unsigned times)
+{
+    while (times-- > 0) {
+        service_iterate();
+        sleep_ms(1);
+    }
+}
+
+static uint64_t bytes_sent(void)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < served.reply_count; i++) {
+        bytes += served.replies[i].body.len;
+    }
+    return bytes;
+}
+
+static const struct service_reply *last_reply(void)
+{
+    ck_assert_uint_gt(served.reply_count, 0);
+    return &served.replies[served.reply_count - 1];
+}
+
+START_TEST(what_goes_out_never_exceeds_the_credit)
+{
+    const uint64_t credits[] = {1, 99, 100, 1000};
+    uint64_t given = 0, id = start_stream(0);
+    iterate(5);
+    ck_assert_uint_eq(bytes_sent(), 0);
+    for (size_t i = 0; i < 4; i++) {
+        give_credit(id, credits[i]);
+        given += credits[i];
+        iterate(5);
+        ck_assert_uint_eq(bytes_sent(), given);
+    }
+    give_credit(id, UINT64_MAX);
+    service_settle();
+    ck_assert_int_eq(last_reply()->status, STATUS_OK);
+    ck_assert_uint_eq(last_reply()->header.flags, 0);
+}
+END_TEST
+
+START_TEST(streams_wait_for_a_place_and_get_it_in_order)
+{
+    uint64_t ids[4];
+    for (size_t i = 0; i < 4; i++) {
+        ids[i] = start_stream(0);
+    }
+    ck_assert_uint_eq(stream_count(served.service.streams), STREAMS_MAX);
+    give_credit(ids[2], 1); /* neither of those that wait sends */
+    give_credit(ids[3], 1);
+    iterate(5);
+    ck_assert_uint_eq(served.reply_count, 0);
+    cancel(ids[0]);
+    iterate(5);
+    ck_assert_uint_eq(stream_count(served.service.streams), STREAMS_MAX);
+    ck_assert_uint_eq(bytes_sent(), 1);
+    ck_assert_uint_eq(last_reply()->header.id, ids[2]);
+}
+END_TEST
+
+START_TEST(a_stream_is_of_the_instant_it_opened_at)
+{
+    uint64_t id = start_stream(0);
+    Cairn__Rollback *rollback = rollback_to(1);
+    ck_assert_int_eq(service_start(FRAME_ROLLBACK, rollback, NULL), REQUEST_TAKEN);
+    service_await_replies(1);
+    give_credit(id, UINT64_MAX);
+    service_settle();
+    ck_assert_uint_eq(served.reply_count, 1 + BLOCKS + 1);
+    for (size_t i = 1; i <= BLOCKS; i++) {
+        const Cairn__BlockReply *block = cairn__block_reply__unpack(
+            kept_allocator(), served.replies[i].body.len, served.replies[i].body.data);
+        ck_assert(block != NULL && block->height == i && !block->absent);
+    }
+}
+END_TEST
+
+START_TEST(a_cancelled_stream_ends_ok_with_its_last_frame)
+{
+    uint64_t ids[3];
+    for (size_t i = 0; i < 3; i++) {
+        ids[i] = start_stream(i == 0 ? 50 : 0); /* at work, open, waiting */
+    }
+    iterate(5);
+    for (size_t i = 0; i < 3; i++) {
+        cancel(ids[2 - i]);
+        service_iterate();
+    }
+    service_settle();
+    ck_assert_uint_eq(stream_count(served.service.streams), 0);
+    ck_assert_ptr_null(served.session.streams);
+    ck_assert_int_eq(last_reply()->status, STATUS_OK);
+}
+END_TEST
+
+START_TEST(a_stream_whose_session_closes_during_a_step_ends_when_that_has_ended)
+{
+    fake_disk_close_gate(served.disk, FAKE_NEXT, FAKE_BEFORE);
+    (void)start_stream(1000);
+    fake_disk_await(served.disk, FAKE_NEXT, FAKE_BEFORE);
+    service_hang_up();
+    iterate(3);
+    ck_assert_uint_eq(served.started - served.ended, 1);
+    ck_assert_uint_eq(stream_count(served.service.streams), 1); /* its place is not free yet */
+    fake_disk_open_gate(served.disk, FAKE_NEXT, FAKE_BEFORE);
+    service_settle();
+    ck_assert_uint_eq(stream_count(served.service.streams), 0);
+    ck_assert_uint_eq(served.reply_count, 0);
+}
+END_TEST
+
+START_TEST(what_cannot_be_read_ends_the_stream_with_io_error_behind_what_could)
+{
+    fake_disk_fault(served.disk, FAKE_NEXT, FAKE_FAILS, 20);
+    (void)start_stream(WINDOW_BYTES_MAX);
+    service_settle();
+    ck_assert_int_eq(last_reply()->status, STATUS_IO_ERROR);
+    ck_assert_str_ne(last_reply()->text, "");
+    ck_assert_uint_gt(served.reply_count, 1);
+    ck_assert_uint_lt(served.reply_count, BLOCKS);
+    for (size_t i = 0; i + 1 < served.reply_count; i++) {
+        ck_assert_uint_eq(served.replies[i].header.flags, FRAME_MORE);
+    }
+}
+END_TEST
+
+START_TEST(all_streams_of_a_session_can_be_ended_with_one_status)
+{
+    for (size_t i = 0; i < 4; i++) {
+        (void)start_stream(i);
+    }
+    iterate(5);
+    served.reply_count = 0;
+    stream_end_all(&served.session, STATUS_SHUTTING_DOWN, "the daemon stops");
+    service_settle();
+    ck_assert_uint_eq(served.reply_count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_int_eq(served.replies[i].status, STATUS_SHUTTING_DOWN);
+        ck_assert_str_eq(served.replies[i].text, "the daemon stops");
+    }
+}
+END_TEST
+
+START_TEST(a_session_has_a_bounded_number_of_streams)
+{
+    for (size_t i = 0; i < 128; i++) {
+        (void)start_stream(0);
+    }
+    ck_assert_uint_eq(served.reply_count, 0);
+    (void)start_stream(0);
+    ck_assert_int_eq(last_reply()->status, STATUS_BUSY);
+    ck_assert_ptr_nonnull(strstr(last_reply()->text, "128"));
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("stream", 20, &tests);
+    tcase_add_checked_fixture(tests, setup, service_close);
+    tcase_add_test(tests, what_goes_out_never_exceeds_the_credit);
+    tcase_add_test(tests, streams_wait_for_a_place_and_get_it_in_order);
+    tcase_add_test(tests, a_stream_is_of_the_instant_it_opened_at);
+    tcase_add_test(tests, a_cancelled_stream_ends_ok_with_its_last_frame);
+    tcase_add_test(tests, a_stream_whose_session_closes_during_a_step_ends_when_that_has_ended);
+    tcase_add_test(tests, what_cannot_be_read_ends_the_stream_with_io_error_behind_what_could);
+    tcase_add_test(tests, all_streams_of_a_session_can_be_ended_with_one_status);
+    tcase_add_test(tests, a_session_has_a_bounded_number_of_streams);
+    return suite_run(suite, false);
+}

@@ -117,18 +117,16 @@ START_TEST(a_cursor_that_is_held_for_long_is_parked_and_the_stream_goes_on)
     struct stream_set *set = served.service.streams;
     iterate_until_idle(stream);
     service_await_replies(1);
-    ck_assert(stream->holds_cursor && set->holding == 1);
-    uint64_t now_us = thread_now_us() + 10 * STREAM_LOOK_US;
-    for (unsigned looks = 0; looks <= STREAM_LOOKS_MAX; looks++) {
-        ck_assert_uint_eq(set->holding, 1);
+    uint64_t now_us = thread_now_us() + UINT64_C(10) * STREAM_LOOK_US;
+    for (unsigned looks = 0; looks <= STREAM_LOOKS_MAX; looks++) { /* beside those while it read */
         (void)stream_set_iterate(set, now_us);
         now_us += STREAM_LOOK_US;
     }
     ck_assert_uint_eq(set->holding, 0);
     ck_assert_uint_eq(stream_set_iterate(set, now_us), UINT64_MAX); /* it asks for no more looks */
-    stream_add_credit(&served.session, stream->request->id, 3 * DATA_BYTES);
     size_t before = served.reply_count;
-    service_await_replies(before + 3);
+    stream_add_credit(&served.session, stream->request->id, WINDOW_BYTES_MAX);
+    service_await_replies(before + BLOCKS); /* beyond what was read before */
 }
 END_TEST
 

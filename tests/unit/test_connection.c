@@ -1,0 +1,141 @@
+/* A connection's life: how each end comes about, and that what was started is carried out all the same. */
+#include <check.h>
+#include <sys/socket.h>
+
+#include "tests/lib/connection_fixture.h"
+#include "tests/lib/kept.h"
+#include "tests/lib/messages.h"
+#include "tests/lib/suite.h"
+
+static void setup(void)
+{
+    connections_open(8);
+}
+
+START_TEST(requests_are_answered_in_the_order_they_were_sent)
+{
+    int peer = peer_greeted();
+    for (uint64_t id = 2; id < 300; id++) {
+        peer_send(peer, FRAME_PING, id, NULL);
+    }
+    for (uint64_t id = 2; id < 300; id++) {
+        struct service_reply reply = peer_receive(peer);
+        ck_assert(reply.status == STATUS_OK && reply.header.id == id);
+    }
+    peer_close(peer);
+}
+END_TEST
+
+START_TEST(a_reply_says_what_is_written_and_durable)
+{
+    int peer = peer_greeted();
+    peer_send(peer, FRAME_COMMIT, 2, commit_of_block(1, "header"));
+    ck_assert_int_eq(peer_receive(peer).status, STATUS_OK);
+    peer_send(peer, FRAME_PING, 3, NULL);
+    struct service_reply reply = peer_receive(peer);
+    ck_assert_uint_eq(reply.header.written_through, order_written_through(served.service.order));
+    ck_assert_uint_eq(reply.header.durable_through, order_durable_through(served.service.order));
+    peer_close(peer);
+}
+END_TEST
+
+START_TEST(a_connection_whose_hello_is_refused_is_answered_and_closes)
+{
+    int peer = peer_new();
+    Cairn__Hello hello = CAIRN__HELLO__INIT;
+    hello.has_version_min = hello.has_version_max = true;
+    hello.version_min = hello.version_max = 99;
+    peer_send(peer, FRAME_HELLO, 1, &hello);
+    ck_assert_int_eq(peer_receive(peer).status, STATUS_UNSUPPORTED);
+    CONNECTIONS_AWAIT(peer_is_closed(peer));
+    CONNECTIONS_AWAIT(connection_count(connections()) == 0);
+    peer_close(peer);
+}
+END_TEST
+
+START_TEST(what_was_sent_before_the_peer_went_is_carried_out)
+{
+    int peer = peer_greeted();
+    for (uint64_t height = 1; height <= 3; height++) {
+        peer_send(peer, FRAME_COMMIT, height + 1, commit_of_block(height, "header"));
+    }
+    peer_close(peer);
+    CONNECTIONS_AWAIT(connection_count(connections()) == 0);
+    ck_assert_uint_eq(order_counters(served.service.order)->commits, 3);
+}
+END_TEST
+
+START_TEST(a_connection_is_freed_only_after_its_last_request)
+{
+    int peer = peer_greeted();
+    fake_disk_close_gate(served.disk, FAKE_NEXT, FAKE_BEFORE);
+    Cairn__ListMetadata list = CAIRN__LIST_METADATA__INIT;
+    peer_send(peer, FRAME_LIST_METADATA, 2, &list);
+    CONNECTIONS_AWAIT(!connection_set_is_idle(connections()));
+    fake_disk_await(served.disk, FAKE_NEXT, FAKE_BEFORE);
+    peer_close(peer);
+    CONNECTIONS_AWAIT(connection_last()->state == CONNECTION_CLOSED);
+    for (int i = 0; i < 5; i++) {
+        connections_iterate();
+    }
+    ck_assert_uint_eq(connection_count(connections()), 1);
+    fake_disk_open_gate(served.disk, FAKE_NEXT, FAKE_BEFORE);
+    CONNECTIONS_AWAIT(connection_count(connections()) == 0);
+}
+END_TEST
+
+START_TEST(a_peer_that_stops_sending_closes_the_connection_without_a_reply_lost)
+{
+    int peer = peer_greeted();
+    peer_send(peer, FRAME_PING, 2, NULL);
+    ck_assert_int_eq(peer_receive(peer).status, STATUS_OK);
+    ck_assert_int_eq(shutdown(peer, SHUT_WR), 0);
+    CONNECTIONS_AWAIT(peer_is_closed(peer));
+    peer_close(peer);
+}
+END_TEST
+
+START_TEST(replies_that_the_peer_does_not_take_stop_reading_and_no_memory_grows)
+{
+    int peer = peer_greeted();
+    Cairn__Commit *commit = commit_of_block(1, "large");
+    commit->blocks[0]->data = bytes_random(1, 200 << 10);
+    peer_send(peer, FRAME_COMMIT, 2, commit);
+    ck_assert_int_eq(peer_receive(peer).status, STATUS_OK);
+    Cairn__ReadBlock read = CAIRN__READ_BLOCK__INIT;
+    read.at_case = CAIRN__READ_BLOCK__AT_HEIGHT;
+    read.height = 1;
+    read.has_parts = true;
+    read.parts = CAIRN__PART__PART_DATA;
+    enum { READS = 100 };
+    for (uint64_t id = 3; id < 3 + READS; id++) {
+        peer_send(peer, FRAME_READ_BLOCK, id, &read);
+    }
+    for (int i = 0; i < 50; i++) {
+        connections_iterate();
+        sleep_ms(1);
+        ck_assert_uint_le(budget_replies_bytes(served.service.budget), REPLIES_BYTES_PER_CLIENT + (1 << 20));
+    }
+    ck_assert_uint_ge(connection_last()->session.client.replies_bytes, 4 << 20);
+    for (uint64_t id = 3; id < 3 + READS; id++) {
+        struct service_reply reply = peer_receive(peer);
+        ck_assert(reply.status == STATUS_OK && reply.body.len > 200 << 10);
+    }
+    peer_close(peer);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("connection", 20, &tests);
+    tcase_add_checked_fixture(tests, setup, connections_close);
+    tcase_add_test(tests, requests_are_answered_in_the_order_they_were_sent);
+    tcase_add_test(tests, a_reply_says_what_is_written_and_durable);
+    tcase_add_test(tests, a_connection_whose_hello_is_refused_is_answered_and_closes);
+    tcase_add_test(tests, what_was_sent_before_the_peer_went_is_carried_out);
+    tcase_add_test(tests, a_connection_is_freed_only_after_its_last_request);
+    tcase_add_test(tests, a_peer_that_stops_sending_closes_the_connection_without_a_reply_lost);
+    tcase_add_test(tests, replies_that_the_peer_does_not_take_stop_reading_and_no_memory_grows);
+    return suite_run(suite, true);
+}

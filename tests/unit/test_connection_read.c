@@ -1,0 +1,185 @@
+/* How a connection reads: frames in pieces of any size, bodies that wait for memory, and bytes that are no frame. */
+#include <check.h>
+
+#include "daemon/runtime/thread.h"
+#include "tests/lib/connection_fixture.h"
+#include "tests/lib/kept.h"
+#include "tests/lib/messages.h"
+#include "tests/lib/random.h"
+#include "tests/lib/suite.h"
+
+enum { SMALL_FRAME_BYTES = 256 << 10, REQUESTS = 200 };
+
+static void setup(void)
+{
+    served.frame_bytes_max = SMALL_FRAME_BYTES;
+    served.queue_operations_max = 4;
+    connections_open(8);
+}
+
+static uint8_t *frame_of(uint8_t type, uint64_t id, const void *message, size_t *ret_bytes)
+{
+    size_t body_bytes = message == NULL ? 0 : protobuf_c_message_get_packed_size(message);
+    uint8_t *frame = kept_alloc(FRAME_REQUEST_BYTES + body_bytes);
+    const struct frame_request header = {.type = type, .id = id, .body_bytes = (uint32_t)body_bytes};
+    frame_request_encode(&header, frame);
+    if (message != NULL) {
+        protobuf_c_message_pack(message, frame + FRAME_REQUEST_BYTES);
+    }
+    *ret_bytes = FRAME_REQUEST_BYTES + body_bytes;
+    return frame;
+}
+
+START_TEST(frames_in_pieces_of_any_size_are_the_same_requests)
+{
+    struct random_source random = random_from(random_seed("connection_read"));
+    int peer = peer_greeted();
+    for (uint64_t id = 2; id < 2 + REQUESTS; id++) {
+        bool is_large = random_chance(&random, 10);
+        size_t name_bytes = 1 + random_below(&random, 1000);
+        Cairn__WriteMetadata *write = metadata_new(operation_set_bytes(
+            bytes_random(id, name_bytes), bytes_random(id, random_below(&random, is_large ? 150000 : 100))));
+        size_t bytes;
+        uint8_t *frame = frame_of(FRAME_WRITE_METADATA, id, write, &bytes);
+        for (size_t at = 0; at < bytes;) {
+            size_t piece = 1 + random_below(&random, bytes - at);
+            peer_write(peer, frame + at, piece);
+            at += piece;
+            if (random_chance(&random, 50)) {
+                connections_iterate();
+            }
+        }
+        struct service_reply reply = peer_receive(peer);
+        ck_assert_msg(reply.status == STATUS_OK && reply.header.id == id, "%s", reply.text);
+    }
+    peer_close(peer);
+}
+END_TEST
+
+static void assert_refused(const void *bytes, size_t count, bool is_greeted, enum status status)
+{
+    int peer = is_greeted ? peer_greeted() : peer_new();
+    uint64_t bad = served.service.frames_bad;
+    peer_write(peer, bytes, count);
+    struct service_reply reply = peer_receive(peer);
+    ck_assert_int_eq(reply.status, status);
+    ck_assert_str_ne(reply.text, "");
+    ck_assert_uint_eq(served.service.frames_bad, bad + 1);
+    CONNECTIONS_AWAIT(peer_is_closed(peer));
+    peer_close(peer);
+}
+
+START_TEST(bytes_that_are_no_frame_are_told_so_and_end_the_connection)
+{
+    size_t bytes;
+    assert_refused("GET / HTTP/1.1\r\n", FRAME_REQUEST_BYTES, true, STATUS_INVALID);
+    uint8_t *ping = frame_of(FRAME_PING, 1, NULL, &bytes);
+    assert_refused(ping, bytes, false, STATUS_INVALID); /* the first frame is hello */
+    uint8_t header[FRAME_REQUEST_BYTES];
+    const struct frame_request too_large = {
+        .type = FRAME_COMMIT, .id = 2, .body_bytes = SMALL_FRAME_BYTES + 1};
+    frame_request_encode(&too_large, header);
+    assert_refused(header, sizeof header, true, STATUS_TOO_LARGE); /* before its body is read */
+}
+END_TEST
+
+START_TEST(a_malformed_request_is_refused_and_the_connection_goes_on)
+{
+    int peer = peer_greeted();
+    uint8_t frame[FRAME_REQUEST_BYTES + 3] = {0};
+    const struct frame_request header = {.type = FRAME_COMMIT, .id = 2, .body_bytes = 3};
+    frame_request_encode(&header, frame);
+    memset(frame + FRAME_REQUEST_BYTES, 0xff, 3);
+    peer_write(peer, frame, sizeof frame);
+    ck_assert_int_eq(peer_receive(peer).status, STATUS_INVALID);
+    peer_send(peer, FRAME_PING, 3, NULL);
+    ck_assert_int_eq(peer_receive(peer).status, STATUS_OK);
+    peer_close(peer);
+}
+END_TEST
+
+/* All but the last byte of a large commit: its memory is set aside. */
+static uint8_t *start_large(int peer, size_t *ret_bytes)
+{
+    Cairn__Commit *commit = commit_of_block(1, "large");
+    commit->blocks[0]->data = bytes_random(1, 240 << 10);
+    uint8_t *frame = frame_of(FRAME_COMMIT, 2, commit, ret_bytes);
+    peer_write(peer, frame, *ret_bytes - 1);
+    return frame;
+}
+
+START_TEST(a_large_body_waits_for_memory_and_a_peer_that_goes_gives_its_place_up)
+{
+    enum { PEERS = 4 };
+    int peers[PEERS];
+    size_t bytes = 0;
+    uint8_t *frame = NULL;
+    uint64_t waiting = 0;
+    for (int i = 0; i < PEERS; i++) { /* more than requests_bytes_max holds; only what is granted is read */
+        peers[i] = peer_greeted();
+        Cairn__Commit *commit = commit_of_block(1, "large");
+        commit->blocks[0]->data = bytes_random(1, 240 << 10);
+        frame = frame_of(FRAME_COMMIT, 2, commit, &bytes);
+        peer_write(peers[i], frame, 100 << 10);
+        for (int k = 0; k < 5; k++) {
+            connections_iterate();
+        }
+    }
+    for (struct connection *at = connections()->all; at != NULL; at = at->next) {
+        waiting += at->incoming.state == INCOMING_WAITS_MEMORY;
+    }
+    ck_assert_uint_gt(waiting, 0);
+    ck_assert_uint_le(budget_requests_bytes(served.service.budget), 2 * SMALL_FRAME_BYTES);
+    peer_close(peers[0]);
+    for (int i = 1; i < PEERS; i++) {
+        peer_write(peers[i], frame + (100 << 10), bytes - (100 << 10));
+        ck_assert_int_eq(peer_receive(peers[i]).status, STATUS_OK);
+        peer_close(peers[i]);
+    }
+    ck_assert_ptr_null(connections()->for_memory.first);
+}
+END_TEST
+
+START_TEST(a_peer_that_ends_inside_a_frame_gives_all_memory_back)
+{
+    int peer = peer_greeted();
+    size_t bytes;
+    (void)start_large(peer, &bytes);
+    CONNECTIONS_AWAIT(connection_last()->incoming.state == INCOMING_BODY);
+    ck_assert_uint_gt(budget_requests_bytes(served.service.budget), 0);
+    peer_close(peer);
+    CONNECTIONS_AWAIT(connection_count(connections()) == 0);
+    ck_assert_uint_eq(budget_requests_bytes(served.service.budget), 0);
+    ck_assert_uint_eq(order_counters(served.service.order)->commits, 0);
+}
+END_TEST
+
+START_TEST(nothing_behind_a_write_that_waits_for_room_is_started)
+{
+    int peer = peer_greeted();
+    for (uint64_t id = 2; id < 30; id++) { /* the queue has 4 */
+        peer_send(peer, FRAME_WRITE_METADATA, id, metadata_new(operation_set(kept_format("%lu", id), "v")));
+    }
+    for (uint64_t id = 2; id < 30; id++) {
+        struct service_reply reply = peer_receive(peer);
+        ck_assert(reply.status == STATUS_OK && reply.header.id == id);
+        ck_assert_uint_le(pending_operations(order_pending(served.service.order)), 4);
+    }
+    ck_assert(!connection_set_has_waiting(connections()));
+    peer_close(peer);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("connection_read", 20, &tests);
+    tcase_add_checked_fixture(tests, setup, connections_close);
+    tcase_add_test(tests, frames_in_pieces_of_any_size_are_the_same_requests);
+    tcase_add_test(tests, bytes_that_are_no_frame_are_told_so_and_end_the_connection);
+    tcase_add_test(tests, a_malformed_request_is_refused_and_the_connection_goes_on);
+    tcase_add_test(tests, a_large_body_waits_for_memory_and_a_peer_that_goes_gives_its_place_up);
+    tcase_add_test(tests, a_peer_that_ends_inside_a_frame_gives_all_memory_back);
+    tcase_add_test(tests, nothing_behind_a_write_that_waits_for_room_is_started);
+    return suite_run(suite, true);
+}

@@ -5,6 +5,8 @@
  * - Otherwise it joins its session's list until the session's replies have room for it, oldest first, and is then with the
  *   pool, which runs it once all replies have room.
  * - A block that turns out larger than the room it had goes to the pool again, with room for its length.
+ * - A value that is still queued is the queue's, which may free it while the read waits. So that read waits in the pool for room
+ *   only; then it takes a new view on the loop and tries again, and its answer is of that instant.
  *
  * A record that is damaged, or cannot be read, is `io error`, and never said to be absent. A read whose session closes while it
  * is in the list ends unread; with the pool it is read to its end, and its reply is dropped. */
@@ -24,8 +26,10 @@ struct read {
     struct pool_work work; /* first; work.bytes is what it is expected to add to the replies */
     /* fixed once it has started */
     struct request *request;
-    struct engine_point *view;
+    const struct chain *chain;
     /* loop only */
+    struct engine_point *view;
+    bool is_of_name;   /* it is of metadata: `change` counts */
     struct read *next; /* in its session's list */
     /* the pool's while it runs */
     struct fetch fetch;
@@ -55,14 +59,36 @@ static void read_answer(struct read *read)
     }
 }
 
+/* Whether its answer borrows from the queue, which is the loop's. */
+static bool read_borrows(const struct read *read)
+{
+    return read->change.value.bytes > 0;
+}
+
 static void read_on_pool(struct pool_work *work)
 {
     struct read *read = (struct read *)work;                     /* its first member */
     assert(thread_is(THREAD_POOL) && read->fetch.cache == NULL); /* the cache is the loop's alone */
-    read->result = read->run(read);
+    if (!read_borrows(read)) {
+        read->result = read->run(read);
+    }
 }
 
 static void read_on_done(struct pool_work *work);
+static void read_try(struct read *read, bool has_room);
+
+/* As of now: the view, the chain's marks in it, and what is queued for its name. */
+static void read_take_view(struct read *read)
+{
+    const struct service *service = read->request->service;
+    assert(thread_is(THREAD_LOOP) && read->chain->visible); /* its marks are of the view */
+    read->view = order_view(service->order);
+    read->fetch.point = read->view;
+    read->fetch.marks = read->chain->marks;
+    if (read->is_of_name) {
+        read->change = pending_change(order_pending(service->order), read->chain->id, read->name);
+    }
+}
 
 /* Gives it to the pool, with room for work.bytes. */
 static void read_submit(struct read *read)
@@ -81,7 +107,8 @@ static void read_submit(struct read *read)
 /* Expects the length that the fetch found, or FETCH_BYTES_UNASKED where that is not known. */
 static void read_expect(struct read *read)
 {
-    uint64_t bytes = read->fetched.body_bytes;
+    uint64_t bytes = read_borrows(read) ? read->change.value.bytes : read->fetched.body_bytes;
+    assert(read->work.state == POOL_IDLE); /* the pool counts with work.bytes from its submission on */
     read->work.bytes = bytes > FETCH_BYTES_UNASKED ? bytes : FETCH_BYTES_UNASKED;
 }
 
@@ -91,7 +118,14 @@ static void read_on_done(struct pool_work *work)
     struct session *session = read->request->session;
     assert(thread_is(THREAD_LOOP) && read->result != FETCH_WOULD_BLOCK); /* the pool may block */
     budget_client_read_ends(&session->client, work->bytes);
-    if (read->result == FETCH_NEEDS_ROOM) {
+    if (session->is_closed && read->result == FETCH_NEEDS_ROOM) {
+        read->result = FETCH_ABSENT; /* its reply is dropped: it is not read */
+        read_answer(read);
+    } else if (read_borrows(read)) {
+        engine_point_release(read->view);
+        read_take_view(read);
+        read_try(read, true);
+    } else if (read->result == FETCH_NEEDS_ROOM) {
         assert(read->fetched.body_bytes > read->work.bytes); /* so it ends after one more run */
         read_expect(read);                                   /* and goes ahead of the session's other reads */
         read_submit(read);
@@ -133,8 +167,8 @@ static void read_queue(struct read *read)
     read_go_on(session);
 }
 
-/* Answers it from memory, or queues it for the pool. */
-static enum request_progress read_start(struct read *read)
+/* Answers it from memory, or queues it for the pool. `has_room`: all replies have room for it, as the pool found. */
+static void read_try(struct read *read, bool has_room)
 {
     const struct service *service = read->request->service;
     assert(thread_is(THREAD_LOOP) && read->run != NULL && read->view != NULL);
@@ -142,18 +176,22 @@ static enum request_progress read_start(struct read *read)
     read->fetch.data_bytes_max = FETCH_BYTES_UNASKED;
     read->fetch.cache = order_record_cache(service->order);
     uint64_t from_ns = read->request->is_timed ? thread_now_ns() : 0;
-    read->result = budget_may_answer(service->budget) ? read->run(read) : FETCH_NEEDS_ROOM;
-    bool is_read = read->result != FETCH_WOULD_BLOCK && read->result != FETCH_NEEDS_ROOM;
-    if (is_read && read->request->is_timed) {
+    read->result = has_room || budget_may_answer(service->budget) ? read->run(read) : FETCH_NEEDS_ROOM;
+    if (read->result == FETCH_WOULD_BLOCK || read->result == FETCH_NEEDS_ROOM) {
+        read->fetch.cache = NULL; /* what it holds may have changed by then, and it is the loop's alone */
+        read_expect(read);
+        read_queue(read);
+        return;
+    }
+    if (read->request->is_timed) {
         stage_add(service->stages, STAGE_READ, thread_now_ns() - from_ns);
     }
-    if (is_read) {
-        read_answer(read);
-        return REQUEST_TAKEN;
-    }
-    read->fetch.cache = NULL; /* what it holds may have changed by then, and it is the loop's alone */
-    read_expect(read);
-    read_queue(read);
+    read_answer(read);
+}
+
+static enum request_progress read_start(struct read *read)
+{
+    read_try(read, false);
     return REQUEST_TAKEN;
 }
 
@@ -170,14 +208,10 @@ static struct read *read_new(struct request *request, bool has_chain, ProtobufCB
     }
     static_assert(offsetof(struct read, work) == 0, "the pool's callbacks cast it back");
     read->request = request;
-    read->view = order_view(request->service->order);
+    read->chain = chain;
     read->run = run;
-    read->fetch = (struct fetch){
-        .engine = request->service->engine,
-        .point = read->view,
-        .chain = chain->id,
-        .marks = chain->marks,
-    };
+    read->fetch = (struct fetch){.engine = request->service->engine, .chain = chain->id};
+    read_take_view(read);
     return read;
 }
 
@@ -274,8 +308,7 @@ static enum fetch_result run_metadata(struct read *read)
     return fetch_metadata(&read->fetch, read->name, read->change, false, &read->fetched, &read->failure);
 }
 
-/* What is queued for the name is looked up here, on the loop. A queued set or delete is answered at once. A queued raise needs
- * the stored value, and has none of its own: so the pool, which reads that, borrows nothing from the queue. */
+/* A queued set or delete is answered from the queue. A queued raise needs the stored value, and borrows nothing of the queue. */
 enum request_progress read_metadata(struct request *request)
 {
     const Cairn__GetMetadata *message = (const Cairn__GetMetadata *)request->message;
@@ -288,7 +321,8 @@ enum request_progress read_metadata(struct request *request)
     if (read == NULL) {
         return REQUEST_TAKEN;
     }
+    read->is_of_name = true;
     read->name = request_slice(message->name);
-    read->change = pending_change(order_pending(request->service->order), read->fetch.chain, read->name);
+    read->change = pending_change(order_pending(request->service->order), read->chain->id, read->name);
     return read_start(read);
 }

@@ -183,6 +183,29 @@ START_TEST(queued_metadata_is_seen_and_a_queued_raise_is_added_to_what_is_stored
 }
 END_TEST
 
+START_TEST(a_queued_value_is_read_also_if_it_left_the_queue_while_the_replies_had_no_room)
+{
+    struct budget_client other = {0};
+    Cairn__GetMetadata get = CAIRN__GET_METADATA__INIT;
+    get.has_name = true;
+    get.name = bytes_of("name");
+    budget_reply_queued(served.service.budget, &other, 64 << 20); /* more than the bound */
+    ck_assert_int_eq(service_start(FRAME_WRITE_METADATA, metadata_new(operation_set("name", "queued")), NULL),
+                     REQUEST_TAKEN);
+    ck_assert_int_eq(service_start(FRAME_GET_METADATA, &get, NULL), REQUEST_TAKEN);
+    while (pending_operations(order_pending(served.service.order)) > 0) {
+        service_iterate();
+    }
+    ck_assert_uint_eq(served.reply_count, 1);
+    budget_reply_gone(served.service.budget, &other, 64 << 20);
+    service_settle();
+    ck_assert_int_eq(served.replies[1].status, STATUS_OK);
+    const Cairn__MetadataReply *reply = cairn__metadata_reply__unpack(
+        kept_allocator(), served.replies[1].body.len, served.replies[1].body.data);
+    ck_assert(reply != NULL && bytes_are(reply->value, "queued"));
+}
+END_TEST
+
 START_TEST(a_read_of_nothing_is_invalid)
 {
     Cairn__ReadBlock none = CAIRN__READ_BLOCK__INIT;
@@ -220,6 +243,7 @@ int main(void)
     tcase_add_test(tests, reads_wait_while_the_replies_have_no_room_and_go_on_in_order);
     tcase_add_test(tests, reads_that_wait_end_unread_when_their_session_closes);
     tcase_add_test(tests, queued_metadata_is_seen_and_a_queued_raise_is_added_to_what_is_stored);
+    tcase_add_test(tests, a_queued_value_is_read_also_if_it_left_the_queue_while_the_replies_had_no_room);
     tcase_add_test(tests, a_read_of_nothing_is_invalid);
     return suite_run(suite, false);
 }

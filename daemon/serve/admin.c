@@ -129,6 +129,8 @@ static void add_order(struct status_page *page, const struct service *service)
 {
     const struct order *order = service->order;
     const struct order_counters *counters = order_counters(order);
+    assert(order_durable_through(order) <=
+           order_written_through(order)); /* as who reads the page takes them */
     add_number(page, "sequence.last", order_sequence(order));
     add_number(page, "sequence.written_through", order_written_through(order));
     add_number(page, "sequence.durable_through", order_durable_through(order));
@@ -234,6 +236,7 @@ enum request_progress admin_status(struct request *request)
 
 static void fill_chain(const struct chain *chain, Cairn__ChainEntry *ret_entry)
 {
+    assert(chain->visible); /* before that its marks say nothing */
     cairn__chain_entry__init(ret_entry);
     ret_entry->has_name = true;
     ret_entry->name = request_binary(chain->name, chain->name_bytes);
@@ -338,6 +341,7 @@ enum request_progress admin_create_chain(struct request *request)
         request_refuse_for(request, &failure);
         return REQUEST_TAKEN;
     }
+    assert(request->prepared == NULL); /* it never waits, so it is started once */
     request->prepared = create;
     order_submit(request->service->order, &create->job, false, thread_now_ns());
     return REQUEST_TAKEN;

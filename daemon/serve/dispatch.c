@@ -58,6 +58,7 @@ static const struct request_kind *request_kind(uint8_t type)
         [FRAME_BARRIER] = {&cairn__barrier__descriptor, write_barrier},
     };
     bool is_known = type < sizeof kinds / sizeof kinds[0] && kinds[type].start != NULL;
+    assert(!is_known || kinds[type].descriptor != NULL); /* its body is unpacked by that */
     return is_known ? &kinds[type] : NULL;
 }
 

@@ -110,6 +110,7 @@ void request_reply_packed(struct request *request, uint8_t *frame, size_t body_b
 void request_reply(struct request *request, enum status status, const ProtobufCMessage *message)
 {
     size_t body_bytes;
+    assert(!request_is_about_stream(request)); /* the client would take it for a frame of the stream */
     uint64_t from_ns = request->is_timed ? thread_now_ns() : 0;
     uint8_t *frame = request_pack(message, &body_bytes);
     if (request->is_timed) {

@@ -6,6 +6,7 @@
 #ifndef DAEMON_REQUEST_H
 #define DAEMON_REQUEST_H
 
+#include <assert.h>
 #include <protobuf-c/protobuf-c.h>
 #include <stdalign.h>
 
@@ -102,6 +103,7 @@ void request_count_held(struct request *request);
 
 static inline struct slice request_slice(ProtobufCBinaryData data)
 {
+    assert(data.data != NULL || data.len == 0); /* an empty field has neither */
     return slice_of(data.data, data.len);
 }
 
@@ -112,6 +114,7 @@ static inline ProtobufCBinaryData request_binary(const void *data, size_t bytes)
         const void *in;
         uint8_t *out;
     } pointer = {.in = data};
+    assert(data != NULL || bytes == 0);
     return (ProtobufCBinaryData){bytes, pointer.out};
 }
 

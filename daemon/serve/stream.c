@@ -36,6 +36,7 @@ void stream_set_free(struct stream_set *set)
 
 uint64_t stream_count(const struct stream_set *set)
 {
+    assert(set->open <= set->streams_max);
     return set->open;
 }
 
@@ -239,6 +240,7 @@ void stream_end_all(struct session *session, enum status status, const char *tex
 static struct stream *find_stream(const struct session *session, uint64_t id)
 {
     struct stream *stream = session->streams;
+    assert((stream == NULL) == (session->stream_count == 0));
     while (stream != NULL && stream->request->id != id) {
         stream = stream->next_of_session;
     }
@@ -296,6 +298,7 @@ void stream_add_credit(struct session *session, uint64_t id, uint64_t bytes)
 void stream_end(struct session *session, uint64_t id)
 {
     struct stream *stream = find_stream(session, id);
+    assert(thread_is(THREAD_LOOP));
     if (stream != NULL) {
         cancel(stream, STATUS_OK, "");
     }

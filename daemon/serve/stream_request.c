@@ -110,6 +110,7 @@ static const struct slice *take_names(struct request *request, const Cairn__GetM
                     READ_ITEMS_MAX);
         return NULL;
     }
+    assert(message->n_names == 0 || message->names != NULL);
     for (size_t i = 0; i < message->n_names; i++) {
         if (decode_name(message->names[i], failure) != STATUS_OK) {
             return NULL;

@@ -187,6 +187,7 @@ static struct job *new_job(struct request *request, bool has_chain, ProtobufCBin
     }
     struct job *job = request_memory(request, sizeof *job, failure);
     if (job != NULL) {
+        assert(job->sequence == 0 && job->next == NULL); /* fresh from the arena: no lane has it */
         job->chain = chain->id;
         job->done = job_done;
         job->owner = request;

@@ -182,7 +182,7 @@ static void stop_replying(struct connection *connection)
 
 /* ---- replies ---- */
 
-/* Sends replies before the iteration's end if the schedule says so: a peer with many requests in flight, the only one at work,
+/* Sends replies before the iteration's end if the schedule says so: a peer with many requests in flight, and the only one served,
  * takes the first replies while its further requests are carried out. */
 static void flush_early(struct connection *connection)
 {

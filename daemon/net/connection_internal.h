@@ -10,8 +10,7 @@
 #include "daemon/writer/schedule.h"
 
 enum {
-    REQUESTS_IN_FLIGHT_MAX =
-        4096,                  /* of one connection; chosen: half of the default of queue_operations_max */
+    REQUESTS_IN_FLIGHT_MAX = 4096, /* of one connection; chosen */
     HANG_UP_CHECK_US = 500000, /* how often paused connections are checked for a peer that is gone; chosen */
 };
 

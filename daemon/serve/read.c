@@ -67,8 +67,10 @@ static bool read_borrows(const struct read *read)
 
 static void read_on_pool(struct pool_work *work)
 {
-    struct read *read = (struct read *)work;                     /* its first member */
-    assert(thread_is(THREAD_POOL) && read->fetch.cache == NULL); /* the cache is the loop's alone */
+    struct read *read = (struct read *)work; /* its first member */
+
+    /* The cache is the loop's alone. */
+    assert(thread_is(THREAD_POOL) && read->fetch.cache == NULL);
     if (!read_borrows(read)) {
         read->result = read->run(read);
     }
@@ -126,8 +128,9 @@ static void read_on_done(struct pool_work *work)
         read_take_view(read);
         read_try(read, true);
     } else if (read->result == FETCH_NEEDS_ROOM) {
-        assert(read->fetched.body_bytes > read->work.bytes); /* so it ends after one more run */
-        read_expect(read);                                   /* and goes ahead of the session's other reads */
+        /* It has room for the whole length now, so one more run ends it; the session's other reads wait behind it. */
+        assert(read->fetched.body_bytes > read->work.bytes);
+        read_expect(read);
         read_submit(read);
     } else {
         read_answer(read);

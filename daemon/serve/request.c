@@ -1,5 +1,11 @@
-/* A request's end: its replies are packed and sent, and with the last one it is gone. What its handler refuses is answered
- * here by a status and a text; the connection goes on. */
+/* A request's memory, its replies and its end:
+ *
+ * - Its handler asks for memory, and for the chain that the request names. Where there is none, a failure says so, and the handler
+ *   refuses the request with it.
+ * - Each reply is packed and handed to the session: by request_send if others follow, by one of the other calls if it is the last.
+ * - The last reply ends the request. Its memory is given back at once, or when its handler returns if that still runs.
+ *
+ * A reply to a session that has closed is dropped, and ends the request all the same. */
 #include "daemon/serve/request.h"
 
 #include <assert.h>

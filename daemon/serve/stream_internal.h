@@ -6,15 +6,14 @@
 #include "daemon/serve/request.h"
 #include "daemon/serve/stream.h"
 
+/* All chosen. */
 enum {
-    STREAM_STEP_BYTES =
-        256 << 10, /* a step ends after so many bytes; chosen: half of STREAM_UNSENT_BYTES_MAX */
-    STREAM_STEP_MESSAGES_MAX = 4096, /* or so many messages; chosen: absent ones have next to no bytes */
-    STREAMS_OF_SESSION_MAX = 128,    /* open or waiting; chosen: twice the default of streams_max */
-    STREAM_PARK_BYTES =
-        2 << 20, /* after reading so much at once a cursor is parked: the engine holds as much; chosen */
-    STREAM_LOOK_US = 25000, /* how often cursors are looked at; chosen */
-    STREAM_LOOKS_MAX = 1,   /* a cursor held at more looks than this is parked */
+    STREAM_STEP_BYTES = 256 << 10,   /* a step ends after so many bytes */
+    STREAM_STEP_MESSAGES_MAX = 4096, /* or so many messages: absent ones have next to no bytes */
+    STREAMS_OF_SESSION_MAX = 128,    /* open or waiting */
+    STREAM_PARK_BYTES = 2 << 20,     /* a cursor that read so much at once is parked: the engine holds it */
+    STREAM_LOOK_US = 25000,          /* between two looks at the cursors that are held */
+    STREAM_LOOKS_MAX = 1,            /* a cursor held at more looks than this is parked */
 };
 
 static_assert(STREAM_UNSENT_BYTES_MAX >= 2 * STREAM_STEP_BYTES, "a step is read while another goes out");

@@ -37,7 +37,8 @@ static enum request_progress start(struct request *request, const struct stream_
 static struct source *make_blocks(const struct stream_kind *kind, const struct fetch *fetch,
                                   struct pending *pending)
 {
-    (void)pending;                                                   /* blocks are never queued */
+    (void)pending; /* blocks are never queued */
+
     assert(kind->blocks.heights != NULL || kind->blocks.first >= 1); /* a list or a range, as validated */
     return source_of_blocks(fetch, &kind->blocks);
 }

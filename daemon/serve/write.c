@@ -26,7 +26,8 @@ struct write_metadata {
 
 static void reply_written(struct request *request, uint64_t sequence, enum level level)
 {
-    uint8_t body[2 * (1 + VARINT_BYTES_MAX)];                  /* a WriteReply's sequence and level */
+    uint8_t body[2 * (1 + VARINT_BYTES_MAX)]; /* a WriteReply's sequence and level */
+
     assert(level >= LEVEL_ACCEPTED && level <= LEVEL_DURABLE); /* as on the wire */
     uint8_t *end = number_field_put(number_field_put(body, 1, sequence), 2, level);
     assert(end <= body + sizeof body);
@@ -40,7 +41,7 @@ static void waited(struct order_waiter *waiter)
         const struct failure *failure = order_failure(request->service->order);
         assert(failure != NULL); /* nothing else ends a wait early */
         request_refuse(request, waiter->status,
-                       "%s: the daemon ends, and recovery decides at its next start what is there",
+                       "%s: the daemon ends, and recovery at its next start decides what was applied",
                        failure->text);
         return;
     }

@@ -18,8 +18,7 @@ static void enter(atomic_bool *is_inside)
 
 static void leave(atomic_bool *is_inside)
 {
-    assert(
-        atomic_load_explicit(is_inside, memory_order_relaxed)); /* else another thread has left meanwhile */
+    assert(atomic_load_explicit(is_inside, memory_order_relaxed)); /* else another has left meanwhile */
     atomic_store_explicit(is_inside, false, memory_order_relaxed);
 }
 

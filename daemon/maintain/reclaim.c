@@ -64,6 +64,7 @@ struct reclaim {
 
 struct reclaim *reclaim_new(struct engine *engine, struct order *order, struct pool *pool)
 {
+    assert(thread_is(THREAD_LOOP)); /* as order and pool are */
     struct reclaim *reclaim = memory_new(sizeof *reclaim);
     reclaim->engine = engine;
     reclaim->maintenance.engine = engine;
@@ -138,8 +139,7 @@ static void reclaim_done(struct pool_work *work)
     }
     struct chain *chain = chain_by_id(order_chains(reclaim->order), reclaim->chain_id);
     if (chain != NULL) {
-        assert(chain->blocks_reclaimed <=
-               reclaim->blocks_through); /* one run at a time: nobody was further */
+        assert(chain->blocks_reclaimed <= reclaim->blocks_through); /* no other run went further */
         chain->blocks_reclaimed = reclaim->blocks_through;
         if (reclaim->states_from > 0) {
             chain->states_reclaimed = reclaim->states_from;
@@ -162,6 +162,7 @@ static const struct chain *next_due(const struct reclaim *reclaim)
     for (uint32_t count = chain_count(chains); count > 0; count--) {
         chain = chain == NULL ? NULL : chain_next(chain);
         chain = chain == NULL ? chain_first(chains) : chain;
+        assert(chain != NULL); /* the set has so many */
         if (chain_is_due(chain)) {
             return chain;
         }

@@ -81,8 +81,9 @@ struct cached {
     bool is_from_engine;       /* the engine was asked and answered, so that the cache can learn it */
 };
 
-/* Looks into the cache first, if there is one, and then asks the engine. */
-static enum fetch_result get_cached(const struct fetch *fetch, const struct key *key,
+/* Looks into the cache first, if there is one, and then asks the engine. An empty record is damage: in the cache it would mean
+ * that there is none. `what` names the record. */
+static enum fetch_result get_cached(const struct fetch *fetch, const struct key *key, const char *what,
                                     struct cached *ret_cached, struct failure *failure)
 {
     struct slice record;
@@ -92,6 +93,9 @@ static enum fetch_result get_cached(const struct fetch *fetch, const struct key 
         return record.bytes > 0 ? FETCH_FOUND : FETCH_ABSENT;
     }
     enum fetch_result result = get(fetch, key, &ret_cached->value, failure);
+    if (result == FETCH_FOUND && ret_cached->value.bytes.bytes == 0) {
+        return damaged(fetch, what, failure);
+    }
     ret_cached->is_from_engine = result == FETCH_FOUND || result == FETCH_ABSENT;
     return result;
 }
@@ -177,7 +181,7 @@ static enum fetch_result fetch_data(const struct fetch *fetch, uint64_t height, 
     }
     struct key key;
     key_set_height(&key, fetch->chain, KEY_DATA, height);
-    enum fetch_result result = get_cached(fetch, &key, ret_data, failure);
+    enum fetch_result result = get_cached(fetch, &key, "block's data", ret_data, failure);
     if (result == FETCH_ABSENT || (result == FETCH_FOUND && ret_data->value.bytes.bytes != data_bytes)) {
         return damaged(fetch, "block's data", failure);
     }
@@ -196,7 +200,7 @@ enum fetch_result fetch_block(const struct fetch *fetch, uint64_t height, uint32
     struct cached header = {0};
     struct cached data = {0};
     struct header_record record;
-    enum fetch_result result = get_cached(fetch, &key, &header, failure);
+    enum fetch_result result = get_cached(fetch, &key, "header record", &header, failure);
     if (result == FETCH_FOUND && !record_read_header(header.value.bytes, &record)) {
         result = damaged(fetch, "header record", failure);
     }
@@ -280,6 +284,7 @@ enum fetch_result fetch_metadata_of(const struct fetch *fetch, struct slice name
     struct metadata_value before = {0};
     uint8_t number[8]; /* what a raise comes to is written here */
     assert(name.bytes > 0 && name.bytes <= METADATA_NAME_BYTES_MAX);
+    assert(change.kind != METADATA_RAISE); /* a raise is folded into change.raise */
     if (record.bytes > 0) {
         before.present = true;
         if (!record_read_metadata(record, &before.of_height, &before.value)) {
@@ -309,8 +314,9 @@ enum fetch_result fetch_metadata(const struct fetch *fetch, struct slice name, s
     struct key key;
     if (change.kind == METADATA_NONE) { /* else the stored value does not count, and is not read */
         key_set_name(&key, fetch->chain, KEY_METADATA, name);
-        enum fetch_result read = get_cached(fetch, &key, &stored, failure);
+        enum fetch_result read = get_cached(fetch, &key, "metadata record", &stored, failure);
         if (read != FETCH_FOUND && read != FETCH_ABSENT) {
+            engine_value_release(&stored.value);
             return read;
         }
     }

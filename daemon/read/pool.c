@@ -1,6 +1,6 @@
 /* The life of a piece of work, each move made on the loop:
  *
- * - POOL_IDLE: it belongs to whoever made it, who submits it.
+ * - POOL_IDLE: it belongs to its owner, who submits it.
  * - POOL_QUEUED: it waits in one of four lists, by class and by size, for a thread and for room for what it reads.
  * - POOL_RUNNING: a thread of the loop library runs it. When it is done the loop makes it idle again and tells its owner, who
  *   may submit or free it in that call.
@@ -42,6 +42,7 @@ struct pool {
 
 struct pool *pool_new(void *loop, struct budget *budget)
 {
+    assert(thread_is(THREAD_LOOP)); /* which is the only one that touches it */
     struct pool *pool = memory_new(sizeof *pool);
     pool->loop = loop;
     pool->budget = budget;
@@ -65,8 +66,8 @@ void pool_free(struct pool *pool)
     }
     assert(running_count(pool) == 0); /* or a thread would come back to freed memory */
     for (int i = 0; i < 2; i++) {
-        assert(pool->waiting[i][0].first == NULL &&
-               pool->waiting[i][1].first == NULL); /* or nobody would be told */
+        bool is_empty = pool->waiting[i][0].first == NULL && pool->waiting[i][1].first == NULL;
+        assert(is_empty); /* or the owners of what waits would never be told */
     }
     free(pool);
 }
@@ -115,8 +116,7 @@ static bool may_start(const struct pool *pool, const struct pool_work *work)
 static bool start_first(struct pool *pool, struct work_list *list)
 {
     struct pool_work *work = list->first;
-    assert(work != NULL &&
-           may_start(pool, work)); /* its bytes have room, or the budget's sum would not hold */
+    assert(work != NULL && may_start(pool, work)); /* or it would read beyond the budget */
     uv_work_t *running = memory_new(sizeof *running);
     running->data = work;
     work_move(work, POOL_RUNNING);
@@ -175,6 +175,7 @@ void pool_submit(struct pool *pool, struct pool_work *work, enum pool_class work
     work->next = NULL;
     work_move(work, POOL_QUEUED);
     work->number = ++pool->submitted;
+    assert(*list->last == NULL); /* the end of the list, or those behind would be lost */
     *list->last = work;
     list->last = &work->next;
     pool_turn(pool);

@@ -47,7 +47,7 @@ struct source {
     size_t queued_count;
     size_t queued_capacity;
     uint64_t bytes; /* that the copy takes, values apart */
-    /* whoever asks for messages, one thread at a time */
+    /* one thread at a time: the pool while a step runs, else the loop */
     size_t position;        /* in heights or names: of the next message */
     size_t queued_position; /* in a list's queued names: of the next that was not given */
     uint64_t given;         /* messages of a list */
@@ -119,6 +119,7 @@ static void walk_park(struct walk *walk)
 
 void source_park(struct source *source)
 {
+    assert(thread_is(THREAD_LOOP) || thread_is(THREAD_POOL));
     walk_park(&source->walk);
     walk_park(&source->data);
 }
@@ -181,6 +182,7 @@ static enum source_result data_at(struct source *source, uint64_t height, struct
                                   struct failure *failure)
 {
     struct walk *data = &source->data;
+    assert(fetch_asks_for_data(source->blocks.parts)); /* or the walk was never opened */
     enum engine_result result;
     *ret_data = slice_of(NULL, 0);
     while ((result = walk_look(data, failure)) == ENGINE_OK) {
@@ -220,7 +222,8 @@ static enum source_result next_in_range(struct source *source, struct fetched *r
     if (has_data && data_at(source, height, &data, failure) != SOURCE_MESSAGE) {
         return SOURCE_FAILED;
     }
-    walk_pass(headers); /* its value is valid until the next look */
+    assert(data.bytes == 0 || source->data.has_current); /* the bytes are valid until the walk moves on */
+    walk_pass(headers);
     return source_result_of(fetch_block_of(&source->fetch, height, source->blocks.parts, headers->value, data,
                                            ret_fetched, failure));
 }
@@ -262,6 +265,7 @@ static void take_queued(void *context, struct slice name, struct metadata_change
         source->queued_capacity = source->queued_capacity == 0 ? 16 : 2 * source->queued_capacity;
         source->queued = memory_resize(source->queued, source->queued_capacity * sizeof source->queued[0]);
     }
+    assert(source->queued_count < source->queued_capacity);
     pending_value_hold(source->pending, change.value);
     source->queued[source->queued_count++] = (struct queued){
         .name = name.bytes == 0 ? NULL : memory_copy(name.data, name.bytes),
@@ -343,6 +347,10 @@ static enum engine_result look_at_both(struct source *source, struct slice *ret_
     bool has_queued = source->queued_position < source->queued_count;
     *ret_queued = has_queued ? &source->queued[source->queued_position] : NULL;
     enum engine_result result = walk_look(&source->walk, failure);
+    if (result == ENGINE_OK && source->walk.value.bytes == 0) { /* an empty one would be taken for none */
+        failure_set(failure, STATUS_IO_ERROR, "damaged store: a metadata record of no bytes");
+        return ENGINE_FAILED;
+    }
     bool is_name =
         result != ENGINE_OK || (key_read_name(source->walk.key, ret_stored) && ret_stored->bytes > 0);
     if (!is_name) {

@@ -311,6 +311,21 @@ START_TEST(data_that_does_not_fit_to_its_header_is_damage)
 }
 END_TEST
 
+/* In the cache an empty record means that there is none. */
+START_TEST(an_empty_record_is_damage_each_time)
+{
+    thread_set_role(THREAD_LOOP);
+    fetch.reach = ENGINE_NO_IO;
+    fetch.cache = record_cache_new(1 << 20);
+    put(key_of_height(CHAIN, KEY_HEADER, HEIGHT), text(""));
+    put(key_of_name(CHAIN, KEY_METADATA, text("name")), text(""));
+    for (int i = 0; i < 2; i++) {
+        assert_damaged(block(HEADER), "header record");
+        assert_damaged(metadata("name", (struct metadata_change){0}), "metadata record");
+    }
+}
+END_TEST
+
 /* ---- metadata ---- */
 
 START_TEST(what_is_queued_goes_before_what_is_stored)
@@ -401,6 +416,7 @@ int main(void)
     tcase_add_test(tests, data_beyond_the_room_is_not_read);
     tcase_add_test(tests, a_record_that_cannot_be_understood_is_damage);
     tcase_add_test(tests, data_that_does_not_fit_to_its_header_is_damage);
+    tcase_add_test(tests, an_empty_record_is_damage_each_time);
     tcase_add_test(tests, what_is_queued_goes_before_what_is_stored);
     tcase_add_test(tests, absence_in_a_stream_is_a_message);
     tcase_add_test(tests, what_the_engine_said_is_not_asked_again);

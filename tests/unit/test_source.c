@@ -369,6 +369,20 @@ START_TEST(a_stored_name_without_a_byte_is_damage)
 }
 END_TEST
 
+START_TEST(a_stored_record_without_a_byte_is_damage)
+{
+    struct key key = key_of_name(CHAIN, KEY_METADATA, slice_of("A", 1)); /* before all others */
+    struct engine_edits edits = {0};
+    engine_edits_put(&edits, key_slice(&key), slice_of("", 0));
+    engine_edits_write(&edits, engine);
+    struct fetch fetch = {.engine = engine, .chain = CHAIN};
+    struct source_list list = {0};
+    ck_assert_uint_eq(said_before_damage(source_of_list(&fetch, pending, &list),
+                                         "damaged store: a metadata record of no bytes"),
+                      0);
+}
+END_TEST
+
 /* ---- on the fake engine ---- */
 
 static struct source *make_source_on(struct engine *fake, unsigned kind)
@@ -443,6 +457,7 @@ int main(void)
     tcase_add_loop_test(tests, a_stored_key_that_is_too_long_is_damage, 0, 2);
     tcase_add_test(tests, a_stored_name_that_is_too_long_is_damage_and_not_the_end);
     tcase_add_test(tests, a_stored_name_without_a_byte_is_damage);
+    tcase_add_test(tests, a_stored_record_without_a_byte_is_damage);
     tcase_add_test(tests, a_read_that_fails_ends_the_answer_and_is_no_end_of_it);
     tcase_add_test(tests, without_data_no_block_is_too_large);
     return suite_run(suite, true);

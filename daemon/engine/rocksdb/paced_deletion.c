@@ -27,16 +27,15 @@
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 
+/* Chosen, but where it says otherwise. */
 enum {
     PATH_BYTES = PATH_MAX,
-    PIECE_BYTES = 32 << 20, /* measured: a device takes some ten milliseconds to give so much back */
-    PAUSE_FACTOR =
-        9, /* chosen: pauses are so many times as long as the piece before, so that syncs wait for a
-                                   tenth of the time */
-    PAUSE_US_MIN = 10000,       /* chosen: also behind a file that was removed at once */
-    LINK_INTERVAL_US = 5000000, /* chosen: between two looks for new files */
-    LOOK_INTERVAL_US = 1000000, /* chosen: between two looks for deleted files */
-    EXPECT_US = 60000000, /* chosen: so long behind the last deleted range RocksDB may delete files for it */
+    PIECE_BYTES = 32 << 20,     /* measured: a device takes some ten milliseconds to give so much back */
+    PAUSE_FACTOR = 9,           /* pauses to pieces: syncs wait for a tenth of the time */
+    PAUSE_US_MIN = 10000,       /* behind each piece, and each file that was removed at once */
+    LINK_INTERVAL_US = 5000000, /* between two looks for new files */
+    LOOK_INTERVAL_US = 1000000, /* between two looks for deleted files */
+    EXPECT_US = 60000000,       /* RocksDB may delete files of a range this long after it was deleted */
 };
 
 #define LINKS_SUFFIX ".deleted"
@@ -201,12 +200,14 @@ void paced_deletion_end(struct paced_deletion *deletion)
 /* Whether files were expected to go since links were made. */
 static bool wants_links(const struct paced_deletion *deletion)
 {
+    assert(atomic_load(&deletion->is_stepping)); /* linked_us has no lock */
     return atomic_load(&deletion->is_going_on) || atomic_load(&deletion->expected_us) >= deletion->linked_us;
 }
 
 /* Makes links or truncates a piece, if that is due, and plans the next piece. *now_us is moved on by what it took. */
 static void take_step(struct paced_deletion *deletion, uint64_t *now_us)
 {
+    assert(atomic_load(&deletion->is_stepping)); /* nor has what the next step goes by */
     uint64_t from_us = thread_now_us(), due_us = *now_us, pause_us = LOOK_INTERVAL_US;
     if (wants_links(deletion) && due_us >= deletion->next_link_us) {
         deletion->linked_us = from_us + 1; /* a deletion that is told meanwhile has links made anew */
@@ -242,13 +243,13 @@ uint64_t paced_deletion_step(struct paced_deletion *deletion, uint64_t now_us)
     bool was_stepping = atomic_exchange(&deletion->is_stepping, true);
     assert(!was_stepping); /* what a step goes by has no lock */
     take_step(deletion, &now_us);
-    atomic_store(&deletion->is_stepping, false);
     if (wants_links(deletion)) {
         next_us = left_us(deletion->next_link_us, now_us);
     }
     if (deletion->has_more && left_us(deletion->next_piece_us, now_us) < next_us) {
         next_us = left_us(deletion->next_piece_us, now_us);
     }
+    atomic_store(&deletion->is_stepping, false);
     return next_us;
 }
 

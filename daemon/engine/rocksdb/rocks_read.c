@@ -84,7 +84,8 @@ struct engine_point *rocks_point_take(struct engine *engine)
 {
     struct rocks_point *point = memory_new(sizeof *point);
     point->snapshot = rocksdb_create_snapshot(rocks_of(engine)->db);
-    assert(point->snapshot != NULL); /* without one its reads would go by the newest state */
+    assert(atomic_load(&engine->is_writing)); /* no write comes between the writer's and the snapshot */
+    assert(point->snapshot != NULL);          /* without one its reads would go by the newest state */
     rocks_make_read_options(point->read, point->snapshot);
     return &point->point;
 }
@@ -102,8 +103,7 @@ void rocks_point_free(struct engine_point *released)
 
 static void release_pinned(struct engine_value *value)
 {
-    assert(value->owner !=
-           NULL); /* it is released once; a second time engine_value_release finds no function */
+    assert(value->owner != NULL); /* released twice, it would be freed twice */
     rocksdb_pinnableslice_destroy(value->owner);
 }
 
@@ -134,6 +134,7 @@ enum engine_result rocks_get(struct engine *engine, struct engine_point *point, 
         rocksdb_pinnableslice_destroy(pinned);
         return ENGINE_WOULD_BLOCK;
     }
+    assert(data != NULL || bytes == 0);
     *ret_value = (struct engine_value){slice_of(data, bytes), release_pinned, pinned};
     return ENGINE_OK;
 }
@@ -155,8 +156,7 @@ static void cursor_move(struct rocks_cursor *cursor, enum cursor_place to)
         [CURSOR_FAILED] = {false},
     };
     assert(legal[cursor->place][to]);
-    assert((to == CURSOR_ON) ==
-           (cursor->iterator != NULL)); /* who is not on a key keeps nothing of RocksDB's */
+    assert((to == CURSOR_ON) == (cursor->iterator != NULL)); /* else it would pin write buffers */
     cursor->place = to;
 }
 
@@ -215,6 +215,7 @@ static void unpark(struct rocks_cursor *cursor)
 
 static void give_iterator_back(struct rocks_cursor *cursor)
 {
+    assert(atomic_load(&cursor->cursor.is_used)); /* no move is under way that goes by the iterator */
     if (cursor->iterator != NULL) {
         rocksdb_iter_destroy(cursor->iterator);
         cursor->iterator = NULL;
@@ -279,6 +280,7 @@ void rocks_cursor_park(struct engine_cursor *parked, bool repeats)
 void rocks_cursor_close(struct engine_cursor *closed)
 {
     struct rocks_cursor *cursor = cursor_of(closed);
+    assert((cursor->own != NULL) == (closed->point == NULL)); /* a point's snapshot is its own to release */
     give_iterator_back(cursor);
     rocksdb_readoptions_destroy(cursor->read);
     if (cursor->own != NULL) {

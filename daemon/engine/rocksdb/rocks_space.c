@@ -13,8 +13,8 @@ enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struc
 {
     struct rocks *rocks = rocks_of(engine);
     (void)failure; /* RocksDB does not say how a compaction ended; what ended it meets the next write */
-    assert(to.data !=
-           NULL); /* RocksDB takes NULL for the end of all keys, and would rewrite the whole store */
+    assert(atomic_load(&engine->is_reclaiming)); /* begin and end come in pairs */
+    assert(to.data != NULL);                     /* RocksDB takes NULL for the end of all keys */
     paced_deletion_begin(rocks->deletion);
     rocksdb_compactoptions_t *compact = rocksdb_compactoptions_create();
     rocksdb_compactoptions_set_exclusive_manual_compaction(compact, 0);
@@ -27,6 +27,7 @@ enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struc
 
 void rocks_maintain(struct engine *engine, uint64_t now_us, uint64_t *ret_next_us)
 {
+    assert(atomic_load(&engine->is_maintaining)); /* steps come one at a time */
     *ret_next_us = paced_deletion_step(rocks_of(engine)->deletion, now_us);
 }
 

@@ -41,8 +41,8 @@ static int compare_edits(const void *left, const void *right)
     const struct engine_edit *one = left, *other = right;
     int order = place_of(one) - place_of(other);
     order = order != 0 ? order : slice_compare(one->key, other->key);
-    assert(order != 0 || left == right ||
-           one->kind == ENGINE_DELETE_RANGE); /* of two for one key either might win */
+    bool may_be_equal = left == right || one->kind == ENGINE_DELETE_RANGE;
+    assert(order != 0 || may_be_equal); /* of two edits of one key either might win */
     return order;
 }
 
@@ -58,8 +58,7 @@ static void add_edit(rocksdb_writebatch_t *batch, const struct engine_edit *edit
         rocksdb_writebatch_delete(batch, key, edit->key.bytes);
         break;
     case ENGINE_DELETE_RANGE:
-        assert(slice_compare(edit->key, edit->value) <=
-               0); /* RocksDB refuses others, which would end all writing */
+        assert(slice_compare(edit->key, edit->value) <= 0); /* RocksDB would fail the write */
         rocksdb_writebatch_delete_range(batch, key, edit->key.bytes, value, edit->value.bytes);
         break;
     }
@@ -67,6 +66,7 @@ static void add_edit(rocksdb_writebatch_t *batch, const struct engine_edit *edit
 
 static void fill_batch(struct rocks *rocks, struct engine_edit *edits, size_t count)
 {
+    assert(atomic_load(&rocks->engine.is_writing));      /* the batch has no lock */
     assert(rocksdb_writebatch_count(rocks->batch) == 0); /* nothing of the write before goes with this one */
     qsort(edits, count, sizeof edits[0], compare_edits);
     for (size_t i = 0; i < count; i++) {
@@ -161,6 +161,7 @@ enum engine_outcome rocks_sync(struct engine *engine, struct failure *failure)
 {
     struct rocks *rocks = rocks_of(engine);
     char *error = NULL;
+    assert(atomic_load(&engine->is_writing));              /* what was written before is what is synced */
     assert(rocksdb_writebatch_count(rocks->nothing) == 0); /* a sync writes no key */
     rocksdb_write(rocks->db, rocks->write[ENGINE_SYNCED], rocks->nothing, &error);
     if (error != NULL) {

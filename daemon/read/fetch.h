@@ -1,5 +1,5 @@
-/* Fetch: reading one block, state or metadata value out of a view, into a reply that is ready to go. Any thread: it uses
- * nothing but what it is given. */
+/* Fetch: reads one block, state or metadata value as of a view, and packs it into a reply that is ready to go. It uses nothing but
+ * what it is given, so any thread may fetch; on the loop only without I/O. */
 #ifndef DAEMON_FETCH_H
 #define DAEMON_FETCH_H
 
@@ -10,27 +10,28 @@
 #include "daemon/schema/metadata.h"
 #include "daemon/schema/record.h"
 
-/* Block data above this is only read once there is room for it. */
+/* Chosen: block data up to this size is read before the budget is asked for its room. */
 enum { FETCH_BYTES_UNASKED = 256 << 10 };
 
-/* Where to read: the store as of a view, and one chain's marks of the same instant. Borrowed. */
+/* Where to read: the store as of a view, and one chain's marks of the same instant. Borrowed during each call. */
 struct fetch {
     struct engine *engine;
     struct engine_point *point;
     enum engine_reach reach;
-    struct record_cache *cache; /* on the loop, if the view is the present one; else NULL */
-    uint64_t data_bytes_max;    /* of a block's data */
+    struct record_cache
+        *cache; /* the loop's, of the present view; NULL on any other thread, and for an older view */
+    uint64_t data_bytes_max; /* of a block's data: what there is room for */
     uint32_t chain;
     struct chain_marks marks;
 };
 
-/* A packed message with FRAME_REPLY_BYTES in front, to be freed. */
+/* A packed message. The callers' are zeroed, and are only changed as the result says. */
 struct fetched {
-    uint8_t *frame;
-    size_t body_bytes;
+    uint8_t *frame;    /* FRAME_REPLY_BYTES for the header, then the message; to be freed */
+    size_t body_bytes; /* of the message */
 };
 
-/* A mask of the parts a block has; and whether data is among them. */
+/* Whether the mask names only parts that a block has; and whether data is among them. */
 bool fetch_parts_are_valid(uint32_t parts);
 bool fetch_asks_for_data(uint32_t parts);
 
@@ -43,29 +44,33 @@ enum fetch_result {
     FETCH_FAILED,     /* it could not be read, or is damaged: an I/O error */
 };
 
+/* The height that was last committed with the hash, of 1 to HASH_BYTES_MAX bytes. FETCH_FOUND: *ret_height is set. */
 enum fetch_result fetch_height_of_hash(const struct fetch *fetch, struct slice hash, uint64_t *ret_height,
                                        struct failure *failure) MUST_CHECK;
+/* The block at the height, with the parts that are asked for (fetch_parts_are_valid). */
 enum fetch_result fetch_block(const struct fetch *fetch, uint64_t height, uint32_t parts,
                               struct fetched *ret_fetched, struct failure *failure) MUST_CHECK;
 
-/* As fetch_block, from the stored records already at hand; data empty if it is not asked for, or there is none. */
+/* As fetch_block, from the stored records already at hand; data is empty if it is not asked for, or there is none. FETCH_FOUND or
+ * FETCH_FAILED. */
 enum fetch_result fetch_block_of(const struct fetch *fetch, uint64_t height, uint32_t parts,
                                  struct slice header, struct slice data, struct fetched *ret_fetched,
                                  struct failure *failure) MUST_CHECK;
+/* The state at the height. */
 enum fetch_result fetch_state(const struct fetch *fetch, uint64_t height, struct fetched *ret_fetched,
                               struct failure *failure) MUST_CHECK;
 
-/* `change` is what is queued for the name. `with_name`: the message names it, as in a stream. */
+/* The value of a checked name; `change` is what is queued for it. `with_name`: the message names it, as in a stream. */
 enum fetch_result fetch_metadata(const struct fetch *fetch, struct slice name, struct metadata_change change,
                                  bool with_name, struct fetched *ret_fetched,
                                  struct failure *failure) MUST_CHECK;
 
-/* As fetch_metadata, from the stored record already at hand (empty: none is stored). */
+/* As fetch_metadata, from the stored record already at hand; empty: none is stored. FETCH_FOUND, FETCH_ABSENT or FETCH_FAILED. */
 enum fetch_result fetch_metadata_of(const struct fetch *fetch, struct slice name, struct slice record,
                                     struct metadata_change change, bool with_name,
                                     struct fetched *ret_fetched, struct failure *failure) MUST_CHECK;
 
-/* The messages that say, in a stream, that there is none. */
+/* The messages that say, in a stream, that a block or name is absent. */
 struct fetched fetch_absent_block(uint64_t height);
 struct fetched fetch_absent_metadata(struct slice name);
 

@@ -42,7 +42,9 @@ const struct engine_traits *engine_traits(const struct engine_type *type)
 
 enum engine_result engine_look(const struct engine_type *type, const char *path, struct failure *failure)
 {
-    return type->look(path, failure);
+    enum engine_result result = type->look(path, failure);
+    assert(result != ENGINE_WOULD_BLOCK); /* a start has no other way to find out */
+    return result;
 }
 
 enum engine_result engine_open(const struct engine_type *type, const struct engine_config *config,

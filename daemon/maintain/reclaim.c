@@ -2,7 +2,7 @@
  * from time to time. Both run on the pool, one piece of each at a time:
  *
  * - A chain whose marks moved since its space was last reclaimed is due. The loop copies its marks and hands one chain to
- *   the pool; when that is back it notes the marks and takes the next chain, in turn, so that no chain waits for another twice.
+ *   the pool; when that is back it notes the marks and takes the next chain, each in its turn.
  *   When no chain is due, nothing is looked at for RECLAIM_INTERVAL_US. Reclaiming takes long and delays nobody: the
  *   engine yields to what writes need.
  * - After a start every chain is due once, since the run before may have ended before it came to it.
@@ -20,12 +20,11 @@
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 
-/* All chosen, not measured: reclaiming is in nobody's way, and nobody waits for it. */
+/* Chosen: nobody waits for any of this. */
 enum {
     RECLAIM_INTERVAL_US = 15000000, /* from when no chain was due to when prunes are looked for again */
     RECLAIM_RETRY_US = 30000000,    /* from a failure to the next attempt */
-    MAINTAIN_INTERVAL_US =
-        5000000, /* between two calls of the engine's maintenance while reclaiming runs, at most */
+    MAINTAIN_INTERVAL_US = 5000000, /* the longest time between two steps while reclaiming runs */
 };
 
 /* The engine's maintenance. */
@@ -55,9 +54,9 @@ struct reclaim {
     struct maintenance maintenance;
     /* what runs, or ran last; the pool's while it runs */
     uint32_t chain_id;       /* 0: none ran */
-    uint64_t blocks_from;    /* blocks above it, */
-    uint64_t blocks_through; /* up to and including this */
-    uint64_t states_from;    /* states below it; 0: none */
+    uint64_t blocks_from;    /* the first block is the one above it */
+    uint64_t blocks_through; /* the last block */
+    uint64_t states_from;    /* the states below it; 0: none */
     enum engine_result result;
     struct failure failure;
 };

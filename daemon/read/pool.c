@@ -21,8 +21,7 @@
 enum {
     POOL_THREADS = 4, /* how many threads the loop library starts unless it is told otherwise */
     POOL_STREAMS_RUNNING_MAX = POOL_THREADS / 2, /* the other threads are left to point reads */
-    POOL_LARGE_BYTES =
-        512 << 10, /* larger work waits in a list of its own, so that no small work waits for its room */
+    POOL_LARGE_BYTES = 512 << 10, /* larger work waits apart, so that no small work waits for its room */
 };
 
 struct work_list {
@@ -42,7 +41,7 @@ struct pool {
 
 struct pool *pool_new(void *loop, struct budget *budget)
 {
-    assert(thread_is(THREAD_LOOP)); /* which is the only one that touches it */
+    assert(thread_is(THREAD_LOOP)); /* no other thread touches it, so it has no lock */
     struct pool *pool = memory_new(sizeof *pool);
     pool->loop = loop;
     pool->budget = budget;
@@ -168,7 +167,7 @@ void pool_turn(struct pool *pool)
 void pool_submit(struct pool *pool, struct pool_work *work, enum pool_class work_class)
 {
     assert(work_class == POOL_POINT || work_class == POOL_STREAM);
-    assert(work->run != NULL && work->done != NULL); /* they are called long after this, by others */
+    assert(work->run != NULL && work->done != NULL); /* they are called after this returned */
     struct work_list *list = &pool->waiting[work_class][work->bytes > POOL_LARGE_BYTES];
     work->pool = pool;
     work->work_class = work_class;

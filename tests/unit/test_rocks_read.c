@@ -156,7 +156,7 @@ END_TEST
 int main(void)
 {
     TCase *tests;
-    Suite *suite = suite_new("rocks_read", 60, &tests);
+    Suite *suite = suite_new("rocks_read", 180, &tests);
     tcase_add_checked_fixture(tests, setup, subject_end);
     tcase_add_test(tests, memory_answers_for_what_was_just_written);
     tcase_add_test(tests, memory_alone_does_not_answer_for_what_is_on_the_device);

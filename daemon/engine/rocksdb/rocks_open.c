@@ -99,6 +99,7 @@ static rocksdb_cache_t *cache_new(uint64_t bytes)
 
 static void set_table_options(rocksdb_options_t *options, rocksdb_cache_t *cache)
 {
+    assert(cache != NULL); /* RocksDB would make one of its own, beside what is bounded */
     rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
     rocksdb_filterpolicy_t *filter =
         rocksdb_filterpolicy_create_ribbon_hybrid(FILTER_BITS_PER_KEY, FILTER_BLOOM_LEVELS);
@@ -375,6 +376,7 @@ void rocks_close(struct engine *engine, enum engine_close how)
         return;
     }
     if (rocks->db != NULL) {
+        assert(rocks_number(rocks, "rocksdb.num-snapshots") == 0); /* they are released before */
         rocksdb_close(rocks->db);
     }
     rocksdb_writebatch_destroy(rocks->batch);

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "daemon/engine/rocksdb/rocks.h"
+#include "daemon/runtime/thread.h"
 
 /* Chosen, but where it says otherwise. */
 enum {
@@ -114,6 +115,7 @@ static void make_room_for(struct rocks *rocks, size_t bytes)
     if (bytes < LARGE_BATCH_BYTES) {
         return;
     }
+    assert(!thread_is(THREAD_LOOP)); /* it may wait a minute */
     static_assert((uint64_t)WRITE_BUFFERS_BYTES_MAX < (uint64_t)WRITE_BUFFERS * WRITE_BUFFER_BYTES,
                   "what is waited for fits into what is stated");
     uint64_t active = rocks_number(rocks, "rocksdb.cur-size-active-mem-table");

@@ -1,7 +1,11 @@
-/* The lanes: lists of jobs and of metadata groups, oldest first. `last` of an empty list leads to its `first`. No locks: the
- * writer's mutex guards the lanes that loop and thread share, and those that the thread has taken are its own. */
+/* The lanes: lists of jobs and of metadata groups, oldest first.
+ *
+ * `last` is where the next one is linked: at the `first` of an empty list, else at the `next` of its last element. No locks: the
+ * writer's mutex guards the lanes that loop and writer thread share; the lanes that the thread has taken are its own. */
 #ifndef DAEMON_LANE_H
 #define DAEMON_LANE_H
+
+#include <assert.h>
 
 #include "daemon/lanes/job.h"
 #include "daemon/lanes/pending.h"
@@ -18,6 +22,7 @@ struct group_list {
 
 static inline void job_append(struct job_list *list, struct job *job)
 {
+    assert(*list->last == NULL); /* nothing is linked behind the last */
     job->next = NULL;
     *list->last = job;
     list->last = &job->next;
@@ -26,6 +31,7 @@ static inline void job_append(struct job_list *list, struct job *job)
 static inline struct job *job_take(struct job_list *list)
 {
     struct job *job = list->first;
+    assert(job != NULL); /* the caller saw that the lane is not empty */
     list->first = job->next;
     if (list->first == NULL) {
         list->last = &list->first;
@@ -36,6 +42,7 @@ static inline struct job *job_take(struct job_list *list)
 
 static inline void job_move_all(struct job_list *from, struct job_list *to)
 {
+    assert(*from->last == NULL && *to->last == NULL);
     if (from->first != NULL) {
         *to->last = from->first;
         to->last = from->last;
@@ -46,6 +53,7 @@ static inline void job_move_all(struct job_list *from, struct job_list *to)
 
 static inline void group_append_all(struct group_list *list, struct metadata_group *groups)
 {
+    assert(*list->last == NULL);
     *list->last = groups;
     while (*list->last != NULL) {
         list->last = &(*list->last)->next;
@@ -54,6 +62,7 @@ static inline void group_append_all(struct group_list *list, struct metadata_gro
 
 static inline void group_move_all(struct group_list *from, struct group_list *to)
 {
+    assert(*from->last == NULL && *to->last == NULL);
     if (from->first != NULL) {
         *to->last = from->first;
         to->last = from->last;
@@ -65,6 +74,7 @@ static inline void group_move_all(struct group_list *from, struct group_list *to
 static inline struct metadata_group *group_take(struct group_list *list)
 {
     struct metadata_group *group = list->first;
+    assert(group != NULL);
     list->first = group->next;
     if (list->first == NULL) {
         list->last = &list->first;

@@ -54,6 +54,7 @@ struct pending {
 
 struct pending *pending_new(uint64_t operations_max, uint64_t bytes_max)
 {
+    assert(operations_max > 0 && bytes_max > 0);
     struct pending *pending = memory_new(sizeof *pending);
     pending->operations_max = operations_max;
     pending->bytes_max = bytes_max;
@@ -68,6 +69,8 @@ void pending_free(struct pending *pending)
     while (pending->oldest != NULL) {
         pending_remove_group(pending, pending->oldest);
     }
+    assert(pending->operations == 0 &&
+           pending->bytes == 0); /* the sums that bound it counted each entry once */
     free(pending->found);
     free(pending);
 }
@@ -104,6 +107,7 @@ bool pending_could_hold(const struct pending *pending, const struct metadata_ope
 static uint64_t count_fresh(const struct pending *pending, uint32_t chain,
                             const struct metadata_operation *operations, size_t count)
 {
+    assert(count <= pending->found_room);
     uint64_t fresh = 0;
     for (size_t i = 0; i < count; i++) {
         struct key key;
@@ -154,6 +158,7 @@ bool pending_has_room(struct pending *pending, uint32_t chain, const struct meta
 
 static void open_group(struct pending *pending, uint64_t sequence, uint64_t now_us)
 {
+    assert(pending->open == NULL); /* the one before is closed: it never changes again */
     struct metadata_group *group = memory_new(sizeof *group);
     group->first_sequence = sequence;
     group->opened_us = now_us;
@@ -176,6 +181,7 @@ static struct pending_entry *new_entry(struct pending *pending, uint32_t chain, 
     entry->key_bytes = key->bytes;
     memcpy(entry->key, key->data, key->bytes);
     if (older != NULL) {
+        assert(older->newer == NULL && older->group != group); /* the index had the newest of its name */
         entry->older = older;
         older->newer = entry;
         HASH_DELETE(hh, pending->index, older);
@@ -203,6 +209,7 @@ void pending_value_hold(struct pending *pending, struct slice value)
 {
     if (value.bytes > 0) {
         struct pending_value *held = value_of(value);
+        assert(held->holders > 0);
         pending->held_bytes += held->holders == 1 ? held->bytes : 0;
         held->holders++;
     }
@@ -210,8 +217,10 @@ void pending_value_hold(struct pending *pending, struct slice value)
 
 static void value_release(struct pending *pending, struct pending_value *value)
 {
+    assert(value->holders > 0);
     value->holders--;
     bool is_unshared = value->holders == 0 || (value->holders == 1 && value->is_queued);
+    assert(!is_unshared || pending->held_bytes >= value->bytes);
     pending->held_bytes -= is_unshared ? value->bytes : 0;
     if (value->holders == 0) {
         free(value);
@@ -230,7 +239,7 @@ uint64_t pending_held_bytes(const struct pending *pending)
     return pending->held_bytes;
 }
 
-/* The entry lets go of its value. */
+/* The entry is no holder of its value any more. */
 static void drop_value(struct pending_entry *entry)
 {
     struct pending_value *value = entry->value;
@@ -239,6 +248,7 @@ static void drop_value(struct pending_entry *entry)
     if (value == NULL) {
         return;
     }
+    assert(value->is_queued && value->holders > 0); /* the entry is one of its holders */
     value->is_queued = false;
     value->holders--;
     if (value->holders == 0) {
@@ -310,6 +320,7 @@ static void add_one(struct pending *pending, uint32_t chain, const struct metada
             is_new = true;
         }
     }
+    assert(entry->group == pending->open); /* the writer thread reads the entries of closed groups */
     uint64_t bytes_before = is_new ? 0 : entry_bytes(entry);
     fold(entry, operation);
     uint64_t bytes_after = entry_bytes(entry);
@@ -330,6 +341,8 @@ void pending_add(struct pending *pending, uint32_t chain, const struct metadata_
     for (size_t i = 0; i < count; i++) {
         add_one(pending, chain, &operations[i], pending->found[i]);
     }
+    assert(pending->operations <= pending->operations_max &&
+           pending->bytes <= pending->bytes_max); /* there was room */
     pending->open->last_sequence = sequence;
     pending->open->operations += count;
 }
@@ -347,6 +360,7 @@ void pending_close_group(struct pending *pending)
 
 struct metadata_group *pending_take_closed(struct pending *pending)
 {
+    assert(pending->open == NULL || pending->open == pending->youngest);
     struct metadata_group *first = pending->closed;
     for (struct metadata_group *group = first; group != NULL && group != pending->open;
          group = group->younger) {
@@ -358,7 +372,8 @@ struct metadata_group *pending_take_closed(struct pending *pending)
 
 static void free_entry(struct pending *pending, struct pending_entry *entry)
 {
-    assert(entry->older == NULL);
+    assert(entry->older == NULL); /* groups go from the oldest on */
+    assert(pending->operations > 0 && pending->bytes >= entry_bytes(entry));
     pending->operations--;
     pending->bytes -= entry_bytes(entry);
     if (entry->newer != NULL) {

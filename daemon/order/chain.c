@@ -1,9 +1,12 @@
+/* A chain's life: chain_add gives it an id and enters it by name and by id, not visible yet; the order makes it visible once its
+ * creation is on disk; chain_set_free frees all. None is ever removed. */
 #include "daemon/order/chain.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 #include "daemon/runtime/memory.h"
+#include "daemon/runtime/thread.h"
 
 struct chain_set {
     uint32_t chains_max; /* ids are from 1 to it */
@@ -14,6 +17,7 @@ struct chain_set {
 
 struct chain_set *chain_set_new(uint32_t chains_max)
 {
+    assert(chains_max > 0 && chains_max < UINT32_MAX);
     struct chain_set *chains = memory_new(sizeof *chains);
     chains->chains_max = chains_max;
     chains->by_id = memory_new((chains_max + 1) * sizeof(struct chain *));
@@ -54,6 +58,7 @@ bool chain_name_is_valid(struct slice name)
 
 struct chain *chain_find(const struct chain_set *chains, struct slice name)
 {
+    assert(thread_is(THREAD_LOOP));
     struct chain *chain = NULL;
     if (name.bytes >= 1 && name.bytes <= CHAIN_NAME_BYTES_MAX) {
         HASH_FIND(hh, chains->by_name, name.data, name.bytes, chain);
@@ -81,6 +86,7 @@ struct chain *chain_add(struct chain_set *chains, struct slice name, uint32_t id
     if (id > chains->chains_max || chains->by_id[id] != NULL) {
         return NULL;
     }
+    assert(chains->count < chains->chains_max); /* there is one for each id that is taken */
     struct chain *chain = memory_new(sizeof *chain);
     chain->id = id;
     chain->name_bytes = (uint8_t)name.bytes;

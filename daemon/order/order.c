@@ -33,6 +33,7 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
     order->sequence = order->start.first_sequence - 1;
     order->durable_through = order->sequence;
     order->reserved_through = order->start.reserved_through;
+    assert(order->reserved_through > order->sequence); /* numbers are given from here on */
     for (size_t level = 0; level <= LEVEL_DURABLE; level++) {
         order->waiters[level].last = &order->waiters[level].first;
     }
@@ -79,11 +80,13 @@ void order_close(struct order *order)
 
 bool order_has_completions(const struct order *order)
 {
+    assert(thread_is(THREAD_LOOP));
     return writer_has_completions(order->writer);
 }
 
 bool order_expects_completions(const struct order *order, uint64_t now_ns, uint64_t *ret_sleep_ns)
 {
+    assert(thread_is(THREAD_LOOP));
     const struct job *oldest = order->oldest_job;
     *ret_sleep_ns = 0;
     return oldest != NULL &&
@@ -92,6 +95,7 @@ bool order_expects_completions(const struct order *order, uint64_t now_ns, uint6
 
 bool order_is_committing(const struct order *order, uint64_t now_us)
 {
+    assert((order->oldest_job == NULL) == (order->youngest_job == NULL));
     return order->oldest_job != NULL || schedule_expects_commit(order->committed_us, now_us);
 }
 
@@ -113,17 +117,21 @@ void order_begin_stop(struct order *order)
 
 bool order_is_idle(const struct order *order)
 {
+    assert(order->durable_through <= order->sequence);
     return order->oldest_job == NULL && pending_operations(order->pending) == 0 &&
            order->durable_through == order->sequence;
 }
 
 uint64_t order_unwritten(const struct order *order)
 {
+    assert(order->unwritten >=
+           pending_operations(order->pending)); /* before folding, and what is queued after it */
     return order->unwritten;
 }
 
 const struct failure *order_failure(const struct order *order)
 {
+    assert(!order->failed || order->failure.status == STATUS_IO_ERROR); /* replies give this status */
     return order->failed ? &order->failure : NULL;
 }
 
@@ -131,21 +139,25 @@ const struct failure *order_failure(const struct order *order)
 
 struct engine_point *order_view(struct order *order)
 {
+    assert(thread_is(THREAD_LOOP));
     return engine_point_hold(order->point);
 }
 
 struct chain_set *order_chains(struct order *order)
 {
+    assert(thread_is(THREAD_LOOP));
     return order->chains;
 }
 
 struct pending *order_pending(const struct order *order)
 {
+    assert(thread_is(THREAD_LOOP));
     return order->pending;
 }
 
 struct record_cache *order_record_cache(const struct order *order)
 {
+    assert(thread_is(THREAD_LOOP));
     return order->cache;
 }
 
@@ -171,6 +183,7 @@ uint64_t order_run(const struct order *order)
 
 uint64_t order_metadata_on_disk(const struct order *order, uint64_t run)
 {
+    assert(order->start.run > 0); /* so run 0 is free to mean this one */
     bool is_this_run = run == 0 || run == order->start.run;
     return is_this_run ? order->start.metadata_on_disk : order_start_run_end(&order->start, run);
 }

@@ -16,6 +16,8 @@ static void post_closed(struct order *order)
 {
     struct metadata_group *groups = pending_take_closed(order->pending);
     for (const struct metadata_group *group = groups; group != NULL; group = group->next) {
+        assert(group->count > 0 &&
+               group->operations >= group->count); /* what the counters take off when it is written */
         order->groups_posted++;
     }
     if (groups != NULL) {
@@ -29,6 +31,8 @@ enum order_acceptance order_metadata(struct order *order, struct chain *chain,
                                      struct failure *failure)
 {
     assert(thread_is(THREAD_LOOP));
+    assert(count > 0 &&
+           chain->visible); /* the number is theirs, and a chain is made before it is written to */
     if (order->failed) {
         *failure = order->failure;
         return ORDER_REFUSED;
@@ -69,6 +73,8 @@ static bool touches_queued(const struct order *order, const struct job *job)
 void order_submit(struct order *order, struct job *job, bool carry, uint64_t now_ns)
 {
     assert(thread_is(THREAD_LOOP));
+    assert(job->level == LEVEL_WRITTEN || job->level == LEVEL_DURABLE); /* accepted is no level of a job */
+    assert(job->kind != JOB_SWEEP && job->kind != JOB_RESERVE);         /* those have no number */
     bool always = job->kind == JOB_PRUNE || job->kind == JOB_ROLLBACK;
     if (always || carry || touches_queued(order, job)) {
         pending_close_group(order->pending);
@@ -76,6 +82,7 @@ void order_submit(struct order *order, struct job *job, bool carry, uint64_t now
         job->carry_through = order->sequence;
     }
     job->sequence = order_next_sequence(order);
+    assert(job->carry_through < job->sequence);
     if (job->kind == JOB_ROLLBACK) {
         chain_by_id(order->chains, job->chain)->rollbacks_queued++;
     }
@@ -85,6 +92,7 @@ void order_submit(struct order *order, struct job *job, bool carry, uint64_t now
     if (order->youngest_job == NULL) {
         order->oldest_job = job;
     } else {
+        assert(order->youngest_job->sequence < job->sequence); /* the oldest has the lowest number */
         order->youngest_job->younger = job;
     }
     order->youngest_job = job;
@@ -93,14 +101,15 @@ void order_submit(struct order *order, struct job *job, bool carry, uint64_t now
 
 void order_wait(struct order *order, struct order_waiter *waiter)
 {
+    assert(thread_is(THREAD_LOOP));
     assert(waiter->level == LEVEL_WRITTEN || waiter->level == LEVEL_DURABLE);
+    assert(waiter->sequence <= order->sequence);
+    assert(waiter->sequence >= order->waited_through); /* each list stays in the order of its numbers */
     struct waiter_list *list = &order->waiters[waiter->level];
     waiter->next = NULL;
     *list->last = waiter;
     list->last = &waiter->next;
-    if (waiter->sequence > order->waited_through) {
-        order->waited_through = waiter->sequence;
-    }
+    order->waited_through = waiter->sequence;
 }
 
 /* ---- handing over ---- */
@@ -110,6 +119,7 @@ static void tell_waiters(struct order *order, enum level level, uint64_t through
     struct waiter_list *list = &order->waiters[level];
     while (list->first != NULL && (order->failed || list->first->sequence <= through)) {
         struct order_waiter *waiter = list->first;
+        assert(waiter->level == level);
         list->first = waiter->next;
         if (list->first == NULL) {
             list->last = &list->first;
@@ -145,6 +155,7 @@ static uint64_t post_due(struct order *order, uint64_t now_us)
         pending_close_group(order->pending);
         post_closed(order);
     }
+    assert(order->groups_posted > 0);
     return SCHEDULE_NEVER_US; /* what is left goes when the writer hands a group back */
 }
 

@@ -1,5 +1,5 @@
 /* Numbers: each write has its own, one more than the last. They are reserved durably by the billion, long before they are
- * needed, so that giving one never waits. What is written is told by the oldest number that is still under way. */
+ * needed, so that giving one never waits. What is written follows from the oldest number that is still under way. */
 #include <assert.h>
 
 #include "daemon/order/order_internal.h"
@@ -8,7 +8,8 @@
 static void reserve_done(struct job *job)
 {
     struct order *order = job->owner;
-    assert(order->reserving);
+    assert(thread_is(THREAD_LOOP));
+    assert(order->reserving && job == &order->reserve);
     order->reserving = false;
     if (job->status == STATUS_OK) {
         assert(job->reserve_through > order->reserved_through);
@@ -44,5 +45,7 @@ uint64_t order_written_through(const struct order *order)
     if (oldest_operation != 0 && oldest_operation < oldest_job) {
         oldest_job = oldest_operation;
     }
-    return oldest_job == UINT64_MAX ? order->sequence : oldest_job - 1;
+    uint64_t through = oldest_job == UINT64_MAX ? order->sequence : oldest_job - 1;
+    assert(through >= order->durable_through); /* what is under way is not durable yet */
+    return through;
 }

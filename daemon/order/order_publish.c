@@ -11,6 +11,7 @@ static void sweep_done(struct job *job)
 {
     struct order *order = job->owner;
     struct chain *chain = chain_by_id(order->chains, job->chain);
+    assert(chain->sweeping && job == &chain->sweep); /* it is free for the next slice */
     chain->sweeping = false;
     if (job->status == STATUS_OK) {
         order_sweep_chain(order, chain);
@@ -44,9 +45,10 @@ static void count_job(struct order_counters *counters, const struct job *job)
     counters->rollbacks += job->kind == JOB_ROLLBACK && !is_refused && !job_is_dry_run(job);
 }
 
-/* What a job wrote by itself; of a rollback nobody knows what. */
+/* The cache forgets what a job wrote by itself. A rollback does not say what it dropped, so the cache forgets all. */
 static void forget_written(struct order *order, const struct job *job)
 {
+    assert(job->status == STATUS_OK);
     if (job->kind == JOB_ROLLBACK) {
         record_cache_clear(order->cache);
         return;
@@ -71,13 +73,14 @@ static void publish_job(struct order *order, struct job *job)
     struct chain *chain = chain_by_id(order->chains, job->chain);
     count_job(&order->counters, job);
     if (job->sequence != 0) {
-        assert(job == order->oldest_job);
+        assert(job == order->oldest_job); /* jobs come back in the order of their numbers */
         order->oldest_job = job->younger;
         if (order->oldest_job == NULL) {
             order->youngest_job = NULL;
         }
     }
     if (job->kind == JOB_ROLLBACK) {
+        assert(chain->rollbacks_queued > 0);
         chain->rollbacks_queued--;
     }
     if (chain != NULL && job->status == STATUS_OK && !job_is_dry_run(job)) {
@@ -132,6 +135,8 @@ static void publish_groups(struct order *order, struct metadata_group *groups)
 /* What the completion wrote is in doubt: nothing of it becomes visible, and nothing is acknowledged from here on. */
 static void latch(struct order *order, const struct completion *completion)
 {
+    assert(completion->point == NULL); /* nobody would release it */
+    assert(completion->failure.status == STATUS_IO_ERROR);
     if (!order->failed) {
         order->written_before_failure = order_written_through(order);
         order->failed = true;
@@ -139,8 +144,10 @@ static void latch(struct order *order, const struct completion *completion)
     }
 }
 
-static void show(struct order *order, struct completion *completion)
+/* The view moves on and what was queued leaves the queue, in one step. */
+static void publish_view(struct order *order, const struct completion *completion)
 {
+    assert(completion->point != NULL || (completion->groups == NULL && completion->jobs == NULL));
     if (completion->point != NULL) {
         engine_point_release(order->point);
         order->point = completion->point;
@@ -178,7 +185,7 @@ static void publish(struct order *order, struct completion *completion, uint64_t
         latch(order, completion);
     } else {
         assert(!order->failed); /* the writer's failure is latched too */
-        show(order, completion);
+        publish_view(order, completion);
     }
     publish_jobs(order, completion);
     time_completion(order, completion, now_ns);
@@ -203,6 +210,7 @@ void order_drain_completions(struct order *order, uint64_t now_ns)
 
 void order_drop_completions(struct order *order)
 {
+    assert(thread_is(THREAD_LOOP));
     for (struct completion *completion = writer_drain_completions(order->writer); completion != NULL;) {
         struct completion *next = completion->next;
         engine_point_release(completion->point);

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 
+#include "daemon/runtime/thread.h"
 #include "daemon/schema/key.h"
 
 enum { FIRST_EDITS_MAX = 8 };
@@ -28,6 +29,7 @@ static enum status status_of(enum engine_result result, struct failure *failure)
     }
 }
 
+/* May block: nobody is served yet. */
 static enum status read_key(struct engine *engine, const struct key *key, struct engine_value *ret_value,
                             struct failure *failure)
 {
@@ -45,15 +47,16 @@ static enum status read_each(struct engine *engine, enum key_kind kind, each_fn 
     struct engine_range range = {.from = key_slice(&from), .to = key_slice(&to)};
     struct engine_cursor *cursor = engine_cursor_open(engine, NULL, &range);
     struct slice key, value;
+    enum engine_result result = ENGINE_OK;
     enum status status = STATUS_OK;
-    while (status == STATUS_OK) {
-        status = status_of(engine_cursor_next(cursor, &key, &value, failure), failure);
-        if (status == STATUS_OK) {
+    while (result == ENGINE_OK && status == STATUS_OK) {
+        result = engine_cursor_next(cursor, &key, &value, failure);
+        if (result == ENGINE_OK) {
             status = each(context, key, value, failure);
         }
     }
     engine_cursor_close(cursor);
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status; /* the end */
+    return result == ENGINE_OK || result == ENGINE_NOT_FOUND ? status : status_of(result, failure);
 }
 
 /* A u64 under a key, 0 if it is not there. */
@@ -124,7 +127,7 @@ struct first_write {
     size_t count;
 };
 
-/* The value is to be filled in by the caller. */
+/* Returns where the caller writes the value. */
 static uint8_t *put(struct first_write *write, const struct key *key, size_t bytes)
 {
     assert(write->count < FIRST_EDITS_MAX && bytes <= sizeof write->values[0]);
@@ -135,18 +138,22 @@ static uint8_t *put(struct first_write *write, const struct key *key, size_t byt
     return write->values[i];
 }
 
-static void put_default(struct first_write *write, struct chain_set *chains)
+static enum status put_default(struct first_write *write, struct chain_set *chains, struct failure *failure)
 {
     struct slice name = slice_of("default", 7);
     if (chain_find(chains, name) != NULL) {
-        return;
+        return STATUS_OK;
     }
     struct chain *chain = chain_add(chains, name, 0);
+    if (chain == NULL) { /* others are there, and have its id */
+        return damaged(failure, "the list of chains");
+    }
     struct key name_key = key_of_name(0, KEY_CHAIN_NAME, name);
     struct key marks_key = key_of_kind(chain->id, KEY_MARKS);
     record_put_u64(chain->id, put(write, &name_key, 8));
     record_write_marks(&chain->marks, put(write, &marks_key, RECORD_MARKS_BYTES));
     chain->visible = true;
+    return STATUS_OK;
 }
 
 /* A run's record holds what its start found on disk: what the run before it left. */
@@ -163,6 +170,7 @@ static enum status load_run(void *context, struct slice key, struct slice value,
 
 static void put_run(struct first_write *write, const struct order_start *start)
 {
+    assert(start->first_sequence < start->reserved_through);
     struct run_record run = {start->first_sequence, start->metadata_on_disk};
     struct key key = key_of_height(0, KEY_RUN, start->run);
     record_write_run(&run, put(write, &key, RECORD_RUN_BYTES));
@@ -178,6 +186,8 @@ static void put_run(struct first_write *write, const struct order_start *start)
 enum status order_start(struct engine *engine, struct chain_set *chains, struct apply *apply,
                         struct order_start *ret_start, struct failure *failure)
 {
+    assert(thread_is(THREAD_LOOP));
+    assert(chain_count(chains) == 0); /* what is loaded takes the ids that it had */
     struct key sequence = key_of_kind(0, KEY_SEQUENCE);
     struct key on_disk = key_of_kind(0, KEY_METADATA_ON_DISK);
     uint64_t reserved_before = 0;
@@ -202,7 +212,10 @@ enum status order_start(struct engine *engine, struct chain_set *chains, struct 
     ret_start->first_sequence = reserved_before + 1;
     ret_start->reserved_through = reserved_before + ORDER_RESERVE;
     struct first_write write = {.count = 0};
-    put_default(&write, chains);
+    status = put_default(&write, chains, failure);
+    if (status != STATUS_OK) {
+        return status;
+    }
     put_run(&write, ret_start);
     if (engine_write(engine, write.edits, write.count, ENGINE_SYNCED, failure) != ENGINE_DONE) {
         failure->status = STATUS_IO_ERROR;

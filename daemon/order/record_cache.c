@@ -1,9 +1,13 @@
+/* An entry's life: record_cache_put makes it; each find spares it once when it is the oldest; it goes when room is needed, when
+ * its key is forgotten, or when it is met after a clear. */
 #include "daemon/order/record_cache.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/name_hash.h"
+#include "daemon/runtime/thread.h"
 #include "daemon/schema/record.h"
 
 enum {
@@ -35,6 +39,7 @@ static size_t cost(const struct cached *cached)
 static void drop(struct record_cache *cache, struct cached *cached)
 {
     HASH_DELETE(hh, cache->entries, cached);
+    assert(cache->bytes >= cost(cached));
     cache->bytes -= cost(cached);
     free(cached);
 }
@@ -52,12 +57,14 @@ void record_cache_free(struct record_cache *cache)
         while (cache->entries != NULL) {
             drop(cache, cache->entries);
         }
+        assert(cache->bytes == 0); /* the sum that bounds it counted each entry once */
         free(cache);
     }
 }
 
 static struct cached *find(struct record_cache *cache, const struct key *key)
 {
+    assert(thread_is(THREAD_LOOP)); /* it alone moves the view that this agrees with */
     struct cached *cached;
     HASH_FIND(hh, cache->entries, key->data, key->bytes, cached);
     if (cached != NULL && cached->generation != cache->generation) {
@@ -85,6 +92,7 @@ static void make_room(struct record_cache *cache, size_t bytes)
 
 void record_cache_put(struct record_cache *cache, const struct key *key, struct slice record)
 {
+    assert(key->bytes > 0);
     struct cached *cached = find(cache, key);
     if (cached != NULL && cached->record_bytes == record.bytes) {
         if (record.bytes > 0) {
@@ -123,7 +131,7 @@ bool record_cache_find(struct record_cache *cache, const struct key *key, struct
     return true;
 }
 
-/* Only names that are known are kept known: what is written and never read shall not push them out. */
+/* Updates only entries that are there: what is written and never read does not push others out. */
 void record_cache_written(struct record_cache *cache, uint32_t chain, struct slice name,
                           struct metadata_change change)
 {
@@ -143,7 +151,7 @@ void record_cache_written(struct record_cache *cache, uint32_t chain, struct sli
             memcpy(record + RECORD_METADATA_HEAD_BYTES, change.value.data, change.value.bytes);
         }
     } else {
-        drop(cache, cached); /* the next read finds it */
+        drop(cache, cached); /* the next read puts it anew */
     }
 }
 
@@ -158,5 +166,6 @@ void record_cache_forget(struct record_cache *cache, const struct key *key)
 /* In one step; the entries go as room is wanted. */
 void record_cache_clear(struct record_cache *cache)
 {
+    assert(thread_is(THREAD_LOOP));
     cache->generation++;
 }

@@ -13,11 +13,13 @@
 #include <stdlib.h>
 
 #include "daemon/runtime/memory.h"
+#include "daemon/runtime/thread.h"
 
 enum { SHA256_BYTES = 32 };
 
 struct apply *apply_new(struct engine *engine, uint32_t chains_max)
 {
+    assert(chains_max > 0 && chains_max < UINT32_MAX);
     struct apply *apply = memory_new(sizeof *apply);
     apply->engine = engine;
     apply->set = write_set_new(engine);
@@ -72,6 +74,7 @@ static enum status apply_each(struct apply *apply, const struct metadata_group *
     for (const struct pending_entry *entry = group->first; entry != NULL && status == STATUS_OK;
          entry = pending_entry_next(entry)) {
         uint32_t chain = pending_entry_chain(entry);
+        assert(chain >= 1 && chain <= apply->chains_max);
         status = apply_metadata_change(apply, chain, pending_entry_name(entry), pending_entry_change(entry),
                                        apply->chains[chain].marks.blocks_pruned, failure);
     }
@@ -81,6 +84,7 @@ static enum status apply_each(struct apply *apply, const struct metadata_group *
 /* Every batch that holds queued metadata says how far it goes. */
 static void put_metadata_on_disk(struct apply *apply, uint64_t sequence)
 {
+    assert(sequence > 0); /* 0 on disk says that no metadata was ever written */
     struct key key = key_of_kind(0, KEY_METADATA_ON_DISK);
     record_put_u64(sequence, write_set_put_new(apply->set, &key, 8));
 }
@@ -293,7 +297,7 @@ static enum status apply_kind(struct apply *apply, struct job *job)
     return STATUS_INVALID;
 }
 
-/* A chain may be kept several times: taken back from the newest on, the oldest wins. */
+/* Notes the chain as it is. It may be noted several times: apply_take_back goes from the newest to the oldest. */
 static void keep_before(struct apply *apply, uint32_t chain)
 {
     if (apply->before_count == apply->before_capacity) {
@@ -305,7 +309,10 @@ static void keep_before(struct apply *apply, uint32_t chain)
 
 enum status apply_job(struct apply *apply, struct job *job, const struct metadata_group *carried)
 {
+    assert(thread_is(THREAD_WRITER));
     assert(job->chain <= apply->chains_max);
+    bool deletes_ranges = job->kind == JOB_PRUNE || job->kind == JOB_ROLLBACK;
+    assert(!deletes_ranges || apply_bytes(apply) == 0); /* ranges are deleted before what the set puts */
     struct write_set_mark before = write_set_mark(apply->set);
     apply->next = apply->chains[job->chain];
     enum status status = apply_carried(apply, job, carried, &job->failure);
@@ -328,6 +335,9 @@ enum status apply_job(struct apply *apply, struct job *job, const struct metadat
 
 enum status apply_group(struct apply *apply, const struct metadata_group *group, struct failure *failure)
 {
+    assert(thread_is(THREAD_WRITER));
+    assert(apply_bytes(apply) == 0 &&
+           apply->before_count == 0); /* the group is whole in one write, and alone */
     enum status status = apply_each(apply, group, failure);
     if (status == STATUS_OK) {
         put_metadata_on_disk(apply, group->last_sequence);
@@ -342,18 +352,21 @@ size_t apply_bytes(const struct apply *apply)
 
 struct engine_edit *apply_list(struct apply *apply, size_t *ret_count)
 {
+    assert(thread_is(THREAD_WRITER));
     return write_set_list(apply->set, ret_count);
 }
 
 void apply_written(struct apply *apply)
 {
+    assert(thread_is(THREAD_WRITER));
     write_set_clear(apply->set);
     apply->before_count = 0;
 }
 
-/* Where clearing up had come to is forgotten: it starts again. */
+/* The sweeps of those chains begin again. */
 void apply_take_back(struct apply *apply)
 {
+    assert(thread_is(THREAD_WRITER));
     write_set_clear(apply->set);
     while (apply->before_count > 0) {
         const struct apply_before *before = &apply->befores[--apply->before_count];

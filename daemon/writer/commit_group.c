@@ -55,6 +55,7 @@ void commit_group_free(struct commit_group *group)
 
 struct lanes *commit_group_lanes(struct commit_group *group)
 {
+    assert(thread_is(THREAD_WRITER));
     return &group->waiting;
 }
 
@@ -87,6 +88,7 @@ static void complete_groups(struct commit_group *group, struct completion *compl
 /* The jobs from `job` on that were validated end with the failure; a dry run wrote nothing and stays as it is. */
 static void end_jobs(struct job *job, const struct failure *failure)
 {
+    assert(failure->status != STATUS_OK);
     for (; job != NULL; job = job->next) {
         if (job->status == STATUS_OK && !job_is_dry_run(job)) {
             job->status = failure->status;
@@ -146,6 +148,7 @@ static void write_sync(struct commit_group *group, struct completion *completion
     if (group->unsynced_since_us == 0 || group->failed) {
         return;
     }
+    assert(apply_bytes(group->config.apply) == 0); /* all that the sync is for is written */
     uint64_t from_ns = thread_now_ns();
     if (engine_sync(group->config.engine, &failure) != ENGINE_DONE) {
         latch(group, &failure);
@@ -210,6 +213,7 @@ static void write_commits(struct commit_group *group, struct completion *complet
         }
     }
     write_set(group, completion, durable);
+    assert(*group->unwritten == NULL); /* every job's write was tried, so its outcome is known */
     if (durable) {
         write_sync(group, completion);
     }
@@ -224,6 +228,7 @@ static void write_metadata(struct commit_group *group, struct completion *comple
     assert(
         !has_commit(group, oldest->last_sequence)); /* metadata never overtakes a commit accepted before it */
     if (apply_group(group->config.apply, oldest, &failure) != STATUS_OK) {
+        apply_take_back(group->config.apply); /* part of it may be in the write set */
         latch(group, &failure);
         return;
     }
@@ -325,7 +330,10 @@ static void write_turn(struct commit_group *group, struct completion *completion
 struct completion *commit_group_step(struct commit_group *group, const struct commit_group_wants *wants,
                                      uint64_t now_us, bool *ret_is_last)
 {
+    assert(thread_is(THREAD_WRITER));
     assert(now_us >= group->stepped_us);
+    assert(apply_bytes(group->config.apply) == 0 &&
+           group->carried_through == 0); /* the last step left nothing */
     end_last_turn(group, now_us);
     enum turn turn = choose_turn(group, wants->stop, now_us);
     bool is_last = wants->stop && turn == TURN_NONE; /* what is left to sweep, the next run sweeps */
@@ -347,6 +355,8 @@ struct completion *commit_group_step(struct commit_group *group, const struct co
     if (group->failed) { /* of what came before the write in doubt nobody synced the last */
         end_jobs(group->done.first, &group->failure);
     }
+    assert(group->carried_through == 0 ||
+           group->failed); /* each write set was written, or nothing is any more */
     completion->jobs = group->done.first;
     completion->written_ns = thread_now_ns();
     completion->synced = group->unsynced_since_us == 0 && !group->failed;
@@ -361,6 +371,8 @@ struct completion *commit_group_step(struct commit_group *group, const struct co
 uint64_t commit_group_due_us(const struct commit_group *group, uint64_t now_us)
 {
     uint64_t sync_us = schedule_sync_at_us(group->unsynced_since_us, group->config.sync_interval_us);
+    assert(thread_is(THREAD_WRITER));
+    assert(group->failed || group->waiting.commits.first == NULL); /* they are due at once */
     bool has_sweep = group->waiting.sweeps.first != NULL;
     uint64_t sweep_us = has_sweep ? schedule_sweep_from_us(&group->sweep, now_us) : SCHEDULE_NEVER_US;
     uint64_t group_us = group->waiting.groups.first != NULL ? group->groups_from_us : SCHEDULE_NEVER_US;

@@ -99,6 +99,7 @@ typedef enum status (*drop_fn)(struct apply *apply, struct job *job, struct slic
 static enum status drop_above(struct apply *apply, struct job *job, enum key_kind kind, drop_fn drop,
                               struct failure *failure)
 {
+    assert(job->rollback.to <= apply->next.marks.height); /* it was validated */
     struct key from = key_behind_height(job->chain, kind, job->rollback.to);
     struct key to = key_behind_kind(job->chain, kind);
     write_set_delete_range(apply->set, &from, &to);
@@ -199,6 +200,7 @@ static void drop_carried(void *context, const struct key *key, bool present, str
 
 enum status rollback_apply(struct apply *apply, struct job *job, struct failure *failure)
 {
+    assert(job->kind == JOB_ROLLBACK && job->sequence != 0); /* re-sent writes are compared with its number */
     job->counts = (struct job_counts){0};
     enum status status = validate_target(apply, job, failure);
     if (status == STATUS_OK) {

@@ -88,6 +88,7 @@ uint64_t schedule_sync_at_us(uint64_t unsynced_since_us, uint64_t sync_interval_
 
 bool schedule_asks_sync(const struct schedule_sync *sync)
 {
+    assert(sync->durable_through <= sync->written_through && sync->written_through <= sync->last_sequence);
     bool waits = sync->waited_for != 0 && sync->waited_for <= sync->written_through;
     bool stops = sync->is_stopping && sync->written_through == sync->last_sequence;
     return (waits || stops) && !sync->is_asked && sync->durable_through < sync->written_through;

@@ -8,10 +8,12 @@
  *
  * Failures: a slice that could not be read ends as STATUS_IO_ERROR, and the chain's next job or the next start has it tried
  * again. After a restart, or a slice that the engine did not apply, the sweep begins again at `blocks_swept`. */
+#include <assert.h>
+
 #include "daemon/runtime/thread.h"
 #include "daemon/writer/apply_internal.h"
 
-enum { SWEEP_SLICE_KEYS = 1024 };
+enum { SWEEP_SLICE_KEYS = 1024 }; /* a slice reads no more, however quick; chosen */
 
 static enum status sweep_header(struct apply *apply, uint32_t chain, struct slice key, struct slice value,
                                 struct failure *failure)
@@ -56,11 +58,12 @@ static enum status set_position(struct sweep *sweep, struct slice key, struct fa
     return STATUS_OK;
 }
 
-/* Goes on at sweep->position through at most a slice of keys, and no more than one after the slice's time; *ret_done says
- * whether the kind is through. */
+/* Sweeps keys of that kind from sweep->position on: at most a slice of them, and none once the slice's time is over. *ret_done
+ * says whether it came to the last one. */
 static enum status sweep_kind(struct apply *apply, const struct job *job, enum key_kind kind, bool *ret_done,
                               struct failure *failure)
 {
+    assert(apply->sweep.position.bytes > 0); /* sweep_apply began the sweep or resumes it */
     uint32_t chain = job->chain;
     uint64_t until_ns = thread_now_ns() + job->sweep_ns;
     bool is_over = false;
@@ -92,6 +95,7 @@ static enum status sweep_kind(struct apply *apply, const struct job *job, enum k
 static void finish(struct apply *apply, uint32_t chain)
 {
     struct chain_marks *marks = &apply->next.marks;
+    assert(apply->sweep.headers_done && apply->sweep.through <= marks->blocks_pruned);
     static const enum key_kind kinds[] = {KEY_HEADER, KEY_BOUND};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         struct key from = key_behind_height(chain, kinds[i], marks->blocks_swept);
@@ -104,6 +108,7 @@ static void finish(struct apply *apply, uint32_t chain)
 
 enum status sweep_apply(struct apply *apply, struct job *job, struct failure *failure)
 {
+    assert(job->kind == JOB_SWEEP && job->metadata_count == 0);
     struct sweep *sweep = &apply->sweep;
     struct chain_marks *marks = &apply->next.marks;
     enum status status = STATUS_OK;

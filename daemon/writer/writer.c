@@ -82,6 +82,7 @@ enum writer_progress writer_step(struct writer *writer, uint64_t now_us)
 
 static bool writer_thread_has_submits(const struct writer *writer)
 {
+    assert(thread_is(THREAD_WRITER));
     return atomic_load(&writer->submits) != writer->submits_taken;
 }
 
@@ -105,6 +106,7 @@ static void writer_thread_wait(struct writer *writer, uint64_t from_ns)
 static void *writer_thread_main(void *argument)
 {
     struct writer *writer = argument;
+    assert(thread_is(THREAD_OTHER)); /* fresh */
     thread_set_role(THREAD_WRITER);
     enum writer_progress progress = WRITER_STEPPED;
     while (progress != WRITER_ENDED) {
@@ -121,6 +123,8 @@ static void *writer_thread_main(void *argument)
 
 struct writer *writer_new(const struct writer_config *config)
 {
+    assert(thread_is(THREAD_LOOP));
+    assert(config->wake != NULL);
     struct writer *writer = memory_new(sizeof *writer);
     writer->config = *config;
     lanes_init(&writer->lanes);
@@ -190,6 +194,7 @@ void writer_submit_sync(struct writer *writer)
 
 bool writer_has_completions(const struct writer *writer)
 {
+    assert(thread_is(THREAD_LOOP));
     return atomic_load(&writer->has_completions);
 }
 
@@ -201,6 +206,7 @@ struct completion *writer_drain_completions(struct writer *writer)
     }
     mutex_lock(&writer->mutex);
     struct completion *first = writer->completions;
+    assert(first != NULL); /* the flag that was read without the mutex agrees with the list */
     writer->completions = NULL;
     writer->last_completion = &writer->completions;
     atomic_store(&writer->has_completions, false);
@@ -226,8 +232,9 @@ void writer_free(struct writer *writer)
     if (writer == NULL) {
         return;
     }
+    assert(thread_is(THREAD_LOOP));
     assert(!writer->is_started);
-    assert(writer->completions == NULL);
+    assert(writer->completions == NULL); /* their points would outlive the engine */
     commit_group_free(writer->group);
     mutex_close(&writer->mutex);
     free(writer);

@@ -8,7 +8,7 @@
  *
  * Failures: the first write or sync of which nobody knows whether it was applied is latched: every completion from there on
  * says so, nothing is written any more, and the process is to end. One that the engine did not apply refuses its jobs.
- * A thread that cannot be created is told by writer_start, and the writer then only to be freed.
+ * A thread that cannot be created is a failure of writer_start.
  *
  * One mutex stands between the two, for the lanes and the completions; it is never held during I/O. A thread that is about to
  * sleep, or spins for a moment, looks without it whether the other has put something there.
@@ -35,7 +35,7 @@ struct writer_config {
 
 struct writer *writer_new(const struct writer_config *config);
 
-/* Starts the thread. False: the machine gives none, `failure` says why, and the writer is only to be freed. */
+/* Starts the thread. False: the machine gives none, `failure` says why, and no thread runs: writer_stop and writer_free are left. */
 bool writer_start(struct writer *writer, struct failure *failure) MUST_CHECK;
 
 /* Hands over a job, or a list of closed groups (by `next`). */

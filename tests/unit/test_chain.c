@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "daemon/order/chain.h"
+#include "daemon/runtime/thread.h"
 #include "tests/lib/random.h"
 #include "tests/lib/suite.h"
 
@@ -141,6 +142,7 @@ END_TEST
 
 int main(void)
 {
+    thread_set_role(THREAD_LOOP);
     TCase *tests;
     Suite *suite = suite_new("chain", 60, &tests);
     tcase_add_test(tests, each_byte_is_good_or_bad_at_each_place);

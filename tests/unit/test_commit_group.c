@@ -245,8 +245,11 @@ END_TEST
 
 START_TEST(a_group_that_cannot_be_validated_is_latched_and_stays_queued)
 {
-    struct metadata_operation operation = {.kind = METADATA_RAISE, .name = slice_of("mark", 4), .raise = 5};
-    pending_add(pending, 1, &operation, 1, ++sequence, now_us);
+    struct metadata_operation operations[] = {
+        {.kind = METADATA_SET, .name = slice_of("name", 4), .value = slice_of("value", 5)},
+        {.kind = METADATA_RAISE, .name = slice_of("mark", 4), .raise = 5},
+    };
+    pending_add(pending, 1, operations, 2, ++sequence, now_us);
     pending_close_group(pending);
     group_append_all(&commit_group_lanes(group)->groups, pending_take_closed(pending));
     fake_disk_fault(disk, FAKE_GET, FAKE_FAILS, 1); /* a raise reads what is there */
@@ -254,7 +257,11 @@ START_TEST(a_group_that_cannot_be_validated_is_latched_and_stays_queued)
     ck_assert(completion.failed);
     ck_assert_int_eq(completion.failure.status, STATUS_IO_ERROR);
     ck_assert_ptr_null(completion.groups);
-    ck_assert_uint_eq(writes(), 0);
+    struct job *behind = join_small(LEVEL_DURABLE);
+    completion = step();
+    ck_assert(completion.failed && completion.groups == NULL);
+    ck_assert_int_eq(behind->status, STATUS_IO_ERROR);
+    ck_assert_uint_eq(writes(), 0); /* what was added of the group before the failed read went nowhere */
 }
 END_TEST
 

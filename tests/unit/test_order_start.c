@@ -143,6 +143,25 @@ START_TEST(more_chains_than_chains_max_end_the_start_and_name_the_setting)
 }
 END_TEST
 
+START_TEST(a_list_of_chains_without_default_ends_the_start)
+{
+    uint8_t id[8];
+    struct key missing = key_of_name(0, KEY_CHAIN_NAME, slice_of("default", 7));
+    struct key key = key_of_name(0, KEY_CHAIN_NAME, slice_of("other", 5));
+    record_put_u64(2, id); /* as many chains as that are there, says the next free id */
+    put(&key, slice_of(id, sizeof id));
+    struct key marks = key_of_kind(2, KEY_MARKS);
+    uint8_t zero[RECORD_MARKS_BYTES] = {0};
+    record_write_marks(&(struct chain_marks){0}, zero);
+    put(&marks, slice_of(zero, sizeof zero));
+    struct engine_edit edit = {.kind = ENGINE_DELETE, .key = key_slice(&missing)};
+    ck_assert_int_eq(engine_write(order_fixture.engine, &edit, 1, ENGINE_SYNCED, &failure), ENGINE_DONE);
+    order_fixture_end_run();
+    check_start_fails("the list of chains");
+    ck_assert_int_eq(order_fixture_try_run(&failure), STATUS_IO_ERROR);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -156,5 +175,6 @@ int main(void)
                         0, 2);
     tcase_add_loop_test(tests, records_that_cannot_be_understood_end_the_start_with_their_name, 0, 6);
     tcase_add_test(tests, more_chains_than_chains_max_end_the_start_and_name_the_setting);
+    tcase_add_test(tests, a_list_of_chains_without_default_ends_the_start);
     return suite_run(suite, true);
 }

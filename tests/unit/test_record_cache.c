@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "daemon/order/record_cache.h"
+#include "daemon/runtime/thread.h"
 #include "daemon/schema/record.h"
 #include "tests/lib/random.h"
 #include "tests/lib/suite.h"
@@ -120,6 +121,7 @@ END_TEST
 
 int main(void)
 {
+    thread_set_role(THREAD_LOOP);
     TCase *tests;
     Suite *suite = suite_new("record_cache", 60, &tests);
     tcase_add_test(tests, what_it_knows_is_what_is_stored);

@@ -50,6 +50,7 @@ static void on_idle(uv_idle_t *idle)
 static void learn_requests(struct server *server, uint64_t now_ns)
 {
     uint64_t requests = connection_requests(server->connections);
+    assert(requests >= server->requests);
     if (requests != server->requests) {
         spin_learn(&server->request_spin, now_ns - server->requested_ns);
         server->requests = requests;
@@ -97,6 +98,7 @@ static void decide_sleep(struct server *server)
 
 static void on_woken(uv_check_t *check)
 {
+    assert(thread_is(THREAD_LOOP));
     struct server *server = check->data;
     atomic_store(&server->is_asleep, false);
 }
@@ -158,6 +160,8 @@ static void server_iterate(uv_prepare_t *prepare)
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct server *server = listener->data;
+    assert(server->state != SERVER_STARTING &&
+           server->state != SERVER_ENDED); /* connections are taken and given back */
     if (status < 0) {
         event_accept_failed(uv_strerror(status));
         return;
@@ -168,6 +172,7 @@ static void on_connection(uv_stream_t *listener, int status)
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct server *server = handle->data;
+    assert(thread_is(THREAD_LOOP)); /* no signal handler: the loop is at work */
     if (number != SIGHUP) {
         server_begin_stop(server);
     } else if (server->state == SERVER_SERVING) {

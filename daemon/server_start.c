@@ -46,6 +46,7 @@ static void on_wake(uv_async_t *async)
 static void on_timed_sleep(uv_poll_t *timed_sleep, int status, int events)
 {
     const struct server *server = timed_sleep->data;
+    assert(server->sleep_fd >= 0);
     uint64_t expirations;
     (void)status;
     (void)events;
@@ -67,6 +68,7 @@ static int start_signals(struct server *server, uv_signal_cb on_signal)
 
 static int start_timed_sleep(struct server *server)
 {
+    assert(server->sleep_fd < 0); /* else nobody would close it */
     server->sleep_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (server->sleep_fd < 0) {
         return uv_translate_sys_error(errno);
@@ -153,6 +155,7 @@ static bool start_service(struct server *server, const struct server_callbacks *
 static bool start_listening(struct server *server, uv_connection_cb on_connection, struct failure *failure)
 {
     struct listener *listener = server->config->listener;
+    assert(server->service.order != NULL); /* whoever connects is served */
     int error = uv_pipe_open(&server->listener, listener->fd);
     if (error == 0) {
         listener->fd = -1; /* the loop's now */
@@ -196,6 +199,7 @@ static void close_handle(uv_handle_t *handle)
 
 void server_close_handles(struct server *server)
 {
+    assert(thread_is(THREAD_LOOP));
     assert(server->state == SERVER_ENDED);
     order_close(server->service.order);
     server->service.order = NULL;
@@ -216,6 +220,7 @@ void server_close_handles(struct server *server)
 
 void server_free(struct server *server)
 {
+    assert(server->service.order == NULL); /* the writer thread has ended: nobody wakes this loop any more */
     reclaim_free(server->reclaim);
     connection_set_free(server->connections);
     stream_set_free(server->service.streams);

@@ -34,6 +34,7 @@ void server_move(struct server *server, enum server_state to)
 
 static void fail(struct server *server, const struct failure *failure, uint64_t now_us)
 {
+    assert(failure->status == STATUS_IO_ERROR); /* as who waits was told */
     server_move(server, SERVER_FAILED);
     server->leave_until_us = now_us + SCHEDULE_STOP_REPLIES_US;
     event_write_failed(failure->text);
@@ -44,6 +45,7 @@ static void fail(struct server *server, const struct failure *failure, uint64_t 
 /* Replies said `io error` before; whoever has not read them by now sees the connection end. */
 static void end_after_failure(const struct server *server, uint64_t now_us)
 {
+    assert(server->state == SERVER_FAILED);
     bool all_told = !order_has_jobs(server->service.order) && connection_set_is_flushed(server->connections);
     if (now_us >= server->leave_until_us || all_told) {
         _exit(SERVER_EXIT_IO_ERROR);
@@ -54,6 +56,7 @@ static void end_after_failure(const struct server *server, uint64_t now_us)
 
 void server_begin_stop(struct server *server)
 {
+    assert(thread_is(THREAD_LOOP));
     if (server->state != SERVER_SERVING) {
         return;
     }
@@ -69,6 +72,7 @@ void server_begin_stop(struct server *server)
 
 static void give_up(const struct server *server)
 {
+    assert(server->state == SERVER_STOPPING || server->state == SERVER_LEAVING);
     event_stop_timed_out(order_unwritten(server->service.order));
     _exit(EXIT_FAILURE);
 }
@@ -103,6 +107,7 @@ static void leave(struct server *server, uint64_t now_us)
 
 uint64_t server_go_on_ending(struct server *server, uint64_t now_us)
 {
+    assert(server->state != SERVER_STARTING && server->state != SERVER_ENDED); /* the order is there */
     const struct failure *failure = order_failure(server->service.order);
     if (failure != NULL && server->state != SERVER_FAILED) {
         fail(server, failure, now_us);

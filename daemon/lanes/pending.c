@@ -107,7 +107,6 @@ bool pending_could_hold(const struct pending *pending, const struct metadata_ope
 static uint64_t count_fresh(const struct pending *pending, uint32_t chain,
                             const struct metadata_operation *operations, size_t count)
 {
-    assert(count <= pending->found_room);
     uint64_t fresh = 0;
     for (size_t i = 0; i < count; i++) {
         struct key key;
@@ -209,7 +208,6 @@ void pending_value_hold(struct pending *pending, struct slice value)
 {
     if (value.bytes > 0) {
         struct pending_value *held = value_of(value);
-        assert(held->holders > 0);
         pending->held_bytes += held->holders == 1 ? held->bytes : 0;
         held->holders++;
     }
@@ -217,7 +215,6 @@ void pending_value_hold(struct pending *pending, struct slice value)
 
 static void value_release(struct pending *pending, struct pending_value *value)
 {
-    assert(value->holders > 0);
     value->holders--;
     bool is_unshared = value->holders == 0 || (value->holders == 1 && value->is_queued);
     assert(!is_unshared || pending->held_bytes >= value->bytes);
@@ -341,8 +338,7 @@ void pending_add(struct pending *pending, uint32_t chain, const struct metadata_
     for (size_t i = 0; i < count; i++) {
         add_one(pending, chain, &operations[i], pending->found[i]);
     }
-    assert(pending->operations <= pending->operations_max &&
-           pending->bytes <= pending->bytes_max); /* there was room */
+    assert(pending->operations <= pending->operations_max && pending->bytes <= pending->bytes_max);
     pending->open->last_sequence = sequence;
     pending->open->operations += count;
 }
@@ -360,7 +356,6 @@ void pending_close_group(struct pending *pending)
 
 struct metadata_group *pending_take_closed(struct pending *pending)
 {
-    assert(pending->open == NULL || pending->open == pending->youngest);
     struct metadata_group *first = pending->closed;
     for (struct metadata_group *group = first; group != NULL && group != pending->open;
          group = group->younger) {

@@ -1,6 +1,8 @@
-/* Values from the command line: text unless an option says otherwise, so that any byte can be given. */
+/* Values from the command line. They are text unless an option says otherwise, so that any byte can be given. Whatever is wrong
+ * with one is said on stderr; nothing is kept of it. */
 #include "client/tool/arguments.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +12,7 @@
 
 const struct tool_given *argument_given(const struct tool *tool, const char *name)
 {
+    assert(tool->given_count == 0 || tool->given != NULL);
     for (size_t i = tool->given_count; i-- > 0;) {
         if (strcmp(tool->given[i].option->name, name) == 0) {
             return &tool->given[i];
@@ -60,6 +63,7 @@ enum tool_exit argument_option(const struct tool *tool, const char *name, bool *
     if (given == NULL) {
         return TOOL_OK;
     }
+    assert(given->value != NULL); /* options of this kind take a value */
     char what[64];
     snprintf(what, sizeof what, "--%s", name);
     return argument_number(what, given->value, ret_number);
@@ -115,6 +119,7 @@ enum tool_exit argument_hex(struct tool *tool, const char *what, const char *tex
     if (!hex_decode(text, text_bytes, data, &ret_value->bytes)) {
         return tool_fail(TOOL_USAGE, "%s is not hexadecimal: \"%s\"", what, text);
     }
+    assert(ret_value->bytes <= hex_decoded_max(text_bytes));
     ret_value->data = data;
     return TOOL_OK;
 }
@@ -140,6 +145,7 @@ enum tool_exit argument_value(struct tool *tool, const char *what, const char *t
     if (!base64_decode(text, text_bytes, data, &ret_value->bytes)) {
         return tool_fail(TOOL_USAGE, "%s is not base64: \"%s\"", what, text);
     }
+    assert(ret_value->bytes <= base64_decoded_max(text_bytes));
     ret_value->data = data;
     return TOOL_OK;
 }
@@ -156,7 +162,7 @@ enum tool_exit argument_name(struct tool *tool, const char *text, size_t text_by
     return TOOL_OK;
 }
 
-/* Splits NAME=VALUE and reads the name. */
+/* Splits NAME=VALUE at the first equals sign, and reads the name. */
 static enum tool_exit read_pair(struct tool *tool, const struct tool_given *given,
                                 struct cairn_slice *ret_name, const char **ret_value)
 {
@@ -212,6 +218,7 @@ enum tool_exit argument_operations(struct tool *tool, const struct cairn_operati
             return result;
         }
     }
+    assert(count <= tool->given_count);
     *ret_operations = operations;
     *ret_count = count;
     return TOOL_OK;

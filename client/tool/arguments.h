@@ -1,28 +1,29 @@
-/* Values from the command line. Every function but the last says on stderr what is wrong and returns TOOL_USAGE, or
- * TOOL_FAILURE where a file cannot be read; `what` names the value there. */
+/* Values from the command line. What a function returns in a slice lives as long as the tool. TOOL_USAGE: the value is wrong;
+ * TOOL_FAILURE: a file cannot be read. Both are said on stderr, where `what` names the value. */
 #ifndef TOOL_ARGUMENTS_H
 #define TOOL_ARGUMENTS_H
 
 #include "client/tool/tool.h"
 
-/* The last time the option of the verb was given; NULL: never. */
+/* The verb's option of this name, as it was given last; NULL: it was not given. */
 const struct tool_given *argument_given(const struct tool *tool, const char *name);
 
+/* A whole number. */
 enum tool_exit argument_number(const char *what, const char *text, uint64_t *ret_number) CAIRN_MUST_CHECK;
 
-/* A number with us, ms, s, m or h behind it; without, seconds. */
+/* A time above 0: a number followed by us, ms, s, m or h; a plain number is seconds. */
 enum tool_exit argument_duration(const char *what, const char *text, uint64_t *ret_us) CAIRN_MUST_CHECK;
 
-/* The number of an option of the verb; *ret_given, if not NULL, says whether it was given. */
+/* The number that an option of the verb has. If it was not given, *ret_number is untouched. *ret_given, which may be NULL, says
+ * whether it was. */
 enum tool_exit argument_option(const struct tool *tool, const char *name, bool *ret_given,
                                uint64_t *ret_number) CAIRN_MUST_CHECK;
 
-/* A value: `-` is what stdin holds, `@FILE` what a file holds, anything else a text, or with --hex or --base64 the
- * bytes it stands for. It is the tool's. */
+/* A value: `-` is what stdin holds, `@FILE` what a file holds; anything else is text or, with --hex or --base64, encoded bytes. */
 enum tool_exit argument_value(struct tool *tool, const char *what, const char *text,
                               struct cairn_slice *ret_value) CAIRN_MUST_CHECK;
 
-/* A name: a text, or with --hex-names the bytes it stands for. */
+/* A name: text or, with --hex-names, hexadecimal. */
 enum tool_exit argument_name(struct tool *tool, const char *text, size_t text_bytes,
                              struct cairn_slice *ret_name) CAIRN_MUST_CHECK;
 
@@ -30,15 +31,15 @@ enum tool_exit argument_name(struct tool *tool, const char *text, size_t text_by
 enum tool_exit argument_hex(struct tool *tool, const char *what, const char *text,
                             struct cairn_slice *ret_value) CAIRN_MUST_CHECK;
 
-/* What a file holds; `-` is stdin. It is the tool's. */
+/* What a file holds; `-` is stdin, which can be read once. */
 enum tool_exit argument_file(struct tool *tool, const char *path,
                              struct cairn_slice *ret_value) CAIRN_MUST_CHECK;
 
-/* The operations that --set, --of-height, --raise and --delete ask for, in the order given. They are the tool's. */
+/* The operations that --set, --of-height, --raise and --delete ask for, in the order given. */
 enum tool_exit argument_operations(struct tool *tool, const struct cairn_operation **ret_operations,
                                    size_t *ret_count) CAIRN_MUST_CHECK;
 
-/* The options that the above read, for the tables of verbs. */
+/* The options that these functions read, for the table of verbs. */
 #define ARGUMENT_VALUE_OPTIONS                                                                               \
     {"hex", 0, NULL, "values are hexadecimal", NULL},                                                        \
     {                                                                                                        \

@@ -1,7 +1,8 @@
-/* The command line's life: options for every verb may come first; then the verb, of one or two words; then its
- * arguments and all its options in any order. What does not fit is told with the words that would. */
+/* How a command line is read: options of all verbs may come first; then the verb, of one or two words; then its arguments and all
+ * its options in any order. What is wrong is said on stderr, with the words that would be right. */
 #include "client/tool/command_line.h"
 
+#include <assert.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +13,8 @@
 #include "client/tool/verb.h"
 
 enum {
-    OPTIONS_MAX = 40,
-    FIRST_LONG = 256, /* getopt's value of the first long option, above all letters */
+    OPTIONS_MAX = 40, /* of a verb, with the general ones; the table of verbs stays below */
+    FIRST_LONG = 256, /* what getopt returns for the first long option: above all letters */
 };
 
 /* The tables in getopt's form. */
@@ -26,7 +27,8 @@ struct option_table {
 
 static void table_add(struct option_table *table, const struct tool_option *options)
 {
-    for (; options != NULL && options->name != NULL && table->count < OPTIONS_MAX; options++) {
+    for (; options != NULL && options->name != NULL; options++) {
+        assert(table->count < OPTIONS_MAX);
         int argument = options->argument != NULL ? required_argument : no_argument;
         table->options[table->count] = options;
         table->longs[table->count] =
@@ -34,6 +36,7 @@ static void table_add(struct option_table *table, const struct tool_option *opti
         table->count++;
         if (options->letter != 0) {
             size_t length = strlen(table->letters);
+            assert(length + 2 < sizeof table->letters);
             table->letters[length] = options->letter;
             table->letters[length + 1] = argument == required_argument ? ':' : '\0';
         }
@@ -93,12 +96,13 @@ static enum tool_exit take(struct tool *tool, const struct tool_option *option, 
     if (verb_option_is_general(option)) {
         return take_general(tool, option, value);
     }
+    assert(option->argument == NULL || value != NULL);
     tool->given[tool->given_count++] = (struct tool_given){option, value};
     return TOOL_OK;
 }
 
-/* Reads options from `words` on; getopt moves the arguments behind them, or stops at the first if `letters` starts
- * with a plus. Returns where the arguments start. */
+/* Reads the options among the words. getopt moves the arguments behind them or, if `letters` starts with a plus, stops at the
+ * first argument. *ret_next is the index of the first argument. */
 static enum tool_exit read_options(struct tool *tool, const struct option_table *table, int count,
                                    char **words, int *ret_next)
 {
@@ -124,11 +128,12 @@ static enum tool_exit read_options(struct tool *tool, const struct option_table 
             return result;
         }
     }
+    assert(optind > 0 && optind <= count);
     *ret_next = optind;
     return TOOL_OK;
 }
 
-/* How many of the words are this verb's name; 0: it is another. */
+/* How many of the words are this verb's name; 0: they name another verb. */
 static int verb_words(const struct tool_verb *verb, int count, char **words)
 {
     const char *space = strchr(verb->name, ' ');
@@ -142,10 +147,11 @@ static int verb_words(const struct tool_verb *verb, int count, char **words)
     return count > 1 && strcmp(words[1], space + 1) == 0 ? 2 : 0;
 }
 
-/* Names the verbs that start with the first word, if there are any. */
+/* Says that there is no such verb, and names those that start with the first word. */
 static enum tool_exit unknown_verb(const struct tool *tool, int count, char **words)
 {
     char others[256] = "";
+    assert(count > 0);
     for (const struct tool_verb *verb = tool->verbs; verb->name != NULL; verb++) {
         if (verb_in_group(verb, words[0])) {
             size_t used = strlen(others);
@@ -173,7 +179,7 @@ static bool asks_for_group(const struct tool *tool, int count, char **words)
     return asks && verb->name != NULL;
 }
 
-/* The verb with the most words in common. */
+/* Finds the verb that has the most words in common with the command line. */
 static enum tool_exit find_verb(struct tool *tool, int count, char **words, int *ret_words)
 {
     int most = 0;
@@ -196,6 +202,7 @@ static enum tool_exit find_verb(struct tool *tool, int count, char **words, int 
 static enum tool_exit check(const struct tool *tool)
 {
     const struct tool_verb *verb = tool->verb;
+    assert(verb != NULL && verb->run != NULL && verb->arguments_min <= verb->arguments_max);
     if (tool->argument_count < verb->arguments_min || tool->argument_count > verb->arguments_max) {
         bool few = tool->argument_count < verb->arguments_min;
         return tool_fail(TOOL_USAGE, "too %s arguments; usage: cairn %s%s%s", few ? "few" : "many",
@@ -239,6 +246,7 @@ enum tool_exit command_line_read(struct tool *tool, int count, char **words)
     count -= next + verb_count - 1;
     result = read_options(tool, &all, count, words, &next);
     tool->arguments = words + next;
-    tool->argument_count = count - next;
+    tool->argument_count = result == TOOL_OK ? count - next : 0;
+    assert(tool->argument_count >= 0);
     return result != TOOL_OK || tool->help ? result : check(tool);
 }

@@ -1,4 +1,5 @@
-/* libcrypto does the work; what is here makes it strict: it would skip spaces and take padding anywhere. */
+/* libcrypto decodes base64; the checks here make that strict, since it would skip blanks and take padding anywhere. Without memory
+ * the process ends. */
 #include "client/tool/encoding.h"
 
 #include <assert.h>
@@ -6,6 +7,8 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "client/tool/fatal.h"
 
 size_t base64_decoded_max(size_t text_bytes)
 {
@@ -31,6 +34,7 @@ bool base64_decode(const char *text, size_t text_bytes, uint8_t *ret_data, size_
         *ret_size = 0;
         return true;
     }
+    assert(text_bytes >= 4);
     size_t padding = text[text_bytes - 1] != '=' ? 0 : text[text_bytes - 2] != '=' ? 1 : 2;
     for (size_t i = 0; i < text_bytes - padding; i++) {
         if (!base64_digit(text[i])) {
@@ -43,7 +47,7 @@ bool base64_decode(const char *text, size_t text_bytes, uint8_t *ret_data, size_
     size_t size = base64_decoded_max(text_bytes) - padding;
     for (size_t i = 0; i < padding; i++) {
         if (ret_data[size + i] != 0) {
-            return false; /* bits that stand for no byte */
+            return false; /* the last digit has bits that belong to no byte */
         }
     }
     *ret_size = size;
@@ -82,14 +86,14 @@ static void *allocate(size_t size)
 {
     void *memory = malloc(size);
     if (memory == NULL) {
-        abort(); /* a short-lived process has nothing to save */
+        fatal("not enough memory");
     }
     return memory;
 }
 
 char *base64_encode(struct cairn_slice slice)
 {
-    assert(slice.bytes <= (size_t)1 << 30);
+    assert(slice.bytes <= (size_t)1 << 30); /* frames and recorded lines are shorter */
     char *text = allocate((slice.bytes + 2) / 3 * 4 + 1);
     text[0] = '\0';
     if (slice.bytes > 0) {
@@ -120,6 +124,7 @@ char *hex_encode(struct cairn_slice slice)
 static size_t utf8_sequence(const uint8_t *data, size_t size)
 {
     uint8_t first = data[0];
+    assert(size > 0);
     if (first < 0x80) {
         return 1;
     }
@@ -147,6 +152,7 @@ bool bytes_are_text(struct cairn_slice slice)
             return false;
         }
         i += length;
+        assert(i <= slice.bytes);
     }
     return true;
 }
@@ -174,7 +180,7 @@ struct digest digest_of(struct cairn_slice slice)
 {
     uint8_t full[EVP_MAX_MD_SIZE];
     if (EVP_Digest(slice.bytes > 0 ? slice.data : full, slice.bytes, full, NULL, EVP_sha256(), NULL) != 1) {
-        abort(); /* only without memory */
+        fatal("not enough memory");
     }
     struct digest digest = {.size = slice.bytes};
     memcpy(digest.sha256, full, sizeof digest.sha256);

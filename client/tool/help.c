@@ -1,4 +1,4 @@
-/* The help, made from the table of verbs. */
+/* The help. It is made from the table of verbs, so that it cannot differ from what is read. */
 #include "client/tool/help.h"
 
 #include <stdio.h>
@@ -44,7 +44,7 @@ static void print_verb(FILE *file, const struct tool_verb *verb)
     fprintf(file, "  %-24s  %s\n", left, verb->summary);
 }
 
-/* Nothing if there are none. */
+/* Prints the verbs of a group; nothing if there are none. */
 static void print_group(FILE *file, const struct tool_verb *verbs, const char *group)
 {
     bool is_headed = false;

@@ -6,8 +6,8 @@
 
 #include "client/tool/tool.h"
 
-/* Of the tool; of the verbs that begin with one word; of one verb and those that begin with it. `verbs` ends with an empty
- * one. */
+/* Print the help of the tool, of the verbs whose first word is `group`, and of one verb with those that begin with it. `verbs` ends
+ * with an empty one. */
 void help_print(FILE *file, const struct tool_verb *verbs);
 void help_print_group(FILE *file, const struct tool_verb *verbs, const char *group);
 void help_print_verb(FILE *file, const struct tool_verb *verbs, const struct tool_verb *verb);

@@ -1,5 +1,5 @@
-/* cairn, the operator's tool. A run's life: the command line is read, its verb carried out, and what came of it is the
- * exit code. Nothing is freed before the end that the end frees anyhow, but the connection, so that nothing leaks. */
+/* cairn, the operator's tool. A run's life: the command line is read, its verb runs, and the result is the exit code. Values from
+ * the command line live until the end. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,7 +31,7 @@ static enum tool_exit run(struct tool *tool, int count, char **words)
 int main(int count, char **words)
 {
     struct tool tool = {.verbs = table_of_verbs};
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error to tell, not an end */
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is reported as an error below */
     enum tool_exit result = run(&tool, count, words);
     cairn_client_free(tool.client);
     region_close(&tool.region);

@@ -1,4 +1,4 @@
-/* JSON keeps keys in the order they were set, so that what is printed does not change from run to run. */
+/* What the tool prints. JSON keeps its keys in the order in which they were set, so that the same answer prints the same line. */
 #include "client/tool/output.h"
 
 #include <inttypes.h>
@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "client/tool/encoding.h"
+#include "client/tool/fatal.h"
 
 json_t *output_number(uint64_t number)
 {
@@ -39,6 +40,9 @@ json_t *output_text(struct cairn_slice slice)
 
 void output_json(json_t *json)
 {
+    if (json == NULL) {
+        fatal("not enough memory"); /* texts that are not UTF-8 went through output_text() */
+    }
     json_dumpf(json, stdout, JSON_COMPACT);
     putchar('\n');
     json_decref(json);
@@ -51,19 +55,19 @@ void output_raw(struct cairn_slice slice)
     }
 }
 
-void output_value(struct cairn_slice slice, size_t most)
+void output_value(struct cairn_slice slice, size_t bytes_max)
 {
     struct cairn_slice shown = slice;
-    if (most > 0 && shown.bytes > most) {
-        shown.bytes = most;
+    if (bytes_max > 0 && shown.bytes > bytes_max) {
+        shown.bytes = bytes_max;
         while (shown.bytes > 0 && (((const uint8_t *)slice.data)[shown.bytes] & 0xC0) == 0x80) {
-            shown.bytes--; /* not inside a character */
+            shown.bytes--; /* do not cut inside a character */
         }
     }
     if (bytes_are_text(slice)) {
         output_raw(shown);
     } else {
-        shown.bytes = most > 0 && slice.bytes > most ? most : slice.bytes;
+        shown.bytes = bytes_max > 0 && slice.bytes > bytes_max ? bytes_max : slice.bytes;
         char *text = hex_encode(shown);
         printf("0x%s", text);
         free(text);

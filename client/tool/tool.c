@@ -1,6 +1,8 @@
-/* The tool's connection: opened once, used by one verb, ended with the process. */
+/* The tool's connection: opened once, used by one verb, ended with the process. If it is lost the verb fails, and says why; the
+ * tool does not connect again. */
 #include "client/tool/tool.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -11,6 +13,7 @@
 enum tool_exit tool_fail(enum tool_exit code, const char *format, ...)
 {
     va_list arguments;
+    assert(code != TOOL_OK);
     va_start(arguments, format);
     fflush(stdout);
     fputs("cairn: ", stderr);
@@ -30,6 +33,7 @@ int64_t tool_now_us(void)
 enum cairn_status tool_await(struct cairn_connection *connection, uint64_t deadline_us)
 {
     enum cairn_status status = CAIRN_OK;
+    assert(deadline_us > 0);
     int64_t end = deadline_us > INT64_MAX / 2 ? INT64_MAX : tool_now_us() + (int64_t)deadline_us;
     while (cairn_connection_state(connection) == CAIRN_CONNECTING) {
         int64_t left_us = end - tool_now_us();
@@ -54,6 +58,7 @@ enum tool_exit tool_connect(struct tool *tool)
     if (tool->socket_path == NULL) {
         return tool_fail(TOOL_USAGE, "no socket: give --socket PATH or set CAIRN_SOCKET");
     }
+    assert(tool->client == NULL && tool->connection == NULL); /* a run connects once */
     struct cairn_client_options options = {
         .socket_path = tool->socket_path,
         .name = "cairn",
@@ -78,6 +83,7 @@ enum tool_exit tool_connect(struct tool *tool)
 
 enum tool_exit tool_check(struct tool *tool)
 {
+    assert(tool->connection != NULL);
     enum cairn_status status = cairn_connection_process(tool->connection, POLLIN);
     return status == CAIRN_OK ? TOOL_OK
                               : tool_fail(TOOL_UNKNOWN, "%s", cairn_connection_error(tool->connection));

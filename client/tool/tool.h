@@ -1,4 +1,4 @@
-/* One run of the operator's tool: what a verb is, what was given on the command line, the connection, and how it ends. */
+/* One run of the operator's tool: what a verb is, what the command line gave, the connection, and the exit code. */
 #ifndef TOOL_TOOL_H
 #define TOOL_TOOL_H
 
@@ -22,7 +22,7 @@ enum tool_exit { TOOL_EXIT_LIST(TOOL_EXIT_ENUM) };
 #undef TOOL_EXIT_ENUM
 
 enum {
-    TOOL_DEADLINE_US_DEFAULT = 30 * 1000000,
+    TOOL_DEADLINE_US_DEFAULT = 30 * 1000000, /* chosen: as libcairn's */
 };
 
 /* A flag, or an option with a value. */
@@ -74,27 +74,28 @@ struct tool {
     bool stdin_is_read;   /* it can be read only once */
 };
 
-/* Says "cairn: ..." on stderr and returns `code`. */
+/* Says "cairn: ..." on stderr, and returns `code`, which is not TOOL_OK. */
 enum tool_exit tool_fail(enum tool_exit code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* A clock that only goes forward. */
+/* Microseconds of a clock that never goes back. */
 int64_t tool_now_us(void);
 
 /* ---- the daemon ---- */
 
-/* Makes the client and its connection; does not try twice. Not TOOL_OK: said why. */
+/* Makes the client and its connection; it tries once. Not TOOL_OK: stderr says why. */
 enum tool_exit tool_connect(struct tool *tool) CAIRN_MUST_CHECK;
 
-/* Whether the tool's connection still stands, where waiting for it to come back would only hide that it went. Not
- * TOOL_OK: said why. */
+/* Checks that the tool's connection is not lost. A blocking call would connect again, and hide that the daemon was restarted. Not
+ * TOOL_OK: stderr says why. */
 enum tool_exit tool_check(struct tool *tool) CAIRN_MUST_CHECK;
 
-/* Waits until a connection just opened is ready, or lost. */
+/* Waits until a connection that was just opened is ready or lost. */
 enum cairn_status tool_await(struct cairn_connection *connection, uint64_t deadline_us) CAIRN_MUST_CHECK;
 
+/* The exit code of a verb that ended with this status. */
 enum tool_exit tool_exit_of(enum cairn_status status);
 
-/* The end of a verb that a call ended: says on stderr what went wrong, if anything did. */
+/* The exit code of a verb whose last call returned this; says on stderr what went wrong, if anything did. `reply` may be NULL. */
 enum tool_exit tool_result(struct tool *tool, enum cairn_status status, const struct cairn_reply *reply);
 
 #endif

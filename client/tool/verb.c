@@ -1,6 +1,7 @@
-/* The options of every verb stand here and nowhere else; verbs bring their own along. */
+/* The options that all verbs share; the table of verbs has those of one verb. */
 #include "client/tool/verb.h"
 
+#include <assert.h>
 #include <string.h>
 
 const struct tool_option verb_general_options[] = {
@@ -33,5 +34,6 @@ bool verb_takes(const struct tool_verb *verb, const struct tool_option *option)
 bool verb_in_group(const struct tool_verb *verb, const char *group)
 {
     size_t length = strlen(group);
+    assert(verb->name != NULL);
     return strncmp(verb->name, group, length) == 0 && verb->name[length] == ' ';
 }

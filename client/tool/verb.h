@@ -1,4 +1,4 @@
-/* What holds for verbs whichever there are: the options of all, which of them a verb takes, and groups by the first word. */
+/* What all verbs have in common: general options, which of them a verb takes, and groups of verbs with the same first word. */
 #ifndef TOOL_VERB_H
 #define TOOL_VERB_H
 

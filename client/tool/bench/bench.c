@@ -16,6 +16,7 @@
 
 #include "client/tool/arguments.h"
 #include "client/tool/bench/bench_report.h"
+#include "client/tool/fatal.h"
 
 enum {
     FILES_SPARE = 64,
@@ -140,7 +141,7 @@ static void threads_run(struct bench_run *run, struct bench_thread *threads)
         threads[i].workload = &run->workloads[i];
         threads[i].number = i;
         if (pthread_create(&threads[i].id, NULL, bench_thread, &threads[i]) != 0) {
-            abort();
+            fatal("cannot start a thread for each workload: the limit of threads is too low");
         }
     }
     threads_await(run, threads, &signals);

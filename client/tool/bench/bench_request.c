@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "client/tool/bench/bench_random.h"
+#include "client/tool/fatal.h"
 
 enum {
     PIECES_BYTES =
@@ -18,7 +19,7 @@ static void *allocate(size_t count, size_t bytes)
 {
     void *memory = calloc(count + 1, bytes);
     if (memory == NULL) {
-        abort();
+        fatal("not enough memory");
     }
     return memory;
 }

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "client/tool/bench/bench_pace.h"
+#include "client/tool/fatal.h"
 
 enum {
     TICK_NS = 100000000, /* how often a thread looks whether it is to end, at least */
@@ -348,7 +349,7 @@ static void *zeroed(size_t count, size_t bytes)
 {
     void *memory = calloc(count + 1, bytes);
     if (memory == NULL) {
-        abort();
+        fatal("not enough memory");
     }
     return memory;
 }

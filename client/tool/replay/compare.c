@@ -1,4 +1,5 @@
-/* A reply becomes an answer as the recordings write it: values as they are, parts and states as length and digest. */
+/* A reply becomes an answer in the form of the recordings: values as they are, parts and states as length and digest. Without
+ * memory the process ends. */
 #include "client/tool/replay/compare.h"
 
 #include <assert.h>
@@ -20,7 +21,7 @@ static struct cairn_slice kept(struct region *region, struct cairn_slice slice)
 void compare_entry(struct region *region, struct trace_answer *answer, const struct cairn_metadata *item)
 {
     size_t count = answer->entry_count;
-    if ((count & (count - 1)) == 0) { /* full at every power of two */
+    if ((count & (count - 1)) == 0) { /* the array is full at every power of two */
         struct trace_entry *grown = region_allocate(region, count == 0 ? 1 : 2 * count, sizeof *grown);
         if (count > 0) {
             memcpy(grown, answer->entries, count * sizeof *grown);
@@ -40,6 +41,7 @@ static void block_answer(const struct trace_call *call, const struct cairn_block
         [TRACE_SIGNATURE] = block->signature,
         [TRACE_HASH] = block->hash,
     };
+    assert(!block->absent && block->parts < 1u << TRACE_PARTS);
     answer->kind = TRACE_ANSWER_BLOCK;
     answer->parts = block->parts;
     for (int part = 0; part < TRACE_PARTS; part++) {

@@ -1,10 +1,11 @@
-/* The verb replay. Of each file: read it whole, make its chains, note the daemon's counters, run, wait until all
- * metadata is written so that the counters are complete, and report.
+/* The verb replay. For each file it reads the whole recording, makes its chains, reads the daemon's counters, runs, waits until all
+ * metadata is written so that the counters are complete, and reports.
  *
- * Ways to fail: a file that is no good recording or a chain that is not empty (nothing has been replayed of that file);
- * a daemon that is lost on the way (the report of that file is not printed, since it would say nothing). */
+ * Ways to fail: a file that is not a recording, or a chain that is not empty (nothing of that file was replayed); a daemon that is
+ * lost while it runs (the report of that file is not printed, since it would mean nothing). */
 #include "client/tool/replay/replay.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,21 +17,22 @@
 #include "client/tool/replay/trace_read.h"
 
 enum {
-    CHAIN_NAME_MAX = 64,
-    PREFIX_MAX = 40,
+    CHAIN_NAME_MAX = 64, /* bytes, as the protocol has it */
+    PREFIX_MAX = 40,     /* bytes; chosen, so that the recorded chain's name has room behind it */
 };
 
-/* Adds what a chain's name can hold of the text, anything else as '-'; true: all of it could. */
-static bool name_add(char *name, size_t most, const char *text, size_t text_bytes)
+/* Appends the text to a chain's name; characters that a name cannot hold become '-'. True: the text was appended unchanged. */
+static bool name_add(char *name, size_t bytes_max, const char *text, size_t text_bytes)
 {
     size_t length = strlen(name);
+    assert(length <= bytes_max);
     bool whole = true;
     for (size_t i = 0; i < text_bytes; i++) {
         char c = text[i];
         bool good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
         bool upper = c >= 'A' && c <= 'Z';
-        whole = whole && good && length < most;
-        if (length < most) {
+        whole = whole && good && length < bytes_max;
+        if (length < bytes_max) {
             name[length++] = good ? c : upper ? (char)tolower(c) : '-';
         }
     }
@@ -38,8 +40,8 @@ static bool name_add(char *name, size_t most, const char *text, size_t text_byte
     return whole;
 }
 
-/* What the chains of a file start with: what was asked for, or the file's name up to its first dot. A number follows
- * where another file of the run would have the same. */
+/* The prefix of the chains of a file: --chain-prefix, or the file's name up to its first dot. A number follows if another file of
+ * the run would have the same prefix. */
 static void prefix_make(const struct tool *tool, int index, char ret_prefix[static CHAIN_NAME_MAX])
 {
     const struct tool_given *given = argument_given(tool, "chain-prefix");
@@ -58,6 +60,7 @@ static void prefix_make(const struct tool *tool, int index, char ret_prefix[stat
         }
     }
     snprintf(number, sizeof number, "-%d", index + 1);
+    assert(strlen(ret_prefix) + strlen(number) < CHAIN_NAME_MAX);
     if (numbered) {
         strcat(ret_prefix, number);
     }
@@ -94,7 +97,7 @@ static bool any_block(void *context, const struct cairn_block *item)
     return false;
 }
 
-/* Says in `ret_what` what an existing chain holds; an empty text if nothing. */
+/* Writes to `ret_what` what an existing chain holds; an empty text if it is empty. */
 static enum tool_exit chain_look(struct tool *tool, struct cairn_slice chain, char *ret_what,
                                  size_t what_bytes)
 {

@@ -1,9 +1,9 @@
-/* A replay's life: a connection opens for each caller that has calls up to the next reopen; every call goes out as soon
- * as the schedule lets it, on its caller's connection, and one poll waits for all of them; at the reopen all connections
- * close, and it begins again.
+/* A replay's life: a connection opens for each caller that has calls before the next reopen. Every call is sent as soon as the
+ * schedule allows, on its caller's connection, and one poll waits for all of them. At the reopen all connections close, and it
+ * begins again.
  *
- * Ways to fail: the daemon cannot be reached, a connection is lost, a call is not answered in time or leaves the store
- * unknown. Then no later answer would mean anything: the replay ends at once, naming the call. */
+ * Ways to fail: the daemon cannot be reached, a connection is lost, a call is not answered in time, or its result is unknown. Later
+ * answers would mean nothing then: the replay ends at once, and names the call. Without memory the process ends. */
 #include "client/tool/replay/replay_run.h"
 
 #include <assert.h>
@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/tool/fatal.h"
 #include "client/tool/replay/compare.h"
 #include "client/tool/replay/schedule.h"
 #include "client/tool/replay/submit.h"
@@ -32,18 +33,18 @@ struct caller {
     struct cairn_connection *connection; /* NULL: it has no calls up to the next reopen */
     const struct trace_call *call;       /* under way; NULL: none */
     int64_t sent_us;
-    struct trace_answer got; /* of the call, as far as it is here: a list's entries */
+    struct trace_answer got; /* of the call under way: a list's entries so far */
 };
 
 struct run {
     const struct replay *replay;
     struct schedule schedule;
     struct caller *callers;  /* as in the trace */
-    struct caller **waiting; /* those with a call under way, when last looked at */
-    struct pollfd *sockets;  /* theirs, by index */
+    struct caller **waiting; /* those that had a call under way before the last poll */
+    struct pollfd *sockets;  /* their sockets, by index */
     struct report *report;
     struct region entries; /* of lists under way */
-    size_t lists;          /* under way */
+    size_t lists;          /* how many lists are under way */
     int64_t origin_us;     /* the recording's time 0, if paced */
     enum tool_exit end;    /* not TOOL_OK: it cannot go on */
 
@@ -72,7 +73,7 @@ static void progress_show(struct run *run, int64_t time_us, bool last)
 static void stop(struct run *run, enum tool_exit code, const struct trace_call *call, const char *text)
 {
     if (run->end != TOOL_OK) {
-        return; /* the first reason is the one that counts */
+        return; /* only the first reason is reported */
     }
     progress_show(run, 0, true);
     run->end = code;
@@ -132,6 +133,7 @@ static void answered(void *context, const struct cairn_reply *reply)
         report_time(run->report, call->op, time_us);
         schedule_answered(&run->schedule, (size_t)(call - run->replay->trace->calls));
     }
+    assert(call->op != TRACE_LIST || run->lists > 0);
     if (call->op == TRACE_LIST && --run->lists == 0) {
         region_close(&run->entries);
     }
@@ -171,14 +173,14 @@ static void call_send(struct run *run, size_t index)
     answered(caller, &reply);
 }
 
-/* The earlier of two waits; -1 is for ever. */
+/* The shorter of two waits; -1 is without end. */
 static int64_t sooner(int64_t left, int64_t right)
 {
     return left < 0 || (right >= 0 && right < left) ? right : left;
 }
 
-/* Waits for the callers with a call under way, or until the next is due, then lets each do what there is to do. The others
- * have nothing to do: that a connection was lost its next call tells. */
+/* Waits until a connection with a call under way is ready, or the next call is due, and processes these connections. Others have
+ * nothing to do: if one is lost, its next call fails. */
 static void connections_wait(struct run *run)
 {
     size_t count = 0;
@@ -265,7 +267,7 @@ static void *zeroed(size_t count, size_t size)
 {
     void *memory = calloc(count + 1, size);
     if (memory == NULL) {
-        abort();
+        fatal("not enough memory");
     }
     return memory;
 }

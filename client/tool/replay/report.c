@@ -1,5 +1,5 @@
-/* A report's life: it collects while the replay runs, every time by itself, so that percentiles are exact; then it is
- * printed once. */
+/* A report's life: while the replay runs it collects the time of every answer, so that percentiles are exact; then it is printed
+ * once. Without memory the process ends. */
 #include "client/tool/replay/report.h"
 
 #include <assert.h>
@@ -8,11 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/tool/fatal.h"
 #include "client/tool/output.h"
 #include "client/tool/replay/trace_answer.h"
 
 enum {
-    SHOWN_BYTES_MAX = 400, /* of an answer shown to people */
+    SHOWN_BYTES_MAX = 400, /* of an answer that is shown to people; chosen */
 };
 
 void report_init(struct report *report, const char *file, const struct trace *trace)
@@ -25,7 +26,7 @@ void report_init(struct report *report, const char *file, const struct trace *tr
     for (int op = 0; op < TRACE_OPS; op++) {
         report->times_us[op] = calloc(counts[op] + 1, sizeof report->times_us[op][0]);
         if (report->times_us[op] == NULL) {
-            abort();
+            fatal("not enough memory");
         }
     }
 }
@@ -44,13 +45,14 @@ void report_close(struct report *report)
 
 void report_time(struct report *report, enum trace_op op, int64_t time_us)
 {
-    assert(time_us >= 0);
+    assert(time_us >= 0 && report->times_us[op] != NULL);
     report->times_us[op][report->counts[op]++] = time_us > UINT32_MAX ? UINT32_MAX : (uint32_t)time_us;
     report->answered++;
 }
 
 void report_mismatch(struct report *report, const struct trace_call *call, const char *got, bool failed)
 {
+    assert(call->op < TRACE_OPS);
     if (report->mismatches < REPORT_SHOWN_MAX) {
         report->shown[report->mismatches] =
             (struct report_mismatch){.number = call->number,
@@ -116,20 +118,21 @@ static void print_json(const struct report *report)
     json_t *shown = json_array();
     for (size_t i = 0; i < shown_count(report); i++) {
         const struct report_mismatch *mismatch = &report->shown[i];
-        json_array_append_new(shown, json_pack("{s:I, s:s, s:s, s:s}", "call", (json_int_t)mismatch->number,
+        json_array_append_new(shown, json_pack("{s:I, s:s, s:o, s:o}", "call", (json_int_t)mismatch->number,
                                                "op", trace_op_text(mismatch->op), "recorded",
-                                               mismatch->recorded, "got", mismatch->got));
+                                               output_text(cairn_slice(mismatch->recorded)), "got",
+                                               output_text(cairn_slice(mismatch->got))));
     }
-    output_json(json_pack("{s:s, s:I, s:I, s:I, s:o, s:I, s:o, s:{s:o, s:o}, s:o, s:o}", "file", report->file,
-                          "calls", (json_int_t)report->answered, "mismatches", (json_int_t)report->mismatches,
-                          "failed", (json_int_t)report->failed, "shown", shown, "wall_us",
-                          (json_int_t)report->wall_us, "kinds", kinds_json(report), "metadata", "accepted",
-                          output_number(counters.metadata_accepted), "written",
+    output_json(json_pack("{s:o, s:I, s:I, s:I, s:o, s:I, s:o, s:{s:o, s:o}, s:o, s:o}", "file",
+                          output_text(cairn_slice(report->file)), "calls", (json_int_t)report->answered,
+                          "mismatches", (json_int_t)report->mismatches, "failed", (json_int_t)report->failed,
+                          "shown", shown, "wall_us", (json_int_t)report->wall_us, "kinds", kinds_json(report),
+                          "metadata", "accepted", output_number(counters.metadata_accepted), "written",
                           output_number(counters.metadata_written), "syncs", output_number(counters.syncs),
                           "commits", output_number(counters.commits)));
 }
 
-/* How much less `less` is, in percent. */
+/* By how many percent `less` is below `all`. */
 static double saved(uint64_t all, uint64_t less)
 {
     return all > less ? 100.0 * (double)(all - less) / (double)all : 0;

@@ -1,11 +1,11 @@
-/* What came of a replay: differences, times, and what coalescing and group commit saved. */
+/* The result of a replay: differences, times, and what coalescing and group commit saved. */
 #ifndef TOOL_REPORT_H
 #define TOOL_REPORT_H
 
 #include "client/tool/replay/trace.h"
 
 enum {
-    REPORT_SHOWN_MAX = 20, /* differences told; the others are counted */
+    REPORT_SHOWN_MAX = 20, /* differences that are shown; the others are only counted */
 };
 
 struct report_mismatch {
@@ -21,7 +21,7 @@ struct report_counters {
 
 struct report {
     const char *file;
-    size_t answered, mismatches, failed; /* what failed is a mismatch, too */
+    size_t answered, mismatches, failed; /* a call that failed is also a mismatch */
     struct report_mismatch shown[REPORT_SHOWN_MAX];
     uint32_t *times_us[TRACE_OPS];
     size_t counts[TRACE_OPS];
@@ -38,7 +38,7 @@ void report_time(struct report *report, enum trace_op op, int64_t time_us);
 /* Notes that an answer differs, or with `failed` that there is none. */
 void report_mismatch(struct report *report, const struct trace_call *call, const char *got, bool failed);
 
-/* The value below which so many thousandths of the values lie; of sorted values, 1 at least. */
+/* The percentile, in thousandths, of at least one sorted value. */
 uint32_t report_percentile(const uint32_t *sorted, size_t count, unsigned thousandths);
 
 void report_print(struct report *report, bool json);

@@ -1,10 +1,12 @@
-/* A call's life here: it waits, is ready, is taken, is answered. Each call waits only for calls before it, so the
- * first that is not answered is always ready or taken: a schedule cannot get stuck by itself. */
+/* A call's life here: it waits, is ready, is taken, is answered. A call waits only for calls before it, so the first call that is
+ * not answered is always ready or taken, and a schedule cannot deadlock. Without memory the process ends. */
 #include "client/tool/replay/schedule.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "client/tool/fatal.h"
 
 static const size_t NO_CALL = SIZE_MAX;
 
@@ -12,17 +14,16 @@ static size_t *counters_new(size_t count)
 {
     size_t *counters = calloc(count + 1, sizeof *counters);
     if (counters == NULL) {
-        abort();
+        fatal("not enough memory");
     }
     return counters;
 }
 
-/* Runs over all pairs of calls of which the second waits for the first; with `place` it files them, without it counts
- * them. */
+/* Visits all pairs of calls of which the second waits for the first. With `place` it stores them, without it counts them. */
 static void pairs_walk(struct schedule *schedule, size_t *place)
 {
     const struct trace *trace = schedule->trace;
-    size_t *latest = counters_new(trace->callers.count); /* by caller: its call before */
+    size_t *latest = counters_new(trace->callers.count); /* by caller: its previous call */
     for (size_t i = 0; i < trace->callers.count; i++) {
         latest[i] = NO_CALL;
     }
@@ -89,6 +90,7 @@ bool schedule_open(struct schedule *schedule)
     size_t end = begin;
     while (end < trace->count && trace->calls[end].op != TRACE_REOPEN) {
         if (schedule->waits_for[end] == 0) {
+            assert(schedule->ready_count < trace->callers.count); /* a caller has one call at a time */
             schedule->ready[schedule->ready_count++] = end;
         }
         end++;
@@ -101,6 +103,7 @@ bool schedule_open(struct schedule *schedule)
 
 bool schedule_take(struct schedule *schedule, int64_t time_us, size_t *ret_call)
 {
+    assert(schedule->ready_count <= schedule->end - schedule->begin);
     for (size_t i = 0; i < schedule->ready_count; i++) {
         size_t call = schedule->ready[i];
         if (schedule->trace->calls[call].time_us <= time_us) {
@@ -126,6 +129,7 @@ int64_t schedule_next_time_us(const struct schedule *schedule)
 
 void schedule_answered(struct schedule *schedule, size_t call)
 {
+    assert(call >= schedule->begin && call < schedule->end);
     for (size_t i = schedule->waiting_first[call]; i < schedule->waiting_first[call + 1]; i++) {
         size_t waiting = schedule->waiting[i];
         assert(schedule->waits_for[waiting] > 0);
@@ -134,6 +138,7 @@ void schedule_answered(struct schedule *schedule, size_t call)
         }
     }
     schedule->answered++;
+    assert(schedule->answered <= schedule->end - schedule->begin); /* no call is answered twice */
 }
 
 bool schedule_done(const struct schedule *schedule)

@@ -1,5 +1,5 @@
-/* Which calls of a trace may go out: those whose caller's previous call, and all they name as `after`, are answered.
- * Pure: told what was answered and what time it is, it says what goes next. */
+/* Which calls of a trace may be sent: those whose caller's previous call, and all calls that they name as `after`, are answered.
+ * Pure: its user says what was answered and what time it is, and gets the next call. */
 #ifndef TOOL_SCHEDULE_H
 #define TOOL_SCHEDULE_H
 
@@ -29,6 +29,7 @@ bool schedule_take(struct schedule *schedule, int64_t time_us, size_t *ret_call)
 /* When the earliest ready call was recorded; INT64_MAX if none is ready. */
 int64_t schedule_next_time_us(const struct schedule *schedule);
 
+/* Takes note that a call that was taken is answered. */
 void schedule_answered(struct schedule *schedule, size_t call);
 
 /* Whether all calls up to the reopen are answered. */

@@ -1,12 +1,14 @@
-/* A recorded call holds its request already; what is left is the chain, and which submit it is. */
+/* A recorded call holds its request; this adds the chain and chooses the submit. */
 #include "client/tool/replay/submit.h"
+
+#include <assert.h>
 
 static enum cairn_status submit_write(struct cairn_connection *connection, const struct trace_call *call,
                                       struct cairn_slice chain, cairn_completion completion, void *context)
 {
     struct cairn_write_metadata request = call->write;
     if (request.operation_count == 0) {
-        /* A batch of nothing is none to the daemon; that it is done tells a barrier at its level. */
+        /* The daemon refuses a batch without operations. A barrier at its level completes when such a batch would. */
         enum cairn_level level = request.level != CAIRN_LEVEL_DEFAULT ? request.level : CAIRN_ACCEPTED;
         return cairn_submit_barrier(connection, &(struct cairn_barrier){.level = level}, completion, context);
     }
@@ -52,5 +54,6 @@ enum cairn_status submit_call(struct cairn_connection *connection, const struct 
     case TRACE_OPS:
         break;
     }
+    assert(!"the schedule takes no reopen");
     return CAIRN_USAGE;
 }

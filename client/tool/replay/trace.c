@@ -1,7 +1,8 @@
-/* A trace's life: trace_read() makes it; then it is only looked at, until it is closed. Its calls share one region of memory,
- * and point back to calls before them and never forward, so there is always one that can go out. */
+/* A trace's life: trace_read() makes it; after that it does not change until it is closed. Its calls share one region of memory. A
+ * call waits only for calls before it, so there is always one that can be sent. */
 #include "client/tool/replay/trace.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 const char *trace_op_text(enum trace_op op)
@@ -21,6 +22,7 @@ const char *trace_op_text(enum trace_op op)
 const char *trace_part_text(enum trace_part part)
 {
     static const char *const texts[] = {"header", "data", "signature", "hash"};
+    assert((unsigned)part < TRACE_PARTS);
     return texts[part];
 }
 

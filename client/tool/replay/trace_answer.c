@@ -1,5 +1,5 @@
-/* Answers: read from a trace, held against each other, and told. There is no tolerance: two answers are the same or
- * they are not. */
+/* Answers are read from a trace, compared, and printed. The comparison has no tolerance: two answers are equal or they are not.
+ * A value of the wrong kind fails the line. */
 #include "client/tool/replay/trace_answer.h"
 
 #include <assert.h>
@@ -122,6 +122,7 @@ bool trace_answer_parse(struct trace_line *line, struct trace_call *call)
 
 static bool blocks_equal(const struct trace_answer *a, const struct trace_answer *b)
 {
+    assert(a->kind == TRACE_ANSWER_BLOCK && b->kind == TRACE_ANSWER_BLOCK);
     if (a->parts != b->parts || a->has_height != b->has_height || a->height != b->height) {
         return false;
     }
@@ -135,6 +136,7 @@ static bool blocks_equal(const struct trace_answer *a, const struct trace_answer
 
 static bool entries_equal(const struct trace_answer *a, const struct trace_answer *b)
 {
+    assert(a->kind == TRACE_ANSWER_ENTRIES && b->kind == TRACE_ANSWER_ENTRIES);
     if (a->entry_count != b->entry_count) {
         return false;
     }
@@ -169,7 +171,7 @@ bool trace_answer_equal(const struct trace_answer *a, const struct trace_answer 
     case TRACE_ANSWER_ENTRIES:
         return entries_equal(a, b);
     }
-    assert(!"a kind of answer that is none");
+    assert(!"the switch has all kinds");
     return false;
 }
 
@@ -188,7 +190,7 @@ static json_t *base64_json(struct cairn_slice slice)
     return json;
 }
 
-/* A name as text where it is that; such are the recorded ones. */
+/* A name as text if it is valid UTF-8, as recorded ones are; else in base64. */
 static json_t *name_json(struct cairn_slice name)
 {
     json_t *json = json_stringn(name.bytes > 0 ? name.data : "", name.bytes);

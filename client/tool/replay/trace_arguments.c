@@ -1,6 +1,8 @@
-/* What each op of a trace asks for, as the request that asks a daemon for it. */
+/* The arguments of a recorded call become the request of cairn.h that asks a daemon for the same. A missing argument, or one of the
+ * wrong kind, fails the line. */
 #include "client/tool/replay/trace_arguments.h"
 
+#include <assert.h>
 #include <string.h>
 
 static bool read_level(struct trace_line *line, enum cairn_level *ret_level)
@@ -68,7 +70,7 @@ static bool read_state_call(struct trace_line *line, struct cairn_read_state *re
     return true;
 }
 
-/* One operation. Where an object tells of several kinds, the raise counts, then the delete. */
+/* Reads one operation. If an object names several kinds, a raise counts before a delete, and a delete before a set. */
 static bool read_operation(struct trace_line *line, json_t *object, struct cairn_operation *operation)
 {
     bool raised = false, deleted = false;
@@ -85,7 +87,7 @@ static bool read_operation(struct trace_line *line, json_t *object, struct cairn
            trace_line_u64(line, object, "of_height", false, NULL, &operation->of_height);
 }
 
-/* A list of objects and the array that is to hold what they say. */
+/* Reads a list of objects, and allocates an array with an element for each. */
 static bool read_list(struct trace_line *line, const char *key, size_t item_size, json_t **ret_list,
                       void *ret_items, size_t *ret_count)
 {
@@ -93,6 +95,7 @@ static bool read_list(struct trace_line *line, const char *key, size_t item_size
     if (!trace_line_array(line, line->object, key, &list)) {
         return false;
     }
+    assert(item_size > 0);
     for (size_t i = 0; i < json_array_size(list); i++) {
         if (!json_is_object(json_array_get(list, i))) {
             return trace_line_fail(line, "\"%s\" holds something that is no object", key);
@@ -124,7 +127,7 @@ static bool read_metadata(struct trace_line *line, const struct cairn_operation 
     return true;
 }
 
-/* A batch of one. */
+/* Reads a set or delete, as a batch of one operation. */
 static bool read_single(struct trace_line *line, enum trace_op op, struct cairn_write_metadata *request)
 {
     struct cairn_operation *operation = trace_line_allocate(line, 1, sizeof *operation);
@@ -244,7 +247,7 @@ static bool read_guard(struct trace_line *line, json_t *object, struct cairn_gua
     return true;
 }
 
-/* With a guard, a list of them, or none. */
+/* Reads a rollback, with a guard, a list of guards, or none. */
 static bool read_rollback(struct trace_line *line, struct cairn_rollback *request)
 {
     if (!read_level(line, &request->level) ||

@@ -1,10 +1,11 @@
-/* A reader's life: it fills its input from the file, turns that into text, and gives out the text line by line; it
- * never holds more than the longest line and a step of input.
+/* A reader's life: it reads the file in steps, decompresses them if need be, and returns the text line by line. It holds at most
+ * the longest line and a step of input.
  *
- * Ways to fail: the file cannot be read, is not zstd after all, ends inside a compressed frame, or has a line beyond
- * the bound. Each ends the reading; what was given out before is good. */
+ * Ways to fail: the file cannot be read, is damaged, ends inside a compressed frame, or has a line above the bound. Each ends the
+ * reading; the lines returned before are correct. */
 #include "client/tool/replay/trace_file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,8 +14,8 @@
 #include <zstd.h>
 
 enum {
-    INPUT_BYTES = 128 << 10,
-    LINE_BYTES_MAX = 1 << 30,
+    INPUT_BYTES = 128 << 10,  /* of a step; what zstd recommends for its input */
+    LINE_BYTES_MAX = 1 << 30, /* chosen: a block of 256 MiB in base64 and room besides */
 };
 
 struct trace_file {
@@ -34,6 +35,7 @@ struct trace_file {
 
 static bool input_fill(struct trace_file *file)
 {
+    assert(file->input_at == file->input_size); /* all of it was used */
     file->input_at = 0;
     file->input_size = fread(file->input, 1, INPUT_BYTES, file->stream);
     if (file->input_size == 0 && ferror(file->stream)) {
@@ -109,6 +111,7 @@ static bool text_add_compressed(struct trace_file *file)
         return false;
     }
     file->in_frame = left != 0;
+    assert(input.pos <= file->input_size && output.pos <= file->text_capacity);
     file->input_at = input.pos;
     file->text_size = output.pos;
     return true;
@@ -135,6 +138,7 @@ static bool text_add(struct trace_file *file)
         return true;
     }
     size_t size = file->input_size - file->input_at;
+    assert(size <= file->text_capacity - file->text_size);
     memcpy(file->text + file->text_size, file->input + file->input_at, size);
     file->text_size += size;
     file->input_at = file->input_size;
@@ -146,6 +150,7 @@ enum trace_file_result trace_file_next(struct trace_file *file, const char **ret
 {
     size_t searched = 0;
     for (;;) {
+        assert(file->text_at <= file->text_size);
         size_t size = file->text_size - file->text_at;
         const char *start = file->text + file->text_at;
         const char *end = size > searched ? memchr(start + searched, '\n', size - searched) : NULL;

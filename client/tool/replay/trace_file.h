@@ -18,17 +18,17 @@ enum trace_file_result {
 /* Opens the file; its first bytes, not its name, tell whether it is compressed. NULL: errno says why. */
 struct trace_file *trace_file_open(const char *path) CAIRN_MUST_CHECK;
 
-/* The next line, without its end. It is the reader's and stays until the next call; it may hold NUL. */
+/* Reads the next line, without its newline. It is borrowed until the next call, and may hold NUL. */
 enum trace_file_result trace_file_next(struct trace_file *file, const char **ret_line,
                                        size_t *ret_size) CAIRN_MUST_CHECK;
 
-/* Counts from 1; 0 before the first line. */
+/* The number of the line that was read last, from 1; 0 before the first. */
 size_t trace_file_number(const struct trace_file *file);
 
-/* What went wrong, as long as the reader lives. */
+/* What went wrong; borrowed until the reader is closed. */
 const char *trace_file_error(const struct trace_file *file);
 
-/* Takes NULL. */
+/* NULL is fine. */
 void trace_file_close(struct trace_file *file);
 
 #endif

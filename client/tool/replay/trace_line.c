@@ -1,7 +1,8 @@
-/* Values are looked at once: each is of the kind its key has, or the error names the key. What is kept of them lives in the
- * trace's memory, for the JSON goes with the line. */
+/* Each value is checked when it is read: it is of the kind that its key has, or the error names the key. What is kept is copied to
+ * the trace's memory, since the JSON is freed after its line. */
 #include "client/tool/replay/trace_line.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,6 +69,7 @@ bool trace_line_base64(struct trace_line *line, json_t *object, const char *key,
     if (!json_is_string(value) || !base64_decode(json_string_value(value), text_bytes, data, &size)) {
         return trace_line_fail(line, "\"%s\" is not base64", key);
     }
+    assert(size <= base64_decoded_max(text_bytes));
     *ret_value = (struct cairn_slice){data, size};
     if (ret_present != NULL) {
         *ret_present = true;

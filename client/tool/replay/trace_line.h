@@ -6,7 +6,7 @@
 
 #include "client/tool/replay/trace.h"
 
-/* A line being read. A reader of a value returns false when it is not as it should be, and says so in `error`. */
+/* A line that is being read. A function that reads a value returns false if the value is wrong; `error` says why. */
 struct trace_line {
     struct trace *trace; /* calls before this one, names, and the memory for what is kept */
     json_t *object;
@@ -17,7 +17,7 @@ struct trace_line {
 bool trace_line_fail(struct trace_line *line, const char *format, ...)
     __attribute__((format(printf, 2, 3), warn_unused_result));
 
-/* Read one value of an object. What is absent or null leaves the output as it is, and is an error if required. */
+/* Read one value of an object. If it is absent or null, the output is untouched; that is an error if it is required. */
 bool trace_line_u64(struct trace_line *line, json_t *object, const char *key, bool required,
                     bool *ret_present, uint64_t *ret_value) CAIRN_MUST_CHECK;
 bool trace_line_flag(struct trace_line *line, json_t *object, const char *key,
@@ -30,7 +30,7 @@ bool trace_line_array(struct trace_line *line, json_t *object, const char *key,
                       json_t **ret_array) CAIRN_MUST_CHECK;
 json_t *trace_line_value(json_t *object, const char *key);
 
-/* Room for an array of the call's, zeroed, that lives as long as the trace. */
+/* A zeroed array that lives as long as the trace. */
 void *trace_line_allocate(struct trace_line *line, size_t count, size_t size);
 
 #endif

@@ -1,20 +1,25 @@
-/* A line's life: its JSON becomes an object, the object a call, whose bytes live in the trace's memory; then the
- * object goes. Keys that are absent take what the recordings mean by that; unknown keys are passed over.
+/* A line's life: its JSON becomes an object, and the object a call, whose bytes live in the trace's memory; then the object is
+ * freed. An absent key has the meaning that the recordings give it; unknown keys are skipped.
  *
- * Ways to fail: a file that cannot be read, no JSON, a value of another kind than its key has, a call out of order, or one
- * that waits for a call that does not come before it. The trace is then of no use. */
+ * Ways to fail: a file that cannot be read, a line that is not JSON, a value of another kind than its key has, a call out of
+ * order, or one that waits for a call that does not come before it. The trace is then closed. Without memory the process ends. */
 #include "client/tool/replay/trace_read.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/tool/fatal.h"
 #include "client/tool/replay/trace_answer.h"
 #include "client/tool/replay/trace_arguments.h"
 #include "client/tool/replay/trace_file.h"
 #include "client/tool/replay/trace_line.h"
+
+/* A year, so that no sum of times overflows; chosen. */
+#define TIME_US_MAX (INT64_C(366) * 24 * 3600 * 1000000)
 
 /* Doubles an array that is full. */
 static void *grown(void *array, size_t count, size_t *capacity, size_t size)
@@ -25,7 +30,7 @@ static void *grown(void *array, size_t count, size_t *capacity, size_t size)
     *capacity = *capacity == 0 ? 64 : *capacity * 2;
     array = reallocarray(array, *capacity, size);
     if (array == NULL) {
-        abort(); /* without memory there is no replay */
+        fatal("not enough memory");
     }
     return array;
 }
@@ -50,6 +55,7 @@ static bool read_name(struct trace_line *line, struct trace_names *names, const 
     if (!trace_line_text(line, line->object, key, false, &name)) {
         return false;
     }
+    assert(name.data != NULL);
     *ret_index = name_index(names, name.data);
     return true;
 }
@@ -66,6 +72,7 @@ static bool call_index(const struct trace *trace, uint64_t number, size_t *ret_i
             high = middle;
         }
     }
+    assert(low <= trace->count);
     *ret_index = low;
     return low < trace->count && trace->calls[low].number == number;
 }
@@ -131,11 +138,14 @@ static bool read_call(struct trace_line *line, struct trace_call *call)
         !read_name(line, &trace->chains, "chain", "main", &call->chain) || !read_after(line, call)) {
         return false;
     }
+    if (time_us > (uint64_t)TIME_US_MAX) {
+        return trace_line_fail(line, "\"t_us\" is above %" PRId64, TIME_US_MAX);
+    }
     call->time_us = (int64_t)time_us;
     return trace_arguments_parse(line, call) && trace_answer_parse(line, call);
 }
 
-/* Puts before the error which call it is in. */
+/* Puts the number of the call before the error. */
 static void name_call(struct trace_line *line, const struct trace_call *call)
 {
     char what[TRACE_ERROR_BYTES];
@@ -176,7 +186,7 @@ static bool read_object(struct trace_line *line, size_t number)
     return true;
 }
 
-/* The text has no end of its own. */
+/* Whether there are only blanks. The text does not end with a NUL. */
 static bool is_blank(const char *text, size_t size)
 {
     size_t blank = 0;

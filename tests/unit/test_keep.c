@@ -10,15 +10,15 @@
 
 enum {
     STEPS = 20000,
-    WRITES_MAX = 400,
+    WRITES_MAX = 100,
     BODY_BYTES_MAX = 40000, /* some writes are larger than what shares a chunk */
 };
 
-static uint8_t body[BODY_BYTES_MAX];
+static uint8_t filler[BODY_BYTES_MAX];
 
 static void add(struct kept_list *list, uint64_t sequence, size_t operations)
 {
-    ck_assert(keep_add(list, body, (size_t)sequence % 100, operations, sequence));
+    ck_assert(keep_add(list, filler, (size_t)sequence % 100, operations, sequence));
 }
 
 /* The sequences in the list's order. */
@@ -54,12 +54,12 @@ START_TEST(a_body_is_kept_byte_for_byte_whatever_its_size)
 {
     struct kept_list list = {.first = NULL};
     for (size_t bytes = 0, sequence = 1; bytes < BODY_BYTES_MAX; bytes = bytes * 3 + 1, sequence++) {
-        ck_assert(keep_add(&list, body, bytes, 1, sequence));
+        ck_assert(keep_add(&list, filler, bytes, 1, sequence));
     }
     size_t bytes = 0;
     for (const struct kept *kept = list.first; kept != NULL; kept = kept->next, bytes = bytes * 3 + 1) {
         ck_assert_uint_eq(kept->body_bytes, bytes);
-        ck_assert_int_eq(memcmp(kept->body, body, bytes), 0);
+        ck_assert_int_eq(memcmp(kept->body, filler, bytes), 0);
     }
     keep_clear(&list);
 }
@@ -100,6 +100,55 @@ START_TEST(after_several_refusals_the_first_refused_is_sent_first)
         ck_assert_ptr_eq(keep_resend_next(&list), sent[i]);
     }
     keep_clear(&list);
+}
+END_TEST
+
+/* ---- bodies, which share chunks of memory ---- */
+
+enum { KEPT_MAX = 3000, KEPT_BYTES_MAX = 40 << 10 };
+
+static size_t kept_length(uint64_t sequence)
+{
+    return sequence % 97 == 0 ? sequence * 7919 % KEPT_BYTES_MAX : sequence % 61;
+}
+
+static void expect_kept(const struct kept_list *list)
+{
+    static uint8_t body[KEPT_BYTES_MAX];
+    uint64_t last = 0, operations = 0;
+    for (const struct kept *kept = list->first; kept != NULL; kept = kept->next) {
+        ck_assert_uint_gt(kept->sequence, last);
+        last = kept->sequence;
+        operations += kept->operations;
+        ck_assert_uint_eq(kept->body_bytes, kept_length(kept->sequence));
+        memset(body, (int)(uint8_t)kept->sequence, kept->body_bytes);
+        ck_assert_int_eq(memcmp(kept->body, body, kept->body_bytes), 0);
+    }
+    ck_assert_uint_eq(operations, list->operations);
+}
+
+START_TEST(what_is_kept_stays_as_it_was_until_it_is_covered)
+{
+    static uint8_t body[KEPT_BYTES_MAX];
+    struct random_source random = random_from(random_seed("test_keep: bodies"));
+    struct kept_list list = {.first = NULL};
+    uint64_t next = 1, covered = 0;
+    while (next < 20 * KEPT_MAX) {
+        uint64_t wanted = random_below(&random, KEPT_MAX);
+        for (uint64_t i = 0; i < wanted; i += 2, next += 2) { /* two connections' answers: out of order */
+            for (uint64_t sequence = next + 1; sequence >= next; sequence--) {
+                memset(body, (int)(uint8_t)sequence, kept_length(sequence));
+                ck_assert(keep_add(&list, body, kept_length(sequence), 1 + sequence % 3, sequence));
+            }
+        }
+        expect_kept(&list);
+        covered += random_below(&random, next - covered);
+        keep_cover(&list, covered);
+        ck_assert(list.first == NULL ? list.bytes == 0 : list.first->sequence == covered + 1);
+        expect_kept(&list);
+    }
+    keep_clear(&list);
+    ck_assert_uint_eq(list.bytes + list.operations, 0);
 }
 END_TEST
 
@@ -166,7 +215,7 @@ static void model_add(struct model *model, struct kept_list *list, struct random
     size_t operations = 1 + random_below(random, 5);
     size_t bytes = random_below(random, random_chance(random, 5) ? BODY_BYTES_MAX : 200);
     uint64_t sequence = ++model->next_sequence;
-    ck_assert(keep_add(list, body, bytes, operations, sequence));
+    ck_assert(keep_add(list, filler, bytes, operations, sequence));
     model->writes[model->count++] = (struct write){sequence, KEPT_ACCEPTED, operations};
 }
 
@@ -252,7 +301,7 @@ START_TEST(no_order_of_answers_refusals_and_restarts_loses_a_write_or_its_place)
     struct random_source random = random_from(random_seed("test_keep"));
     struct kept_list list = {.first = NULL};
     model = (struct model){.next_sequence = 0};
-    random_fill(&random, body, sizeof body);
+    random_fill(&random, filler, sizeof filler);
     for (int step = 0; step < STEPS; step++) {
         switch (random_below(&random, 12)) {
         case 0:
@@ -295,6 +344,7 @@ int main(void)
     tcase_add_test(tests, a_body_is_kept_byte_for_byte_whatever_its_size);
     tcase_add_test(tests, a_later_run_drops_what_it_found_and_loses_the_rest);
     tcase_add_test(tests, after_several_refusals_the_first_refused_is_sent_first);
+    tcase_add_test(tests, what_is_kept_stays_as_it_was_until_it_is_covered);
     tcase_add_test(tests, no_order_of_answers_refusals_and_restarts_loses_a_write_or_its_place);
     return suite_run(suite, true);
 }

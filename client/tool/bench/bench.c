@@ -1,10 +1,11 @@
-/* The verb bench. Its words are parsed, what the workloads need is made, their threads run, and this one waits: for their
- * end, or to be told to end early. Then it prints what they measured.
+/* The verb bench. It parses the workloads, makes what they need, starts a thread for each, and waits until they end or a signal asks
+ * to end early. Then it prints what they measured.
  *
- * Ways to fail: a word that is no workload (nothing has been done yet), a chain without what is to be read, and whatever
- * ends a thread early; nothing is reported then. */
+ * Ways to fail: a word that is not a workload (nothing was done yet), a chain that lacks what is to be read, and a failure that ends
+ * a thread early. Nothing is reported then. */
 #include "client/tool/bench/bench.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,13 +20,14 @@
 #include "client/tool/fatal.h"
 
 enum {
-    FILES_SPARE = 64,
+    /* All chosen. */
+    FILES_SPARE = 64, /* open files besides connections */
     WARMUP_US_DEFAULT = 1000000,
     DURATION_US_DEFAULT = 10000000,
-    PROGRESS_NS = 200000000,
+    PROGRESS_NS = 200000000, /* between two lines of progress */
 };
 
-/* A connection is an open file, and there may be more of them than a process may have by default. */
+/* Raises the limit of open files, if the connections are more than it allows. */
 static void files_allow(const struct bench_workload *workloads, unsigned count)
 {
     uint64_t files = FILES_SPARE;
@@ -35,7 +37,7 @@ static void files_allow(const struct bench_workload *workloads, unsigned count)
     }
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < files) {
         limit.rlim_cur = limit.rlim_max < files ? limit.rlim_max : files;
-        (void)setrlimit(RLIMIT_NOFILE, &limit); /* if it is not enough, connecting will tell */
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* if it is still too low, connecting fails */
     }
 }
 
@@ -77,6 +79,7 @@ static enum tool_exit options_read(const struct tool *tool, struct bench_run *ru
 
 static enum tool_exit words_read(const struct tool *tool, struct bench_workload *workloads)
 {
+    assert(tool->argument_count <= BENCH_WORKLOADS_MAX); /* the table of verbs takes no more */
     for (int i = 0; i < tool->argument_count; i++) {
         char error[BENCH_ERROR_BYTES];
         if (!bench_workload_parse(tool->arguments[i], &workloads[i], error)) {
@@ -86,7 +89,7 @@ static enum tool_exit words_read(const struct tool *tool, struct bench_workload 
     return TOOL_OK;
 }
 
-/* On a terminal: how far the time is, and how fast it goes. */
+/* Shows, on a terminal, how much time has passed and how many operations are answered a second. */
 static void progress_show(const struct bench_run *run, const struct bench_thread *threads, uint64_t *last)
 {
     const uint64_t begin_ns = atomic_load(&run->begin), now_ns = bench_now_ns();
@@ -129,6 +132,7 @@ static void threads_await(struct bench_run *run, const struct bench_thread *thre
 
 static void threads_run(struct bench_run *run, struct bench_thread *threads)
 {
+    assert(run->count > 0 && run->ready == 0 && run->ended == 0);
     sigset_t signals, before;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
@@ -148,6 +152,7 @@ static void threads_run(struct bench_run *run, struct bench_thread *threads)
     for (unsigned i = 0; i < run->count; i++) {
         pthread_join(threads[i].id, NULL);
     }
+    assert(run->ended == run->count);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 

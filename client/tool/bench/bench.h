@@ -1,4 +1,4 @@
-/* The verb bench: how fast the daemon answers. */
+/* The verb bench: measures how fast the daemon answers. */
 #ifndef TOOL_BENCH_H
 #define TOOL_BENCH_H
 

@@ -1,10 +1,12 @@
-/* What a node does to its store, counted over both recordings together, aggregator.jsonl.zst and follower.jsonl.zst:
- * 138,649 calls of the 138,667 lines, without the prunes, states, lists, reopens and rollbacks, which are below 50 each.
- * Sizes are theirs, too: values of 8 bytes but for batches of transactions, headers of 303, states of 134, and of the data
- * its distribution in tenths.
+/* The calls that a node makes, counted in both recordings together, aggregator.jsonl.zst and follower.jsonl.zst: 138,649 calls of
+ * the 138,667 lines. Prunes, states, lists, reopens and rollbacks, below 50 each, are left out. Sizes are those of the recordings,
+ * too: values of 8 bytes except for batches of transactions, headers of 303, states of 134; of block data the ten deciles.
  *
- * What is read is what the node wrote last: a block is looked for among the last 64 committed, a name among those it sets;
- * and as there, two fifths of the names and a fourth of the blocks it looks for are not there yet. */
+ * A node reads what it wrote last: it looks for a block among the last 64 that it committed, and for a name among those that it
+ * sets. As in the recordings, two fifths of the names and a quarter of the blocks that it looks for are not there yet.
+ *
+ * Nothing here can fail but a submit. */
+#include <assert.h>
 #include <string.h>
 
 #include "client/tool/bench/bench_random.h"
@@ -50,6 +52,7 @@ void evnode_init(struct bench_evnode *evnode, uint64_t first, uint64_t last)
             evnode->draws[draw] = (uint8_t)call;
         }
     }
+    assert(draw == EVNODE_DRAWS); /* each draw has a call */
     for (uint64_t height = last; height > 0 && height >= first && evnode->recent_count < EVNODE_RECENT;
          height--) {
         evnode_committed(evnode, height);
@@ -64,11 +67,12 @@ void evnode_committed(struct bench_evnode *evnode, uint64_t height)
     }
 }
 
-/* A name with the number in hexadecimal before its last character. */
+/* Writes a name: the prefix, the number as 16 hexadecimal digits, and the last character. */
 static struct cairn_slice name_of(char name[static EVNODE_NAME_BYTES], const char *prefix, uint64_t number,
                                   char last)
 {
     size_t length = strlen(prefix);
+    assert(length + 17 <= EVNODE_NAME_BYTES);
     memcpy(name, prefix, length);
     for (size_t i = 0; i < 16; i++) {
         name[length++] = "0123456789abcdef"[number >> (60 - 4 * i) & 15];
@@ -86,6 +90,7 @@ static enum cairn_status submit_read(struct bench_maker *maker, struct cairn_con
         .timeout_us = CAIRN_NO_TIMEOUT,
         .parts = parts,
     };
+    assert(absent || evnode->recent_count > 0); /* bench_prepare() committed a first block */
     if (absent) {
         request.height = atomic_load_explicit(&maker->chain->taken, memory_order_relaxed) + 1;
     } else {
@@ -167,7 +172,7 @@ static enum cairn_status submit_commit(struct bench_maker *maker, struct cairn_c
     return cairn_submit_commit(connection, &commit, completion, context);
 }
 
-/* The block that is about to be made, kept under two names. */
+/* A commit of the block that the node is about to make, under two names of metadata. */
 static enum cairn_status submit_pending(struct bench_maker *maker, struct cairn_connection *connection,
                                         cairn_completion completion, void *context)
 {

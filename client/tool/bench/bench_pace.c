@@ -1,9 +1,12 @@
+/* Bursts are due at multiples of a step from the start, so that no rounding adds up. Nothing can fail. */
 #include "client/tool/bench/bench_pace.h"
 
-#define SECOND_NS     1e9
-#define STEP_NS_LEAST 1e6
+#include <assert.h>
 
-/* How many requests the first so many bursts have. */
+#define SECOND_NS   1e9
+#define STEP_NS_MIN 1e6 /* chosen: 1,000 wake-ups a second cost little beside the requests */
+
+/* How many requests the first `steps` bursts have together. */
 static uint64_t through(const struct bench_pace *pace, uint64_t steps)
 {
     return (uint64_t)((double)steps * pace->per_step);
@@ -16,11 +19,12 @@ static uint64_t step_time_ns(const struct bench_pace *pace, uint64_t step)
 
 void bench_pace_init(struct bench_pace *pace, double requests_per_second, uint64_t start_ns)
 {
+    assert(requests_per_second > 0);
     double step_ns = SECOND_NS / requests_per_second;
     *pace = (struct bench_pace){.start_ns = start_ns, .next_ns = start_ns, .step_ns = step_ns, .per_step = 1};
-    if (step_ns < STEP_NS_LEAST) {
-        pace->step_ns = STEP_NS_LEAST;
-        pace->per_step = requests_per_second * (STEP_NS_LEAST / SECOND_NS);
+    if (step_ns < STEP_NS_MIN) {
+        pace->step_ns = STEP_NS_MIN;
+        pace->per_step = requests_per_second * (STEP_NS_MIN / SECOND_NS);
     }
     pace->taken_end = through(pace, 1);
 }
@@ -31,11 +35,12 @@ void bench_pace_advance(struct bench_pace *pace, uint64_t now_ns)
         return;
     }
     pace->steps = (uint64_t)((double)(now_ns - pace->start_ns) / pace->step_ns);
-    do { /* once, but for what rounding leaves */
+    do { /* usually once; rounding may need a second time */
         pace->steps++;
         pace->next_ns = step_time_ns(pace, pace->steps);
     } while (pace->next_ns <= now_ns);
     pace->due = through(pace, pace->steps);
+    assert(pace->due >= pace->taken && pace->next_ns > now_ns);
 }
 
 uint64_t bench_pace_time_ns(const struct bench_pace *pace)

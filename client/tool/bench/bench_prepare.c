@@ -1,11 +1,14 @@
+/* Blocking calls look at the store and make what is missing, on the tool's own connection. What they wrote stays, also if a later
+ * call fails; stderr says why then. */
 #include "client/tool/bench/bench_prepare.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 enum {
-    NAMES_AT_ONCE = 1024,
-    NAMES_BYTES_AT_ONCE = 16 << 20,
+    NAMES_AT_ONCE_MAX = 1024,           /* names of one request; chosen */
+    NAMES_AT_ONCE_BYTES_MAX = 16 << 20, /* their values; half of the default metadata queue */
 };
 
 static void text_copy(char *ret_text, size_t bytes, struct cairn_slice slice)
@@ -64,7 +67,7 @@ static enum tool_exit chain_look(struct tool *tool, struct bench_chain *ret_chai
     return tool_result(tool, status, reply);
 }
 
-/* Counts the names that are there with a value of the right size. */
+/* Counts the names that exist with a value of the right size. */
 struct look {
     uint64_t size, good;
 };
@@ -78,10 +81,11 @@ static bool name_seen(void *context, const struct cairn_metadata *item)
 
 static enum tool_exit names_some(struct tool *tool, uint64_t size, uint64_t first, uint64_t count)
 {
-    static char texts[NAMES_AT_ONCE][BENCH_NAME_BYTES];
-    struct cairn_slice names[NAMES_AT_ONCE];
-    struct cairn_operation operations[NAMES_AT_ONCE];
+    static char texts[NAMES_AT_ONCE_MAX][BENCH_NAME_BYTES];
+    struct cairn_slice names[NAMES_AT_ONCE_MAX];
+    struct cairn_operation operations[NAMES_AT_ONCE_MAX];
     struct look look = {.size = size};
+    assert(count <= NAMES_AT_ONCE_MAX);
     struct cairn_slice value = {region_allocate(&tool->region, size + 1, 1), size};
     for (uint64_t i = 0; i < count; i++) {
         names[i] = (struct cairn_slice){texts[i], bench_name(texts[i], first + i)};
@@ -102,15 +106,15 @@ static enum tool_exit names_make(struct tool *tool, const struct bench_workload 
 {
     enum tool_exit result = TOOL_OK;
     uint64_t names = workload->kind == BENCH_EVNODE ? EVNODE_NAMES : workload->names;
-    uint64_t most = NAMES_BYTES_AT_ONCE / (workload->size + 1) + 1;
-    most = most < NAMES_AT_ONCE ? most : NAMES_AT_ONCE;
-    for (uint64_t first = 0; first < names && result == TOOL_OK; first += most) {
-        result = names_some(tool, workload->size, first, names - first < most ? names - first : most);
+    uint64_t at_once = NAMES_AT_ONCE_BYTES_MAX / (workload->size + 1) + 1;
+    at_once = at_once < NAMES_AT_ONCE_MAX ? at_once : NAMES_AT_ONCE_MAX;
+    for (uint64_t first = 0; first < names && result == TOOL_OK; first += at_once) {
+        result = names_some(tool, workload->size, first, names - first < at_once ? names - first : at_once);
     }
     return result;
 }
 
-/* The first block of a chain of which evnode reads. */
+/* Commits a first block, for evnode to read. */
 static enum tool_exit block_make(struct tool *tool, struct bench_chain *chain)
 {
     uint8_t bytes[EVNODE_HEADER_BYTES] = {0};
@@ -133,6 +137,7 @@ enum tool_exit bench_prepare(struct tool *tool, const struct bench_workload *wor
                              struct bench_chain *ret_chain, struct bench_daemon *ret_daemon)
 {
     bool writes = false, evnode = false;
+    assert(count > 0 && tool->connection != NULL);
     for (unsigned i = 0; i < count; i++) {
         evnode |= workloads[i].kind == BENCH_EVNODE;
         writes |= evnode || workloads[i].kind == BENCH_COMMIT || workloads[i].kind == BENCH_METADATA;

@@ -1,4 +1,4 @@
-/* What workloads need to find in the store before they run. */
+/* Makes what workloads need in the store before they run. */
 #ifndef TOOL_BENCH_PREPARE_H
 #define TOOL_BENCH_PREPARE_H
 
@@ -8,8 +8,8 @@ struct bench_daemon {
     char version[64], engine[128];
 };
 
-/* Looks at the chain, and makes what is missing: the chain, if it was named and something is written to it; the names that
- * are read; for `evnode` a first block. Not TOOL_OK: said why. */
+/* Looks at the daemon and the chain, and makes what is missing: the chain, if it was named and a workload writes to it; names that
+ * are read; for `evnode` a first block. Not TOOL_OK: stderr says why. */
 enum tool_exit bench_prepare(struct tool *tool, const struct bench_workload *workloads, unsigned count,
                              struct bench_chain *ret_chain, struct bench_daemon *ret_daemon) CAIRN_MUST_CHECK;
 

@@ -1,4 +1,4 @@
-/* Random numbers that cost next to nothing: splitmix64. Any state is a good one. */
+/* Random numbers in a few nanoseconds: splitmix64. Any state is good, 0 too. */
 #ifndef TOOL_BENCH_RANDOM_H
 #define TOOL_BENCH_RANDOM_H
 
@@ -12,7 +12,7 @@ static inline uint64_t bench_random(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-/* Below `bound`, which is above 0. */
+/* A number below `bound`, which must be above 0. */
 static inline uint64_t bench_random_below(uint64_t *state, uint64_t bound)
 {
     return (uint64_t)((unsigned __int128)bench_random(state) * bound >> 64);

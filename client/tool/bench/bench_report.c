@@ -1,5 +1,8 @@
+/* Tables are for people, CSV and JSON for programs; all show the same numbers. Nothing can fail but the writing to stdout, which the
+ * tool checks at its end. */
 #include "client/tool/bench/bench_report.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,7 +57,7 @@ static void print_json(const struct bench_workload *workload, const struct bench
     output_json(object);
 }
 
-/* With commas between thousands. */
+/* Writes a number with commas between thousands. */
 static const char *grouped(char ret_text[static GROUPED_BYTES], uint64_t number)
 {
     char digits[GROUPED_BYTES];
@@ -65,6 +68,7 @@ static const char *grouped(char ret_text[static GROUPED_BYTES], uint64_t number)
         }
         ret_text[at++] = digits[i];
     }
+    assert(at < GROUPED_BYTES); /* 20 digits and 6 commas at most */
     ret_text[at] = '\0';
     return ret_text;
 }

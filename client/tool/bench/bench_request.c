@@ -1,5 +1,8 @@
+/* A maker's life: its values, names and headers are made before the clock runs; each request changes a few bytes of them and submits;
+ * at the end all is freed. Without memory the process ends; a submit's status goes to the caller. */
 #include "client/tool/bench/bench_request.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +13,9 @@
 
 enum {
     PIECES_BYTES =
-        256 << 10, /* from where in the random bytes a piece may begin: neighbours in a table differ */
+        256 << 10, /* values begin anywhere in so many random bytes, so that neighbours differ; chosen */
     SIGNATURE_BYTES = 64,
-    NEW_NAME_DIGITS = 10, /* hexadecimal, of the names made by a run */
+    NEW_NAME_DIGITS = 10, /* hexadecimal digits that count the new names of a run: 2^40 names */
 };
 
 static void *allocate(size_t count, size_t bytes)
@@ -29,7 +32,7 @@ size_t bench_name(char ret_name[static BENCH_NAME_BYTES], uint64_t number)
     return (size_t)snprintf(ret_name, BENCH_NAME_BYTES, "bench-%llu", (unsigned long long)number);
 }
 
-/* A number that no other run and no other workload of this one has. */
+/* A number that no other run has, and no other workload of this run. */
 static uint64_t run_number(unsigned number)
 {
     struct timespec now;
@@ -47,7 +50,7 @@ static void bytes_make(struct bench_maker *maker, uint64_t longest)
     }
 }
 
-/* A piece of the random bytes: those of numbers that follow each other do not overlap, as far as there is room. */
+/* A piece of the random bytes. Pieces of successive numbers do not overlap if they are short. */
 static const uint8_t *piece(const struct bench_maker *maker, uint64_t number, uint64_t bytes)
 {
     return maker->bytes + number * (bytes + SIGNATURE_BYTES) % PIECES_BYTES;
@@ -135,6 +138,7 @@ static enum cairn_status submit_commit(struct bench_maker *maker, struct cairn_c
                                        cairn_completion completion, void *context)
 {
     const struct bench_workload *workload = maker->workload;
+    assert(workload->header >= BENCH_HEADER_BYTES_MIN);
     uint64_t height = atomic_fetch_add_explicit(&maker->chain->taken, workload->batch, memory_order_relaxed);
     for (uint64_t i = 0; i < workload->batch; i++) {
         struct cairn_block *block = &maker->blocks[i];
@@ -158,9 +162,10 @@ static enum cairn_status submit_commit(struct bench_maker *maker, struct cairn_c
     return cairn_submit_commit(connection, &request, completion, context);
 }
 
-/* Writes a number into the digits at a name's end. */
+/* Writes a number into the last digits of a name. */
 static void number_name(char *name, size_t length, uint64_t number)
 {
+    assert(length >= NEW_NAME_DIGITS);
     for (size_t i = 0; i < NEW_NAME_DIGITS; i++, number >>= 4) {
         name[length - 1 - i] = "0123456789abcdef"[number & 15];
     }
@@ -191,6 +196,7 @@ static enum cairn_status submit_metadata(struct bench_maker *maker, struct cairn
 static enum cairn_status submit_get(struct bench_maker *maker, struct cairn_connection *connection,
                                     cairn_completion completion, void *context)
 {
+    assert(maker->workload->names > 0);
     uint64_t name = bench_random_below(&maker->random, maker->workload->names);
     struct cairn_get request = {
         .chain = maker->chain->name,
@@ -203,6 +209,7 @@ static enum cairn_status submit_get(struct bench_maker *maker, struct cairn_conn
 static enum cairn_status submit_block(struct bench_maker *maker, struct cairn_connection *connection,
                                       cairn_completion completion, void *context)
 {
+    assert(maker->heights > 0); /* bench_prepare() refuses a chain without blocks */
     struct cairn_read_block request = {
         .chain = maker->chain->name,
         .timeout_us = CAIRN_NO_TIMEOUT,
@@ -216,6 +223,7 @@ static enum cairn_status submit_stream(struct bench_maker *maker, struct cairn_c
                                        cairn_completion completion, void *context)
 {
     const uint64_t end = maker->first + maker->heights, first = maker->stream_next;
+    assert(first >= maker->first && first < end);
     const uint64_t count = end - first < maker->workload->heights ? end - first : maker->workload->heights;
     struct cairn_read_blocks request = {
         .chain = maker->chain->name,
@@ -254,6 +262,7 @@ enum cairn_status bench_submit(struct bench_maker *maker, struct cairn_connectio
     case BENCH_KINDS:
         break;
     }
+    assert(!"the switch has all kinds");
     return CAIRN_USAGE;
 }
 

@@ -1,14 +1,15 @@
-/* The life of a workload's thread: its connections open; it waits for the other threads; from their common beginning on it
- * keeps requests under way, first without counting them; it lets what is under way end; its connections close.
+/* The life of a workload's thread: it opens its connections and waits for the other threads. From their common beginning on it keeps
+ * requests in flight, and does not count them during the warm-up. At the end it awaits the last answers, and closes.
  *
- * A closed loop has `depth` requests under way on each connection: the next goes out when one is answered. An open loop
- * sends what is due; a request that finds no place waits for one, and its latency counts from when it was due.
+ * A closed loop has `depth` requests in flight on each connection, and sends the next when one is answered. An open loop sends what
+ * is due; a request that finds no free slot waits for one, and its latency counts from when it was due.
  *
- * Ways to fail: the daemon cannot be reached, a connection is lost, a request cannot be sent at all, no answer comes within
- * the deadline. Then every thread ends and nothing is reported: it would say nothing. A request that the daemon refuses
- * only counts as failed. */
+ * Ways to fail: the daemon cannot be reached, a connection is lost, a request cannot be sent at all, or no answer comes within the
+ * deadline. Then every thread ends, and nothing is reported. A request that the daemon refuses only counts as failed. Without
+ * memory the process ends. */
 #include "client/tool/bench/bench_run.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -25,10 +26,11 @@
 #include "client/tool/fatal.h"
 
 enum {
-    TICK_NS = 100000000, /* how often a thread looks whether it is to end, at least */
-    BEGIN_NS = 1000000,  /* from the last thread's being ready to the beginning */
-    IN_FLIGHT_SPARE = 8, /* beside the depth: a barrier */
-    KEPT_BYTES_MAX = 256 << 20,
+    /* All chosen. */
+    POLL_NS_MAX = 100000000, /* how late a thread may notice that it should end */
+    BEGIN_NS = 1000000,      /* between the moment when the last thread is ready and the common beginning */
+    IN_FLIGHT_SPARE = 8,     /* requests besides the depth: barriers */
+    KEPT_BYTES_MAX = 256 << 20, /* accepted metadata that the library keeps before a barrier is needed */
 };
 
 #define NEVER_NS            (UINT64_MAX / 2)
@@ -37,7 +39,7 @@ enum {
 struct link {
     struct worker *worker;
     struct cairn_connection *connection;
-    bool dirty; /* something was submitted, not from a completion */
+    bool dirty; /* something was submitted outside completions: it must be processed */
 };
 
 struct slot {
@@ -47,27 +49,28 @@ struct slot {
 };
 
 struct worker {
-    /* fixed while it runs */
+    /* Fixed while it runs. */
     struct bench_thread *thread;
     struct bench_run *run;
-    bool open; /* loop */
+    bool open; /* whether the loop is an open one */
     struct cairn_client *client;
     struct link *links;
-    struct pollfd *sockets; /* of the links, by index */
+    struct pollfd *sockets; /* those of the links, by index */
     struct slot *slots;
     size_t slot_count;
     uint64_t requests_max;
 
-    uint64_t from_ns, span_ns; /* what is measured; the span ends early if it is stopped */
+    /* Its progress. */
+    uint64_t from_ns, span_ns; /* the time that is measured; a stop makes the span shorter */
     uint64_t now_ns;
-    uint64_t issued, allowed; /* requests: so far, and how far it may go now */
+    uint64_t issued, allowed; /* requests sent so far, and how many may be */
     uint64_t in_flight;
     uint64_t last_ns; /* when the last answer came */
-    bool full;        /* too much is kept: a barrier is under way */
+    bool full;        /* too much is kept: a barrier is in flight */
     bool closing;
     bool failed;
 
-    struct slot **idle; /* a ring of all slots */
+    struct slot **idle; /* slots without a request, as a ring with room for all */
     size_t idle_first, idle_count;
     struct link **dirty;
     size_t dirty_count;
@@ -116,12 +119,14 @@ static void link_fail(struct link *link, enum cairn_status status, const char *w
 
 static void idle_push(struct worker *worker, struct slot *slot)
 {
+    assert(worker->idle_count < worker->slot_count); /* no slot is idle twice */
     size_t at = worker->idle_first + worker->idle_count++;
     worker->idle[at < worker->slot_count ? at : at - worker->slot_count] = slot;
 }
 
 static struct slot *idle_pop(struct worker *worker)
 {
+    assert(worker->idle_count > 0);
     struct slot *slot = worker->idle[worker->idle_first];
     worker->idle_first = worker->idle_first + 1 < worker->slot_count ? worker->idle_first + 1 : 0;
     worker->idle_count--;
@@ -136,11 +141,12 @@ static bool may_send(const struct worker *worker)
 static void barrier_answered(void *context, const struct cairn_reply *reply)
 {
     struct worker *worker = context;
-    (void)reply; /* if it failed the next one tells */
+    (void)reply; /* if it failed, so does the next request or barrier */
     worker->full = false;
 }
 
-/* Accepted metadata is kept by the library until it is known to be written; too much of it waits for that. */
+/* Sends a barrier. The library keeps accepted metadata until it is known to be written; when too much is kept, sending waits for the
+ * barrier. */
 static void barrier_send(struct link *link)
 {
     struct cairn_barrier barrier = {.level = CAIRN_WRITTEN, .timeout_us = CAIRN_NO_TIMEOUT};
@@ -197,6 +203,7 @@ static void answered(void *context, const struct cairn_reply *reply)
     }
     const uint64_t now_ns = bench_now_ns();
     worker->now_ns = worker->last_ns = now_ns;
+    assert(worker->in_flight > 0);
     worker->in_flight--;
     if (reply->status == CAIRN_OK || (reply->status == CAIRN_NOT_FOUND && slot->request.absent_is_fine)) {
         struct bench_result *result = &worker->thread->result;
@@ -216,7 +223,7 @@ static void answered(void *context, const struct cairn_reply *reply)
     }
 }
 
-/* Sends from idle slots what may be sent; the links that have something to do then are dirty. */
+/* Sends requests from idle slots as far as allowed. Their links become dirty. */
 static void idle_send(struct worker *worker)
 {
     while (worker->idle_count > 0 && may_send(worker)) {
@@ -240,7 +247,7 @@ static void link_process(struct worker *worker, struct link *link, short events)
     worker->sockets[link - worker->links].events = cairn_connection_events(link->connection);
 }
 
-/* Lets the connections do what there is to do, after a poll that found so many of them ready. */
+/* Processes the `ready` connections that poll found, then those that are dirty. */
 static void links_process(struct worker *worker, int ready)
 {
     for (size_t i = 0; ready > 0 && !worker->failed; i++) {
@@ -257,7 +264,7 @@ static void links_process(struct worker *worker, int ready)
     worker->dirty_count = 0;
 }
 
-/* How many requests may have gone out by now. */
+/* Updates how many requests may be sent by now. */
 static void allow(struct worker *worker)
 {
     const uint64_t since_ns = worker->now_ns - worker->from_ns;
@@ -272,12 +279,12 @@ static void allow(struct worker *worker)
     }
 }
 
-/* Ends the measuring early, if it is to be. */
+/* Ends the measuring early if the run is stopped. */
 static void stop_look(struct worker *worker)
 {
     if (atomic_load_explicit(&worker->run->stop, memory_order_relaxed)) {
         uint64_t since_ns = worker->now_ns - worker->from_ns;
-        if (since_ns >= NEVER_NS) { /* not even begun */
+        if (since_ns >= NEVER_NS) { /* it has not begun */
             worker->from_ns = worker->now_ns;
             since_ns = 0;
         }
@@ -285,10 +292,10 @@ static void stop_look(struct worker *worker)
     }
 }
 
-/* Waits until a connection has something, or a request is due. */
+/* Waits until a connection is ready, a request is due, or the time is over. */
 static int links_wait(struct worker *worker)
 {
-    uint64_t wait_ns = TICK_NS, end_ns = worker->from_ns + worker->span_ns;
+    uint64_t wait_ns = POLL_NS_MAX, end_ns = worker->from_ns + worker->span_ns;
     if (worker->open && worker->idle_count > 0 && worker->allowed > 0) {
         uint64_t next_ns = worker->pace.next_ns;
         end_ns = next_ns < end_ns ? next_ns : end_ns;
@@ -304,7 +311,7 @@ static int links_wait(struct worker *worker)
     return ready;
 }
 
-/* A daemon that does not answer is not waited for for ever. */
+/* Fails the run if requests are in flight and none was answered within the deadline. */
 static void deadline_look(struct worker *worker, uint64_t *seen, uint64_t *seen_ns)
 {
     uint64_t done = worker->issued - worker->in_flight;
@@ -317,7 +324,7 @@ static void deadline_look(struct worker *worker, uint64_t *seen, uint64_t *seen_
     }
 }
 
-/* From the common beginning to the last answer. */
+/* Runs the loop from the common beginning to the last answer. */
 static void work(struct worker *worker)
 {
     uint64_t seen = 0, seen_ns = bench_now_ns();
@@ -420,10 +427,11 @@ static void connect_all(struct worker *worker)
     }
 }
 
-/* Waits until all threads are here. The common beginning, or 0 if it will not come. */
+/* Waits until all threads are ready. Returns the common beginning; 0: the run was stopped before. */
 static uint64_t await_others(struct bench_run *run)
 {
     pthread_mutex_lock(&run->mutex);
+    assert(run->ready < run->count);
     if (++run->ready == run->count) {
         atomic_store(&run->begin, bench_now_ns() + BEGIN_NS);
         pthread_cond_broadcast(&run->all_ready);

@@ -1,4 +1,4 @@
-/* Runs workloads at the same time, each in a thread and with a client of its own. */
+/* Runs workloads at the same time, each in a thread of its own with a client of its own. */
 #ifndef TOOL_BENCH_RUN_H
 #define TOOL_BENCH_RUN_H
 
@@ -8,30 +8,32 @@
 #include "client/tool/tool.h"
 #include "proto/histogram.h"
 
-/* What was measured of a workload. */
+/* What was measured for a workload. */
 struct bench_result {
     double seconds;
     uint64_t requests, operations, failed;
     struct histogram latency;
-    char failure[256]; /* of the first that failed; "" if none did */
+    char failure[256]; /* the text of the first that failed; "" if none did */
 };
 
 struct bench_run {
-    /* fixed before the threads start */
+    /* Fixed before the threads start. */
     const struct tool *tool;
     const struct bench_workload *workloads;
     unsigned count;
     uint64_t warmup_ns, duration_ns, seed;
     struct bench_chain chain;
-    pthread_t waiter; /* is told by SIGUSR1 when all have ended */
+    pthread_t waiter; /* gets SIGUSR1 when all threads have ended */
 
-    _Atomic bool stop;      /* end early, and report */
-    _Atomic uint64_t begin; /* the common instant, in nanoseconds; 0: not all are there yet */
+    /* Any thread. */
+    _Atomic bool stop;      /* asks to end early */
+    _Atomic uint64_t begin; /* the common beginning, in nanoseconds; 0: not all threads are ready */
 
-    pthread_mutex_t mutex; /* over the rest */
+    /* Under the mutex. */
+    pthread_mutex_t mutex;
     pthread_cond_t all_ready;
-    unsigned ready, ended;
-    enum tool_exit end; /* the first failure that ended a thread: why is in error */
+    unsigned ready, ended; /* threads */
+    enum tool_exit end;    /* the first failure that ended a thread; `error` says why */
     char error[BENCH_ERROR_BYTES];
 };
 
@@ -40,11 +42,11 @@ struct bench_thread {
     const struct bench_workload *workload;
     unsigned number;
     pthread_t id;
-    struct bench_result result; /* the thread's until it has ended */
-    _Atomic uint64_t answered;  /* operations so far, for who shows the progress */
+    struct bench_result result; /* owned by the thread until it has ended */
+    _Atomic uint64_t answered;  /* operations so far, for the progress */
 };
 
-/* A thread's whole life. */
+/* The main function of a thread; its context is a struct bench_thread. */
 void *bench_thread(void *context);
 
 uint64_t bench_now_ns(void);

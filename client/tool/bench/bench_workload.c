@@ -1,7 +1,8 @@
-/* A workload's name, then its keys in any order, the last of a key counting. Each name takes the keys that mean something
- * to it, so that a mistyped or misplaced one is told and not ignored. */
+/* A word is a workload's name, then keys in any order; of a key given twice the last counts. Each workload has its own keys, so that
+ * a mistyped or misplaced key is an error and not ignored. The error names the word and what would be right. */
 #include "client/tool/bench/bench_workload.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -57,7 +58,7 @@ static bool is(const char *text, size_t length, const char *name)
     return strlen(name) == length && memcmp(text, name, length) == 0;
 }
 
-/* The names of all kinds, or the keys of one, with commas between. */
+/* Lists the names of all kinds or, if `kind` is not NULL, the keys of one. */
 static const char *list(char *buffer, size_t bytes, const enum bench_kind *kind)
 {
     size_t length = 0;
@@ -115,7 +116,7 @@ static bool parse_nice(const char *text, size_t length, int *ret_nice)
     return true;
 }
 
-/* A key and its value, up to the next comma. On failure *ret_wrong says what it should have been. */
+/* Reads a key and its value. False: *ret_wrong says what would be right. */
 static bool parse_key(struct bench_workload *workload, const char *text, size_t length,
                       char ret_wrong[static BENCH_ERROR_BYTES / 2])
 {
@@ -149,6 +150,7 @@ static bool parse_key(struct bench_workload *workload, const char *text, size_t 
             if (!parse_number(value, value_length, &number) || number < key->min || number > key->max) {
                 return false;
             }
+            assert(key->field + sizeof number <= sizeof *workload);
             memcpy((char *)workload + key->field, &number, sizeof number);
             return true;
         }
@@ -178,7 +180,7 @@ bool bench_workload_parse(const char *word, struct bench_workload *ret_workload,
     size_t length = strcspn(word, ",");
     if (!parse_name(word, length, &workload.kind)) {
         char known[BENCH_ERROR_BYTES / 4];
-        snprintf(ret_error, BENCH_ERROR_BYTES, "workload \"%.100s\": \"%.*s\" is none of %s", word,
+        snprintf(ret_error, BENCH_ERROR_BYTES, "workload \"%.100s\": \"%.*s\" is not one of %s", word,
                  (int)(length < 100 ? length : 100), word, list(known, sizeof known, NULL));
         return false;
     }

@@ -82,13 +82,19 @@ def main():
 
     ours = sources("daemon", "proto", "client")
     daemon = [name for name in ours if name.startswith("daemon/")]
+    client = [name for name in ours if name.startswith("client/") and not name.startswith("client/examples/")]
     inside = [function for name in daemon for function in functions(name)]
     everywhere = [function for name in ours for function in functions(name)]
     long = [function for function in inside if len(function.lines) > 20]
     bare = [function for function in long if not function.asserts]
+    client_inside = [function for name in client for function in functions(name)]
+    client_long = [function for function in client_inside if len(function.lines) > 20]
+    client_bare = [function for function in client_long if not function.asserts]
     modules = [name for name in daemon if name.endswith(".c") and name != "daemon/main.c"]
+    client_modules = [name for name in client if name.endswith(".c") and name != "client/tool/main.c"]
     tests = {re.sub(r"^test_|\.c$", "", os.path.basename(name)) for name in sources("tests/unit")}
     untested = [name for name in modules if os.path.basename(name)[:-2] not in tests]
+    client_untested = [name for name in client_modules if os.path.basename(name)[:-2] not in tests]
     lengths = {name: open(name, encoding="utf-8").read().count("\n") for name in ours}
     long_files = [name for name, n in lengths.items() if n > (150 if name.endswith(".h") else 500)]
     long_functions = [function for function in everywhere if len(function.lines) > 70]
@@ -106,20 +112,28 @@ def main():
     row("functions in daemon", len(inside), "")
     row("asserts a function in daemon", f"{asserts / len(inside):.2f}", "at least 0.8")
     row("functions over 20 lines with an assert", f"{100 * (1 - len(bare) / len(long)):.0f} %", "at least 60 %")
+    row("functions in client", len(client_inside), "")
+    row("asserts a function in client", f"{sum(f.asserts for f in client_inside) / len(client_inside):.2f}", "")
+    row("functions over 20 lines in client with an assert", f"{100 * (1 - len(client_bare) / len(client_long)):.0f} %", "")
     row("functions over 40 lines", sum(1 for f in everywhere if len(f.lines) > 40), "few")
     row("functions over 70 lines", len(long_functions), "0")
     row("files over 500 lines, headers over 150", len(long_files), "those that layers.txt allows")
     row("files of daemon without an opening story", len(stories), "0")
     row("modules of daemon with a unit test of their name", f"{len(modules) - len(untested)} of {len(modules)}", "all")
+    row(
+        "modules of client with a unit test of their name",
+        f"{len(client_modules) - len(client_untested)} of {len(client_modules)}",
+        "those with logic",
+    )
     row("words of our own in comments", len(words), "0")
     if arguments.rooms:
-        print_rooms(inside)
+        print_rooms(inside + client_inside)
     if arguments.list:
         for title, names in (
-            ("no unit test", untested),
+            ("no unit test", untested + client_untested),
             ("no opening story", stories),
             ("too long", long_files + [f"{f.file}: {f.name}" for f in long_functions]),
-            ("over 20 lines without an assert", [f"{f.file}: {f.name}" for f in bare]),
+            ("over 20 lines without an assert", [f"{f.file}: {f.name}" for f in bare + client_bare]),
             ("words of our own", [f"{name}: {word}" for name, word in words]),
         ):
             print(f"\n{title}:")

@@ -13,7 +13,7 @@
     X(CANNOT_CONNECT, 4, "no daemon answers on the socket; nothing was applied")                             \
     X(TIMEOUT, 5, "no answer by the deadline; a write may have been applied")                                \
     X(UNKNOWN, 6, "I/O error or connection lost; a write may have been applied")                             \
-    X(CONFLICT, 7, "a condition, guard or pruned height stands against it; not applied")                     \
+    X(CONFLICT, 7, "a condition, guard or pruned height is in the way; not applied")                         \
     X(BUSY, 8, "no room by the deadline, or too many connections; not applied")                              \
     X(REFUSED, 9, "refused otherwise: invalid, too large, no space, ...; not applied")
 

@@ -12,7 +12,7 @@ const struct tool_option verb_general_options[] = {
      "accepted written durable"},
     {"deadline", 'd', "TIME", "give up after it: 500ms, 2s, 1m; a plain number is seconds; default: 30s",
      NULL},
-    {"help", 'h', NULL, "say how to use it", NULL},
+    {"help", 'h', NULL, "print help", NULL},
     {0},
 };
 

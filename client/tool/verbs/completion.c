@@ -1,5 +1,5 @@
-/* Completion for bash, made from the table of verbs. The script collects the verb typed so far, then offers what may
- * follow: the choices of the option before, the options of the verb, or its words. */
+/* Completion for bash, made from the table of verbs. The script finds the verb that was typed, then offers what may follow: the
+ * choices of the option before the cursor, the options of the verb, or further words. */
 #include <stdio.h>
 #include <string.h>
 
@@ -38,7 +38,7 @@ static const char script_end[] = "        esac\n"
                                  "}\n"
                                  "complete -F _cairn cairn\n";
 
-/* The general options that take a value, as one pattern: the word behind them is no verb. */
+/* Prints the general options that take a value, as one pattern: the word behind such an option is not a verb. */
 static void print_skips(void)
 {
     const char *between = "        ";
@@ -61,7 +61,7 @@ static bool has_option(const struct tool_option *options, const char *name)
     return false;
 }
 
-/* What may follow an option that takes a value. Options of one name have the same choices in all verbs. */
+/* Prints what may follow an option that takes a value. Options of one name have the same choices in all verbs. */
 static void print_choices(const struct tool_option *options, const struct tool_verb *verbs,
                           const struct tool_verb *end)
 {
@@ -116,7 +116,7 @@ static bool is_first(const struct tool_verb *verbs, const struct tool_verb *verb
     return true;
 }
 
-/* A verb that is complete, whatever arguments stand behind it. */
+/* Prints what may follow a complete verb, whatever arguments stand behind it. */
 static void print_verb(const struct tool_verb *verbs, const struct tool_verb *verb, bool two_words)
 {
     if ((strchr(verb->name, ' ') != NULL) != two_words) {
@@ -132,7 +132,7 @@ static void print_verb(const struct tool_verb *verbs, const struct tool_verb *ve
     print_option_words(verb);
 }
 
-/* A first word that is no verb by itself. */
+/* Prints what may follow a first word that is not a verb by itself. */
 static void print_group(const struct tool_verb *verbs, const struct tool_verb *verb)
 {
     if (!is_first(verbs, verb) || strchr(verb->name, ' ') == NULL) {

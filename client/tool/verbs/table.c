@@ -1,4 +1,4 @@
-/* Each verb's line of the help, its options, what it takes, and what runs it. */
+/* The table of verbs: each verb's name, arguments, help and options, what it takes, and the function that runs it. */
 #include "client/tool/verbs/table.h"
 
 #include <limits.h>
@@ -27,7 +27,7 @@ static enum tool_exit verb_version(struct tool *tool)
 
 static const struct tool_option block_options[] = {
     {"hash", 0, "HEX", "the block with this hash", NULL},
-    {"to", 0, "HEIGHT", "all blocks there are up to this height", NULL},
+    {"to", 0, "HEIGHT", "all blocks up to this height", NULL},
     {"parts", 0, "LIST", "of header,data,signature,hash, or none; default: all",
      "header data signature hash none"},
     RAW,
@@ -49,7 +49,7 @@ static const struct tool_option name_options[] = {ARGUMENT_NAME_OPTIONS, NO_OPTI
 
 static const struct tool_option list_options[] = {
     {"start", 0, "NAME", "the first name to list", NULL},
-    {"limit", 0, "COUNT", "at most so many", NULL},
+    {"limit", 0, "COUNT", "list at most COUNT names", NULL},
     ARGUMENT_NAME_OPTIONS,
     NO_OPTION,
 };
@@ -62,7 +62,7 @@ static const struct tool_option commit_options[] = {
     {"delete-state", 0, "HEIGHT", "delete a state", NULL},
     {"rise-to", 0, "HEIGHT", "raise the chain's height to it, if it is lower", NULL},
     {"expect-height", 0, "HEIGHT", "refuse unless this is the chain's height", NULL},
-    {"carry", 0, NULL, "take all metadata accepted before along", NULL},
+    {"carry", 0, NULL, "write all metadata accepted before with it", NULL},
     ARGUMENT_OPERATION_OPTIONS,
     NO_OPTION,
 };
@@ -77,15 +77,16 @@ static const struct tool_option prune_options[] = {
 
 static const struct tool_option rollback_options[] = {
     {"to", 0, "HEIGHT", "the height to go back to", NULL},
-    {"guard", 0, "NAME[:lower]", "a mark that must not be above it; with :lower it is lowered instead", NULL},
-    {"dry-run", 'n', NULL, "change nothing, say what would go", NULL},
+    {"guard", 0, "NAME[:lower]",
+     "metadata holding a height that must not be above --to; with :lower it is lowered", NULL},
+    {"dry-run", 'n', NULL, "change nothing, say what would be removed", NULL},
     YES,
     ARGUMENT_OPERATION_OPTIONS,
     NO_OPTION,
 };
 
 static const struct tool_option replay_options[] = {
-    {"pace", 0, NULL, "make each call when the node made it, not as fast as the daemon answers", NULL},
+    {"pace", 0, NULL, "make each call at its recorded time, not as fast as the daemon answers", NULL},
     {"chain-prefix", 0, "TEXT", "names the chains TEXT-main, ...; default: the file's name", NULL},
     NO_OPTION,
 };
@@ -104,7 +105,7 @@ static const struct tool_option bench_options[] = {
     "  metadata  set names\n"                                                                                \
     "  get       read names; height: read the height\n"                                                      \
     "  header    read header and hash of a random height; block: read all of it\n"                           \
-    "  stream    stream blocks, ascending through the chain, round and round\n"                              \
+    "  stream    stream blocks, ascending through the chain, then again from its start\n"                    \
     "  evnode    the calls of a node, in their proportions\n"                                                \
     "Keys, with k and M for 1000s:\n"                                                                        \
     "  clients=1  connections                depth=1   requests in flight on each\n"                         \
@@ -113,7 +114,7 @@ static const struct tool_option bench_options[] = {
     "  count=N    ends after N operations instead of --duration, without warm-up\n"                          \
     "  size=BYTES of a block's data (1000) or a value (64)       header=500  bytes of a header\n"            \
     "  batch=1    blocks or names in a request                   level=accepted|written|durable\n"           \
-    "  names=64   so many names again and again, or new: every name a new one\n"                             \
+    "  names=64   how many names take turns, or new: every name is a new one\n"                              \
     "  heights=N  of a stream (1000); of header and block: the last N (all)      nice=N  of its thread\n"    \
     "Latencies are of requests, rates of operations. The blocks and names stay in the store.\n"
 
@@ -126,7 +127,7 @@ const struct tool_verb table_of_verbs[] = {
     {"ping", "", "ask the daemon whether it answers, and how fast", NULL, NULL, NULL, 0, 0, false, false,
      verb_ping},
     {"status", "[ENTRY...]", "print the daemon's status page",
-     "ENTRY stands for itself and for all below it: queue is queue.operations, queue.bytes, ...\n", NULL,
+     "ENTRY stands for itself and all entries below it: queue is queue.operations, queue.bytes, ...\n", NULL,
      NULL, 0, INT_MAX, false, false, verb_status},
     {"height", "", "print the chain's height", NULL, NULL, NULL, 0, 0, true, false, verb_height},
     {"block", "[HEIGHT]", "read a block by height or hash, or a range of them", NULL, NULL, block_options, 0,
@@ -151,10 +152,12 @@ const struct tool_verb table_of_verbs[] = {
      0, 0, true, true, verb_commit},
     {"barrier", "", "wait until everything accepted has reached --level; default: durable", NULL, NULL, NULL,
      0, 0, false, true, verb_barrier},
-    {"prune", "", "drop old blocks and states", "Metadata of its own takes effect after it.\n", NULL,
-     prune_options, 0, 0, true, true, verb_prune},
-    {"rollback", "", "go back to a height", "Metadata of its own takes effect after it.\n", NULL,
-     rollback_options, 0, 0, true, true, verb_rollback},
+    {"prune", "", "drop old blocks and states",
+     "Metadata given with it is applied after the prune, in the same write.\n", NULL, prune_options, 0, 0,
+     true, true, verb_prune},
+    {"rollback", "", "go back to a height",
+     "Metadata given with it is applied after the rollback, in the same write.\n", NULL, rollback_options, 0,
+     0, true, true, verb_rollback},
     {"chains", "", "list the chains", NULL, NULL, NULL, 0, 0, false, false, verb_chains},
     {"chains list", "", "list the chains", NULL, NULL, NULL, 0, 0, false, false, verb_chains},
     {"chains create", "NAME", "create a chain", "NAME is 1 to 64 of a-z 0-9 . _ -\n", NULL, NULL, 1, 1, false,

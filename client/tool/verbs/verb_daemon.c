@@ -1,4 +1,4 @@
-/* Verbs that ask about the daemon itself. */
+/* Verbs about the daemon itself: whether it answers, its status page, its chains. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +24,7 @@ enum tool_exit verb_ping(struct tool *tool)
     return tool_result(tool, status, reply);
 }
 
-/* Whether the entry was asked for: all are if nothing is named; a name stands for itself and what is below it. */
+/* Whether the entry was asked for. A name stands for itself and all entries below it; without a name all entries are. */
 static bool is_wanted(const struct tool *tool, struct cairn_slice name)
 {
     for (int i = 0; i < tool->argument_count; i++) {

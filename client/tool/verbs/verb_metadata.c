@@ -1,4 +1,4 @@
-/* Verbs for metadata. */
+/* Verbs for metadata. Each checks its arguments before it connects, so that a wrong command line changes nothing. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "client/tool/verbs/verbs.h"
 
 enum {
-    LIST_VALUE_BYTES = 64, /* of a value shown in a list for people */
+    LIST_VALUE_BYTES_MAX = 64, /* of a value in a list for people; chosen: a line of a terminal */
 };
 
 static enum tool_exit read_names(struct tool *tool, struct cairn_slice **ret_names)
@@ -36,7 +36,7 @@ static void print_metadata(const struct tool *tool, struct cairn_slice name,
     }
     output_value(name, 0);
     putchar('\t');
-    output_value(found->value, LIST_VALUE_BYTES);
+    output_value(found->value, LIST_VALUE_BYTES_MAX);
     if (found->of_height > 0) {
         printf("\tof height %" PRIu64, found->of_height);
     }

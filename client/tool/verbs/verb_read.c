@@ -1,4 +1,4 @@
-/* Verbs that read heights, blocks and states. */
+/* Verbs that read heights, blocks and states. Each checks its arguments before it connects. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +50,7 @@ static struct cairn_slice part_of(const struct cairn_block *block, unsigned bit)
     }
 }
 
-/* Reads a list of parts; none given is all of them. */
+/* Reads --parts, a list of parts; without it all parts are read. */
 static enum tool_exit read_parts(const struct tool *tool, unsigned *ret_parts)
 {
     const struct tool_given *given = argument_given(tool, "parts");

@@ -1,4 +1,6 @@
-/* Verbs of the commit lane: commits, barriers, and what takes away. */
+/* Verbs of the commit lane: commit, barrier, prune and rollback. Each checks its arguments before it connects, so that a wrong command
+ * line changes nothing; the last two ask before they remove anything. */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,13 +11,13 @@
 #include "client/tool/output.h"
 #include "client/tool/verbs/verbs.h"
 
-/* Cuts the next field off a text of fields between colons; NULL: there is none. */
+/* Cuts the next field off a text whose fields stand between colons. NULL: there is none. */
 static char *next_field(char **rest)
 {
     return *rest != NULL ? strsep(rest, ":") : NULL;
 }
 
-/* HEIGHT:HEADER[:DATA[:SIGNATURE]], where each part is a file or empty. */
+/* Reads HEIGHT:HEADER[:DATA[:SIGNATURE]], where each part is a file or empty. */
 static enum tool_exit read_block(struct tool *tool, const char *text, struct cairn_block *block)
 {
     size_t size = strlen(text) + 1;
@@ -34,7 +36,7 @@ static enum tool_exit read_block(struct tool *tool, const char *text, struct cai
     return result;
 }
 
-/* HEIGHT:FILE. */
+/* Reads HEIGHT:FILE. */
 static enum tool_exit read_state(struct tool *tool, const char *text, struct cairn_state *state)
 {
     size_t size = strlen(text) + 1;
@@ -47,7 +49,7 @@ static enum tool_exit read_state(struct tool *tool, const char *text, struct cai
     return result == TOOL_OK ? argument_file(tool, path, &state->value) : result;
 }
 
-/* What a commit is made of, as far as it is read. Each array has room for every option given. */
+/* The parts of a commit that are read so far. Each array has room for all options that were given. */
 struct commit_parts {
     struct cairn_block *blocks;
     struct cairn_state *states;
@@ -92,6 +94,7 @@ static enum tool_exit read_commit(struct tool *tool, struct commit_parts *commit
     if (result == TOOL_OK) {
         result = argument_operations(tool, &request->metadata, &request->metadata_count);
     }
+    assert(request->block_count + request->state_count + request->delete_state_count <= tool->given_count);
     request->blocks = commit->blocks;
     request->states = commit->states;
     request->delete_states = commit->delete_states;
@@ -140,7 +143,7 @@ enum tool_exit verb_barrier(struct tool *tool)
     return tool_result(tool, status, reply);
 }
 
-/* Asks before something is taken away that cannot be brought back. */
+/* Asks the operator, since what is removed cannot be restored. */
 static enum tool_exit confirm(struct tool *tool, const char *what)
 {
     if (argument_given(tool, "yes") != NULL) {
@@ -209,22 +212,24 @@ static enum tool_exit read_guards(struct tool *tool, struct cairn_rollback *requ
             return result;
         }
     }
+    assert(request->guard_count <= tool->given_count);
     request->guards = guards;
     return TOOL_OK;
 }
 
-static void print_rollback(const struct tool *tool, const struct cairn_written *went)
+static void print_rollback(const struct tool *tool, const struct cairn_written *removed)
 {
     bool dry_run = argument_given(tool, "dry-run") != NULL;
     if (tool->json) {
         output_json(json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "dry_run", dry_run, "blocks",
-                              output_number(went->blocks), "states", output_number(went->states), "metadata",
-                              output_number(went->metadata), "lowered", output_number(went->lowered),
-                              "sequence", output_number(went->sequence)));
+                              output_number(removed->blocks), "states", output_number(removed->states),
+                              "metadata", output_number(removed->metadata), "lowered",
+                              output_number(removed->lowered), "sequence", output_number(removed->sequence)));
         return;
     }
     printf("%s %" PRIu64 " blocks, %" PRIu64 " states, %" PRIu64 " metadata; guards lowered: %" PRIu64 "\n",
-           dry_run ? "would drop" : "dropped", went->blocks, went->states, went->metadata, went->lowered);
+           dry_run ? "would drop" : "dropped", removed->blocks, removed->states, removed->metadata,
+           removed->lowered);
 }
 
 enum tool_exit verb_rollback(struct tool *tool)

@@ -1,5 +1,5 @@
-/* What the verbs do, but replay and bench, which have folders of their own. Each runs once, says what came of it and returns
- * the exit code. */
+/* The functions that run the verbs, except replay and bench, which have folders of their own. Each runs once, prints the result, says
+ * on stderr what went wrong, and returns the exit code. */
 #ifndef TOOL_VERBS_H
 #define TOOL_VERBS_H
 

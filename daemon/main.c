@@ -1,4 +1,5 @@
 /* cairnd: what it was told, then what it needs from the bottom up, then serving, then the same way down. */
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "daemon/observe/event.h"
 #include "daemon/runtime/log.h"
 #include "daemon/runtime/memory.h"
+#include "daemon/runtime/thread.h"
 #include "daemon/server.h"
 #include "daemon/version.h"
 
@@ -43,6 +45,7 @@ static int fail(void (*event)(const char *error), const char *error)
 
 static void reload(struct options *options)
 {
+    assert(thread_is(THREAD_LOOP));
     struct options fresh;
     struct options_error error;
     char ignored[512];

@@ -43,7 +43,7 @@ static void set_timer(struct server *server, uint64_t next_us)
 static void on_idle(uv_idle_t *idle)
 {
     (void)idle;
-    sched_yield(); /* whoever wants this processor has it */
+    sched_yield(); /* others that want this processor have it */
 }
 
 /* Learns how requests follow on one another, if some came since the last iteration. */
@@ -58,7 +58,7 @@ static void learn_requests(struct server *server, uint64_t now_ns)
     }
 }
 
-/* Whether the loop is to stay awake, as things are. */
+/* Whether the loop spins instead of sleeping. */
 static bool spins(const struct server *server, uint64_t now_ns, uint64_t *ret_sleep_ns)
 {
     const struct order *order = server->service.order;

@@ -155,7 +155,7 @@ static bool start_service(struct server *server, const struct server_callbacks *
 static bool start_listening(struct server *server, uv_connection_cb on_connection, struct failure *failure)
 {
     struct listener *listener = server->config->listener;
-    assert(server->service.order != NULL); /* whoever connects is served */
+    assert(server->service.order != NULL); /* connections are served from here on */
     int error = uv_pipe_open(&server->listener, listener->fd);
     if (error == 0) {
         listener->fd = -1; /* the loop's now */

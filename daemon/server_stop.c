@@ -1,4 +1,4 @@
-/* The two ways to end: a stop that was asked for, and a write that failed.
+/* A server ends in one of two ways: it is asked to stop, or a write fails.
  *
  * - A stop accepts nobody, finishes what is in flight, and writes and syncs the queue. Then reads and streams have a moment
  *   to end by themselves, last replies go out, connections close, and the loop ends. At stop_timeout the process ends all the
@@ -42,7 +42,7 @@ static void fail(struct server *server, const struct failure *failure, uint64_t 
     notify_stopping();
 }
 
-/* Replies said `io error` before; whoever has not read them by now sees the connection end. */
+/* Replies said `io error` before. A client that has not read them by now sees the connection end. */
 static void end_after_failure(const struct server *server, uint64_t now_us)
 {
     assert(server->state == SERVER_FAILED);
@@ -61,6 +61,7 @@ void server_begin_stop(struct server *server)
         return;
     }
     server_move(server, SERVER_STOPPING);
+    assert(!server->service.draining);
     server->stop_until_us = thread_now_us() + server->config->options->stop_timeout_us;
     event_stopping();
     notify_stopping();

@@ -14,7 +14,7 @@ enum job_kind {
     JOB_PRUNE,
     JOB_ROLLBACK,
     JOB_CREATE_CHAIN,
-    JOB_SWEEP,   /* a slice of clearing up behind a prune; nobody waits for it */
+    JOB_SWEEP,   /* a slice of the sweep behind a prune; nobody waits for it */
     JOB_RESERVE, /* more sequence numbers; nobody waits for it */
 };
 
@@ -83,7 +83,7 @@ struct job {
     enum level level; /* LEVEL_WRITTEN or LEVEL_DURABLE */
     uint32_t chain;
     uint64_t sequence;      /* 0 for those that nobody waits for */
-    uint64_t carry_through; /* take metadata up to this number along; 0: none */
+    uint64_t carry_through; /* it carries metadata up to this number; 0: none */
     union {
         struct job_commit commit;
         struct job_prune prune;
@@ -104,8 +104,8 @@ struct job {
     struct failure failure; /* unless STATUS_OK */
     struct job_counts counts;
     struct chain_marks marks; /* the chain's, after it */
-    bool swept_all;           /* JOB_SWEEP: nothing is left to clear */
-    /* owned by whoever holds the job: a lane, a completion, the loop */
+    bool swept_all;           /* JOB_SWEEP: nothing is left to sweep */
+    /* owned by the holder of the job: a lane, a completion, the loop */
     struct job *next;
     /* loop only */
     struct job *younger; /* the next of all that are in flight */

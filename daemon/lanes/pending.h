@@ -29,7 +29,7 @@ struct metadata_group {
     uint64_t last_sequence;
     uint64_t operations; /* that went in, before folding */
     uint64_t opened_us;  /* when the first went in */
-    /* owned by whoever holds the group: pending, a lane, a completion */
+    /* owned by the holder of the group: pending, a lane, a completion */
     struct metadata_group *next;
     /* loop only */
     uint64_t bytes;

@@ -68,6 +68,7 @@ struct chain *chain_find(const struct chain_set *chains, struct slice name)
 
 struct chain *chain_by_id(const struct chain_set *chains, uint32_t id)
 {
+    assert(thread_is(THREAD_LOOP));
     return id >= 1 && id <= chains->chains_max ? chains->by_id[id] : NULL;
 }
 

@@ -1,8 +1,12 @@
-/* A number's life: given on acceptance; written when its group or job comes back from the writer; durable when a later
- * or the same completion says that all was synced. `written_through` and `durable_through` follow, and wake who waits.
+/* A number's life:
  *
- * Failure: a completion that says `failed` latches. Nothing becomes visible any more, whoever waits is told, and every new
- * write is answered by the failure. */
+ * - It is given when a write is accepted.
+ * - It is written once its group or job came back from the writer, and everything below it too: order_written_through.
+ * - It is durable once that or a later completion says that all was synced: order_durable_through.
+ * - Waiters are told of either at the end of the iteration.
+ *
+ * Failures: a completion that says `failed` latches the order. Nothing is published any more, waiters behind what was written
+ * are told `io error`, and every new write is refused with the failure. */
 #include "daemon/order/order_internal.h"
 
 #include <assert.h>
@@ -163,11 +167,13 @@ struct record_cache *order_record_cache(const struct order *order)
 
 const struct order_counters *order_counters(const struct order *order)
 {
+    assert(thread_is(THREAD_LOOP));
     return &order->counters;
 }
 
 uint64_t order_sequence(const struct order *order)
 {
+    assert(order->sequence <= order->reserved_through); /* a start behind a cut begins above it */
     return order->sequence;
 }
 

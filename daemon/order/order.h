@@ -1,9 +1,11 @@
 /* The order: what has which number, what is queued, and what is visible. Loop only.
  *
  * - A write is accepted here: it gets its number and joins the pending map or the commit lane.
- * - What the writer hands back becomes visible here, in one step: the view, the chains' marks, and what leaves
- *   the pending map.
- * - Whoever waits for a number to reach a level is told here. */
+ * - What the writer hands back is published here, in one step: the view, the chains' marks, and what leaves the pending map.
+ * - A waiter for a number is told here when the number reaches its level.
+ *
+ * Times are of the monotonic clock. What is passed in is borrowed for the call, but for jobs and waiters, which are lent until
+ * they are done. Failures: order.c. */
 #ifndef DAEMON_ORDER_H
 #define DAEMON_ORDER_H
 
@@ -23,8 +25,8 @@ struct order_config {
     uint64_t flush_delay_us;
     uint64_t sync_interval_us;
     uint32_t chains_max;
-    uint64_t cache_bytes;  /* of what metadata names hold */
-    struct stages *stages; /* borrowed: told how long jobs take */
+    uint64_t cache_bytes;  /* of the record cache */
+    struct stages *stages; /* borrowed: learns how long jobs take */
     void (*wake)(
         void *
             context); /* from the writer thread: order_drain_completions has something to do; must not block */
@@ -43,25 +45,30 @@ struct order_counters {
     uint64_t metadata_written;  /* after folding */
 };
 
-/* Somebody who waits for everything up to a number to reach a level. `done` is called once, from order_hand_over. */
+/* Waits until everything up to a number has reached a level. `done` is called once, from order_hand_over. */
 struct order_waiter {
     uint64_t sequence;
-    enum level level;
-    enum status status; /* set before `done`: STATUS_OK, STATUS_IO_ERROR */
+    enum level level; /* LEVEL_WRITTEN or LEVEL_DURABLE */
+    enum status
+        status; /* set before `done`. STATUS_OK; STATUS_IO_ERROR: a write failed, and recovery decides */
     void (*done)(struct order_waiter *waiter);
     void *owner;
     struct order_waiter *next;
 };
 
 /* Reads what the store has of chains, numbers and runs, durably takes the next run and its numbers, and makes the chain
- * "default" if there is none. What is submitted before the writer is started waits for it. */
+ * "default" if there is none. May block. What is submitted before the writer is started waits for it.
+ *
+ * STATUS_OK        *ret_order is to be closed
+ * STATUS_IO_ERROR  the store could not be read, understood or written; nothing is held, as below
+ * STATUS_INVALID   it has more chains than chains_max */
 enum status order_open(const struct order_config *config, struct order **ret_order,
                        struct failure *failure) MUST_CHECK;
 
 /* Starts the writer's thread. False: the machine gives no thread, `failure` says why, and the order is only to be closed. */
 bool order_start_writer(struct order *order, struct failure *failure) MUST_CHECK;
 
-/* Ends the writer after all it was given and syncs. Accepts NULL. */
+/* Has the writer write and sync what it was given, and ends it; drops the completions. Accepts NULL. */
 void order_close(struct order *order);
 
 /* What becomes of metadata that asks to be accepted. */
@@ -83,10 +90,11 @@ enum order_acceptance order_metadata(struct order *order, struct chain *chain,
                                      uint64_t resend_of, uint64_t now_us, uint64_t *ret_sequence,
                                      struct failure *failure) MUST_CHECK;
 
-/* Accepts a job for the commit lane at that time, and numbers it. job->done is called once, from order_drain_completions. */
+/* Accepts a job for the commit lane at that time, and numbers it. The job and what it leads to are lent until job->done, which is
+ * called once, from order_drain_completions. */
 void order_submit(struct order *order, struct job *job, bool carry, uint64_t now_ns);
 
-/* Waits for the waiter's number and level. */
+/* Begins to wait. The waiter is lent until its `done`; its number is no lower than that of any waiter before it, and was given. */
 void order_wait(struct order *order, struct order_waiter *waiter);
 
 /* Publishes what the writer did. At the beginning of each iteration of the loop, and nowhere else. */
@@ -104,8 +112,8 @@ bool order_expects_completions(const struct order *order, uint64_t now_ns, uint6
 bool order_is_committing(const struct order *order, uint64_t now_us);
 bool order_shares_groups(const struct order *order, uint64_t now_us);
 
-/* At the end of an iteration, after whatever was accepted: tells who waits, and hands over metadata that is due. Returns in how
- * many microseconds it has something to do if nothing else happens; UINT64_MAX: nothing. */
+/* At the end of an iteration, behind all that it accepted: tells waiters, and hands over metadata that is due. Returns in how many
+ * microseconds it has something to do if nothing else happens; UINT64_MAX: nothing. */
 uint64_t order_hand_over(struct order *order, uint64_t now_us);
 
 /* Whether a commit, prune or rollback is in flight. */

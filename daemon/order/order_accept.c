@@ -2,7 +2,9 @@
  *
  * - A write is accepted: it gets its number, and joins the pending map or the commit lane.
  * - At the end of an iteration the loop hands over what is due: closed groups, and a sync if somebody waits for one.
- * - Whoever waits for a number to reach a level is told in the same place, in the order of the numbers. */
+ * - Waiters are told in the same place, in the order of their numbers.
+ *
+ * Failures: once the order is latched, metadata is refused with the failure, and nothing is handed over any more. */
 #include <assert.h>
 
 #include "daemon/order/order_internal.h"

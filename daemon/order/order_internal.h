@@ -25,25 +25,31 @@ struct order {
     struct pending *pending;
     struct record_cache *cache;
     struct engine_point *point; /* the view */
-    uint64_t sequence;          /* the last number given */
+    /* loop only: numbers */
+    uint64_t sequence; /* the last number given */
     uint64_t reserved_through;
-    bool reserving;
-    struct job reserve;
+    bool reserving;     /* `reserve` is with the writer */
+    struct job reserve; /* asks for more */
+    /* loop only: what is under way */
     struct job *oldest_job; /* of all in flight that have a number, by `younger` */
     struct job *youngest_job;
     uint64_t groups_posted; /* with the writer */
+    uint64_t unwritten;     /* metadata operations that were accepted */
     uint64_t durable_through;
-    uint64_t unwritten;                            /* metadata operations */
+    bool sync_asked; /* of the writer, and not done */
+    bool stopping;   /* everything is due */
+    /* loop only: waiters */
     struct waiter_list waiters[LEVEL_DURABLE + 1]; /* by level, in order of their numbers */
     uint64_t waited_through;                       /* the greatest number anybody waited for */
-    uint64_t committed_us;                         /* when a job joined the lane last */
-    uint64_t jobs_mean_8;                          /* eight times the mean of a completion that had any */
-    struct spin spin;                              /* for what jobs come to */
-    bool sync_asked;
-    bool stopping; /* everything is due */
+    /* loop only: what the schedule goes by */
+    uint64_t committed_us; /* when a job joined the lane last */
+    uint64_t jobs_mean_8;  /* eight times the mean of jobs in a completion that had any */
+    struct spin spin;      /* how long jobs take to be written */
+    /* loop only: the latch */
     bool failed;
     uint64_t written_before_failure;
     struct failure failure;
+    /* loop only */
     struct order_counters counters;
 };
 

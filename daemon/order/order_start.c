@@ -1,7 +1,8 @@
-/* A start: the chains are loaded, the next run begins above every number that was ever reserved, and one synced write
- * says so before anything is accepted.
+/* A start loads the chains, begins the next run above every number that was ever reserved, and says so in one synced write
+ * before anything is accepted.
  *
- * Failures: what cannot be read or understood, or a first write that was not done, ends the start. */
+ * Failures: what cannot be read or understood ends the start, and nothing was written. A first write that was not done ends it
+ * too; the next start then skips numbers that nobody was given. */
 #include "daemon/order/order_start.h"
 
 #include <assert.h>
@@ -78,7 +79,7 @@ static enum status read_number(struct engine *engine, const struct key *key, con
     return status;
 }
 
-/* Where what is loaded goes to. */
+/* Where load_chain and load_run put what they read. */
 struct loading {
     struct engine *engine;
     struct chain_set *chains;
@@ -226,6 +227,7 @@ enum status order_start(struct engine *engine, struct chain_set *chains, struct 
 
 uint64_t order_start_run_end(const struct order_start *start, uint64_t run)
 {
+    assert(start->run > 0);
     bool is_known = run >= 1 && run < start->run && start->run - run < ORDER_RUNS_KEPT;
     return is_known ? start->run_ends[run % ORDER_RUNS_KEPT] : 0;
 }

@@ -48,6 +48,7 @@ enum status apply_load(struct apply *apply, uint32_t chain, const struct chain_m
                        struct failure *failure)
 {
     assert(chain >= 1 && chain <= apply->chains_max);
+    assert(apply->before_count == 0); /* no job came before: its marks would be lost */
     struct apply_chain *known = &apply->chains[chain];
     *known = (struct apply_chain){.marks = *marks};
     struct key from = key_of_kind(chain, KEY_HEADER);
@@ -263,6 +264,7 @@ static void apply_create_chain(struct apply *apply, const struct job *job)
 
 static void apply_reserve(struct apply *apply, const struct job *job)
 {
+    assert(job->level == LEVEL_DURABLE); /* numbers are given once their reservation survives a cut */
     struct key key = key_of_kind(0, KEY_SEQUENCE);
     record_put_u64(job->reserve_through, write_set_put_new(apply->set, &key, 8));
 }
@@ -271,6 +273,7 @@ static void apply_reserve(struct apply *apply, const struct job *job)
 
 static void put_marks(struct apply *apply, uint32_t chain)
 {
+    assert(chain >= 1); /* number 0 has no marks: there are the store's own records */
     struct key key = key_of_kind(chain, KEY_MARKS);
     record_write_marks(&apply->next.marks, write_set_put_new(apply->set, &key, RECORD_MARKS_BYTES));
 }

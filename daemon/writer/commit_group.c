@@ -1,3 +1,11 @@
+/* A step's life:
+ *
+ * - choose_turn says what it writes. Its jobs are validated one by one into a write set, and listed in `done`.
+ * - write_set writes what was validated since the last write; `unwritten` marks the first job for which that is still to come.
+ * - The groups that a write held move to the completion; then, if the level or the interval asks for it, the log is synced.
+ *
+ * Failures: a write that the engine did not apply ends the jobs of its write set and takes them back. A write or sync in doubt
+ * is latched, and all jobs of the step end as STATUS_IO_ERROR, since nobody synced those before it. */
 #include "daemon/writer/commit_group.h"
 
 #include <assert.h>
@@ -8,7 +16,8 @@
 #include "daemon/writer/schedule.h"
 
 enum {
-    /* Keys and values of several jobs that share a write; a larger job has one of its own. Chosen: its sync is what costs. */
+    /* Keys and values of jobs that share a write; one that reaches this ends it. Chosen: beside a sync, one more write of a
+     * megabyte costs little. */
     WRITE_BYTES_MAX = 1 << 20,
 };
 
@@ -73,6 +82,7 @@ static void latch(struct commit_group *group, const struct failure *failure)
 /* The metadata groups up to there are written, by themselves or carried by a job. */
 static void complete_groups(struct commit_group *group, struct completion *completion, uint64_t through)
 {
+    assert(!group->failed);
     struct group_list done = {.last = &completion->groups};
     while (*done.last != NULL) {
         done.last = &(*done.last)->next;
@@ -163,6 +173,7 @@ static void write_sync(struct commit_group *group, struct completion *completion
 static void validate(struct commit_group *group, struct job *job)
 {
     job_append(&group->done, job);
+    assert(*group->unwritten != NULL); /* the job ends with the write that is to come */
     if (group->failed) {
         job->status = STATUS_IO_ERROR;
         job->failure = group->failure;
@@ -178,7 +189,8 @@ static void validate(struct commit_group *group, struct job *job)
 
 /* ---- what a step writes ---- */
 
-/* What ranges of keys or queued metadata it takes must not meet what others of the write do. */
+/* Whether the job needs a write set of its own: ranges of keys that it deletes, and queued metadata that it carries, must not
+ * meet the changes of other jobs. */
 static bool is_alone(const struct commit_group *group, const struct job *job)
 {
     const struct metadata_group *oldest = group->waiting.groups.first;
@@ -352,7 +364,7 @@ struct completion *commit_group_step(struct commit_group *group, const struct co
     if (wants->sync || is_last || is_sync_due) {
         write_sync(group, completion);
     }
-    if (group->failed) { /* of what came before the write in doubt nobody synced the last */
+    if (group->failed) { /* nobody synced the writes before the one in doubt */
         end_jobs(group->done.first, &group->failure);
     }
     assert(group->carried_through == 0 ||

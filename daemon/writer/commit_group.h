@@ -12,7 +12,7 @@
  * knows whether it was applied is latched: all jobs from there on end as STATUS_IO_ERROR and nothing is written any more. A
  * metadata group that cannot be validated because reading failed is latched too: it can neither be skipped nor be written.
  *
- * No thread, no lock: whoever calls is the writer thread, or a test that takes its role. Decisions go by the time that is
+ * It has no thread and no lock of its own: its caller is the writer thread, or a test that takes its role. Decisions go by the time that is
  * passed in; the clock is read only to measure how long stages take. */
 #ifndef DAEMON_COMMIT_GROUP_H
 #define DAEMON_COMMIT_GROUP_H
@@ -30,10 +30,10 @@ struct commit_group_config {
 struct commit_group;
 
 struct commit_group *commit_group_new(const struct commit_group_config *config);
-/* Accepts NULL. What still waits is whoever's it was. */
+/* Accepts NULL. Jobs and groups that still wait are not freed: their owners have them. */
 void commit_group_free(struct commit_group *group);
 
-/* What waits to be written: whoever steps moves new jobs and groups in here before. */
+/* What waits to be written. The caller moves new jobs and groups in here before a step. */
 struct lanes *commit_group_lanes(struct commit_group *group);
 
 /* What is wanted beside what waits. */

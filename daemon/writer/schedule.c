@@ -1,8 +1,8 @@
+/* Each function answers one question from times and counts alone; schedule.h has the constants and their origins. */
 #include "daemon/writer/schedule.h"
 
 #include <assert.h>
 
-/* A group may take a tenth of the time only while it is younger than that share allows for. */
 static_assert(SCHEDULE_STARVED_TIME_PART > 1, "commits keep most of the writer's time");
 static_assert(SCHEDULE_SHARE_BYTES_COMMITTING <= SCHEDULE_SHARE_BYTES_SYNCING,
               "shares shrink under pressure");

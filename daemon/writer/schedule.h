@@ -1,7 +1,7 @@
 /* The schedule: every decision of when. When queued metadata is handed over, when a group gets its turn between commits,
  * when the sweep goes on, when to sync, how much a connection may read, when replies go out, and when a thread sleeps.
  *
- * - Whoever has to decide fills in times and counts, asks, and acts on the answer.
+ * - A caller that has to decide fills in times and counts, asks, and acts on the answer.
  * - Pure: no clock, no state, no I/O. So a test steps through any history, and every constant stands in one table here.
  * - All times are of one monotonic clock, in the unit that the name ends with. A `now` before the time that it is compared
  *   with counts as no time passed. SCHEDULE_NEVER_US is later than everything.
@@ -23,21 +23,21 @@ enum {
     SCHEDULE_STARVED_FLUSH_DELAYS = 20,
     /* Such turns take at most one part in this many of the writer's time. Contract, 11. */
     SCHEDULE_STARVED_TIME_PART = 10,
-    /* After a commit another one is expected for so long. Of 2 and 10 ms, on a busy machine, tmpfs, seven pairs, beside 200
+    /* For how long another commit is expected after one. Of 2 and 10 ms, on a busy machine, tmpfs, seven pairs, beside 200
      * commits/s: 763,000 metadata/s accepted and 299,000; commits' p50 beside a sweep, six pairs, 0.99 ms and 0.49. */
     SCHEDULE_COMMITTING_US = 2000,
     /* Commits share groups when more than this many, in the mean, are written together. Chosen: two clients that alternate
      * do not count (5ab2620). */
     SCHEDULE_SHARED_GROUP_JOBS = 2,
 
-    /* A metadata group that the engine did not apply is tried again after so long. Chosen: space may be back by then, and a
+    /* After how long a metadata group that the engine did not apply is tried again. Chosen: space may be back by then, and a
      * full disk is not asked more than ten times a second. */
     SCHEDULE_REFUSED_GROUP_PAUSE_US = 100000,
 
     /* How long one slice of sweeping lasts. 2c0480f: commits' p99 2.1 times the idle one, 5.5 with slices twice as long and
      * twice as frequent (tmpfs, beside ingest and compaction). */
     SCHEDULE_SWEEP_SLICE_NS = 250000,
-    /* While commits come, the next slice waits so long, or for so many commit groups. The same measurement; not one commit
+    /* While commits come, the next slice waits for this time, or for this many commit groups. The same measurement; not one commit
      * in a hundred meets a slice. */
     SCHEDULE_SWEEP_PAUSE_US = 50000,
     SCHEDULE_SWEEP_PAUSE_GROUPS = 256,
@@ -60,7 +60,7 @@ enum {
 
     /* So many replies go at once to the only connection at work; fewer are never held for more of them. Chosen. */
     SCHEDULE_REPLIES_MANY = 16,
-    /* While commits come, coalesced replies are held so long. 9b7d678, with the loop asleep in a sync: p99.9 of commits
+    /* How long coalesced replies are held while commits come. 9b7d678, with the loop asleep in a sync: p99.9 of commits
      * 13.5 ms before, 1.2 ms after. */
     SCHEDULE_REPLIES_HELD_US = 250,
 
@@ -188,12 +188,12 @@ struct schedule_loop {
     bool has_jobs;               /* in flight, that somebody waits for */
     bool shares_groups;          /* to sleep gathers more commits into the next group */
     bool spins_for_jobs;         /* the oldest job ends within moments, or else ... */
-    uint64_t jobs_sleep_ns;      /* ... it is worth sleeping so long; 0: until woken */
+    uint64_t jobs_sleep_ns;      /* ... how long sleeping is worth it; 0: until woken */
     const struct spin *requests; /* how requests followed on one another */
     uint64_t request_waited_ns;  /* since the last one */
 };
 
-/* Whether the loop stays awake. If not, *ret_sleep_ns is how long it sleeps; 0: until woken or until its timer. */
+/* Whether the loop spins. If not, *ret_sleep_ns is how long it sleeps; 0: until woken or until its timer. */
 bool schedule_loop_spins(const struct schedule_loop *loop, uint64_t *ret_sleep_ns);
 
 #endif

@@ -1,5 +1,12 @@
-/* The thread's life: it steps while there is something to do. Then it spins for the next submit as long as those lately
- * followed on one another, and sleeps until one comes, or until a sync or the sweep is due. */
+/* The thread's life:
+ *
+ * - It steps while there is something to do.
+ * - Then it spins for the next submit, for as long as submits lately followed on one another.
+ * - Then it sleeps until one comes, or until a sync, the sweep or a metadata group is due.
+ * - After the step that says it is the last one, it ends.
+ *
+ * Failures: a thread that cannot be created ends the start. What a write ends with is commit_group.c's; here a failed
+ * completion is handed back as any other. */
 #include "daemon/writer/writer.h"
 
 #include <assert.h>
@@ -90,7 +97,7 @@ static bool writer_thread_has_submits(const struct writer *writer)
 static void writer_thread_wait(struct writer *writer, uint64_t from_ns)
 {
     while (!writer_thread_has_submits(writer) && spin_holds(&writer->spin, thread_now_ns() - from_ns)) {
-        sched_yield(); /* whoever wants this processor has it */
+        sched_yield(); /* others that want this processor have it */
     }
     uint64_t due_us = commit_group_due_us(writer->group, from_ns / 1000);
     mutex_lock(&writer->mutex);
@@ -156,7 +163,7 @@ bool writer_start(struct writer *writer, struct failure *failure)
     return true;
 }
 
-/* What was submitted is there: counts it, lets go of the mutex, and wakes the thread. */
+/* Counts the submit, which is in place, unlocks, and wakes the thread. */
 static void end_submit(struct writer *writer)
 {
     mutex_assert_held(&writer->mutex);
@@ -167,6 +174,8 @@ static void end_submit(struct writer *writer)
 void writer_submit(struct writer *writer, struct job *job)
 {
     assert(thread_is(THREAD_LOOP));
+    assert((job->kind == JOB_SWEEP || job->kind == JOB_RESERVE) ==
+           (job->sequence == 0)); /* numbers stand for waiting */
     mutex_lock(&writer->mutex);
     assert(!writer->stopping);
     job_append(job->kind == JOB_SWEEP ? &writer->lanes.sweeps : &writer->lanes.commits, job);

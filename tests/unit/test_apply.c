@@ -363,7 +363,7 @@ END_TEST
 START_TEST(chains_and_numbers_are_written_for_the_next_start)
 {
     struct job create = {.kind = JOB_CREATE_CHAIN, .chain = 2, .chain_name = text("second")};
-    struct job reserve = {.kind = JOB_RESERVE, .reserve_through = 12345};
+    struct job reserve = {.kind = JOB_RESERVE, .level = LEVEL_DURABLE, .reserve_through = 12345};
     ck_assert_int_eq(applied_job(&create), STATUS_OK);
     ck_assert_int_eq(applied_job(&reserve), STATUS_OK);
     ck_assert_uint_eq(applied_count(0, KEY_CHAIN_NAME), 1);

@@ -113,6 +113,7 @@ static enum status apply_carried(struct apply *apply, const struct job *job,
 static enum status drop_replaced(struct apply *apply, uint32_t chain, uint64_t height, bool *ret_replaced,
                                  struct failure *failure)
 {
+    assert(height > 0); /* it was validated, and a blocks_highest of 0 says that there is no block */
     struct key key;
     key_set_height(&key, chain, KEY_HEADER, height);
     *ret_replaced = false;

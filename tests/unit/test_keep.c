@@ -9,7 +9,7 @@
 #include "tests/lib/suite.h"
 
 enum {
-    STEPS = 20000,
+    STEPS = 6000,
     WRITES_MAX = 100,
     BODY_BYTES_MAX = 40000, /* some writes are larger than what shares a chunk */
 };

@@ -1,5 +1,8 @@
 /* The report of a replay: exact percentiles, and no difference lost. */
+#include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "client/tool/replay/report.h"
 #include "tests/lib/suite.h"
@@ -39,11 +42,40 @@ START_TEST(differences_beyond_those_told_are_counted)
 }
 END_TEST
 
+/* A file may have any name, and a daemon may answer any text. */
+START_TEST(texts_that_are_not_utf8_leave_the_json_whole)
+{
+    struct trace_call call = {.number = 1};
+    struct trace trace = {.calls = &call, .count = 1};
+    struct report report;
+    report_init(&report, "a \xFF file", &trace);
+    report_time(&report, TRACE_HEIGHT, 1);
+    report_mismatch(&report, &call, "other \xFF", true);
+    FILE *file = tmpfile();
+    ck_assert_ptr_nonnull(file);
+    fflush(stdout);
+    int before = dup(STDOUT_FILENO);
+    ck_assert_int_ge(dup2(fileno(file), STDOUT_FILENO), 0);
+    report_print(&report, true);
+    fflush(stdout);
+    ck_assert_int_ge(dup2(before, STDOUT_FILENO), 0);
+    close(before);
+    rewind(file);
+    json_t *json = json_loadf(file, 0, NULL);
+    ck_assert(json_is_object(json_object_get(json, "file")));
+    ck_assert_uint_eq(json_array_size(json_object_get(json, "shown")), 1);
+    json_decref(json);
+    fclose(file);
+    report_close(&report);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
     Suite *suite = suite_new("report", 20, &tests);
     tcase_add_test(tests, percentiles_are_values_that_occurred);
     tcase_add_test(tests, differences_beyond_those_told_are_counted);
+    tcase_add_test(tests, texts_that_are_not_utf8_leave_the_json_whole);
     return suite_run(suite, true);
 }

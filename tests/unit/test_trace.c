@@ -215,6 +215,8 @@ static const struct {
     {"{\"n\":2,\"n\":2," CALL "\"op\":\"height\",\"answer\":{\"height\":1}}", "duplicate"},
     {"{" CALL "\"op\":\"height\",\"answer\":{\"height\":1}}", "\"n\" is missing"},
     {"{\"n\":\"2\"," CALL "\"op\":\"height\",\"answer\":{\"height\":1}}", "\"n\" is not a whole number"},
+    {"{\"n\":2,\"t_us\":9223372036854775807,\"op\":\"height\",\"answer\":{\"height\":1}}",
+     "\"t_us\" is above"},
     {"{\"n\":1," CALL "\"op\":\"height\",\"answer\":{\"height\":1}}", "call 1: calls have rising numbers"},
     {"{\"n\":2," CALL "\"answer\":\"ok\"}", "call 2: \"op\" is missing"},
     {"{\"n\":2," CALL "\"op\":\"compact\",\"answer\":\"ok\"}", "call 2: unknown op \"compact\""},

@@ -55,6 +55,7 @@ static void reload(struct options *options)
     }
     options_reload(options, &fresh, sizeof ignored, ignored);
     log_level_set(options->log_level);
+    log_bytes_per_second_set(options->log_bytes_per_second);
     event_reloaded(ignored);
 }
 
@@ -156,10 +157,27 @@ static int serve(struct options *options, struct running *running)
 /* The engine may have left threads that are at work: what exit() ends must not be ended under them. */
 static void leave_at_once(int code)
 {
+    log_stop();
     if (!MEMORY_IS_WATCHED) {
         fflush(NULL);
         _exit(code);
     }
+}
+
+static bool start_log(const struct options *options)
+{
+    struct failure failure;
+    struct log_config config = {
+        .level = options->log_level,
+        .format = options->log_format,
+        .bytes_per_second = options->log_bytes_per_second,
+        .say_dropped = event_log_lines_dropped,
+    };
+    if (!log_start(&config, &failure)) {
+        event_server_refused(failure.text);
+        return false;
+    }
+    return true;
 }
 
 static int run(struct options *options)
@@ -168,9 +186,12 @@ static int run(struct options *options)
         .directory = {.directory_fd = -1, .lock_fd = -1},
         .listener = {.fd = -1, .adopted_fd = -1, .adopted_flags = -1},
     };
-    log_start(options->log_level, options->log_format);
+    if (!start_log(options)) {
+        return EXIT_FAILURE;
+    }
     signal(SIGPIPE, SIG_IGN);
     if (!raise_files_limit(options->connections_max)) {
+        log_stop();
         return EXIT_FAILURE;
     }
     int code = open_store(options, &running);

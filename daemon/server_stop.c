@@ -11,6 +11,7 @@
 
 #include "daemon/host/notify.h"
 #include "daemon/observe/event.h"
+#include "daemon/runtime/log.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/server_internal.h"
 #include "daemon/writer/schedule.h"
@@ -48,6 +49,7 @@ static void end_after_failure(const struct server *server, uint64_t now_us)
     assert(server->state == SERVER_FAILED);
     bool all_told = !order_has_jobs(server->service.order) && connection_set_is_flushed(server->connections);
     if (now_us >= server->leave_until_us || all_told) {
+        log_stop();
         _exit(SERVER_EXIT_IO_ERROR);
     }
 }
@@ -75,6 +77,7 @@ static void give_up(const struct server *server)
 {
     assert(server->state == SERVER_STOPPING || server->state == SERVER_LEAVING);
     event_stop_timed_out(order_unwritten(server->service.order));
+    log_stop();
     _exit(EXIT_FAILURE);
 }
 

@@ -70,6 +70,7 @@ struct options {
 
     enum log_level log_level;
     enum log_format log_format;
+    uint64_t log_bytes_per_second;
 
     struct options_origin origins[OPTIONS_COUNT_MAX]; /* by place in the table */
 };

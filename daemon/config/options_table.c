@@ -57,6 +57,8 @@ const struct setting options_table[] = {
      .reloadable = true, .help = "what is logged: this and what is graver"},
     {ROW("log_format", log_format, SETTING_CHOICE), .choices = "auto|text|json|journal", .initial = LOG_FORMAT_AUTO,
      .help = "form of the log on stderr"},
+    {BYTES("log_bytes_per_second", log_bytes_per_second, 64 * KIB, LOG_BYTES_PER_SECOND_MIN, LOG_BYTES_PER_SECOND_MAX),
+     .reloadable = true, .help = "of all lines but errors, start and stop; what is beyond is dropped and counted"},
 };
 /* clang-format on */
 

@@ -8,14 +8,8 @@
 
 #include "daemon/runtime/log.h"
 
-struct entry {
-    const char *name;
-    enum log_level level;
-    const char *text;
-};
-
 /* clang-format off */
-static const struct entry catalogue[] = {
+static const struct log_kind catalogue[] = {
     [EVENT_FILES_LIMIT_TOO_LOW] = {"files_limit_too_low", LOG_LEVEL_ERROR,
         "too few file descriptors for connections_max: raise the limit (LimitNOFILE) or lower connections_max"},
     [EVENT_DIRECTORY_REFUSED] = {"directory_refused", LOG_LEVEL_ERROR,
@@ -27,15 +21,15 @@ static const struct entry catalogue[] = {
     [EVENT_SERVER_REFUSED] = {"server_refused", LOG_LEVEL_ERROR,
         "the server cannot start"},
     [EVENT_READY] = {"ready", LOG_LEVEL_INFO,
-        "ready to serve"},
+        "ready to serve", .is_unbounded = true},
     [EVENT_RELOADED] = {"reloaded", LOG_LEVEL_INFO,
-        "the configuration was read again; what needs_restart names keeps its value until a restart"},
+        "the configuration was read again; what needs_restart names keeps its value until a restart", .is_unbounded = true},
     [EVENT_RELOAD_REFUSED] = {"reload_refused", LOG_LEVEL_ERROR,
         "the configuration is wrong and was not read again: correct it, then reload"},
     [EVENT_STOPPING] = {"stopping", LOG_LEVEL_INFO,
-        "stopping: what was accepted is finished first"},
+        "stopping: what was accepted is finished first", .is_unbounded = true},
     [EVENT_STOPPED] = {"stopped", LOG_LEVEL_INFO,
-        "stopped: all that was accepted is written and synced"},
+        "stopped: all that was accepted is written and synced", .is_unbounded = true},
     [EVENT_STOP_TIMED_OUT] = {"stop_timed_out", LOG_LEVEL_ERROR,
         "stopping took longer than stop_timeout: accepted operations were not written"},
     [EVENT_WRITE_FAILED] = {"write_failed", LOG_LEVEL_ERROR,
@@ -54,26 +48,28 @@ static const struct entry catalogue[] = {
         "a malformed request was refused; later ones of this connection are counted, not logged"},
     [EVENT_RECLAIM_FAILED] = {"reclaim_failed", LOG_LEVEL_WARNING,
         "the space of pruned keys was not given back; it is tried again"},
+    [EVENT_LOG_LINES_DROPPED] = {"log_lines_dropped", LOG_LEVEL_WARNING,
+        "lines of this log were dropped: more than log_bytes_per_second allows, or not taken in time",
+        .is_unbounded = true},
 };
 /* clang-format on */
 
 static_assert(sizeof catalogue / sizeof catalogue[0] == EVENTS, "the last event has its entry");
 
-static const struct entry *entry_of(enum event_name name)
+static const struct log_kind *kind_of(enum event_name name)
 {
     assert(name < EVENTS);
-    assert(catalogue[name].name != NULL && catalogue[name].text != NULL); /* a gap in the table */
+    assert(catalogue[name].name != NULL && catalogue[name].message != NULL); /* a gap in the table */
     return &catalogue[name];
 }
 
 const char *event_text(enum event_name name)
 {
-    return entry_of(name)->name;
+    return kind_of(name)->name;
 }
 
 /* The fields and values follow, as log_write has them: a macro, so that the compiler checks one against the other. */
-#define WRITE(NAME, ...)                                                                                     \
-    log_write(entry_of(NAME)->level, entry_of(NAME)->name, entry_of(NAME)->text, __VA_ARGS__)
+#define WRITE(NAME, ...) log_write(kind_of(NAME), __VA_ARGS__)
 
 static void write_error(enum event_name name, const char *error)
 {
@@ -181,4 +177,10 @@ void event_reclaim_failed(const char *error, uint32_t chain_id, uint64_t failure
     assert(*error != '\0' && failures > 0);
     WRITE(EVENT_RECLAIM_FAILED, "error=%s chain_number=%" PRIu32 " failures=%" PRIu64 " retry_seconds=%u",
           error, chain_id, failures, retry_seconds);
+}
+
+void event_log_lines_dropped(uint64_t lines)
+{
+    assert(lines > 0);
+    WRITE(EVENT_LOG_LINES_DROPPED, "lines=%" PRIu64, lines);
 }

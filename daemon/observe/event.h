@@ -1,7 +1,8 @@
 /* The catalogue of log events. Each has a name that stays the same when its text is reworded, a level, a text and its fields; a
  * monitor looks for the name. Each is written by one function, whose arguments are the values of its fields.
  *
- * Any thread. Texts are borrowed for the call, the log escapes them. Nothing fails: what cannot be written is lost. */
+ * Any thread. Texts are borrowed for the call, the log escapes them. Nothing fails or waits: what is not taken is dropped and
+ * counted. A peer may cause as many events as it likes; log_bytes_per_second bounds what is written of them. */
 #ifndef DAEMON_EVENT_H
 #define DAEMON_EVENT_H
 
@@ -28,6 +29,7 @@ enum event_name {
     EVENT_FRAME_CUT,
     EVENT_REQUEST_MALFORMED,
     EVENT_RECLAIM_FAILED,
+    EVENT_LOG_LINES_DROPPED,
     EVENTS,
 };
 
@@ -69,5 +71,7 @@ void event_request_malformed(uint8_t type, uint32_t bytes);
 
 /* chain_id: as in the store's keys. failures: since the start, this one included. */
 void event_reclaim_failed(const char *error, uint32_t chain_id, uint64_t failures, unsigned retry_seconds);
+/* lines: since the last such event, or since the start. For log_start. */
+void event_log_lines_dropped(uint64_t lines);
 
 #endif

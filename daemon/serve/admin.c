@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "daemon/engine/engine.h"
+#include "daemon/runtime/log.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/handlers.h"
@@ -201,6 +202,7 @@ static void add_daemon(struct status_page *page, const struct service *service, 
     add_number(page, "run", order_run(service->order));
     add_number(page, "uptime_us", now_us - service->started_us);
     add_number(page, "chains", chain_count(order_chains(service->order)));
+    add_number(page, "log.dropped", log_dropped());
 }
 
 static void add_clients(struct status_page *page, const struct service *service)

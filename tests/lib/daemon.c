@@ -27,7 +27,7 @@ enum {
 
 struct daemon daemon_new(void)
 {
-    struct daemon daemon = {.home = directory_new(), .adopt_fd = -1};
+    struct daemon daemon = {.home = directory_new(), .errors_fd = -1, .adopt_fd = -1};
     snprintf(daemon.data, sizeof daemon.data, "%s/data", daemon.home.path);
     snprintf(daemon.socket, sizeof daemon.socket, "%s/s", daemon.home.path);
     snprintf(daemon.errors, sizeof daemon.errors, "%s/stderr", daemon.home.path);
@@ -49,7 +49,7 @@ static void become(const struct daemon *daemon, const char **words)
     }
     dup2(nothing, 0);
     dup2(errors, 1);
-    dup2(errors, 2);
+    dup2(daemon->errors_fd >= 0 ? daemon->errors_fd : errors, 2);
     if (daemon->adopt_fd >= 0) {
         char own[16];
         snprintf(own, sizeof own, "%d", (int)getpid());

@@ -18,6 +18,7 @@ struct daemon {
     char errors[80];            /* what it wrote to stderr, over all its starts */
     const char *const *prefix;  /* words before the binary, NULL-ended; NULL: none */
     const char *environment[4]; /* NAME=value, what the test adds */
+    int errors_fd;              /* its stderr, what the test reads instead of `errors`; -1: none */
     int adopt_fd;               /* a listening socket it gets as fd 3; -1: none */
     bool made;                  /* the store was made: no more --create */
     pid_t pid;                  /* 0: does not run */

@@ -70,10 +70,20 @@ static const char *write_one(enum event_name name)
     case EVENT_RECLAIM_FAILED:
         event_reclaim_failed("because", 3, 2, 10);
         return "error chain_number failures retry_seconds";
+    case EVENT_LOG_LINES_DROPPED:
+        event_log_lines_dropped(9);
+        return "lines";
     case EVENTS:
         break;
     }
     ck_abort();
+}
+
+static void start(void)
+{
+    struct failure failure;
+    struct log_config config = {LOG_LEVEL_DEBUG, LOG_FORMAT_JSON, 1 << 20, event_log_lines_dropped};
+    ck_assert(log_start(&config, &failure));
 }
 
 /* The event as the log writes it in JSON. */
@@ -84,7 +94,9 @@ static json_t *capture(enum event_name name, const char **ret_fields)
     ck_assert_ptr_nonnull(file);
     int errors = dup(STDERR_FILENO);
     ck_assert_int_ge(dup2(fileno(file), STDERR_FILENO), 0);
+    start();
     *ret_fields = write_one(name);
+    log_stop();
     ck_assert_int_ge(dup2(errors, STDERR_FILENO), 0);
     close(errors);
     rewind(file);
@@ -98,7 +110,6 @@ static json_t *capture(enum event_name name, const char **ret_fields)
 
 START_TEST(every_event_is_one_line_with_its_name_and_exactly_its_fields)
 {
-    log_start(LOG_LEVEL_DEBUG, LOG_FORMAT_JSON);
     for (int name = 0; name < EVENTS; name++) {
         const char *fields;
         json_t *object = capture((enum event_name)name, &fields);
@@ -122,7 +133,6 @@ END_TEST
 START_TEST(values_are_those_of_the_call)
 {
     const char *fields;
-    log_start(LOG_LEVEL_DEBUG, LOG_FORMAT_JSON);
     json_t *object = capture(EVENT_REQUEST_MALFORMED, &fields);
     ck_assert_int_eq(json_integer_value(json_object_get(object, "type")), 33);
     ck_assert_int_eq(json_integer_value(json_object_get(object, "bytes")), UINT32_MAX);

@@ -1,20 +1,31 @@
-/* The log: each form's line, that any bytes come out escaped and whole, and that threads do not mix. */
+/* The log: each form's line, that any bytes come out escaped and whole, that threads do not mix, and that none of them waits. */
 #include <check.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "daemon/runtime/log.h"
+#include "daemon/runtime/thread.h"
 
-enum { OUTPUT_BYTES = 1 << 20, THREADS = 4, EVENTS = 200 };
+enum { OUTPUT_BYTES = 1 << 20, THREADS = 4, EVENTS = 50 };
 
 static char output[OUTPUT_BYTES];
 static FILE *capture;
 static int real_stderr;
+
+#define WRITE(LEVEL, NAME, MESSAGE, ...)                                                                     \
+    log_write(&(const struct log_kind){.name = NAME, .level = LEVEL, .message = MESSAGE}, __VA_ARGS__)
+
+static void say_dropped(uint64_t lines)
+{
+    static const struct log_kind kind = {"lines_dropped", LOG_LEVEL_WARNING, "dropped", .is_unbounded = true};
+    log_write(&kind, "lines=%" PRIu64, lines);
+}
 
 /* From here on stderr goes to a file, until capture_end. */
 static void capture_start(enum log_format format, enum log_level level)
@@ -23,11 +34,14 @@ static void capture_start(enum log_format format, enum log_level level)
     ck_assert_ptr_nonnull(capture);
     real_stderr = dup(STDERR_FILENO);
     ck_assert_int_ge(dup2(fileno(capture), STDERR_FILENO), 0);
-    log_start(level, format);
+    struct failure failure;
+    struct log_config config = {level, format, LOG_BYTES_PER_SECOND_MAX, say_dropped};
+    ck_assert(log_start(&config, &failure));
 }
 
 static const char *capture_end(void)
 {
+    log_stop();
     dup2(real_stderr, STDERR_FILENO);
     close(real_stderr);
     rewind(capture);
@@ -56,9 +70,9 @@ static const char *text_of(json_t *object, const char *key)
 START_TEST(json_line_has_time_level_message_and_typed_values)
 {
     capture_start(LOG_FORMAT_JSON, LOG_LEVEL_INFO);
-    log_write(LOG_LEVEL_WARNING, "test", "connection closed",
-              "pid=%d bytes=%zu low=%ld big=%" PRIu64 " code=%x name=%.*s text=%s", -7, (size_t)12,
-              -3000000000L, (uint64_t)INT64_MAX, 0xcaU, 3, "abcdef", "x y");
+    WRITE(LOG_LEVEL_WARNING, "test", "connection closed",
+          "pid=%d bytes=%zu low=%ld big=%" PRIu64 " code=%x name=%.*s text=%s", -7, (size_t)12, -3000000000L,
+          (uint64_t)INT64_MAX, 0xcaU, 3, "abcdef", "x y");
     json_t *object = capture_json();
     ck_assert_str_eq(text_of(object, "level"), "warning");
     ck_assert_str_eq(text_of(object, "event"), "test");
@@ -83,8 +97,8 @@ START_TEST(json_line_is_valid_for_any_bytes)
     }
     for (unsigned start = 0; start < 256; start += 64) {
         capture_start(LOG_FORMAT_JSON, LOG_LEVEL_INFO);
-        log_write(LOG_LEVEL_INFO, "test", "a \"quoted\" \\ message", "value=%.*s", 64,
-                  bytes + start + (start == 0));
+        WRITE(LOG_LEVEL_INFO, "test", "a \"quoted\" \\ message", "value=%.*s", 64,
+              bytes + start + (start == 0));
         json_t *object = capture_json();
         ck_assert_str_eq(text_of(object, "message"), "a \"quoted\" \\ message");
         if (start == 64) {
@@ -94,8 +108,8 @@ START_TEST(json_line_is_valid_for_any_bytes)
         json_decref(object);
     }
     capture_start(LOG_FORMAT_JSON, LOG_LEVEL_INFO);
-    log_write(LOG_LEVEL_INFO, "test", "utf8", "good=%s bad=%s", "\xc3\xa9\xf0\x9f\x98\x80",
-              "a\xff\xc0\x80z\xe2\x82");
+    WRITE(LOG_LEVEL_INFO, "test", "utf8", "good=%s bad=%s", "\xc3\xa9\xf0\x9f\x98\x80",
+          "a\xff\xc0\x80z\xe2\x82");
     json_t *object = capture_json();
     ck_assert_str_eq(text_of(object, "good"), "\xc3\xa9\xf0\x9f\x98\x80");
     ck_assert_str_eq(text_of(object, "bad"),
@@ -108,8 +122,8 @@ START_TEST(text_line_quotes_what_is_not_plain)
 {
     const char *volatile nothing = NULL; /* a null the compiler does not see */
     capture_start(LOG_FORMAT_TEXT, LOG_LEVEL_DEBUG);
-    log_write(LOG_LEVEL_DEBUG, "test", "event", "plain=%s blank=%s empty=%s quote=%s control=%s none=%s",
-              "a/b:c", "a b", "", "a\"b", "a\n\x1b", nothing);
+    WRITE(LOG_LEVEL_DEBUG, "test", "event", "plain=%s blank=%s empty=%s quote=%s control=%s none=%s", "a/b:c",
+          "a b", "", "a\"b", "a\n\x1b", nothing);
     const char *line = capture_end();
     ck_assert_msg(strstr(line,
                          "Z debug   event event=test plain=a/b:c blank=\"a b\" empty=\"\" quote=\"a\\\"b\" "
@@ -121,8 +135,8 @@ END_TEST
 START_TEST(numbers_reach_from_lowest_to_highest)
 {
     capture_start(LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
-    log_write(LOG_LEVEL_INFO, "test", "event", "a=%" PRIu64 " b=%" PRId64 " c=%u d=%d e=%hhu f=%hd",
-              UINT64_MAX, INT64_MIN, UINT32_MAX, INT32_MIN, (uint8_t)255, (short)-1);
+    WRITE(LOG_LEVEL_INFO, "test", "event", "a=%" PRIu64 " b=%" PRId64 " c=%u d=%d e=%hhu f=%hd", UINT64_MAX,
+          INT64_MIN, UINT32_MAX, INT32_MIN, (uint8_t)255, (short)-1);
     const char *line = capture_end();
     ck_assert_msg(
         strstr(
@@ -136,12 +150,12 @@ END_TEST
 START_TEST(event_below_the_level_is_not_written)
 {
     capture_start(LOG_FORMAT_TEXT, LOG_LEVEL_WARNING);
-    log_write(LOG_LEVEL_INFO, "test", "no", NULL);
-    log_write(LOG_LEVEL_DEBUG, "test", "no", "n=%d", 1);
+    WRITE(LOG_LEVEL_INFO, "test", "no", NULL);
+    WRITE(LOG_LEVEL_DEBUG, "test", "no", "n=%d", 1);
     ck_assert(!log_enabled(LOG_LEVEL_INFO));
     log_level_set(LOG_LEVEL_INFO);
     ck_assert(log_enabled(LOG_LEVEL_INFO));
-    log_write(LOG_LEVEL_INFO, "test", "yes", NULL);
+    WRITE(LOG_LEVEL_INFO, "test", "yes", NULL);
     const char *line = capture_end();
     ck_assert_ptr_null(strstr(line, "no"));
     ck_assert_ptr_nonnull(strstr(line, "info    yes event=test\n"));
@@ -155,14 +169,14 @@ START_TEST(line_too_long_is_cut_between_values_and_says_so)
     memset(value, '\x01', 99999);
     value[99999] = '\0';
     capture_start(LOG_FORMAT_JSON, LOG_LEVEL_INFO);
-    log_write(LOG_LEVEL_INFO, "test", "long", "a=%s b=%s c=%s d=%d", value, value, value, 4);
+    WRITE(LOG_LEVEL_INFO, "test", "long", "a=%s b=%s c=%s d=%d", value, value, value, 4);
     json_t *object = capture_json();
     ck_assert_uint_eq(strlen(text_of(object, "a")), 512);
     ck_assert(json_is_true(json_object_get(object, "a_cut")));
     ck_assert(json_is_true(json_object_get(object, "cut")));
     json_decref(object);
     capture_start(LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
-    log_write(LOG_LEVEL_INFO, "test", "long", "a=%s b=%s c=%s d=%s e=%s", value, value, value, value, value);
+    WRITE(LOG_LEVEL_INFO, "test", "long", "a=%s b=%s c=%s d=%s e=%s", value, value, value, value, value);
     const char *line = capture_end();
     ck_assert_str_eq(line + strlen(line) - 5, " cut\n");
     free(value);
@@ -173,7 +187,7 @@ START_TEST(auto_is_json_where_stderr_is_neither_terminal_nor_journal)
 {
     ck_assert_int_eq(setenv("JOURNAL_STREAM", "1:2", 1), 0);
     capture_start(LOG_FORMAT_AUTO, LOG_LEVEL_INFO);
-    log_write(LOG_LEVEL_INFO, "test", "hello", NULL);
+    WRITE(LOG_LEVEL_INFO, "test", "hello", NULL);
     json_decref(capture_json());
 }
 END_TEST
@@ -184,7 +198,7 @@ START_TEST(without_a_journal_its_form_is_text)
         return;
     }
     capture_start(LOG_FORMAT_JOURNAL, LOG_LEVEL_INFO);
-    log_write(LOG_LEVEL_ERROR, "test", "hello", "n=%d", 5);
+    WRITE(LOG_LEVEL_ERROR, "test", "hello", "n=%d", 5);
     ck_assert_ptr_nonnull(strstr(capture_end(), "error   hello event=test n=5\n"));
 }
 END_TEST
@@ -192,8 +206,8 @@ END_TEST
 static void *write_many(void *context)
 {
     for (int i = 0; i < EVENTS; i++) {
-        log_write(LOG_LEVEL_INFO, "test", "event", "thread=%d count=%d fill=%s", *(int *)context, i,
-                  "a filling that makes lines long enough to be torn apart if they were written in pieces");
+        WRITE(LOG_LEVEL_INFO, "test", "event", "thread=%d count=%d fill=%s", *(int *)context, i,
+              "a filling that makes lines long enough to be torn apart if they were written in pieces");
     }
     return NULL;
 }
@@ -225,6 +239,108 @@ START_TEST(lines_of_several_threads_stay_whole)
 }
 END_TEST
 
+/* stderr is a full pipe, until unblock. */
+static int blocked_fd;
+
+static void block(uint64_t bytes_per_second)
+{
+    struct failure failure;
+    struct log_config config = {LOG_LEVEL_INFO, LOG_FORMAT_TEXT, bytes_per_second, say_dropped};
+    static const char filling[512];
+    int fds[2];
+    ck_assert_int_eq(pipe2(fds, O_NONBLOCK), 0);
+    while (write(fds[1], filling, sizeof filling) > 0) {
+    }
+    ck_assert_int_eq(fcntl(fds[1], F_SETFL, 0), 0);
+    blocked_fd = fds[0];
+    real_stderr = dup(STDERR_FILENO);
+    dup2(fds[1], STDERR_FILENO);
+    close(fds[1]);
+    ck_assert(log_start(&config, &failure));
+}
+
+/* Reads until both texts have come, then stops the log. */
+static const char *unblock(const char *text, const char *other)
+{
+    size_t n = 0;
+    while (n < 65536 || strstr(output + 65536, text) == NULL || strstr(output + 65536, other) == NULL) {
+        struct pollfd pollfd = {.fd = blocked_fd, .events = POLLIN};
+        ck_assert_int_eq(poll(&pollfd, 1, 10000), 1);
+        ssize_t got = read(blocked_fd, output + n, sizeof output - 1 - n);
+        ck_assert_int_gt(got, 0);
+        n += (size_t)got;
+        output[n] = '\0';
+    }
+    log_stop();
+    ssize_t got = read(blocked_fd, output + n, sizeof output - 1 - n);
+    output[n + (size_t)(got > 0 ? got : 0)] = '\0';
+    dup2(real_stderr, STDERR_FILENO);
+    close(blocked_fd);
+    return output + 65536;
+}
+
+START_TEST(nobody_waits_for_a_stderr_that_takes_nothing_and_a_stop_not_for_long)
+{
+    block(LOG_BYTES_PER_SECOND_MAX);
+    uint64_t begin_us = thread_now_us();
+    for (int i = 0; i < 10000; i++) {
+        WRITE(LOG_LEVEL_WARNING, "test", "event", "count=%d", i);
+    }
+    ck_assert_uint_gt(log_dropped(), 5000);
+    log_stop();
+    ck_assert_uint_lt(thread_now_us() - begin_us, 5000000);
+}
+END_TEST
+
+START_TEST(what_was_dropped_is_told_before_later_lines_and_there_was_room_for_errors)
+{
+    block(LOG_BYTES_PER_SECOND_MAX);
+    usleep(20000); /* the thread is at work on a first line, which it cannot write */
+    for (int i = 0; i < 10000; i++) {
+        WRITE(LOG_LEVEL_WARNING, "test", "event", "count=%d", i);
+        usleep(i == 0 ? 20000 : 0);
+    }
+    WRITE(LOG_LEVEL_ERROR, "bad", "an error", NULL);
+    uint64_t dropped = log_dropped();
+    const char *said = unblock("lines=", "event=bad");
+    char expected[64];
+    snprintf(expected, sizeof expected, "lines=%" PRIu64 "\n", dropped);
+    ck_assert_ptr_nonnull(strstr(said, expected));
+    size_t lines = 0;
+    for (const char *at = said; (at = strstr(at, "event=test")) != NULL; at++) {
+        lines++;
+    }
+    ck_assert_uint_eq(lines + dropped, 10000);
+}
+END_TEST
+
+START_TEST(rate_drops_what_peers_cause_but_neither_errors_nor_what_is_unbounded)
+{
+    static const struct log_kind unbounded = {"life", LOG_LEVEL_INFO, "ready", .is_unbounded = true};
+    struct failure failure;
+    struct log_config config = {LOG_LEVEL_INFO, LOG_FORMAT_JSON, LOG_BYTES_PER_SECOND_MIN, say_dropped};
+    capture_start(LOG_FORMAT_JSON, LOG_LEVEL_INFO);
+    log_stop();
+    ck_assert(log_start(&config, &failure));
+    for (int i = 0; i < 100; i++) {
+        WRITE(LOG_LEVEL_WARNING, "test", "event", "count=%d", i);
+    }
+    uint64_t dropped = log_dropped();
+    ck_assert_uint_gt(dropped, 80);
+    WRITE(LOG_LEVEL_ERROR, "bad", "an error", NULL);
+    log_write(&unbounded, NULL);
+    ck_assert_uint_eq(log_dropped(), dropped);
+    const char *said = capture_end(); /* a stop tells what was not told before */
+    uint64_t told = 0;
+    for (const char *at = said; (at = strstr(at, "\"lines\":")) != NULL; at++) {
+        told += strtoull(at + strlen("\"lines\":"), NULL, 10);
+    }
+    ck_assert_uint_eq(told, dropped);
+    ck_assert_ptr_nonnull(strstr(said, "\"bad\""));
+    ck_assert_ptr_nonnull(strstr(said, "\"life\""));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("log");
@@ -239,6 +355,9 @@ int main(void)
     tcase_add_test(tests, auto_is_json_where_stderr_is_neither_terminal_nor_journal);
     tcase_add_test(tests, without_a_journal_its_form_is_text);
     tcase_add_test(tests, lines_of_several_threads_stay_whole);
+    tcase_add_test(tests, nobody_waits_for_a_stderr_that_takes_nothing_and_a_stop_not_for_long);
+    tcase_add_test(tests, what_was_dropped_is_told_before_later_lines_and_there_was_room_for_errors);
+    tcase_add_test(tests, rate_drops_what_peers_cause_but_neither_errors_nor_what_is_unbounded);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -53,6 +53,7 @@ START_TEST(defaults_are_the_documented_ones_and_fit_each_other)
     ck_assert(!options.create);
     ck_assert_int_eq(options.log_level, LOG_LEVEL_INFO);
     ck_assert_int_eq(options.log_format, LOG_FORMAT_AUTO);
+    ck_assert_uint_eq(options.log_bytes_per_second, 64 << 10);
     strcpy(options.data, "/data");
     ck_assert(options_check(&options, &error));
 }
@@ -104,6 +105,7 @@ static const struct {
     {"streams_max = 0\n", "too low; the least is 1"},
     {"socket_mode = 0680\n", "not a mode"},
     {"socket_mode = 01000\n", "too high; the most is 0777"},
+    {"log_bytes_per_second = 0\n", "too low; the least is 1KiB"},
     {"log_level = loud\n", "none of error|warning|info|debug"},
     {"create = yes\n", "create may not stand here"},
     {"config = other\n", "config may not stand here"},

@@ -1,11 +1,16 @@
-/* An event's way: if its level is written and the rate admits it, log_form builds its line on the caller's stack, and log_output
- * takes it over. What is dropped for the rate costs no more than a look at the clock.
+/* The log for callers, and stderr for what does not log.
+ *
+ * - An event: if its level is written and the rate admits it, log_form builds its line on the caller's stack, and log_output takes
+ *   it over. What is dropped for the rate costs no more than a look at the clock.
+ * - What a failed assert or a lack of memory prints goes to the C library's stderr, by the thread that then aborts the process. A
+ *   stderr that nobody reads must not keep that process alive, so log_start makes it a stream that waits LAST_WORDS_MS at most.
  *
  * Ways to fail: none for the caller; log_output says what becomes of a line. */
 #include "daemon/runtime/log.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -21,6 +26,8 @@
 #include "daemon/runtime/thread.h"
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
+
+enum { LAST_WORDS_MS = 1000 }; /* chosen: for a reader that lives; the process ends within it */
 
 static_assert(3 * (int)LOG_FORM_LINE_BYTES < (int)LOG_OUTPUT_LINE_BYTES_MAX,
               "an entry is a line and its parts");
@@ -57,11 +64,36 @@ static enum log_format choose(enum log_format format)
     return format;
 }
 
+/* poll() may be wrong about whether stderr takes it without waiting, but for pipes, sockets and terminals it is right. */
+static ssize_t write_last_words(void *unused, const char *bytes, size_t n)
+{
+    struct pollfd pollfd = {.fd = STDERR_FILENO, .events = POLLOUT};
+    (void)unused;
+    if (poll(&pollfd, 1, LAST_WORDS_MS) > 0) {
+        ssize_t written = write(STDERR_FILENO, bytes, n);
+        (void)written; /* there is no other place to report that to */
+    }
+    return (ssize_t)n;
+}
+
+static void replace_stderr(void)
+{
+    static FILE *stream;
+    if (stream != NULL) {
+        return;
+    }
+    stream = fopencookie(NULL, "w", (cookie_io_functions_t){.write = write_last_words});
+    if (stream != NULL && setvbuf(stream, NULL, _IONBF, 0) == 0) {
+        stderr = stream;
+    }
+}
+
 bool log_start(const struct log_config *config, struct failure *failure)
 {
     assert(thread_is(THREAD_OTHER)); /* sink is read without a lock from here on */
     sink = choose(config->format);
     log_level_set(config->level);
+    replace_stderr();
     if (!log_output_start(config->bytes_per_second, config->say_dropped)) {
         failure_set(failure, STATUS_BUSY,
                     "the thread of the log cannot be created: %s: raise the limit on threads or memory",

@@ -7,7 +7,7 @@ set -eu
 
 cache=$1
 library=$cache/librocksdb.a
-version=$(dpkg-query -W -f '${Version}' librocksdb-dev)
+version=$(dpkg-query -W -f '${source:Version}' librocksdb-dev) # the package may be a rebuild, such as 9.10.0-1+b1
 
 if [ -e "$library" ]; then
     echo "already there: $library"

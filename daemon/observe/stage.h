@@ -10,15 +10,15 @@
 
 /* In the order of a commit's way, with the name that the status page gives each. */
 #define STAGE_LIST(X)                                                                                        \
-    X(DECODE, "decode") /* a request's body to a message; one request in STAGE_SAMPLE */                     \
-    X(READ, "read")     /* a read that memory answers; likewise */                                           \
-    X(ENCODE, "encode") /* a reply to bytes; likewise */                                                     \
-    X(QUEUE, "queue")   /* a commit, prune or rollback waits in its lane */                                  \
-    X(APPLY, "apply")   /* it is validated and becomes part of a write batch */                              \
-    X(ENGINE, "engine") /* a write batch goes to the log and memory, without a sync */                       \
-    X(SYNC, "sync")     /* a write batch goes there and all of the log is synced, or it is only synced */    \
-    X(SHOW, "show")     /* from there until the loop has published it */                                     \
-    X(COMMIT, "commit") /* a commit, prune or rollback from joining its lane to its reply */
+    X(DECODE, "decode")   /* a request's body to a message; one request in STAGE_SAMPLE */                   \
+    X(READ, "read")       /* a read that memory answers; likewise */                                         \
+    X(ENCODE, "encode")   /* a reply to bytes; likewise */                                                   \
+    X(QUEUE, "queue")     /* a commit, prune or rollback waits in its lane */                                \
+    X(APPLY, "apply")     /* it is validated and becomes part of a write batch */                            \
+    X(ENGINE, "engine")   /* a write batch goes to the log and memory, without a sync */                     \
+    X(SYNC, "sync")       /* a write batch goes there and all of the log is synced, or it is only synced */  \
+    X(PUBLISH, "publish") /* from there until the loop has published it */                                   \
+    X(COMMIT, "commit")   /* a commit, prune or rollback from joining its lane to its reply */
 
 #define STAGE_ENUM(name, text) STAGE_##name,
 enum stage { STAGE_LIST(STAGE_ENUM) STAGES };

@@ -110,7 +110,7 @@ static void time_completion(struct order *order, const struct completion *comple
         stage_add(stages, STAGE_SYNC, completion->sync_ns);
     }
     if (completion->engine_ns != 0 || completion->sync_ns != 0) {
-        stage_add(stages, STAGE_SHOW, schedule_elapsed(completion->written_ns, now_ns));
+        stage_add(stages, STAGE_PUBLISH, schedule_elapsed(completion->written_ns, now_ns));
     }
 }
 

@@ -295,7 +295,7 @@ END_TEST
 
 START_TEST(test_stages_of_a_commits_way_are_timed)
 {
-    static const char *const stages[] = {"decode", "encode", "queue", "apply", "sync", "show", "commit"};
+    static const char *const stages[] = {"decode", "encode", "queue", "apply", "sync", "publish", "commit"};
     enum { COMMITS = 64 };
     struct rig rig = rig_start("");
     for (uint64_t height = 1; height <= COMMITS; height++) {

@@ -103,9 +103,9 @@ bool log_start(const struct log_config *config, struct failure *failure)
     return true;
 }
 
-void log_stop(void)
+bool log_stop(void)
 {
-    log_output_stop();
+    return log_output_stop();
 }
 
 void log_level_set(enum log_level level)

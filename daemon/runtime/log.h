@@ -58,8 +58,9 @@ struct log_config {
  * by those who log. */
 bool log_start(const struct log_config *config, struct failure *failure) MUST_CHECK;
 
-/* Waits until what was logged is written, but no longer than 100 ms. For the process's end, also ahead of _exit. */
-void log_stop(void);
+/* Waits until what was logged is written, but no longer than 100 ms, or a second while stderr takes lines. For the process's end, also ahead of _exit. Whether all is
+ * written; a test calls it again until it is. */
+bool log_stop(void);
 
 void log_level_set(enum log_level level);
 void log_bytes_per_second_set(uint64_t bytes_per_second);

@@ -9,8 +9,9 @@
  * - A line is dropped, and counted, when the rate does not admit it, when the batch that fills has no room because the other one is
  *   not taken, and when its write fails. The thread then logs how many were dropped, once in NOTICE_US at most: behind the
  *   first line that is taken again, or by itself if it only was the rate.
- * - A stop gives the thread 100 ms to write what is there. A thread that waits longer is left behind, and the process's end ends it;
- *   but if it waits for a file on a hung disk, the kernel lets no process end before that disk answers.
+ * - A stop gives the thread 100 ms to write what is there, or a second while stderr would take a line. A thread that waits longer is
+ *   left behind, and the process's end ends it; but if it waits for a file on a hung disk, the kernel lets no process end before
+ *   that disk answers.
  *
  * Ways to fail: an entry that the journal does not take goes to stderr as text. A stderr that somebody else made O_NONBLOCK is
  * waited for. A write that fails may leave a part of its line. */
@@ -39,6 +40,8 @@ enum {
     RESERVE_BYTES = LOG_OUTPUT_LINE_BYTES_MAX,
     NOTICE_US = 1000000, /* chosen: so that notices are few beside a flood's lines */
     STOP_US = 100000,    /* chosen: a reader that lives takes a batch within it; no operator notices it */
+    /* While stderr would take a line: it is the machine that is busy. With ten threads for each processor 100 ms were too short. */
+    STOP_BUSY_US = 1000000,
     STOP_LOOK_US = 500,
     PARTS_MAX = 32, /* above what log_form_journal makes */
 };
@@ -270,18 +273,25 @@ bool log_output_start(uint64_t bytes_per_second, void (*say_dropped)(uint64_t li
     return true;
 }
 
-void log_output_stop(void)
+/* Whether stderr would take a line now; of a file always. */
+static bool stderr_takes(void)
 {
-    uint64_t until_us = thread_now_us() + STOP_US;
-    if (state_now() != RUNNING) {
-        return;
+    struct pollfd pollfd = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&pollfd, 1, 0) == 1 && (pollfd.revents & POLLOUT) != 0;
+}
+
+bool log_output_stop(void)
+{
+    uint64_t begin_us = thread_now_us();
+    if (state_now() == RUNNING) {
+        mutex_lock(&output.mutex);
+        atomic_store_explicit(&output.state, ENDING, memory_order_release);
+        mutex_unlock_and_signal(&output.mutex);
     }
-    mutex_lock(&output.mutex);
-    atomic_store_explicit(&output.state, ENDING, memory_order_release);
-    mutex_unlock_and_signal(&output.mutex);
-    while (state_now() != DIRECT && thread_now_us() < until_us) {
+    while (state_now() != DIRECT && thread_now_us() - begin_us < (stderr_takes() ? STOP_BUSY_US : STOP_US)) {
         usleep(STOP_LOOK_US);
     }
+    return state_now() == DIRECT;
 }
 
 void log_output_rate_set(uint64_t bytes_per_second)

@@ -96,7 +96,8 @@ static json_t *capture(enum event_name name, const char **ret_fields)
     ck_assert_int_ge(dup2(fileno(file), STDERR_FILENO), 0);
     start();
     *ret_fields = write_one(name);
-    log_stop();
+    while (!log_stop()) {
+    }
     ck_assert_int_ge(dup2(errors, STDERR_FILENO), 0);
     close(errors);
     rewind(file);

@@ -101,7 +101,7 @@ static int open_store(const struct options *options, struct running *running)
         return directory_exit_code(result);
     }
     struct engine_config config = {
-        .path = running->directory.database,
+        .path = running->directory.beside,
         .create = running->directory.is_new,
         .cache_bytes_max = options->cache_bytes - options->cache_bytes / OPTIONS_RECORD_CACHE_PART,
     };
@@ -183,7 +183,7 @@ static bool start_log(const struct options *options)
 static int run(struct options *options)
 {
     struct running running = {
-        .directory = {.directory_fd = -1, .lock_fd = -1},
+        .directory = {.directory_fd = -1, .database_fd = -1, .lock_fd = -1},
         .listener = {.fd = -1, .adopted_fd = -1, .adopted_flags = -1},
     };
     if (!start_log(options)) {

@@ -1,15 +1,18 @@
-/* The data directory's life. Opening it takes three steps:
+/* The data directory's life. Opening it takes four steps:
  *
  * 1. survey, which only reads: is the directory there, what does the stamp say, is there anything else in it;
  * 2. the lock, once the survey says that the directory is ours or may become ours;
- * 3. survey again, as another process may have changed the directory before we had the lock. From here on no other daemon does.
+ * 3. survey again, as another process may have changed the directory before we had the lock. From here on no other daemon does;
+ * 4. db/ is opened and locked.
  *
  * Making a store takes the steps mkdir, lock file, stamp saying `new`, db/, and, when the database has been opened, the stamp
  * without `new`. Before the stamp is there, the directory holds at most the lock and the unfinished stamp, which count as
  * empty; so a death at any step leaves what the next start goes on with.
  *
- * Ways to fail: what the survey refuses is left untouched. A system call that fails in steps 2 and 3 may leave the lock file
- * and, with `create`, the beginnings of a store; the lock itself is released. */
+ * While it is open, the names in it are compared with what is held, each time directory_check is called.
+ *
+ * Ways to fail: what the survey refuses is left untouched. A system call that fails in steps 2 to 4 may leave the lock file
+ * and, with `create`, the beginnings of a store; the locks themselves are released. */
 #include "daemon/host/directory.h"
 
 #include <assert.h>
@@ -17,30 +20,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <limits.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "daemon/host/directory_internal.h"
+#include "daemon/host/held.h"
 #include "daemon/host/stamp.h"
 #include "daemon/runtime/thread.h"
 
-#define LOCK_NAME     "cairn.lock"
-#define DATABASE_NAME "db"
-
 enum {
     EXIT_LOCKED = 73,
-    LOCK_BYTES = 12,    /* of the lock file: a pid has at most 7 digits */
-    OWNER_TRIES = 10,   /* how often the pid of an owner that has only just taken the lock is read */
-    OWNER_WAIT_MS = 10, /* between two tries; the owner writes its pid within microseconds */
 };
 
 /* What a directory that may be locked contains. */
@@ -48,25 +42,6 @@ enum contents {
     CONTENTS_EMPTY, /* nothing, or what a death before the stamp leaves */
     CONTENTS_STORE, /* a stamp of ours, and the database that belongs to it */
 };
-
-__attribute__((format(printf, 3, 4))) static enum directory_result
-fail(enum directory_result result, struct directory_error *ret_error, const char *format, ...)
-{
-    va_list arguments;
-
-    assert(result != DIRECTORY_OK); /* callers return it as their failure */
-    va_start(arguments, format);
-    vsnprintf(ret_error->text, sizeof ret_error->text, format, arguments);
-    va_end(arguments);
-    return result;
-}
-
-static enum directory_result fail_errno(struct directory_error *ret_error, const char *path, const char *name,
-                                        const char *what)
-{
-    return fail(DIRECTORY_IO_ERROR, ret_error, "%s%s%s: %s: %s", path, *name != '\0' ? "/" : "", name, what,
-                strerror(errno));
-}
 
 /* ---- the stamp ---- */
 
@@ -76,7 +51,7 @@ static enum directory_result write_stamp(int directory_fd, const char *path, con
     struct stamp_failure failure;
 
     if (!stamp_write(directory_fd, stamp, &failure)) {
-        return fail_errno(ret_error, path, failure.name, failure.what);
+        return directory_fail_errno(ret_error, path, failure.name, failure.what);
     }
     return DIRECTORY_OK;
 }
@@ -90,21 +65,22 @@ static enum directory_result judge_stamp(enum stamp_result result, unsigned long
     case STAMP_ABSENT:
         return DIRECTORY_OK;
     case STAMP_FOREIGN:
-        return fail(DIRECTORY_FOREIGN, ret_error,
-                    "%s: holds a " STAMP_NAME " that is not cairn's; nothing was touched", path);
+        return directory_fail(DIRECTORY_FOREIGN, ret_error,
+                              "%s: holds a " STAMP_NAME " that is not cairn's; nothing was touched", path);
     case STAMP_NEWER:
-        return fail(DIRECTORY_NEWER, ret_error,
-                    "%s: the store has format %lu and this cairnd knows %d at most; serve it with the newer "
-                    "cairnd that made it. Nothing was touched",
-                    path, format, STAMP_FORMAT);
+        return directory_fail(
+            DIRECTORY_NEWER, ret_error,
+            "%s: the store has format %lu and this cairnd knows %d at most; serve it with the newer "
+            "cairnd that made it. Nothing was touched",
+            path, format, STAMP_FORMAT);
     case STAMP_DAMAGED:
-        return fail(DIRECTORY_DAMAGED, ret_error,
-                    "%s: its " STAMP_NAME " is damaged; restore that file from a backup. Nothing was touched",
-                    path);
+        return directory_fail(
+            DIRECTORY_DAMAGED, ret_error,
+            "%s: its " STAMP_NAME " is damaged; restore that file from a backup. Nothing was touched", path);
     case STAMP_IO_ERROR:
         break;
     }
-    return fail_errno(ret_error, path, STAMP_NAME, "cannot be read");
+    return directory_fail_errno(ret_error, path, STAMP_NAME, "cannot be read");
 }
 
 /* ---- survey ---- */
@@ -126,7 +102,7 @@ static enum directory_result survey_unstamped(int directory_fd, const char *path
     struct dirent *entry;
 
     if (directory == NULL) {
-        result = fail_errno(ret_error, path, "", "cannot be read");
+        result = directory_fail_errno(ret_error, path, "", "cannot be read");
         if (fd >= 0) {
             close(fd);
         }
@@ -140,44 +116,42 @@ static enum directory_result survey_unstamped(int directory_fd, const char *path
         }
     }
     if (entry != NULL) {
-        result =
-            fail(DIRECTORY_FOREIGN, ret_error,
-                 "%s: not a cairn store, and not empty (it holds \"%s\"); name another directory. Nothing "
-                 "was touched",
-                 path, entry->d_name);
+        result = directory_fail(
+            DIRECTORY_FOREIGN, ret_error,
+            "%s: not a cairn store, and not empty (it holds \"%s\"); name another directory. Nothing "
+            "was touched",
+            path, entry->d_name);
     } else if (errno != 0) {
-        result = fail_errno(ret_error, path, "", "cannot be read");
+        result = directory_fail_errno(ret_error, path, "", "cannot be read");
     }
     closedir(directory);
     return result;
 }
 
-/* The directory that is surveyed. */
-struct place {
-    int fd;
-    const char *path, *database;
-    bool create; /* a store may be made in it */
-    directory_look_fn *look;
-};
-
 /* A store says that it has its database: see that it does. */
-static enum directory_result survey_database(const struct place *place, struct directory_error *ret_error)
+static enum directory_result survey_database(const struct directory_place *place,
+                                             struct directory_error *ret_error)
 {
-    struct directory_error missing;
-    enum directory_result result = place->look(place->database, ret_error);
+    struct directory_error found;
+    char text[DIRECTORY_ERROR_BYTES];
+    enum directory_result result = place->look(place->database, &found);
 
-    if (result != DIRECTORY_LOST) {
+    if (result == DIRECTORY_OK) {
         return result;
     }
-    missing = *ret_error;
-    return fail(DIRECTORY_LOST, ret_error,
-                "%s: a store used to be here, but its database is gone (%s); mount or restore it, or name "
-                "another directory. Nothing was touched",
-                place->path, missing.text);
+    held_copy_text(found.text, sizeof text, text);
+    if (result != DIRECTORY_LOST) {
+        return directory_fail(result, ret_error, "%s: %s", place->path, text);
+    }
+    return directory_fail(
+        DIRECTORY_LOST, ret_error,
+        "%s: a store used to be here, but its database is gone (%s); mount or restore it, or name "
+        "another directory. Nothing was touched",
+        place->path, text);
 }
 
 /* Looks without writing. An empty directory is refused unless a store may be made in it. */
-static enum directory_result survey(const struct place *place, enum contents *ret_contents,
+static enum directory_result survey(const struct directory_place *place, enum contents *ret_contents,
                                     struct stamp *ret_stamp, struct directory_error *ret_error)
 {
     unsigned long format = 0;
@@ -187,9 +161,10 @@ static enum directory_result survey(const struct place *place, enum contents *re
     if (looked == STAMP_ABSENT) {
         result = survey_unstamped(place->fd, place->path, ret_error);
         if (result == DIRECTORY_OK && !place->create) {
-            return fail(DIRECTORY_MISSING, ret_error,
-                        "%s: no store in it; give --create to make a new one there. Nothing was touched",
-                        place->path);
+            return directory_fail(
+                DIRECTORY_MISSING, ret_error,
+                "%s: no store in it; give --create to make a new one there. Nothing was touched",
+                place->path);
         }
         *ret_contents = CONTENTS_EMPTY;
         return result;
@@ -201,63 +176,6 @@ static enum directory_result survey(const struct place *place, enum contents *re
         *ret_contents = CONTENTS_STORE;
     }
     return result;
-}
-
-/* ---- the lock ---- */
-
-/* The pid in the lock file, 0 if it holds none. The owner writes it just after it took the lock, so for a moment the file may
- * be empty or hold the pid of a daemon that is gone. */
-static long lock_owner(int lock_fd)
-{
-    char text[LOCK_BYTES + 1];
-    long pid = 0;
-
-    for (int i = 0; i < OWNER_TRIES; i++) {
-        ssize_t n = pread(lock_fd, text, sizeof text - 1, 0);
-        text[n < 0 ? 0 : n] = '\0';
-        pid = strtol(text, NULL, 10);
-        if (pid > 0 && pid <= INT_MAX && (kill((pid_t)pid, 0) == 0 || errno == EPERM)) {
-            break;
-        }
-        nanosleep(&(struct timespec){.tv_nsec = OWNER_WAIT_MS * 1000000L}, NULL);
-    }
-    return pid > 0 ? pid : 0;
-}
-
-static enum directory_result take_lock(int directory_fd, const char *path, int *ret_lock_fd,
-                                       struct directory_error *ret_error)
-{
-    int fd = openat(directory_fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
-    enum directory_result result;
-    char text[LOCK_BYTES + 1];
-    ssize_t written;
-    int n;
-
-    if (fd < 0) {
-        return fail_errno(ret_error, path, LOCK_NAME, "cannot be opened");
-    }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EWOULDBLOCK) {
-            result = fail(DIRECTORY_LOCKED, ret_error,
-                          "%s: another cairnd has this directory, with pid %ld; stop that one first", path,
-                          lock_owner(fd));
-        } else {
-            result = fail_errno(ret_error, path, LOCK_NAME, "cannot be locked");
-        }
-        close(fd);
-        return result;
-    }
-    n = snprintf(text, sizeof text, "%-11ld\n", (long)getpid());
-    assert(n == LOCK_BYTES); /* it overwrites the pid before, also on a full disk */
-    written = pwrite(fd, text, LOCK_BYTES, 0);
-    if (written != LOCK_BYTES) {
-        errno = written < 0 ? errno : ENOSPC;
-        result = fail_errno(ret_error, path, LOCK_NAME, "cannot be written");
-        close(fd);
-        return result;
-    }
-    *ret_lock_fd = fd;
-    return DIRECTORY_OK;
 }
 
 /* ---- opening ---- */
@@ -287,32 +205,33 @@ static enum directory_result open_path(const char *path, bool create, int *ret_f
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     if (fd < 0 && errno == ENOENT && !create) {
-        return fail(DIRECTORY_MISSING, ret_error,
-                    "%s: there is no such directory; give --create to make a new store there", path);
+        return directory_fail(DIRECTORY_MISSING, ret_error,
+                              "%s: there is no such directory; give --create to make a new store there",
+                              path);
     }
     if (fd < 0 && errno == ENOENT) {
         if (mkdir(path, 0750) != 0 && errno != EEXIST) {
-            return fail_errno(ret_error, path, "", "cannot be made");
+            return directory_fail_errno(ret_error, path, "", "cannot be made");
         }
         if (!sync_parent(path)) {
-            return fail_errno(ret_error, path, "", "its parent cannot be synced");
+            return directory_fail_errno(ret_error, path, "", "its parent cannot be synced");
         }
         fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     }
     if (fd < 0 && errno == ENOTDIR) {
-        return fail(DIRECTORY_FOREIGN, ret_error,
-                    "%s: not a directory; name one for the data. Nothing was touched", path);
+        return directory_fail(DIRECTORY_FOREIGN, ret_error,
+                              "%s: not a directory; name one for the data. Nothing was touched", path);
     }
     if (fd < 0) {
-        return fail_errno(ret_error, path, "", "cannot be opened");
+        return directory_fail_errno(ret_error, path, "", "cannot be opened");
     }
     *ret_fd = fd;
     return DIRECTORY_OK;
 }
 
 /* Makes in a locked directory what is missing for the database to be opened. */
-static enum directory_result prepare(const struct place *place, enum contents contents, struct stamp *stamp,
-                                     struct directory_error *ret_error)
+static enum directory_result prepare(const struct directory_place *place, enum contents contents,
+                                     struct stamp *stamp, struct directory_error *ret_error)
 {
     enum directory_result result;
 
@@ -320,7 +239,7 @@ static enum directory_result prepare(const struct place *place, enum contents co
     if (contents == CONTENTS_EMPTY) {
         stamp->is_new = true;
         if (getrandom(stamp->id, sizeof stamp->id, 0) != sizeof stamp->id) {
-            return fail_errno(ret_error, place->path, "", "no random number for the store's id");
+            return directory_fail_errno(ret_error, place->path, "", "no random number for the store's id");
         }
         result = write_stamp(place->fd, place->path, stamp, ret_error);
         if (result != DIRECTORY_OK) {
@@ -331,27 +250,41 @@ static enum directory_result prepare(const struct place *place, enum contents co
         return DIRECTORY_OK;
     }
     if (mkdirat(place->fd, DATABASE_NAME, 0750) != 0 && errno != EEXIST) {
-        return fail_errno(ret_error, place->path, DATABASE_NAME, "cannot be made");
+        return directory_fail_errno(ret_error, place->path, DATABASE_NAME, "cannot be made");
     }
     if (fsync(place->fd) != 0) {
-        return fail_errno(ret_error, place->path, "", "cannot be synced");
+        return directory_fail_errno(ret_error, place->path, "", "cannot be synced");
     }
     return DIRECTORY_OK;
 }
 
-/* Takes the lock between two surveys. */
-static enum directory_result claim(const struct place *place, struct stamp *ret_stamp, int *ret_lock_fd,
-                                   struct directory_error *ret_error)
+/* Looks, once more by what is held, whether the database in it is the one that was surveyed. */
+static enum directory_result survey_held(const struct directory_place *place, const struct stamp *stamp,
+                                         int database_fd, char *ret_path, struct directory_error *ret_error)
+{
+    struct directory_place held = *place;
+
+    if (!held_path(database_fd, "", ret_path)) {
+        return directory_fail_errno(ret_error, place->path, DATABASE_NAME,
+                                    "cannot be held by /proc/self/fd; mount /proc");
+    }
+    held.database = ret_path;
+    return stamp->is_new ? DIRECTORY_OK : survey_database(&held, ret_error);
+}
+
+/* Takes the lock between two surveys, then the database. */
+static enum directory_result claim(const struct directory_place *place, struct stamp *ret_stamp,
+                                   struct directory *ret_directory, struct directory_error *ret_error)
 {
     enum directory_result result;
     enum contents contents;
-    int lock_fd = -1;
+    int lock_fd = -1, database_fd = -1;
 
     result = survey(place, &contents, ret_stamp, ret_error);
     if (result != DIRECTORY_OK) {
         return result;
     }
-    result = take_lock(place->fd, place->path, &lock_fd, ret_error);
+    result = directory_take_lock(place->fd, place->path, &lock_fd, ret_error);
     if (result != DIRECTORY_OK) {
         return result;
     }
@@ -361,37 +294,52 @@ static enum directory_result claim(const struct place *place, struct stamp *ret_
         result = prepare(place, contents, ret_stamp, ret_error);
     }
     if (result == DIRECTORY_OK) {
-        *ret_lock_fd = lock_fd;
-    } else {
-        close(lock_fd);
+        result = directory_hold_database(place, &database_fd, ret_error);
     }
+    if (result == DIRECTORY_OK) {
+        result = survey_held(place, ret_stamp, database_fd, ret_directory->database, ret_error);
+    }
+    if (result == DIRECTORY_OK) {
+        ret_directory->lock_fd = lock_fd;
+        ret_directory->database_fd = database_fd;
+        return DIRECTORY_OK;
+    }
+    if (database_fd >= 0) {
+        close(database_fd);
+    }
+    close(lock_fd);
     return result;
 }
 
 enum directory_result directory_open(const char *path, bool create, directory_look_fn *look,
                                      struct directory *ret_directory, struct directory_error *ret_error)
 {
-    struct directory directory = {.directory_fd = -1, .lock_fd = -1};
+    struct directory directory = {.look = look, .directory_fd = -1, .database_fd = -1, .lock_fd = -1};
     enum directory_result result;
     struct stamp stamp;
-    int n = snprintf(directory.database, sizeof directory.database, "%s/" DATABASE_NAME, path);
+    int n = snprintf(directory.path, sizeof directory.path, "%s", path);
 
     assert(thread_is(THREAD_OTHER)); /* it waits for the disk and for another daemon: not on the loop */
-    if (n < 0 || (size_t)n >= sizeof directory.database) {
+    if (n < 0 || (size_t)n >= sizeof directory.path) {
         errno = ENAMETOOLONG;
-        return fail_errno(ret_error, path, "", "cannot be opened");
+        return directory_fail_errno(ret_error, path, "", "cannot be opened");
     }
     result = open_path(path, create, &directory.directory_fd, ret_error);
     if (result != DIRECTORY_OK) {
         return result;
     }
-    struct place place = {directory.directory_fd, path, directory.database, create, look};
-    result = claim(&place, &stamp, &directory.lock_fd, ret_error);
+    if (!held_path(directory.directory_fd, "/" DATABASE_NAME, directory.beside)) {
+        result = directory_fail_errno(ret_error, path, "", "cannot be held by /proc/self/fd; mount /proc");
+        close(directory.directory_fd);
+        return result;
+    }
+    struct directory_place place = {directory.directory_fd, path, directory.beside, create, look};
+    result = claim(&place, &stamp, &directory, ret_error);
     if (result != DIRECTORY_OK) {
         close(directory.directory_fd);
         return result;
     }
-    assert(directory.lock_fd >= 0 && directory.directory_fd >= 0);
+    assert(directory.lock_fd >= 0 && directory.database_fd >= 0);
     memcpy(directory.store_id, stamp.id, sizeof directory.store_id);
     directory.is_new = stamp.is_new;
     *ret_directory = directory;
@@ -401,18 +349,14 @@ enum directory_result directory_open(const char *path, bool create, directory_lo
 enum directory_result directory_mark_ready(struct directory *directory, struct directory_error *ret_error)
 {
     struct stamp stamp = {.is_new = false};
-    char path[DIRECTORY_PATH_BYTES];
     enum directory_result result;
 
     assert(directory->lock_fd >= 0); /* only its owner writes the stamp */
     if (!directory->is_new) {
         return DIRECTORY_OK;
     }
-    assert(strlen(directory->database) > strlen("/" DATABASE_NAME));
     memcpy(stamp.id, directory->store_id, sizeof stamp.id);
-    snprintf(path, sizeof path, "%.*s", (int)(strlen(directory->database) - strlen("/" DATABASE_NAME)),
-             directory->database);
-    result = write_stamp(directory->directory_fd, path, &stamp, ret_error);
+    result = write_stamp(directory->directory_fd, directory->path, &stamp, ret_error);
     directory->is_new = result != DIRECTORY_OK;
     return result;
 }
@@ -422,10 +366,13 @@ void directory_close(struct directory *directory)
     if (directory->lock_fd >= 0) {
         close(directory->lock_fd);
     }
+    if (directory->database_fd >= 0) {
+        close(directory->database_fd);
+    }
     if (directory->directory_fd >= 0) {
         close(directory->directory_fd);
     }
-    directory->lock_fd = directory->directory_fd = -1;
+    directory->lock_fd = directory->database_fd = directory->directory_fd = -1;
 }
 
 int directory_exit_code(enum directory_result result)

@@ -4,11 +4,16 @@
  *   once the stamp also says `new`: only then may a database be made. The database lies in db/.
  * - directory_open looks before it writes: a directory that is not ours, a store newer than this daemon, or one that lost its
  *   database is left as it was, without even a lock file.
- * - A lock on cairn.lock, which names its holder's pid, is held until directory_close or the death of the process.
+ * - A lock on cairn.lock, which names its holder's pid, and one on db/ itself are held until directory_close or the death of the
+ *   process. db/ is locked as well, since a file that was removed and made again can be locked a second time.
+ * - The path is followed once. From then on everything goes by the directories that are open: whatever the path comes to lead to,
+ *   by a move, a link or a mount, the store stays in the directory that is held, and another one is not touched.
+ * - directory_check says whether what is held is still in its place: a directory that was removed takes writes as before, and
+ *   keeps nothing of them.
  * - With `create`, an absent or empty directory becomes a store: lock, stamp saying `new`, database, directory_mark_ready.
  *   A death at any point of that leaves a directory with which the same call goes on.
  *
- * Called by main alone, before there are threads and after they are gone.
+ * Called by main alone, before there are threads and after they are gone, but for directory_check.
  */
 #ifndef DAEMON_DIRECTORY_H
 #define DAEMON_DIRECTORY_H
@@ -16,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/host/held.h"
 #include "proto/limits.h"
 #include "proto/status.h"
 
@@ -31,17 +37,8 @@ enum directory_result {
     DIRECTORY_FOREIGN,  /* it holds something that is not ours */
     DIRECTORY_NEWER,    /* a newer cairn made it */
     DIRECTORY_DAMAGED,  /* the stamp is ours but cannot be understood */
-    DIRECTORY_LOST,     /* a store used to be here: stamp, but no database */
+    DIRECTORY_LOST,     /* a store used to be here: stamp, but no database; or what was held is gone */
     DIRECTORY_IO_ERROR, /* the system refused a call; the text says which and why */
-};
-
-struct directory {
-    char database[DIRECTORY_PATH_BYTES]; /* path of the engine's directory */
-    uint8_t store_id[STORE_ID_BYTES];
-    bool is_new; /* the database may be made; directory_mark_ready is to follow its first successful open */
-
-    int directory_fd; /* -1: closed */
-    int lock_fd;
 };
 
 struct directory_error {
@@ -50,6 +47,20 @@ struct directory_error {
 
 /* Looks whether the database is there: DIRECTORY_OK; DIRECTORY_LOST: the text says what is missing; DIRECTORY_IO_ERROR. */
 typedef enum directory_result directory_look_fn(const char *database, struct directory_error *ret_error);
+
+struct directory {
+    char path[DIRECTORY_PATH_BYTES]; /* as it was given, for texts */
+    char database[HELD_PATH_BYTES];  /* path of the engine's directory, which goes by database_fd */
+    char beside
+        [HELD_PATH_BYTES]; /* its name in the data directory, by directory_fd: what the engine keeps beside it */
+    directory_look_fn *look;
+    uint8_t store_id[STORE_ID_BYTES];
+    bool is_new; /* the database may be made; directory_mark_ready is to follow its first successful open */
+
+    int directory_fd; /* -1: closed; so are the other two then */
+    int database_fd;
+    int lock_fd;
+};
 
 /* Opens and locks the data directory. On any result but DIRECTORY_OK nothing is held, ret_directory is untouched and the
  * error has its text. What was not a store before is then still as it was, except that after DIRECTORY_IO_ERROR with
@@ -66,7 +77,14 @@ enum directory_result directory_open(const char *path, bool create, directory_lo
 enum directory_result directory_mark_ready(struct directory *directory,
                                            struct directory_error *ret_error) MUST_CHECK;
 
-/* Releases the lock. Accepts a closed one: both descriptors -1. */
+/* Looks whether the stamp, the lock file and the database are still what is held. Any thread, while it is open; waits for the disk.
+ *
+ * DIRECTORY_OK    they are, or the system does not say
+ * DIRECTORY_LOST  one was removed or replaced: what is written now may be gone at the next start; the error says which one */
+enum directory_result directory_check(const struct directory *directory,
+                                      struct directory_error *ret_error) MUST_CHECK;
+
+/* Releases the locks. Accepts a closed one: its descriptors are -1. */
 void directory_close(struct directory *directory);
 
 /* The exit code of a daemon that ends with this result: 73 locked, 78 not to be served, 1 for an I/O error, 0. */

@@ -1,0 +1,155 @@
+/* What a data directory is held by: where it is moved it stays, and where something is taken away that is noticed. */
+#include <check.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/host/directory.h"
+
+static char root[64];  /* a temporary directory of the test's own */
+static char store[80]; /* a place in it */
+static struct directory directory;
+static struct directory_error error;
+
+__attribute__((format(printf, 1, 2))) static void shell(const char *format, ...)
+{
+    char line[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    ck_assert_int_eq(system(line), 0);
+}
+
+static void setup(void)
+{
+    snprintf(root, sizeof root, "%s", "/tmp/cairn-directory.XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(root));
+    snprintf(store, sizeof store, "%s/store", root);
+    memset(&error, 0, sizeof error);
+    directory.directory_fd = directory.database_fd = directory.lock_fd = -1;
+}
+
+static void teardown(void)
+{
+    directory_close(&directory);
+    shell("rm -rf %s", root);
+}
+
+static enum directory_result look(const char *database, struct directory_error *ret_error)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/CURRENT", database);
+    snprintf(ret_error->text, sizeof ret_error->text, "there is no %s", path);
+    return access(path, F_OK) == 0 ? DIRECTORY_OK : DIRECTORY_LOST;
+}
+
+static enum directory_result open_store(bool create)
+{
+    return directory_open(store, create, look, &directory, &error);
+}
+
+/* What look takes for a database. */
+static void make_database(void)
+{
+    shell("mkdir -p %s/db && echo MANIFEST-000001 > %s/db/CURRENT", store, store);
+}
+
+static void make_store(void)
+{
+    ck_assert_msg(open_store(true) == DIRECTORY_OK, "%s", error.text);
+    make_database();
+    ck_assert_int_eq(directory_mark_ready(&directory, &error), DIRECTORY_OK);
+    directory_close(&directory);
+}
+
+/* Whether the path leads to the store's database. */
+static bool is_database(const char *path)
+{
+    char expected[128];
+    struct stat there, here;
+    snprintf(expected, sizeof expected, "%s/db", store);
+    return stat(path, &there) == 0 && stat(expected, &here) == 0 && there.st_ino == here.st_ino &&
+           there.st_dev == here.st_dev;
+}
+
+/* The database is locked too: whoever removes the lock file has not made room for a second owner. */
+START_TEST(second_owner_is_refused_where_the_lock_file_was_removed)
+{
+    make_store();
+    struct directory other = {.directory_fd = -1, .database_fd = -1, .lock_fd = -1};
+    ck_assert_int_eq(open_store(false), DIRECTORY_OK);
+    ck_assert_int_eq(directory_check(&directory, &error), DIRECTORY_OK);
+    char path[128];
+    snprintf(path, sizeof path, "%s/cairn.lock", store);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(directory_open(store, false, look, &other, &error), DIRECTORY_LOCKED);
+    ck_assert_int_eq(directory_check(&directory, &error), DIRECTORY_LOST);
+    ck_assert_msg(strstr(error.text, path) != NULL, "%s", error.text);
+    directory_close(&directory);
+    ck_assert_int_eq(directory_open(store, false, look, &other, &error), DIRECTORY_OK);
+    directory_close(&other);
+}
+END_TEST
+
+START_TEST(moved_store_keeps_its_paths_and_is_not_gone)
+{
+    make_store();
+    char path[128];
+    snprintf(path, sizeof path, "%s/moved", root);
+    ck_assert_int_eq(open_store(false), DIRECTORY_OK);
+    ck_assert_int_eq(rename(store, path), 0);
+    ck_assert_int_eq(mkdir(store, 0700), 0); /* what takes the place is another directory */
+    make_database();
+    ck_assert(!is_database(directory.database));
+    ck_assert_int_eq(directory_check(&directory, &error), DIRECTORY_OK);
+    shell("rm -rf %s", store);
+    ck_assert_int_eq(rename(path, store), 0);
+    ck_assert(is_database(directory.database) && is_database(directory.beside));
+    shell("rm -rf %s", store);
+    ck_assert_int_eq(directory_check(&directory, &error), DIRECTORY_LOST);
+}
+END_TEST
+
+static const char *const takes[] = {
+    "rm -rf db",
+    "rm db/CURRENT",
+    "mv db away",
+    "mv db away && mkdir db",
+    "mv db away && cp -a away db",
+    "rm cairn.lock",
+    "rm cairn.lock && touch cairn.lock",
+    "rm cairn.store",
+    "rm -rf \"$PWD\"",
+};
+
+START_TEST(what_is_removed_or_replaced_is_gone)
+{
+    make_store();
+    ck_assert_int_eq(open_store(false), DIRECTORY_OK);
+    ck_assert_int_eq(directory_check(&directory, &error), DIRECTORY_OK);
+    shell("cd %s && %s", store, takes[_i]);
+    ck_assert_int_eq(directory_check(&directory, &error), DIRECTORY_LOST);
+    ck_assert_msg(strstr(error.text, store) != NULL, "%s", error.text);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("directory_hold");
+    TCase *hold = tcase_create("directory_hold");
+    suite_add_tcase(suite, hold);
+    tcase_set_timeout(hold, 60);
+    tcase_add_checked_fixture(hold, setup, teardown);
+    tcase_add_test(hold, second_owner_is_refused_where_the_lock_file_was_removed);
+    tcase_add_test(hold, moved_store_keeps_its_paths_and_is_not_gone);
+    tcase_add_loop_test(hold, what_is_removed_or_replaced_is_gone, 0, sizeof takes / sizeof *takes);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -140,16 +140,22 @@ static int open_listener(const struct options *options, struct running *running)
 
 static int serve(struct options *options, struct running *running)
 {
+    struct directory_error error;
     struct failure failure;
     struct server_config config = {
         .options = options,
         .engine = running->engine,
         .listener = &running->listener,
         .store_id = running->directory.store_id,
+        .directory = &running->directory,
         .reload = reload,
     };
     if (!server_run(&config, &failure)) {
         return fail(event_server_refused, failure.text);
+    }
+    if (directory_check(&running->directory, &error) != DIRECTORY_OK) { /* a last time: all is written */
+        event_directory_gone(error.text);
+        return SERVER_EXIT_IO_ERROR;
     }
     return EXIT_SUCCESS;
 }

@@ -3,7 +3,8 @@
  * - STARTING: the loop, all that serves, the writer's thread and the socket are made; what the machine refuses ends the start.
  * - SERVING: each iteration of the loop ends, before it sleeps, with server_iterate.
  * - STOPPING and LEAVING, by SIGTERM or SIGINT: server_stop.c. A second signal changes nothing.
- * - FAILED: the first failed write ends the process within a second, after what is in flight was told `io error`.
+ * - FAILED: the first failed write ends the process within a second, after what is in flight was told `io error`. A data directory
+ *   that was found to be gone ends it at once.
  * - ENDED: everything is written and synced, and the loop ends once its handles are closed. */
 #include "daemon/server.h"
 
@@ -141,10 +142,12 @@ static void server_iterate(uv_prepare_t *prepare)
     assert(thread_is(THREAD_LOOP));
     assert(server->state != SERVER_STARTING && server->state != SERVER_ENDED);
 
+    server_end_if_gone(server); /* before anything more is acknowledged */
     order_drain_completions(server->service.order, now_ns);
     connection_set_begin_iteration(server->connections, now_us);
     uint64_t next_us = serve_connections(server, now_us);
     next_us = earlier(next_us, reclaim_turn(server->reclaim, now_us));
+    next_us = earlier(next_us, watch_turn(server->watch, now_us));
     next_us = earlier(next_us, stream_set_iterate(server->service.streams, now_us));
     pool_turn(server->service.pool);
     next_us = earlier(next_us, server_go_on_ending(server, now_us));

@@ -9,17 +9,20 @@
 
 enum { SERVER_EXIT_IO_ERROR = 74 };
 
+struct directory;
+
 struct server_config {
     struct options *options;
     struct engine *engine;
-    struct listener *listener; /* listens; the loop takes its fd */
-    const uint8_t *store_id;   /* STORE_ID_BYTES */
+    struct listener *listener;         /* listens; the loop takes its fd */
+    const uint8_t *store_id;           /* STORE_ID_BYTES */
+    const struct directory *directory; /* open, with its database; NULL: none is watched */
     /* On SIGHUP: reads the configuration again. */
     void (*reload)(struct options *options);
 };
 
-/* Serves until SIGTERM or SIGINT, then stops cleanly. Ends the process itself if writing failed, or if stopping takes
- * longer than stop_timeout.
+/* Serves until SIGTERM or SIGINT, then stops cleanly. Ends the process itself if writing failed, if the data directory
+ * is gone, or if stopping takes longer than stop_timeout.
  *
  * True: it stopped, and all is written and synced. False: it could not start; `failure` says why, and nobody was served. */
 bool server_run(const struct server_config *config, struct failure *failure) MUST_CHECK;

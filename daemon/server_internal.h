@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "daemon/maintain/reclaim.h"
+#include "daemon/maintain/watch.h"
 #include "daemon/net/connection.h"
 #include "daemon/runtime/spin.h"
 #include "daemon/serve/request.h"
@@ -42,6 +43,7 @@ struct server {
     struct service service;
     struct connection_set *connections;
     struct reclaim *reclaim;
+    struct watch *watch;
     uint64_t requests;        /* of all connections, when some came last, */
     uint64_t requested_ns;    /* and when that was */
     struct spin request_spin; /* for the next request */
@@ -81,6 +83,9 @@ void server_free(struct server *server);
 
 /* SIGTERM: begins to stop, unless it has begun. */
 void server_begin_stop(struct server *server);
+
+/* First in an iteration: ends the process if the data directory was found to be gone. */
+void server_end_if_gone(const struct server *server);
 
 /* Part of an iteration: goes on with stopping, or with the end after a failure, if one of them is under way. Returns in how
  * many microseconds to look again; UINT64_MAX: neither is. */

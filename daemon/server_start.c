@@ -149,6 +149,7 @@ static bool start_service(struct server *server, const struct server_callbacks *
     service->streams = stream_set_new(service, options->streams_max);
     server->connections = connection_set_new(&server->loop, service, options->connections_max);
     server->reclaim = reclaim_new(service->engine, service->order, service->pool);
+    server->watch = watch_new(server->config->directory, service->pool);
     return order_start_writer(service->order, failure);
 }
 
@@ -221,6 +222,7 @@ void server_close_handles(struct server *server)
 void server_free(struct server *server)
 {
     assert(server->service.order == NULL); /* the writer thread has ended: nobody wakes this loop any more */
+    watch_free(server->watch);
     reclaim_free(server->reclaim);
     connection_set_free(server->connections);
     stream_set_free(server->service.streams);

@@ -54,6 +54,18 @@ static void end_after_failure(const struct server *server, uint64_t now_us)
     }
 }
 
+/* What is in flight stays unanswered, so its outcome is unknown: some of what was written last is gone already. */
+void server_end_if_gone(const struct server *server)
+{
+    const char *error = watch_error(server->watch);
+    if (error != NULL) {
+        event_directory_gone(error);
+        notify_status("%s", error);
+        notify_stopping();
+        _exit(SERVER_EXIT_IO_ERROR);
+    }
+}
+
 /* ---- stopping ---- */
 
 void server_begin_stop(struct server *server)
@@ -103,7 +115,9 @@ static void leave(struct server *server, uint64_t now_us)
         return;
     }
     connection_close_all(server->connections);
-    if (connection_count(server->connections) == 0 && reclaim_is_idle(server->reclaim)) {
+    watch_stop(server->watch);
+    if (connection_count(server->connections) == 0 && reclaim_is_idle(server->reclaim) &&
+        watch_is_idle(server->watch)) {
         server_move(server, SERVER_ENDED);
         server_close_handles(server);
     }

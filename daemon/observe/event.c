@@ -34,6 +34,9 @@ static const struct log_kind catalogue[] = {
         "stopping took longer than stop_timeout: accepted operations were not written"},
     [EVENT_WRITE_FAILED] = {"write_failed", LOG_LEVEL_ERROR,
         "a write failed: nothing more is acknowledged, the process ends, recovery decides at the next start"},
+    [EVENT_DIRECTORY_GONE] = {"directory_gone", LOG_LEVEL_ERROR,
+        "the data directory is not what the daemon opened: nothing more is acknowledged, the process ends; what was "
+        "acknowledged in the last second may be gone with it"},
     [EVENT_CONNECTION_REFUSED] = {"connection_refused", LOG_LEVEL_WARNING,
         "a connection was refused: as many are open as connections_max allows; close some or raise it"},
     [EVENT_ACCEPT_FAILED] = {"accept_failed", LOG_LEVEL_WARNING,
@@ -138,6 +141,11 @@ void event_stop_timed_out(uint64_t operations)
 void event_write_failed(const char *error)
 {
     write_error(EVENT_WRITE_FAILED, error);
+}
+
+void event_directory_gone(const char *error)
+{
+    write_error(EVENT_DIRECTORY_GONE, error);
 }
 
 void event_connection_refused(uint64_t connections_max)

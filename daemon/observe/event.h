@@ -22,6 +22,7 @@ enum event_name {
     EVENT_STOPPED,
     EVENT_STOP_TIMED_OUT,
     EVENT_WRITE_FAILED,
+    EVENT_DIRECTORY_GONE,
     EVENT_CONNECTION_REFUSED,
     EVENT_ACCEPT_FAILED,
     EVENT_ACCEPTING_STOPPED,
@@ -56,6 +57,7 @@ void event_stopped(void);
 /* operations: how many accepted ones are lost. */
 void event_stop_timed_out(uint64_t operations);
 void event_write_failed(const char *error);
+void event_directory_gone(const char *error);
 
 /* ---- connections ---- */
 

@@ -49,6 +49,9 @@ static const char *write_one(enum event_name name)
     case EVENT_WRITE_FAILED:
         event_write_failed("because");
         return "error";
+    case EVENT_DIRECTORY_GONE:
+        event_directory_gone("because");
+        return "error";
     case EVENT_CONNECTION_REFUSED:
         event_connection_refused(1024);
         return "connections_max";

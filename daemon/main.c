@@ -101,7 +101,8 @@ static int open_store(const struct options *options, struct running *running)
         return directory_exit_code(result);
     }
     struct engine_config config = {
-        .path = running->directory.beside,
+        .path = running->directory.database,
+        .beside = running->directory.beside,
         .create = running->directory.is_new,
         .cache_bytes_max = options->cache_bytes - options->cache_bytes / OPTIONS_RECORD_CACHE_PART,
     };

@@ -151,7 +151,7 @@ enum { SECOND_US = 1000000 };
 
 START_TEST(nothing_is_to_do_until_deletions_are_expected_and_again_when_nothing_is_left)
 {
-    struct paced_deletion *deletion = paced_deletion_new(database);
+    struct paced_deletion *deletion = paced_deletion_new(database, database);
     uint64_t now_us = thread_now_us();
     make(database, "000007.blob", 100);
     paced_deletion_expect(deletion);
@@ -171,7 +171,7 @@ END_TEST
 
 START_TEST(behind_a_piece_is_a_pause_and_a_step_takes_one_piece_at_most)
 {
-    struct paced_deletion *deletion = paced_deletion_new(database);
+    struct paced_deletion *deletion = paced_deletion_new(database, database);
     uint64_t now_us = thread_now_us();
     make(database, "000007.blob", 100 * MIB);
     paced_deletion_begin(deletion);
@@ -195,7 +195,7 @@ END_TEST
 
 START_TEST(links_are_made_anew_while_deletions_go_on_and_go_a_minute_after_them)
 {
-    struct paced_deletion *deletion = paced_deletion_new(database);
+    struct paced_deletion *deletion = paced_deletion_new(database, database);
     uint64_t now_us = thread_now_us();
     make(database, "000007.blob", 100);
     paced_deletion_begin(deletion);
@@ -219,7 +219,7 @@ END_TEST
 
 START_TEST(stopped_it_does_nothing)
 {
-    struct paced_deletion *deletion = paced_deletion_new(database);
+    struct paced_deletion *deletion = paced_deletion_new(database, database);
     make(database, "000007.blob", 100);
     paced_deletion_expect(deletion);
     paced_deletion_stop(deletion);

@@ -162,12 +162,13 @@ struct paced_deletion_piece paced_deletion_truncate(const char *database, const 
 
 /* ---- when ---- */
 
-struct paced_deletion *paced_deletion_new(const char *database)
+struct paced_deletion *paced_deletion_new(const char *database, const char *beside)
 {
     struct paced_deletion *deletion = memory_new(sizeof *deletion);
-    assert(strlen(database) <= PACED_DELETION_PATH_BYTES_MAX); /* cut short, it would be another directory */
+    assert(strlen(database) <= PACED_DELETION_PATH_BYTES_MAX &&
+           strlen(beside) <= PACED_DELETION_PATH_BYTES_MAX); /* cut short, it would be another directory */
     snprintf(deletion->database, sizeof deletion->database, "%s", database);
-    snprintf(deletion->links, sizeof deletion->links, "%s" LINKS_SUFFIX, database);
+    snprintf(deletion->links, sizeof deletion->links, "%s" LINKS_SUFFIX, beside);
     return deletion;
 }
 

@@ -18,8 +18,8 @@ struct paced_deletion;
 /* The longest path of a database: names of files in it, and in the directory of links, still fit into the system's bound. */
 enum { PACED_DELETION_PATH_BYTES_MAX = 4096 - 64 };
 
-/* `database`, RocksDB's directory, is copied. */
-struct paced_deletion *paced_deletion_new(const char *database);
+/* `database`, RocksDB's directory, and `beside`, the path to which the name of the directory of links is appended, are copied. */
+struct paced_deletion *paced_deletion_new(const char *database, const char *beside);
 
 /* Accepts NULL. Nobody is in any of its other calls, nor between begin and end. */
 void paced_deletion_free(struct paced_deletion *deletion);

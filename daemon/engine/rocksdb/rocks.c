@@ -3,10 +3,14 @@
 
 #include <assert.h>
 
+#include "daemon/host/held.h"
+
 void rocks_fail(const char *doing, char *text, struct failure *failure)
 {
-    assert(text != NULL); /* RocksDB gives a text with each failure, and none with a success */
-    failure_set(failure, STATUS_IO_ERROR, "%s: %s", doing, text);
+    assert(text != NULL);           /* RocksDB gives a text with each failure, and none with a success */
+    char shown[FAILURE_TEXT_BYTES]; /* paths in it as people know them */
+    held_copy_text(text, sizeof shown, shown);
+    failure_set(failure, STATUS_IO_ERROR, "%s: %s", doing, shown);
     rocksdb_free(text);
 }
 

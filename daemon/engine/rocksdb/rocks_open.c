@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "daemon/engine/rocksdb/rocks.h"
+#include "daemon/host/held.h"
 #include "daemon/runtime/memory.h"
 
 #ifndef ENGINE_BUILD
@@ -213,7 +214,7 @@ static bool path_fits(const char *path, struct failure *failure)
     return fits;
 }
 
-static struct rocks *rocks_new(const char *path, struct failure *failure)
+static struct rocks *rocks_new(const char *path, const char *beside, struct failure *failure)
 {
     rocksdb_options_t *options = options_from_text(failure);
     if (options == NULL) {
@@ -229,7 +230,7 @@ static struct rocks *rocks_new(const char *path, struct failure *failure)
     rocksdb_writebatch_put_log_data(rocks->nothing, "sync", 4);
     rocks->batch = rocksdb_writebatch_create();
     rocks_make_read_options(rocks->read, NULL);
-    rocks->deletion = paced_deletion_new(path);
+    rocks->deletion = paced_deletion_new(path, beside);
     return rocks;
 }
 
@@ -291,8 +292,11 @@ static bool sync_logs(const char *path, uint64_t *ret_bytes, struct failure *fai
     if (is_synced) {
         *ret_bytes = log_bytes;
     } else {
-        failure_set(failure, STATUS_IO_ERROR, "%s: its logs cannot be synced before they are read: %s", path,
-                    strerror(errno));
+        const char *reason = strerror(errno);
+        char shown[FAILURE_TEXT_BYTES];
+        held_copy_text(path, sizeof shown, shown);
+        failure_set(failure, STATUS_IO_ERROR, "%s: its logs cannot be synced before they are read: %s", shown,
+                    reason);
     }
     if (directory != NULL) {
         closedir(directory);
@@ -337,10 +341,12 @@ enum engine_result rocks_open(const struct engine_config *config, struct engine 
                               struct failure *failure)
 {
     uint64_t log_bytes;
-    if (!path_fits(config->path, failure) || !sync_logs(config->path, &log_bytes, failure)) {
+    const char *beside = config->beside != NULL ? config->beside : config->path;
+    if (!path_fits(config->path, failure) || !path_fits(beside, failure) ||
+        !sync_logs(config->path, &log_bytes, failure)) {
         return ENGINE_FAILED;
     }
-    struct rocks *rocks = rocks_new(config->path, failure);
+    struct rocks *rocks = rocks_new(config->path, beside, failure);
     if (rocks == NULL) {
         return ENGINE_FAILED;
     }

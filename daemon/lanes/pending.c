@@ -70,7 +70,9 @@ void pending_free(struct pending *pending)
         pending_remove_group(pending, pending->oldest);
     }
     assert(pending->operations == 0 &&
-           pending->bytes == 0); /* the sums that bound it counted each entry once */
+           pending->bytes == 0);      /* the sums that bound it counted each entry once */
+    assert(pending->index == NULL);   /* each entry went with its group */
+    assert(pending->held_bytes == 0); /* no stream comes back to release a value */
     free(pending->found);
     free(pending);
 }
@@ -84,6 +86,8 @@ static struct pending_entry *find(const struct pending *pending, const struct ke
 
 static uint64_t bytes_of(const struct metadata_operation *operation)
 {
+    assert(operation->kind != METADATA_NONE); /* fold has no place for one that does nothing */
+    assert(operation->name.bytes <= METADATA_NAME_BYTES_MAX); /* as long as the key that entry_bytes counts */
     uint64_t value_bytes = operation->kind == METADATA_SET ? operation->value.bytes : 0;
     return operation->name.bytes + value_bytes;
 }
@@ -108,6 +112,7 @@ static uint64_t count_fresh(const struct pending *pending, uint32_t chain,
                             const struct metadata_operation *operations, size_t count)
 {
     uint64_t fresh = 0;
+    assert(count <= pending->found_room); /* forget_found made a place for each */
     for (size_t i = 0; i < count; i++) {
         struct key key;
         key_set_name(&key, chain, KEY_METADATA, operations[i].name);
@@ -134,6 +139,7 @@ static bool fits_open(const struct pending *pending, uint32_t chain,
                       const struct metadata_operation *operations, size_t count)
 {
     const struct metadata_group *open = pending->open;
+    assert(open == NULL || open == pending->youngest); /* what joins it has the greatest number of all */
     if (open == NULL || open->bytes + bytes_of_all(operations, count) > METADATA_GROUP_BYTES_MAX) {
         return false;
     }
@@ -158,6 +164,9 @@ bool pending_has_room(struct pending *pending, uint32_t chain, const struct meta
 static void open_group(struct pending *pending, uint64_t sequence, uint64_t now_us)
 {
     assert(pending->open == NULL); /* the one before is closed: it never changes again */
+    assert(sequence > 0);          /* pending_oldest_sequence says 0 where nothing is queued */
+    assert((pending->youngest == NULL) == (pending->oldest == NULL)); /* linked behind one, or as the first */
+    assert(pending->youngest == NULL || pending->youngest->younger == NULL); /* none is cut off */
     struct metadata_group *group = memory_new(sizeof *group);
     group->first_sequence = sequence;
     group->opened_us = now_us;
@@ -174,6 +183,8 @@ static struct pending_entry *new_entry(struct pending *pending, uint32_t chain, 
                                        struct pending_entry *older)
 {
     struct metadata_group *group = pending->open;
+    assert((group->first == NULL) ==
+           (group->last == NULL)); /* it is linked behind the last, or as the first */
     struct pending_entry *entry = memory_new(sizeof *entry + key->bytes);
     entry->chain = chain;
     entry->group = group;
@@ -201,13 +212,18 @@ static struct pending_entry *new_entry(struct pending *pending, uint32_t chain, 
 
 static struct pending_value *value_of(struct slice value)
 {
-    return (struct pending_value *)(uintptr_t)(value.data - offsetof(struct pending_value, data));
+    struct pending_value *found =
+        (struct pending_value *)(uintptr_t)(value.data - offsetof(struct pending_value, data));
+    assert(found->bytes == value.bytes); /* a part of a value has no count of holders before it */
+    return found;
 }
 
 void pending_value_hold(struct pending *pending, struct slice value)
 {
     if (value.bytes > 0) {
         struct pending_value *held = value_of(value);
+        assert(held->is_queued);            /* so a single holder is the entry, whose bytes are not held */
+        assert(held->holders < UINT32_MAX); /* the count comes back to 0 once */
         pending->held_bytes += held->holders == 1 ? held->bytes : 0;
         held->holders++;
     }
@@ -215,6 +231,7 @@ void pending_value_hold(struct pending *pending, struct slice value)
 
 static void value_release(struct pending *pending, struct pending_value *value)
 {
+    assert(value->holders > value->is_queued); /* the entry's own goes by drop_value */
     value->holders--;
     bool is_unshared = value->holders == 0 || (value->holders == 1 && value->is_queued);
     assert(!is_unshared || pending->held_bytes >= value->bytes);
@@ -266,6 +283,7 @@ static void set_value(struct pending_entry *entry, struct slice value)
         entry->value = memory_raw(sizeof *entry->value + value.bytes);
         *entry->value = (struct pending_value){.holders = 1, .is_queued = true, .bytes = value.bytes};
     }
+    assert(entry->value->holders == 1); /* no stream reads the bytes that are written over */
     memcpy(entry->value->data, value.data, value.bytes);
     entry->change.value = slice_of(entry->value->data, value.bytes);
 }
@@ -299,7 +317,9 @@ static void fold(struct pending_entry *entry, const struct metadata_operation *o
 
 static uint64_t entry_bytes(const struct pending_entry *entry)
 {
-    return entry->key_bytes - key_of_kind(0, KEY_METADATA).bytes + entry->change.value.bytes;
+    size_t head_bytes = key_of_kind(0, KEY_METADATA).bytes;
+    assert(entry->key_bytes >= head_bytes); /* or the sums get a length of nearly 2^64 */
+    return entry->key_bytes - head_bytes + entry->change.value.bytes;
 }
 
 /* `found`: its entry, if that was looked up and is in the open group. */
@@ -319,6 +339,7 @@ static void add_one(struct pending *pending, uint32_t chain, const struct metada
     }
     assert(entry->group == pending->open); /* the writer thread reads the entries of closed groups */
     uint64_t bytes_before = is_new ? 0 : entry_bytes(entry);
+    assert(entry->group->bytes >= bytes_before && pending->bytes >= bytes_before); /* they are in both sums */
     fold(entry, operation);
     uint64_t bytes_after = entry_bytes(entry);
     entry->group->bytes = entry->group->bytes - bytes_before + bytes_after;
@@ -348,6 +369,7 @@ void pending_close_group(struct pending *pending)
     if (pending->open == NULL) {
         return;
     }
+    assert(pending->open->count > 0); /* the writer takes the numbers of its first and last operation */
     if (pending->closed == NULL) {
         pending->closed = pending->open;
     }
@@ -359,6 +381,7 @@ struct metadata_group *pending_take_closed(struct pending *pending)
     struct metadata_group *first = pending->closed;
     for (struct metadata_group *group = first; group != NULL && group != pending->open;
          group = group->younger) {
+        assert(group->next == NULL); /* in no lane yet: the link below would cut that one off */
         group->next = group->younger == pending->open ? NULL : group->younger;
     }
     pending->closed = NULL;
@@ -383,6 +406,7 @@ static void free_entry(struct pending *pending, struct pending_entry *entry)
 void pending_remove_group(struct pending *pending, struct metadata_group *group)
 {
     assert(group == pending->oldest);
+    assert(group->younger == NULL || group->younger->first_sequence > group->last_sequence); /* oldest next */
     for (struct pending_entry *entry = group->first; entry != NULL;) {
         struct pending_entry *next = entry->next;
         free_entry(pending, entry);
@@ -418,6 +442,8 @@ uint64_t pending_oldest_sequence(const struct pending *pending)
 
 static const struct metadata_group *oldest_untaken(const struct pending *pending)
 {
+    bool has_both = pending->closed != NULL && pending->open != NULL;
+    assert(!has_both || pending->closed->last_sequence < pending->open->first_sequence);
     return pending->closed != NULL ? pending->closed : pending->open;
 }
 
@@ -444,6 +470,7 @@ bool pending_holds(const struct pending *pending, uint32_t chain, struct slice n
 static struct metadata_change change_of(const struct pending_entry *newest)
 {
     struct metadata_change change = {0};
+    assert(newest == NULL || newest->newer == NULL); /* from an older one down, the last change is missed */
     for (const struct pending_entry *entry = newest; entry != NULL; entry = entry->older) {
         if (entry->change.raise > change.raise) {
             change.raise = entry->change.raise;
@@ -496,5 +523,6 @@ struct slice pending_entry_name(const struct pending_entry *entry)
 
 struct metadata_change pending_entry_change(const struct pending_entry *entry)
 {
+    assert(entry->change.kind != METADATA_RAISE); /* it is folded: the writer applies change.raise */
     return entry->change;
 }

@@ -51,6 +51,7 @@ size_t arena_room(const struct arena *arena)
 
 bool arena_reserve(struct arena *arena, size_t bytes)
 {
+    assert(arena->next <= arena->end); /* or the difference is a room of nearly 2^64 */
     if (bytes <= (size_t)(arena->end - arena->next)) {
         return true;
     }
@@ -89,6 +90,7 @@ void *arena_alloc(struct arena *arena, size_t bytes)
         return NULL;
     }
     uint8_t *piece = arena->next;
+    assert(rounded >= bytes); /* rounding did not wrap, and the piece is no shorter than what was asked for */
     assert((uintptr_t)piece % ARENA_ALIGNMENT == 0); /* callers store structs in it */
     arena->next += rounded;
     arena->used += rounded;
@@ -105,6 +107,7 @@ void arena_close(struct arena *arena)
     if (arena == NULL) {
         return;
     }
+    assert((arena->chunks == NULL) == (arena->held == 0)); /* all that was counted is freed here */
     struct arena_chunk *chunk = arena->chunks;
     while (chunk != NULL) {
         struct arena_chunk *older = chunk->older;

@@ -94,6 +94,7 @@ static uint64_t frame_bytes(uint64_t body_bytes)
 struct budget *budget_new(const struct budget_limits *limits)
 {
     assert(limits->requests_bytes_max / 2 >= limits->frame_bytes_max); /* so a largest frame fits */
+    assert(limits->requests_bytes_max <= INT64_MAX && limits->replies_bytes_max <= INT64_MAX); /* sums fit */
     struct budget *budget = memory_new(sizeof *budget);
     budget->limits = *limits;
     budget->largest_bytes = frame_bytes(limits->frame_bytes_max);
@@ -114,6 +115,7 @@ void budget_free(struct budget *budget)
 
 struct budget_request budget_request_of(bool is_write, uint64_t body_bytes)
 {
+    assert(body_bytes <= UINT32_MAX); /* a frame's length has 32 bits: twice of it is a number too */
     return (struct budget_request){.is_write = is_write, .body_bytes = body_bytes};
 }
 
@@ -186,6 +188,7 @@ uint64_t budget_request_room(const struct budget *budget, const struct budget_re
         uint64_t stay_bytes = budget->small_bytes + larger(budget->largest_bytes, limits->requests_bytes_max -
                                                                                       budget->largest_bytes);
         uint64_t staying_bytes = budget->others_bytes + budget->frames_bytes - request->held_bytes;
+        assert(request->held_bytes <= budget->frames_bytes); /* it is counted there until it starts */
         room = smaller(room, stay_bytes - smaller(staying_bytes, stay_bytes));
     }
     return larger(room, request->reserved_bytes);
@@ -194,6 +197,8 @@ uint64_t budget_request_room(const struct budget *budget, const struct budget_re
 void budget_request_hold(struct budget *budget, struct budget_request *request, uint64_t bytes)
 {
     bool is_large_write = request->is_write && budget_request_is_large(request);
+    assert(request->is_started ||
+           request->held_bytes == request->reserved_bytes); /* no more was granted yet */
     give_back(counter_of(budget, request), request->held_bytes);
     request->is_started = true;
     request->held_bytes = is_large_write ? larger(bytes, request->reserved_bytes) : bytes;
@@ -217,6 +222,7 @@ void budget_reply_queued(struct budget *budget, struct budget_client *client, ui
 
 void budget_reply_gone(struct budget *budget, struct budget_client *client, uint64_t bytes)
 {
+    assert(client->replies_bytes <= budget->replies_bytes); /* what one has is among what all have */
     give_back(&budget->replies_bytes, bytes);
     give_back(&client->replies_bytes, bytes);
 }
@@ -239,6 +245,7 @@ bool budget_client_may_read(const struct budget_client *client, uint64_t bytes)
 
 void budget_client_read_begins(struct budget_client *client, uint64_t bytes)
 {
+    assert(client->reads < CLIENT_READS_MAX); /* its other reads wait: the pool is for all clients */
     take(&client->reads, 1);
     take(&client->reads_bytes, bytes);
 }
@@ -247,6 +254,7 @@ void budget_client_read_ends(struct budget_client *client, uint64_t bytes)
 {
     give_back(&client->reads, 1);
     give_back(&client->reads_bytes, bytes);
+    assert(client->reads > 0 || client->reads_bytes == 0); /* each ends with the bytes it began with */
 }
 
 bool budget_replies_are_full(const struct budget *budget)
@@ -327,6 +335,7 @@ void budget_stream_read(struct budget *budget, struct budget_stream *stream, uin
 
 void budget_stream_gone(struct budget *budget, struct budget_stream *stream, uint64_t bytes)
 {
+    assert(stream->unsent_bytes <= budget->unsent_bytes); /* what one has is among what all have */
     give_back(&budget->unsent_bytes, bytes);
     give_back(&stream->unsent_bytes, bytes);
 }

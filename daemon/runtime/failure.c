@@ -7,7 +7,8 @@
 
 enum status failure_set(struct failure *failure, enum status status, const char *format, ...)
 {
-    assert(status < STATUS_COUNT); /* it becomes a code on the wire */
+    assert(status < STATUS_COUNT);   /* it becomes a code on the wire */
+    assert(format != failure->text); /* the text is written while the format is read */
     va_list arguments;
     va_start(arguments, format);
     failure->status = status;

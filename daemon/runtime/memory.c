@@ -54,6 +54,7 @@ void *memory_resize(void *block, size_t bytes)
 
 void *memory_copy(const void *source, size_t bytes)
 {
+    assert(source != NULL || bytes == 0); /* only nothing is copied from nowhere */
     void *copy = memory_raw(bytes);
     if (bytes > 0) {
         memcpy(copy, source, bytes);

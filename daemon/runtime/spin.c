@@ -12,6 +12,7 @@ enum {
 
 void spin_learn(struct spin *spin, uint64_t took_ns)
 {
+    assert(spin->spin_ns_max <= UINT64_MAX / SPIN_OUTLIER_FACTOR / SPIN_MEAN_PARTS); /* the products fit */
     uint64_t counted_ns_max = spin->spin_ns_max * SPIN_OUTLIER_FACTOR;
     uint64_t counted_ns = took_ns < counted_ns_max ? took_ns : counted_ns_max;
     uint64_t before_ns = spin->mean_ns * (SPIN_MEAN_PARTS - 1);
@@ -21,6 +22,7 @@ void spin_learn(struct spin *spin, uint64_t took_ns)
 
 bool spin_holds(const struct spin *spin, uint64_t waited_ns)
 {
+    assert(spin->mean_ns <= UINT64_MAX / 2); /* or what is overdue would not seem so */
     return spin->mean_ns <= spin->spin_ns_max && waited_ns <= 2 * spin->mean_ns;
 }
 

@@ -28,6 +28,7 @@ static bool has_name(enum key_kind kind)
 
 static void key_begin(struct key *key, uint32_t chain, enum key_kind kind)
 {
+    assert((unsigned)kind <= UINT8_MAX); /* cut to its byte, it would be the key of another kind */
     for (int i = 0; i < 4; i++) {
         key->data[i] = (uint8_t)(chain >> (24 - 8 * i));
     }
@@ -126,6 +127,7 @@ bool key_read_bound(struct slice key, uint64_t *ret_height, struct slice *ret_na
     if (!key_read_height(key, ret_height)) {
         return false;
     }
+    assert(key.bytes - KEY_HEAD_BYTES - HEIGHT_BYTES <= METADATA_NAME_BYTES_MAX); /* the name fits a key */
     *ret_name = slice_of(key.data + KEY_HEAD_BYTES + HEIGHT_BYTES, key.bytes - KEY_HEAD_BYTES - HEIGHT_BYTES);
     return true;
 }

@@ -39,6 +39,9 @@ struct metadata_value metadata_after(struct metadata_change change, struct metad
                                      uint64_t blocks_pruned, uint8_t *number_bytes)
 {
     struct metadata_value value = before;
+    assert(before.present || before.value.bytes == 0);              /* it is what absence leaves behind */
+    assert(change.kind == METADATA_SET || change.value.bytes == 0); /* nothing else would take the value */
+    assert(change.kind == METADATA_SET || change.of_height == 0);   /* or bind it */
     if (change.kind == METADATA_DELETE) {
         value = (struct metadata_value){0};
     } else if (change.kind == METADATA_SET) {

@@ -53,6 +53,9 @@ static_assert(sizeof(struct run_record) == RECORD_RUN_BYTES, "all of a run is in
 
 size_t record_header_bytes(const struct header_record *record)
 {
+    assert(record->hash.bytes <= HASH_BYTES_MAX); /* its length has one byte in the record */
+    assert(record->header.bytes <= SIZE_MAX / 4 &&
+           record->signature.bytes <= SIZE_MAX / 4); /* the sum fits */
     return HEADER_HEAD_BYTES + record->hash.bytes + record->header.bytes + record->signature.bytes;
 }
 

@@ -46,6 +46,7 @@ static enum status refuse(struct scan *scan, enum status status, const char *tex
 
 static size_t rounded(size_t bytes)
 {
+    assert(bytes <= SIZE_MAX - ARENA_ALIGNMENT); /* wrapped, far too little would be reserved */
     return (bytes + ARENA_ALIGNMENT - 1) & ~(size_t)(ARENA_ALIGNMENT - 1);
 }
 
@@ -80,6 +81,7 @@ static bool number_fits(const ProtobufCFieldDescriptor *field, uint64_t value)
 static enum status scan_number(struct scan *scan, const ProtobufCFieldDescriptor *field, struct span *span)
 {
     uint64_t value;
+    assert(wire_type_of(field->type) == PROTOBUF_C_WIRE_TYPE_VARINT); /* number_fits judges no other */
     if (!varint_take(span, VARINT_BYTES_MAX, &value)) {
         return refuse(scan, STATUS_INVALID, "a number is cut off or longer than 64 bits");
     }
@@ -91,7 +93,8 @@ static enum status scan_number(struct scan *scan, const ProtobufCFieldDescriptor
 
 static enum status count_elements(struct scan *scan, const ProtobufCFieldDescriptor *field, size_t count)
 {
-    assert(scan->elements <= MESSAGE_ELEMENTS_MAX); /* the difference is not negative */
+    assert(scan->elements <= MESSAGE_ELEMENTS_MAX);    /* the difference is not negative */
+    assert(field->label == PROTOBUF_C_LABEL_REPEATED); /* only these get an array of that many */
     if (count > MESSAGE_ELEMENTS_MAX - scan->elements) {
         return refuse(scan, STATUS_TOO_LARGE, "more than 1048576 repeated elements; split the request");
     }
@@ -104,6 +107,7 @@ static enum status scan_packed(struct scan *scan, const ProtobufCFieldDescriptor
 {
     size_t length = span_bytes(&part);
     bool is32 = is_fixed32(field->type);
+    assert(!is_prefixed(field->type)); /* what has a length of its own is never packed */
     if (is32 || is_fixed64(field->type)) {
         size_t size = is32 ? sizeof(uint32_t) : sizeof(uint64_t);
         if (length % size != 0) {
@@ -126,6 +130,8 @@ static enum status scan_packed(struct scan *scan, const ProtobufCFieldDescriptor
 static enum status scan_prefixed(struct scan *scan, const ProtobufCFieldDescriptor *field, struct span part,
                                  unsigned depth)
 {
+    assert(is_prefixed(field->type)); /* a number would take no memory here, and be unchecked */
+    assert(depth >= 1 && depth <= MESSAGE_DEPTH_MAX); /* so the recursion ends one level below */
     if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
         return scan_message(scan, field->descriptor, part, depth + 1);
     }
@@ -219,6 +225,7 @@ static enum status scan_field(struct scan *scan, struct walk *walk, struct span 
 
 static bool has_required(const struct walk *walk)
 {
+    assert(walk->descriptor->n_fields <= sizeof walk->seen * 8); /* a shift by more has no meaning */
     for (unsigned i = 0; i < walk->descriptor->n_fields; i++) {
         bool is_required = walk->descriptor->fields[i].label == PROTOBUF_C_LABEL_REQUIRED;
         if (is_required && !(walk->seen & (uint64_t)1 << i)) {

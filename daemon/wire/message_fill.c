@@ -34,6 +34,7 @@ static struct met field_take(struct span *span)
         span->next += size;
     }
     assert(good && span->next <= span->end);
+    assert(met.id != 0); /* the scan refused it, so both walks see the same fields */
     return met;
 }
 
@@ -41,6 +42,7 @@ static uint64_t fixed_take(struct span *span, size_t size)
 {
     uint64_t number = 0;
     assert(size <= span_bytes(span));
+    assert(size <= sizeof number); /* a shift by more has no meaning */
     for (size_t i = 0; i < size; i++) {
         number |= (uint64_t)span->next[i] << (8 * i);
     }
@@ -64,6 +66,8 @@ static void store_number(const ProtobufCFieldDescriptor *field, uint64_t number,
     if (field->type == PROTOBUF_C_TYPE_BOOL) {
         *(protobuf_c_boolean *)place = number != 0;
     } else if (number_bytes(field->type) == sizeof(uint32_t)) {
+        assert(number <= UINT32_MAX ||
+               number >= (uint64_t)(int64_t)INT32_MIN); /* what is cut is only the sign */
         *(uint32_t *)place = (uint32_t)number;
     } else {
         *(uint64_t *)place = number;
@@ -74,6 +78,7 @@ static void store_part(struct arena *arena, const ProtobufCFieldDescriptor *fiel
                        void *place)
 {
     size_t bytes = span_bytes(&part);
+    assert(is_prefixed(field->type)); /* what is neither message nor bytes becomes a text */
     union {
         const uint8_t *in;
         uint8_t *out;
@@ -133,6 +138,7 @@ static size_t elements_of(const ProtobufCFieldDescriptor *field, struct met met)
 
 static void *member(ProtobufCMessage *message, unsigned offset)
 {
+    assert(offset < message->descriptor->sizeof_message); /* in the piece that was taken for the message */
     return (uint8_t *)message + offset;
 }
 
@@ -209,6 +215,7 @@ ProtobufCMessage *message_fill(struct arena *arena, const ProtobufCMessageDescri
         memset(message, 0, descriptor->sizeof_message);
         message->descriptor = descriptor;
     }
+    assert(message->descriptor == descriptor); /* offsets of another message would be written to */
     if (has_repeated(descriptor)) {
         make_arrays(arena, message, span);
     }

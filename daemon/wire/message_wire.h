@@ -31,6 +31,7 @@ static inline bool is_prefixed(ProtobufCType type)
 /* Size of a number where it is stored, a bool apart. */
 static inline size_t number_bytes(ProtobufCType type)
 {
+    assert(!is_prefixed(type) && type != PROTOBUF_C_TYPE_BOOL); /* these take another size than 4 or 8 */
     bool is32 = is_fixed32(type) || type == PROTOBUF_C_TYPE_INT32 || type == PROTOBUF_C_TYPE_UINT32 ||
                 type == PROTOBUF_C_TYPE_SINT32 || type == PROTOBUF_C_TYPE_ENUM;
     return is32 ? sizeof(uint32_t) : sizeof(uint64_t);

@@ -62,6 +62,7 @@ static enum fetch_result get(const struct fetch *fetch, const struct key *key, s
                              struct failure *failure)
 {
     assert(fetch->reach == ENGINE_NO_IO || !thread_is(THREAD_LOOP)); /* the loop never waits for the device */
+    assert(fetch->chain > 0); /* keys of chain 0 are the daemon's own, no client's */
     switch (engine_get(fetch->engine, fetch->point, fetch->reach, key_slice(key), ret_value, failure)) {
     case ENGINE_OK:
         return FETCH_FOUND;
@@ -88,6 +89,7 @@ static enum fetch_result get_cached(const struct fetch *fetch, const struct key 
 {
     struct slice record;
     assert(fetch->cache == NULL || thread_is(THREAD_LOOP)); /* no lock guards the cache */
+    assert(ret_cached->value.release == NULL);              /* or what it holds would never be released */
     if (fetch->cache != NULL && record_cache_find(fetch->cache, key, &record)) {
         ret_cached->value = (struct engine_value){.bytes = record};
         return record.bytes > 0 ? FETCH_FOUND : FETCH_ABSENT;
@@ -173,6 +175,7 @@ static struct fetched pack_block(uint64_t height, uint32_t parts, const struct h
 static enum fetch_result fetch_data(const struct fetch *fetch, uint64_t height, uint64_t data_bytes,
                                     struct cached *ret_data, struct failure *failure)
 {
+    assert(ret_data->value.bytes.bytes == 0); /* a block without data is packed with what stands there */
     if (data_bytes == 0) {
         return FETCH_FOUND;
     }
@@ -192,6 +195,7 @@ enum fetch_result fetch_block(const struct fetch *fetch, uint64_t height, uint32
                               struct fetched *ret_fetched, struct failure *failure)
 {
     assert(fetch_parts_are_valid(parts));
+    assert(ret_fetched->frame == NULL); /* by it the end of this tells whether a message was made */
     if (height <= fetch->marks.blocks_pruned) {
         return FETCH_ABSENT;
     }
@@ -231,6 +235,7 @@ enum fetch_result fetch_block_of(const struct fetch *fetch, uint64_t height, uin
 {
     struct header_record record;
     assert(fetch_parts_are_valid(parts));
+    assert(ret_fetched->frame == NULL); /* or the message that it has would never be freed */
     if (!record_read_header(header, &record)) {
         return damaged(fetch, "header record", failure);
     }
@@ -256,6 +261,7 @@ struct fetched fetch_absent_block(uint64_t height)
 enum fetch_result fetch_state(const struct fetch *fetch, uint64_t height, struct fetched *ret_fetched,
                               struct failure *failure)
 {
+    assert(ret_fetched->frame == NULL); /* or the message that it has would never be freed */
     if (height < fetch->marks.states_from) {
         return FETCH_ABSENT;
     }

@@ -98,6 +98,7 @@ static void on_done(uv_work_t *running, int status)
     struct pool *pool = work->pool;
     assert(status == 0); /* nobody cancels it, so it has run */
     assert(pool->running[work->work_class] > 0);
+    assert(running_count(pool) <= POOL_THREADS); /* more would wait where no budget sees it */
     work_move(work, POOL_IDLE);
     pool->running[work->work_class]--;
     budget_read_ends(pool->budget, work->bytes);
@@ -140,6 +141,7 @@ static struct work_list *next_to_start(struct pool *pool, enum pool_class work_c
     struct work_list *next = NULL;
     for (int is_large = 0; is_large < 2; is_large++) {
         struct work_list *list = &pool->waiting[work_class][is_large];
+        assert(list->first == NULL || list->first->work_class == work_class); /* that is how it is counted */
         bool may = list->first != NULL && may_start(pool, list->first);
         if (may && (next == NULL || list->first->number < next->first->number)) {
             next = list;
@@ -175,6 +177,7 @@ void pool_submit(struct pool *pool, struct pool_work *work, enum pool_class work
     work_move(work, POOL_QUEUED);
     work->number = ++pool->submitted;
     assert(*list->last == NULL); /* the end of the list, or those behind would be lost */
+    assert(list->first != NULL || list->last == &list->first); /* or the list would seem empty for ever */
     *list->last = work;
     list->last = &work->next;
     pool_turn(pool);

@@ -59,6 +59,7 @@ struct source {
 static struct source *source_new(const struct fetch *fetch)
 {
     assert(thread_is(THREAD_LOOP)); /* the queue that it copies is the loop's */
+    assert(fetch->cache == NULL);   /* that is the loop's, and the pool fetches */
     struct source *source = memory_new(sizeof *source);
     source->fetch = *fetch;
     source->fetch.reach = ENGINE_MAY_BLOCK;
@@ -232,6 +233,7 @@ static enum source_result next_in_range(struct source *source, struct fetched *r
 static void open_range(struct source *source, enum key_kind kind, struct walk *walk)
 {
     const struct fetch *fetch = &source->fetch;
+    assert(source->blocks.heights == NULL); /* listed heights are not in order: no walk gives them */
     uint64_t first = source->blocks.first, pruned = fetch->marks.blocks_pruned;
     struct key from = first > pruned ? key_of_height(fetch->chain, kind, first)
                                      : key_behind_height(fetch->chain, kind, pruned);
@@ -344,6 +346,7 @@ static struct key behind_prefix(uint32_t chain, struct slice prefix)
 static enum engine_result look_at_both(struct source *source, struct slice *ret_stored,
                                        const struct queued **ret_queued, struct failure *failure)
 {
+    assert(source->queued_position <= source->queued_count); /* it moves by one, and stops there */
     bool has_queued = source->queued_position < source->queued_count;
     *ret_queued = has_queued ? &source->queued[source->queued_position] : NULL;
     enum engine_result result = walk_look(&source->walk, failure);

@@ -35,6 +35,7 @@ static void reader_fail(struct reader *reader, const char *text)
 
 static bool reader_failed_before(struct reader *reader)
 {
+    assert(reader->line > 0 || !reader->is_setting); /* the error names its line, from 1 on */
     if (reader->is_setting && !reader->failed) {
         reader_fail(reader, "no setting; write NAME = VALUE, or # before a comment");
     }

@@ -306,6 +306,7 @@ void options_reload(struct options *options, const struct options *fresh, size_t
     size_t used = 0;
 
     assert(ignored_bytes > 0); /* the NUL has room */
+    assert(options != fresh);  /* what changes is told from what is the same */
     ret_ignored[0] = '\0';
     for (size_t i = 0; i < options_table_count; i++) {
         setting_format(&options_table[i], options, before);

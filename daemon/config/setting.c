@@ -78,6 +78,7 @@ static void format_number(enum setting_type type, uint64_t number, size_t n, cha
             best = i;
         }
     }
+    assert(number % units[best].factor == 0); /* setting_parse gives the same number back */
     written = snprintf(ret_text, n, "%" PRIu64 "%s", number / units[best].factor, units[best].name);
     assert(written > 0 && (size_t)written < n);
 }
@@ -116,6 +117,8 @@ static bool parse_unit(const char *text, const struct unit *units, size_t count,
 static bool parse_number(enum setting_type type, const char *text, uint64_t *ret_number)
 {
     uint64_t number, factor = 1;
+    assert(type >=
+           SETTING_COUNT); /* without a unit of its own, what stands behind the digits is not looked at */
     const char *rest = parse_digits(text, type == SETTING_MODE ? 8 : 10, &number);
 
     if (rest == NULL) {
@@ -193,6 +196,7 @@ static bool set_flag(const struct setting *setting, const char *text, void *stru
 {
     bool yes = strcmp(text, "yes") == 0;
 
+    assert(setting->type == SETTING_FLAG); /* the field is a bool */
     if (!yes && strcmp(text, "no") != 0) {
         snprintf(ret_reason, SETTING_REASON_BYTES, "neither yes nor no");
         return false;
@@ -205,6 +209,7 @@ static bool set_choice(const struct setting *setting, const char *text, void *st
 {
     const char *choice = setting->choices;
 
+    assert(choice[0] != '\0'); /* an empty text would be the first choice */
     for (unsigned i = 0;; i++) {
         size_t length = strcspn(choice, "|");
 
@@ -225,6 +230,8 @@ void setting_init(const struct setting *setting, void *structure)
 {
     bool flag = setting->initial != 0;
 
+    assert(setting->type != SETTING_FLAG || setting->initial <= 1);   /* no or yes */
+    assert(setting->type != SETTING_TEXT || setting->text_bytes > 0); /* the NUL has room */
     switch (setting->type) {
     case SETTING_TEXT:
         ((char *)structure)[setting->offset] = '\0';
@@ -287,6 +294,7 @@ void setting_format_range(const struct setting *setting, char *ret_text)
     char min[32], max[32];
 
     assert(setting->min <= setting->max);
+    assert(setting->type != SETTING_TEXT || setting->text_bytes > 0); /* or the room is nearly 2^64 */
     switch (setting->type) {
     case SETTING_TEXT:
         snprintf(ret_text, SETTING_REASON_BYTES, "at most %zu bytes", setting->text_bytes - 1);

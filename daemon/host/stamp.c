@@ -84,6 +84,7 @@ enum stamp_result stamp_parse(const char *bytes, size_t n, struct stamp *ret_sta
     if (strcmp(text, again) != 0) {
         return STAMP_DAMAGED;
     }
+    assert(format == STAMP_FORMAT); /* the lines of an older one would be read by its own rules */
     *ret_stamp = stamp;
     return STAMP_OK;
 }
@@ -158,6 +159,7 @@ bool stamp_write(int directory_fd, const struct stamp *stamp, struct stamp_failu
     bool is_written;
     int error;
 
+    assert(directory_fd >= 0); /* AT_FDCWD would put the stamp where the process happens to be */
     if (fd < 0) {
         return fail(STAMP_TMP_NAME, "cannot be made", ret_failure);
     }

@@ -56,6 +56,7 @@ static void add_edit(rocksdb_writebatch_t *batch, const struct engine_edit *edit
         rocksdb_writebatch_put(batch, key, edit->key.bytes, value, edit->value.bytes);
         break;
     case ENGINE_DELETE:
+        assert(edit->value.bytes == 0); /* place_of would take it for a large value */
         rocksdb_writebatch_delete(batch, key, edit->key.bytes);
         break;
     case ENGINE_DELETE_RANGE:
@@ -92,6 +93,7 @@ static void empty_batch(struct rocks *rocks, size_t bytes)
 /* Closes the active write buffer, so that RocksDB begins the next, unless that would wait for a compaction. */
 static void close_write_buffer(struct rocks *rocks)
 {
+    assert(atomic_load(&rocks->engine.is_writing)); /* the write that waits is the only one to close it */
     char *error = NULL;
     char *tables = rocksdb_property_value(rocks->db, "rocksdb.num-files-at-level0");
     bool are_many = tables != NULL && strtoul(tables, NULL, 10) > TABLES_YOUNG_MAX;

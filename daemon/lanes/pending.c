@@ -7,16 +7,9 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "daemon/lanes/queued_value.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/name_hash.h"
-
-/* The bytes of a value; changes' slices lead to them. An empty value has none. */
-struct pending_value {
-    uint32_t holders; /* the entry, and streams that read it */
-    bool is_queued;   /* the entry is among them */
-    size_t bytes;
-    uint8_t data[];
-};
 
 struct pending_entry {
     /* fixed once the group is closed: the writer reads them */
@@ -27,7 +20,7 @@ struct pending_entry {
     struct metadata_group *group;
     struct pending_entry *older;
     struct pending_entry *newer;
-    struct pending_value *value; /* what change.value leads to; NULL for none */
+    struct queued_value *value; /* what change.value leads to; NULL for none */
     UT_hash_handle hh;
     /* fixed */
     size_t key_bytes;
@@ -210,41 +203,19 @@ static struct pending_entry *new_entry(struct pending *pending, uint32_t chain, 
 
 /* ---- values ---- */
 
-static struct pending_value *value_of(struct slice value)
-{
-    struct pending_value *found =
-        (struct pending_value *)(uintptr_t)(value.data - offsetof(struct pending_value, data));
-    assert(found->bytes == value.bytes); /* a part of a value has no count of holders before it */
-    return found;
-}
-
 void pending_value_hold(struct pending *pending, struct slice value)
 {
     if (value.bytes > 0) {
-        struct pending_value *held = value_of(value);
-        assert(held->is_queued);            /* so a single holder is the entry, whose bytes are not held */
-        assert(held->holders < UINT32_MAX); /* the count comes back to 0 once */
-        pending->held_bytes += held->holders == 1 ? held->bytes : 0;
-        held->holders++;
-    }
-}
-
-static void value_release(struct pending *pending, struct pending_value *value)
-{
-    assert(value->holders > value->is_queued); /* the entry's own goes by drop_value */
-    value->holders--;
-    bool is_unshared = value->holders == 0 || (value->holders == 1 && value->is_queued);
-    assert(!is_unshared || pending->held_bytes >= value->bytes);
-    pending->held_bytes -= is_unshared ? value->bytes : 0;
-    if (value->holders == 0) {
-        free(value);
+        pending->held_bytes += queued_value_hold(queued_value_of(value));
     }
 }
 
 void pending_value_release(struct pending *pending, struct slice value)
 {
     if (value.bytes > 0) {
-        value_release(pending, value_of(value));
+        uint64_t released_bytes = queued_value_release(queued_value_of(value));
+        assert(pending->held_bytes >= released_bytes); /* they were counted when the first stream held them */
+        pending->held_bytes -= released_bytes;
     }
 }
 
@@ -253,39 +224,24 @@ uint64_t pending_held_bytes(const struct pending *pending)
     return pending->held_bytes;
 }
 
-/* The entry is no holder of its value any more. */
 static void drop_value(struct pending_entry *entry)
 {
-    struct pending_value *value = entry->value;
+    queued_value_drop(entry->value);
     entry->value = NULL;
     entry->change.value = slice_of(NULL, 0);
-    if (value == NULL) {
-        return;
-    }
-    assert(value->is_queued && value->holders > 0); /* the entry is one of its holders */
-    value->is_queued = false;
-    value->holders--;
-    if (value->holders == 0) {
-        free(value);
-    }
 }
 
 static void set_value(struct pending_entry *entry, struct slice value)
 {
-    bool fits = entry->value != NULL && entry->value->holders == 1 && entry->value->bytes == value.bytes;
-    if (!fits) {
-        drop_value(entry);
-    }
-    if (value.bytes == 0) {
+    if (entry->value != NULL && queued_value_may_overwrite(entry->value, value.bytes)) {
+        queued_value_overwrite(entry->value, value);
         return;
     }
-    if (entry->value == NULL) {
-        entry->value = memory_raw(sizeof *entry->value + value.bytes);
-        *entry->value = (struct pending_value){.holders = 1, .is_queued = true, .bytes = value.bytes};
+    drop_value(entry);
+    if (value.bytes > 0) {
+        entry->value = queued_value_new(value);
+        entry->change.value = slice_of(entry->value->data, value.bytes);
     }
-    assert(entry->value->holders == 1); /* no stream reads the bytes that are written over */
-    memcpy(entry->value->data, value.data, value.bytes);
-    entry->change.value = slice_of(entry->value->data, value.bytes);
 }
 
 static void fold(struct pending_entry *entry, const struct metadata_operation *operation)

@@ -266,7 +266,7 @@ static bool come_to(const struct rig *rig, const char *directory, const char *wh
 /* The engine's file with the data is deleted; beside the database nothing stays that it has not. */
 START_TEST(test_space_of_pruned_data_comes_back_by_a_second_name)
 {
-    enum { BLOCKS = 30, BYTES = 3 << 20 };
+    enum { BLOCKS = 30, BYTES = 3 << 20, IDLE_MS = 400 };
     struct rig rig = rig_start("");
     for (uint64_t height = 1; height <= BLOCKS; height++) {
         Cairn__Commit *commit = commit_of_block(height, "large");
@@ -276,8 +276,8 @@ START_TEST(test_space_of_pruned_data_comes_back_by_a_second_name)
     rig_crash(&rig, ""); /* a log of more than a write buffer goes to a table and a file of its data */
     commit_ok(&rig.wire, commit_of_block(BLOCKS + 1, "behind"));
     ck_assert(come_to(&rig, "db", "", 1));
-    rig_restart(&rig,
-                ""); /* links are made at a start; the engine may have written the file after this one's */
+    daemon_wait_idle(&rig.daemon, IDLE_MS); /* the file is written whole */
+    rig_restart(&rig, "");                  /* a start links what is there then */
     ck_assert(come_to(&rig, "db.deleted", "-links 2", 1));
     ck_assert_int_eq(ask_prune(&rig.wire, prune_blocks(BLOCKS)).status, STATUS_OK);
     ck_assert(come_to(&rig, "db", "", 0));

@@ -10,6 +10,7 @@
 
 static enum status validate_target(struct apply *apply, const struct job *job, struct failure *failure)
 {
+    assert(job->kind == JOB_ROLLBACK); /* which member of the union it is */
     const struct chain_marks *marks = &apply->next.marks;
     uint64_t to = job->rollback.to;
     if (to > marks->height) {
@@ -46,6 +47,8 @@ static enum status has_any_state(struct apply *apply, const struct job *job, boo
 
 static enum status validate_state(struct apply *apply, const struct job *job, struct failure *failure)
 {
+    assert(job->rollback.to >=
+           apply->next.marks.states_from); /* the target was validated: a pruned state is not looked for */
     struct key key = key_of_height(job->chain, KEY_STATE, job->rollback.to);
     struct engine_value value = {0};
     enum status status = write_set_get(apply->set, &key, &value, failure);
@@ -62,8 +65,9 @@ static enum status validate_state(struct apply *apply, const struct job *job, st
     return status;
 }
 
-static enum status apply_guard(struct apply *apply, struct job *job, const struct job_guard *guard,
-                               struct failure *failure)
+/* Whether the guard holds a height above the target: it then refuses, or is to be lowered. */
+static enum status validate_guard(struct apply *apply, const struct job *job, const struct job_guard *guard,
+                                  bool *ret_is_above, struct failure *failure)
 {
     struct metadata_value metadata;
     struct engine_value value;
@@ -72,23 +76,47 @@ static enum status apply_guard(struct apply *apply, struct job *job, const struc
     if (status != STATUS_OK) {
         return status;
     }
+    assert(guard->name.bytes > 0); /* the name was decoded: its key is no prefix of others */
     uint64_t number = metadata_number(metadata);
+    *ret_is_above = number > job->rollback.to;
     if (metadata.present && !metadata_is_number(metadata)) {
         status =
             failure_set(failure, STATUS_INVALID, "a guard's value has %zu bytes: it is no height of 8 bytes",
                         metadata.value.bytes);
-    } else if (number > job->rollback.to && !guard->lower) {
+    } else if (*ret_is_above && !guard->lower) {
         status = failure_set(failure, STATUS_CONFLICT, "a guard holds height %lu, above the target %lu",
                              number, job->rollback.to);
-    } else if (number > job->rollback.to) {
-        uint8_t lowered[8];
-        metadata_put_number(job->rollback.to, lowered);
-        struct metadata_change change = {METADATA_SET, 0, slice_of(lowered, sizeof lowered), 0};
-        status = apply_metadata_change(apply, job->chain, guard->name, change,
-                                       apply->next.marks.blocks_pruned, failure);
-        job->counts.lowered++;
     }
     engine_value_release(&value);
+    return status;
+}
+
+static enum status lower_guard(struct apply *apply, struct job *job, const struct job_guard *guard,
+                               struct failure *failure)
+{
+    uint8_t lowered[8];
+    metadata_put_number(job->rollback.to, lowered);
+    struct metadata_change change = {METADATA_SET, 0, slice_of(lowered, sizeof lowered), 0};
+    job->counts.lowered++;
+    return apply_metadata_change(apply, job->chain, guard->name, change, apply->next.marks.blocks_pruned,
+                                 failure);
+}
+
+/* All are validated by what is there before the rollback, so that none passes because an earlier one lowered its name. */
+static enum status apply_guards(struct apply *apply, struct job *job, struct failure *failure)
+{
+    const struct job_rollback *rollback = &job->rollback;
+    enum status status = STATUS_OK;
+    bool is_above;
+    for (size_t i = 0; i < rollback->guard_count && status == STATUS_OK; i++) {
+        status = validate_guard(apply, job, &rollback->guards[i], &is_above, failure);
+    }
+    for (size_t i = 0; i < rollback->guard_count && status == STATUS_OK; i++) {
+        status = validate_guard(apply, job, &rollback->guards[i], &is_above, failure);
+        if (status == STATUS_OK && is_above) { /* not if the name was lowered already */
+            status = lower_guard(apply, job, &rollback->guards[i], failure);
+        }
+    }
     return status;
 }
 
@@ -206,8 +234,8 @@ enum status rollback_apply(struct apply *apply, struct job *job, struct failure 
     if (status == STATUS_OK) {
         status = validate_state(apply, job, failure);
     }
-    for (size_t i = 0; i < job->rollback.guard_count && status == STATUS_OK; i++) {
-        status = apply_guard(apply, job, &job->rollback.guards[i], failure);
+    if (status == STATUS_OK) {
+        status = apply_guards(apply, job, failure);
     }
     if (status == STATUS_OK) {
         status = drop_above(apply, job, KEY_HEADER, drop_block, failure);

@@ -283,6 +283,31 @@ START_TEST(a_guard_is_lowered_if_asked)
 }
 END_TEST
 
+START_TEST(guards_are_judged_by_what_was_there_before_in_any_order)
+{
+    static const bool orders[][2] = {{true, false}, {false, true}};
+    ten();
+    applied_queue(1, applied_set("final", applied_number(9), 0));
+    applied_groups();
+    uint64_t before = applied_digest();
+    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
+        struct job_guard guards[] = {{text("final"), orders[i][0]}, {text("final"), orders[i][1]}};
+        struct job job = job_to(8);
+        job.rollback.guards = guards;
+        job.rollback.guard_count = 2;
+        ck_assert_int_eq(applied_job(&job), STATUS_CONFLICT);
+        ck_assert_uint_eq(applied_digest(), before);
+    }
+    struct job_guard twice[] = {{text("final"), true}, {text("final"), true}};
+    struct job job = job_to(8);
+    job.rollback.guards = twice;
+    job.rollback.guard_count = 2;
+    ck_assert_int_eq(applied_job(&job), STATUS_OK);
+    assert_counts(&job, 2, 2, 2, 1); /* a name is lowered once */
+    applied_assert_metadata(1, "final", applied_number(8), 0);
+}
+END_TEST
+
 START_TEST(a_guard_bound_to_a_pruned_height_is_absent)
 {
     struct job job;
@@ -405,6 +430,7 @@ int main(void)
     tcase_add_test(tests, a_guard_above_the_target_refuses);
     tcase_add_test(tests, a_guard_that_holds_no_height_is_invalid);
     tcase_add_test(tests, a_guard_is_lowered_if_asked);
+    tcase_add_test(tests, guards_are_judged_by_what_was_there_before_in_any_order);
     tcase_add_test(tests, a_guard_bound_to_a_pruned_height_is_absent);
     tcase_add_test(tests, a_dry_run_says_the_same_and_changes_nothing);
     tcase_add_test(tests, what_follows_a_dry_run_takes_nothing_of_it_over);

@@ -92,6 +92,8 @@ static enum directory_result look(const char *database, struct directory_error *
 
 static int open_store(const struct options *options, struct running *running)
 {
+    assert(running->engine == NULL &&
+           running->directory.lock_fd < 0); /* else nobody would close what is open */
     struct directory_error error;
     struct failure failure;
     enum directory_result result =
@@ -119,6 +121,7 @@ static int open_listener(const struct options *options, struct running *running)
 {
     struct notify_error error;
     struct failure failure;
+    assert(running->engine != NULL); /* a client that connects meanwhile is served soon */
     int fd = -1;
     if (!notify_listen_fd(&fd, &error)) {
         return fail(event_socket_refused, error.text);
@@ -141,6 +144,7 @@ static int open_listener(const struct options *options, struct running *running)
 
 static int serve(struct options *options, struct running *running)
 {
+    assert(running->engine != NULL && running->listener.fd >= 0);
     struct directory_error error;
     struct failure failure;
     struct server_config config = {

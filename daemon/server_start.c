@@ -107,6 +107,7 @@ static int start_handles(struct server *server, const struct server_callbacks *c
 static bool start_order(struct server *server, void (*wake)(void *server), struct failure *failure)
 {
     const struct options *options = server->config->options;
+    assert(options->chains_max >= 1 && options->chains_max <= UINT32_MAX); /* ids of chains are 32 bits */
     struct order_config config = {
         .engine = server->config->engine,
         .queue_operations_max = options->queue_operations_max,
@@ -126,6 +127,7 @@ static bool start_service(struct server *server, const struct server_callbacks *
                           struct failure *failure)
 {
     const struct options *options = server->config->options;
+    assert(options->requests_bytes_max / 2 >= options->frame_bytes_max); /* the budget's sums rely on it */
     struct service *service = &server->service;
     *service = (struct service){
         .engine = server->config->engine,
@@ -157,6 +159,7 @@ static bool start_listening(struct server *server, uv_connection_cb on_connectio
 {
     struct listener *listener = server->config->listener;
     assert(server->service.order != NULL); /* connections are served from here on */
+    assert(listener->fd >= 0);             /* main opened or adopted it */
     int error = uv_pipe_open(&server->listener, listener->fd);
     if (error == 0) {
         listener->fd = -1; /* the loop's now */

@@ -57,11 +57,13 @@ static void end_after_failure(const struct server *server, uint64_t now_us)
 /* What is in flight stays unanswered, so its outcome is unknown: some of what was written last is gone already. */
 void server_end_if_gone(const struct server *server)
 {
+    assert(thread_is(THREAD_LOOP)); /* no completion is drained meanwhile */
     const char *error = watch_error(server->watch);
     if (error != NULL) {
         event_directory_gone(error);
         notify_status("%s", error);
         notify_stopping();
+        log_stop();
         _exit(SERVER_EXIT_IO_ERROR);
     }
 }
@@ -96,6 +98,7 @@ static void give_up(const struct server *server)
 /* Writes are what stopping waits for; reads and streams have a moment more. */
 static void finish_work(struct server *server, uint64_t now_us)
 {
+    assert(server->service.draining); /* what is idle now stays idle */
     if (!order_is_idle(server->service.order) || connection_set_has_waiting(server->connections)) {
         return;
     }
@@ -111,6 +114,7 @@ static void finish_work(struct server *server, uint64_t now_us)
 
 static void leave(struct server *server, uint64_t now_us)
 {
+    assert(server->leave_until_us != 0); /* else replies would have no time to go out */
     if (!connection_set_is_flushed(server->connections) && now_us < server->leave_until_us) {
         return;
     }

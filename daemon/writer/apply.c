@@ -139,6 +139,9 @@ static enum status drop_replaced(struct apply *apply, uint32_t chain, uint64_t h
 
 static void put_block(struct apply *apply, uint32_t chain, const struct job_block *block, bool replaces)
 {
+    assert(block->height >
+           apply->next.marks.blocks_pruned);     /* else its keys would be swept away with the pruned */
+    assert(block->hash.bytes <= HASH_BYTES_MAX); /* its length has one byte in the header record */
     uint8_t digest[SHA256_BYTES];
     struct slice hash = block->hash;
     if (hash.bytes == 0) {
@@ -191,6 +194,7 @@ static enum status validate_commit(const struct job *job, const struct chain_mar
 
 static enum status apply_commit(struct apply *apply, const struct job *job, struct failure *failure)
 {
+    assert(job->kind == JOB_COMMIT); /* which member of the union it is */
     const struct job_commit *commit = &job->commit;
     struct apply_chain *next = &apply->next;
     enum status status = validate_commit(job, &next->marks, failure);
@@ -227,6 +231,7 @@ static enum status apply_commit(struct apply *apply, const struct job *job, stru
 
 static enum status apply_prune(struct apply *apply, const struct job *job, struct failure *failure)
 {
+    assert(job->kind == JOB_PRUNE); /* which member of the union it is */
     const struct job_prune *prune = &job->prune;
     struct chain_marks *marks = &apply->next.marks;
     if (prune->has_blocks && prune->blocks_through > marks->height) {
@@ -247,6 +252,7 @@ static enum status apply_prune(struct apply *apply, const struct job *job, struc
         marks->blocks_pruned = prune->blocks_through;
     }
     if (prune->has_states && prune->states_through >= marks->states_from) {
+        assert(prune->states_through < UINT64_MAX); /* below the chain's height, so the mark does not wrap */
         struct key from;
         key_set_height(&from, job->chain, KEY_STATE, marks->states_from);
         struct key to = key_behind_height(job->chain, KEY_STATE, prune->states_through);
@@ -258,6 +264,8 @@ static enum status apply_prune(struct apply *apply, const struct job *job, struc
 
 static void apply_create_chain(struct apply *apply, const struct job *job)
 {
+    assert(job->chain >= 1 &&
+           job->chain_name.bytes <= CHAIN_NAME_BYTES_MAX); /* a start refuses any other record */
     struct key key;
     key_set_name(&key, 0, KEY_CHAIN_NAME, job->chain_name);
     record_put_u64(job->chain, write_set_put_new(apply->set, &key, 8));
@@ -304,6 +312,7 @@ static enum status apply_kind(struct apply *apply, struct job *job)
 /* Notes the chain as it is. It may be noted several times: apply_take_back goes from the newest to the oldest. */
 static void keep_before(struct apply *apply, uint32_t chain)
 {
+    assert(chain <= apply->chains_max); /* taking back writes to that place */
     if (apply->before_count == apply->before_capacity) {
         apply->before_capacity = apply->before_capacity == 0 ? 16 : 2 * apply->before_capacity;
         apply->befores = memory_resize(apply->befores, apply->before_capacity * sizeof apply->befores[0]);

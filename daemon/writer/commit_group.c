@@ -72,6 +72,7 @@ struct lanes *commit_group_lanes(struct commit_group *group)
 
 static void latch(struct commit_group *group, const struct failure *failure)
 {
+    assert(failure->text[0] != '\0'); /* it is what clients, log and operator are told */
     if (!group->failed) {
         group->failed = true;
         group->failure = *failure;
@@ -110,6 +111,7 @@ static void end_jobs(struct job *job, const struct failure *failure)
 static enum engine_outcome write_edits(struct commit_group *group, struct completion *completion, bool sync,
                                        struct failure *failure)
 {
+    assert(thread_is(THREAD_WRITER)); /* it waits for the device */
     size_t count;
     struct engine_edit *edits = apply_list(group->config.apply, &count);
     if (count == 0 || group->failed) {
@@ -139,6 +141,7 @@ static void write_set(struct commit_group *group, struct completion *completion,
         }
         break;
     case ENGINE_NOT_APPLIED:
+        assert(!group->failed); /* a latched group writes nothing that could be refused */
         failure.status = STATUS_NO_SPACE;
         apply_take_back(group->config.apply);
         end_jobs(*group->unwritten, &failure);
@@ -148,6 +151,7 @@ static void write_set(struct commit_group *group, struct completion *completion,
         break;
     }
     apply_written(group->config.apply);
+    assert(apply_bytes(group->config.apply) == 0); /* the next write set begins empty */
     group->carried_through = 0;
     group->unwritten = group->done.last;
 }
@@ -193,6 +197,8 @@ static void validate(struct commit_group *group, struct job *job)
  * meet the changes of other jobs. */
 static bool is_alone(const struct commit_group *group, const struct job *job)
 {
+    assert(job->sequence > job->carry_through ||
+           job->carry_through == 0); /* it carries what came before it */
     const struct metadata_group *oldest = group->waiting.groups.first;
     bool carries = oldest != NULL && oldest->last_sequence <= job->carry_through;
     return carries || job->kind == JOB_PRUNE || job->kind == JOB_ROLLBACK;

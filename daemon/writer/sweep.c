@@ -28,6 +28,7 @@ static enum status sweep_header(struct apply *apply, uint32_t chain, struct slic
 
 static enum status sweep_bound(struct apply *apply, uint32_t chain, struct slice key, struct failure *failure)
 {
+    assert(apply->sweep.headers_done); /* blocks go before what is bound to their heights */
     uint64_t height;
     struct slice name;
     struct metadata_value metadata;
@@ -53,6 +54,7 @@ static enum status set_position(struct sweep *sweep, struct slice key, struct fa
         return failure_set(failure, STATUS_IO_ERROR, "damaged store: a key of %zu bytes where blocks are",
                            key.bytes);
     }
+    assert(slice_compare(key, key_slice(&sweep->position)) >= 0); /* a sweep never goes back, so it ends */
     sweep->position.bytes = key.bytes;
     memcpy(sweep->position.data, key.data, key.bytes);
     return STATUS_OK;

@@ -68,6 +68,7 @@ void write_set_free(struct write_set *set)
 
 void write_set_clear(struct write_set *set)
 {
+    assert(set->range_count <= RANGES_MAX && (set->list != NULL || set->list_capacity == 0));
     HASH_CLEAR(hh, set->by_key);
     arena_close(&set->arena);
     set->first = NULL;

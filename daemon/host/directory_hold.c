@@ -57,6 +57,8 @@ static long lock_owner(int lock_fd)
     char text[LOCK_BYTES + 1];
     long pid = 0;
 
+    assert(lock_fd >= 0); /* else every try would say that nobody owns it */
+
     for (int i = 0; i < OWNER_TRIES; i++) {
         ssize_t n = pread(lock_fd, text, sizeof text - 1, 0);
         text[n < 0 ? 0 : n] = '\0';
@@ -85,6 +87,7 @@ static bool is_held(int directory_fd, const char *name, int fd)
 enum directory_result directory_take_lock(int directory_fd, const char *path, int *ret_lock_fd,
                                           struct directory_error *ret_error)
 {
+    assert(directory_fd >= 0); /* AT_FDCWD would lock a file of the working directory */
     int fd = openat(directory_fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
     enum directory_result result;
     char text[LOCK_BYTES + 1];

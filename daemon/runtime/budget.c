@@ -135,6 +135,7 @@ static uint64_t *counter_of(struct budget *budget, const struct budget_request *
 
 bool budget_requests_are_full(const struct budget *budget)
 {
+    assert(thread_is(THREAD_LOOP)); /* the counters have no lock */
     uint64_t staying_bytes = budget->others_bytes + budget->frames_bytes;
     uint64_t writes_bytes = larger(budget->writes_bytes, budget->largest_bytes);
     return budget->others_bytes >= budget->small_bytes &&
@@ -207,6 +208,7 @@ void budget_request_hold(struct budget *budget, struct budget_request *request, 
 
 void budget_request_end(struct budget *budget, struct budget_request *request)
 {
+    assert(thread_is(THREAD_LOOP)); /* the counters have no lock */
     give_back(counter_of(budget, request), request->held_bytes);
     request->held_bytes = 0;
     request->reserved_bytes = 0;
@@ -282,6 +284,7 @@ static uint64_t read_bytes(const struct budget *budget, uint64_t bytes)
 
 bool budget_may_read(const struct budget *budget, uint64_t bytes)
 {
+    assert(thread_is(THREAD_LOOP)); /* the counters have no lock */
     uint64_t held_bytes = budget_answers_bytes(budget);
     return held_bytes == budget->cursors_bytes ||
            held_bytes + read_bytes(budget, bytes) <= budget->limits.replies_bytes_max;
@@ -303,6 +306,7 @@ void budget_read_ends(struct budget *budget, uint64_t bytes)
 bool budget_may_open_stream(const struct budget *budget, uint64_t open, uint64_t queue_bytes,
                             uint64_t queue_held_bytes)
 {
+    assert(thread_is(THREAD_LOOP)); /* the counters have no lock */
     uint64_t held_bytes =
         budget->replies_bytes + budget->unsent_bytes + budget->cursors_bytes + queue_held_bytes;
     return open == 0 || held_bytes + queue_bytes <= budget->limits.replies_bytes_max;

@@ -132,6 +132,7 @@ static int split_parts(const char *parts, size_t n, struct iovec *ret_parts)
 
 static bool write_line(const struct log_output_line *line)
 {
+    assert(line->text_bytes > 0); /* what the journal does not take goes to stderr by it */
     struct iovec parts[2 * PARTS_MAX];
     if (line->message_bytes > 0) {
         int count = split_parts(line->message, line->message_bytes, parts);
@@ -207,6 +208,7 @@ static void log_thread_notice(void)
 
 static void *log_thread_main(void *unused)
 {
+    assert(state_now() != DIRECT && output.filling != output.leaving); /* set before the thread was made */
     thread_set_role(THREAD_LOG);
     mutex_lock(&output.mutex);
     for (;;) {
@@ -282,6 +284,7 @@ static bool stderr_takes(void)
 
 bool log_output_stop(void)
 {
+    assert(!thread_is(THREAD_LOG)); /* it would wait for itself */
     uint64_t begin_us = thread_now_us();
     if (state_now() == RUNNING) {
         mutex_lock(&output.mutex);

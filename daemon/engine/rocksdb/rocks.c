@@ -16,6 +16,7 @@ void rocks_fail(const char *doing, char *text, struct failure *failure)
 
 uint64_t rocks_number(const struct rocks *rocks, const char *property)
 {
+    assert(rocks->db != NULL); /* properties are those of an open store */
     uint64_t value = 0;
     (void)rocksdb_property_int(rocks->db, property, &value);
     return value;

@@ -26,7 +26,7 @@
  * 5. A stream opens if what its cursor may keep of the queue fits, or if none is open. Until then it waits, in order. It
  *    reads one step ahead: none begins while it has more than STREAM_UNSENT_BYTES_MAX to send.
  * 6. A client has REPLIES_BYTES_PER_CLIENT, or one reply. At that bound nothing more is read from it, its reads wait and its
- *    streams stop. When all replies are at theirs, whoever left more than CLIENT_UNREAD_BYTES_MAX unread is not read
+ *    streams stop. When all replies are at theirs, a client that left more than CLIENT_UNREAD_BYTES_MAX unread is not read
  *    from; short replies to the others go on.
  *
  *    So answers hold at most replies_bytes_max + what cursors keep + one answer from memory + for each client

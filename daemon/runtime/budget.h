@@ -107,7 +107,7 @@ struct budget_stream {
 };
 
 /* Whether a stream may open beside `open` others: queue_bytes is what its cursor may keep, and queue_held_bytes what all
- * keep of values that the queue has let go. */
+ * keep of values that have left the queue. */
 bool budget_may_open_stream(const struct budget *budget, uint64_t open, uint64_t queue_bytes,
                             uint64_t queue_held_bytes);
 

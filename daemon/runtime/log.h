@@ -2,7 +2,7 @@
  *
  * - Before log_start, events from level info up go to stderr as text.
  * - log_start chooses where events go, once, before there are threads; from then on a thread of the log's own writes them, and
- *   nobody waits for whoever reads them. Level and rate may change at any time.
+ *   nobody waits for their reader. Level and rate may change at any time.
  * - What else prints to the C library's stderr, such as a failed assert, waits a second at most since log_start.
  * - log_stop gives the thread a moment to write what is there.
  *

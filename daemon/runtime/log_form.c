@@ -1,3 +1,5 @@
+/* An event's life here: its values are taken out of the arguments, in the order of the format, and then added to one line, field by
+ * field. What does not fit is left out whole, and the line ends with the mark that says so. Only a wrong call can fail: asserts say how. */
 #include "daemon/runtime/log_form.h"
 
 #include <assert.h>

@@ -314,7 +314,7 @@ static bool is_direct(void)
     return state_now() == DIRECT || thread_is(THREAD_LOG);
 }
 
-/* Counts a line that is dropped, and lets go of the mutex. The thread is woken by the first alone: it then knows when it has to
+/* Counts a line that is dropped, and unlocks the mutex. The thread is woken by the first alone: it then knows when it has to
  * tell of it and of those that follow. */
 static void drop_and_unlock(void)
 {

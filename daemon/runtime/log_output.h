@@ -1,4 +1,4 @@
-/* Where lines of the log leave: a thread writes them, so that nobody else waits for whoever reads them. For log.c alone; any thread. */
+/* Where lines of the log leave: a thread writes them, so that nobody else waits for their reader. For log.c alone; any thread. */
 #ifndef DAEMON_LOG_OUTPUT_H
 #define DAEMON_LOG_OUTPUT_H
 

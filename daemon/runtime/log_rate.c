@@ -1,3 +1,5 @@
+/* The bucket counts millionths of a byte, so that what a microsecond brings in is a whole number. A line is charged after it was
+ * admitted, so the bucket may be in debt: then nothing is admitted until time has paid for it. */
 #include "daemon/runtime/log_rate.h"
 
 #include <assert.h>

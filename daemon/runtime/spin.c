@@ -1,3 +1,5 @@
+/* The mean moves by a part of the difference with each sample, and a sample counts only up to a bound, so that one late event does not
+ * end spinning for long. */
 #include "daemon/runtime/spin.h"
 
 #include <assert.h>

@@ -5,7 +5,7 @@
  *   microseconds, which somebody waits for; to spin for long only burns a processor.
  * - For what comes for certain and takes longer there is a timed sleep: until shortly before it is due, then a spin.
  *
- * Pure: the caller reads the clock. A wrong mean costs time, never correctness: whoever sleeps is woken by a signal too. */
+ * Pure: the caller reads the clock. A wrong mean costs time, never correctness: a thread that sleeps is woken by a signal too. */
 #ifndef DAEMON_SPIN_H
 #define DAEMON_SPIN_H
 
@@ -20,7 +20,7 @@ struct spin {
 /* Takes into the mean how long it took this time. One outlier counts as eight times spin_ns_max at most. */
 void spin_learn(struct spin *spin, uint64_t took_ns);
 
-/* Whether to go on spinning after waiting so long already. */
+/* Whether to go on spinning after a wait of waited_ns. */
 bool spin_holds(const struct spin *spin, uint64_t waited_ns);
 
 /* The same for what comes for certain. If the answer is no, *ret_sleep_ns is how long to sleep before asking again; 0 is

@@ -1,6 +1,7 @@
 /* A data directory that is moved, covered or removed under its daemon (contract 9): two daemons never write one directory, and
  * what was acknowledged as durable is whole wherever the directory lies. Where it is removed the daemon ends itself. */
 #include <check.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -263,14 +264,17 @@ START_TEST(test_daemon_ends_when_what_it_holds_is_removed_or_replaced)
 }
 END_TEST
 
+/* The first stands still meanwhile: it would end within a second, and the second might come only then. */
 START_TEST(test_second_daemon_is_refused_where_the_lock_file_was_removed)
 {
     struct daemon first = daemon_new(), second = daemon_new();
     daemon_start(&first, "");
     set_data(&second, first.data);
+    ck_assert_int_eq(kill(daemon_process(&first), SIGSTOP), 0);
     ck_assert_int_eq(unlink(place(&first, "data/cairn.lock")), 0);
     daemon_launch(&second, "");
     ck_assert_int_eq(daemon_wait(&second, EXIT_MS), EXIT_LOCKED);
+    ck_assert_int_eq(kill(daemon_process(&first), SIGCONT), 0);
     ck_assert_int_eq(daemon_wait(&first, EXIT_MS), EXIT_IO_ERROR);
     daemon_close(&second);
     daemon_close(&first);

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,33 @@ static int look_for_descriptors(void)
     close(fds[0]);
     close(fds[1]);
     return 0;
+}
+
+static void *end_when_unlocked(void *lock)
+{
+    int failed = pthread_mutex_lock(lock);
+    failed |= pthread_mutex_unlock(lock);
+    assert(!failed);
+    return NULL;
+}
+
+/* The loop library aborts at the pool's first work where it gets no threads, so this makes as many before, all at a time. */
+static int look_for_threads(void)
+{
+    pthread_t threads[POOL_THREADS];
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    int made = 0, error = 0;
+    int failed = pthread_mutex_lock(&lock);
+    while (made < POOL_THREADS && error == 0) {
+        error = pthread_create(&threads[made], NULL, end_when_unlocked, &lock);
+        made += error == 0;
+    }
+    failed |= pthread_mutex_unlock(&lock);
+    while (made > 0) {
+        failed |= pthread_join(threads[--made], NULL);
+    }
+    assert(!failed);
+    return uv_translate_sys_error(error);
 }
 
 static void on_wake(uv_async_t *async)
@@ -178,6 +206,7 @@ bool server_start(struct server *server, const struct server_callbacks *callback
     server->sleep_fd = -1;
     server->request_spin.spin_ns_max = SCHEDULE_REQUEST_SPIN_NS_MAX;
     int error = look_for_descriptors();
+    error = error != 0 ? error : look_for_threads();
     error = error != 0 ? error : uv_loop_init(&server->loop);
     if (error != 0) {
         return refused(failure, "the event loop", uv_strerror(error));

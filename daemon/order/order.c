@@ -25,6 +25,12 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
     order->config = *config;
     order->chains = chain_set_new(config->chains_max);
     order->apply = apply_new(config->engine, config->chains_max);
+    if (order->apply == NULL) {
+        order_close(order);
+        return failure_set(failure, STATUS_INVALID,
+                           "SHA-256 is not available: the configuration of OpenSSL (OPENSSL_CONF) activates "
+                           "no provider that has it");
+    }
     enum status status = order_start(config->engine, order->chains, order->apply, &order->start, failure);
     if (status != STATUS_OK) {
         order_close(order);

@@ -169,6 +169,9 @@ static enum status load_run(void *context, struct slice key, struct slice value,
     return STATUS_OK;
 }
 
+/* Numbers are never given so far: a greater one on disk is damage, and the next one might wrap. */
+#define NUMBERS_MAX (UINT64_MAX / 2)
+
 static void put_run(struct first_write *write, const struct order_start *start)
 {
     assert(start->first_sequence < start->reserved_through);
@@ -204,6 +207,9 @@ enum status order_start(struct engine *engine, struct chain_set *chains, struct 
     }
     if (status == STATUS_OK) {
         status = read_each(engine, KEY_RUN, load_run, &loading, failure);
+    }
+    if (status == STATUS_OK && (reserved_before > NUMBERS_MAX || ret_start->run > NUMBERS_MAX)) {
+        status = damaged(failure, "the reserved numbers or the last run");
     }
     if (status != STATUS_OK) {
         return status;

@@ -19,7 +19,6 @@
 
 /* Chosen. */
 enum {
-    POOL_THREADS = 4, /* how many threads the loop library starts unless it is told otherwise */
     POOL_STREAMS_RUNNING_MAX = POOL_THREADS / 2, /* the other threads are left to point reads */
     POOL_LARGE_BYTES = 512 << 10, /* larger work waits apart, so that no small work waits for its room */
 };

@@ -8,6 +8,8 @@
 #include <stdint.h>
 
 struct budget;
+enum { POOL_THREADS = 4 }; /* how many threads the loop library starts unless it is told otherwise */
+
 struct pool;
 
 enum pool_class {

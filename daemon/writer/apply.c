@@ -27,7 +27,10 @@ struct apply *apply_new(struct engine *engine, uint32_t chains_max)
     apply->chains = memory_new((chains_max + 1) * sizeof apply->chains[0]);
     apply->sweeps = memory_new((chains_max + 1) * sizeof apply->sweeps[0]);
     apply->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL); /* looked up once, not for each block */
-    assert(apply->sha256 != NULL);
+    if (apply->sha256 == NULL) {
+        apply_free(apply);
+        return NULL;
+    }
     return apply;
 }
 
@@ -149,6 +152,7 @@ static void put_block(struct apply *apply, uint32_t chain, const struct job_bloc
         assert(hashed == 1);
         hash = slice_of(digest, sizeof digest);
     }
+    assert(hash.bytes > 0); /* no block is without an entry in the hash index */
     struct header_record record = {block->data.bytes, hash, block->header, block->signature};
     size_t bytes = record_header_bytes(&record);
     struct key header_key;

@@ -17,7 +17,7 @@
 
 struct apply;
 
-/* The engine is borrowed. Chain ids are from 1 to chains_max. */
+/* The engine is borrowed. Chain ids are from 1 to chains_max. NULL: the machine's OpenSSL has no SHA-256. */
 struct apply *apply_new(struct engine *engine, uint32_t chains_max);
 /* Accepts NULL. */
 void apply_free(struct apply *apply);

@@ -177,6 +177,26 @@ START_TEST(test_empty_or_missing_directory_is_refused_without_create)
 }
 END_TEST
 
+/* An operator's configuration of OpenSSL may leave out the hash function: that is told, not aborted on. */
+START_TEST(test_start_without_sha256_says_so)
+{
+    struct daemon daemon = daemon_new();
+    char *path = kept_format("%s/openssl.cnf", daemon.home.path);
+    FILE *file = fopen(path, "we");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_gt(fprintf(file,
+                             "openssl_conf = all\n[all]\nproviders = providers\n[providers]\nbase = base\n"
+                             "[base]\nactivate = 1\n"),
+                     0);
+    ck_assert_int_eq(fclose(file), 0);
+    daemon.environment[0] = kept_format("OPENSSL_CONF=%s", path);
+    daemon_launch(&daemon, "--create");
+    ck_assert_int_eq(daemon_wait(&daemon, 10000), 1);
+    ck_assert(daemon_says(&daemon, "OPENSSL_CONF"));
+    daemon_close(&daemon);
+}
+END_TEST
+
 START_TEST(test_foreign_directory_is_refused_untouched)
 {
     struct directory place = directory_new();
@@ -401,6 +421,7 @@ int main(void)
     tcase_add_test(tests, test_new_connections_are_refused_while_stopping);
     tcase_add_test(tests, test_second_daemon_names_pid);
     tcase_add_test(tests, test_empty_or_missing_directory_is_refused_without_create);
+    tcase_add_test(tests, test_start_without_sha256_says_so);
     tcase_add_test(tests, test_foreign_directory_is_refused_untouched);
     tcase_add_test(tests, test_newer_or_damaged_stamp_is_refused_untouched);
     tcase_add_test(tests, test_create_on_an_existing_store_opens_it);

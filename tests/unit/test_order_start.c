@@ -143,6 +143,31 @@ START_TEST(more_chains_than_chains_max_end_the_start_and_name_the_setting)
 }
 END_TEST
 
+START_TEST(numbers_that_would_wrap_end_the_start_and_change_nothing)
+{
+    static const uint64_t numbers[] = {UINT64_MAX, UINT64_MAX - 1, UINT64_MAX - (UINT64_C(1) << 32),
+                                       UINT64_MAX / 2 + 1};
+    struct key sequence = key_of_kind(0, KEY_SEQUENCE);
+    uint8_t bytes[8];
+    record_put_u64(numbers[_i], bytes);
+    put(&sequence, slice_of(bytes, sizeof bytes));
+    order_fixture_end_run();
+    check_start_fails("the reserved numbers");
+    ck_assert_int_eq(order_fixture_try_run(&failure), STATUS_IO_ERROR); /* the record is as it was */
+}
+END_TEST
+
+START_TEST(a_last_run_that_would_wrap_ends_the_start)
+{
+    struct key run = key_of_height(0, KEY_RUN, UINT64_MAX);
+    uint8_t record[RECORD_RUN_BYTES];
+    record_write_run(&(struct run_record){1, 0}, record);
+    put(&run, slice_of(record, sizeof record));
+    order_fixture_end_run();
+    check_start_fails("the last run");
+}
+END_TEST
+
 START_TEST(a_list_of_chains_without_default_ends_the_start)
 {
     uint8_t id[8];
@@ -175,6 +200,8 @@ int main(void)
                         0, 2);
     tcase_add_loop_test(tests, records_that_cannot_be_understood_end_the_start_with_their_name, 0, 6);
     tcase_add_test(tests, more_chains_than_chains_max_end_the_start_and_name_the_setting);
+    tcase_add_loop_test(tests, numbers_that_would_wrap_end_the_start_and_change_nothing, 0, 4);
+    tcase_add_test(tests, a_last_run_that_would_wrap_ends_the_start);
     tcase_add_test(tests, a_list_of_chains_without_default_ends_the_start);
     return suite_run(suite, true);
 }

@@ -61,7 +61,7 @@ static void refuse_threads(void)
 
 START_TEST(a_machine_without_threads_refuses_the_start)
 {
-    check_refused(refuse_threads, "the thread that writes cannot be created");
+    check_refused(refuse_threads, "raise the limits on open files, threads");
 }
 END_TEST
 

@@ -35,7 +35,7 @@ void server_move(struct server *server, enum server_state to)
 
 static void fail(struct server *server, const struct failure *failure, uint64_t now_us)
 {
-    assert(failure->status == STATUS_IO_ERROR); /* as who waits was told */
+    assert(failure->status == STATUS_IO_ERROR); /* waiting clients were told `io error` */
     server_move(server, SERVER_FAILED);
     server->leave_until_us = now_us + SCHEDULE_STOP_REPLIES_US;
     event_write_failed(failure->text);

@@ -380,13 +380,13 @@ void options_help(FILE *out)
 /* Takes over the settings of the file that options->config names. */
 static bool load_file(struct options *options, struct options_error *ret_error)
 {
+    assert(options->config[0] != '\0'); /* a file was named */
     FILE *file = fopen(options->config, "re");
     char *bytes = file == NULL ? NULL : malloc(FILE_BYTES_MAX);
     char name[QUOTE_BYTES];
     bool loaded;
     size_t n;
 
-    assert(options->config[0] != '\0');
     if (file == NULL) {
         return fail(ret_error, "%s: cannot be opened: %s", quote(options->config, name), strerror(errno));
     }

@@ -175,7 +175,7 @@ enum engine_outcome engine_write(struct engine *engine, struct engine_edit *edit
                                  enum engine_durability durability, struct failure *failure)
 {
     assert(!thread_is(THREAD_POOL));
-    assert(!atomic_load(&engine->has_ended)); /* it would stand behind a write that may be missing */
+    assert(!atomic_load(&engine->has_ended)); /* after a write of unknown outcome nothing more is written */
     enter(&engine->is_writing);
     return end_writing(engine, engine->type->write(engine, edits, count, durability, failure));
 }

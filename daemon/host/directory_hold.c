@@ -132,9 +132,9 @@ enum directory_result directory_take_lock(int directory_fd, const char *path, in
 enum directory_result directory_hold_database(const struct directory_place *place, int *ret_fd,
                                               struct directory_error *ret_error)
 {
+    assert(place->fd >= 0); /* AT_FDCWD would lock a directory of the working directory */
     int fd = openat(place->fd, DATABASE_NAME, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    assert(place->fd >= 0);
     if (fd < 0) {
         return directory_fail_errno(ret_error, place->path, DATABASE_NAME, "cannot be opened");
     }

@@ -79,7 +79,7 @@ static bool parse_gid(const char *text, unsigned long *ret_number)
 
 static enum status find_group(const char *name, gid_t *ret_group, struct failure *failure)
 {
-    assert(name[0] != '\0'); /* that stands for the group of the process */
+    assert(name[0] != '\0'); /* an empty name means the group of the process: the caller handles it */
     const struct group *group = getgrnam(name);
     unsigned long number;
     if (group != NULL) {

@@ -108,13 +108,13 @@ static ssize_t read_up_to(int fd, size_t room, char *ret_bytes)
 
 enum stamp_result stamp_read(int directory_fd, struct stamp *ret_stamp, unsigned long *ret_format)
 {
+    assert(directory_fd >= 0); /* a closed directory is our mistake, not an I/O error */
     /* Not a link, and not a pipe that would wait for a writer. */
     int fd = openat(directory_fd, STAMP_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     char bytes[STAMP_BYTES_MAX + 1];
     ssize_t n;
     int error;
 
-    assert(directory_fd >= 0); /* a closed directory is our mistake, not an I/O error */
     if (fd < 0) {
         return errno == ENOENT ? STAMP_ABSENT : STAMP_IO_ERROR;
     }
@@ -152,6 +152,7 @@ static bool fail(const char *name, const char *what, struct stamp_failure *ret_f
 
 bool stamp_write(int directory_fd, const struct stamp *stamp, struct stamp_failure *ret_failure)
 {
+    assert(directory_fd >= 0); /* AT_FDCWD would put the stamp where the process happens to be */
     char text[STAMP_BYTES_MAX + 1];
     size_t n = stamp_format(stamp, text);
     int fd =
@@ -159,7 +160,6 @@ bool stamp_write(int directory_fd, const struct stamp *stamp, struct stamp_failu
     bool is_written;
     int error;
 
-    assert(directory_fd >= 0); /* AT_FDCWD would put the stamp where the process happens to be */
     if (fd < 0) {
         return fail(STAMP_TMP_NAME, "cannot be made", ret_failure);
     }

@@ -105,7 +105,7 @@ enum status apply_metadata_own(struct apply *apply, const struct job *job, struc
     enum status status = STATUS_OK;
     for (size_t i = 0; i < job->metadata_count && status == STATUS_OK; i++) {
         const struct metadata_operation *operation = &job->metadata[i];
-        assert(operation->kind != METADATA_NONE); /* it would fold to a raise to 0 */
+        assert(operation->kind != METADATA_NONE); /* NONE would be applied as a raise to 0 */
         struct metadata_change change = {
             .kind = operation->kind == METADATA_RAISE ? METADATA_NONE : operation->kind,
             .of_height = operation->of_height,
@@ -121,7 +121,9 @@ enum status apply_metadata_own(struct apply *apply, const struct job *job, struc
 enum status apply_drop_hash(struct apply *apply, uint32_t chain, struct slice hash, uint64_t height,
                             struct failure *failure)
 {
-    assert(height > 0 && hash.bytes <= HASH_BYTES_MAX); /* as record_read_header took them */
+    assert(height > 0 &&
+           hash.bytes <=
+               HASH_BYTES_MAX); /* record_read_header checked the hash; ranges begin above height 0 */
     struct key key;
     key_set_name(&key, chain, KEY_HASH, hash);
     struct engine_value value = {0};

@@ -140,18 +140,22 @@ static enum status prune(struct table *table, const struct job_prune *prune)
     return STATUS_OK;
 }
 
+/* All are judged by what is there before the rollback: none passes because an earlier one lowered its name. */
 static enum status judge_guards(struct table *table, const struct job_rollback *rollback,
                                 struct job_counts *counts)
 {
     for (size_t i = 0; i < rollback->guard_count; i++) {
-        struct held *held = find(table, rollback->guards[i].name);
+        const struct held *held = find(table, rollback->guards[i].name);
         if (held->present && held->length != 8) {
             return STATUS_INVALID;
         }
+        if (number_of(held) > rollback->to && !rollback->guards[i].lower) {
+            return STATUS_CONFLICT;
+        }
+    }
+    for (size_t i = 0; i < rollback->guard_count; i++) {
+        struct held *held = find(table, rollback->guards[i].name);
         if (number_of(held) > rollback->to) {
-            if (!rollback->guards[i].lower) {
-                return STATUS_CONFLICT;
-            }
             hold(held, applied_number(rollback->to), 0);
             counts->lowered++;
         }

@@ -18,7 +18,7 @@ step() {
 
 step scripts/tidy.sh
 for variant in plain asan tsan; do
-    rm -f "$build/$variant/results"
+    rm -f "$build/$variant/results" "$build/$variant/failures"
     if ! $MAKE --no-print-directory -s -j"$jobs" BUILD="$build" VARIANT="$variant" tests; then
         echo "FAILED: building the $variant variant"
         failed=$((failed + 1))
@@ -36,5 +36,6 @@ for variant in plain asan tsan; do
     failed=$((failed + variant_failed))
 done
 
+cat "$build"/*/failures 2>/dev/null # once more where they are read: behind thousands of lines nobody finds them
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -2,8 +2,8 @@
 # Runs test programs, several at a time, and prints each one's name, time and result in the order given. Goes on after a
 # failure; fails at the end if there was one.
 #   scripts/test.sh DIRECTORY VARIANT JOBS PROGRAM...
-# Leaves "passed failed" of all the Check runs in DIRECTORY/results. What a program that failed wrote is shown;
-# all of it is in DIRECTORY/logs.
+# Leaves "passed failed" of all the Check runs in DIRECTORY/results, and in DIRECTORY/failures each program that failed with
+# the last of what it wrote. All that programs wrote is in DIRECTORY/logs.
 set -eu
 
 directory=$(realpath "$1") variant=$2 jobs=$3
@@ -31,7 +31,7 @@ if [ "$variant" = tsan ] && setarch -R true 2>/dev/null; then
     under=(setarch -R)
 fi
 
-rm -rf "$logs"
+rm -rf "$logs" "$directory/failures"
 mkdir -p "$logs"
 
 # A unit and an integration test may have the same name: "unit-test_model".
@@ -78,6 +78,10 @@ report() {
         $((milliseconds / 1000)) $((milliseconds % 1000)) "$verdict"
     if [ "$code" -ne 0 ]; then
         tail -n 200 "$logs/$name.log" | sed 's/^/    | /'
+        {
+            echo "$variant $name: $verdict"
+            tail -n 12 "$logs/$name.log" | sed 's/^/    | /'
+        } >>"$directory/failures"
     fi
 }
 

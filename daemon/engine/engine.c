@@ -217,7 +217,7 @@ void engine_stop_maintenance(struct engine *engine)
     engine->type->stop_maintenance(engine);
 }
 
-void engine_metrics(struct engine *engine, engine_metric_fn *each, void *context)
+void engine_metrics(struct engine *engine, metrics_fn *each, void *context)
 {
     engine->type->metrics(engine, each, context);
 }

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/observe/metrics.h"
 #include "daemon/runtime/failure.h"
 #include "daemon/schema/slice.h"
 
@@ -183,9 +184,8 @@ void engine_maintain(struct engine *engine, uint64_t now_us, uint64_t *ret_next_
 /* From here on engine_reclaim and engine_maintain return soon, with their work not done. Any thread. */
 void engine_stop_maintenance(struct engine *engine);
 
-/* Calls back with each of the engine's numbers for people and monitoring, space among them. The names are static. Never waits
- * for the device. Any thread. */
-typedef void engine_metric_fn(void *context, const char *name, uint64_t value);
-void engine_metrics(struct engine *engine, engine_metric_fn *each, void *context);
+/* Calls back with each of the engine's numbers for people and monitoring, space among them, as metrics_each does with the
+ * daemon's. Never waits for the device. Any thread. */
+void engine_metrics(struct engine *engine, metrics_fn *each, void *context);
 
 #endif

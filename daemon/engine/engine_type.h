@@ -33,7 +33,7 @@ struct engine_type {
                                   struct failure *failure);
     void (*maintain)(struct engine *engine, uint64_t now_us, uint64_t *ret_next_us);
     void (*stop_maintenance)(struct engine *engine);
-    void (*metrics)(struct engine *engine, engine_metric_fn *each, void *context);
+    void (*metrics)(struct engine *engine, metrics_fn *each, void *context);
 };
 
 struct engine {

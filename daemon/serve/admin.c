@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "daemon/engine/engine.h"
+#include "daemon/observe/metrics.h"
 #include "daemon/runtime/log.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
@@ -126,32 +127,9 @@ static void add_text(struct status_page *page, const char *name, const char *tex
     entry->text = request_binary(text, strlen(text));
 }
 
-static void add_order(struct status_page *page, const struct service *service)
+static void add_metric(void *page, const struct metric *metric, uint64_t value)
 {
-    const struct order *order = service->order;
-    const struct order_counters *counters = order_counters(order);
-    assert(order_durable_through(order) <=
-           order_written_through(order)); /* as who reads the page takes them */
-    add_number(page, "sequence.last", order_sequence(order));
-    add_number(page, "sequence.written_through", order_written_through(order));
-    add_number(page, "sequence.durable_through", order_durable_through(order));
-    add_number(page, "queue.operations", pending_operations(order_pending(order)));
-    add_number(page, "queue.bytes", pending_bytes(order_pending(order)));
-    add_number(page, "queue.operations_max", service->queue_operations_max);
-    add_number(page, "queue.bytes_max", service->queue_bytes_max);
-    add_number(page, "commits", counters->commits);
-    add_number(page, "commits.refused", counters->refused);
-    add_number(page, "prunes", counters->prunes);
-    add_number(page, "rollbacks", counters->rollbacks);
-    add_number(page, "syncs", counters->syncs);
-    add_number(page, "groups", counters->groups);
-    add_number(page, "metadata.accepted", counters->metadata_accepted);
-    add_number(page, "metadata.written", counters->metadata_written);
-}
-
-static void add_metric(void *context, const char *name, uint64_t value)
-{
-    add_number(context, name, value);
+    add_number(page, metric->name, value);
 }
 
 /* Names of the stages' entries: they stay until the page is packed. */
@@ -193,26 +171,50 @@ static void reply_page(struct request *request, const struct status_page *page)
 static void add_daemon(struct status_page *page, const struct service *service, const char *store_id)
 {
     const struct failure *failure = order_failure(service->order);
-    uint64_t now_us = thread_now_us();
-    assert(now_us >= service->started_us); /* one clock, which never goes back */
     add_text(page, "version", CAIRND_VERSION);
     add_text(page, "engine", engine_traits(engine_default())->text);
     add_text(page, "health", failure != NULL ? failure->text : service->draining ? "stopping" : "ok");
     add_text(page, "store_id", store_id);
-    add_number(page, "run", order_run(service->order));
-    add_number(page, "uptime_us", now_us - service->started_us);
-    add_number(page, "chains", chain_count(order_chains(service->order)));
-    add_number(page, "log.dropped", log_dropped());
 }
 
-static void add_clients(struct status_page *page, const struct service *service)
+static void measure_order(struct order *order)
 {
-    add_number(page, "connections", service->connections);
-    add_number(page, "connections.refused", service->connections_refused);
-    add_number(page, "frames.bad", service->frames_bad);
-    add_number(page, "streams.open", stream_count(service->streams));
-    add_number(page, "requests.bytes", budget_requests_bytes(service->budget));
-    add_number(page, "replies.bytes", budget_replies_bytes(service->budget));
+    const struct order_counters *counters = order_counters(order);
+    assert(order_durable_through(order) <=
+           order_written_through(order)); /* as who reads the page takes them */
+    metrics_set(METRIC_RUN, order_run(order));
+    metrics_set(METRIC_CHAINS, chain_count(order_chains(order)));
+    metrics_set(METRIC_SEQUENCE_LAST, order_sequence(order));
+    metrics_set(METRIC_SEQUENCE_WRITTEN, order_written_through(order));
+    metrics_set(METRIC_SEQUENCE_DURABLE, order_durable_through(order));
+    metrics_set(METRIC_QUEUE_OPERATIONS, pending_operations(order_pending(order)));
+    metrics_set(METRIC_QUEUE_BYTES, pending_bytes(order_pending(order)));
+    metrics_set(METRIC_COMMITS, counters->commits);
+    metrics_set(METRIC_COMMITS_REFUSED, counters->refused);
+    metrics_set(METRIC_PRUNES, counters->prunes);
+    metrics_set(METRIC_ROLLBACKS, counters->rollbacks);
+    metrics_set(METRIC_SYNCS, counters->syncs);
+    metrics_set(METRIC_GROUPS, counters->groups);
+    metrics_set(METRIC_METADATA_ACCEPTED, counters->metadata_accepted);
+    metrics_set(METRIC_METADATA_WRITTEN, counters->metadata_written);
+}
+
+/* Sets the numbers that their owners keep for themselves. */
+static void measure(const struct service *service)
+{
+    uint64_t now_us = thread_now_us();
+    assert(now_us >= service->started_us); /* one clock, which never goes back */
+    measure_order(service->order);
+    metrics_set(METRIC_UPTIME_US, now_us - service->started_us);
+    metrics_set(METRIC_LOG_DROPPED, log_dropped());
+    metrics_set(METRIC_QUEUE_OPERATIONS_MAX, service->queue_operations_max);
+    metrics_set(METRIC_QUEUE_BYTES_MAX, service->queue_bytes_max);
+    metrics_set(METRIC_CONNECTIONS, service->connections);
+    metrics_set(METRIC_CONNECTIONS_REFUSED, service->connections_refused);
+    metrics_set(METRIC_FRAMES_BAD, service->frames_bad);
+    metrics_set(METRIC_STREAMS_OPEN, stream_count(service->streams));
+    metrics_set(METRIC_REQUESTS_BYTES, budget_requests_bytes(service->budget));
+    metrics_set(METRIC_REPLIES_BYTES, budget_replies_bytes(service->budget));
 }
 
 enum request_progress admin_status(struct request *request)
@@ -225,8 +227,8 @@ enum request_progress admin_status(struct request *request)
         snprintf(store_id + 2 * i, 3, "%02x", service->store_id[i]);
     }
     add_daemon(&page, service, store_id);
-    add_order(&page, service);
-    add_clients(&page, service);
+    measure(service);
+    metrics_each(add_metric, &page);
     engine_metrics(service->engine, add_metric, &page);
     add_stages(&page, service->stages, &stage_names);
     reply_page(request, &page);

@@ -233,8 +233,14 @@ static void fake_stop_maintenance(struct engine *base)
     fake_disk_unlock(engine->disk);
 }
 
-static void fake_metrics(struct engine *base, engine_metric_fn *each, void *context)
+static void fake_metrics(struct engine *base, metrics_fn *each, void *context)
 {
+    static const struct metric metrics[] = {
+        {"keys", METRIC_GAUGE, "", "keys that are there"},
+        {"value_bytes", METRIC_GAUGE, "bytes", "their values"},
+        {"versions", METRIC_GAUGE, "", "all that was ever written and may still be read"},
+        {"unsynced_writes", METRIC_GAUGE, "", "writes that a power cut may lose"},
+    };
     struct fake_engine *engine = fake_of(base);
     struct fake_disk *disk = engine->disk;
     fake_disk_lock(disk);
@@ -243,10 +249,10 @@ static void fake_metrics(struct engine *base, engine_metric_fn *each, void *cont
     uint64_t versions = disk->map.count;
     uint64_t unsynced = disk->written - disk->synced;
     fake_disk_unlock(disk);
-    each(context, "keys", keys);
-    each(context, "value_bytes", bytes);
-    each(context, "versions", versions);
-    each(context, "unsynced_writes", unsynced);
+    each(context, &metrics[0], keys);
+    each(context, &metrics[1], bytes);
+    each(context, &metrics[2], versions);
+    each(context, &metrics[3], unsynced);
 }
 
 const struct engine_type engine_fake = {

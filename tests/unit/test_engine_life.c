@@ -361,11 +361,14 @@ struct metrics {
     size_t count;
 };
 
-static void add_metric(void *metrics_, const char *name, uint64_t value)
+static void add_metric(void *metrics_, const struct metric *metric, uint64_t value)
 {
     (void)value;
     struct metrics *metrics = metrics_;
+    const char *name = metric->name;
     ck_assert_str_ne(name, "");
+    ck_assert_str_ne(metric->help, "");
+    ck_assert_ptr_nonnull(metric->unit);
     for (size_t i = 0; i < metrics->count; i++) {
         ck_assert_str_ne(name, metrics->names[i]);
     }

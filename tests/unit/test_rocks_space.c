@@ -14,29 +14,29 @@ static void setup(void)
     subject_begin(SUBJECT_ROCKSDB);
 }
 
-struct metric {
+struct wanted {
     const char *name;
     uint64_t value;
     int count; /* of all */
 };
 
-static void look_at_metric(void *context, const char *name, uint64_t value)
+static void look_at_metric(void *context, const struct metric *metric, uint64_t value)
 {
-    struct metric *metric = context;
-    ck_assert_int_eq(strncmp(name, "engine.", 7), 0);
-    metric->count++;
-    if (strcmp(name, metric->name) == 0) {
-        metric->value = value;
+    struct wanted *wanted = context;
+    ck_assert_int_eq(strncmp(metric->name, "engine.", 7), 0);
+    wanted->count++;
+    if (strcmp(metric->name, wanted->name) == 0) {
+        wanted->value = value;
     }
 }
 
 static uint64_t metric_of(const char *name)
 {
-    struct metric metric = {.name = name, .value = UINT64_MAX};
-    engine_metrics(subject.engine, look_at_metric, &metric);
-    ck_assert_int_gt(metric.count, 5);
-    ck_assert_msg(metric.value != UINT64_MAX, "there is no metric %s", name);
-    return metric.value;
+    struct wanted wanted = {.name = name, .value = UINT64_MAX};
+    engine_metrics(subject.engine, look_at_metric, &wanted);
+    ck_assert_int_gt(wanted.count, 5);
+    ck_assert_msg(wanted.value != UINT64_MAX, "there is no metric %s", name);
+    return wanted.value;
 }
 
 START_TEST(space_of_deleted_values_comes_back)

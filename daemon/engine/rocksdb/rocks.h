@@ -80,6 +80,6 @@ enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struc
                                  struct failure *failure);
 void rocks_maintain(struct engine *engine, uint64_t now_us, uint64_t *ret_next_us);
 void rocks_stop_maintenance(struct engine *engine);
-void rocks_metrics(struct engine *engine, engine_metric_fn *each, void *context);
+void rocks_metrics(struct engine *engine, metrics_fn *each, void *context);
 
 #endif

@@ -37,26 +37,29 @@ void rocks_stop_maintenance(struct engine *engine)
     paced_deletion_stop(rocks_of(engine)->deletion);
 }
 
-void rocks_metrics(struct engine *engine, engine_metric_fn *each, void *context)
+/* clang-format off */
+static const struct {
+    struct metric metric;
+    const char *property; /* RocksDB's name */
+} rocks_numbers[] = {
+    {{"engine.tables.bytes", METRIC_GAUGE, "bytes", "tables of keys and small values"}, "rocksdb.total-sst-files-size"},
+    {{"engine.values.bytes", METRIC_GAUGE, "bytes", "files of large values"}, "rocksdb.total-blob-file-size"},
+    {{"engine.values.live_bytes", METRIC_GAUGE, "bytes", "what of these is not deleted"}, "rocksdb.live-blob-file-size"},
+    {{"engine.buffers.bytes", METRIC_GAUGE, "bytes", "memory of write buffers"}, "rocksdb.size-all-mem-tables"},
+    {{"engine.buffers.unflushed", METRIC_GAUGE, "", "full write buffers that wait for their flush"}, "rocksdb.num-immutable-mem-table"},
+    {{"engine.cache.bytes", METRIC_GAUGE, "bytes", "memory of the cache"}, "rocksdb.block-cache-usage"},
+    {{"engine.cache.pinned_bytes", METRIC_GAUGE, "bytes", "what of the cache is in use"}, "rocksdb.block-cache-pinned-usage"},
+    {{"engine.points", METRIC_GAUGE, "", "read points that are held"}, "rocksdb.num-snapshots"},
+    {{"engine.flushes.running", METRIC_GAUGE, "", "flushes at work"}, "rocksdb.num-running-flushes"},
+    {{"engine.compactions.running", METRIC_GAUGE, "", "compactions at work"}, "rocksdb.num-running-compactions"},
+    {{"engine.compactions.pending_bytes", METRIC_GAUGE, "bytes", "what compactions have before them"}, "rocksdb.estimate-pending-compaction-bytes"},
+    {{"engine.errors", METRIC_COUNTER, "", "errors of flushes and compactions"}, "rocksdb.background-errors"},
+};
+/* clang-format on */
+
+void rocks_metrics(struct engine *engine, metrics_fn *each, void *context)
 {
-    static const struct {
-        const char *name;
-        const char *property;
-    } metrics[] = {
-        {"engine.tables.bytes", "rocksdb.total-sst-files-size"},
-        {"engine.values.bytes", "rocksdb.total-blob-file-size"},
-        {"engine.values.live_bytes", "rocksdb.live-blob-file-size"},
-        {"engine.buffers.bytes", "rocksdb.size-all-mem-tables"},
-        {"engine.buffers.unflushed", "rocksdb.num-immutable-mem-table"},
-        {"engine.cache.bytes", "rocksdb.block-cache-usage"},
-        {"engine.cache.pinned_bytes", "rocksdb.block-cache-pinned-usage"},
-        {"engine.points", "rocksdb.num-snapshots"},
-        {"engine.flushes.running", "rocksdb.num-running-flushes"},
-        {"engine.compactions.running", "rocksdb.num-running-compactions"},
-        {"engine.compactions.pending_bytes", "rocksdb.estimate-pending-compaction-bytes"},
-        {"engine.errors", "rocksdb.background-errors"},
-    };
-    for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++) {
-        each(context, metrics[i].name, rocks_number(rocks_of(engine), metrics[i].property));
+    for (size_t i = 0; i < sizeof rocks_numbers / sizeof rocks_numbers[0]; i++) {
+        each(context, &rocks_numbers[i].metric, rocks_number(rocks_of(engine), rocks_numbers[i].property));
     }
 }

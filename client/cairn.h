@@ -56,6 +56,8 @@ enum cairn_status {
     CAIRN_UNSUPPORTED = 9,   /* not applied: the daemon does not know this request */
     CAIRN_READ_ONLY = 10,    /* not applied: the store is read-only; reserved, not sent today */
     CAIRN_IO_ERROR = 11,     /* unknown until the daemon has restarted: its disk failed */
+    CAIRN_DAMAGED = 12, /* not applied: what it needs to read is damaged, or cannot be read; the text names
+                                it. The daemon goes on. Of a metadata batch only such raises are not applied */
 
     CAIRN_TIMEOUT = 64,         /* unknown: sent, but not answered in time */
     CAIRN_CONNECTION_LOST = 65, /* unknown: sent, then the connection ended or an invalid reply came */
@@ -325,7 +327,8 @@ struct cairn_rollback {
 };
 
 /* Completes once every write that any client had accepted before it has reached the level. Default: durable. Reply:
- * write.sequence is the last number it waited for. */
+ * write.sequence is the last number it waited for. CAIRN_DAMAGED: they have, but of accepted metadata raises were left
+ * out, since the last barrier on this connection or since it began, as the stored values could not be read. */
 struct cairn_barrier {
     uint64_t timeout_us;
     enum cairn_level level;
@@ -357,6 +360,9 @@ struct cairn_written {
     enum cairn_level level; /* the level reached; CAIRN_LEVEL_DEFAULT if the reply does not say */
     bool created;           /* CREATE_CHAIN: the chain did not exist before */
     uint64_t blocks, states, metadata, lowered; /* ROLLBACK: how many were removed, and guards lowered */
+    uint64_t
+        raises_left_out; /* by the daemon since its start, as the stored values could not be read, whoever sent
+                                 them: when it grows one of yours may be among them, and a barrier tells why */
 };
 
 struct cairn_reply {
@@ -585,6 +591,7 @@ CAIRN_API enum cairn_status cairn_connect(struct cairn_client *client, uint64_t 
 /* Waits until everything the daemon accepted from this client is written, for at most timeout_us (0: the client's default
  * timeout), then ends and frees the connection, whatever the status is. `connection` may be NULL.
  *   CAIRN_OK     nothing of this client is unwritten
+ *   CAIRN_DAMAGED  likewise, but raises were left out (struct cairn_barrier)
  *   CAIRN_USAGE  the call is made in a callback; nothing is waited for or freed
  *   other        why the wait failed, as from a blocking barrier at CAIRN_WRITTEN. The client goes on keeping what is not
  *                written, and sends it again on its other or next connections if need be

@@ -17,7 +17,8 @@
     X(PERMISSION, 8, STATUS_NOT_APPLIED, "permission")                                                       \
     X(UNSUPPORTED, 9, STATUS_NOT_APPLIED, "unsupported")                                                     \
     X(READ_ONLY, 10, STATUS_NOT_APPLIED, "read only")                                                        \
-    X(IO_ERROR, 11, STATUS_UNKNOWN, "io error")
+    X(IO_ERROR, 11, STATUS_UNKNOWN, "io error")                                                              \
+    X(DAMAGED, 12, STATUS_NOT_APPLIED, "damaged")
 
 #define STATUS_ENUM(name, code, applied, text) STATUS_##name = (code),
 enum status { STATUS_LIST(STATUS_ENUM) STATUS_COUNT };

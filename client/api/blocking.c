@@ -245,6 +245,10 @@ static enum cairn_status call_make_room(struct call *call)
     while (status == CAIRN_OK && !barrier.done) {
         call_turn(&barrier);
     }
+    if (status == CAIRN_OK && barrier.status == CAIRN_DAMAGED) { /* there is room all the same */
+        barrier.status = CAIRN_OK;
+        call->connection->raises_left_out = true;
+    }
     return status == CAIRN_OK ? barrier.status : status;
 }
 
@@ -408,10 +412,15 @@ enum cairn_status cairn_close(struct cairn_connection *connection, uint64_t time
     struct call call = {.connection = connection, .deadline_us = deadline_of(client, timeout_us)};
     connection->closing = true;
     enum cairn_status status = CAIRN_OK;
-    bool wanted = client->kept.operations > 0 || connection->in_flight > 0;
+    bool damaged = connection->raises_left_out;
+    /* A barrier also tells of raises that were left out, though they count as written. */
+    bool untold = connection->state == CONNECTION_READY && connection->accepted_sequence > 0;
+    bool wanted = client->kept.operations > 0 || connection->in_flight > 0 || untold;
     while (status == CAIRN_OK && wanted) {
         const struct cairn_barrier barrier = {.timeout_us = call_timeout_us(&call), .level = CAIRN_WRITTEN};
         status = cairn_barrier(connection, &barrier, NULL);
+        damaged |= status == CAIRN_DAMAGED;
+        status = status == CAIRN_DAMAGED ? CAIRN_OK : status;
         wanted = client->kept.operations > 0; /* some may have been accepted meanwhile */
     }
     if (ret_unwritten != NULL) {
@@ -419,5 +428,5 @@ enum cairn_status cairn_close(struct cairn_connection *connection, uint64_t time
     }
     connection_end(connection);
     connection_sweep(client);
-    return status;
+    return status == CAIRN_OK && damaged ? CAIRN_DAMAGED : status;
 }

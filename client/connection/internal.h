@@ -99,6 +99,9 @@ struct cairn_connection {
     struct failure failure;        /* of the last call that failed, or why it was lost */
     bool free_wanted;              /* freed when processing ends */
     bool closing;                  /* cairn_close() runs, and frees it */
+    bool raises_left_out; /* a barrier of the library's own was told so; cairn_close() passes it on */
+    uint64_t
+        accepted_sequence; /* the last write that was only accepted here; 0: a barrier has answered for all */
 
     struct frame_queue held;           /* frames of held requests */
     size_t held_unordered;             /* how many of these wait only for the hello */

@@ -67,8 +67,14 @@ static bool record_written(struct cairn_connection *connection, struct request *
     if (request->carries && written->sequence > 0) {
         keep_cover(&client->kept, written->sequence);
     }
+    if (request->type == FRAME_BARRIER && written->sequence >= connection->accepted_sequence) {
+        connection->accepted_sequence = 0;
+    }
     if (request->type != FRAME_WRITE_METADATA) {
         return true;
+    }
+    if (written->level < CAIRN_WRITTEN) {
+        connection->accepted_sequence = written->sequence;
     }
     if (written->level < CAIRN_WRITTEN && written->sequence > client->written_through &&
         !keep_add(&client->kept, request->frame->data + FRAME_REQUEST_BYTES, request->body_bytes,
@@ -229,7 +235,8 @@ static bool take_answer(struct cairn_connection *connection, struct request *req
 
 bool reply_take(struct cairn_connection *connection, const struct frame_reply *reply, const uint8_t *body)
 {
-    if (reply->status >= STATUS_COUNT) {
+    if (reply->status >=
+        CAIRN_TIMEOUT) { /* those below it that this version does not know are of a later one */
         return broken(connection, "an unknown status", reply);
     }
     assert(connection->state == CONNECTION_READY || connection->state == CONNECTION_SUPERSEDED);
@@ -344,7 +351,7 @@ bool reply_hello(struct cairn_connection *connection, const struct frame_reply *
     struct cairn_client *client = connection->client;
     struct hello hello;
     assert(connection->state == CONNECTION_CONNECTING);
-    if (reply->type != FRAME_HELLO || reply->flags != 0 || reply->status >= STATUS_COUNT) {
+    if (reply->type != FRAME_HELLO || reply->flags != 0 || reply->status >= CAIRN_TIMEOUT) {
         failure_set(&connection->failure, CAIRN_CANNOT_CONNECT,
                     "the daemon's first frame is not an answer to the hello");
         return false;

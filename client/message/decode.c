@@ -209,6 +209,7 @@ static bool decode_write(enum cairn_request_kind kind, const struct decode_expec
         .states = reply.states,
         .metadata = reply.metadata,
         .lowered = reply.lowered,
+        .raises_left_out = reply.raises_left_out,
     };
     return true;
 }

@@ -33,7 +33,7 @@ enum engine_result {
     ENGINE_OK,
     ENGINE_NOT_FOUND,   /* the engine looked, and nothing is there; of a cursor: it is at the end */
     ENGINE_WOULD_BLOCK, /* only of a read with ENGINE_NO_IO: the answer takes I/O */
-    ENGINE_FAILED,      /* it could not be read, or its bytes are damaged; `failure` says what */
+    ENGINE_FAILED, /* `failure` says what: of a read STATUS_DAMAGED, its bytes are wrong or missing, or STATUS_IO_ERROR */
 };
 
 /* ---- opening and closing ---- */

@@ -5,12 +5,18 @@
 #ifndef DAEMON_COMPLETION_H
 #define DAEMON_COMPLETION_H
 
+#include <stdlib.h>
+
 #include "daemon/engine/engine.h"
 #include "daemon/lanes/lane.h"
 
 struct completion {
     struct job *jobs;              /* done, by `next` */
     struct metadata_group *groups; /* written, oldest first, by `next` */
+    const struct pending_entry *
+        *left_out; /* entries of these groups whose raises were left out; freed with it */
+    size_t left_out_count;
+    struct failure left_out_failure; /* if there are any: why the last one was */
     uint64_t syncs;
     uint64_t groups_written; /* by themselves, not carried by a job */
     uint64_t engine_ns;      /* how long its last write without a sync took; 0: none */
@@ -22,5 +28,12 @@ struct completion {
     struct engine_point *point; /* after the step; NULL if it wrote nothing. The loop's to release */
     struct completion *next;
 };
+
+/* What it leads to but `left_out` has other owners by then. */
+static inline void completion_free(struct completion *completion)
+{
+    free(completion->left_out);
+    free(completion);
+}
 
 #endif

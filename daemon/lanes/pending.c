@@ -482,3 +482,9 @@ struct metadata_change pending_entry_change(const struct pending_entry *entry)
     assert(entry->change.kind != METADATA_RAISE); /* it is folded: the writer applies change.raise */
     return entry->change;
 }
+
+const struct metadata_group *pending_entry_group(const struct pending_entry *entry)
+{
+    assert(entry->group->first_sequence <= entry->group->last_sequence); /* something is in it */
+    return entry->group;
+}

@@ -94,4 +94,7 @@ uint32_t pending_entry_chain(const struct pending_entry *entry);
 struct slice pending_entry_name(const struct pending_entry *entry);
 struct metadata_change pending_entry_change(const struct pending_entry *entry);
 
+/* The group that it is in. Loop. */
+const struct metadata_group *pending_entry_group(const struct pending_entry *entry);
+
 #endif

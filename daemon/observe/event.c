@@ -37,6 +37,11 @@ static const struct log_kind catalogue[] = {
     [EVENT_DIRECTORY_GONE] = {"directory_gone", LOG_LEVEL_ERROR,
         "the data directory is not what the daemon opened: nothing more is acknowledged, the process ends; what was "
         "acknowledged in the last second may be gone with it"},
+    [EVENT_DAMAGE_FOUND] = {"damage_found", LOG_LEVEL_ERROR,
+        "a file of the store is damaged, or its device does not read: what lies there is refused, all else goes on; copy "
+        "what can be read, or restore a copy"},
+    [EVENT_RAISES_LEFT_OUT] = {"raises_left_out", LOG_LEVEL_WARNING,
+        "queued raises were left out: the values that they compare with cannot be read; set the names anew"},
     [EVENT_CONNECTION_REFUSED] = {"connection_refused", LOG_LEVEL_WARNING,
         "a connection was refused: as many are open as connections_max allows; close some or raise it"},
     [EVENT_ACCEPT_FAILED] = {"accept_failed", LOG_LEVEL_WARNING,
@@ -146,6 +151,18 @@ void event_write_failed(const char *error)
 void event_directory_gone(const char *error)
 {
     write_error(EVENT_DIRECTORY_GONE, error);
+}
+
+void event_damage_found(const char *error, const char *file)
+{
+    assert(*error != '\0');
+    WRITE(EVENT_DAMAGE_FOUND, "error=%s file=%s", error, file);
+}
+
+void event_raises_left_out(const char *error, uint64_t raises, uint64_t sequence)
+{
+    assert(raises > 0 && sequence > 0);
+    WRITE(EVENT_RAISES_LEFT_OUT, "error=%s raises=%" PRIu64 " sequence=%" PRIu64, error, raises, sequence);
 }
 
 void event_connection_refused(uint64_t connections_max)

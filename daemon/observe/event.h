@@ -23,6 +23,8 @@ enum event_name {
     EVENT_STOP_TIMED_OUT,
     EVENT_WRITE_FAILED,
     EVENT_DIRECTORY_GONE,
+    EVENT_DAMAGE_FOUND,
+    EVENT_RAISES_LEFT_OUT,
     EVENT_CONNECTION_REFUSED,
     EVENT_ACCEPT_FAILED,
     EVENT_ACCEPTING_STOPPED,
@@ -58,6 +60,13 @@ void event_stopped(void);
 void event_stop_timed_out(uint64_t operations);
 void event_write_failed(const char *error);
 void event_directory_gone(const char *error);
+
+/* ---- damage ---- */
+
+/* file: its name; "" where the engine does not tell. */
+void event_damage_found(const char *error, const char *file);
+/* error: why the last of them could not be carried out. raises: how many at once. sequence: no later write is among them. */
+void event_raises_left_out(const char *error, uint64_t raises, uint64_t sequence);
 
 /* ---- connections ---- */
 

@@ -47,6 +47,12 @@ struct metric {
     X(GROUPS, "groups", COUNTER, "", "metadata groups that were written") \
     X(METADATA_ACCEPTED, "metadata.accepted", COUNTER, "", "metadata operations that were queued") \
     X(METADATA_WRITTEN, "metadata.written", COUNTER, "", "metadata operations that were written, after coalescing") \
+    /* damage */ \
+    X(DAMAGE_FILES, "damage.files", GAUGE, "", "files that were found damaged, or on a device that did not read") \
+    X(DAMAGE_READS, "damage.reads", COUNTER, "", "reads and streams that ended with it") \
+    X(DAMAGE_WRITES, "damage.writes", COUNTER, "", "commits, prunes and rollbacks that were refused for it") \
+    X(DAMAGE_RAISES, "damage.raises", COUNTER, "", "queued raises that were left out for it") \
+    X(DAMAGE_BACKGROUND, "damage.background", COUNTER, "", "work in the background that was given up for it") \
     /* clients */ \
     X(CONNECTIONS, "connections", GAUGE, "", "open connections") \
     X(CONNECTIONS_REFUSED, "connections.refused", COUNTER, "", "connections refused because connections_max were open") \

@@ -23,6 +23,7 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
     assert(thread_is(THREAD_LOOP));
     struct order *order = memory_new(sizeof *order);
     order->config = *config;
+    order->damage = damage_new();
     order->chains = chain_set_new(config->chains_max);
     order->apply = apply_new(config->engine, config->chains_max);
     if (order->apply == NULL) {
@@ -31,7 +32,8 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
                            "SHA-256 is not available: the configuration of OpenSSL (OPENSSL_CONF) activates "
                            "no provider that has it");
     }
-    enum status status = order_start(config->engine, order->chains, order->apply, &order->start, failure);
+    enum status status =
+        order_start(config->engine, order->chains, order->apply, order->damage, &order->start, failure);
     if (status != STATUS_OK) {
         order_close(order);
         return status;
@@ -83,6 +85,7 @@ void order_close(struct order *order)
     record_cache_free(order->cache);
     apply_free(order->apply);
     chain_set_free(order->chains);
+    damage_free(order->damage);
     free(order);
 }
 
@@ -175,6 +178,18 @@ const struct order_counters *order_counters(const struct order *order)
 {
     assert(thread_is(THREAD_LOOP));
     return &order->counters;
+}
+
+const struct order_left_out *order_left_out(const struct order *order)
+{
+    assert((order->left_out.raises > 0) == (order->left_out.last_sequence > 0));
+    return &order->left_out;
+}
+
+struct damage *order_damage(const struct order *order)
+{
+    assert(thread_is(THREAD_LOOP));
+    return order->damage;
 }
 
 uint64_t order_sequence(const struct order *order)

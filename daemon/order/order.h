@@ -12,6 +12,7 @@
 #include "daemon/engine/engine.h"
 #include "daemon/lanes/job.h"
 #include "daemon/lanes/pending.h"
+#include "daemon/observe/damage.h"
 #include "daemon/observe/stage.h"
 #include "daemon/order/chain.h"
 #include "daemon/order/record_cache.h"
@@ -45,12 +46,25 @@ struct order_counters {
     uint64_t metadata_written;  /* after folding */
 };
 
+/* Queued raises that were left out, since what they compare with could not be read. */
+struct order_left_out {
+    uint64_t raises;        /* in this run, after folding */
+    uint64_t last_sequence; /* no later write is among them */
+    struct failure failure; /* if there are any: why the last one was */
+};
+
 /* Waits until everything up to a number has reached a level. `done` is called once, from order_hand_over. */
 struct order_waiter {
     uint64_t sequence;
     enum level level; /* LEVEL_WRITTEN or LEVEL_DURABLE */
-    enum status
-        status; /* set before `done`. STATUS_OK; STATUS_IO_ERROR: a write failed, and recovery decides */
+    uint32_t chain;   /* of `operations` */
+    const struct metadata_operation *
+        operations; /* the write that it waits for, which raises may be left out of; NULL: it waits for no one write */
+    size_t operation_count;
+    /* The order's. Before `done`: STATUS_OK; STATUS_DAMAGED: of the operations some raises were left out; STATUS_IO_ERROR: a write
+     * failed, and recovery decides. */
+    enum status status;
+    bool is_left_out;
     void (*done)(struct order_waiter *waiter);
     void *owner;
     struct order_waiter *next;
@@ -138,6 +152,8 @@ struct chain_set *order_chains(struct order *order);
 struct pending *order_pending(const struct order *order);
 struct record_cache *order_record_cache(const struct order *order); /* of the present view */
 const struct order_counters *order_counters(const struct order *order);
+const struct order_left_out *order_left_out(const struct order *order);
+struct damage *order_damage(const struct order *order);
 
 uint64_t order_sequence(const struct order *order); /* the last number given */
 uint64_t order_written_through(const struct order *order);

@@ -126,7 +126,8 @@ static void tell_waiters(struct order *order, enum level level, uint64_t through
         if (list->first == NULL) {
             list->last = &list->first;
         }
-        waiter->status = waiter->sequence <= through ? STATUS_OK : STATUS_IO_ERROR;
+        bool is_written = waiter->sequence <= through;
+        waiter->status = !is_written ? STATUS_IO_ERROR : waiter->is_left_out ? STATUS_DAMAGED : STATUS_OK;
         waiter->done(waiter);
     }
 }

@@ -51,6 +51,8 @@ struct order {
     struct failure failure;
     /* loop only */
     struct order_counters counters;
+    struct order_left_out left_out;
+    struct damage *damage;
 };
 
 /* ---- order_number.c ---- */

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "daemon/observe/event.h"
 #include "daemon/order/order_internal.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/writer/schedule.h"
@@ -72,6 +73,9 @@ static void publish_job(struct order *order, struct job *job)
 {
     struct chain *chain = chain_by_id(order->chains, job->chain);
     count_job(&order->counters, job);
+    if (job->status == STATUS_DAMAGED) {
+        damage_note(order->damage, job->sequence != 0 ? DAMAGE_WRITE : DAMAGE_BACKGROUND, &job->failure);
+    }
     if (job->sequence != 0) {
         assert(job == order->oldest_job); /* jobs come back in the order of their numbers */
         order->oldest_job = job->younger;
@@ -114,6 +118,53 @@ static void time_completion(struct order *order, const struct completion *comple
     }
 }
 
+static bool has_raise(const struct order_waiter *waiter, struct slice name)
+{
+    for (size_t i = 0; i < waiter->operation_count; i++) {
+        const struct metadata_operation *operation = &waiter->operations[i];
+        if (operation->kind == METADATA_RAISE && slice_equal(operation->name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The raises of that name in that group were left out: those who wait for them are told so. */
+static void mark_waiters(struct order *order, const struct pending_entry *entry)
+{
+    const struct metadata_group *group = pending_entry_group(entry);
+    struct slice name = pending_entry_name(entry);
+    for (int level = LEVEL_WRITTEN; level <= LEVEL_DURABLE; level++) {
+        for (struct order_waiter *waiter = order->waiters[level].first; waiter != NULL;
+             waiter = waiter->next) {
+            bool is_of_group =
+                waiter->sequence >= group->first_sequence && waiter->sequence <= group->last_sequence;
+            if (is_of_group && waiter->chain == pending_entry_chain(entry) && has_raise(waiter, name)) {
+                waiter->is_left_out = true;
+            }
+        }
+    }
+}
+
+/* While the groups are still here. */
+static void publish_left_out(struct order *order, const struct completion *completion)
+{
+    struct order_left_out *left_out = &order->left_out;
+    for (size_t i = 0; i < completion->left_out_count; i++) {
+        const struct pending_entry *entry = completion->left_out[i];
+        assert(pending_entry_change(entry).kind == METADATA_NONE); /* nothing but raises is left out */
+        left_out->last_sequence = pending_entry_group(entry)->last_sequence;
+        left_out->failure = completion->left_out_failure;
+        damage_note(order->damage, DAMAGE_RAISE, &completion->left_out_failure);
+        mark_waiters(order, entry);
+    }
+    if (completion->left_out_count > 0) {
+        left_out->raises += completion->left_out_count;
+        record_cache_clear(order->cache); /* it would take a name that it knows for raised */
+        event_raises_left_out(left_out->failure.text, completion->left_out_count, left_out->last_sequence);
+    }
+}
+
 static void publish_groups(struct order *order, struct metadata_group *groups)
 {
     while (groups != NULL) {
@@ -152,6 +203,7 @@ static void publish_view(struct order *order, const struct completion *completio
         engine_point_release(order->point);
         order->point = completion->point;
     }
+    publish_left_out(order, completion);
     publish_groups(order, completion->groups);
 }
 
@@ -203,7 +255,7 @@ void order_drain_completions(struct order *order, uint64_t now_ns)
     for (struct completion *completion = writer_drain_completions(order->writer); completion != NULL;) {
         struct completion *next = completion->next;
         publish(order, completion, now_ns);
-        free(completion);
+        completion_free(completion);
         completion = next;
     }
 }
@@ -214,7 +266,7 @@ void order_drop_completions(struct order *order)
     for (struct completion *completion = writer_drain_completions(order->writer); completion != NULL;) {
         struct completion *next = completion->next;
         engine_point_release(completion->point);
-        free(completion);
+        completion_free(completion);
         completion = next;
     }
 }

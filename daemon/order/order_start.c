@@ -84,6 +84,7 @@ struct loading {
     struct engine *engine;
     struct chain_set *chains;
     struct apply *apply;
+    struct damage *damage;
     struct order_start *start;
 };
 
@@ -115,7 +116,9 @@ static enum status load_chain(void *context, struct slice name_key, struct slice
     engine_value_release(&marks);
     if (status == STATUS_OK) {
         chain->visible = true;
-        status = apply_load(loading->apply, chain->id, &chain->marks, failure);
+        if (apply_load(loading->apply, chain->id, &chain->marks, failure) != STATUS_OK) {
+            damage_note(loading->damage, DAMAGE_BACKGROUND, failure); /* the chain goes without it */
+        }
     }
     return status;
 }
@@ -188,7 +191,7 @@ static void put_run(struct first_write *write, const struct order_start *start)
 }
 
 enum status order_start(struct engine *engine, struct chain_set *chains, struct apply *apply,
-                        struct order_start *ret_start, struct failure *failure)
+                        struct damage *damage, struct order_start *ret_start, struct failure *failure)
 {
     assert(thread_is(THREAD_LOOP));
     assert(chain_count(chains) == 0); /* what is loaded takes the ids that it had */
@@ -196,7 +199,7 @@ enum status order_start(struct engine *engine, struct chain_set *chains, struct 
     struct key on_disk = key_of_kind(0, KEY_METADATA_ON_DISK);
     uint64_t reserved_before = 0;
     *ret_start = (struct order_start){0};
-    struct loading loading = {engine, chains, apply, ret_start};
+    struct loading loading = {engine, chains, apply, damage, ret_start};
     enum status status = read_each(engine, KEY_CHAIN_NAME, load_chain, &loading, failure);
     if (status == STATUS_OK) {
         status = read_number(engine, &sequence, "the reserved numbers", &reserved_before, failure);

@@ -2,6 +2,7 @@
 #ifndef DAEMON_ORDER_START_H
 #define DAEMON_ORDER_START_H
 
+#include "daemon/observe/damage.h"
 #include "daemon/order/chain.h"
 #include "daemon/writer/apply.h"
 
@@ -21,10 +22,11 @@ struct order_start {
     uint64_t run_ends[ORDER_RUNS_KEPT];
 };
 
-/* Loads the chains into `chains` and `apply`, and durably takes the next run and its numbers. Makes "default".
- * STATUS_OK, STATUS_IO_ERROR. */
+/* Loads the chains into `chains` and `apply`, and durably takes the next run and its numbers. Makes "default". What cannot be
+ * read and can be done without is noted in `damage`. STATUS_OK, STATUS_IO_ERROR. */
 enum status order_start(struct engine *engine, struct chain_set *chains, struct apply *apply,
-                        struct order_start *ret_start, struct failure *failure) MUST_CHECK;
+                        struct damage *damage, struct order_start *ret_start,
+                        struct failure *failure) MUST_CHECK;
 
 /* Highest metadata number on disk at the end of that earlier run; 0 if it is not known. */
 uint64_t order_start_run_end(const struct order_start *start, uint64_t run);

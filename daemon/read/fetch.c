@@ -51,7 +51,7 @@ static ProtobufCBinaryData binary(struct slice slice)
 
 static enum fetch_result damaged(const struct fetch *fetch, const char *what, struct failure *failure)
 {
-    failure_set(failure, STATUS_IO_ERROR, "damaged store: a %s of chain number %u cannot be understood", what,
+    failure_set(failure, STATUS_DAMAGED, "damaged store: a %s of chain number %u cannot be understood", what,
                 fetch->chain);
     return FETCH_FAILED;
 }

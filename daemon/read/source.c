@@ -128,7 +128,7 @@ void source_park(struct source *source)
 /* A stored key that no store of ours has; it is never copied to a buffer of a key's size. */
 static enum source_result damaged(struct slice key, const char *what, struct failure *failure)
 {
-    failure_set(failure, STATUS_IO_ERROR, "damaged store: %s has a key of %zu bytes", what, key.bytes);
+    failure_set(failure, STATUS_DAMAGED, "damaged store: %s has a key of %zu bytes", what, key.bytes);
     return SOURCE_FAILED;
 }
 
@@ -351,7 +351,7 @@ static enum engine_result look_at_both(struct source *source, struct slice *ret_
     *ret_queued = has_queued ? &source->queued[source->queued_position] : NULL;
     enum engine_result result = walk_look(&source->walk, failure);
     if (result == ENGINE_OK && source->walk.value.bytes == 0) { /* an empty one would be taken for none */
-        failure_set(failure, STATUS_IO_ERROR, "damaged store: a metadata record of no bytes");
+        failure_set(failure, STATUS_DAMAGED, "damaged store: a metadata record of no bytes");
         return ENGINE_FAILED;
     }
     bool is_name =

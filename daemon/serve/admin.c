@@ -80,6 +80,9 @@ enum request_progress admin_hello(struct request *request)
         return REQUEST_TAKEN;
     }
     request->session->is_greeted = true;
+    /* A client that was in this run before may not know yet of those that were left out since. */
+    bool was_here = hello->has_resume_run && hello->resume_run == order_run(request->service->order);
+    request->session->left_out_told = was_here ? 0 : order_left_out(request->service->order)->raises;
     reply_hello(request, hello, version);
     return REQUEST_TAKEN;
 }
@@ -173,7 +176,12 @@ static void add_daemon(struct status_page *page, const struct service *service, 
     const struct failure *failure = order_failure(service->order);
     add_text(page, "version", CAIRND_VERSION);
     add_text(page, "engine", engine_traits(engine_default())->text);
-    add_text(page, "health", failure != NULL ? failure->text : service->draining ? "stopping" : "ok");
+    const char *damage = damage_text(order_damage(service->order));
+    add_text(page, "health",
+             failure != NULL     ? failure->text
+             : service->draining ? "stopping"
+             : damage != NULL    ? damage
+                                 : "ok");
     add_text(page, "store_id", store_id);
 }
 
@@ -199,12 +207,22 @@ static void measure_order(struct order *order)
     metrics_set(METRIC_METADATA_WRITTEN, counters->metadata_written);
 }
 
+static void measure_damage(const struct damage *damage)
+{
+    metrics_set(METRIC_DAMAGE_FILES, damage_files(damage));
+    metrics_set(METRIC_DAMAGE_READS, damage_count(damage, DAMAGE_READ));
+    metrics_set(METRIC_DAMAGE_WRITES, damage_count(damage, DAMAGE_WRITE));
+    metrics_set(METRIC_DAMAGE_RAISES, damage_count(damage, DAMAGE_RAISE));
+    metrics_set(METRIC_DAMAGE_BACKGROUND, damage_count(damage, DAMAGE_BACKGROUND));
+}
+
 /* Sets the numbers that their owners keep for themselves. */
 static void measure(const struct service *service)
 {
     uint64_t now_us = thread_now_us();
     assert(now_us >= service->started_us); /* one clock, which never goes back */
     measure_order(service->order);
+    measure_damage(order_damage(service->order));
     metrics_set(METRIC_UPTIME_US, now_us - service->started_us);
     metrics_set(METRIC_LOG_DROPPED, log_dropped());
     metrics_set(METRIC_QUEUE_OPERATIONS_MAX, service->queue_operations_max);

@@ -8,7 +8,7 @@
  * - A value that is still queued is the queue's, which may free it while the read waits. So that read waits in the pool for room
  *   only; then it takes a new view on the loop and tries again, and its answer is of that instant.
  *
- * A record that is damaged, or cannot be read, is `io error`, and never said to be absent. A read whose session closes while it
+ * A record that is damaged is `damaged`, one that the device does not read `io error`; neither is ever said to be absent. A read whose session closes while it
  * is in the list ends unread; with the pool it is read to its end, and its reply is dropped. */
 #include "daemon/serve/read.h"
 
@@ -55,7 +55,8 @@ static void read_answer(struct read *read)
         request_reply_empty(request, STATUS_NOT_FOUND);
     } else {
         assert(read->result == FETCH_FAILED); /* the others are no answers; only this one has a text */
-        request_refuse(request, STATUS_IO_ERROR, "%s", read->failure.text);
+        damage_note(order_damage(request->service->order), DAMAGE_READ, &read->failure);
+        request_refuse_for(request, &read->failure);
     }
 }
 

@@ -40,8 +40,9 @@ struct session {
     struct service *service;
     struct stream *streams; /* open or waiting */
     uint64_t stream_count;
-    bool is_greeted; /* hello was taken: without it the connection ends after its first frame */
-    bool is_closed;  /* its replies are dropped */
+    uint64_t left_out_told; /* of the raises that were left out in this run, those that it knows of */
+    bool is_greeted;        /* hello was taken: without it the connection ends after its first frame */
+    bool is_closed;         /* its replies are dropped */
     /* Takes a frame, FRAME_REPLY_BYTES for the header, which is filled in here, and header->body_bytes of body. */
     void (*send)(struct session *session, struct frame_reply *header, uint8_t *frame);
     /* The same for a small reply: the body is borrowed, and copied. Not called while is_closed. */

@@ -7,7 +7,7 @@
  *   once, and what that step reads when it has ended.
  * - ENDED: all was sent, it failed, or it was cancelled. The last frame ends the request, and the stream's memory with it.
  *
- * What cannot be read, or is damaged, ends the stream with `io error` behind the messages before it. Without credit, or with a
+ * What is damaged, or cannot be read, ends the stream with `damaged` or `io error` behind the messages before it. Without credit, or with a
  * client that takes no replies, a stream stays open with its cursor parked. */
 #include "daemon/serve/stream.h"
 
@@ -154,8 +154,11 @@ static void stream_pump(struct stream *stream)
     } while (is_all_sent && stream_step_take(stream));
     if (is_all_sent && stream_step_is_idle(stream) && stream->result != SOURCE_MESSAGE) {
         assert(stream->result == SOURCE_END || stream->result == SOURCE_FAILED);
-        stream_finish(stream, stream->result == SOURCE_END ? STATUS_OK : STATUS_IO_ERROR,
-                      stream->failure.text);
+        bool has_failed = stream->result == SOURCE_FAILED;
+        if (has_failed) {
+            damage_note(order_damage(stream->request->service->order), DAMAGE_READ, &stream->failure);
+        }
+        stream_finish(stream, has_failed ? stream->failure.status : STATUS_OK, stream->failure.text);
         return;
     }
     stream_step_start(stream, step_done);

@@ -5,7 +5,8 @@
  * - It is answered once, when it has reached its level: queued metadata asked for at `accepted` at once, other metadata and the
  *   barrier from order_hand_over, jobs of the commit lane from order_drain_completions.
  *
- * What cannot be decoded is refused before the order has seen it, and uses no number. A failure of the log is latched in the
+ * What cannot be decoded is refused before the order has seen it, and uses no number. A queued raise over what cannot be read is
+ * left out: who waits for it, and each session's next barrier, is told `damaged`, and every reply counts it. A failure of the log is latched in the
  * order: it refuses further writes, and those that wait are told `io error`. */
 #include <assert.h>
 
@@ -26,17 +27,32 @@ struct write_metadata {
 
 static void reply_written(struct request *request, uint64_t sequence, enum level level)
 {
-    uint8_t body[2 * (1 + VARINT_BYTES_MAX)]; /* a WriteReply's sequence and level */
+    uint8_t body[3 * (1 + VARINT_BYTES_MAX)]; /* a WriteReply's sequence and level, and raises_left_out */
+    uint64_t left_out = order_left_out(request->service->order)->raises;
 
     assert(level >= LEVEL_ACCEPTED && level <= LEVEL_DURABLE); /* as on the wire */
     uint8_t *end = number_field_put(number_field_put(body, 1, sequence), 2, level);
+    if (left_out > 0) {
+        end = number_field_put(end, 8, left_out);
+    }
     assert(end <= body + sizeof body);
     request_reply_body(request, STATUS_OK, body, (size_t)(end - body));
+}
+
+static void refuse_left_out(struct request *request, const char *what)
+{
+    const struct order_left_out *left_out = order_left_out(request->service->order);
+    assert(left_out->raises > 0); /* the failure has a text */
+    request_refuse(request, STATUS_DAMAGED, "%s: %s", what, left_out->failure.text);
 }
 
 static void waited(struct order_waiter *waiter)
 {
     struct request *request = waiter->owner;
+    if (waiter->status == STATUS_DAMAGED) {
+        refuse_left_out(request, "what it raises was left out; what else it changes was applied");
+        return;
+    }
     if (waiter->status != STATUS_OK) {
         const struct failure *failure = order_failure(request->service->order);
         assert(failure != NULL); /* nothing else ends a wait early */
@@ -48,17 +64,16 @@ static void waited(struct order_waiter *waiter)
     reply_written(request, waiter->sequence, waiter->level);
 }
 
+/* What the waiter has of the write that it waits for stays; the rest is filled in. */
 static void wait_for(struct request *request, struct order_waiter *waiter, uint64_t sequence,
-                     enum level level)
+                     enum level level, void (*done)(struct order_waiter *waiter))
 {
     assert(level > LEVEL_ACCEPTED &&
            sequence <= order_sequence(request->service->order)); /* it comes to an end */
-    *waiter = (struct order_waiter){
-        .sequence = sequence,
-        .level = level,
-        .done = waited,
-        .owner = request,
-    };
+    waiter->sequence = sequence;
+    waiter->level = level;
+    waiter->done = done;
+    waiter->owner = request;
     order_wait(request->service->order, waiter);
 }
 
@@ -116,9 +131,35 @@ enum request_progress write_metadata(struct request *request)
     } else if (write->level == LEVEL_ACCEPTED) {
         reply_written(request, sequence, LEVEL_ACCEPTED);
     } else {
-        wait_for(request, &write->waiter, sequence, write->level);
+        write->waiter.chain = write->chain->id;
+        write->waiter.operations = write->metadata.operations;
+        write->waiter.operation_count = write->metadata.count;
+        wait_for(request, &write->waiter, sequence, write->level, waited);
     }
     return REQUEST_TAKEN;
+}
+
+/* Tells each session once of the raises that were left out since its last barrier, whoever sent them: a barrier answers for all
+ * that was accepted before it. */
+static void barrier_reply(struct request *request, uint64_t sequence, enum level level)
+{
+    uint64_t left_out = order_left_out(request->service->order)->raises;
+    assert(left_out >= request->session->left_out_told);
+    if (left_out > request->session->left_out_told) {
+        request->session->left_out_told = left_out;
+        refuse_left_out(request, "all is as far as asked, but raises were left out");
+        return;
+    }
+    reply_written(request, sequence, level);
+}
+
+static void barrier_waited(struct order_waiter *waiter)
+{
+    if (waiter->status == STATUS_OK) {
+        barrier_reply(waiter->owner, waiter->sequence, waiter->level);
+    } else {
+        waited(waiter);
+    }
 }
 
 enum request_progress write_barrier(struct request *request)
@@ -133,7 +174,7 @@ enum request_progress write_barrier(struct request *request)
         return REQUEST_TAKEN;
     }
     if (level == LEVEL_ACCEPTED) {
-        reply_written(request, sequence, level);
+        barrier_reply(request, sequence, level);
         return REQUEST_TAKEN;
     }
     struct failure failure;
@@ -141,7 +182,7 @@ enum request_progress write_barrier(struct request *request)
     if (waiter == NULL) {
         request_refuse_for(request, &failure);
     } else {
-        wait_for(request, waiter, sequence, level);
+        wait_for(request, waiter, sequence, level, barrier_waited);
     }
     return REQUEST_TAKEN;
 }
@@ -170,6 +211,8 @@ static void job_done(struct job *job)
     reply.states = job->counts.states;
     reply.metadata = job->counts.metadata;
     reply.lowered = job->counts.lowered;
+    reply.raises_left_out = order_left_out(request->service->order)->raises;
+    reply.has_raises_left_out = reply.raises_left_out > 0;
     request_reply(request, STATUS_OK, &reply.base);
 }
 

@@ -3,8 +3,8 @@
  * - The metadata that it carries joins the write set first; then the job is validated as of the set, and adds its own changes.
  * - The chain's marks are changed in a copy, which replaces them once the job is applied.
  *
- * Failures: what a refused or failed job added is taken back and the copy is dropped; the metadata that it would have carried
- * stays queued. Where the engine did not apply a write, the chains go back to what they were before its first job. Where
+ * Failures: what a refused job added is taken back and the copy is dropped; the metadata that it would have carried stays
+ * queued. A queued raise over what cannot be read is noted and left out, since its group is accepted already. Where the engine did not apply a write, the chains go back to what they were before its first job. Where
  * nobody knows whether it did, nothing is validated any more. */
 #include "daemon/writer/apply_internal.h"
 
@@ -44,6 +44,7 @@ void apply_free(struct apply *apply)
     free(apply->chains);
     free(apply->sweeps);
     free(apply->befores);
+    free(apply->left_out.entries);
     free(apply);
 }
 
@@ -60,10 +61,13 @@ enum status apply_load(struct apply *apply, uint32_t chain, const struct chain_m
     struct engine_cursor *cursor = engine_cursor_open(apply->engine, NULL, &range);
     struct slice last, value;
     enum engine_result result = apply_cursor_next(cursor, &last, &value, failure);
-    enum status status = result == ENGINE_FAILED ? STATUS_IO_ERROR : STATUS_OK;
+    enum status status = result == ENGINE_FAILED ? STATUS_DAMAGED : STATUS_OK;
     if (result == ENGINE_OK && !key_read_height(last, &known->blocks_highest)) {
         status =
-            failure_set(failure, STATUS_IO_ERROR, "damaged store: a block's key of %zu bytes", last.bytes);
+            failure_set(failure, STATUS_DAMAGED, "damaged store: a block's key of %zu bytes", last.bytes);
+    }
+    if (status != STATUS_OK) {
+        known->blocks_highest = UINT64_MAX; /* so that each commit looks for the block that it replaces */
     }
     engine_cursor_close(cursor);
     return status;
@@ -71,18 +75,29 @@ enum status apply_load(struct apply *apply, uint32_t chain, const struct chain_m
 
 /* ---- metadata ---- */
 
-static enum status apply_each(struct apply *apply, const struct metadata_group *group,
-                              struct failure *failure)
+static void leave_out(struct apply *apply, const struct pending_entry *entry)
 {
-    enum status status = STATUS_OK;
-    for (const struct pending_entry *entry = group->first; entry != NULL && status == STATUS_OK;
-         entry = pending_entry_next(entry)) {
+    struct apply_left_out *left_out = &apply->left_out;
+    assert(pending_entry_change(entry).kind == METADATA_NONE); /* only a raise reads what is there */
+    if (left_out->count == left_out->capacity) {
+        left_out->capacity = left_out->capacity == 0 ? 16 : 2 * left_out->capacity;
+        left_out->entries =
+            memory_resize(left_out->entries, left_out->capacity * sizeof left_out->entries[0]);
+    }
+    left_out->entries[left_out->count++] = entry;
+}
+
+static void apply_each(struct apply *apply, const struct metadata_group *group)
+{
+    for (const struct pending_entry *entry = group->first; entry != NULL; entry = pending_entry_next(entry)) {
         uint32_t chain = pending_entry_chain(entry);
         assert(chain >= 1 && chain <= apply->chains_max);
-        status = apply_metadata_change(apply, chain, pending_entry_name(entry), pending_entry_change(entry),
-                                       apply->chains[chain].marks.blocks_pruned, failure);
+        if (apply_metadata_change(apply, chain, pending_entry_name(entry), pending_entry_change(entry),
+                                  apply->chains[chain].marks.blocks_pruned,
+                                  &apply->left_out.failure) != STATUS_OK) {
+            leave_out(apply, entry);
+        }
     }
-    return status;
 }
 
 /* Every batch that holds queued metadata says how far it goes. */
@@ -93,21 +108,16 @@ static void put_metadata_on_disk(struct apply *apply, uint64_t sequence)
     record_put_u64(sequence, write_set_put_new(apply->set, &key, 8));
 }
 
-static enum status apply_carried(struct apply *apply, const struct job *job,
-                                 const struct metadata_group *carried, struct failure *failure)
+static void apply_carried(struct apply *apply, const struct job *job, const struct metadata_group *carried)
 {
     uint64_t last = 0;
     for (; carried != NULL && carried->last_sequence <= job->carry_through; carried = carried->next) {
-        enum status status = apply_each(apply, carried, failure);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        apply_each(apply, carried);
         last = carried->last_sequence;
     }
     if (last != 0) {
         put_metadata_on_disk(apply, last);
     }
-    return STATUS_OK;
 }
 
 /* ---- blocks and states ---- */
@@ -331,14 +341,14 @@ enum status apply_job(struct apply *apply, struct job *job, const struct metadat
     bool deletes_ranges = job->kind == JOB_PRUNE || job->kind == JOB_ROLLBACK;
     assert(!deletes_ranges || apply_bytes(apply) == 0); /* ranges are deleted before what the set puts */
     struct write_set_mark before = write_set_mark(apply->set);
+    size_t left_out_before = apply->left_out.count;
     apply->next = apply->chains[job->chain];
-    enum status status = apply_carried(apply, job, carried, &job->failure);
-    if (status == STATUS_OK) {
-        status = apply_kind(apply, job);
-    }
+    apply_carried(apply, job, carried);
+    enum status status = apply_kind(apply, job);
     job->marks = apply->next.marks;
     if (status != STATUS_OK || job_is_dry_run(job)) {
         write_set_take_back(apply->set, before);
+        apply->left_out.count = left_out_before; /* what it carried stays queued */
         return status;
     }
     if (memcmp(&apply->next.marks, &apply->chains[job->chain].marks, sizeof apply->next.marks) != 0 ||
@@ -350,16 +360,19 @@ enum status apply_job(struct apply *apply, struct job *job, const struct metadat
     return STATUS_OK;
 }
 
-enum status apply_group(struct apply *apply, const struct metadata_group *group, struct failure *failure)
+void apply_group(struct apply *apply, const struct metadata_group *group)
 {
     assert(thread_is(THREAD_WRITER));
     assert(apply_bytes(apply) == 0 &&
            apply->before_count == 0); /* the group is whole in one write, and alone */
-    enum status status = apply_each(apply, group, failure);
-    if (status == STATUS_OK) {
-        put_metadata_on_disk(apply, group->last_sequence);
-    }
-    return status;
+    apply_each(apply, group);
+    put_metadata_on_disk(apply, group->last_sequence);
+}
+
+const struct apply_left_out *apply_left_out(const struct apply *apply)
+{
+    assert(thread_is(THREAD_WRITER));
+    return &apply->left_out;
 }
 
 size_t apply_bytes(const struct apply *apply)
@@ -378,6 +391,7 @@ void apply_written(struct apply *apply)
     assert(thread_is(THREAD_WRITER));
     write_set_clear(apply->set);
     apply->before_count = 0;
+    apply->left_out.count = 0;
 }
 
 /* The sweeps of those chains begin again. */
@@ -385,6 +399,7 @@ void apply_take_back(struct apply *apply)
 {
     assert(thread_is(THREAD_WRITER));
     write_set_clear(apply->set);
+    apply->left_out.count = 0;
     while (apply->before_count > 0) {
         const struct apply_before *before = &apply->befores[--apply->before_count];
         apply->chains[before->chain] = before->known;

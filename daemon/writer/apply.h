@@ -7,7 +7,8 @@
  * Threads: the writer thread only, but for apply_new, apply_load and apply_free, which the loop calls before that thread
  * starts and after it ended. Nothing here writes.
  *
- * Failures: a refused job adds nothing. What cannot be read ends as STATUS_IO_ERROR and adds nothing either. */
+ * Failures: a refused job adds nothing. One that needs what cannot be read ends as STATUS_DAMAGED and adds nothing either. A
+ * queued raise over a value that cannot be read is left out alone. */
 #ifndef DAEMON_APPLY_H
 #define DAEMON_APPLY_H
 
@@ -23,7 +24,7 @@ struct apply *apply_new(struct engine *engine, uint32_t chains_max);
 void apply_free(struct apply *apply);
 
 /* Copies an existing chain's marks, and reads what else validation needs to know of it.
- * STATUS_OK; STATUS_IO_ERROR: the store could not be read or understood, and the start ends. */
+ * STATUS_OK; STATUS_DAMAGED: some could not be read or understood, and is looked up anew by each job that needs it. */
 enum status apply_load(struct apply *apply, uint32_t chain, const struct chain_marks *marks,
                        struct failure *failure) MUST_CHECK;
 
@@ -33,13 +34,21 @@ enum status apply_load(struct apply *apply, uint32_t chain, const struct chain_m
  *
  * STATUS_OK        job->marks and job->counts are set; a dry run adds nothing
  * STATUS_CONFLICT, STATUS_INVALID  refused: job->failure says why, nothing was added
- * STATUS_IO_ERROR  reading failed, so it could not be validated: likewise */
+ * STATUS_DAMAGED   what it needs to read cannot be read or understood: likewise */
 enum status apply_job(struct apply *apply, struct job *job, const struct metadata_group *carried) MUST_CHECK;
 
-/* Adds what a group changes to the write set, which has nothing else.
- * STATUS_OK; STATUS_IO_ERROR: reading failed; the set has part of the group, and must not be written. */
-enum status apply_group(struct apply *apply, const struct metadata_group *group,
-                        struct failure *failure) MUST_CHECK;
+/* Adds what a group changes to the write set, which has nothing else. */
+void apply_group(struct apply *apply, const struct metadata_group *group);
+
+/* Entries of the groups in the write set whose raises are left out, as what they compare with cannot be read: `failure` says
+ * why of the last one. Borrowed until apply_written or apply_take_back. */
+struct apply_left_out {
+    const struct pending_entry **entries; /* grows */
+    size_t count;
+    size_t capacity;
+    struct failure failure; /* if count > 0 */
+};
+const struct apply_left_out *apply_left_out(const struct apply *apply);
 
 /* Keys and values in the write set so far, in bytes. */
 size_t apply_bytes(const struct apply *apply);

@@ -38,6 +38,7 @@ struct apply {
     struct apply_before *befores; /* of chains changed since the last write, in the order of the changes */
     size_t before_count;
     size_t before_capacity;
+    struct apply_left_out left_out;
     struct sweep sweep; /* of the slice under way; replaces that in `sweeps` once the slice is applied */
     struct apply_chain
         next; /* of the chain of the job under way; replaces that in `chains` once the job is applied */
@@ -46,29 +47,29 @@ struct apply {
 /* ---- apply_metadata.c: names, the hash index, and what reading them can end with ---- */
 
 /* What a name holds, changes of the write set included; pruned counts as absent. The value lives until ret_value is released.
- * STATUS_OK, also if it is absent; STATUS_IO_ERROR: nothing is to be released. */
+ * STATUS_OK, also if it is absent; STATUS_DAMAGED: nothing is to be released. */
 enum status apply_metadata_read(struct apply *apply, uint32_t chain, struct slice name,
                                 uint64_t blocks_pruned, struct metadata_value *ret_metadata,
                                 struct engine_value *ret_value, struct failure *failure) MUST_CHECK;
 
-/* Changes what the name holds. The change's slices are copied. STATUS_OK, STATUS_IO_ERROR. */
+/* Changes what the name holds. The change's slices are copied. STATUS_OK, STATUS_DAMAGED. */
 enum status apply_metadata_change(struct apply *apply, uint32_t chain, struct slice name,
                                   struct metadata_change change, uint64_t blocks_pruned,
                                   struct failure *failure) MUST_CHECK;
 
-/* Applies the job's own metadata operations, one after the other. STATUS_OK, STATUS_IO_ERROR. */
+/* Applies the job's own metadata operations, one after the other. STATUS_OK, STATUS_DAMAGED. */
 enum status apply_metadata_own(struct apply *apply, const struct job *job,
                                struct failure *failure) MUST_CHECK;
 
-/* Drops the hash index's entry if it leads to that height. STATUS_OK, STATUS_IO_ERROR. */
+/* Drops the hash index's entry if it leads to that height. STATUS_OK, STATUS_DAMAGED. */
 enum status apply_drop_hash(struct apply *apply, uint32_t chain, struct slice hash, uint64_t height,
                             struct failure *failure) MUST_CHECK;
 
-/* Moves a cursor on. ENGINE_OK; ENGINE_NOT_FOUND: it is at the end; ENGINE_FAILED: failure->status is STATUS_IO_ERROR. */
+/* Moves a cursor on. ENGINE_OK; ENGINE_NOT_FOUND: it is at the end; ENGINE_FAILED: failure->status is STATUS_DAMAGED. */
 enum engine_result apply_cursor_next(struct engine_cursor *cursor, struct slice *ret_key,
                                      struct slice *ret_value, struct failure *failure) MUST_CHECK;
 
-/* The store holds something that cannot be understood: STATUS_IO_ERROR. */
+/* The store holds something that cannot be understood: STATUS_DAMAGED. */
 enum status apply_damaged(struct failure *failure, const char *what, uint32_t chain);
 
 /* ---- rollback.c ---- */

@@ -1,6 +1,6 @@
 /* What jobs and metadata groups do to names and to the hash index: read as of the write set, and changed there.
  *
- * Failures: what cannot be read or understood is STATUS_IO_ERROR with a text, and adds nothing for that name. */
+ * Failures: what cannot be read or understood is STATUS_DAMAGED with a text, and adds nothing for that name. */
 #include <assert.h>
 
 #include "daemon/writer/apply_internal.h"
@@ -10,8 +10,8 @@
 
 enum status apply_damaged(struct failure *failure, const char *what, uint32_t chain)
 {
-    return failure_set(failure, STATUS_IO_ERROR,
-                       "damaged store: a %s of chain number %u cannot be understood", what, chain);
+    return failure_set(failure, STATUS_DAMAGED, "damaged store: a %s of chain number %u cannot be understood",
+                       what, chain);
 }
 
 enum engine_result apply_cursor_next(struct engine_cursor *cursor, struct slice *ret_key,
@@ -19,7 +19,7 @@ enum engine_result apply_cursor_next(struct engine_cursor *cursor, struct slice 
 {
     enum engine_result result = engine_cursor_next(cursor, ret_key, ret_value, failure);
     if (result != ENGINE_OK && result != ENGINE_NOT_FOUND) {
-        failure->status = STATUS_IO_ERROR;
+        failure->status = STATUS_DAMAGED;
         return ENGINE_FAILED;
     }
     return result;

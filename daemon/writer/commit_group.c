@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
@@ -96,6 +97,21 @@ static void complete_groups(struct commit_group *group, struct completion *compl
     }
 }
 
+/* Notes the raises that a write of metadata groups left out. */
+static void complete_left_out(struct commit_group *group, struct completion *completion)
+{
+    const struct apply_left_out *left_out = apply_left_out(group->config.apply);
+    if (left_out->count == 0) {
+        return;
+    }
+    size_t count = completion->left_out_count + left_out->count;
+    completion->left_out = memory_resize(completion->left_out, count * sizeof completion->left_out[0]);
+    memcpy(completion->left_out + completion->left_out_count, left_out->entries,
+           left_out->count * sizeof left_out->entries[0]);
+    completion->left_out_count = count;
+    completion->left_out_failure = left_out->failure;
+}
+
 /* The jobs from `job` on that were validated end with the failure; a dry run wrote nothing and stays as it is. */
 static void end_jobs(struct job *job, const struct failure *failure)
 {
@@ -138,6 +154,7 @@ static void write_set(struct commit_group *group, struct completion *completion,
     case ENGINE_DONE:
         if (!group->failed) {
             complete_groups(group, completion, group->carried_through);
+            complete_left_out(group, completion);
         }
         break;
     case ENGINE_NOT_APPLIED:
@@ -240,16 +257,11 @@ static void write_commits(struct commit_group *group, struct completion *complet
 
 static void write_metadata(struct commit_group *group, struct completion *completion)
 {
-    struct failure failure;
     const struct metadata_group *oldest = group->waiting.groups.first;
     assert(!group->failed && oldest != NULL);
     assert(
         !has_commit(group, oldest->last_sequence)); /* metadata never overtakes a commit accepted before it */
-    if (apply_group(group->config.apply, oldest, &failure) != STATUS_OK) {
-        apply_take_back(group->config.apply); /* part of it may be in the write set */
-        latch(group, &failure);
-        return;
-    }
+    apply_group(group->config.apply, oldest);
     group->carried_through = oldest->last_sequence;
     write_set(group, completion, false);
     if (group->waiting.groups.first != oldest) {

@@ -9,8 +9,8 @@
  *
  * Failures: a refused job changes nothing and the step goes on. A write that the engine did not apply refuses its jobs as
  * STATUS_NO_SPACE; the metadata groups in it stay, and are tried again after a pause. The first write or sync of which nobody
- * knows whether it was applied is latched: all jobs from there on end as STATUS_IO_ERROR and nothing is written any more. A
- * metadata group that cannot be validated because reading failed is latched too: it can neither be skipped nor be written.
+ * knows whether it was applied is latched: all jobs from there on end as STATUS_IO_ERROR and nothing is written any more. What
+ * cannot be read is never latched: a job that needs it is refused as STATUS_DAMAGED, and a queued raise is left out.
  *
  * It has no thread and no lock of its own: its caller is the writer thread, or a test that takes its role. Decisions go by the time that is
  * passed in; the clock is read only to measure how long stages take. */

@@ -3,7 +3,7 @@
  * It is validated first: the target, the state there, the guards. The queued metadata that it carries is in the write set by
  * then, so guards see it, and what of it is bound above the target is dropped with what is on disk.
  *
- * Failures: a refusal is STATUS_CONFLICT or STATUS_INVALID, a failed read STATUS_IO_ERROR; apply.c takes back what was added. */
+ * Failures: a refusal is STATUS_CONFLICT or STATUS_INVALID, a failed read STATUS_DAMAGED; apply.c takes back what was added. */
 #include "daemon/writer/apply_internal.h"
 
 #include <assert.h>
@@ -39,7 +39,7 @@ static enum status has_any_state(struct apply *apply, const struct job *job, boo
     enum engine_result result = apply_cursor_next(cursor, &first, &value, failure);
     engine_cursor_close(cursor);
     if (result == ENGINE_FAILED) {
-        return STATUS_IO_ERROR;
+        return STATUS_DAMAGED;
     }
     *ret_has = result == ENGINE_OK;
     return STATUS_OK;
@@ -146,7 +146,7 @@ static enum status drop_above(struct apply *apply, struct job *job, enum key_kin
         }
     }
     engine_cursor_close(cursor);
-    return result == ENGINE_FAILED ? STATUS_IO_ERROR : status;
+    return result == ENGINE_FAILED ? STATUS_DAMAGED : status;
 }
 
 static enum status drop_block(struct apply *apply, struct job *job, struct slice key, struct slice value,
@@ -182,7 +182,7 @@ static enum status drop_bound(struct apply *apply, struct job *job, struct slice
     struct metadata_value metadata;
     struct engine_value stored;
     if (!key_read_bound(key, &height, &name)) {
-        return failure_set(failure, STATUS_IO_ERROR, "damaged store: a bound name's key of %zu bytes",
+        return failure_set(failure, STATUS_DAMAGED, "damaged store: a bound name's key of %zu bytes",
                            key.bytes);
     }
     enum status status = apply_metadata_read(apply, job->chain, name, apply->next.marks.blocks_pruned,

@@ -6,7 +6,7 @@
  * - Later slices go through the index of bound names, and delete the metadata bound to those heights.
  * - Then both kinds of records are deleted as ranges, and the mark `blocks_swept` follows `blocks_pruned`.
  *
- * Failures: a slice that could not be read ends as STATUS_IO_ERROR, and the chain's next job or the next start has it tried
+ * Failures: a slice that could not be read ends as STATUS_DAMAGED, and the chain's next job or the next start has it tried
  * again. After a restart, or a slice that the engine did not apply, the sweep begins again at `blocks_swept`. */
 #include <assert.h>
 
@@ -34,7 +34,7 @@ static enum status sweep_bound(struct apply *apply, uint32_t chain, struct slice
     struct metadata_value metadata;
     struct engine_value stored;
     if (!key_read_bound(key, &height, &name)) {
-        return failure_set(failure, STATUS_IO_ERROR, "damaged store: a bound name's key of %zu bytes",
+        return failure_set(failure, STATUS_DAMAGED, "damaged store: a bound name's key of %zu bytes",
                            key.bytes);
     }
     enum status status = apply_metadata_read(apply, chain, name, 0, &metadata, &stored, failure);
@@ -51,7 +51,7 @@ static enum status sweep_bound(struct apply *apply, uint32_t chain, struct slice
 static enum status set_position(struct sweep *sweep, struct slice key, struct failure *failure)
 {
     if (key.bytes > sizeof sweep->position.data) {
-        return failure_set(failure, STATUS_IO_ERROR, "damaged store: a key of %zu bytes where blocks are",
+        return failure_set(failure, STATUS_DAMAGED, "damaged store: a key of %zu bytes where blocks are",
                            key.bytes);
     }
     assert(slice_compare(key, key_slice(&sweep->position)) >= 0); /* a sweep never goes back, so it ends */
@@ -86,7 +86,7 @@ static enum status sweep_kind(struct apply *apply, const struct job *job, enum k
     }
     *ret_done = result == ENGINE_NOT_FOUND;
     if (result == ENGINE_FAILED) {
-        status = STATUS_IO_ERROR;
+        status = STATUS_DAMAGED;
     } else if (result == ENGINE_OK && status == STATUS_OK) {
         status = set_position(sweep, key, failure);
     }

@@ -107,8 +107,7 @@ enum status write_set_get(struct write_set *set, const struct key *key, struct e
     case ENGINE_NOT_FOUND:
         return STATUS_NOT_FOUND;
     default:
-        failure->status = STATUS_IO_ERROR;
-        return STATUS_IO_ERROR;
+        return failure->status = STATUS_DAMAGED; /* whatever kept it from being read: nothing is changed */
     }
 }
 

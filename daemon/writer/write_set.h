@@ -24,7 +24,7 @@ void write_set_clear(struct write_set *set);
 /* Reads a key; may wait for the device. The value is valid until the key is changed again or the value is released.
  * STATUS_OK         *ret_value is to be released
  * STATUS_NOT_FOUND  the store and the set have nothing
- * STATUS_IO_ERROR   the store could not be read; `failure` says why */
+ * STATUS_DAMAGED    the store could not be read; `failure` says why */
 enum status write_set_get(struct write_set *set, const struct key *key, struct engine_value *ret_value,
                           struct failure *failure) MUST_CHECK;
 

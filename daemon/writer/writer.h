@@ -48,7 +48,7 @@ void writer_submit_sync(struct writer *writer);
 /* Whether there are completions to drain. Without the lock. */
 bool writer_has_completions(const struct writer *writer);
 
-/* All completions so far, oldest first; free each with free(). */
+/* All completions so far, oldest first; free each with completion_free. */
 struct completion *writer_drain_completions(struct writer *writer);
 
 /* Nothing is submitted from here on. Waits until the thread, if there is one, has written and synced what it was given, and

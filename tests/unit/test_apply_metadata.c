@@ -128,18 +128,18 @@ START_TEST(a_raise_counts_the_set_and_the_store_and_never_goes_back)
 }
 END_TEST
 
-START_TEST(what_cannot_be_read_or_understood_is_an_io_error_and_adds_nothing)
+START_TEST(what_cannot_be_read_or_understood_is_damaged_and_adds_nothing)
 {
     struct key key = key_of_name(CHAIN, KEY_METADATA, name());
     struct metadata_change raise = {.raise = 3};
     set("there", 0);
     write_out();
     fake_disk_fault(disk, FAKE_GET, FAKE_FAILS, 1);
-    ck_assert_int_eq(apply_metadata_change(apply, CHAIN, name(), raise, 0, &failure), STATUS_IO_ERROR);
+    ck_assert_int_eq(apply_metadata_change(apply, CHAIN, name(), raise, 0, &failure), STATUS_DAMAGED);
     ck_assert(!write_set_has(apply->set, &key));
     struct engine_edit edit = {ENGINE_PUT, key_slice(&key), slice_of("bad", 3)};
     ck_assert_int_eq(engine_write(engine, &edit, 1, ENGINE_LOGGED, &failure), ENGINE_DONE);
-    ck_assert_int_eq(apply_metadata_change(apply, CHAIN, name(), raise, 0, &failure), STATUS_IO_ERROR);
+    ck_assert_int_eq(apply_metadata_change(apply, CHAIN, name(), raise, 0, &failure), STATUS_DAMAGED);
     ck_assert_ptr_nonnull(strstr(failure.text, "metadata record"));
     ck_assert(!write_set_has(apply->set, &key));
     set("anew", 0); /* does not read, so it heals the record */
@@ -161,7 +161,7 @@ START_TEST(a_jobs_own_operations_take_effect_one_after_the_other)
     fake_disk_fault(disk, FAKE_GET, FAKE_FAILS, 1);
     operations[0] =
         (struct metadata_operation){.kind = METADATA_RAISE, .name = slice_of("other", 5), .raise = 1};
-    ck_assert_int_eq(apply_metadata_own(apply, &job, &failure), STATUS_IO_ERROR);
+    ck_assert_int_eq(apply_metadata_own(apply, &job, &failure), STATUS_DAMAGED);
 }
 END_TEST
 
@@ -176,7 +176,7 @@ START_TEST(the_hash_index_loses_an_entry_only_if_it_leads_to_that_height)
     ck_assert(!write_set_has(apply->set, &key));
     ck_assert_int_eq(apply_drop_hash(apply, CHAIN, slice_of("none", 4), 5, &failure), STATUS_OK);
     fake_disk_fault(disk, FAKE_GET, FAKE_FAILS, 1);
-    ck_assert_int_eq(apply_drop_hash(apply, CHAIN, hash, 5, &failure), STATUS_IO_ERROR);
+    ck_assert_int_eq(apply_drop_hash(apply, CHAIN, hash, 5, &failure), STATUS_DAMAGED);
     ck_assert(!write_set_has(apply->set, &key));
     ck_assert_int_eq(apply_drop_hash(apply, CHAIN, hash, 5, &failure), STATUS_OK);
     ck_assert_int_eq(write_set_get(apply->set, &key, &value, &failure), STATUS_NOT_FOUND);
@@ -191,7 +191,7 @@ int main(void)
     tcase_add_test(tests, a_change_reads_so_before_and_after_it_is_written);
     tcase_add_test(tests, what_is_bound_to_a_pruned_height_reads_as_absent);
     tcase_add_test(tests, a_raise_counts_the_set_and_the_store_and_never_goes_back);
-    tcase_add_test(tests, what_cannot_be_read_or_understood_is_an_io_error_and_adds_nothing);
+    tcase_add_test(tests, what_cannot_be_read_or_understood_is_damaged_and_adds_nothing);
     tcase_add_test(tests, a_jobs_own_operations_take_effect_one_after_the_other);
     tcase_add_test(tests, the_hash_index_loses_an_entry_only_if_it_leads_to_that_height);
     return suite_run(suite, true);

@@ -342,7 +342,7 @@ static void tell(enum lie lie, const struct fake_frame *to)
     uint8_t header[FRAME_REPLY_BYTES];
     reply.type = lie == LIE_TYPE ? FRAME_GET_METADATA : reply.type;
     reply.id += lie == LIE_ID ? UINT64_C(1) << 40 : 0;
-    reply.status = lie == LIE_STATUS ? STATUS_COUNT : reply.status;
+    reply.status = lie == LIE_STATUS ? CAIRN_TIMEOUT : reply.status;
     reply.status = lie == LIE_ERROR_BODY || lie == LIE_CONTINUED_FAILURE ? STATUS_INVALID : reply.status;
     reply.status = lie == LIE_NOT_FOUND ? STATUS_NOT_FOUND : reply.status;
     reply.flags = lie == LIE_MORE ? FRAME_MORE : lie == LIE_CONTINUED_FAILURE ? FRAME_CONTINUED : 0;

@@ -2,6 +2,7 @@
  * the writes is not applied or in doubt. */
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/runtime/thread.h"
 #include "daemon/writer/commit_group.h"
@@ -243,25 +244,70 @@ START_TEST(a_write_in_doubt_ends_every_job_of_its_step_as_an_io_error)
 }
 END_TEST
 
-START_TEST(a_group_that_cannot_be_validated_is_latched_and_stays_queued)
+static void join_raises(void)
 {
     struct metadata_operation operations[] = {
         {.kind = METADATA_SET, .name = slice_of("name", 4), .value = slice_of("value", 5)},
         {.kind = METADATA_RAISE, .name = slice_of("mark", 4), .raise = 5},
+        {.kind = METADATA_RAISE, .name = slice_of("other", 5), .raise = 5},
     };
-    pending_add(pending, 1, operations, 2, ++sequence, now_us);
+    pending_add(pending, 1, operations, 3, ++sequence, now_us);
     pending_close_group(pending);
     group_append_all(&commit_group_lanes(group)->groups, pending_take_closed(pending));
+}
+
+static bool has_name(const char *name)
+{
+    struct failure failure;
+    struct engine_value value = {0};
+    struct key key = key_of_name(1, KEY_METADATA, slice_of(name, strlen(name)));
+    bool has = engine_get(engine, NULL, ENGINE_MAY_BLOCK, key_slice(&key), &value, &failure) == ENGINE_OK;
+    engine_value_release(&value);
+    return has;
+}
+
+/* Of the completion, which lets go of its groups. */
+static void assert_left_out(struct completion *completion, const char *name)
+{
+    ck_assert(!completion->failed && completion->groups != NULL);
+    ck_assert_uint_eq(completion->left_out_count, 1);
+    ck_assert(slice_equal(pending_entry_name(completion->left_out[0]), slice_of(name, strlen(name))));
+    ck_assert_int_eq(completion->left_out_failure.status, STATUS_DAMAGED);
+    ck_assert_str_ne(completion->left_out_failure.text, "");
+    ck_assert(has_name("name") && !has_name(name) && has_name("other"));
+    free(completion->left_out);
+    pending_remove_group(pending, completion->groups);
+}
+
+START_TEST(a_raise_over_what_cannot_be_read_is_left_out_alone)
+{
+    join_raises();
     fake_disk_fault(disk, FAKE_GET, FAKE_FAILS, 1); /* a raise reads what is there */
     struct completion completion = step();
-    ck_assert(completion.failed);
-    ck_assert_int_eq(completion.failure.status, STATUS_IO_ERROR);
-    ck_assert_ptr_null(completion.groups);
+    ck_assert_uint_eq(completion.groups_written, 1);
+    assert_left_out(&completion, "mark");
     struct job *behind = join_small(LEVEL_DURABLE);
     completion = step();
-    ck_assert(completion.failed && completion.groups == NULL);
-    ck_assert_int_eq(behind->status, STATUS_IO_ERROR);
-    ck_assert_uint_eq(writes(), 0); /* what was added of the group before the failed read went nowhere */
+    ck_assert_int_eq(behind->status, STATUS_OK);
+    ck_assert_uint_eq(completion.left_out_count, 0);
+}
+END_TEST
+
+START_TEST(a_raise_that_is_carried_is_left_out_alone_too)
+{
+    join_raises();
+    struct job *refused = join_small(LEVEL_DURABLE);
+    refused->commit.has_expected_height = true;
+    refused->commit.expected_height = 7;
+    refused->carry_through = sequence - 1;
+    struct job *carries = join_small(LEVEL_DURABLE);
+    carries->carry_through = sequence - 2;
+    fake_disk_fault(disk, FAKE_GET, FAKE_FAILS, 1); /* for the refused one, which carries nothing */
+    fake_disk_fault(disk, FAKE_GET, FAKE_FAILS, 3);
+    struct completion completion = step();
+    ck_assert_int_eq(refused->status, STATUS_CONFLICT);
+    ck_assert_int_eq(carries->status, STATUS_OK);
+    assert_left_out(&completion, "mark");
 }
 END_TEST
 
@@ -274,7 +320,7 @@ START_TEST(a_commit_that_cannot_be_validated_ends_alone)
     struct job *next = join_small(LEVEL_DURABLE);
     fake_disk_fault(disk, FAKE_GET, FAKE_FAILS, 1);
     struct completion completion = step();
-    ck_assert_int_eq(unread->status, STATUS_IO_ERROR);
+    ck_assert_int_eq(unread->status, STATUS_DAMAGED);
     ck_assert_int_eq(next->status, STATUS_OK);
     ck_assert(!completion.failed);
 }
@@ -307,7 +353,8 @@ int main(void)
     tcase_add_test(tests, only_the_jobs_of_the_write_that_was_not_applied_are_refused);
     tcase_add_test(tests, a_write_that_was_not_applied_still_syncs_what_was_written_before_it);
     tcase_add_test(tests, a_write_in_doubt_ends_every_job_of_its_step_as_an_io_error);
-    tcase_add_test(tests, a_group_that_cannot_be_validated_is_latched_and_stays_queued);
+    tcase_add_test(tests, a_raise_over_what_cannot_be_read_is_left_out_alone);
+    tcase_add_test(tests, a_raise_that_is_carried_is_left_out_alone_too);
     tcase_add_test(tests, a_commit_that_cannot_be_validated_ends_alone);
     tcase_add_test(tests, a_group_is_due_again_when_its_pause_is_over);
     return suite_run(suite, true);

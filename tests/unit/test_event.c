@@ -14,44 +14,35 @@ static const char *write_one(enum event_name name)
 {
     switch (name) {
     case EVENT_FILES_LIMIT_TOO_LOW:
-        event_files_limit_too_low(1024, 2048, 1024);
-        return "limit wanted connections_max";
+        return event_files_limit_too_low(1024, 2048, 1024), "limit wanted connections_max";
     case EVENT_DIRECTORY_REFUSED:
-        event_directory_refused("because");
-        return "error";
+        return event_directory_refused("because"), "error";
     case EVENT_STORE_REFUSED:
-        event_store_refused("because");
-        return "error";
+        return event_store_refused("because"), "error";
     case EVENT_SOCKET_REFUSED:
-        event_socket_refused("because");
-        return "error";
+        return event_socket_refused("because"), "error";
     case EVENT_SERVER_REFUSED:
-        event_server_refused("because");
-        return "error";
+        return event_server_refused("because"), "error";
     case EVENT_READY:
-        event_ready(7, "engine 1");
-        return "pid run engine";
+        return event_ready(7, "engine 1"), "pid run engine";
     case EVENT_RELOADED:
-        event_reloaded("data, socket");
-        return "needs_restart";
+        return event_reloaded("data, socket"), "needs_restart";
     case EVENT_RELOAD_REFUSED:
-        event_reload_refused("because");
-        return "error";
+        return event_reload_refused("because"), "error";
     case EVENT_STOPPING:
-        event_stopping();
-        return "";
+        return event_stopping(), "";
     case EVENT_STOPPED:
-        event_stopped();
-        return "";
+        return event_stopped(), "";
     case EVENT_STOP_TIMED_OUT:
-        event_stop_timed_out(5);
-        return "operations";
+        return event_stop_timed_out(5), "operations";
     case EVENT_WRITE_FAILED:
-        event_write_failed("because");
-        return "error";
+        return event_write_failed("because"), "error";
     case EVENT_DIRECTORY_GONE:
-        event_directory_gone("because");
-        return "error";
+        return event_directory_gone("because"), "error";
+    case EVENT_DAMAGE_FOUND:
+        return event_damage_found("because", "000012.sst"), "error file";
+    case EVENT_RAISES_LEFT_OUT:
+        return event_raises_left_out("because", 2, 1234), "error raises sequence";
     case EVENT_CONNECTION_REFUSED:
         event_connection_refused(1024);
         return "connections_max";

@@ -74,9 +74,11 @@ END_TEST
 
 static const enum fake_call reads[] = {FAKE_GET, FAKE_NEXT};
 
-/* Whichever read of a start fails: it says so, changes nothing, and the next start goes well. */
-START_TEST(a_start_ends_at_any_read_that_fails)
+/* Whichever read of a start fails: it says so, changes nothing, and the next start goes well. Only where a chain's last block is it
+ * can do without. */
+START_TEST(a_start_ends_at_any_read_that_fails_but_one)
 {
+    uint64_t goes_on = 0;
     enum fake_call call = reads[_i];
     uint64_t run = order_run(order_fixture.order);
     uint64_t sequence = order_fixture_set('a', "value");
@@ -88,11 +90,23 @@ START_TEST(a_start_ends_at_any_read_that_fails)
     order_fixture_end_run();
     ck_assert_uint_gt(calls, 1);
     for (unsigned nth = 1; nth <= calls; nth++) {
+        uint64_t writes = fake_disk_calls(order_fixture.disk, FAKE_WRITE);
         fake_disk_fault(order_fixture.disk, call, FAKE_FAILS, nth);
-        check_start_fails("fault injected");
+        if (order_fixture_try_run(&failure) == STATUS_OK) {
+            const struct damage *damage = order_damage(order_fixture.order);
+            ck_assert_uint_eq(damage_count(damage, DAMAGE_BACKGROUND), 1);
+            ck_assert_ptr_nonnull(strstr(damage_text(damage), "fault injected"));
+            goes_on++;
+        } else {
+            ck_assert_int_eq(failure.status, STATUS_IO_ERROR);
+            ck_assert_msg(strstr(failure.text, "fault injected") != NULL, "%s", failure.text);
+            ck_assert_uint_eq(fake_disk_calls(order_fixture.disk, FAKE_WRITE), writes);
+        }
+        order_fixture_end_run();
     }
+    ck_assert_uint_eq(goes_on, call == FAKE_NEXT);
     order_fixture_start_run();
-    ck_assert_uint_eq(order_run(order_fixture.order), run + 2);
+    ck_assert_uint_eq(order_run(order_fixture.order), run + 2 + goes_on);
     ck_assert_uint_eq(order_metadata_on_disk(order_fixture.order, 0), sequence);
 }
 END_TEST
@@ -195,7 +209,8 @@ int main(void)
     tcase_add_test(tests, the_first_start_makes_default_and_takes_run_one_durably);
     tcase_add_test(tests, a_start_behind_a_cut_knows_the_metadata_number_that_the_cut_left);
     tcase_add_test(tests, a_start_remembers_the_ends_of_as_many_runs_as_it_says);
-    tcase_add_loop_test(tests, a_start_ends_at_any_read_that_fails, 0, sizeof reads / sizeof reads[0]);
+    tcase_add_loop_test(tests, a_start_ends_at_any_read_that_fails_but_one, 0,
+                        sizeof reads / sizeof reads[0]);
     tcase_add_loop_test(tests, a_start_whose_first_write_is_not_done_ends_and_leaves_the_next_one_its_numbers,
                         0, 2);
     tcase_add_loop_test(tests, records_that_cannot_be_understood_end_the_start_with_their_name, 0, 6);

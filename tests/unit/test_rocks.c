@@ -20,6 +20,28 @@ START_TEST(an_error_says_what_was_being_done)
 }
 END_TEST
 
+START_TEST(a_read_that_fails_tells_damage_from_a_device_that_does_not_read)
+{
+    static const struct {
+        const char *text;
+        enum status status;
+    } errors[] = {
+        {"Corruption: block checksum mismatch: stored = 1, computed = 2, type = 1  in db/000012.sst offset 0 "
+         "size 99",
+         STATUS_DAMAGED},
+        {"IO error: No such file or directory: While open a file for random read: db/000012.sst: "
+         "No such file or directory",
+         STATUS_DAMAGED},
+        {"IO error: While pread offset 0 len 99: db/000012.sst: Input/output error", STATUS_IO_ERROR},
+    };
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        rocks_fail_read("reading a key", strdup(errors[i].text), &subject.failure);
+        ck_assert_int_eq(subject.failure.status, errors[i].status);
+        ck_assert_ptr_nonnull(strstr(subject.failure.text, "000012.sst"));
+    }
+}
+END_TEST
+
 START_TEST(a_property_is_its_number_or_0)
 {
     const struct rocks *rocks = rocks_of(subject.engine);
@@ -36,6 +58,7 @@ int main(void)
     Suite *suite = suite_new("rocks", 60, &tests);
     tcase_add_checked_fixture(tests, setup, subject_end);
     tcase_add_test(tests, an_error_says_what_was_being_done);
+    tcase_add_test(tests, a_read_that_fails_tells_damage_from_a_device_that_does_not_read);
     tcase_add_test(tests, a_property_is_its_number_or_0);
     return suite_run(suite, true);
 }

@@ -22,6 +22,7 @@ static const struct {
     {STATUS_UNSUPPORTED, 9, STATUS_NOT_APPLIED, "unsupported"},
     {STATUS_READ_ONLY, 10, STATUS_NOT_APPLIED, "read only"},
     {STATUS_IO_ERROR, 11, STATUS_UNKNOWN, "io error"},
+    {STATUS_DAMAGED, 12, STATUS_NOT_APPLIED, "damaged"},
 };
 
 START_TEST(statuses_are_the_documented_ones)

@@ -163,6 +163,70 @@ START_TEST(a_failed_sync_is_io_error_for_those_that_wait_and_for_all_that_come)
 }
 END_TEST
 
+static Cairn__WriteMetadata *raise_at(const char *name, Cairn__Level level)
+{
+    Cairn__WriteMetadata *write = metadata_new(operation_raise(name, 5));
+    write->has_level = true;
+    write->level = level;
+    return write;
+}
+
+START_TEST(a_raise_that_is_left_out_is_told_to_who_waits_to_the_next_barrier_and_in_each_reply)
+{
+    Cairn__Barrier barrier = CAIRN__BARRIER__INIT;
+    fake_disk_chance(served.disk, FAKE_GET, FAKE_FAILS, 100);
+    ck_assert(!written(service_ask(FRAME_WRITE_METADATA, metadata_new(operation_raise("a", 5))))
+                   ->has_raises_left_out); /* accepted */
+    service_ask_refused(FRAME_WRITE_METADATA, raise_at("b", CAIRN__LEVEL__LEVEL_WRITTEN), STATUS_DAMAGED,
+                        "left out");
+    service_ask_refused(FRAME_WRITE_METADATA, raise_at("c", CAIRN__LEVEL__LEVEL_DURABLE), STATUS_DAMAGED,
+                        "left out");
+    fake_disk_chance(served.disk, FAKE_GET, FAKE_FAILS, 0);
+    ck_assert_ptr_null(order_failure(served.service.order));
+    const Cairn__WriteReply *reply =
+        written(service_ask(FRAME_WRITE_METADATA, set_at_level("a", CAIRN__LEVEL__LEVEL_DURABLE)));
+    ck_assert(reply->has_raises_left_out && reply->raises_left_out == 3);
+    service_ask_refused(FRAME_BARRIER, &barrier, STATUS_DAMAGED, "left out");
+    ck_assert_uint_eq(written(service_ask(FRAME_BARRIER, &barrier))->raises_left_out, 3); /* told once */
+    const struct damage *damage = order_damage(served.service.order);
+    ck_assert_uint_eq(damage_count(damage, DAMAGE_RAISE), 3);
+    ck_assert_ptr_nonnull(damage_text(damage));
+}
+END_TEST
+
+START_TEST(of_a_group_only_those_who_raise_the_name_that_cannot_be_read_are_told)
+{
+    static const enum status expected[] = {STATUS_OK, STATUS_DAMAGED, STATUS_OK, STATUS_DAMAGED};
+    Cairn__WriteMetadata *set_and_raise = raise_at("mark", CAIRN__LEVEL__LEVEL_WRITTEN);
+    metadata_add(set_and_raise, operation_set("name", "value"));
+    ProtobufCMessage *writes[] = {
+        &set_at_level("name", CAIRN__LEVEL__LEVEL_WRITTEN)->base,
+        &raise_at("mark", CAIRN__LEVEL__LEVEL_WRITTEN)->base,
+        &raise_at("other", CAIRN__LEVEL__LEVEL_WRITTEN)->base,
+        &set_and_raise->base,
+    };
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_int_eq(service_start(FRAME_WRITE_METADATA, writes[i], NULL), REQUEST_TAKEN);
+    }
+    fake_disk_fault(served.disk, FAKE_GET, FAKE_FAILS, 1); /* of "mark", the first that is raised */
+    service_settle();
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_int_eq(served.replies[i].status, expected[i]);
+    }
+}
+END_TEST
+
+START_TEST(a_commit_that_needs_what_cannot_be_read_is_damaged_and_the_next_goes_on)
+{
+    Cairn__Commit *commit = commit_of_block(1, "header");
+    commit_metadata(commit, operation_raise("mark", 5));
+    fake_disk_fault(served.disk, FAKE_GET, FAKE_FAILS, 1);
+    service_ask_refused(FRAME_COMMIT, commit, STATUS_DAMAGED, "");
+    ck_assert_uint_eq(damage_count(order_damage(served.service.order), DAMAGE_WRITE), 1);
+    (void)written(service_ask(FRAME_COMMIT, commit));
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -178,5 +242,9 @@ int main(void)
     tcase_add_test(tests, a_rollback_says_what_it_dropped);
     tcase_add_test(tests, a_barrier_is_answered_when_all_before_it_has_reached_its_level);
     tcase_add_test(tests, a_failed_sync_is_io_error_for_those_that_wait_and_for_all_that_come);
+    tcase_add_test(tests,
+                   a_raise_that_is_left_out_is_told_to_who_waits_to_the_next_barrier_and_in_each_reply);
+    tcase_add_test(tests, of_a_group_only_those_who_raise_the_name_that_cannot_be_read_are_told);
+    tcase_add_test(tests, a_commit_that_needs_what_cannot_be_read_is_damaged_and_the_next_goes_on);
     return suite_run(suite, false);
 }

@@ -2,6 +2,7 @@
 #include "daemon/engine/rocksdb/rocks.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "daemon/host/held.h"
 
@@ -12,6 +13,20 @@ void rocks_fail(const char *doing, char *text, struct failure *failure)
     held_copy_text(text, sizeof shown, shown);
     failure_set(failure, STATUS_IO_ERROR, "%s: %s", doing, shown);
     rocksdb_free(text);
+}
+
+static bool begins(const char *text, const char *beginning)
+{
+    return strncmp(text, beginning, strlen(beginning)) == 0;
+}
+
+void rocks_fail_read(const char *doing, char *text, struct failure *failure)
+{
+    bool is_damaged = begins(text, "Corruption: ") || begins(text, "IO error: No such file or directory");
+    rocks_fail(doing, text, failure);
+    if (is_damaged) {
+        failure->status = STATUS_DAMAGED;
+    }
 }
 
 uint64_t rocks_number(const struct rocks *rocks, const char *property)

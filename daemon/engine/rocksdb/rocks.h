@@ -48,6 +48,9 @@ static inline struct rocks *rocks_of(struct engine *engine)
 /* Takes RocksDB's text and frees it; `failure` then says what was being done, and the text. */
 void rocks_fail(const char *doing, char *text, struct failure *failure);
 
+/* The same of a read: STATUS_DAMAGED for bytes that are wrong or missing, STATUS_IO_ERROR for a device that does not read. */
+void rocks_fail_read(const char *doing, char *text, struct failure *failure);
+
 /* A property of RocksDB's that is a number; 0 if it has none of that name. */
 uint64_t rocks_number(const struct rocks *rocks, const char *property);
 

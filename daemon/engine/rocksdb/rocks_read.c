@@ -121,7 +121,7 @@ enum engine_result rocks_get(struct engine *engine, struct engine_point *point, 
             rocksdb_free(error);
             return ENGINE_WOULD_BLOCK;
         }
-        rocks_fail("reading a key", error, failure);
+        rocks_fail_read("reading a key", error, failure);
         return ENGINE_FAILED;
     }
     if (pinned == NULL) {
@@ -247,7 +247,7 @@ enum engine_result rocks_cursor_next(struct engine_cursor *moved, struct slice *
         give_iterator_back(cursor);
         cursor_move(cursor, error == NULL ? CURSOR_AT_END : CURSOR_FAILED);
         if (error != NULL) {
-            rocks_fail("reading a range of keys", error, failure);
+            rocks_fail_read("reading a range of keys", error, failure);
             return ENGINE_FAILED;
         }
         return ENGINE_NOT_FOUND;

@@ -23,6 +23,7 @@
 enum {
     EXIT_USAGE = 2,
     FILES_BESIDE_CONNECTIONS = 1024, /* the store's, and what libraries open */
+    FILES_SPARE_MAX = 4096,          /* of deleted files, whose space goes back one by one; chosen: 128 GiB */
 };
 
 extern char **environ;
@@ -32,6 +33,7 @@ static char **arguments;
 
 /* What the process runs on; each is closed if it was opened. */
 struct running {
+    size_t files_spare;
     struct directory directory;
     struct engine *engine;
     struct listener listener;
@@ -59,22 +61,25 @@ static void reload(struct options *options)
     event_reloaded(ignored);
 }
 
-/* Every connection and every file of the store must find a descriptor: running out of them is no state to serve in. */
-static bool raise_files_limit(uint64_t connections_max)
+/* Every connection and every file of the store must find a descriptor: running out of them is no state to serve in.
+ * *ret_spare: how many more there are, up to FILES_SPARE_MAX. */
+static bool raise_files_limit(uint64_t connections_max, size_t *ret_spare)
 {
     struct rlimit limit;
-    uint64_t wanted = connections_max + FILES_BESIDE_CONNECTIONS;
+    uint64_t needed = connections_max + FILES_BESIDE_CONNECTIONS, wanted = needed + FILES_SPARE_MAX;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
         return false;
     }
     if (limit.rlim_cur < wanted) {
-        limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
+        struct rlimit raised = limit;
+        raised.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+        limit = setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised : limit;
     }
-    if (limit.rlim_cur >= wanted) {
+    if (limit.rlim_cur >= needed) {
+        *ret_spare = limit.rlim_cur < wanted ? limit.rlim_cur - needed : FILES_SPARE_MAX;
         return true;
     }
-    event_files_limit_too_low(limit.rlim_cur, wanted, connections_max);
+    event_files_limit_too_low(limit.rlim_cur, needed, connections_max);
     return false;
 }
 
@@ -105,6 +110,7 @@ static int open_store(const struct options *options, struct running *running)
     struct engine_config config = {
         .path = running->directory.database,
         .beside = running->directory.beside,
+        .files_spare = running->files_spare,
         .create = running->directory.is_new,
         .cache_bytes_max = options->cache_bytes - options->cache_bytes / OPTIONS_RECORD_CACHE_PART,
     };
@@ -201,7 +207,7 @@ static int run(struct options *options)
         return EXIT_FAILURE;
     }
     signal(SIGPIPE, SIG_IGN);
-    if (!raise_files_limit(options->connections_max)) {
+    if (!raise_files_limit(options->connections_max, &running.files_spare)) {
         log_stop();
         return EXIT_FAILURE;
     }

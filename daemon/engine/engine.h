@@ -41,6 +41,7 @@ enum engine_result {
 struct engine_config {
     const char *path;         /* of the store's directory; copied */
     const char *beside;       /* begins the paths of files outside of it; NULL: `path` does; copied */
+    size_t files_spare;       /* descriptors that nobody else needs */
     bool create;              /* a store is made where there is none; else that fails */
     uint64_t cache_bytes_max; /* of what reads keep in memory */
 };

@@ -245,60 +245,59 @@ START_TEST(test_open_scan_still_sees_what_is_pruned_meanwhile)
 }
 END_TEST
 
-static int files(const struct rig *rig, const char *directory, const char *which)
+/* Waits until the data directory has so many entries like that. */
+static bool come_to(const struct rig *rig, const char *which, int count)
 {
-    struct program found =
-        shell_run(10000, "find %s/%s -name '*.blob' %s | wc -l", rig->daemon.data, directory, which);
-    return atoi(found.output);
-}
-
-static bool come_to(const struct rig *rig, const char *directory, const char *which, int count)
-{
-    for (uint64_t until = clock_ms() + (uint64_t)patience_ms(60000); clock_ms() < until;) {
-        if (files(rig, directory, which) == count) {
-            return true;
-        }
+    int found = -1;
+    for (uint64_t until = clock_ms() + (uint64_t)patience_ms(120000); clock_ms() < until && found != count;) {
+        found = atoi(shell_run(10000, "find %s %s | wc -l", rig->daemon.data, which).output);
         sleep_ms(100);
     }
-    return false;
+    return found == count;
 }
 
-/* The engine's file with the data is deleted; beside the database nothing stays that it has not. */
-START_TEST(test_space_of_pruned_data_comes_back_by_a_second_name)
+/* The engine's files with the data are deleted, and none of them stays open. */
+START_TEST(test_space_of_pruned_data_comes_back)
 {
-    enum { BLOCKS = 30, BYTES = 3 << 20, IDLE_MS = 400 };
+    enum { BLOCKS = 30, BYTES = 3 << 20 };
     struct rig rig = rig_start("");
     for (uint64_t height = 1; height <= BLOCKS; height++) {
         Cairn__Commit *commit = commit_of_block(height, "large");
         commit->blocks[0]->data = bytes_random(height, BYTES);
         commit_ok(&rig.wire, commit);
     }
-    rig_crash(&rig, ""); /* a log of more than a write buffer goes to a table and a file of its data */
+    rig_crash(&rig, ""); /* a log of more than a write buffer goes to a table and files of its data */
     commit_ok(&rig.wire, commit_of_block(BLOCKS + 1, "behind"));
-    ck_assert(come_to(&rig, "db", "", 1));
-    daemon_wait_idle(&rig.daemon, IDLE_MS); /* the file is written whole */
-    rig_restart(&rig, "");                  /* a start links what is there then */
-    ck_assert(come_to(&rig, "db.deleted", "-links 2", 1));
+    ck_assert(come_to(&rig, "-name '*.blob'", BLOCKS * BYTES / (32 << 20) + 1));
     ck_assert_int_eq(ask_prune(&rig.wire, prune_blocks(BLOCKS)).status, STATUS_OK);
-    ck_assert(come_to(&rig, "db", "", 0));
-    ck_assert(come_to(&rig, "db.deleted", "", 0));
-    ck_assert(block_is(&rig.wire, BLOCKS + 1, "behind"));
+    ck_assert(come_to(&rig, "-name '*.blob'", 0));
     rig_end(&rig);
 }
 END_TEST
 
-START_TEST(test_what_a_killed_run_left_to_cut_the_next_one_cuts)
+/* As a run of an earlier version may leave them: one is a second name of a live file. */
+START_TEST(test_names_that_an_earlier_version_left_go_and_live_data_stays)
 {
+    enum { BYTES = 3 << 20, BLOCKS = 30 };
     struct rig rig = rig_start("");
-    fill_blocks(&rig.wire, 1, 10);
+    for (uint64_t height = 1; height <= BLOCKS; height++) {
+        Cairn__Commit *commit = commit_of_block(height, "large");
+        commit->blocks[0]->data = bytes_random(height, BYTES);
+        commit_ok(&rig.wire, commit);
+    }
+    rig_crash(&rig, "");
+    ck_assert(come_to(&rig, "-name '*.blob'", BLOCKS * BYTES / (32 << 20) + 1));
     daemon_kill(&rig.daemon);
     wire_close(&rig.wire);
-    shell_run(10000, "mkdir -p %s/db.deleted && truncate -s 100M %s/db.deleted/000123.blob", rig.daemon.data,
-              rig.daemon.data);
-    ck_assert_int_eq(files(&rig, "db.deleted", "-links 1"), 1);
+    shell_run(10000, "mkdir -p %s/db.deleted && cp %s/db/*.blob %s/db.deleted", rig.daemon.data,
+              rig.daemon.data, rig.daemon.data);
     daemon_start(&rig.daemon, "");
     rig.wire = rig_open(&rig);
-    ck_assert(come_to(&rig, "db.deleted", "", 0));
+    ck_assert(come_to(&rig, "-name db.deleted", 0));
+    for (uint64_t height = 1; height <= BLOCKS; height++) {
+        ck_assert(bytes_same(get_block(&rig.wire, height, CAIRN__PART__PART_DATA)->data,
+                             bytes_random(height, BYTES)));
+    }
     rig_end(&rig);
 }
 END_TEST
@@ -318,7 +317,7 @@ int main(void)
     tcase_add_test(tests, test_hash_pruned_with_one_block_and_used_again_by_another_is_found);
     tcase_add_test(tests, test_name_bound_to_a_pruned_height_and_set_again_stays);
     tcase_add_test(tests, test_open_scan_still_sees_what_is_pruned_meanwhile);
-    tcase_add_test(tests, test_space_of_pruned_data_comes_back_by_a_second_name);
-    tcase_add_test(tests, test_what_a_killed_run_left_to_cut_the_next_one_cuts);
+    tcase_add_test(tests, test_space_of_pruned_data_comes_back);
+    tcase_add_test(tests, test_names_that_an_earlier_version_left_go_and_live_data_stays);
     return suite_run(suite, false);
 }

@@ -1,8 +1,10 @@
-/* Paced deletion: which files get a hard link, that those RocksDB has deleted go a piece at a time, that nothing else does, and
+/* Paced deletion: which files are held, that those RocksDB has deleted are released one at a time, that nothing is ever changed, and
  * when. */
 #include <check.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,10 +15,12 @@
 #include "tests/lib/kept.h"
 #include "tests/lib/suite.h"
 
-enum { MIB = 1 << 20 };
+enum { BYTES = 100, FILES_MAX = 8, SECOND_US = 1000000 };
 
 static struct directory home;
 static char *database, *links;
+static struct paced_deletion *deletion;
+static uint64_t now_us;
 
 static void setup(void)
 {
@@ -24,10 +28,14 @@ static void setup(void)
     database = directory_path(&home, "db");
     links = directory_path(&home, "db.deleted");
     ck_assert_int_eq(mkdir(database, 0700), 0);
+    deletion = paced_deletion_new(database, database, FILES_MAX);
+    now_us = thread_now_us();
 }
 
 static void teardown(void)
 {
+    paced_deletion_free(deletion);
+    paced_deletion_free(NULL);
     directory_remove(&home);
 }
 
@@ -36,196 +44,212 @@ static char *path(const char *directory, const char *name)
     return kept_format("%s/%s", directory, name);
 }
 
-static void make(const char *directory, const char *name, off_t bytes)
+static void make(const char *directory, const char *name)
 {
     int fd = open(path(directory, name), O_WRONLY | O_CREAT | O_EXCL, 0600);
     ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(ftruncate(fd, bytes), 0);
+    ck_assert_int_eq(ftruncate(fd, BYTES), 0);
     close(fd);
 }
 
-/* -1: it is not there. */
-static off_t bytes_of(const char *directory, const char *name)
+static void make_number(int number)
+{
+    make(database, kept_format("%06d.blob", number));
+}
+
+static void delete_number(int number)
+{
+    ck_assert_int_eq(unlink(path(database, kept_format("%06d.blob", number))), 0);
+}
+
+static bool is_whole(const char *name)
 {
     struct stat found;
-    return stat(path(directory, name), &found) == 0 ? found.st_size : -1;
+    return stat(path(database, name), &found) == 0 && found.st_size == BYTES && found.st_nlink == 1;
 }
 
-START_TEST(only_files_with_large_values_get_a_link)
+/* Whether this process has a file of that name open, deleted or not. */
+static bool holds(const char *name)
 {
-    make(database, "000007.blob", 100);
-    make(database, "000008.sst", 100);
-    make(database, "CURRENT", 100);
-    paced_deletion_link(database, links);
-    make(database, "000009.blob", 100);
-    paced_deletion_link(database, links);
-    ck_assert_int_eq(bytes_of(links, "000007.blob"), 100);
-    ck_assert_int_eq(bytes_of(links, "000009.blob"), 100);
-    ck_assert_int_eq(bytes_of(links, "000008.sst"), -1);
-    ck_assert_int_eq(bytes_of(links, "CURRENT"), -1);
-}
-END_TEST
-
-START_TEST(what_rocksdb_has_is_left_alone)
-{
-    make(database, "000007.blob", 100 * MIB);
-    paced_deletion_link(database, links);
-    struct paced_deletion_piece piece = paced_deletion_truncate(database, links, false);
-    ck_assert(piece.has_links && !piece.has_deleted && piece.took_us == 0);
-    piece = paced_deletion_truncate(database, links, true);
-    ck_assert(!piece.has_links && !piece.has_deleted && piece.took_us == 0);
-    ck_assert_int_eq(bytes_of(links, "000007.blob"), -1);
-    ck_assert_int_eq(bytes_of(database, "000007.blob"), 100 * MIB);
-}
-END_TEST
-
-START_TEST(what_rocksdb_deleted_goes_a_piece_at_a_time)
-{
-    make(database, "000007.blob", 70 * MIB);
-    make(database, "000008.blob", 100);
-    paced_deletion_link(database, links);
-    ck_assert_int_eq(unlink(path(database, "000007.blob")), 0);
-    static const off_t left[] = {38 * MIB, 6 * MIB, -1};
-    for (int i = 0; i < 3; i++) {
-        struct paced_deletion_piece piece = paced_deletion_truncate(database, links, false);
-        ck_assert(piece.took_us > 0 && piece.has_links);
-        ck_assert_int_eq(piece.has_deleted, i < 2);
-        ck_assert_int_eq(bytes_of(links, "000007.blob"), left[i]);
+    bool does = false;
+    DIR *directory = opendir("/proc/self/fd");
+    const struct dirent *entry;
+    while ((entry = readdir(directory)) != NULL) {
+        char target[4096];
+        ssize_t length =
+            readlink(path("/proc/self/fd", entry->d_name), target, sizeof target - 1);
+        if (length > 0) {
+            target[length] = '\0';
+            does |= strstr(target, path(database, name)) != NULL;
+        }
     }
-    ck_assert_int_eq(bytes_of(database, "000008.blob"), 100);
+    closedir(directory);
+    return does;
+}
+
+/* Holds what is there. */
+static void hold(void)
+{
+    paced_deletion_begin(deletion);
+    paced_deletion_end(deletion);
+}
+
+/* Takes so many steps, each when the one before has asked for it; steps that do not come to an end are cut off. */
+static void steps(int count)
+{
+    for (int i = 0; i < count; i++) {
+        uint64_t next_us = paced_deletion_step(deletion, now_us);
+        now_us += next_us == UINT64_MAX ? 0 : next_us + SECOND_US; /* what the step took is not in next_us */
+    }
+}
+
+START_TEST(files_with_large_values_are_held_and_no_other)
+{
+    make_number(7);
+    make(database, "000008.sst");
+    make(database, "CURRENT");
+    make(database, "notes.blob");
+    make(database, "000010.blob.tmp");
+    hold();
+    make_number(1234567);
+    hold();
+    hold();
+    ck_assert_uint_eq(paced_deletion_held(deletion), 2);
+    ck_assert(holds("000007.blob") && holds("1234567.blob"));
 }
 END_TEST
 
-/* As where a file system does not count names. */
-START_TEST(what_has_its_name_in_the_database_is_left_alone_whatever_the_count_says)
+START_TEST(what_rocksdb_has_is_left_as_it_is_and_released_a_minute_later)
 {
-    make(database, "000007.blob", 100);
+    make_number(7);
+    hold();
+    now_us = thread_now_us();
+    steps(3);
+    ck_assert(is_whole("000007.blob") && paced_deletion_held(deletion) == 1);
+    now_us += 61 * (uint64_t)SECOND_US;
+    ck_assert_uint_eq(paced_deletion_step(deletion, now_us), UINT64_MAX);
+    ck_assert_uint_eq(paced_deletion_held(deletion), 0);
+    ck_assert(is_whole("000007.blob"));
+}
+END_TEST
+
+START_TEST(what_rocksdb_deleted_keeps_its_space_until_it_is_released_one_at_a_time)
+{
+    for (int number = 1; number <= 5; number++) {
+        make_number(number);
+    }
+    hold();
+    (void)paced_deletion_step(deletion, now_us); /* holds anew */
+    delete_number(1);
+    delete_number(3);
+    delete_number(5);
+    for (size_t left = 4; left >= 2; left--) {
+        now_us += 2 * (uint64_t)SECOND_US;
+        uint64_t from_us = thread_now_us();
+        uint64_t next_us = paced_deletion_step(deletion, now_us);
+        uint64_t took_us = thread_now_us() - from_us;
+        ck_assert_uint_eq(paced_deletion_held(deletion), left);
+        ck_assert_uint_ge(next_us, 10000);
+        ck_assert_uint_le(next_us, 10000 + 9 * (took_us + 1));
+        ck_assert_uint_eq(holds("000005.blob"), left > 2); /* by rising number */
+    }
+    now_us += 2 * (uint64_t)SECOND_US;
+    ck_assert_uint_eq(paced_deletion_step(deletion, now_us), SECOND_US);
+    ck_assert(is_whole("000002.blob") && is_whole("000004.blob"));
+}
+END_TEST
+
+START_TEST(no_more_are_held_than_there_are_places_and_a_place_is_used_again)
+{
+    for (int number = 1; number <= FILES_MAX + 3; number++) {
+        make_number(number);
+    }
+    hold();
+    ck_assert_uint_eq(paced_deletion_held(deletion), FILES_MAX);
+    for (int number = 1; number <= FILES_MAX + 3; number++) {
+        delete_number(number);
+    }
+    steps(FILES_MAX + 2);
+    ck_assert_uint_eq(paced_deletion_held(deletion), 0);
+    make_number(99);
+    hold();
+    ck_assert(holds("000099.blob"));
+}
+END_TEST
+
+START_TEST(nothing_is_to_do_until_deletions_are_expected)
+{
+    make_number(7);
+    steps(1); /* a start counts as one */
+    now_us += 61 * (uint64_t)SECOND_US;
+    steps(2);
+    ck_assert_uint_eq(paced_deletion_step(deletion, now_us), UINT64_MAX);
+    ck_assert_uint_eq(paced_deletion_held(deletion), 0);
+    paced_deletion_expect(deletion);
+    ck_assert_uint_eq(paced_deletion_step(deletion, now_us), SECOND_US);
+    ck_assert_uint_eq(paced_deletion_held(deletion), 1);
+}
+END_TEST
+
+START_TEST(files_are_held_anew_while_deletions_go_on)
+{
+    paced_deletion_begin(deletion);
+    (void)paced_deletion_step(deletion, now_us);
+    make_number(8);
+    (void)paced_deletion_step(deletion, now_us);
+    ck_assert_uint_eq(paced_deletion_held(deletion), 0); /* not so soon again */
+    (void)paced_deletion_step(deletion, now_us + 5 * SECOND_US);
+    ck_assert_uint_eq(paced_deletion_held(deletion), 1);
+    paced_deletion_end(deletion);
+}
+END_TEST
+
+START_TEST(a_database_that_is_missing_is_no_harm)
+{
+    make_number(7);
+    hold();
+    delete_number(7);
+    ck_assert_int_eq(rmdir(database), 0);
+    steps(3);
+    hold();
+    ck_assert_uint_eq(paced_deletion_held(deletion), 1); /* whether it was deleted cannot be told */
+}
+END_TEST
+
+/* An earlier version's hard links; one of them may be to a live file, whatever a file system's counts say. */
+START_TEST(names_that_an_earlier_version_left_are_removed_and_nothing_is_cut)
+{
+    paced_deletion_free(deletion);
+    make_number(7);
     ck_assert_int_eq(mkdir(links, 0700), 0);
-    make(links, "000007.blob", 100);
-    struct paced_deletion_piece piece = paced_deletion_truncate(database, links, false);
-    ck_assert(piece.has_links && !piece.has_deleted && piece.took_us == 0);
-    ck_assert_int_eq(bytes_of(links, "000007.blob"), 100);
-    ck_assert(!paced_deletion_truncate(database, links, true).has_links);
-    ck_assert_int_eq(bytes_of(database, "000007.blob"), 100);
-}
-END_TEST
-
-START_TEST(of_several_one_goes_at_a_time)
-{
-    make(database, "000007.blob", 100);
-    make(database, "000008.blob", 100);
-    paced_deletion_link(database, links);
-    ck_assert_int_eq(unlink(path(database, "000007.blob")), 0);
-    ck_assert_int_eq(unlink(path(database, "000008.blob")), 0);
-    ck_assert(paced_deletion_truncate(database, links, true).has_deleted);
-    ck_assert_int_ne(bytes_of(links, "000007.blob"), bytes_of(links, "000008.blob"));
-    struct paced_deletion_piece piece = paced_deletion_truncate(database, links, true);
-    ck_assert(piece.took_us > 0 && !piece.has_deleted);
-    ck_assert_uint_eq(paced_deletion_truncate(database, links, true).took_us, 0);
+    ck_assert_int_eq(link(path(database, "000007.blob"), path(links, "000007.blob")), 0);
+    make(links, "000008.blob");
+    deletion = paced_deletion_new(database, database, FILES_MAX);
+    steps(6);
+    ck_assert(!file_exists(links));
+    ck_assert(is_whole("000007.blob"));
 }
 END_TEST
 
 START_TEST(what_is_not_ours_stays)
 {
-    make(database, "000007.blob", 100);
-    paced_deletion_link(database, links);
-    make(links, "notes.txt", 100);
-    ck_assert(!paced_deletion_truncate(database, links, true).has_links);
-    ck_assert_int_eq(bytes_of(links, "notes.txt"), 100);
-}
-END_TEST
-
-START_TEST(directories_that_are_missing_are_no_harm)
-{
-    struct paced_deletion_piece piece = paced_deletion_truncate(database, links, true);
-    ck_assert(!piece.has_links && !piece.has_deleted && piece.took_us == 0);
-    ck_assert_int_eq(rmdir(database), 0);
-    paced_deletion_link(database, links);
-    ck_assert(!paced_deletion_truncate(database, links, false).has_links);
-}
-END_TEST
-
-/* ---- when ---- */
-
-enum { SECOND_US = 1000000 };
-
-START_TEST(nothing_is_to_do_until_deletions_are_expected_and_again_when_nothing_is_left)
-{
-    struct paced_deletion *deletion = paced_deletion_new(database, database);
-    uint64_t now_us = thread_now_us();
-    make(database, "000007.blob", 100);
-    paced_deletion_expect(deletion);
-    ck_assert_uint_eq(paced_deletion_step(deletion, now_us), SECOND_US);
-    ck_assert_int_eq(bytes_of(links, "000007.blob"), 100);
-    ck_assert_int_eq(unlink(path(database, "000007.blob")), 0);
-    now_us += SECOND_US / 2;
-    uint64_t next_us = paced_deletion_step(deletion, now_us);
-    ck_assert(next_us > 0 && next_us < SECOND_US); /* too early: nothing was done */
-    ck_assert_int_eq(bytes_of(links, "000007.blob"), 100);
-    now_us += SECOND_US; /* what the first step took is not in now_us */
-    ck_assert_uint_eq(paced_deletion_step(deletion, now_us), UINT64_MAX);
-    ck_assert_int_eq(bytes_of(links, "000007.blob"), -1);
     paced_deletion_free(deletion);
-}
-END_TEST
-
-START_TEST(behind_a_piece_is_a_pause_and_a_step_takes_one_piece_at_most)
-{
-    struct paced_deletion *deletion = paced_deletion_new(database, database);
-    uint64_t now_us = thread_now_us();
-    make(database, "000007.blob", 100 * MIB);
-    paced_deletion_begin(deletion);
-    ck_assert_int_eq(bytes_of(links, "000007.blob"), 100 * MIB); /* before anything is deleted */
-    paced_deletion_end(deletion);
-    (void)paced_deletion_step(deletion, now_us);
-    ck_assert_int_eq(unlink(path(database, "000007.blob")), 0);
-    now_us += 2 * SECOND_US;
-    for (int left = 68; left > 0; left -= 32) {
-        uint64_t from_us = thread_now_us();
-        uint64_t next_us = paced_deletion_step(deletion, now_us);
-        uint64_t took_us = thread_now_us() - from_us;
-        ck_assert_int_eq(bytes_of(links, "000007.blob"), left * MIB);
-        ck_assert_uint_ge(next_us, 10000);
-        ck_assert_uint_le(next_us, 10000 + 9 * (took_us + 1));
-        now_us += next_us + SECOND_US; /* what the step took is not in next_us */
-    }
-    paced_deletion_free(deletion);
-}
-END_TEST
-
-START_TEST(links_are_made_anew_while_deletions_go_on_and_go_a_minute_after_them)
-{
-    struct paced_deletion *deletion = paced_deletion_new(database, database);
-    uint64_t now_us = thread_now_us();
-    make(database, "000007.blob", 100);
-    paced_deletion_begin(deletion);
-    (void)paced_deletion_step(deletion, now_us);
-    make(database, "000008.blob", 100);
-    uint64_t next_us = paced_deletion_step(deletion, now_us);
-    ck_assert_uint_lt(next_us, 2 * SECOND_US);
-    ck_assert_int_eq(bytes_of(links, "000008.blob"), -1); /* not so soon again */
-    (void)paced_deletion_step(deletion, now_us + 5 * SECOND_US);
-    ck_assert_int_eq(bytes_of(links, "000008.blob"), 100);
-    paced_deletion_end(deletion);
-    (void)paced_deletion_step(deletion, now_us + 30 * SECOND_US);
-    (void)paced_deletion_step(deletion, now_us + 59 * SECOND_US);
-    ck_assert_int_eq(bytes_of(links, "000007.blob"), 100);
-    ck_assert_uint_eq(paced_deletion_step(deletion, now_us + 70 * SECOND_US), UINT64_MAX);
-    ck_assert_int_eq(bytes_of(links, "000007.blob"), -1);
-    ck_assert_int_eq(bytes_of(database, "000007.blob"), 100);
-    paced_deletion_free(deletion);
+    ck_assert_int_eq(mkdir(links, 0700), 0);
+    make(links, "notes.txt");
+    make(links, "000008.blob");
+    deletion = paced_deletion_new(database, database, FILES_MAX);
+    steps(6);
+    ck_assert(file_exists(path(links, "notes.txt")) && !file_exists(path(links, "000008.blob")));
 }
 END_TEST
 
 START_TEST(stopped_it_does_nothing)
 {
-    struct paced_deletion *deletion = paced_deletion_new(database, database);
-    make(database, "000007.blob", 100);
+    make_number(7);
     paced_deletion_expect(deletion);
     paced_deletion_stop(deletion);
-    ck_assert_uint_eq(paced_deletion_step(deletion, thread_now_us()), UINT64_MAX);
-    ck_assert_int_eq(bytes_of(links, "000007.blob"), -1);
-    paced_deletion_free(deletion);
+    ck_assert_uint_eq(paced_deletion_step(deletion, now_us), UINT64_MAX);
+    ck_assert_uint_eq(paced_deletion_held(deletion), 0);
 }
 END_TEST
 
@@ -234,16 +258,15 @@ int main(void)
     TCase *tests;
     Suite *suite = suite_new("paced_deletion", 30, &tests);
     tcase_add_checked_fixture(tests, setup, teardown);
-    tcase_add_test(tests, only_files_with_large_values_get_a_link);
-    tcase_add_test(tests, what_rocksdb_has_is_left_alone);
-    tcase_add_test(tests, what_rocksdb_deleted_goes_a_piece_at_a_time);
-    tcase_add_test(tests, what_has_its_name_in_the_database_is_left_alone_whatever_the_count_says);
-    tcase_add_test(tests, of_several_one_goes_at_a_time);
+    tcase_add_test(tests, files_with_large_values_are_held_and_no_other);
+    tcase_add_test(tests, what_rocksdb_has_is_left_as_it_is_and_released_a_minute_later);
+    tcase_add_test(tests, what_rocksdb_deleted_keeps_its_space_until_it_is_released_one_at_a_time);
+    tcase_add_test(tests, no_more_are_held_than_there_are_places_and_a_place_is_used_again);
+    tcase_add_test(tests, nothing_is_to_do_until_deletions_are_expected);
+    tcase_add_test(tests, files_are_held_anew_while_deletions_go_on);
+    tcase_add_test(tests, a_database_that_is_missing_is_no_harm);
+    tcase_add_test(tests, names_that_an_earlier_version_left_are_removed_and_nothing_is_cut);
     tcase_add_test(tests, what_is_not_ours_stays);
-    tcase_add_test(tests, directories_that_are_missing_are_no_harm);
-    tcase_add_test(tests, nothing_is_to_do_until_deletions_are_expected_and_again_when_nothing_is_left);
-    tcase_add_test(tests, behind_a_piece_is_a_pause_and_a_step_takes_one_piece_at_most);
-    tcase_add_test(tests, links_are_made_anew_while_deletions_go_on_and_go_a_minute_after_them);
     tcase_add_test(tests, stopped_it_does_nothing);
     return suite_run(suite, false);
 }

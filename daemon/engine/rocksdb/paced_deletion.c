@@ -1,27 +1,30 @@
 /* The life of a file with large values:
  *
- * - RocksDB makes it. When deletions are expected, a hard link is made to it, in a directory beside the database.
- * - RocksDB deletes its own name: the link is then the file's only name, and each step truncates it by one piece until nothing
- *   is left.
- * - Or RocksDB keeps the file: the link is removed when no deletion was expected for EXPECT_US.
+ * - RocksDB makes it. When deletions are expected it is opened for reading, and so held.
+ * - RocksDB deletes its name: the descriptor then is all that is left of the file. A step closes it, and waits until the device
+ *   has its space.
+ * - Or RocksDB keeps the file: it is released when no deletion was expected for EXPECT_US.
  *
- * That deletions are expected is told by several threads, in atomics. All else belongs to the thread that takes the steps.
+ * That deletions are expected is told by several threads, in atomics. The list of held files has a lock. All else belongs to the
+ * thread that takes the steps.
  *
- * Ways to fail: where a link cannot be made, RocksDB deletes the file at once; where a file cannot be truncated, its link is
- * removed, which deletes it at once. What cannot be removed is tried again with each step. Nothing is reported: only the pace
- * suffers. */
+ * Earlier versions made hard links in a directory beside the database. What a run of theirs left there is removed, one name
+ * at a time.
+ *
+ * Ways to fail: a file that cannot be opened is not held, and RocksDB's deleting it gives its space back at once. Nothing is
+ * reported: only the pace suffers. */
 #include "daemon/engine/rocksdb/paced_deletion.h"
 
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/runtime/memory.h"
@@ -30,42 +33,58 @@
 /* Chosen, but where it says otherwise. */
 enum {
     PATH_BYTES = PATH_MAX,
-    PIECE_BYTES = 32 << 20,     /* measured: a device takes some ten milliseconds to give so much back */
-    PAUSE_FACTOR = 9,           /* pauses to pieces: syncs wait for a tenth of the time */
-    PAUSE_US_MIN = 10000,       /* behind each piece, and each file that was removed at once */
-    LINK_INTERVAL_US = 5000000, /* between two looks for new files */
+    NAME_BYTES = 32,
+    PAUSE_FACTOR = 9,           /* pauses to releases: syncs wait for a tenth of the time */
+    PAUSE_US_MIN = 10000,       /* behind each release; measured: a device takes some 10 ms for 32 MiB */
+    HOLD_INTERVAL_US = 5000000, /* between two looks for new files */
     LOOK_INTERVAL_US = 1000000, /* between two looks for deleted files */
     EXPECT_US = 60000000,       /* RocksDB may delete files of a range this long after it was deleted */
 };
 
-#define LINKS_SUFFIX ".deleted"
+#define LINKS_SUFFIX ".deleted" /* of the directory that earlier versions left */
 #define FILE_SUFFIX  ".blob"
 
 static_assert(PACED_DELETION_PATH_BYTES_MAX + sizeof LINKS_SUFFIX <= PATH_BYTES,
               "the longest path fits with its suffix");
 
+struct held_file {
+    uint64_t number; /* in RocksDB's name for it; never used again */
+    int fd;
+};
+
 struct paced_deletion {
     /* fixed after start */
     char database[PATH_BYTES];
     char links[PATH_BYTES];
+    size_t files_max;
     /* any thread */
     _Atomic uint64_t expected_us; /* when files were last expected to go */
     atomic_bool is_going_on;      /* between begin and end */
     atomic_bool is_stepping;      /* somebody is in a step */
     atomic_bool is_stopped;
+    /* under lock */
+    struct mutex lock;
+    struct held_file *files; /* files_max places, by rising number */
+    size_t file_count;
     /* the thread's that takes the steps */
-    uint64_t linked_us;     /* when links were made last */
-    bool has_more;          /* links or deleted files, as far as known */
-    uint64_t next_link_us;  /* links are not made before this */
-    uint64_t next_piece_us; /* nothing is truncated before this */
+    uint64_t held_us;         /* when files were held last */
+    bool has_more;            /* held files, or what an earlier version left, as far as known */
+    bool has_links;           /* the latter */
+    uint64_t next_hold_us;    /* no files are held before this */
+    uint64_t next_release_us; /* and none are released */
 };
 
 /* ---- files ---- */
 
-static bool is_data(const char *name)
+/* Whether RocksDB names a file with large values so; *ret_number then is its number. */
+static bool read_name(const char *name, uint64_t *ret_number)
 {
-    size_t length = strlen(name), suffix = strlen(FILE_SUFFIX);
-    return length > suffix && strcmp(name + length - suffix, FILE_SUFFIX) == 0;
+    size_t digits = strspn(name, "0123456789");
+    if (digits == 0 || digits >= NAME_BYTES - sizeof FILE_SUFFIX || strcmp(name + digits, FILE_SUFFIX) != 0) {
+        return false;
+    }
+    *ret_number = strtoull(name, NULL, 10);
+    return true;
 }
 
 /* NULL: it cannot be read. It goes by a descriptor of ours, since ThreadSanitizer does not see opendir's: it takes a
@@ -80,102 +99,171 @@ static DIR *open_directory(const char *path)
     return directory;
 }
 
-void paced_deletion_link(const char *database, const char *links)
+static int compare_files(const void *left, const void *right)
 {
-    DIR *from = open_directory(database);
-    if (from == NULL) {
+    const struct held_file *one = left, *other = right;
+    assert(one->number != other->number || left == right); /* a file is held once */
+    return (one->number > other->number) - (one->number < other->number);
+}
+
+static bool is_held(const struct paced_deletion *deletion, uint64_t number, size_t known)
+{
+    size_t from = 0, to = known;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (deletion->files[middle].number == number) {
+            return true;
+        }
+        *(deletion->files[middle].number < number ? &from : &to) =
+            deletion->files[middle].number < number ? middle + 1 : middle;
+    }
+    return false;
+}
+
+/* Opens each file with large values that is not held yet, as long as there are places. */
+static void hold_files(struct paced_deletion *deletion)
+{
+    DIR *database = open_directory(deletion->database);
+    if (database == NULL) {
         return;
     }
-    (void)mkdir(links, 0750); /* unless it is there */
-    DIR *to = open_directory(links);
+    mutex_lock(&deletion->lock);
+    size_t known = deletion->file_count; /* those are sorted */
     const struct dirent *entry;
-    while (to != NULL && (entry = readdir(from)) != NULL) {
-        if (is_data(
-                entry->d_name)) { /* RocksDB never uses a number again: a link of that name is to this file */
-            (void)!linkat(dirfd(from), entry->d_name, dirfd(to), entry->d_name, 0);
-        }
-    }
-    closedir(from);
-    if (to != NULL) {
-        closedir(to);
-    }
-}
-
-/* Takes one piece off, until the device has its space. Returns how many microseconds that took, no less than one. */
-static uint64_t truncate_piece(int directory, const char *name, uint64_t bytes)
-{
-    uint64_t from_us = thread_now_us();
-    int fd = bytes > PIECE_BYTES ? openat(directory, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
-    if (fd >= 0 && ftruncate(fd, (off_t)(bytes - PIECE_BYTES)) == 0) {
-        (void)fsync(fd);
-    } else {
-        (void)unlinkat(directory, name, 0);
-        (void)fsync(directory);
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-    return thread_now_us() - from_us + 1;
-}
-
-/* Whether RocksDB has deleted the file: the link is its only name, and the database has none of that name. The count alone is
- * no evidence: some file systems forget names, or always say 1. */
-static bool is_deleted(int database, const char *name, const struct stat *found)
-{
-    return found->st_nlink == 1 && faccessat(database, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
-           errno == ENOENT;
-}
-
-struct paced_deletion_piece paced_deletion_truncate(const char *database, const char *links, bool forget)
-{
-    struct paced_deletion_piece piece = {0};
-    assert(strcmp(database, links) != 0); /* or RocksDB's own names would be taken for links, and removed */
-    DIR *from = open_directory(database);
-    DIR *to = from == NULL ? NULL : open_directory(links);
-    const struct dirent *entry;
-    while (to != NULL && (entry = readdir(to)) != NULL) {
-        struct stat found;
-        if (!is_data(entry->d_name) || fstatat(dirfd(to), entry->d_name, &found, AT_SYMLINK_NOFOLLOW) != 0) {
+    while (deletion->file_count < deletion->files_max && (entry = readdir(database)) != NULL) {
+        uint64_t number;
+        if (!read_name(entry->d_name, &number) || is_held(deletion, number, known)) {
             continue;
         }
-        bool was_deleted = is_deleted(dirfd(from), entry->d_name, &found);
-        if (was_deleted && piece.took_us == 0) {
-            piece.took_us = truncate_piece(dirfd(to), entry->d_name, (uint64_t)found.st_size);
-            piece.has_deleted |= found.st_size > PIECE_BYTES;
-        } else if (was_deleted) {
-            piece.has_deleted = true;
-        } else if (forget) {
-            (void)unlinkat(dirfd(to), entry->d_name, 0);
-        } else {
-            piece.has_links = true;
+        int fd = openat(dirfd(database), entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd >= 0) {
+            deletion->files[deletion->file_count++] = (struct held_file){number, fd};
         }
     }
-    if (to != NULL) {
-        closedir(to);
+    if (deletion->file_count > known) {
+        qsort(deletion->files, deletion->file_count, sizeof deletion->files[0], compare_files);
     }
-    if (from != NULL) {
-        closedir(from);
+    mutex_unlock(&deletion->lock);
+    closedir(database);
+}
+
+/* Whether the database has no file of that number any more. */
+static bool is_deleted(int database, uint64_t number)
+{
+    char name[NAME_BYTES];
+    int length = snprintf(name, sizeof name, "%06" PRIu64 FILE_SUFFIX, number); /* as RocksDB names it */
+    assert(length > 0 && (size_t)length < sizeof name);
+    return faccessat(database, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
+}
+
+/* Takes a file that RocksDB has deleted out of the list. Returns its descriptor, to be closed; -1: there is none. */
+static int take_deleted(struct paced_deletion *deletion, int database)
+{
+    int fd = -1;
+    mutex_lock(&deletion->lock);
+    for (size_t i = 0; i < deletion->file_count && fd < 0; i++) {
+        if (is_deleted(database, deletion->files[i].number)) {
+            fd = deletion->files[i].fd;
+            deletion->file_count--;
+            memmove(&deletion->files[i], &deletion->files[i + 1],
+                    (deletion->file_count - i) * sizeof deletion->files[0]);
+        }
     }
-    assert(!piece.has_deleted || piece.took_us > 0); /* one was truncated, and the pause is measured by it */
-    return piece;
+    mutex_unlock(&deletion->lock);
+    return fd;
+}
+
+/* Releases all, since no deletion is expected any more and none of them was deleted. */
+static void release_all(struct paced_deletion *deletion)
+{
+    mutex_lock(&deletion->lock);
+    while (deletion->file_count > 0) {
+        close(deletion->files[--deletion->file_count].fd);
+    }
+    mutex_unlock(&deletion->lock);
+}
+
+/* Removes one name that an earlier version left, and the directory behind the last. False: nothing is left. */
+static bool remove_link(const char *links)
+{
+    bool is_removed = false;
+    DIR *directory = open_directory(links);
+    const struct dirent *entry;
+    while (directory != NULL && !is_removed && (entry = readdir(directory)) != NULL) {
+        uint64_t number;
+        is_removed = read_name(entry->d_name, &number) && unlinkat(dirfd(directory), entry->d_name, 0) == 0;
+    }
+    if (directory != NULL) {
+        (void)fsync(dirfd(directory));
+        closedir(directory);
+    }
+    if (!is_removed) {
+        (void)rmdir(links); /* unless it has something else */
+    }
+    return is_removed;
+}
+
+/* Releases one deleted file, or removes a name that was left, until the device has its space. Returns how many microseconds
+ * that took; 0: there was none. Behind the last one `forget` releases what RocksDB has kept. */
+static uint64_t release_one(struct paced_deletion *deletion, bool forget)
+{
+    uint64_t from_us = thread_now_us();
+    if (deletion->has_links) {
+        deletion->has_links = remove_link(deletion->links);
+        return thread_now_us() - from_us + 1;
+    }
+    DIR *database = open_directory(deletion->database);
+    int fd = database != NULL ? take_deleted(deletion, dirfd(database)) : -1;
+    if (fd >= 0) {
+        from_us = thread_now_us();
+        close(fd);
+        (void)fsync(dirfd(database)); /* the file system's journal has it, and the device */
+    } else if (forget) {
+        release_all(deletion);
+    }
+    if (database != NULL) {
+        closedir(database);
+    }
+    deletion->has_more = paced_deletion_held(deletion) > 0;
+    return fd >= 0 ? thread_now_us() - from_us + 1 : 0;
 }
 
 /* ---- when ---- */
 
-struct paced_deletion *paced_deletion_new(const char *database, const char *beside)
+struct paced_deletion *paced_deletion_new(const char *database, const char *beside, size_t files_max)
 {
     struct paced_deletion *deletion = memory_new(sizeof *deletion);
     assert(strlen(database) <= PACED_DELETION_PATH_BYTES_MAX &&
            strlen(beside) <= PACED_DELETION_PATH_BYTES_MAX); /* cut short, it would be another directory */
     snprintf(deletion->database, sizeof deletion->database, "%s", database);
     snprintf(deletion->links, sizeof deletion->links, "%s" LINKS_SUFFIX, beside);
+    deletion->files_max = files_max;
+    deletion->files = memory_new(files_max * sizeof deletion->files[0]);
+    deletion->has_more = deletion->has_links = access(deletion->links, F_OK) == 0;
+    mutex_init(&deletion->lock);
     return deletion;
 }
 
 void paced_deletion_free(struct paced_deletion *deletion)
 {
-    assert(deletion == NULL || !(atomic_load(&deletion->is_going_on) || atomic_load(&deletion->is_stepping)));
+    if (deletion == NULL) {
+        return;
+    }
+    assert(!atomic_load(&deletion->is_going_on) && !atomic_load(&deletion->is_stepping));
+    for (size_t i = 0; i < deletion->file_count; i++) {
+        close(deletion->files[i].fd);
+    }
+    free(deletion->files);
+    mutex_close(&deletion->lock);
     free(deletion);
+}
+
+size_t paced_deletion_held(struct paced_deletion *deletion)
+{
+    mutex_lock(&deletion->lock);
+    size_t count = deletion->file_count;
+    mutex_unlock(&deletion->lock);
+    return count;
 }
 
 void paced_deletion_expect(struct paced_deletion *deletion)
@@ -188,7 +276,7 @@ void paced_deletion_begin(struct paced_deletion *deletion)
     bool was_going_on = atomic_exchange(&deletion->is_going_on, true);
     assert(!was_going_on); /* the first end would end both */
     paced_deletion_expect(deletion);
-    paced_deletion_link(deletion->database, deletion->links);
+    hold_files(deletion);
 }
 
 void paced_deletion_end(struct paced_deletion *deletion)
@@ -198,35 +286,33 @@ void paced_deletion_end(struct paced_deletion *deletion)
     assert(was_going_on);
 }
 
-/* Whether files were expected to go since links were made. */
-static bool wants_links(const struct paced_deletion *deletion)
+/* Whether files were expected to go since files were held. */
+static bool wants_hold(const struct paced_deletion *deletion)
 {
-    assert(atomic_load(&deletion->is_stepping)); /* linked_us has no lock */
-    return atomic_load(&deletion->is_going_on) || atomic_load(&deletion->expected_us) >= deletion->linked_us;
+    assert(atomic_load(&deletion->is_stepping)); /* held_us has no lock */
+    return atomic_load(&deletion->is_going_on) || atomic_load(&deletion->expected_us) >= deletion->held_us;
 }
 
-/* Makes links or truncates a piece, if that is due, and plans the next piece. *now_us is moved on by what it took. */
+/* Holds files or releases one, if that is due, and plans the next release. *now_us is moved on by what it took. */
 static void take_step(struct paced_deletion *deletion, uint64_t *now_us)
 {
     assert(atomic_load(&deletion->is_stepping)); /* nor has what the next step goes by */
     uint64_t from_us = thread_now_us(), due_us = *now_us, pause_us = LOOK_INTERVAL_US;
-    if (wants_links(deletion) && due_us >= deletion->next_link_us) {
-        deletion->linked_us = from_us + 1; /* a deletion that is told meanwhile has links made anew */
-        paced_deletion_link(deletion->database, deletion->links);
-        deletion->next_link_us = due_us + LINK_INTERVAL_US;
+    if (wants_hold(deletion) && due_us >= deletion->next_hold_us) {
+        deletion->held_us = from_us + 1; /* a deletion that is told meanwhile has files held anew */
+        hold_files(deletion);
+        deletion->next_hold_us = due_us + HOLD_INTERVAL_US;
         deletion->has_more = true;
-    } else if (deletion->has_more && due_us >= deletion->next_piece_us) {
+    } else if (deletion->has_more && due_us >= deletion->next_release_us) {
         bool is_expected =
             atomic_load(&deletion->is_going_on) || due_us < atomic_load(&deletion->expected_us) + EXPECT_US;
-        struct paced_deletion_piece piece =
-            paced_deletion_truncate(deletion->database, deletion->links, !is_expected);
-        deletion->has_more = piece.has_links || piece.has_deleted;
-        pause_us = piece.has_deleted ? PAUSE_US_MIN + piece.took_us * PAUSE_FACTOR : LOOK_INTERVAL_US;
+        uint64_t took_us = release_one(deletion, !is_expected);
+        pause_us = took_us > 0 ? PAUSE_US_MIN + took_us * PAUSE_FACTOR : LOOK_INTERVAL_US;
     } else {
         return;
     }
     *now_us += thread_now_us() - from_us;
-    deletion->next_piece_us = *now_us + pause_us;
+    deletion->next_release_us = *now_us + pause_us;
 }
 
 /* The time from now_us to until_us; 0: that is past. */
@@ -244,11 +330,11 @@ uint64_t paced_deletion_step(struct paced_deletion *deletion, uint64_t now_us)
     bool was_stepping = atomic_exchange(&deletion->is_stepping, true);
     assert(!was_stepping); /* what a step goes by has no lock */
     take_step(deletion, &now_us);
-    if (wants_links(deletion)) {
-        next_us = left_us(deletion->next_link_us, now_us);
+    if (wants_hold(deletion)) {
+        next_us = left_us(deletion->next_hold_us, now_us);
     }
-    if (deletion->has_more && left_us(deletion->next_piece_us, now_us) < next_us) {
-        next_us = left_us(deletion->next_piece_us, now_us);
+    if (deletion->has_more && left_us(deletion->next_release_us, now_us) < next_us) {
+        next_us = left_us(deletion->next_release_us, now_us);
     }
     atomic_store(&deletion->is_stepping, false);
     return next_us;

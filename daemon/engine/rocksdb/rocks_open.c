@@ -35,6 +35,8 @@
  * fell to 6,900 a second instead of 4,900. */
 enum {
     BLOB_BYTES_MIN = 4 << 10,
+    BLOB_FILE_BYTES = 32 << 20, /* a file with large values stays until all in it is deleted, so it is small */
+    HELD_FILES_MIN = 256,       /* descriptors of deleted files that are there in any case */
     INFO_LOG_BYTES_MAX = 4 << 20, /* of one file of RocksDB's own text log, */
     INFO_LOG_COUNT_MAX = 2,       /* and how many of them are kept */
     INFO_LOG_LEVEL = 2,           /* RocksDB's WARN_LEVEL */
@@ -165,6 +167,7 @@ static void set_options(rocksdb_options_t *options, bool create, uint64_t start_
     set_compression(options);
     rocksdb_options_set_enable_blob_files(options, 1);
     rocksdb_options_set_min_blob_size(options, BLOB_BYTES_MIN);
+    rocksdb_options_set_blob_file_size(options, BLOB_FILE_BYTES);
     rocksdb_options_set_enable_blob_gc(options, 1);
     rocksdb_options_set_blob_gc_age_cutoff(options, BLOB_GC_OLDEST);
     rocksdb_options_set_blob_gc_force_threshold(options, BLOB_GC_GARBAGE);
@@ -214,7 +217,8 @@ static bool path_fits(const char *path, struct failure *failure)
     return fits;
 }
 
-static struct rocks *rocks_new(const char *path, const char *beside, struct failure *failure)
+static struct rocks *rocks_new(const struct engine_config *config, const char *beside,
+                               struct failure *failure)
 {
     rocksdb_options_t *options = options_from_text(failure);
     if (options == NULL) {
@@ -230,7 +234,8 @@ static struct rocks *rocks_new(const char *path, const char *beside, struct fail
     rocksdb_writebatch_put_log_data(rocks->nothing, "sync", 4);
     rocks->batch = rocksdb_writebatch_create();
     rocks_make_read_options(rocks->read, NULL);
-    rocks->deletion = paced_deletion_new(path, beside);
+    rocks->deletion =
+        paced_deletion_new(config->path, beside, HELD_FILES_MIN + config->files_spare);
     return rocks;
 }
 
@@ -346,7 +351,7 @@ enum engine_result rocks_open(const struct engine_config *config, struct engine 
         !sync_logs(config->path, &log_bytes, failure)) {
         return ENGINE_FAILED;
     }
-    struct rocks *rocks = rocks_new(config->path, beside, failure);
+    struct rocks *rocks = rocks_new(config, beside, failure);
     if (rocks == NULL) {
         return ENGINE_FAILED;
     }

@@ -1,8 +1,8 @@
 /* Space: compacting ranges whose keys were deleted, the paced deletion of the files that this frees, and metrics.
  *
  * rocks_reclaim takes as long as a compaction of the range does, and yields to what flushes and writes need. The files with
- * large values that it frees get a hard link beside the database before it begins, so that what RocksDB then deletes at once
- * goes from the device a piece at a time, by rocks_maintain. */
+ * large values are held before it begins, so that what RocksDB then deletes at once goes from the device one file at a time,
+ * by rocks_maintain. */
 #include <assert.h>
 
 #include "daemon/engine/rocksdb/rocks.h"

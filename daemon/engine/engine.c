@@ -204,6 +204,17 @@ enum engine_result engine_reclaim(struct engine *engine, struct slice from, stru
     return result;
 }
 
+void engine_history(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_oldest)
+{
+    engine->type->history(engine, ret_newest, ret_oldest);
+    assert(*ret_oldest <= *ret_newest); /* nobody reads what is not written yet */
+}
+
+uint64_t engine_space(struct engine *engine)
+{
+    return engine->type->space(engine);
+}
+
 void engine_maintain(struct engine *engine, uint64_t now_us, uint64_t *ret_next_us)
 {
     assert(!thread_is(THREAD_LOOP) && !thread_is(THREAD_WRITER)); /* it waits for the device */

@@ -177,6 +177,13 @@ enum engine_outcome engine_sync(struct engine *engine, struct failure *failure) 
 enum engine_result engine_reclaim(struct engine *engine, struct slice from, struct slice to,
                                   struct failure *failure) MUST_CHECK;
 
+/* Numbers that rise with each write: that of the newest, and that of the newest which the oldest read point or cursor has seen;
+ * without one it is the same. What was deleted behind that stays, whoever reclaims it. Never waits for the device. Any thread. */
+void engine_history(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_oldest);
+
+/* How many bytes all files of keys and values take, about. Never waits for the device. Any thread. */
+uint64_t engine_space(struct engine *engine);
+
 /* Takes one step of what the engine has to do from time to time; may wait for the device. now_us is thread_now_us. It is to be
  * called again *ret_next_us microseconds after its end; UINT64_MAX: when the next range of keys is deleted, or the next
  * engine_reclaim begins or ends. Pool. */

@@ -31,6 +31,8 @@ struct engine_type {
     enum engine_outcome (*sync)(struct engine *engine, struct failure *failure);
     enum engine_result (*reclaim)(struct engine *engine, struct slice from, struct slice to,
                                   struct failure *failure);
+    void (*history)(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_oldest);
+    uint64_t (*space)(struct engine *engine);
     void (*maintain)(struct engine *engine, uint64_t now_us, uint64_t *ret_next_us);
     void (*stop_maintenance)(struct engine *engine);
     void (*metrics)(struct engine *engine, metrics_fn *each, void *context);

@@ -69,7 +69,7 @@ struct job_rollback {
     bool dry_run;
 };
 
-/* What a rollback dropped, or would. */
+/* What a rollback dropped, or would; of a sweep's slice entries of the hash index, as blocks, and names. */
 struct job_counts {
     uint64_t blocks;
     uint64_t states;

@@ -1,11 +1,15 @@
-/* Reclaiming gives back the disk space of keys that a prune or a sweep deleted; maintenance is what the engine itself has to do
- * from time to time. Both run on the pool, one piece of each at a time:
+/* Reclaiming gives back the disk space of what requests dropped; maintenance is what the engine itself has to do from time to
+ * time. Both run on the pool, one piece of each at a time:
  *
- * - A chain whose marks moved since its space was last reclaimed is due. The loop copies its marks and hands one chain to
- *   the pool; when that is back it notes the marks and takes the next chain, each in its turn.
+ * - A chain is due when something was dropped since its space was last asked back. What a prune, a sweep or a rollback dropped, and
+ *   much of anything, is at once; else the daemon has to be quiet, and a chain that gave back little waits longer for the next
+ *   time. The loop takes what is due into ranges, one chain after the other, each in its turn.
  *   When no chain is due, nothing is looked at for RECLAIM_INTERVAL_US. Reclaiming takes long and delays nobody: the
  *   engine yields to what writes need.
- * - After a start every chain is due once, since the run before may have ended before it came to it.
+ * - A read that still sees what was dropped keeps it. So the ranges go to the pool when all reads that began before they were
+ *   taken have ended.
+ * - After a start every chain is due once, since the run before may have ended before it came to it: for what its marks say,
+ *   what lies above its height, and its states and names.
  * - The engine's maintenance runs when the engine asked to be called again, and at once when keys were deleted, or when
  *   reclaiming began or ended.
  *
@@ -20,11 +24,18 @@
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 
-/* Chosen: nobody waits for any of this. */
+/* Chosen: nobody waits for any of this, and the space of all that was dropped is back within a minute of quiet. */
 enum {
-    RECLAIM_INTERVAL_US = 15000000, /* from when no chain was due to when prunes are looked for again */
+    RECLAIM_INTERVAL_US = 15000000, /* from when no chain was due to when one is looked for again */
     RECLAIM_RETRY_US = 30000000,    /* from a failure to the next attempt */
+    RECLAIM_HELD_US = 1000000,      /* between two looks whether a read still keeps what is due */
+    QUIET_US = 3000000,             /* without a write the daemon is quiet */
+    DROPPED_MANY = 4096,            /* with so many a chain is due at once */
+    FREED_BYTES_MIN = 16 << 20,     /* a chain that gave back less waits twice as long the next time, */
+    WAIT_US_MIN = 30000000,         /* from so long */
+    WAIT_US_MAX = 600000000,        /* to so long */
     MAINTAIN_INTERVAL_US = 5000000, /* the longest time between two steps while reclaiming runs */
+    RANGES_MAX = 13, /* of one chain: four of a prune, four of heights above, states, names, hashes */
 };
 
 /* The engine's maintenance. */
@@ -39,6 +50,11 @@ struct maintenance {
     uint64_t next_us; /* from the end of this run to the next; UINT64_MAX: as above */
 };
 
+struct key_range {
+    struct key from;
+    struct key to; /* not in it */
+};
+
 struct reclaim {
     struct pool_work work; /* first */
     /* fixed after start */
@@ -47,16 +63,21 @@ struct reclaim {
     struct pool *pool;
     /* loop only */
     bool is_stopped;
-    uint64_t deletes_seen;     /* prunes, sweeps and rollbacks at the last turn; UINT64_MAX: there was none */
-    uint64_t prunes_reclaimed; /* prunes and sweeps when no chain was due; UINT64_MAX: that never was */
-    uint64_t due_us;           /* no chain is taken before this */
-    uint64_t failures;         /* ranges that could not be reclaimed since the start */
+    uint64_t deletes_seen; /* prunes, sweeps and rollbacks at the last turn; UINT64_MAX: there was none */
+    uint64_t writes_seen;  /* of all kinds, when some were seen last, */
+    uint64_t written_us;   /* and when that was */
+    uint64_t due_us;       /* no chain is taken before this */
+    uint64_t taken_us;     /* when the last one was */
+    uint64_t due_number;   /* of the engine's history, when the ranges were taken; 0: there are none */
+    uint64_t failures;     /* ranges that could not be reclaimed since the start */
     struct maintenance maintenance;
     /* what runs, or ran last; the pool's while it runs */
-    uint32_t chain_id;       /* 0: none ran */
-    uint64_t blocks_from;    /* the first block is the one above it */
-    uint64_t blocks_through; /* the last block */
-    uint64_t states_from;    /* the states below it; 0: none */
+    uint32_t chain_id; /* 0: none ran */
+    struct chain_marks marks;
+    struct dropped dropped; /* what the chain had, and gets back if it fails */
+    uint64_t freed_bytes;
+    struct key_range ranges[RANGES_MAX];
+    size_t range_count;
     enum engine_result result;
     struct failure failure;
 };
@@ -69,7 +90,7 @@ struct reclaim *reclaim_new(struct engine *engine, struct order *order, struct p
     reclaim->maintenance.engine = engine;
     reclaim->order = order;
     reclaim->pool = pool;
-    reclaim->deletes_seen = reclaim->prunes_reclaimed = UINT64_MAX;
+    reclaim->deletes_seen = reclaim->writes_seen = UINT64_MAX;
     return reclaim;
 }
 
@@ -90,31 +111,79 @@ void reclaim_free(struct reclaim *reclaim)
 
 /* ---- on the pool ---- */
 
-static enum engine_result reclaim_range(struct reclaim *reclaim, enum key_kind kind, uint64_t from,
-                                        uint64_t through)
-{
-    assert(from <= through); /* the engine takes no range that ends before it begins */
-    struct key first = key_of_height(reclaim->chain_id, kind, from);
-    struct key behind = key_behind_height(reclaim->chain_id, kind, through);
-    return engine_reclaim(reclaim->engine, key_slice(&first), key_slice(&behind), &reclaim->failure);
-}
-
 static void reclaim_run(struct pool_work *work)
 {
-    static const enum key_kind block_kinds[] = {KEY_DATA, KEY_HEADER, KEY_BOUND};
     struct reclaim *reclaim = (struct reclaim *)work; /* its first member */
     assert(thread_is(THREAD_POOL) && reclaim->chain_id != 0);
-    enum engine_result result = ENGINE_OK;
-    if (reclaim->blocks_through > reclaim->blocks_from) {
-        for (size_t i = 0; i < sizeof block_kinds / sizeof block_kinds[0] && result == ENGINE_OK; i++) {
-            result =
-                reclaim_range(reclaim, block_kinds[i], reclaim->blocks_from + 1, reclaim->blocks_through);
-        }
+    uint64_t before_bytes = engine_space(reclaim->engine);
+    reclaim->result = ENGINE_OK;
+    for (size_t i = 0; i < reclaim->range_count && reclaim->result == ENGINE_OK; i++) {
+        const struct key_range *range = &reclaim->ranges[i];
+        reclaim->result = engine_reclaim(reclaim->engine, key_slice(&range->from), key_slice(&range->to),
+                                         &reclaim->failure);
     }
-    if (reclaim->states_from > 0 && result == ENGINE_OK) {
-        result = reclaim_range(reclaim, KEY_STATE, 0, reclaim->states_from - 1);
+    uint64_t after_bytes = engine_space(reclaim->engine);
+    reclaim->freed_bytes = before_bytes > after_bytes ? before_bytes - after_bytes : 0;
+}
+
+/* ---- which ranges ---- */
+
+static void add_range(struct reclaim *reclaim, struct key from, struct key to)
+{
+    assert(reclaim->range_count < RANGES_MAX);
+    assert(slice_compare(key_slice(&from), key_slice(&to)) <=
+           0); /* the engine takes none that ends before it begins */
+    reclaim->ranges[reclaim->range_count++] = (struct key_range){from, to};
+}
+
+static void add_kind(struct reclaim *reclaim, enum key_kind kind)
+{
+    add_range(reclaim, key_of_kind(reclaim->chain_id, kind), key_behind_kind(reclaim->chain_id, kind));
+}
+
+static void add_heights(struct reclaim *reclaim, enum key_kind kind, uint64_t first, uint64_t last)
+{
+    add_range(reclaim, key_of_height(reclaim->chain_id, kind, first),
+              key_behind_height(reclaim->chain_id, kind, last));
+}
+
+static void add_blocks(struct reclaim *reclaim, uint64_t first, uint64_t last)
+{
+    add_heights(reclaim, KEY_DATA, first, last);
+    add_heights(reclaim, KEY_HEADER, first, last);
+    add_heights(reclaim, KEY_BOUND, first, last);
+}
+
+/* What the chain's marks say since the last time, and what requests dropped besides. */
+static void add_chain(struct reclaim *reclaim, const struct chain *chain)
+{
+    const struct chain_marks *marks = &chain->marks;
+    const struct dropped *dropped = &chain->dropped;
+    bool is_first = !chain->is_looked_through;
+    assert(reclaim->chain_id == chain->id && reclaim->range_count == 0);
+    if (marks->blocks_swept > chain->blocks_reclaimed) {
+        add_blocks(reclaim, chain->blocks_reclaimed + 1, marks->blocks_swept);
     }
-    reclaim->result = result;
+    if (marks->states_from > chain->states_reclaimed) {
+        add_heights(reclaim, KEY_STATE, 0, marks->states_from - 1);
+    }
+    if (is_first && marks->height < UINT64_MAX) {
+        add_blocks(reclaim, marks->height + 1, UINT64_MAX);
+    }
+    if (dropped->blocks.count > 0) {
+        add_blocks(reclaim, dropped->blocks.first, dropped->blocks.last);
+    }
+    if (is_first) {
+        add_kind(reclaim, KEY_STATE);
+    } else if (dropped->states.count > 0) {
+        add_heights(reclaim, KEY_STATE, dropped->states.first, dropped->states.last);
+    }
+    if (is_first || dropped->names + dropped->deleted > 0) {
+        add_kind(reclaim, KEY_METADATA);
+    }
+    if (dropped->hashes >= DROPPED_MANY) {
+        add_kind(reclaim, KEY_HASH);
+    }
 }
 
 /* ---- one chain after the other ---- */
@@ -127,56 +196,92 @@ static void note_failure(struct reclaim *reclaim)
                          RECLAIM_RETRY_US / 1000000);
 }
 
+/* How long what is dropped of the chain next waits for more, as long as that is little. */
+static uint64_t next_wait_us(uint64_t wait_us, uint64_t freed_bytes)
+{
+    uint64_t longer_us = wait_us < WAIT_US_MIN ? WAIT_US_MIN : 2 * wait_us;
+    longer_us = longer_us < WAIT_US_MAX ? longer_us : WAIT_US_MAX;
+    return freed_bytes >= FREED_BYTES_MIN ? WAIT_US_MIN : longer_us;
+}
+
 static void reclaim_done(struct pool_work *work)
 {
     struct reclaim *reclaim = (struct reclaim *)work;
     assert(thread_is(THREAD_LOOP) && work->state == POOL_IDLE); /* what ran is the loop's again */
+    struct chain *chain = chain_by_id(order_chains(reclaim->order), reclaim->chain_id);
+    assert(chain != NULL);
     reclaim->maintenance.is_wanted = true;
     if (reclaim->result != ENGINE_OK) {
         note_failure(reclaim);
+        dropped_add(&chain->dropped, &reclaim->dropped);
         return;
     }
-    struct chain *chain = chain_by_id(order_chains(reclaim->order), reclaim->chain_id);
-    if (chain != NULL) {
-        assert(chain->blocks_reclaimed <= reclaim->blocks_through); /* no other run went further */
-        chain->blocks_reclaimed = reclaim->blocks_through;
-        if (reclaim->states_from > 0) {
-            chain->states_reclaimed = reclaim->states_from;
-        }
+    assert(chain->blocks_reclaimed <= reclaim->marks.blocks_swept); /* no other run went further */
+    chain->blocks_reclaimed = reclaim->marks.blocks_swept;
+    chain->states_reclaimed = reclaim->marks.states_from;
+    chain->is_looked_through = true;
+    if (dropped_count(&reclaim->dropped) > 0) {
+        chain->dropped_us = reclaim->taken_us;
+        chain->dropped_wait_us = next_wait_us(chain->dropped_wait_us, reclaim->freed_bytes);
     }
 }
 
-static bool chain_is_due(const struct chain *chain)
+static bool chain_is_due(const struct chain *chain, bool is_quiet, uint64_t now_us)
 {
-    return chain->visible && (chain->marks.blocks_swept > chain->blocks_reclaimed ||
-                              chain->marks.states_from > chain->states_reclaimed);
+    const struct dropped *dropped = &chain->dropped;
+    bool is_marked = chain->marks.blocks_swept > chain->blocks_reclaimed ||
+                     chain->marks.states_from > chain->states_reclaimed;
+    bool is_much = dropped->is_rollback || dropped_count(dropped) - dropped->names >= DROPPED_MANY;
+    bool has_waited = chain->dropped_us == 0 || now_us >= chain->dropped_us + chain->dropped_wait_us;
+    bool is_due_when_quiet = !chain->is_looked_through || (dropped_count(dropped) > 0 && has_waited);
+    return chain->visible && (is_marked || is_much || (is_quiet && is_due_when_quiet));
 }
 
 /* The chain that is due and comes next behind the one that ran last, round and round; NULL: none is due. */
-static const struct chain *next_due(const struct reclaim *reclaim)
+static struct chain *next_due(const struct reclaim *reclaim, uint64_t now_us)
 {
     struct chain_set *chains = order_chains(reclaim->order);
-    const struct chain *last = chain_by_id(chains, reclaim->chain_id);
-    const struct chain *chain = last;
+    struct chain *chain = chain_by_id(chains, reclaim->chain_id);
+    bool is_quiet = now_us >= reclaim->written_us + QUIET_US;
     for (uint32_t count = chain_count(chains); count > 0; count--) {
         chain = chain == NULL ? NULL : chain_next(chain);
         chain = chain == NULL ? chain_first(chains) : chain;
         assert(chain != NULL); /* the set has so many */
-        if (chain_is_due(chain)) {
+        if (chain_is_due(chain, is_quiet, now_us)) {
             return chain;
         }
     }
     return NULL;
 }
 
-static void start_on(struct reclaim *reclaim, const struct chain *chain)
+/* Takes what is due of the chain, as of now. */
+static void take_chain(struct reclaim *reclaim, struct chain *chain, uint64_t now_us)
 {
-    assert(!reclaim->is_stopped && reclaim->work.state == POOL_IDLE); /* the pool reads what is set here */
-    bool has_states = chain->marks.states_from > chain->states_reclaimed;
+    assert(reclaim->work.state == POOL_IDLE && reclaim->due_number == 0);
+    uint64_t oldest;
     reclaim->chain_id = chain->id;
-    reclaim->blocks_from = chain->blocks_reclaimed;
-    reclaim->blocks_through = chain->marks.blocks_swept;
-    reclaim->states_from = has_states ? chain->marks.states_from : 0;
+    reclaim->taken_us = now_us;
+    reclaim->marks = chain->marks;
+    reclaim->range_count = 0;
+    add_chain(reclaim, chain);
+    reclaim->dropped = chain->dropped;
+    chain->dropped = (struct dropped){0};
+    engine_history(reclaim->engine, &reclaim->due_number, &oldest);
+}
+
+/* Whether a read that began before the ranges were taken goes on: it keeps what it sees. */
+static bool is_held_by_a_read(const struct reclaim *reclaim)
+{
+    uint64_t newest, oldest;
+    engine_history(reclaim->engine, &newest, &oldest);
+    assert(newest >= reclaim->due_number);
+    return oldest < reclaim->due_number;
+}
+
+static void start(struct reclaim *reclaim)
+{
+    assert(!reclaim->is_stopped && reclaim->work.state == POOL_IDLE); /* the pool reads what was set */
+    reclaim->due_number = 0;
     reclaim->work.run = reclaim_run;
     reclaim->work.done = reclaim_done;
     pool_submit(reclaim->pool, &reclaim->work, POOL_STREAM);
@@ -184,22 +289,26 @@ static void start_on(struct reclaim *reclaim, const struct chain *chain)
 }
 
 /* Starts on the next chain, if one is due and none runs. Returns in how many microseconds to look again. */
-static uint64_t reclaim_chains(struct reclaim *reclaim, uint64_t prunes, uint64_t now_us)
+static uint64_t reclaim_chains(struct reclaim *reclaim, uint64_t now_us)
 {
-    if (reclaim->work.state != POOL_IDLE || reclaim->prunes_reclaimed == prunes) {
+    if (reclaim->work.state != POOL_IDLE) {
         return UINT64_MAX;
     }
     if (now_us < reclaim->due_us) {
         return reclaim->due_us - now_us;
     }
-    const struct chain *chain = next_due(reclaim);
+    struct chain *chain = reclaim->due_number == 0 ? next_due(reclaim, now_us) : NULL;
     if (chain != NULL) {
-        start_on(reclaim, chain);
-    } else {
-        reclaim->prunes_reclaimed = prunes;
-        reclaim->due_us = now_us + RECLAIM_INTERVAL_US;
+        take_chain(reclaim, chain, now_us);
     }
-    return UINT64_MAX;
+    bool is_held = reclaim->due_number != 0 && is_held_by_a_read(reclaim);
+    if (reclaim->due_number != 0 && !is_held) {
+        start(reclaim);
+        return UINT64_MAX;
+    }
+    uint64_t wait_us = is_held ? RECLAIM_HELD_US : RECLAIM_INTERVAL_US;
+    reclaim->due_us = now_us + wait_us;
+    return wait_us;
 }
 
 /* ---- maintenance ---- */
@@ -248,13 +357,17 @@ uint64_t reclaim_turn(struct reclaim *reclaim, uint64_t now_us)
         return UINT64_MAX;
     }
     const struct order_counters *counters = order_counters(reclaim->order);
-    uint64_t prunes = counters->prunes + counters->sweeps;
-    uint64_t deletes = prunes + counters->rollbacks;
+    uint64_t deletes = counters->prunes + counters->sweeps + counters->rollbacks;
+    uint64_t writes = deletes + counters->commits + counters->metadata_accepted;
     if (reclaim->deletes_seen != deletes) {
         reclaim->deletes_seen = deletes;
         reclaim->maintenance.is_wanted = true;
     }
-    uint64_t reclaim_us = reclaim_chains(reclaim, prunes, now_us);
+    if (reclaim->writes_seen != writes) {
+        reclaim->writes_seen = writes;
+        reclaim->written_us = now_us;
+    }
+    uint64_t reclaim_us = reclaim_chains(reclaim, now_us);
     uint64_t maintain_us = maintain_turn(reclaim, now_us);
     return reclaim_us < maintain_us ? reclaim_us : maintain_us;
 }

@@ -2,7 +2,7 @@
 #ifndef DAEMON_CHAIN_H
 #define DAEMON_CHAIN_H
 
-#include "daemon/lanes/job.h"
+#include "daemon/order/dropped.h"
 #include "daemon/runtime/name_hash.h"
 #include "daemon/schema/record.h"
 #include "daemon/schema/slice.h"
@@ -20,6 +20,11 @@ struct chain {
     bool sweeping;             /* its sweep is with the writer */
     uint64_t blocks_reclaimed; /* as marks.blocks_swept was when their space was last asked back */
     uint64_t states_reclaimed; /* as marks.states_from */
+    bool is_looked_through;    /* what the run before may have left was asked back */
+    struct dropped dropped;    /* and not asked back yet */
+    struct dropped_tops tops;
+    uint64_t dropped_us;      /* when some of it was last reclaimed; 0: never */
+    uint64_t dropped_wait_us; /* how long little of it waits from then on */
     struct job sweep;
     UT_hash_handle hh;
 };

@@ -89,6 +89,8 @@ static void publish_job(struct order *order, struct job *job)
     }
     if (chain != NULL && job->status == STATUS_OK && !job_is_dry_run(job)) {
         forget_written(order, job);
+        chain->tops.block = chain->marks.height > chain->tops.block ? chain->marks.height : chain->tops.block;
+        dropped_by_job(&chain->dropped, &chain->tops, job);
         chain->marks = job->marks;
         chain->visible = true;
         order_sweep_chain(order, chain);
@@ -171,8 +173,10 @@ static void publish_groups(struct order *order, struct metadata_group *groups)
         struct metadata_group *next = groups->next;
         for (const struct pending_entry *entry = groups->first; entry != NULL;
              entry = pending_entry_next(entry)) {
-            record_cache_written(order->cache, pending_entry_chain(entry), pending_entry_name(entry),
-                                 pending_entry_change(entry));
+            struct metadata_change change = pending_entry_change(entry);
+            struct chain *chain = chain_by_id(order->chains, pending_entry_chain(entry));
+            record_cache_written(order->cache, chain->id, pending_entry_name(entry), change);
+            dropped_by_name(&chain->dropped, change.kind);
         }
         order->counters.metadata_written += groups->count;
         assert(order->groups_posted > 0 && order->unwritten >= groups->operations);

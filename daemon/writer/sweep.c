@@ -15,19 +15,23 @@
 
 enum { SWEEP_SLICE_KEYS = 1024 }; /* a slice reads no more, however quick; chosen */
 
-static enum status sweep_header(struct apply *apply, uint32_t chain, struct slice key, struct slice value,
+static enum status sweep_header(struct apply *apply, struct job *job, struct slice key, struct slice value,
                                 struct failure *failure)
 {
+    uint32_t chain = job->chain;
     uint64_t height;
     struct header_record record;
     if (!key_read_height(key, &height) || !record_read_header(value, &record)) {
         return apply_damaged(failure, "header record", chain);
     }
+    job->counts.blocks++;
     return apply_drop_hash(apply, chain, record.hash, height, failure);
 }
 
-static enum status sweep_bound(struct apply *apply, uint32_t chain, struct slice key, struct failure *failure)
+static enum status sweep_bound(struct apply *apply, struct job *job, struct slice key,
+                               struct failure *failure)
 {
+    uint32_t chain = job->chain;
     assert(apply->sweep.headers_done); /* blocks go before what is bound to their heights */
     uint64_t height;
     struct slice name;
@@ -43,6 +47,7 @@ static enum status sweep_bound(struct apply *apply, uint32_t chain, struct slice
         if (metadata.present && metadata_is_pruned(metadata.of_height, apply->sweep.through)) {
             struct metadata_change change = {.kind = METADATA_DELETE};
             status = apply_metadata_change(apply, chain, name, change, 0, failure);
+            job->counts.metadata++;
         }
     }
     return status;
@@ -62,7 +67,7 @@ static enum status set_position(struct sweep *sweep, struct slice key, struct fa
 
 /* Sweeps keys of that kind from sweep->position on: at most a slice of them, and none once the slice's time is over. *ret_done
  * says whether it came to the last one. */
-static enum status sweep_kind(struct apply *apply, const struct job *job, enum key_kind kind, bool *ret_done,
+static enum status sweep_kind(struct apply *apply, struct job *job, enum key_kind kind, bool *ret_done,
                               struct failure *failure)
 {
     assert(apply->sweep.position.bytes > 0); /* sweep_apply began the sweep or resumes it */
@@ -77,8 +82,8 @@ static enum status sweep_kind(struct apply *apply, const struct job *job, enum k
     enum engine_result result = apply_cursor_next(cursor, &key, &value, failure);
     enum status status = STATUS_OK;
     for (int i = 0; i < SWEEP_SLICE_KEYS && !is_over && result == ENGINE_OK && status == STATUS_OK; i++) {
-        status = kind == KEY_HEADER ? sweep_header(apply, chain, key, value, failure)
-                                    : sweep_bound(apply, chain, key, failure);
+        status = kind == KEY_HEADER ? sweep_header(apply, job, key, value, failure)
+                                    : sweep_bound(apply, job, key, failure);
         if (status == STATUS_OK) {
             result = apply_cursor_next(cursor, &key, &value, failure);
         }
@@ -115,6 +120,7 @@ enum status sweep_apply(struct apply *apply, struct job *job, struct failure *fa
     struct chain_marks *marks = &apply->next.marks;
     enum status status = STATUS_OK;
     bool done = false;
+    job->counts = (struct job_counts){0};
     *sweep = apply->sweeps[job->chain];
     if (sweep->through == 0) {
         sweep->through = marks->blocks_pruned;

@@ -199,6 +199,26 @@ static enum engine_result fake_reclaim(struct engine *base, struct slice from, s
     return result;
 }
 
+static void fake_history(struct engine *base, uint64_t *ret_newest, uint64_t *ret_oldest)
+{
+    struct fake_engine *engine = fake_of(base);
+    fake_disk_lock(engine->disk);
+    *ret_newest = *ret_oldest = engine->disk->written;
+    for (const struct fake_pin *pin = engine->pins; pin != NULL; pin = pin->next) {
+        *ret_oldest = pin->number < *ret_oldest ? pin->number : *ret_oldest;
+    }
+    fake_disk_unlock(engine->disk);
+}
+
+static uint64_t fake_space(struct engine *base)
+{
+    struct fake_disk *disk = fake_of(base)->disk;
+    fake_disk_lock(disk);
+    uint64_t versions = disk->map.count;
+    fake_disk_unlock(disk);
+    return versions;
+}
+
 static void fake_maintain(struct engine *base, uint64_t now_us, uint64_t *ret_next_us)
 {
     (void)now_us;
@@ -270,6 +290,8 @@ const struct engine_type engine_fake = {
     .write = fake_write,
     .sync = fake_sync,
     .reclaim = fake_reclaim,
+    .history = fake_history,
+    .space = fake_space,
     .maintain = fake_maintain,
     .stop_maintenance = fake_stop_maintenance,
     .metrics = fake_metrics,

@@ -76,8 +76,7 @@ static bool holds(const char *name)
     const struct dirent *entry;
     while ((entry = readdir(directory)) != NULL) {
         char target[4096];
-        ssize_t length =
-            readlink(path("/proc/self/fd", entry->d_name), target, sizeof target - 1);
+        ssize_t length = readlink(path("/proc/self/fd", entry->d_name), target, sizeof target - 1);
         if (length > 0) {
             target[length] = '\0';
             does |= strstr(target, path(database, name)) != NULL;

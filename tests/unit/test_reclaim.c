@@ -14,8 +14,14 @@
 enum {
     RETRY_US = 30000000,
     INTERVAL_US = 15000000,
+    HELD_US = 1000000,
+    QUIET_US = 3000000,
+    WAIT_US_MIN = 30000000,
+    WAIT_US_MAX = 600000000,
+    MANY = 4096,
     MAINTAIN_INTERVAL_US = 5000000,
     RANGES_OF_BLOCKS = 3, /* data, headers, and what is bound to blocks */
+    RANGES_OF_FIRST = 5,  /* of a chain after a start: those above its height, states, names */
     RANGES_MAX = 100,
     ITERATIONS = 10,
 };
@@ -37,7 +43,9 @@ static struct engine_type recorded; /* the fake, but that ranges are recorded */
 static struct range ranges[RANGES_MAX];
 static size_t range_count;
 static uint32_t failing_chain; /* 0: none */
-static uint64_t skipped_us;    /* how far the loop's clock is ahead */
+static uint64_t freed_bytes;   /* by each range */
+static uint64_t space_bytes;
+static uint64_t skipped_us; /* how far the loop's clock is ahead */
 
 /* ---- fixture ---- */
 
@@ -80,7 +88,14 @@ static enum engine_result recorded_reclaim(struct engine *asked, struct slice fr
         failure_set(failure, STATUS_IO_ERROR, "fault injected");
         return ENGINE_FAILED;
     }
+    space_bytes -= freed_bytes;
     return engine_fake.reclaim(asked, from, to, failure);
+}
+
+static uint64_t recorded_space(struct engine *asked)
+{
+    (void)asked;
+    return space_bytes;
 }
 
 static void setup(void)
@@ -91,6 +106,8 @@ static void setup(void)
     open_order();
     recorded = engine_fake;
     recorded.reclaim = recorded_reclaim;
+    recorded.space = recorded_space;
+    space_bytes = UINT64_C(1) << 40;
     engine->type = &recorded;
     budget = budget_new(&limits);
     ck_assert_int_eq(uv_loop_init(&loop), 0);
@@ -99,6 +116,8 @@ static void setup(void)
     chains[0] = chain_find(order_chains(order), slice_of("default", 7));
     chains[1] = chain_add(order_chains(order), slice_of("other", 5), 0);
     chains[1]->visible = true;
+    chains[0]->is_looked_through = chains[1]->is_looked_through = true;
+    order->counters.commits++; /* written a moment ago: not quiet */
 }
 
 static void teardown(void)
@@ -249,7 +268,8 @@ START_TEST(maintenance_runs_when_keys_were_deleted_and_when_it_is_due)
     order->counters.rollbacks++;
     (void)iterate();
     ck_assert_uint_eq(fake_disk_calls(disk, FAKE_MAINTAIN), before + 1);
-    ck_assert_uint_eq(wait_us, UINT64_MAX); /* the fake has nothing to do before something is reclaimed */
+    ck_assert(wait_us > 0 &&
+              wait_us <= INTERVAL_US); /* the fake has nothing to do before something is reclaimed */
 }
 END_TEST
 
@@ -272,6 +292,129 @@ START_TEST(maintenance_goes_on_while_a_range_is_reclaimed)
 }
 END_TEST
 
+static void assert_kind(size_t number, const struct chain *chain, enum key_kind kind)
+{
+    struct key first = key_of_kind(chain->id, kind), behind = key_behind_kind(chain->id, kind);
+    ck_assert_uint_lt(number, range_count);
+    ck_assert(slice_equal(key_slice(&ranges[number].from), key_slice(&first)));
+    ck_assert(slice_equal(key_slice(&ranges[number].to), key_slice(&behind)));
+}
+
+/* Lets so much time pass without a write. */
+static void pass(uint64_t us)
+{
+    (void)iterate();
+    skipped_us += us;
+    (void)iterate();
+}
+
+START_TEST(after_a_start_each_chain_is_looked_through_once_it_is_quiet)
+{
+    chains[1]->is_looked_through = false;
+    chains[1]->marks.height = 7;
+    (void)iterate();
+    ck_assert_uint_eq(range_count, 0);
+    pass(INTERVAL_US);
+    ck_assert_uint_eq(range_count, RANGES_OF_FIRST);
+    assert_range(0, chains[1], KEY_DATA, 8, UINT64_MAX);
+    assert_range(1, chains[1], KEY_HEADER, 8, UINT64_MAX);
+    assert_range(2, chains[1], KEY_BOUND, 8, UINT64_MAX);
+    assert_kind(3, chains[1], KEY_STATE);
+    assert_kind(4, chains[1], KEY_METADATA);
+    pass(100 * (uint64_t)INTERVAL_US);
+    ck_assert_uint_eq(range_count, RANGES_OF_FIRST);
+}
+END_TEST
+
+START_TEST(what_a_rollback_dropped_is_due_at_once)
+{
+    struct job job = {.kind = JOB_ROLLBACK, .rollback = {.to = 5}, .counts = {.blocks = 2, .states = 1}};
+    dropped_by_job(&chains[0]->dropped, &chains[0]->tops, &job);
+    (void)iterate();
+    assert_range(0, chains[0], KEY_DATA, 6, UINT64_MAX);
+    assert_range(3, chains[0], KEY_STATE, 6, UINT64_MAX);
+    ck_assert_uint_eq(range_count, RANGES_OF_BLOCKS + 1); /* two hashes are too few */
+    ck_assert_uint_eq(dropped_count(&chains[0]->dropped), 0);
+}
+END_TEST
+
+START_TEST(much_is_due_at_once_and_little_when_it_is_quiet)
+{
+    chains[0]->dropped.deleted = MANY;
+    chains[1]->dropped.deleted = MANY - 1;
+    chains[1]->dropped.names = MANY; /* a set name after the other is what a node does all day */
+    (void)iterate();
+    assert_kind(0, chains[0], KEY_METADATA);
+    for (int i = 0; i < 5; i++) {
+        skipped_us += INTERVAL_US;
+        order->counters.metadata_accepted++;
+        (void)iterate();
+    }
+    ck_assert_uint_eq(range_count, 1);
+    pass(INTERVAL_US);
+    ck_assert_uint_eq(range_count, 2);
+    assert_kind(1, chains[1], KEY_METADATA);
+}
+END_TEST
+
+START_TEST(what_gives_little_back_waits_longer_each_time)
+{
+    pass(INTERVAL_US);
+    freed_bytes = 1 << 20;
+    for (uint64_t wait_us = WAIT_US_MIN; wait_us < WAIT_US_MAX; wait_us *= 2) {
+        size_t before = range_count;
+        chains[0]->dropped.names = 1;
+        pass(WAIT_US_MAX + INTERVAL_US);
+        ck_assert_uint_eq(range_count, before + 1);
+        ck_assert_uint_eq(chains[0]->dropped_wait_us, wait_us);
+    }
+    chains[0]->dropped.names = 1;
+    pass(2 * WAIT_US_MIN);
+    ck_assert_uint_eq(dropped_count(&chains[0]->dropped), 1);
+    freed_bytes = 100 << 20;
+    pass(WAIT_US_MAX + INTERVAL_US);
+    ck_assert_uint_eq(chains[0]->dropped_wait_us, WAIT_US_MIN);
+}
+END_TEST
+
+START_TEST(what_a_read_still_sees_is_not_asked_back_before_the_read_has_ended)
+{
+    struct key key = key_of_kind(0, KEY_SEQUENCE);
+    struct engine_edit edit = {ENGINE_PUT, key_slice(&key), slice_of("12345678", 8)};
+    struct failure failure;
+    struct engine_point *read = order_view(order);
+    ck_assert_int_eq(engine_write(engine, &edit, 1, ENGINE_LOGGED, &failure), ENGINE_DONE);
+    engine_point_release(order->point); /* as when a write is published */
+    order->point = engine_point_take(engine);
+    prune(chains[0], 10, 0);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_uint_le(iterate(), HELD_US);
+        skipped_us += HELD_US;
+    }
+    ck_assert_uint_eq(range_count, 0);
+    prune(chains[0], 20, 0); /* later: of that the next time */
+    engine_point_release(read);
+    (void)iterate();
+    ck_assert_uint_eq(range_count, 2 * RANGES_OF_BLOCKS);
+    assert_range(0, chains[0], KEY_DATA, 1, 10);
+    assert_range(RANGES_OF_BLOCKS, chains[0], KEY_DATA, 11, 20);
+}
+END_TEST
+
+START_TEST(what_failed_is_dropped_again)
+{
+    chains[0]->dropped = (struct dropped){.deleted = MANY, .blocks = {1, 3, 3}};
+    fake_disk_fault(disk, FAKE_RECLAIM, FAKE_FAILS, 1);
+    (void)iterate();
+    ck_assert_uint_eq(range_count, 1);
+    ck_assert_uint_eq(chains[0]->dropped.deleted, MANY);
+    ck_assert_uint_eq(chains[0]->dropped.blocks.first, 3);
+    skipped_us += RETRY_US;
+    (void)iterate();
+    ck_assert_uint_eq(dropped_count(&chains[0]->dropped), 0);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -280,6 +423,12 @@ int main(void)
     tcase_add_test(tests, after_a_start_each_pruned_chain_is_reclaimed_once);
     tcase_add_test(tests, a_later_prune_is_reclaimed_after_the_interval_and_only_what_is_new);
     tcase_add_test(tests, a_chain_that_is_not_visible_is_left_alone);
+    tcase_add_test(tests, after_a_start_each_chain_is_looked_through_once_it_is_quiet);
+    tcase_add_test(tests, what_a_rollback_dropped_is_due_at_once);
+    tcase_add_test(tests, much_is_due_at_once_and_little_when_it_is_quiet);
+    tcase_add_test(tests, what_gives_little_back_waits_longer_each_time);
+    tcase_add_test(tests, what_a_read_still_sees_is_not_asked_back_before_the_read_has_ended);
+    tcase_add_test(tests, what_failed_is_dropped_again);
     tcase_add_test(tests, a_range_that_failed_is_tried_again_later);
     tcase_add_test(tests, a_chain_that_always_fails_holds_up_no_other);
     tcase_add_test(tests, after_a_stop_nothing_starts_and_what_runs_ends);

@@ -16,6 +16,11 @@ enum {
     WRITE_BUFFERS = 4,             /* so many a burst of writes fills before it waits for the device */
 };
 
+/* Shares of the files with large values, chosen: blocks are never changed, so moving live values would gain nothing. Live ones
+ * move out of the oldest tenth only, and all of that at once when half of it is deleted. */
+#define ROCKS_BLOB_GC_OLDEST  "0.1"
+#define ROCKS_BLOB_GC_GARBAGE 0.5
+
 /* An engine_type's engine; what opened it is fixed from then on. */
 struct rocks {
     struct engine engine; /* first */
@@ -28,7 +33,9 @@ struct rocks {
     rocksdb_readoptions_t *read[2];   /* by reach: the newest state */
     /* writer thread only */
     rocksdb_writebatch_t *batch;
+    uint64_t deletions;              /* of keys, since the active write buffer began, or more */
     struct paced_deletion *deletion; /* any thread, by the rules in its header */
+    atomic_bool is_stopped;          /* any thread: maintenance is */
 };
 
 /* ---- rocks_open.c ---- */
@@ -81,6 +88,8 @@ enum engine_outcome rocks_sync(struct engine *engine, struct failure *failure);
 
 enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struct slice to,
                                  struct failure *failure);
+void rocks_history(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_oldest);
+uint64_t rocks_space(struct engine *engine);
 void rocks_maintain(struct engine *engine, uint64_t now_us, uint64_t *ret_next_us);
 void rocks_stop_maintenance(struct engine *engine);
 void rocks_metrics(struct engine *engine, metrics_fn *each, void *context);

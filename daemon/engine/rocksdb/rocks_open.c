@@ -35,8 +35,9 @@
  * fell to 6,900 a second instead of 4,900. */
 enum {
     BLOB_BYTES_MIN = 4 << 10,
-    BLOB_FILE_BYTES = 32 << 20, /* a file with large values stays until all in it is deleted, so it is small */
-    HELD_FILES_MIN = 256,       /* descriptors of deleted files that are there in any case */
+    BLOB_FILE_BYTES =
+        32 << 20,         /* a file with large values stays until all in it is deleted, so it is small */
+    HELD_FILES_MIN = 256, /* descriptors of deleted files that are there in any case */
     INFO_LOG_BYTES_MAX = 4 << 20, /* of one file of RocksDB's own text log, */
     INFO_LOG_COUNT_MAX = 2,       /* and how many of them are kept */
     INFO_LOG_LEVEL = 2,           /* RocksDB's WARN_LEVEL */
@@ -54,11 +55,6 @@ enum {
 };
 
 static_assert(LEVELS_YOUNG < LEVELS, "what is old is compressed");
-
-/* Shares of the blob files, chosen: blocks are never changed, so moving live values would gain nothing. Live ones move out of the
- * oldest tenth only, and all of that at once when half of it is dead. */
-#define BLOB_GC_OLDEST  0.1
-#define BLOB_GC_GARBAGE 0.5
 
 #define CURRENT_NAME "CURRENT" /* names the present manifest: without it there is no store */
 
@@ -82,6 +78,8 @@ const struct engine_type engine_rocksdb = {
     .write = rocks_write,
     .sync = rocks_sync,
     .reclaim = rocks_reclaim,
+    .history = rocks_history,
+    .space = rocks_space,
     .maintain = rocks_maintain,
     .stop_maintenance = rocks_stop_maintenance,
     .metrics = rocks_metrics,
@@ -169,8 +167,8 @@ static void set_options(rocksdb_options_t *options, bool create, uint64_t start_
     rocksdb_options_set_min_blob_size(options, BLOB_BYTES_MIN);
     rocksdb_options_set_blob_file_size(options, BLOB_FILE_BYTES);
     rocksdb_options_set_enable_blob_gc(options, 1);
-    rocksdb_options_set_blob_gc_age_cutoff(options, BLOB_GC_OLDEST);
-    rocksdb_options_set_blob_gc_force_threshold(options, BLOB_GC_GARBAGE);
+    rocksdb_options_set_blob_gc_age_cutoff(options, strtod(ROCKS_BLOB_GC_OLDEST, NULL));
+    rocksdb_options_set_blob_gc_force_threshold(options, ROCKS_BLOB_GC_GARBAGE);
     rocksdb_options_set_blob_cache(options, cache);
     set_table_options(options, cache);
 }
@@ -234,8 +232,7 @@ static struct rocks *rocks_new(const struct engine_config *config, const char *b
     rocksdb_writebatch_put_log_data(rocks->nothing, "sync", 4);
     rocks->batch = rocksdb_writebatch_create();
     rocks_make_read_options(rocks->read, NULL);
-    rocks->deletion =
-        paced_deletion_new(config->path, beside, HELD_FILES_MIN + config->files_spare);
+    rocks->deletion = paced_deletion_new(config->path, beside, HELD_FILES_MIN + config->files_spare);
     return rocks;
 }
 

@@ -1,12 +1,91 @@
 /* Space: compacting ranges whose keys were deleted, the paced deletion of the files that this frees, and metrics.
  *
- * rocks_reclaim takes as long as a compaction of the range does, and yields to what flushes and writes need. The files with
+ * rocks_reclaim takes as long as a compaction of the range does, and yields to what flushes and writes need. A file with large
+ * values goes when all in it is deleted. The files with
  * large values are held before it begins, so that what RocksDB then deletes at once goes from the device one file at a time,
  * by rocks_maintain. */
 #include <assert.h>
 
 #include "daemon/engine/rocksdb/rocks.h"
 #include "daemon/runtime/thread.h"
+
+/* Chosen. */
+enum {
+    DELETIONS_MIN = 1024, /* a table with fewer is left as it is */
+    DELETIONS_PART = 4,   /* and one in which they are a smaller part than one in so many */
+    GARBAGE_BYTES_MIN =
+        128 << 20, /* of deleted large values in files with live ones: less stays where it is */
+};
+
+/* The depth says what is done with tables that nothing lies below: RocksDB's numbers. */
+enum depth {
+    DEPTH_MERGED = 1, /* they are written anew where something above is merged into them */
+    DEPTH_ALL = 3,    /* all are, but those that this compaction has written itself */
+};
+
+static void compact(struct rocks *rocks, const struct slice *from, const struct slice *to, enum depth depth)
+{
+    rocksdb_compactoptions_t *compact = rocksdb_compactoptions_create();
+    rocksdb_compactoptions_set_exclusive_manual_compaction(compact, 0);
+    rocksdb_compactoptions_set_bottommost_level_compaction(compact, (unsigned char)depth);
+    rocksdb_compact_range_opt(rocks->db, compact, from != NULL ? (const char *)from->data : NULL,
+                              from != NULL ? from->bytes : 0, to != NULL ? (const char *)to->data : NULL,
+                              to != NULL ? to->bytes : 0);
+    rocksdb_compactoptions_destroy(compact);
+}
+
+static struct slice later(struct slice left, struct slice right)
+{
+    return slice_compare(left, right) > 0 ? left : right;
+}
+
+static struct slice earlier(struct slice left, struct slice right)
+{
+    return slice_compare(left, right) < 0 ? left : right;
+}
+
+/* Writes tables of the range anew that hold little but deletions: RocksDB moves a table as it is where nothing lies below it, and
+ * whoever walks over it passes each of them. */
+static void drop_deletions(struct rocks *rocks, struct slice from, struct slice to)
+{
+    const rocksdb_livefiles_t *tables = rocksdb_livefiles(rocks->db);
+    int count = rocksdb_livefiles_count(tables);
+    for (int i = 0; i < count; i++) {
+        uint64_t deletions = rocksdb_livefiles_deletions(tables, i);
+        bool are_many =
+            deletions >= DELETIONS_MIN && deletions >= rocksdb_livefiles_entries(tables, i) / DELETIONS_PART;
+        size_t smallest_bytes = 0, largest_bytes = 0;
+        const char *smallest = rocksdb_livefiles_smallestkey(tables, i, &smallest_bytes);
+        const char *largest = rocksdb_livefiles_largestkey(tables, i, &largest_bytes);
+        struct slice first = later(slice_of(smallest, smallest_bytes), from);
+        struct slice last = earlier(slice_of(largest, largest_bytes), to);
+        if (are_many && rocksdb_livefiles_level(tables, i) > 0 && slice_compare(first, last) < 0) {
+            compact(rocks, &first, &last, DEPTH_ALL);
+        }
+    }
+    rocksdb_livefiles_destroy(tables);
+}
+
+static void set_oldest_share(struct rocks *rocks, const char *share)
+{
+    char *error = NULL;
+    rocksdb_set_options(rocks->db, 1, (const char *const[]){"blob_garbage_collection_age_cutoff"},
+                        (const char *const[]){share}, &error);
+    rocksdb_free(error); /* then only the oldest files are gone through, as ever */
+}
+
+/* Moves the live large values out of all files once half of what these hold is deleted: that costs no more than it gives back. */
+static void collect_garbage(struct rocks *rocks)
+{
+    uint64_t garbage = rocks_number(rocks, "rocksdb.live-blob-file-garbage-size");
+    uint64_t all = rocks_number(rocks, "rocksdb.live-blob-file-size");
+    if (garbage < GARBAGE_BYTES_MIN || garbage < all / 2 || atomic_load(&rocks->is_stopped)) {
+        return;
+    }
+    set_oldest_share(rocks, "1.0");
+    compact(rocks, NULL, NULL, DEPTH_ALL);
+    set_oldest_share(rocks, ROCKS_BLOB_GC_OLDEST);
+}
 
 enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struct slice to,
                                  struct failure *failure)
@@ -16,13 +95,28 @@ enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struc
     assert(atomic_load(&engine->is_reclaiming)); /* begin and end come in pairs */
     assert(to.data != NULL);                     /* RocksDB takes NULL for the end of all keys */
     paced_deletion_begin(rocks->deletion);
-    rocksdb_compactoptions_t *compact = rocksdb_compactoptions_create();
-    rocksdb_compactoptions_set_exclusive_manual_compaction(compact, 0);
-    rocksdb_compact_range_opt(rocks->db, compact, (const char *)from.data, from.bytes, (const char *)to.data,
-                              to.bytes);
-    rocksdb_compactoptions_destroy(compact);
+    compact(rocks, &from, &to, DEPTH_MERGED);
+    drop_deletions(rocks, from, to);
+    collect_garbage(rocks);
     paced_deletion_end(rocks->deletion);
     return ENGINE_OK;
+}
+
+void rocks_history(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_oldest)
+{
+    struct rocks *rocks = rocks_of(engine);
+    uint64_t oldest =
+        rocks_number(rocks, "rocksdb.oldest-snapshot-sequence"); /* before the newest, which may rise */
+    uint64_t newest = rocksdb_get_latest_sequence_number(rocks->db);
+    *ret_newest = newest;
+    *ret_oldest = oldest != 0 ? oldest : newest;
+}
+
+uint64_t rocks_space(struct engine *engine)
+{
+    const struct rocks *rocks = rocks_of(engine);
+    return rocks_number(rocks, "rocksdb.total-sst-files-size") +
+           rocks_number(rocks, "rocksdb.total-blob-file-size");
 }
 
 void rocks_maintain(struct engine *engine, uint64_t now_us, uint64_t *ret_next_us)
@@ -33,6 +127,7 @@ void rocks_maintain(struct engine *engine, uint64_t now_us, uint64_t *ret_next_u
 
 void rocks_stop_maintenance(struct engine *engine)
 {
+    atomic_store(&rocks_of(engine)->is_stopped, true);
     rocksdb_disable_manual_compaction(rocks_of(engine)->db);
     paced_deletion_stop(rocks_of(engine)->deletion);
 }

@@ -9,7 +9,7 @@
  * thread that takes the steps.
  *
  * Earlier versions made hard links in a directory beside the database. What a run of theirs left there is removed, one name
- * at a time.
+ * at a time; the directory stays.
  *
  * Ways to fail: a file that cannot be opened is not held, and RocksDB's deleting it gives its space back at once. Nothing is
  * reported: only the pace suffers. */
@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/runtime/memory.h"
@@ -183,7 +184,7 @@ static void release_all(struct paced_deletion *deletion)
     mutex_unlock(&deletion->lock);
 }
 
-/* Removes one name that an earlier version left, and the directory behind the last. False: nothing is left. */
+/* Removes one name that an earlier version left. False: none is left. */
 static bool remove_link(const char *links)
 {
     bool is_removed = false;
@@ -196,9 +197,6 @@ static bool remove_link(const char *links)
     if (directory != NULL) {
         (void)fsync(dirfd(directory));
         closedir(directory);
-    }
-    if (!is_removed) {
-        (void)rmdir(links); /* unless it has something else */
     }
     return is_removed;
 }
@@ -239,7 +237,8 @@ struct paced_deletion *paced_deletion_new(const char *database, const char *besi
     snprintf(deletion->links, sizeof deletion->links, "%s" LINKS_SUFFIX, beside);
     deletion->files_max = files_max;
     deletion->files = memory_new(files_max * sizeof deletion->files[0]);
-    deletion->has_more = deletion->has_links = access(deletion->links, F_OK) == 0;
+    (void)mkdir(deletion->links, 0750); /* who watches the space of earlier versions looks into it */
+    deletion->has_more = deletion->has_links = true;
     mutex_init(&deletion->lock);
     return deletion;
 }

@@ -82,8 +82,14 @@ TEST_LIB := $(call objects,$(wildcard tests/lib/*.c tests/fake_engine/*.c))
 EXAMPLES := $(patsubst client/examples/%.c,$(B)/examples/%,$(wildcard client/examples/*.c))
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 INTEGRATION_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/integration/test_*.c))
+# Sweeps over faults, in the plain build only: they look at what the daemon leaves on disk. What they have loaded into it before libc
+# is a library for itself.
+FAULT_SOURCES := $(if $(filter plain,$(VARIANT)),$(wildcard tests/fault/*.c))
+FAULT_TESTS := $(patsubst %.c,$(B)/%,$(filter tests/fault/test_%,$(FAULT_SOURCES)))
+FAULT_PRELOADS := $(patsubst %.c,$(B)/%.so,$(filter tests/fault/preload_%,$(FAULT_SOURCES)))
+FAULT_LIB := $(call objects,$(filter-out tests/fault/test_% tests/fault/preload_%,$(FAULT_SOURCES)))
 FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
-TESTS := $(UNIT_TESTS) $(FUZZERS) $(INTEGRATION_TESTS)
+TESTS := $(UNIT_TESTS) $(FUZZERS) $(INTEGRATION_TESTS) $(FAULT_TESTS)
 SIDE := $(call objects,$(wildcard tests/bench/side*.c))
 
 SONAME := libcairn.so.$(ABI)
@@ -164,7 +170,7 @@ help: ## list the targets
 .PHONY: test-programs fuzzers engine-library
 
 # Each of these is made by a second make: the first one installs packages, and a Makefile looks at them when it is read.
-test-programs: $(TESTS) side build
+test-programs: $(TESTS) $(FAULT_PRELOADS) side build
 
 fuzzers: $(FUZZERS)
 
@@ -230,7 +236,8 @@ $(B)/tests/tool.a: $(TOOL)
 $(B)/tests/client.a: $(CLIENT)
 $(B)/tests/lib.a: $(TEST_LIB)
 $(B)/tests/proto.a: $(PROTO)
-$(ARCHIVES):
+$(B)/tests/fault.a: $(FAULT_LIB)
+$(ARCHIVES) $(B)/tests/fault.a:
 	@mkdir -p $(@D)
 	rm -f $@
 	ar rcs $@ $^
@@ -243,6 +250,12 @@ $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(ARCHIVES) $(B)/engine
 
 $(B)/tests/integration/test_%: $(B)/tests/integration/test_%.o $(SHARED_ARCHIVES)
 	$(LINK_TEST)
+
+$(B)/tests/fault/test_%: $(B)/tests/fault/test_%.o $(B)/tests/fault.a $(SHARED_ARCHIVES)
+	$(LINK_TEST)
+
+$(B)/tests/fault/preload_%.so: $(B)/tests/fault/preload_%.o
+	$(CC) -shared -pthread $< -o $@
 
 ifeq ($(VARIANT),fuzz)
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(ARCHIVES) $(B)/engine

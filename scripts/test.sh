@@ -13,7 +13,8 @@ logs=$directory/logs
 seconds=${CAIRN_TEST_SECONDS:-900} # for one program; a hanging one ends there
 
 export CAIRND=$directory/cairnd CAIRN=$directory/cairn CAIRN_EXAMPLES=$directory/examples CAIRN_SIDE=$directory/bench/side
-export CAIRN_TEST_DATA=$root/tests/data CAIRN_CORPUS=$root/tests/fuzz/corpus CAIRN_SOURCE=$root PYTHONDONTWRITEBYTECODE=1
+export CAIRN_TEST_DATA=$root/tests/data CAIRN_CORPUS=$root/tests/fuzz/corpus CAIRN_SOURCE=$root
+export CAIRN_FAULT=$directory/tests/fault PYTHONDONTWRITEBYTECODE=1
 under=()
 if [ "$variant" = plain ]; then
     export CAIRN_SANITIZER=

@@ -1,0 +1,277 @@
+/* The journal keeps each write that was answered and each thing that a reply said of the disk, beside the number of operations
+ * recorded by then. Whatever goes wrong here fails the test. */
+#include "tests/fault/recorded_run.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tests/lib/kept.h"
+#include "tests/lib/suite.h"
+
+enum {
+    EXIT_LATCHED = 74,
+    WRITES_OF_A_RUN_MAX = 60,
+    SYNCS_MAX = 20, /* of a run, before one fails */
+};
+
+/* What was written with a number up to that. */
+static void add_written(const struct journal *journal, uint64_t run, uint64_t durable_through,
+                        struct floor *floor)
+{
+    for (size_t i = 0; i < journal->wrote_count; i++) {
+        const struct wrote *wrote = &journal->wrote[i];
+        if (wrote->run == run && wrote->sequence <= durable_through) {
+            floor->height = wrote->height > floor->height ? wrote->height : floor->height;
+            floor->mark = wrote->mark > floor->mark ? wrote->mark : floor->mark;
+        }
+    }
+}
+
+struct floor history_floor(const struct history *history, uint64_t operations)
+{
+    const struct journal *journal = history->journal;
+    struct floor floor = {journal->base_height, journal->base_mark, journal->base_sequence, journal->base_run,
+                          journal->base_run > 0};
+    uint64_t durable = 0; /* of the last run: what an earlier one accepted may have gone with it */
+    for (size_t i = 0; i < journal->told_count && journal->told[i].operations <= operations; i++) {
+        const struct told *told = &journal->told[i];
+        durable = told->run != floor.run || told->durable_through > durable ? told->durable_through : durable;
+        floor.height = told->height > floor.height ? told->height : floor.height;
+        floor.mark = told->mark > floor.mark ? told->mark : floor.mark;
+        floor.run = told->run;
+        floor.has_store = true;
+        add_written(journal, told->run, durable, &floor);
+    }
+    floor.sequence = durable > floor.sequence ? durable : floor.sequence;
+    return floor;
+}
+
+uint64_t history_recorded(const struct history *history)
+{
+    return atomic_load(&history->control->operations);
+}
+
+static void make_control(struct history *history)
+{
+    char *path = directory_path(&history->place, RECORDER_CONTROL_NAME);
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(ftruncate(fd, sizeof *history->control), 0);
+    history->control = mmap(NULL, sizeof *history->control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    ck_assert_ptr_ne(history->control, MAP_FAILED);
+    close(fd);
+    pthread_mutexattr_t shared;
+    pthread_mutexattr_init(&shared);
+    pthread_mutexattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
+    pthread_mutex_init(&history->control->lock, &shared);
+    file_write(directory_path(&history->place, RECORDER_RECORD_NAME), "");
+}
+
+/* Of a daemon whose home has, or will have, its data in it. */
+void history_begin(struct history *history, struct daemon daemon, uint64_t seed, const struct floor *base)
+{
+    *history = (struct history){.daemon = daemon, .place = directory_new(), .random = random_from(seed)};
+    history->journal = calloc(1, sizeof *history->journal);
+    ck_assert_ptr_nonnull(history->journal);
+    if (base != NULL) {
+        history->journal->base_height = base->height;
+        history->journal->base_mark = base->mark;
+        history->journal->base_sequence = base->sequence;
+        history->journal->base_run = base->run;
+        history->height = base->height;
+        history->mark = base->mark;
+    }
+    make_control(history);
+    history->disk = disk_history_of(daemon.home.path);
+    snprintf(history->preload, sizeof history->preload, "LD_PRELOAD=%s/preload_recorder.so",
+             getenv("CAIRN_FAULT"));
+    snprintf(history->record, sizeof history->record, RECORDER_ENVIRONMENT "=%s", history->place.path);
+    snprintf(history->root, sizeof history->root, RECORDER_ROOT_ENVIRONMENT "=%s", daemon.home.path);
+    history->daemon.environment[0] = history->preload;
+    history->daemon.environment[1] = history->record;
+    history->daemon.environment[2] = history->root;
+}
+
+void history_end(struct history *history)
+{
+    daemon_close(&history->daemon);
+    disk_history_free(history->disk);
+    munmap(history->control, sizeof *history->control);
+    directory_remove(&history->place);
+    free(history->journal);
+}
+
+static void tell(struct history *history, struct told told)
+{
+    struct journal *journal = history->journal;
+    ck_assert_uint_lt(journal->told_count, JOURNAL_MAX);
+    told.operations = history_recorded(history);
+    told.run = history->run;
+    journal->told[journal->told_count++] = told;
+}
+
+static void note_write(struct history *history, uint64_t sequence, uint64_t height, uint64_t mark)
+{
+    struct journal *journal = history->journal;
+    ck_assert_uint_lt(journal->wrote_count, JOURNAL_MAX);
+    journal->wrote[journal->wrote_count++] = (struct wrote){history->run, sequence, height, mark};
+}
+
+/* ---- one run ---- */
+
+char *history_header(uint64_t height)
+{
+    return kept_format("block %lu", height);
+}
+
+uint64_t history_mark(struct wire *wire)
+{
+    const Cairn__MetadataReply *reply = get_metadata(wire, "mark");
+    uint64_t mark = 0;
+    if (reply != NULL) {
+        ck_assert_uint_eq(reply->value.len, 8);
+        memcpy(&mark, reply->value.data, 8);
+    }
+    return mark;
+}
+
+/* What it finds counts as durable from here on, for a start makes durable what it recovers. */
+static void run_begin(struct history *history)
+{
+    daemon_start(&history->daemon, "--flush-delay 2ms --sync-interval 20ms");
+    history->wire = wire_connect(history->daemon.socket);
+    Cairn__Hello hello = CAIRN__HELLO__INIT;
+    const Cairn__HelloReply *reply = ask_hello(&history->wire, &hello);
+    ck_assert_msg(reply->run > history->journal->base_run, "run %lu was given before", reply->run);
+    history->height = get_height(&history->wire);
+    history->mark = history_mark(&history->wire);
+    history->run = reply->run;
+    tell(history, (struct told){.durable_through = history->wire.durable_through,
+                                .height = history->height,
+                                .mark = history->mark});
+}
+
+static Cairn__Level some_level(struct history *history, Cairn__Level lowest)
+{
+    uint64_t choice = random_below(&history->random, 3);
+    Cairn__Level level = choice == 0   ? CAIRN__LEVEL__LEVEL_ACCEPTED
+                         : choice == 1 ? CAIRN__LEVEL__LEVEL_WRITTEN
+                                       : CAIRN__LEVEL__LEVEL_DURABLE;
+    return level < lowest ? lowest : level;
+}
+
+static uint64_t send_commit(struct history *history)
+{
+    uint64_t height = ++history->height;
+    Cairn__Commit *commit = commit_of_block(height, history_header(height));
+    if (random_chance(&history->random, 30)) {
+        commit->blocks[0]->data = bytes_random(height, random_below(&history->random, 20000));
+    }
+    commit_state(commit, height, history_header(height));
+    commit_metadata(commit, operation_raise("with commits", height));
+    commit->has_level = true;
+    commit->level = some_level(history, CAIRN__LEVEL__LEVEL_WRITTEN);
+    return wire_send(&history->wire, FRAME_COMMIT, commit);
+}
+
+/* The mark says which commit was sent before it. */
+static uint64_t send_mark(struct history *history)
+{
+    Cairn__WriteMetadata *write = metadata_new(operation_raise("mark", ++history->mark));
+    metadata_add(write, operation_raise("not ahead", history->height));
+    write->has_level = true;
+    write->level = some_level(history, CAIRN__LEVEL__LEVEL_ACCEPTED);
+    return wire_send(&history->wire, FRAME_WRITE_METADATA, write);
+}
+
+struct sent {
+    uint64_t id, height, mark;
+};
+
+/* False: the daemon has ended. */
+static bool receive(struct history *history, const struct sent *sent)
+{
+    struct wire_frame *frame = wire_try_frame(&history->wire, sent->id, patience_ms(20000));
+    if (frame == NULL || frame->header.status == STATUS_IO_ERROR) {
+        ck_assert_msg(frame != NULL || history->wire.ended, "no answer");
+        return false;
+    }
+    ck_assert_int_eq(frame->header.status, STATUS_OK);
+    const Cairn__WriteReply *reply =
+        wire_unpack(&cairn__write_reply__descriptor, frame->body, frame->header.body_bytes);
+    note_write(history, reply->sequence, sent->height, sent->mark);
+    struct told told = {.durable_through = frame->header.durable_through};
+    if (reply->level == CAIRN__LEVEL__LEVEL_DURABLE) {
+        told.height =
+            sent->height; /* with all commits before it, for they reach the disk in order; marks do likewise */
+        told.mark = sent->mark;
+    }
+    tell(history, told);
+    return true;
+}
+
+static void run_write(struct history *history)
+{
+    struct sent sent[WRITES_OF_A_RUN_MAX];
+    size_t count = random_below(&history->random, WRITES_OF_A_RUN_MAX), received = 0;
+    bool lives = true;
+    for (size_t i = 0; i < count && lives; i++) {
+        if (random_chance(&history->random, 50)) {
+            sent[i].id = send_commit(history);
+            sent[i] = (struct sent){sent[i].id, history->height, 0};
+        } else {
+            sent[i].id = send_mark(history);
+            sent[i] = (struct sent){sent[i].id, 0, history->mark};
+        }
+        bool waits = random_chance(&history->random, 30) || i + 1 == count;
+        while (waits && lives && received <= i) {
+            lives = receive(history, &sent[received++]);
+        }
+        if (random_chance(&history->random, 5)) {
+            sleep_ms(30); /* longer than sync_interval */
+        }
+    }
+}
+
+static void run_end(struct history *history, enum ending ending)
+{
+    if (ending == STOPPED) {
+        wire_close(&history->wire);
+        ck_assert_int_eq(daemon_stop(&history->daemon), 0);
+        return;
+    }
+    if (ending == SYNC_FAILED) {
+        struct sent sent = {0};
+        do { /* until the sync that fails has come */
+            sent.id = send_commit(history);
+            sent.height = history->height;
+        } while (receive(history, &sent));
+        ck_assert_int_eq(daemon_wait(&history->daemon, patience_ms(20000)), EXIT_LATCHED);
+    }
+    atomic_store(&history->control->syncs_left, 0);
+    if (history->daemon.pid != 0) {
+        pthread_mutex_lock(&history->control->lock); /* no call is cut in two */
+        kill(daemon_process(&history->daemon), SIGKILL);
+        daemon_kill(&history->daemon);
+        pthread_mutex_unlock(&history->control->lock);
+    }
+    wire_close(&history->wire);
+}
+
+void history_run(struct history *history)
+{
+    enum ending ending = (enum ending)random_below(&history->random, SYNC_FAILED); /* not yet: ENDINGS */
+    run_begin(history);
+    if (ending == SYNC_FAILED) {
+        atomic_store(&history->control->syncs_left, 1 + random_below(&history->random, SYNCS_MAX));
+    }
+    run_write(history);
+    run_end(history, ending);
+}

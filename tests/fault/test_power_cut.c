@@ -1,0 +1,239 @@
+/* Power cuts (contract §§3, 9; F2): whatever was called durable survives them, over any row of kills, clean stops, failed syncs
+ * and earlier cuts, also in the middle of a start and while a store is made.
+ *
+ * A daemon runs under the recorder. The test writes, notes what it was told and behind which operation, and ends the daemon in one
+ * of these ways; several runs make a history. Then images of cuts at random operations are made and started, each is looked at, and
+ * some become the beginning of a further history.
+ *
+ * CAIRN_IMAGES says how many images; each history prints its seed. */
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/fault/recorded_run.h"
+#include "tests/lib/kept.h"
+#include "tests/lib/suite.h"
+
+enum {
+    IMAGES = 1000, /* unless CAIRN_IMAGES says otherwise */
+    IMAGES_OF_A_HISTORY = 40,
+    EXIT_NO_STORE_MAX = 128, /* a start that is refused ends with a code, not by a signal */
+};
+
+/* ---- an image ---- */
+
+static void look_at_blocks(struct wire *wire, uint64_t height)
+{
+    for (uint64_t i = 1; i <= height + 1; i++) {
+        ck_assert_msg(block_is(wire, i, i <= height ? history_header(i) : NULL), "height %lu of %lu", i,
+                      height);
+    }
+    ck_assert(height == 0 || metadata_holds_number(wire, "with commits", height));
+    ck_assert(height == 0 || bytes_are(get_tip_state(wire)->value, history_header(height)));
+}
+
+/* Starts a daemon on the image and compares it with what has to be there. Returns what is there, durable now. */
+static struct floor look_at_image(struct daemon *daemon, const struct floor *floor)
+{
+    struct floor found = *floor;
+    if (!daemon_try_start(daemon, "")) {
+        int code = daemon_wait(daemon, patience_ms(5000));
+        ck_assert_msg(!floor->has_store, "the start is refused with %d:\n%s", code, daemon_errors(daemon));
+        ck_assert_int_lt(code, EXIT_NO_STORE_MAX);
+        daemon->made = false; /* the cut was while the store was made */
+        ck_assert_msg(daemon_try_start(daemon, ""), "no store can be made:\n%s", daemon_errors(daemon));
+    }
+    struct wire wire = wire_connect(daemon->socket);
+    Cairn__Hello hello = CAIRN__HELLO__INIT;
+    found.run = ask_hello(&wire, &hello)->run;
+    found.height = get_height(&wire);
+    found.mark = history_mark(&wire);
+    ck_assert_msg(found.height >= floor->height, "height %lu, durable was %lu", found.height, floor->height);
+    ck_assert_msg(found.mark >= floor->mark, "mark %lu, durable was %lu", found.mark, floor->mark);
+    ck_assert_msg(found.run > floor->run, "run %lu, there was %lu", found.run, floor->run);
+    look_at_blocks(&wire, found.height);
+    const Cairn__MetadataReply *ahead = get_metadata(&wire, "not ahead");
+    uint64_t before = 0;
+    if (ahead != NULL) {
+        memcpy(&before, ahead->value.data, 8);
+    }
+    ck_assert_msg(before <= found.height, "metadata behind commit %lu, but the height is %lu", before,
+                  found.height);
+    struct written barrier = ask_barrier(&wire, CAIRN__LEVEL__LEVEL_DURABLE);
+    ck_assert_int_eq(barrier.status, STATUS_OK);
+    struct written next = set(&wire, "next", "number");
+    ck_assert_msg(next.sequence > floor->sequence, "number %lu, there was %lu", next.sequence,
+                  floor->sequence);
+    found.sequence = floor->sequence;
+    found.has_store = true;
+    wire_close(&wire);
+    return found;
+}
+
+static uint64_t images_wanted(void)
+{
+    const char *text = getenv("CAIRN_IMAGES");
+    return text != NULL ? strtoull(text, NULL, 10) : IMAGES;
+}
+
+/* Images of cuts anywhere in the history; with `depth`, some go on as a history of their own. Returns how many there were. */
+static uint64_t cut_everywhere(struct history *history, uint64_t images, int depth)
+{
+    uint64_t made = 0;
+    disk_history_read(history->disk, directory_path(&history->place, RECORDER_RECORD_NAME));
+    uint64_t operations = disk_history_operations(history->disk);
+    ck_assert_uint_eq(operations, history_recorded(history));
+    for (uint64_t i = 0; i < images; i++) {
+        uint64_t at = random_below(&history->random, operations + 1), seed = random_next(&history->random);
+        struct daemon daemon = daemon_new();
+        ck_assert_int_eq(rmdir(daemon.home.path), 0);
+        disk_history_image(history->disk, at, seed, daemon.home.path);
+        daemon.made = true;
+        struct floor floor = history_floor(history, at);
+        made++;
+        if (depth > 0 && floor.has_store && random_chance(&history->random, 20)) {
+            struct history further;
+            history_begin(&further, daemon, random_next(&history->random), &floor);
+            further.daemon.made = true;
+            for (uint64_t runs = 1 + random_below(&history->random, 2); runs > 0; runs--) {
+                history_run(&further);
+            }
+            made += cut_everywhere(&further, 4, depth - 1);
+            history_end(&further);
+            continue;
+        }
+        (void)look_at_image(&daemon, &floor);
+        daemon_kill(&daemon);
+        daemon_close(&daemon);
+    }
+    return made;
+}
+
+START_TEST(what_was_durable_survives_cuts_over_any_row_of_ends)
+{
+    uint64_t seed = random_seed("power cut"), made = 0;
+    for (uint64_t n = 0; made < images_wanted(); n++) {
+        struct history history;
+        printf("power cut: history CAIRN_SEED=%lu\n", seed + n);
+        fflush(stdout);
+        history_begin(&history, daemon_new(), seed + n, NULL);
+        for (uint64_t runs = 1 + random_below(&history.random, 4); runs > 0; runs--) {
+            history_run(&history);
+        }
+        uint64_t left = images_wanted() - made;
+        made += cut_everywhere(&history, left < IMAGES_OF_A_HISTORY ? left : IMAGES_OF_A_HISTORY, 1);
+        history_end(&history);
+        kept_clear();
+    }
+    printf("power cut: %lu images\n", made);
+}
+END_TEST
+
+static off_t file_bytes(const char *path)
+{
+    struct stat found;
+    return stat(path, &found) == 0 ? found.st_size : 0;
+}
+
+/* ---- is the disk of the images strict enough? ---- */
+
+/* What a program does to bring 4 pages of a file to the device, as words for recorded_program. */
+struct calibration {
+    const char *steps;
+    uint64_t syncs_left;
+    bool keeps; /* and does not lose them, ever */
+};
+
+static const struct calibration calibrations[] = {
+    {"write", 0, false},
+    {"write sync-file", 0, false}, /* its name is not on the device */
+    {"write sync-directory", 0, false},
+    {"write sync-file sync-directory", 0, true},
+    {"sync-directory write sync-file", 0, true},
+    {"write sync-file sync-directory", 1, false},
+    {"write sync-file sync-file sync-directory", 1, false}, /* the second sync finds clean pages */
+    {"write sync-file write sync-file sync-directory", 1, true},
+};
+
+static const char page[4 * 4096] = {[0] = 'a', [4096] = 'a', [2 * 4096] = 'a', [3 * 4096] = 'a'};
+
+/* In a process of its own, under the recorder. */
+static int recorded_program(const char *directory, char *steps)
+{
+    char path[200];
+    snprintf(path, sizeof path, "%s/f.log", directory);
+    int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int place = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (const char *step = strtok(steps, " "); step != NULL; step = strtok(NULL, " ")) {
+        if (strcmp(step, "write") == 0 && pwrite(file, page, sizeof page, 0) != sizeof page) {
+            return 1;
+        }
+        if (strcmp(step, "sync-file") == 0) {
+            (void)fdatasync(file);
+        }
+        if (strcmp(step, "sync-directory") == 0) {
+            (void)fsync(place);
+        }
+    }
+    return 0;
+}
+
+static void run_recorded(struct history *history, const char *steps)
+{
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        putenv(history->preload);
+        putenv(history->record);
+        putenv(history->root);
+        execl("/proc/self/exe", "program", history->daemon.home.path, steps, (char *)NULL);
+        _exit(126);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    disk_history_read(history->disk, directory_path(&history->place, RECORDER_RECORD_NAME));
+}
+
+START_TEST(programs_that_sync_too_little_lose)
+{
+    enum { CUTS = 60 };
+    const struct calibration *calibration = &calibrations[_i];
+    uint64_t seed = random_seed("power cut, calibration");
+    struct history history;
+    history_begin(&history, daemon_new(), seed, NULL);
+    atomic_store(&history.control->syncs_left, calibration->syncs_left);
+    run_recorded(&history, calibration->steps);
+    int lost = 0;
+    for (uint64_t i = 0; i < CUTS; i++) {
+        struct directory image = directory_new();
+        ck_assert_int_eq(rmdir(image.path), 0);
+        disk_history_image(history.disk, disk_history_operations(history.disk), seed + i, image.path);
+        const char *path = directory_path(&image, "f.log");
+        const char *found = file_read(path); /* a NUL behind it */
+        lost +=
+            !file_exists(path) || file_bytes(path) != sizeof page || memcmp(found, page, sizeof page) != 0;
+        directory_remove(&image);
+    }
+    ck_assert_msg((lost == 0) == calibration->keeps, "\"%s\" lost %d of %d", calibration->steps, lost, CUTS);
+    history_end(&history);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+    if (argc == 3) {
+        return recorded_program(argv[1], argv[2]);
+    }
+    TCase *tests;
+    Suite *suite = suite_new("power cut", 3600, &tests);
+    tcase_add_loop_test(tests, programs_that_sync_too_little_lose, 0,
+                        sizeof calibrations / sizeof calibrations[0]);
+    tcase_add_test(tests, what_was_durable_survives_cuts_over_any_row_of_ends);
+    return suite_run(suite, true);
+}

@@ -42,7 +42,7 @@ CC := gcc
 endif
 
 COMPILE = $(CC) -std=gnu11 -D_GNU_SOURCE -DCAIRN_VERSION='"$(VERSION)"' -I. -isystem $(B) -fPIC -fvisibility=hidden \
-	-pthread -MMD -MP
+	-pthread -MD -MP
 LINK_LTO := -fno-lto
 LINK = $(CC) $(LINK_LTO) -pie -pthread -Wl,--as-needed $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
 

@@ -177,7 +177,13 @@ static bool start_service(struct server *server, const struct server_callbacks *
     service->budget = budget_new(&limits);
     service->pool = pool_new(&server->loop, service->budget);
     service->streams = stream_set_new(service, options->streams_max);
-    server->connections = connection_set_new(&server->loop, service, options->connections_max);
+    struct connection_limits connection_limits = {
+        .connections_max = options->connections_max,
+        .hello_timeout_us = options->hello_timeout_us,
+        .frame_timeout_us = options->frame_timeout_us,
+        .stream_timeout_us = options->stream_timeout_us,
+    };
+    server->connections = connection_set_new(&server->loop, service, &connection_limits);
     server->reclaim = reclaim_new(service->engine, service->order, service->pool);
     server->watch = watch_new(server->config->directory, service->pool);
     return order_start_writer(service->order, failure);

@@ -28,7 +28,7 @@ enum {
     OPTIONS_SOCKET_BYTES = 108, /* sun_path, with its NUL */
     OPTIONS_GROUP_BYTES = 64,
     OPTIONS_ERROR_BYTES = 1024,
-    OPTIONS_COUNT_MAX = 24,
+    OPTIONS_COUNT_MAX = 40,
 };
 
 /* Where a setting's value comes from, in rising rank. */
@@ -64,6 +64,9 @@ struct options {
     uint64_t connections_max;
     uint64_t streams_max;
     uint64_t chains_max;
+    uint64_t hello_timeout_us;
+    uint64_t frame_timeout_us;
+    uint64_t stream_timeout_us;
 
     uint64_t cache_bytes;
     uint64_t stop_timeout_us;

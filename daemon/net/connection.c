@@ -7,12 +7,17 @@
  * - CLOSING: the peer is gone, or the last reply was sent. Replies are dropped; what was started is carried out.
  * - CLOSED: the pipe is closed. It is freed when its last request has ended.
  *
+ * A peer that says no hello, does not finish a frame, or takes nothing of the replies that wait for it, is given up after the time
+ * that the set's limits say; in the first two cases it is told.
+ *
  * A peer that only stopped taking replies is not gone: what it sent before is read to its end, and its replies are dropped. */
 #include <assert.h>
 #include <poll.h>
 #include <stdlib.h>
 
 #include "daemon/net/connection_internal.h"
+#include "daemon/observe/event.h"
+#include "daemon/observe/metrics.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/read.h"
@@ -141,6 +146,7 @@ static void drop_frame(struct connection *connection)
     if (incoming->state != INCOMING_HEADER) {
         incoming_move(incoming, INCOMING_HEADER);
     }
+    timeout_stop(&connection->set->frame_timeouts, &connection->frame_timeout);
     budget_request_end(connection->set->service->budget, &incoming->memory);
     free(incoming->body);
     incoming->body = NULL;
@@ -148,17 +154,25 @@ static void drop_frame(struct connection *connection)
     incoming->header_bytes = 0;
 }
 
+static void drop_backlog(struct connection *connection)
+{
+    free(connection->backlog);
+    connection->backlog = NULL;
+    connection->backlog_bytes = 0;
+}
+
 void connection_close(struct connection *connection)
 {
     if (connection->state == CONNECTION_CLOSING || connection->state == CONNECTION_CLOSED) {
         return;
     }
+    struct connection_set *set = connection->set;
     connection_move(connection, CONNECTION_CLOSING);
     connection->session.is_closed = true;
     drop_frame(connection);
-    free(connection->backlog);
-    connection->backlog = NULL;
-    connection->backlog_bytes = 0;
+    drop_backlog(connection);
+    timeout_stop(&set->hello_timeouts, &connection->hello_timeout);
+    timeout_stop(&set->unread_timeouts, &connection->unread_timeout);
     output_drop(&connection->output);
     read_drop_all(&connection->session);
     stream_end_all(&connection->session, STATUS_OK, "");
@@ -268,6 +282,20 @@ void connection_refuse(struct connection *connection, uint8_t type, uint64_t id,
     stream_end_all(&connection->session, STATUS_INVALID, "the connection ends");
 }
 
+void connection_time_out(struct connection *connection, enum status status, const char *text)
+{
+    const struct incoming *incoming = &connection->incoming;
+    bool has_header = incoming->state != INCOMING_HEADER;
+    uint8_t type = has_header ? incoming->frame.type : FRAME_HELLO;
+    uint64_t id = has_header ? incoming->frame.id : 0;
+    event_connection_timed_out(text, type);
+    metrics_add(METRIC_CONNECTIONS_TIMED_OUT, 1);
+    drop_frame(connection);
+    drop_backlog(connection);
+    connection_refuse(connection, type, id, status, text);
+    connection_touch(connection);
+}
+
 /* ---- for the set ---- */
 
 struct connection *connection_new(struct connection_set *set)
@@ -285,6 +313,9 @@ struct connection *connection_new(struct connection_set *set)
         return NULL;
     }
     connection->pipe.data = connection;
+    connection->hello_timeout.owner = connection;
+    connection->frame_timeout.owner = connection;
+    connection->unread_timeout.owner = connection;
     output_init(&connection->output, (uv_stream_t *)&connection->pipe, set->service->budget,
                 &connection->session.client, on_sent, connection);
     connection->next = set->all;

@@ -9,8 +9,16 @@
 struct connection_set;
 struct service;
 
+struct connection_limits {
+    uint64_t connections_max;
+    uint64_t hello_timeout_us;  /* from its acceptance to a whole hello */
+    uint64_t frame_timeout_us;  /* from when there is room for a body until it is whole */
+    uint64_t stream_timeout_us; /* while the peer takes nothing of the replies that wait */
+};
+
 /* Loop and service are borrowed and outlive it. */
-struct connection_set *connection_set_new(uv_loop_t *loop, struct service *service, uint64_t connections_max);
+struct connection_set *connection_set_new(uv_loop_t *loop, struct service *service,
+                                          const struct connection_limits *limits);
 
 /* Accepts NULL. All connections are gone: connection_count is 0. */
 void connection_set_free(struct connection_set *set);

@@ -6,6 +6,7 @@
 
 #include "daemon/net/connection.h"
 #include "daemon/net/output.h"
+#include "daemon/runtime/timeout.h"
 #include "daemon/serve/request.h"
 #include "daemon/writer/schedule.h"
 
@@ -62,6 +63,11 @@ struct connection {
     uint64_t replies_unsent; /* since the last flush */
     uint64_t unsent_us;      /* when the first of them came */
     bool is_bulk;            /* it sent more than its share since then */
+    /* what it may take no longer for than its limit: each runs in the set's list */
+    struct timeout hello_timeout;     /* until its first frame is whole */
+    struct timeout frame_timeout;     /* INCOMING_BODY */
+    struct timeout unread_timeout;    /* while replies wait for the peer */
+    struct output_progress unread_at; /* how far they had gone out when it started */
     /* in the set's lists */
     bool is_touched; /* it has something to do in this iteration */
     struct connection *next_touched;
@@ -92,6 +98,9 @@ struct connection_set {
     bool has_paused;        /* a connection waits for memory or replies of the shared budget */
     uint64_t not_reading;   /* connections: paused, or at their beginning or end */
     uint64_t next_check_us; /* when to check paused connections for peers that are gone */
+    struct timeout_list hello_timeouts;
+    struct timeout_list frame_timeouts;
+    struct timeout_list unread_timeouts;
     /* this iteration of the loop */
     uint64_t iteration;           /* counted from 1 */
     uint64_t now_us;              /* when it began, or of the last read */
@@ -131,6 +140,10 @@ void connection_close(struct connection *connection);
 /* Sends a reply about the connection itself, and drains it. The text is copied. */
 void connection_refuse(struct connection *connection, uint8_t type, uint64_t id, enum status status,
                        const char *text);
+
+/* The peer took too long for what it reads or sends: the frame that is being read is dropped, and the connection refused with that
+ * status and text. */
+void connection_time_out(struct connection *connection, enum status status, const char *text);
 
 /* From here on nothing is read; it closes when what was started is answered. */
 void connection_drain(struct connection *connection);

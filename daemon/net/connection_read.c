@@ -62,6 +62,7 @@ static void start_request(struct connection *connection, const uint8_t *body, ui
     assert(connection->waiting == NULL &&
            incoming->state == INCOMING_HEADER); /* it is started in the order it was sent */
     connection->is_express = incoming->frame.type == FRAME_COMMIT;
+    timeout_stop(&set->hello_timeouts, &connection->hello_timeout);
     connection->in_flight++;
     set->in_flight++;
     set->requests++;
@@ -131,6 +132,7 @@ void connection_read_granted(struct connection *connection)
     assert(incoming->body == NULL && incoming->body_bytes == 0);
     incoming_move(incoming, INCOMING_BODY);
     incoming->body = memory_raw(incoming->frame.body_bytes);
+    timeout_start(&connection->set->frame_timeouts, &connection->frame_timeout);
 }
 
 /* Gets memory for the body, or waits for it: a large one behind the other connections that wait. */
@@ -161,6 +163,7 @@ static void start_if_whole(struct connection *connection)
     incoming->body = NULL;
     incoming->body_bytes = 0;
     incoming_move(incoming, INCOMING_HEADER);
+    timeout_stop(&connection->set->frame_timeouts, &connection->frame_timeout);
     start_request(connection, NULL, body);
 }
 

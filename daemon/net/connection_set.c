@@ -12,19 +12,24 @@
 
 #include "daemon/net/connection_internal.h"
 #include "daemon/observe/event.h"
+#include "daemon/observe/metrics.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/dispatch.h"
 #include "daemon/serve/read.h"
 #include "daemon/serve/stream.h"
 
-struct connection_set *connection_set_new(uv_loop_t *loop, struct service *service, uint64_t connections_max)
+struct connection_set *connection_set_new(uv_loop_t *loop, struct service *service,
+                                          const struct connection_limits *limits)
 {
-    assert(connections_max > 0); /* or each is refused */
+    assert(limits->connections_max > 0); /* or each is refused */
     struct connection_set *set = memory_new(sizeof *set);
     set->loop = loop;
     set->service = service;
-    set->connections_max = connections_max;
+    set->connections_max = limits->connections_max;
+    set->hello_timeouts.length_us = limits->hello_timeout_us;
+    set->frame_timeouts.length_us = limits->frame_timeout_us;
+    set->unread_timeouts.length_us = limits->stream_timeout_us;
     set->iteration = 1;
     set->now_us = thread_now_us();
     set->for_memory.last = &set->for_memory.first;
@@ -55,6 +60,8 @@ void connection_accept(struct connection_set *set, uv_stream_t *listener)
         event_connection_refused(set->connections_max);
         connection_refuse(connection, FRAME_HELLO, 0, STATUS_BUSY,
                           "there are as many connections as connections_max allows: try again later");
+    } else {
+        timeout_start(&set->hello_timeouts, &connection->hello_timeout);
     }
     connection_touch(connection);
 }
@@ -129,6 +136,75 @@ static void check_paused(struct connection_set *set, uint64_t now_us)
     set->next_check_us = now_us + HANG_UP_CHECK_US;
 }
 
+/* ---- peers that take too long ---- */
+
+static void end_without_hello(struct connection *connection)
+{
+    if (connection->state == CONNECTION_OPEN && connection->is_reading) {
+        connection_time_out(connection, STATUS_INVALID, "no hello came within hello_timeout");
+    } else {
+        timeout_start(&connection->set->hello_timeouts,
+                      &connection->hello_timeout); /* it is the daemon that does not read, or it ends already */
+    }
+}
+
+static void end_unless_taking(struct connection *connection)
+{
+    struct connection_set *set = connection->set;
+    struct output_progress progress = output_progress(&connection->output);
+    const struct output_progress *before = &connection->unread_at;
+    assert(progress.kernel_bytes >= before->kernel_bytes);
+    if (progress.kernel_bytes != before->kernel_bytes || progress.kernel_queue != before->kernel_queue) {
+        connection->unread_at = progress;
+        timeout_start(&set->unread_timeouts, &connection->unread_timeout);
+        return;
+    }
+    event_connection_timed_out("the client took nothing of its replies within stream_timeout", 0);
+    metrics_add(METRIC_CONNECTIONS_TIMED_OUT, 1);
+    connection_close(connection);
+}
+
+/* Whether the peer takes what waits for it is watched for as long as something does. */
+static void watch_unread(struct connection *connection)
+{
+    struct connection_set *set = connection->set;
+    if (output_is_empty(&connection->output)) {
+        timeout_stop(&set->unread_timeouts, &connection->unread_timeout);
+    } else if (!connection->unread_timeout.is_running) {
+        connection->unread_at = output_progress(&connection->output);
+        timeout_start(&set->unread_timeouts, &connection->unread_timeout);
+    }
+}
+
+static void end_late(struct connection_set *set, uint64_t now_us)
+{
+    struct timeout *late;
+    assert(thread_is(THREAD_LOOP));
+    while ((late = timeout_turn(&set->hello_timeouts, now_us)) != NULL) {
+        end_without_hello(late->owner);
+    }
+    while ((late = timeout_turn(&set->frame_timeouts, now_us)) != NULL) {
+        connection_time_out(late->owner, STATUS_BUSY,
+                            "the frame was not whole within frame_timeout: nothing was applied");
+    }
+    while ((late = timeout_turn(&set->unread_timeouts, now_us)) != NULL) {
+        end_unless_taking(late->owner);
+    }
+}
+
+static uint64_t sooner(uint64_t left_us, uint64_t right_us)
+{
+    return left_us < right_us ? left_us : right_us;
+}
+
+/* In how many microseconds the first of them may be late. */
+static uint64_t next_late(const struct connection_set *set, uint64_t now_us)
+{
+    return sooner(timeout_in_us(&set->hello_timeouts, now_us),
+                  sooner(timeout_in_us(&set->frame_timeouts, now_us),
+                         timeout_in_us(&set->unread_timeouts, now_us)));
+}
+
 /* In how many microseconds a deadline ends or paused connections are to be checked; UINT64_MAX: neither is to come. */
 static uint64_t next_due(const struct connection_set *set, uint64_t now_us)
 {
@@ -191,6 +267,7 @@ static void connection_serve(struct connection *connection)
     if ((!had_room && budget_client_has_room(client, 0)) || (!might_send && budget_client_may_send(client))) {
         connection_touch(connection); /* the kernel took replies at once: no callback comes for them */
     }
+    watch_unread(connection);
     if (connection->state == CONNECTION_DRAINING && connection->in_flight == 0 &&
         output_is_empty(&connection->output)) {
         connection_close(connection);
@@ -245,7 +322,8 @@ uint64_t connection_set_serve(struct connection_set *set, uint64_t now_us)
         connection_serve(connection);
     }
     touch_paused(set);
-    return next_due(set, now_us);
+    end_late(set, now_us);
+    return sooner(next_due(set, now_us), next_late(set, now_us));
 }
 
 bool connection_set_has_postponed(const struct connection_set *set)

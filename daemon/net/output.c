@@ -10,8 +10,10 @@
 #include "daemon/net/output.h"
 
 #include <assert.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "daemon/runtime/budget.h"
 #include "daemon/runtime/memory.h"
@@ -191,6 +193,7 @@ void output_flush(struct output *output)
         unsigned count;
         uint64_t bytes;
         struct output_chunk *first = take_chunks(output, buffers, &count, &bytes);
+        output->given_bytes += bytes;
         int written = uv_try_write(output->stream, buffers, count);
         unsigned skipped = skip_written(buffers, count, written > 0 ? (size_t)written : 0);
         if (skipped == count) {
@@ -224,4 +227,16 @@ void output_drop(struct output *output)
 bool output_is_empty(const struct output *output)
 {
     return output->client->replies_bytes == 0;
+}
+
+struct output_progress output_progress(const struct output *output)
+{
+    uv_os_fd_t fd;
+    size_t waiting_bytes = uv_stream_get_write_queue_size(output->stream);
+    assert(waiting_bytes <= output->given_bytes); /* the loop library has what it was given, at most */
+    struct output_progress progress = {.kernel_bytes = output->given_bytes - waiting_bytes};
+    if (uv_fileno((const uv_handle_t *)output->stream, &fd) == 0) {
+        (void)!ioctl(fd, SIOCOUTQ, &progress.kernel_queue); /* left at 0 it says less, and nothing wrong */
+    }
+    return progress;
 }

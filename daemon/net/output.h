@@ -15,6 +15,12 @@ struct budget;
 struct budget_client;
 struct output_chunk;
 
+/* How far frames have come on their way. Two that are equal: the peer has taken nothing in between. */
+struct output_progress {
+    uint64_t kernel_bytes; /* the kernel took, ever */
+    int kernel_queue;      /* what it holds of them, by its own count */
+};
+
 struct output {
     /* fixed */
     uv_stream_t *stream;
@@ -25,7 +31,8 @@ struct output {
     /* loop only */
     struct output_chunk *first; /* queued, and not with the loop library */
     struct output_chunk *last;
-    bool is_writing; /* a write is with the loop library */
+    uint64_t given_bytes; /* to the kernel or the loop library, ever */
+    bool is_writing;      /* a write is with the loop library */
     bool is_dropped;
 };
 
@@ -49,5 +56,7 @@ void output_drop(struct output *output);
 
 /* Whether all has been taken by the kernel, or was dropped. */
 bool output_is_empty(const struct output *output);
+
+struct output_progress output_progress(const struct output *output);
 
 #endif

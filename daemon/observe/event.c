@@ -48,6 +48,8 @@ static const struct log_kind catalogue[] = {
         "a connection could not be accepted"},
     [EVENT_ACCEPTING_STOPPED] = {"accepting_stopped", LOG_LEVEL_ERROR,
         "no handle could be made for a new connection: no further ones are accepted; restart the daemon"},
+    [EVENT_CONNECTION_TIMED_OUT] = {"connection_timed_out", LOG_LEVEL_WARNING,
+        "a connection was ended: its client sends or takes nothing"},
     [EVENT_FRAME_REFUSED] = {"frame_refused", LOG_LEVEL_WARNING,
         "a frame was refused and its connection closes: the client does not follow the protocol"},
     [EVENT_FRAME_CUT] = {"frame_cut", LOG_LEVEL_INFO,
@@ -179,6 +181,12 @@ void event_accept_failed(const char *error)
 void event_accepting_stopped(void)
 {
     WRITE(EVENT_ACCEPTING_STOPPED, NULL);
+}
+
+void event_connection_timed_out(const char *error, uint8_t type)
+{
+    assert(*error != '\0');
+    WRITE(EVENT_CONNECTION_TIMED_OUT, "error=%s type=%u", error, (unsigned)type);
 }
 
 void event_frame_refused(const char *error, uint8_t type)

@@ -28,6 +28,7 @@ enum event_name {
     EVENT_CONNECTION_REFUSED,
     EVENT_ACCEPT_FAILED,
     EVENT_ACCEPTING_STOPPED,
+    EVENT_CONNECTION_TIMED_OUT,
     EVENT_FRAME_REFUSED,
     EVENT_FRAME_CUT,
     EVENT_REQUEST_MALFORMED,
@@ -73,6 +74,8 @@ void event_raises_left_out(const char *error, uint64_t raises, uint64_t sequence
 void event_connection_refused(uint64_t connections_max);
 void event_accept_failed(const char *error);
 void event_accepting_stopped(void);
+/* error: what it took too long for. type: of the frame it was in; 0: none. */
+void event_connection_timed_out(const char *error, uint8_t type);
 /* type: of the request, by number. error: what is wrong with it. */
 void event_frame_refused(const char *error, uint8_t type);
 void event_frame_cut(const char *error, uint8_t type);

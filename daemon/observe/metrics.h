@@ -56,6 +56,7 @@ struct metric {
     /* clients */ \
     X(CONNECTIONS, "connections", GAUGE, "", "open connections") \
     X(CONNECTIONS_REFUSED, "connections.refused", COUNTER, "", "connections refused because connections_max were open") \
+    X(CONNECTIONS_TIMED_OUT, "connections.timed_out", COUNTER, "", "connections whose client was stuck") \
     X(FRAMES_BAD, "frames.bad", COUNTER, "", "frames and requests that do not follow the protocol") \
     X(STREAMS_OPEN, "streams.open", GAUGE, "", "open streams") \
     X(REQUESTS_BYTES, "requests.bytes", GAUGE, "bytes", "memory of requests in flight") \

@@ -17,6 +17,7 @@ static struct directory directory;
 static struct connection_set *set;
 static uv_pipe_t listener;
 static uint64_t accepted;
+static uint64_t passed_us; /* by connections_pass */
 
 static void on_listen(uv_stream_t *stream, int status)
 {
@@ -30,7 +31,13 @@ void connections_open(uint64_t connections_max)
     signal(SIGPIPE, SIG_IGN);
     service_open();
     directory = directory_new();
-    set = connection_set_new(&served.loop, &served.service, connections_max);
+    const struct connection_limits limits = {
+        .connections_max = connections_max,
+        .hello_timeout_us = HELLO_TIMEOUT_US,
+        .frame_timeout_us = FRAME_TIMEOUT_US,
+        .stream_timeout_us = STREAM_TIMEOUT_US,
+    };
+    set = connection_set_new(&served.loop, &served.service, &limits);
     ck_assert_int_eq(uv_pipe_init(&served.loop, &listener, 0), 0);
     ck_assert_int_eq(uv_pipe_bind(&listener, directory_path(&directory, "socket")), 0);
     ck_assert_int_eq(uv_listen((uv_stream_t *)&listener, 64, on_listen), 0);
@@ -59,9 +66,15 @@ struct connection *connection_last(void)
     return set->all;
 }
 
+void connections_pass(uint64_t elapsed_us)
+{
+    passed_us += elapsed_us;
+    connections_iterate();
+}
+
 void connections_iterate(void)
 {
-    uint64_t now_us = thread_now_us();
+    uint64_t now_us = thread_now_us() + passed_us;
     connection_set_begin_iteration(set, now_us);
     do {
         (void)connection_set_serve(set, now_us);

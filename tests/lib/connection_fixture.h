@@ -6,6 +6,11 @@
 #include "daemon/net/connection_internal.h"
 #include "tests/lib/service_fixture.h"
 
+/* Far above what any test takes: they are over when the test's clock says so. */
+#define HELLO_TIMEOUT_US  1000000000
+#define FRAME_TIMEOUT_US  2000000000
+#define STREAM_TIMEOUT_US 3000000000
+
 /* Opens the service too. service_open's limits go before. */
 void connections_open(uint64_t connections_max);
 /* Closes all connections, and checks that each was freed and all memory given back. */
@@ -17,6 +22,8 @@ struct connection *connection_last(void);
 
 /* One iteration of the loop, as the daemon's; until the condition holds, or the test fails. */
 void connections_iterate(void);
+/* So much time passes at once, and an iteration comes behind it. */
+void connections_pass(uint64_t elapsed_us);
 #define CONNECTIONS_AWAIT(condition)                                                                         \
     for (uint64_t began_ms_ = clock_ms(); !(condition); connections_iterate()) {                             \
         ck_assert_msg(clock_ms() - began_ms_ < (uint64_t)patience_ms(10000), "never: %s", #condition);       \

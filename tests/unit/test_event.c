@@ -52,6 +52,9 @@ static const char *write_one(enum event_name name)
     case EVENT_ACCEPTING_STOPPED:
         event_accepting_stopped();
         return "";
+    case EVENT_CONNECTION_TIMED_OUT:
+        event_connection_timed_out("because", 33);
+        return "error type";
     case EVENT_FRAME_REFUSED:
         event_frame_refused("because", 255);
         return "error type";

@@ -176,7 +176,7 @@ static bool start_service(struct server *server, const struct server_callbacks *
     }
     service->budget = budget_new(&limits);
     service->pool = pool_new(&server->loop, service->budget);
-    service->streams = stream_set_new(service, options->streams_max);
+    service->streams = stream_set_new(service, options->streams_max, options->stream_timeout_us);
     struct connection_limits connection_limits = {
         .connections_max = options->connections_max,
         .hello_timeout_us = options->hello_timeout_us,

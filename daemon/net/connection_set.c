@@ -143,8 +143,9 @@ static void end_without_hello(struct connection *connection)
     if (connection->state == CONNECTION_OPEN && connection->is_reading) {
         connection_time_out(connection, STATUS_INVALID, "no hello came within hello_timeout");
     } else {
-        timeout_start(&connection->set->hello_timeouts,
-                      &connection->hello_timeout); /* it is the daemon that does not read, or it ends already */
+        timeout_start(
+            &connection->set->hello_timeouts,
+            &connection->hello_timeout); /* it is the daemon that does not read, or it ends already */
     }
 }
 
@@ -200,9 +201,9 @@ static uint64_t sooner(uint64_t left_us, uint64_t right_us)
 /* In how many microseconds the first of them may be late. */
 static uint64_t next_late(const struct connection_set *set, uint64_t now_us)
 {
-    return sooner(timeout_in_us(&set->hello_timeouts, now_us),
-                  sooner(timeout_in_us(&set->frame_timeouts, now_us),
-                         timeout_in_us(&set->unread_timeouts, now_us)));
+    return sooner(
+        timeout_in_us(&set->hello_timeouts, now_us),
+        sooner(timeout_in_us(&set->frame_timeouts, now_us), timeout_in_us(&set->unread_timeouts, now_us)));
 }
 
 /* In how many microseconds a deadline ends or paused connections are to be checked; UINT64_MAX: neither is to come. */

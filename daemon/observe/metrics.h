@@ -59,6 +59,7 @@ struct metric {
     X(CONNECTIONS_TIMED_OUT, "connections.timed_out", COUNTER, "", "connections whose client was stuck") \
     X(FRAMES_BAD, "frames.bad", COUNTER, "", "frames and requests that do not follow the protocol") \
     X(STREAMS_OPEN, "streams.open", GAUGE, "", "open streams") \
+    X(STREAMS_AT_WORK, "streams.at_work", GAUGE, "", "of them have a place: the others wait for credit, or for their client") \
     X(REQUESTS_BYTES, "requests.bytes", GAUGE, "bytes", "memory of requests in flight") \
     X(REPLIES_BYTES, "replies.bytes", GAUGE, "bytes", "replies that the kernel has not taken yet")
 /* clang-format on */

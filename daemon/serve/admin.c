@@ -231,6 +231,7 @@ static void measure(const struct service *service)
     metrics_set(METRIC_CONNECTIONS_REFUSED, service->connections_refused);
     metrics_set(METRIC_FRAMES_BAD, service->frames_bad);
     metrics_set(METRIC_STREAMS_OPEN, stream_count(service->streams));
+    metrics_set(METRIC_STREAMS_AT_WORK, stream_count_at_work(service->streams));
     metrics_set(METRIC_REQUESTS_BYTES, budget_requests_bytes(service->budget));
     metrics_set(METRIC_REPLIES_BYTES, budget_replies_bytes(service->budget));
 }

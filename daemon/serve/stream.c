@@ -1,14 +1,17 @@
 /* A stream's life:
  *
- * - WAITING: for a place, oldest first. It has no view, and keeps nothing but its request.
- * - OPEN: it has taken its view, and all its messages are of that instant. Steps on the pool read them, one step ahead of what
- *   goes out and no further (stream_step.c); messages go out as far as the window, and the connection, have room.
+ * - WAITING: for its first place, oldest first. It has no view, and keeps nothing but its request.
+ * - AT_WORK: it has a place, and has taken its view: all its messages are of that instant. Steps on the pool read them, one step ahead
+ *   of what goes out and no further (stream_step.c); messages go out as far as the window, and the connection, have room.
+ * - STANDING: it can neither read nor send, for want of credit or since its client does not take replies. It has given its place
+ *   up, and its cursor is parked: it keeps its view, and one message beyond its credit at most.
+ * - RETURNING: it can read again, and waits for a place like one that is new.
  * - ENDING: it was cancelled, or its connection has closed, while a step was with the pool. What has not gone out is dropped at
  *   once, and what that step reads when it has ended.
  * - ENDED: all was sent, it failed, or it was cancelled. The last frame ends the request, and the stream's memory with it.
  *
- * What is damaged, or cannot be read, ends the stream with `damaged` or `io error` behind the messages before it. Without credit, or with a
- * client that takes no replies, a stream stays open with its cursor parked. */
+ * What is damaged, or cannot be read, ends the stream with `damaged` or `io error` behind the messages before it. One that has been without credit
+ * for stream_timeout ends with `busy`, and so does each that is older than that while space on the disk is short. */
 #include "daemon/serve/stream.h"
 
 #include <assert.h>
@@ -18,38 +21,103 @@
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/stream_internal.h"
 
-struct stream_set *stream_set_new(struct service *service, uint64_t streams_max)
+struct stream_set *stream_set_new(struct service *service, uint64_t streams_max, uint64_t stream_timeout_us)
 {
     struct stream_set *set = memory_new(sizeof *set);
     assert(streams_max > 0); /* or none ever opens */
     set->service = service;
     set->streams_max = streams_max;
-    set->waiting_last = &set->waiting_first;
+    set->without_credit.length_us = stream_timeout_us;
+    set->ages.length_us = stream_timeout_us;
     return set;
 }
 
 void stream_set_free(struct stream_set *set)
 {
-    assert(set == NULL || (set->open == 0 && set->waiting_first == NULL)); /* they refer to it */
+    assert(set == NULL || set->open == 0); /* they refer to it */
+    assert(set == NULL || (set->waiting.first == NULL && set->returning.first == NULL));
     free(set);
 }
 
 uint64_t stream_count(const struct stream_set *set)
 {
-    assert(set->open <= set->streams_max);
+    assert(set->at_work <= set->open && set->at_work <= set->streams_max);
     return set->open;
+}
+
+uint64_t stream_count_at_work(const struct stream_set *set)
+{
+    return set->at_work;
 }
 
 /* The table of legal moves: from a row to its columns. */
 static void stream_move(struct stream *stream, enum stream_state to)
 {
     static const bool legal[STREAM_ENDED + 1][STREAM_ENDED + 1] = {
-        [STREAM_WAITING] = {[STREAM_OPEN] = true, [STREAM_ENDED] = true},
-        [STREAM_OPEN] = {[STREAM_ENDING] = true, [STREAM_ENDED] = true},
+        [STREAM_WAITING] = {[STREAM_AT_WORK] = true, [STREAM_ENDED] = true},
+        [STREAM_AT_WORK] = {[STREAM_STANDING] = true, [STREAM_ENDING] = true, [STREAM_ENDED] = true},
+        [STREAM_STANDING] = {[STREAM_RETURNING] = true, [STREAM_ENDED] = true},
+        [STREAM_RETURNING] = {[STREAM_AT_WORK] = true, [STREAM_ENDED] = true},
         [STREAM_ENDING] = {[STREAM_ENDED] = true},
     };
     assert(thread_is(THREAD_LOOP) && legal[stream->state][to]);
     stream->state = to;
+}
+
+/* ---- places ---- */
+
+static struct stream_list *list_of(const struct stream *stream)
+{
+    assert(stream->state == STREAM_WAITING || stream->state == STREAM_RETURNING);
+    return stream->state == STREAM_WAITING ? &stream->set->waiting : &stream->set->returning;
+}
+
+static void append_waiting(struct stream *stream)
+{
+    struct stream_list *list = list_of(stream);
+    stream->waiting_number = ++stream->set->waited;
+    stream->next_waiting = NULL;
+    stream->previous_waiting = list->last;
+    assert((list->first == NULL) == (list->last == NULL));
+    if (list->last == NULL) {
+        list->first = stream;
+    } else {
+        list->last->next_waiting = stream;
+    }
+    list->last = stream;
+}
+
+static void remove_waiting(struct stream *stream)
+{
+    struct stream_list *list = list_of(stream);
+    assert(list->first != NULL && list->last != NULL); /* it stands in it */
+    if (stream->previous_waiting == NULL) {
+        list->first = stream->next_waiting;
+    } else {
+        stream->previous_waiting->next_waiting = stream->next_waiting;
+    }
+    if (stream->next_waiting == NULL) {
+        list->last = stream->previous_waiting;
+    } else {
+        stream->next_waiting->previous_waiting = stream->previous_waiting;
+    }
+}
+
+static bool has_place(const struct stream *stream)
+{
+    return stream->state == STREAM_AT_WORK || stream->state == STREAM_ENDING;
+}
+
+/* Gives the place up. Its cursor is parked later, by a look, unless so many are held that others want for it. */
+static void stand(struct stream *stream)
+{
+    struct stream_set *set = stream->set;
+    assert(stream_step_is_idle(stream));
+    stream_move(stream, STREAM_STANDING);
+    set->at_work--;
+    if (set->waiting.first != NULL || set->returning.first != NULL || set->holding >= set->streams_max) {
+        stream_step_park(stream);
+    }
 }
 
 /* ---- opening and ending ---- */
@@ -57,14 +125,11 @@ static void stream_move(struct stream *stream, enum stream_state to)
 static void stream_pump(struct stream *stream);
 static void open_waiting(struct stream_set *set);
 
-/* Takes its view and a place. */
+/* Takes its view. */
 static void stream_open(struct stream *stream)
 {
     struct service *service = stream->request->service;
-    assert(stream->set->open < stream->set->streams_max);
-    stream_move(stream, STREAM_OPEN);
-    stream->next_of_set = stream->set->open_first;
-    stream->set->open_first = stream;
+    assert(stream->view == NULL);
     stream->set->open++;
     stream->view = order_view(service->order);
     struct fetch fetch = {
@@ -76,11 +141,13 @@ static void stream_open(struct stream *stream)
     stream->step_bytes = STREAM_STEP_BYTES;
     stream->source = stream->kind.make_source(&stream->kind, &fetch, order_pending(service->order));
     budget_stream_open(service->budget, &stream->memory, source_bytes(stream->source));
+    timeout_start(&stream->set->ages, &stream->age);
 }
 
-/* Takes it out of its session's list, and of the set's list that it stands in. */
+/* Takes it out of its session's list, and of all that the set has of it. */
 static void unlink_stream(struct stream *stream)
 {
+    struct stream_set *set = stream->set;
     struct stream **link = &stream->request->session->streams;
     while (*link != stream) {
         link = &(*link)->next_of_session;
@@ -89,15 +156,12 @@ static void unlink_stream(struct stream *stream)
     *link = stream->next_of_session;
     assert(stream->request->session->stream_count > 0);
     stream->request->session->stream_count--;
-    bool is_waiting = stream->state == STREAM_WAITING;
-    link = is_waiting ? &stream->set->waiting_first : &stream->set->open_first;
-    while (*link != stream) {
-        link = &(*link)->next_of_set;
+    timeout_stop(&set->without_credit, &stream->without_credit);
+    timeout_stop(&set->ages, &stream->age);
+    if (stream->state == STREAM_WAITING || stream->state == STREAM_RETURNING) {
+        remove_waiting(stream);
     }
-    *link = stream->next_of_set;
-    if (*link == NULL && is_waiting) {
-        stream->set->waiting_last = link;
-    }
+    set->at_work -= has_place(stream);
 }
 
 /* Ends it with its last frame. It lies in its request's arena and is freed with that; its place goes to the next. */
@@ -108,9 +172,8 @@ static void stream_finish(struct stream *stream, enum status status, const char 
     assert(stream_step_is_idle(stream)); /* the pool has nothing of it: its memory may go */
     unlink_stream(stream);
     stream_step_drop(stream);
-    bool was_open = stream->state != STREAM_WAITING;
     stream_move(stream, STREAM_ENDED);
-    if (was_open) {
+    if (stream->view != NULL) {
         stream_step_release_cursor(stream);
         budget_stream_close(request->service->budget, &stream->memory);
         source_free(stream->source);
@@ -131,27 +194,68 @@ static void step_done(struct pool_work *work)
 {
     struct stream *stream = (struct stream *)work; /* its first member */
     static_assert(offsetof(struct stream, work) == 0, "the pool's callbacks cast it back");
-    assert(stream->state == STREAM_OPEN ||
-           stream->state == STREAM_ENDING); /* it cannot end while a step is out */
+    assert(has_place(stream)); /* it cannot end, or stand, while a step is out */
     stream_step_ended(stream);
     stream_pump(stream);
+}
+
+/* Whether it has used its credit up is watched, for the time-out. */
+static void watch_credit(struct stream *stream)
+{
+    struct timeout_list *list = &stream->set->without_credit;
+    if (stream->window_bytes > 0) {
+        timeout_stop(list, &stream->without_credit);
+    } else if (!stream->without_credit.is_running) {
+        timeout_start(list, &stream->without_credit);
+    }
+}
+
+/* After it went on as far as it can: a place is for one that reads. */
+static void settle_place(struct stream *stream)
+{
+    watch_credit(stream);
+    if (stream->state == STREAM_AT_WORK && stream_step_is_idle(stream)) {
+        stand(stream);
+        open_waiting(stream->set);
+    } else if (stream->state == STREAM_STANDING && stream_step_may_start(stream)) {
+        stream_move(stream, STREAM_RETURNING);
+        append_waiting(stream);
+        open_waiting(stream->set);
+    }
+}
+
+/* Sends what is ready, and what it reads meanwhile. True: nothing is left to send. */
+static bool send_and_read(struct stream *stream)
+{
+    bool is_all_sent;
+    assert(stream->source != NULL); /* it has a view */
+    do {
+        if (stream->state == STREAM_AT_WORK) {
+            stream_step_start(stream, step_done); /* so that it reads while this goes out */
+        }
+        is_all_sent = stream_step_send(stream);
+    } while (is_all_sent && stream_step_take(stream));
+    if (stream->state == STREAM_AT_WORK) {
+        stream_step_start(stream, step_done);
+    }
+    return is_all_sent;
 }
 
 /* Goes on as far as it can: reads, sends, and ends if nothing more is to come. May free it. */
 static void stream_pump(struct stream *stream)
 {
-    assert(thread_is(THREAD_LOOP) && stream->state != STREAM_WAITING && stream->state != STREAM_ENDED);
+    assert(thread_is(THREAD_LOOP) && stream->state != STREAM_ENDED);
+    if (stream->state == STREAM_WAITING) {
+        watch_credit(stream);
+        return;
+    }
     if (stream->state == STREAM_ENDING) {
         if (stream_step_is_idle(stream)) {
             stream_finish(stream, stream->cancelled.status, stream->cancelled.text);
         }
         return;
     }
-    bool is_all_sent;
-    do {
-        stream_step_start(stream, step_done); /* so that it reads while this goes out */
-        is_all_sent = stream_step_send(stream);
-    } while (is_all_sent && stream_step_take(stream));
+    bool is_all_sent = send_and_read(stream);
     if (is_all_sent && stream_step_is_idle(stream) && stream->result != SOURCE_MESSAGE) {
         assert(stream->result == SOURCE_END || stream->result == SOURCE_FAILED);
         bool has_failed = stream->result == SOURCE_FAILED;
@@ -161,44 +265,104 @@ static void stream_pump(struct stream *stream)
         stream_finish(stream, has_failed ? stream->failure.status : STATUS_OK, stream->failure.text);
         return;
     }
-    stream_step_start(stream, step_done);
+    settle_place(stream);
 }
 
-/* Whether there is a place, and room for what one more stream would keep of the queue. */
-static bool may_open(const struct stream_set *set)
+/* The next to get a place; NULL: there is none, or nobody may. A new one needs room for what it would keep of the queue; while that is
+ * not there the others go on, for they may have to before there is. */
+static struct stream *next_to_work(const struct stream_set *set)
 {
     const struct service *service = set->service;
     const struct pending *pending = order_pending(service->order);
-    return set->open < set->streams_max &&
-           budget_may_open_stream(service->budget, set->open, pending_bytes(pending),
-                                  pending_held_bytes(pending));
+    struct stream *fresh = set->waiting.first;
+    struct stream *returning = set->returning.first;
+    assert(set->at_work <= set->streams_max);
+    if (set->at_work == set->streams_max) {
+        return NULL;
+    }
+    if (fresh != NULL && !budget_may_open_stream(service->budget, set->open, pending_bytes(pending),
+                                                 pending_held_bytes(pending))) {
+        fresh = NULL;
+    }
+    if (fresh == NULL || returning == NULL) {
+        return fresh != NULL ? fresh : returning;
+    }
+    return fresh->waiting_number < returning->waiting_number ? fresh : returning;
 }
 
+/* Gives places to those that wait, as far as there are any; a few at once of those that copy much of the queue. */
 static void open_waiting(struct stream_set *set)
 {
-    while (set->waiting_first != NULL && may_open(set)) {
-        struct stream *stream = set->waiting_first;
-        assert(stream->state == STREAM_WAITING);
-        set->waiting_first = stream->next_of_set;
-        if (set->waiting_first == NULL) {
-            set->waiting_last = &set->waiting_first;
+    uint64_t copied_bytes = 0;
+    struct stream *stream;
+    if (set->is_opening) {
+        return; /* the call below goes on with what has become free */
+    }
+    set->is_opening = true;
+    while (copied_bytes < STREAM_OPEN_BYTES_MAX && (stream = next_to_work(set)) != NULL) {
+        remove_waiting(stream);
+        stream_move(stream, STREAM_AT_WORK);
+        set->at_work++;
+        if (stream->view == NULL) {
+            stream_open(stream);
+            copied_bytes += source_bytes(stream->source);
         }
-        stream_open(stream);
         stream_pump(stream);
     }
+    set->is_opening = false;
+}
+
+static void look_at_cursors(struct stream_set *set)
+{
+    for (struct stream *stream = set->holding_first; stream != NULL;) {
+        struct stream *next = stream->next_holding; /* parked, it leaves the list */
+        stream_step_look(stream);
+        stream = next;
+    }
+}
+
+static void cancel(struct stream *stream, enum status status, const char *text);
+
+static void end_without_credit(struct stream_set *set, uint64_t now_us)
+{
+    struct timeout *late;
+    while ((late = timeout_turn(&set->without_credit, now_us)) != NULL) {
+        cancel(late->owner, STATUS_BUSY,
+               "no credit came within stream_timeout: start it again where it ended");
+    }
+}
+
+static uint64_t sooner(uint64_t left_us, uint64_t right_us)
+{
+    return left_us < right_us ? left_us : right_us;
 }
 
 uint64_t stream_set_iterate(struct stream_set *set, uint64_t now_us)
 {
     assert(thread_is(THREAD_LOOP) && set->holding <= set->open);
+    end_without_credit(set, now_us);
+    (void)timeout_turn(&set->ages, now_us); /* they count from here */
     open_waiting(set);
+    if (next_to_work(set) != NULL) {
+        return 0;
+    }
     if (set->holding > 0 && now_us >= set->look_us) {
-        for (struct stream *stream = set->open_first; stream != NULL; stream = stream->next_of_set) {
-            stream_step_look(stream);
-        }
+        look_at_cursors(set);
         set->look_us = now_us + STREAM_LOOK_US;
     }
-    return set->holding > 0 ? set->look_us - now_us : UINT64_MAX;
+    uint64_t look_in_us = set->holding > 0 ? set->look_us - now_us : UINT64_MAX;
+    return sooner(look_in_us, timeout_in_us(&set->without_credit, now_us));
+}
+
+void stream_end_old(struct stream_set *set, uint64_t now_us)
+{
+    struct timeout *old;
+    assert(thread_is(THREAD_LOOP));
+    while ((old = timeout_turn(&set->ages, now_us)) != NULL) {
+        cancel(
+            old->owner, STATUS_BUSY,
+            "space on the disk is short, and the stream is older than stream_timeout: start it again later");
+    }
 }
 
 void stream_go_on(struct session *session)
@@ -206,9 +370,7 @@ void stream_go_on(struct session *session)
     assert(thread_is(THREAD_LOOP));
     for (struct stream *stream = session->streams; stream != NULL;) {
         struct stream *next = stream->next_of_session; /* pumping may end it, and no other of its session */
-        if (stream->state != STREAM_WAITING) {
-            stream_pump(stream);
-        }
+        stream_pump(stream);
         stream = next;
     }
 }
@@ -220,7 +382,9 @@ static void cancel(struct stream *stream, enum status status, const char *text)
         stream_finish(stream, status, text);
         return;
     }
-    assert(stream->state != STREAM_WAITING); /* those have no step */
+    assert(has_place(stream)); /* the others have no step */
+    timeout_stop(&stream->set->without_credit, &stream->without_credit);
+    timeout_stop(&stream->set->ages, &stream->age);
     stream_step_drop(stream); /* a step that is queued in the pool may be waiting for that memory */
     if (stream->state != STREAM_ENDING) {
         stream_move(stream, STREAM_ENDING);
@@ -279,8 +443,10 @@ void stream_start(struct request *request, const struct stream_kind *kind, uint6
     stream->next_of_session = session->streams;
     session->streams = stream;
     session->stream_count++;
-    *stream->set->waiting_last = stream;
-    stream->set->waiting_last = &stream->next_of_set;
+    stream->without_credit.owner = stream;
+    stream->age.owner = stream;
+    watch_credit(stream);
+    append_waiting(stream);
     open_waiting(stream->set);
 }
 
@@ -293,9 +459,7 @@ void stream_add_credit(struct session *session, uint64_t id, uint64_t bytes)
     assert(stream->window_bytes <= WINDOW_BYTES_MAX);
     uint64_t room_bytes = WINDOW_BYTES_MAX - stream->window_bytes;
     stream->window_bytes += bytes < room_bytes ? bytes : room_bytes;
-    if (stream->state != STREAM_WAITING) {
-        stream_pump(stream);
-    }
+    stream_pump(stream);
 }
 
 void stream_end(struct session *session, uint64_t id)

@@ -11,16 +11,23 @@ struct service;
 struct session;
 struct stream_set;
 
-/* streams_max  how many may be open, of all sessions together; others wait, oldest first */
-struct stream_set *stream_set_new(struct service *service, uint64_t streams_max);
+/* streams_max        how many may be at work, of all sessions together; others wait, oldest first
+ * stream_timeout_us  after so long without credit one ends with STATUS_BUSY */
+struct stream_set *stream_set_new(struct service *service, uint64_t streams_max, uint64_t stream_timeout_us);
 void stream_set_free(struct stream_set *streams); /* accepts NULL; none is open or waits any more */
 
-/* How many are open. */
+/* How many are open, and how many of them are at work: the others stand for want of credit, or for a client that takes no replies. */
 uint64_t stream_count(const struct stream_set *streams);
+uint64_t stream_count_at_work(const struct stream_set *streams);
 
-/* Once an iteration of the loop: waiting streams open while there are places, and cursors that were held for long are parked.
+/* Once an iteration of the loop: waiting streams get places while there are any, cursors that were held for long are parked, and
+ * streams that were without credit for too long end.
  * Returns in how many microseconds it has something to do if nothing else happens; UINT64_MAX: nothing. */
 uint64_t stream_set_iterate(struct stream_set *streams, uint64_t now_us);
+
+/* Ends, with STATUS_BUSY, all streams that took their view stream_timeout_us ago or before. To be called in each iteration while space
+ * on the disk is short: what was pruned since an open stream's view is not given back. */
+void stream_end_old(struct stream_set *streams, uint64_t now_us);
 
 /* What a stream is of. Arrays and slices are borrowed until the request ends: they lie in its message or arena. */
 struct stream_kind {

@@ -3,6 +3,7 @@
 #ifndef DAEMON_STREAM_INTERNAL_H
 #define DAEMON_STREAM_INTERNAL_H
 
+#include "daemon/runtime/timeout.h"
 #include "daemon/serve/request.h"
 #include "daemon/serve/stream.h"
 
@@ -14,6 +15,8 @@ enum {
     STREAM_PARK_BYTES = 2 << 20,     /* a cursor that read so much at once is parked: the engine holds it */
     STREAM_LOOK_US = 25000,          /* between two looks at the cursors that are held */
     STREAM_LOOKS_MAX = 1,            /* a cursor held at more looks than this is parked */
+    STREAM_OPEN_BYTES_MAX =
+        256 << 10, /* streams that are opened at once copy so much of the queue, or are one */
 };
 
 static_assert(STREAM_UNSENT_BYTES_MAX >= 2 * STREAM_STEP_BYTES, "a step is read while another goes out");
@@ -24,9 +27,12 @@ struct message_list {
     size_t capacity;
 };
 
+/* What each means stands at the head of stream.c. */
 enum stream_state {
     STREAM_WAITING,
-    STREAM_OPEN,
+    STREAM_AT_WORK,
+    STREAM_STANDING,
+    STREAM_RETURNING,
     STREAM_ENDING,
     STREAM_ENDED,
 };
@@ -43,19 +49,31 @@ struct stream {
     bool holds_cursor;        /* its cursor is not parked, or a queued step will use it again */
     unsigned looks;           /* at how many looks in a row it was held */
     struct engine_point *view;
-    uint64_t window_bytes;       /* the client's credit that is left */
-    struct message_list ready;   /* to go out, before what `read` has */
-    size_t sent;                 /* of them have gone out whole */
-    uint64_t sent_bytes;         /* of the first that has not */
-    struct budget_stream memory; /* what it has read and not sent, and what its source keeps of the queue */
+    uint64_t window_bytes;         /* the client's credit that is left */
+    struct timeout without_credit; /* while that is 0 */
+    struct timeout age;            /* since it took its view */
+    struct message_list ready;     /* to go out, before what `read` has */
+    size_t sent;                   /* of them have gone out whole */
+    uint64_t sent_bytes;           /* of the first that has not */
+    struct budget_stream memory;   /* what it has read and not sent, and what its source keeps of the queue */
     struct stream *next_of_session;
-    struct stream *next_of_set; /* of those open, or waiting */
+    struct stream *next_waiting; /* WAITING, RETURNING */
+    struct stream *previous_waiting;
+    uint64_t waiting_number;     /* in the order in which they came to wait */
+    struct stream *next_holding; /* while it holds its cursor */
+    struct stream *previous_holding;
     /* the pool's while a step runs */
     struct source *source;
     struct message_list read;
-    uint64_t step_bytes;       /* what the next step may read at once */
-    enum source_result result; /* SOURCE_MESSAGE: there may be more; else how it ended */
+    uint64_t step_bytes;        /* what the next step may read at once */
+    uint64_t step_credit_bytes; /* how much credit there is for what it reads */
+    enum source_result result;  /* SOURCE_MESSAGE: there may be more; else how it ended */
     struct failure failure;
+};
+
+struct stream_list {
+    struct stream *first;
+    struct stream *last;
 };
 
 /* Loop only. */
@@ -63,14 +81,19 @@ struct stream_set {
     /* fixed after start */
     struct service *service;
     uint64_t streams_max;
-    /* open streams */
+    /* streams that have a view */
     uint64_t open;
-    struct stream *open_first;
-    uint64_t holding; /* how many of them hold their cursors */
+    uint64_t at_work; /* of them have a place */
+    uint64_t holding; /* hold their cursors */
+    struct stream *holding_first;
     uint64_t look_us; /* when to look at those next */
     /* streams that wait for a place, oldest first */
-    struct stream *waiting_first;
-    struct stream **waiting_last;
+    struct stream_list waiting;
+    struct stream_list returning;
+    uint64_t waited; /* how many have, ever */
+    bool is_opening; /* open_waiting runs: what it calls need not call it again */
+    struct timeout_list without_credit;
+    struct timeout_list ages;
 };
 
 /* ---- stream_step.c ---- */
@@ -81,8 +104,11 @@ static inline bool stream_step_is_idle(const struct stream *stream)
     return stream->work.state == POOL_IDLE;
 }
 
-/* Gives the pool the next step, if one may begin: client, budget and what was read before have room for it. `done` is called on
- * the loop when it has ended, and calls stream_step_ended first. */
+/* Whether a step may begin: there is more to read, and credit, client and budget have room for it. */
+bool stream_step_may_start(const struct stream *stream);
+
+/* Gives the pool the next step, if one may begin. `done` is called on the loop when it has ended, and calls stream_step_ended
+ * first. */
 void stream_step_start(struct stream *stream, void (*done)(struct pool_work *work));
 void stream_step_ended(struct stream *stream);
 
@@ -95,8 +121,9 @@ bool stream_step_take(struct stream *stream);
 /* Drops what has not gone out, and gives its memory back; what a step under way reads stays. */
 void stream_step_drop(struct stream *stream);
 
-/* Counts a look at its cursor, and parks it if it is due. */
+/* Counts a look at its cursor, and parks it if it is due; or parks it at once, no step being under way. */
 void stream_step_look(struct stream *stream);
+void stream_step_park(struct stream *stream);
 
 /* Its cursor is parked, or about to be freed: it counts as held no more. */
 void stream_step_release_cursor(struct stream *stream);

@@ -1,7 +1,8 @@
 /* A step: what a stream reads at once, on the pool, and how that goes out. The life of a step:
  *
- * - It starts when the one before was taken, and client and budget have room; it holds the stream's cursor from then on.
- * - It reads messages up to its bound into a list of its own, while the messages of the step before go out.
+ * - It starts when the one before was taken, and credit, client and budget have room; it holds the stream's cursor from then on.
+ * - It reads messages up to its bound into a list of its own, while the messages of the step before go out. It reads one message
+ *   beyond the credit at most: that is all that a stream keeps while it stands.
  * - It ends: the loop counts what was read, and takes the list once all messages before it have gone out.
  * - Its messages go out as far as the window and the connection's replies have room, cut where a frame or the window ends.
  *
@@ -19,19 +20,49 @@
 
 static void hold_cursor(struct stream *stream)
 {
-    if (!stream->holds_cursor) {
-        stream->holds_cursor = true;
-        stream->looks = 0;
-        stream->set->holding++;
-        assert(stream->set->holding <= stream->set->open); /* the set looks at those open only */
+    struct stream_set *set = stream->set;
+    if (stream->holds_cursor) {
+        return;
     }
+    assert(thread_is(THREAD_LOOP) && set->holding < set->open); /* each holds one at most */
+    stream->holds_cursor = true;
+    stream->looks = 0;
+    stream->previous_holding = NULL;
+    stream->next_holding = set->holding_first;
+    if (set->holding_first != NULL) {
+        set->holding_first->previous_holding = stream;
+    }
+    set->holding_first = stream;
+    set->holding++;
 }
 
 void stream_step_release_cursor(struct stream *stream)
 {
-    assert(thread_is(THREAD_LOOP) && stream->set->holding >= stream->holds_cursor);
-    stream->set->holding -= stream->holds_cursor;
+    struct stream_set *set = stream->set;
+    assert(thread_is(THREAD_LOOP));
+    if (!stream->holds_cursor) {
+        return;
+    }
+    assert(set->holding > 0);
+    if (stream->previous_holding == NULL) {
+        set->holding_first = stream->next_holding;
+    } else {
+        stream->previous_holding->next_holding = stream->next_holding;
+    }
+    if (stream->next_holding != NULL) {
+        stream->next_holding->previous_holding = stream->previous_holding;
+    }
+    set->holding--;
     stream->holds_cursor = false;
+}
+
+void stream_step_park(struct stream *stream)
+{
+    assert(stream_step_is_idle(stream)); /* else the cursor is the pool's, or will be */
+    if (stream->holds_cursor) {
+        source_park(stream->source);
+        stream_step_release_cursor(stream);
+    }
 }
 
 /* Parks a cursor that was held for too many looks. While a step runs the cursor is the pool's: then when that has ended. */
@@ -49,7 +80,7 @@ static void park_if_due(struct stream *stream)
 
 void stream_step_look(struct stream *stream)
 {
-    assert(stream->state == STREAM_OPEN || stream->state == STREAM_ENDING); /* it has a source */
+    assert(stream->source != NULL); /* those that hold a cursor have one */
     stream->looks++;
     park_if_due(stream);
 }
@@ -81,7 +112,9 @@ static void step_run(struct pool_work *work)
     uint64_t bytes = 0;
     uint64_t largest_bytes = 0;
     bool needs_room = false;
-    while (bytes < STREAM_STEP_BYTES && stream->read.count < STREAM_STEP_MESSAGES_MAX) {
+    uint64_t credit_bytes = stream->step_credit_bytes; /* one message more is read, or the end found */
+    uint64_t bytes_max = credit_bytes < STREAM_STEP_BYTES ? credit_bytes : STREAM_STEP_BYTES - 1;
+    while (bytes <= bytes_max && stream->read.count < STREAM_STEP_MESSAGES_MAX) {
         struct fetched fetched = {0};
         stream->result = source_next(stream->source, work->bytes, &fetched, &stream->failure);
         largest_bytes = fetched.body_bytes > largest_bytes ? fetched.body_bytes : largest_bytes;
@@ -113,16 +146,24 @@ void stream_step_ended(struct stream *stream)
     }
 }
 
-void stream_step_start(struct stream *stream, void (*done)(struct pool_work *work))
+bool stream_step_may_start(const struct stream *stream)
 {
     const struct session *session = stream->request->session;
-    assert(thread_is(THREAD_LOOP) && stream->state == STREAM_OPEN);
     bool may_read =
         stream_step_is_idle(stream) && stream->read.count == 0 && stream->result == SOURCE_MESSAGE;
-    bool has_room = stream->window_bytes > 0 && budget_client_has_room(&session->client, 0);
-    if (may_read && has_room && budget_stream_may_read(&stream->memory)) {
+    bool has_credit = stream->window_bytes > 0 && stream->window_bytes >= stream->memory.unsent_bytes;
+    assert(thread_is(THREAD_LOOP) && stream->source != NULL); /* it has a view */
+    return may_read && has_credit && budget_client_has_room(&session->client, 0) &&
+           budget_stream_may_read(&stream->memory);
+}
+
+void stream_step_start(struct stream *stream, void (*done)(struct pool_work *work))
+{
+    assert(stream->state == STREAM_AT_WORK); /* it has a place */
+    if (stream_step_may_start(stream)) {
         assert(stream->step_bytes >= STREAM_STEP_BYTES); /* small messages are read whatever the room */
         hold_cursor(stream);
+        stream->step_credit_bytes = stream->window_bytes - stream->memory.unsent_bytes;
         stream->work.run = step_run;
         stream->work.done = done;
         stream->work.bytes = stream->step_bytes;

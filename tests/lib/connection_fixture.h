@@ -7,9 +7,8 @@
 #include "tests/lib/service_fixture.h"
 
 /* Far above what any test takes: they are over when the test's clock says so. */
-#define HELLO_TIMEOUT_US  1000000000
-#define FRAME_TIMEOUT_US  2000000000
-#define STREAM_TIMEOUT_US 3000000000
+#define HELLO_TIMEOUT_US 1000000000
+#define FRAME_TIMEOUT_US 2000000000
 
 /* Opens the service too. service_open's limits go before. */
 void connections_open(uint64_t connections_max);

@@ -113,7 +113,7 @@ void service_open(void)
     };
     service->budget = budget_new(&limits);
     service->pool = pool_new(&served.loop, service->budget);
-    service->streams = stream_set_new(service, or_default(served.streams_max, 4));
+    service->streams = stream_set_new(service, or_default(served.streams_max, 4), STREAM_TIMEOUT_US);
     served.session = (struct session){.service = service,
                                       .is_greeted = true,
                                       .send = on_send,

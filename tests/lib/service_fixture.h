@@ -15,6 +15,9 @@
 #include "daemon/serve/stream.h"
 #include "tests/fake_engine/fake_disk.h"
 
+#define STREAM_TIMEOUT_US                                                                                    \
+    3000000000 /* far above what any test takes: it is over when the test's clock says so */
+
 struct service_reply {
     struct frame_reply header;
     enum status status;

@@ -1,6 +1,8 @@
 /* A stream's life: places, credit, and each way to its end. */
 #include <check.h>
 
+#include "daemon/runtime/thread.h"
+#include "daemon/serve/stream_internal.h"
 #include "tests/lib/kept.h"
 #include "tests/lib/messages.h"
 #include "tests/lib/service_fixture.h"
@@ -65,6 +67,16 @@ static uint64_t bytes_sent(void)
     return bytes;
 }
 
+static void await_bytes(uint64_t bytes)
+{
+    for (uint64_t began_ms = clock_ms(); bytes_sent() < bytes; iterate(1)) {
+        ck_assert_msg(clock_ms() - began_ms < (uint64_t)patience_ms(10000), "%lu bytes of %lu", bytes_sent(),
+                      bytes);
+    }
+    iterate(5);
+    ck_assert_uint_eq(bytes_sent(), bytes);
+}
+
 static const struct service_reply *last_reply(void)
 {
     ck_assert_uint_gt(served.reply_count, 0);
@@ -80,8 +92,7 @@ START_TEST(what_goes_out_never_exceeds_the_credit)
     for (size_t i = 0; i < 4; i++) {
         give_credit(id, credits[i]);
         given += credits[i];
-        iterate(5);
-        ck_assert_uint_eq(bytes_sent(), given);
+        await_bytes(given);
     }
     give_credit(id, UINT64_MAX);
     service_settle();
@@ -93,19 +104,111 @@ END_TEST
 START_TEST(streams_wait_for_a_place_and_get_it_in_order)
 {
     uint64_t ids[4];
+    struct stream_set *set = served.service.streams;
+    fake_disk_close_gate(served.disk, FAKE_NEXT, FAKE_BEFORE);
     for (size_t i = 0; i < 4; i++) {
-        ids[i] = start_stream(0);
+        ids[i] = start_stream(WINDOW_BYTES_MAX);
     }
-    ck_assert_uint_eq(stream_count(served.service.streams), STREAMS_MAX);
-    give_credit(ids[2], 1); /* neither of those that wait sends */
-    give_credit(ids[3], 1);
     iterate(5);
+    ck_assert(stream_count(set) == STREAMS_MAX && stream_count_at_work(set) == STREAMS_MAX);
+    ck_assert_uint_eq(set->waiting.first->request->id, ids[2]);
+    ck_assert_uint_eq(set->waiting.last->request->id, ids[3]);
     ck_assert_uint_eq(served.reply_count, 0);
-    cancel(ids[0]);
-    iterate(5);
-    ck_assert_uint_eq(stream_count(served.service.streams), STREAMS_MAX);
-    ck_assert_uint_eq(bytes_sent(), 1);
-    ck_assert_uint_eq(last_reply()->header.id, ids[2]);
+    fake_disk_open_gate(served.disk, FAKE_NEXT, FAKE_BEFORE);
+    service_settle();
+    ck_assert_uint_eq(served.reply_count, 4 * (BLOCKS + 1));
+    ck_assert_uint_eq(stream_count(set), 0);
+}
+END_TEST
+
+/* Streams that have used up a credit of 50 bytes. */
+static void start_standing(uint64_t *ret_ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        ret_ids[i] = start_stream(50);
+    }
+    await_bytes(50 * count);
+    for (uint64_t began_ms = clock_ms(); stream_count_at_work(served.service.streams) > 0; iterate(1)) {
+        ck_assert_uint_lt(clock_ms() - began_ms, (uint64_t)patience_ms(10000));
+    }
+}
+
+START_TEST(streams_without_credit_hold_no_place_and_go_on_where_they_stopped)
+{
+    enum { STANDING = 5 * STREAMS_MAX };
+    uint64_t ids[STANDING];
+    start_standing(ids, STANDING);
+    ck_assert_uint_eq(stream_count(served.service.streams), STANDING);
+    size_t before = served.reply_count;
+    uint64_t other = start_stream(WINDOW_BYTES_MAX);
+    service_await_replies(before + BLOCKS + 1);
+    ck_assert(last_reply()->header.id == other && last_reply()->header.flags == 0);
+    uint64_t whole = 0;
+    for (size_t i = before; i < served.reply_count; i++) {
+        whole += served.replies[i].body.len;
+    }
+    for (size_t i = 0; i < STANDING; i++) {
+        give_credit(ids[i], WINDOW_BYTES_MAX);
+    }
+    service_settle();
+    ck_assert_uint_eq(bytes_sent(), (STANDING + 1) * whole); /* nothing was left out, or came twice */
+}
+END_TEST
+
+START_TEST(streams_of_a_client_that_takes_no_replies_hold_no_place)
+{
+    budget_reply_queued(served.service.budget, &served.session.client, REPLIES_BYTES_PER_CLIENT);
+    for (size_t i = 0; i < STREAMS_MAX + 1; i++) {
+        (void)start_stream(WINDOW_BYTES_MAX);
+    }
+    iterate(3);
+    ck_assert_uint_eq(stream_count(served.service.streams), STREAMS_MAX + 1);
+    ck_assert_uint_eq(stream_count_at_work(served.service.streams), 0);
+    budget_reply_gone(served.service.budget, &served.session.client, REPLIES_BYTES_PER_CLIENT);
+    service_settle();
+    ck_assert_uint_eq(served.reply_count, (STREAMS_MAX + 1) * (BLOCKS + 1));
+}
+END_TEST
+
+START_TEST(a_stream_without_credit_ends_with_busy_after_stream_timeout)
+{
+    enum { MARGIN_US = 1000000 };
+    struct stream_set *set = served.service.streams;
+    uint64_t ids[2], now_us = thread_now_us();
+    start_standing(ids, 2);
+    give_credit(ids[1], 10);
+    await_bytes(110); /* it used that up as well, but later */
+    size_t before = served.reply_count;
+    for (uint64_t in_us = 0; in_us < STREAM_TIMEOUT_US; in_us += STREAM_TIMEOUT_US / 4) {
+        (void)stream_set_iterate(set, now_us + in_us);
+    }
+    ck_assert_uint_eq(served.reply_count, before);
+    give_credit(ids[1], 0); /* is none */
+    now_us = thread_now_us() + STREAM_TIMEOUT_US + MARGIN_US;
+    (void)stream_set_iterate(set, now_us);
+    ck_assert_uint_eq(served.reply_count, before + 2);
+    for (size_t i = before; i < before + 2; i++) {
+        ck_assert_int_eq(served.replies[i].status, STATUS_BUSY);
+        ck_assert_ptr_nonnull(strstr(served.replies[i].text, "stream_timeout"));
+    }
+    ck_assert_uint_eq(stream_count(set), 0);
+}
+END_TEST
+
+START_TEST(old_streams_can_be_ended_whatever_credit_they_have)
+{
+    struct stream_set *set = served.service.streams;
+    fake_disk_close_gate(served.disk, FAKE_NEXT, FAKE_BEFORE);
+    (void)start_stream(WINDOW_BYTES_MAX);
+    fake_disk_await(served.disk, FAKE_NEXT, FAKE_BEFORE);
+    uint64_t now_us = thread_now_us();
+    stream_end_old(set, now_us);
+    stream_end_old(set, now_us + STREAM_TIMEOUT_US - 1);
+    ck_assert(set->ages.first != NULL);
+    stream_end_old(set, now_us + STREAM_TIMEOUT_US);
+    fake_disk_open_gate(served.disk, FAKE_NEXT, FAKE_BEFORE);
+    service_settle();
+    ck_assert(served.reply_count == 1 && last_reply()->status == STATUS_BUSY);
 }
 END_TEST
 
@@ -211,6 +314,10 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, service_close);
     tcase_add_test(tests, what_goes_out_never_exceeds_the_credit);
     tcase_add_test(tests, streams_wait_for_a_place_and_get_it_in_order);
+    tcase_add_test(tests, streams_without_credit_hold_no_place_and_go_on_where_they_stopped);
+    tcase_add_test(tests, streams_of_a_client_that_takes_no_replies_hold_no_place);
+    tcase_add_test(tests, a_stream_without_credit_ends_with_busy_after_stream_timeout);
+    tcase_add_test(tests, old_streams_can_be_ended_whatever_credit_they_have);
     tcase_add_test(tests, a_stream_is_of_the_instant_it_opened_at);
     tcase_add_test(tests, a_cancelled_stream_ends_ok_with_its_last_frame);
     tcase_add_test(tests, a_stream_whose_session_closes_during_a_step_ends_when_that_has_ended);

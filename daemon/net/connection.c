@@ -15,7 +15,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
-#include "daemon/net/connection_internal.h"
+#include "daemon/net/connection_set_internal.h"
 #include "daemon/observe/event.h"
 #include "daemon/observe/metrics.h"
 #include "daemon/runtime/memory.h"

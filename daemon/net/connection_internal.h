@@ -78,48 +78,7 @@ struct connection {
     struct connection *next;
 };
 
-struct waiting_list {
-    struct connection *first;
-    struct connection **last;
-};
-
-struct connection_set {
-    /* fixed after start */
-    uv_loop_t *loop;
-    struct service *service;
-    uint64_t connections_max;
-    /* all connections */
-    struct connection *all;
-    uint64_t count;
-    uint64_t in_flight;
-    uint64_t requests;              /* started, ever */
-    struct waiting_list for_memory; /* oldest first */
-    struct waiting_list for_room;
-    bool has_paused;        /* a connection waits for memory or replies of the shared budget */
-    uint64_t not_reading;   /* connections: paused, or at their beginning or end */
-    uint64_t next_check_us; /* when to check paused connections for peers that are gone */
-    struct timeout_list hello_timeouts;
-    struct timeout_list frame_timeouts;
-    struct timeout_list unread_timeouts;
-    /* this iteration of the loop */
-    uint64_t iteration;           /* counted from 1 */
-    uint64_t now_us;              /* when it began, or of the last read */
-    struct connection *touched;   /* what has something to do */
-    struct connection *postponed; /* what has in the next iteration */
-    uint64_t at_work;             /* connections that had something to do */
-    bool is_committing;           /* commit pressure: commits are in flight, or were a moment ago */
-    bool has_served;              /* a contender had its share */
-    bool had_served;              /* a contender had its share in the last iteration */
-    uint64_t contenders;          /* connections without commits that had something to read */
-    uint64_t contenders_before;   /* in the last iteration */
-    uint8_t read_buffer[SCHEDULE_SHARE_BYTES];
-};
-
 /* ---- connection.c ---- */
-
-/* Append to the end; take out of any place, where it has to stand. */
-void waiting_append(struct waiting_list *list, struct connection *connection);
-void waiting_remove(struct waiting_list *list, struct connection *connection);
 
 /* A connection that reads nothing yet, in the set; NULL if the loop library fails. */
 struct connection *connection_new(struct connection_set *set);

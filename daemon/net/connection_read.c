@@ -17,7 +17,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "daemon/net/connection_internal.h"
+#include "daemon/net/connection_set_internal.h"
 #include "daemon/observe/event.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"

@@ -10,7 +10,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "daemon/net/connection_internal.h"
+#include "daemon/net/connection_set_internal.h"
 #include "daemon/observe/event.h"
 #include "daemon/observe/metrics.h"
 #include "daemon/runtime/memory.h"

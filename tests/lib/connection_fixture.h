@@ -3,7 +3,7 @@
 #ifndef TESTS_LIB_CONNECTION_FIXTURE_H
 #define TESTS_LIB_CONNECTION_FIXTURE_H
 
-#include "daemon/net/connection_internal.h"
+#include "daemon/net/connection_set_internal.h"
 #include "tests/lib/service_fixture.h"
 
 /* Far above what any test takes: they are over when the test's clock says so. */

@@ -1,0 +1,69 @@
+/* The auditor: it looks at a database before RocksDB opens it, since an open cuts logs off where they end for it, and deletes what
+ * its manifest does not name. It only reads.
+ *
+ * - It reads which manifest is the present one, and from it which tables and blob files there have to be, and whether they are there,
+ *   in their sizes.
+ * - It reads the logs that count, one behind the other, as one run of records. Each follows the one before it, from what the tables
+ *   hold on, or the run ends there.
+ * - What lies behind that end is a torn tail, which a power cut may leave, as long as nothing says that it was synced: neither a
+ *   mark in what can still be read (wal_mark.h), nor the state beside the database (wal_state.h), nor the manifest.
+ * - Else it is damage, as is a file that is missing or has another size.
+ *
+ * What it finds torn audit_cut cuts off, so that RocksDB reads up to there and no further: by itself it would skip zeros, and go on
+ * behind the end of one log with the next. */
+#ifndef DAEMON_AUDIT_H
+#define DAEMON_AUDIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/runtime/failure.h"
+
+enum {
+    AUDIT_TEXT_BYTES = 168
+}; /* with its NUL: a failure's text has room for it and for what is to be done */
+
+enum audit_verdict {
+    AUDIT_WHOLE,
+    AUDIT_TORN,
+    AUDIT_DAMAGED,
+};
+
+/* A file that has records up to `whole_to`, and is longer. */
+struct audit_log {
+    uint64_t number;
+    uint64_t bytes;
+    uint64_t whole_to;
+};
+
+/* What is known from outside of the database. */
+struct audit_known {
+    bool is_known;
+    uint64_t store;  /* the number in the store's marks */
+    uint64_t synced; /* everything up to this sequence number was synced */
+};
+
+struct audit {
+    enum audit_verdict verdict;
+    char text[AUDIT_TEXT_BYTES]; /* unless all is whole: the file, the bytes, why, and the sequence numbers */
+    uint64_t sequence;           /* up to this number all is there */
+    uint64_t torn_bytes;         /* behind the ends of logs and manifest */
+    uint64_t log_bytes;          /* of whole records */
+    struct audit_log *logs;      /* those that count, by number */
+    size_t log_count;
+    struct audit_log manifest;
+};
+
+/* Looks at the database. False: something could not be read, and `failure` says what; nothing is to be freed. */
+bool audit_look(int directory_fd, const struct audit_known *known, struct audit *ret_audit,
+                struct failure *failure) MUST_CHECK;
+
+/* Cuts off what lies behind the whole records of each file, the last log first, and brings that to the device. A death meanwhile
+ * leaves what the next look judges alike. False: a file could not be cut. */
+bool audit_cut(int directory_fd, const struct audit *audit, struct failure *failure) MUST_CHECK;
+
+/* Accepts a zeroed one. */
+void audit_free(struct audit *audit);
+
+#endif

@@ -1,0 +1,53 @@
+/* What the engine knows of its log (WAL) from outside of it: a file beside the database, PATH.state, of fixed size, which is
+ * overwritten in place and takes no space after it was made.
+ *
+ * - An open of the store reads it first. A store of before, or one that lost it, has none: then nothing is known.
+ * - When the open has recovered the log and brought it to the device it writes how far that is; so does a close, and from time
+ *   to time an idle store.
+ * - The first failed write or sync is noted there, for good: what the page cache shows of the log need not be on the device.
+ *   The next open writes the log anew, and then writes the state without the note.
+ *
+ * Any thread, but for opening and closing. */
+#ifndef DAEMON_WAL_STATE_H
+#define DAEMON_WAL_STATE_H
+
+#include "daemon/host/mirrored_file.h"
+#include "daemon/runtime/failure.h"
+#include "daemon/runtime/thread.h"
+
+struct wal_record {
+    uint64_t store;  /* the number that the store's marks have (wal_mark.h) */
+    uint64_t synced; /* RocksDB's sequence number up to which everything was synced, */
+    bool has_failed; /* and then a write or sync failed */
+};
+
+struct wal_state {
+    /* fixed after start */
+    int directory_fd;
+    char name[MIRRORED_NAME_BYTES_MAX + 1];
+    bool is_known; /* the open found it */
+    uint64_t store;
+    /* under lock */
+    struct mutex lock;
+    struct mirrored_file file; /* closed: there is none yet */
+    struct wal_record record;  /* as it was read or written last */
+};
+
+/* Opens it for the database at `path`; it need not be there, nor be whole. `is_known` and `record` say what was found. False: the
+ * directory cannot be read, and nothing is held. */
+bool wal_state_open(const char *path, struct wal_state *ret_state, struct failure *failure) MUST_CHECK;
+
+/* Writes that everything up to that number is synced, and no failure any more; makes the file if there is none. False: it may say
+ * so or not. Waits for the device. */
+bool wal_state_renew(struct wal_state *state, uint64_t synced, struct failure *failure) MUST_CHECK;
+
+/* Writes a greater number into the file, if that is no smaller than the one there and no failure is noted. Waits for the device. */
+void wal_state_advance(struct wal_state *state, uint64_t synced);
+
+/* Notes that a write or sync failed, if the file can still be written. Waits for the device. */
+void wal_state_note_failure(struct wal_state *state);
+
+/* Accepts a closed one: its directory_fd is -1. */
+void wal_state_close(struct wal_state *state);
+
+#endif

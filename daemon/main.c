@@ -112,10 +112,13 @@ static int open_store(const struct options *options, struct running *running)
         .beside = running->directory.beside,
         .files_spare = running->files_spare,
         .create = running->directory.is_new,
+        .accept_loss = options->accept_loss,
+        .tell = event_store_cut,
         .cache_bytes_max = options->cache_bytes - options->cache_bytes / OPTIONS_RECORD_CACHE_PART,
     };
     if (engine_open(engine_default(), &config, &running->engine, &failure) != ENGINE_OK) {
-        return fail(event_store_refused, failure.text);
+        event_store_refused(failure.text);
+        return failure.status == STATUS_DAMAGED ? directory_exit_code(DIRECTORY_DAMAGED) : EXIT_FAILURE;
     }
     if (directory_mark_ready(&running->directory, &error) != DIRECTORY_OK) {
         return fail(event_directory_refused, error.text);

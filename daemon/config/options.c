@@ -372,8 +372,9 @@ void options_help(FILE *out)
     for (size_t i = 0; i < OPTIONS_COMMANDS; i++) {
         fprintf(out, "  --%-22s %s\n", options_commands[i].name, options_commands[i].help);
     }
-    fputs("\nExit codes: 0 stopped as told, 1 failed, 2 wrong usage, 73 another daemon has the directory,\n"
-          "74 an I/O error ended it, 78 the directory is not a store this daemon serves.\n",
+    fputs("\nExit codes: 0 stopped as told, 1 failed, 2 wrong usage, 65 the store is damaged, 73 another "
+          "daemon has the\n"
+          "directory, 74 an I/O error ended it, 78 the directory is not a store this daemon serves.\n",
           out);
 }
 

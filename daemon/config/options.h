@@ -48,6 +48,7 @@ struct options {
     char config[OPTIONS_PATH_BYTES]; /* the configuration file; empty: none */
     char data[OPTIONS_PATH_BYTES];   /* the data directory */
     bool create;                     /* make a new store in it if there is none; never from the file */
+    bool accept_loss;                /* open a damaged store without what is lost; never from the file */
 
     char socket[OPTIONS_SOCKET_BYTES];      /* empty: only a socket adopted from systemd */
     uint64_t socket_mode;                   /* permission bits */

@@ -44,6 +44,9 @@ struct engine_config {
     size_t files_spare;       /* descriptors that nobody else needs */
     bool create;              /* a store is made where there is none; else that fails */
     uint64_t cache_bytes_max; /* of what reads keep in memory */
+    bool accept_loss;         /* a store that is damaged is opened without what is lost */
+    void (*tell)(
+        const char *text); /* told, in a sentence each, what was cut off or given up; NULL: nobody is */
 };
 
 /* The engine that stores are made with. */
@@ -63,7 +66,8 @@ enum engine_result engine_look(const struct engine_type *type, const char *path,
                                struct failure *failure) MUST_CHECK;
 
 /* Recovers what was written before, and brings it to the device, whichever durability it had asked for. Waits for the device.
- * ENGINE_OK: *ret_engine is to be closed. ENGINE_FAILED: nothing is held, and the store is as it was. */
+ * ENGINE_OK: *ret_engine is to be closed. ENGINE_FAILED: nothing is held, and the store is as it was; STATUS_DAMAGED: no further
+ * try will change that, as something is missing that was synced. */
 enum engine_result engine_open(const struct engine_type *type, const struct engine_config *config,
                                struct engine **ret_engine, struct failure *failure) MUST_CHECK;
 

@@ -16,6 +16,8 @@ static const struct log_kind catalogue[] = {
         "the data directory cannot be used"},
     [EVENT_STORE_REFUSED] = {"store_refused", LOG_LEVEL_ERROR,
         "the store cannot be opened"},
+    [EVENT_STORE_CUT] = {"store_cut", LOG_LEVEL_WARNING,
+        "what the run before left was not whole, and the store was opened without the rest"},
     [EVENT_SOCKET_REFUSED] = {"socket_refused", LOG_LEVEL_ERROR,
         "there is no socket to listen at"},
     [EVENT_SERVER_REFUSED] = {"server_refused", LOG_LEVEL_ERROR,
@@ -102,6 +104,11 @@ void event_directory_refused(const char *error)
 void event_store_refused(const char *error)
 {
     write_error(EVENT_STORE_REFUSED, error);
+}
+
+void event_store_cut(const char *error)
+{
+    write_error(EVENT_STORE_CUT, error);
 }
 
 void event_socket_refused(const char *error)

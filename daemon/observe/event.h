@@ -13,6 +13,7 @@ enum event_name {
     EVENT_FILES_LIMIT_TOO_LOW,
     EVENT_DIRECTORY_REFUSED,
     EVENT_STORE_REFUSED,
+    EVENT_STORE_CUT,
     EVENT_SOCKET_REFUSED,
     EVENT_SERVER_REFUSED,
     EVENT_READY,
@@ -46,6 +47,7 @@ void event_files_limit_too_low(uint64_t limit, uint64_t wanted, uint64_t connect
 /* `error` is a sentence that says what, which value and what to do. */
 void event_directory_refused(const char *error);
 void event_store_refused(const char *error);
+void event_store_cut(const char *error);
 void event_socket_refused(const char *error);
 void event_server_refused(const char *error);
 void event_ready(uint64_t run, const char *engine);

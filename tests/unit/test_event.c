@@ -19,6 +19,8 @@ static const char *write_one(enum event_name name)
         return event_directory_refused("because"), "error";
     case EVENT_STORE_REFUSED:
         return event_store_refused("because"), "error";
+    case EVENT_STORE_CUT:
+        return event_store_cut("because"), "error";
     case EVENT_SOCKET_REFUSED:
         return event_socket_refused("because"), "error";
     case EVENT_SERVER_REFUSED:

@@ -1,4 +1,4 @@
-/* The engine on RocksDB, as its files see it: rocks_open.c opens and closes, rocks_read.c has read points, gets and cursors,
+/* The engine on RocksDB, as its files see it: rocks_open.c opens and closes, rocks_recover.c looks at what an open finds, rocks_read.c has read points, gets and cursors,
  * rocks_write.c turns edits into write batches, rocks_space.c gives space back. Nobody else includes this.
  *
  * RocksDB's own functions begin with rocksdb_, ours with rocks_. */
@@ -9,6 +9,7 @@
 
 #include "daemon/engine/engine_type.h"
 #include "daemon/engine/rocksdb/paced_deletion.h"
+#include "daemon/engine/rocksdb/wal_state.h"
 
 /* Both chosen; their product is the memory that engine_traits states. */
 enum {
@@ -29,11 +30,16 @@ struct rocks {
     rocksdb_options_t *options;
     rocksdb_cache_t *cache;
     rocksdb_writeoptions_t *write[2]; /* by durability */
-    rocksdb_writebatch_t *nothing;    /* writes no key; synced, a barrier */
     rocksdb_readoptions_t *read[2];   /* by reach: the newest state */
+    uint64_t torn_bytes;              /* cut off from the logs when it was opened */
     /* writer thread only */
     rocksdb_writebatch_t *batch;
-    uint64_t deletions;              /* of keys, since the active write buffer began, or more */
+    uint64_t deletions;            /* of keys, since the active write buffer began, or more */
+    rocksdb_writebatch_t *nothing; /* writes no key; synced, a barrier */
+    /* any thread */
+    struct wal_state wal;
+    _Atomic uint64_t synced; /* the writer's: RocksDB's sequence number up to which everything is synced */
+    _Atomic uint64_t synced_before;  /* the same, as the step of maintenance before saw it */
     struct paced_deletion *deletion; /* any thread, by the rules in its header */
     atomic_bool is_stopped;          /* any thread: maintenance is */
 };
@@ -49,6 +55,20 @@ static inline struct rocks *rocks_of(struct engine *engine)
 {
     return (struct rocks *)engine; /* its first member */
 }
+
+/* ---- rocks_recover.c ---- */
+
+/* What an open found. */
+struct rocks_recovered {
+    uint64_t log_bytes;
+    uint64_t torn_bytes; /* what was behind the end of the logs, and is cut off */
+    bool has_lost;       /* there was damage, and the loss is accepted */
+};
+
+/* Looks at what the run before left, and brings its log to the device. False: it is damaged, and untouched, or could not be read or
+ * synced. */
+bool rocks_recover(const struct engine_config *config, struct wal_state *state,
+                   struct rocks_recovered *ret_recovered, struct failure *failure) MUST_CHECK;
 
 /* ---- rocks.c ---- */
 

@@ -1,16 +1,14 @@
-/* RocksDB as an engine: its options, opening it, what a start reads from the log, and closing it.
+/* RocksDB as an engine: its options, opening it, and closing it.
  *
- * - A store is a directory with a CURRENT in it. Opening brings the logs to the device and recovers what they have: up to the
- *   first damaged record, for a torn tail is legal.
+ * - A store is a directory with a CURRENT in it. Before RocksDB opens it rocks_recover.c sees that its logs are whole and on the
+ *   device. Once it is open, all that it has is synced, and that is written beside it, before anybody reads.
  * - Closed clean, flushes and compactions under way are waited for. Closed fast, nothing is: the next start does again what
  *   was cut short, and threads and memory end with the process.
  *
  * Ways to fail: each failed open holds nothing and leaves what is on disk to the next. RocksDB's errors are text; what is
  * reported is that text behind what was being done. */
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -21,7 +19,6 @@
 #include <unistd.h>
 
 #include "daemon/engine/rocksdb/rocks.h"
-#include "daemon/host/held.h"
 #include "daemon/runtime/memory.h"
 
 #ifndef ENGINE_BUILD
@@ -114,13 +111,17 @@ static void set_table_options(rocksdb_options_t *options, rocksdb_cache_t *cache
 }
 
 /* What has no setter in the C interface goes through RocksDB's own option text. */
-static rocksdb_options_t *options_from_text(struct failure *failure)
+#define OPTIONS_TEXT                                                                                         \
+    "max_bgerror_resume_count=0;"                                                                            \
+    "verify_sst_unique_id_in_manifest=true;"                                                                 \
+    "avoid_flush_during_recovery=true;" /* a start shall be quick */                                         \
+    "force_consistency_checks=true;"
+
+/* has_lost: RocksDB must not ask for logs that its manifest names, as their loss was accepted. */
+static rocksdb_options_t *options_from_text(bool has_lost, struct failure *failure)
 {
-    static const char text[] = "track_and_verify_wals_in_manifest=true;"
-                               "max_bgerror_resume_count=0;"
-                               "verify_sst_unique_id_in_manifest=true;"
-                               "avoid_flush_during_recovery=true;" /* a start shall be quick */
-                               "force_consistency_checks=true";
+    const char *text = has_lost ? OPTIONS_TEXT "track_and_verify_wals_in_manifest=false"
+                                : OPTIONS_TEXT "track_and_verify_wals_in_manifest=true";
     rocksdb_options_t *base = rocksdb_options_create();
     rocksdb_options_t *options = rocksdb_options_create();
     char *error = NULL;
@@ -215,21 +216,15 @@ static bool path_fits(const char *path, struct failure *failure)
     return fits;
 }
 
-static struct rocks *rocks_new(const struct engine_config *config, const char *beside,
-                               struct failure *failure)
+static struct rocks *rocks_new(const struct engine_config *config, const char *beside)
 {
-    rocksdb_options_t *options = options_from_text(failure);
-    if (options == NULL) {
-        return NULL;
-    }
     struct rocks *rocks = memory_new(sizeof *rocks);
     rocks->engine.type = &engine_rocksdb;
-    rocks->options = options;
+    rocks->wal.directory_fd = -1;
     rocks->write[ENGINE_LOGGED] = rocksdb_writeoptions_create();
     rocks->write[ENGINE_SYNCED] = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(rocks->write[ENGINE_SYNCED], 1);
     rocks->nothing = rocksdb_writebatch_create();
-    rocksdb_writebatch_put_log_data(rocks->nothing, "sync", 4);
     rocks->batch = rocksdb_writebatch_create();
     rocks_make_read_options(rocks->read, NULL);
     rocks->deletion = paced_deletion_new(config->path, beside, HELD_FILES_MIN + config->files_spare);
@@ -253,57 +248,6 @@ enum engine_result rocks_look(const char *path, struct failure *failure)
     }
     failure_set(failure, STATUS_IO_ERROR, "%s: cannot be seen: %s", current, strerror(errno));
     return ENGINE_FAILED;
-}
-
-static bool is_log(const char *name)
-{
-    const char *end = strrchr(name, '.');
-    return end != NULL && strcmp(end, ".log") == 0;
-}
-
-/* Syncs one file, and adds its size to *bytes. */
-static bool sync_file(int directory, const char *name, uint64_t *bytes)
-{
-    struct stat found;
-    int file = openat(directory, name, O_RDONLY | O_CLOEXEC);
-    bool is_synced = file >= 0 && fstat(file, &found) == 0 && fdatasync(file) == 0;
-    int error = errno;
-    if (is_synced) {
-        *bytes += (uint64_t)found.st_size;
-    }
-    if (file >= 0) {
-        close(file);
-    }
-    errno = error;
-    return is_synced;
-}
-
-/* Brings each log that the run before left to the device before it is read. RocksDB syncs only what it writes itself, and what
- * lay behind a hole that a power cut leaves in an older log would be lost, synced or not. *ret_bytes: of all of them. */
-static bool sync_logs(const char *path, uint64_t *ret_bytes, struct failure *failure)
-{
-    uint64_t log_bytes = 0;
-    DIR *directory = opendir(path);
-    bool is_synced =
-        directory != NULL || errno == ENOENT || errno == ENOTDIR; /* RocksDB says what is missing */
-    const struct dirent *entry;
-    while (is_synced && directory != NULL && (errno = 0, entry = readdir(directory)) != NULL) {
-        is_synced = !is_log(entry->d_name) || sync_file(dirfd(directory), entry->d_name, &log_bytes);
-    }
-    is_synced = is_synced && (directory == NULL || errno == 0); /* the directory was read to its end */
-    if (is_synced) {
-        *ret_bytes = log_bytes;
-    } else {
-        const char *reason = strerror(errno);
-        char shown[FAILURE_TEXT_BYTES];
-        held_copy_text(path, sizeof shown, shown);
-        failure_set(failure, STATUS_IO_ERROR, "%s: its logs cannot be synced before they are read: %s", shown,
-                    reason);
-    }
-    if (directory != NULL) {
-        closedir(directory);
-    }
-    return is_synced;
 }
 
 /* How large write buffers are during the start: what is read from the logs fits into one, so that the start does not wait until
@@ -339,22 +283,14 @@ static bool end_start(struct rocks *rocks, struct failure *failure)
     return error == NULL;
 }
 
-enum engine_result rocks_open(const struct engine_config *config, struct engine **ret_engine,
-                              struct failure *failure)
+/* Opens RocksDB on what was recovered. */
+static bool open_recovered(const struct engine_config *config, const struct rocks_recovered *recovered,
+                           struct rocks *rocks, struct failure *failure)
 {
-    uint64_t log_bytes;
-    const char *beside = config->beside != NULL ? config->beside : config->path;
-    if (!path_fits(config->path, failure) || !path_fits(beside, failure) ||
-        !sync_logs(config->path, &log_bytes, failure)) {
-        return ENGINE_FAILED;
-    }
-    struct rocks *rocks = rocks_new(config, beside, failure);
-    if (rocks == NULL) {
-        return ENGINE_FAILED;
-    }
-    uint64_t start_bytes = write_buffer_bytes_of_start(log_bytes);
-    if (!make_background_nicer(failure)) {
-        goto fail;
+    uint64_t start_bytes = write_buffer_bytes_of_start(recovered->log_bytes);
+    rocks->options = options_from_text(recovered->has_lost, failure);
+    if (rocks->options == NULL || !make_background_nicer(failure)) {
+        return false;
     }
     rocks->cache = cache_new(config->cache_bytes_max);
     set_options(rocks->options, config->create, start_bytes, rocks->cache);
@@ -362,12 +298,32 @@ enum engine_result rocks_open(const struct engine_config *config, struct engine 
     rocks->db = rocksdb_open(rocks->options, config->path, &error);
     if (error != NULL) {
         rocks_fail("opening the store", error, failure);
-        goto fail;
+        return false;
     }
     assert(rocks->db != NULL); /* RocksDB gives a store or an error */
-    if (start_bytes > WRITE_BUFFER_BYTES && !end_start(rocks, failure)) {
+    return start_bytes <= WRITE_BUFFER_BYTES || end_start(rocks, failure);
+}
+
+enum engine_result rocks_open(const struct engine_config *config, struct engine **ret_engine,
+                              struct failure *failure)
+{
+    const char *beside = config->beside != NULL ? config->beside : config->path;
+    struct rocks_recovered recovered;
+    if (!path_fits(config->path, failure) || !path_fits(beside, failure)) {
+        return ENGINE_FAILED;
+    }
+    struct rocks *rocks = rocks_new(config, beside);
+    if (!wal_state_open(beside, &rocks->wal, failure) ||
+        !rocks_recover(config, &rocks->wal, &recovered, failure) ||
+        !open_recovered(config, &recovered, rocks, failure)) {
         goto fail;
     }
+    uint64_t sequence = rocksdb_get_latest_sequence_number(rocks->db);
+    if (!wal_state_renew(&rocks->wal, sequence, failure)) {
+        goto fail;
+    }
+    atomic_init(&rocks->synced, sequence);
+    rocks->torn_bytes = recovered.torn_bytes;
     paced_deletion_expect(rocks->deletion); /* the run before may have ended in the middle of deleting */
     *ret_engine = &rocks->engine;
     return ENGINE_OK;
@@ -380,6 +336,9 @@ fail:
 void rocks_close(struct engine *engine, enum engine_close how)
 {
     struct rocks *rocks = rocks_of(engine);
+    if (rocks->db != NULL) {
+        wal_state_advance(&rocks->wal, atomic_load(&rocks->synced));
+    }
     if (how == ENGINE_CLOSE_FAST && !MEMORY_IS_WATCHED) {
         return;
     }
@@ -392,10 +351,13 @@ void rocks_close(struct engine *engine, enum engine_close how)
     rocks_destroy_read_options(rocks->read);
     rocksdb_writeoptions_destroy(rocks->write[ENGINE_LOGGED]);
     rocksdb_writeoptions_destroy(rocks->write[ENGINE_SYNCED]);
-    rocksdb_options_destroy(rocks->options);
+    if (rocks->options != NULL) {
+        rocksdb_options_destroy(rocks->options);
+    }
     if (rocks->cache != NULL) {
         rocksdb_cache_destroy(rocks->cache);
     }
     paced_deletion_free(rocks->deletion);
+    wal_state_close(&rocks->wal);
     free(rocks);
 }

@@ -14,7 +14,8 @@ enum {
     DELETIONS_MIN = 1024, /* a table with fewer is left as it is */
     DELETIONS_PART = 4,   /* and one in which they are a smaller part than one in so many */
     GARBAGE_BYTES_MIN =
-        128 << 20, /* of deleted large values in files with live ones: less stays where it is */
+        128 << 20,               /* of deleted large values in files with live ones: less stays where it is */
+    STATE_INTERVAL_US = 1000000, /* so long after the last sync damage to it may pass for a torn tail */
 };
 
 /* The depth says what is done with tables that nothing lies below: RocksDB's numbers. */
@@ -119,10 +120,23 @@ uint64_t rocks_space(struct engine *engine)
            rocks_number(rocks, "rocksdb.total-blob-file-size");
 }
 
+/* Writes beside the database up to where its log is synced, once nothing was synced for a while: until then each write brings that
+ * into the log, but the last one is followed by none. */
+static void maintain_state(struct rocks *rocks)
+{
+    uint64_t synced = atomic_load(&rocks->synced);
+    if (atomic_exchange(&rocks->synced_before, synced) == synced) {
+        wal_state_advance(&rocks->wal, synced);
+    }
+}
+
 void rocks_maintain(struct engine *engine, uint64_t now_us, uint64_t *ret_next_us)
 {
     assert(atomic_load(&engine->is_maintaining)); /* steps come one at a time */
-    *ret_next_us = paced_deletion_step(rocks_of(engine)->deletion, now_us);
+    maintain_state(rocks_of(engine));
+    uint64_t next_us = paced_deletion_step(rocks_of(engine)->deletion, now_us);
+    bool is_last = atomic_load(&rocks_of(engine)->is_stopped);
+    *ret_next_us = next_us < STATE_INTERVAL_US || is_last ? next_us : STATE_INTERVAL_US;
 }
 
 void rocks_stop_maintenance(struct engine *engine)
@@ -157,4 +171,7 @@ void rocks_metrics(struct engine *engine, metrics_fn *each, void *context)
     for (size_t i = 0; i < sizeof rocks_numbers / sizeof rocks_numbers[0]; i++) {
         each(context, &rocks_numbers[i].metric, rocks_number(rocks_of(engine), rocks_numbers[i].property));
     }
+    static const struct metric torn = {"engine.log.torn_bytes", METRIC_GAUGE, "bytes",
+                                       "cut off from the log at the start, as a torn tail"};
+    each(context, &torn, rocks_of(engine)->torn_bytes);
 }

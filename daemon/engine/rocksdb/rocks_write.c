@@ -1,5 +1,6 @@
 /* Writing to RocksDB: one column family, its log on, one writer.
  *
+ * - Each batch begins with a mark: up to where all before it was synced (wal_mark.h).
  * - A list of edits becomes one write batch, in RocksDB's log before it can be read; synced, the log is on the device before
  *   it can be read.
  * - The ranges go first, so that what is put into a deleted range stays. Then come the keys, in their order: RocksDB looks
@@ -14,6 +15,7 @@
 #include <time.h>
 
 #include "daemon/engine/rocksdb/rocks.h"
+#include "daemon/engine/rocksdb/wal_mark.h"
 #include "daemon/runtime/thread.h"
 
 /* Chosen, but where it says otherwise. */
@@ -67,15 +69,36 @@ static void add_edit(rocksdb_writebatch_t *batch, const struct engine_edit *edit
     }
 }
 
+static void add_mark(const struct rocks *rocks, rocksdb_writebatch_t *batch)
+{
+    uint8_t bytes[WAL_MARK_BYTES];
+    const struct wal_mark mark = {rocks->wal.store, atomic_load(&rocks->synced)};
+    wal_mark_write(&mark, bytes);
+    rocksdb_writebatch_put_log_data(batch, (const char *)bytes, sizeof bytes);
+}
+
+/* An empty range would take a sequence number that no table keeps: the auditor would miss it. */
+static bool does_nothing(const struct engine_edit *edit)
+{
+    return edit->kind == ENGINE_DELETE_RANGE && slice_equal(edit->key, edit->value);
+}
+
 static void fill_batch(struct rocks *rocks, struct engine_edit *edits, size_t count)
 {
     assert(atomic_load(&rocks->engine.is_writing));      /* the batch has no lock */
     assert(rocksdb_writebatch_count(rocks->batch) == 0); /* nothing of the write before goes with this one */
     qsort(edits, count, sizeof edits[0], compare_edits);
+    add_mark(rocks, rocks->batch);
+    size_t left_out = 0;
     for (size_t i = 0; i < count; i++) {
-        add_edit(rocks->batch, &edits[i]);
+        if (does_nothing(&edits[i])) {
+            left_out++;
+        } else {
+            add_edit(rocks->batch, &edits[i]);
+        }
     }
-    assert((size_t)rocksdb_writebatch_count(rocks->batch) == count); /* all, or the write is not whole */
+    size_t added = (size_t)rocksdb_writebatch_count(rocks->batch);
+    assert(added == count - left_out); /* all, or the write is not whole */
 }
 
 /* `bytes` is what the batch holds. */
@@ -153,6 +176,26 @@ static void count_deletions(struct rocks *rocks, const struct engine_edit *edits
     }
 }
 
+/* A write that the file system refused to take leaves what was written before it as it is; whatever else failed may have been a sync,
+ * or the engine's own answer to one. */
+static enum engine_outcome fail(struct rocks *rocks, const char *doing, char *error, struct failure *failure)
+{
+    bool was_refused = strstr(error, "While appending to file") != NULL;
+    rocks_fail(doing, error, failure);
+    if (!was_refused) {
+        wal_state_note_failure(&rocks->wal);
+    }
+    return ENGINE_UNKNOWN;
+}
+
+/* A sync has succeeded. */
+static void advance(struct rocks *rocks)
+{
+    uint64_t sequence = rocksdb_get_latest_sequence_number(rocks->db);
+    assert(sequence >= atomic_load(&rocks->synced));
+    atomic_store(&rocks->synced, sequence);
+}
+
 enum engine_outcome rocks_write(struct engine *engine, struct engine_edit *edits, size_t count,
                                 enum engine_durability durability, struct failure *failure)
 {
@@ -166,8 +209,10 @@ enum engine_outcome rocks_write(struct engine *engine, struct engine_edit *edits
     rocksdb_write(rocks->db, rocks->write[durability], rocks->batch, &error);
     empty_batch(rocks, bytes);
     if (error != NULL) {
-        rocks_fail("writing the log", error, failure);
-        return ENGINE_UNKNOWN;
+        return fail(rocks, "writing the log", error, failure);
+    }
+    if (durability == ENGINE_SYNCED) {
+        advance(rocks);
     }
     if (count > 0 && edits[0].kind == ENGINE_DELETE_RANGE) { /* ranges come first */
         paced_deletion_expect(rocks->deletion);
@@ -180,12 +225,14 @@ enum engine_outcome rocks_sync(struct engine *engine, struct failure *failure)
 {
     struct rocks *rocks = rocks_of(engine);
     char *error = NULL;
-    assert(atomic_load(&engine->is_writing));              /* what was written before is what is synced */
+    assert(atomic_load(&engine->is_writing)); /* what was written before is what is synced */
+    rocksdb_writebatch_clear(rocks->nothing);
+    add_mark(rocks, rocks->nothing);
     assert(rocksdb_writebatch_count(rocks->nothing) == 0); /* a sync writes no key */
     rocksdb_write(rocks->db, rocks->write[ENGINE_SYNCED], rocks->nothing, &error);
     if (error != NULL) {
-        rocks_fail("syncing the log", error, failure);
-        return ENGINE_UNKNOWN;
+        return fail(rocks, "syncing the log", error, failure);
     }
+    advance(rocks);
     return ENGINE_DONE;
 }

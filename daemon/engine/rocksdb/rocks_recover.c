@@ -1,0 +1,101 @@
+/* What an open does before RocksDB's own: it looks at what the run before left, and brings its log to the device.
+ *
+ * - The auditor looks at all files first. Damage refuses the open, with nothing touched, unless the loss is accepted.
+ * - A torn tail is cut off, so that RocksDB reads the log up to there.
+ * - Then the logs are synced; or written anew, where a write or sync failed in a run before, or nothing is known of one: what the
+ *   page cache shows need not be on the device then, and another sync would not bring it there.
+ *
+ * Ways to fail: a sync that is refused is noted, and fails the open; the next one writes the logs anew. A death at any point leaves
+ * what the next open begins with in the same way. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/engine/rocksdb/audit.h"
+#include "daemon/engine/rocksdb/rocks.h"
+#include "daemon/engine/rocksdb/wal_files.h"
+
+static bool bring_to_device(int directory_fd, struct wal_state *state, const struct audit *audit,
+                            struct failure *failure)
+{
+    if (!state->is_known || state->record.has_failed) {
+        return wal_files_renew(directory_fd, audit, failure);
+    }
+    if (!wal_files_sync(directory_fd, audit, failure)) {
+        wal_state_note_failure(state);
+        return false;
+    }
+    return true;
+}
+
+static void tell(const struct engine_config *config, const char *text)
+{
+    if (config->tell != NULL) {
+        config->tell(text);
+    }
+}
+
+/* Whether the open may go on. */
+static bool judge(const struct engine_config *config, const struct audit *audit, struct failure *failure)
+{
+    char text[AUDIT_TEXT_BYTES + 64];
+    switch (audit->verdict) {
+    case AUDIT_WHOLE:
+        return true;
+    case AUDIT_TORN:
+        tell(config, audit->text);
+        return true;
+    case AUDIT_DAMAGED:
+        break;
+    }
+    if (!config->accept_loss) {
+        failure_set(failure, STATUS_DAMAGED,
+                    "%s. Nothing was touched: restore a copy, or give --accept-loss for one start without it",
+                    audit->text);
+        return false;
+    }
+    snprintf(text, sizeof text, "given up, as --accept-loss asks for: %s", audit->text);
+    tell(config, text);
+    return true;
+}
+
+/* There is nothing to look at where a store is to be made, or none is: RocksDB says so then. */
+static bool is_empty(int directory_fd, const struct engine_config *config, const struct wal_state *state)
+{
+    struct stat found;
+    bool has_current = fstatat(directory_fd, "CURRENT", &found, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+    return !has_current && !state->is_known && config->create;
+}
+
+bool rocks_recover(const struct engine_config *config, struct wal_state *state,
+                   struct rocks_recovered *ret_recovered, struct failure *failure)
+{
+    struct rocks_recovered recovered = {0};
+    struct audit audit = {0};
+    int fd = open(config->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || is_empty(fd, config, state)) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        *ret_recovered = recovered;
+        return true;
+    }
+    const struct audit_known known = {state->is_known, state->store, state->record.synced};
+    bool is_recovered = audit_look(fd, &known, &audit, failure) && judge(config, &audit, failure);
+    if (is_recovered) {
+        is_recovered = audit_cut(fd, &audit, failure) && bring_to_device(fd, state, &audit, failure);
+        recovered.log_bytes = audit.log_bytes;
+        recovered.torn_bytes = audit.torn_bytes;
+        recovered.has_lost = audit.verdict == AUDIT_DAMAGED;
+    }
+    audit_free(&audit);
+    close(fd);
+    if (is_recovered) {
+        *ret_recovered = recovered;
+    }
+    return is_recovered;
+}

@@ -1,9 +1,10 @@
 /* What the daemon tells systemd, and the listening socket it may get from it. Without NOTIFY_SOCKET in the environment the calls
- * that tell do nothing; they never fail, as nothing depends on being heard. On the loop, but for notify_listen_fd. */
+ * that tell do nothing; they never fail, as nothing depends on being heard, and never wait. On the loop, unless they say so. */
 #ifndef DAEMON_NOTIFY_H
 #define DAEMON_NOTIFY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "proto/status.h"
 
@@ -19,6 +20,13 @@ void notify_stopping(void);
 
 /* One line for `systemctl status`, text like printf's; cut at a newline, and if it is too long. */
 void notify_status(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Tells again what systemd had no room for; to be called now and then. */
+void notify_go_on(void);
+
+/* That the daemon is alive and well, for a unit with WatchdogSec; and how often it wants to hear that, 0: never. Any thread. */
+void notify_alive(void);
+uint64_t notify_alive_interval_us(void);
 
 /* The socket on which systemd listens for us. To be called once, by main's thread before the loop, since it removes
  * LISTEN_FDS from the environment.

@@ -12,52 +12,39 @@
 
 #include "daemon/host/notify.h"
 #include "daemon/runtime/thread.h"
+#include "tests/lib/manager.h"
 
 enum { FIRST_PASSED = 3 };
 
-static int manager = -1; /* systemd's end of the notify socket */
+static struct manager manager;
 
 static void setup(void)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char name[64];
-    snprintf(name, sizeof name, "@cairn-notify-%ld", (long)getpid());
-    memcpy(address.sun_path + 1, name + 1, strlen(name) - 1);
-    manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    ck_assert_int_ge(manager, 0);
-    ck_assert_int_eq(bind(manager, (struct sockaddr *)&address,
-                          (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name))),
-                     0);
-    ck_assert_int_eq(setenv("NOTIFY_SOCKET", name, 1), 0);
+    manager = manager_open();
+    ck_assert_int_eq(setenv("NOTIFY_SOCKET", manager.name, 1), 0);
     thread_set_role(THREAD_LOOP);
 }
 
 static void teardown(void)
 {
-    close(manager);
+    manager_close(&manager);
     unsetenv("NOTIFY_SOCKET");
-}
-
-static const char *told(void)
-{
-    static char text[1024];
-    ssize_t n = recv(manager, text, sizeof text - 1, 0);
-    text[n < 0 ? 0 : n] = '\0';
-    return text;
 }
 
 START_TEST(each_state_is_told_in_systemd_s_words)
 {
     notify_ready();
-    ck_assert_str_eq(told(), "READY=1");
+    ck_assert_str_eq(manager_take(&manager), "READY=1");
     notify_stopping();
-    ck_assert_str_eq(told(), "STOPPING=1");
+    ck_assert_str_eq(manager_take(&manager), "STOPPING=1");
     notify_status("height %d\nREADY=0", 7);
-    ck_assert_str_eq(told(), "STATUS=height 7");
+    ck_assert_str_eq(manager_take(&manager), "STATUS=height 7");
     unsigned long long since;
     notify_reloading();
-    ck_assert_int_eq(sscanf(told(), "RELOADING=1\nMONOTONIC_USEC=%llu", &since), 1);
+    ck_assert_int_eq(sscanf(manager_take(&manager), "RELOADING=1\nMONOTONIC_USEC=%llu", &since), 1);
     ck_assert_uint_gt(since, 0);
+    notify_alive();
+    ck_assert_str_eq(manager_take(&manager), "WATCHDOG=1");
 }
 END_TEST
 
@@ -66,7 +53,58 @@ START_TEST(without_a_notify_socket_nothing_happens)
     unsetenv("NOTIFY_SOCKET");
     notify_ready();
     notify_status("%s", "fine");
-    ck_assert_str_eq(told(), "");
+    notify_alive();
+    ck_assert_str_eq(manager_take(&manager), "");
+    setenv("NOTIFY_SOCKET", "/nobody/listens/here", 1);
+    notify_ready();
+    setenv("NOTIFY_SOCKET", manager.name, 1);
+    notify_go_on();
+    ck_assert_str_eq(manager_take(&manager), ""); /* and nothing of it comes later */
+}
+END_TEST
+
+/* The kernel takes net.unix.max_dgram_qlen for a reader that does not read. */
+START_TEST(what_systemd_has_no_room_for_is_told_later_in_order)
+{
+    enum { LINES = 60 };
+    for (int i = 0; i < LINES; i++) {
+        notify_status("%d", i);
+    }
+    notify_stopping();
+    int told = 0;
+    for (int i = 0; i < LINES + 1; i++) {
+        char expected[32];
+        const char *text = manager_take(&manager);
+        snprintf(expected, sizeof expected, "STATUS=%d", told);
+        if (strcmp(text, "STOPPING=1") == 0) {
+            break;
+        }
+        ck_assert_str_eq(text, expected);
+        told++;
+        notify_go_on();
+    }
+    ck_assert_int_eq(told, LINES);
+}
+END_TEST
+
+START_TEST(a_reader_that_never_reads_holds_up_nobody)
+{
+    for (int i = 0; i < 100000; i++) { /* each that waited would wait for ever */
+        notify_status("%d", i);
+        notify_alive();
+    }
+}
+END_TEST
+
+START_TEST(the_interval_follows_from_what_the_unit_asks_for)
+{
+    setenv("WATCHDOG_USEC", "8000000", 1);
+    ck_assert_uint_eq(notify_alive_interval_us(), 2000000);
+    setenv("WATCHDOG_PID", "1", 1); /* it asks another process */
+    ck_assert_uint_eq(notify_alive_interval_us(), 0);
+    unsetenv("WATCHDOG_PID");
+    unsetenv("WATCHDOG_USEC");
+    ck_assert_uint_eq(notify_alive_interval_us(), 0);
 }
 END_TEST
 
@@ -142,6 +180,9 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, each_state_is_told_in_systemd_s_words);
     tcase_add_test(tests, without_a_notify_socket_nothing_happens);
+    tcase_add_test(tests, what_systemd_has_no_room_for_is_told_later_in_order);
+    tcase_add_test(tests, a_reader_that_never_reads_holds_up_nobody);
+    tcase_add_test(tests, the_interval_follows_from_what_the_unit_asks_for);
     tcase_add_test(tests, only_one_listening_unix_stream_socket_is_taken);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -14,6 +14,7 @@
 #include "daemon/host/listener.h"
 #include "daemon/host/notify.h"
 #include "daemon/observe/event.h"
+#include "daemon/read/pool.h"
 #include "daemon/runtime/log.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
@@ -45,17 +46,28 @@ static int fail(void (*event)(const char *error), const char *error)
     return EXIT_FAILURE;
 }
 
-static void reload(struct options *options)
+/* What a reload has read. The pool's until the loop takes it over; there is one reload at a time. */
+static struct {
+    struct options options;
+    enum options_action action;
+    struct options_error error;
+} fresh;
+
+static void read_options(void)
+{
+    assert(thread_is(THREAD_POOL)); /* the file may be on a disk that is slow */
+    fresh.action = options_load(argument_count, arguments, environ, &fresh.options, &fresh.error);
+}
+
+static void take_options(struct options *options)
 {
     assert(thread_is(THREAD_LOOP));
-    struct options fresh;
-    struct options_error error;
     char ignored[512];
-    if (options_load(argument_count, arguments, environ, &fresh, &error) != OPTIONS_RUN) {
-        event_reload_refused(error.text);
+    if (fresh.action != OPTIONS_RUN) {
+        event_reload_refused(fresh.error.text);
         return;
     }
-    options_reload(options, &fresh, sizeof ignored, ignored);
+    options_reload(options, &fresh.options, sizeof ignored, ignored);
     log_level_set(options->log_level);
     log_bytes_per_second_set(options->log_bytes_per_second);
     event_reloaded(ignored);
@@ -162,7 +174,8 @@ static int serve(struct options *options, struct running *running)
         .listener = &running->listener,
         .store_id = running->directory.store_id,
         .directory = &running->directory,
-        .reload = reload,
+        .read_options = read_options,
+        .take_options = take_options,
     };
     if (!server_run(&config, &failure)) {
         return fail(event_server_refused, failure.text);
@@ -233,6 +246,7 @@ int main(int argc, char **argv)
     struct options options;
     struct options_error error;
     memory_init();
+    pool_prepare();
     argument_count = argc;
     arguments = argv;
     switch (options_load(argc, argv, environ, &options, &error)) {

@@ -104,6 +104,13 @@ static void on_woken(uv_check_t *check)
     atomic_store(&server->is_asleep, false);
 }
 
+/* From the watchdog's thread: the loop begins an iteration. */
+static void ping(void *context)
+{
+    struct server *server = context;
+    uv_async_send(&server->wake);
+}
+
 /* From the writer thread. */
 static void wake(void *context)
 {
@@ -133,6 +140,23 @@ static uint64_t serve_connections(struct server *server, uint64_t now_us)
     return next_us;
 }
 
+/* Shows the watchdog that the loop moves, and systemd what does not. */
+static void beat(struct server *server)
+{
+    struct heartbeats *heartbeats = server->service.heartbeats;
+    bool waits_for_memory;
+    uint64_t granted = connection_set_memory(server->connections, &waits_for_memory);
+    heartbeat_show(&heartbeats->loop, true, ++server->iterations);
+    heartbeat_show(&heartbeats->memory, waits_for_memory, granted);
+    unsigned stalled = atomic_load(&heartbeats->stalled);
+    if (stalled != server->told_stalled && server->state == SERVER_SERVING) {
+        char text[HEARTBEAT_TEXT_BYTES];
+        notify_status(stalled != 0 ? "stalled: %s" : "serving", heartbeat_text(stalled, text));
+        server->told_stalled = stalled;
+    }
+    notify_go_on();
+}
+
 /* Each `next_us` says in how many microseconds something is due if nothing else happens. */
 static void server_iterate(uv_prepare_t *prepare)
 {
@@ -149,8 +173,9 @@ static void server_iterate(uv_prepare_t *prepare)
     next_us = earlier(next_us, reclaim_turn(server->reclaim, now_us));
     next_us = earlier(next_us, watch_turn(server->watch, now_us));
     next_us = earlier(next_us, stream_set_iterate(server->service.streams, now_us));
-    pool_turn(server->service.pool);
+    next_us = earlier(next_us, pool_turn(server->service.pool, now_us));
     next_us = earlier(next_us, server_go_on_ending(server, now_us));
+    beat(server);
     if (server->state == SERVER_ENDED) {
         return;
     }
@@ -178,10 +203,8 @@ static void on_signal(uv_signal_t *handle, int number)
     assert(thread_is(THREAD_LOOP)); /* no signal handler: the loop is at work */
     if (number != SIGHUP) {
         server_begin_stop(server);
-    } else if (server->state == SERVER_SERVING) {
-        notify_reloading();
-        server->config->reload(server->config->options);
-        notify_ready();
+    } else {
+        server_reload(server);
     }
 }
 
@@ -216,6 +239,7 @@ bool server_run(const struct server_config *config, struct failure *failure)
         .on_signal = on_signal,
         .on_connection = on_connection,
         .wake = wake,
+        .ping = ping,
     };
     struct server *server = memory_new(sizeof *server);
     server->config = config;

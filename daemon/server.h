@@ -17,12 +17,13 @@ struct server_config {
     struct listener *listener;         /* listens; the loop takes its fd */
     const uint8_t *store_id;           /* STORE_ID_BYTES */
     const struct directory *directory; /* open, with its database; NULL: none is watched */
-    /* On SIGHUP: reads the configuration again. */
-    void (*reload)(struct options *options);
+    /* On SIGHUP, one behind the other: on the pool, reads the configuration again; on the loop, takes over what was read. */
+    void (*read_options)(void);
+    void (*take_options)(struct options *options);
 };
 
 /* Serves until SIGTERM or SIGINT, then stops cleanly. Ends the process itself if writing failed, if the data directory
- * is gone, or if stopping takes longer than stop_timeout.
+ * is gone, if stopping takes longer than stop_timeout, or if something hangs for stall_timeout.
  *
  * True: it stopped, and all is written and synced. False: it could not start; `failure` says why, and nobody was served. */
 bool server_run(const struct server_config *config, struct failure *failure) MUST_CHECK;

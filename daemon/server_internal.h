@@ -7,6 +7,7 @@
 
 #include "daemon/maintain/reclaim.h"
 #include "daemon/maintain/watch.h"
+#include "daemon/maintain/watchdog.h"
 #include "daemon/net/connection.h"
 #include "daemon/runtime/spin.h"
 #include "daemon/serve/request.h"
@@ -44,6 +45,13 @@ struct server {
     struct connection_set *connections;
     struct reclaim *reclaim;
     struct watch *watch;
+    struct watchdog *watchdog;
+    struct {
+        struct pool_work work;
+        bool is_wanted; /* once more, behind the one that runs */
+    } reload;
+    uint64_t iterations;      /* of the loop: its heartbeat */
+    unsigned told_stalled;    /* what systemd's status line says to be stalled */
     uint64_t requests;        /* of all connections, when some came last, */
     uint64_t requested_ns;    /* and when that was */
     struct spin request_spin; /* for the next request */
@@ -59,13 +67,14 @@ void server_move(struct server *server, enum server_state to);
 
 /* ---- server_start.c ---- */
 
-/* What the loop and the writer thread call. */
+/* What the loop, the writer thread and the watchdog call. */
 struct server_callbacks {
     uv_prepare_cb iterate;
     uv_check_cb on_woken;
     uv_signal_cb on_signal;
     uv_connection_cb on_connection;
     void (*wake)(void *server);
+    void (*ping)(void *server); /* the watchdog */
 };
 
 /* Makes the loop, its handles, all that serves, and the writer's thread, and listens. False: `failure` says what the machine
@@ -78,6 +87,14 @@ void server_close_handles(struct server *server);
 
 /* Once the loop has ended. */
 void server_free(struct server *server);
+
+/* ---- server_reload.c ---- */
+
+/* SIGHUP: begins to read the configuration again, if it serves. */
+void server_reload(struct server *server);
+
+/* Whether nothing of it is with the pool. */
+bool server_reload_is_idle(const struct server *server);
 
 /* ---- server_stop.c ---- */
 

@@ -147,8 +147,21 @@ static bool start_order(struct server *server, void (*wake)(void *server), struc
         .stages = server->service.stages,
         .wake = wake,
         .wake_context = server,
+        .writer_heartbeat = &server->service.heartbeats->writer,
     };
     return order_open(&config, &server->service.order, failure) == STATUS_OK;
+}
+
+static bool start_watchdog(struct server *server, void (*ping)(void *server), struct failure *failure)
+{
+    struct watchdog_config config = {
+        .heartbeats = server->service.heartbeats,
+        .limit_us = server->config->options->stall_timeout_us,
+        .ping = ping,
+        .context = server,
+    };
+    server->watchdog = watchdog_new(&config, failure);
+    return server->watchdog != NULL;
 }
 
 static bool start_service(struct server *server, const struct server_callbacks *callbacks,
@@ -164,6 +177,7 @@ static bool start_service(struct server *server, const struct server_callbacks *
         .queue_bytes_max = options->queue_bytes_max,
         .started_us = thread_now_us(),
         .stages = memory_new(sizeof *service->stages),
+        .heartbeats = memory_new(sizeof *service->heartbeats),
     };
     memcpy(service->store_id, server->config->store_id, STORE_ID_BYTES);
     struct budget_limits limits = {
@@ -175,7 +189,7 @@ static bool start_service(struct server *server, const struct server_callbacks *
         return false;
     }
     service->budget = budget_new(&limits);
-    service->pool = pool_new(&server->loop, service->budget);
+    service->pool = pool_new(&server->loop, service->budget, service->heartbeats);
     service->streams = stream_set_new(service, options->streams_max, options->stream_timeout_us);
     struct connection_limits connection_limits = {
         .connections_max = options->connections_max,
@@ -186,7 +200,7 @@ static bool start_service(struct server *server, const struct server_callbacks *
     server->connections = connection_set_new(&server->loop, service, &connection_limits);
     server->reclaim = reclaim_new(service->engine, service->order, service->pool);
     server->watch = watch_new(server->config->directory, service->pool);
-    return order_start_writer(service->order, failure);
+    return order_start_writer(service->order, failure) && start_watchdog(server, callbacks->ping, failure);
 }
 
 static bool start_listening(struct server *server, uv_connection_cb on_connection, struct failure *failure)
@@ -240,8 +254,10 @@ void server_close_handles(struct server *server)
 {
     assert(thread_is(THREAD_LOOP));
     assert(server->state == SERVER_ENDED);
-    order_close(server->service.order);
+    order_close(server->service.order); /* the watchdog sees to it that this ends */
     server->service.order = NULL;
+    watchdog_free(server->watchdog);
+    server->watchdog = NULL;
     close_handle((uv_handle_t *)&server->listener);
     close_handle((uv_handle_t *)&server->wake);
     close_handle((uv_handle_t *)&server->prepare);
@@ -267,6 +283,7 @@ void server_free(struct server *server)
     pool_free(server->service.pool);
     budget_free(server->service.budget);
     free(server->service.stages);
+    free(server->service.heartbeats);
     if (server->has_loop) {
         int failed = uv_loop_close(&server->loop);
         assert(!failed);

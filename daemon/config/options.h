@@ -9,7 +9,7 @@
  * Every function that can fail leaves what went wrong and what would be right in its options_error, and the options in
  * a state that may only be thrown away.
  *
- * Called by main's thread alone, at the start and at each reload. */
+ * One thread at a time: main's at the start, one of the pool at each reload. */
 #ifndef DAEMON_OPTIONS_H
 #define DAEMON_OPTIONS_H
 
@@ -71,6 +71,7 @@ struct options {
 
     uint64_t cache_bytes;
     uint64_t stop_timeout_us;
+    uint64_t stall_timeout_us;
 
     enum log_level log_level;
     enum log_format log_format;

@@ -62,6 +62,8 @@ const struct setting options_table[] = {
     {BYTES("cache_bytes", cache_bytes, 64 * MIB, 64 * KIB, 1024 * GIB), .help = "cache of what was read from the disk"},
     {DURATION("stop_timeout", stop_timeout_us, 30 * S, 1 * MS, 3600 * S), .reloadable = true,
      .help = "time to finish what was accepted, when told to stop"},
+    {DURATION("stall_timeout", stall_timeout_us, 20 * S, 2 * S, 30 * 86400 * S), .reloadable = true,
+     .help = "the process ends when its loop, its writer or a read does not move for that long"},
     {ROW("log_level", log_level, SETTING_CHOICE), .choices = "error|warning|info|debug", .initial = LOG_LEVEL_INFO,
      .reloadable = true, .help = "what is logged: this and what is graver"},
     {ROW("log_format", log_format, SETTING_CHOICE), .choices = "auto|text|json|journal", .initial = LOG_FORMAT_AUTO,

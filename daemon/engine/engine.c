@@ -1,11 +1,12 @@
 /* Each call goes to the engine's own function. What engine.h asks of its callers is asserted here, for every engine alike: who
  * holds a read point, what is given back before the close, which calls exclude each other, and that nothing is written once
- * writing has ended. */
+ * writing has ended. And each call that may have waited for the device is a heartbeat of the piece of work that it is part of. */
 #include "daemon/engine/engine.h"
 
 #include <assert.h>
 
 #include "daemon/engine/engine_type.h"
+#include "daemon/observe/heartbeat.h"
 #include "daemon/runtime/thread.h"
 
 /* Two threads in what belongs to one would share the engine's state without a lock. It is a check and no lock: it sees them only
@@ -115,6 +116,7 @@ enum engine_result engine_get(struct engine *engine, struct engine_point *point,
 {
     assert(is_readable(engine, point));
     enum engine_result result = engine->type->get(engine, point, reach, key, ret_value, failure);
+    heartbeat_go_on();
     assert(result != ENGINE_WOULD_BLOCK || reach == ENGINE_NO_IO); /* who may block gets an answer */
     return result;
 }
@@ -135,6 +137,7 @@ enum engine_result engine_cursor_next(struct engine_cursor *cursor, struct slice
 {
     enter(&cursor->is_used);
     enum engine_result result = cursor->engine->type->cursor_next(cursor, ret_key, ret_value, failure);
+    heartbeat_go_on();
     assert(result != ENGINE_WOULD_BLOCK); /* callers know no such end of a move */
     leave(&cursor->is_used);
     return result;
@@ -164,6 +167,7 @@ void engine_cursor_close(struct engine_cursor *cursor)
 
 static enum engine_outcome end_writing(struct engine *engine, enum engine_outcome outcome)
 {
+    heartbeat_go_on();
     if (outcome == ENGINE_UNKNOWN) {
         atomic_store(&engine->has_ended, true);
     }

@@ -284,7 +284,7 @@ static void start(struct reclaim *reclaim)
     reclaim->due_number = 0;
     reclaim->work.run = reclaim_run;
     reclaim->work.done = reclaim_done;
-    pool_submit(reclaim->pool, &reclaim->work, POOL_STREAM);
+    pool_submit(reclaim->pool, &reclaim->work, POOL_BACKGROUND);
     reclaim->maintenance.is_wanted = true;
 }
 
@@ -346,7 +346,7 @@ static uint64_t maintain_turn(struct reclaim *reclaim, uint64_t now_us)
     maintenance->is_wanted = false;
     maintenance->work.run = maintain_run;
     maintenance->work.done = maintain_done;
-    pool_submit(reclaim->pool, &maintenance->work, POOL_STREAM);
+    pool_submit(reclaim->pool, &maintenance->work, POOL_BACKGROUND);
     return UINT64_MAX;
 }
 

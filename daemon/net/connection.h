@@ -46,6 +46,9 @@ uint64_t connection_requests(const struct connection_set *set);
 /* How many connections there are, those that are closing included. */
 uint64_t connection_count(const struct connection_set *set);
 
+/* Whether something waits for memory for requests, and a number that rises when that goes on. */
+uint64_t connection_set_memory(const struct connection_set *set, bool *ret_waits);
+
 /* Whether a write waits for room in the queue. */
 bool connection_set_has_waiting(const struct connection_set *set);
 

@@ -100,6 +100,7 @@ static void grant_memory(struct connection_set *set)
         assert(connection->incoming.state == INCOMING_WAITS_MEMORY);
         answer = budget_request_reserve(set->service->budget, &connection->incoming.memory);
         if (answer == BUDGET_GRANTED) {
+            set->granted++;
             waiting_remove(&set->for_memory, connection);
             connection_read_granted(connection);
             connection_touch(connection);
@@ -345,6 +346,15 @@ uint64_t connection_requests(const struct connection_set *set)
 uint64_t connection_count(const struct connection_set *set)
 {
     return set->count;
+}
+
+/* While frames wait for memory, small requests that need none go on. */
+uint64_t connection_set_memory(const struct connection_set *set, bool *ret_waits)
+{
+    assert(thread_is(THREAD_LOOP));
+    bool is_full = set->has_paused && budget_requests_are_full(set->service->budget);
+    *ret_waits = set->for_memory.first != NULL || is_full;
+    return set->for_memory.first != NULL ? set->granted : set->requests;
 }
 
 bool connection_set_has_waiting(const struct connection_set *set)

@@ -20,6 +20,7 @@ struct connection_set {
     uint64_t in_flight;
     uint64_t requests;              /* started, ever */
     struct waiting_list for_memory; /* oldest first */
+    uint64_t granted;               /* frames that got memory for which they had waited, ever */
     struct waiting_list for_room;
     bool has_paused;        /* a connection waits for memory or replies of the shared budget */
     uint64_t not_reading;   /* connections: paused, or at their beginning or end */

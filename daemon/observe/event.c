@@ -44,6 +44,12 @@ static const struct log_kind catalogue[] = {
         "what can be read, or restore a copy"},
     [EVENT_RAISES_LEFT_OUT] = {"raises_left_out", LOG_LEVEL_WARNING,
         "queued raises were left out: the values that they compare with cannot be read; set the names anew"},
+    [EVENT_STALLED] = {"stalled", LOG_LEVEL_WARNING,
+        "something does not move: a disk is slow or hangs, or, for memory for requests, clients leave frames unfinished"},
+    [EVENT_MOVES_AGAIN] = {"moves_again", LOG_LEVEL_INFO,
+        "what was stalled moves again"},
+    [EVENT_STALL_TIMED_OUT] = {"stall_timed_out", LOG_LEVEL_ERROR,
+        "something did not move for stall_timeout: the process ends, recovery decides at the next start; look at the disk"},
     [EVENT_CONNECTION_REFUSED] = {"connection_refused", LOG_LEVEL_WARNING,
         "a connection was refused: as many are open as connections_max allows; close some or raise it"},
     [EVENT_ACCEPT_FAILED] = {"accept_failed", LOG_LEVEL_WARNING,
@@ -172,6 +178,24 @@ void event_raises_left_out(const char *error, uint64_t raises, uint64_t sequence
 {
     assert(raises > 0 && sequence > 0);
     WRITE(EVENT_RAISES_LEFT_OUT, "error=%s raises=%" PRIu64 " sequence=%" PRIu64, error, raises, sequence);
+}
+
+void event_stalled(const char *what, uint64_t lasted_ms)
+{
+    assert(*what != '\0');
+    WRITE(EVENT_STALLED, "what=%s lasted_ms=%" PRIu64, what, lasted_ms);
+}
+
+void event_moves_again(const char *what, uint64_t lasted_ms)
+{
+    assert(*what != '\0');
+    WRITE(EVENT_MOVES_AGAIN, "what=%s lasted_ms=%" PRIu64, what, lasted_ms);
+}
+
+void event_stall_timed_out(const char *what, uint64_t timeout_ms)
+{
+    assert(*what != '\0' && timeout_ms > 0);
+    WRITE(EVENT_STALL_TIMED_OUT, "what=%s timeout_ms=%" PRIu64, what, timeout_ms);
 }
 
 void event_connection_refused(uint64_t connections_max)

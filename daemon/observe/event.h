@@ -26,6 +26,9 @@ enum event_name {
     EVENT_DIRECTORY_GONE,
     EVENT_DAMAGE_FOUND,
     EVENT_RAISES_LEFT_OUT,
+    EVENT_STALLED,
+    EVENT_MOVES_AGAIN,
+    EVENT_STALL_TIMED_OUT,
     EVENT_CONNECTION_REFUSED,
     EVENT_ACCEPT_FAILED,
     EVENT_ACCEPTING_STOPPED,
@@ -63,6 +66,10 @@ void event_stopped(void);
 void event_stop_timed_out(uint64_t operations);
 void event_write_failed(const char *error);
 void event_directory_gone(const char *error);
+/* what: stages by name (heartbeat_text). lasted_ms: for how long it has not moved. */
+void event_stalled(const char *what, uint64_t lasted_ms);
+void event_moves_again(const char *what, uint64_t lasted_ms);
+void event_stall_timed_out(const char *what, uint64_t timeout_ms);
 
 /* ---- damage ---- */
 

@@ -31,6 +31,7 @@ struct metric {
     X(UPTIME_US, "uptime_us", GAUGE, "microseconds", "time since the start") \
     X(CHAINS, "chains", GAUGE, "", "chains that exist") \
     X(LOG_DROPPED, "log.dropped", COUNTER, "", "lines of the log that were dropped") \
+    X(STALLS, "stalls", COUNTER, "", "how often loop, writer, pool or memory for requests did not move for a second") \
     /* order */ \
     X(SEQUENCE_LAST, "sequence.last", GAUGE, "", "the last number that was given out") \
     X(SEQUENCE_WRITTEN, "sequence.written_through", GAUGE, "", "everything up to this number is written or refused") \

@@ -56,6 +56,7 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
         .sync_interval_us = config->sync_interval_us,
         .wake = config->wake,
         .wake_context = config->wake_context,
+        .heartbeat = config->writer_heartbeat,
     });
     for (struct chain *chain = chain_first(order->chains); chain != NULL; chain = chain_next(chain)) {
         order_sweep_chain(order, chain);

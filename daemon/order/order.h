@@ -13,6 +13,7 @@
 #include "daemon/lanes/job.h"
 #include "daemon/lanes/pending.h"
 #include "daemon/observe/damage.h"
+#include "daemon/observe/heartbeat.h"
 #include "daemon/observe/stage.h"
 #include "daemon/order/chain.h"
 #include "daemon/order/record_cache.h"
@@ -32,6 +33,7 @@ struct order_config {
         void *
             context); /* from the writer thread: order_drain_completions has something to do; must not block */
     void *wake_context;
+    struct heartbeat *writer_heartbeat; /* borrowed; NULL: nobody watches the writer */
 };
 
 struct order_counters {

@@ -1,6 +1,11 @@
 /* The pool: threads for reads that may wait for the device. Point reads go before streams, and work starts only while
- * there is room for what it is going to answer. All calls belong to the loop. Nothing here fails for the caller: work that is
- * submitted runs, sooner or later, and its `done` is called once, from the loop, never inside pool_submit. */
+ * there is room for what it is going to answer. All calls belong to the loop, but for pool_prepare. Nothing here fails for the
+ * caller: work that is submitted runs, sooner or later, and its `done` is called once, from the loop, never inside pool_submit.
+ *
+ * POOL_AT_ONCE reads are at work at a time. One that has been for POOL_SLOW_US waits for the device, not for a processor, and no longer
+ * counts: the next begins beside it, up to POOL_READS_MAX in all. So reads that hang, of a file on a bad block say, hold up others
+ * for a moment only. An owner, a client that is, has at most half of all places; and once half of them are slow, only owners that
+ * have none slow begin another. What this does not cover: reads that hang of more owners than there are places. */
 #ifndef DAEMON_POOL_H
 #define DAEMON_POOL_H
 
@@ -8,13 +13,25 @@
 #include <stdint.h>
 
 struct budget;
-enum { POOL_THREADS = 4 }; /* how many threads the loop library starts unless it is told otherwise */
-
+struct heartbeats;
 struct pool;
+
+/* Chosen, but for the first: as many as the loop library starts by itself. */
+enum {
+    POOL_AT_ONCE = 4,
+    POOL_STREAMS_AT_ONCE = POOL_AT_ONCE / 2, /* the other places are left to point reads */
+    POOL_READS_MAX = 12,                     /* slow ones among them */
+    POOL_STREAMS_MAX = POOL_READS_MAX / 2,
+    POOL_BACKGROUND_MAX = 4, /* pieces of background work that there are in the daemon */
+    POOL_THREADS = POOL_READS_MAX + POOL_BACKGROUND_MAX,
+    POOL_SLOW_US = 10000, /* above the time of a read of a megabyte from a disk that is well */
+};
 
 enum pool_class {
     POOL_POINT,  /* one answer somebody waits for */
-    POOL_STREAM, /* a step of a scan: at most half of the threads */
+    POOL_STREAM, /* a step of a scan */
+    POOL_BACKGROUND, /* may take minutes, nobody waits, and nobody watches whether it hangs; it always finds a thread */
+    POOL_CLASSES,
 };
 
 enum pool_state {
@@ -30,20 +47,27 @@ struct pool_work {
     /* the owner's, fixed once submitted */
     void (*run)(struct pool_work *work);
     void (*done)(struct pool_work *work);
-    uint64_t bytes; /* what it adds to the replies waiting, as far as known */
+    const void *owner; /* on whose behalf: compared, never followed; NULL: nobody's */
+    uint64_t bytes;    /* what it adds to the replies waiting, as far as known */
     /* the pool's */
     struct pool *pool;
     enum pool_class work_class;
     enum pool_state state; /* may be read on the loop */
     struct pool_work *next;
-    uint64_t number; /* in the order of submission */
+    uint64_t number;     /* in the order of submission */
+    uint64_t started_us; /* RUNNING: since when */
+    unsigned place;      /* RUNNING: among those at work */
 };
 
-/* loop    the uv_loop_t to run on; borrowed, as is the next
- * budget  says whether what work is to read has room; work waits until it has
+/* Before there are threads: tells the loop library how many the pool has. Without it reads that hang hold up others. */
+void pool_prepare(void);
+
+/* loop        the uv_loop_t to run on; borrowed, as are the next
+ * budget      says whether what work is to read has room; work waits until it has
+ * heartbeats  show what is at work; NULL: nobody watches
  *
  * In its class work starts in the order it was submitted, but large work that waits for room holds up no small work. */
-struct pool *pool_new(void *loop, struct budget *budget);
+struct pool *pool_new(void *loop, struct budget *budget, struct heartbeats *heartbeats);
 
 /* Accepts NULL. All work is idle. */
 void pool_free(struct pool *pool);
@@ -51,7 +75,8 @@ void pool_free(struct pool *pool);
 /* The work is idle. It may start before this returns, and ends later. */
 void pool_submit(struct pool *pool, struct pool_work *work, enum pool_class work_class);
 
-/* Starts what may start; to be called in each iteration, after replies went out and made room. */
-void pool_turn(struct pool *pool);
+/* Starts what may start; to be called in each iteration, after replies went out and made room. Returns in how many microseconds
+ * something may start though nothing else happens; UINT64_MAX: nothing. */
+uint64_t pool_turn(struct pool *pool, uint64_t now_us);
 
 #endif

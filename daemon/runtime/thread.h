@@ -12,6 +12,7 @@ enum thread_role {
     THREAD_WRITER,
     THREAD_POOL, /* while it runs a piece of work */
     THREAD_LOG,  /* writes the lines of all others */
+    THREAD_WATCHDOG,
 };
 
 /* What the calling thread is, for asserts. A thread of the pool sets it around each piece of work, another one once. */

@@ -99,6 +99,7 @@ struct status_page {
     Cairn__StatusEntry *entries; /* grows */
     size_t count;
     size_t capacity;
+    char stalled[16 + HEARTBEAT_TEXT_BYTES]; /* text of an entry */
 };
 
 /* An entry without a value, for the caller to fill in before the next is added. The name is borrowed until the page is packed. */
@@ -171,17 +172,27 @@ static void reply_page(struct request *request, const struct status_page *page)
     free(pointers);
 }
 
-static void add_daemon(struct status_page *page, const struct service *service, const char *store_id)
+static void add_health(struct status_page *page, const struct service *service)
 {
     const struct failure *failure = order_failure(service->order);
+    const char *damage = damage_text(order_damage(service->order));
+    unsigned stalled = service->heartbeats != NULL ? atomic_load(&service->heartbeats->stalled) : 0;
+    if (failure != NULL) {
+        add_text(page, "health", failure->text);
+    } else if (stalled != 0) {
+        char stages[HEARTBEAT_TEXT_BYTES];
+        snprintf(page->stalled, sizeof page->stalled, "stalled: %s", heartbeat_text(stalled, stages));
+        add_text(page, "health", page->stalled);
+    } else {
+        add_text(page, "health", service->draining ? "stopping" : damage != NULL ? damage : "ok");
+    }
+}
+
+static void add_daemon(struct status_page *page, const struct service *service, const char *store_id)
+{
     add_text(page, "version", CAIRND_VERSION);
     add_text(page, "engine", engine_traits(engine_default())->text);
-    const char *damage = damage_text(order_damage(service->order));
-    add_text(page, "health",
-             failure != NULL     ? failure->text
-             : service->draining ? "stopping"
-             : damage != NULL    ? damage
-                                 : "ok");
+    add_health(page, service);
     add_text(page, "store_id", store_id);
 }
 

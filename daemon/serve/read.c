@@ -101,6 +101,7 @@ static void read_submit(struct read *read)
            read->work.bytes >= FETCH_BYTES_UNASKED); /* small data is read unasked */
     read->fetch.reach = ENGINE_MAY_BLOCK;
     read->fetch.data_bytes_max = read->work.bytes;
+    read->work.owner = session;
     read->work.run = read_on_pool;
     read->work.done = read_on_done;
     budget_client_read_begins(&session->client, read->work.bytes);

@@ -21,6 +21,7 @@ struct service {
     struct pool *pool;
     struct stream_set *streams;
     struct stages *stages;
+    struct heartbeats *heartbeats; /* what moves, and what is stalled; NULL: nobody watches */
     uint64_t frame_bytes_max;
     uint64_t queue_operations_max;
     uint64_t queue_bytes_max;

@@ -164,6 +164,7 @@ void stream_step_start(struct stream *stream, void (*done)(struct pool_work *wor
         assert(stream->step_bytes >= STREAM_STEP_BYTES); /* small messages are read whatever the room */
         hold_cursor(stream);
         stream->step_credit_bytes = stream->window_bytes - stream->memory.unsent_bytes;
+        stream->work.owner = stream->request->session;
         stream->work.run = step_run;
         stream->work.done = done;
         stream->work.bytes = stream->step_bytes;

@@ -55,6 +55,9 @@ static void writer_thread_take(struct writer *writer, struct commit_group_wants 
     *ret_wants = (struct commit_group_wants){.sync = writer->sync_wanted, .stop = writer->stopping};
     writer->sync_wanted = false;
     writer->submits_taken = atomic_load(&writer->submits);
+    if (writer->config.heartbeat != NULL) {
+        heartbeat_take(writer->config.heartbeat);
+    }
 }
 
 /* Mutex held. */
@@ -76,7 +79,9 @@ enum writer_progress writer_step(struct writer *writer, uint64_t now_us)
     mutex_unlock(&writer->mutex);
 
     bool is_last;
+    heartbeat_enter(writer->config.heartbeat);
     struct completion *completion = commit_group_step(writer->group, &wants, now_us, &is_last);
+    heartbeat_leave();
     if (completion == NULL) {
         return WRITER_IDLE;
     }
@@ -168,6 +173,9 @@ static void end_submit(struct writer *writer)
 {
     mutex_assert_held(&writer->mutex);
     atomic_fetch_add(&writer->submits, 1);
+    if (writer->config.heartbeat != NULL) {
+        heartbeat_ask(writer->config.heartbeat);
+    }
     mutex_unlock_and_signal(&writer->mutex);
 }
 

@@ -18,6 +18,7 @@
 #define DAEMON_WRITER_H
 
 #include "daemon/lanes/completion.h"
+#include "daemon/observe/heartbeat.h"
 #include "daemon/writer/apply.h"
 
 struct writer;
@@ -29,6 +30,7 @@ struct writer_config {
     uint64_t sync_interval_us;
     void (*wake)(void *context); /* from the writer thread: there are completions now; must not block */
     void *wake_context;
+    struct heartbeat *heartbeat; /* borrowed; NULL: nobody watches */
 };
 
 /* ---- the loop's side ---- */

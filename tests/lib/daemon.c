@@ -39,7 +39,9 @@ static void become(const struct daemon *daemon, const char **words)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     unsetenv("NOTIFY_SOCKET");
-    for (size_t i = 0; i < 4 && daemon->environment[i] != NULL; i++) {
+    setenv("CAIRND_STALL_TIMEOUT", "1h",
+           1); /* a machine that is slow ends no test; one about stalls sets its own */
+    for (size_t i = 0; i < 8 && daemon->environment[i] != NULL; i++) {
         putenv((char *)(uintptr_t)daemon->environment[i]);
     }
     int errors = open(daemon->errors, O_WRONLY | O_CREAT | O_APPEND, 0600);

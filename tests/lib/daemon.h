@@ -17,7 +17,7 @@ struct daemon {
     char socket[80];
     char errors[80];            /* what it wrote to stderr, over all its starts */
     const char *const *prefix;  /* words before the binary, NULL-ended; NULL: none */
-    const char *environment[4]; /* NAME=value, what the test adds */
+    const char *environment[8]; /* NAME=value, what the test adds; NAME: what it takes away */
     int errors_fd;              /* its stderr, what the test reads instead of `errors`; -1: none */
     int adopt_fd;               /* a listening socket it gets as fd 3; -1: none */
     bool made;                  /* the store was made: no more --create */

@@ -43,7 +43,11 @@ static void require(bool condition, const char *what)
     }
 }
 
-static void reload(struct options *options)
+static void read_options(void)
+{
+}
+
+static void take_options(struct options *options)
 {
     (void)options;
     file_write(server_fixture.text, "reloaded");
@@ -85,8 +89,12 @@ static int run(void (*prepare)(void))
     if (prepare != NULL) {
         prepare();
     }
-    struct server_config config = {
-        .options = &options, .engine = engine, .listener = &listener, .store_id = store_id, .reload = reload};
+    struct server_config config = {.options = &options,
+                                   .engine = engine,
+                                   .listener = &listener,
+                                   .store_id = store_id,
+                                   .read_options = read_options,
+                                   .take_options = take_options};
     if (!server_run(&config, &failure)) {
         allow_descriptors();
         file_write(server_fixture.text, failure.text);

@@ -112,7 +112,7 @@ void service_open(void)
         .replies_bytes_max = or_default(served.replies_bytes_max, 32 << 20),
     };
     service->budget = budget_new(&limits);
-    service->pool = pool_new(&served.loop, service->budget);
+    service->pool = pool_new(&served.loop, service->budget, NULL);
     service->streams = stream_set_new(service, or_default(served.streams_max, 4), STREAM_TIMEOUT_US);
     served.session = (struct session){.service = service,
                                       .is_greeted = true,
@@ -162,7 +162,7 @@ void service_iterate(void)
     read_go_on(&served.session);
     (void)order_hand_over(service->order, thread_now_us());
     (void)stream_set_iterate(service->streams, thread_now_us());
-    pool_turn(service->pool);
+    (void)pool_turn(service->pool, thread_now_us());
     (void)uv_run(&served.loop, UV_RUN_NOWAIT);
     step_writer();
 }

@@ -45,6 +45,12 @@ static const char *write_one(enum event_name name)
         return event_damage_found("because", "000012.sst"), "error file";
     case EVENT_RAISES_LEFT_OUT:
         return event_raises_left_out("because", 2, 1234), "error raises sequence";
+    case EVENT_STALLED:
+        return event_stalled("writer", 1000), "what lasted_ms";
+    case EVENT_MOVES_AGAIN:
+        return event_moves_again("writer", 1500), "what lasted_ms";
+    case EVENT_STALL_TIMED_OUT:
+        return event_stall_timed_out("writer, pool", 20000), "what timeout_ms";
     case EVENT_CONNECTION_REFUSED:
         event_connection_refused(1024);
         return "connections_max";

@@ -1,5 +1,6 @@
 /* The pool: in what order work starts, and what has to be there for it. */
 #include <check.h>
+#include <pthread.h>
 #include <uv.h>
 
 #include "daemon/read/pool.h"
@@ -32,7 +33,7 @@ static void setup(void)
     budget = budget_new(&limits);
     done = 0;
     ck_assert_int_eq(uv_loop_init(&loop), 0);
-    pool = pool_new(&loop, budget);
+    pool = pool_new(&loop, budget, NULL);
 }
 
 static void teardown(void)
@@ -101,7 +102,7 @@ START_TEST(large_work_without_room_waits_and_small_work_passes_it)
     uv_run(&loop, UV_RUN_DEFAULT);
     ck_assert(large.done_at == 0 && small.done_at == 1);
     budget_reply_gone(budget, &client, ROOM - LARGE);
-    pool_turn(pool);
+    (void)pool_turn(pool, thread_now_us());
     uv_run(&loop, UV_RUN_DEFAULT);
     ck_assert_uint_eq(large.done_at, 2);
 }
@@ -121,6 +122,155 @@ START_TEST(work_larger_than_the_room_runs_alone_whatever_sources_keep)
 }
 END_TEST
 
+/* ---- work that hangs ---- */
+
+static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void hang(struct pool_work *work)
+{
+    (void)work;
+    pthread_mutex_lock(&gate_lock); /* which the test holds */
+    pthread_mutex_unlock(&gate_lock);
+}
+
+static const char owners[4][2]; /* only their addresses count */
+
+static void submit_of(struct task *task, void (*body)(struct pool_work *work), int owner,
+                      enum pool_class work_class)
+{
+    *task = (struct task){.work = {.run = body, .done = on_done, .owner = &owners[owner], .bytes = SMALL}};
+    pool_submit(pool, &task->work, work_class);
+}
+
+static void pass_slow_time(void)
+{
+    (void)pool_turn(pool, thread_now_us() + POOL_SLOW_US);
+}
+
+static void run_until_done(const struct task *task)
+{
+    while (task->done_at == 0) {
+        (void)pool_turn(pool, thread_now_us());
+        uv_run(&loop, UV_RUN_NOWAIT);
+        uv_sleep(1);
+    }
+}
+
+static void end_hanging(void)
+{
+    pthread_mutex_unlock(&gate_lock);
+    uv_run(&loop, UV_RUN_DEFAULT);
+}
+
+START_TEST(reads_that_hang_leave_places_to_others)
+{
+    struct task hanging[POOL_AT_ONCE], other;
+    pthread_mutex_lock(&gate_lock);
+    for (int i = 0; i < POOL_AT_ONCE; i++) {
+        submit_of(&hanging[i], hang, 0, POOL_POINT);
+    }
+    submit_of(&other, run, 1, POOL_POINT);
+    pass_slow_time();
+    run_until_done(&other);
+    end_hanging();
+    ck_assert_uint_eq(done, POOL_AT_ONCE + 1);
+}
+END_TEST
+
+START_TEST(an_owner_whose_reads_hang_leaves_half_of_the_places_to_others)
+{
+    struct task hanging[POOL_READS_MAX], other;
+    int running = 0;
+    pthread_mutex_lock(&gate_lock);
+    for (int i = 0; i < POOL_READS_MAX; i++) {
+        submit_of(&hanging[i], hang, 0, POOL_POINT);
+    }
+    submit_of(&other, run, 1, POOL_POINT); /* behind all of them */
+    pass_slow_time();
+    pass_slow_time();
+    for (int i = 0; i < POOL_READS_MAX; i++) {
+        running += hanging[i].work.state == POOL_RUNNING;
+    }
+    ck_assert_int_eq(running, POOL_READS_MAX / 2);
+    run_until_done(&other);
+    for (int i = 0; i < 20; i++) { /* and again and again */
+        submit_of(&other, run, 1, POOL_POINT);
+        run_until_done(&other);
+    }
+    end_hanging();
+    while (done < POOL_READS_MAX + 21) {
+        (void)pool_turn(pool, thread_now_us());
+        uv_run(&loop, UV_RUN_DEFAULT);
+    }
+}
+END_TEST
+
+START_TEST(streams_that_hang_leave_half_of_the_places_to_point_reads)
+{
+    struct task hanging[POOL_READS_MAX], other;
+    int running = 0;
+    pthread_mutex_lock(&gate_lock);
+    for (int i = 0; i < POOL_READS_MAX; i++) {
+        hanging[i] = (struct task){.work = {.run = hang, .done = on_done, .bytes = SMALL}};
+        pool_submit(pool, &hanging[i].work, POOL_STREAM);
+    }
+    for (int i = 0; i < POOL_READS_MAX; i++) {
+        pass_slow_time();
+    }
+    for (int i = 0; i < POOL_READS_MAX; i++) {
+        running += hanging[i].work.state == POOL_RUNNING;
+    }
+    ck_assert_int_le(running, POOL_STREAMS_MAX);
+    submit_of(&other, run, 1, POOL_POINT);
+    run_until_done(&other);
+    end_hanging();
+    while (done < POOL_READS_MAX + 1) {
+        (void)pool_turn(pool, thread_now_us());
+        uv_run(&loop, UV_RUN_DEFAULT);
+    }
+}
+END_TEST
+
+START_TEST(background_work_starts_at_once_and_takes_no_read_s_place)
+{
+    struct task hanging[POOL_BACKGROUND_MAX], reads[POOL_AT_ONCE];
+    pthread_mutex_lock(&gate_lock);
+    for (int i = 0; i < POOL_BACKGROUND_MAX; i++) {
+        submit_of(&hanging[i], hang, 0, POOL_BACKGROUND);
+        ck_assert_int_eq(hanging[i].work.state, POOL_RUNNING);
+    }
+    for (int i = 0; i < POOL_AT_ONCE; i++) {
+        submit_of(&reads[i], run, 0, POOL_POINT);
+        ck_assert_int_eq(reads[i].work.state, POOL_RUNNING);
+    }
+    for (int i = 0; i < POOL_AT_ONCE; i++) {
+        run_until_done(&reads[i]);
+    }
+    end_hanging();
+}
+END_TEST
+
+START_TEST(the_pool_asks_for_a_turn_when_what_waits_may_start)
+{
+    struct task hanging[POOL_AT_ONCE + 1];
+    pthread_mutex_lock(&gate_lock);
+    ck_assert_uint_eq(pool_turn(pool, thread_now_us()), UINT64_MAX);
+    for (int i = 0; i < POOL_AT_ONCE; i++) {
+        submit_of(&hanging[i], hang, 0, POOL_POINT);
+    }
+    ck_assert_uint_eq(pool_turn(pool, thread_now_us()), UINT64_MAX); /* nothing waits */
+    submit_of(&hanging[POOL_AT_ONCE], hang, 1, POOL_POINT);
+    uint64_t started_us = hanging[0].work.started_us;
+    if (hanging[POOL_AT_ONCE].work.state == POOL_QUEUED) { /* unless the machine is slow too */
+        ck_assert_uint_eq(pool_turn(pool, started_us + 1), POOL_SLOW_US - 1);
+        ck_assert_int_eq(hanging[POOL_AT_ONCE].work.state, POOL_QUEUED);
+        (void)pool_turn(pool, started_us + POOL_SLOW_US);
+    }
+    ck_assert_int_eq(hanging[POOL_AT_ONCE].work.state, POOL_RUNNING);
+    end_hanging();
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -130,5 +280,11 @@ int main(void)
     tcase_add_test(tests, small_work_without_end_keeps_no_large_work_waiting);
     tcase_add_test(tests, large_work_without_room_waits_and_small_work_passes_it);
     tcase_add_test(tests, work_larger_than_the_room_runs_alone_whatever_sources_keep);
+    tcase_add_test(tests, reads_that_hang_leave_places_to_others);
+    tcase_add_test(tests, an_owner_whose_reads_hang_leaves_half_of_the_places_to_others);
+    tcase_add_test(tests, streams_that_hang_leave_half_of_the_places_to_point_reads);
+    tcase_add_test(tests, background_work_starts_at_once_and_takes_no_read_s_place);
+    tcase_add_test(tests, the_pool_asks_for_a_turn_when_what_waits_may_start);
+    pool_prepare();
     return suite_run(suite, true);
 }

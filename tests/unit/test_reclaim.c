@@ -111,7 +111,7 @@ static void setup(void)
     engine->type = &recorded;
     budget = budget_new(&limits);
     ck_assert_int_eq(uv_loop_init(&loop), 0);
-    pool = pool_new(&loop, budget);
+    pool = pool_new(&loop, budget, NULL);
     reclaim = reclaim_new(engine, order, pool);
     chains[0] = chain_find(order_chains(order), slice_of("default", 7));
     chains[1] = chain_add(order_chains(order), slice_of("other", 5), 0);

@@ -45,7 +45,7 @@ static void setup(void)
     thread_set_role(THREAD_LOOP);
     ck_assert_int_eq(uv_loop_init(&loop), 0);
     budget = budget_new(&limits);
-    pool = pool_new(&loop, budget);
+    pool = pool_new(&loop, budget, NULL);
     watch = watch_new(&directory, pool);
     now_us = thread_now_us();
     looks = 0;

@@ -1,0 +1,60 @@
+/* The life of a reload:
+ *
+ * - SIGHUP begins it: systemd is told, and the pool reads the configuration, which may lie on a disk that is slow.
+ * - The loop takes over what may change while the daemon runs, and tells systemd. Once stopping has begun nothing is taken over.
+ * - A signal meanwhile has it begin once more behind that: the file may have changed since it was read.
+ *
+ * Ways to fail: a configuration that is wrong changes nothing, and the log says why. */
+#include <assert.h>
+
+#include "daemon/host/notify.h"
+#include "daemon/runtime/thread.h"
+#include "daemon/server_internal.h"
+
+static struct server *server_of(struct pool_work *work)
+{
+    return (struct server *)((char *)work - offsetof(struct server, reload.work));
+}
+
+static void reload_run(struct pool_work *work)
+{
+    assert(thread_is(THREAD_POOL)); /* it may wait for the disk */
+    server_of(work)->config->read_options();
+}
+
+static void reload_done(struct pool_work *work)
+{
+    struct server *server = server_of(work);
+    assert(thread_is(THREAD_LOOP) && server->reload.work.state == POOL_IDLE);
+    if (server->state == SERVER_SERVING) {
+        server->config->take_options(server->config->options);
+        watchdog_set_limit(server->watchdog, server->config->options->stall_timeout_us);
+        notify_ready();
+    }
+    if (server->reload.is_wanted) {
+        server->reload.is_wanted = false;
+        server_reload(server);
+    }
+}
+
+void server_reload(struct server *server)
+{
+    assert(thread_is(THREAD_LOOP));
+    if (server->state != SERVER_SERVING) {
+        return;
+    }
+    if (server->reload.work.state != POOL_IDLE) {
+        server->reload.is_wanted = true;
+        return;
+    }
+    notify_reloading();
+    server->reload.work.run = reload_run;
+    server->reload.work.done = reload_done;
+    pool_submit(server->service.pool, &server->reload.work, POOL_BACKGROUND);
+}
+
+bool server_reload_is_idle(const struct server *server)
+{
+    assert(thread_is(THREAD_LOOP));
+    return server->reload.work.state == POOL_IDLE;
+}

@@ -323,7 +323,7 @@ struct cairn_rollback {
     size_t guard_count;
     const struct cairn_operation *metadata; /* applied after the rollback, in the same atomic write */
     size_t metadata_count;
-    bool dry_run; /* checks and counts, changes nothing */
+    bool dry_run; /* checks and counts, changes nothing: a read, which commits do not wait for */
 };
 
 /* Completes once every write that any client had accepted before it has reached the level. Default: durable. Reply:

@@ -66,7 +66,6 @@ struct job_rollback {
     uint64_t to;
     const struct job_guard *guards;
     size_t guard_count;
-    bool dry_run;
 };
 
 /* What a rollback dropped, or would; of a sweep's slice entries of the hash index, as blocks, and names. */
@@ -110,11 +109,5 @@ struct job {
     /* loop only */
     struct job *younger; /* the next of all that are in flight */
 };
-
-/* Whether it only says what it would do. */
-static inline bool job_is_dry_run(const struct job *job)
-{
-    return job->kind == JOB_ROLLBACK && job->rollback.dry_run;
-}
 
 #endif

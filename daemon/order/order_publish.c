@@ -43,7 +43,7 @@ static void count_job(struct order_counters *counters, const struct job *job)
     counters->commits += job->kind == JOB_COMMIT && !is_refused;
     counters->prunes += job->kind == JOB_PRUNE && !is_refused;
     counters->sweeps += job->kind == JOB_SWEEP && !is_refused && job->swept_all;
-    counters->rollbacks += job->kind == JOB_ROLLBACK && !is_refused && !job_is_dry_run(job);
+    counters->rollbacks += job->kind == JOB_ROLLBACK && !is_refused;
 }
 
 /* The cache forgets what a job wrote by itself. A rollback does not say what it dropped, so the cache forgets all. */
@@ -87,7 +87,7 @@ static void publish_job(struct order *order, struct job *job)
         assert(chain->rollbacks_queued > 0);
         chain->rollbacks_queued--;
     }
-    if (chain != NULL && job->status == STATUS_OK && !job_is_dry_run(job)) {
+    if (chain != NULL && job->status == STATUS_OK) {
         forget_written(order, job);
         chain->tops.block = chain->marks.height > chain->tops.block ? chain->marks.height : chain->tops.block;
         dropped_by_job(&chain->dropped, &chain->tops, job);

@@ -248,10 +248,7 @@ enum status decode_rollback(struct request *request, const Cairn__Rollback *mess
         return failure_set(failure, STATUS_INVALID, "a rollback without the height to go back to: set `to`");
     }
     ret_job->kind = JOB_ROLLBACK;
-    ret_job->rollback = (struct job_rollback){
-        .to = message->to,
-        .dry_run = message->has_dry_run && message->dry_run,
-    };
+    ret_job->rollback = (struct job_rollback){.to = message->to};
     enum status status = decode_job(request, message->has_level, message->level, message->metadata,
                                     message->n_metadata, ret_job, failure);
     return status == STATUS_OK ? decode_guards(request, message, &ret_job->rollback, failure) : status;

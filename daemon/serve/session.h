@@ -7,6 +7,7 @@
 #include "daemon/runtime/budget.h"
 #include "proto/frame.h"
 
+struct dry_run;
 struct read;
 struct request;
 struct stream;
@@ -31,6 +32,9 @@ struct service {
     struct chain *default_chain; /* looked up once, by the first request that names no chain */
     bool draining;               /* new requests are refused */
     bool is_contended;           /* a write waits for room in the queue: later ones queue behind it */
+    struct dry_run *dry_run;     /* the one at work */
+    struct dry_run *dry_runs;    /* that wait, oldest first */
+    const struct session *dry_run_session; /* whose turn was last; only compared */
     uint64_t frames_bad;
     uint64_t connections;
     uint64_t connections_refused;

@@ -12,6 +12,7 @@
 
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/decode.h"
+#include "daemon/serve/dry_run.h"
 #include "daemon/serve/handlers.h"
 #include "daemon/serve/request.h"
 #include "proto/cairn.pb-c.h"
@@ -271,10 +272,28 @@ enum request_progress write_prune(struct request *request)
     return submit(request, job, status, true, &failure);
 }
 
+/* A dry run is a read: it joins no lane, and goes on where nothing can be written. */
+static enum request_progress dry_rollback(struct request *request, const Cairn__Rollback *message)
+{
+    struct failure failure;
+    struct job decoded = {0};
+    assert(message->base.descriptor == &cairn__rollback__descriptor);
+    const struct chain *chain = request_chain(request, message->has_chain, message->chain, &failure);
+    if (chain == NULL || decode_rollback(request, message, &decoded, &failure) != STATUS_OK) {
+        request_refuse_for(request, &failure);
+    } else {
+        dry_run_start(request, chain, &decoded.rollback);
+    }
+    return REQUEST_TAKEN;
+}
+
 enum request_progress write_rollback(struct request *request)
 {
     const Cairn__Rollback *message = (const Cairn__Rollback *)request->message;
     struct failure failure;
+    if (message->has_dry_run && message->dry_run) {
+        return dry_rollback(request, message);
+    }
     struct job *job = new_job(request, message->has_chain, message->chain, &failure);
     enum status status = job == NULL ? failure.status : decode_rollback(request, message, job, &failure);
     return submit(request, job, status, true, &failure);

@@ -346,7 +346,7 @@ enum status apply_job(struct apply *apply, struct job *job, const struct metadat
     apply_carried(apply, job, carried);
     enum status status = apply_kind(apply, job);
     job->marks = apply->next.marks;
-    if (status != STATUS_OK || job_is_dry_run(job)) {
+    if (status != STATUS_OK) {
         write_set_take_back(apply->set, before);
         apply->left_out.count = left_out_before; /* what it carried stays queued */
         return status;

@@ -117,7 +117,7 @@ static void end_jobs(struct job *job, const struct failure *failure)
 {
     assert(failure->status != STATUS_OK);
     for (; job != NULL; job = job->next) {
-        if (job->status == STATUS_OK && !job_is_dry_run(job)) {
+        if (job->status == STATUS_OK) {
             job->status = failure->status;
             job->failure = *failure;
         }
@@ -203,7 +203,7 @@ static void validate(struct commit_group *group, struct job *job)
     job->validate_from_ns = thread_now_ns();
     job->status = apply_job(group->config.apply, job, group->waiting.groups.first);
     job->validated_ns = thread_now_ns();
-    if (job->status == STATUS_OK && !job_is_dry_run(job) && job->carry_through > group->carried_through) {
+    if (job->status == STATUS_OK && job->carry_through > group->carried_through) {
         group->carried_through = job->carry_through;
     }
 }

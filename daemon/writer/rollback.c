@@ -8,25 +8,7 @@
 
 #include <assert.h>
 
-static enum status validate_target(struct apply *apply, const struct job *job, struct failure *failure)
-{
-    assert(job->kind == JOB_ROLLBACK); /* which member of the union it is */
-    const struct chain_marks *marks = &apply->next.marks;
-    uint64_t to = job->rollback.to;
-    if (to > marks->height) {
-        return failure_set(failure, STATUS_CONFLICT, "height %lu is above the chain's height %lu", to,
-                           marks->height);
-    }
-    if (marks->blocks_pruned > 0 && to <= marks->blocks_pruned) {
-        return failure_set(failure, STATUS_CONFLICT, "height %lu: blocks up to %lu are pruned", to,
-                           marks->blocks_pruned);
-    }
-    if (to < marks->states_from) {
-        return failure_set(failure, STATUS_CONFLICT, "height %lu: states up to %lu are pruned", to,
-                           marks->states_from - 1);
-    }
-    return STATUS_OK;
-}
+#include "daemon/lanes/rollback_rule.h"
 
 static enum status has_any_state(struct apply *apply, const struct job *job, bool *ret_has,
                                  struct failure *failure)
@@ -58,11 +40,7 @@ static enum status validate_state(struct apply *apply, const struct job *job, st
     }
     bool has_any;
     status = has_any_state(apply, job, &has_any, failure);
-    if (status == STATUS_OK && has_any) {
-        return failure_set(failure, STATUS_CONFLICT,
-                           "there is no state at height %lu, though the chain has some", job->rollback.to);
-    }
-    return status;
+    return status == STATUS_OK ? rollback_rule_no_state(has_any, job->rollback.to, failure) : status;
 }
 
 /* Whether the guard holds a height above the target: it then refuses, or is to be lowered. */
@@ -76,17 +54,7 @@ static enum status validate_guard(struct apply *apply, const struct job *job, co
     if (status != STATUS_OK) {
         return status;
     }
-    assert(guard->name.bytes > 0); /* the name was decoded: its key is no prefix of others */
-    uint64_t number = metadata_number(metadata);
-    *ret_is_above = number > job->rollback.to;
-    if (metadata.present && !metadata_is_number(metadata)) {
-        status =
-            failure_set(failure, STATUS_INVALID, "a guard's value has %zu bytes: it is no height of 8 bytes",
-                        metadata.value.bytes);
-    } else if (*ret_is_above && !guard->lower) {
-        status = failure_set(failure, STATUS_CONFLICT, "a guard holds height %lu, above the target %lu",
-                             number, job->rollback.to);
-    }
+    status = rollback_rule_guard(guard, metadata, job->rollback.to, ret_is_above, failure);
     engine_value_release(&value);
     return status;
 }
@@ -230,7 +198,7 @@ enum status rollback_apply(struct apply *apply, struct job *job, struct failure 
 {
     assert(job->kind == JOB_ROLLBACK && job->sequence != 0); /* re-sent writes are compared with its number */
     job->counts = (struct job_counts){0};
-    enum status status = validate_target(apply, job, failure);
+    enum status status = rollback_rule_target(&apply->next.marks, job->rollback.to, failure);
     if (status == STATUS_OK) {
         status = validate_state(apply, job, failure);
     }

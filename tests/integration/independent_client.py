@@ -371,6 +371,7 @@ def prune_and_rollback(path):
         reply = answer.message
         counts = (reply.blocks, reply.states, reply.metadata, reply.lowered)
         check.equal("what goes", (answer.status, counts), (OK, (3, 3, 3, 1)))
+        check.equal("a dry run has no number and no level", (reply.HasField("sequence"), reply.HasField("level")), (not dry, not dry))
         check.equal("dry or not", (height_of(connection, chain), block_at(8)), (10, OK) if dry else (7, NOT_FOUND))
     after = [value_of(connection, chain, name) for name in (b"included", b"final", b"at 8", b"at 7", b"back")]
     check.equal("metadata after it", after, [u64(7), u64(4), None, b"m", b"1"])

@@ -3,6 +3,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "daemon/read/preview.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/writer/apply.h"
 #include "tests/lib/directory.h"
@@ -120,7 +121,7 @@ enum status applied_job(struct job *job)
         return job->status;
     }
     bool was_written = write_all();
-    if (job->status != STATUS_OK || job_is_dry_run(job)) {
+    if (job->status != STATUS_OK) {
         ck_assert(job->status == STATUS_OK || job->failure.status == job->status);
         ck_assert(!was_written);
         return job->status;
@@ -131,6 +132,26 @@ enum status applied_job(struct job *job)
         ck_assert_mem_eq(&job->marks, &marks, sizeof marks);
     }
     return STATUS_OK;
+}
+
+enum status applied_preview(struct job *job)
+{
+    struct fetch fetch = {.engine = engine, .chain = job->chain, .marks = applied_marks(job->chain)};
+    fetch.point = engine_point_take(engine);
+    enum preview_result result;
+    int steps = 0;
+    thread_set_role(THREAD_LOOP);
+    struct preview *preview = preview_new(&fetch, pending, &job->rollback);
+    thread_set_role(THREAD_POOL);
+    while ((result = preview_step(preview, &job->counts, &job->failure)) == PREVIEW_GOES_ON) {
+        ck_assert_int_lt(++steps, 10000);
+    }
+    thread_set_role(THREAD_LOOP);
+    preview_free(preview);
+    thread_set_role(THREAD_WRITER);
+    engine_point_release(fetch.point);
+    ck_assert_uint_eq(pending_held_bytes(pending), 0);
+    return result == PREVIEW_DONE ? STATUS_OK : job->failure.status;
 }
 
 void applied_commit(struct job_commit commit)

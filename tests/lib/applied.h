@@ -21,9 +21,11 @@ struct slice applied_number(uint64_t number);
 void applied_begin_batch(void);
 void applied_write_batch(void);
 
-/* Numbers the job, applies it, and writes it unless it is refused or a dry run. It carries what applied_carry took. */
+/* Numbers the job, applies it, and writes it unless it is refused. It carries what applied_carry took. */
 enum status applied_job(struct job *job);
-/* The same on chain 1; has to go well. */
+/* What a dry run of the rollback says: its counts, or its failure. */
+enum status applied_preview(struct job *job);
+/* Applies on chain 1; has to go well. */
 void applied_commit(struct job_commit commit);
 void applied_block(uint64_t height, const char *hash, const char *data);
 void applied_state(uint64_t height);

@@ -296,9 +296,7 @@ static const Cairn__Rollback rollback = {
     SET(dry_run) = 1,
 };
 static const Cairn__WriteReply rollback_reply = {
-    BASE(write_reply), SET(sequence) = 0, SET(level) = CAIRN__LEVEL__LEVEL_DURABLE,
-    SET(blocks) = 6,   SET(states) = 6,   SET(metadata) = 1,
-    SET(lowered) = 1,
+    BASE(write_reply), SET(blocks) = 6, SET(states) = 6, SET(metadata) = 1, SET(lowered) = 1,
 };
 static const Cairn__Barrier barrier = {BASE(barrier)};
 static const Cairn__WriteReply barrier_reply = {

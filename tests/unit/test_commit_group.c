@@ -75,11 +75,11 @@ static struct job *join_small(enum level level)
     return join(level, slice_of("data", 4));
 }
 
-static struct job *join_rollback(bool is_dry_run)
+static struct job *join_rollback(void)
 {
     struct job *job = join_small(LEVEL_DURABLE);
     job->kind = JOB_ROLLBACK;
-    job->rollback = (struct job_rollback){.to = 0, .dry_run = is_dry_run};
+    job->rollback = (struct job_rollback){.to = 0};
     return job;
 }
 
@@ -141,7 +141,7 @@ END_TEST
 START_TEST(a_rollback_has_a_write_of_its_own)
 {
     (void)join_small(LEVEL_DURABLE);
-    struct job *rollback = join_rollback(false);
+    struct job *rollback = join_rollback();
     struct job *behind = join_small(LEVEL_DURABLE);
     behind->commit.has_expected_height = true; /* 0, as the rollback left it */
     (void)step();
@@ -149,17 +149,6 @@ START_TEST(a_rollback_has_a_write_of_its_own)
     ck_assert_int_eq(rollback->status, STATUS_OK);
     ck_assert_uint_eq(rollback->counts.blocks, 1);
     ck_assert_int_eq(behind->status, STATUS_OK);
-}
-END_TEST
-
-START_TEST(a_dry_run_writes_nothing_and_sees_the_commits_before_it)
-{
-    (void)join_small(LEVEL_DURABLE);
-    struct job *dry_run = join_rollback(true);
-    (void)step();
-    ck_assert_uint_eq(writes(), 1);
-    ck_assert_uint_eq(dry_run->counts.blocks, 1);
-    ck_assert_uint_eq(dry_run->marks.height, 0); /* as it would be */
 }
 END_TEST
 
@@ -231,14 +220,12 @@ START_TEST(a_write_in_doubt_ends_every_job_of_its_step_as_an_io_error)
     struct job *second = join(LEVEL_DURABLE, slice_of(large, sizeof large));
     struct job *refused = join_small(LEVEL_DURABLE);
     refused->commit.has_expected_height = true;
-    struct job *dry_run = join_rollback(true);
     fake_disk_fault(disk, FAKE_WRITE, FAKE_IN_DOUBT, 2);
     struct completion completion = step();
     ck_assert(completion.failed && !completion.synced);
     ck_assert_int_eq(first->status, STATUS_IO_ERROR); /* nobody synced it */
     ck_assert_int_eq(second->status, STATUS_IO_ERROR);
     ck_assert_int_ne(refused->status, STATUS_OK);
-    ck_assert_int_ne(dry_run->status, STATUS_OK);
     ck_assert_uint_eq(writes(), 2);
     ck_assert_uint_eq(commit_group_due_us(group, now_us), SCHEDULE_NEVER_US);
 }
@@ -347,7 +334,6 @@ int main(void)
     tcase_add_test(tests, small_commits_share_one_write);
     tcase_add_test(tests, a_commit_of_a_megabyte_ends_its_write_and_one_sync_is_for_all);
     tcase_add_test(tests, a_rollback_has_a_write_of_its_own);
-    tcase_add_test(tests, a_dry_run_writes_nothing_and_sees_the_commits_before_it);
     tcase_add_test(tests, a_refused_job_leaves_the_others_of_its_write_alone);
     tcase_add_test(tests, jobs_that_are_all_refused_write_nothing_and_still_sync_what_was_only_written);
     tcase_add_test(tests, only_the_jobs_of_the_write_that_was_not_applied_are_refused);

@@ -1,4 +1,4 @@
-/* Rollback: what it drops and counts, what it is refused for, guards, dry runs, and what it does with what it carries. */
+/* Rollback: what it drops and counts, what it is refused for, guards, and what it does with what it carries. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -318,48 +318,6 @@ START_TEST(a_guard_bound_to_a_pruned_height_is_absent)
 }
 END_TEST
 
-START_TEST(a_dry_run_says_the_same_and_changes_nothing)
-{
-    ten();
-    applied_queue(1, applied_set("queued", text("v"), 9));
-    applied_queue(1, applied_set("m10", text("free"), 0));
-    applied_queue(1, applied_set("final", applied_number(9), 0));
-    uint64_t before = applied_digest(), queued = applied_queued();
-    struct job_guard guard = {text("final"), true};
-    struct job job = job_to(6);
-    job.carry_through = applied_carry();
-    job.rollback.guards = &guard;
-    job.rollback.guard_count = 1;
-    job.rollback.dry_run = true;
-    ck_assert_int_eq(applied_job(&job), STATUS_OK);
-    assert_counts(&job, 4, 4, 4, 1); /* of m7 to m10 the last leaves, and "queued" comes */
-    ck_assert_uint_eq(applied_digest(), before);
-    ck_assert_uint_eq(applied_queued(), queued);
-    applied_commit((struct job_commit){.has_expected_height = true, .expected_height = 10});
-    ck_assert_uint_eq(applied_digest(), before);
-    guard.lower = false;
-    ck_assert_int_eq(applied_job(&job), STATUS_CONFLICT);
-    guard.lower = true;
-    job.rollback.dry_run = false;
-    ck_assert_int_eq(applied_job(&job), STATUS_OK);
-    assert_counts(&job, 4, 4, 4, 1);
-    ck_assert_uint_eq(applied_queued(), 0);
-}
-END_TEST
-
-START_TEST(what_follows_a_dry_run_takes_nothing_of_it_over)
-{
-    ten();
-    struct job job = job_to(6);
-    job.rollback.dry_run = true;
-    ck_assert_int_eq(applied_job(&job), STATUS_OK);
-    applied_queue(1, applied_set("queued", text("v"), 9));
-    applied_groups();
-    applied_commit((struct job_commit){.has_expected_height = true, .expected_height = 10});
-    ck_assert_uint_eq(applied_marks(1).rollback_sequence, 0);
-}
-END_TEST
-
 START_TEST(metadata_that_comes_with_it_takes_effect_after_it)
 {
     ten();
@@ -432,8 +390,6 @@ int main(void)
     tcase_add_test(tests, a_guard_is_lowered_if_asked);
     tcase_add_test(tests, guards_are_judged_by_what_was_there_before_in_any_order);
     tcase_add_test(tests, a_guard_bound_to_a_pruned_height_is_absent);
-    tcase_add_test(tests, a_dry_run_says_the_same_and_changes_nothing);
-    tcase_add_test(tests, what_follows_a_dry_run_takes_nothing_of_it_over);
     tcase_add_test(tests, metadata_that_comes_with_it_takes_effect_after_it);
     tcase_add_test(tests, at_the_last_height_nothing_lies_above);
     tcase_add_loop_test(tests, a_stored_key_that_is_too_long_fails_it_whole, 0, 2);

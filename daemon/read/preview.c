@@ -1,0 +1,435 @@
+/* A preview's life:
+ *
+ * - It is made on the loop, with a copy of what is queued for the chain at that instant: names are copied, values are held.
+ * - Steps on the pool first judge it, as the writer would: the target, the state there, each guard.
+ * - Further steps count what lies above the target: blocks, states, names that are bound there on disk, and names that the queue
+ *   binds there. The index of bound names also holds bindings that were replaced since: a name counts where its own record
+ *   says it is bound, so that each counts once. A guard that would be lowered stays.
+ * - It is freed on the loop, where the held values are given back.
+ *
+ * Ways to fail: what stands against the rollback, or cannot be read or understood, ends it with a text. */
+#include "daemon/read/preview.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "daemon/lanes/rollback_rule.h"
+#include "daemon/runtime/memory.h"
+#include "daemon/runtime/thread.h"
+#include "daemon/schema/key.h"
+
+enum { STEP_KEYS = 2048 }; /* chosen: some milliseconds where memory has them */
+
+/* What was queued for a name. */
+struct queued {
+    uint8_t *name; /* a copy */
+    size_t name_bytes;
+    struct metadata_change change; /* its value is held */
+};
+
+enum stage {
+    STAGE_TARGET,
+    STAGE_GUARDS,
+    STAGE_BLOCKS,
+    STAGE_STATES,
+    STAGE_BOUND,
+    STAGE_QUEUED,
+    STAGE_OVER,
+};
+
+struct preview {
+    /* fixed once made */
+    struct fetch fetch;
+    struct pending *pending; /* whose values it holds; the loop's */
+    const struct job_rollback *rollback;
+    struct queued *queued; /* by name */
+    size_t queued_count;
+    size_t queued_capacity;
+    uint64_t bytes;
+    /* one thread at a time: the pool while a step runs, else the loop */
+    enum stage stage;
+    size_t position;       /* in the guards, or in what is queued */
+    struct slice *lowered; /* names of guards that would be lowered; by name once all are judged */
+    struct engine_cursor *cursor;
+    struct job_counts counts;
+};
+
+static struct slice queued_name(const struct queued *queued)
+{
+    return slice_of(queued->name, queued->name_bytes);
+}
+
+static int compare_queued(const void *left, const void *right)
+{
+    int order = slice_compare(queued_name(left), queued_name(right));
+    assert(order != 0 || left == right); /* the queue gives each name once */
+    return order;
+}
+
+static int compare_names(const void *left, const void *right)
+{
+    return slice_compare(*(const struct slice *)left, *(const struct slice *)right);
+}
+
+/* ---- life ---- */
+
+static void take_queued(void *context, struct slice name, struct metadata_change change)
+{
+    struct preview *preview = context;
+    if (preview->queued_count == preview->queued_capacity) {
+        preview->queued_capacity = preview->queued_capacity == 0 ? 16 : 2 * preview->queued_capacity;
+        preview->queued =
+            memory_resize(preview->queued, preview->queued_capacity * sizeof preview->queued[0]);
+    }
+    pending_value_hold(preview->pending, change.value);
+    preview->queued[preview->queued_count++] =
+        (struct queued){memory_copy(name.data, name.bytes), name.bytes, change};
+    preview->bytes += sizeof(struct queued) + name.bytes;
+}
+
+struct preview *preview_new(const struct fetch *fetch, struct pending *pending,
+                            const struct job_rollback *rollback)
+{
+    assert(thread_is(THREAD_LOOP)); /* the queue that it copies is the loop's */
+    assert(fetch->cache == NULL);   /* that is the loop's, and the pool reads */
+    struct preview *preview = memory_new(sizeof *preview);
+    preview->fetch = *fetch;
+    preview->pending = pending;
+    preview->rollback = rollback;
+    preview->lowered = memory_new(rollback->guard_count * sizeof preview->lowered[0]);
+    pending_each(pending, fetch->chain, slice_of(NULL, 0), take_queued, preview);
+    if (preview->queued_count > 0) {
+        qsort(preview->queued, preview->queued_count, sizeof preview->queued[0], compare_queued);
+    }
+    return preview;
+}
+
+void preview_free(struct preview *preview)
+{
+    if (preview == NULL) {
+        return;
+    }
+    assert(thread_is(THREAD_LOOP)); /* so are the values it held */
+    for (size_t i = 0; i < preview->queued_count; i++) {
+        pending_value_release(preview->pending, preview->queued[i].change.value);
+        free(preview->queued[i].name);
+    }
+    free(preview->queued);
+    free(preview->lowered);
+    engine_cursor_close(preview->cursor);
+    free(preview);
+}
+
+uint64_t preview_bytes(const struct preview *preview)
+{
+    return preview->bytes;
+}
+
+/* ---- reading ---- */
+
+static enum status damaged(const struct preview *preview, const char *what, struct failure *failure)
+{
+    return failure_set(failure, STATUS_DAMAGED, "damaged store: a %s of chain number %u cannot be understood",
+                       what, preview->fetch.chain);
+}
+
+/* STATUS_OK, STATUS_NOT_FOUND or STATUS_DAMAGED. */
+static enum status get(const struct preview *preview, const struct key *key, struct engine_value *ret_value,
+                       struct failure *failure)
+{
+    assert(thread_is(THREAD_POOL)); /* it may wait for the device */
+    switch (engine_get(preview->fetch.engine, preview->fetch.point, ENGINE_MAY_BLOCK, key_slice(key),
+                       ret_value, failure)) {
+    case ENGINE_OK:
+        return STATUS_OK;
+    case ENGINE_NOT_FOUND:
+        return STATUS_NOT_FOUND;
+    default:
+        failure->status = STATUS_DAMAGED;
+        return STATUS_DAMAGED;
+    }
+}
+
+static const struct queued *find_queued(const struct preview *preview, struct slice name)
+{
+    size_t from = 0, to = preview->queued_count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        int order = slice_compare(queued_name(&preview->queued[middle]), name);
+        if (order == 0) {
+            return &preview->queued[middle];
+        }
+        *(order < 0 ? &from : &to) = order < 0 ? middle + 1 : middle;
+    }
+    return NULL;
+}
+
+/* A name's value, and the memory that it lies in. */
+struct held_value {
+    struct metadata_value value;
+    struct engine_value stored; /* to be released */
+    uint8_t number[8];
+};
+
+/* What the name holds on disk, with the change on top of it. */
+static enum status read_name(const struct preview *preview, struct slice name, struct metadata_change change,
+                             struct held_value *ret_held, struct failure *failure)
+{
+    struct metadata_value before = {0};
+    uint64_t pruned = preview->fetch.marks.blocks_pruned;
+    ret_held->stored = (struct engine_value){0};
+    if (change.kind == METADATA_NONE) {
+        struct key key;
+        key_set_name(&key, preview->fetch.chain, KEY_METADATA, name);
+        enum status status = get(preview, &key, &ret_held->stored, failure);
+        if (status == STATUS_DAMAGED) {
+            return status;
+        }
+        before.present = status == STATUS_OK;
+        if (before.present &&
+            !record_read_metadata(ret_held->stored.bytes, &before.of_height, &before.value)) {
+            engine_value_release(&ret_held->stored);
+            return damaged(preview, "metadata record", failure);
+        }
+    }
+    ret_held->value = metadata_after(change, before, pruned, ret_held->number);
+    return STATUS_OK;
+}
+
+/* ---- judging ---- */
+
+static enum status has_any_state(const struct preview *preview, bool *ret_has, struct failure *failure)
+{
+    struct key from = key_of_height(preview->fetch.chain, KEY_STATE, preview->fetch.marks.states_from);
+    struct key to = key_behind_kind(preview->fetch.chain, KEY_STATE);
+    struct engine_range range = {.from = key_slice(&from), .to = key_slice(&to)};
+    struct engine_cursor *cursor = engine_cursor_open(preview->fetch.engine, preview->fetch.point, &range);
+    struct slice key, value;
+    enum engine_result result = engine_cursor_next(cursor, &key, &value, failure);
+    engine_cursor_close(cursor);
+    *ret_has = result == ENGINE_OK;
+    if (result == ENGINE_FAILED) {
+        failure->status = STATUS_DAMAGED;
+        return STATUS_DAMAGED;
+    }
+    return STATUS_OK;
+}
+
+static enum status judge_target(const struct preview *preview, struct failure *failure)
+{
+    uint64_t to = preview->rollback->to;
+    enum status status = rollback_rule_target(&preview->fetch.marks, to, failure);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct key key = key_of_height(preview->fetch.chain, KEY_STATE, to);
+    struct engine_value state = {0};
+    bool has_any;
+    status = get(preview, &key, &state, failure);
+    engine_value_release(&state);
+    if (status != STATUS_NOT_FOUND) {
+        return status;
+    }
+    status = has_any_state(preview, &has_any, failure);
+    return status == STATUS_OK ? rollback_rule_no_state(has_any, to, failure) : status;
+}
+
+static enum status judge_guard(struct preview *preview, const struct job_guard *guard,
+                               struct failure *failure)
+{
+    const struct queued *queued = find_queued(preview, guard->name);
+    struct metadata_change change = queued != NULL ? queued->change : (struct metadata_change){0};
+    struct held_value held;
+    bool is_above;
+    enum status status = read_name(preview, guard->name, change, &held, failure);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = rollback_rule_guard(guard, held.value, preview->rollback->to, &is_above, failure);
+    engine_value_release(&held.stored);
+    if (status == STATUS_OK && is_above) {
+        preview->lowered[preview->counts.lowered++] = guard->name;
+    }
+    return status;
+}
+
+/* Each name once: several guards may have it. */
+static void sort_lowered(struct preview *preview)
+{
+    uint64_t count = 0, all = preview->counts.lowered;
+    if (all > 0) {
+        qsort(preview->lowered, all, sizeof preview->lowered[0], compare_names);
+    }
+    for (uint64_t i = 0; i < all; i++) {
+        if (count == 0 || !slice_equal(preview->lowered[count - 1], preview->lowered[i])) {
+            preview->lowered[count++] = preview->lowered[i];
+        }
+    }
+    preview->counts.lowered = count;
+}
+
+static bool is_lowered(const struct preview *preview, struct slice name)
+{
+    return preview->counts.lowered > 0 &&
+           bsearch(&name, preview->lowered, preview->counts.lowered, sizeof name, compare_names) != NULL;
+}
+
+/* ---- counting ---- */
+
+/* A name that the queue changes is counted with the queue. */
+static enum status count_bound(struct preview *preview, struct slice key, struct failure *failure)
+{
+    uint64_t height;
+    struct slice name;
+    struct held_value held;
+    if (!key_read_bound(key, &height, &name)) {
+        return damaged(preview, "bound name's key", failure);
+    }
+    if (find_queued(preview, name) != NULL || is_lowered(preview, name)) {
+        return STATUS_OK;
+    }
+    enum status status = read_name(preview, name, (struct metadata_change){0}, &held, failure);
+    if (status == STATUS_OK) {
+        preview->counts.metadata += held.value.present && held.value.of_height == height;
+        engine_value_release(&held.stored);
+    }
+    return status;
+}
+
+static enum status count_queued(struct preview *preview, const struct queued *queued, struct failure *failure)
+{
+    struct held_value held;
+    struct slice name = queued_name(queued);
+    if (is_lowered(preview, name)) {
+        return STATUS_OK;
+    }
+    enum status status = read_name(preview, name, queued->change, &held, failure);
+    if (status == STATUS_OK) {
+        preview->counts.metadata += held.value.present && held.value.of_height > preview->rollback->to;
+        engine_value_release(&held.stored);
+    }
+    return status;
+}
+
+static enum status count_block(struct preview *preview, struct slice key, struct slice value,
+                               struct failure *failure)
+{
+    uint64_t height;
+    struct header_record record;
+    if (!key_read_height(key, &height) || !record_read_header(value, &record)) {
+        return damaged(preview, "header record", failure);
+    }
+    preview->counts.blocks++;
+    return STATUS_OK;
+}
+
+static enum status count_key(struct preview *preview, struct slice key, struct slice value,
+                             struct failure *failure)
+{
+    switch (preview->stage) {
+    case STAGE_BLOCKS:
+        return count_block(preview, key, value, failure);
+    case STAGE_STATES:
+        preview->counts.states++;
+        return STATUS_OK;
+    default:
+        assert(preview->stage == STAGE_BOUND);
+        return count_bound(preview, key, failure);
+    }
+}
+
+/* Walks on over what lies above the target of that kind; at its end the next stage begins. */
+static enum status walk(struct preview *preview, enum key_kind kind, struct failure *failure)
+{
+    if (preview->cursor == NULL) {
+        struct key from = key_behind_height(preview->fetch.chain, kind, preview->rollback->to);
+        struct key to = key_behind_kind(preview->fetch.chain, kind);
+        struct engine_range range = {.from = key_slice(&from), .to = key_slice(&to), .is_long = true};
+        preview->cursor = engine_cursor_open(preview->fetch.engine, preview->fetch.point, &range);
+    }
+    enum engine_result result = ENGINE_OK;
+    enum status status = STATUS_OK;
+    struct slice key, value;
+    for (int i = 0; i < STEP_KEYS && status == STATUS_OK && result == ENGINE_OK; i++) {
+        result = engine_cursor_next(preview->cursor, &key, &value, failure);
+        if (result == ENGINE_OK) {
+            status = count_key(preview, key, value, failure);
+        }
+    }
+    if (result == ENGINE_FAILED) {
+        failure->status = status = STATUS_DAMAGED;
+    } else if (result == ENGINE_NOT_FOUND) {
+        engine_cursor_close(preview->cursor);
+        preview->cursor = NULL;
+        preview->stage++;
+    } else {
+        engine_cursor_park(preview->cursor, false);
+    }
+    return status;
+}
+
+static enum status go_on_with_guards(struct preview *preview, struct failure *failure)
+{
+    enum status status = STATUS_OK;
+    for (int i = 0; i < STEP_KEYS && preview->position < preview->rollback->guard_count; i++) {
+        status = judge_guard(preview, &preview->rollback->guards[preview->position++], failure);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    if (preview->position == preview->rollback->guard_count) {
+        sort_lowered(preview);
+        preview->position = 0;
+        preview->stage = STAGE_BLOCKS;
+    }
+    return STATUS_OK;
+}
+
+static enum status go_on_with_queued(struct preview *preview, struct failure *failure)
+{
+    enum status status = STATUS_OK;
+    for (int i = 0; i < STEP_KEYS && preview->position < preview->queued_count && status == STATUS_OK; i++) {
+        status = count_queued(preview, &preview->queued[preview->position++], failure);
+    }
+    if (preview->position == preview->queued_count) {
+        preview->stage = STAGE_OVER;
+    }
+    return status;
+}
+
+static enum status go_on(struct preview *preview, struct failure *failure)
+{
+    switch (preview->stage) {
+    case STAGE_TARGET:
+        preview->stage = STAGE_GUARDS;
+        return judge_target(preview, failure);
+    case STAGE_GUARDS:
+        return go_on_with_guards(preview, failure);
+    case STAGE_BLOCKS:
+        return walk(preview, KEY_HEADER, failure);
+    case STAGE_STATES:
+        return walk(preview, KEY_STATE, failure);
+    case STAGE_BOUND:
+        return walk(preview, KEY_BOUND, failure);
+    case STAGE_QUEUED:
+        return go_on_with_queued(preview, failure);
+    case STAGE_OVER:
+        break;
+    }
+    assert(false); /* the step that came here said that it is done */
+    return STATUS_INVALID;
+}
+
+enum preview_result preview_step(struct preview *preview, struct job_counts *ret_counts,
+                                 struct failure *failure)
+{
+    assert(thread_is(THREAD_POOL));
+    if (go_on(preview, failure) != STATUS_OK) {
+        return PREVIEW_REFUSED;
+    }
+    if (preview->stage != STAGE_OVER) {
+        return PREVIEW_GOES_ON;
+    }
+    *ret_counts = preview->counts;
+    return PREVIEW_DONE;
+}

@@ -1,0 +1,151 @@
+/* A dry run's life:
+ *
+ * - It waits for its turn, and holds nothing but its request: one is at work at a time, so that what it keeps of the queue is kept
+ *   once. The next is the oldest of another session than the last, if one waits.
+ * - Its turn comes: it takes its view and its copy of the queue, and its answer is of that instant.
+ * - The pool takes one step of it after the other, as scans do.
+ * - It ends with the counts, or with what stands against the rollback. A dry run whose session has closed ends before its next
+ *   step. */
+#include "daemon/serve/dry_run.h"
+
+#include <assert.h>
+
+#include "daemon/read/preview.h"
+#include "daemon/runtime/thread.h"
+#include "proto/cairn.pb-c.h"
+
+struct dry_run {
+    struct pool_work work; /* first */
+    /* fixed once made */
+    struct request *request;
+    const struct chain *chain;
+    struct job_rollback rollback;
+    /* loop only */
+    struct engine_point *view; /* NULL: it waits */
+    struct dry_run *next;      /* of those that wait */
+    /* the pool's while a step runs */
+    struct preview *preview;
+    enum preview_result result;
+    struct job_counts counts;
+    struct failure failure;
+};
+
+static void start_next(struct service *service);
+
+static void answer(struct dry_run *dry_run)
+{
+    struct request *request = dry_run->request;
+    if (dry_run->result == PREVIEW_REFUSED) {
+        request_refuse(request, dry_run->failure.status, "%s", dry_run->failure.text);
+        return;
+    }
+    Cairn__WriteReply reply = CAIRN__WRITE_REPLY__INIT; /* no number, no level: nothing was written */
+    reply.has_blocks = reply.has_states = reply.has_metadata = reply.has_lowered = true;
+    reply.blocks = dry_run->counts.blocks;
+    reply.states = dry_run->counts.states;
+    reply.metadata = dry_run->counts.metadata;
+    reply.lowered = dry_run->counts.lowered;
+    request_reply(request, STATUS_OK, &reply.base);
+}
+
+/* It was the one at work. Frees it. */
+static void finish(struct dry_run *dry_run)
+{
+    struct service *service = dry_run->request->service;
+    assert(service->dry_run == dry_run && dry_run->work.state == POOL_IDLE); /* the pool has nothing of it */
+    preview_free(dry_run->preview);
+    engine_point_release(dry_run->view);
+    service->dry_run = NULL;
+    answer(dry_run);
+    start_next(service);
+}
+
+static void run_step(struct pool_work *work)
+{
+    struct dry_run *dry_run = (struct dry_run *)work; /* its first member */
+    assert(thread_is(THREAD_POOL) && work->state == POOL_RUNNING);
+    dry_run->result = preview_step(dry_run->preview, &dry_run->counts, &dry_run->failure);
+}
+
+static void step_done(struct pool_work *work)
+{
+    struct dry_run *dry_run = (struct dry_run *)work;
+    static_assert(offsetof(struct dry_run, work) == 0, "the pool's callbacks cast it back");
+    assert(thread_is(THREAD_LOOP));
+    if (dry_run->result == PREVIEW_GOES_ON && !dry_run->request->session->is_closed) {
+        pool_submit(dry_run->request->service->pool, work, POOL_STREAM);
+    } else {
+        finish(dry_run);
+    }
+}
+
+/* Takes its view, and gives the pool its first step. */
+static void open_view(struct dry_run *dry_run)
+{
+    struct service *service = dry_run->request->service;
+    assert(service->dry_run == dry_run && dry_run->chain->visible); /* the chain's marks are of the view */
+    dry_run->view = order_view(service->order);
+    struct fetch fetch = {
+        .engine = service->engine,
+        .point = dry_run->view,
+        .chain = dry_run->chain->id,
+        .marks = dry_run->chain->marks,
+    };
+    dry_run->preview = preview_new(&fetch, order_pending(service->order), &dry_run->rollback);
+    dry_run->work.run = run_step;
+    dry_run->work.done = step_done;
+    dry_run->work.bytes = preview_bytes(dry_run->preview);
+    pool_submit(service->pool, &dry_run->work, POOL_STREAM);
+}
+
+/* Takes the next out of those that wait; NULL: none does. */
+static struct dry_run *take_next(struct service *service)
+{
+    struct dry_run **link = &service->dry_runs;
+    while (*link != NULL && (*link)->request->session == service->dry_run_session) {
+        link = &(*link)->next;
+    }
+    link = *link != NULL ? link : &service->dry_runs;
+    struct dry_run *next = *link;
+    if (next != NULL) {
+        *link = next->next;
+        service->dry_run_session = next->request->session;
+    }
+    return next;
+}
+
+static void start_next(struct service *service)
+{
+    assert(thread_is(THREAD_LOOP));
+    struct dry_run *next;
+    while (service->dry_run == NULL && (next = take_next(service)) != NULL) {
+        service->dry_run = next;
+        if (next->request->session->is_closed) { /* its reply is dropped: nothing is read */
+            service->dry_run = NULL;
+            answer(next);
+        } else {
+            open_view(next);
+        }
+    }
+}
+
+void dry_run_start(struct request *request, const struct chain *chain, const struct job_rollback *rollback)
+{
+    struct service *service = request->service;
+    struct failure failure;
+    struct dry_run *dry_run = request_memory(request, sizeof *dry_run, &failure);
+    if (dry_run == NULL) {
+        request_refuse_for(request, &failure);
+        return;
+    }
+    assert(dry_run->work.state == POOL_IDLE && dry_run->next == NULL); /* fresh from the arena */
+    dry_run->request = request;
+    dry_run->chain = chain;
+    dry_run->rollback = *rollback;
+    struct dry_run **last = &service->dry_runs;
+    while (*last != NULL) {
+        last = &(*last)->next;
+    }
+    *last = dry_run;
+    start_next(service);
+}

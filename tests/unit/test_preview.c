@@ -1,0 +1,152 @@
+/* Preview: it says of a rollback what that then does, over what is stored and queued, and what it meets that is damaged. That it
+ * agrees with the writer on whatever comes is test_apply_model's. */
+#include <check.h>
+#include <stdio.h>
+
+#include "tests/lib/applied.h"
+#include "tests/lib/suite.h"
+
+static struct slice text(const char *string)
+{
+    return applied_text(string);
+}
+
+static struct job job_to(uint64_t to)
+{
+    return (struct job){.kind = JOB_ROLLBACK, .chain = 1, .rollback = {.to = to}};
+}
+
+static void assert_counts(const struct job *job, uint64_t blocks, uint64_t states, uint64_t metadata,
+                          uint64_t lowered)
+{
+    ck_assert_uint_eq(job->counts.blocks, blocks);
+    ck_assert_uint_eq(job->counts.states, states);
+    ck_assert_uint_eq(job->counts.metadata, metadata);
+    ck_assert_uint_eq(job->counts.lowered, lowered);
+}
+
+/* Heights 1 to 10 with blocks "h1" to "h10", states, and metadata "m1" to "m10" bound to them. */
+static void ten(void)
+{
+    char name[8];
+    for (uint64_t height = 1; height <= 10; height++) {
+        snprintf(name, sizeof name, "h%u", (unsigned)height);
+        applied_block(height, name, "data");
+        applied_state(height);
+        snprintf(name, sizeof name, "m%u", (unsigned)height);
+        applied_queue(1, applied_set(name, text("v"), height));
+        applied_groups();
+    }
+    applied_rise(10);
+}
+
+START_TEST(it_says_what_the_rollback_then_does_and_changes_nothing)
+{
+    ten();
+    applied_queue(2, applied_set("m9", text("other chain"), 9));
+    applied_queue(1, applied_set("queued", text("v"), 9));
+    applied_queue(1, applied_set("m10", text("free"), 0));
+    applied_queue(1, applied_delete("m9"));
+    applied_queue(1, applied_raise("m8", 5)); /* which unbinds it */
+    applied_queue(1, applied_set("final", applied_number(9), 8));
+    uint64_t before = applied_digest(), queued = applied_queued();
+    struct job_guard guards[] = {{text("final"), true}, {text("final"), true}, {text("absent"), false}};
+    struct job job = job_to(6);
+    job.rollback.guards = guards;
+    job.rollback.guard_count = 3;
+    ck_assert_int_eq(applied_preview(&job), STATUS_OK);
+    assert_counts(&job, 4, 4, 2, 1); /* "m7" and "queued" */
+    ck_assert_uint_eq(applied_digest(), before);
+    ck_assert_uint_eq(applied_queued(), queued);
+    job.carry_through = applied_carry();
+    ck_assert_int_eq(applied_job(&job), STATUS_OK);
+    assert_counts(&job, 4, 4, 2, 1);
+}
+END_TEST
+
+START_TEST(a_name_that_was_bound_again_counts_once)
+{
+    ten();
+    for (uint64_t height = 7; height <= 10; height++) {
+        applied_queue(1, applied_set("moves", text("v"), height));
+        applied_groups();
+    }
+    applied_queue(1, applied_set("came down", text("v"), 9));
+    applied_groups();
+    applied_queue(1, applied_set("came down", text("v"), 3));
+    applied_groups();
+    struct job job = job_to(6);
+    ck_assert_int_eq(applied_preview(&job), STATUS_OK);
+    assert_counts(&job, 4, 4, 5, 0);
+    ck_assert_int_eq(applied_job(&job), STATUS_OK);
+    assert_counts(&job, 4, 4, 5, 0);
+}
+END_TEST
+
+START_TEST(what_stands_against_it_is_said_as_the_writer_says_it)
+{
+    ten();
+    struct job_guard guard = {text("final"), false};
+    applied_queue(1, applied_set("final", applied_number(8), 0)); /* queued, it counts all the same */
+    for (uint64_t to = 0; to <= 12; to++) {
+        struct job dry = job_to(to), real = job_to(to);
+        dry.rollback.guards = real.rollback.guards = &guard;
+        dry.rollback.guard_count = real.rollback.guard_count = 1;
+        real.carry_through = applied_carry();
+        enum status status = applied_preview(&dry);
+        ck_assert_int_eq(status == STATUS_OK, to >= 8 && to <= 10);
+        if (status != STATUS_OK) {
+            ck_assert_int_eq(applied_job(&real), status);
+            ck_assert_str_eq(dry.failure.text, real.failure.text);
+        }
+    }
+    applied_queue(1, applied_set("final", text("7 bytes"), 0));
+    struct job job = job_to(9);
+    job.rollback.guards = &guard;
+    job.rollback.guard_count = 1;
+    ck_assert_int_eq(applied_preview(&job), STATUS_INVALID);
+}
+END_TEST
+
+START_TEST(more_than_a_step_reads_is_counted_whole)
+{
+    enum { HEIGHTS = 5000 };
+    static struct job_block blocks[HEIGHTS];
+    static struct job_state states[HEIGHTS];
+    for (uint64_t i = 0; i < HEIGHTS; i++) {
+        blocks[i] = (struct job_block){.height = i + 1, .header = text("header")};
+        states[i] = (struct job_state){i + 1, text("state")};
+    }
+    applied_commit((struct job_commit){.blocks = blocks,
+                                       .block_count = HEIGHTS,
+                                       .states = states,
+                                       .state_count = HEIGHTS,
+                                       .rise_to = HEIGHTS});
+    struct job job = job_to(1);
+    ck_assert_int_eq(applied_preview(&job), STATUS_OK);
+    assert_counts(&job, HEIGHTS - 1, HEIGHTS - 1, 0, 0);
+}
+END_TEST
+
+START_TEST(what_cannot_be_understood_is_damage_and_no_count)
+{
+    ten();
+    struct job job = job_to(6);
+    applied_put_long_key(KEY_BOUND, 8, KEY_BYTES_MAX + 1);
+    ck_assert_int_eq(applied_preview(&job), STATUS_DAMAGED);
+    ck_assert_ptr_nonnull(strstr(job.failure.text, "bound name"));
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("preview", 60, &tests);
+    tcase_add_checked_fixture(tests, applied_open, applied_close);
+    tcase_add_test(tests, it_says_what_the_rollback_then_does_and_changes_nothing);
+    tcase_add_test(tests, a_name_that_was_bound_again_counts_once);
+    tcase_add_test(tests, what_stands_against_it_is_said_as_the_writer_says_it);
+    tcase_add_test(tests, more_than_a_step_reads_is_counted_whole);
+    tcase_add_test(tests, what_cannot_be_understood_is_damage_and_no_count);
+    return suite_run(suite, true);
+}

@@ -13,7 +13,9 @@
 #include "daemon/host/directory.h"
 #include "daemon/host/listener.h"
 #include "daemon/host/notify.h"
+#include "daemon/host/numbers.h"
 #include "daemon/observe/event.h"
+#include "daemon/order/format_1.h"
 #include "daemon/read/pool.h"
 #include "daemon/runtime/log.h"
 #include "daemon/runtime/memory.h"
@@ -36,6 +38,7 @@ static char **arguments;
 struct running {
     size_t files_spare;
     struct directory directory;
+    struct numbers numbers;
     struct engine *engine;
     struct listener listener;
 };
@@ -107,6 +110,45 @@ static enum directory_result look(const char *database, struct directory_error *
     return result == ENGINE_NOT_FOUND ? DIRECTORY_LOST : DIRECTORY_IO_ERROR;
 }
 
+static int refuse_directory(enum directory_result result, const struct directory_error *error)
+{
+    assert(result != DIRECTORY_OK);
+    event_directory_refused(error->text);
+    return directory_exit_code(result);
+}
+
+static int refuse_numbers(const struct directory *directory, enum numbers_result result,
+                          const struct failure *failure)
+{
+    assert(result != NUMBERS_OK);
+    struct directory_error error;
+    snprintf(error.text, sizeof error.text, "%.*s/%s", (int)(sizeof error.text - sizeof failure->text - 1),
+             directory->path, failure->text);
+    return refuse_directory(result == NUMBERS_DAMAGED ? DIRECTORY_DAMAGED : DIRECTORY_IO_ERROR, &error);
+}
+
+/* Makes the file of numbers, which a new store lacks, and which one of format 1 has in its database. */
+static int make_numbers(struct running *running)
+{
+    const struct directory *directory = &running->directory;
+    struct failure failure;
+    if (format_1_read(running->engine, &running->numbers, &failure) != STATUS_OK) {
+        return fail(event_store_refused, failure.text);
+    }
+    memcpy(running->numbers.store_id, directory->store_id, STORE_ID_BYTES);
+    enum numbers_result result = numbers_make(directory->directory_fd, &running->numbers, &failure);
+    return result == NUMBERS_OK ? EXIT_SUCCESS : refuse_numbers(directory, result, &failure);
+}
+
+static int open_numbers(struct running *running)
+{
+    const struct directory *directory = &running->directory;
+    struct failure failure;
+    enum numbers_result result =
+        numbers_open(directory->directory_fd, directory->store_id, &running->numbers, &failure);
+    return result == NUMBERS_OK ? EXIT_SUCCESS : refuse_numbers(directory, result, &failure);
+}
+
 static int open_store(const struct options *options, struct running *running)
 {
     assert(running->engine == NULL &&
@@ -116,8 +158,12 @@ static int open_store(const struct options *options, struct running *running)
     enum directory_result result =
         directory_open(options->data, options->create, look, &running->directory, &error);
     if (result != DIRECTORY_OK) {
-        event_directory_refused(error.text);
-        return directory_exit_code(result);
+        return refuse_directory(result, &error);
+    }
+    bool has_numbers = !running->directory.is_new && !running->directory.is_old;
+    int code = has_numbers ? open_numbers(running) : EXIT_SUCCESS; /* before recovery changes anything */
+    if (code != EXIT_SUCCESS) {
+        return code;
     }
     struct engine_config config = {
         .path = running->directory.database,
@@ -132,10 +178,12 @@ static int open_store(const struct options *options, struct running *running)
         event_store_refused(failure.text);
         return failure.status == STATUS_DAMAGED ? directory_exit_code(DIRECTORY_DAMAGED) : EXIT_FAILURE;
     }
-    if (directory_mark_ready(&running->directory, &error) != DIRECTORY_OK) {
-        return fail(event_directory_refused, error.text);
+    code = has_numbers ? EXIT_SUCCESS : make_numbers(running);
+    if (code != EXIT_SUCCESS) {
+        return code;
     }
-    return EXIT_SUCCESS;
+    result = directory_mark_ready(&running->directory, &error);
+    return result == DIRECTORY_OK ? EXIT_SUCCESS : refuse_directory(result, &error);
 }
 
 static int open_listener(const struct options *options, struct running *running)
@@ -171,6 +219,7 @@ static int serve(struct options *options, struct running *running)
     struct server_config config = {
         .options = options,
         .engine = running->engine,
+        .numbers = &running->numbers,
         .listener = &running->listener,
         .store_id = running->directory.store_id,
         .directory = &running->directory,
@@ -217,6 +266,7 @@ static int run(struct options *options)
 {
     struct running running = {
         .directory = {.directory_fd = -1, .database_fd = -1, .lock_fd = -1},
+        .numbers = {.file = {.fd = -1}},
         .listener = {.fd = -1, .adopted_fd = -1, .adopted_flags = -1},
     };
     if (!start_log(options)) {
@@ -237,6 +287,7 @@ static int run(struct options *options)
     listener_close(&running.listener);
     engine_close(running.engine, ENGINE_CLOSE_FAST); /* all that was accepted is written and synced */
     leave_at_once(code); /* the directory stays locked until the process is gone */
+    numbers_close(&running.numbers);
     directory_close(&running.directory);
     return code;
 }

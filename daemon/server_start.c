@@ -138,6 +138,7 @@ static bool start_order(struct server *server, void (*wake)(void *server), struc
     assert(options->chains_max >= 1 && options->chains_max <= UINT32_MAX); /* ids of chains are 32 bits */
     struct order_config config = {
         .engine = server->config->engine,
+        .numbers = server->config->numbers,
         .queue_operations_max = options->queue_operations_max,
         .queue_bytes_max = options->queue_bytes_max,
         .flush_delay_us = options->flush_delay_us,

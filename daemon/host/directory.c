@@ -35,6 +35,7 @@
 
 enum {
     EXIT_LOCKED = 73,
+    EXIT_DAMAGED = EX_DATAERR, /* 65 */
 };
 
 /* What a directory that may be locked contains. */
@@ -237,6 +238,7 @@ static enum directory_result prepare(const struct directory_place *place, enum c
 
     assert(contents == CONTENTS_STORE || place->create); /* a new store is made only when asked for */
     if (contents == CONTENTS_EMPTY) {
+        stamp->format = STAMP_FORMAT;
         stamp->is_new = true;
         if (getrandom(stamp->id, sizeof stamp->id, 0) != sizeof stamp->id) {
             return directory_fail_errno(ret_error, place->path, "", "no random number for the store's id");
@@ -342,22 +344,25 @@ enum directory_result directory_open(const char *path, bool create, directory_lo
     assert(directory.lock_fd >= 0 && directory.database_fd >= 0);
     memcpy(directory.store_id, stamp.id, sizeof directory.store_id);
     directory.is_new = stamp.is_new;
+    directory.is_old = stamp.format < STAMP_FORMAT;
     *ret_directory = directory;
     return DIRECTORY_OK;
 }
 
 enum directory_result directory_mark_ready(struct directory *directory, struct directory_error *ret_error)
 {
-    struct stamp stamp = {.is_new = false};
+    struct stamp stamp = {.format = STAMP_FORMAT, .is_new = false};
     enum directory_result result;
 
     assert(directory->lock_fd >= 0); /* only its owner writes the stamp */
-    if (!directory->is_new) {
+    if (!directory->is_new && !directory->is_old) {
         return DIRECTORY_OK;
     }
     memcpy(stamp.id, directory->store_id, sizeof stamp.id);
     result = write_stamp(directory->directory_fd, directory->path, &stamp, ret_error);
-    directory->is_new = result != DIRECTORY_OK;
+    if (result == DIRECTORY_OK) {
+        directory->is_new = directory->is_old = false;
+    }
     return result;
 }
 
@@ -382,6 +387,8 @@ int directory_exit_code(enum directory_result result)
         return EXIT_SUCCESS;
     case DIRECTORY_LOCKED:
         return EXIT_LOCKED;
+    case DIRECTORY_DAMAGED:
+        return EXIT_DAMAGED;
     case DIRECTORY_IO_ERROR:
         return EXIT_FAILURE;
     default:

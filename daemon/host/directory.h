@@ -56,6 +56,7 @@ struct directory {
     directory_look_fn *look;
     uint8_t store_id[STORE_ID_BYTES];
     bool is_new; /* the database may be made; directory_mark_ready is to follow its first successful open */
+    bool is_old; /* of an older format; directory_mark_ready is to follow its conversion */
 
     int directory_fd; /* -1: closed; so are the other two then */
     int database_fd;
@@ -69,10 +70,10 @@ enum directory_result directory_open(const char *path, bool create, directory_lo
                                      struct directory *ret_directory,
                                      struct directory_error *ret_error) MUST_CHECK;
 
-/* Records durably that the store has its database; nothing to do if that is recorded. To be called before the first write is
- * acknowledged.
+/* Records durably that the store has its database, in the present format; nothing to do if that is recorded. To be called before the
+ * first write is acknowledged.
  *
- * DIRECTORY_OK        a start without the database is refused from now on
+ * DIRECTORY_OK        a start without the database is refused from now on, and so is an older daemon
  * DIRECTORY_IO_ERROR  the stamp still says `new`, or says no longer so without a promise that it survives a power loss */
 enum directory_result directory_mark_ready(struct directory *directory,
                                            struct directory_error *ret_error) MUST_CHECK;
@@ -87,7 +88,7 @@ enum directory_result directory_check(const struct directory *directory,
 /* Releases the locks. Accepts a closed one: its descriptors are -1. */
 void directory_close(struct directory *directory);
 
-/* The exit code of a daemon that ends with this result: 73 locked, 78 not to be served, 1 for an I/O error, 0. */
+/* The exit code of a daemon that ends with this result: 73 locked, 65 damaged, 78 not to be served, 1 for an I/O error, 0. */
 int directory_exit_code(enum directory_result result);
 
 #endif

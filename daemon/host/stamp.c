@@ -1,5 +1,5 @@
 /* A stamp's life: it is written beside its place, synced, renamed, and the directory is synced; it is read at each start; it
- * is written a second time, without `new`, when the database has been opened.
+ * is written a second time, without `new` and in the present format, when the database has been opened.
  *
  * Ways to fail: what was read is classified, never repaired. A write that failed leaves the old stamp or the new one, each
  * whole, and perhaps the unfinished file, which the next write truncates. */
@@ -12,8 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #define FIRST_LINE "cairn store\n"
+#define CHECKSUM   "checksum "
+
+enum { CHECKSUM_LINE_BYTES = sizeof CHECKSUM - 1 + 16 + 1 };
 
 static bool parse_id(const char *hex, uint8_t *ret_id)
 {
@@ -31,18 +35,38 @@ static bool parse_id(const char *hex, uint8_t *ret_id)
     return true;
 }
 
+/* Appends the line that ends a stamp from format 2 on: the checksum of all before it. */
+static size_t append_checksum(char *text, size_t n)
+{
+    assert(n + CHECKSUM_LINE_BYTES <= STAMP_BYTES_MAX);
+    return n + (size_t)snprintf(text + n, CHECKSUM_LINE_BYTES + 1, CHECKSUM "%016llx\n",
+                                (unsigned long long)XXH3_64bits(text, n));
+}
+
 size_t stamp_format(const struct stamp *stamp, char *ret_text)
 {
     char id[2 * STORE_ID_BYTES + 1];
     int n;
 
+    assert(stamp->format >= 1 && stamp->format <= STAMP_FORMAT);
     for (size_t i = 0; i < STORE_ID_BYTES; i++) {
         snprintf(id + 2 * i, 3, "%02x", stamp->id[i]);
     }
-    n = snprintf(ret_text, STAMP_BYTES_MAX + 1, FIRST_LINE "format %d\nid %s\n%s", STAMP_FORMAT, id,
+    n = snprintf(ret_text, STAMP_BYTES_MAX + 1, FIRST_LINE "format %lu\nid %s\n%s", stamp->format, id,
                  stamp->is_new ? "new\n" : "");
     assert(n > 0 && n <= STAMP_BYTES_MAX); /* a cut stamp would be damage at the next start */
-    return (size_t)n;
+    return stamp->format >= 2 ? append_checksum(ret_text, (size_t)n) : (size_t)n;
+}
+
+/* A text that does not begin as ours is still ours, and damaged, if it goes on as ours. */
+static enum stamp_result judge_foreign(const char *bytes, size_t n)
+{
+    static const char second[] = "format ";
+    size_t first_bytes = strlen(FIRST_LINE);
+    bool goes_on =
+        n >= first_bytes + strlen(second) && memcmp(bytes + first_bytes, second, strlen(second)) == 0;
+
+    return goes_on ? STAMP_DAMAGED : STAMP_FOREIGN;
 }
 
 /* Only the first two lines are the same in every format. */
@@ -50,12 +74,11 @@ enum stamp_result stamp_parse(const char *bytes, size_t n, struct stamp *ret_sta
 {
     char text[STAMP_BYTES_MAX + 1], again[STAMP_BYTES_MAX + 1];
     struct stamp stamp;
-    unsigned long format;
     const char *at;
     char *end;
 
     if (n < strlen(FIRST_LINE) || memcmp(bytes, FIRST_LINE, strlen(FIRST_LINE)) != 0) {
-        return STAMP_FOREIGN;
+        return judge_foreign(bytes, n);
     }
     if (n > STAMP_BYTES_MAX || memchr(bytes, '\0', n) != NULL) {
         return STAMP_DAMAGED;
@@ -67,24 +90,22 @@ enum stamp_result stamp_parse(const char *bytes, size_t n, struct stamp *ret_sta
         return STAMP_DAMAGED;
     }
     errno = 0;
-    format = strtoul(at + 7, &end, 10);
+    stamp.format = strtoul(at + 7, &end, 10);
     if (errno != 0 || *end != '\n') {
         return STAMP_DAMAGED;
     }
-    if (format > STAMP_FORMAT) {
-        *ret_format = format;
+    if (stamp.format > STAMP_FORMAT) {
+        *ret_format = stamp.format;
         return STAMP_NEWER;
     }
     at = end + 1;
     if (strncmp(at, "id ", 3) != 0 || !parse_id(at + 3, stamp.id)) {
         return STAMP_DAMAGED;
     }
-    stamp.is_new = strcmp(at + 3 + 2 * STORE_ID_BYTES, "\nnew\n") == 0;
-    stamp_format(&stamp, again);
-    if (strcmp(text, again) != 0) {
+    stamp.is_new = strncmp(at + 3 + 2 * STORE_ID_BYTES, "\nnew\n", 5) == 0;
+    if (stamp_format(&stamp, again) != n || memcmp(text, again, n) != 0) {
         return STAMP_DAMAGED;
     }
-    assert(format == STAMP_FORMAT); /* the lines of an older one would be read by its own rules */
     *ret_stamp = stamp;
     return STAMP_OK;
 }

@@ -15,12 +15,13 @@
 #define STAMP_TMP_NAME "cairn.store.tmp" /* a stamp that is being written; readers ignore it */
 
 enum {
-    STAMP_FORMAT = 1,      /* the greatest format that this daemon reads, and the one it writes */
+    STAMP_FORMAT = 2,      /* the greatest format that this daemon reads, and the one it writes */
     STAMP_BYTES_MAX = 511, /* a longer file is damaged */
 };
 
 struct stamp {
-    bool is_new; /* the store's database was never opened yet */
+    unsigned long format; /* from 1 to STAMP_FORMAT */
+    bool is_new;          /* the store's database was never opened yet */
     uint8_t id[STORE_ID_BYTES];
 };
 
@@ -41,7 +42,7 @@ enum stamp_result {
 enum stamp_result stamp_parse(const char *bytes, size_t n, struct stamp *ret_stamp,
                               unsigned long *ret_format) MUST_CHECK;
 
-/* Writes the stamp's text, NUL-ended, to STAMP_BYTES_MAX + 1 bytes, and returns its length. Pure. */
+/* Writes the stamp's text in its format, NUL-ended, to STAMP_BYTES_MAX + 1 bytes, and returns its length. Pure. */
 size_t stamp_format(const struct stamp *stamp, char *ret_text);
 
 /* Reads the stamp of an open directory: stamp_parse's results, STAMP_ABSENT or STAMP_IO_ERROR. */

@@ -32,8 +32,8 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
                            "SHA-256 is not available: the configuration of OpenSSL (OPENSSL_CONF) activates "
                            "no provider that has it");
     }
-    enum status status =
-        order_start(config->engine, order->chains, order->apply, order->damage, &order->start, failure);
+    enum status status = order_start(config->engine, config->numbers, order->chains, order->apply,
+                                     order->damage, &order->start, failure);
     if (status != STATUS_OK) {
         order_close(order);
         return status;
@@ -52,6 +52,7 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
     order->writer = writer_new(&(struct writer_config){
         .engine = config->engine,
         .apply = order->apply,
+        .numbers = config->numbers,
         .flush_delay_us = config->flush_delay_us,
         .sync_interval_us = config->sync_interval_us,
         .wake = config->wake,
@@ -209,9 +210,26 @@ uint64_t order_run(const struct order *order)
     return order->start.run;
 }
 
+uint64_t order_run_random(const struct order *order)
+{
+    return order->start.random;
+}
+
+bool order_knows_run(const struct order *order, uint64_t run, uint64_t random)
+{
+    assert(thread_is(THREAD_LOOP));
+    return numbers_knows_run(order->config.numbers, run, random);
+}
+
 uint64_t order_metadata_on_disk(const struct order *order, uint64_t run)
 {
     assert(order->start.run > 0); /* so run 0 is free to mean this one */
-    bool is_this_run = run == 0 || run == order->start.run;
-    return is_this_run ? order->start.metadata_on_disk : order_start_run_end(&order->start, run);
+    if (run == 0 || run == order->start.run) {
+        return order->start.metadata_on_disk;
+    }
+    /* What the start behind it found; a run that is not remembered may have ended anywhere. */
+    const struct numbers *numbers = order->config.numbers;
+    return run < order->start.run && numbers_run(numbers, run) != NULL
+               ? numbers_run(numbers, run + 1)->metadata_on_disk
+               : 0;
 }

@@ -10,6 +10,7 @@
 #define DAEMON_ORDER_H
 
 #include "daemon/engine/engine.h"
+#include "daemon/host/numbers.h"
 #include "daemon/lanes/job.h"
 #include "daemon/lanes/pending.h"
 #include "daemon/observe/damage.h"
@@ -22,6 +23,7 @@ struct order;
 
 struct order_config {
     struct engine *engine;
+    struct numbers *numbers; /* borrowed; open, and the order's from its opening to its close */
     uint64_t queue_operations_max;
     uint64_t queue_bytes_max;
     uint64_t flush_delay_us;
@@ -161,6 +163,10 @@ uint64_t order_sequence(const struct order *order); /* the last number given */
 uint64_t order_written_through(const struct order *order);
 uint64_t order_durable_through(const struct order *order);
 uint64_t order_run(const struct order *order);
+uint64_t order_run_random(const struct order *order); /* its bits */
+
+/* Whether that is a run of this store, by its number and its bits, as far as the store remembers. */
+bool order_knows_run(const struct order *order, uint64_t run, uint64_t random);
 
 /* Highest metadata number on disk at the end of that run, as far as known (else 0); of run 0: when this run started. */
 uint64_t order_metadata_on_disk(const struct order *order, uint64_t run);

@@ -20,12 +20,12 @@ static void reserve_done(struct job *job)
 uint64_t order_next_sequence(struct order *order)
 {
     assert(thread_is(THREAD_LOOP));
-    if (!order->reserving && order->reserved_through - order->sequence < ORDER_RESERVE / 2) {
+    if (!order->reserving && order->reserved_through - order->sequence < NUMBERS_RESERVE / 2) {
         order->reserving = true;
         order->reserve = (struct job){
             .kind = JOB_RESERVE,
-            .level = LEVEL_DURABLE,
-            .reserve_through = order->reserved_through + ORDER_RESERVE,
+            .level = LEVEL_WRITTEN, /* its file is synced by itself */
+            .reserve_through = order->reserved_through + NUMBERS_RESERVE,
             .done = reserve_done,
             .owner = order,
         };

@@ -15,8 +15,8 @@ enum { KEY_BYTES_MAX = 4 + 1 + 8 + METADATA_NAME_BYTES_MAX };
 enum key_kind {
     /* In chain 0. */
     KEY_CHAIN_NAME = 'n',
-    KEY_SEQUENCE = 'q',
     KEY_METADATA_ON_DISK = 'w',
+    KEY_SEQUENCE = 'q', /* format 1 only, as is the next one */
     KEY_RUN = 'r',
     /* In a chain, from 1 on. */
     KEY_MARKS = 'c',

@@ -42,7 +42,7 @@ enum { RECORD_METADATA_HEAD_BYTES = 8 };
 
 bool record_read_metadata(struct slice bytes, uint64_t *ret_of_height, struct slice *ret_value);
 
-/* What a run leaves for clients that reconnect to a later one. */
+/* Format 1 only: what a run leaves for clients that reconnect to a later one. */
 struct run_record {
     uint64_t first_sequence;   /* the first sequence number of the run */
     uint64_t metadata_on_disk; /* the greatest number of queued metadata that its start found on disk */

@@ -285,13 +285,6 @@ static void apply_create_chain(struct apply *apply, const struct job *job)
     record_put_u64(job->chain, write_set_put_new(apply->set, &key, 8));
 }
 
-static void apply_reserve(struct apply *apply, const struct job *job)
-{
-    assert(job->level == LEVEL_DURABLE); /* numbers are given once their reservation survives a cut */
-    struct key key = key_of_kind(0, KEY_SEQUENCE);
-    record_put_u64(job->reserve_through, write_set_put_new(apply->set, &key, 8));
-}
-
 /* ---- one job, one group ---- */
 
 static void put_marks(struct apply *apply, uint32_t chain)
@@ -316,8 +309,7 @@ static enum status apply_kind(struct apply *apply, struct job *job)
         apply_create_chain(apply, job);
         return STATUS_OK;
     case JOB_RESERVE:
-        apply_reserve(apply, job);
-        return STATUS_OK;
+        break; /* changes no record */
     }
     assert(false);
     return STATUS_INVALID;

@@ -190,6 +190,16 @@ static void write_sync(struct commit_group *group, struct completion *completion
     completion->syncs++;
 }
 
+/* Numbers are kept outside the log, in a file that is synced by itself. */
+static void reserve(struct commit_group *group, struct job *job)
+{
+    assert(group->config.numbers != NULL);
+    if (!numbers_reserve(group->config.numbers, job->reserve_through, &job->failure)) {
+        job->status = STATUS_IO_ERROR;
+        latch(group, &job->failure);
+    }
+}
+
 /* Validates the job; what it changes goes into the next write set. */
 static void validate(struct commit_group *group, struct job *job)
 {
@@ -198,6 +208,10 @@ static void validate(struct commit_group *group, struct job *job)
     if (group->failed) {
         job->status = STATUS_IO_ERROR;
         job->failure = group->failure;
+        return;
+    }
+    if (job->kind == JOB_RESERVE) {
+        reserve(group, job);
         return;
     }
     job->validate_from_ns = thread_now_ns();

@@ -17,12 +17,14 @@
 #ifndef DAEMON_COMMIT_GROUP_H
 #define DAEMON_COMMIT_GROUP_H
 
+#include "daemon/host/numbers.h"
 #include "daemon/lanes/completion.h"
 #include "daemon/writer/apply.h"
 
 struct commit_group_config {
-    struct engine *engine; /* borrowed */
-    struct apply *apply;   /* borrowed */
+    struct engine *engine;   /* borrowed */
+    struct apply *apply;     /* borrowed */
+    struct numbers *numbers; /* borrowed; NULL: no JOB_RESERVE comes */
     uint64_t flush_delay_us;
     uint64_t sync_interval_us;
 };

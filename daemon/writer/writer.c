@@ -144,6 +144,7 @@ struct writer *writer_new(const struct writer_config *config)
     writer->group = commit_group_new(&(struct commit_group_config){
         .engine = config->engine,
         .apply = config->apply,
+        .numbers = config->numbers,
         .flush_delay_us = config->flush_delay_us,
         .sync_interval_us = config->sync_interval_us,
     });

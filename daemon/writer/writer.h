@@ -17,6 +17,7 @@
 #ifndef DAEMON_WRITER_H
 #define DAEMON_WRITER_H
 
+#include "daemon/host/numbers.h"
 #include "daemon/lanes/completion.h"
 #include "daemon/observe/heartbeat.h"
 #include "daemon/writer/apply.h"
@@ -24,8 +25,9 @@
 struct writer;
 
 struct writer_config {
-    struct engine *engine; /* borrowed */
-    struct apply *apply;   /* borrowed; the writer thread's from start to stop */
+    struct engine *engine;   /* borrowed */
+    struct apply *apply;     /* borrowed; the writer thread's from start to stop */
+    struct numbers *numbers; /* borrowed, as apply; NULL: no JOB_RESERVE comes */
     uint64_t flush_delay_us;
     uint64_t sync_interval_us;
     void (*wake)(void *context); /* from the writer thread: there are completions now; must not block */

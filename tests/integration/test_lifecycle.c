@@ -214,7 +214,7 @@ START_TEST(test_newer_or_damaged_stamp_is_refused_untouched)
     ck_assert_int_eq(daemon_stop(&rig.daemon), 0);
     char *stamp = kept_format("%s/cairn.store", rig.daemon.data);
     char *good = file_read(stamp);
-    char *format = strstr(good, "format 1");
+    char *format = strstr(good, "format 2");
     ck_assert_ptr_nonnull(format);
     file_write(stamp, kept_format("%.*sformat 99%s", (int)(format - good), good, format + 8));
     expect_refused(rig.daemon.data, false);

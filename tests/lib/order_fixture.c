@@ -19,6 +19,7 @@ void order_fixture_open_seeded(uint64_t seed)
     thread_set_role(THREAD_LOOP);
     order_fixture = (struct order_fixture){.now_us = 1000000000};
     order_fixture.disk = fake_disk_new(path, seed);
+    numbers_fixture_open(&order_fixture.numbers, NULL);
     order_fixture_start_run();
 }
 
@@ -30,6 +31,7 @@ void order_fixture_open(void)
 void order_fixture_close(void)
 {
     order_fixture_end_run();
+    numbers_fixture_close(&order_fixture.numbers);
     fake_disk_free(order_fixture.disk);
 }
 
@@ -37,8 +39,10 @@ enum status order_fixture_try_run(struct failure *failure)
 {
     struct engine_config engine_config = {.path = path, .create = true, .cache_bytes_max = 1 << 20};
     ck_assert_int_eq(engine_open(&engine_fake, &engine_config, &order_fixture.engine, failure), ENGINE_OK);
+    numbers_fixture_reopen(&order_fixture.numbers);
     struct order_config config = {
         .engine = order_fixture.engine,
+        .numbers = &order_fixture.numbers.numbers,
         .queue_operations_max = ORDER_FIXTURE_QUEUE_MAX,
         .queue_bytes_max = ORDER_FIXTURE_QUEUE_BYTES_MAX,
         .flush_delay_us = ORDER_FIXTURE_FLUSH_DELAY_US,

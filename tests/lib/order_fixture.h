@@ -9,6 +9,7 @@
 
 #include "daemon/order/order_internal.h"
 #include "tests/fake_engine/fake_engine.h"
+#include "tests/lib/numbers_fixture.h"
 
 enum {
     ORDER_FIXTURE_FLUSH_DELAY_US = 20000,
@@ -20,6 +21,7 @@ enum {
 
 struct order_fixture {
     struct fake_disk *disk;
+    struct numbers_fixture numbers;
     struct engine *engine;
     struct order *order; /* NULL between runs */
     struct chain *chain; /* "default" */

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/lib/numbers_fixture.h"
 #include "tests/lib/suite.h"
 #include "tests/lib/wire.h"
 
@@ -72,6 +73,7 @@ static void allow_descriptors(void)
 static int run(void (*prepare)(void))
 {
     static uint8_t store_id[64];
+    static struct numbers_fixture numbers;
     struct engine_config engine_config = {.path = path, .create = true, .cache_bytes_max = 1 << 20};
     struct engine *engine;
     struct listener listener;
@@ -82,6 +84,7 @@ static int run(void (*prepare)(void))
     char *environment[] = {NULL};
     require(options_load(3, arguments, environment, &options, &error) == OPTIONS_RUN, error.text);
     server_fixture.disk = fake_disk_new(path, 1);
+    numbers_fixture_open(&numbers, NULL);
     server_fixture.options = &options;
     server_fixture.listener = &listener;
     require(engine_open(&engine_fake, &engine_config, &engine, &failure) == ENGINE_OK, failure.text);
@@ -91,6 +94,7 @@ static int run(void (*prepare)(void))
     }
     struct server_config config = {.options = &options,
                                    .engine = engine,
+                                   .numbers = &numbers.numbers,
                                    .listener = &listener,
                                    .store_id = store_id,
                                    .read_options = read_options,
@@ -103,6 +107,7 @@ static int run(void (*prepare)(void))
     listener_close(&listener);
     engine_close(engine, ENGINE_CLOSE_CLEAN);
     bool is_synced = fake_disk_unsynced(server_fixture.disk) == 0;
+    numbers_fixture_close(&numbers);
     fake_disk_free(server_fixture.disk);
     return is_synced ? SERVER_FIXTURE_STOPPED : SERVER_FIXTURE_UNSYNCED;
 }

@@ -78,9 +78,11 @@ static void open_order(void)
     struct failure failure;
     struct engine_config engine_config = {.path = disk_path, .create = true};
     served.disk = fake_disk_new(disk_path, 1);
+    numbers_fixture_open(&served.numbers, NULL);
     ck_assert_int_eq(engine_open(&engine_fake, &engine_config, &served.service.engine, &failure), ENGINE_OK);
     struct order_config config = {
         .engine = served.service.engine,
+        .numbers = &served.numbers.numbers,
         .queue_operations_max = served.service.queue_operations_max,
         .queue_bytes_max = served.service.queue_bytes_max,
         .flush_delay_us = 1000,
@@ -138,6 +140,7 @@ void service_close(void)
     budget_free(service->budget);
     ck_assert_int_eq(uv_loop_close(&served.loop), 0);
     order_close(service->order);
+    numbers_fixture_close(&served.numbers);
     engine_close(service->engine, ENGINE_CLOSE_CLEAN);
     fake_disk_free(served.disk);
     free(served.replies);

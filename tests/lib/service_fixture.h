@@ -14,6 +14,7 @@
 #include "daemon/serve/dispatch.h"
 #include "daemon/serve/stream.h"
 #include "tests/fake_engine/fake_disk.h"
+#include "tests/lib/numbers_fixture.h"
 
 #define STREAM_TIMEOUT_US                                                                                    \
     3000000000 /* far above what any test takes: it is over when the test's clock says so */
@@ -35,6 +36,7 @@ struct service_fixture {
     /* what is there */
     uv_loop_t loop;
     struct fake_disk *disk;
+    struct numbers_fixture numbers;
     struct stages stages;
     struct service service;
     struct session session;

@@ -360,15 +360,12 @@ START_TEST(commits_of_one_batch_are_judged_one_after_the_other)
 }
 END_TEST
 
-START_TEST(chains_and_numbers_are_written_for_the_next_start)
+START_TEST(chains_are_written_for_the_next_start)
 {
     struct job create = {.kind = JOB_CREATE_CHAIN, .chain = 2, .chain_name = text("second")};
-    struct job reserve = {.kind = JOB_RESERVE, .level = LEVEL_DURABLE, .reserve_through = 12345};
     ck_assert_int_eq(applied_job(&create), STATUS_OK);
-    ck_assert_int_eq(applied_job(&reserve), STATUS_OK);
     ck_assert_uint_eq(applied_count(0, KEY_CHAIN_NAME), 1);
     ck_assert_uint_eq(applied_count(2, KEY_MARKS), 1); /* a start wants them of every chain */
-    ck_assert_uint_eq(applied_count(0, KEY_SEQUENCE), 1);
     ck_assert_uint_eq(applied_count(0, KEY_MARKS), 0);
 }
 END_TEST
@@ -401,7 +398,7 @@ int main(void)
     tcase_add_test(tests, what_is_bound_to_a_pruned_height_is_taken_and_pruned_at_once);
     tcase_add_test(tests, blocks_and_states_at_pruned_heights_are_refused_whole);
     tcase_add_test(tests, commits_of_one_batch_are_judged_one_after_the_other);
-    tcase_add_test(tests, chains_and_numbers_are_written_for_the_next_start);
+    tcase_add_test(tests, chains_are_written_for_the_next_start);
     tcase_add_test(tests, a_last_block_with_a_key_that_is_too_long_fails_the_start);
     return suite_run(suite, true);
 }

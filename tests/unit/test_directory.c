@@ -165,7 +165,7 @@ START_TEST(absent_or_empty_directory_becomes_a_store_with_create)
     }
     ck_assert_int_eq(open_store(true), DIRECTORY_OK);
     ck_assert(directory.is_new);
-    ck_assert_ptr_nonnull(strstr(read_text("cairn.store"), "cairn store\nformat 1\nid "));
+    ck_assert_ptr_nonnull(strstr(read_text("cairn.store"), "cairn store\nformat 2\nid "));
     ck_assert_ptr_nonnull(strstr(read_text("cairn.store"), "\nnew\n"));
     ck_assert_int_eq(strtol(read_text("cairn.lock"), NULL, 10), getpid());
     ck_assert(is_database(directory.database));
@@ -242,7 +242,7 @@ static const struct {
     enum directory_result result;
     const char *says;
 } refused_stamps[] = {
-    {"cairn store\nformat 2\nwhatever\n", DIRECTORY_NEWER, "format 2 and this cairnd knows 1"},
+    {"cairn store\nformat 3\nwhatever\n", DIRECTORY_NEWER, "format 3 and this cairnd knows 2"},
     {"cairn store\nformat 99\nid " ID "\n", DIRECTORY_NEWER, "format 99"},
     {"not ours", DIRECTORY_FOREIGN, "not cairn's"},
     {"", DIRECTORY_FOREIGN, "not cairn's"},
@@ -252,6 +252,9 @@ static const struct {
     {"cairn store\nformat 0\nid " ID "\n", DIRECTORY_DAMAGED, "damaged"},
     {"cairn store\nformat 99999999999999999999999\nid " ID "\n", DIRECTORY_DAMAGED, "damaged"},
     {"cairn store\nformat 1\n", DIRECTORY_DAMAGED, "damaged"},
+    {"cairn store\nformat 2\nid " ID "\n", DIRECTORY_DAMAGED, "damaged"},
+    {"cairn store\nformat 2\nid " ID "\nchecksum 0123456789abcdef\n", DIRECTORY_DAMAGED, "damaged"},
+    {"cairm store\nformat 2\nid " ID "\n", DIRECTORY_DAMAGED, "damaged"},
     {"cairn store\nformat 1\nid 0011\n", DIRECTORY_DAMAGED, "damaged"},
     {"cairn store\nformat 1\nid 0011223344556677889+aabbccddeeff\n", DIRECTORY_DAMAGED, "damaged"},
     {"cairn store\nformat 1\nid " ID, DIRECTORY_DAMAGED, "damaged"},
@@ -455,7 +458,7 @@ START_TEST(results_have_the_documented_exit_codes)
     ck_assert_int_eq(directory_exit_code(DIRECTORY_MISSING), 78);
     ck_assert_int_eq(directory_exit_code(DIRECTORY_FOREIGN), 78);
     ck_assert_int_eq(directory_exit_code(DIRECTORY_NEWER), 78);
-    ck_assert_int_eq(directory_exit_code(DIRECTORY_DAMAGED), 78);
+    ck_assert_int_eq(directory_exit_code(DIRECTORY_DAMAGED), 65);
     ck_assert_int_eq(directory_exit_code(DIRECTORY_LOST), 78);
 }
 END_TEST

@@ -137,6 +137,32 @@ START_TEST(what_is_removed_or_replaced_is_gone)
 }
 END_TEST
 
+/* A death before leaves what the next start converts again. */
+START_TEST(store_of_format_1_stays_one_until_it_is_ready)
+{
+    static const char id[] = "00112233445566778899aabbccddeeff";
+    const char *new_line = _i == 1 ? "new\n" : "";
+    shell("mkdir %s", store);
+    make_database();
+    shell("printf 'cairn store\nformat 1\nid %s\n%s' > %s/cairn.store", id, new_line, store);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_msg(open_store(false) == DIRECTORY_OK, "%s", error.text);
+        ck_assert(directory.is_old);
+        ck_assert_int_eq(directory.is_new, _i == 1);
+        ck_assert_uint_eq(directory.store_id[1], 0x11);
+        directory_close(&directory);
+        shell("printf 'cairn store\nformat 1\nid %s\n%s' | cmp - %s/cairn.store", id, new_line, store);
+    }
+    ck_assert_int_eq(open_store(false), DIRECTORY_OK);
+    ck_assert_int_eq(directory_mark_ready(&directory, &error), DIRECTORY_OK);
+    ck_assert(!directory.is_old && !directory.is_new);
+    directory_close(&directory);
+    shell("grep -q '^format 2$' %s/cairn.store && grep -q '^id %s$' %s/cairn.store", store, id, store);
+    ck_assert_int_eq(open_store(false), DIRECTORY_OK);
+    ck_assert(!directory.is_old && !directory.is_new);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("directory_hold");
@@ -146,6 +172,7 @@ int main(void)
     tcase_add_checked_fixture(hold, setup, teardown);
     tcase_add_test(hold, second_owner_is_refused_where_the_lock_file_was_removed);
     tcase_add_test(hold, moved_store_keeps_its_paths_and_is_not_gone);
+    tcase_add_loop_test(hold, store_of_format_1_stays_one_until_it_is_ready, 0, 2);
     tcase_add_loop_test(hold, what_is_removed_or_replaced_is_gone, 0, sizeof takes / sizeof *takes);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

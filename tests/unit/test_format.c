@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/host/numbers.h"
 #include "daemon/host/stamp.h"
-#include "daemon/order/order_start.h"
 #include "daemon/schema/key.h"
 #include "daemon/schema/record.h"
 #include "tests/lib/directory.h"
@@ -102,12 +102,15 @@ START_TEST(bounds_are_those_of_the_code)
     ck_assert_uint_eq(key_of_height(1, KEY_DATA, 1).bytes, 4 + 1 + 8);
     assert_says("| marks |", "40 bytes");
     ck_assert_int_eq(RECORD_MARKS_BYTES, 40);
-    assert_says("| run |", "16 bytes");
+    assert_says("| 0 | `r` |", "16 bytes");
     ck_assert_int_eq(RECORD_RUN_BYTES, 16);
+    assert_says("The record of `" NUMBERS_NAME "`", "24,608 bytes");
+    ck_assert_int_eq(NUMBERS_RECORD_BYTES, 24608);
+    ck_assert_int_eq(NUMBERS_RUN_BYTES, 3 * 8);
     assert_says("| metadata |", "the height it is bound to, 0 for none (8) · the value");
     ck_assert_int_eq(RECORD_METADATA_HEAD_BYTES, 8);
-    assert_says("The last ", "4,096 runs");
-    ck_assert_int_eq(ORDER_RUNS_KEPT, 4096);
+    assert_says("Run n, ", "the last 1,024 runs");
+    ck_assert_int_eq(NUMBERS_RUNS, 1024);
 }
 END_TEST
 
@@ -136,7 +139,7 @@ START_TEST(records_have_the_layout_of_the_document)
     ck_assert(marks.height == 1 && marks.blocks_pruned == 2 && marks.states_from == 3 &&
               marks.blocks_swept == 4 && marks.rollback_sequence == 5);
 
-    assert_says("| run |",
+    assert_says("| 0 | `r` |",
                 "the first sequence number of the run (8) · the greatest number of queued metadata");
     struct run_record run = {.first_sequence = 6, .metadata_on_disk = 7};
     record_write_run(&run, bytes);
@@ -164,6 +167,7 @@ START_TEST(stamp_of_the_document_is_one)
     line_of(format);
     assert_says("| `" STAMP_NAME "`", "the stamp");
     assert_says("| `" STAMP_TMP_NAME "`", "a stamp that is being written");
+    assert_says("| `" NUMBERS_NAME "`", "a mirrored file");
 }
 END_TEST
 

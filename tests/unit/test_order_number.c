@@ -1,6 +1,9 @@
 /* Numbers: each is one above the last, none is given twice over any row of runs, and more are reserved in time. */
 #include <check.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "tests/lib/order_fixture.h"
 #include "tests/lib/random.h"
@@ -9,21 +12,19 @@
 /* As if so many numbers had been given by now. Nothing is under way. */
 static void skip_to_half_of_the_reserve(void)
 {
-    order_fixture.order->sequence = order_fixture.order->reserved_through - ORDER_RESERVE / 2;
+    order_fixture.order->sequence = order_fixture.order->reserved_through - NUMBERS_RESERVE / 2;
     order_fixture.order->durable_through = order_fixture.order->sequence;
 }
 
 static uint64_t reserved_on_disk(void)
 {
+    static struct numbers read;
     struct failure failure;
-    struct key key = key_of_kind(0, KEY_SEQUENCE);
-    struct engine_value value = {0};
-    ck_assert_int_eq(
-        engine_get(order_fixture.engine, NULL, ENGINE_MAY_BLOCK, key_slice(&key), &value, &failure),
-        ENGINE_OK);
-    uint64_t number = record_get_u64(value.bytes.data);
-    engine_value_release(&value);
-    return number;
+    const struct numbers_fixture *fixture = &order_fixture.numbers;
+    ck_assert_int_eq(numbers_open(fixture->directory_fd, fixture->numbers.store_id, &read, &failure),
+                     NUMBERS_OK);
+    numbers_close(&read);
+    return read.reserved_through;
 }
 
 START_TEST(both_lanes_take_their_numbers_from_one_row)
@@ -66,27 +67,45 @@ START_TEST(more_numbers_are_reserved_when_half_are_given_and_none_waits_for_them
     ck_assert(order_fixture.order->reserving);
     order_fixture_settle();
     ck_assert(!order_fixture.order->reserving);
-    ck_assert_uint_eq(order_fixture.order->reserved_through, before + ORDER_RESERVE);
-    ck_assert_uint_eq(reserved_on_disk(), before + ORDER_RESERVE);
-    ck_assert_uint_eq(fake_disk_unsynced(order_fixture.disk) > 0,
-                      order_durable_through(order_fixture.order) < last);
+    ck_assert_uint_eq(order_fixture.order->reserved_through, before + NUMBERS_RESERVE);
+    ck_assert_uint_eq(reserved_on_disk(), before + NUMBERS_RESERVE);
 }
 END_TEST
 
-START_TEST(a_reservation_that_was_not_applied_is_asked_for_again)
+/* A file that cannot be written is a disk that fails. */
+START_TEST(a_reservation_that_fails_ends_writing)
 {
     uint64_t before = order_fixture.order->reserved_through;
     skip_to_half_of_the_reserve();
     (void)order_fixture_set('a', "value");
-    fake_disk_fault(order_fixture.disk, FAKE_WRITE, FAKE_FAILS, 1);
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ck_assert_int_ge(dup2(fd, order_fixture.numbers.numbers.file.fd), 0);
+    close(fd);
     (void)order_fixture_set('b', "value");
     order_fixture_settle();
-    ck_assert(!order_fixture.order->reserving);
+    ck_assert_ptr_nonnull(order_failure(order_fixture.order));
+    ck_assert_ptr_nonnull(strstr(order_failure(order_fixture.order)->text, NUMBERS_NAME));
     ck_assert_uint_eq(order_fixture.order->reserved_through, before);
-    (void)order_fixture_set('c', "value");
-    ck_assert(order_fixture.order->reserving);
-    order_fixture_settle();
-    ck_assert_uint_eq(order_fixture.order->reserved_through, before + ORDER_RESERVE);
+    ck_assert_uint_eq(reserved_on_disk(), before);
+    ck_assert_int_eq(order_fixture_disk_value('b'), '\0');
+}
+END_TEST
+
+/* What the database holds may be lost; what was given out stays given out. */
+START_TEST(no_number_and_no_run_is_given_twice_when_the_database_is_lost)
+{
+    for (uint64_t run = 1; run < 5; run++) {
+        uint64_t last = order_fixture_set('a', "value");
+        uint64_t random = order_run_random(order_fixture.order);
+        order_fixture_settle();
+        order_fixture_end_run();
+        fake_disk_free(order_fixture.disk);
+        order_fixture.disk = fake_disk_new("order-fixture", run);
+        order_fixture_start_run();
+        ck_assert_uint_eq(order_run(order_fixture.order), run + 1);
+        ck_assert_uint_gt(order_fixture_set('a', "value"), last);
+        ck_assert(order_knows_run(order_fixture.order, run, random));
+    }
 }
 END_TEST
 
@@ -131,7 +150,8 @@ int main(void)
     tcase_add_test(tests, both_lanes_take_their_numbers_from_one_row);
     tcase_add_test(tests, what_is_written_ends_before_the_oldest_that_is_under_way_in_either_lane);
     tcase_add_test(tests, more_numbers_are_reserved_when_half_are_given_and_none_waits_for_them);
-    tcase_add_test(tests, a_reservation_that_was_not_applied_is_asked_for_again);
+    tcase_add_test(tests, a_reservation_that_fails_ends_writing);
+    tcase_add_test(tests, no_number_and_no_run_is_given_twice_when_the_database_is_lost);
     tcase_add_test(tests, no_number_is_given_twice_over_kills_cuts_and_stops);
     return suite_run(suite, true);
 }

@@ -61,14 +61,71 @@ START_TEST(a_start_behind_a_cut_knows_the_metadata_number_that_the_cut_left)
 }
 END_TEST
 
-START_TEST(a_start_remembers_the_ends_of_as_many_runs_as_it_says)
+/* The end of a run is what the start behind it found. */
+START_TEST(a_start_remembers_as_many_runs_as_it_says_with_their_bits_and_ends)
 {
-    struct order_start start = {.run = ORDER_RUNS_KEPT + 10};
-    start.run_ends[11] = 7;
-    ck_assert_uint_eq(order_start_run_end(&start, 11), 7);
-    ck_assert_uint_eq(order_start_run_end(&start, 10), 0);        /* too long ago */
-    ck_assert_uint_eq(order_start_run_end(&start, start.run), 0); /* it goes on still */
-    ck_assert_uint_eq(order_start_run_end(&start, 0), 0);
+    static uint64_t randoms[NUMBERS_RUNS + 20], ends[NUMBERS_RUNS + 20];
+    for (uint64_t run = 1; run < NUMBERS_RUNS + 10; run++) {
+        if (run % 100 == 1 || run % 100 == 99) {
+            (void)order_fixture_set('a', "value");
+        }
+        order_fixture_settle();
+        ck_assert_uint_eq(order_run(order_fixture.order), run);
+        randoms[run] = order_run_random(order_fixture.order);
+        order_fixture_end_run();
+        order_fixture_start_run();
+        ends[run] = order_metadata_on_disk(order_fixture.order, 0);
+    }
+    const struct order *order = order_fixture.order;
+    uint64_t last = order_run(order);
+    for (uint64_t run = 1; run < last; run++) {
+        bool is_known = last - run < NUMBERS_RUNS;
+        ck_assert_int_eq(order_knows_run(order, run, randoms[run]), is_known);
+        ck_assert(!order_knows_run(order, run, randoms[run] + 1));
+        ck_assert_uint_eq(order_metadata_on_disk(order, run), is_known ? ends[run] : 0);
+    }
+    ck_assert(order_knows_run(order, last, order_run_random(order)));
+    ck_assert(!order_knows_run(order, last + 1, order_run_random(order)));
+    ck_assert(!order_knows_run(order, 0, 0));
+}
+END_TEST
+
+START_TEST(a_start_writes_to_the_database_only_to_make_default)
+{
+    order_fixture_end_run();
+    uint64_t writes = fake_disk_calls(order_fixture.disk, FAKE_WRITE);
+    order_fixture_start_run();
+    ck_assert_uint_eq(fake_disk_calls(order_fixture.disk, FAKE_WRITE), writes);
+}
+END_TEST
+
+START_TEST(numbers_that_are_older_than_the_database_end_the_start)
+{
+    struct key key = key_of_kind(0, KEY_METADATA_ON_DISK);
+    uint8_t bytes[8];
+    record_put_u64(order_fixture.order->reserved_through + 1, bytes);
+    put(&key, slice_of(bytes, sizeof bytes));
+    order_fixture_end_run();
+    check_start_fails(NUMBERS_NAME " is older than the database");
+}
+END_TEST
+
+START_TEST(what_format_1_left_in_the_database_is_deleted_once)
+{
+    uint8_t bytes[8] = {0};
+    struct key keys[] = {key_of_kind(0, KEY_SEQUENCE), key_of_height(0, KEY_RUN, 1),
+                         key_of_height(0, KEY_RUN, UINT64_MAX)};
+    for (size_t i = 0; i < 3; i++) {
+        put(&keys[i], slice_of(bytes, sizeof bytes));
+    }
+    order_fixture_end_run();
+    order_fixture_start_run();
+    for (size_t i = 0; i < 3; i++) {
+        struct engine_value value = {0};
+        ck_assert_int_eq(
+            engine_get(order_fixture.engine, NULL, ENGINE_MAY_BLOCK, key_slice(&keys[i]), &value, &failure),
+            ENGINE_NOT_FOUND);
+    }
 }
 END_TEST
 
@@ -111,11 +168,13 @@ START_TEST(a_start_ends_at_any_read_that_fails_but_one)
 }
 END_TEST
 
-START_TEST(a_start_whose_first_write_is_not_done_ends_and_leaves_the_next_one_its_numbers)
+START_TEST(a_start_whose_write_is_not_done_ends_and_leaves_the_next_one_its_numbers)
 {
     static const enum fake_fault faults[] = {FAKE_FAILS, FAKE_IN_DOUBT};
     uint64_t last = order_fixture_set('a', "value");
     order_fixture_end_run();
+    fake_disk_free(order_fixture.disk);
+    order_fixture.disk = fake_disk_new("order-fixture", 1); /* so that there is something to write */
     fake_disk_fault(order_fixture.disk, FAKE_WRITE, faults[_i], 1);
     ck_assert_int_eq(order_fixture_try_run(&failure), STATUS_IO_ERROR);
     ck_assert_int_eq(failure.status, STATUS_IO_ERROR);
@@ -128,16 +187,13 @@ END_TEST
 START_TEST(records_that_cannot_be_understood_end_the_start_with_their_name)
 {
     struct key keys[] = {
-        key_of_kind(0, KEY_SEQUENCE),
         key_of_kind(0, KEY_METADATA_ON_DISK),
-        key_of_height(0, KEY_RUN, 1),
         key_of_kind(order_fixture.chain->id, KEY_MARKS),
         key_of_name(0, KEY_CHAIN_NAME, slice_of("default", 7)),
         key_of_name(0, KEY_CHAIN_NAME, slice_of("no/chain", 8)),
     };
-    static const char *const texts[] = {"the reserved numbers", "the highest metadata number",
-                                        "the list of runs",     "a chain's marks",
-                                        "the list of chains",   "the list of chains"};
+    static const char *const texts[] = {"the highest metadata number", "a chain's marks",
+                                        "the list of chains", "the list of chains"};
     put(&keys[_i], slice_of("bad", 3));
     order_fixture_end_run();
     check_start_fails(texts[_i]);
@@ -157,28 +213,16 @@ START_TEST(more_chains_than_chains_max_end_the_start_and_name_the_setting)
 }
 END_TEST
 
-START_TEST(numbers_that_would_wrap_end_the_start_and_change_nothing)
+START_TEST(numbers_that_are_used_up_end_the_start)
 {
-    static const uint64_t numbers[] = {UINT64_MAX, UINT64_MAX - 1, UINT64_MAX - (UINT64_C(1) << 32),
-                                       UINT64_MAX / 2 + 1};
-    struct key sequence = key_of_kind(0, KEY_SEQUENCE);
-    uint8_t bytes[8];
-    record_put_u64(numbers[_i], bytes);
-    put(&sequence, slice_of(bytes, sizeof bytes));
     order_fixture_end_run();
-    check_start_fails("the reserved numbers");
-    ck_assert_int_eq(order_fixture_try_run(&failure), STATUS_IO_ERROR); /* the record is as it was */
-}
-END_TEST
-
-START_TEST(a_last_run_that_would_wrap_ends_the_start)
-{
-    struct key run = key_of_height(0, KEY_RUN, UINT64_MAX);
-    uint8_t record[RECORD_RUN_BYTES];
-    record_write_run(&(struct run_record){1, 0}, record);
-    put(&run, slice_of(record, sizeof record));
-    order_fixture_end_run();
-    check_start_fails("the last run");
+    struct numbers *numbers = &order_fixture.numbers.numbers;
+    *(_i == 0 ? &numbers->run : &numbers->reserved_through) = NUMBERS_MAX;
+    static struct numbers_fixture full;
+    numbers_fixture_open(&full, numbers);
+    numbers_fixture_close(&order_fixture.numbers);
+    order_fixture.numbers = full;
+    check_start_fails("used up");
 }
 END_TEST
 
@@ -208,15 +252,17 @@ int main(void)
     tcase_add_checked_fixture(tests, order_fixture_open, order_fixture_close);
     tcase_add_test(tests, the_first_start_makes_default_and_takes_run_one_durably);
     tcase_add_test(tests, a_start_behind_a_cut_knows_the_metadata_number_that_the_cut_left);
-    tcase_add_test(tests, a_start_remembers_the_ends_of_as_many_runs_as_it_says);
+    tcase_add_test(tests, a_start_remembers_as_many_runs_as_it_says_with_their_bits_and_ends);
+    tcase_add_test(tests, a_start_writes_to_the_database_only_to_make_default);
+    tcase_add_test(tests, numbers_that_are_older_than_the_database_end_the_start);
+    tcase_add_test(tests, what_format_1_left_in_the_database_is_deleted_once);
     tcase_add_loop_test(tests, a_start_ends_at_any_read_that_fails_but_one, 0,
                         sizeof reads / sizeof reads[0]);
-    tcase_add_loop_test(tests, a_start_whose_first_write_is_not_done_ends_and_leaves_the_next_one_its_numbers,
-                        0, 2);
-    tcase_add_loop_test(tests, records_that_cannot_be_understood_end_the_start_with_their_name, 0, 6);
+    tcase_add_loop_test(tests, a_start_whose_write_is_not_done_ends_and_leaves_the_next_one_its_numbers, 0,
+                        2);
+    tcase_add_loop_test(tests, records_that_cannot_be_understood_end_the_start_with_their_name, 0, 4);
     tcase_add_test(tests, more_chains_than_chains_max_end_the_start_and_name_the_setting);
-    tcase_add_loop_test(tests, numbers_that_would_wrap_end_the_start_and_change_nothing, 0, 4);
-    tcase_add_test(tests, a_last_run_that_would_wrap_ends_the_start);
+    tcase_add_loop_test(tests, numbers_that_are_used_up_end_the_start, 0, 2);
     tcase_add_test(tests, a_list_of_chains_without_default_ends_the_start);
     return suite_run(suite, true);
 }

@@ -9,6 +9,7 @@
 #include "daemon/runtime/budget.h"
 #include "daemon/runtime/thread.h"
 #include "tests/fake_engine/fake_engine.h"
+#include "tests/lib/numbers_fixture.h"
 #include "tests/lib/suite.h"
 
 enum {
@@ -33,6 +34,7 @@ struct range {
 static uv_loop_t loop;
 static struct fake_disk *disk;
 static struct engine *engine;
+static struct numbers_fixture numbers;
 static struct stages stages;
 static struct order *order;
 static struct budget *budget;
@@ -59,9 +61,11 @@ static void open_order(void)
     struct failure failure;
     struct engine_config engine_config = {.path = "disk", .create = true};
     disk = fake_disk_new("disk", 1);
+    numbers_fixture_open(&numbers, NULL);
     ck_assert_int_eq(engine_open(&engine_fake, &engine_config, &engine, &failure), ENGINE_OK);
     struct order_config config = {
         .engine = engine,
+        .numbers = &numbers.numbers,
         .queue_operations_max = 100,
         .queue_bytes_max = 1 << 20,
         .flush_delay_us = 1000,
@@ -131,6 +135,7 @@ static void teardown(void)
     ck_assert_int_eq(uv_loop_close(&loop), 0);
     budget_free(budget);
     order_close(order);
+    numbers_fixture_close(&numbers);
     engine_close(engine, ENGINE_CLOSE_CLEAN);
     fake_disk_free(disk);
 }

@@ -16,7 +16,8 @@ enum { ROUNDS = 20000 };
 
 static struct stamp some_stamp(struct random_source *random)
 {
-    struct stamp stamp = {.is_new = random_chance(random, 50)};
+    struct stamp stamp = {.format = 1 + random_below(random, STAMP_FORMAT),
+                          .is_new = random_chance(random, 50)};
     random_fill(random, stamp.id, sizeof stamp.id);
     return stamp;
 }
@@ -30,6 +31,7 @@ static enum stamp_result parse(const char *text, size_t n)
 
 static void assert_equal(const struct stamp *left, const struct stamp *right)
 {
+    ck_assert_uint_eq(left->format, right->format);
     ck_assert_int_eq(left->is_new, right->is_new);
     ck_assert_mem_eq(left->id, right->id, sizeof left->id);
 }
@@ -45,7 +47,7 @@ START_TEST(what_is_formatted_parses_to_the_same_and_no_beginning_of_it_does)
         ck_assert_uint_eq(strlen(text), n);
         ck_assert_int_eq(stamp_parse(text, n, &parsed, &format), STAMP_OK);
         assert_equal(&parsed, &stamp);
-        size_t without_new = n - (stamp.is_new ? strlen("new\n") : 0);
+        size_t without_new = stamp.format == 1 && stamp.is_new ? n - strlen("new\n") : n;
         for (size_t cut = 0; cut < n; cut++) {
             enum stamp_result expected = cut < strlen("cairn store\n") ? STAMP_FOREIGN
                                          : cut == without_new          ? STAMP_OK
@@ -72,6 +74,26 @@ START_TEST(bytes_that_parse_are_exactly_what_would_be_formatted)
             ck_assert_mem_eq(again, text, n);
         } else if (result == STAMP_NEWER) {
             ck_assert_uint_gt(format, STAMP_FORMAT);
+        }
+    }
+}
+END_TEST
+
+/* A flipped bit is damage, or where it makes another format or a text that is not ours, refused as that; never another stamp. */
+START_TEST(no_flipped_bit_passes)
+{
+    struct random_source random = random_from(random_seed("stamp"));
+    for (int i = 0; i < 20; i++) {
+        struct stamp stamp = some_stamp(&random);
+        stamp.format = STAMP_FORMAT;
+        char text[STAMP_BYTES_MAX + 1];
+        size_t n = stamp_format(&stamp, text);
+        for (size_t bit = 0; bit < 8 * n; bit++) {
+            text[bit / 8] = (char)(text[bit / 8] ^ 1 << bit % 8);
+            enum stamp_result result = parse(text, n);
+            bool is_format = bit / 8 == strlen("cairn store\nformat ");
+            ck_assert(result == STAMP_DAMAGED || (is_format && result == STAMP_NEWER));
+            text[bit / 8] = (char)(text[bit / 8] ^ 1 << bit % 8);
         }
     }
 }
@@ -172,6 +194,7 @@ int main(void)
     Suite *suite = suite_new("stamp", 30, &tests);
     tcase_add_test(tests, what_is_formatted_parses_to_the_same_and_no_beginning_of_it_does);
     tcase_add_test(tests, bytes_that_parse_are_exactly_what_would_be_formatted);
+    tcase_add_test(tests, no_flipped_bit_passes);
     tcase_add_test(tests, newer_format_says_which_and_is_not_read_further);
     tcase_add_test(tests, number_without_end_or_longer_file_is_damage);
     tcase_add_test(tests, written_stamp_is_read_back_and_replaces_the_one_before);

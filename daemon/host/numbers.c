@@ -1,0 +1,167 @@
+/* The record is written whole each time: 24 KiB, at each start and once in two billion sequence numbers.
+ *
+ * Ways to fail: what cannot be read or is damaged ends the start, before anything else is opened. A write that fails leaves the
+ * record of before or the new one, so a run or numbers may be skipped and are never given twice. */
+#include "daemon/host/numbers.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "daemon/runtime/thread.h"
+#include "daemon/schema/record.h"
+
+/* ---- the record ---- */
+
+static void put(struct numbers *numbers)
+{
+    assert(numbers->run <= NUMBERS_MAX && numbers->reserved_through <= NUMBERS_MAX);
+    uint8_t *at = numbers->record;
+    memcpy(at, numbers->store_id, STORE_ID_BYTES);
+    at += STORE_ID_BYTES;
+    record_put_u64(numbers->run, at);
+    record_put_u64(numbers->reserved_through, at + 8);
+    at += 2 * 8;
+    for (size_t i = 0; i < NUMBERS_RUNS; i++, at += NUMBERS_RUN_BYTES) {
+        record_put_u64(numbers->runs[i].random, at);
+        record_put_u64(numbers->runs[i].first_sequence, at + 8);
+        record_put_u64(numbers->runs[i].metadata_on_disk, at + 16);
+    }
+    assert(at == numbers->record + sizeof numbers->record); /* FORMAT.md's length */
+}
+
+static void take(struct numbers *numbers)
+{
+    const uint8_t *at = numbers->record;
+    memcpy(numbers->store_id, at, STORE_ID_BYTES);
+    at += STORE_ID_BYTES;
+    numbers->run = record_get_u64(at);
+    numbers->reserved_through = record_get_u64(at + 8);
+    at += 2 * 8;
+    for (size_t i = 0; i < NUMBERS_RUNS; i++, at += NUMBERS_RUN_BYTES) {
+        numbers->runs[i] =
+            (struct numbers_run){record_get_u64(at), record_get_u64(at + 8), record_get_u64(at + 16)};
+    }
+    assert(at == numbers->record + sizeof numbers->record);
+}
+
+/* ---- opening ---- */
+
+static enum numbers_result damaged(const char *what, struct failure *failure)
+{
+    failure_set(failure, STATUS_IO_ERROR,
+                NUMBERS_NAME
+                ": %s. It keeps numbers from being given twice: put the store's own back, or restore "
+                "the whole directory from a backup. Nothing was touched",
+                what);
+    return NUMBERS_DAMAGED;
+}
+
+static enum numbers_result refused(const char *what, struct failure *failure)
+{
+    failure_set(failure, STATUS_IO_ERROR, NUMBERS_NAME ": cannot be %s: %s", what, strerror(errno));
+    return NUMBERS_IO_ERROR;
+}
+
+enum numbers_result numbers_open(int directory_fd, const uint8_t *store_id, struct numbers *ret_numbers,
+                                 struct failure *failure)
+{
+    const char *what = NULL;
+    ret_numbers->file.fd = -1;
+    switch (mirrored_file_open(directory_fd, NUMBERS_NAME, sizeof ret_numbers->record, &ret_numbers->file,
+                               ret_numbers->record)) {
+    case MIRRORED_OK:
+        break;
+    case MIRRORED_ABSENT:
+        return damaged("the file is gone", failure);
+    case MIRRORED_DAMAGED:
+        return damaged("both of its copies are damaged", failure);
+    case MIRRORED_IO_ERROR:
+        return refused("opened and read", failure);
+    }
+    take(ret_numbers);
+    if (memcmp(ret_numbers->store_id, store_id, STORE_ID_BYTES) != 0) {
+        what = "it is of another store";
+    } else if (ret_numbers->run > NUMBERS_MAX || ret_numbers->reserved_through > NUMBERS_MAX) {
+        what = "its numbers were never given";
+    }
+    if (what != NULL) {
+        numbers_close(ret_numbers);
+        return damaged(what, failure);
+    }
+    return NUMBERS_OK;
+}
+
+enum numbers_result numbers_make(int directory_fd, struct numbers *numbers, struct failure *failure)
+{
+    uint8_t store_id[STORE_ID_BYTES];
+    assert(numbers->file.fd < 0);
+    memcpy(store_id, numbers->store_id, sizeof store_id);
+    put(numbers);
+    if (mirrored_file_make(directory_fd, NUMBERS_NAME, numbers->record, sizeof numbers->record) !=
+        MIRRORED_OK) {
+        return refused("made", failure);
+    }
+    return numbers_open(directory_fd, store_id, numbers, failure);
+}
+
+void numbers_close(struct numbers *numbers)
+{
+    mirrored_file_close(&numbers->file);
+}
+
+/* ---- runs and numbers ---- */
+
+static bool write_file(struct numbers *numbers, struct failure *failure)
+{
+    put(numbers);
+    if (mirrored_file_write(&numbers->file, numbers->record) != MIRRORED_OK) {
+        failure_set(failure, STATUS_IO_ERROR, NUMBERS_NAME ": cannot be written: %s", strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+bool numbers_begin_run(struct numbers *numbers, uint64_t metadata_on_disk, struct failure *failure)
+{
+    assert(numbers->file.fd >= 0);
+    struct numbers_run run = {
+        .first_sequence = numbers->reserved_through + 1,
+        .metadata_on_disk = metadata_on_disk,
+    };
+    if (numbers->run >= NUMBERS_MAX || numbers->reserved_through > NUMBERS_MAX - NUMBERS_RESERVE) {
+        failure_set(failure, STATUS_IO_ERROR, "all numbers of runs and writes are used up: make a new store");
+        return false;
+    }
+    do {
+        if (getrandom(&run.random, sizeof run.random, 0) != sizeof run.random) {
+            failure_set(failure, STATUS_IO_ERROR, "no random bits for this run: %s", strerror(errno));
+            return false;
+        }
+    } while (run.random == 0); /* which says that there are none */
+    numbers->run++;
+    numbers->reserved_through += NUMBERS_RESERVE;
+    numbers->runs[numbers->run % NUMBERS_RUNS] = run;
+    return write_file(numbers, failure);
+}
+
+bool numbers_reserve(struct numbers *numbers, uint64_t through, struct failure *failure)
+{
+    assert(thread_is(THREAD_WRITER));
+    assert(through > numbers->reserved_through && through <= NUMBERS_MAX);
+    numbers->reserved_through = through;
+    return write_file(numbers, failure);
+}
+
+const struct numbers_run *numbers_run(const struct numbers *numbers, uint64_t run)
+{
+    bool is_known = run >= 1 && run <= numbers->run && numbers->run - run < NUMBERS_RUNS;
+    return is_known ? &numbers->runs[run % NUMBERS_RUNS] : NULL;
+}
+
+bool numbers_knows_run(const struct numbers *numbers, uint64_t run, uint64_t random)
+{
+    const struct numbers_run *known = numbers_run(numbers, run);
+    return known != NULL && random != 0 && known->random == random;
+}

@@ -1,0 +1,177 @@
+/* The numbers of a store: they only rise, outlive any one damage, and a file that is not the store's own is refused untouched. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/runtime/thread.h"
+#include "tests/lib/numbers_fixture.h"
+#include "tests/lib/random.h"
+#include "tests/lib/suite.h"
+
+static struct numbers_fixture fixture;
+static struct failure failure;
+
+static void setup(void)
+{
+    numbers_fixture_open(&fixture, NULL);
+}
+
+static void teardown(void)
+{
+    numbers_fixture_close(&fixture);
+}
+
+static void begin(uint64_t metadata_on_disk)
+{
+    ck_assert_msg(numbers_begin_run(&fixture.numbers, metadata_on_disk, &failure), "%s", failure.text);
+}
+
+static void reserve(uint64_t through)
+{
+    thread_set_role(THREAD_WRITER);
+    ck_assert(numbers_reserve(&fixture.numbers, through, &failure));
+}
+
+START_TEST(runs_follow_on_one_another_behind_all_reserved_numbers_with_bits_of_their_own)
+{
+    uint64_t randoms[5] = {0};
+    for (uint64_t run = 1; run < 5; run++) {
+        uint64_t reserved = fixture.numbers.reserved_through;
+        begin(run * 10);
+        ck_assert_uint_eq(fixture.numbers.run, run);
+        const struct numbers_run *begun = numbers_run(&fixture.numbers, run);
+        ck_assert_uint_eq(begun->first_sequence, reserved + 1);
+        ck_assert_uint_eq(begun->metadata_on_disk, run * 10);
+        ck_assert_uint_gt(fixture.numbers.reserved_through, begun->first_sequence);
+        randoms[run] = begun->random;
+        for (uint64_t before = 0; before < run; before++) {
+            ck_assert_uint_ne(randoms[before], randoms[run]);
+        }
+        if (run % 2 == 0) {
+            reserve(fixture.numbers.reserved_through + 7);
+        }
+        static struct numbers held;
+        held = fixture.numbers;
+        numbers_fixture_reopen(&fixture);
+        ck_assert_uint_eq(fixture.numbers.reserved_through, held.reserved_through);
+        ck_assert_uint_eq(fixture.numbers.run, held.run);
+        ck_assert_mem_eq(fixture.numbers.runs, held.runs, sizeof held.runs);
+    }
+    for (uint64_t run = 1; run < 5; run++) {
+        ck_assert(numbers_knows_run(&fixture.numbers, run, randoms[run]));
+        ck_assert(!numbers_knows_run(&fixture.numbers, run, randoms[run] ^ 1));
+        ck_assert(!numbers_knows_run(&fixture.numbers, run + 1, randoms[run]));
+    }
+    ck_assert(!numbers_knows_run(&fixture.numbers, 0, 0));
+}
+END_TEST
+
+START_TEST(runs_without_bits_are_remembered_and_known_to_nobody)
+{
+    static struct numbers old = {
+        .run = 2, .reserved_through = 100, .runs = {[1] = {0, 1, 0}, [2] = {0, 50, 7}}};
+    numbers_fixture_close(&fixture);
+    numbers_fixture_open(&fixture, &old);
+    ck_assert_uint_eq(numbers_run(&fixture.numbers, 2)->metadata_on_disk, 7);
+    ck_assert(!numbers_knows_run(&fixture.numbers, 2, 0));
+    begin(8);
+    ck_assert_uint_eq(numbers_run(&fixture.numbers, 3)->first_sequence, 101);
+}
+END_TEST
+
+START_TEST(a_run_that_is_too_long_ago_is_not_remembered)
+{
+    for (uint64_t run = 1; run <= NUMBERS_RUNS + 1; run++) {
+        begin(run);
+    }
+    ck_assert_ptr_null(numbers_run(&fixture.numbers, 1));
+    ck_assert_uint_eq(numbers_run(&fixture.numbers, 2)->metadata_on_disk, 2);
+    ck_assert_ptr_null(numbers_run(&fixture.numbers, NUMBERS_RUNS + 2));
+    ck_assert_ptr_null(numbers_run(&fixture.numbers, 0));
+    ck_assert_ptr_null(numbers_run(&fixture.numbers, UINT64_MAX));
+}
+END_TEST
+
+/* Any number of bytes of one copy. */
+START_TEST(whatever_becomes_of_one_copy_the_numbers_are_whole)
+{
+    struct random_source random = random_from(random_seed("numbers"));
+    const char *path = directory_path(&fixture.home, NUMBERS_NAME);
+    struct stat status;
+    ck_assert_int_eq(stat(path, &status), 0);
+    size_t half = (size_t)status.st_size / 2;
+    uint8_t *bytes = malloc(half);
+    uint64_t reserved = 0;
+    for (int i = 0; i < 100; i++) {
+        begin(0);
+        ck_assert_uint_gt(fixture.numbers.reserved_through, reserved);
+        reserved = fixture.numbers.reserved_through;
+        size_t n = 1 + random_below(&random, half);
+        size_t at = random_below(&random, half - n + 1) + (random_chance(&random, 50) ? half : 0);
+        random_fill(&random, bytes, n);
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+        ck_assert_int_eq(pwrite(fd, bytes, n, (off_t)at), (ssize_t)n);
+        close(fd);
+        numbers_fixture_reopen(&fixture);
+        ck_assert_uint_eq(fixture.numbers.reserved_through, reserved);
+        ck_assert_uint_eq(fixture.numbers.run, (uint64_t)i + 1);
+    }
+    free(bytes);
+}
+END_TEST
+
+static void expect(enum numbers_result result, const char *text)
+{
+    static struct numbers read;
+    unsigned long before = directory_digest(fixture.home.path);
+    failure.text[0] = '\0';
+    ck_assert_int_eq(numbers_open(fixture.directory_fd, fixture.numbers.store_id, &read, &failure), result);
+    ck_assert_msg(strstr(failure.text, text) != NULL, "%s", failure.text);
+    ck_assert_ptr_nonnull(strstr(failure.text, NUMBERS_NAME));
+    ck_assert_int_eq(read.file.fd, -1);
+    ck_assert_uint_eq(directory_digest(fixture.home.path), before);
+}
+
+START_TEST(what_is_not_the_stores_own_is_refused_untouched)
+{
+    const char *path = directory_path(&fixture.home, NUMBERS_NAME);
+    fixture.numbers.store_id[0] ^= 1;
+    expect(NUMBERS_DAMAGED, "it is of another store");
+    ck_assert_int_eq(truncate(path, 100), 0);
+    expect(NUMBERS_DAMAGED, "both of its copies are damaged");
+    ck_assert_int_eq(unlink(path), 0);
+    expect(NUMBERS_DAMAGED, "the file is gone");
+    ck_assert_int_eq(symlink("elsewhere", path), 0);
+    expect(NUMBERS_IO_ERROR, "cannot be opened and read");
+}
+END_TEST
+
+START_TEST(a_write_that_fails_is_told)
+{
+    int fd = open("/dev/full", O_RDWR | O_CLOEXEC);
+    ck_assert_int_ge(dup2(fd, fixture.numbers.file.fd), 0);
+    close(fd);
+    ck_assert(!numbers_begin_run(&fixture.numbers, 0, &failure));
+    ck_assert_int_eq(failure.status, STATUS_IO_ERROR);
+    ck_assert_ptr_nonnull(strstr(failure.text, strerror(ENOSPC)));
+    numbers_fixture_reopen(&fixture);
+    ck_assert_uint_eq(fixture.numbers.run, 0);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("numbers", 60, &tests);
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, runs_follow_on_one_another_behind_all_reserved_numbers_with_bits_of_their_own);
+    tcase_add_test(tests, runs_without_bits_are_remembered_and_known_to_nobody);
+    tcase_add_test(tests, a_run_that_is_too_long_ago_is_not_remembered);
+    tcase_add_test(tests, whatever_becomes_of_one_copy_the_numbers_are_whole);
+    tcase_add_test(tests, what_is_not_the_stores_own_is_refused_untouched);
+    tcase_add_test(tests, a_write_that_fails_is_told);
+    return suite_run(suite, true);
+}

@@ -267,7 +267,7 @@ static void run_end(struct history *history, enum ending ending)
 
 void history_run(struct history *history)
 {
-    enum ending ending = (enum ending)random_below(&history->random, SYNC_FAILED); /* not yet: ENDINGS */
+    enum ending ending = (enum ending)random_below(&history->random, ENDINGS);
     run_begin(history);
     if (ending == SYNC_FAILED) {
         atomic_store(&history->control->syncs_left, 1 + random_below(&history->random, SYNCS_MAX));

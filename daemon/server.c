@@ -170,10 +170,10 @@ static void server_iterate(uv_prepare_t *prepare)
     order_drain_completions(server->service.order, now_ns);
     connection_set_begin_iteration(server->connections, now_us);
     uint64_t next_us = serve_connections(server, now_us);
-    next_us = earlier(next_us, reclaim_turn(server->reclaim, now_us));
-    next_us = earlier(next_us, watch_turn(server->watch, now_us));
+    next_us = earlier(next_us, reclaim_iterate(server->reclaim, now_us));
+    next_us = earlier(next_us, watch_iterate(server->watch, now_us));
     next_us = earlier(next_us, stream_set_iterate(server->service.streams, now_us));
-    next_us = earlier(next_us, pool_turn(server->service.pool, now_us));
+    next_us = earlier(next_us, pool_iterate(server->service.pool, now_us));
     next_us = earlier(next_us, server_go_on_ending(server, now_us));
     beat(server);
     if (server->state == SERVER_ENDED) {

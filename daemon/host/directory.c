@@ -341,7 +341,6 @@ enum directory_result directory_open(const char *path, bool create, directory_lo
         close(directory.directory_fd);
         return result;
     }
-    assert(directory.lock_fd >= 0 && directory.database_fd >= 0);
     memcpy(directory.store_id, stamp.id, sizeof directory.store_id);
     directory.is_new = stamp.is_new;
     directory.is_old = stamp.format < STAMP_FORMAT;

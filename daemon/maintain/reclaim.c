@@ -63,7 +63,7 @@ struct reclaim {
     struct pool *pool;
     /* loop only */
     bool is_stopped;
-    uint64_t deletes_seen; /* prunes, sweeps and rollbacks at the last turn; UINT64_MAX: there was none */
+    uint64_t deletes_seen; /* prunes, sweeps and rollbacks at the last call; UINT64_MAX: there was none */
     uint64_t writes_seen;  /* of all kinds, when some were seen last, */
     uint64_t written_us;   /* and when that was */
     uint64_t due_us;       /* no chain is taken before this */
@@ -329,7 +329,7 @@ static void maintain_done(struct pool_work *work)
         maintenance->next_us < UINT64_MAX - now_us ? now_us + maintenance->next_us : UINT64_MAX;
 }
 
-static uint64_t maintain_turn(struct reclaim *reclaim, uint64_t now_us)
+static uint64_t maintain_iterate(struct reclaim *reclaim, uint64_t now_us)
 {
     struct maintenance *maintenance = &reclaim->maintenance;
     if (maintenance->work.state != POOL_IDLE) {
@@ -350,7 +350,7 @@ static uint64_t maintain_turn(struct reclaim *reclaim, uint64_t now_us)
     return UINT64_MAX;
 }
 
-uint64_t reclaim_turn(struct reclaim *reclaim, uint64_t now_us)
+uint64_t reclaim_iterate(struct reclaim *reclaim, uint64_t now_us)
 {
     assert(thread_is(THREAD_LOOP)); /* the chains' marks and the order's counters are the loop's */
     if (reclaim->is_stopped) {
@@ -368,13 +368,14 @@ uint64_t reclaim_turn(struct reclaim *reclaim, uint64_t now_us)
         reclaim->written_us = now_us;
     }
     uint64_t reclaim_us = reclaim_chains(reclaim, now_us);
-    uint64_t maintain_us = maintain_turn(reclaim, now_us);
+    uint64_t maintain_us = maintain_iterate(reclaim, now_us);
     return reclaim_us < maintain_us ? reclaim_us : maintain_us;
 }
 
 void reclaim_stop(struct reclaim *reclaim)
 {
-    assert(thread_is(THREAD_LOOP)); /* no turn is under way that could still start something */
+    assert(thread_is(
+        THREAD_LOOP)); /* no call of reclaim_iterate is under way that could still start something */
     reclaim->is_stopped = true;
     engine_stop_maintenance(reclaim->engine);
 }

@@ -16,9 +16,9 @@ struct reclaim *reclaim_new(struct engine *engine, struct order *order, struct p
 /* Accepts NULL. Nothing of it runs (reclaim_is_idle). */
 void reclaim_free(struct reclaim *reclaim);
 
-/* In each iteration of the loop: starts what is due. Returns in how many microseconds it wants its next turn; UINT64_MAX:
+/* In each iteration of the loop: starts what is due. Returns in how many microseconds it wants to be called again; UINT64_MAX:
  * when something else happened. */
-uint64_t reclaim_turn(struct reclaim *reclaim, uint64_t now_us);
+uint64_t reclaim_iterate(struct reclaim *reclaim, uint64_t now_us);
 
 /* From here on nothing more is started, and what runs ends soon. */
 void reclaim_stop(struct reclaim *reclaim);

@@ -68,7 +68,7 @@ static void watch_done(struct pool_work *work)
     watch->due_us = thread_now_us() + WATCH_INTERVAL_US;
 }
 
-uint64_t watch_turn(struct watch *watch, uint64_t now_us)
+uint64_t watch_iterate(struct watch *watch, uint64_t now_us)
 {
     assert(thread_is(THREAD_LOOP));
     if (watch->directory == NULL || watch->is_stopped || watch->is_gone || watch->work.state != POOL_IDLE) {
@@ -91,6 +91,7 @@ const char *watch_error(const struct watch *watch)
 
 void watch_stop(struct watch *watch)
 {
-    assert(thread_is(THREAD_LOOP)); /* no turn is under way that could still start something */
+    assert(
+        thread_is(THREAD_LOOP)); /* no call of watch_iterate is under way that could still start something */
     watch->is_stopped = true;
 }

@@ -14,9 +14,9 @@ struct watch *watch_new(const struct directory *directory, struct pool *pool);
 /* Accepts NULL. Nothing of it runs (watch_is_idle). */
 void watch_free(struct watch *watch);
 
-/* In each iteration of the loop: starts a look that is due. Returns in how many microseconds it wants its next turn; UINT64_MAX:
+/* In each iteration of the loop: starts a look that is due. Returns in how many microseconds it wants to be called again; UINT64_MAX:
  * when something else happened. */
-uint64_t watch_turn(struct watch *watch, uint64_t now_us);
+uint64_t watch_iterate(struct watch *watch, uint64_t now_us);
 
 /* What was removed or replaced, and what to do: nothing may be acknowledged any more. NULL: nothing. */
 const char *watch_error(const struct watch *watch);

@@ -257,7 +257,6 @@ static void session_ended(struct session *session, struct request *request)
 static void on_sent(struct output *output, bool failed)
 {
     struct connection *connection = output->owner;
-    assert(connection->state != CONNECTION_CLOSED); /* the loop library ends writes before it closes a pipe */
     if (failed && connection->state != CONNECTION_CLOSING && connection->state != CONNECTION_CLOSED) {
         stop_replying(connection);
     }

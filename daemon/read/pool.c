@@ -189,7 +189,7 @@ static void on_done(uv_work_t *running, int status)
     budget_read_ends(pool->budget, work->bytes);
     free(running);
     work->done(work);
-    (void)pool_turn(pool, thread_now_us()); /* the coming iteration asks when the next is due */
+    (void)pool_iterate(pool, thread_now_us()); /* the coming iteration asks when the next is due */
 }
 
 static bool may_start(const struct pool *pool, const struct pool_work *work, uint64_t now_us)
@@ -252,7 +252,7 @@ static bool has_waiting(const struct pool *pool)
     return has;
 }
 
-uint64_t pool_turn(struct pool *pool, uint64_t now_us)
+uint64_t pool_iterate(struct pool *pool, uint64_t now_us)
 {
     assert(thread_is(THREAD_LOOP)); /* the lists have no lock */
     for (int i = 0; i < POOL_CLASSES; i++) {
@@ -277,5 +277,5 @@ void pool_submit(struct pool *pool, struct pool_work *work, enum pool_class work
     assert(list->first != NULL || list->last == &list->first); /* or the list would seem empty for ever */
     *list->last = work;
     list->last = &work->next;
-    (void)pool_turn(pool, thread_now_us());
+    (void)pool_iterate(pool, thread_now_us());
 }

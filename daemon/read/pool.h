@@ -77,6 +77,6 @@ void pool_submit(struct pool *pool, struct pool_work *work, enum pool_class work
 
 /* Starts what may start; to be called in each iteration, after replies went out and made room. Returns in how many microseconds
  * something may start though nothing else happens; UINT64_MAX: nothing. */
-uint64_t pool_turn(struct pool *pool, uint64_t now_us);
+uint64_t pool_iterate(struct pool *pool, uint64_t now_us);
 
 #endif

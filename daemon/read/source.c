@@ -267,7 +267,6 @@ static void take_queued(void *context, struct slice name, struct metadata_change
         source->queued_capacity = source->queued_capacity == 0 ? 16 : 2 * source->queued_capacity;
         source->queued = memory_resize(source->queued, source->queued_capacity * sizeof source->queued[0]);
     }
-    assert(source->queued_count < source->queued_capacity);
     pending_value_hold(source->pending, change.value);
     source->queued[source->queued_count++] = (struct queued){
         .name = name.bytes == 0 ? NULL : memory_copy(name.data, name.bytes),
@@ -377,7 +376,6 @@ static enum source_result next_merged(struct source *source, bool *ret_is_left_o
         return look == ENGINE_FAILED ? SOURCE_FAILED : SOURCE_END;
     }
     int order = !has_stored ? 1 : queued == NULL ? -1 : slice_compare(stored, queued_name(queued));
-    assert(order <= 0 || queued != NULL); /* whose name and change are taken */
     struct slice record = order <= 0 ? source->walk.value : slice_of(NULL, 0);
     struct metadata_change change = order >= 0 ? queued->change : (struct metadata_change){0};
     struct slice name = order <= 0 ? stored : queued_name(queued);

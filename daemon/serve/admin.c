@@ -109,7 +109,6 @@ static Cairn__StatusEntry *add_entry(struct status_page *page, const char *name)
         page->capacity = page->capacity == 0 ? 128 : 2 * page->capacity;
         page->entries = memory_resize(page->entries, page->capacity * sizeof page->entries[0]);
     }
-    assert(page->count < page->capacity);
     Cairn__StatusEntry *entry = &page->entries[page->count++];
     cairn__status_entry__init(entry);
     entry->has_name = true;

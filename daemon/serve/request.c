@@ -223,7 +223,6 @@ static void say_no_chain(struct slice name, struct failure *failure)
                     name.bytes, CHAIN_NAME_BYTES_MAX);
         return;
     }
-    assert(name.bytes <= CHAIN_NAME_BYTES_MAX); /* it is printed whole, and has no unprintable byte */
     failure_set(failure, STATUS_INVALID, "there is no chain \"%.*s\": create it first", (int)name.bytes,
                 (const char *)name.data);
 }

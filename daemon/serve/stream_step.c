@@ -93,7 +93,6 @@ static void list_append(struct message_list *list, struct fetched message)
         list->capacity = list->capacity == 0 ? 16 : 2 * list->capacity;
         list->first = memory_resize(list->first, list->capacity * sizeof list->first[0]);
     }
-    assert(list->count < list->capacity);
     list->first[list->count++] = message;
 }
 

@@ -158,7 +158,6 @@ bool message_unpack_metadata(const uint8_t *bytes, size_t length, struct arena *
     if (length == 0 || !head_take(span, &head)) {
         return false;
     }
-    assert(head.n_operations <= MESSAGE_ELEMENTS_MAX); /* the products below do not wrap */
     Cairn__WriteMetadata *message = arena_alloc(arena, sizeof *message);
     Cairn__MetadataOperation *operations = arena_alloc(arena, head.n_operations * sizeof *operations);
     Cairn__MetadataOperation **pointers = arena_alloc(arena, head.n_operations * sizeof *pointers);

@@ -165,7 +165,7 @@ void service_iterate(void)
     read_go_on(&served.session);
     (void)order_hand_over(service->order, thread_now_us());
     (void)stream_set_iterate(service->streams, thread_now_us());
-    (void)pool_turn(service->pool, thread_now_us());
+    (void)pool_iterate(service->pool, thread_now_us());
     (void)uv_run(&served.loop, UV_RUN_NOWAIT);
     step_writer();
 }

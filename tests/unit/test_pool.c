@@ -102,7 +102,7 @@ START_TEST(large_work_without_room_waits_and_small_work_passes_it)
     uv_run(&loop, UV_RUN_DEFAULT);
     ck_assert(large.done_at == 0 && small.done_at == 1);
     budget_reply_gone(budget, &client, ROOM - LARGE);
-    (void)pool_turn(pool, thread_now_us());
+    (void)pool_iterate(pool, thread_now_us());
     uv_run(&loop, UV_RUN_DEFAULT);
     ck_assert_uint_eq(large.done_at, 2);
 }
@@ -144,13 +144,13 @@ static void submit_of(struct task *task, void (*body)(struct pool_work *work), i
 
 static void pass_slow_time(void)
 {
-    (void)pool_turn(pool, thread_now_us() + POOL_SLOW_US);
+    (void)pool_iterate(pool, thread_now_us() + POOL_SLOW_US);
 }
 
 static void run_until_done(const struct task *task)
 {
     while (task->done_at == 0) {
-        (void)pool_turn(pool, thread_now_us());
+        (void)pool_iterate(pool, thread_now_us());
         uv_run(&loop, UV_RUN_NOWAIT);
         uv_sleep(1);
     }
@@ -199,7 +199,7 @@ START_TEST(an_owner_whose_reads_hang_leaves_half_of_the_places_to_others)
     }
     end_hanging();
     while (done < POOL_READS_MAX + 21) {
-        (void)pool_turn(pool, thread_now_us());
+        (void)pool_iterate(pool, thread_now_us());
         uv_run(&loop, UV_RUN_DEFAULT);
     }
 }
@@ -225,7 +225,7 @@ START_TEST(streams_that_hang_leave_half_of_the_places_to_point_reads)
     run_until_done(&other);
     end_hanging();
     while (done < POOL_READS_MAX + 1) {
-        (void)pool_turn(pool, thread_now_us());
+        (void)pool_iterate(pool, thread_now_us());
         uv_run(&loop, UV_RUN_DEFAULT);
     }
 }
@@ -254,17 +254,17 @@ START_TEST(the_pool_asks_for_a_turn_when_what_waits_may_start)
 {
     struct task hanging[POOL_AT_ONCE + 1];
     pthread_mutex_lock(&gate_lock);
-    ck_assert_uint_eq(pool_turn(pool, thread_now_us()), UINT64_MAX);
+    ck_assert_uint_eq(pool_iterate(pool, thread_now_us()), UINT64_MAX);
     for (int i = 0; i < POOL_AT_ONCE; i++) {
         submit_of(&hanging[i], hang, 0, POOL_POINT);
     }
-    ck_assert_uint_eq(pool_turn(pool, thread_now_us()), UINT64_MAX); /* nothing waits */
+    ck_assert_uint_eq(pool_iterate(pool, thread_now_us()), UINT64_MAX); /* nothing waits */
     submit_of(&hanging[POOL_AT_ONCE], hang, 1, POOL_POINT);
     uint64_t started_us = hanging[0].work.started_us;
     if (hanging[POOL_AT_ONCE].work.state == POOL_QUEUED) { /* unless the machine is slow too */
-        ck_assert_uint_eq(pool_turn(pool, started_us + 1), POOL_SLOW_US - 1);
+        ck_assert_uint_eq(pool_iterate(pool, started_us + 1), POOL_SLOW_US - 1);
         ck_assert_int_eq(hanging[POOL_AT_ONCE].work.state, POOL_QUEUED);
-        (void)pool_turn(pool, started_us + POOL_SLOW_US);
+        (void)pool_iterate(pool, started_us + POOL_SLOW_US);
     }
     ck_assert_int_eq(hanging[POOL_AT_ONCE].work.state, POOL_RUNNING);
     end_hanging();

@@ -145,7 +145,7 @@ static uint64_t iterate(void)
 {
     uint64_t wait_us = 0;
     for (int i = 0; i < ITERATIONS; i++) {
-        wait_us = reclaim_turn(reclaim, thread_now_us() + skipped_us);
+        wait_us = reclaim_iterate(reclaim, thread_now_us() + skipped_us);
         uv_run(&loop, UV_RUN_DEFAULT);
     }
     return wait_us;
@@ -247,7 +247,7 @@ START_TEST(after_a_stop_nothing_starts_and_what_runs_ends)
 {
     prune(chains[0], 10, 5);
     fake_disk_close_gate(disk, FAKE_RECLAIM, FAKE_BEFORE);
-    (void)reclaim_turn(reclaim, thread_now_us());
+    (void)reclaim_iterate(reclaim, thread_now_us());
     fake_disk_await(disk, FAKE_RECLAIM, FAKE_BEFORE);
     ck_assert(!reclaim_is_idle(reclaim));
     reclaim_stop(reclaim);
@@ -282,11 +282,11 @@ START_TEST(maintenance_goes_on_while_a_range_is_reclaimed)
 {
     prune(chains[0], 10, 5);
     fake_disk_close_gate(disk, FAKE_RECLAIM, FAKE_BEFORE);
-    (void)reclaim_turn(reclaim, thread_now_us());
+    (void)reclaim_iterate(reclaim, thread_now_us());
     fake_disk_await(disk, FAKE_RECLAIM, FAKE_BEFORE);
     for (uint64_t before = 0; before < 5; before = fake_disk_calls(disk, FAKE_MAINTAIN)) {
         skipped_us += MAINTAIN_INTERVAL_US;
-        (void)reclaim_turn(reclaim, thread_now_us() + skipped_us);
+        (void)reclaim_iterate(reclaim, thread_now_us() + skipped_us);
         uv_run(&loop, UV_RUN_NOWAIT);
         sleep_ms(1);
     }

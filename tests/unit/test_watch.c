@@ -69,7 +69,7 @@ static void teardown(void)
 static uint64_t iterate_when_due(void)
 {
     now_us = thread_now_us() + 2 * INTERVAL_US;
-    uint64_t next_us = watch_turn(watch, now_us);
+    uint64_t next_us = watch_iterate(watch, now_us);
     uv_run(&loop, UV_RUN_DEFAULT);
     return next_us;
 }
@@ -80,7 +80,7 @@ START_TEST(a_directory_that_stays_is_looked_at_again_and_again)
         ck_assert_uint_eq(iterate_when_due(), UINT64_MAX); /* the look's end says when the next one is due */
         ck_assert_uint_eq(looks, i);
         ck_assert_ptr_null(watch_error(watch));
-        uint64_t next_us = watch_turn(watch, thread_now_us());
+        uint64_t next_us = watch_iterate(watch, thread_now_us());
         ck_assert_uint_gt(next_us, 0);
         ck_assert_uint_le(next_us, INTERVAL_US);
         ck_assert(watch_is_idle(watch));
@@ -108,7 +108,7 @@ START_TEST(nothing_is_looked_at_once_it_is_stopped_or_where_there_is_no_director
     watch_stop(watch);
     ck_assert_uint_eq(iterate_when_due(), UINT64_MAX);
     struct watch *none = watch_new(NULL, pool);
-    ck_assert_uint_eq(watch_turn(none, now_us), UINT64_MAX);
+    ck_assert_uint_eq(watch_iterate(none, now_us), UINT64_MAX);
     ck_assert(watch_is_idle(none) && watch_is_idle(watch));
     ck_assert_ptr_null(watch_error(none));
     watch_free(none);

@@ -101,6 +101,7 @@ static void call_completed(void *context, const struct cairn_reply *reply)
 static bool call_block_item(void *context, const struct cairn_block *block)
 {
     struct call *call = context;
+    assert(call->kind == CAIRN_READ_BLOCKS && !call->done); /* the completion comes last */
     call->delivered = true;
     return call->block_item == NULL || call->block_item(call->context, block);
 }
@@ -108,12 +109,14 @@ static bool call_block_item(void *context, const struct cairn_block *block)
 static bool call_metadata_item(void *context, const struct cairn_metadata *metadata)
 {
     struct call *call = context;
+    assert((call->kind == CAIRN_GET_MANY || call->kind == CAIRN_LIST) && !call->done);
     call->delivered = true;
     return call->metadata_item == NULL || call->metadata_item(call->context, metadata);
 }
 
 static void pause_us(uint64_t us)
 {
+    assert(us > 0 && us <= PAUSE_US_MAX);
     const struct timespec time = {
         .tv_sec = (time_t)(us / 1000000),
         .tv_nsec = (long)(us % 1000000) * 1000,
@@ -125,6 +128,7 @@ static void pause_us(uint64_t us)
 static bool call_reconnect(struct call *call)
 {
     struct cairn_connection *connection = call->connection;
+    assert(connection->client->in_callback == 0); /* it sleeps */
     while (connection_state_is_lost(connection->state)) {
         if (call->pause_us > 0) {
             uint64_t left = call_left_us(call);
@@ -203,6 +207,7 @@ static bool call_begin(struct call *call, uint64_t timeout_us, const struct cair
         }
         return false;
     }
+    assert(connection->delivering == NULL); /* no completion still reads the reply that is freed */
     decoded_free(&connection->blocking);
     connection->blocking_reply = (struct cairn_reply){.kind = call->kind};
     call->deadline_us = deadline_of(connection->client, timeout_us);
@@ -238,6 +243,7 @@ static uint64_t call_timeout_us(const struct call *call)
 /* Waits until kept metadata, which is over its bound, is written. Then the write can be tried again. */
 static enum cairn_status call_make_room(struct call *call)
 {
+    assert(call->kind == CAIRN_WRITE_METADATA && !call->done); /* only metadata is kept */
     struct call barrier = {.connection = call->connection, .kind = CAIRN_BARRIER};
     const struct cairn_barrier request = {.timeout_us = call_timeout_us(call), .level = CAIRN_WRITTEN};
     barrier.deadline_us = call->deadline_us;
@@ -384,6 +390,7 @@ enum cairn_status cairn_connect(struct cairn_client *client, uint64_t timeout_us
     while (connection->state != CONNECTION_READY && call_reconnect(&call) && call_left_us(&call) > 0) {
         call_turn(&call);
     }
+    assert(connection->in_flight == 0); /* its user does not have it yet */
     enum cairn_status status = CAIRN_OK;
     if (connection->state != CONNECTION_READY) {
         bool changed = connection->lost_status == CAIRN_STORE_CHANGED;
@@ -426,6 +433,7 @@ enum cairn_status cairn_close(struct cairn_connection *connection, uint64_t time
     if (ret_unwritten != NULL) {
         *ret_unwritten = client->kept.operations;
     }
+    assert(!connection->free_wanted); /* else the sweep would end it a second time */
     connection_end(connection);
     connection_sweep(client);
     return status == CAIRN_OK && damaged ? CAIRN_DAMAGED : status;

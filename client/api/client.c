@@ -56,6 +56,8 @@ enum cairn_status cairn_client_new(const struct cairn_client_options *options,
     if (options->kept_bytes_max == 0) {
         client->options.kept_bytes_max = KEPT_BYTES_DEFAULT;
     }
+    assert(client->options.timeout_us > 0 &&
+           client->options.in_flight_max > 0); /* else no request lives or fits */
     *ret_client = client;
     return CAIRN_OK;
 }
@@ -77,6 +79,7 @@ void cairn_client_free(struct cairn_client *client)
 
 void cairn_client_counters(const struct cairn_client *client, struct cairn_client_counters *ret_counters)
 {
+    assert(client->kept.unsettled_operations <= client->kept.operations); /* what is lost is kept */
     *ret_counters = (struct cairn_client_counters){
         .kept_operations = client->kept.operations,
         .kept_bytes = client->kept.bytes,

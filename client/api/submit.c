@@ -12,6 +12,8 @@ static enum cairn_status submit_begin(struct cairn_connection *connection, const
     if (request == NULL) {
         return failure_set(&connection->failure, CAIRN_USAGE, "no request given");
     }
+    assert(connection->in_flight > 0 ||
+           connection->in_flight_bytes == 0); /* an idle connection takes any request */
     if (connection->state == CONNECTION_SUPERSEDED) {
         return failure_set(&connection->failure, CAIRN_NOT_SENT,
                            "the daemon has been started again: reconnect");
@@ -75,6 +77,7 @@ static enum cairn_status submit_end(struct cairn_connection *connection, enum ca
 /* The request's timeout, or the client's default. */
 static uint64_t timeout(const struct cairn_connection *connection, uint64_t timeout_us)
 {
+    assert(connection->client->options.timeout_us > 0); /* 0 would end the request at once */
     return timeout_us != 0 ? timeout_us : connection->client->options.timeout_us;
 }
 
@@ -200,6 +203,7 @@ static enum cairn_status kept_begin(struct cairn_connection *connection,
                                     struct encoded *ret_encoded)
 {
     const struct cairn_client *client = connection->client;
+    assert(client->options.kept_bytes_max > 0); /* else no write would ever be taken */
     if (client->kept.bytes >= client->options.kept_bytes_max) {
         return CAIRN_FULL;
     }

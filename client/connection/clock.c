@@ -14,5 +14,6 @@ uint64_t clock_now_us(void)
 
 uint64_t clock_deadline_us(uint64_t now_us, uint64_t timeout_us)
 {
+    assert(now_us < NEVER_US);
     return timeout_us < NEVER_US - now_us ? now_us + timeout_us : NEVER_US;
 }

@@ -170,6 +170,7 @@ static bool connection_read(struct cairn_connection *connection)
 
 static void connection_send(struct cairn_connection *connection, uint64_t now)
 {
+    assert(!connection_state_is_lost(connection->state)); /* it has a socket */
     resend_pump(connection, now);
     request_release(connection);
     transport_send(&connection->transport);
@@ -203,6 +204,7 @@ static bool connection_lives(struct cairn_connection *connection, uint64_t now)
 /* Receives, completes, and sends. False: the connection cannot go on, and its failure is set. */
 static bool connection_step(struct cairn_connection *connection, short revents, uint64_t now)
 {
+    assert(connection->client->in_callback > 0); /* completions run: what they free must wait */
     if ((revents & ~POLLOUT) != 0 && connection->state != CONNECTION_SUPERSEDED) {
         transport_receive(&connection->transport, RECEIVE_BYTES_MAX);
     }
@@ -286,6 +288,7 @@ short cairn_connection_events(const struct cairn_connection *connection)
     if (connection_state_is_lost(connection->state)) {
         return 0;
     }
+    assert(connection->transport.fd >= 0); /* the caller polls it */
     bool sends =
         connection->transport.out.first != NULL || request_releasable(connection) ||
         (connection->client->kept.next_lost != NULL && resend_wanted(connection, clock_now_us(), &wait_us));
@@ -300,6 +303,7 @@ int64_t cairn_connection_timeout_us(const struct cairn_connection *connection)
     if (connection->state == CONNECTION_SUPERSEDED) {
         return 0;
     }
+    assert(connection->state == CONNECTION_CONNECTING || connection->state == CONNECTION_READY);
     uint64_t now = clock_now_us(), wait_us, at_us = connection->next_deadline_us;
     if (connection->state == CONNECTION_CONNECTING && connection->hello_deadline_us < at_us) {
         at_us = connection->hello_deadline_us;

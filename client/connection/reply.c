@@ -37,6 +37,7 @@ static void record_marks(struct cairn_connection *connection, const struct frame
     if (connection->run != client->run) {
         return;
     }
+    assert(connection->run != 0); /* the hello said it */
     if (reply->written_through > client->written_through) {
         client->written_through = reply->written_through;
         keep_cover(&client->kept, client->written_through);
@@ -189,6 +190,7 @@ static bool may_be_not_found(enum cairn_request_kind kind)
 static bool take_answer(struct cairn_connection *connection, struct request *request,
                         const struct frame_reply *reply, const uint8_t *body, size_t bytes)
 {
+    assert(request->state != REQUEST_HELD && request->state != REQUEST_ENDED); /* the daemon has some of it */
     char text[TEXT_BYTES_MAX];
     text[0] = '\0'; /* an initializer would clear 512 bytes for each answer */
     struct decoded decoded = {.message = NULL};
@@ -289,6 +291,7 @@ bool reply_take(struct cairn_connection *connection, const struct frame_reply *r
 
 void reply_absorb(struct cairn_connection *connection)
 {
+    assert(connection->run == connection->client->run); /* what is accepted is recorded under that run */
     while (transport_receive(&connection->transport, SIZE_MAX)) {
     }
     connection_state_move(&connection->state, CONNECTION_SUPERSEDED);

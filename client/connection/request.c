@@ -173,6 +173,7 @@ bool request_may_be_answered(const struct request *request, bool refused)
 {
     switch (request->state) {
     case REQUEST_QUEUED:
+        assert(request->frame != NULL); /* the transport has it */
         return refused && request->frame->sent > 0;
     case REQUEST_SENT:
     case REQUEST_STOPPED:
@@ -308,6 +309,7 @@ static void frame_send_beside(struct cairn_connection *connection, const struct 
 void request_send_credit(struct cairn_connection *connection, struct request *request)
 {
     struct encoded encoded;
+    assert(request->window_left + request->credit_due == request->window); /* it becomes whole again */
     if (encode_credit(request->credit_due, &encoded) == CAIRN_OK) {
         frame_send_beside(connection, request, encoded.frame);
         request->window_left += request->credit_due;

@@ -48,6 +48,7 @@ bool resend_wanted(const struct cairn_connection *connection, uint64_t now, uint
 {
     const struct cairn_client *client = connection->client;
     *ret_wait_us = NEVER_US;
+    assert(client->resends == 0 || client->resender != NULL); /* those under way are on one connection */
     if (client->kept.next_lost == NULL || connection->state != CONNECTION_READY ||
         connection->run != client->run) {
         return false;
@@ -64,6 +65,7 @@ bool resend_wanted(const struct cairn_connection *connection, uint64_t now, uint
 /* Stops sending, and goes on from this write after a pause. */
 static void pause_at(struct cairn_client *client, struct kept *kept, uint64_t now)
 {
+    assert(client->resender != NULL && kept->state != KEPT_ACCEPTED);
     keep_lost_from(&client->kept, kept);
     client->resend_refused = true;
     client->resend_next_us = now + RESEND_PAUSE_US;

@@ -176,6 +176,7 @@ static bool in_reserve(struct transport *transport)
 
 bool transport_receive(struct transport *transport, size_t bytes_max)
 {
+    assert(transport->fd >= 0 || transport->ended);
     size_t received = 0;
     while (!transport->ended && received < bytes_max) {
         if (transport->in_begin == transport->in_end) {

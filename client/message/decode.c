@@ -80,6 +80,7 @@ static bool block_part(unsigned asked, enum cairn_part part, protobuf_c_boolean 
     if (!has) {
         return false;
     }
+    assert(!(block->parts & part)); /* each has a place of its own */
     block->parts |= part;
     *ret_slice = slice(data);
     return true;
@@ -107,6 +108,7 @@ static bool show_block(unsigned parts, const Cairn__BlockReply *reply, struct ca
 bool decode_block_item(struct decode_expected *expected, const uint8_t *body, size_t bytes,
                        struct cairn_block *ret_block)
 {
+    assert(expected->parts <= CAIRN_ALL_PARTS); /* encoding refuses any other */
     Cairn__BlockReply reply;
     if (!unpack_flat(&cairn__block_reply__descriptor, body, bytes, &reply.base) ||
         !show_block(expected->parts, &reply, ret_block)) {
@@ -280,6 +282,7 @@ static bool decode_page(const uint8_t *body, size_t bytes, struct cairn_reply *r
 bool decode_reply(enum cairn_request_kind kind, const struct decode_expected *expected, const uint8_t *body,
                   size_t bytes, struct cairn_reply *ret_reply, struct decoded *ret_decoded)
 {
+    assert(ret_decoded->message == NULL && ret_decoded->bytes == NULL); /* what it gets is freed once */
     switch (kind) {
     case CAIRN_PING:
         return decode_ping(body, bytes);

@@ -45,6 +45,7 @@ static void encode_deadline(uint64_t timeout_us, protobuf_c_boolean *ret_has, ui
 /* Allocates an array of `count` pointers with room for `count` messages of `bytes` each behind it; one free() ends both. */
 static void *messages_new(size_t count, size_t bytes)
 {
+    assert(bytes % sizeof(void *) == 0); /* messages behind pointers are aligned */
     return calloc(count + 1, bytes + sizeof(void *));
 }
 
@@ -129,6 +130,7 @@ static enum cairn_status operation_bytes(const struct cairn_operation *operation
     default:
         return CAIRN_USAGE;
     }
+    assert(bytes < 3 * (size_t)FRAME_BYTES_MAX); /* no sum of two overflows */
     *ret_bytes = bytes;
     return CAIRN_OK;
 }
@@ -225,6 +227,7 @@ static enum cairn_status encode_commit_blocks(const struct cairn_commit *request
     if (request->blocks == NULL && request->block_count > 0) {
         return CAIRN_USAGE;
     }
+    assert(message->blocks == NULL); /* encode_commit() frees one array */
     message->n_blocks = request->block_count;
     message->blocks = messages_new(request->block_count, sizeof **message->blocks);
     if (message->blocks == NULL) {
@@ -253,6 +256,7 @@ static enum cairn_status encode_commit_states(const struct cairn_commit *request
         (request->delete_states == NULL && request->delete_state_count > 0)) {
         return CAIRN_USAGE;
     }
+    assert(message->states == NULL);
     message->n_states = request->state_count;
     message->states = messages_new(request->state_count, sizeof **message->states);
     if (message->states == NULL) {
@@ -332,6 +336,7 @@ static enum cairn_status encode_guards(const struct cairn_rollback *request, Cai
     if (request->guards == NULL && request->guard_count > 0) {
         return CAIRN_USAGE;
     }
+    assert(message->guards == NULL);
     message->n_guards = request->guard_count;
     message->guards = messages_new(request->guard_count, sizeof **message->guards);
     if (message->guards == NULL) {

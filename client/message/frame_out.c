@@ -60,6 +60,7 @@ void frame_queue_remove(struct frame_queue *queue, struct frame_out *frame)
 struct frame_out *frame_queue_pop(struct frame_queue *queue)
 {
     struct frame_out *frame = queue->first;
+    assert((frame == NULL) == (queue->last == NULL));
     if (frame != NULL) {
         frame_queue_remove(queue, frame);
     }

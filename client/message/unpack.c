@@ -56,6 +56,8 @@ static bool store(const ProtobufCFieldDescriptor *field, unsigned wire_type, uin
                   struct span part, ProtobufCMessage *message)
 {
     assert(field->label == PROTOBUF_C_LABEL_OPTIONAL && !(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF));
+    assert(field->offset < message->descriptor->sizeof_message &&
+           field->quantifier_offset < message->descriptor->sizeof_message);
     uint8_t *base = (uint8_t *)message;
     void *place = base + field->offset;
     *(protobuf_c_boolean *)(void *)(base + field->quantifier_offset) = true;

@@ -166,6 +166,7 @@ enum tool_exit argument_name(struct tool *tool, const char *text, size_t text_by
 static enum tool_exit read_pair(struct tool *tool, const struct tool_given *given,
                                 struct cairn_slice *ret_name, const char **ret_value)
 {
+    assert(given->value != NULL); /* --set and --raise take a value */
     const char *equals = strchr(given->value, '=');
     if (equals == NULL) {
         return tool_fail(TOOL_USAGE, "--%s is %s, not \"%s\"", given->option->name, given->option->argument,
@@ -180,6 +181,7 @@ static enum tool_exit read_operation(struct tool *tool, const struct tool_given 
 {
     const char *value = NULL;
     enum tool_exit result;
+    assert(operation->name.data == NULL); /* each option has an operation of its own */
     if (strcmp(given->option->name, "delete") == 0) {
         operation->kind = CAIRN_DELETE;
         return argument_name(tool, given->value, strlen(given->value), &operation->name);

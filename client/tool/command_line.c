@@ -45,6 +45,7 @@ static void table_add(struct option_table *table, const struct tool_option *opti
 
 static const struct tool_option *table_find(const struct option_table *table, int found)
 {
+    assert(table->count > 0 && table->count <= OPTIONS_MAX);
     for (int i = 0; i < table->count; i++) {
         if (found == FIRST_LONG + i || (found != 0 && found == table->options[i]->letter)) {
             return table->options[i];
@@ -68,6 +69,7 @@ static enum tool_exit take_level(struct tool *tool, const char *value)
 
 static enum tool_exit take_general(struct tool *tool, const struct tool_option *option, const char *value)
 {
+    assert(option->argument == NULL || value != NULL); /* getopt refuses an option without its value */
     switch (option->letter) {
     case 's':
         tool->socket_path = value;
@@ -136,6 +138,7 @@ static enum tool_exit read_options(struct tool *tool, const struct option_table 
 /* How many of the words are this verb's name; 0: they name another verb. */
 static int verb_words(const struct tool_verb *verb, int count, char **words)
 {
+    assert(verb->name != NULL);
     const char *space = strchr(verb->name, ' ');
     size_t first = space != NULL ? (size_t)(space - verb->name) : strlen(verb->name);
     if (count < 1 || strlen(words[0]) != first || strncmp(words[0], verb->name, first) != 0) {

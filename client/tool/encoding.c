@@ -114,6 +114,7 @@ static void hex_write(const uint8_t *data, size_t size, char *ret_text)
 
 char *hex_encode(struct cairn_slice slice)
 {
+    assert(slice.bytes <= (size_t)1 << 30); /* frames and recorded lines are shorter */
     char *text = allocate(2 * slice.bytes + 1);
     hex_write(slice.data, slice.bytes, text);
     return text;
@@ -200,5 +201,6 @@ void digest_text(const struct digest *digest, char ret_text[static DIGEST_TEXT_B
 bool digest_parse(const char *text, size_t text_bytes, struct digest *ret_digest)
 {
     size_t size;
+    assert(hex_decoded_max(DIGEST_TEXT_BYTES - 1) == sizeof ret_digest->sha256);
     return text_bytes == DIGEST_TEXT_BYTES - 1 && hex_decode(text, text_bytes, ret_digest->sha256, &size);
 }

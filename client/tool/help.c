@@ -1,6 +1,7 @@
 /* The help. It is made from the table of verbs, so that it cannot differ from what is read. */
 #include "client/tool/help.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@ static void print_options(FILE *file, const struct tool_option *options)
 {
     for (; options != NULL && options->name != NULL; options++) {
         char left[96];
+        assert(options->help != NULL);
         char letter[] = {'-', options->letter, ',', ' ', '\0'};
         snprintf(left, sizeof left, "%s--%s%s%s", options->letter != 0 ? letter : "    ", options->name,
                  options->argument != NULL ? " " : "", options->argument != NULL ? options->argument : "");
@@ -39,6 +41,7 @@ static void print_exit_codes(FILE *file)
 
 static void print_verb(FILE *file, const struct tool_verb *verb)
 {
+    assert(verb->arguments != NULL && verb->summary != NULL); /* the table has both of each verb */
     char left[64];
     snprintf(left, sizeof left, "%s%s%s", verb->name, verb->arguments[0] != '\0' ? " " : "", verb->arguments);
     fprintf(file, "  %-24s  %s\n", left, verb->summary);
@@ -85,6 +88,7 @@ void help_print(FILE *file, const struct tool_verb *verbs)
 
 void help_print_verb(FILE *file, const struct tool_verb *verbs, const struct tool_verb *verb)
 {
+    assert(verb->name != NULL); /* the empty one at the table's end has no help */
     fprintf(file, "usage: cairn %s%s%s%s\n\n%s.\n", verb->name, verb->options != NULL ? " [OPTIONS]" : "",
             verb->arguments[0] != '\0' ? " " : "", verb->arguments, verb->summary);
     if (verb->details != NULL) {

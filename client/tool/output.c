@@ -1,6 +1,7 @@
 /* What the tool prints. JSON keeps its keys in the order in which they were set, so that the same answer prints the same line. */
 #include "client/tool/output.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +65,7 @@ void output_value(struct cairn_slice slice, size_t bytes_max)
             shown.bytes--; /* do not cut inside a character */
         }
     }
+    assert(shown.bytes <= slice.bytes);
     if (bytes_are_text(slice)) {
         output_raw(shown);
     } else {

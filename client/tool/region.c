@@ -25,6 +25,7 @@ static void block_add(struct region *region, size_t size)
     if (block == NULL) {
         fatal("not enough memory");
     }
+    assert(region->used <= region->capacity); /* what is left of the block before it is given up */
     block->next = region->blocks;
     region->blocks = block;
     region->used = 0;

@@ -26,7 +26,8 @@ enum tool_exit tool_fail(enum tool_exit code, const char *format, ...)
 int64_t tool_now_us(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    int failed = clock_gettime(CLOCK_MONOTONIC, &now);
+    assert(!failed); /* every Linux has this clock */
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
@@ -121,6 +122,7 @@ enum tool_exit tool_result(struct tool *tool, enum cairn_status status, const st
     if (status == CAIRN_OK) {
         return TOOL_OK;
     }
+    assert(tool->connection != NULL); /* the call that failed was made on it */
     const char *text = reply != NULL && reply->text != NULL ? reply->text : "";
     if (text[0] == '\0' && status != CAIRN_NOT_FOUND) {
         text = cairn_connection_error(tool->connection);

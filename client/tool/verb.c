@@ -28,6 +28,7 @@ bool verb_option_is_general(const struct tool_option *option)
 
 bool verb_takes(const struct tool_verb *verb, const struct tool_option *option)
 {
+    assert(verb_option_is_general(option)); /* a verb takes all its own, of any letter */
     return option->letter == 'c' ? verb->has_chain : option->letter == 'l' ? verb->has_level : true;
 }
 

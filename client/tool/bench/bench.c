@@ -30,6 +30,7 @@ enum {
 /* Raises the limit of open files, if the connections are more than it allows. */
 static void files_allow(const struct bench_workload *workloads, unsigned count)
 {
+    assert(count <= BENCH_WORKLOADS_MAX);
     uint64_t files = FILES_SPARE;
     struct rlimit limit;
     for (unsigned i = 0; i < count; i++) {
@@ -47,6 +48,7 @@ static enum tool_exit duration_option(const struct tool *tool, const char *name,
     if (given == NULL) {
         return TOOL_OK;
     }
+    assert(given->value != NULL); /* both durations take a value */
     if (strcmp(name, "warmup") == 0 && strspn(given->value, "0") == strlen(given->value)) {
         *ret_us = 0;
         return TOOL_OK;
@@ -79,7 +81,6 @@ static enum tool_exit options_read(const struct tool *tool, struct bench_run *ru
 
 static enum tool_exit words_read(const struct tool *tool, struct bench_workload *workloads)
 {
-    assert(tool->argument_count <= BENCH_WORKLOADS_MAX); /* the table of verbs takes no more */
     for (int i = 0; i < tool->argument_count; i++) {
         char error[BENCH_ERROR_BYTES];
         if (!bench_workload_parse(tool->arguments[i], &workloads[i], error)) {
@@ -97,6 +98,7 @@ static void progress_show(const struct bench_run *run, const struct bench_thread
     for (unsigned i = 0; i < run->count; i++) {
         operations += atomic_load_explicit(&threads[i].answered, memory_order_relaxed);
     }
+    assert(operations >= *last); /* a thread only adds to what it answered */
     if (begin_ns == 0) {
         fprintf(stderr, "\r\033[Kconnecting");
     } else if (now_ns >= begin_ns) {
@@ -169,6 +171,7 @@ static void failures_tell(const struct bench_thread *threads, unsigned count)
 
 enum tool_exit verb_bench(struct tool *tool)
 {
+    assert(tool->argument_count > 0 && tool->argument_count <= BENCH_WORKLOADS_MAX); /* so says the table */
     struct bench_workload workloads[BENCH_WORKLOADS_MAX];
     struct bench_run run = {
         .tool = tool,

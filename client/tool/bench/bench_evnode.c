@@ -61,6 +61,7 @@ void evnode_init(struct bench_evnode *evnode, uint64_t first, uint64_t last)
 
 void evnode_committed(struct bench_evnode *evnode, uint64_t height)
 {
+    assert(height > 0); /* 0 stands for no commit */
     evnode->recent[evnode->recent_next++ % EVNODE_RECENT] = height;
     if (evnode->recent_count < EVNODE_RECENT) {
         evnode->recent_count++;
@@ -103,6 +104,7 @@ static enum cairn_status submit_get(struct bench_maker *maker, struct cairn_conn
                                     bool absent, cairn_completion completion, void *context)
 {
     char name[EVNODE_NAME_BYTES];
+    assert(maker->operations != NULL); /* one for each of EVNODE_NAMES */
     uint64_t height = atomic_load_explicit(&maker->chain->taken, memory_order_relaxed);
     struct cairn_get request = {
         .chain = maker->chain->name,
@@ -118,6 +120,7 @@ static enum cairn_status submit_write(struct bench_maker *maker, struct cairn_co
 {
     struct bench_evnode *evnode = &maker->evnode;
     char name[EVNODE_NAME_BYTES];
+    assert(evnode->recent_count > 0); /* bench_prepare() committed a first block */
     uint64_t recent = evnode->recent[bench_random_below(&maker->random, evnode->recent_count)];
     struct cairn_operation operation = {.kind = CAIRN_SET, .value = {maker->bytes, 8}};
     struct cairn_write_metadata request = {
@@ -148,6 +151,7 @@ static enum cairn_status submit_commit(struct bench_maker *maker, struct cairn_c
                                        struct bench_request *request, cairn_completion completion,
                                        void *context)
 {
+    assert(maker->headers != NULL && maker->bytes != NULL);
     uint64_t number = maker->evnode.calls++;
     uint64_t height = atomic_fetch_add_explicit(&maker->chain->taken, 1, memory_order_relaxed) + 1;
     memcpy(maker->headers, &height, sizeof height);
@@ -199,6 +203,7 @@ enum cairn_status evnode_submit(struct bench_maker *maker, struct cairn_connecti
 {
     const unsigned block_parts = CAIRN_HEADER | CAIRN_DATA;
     enum evnode_call call = maker->evnode.draws[bench_random(&maker->random) % EVNODE_DRAWS];
+    assert(maker->workload->kind == BENCH_EVNODE && call < EVNODE_CALLS);
     request->height = 0;
     request->absent_is_fine = false;
     switch (call) {

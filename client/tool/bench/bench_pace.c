@@ -45,6 +45,7 @@ void bench_pace_advance(struct bench_pace *pace, uint64_t now_ns)
 
 uint64_t bench_pace_time_ns(const struct bench_pace *pace)
 {
+    assert(pace->taken < pace->taken_end); /* the next request belongs to that step */
     return step_time_ns(pace, pace->taken_step);
 }
 

@@ -13,6 +13,7 @@ enum {
 
 static void text_copy(char *ret_text, size_t bytes, struct cairn_slice slice)
 {
+    assert(bytes > 0);
     snprintf(ret_text, bytes, "%.*s", (int)slice.bytes, slice.bytes > 0 ? (const char *)slice.data : "");
 }
 
@@ -39,6 +40,7 @@ static enum tool_exit daemon_look(struct tool *tool, struct bench_daemon *ret_da
 
 static enum tool_exit chain_make(struct tool *tool)
 {
+    assert(tool->chain.bytes > 0); /* the default chain is always there */
     const struct cairn_reply *reply;
     struct cairn_create_chain request = {.chain = tool->chain};
     enum cairn_status status = cairn_create_chain(tool->connection, &request, &reply);
@@ -108,6 +110,7 @@ static enum tool_exit names_make(struct tool *tool, const struct bench_workload 
     uint64_t names = workload->kind == BENCH_EVNODE ? EVNODE_NAMES : workload->names;
     uint64_t at_once = NAMES_AT_ONCE_BYTES_MAX / (workload->size + 1) + 1;
     at_once = at_once < NAMES_AT_ONCE_MAX ? at_once : NAMES_AT_ONCE_MAX;
+    assert(at_once > 0); /* each round makes some */
     for (uint64_t first = 0; first < names && result == TOOL_OK; first += at_once) {
         result = names_some(tool, workload->size, first, names - first < at_once ? names - first : at_once);
     }
@@ -125,6 +128,7 @@ static enum tool_exit block_make(struct tool *tool, struct bench_chain *chain)
     struct cairn_commit request = {
         .chain = tool->chain, .blocks = &block, .block_count = 1, .rise_to = height};
     const struct cairn_reply *reply;
+    assert(chain->last == 0 && height > 0); /* the chain has no block yet */
     enum cairn_status status = cairn_commit(tool->connection, &request, &reply);
     if (status == CAIRN_OK) {
         chain->first = chain->last = height;

@@ -24,6 +24,7 @@ static double rate(const struct bench_result *result)
 
 static double latency_us(const struct bench_result *result, size_t quantile)
 {
+    assert(quantile < QUANTILES);
     return (double)histogram_percentile_ns(&result->latency, quantiles[quantile].parts_per_million) / 1e3;
 }
 
@@ -101,6 +102,7 @@ void bench_report_print(enum bench_format format, const struct bench_daemon *dae
                         const struct bench_thread *threads, unsigned count)
 {
     int width = (int)strlen("workload");
+    assert(count > 0 && (format == BENCH_TABLE || format == BENCH_CSV || format == BENCH_JSON));
     for (unsigned i = 0; i < count; i++) {
         int length = (int)strlen(threads[i].workload->word);
         width = length > width ? length : width;

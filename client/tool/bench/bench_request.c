@@ -29,7 +29,9 @@ static void *allocate(size_t count, size_t bytes)
 
 size_t bench_name(char ret_name[static BENCH_NAME_BYTES], uint64_t number)
 {
-    return (size_t)snprintf(ret_name, BENCH_NAME_BYTES, "bench-%llu", (unsigned long long)number);
+    int length = snprintf(ret_name, BENCH_NAME_BYTES, "bench-%llu", (unsigned long long)number);
+    assert(length > 0 && length < BENCH_NAME_BYTES); /* 20 digits at most */
+    return (size_t)length;
 }
 
 /* A number that no other run has, and no other workload of this run. */
@@ -43,6 +45,7 @@ static uint64_t run_number(unsigned number)
 static void bytes_make(struct bench_maker *maker, uint64_t longest)
 {
     size_t count = (PIECES_BYTES + longest) / sizeof(uint64_t) + 1;
+    assert(count * sizeof(uint64_t) >= PIECES_BYTES + longest); /* the longest piece may begin anywhere */
     maker->bytes = allocate(count, sizeof(uint64_t));
     for (size_t i = 0; i < count; i++) {
         uint64_t random = bench_random(&maker->random);
@@ -53,12 +56,14 @@ static void bytes_make(struct bench_maker *maker, uint64_t longest)
 /* A piece of the random bytes. Pieces of successive numbers do not overlap if they are short. */
 static const uint8_t *piece(const struct bench_maker *maker, uint64_t number, uint64_t bytes)
 {
+    assert(maker->bytes != NULL);
     return maker->bytes + number * (bytes + SIGNATURE_BYTES) % PIECES_BYTES;
 }
 
 static void blocks_make(struct bench_maker *maker, uint64_t run)
 {
     const struct bench_workload *workload = maker->workload;
+    assert(workload->header >= BENCH_HEADER_BYTES_MIN); /* height and run stand at its beginning */
     maker->headers = allocate(workload->batch, workload->header);
     maker->blocks = allocate(workload->batch, sizeof *maker->blocks);
     for (uint64_t i = 0; i < workload->batch; i++) {
@@ -83,6 +88,7 @@ static void operations_make(struct bench_maker *maker, uint64_t run)
         size_t length = count > 0 ? bench_name(name, i % count)
                                   : (size_t)snprintf(name, BENCH_NAME_BYTES, "%016llx-%0*u",
                                                      (unsigned long long)run, NEW_NAME_DIGITS, 0U);
+        assert(length >= NEW_NAME_DIGITS || count > 0);
         maker->operations[i] = (struct cairn_operation){
             .kind = CAIRN_SET,
             .name = {name, length},
@@ -94,6 +100,7 @@ static void operations_make(struct bench_maker *maker, uint64_t run)
 void bench_maker_init(struct bench_maker *maker, const struct bench_workload *workload,
                       struct bench_chain *chain, unsigned number, uint64_t seed)
 {
+    assert(chain->last == 0 || (chain->first > 0 && chain->first <= chain->last));
     *maker = (struct bench_maker){.workload = workload, .chain = chain};
     maker->random = seed * 2654435761 + number + 1;
     uint64_t longest = workload->size > workload->header ? workload->size : workload->header;
@@ -178,6 +185,7 @@ static enum cairn_status submit_metadata(struct bench_maker *maker, struct cairn
     uint64_t names = workload->names, first = 0;
     if (names > 0) {
         first = maker->next_name;
+        assert(first < names); /* behind the last name there are operations for a whole batch */
         maker->next_name = (first + workload->batch) % names;
     }
     for (uint64_t i = 0; names == 0 && i < workload->batch; i++) {

@@ -164,6 +164,7 @@ static void answered(void *context, const struct cairn_reply *reply);
 /* Sends the next request. */
 static void slot_send(struct worker *worker, struct slot *slot)
 {
+    assert(may_send(worker));
     slot->begin_ns = worker->open ? bench_pace_time_ns(&worker->pace) : worker->now_ns;
     enum cairn_status status =
         bench_submit(&worker->maker, slot->link->connection, &slot->request, answered, slot);
@@ -230,6 +231,7 @@ static void idle_send(struct worker *worker)
         struct slot *slot = idle_pop(worker);
         slot_send(worker, slot);
         if (!slot->link->dirty) {
+            assert(worker->dirty_count < worker->thread->workload->clients); /* each link once */
             slot->link->dirty = true;
             worker->dirty[worker->dirty_count++] = slot->link;
         }
@@ -251,6 +253,7 @@ static void link_process(struct worker *worker, struct link *link, short events)
 static void links_process(struct worker *worker, int ready)
 {
     for (size_t i = 0; ready > 0 && !worker->failed; i++) {
+        assert(i < worker->thread->workload->clients); /* poll counted no more than there are */
         if (worker->sockets[i].revents != 0) {
             ready--;
             link_process(worker, &worker->links[i], worker->sockets[i].revents);
@@ -303,6 +306,7 @@ static int links_wait(struct worker *worker)
     if (worker->allowed > 0 && end_ns < worker->now_ns + wait_ns) {
         wait_ns = end_ns > worker->now_ns ? end_ns - worker->now_ns : 0;
     }
+    assert(wait_ns <= POLL_NS_MAX); /* less than a second */
     struct timespec wait = {.tv_nsec = (long)wait_ns};
     int ready = ppoll(worker->sockets, (nfds_t)worker->thread->workload->clients, &wait, NULL);
     if (ready < 0 && errno != EINTR) {
@@ -486,6 +490,7 @@ void *bench_thread(void *context)
     }
     worker_close(&worker);
     pthread_mutex_lock(&run->mutex);
+    assert(run->ended < run->count);
     bool last = ++run->ended == run->count;
     pthread_mutex_unlock(&run->mutex);
     if (last) {

@@ -61,6 +61,7 @@ static bool is(const char *text, size_t length, const char *name)
 /* Lists the names of all kinds or, if `kind` is not NULL, the keys of one. */
 static const char *list(char *buffer, size_t bytes, const enum bench_kind *kind)
 {
+    assert(bytes > 0);
     size_t length = 0;
     buffer[0] = '\0';
     size_t count = kind == NULL ? LENGTH(names) : LENGTH(keys) + LENGTH(other_keys);
@@ -184,6 +185,7 @@ bool bench_workload_parse(const char *word, struct bench_workload *ret_workload,
                  (int)(length < 100 ? length : 100), word, list(known, sizeof known, NULL));
         return false;
     }
+    assert(workload.kind < BENCH_KINDS);
     workload.size = workload.kind == BENCH_COMMIT ? 1000 : workload.kind == BENCH_EVNODE ? 8 : 64;
     workload.heights = workload.kind == BENCH_STREAM ? 1000 : 0;
     workload.level = workload.kind == BENCH_COMMIT ? CAIRN_DURABLE : CAIRN_ACCEPTED;

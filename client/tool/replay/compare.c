@@ -20,6 +20,7 @@ static struct cairn_slice kept(struct region *region, struct cairn_slice slice)
 
 void compare_entry(struct region *region, struct trace_answer *answer, const struct cairn_metadata *item)
 {
+    assert(!item->absent); /* the library passes on only names that a list has */
     size_t count = answer->entry_count;
     if ((count & (count - 1)) == 0) { /* the array is full at every power of two */
         struct trace_entry *grown = region_allocate(region, count == 0 ? 1 : 2 * count, sizeof *grown);
@@ -86,6 +87,7 @@ static void found_answer(const struct trace_call *call, const struct cairn_reply
 bool compare_answer(const struct trace_call *call, const struct cairn_reply *reply,
                     struct trace_answer *answer)
 {
+    assert(call->op < TRACE_REOPEN); /* a reopen has no answer */
     switch (reply->status) {
     case CAIRN_OK:
         found_answer(call, reply, answer);

@@ -68,6 +68,7 @@ static void prefix_make(const struct tool *tool, int index, char ret_prefix[stat
 
 static struct cairn_slice *chains_name(struct tool *tool, const struct trace *trace, int file)
 {
+    assert(file < tool->argument_count);
     char prefix[CHAIN_NAME_MAX];
     prefix_make(tool, file, prefix);
     struct cairn_slice *chains = region_allocate(&tool->region, trace->chains.count, sizeof *chains);
@@ -101,6 +102,7 @@ static bool any_block(void *context, const struct cairn_block *item)
 static enum tool_exit chain_look(struct tool *tool, struct cairn_slice chain, char *ret_what,
                                  size_t what_bytes)
 {
+    assert(what_bytes > 0);
     const struct cairn_reply *reply;
     bool blocks = false, metadata = false;
     enum cairn_status status =
@@ -184,6 +186,7 @@ static enum tool_exit counters_read(struct tool *tool, struct report_counters *r
 
 static enum tool_exit trace_replay(const struct replay *replay, struct report *report)
 {
+    assert(replay->trace->count > 0 && report->answered == 0);
     enum tool_exit result = tool_check(replay->tool);
     if (result == TOOL_OK) {
         result = chains_make(replay->tool, replay->chains, replay->trace->chains.count);
@@ -206,6 +209,7 @@ static enum tool_exit trace_replay(const struct replay *replay, struct report *r
     if (result == TOOL_OK) {
         report_print(report, replay->tool->json);
     } else if (report->mismatches > 0) {
+        assert(report->shown[0].recorded != NULL); /* the first ones are kept */
         tool_fail(result, "%s: before that %zu answers differed, the first of call %" PRIu64, replay->file,
                   report->mismatches, report->shown[0].number);
     }
@@ -214,6 +218,7 @@ static enum tool_exit trace_replay(const struct replay *replay, struct report *r
 
 static enum tool_exit file_replay(struct tool *tool, int file, size_t *mismatches)
 {
+    assert(file < tool->argument_count);
     struct trace trace;
     struct report report;
     char error[TRACE_ERROR_BYTES];

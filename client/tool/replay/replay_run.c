@@ -59,6 +59,7 @@ static void progress_show(struct run *run, int64_t time_us, bool last)
     if (!run->progress || (!last && time_us - run->progress_us < PROGRESS_INTERVAL_US)) {
         return;
     }
+    assert(done <= all); /* the bar has no more columns */
     run->progress_us = time_us;
     int filled = (int)(done * PROGRESS_COLUMNS / all);
     static const char bar[] = "########################################";
@@ -72,6 +73,7 @@ static void progress_show(struct run *run, int64_t time_us, bool last)
 
 static void stop(struct run *run, enum tool_exit code, const struct trace_call *call, const char *text)
 {
+    assert(code != TOOL_OK);
     if (run->end != TOOL_OK) {
         return; /* only the first reason is reported */
     }
@@ -94,6 +96,7 @@ static bool is_end(enum cairn_status status)
 static bool item_arrived(void *context, const struct cairn_metadata *item)
 {
     struct caller *caller = context;
+    assert(caller->call != NULL && caller->call->op == TRACE_LIST);
     compare_entry(&caller->run->entries, &caller->got, item);
     return true;
 }
@@ -142,6 +145,7 @@ static void answered(void *context, const struct cairn_reply *reply)
 
 static void connection_process(struct run *run, struct caller *caller, short events)
 {
+    assert(caller->connection != NULL && caller->call != NULL); /* others are not polled */
     enum cairn_status status = cairn_connection_process(caller->connection, events);
     if (status != CAIRN_OK) {
         const char *why = cairn_connection_error(caller->connection);
@@ -201,6 +205,7 @@ static void connections_wait(struct run *run)
         int64_t left_us = run->origin_us + next_us - tool_now_us();
         wait_us = sooner(wait_us, left_us > 0 ? left_us : 0);
     }
+    assert(count > 0 || wait_us >= 0); /* a call is under way or due: it does not wait for ever */
     struct timespec wait = {.tv_sec = wait_us / 1000000, .tv_nsec = wait_us % 1000000 * 1000};
     int ready = ppoll(run->sockets, (nfds_t)count, wait_us >= 0 ? &wait : NULL, NULL);
     if (ready < 0 && errno != EINTR) {
@@ -235,6 +240,7 @@ static void calls_make(struct run *run)
 static void connections_close(struct run *run)
 {
     for (size_t i = 0; i < run->replay->trace->callers.count; i++) {
+        assert(run->callers[i].call == NULL || run->end != TOOL_OK); /* all were answered, or it failed */
         cairn_connection_free(run->callers[i].connection);
         run->callers[i].connection = NULL;
     }
@@ -297,6 +303,7 @@ enum tool_exit replay_run(const struct replay *replay, struct report *report)
     report->wall_us = tool_now_us() - start_us;
     progress_show(&run, 0, true);
     schedule_close(&run.schedule);
+    assert(run.lists == 0); /* no list adds to the region any more */
     region_close(&run.entries);
     free(run.callers);
     free(run.waiting);

@@ -21,6 +21,7 @@ void report_init(struct report *report, const char *file, const struct trace *tr
     size_t counts[TRACE_OPS] = {0};
     *report = (struct report){.file = file};
     for (size_t i = 0; i < trace->count; i++) {
+        assert(trace->calls[i].op < TRACE_OPS);
         counts[trace->calls[i].op]++;
     }
     for (int op = 0; op < TRACE_OPS; op++) {
@@ -81,6 +82,7 @@ uint32_t report_percentile(const uint32_t *sorted, size_t count, unsigned thousa
 
 static size_t shown_count(const struct report *report)
 {
+    assert(report->failed <= report->mismatches); /* a call that failed is a mismatch too */
     return report->mismatches < REPORT_SHOWN_MAX ? report->mismatches : REPORT_SHOWN_MAX;
 }
 

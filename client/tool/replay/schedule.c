@@ -52,6 +52,7 @@ static void pairs_walk(struct schedule *schedule, size_t *place)
 
 void schedule_init(struct schedule *schedule, const struct trace *trace)
 {
+    assert(trace->count == 0 || trace->calls != NULL);
     *schedule = (struct schedule){.trace = trace};
     schedule->waits_for = counters_new(trace->count);
     schedule->waiting_first = counters_new(trace->count);
@@ -119,6 +120,7 @@ bool schedule_take(struct schedule *schedule, int64_t time_us, size_t *ret_call)
 
 int64_t schedule_next_time_us(const struct schedule *schedule)
 {
+    assert(schedule->ready_count <= schedule->end - schedule->begin);
     int64_t next = INT64_MAX;
     for (size_t i = 0; i < schedule->ready_count; i++) {
         int64_t time_us = schedule->trace->calls[schedule->ready[i]].time_us;
@@ -143,5 +145,6 @@ void schedule_answered(struct schedule *schedule, size_t call)
 
 bool schedule_done(const struct schedule *schedule)
 {
+    assert(schedule->begin <= schedule->end && schedule->end <= schedule->trace->count);
     return schedule->answered == schedule->end - schedule->begin;
 }

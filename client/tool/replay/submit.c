@@ -6,6 +6,7 @@
 static enum cairn_status submit_write(struct cairn_connection *connection, const struct trace_call *call,
                                       struct cairn_slice chain, cairn_completion completion, void *context)
 {
+    assert(call->op == TRACE_SET || call->op == TRACE_DELETE || call->op == TRACE_BATCH);
     struct cairn_write_metadata request = call->write;
     if (request.operation_count == 0) {
         /* The daemon refuses a batch without operations. A barrier at its level completes when such a batch would. */

@@ -27,6 +27,7 @@ static bool read_digest(struct trace_line *line, json_t *object, const char *key
 
 static bool read_block_answer(struct trace_line *line, json_t *object, struct trace_answer *answer)
 {
+    assert(answer->parts == 0); /* the line is read once */
     answer->kind = TRACE_ANSWER_BLOCK;
     if (!trace_line_u64(line, object, "height", false, &answer->has_height, &answer->height)) {
         return false;
@@ -96,6 +97,7 @@ static bool read_object_answer(struct trace_line *line, enum trace_op op, json_t
 
 bool trace_answer_parse(struct trace_line *line, struct trace_call *call)
 {
+    assert(call->op < TRACE_REOPEN); /* a reopen has no answer */
     static const struct {
         const char *text;
         enum trace_answer_kind kind;
@@ -199,6 +201,7 @@ static json_t *name_json(struct cairn_slice name)
 
 static json_t *block_json(const struct trace_answer *answer)
 {
+    assert(answer->parts < 1u << TRACE_PARTS);
     json_t *object = json_object();
     for (int part = 0; part < TRACE_PARTS; part++) {
         if (answer->parts & 1u << part) {
@@ -214,6 +217,7 @@ static json_t *block_json(const struct trace_answer *answer)
 
 static json_t *entries_json(const struct trace_answer *answer)
 {
+    assert(answer->entries != NULL || answer->entry_count == 0);
     json_t *list = json_array();
     for (size_t i = 0; i < answer->entry_count; i++) {
         const struct trace_entry *entry = &answer->entries[i];
@@ -245,6 +249,7 @@ static json_t *answer_json(const struct trace_answer *answer)
     case TRACE_ANSWER_ENTRIES:
         return entries_json(answer);
     }
+    assert(!"the switch has all kinds");
     return NULL;
 }
 

@@ -117,6 +117,7 @@ static bool read_metadata(struct trace_line *line, const struct cairn_operation 
     if (!read_list(line, "metadata", sizeof *operations, &list, &operations, &count)) {
         return false;
     }
+    assert(count == json_array_size(list)); /* all objects: read_list() refuses others */
     for (size_t i = 0; i < count; i++) {
         if (!read_operation(line, json_array_get(list, i), &operations[i])) {
             return false;
@@ -130,6 +131,7 @@ static bool read_metadata(struct trace_line *line, const struct cairn_operation 
 /* Reads a set or delete, as a batch of one operation. */
 static bool read_single(struct trace_line *line, enum trace_op op, struct cairn_write_metadata *request)
 {
+    assert(op == TRACE_SET || op == TRACE_DELETE);
     struct cairn_operation *operation = trace_line_allocate(line, 1, sizeof *operation);
     request->operations = operation;
     request->operation_count = 1;
@@ -148,6 +150,7 @@ static bool read_blocks(struct trace_line *line, struct cairn_commit *request)
         return false;
     }
     request->blocks = blocks;
+    assert(request->block_count == json_array_size(list));
     for (size_t i = 0; i < request->block_count; i++) {
         json_t *object = json_array_get(list, i);
         struct cairn_block *block = &blocks[i];
@@ -170,6 +173,7 @@ static bool read_states(struct trace_line *line, struct cairn_commit *request)
         return false;
     }
     request->states = states;
+    assert(request->state_count == json_array_size(list));
     for (size_t i = 0; i < request->state_count; i++) {
         json_t *object = json_array_get(list, i);
         if (!trace_line_u64(line, object, "height", true, NULL, &states[i].height) ||

@@ -81,6 +81,7 @@ fail:;
 /* Makes room behind the text, moving what is left of it to the front. */
 static bool text_reserve(struct trace_file *file, size_t room)
 {
+    assert(file->text_at <= file->text_size && file->text_size <= file->text_capacity);
     if (file->text_at > 0) {
         memmove(file->text, file->text + file->text_at, file->text_size - file->text_at);
         file->text_size -= file->text_at;
@@ -179,6 +180,7 @@ size_t trace_file_number(const struct trace_file *file)
 
 const char *trace_file_error(const struct trace_file *file)
 {
+    assert(file->error != NULL);
     return file->error;
 }
 

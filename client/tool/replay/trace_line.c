@@ -24,6 +24,7 @@ json_t *trace_line_value(json_t *object, const char *key)
 
 void *trace_line_allocate(struct trace_line *line, size_t count, size_t size)
 {
+    assert(size > 0);
     return region_allocate(&line->trace->region, count, size);
 }
 

@@ -24,6 +24,7 @@
 /* Doubles an array that is full. */
 static void *grown(void *array, size_t count, size_t *capacity, size_t size)
 {
+    assert(count <= *capacity && size > 0);
     if (count < *capacity) {
         return array;
     }
@@ -43,6 +44,7 @@ static size_t name_index(struct trace_names *names, const char *name)
         }
     }
     names->names = grown(names->names, names->count, &names->capacity, sizeof names->names[0]);
+    assert(names->count < names->capacity);
     names->names[names->count] = name;
     return names->count++;
 }
@@ -97,6 +99,7 @@ static bool read_after(struct trace_line *line, struct trace_call *call)
                 line, "\"after\" names call %" JSON_INTEGER_FORMAT ", which does not come before", number);
         }
     }
+    assert(json_array_size(after) == 0 || line->trace->count > 0); /* each was found before this one */
     call->after = indexes;
     call->after_count = json_array_size(after);
     return true;
@@ -148,6 +151,7 @@ static bool read_call(struct trace_line *line, struct trace_call *call)
 /* Puts the number of the call before the error. */
 static void name_call(struct trace_line *line, const struct trace_call *call)
 {
+    assert(call->number > 0);
     char what[TRACE_ERROR_BYTES];
     memcpy(what, line->error, sizeof what);
     snprintf(line->error, sizeof line->error, "call %" PRIu64 ": %.900s", call->number, what);
@@ -182,6 +186,7 @@ static bool read_object(struct trace_line *line, size_t number)
         return false;
     }
     trace->calls = grown(trace->calls, trace->count, &trace->capacity, sizeof trace->calls[0]);
+    assert(trace->count < trace->capacity);
     trace->calls[trace->count++] = call;
     return true;
 }
@@ -203,6 +208,7 @@ static bool parse(struct trace_line *line, const char *text, size_t size, size_t
         return true;
     }
     json_error_t error;
+    assert(line->object == NULL); /* that of the line before was freed */
     line->object = json_loadb(text, size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &error);
     if (line->object == NULL) {
         return trace_line_fail(line, "not JSON: %s, at character %d", error.text, error.position);

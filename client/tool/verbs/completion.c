@@ -1,5 +1,6 @@
 /* Completion for bash, made from the table of verbs. The script finds the verb that was typed, then offers what may follow: the
  * choices of the option before the cursor, the options of the verb, or further words. */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,6 +68,7 @@ static void print_choices(const struct tool_option *options, const struct tool_v
 {
     for (; options != NULL && options->name != NULL; options++) {
         bool before = false;
+        assert(verbs <= end); /* it looks at the verbs above */
         for (const struct tool_verb *verb = verbs; verb < end; verb++) {
             before |= has_option(verb->options, options->name);
         }
@@ -151,6 +153,7 @@ static void print_group(const struct tool_verb *verbs, const struct tool_verb *v
 enum tool_exit verb_completion(struct tool *tool)
 {
     const struct tool_verb *verbs = tool->verbs;
+    assert(tool->argument_count == 1); /* so says the table */
     if (strcmp(tool->arguments[0], "bash") != 0) {
         return tool_fail(TOOL_USAGE, "completion is there for bash, not for \"%s\"", tool->arguments[0]);
     }

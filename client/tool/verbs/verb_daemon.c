@@ -1,4 +1,5 @@
 /* Verbs about the daemon itself: whether it answers, its status page, its chains. */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -126,6 +127,7 @@ enum tool_exit verb_chains(struct tool *tool)
 
 enum tool_exit verb_chains_create(struct tool *tool)
 {
+    assert(tool->argument_count == 1); /* so says the table */
     enum tool_exit result = tool_connect(tool);
     if (result != TOOL_OK) {
         return result;

@@ -1,4 +1,5 @@
 /* Verbs for metadata. Each checks its arguments before it connects, so that a wrong command line changes nothing. */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@ enum {
 
 static enum tool_exit read_names(struct tool *tool, struct cairn_slice **ret_names)
 {
+    assert(tool->argument_count > 0);
     struct cairn_slice *names = region_allocate(&tool->region, (size_t)tool->argument_count, sizeof *names);
     for (int i = 0; i < tool->argument_count; i++) {
         const char *text = tool->arguments[i];
@@ -28,6 +30,7 @@ static enum tool_exit read_names(struct tool *tool, struct cairn_slice **ret_nam
 static void print_metadata(const struct tool *tool, struct cairn_slice name,
                            const struct cairn_metadata *found)
 {
+    assert(!found->absent); /* a name that is absent is said on stderr */
     if (tool->json) {
         output_json(json_pack("{s:o, s:o, s:o}", "name", output_bytes(name), "value",
                               output_bytes(found->value), "of_height",
@@ -63,6 +66,7 @@ static bool take_item(void *context, const struct cairn_metadata *item)
 
 static enum tool_exit get_many(struct tool *tool, const struct cairn_slice *names)
 {
+    assert(tool->argument_count > 1); /* one name is a request of its own */
     struct cairn_get_many request = {
         .chain = tool->chain, .names = names, .name_count = (size_t)tool->argument_count};
     struct listing listing = {.tool = tool};
@@ -105,6 +109,7 @@ enum tool_exit verb_meta_get(struct tool *tool)
 
 enum tool_exit verb_meta_list(struct tool *tool)
 {
+    assert(tool->argument_count <= 1); /* so says the table */
     struct cairn_list request = {.chain = tool->chain};
     const struct tool_given *start = argument_given(tool, "start");
     enum tool_exit result = argument_option(tool, "limit", NULL, &request.limit);
@@ -129,6 +134,7 @@ enum tool_exit verb_meta_list(struct tool *tool)
 static enum tool_exit write_operations(struct tool *tool, const struct cairn_operation *operations,
                                        size_t count)
 {
+    assert(count > 0); /* the daemon refuses a batch without operations */
     enum tool_exit result = tool_connect(tool);
     if (result != TOOL_OK) {
         return result;
@@ -145,6 +151,7 @@ static enum tool_exit write_operations(struct tool *tool, const struct cairn_ope
 
 enum tool_exit verb_meta_set(struct tool *tool)
 {
+    assert(tool->argument_count == 2); /* so says the table */
     struct cairn_operation operation = {.kind = CAIRN_SET};
     enum tool_exit result =
         argument_name(tool, tool->arguments[0], strlen(tool->arguments[0]), &operation.name);
@@ -174,6 +181,7 @@ enum tool_exit verb_meta_delete(struct tool *tool)
 
 enum tool_exit verb_meta_raise(struct tool *tool)
 {
+    assert(tool->argument_count == 2); /* so says the table */
     struct cairn_operation operation = {.kind = CAIRN_RAISE};
     enum tool_exit result =
         argument_name(tool, tool->arguments[0], strlen(tool->arguments[0]), &operation.name);

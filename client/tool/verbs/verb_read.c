@@ -1,4 +1,5 @@
 /* Verbs that read heights, blocks and states. Each checks its arguments before it connects. */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +47,7 @@ static struct cairn_slice part_of(const struct cairn_block *block, unsigned bit)
     case CAIRN_SIGNATURE:
         return block->signature;
     default:
+        assert(bit == CAIRN_HASH);
         return block->hash;
     }
 }
@@ -59,6 +61,7 @@ static enum tool_exit read_parts(const struct tool *tool, unsigned *ret_parts)
         *ret_parts = CAIRN_ALL_PARTS;
         return TOOL_OK;
     }
+    assert(given->value != NULL); /* --parts takes a value */
     const char *at = given->value;
     while (*at != '\0') {
         size_t length = strcspn(at, ",");
@@ -131,6 +134,7 @@ static bool print_block(void *context, const struct cairn_block *block)
 
 static enum tool_exit read_block_range(struct tool *tool, uint64_t first, unsigned mask)
 {
+    assert(argument_given(tool, "to") != NULL); /* else the range would end at 0 */
     struct cairn_read_blocks request = {.chain = tool->chain, .first = first, .parts = mask};
     enum tool_exit result = argument_option(tool, "to", NULL, &request.last);
     if (result == TOOL_OK) {
@@ -146,6 +150,7 @@ static enum tool_exit read_block_range(struct tool *tool, uint64_t first, unsign
 
 enum tool_exit verb_block(struct tool *tool)
 {
+    assert(tool->argument_count <= 1); /* so says the table */
     struct cairn_read_block request = {.chain = tool->chain};
     const struct tool_given *hash = argument_given(tool, "hash");
     enum tool_exit result = read_parts(tool, &request.parts);
@@ -182,6 +187,7 @@ enum tool_exit verb_block(struct tool *tool)
 
 enum tool_exit verb_state(struct tool *tool)
 {
+    assert(tool->argument_count <= 1); /* so says the table */
     struct cairn_read_state request = {.chain = tool->chain, .at_height = tool->argument_count == 1};
     enum tool_exit result = TOOL_OK;
     if (request.at_height) {

@@ -62,6 +62,7 @@ static enum tool_exit read_commit_option(struct tool *tool, const struct tool_gi
 {
     struct cairn_commit *request = &commit->request;
     const char *name = given->option->name;
+    assert(request->block_count + request->state_count + request->delete_state_count < tool->given_count);
     if (strcmp(name, "block") == 0) {
         return read_block(tool, given->value, &commit->blocks[request->block_count++]);
     }
@@ -146,6 +147,7 @@ enum tool_exit verb_barrier(struct tool *tool)
 /* Asks the operator, since what is removed cannot be restored. */
 static enum tool_exit confirm(struct tool *tool, const char *what)
 {
+    assert(tool->socket_path != NULL); /* it is connected: what would be removed is there */
     if (argument_given(tool, "yes") != NULL) {
         return TOOL_OK;
     }

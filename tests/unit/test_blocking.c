@@ -358,7 +358,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("client_blocking");
+    Suite *suite = suite_create("blocking");
     TCase *blocking = tcase_create("blocking");
     tcase_set_timeout(blocking, 30);
     tcase_add_checked_fixture(blocking, setup, teardown);

@@ -472,7 +472,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("client_resend");
+    Suite *suite = suite_create("resend");
     TCase *resend = tcase_create("resend");
     tcase_add_checked_fixture(resend, setup, teardown);
     tcase_add_test(resend, what_a_later_run_lacks_is_sent_again_in_order_before_new_writes);

@@ -190,7 +190,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("client_streams");
+    Suite *suite = suite_create("reply");
     TCase *streams = tcase_create("streams");
     tcase_add_checked_fixture(streams, setup, fixture_stop);
     tcase_add_test(streams, an_item_longer_than_the_window_comes_in_pieces_for_credit);

@@ -82,7 +82,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("client_state");
+    Suite *suite = suite_create("state");
     TCase *moves = tcase_create("moves");
     tcase_add_test(moves, a_request_passes_each_state_once_at_most);
     tcase_add_test(moves, a_request_can_be_in_every_state_and_can_always_end);

@@ -12,6 +12,7 @@
 
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
+#include "daemon/serve/decode.h"
 #include "daemon/serve/stream.h"
 #include "daemon/server_internal.h"
 #include "daemon/writer/schedule.h"
@@ -174,6 +175,7 @@ static bool start_service(struct server *server, const struct server_callbacks *
     *service = (struct service){
         .engine = server->config->engine,
         .frame_bytes_max = options->frame_bytes_max,
+        .value_bytes_max = decode_value_bytes_max(options->frame_bytes_max, options->queue_bytes_max),
         .queue_operations_max = options->queue_operations_max,
         .queue_bytes_max = options->queue_bytes_max,
         .started_us = thread_now_us(),
@@ -190,7 +192,8 @@ static bool start_service(struct server *server, const struct server_callbacks *
         return false;
     }
     service->budget = budget_new(&limits);
-    service->pool = pool_new(&server->loop, service->budget, service->heartbeats);
+    service->turns = turns_new();
+    service->pool = pool_new(&server->loop, service->budget, service->turns, service->heartbeats);
     service->streams = stream_set_new(service, options->streams_max, options->stream_timeout_us);
     struct connection_limits connection_limits = {
         .connections_max = options->connections_max,
@@ -282,6 +285,7 @@ void server_free(struct server *server)
     connection_set_free(server->connections);
     stream_set_free(server->service.streams);
     pool_free(server->service.pool);
+    turns_free(server->service.turns);
     budget_free(server->service.budget);
     free(server->service.stages);
     free(server->service.heartbeats);

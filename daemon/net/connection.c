@@ -1,7 +1,8 @@
 /* A connection's life (how frames are read is in connection_read.c):
  *
  * - OPEN: frames are read, a bounded share of them an iteration, and started one after the other. Reading pauses while a request
- *   waits for room, a large frame waits for memory, too much is in flight, or too many replies wait for the peer.
+ *   waits for room, a large frame waits for memory, it waits for its turn to read on, too much is in flight, or too many replies
+ *   wait for the peer.
  * - DRAINING: the peer sent bytes that are no frame, or hello was refused. Nothing is read any more; it closes once what was
  *   started has been answered and sent.
  * - CLOSING: the peer is gone, or the last reply was sent. Replies are dropped; what was started is carried out.
@@ -23,28 +24,6 @@
 #include "daemon/serve/read.h"
 #include "daemon/serve/stream.h"
 #include "proto/cairn.pb-c.h"
-
-void waiting_remove(struct waiting_list *list, struct connection *connection)
-{
-    for (struct connection **link = &list->first; *link != NULL; link = &(*link)->next_waiting) {
-        if (*link == connection) {
-            *link = connection->next_waiting;
-            if (*link == NULL) {
-                list->last = link;
-            }
-            connection->next_waiting = NULL;
-            return;
-        }
-    }
-    assert(false); /* a connection whose state says that it waits stands in the list */
-}
-
-void waiting_append(struct waiting_list *list, struct connection *connection)
-{
-    assert(connection->next_waiting == NULL && *list->last == NULL); /* it stands in one list at most */
-    *list->last = connection;
-    list->last = &connection->next_waiting;
-}
 
 static struct connection *connection_of(struct session *session)
 {
@@ -76,6 +55,30 @@ void incoming_move(struct incoming *incoming, enum incoming_state to)
     };
     assert(thread_is(THREAD_LOOP) && legal[incoming->state][to]);
     incoming->state = to;
+}
+
+void connection_wait_for_memory(struct connection *connection, const struct budget_request *memory)
+{
+    enum turns_list list = memory->is_write ? TURNS_WRITE_MEMORY : TURNS_READ_MEMORY;
+    turns_wait(connection->set->service->turns, list, &connection->session.member, &connection->for_memory,
+               connection);
+}
+
+void connection_wait(struct connection *connection, struct request *request, enum request_progress progress)
+{
+    struct connection_set *set = connection->set;
+    assert(connection->waiting == NULL && progress != REQUEST_TAKEN);
+    connection->waiting = request;
+    if (progress == REQUEST_WAITS_MEMORY) {
+        connection_wait_for_memory(connection, &request->memory);
+        return;
+    }
+    turns_wait(set->service->turns, TURNS_ROOM, &connection->session.member, &connection->for_room,
+               connection);
+    set->service->is_contended = true;
+    if (request->deadline_us != 0 && request->deadline_us < set->late_us) {
+        set->late_us = request->deadline_us;
+    }
 }
 
 void connection_drain(struct connection *connection)
@@ -122,6 +125,7 @@ void connection_free_if_done(struct connection *connection)
         connection->next->previous = connection->previous;
     }
     set->count--;
+    turns_leave(set->service->turns, &connection->session.member);
     set->not_reading -= !connection->is_reading;
     set->service->connections--;
     free(connection);
@@ -138,10 +142,18 @@ static void on_close(uv_handle_t *handle)
 static void drop_frame(struct connection *connection)
 {
     struct incoming *incoming = &connection->incoming;
+    struct turns *turns = connection->set->service->turns;
     assert((incoming->state == INCOMING_BODY) ==
            (incoming->body != NULL)); /* a request owns it from its start on */
     if (incoming->state == INCOMING_WAITS_MEMORY) {
-        waiting_remove(&connection->set->for_memory, connection);
+        enum turns_list list = incoming->memory.is_write ? TURNS_WRITE_MEMORY : TURNS_READ_MEMORY;
+        turns_drop(turns, list, &connection->for_memory);
+    }
+    if (turn_waits(&connection->for_requests)) {
+        turns_drop(turns, TURNS_REQUESTS, &connection->for_requests);
+    }
+    if (turn_waits(&connection->for_replies)) {
+        turns_drop(turns, TURNS_REPLIES, &connection->for_replies);
     }
     if (incoming->state != INCOMING_HEADER) {
         incoming_move(incoming, INCOMING_HEADER);

@@ -12,6 +12,8 @@
 
 enum {
     REQUESTS_IN_FLIGHT_MAX = 4096, /* of one connection; chosen */
+    CONNECTIONS_KEPT_MAX = 32,     /* of connections_max, the last ones: for uids that have none */
+    CONNECTIONS_KEPT_PART = 4,     /* but no more than one part of it; chosen, for small connections_max */
     HANG_UP_CHECK_US = 500000, /* how often paused connections are checked for a peer that is gone; chosen */
 };
 
@@ -27,7 +29,7 @@ enum connection_state {
 enum incoming_state {
     INCOMING_HEADER,       /* its header is being read */
     INCOMING_BODY_AHEAD,   /* its header is whole, and there is no memory for its body yet */
-    INCOMING_WAITS_MEMORY, /* the same, and the connection waits for it in set->for_memory */
+    INCOMING_WAITS_MEMORY, /* the same, and the connection waits for its turn */
     INCOMING_BODY,         /* its body is read into memory of its own */
 };
 
@@ -51,8 +53,12 @@ struct connection {
     /* reading */
     bool is_reading; /* libuv reads for it */
     struct incoming incoming;
-    struct request *waiting; /* for room in the queue; nothing behind it is started */
-    uint8_t *backlog;        /* read from the kernel, and not yet taken apart; NULL: nothing */
+    struct request *waiting; /* for room in the queue, or memory; nothing behind it is started */
+    struct turn for_room;    /* with it */
+    struct turn for_memory;  /* with it, or INCOMING_WAITS_MEMORY */
+    struct turn for_requests, for_replies; /* it pauses until the shared budget has room for these */
+    bool has_turn;    /* it may start one request before those that wait in TURNS_REQUESTS */
+    uint8_t *backlog; /* read from the kernel, and not yet taken apart; NULL: nothing */
     size_t backlog_bytes;
     bool is_express;          /* its last request was a commit */
     uint64_t asked_iteration; /* the last in which it had something to read */
@@ -73,7 +79,6 @@ struct connection {
     struct connection *next_touched;
     bool is_postponed; /* it has something to do in the next one */
     struct connection *next_postponed;
-    struct connection *next_waiting; /* for memory or room */
     struct connection *previous;
     struct connection *next;
 };
@@ -106,6 +111,10 @@ void connection_time_out(struct connection *connection, enum status status, cons
 
 /* From here on nothing is read; it closes when what was started is answered. */
 void connection_drain(struct connection *connection);
+
+/* It waits for its turn: for memory for the frame that it reads; for what a request of it needs to start again. */
+void connection_wait_for_memory(struct connection *connection, const struct budget_request *memory);
+void connection_wait(struct connection *connection, struct request *request, enum request_progress progress);
 
 /* Moves the frame that is read to that state; a move that the table does not have fails an assert. */
 void incoming_move(struct incoming *incoming, enum incoming_state to);

@@ -32,23 +32,42 @@ static void refuse_frame(struct connection *connection, uint8_t type, uint64_t i
     connection_refuse(connection, type, id, status, text);
 }
 
-/* Whether it pauses for memory or replies of the shared budget. A frame whose room is set aside is read to its end. */
+/* Whether memory for requests is used up, or others wait for it and were before this one. A frame whose room is set aside is read
+ * to its end. */
 static bool is_held_up(const struct connection *connection)
 {
-    struct connection_set *set = connection->set;
-    const struct budget *budget = set->service->budget;
-    bool requests = connection->incoming.state != INCOMING_BODY && budget_requests_are_full(budget);
-    bool replies = budget_client_must_pause(budget, &connection->session.client);
-    set->has_paused |= requests || replies;
-    return requests || replies;
+    const struct service *service = connection->set->service;
+    bool others_wait = turns_count(service->turns, TURNS_REQUESTS) > 0;
+    return connection->incoming.state != INCOMING_BODY &&
+           (budget_requests_are_full(service->budget) || (others_wait && !connection->has_turn));
 }
 
-static bool may_go_on(const struct connection *connection)
+static void pause_for(struct connection *connection, enum turns_list list, struct turn *turn)
 {
-    return connection->state == CONNECTION_OPEN && connection->waiting == NULL &&
-           connection->incoming.state != INCOMING_WAITS_MEMORY &&
-           connection->in_flight < REQUESTS_IN_FLIGHT_MAX &&
-           budget_client_may_send(&connection->session.client) && !is_held_up(connection);
+    connection->has_turn = false;
+    turns_wait(connection->set->service->turns, list, &connection->session.member, turn, connection);
+}
+
+/* Whether it may read, or start what it has read. Where only the shared budget is in the way, it waits for its turn from here on. */
+static bool go_on(struct connection *connection)
+{
+    const struct budget *budget = connection->set->service->budget;
+    const struct budget_client *client = &connection->session.client;
+    bool may = connection->state == CONNECTION_OPEN && connection->waiting == NULL &&
+               connection->incoming.state != INCOMING_WAITS_MEMORY &&
+               connection->in_flight < REQUESTS_IN_FLIGHT_MAX && budget_client_may_send(client);
+    if (!may || turn_waits(&connection->for_requests) || turn_waits(&connection->for_replies)) {
+        return false;
+    }
+    if (budget_client_must_pause(budget, client)) {
+        pause_for(connection, TURNS_REPLIES, &connection->for_replies);
+        return false;
+    }
+    if (is_held_up(connection)) {
+        pause_for(connection, TURNS_REQUESTS, &connection->for_requests);
+        return false;
+    }
+    return true;
 }
 
 /* Starts the request of a whole frame. The body is copied; or, if `taken` is not NULL, that is the body, and taken. */
@@ -63,6 +82,7 @@ static void start_request(struct connection *connection, const uint8_t *body, ui
            incoming->state == INCOMING_HEADER); /* it is started in the order it was sent */
     connection->is_express = incoming->frame.type == FRAME_COMMIT;
     timeout_stop(&set->hello_timeouts, &connection->hello_timeout);
+    connection->has_turn = false;
     connection->in_flight++;
     set->in_flight++;
     set->requests++;
@@ -70,10 +90,8 @@ static void start_request(struct connection *connection, const uint8_t *body, ui
     incoming->memory = (struct budget_request){0};
     enum request_progress progress =
         taken != NULL ? request_start_taken(request, taken) : request_start(request, body);
-    if (progress == REQUEST_WAITS) {
-        connection->waiting = request;
-        waiting_append(&set->for_room, connection);
-        service->is_contended = true;
+    if (progress != REQUEST_TAKEN) {
+        connection_wait(connection, request, progress);
     }
     if (service->frames_bad != bad_before && !connection->is_bad_logged) {
         connection->is_bad_logged = true;
@@ -135,17 +153,19 @@ void connection_read_granted(struct connection *connection)
     timeout_start(&connection->set->frame_timeouts, &connection->frame_timeout);
 }
 
-/* Gets memory for the body, or waits for it: a large one behind the other connections that wait. */
+/* Gets memory for the body, or waits for it: a large one for its turn among the connections that wait. */
 static void ask_for_memory(struct connection *connection)
 {
-    struct connection_set *set = connection->set;
+    struct service *service = connection->set->service;
     struct incoming *incoming = &connection->incoming;
     assert(incoming->state == INCOMING_BODY_AHEAD);
     bool is_large = budget_request_is_large(&incoming->memory);
-    if (is_large && (set->for_memory.first != NULL ||
-                     budget_request_reserve(set->service->budget, &incoming->memory) != BUDGET_GRANTED)) {
+    bool others_wait = turns_count(service->turns, TURNS_WRITE_MEMORY) > 0 ||
+                       turns_count(service->turns, TURNS_READ_MEMORY) > 0;
+    if (is_large &&
+        (others_wait || budget_request_reserve(service->budget, &incoming->memory) != BUDGET_GRANTED)) {
         incoming_move(incoming, INCOMING_WAITS_MEMORY);
-        waiting_append(&set->for_memory, connection);
+        connection_wait_for_memory(connection, &incoming->memory);
     } else {
         connection_read_granted(connection);
     }
@@ -197,7 +217,7 @@ static size_t take(struct connection *connection, const uint8_t *bytes, size_t c
     const struct connection_set *set = connection->set;
     uint64_t requests_before = set->requests;
     size_t taken = 0;
-    while (taken < count && may_go_on(connection)) {
+    while (taken < count && go_on(connection)) {
         if (set->requests != requests_before && order_has_completions(set->service->order)) {
             connection->left_iteration = set->iteration;
             connection_postpone(connection);
@@ -341,10 +361,10 @@ void connection_read_on(struct connection *connection)
 {
     assert(thread_is(THREAD_LOOP) && connection->state != CONNECTION_CLOSED);
     bool has_left = connection->left_iteration == connection->set->iteration;
-    if (connection->backlog != NULL && !has_left && may_go_on(connection)) {
+    if (connection->backlog != NULL && !has_left && go_on(connection)) {
         take_backlog(connection);
     }
-    bool wanted = connection->backlog == NULL && may_go_on(connection);
+    bool wanted = connection->backlog == NULL && go_on(connection);
     if (wanted && !connection->is_reading) {
         connection->is_reading = uv_read_start((uv_stream_t *)&connection->pipe, on_allocate, on_read) == 0;
         if (!connection->is_reading) {

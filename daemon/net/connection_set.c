@@ -1,14 +1,18 @@
 /* All connections in an iteration of the loop:
  *
  * - It begins when completions were drained: replies to commits among them go out first. Then postponed connections are touched.
- * - Requests that waited for room start again, and frames get the memory they waited for, oldest first.
+ * - Requests that waited for room start again.
  * - Each connection that was touched, by a reply, by room or by what was read, is served: streams, reads, reading, replies.
+ * - Frames get the memory they waited for, and connections that paused may start one request each.
  * - Between iterations the loop library reads for connections, which starts requests.
  *
- * When the shared budget is used up, connections pause, and are touched when it has room again. The peer of a paused connection
- * may go unnoticed, so those are checked at intervals. A connection above connections_max is told `busy` and closes. */
+ * What several wait for is given by turns (runtime/turns). A connection pauses when the shared budget is used up, or while others
+ * wait for it to have room again. The peer of a paused connection may go unnoticed, so those are checked at intervals.
+ *
+ * A connection above connections_max is told `busy` and closes; the last few are for uids that have none. */
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "daemon/net/connection_set_internal.h"
 #include "daemon/observe/event.h"
@@ -32,8 +36,7 @@ struct connection_set *connection_set_new(uv_loop_t *loop, struct service *servi
     set->unread_timeouts.length_us = limits->stream_timeout_us;
     set->iteration = 1;
     set->now_us = thread_now_us();
-    set->for_memory.last = &set->for_memory.first;
-    set->for_room.last = &set->for_room.first;
+    set->late_us = UINT64_MAX;
     return set;
 }
 
@@ -43,6 +46,26 @@ void connection_set_free(struct connection_set *set)
         assert(set->all == NULL && set->in_flight == 0); /* they refer to it */
         free(set);
     }
+}
+
+/* It waits as a member of the peer's uid and process. A peer whose kernel does not say who it is counts as nobody's. */
+static void join_turns(struct connection *connection)
+{
+    struct ucred peer = {.uid = (uid_t)-1};
+    socklen_t bytes = sizeof peer;
+    uv_os_fd_t fd;
+    if (uv_fileno((uv_handle_t *)&connection->pipe, &fd) == 0) {
+        (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes);
+    }
+    turns_join(connection->set->service->turns, &connection->session.member, peer.uid, (uint64_t)peer.pid);
+}
+
+/* How many connections there may be with this one: the last are for uids that have no other. */
+static uint64_t connections_max_for(const struct connection_set *set, const struct connection *connection)
+{
+    uint64_t kept = set->connections_max / CONNECTIONS_KEPT_PART;
+    kept = kept < CONNECTIONS_KEPT_MAX ? kept : CONNECTIONS_KEPT_MAX;
+    return turns_of_uid(&connection->session.member) > 1 ? set->connections_max - kept : set->connections_max;
 }
 
 void connection_accept(struct connection_set *set, uv_stream_t *listener)
@@ -55,71 +78,122 @@ void connection_accept(struct connection_set *set, uv_stream_t *listener)
     }
     if (uv_accept(listener, (uv_stream_t *)&connection->pipe) != 0) {
         connection_close(connection);
-    } else if (set->count > set->connections_max) {
-        set->service->connections_refused++;
-        event_connection_refused(set->connections_max);
-        connection_refuse(connection, FRAME_HELLO, 0, STATUS_BUSY,
-                          "there are as many connections as connections_max allows: try again later");
     } else {
-        timeout_start(&set->hello_timeouts, &connection->hello_timeout);
+        join_turns(connection);
+        if (set->count > connections_max_for(set, connection)) {
+            set->service->connections_refused++;
+            event_connection_refused(set->connections_max);
+            connection_refuse(connection, FRAME_HELLO, 0, STATUS_BUSY,
+                              "there are as many connections as connections_max allows: try again later");
+        } else {
+            timeout_start(&set->hello_timeouts, &connection->hello_timeout);
+        }
     }
     connection_touch(connection);
 }
 
-/* Requests that wait for room start again, oldest first, up to one that still finds none. Behind that, those whose deadline is over
- * are started too, and so refused. */
-static void start_waiting(struct connection_set *set, uint64_t now_us)
+/* Starts the request again that waits for room. False: there still is none. */
+static bool start_again(struct connection *connection, uint64_t now_us)
 {
-    bool is_blocked = false;
-    for (struct connection *connection = set->for_room.first; connection != NULL;) {
-        struct connection *next = connection->next_waiting;
-        struct request *request = connection->waiting;
-        assert(request != NULL && connection->in_flight > 0); /* so the connection is still there */
-        bool is_late = request->deadline_us != 0 && now_us >= request->deadline_us;
-        set->service->is_contended = false;
-        if ((!is_blocked || is_late || set->service->draining) &&
-            request_start_again(request, now_us) == REQUEST_TAKEN) {
-            connection->waiting = NULL;
-            waiting_remove(&set->for_room, connection);
-            connection_touch(connection);
-        } else {
-            is_blocked = true;
-        }
-        connection = next;
+    struct service *service = connection->set->service;
+    struct request *request = connection->waiting;
+    assert(request != NULL && connection->in_flight > 0); /* so the connection is still there */
+    service->is_contended = false;
+    if (request_start_again(request, now_us) != REQUEST_TAKEN) {
+        return false;
     }
-    set->service->is_contended = set->for_room.first != NULL;
+    connection->waiting = NULL;
+    connection_touch(connection);
+    return true;
 }
 
-/* Frames that wait for memory get it, oldest first. */
-static void grant_memory(struct connection_set *set)
+/* Starts the requests whose deadline is over, and so refuses them; finds when the next one ends. */
+static void refuse_late(struct connection_set *set, uint64_t now_us)
 {
-    enum budget_answer answer = BUDGET_GRANTED;
-    for (struct connection *connection = set->for_memory.first;
-         connection != NULL && answer != BUDGET_WAITS;) {
-        struct connection *next = connection->next_waiting;
-        assert(connection->incoming.state == INCOMING_WAITS_MEMORY);
-        answer = budget_request_reserve(set->service->budget, &connection->incoming.memory);
-        if (answer == BUDGET_GRANTED) {
-            set->granted++;
-            waiting_remove(&set->for_memory, connection);
-            connection_read_granted(connection);
-            connection_touch(connection);
-        }
-        connection = next;
-    }
-}
-
-/* Touches connections that paused for the shared budget, once it has room again. */
-static void touch_paused(struct connection_set *set)
-{
-    const struct budget *budget = set->service->budget;
-    if (!set->has_paused || budget_requests_are_full(budget) || budget_replies_are_full(budget)) {
+    if (now_us < set->late_us) {
         return;
     }
-    set->has_paused = false;
+    set->late_us = UINT64_MAX;
     for (struct connection *connection = set->all; connection != NULL; connection = connection->next) {
-        connection_touch(connection);
+        uint64_t deadline_us = connection->waiting != NULL ? connection->waiting->deadline_us : 0;
+        if (deadline_us != 0 && deadline_us <= now_us) {
+            bool is_refused = start_again(connection, now_us);
+            assert(is_refused);
+            turns_drop(set->service->turns, TURNS_ROOM, &connection->for_room);
+        } else if (deadline_us != 0 && deadline_us < set->late_us) {
+            set->late_us = deadline_us;
+        }
     }
+}
+
+/* Requests that wait for room start again, by turns, up to one that still finds none. */
+static void start_waiting(struct connection_set *set, uint64_t now_us)
+{
+    struct service *service = set->service;
+    struct connection *connection;
+    refuse_late(set, now_us);
+    while ((connection = turns_first(service->turns, TURNS_ROOM)) != NULL &&
+           start_again(connection, now_us)) {
+        turns_take(service->turns, TURNS_ROOM, &connection->for_room);
+    }
+    service->is_contended = connection != NULL;
+}
+
+/* Asks for the memory of the frame, or of the request that could not be unpacked, whose turn it is in that list. */
+static enum budget_answer ask_for_first(struct connection_set *set, enum turns_list list)
+{
+    struct connection *connection = turns_first(set->service->turns, list);
+    if (connection == NULL) {
+        return BUDGET_PASSED_OVER;
+    }
+    struct request *request = connection->waiting;
+    assert(request != NULL || connection->incoming.state == INCOMING_WAITS_MEMORY);
+    enum budget_answer answer =
+        request != NULL ? request_ask_memory(request)
+                        : budget_request_reserve(set->service->budget, &connection->incoming.memory);
+    if (answer != BUDGET_GRANTED) {
+        return answer;
+    }
+    turns_take(set->service->turns, list, &connection->for_memory);
+    set->granted++;
+    if (request == NULL) {
+        connection_read_granted(connection);
+    } else {
+        connection->waiting = NULL;
+        enum request_progress progress = request_start_again(request, set->now_us);
+        if (progress != REQUEST_TAKEN) {
+            connection_wait(connection, request, progress);
+        }
+    }
+    connection_touch(connection);
+    return answer;
+}
+
+/* Frames that wait for memory get it, by turns, large writes and large reads alternately; a read that finds no room holds up no
+ * write. */
+static void grant_memory(struct connection_set *set)
+{
+    enum budget_answer answer;
+    do {
+        enum turns_list list = set->is_reads_turn ? TURNS_READ_MEMORY : TURNS_WRITE_MEMORY;
+        answer = ask_for_first(set, list);
+        if (answer == BUDGET_PASSED_OVER) {
+            list = set->is_reads_turn ? TURNS_WRITE_MEMORY : TURNS_READ_MEMORY;
+            answer = ask_for_first(set, list);
+        }
+        if (answer == BUDGET_GRANTED) {
+            set->is_reads_turn = list == TURNS_WRITE_MEMORY;
+        }
+    } while (answer == BUDGET_GRANTED);
+}
+
+/* Whether a connection pauses for memory that the shared budget has again. */
+static bool may_resume(const struct connection_set *set, enum turns_list list)
+{
+    const struct service *service = set->service;
+    return turns_count(service->turns, list) > 0 &&
+           (list == TURNS_REPLIES ? !budget_replies_are_full(service->budget)
+                                  : !budget_requests_are_full(service->budget));
 }
 
 /* Checks paused connections for peers that are gone, every HANG_UP_CHECK_US. */
@@ -207,15 +281,13 @@ static uint64_t next_late(const struct connection_set *set, uint64_t now_us)
         sooner(timeout_in_us(&set->frame_timeouts, now_us), timeout_in_us(&set->unread_timeouts, now_us)));
 }
 
-/* In how many microseconds a deadline ends or paused connections are to be checked; UINT64_MAX: neither is to come. */
+/* In how many microseconds something is due; UINT64_MAX: nothing is. */
 static uint64_t next_due(const struct connection_set *set, uint64_t now_us)
 {
     uint64_t at_us = set->not_reading > 0 ? set->next_check_us : UINT64_MAX;
-    for (const struct connection *connection = set->for_room.first; connection != NULL;
-         connection = connection->next_waiting) {
-        assert(connection->waiting != NULL);
-        uint64_t deadline_us = connection->waiting->deadline_us;
-        at_us = deadline_us != 0 && deadline_us < at_us ? deadline_us : at_us;
+    at_us = set->late_us < at_us ? set->late_us : at_us;
+    if (may_resume(set, TURNS_REQUESTS) || may_resume(set, TURNS_REPLIES)) {
+        return 0; /* there were more than one iteration gives */
     }
     return at_us == UINT64_MAX ? UINT64_MAX : at_us > now_us ? at_us - now_us : 0;
 }
@@ -309,12 +381,8 @@ void connection_set_begin_iteration(struct connection_set *set, uint64_t now_us)
     }
 }
 
-uint64_t connection_set_serve(struct connection_set *set, uint64_t now_us)
+static void serve_touched(struct connection_set *set)
 {
-    assert(thread_is(THREAD_LOOP));
-    start_waiting(set, now_us);
-    grant_memory(set);
-    check_paused(set, now_us);
     while (set->touched != NULL) {
         set->at_work++;
         struct connection *connection = set->touched;
@@ -323,7 +391,31 @@ uint64_t connection_set_serve(struct connection_set *set, uint64_t now_us)
         connection->is_touched = false;
         connection_serve(connection);
     }
-    touch_paused(set);
+}
+
+/* Connections that paused for the shared budget go on, one after the other; while others wait for memory for requests, each with one
+ * request. */
+static void resume(struct connection_set *set, enum turns_list list)
+{
+    struct turns *turns = set->service->turns;
+    for (uint64_t waiting = turns_count(turns, list); waiting > 0 && may_resume(set, list); waiting--) {
+        struct connection *connection = turns_first(turns, list);
+        turns_take(turns, list, list == TURNS_REPLIES ? &connection->for_replies : &connection->for_requests);
+        connection->has_turn = true;
+        connection_touch(connection);
+        serve_touched(set);
+    }
+}
+
+uint64_t connection_set_serve(struct connection_set *set, uint64_t now_us)
+{
+    assert(thread_is(THREAD_LOOP));
+    start_waiting(set, now_us);
+    check_paused(set, now_us);
+    serve_touched(set);
+    resume(set, TURNS_REPLIES);
+    resume(set, TURNS_REQUESTS);
+    grant_memory(set);
     end_late(set, now_us);
     return sooner(next_due(set, now_us), next_late(set, now_us));
 }
@@ -352,19 +444,21 @@ uint64_t connection_count(const struct connection_set *set)
 uint64_t connection_set_memory(const struct connection_set *set, bool *ret_waits)
 {
     assert(thread_is(THREAD_LOOP));
-    bool is_full = set->has_paused && budget_requests_are_full(set->service->budget);
-    *ret_waits = set->for_memory.first != NULL || is_full;
-    return set->for_memory.first != NULL ? set->granted : set->requests;
+    const struct turns *turns = set->service->turns;
+    bool frames_wait =
+        turns_count(turns, TURNS_WRITE_MEMORY) > 0 || turns_count(turns, TURNS_READ_MEMORY) > 0;
+    *ret_waits = frames_wait || turns_count(turns, TURNS_REQUESTS) > 0;
+    return frames_wait ? set->granted : set->requests;
 }
 
 bool connection_set_has_waiting(const struct connection_set *set)
 {
-    return set->for_room.first != NULL;
+    return turns_count(set->service->turns, TURNS_ROOM) > 0;
 }
 
 bool connection_set_is_idle(const struct connection_set *set)
 {
-    assert(set->in_flight > 0 || set->for_room.first == NULL); /* a request that waits is in flight */
+    assert(set->in_flight > 0 || !connection_set_has_waiting(set)); /* a request that waits is in flight */
     return set->in_flight == 0;
 }
 

@@ -4,11 +4,6 @@
 
 #include "daemon/net/connection_internal.h"
 
-struct waiting_list {
-    struct connection *first;
-    struct connection **last;
-};
-
 struct connection_set {
     /* fixed after start */
     uv_loop_t *loop;
@@ -18,11 +13,10 @@ struct connection_set {
     struct connection *all;
     uint64_t count;
     uint64_t in_flight;
-    uint64_t requests;              /* started, ever */
-    struct waiting_list for_memory; /* oldest first */
-    uint64_t granted;               /* frames that got memory for which they had waited, ever */
-    struct waiting_list for_room;
-    bool has_paused;        /* a connection waits for memory or replies of the shared budget */
+    uint64_t requests;  /* started, ever */
+    bool is_reads_turn; /* a large read is the next to be given memory, and not a large write */
+    uint64_t late_us;   /* when the first deadline of those that wait for room ends; UINT64_MAX: none does */
+    uint64_t granted;   /* frames and requests that got memory for which they had waited, ever */
     uint64_t not_reading;   /* connections: paused, or at their beginning or end */
     uint64_t next_check_us; /* when to check paused connections for peers that are gone */
     struct timeout_list hello_timeouts;
@@ -41,9 +35,5 @@ struct connection_set {
     uint64_t contenders_before;   /* in the last iteration */
     uint8_t read_buffer[SCHEDULE_SHARE_BYTES];
 };
-
-/* Append to the end; take out of any place, where it has to stand. */
-void waiting_append(struct waiting_list *list, struct connection *connection);
-void waiting_remove(struct waiting_list *list, struct connection *connection);
 
 #endif

@@ -1,9 +1,12 @@
 /* The life of a piece of work, each move made on the loop:
  *
  * - POOL_IDLE: it belongs to its owner, who submits it.
- * - POOL_QUEUED: it waits in a list, by class and by size, for a place and for room for what it reads.
+ * - POOL_QUEUED: it waits in a list, by class and by size, for its turn, a place and room for what it reads.
  * - POOL_RUNNING: a thread of the loop library runs it. When it is done the loop makes it idle again and tells its owner, who
  *   may submit or free it in that call.
+ *
+ * In each list turns go between uids, processes and connections (runtime/turns), and between small and large work of a class
+ * alternately.
  *
  * Ways to fail: where the loop library refuses to start work, that stays queued, first in its list, and is tried again in the
  * next iteration. Work that hangs keeps its thread and its room until it ends. */
@@ -25,20 +28,16 @@ enum {
 
 static_assert((int)POOL_READS_MAX <= (int)HEARTBEAT_POOL_MAX, "each read at work is watched by itself");
 
-struct work_list {
-    struct pool_work *first;
-    struct pool_work **last;
-};
-
 struct pool {
     /* fixed after start */
     uv_loop_t *loop;
     struct budget *budget;
+    struct turns *turns;
     struct heartbeats *heartbeats;
     /* loop only */
-    struct work_list waiting[POOL_CLASSES][2]; /* by class; small and large */
-    struct pool_work *places[POOL_THREADS];    /* what is at work: reads, and behind them background work */
-    uint64_t submitted;                        /* since the start */
+    struct turns_member daemon;             /* waits for what is done for no connection */
+    struct pool_work *places[POOL_THREADS]; /* what is at work: reads, and behind them background work */
+    bool is_large_turn[POOL_CLASSES];       /* large work is the next of the class to start */
 };
 
 void pool_prepare(void)
@@ -49,19 +48,38 @@ void pool_prepare(void)
     (void)setenv("UV_THREADPOOL_SIZE", number, 1);
 }
 
-struct pool *pool_new(void *loop, struct budget *budget, struct heartbeats *heartbeats)
+struct pool *pool_new(void *loop, struct budget *budget, struct turns *turns, struct heartbeats *heartbeats)
 {
     assert(thread_is(THREAD_LOOP)); /* no other thread touches it, so it has no lock */
     struct pool *pool = memory_new(sizeof *pool);
     pool->loop = loop;
     pool->budget = budget;
+    pool->turns = turns;
     pool->heartbeats = heartbeats;
-    for (int i = 0; i < POOL_CLASSES; i++) {
-        for (int is_large = 0; is_large < 2; is_large++) {
-            pool->waiting[i][is_large].last = &pool->waiting[i][is_large].first;
-        }
-    }
+    turns_join(turns, &pool->daemon, TURNS_NOBODY, 0);
     return pool;
+}
+
+/* The list in which work of that class and size waits. */
+static enum turns_list list_of(enum pool_class work_class, bool is_large)
+{
+    static const enum turns_list lists[POOL_CLASSES][2] = {
+        [POOL_POINT] = {TURNS_POINTS, TURNS_POINTS_LARGE},
+        [POOL_STREAM] = {TURNS_STEPS, TURNS_STEPS_LARGE},
+        [POOL_BACKGROUND] = {TURNS_BACKGROUND, TURNS_BACKGROUND_LARGE},
+    };
+    assert(work_class < POOL_CLASSES);
+    return lists[work_class][is_large];
+}
+
+static bool has_waiting(const struct pool *pool)
+{
+    bool has = false;
+    for (int i = 0; i < POOL_CLASSES; i++) {
+        has |= turns_count(pool->turns, list_of((enum pool_class)i, false)) > 0 ||
+               turns_count(pool->turns, list_of((enum pool_class)i, true)) > 0;
+    }
+    return has;
 }
 
 void pool_free(struct pool *pool)
@@ -72,10 +90,8 @@ void pool_free(struct pool *pool)
     for (unsigned i = 0; i < POOL_THREADS; i++) {
         assert(pool->places[i] == NULL); /* or a thread would come back to freed memory */
     }
-    for (int i = 0; i < POOL_CLASSES; i++) {
-        bool is_empty = pool->waiting[i][0].first == NULL && pool->waiting[i][1].first == NULL;
-        assert(is_empty); /* or the owners of what waits would never be told */
-    }
+    assert(!has_waiting(pool)); /* or the owners of what waits would never be told */
+    turns_leave(pool->turns, &pool->daemon);
     free(pool);
 }
 
@@ -102,7 +118,8 @@ struct at_work {
     uint64_t next_slow_us; /* when the next turns slow; UINT64_MAX: none will */
 };
 
-static struct at_work look_at_places(const struct pool *pool, const void *owner, uint64_t now_us)
+static struct at_work look_at_places(const struct pool *pool, const struct turns_member *owner,
+                                     uint64_t now_us)
 {
     struct at_work at_work = {.next_slow_us = UINT64_MAX};
     for (unsigned i = 0; i < POOL_READS_MAX; i++) {
@@ -113,7 +130,7 @@ static struct at_work look_at_places(const struct pool *pool, const void *owner,
         assert(work->state == POOL_RUNNING && work->work_class != POOL_BACKGROUND);
         uint64_t slow_us = work->started_us + POOL_SLOW_US;
         bool is_stream = work->work_class == POOL_STREAM;
-        bool is_owners = owner != NULL && work->owner == owner;
+        bool is_owners = owner != NULL && work->member == owner;
         at_work.reads++;
         at_work.of_owner += is_owners;
         at_work.streams += is_stream;
@@ -144,7 +161,7 @@ static bool has_place(const struct pool *pool, const struct pool_work *work, uin
 /* Whether the other places are for other owners: it has half of them, or half are slow, one of its own among them. */
 static bool owner_has_to_wait(const struct pool *pool, const struct pool_work *work, uint64_t now_us)
 {
-    struct at_work at_work = look_at_places(pool, work->owner, now_us);
+    struct at_work at_work = look_at_places(pool, work->member, now_us);
     bool half_is_slow = at_work.reads - at_work.quick_reads >= POOL_READS_MAX / 2;
     return work->work_class != POOL_BACKGROUND &&
            (at_work.of_owner >= POOL_READS_MAX / 2 || (half_is_slow && at_work.is_owner_slow));
@@ -198,9 +215,9 @@ static bool may_start(const struct pool *pool, const struct pool_work *work, uin
 }
 
 /* Takes the work out of its list and has a thread run it. False: the loop library took no more, and it stays where it is. */
-static bool start(struct pool *pool, struct work_list *list, struct pool_work **link, uint64_t now_us)
+static bool start(struct pool *pool, struct pool_work *work, uint64_t now_us)
 {
-    struct pool_work *work = *link;
+    bool is_large = work->bytes > POOL_LARGE_BYTES;
     assert(may_start(pool, work, now_us)); /* or it would read beyond the budget */
     uv_work_t *running = memory_new(sizeof *running);
     running->data = work;
@@ -212,44 +229,43 @@ static bool start(struct pool *pool, struct work_list *list, struct pool_work **
         free(running);
         return false;
     }
-    *link = work->next;
-    if (*link == NULL) {
-        list->last = link;
-    }
+    turns_take(pool->turns, list_of(work->work_class, is_large), &work->turn);
+    pool->is_large_turn[work->work_class] = !is_large;
     pool->places[work->place] = work;
     budget_read_begins(pool->budget, work->bytes);
     return true;
 }
 
-/* The first of the list, those whose owners have to wait left out; NULL: it may not start now, or there is none. */
-static struct pool_work **first_to_start(struct pool *pool, struct work_list *list, uint64_t now_us)
+/* Those whose owners have to wait are left out. */
+struct question {
+    const struct pool *pool;
+    uint64_t now_us;
+};
+
+static bool owner_may_have_it(const void *owner, const void *context)
 {
-    struct pool_work **link = &list->first;
-    while (*link != NULL && owner_has_to_wait(pool, *link, now_us)) {
-        link = &(*link)->next;
-    }
-    return *link != NULL && may_start(pool, *link, now_us) ? link : NULL;
+    const struct question *question = context;
+    return !owner_has_to_wait(question->pool, owner, question->now_us);
 }
 
-/* Starts the one of that class that may start now and was submitted first. False: none may. */
+/* Whose turn it is in that list; NULL: it may not start now, or there is none. */
+static struct pool_work *first_to_start(const struct pool *pool, enum turns_list list, uint64_t now_us)
+{
+    struct question question = {pool, now_us};
+    struct pool_work *work = turns_find(pool->turns, list, owner_may_have_it, &question);
+    return work != NULL && may_start(pool, work, now_us) ? work : NULL;
+}
+
+/* Starts one of that class that may start now. False: none may. */
 static bool start_next(struct pool *pool, enum pool_class work_class, uint64_t now_us)
 {
-    struct work_list *lists = pool->waiting[work_class];
-    struct pool_work **small = first_to_start(pool, &lists[0], now_us);
-    struct pool_work **large = first_to_start(pool, &lists[1], now_us);
-    bool is_large = large != NULL && (small == NULL || (*large)->number < (*small)->number);
-    struct pool_work **link = is_large ? large : small;
-    assert(link == NULL || (*link)->work_class == work_class); /* that is how it is counted */
-    return link != NULL && start(pool, &lists[is_large], link, now_us);
-}
-
-static bool has_waiting(const struct pool *pool)
-{
-    bool has = false;
-    for (int i = 0; i < POOL_CLASSES; i++) {
-        has |= pool->waiting[i][0].first != NULL || pool->waiting[i][1].first != NULL;
+    bool is_large = pool->is_large_turn[work_class];
+    struct pool_work *work = first_to_start(pool, list_of(work_class, is_large), now_us);
+    if (work == NULL) {
+        work = first_to_start(pool, list_of(work_class, !is_large), now_us);
     }
-    return has;
+    assert(work == NULL || work->work_class == work_class); /* that is how it is counted */
+    return work != NULL && start(pool, work, now_us);
 }
 
 uint64_t pool_iterate(struct pool *pool, uint64_t now_us)
@@ -267,15 +283,10 @@ void pool_submit(struct pool *pool, struct pool_work *work, enum pool_class work
 {
     assert(work_class < POOL_CLASSES);
     assert(work->run != NULL && work->done != NULL); /* they are called after this returned */
-    struct work_list *list = &pool->waiting[work_class][work->bytes > POOL_LARGE_BYTES];
+    struct turns_member *member = work->member != NULL ? work->member : &pool->daemon;
     work->pool = pool;
     work->work_class = work_class;
-    work->next = NULL;
     work_move(work, POOL_QUEUED);
-    work->number = ++pool->submitted;
-    assert(*list->last == NULL); /* the end of the list, or those behind would be lost */
-    assert(list->first != NULL || list->last == &list->first); /* or the list would seem empty for ever */
-    *list->last = work;
-    list->last = &work->next;
+    turns_wait(pool->turns, list_of(work_class, work->bytes > POOL_LARGE_BYTES), member, &work->turn, work);
     (void)pool_iterate(pool, thread_now_us());
 }

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/runtime/turns.h"
+
 struct budget;
 struct heartbeats;
 struct pool;
@@ -47,16 +49,15 @@ struct pool_work {
     /* the owner's, fixed once submitted */
     void (*run)(struct pool_work *work);
     void (*done)(struct pool_work *work);
-    const void *owner; /* on whose behalf: compared, never followed; NULL: nobody's */
-    uint64_t bytes;    /* what it adds to the replies waiting, as far as known */
+    struct turns_member *member; /* on whose behalf, and whose turn it takes; NULL: no connection's */
+    uint64_t bytes;              /* what it adds to the replies waiting, as far as known */
     /* the pool's */
     struct pool *pool;
     enum pool_class work_class;
     enum pool_state state; /* may be read on the loop */
-    struct pool_work *next;
-    uint64_t number;     /* in the order of submission */
-    uint64_t started_us; /* RUNNING: since when */
-    unsigned place;      /* RUNNING: among those at work */
+    struct turn turn;      /* QUEUED */
+    uint64_t started_us;   /* RUNNING: since when */
+    unsigned place;        /* RUNNING: among those at work */
 };
 
 /* Before there are threads: tells the loop library how many the pool has. Without it reads that hang hold up others. */
@@ -64,10 +65,12 @@ void pool_prepare(void);
 
 /* loop        the uv_loop_t to run on; borrowed, as are the next
  * budget      says whether what work is to read has room; work waits until it has
+ * turns       say whose work is next
  * heartbeats  show what is at work; NULL: nobody watches
  *
- * In its class work starts in the order it was submitted, but large work that waits for room holds up no small work. */
-struct pool *pool_new(void *loop, struct budget *budget, struct heartbeats *heartbeats);
+ * Of one member, work of a class starts in the order it was submitted, but large work that waits for room holds up no small
+ * work. */
+struct pool *pool_new(void *loop, struct budget *budget, struct turns *turns, struct heartbeats *heartbeats);
 
 /* Accepts NULL. All work is idle. */
 void pool_free(struct pool *pool);

@@ -4,18 +4,19 @@
  * Requests, under requests_bytes_max; three counters: large writes, frames of large reads that are being read, and all other
  * requests, which may stay as long as their clients like (a stream without credit does).
  *
- * 1. A small request starts unless requests are full; then nobody's next frame is read. They are full when no room of one
+ * 1. A small request starts unless requests are full; then nobody's next frame is read, and later by turns. They are full when no room of one
  *    largest frame is left for a large write; but a part (SMALL_REQUESTS_PART) belongs to small ones whatever large ones
  *    hold. What a small one holds is known when it is unpacked, so the last may pass the bound.
  * 2. A large frame has twice its bytes set aside before its body is read: for the body, and as much for what it unpacks to
- *    or for its copy in a batch. Frames that find no room wait, oldest first. A large write fits whenever no other one is
- *    there. A large read fits where small requests would; while it does not, it waits and frames behind it go first.
- * 3. A large request that unpacks to more than was set aside for it gets what is free, and is refused as `busy` beyond
- *    that. A large write that is the only one gets what its length allows.
+ *    or for its copy in a batch. Frames that find no room wait, by turns. A large write fits whenever no other one is
+ *    there. A large read fits where small requests would; while it does not, it waits and writes go first.
+ * 3. A large request that unpacks to more than was set aside for it gets what is free. Beyond that it waits, by turns too: one large
+ *    write at a time is then extended, and gets what its length allows, as does one that is the only one; a large read gets what
+ *    it could have if there were no others, once that is free.
  *
  *    So requests hold at most max(requests_bytes_max, what is set aside for two largest frames) + the part of small ones +
- *    one small request, and a lone large write what it unpacks to beyond its reservation. Nobody waits for ever: a large
- *    write ends by itself, and when it has ended, or when those that stay have, the next one fits.
+ *    one small request, and one large write, alone or extended, what it unpacks to beyond its reservation. Nobody waits for ever:
+ *    a large write ends by itself, and when it has ended, or when those that stay have, the next one fits.
  *
  * Answers, under replies_bytes_max; four counters: replies not yet with the kernel, what the pool is about to read, what
  * streams have read and not sent, and what their cursors keep of the queue.
@@ -23,7 +24,7 @@
  * 4. The pool starts a read, or a stream's step, if twice what it reads fits (the engine has the same bytes until it is
  *    done), or if there is nothing but what cursors keep, for a cursor may have to be read to its end to go. Until then it
  *    waits in the pool. The loop answers a read from memory below the bound only; at it the read goes to the pool and waits.
- * 5. A stream opens if what its cursor may keep of the queue fits, or if none is open. Until then it waits, in order. It
+ * 5. A stream opens if what its cursor may keep of the queue fits, or if none is open. Until then it waits, by turns. It
  *    reads one step ahead: none begins while it has more than STREAM_UNSENT_BYTES_MAX to send.
  * 6. A client has REPLIES_BYTES_PER_CLIENT, or one reply. At that bound nothing more is read from it, its reads wait and its
  *    streams stop. When all replies are at theirs, a client that left more than CLIENT_UNREAD_BYTES_MAX unread is not read
@@ -57,6 +58,7 @@ struct budget {
     uint64_t writes_bytes; /* large writes, from their frame's header on */
     uint64_t frames_bytes; /* frames of large reads that are being read */
     uint64_t others_bytes; /* requests that have started, large writes apart: they may stay */
+    bool has_extended;     /* one large write may hold more than is free */
     /* loop only: replies */
     uint64_t replies_bytes; /* not yet with the kernel */
     uint64_t reads_bytes;   /* about to be read by the pool, twice */
@@ -177,17 +179,43 @@ enum budget_answer budget_request_reserve(struct budget *budget, struct budget_r
     return BUDGET_GRANTED;
 }
 
+/* What a large read may hold while small requests hold no more than their part. */
+static uint64_t read_bytes_max(const struct budget *budget)
+{
+    return larger(budget->largest_bytes, budget->limits.requests_bytes_max - budget->largest_bytes);
+}
+
+uint64_t budget_request_most(const struct budget *budget, const struct budget_request *request,
+                             uint64_t bytes)
+{
+    return request->is_write ? bytes : smaller(bytes, read_bytes_max(budget));
+}
+
+enum budget_answer budget_request_extend(struct budget *budget, struct budget_request *request,
+                                         uint64_t bytes)
+{
+    assert(!request->is_started && !request->is_extended);
+    if (!request->is_write) {
+        return budget_request_room(budget, request) >= budget_request_most(budget, request, bytes)
+                   ? BUDGET_GRANTED
+                   : BUDGET_PASSED_OVER;
+    }
+    if (budget->has_extended) {
+        return BUDGET_WAITS;
+    }
+    budget->has_extended = request->is_extended = true;
+    return BUDGET_GRANTED;
+}
+
 uint64_t budget_request_room(const struct budget *budget, const struct budget_request *request)
 {
     assert(!request->is_started);
-    const struct budget_limits *limits = &budget->limits;
-    if (request->is_write && budget->writes_bytes == request->held_bytes) {
-        return UINT64_MAX; /* alone: its length bounds it */
+    if (request->is_extended || (request->is_write && budget->writes_bytes == request->held_bytes)) {
+        return UINT64_MAX; /* its length bounds it */
     }
     uint64_t room = free_bytes(budget) + request->held_bytes;
     if (!request->is_write) {
-        uint64_t stay_bytes = budget->small_bytes + larger(budget->largest_bytes, limits->requests_bytes_max -
-                                                                                      budget->largest_bytes);
+        uint64_t stay_bytes = budget->small_bytes + read_bytes_max(budget);
         uint64_t staying_bytes = budget->others_bytes + budget->frames_bytes - request->held_bytes;
         assert(request->held_bytes <= budget->frames_bytes); /* it is counted there until it starts */
         room = smaller(room, stay_bytes - smaller(staying_bytes, stay_bytes));
@@ -210,6 +238,9 @@ void budget_request_end(struct budget *budget, struct budget_request *request)
 {
     assert(thread_is(THREAD_LOOP)); /* the counters have no lock */
     give_back(counter_of(budget, request), request->held_bytes);
+    assert(!request->is_extended || budget->has_extended); /* there is one */
+    budget->has_extended = budget->has_extended && !request->is_extended;
+    request->is_extended = false;
     request->held_bytes = 0;
     request->reserved_bytes = 0;
 }

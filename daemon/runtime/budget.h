@@ -37,6 +37,7 @@ struct budget_request {
     uint64_t reserved_bytes; /* set aside for its frame */
     uint64_t held_bytes;     /* counted: that, or what it takes */
     bool is_started;
+    bool is_extended; /* it may hold what its length allows */
 };
 
 enum budget_answer {
@@ -55,6 +56,15 @@ bool budget_requests_are_full(const struct budget *budget);
 
 /* Sets memory aside for a large request's frame; a small one needs none. */
 enum budget_answer budget_request_reserve(struct budget *budget, struct budget_request *request) MUST_CHECK;
+
+/* How much of so many bytes it may hold in all if there are no others; more is too large. */
+uint64_t budget_request_most(const struct budget *budget, const struct budget_request *request,
+                             uint64_t bytes);
+
+/* Asks for room for so many bytes in all, or as many of them as it may hold, for a large request that found too little.
+ * BUDGET_GRANTED: it has as much from here on, if it starts at once. */
+enum budget_answer budget_request_extend(struct budget *budget, struct budget_request *request,
+                                         uint64_t bytes) MUST_CHECK;
 
 /* How much it may hold in all, now that it starts. */
 uint64_t budget_request_room(const struct budget *budget, const struct budget_request *request);

@@ -55,7 +55,7 @@ static void reply_hello(struct request *request, const Cairn__Hello *hello, uint
     reply.has_frame_bytes_max = true;
     reply.frame_bytes_max = service->frame_bytes_max;
     reply.has_value_bytes_max = true;
-    reply.value_bytes_max = QUEUED_VALUE_BYTES_MAX;
+    reply.value_bytes_max = service->value_bytes_max;
     reply.has_window_bytes_max = true;
     reply.window_bytes_max = WINDOW_BYTES_MAX;
     request_reply(request, STATUS_OK, &reply.base);

@@ -11,6 +11,22 @@
 #include <assert.h>
 
 #include "daemon/runtime/thread.h"
+#include "proto/wire.h"
+
+enum {
+    /* What a write of one value takes in a frame beside that: the longest names of chain and metadata, four lengths and four
+     * numbers with their keys. */
+    BESIDE_VALUE_BYTES_MAX =
+        CHAIN_NAME_BYTES_MAX + METADATA_NAME_BYTES_MAX + 4 * (1 + 5) + 4 * (1 + VARINT_BYTES_MAX),
+};
+
+/* What is decoded takes no more memory than its message, so that a request that was unpacked into half of an arena has room. */
+static_assert(sizeof(struct metadata_operation) <= sizeof(Cairn__MetadataOperation), "of an operation");
+static_assert(sizeof(struct job_block) <= sizeof(Cairn__Block), "of a block");
+static_assert(sizeof(struct job_state) <= sizeof(Cairn__State), "of a state");
+static_assert(sizeof(struct job_guard) <= sizeof(Cairn__Guard), "of a guard");
+
+static_assert(FRAME_BYTES_MIN > 2 * BESIDE_VALUE_BYTES_MAX, "each frame has room for a value");
 
 enum status decode_name(ProtobufCBinaryData name, struct failure *failure)
 {
@@ -24,7 +40,15 @@ enum status decode_name(ProtobufCBinaryData name, struct failure *failure)
 
 /* ---- metadata ---- */
 
-static enum status decode_set(const Cairn__MetadataOperation *message, bool is_queued,
+uint64_t decode_value_bytes_max(uint64_t frame_bytes_max, uint64_t queue_bytes_max)
+{
+    uint64_t bytes = frame_bytes_max < queue_bytes_max ? frame_bytes_max : queue_bytes_max;
+    assert(bytes > BESIDE_VALUE_BYTES_MAX); /* the settings' minima are larger */
+    bytes -= BESIDE_VALUE_BYTES_MAX;
+    return bytes < QUEUED_VALUE_BYTES_MAX ? bytes : QUEUED_VALUE_BYTES_MAX;
+}
+
+static enum status decode_set(const Cairn__MetadataOperation *message, uint64_t value_bytes_max,
                               struct metadata_operation *operation, struct failure *failure)
 {
     assert(message->operation_case ==
@@ -36,15 +60,15 @@ static enum status decode_set(const Cairn__MetadataOperation *message, bool is_q
         return failure_set(failure, STATUS_INVALID,
                            "metadata bound to height 0: heights of blocks are from 1");
     }
-    if (is_queued && operation->value.bytes > QUEUED_VALUE_BYTES_MAX) {
+    if (operation->value.bytes > value_bytes_max) {
         return failure_set(failure, STATUS_TOO_LARGE,
-                           "a queued value of %zu bytes: at most %d, or send it in a commit",
-                           operation->value.bytes, QUEUED_VALUE_BYTES_MAX);
+                           "a queued value of %zu bytes: at most %lu, or send it in a commit",
+                           operation->value.bytes, value_bytes_max);
     }
     return STATUS_OK;
 }
 
-static enum status decode_operation(const Cairn__MetadataOperation *message, bool is_queued,
+static enum status decode_operation(const Cairn__MetadataOperation *message, uint64_t value_bytes_max,
                                     struct metadata_operation *operation, struct failure *failure)
 {
     assert(operation->of_height == 0); /* fresh from the arena: only a set binds it */
@@ -58,7 +82,7 @@ static enum status decode_operation(const Cairn__MetadataOperation *message, boo
     }
     switch (message->operation_case) {
     case CAIRN__METADATA_OPERATION__OPERATION_VALUE:
-        return decode_set(message, is_queued, operation, failure);
+        return decode_set(message, value_bytes_max, operation, failure);
     case CAIRN__METADATA_OPERATION__OPERATION_DELETE:
         if (!message->delete_) {
             return failure_set(failure, STATUS_INVALID,
@@ -81,6 +105,7 @@ enum status decode_metadata(struct request *request, Cairn__MetadataOperation *c
 {
     assert(count == 0 || messages != NULL);
     struct metadata_operation *operations = NULL;
+    uint64_t value_bytes_max = is_queued ? request->service->value_bytes_max : UINT64_MAX;
     if (count > 0) {
         operations = request_memory(request, count * sizeof operations[0], failure);
         if (operations == NULL) {
@@ -88,7 +113,7 @@ enum status decode_metadata(struct request *request, Cairn__MetadataOperation *c
         }
     }
     for (size_t i = 0; i < count; i++) {
-        if (decode_operation(messages[i], is_queued, &operations[i], failure) != STATUS_OK) {
+        if (decode_operation(messages[i], value_bytes_max, &operations[i], failure) != STATUS_OK) {
             return failure->status;
         }
     }

@@ -20,7 +20,10 @@ struct decoded_metadata {
     size_t count;
 };
 
-/* Operations in the order they were sent. `is_queued` also bounds each value to QUEUED_VALUE_BYTES_MAX. */
+/* How long a queued value may be: one frame has to carry it with the longest names, and the empty queue has to hold it. */
+uint64_t decode_value_bytes_max(uint64_t frame_bytes_max, uint64_t queue_bytes_max);
+
+/* Operations in the order they were sent. `is_queued` also bounds each value to the service's value_bytes_max. */
 enum status decode_metadata(struct request *request, Cairn__MetadataOperation *const *messages, size_t count,
                             bool is_queued, struct decoded_metadata *ret_metadata,
                             struct failure *failure) MUST_CHECK;

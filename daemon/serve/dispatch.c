@@ -3,6 +3,7 @@
  * - It is made of a frame's header, when all of the frame is there.
  * - Its type is looked up, its body checked and unpacked into its arena, and the type's handler called.
  * - A handler that says REQUEST_WAITS is called again, by request_start_again, until it takes the request.
+ * - A large body for which other requests hold the memory waits for that, and is unpacked again: REQUEST_WAITS_MEMORY.
  *
  * A type that is not known, a body that is malformed or too large, and one for which there is no memory are refused here: the
  * request ends with one reply, no handler has seen it, and the connection goes on. So it does when the deadline of a request
@@ -29,7 +30,7 @@ enum unpacked {
     UNPACKED,
     UNPACK_MALFORMED, /* it breaks its description */
     UNPACK_TOO_LARGE, /* it takes more elements, levels or memory than a body of its length may */
-    UNPACK_SHORT,     /* it may take that much, and other requests hold the memory now */
+    UNPACK_SHORT,     /* other requests hold the memory now that it may take; the arena is empty again */
     UNPACK_NO_MEMORY, /* the machine has none */
 };
 
@@ -95,6 +96,32 @@ static const uint8_t *keep_body(struct request *request, const uint8_t *body)
     return copy;
 }
 
+/* What the length of its body allows it to hold, body included. */
+static uint64_t bytes_allowed(const struct request *request)
+{
+    return budget_request_most(request->service->budget, &request->memory,
+                               message_budget(request->body_bytes));
+}
+
+/* The arena of a request whose body was taken gets what is free, and at least the body's length again. */
+static void fit_arena(struct request *request)
+{
+    uint64_t body_bytes = request->body_bytes;
+    uint64_t wanted_bytes = bytes_allowed(request) - body_bytes; /* the body lies beside the arena */
+    uint64_t room_bytes = budget_request_room(request->service->budget, &request->memory);
+    uint64_t most_bytes = room_bytes > 2 * body_bytes ? room_bytes - body_bytes : body_bytes;
+    assert(request->taken_body != NULL && request->arena.held == 0);
+    request->is_short = wanted_bytes > most_bytes;
+    arena_init(&request->arena, request->is_short ? most_bytes : wanted_bytes);
+    arena_lend(&request->arena, request->first, sizeof request->first);
+}
+
+/* Whether the arena has as much left as the message took: no handler's own pieces take more (decode.c). */
+static bool has_room_for_handler(const struct request *request)
+{
+    return arena_room(&request->arena) >= request->arena.used + REQUEST_FIRST_BYTES;
+}
+
 /* Unless it is UNPACKED, *ret_text says why. */
 static enum unpacked unpack(struct request *request, const ProtobufCMessageDescriptor *descriptor,
                             const uint8_t *body, const char **ret_text)
@@ -116,11 +143,7 @@ static enum unpacked unpack(struct request *request, const ProtobufCMessageDescr
     case STATUS_BUSY:
         return UNPACK_NO_MEMORY;
     case STATUS_TOO_LARGE:
-        if (request->is_short) {
-            *ret_text = "there is no memory to unpack it beside the other requests; try again later";
-            return UNPACK_SHORT;
-        }
-        return UNPACK_TOO_LARGE;
+        return request->is_short ? UNPACK_SHORT : UNPACK_TOO_LARGE;
     default:
         return UNPACK_MALFORMED;
     }
@@ -141,8 +164,8 @@ static enum unpacked unpack_timed(struct request *request, const ProtobufCMessag
 /* The one reply to a body that could not be unpacked. Want of memory is not the client's mistake and not counted as one. */
 static void refuse_body(struct request *request, enum unpacked unpacked, const char *text)
 {
-    assert(unpacked != UNPACKED && text != NULL);
-    if (unpacked == UNPACK_SHORT || unpacked == UNPACK_NO_MEMORY) {
+    assert(unpacked != UNPACKED && unpacked != UNPACK_SHORT && text != NULL);
+    if (unpacked == UNPACK_NO_MEMORY) {
         request_refuse(request, STATUS_BUSY, "the body of %zu bytes: %s", request->body_bytes, text);
         return;
     }
@@ -173,6 +196,12 @@ static enum request_progress begin(struct request *request, const uint8_t *body)
     }
     const char *text = NULL;
     enum unpacked unpacked = unpack_timed(request, kind->descriptor, body, &text);
+    if (unpacked == UNPACK_SHORT ||
+        (unpacked == UNPACKED && request->is_short && !has_room_for_handler(request))) {
+        arena_close(&request->arena);
+        request->message = NULL;
+        return REQUEST_WAITS_MEMORY;
+    }
     if (unpacked != UNPACKED) {
         refuse_body(request, unpacked, text);
         return REQUEST_TAKEN;
@@ -185,8 +214,11 @@ static enum request_progress begin(struct request *request, const uint8_t *body)
 static enum request_progress begin_again(struct request *request, uint64_t now_us)
 {
     const struct request_kind *kind = request_kind(request->type);
-    assert(kind != NULL &&
-           request->prepared != NULL); /* its handler took its message apart and said REQUEST_WAITS */
+    assert(kind != NULL);
+    if (request->message == NULL && !request->service->draining) {
+        fit_arena(request);
+        return begin(request, request->taken_body);
+    }
     if (request->deadline_us != 0 && now_us >= request->deadline_us) {
         request_refuse(request, STATUS_BUSY,
                        "there was no room in the queue within the request's deadline: nothing was applied, "
@@ -197,6 +229,7 @@ static enum request_progress begin_again(struct request *request, uint64_t now_u
         request_refuse(request, STATUS_SHUTTING_DOWN, "the daemon is stopping: nothing was applied");
         return REQUEST_TAKEN;
     }
+    assert(request->prepared != NULL); /* its handler took its message apart and said REQUEST_WAITS */
     return kind->start(request);
 }
 
@@ -220,18 +253,19 @@ enum request_progress request_start(struct request *request, const uint8_t *body
 
 enum request_progress request_start_taken(struct request *request, uint8_t *body)
 {
-    uint64_t body_bytes = request->body_bytes;
-    assert(request->taken_body == NULL && body_bytes > 0 && request->arena.budget >= body_bytes);
-    uint64_t room_bytes = budget_request_room(request->service->budget, &request->memory);
-    /* Beside the body the arena gets what is free, and at least the body's length again. */
-    uint64_t arena_bytes_max = room_bytes > 2 * body_bytes ? room_bytes - body_bytes : body_bytes;
+    assert(request->taken_body == NULL && request->body_bytes > 0);
     request->taken_body = body;
-    request->arena.budget -= body_bytes; /* the body's part of it lies beside the arena */
-    if (request->arena.budget > arena_bytes_max) {
-        request->arena.budget = arena_bytes_max;
-        request->is_short = true;
-    }
+    fit_arena(request);
     return request_start(request, body);
+}
+
+enum budget_answer request_ask_memory(struct request *request)
+{
+    const struct service *service = request->service;
+    assert(request->message == NULL && request->taken_body != NULL); /* it said REQUEST_WAITS_MEMORY */
+    return service->draining
+               ? BUDGET_GRANTED /* to be refused */
+               : budget_request_extend(service->budget, &request->memory, bytes_allowed(request));
 }
 
 enum request_progress request_start_again(struct request *request, uint64_t now_us)

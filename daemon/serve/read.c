@@ -101,9 +101,9 @@ static void read_submit(struct read *read)
            read->work.bytes >= FETCH_BYTES_UNASKED); /* small data is read unasked */
     read->fetch.reach = ENGINE_MAY_BLOCK;
     read->fetch.data_bytes_max = read->work.bytes;
-    read->work.owner = session;
     read->work.run = read_on_pool;
     read->work.done = read_on_done;
+    read->work.member = &session->member;
     budget_client_read_begins(&session->client, read->work.bytes);
     pool_submit(read->request->service->pool, &read->work, POOL_POINT);
 }

@@ -16,8 +16,9 @@
 #include "proto/frame.h"
 
 enum request_progress {
-    REQUEST_TAKEN, /* it was answered, or its handler answers it later; it may be freed already */
-    REQUEST_WAITS, /* the queue has no room: start it again later, before any request behind it */
+    REQUEST_TAKEN,        /* it was answered, or its handler answers it later; it may be freed already */
+    REQUEST_WAITS,        /* the queue has no room: start it again later, before any request behind it */
+    REQUEST_WAITS_MEMORY, /* the same: other requests hold the memory that it takes. It holds none but its body */
 };
 
 /* Arena bytes inside the request itself. Chosen: a small write or read with its handler's part fits without a malloc. */

@@ -20,10 +20,12 @@ struct service {
     struct order *order;
     struct budget *budget; /* of the memory that clients size */
     struct pool *pool;
+    struct turns *turns; /* whose turn it is of those who wait */
     struct stream_set *streams;
     struct stages *stages;
     struct heartbeats *heartbeats; /* what moves, and what is stalled; NULL: nobody watches */
     uint64_t frame_bytes_max;
+    uint64_t value_bytes_max; /* of a queued value */
     uint64_t queue_operations_max;
     uint64_t queue_bytes_max;
     uint8_t store_id[STORE_ID_BYTES];
@@ -43,7 +45,8 @@ struct service {
 /* What requests of one connection share; part of the connection. */
 struct session {
     struct service *service;
-    struct stream *streams; /* open or waiting */
+    struct turns_member member; /* as who it waits */
+    struct stream *streams;     /* open or waiting */
     uint64_t stream_count;
     uint64_t left_out_told; /* of the raises that were left out in this run, those that it knows of */
     bool is_greeted;        /* hello was taken: without it the connection ends after its first frame */

@@ -1,11 +1,11 @@
 /* A stream's life:
  *
- * - WAITING: for its first place, oldest first. It has no view, and keeps nothing but its request.
+ * - WAITING: for its first place, and its turn (runtime/turns). It has no view, and keeps nothing but its request.
  * - AT_WORK: it has a place, and has taken its view: all its messages are of that instant. Steps on the pool read them, one step ahead
  *   of what goes out and no further (stream_step.c); messages go out as far as the window, and the connection, have room.
  * - STANDING: it can neither read nor send, for want of credit or since its client does not take replies. It has given its place
  *   up, and its cursor is parked: it keeps its view, and one message beyond its credit at most.
- * - RETURNING: it can read again, and waits for a place like one that is new.
+ * - RETURNING: it can read again, and waits for its turn among those that do. Places go to these and to new ones alternately.
  * - ENDING: it was cancelled, or its connection has closed, while a step was with the pool. What has not gone out is dropped at
  *   once, and what that step reads when it has ended.
  * - ENDED: all was sent, it failed, or it was cancelled. The last frame ends the request, and the stream's memory with it.
@@ -32,10 +32,16 @@ struct stream_set *stream_set_new(struct service *service, uint64_t streams_max,
     return set;
 }
 
+static bool any_waits(const struct stream_set *set)
+{
+    const struct turns *turns = set->service->turns;
+    return turns_count(turns, TURNS_STREAMS) > 0 || turns_count(turns, TURNS_STREAMS_RETURNING) > 0;
+}
+
 void stream_set_free(struct stream_set *set)
 {
     assert(set == NULL || set->open == 0); /* they refer to it */
-    assert(set == NULL || (set->waiting.first == NULL && set->returning.first == NULL));
+    assert(set == NULL || !any_waits(set));
     free(set);
 }
 
@@ -66,41 +72,16 @@ static void stream_move(struct stream *stream, enum stream_state to)
 
 /* ---- places ---- */
 
-static struct stream_list *list_of(const struct stream *stream)
+static enum turns_list list_of(const struct stream *stream)
 {
     assert(stream->state == STREAM_WAITING || stream->state == STREAM_RETURNING);
-    return stream->state == STREAM_WAITING ? &stream->set->waiting : &stream->set->returning;
+    return stream->state == STREAM_WAITING ? TURNS_STREAMS : TURNS_STREAMS_RETURNING;
 }
 
-static void append_waiting(struct stream *stream)
+static void wait_for_place(struct stream *stream)
 {
-    struct stream_list *list = list_of(stream);
-    stream->waiting_number = ++stream->set->waited;
-    stream->next_waiting = NULL;
-    stream->previous_waiting = list->last;
-    assert((list->first == NULL) == (list->last == NULL));
-    if (list->last == NULL) {
-        list->first = stream;
-    } else {
-        list->last->next_waiting = stream;
-    }
-    list->last = stream;
-}
-
-static void remove_waiting(struct stream *stream)
-{
-    struct stream_list *list = list_of(stream);
-    assert(list->first != NULL && list->last != NULL); /* it stands in it */
-    if (stream->previous_waiting == NULL) {
-        list->first = stream->next_waiting;
-    } else {
-        stream->previous_waiting->next_waiting = stream->next_waiting;
-    }
-    if (stream->next_waiting == NULL) {
-        list->last = stream->previous_waiting;
-    } else {
-        stream->next_waiting->previous_waiting = stream->previous_waiting;
-    }
+    turns_wait(stream->set->service->turns, list_of(stream), &stream->request->session->member, &stream->turn,
+               stream);
 }
 
 static bool has_place(const struct stream *stream)
@@ -115,7 +96,7 @@ static void stand(struct stream *stream)
     assert(stream_step_is_idle(stream));
     stream_move(stream, STREAM_STANDING);
     set->at_work--;
-    if (set->waiting.first != NULL || set->returning.first != NULL || set->holding >= set->streams_max) {
+    if (any_waits(set) || set->holding >= set->streams_max) {
         stream_step_park(stream);
     }
 }
@@ -159,7 +140,7 @@ static void unlink_stream(struct stream *stream)
     timeout_stop(&set->without_credit, &stream->without_credit);
     timeout_stop(&set->ages, &stream->age);
     if (stream->state == STREAM_WAITING || stream->state == STREAM_RETURNING) {
-        remove_waiting(stream);
+        turns_drop(set->service->turns, list_of(stream), &stream->turn);
     }
     set->at_work -= has_place(stream);
 }
@@ -219,7 +200,7 @@ static void settle_place(struct stream *stream)
         open_waiting(stream->set);
     } else if (stream->state == STREAM_STANDING && stream_step_may_start(stream)) {
         stream_move(stream, STREAM_RETURNING);
-        append_waiting(stream);
+        wait_for_place(stream);
         open_waiting(stream->set);
     }
 }
@@ -274,8 +255,8 @@ static struct stream *next_to_work(const struct stream_set *set)
 {
     const struct service *service = set->service;
     const struct pending *pending = order_pending(service->order);
-    struct stream *fresh = set->waiting.first;
-    struct stream *returning = set->returning.first;
+    struct stream *fresh = turns_first(service->turns, TURNS_STREAMS);
+    struct stream *returning = turns_first(service->turns, TURNS_STREAMS_RETURNING);
     assert(set->at_work <= set->streams_max);
     if (set->at_work == set->streams_max) {
         return NULL;
@@ -287,7 +268,7 @@ static struct stream *next_to_work(const struct stream_set *set)
     if (fresh == NULL || returning == NULL) {
         return fresh != NULL ? fresh : returning;
     }
-    return fresh->waiting_number < returning->waiting_number ? fresh : returning;
+    return set->is_fresh_turn ? fresh : returning;
 }
 
 /* Gives places to those that wait, as far as there are any; a few at once of those that copy much of the queue. */
@@ -300,7 +281,8 @@ static void open_waiting(struct stream_set *set)
     }
     set->is_opening = true;
     while (copied_bytes < STREAM_OPEN_BYTES_MAX && (stream = next_to_work(set)) != NULL) {
-        remove_waiting(stream);
+        set->is_fresh_turn = stream->state == STREAM_RETURNING;
+        turns_take(set->service->turns, list_of(stream), &stream->turn);
         stream_move(stream, STREAM_AT_WORK);
         set->at_work++;
         if (stream->view == NULL) {
@@ -446,7 +428,7 @@ void stream_start(struct request *request, const struct stream_kind *kind, uint6
     stream->without_credit.owner = stream;
     stream->age.owner = stream;
     watch_credit(stream);
-    append_waiting(stream);
+    wait_for_place(stream);
     open_waiting(stream->set);
 }
 

@@ -57,9 +57,7 @@ struct stream {
     uint64_t sent_bytes;           /* of the first that has not */
     struct budget_stream memory;   /* what it has read and not sent, and what its source keeps of the queue */
     struct stream *next_of_session;
-    struct stream *next_waiting; /* WAITING, RETURNING */
-    struct stream *previous_waiting;
-    uint64_t waiting_number;     /* in the order in which they came to wait */
+    struct turn turn;            /* WAITING, RETURNING */
     struct stream *next_holding; /* while it holds its cursor */
     struct stream *previous_holding;
     /* the pool's while a step runs */
@@ -69,11 +67,6 @@ struct stream {
     uint64_t step_credit_bytes; /* how much credit there is for what it reads */
     enum source_result result;  /* SOURCE_MESSAGE: there may be more; else how it ended */
     struct failure failure;
-};
-
-struct stream_list {
-    struct stream *first;
-    struct stream *last;
 };
 
 /* Loop only. */
@@ -86,12 +79,9 @@ struct stream_set {
     uint64_t at_work; /* of them have a place */
     uint64_t holding; /* hold their cursors */
     struct stream *holding_first;
-    uint64_t look_us; /* when to look at those next */
-    /* streams that wait for a place, oldest first */
-    struct stream_list waiting;
-    struct stream_list returning;
-    uint64_t waited; /* how many have, ever */
-    bool is_opening; /* open_waiting runs: what it calls need not call it again */
+    uint64_t look_us;   /* when to look at those next */
+    bool is_fresh_turn; /* the next place goes to a new stream, and not to one that returns */
+    bool is_opening;    /* open_waiting runs: what it calls need not call it again */
     struct timeout_list without_credit;
     struct timeout_list ages;
 };

@@ -163,9 +163,9 @@ void stream_step_start(struct stream *stream, void (*done)(struct pool_work *wor
         assert(stream->step_bytes >= STREAM_STEP_BYTES); /* small messages are read whatever the room */
         hold_cursor(stream);
         stream->step_credit_bytes = stream->window_bytes - stream->memory.unsent_bytes;
-        stream->work.owner = stream->request->session;
         stream->work.run = step_run;
         stream->work.done = done;
+        stream->work.member = &stream->request->session->member;
         stream->work.bytes = stream->step_bytes;
         pool_submit(stream->request->service->pool, &stream->work, POOL_STREAM);
     }

@@ -102,6 +102,7 @@ void service_open(void)
     *service = (struct service){
         .stages = &served.stages,
         .frame_bytes_max = or_default(served.frame_bytes_max, 1 << 20),
+        .value_bytes_max = QUEUED_VALUE_BYTES_MAX,
         .queue_operations_max = or_default(served.queue_operations_max, 64),
         .queue_bytes_max = or_default(served.queue_bytes_max, 1 << 20),
         .started_us = thread_now_us(),
@@ -114,13 +115,15 @@ void service_open(void)
         .replies_bytes_max = or_default(served.replies_bytes_max, 32 << 20),
     };
     service->budget = budget_new(&limits);
-    service->pool = pool_new(&served.loop, service->budget, NULL);
+    service->turns = turns_new();
+    service->pool = pool_new(&served.loop, service->budget, service->turns, NULL);
     service->streams = stream_set_new(service, or_default(served.streams_max, 4), STREAM_TIMEOUT_US);
     served.session = (struct session){.service = service,
                                       .is_greeted = true,
                                       .send = on_send,
                                       .send_copy = on_send_copy,
                                       .ended = on_ended};
+    turns_join(service->turns, &served.session.member, TURNS_NOBODY, 0); /* as no peer */
 }
 
 void service_close(void)
@@ -137,6 +140,8 @@ void service_close(void)
     ck_assert_uint_eq(budget_answers_bytes(service->budget), 0);
     stream_set_free(service->streams);
     pool_free(service->pool);
+    turns_leave(service->turns, &served.session.member);
+    turns_free(service->turns);
     budget_free(service->budget);
     ck_assert_int_eq(uv_loop_close(&served.loop), 0);
     order_close(service->order);

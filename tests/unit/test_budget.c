@@ -149,6 +149,36 @@ START_TEST(what_large_requests_may_unpack_to_is_what_is_free_and_their_reservati
 }
 END_TEST
 
+START_TEST(one_large_write_at_a_time_is_extended_beyond_what_is_free)
+{
+    struct budget_request first = frame(true, FRAME_MAX, BUDGET_GRANTED);
+    struct budget_request second = frame(true, MIB, BUDGET_GRANTED);
+    ck_assert_int_eq(budget_request_extend(budget, &first, REQUESTS_MAX), BUDGET_GRANTED);
+    ck_assert_uint_eq(budget_request_room(budget, &first), UINT64_MAX);
+    budget_request_hold(budget, &first, REQUESTS_MAX);
+    ck_assert_int_eq(budget_request_extend(budget, &second, REQUESTS_MAX), BUDGET_WAITS);
+    budget_request_end(budget, &first);
+    ck_assert_int_eq(budget_request_extend(budget, &second, REQUESTS_MAX), BUDGET_GRANTED);
+    budget_request_end(budget, &second);
+}
+END_TEST
+
+START_TEST(a_large_read_waits_for_what_it_could_have_alone)
+{
+    struct budget_request read = frame(false, MIB, BUDGET_GRANTED);
+    uint64_t most_bytes = budget_request_most(budget, &read, UINT64_MAX);
+    ck_assert_uint_ge(most_bytes, LARGEST); /* a largest frame, and as much to unpack it */
+    struct budget_request other = small_request(SMALL_PART + MIB);
+    ck_assert_int_eq(budget_request_extend(budget, &read, most_bytes), BUDGET_PASSED_OVER);
+    budget_request_end(budget, &other);
+    other = small_request(SMALL_PART);
+    ck_assert_int_eq(budget_request_extend(budget, &read, most_bytes), BUDGET_GRANTED);
+    ck_assert_uint_ge(budget_request_room(budget, &read), most_bytes);
+    budget_request_end(budget, &other);
+    budget_request_end(budget, &read);
+}
+END_TEST
+
 /* ---- answers ---- */
 
 START_TEST(client_has_its_replies_or_one)
@@ -228,6 +258,8 @@ int main(void)
     tcase_add_test(tests, large_reads_that_stay_take_no_more_than_small_requests_may);
     tcase_add_test(tests, half_read_frame_leaves_small_requests_their_part);
     tcase_add_test(tests, what_large_requests_may_unpack_to_is_what_is_free_and_their_reservation);
+    tcase_add_test(tests, one_large_write_at_a_time_is_extended_beyond_what_is_free);
+    tcase_add_test(tests, a_large_read_waits_for_what_it_could_have_alone);
     tcase_add_test(tests, client_has_its_replies_or_one);
     tcase_add_test(tests, at_the_bound_of_all_replies_who_leaves_much_unread_pauses);
     tcase_add_test(tests, reads_count_twice_and_one_runs_alone_whatever_cursors_keep);

@@ -188,9 +188,9 @@ START_TEST(a_frame_waits_for_room_as_long_as_it_has_to)
     const struct frame_request header = {.type = FRAME_COMMIT, .id = 8, .body_bytes = 1 << 20};
     frame_request_encode(&header, start);
     peer_write(second, start, sizeof start);
-    CONNECTIONS_AWAIT(connections()->for_memory.first != NULL);
+    CONNECTIONS_AWAIT(turns_count(served.service.turns, TURNS_WRITE_MEMORY) > 0);
     connections_pass(FRAME_TIMEOUT_US); /* the first ends, the second gets its room */
-    CONNECTIONS_AWAIT(connections()->for_memory.first == NULL);
+    CONNECTIONS_AWAIT(turns_count(served.service.turns, TURNS_WRITE_MEMORY) == 0);
     ck_assert_int_eq(connection_last()->incoming.state, INCOMING_BODY);
     ck_assert_int_eq(peer_receive(first).status, STATUS_BUSY);
     peer_close(first);

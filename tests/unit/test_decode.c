@@ -111,6 +111,29 @@ START_TEST(an_operation_that_contradicts_itself_is_invalid)
 }
 END_TEST
 
+START_TEST(a_value_as_long_as_hello_says_fits_a_frame_with_the_longest_names)
+{
+    const uint64_t frames[] = {FRAME_BYTES_MIN, 1 << 20, FRAME_BYTES_MAX};
+    for (size_t i = 0; i < 3; i++) {
+        uint64_t value_bytes = decode_value_bytes_max(frames[i], UINT64_MAX);
+        ck_assert_uint_gt(value_bytes,
+                          frames[i] < QUEUED_VALUE_BYTES_MAX ? frames[i] / 2 : QUEUED_VALUE_BYTES_MAX - 1);
+        ck_assert_uint_le(value_bytes, QUEUED_VALUE_BYTES_MAX);
+        ProtobufCBinaryData value = {value_bytes, kept_alloc(value_bytes)};
+        Cairn__MetadataOperation *set = operation_set_bytes(bytes_random(1, METADATA_NAME_BYTES_MAX), value);
+        set->has_of_height = true;
+        set->of_height = UINT64_MAX;
+        Cairn__WriteMetadata *write = metadata_new(set);
+        write->has_chain = write->has_level = write->has_deadline_us = write->has_resend_of = true;
+        write->chain = bytes_random(1, CHAIN_NAME_BYTES_MAX);
+        write->level = CAIRN__LEVEL__LEVEL_DURABLE;
+        write->deadline_us = write->resend_of = UINT64_MAX;
+        ck_assert_uint_le(protobuf_c_message_get_packed_size(&write->base), frames[i]);
+    }
+    ck_assert_uint_le(decode_value_bytes_max(FRAME_BYTES_MAX, 64 << 10) + METADATA_NAME_BYTES_MAX, 64 << 10);
+}
+END_TEST
+
 START_TEST(only_a_queued_value_is_bounded_and_not_one_of_a_commit)
 {
     struct decoded_metadata decoded;
@@ -249,6 +272,7 @@ int main(void)
     tcase_add_test(tests, operations_keep_their_order_and_kind);
     tcase_add_test(tests, no_operations_are_fine_where_they_come_with_something_else);
     tcase_add_test(tests, an_operation_that_contradicts_itself_is_invalid);
+    tcase_add_test(tests, a_value_as_long_as_hello_says_fits_a_frame_with_the_longest_names);
     tcase_add_test(tests, only_a_queued_value_is_bounded_and_not_one_of_a_commit);
     tcase_add_test(tests, more_operations_than_the_request_has_memory_for_are_too_large);
     tcase_add_test(tests, a_commit_takes_over_all_its_parts);

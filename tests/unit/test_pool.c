@@ -13,9 +13,14 @@ enum { ROOM = 100 << 20, LARGE = 10 << 20, SMALL = 1000, TIMES = 20 };
 static uv_loop_t loop;
 static struct pool *pool;
 static struct budget *budget;
+static struct turns *turns;
 static struct budget_client client;
 static struct budget_stream stream;
 static unsigned done;
+
+enum { OWNERS = 4 };
+
+static struct turns_member owners[OWNERS]; /* of one uid each */
 
 struct task {
     struct pool_work work;
@@ -33,12 +38,20 @@ static void setup(void)
     budget = budget_new(&limits);
     done = 0;
     ck_assert_int_eq(uv_loop_init(&loop), 0);
-    pool = pool_new(&loop, budget, NULL);
+    turns = turns_new();
+    pool = pool_new(&loop, budget, turns, NULL);
+    for (uint64_t i = 0; i < OWNERS; i++) {
+        turns_join(turns, &owners[i], i, 0);
+    }
 }
 
 static void teardown(void)
 {
     pool_free(pool);
+    for (uint64_t i = 0; i < OWNERS; i++) {
+        turns_leave(turns, &owners[i]);
+    }
+    turns_free(turns);
     budget_free(budget);
     ck_assert_int_eq(uv_loop_close(&loop), 0);
 }
@@ -133,12 +146,10 @@ static void hang(struct pool_work *work)
     pthread_mutex_unlock(&gate_lock);
 }
 
-static const char owners[4][2]; /* only their addresses count */
-
 static void submit_of(struct task *task, void (*body)(struct pool_work *work), int owner,
                       enum pool_class work_class)
 {
-    *task = (struct task){.work = {.run = body, .done = on_done, .owner = &owners[owner], .bytes = SMALL}};
+    *task = (struct task){.work = {.run = body, .done = on_done, .member = &owners[owner], .bytes = SMALL}};
     pool_submit(pool, &task->work, work_class);
 }
 

@@ -38,6 +38,7 @@ static struct numbers_fixture numbers;
 static struct stages stages;
 static struct order *order;
 static struct budget *budget;
+static struct turns *turns;
 static struct pool *pool;
 static struct reclaim *reclaim;
 static struct chain *chains[2];
@@ -115,7 +116,8 @@ static void setup(void)
     engine->type = &recorded;
     budget = budget_new(&limits);
     ck_assert_int_eq(uv_loop_init(&loop), 0);
-    pool = pool_new(&loop, budget, NULL);
+    turns = turns_new();
+    pool = pool_new(&loop, budget, turns, NULL);
     reclaim = reclaim_new(engine, order, pool);
     chains[0] = chain_find(order_chains(order), slice_of("default", 7));
     chains[1] = chain_add(order_chains(order), slice_of("other", 5), 0);
@@ -132,6 +134,7 @@ static void teardown(void)
     reclaim_free(reclaim);
     reclaim_free(NULL);
     pool_free(pool);
+    turns_free(turns);
     ck_assert_int_eq(uv_loop_close(&loop), 0);
     budget_free(budget);
     order_close(order);

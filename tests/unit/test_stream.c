@@ -111,8 +111,9 @@ START_TEST(streams_wait_for_a_place_and_get_it_in_order)
     }
     iterate(5);
     ck_assert(stream_count(set) == STREAMS_MAX && stream_count_at_work(set) == STREAMS_MAX);
-    ck_assert_uint_eq(set->waiting.first->request->id, ids[2]);
-    ck_assert_uint_eq(set->waiting.last->request->id, ids[3]);
+    const struct stream *first = turns_first(served.service.turns, TURNS_STREAMS);
+    ck_assert_uint_eq(first->request->id, ids[2]);
+    ck_assert_uint_eq(turns_count(served.service.turns, TURNS_STREAMS), 2);
     ck_assert_uint_eq(served.reply_count, 0);
     fake_disk_open_gate(served.disk, FAKE_NEXT, FAKE_BEFORE);
     service_settle();

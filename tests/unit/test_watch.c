@@ -19,6 +19,7 @@ static char lock[96];
 static struct directory directory;
 static uv_loop_t loop;
 static struct budget *budget;
+static struct turns *turns;
 static struct pool *pool;
 static struct watch *watch;
 static uint64_t now_us;
@@ -45,7 +46,8 @@ static void setup(void)
     thread_set_role(THREAD_LOOP);
     ck_assert_int_eq(uv_loop_init(&loop), 0);
     budget = budget_new(&limits);
-    pool = pool_new(&loop, budget, NULL);
+    turns = turns_new();
+    pool = pool_new(&loop, budget, turns, NULL);
     watch = watch_new(&directory, pool);
     now_us = thread_now_us();
     looks = 0;
@@ -58,6 +60,7 @@ static void teardown(void)
     uv_run(&loop, UV_RUN_DEFAULT);
     watch_free(watch);
     pool_free(pool);
+    turns_free(turns);
     budget_free(budget);
     ck_assert_int_eq(uv_loop_close(&loop), 0);
     directory_close(&directory);

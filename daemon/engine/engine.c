@@ -194,6 +194,14 @@ enum engine_outcome engine_sync(struct engine *engine, struct failure *failure)
     return outcome;
 }
 
+bool engine_background_failed(struct engine *engine, struct failure *ret_failure)
+{
+    assert(!thread_is(THREAD_POOL));
+    bool has_failed = engine->type->background_failed(engine, ret_failure);
+    assert(!has_failed || ret_failure->status == STATUS_DAMAGED || ret_failure->status == STATUS_IO_ERROR);
+    return has_failed;
+}
+
 /* ---- space ---- */
 
 enum engine_result engine_reclaim(struct engine *engine, struct slice from, struct slice to,

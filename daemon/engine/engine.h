@@ -174,6 +174,10 @@ enum engine_outcome engine_write(struct engine *engine, struct engine_edit *edit
 /* Brings all that was written before to the device. ENGINE_DONE, or ENGINE_UNKNOWN: writing ends. Writer. */
 enum engine_outcome engine_sync(struct engine *engine, struct failure *failure) MUST_CHECK;
 
+/* Whether something that the engine does by itself, such as merging files, failed and was not told yet: STATUS_DAMAGED or
+ * STATUS_IO_ERROR. It gives that up, and all else goes on. Known once a later write was made. Writer. */
+bool engine_background_failed(struct engine *engine, struct failure *ret_failure) MUST_CHECK;
+
 /* ---- space ---- */
 
 /* Gives back the space of keys that were deleted from a range; may take minutes, and yields to what writes need. ENGINE_FAILED:

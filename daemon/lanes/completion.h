@@ -25,6 +25,8 @@ struct completion {
     bool synced;             /* all written up to here, this step included, is on the device */
     bool failed;             /* latched: `failure` says why */
     struct failure failure;
+    bool has_background_failure; /* the engine gave something up by itself, and goes on */
+    struct failure background_failure;
     struct engine_point *point; /* after the step; NULL if it wrote nothing. The loop's to release */
     struct completion *next;
 };

@@ -237,6 +237,9 @@ static void publish(struct order *order, struct completion *completion, uint64_t
 {
     order->counters.syncs += completion->syncs;
     order->counters.groups += completion->groups_written;
+    if (completion->has_background_failure) {
+        damage_note(order->damage, DAMAGE_BACKGROUND, &completion->background_failure);
+    }
     if (completion->failed) {
         latch(order, completion);
     } else {

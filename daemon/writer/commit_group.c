@@ -406,6 +406,8 @@ struct completion *commit_group_step(struct commit_group *group, const struct co
     completion->synced = group->unsynced_since_us == 0 && !group->failed;
     completion->failed = group->failed;
     completion->failure = group->failure;
+    completion->has_background_failure =
+        engine_background_failed(group->config.engine, &completion->background_failure);
     if (!group->failed && (completion->jobs != NULL || completion->groups != NULL)) {
         completion->point = engine_point_take(group->config.engine);
     }

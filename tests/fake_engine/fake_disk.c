@@ -280,3 +280,10 @@ uint64_t fake_disk_unsynced(struct fake_disk *disk)
     fake_disk_unlock(disk);
     return unsynced;
 }
+
+void fake_disk_fail_background(struct fake_disk *disk)
+{
+    fake_disk_lock(disk);
+    disk->has_background_failure = true;
+    fake_disk_unlock(disk);
+}

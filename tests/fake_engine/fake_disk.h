@@ -55,6 +55,9 @@ void fake_disk_chance(struct fake_disk *disk, enum fake_call call, enum fake_fau
  * before; both are copied. */
 void fake_disk_set_cold(struct fake_disk *disk, struct slice from, struct slice to);
 
+/* Something that the engine does by itself fails, once. */
+void fake_disk_fail_background(struct fake_disk *disk);
+
 /* ---- the end of a run ---- */
 
 /* The process dies: all that is in the log stays, and of a write in doubt all or nothing. */

@@ -170,6 +170,19 @@ uint64_t fake_number_of(const struct fake_engine *engine, struct engine_point *p
     return point == NULL ? engine->disk->written : ((struct fake_point *)point)->pin.number;
 }
 
+static bool fake_background_failed(struct engine *base, struct failure *ret_failure)
+{
+    struct fake_disk *disk = fake_of(base)->disk;
+    fake_disk_lock(disk);
+    bool has_failed = disk->has_background_failure;
+    disk->has_background_failure = false;
+    fake_disk_unlock(disk);
+    if (has_failed) {
+        failure_set(ret_failure, STATUS_DAMAGED, "merging what was written: fault injected");
+    }
+    return has_failed;
+}
+
 /* ---- space ---- */
 
 static enum engine_result fake_reclaim(struct engine *base, struct slice from, struct slice to,
@@ -289,6 +302,7 @@ const struct engine_type engine_fake = {
     .cursor_close = fake_cursor_close,
     .write = fake_write,
     .sync = fake_sync,
+    .background_failed = fake_background_failed,
     .reclaim = fake_reclaim,
     .history = fake_history,
     .space = fake_space,

@@ -48,6 +48,24 @@ static void check_cache(char name)
     engine_point_release(view);
 }
 
+/* ---- what the engine gives up by itself ---- */
+
+START_TEST(what_fails_in_the_background_is_noted_once_and_ends_nothing)
+{
+    struct order_commit commit;
+    const struct damage *damage = order_damage(order_fixture.order);
+    fake_disk_fail_background(order_fixture.disk);
+    for (uint64_t height = 1; height <= 2; height++) {
+        order_commit_init(&commit, LEVEL_DURABLE, height);
+        order_commit_submit(&commit, false);
+        order_fixture_settle();
+        ck_assert_int_eq(commit.job.status, STATUS_OK);
+        ck_assert_uint_eq(damage_count(damage, DAMAGE_BACKGROUND), 1);
+    }
+    ck_assert_ptr_nonnull(strstr(damage_text(damage), "merging"));
+}
+END_TEST
+
 /* ---- behind a write in doubt ---- */
 
 static void check_latched(void)
@@ -251,6 +269,7 @@ int main(void)
     TCase *tests;
     Suite *suite = suite_new("order_publish", 60, &tests);
     tcase_add_checked_fixture(tests, order_fixture_open, order_fixture_close);
+    tcase_add_test(tests, what_fails_in_the_background_is_noted_once_and_ends_nothing);
     tcase_add_test(tests, behind_a_write_in_doubt_nothing_is_acknowledged_or_published);
     tcase_add_test(tests, a_sync_in_doubt_latches_though_the_write_before_it_was_done);
     tcase_add_test(tests, a_waiter_that_comes_behind_the_failure_is_told_of_it);

@@ -2,6 +2,7 @@
 #include "daemon/engine/rocksdb/rocks.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/host/held.h"
@@ -27,6 +28,15 @@ void rocks_fail_read(const char *doing, char *text, struct failure *failure)
     if (is_damaged) {
         failure->status = STATUS_DAMAGED;
     }
+}
+
+uint64_t rocks_young_tables(const struct rocks *rocks)
+{
+    char *tables =
+        rocksdb_property_value(rocks->db, "rocksdb.num-files-at-level0"); /* it has no number for it */
+    uint64_t count = tables != NULL ? strtoul(tables, NULL, 10) : 0;
+    rocksdb_free(tables);
+    return count;
 }
 
 uint64_t rocks_number(const struct rocks *rocks, const char *property)

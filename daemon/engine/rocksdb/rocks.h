@@ -9,6 +9,7 @@
 
 #include "daemon/engine/engine_type.h"
 #include "daemon/engine/rocksdb/paced_deletion.h"
+#include "daemon/engine/rocksdb/rocks_background.h"
 #include "daemon/engine/rocksdb/wal_state.h"
 
 /* Both chosen; their product is the memory that engine_traits states. */
@@ -34,6 +35,7 @@ struct rocks {
     uint64_t torn_bytes;              /* cut off from the logs when it was opened */
     /* writer thread only */
     rocksdb_writebatch_t *batch;
+    struct rocks_background background;
     uint64_t deletions;            /* of keys, since the active write buffer began, or more */
     rocksdb_writebatch_t *nothing; /* writes no key; synced, a barrier */
     /* any thread */
@@ -81,6 +83,9 @@ void rocks_fail_read(const char *doing, char *text, struct failure *failure);
 /* A property of RocksDB's that is a number; 0 if it has none of that name. */
 uint64_t rocks_number(const struct rocks *rocks, const char *property);
 
+/* How many tables lie where flushes put them. */
+uint64_t rocks_young_tables(const struct rocks *rocks);
+
 /* ---- rocks_read.c ---- */
 
 struct engine_point *rocks_point_take(struct engine *engine);
@@ -103,6 +108,19 @@ void rocks_destroy_read_options(rocksdb_readoptions_t **read);
 enum engine_outcome rocks_write(struct engine *engine, struct engine_edit *edits, size_t count,
                                 enum engine_durability durability, struct failure *failure);
 enum engine_outcome rocks_sync(struct engine *engine, struct failure *failure);
+
+/* ---- rocks_background.c ---- */
+
+/* Once the store is open, before the first write. */
+void rocks_background_begin(struct rocks *rocks);
+
+/* Before a write of so many bytes: sees what failed in the background, and whether the write may be begun. False: `failure` says why
+ * not. Writer. */
+bool rocks_background_allows(struct rocks *rocks, size_t bytes, struct failure *failure) MUST_CHECK;
+
+/* Whether a flush is known to fail, or something failed since the last look. Writer. */
+bool rocks_background_has_news(const struct rocks *rocks);
+bool rocks_background_failed(struct engine *engine, struct failure *ret_failure);
 
 /* ---- rocks_space.c ---- */
 

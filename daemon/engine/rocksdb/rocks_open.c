@@ -74,6 +74,7 @@ const struct engine_type engine_rocksdb = {
     .cursor_close = rocks_cursor_close,
     .write = rocks_write,
     .sync = rocks_sync,
+    .background_failed = rocks_background_failed,
     .reclaim = rocks_reclaim,
     .history = rocks_history,
     .space = rocks_space,
@@ -150,7 +151,7 @@ static void set_options(rocksdb_options_t *options, bool create, uint64_t start_
 {
     assert(start_bytes >= WRITE_BUFFER_BYTES); /* end_start only ever makes write buffers smaller */
     rocksdb_options_set_create_if_missing(options, create);
-    rocksdb_options_set_paranoid_checks(options, 1);
+    rocksdb_options_set_paranoid_checks(options, 0); /* rocks_background.c says why */
     rocksdb_options_set_wal_recovery_mode(options, RECOVERY_MODE);
     rocksdb_options_set_write_buffer_size(options, start_bytes);
     rocksdb_options_set_max_write_buffer_number(options, WRITE_BUFFERS);
@@ -301,6 +302,7 @@ static bool open_recovered(const struct engine_config *config, const struct rock
         return false;
     }
     assert(rocks->db != NULL); /* RocksDB gives a store or an error */
+    rocks_background_begin(rocks);
     return start_bytes <= WRITE_BUFFER_BYTES || end_start(rocks, failure);
 }
 

@@ -9,7 +9,8 @@
  * - The batch is kept from write to write, with its memory unless that is large.
  *
  * Ways to fail: a failed write or sync leaves the process in doubt, as RocksDB may have it in the log or not; its own recovery
- * from that is not used. So each is ENGINE_UNKNOWN, and the next open decides. ENGINE_NOT_APPLIED never happens here. */
+ * from that is not used. So each is ENGINE_UNKNOWN, and the next open decides. ENGINE_NOT_APPLIED: it was not begun, since the write
+ * buffers are full and cannot be flushed (rocks_background.c). */
 #include <assert.h>
 #include <stdlib.h>
 #include <time.h>
@@ -119,10 +120,7 @@ static void close_write_buffer(struct rocks *rocks)
 {
     assert(atomic_load(&rocks->engine.is_writing)); /* the write that waits is the only one to close it */
     char *error = NULL;
-    char *tables = rocksdb_property_value(rocks->db, "rocksdb.num-files-at-level0");
-    bool are_many = tables != NULL && strtoul(tables, NULL, 10) > TABLES_YOUNG_MAX;
-    rocksdb_free(tables);
-    if (are_many) {
+    if (rocks_young_tables(rocks) > TABLES_YOUNG_MAX) {
         return;
     }
     rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
@@ -152,8 +150,7 @@ static void make_room_for(struct rocks *rocks, size_t bytes)
     for (int looks = 0; looks < LOOKS_MAX && kept_looks < KEPT_LOOKS_MAX; looks++) {
         uint64_t all = rocks_number(rocks, "rocksdb.size-all-mem-tables");
         active = rocks_number(rocks, "rocksdb.cur-size-active-mem-table");
-        if (all <= active || all + bytes <= WRITE_BUFFERS_BYTES_MAX ||
-            rocks_number(rocks, "rocksdb.background-errors") > 0) {
+        if (all <= active || all + bytes <= WRITE_BUFFERS_BYTES_MAX || rocks_background_has_news(rocks)) {
             return;
         }
         kept_looks += rocks_number(rocks, "rocksdb.num-immutable-mem-table") == 0;
@@ -205,6 +202,10 @@ enum engine_outcome rocks_write(struct engine *engine, struct engine_edit *edits
     assert(durability == ENGINE_LOGGED || durability == ENGINE_SYNCED); /* an index of the write options */
     fill_batch(rocks, edits, count);
     (void)rocksdb_writebatch_data(rocks->batch, &bytes);
+    if (!rocks_background_allows(rocks, bytes, failure)) {
+        empty_batch(rocks, bytes);
+        return ENGINE_NOT_APPLIED;
+    }
     make_room_for(rocks, bytes);
     rocksdb_write(rocks->db, rocks->write[durability], rocks->batch, &error);
     empty_batch(rocks, bytes);

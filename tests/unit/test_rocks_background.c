@@ -1,0 +1,237 @@
+/* What fails in RocksDB's own threads: a compaction that meets damage, a flush that cannot be written, and that writes go on. */
+#include <check.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/engine/rocksdb/rocks.h"
+#include "tests/lib/random.h"
+#include "tests/lib/subject.h"
+#include "tests/lib/suite.h"
+
+enum {
+    KEYS = 64,
+    VALUE_BYTES = 1000,
+    LARGE_BYTES = 8000,   /* lies in a blob file */
+    TABLES_STOPPING = 36, /* with so many young ones RocksDB stops writes while compactions run */
+    BUFFER_BYTES = 48 << 20,
+    NUMBERS = 400, /* of files that are made in the way of RocksDB's next ones */
+    WAIT_MS = 60000,
+};
+
+static struct random_source source;
+static uint8_t value[BUFFER_BYTES];
+
+static void setup(void)
+{
+    source = random_from(1);
+    random_fill(&source, value, sizeof value);
+    subject_begin(SUBJECT_ROCKSDB);
+}
+
+static struct rocks *rocks(void)
+{
+    return rocks_of(subject.engine);
+}
+
+static void pause_ms(unsigned milliseconds)
+{
+    (void)nanosleep(
+        &(struct timespec){.tv_sec = milliseconds / 1000, .tv_nsec = (long)(milliseconds % 1000) * 1000000},
+        NULL);
+}
+
+static struct slice key_of(unsigned number)
+{
+    static char key[16];
+    int bytes = snprintf(key, sizeof key, "key%06u", number);
+    return slice_of(key, (size_t)bytes);
+}
+
+static void put_all(size_t value_bytes)
+{
+    for (unsigned i = 0; i < KEYS; i++) {
+        subject_put(key_of(i), slice_of(value + i, value_bytes));
+    }
+}
+
+/* A young table of all that was written. */
+static void flush(void)
+{
+    char *error = NULL;
+    rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
+    rocksdb_flush(rocks()->db, options, &error);
+    rocksdb_flushoptions_destroy(options);
+    ck_assert_msg(error == NULL, "%s", error);
+}
+
+/* Flips a byte in the middle of each file that ends so; the store is closed. */
+static void damage_files(const char *ending)
+{
+    char path[512];
+    DIR *directory = opendir(subject.path);
+    const struct dirent *entry;
+    unsigned damaged = 0;
+    while ((entry = readdir(directory)) != NULL) {
+        const char *end = strrchr(entry->d_name, '.');
+        if (end == NULL || strcmp(end, ending) != 0) {
+            continue;
+        }
+        snprintf(path, sizeof path, "%s/%s", subject.path, entry->d_name);
+        FILE *file = fopen(path, "r+");
+        ck_assert_int_eq(fseek(file, 0, SEEK_END), 0);
+        long middle = ftell(file) / 3;
+        ck_assert_int_eq(fseek(file, middle, SEEK_SET), 0);
+        int byte = fgetc(file);
+        ck_assert_int_eq(fseek(file, middle, SEEK_SET), 0);
+        fputc(byte ^ 0xff, file);
+        ck_assert_int_eq(fclose(file), 0);
+        damaged++;
+    }
+    closedir(directory);
+    ck_assert_uint_gt(damaged, 0);
+}
+
+static unsigned count_unreadable(enum status *ret_status)
+{
+    unsigned unreadable = 0;
+    for (unsigned i = 0; i < KEYS; i++) {
+        struct engine_value read = {0};
+        enum engine_result result =
+            engine_get(subject.engine, NULL, ENGINE_MAY_BLOCK, key_of(i), &read, &subject.failure);
+        ck_assert(result == ENGINE_OK || result == ENGINE_FAILED); /* damage is never absence */
+        if (result == ENGINE_FAILED) {
+            unreadable++;
+            *ret_status = subject.failure.status;
+        }
+        engine_value_release(&read);
+    }
+    return unreadable;
+}
+
+/* Writes and flushes keys beside those that are damaged until more young tables are there than RocksDB allows while it compacts. */
+static void write_many_tables(void)
+{
+    bool was_told = false;
+    struct failure failure;
+    for (unsigned i = 0; i < 2 * TABLES_STOPPING; i++) {
+        subject_put(text("aaa"), text("before all others"));
+        subject_put(text("zzz"), text("behind all others"));
+        flush();
+        was_told |= engine_background_failed(subject.engine, &failure);
+        for (int wait = 0; !was_told && i >= 4 && wait < WAIT_MS; wait += 10) {
+            pause_ms(10); /* the compaction is on its way */
+            subject_put(text("aaa"), text("before all others"));
+            was_told |= engine_background_failed(subject.engine, &failure);
+        }
+    }
+    ck_assert(was_told);
+    ck_assert_uint_ge(rocks_young_tables(rocks()), TABLES_STOPPING);
+}
+
+START_TEST(a_compaction_that_meets_damage_is_given_up_and_writes_go_on)
+{
+    enum status status = STATUS_OK;
+    put_all(_i == 0 ? VALUE_BYTES : LARGE_BYTES);
+    flush();
+    subject_reclaim(text("a"), text("z")); /* down from the young tables */
+    engine_close(subject.engine, ENGINE_CLOSE_CLEAN);
+    subject.engine = NULL;
+    damage_files(_i == 0 ? ".sst" : ".blob");
+    for (int start = 0; start < 2; start++) {
+        subject_open(false);
+        if (_i == 1) { /* the large values move with the next compaction, so that it reads them */
+            char *error = NULL;
+            rocksdb_set_options(rocks()->db, 1, (const char *const[]){"blob_garbage_collection_age_cutoff"},
+                                (const char *const[]){"1.0"}, &error);
+            ck_assert_ptr_null(error);
+        }
+        write_many_tables();
+        unsigned unreadable = count_unreadable(&status);
+        ck_assert_uint_gt(unreadable, 0);
+        ck_assert_uint_lt(unreadable, KEYS);
+        ck_assert_int_eq(status, STATUS_DAMAGED);
+        subject_expect(NULL, "zzz", "behind all others");
+        engine_close(subject.engine, ENGINE_CLOSE_CLEAN);
+        subject.engine = NULL;
+    }
+    subject_open(false);
+}
+END_TEST
+
+/* Directories in the way of RocksDB's next files, so that it can make neither tables nor blob files; or none of them. */
+static void block_files(bool are_blocked)
+{
+    static const char *const endings[] = {"sst", "blob"};
+    char path[512];
+    for (unsigned number = 1; number < NUMBERS; number++) {
+        for (size_t i = 0; i < 2; i++) {
+            snprintf(path, sizeof path, "%s/%06u.%s", subject.path, number, endings[i]);
+            (void)(are_blocked ? mkdir(path, 0700) : rmdir(path));
+        }
+    }
+}
+
+static enum engine_outcome put_large(unsigned number)
+{
+    struct engine_edit edit = {ENGINE_PUT, key_of(number), slice_of(value, sizeof value)};
+    return engine_write(subject.engine, &edit, 1, ENGINE_LOGGED, &subject.failure);
+}
+
+START_TEST(while_tables_cannot_be_written_writes_are_refused_and_go_on_once_they_can)
+{
+    enum engine_outcome outcome = ENGINE_DONE;
+    unsigned done = 0;
+    block_files(true);
+    while (outcome == ENGINE_DONE) {
+        outcome = put_large(done);
+        done += outcome == ENGINE_DONE;
+        ck_assert_uint_lt(done, 20); /* the write buffers hold no more */
+        pause_ms(outcome == ENGINE_DONE && done > 1
+                     ? 200
+                     : 0); /* so that a flush has failed before they are full */
+    }
+    ck_assert_int_eq(outcome, ENGINE_NOT_APPLIED);
+    ck_assert_int_eq(subject.failure.status, STATUS_NO_SPACE);
+    ck_assert_int_eq(put_large(done), ENGINE_NOT_APPLIED);
+    ck_assert_uint_le(rocks_number(rocks(), "rocksdb.size-all-mem-tables"),
+                      (uint64_t)WRITE_BUFFERS * WRITE_BUFFER_BYTES);
+    subject_expect_bytes(NULL, key_of(0), &(struct slice){value, sizeof value});
+    block_files(false);
+    for (int wait = 0; outcome == ENGINE_NOT_APPLIED && wait < WAIT_MS; wait += 100) {
+        pause_ms(100);
+        outcome = put_large(done);
+    }
+    ck_assert_int_eq(outcome, ENGINE_DONE);
+    subject_reopen();
+    for (unsigned i = 0; i <= done; i++) {
+        subject_expect_bytes(NULL, key_of(i), &(struct slice){value, sizeof value});
+    }
+}
+END_TEST
+
+START_TEST(a_batch_with_nothing_wrong_behind_it_is_allowed_and_nothing_is_told)
+{
+    struct failure failure;
+    put_all(VALUE_BYTES);
+    flush();
+    put_all(VALUE_BYTES);
+    ck_assert(!engine_background_failed(subject.engine, &failure));
+    ck_assert(!rocks_background_has_news(rocks()));
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("rocks_background", 300, &tests);
+    tcase_add_checked_fixture(tests, setup, subject_end);
+    tcase_add_loop_test(tests, a_compaction_that_meets_damage_is_given_up_and_writes_go_on, 0, 2);
+    tcase_add_test(tests, while_tables_cannot_be_written_writes_are_refused_and_go_on_once_they_can);
+    tcase_add_test(tests, a_batch_with_nothing_wrong_behind_it_is_allowed_and_nothing_is_told);
+    return suite_run(suite, true);
+}

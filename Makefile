@@ -157,6 +157,12 @@ soak: ## run the model test with fresh seeds for MINUTES (60)
 	$(MAKE) -j$(JOBS) VARIANT=$(VARIANT) tests
 	scripts/soak.sh $(B) $(VARIANT) $(or $(MINUTES),60)
 
+# `make soak-kill MINUTES=60 SEED=1`: a sweep of tests/fault in its long form.
+soak-%:
+	scripts/dependencies.sh --check
+	$(MAKE) -j$(JOBS) VARIANT=plain tests
+	scripts/soak-fault.sh $(BUILD)/plain plain $* $(or $(MINUTES),60) $(SEED)
+
 clean: ## remove all that was built
 	rm -rf $(BUILD)
 

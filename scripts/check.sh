@@ -6,7 +6,12 @@ set -u
 build=$1 jobs=$2
 : "${MAKE:=make}"
 cd "$(dirname "$0")/.." || exit 1
-passed=0 failed=0
+passed=0 failed=0 minutes=
+
+# Notes how long a part took, which began at that second.
+part() {
+    minutes+=$(printf '%-24s %6.1f minutes' "$1" "$((10 * (SECONDS - $2) / 60))e-1")$'\n'
+}
 
 # A check of the tree: counts only if it fails.
 step() {
@@ -17,16 +22,22 @@ step() {
 }
 
 step scripts/tidy.sh
+part "the tree" 0
 for variant in plain asan tsan; do
-    rm -f "$build/$variant/results" "$build/$variant/failures"
+    rm -f "$build/$variant/results" "$build/$variant/failures" "$build/$variant/minutes"
+    began=$SECONDS
     if ! $MAKE --no-print-directory -s -j"$jobs" BUILD="$build" VARIANT="$variant" tests; then
         echo "FAILED: building the $variant variant"
         failed=$((failed + 1))
         continue
     fi
+    part "$variant build" "$began"
+    began=$SECONDS
     [ "$variant" = plain ] && step scripts/verify-units.sh "$build/plain"
     [ "$variant" = plain ] && step scripts/calls.py "$build/plain" proto client daemon
     $MAKE --no-print-directory -s BUILD="$build" VARIANT="$variant" JOBS="$jobs" test
+    part "$variant tests" "$began"
+    [ -e "$build/$variant/minutes" ] && minutes+=$(sed 's/^/  /' "$build/$variant/minutes")$'\n'
     if [ -e "$build/$variant/results" ]; then
         read -r variant_passed variant_failed <"$build/$variant/results"
     else
@@ -36,6 +47,7 @@ for variant in plain asan tsan; do
     failed=$((failed + variant_failed))
 done
 
+printf '%s' "$minutes"
 cat "$build"/*/failures 2>/dev/null # once more where they are read: behind thousands of lines nobody finds them
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -107,5 +107,10 @@ while [ "$next" -lt ${#programs[@]} ]; do
     next=$((next + 1))
 done
 
+# How long the programs of each kind ran; several at a time.
+for kind in unit fuzz integration fault; do
+    cat "$logs/$kind"-*.result 2>/dev/null | awk -v what="$variant $kind" '{ sum += $2 }
+        END { if (NR > 0) printf "%-24s %6.1f minutes of %d programs\n", what, sum / 60000, NR }'
+done >"$directory/minutes"
 echo "$total_passed $total_failed" >"$directory/results"
 [ "$total_failed" -eq 0 ]

@@ -63,13 +63,14 @@ enum cairn_status {
     CAIRN_CONNECTION_LOST = 65, /* unknown: sent, then the connection ended or an invalid reply came */
     CAIRN_NOT_SENT = 66,        /* not applied: no connection, or it ended, or the time, before the sending */
     CAIRN_CANNOT_CONNECT = 67,  /* not applied: no daemon listens, or its hello is invalid */
-    CAIRN_STORE_CHANGED = 68,   /* not applied: the socket leads to another store than before, to which kept
-                                   metadata is not sent. This stays until cairn_client_forget() */
-    CAIRN_FULL = 69,            /* not applied: too much is in flight, or too much accepted metadata is kept.
+    CAIRN_STORE_CHANGED = 68, /* not applied: the socket leads to another store than before, or to a copy that
+                                   was put back. Kept metadata is not sent to it: whether it is there is unknown,
+                                   as for all that was written. This stays until cairn_client_forget() */
+    CAIRN_FULL = 69,          /* not applied: too much is in flight, or too much accepted metadata is kept.
                                    Process the connection or, for kept metadata, submit a barrier at
                                    CAIRN_WRITTEN; then retry */
-    CAIRN_USAGE = 70,           /* not applied: the call breaks a rule of this header */
-    CAIRN_NO_MEMORY = 71,       /* from a call: not applied. In a completion: unknown */
+    CAIRN_USAGE = 70,         /* not applied: the call breaks a rule of this header */
+    CAIRN_NO_MEMORY = 71,     /* from a call: not applied. In a completion: unknown */
 };
 
 /* What became of a write. */
@@ -461,7 +462,7 @@ CAIRN_API void cairn_client_counters(const struct cairn_client *client,
                                      struct cairn_client_counters *ret_counters);
 
 /* Forgets the store and run that were met, and all kept metadata: for use after CAIRN_STORE_CHANGED, if the new store is
- * the one that is wanted. All connections of the client must be lost or freed.
+ * the one that is wanted. Whether the store has what was kept is unknown. All connections of the client must be lost or freed.
  *   CAIRN_OK     kept metadata counts as dropped; on_dropped does not run
  *   CAIRN_USAGE  a connection of the client is not lost, or the call is made in a callback; nothing is changed */
 CAIRN_API enum cairn_status cairn_client_forget(struct cairn_client *client) CAIRN_MUST_CHECK;

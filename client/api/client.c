@@ -108,7 +108,8 @@ enum cairn_status cairn_client_forget(struct cairn_client *client)
     keep_clear(&client->kept);
     client->store_known = false;
     memset(client->store_id, 0, STORE_ID_BYTES);
-    client->run = client->written_through = client->durable_through = 0;
+    client->store_changed = false;
+    client->run = client->run_random = client->written_through = client->durable_through = 0;
     client->resend_next_us = 0;
     return CAIRN_OK;
 }

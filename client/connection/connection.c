@@ -51,7 +51,8 @@ static enum cairn_status connection_start(struct cairn_connection *connection)
     connection->lost_status = CAIRN_CANNOT_CONNECT; /* if this fails */
     const struct cairn_client_options *options = &connection->client->options;
     struct encoded encoded;
-    if (encode_hello(options->name, connection->client->run, &encoded) != CAIRN_OK) {
+    if (encode_hello(options->name, connection->client->run, connection->client->run_random, &encoded) !=
+        CAIRN_OK) {
         return failure_set(&connection->failure, CAIRN_CANNOT_CONNECT, "no memory here");
     }
     int error = transport_connect(&connection->transport, options->socket_path);

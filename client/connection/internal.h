@@ -35,7 +35,9 @@ struct cairn_client {
 
     bool store_known;
     uint8_t store_id[STORE_ID_BYTES];
-    uint64_t run; /* the one met last; 0: none */
+    uint64_t run;        /* the one met last; 0: none */
+    uint64_t run_random; /* its bits; 0: none */
+    bool store_changed;  /* the socket led to another store when a connection looked last */
     uint64_t written_through, durable_through;
 
     struct kept_list kept;

@@ -316,6 +316,36 @@ void reply_absorb(struct cairn_connection *connection)
     }
 }
 
+/* Whether the hello is of another store than the one that was met: by its id, or because a run of the one is none of the other, as of
+ * a copy that was put back, or of a second daemon on a copy. */
+static bool is_other_store(const struct cairn_connection *connection, const struct hello *hello)
+{
+    const struct cairn_client *client = connection->client;
+    if (!client->store_known) {
+        return false;
+    }
+    if (hello->store_changed || memcmp(client->store_id, hello->store_id, STORE_ID_BYTES) != 0) {
+        return true;
+    }
+    if (hello->run == client->run) { /* a daemon whose runs have no bits says nothing */
+        return client->run_random != 0 && hello->run_random != 0 && client->run_random != hello->run_random;
+    }
+    return hello->run < client->run && connection->resume_run == client->run;
+}
+
+/* Always false, with the connection's failure set. */
+static bool refuse_store(struct cairn_connection *connection)
+{
+    struct cairn_client *client = connection->client;
+    client->store_changed = true;
+    failure_set(
+        &connection->failure, CAIRN_STORE_CHANGED,
+        "%s leads to another store than before, or to a copy of it that was put back; nothing was sent to "
+        "it, and what this client wrote may not be there",
+        client->options.socket_path);
+    return false;
+}
+
 /* Takes up the run that the hello names. False: the run is older than one that was met, or the hello cannot say which kept
  * metadata that run found. */
 static bool meet_run(struct cairn_connection *connection, const struct hello *hello)
@@ -338,7 +368,8 @@ static bool meet_run(struct cairn_connection *connection, const struct hello *he
                 reply_absorb(each);
             }
         }
-        if (client->kept.first != NULL && connection->resume_run != client->run) {
+        bool was_asked = connection->resume_run == client->run; /* else it says nothing of that run */
+        if (!was_asked && (client->kept.first != NULL || hello->run_random != 0)) {
             failure_set(&connection->failure, CAIRN_CANNOT_CONNECT,
                         "the daemon was started again while connecting: connect again");
             return false;
@@ -346,6 +377,7 @@ static bool meet_run(struct cairn_connection *connection, const struct hello *he
         resend_judge(client, hello->metadata_on_disk);
     }
     client->run = hello->run;
+    client->run_random = hello->run_random;
     return true;
 }
 
@@ -372,16 +404,14 @@ bool reply_hello(struct cairn_connection *connection, const struct frame_reply *
                     PROTOCOL_VERSION_MIN, PROTOCOL_VERSION_MAX);
         return false;
     }
-    if (client->store_known && memcmp(client->store_id, hello.store_id, STORE_ID_BYTES) != 0) {
-        failure_set(&connection->failure, CAIRN_STORE_CHANGED,
-                    "%s leads to another store than before; nothing was sent to it",
-                    client->options.socket_path);
-        return false;
+    if (is_other_store(connection, &hello)) {
+        return refuse_store(connection);
     }
     if (!meet_run(connection, &hello)) {
         return false;
     }
     client->store_known = true;
+    client->store_changed = false;
     memcpy(client->store_id, hello.store_id, STORE_ID_BYTES);
     connection->transport.body_bytes_max = hello.frame_bytes_max;
     connection_state_move(&connection->state, CONNECTION_READY);

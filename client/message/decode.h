@@ -52,6 +52,8 @@ bool decode_error(const uint8_t *body, size_t bytes, char *ret_text, size_t text
 struct hello {
     uint8_t store_id[STORE_ID_BYTES];
     uint64_t run;
+    uint64_t run_random; /* 0: an older daemon, which has none */
+    bool store_changed;  /* the store does not know the run that the client was connected to */
     uint64_t metadata_on_disk;
     uint64_t frame_bytes_max;
 };

@@ -25,7 +25,9 @@ struct encoded {
     enum cairn_status encode_##name(const struct request_type *request, uint64_t timeout_us,                 \
                                     struct encoded *ret_encoded) MUST_CHECK
 
-enum cairn_status encode_hello(const char *name, uint64_t resume_run, struct encoded *ret_encoded) MUST_CHECK;
+/* resume_random: 0: the run has none, as of an older daemon. */
+enum cairn_status encode_hello(const char *name, uint64_t resume_run, uint64_t resume_random,
+                               struct encoded *ret_encoded) MUST_CHECK;
 
 /* A request without fields: FRAME_PING, FRAME_STATUS, FRAME_CHAINS or FRAME_CANCEL. */
 enum cairn_status encode_empty(uint8_t type, struct encoded *ret_encoded) MUST_CHECK;

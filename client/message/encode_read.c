@@ -7,9 +7,11 @@
 #include "client/message/encode_pack.h"
 #include "proto/limits.h"
 
-enum cairn_status encode_hello(const char *name, uint64_t resume_run, struct encoded *ret_encoded)
+enum cairn_status encode_hello(const char *name, uint64_t resume_run, uint64_t resume_random,
+                               struct encoded *ret_encoded)
 {
     Cairn__Hello message = CAIRN__HELLO__INIT;
+    assert(resume_run != 0 || resume_random == 0); /* bits are of a run */
     assert(strlen(name) <= CLIENT_NAME_BYTES_MAX); /* cairn_client_new() refuses a longer one */
     message.has_version_min = message.has_version_max = true;
     message.version_min = PROTOCOL_VERSION_MIN;
@@ -19,6 +21,8 @@ enum cairn_status encode_hello(const char *name, uint64_t resume_run, struct enc
     }
     message.has_resume_run = resume_run != 0;
     message.resume_run = resume_run;
+    message.has_resume_random = resume_random != 0;
+    message.resume_random = resume_random;
     return encode_pack(FRAME_HELLO, &message.base, NULL, ret_encoded);
 }
 

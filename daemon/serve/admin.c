@@ -49,6 +49,12 @@ static void reply_hello(struct request *request, const Cairn__Hello *hello, uint
     reply.store_id = request_binary(service->store_id, sizeof service->store_id);
     reply.has_run = true;
     reply.run = order_run(service->order);
+    reply.has_run_random = true;
+    reply.run_random = order_run_random(service->order);
+    if (hello->has_resume_random && hello->has_resume_run && hello->resume_run != 0) {
+        reply.store_changed = !order_knows_run(service->order, hello->resume_run, hello->resume_random);
+        reply.has_store_changed = reply.store_changed;
+    }
     reply.has_metadata_on_disk = true;
     reply.metadata_on_disk =
         order_metadata_on_disk(service->order, hello->has_resume_run ? hello->resume_run : 0);

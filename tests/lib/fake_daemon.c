@@ -65,6 +65,9 @@ void fake_daemon_hello(struct fake_daemon *daemon, int fd, const struct fake_fra
     reply.version = 1;
     reply.store_id = (ProtobufCBinaryData){.data = daemon->store_id, .len = STORE_ID_BYTES};
     reply.run = daemon->run;
+    reply.has_run_random = daemon->run_random != 0;
+    reply.run_random = daemon->run_random;
+    reply.has_store_changed = reply.store_changed = daemon->store_changed;
     reply.metadata_on_disk = daemon->metadata_on_disk;
     reply.frame_bytes_max = daemon->frame_bytes_max;
     fake_send_message(fd, hello, 0, &reply.base);
@@ -79,6 +82,7 @@ int fake_daemon_meet(struct fake_daemon *daemon)
     Cairn__Hello *hello = cairn__hello__unpack(NULL, frame.bytes, frame.body);
     ck_assert_ptr_nonnull(hello);
     daemon->resume_run = hello->resume_run;
+    daemon->resume_random = hello->resume_random;
     cairn__hello__free_unpacked(hello, NULL);
     fake_daemon_hello(daemon, fd, &frame);
     return fd;

@@ -16,10 +16,13 @@ struct fake_daemon {
     char path[96];
     int listener;
     uint64_t run;
+    uint64_t run_random; /* 0: none, as an older daemon */
+    bool store_changed;
     uint64_t metadata_on_disk;
     uint64_t frame_bytes_max;
     uint8_t store_id[STORE_ID_BYTES];
     uint64_t resume_run; /* what the last hello asked about; 0: nothing */
+    uint64_t resume_random;
 };
 
 struct fake_frame {

@@ -25,12 +25,14 @@ static const Cairn__HelloReply hello_reply = {
     SET(frame_bytes_max) = 64 << 20,
     SET(value_bytes_max) = 16 << 20,
     SET(window_bytes_max) = 4 << 20,
+    SET(run_random) = 0x1122334455667788,
 };
 static const Cairn__Hello hello_resume = {
     BASE(hello),
     SET(version_min) = 1,
     SET(version_max) = 1,
     SET(resume_run) = 7,
+    SET(resume_random) = 0x1122334455667788,
 };
 static const Cairn__HelloReply hello_resume_reply = {
     BASE(hello_reply),
@@ -38,6 +40,12 @@ static const Cairn__HelloReply hello_resume_reply = {
     SET(store_id) = TEXT(STORE_ID),
     SET(run) = 8,
     SET(metadata_on_disk) = 1004,
+    SET(run_random) = 0x0123456789abcdef,
+};
+static const Cairn__HelloReply hello_changed_reply = {
+    BASE(hello_reply),      SET(version) = 1,          SET(store_id) = TEXT(STORE_ID),
+    SET(run) = 7,           SET(metadata_on_disk) = 0, SET(run_random) = 0x0123456789abcdef,
+    SET(store_changed) = 1,
 };
 static const Cairn__Ping ping = {BASE(ping)};
 static const Cairn__PingReply ping_reply = {BASE(ping_reply)};
@@ -339,6 +347,7 @@ const struct golden goldens[] = {
     REPLY(hello_reply, FRAME_HELLO, 1, OK, 0, 1000, 1000, BODY(hello_reply)),
     REQUEST(hello_resume, HELLO, 1, hello_resume),
     REPLY(hello_resume_reply, FRAME_HELLO, 1, OK, 0, 2000, 2000, BODY(hello_resume_reply)),
+    REPLY(hello_changed_reply, FRAME_HELLO, 1, OK, 0, 900, 900, BODY(hello_changed_reply)),
     REQUEST(ping, PING, 2, ping),
     REPLY(ping_reply, FRAME_PING, 2, OK, 0, 1000, 1000, BODY(ping_reply)),
     REQUEST(create_chain, CREATE_CHAIN, 3, create_chain),

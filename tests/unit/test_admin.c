@@ -45,6 +45,33 @@ START_TEST(hello_tells_the_store_and_the_bounds)
 }
 END_TEST
 
+static const Cairn__HelloReply *resume(uint64_t run, bool has_random, uint64_t random)
+{
+    Cairn__Hello hello = CAIRN__HELLO__INIT;
+    served.session.is_greeted = false;
+    hello.has_resume_run = true;
+    hello.resume_run = run;
+    hello.has_resume_random = has_random;
+    hello.resume_random = random;
+    struct service_reply reply = service_ask(FRAME_HELLO, &hello);
+    ck_assert_int_eq(reply.status, STATUS_OK);
+    return cairn__hello_reply__unpack(kept_allocator(), reply.body.len, reply.body.data);
+}
+
+START_TEST(hello_tells_whether_the_store_knows_the_run_if_its_bits_are_sent)
+{
+    uint64_t run = order_run(served.service.order), random = order_run_random(served.service.order);
+    ck_assert_uint_eq(resume(run, true, random)->run_random, random);
+    ck_assert(!resume(run, true, random)->store_changed);
+    ck_assert(resume(run, true, random ^ 1)->store_changed);
+    ck_assert(resume(run, true, 0)->store_changed);
+    ck_assert(resume(run + 1, true, random)->store_changed);
+    ck_assert(resume(UINT64_MAX, true, random)->store_changed);
+    ck_assert(!resume(run + 1, false, 0)->has_store_changed); /* an older client is answered as ever */
+    ck_assert(!resume(0, true, random)->has_store_changed);
+}
+END_TEST
+
 START_TEST(hello_agrees_on_a_version_that_both_speak_or_refuses)
 {
     const struct {
@@ -197,6 +224,7 @@ int main(void)
     TCase *hello = tcase_create("hello");
     tcase_add_checked_fixture(hello, setup_ungreeted, service_close);
     tcase_add_test(hello, hello_tells_the_store_and_the_bounds);
+    tcase_add_test(hello, hello_tells_whether_the_store_knows_the_run_if_its_bits_are_sent);
     tcase_add_test(hello, hello_agrees_on_a_version_that_both_speak_or_refuses);
     tcase_add_test(hello, hello_comes_once_and_with_a_short_name);
     suite_add_tcase(suite, hello);

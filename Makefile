@@ -257,7 +257,7 @@ $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(ARCHIVES) $(B)/engine
 $(B)/tests/integration/test_%: $(B)/tests/integration/test_%.o $(SHARED_ARCHIVES)
 	$(LINK_TEST)
 
-$(B)/tests/fault/test_%: $(B)/tests/fault/test_%.o $(B)/tests/fault.a $(SHARED_ARCHIVES)
+$(B)/tests/fault/test_%: $(B)/tests/fault/test_%.o $(B)/tests/fault.a $(ARCHIVES) $(B)/engine
 	$(LINK_TEST)
 
 $(B)/tests/fault/preload_%.so: $(B)/tests/fault/preload_%.o

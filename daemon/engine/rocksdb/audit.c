@@ -61,7 +61,7 @@ static void raise(uint64_t value, uint64_t *greatest)
     *greatest = value > *greatest ? value : *greatest;
 }
 
-/* The first damage counts; a torn tail does if there is none. */
+/* The gravest counts, and of two alike the first. */
 __attribute__((format(printf, 3, 4))) static void conclude(struct look *look, enum audit_verdict verdict,
                                                            const char *format, ...)
 {
@@ -134,7 +134,7 @@ static bool take_edit(void *context, const struct audit_record *record)
     struct look *look = context;
     const char *reason = audit_manifest_take(&look->manifest, record->bytes);
     if (reason != NULL) {
-        conclude(look, AUDIT_DAMAGED, MANIFEST_FORMAT ": %s, at byte %" PRIu64, look->audit->manifest.number,
+        conclude(look, AUDIT_BROKEN, MANIFEST_FORMAT ": %s, at byte %" PRIu64, look->audit->manifest.number,
                  reason, record->from);
     }
     return true;
@@ -155,7 +155,7 @@ static bool read_current(struct look *look, uint64_t *ret_number, struct failure
     *ret_number = 0;
     int fd = openat(look->directory_fd, "CURRENT", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 && errno == ENOENT) {
-        conclude(look, AUDIT_DAMAGED, "CURRENT, which names the manifest, is missing");
+        conclude(look, AUDIT_BROKEN, "CURRENT, which names the manifest, is missing");
         return true;
     }
     if (fd < 0) {
@@ -173,7 +173,7 @@ static bool read_current(struct look *look, uint64_t *ret_number, struct failure
         snprintf(again, sizeof again, MANIFEST_FORMAT "\n", number);
     }
     if (number == 0 || strlen(text) != (size_t)n || strcmp(text, again) != 0) {
-        conclude(look, AUDIT_DAMAGED, "CURRENT does not name a manifest");
+        conclude(look, AUDIT_BROKEN, "CURRENT does not name a manifest");
         return true;
     }
     *ret_number = number;
@@ -197,33 +197,33 @@ static bool read_manifest(struct look *look, struct failure *failure)
         if (errno != ENOENT) {
             return fail(name, "read", failure);
         }
-        conclude(look, AUDIT_DAMAGED, "%s is missing", name);
+        conclude(look, AUDIT_BROKEN, "%s is missing", name);
         return true;
     }
     audit_manifest_end(&look->manifest);
     file->whole_to = reader.has_ended ? reader.whole_to : file->bytes;
     if (look->has_record_behind) {
-        conclude(look, AUDIT_DAMAGED, "%s: what is at byte %" PRIu64 " cannot be read: %s", name,
+        conclude(look, AUDIT_BROKEN, "%s: what is at byte %" PRIu64 " cannot be read: %s", name,
                  reader.ended_at, reader.reason);
-    } else if (!look->manifest.has_sequence) {
-        conclude(look, AUDIT_DAMAGED, "%s has no beginning", name);
+    } else if (!look->manifest.has_sequence || !look->manifest.has_next_file) {
+        conclude(look, AUDIT_BROKEN, "%s has no beginning", name);
     }
     return true;
 }
 
 /* ---- the files that have to be there ---- */
 
-static bool check_file(struct look *look, const char *name, uint64_t bytes, struct failure *failure)
+static bool check_file(struct look *look, const char *name, uint64_t bytes, enum audit_verdict if_not,
+                       struct failure *failure)
 {
     struct stat status;
     if (fstatat(look->directory_fd, name, &status, 0) != 0) {
         if (errno != ENOENT) {
             return fail(name, "looked at", failure);
         }
-        conclude(look, AUDIT_DAMAGED, "%s is missing", name);
+        conclude(look, if_not, "%s is missing", name);
     } else if ((uint64_t)status.st_size != bytes) {
-        conclude(look, AUDIT_DAMAGED, "%s has %jd bytes instead of %" PRIu64, name, (intmax_t)status.st_size,
-                 bytes);
+        conclude(look, if_not, "%s has %jd bytes instead of %" PRIu64, name, (intmax_t)status.st_size, bytes);
     }
     return true;
 }
@@ -235,11 +235,11 @@ static bool check_files(struct look *look, struct failure *failure)
     bool is_checked = true;
     for (size_t i = 0; i < tables->count && is_checked; i++) {
         snprintf(name, sizeof name, TABLE_FORMAT, tables->list[i].number);
-        is_checked = check_file(look, name, tables->list[i].bytes, failure);
+        is_checked = check_file(look, name, tables->list[i].bytes, AUDIT_BROKEN, failure);
     }
     for (size_t i = 0; i < blobs->count && is_checked; i++) {
         snprintf(name, sizeof name, BLOB_FORMAT, blobs->list[i].number);
-        is_checked = check_file(look, name, blobs->list[i].bytes, failure);
+        is_checked = check_file(look, name, blobs->list[i].bytes, AUDIT_DAMAGED, failure);
     }
     return is_checked;
 }

@@ -27,7 +27,8 @@ enum {
 enum audit_verdict {
     AUDIT_WHOLE,
     AUDIT_TORN,
-    AUDIT_DAMAGED,
+    AUDIT_DAMAGED, /* something is missing that was synced; RocksDB opens the rest, once the logs are cut off */
+    AUDIT_BROKEN, /* it does not: the manifest or a table is missing or damaged */
 };
 
 /* A file that has records up to `whole_to`, and is longer. */

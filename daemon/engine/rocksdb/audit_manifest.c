@@ -239,6 +239,8 @@ static bool take_tag(uint64_t tag, struct slice *from, struct audit_manifest *ma
     case TAG_LOG_OLD:
         return take_log(from, manifest);
     case TAG_NEXT_FILE:
+        manifest->has_next_file = true;
+        return skip_numbers(from, 1);
     case TAG_PREVIOUS_LOG:
     case TAG_FAMILY_MAX:
     case TAG_ATOMIC_GROUP:

@@ -32,7 +32,8 @@ struct audit_manifest {
     struct audit_files logs; /* those of which it is noted that they were synced, and how far */
     uint64_t logs_from;      /* logs below this number do not count any more */
     uint64_t sequence;       /* the greatest sequence number that tables have */
-    bool has_sequence;       /* it says so at all: the first edit of any store does */
+    bool has_sequence;       /* it says so at all, */
+    bool has_next_file;      /* and which number the next file gets: the first edits of any store do */
 };
 
 /* NULL, or why the record cannot be understood; static. */

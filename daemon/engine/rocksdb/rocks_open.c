@@ -8,6 +8,7 @@
  * Ways to fail: each failed open holds nothing and leaves what is on disk to the next. RocksDB's errors are text; what is
  * reported is that text behind what was being done. */
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
@@ -232,6 +233,21 @@ static struct rocks *rocks_new(const struct engine_config *config, const char *b
     return rocks;
 }
 
+static bool has_manifest(const char *path)
+{
+    DIR *directory = opendir(path);
+    const struct dirent *entry = NULL;
+    while (directory != NULL && (entry = readdir(directory)) != NULL) {
+        if (strncmp(entry->d_name, "MANIFEST-", strlen("MANIFEST-")) == 0) {
+            break;
+        }
+    }
+    if (directory != NULL) {
+        closedir(directory);
+    }
+    return entry != NULL;
+}
+
 enum engine_result rocks_look(const char *path, struct failure *failure)
 {
     char current[PATH_MAX];
@@ -242,6 +258,9 @@ enum engine_result rocks_look(const char *path, struct failure *failure)
     snprintf(current, sizeof current, "%s/" CURRENT_NAME, path);
     if (stat(current, &found) == 0) {
         return ENGINE_OK;
+    }
+    if (errno == ENOENT && has_manifest(path)) {
+        return ENGINE_OK; /* a damaged one: the open says so */
     }
     if (errno == ENOENT || errno == ENOTDIR) {
         failure_set(failure, STATUS_NOT_FOUND, "there is no %s", current);
@@ -298,7 +317,12 @@ static bool open_recovered(const struct engine_config *config, const struct rock
     char *error = NULL;
     rocks->db = rocksdb_open(rocks->options, config->path, &error);
     if (error != NULL) {
-        rocks_fail("opening the store", error, failure);
+        rocks_fail_read("opening the store", error, failure);
+        if (failure->status == STATUS_DAMAGED) {
+            struct failure found = *failure;
+            failure_set(failure, STATUS_DAMAGED, "%.*s; restore a copy", (int)sizeof found.text - 32,
+                        found.text);
+        }
         return false;
     }
     assert(rocks->db != NULL); /* RocksDB gives a store or an error */

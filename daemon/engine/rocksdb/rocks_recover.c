@@ -51,6 +51,9 @@ static bool judge(const struct engine_config *config, const struct audit *audit,
         return true;
     case AUDIT_DAMAGED:
         break;
+    case AUDIT_BROKEN:
+        failure_set(failure, STATUS_DAMAGED, "%s. Nothing was touched: restore a copy", audit->text);
+        return false;
     }
     if (!config->accept_loss) {
         failure_set(failure, STATUS_DAMAGED,
@@ -90,7 +93,7 @@ bool rocks_recover(const struct engine_config *config, struct wal_state *state,
         is_recovered = audit_cut(fd, &audit, failure) && bring_to_device(fd, state, &audit, failure);
         recovered.log_bytes = audit.log_bytes;
         recovered.torn_bytes = audit.torn_bytes;
-        recovered.has_lost = audit.verdict == AUDIT_DAMAGED;
+        recovered.has_lost = audit.verdict == AUDIT_DAMAGED; /* and the loss is accepted */
     }
     audit_free(&audit);
     close(fd);

@@ -14,8 +14,9 @@ enum {
     DELETIONS_MIN = 1024, /* a table with fewer is left as it is */
     DELETIONS_PART = 4,   /* and one in which they are a smaller part than one in so many */
     GARBAGE_BYTES_MIN =
-        128 << 20,               /* of deleted large values in files with live ones: less stays where it is */
-    STATE_INTERVAL_US = 1000000, /* so long after the last sync damage to it may pass for a torn tail */
+        128 << 20, /* of deleted large values in files with live ones: less stays where it is */
+    STATE_INTERVAL_US =
+        500000, /* after the last sync: so long damage to it may pass for a torn tail, or twice as long */
 };
 
 /* The depth says what is done with tables that nothing lies below: RocksDB's numbers. */

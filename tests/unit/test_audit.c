@@ -163,6 +163,16 @@ START_TEST(logs_may_begin_with_what_tables_hold)
 }
 END_TEST
 
+START_TEST(logs_of_a_store_of_which_nothing_is_known_may_begin_behind_that)
+{
+    write_manifest(9);
+    write_log(5, 11, BATCHES, UINT64_MAX);
+    expect_damage("numbers 10 to 26 were synced and are gone");
+    ck_assert_int_eq(look_knowing(false, 0), AUDIT_WHOLE);
+    ck_assert_uint_eq(audit.sequence, 28);
+}
+END_TEST
+
 START_TEST(each_cut_behind_what_was_synced_is_a_torn_tail)
 {
     write_manifest(10);
@@ -266,6 +276,9 @@ START_TEST(behind_a_torn_log_nothing_counts)
     write_log(5, 11, 3, 12);
     cut_log(5, ends[2] + 50);
     write_log(7, 17, 3, 12);
+    ck_assert_int_eq(look(), AUDIT_TORN);
+    ck_assert_uint_eq(audit.sequence, 14);
+    cut_log(7, 0); /* a death in the middle of cutting: the last log goes first */
     expect_torn(14);
     struct stat found;
     ck_assert_int_eq(stat(log_path(7), &found), 0);
@@ -383,17 +396,56 @@ START_TEST(what_the_manifest_names_has_to_be_there)
 }
 END_TEST
 
-START_TEST(what_cannot_be_read_is_no_damage)
+static void expect_failure(int fd, const char *text)
 {
     const struct audit_known known = {0};
+    ck_assert(!audit_look(fd, &known, &audit, &failure));
+    ck_assert_int_eq(failure.status, STATUS_IO_ERROR);
+    ck_assert_msg(strstr(failure.text, text) != NULL, "%s", failure.text);
+}
+
+START_TEST(what_cannot_be_read_is_no_damage)
+{
     write_manifest(10);
     ck_assert_int_eq(symlink("000005.log", log_path(5)), 0); /* leads to itself */
-    ck_assert(!audit_look(directory_fd, &known, &audit, &failure));
-    ck_assert_ptr_nonnull(strstr(failure.text, "000005.log cannot be read: "));
+    expect_failure(directory_fd, "000005.log cannot be read: ");
+    write_manifest_with_files();
+    ck_assert_int_eq(symlink("000008.sst", directory_path(&directory, "000008.sst")), 0);
+    expect_failure(directory_fd, "000008.sst cannot be looked at: ");
+    ck_assert_int_eq(unlink(directory_path(&directory, "MANIFEST-000004")), 0);
+    ck_assert_int_eq(mkdir(directory_path(&directory, "MANIFEST-000004"), 0700), 0);
+    expect_failure(directory_fd, "MANIFEST-000004 cannot be read: ");
     ck_assert_int_eq(unlink(directory_path(&directory, "CURRENT")), 0);
     ck_assert_int_eq(mkdir(directory_path(&directory, "CURRENT"), 0700), 0);
-    ck_assert(!audit_look(directory_fd, &known, &audit, &failure));
-    ck_assert_ptr_nonnull(strstr(failure.text, "CURRENT cannot be read: "));
+    expect_failure(directory_fd, "CURRENT cannot be read: ");
+    int file = open(log_path(6), O_RDWR | O_CREAT, 0600);
+    expect_failure(file, "CURRENT cannot be opened: ");
+    close(file);
+}
+END_TEST
+
+START_TEST(what_cannot_be_cut_is_a_failure)
+{
+    struct audit_log log = {.number = 99, .bytes = 10, .whole_to = 5};
+    const struct audit cut_log = {.logs = &log, .log_count = 1}, cut_manifest = {.manifest = log};
+    ck_assert(!audit_cut(directory_fd, &cut_log, &failure));
+    ck_assert_ptr_nonnull(
+        strstr(failure.text, "000099.log cannot be cut off behind its last whole record: "));
+    ck_assert(!audit_cut(directory_fd, &cut_manifest, &failure));
+    ck_assert_ptr_nonnull(strstr(failure.text, "MANIFEST-000099 cannot be cut off"));
+}
+END_TEST
+
+START_TEST(what_is_found_behind_the_end_need_be_no_batch)
+{
+    struct wal_builder file = {0};
+    write_manifest(10);
+    wal_builder_add_batch(&file, 11, 1, NULL, 10);
+    wal_builder_add(&file, "short", 5);
+    wal_builder_add_batch(&file, 12, 1, NULL, 10);
+    write_file("000005.log", file.bytes, file.count);
+    wal_builder_clear(&file);
+    expect_torn(11);
 }
 END_TEST
 
@@ -404,6 +456,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, whole_logs_are_whole);
     tcase_add_test(tests, logs_may_begin_with_what_tables_hold);
+    tcase_add_test(tests, logs_of_a_store_of_which_nothing_is_known_may_begin_behind_that);
     tcase_add_test(tests, each_cut_behind_what_was_synced_is_a_torn_tail);
     tcase_add_test(tests, a_hole_is_damage_only_if_a_readable_mark_says_that_it_was_synced);
     tcase_add_test(tests, the_state_says_it_where_nothing_in_the_log_does);
@@ -416,5 +469,7 @@ int main(void)
     tcase_add_test(tests, a_manifest_with_a_hole_is_damaged_and_one_with_a_torn_tail_is_cut);
     tcase_add_test(tests, what_the_manifest_names_has_to_be_there);
     tcase_add_test(tests, what_cannot_be_read_is_no_damage);
+    tcase_add_test(tests, what_cannot_be_cut_is_a_failure);
+    tcase_add_test(tests, what_is_found_behind_the_end_need_be_no_batch);
     return suite_run(suite, true);
 }

@@ -176,6 +176,15 @@ START_TEST(pieces_that_do_not_belong_together_end_it)
     ck_assert(lonely.has_ended);
     ck_assert_uint_eq(lonely.whole_to, 7);
     wal_builder_clear(&other);
+    wal_builder_add(&other, bytes, 0);
+    wal_builder_add(&other, bytes, sizeof bytes);
+    memcpy(other.bytes + AUDIT_BLOCK_BYTES, other.bytes,
+           AUDIT_BLOCK_BYTES); /* a record begins inside another */
+    struct audit_reader twice = read_file(other.bytes, other.count, 1);
+    ck_assert(twice.has_ended);
+    ck_assert_uint_eq(twice.whole_to, 7);
+    ck_assert_uint_eq(seen.found, 3); /* the first one, the second one, and the empty one between them */
+    wal_builder_clear(&other);
 }
 END_TEST
 

@@ -33,7 +33,7 @@ static void setup(void)
 
 static struct slice key_of(int key)
 {
-    static char name[8];
+    static char name[16];
     snprintf(name, sizeof name, "%05d", key);
     return text(name);
 }

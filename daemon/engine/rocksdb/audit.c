@@ -287,7 +287,8 @@ static bool list_logs(struct look *look, struct failure *failure)
 
 /* ---- the run of logs ---- */
 
-/* The first batch may begin with what tables hold too. */
+/* The first batch may begin with what tables hold too. In a store of which nothing is known it may also begin behind that: earlier
+ * versions wrote empty ranges, which take a sequence number that no table keeps. */
 static bool take_batch(void *context, const struct audit_record *record)
 {
     struct look *look = context;
@@ -295,7 +296,8 @@ static bool take_batch(void *context, const struct audit_record *record)
     if (look->has_ended || !wal_batch_read(record->bytes, &batch)) {
         return false;
     }
-    if (batch.sequence != look->next && (look->has_begun || batch.sequence > look->next)) {
+    bool may_begin = !look->has_begun && (batch.sequence < look->next || !look->known->is_known);
+    if (batch.sequence != look->next && !may_begin) {
         return false;
     }
     look->has_begun = true;

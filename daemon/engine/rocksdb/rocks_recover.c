@@ -22,8 +22,11 @@
 static bool bring_to_device(int directory_fd, struct wal_state *state, const struct audit *audit,
                             struct failure *failure)
 {
-    if (!state->is_known || state->record.has_failed) {
+    if (state->record.has_failed) {
         return wal_files_renew(directory_fd, audit, failure);
+    }
+    if (!state->is_known && wal_files_renew(directory_fd, audit, failure)) {
+        return true; /* else, as on a full disk, the logs are taken as they are: nothing says that a sync failed */
     }
     if (!wal_files_sync(directory_fd, audit, failure)) {
         wal_state_note_failure(state);

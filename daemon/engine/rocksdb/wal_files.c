@@ -95,6 +95,11 @@ static bool renew(int directory_fd, const char *name, const char *new_name)
     }
     close_keeping_errno(from);
     close_keeping_errno(to);
+    if (!is_new && to >= 0) {
+        int error = errno;
+        (void)unlinkat(directory_fd, new_name, 0); /* it may be what fills the disk */
+        errno = error;
+    }
     return is_new && renameat(directory_fd, new_name, directory_fd, name) == 0;
 }
 

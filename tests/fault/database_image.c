@@ -97,10 +97,9 @@ static struct engine *opened(bool create)
     return engine;
 }
 
-static void rest(struct engine *engine)
+static void maintain(struct engine *engine)
 {
     uint64_t next_us;
-    engine_maintain(engine, thread_now_us(), &next_us);
     engine_maintain(engine, thread_now_us(), &next_us);
 }
 
@@ -110,6 +109,9 @@ static void live(struct random_source *random, bool create, bool has_tail)
     struct engine *engine = opened(create);
     for (uint64_t i = 5 + random_below(random, 25); i > 0; i--) {
         write_batch(engine, random_chance(random, 60) ? ENGINE_SYNCED : ENGINE_LOGGED);
+        if (random_chance(random, 10)) {
+            maintain(engine);
+        }
         if (random_chance(random, 4)) {
             ck_assert_int_eq(engine_sync(engine, &failure), ENGINE_DONE);
             note_syncs();
@@ -128,7 +130,7 @@ static void live(struct random_source *random, bool create, bool has_tail)
     } else if (random_chance(random, 30)) {
         ck_assert_int_eq(engine_sync(engine, &failure), ENGINE_DONE);
         note_syncs();
-        rest(engine);
+        maintain(engine);
     } else if (random_chance(random, 30)) {
         ck_assert_int_eq(engine_sync(engine, &failure), ENGINE_DONE);
         note_syncs();

@@ -2,7 +2,7 @@
  *
  * - image_begin makes the directory; image_make lets processes live in it, one after the other, and reads what they left. They write
  *   batches with the numbers from 1 on, each of which sets a key of its own, some of them synced; the files have tables and
- *   large values among them. The last process is killed, rests before that, or stops.
+ *   large values among them. The last process is killed or stops.
  * - image_restore puts the image into the directory, as often as it is needed; image_renew begins anew, image_end removes all.
  *
  * What fails, fails the test at hand. One image at a time. */

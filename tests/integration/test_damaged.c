@@ -52,6 +52,20 @@ static off_t size_of(const char *path)
     return found.st_size;
 }
 
+static unsigned long file_digest(const char *path)
+{
+    uint8_t bytes[8192];
+    unsigned long digest = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = read(fd, bytes, sizeof bytes);
+    ck_assert_int_gt(n, 0);
+    close(fd);
+    for (ssize_t i = 0; i < n; i++) {
+        digest = digest * 31 + bytes[i];
+    }
+    return digest;
+}
+
 static void flip_byte(const char *path, off_t at)
 {
     char byte;
@@ -103,6 +117,24 @@ START_TEST(test_a_flipped_byte_is_refused_and_its_loss_can_be_accepted)
 }
 END_TEST
 
+/* Under load too: what says that the log was there is written beside it again and again. */
+START_TEST(test_a_log_that_is_missing_behind_a_kill_is_refused)
+{
+    struct rig rig = rig_with_blocks();
+    char *path = kept_format("%s/db.state", rig.daemon.data);
+    unsigned long before = file_digest(path);
+    uint64_t height = BLOCKS, started = clock_ms();
+    while (file_digest(path) == before) {
+        commit_ok(&rig.wire, commit_of_block(++height, "block"));
+        ck_assert_uint_lt(clock_ms() - started, 60000);
+    }
+    end_daemon(&rig, true);
+    ck_assert_int_eq(unlink(log_path(&rig)), 0);
+    expect_refusal(&rig, "a log is missing");
+    daemon_close(&rig.daemon);
+}
+END_TEST
+
 START_TEST(test_a_log_that_is_missing_behind_a_stop_is_refused)
 {
     struct rig rig = rig_with_blocks();
@@ -145,6 +177,7 @@ int main(void)
     TCase *tests;
     Suite *suite = suite_new("damaged", 120, &tests);
     tcase_add_loop_test(tests, test_a_flipped_byte_is_refused_and_its_loss_can_be_accepted, 0, 2);
+    tcase_add_test(tests, test_a_log_that_is_missing_behind_a_kill_is_refused);
     tcase_add_test(tests, test_a_log_that_is_missing_behind_a_stop_is_refused);
     tcase_add_test(tests, test_without_current_it_is_refused);
     tcase_add_test(tests, test_a_torn_tail_is_cut_off_and_said);

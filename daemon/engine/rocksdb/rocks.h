@@ -41,7 +41,6 @@ struct rocks {
     /* any thread */
     struct wal_state wal;
     _Atomic uint64_t synced; /* the writer's: RocksDB's sequence number up to which everything is synced */
-    _Atomic uint64_t synced_before;  /* the same, as the step of maintenance before saw it */
     struct paced_deletion *deletion; /* any thread, by the rules in its header */
     atomic_bool is_stopped;          /* any thread: maintenance is */
 };

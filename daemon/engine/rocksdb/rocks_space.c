@@ -14,9 +14,8 @@ enum {
     DELETIONS_MIN = 1024, /* a table with fewer is left as it is */
     DELETIONS_PART = 4,   /* and one in which they are a smaller part than one in so many */
     GARBAGE_BYTES_MIN =
-        128 << 20, /* of deleted large values in files with live ones: less stays where it is */
-    STATE_INTERVAL_US =
-        500000, /* after the last sync: so long damage to it may pass for a torn tail, or twice as long */
+        128 << 20,              /* of deleted large values in files with live ones: less stays where it is */
+    STATE_INTERVAL_US = 500000, /* between two notes beside the log of how far it is synced */
 };
 
 /* The depth says what is done with tables that nothing lies below: RocksDB's numbers. */
@@ -121,20 +120,10 @@ uint64_t rocks_space(struct engine *engine)
            rocks_number(rocks, "rocksdb.total-blob-file-size");
 }
 
-/* Writes beside the database up to where its log is synced, once nothing was synced for a while: until then each write brings that
- * into the log, but the last one is followed by none. */
-static void maintain_state(struct rocks *rocks)
-{
-    uint64_t synced = atomic_load(&rocks->synced);
-    if (atomic_exchange(&rocks->synced_before, synced) == synced) {
-        wal_state_advance(&rocks->wal, synced);
-    }
-}
-
 void rocks_maintain(struct engine *engine, uint64_t now_us, uint64_t *ret_next_us)
 {
     assert(atomic_load(&engine->is_maintaining)); /* steps come one at a time */
-    maintain_state(rocks_of(engine));
+    wal_state_advance(&rocks_of(engine)->wal, atomic_load(&rocks_of(engine)->synced));
     uint64_t next_us = paced_deletion_step(rocks_of(engine)->deletion, now_us);
     bool is_last = atomic_load(&rocks_of(engine)->is_stopped);
     *ret_next_us = next_us < STATE_INTERVAL_US || is_last ? next_us : STATE_INTERVAL_US;

@@ -3,7 +3,7 @@
  *
  * - An open of the store reads it first. A store of before, or one that lost it, has none: then nothing is known.
  * - When the open has recovered the log and brought it to the device it writes how far that is; so does a close, and from time
- *   to time an idle store.
+ *   to time what maintains the store: a mark in the log goes with the log, if that is cut short or lost.
  * - The first failed write or sync is noted there, for good: what the page cache shows of the log need not be on the device.
  *   The next open writes the log anew, and then writes the state without the note.
  *

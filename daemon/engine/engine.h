@@ -162,7 +162,7 @@ enum engine_durability {
 
 enum engine_outcome {
     ENGINE_DONE,
-    ENGINE_NOT_APPLIED, /* nothing of it is there, or ever will be; writing may go on */
+    ENGINE_NOT_APPLIED, /* nothing of it is there, or ever will be; writing may go on. STATUS_BUSY: for want of memory */
     ENGINE_UNKNOWN,     /* it may or may not be there after the next open; writing ends */
 };
 

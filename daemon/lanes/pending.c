@@ -43,6 +43,7 @@ struct pending {
     /* the request under way: each operation's newest entry, as far as it was looked up */
     struct pending_entry **found;
     size_t found_room;
+    struct queued_value *prepared; /* its large values, in their order, by `next` */
 };
 
 struct pending *pending_new(uint64_t operations_max, uint64_t bytes_max)
@@ -224,6 +225,15 @@ uint64_t pending_held_bytes(const struct pending *pending)
     return pending->held_bytes;
 }
 
+static void drop_prepared(struct pending *pending)
+{
+    while (pending->prepared != NULL) {
+        struct queued_value *prepared = pending->prepared;
+        pending->prepared = prepared->next;
+        queued_value_drop(prepared);
+    }
+}
+
 static void drop_value(struct pending_entry *entry)
 {
     queued_value_drop(entry->value);
@@ -231,31 +241,63 @@ static void drop_value(struct pending_entry *entry)
     entry->change.value = slice_of(NULL, 0);
 }
 
-static void set_value(struct pending_entry *entry, struct slice value)
+bool pending_prepare(struct pending *pending, const struct metadata_operation *operations, size_t count)
 {
-    if (entry->value != NULL && queued_value_may_overwrite(entry->value, value.bytes)) {
+    assert(pending->prepared == NULL); /* pending_add took those of the request before */
+    struct queued_value **last = &pending->prepared;
+    for (size_t i = 0; i < count; i++) {
+        if (operations[i].kind == METADATA_SET && operations[i].value.bytes >= QUEUED_VALUE_LARGE_BYTES) {
+            *last = queued_value_new(operations[i].value);
+            if (*last == NULL) {
+                drop_prepared(pending);
+                return false;
+            }
+            last = &(*last)->next;
+        }
+    }
+    return true;
+}
+
+/* A copy of the value, in the order of pending_prepare where it is large. */
+static struct queued_value *take_value(struct pending *pending, struct slice value)
+{
+    if (value.bytes < QUEUED_VALUE_LARGE_BYTES) {
+        return queued_value_new(value);
+    }
+    struct queued_value *prepared = pending->prepared;
+    assert(prepared != NULL && prepared->bytes == value.bytes); /* of the same operations */
+    pending->prepared = prepared->next;
+    prepared->next = NULL;
+    return prepared;
+}
+
+static void set_value(struct pending *pending, struct pending_entry *entry, struct slice value)
+{
+    bool is_large = value.bytes >= QUEUED_VALUE_LARGE_BYTES;
+    if (!is_large && entry->value != NULL && queued_value_may_overwrite(entry->value, value.bytes)) {
         queued_value_overwrite(entry->value, value);
         return;
     }
     drop_value(entry);
     if (value.bytes > 0) {
-        entry->value = queued_value_new(value);
+        entry->value = take_value(pending, value);
         entry->change.value = slice_of(entry->value->data, value.bytes);
     }
 }
 
-static void fold(struct pending_entry *entry, const struct metadata_operation *operation)
+static void fold(struct pending *pending, struct pending_entry *entry,
+                 const struct metadata_operation *operation)
 {
     struct metadata_change *change = &entry->change;
     switch (operation->kind) {
     case METADATA_SET:
-        set_value(entry, operation->value);
+        set_value(pending, entry, operation->value);
         change->kind = METADATA_SET;
         change->of_height = operation->of_height;
         change->raise = 0;
         return;
     case METADATA_DELETE:
-        set_value(entry, slice_of(NULL, 0));
+        set_value(pending, entry, slice_of(NULL, 0));
         change->kind = METADATA_DELETE;
         change->of_height = 0;
         change->raise = 0;
@@ -296,7 +338,7 @@ static void add_one(struct pending *pending, uint32_t chain, const struct metada
     assert(entry->group == pending->open); /* the writer thread reads the entries of closed groups */
     uint64_t bytes_before = is_new ? 0 : entry_bytes(entry);
     assert(entry->group->bytes >= bytes_before && pending->bytes >= bytes_before); /* they are in both sums */
-    fold(entry, operation);
+    fold(pending, entry, operation);
     uint64_t bytes_after = entry_bytes(entry);
     entry->group->bytes = entry->group->bytes - bytes_before + bytes_after;
     pending->bytes = pending->bytes - bytes_before + bytes_after;
@@ -315,6 +357,7 @@ void pending_add(struct pending *pending, uint32_t chain, const struct metadata_
     for (size_t i = 0; i < count; i++) {
         add_one(pending, chain, &operations[i], pending->found[i]);
     }
+    assert(pending->prepared == NULL); /* each has its entry */
     assert(pending->operations <= pending->operations_max && pending->bytes <= pending->bytes_max);
     pending->open->last_sequence = sequence;
     pending->open->operations += count;

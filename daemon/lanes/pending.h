@@ -12,6 +12,7 @@
 
 #include "daemon/schema/key.h"
 #include "daemon/schema/metadata.h"
+#include "proto/status.h"
 
 enum {
     METADATA_GROUP_OPERATIONS_MAX = 64,   /* names in a group, unless one request is larger */
@@ -47,7 +48,12 @@ bool pending_could_hold(const struct pending *pending, const struct metadata_ope
 bool pending_has_room(struct pending *pending, uint32_t chain, const struct metadata_operation *operations,
                       size_t count);
 
-/* Takes them, as one request; needs room. Copies names and values. `sequence` is above all before it. */
+/* Copies their large values, for the pending_add of the same operations that follows at once. False: the machine has no memory for
+ * them, and nothing is changed. */
+bool pending_prepare(struct pending *pending, const struct metadata_operation *operations,
+                     size_t count) MUST_CHECK;
+
+/* Takes them, as one request; needs room, and that they are prepared. Copies names and values. `sequence` is above all before it. */
 void pending_add(struct pending *pending, uint32_t chain, const struct metadata_operation *operations,
                  size_t count, uint64_t sequence, uint64_t now_us);
 

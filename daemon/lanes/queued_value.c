@@ -9,7 +9,12 @@
 struct queued_value *queued_value_new(struct slice value)
 {
     assert(value.bytes > 0); /* an empty value has no bytes to lead to */
-    struct queued_value *made = memory_raw(sizeof *made + value.bytes);
+    size_t bytes = sizeof(struct queued_value) + value.bytes;
+    bool is_large = value.bytes >= QUEUED_VALUE_LARGE_BYTES;
+    struct queued_value *made = is_large ? memory_try_raw(bytes) : memory_raw(bytes);
+    if (made == NULL) {
+        return NULL;
+    }
     *made = (struct queued_value){.holders = 1, .is_queued = true, .bytes = value.bytes};
     memcpy(made->data, value.data, value.bytes);
     return made;

@@ -13,11 +13,15 @@ struct queued_value {
     uint32_t holders; /* the entry, and streams that read it */
     bool is_queued;   /* the entry is among them */
     size_t bytes;
+    struct queued_value *next; /* while it has no entry yet: of the values that its request prepared */
     uint8_t data[];
 };
 
-/* A copy of the bytes, at least one, held by its entry. */
+/* A copy of the bytes, at least one, held by its entry. NULL, for a large one only: the machine has no memory for it. */
 struct queued_value *queued_value_new(struct slice value);
+
+/* From this size on a value is one that its peer chose the size of; chosen. */
+enum { QUEUED_VALUE_LARGE_BYTES = 64 << 10 };
 
 /* The value whose bytes these are, all of them; not an empty one. */
 struct queued_value *queued_value_of(struct slice value);

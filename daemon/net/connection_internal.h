@@ -124,7 +124,8 @@ void incoming_move(struct incoming *incoming, enum incoming_state to);
 /* Goes on with the backlog, then starts reading, or stops it. May close the connection. */
 void connection_read_on(struct connection *connection);
 
-/* Memory was set aside for the frame that waited for it: its body is read from here on. */
+/* Memory was set aside for the frame that waited for it: its body is read from here on. Where the machine has none the frame is
+ * refused, and the connection drained. */
 void connection_read_granted(struct connection *connection);
 
 #endif

@@ -148,8 +148,17 @@ void connection_read_granted(struct connection *connection)
 {
     struct incoming *incoming = &connection->incoming;
     assert(incoming->body == NULL && incoming->body_bytes == 0);
+    uint8_t *body = memory_try_raw(incoming->frame.body_bytes);
+    if (body == NULL) { /* the body is not read, so no frame can be told from it any more */
+        incoming_move(incoming, INCOMING_HEADER);
+        budget_request_end(connection->set->service->budget, &incoming->memory);
+        incoming->memory = (struct budget_request){0};
+        refuse_frame(connection, incoming->frame.type, incoming->frame.id, STATUS_BUSY,
+                     "the machine has no memory for the frame: connect and try again later");
+        return;
+    }
     incoming_move(incoming, INCOMING_BODY);
-    incoming->body = memory_raw(incoming->frame.body_bytes);
+    incoming->body = body;
     timeout_start(&connection->set->frame_timeouts, &connection->frame_timeout);
 }
 

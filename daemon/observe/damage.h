@@ -25,7 +25,7 @@ struct damage *damage_new(void);
 /* Accepts NULL. */
 void damage_free(struct damage *damage);
 
-/* The failure's status is STATUS_DAMAGED, or STATUS_IO_ERROR for a device that does not read. */
+/* STATUS_DAMAGED, or STATUS_IO_ERROR for a device that does not read; of any other status nothing is noted. */
 void damage_note(struct damage *damage, enum damage_met_by met_by, const struct failure *failure);
 
 /* How often that met damage or a device that does not read. */

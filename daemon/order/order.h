@@ -95,6 +95,7 @@ enum order_acceptance {
     ORDER_NOT_YET, /* the queue has no room, or a rollback in the commit lane decides: ask again in a later iteration */
     ORDER_REFUSED, /* for good; failure->status says why:
                      * STATUS_TOO_LARGE  an empty queue could not hold them
+                     * STATUS_BUSY       the machine has no memory for large values
                      * STATUS_CONFLICT   re-sent, and the chain was rolled back since
                      * STATUS_IO_ERROR   a write failed before; the order is latched */
 };

@@ -56,6 +56,10 @@ enum order_acceptance order_metadata(struct order *order, struct chain *chain,
         !pending_has_room(order->pending, chain->id, operations, count)) {
         return ORDER_NOT_YET;
     }
+    if (!pending_prepare(order->pending, operations, count)) {
+        failure_set(failure, STATUS_BUSY, "there is no memory for the values: try again later");
+        return ORDER_REFUSED;
+    }
     *ret_sequence = order_next_sequence(order);
     pending_add(order->pending, chain->id, operations, count, *ret_sequence, now_us);
     order->counters.metadata_accepted += count;

@@ -5,10 +5,11 @@
  * - A block's data is only read if it is not larger than data_bytes_max: how large it is stands in the header record.
  *
  * Ways to fail: what cannot be read, is no record, or does not fit to its header record is FETCH_FAILED, and is never taken for
- * absent. Nothing is allocated then, and the next fetch is not affected. */
+ * absent; likewise an answer that the machine has no memory for. Nothing is allocated then, and the next fetch is not affected. */
 #include "daemon/read/fetch.h"
 
 #include <assert.h>
+#include <inttypes.h>
 
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
@@ -17,11 +18,28 @@
 #include "proto/frame.h"
 #include "proto/wire.h"
 
+/* Data from LARGE_BYTES on, chosen, is read only where there is memory for the engine's copy and the reply's: an engine that finds
+ * none ends the process. */
+enum { LARGE_BYTES = 1 << 20, LARGE_COPIES = 2 };
+
 /* ---- messages ---- */
 
-static struct fetched fetched_of(size_t body_bytes)
+static enum fetch_result no_memory(uint64_t bytes, struct failure *failure)
 {
-    return (struct fetched){memory_raw(FRAME_REPLY_BYTES + body_bytes), body_bytes};
+    failure_set(failure, STATUS_BUSY,
+                "the machine has no memory for an answer of %" PRIu64 " bytes: try again later", bytes);
+    return FETCH_FAILED;
+}
+
+/* FETCH_FOUND: *ret_fetched has memory for a message of that length, to be filled. FETCH_FAILED: the machine has none. */
+static enum fetch_result fetched_new(size_t body_bytes, struct fetched *ret_fetched, struct failure *failure)
+{
+    uint8_t *frame = memory_try_raw(FRAME_REPLY_BYTES + body_bytes);
+    if (frame == NULL) {
+        return no_memory(body_bytes, failure);
+    }
+    *ret_fetched = (struct fetched){frame, body_bytes};
+    return FETCH_FOUND;
 }
 
 /* The message was written to its end, no further and no less: what follows it in the heap is not ours, and bytes that were not
@@ -31,11 +49,18 @@ static void assert_filled(const struct fetched *fetched, const uint8_t *end)
     assert(end == fetched->frame + FRAME_REPLY_BYTES + fetched->body_bytes);
 }
 
+static void fill(const ProtobufCMessage *message, const struct fetched *fetched)
+{
+    uint8_t *body = fetched->frame + FRAME_REPLY_BYTES;
+    assert_filled(fetched, body + protobuf_c_message_pack(message, body));
+}
+
+/* A small message. */
 static struct fetched pack(const ProtobufCMessage *message)
 {
-    struct fetched fetched = fetched_of(protobuf_c_message_get_packed_size(message));
-    uint8_t *body = fetched.frame + FRAME_REPLY_BYTES;
-    assert_filled(&fetched, body + protobuf_c_message_pack(message, body));
+    size_t body_bytes = protobuf_c_message_get_packed_size(message);
+    struct fetched fetched = {memory_raw(FRAME_REPLY_BYTES + body_bytes), body_bytes};
+    fill(message, &fetched);
     return fetched;
 }
 
@@ -141,8 +166,8 @@ enum fetch_result fetch_height_of_hash(const struct fetch *fetch, struct slice h
     return result;
 }
 
-static struct fetched pack_block(uint64_t height, uint32_t parts, const struct header_record *record,
-                                 struct slice data)
+static enum fetch_result pack_block(uint64_t height, uint32_t parts, const struct header_record *record,
+                                    struct slice data, struct fetched *ret_fetched, struct failure *failure)
 {
     const struct {
         uint32_t part;
@@ -160,15 +185,17 @@ static struct fetched pack_block(uint64_t height, uint32_t parts, const struct h
     for (size_t i = 0; i < PARTS; i++) {
         body_bytes += parts & asked[i].part ? prefixed_field_bytes(asked[i].bytes.bytes) : 0;
     }
-    struct fetched fetched = fetched_of(body_bytes);
-    uint8_t *at = number_field_put(fetched.frame + FRAME_REPLY_BYTES, 1, height);
+    if (fetched_new(body_bytes, ret_fetched, failure) != FETCH_FOUND) {
+        return FETCH_FAILED;
+    }
+    uint8_t *at = number_field_put(ret_fetched->frame + FRAME_REPLY_BYTES, 1, height);
     for (size_t i = 0; i < PARTS; i++) {
         if (parts & asked[i].part) {
             at = bytes_field_put(at, asked[i].field, asked[i].bytes.data, asked[i].bytes.bytes);
         }
     }
-    assert_filled(&fetched, at);
-    return fetched;
+    assert_filled(ret_fetched, at);
+    return FETCH_FOUND;
 }
 
 /* The data that the header record speaks of. FETCH_FOUND: *ret_data has exactly so many bytes. */
@@ -181,6 +208,9 @@ static enum fetch_result fetch_data(const struct fetch *fetch, uint64_t height, 
     }
     if (data_bytes > fetch->data_bytes_max) {
         return FETCH_NEEDS_ROOM;
+    }
+    if (data_bytes >= LARGE_BYTES && !memory_has(LARGE_COPIES * data_bytes)) {
+        return no_memory(data_bytes, failure);
     }
     struct key key;
     key_set_height(&key, fetch->chain, KEY_DATA, height);
@@ -215,7 +245,7 @@ enum fetch_result fetch_block(const struct fetch *fetch, uint64_t height, uint32
         }
     }
     if (result == FETCH_FOUND) {
-        *ret_fetched = pack_block(height, parts, &record, data.value.bytes);
+        result = pack_block(height, parts, &record, data.value.bytes, ret_fetched, failure);
     }
     assert((result == FETCH_FOUND) == (ret_fetched->frame != NULL)); /* who is told of a message frees one */
     remember(fetch, &key, &header);
@@ -242,8 +272,7 @@ enum fetch_result fetch_block_of(const struct fetch *fetch, uint64_t height, uin
     if (fetch_asks_for_data(parts) && data.bytes != record.data_bytes) {
         return damaged(fetch, "block's data", failure);
     }
-    *ret_fetched = pack_block(height, parts, &record, data);
-    return FETCH_FOUND;
+    return pack_block(height, parts, &record, data, ret_fetched, failure);
 }
 
 struct fetched fetch_absent_block(uint64_t height)
@@ -275,7 +304,10 @@ enum fetch_result fetch_state(const struct fetch *fetch, uint64_t height, struct
         reply.height = height;
         reply.has_value = true;
         reply.value = binary(value.bytes);
-        *ret_fetched = pack(&reply.base);
+        result = fetched_new(protobuf_c_message_get_packed_size(&reply.base), ret_fetched, failure);
+        if (result == FETCH_FOUND) {
+            fill(&reply.base, ret_fetched);
+        }
     }
     engine_value_release(&value);
     return result;
@@ -302,9 +334,12 @@ enum fetch_result fetch_metadata_of(const struct fetch *fetch, struct slice name
         return FETCH_ABSENT;
     }
     /* a MetadataReply */
-    *ret_fetched = fetched_of((with_name ? prefixed_field_bytes(name.bytes) : 0) +
-                              prefixed_field_bytes(value.value.bytes) +
-                              (value.of_height != 0 ? number_field_bytes(value.of_height) : 0));
+    size_t body_bytes = (with_name ? prefixed_field_bytes(name.bytes) : 0) +
+                        prefixed_field_bytes(value.value.bytes) +
+                        (value.of_height != 0 ? number_field_bytes(value.of_height) : 0);
+    if (fetched_new(body_bytes, ret_fetched, failure) != FETCH_FOUND) {
+        return FETCH_FAILED;
+    }
     uint8_t *at = ret_fetched->frame + FRAME_REPLY_BYTES;
     at = with_name ? bytes_field_put(at, 1, name.data, name.bytes) : at;
     at = bytes_field_put(at, 3, value.value.data, value.value.bytes);

@@ -41,7 +41,7 @@ enum fetch_result {
     FETCH_ABSENT, /* looked, and there is none: never stored, deleted or pruned */
     FETCH_WOULD_BLOCK, /* it takes I/O, and `reach` is ENGINE_NO_IO; body_bytes as for FETCH_NEEDS_ROOM, 0 if not known */
     FETCH_NEEDS_ROOM, /* a block's data is larger than data_bytes_max; ret_fetched->body_bytes says how large */
-    FETCH_FAILED,     /* STATUS_DAMAGED: it is damaged; STATUS_IO_ERROR: it could not be read */
+    FETCH_FAILED, /* STATUS_DAMAGED: it is damaged; STATUS_IO_ERROR: it could not be read; STATUS_BUSY: there is no memory */
 };
 
 /* The height that was last committed with the hash, of 1 to HASH_BYTES_MAX bytes. FETCH_FOUND: *ret_height is set. */

@@ -38,12 +38,28 @@ void *memory_new(size_t bytes)
     return memory_or_abort(calloc(1, bytes == 0 ? 1 : bytes), bytes);
 }
 
-void *memory_raw(size_t bytes)
+void *memory_try_raw(size_t bytes)
 {
     assert(bytes <= PTRDIFF_MAX);
-    void *block = memory_or_abort(malloc(bytes == 0 ? 1 : bytes), bytes);
-    huge_pages_prefer(block, bytes);
+    void *block = malloc(bytes == 0 ? 1 : bytes);
+    if (block != NULL) {
+        huge_pages_prefer(block, bytes);
+    }
     return block;
+}
+
+bool memory_has(size_t bytes)
+{
+    assert(bytes <= PTRDIFF_MAX);
+    void *volatile block = malloc(bytes); /* volatile: the compiler must not take the pair for nothing */
+    bool has = block != NULL;
+    free(block);
+    return has;
+}
+
+void *memory_raw(size_t bytes)
+{
+    return memory_or_abort(memory_try_raw(bytes), bytes);
 }
 
 void *memory_resize(void *block, size_t bytes)

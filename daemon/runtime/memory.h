@@ -1,9 +1,12 @@
-/* Memory for the daemon's own objects. When the machine has none left the process ends with a text, and the supervisor starts it
- * again. What a peer may size is bounded before it comes here. Any thread. */
+/* Memory for the daemon's own objects. When the machine has none left the process ends with a text, as a kill -9 would end it, and
+ * the supervisor starts it again. What a peer may size is bounded before it comes here, and memory_try_raw refuses it. Any thread. */
 #ifndef DAEMON_MEMORY_H
 #define DAEMON_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+#include "proto/status.h"
 
 /* Whether a sanitizer watches: it wants to see everything freed when the process ends. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -21,6 +24,13 @@ void *memory_new(size_t bytes);
 
 /* Not zeroed; never NULL, also for 0 bytes. */
 void *memory_raw(size_t bytes);
+
+/* The same for a size that a peer chose: NULL if the machine has none left, and the request is refused. */
+void *memory_try_raw(size_t bytes) MUST_CHECK;
+
+/* Whether the machine has that much at this moment: for who is about to give a large value to a library that ends the process
+ * where it has not. */
+bool memory_has(size_t bytes) MUST_CHECK;
 
 /* Never NULL. The block is taken, and as it was up to the smaller size; NULL is a new one, not zeroed. */
 void *memory_resize(void *block, size_t bytes);

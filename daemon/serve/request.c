@@ -94,6 +94,32 @@ void request_send(struct request *request, uint8_t flags, uint8_t *frame, size_t
     send_frame(request, flags, STATUS_OK, frame, body_bytes);
 }
 
+/* Memory for a frame with its header, linked in it while nothing is there. */
+struct piece {
+    struct piece *next;
+};
+
+/* So many frames with a body of `bytes`; NULL: the machine has no memory for all of them. */
+static struct piece *make_pieces(size_t count, size_t bytes)
+{
+    static_assert(sizeof(struct piece) <= FRAME_REPLY_BYTES, "the header has room for the link");
+    struct piece *first = NULL;
+    for (size_t i = 0; i < count; i++) {
+        struct piece *piece = memory_try_raw(FRAME_REPLY_BYTES + bytes);
+        if (piece == NULL) {
+            while (first != NULL) {
+                struct piece *next = first->next;
+                free(first);
+                first = next;
+            }
+            return NULL;
+        }
+        piece->next = first;
+        first = piece;
+    }
+    return first;
+}
+
 void request_reply_packed(struct request *request, uint8_t *frame, size_t body_bytes)
 {
     size_t bound = request->service->frame_bytes_max;
@@ -101,11 +127,20 @@ void request_reply_packed(struct request *request, uint8_t *frame, size_t body_b
     bool is_cut = body_bytes > bound;
     assert(bound > 0 &&
            !request_is_about_stream(request)); /* each piece makes progress, and the client expects it */
-    for (; body_bytes > bound; body_bytes -= bound, unsent += bound) {
-        uint8_t *piece = memory_raw(FRAME_REPLY_BYTES + bound);
-        memcpy(piece + FRAME_REPLY_BYTES, unsent, bound);
-        send_frame(request, FRAME_CONTINUED, STATUS_OK, piece, bound);
+    struct piece *pieces = is_cut ? make_pieces((body_bytes - 1) / bound, bound) : NULL;
+    if (is_cut && pieces == NULL) {
+        free(frame);
+        request_refuse(request, STATUS_BUSY, "there is no memory for an answer of %zu bytes: try again later",
+                       body_bytes);
+        return;
     }
+    for (; body_bytes > bound; body_bytes -= bound, unsent += bound) {
+        struct piece *piece = pieces;
+        pieces = piece->next;
+        memcpy((uint8_t *)piece + FRAME_REPLY_BYTES, unsent, bound);
+        send_frame(request, FRAME_CONTINUED, STATUS_OK, (uint8_t *)piece, bound);
+    }
+    assert(pieces == NULL); /* each was sent */
     if (is_cut) {
         memmove(frame + FRAME_REPLY_BYTES, unsent, body_bytes);
     }

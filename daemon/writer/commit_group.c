@@ -159,7 +159,7 @@ static void write_set(struct commit_group *group, struct completion *completion,
         break;
     case ENGINE_NOT_APPLIED:
         assert(!group->failed); /* a latched group writes nothing that could be refused */
-        failure.status = STATUS_NO_SPACE;
+        failure.status = failure.status == STATUS_BUSY ? STATUS_BUSY : STATUS_NO_SPACE;
         apply_take_back(group->config.apply);
         end_jobs(*group->unwritten, &failure);
         break;

@@ -185,6 +185,8 @@ static void add_copies(struct pending_model *model, uint32_t chain,
         copies[i].name.data = names[i];
         copies[i].value.data = values[i];
     }
+    bool is_prepared = pending_prepare(model->real, copies, count);
+    assert(is_prepared);
     pending_add(model->real, chain, copies, count, model->sequence, model->sequence * 10);
     for (size_t i = 0; i < count; i++) {
         memset(names[i], 0xee, operations[i].name.bytes);

@@ -24,6 +24,7 @@ static struct metadata_operation raise_to(unsigned name, uint64_t number)
 static void add(struct pending *pending, struct metadata_operation operation, uint64_t sequence)
 {
     ck_assert(pending_has_room(pending, 1, &operation, 1));
+    ck_assert(pending_prepare(pending, &operation, 1));
     pending_add(pending, 1, &operation, 1, sequence, sequence * 10);
 }
 

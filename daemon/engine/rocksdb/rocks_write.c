@@ -17,12 +17,14 @@
 
 #include "daemon/engine/rocksdb/rocks.h"
 #include "daemon/engine/rocksdb/wal_mark.h"
+#include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 
 /* Chosen, but where it says otherwise. */
 enum {
     BATCH_BYTES_KEPT = 8 << 20,  /* a batch that took no more keeps its memory for the next */
     VALUE_BYTES_LARGE = 1 << 20, /* a value from this size on goes last */
+    BATCH_COPIES = 4,            /* of a large value: two while the batch grows, the write buffer's, the log's */
     LARGE_BATCH_BYTES = 8 << 20, /* a batch from this size on waits for room in the write buffers */
     WRITE_BUFFERS_BYTES_MAX =
         WRITE_BUFFERS / 2 * WRITE_BUFFER_BYTES, /* of all write buffers and a large batch */
@@ -160,6 +162,21 @@ static void make_room_for(struct rocks *rocks, size_t bytes)
 
 /* ---- writing ---- */
 
+/* Whether there is memory for what RocksDB copies of a large batch; without it would end the process. */
+static bool has_memory(const struct engine_edit *edits, size_t count, struct failure *failure)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += edits[i].value.bytes;
+    }
+    bool has = bytes < VALUE_BYTES_LARGE || memory_has(BATCH_COPIES * bytes);
+    if (!has) {
+        failure_set(failure, STATUS_BUSY, "the machine has no memory to write %zu bytes: try again later",
+                    bytes);
+    }
+    return has;
+}
+
 /* Closes a write buffer that holds many deletions: tables drop them once they are merged. */
 static void count_deletions(struct rocks *rocks, const struct engine_edit *edits, size_t count)
 {
@@ -200,6 +217,9 @@ enum engine_outcome rocks_write(struct engine *engine, struct engine_edit *edits
     char *error = NULL;
     size_t bytes = 0;
     assert(durability == ENGINE_LOGGED || durability == ENGINE_SYNCED); /* an index of the write options */
+    if (!has_memory(edits, count, failure)) {
+        return ENGINE_NOT_APPLIED;
+    }
     fill_batch(rocks, edits, count);
     (void)rocksdb_writebatch_data(rocks->batch, &bytes);
     if (!rocks_background_allows(rocks, bytes, failure)) {

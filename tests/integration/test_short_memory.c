@@ -1,0 +1,132 @@
+/* What a client chose the size of, and the machine has no memory for, is refused: the daemon goes on, and has it once there is. */
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "tests/lib/kept.h"
+#include "tests/lib/rig.h"
+#include "tests/lib/suite.h"
+
+enum {
+    LARGE_BYTES = 40 << 20,  /* of a block's data */
+    QUEUED_BYTES = 12 << 20, /* of a queued value */
+};
+
+/* Lets the daemon take so much more address space than it has now; RLIM_INFINITY: as much as it likes. */
+static void limit(const struct rig *rig, rlim_t more_bytes)
+{
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+    if (more_bytes != RLIM_INFINITY) {
+        unsigned long pages = 0;
+        FILE *file = fopen(kept_format("/proc/%d/statm", (int)daemon_process(&rig->daemon)), "r");
+        ck_assert(file != NULL && fscanf(file, "%lu", &pages) == 1);
+        fclose(file);
+        limit.rlim_cur = pages * 4096 + more_bytes;
+    }
+    ck_assert_int_eq(prlimit(daemon_process(&rig->daemon), RLIMIT_AS, &limit, NULL), 0);
+}
+
+static Cairn__Commit *large_commit(uint64_t height)
+{
+    Cairn__Commit *commit = commit_of_block(height, "large");
+    commit->blocks[0]->data = bytes_random(height, LARGE_BYTES);
+    return commit;
+}
+
+static struct reply read_data(struct wire *wire, uint64_t height)
+{
+    Cairn__ReadBlock read = CAIRN__READ_BLOCK__INIT;
+    read.at_case = CAIRN__READ_BLOCK__AT_HEIGHT;
+    read.height = height;
+    read.has_parts = true;
+    read.parts = CAIRN__PART__PART_DATA;
+    return ask(wire, FRAME_READ_BLOCK, &read);
+}
+
+/* What is small goes on as ever. */
+static void assert_serves(struct wire *wire, const char *name)
+{
+    set(wire, name, "small");
+    ck_assert(metadata_is(wire, name, "small"));
+}
+
+START_TEST(test_a_frame_without_memory_is_busy_and_its_connection_ends)
+{
+    struct rig rig = rig_start("");
+    struct wire other = rig_open(&rig);
+    commit_ok(&rig.wire, commit_of_block(1, "one"));
+    limit(&rig, LARGE_BYTES / 2);
+    struct written refused = ask_commit(&other, large_commit(2));
+    ck_assert_msg(refused.status == STATUS_BUSY, "%s: %s", status_text(refused.status), refused.text);
+    ck_assert(wire_ends(&other, WIRE_PATIENCE_MS));
+    wire_close(&other);
+    assert_serves(&rig.wire, "short");
+    limit(&rig, RLIM_INFINITY);
+    commit_ok(&rig.wire, large_commit(2));
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_a_batch_without_memory_is_busy_and_not_applied)
+{
+    struct rig rig = rig_start("");
+    commit_ok(&rig.wire, commit_of_block(1, "one"));
+    limit(&rig, LARGE_BYTES * 2); /* for the frame, not for what the engine copies of it */
+    struct written refused = ask_commit(&rig.wire, large_commit(2));
+    ck_assert_msg(refused.status == STATUS_BUSY, "%s: %s", status_text(refused.status), refused.text);
+    ck_assert(block_is(&rig.wire, 2, NULL));
+    assert_serves(&rig.wire, "short");
+    limit(&rig, RLIM_INFINITY);
+    commit_ok(&rig.wire, large_commit(2));
+    rig_crash(&rig, "");
+    ck_assert(block_is(&rig.wire, 2, "large") && metadata_is(&rig.wire, "short", "small"));
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_a_queued_value_without_memory_is_busy_and_not_applied)
+{
+    struct rig rig = rig_start("");
+    set(&rig.wire, "large", "before");
+    Cairn__WriteMetadata *write =
+        metadata_new(operation_set_bytes(bytes_of("large"), bytes_random(1, QUEUED_BYTES)));
+    limit(&rig, QUEUED_BYTES + QUEUED_BYTES / 2); /* for the frame, not for a copy */
+    struct written refused = ask_metadata(&rig.wire, write);
+    ck_assert_msg(refused.status == STATUS_BUSY, "%s: %s", status_text(refused.status), refused.text);
+    ck_assert(metadata_is(&rig.wire, "large", "before"));
+    assert_serves(&rig.wire, "short");
+    limit(&rig, RLIM_INFINITY);
+    ck_assert_int_eq(ask_metadata(&rig.wire, write).status, STATUS_OK);
+    ck_assert_int_eq(ask_barrier(&rig.wire, CAIRN__LEVEL__LEVEL_DURABLE).status, STATUS_OK);
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_an_answer_without_memory_is_busy)
+{
+    struct rig rig = rig_start("");
+    commit_ok(&rig.wire, large_commit(1));
+    rig_restart(&rig, "");
+    limit(&rig, LARGE_BYTES);
+    struct reply refused = read_data(&rig.wire, 1);
+    ck_assert_msg(refused.status == STATUS_BUSY, "%s: %s", status_text(refused.status), refused.text);
+    assert_serves(&rig.wire, "short");
+    limit(&rig, RLIM_INFINITY);
+    ck_assert_int_eq(read_data(&rig.wire, 1).status, STATUS_OK);
+    rig_end(&rig);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("short_memory", 300, &tests);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* they take address space as they like */
+    tcase_add_test(tests, test_a_frame_without_memory_is_busy_and_its_connection_ends);
+    tcase_add_test(tests, test_a_batch_without_memory_is_busy_and_not_applied);
+    tcase_add_test(tests, test_a_queued_value_without_memory_is_busy_and_not_applied);
+    tcase_add_test(tests, test_an_answer_without_memory_is_busy);
+#endif
+    return suite_run(suite, true);
+}

@@ -36,6 +36,7 @@ static void answer(struct dry_run *dry_run)
 {
     struct request *request = dry_run->request;
     if (dry_run->result == PREVIEW_REFUSED) {
+        damage_note(order_damage(request->service->order), DAMAGE_READ, &dry_run->failure);
         request_refuse(request, dry_run->failure.status, "%s", dry_run->failure.text);
         return;
     }

@@ -163,7 +163,7 @@ enum engine_durability {
 enum engine_outcome {
     ENGINE_DONE,
     ENGINE_NOT_APPLIED, /* nothing of it is there, or ever will be; writing may go on. STATUS_BUSY: for want of memory */
-    ENGINE_UNKNOWN,     /* it may or may not be there after the next open; writing ends */
+    ENGINE_UNKNOWN, /* it may or may not be there after the next open; writing ends */
 };
 
 /* Applies the edits: ranges first, in any order, then the other edits, of which each key has one. A range does not end before it

@@ -138,9 +138,11 @@ START_TEST(test_a_damaged_name_is_refused_and_all_else_goes_on)
         commit_ok(&rig.wire, commit_of_block(BLOCKS + 2 + (uint64_t)start, "goes on"));
 
         ck_assert_uint_ge(status_number(&rig.wire, "damage.reads"), 1);
-        ck_assert_uint_ge(status_number(&rig.wire, "damage.raises"), 1); /* the two may have been one group's */
+        ck_assert_uint_ge(status_number(&rig.wire, "damage.raises"),
+                          1); /* the two may have been one group's */
         ck_assert_uint_eq(status_number(&rig.wire, "damage.writes"), 1);
-        ck_assert_uint_ge(status_number(&rig.wire, "damage.files"), 1); /* and what failed in the background */
+        ck_assert_uint_ge(status_number(&rig.wire, "damage.files"),
+                          1); /* and what failed in the background */
         ck_assert_str_ne(status_string(&rig.wire, "health"), "ok");
         ck_assert(daemon_says(&rig.daemon, "damage_found"));
         wire_close(&other);

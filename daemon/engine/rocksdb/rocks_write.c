@@ -24,7 +24,7 @@
 enum {
     BATCH_BYTES_KEPT = 8 << 20,  /* a batch that took no more keeps its memory for the next */
     VALUE_BYTES_LARGE = 1 << 20, /* a value from this size on goes last */
-    BATCH_COPIES = 4,            /* of a large value: two while the batch grows, the write buffer's, the log's */
+    BATCH_COPIES = 4, /* of a large value: two while the batch grows, the write buffer's, the log's */
     LARGE_BATCH_BYTES = 8 << 20, /* a batch from this size on waits for room in the write buffers */
     WRITE_BUFFERS_BYTES_MAX =
         WRITE_BUFFERS / 2 * WRITE_BUFFER_BYTES, /* of all write buffers and a large batch */

@@ -118,7 +118,7 @@ static void write_many_tables(void)
 {
     bool was_told = false;
     struct failure failure;
-    for (unsigned i = 0; i < 2 * TABLES_STOPPING; i++) {
+    for (unsigned i = 0; i < TABLES_STOPPING + 4; i++) {
         subject_put(text("aaa"), text("before all others"));
         subject_put(text("zzz"), text("behind all others"));
         flush();

@@ -43,6 +43,8 @@ struct rocks {
     _Atomic uint64_t synced; /* the writer's: RocksDB's sequence number up to which everything is synced */
     struct paced_deletion *deletion; /* any thread, by the rules in its header */
     atomic_bool is_stopped;          /* any thread: maintenance is */
+    atomic_bool cannot_flush;        /* any thread: a write buffer could not be closed */
+    atomic_bool flushes_fail;        /* the writer's, read by any thread */
 };
 
 /* ---- rocks_open.c ---- */
@@ -116,6 +118,10 @@ void rocks_background_begin(struct rocks *rocks);
 /* Before a write of so many bytes: sees what failed in the background, and whether the write may be begun. False: `failure` says why
  * not. Writer. */
 bool rocks_background_allows(struct rocks *rocks, size_t bytes, struct failure *failure) MUST_CHECK;
+
+/* Closes the active write buffer, if anything is in it, and begins to flush what is closed. Does not wait for that, but for
+ * compactions that would hold up writes. Any thread. */
+bool rocks_close_write_buffer(struct rocks *rocks, struct failure *failure) MUST_CHECK;
 
 /* Whether a flush is known to fail, or something failed since the last look. Writer. */
 bool rocks_background_has_news(const struct rocks *rocks);

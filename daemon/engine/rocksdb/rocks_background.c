@@ -111,19 +111,35 @@ static void set_write_buffers(struct rocks *rocks, int count)
     set(rocks, 1, (const char *const[]){"max_write_buffer_number"}, (const char *const[]){number});
 }
 
-/* Asks for a flush of what is closed; the active write buffer is closed too, once. Does not wait. */
-static void ask_for_flush(struct rocks *rocks, uint64_t now_us)
+/* A write buffer that could not be closed must not be closed again: the distribution's library asserts that, and the next write
+ * says what went wrong. */
+bool rocks_close_write_buffer(struct rocks *rocks, struct failure *failure)
 {
     char *error = NULL;
-    if (now_us - rocks->background.flush_asked_us < FLUSH_INTERVAL_US) {
-        return;
+    if (atomic_load(&rocks->cannot_flush)) {
+        failure_set(failure, STATUS_IO_ERROR, "writing tables: it failed before");
+        return false;
     }
-    rocks->background.flush_asked_us = now_us;
     rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
     rocksdb_flushoptions_set_wait(flush, 0);
     rocksdb_flush(rocks->db, flush, &error);
     rocksdb_flushoptions_destroy(flush);
-    rocksdb_free(error); /* the next write meets it */
+    if (error != NULL) {
+        atomic_store(&rocks->cannot_flush, true);
+        rocks_fail("writing tables", error, failure);
+        return false;
+    }
+    return true;
+}
+
+/* Asks for a flush of what is closed; the active write buffer is closed too, once. */
+static void ask_for_flush(struct rocks *rocks, uint64_t now_us)
+{
+    struct failure ignored; /* the next write meets it */
+    if (now_us - rocks->background.flush_asked_us >= FLUSH_INTERVAL_US) {
+        rocks->background.flush_asked_us = now_us;
+        (void)!rocks_close_write_buffer(rocks, &ignored);
+    }
 }
 
 /* Whether a flush has failed and none has gone well since. */
@@ -142,7 +158,7 @@ static bool write_buffers_allow(struct rocks *rocks, size_t bytes, uint64_t now_
     for (int looks = 0; looks < FLUSH_LOOKS_MAX; looks++) {
         bool is_failed = flush_has_failed(rocks);
         if (!is_failed && rocks_number(rocks, "rocksdb.num-immutable-mem-table") <= 1) {
-            rocks->background.flushes_fail = false;
+            atomic_store(&rocks->flushes_fail, false);
             set_write_buffers(rocks, WRITE_BUFFERS);
             return true;
         }
@@ -172,8 +188,8 @@ static void note_failures(struct rocks *rocks, uint64_t errors, uint64_t now_us)
     background->has_failure = true;
     if (!is_flush) {
         pause_compactions(rocks, now_us);
-    } else if (!background->flushes_fail) {
-        background->flushes_fail = true;
+    } else if (!atomic_load(&rocks->flushes_fail)) {
+        atomic_store(&rocks->flushes_fail, true);
         set_write_buffers(rocks, BUFFERS_UNBOUND); /* or the flush that is asked for would wait */
     }
 }
@@ -183,7 +199,7 @@ bool rocks_background_allows(struct rocks *rocks, size_t bytes, struct failure *
     struct rocks_background *background = &rocks->background;
     assert(atomic_load(&rocks->engine.is_writing)); /* the state has no lock */
     uint64_t errors = rocks_number(rocks, "rocksdb.background-errors");
-    bool is_well = !background->flushes_fail && background->compactions == ROCKS_COMPACTIONS_RUN;
+    bool is_well = !atomic_load(&rocks->flushes_fail) && background->compactions == ROCKS_COMPACTIONS_RUN;
     if (errors == background->errors && is_well) {
         return true;
     }
@@ -195,12 +211,12 @@ bool rocks_background_allows(struct rocks *rocks, size_t bytes, struct failure *
     } else if (background->compactions == ROCKS_COMPACTIONS_TRIED) {
         end_trial(rocks);
     }
-    return !background->flushes_fail || write_buffers_allow(rocks, bytes, now_us, failure);
+    return !atomic_load(&rocks->flushes_fail) || write_buffers_allow(rocks, bytes, now_us, failure);
 }
 
 bool rocks_background_has_news(const struct rocks *rocks)
 {
-    return rocks->background.flushes_fail ||
+    return atomic_load(&rocks->flushes_fail) ||
            rocks_number(rocks, "rocksdb.background-errors") != rocks->background.errors;
 }
 

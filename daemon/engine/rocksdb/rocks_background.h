@@ -14,8 +14,7 @@ enum rocks_compactions {
 };
 
 struct rocks_background {
-    uint64_t errors;   /* that RocksDB had counted at the last look */
-    bool flushes_fail; /* one failed, and not all has been flushed since */
+    uint64_t errors; /* that RocksDB had counted at the last look */
     uint64_t flush_asked_us;
     enum rocks_compactions compactions;
     uint64_t pause_us;      /* the last pause of compactions */

@@ -92,9 +92,17 @@ enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struc
                                  struct failure *failure)
 {
     struct rocks *rocks = rocks_of(engine);
-    (void)failure; /* RocksDB does not say how a compaction ended; what ended it meets the next write */
     assert(atomic_load(&engine->is_reclaiming)); /* begin and end come in pairs */
     assert(to.data != NULL);                     /* RocksDB takes NULL for the end of all keys */
+    /* RocksDB does not say how a compaction ended; what ended it meets the next write. A flush says it, and is not begun where
+     * it would have the compaction wait for ever. */
+    if (atomic_load(&rocks->flushes_fail)) {
+        failure_set(failure, STATUS_IO_ERROR, "compacting tables: flushes fail");
+        return ENGINE_FAILED;
+    }
+    if (!rocks_close_write_buffer(rocks, failure)) {
+        return ENGINE_FAILED;
+    }
     paced_deletion_begin(rocks->deletion);
     compact(rocks, &from, &to, DEPTH_MERGED);
     drop_deletions(rocks, from, to);

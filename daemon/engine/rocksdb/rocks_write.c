@@ -121,15 +121,10 @@ static void empty_batch(struct rocks *rocks, size_t bytes)
 static void close_write_buffer(struct rocks *rocks)
 {
     assert(atomic_load(&rocks->engine.is_writing)); /* the write that waits is the only one to close it */
-    char *error = NULL;
-    if (rocks_young_tables(rocks) > TABLES_YOUNG_MAX) {
-        return;
+    struct failure ignored;                         /* the write that follows meets it too */
+    if (rocks_young_tables(rocks) <= TABLES_YOUNG_MAX) {
+        (void)!rocks_close_write_buffer(rocks, &ignored);
     }
-    rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
-    rocksdb_flushoptions_set_wait(flush, 0);
-    rocksdb_flush(rocks->db, flush, &error);
-    rocksdb_flushoptions_destroy(flush);
-    rocksdb_free(error); /* the write that follows meets it too */
 }
 
 /* Waits until a large batch fits into the memory that engine_traits states. RocksDB bounds the number of its write buffers, and

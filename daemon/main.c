@@ -14,6 +14,7 @@
 #include "daemon/host/listener.h"
 #include "daemon/host/notify.h"
 #include "daemon/host/numbers.h"
+#include "daemon/host/roles.h"
 #include "daemon/observe/event.h"
 #include "daemon/order/format_1.h"
 #include "daemon/read/pool.h"
@@ -41,6 +42,7 @@ struct running {
     struct numbers numbers;
     struct engine *engine;
     struct listener listener;
+    struct roles roles;
 };
 
 static int fail(void (*event)(const char *error), const char *error)
@@ -220,6 +222,7 @@ static int serve(struct options *options, struct running *running)
         .options = options,
         .engine = running->engine,
         .numbers = &running->numbers,
+        .roles = &running->roles,
         .listener = &running->listener,
         .store_id = running->directory.store_id,
         .directory = &running->directory,
@@ -262,6 +265,17 @@ static bool start_log(const struct options *options)
     return true;
 }
 
+static bool resolve_roles(const struct options *options, struct roles *ret_roles,
+                          void (*tell)(const char *error))
+{
+    struct failure failure;
+    if (!roles_init(options->readers, options->writers, options->admins, ret_roles, &failure)) {
+        tell(failure.text);
+        return false;
+    }
+    return true;
+}
+
 static int run(struct options *options)
 {
     struct running running = {
@@ -273,7 +287,8 @@ static int run(struct options *options)
         return EXIT_FAILURE;
     }
     signal(SIGPIPE, SIG_IGN);
-    if (!raise_files_limit(options->connections_max, &running.files_spare)) {
+    if (!resolve_roles(options, &running.roles, event_server_refused) ||
+        !raise_files_limit(options->connections_max, &running.files_spare)) {
         log_stop();
         return EXIT_FAILURE;
     }
@@ -292,6 +307,21 @@ static int run(struct options *options)
     return code;
 }
 
+static void print_error(const char *error)
+{
+    fprintf(stderr, "cairnd: %s\n", error);
+}
+
+static int check(const struct options *options)
+{
+    struct roles roles;
+    if (!resolve_roles(options, &roles, print_error)) {
+        return EXIT_FAILURE;
+    }
+    printf("the configuration is good\n");
+    return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
@@ -307,8 +337,7 @@ int main(int argc, char **argv)
         options_print(&options, stdout);
         return EXIT_SUCCESS;
     case OPTIONS_CHECK:
-        printf("the configuration is good\n");
-        return EXIT_SUCCESS;
+        return check(&options);
     case OPTIONS_VERSION:
         printf("cairnd %s (%s)\n", CAIRND_VERSION, engine_traits(engine_default())->text);
         return EXIT_SUCCESS;

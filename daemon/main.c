@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/config/options.h"
@@ -40,6 +41,7 @@ struct running {
     size_t files_spare;
     struct directory directory;
     struct numbers numbers;
+    bool numbers_lost; /* and that is accepted */
     struct engine *engine;
     struct listener listener;
     struct roles roles;
@@ -129,12 +131,14 @@ static int refuse_numbers(const struct directory *directory, enum numbers_result
     return refuse_directory(result == NUMBERS_DAMAGED ? DIRECTORY_DAMAGED : DIRECTORY_IO_ERROR, &error);
 }
 
-/* Makes the file of numbers, which a new store lacks, and which one of format 1 has in its database. */
+/* Makes the file of numbers, which a new store lacks, and which one of format 1 has in its database; or in place of one that is lost. */
 static int make_numbers(struct running *running)
 {
     const struct directory *directory = &running->directory;
     struct failure failure;
-    if (format_1_read(running->engine, &running->numbers, &failure) != STATUS_OK) {
+    if (running->numbers_lost) {
+        numbers_renew((uint64_t)time(NULL), &running->numbers);
+    } else if (format_1_read(running->engine, &running->numbers, &failure) != STATUS_OK) {
         return fail(event_store_refused, failure.text);
     }
     memcpy(running->numbers.store_id, directory->store_id, STORE_ID_BYTES);
@@ -142,13 +146,22 @@ static int make_numbers(struct running *running)
     return result == NUMBERS_OK ? EXIT_SUCCESS : refuse_numbers(directory, result, &failure);
 }
 
-static int open_numbers(struct running *running)
+/* Of a store that has them: before recovery changes anything. */
+static int open_numbers(const struct options *options, struct running *running)
 {
     const struct directory *directory = &running->directory;
     struct failure failure;
+    if (directory->is_new || directory->is_old) {
+        return EXIT_SUCCESS;
+    }
     enum numbers_result result =
         numbers_open(directory->directory_fd, directory->store_id, &running->numbers, &failure);
-    return result == NUMBERS_OK ? EXIT_SUCCESS : refuse_numbers(directory, result, &failure);
+    running->numbers_lost = result == NUMBERS_DAMAGED && options->accept_loss;
+    if (running->numbers_lost) {
+        event_store_cut("given up, as --accept-loss asks for: " NUMBERS_NAME);
+    }
+    return result == NUMBERS_OK || running->numbers_lost ? EXIT_SUCCESS
+                                                         : refuse_numbers(directory, result, &failure);
 }
 
 static int open_store(const struct options *options, struct running *running)
@@ -162,8 +175,7 @@ static int open_store(const struct options *options, struct running *running)
     if (result != DIRECTORY_OK) {
         return refuse_directory(result, &error);
     }
-    bool has_numbers = !running->directory.is_new && !running->directory.is_old;
-    int code = has_numbers ? open_numbers(running) : EXIT_SUCCESS; /* before recovery changes anything */
+    int code = open_numbers(options, running);
     if (code != EXIT_SUCCESS) {
         return code;
     }
@@ -180,7 +192,7 @@ static int open_store(const struct options *options, struct running *running)
         event_store_refused(failure.text);
         return failure.status == STATUS_DAMAGED ? directory_exit_code(DIRECTORY_DAMAGED) : EXIT_FAILURE;
     }
-    code = has_numbers ? EXIT_SUCCESS : make_numbers(running);
+    code = running->numbers.file.fd >= 0 ? EXIT_SUCCESS : make_numbers(running);
     if (code != EXIT_SUCCESS) {
         return code;
     }

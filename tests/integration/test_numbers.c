@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,7 +12,7 @@
 #include "tests/lib/rig.h"
 #include "tests/lib/suite.h"
 
-enum { EXIT_DAMAGED = 65, RUN_MS = 20000 };
+enum { EXIT_DAMAGED = 65, EXIT_NOT_SERVED = 78, RUN_MS = 20000 };
 
 static const Cairn__HelloReply *resume(const struct daemon *daemon, const Cairn__HelloReply *before)
 {
@@ -112,6 +113,39 @@ START_TEST(test_the_file_neither_grows_nor_moves_over_any_number_of_starts)
 }
 END_TEST
 
+/* What no restart changes is told by its own exit code. */
+START_TEST(test_a_read_only_file_system_is_named_and_not_restarted_on)
+{
+    struct rig rig = rig_start("");
+    const char *data = rig.daemon.data;
+    wire_close(&rig.wire);
+    ck_assert_int_eq(daemon_stop(&rig.daemon), 0);
+    const char *const prefix[] = {
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        kept_format("mount --bind %s %s && mount -o remount,ro,bind %s || exit 99; exec \"$@\"", data, data,
+                    data),
+        "sh",
+        NULL};
+    rig.daemon.prefix = prefix;
+    ck_assert(!daemon_try_start(&rig.daemon, ""));
+    int code = daemon_wait(&rig.daemon, RUN_MS);
+    if (strstr(daemon_errors(&rig.daemon), "Read-only file system; mount it for writing") != NULL) {
+        ck_assert_int_eq(code, EXIT_NOT_SERVED);
+    } else {
+        ck_assert_msg(code == 1 || code == 99, "%d: %s", code, daemon_errors(&rig.daemon));
+        ck_assert_ptr_null(strstr(daemon_errors(&rig.daemon), "directory_refused"));
+        printf("skipped: no mounts can be made here\n");
+    }
+    rig.daemon.prefix = NULL;
+    daemon_start(&rig.daemon, "");
+    rig.wire = rig_open(&rig);
+    rig_end(&rig);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -120,5 +154,6 @@ int main(void)
     tcase_add_loop_test(tests, test_a_lost_file_stops_the_start_untouched_and_is_renewed_only_when_asked, 0,
                         2);
     tcase_add_test(tests, test_the_file_neither_grows_nor_moves_over_any_number_of_starts);
+    tcase_add_test(tests, test_a_read_only_file_system_is_named_and_not_restarted_on);
     return suite_run(suite, true);
 }

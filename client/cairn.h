@@ -52,7 +52,7 @@ enum cairn_status {
     CAIRN_BUSY = 5,          /* not applied: no room in time, no memory, or too many connections; retry */
     CAIRN_NO_SPACE = 6,      /* not applied: the disk is nearly full */
     CAIRN_SHUTTING_DOWN = 7, /* not applied: the daemon is stopping; reconnect later */
-    CAIRN_PERMISSION = 8,    /* not applied: this user is not allowed to; reserved, not sent today */
+    CAIRN_PERMISSION = 8,    /* not applied: this user's role in the daemon's settings does not allow it */
     CAIRN_UNSUPPORTED = 9,   /* not applied: the daemon does not know this request */
     CAIRN_READ_ONLY = 10,    /* not applied: the store is read-only; reserved, not sent today */
     CAIRN_IO_ERROR = 11,     /* unknown until the daemon has restarted: its disk failed */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/config/options.h"
@@ -14,6 +15,7 @@
 #include "daemon/host/listener.h"
 #include "daemon/host/notify.h"
 #include "daemon/host/numbers.h"
+#include "daemon/host/roles.h"
 #include "daemon/observe/event.h"
 #include "daemon/order/format_1.h"
 #include "daemon/read/pool.h"
@@ -39,8 +41,10 @@ struct running {
     size_t files_spare;
     struct directory directory;
     struct numbers numbers;
+    bool numbers_lost; /* and that is accepted */
     struct engine *engine;
     struct listener listener;
+    struct roles roles;
 };
 
 static int fail(void (*event)(const char *error), const char *error)
@@ -127,12 +131,14 @@ static int refuse_numbers(const struct directory *directory, enum numbers_result
     return refuse_directory(result == NUMBERS_DAMAGED ? DIRECTORY_DAMAGED : DIRECTORY_IO_ERROR, &error);
 }
 
-/* Makes the file of numbers, which a new store lacks, and which one of format 1 has in its database. */
+/* Makes the file of numbers, which a new store lacks, and which one of format 1 has in its database; or in place of one that is lost. */
 static int make_numbers(struct running *running)
 {
     const struct directory *directory = &running->directory;
     struct failure failure;
-    if (format_1_read(running->engine, &running->numbers, &failure) != STATUS_OK) {
+    if (running->numbers_lost) {
+        numbers_renew((uint64_t)time(NULL), &running->numbers);
+    } else if (format_1_read(running->engine, &running->numbers, &failure) != STATUS_OK) {
         return fail(event_store_refused, failure.text);
     }
     memcpy(running->numbers.store_id, directory->store_id, STORE_ID_BYTES);
@@ -140,13 +146,22 @@ static int make_numbers(struct running *running)
     return result == NUMBERS_OK ? EXIT_SUCCESS : refuse_numbers(directory, result, &failure);
 }
 
-static int open_numbers(struct running *running)
+/* Of a store that has them: before recovery changes anything. */
+static int open_numbers(const struct options *options, struct running *running)
 {
     const struct directory *directory = &running->directory;
     struct failure failure;
+    if (directory->is_new || directory->is_old) {
+        return EXIT_SUCCESS;
+    }
     enum numbers_result result =
         numbers_open(directory->directory_fd, directory->store_id, &running->numbers, &failure);
-    return result == NUMBERS_OK ? EXIT_SUCCESS : refuse_numbers(directory, result, &failure);
+    running->numbers_lost = result == NUMBERS_DAMAGED && options->accept_loss;
+    if (running->numbers_lost) {
+        event_store_cut("given up, as --accept-loss asks for: " NUMBERS_NAME);
+    }
+    return result == NUMBERS_OK || running->numbers_lost ? EXIT_SUCCESS
+                                                         : refuse_numbers(directory, result, &failure);
 }
 
 static int open_store(const struct options *options, struct running *running)
@@ -160,8 +175,7 @@ static int open_store(const struct options *options, struct running *running)
     if (result != DIRECTORY_OK) {
         return refuse_directory(result, &error);
     }
-    bool has_numbers = !running->directory.is_new && !running->directory.is_old;
-    int code = has_numbers ? open_numbers(running) : EXIT_SUCCESS; /* before recovery changes anything */
+    int code = open_numbers(options, running);
     if (code != EXIT_SUCCESS) {
         return code;
     }
@@ -178,7 +192,7 @@ static int open_store(const struct options *options, struct running *running)
         event_store_refused(failure.text);
         return failure.status == STATUS_DAMAGED ? directory_exit_code(DIRECTORY_DAMAGED) : EXIT_FAILURE;
     }
-    code = has_numbers ? EXIT_SUCCESS : make_numbers(running);
+    code = running->numbers.file.fd >= 0 ? EXIT_SUCCESS : make_numbers(running);
     if (code != EXIT_SUCCESS) {
         return code;
     }
@@ -220,6 +234,7 @@ static int serve(struct options *options, struct running *running)
         .options = options,
         .engine = running->engine,
         .numbers = &running->numbers,
+        .roles = &running->roles,
         .listener = &running->listener,
         .store_id = running->directory.store_id,
         .directory = &running->directory,
@@ -262,6 +277,17 @@ static bool start_log(const struct options *options)
     return true;
 }
 
+static bool resolve_roles(const struct options *options, struct roles *ret_roles,
+                          void (*tell)(const char *error))
+{
+    struct failure failure;
+    if (!roles_init(options->readers, options->writers, options->admins, ret_roles, &failure)) {
+        tell(failure.text);
+        return false;
+    }
+    return true;
+}
+
 static int run(struct options *options)
 {
     struct running running = {
@@ -273,7 +299,8 @@ static int run(struct options *options)
         return EXIT_FAILURE;
     }
     signal(SIGPIPE, SIG_IGN);
-    if (!raise_files_limit(options->connections_max, &running.files_spare)) {
+    if (!resolve_roles(options, &running.roles, event_server_refused) ||
+        !raise_files_limit(options->connections_max, &running.files_spare)) {
         log_stop();
         return EXIT_FAILURE;
     }
@@ -292,6 +319,21 @@ static int run(struct options *options)
     return code;
 }
 
+static void print_error(const char *error)
+{
+    fprintf(stderr, "cairnd: %s\n", error);
+}
+
+static int check(const struct options *options)
+{
+    struct roles roles;
+    if (!resolve_roles(options, &roles, print_error)) {
+        return EXIT_FAILURE;
+    }
+    printf("the configuration is good\n");
+    return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
@@ -307,8 +349,7 @@ int main(int argc, char **argv)
         options_print(&options, stdout);
         return EXIT_SUCCESS;
     case OPTIONS_CHECK:
-        printf("the configuration is good\n");
-        return EXIT_SUCCESS;
+        return check(&options);
     case OPTIONS_VERSION:
         printf("cairnd %s (%s)\n", CAIRND_VERSION, engine_traits(engine_default())->text);
         return EXIT_SUCCESS;

@@ -11,11 +11,13 @@ enum { SERVER_EXIT_IO_ERROR = 74 };
 
 struct directory;
 struct numbers;
+struct roles;
 
 struct server_config {
     struct options *options;
     struct engine *engine;
     struct numbers *numbers;           /* open */
+    const struct roles *roles;         /* who may what */
     struct listener *listener;         /* listens; the loop takes its fd */
     const uint8_t *store_id;           /* STORE_ID_BYTES */
     const struct directory *directory; /* open, with its database; NULL: none is watched */

@@ -183,6 +183,7 @@ static bool start_service(struct server *server, const struct server_callbacks *
         .heartbeats = memory_new(sizeof *service->heartbeats),
     };
     memcpy(service->store_id, server->config->store_id, STORE_ID_BYTES);
+    service->roles = server->config->roles;
     struct budget_limits limits = {
         .frame_bytes_max = options->frame_bytes_max,
         .requests_bytes_max = options->requests_bytes_max,

@@ -27,6 +27,7 @@ enum {
     OPTIONS_PATH_BYTES = 4096,
     OPTIONS_SOCKET_BYTES = 108, /* sun_path, with its NUL */
     OPTIONS_GROUP_BYTES = 64,
+    OPTIONS_LIST_BYTES = 1024,
     OPTIONS_ERROR_BYTES = 1024,
     OPTIONS_COUNT_MAX = 40,
 };
@@ -53,6 +54,10 @@ struct options {
     char socket[OPTIONS_SOCKET_BYTES];      /* empty: only a socket adopted from systemd */
     uint64_t socket_mode;                   /* permission bits */
     char socket_group[OPTIONS_GROUP_BYTES]; /* name or number; empty: the daemon's own */
+
+    char readers[OPTIONS_LIST_BYTES]; /* who may what: users and %groups */
+    char writers[OPTIONS_LIST_BYTES];
+    char admins[OPTIONS_LIST_BYTES];
 
     uint64_t queue_operations_max;
     uint64_t queue_bytes_max;

@@ -32,13 +32,14 @@ enum {
 
 enum directory_result {
     DIRECTORY_OK,
-    DIRECTORY_LOCKED,   /* another daemon has it; the text names its pid */
-    DIRECTORY_MISSING,  /* there is no store and none was asked for */
-    DIRECTORY_FOREIGN,  /* it holds something that is not ours */
-    DIRECTORY_NEWER,    /* a newer cairn made it */
-    DIRECTORY_DAMAGED,  /* the stamp is ours but cannot be understood */
-    DIRECTORY_LOST,     /* a store used to be here: stamp, but no database; or what was held is gone */
-    DIRECTORY_IO_ERROR, /* the system refused a call; the text says which and why */
+    DIRECTORY_LOCKED,    /* another daemon has it; the text names its pid */
+    DIRECTORY_MISSING,   /* there is no store and none was asked for */
+    DIRECTORY_FOREIGN,   /* it holds something that is not ours */
+    DIRECTORY_NEWER,     /* a newer cairn made it */
+    DIRECTORY_DAMAGED,   /* the stamp is ours but cannot be understood */
+    DIRECTORY_LOST,      /* a store used to be here: stamp, but no database; or what was held is gone */
+    DIRECTORY_READ_ONLY, /* its file system is mounted read-only */
+    DIRECTORY_IO_ERROR,  /* the system refused a call; the text says which and why */
 };
 
 struct directory_error {

@@ -18,7 +18,8 @@ struct directory_place {
 
 /* ---- directory_hold.c ---- */
 
-/* Set the error's text and return the result, DIRECTORY_IO_ERROR for the second, whose text ends with errno's. */
+/* Set the error's text and return the result, DIRECTORY_IO_ERROR or DIRECTORY_READ_ONLY for the second, whose text
+ * ends with errno's. */
 enum directory_result directory_fail(enum directory_result result, struct directory_error *ret_error,
                                      const char *format, ...) __attribute__((format(printf, 3, 4)));
 enum directory_result directory_fail_errno(struct directory_error *ret_error, const char *path,

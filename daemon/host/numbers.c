@@ -50,10 +50,10 @@ static void take(struct numbers *numbers)
 
 static enum numbers_result damaged(const char *what, struct failure *failure)
 {
-    failure_set(failure, STATUS_IO_ERROR,
+    failure_set(failure, STATUS_DAMAGED,
                 NUMBERS_NAME
-                ": %s. It keeps numbers from being given twice: put the store's own back, or restore "
-                "the whole directory from a backup. Nothing was touched",
+                ": %s. It keeps numbers from being given twice: restore the whole directory, or give "
+                "--accept-loss for one start with new numbers, higher than any before. Nothing was touched",
                 what);
     return NUMBERS_DAMAGED;
 }
@@ -109,6 +109,17 @@ enum numbers_result numbers_make(int directory_fd, struct numbers *numbers, stru
 void numbers_close(struct numbers *numbers)
 {
     mirrored_file_close(&numbers->file);
+}
+
+/* Starts are further apart than half a second, in the long run. */
+void numbers_renew(uint64_t now_s, struct numbers *ret_numbers)
+{
+    assert(now_s < NUMBERS_MAX / (NUMBERS_RESERVE / 2));
+    *ret_numbers = (struct numbers){
+        .run = now_s,
+        .reserved_through = now_s * (NUMBERS_RESERVE / 2),
+        .file = {.fd = -1},
+    };
 }
 
 /* ---- runs and numbers ---- */

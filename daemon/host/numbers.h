@@ -60,6 +60,10 @@ enum numbers_result numbers_open(int directory_fd, const uint8_t *store_id, stru
 enum numbers_result numbers_make(int directory_fd, struct numbers *numbers,
                                  struct failure *failure) MUST_CHECK;
 
+/* Numbers for a store whose own are lost, for numbers_make: no run is remembered, so that clients take it for another store. They go
+ * by the clock, in seconds since 1970: more have passed than there were starts, which is what runs and numbers count by. */
+void numbers_renew(uint64_t now_s, struct numbers *ret_numbers);
+
 /* Begins the next run, durably: draws its bits, and reserves numbers for it behind all that were reserved.
  *
  * False: the file was not written, or the system gave no random bits. The next start takes the run's number, or the one behind it. */

@@ -48,16 +48,22 @@ void connection_set_free(struct connection_set *set)
     }
 }
 
-/* It waits as a member of the peer's uid and process. A peer whose kernel does not say who it is counts as nobody's. */
-static void join_turns(struct connection *connection)
+/* It waits as a member of the peer's uid and process: nobody's if the kernel does not say whose it is. False: it has no role. */
+static bool meet_peer(struct connection *connection)
 {
+    struct service *service = connection->set->service;
     struct ucred peer = {.uid = (uid_t)-1};
     socklen_t bytes = sizeof peer;
-    uv_os_fd_t fd;
-    if (uv_fileno((uv_handle_t *)&connection->pipe, &fd) == 0) {
-        (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes);
+    uv_os_fd_t fd = -1;
+    (void)uv_fileno((uv_handle_t *)&connection->pipe, &fd);
+    (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes);
+    turns_join(service->turns, &connection->session.member, peer.uid, (uint64_t)peer.pid);
+    connection->session.role = roles_of_peer(service->roles, fd);
+    if (connection->session.role == ROLE_NONE) {
+        service->connections_refused++;
+        event_peer_refused(peer.uid);
     }
-    turns_join(connection->set->service->turns, &connection->session.member, peer.uid, (uint64_t)peer.pid);
+    return connection->session.role != ROLE_NONE;
 }
 
 /* How many connections there may be with this one: the last are for uids that have no other. */
@@ -79,8 +85,10 @@ void connection_accept(struct connection_set *set, uv_stream_t *listener)
     if (uv_accept(listener, (uv_stream_t *)&connection->pipe) != 0) {
         connection_close(connection);
     } else {
-        join_turns(connection);
-        if (set->count > connections_max_for(set, connection)) {
+        if (!meet_peer(connection)) { /* before a byte of it is read */
+            connection_refuse(connection, FRAME_HELLO, 0, STATUS_PERMISSION,
+                              "this user is in none of the settings readers, writers and admins");
+        } else if (set->count > connections_max_for(set, connection)) {
             set->service->connections_refused++;
             event_connection_refused(set->connections_max);
             connection_refuse(connection, FRAME_HELLO, 0, STATUS_BUSY,

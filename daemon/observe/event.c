@@ -52,6 +52,8 @@ static const struct log_kind catalogue[] = {
         "something did not move for stall_timeout: the process ends, recovery decides at the next start; look at the disk"},
     [EVENT_CONNECTION_REFUSED] = {"connection_refused", LOG_LEVEL_WARNING,
         "a connection was refused: as many are open as connections_max allows; close some or raise it"},
+    [EVENT_PEER_REFUSED] = {"peer_refused", LOG_LEVEL_WARNING,
+        "a connection was refused: its user is in none of the settings readers, writers and admins"},
     [EVENT_ACCEPT_FAILED] = {"accept_failed", LOG_LEVEL_WARNING,
         "a connection could not be accepted"},
     [EVENT_ACCEPTING_STOPPED] = {"accepting_stopped", LOG_LEVEL_ERROR,
@@ -202,6 +204,11 @@ void event_connection_refused(uint64_t connections_max)
 {
     assert(connections_max > 0);
     WRITE(EVENT_CONNECTION_REFUSED, "connections_max=%" PRIu64, connections_max);
+}
+
+void event_peer_refused(uint64_t uid)
+{
+    WRITE(EVENT_PEER_REFUSED, "uid=%" PRIu64, uid);
 }
 
 void event_accept_failed(const char *error)

@@ -30,6 +30,7 @@ enum event_name {
     EVENT_MOVES_AGAIN,
     EVENT_STALL_TIMED_OUT,
     EVENT_CONNECTION_REFUSED,
+    EVENT_PEER_REFUSED,
     EVENT_ACCEPT_FAILED,
     EVENT_ACCEPTING_STOPPED,
     EVENT_CONNECTION_TIMED_OUT,
@@ -81,6 +82,7 @@ void event_raises_left_out(const char *error, uint64_t raises, uint64_t sequence
 /* ---- connections ---- */
 
 void event_connection_refused(uint64_t connections_max);
+void event_peer_refused(uint64_t uid);
 void event_accept_failed(const char *error);
 void event_accepting_stopped(void);
 /* error: what it took too long for. type: of the frame it was in; 0: none. */

@@ -23,6 +23,7 @@
 struct request_kind {
     const ProtobufCMessageDescriptor *descriptor; /* what the handler takes request->message for */
     enum request_progress (*start)(struct request *request);
+    enum role role; /* who may ask for it; is_permitted knows the exception */
 };
 
 /* What became of a body. */
@@ -38,28 +39,29 @@ enum unpacked {
 static const struct request_kind *request_kind(uint8_t type)
 {
     static const struct request_kind kinds[] = {
-        [FRAME_HELLO] = {&cairn__hello__descriptor, admin_hello},
-        [FRAME_PING] = {&cairn__ping__descriptor, admin_ping},
-        [FRAME_STATUS] = {&cairn__status__descriptor, admin_status},
-        [FRAME_CHAINS] = {&cairn__chains__descriptor, admin_chains},
-        [FRAME_CREATE_CHAIN] = {&cairn__create_chain__descriptor, admin_create_chain},
-        [FRAME_HEIGHT] = {&cairn__height__descriptor, read_height},
-        [FRAME_READ_BLOCK] = {&cairn__read_block__descriptor, read_block},
-        [FRAME_READ_BLOCKS] = {&cairn__read_blocks__descriptor, stream_blocks},
-        [FRAME_READ_STATE] = {&cairn__read_state__descriptor, read_state},
-        [FRAME_GET_METADATA] = {&cairn__get_metadata__descriptor, read_metadata},
-        [FRAME_GET_METADATA_MANY] = {&cairn__get_metadata_many__descriptor, stream_metadata},
-        [FRAME_LIST_METADATA] = {&cairn__list_metadata__descriptor, stream_list},
-        [FRAME_CREDIT] = {&cairn__credit__descriptor, stream_credit},
-        [FRAME_CANCEL] = {&cairn__cancel__descriptor, stream_cancel},
-        [FRAME_WRITE_METADATA] = {&cairn__write_metadata__descriptor, write_metadata},
-        [FRAME_COMMIT] = {&cairn__commit__descriptor, write_commit},
-        [FRAME_PRUNE] = {&cairn__prune__descriptor, write_prune},
-        [FRAME_ROLLBACK] = {&cairn__rollback__descriptor, write_rollback},
-        [FRAME_BARRIER] = {&cairn__barrier__descriptor, write_barrier},
+        [FRAME_HELLO] = {&cairn__hello__descriptor, admin_hello, ROLE_READER},
+        [FRAME_PING] = {&cairn__ping__descriptor, admin_ping, ROLE_READER},
+        [FRAME_STATUS] = {&cairn__status__descriptor, admin_status, ROLE_READER},
+        [FRAME_CHAINS] = {&cairn__chains__descriptor, admin_chains, ROLE_READER},
+        [FRAME_CREATE_CHAIN] = {&cairn__create_chain__descriptor, admin_create_chain, ROLE_WRITER},
+        [FRAME_HEIGHT] = {&cairn__height__descriptor, read_height, ROLE_READER},
+        [FRAME_READ_BLOCK] = {&cairn__read_block__descriptor, read_block, ROLE_READER},
+        [FRAME_READ_BLOCKS] = {&cairn__read_blocks__descriptor, stream_blocks, ROLE_READER},
+        [FRAME_READ_STATE] = {&cairn__read_state__descriptor, read_state, ROLE_READER},
+        [FRAME_GET_METADATA] = {&cairn__get_metadata__descriptor, read_metadata, ROLE_READER},
+        [FRAME_GET_METADATA_MANY] = {&cairn__get_metadata_many__descriptor, stream_metadata, ROLE_READER},
+        [FRAME_LIST_METADATA] = {&cairn__list_metadata__descriptor, stream_list, ROLE_READER},
+        [FRAME_CREDIT] = {&cairn__credit__descriptor, stream_credit, ROLE_READER},
+        [FRAME_CANCEL] = {&cairn__cancel__descriptor, stream_cancel, ROLE_READER},
+        [FRAME_WRITE_METADATA] = {&cairn__write_metadata__descriptor, write_metadata, ROLE_WRITER},
+        [FRAME_COMMIT] = {&cairn__commit__descriptor, write_commit, ROLE_WRITER},
+        [FRAME_PRUNE] = {&cairn__prune__descriptor, write_prune, ROLE_ADMIN},
+        [FRAME_ROLLBACK] = {&cairn__rollback__descriptor, write_rollback, ROLE_ADMIN},
+        [FRAME_BARRIER] = {&cairn__barrier__descriptor, write_barrier, ROLE_WRITER},
     };
     bool is_known = type < sizeof kinds / sizeof kinds[0] && kinds[type].start != NULL;
     assert(!is_known || kinds[type].descriptor != NULL); /* its body is unpacked by that */
+    assert(!is_known || kinds[type].role != ROLE_NONE);  /* each row says who may */
     return is_known ? &kinds[type] : NULL;
 }
 
@@ -175,6 +177,26 @@ static void refuse_body(struct request *request, enum unpacked unpacked, const c
                    frame_type_text(request->type), text);
 }
 
+/* Whether the peer may ask for that; if not, the request is refused. A rollback's dry run is a read. Chains are not claimed by
+ * anybody, so what drops blocks needs an admin. */
+static bool is_permitted(struct request *request, const struct request_kind *kind)
+{
+    enum role role = request->session->role, needed = kind->role;
+    if (request->type == FRAME_ROLLBACK) {
+        const Cairn__Rollback *rollback = (const Cairn__Rollback *)request->message;
+        needed = rollback->has_dry_run && rollback->dry_run ? ROLE_READER : needed;
+    }
+    assert(role != ROLE_NONE); /* its connection was refused */
+    if (role >= needed) {
+        return true;
+    }
+    request_refuse(
+        request, STATUS_PERMISSION,
+        "%s is for %s and this user is a %s: ask as another user, or put this one into the setting %ss",
+        frame_type_text(request->type), roles_text(needed), roles_text(role), roles_text(needed));
+    return false;
+}
+
 static enum request_progress begin(struct request *request, const uint8_t *body)
 {
     const struct request_kind *kind = request_kind(request->type);
@@ -208,7 +230,7 @@ static enum request_progress begin(struct request *request, const uint8_t *body)
     }
     assert(request->message->descriptor == kind->descriptor); /* the handler casts it to that type */
     request_count_held(request);
-    return kind->start(request);
+    return is_permitted(request, kind) ? kind->start(request) : REQUEST_TAKEN;
 }
 
 static enum request_progress begin_again(struct request *request, uint64_t now_us)

@@ -2,6 +2,7 @@
 #ifndef DAEMON_SESSION_H
 #define DAEMON_SESSION_H
 
+#include "daemon/host/roles.h"
 #include "daemon/order/order.h"
 #include "daemon/read/pool.h"
 #include "daemon/runtime/budget.h"
@@ -23,6 +24,7 @@ struct service {
     struct turns *turns; /* whose turn it is of those who wait */
     struct stream_set *streams;
     struct stages *stages;
+    const struct roles *roles;     /* who may what */
     struct heartbeats *heartbeats; /* what moves, and what is stalled; NULL: nobody watches */
     uint64_t frame_bytes_max;
     uint64_t value_bytes_max; /* of a queued value */
@@ -45,6 +47,7 @@ struct service {
 /* What requests of one connection share; part of the connection. */
 struct session {
     struct service *service;
+    enum role role;             /* what the peer may do */
     struct turns_member member; /* as who it waits */
     struct stream *streams;     /* open or waiting */
     uint64_t stream_count;

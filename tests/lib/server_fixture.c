@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/host/roles.h"
 #include "tests/lib/numbers_fixture.h"
 #include "tests/lib/suite.h"
 #include "tests/lib/wire.h"
@@ -73,6 +74,7 @@ static void allow_descriptors(void)
 static int run(void (*prepare)(void))
 {
     static uint8_t store_id[64];
+    static const struct roles roles; /* no list */
     static struct numbers_fixture numbers;
     struct engine_config engine_config = {.path = path, .create = true, .cache_bytes_max = 1 << 20};
     struct engine *engine;
@@ -95,6 +97,7 @@ static int run(void (*prepare)(void))
     struct server_config config = {.options = &options,
                                    .engine = engine,
                                    .numbers = &numbers.numbers,
+                                   .roles = &roles,
                                    .listener = &listener,
                                    .store_id = store_id,
                                    .read_options = read_options,

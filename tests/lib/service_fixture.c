@@ -99,7 +99,9 @@ void service_open(void)
 {
     thread_set_role(THREAD_LOOP);
     struct service *service = &served.service;
+    static const struct roles roles; /* no list */
     *service = (struct service){
+        .roles = &roles,
         .stages = &served.stages,
         .frame_bytes_max = or_default(served.frame_bytes_max, 1 << 20),
         .value_bytes_max = QUEUED_VALUE_BYTES_MAX,
@@ -119,6 +121,7 @@ void service_open(void)
     service->pool = pool_new(&served.loop, service->budget, service->turns, NULL);
     service->streams = stream_set_new(service, or_default(served.streams_max, 4), STREAM_TIMEOUT_US);
     served.session = (struct session){.service = service,
+                                      .role = ROLE_ADMIN,
                                       .is_greeted = true,
                                       .send = on_send,
                                       .send_copy = on_send_copy,

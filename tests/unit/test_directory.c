@@ -460,6 +460,7 @@ START_TEST(results_have_the_documented_exit_codes)
     ck_assert_int_eq(directory_exit_code(DIRECTORY_NEWER), 78);
     ck_assert_int_eq(directory_exit_code(DIRECTORY_DAMAGED), 65);
     ck_assert_int_eq(directory_exit_code(DIRECTORY_LOST), 78);
+    ck_assert_int_eq(directory_exit_code(DIRECTORY_READ_ONLY), 78);
 }
 END_TEST
 

@@ -193,12 +193,40 @@ START_TEST(a_write_behind_one_that_waits_waits_too)
 }
 END_TEST
 
+/* Everything else a reader may ask for, a rollback's dry run included. */
+START_TEST(a_request_above_the_role_of_its_session_is_refused_before_its_handler_sees_it)
+{
+    static const struct {
+        uint8_t type;
+        enum role needed;
+    } kinds[] = {{FRAME_CREATE_CHAIN, ROLE_WRITER}, {FRAME_WRITE_METADATA, ROLE_WRITER},
+                 {FRAME_COMMIT, ROLE_WRITER},       {FRAME_BARRIER, ROLE_WRITER},
+                 {FRAME_PRUNE, ROLE_ADMIN},         {FRAME_ROLLBACK, ROLE_ADMIN}};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        for (enum role role = ROLE_READER; role < kinds[i].needed; role++) {
+            served.session.role = role;
+            ck_assert_int_eq(service_start_bytes(kinds[i].type, "", 0, NULL), REQUEST_TAKEN);
+            assert_refused(STATUS_PERMISSION, roles_text(role));
+            ck_assert_ptr_nonnull(strstr(last_reply()->text, roles_text(kinds[i].needed)));
+        }
+    }
+    ck_assert_uint_eq(order_sequence(served.service.order), 0);
+    served.session.role = ROLE_READER;
+    Cairn__Height height = CAIRN__HEIGHT__INIT;
+    ck_assert_int_eq(service_ask(FRAME_HEIGHT, &height).status, STATUS_OK);
+    Cairn__Rollback *rollback = rollback_to(5);
+    rollback->has_dry_run = rollback->dry_run = true;
+    ck_assert_int_eq(service_ask(FRAME_ROLLBACK, rollback).status, STATUS_CONFLICT); /* above the height */
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
     Suite *suite = suite_new("dispatch", 20, &tests);
     tcase_add_checked_fixture(tests, setup, service_close);
     tcase_add_test(tests, an_unknown_type_is_unsupported_and_the_session_goes_on);
+    tcase_add_test(tests, a_request_above_the_role_of_its_session_is_refused_before_its_handler_sees_it);
     tcase_add_test(tests, a_malformed_body_is_invalid_and_counted);
     tcase_add_test(tests, a_body_that_unpacks_to_more_than_its_length_allows_is_too_large);
     tcase_add_test(tests, a_taken_body_is_freed_with_its_request);

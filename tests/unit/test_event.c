@@ -52,11 +52,11 @@ static const char *write_one(enum event_name name)
     case EVENT_STALL_TIMED_OUT:
         return event_stall_timed_out("writer, pool", 20000), "what timeout_ms";
     case EVENT_CONNECTION_REFUSED:
-        event_connection_refused(1024);
-        return "connections_max";
+        return event_connection_refused(1024), "connections_max";
+    case EVENT_PEER_REFUSED:
+        return event_peer_refused(1001), "uid";
     case EVENT_ACCEPT_FAILED:
-        event_accept_failed("because");
-        return "error";
+        return event_accept_failed("because"), "error";
     case EVENT_ACCEPTING_STOPPED:
         event_accepting_stopped();
         return "";

@@ -162,6 +162,29 @@ START_TEST(a_write_that_fails_is_told)
 }
 END_TEST
 
+/* A store whose numbers are lost behind a hundred starts, and again five minutes and a hundred starts later. */
+START_TEST(renewed_numbers_are_higher_than_those_that_were_lost)
+{
+    static struct numbers renewed;
+    const uint64_t now_s = 1800000000;
+    for (uint64_t i = 0; i < 2; i++) {
+        for (int starts = 0; starts < 100; starts++) {
+            begin(0);
+        }
+        uint64_t run = fixture.numbers.run, reserved = fixture.numbers.reserved_through;
+        uint64_t random = numbers_run(&fixture.numbers, run)->random;
+        numbers_renew(now_s + 300 * i, &renewed);
+        numbers_fixture_close(&fixture);
+        numbers_fixture_open(&fixture, &renewed);
+        ck_assert_uint_gt(fixture.numbers.run, run);
+        ck_assert_uint_gt(fixture.numbers.reserved_through, reserved);
+        ck_assert(!numbers_knows_run(&fixture.numbers, run, random));
+    }
+    numbers_renew(4000000000, &renewed); /* in 2096 */
+    ck_assert_uint_lt(renewed.reserved_through, NUMBERS_MAX);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -173,5 +196,6 @@ int main(void)
     tcase_add_test(tests, whatever_becomes_of_one_copy_the_numbers_are_whole);
     tcase_add_test(tests, what_is_not_the_stores_own_is_refused_untouched);
     tcase_add_test(tests, a_write_that_fails_is_told);
+    tcase_add_test(tests, renewed_numbers_are_higher_than_those_that_were_lost);
     return suite_run(suite, true);
 }

@@ -216,7 +216,8 @@ START_TEST(the_state_says_it_where_nothing_in_the_log_does)
     cut_log(5, ends[5]);
     ck_assert_int_eq(look_knowing(true, 20), AUDIT_WHOLE);
     ck_assert_int_eq(look_knowing(true, 21), AUDIT_DAMAGED);
-    ck_assert_msg(strstr(audit.text, "it ends too early, or a log is missing; numbers 21 to 21") != NULL,
+    ck_assert_msg(strstr(audit.text, "it ends too early, or a log is missing; engine numbers 21 to 21") !=
+                      NULL,
                   "%s", audit.text);
     ck_assert_int_eq(look_knowing(false, 21), AUDIT_WHOLE);
     ck_assert_int_eq(unlink(log_path(5)), 0);

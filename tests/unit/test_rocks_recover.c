@@ -198,7 +198,7 @@ START_TEST(damage_to_what_was_synced_is_refused_and_can_be_accepted)
 {
     subject_run(put_all, RUN_KILLED);
     flip(path_of(".log"), size_of(path_of(".log")) / 2);
-    expect_refusal("the checksum of a record does not match; numbers 11 to 19 were synced");
+    expect_refusal("the checksum of a record does not match; engine numbers 11 to 19 were synced");
     expect_opened(true);
     expect_keys(10);
     ck_assert_msg(strstr(told, "given up, as --accept-loss asks for: ") != NULL, "%s", told);
@@ -229,7 +229,7 @@ START_TEST(a_log_that_is_missing_is_damage_and_can_be_accepted)
 {
     subject_run(put_all, RUN_CLOSED_FAST);
     ck_assert_int_eq(unlink(path_of(".log")), 0);
-    expect_refusal("a log is missing; numbers 1 to 20 were synced");
+    expect_refusal("a log is missing; engine numbers 1 to 20 were synced");
     expect_opened(true);
     expect_keys(0);
 }
@@ -246,6 +246,42 @@ START_TEST(a_manifest_without_its_last_edits_is_damage_and_can_be_accepted)
     expect_refusal("numbers 1 to 21 were synced");
     expect_opened(true);
     expect_keys(0);
+}
+END_TEST
+
+static void put_large_and_flush(void)
+{
+    static const uint8_t large[20000];
+    subject_put(text("large"), slice_of(large, sizeof large));
+    put_all();
+    subject_reclaim(text("0"), text("z"));
+}
+
+START_TEST(a_file_of_large_values_that_is_missing_is_damage_and_can_be_accepted)
+{
+    struct engine_value value = {0};
+    subject_run(put_large_and_flush, RUN_CLOSED_FAST);
+    ck_assert_int_eq(unlink(path_of(".blob")), 0);
+    expect_refusal(".blob is missing");
+    expect_opened(true);
+    expect_keys(KEYS);
+    ck_assert_int_eq(
+        engine_get(subject.engine, NULL, ENGINE_MAY_BLOCK, text("large"), &value, &subject.failure),
+        ENGINE_FAILED);
+    ck_assert_int_eq(subject.failure.status, STATUS_DAMAGED);
+}
+END_TEST
+
+START_TEST(a_table_that_is_missing_leaves_nothing_to_open)
+{
+    subject_run(put_large_and_flush, RUN_CLOSED_FAST);
+    ck_assert_int_eq(unlink(path_of(".sst")), 0);
+    for (int accept_loss = 0; accept_loss < 2; accept_loss++) {
+        ck_assert_int_eq(open_result(accept_loss != 0), ENGINE_FAILED);
+        ck_assert_int_eq(subject.failure.status, STATUS_DAMAGED);
+        ck_assert_ptr_nonnull(
+            strstr(subject.failure.text, ".sst is missing. Nothing was touched: restore a copy"));
+    }
 }
 END_TEST
 
@@ -283,6 +319,8 @@ int main(void)
     tcase_add_test(tests, a_record_that_is_missing_behind_a_step_of_maintenance_is_damage);
     tcase_add_test(tests, a_log_that_is_missing_is_damage_and_can_be_accepted);
     tcase_add_test(tests, a_manifest_without_its_last_edits_is_damage_and_can_be_accepted);
+    tcase_add_test(tests, a_file_of_large_values_that_is_missing_is_damage_and_can_be_accepted);
+    tcase_add_test(tests, a_table_that_is_missing_leaves_nothing_to_open);
     tcase_add_test(tests, a_log_in_doubt_is_written_anew);
     return suite_run(suite, true);
 }

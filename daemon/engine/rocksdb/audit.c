@@ -399,7 +399,8 @@ static void judge(struct look *look)
     weigh_manifest(look);
     say_end(look, end, sizeof end);
     if (look->synced > audit->sequence) {
-        conclude(look, AUDIT_DAMAGED, "%s; numbers %" PRIu64 " to %" PRIu64 " were synced and are gone", end,
+        conclude(look, AUDIT_DAMAGED,
+                 "%s; engine numbers %" PRIu64 " to %" PRIu64 " were synced and are gone", end,
                  audit->sequence + 1, look->synced);
     } else if (audit->torn_bytes > 0) {
         char seen[40] = "";
@@ -407,7 +408,8 @@ static void judge(struct look *look)
             snprintf(seen, sizeof seen, ", to %" PRIu64 " at least", look->seen);
         }
         conclude(look, AUDIT_TORN,
-                 "torn tail, %" PRIu64 " bytes (%s); numbers from %" PRIu64 " on%s, none of which was synced",
+                 "torn tail, %" PRIu64 " bytes (%s); engine numbers from %" PRIu64
+                 " on%s, none of which was synced",
                  audit->torn_bytes, end, audit->sequence + 1, seen);
     }
 }

@@ -148,7 +148,7 @@ static void beat(struct server *server)
     uint64_t granted = connection_set_memory(server->connections, &waits_for_memory);
     heartbeat_show(&heartbeats->loop, true, ++server->iterations);
     heartbeat_show(&heartbeats->memory, waits_for_memory, granted);
-    unsigned stalled = atomic_load(&heartbeats->stalled);
+    unsigned stalled = heartbeats_stalled(heartbeats);
     if (stalled != server->told_stalled && server->state == SERVER_SERVING) {
         char text[HEARTBEAT_TEXT_BYTES];
         notify_status(stalled != 0 ? "stalled: %s" : "serving", heartbeat_text(stalled, text));

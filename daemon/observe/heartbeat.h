@@ -41,7 +41,7 @@ enum heartbeat_stage {
     HEARTBEAT_STAGES,
 };
 
-enum { HEARTBEAT_POOL_MAX = 16 }; /* pieces of work of the pool that are watched, each by itself */
+enum { HEARTBEAT_POOL_MAX = 24 }; /* pieces of work of the pool that are watched, each by itself */
 
 /* Those of one daemon. */
 struct heartbeats {

@@ -140,21 +140,31 @@ static uint64_t serve_connections(struct server *server, uint64_t now_us)
     return next_us;
 }
 
-/* Shows the watchdog that the loop moves, and systemd what does not. */
-static void beat(struct server *server)
+/* Tells systemd what does not move, and what it had no room for. */
+static void tell_stalled(struct server *server)
 {
-    struct heartbeats *heartbeats = server->service.heartbeats;
-    bool waits_for_memory;
-    uint64_t granted = connection_set_memory(server->connections, &waits_for_memory);
-    heartbeat_show(&heartbeats->loop, true, ++server->iterations);
-    heartbeat_show(&heartbeats->memory, waits_for_memory, granted);
-    unsigned stalled = atomic_load(&heartbeats->stalled);
+    unsigned stalled = heartbeats_stalled(server->service.heartbeats);
     if (stalled != server->told_stalled && server->state == SERVER_SERVING) {
         char text[HEARTBEAT_TEXT_BYTES];
         notify_status(stalled != 0 ? "stalled: %s" : "serving", heartbeat_text(stalled, text));
         server->told_stalled = stalled;
     }
     notify_go_on();
+}
+
+/* Shows the watchdog that the loop moves. */
+static void beat(struct server *server, uint64_t now_us)
+{
+    struct heartbeats *heartbeats = server->service.heartbeats;
+    bool waits_for_memory;
+    uint64_t granted = connection_set_memory(server->connections, &waits_for_memory);
+    heartbeat_show(&heartbeats->loop, true, ++server->iterations);
+    heartbeat_show(&heartbeats->memory, waits_for_memory, granted);
+    if (now_us - server->told_us >=
+        HEARTBEAT_LOOK_INTERVAL_US / 2) { /* the watchdog's pings see to it that this comes */
+        server->told_us = now_us;
+        tell_stalled(server);
+    }
 }
 
 /* Each `next_us` says in how many microseconds something is due if nothing else happens. */
@@ -175,7 +185,7 @@ static void server_iterate(uv_prepare_t *prepare)
     next_us = earlier(next_us, stream_set_iterate(server->service.streams, now_us));
     next_us = earlier(next_us, pool_iterate(server->service.pool, now_us));
     next_us = earlier(next_us, server_go_on_ending(server, now_us));
-    beat(server);
+    beat(server, now_us);
     if (server->state == SERVER_ENDED) {
         return;
     }

@@ -52,6 +52,7 @@ struct server {
     } reload;
     uint64_t iterations;      /* of the loop: its heartbeat */
     unsigned told_stalled;    /* what systemd's status line says to be stalled */
+    uint64_t told_us;         /* when that was looked at last */
     uint64_t requests;        /* of all connections, when some came last, */
     uint64_t requested_ns;    /* and when that was */
     struct spin request_spin; /* for the next request */

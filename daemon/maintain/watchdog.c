@@ -77,7 +77,6 @@ static void look(struct watchdog *watchdog, uint64_t now_us)
     struct heartbeats *heartbeats = watchdog->config.heartbeats;
     struct heartbeats_seen seen = heartbeats_look(&watchdog->watch, heartbeats, now_us - watchdog->looked_us);
     watchdog->looked_us = now_us;
-    atomic_store(&heartbeats->stalled, seen.stalled);
     tell(&seen);
     if ((seen.stalled & restart_helps) == 0 && watchdog->feed_interval_us > 0 &&
         now_us - watchdog->fed_us >= watchdog->feed_interval_us) {

@@ -64,7 +64,7 @@ void heartbeat_show(struct heartbeat *heartbeat, bool is_at_work, uint64_t moves
 
 /* ---- looking ---- */
 
-void heartbeat_look(struct heartbeat_watch *watch, const struct heartbeat *heartbeat, uint64_t elapsed_us)
+void heartbeat_look(struct heartbeat_watch *watch, struct heartbeat *heartbeat, uint64_t elapsed_us)
 {
     uint64_t beats = get(&heartbeat->beats), taken = get(&heartbeat->taken);
     bool is_at_work = beats % 2 == 1 || get(&heartbeat->asked) != taken;
@@ -75,6 +75,7 @@ void heartbeat_look(struct heartbeat_watch *watch, const struct heartbeat *heart
     }
     watch->beats = beats;
     watch->taken = taken;
+    set(&heartbeat->stalled_at, watch->unmoved_us >= HEARTBEAT_STALLED_US ? beats + 1 : 0);
 }
 
 static uint64_t longest_of_pool(const struct heartbeats_watch *watch)
@@ -87,7 +88,7 @@ static uint64_t longest_of_pool(const struct heartbeats_watch *watch)
     return longest_us;
 }
 
-struct heartbeats_seen heartbeats_look(struct heartbeats_watch *watch, const struct heartbeats *heartbeats,
+struct heartbeats_seen heartbeats_look(struct heartbeats_watch *watch, struct heartbeats *heartbeats,
                                        uint64_t elapsed_us)
 {
     heartbeat_look(&watch->loop, &heartbeats->loop, elapsed_us);
@@ -113,6 +114,22 @@ struct heartbeats_seen heartbeats_look(struct heartbeats_watch *watch, const str
         watch->stalled_us[stage] = is_stalled ? unmoved_us[stage] : 0;
     }
     return seen;
+}
+
+static bool is_stalled(const struct heartbeat *heartbeat)
+{
+    return get(&heartbeat->stalled_at) == get(&heartbeat->beats) + 1;
+}
+
+unsigned heartbeats_stalled(const struct heartbeats *heartbeats)
+{
+    unsigned stalled = (unsigned)is_stalled(&heartbeats->loop) << HEARTBEAT_LOOP |
+                       (unsigned)is_stalled(&heartbeats->writer) << HEARTBEAT_WRITER |
+                       (unsigned)is_stalled(&heartbeats->memory) << HEARTBEAT_MEMORY;
+    for (size_t i = 0; i < HEARTBEAT_POOL_MAX; i++) {
+        stalled |= (unsigned)is_stalled(&heartbeats->pool[i]) << HEARTBEAT_POOL;
+    }
+    return stalled;
 }
 
 const char *heartbeat_text(unsigned stages, char text[HEARTBEAT_TEXT_BYTES])

@@ -28,6 +28,8 @@ struct heartbeat {
     _Atomic(uint64_t) beats; /* odd: at work */
     _Atomic(uint64_t) asked; /* how often work was handed over, */
     _Atomic(uint64_t) taken; /* and up to where it was taken */
+    /* The watchdog's: one more than the beats with which it was found stalled; 0: it was not. */
+    _Atomic(uint64_t) stalled_at;
 };
 
 /* The stages that are watched. */
@@ -39,13 +41,12 @@ enum heartbeat_stage {
     HEARTBEAT_STAGES,
 };
 
-enum { HEARTBEAT_POOL_MAX = 16 }; /* pieces of work of the pool that are watched, each by itself */
+enum { HEARTBEAT_POOL_MAX = 24 }; /* pieces of work of the pool that are watched, each by itself */
 
 /* Those of one daemon. */
 struct heartbeats {
     struct heartbeat loop, writer, memory;
     struct heartbeat pool[HEARTBEAT_POOL_MAX];
-    atomic_uint stalled; /* of the stages, 1 << stage; the watchdog's to write */
 };
 
 /* ---- at work ---- */
@@ -73,7 +74,7 @@ struct heartbeat_watch {
 };
 
 /* Looks, `elapsed_us` behind the last look. */
-void heartbeat_look(struct heartbeat_watch *watch, const struct heartbeat *heartbeat, uint64_t elapsed_us);
+void heartbeat_look(struct heartbeat_watch *watch, struct heartbeat *heartbeat, uint64_t elapsed_us);
 
 /* What a watcher remembers of all; zeroed at first. */
 struct heartbeats_watch {
@@ -88,8 +89,11 @@ struct heartbeats_seen {
     uint64_t lasted_us[HEARTBEAT_STAGES]; /* of those that ended or go on: how long they have not moved */
 };
 
-struct heartbeats_seen heartbeats_look(struct heartbeats_watch *watch, const struct heartbeats *heartbeats,
+struct heartbeats_seen heartbeats_look(struct heartbeats_watch *watch, struct heartbeats *heartbeats,
                                        uint64_t elapsed_us);
+
+/* The stages, 1 << stage, that the last look found stalled and that have not moved since. */
+unsigned heartbeats_stalled(const struct heartbeats *heartbeats);
 
 /* The stages by name, "writer, pool"; returns `text`. */
 enum { HEARTBEAT_TEXT_BYTES = 64 };

@@ -114,7 +114,6 @@ struct at_work {
     unsigned reads, streams;             /* in all */
     unsigned quick_reads, quick_streams; /* not slow */
     unsigned of_owner;
-    bool is_owner_slow;
     uint64_t next_slow_us; /* when the next turns slow; UINT64_MAX: none will */
 };
 
@@ -138,18 +137,26 @@ static struct at_work look_at_places(const struct pool *pool, const struct turns
             at_work.quick_reads++;
             at_work.quick_streams += is_stream;
             at_work.next_slow_us = slow_us < at_work.next_slow_us ? slow_us : at_work.next_slow_us;
-        } else {
-            at_work.is_owner_slow |= is_owners;
         }
     }
     return at_work;
+}
+
+static bool has_background_place(const struct pool *pool)
+{
+    for (unsigned i = POOL_READS_MAX; i < POOL_THREADS; i++) {
+        if (pool->places[i] == NULL) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Whether work of that kind finds a place. */
 static bool has_place(const struct pool *pool, const struct pool_work *work, uint64_t now_us)
 {
     if (work->work_class == POOL_BACKGROUND) {
-        return true; /* there are no more of them than places */
+        return has_background_place(pool);
     }
     struct at_work at_work = look_at_places(pool, NULL, now_us);
     bool has_streams_place =
@@ -158,13 +165,13 @@ static bool has_place(const struct pool *pool, const struct pool_work *work, uin
            (work->work_class == POOL_POINT || has_streams_place);
 }
 
-/* Whether the other places are for other owners: it has half of them, or half are slow, one of its own among them. */
+/* Whether the other places are for other owners: it has half of all, or one while half are slow. */
 static bool owner_has_to_wait(const struct pool *pool, const struct pool_work *work, uint64_t now_us)
 {
     struct at_work at_work = look_at_places(pool, work->member, now_us);
     bool half_is_slow = at_work.reads - at_work.quick_reads >= POOL_READS_MAX / 2;
     return work->work_class != POOL_BACKGROUND &&
-           (at_work.of_owner >= POOL_READS_MAX / 2 || (half_is_slow && at_work.is_owner_slow));
+           (at_work.of_owner >= POOL_READS_MAX / 2 || (half_is_slow && at_work.of_owner > 0));
 }
 
 /* A free place for it; there is one. */

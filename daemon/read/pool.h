@@ -4,8 +4,8 @@
  *
  * POOL_AT_ONCE reads are at work at a time. One that has been for POOL_SLOW_US waits for the device, not for a processor, and no longer
  * counts: the next begins beside it, up to POOL_READS_MAX in all. So reads that hang, of a file on a bad block say, hold up others
- * for a moment only. An owner, a client that is, has at most half of all places; and once half of them are slow, only owners that
- * have none slow begin another. What this does not cover: reads that hang of more owners than there are places. */
+ * for a moment only. An owner, a client that is, has at most half of all places; and once half of them are slow, one. What
+ * this does not cover: reads that hang of as many owners more as half of the places. */
 #ifndef DAEMON_POOL_H
 #define DAEMON_POOL_H
 
@@ -22,7 +22,7 @@ struct pool;
 enum {
     POOL_AT_ONCE = 4,
     POOL_STREAMS_AT_ONCE = POOL_AT_ONCE / 2, /* the other places are left to point reads */
-    POOL_READS_MAX = 12,                     /* slow ones among them */
+    POOL_READS_MAX = 24,                     /* slow ones among them */
     POOL_STREAMS_MAX = POOL_READS_MAX / 2,
     POOL_BACKGROUND_MAX = 4, /* pieces of background work that there are in the daemon */
     POOL_THREADS = POOL_READS_MAX + POOL_BACKGROUND_MAX,

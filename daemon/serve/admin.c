@@ -181,7 +181,8 @@ static void add_health(struct status_page *page, const struct service *service)
 {
     const struct failure *failure = order_failure(service->order);
     const char *damage = damage_text(order_damage(service->order));
-    unsigned stalled = service->heartbeats != NULL ? atomic_load(&service->heartbeats->stalled) : 0;
+    unsigned stalled = service->heartbeats != NULL ? heartbeats_stalled(service->heartbeats) : 0;
+    stalled &= ~(1U << HEARTBEAT_LOOP); /* which answers */
     if (failure != NULL) {
         add_text(page, "health", failure->text);
     } else if (stalled != 0) {

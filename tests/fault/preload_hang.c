@@ -1,7 +1,7 @@
 /* A library to be preloaded: makes chosen system calls hang or take long, as those to a sick disk do.
  *
- * $CAIRN_HANG names a control file. Each of its lines is CALL SUFFIX MILLISECONDS: a call (read, write, sync) to a file whose
- * path ends so takes that much longer; 0: until the line is gone. Without the file nothing is changed. So a test begins and ends a fault
+ * $CAIRN_HANG names a control file. Each of its lines is CALL PART MILLISECONDS: a call (read, write, sync) to a file whose
+ * path has that part takes that much longer; 0: until the line is gone. Without the file nothing is changed. So a test begins and ends a fault
  * by writing and removing the file, which is renamed into place. A call that waits looks again every few milliseconds. */
 #include <dlfcn.h>
 #include <errno.h>
@@ -34,12 +34,6 @@ static bool read_control(char text[CONTROL_BYTES])
     return bytes > 0;
 }
 
-static bool ends_so(const char *text, const char *suffix)
-{
-    size_t bytes = strlen(text), suffix_bytes = strlen(suffix);
-    return bytes >= suffix_bytes && strcmp(text + bytes - suffix_bytes, suffix) == 0;
-}
-
 /* How long the call takes longer, in milliseconds; 0: until the line is gone; -1: it does not. */
 static long delay_of(const char *call, const char *path)
 {
@@ -48,10 +42,10 @@ static long delay_of(const char *call, const char *path)
         return -1;
     }
     for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
-        char name[16], suffix[LINE_BYTES];
+        char name[16], part[LINE_BYTES];
         long milliseconds;
-        if (sscanf(line, "%15s %255s %ld", name, suffix, &milliseconds) == 3 && strcmp(name, call) == 0 &&
-            ends_so(path, suffix)) {
+        if (sscanf(line, "%15s %255s %ld", name, part, &milliseconds) == 3 && strcmp(name, call) == 0 &&
+            strstr(path, part) != NULL) {
             return milliseconds;
         }
     }

@@ -1,5 +1,6 @@
 /* Start and stop (contract 9, 10): SIGTERM, a second daemon, directories that are not ours, the socket, systemd's ways. */
 #include <check.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -409,6 +410,37 @@ START_TEST(test_reload_by_sighup)
 }
 END_TEST
 
+/* The file is a pipe that nobody has written to yet. */
+START_TEST(test_reload_that_waits_for_its_file_holds_up_nobody)
+{
+    struct daemon daemon = daemon_new();
+    int fd = notify_socket(&daemon);
+    char seen[8192] = "";
+    char *config = directory_path(&daemon.home, "cairnd.conf");
+    file_write(config, "log_level = info\n");
+    daemon_start(&daemon, kept_format("--config %s", config));
+    ck_assert(is_told(fd, seen, sizeof seen, "STATUS="));
+    ck_assert_int_eq(unlink(config), 0);
+    ck_assert_int_eq(mkfifo(config, 0600), 0);
+    daemon_signal(&daemon, SIGHUP);
+    ck_assert_msg(is_told(fd, seen, sizeof seen, "RELOADING=1"), "%s", seen);
+    struct wire wire = wire_open(daemon.socket);
+    set(&wire, "a", "served meanwhile");
+    commit_ok(&wire, commit_of_block(1, "one"));
+    ck_assert_ptr_null(strstr(strstr(seen, "RELOADING=1"), "READY=1"));
+    int writer = open(config, O_WRONLY | O_CLOEXEC); /* waits until somebody reads */
+    ck_assert_int_eq(write(writer, "log_level = debug\n", 18), 18);
+    close(writer);
+    seen[0] = '\0';
+    ck_assert_msg(is_told(fd, seen, sizeof seen, "READY=1"), "%s", seen);
+    ck_assert(daemon_says(&daemon, "reloaded"));
+    wire_close(&wire);
+    ck_assert_int_eq(daemon_stop(&daemon), 0);
+    close(fd);
+    daemon_close(&daemon);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -431,5 +463,6 @@ int main(void)
     tcase_add_test(tests, test_fd3_socket_activation_given_back_untouched);
     tcase_add_test(tests, test_notify_ready_stopping_status);
     tcase_add_test(tests, test_reload_by_sighup);
+    tcase_add_test(tests, test_reload_that_waits_for_its_file_holds_up_nobody);
     return suite_run(suite, false);
 }

@@ -40,7 +40,9 @@ START_TEST(work_that_does_not_move_is_stalled_after_a_second_until_it_moves)
     ck_assert_uint_eq(began, 1);
     ck_assert_uint_ge(first_us, HEARTBEAT_STALLED_US);
     ck_assert_uint_le(first_us, HEARTBEAT_STALLED_US + LOOK);
+    ck_assert_uint_eq(heartbeats_stalled(&heartbeats), writer);
     heartbeat_go_on();
+    ck_assert_uint_eq(heartbeats_stalled(&heartbeats), 0); /* at once, not at the next look */
     struct heartbeats_seen seen = look(LOOK);
     ck_assert(seen.stalled == 0 && seen.ended == writer);
     ck_assert_uint_ge(seen.lasted_us[HEARTBEAT_WRITER], 2000000);

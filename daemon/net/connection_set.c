@@ -409,7 +409,7 @@ static void resume(struct connection_set *set, enum turns_list list)
     for (uint64_t waiting = turns_count(turns, list); waiting > 0 && may_resume(set, list); waiting--) {
         struct connection *connection = turns_first(turns, list);
         turns_take(turns, list, list == TURNS_REPLIES ? &connection->for_replies : &connection->for_requests);
-        connection->has_turn = true;
+        connection->has_turn = list == TURNS_REQUESTS;
         connection_touch(connection);
         serve_touched(set);
     }

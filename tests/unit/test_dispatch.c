@@ -4,6 +4,7 @@
 
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
+#include "tests/lib/kept.h"
 #include "tests/lib/messages.h"
 #include "tests/lib/service_fixture.h"
 #include "tests/lib/suite.h"
@@ -220,6 +221,58 @@ START_TEST(a_request_above_the_role_of_its_session_is_refused_before_its_handler
 }
 END_TEST
 
+/* A large write of many small operations, whose body dispatch takes, beside another that has its room. */
+static struct request *start_short(struct budget_request *ret_other)
+{
+    enum { OPERATIONS = 12000 };
+    *ret_other = budget_request_of(true, 100 << 10);
+    ck_assert_int_eq(budget_request_reserve(served.service.budget, ret_other), BUDGET_GRANTED);
+    Cairn__Commit *commit = commit_of_block(1, "x");
+    commit->n_metadata = OPERATIONS;
+    commit->metadata = kept_alloc(OPERATIONS * sizeof commit->metadata[0]);
+    for (size_t i = 0; i < OPERATIONS; i++) {
+        commit->metadata[i] = operation_set("a", "");
+    }
+    size_t bytes = protobuf_c_message_get_packed_size(&commit->base);
+    uint8_t *body = memory_raw(bytes);
+    protobuf_c_message_pack(&commit->base, body);
+    struct budget_request memory = budget_request_of(true, bytes);
+    ck_assert_int_eq(budget_request_reserve(served.service.budget, &memory), BUDGET_GRANTED);
+    const struct frame_request header = {.type = FRAME_COMMIT, .id = 50, .body_bytes = (uint32_t)bytes};
+    served.started++;
+    struct request *request = request_new(&served.session, &header, &memory, thread_now_us());
+    ck_assert_int_eq(request_start_taken(request, body), REQUEST_WAITS_MEMORY);
+    ck_assert_uint_eq(served.reply_count, 0);
+    return request;
+}
+
+START_TEST(a_request_that_others_leave_no_memory_for_waits_and_is_carried_out)
+{
+    struct budget_request other;
+    struct request *request = start_short(&other);
+    ck_assert_int_eq(budget_request_extend(served.service.budget, &other, 1 << 20), BUDGET_GRANTED);
+    ck_assert_int_eq(request_ask_memory(request), BUDGET_WAITS); /* one at a time */
+    budget_request_end(served.service.budget, &other);
+    ck_assert_int_eq(request_ask_memory(request), BUDGET_GRANTED);
+    ck_assert_int_eq(request_start_again(request, thread_now_us()), REQUEST_TAKEN);
+    service_settle();
+    ck_assert_int_eq(last_reply()->status, STATUS_OK);
+    ck_assert_uint_eq(budget_requests_bytes(served.service.budget), 0);
+}
+END_TEST
+
+START_TEST(a_request_that_waits_for_memory_is_refused_when_the_daemon_stops)
+{
+    struct budget_request other;
+    struct request *request = start_short(&other);
+    served.service.draining = true;
+    ck_assert_int_eq(request_ask_memory(request), BUDGET_GRANTED);
+    ck_assert_int_eq(request_start_again(request, thread_now_us()), REQUEST_TAKEN);
+    assert_refused(STATUS_SHUTTING_DOWN, "nothing was applied");
+    budget_request_end(served.service.budget, &other);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -236,5 +289,7 @@ int main(void)
     tcase_add_test(tests, a_write_that_waits_beyond_its_deadline_is_busy_and_was_not_applied);
     tcase_add_test(tests, a_write_that_waits_is_refused_when_the_daemon_stops);
     tcase_add_test(tests, a_write_behind_one_that_waits_waits_too);
+    tcase_add_test(tests, a_request_that_others_leave_no_memory_for_waits_and_is_carried_out);
+    tcase_add_test(tests, a_request_that_waits_for_memory_is_refused_when_the_daemon_stops);
     return suite_run(suite, false);
 }

@@ -135,6 +135,23 @@ START_TEST(work_larger_than_the_room_runs_alone_whatever_sources_keep)
 }
 END_TEST
 
+START_TEST(of_a_uid_with_much_work_and_one_with_little_each_has_every_other_turn)
+{
+    enum { MUCH = 60 };
+    struct task much[MUCH], little;
+    for (int i = 0; i < MUCH; i++) {
+        much[i] = (struct task){.work = {.run = run, .done = on_done, .bytes = SMALL, .member = &owners[0]}};
+        pool_submit(pool, &much[i].work, POOL_POINT);
+    }
+    little = (struct task){.work = {.run = run, .done = on_done, .bytes = SMALL, .member = &owners[1]}};
+    pool_submit(pool, &little.work, POOL_POINT);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert_uint_eq(done, MUCH + 1);
+    ck_assert_uint_le(little.done_at,
+                      2 * POOL_READS_MAX); /* those that ran already, and what ran beside it */
+}
+END_TEST
+
 /* ---- work that hangs ---- */
 
 static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -321,6 +338,7 @@ int main(void)
     tcase_add_test(tests, large_work_without_end_keeps_no_small_work_waiting);
     tcase_add_test(tests, small_work_without_end_keeps_no_large_work_waiting);
     tcase_add_test(tests, large_work_without_room_waits_and_small_work_passes_it);
+    tcase_add_test(tests, of_a_uid_with_much_work_and_one_with_little_each_has_every_other_turn);
     tcase_add_test(tests, work_larger_than_the_room_runs_alone_whatever_sources_keep);
     tcase_add_test(tests, reads_that_hang_leave_places_to_others);
     tcase_add_test(tests, an_owner_whose_reads_hang_leaves_half_of_the_places_to_others);

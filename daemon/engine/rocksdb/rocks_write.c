@@ -29,7 +29,7 @@ enum {
     FLUSH_LOOK_NS = 500000,                     /* between two looks whether there is room */
     LOOKS_MAX = 120000,    /* of one wait: a minute; behind that the batch is written all the same */
     KEPT_LOOKS_MAX = 100,  /* of these, while all is flushed and a read keeps write buffers: 50 ms */
-    DELETIONS_MAX = 16384, /* in a write buffer, for walks pass over each; measured: some 3 ms */
+    DELETIONS_MAX = 8192,  /* in a write buffer, for walks pass over each; measured: some 2 ms */
     TABLES_YOUNG_MAX = 16, /* with more of them RocksDB delays flushes; it slows down writes from 20 on */
 };
 

@@ -5,6 +5,7 @@
  * large values are held before it begins, so that what RocksDB then deletes at once goes from the device one file at a time,
  * by rocks_maintain. */
 #include <assert.h>
+#include <sys/statvfs.h>
 
 #include "daemon/engine/rocksdb/rocks.h"
 #include "daemon/runtime/thread.h"
@@ -75,13 +76,23 @@ static void set_oldest_share(struct rocks *rocks, const char *share)
     rocksdb_free(error); /* then only the oldest files are gone through, as ever */
 }
 
+/* Whether the disk has so much room beside what the write buffers may still need. */
+static bool has_room_for(const struct rocks *rocks, uint64_t bytes)
+{
+    struct statvfs found;
+    uint64_t buffers = (uint64_t)WRITE_BUFFERS * WRITE_BUFFER_BYTES;
+    return fstatvfs(rocks->wal.directory_fd, &found) == 0 &&
+           (uint64_t)found.f_bavail * found.f_frsize > bytes + buffers;
+}
+
 /* Moves the live large values out of all files once much of what these hold is deleted: that writes at most twice what it gives
- * back. */
+ * back, and takes that room until it is done. */
 static void collect_garbage(struct rocks *rocks)
 {
     uint64_t garbage = rocks_number(rocks, "rocksdb.live-blob-file-garbage-size");
     uint64_t all = rocks_number(rocks, "rocksdb.live-blob-file-size");
-    if (garbage < GARBAGE_BYTES_MIN || garbage < all / GARBAGE_PART || atomic_load(&rocks->is_stopped)) {
+    if (garbage < GARBAGE_BYTES_MIN || garbage < all / GARBAGE_PART || atomic_load(&rocks->is_stopped) ||
+        !has_room_for(rocks, all - garbage)) {
         return;
     }
     set_oldest_share(rocks, "1.0");

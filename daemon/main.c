@@ -200,34 +200,46 @@ static int open_store(const struct options *options, struct running *running)
     return result == DIRECTORY_OK ? EXIT_SUCCESS : refuse_directory(result, &error);
 }
 
-static int open_listener(const struct options *options, struct running *running)
+/* Adopts systemd's socket, or looks whether one could be made: what would refuse the start later leaves no new store behind. */
+static enum status look_at_socket(const struct options *options, struct running *running,
+                                  struct failure *failure)
 {
     struct notify_error error;
-    struct failure failure;
-    assert(running->engine != NULL); /* a client that connects meanwhile is served soon */
     int fd = -1;
     if (!notify_listen_fd(&fd, &error)) {
-        return fail(event_socket_refused, error.text);
+        return failure_set(failure, STATUS_INVALID, "%s", error.text);
     }
     if (fd >= 0) {
-        return listener_adopt(fd, &running->listener, &failure) == STATUS_OK
-                   ? EXIT_SUCCESS
-                   : fail(event_socket_refused, failure.text);
+        return listener_adopt(fd, &running->listener, failure);
     }
     if (options->socket[0] == '\0') {
-        return fail(event_socket_refused,
-                    "no path is set: name one with --socket PATH, or pass a socket from systemd");
+        return failure_set(failure, STATUS_INVALID,
+                           "no path is set: name one with --socket PATH, or pass a socket from systemd");
     }
-    if (listener_open(options->socket, options->socket_mode, options->socket_group, &running->listener,
-                      &failure) != STATUS_OK) {
-        return fail(event_socket_refused, failure.text);
+    return listener_check(options->socket, options->socket_group, failure);
+}
+
+/* The start is refused for its socket; but a daemon that has the directory most likely has the socket too, and is named. */
+static int refuse_socket(const struct options *options, struct running *running,
+                         const struct failure *failure)
+{
+    struct directory_error error;
+    if (directory_open(options->data, false, look, &running->directory, &error) == DIRECTORY_LOCKED) {
+        event_directory_refused(error.text);
+        return directory_exit_code(DIRECTORY_LOCKED);
     }
-    return EXIT_SUCCESS;
+    return fail(event_socket_refused, failure->text);
+}
+
+static enum status listen_at_socket(const struct options *options, struct listener *listener,
+                                    struct failure *failure)
+{
+    return listener_open(options->socket, options->socket_mode, options->socket_group, listener, failure);
 }
 
 static int serve(struct options *options, struct running *running)
 {
-    assert(running->engine != NULL && running->listener.fd >= 0);
+    assert(running->engine != NULL);
     struct directory_error error;
     struct failure failure;
     struct server_config config = {
@@ -236,6 +248,7 @@ static int serve(struct options *options, struct running *running)
         .numbers = &running->numbers,
         .roles = &running->roles,
         .listener = &running->listener,
+        .listen = listen_at_socket,
         .store_id = running->directory.store_id,
         .directory = &running->directory,
         .read_options = read_options,
@@ -304,10 +317,10 @@ static int run(struct options *options)
         log_stop();
         return EXIT_FAILURE;
     }
-    int code = open_store(options, &running);
-    if (code == EXIT_SUCCESS) {
-        code = open_listener(options, &running);
-    }
+    struct failure failure;
+    int code = look_at_socket(options, &running, &failure) == STATUS_OK
+                   ? open_store(options, &running)
+                   : refuse_socket(options, &running, &failure);
     if (code == EXIT_SUCCESS) {
         code = serve(options, &running);
     }

@@ -16,9 +16,11 @@ struct roles;
 struct server_config {
     struct options *options;
     struct engine *engine;
-    struct numbers *numbers;           /* open */
-    const struct roles *roles;         /* who may what */
-    struct listener *listener;         /* listens; the loop takes its fd */
+    struct numbers *numbers;   /* open */
+    const struct roles *roles; /* who may what */
+    struct listener *listener; /* listens, or does once `listen` was called; the loop takes its fd */
+    /* Binds and listens, when all else is ready to serve; NULL: it does already. */
+    enum status (*listen)(const struct options *options, struct listener *listener, struct failure *failure);
     const uint8_t *store_id;           /* STORE_ID_BYTES */
     const struct directory *directory; /* open, with its database; NULL: none is watched */
     /* On SIGHUP, one behind the other: on the pool, reads the configuration again; on the loop, takes over what was read. */

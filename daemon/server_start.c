@@ -212,7 +212,10 @@ static bool start_listening(struct server *server, uv_connection_cb on_connectio
 {
     struct listener *listener = server->config->listener;
     assert(server->service.order != NULL); /* connections are served from here on */
-    assert(listener->fd >= 0);             /* main opened or adopted it */
+    if (listener->fd < 0 && server->config->listen(server->config->options, listener, failure) != STATUS_OK) {
+        return false;
+    }
+    assert(listener->fd >= 0); /* main adopted it, or it was opened now */
     int error = uv_pipe_open(&server->listener, listener->fd);
     if (error == 0) {
         listener->fd = -1; /* the loop's now */

@@ -147,7 +147,36 @@ enum engine_edit_kind {
     ENGINE_PUT,
     ENGINE_DELETE,
     ENGINE_DELETE_RANGE, /* from `key` (included) to `value` (excluded) */
+    ENGINE_DELETE_EACH, /* the keys that `value` has packed; `key` is empty. For very many: a key takes little more than its bytes */
 };
+
+/* A packed key is its length, 2 bytes, and its bytes. */
+enum { ENGINE_PACKED_HEAD_BYTES = 2 };
+
+/* Writes one, and returns where the next goes. */
+static inline uint8_t *engine_pack_key(uint8_t *to, struct slice key)
+{
+    uint16_t bytes = (uint16_t)key.bytes;
+    assert(key.bytes > 0 && key.bytes <= UINT16_MAX);
+    memcpy(to, &bytes, sizeof bytes);
+    memcpy(to + sizeof bytes, key.data, key.bytes);
+    return to + sizeof bytes + key.bytes;
+}
+
+/* Takes the first one off what is packed; false: none is left. */
+static inline bool engine_unpack_key(struct slice *packed, struct slice *ret_key)
+{
+    uint16_t bytes;
+    if (packed->bytes == 0) {
+        return false;
+    }
+    assert(packed->bytes > sizeof bytes);
+    memcpy(&bytes, packed->data, sizeof bytes);
+    assert(bytes > 0 && packed->bytes - sizeof bytes >= bytes);
+    *ret_key = slice_of(packed->data + sizeof bytes, bytes);
+    *packed = slice_of(packed->data + sizeof bytes + bytes, packed->bytes - sizeof bytes - bytes);
+    return true;
+}
 
 struct engine_edit {
     enum engine_edit_kind kind;
@@ -166,7 +195,7 @@ enum engine_outcome {
     ENGINE_UNKNOWN, /* it may or may not be there after the next open; writing ends */
 };
 
-/* Applies the edits: ranges first, in any order, then the other edits, of which each key has one. A range does not end before it
+/* Applies the edits: ranges first, in any order, then the other edits, of which each key has one, packed or not. A range does not end before it
  * begins. The list and its bytes are borrowed during the call, and the list may be reordered. Writer. */
 enum engine_outcome engine_write(struct engine *engine, struct engine_edit *edits, size_t count,
                                  enum engine_durability durability, struct failure *failure) MUST_CHECK;

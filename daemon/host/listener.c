@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <libgen.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,22 +49,40 @@ static enum status check_stale(const struct sockaddr_un *address, struct failure
     return STATUS_OK;
 }
 
-/* Removes a stale socket file, and nothing else. */
-static enum status clear_path(const struct sockaddr_un *address, struct failure *failure)
+/* Whether the path is free, or a stale socket file, and nothing else: *ret_is_there. */
+static enum status check_path(const struct sockaddr_un *address, bool *ret_is_there, struct failure *failure)
 {
     struct stat entry;
     const char *path = address->sun_path;
-    if (lstat(path, &entry) != 0) {
+    *ret_is_there = lstat(path, &entry) == 0;
+    if (!*ret_is_there) {
         return errno == ENOENT ? STATUS_OK : fail(failure, "looking at it", path);
     }
     if (!S_ISSOCK(entry.st_mode)) {
         return failure_set(failure, STATUS_INVALID,
                            "socket %s: there is a file that is no socket: name another path", path);
     }
-    if (check_stale(address, failure) != STATUS_OK) {
+    return check_stale(address, failure);
+}
+
+static enum status clear_path(const struct sockaddr_un *address, struct failure *failure)
+{
+    bool is_there;
+    if (check_path(address, &is_there, failure) != STATUS_OK) {
         return failure->status;
     }
-    return unlink(path) == 0 ? STATUS_OK : fail(failure, "removing the old socket", path);
+    return !is_there || unlink(address->sun_path) == 0
+               ? STATUS_OK
+               : fail(failure, "removing the old socket", address->sun_path);
+}
+
+static struct sockaddr_un address_of(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    assert(path[0] != '\0' &&
+           strlen(path) < sizeof address.sun_path); /* an empty one would be an abstract address */
+    memcpy(address.sun_path, path, strlen(path));
+    return address;
 }
 
 /* chown takes the greatest number for "leave the group alone", so it names no group. */
@@ -126,15 +145,28 @@ static enum status bind_and_listen(int fd, const struct sockaddr_un *address, ui
     return status;
 }
 
+enum status listener_check(const char *path, const char *group_name, struct failure *failure)
+{
+    struct sockaddr_un address = address_of(path);
+    char directory[LISTENER_PATH_BYTES];
+    gid_t group;
+    bool is_there;
+    memcpy(directory, address.sun_path, sizeof directory);
+    if (*group_name != '\0' && find_group(group_name, &group, failure) != STATUS_OK) {
+        return failure->status;
+    }
+    if (access(dirname(directory), W_OK | X_OK) != 0) {
+        return fail(failure, "its directory", path);
+    }
+    return check_path(&address, &is_there, failure);
+}
+
 enum status listener_open(const char *path, uint64_t mode, const char *group_name,
                           struct listener *ret_listener, struct failure *failure)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct sockaddr_un address = address_of(path);
     gid_t group = NO_GROUP;
-    assert(thread_is(THREAD_OTHER));
-    assert(path[0] != '\0' &&
-           strlen(path) < sizeof address.sun_path); /* an empty one would be an abstract address */
-    memcpy(address.sun_path, path, strlen(path));
+    assert(thread_is(THREAD_OTHER) || thread_is(THREAD_LOOP)); /* main's thread, before the loop runs */
     if (*group_name != '\0' && find_group(group_name, &group, failure) != STATUS_OK) {
         return failure->status;
     }

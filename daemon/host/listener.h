@@ -1,4 +1,5 @@
-/* The listening socket: made at a path, or adopted from systemd. On main's thread, before the loop runs and after it ended. */
+/* The listening socket: made at a path, or adopted from systemd. On main's thread, before the loop runs and after it ended. It is
+ * bound last: a start that fails before has bound nothing, and one that would fail here is found out before a store is made. */
 #ifndef DAEMON_LISTENER_H
 #define DAEMON_LISTENER_H
 
@@ -20,6 +21,11 @@ struct listener {
     int adopted_flags;              /* file status flags that systemd's socket came with; -1: not adopted */
     int adopted_fd; /* a duplicate of systemd's socket, to restore these flags by; -1: not adopted */
 };
+
+/* Whether a socket could be made there, as far as looking tells. Makes and removes nothing.
+ *
+ * STATUS_OK, or STATUS_INVALID as below */
+enum status listener_check(const char *path, const char *group, struct failure *failure) MUST_CHECK;
 
 /* Binds and listens at the path, with the permission bits and, unless it is empty, the group (a name or a number). A socket
  * file at which no process listens is replaced. The texts are copied or borrowed for the call.

@@ -33,7 +33,7 @@ enum status apply_load(struct apply *apply, uint32_t chain, const struct chain_m
  * the job's slices lead to is borrowed until apply_written or apply_take_back.
  *
  * STATUS_OK        job->marks and job->counts are set; a dry run adds nothing
- * STATUS_CONFLICT, STATUS_INVALID  refused: job->failure says why, nothing was added
+ * STATUS_CONFLICT, STATUS_INVALID, STATUS_TOO_LARGE  refused: job->failure says why, nothing was added
  * STATUS_DAMAGED   what it needs to read cannot be read or understood: likewise */
 enum status apply_job(struct apply *apply, struct job *job, const struct metadata_group *carried) MUST_CHECK;
 

@@ -61,6 +61,10 @@ enum status apply_metadata_change(struct apply *apply, uint32_t chain, struct sl
 enum status apply_metadata_own(struct apply *apply, const struct job *job,
                                struct failure *failure) MUST_CHECK;
 
+/* The key of the hash index's entry, and whether that leads to the height. STATUS_OK, STATUS_DAMAGED. */
+enum status apply_find_hash(struct apply *apply, uint32_t chain, struct slice hash, uint64_t height,
+                            struct key *ret_key, bool *ret_leads, struct failure *failure) MUST_CHECK;
+
 /* Drops the hash index's entry if it leads to that height. STATUS_OK, STATUS_DAMAGED. */
 enum status apply_drop_hash(struct apply *apply, uint32_t chain, struct slice hash, uint64_t height,
                             struct failure *failure) MUST_CHECK;

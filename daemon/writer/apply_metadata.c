@@ -118,19 +118,28 @@ enum status apply_metadata_own(struct apply *apply, const struct job *job, struc
     return status;
 }
 
-enum status apply_drop_hash(struct apply *apply, uint32_t chain, struct slice hash, uint64_t height,
-                            struct failure *failure)
+enum status apply_find_hash(struct apply *apply, uint32_t chain, struct slice hash, uint64_t height,
+                            struct key *ret_key, bool *ret_leads, struct failure *failure)
 {
     assert(height > 0 &&
            hash.bytes <=
                HASH_BYTES_MAX); /* record_read_header checked the hash; ranges begin above height 0 */
-    struct key key;
-    key_set_name(&key, chain, KEY_HASH, hash);
+    key_set_name(ret_key, chain, KEY_HASH, hash);
     struct engine_value value = {0};
-    enum status status = write_set_get(apply->set, &key, &value, failure);
-    if (status == STATUS_OK && value.bytes.bytes == 8 && record_get_u64(value.bytes.data) == height) {
-        write_set_delete(apply->set, &key);
-    }
+    enum status status = write_set_get(apply->set, ret_key, &value, failure);
+    *ret_leads = status == STATUS_OK && value.bytes.bytes == 8 && record_get_u64(value.bytes.data) == height;
     engine_value_release(&value);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+enum status apply_drop_hash(struct apply *apply, uint32_t chain, struct slice hash, uint64_t height,
+                            struct failure *failure)
+{
+    struct key key;
+    bool leads;
+    enum status status = apply_find_hash(apply, chain, hash, height, &key, &leads, failure);
+    if (status == STATUS_OK && leads) {
+        write_set_delete(apply->set, &key);
+    }
+    return status;
 }

@@ -1,14 +1,19 @@
-/* A rollback drops all that lies above a height in one write, in time proportional to what it drops.
+/* A rollback drops all that lies above a height in one write, in time proportional to what it drops: what heights are keys of as
+ * ranges, entries of the hash index and bound names one by one.
  *
  * It is validated first: the target, the state there, the guards. The queued metadata that it carries is in the write set by
  * then, so guards see it, and what of it is bound above the target is dropped with what is on disk.
  *
- * Failures: a refusal is STATUS_CONFLICT or STATUS_INVALID, a failed read STATUS_DAMAGED; apply.c takes back what was added. */
+ * Failures: a refusal is STATUS_CONFLICT, STATUS_INVALID or STATUS_TOO_LARGE, a failed read STATUS_DAMAGED; apply.c takes back what was added. */
 #include "daemon/writer/apply_internal.h"
 
 #include <assert.h>
 
 #include "daemon/lanes/rollback_rule.h"
+
+/* Memory for the changes of a rollback, which have to be in one write; chosen: a million blocks and more, of each of which it holds
+ * the hash, or some hundred thousand names. */
+enum { ROLLBACK_BYTES_MAX = 64 << 20 };
 
 static enum status has_any_state(struct apply *apply, const struct job *job, bool *ret_has,
                                  struct failure *failure)
@@ -112,6 +117,12 @@ static enum status drop_above(struct apply *apply, struct job *job, enum key_kin
         if (result == ENGINE_OK) {
             status = drop(apply, job, key, value, failure);
         }
+        if (status == STATUS_OK && write_set_memory(apply->set) > ROLLBACK_BYTES_MAX) {
+            status = failure_set(failure, STATUS_TOO_LARGE,
+                                 "going back to height %lu changes more than the %d MiB that one write "
+                                 "holds: go back to a greater height first",
+                                 job->rollback.to, ROLLBACK_BYTES_MAX >> 20);
+        }
     }
     engine_cursor_close(cursor);
     return result == ENGINE_FAILED ? STATUS_DAMAGED : status;
@@ -125,8 +136,14 @@ static enum status drop_block(struct apply *apply, struct job *job, struct slice
     if (!key_read_height(key, &height) || !record_read_header(value, &record)) {
         return apply_damaged(failure, "header record", job->chain);
     }
+    struct key hash_key;
+    bool leads;
+    enum status status = apply_find_hash(apply, job->chain, record.hash, height, &hash_key, &leads, failure);
+    if (status == STATUS_OK && leads) {
+        write_set_drop(apply->set, &hash_key); /* of several blocks with that hash it leads to one */
+    }
     job->counts.blocks++;
-    return apply_drop_hash(apply, job->chain, record.hash, height, failure);
+    return status;
 }
 
 static enum status drop_state(struct apply *apply, struct job *job, struct slice key, struct slice value,

@@ -22,13 +22,21 @@ struct write_set_change {
     struct key key;    /* last, so that only what it has is needed */
 };
 
+/* Keys that are dropped, packed as engine_write takes them. */
+struct write_set_drops {
+    struct write_set_drops *previous; /* full */
+    size_t bytes;
+    uint8_t packed[];
+};
+
 struct write_set_range {
     struct key from;
     struct key to;
 };
 
 enum {
-    RANGES_MAX = 8, /* in a set: a rollback, the greediest, has 4, and is alone in its set */
+    RANGES_MAX = 8,          /* in a set: a rollback, the greediest, has 4, and is alone in its set */
+    DROPS_BYTES = 256 << 10, /* of packed keys at a time */
     /* Changes: memory for a list of up to so many is kept for the next one. Chosen: 200 KiB. */
     LIST_KEPT_MAX = 4096,
 };
@@ -43,6 +51,8 @@ struct write_set {
     struct write_set_change *last;
     struct write_set_range ranges[RANGES_MAX];
     size_t range_count;
+    struct write_set_drops *drops; /* the last ones; NULL: none */
+    size_t drops_count;
     size_t bytes;
     struct engine_edit *list;
     size_t list_capacity;
@@ -74,6 +84,8 @@ void write_set_clear(struct write_set *set)
     set->first = NULL;
     set->last = NULL;
     set->range_count = 0;
+    set->drops = NULL;
+    set->drops_count = 0;
     set->bytes = 0;
     if (set->list_capacity > LIST_KEPT_MAX) {
         free(set->list);
@@ -169,6 +181,22 @@ void write_set_delete(struct write_set *set, const struct key *key)
     add(set, key, false, slice_of(NULL, 0));
 }
 
+void write_set_drop(struct write_set *set, const struct key *key)
+{
+    struct write_set_drops *drops = set->drops;
+    assert(thread_is(THREAD_WRITER) && !write_set_has(set, key));
+    if (drops == NULL || drops->bytes + ENGINE_PACKED_HEAD_BYTES + key->bytes > DROPS_BYTES) {
+        drops = set_memory(set, offsetof(struct write_set_drops, packed) + DROPS_BYTES);
+        drops->previous = set->drops;
+        drops->bytes = 0;
+        set->drops = drops;
+        set->drops_count++;
+    }
+    uint8_t *end = engine_pack_key(drops->packed + drops->bytes, key_slice(key));
+    drops->bytes = (size_t)(end - drops->packed);
+    set->bytes += key->bytes;
+}
+
 void write_set_delete_range(struct write_set *set, const struct key *from, const struct key *to)
 {
     assert(thread_is(THREAD_WRITER));
@@ -180,7 +208,8 @@ void write_set_delete_range(struct write_set *set, const struct key *from, const
 
 struct write_set_mark write_set_mark(const struct write_set *set)
 {
-    return (struct write_set_mark){set->last, set->range_count, set->bytes};
+    size_t drop_bytes = set->drops != NULL ? set->drops->bytes : 0;
+    return (struct write_set_mark){set->last, set->drops, drop_bytes, set->range_count, set->bytes};
 }
 
 void write_set_take_back(struct write_set *set, struct write_set_mark mark)
@@ -203,6 +232,14 @@ void write_set_take_back(struct write_set *set, struct write_set_mark mark)
     } else {
         set->last->next = NULL;
     }
+    while (set->drops != mark.drops) {
+        assert(set->drops != NULL); /* the mark is further back */
+        set->drops = set->drops->previous;
+        set->drops_count--;
+    }
+    if (set->drops != NULL) {
+        set->drops->bytes = mark.drop_bytes;
+    }
     set->range_count = mark.range_count;
     set->bytes = mark.bytes;
 }
@@ -210,6 +247,11 @@ void write_set_take_back(struct write_set *set, struct write_set_mark mark)
 size_t write_set_bytes(const struct write_set *set)
 {
     return set->bytes;
+}
+
+size_t write_set_memory(const struct write_set *set)
+{
+    return arena_bytes(&set->arena);
 }
 
 void write_set_each(struct write_set *set, write_set_each_fn each, void *context)
@@ -236,11 +278,15 @@ static void make_room(struct write_set *set, size_t count)
 struct engine_edit *write_set_list(struct write_set *set, size_t *ret_count)
 {
     size_t count = 0;
-    make_room(set, set->range_count + HASH_COUNT(set->by_key));
+    make_room(set, set->range_count + set->drops_count + HASH_COUNT(set->by_key));
     for (size_t i = 0; i < set->range_count; i++) {
         const struct write_set_range *range = &set->ranges[i];
         set->list[count++] =
             (struct engine_edit){ENGINE_DELETE_RANGE, key_slice(&range->from), key_slice(&range->to)};
+    }
+    for (const struct write_set_drops *drops = set->drops; drops != NULL; drops = drops->previous) {
+        set->list[count++] =
+            (struct engine_edit){.kind = ENGINE_DELETE_EACH, .value = slice_of(drops->packed, drops->bytes)};
     }
     for (const struct write_set_change *change = set->by_key; change != NULL; change = change->hh.next) {
         set->list[count++] = (struct engine_edit){change->present ? ENGINE_PUT : ENGINE_DELETE,

@@ -37,12 +37,17 @@ void write_set_put(struct write_set *set, const struct key *key, struct slice va
 uint8_t *write_set_put_new(struct write_set *set, const struct key *key, size_t bytes) MUST_CHECK;
 void write_set_delete(struct write_set *set, const struct key *key);
 
+/* Deletes a key that nothing in this set reads or changes any more; for very many, as it takes little more memory than the key. */
+void write_set_drop(struct write_set *set, const struct key *key);
+
 /* Deletes what the store has from `from` to `to` (excluded), before every other change; write_set_get does not know of it. */
 void write_set_delete_range(struct write_set *set, const struct key *from, const struct key *to);
 
 /* A place among the changes. It is valid until the set is cleared or taken back to an earlier mark. */
 struct write_set_mark {
     const struct write_set_change *last;
+    const struct write_set_drops *drops;
+    size_t drop_bytes;
     size_t range_count;
     size_t bytes;
 };
@@ -53,6 +58,8 @@ void write_set_take_back(struct write_set *set, struct write_set_mark mark);
 
 /* Keys and values of all changes so far, in bytes, those that were superseded included. */
 size_t write_set_bytes(const struct write_set *set);
+/* The memory that they take. */
+size_t write_set_memory(const struct write_set *set);
 
 /* Calls back for each key that the set puts or deletes, in the order of their last change. `each` may change that key again,
  * no other. */

@@ -23,9 +23,17 @@ static void edits_sort(struct engine_edit *edits, size_t count)
     for (size_t i = 0; i < count; i++) {
         bool is_range = edits[i].kind == ENGINE_DELETE_RANGE;
         assert(!is_range || slice_compare(edits[i].key, edits[i].value) <= 0);
-        assert(is_range || edits[i].kind == ENGINE_PUT || edits[i].kind == ENGINE_DELETE);
-        assert(i == 0 || is_range || edits[i - 1].kind == ENGINE_DELETE_RANGE ||
+        bool is_packed = edits[i].kind == ENGINE_DELETE_EACH;
+        assert(is_range || is_packed || edits[i].kind == ENGINE_PUT || edits[i].kind == ENGINE_DELETE);
+        assert(i == 0 || is_range || is_packed || edits[i - 1].kind == ENGINE_DELETE_RANGE ||
                !slice_equal(edits[i - 1].key, edits[i].key));
+    }
+}
+
+static void delete_each(struct fake_map *map, uint64_t number, struct slice packed)
+{
+    for (struct slice key; engine_unpack_key(&packed, &key);) {
+        fake_map_delete(map, number, key);
     }
 }
 
@@ -41,6 +49,9 @@ static void edits_apply(struct fake_map *map, uint64_t number, const struct engi
             break;
         case ENGINE_DELETE_RANGE:
             fake_map_delete_range(map, number, edits[i].key, edits[i].value);
+            break;
+        case ENGINE_DELETE_EACH:
+            delete_each(map, number, edits[i].value);
             break;
         }
     }

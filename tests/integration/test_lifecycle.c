@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -312,6 +313,43 @@ static int listen_at(const char *path)
     return fd;
 }
 
+START_TEST(test_start_that_fails_at_its_socket_leaves_no_store)
+{
+    struct daemon daemon = daemon_new();
+    for (int i = 0; i < 2; i++) {
+        snprintf(daemon.socket, sizeof daemon.socket, "%s", directory_path(&daemon.home, "absent/socket"));
+        daemon_launch(&daemon, "");
+        ck_assert_int_gt(daemon_wait(&daemon, patience_ms(20000)), 0);
+        ck_assert(daemon_says(&daemon, "socket_refused"));
+        ck_assert(!file_exists(daemon.data));
+    }
+    daemon_close(&daemon);
+}
+END_TEST
+
+/* Other files than those of a store that runs for long: each start has its log, and the starts before leave few. */
+START_TEST(test_starts_leave_few_files)
+{
+    enum { STARTS = 30, FILES_MAX = 25 };
+    struct rig rig = rig_start("");
+    for (uint64_t height = 1; height <= STARTS; height++) {
+        commit_ok(&rig.wire, commit_of_block(height, "header"));
+        (height % 2 == 0 ? rig_crash : rig_restart)(&rig, "");
+    }
+    int files = FILES_MAX + 1;
+    for (uint64_t until = clock_ms() + (uint64_t)patience_ms(30000);
+         clock_ms() < until && files > FILES_MAX;) {
+        sleep_ms(50);
+        files = atoi(shell_run(10000, "ls %s/db | wc -l", rig.daemon.data).output);
+    }
+    ck_assert_int_le(files, FILES_MAX);
+    for (uint64_t height = 1; height <= STARTS; height++) {
+        ck_assert(block_is(&rig.wire, height, "header"));
+    }
+    rig_end(&rig);
+}
+END_TEST
+
 START_TEST(test_fd3_socket_activation_given_back_untouched)
 {
     struct rig rig = {.daemon = daemon_new()};
@@ -460,6 +498,8 @@ int main(void)
     tcase_add_test(tests, test_socket_mode_and_group_are_settings);
     tcase_add_test(tests, test_socket_left_by_a_dead_daemon_is_replaced_and_gone_after_a_clean_stop);
     tcase_add_test(tests, test_socket_of_a_living_daemon_is_not_taken_over);
+    tcase_add_test(tests, test_start_that_fails_at_its_socket_leaves_no_store);
+    tcase_add_test(tests, test_starts_leave_few_files);
     tcase_add_test(tests, test_fd3_socket_activation_given_back_untouched);
     tcase_add_test(tests, test_notify_ready_stopping_status);
     tcase_add_test(tests, test_reload_by_sighup);

@@ -192,6 +192,31 @@ START_TEST(within_a_list_ranges_come_first)
 }
 END_TEST
 
+START_TEST(packed_keys_are_deleted_and_no_other)
+{
+    uint8_t first[64], second[64];
+    subject_begin(_i);
+    for (const char *key = "abcdefg"; *key != '\0'; key++) {
+        subject_put(slice_of(key, 1), text("old"));
+    }
+    uint8_t *first_end = engine_pack_key(engine_pack_key(first, text("f")), text("b"));
+    uint8_t *second_end = engine_pack_key(second, text("absent, and longer"));
+    struct engine_edit edits[] = {
+        {.kind = ENGINE_DELETE_EACH, .value = slice_of(first, (size_t)(first_end - first))},
+        {ENGINE_PUT, text("g"), text("new")},
+        {.kind = ENGINE_DELETE_EACH, .value = slice_of(second, (size_t)(second_end - second))},
+        {ENGINE_DELETE_RANGE, text("c"), text("d")},
+        {.kind = ENGINE_DELETE_EACH},
+    };
+    subject_write(edits, sizeof edits / sizeof *edits);
+    static const char *const expected[] = {"old", NULL, NULL, "old", "old", NULL, "new"};
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        char key[] = {(char)('a' + i), '\0'};
+        subject_expect(NULL, key, expected[i]);
+    }
+}
+END_TEST
+
 START_TEST(a_range_without_keys_deletes_nothing)
 {
     subject_begin(_i);
@@ -463,6 +488,7 @@ int main(void)
     tcase_add_loop_test(tests, a_value_of_any_size_comes_back_whole, 0, SUBJECTS);
     tcase_add_loop_test(tests, a_value_stays_until_it_is_released, 0, SUBJECTS);
     tcase_add_loop_test(tests, within_a_list_ranges_come_first, 0, SUBJECTS);
+    tcase_add_loop_test(tests, packed_keys_are_deleted_and_no_other, 0, SUBJECTS);
     tcase_add_loop_test(tests, a_range_without_keys_deletes_nothing, 0, SUBJECTS);
     tcase_add_loop_test(tests, edits_are_borrowed_during_the_call_only, 0, SUBJECTS);
     tcase_add_loop_test(tests, a_list_may_be_long, 0, SUBJECTS);

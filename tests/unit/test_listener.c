@@ -116,6 +116,24 @@ START_TEST(socket_of_another_process_and_any_other_file_are_left_alone)
 }
 END_TEST
 
+START_TEST(a_check_says_what_opening_would_and_changes_nothing)
+{
+    struct stat entry;
+    ck_assert_int_eq(listener_check(path, "", &failure), STATUS_OK);
+    ck_assert(!file_exists(path));
+    bind_file(false);
+    ck_assert_int_eq(listener_check(path, "", &failure), STATUS_OK);
+    ck_assert_int_eq(lstat(path, &entry), 0); /* the stale one is still there */
+    ck_assert_int_eq(listener_check(path, "no-such-group", &failure), STATUS_INVALID);
+    ck_assert_int_eq(unlink(path), 0);
+    bind_file(true);
+    ck_assert_int_eq(listener_check(path, "", &failure), STATUS_INVALID);
+    ck_assert_int_eq(try_connect(), 0);
+    ck_assert_int_eq(listener_check(directory_path(&home, "absent/socket"), "", &failure), STATUS_INVALID);
+    ck_assert_ptr_nonnull(strstr(failure.text, "directory"));
+}
+END_TEST
+
 START_TEST(close_leaves_a_file_that_replaced_ours)
 {
     ck_assert_int_eq(open_with(0600, ""), STATUS_OK);
@@ -227,6 +245,7 @@ int main(void)
     tcase_add_test(tests, socket_has_its_mode_whatever_the_umask_and_is_gone_after_close);
     tcase_add_test(tests, stale_socket_file_is_replaced);
     tcase_add_test(tests, socket_of_another_process_and_any_other_file_are_left_alone);
+    tcase_add_test(tests, a_check_says_what_opening_would_and_changes_nothing);
     tcase_add_test(tests, close_leaves_a_file_that_replaced_ours);
     tcase_add_test(tests, group_is_a_name_or_a_number_that_can_be_one);
     tcase_add_test(tests, start_that_fails_behind_bind_leaves_no_file);

@@ -55,6 +55,31 @@ START_TEST(space_of_deleted_values_comes_back)
 }
 END_TEST
 
+/* Each file has some that stay. */
+START_TEST(space_of_values_deleted_here_and_there_comes_back_once_it_is_much)
+{
+    enum { KEYS = 1500 };
+    uint8_t *blob = calloc(1, BLOB_BYTES);
+    uint8_t key[2] = {0}, behind[2] = {0xFF, 0xFF};
+    for (unsigned i = 0; i < KEYS; i++) {
+        key[0] = (uint8_t)(i >> 8), key[1] = (uint8_t)i;
+        subject_put(slice_of(key, 2), slice_of(blob, BLOB_BYTES));
+    }
+    key[0] = key[1] = 0;
+    subject_reclaim(slice_of(key, 2), slice_of(behind, 2)); /* all is in files */
+    for (unsigned i = 0; i < KEYS; i++) {
+        key[0] = (uint8_t)(i >> 8), key[1] = (uint8_t)i;
+        if (i % 3 != 0) {
+            subject_delete(slice_of(key, 2));
+        }
+    }
+    key[0] = key[1] = 0;
+    subject_reclaim(slice_of(key, 2), slice_of(behind, 2));
+    ck_assert_uint_lt(metric_of("engine.values.bytes"), KEYS / 3 * BLOB_BYTES + (16 << 20));
+    free(blob);
+}
+END_TEST
+
 START_TEST(a_read_point_is_counted_until_its_release)
 {
     ck_assert_uint_eq(metric_of("engine.points"), 0);
@@ -85,6 +110,7 @@ int main(void)
     Suite *suite = suite_new("rocks_space", 60, &tests);
     tcase_add_checked_fixture(tests, setup, subject_end);
     tcase_add_test(tests, space_of_deleted_values_comes_back);
+    tcase_add_test(tests, space_of_values_deleted_here_and_there_comes_back_once_it_is_much);
     tcase_add_test(tests, a_read_point_is_counted_until_its_release);
     tcase_add_test(tests, after_a_stop_maintenance_wants_no_further_call);
     return suite_run(suite, true);

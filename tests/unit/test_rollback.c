@@ -318,6 +318,47 @@ START_TEST(a_guard_bound_to_a_pruned_height_is_absent)
 }
 END_TEST
 
+START_TEST(one_that_takes_more_memory_than_a_write_has_is_refused_whole)
+{
+    enum { NAMES = 70000, NAMES_AT_ONCE = 5000, NAME_BYTES = 1000 };
+    static struct metadata_operation operations[NAMES_AT_ONCE];
+    static char bound[NAMES_AT_ONCE][NAME_BYTES];
+    ten();
+    for (unsigned first = 0; first < NAMES; first += NAMES_AT_ONCE) {
+        for (unsigned i = 0; i < NAMES_AT_ONCE; i++) {
+            memset(bound[i], 'n', NAME_BYTES);
+            snprintf(bound[i], NAME_BYTES, "%08u", first + i);
+            operations[i] = (struct metadata_operation){
+                .kind = METADATA_SET, .name = slice_of(bound[i], NAME_BYTES), .of_height = 9};
+        }
+        struct job job = {
+            .kind = JOB_COMMIT, .chain = 1, .metadata = operations, .metadata_count = NAMES_AT_ONCE};
+        ck_assert_int_eq(applied_job(&job), STATUS_OK);
+    }
+    ck_assert_int_eq(roll_back(6), STATUS_TOO_LARGE);
+    ck_assert_uint_eq(applied_marks(1).height, 10);
+    ck_assert_uint_eq(applied_height_of(1, "h10"), 10);
+    ck_assert_int_eq(roll_back(9), STATUS_OK);
+    ck_assert_uint_eq(applied_height_of(1, "h10"), 0);
+}
+END_TEST
+
+START_TEST(hashes_of_many_blocks_go)
+{
+    enum { HEIGHTS = 20000 };
+    static struct job_block blocks[HEIGHTS];
+    static uint8_t hashes[HEIGHTS][32];
+    for (uint64_t i = 0; i < HEIGHTS; i++) {
+        record_put_u64(i, hashes[i]);
+        blocks[i] = (struct job_block){.height = i + 1, .hash = slice_of(hashes[i], sizeof hashes[i])};
+    }
+    applied_commit((struct job_commit){.blocks = blocks, .block_count = HEIGHTS, .rise_to = HEIGHTS});
+    ck_assert_int_eq(roll_back(5), STATUS_OK);
+    ck_assert_uint_eq(applied_count(1, KEY_HASH), 5);
+    ck_assert_uint_eq(applied_count(1, KEY_HEADER), 5);
+}
+END_TEST
+
 START_TEST(metadata_that_comes_with_it_takes_effect_after_it)
 {
     ten();
@@ -390,6 +431,8 @@ int main(void)
     tcase_add_test(tests, a_guard_is_lowered_if_asked);
     tcase_add_test(tests, guards_are_judged_by_what_was_there_before_in_any_order);
     tcase_add_test(tests, a_guard_bound_to_a_pruned_height_is_absent);
+    tcase_add_test(tests, one_that_takes_more_memory_than_a_write_has_is_refused_whole);
+    tcase_add_test(tests, hashes_of_many_blocks_go);
     tcase_add_test(tests, metadata_that_comes_with_it_takes_effect_after_it);
     tcase_add_test(tests, at_the_last_height_nothing_lies_above);
     tcase_add_loop_test(tests, a_stored_key_that_is_too_long_fails_it_whole, 0, 2);

@@ -116,6 +116,45 @@ static void count_each(void *context, const struct key *key, bool present, struc
     (*(unsigned *)context)++;
 }
 
+/* Enough for several runs of packed keys, some of which are taken back. */
+START_TEST(dropped_keys_go_with_the_rest_and_are_taken_back_to_a_mark)
+{
+    enum { KEYS = 30000, STAY_FROM = 20000 };
+    struct engine_edits edits = {0};
+    for (uint64_t i = 0; i < KEYS; i++) {
+        struct key key = key_of_height(1, KEY_STATE, i);
+        engine_edits_put(&edits, key_slice(&key), slice_of("x", 1));
+    }
+    engine_edits_write(&edits, engine);
+    struct write_set_mark mark = write_set_mark(set);
+    for (uint64_t i = 0; i < KEYS; i++) {
+        if (i == STAY_FROM) {
+            mark = write_set_mark(set);
+        }
+        struct key key = key_of_height(1, KEY_STATE, i);
+        write_set_drop(set, &key);
+    }
+    struct key other = key_of_number(1);
+    write_set_put(set, &other, slice_of("y", 1));
+    ck_assert_uint_lt(write_set_memory(set), 3 * write_set_bytes(set));
+    write_set_take_back(set, mark);
+    write_set_put(set, &other, slice_of("y", 1));
+    size_t count;
+    struct engine_edit *list = write_set_list(set, &count);
+    ck_assert_int_eq(engine_write(engine, list, count, ENGINE_LOGGED, &failure), ENGINE_DONE);
+    for (uint64_t i = 0; i < KEYS; i += 1000) {
+        struct key key = key_of_height(1, KEY_STATE, i);
+        struct engine_value value = {0};
+        enum engine_result result =
+            engine_get(engine, NULL, ENGINE_MAY_BLOCK, key_slice(&key), &value, &failure);
+        ck_assert_int_eq(result, i < STAY_FROM ? ENGINE_NOT_FOUND : ENGINE_OK);
+        engine_value_release(&value);
+    }
+    write_set_clear(set);
+    ck_assert_uint_eq(write_set_memory(set), 0);
+}
+END_TEST
+
 START_TEST(each_key_is_told_once_however_often_it_was_changed)
 {
     unsigned told = 0;
@@ -137,6 +176,7 @@ int main(void)
     Suite *suite = suite_new("write_set", 60, &tests);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, changes_are_taken_back_to_any_mark_and_written_as_they_read);
+    tcase_add_test(tests, dropped_keys_go_with_the_rest_and_are_taken_back_to_a_mark);
     tcase_add_test(tests, each_key_is_told_once_however_often_it_was_changed);
     return suite_run(suite, true);
 }

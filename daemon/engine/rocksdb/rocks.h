@@ -64,6 +64,7 @@ static inline struct rocks *rocks_of(struct engine *engine)
 /* What an open found. */
 struct rocks_recovered {
     uint64_t log_bytes;
+    size_t log_count;
     uint64_t torn_bytes; /* what was behind the end of the logs, and is cut off */
     bool has_lost;       /* there was damage, and the loss is accepted */
 };

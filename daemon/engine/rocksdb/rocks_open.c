@@ -35,6 +35,7 @@ enum {
     BLOB_BYTES_MIN = 4 << 10,
     BLOB_FILE_BYTES =
         32 << 20,         /* a file with large values stays until all in it is deleted, so it is small */
+    LOGS_MANY = 4,        /* a start that read so many has them flushed */
     HELD_FILES_MIN = 256, /* descriptors of deleted files that are there in any case */
     INFO_LOG_BYTES_MAX = 4 << 20, /* of one file of RocksDB's own text log, */
     INFO_LOG_COUNT_MAX = 2,       /* and how many of them are kept */
@@ -278,19 +279,23 @@ static uint64_t write_buffer_bytes_of_start(uint64_t log_bytes)
     return bytes > WRITE_BUFFER_BYTES ? bytes : WRITE_BUFFER_BYTES;
 }
 
-/* Gives write buffers their size. If the start filled a larger one, it is flushed in the background. */
-static bool end_start(struct rocks *rocks, struct failure *failure)
+/* Gives write buffers their size. If the start filled a larger one, or read many logs, it is flushed in the background: the logs go
+ * with that, else each start would leave one more. */
+static bool end_start(struct rocks *rocks, const struct rocks_recovered *recovered, struct failure *failure)
 {
     char bytes[24];
     snprintf(bytes, sizeof bytes, "%d", WRITE_BUFFER_BYTES);
     char *error = NULL;
-    rocksdb_set_options(rocks->db, 1, (const char *const[]){"write_buffer_size"},
-                        (const char *const[]){bytes}, &error);
+    if (write_buffer_bytes_of_start(recovered->log_bytes) > WRITE_BUFFER_BYTES) {
+        rocksdb_set_options(rocks->db, 1, (const char *const[]){"write_buffer_size"},
+                            (const char *const[]){bytes}, &error);
+    }
     if (error != NULL) {
         rocks_fail("setting the engine's options", error, failure);
         return false;
     }
-    if (rocks_number(rocks, "rocksdb.cur-size-active-mem-table") < WRITE_BUFFER_BYTES) {
+    if (recovered->log_count < LOGS_MANY &&
+        rocks_number(rocks, "rocksdb.cur-size-active-mem-table") < WRITE_BUFFER_BYTES) {
         return true;
     }
     rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
@@ -327,7 +332,7 @@ static bool open_recovered(const struct engine_config *config, const struct rock
     }
     assert(rocks->db != NULL); /* RocksDB gives a store or an error */
     rocks_background_begin(rocks);
-    return start_bytes <= WRITE_BUFFER_BYTES || end_start(rocks, failure);
+    return end_start(rocks, recovered, failure);
 }
 
 enum engine_result rocks_open(const struct engine_config *config, struct engine **ret_engine,

@@ -95,6 +95,7 @@ bool rocks_recover(const struct engine_config *config, struct wal_state *state,
     if (is_recovered) {
         is_recovered = audit_cut(fd, &audit, failure) && bring_to_device(fd, state, &audit, failure);
         recovered.log_bytes = audit.log_bytes;
+        recovered.log_count = audit.log_count;
         recovered.torn_bytes = audit.torn_bytes;
         recovered.has_lost = audit.verdict == AUDIT_DAMAGED; /* and the loss is accepted */
     }

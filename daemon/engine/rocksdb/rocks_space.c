@@ -5,17 +5,18 @@
  * large values are held before it begins, so that what RocksDB then deletes at once goes from the device one file at a time,
  * by rocks_maintain. */
 #include <assert.h>
+#include <sys/statvfs.h>
 
 #include "daemon/engine/rocksdb/rocks.h"
 #include "daemon/runtime/thread.h"
 
 /* Chosen. */
 enum {
-    DELETIONS_MIN = 1024, /* a table with fewer is left as it is */
-    DELETIONS_PART = 4,   /* and one in which they are a smaller part than one in so many */
-    GARBAGE_BYTES_MIN =
-        128 << 20,              /* of deleted large values in files with live ones: less stays where it is */
-    STATE_INTERVAL_US = 500000, /* between two notes beside the log of how far it is synced */
+    DELETIONS_MIN = 1024,         /* a table with fewer is left as it is */
+    DELETIONS_PART = 4,           /* and one in which they are a smaller part than one in so many */
+    GARBAGE_BYTES_MIN = 64 << 20, /* of deleted large values in files with live ones: less stays, */
+    GARBAGE_PART = 3,             /* and so does a smaller part of all than one in so many */
+    STATE_INTERVAL_US = 500000,   /* between two notes beside the log of how far it is synced */
 };
 
 /* The depth says what is done with tables that nothing lies below: RocksDB's numbers. */
@@ -75,12 +76,23 @@ static void set_oldest_share(struct rocks *rocks, const char *share)
     rocksdb_free(error); /* then only the oldest files are gone through, as ever */
 }
 
-/* Moves the live large values out of all files once half of what these hold is deleted: that costs no more than it gives back. */
+/* Whether the disk has so much room beside what the write buffers may still need. */
+static bool has_room_for(const struct rocks *rocks, uint64_t bytes)
+{
+    struct statvfs found;
+    uint64_t buffers = (uint64_t)WRITE_BUFFERS * WRITE_BUFFER_BYTES;
+    return fstatvfs(rocks->wal.directory_fd, &found) == 0 &&
+           (uint64_t)found.f_bavail * found.f_frsize > bytes + buffers;
+}
+
+/* Moves the live large values out of all files once much of what these hold is deleted: that writes at most twice what it gives
+ * back, and takes that room until it is done. */
 static void collect_garbage(struct rocks *rocks)
 {
     uint64_t garbage = rocks_number(rocks, "rocksdb.live-blob-file-garbage-size");
     uint64_t all = rocks_number(rocks, "rocksdb.live-blob-file-size");
-    if (garbage < GARBAGE_BYTES_MIN || garbage < all / 2 || atomic_load(&rocks->is_stopped)) {
+    if (garbage < GARBAGE_BYTES_MIN || garbage < all / GARBAGE_PART || atomic_load(&rocks->is_stopped) ||
+        !has_room_for(rocks, all - garbage)) {
         return;
     }
     set_oldest_share(rocks, "1.0");

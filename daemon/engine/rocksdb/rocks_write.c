@@ -31,7 +31,7 @@ enum {
     FLUSH_LOOK_NS = 500000,                     /* between two looks whether there is room */
     LOOKS_MAX = 120000,    /* of one wait: a minute; behind that the batch is written all the same */
     KEPT_LOOKS_MAX = 100,  /* of these, while all is flushed and a read keeps write buffers: 50 ms */
-    DELETIONS_MAX = 16384, /* in a write buffer, for walks pass over each; measured: some 3 ms */
+    DELETIONS_MAX = 8192,  /* in a write buffer, for walks pass over each; measured: some 2 ms */
     TABLES_YOUNG_MAX = 16, /* with more of them RocksDB delays flushes; it slows down writes from 20 on */
 };
 
@@ -48,12 +48,23 @@ static int compare_edits(const void *left, const void *right)
     const struct engine_edit *one = left, *other = right;
     int order = place_of(one) - place_of(other);
     order = order != 0 ? order : slice_compare(one->key, other->key);
-    bool may_be_equal = left == right || one->kind == ENGINE_DELETE_RANGE;
+    bool may_be_equal = left == right || one->kind == ENGINE_DELETE_RANGE || one->kind == ENGINE_DELETE_EACH;
     assert(order != 0 || may_be_equal); /* of two edits of one key either might win */
     return order;
 }
 
-static void add_edit(rocksdb_writebatch_t *batch, const struct engine_edit *edit)
+/* Returns how many there were. */
+static size_t add_packed(rocksdb_writebatch_t *batch, struct slice packed)
+{
+    size_t count = 0;
+    for (struct slice key; engine_unpack_key(&packed, &key); count++) {
+        rocksdb_writebatch_delete(batch, (const char *)key.data, key.bytes);
+    }
+    return count;
+}
+
+/* Returns how many entries of the batch it makes. */
+static size_t add_edit(rocksdb_writebatch_t *batch, const struct engine_edit *edit)
 {
     const char *key = (const char *)edit->key.data;
     const char *value = (const char *)edit->value.data;
@@ -69,7 +80,10 @@ static void add_edit(rocksdb_writebatch_t *batch, const struct engine_edit *edit
         assert(slice_compare(edit->key, edit->value) <= 0); /* RocksDB would fail the write */
         rocksdb_writebatch_delete_range(batch, key, edit->key.bytes, value, edit->value.bytes);
         break;
+    case ENGINE_DELETE_EACH:
+        return add_packed(batch, edit->value);
     }
+    return 1;
 }
 
 static void add_mark(const struct rocks *rocks, rocksdb_writebatch_t *batch)
@@ -92,16 +106,11 @@ static void fill_batch(struct rocks *rocks, struct engine_edit *edits, size_t co
     assert(rocksdb_writebatch_count(rocks->batch) == 0); /* nothing of the write before goes with this one */
     qsort(edits, count, sizeof edits[0], compare_edits);
     add_mark(rocks, rocks->batch);
-    size_t left_out = 0;
+    size_t added = 0;
     for (size_t i = 0; i < count; i++) {
-        if (does_nothing(&edits[i])) {
-            left_out++;
-        } else {
-            add_edit(rocks->batch, &edits[i]);
-        }
+        added += does_nothing(&edits[i]) ? 0 : add_edit(rocks->batch, &edits[i]);
     }
-    size_t added = (size_t)rocksdb_writebatch_count(rocks->batch);
-    assert(added == count - left_out); /* all, or the write is not whole */
+    assert((size_t)rocksdb_writebatch_count(rocks->batch) == added); /* all, or the write is not whole */
 }
 
 /* `bytes` is what the batch holds. */
@@ -176,7 +185,12 @@ static bool has_memory(const struct engine_edit *edits, size_t count, struct fai
 static void count_deletions(struct rocks *rocks, const struct engine_edit *edits, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
+        bool is_packed = edits[i].kind == ENGINE_DELETE_EACH;
+        struct slice packed = is_packed ? edits[i].value : slice_of(NULL, 0);
         rocks->deletions += edits[i].kind == ENGINE_DELETE;
+        for (struct slice key; engine_unpack_key(&packed, &key);) {
+            rocks->deletions++;
+        }
     }
     bool are_many = rocks->deletions >= DELETIONS_MAX;
     if (are_many && rocks_number(rocks, "rocksdb.num-immutable-mem-table") < WRITE_BUFFERS / 2) {

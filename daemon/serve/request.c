@@ -54,7 +54,35 @@ void request_count_held(struct request *request)
 
 bool request_is_about_stream(const struct request *request)
 {
-    return request->type == FRAME_CREDIT || request->type == FRAME_CANCEL;
+    return request_type_is_about_stream(request->type);
+}
+
+bool request_type_is_about_stream(uint8_t type)
+{
+    return type == FRAME_CREDIT || type == FRAME_CANCEL;
+}
+
+bool request_type_changes(uint8_t type)
+{
+    switch (type) {
+    case FRAME_HELLO:
+    case FRAME_PING:
+    case FRAME_STATUS:
+    case FRAME_CHAINS:
+    case FRAME_HEIGHT:
+    case FRAME_READ_BLOCK:
+    case FRAME_READ_BLOCKS:
+    case FRAME_READ_STATE:
+    case FRAME_GET_METADATA:
+    case FRAME_GET_METADATA_MANY:
+    case FRAME_LIST_METADATA:
+    case FRAME_CREDIT:
+    case FRAME_CANCEL:
+    case FRAME_BARRIER:
+        return false;
+    default:
+        return true; /* what is not listed is carried out rather than dropped */
+    }
 }
 
 uint8_t *request_pack(const ProtobufCMessage *message, size_t *ret_body_bytes)

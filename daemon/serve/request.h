@@ -79,6 +79,10 @@ uint8_t *request_pack(const ProtobufCMessage *message, size_t *ret_body_bytes);
 
 /* Credit and cancel: requests about an open stream, which have no reply, not even when they are refused. */
 bool request_is_about_stream(const struct request *request);
+bool request_type_is_about_stream(uint8_t type);
+
+/* Whether requests of the type may change what is stored: then they are carried out also if nobody is there for the answer. */
+bool request_type_changes(uint8_t type);
 
 /* Whether requests of the type end when the writer is done with them; others may stay as long as their client likes. */
 bool request_type_is_write(uint8_t type);

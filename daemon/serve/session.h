@@ -2,6 +2,8 @@
 #ifndef DAEMON_SESSION_H
 #define DAEMON_SESSION_H
 
+#include <sys/types.h>
+
 #include "daemon/order/order.h"
 #include "daemon/read/pool.h"
 #include "daemon/runtime/budget.h"
@@ -45,17 +47,21 @@ struct service {
 /* What requests of one connection share; part of the connection. */
 struct session {
     struct service *service;
+    pid_t peer_pid; /* as the kernel says, from when it connected; 0: of another namespace */
+    uid_t peer_uid;
     struct turns_member member; /* as who it waits */
     struct stream *streams;     /* open or waiting */
     uint64_t stream_count;
     uint64_t left_out_told; /* of the raises that were left out in this run, those that it knows of */
     bool is_greeted;        /* hello was taken: without it the connection ends after its first frame */
-    bool is_closed;         /* its replies are dropped */
+    bool is_closed;         /* its replies are dropped, and no more reads start */
+    bool is_input_ended;    /* no request, and so no credit, can come any more */
     /* Takes a frame, FRAME_REPLY_BYTES for the header, which is filled in here, and header->body_bytes of body. */
     void (*send)(struct session *session, struct frame_reply *header, uint8_t *frame);
     /* The same for a small reply: the body is borrowed, and copied. Not called while is_closed. */
     void (*send_copy)(struct session *session, struct frame_reply *header, const uint8_t *body);
     struct read *reads;          /* those that wait for room among its replies, oldest first */
+    uint64_t reads_waiting;      /* how many */
     struct read **last_read;     /* where the next one is linked; valid while reads is not NULL */
     struct budget_client client; /* what its replies and reads take */
     /* A request of this session has ended and is freed right after. */

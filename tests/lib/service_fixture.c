@@ -166,7 +166,7 @@ void service_iterate(void)
 {
     struct service *service = &served.service;
     order_drain_completions(service->order, thread_now_ns());
-    stream_go_on(&served.session);
+    (void)stream_go_on(&served.session, UINT64_MAX);
     read_go_on(&served.session);
     (void)order_hand_over(service->order, thread_now_us());
     (void)stream_set_iterate(service->streams, thread_now_us());
@@ -273,7 +273,7 @@ void service_take_replies(void)
     }
     counted_bytes = 0;
     served.counts_replies = false;
-    stream_go_on(&served.session);
+    (void)stream_go_on(&served.session, UINT64_MAX);
     read_go_on(&served.session);
 }
 

@@ -170,6 +170,39 @@ START_TEST(nothing_behind_a_write_that_waits_for_room_is_started)
 }
 END_TEST
 
+START_TEST(credit_and_cancel_are_read_while_requests_are_full)
+{
+    int peer = peer_greeted();
+    peer_send(peer, FRAME_COMMIT, 2, commit_of_block(1, "header"));
+    ck_assert_int_eq(peer_receive(peer).status, STATUS_OK);
+    Cairn__ReadBlocks read = CAIRN__READ_BLOCKS__INIT;
+    read.has_first = read.has_last = read.has_parts = read.has_window_bytes = true;
+    read.first = read.last = 1;
+    read.parts = CAIRN__PART__PART_HEADER;
+    peer_send(peer, FRAME_READ_BLOCKS, 3, &read); /* they stand, for want of credit */
+    peer_send(peer, FRAME_READ_BLOCKS, 4, &read);
+    CONNECTIONS_AWAIT(stream_count(served.service.streams) == 2);
+    struct connection *connection = connection_last();
+    connection->session.reads_waiting += READS_WAITING_MAX; /* as if there were so many */
+    Cairn__Credit credit = CAIRN__CREDIT__INIT;
+    credit.has_bytes = true;
+    credit.bytes = 1 << 20;
+    peer_send(peer, FRAME_CREDIT, 3, &credit);
+    peer_send(peer, FRAME_CANCEL, 4, NULL);
+    for (int ended = 0; ended < 2;) {
+        struct service_reply reply = peer_receive(peer);
+        ck_assert(reply.header.id == 3 || reply.header.id == 4);
+        ended += reply.header.flags == 0;
+    }
+    peer_send(peer, FRAME_PING, 5, NULL); /* an empty frame, and nothing behind it */
+    CONNECTIONS_AWAIT(connection->incoming.state == INCOMING_BODY_AHEAD && !connection->is_reading);
+    connection->session.reads_waiting -= READS_WAITING_MAX;
+    connection_touch(connection);
+    ck_assert_uint_eq(peer_receive(peer).header.id, 5);
+    peer_close(peer);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -181,5 +214,6 @@ int main(void)
     tcase_add_test(tests, a_large_body_waits_for_memory_and_a_peer_that_goes_gives_its_place_up);
     tcase_add_test(tests, a_peer_that_ends_inside_a_frame_gives_all_memory_back);
     tcase_add_test(tests, nothing_behind_a_write_that_waits_for_room_is_started);
+    tcase_add_test(tests, credit_and_cancel_are_read_while_requests_are_full);
     return suite_run(suite, true);
 }

@@ -27,12 +27,6 @@
 #include "daemon/serve/stream.h"
 #include "proto/cairn.pb-c.h"
 
-static struct connection *connection_of(struct session *session)
-{
-    static_assert(offsetof(struct connection, session) == 0, "a session is cast back to its connection");
-    return (struct connection *)session;
-}
-
 /* The tables of legal moves: from a row to its columns. */
 static void connection_move(struct connection *connection, enum connection_state to)
 {
@@ -70,6 +64,10 @@ void connection_wait(struct connection *connection, struct request *request, enu
 {
     struct connection_set *set = connection->set;
     assert(connection->waiting == NULL && progress != REQUEST_TAKEN);
+    if (progress == REQUEST_UNPACKS) {
+        connection->is_unpacking = true;
+        return;
+    }
     connection->waiting = request;
     if (progress == REQUEST_WAITS_MEMORY) {
         connection_wait_for_memory(connection, &request->memory);
@@ -392,7 +390,8 @@ void connection_time_out(struct connection *connection, enum status status, cons
 
 /* ---- for the set ---- */
 
-struct connection *connection_new(struct connection_set *set)
+struct connection *connection_new(struct connection_set *set,
+                                  void (*unpacked)(struct session *session, struct request *request))
 {
     struct connection *connection = memory_new(sizeof *connection);
     connection->set = set;
@@ -401,6 +400,7 @@ struct connection *connection_new(struct connection_set *set)
         .send = session_send,
         .send_copy = session_send_copy,
         .ended = session_ended,
+        .unpacked = unpacked,
     };
     if (uv_pipe_init(set->loop, &connection->pipe, 0) != 0) {
         free(connection);

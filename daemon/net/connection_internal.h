@@ -60,8 +60,9 @@ struct connection {
     struct turn for_room;    /* with it */
     struct turn for_memory;  /* with it, or INCOMING_WAITS_MEMORY */
     struct turn for_requests, for_replies; /* it pauses until the shared budget has room for these */
-    bool has_turn;    /* it may start one request before those that wait in TURNS_REQUESTS */
-    uint8_t *backlog; /* read from the kernel, and not yet taken apart; NULL: nothing */
+    bool is_unpacking; /* its last request's body is with the pool; nothing behind that is started */
+    bool has_turn;     /* it may start one request before those that wait in TURNS_REQUESTS */
+    uint8_t *backlog;  /* read from the kernel, and not yet taken apart; NULL: nothing */
     size_t backlog_bytes;
     bool is_cut;              /* its slice is over: the backlog waits in set->cut for its next one */
     bool is_held;             /* its hello waits for connections that its process has left */
@@ -93,8 +94,9 @@ struct connection {
 
 /* ---- connection.c ---- */
 
-/* A connection that reads nothing yet, in the set; NULL if the loop library fails. */
-struct connection *connection_new(struct connection_set *set);
+/* A connection that reads nothing yet, in the set; NULL if the loop library fails. `unpacked` is its session's. */
+struct connection *connection_new(struct connection_set *set,
+                                  void (*unpacked)(struct session *session, struct request *request));
 
 /* Something changed: it is served in this iteration of the loop, or in the next; once, however often it is called. */
 void connection_touch(struct connection *connection);
@@ -124,25 +126,20 @@ void connection_time_out(struct connection *connection, enum status status, cons
 /* From here on nothing is read; it closes when what was started is answered. */
 void connection_drain(struct connection *connection);
 
-/* It waits for its turn: for memory for the frame that it reads; for what a request of it needs to start again. */
+/* It waits for its turn: for memory for the frame that it reads; for what a request of it needs to go on. */
 void connection_wait_for_memory(struct connection *connection, const struct budget_request *memory);
 void connection_wait(struct connection *connection, struct request *request, enum request_progress progress);
 
 /* Moves the frame that is read to that state; a move that the table does not have fails an assert. */
 void incoming_move(struct incoming *incoming, enum incoming_state to);
 
-/* ---- connection_late.c ---- */
-
-/* Watches whether the peer takes what waits for it, for as long as something does. */
-void connection_watch_unread(struct connection *connection);
-
-/* Whether the process of a connection that says hello has left another one of which writes are not carried out yet. */
-bool connection_has_predecessor(const struct connection *connection);
-
 /* ---- connection_read.c ---- */
 
 /* Goes on with the backlog, then starts reading, or stops it. May close the connection. */
 void connection_read_on(struct connection *connection);
+
+/* session->unpacked: its last request goes on, and so does the connection. */
+void connection_unpacked(struct session *session, struct request *request);
 
 /* Memory was set aside for the frame that waited for it: its body is read from here on. */
 void connection_read_granted(struct connection *connection);

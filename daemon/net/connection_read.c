@@ -22,6 +22,10 @@
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/dispatch.h"
 
+enum {
+    HELLO_BYTES_MAX = 64 << 10
+}; /* far above any that says something: it is unpacked on the loop; chosen */
+
 static void refuse_frame(struct connection *connection, uint8_t type, uint64_t id, enum status status,
                          const char *text)
 {
@@ -41,7 +45,8 @@ static void pause_for(struct connection *connection, enum turns_list list, struc
 static bool may_look(struct connection *connection)
 {
     const struct budget_client *client = &connection->session.client;
-    bool may = connection->state == CONNECTION_OPEN && connection->waiting == NULL && !connection->is_cut &&
+    bool may = connection->state == CONNECTION_OPEN && connection->waiting == NULL &&
+               !connection->is_unpacking && !connection->is_cut &&
                connection->incoming.state != INCOMING_WAITS_MEMORY && budget_client_may_send(client);
     if (!may || turn_waits(&connection->for_requests) || turn_waits(&connection->for_replies)) {
         return false;
@@ -110,13 +115,69 @@ static void skip_request(struct connection *connection, uint8_t *taken)
     free(taken);
 }
 
+/* What a request has become that was started, or gone on with: one that waits does so in its turn, unless nobody is there. */
+static void settle_request(struct connection *connection, struct request *request,
+                           enum request_progress progress)
+{
+    bool is_closing = connection->state == CONNECTION_CLOSING || connection->state == CONNECTION_CLOSED;
+    connection->is_unpacking = false;
+    if (progress == REQUEST_TAKEN) {
+        return;
+    }
+    if (progress != REQUEST_UNPACKS && is_closing) {
+        request_end(request);
+        return;
+    }
+    connection_wait(connection, request, progress);
+    connection_touch(connection); /* where it is dropped if the peer is gone */
+}
+
+/* Starts or goes on with a request; one that is malformed is logged, the first of its connection. */
+static void run_request(struct connection *connection, struct request *request,
+                        enum request_progress (*run)(struct request *request, const uint8_t *body),
+                        const uint8_t *body)
+{
+    const struct service *service = connection->set->service;
+    uint64_t bad_before = service->frames_bad;
+    uint8_t type = request->type;
+    uint32_t body_bytes = (uint32_t)request->body_bytes;
+    settle_request(connection, request, run(request, body));
+    if (service->frames_bad != bad_before && !connection->is_bad_logged) {
+        connection->is_bad_logged = true;
+        event_request_malformed(type, body_bytes);
+    }
+}
+
+static enum request_progress go_on_unpacked(struct request *request, const uint8_t *body)
+{
+    (void)body; /* it was unpacked */
+    assert(request->unpacking != NULL);
+    return request_start_unpacked(request);
+}
+
+static enum request_progress start_taken(struct request *request, const uint8_t *body)
+{
+    union {
+        const uint8_t *in;
+        uint8_t *out;
+    } pointer = {.in = body}; /* it was malloc'ed for the frame */
+    assert(body != NULL);
+    return request_start_taken(request, pointer.out);
+}
+
+void connection_unpacked(struct session *session, struct request *request)
+{
+    struct connection *connection = connection_of(session);
+    assert(connection->is_unpacking && thread_is(THREAD_LOOP));
+    run_request(connection, request, go_on_unpacked, NULL);
+    connection_touch(connection);
+}
+
 /* Starts the request of a whole frame. The body is copied; or, if `taken` is not NULL, that is the body, and taken. */
 static void start_request(struct connection *connection, const uint8_t *body, uint8_t *taken)
 {
     struct connection_set *set = connection->set;
-    struct service *service = set->service;
     struct session *session = &connection->session;
-    uint64_t bad_before = service->frames_bad;
     struct incoming *incoming = &connection->incoming;
     bool changes = request_type_changes(incoming->frame.type);
     assert(connection->waiting == NULL &&
@@ -134,16 +195,8 @@ static void start_request(struct connection *connection, const uint8_t *body, ui
     set->requests++;
     struct request *request = request_new(session, &incoming->frame, &incoming->memory, set->now_us);
     incoming->memory = (struct budget_request){0};
-    enum request_progress progress =
-        taken != NULL ? request_start_taken(request, taken) : request_start(request, body);
-    if (progress != REQUEST_TAKEN) {
-        connection_wait(connection, request, progress);
-        connection_touch(connection); /* where it is dropped if the peer is gone */
-    }
-    if (service->frames_bad != bad_before && !connection->is_bad_logged) {
-        connection->is_bad_logged = true;
-        event_request_malformed(incoming->frame.type, incoming->frame.body_bytes);
-    }
+    run_request(connection, request, taken != NULL ? start_taken : request_start,
+                taken != NULL ? taken : body);
     if (!session->is_greeted && connection->state == CONNECTION_OPEN) {
         connection_drain(connection);
     }
@@ -178,6 +231,8 @@ static size_t take_header(struct connection *connection, const uint8_t *bytes, s
     } else if (!connection->session.is_greeted && frame->type != FRAME_HELLO) {
         refuse_frame(connection, frame->type, frame->id, STATUS_INVALID,
                      "the first frame of a connection is hello");
+    } else if (frame->type == FRAME_HELLO && frame->body_bytes > HELLO_BYTES_MAX) {
+        refuse_frame(connection, frame->type, frame->id, STATUS_TOO_LARGE, "a hello of more than 64 KiB");
     } else if (frame->body_bytes > connection->set->service->frame_bytes_max) {
         refuse_frame(connection, frame->type, frame->id, STATUS_TOO_LARGE,
                      "the frame is larger than frame_bytes_max, which hello tells: send less at once");

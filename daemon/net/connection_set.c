@@ -74,7 +74,7 @@ static uint64_t connections_max_for(const struct connection_set *set, const stru
 void connection_accept(struct connection_set *set, uv_stream_t *listener)
 {
     assert(thread_is(THREAD_LOOP));
-    struct connection *connection = connection_new(set);
+    struct connection *connection = connection_new(set, connection_unpacked);
     if (connection == NULL) { /* the listener keeps it, and tells of no other until it is taken */
         event_accepting_stopped();
         return;

@@ -45,10 +45,22 @@ struct connection_set {
     uint8_t read_buffer[SCHEDULE_SHARE_BYTES];
 };
 
+static inline struct connection *connection_of(struct session *session)
+{
+    static_assert(offsetof(struct connection, session) == 0, "a session is cast back to its connection");
+    return (struct connection *)session;
+}
+
 /* Takes it out of the connections that were cut: it has its slice now, or ends. */
 void connection_uncut(struct connection *connection);
 
 /* ---- connection_late.c ---- */
+
+/* Watches whether the peer takes what waits for it, for as long as something does. */
+void connection_watch_unread(struct connection *connection);
+
+/* Whether the process of a connection that says hello has left another one of which writes are not carried out yet. */
+bool connection_has_predecessor(const struct connection *connection);
 
 /* Gives up the connections whose peers took too long, once an iteration; returns in how many microseconds the next may be late. */
 uint64_t connection_end_late(struct connection_set *set, uint64_t now_us);

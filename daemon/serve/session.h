@@ -33,11 +33,13 @@ struct service {
     uint8_t store_id[STORE_ID_BYTES];
     uint64_t started_us;
     /* loop only */
-    struct chain *default_chain; /* looked up once, by the first request that names no chain */
-    bool draining;               /* new requests are refused */
-    bool is_contended;           /* a write waits for room in the queue: later ones queue behind it */
-    struct dry_run *dry_run;     /* the one at work */
-    struct dry_run *dry_runs;    /* that wait, oldest first */
+    struct chain *default_chain;       /* looked up once, by the first request that names no chain */
+    bool draining;                     /* new requests are refused */
+    struct unpacking *unpacking_first; /* large bodies: the first is with the pool, the others wait for it */
+    struct unpacking *unpacking_last;
+    bool is_contended;        /* a write waits for room in the queue: later ones queue behind it */
+    struct dry_run *dry_run;  /* the one at work */
+    struct dry_run *dry_runs; /* that wait, oldest first */
     const struct session *dry_run_session; /* whose turn was last; only compared */
     uint64_t frames_bad;
     uint64_t connections;
@@ -64,6 +66,9 @@ struct session {
     uint64_t reads_waiting;      /* how many */
     struct read **last_read;     /* where the next one is linked; valid while reads is not NULL */
     struct budget_client client; /* what its replies and reads take */
+    /* A request of this session that said REQUEST_UNPACKS is to be gone on with, by request_start_unpacked. Its session may have
+     * closed meanwhile. */
+    void (*unpacked)(struct session *session, struct request *request);
     /* A request of this session has ended and is freed right after. */
     void (*ended)(struct session *session, struct request *request);
 };

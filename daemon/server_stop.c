@@ -103,11 +103,13 @@ static void finish_work(struct server *server, uint64_t now_us)
         return;
     }
     if (server->reads_until_us == 0) {
-        server->reads_until_us = now_us + SCHEDULE_STOP_READS_US;
+        server->reads_until_us =
+            now_us + schedule_stop_wait_us(SCHEDULE_STOP_READS_US, server->stop_until_us, now_us);
     }
     if (connection_set_is_idle(server->connections) || now_us >= server->reads_until_us) {
         server_move(server, SERVER_LEAVING);
-        server->leave_until_us = now_us + SCHEDULE_STOP_REPLIES_US;
+        server->leave_until_us =
+            now_us + schedule_stop_wait_us(SCHEDULE_STOP_REPLIES_US, server->stop_until_us, now_us);
         connection_end_streams(server->connections);
     }
 }

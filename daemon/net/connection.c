@@ -3,15 +3,17 @@
  * - OPEN: frames are read, a bounded share of them an iteration, and started one after the other. Reading pauses while a request
  *   waits for room, a large frame waits for memory, it waits for its turn to read on, too much is in flight, or too many replies
  *   wait for the peer.
- * - DRAINING: the peer sent bytes that are no frame, or hello was refused. Nothing is read any more; it closes once what was
- *   started has been answered and sent.
+ * - DRAINING: the peer ended its sending side, sent bytes that are no frame, or hello was refused. Nothing is read any more; it
+ *   closes once what was started has been answered and sent.
  * - CLOSING: the peer is gone, or the last reply was sent. Replies are dropped; what was started is carried out.
  * - CLOSED: the pipe is closed. It is freed when its last request has ended.
  *
  * A peer that says no hello, does not finish a frame, or takes nothing of the replies that wait for it, is given up after the time
  * that the set's limits say; in the first two cases it is told.
  *
- * A peer that only stopped taking replies is not gone: what it sent before is read to its end, and its replies are dropped. */
+ * From a peer that takes no replies any more no reads are started, and its replies are dropped; what it sends to change the store is
+ * carried out. If it is gone, that is what it had sent whole, as far as there is room at once: where it would have to wait, that and
+ * all behind it is dropped. */
 #include <assert.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -24,12 +26,6 @@
 #include "daemon/serve/read.h"
 #include "daemon/serve/stream.h"
 #include "proto/cairn.pb-c.h"
-
-static struct connection *connection_of(struct session *session)
-{
-    static_assert(offsetof(struct connection, session) == 0, "a session is cast back to its connection");
-    return (struct connection *)session;
-}
 
 /* The tables of legal moves: from a row to its columns. */
 static void connection_move(struct connection *connection, enum connection_state to)
@@ -68,6 +64,10 @@ void connection_wait(struct connection *connection, struct request *request, enu
 {
     struct connection_set *set = connection->set;
     assert(connection->waiting == NULL && progress != REQUEST_TAKEN);
+    if (progress == REQUEST_UNPACKS) {
+        connection->is_unpacking = true;
+        return;
+    }
     connection->waiting = request;
     if (progress == REQUEST_WAITS_MEMORY) {
         connection_wait_for_memory(connection, &request->memory);
@@ -138,7 +138,7 @@ static void on_close(uv_handle_t *handle)
     connection_touch(connection);
 }
 
-/* Gives back what reading holds. A request that waits for room stays, since its frame was whole. */
+/* Gives back what reading holds. */
 static void drop_frame(struct connection *connection)
 {
     struct incoming *incoming = &connection->incoming;
@@ -166,11 +166,52 @@ static void drop_frame(struct connection *connection)
     incoming->header_bytes = 0;
 }
 
+void connection_uncut(struct connection *connection)
+{
+    struct connection_set *set = connection->set;
+    assert(connection->is_cut && set->cut_count > 0);
+    if (connection->previous_cut == NULL) {
+        set->cut_first = connection->next_cut;
+    } else {
+        connection->previous_cut->next_cut = connection->next_cut;
+    }
+    if (connection->next_cut == NULL) {
+        set->cut_last = connection->previous_cut;
+    } else {
+        connection->next_cut->previous_cut = connection->previous_cut;
+    }
+    set->cut_count--;
+    connection->is_cut = false;
+}
+
 static void drop_backlog(struct connection *connection)
 {
+    if (connection->is_cut) {
+        connection_uncut(connection);
+    }
+    assert(connection->backlog != NULL || connection->backlog_bytes == 0);
     free(connection->backlog);
     connection->backlog = NULL;
     connection->backlog_bytes = 0;
+}
+
+/* What it asks for is not done, and nobody is told. */
+static void drop_waiting(struct connection *connection)
+{
+    struct request *request = connection->waiting;
+    struct turns *turns = connection->set->service->turns;
+    assert(connection->session.is_closed); /* its reply would go nowhere */
+    if (request == NULL) {
+        return;
+    }
+    if (turn_waits(&connection->for_room)) {
+        turns_drop(turns, TURNS_ROOM, &connection->for_room);
+    } else {
+        enum turns_list list = request->memory.is_write ? TURNS_WRITE_MEMORY : TURNS_READ_MEMORY;
+        turns_drop(turns, list, &connection->for_memory);
+    }
+    connection->waiting = NULL;
+    request_end(request);
 }
 
 void connection_close(struct connection *connection)
@@ -185,6 +226,9 @@ void connection_close(struct connection *connection)
     drop_backlog(connection);
     timeout_stop(&set->hello_timeouts, &connection->hello_timeout);
     timeout_stop(&set->unread_timeouts, &connection->unread_timeout);
+    set->held -= connection->is_held;
+    connection->is_held = false;
+    drop_waiting(connection);
     output_drop(&connection->output);
     read_drop_all(&connection->session);
     stream_end_all(&connection->session, STATUS_OK, "");
@@ -196,13 +240,49 @@ void connection_close(struct connection *connection)
 static void stop_replying(struct connection *connection)
 {
     assert(connection->state == CONNECTION_OPEN || connection->state == CONNECTION_DRAINING);
-    connection->session.is_closed = true;
-    output_drop(&connection->output);
-    read_drop_all(&connection->session);
-    stream_end_all(&connection->session, STATUS_OK, "");
+    if (!connection->session.is_closed) {
+        connection->session.is_closed = true;
+        output_drop(&connection->output);
+        read_drop_all(&connection->session);
+        stream_end_all(&connection->session, STATUS_OK, "");
+    }
     if (connection->state == CONNECTION_DRAINING) {
         connection_close(connection);
     }
+    connection_touch(connection);
+}
+
+void connection_check(struct connection *connection)
+{
+    uv_os_fd_t fd;
+    bool is_open = connection->state == CONNECTION_OPEN || connection->state == CONNECTION_DRAINING;
+    if (!is_open || connection->is_gone || uv_fileno((uv_handle_t *)&connection->pipe, &fd) != 0) {
+        return;
+    }
+    struct pollfd look = {.fd = fd};
+    if (poll(&look, 1, 0) == 1 && (look.revents & (POLLHUP | POLLERR)) != 0) {
+        connection->is_gone = true;
+        stop_replying(connection);
+    }
+    assert(!connection->is_gone || connection->session.is_closed);
+}
+
+void connection_end_input(struct connection *connection)
+{
+    struct session *session = &connection->session;
+    connection_check(connection);
+    if (session->is_closed) {
+        connection_close(connection);
+        return;
+    }
+    drop_frame(connection);
+    session->is_input_ended = true;
+    timeout_stop(&connection->set->hello_timeouts, &connection->hello_timeout);
+    assert(connection->state == CONNECTION_OPEN || connection->state == CONNECTION_DRAINING);
+    if (connection->state == CONNECTION_OPEN) {
+        connection_move(connection, CONNECTION_DRAINING);
+    }
+    (void)stream_go_on(session, UINT64_MAX); /* those without credit end */
     connection_touch(connection);
 }
 
@@ -258,10 +338,10 @@ static void session_send_copy(struct session *session, struct frame_reply *heade
 static void session_ended(struct session *session, struct request *request)
 {
     struct connection *connection = connection_of(session);
-    (void)request;
     assert(connection->in_flight > 0 && connection->set->in_flight > 0);
     connection->in_flight--;
     connection->set->in_flight--;
+    connection->writes_in_flight -= request_type_changes(request->type);
     connection_touch(connection);
 }
 
@@ -271,6 +351,7 @@ static void on_sent(struct output *output, bool failed)
     struct connection *connection = output->owner;
     if (failed && connection->state != CONNECTION_CLOSING && connection->state != CONNECTION_CLOSED) {
         stop_replying(connection);
+        connection_check(connection);
     }
     connection_touch(connection);
 }
@@ -309,7 +390,8 @@ void connection_time_out(struct connection *connection, enum status status, cons
 
 /* ---- for the set ---- */
 
-struct connection *connection_new(struct connection_set *set)
+struct connection *connection_new(struct connection_set *set,
+                                  void (*unpacked)(struct session *session, struct request *request))
 {
     struct connection *connection = memory_new(sizeof *connection);
     connection->set = set;
@@ -318,6 +400,7 @@ struct connection *connection_new(struct connection_set *set)
         .send = session_send,
         .send_copy = session_send_copy,
         .ended = session_ended,
+        .unpacked = unpacked,
     };
     if (uv_pipe_init(set->loop, &connection->pipe, 0) != 0) {
         free(connection);
@@ -339,20 +422,4 @@ struct connection *connection_new(struct connection_set *set)
     set->not_reading++;
     set->service->connections++;
     return connection;
-}
-
-void connection_check(struct connection *connection)
-{
-    uv_os_fd_t fd;
-    assert(!connection->is_reading);
-    if (connection->state != CONNECTION_OPEN && connection->state != CONNECTION_DRAINING) {
-        return;
-    }
-    if (connection->session.is_closed || uv_fileno((uv_handle_t *)&connection->pipe, &fd) != 0) {
-        return;
-    }
-    struct pollfd look = {.fd = fd};
-    if (poll(&look, 1, 0) == 1 && (look.revents & (POLLHUP | POLLERR)) != 0) {
-        stop_replying(connection);
-    }
 }

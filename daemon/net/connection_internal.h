@@ -1,6 +1,6 @@
-/* What the files of connections have in common. Calls go one way, each file calling those before it: output.c, connection.c (one
- * peer: its state, its replies, its end), connection_read.c (how it reads), connection_set.c (all of them, and the iteration of
- * the loop). Nobody else includes this. Loop only. */
+/* What the files of connections have in common; connection_set_internal.h has what they share of all connections. Each file calls those
+ * before it: output.c, connection.c (a peer's state, replies, end), connection_late.c (peers that take too long, or are gone),
+ * connection_share.c (how much one may do), connection_read.c, connection_set.c. Nobody else includes this. Loop only. */
 #ifndef DAEMON_CONNECTION_INTERNAL_H
 #define DAEMON_CONNECTION_INTERNAL_H
 
@@ -12,9 +12,10 @@
 
 enum {
     REQUESTS_IN_FLIGHT_MAX = 4096, /* of one connection; chosen */
+    READS_WAITING_MAX = 256,       /* of them wait for the replies before them: 360 KB of memory; chosen */
     CONNECTIONS_KEPT_MAX = 32,     /* of connections_max, the last ones: for uids that have none */
     CONNECTIONS_KEPT_PART = 4,     /* but no more than one part of it; chosen, for small connections_max */
-    HANG_UP_CHECK_US = 500000, /* how often paused connections are checked for a peer that is gone; chosen */
+    HANG_UP_CHECK_US = 100000, /* how often paused connections are checked for a peer that is gone; chosen */
 };
 
 /* What each means stands at the head of connection.c. */
@@ -48,7 +49,9 @@ struct connection {
     struct connection_set *set;
     uv_pipe_t pipe;
     enum connection_state state; /* changed by connection_move */
+    bool is_gone;                /* both directions are closed by its peer */
     uint64_t in_flight;
+    uint64_t writes_in_flight; /* of them change the store */
     bool is_bad_logged;
     /* reading */
     bool is_reading; /* libuv reads for it */
@@ -57,12 +60,16 @@ struct connection {
     struct turn for_room;    /* with it */
     struct turn for_memory;  /* with it, or INCOMING_WAITS_MEMORY */
     struct turn for_requests, for_replies; /* it pauses until the shared budget has room for these */
-    bool has_turn;    /* it may start one request before those that wait in TURNS_REQUESTS */
-    uint8_t *backlog; /* read from the kernel, and not yet taken apart; NULL: nothing */
+    bool is_unpacking; /* its last request's body is with the pool; nothing behind that is started */
+    bool has_turn;     /* it may start one request before those that wait in TURNS_REQUESTS */
+    uint8_t *backlog;  /* read from the kernel, and not yet taken apart; NULL: nothing */
     size_t backlog_bytes;
+    bool is_cut;              /* its slice is over: the backlog waits in set->cut for its next one */
+    bool is_held;             /* its hello waits for connections that its process has left */
     bool is_express;          /* its last request was a commit */
     uint64_t asked_iteration; /* the last in which it had something to read */
     uint64_t read_iteration;  /* the last in which it had its share */
+    uint64_t body_iteration;  /* the last in which it read to where a body stays */
     uint64_t left_iteration;  /* the last in which it left requests that it had read */
     /* replies */
     struct output output;
@@ -79,14 +86,17 @@ struct connection {
     struct connection *next_touched;
     bool is_postponed; /* it has something to do in the next one */
     struct connection *next_postponed;
-    struct connection *previous;
-    struct connection *next;
+    struct connection *next_cut; /* is_cut */
+    struct connection *previous_cut;
+    struct connection *previous; /* accepted later */
+    struct connection *next;     /* accepted before */
 };
 
 /* ---- connection.c ---- */
 
-/* A connection that reads nothing yet, in the set; NULL if the loop library fails. */
-struct connection *connection_new(struct connection_set *set);
+/* A connection that reads nothing yet, in the set; NULL if the loop library fails. `unpacked` is its session's. */
+struct connection *connection_new(struct connection_set *set,
+                                  void (*unpacked)(struct session *session, struct request *request));
 
 /* Something changed: it is served in this iteration of the loop, or in the next; once, however often it is called. */
 void connection_touch(struct connection *connection);
@@ -95,8 +105,12 @@ void connection_postpone(struct connection *connection);
 /* Frees it if it is closed and nothing refers to it any more. */
 void connection_free_if_done(struct connection *connection);
 
-/* Checks whether the peer of a paused connection is gone; of the others reading tells. */
+/* Checks whether the peer is gone, and drops what nobody is there for any more. */
 void connection_check(struct connection *connection);
+
+/* The peer has ended its sending side, inside a frame or not: what was started is answered, streams go as far as their credit, and
+ * then it closes; at once if the peer is gone. */
+void connection_end_input(struct connection *connection);
 
 /* Closes it in any state: replies are dropped, what was started is carried out. Does nothing if it is closing already. */
 void connection_close(struct connection *connection);
@@ -112,7 +126,7 @@ void connection_time_out(struct connection *connection, enum status status, cons
 /* From here on nothing is read; it closes when what was started is answered. */
 void connection_drain(struct connection *connection);
 
-/* It waits for its turn: for memory for the frame that it reads; for what a request of it needs to start again. */
+/* It waits for its turn: for memory for the frame that it reads; for what a request of it needs to go on. */
 void connection_wait_for_memory(struct connection *connection, const struct budget_request *memory);
 void connection_wait(struct connection *connection, struct request *request, enum request_progress progress);
 
@@ -123,6 +137,9 @@ void incoming_move(struct incoming *incoming, enum incoming_state to);
 
 /* Goes on with the backlog, then starts reading, or stops it. May close the connection. */
 void connection_read_on(struct connection *connection);
+
+/* session->unpacked: its last request goes on, and so does the connection. */
+void connection_unpacked(struct session *session, struct request *request);
 
 /* Memory was set aside for the frame that waited for it: its body is read from here on. Where the machine has none the frame is
  * refused, and the connection drained. */

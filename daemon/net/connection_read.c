@@ -5,15 +5,14 @@
  *   wait for, and is read into it.
  * - It becomes a request, which is started before the next frame is looked at.
  *
- * In an iteration of the loop a connection has its share; what is beyond that stays with the kernel. While commits come, the
- * share is small, connections that bring commits read first, and of the contenders, all others with something to read, one an
- * iteration has its share, in rotation: a commit is seen soon however much is sent beside it. writer/schedule decides.
+ * In an iteration of the loop a connection has its share of bytes and of time (connection_share.c). Bytes beyond that stay with the
+ * kernel; what is read and not started when the time is over is its backlog, with which it goes on in its turn.
  *
  * Completions are drained at the beginning of an iteration only. So while some wait, a connection that has started a request
  * leaves what else it read, its backlog, for the next iteration: each connection starts at least one request, and the reply to a
  * commit waits for no more than one request of each.
  *
- * A peer that ends inside a frame loses that frame, and the connection closes; requests started before are carried out. */
+ * A peer that ends inside a frame loses that frame; requests started before are carried out, and answered if it takes answers. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -22,6 +21,10 @@
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/dispatch.h"
+
+enum {
+    HELLO_BYTES_MAX = 64 << 10
+}; /* far above any that says something: it is unpacked on the loop; chosen */
 
 static void refuse_frame(struct connection *connection, uint8_t type, uint64_t id, enum status status,
                          const char *text)
@@ -32,77 +35,174 @@ static void refuse_frame(struct connection *connection, uint8_t type, uint64_t i
     connection_refuse(connection, type, id, status, text);
 }
 
-/* Whether memory for requests is used up, or others wait for it and were before this one. A frame whose room is set aside is read
- * to its end. */
-static bool is_held_up(const struct connection *connection)
-{
-    const struct service *service = connection->set->service;
-    bool others_wait = turns_count(service->turns, TURNS_REQUESTS) > 0;
-    return connection->incoming.state != INCOMING_BODY &&
-           (budget_requests_are_full(service->budget) || (others_wait && !connection->has_turn));
-}
-
 static void pause_for(struct connection *connection, enum turns_list list, struct turn *turn)
 {
     connection->has_turn = false;
     turns_wait(connection->set->service->turns, list, &connection->session.member, turn, connection);
 }
 
-/* Whether it may read, or start what it has read. Where only the shared budget is in the way, it waits for its turn from here on. */
-static bool go_on(struct connection *connection)
+/* Whether what the peer sent may be looked at. Where the shared budget for replies is in the way, it waits for its turn from here on. */
+static bool may_look(struct connection *connection)
 {
-    const struct budget *budget = connection->set->service->budget;
     const struct budget_client *client = &connection->session.client;
     bool may = connection->state == CONNECTION_OPEN && connection->waiting == NULL &&
-               connection->incoming.state != INCOMING_WAITS_MEMORY &&
-               connection->in_flight < REQUESTS_IN_FLIGHT_MAX && budget_client_may_send(client);
+               !connection->is_unpacking && !connection->is_cut &&
+               connection->incoming.state != INCOMING_WAITS_MEMORY && budget_client_may_send(client);
     if (!may || turn_waits(&connection->for_requests) || turn_waits(&connection->for_replies)) {
         return false;
     }
-    if (budget_client_must_pause(budget, client)) {
+    if (budget_client_must_pause(connection->set->service->budget, client)) {
         pause_for(connection, TURNS_REPLIES, &connection->for_replies);
         return false;
     }
-    if (is_held_up(connection)) {
+    return true;
+}
+
+/* Whether a first frame has to wait until what its process sent over connections that it left is carried out. */
+static bool is_held_back(struct connection *connection)
+{
+    bool is_hello = !connection->session.is_greeted && connection->incoming.frame.type == FRAME_HELLO;
+    bool is_held = is_hello && connection_has_predecessor(connection);
+    connection->set->held += is_held;
+    connection->set->held -= connection->is_held;
+    connection->is_held = is_held;
+    return is_held;
+}
+
+/* Whether the frame whose header is there may start. What is about a stream always may: requests that stay may wait for it. Where only
+ * memory for requests is in the way, or others that wait for that, it waits for its turn from here on. */
+static bool may_start(struct connection *connection)
+{
+    const struct service *service = connection->set->service;
+    assert(connection->incoming.state == INCOMING_BODY_AHEAD);
+    if (request_type_is_about_stream(connection->incoming.frame.type)) {
+        return true;
+    }
+    if (connection->in_flight >= REQUESTS_IN_FLIGHT_MAX ||
+        connection->session.reads_waiting >= READS_WAITING_MAX || is_held_back(connection)) {
+        return false;
+    }
+    bool others_wait = turns_count(service->turns, TURNS_REQUESTS) > 0;
+    if (budget_requests_are_full(service->budget) || (others_wait && !connection->has_turn)) {
         pause_for(connection, TURNS_REQUESTS, &connection->for_requests);
         return false;
     }
     return true;
 }
 
+/* Whether it goes on with what it has read, or reads. */
+static bool may_go_on(struct connection *connection)
+{
+    return may_look(connection) &&
+           (connection->incoming.state != INCOMING_BODY_AHEAD || may_start(connection));
+}
+
+/* Whether the peer is gone and what it sent would have to wait. */
+static bool waits_for_nobody(const struct connection *connection)
+{
+    bool waits = connection->waiting != NULL || connection->incoming.state == INCOMING_WAITS_MEMORY ||
+                 turn_waits(&connection->for_requests);
+    assert(!connection->is_gone || connection->session.is_closed);
+    return connection->is_gone && waits;
+}
+
+/* Passes over a frame that is whole and that nobody waits for. */
+static void skip_request(struct connection *connection, uint8_t *taken)
+{
+    struct incoming *incoming = &connection->incoming;
+    assert(connection->session.is_closed && incoming->state == INCOMING_HEADER);
+    budget_request_end(connection->set->service->budget, &incoming->memory);
+    free(taken);
+}
+
+/* What a request has become that was started, or gone on with: one that waits does so in its turn, unless nobody is there. */
+static void settle_request(struct connection *connection, struct request *request,
+                           enum request_progress progress)
+{
+    bool is_closing = connection->state == CONNECTION_CLOSING || connection->state == CONNECTION_CLOSED;
+    connection->is_unpacking = false;
+    if (progress == REQUEST_TAKEN) {
+        return;
+    }
+    if (progress != REQUEST_UNPACKS && is_closing) {
+        request_end(request);
+        return;
+    }
+    connection_wait(connection, request, progress);
+    connection_touch(connection); /* where it is dropped if the peer is gone */
+}
+
+/* Starts or goes on with a request; one that is malformed is logged, the first of its connection. */
+static void run_request(struct connection *connection, struct request *request,
+                        enum request_progress (*run)(struct request *request, const uint8_t *body),
+                        const uint8_t *body)
+{
+    const struct service *service = connection->set->service;
+    uint64_t bad_before = service->frames_bad;
+    uint8_t type = request->type;
+    uint32_t body_bytes = (uint32_t)request->body_bytes;
+    settle_request(connection, request, run(request, body));
+    if (service->frames_bad != bad_before && !connection->is_bad_logged) {
+        connection->is_bad_logged = true;
+        event_request_malformed(type, body_bytes);
+    }
+}
+
+static enum request_progress go_on_unpacked(struct request *request, const uint8_t *body)
+{
+    (void)body; /* it was unpacked */
+    assert(request->unpacking != NULL);
+    return request_start_unpacked(request);
+}
+
+static enum request_progress start_taken(struct request *request, const uint8_t *body)
+{
+    union {
+        const uint8_t *in;
+        uint8_t *out;
+    } pointer = {.in = body}; /* it was malloc'ed for the frame */
+    assert(body != NULL);
+    return request_start_taken(request, pointer.out);
+}
+
+void connection_unpacked(struct session *session, struct request *request)
+{
+    struct connection *connection = connection_of(session);
+    assert(connection->is_unpacking && thread_is(THREAD_LOOP));
+    run_request(connection, request, go_on_unpacked, NULL);
+    connection_touch(connection);
+}
+
 /* Starts the request of a whole frame. The body is copied; or, if `taken` is not NULL, that is the body, and taken. */
 static void start_request(struct connection *connection, const uint8_t *body, uint8_t *taken)
 {
     struct connection_set *set = connection->set;
-    struct service *service = set->service;
     struct session *session = &connection->session;
-    uint64_t bad_before = service->frames_bad;
     struct incoming *incoming = &connection->incoming;
+    bool changes = request_type_changes(incoming->frame.type);
     assert(connection->waiting == NULL &&
            incoming->state == INCOMING_HEADER); /* it is started in the order it was sent */
+    if (session->is_closed && !changes && session->is_greeted) {
+        skip_request(connection, taken);
+        return;
+    }
     connection->is_express = incoming->frame.type == FRAME_COMMIT;
     timeout_stop(&set->hello_timeouts, &connection->hello_timeout);
     connection->has_turn = false;
     connection->in_flight++;
+    connection->writes_in_flight += changes;
     set->in_flight++;
     set->requests++;
     struct request *request = request_new(session, &incoming->frame, &incoming->memory, set->now_us);
     incoming->memory = (struct budget_request){0};
-    enum request_progress progress =
-        taken != NULL ? request_start_taken(request, taken) : request_start(request, body);
-    if (progress != REQUEST_TAKEN) {
-        connection_wait(connection, request, progress);
-    }
-    if (service->frames_bad != bad_before && !connection->is_bad_logged) {
-        connection->is_bad_logged = true;
-        event_request_malformed(incoming->frame.type, incoming->frame.body_bytes);
-    }
+    run_request(connection, request, taken != NULL ? start_taken : request_start,
+                taken != NULL ? taken : body);
     if (!session->is_greeted && connection->state == CONNECTION_OPEN) {
         connection_drain(connection);
     }
 }
 
-/* The header is whole: what has no body is started at once. */
+/* The header is whole. */
 static void begin_frame(struct connection *connection)
 {
     struct incoming *incoming = &connection->incoming;
@@ -110,11 +210,7 @@ static void begin_frame(struct connection *connection)
     assert(frame->body_bytes <=
            connection->set->service->frame_bytes_max); /* the budget has room for such a one */
     incoming->memory = budget_request_of(request_type_is_write(frame->type), frame->body_bytes);
-    if (frame->body_bytes == 0) {
-        start_request(connection, NULL, NULL);
-    } else {
-        incoming_move(incoming, INCOMING_BODY_AHEAD);
-    }
+    incoming_move(incoming, INCOMING_BODY_AHEAD);
 }
 
 static size_t take_header(struct connection *connection, const uint8_t *bytes, size_t count)
@@ -135,6 +231,8 @@ static size_t take_header(struct connection *connection, const uint8_t *bytes, s
     } else if (!connection->session.is_greeted && frame->type != FRAME_HELLO) {
         refuse_frame(connection, frame->type, frame->id, STATUS_INVALID,
                      "the first frame of a connection is hello");
+    } else if (frame->type == FRAME_HELLO && frame->body_bytes > HELLO_BYTES_MAX) {
+        refuse_frame(connection, frame->type, frame->id, STATUS_TOO_LARGE, "a hello of more than 64 KiB");
     } else if (frame->body_bytes > connection->set->service->frame_bytes_max) {
         refuse_frame(connection, frame->type, frame->id, STATUS_TOO_LARGE,
                      "the frame is larger than frame_bytes_max, which hello tells: send less at once");
@@ -199,7 +297,7 @@ static void start_if_whole(struct connection *connection)
 static size_t take_body(struct connection *connection, const uint8_t *bytes, size_t count)
 {
     struct incoming *incoming = &connection->incoming;
-    assert(incoming->body_bytes < incoming->frame.body_bytes); /* else it would have been started */
+    assert(incoming->body_bytes <= incoming->frame.body_bytes);
     size_t wanted = incoming->frame.body_bytes - incoming->body_bytes;
     size_t taken = count < wanted ? count : wanted;
     if (incoming->state == INCOMING_BODY_AHEAD && taken == wanted) {
@@ -219,18 +317,32 @@ static size_t take_body(struct connection *connection, const uint8_t *bytes, siz
     return taken;
 }
 
+/* Whether a frame without a body is to be started, for which no more bytes come. */
+static bool is_whole_ahead(const struct connection *connection)
+{
+    const struct incoming *incoming = &connection->incoming;
+    return incoming->state == INCOMING_BODY_AHEAD && incoming->frame.body_bytes == 0;
+}
+
 /* Starts the requests that the bytes hold, as far as the connection may go on; returns how many bytes it took. While completions
- * wait to be drained it stops between two requests, and goes on in the next iteration. */
-static size_t take(struct connection *connection, const uint8_t *bytes, size_t count)
+ * wait to be drained it stops between two requests, and goes on in the next iteration; when the slice is over it stops there, too. */
+static size_t take(struct connection *connection, const uint8_t *bytes, size_t count,
+                   struct time_slice *slice)
 {
     const struct connection_set *set = connection->set;
-    uint64_t requests_before = set->requests;
+    uint64_t requests = set->requests;
     size_t taken = 0;
-    while (taken < count && go_on(connection)) {
-        if (set->requests != requests_before && order_has_completions(set->service->order)) {
-            connection->left_iteration = set->iteration;
-            connection_postpone(connection);
-            break;
+    while ((taken < count || is_whole_ahead(connection)) && may_go_on(connection)) {
+        if (set->requests != requests) {
+            requests = set->requests;
+            if (order_has_completions(set->service->order)) {
+                connection->left_iteration = set->iteration;
+                connection_postpone(connection);
+                break;
+            }
+            if (time_slice_is_over(slice, connection->incoming.frame.body_bytes)) {
+                break;
+            }
         }
         if (connection->incoming.state == INCOMING_HEADER) {
             taken += take_header(connection, bytes + taken, count - taken);
@@ -242,52 +354,6 @@ static size_t take(struct connection *connection, const uint8_t *bytes, size_t c
     return taken;
 }
 
-/* ---- shares of an iteration ---- */
-
-/* Takes a contender's share of this iteration, if it is the one to have it. */
-static bool take_contenders_share(struct connection *connection)
-{
-    struct connection_set *set = connection->set;
-    const struct schedule_contender contender = {
-        .contenders = set->contenders_before,
-        .iterations = set->iteration - connection->read_iteration,
-        .has_served = set->has_served,
-        .had_served = set->had_served,
-    };
-    assert(set->iteration > connection->read_iteration); /* it asks once an iteration */
-    set->contenders++;
-    bool reads = schedule_contender_reads(&contender);
-    set->has_served |= reads;
-    return reads;
-}
-
-/* How long the commit under way is known to take from now on; 0: not known, or about to end. */
-static uint64_t commit_remaining_ns(const struct connection_set *set)
-{
-    uint64_t sleep_ns;
-    return order_expects_completions(set->service->order, thread_now_ns(), &sleep_ns) ? 0 : sleep_ns;
-}
-
-/* How many bytes a connection that has something to read may read now. It is asked once an iteration: 0 is its answer to every
- * later call in it. */
-static uint32_t take_share(struct connection *connection)
-{
-    struct connection_set *set = connection->set;
-    if (connection->asked_iteration == set->iteration) {
-        return 0;
-    }
-    assert(connection->asked_iteration < set->iteration);
-    connection->asked_iteration = set->iteration;
-    enum schedule_pressure pressure =
-        schedule_pressure(set->is_committing, set->is_committing ? commit_remaining_ns(set) : 0);
-    bool is_contender = pressure == SCHEDULE_PRESSURE_COMMITTING && !connection->is_express;
-    if (is_contender && !take_contenders_share(connection)) {
-        return 0;
-    }
-    connection->read_iteration = set->iteration;
-    return schedule_share_bytes(pressure);
-}
-
 /* ---- the loop library's callbacks ---- */
 
 static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
@@ -297,10 +363,10 @@ static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
     (void)suggested;
     assert(thread_is(THREAD_LOOP) && connection->backlog == NULL); /* what was read before goes first */
     if (incoming->state == INCOMING_BODY) {                        /* read to where it stays */
-        size_t missing_bytes = incoming->frame.body_bytes - incoming->body_bytes;
-        *buffer = uv_buf_init((char *)incoming->body + incoming->body_bytes, (unsigned)missing_bytes);
+        *buffer = uv_buf_init((char *)incoming->body + incoming->body_bytes,
+                              connection_take_body_share(connection));
     } else {
-        *buffer = uv_buf_init((char *)connection->set->read_buffer, take_share(connection));
+        *buffer = uv_buf_init((char *)connection->set->read_buffer, connection_take_share(connection));
     }
 }
 
@@ -319,6 +385,25 @@ static void keep_backlog(struct connection *connection, const uint8_t *bytes, si
     connection->backlog_bytes = count;
 }
 
+/* Starts the requests that the bytes hold. What has to be left is the backlog; if for the time, it waits for the next slice. */
+static void take_all(struct connection *connection, const uint8_t *bytes, size_t count,
+                     struct time_slice *slice)
+{
+    size_t taken = take(connection, bytes, count, slice);
+    if (connection->state != CONNECTION_OPEN) {
+        return;
+    }
+    if (taken < count) {
+        keep_backlog(connection, bytes + taken, count - taken);
+    }
+    if (slice->is_over && (taken < count || is_whole_ahead(connection))) {
+        connection_cut(connection);
+    }
+    if (taken < count && connection->is_reading) {
+        stop_reading(connection); /* at once, or the loop library would read more in this same poll */
+    }
+}
+
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 {
     struct connection *connection = stream->data;
@@ -330,12 +415,17 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
         if (incoming->state != INCOMING_HEADER || incoming->header_bytes > 0) {
             event_frame_cut(uv_strerror((int)count), incoming->frame.type);
         }
-        connection_close(connection);
+        connection_end_input(connection);
         return;
     }
-    connection->is_bulk |= (size_t)count == buffer->len;
+    bool is_more = (size_t)count == buffer->len;
+    connection->is_bulk |= is_more;
     connection->set->now_us = thread_now_us(); /* the loop may have slept since the iteration began */
     connection_touch(connection);
+    if (is_more && (size_t)count >= SCHEDULE_SHARE_BYTES_SYNCING &&
+        connection->incoming.state != INCOMING_BODY) {
+        connection_check(connection); /* of a peer that is gone much of what it left need not be done */
+    }
     if (connection->incoming.state == INCOMING_BODY) {
         connection->incoming.body_bytes += (size_t)count;
         assert(connection->incoming.body_bytes <=
@@ -343,37 +433,36 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
         start_if_whole(connection);
         return;
     }
-    const uint8_t *bytes = (const uint8_t *)buffer->base;
-    size_t taken = take(connection, bytes, (size_t)count);
-    if (taken < (size_t)count && connection->state == CONNECTION_OPEN) {
-        keep_backlog(connection, bytes + taken, (size_t)count - taken);
-        stop_reading(connection); /* at once, or the loop library would read more in this same poll */
-    }
+    struct time_slice slice = connection_fresh_slice(connection->set);
+    take_all(connection, (const uint8_t *)buffer->base, (size_t)count, &slice);
 }
 
 /* Starts the requests of the backlog. What it has to leave is the backlog again. */
-static void take_backlog(struct connection *connection)
+static void take_backlog(struct connection *connection, struct time_slice *slice)
 {
-    assert(connection->backlog != NULL && !connection->is_reading);
     uint8_t *backlog = connection->backlog;
     size_t bytes = connection->backlog_bytes;
+    assert(backlog != NULL || is_whole_ahead(connection));
     connection->backlog = NULL;
     connection->backlog_bytes = 0;
-    size_t taken = take(connection, backlog, bytes);
-    if (taken < bytes && connection->state == CONNECTION_OPEN) {
-        keep_backlog(connection, backlog + taken, bytes - taken);
-    }
+    take_all(connection, backlog != NULL ? backlog : (const uint8_t *)"", bytes, slice);
     free(backlog);
 }
 
 void connection_read_on(struct connection *connection)
 {
     assert(thread_is(THREAD_LOOP) && connection->state != CONNECTION_CLOSED);
-    bool has_left = connection->left_iteration == connection->set->iteration;
-    if (connection->backlog != NULL && !has_left && go_on(connection)) {
-        take_backlog(connection);
+    if (waits_for_nobody(connection)) {
+        connection_close(connection);
+        return;
     }
-    bool wanted = connection->backlog == NULL && go_on(connection);
+    bool has_left = connection->left_iteration == connection->set->iteration;
+    bool has_more = connection->backlog != NULL || is_whole_ahead(connection);
+    if (has_more && !has_left && may_go_on(connection)) {
+        struct time_slice slice = connection_fresh_slice(connection->set);
+        take_backlog(connection, &slice);
+    }
+    bool wanted = connection->backlog == NULL && may_go_on(connection);
     if (wanted && !connection->is_reading) {
         connection->is_reading = uv_read_start((uv_stream_t *)&connection->pipe, on_allocate, on_read) == 0;
         if (!connection->is_reading) {
@@ -384,5 +473,29 @@ void connection_read_on(struct connection *connection)
         connection->set->not_reading--;
     } else if (!wanted && connection->is_reading) {
         stop_reading(connection);
+    }
+}
+
+void connection_serve_cut(struct connection_set *set)
+{
+    uint64_t count = set->cut_count;
+    assert((count == 0) == (set->cut_first == NULL));
+    if (count == 0 || set->slice_iteration == set->iteration) {
+        return;
+    }
+    set->slice_iteration = set->iteration;
+    uint64_t now_us = thread_now_us();
+    uint64_t end_us = now_us + CONNECTION_SLICE_US;
+    uint64_t share_us = CONNECTION_SLICE_US / count;
+    for (; count > 0 && now_us < end_us; count--) {
+        struct connection *connection = set->cut_first;
+        connection_uncut(connection);
+        connection_check(connection);
+        if (may_go_on(connection)) {
+            struct time_slice slice = time_slice_until(now_us + share_us);
+            take_backlog(connection, &slice);
+        }
+        connection_touch(connection);
+        now_us = thread_now_us();
     }
 }

@@ -1,13 +1,13 @@
 /* All connections in an iteration of the loop:
  *
  * - It begins when completions were drained: replies to commits among them go out first. Then postponed connections are touched.
- * - Requests that waited for room start again.
+ * - Requests that waited for room start again. Connections that were cut go on, in turn.
  * - Each connection that was touched, by a reply, by room or by what was read, is served: streams, reads, reading, replies.
  * - Frames get the memory they waited for, and connections that paused may start one request each.
  * - Between iterations the loop library reads for connections, which starts requests.
  *
  * What several wait for is given by turns (runtime/turns). A connection pauses when the shared budget is used up, or while others
- * wait for it to have room again. The peer of a paused connection may go unnoticed, so those are checked at intervals.
+ * wait for it to have room again.
  *
  * A connection above connections_max is told `busy` and closes; the last few are for uids that have none. */
 #include <assert.h>
@@ -16,7 +16,6 @@
 
 #include "daemon/net/connection_set_internal.h"
 #include "daemon/observe/event.h"
-#include "daemon/observe/metrics.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/dispatch.h"
@@ -52,18 +51,22 @@ void connection_set_free(struct connection_set *set)
 static bool meet_peer(struct connection *connection)
 {
     struct service *service = connection->set->service;
+    struct session *session = &connection->session;
     struct ucred peer = {.uid = (uid_t)-1};
     socklen_t bytes = sizeof peer;
     uv_os_fd_t fd = -1;
+    assert(session->peer_pid == 0);
     (void)uv_fileno((uv_handle_t *)&connection->pipe, &fd);
     (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes);
-    turns_join(service->turns, &connection->session.member, peer.uid, (uint64_t)peer.pid);
-    connection->session.role = roles_of_peer(service->roles, fd);
-    if (connection->session.role == ROLE_NONE) {
+    session->peer_pid = peer.pid;
+    session->peer_uid = peer.uid;
+    turns_join(service->turns, &session->member, peer.uid, (uint64_t)peer.pid);
+    session->role = roles_of_peer(service->roles, fd);
+    if (session->role == ROLE_NONE) {
         service->connections_refused++;
         event_peer_refused(peer.uid);
     }
-    return connection->session.role != ROLE_NONE;
+    return session->role != ROLE_NONE;
 }
 
 /* How many connections there may be with this one: the last are for uids that have no other. */
@@ -77,7 +80,7 @@ static uint64_t connections_max_for(const struct connection_set *set, const stru
 void connection_accept(struct connection_set *set, uv_stream_t *listener)
 {
     assert(thread_is(THREAD_LOOP));
-    struct connection *connection = connection_new(set);
+    struct connection *connection = connection_new(set, connection_unpacked);
     if (connection == NULL) { /* the listener keeps it, and tells of no other until it is taken */
         event_accepting_stopped();
         return;
@@ -204,89 +207,16 @@ static bool may_resume(const struct connection_set *set, enum turns_list list)
                                   : !budget_requests_are_full(service->budget));
 }
 
-/* Checks paused connections for peers that are gone, every HANG_UP_CHECK_US. */
-static void check_paused(struct connection_set *set, uint64_t now_us)
+/* Hellos that wait look again whether what they wait for is done. */
+static void touch_held(struct connection_set *set)
 {
-    if (set->not_reading == 0 || now_us < set->next_check_us) {
-        return;
-    }
-    for (struct connection *connection = set->all; connection != NULL; connection = connection->next) {
-        if (!connection->is_reading) {
-            connection_check(connection);
+    assert(set->held <= set->count);
+    for (struct connection *connection = set->all; connection != NULL && set->held > 0;
+         connection = connection->next) {
+        if (connection->is_held) {
+            connection_touch(connection);
         }
     }
-    assert(set->not_reading <= set->count);
-    set->next_check_us = now_us + HANG_UP_CHECK_US;
-}
-
-/* ---- peers that take too long ---- */
-
-static void end_without_hello(struct connection *connection)
-{
-    if (connection->state == CONNECTION_OPEN && connection->is_reading) {
-        connection_time_out(connection, STATUS_INVALID, "no hello came within hello_timeout");
-    } else {
-        timeout_start(
-            &connection->set->hello_timeouts,
-            &connection->hello_timeout); /* it is the daemon that does not read, or it ends already */
-    }
-}
-
-static void end_unless_taking(struct connection *connection)
-{
-    struct connection_set *set = connection->set;
-    struct output_progress progress = output_progress(&connection->output);
-    const struct output_progress *before = &connection->unread_at;
-    assert(progress.kernel_bytes >= before->kernel_bytes);
-    if (progress.kernel_bytes != before->kernel_bytes || progress.kernel_queue != before->kernel_queue) {
-        connection->unread_at = progress;
-        timeout_start(&set->unread_timeouts, &connection->unread_timeout);
-        return;
-    }
-    event_connection_timed_out("the client took nothing of its replies within stream_timeout", 0);
-    metrics_add(METRIC_CONNECTIONS_TIMED_OUT, 1);
-    connection_close(connection);
-}
-
-/* Whether the peer takes what waits for it is watched for as long as something does. */
-static void watch_unread(struct connection *connection)
-{
-    struct connection_set *set = connection->set;
-    if (output_is_empty(&connection->output)) {
-        timeout_stop(&set->unread_timeouts, &connection->unread_timeout);
-    } else if (!connection->unread_timeout.is_running) {
-        connection->unread_at = output_progress(&connection->output);
-        timeout_start(&set->unread_timeouts, &connection->unread_timeout);
-    }
-}
-
-static void end_late(struct connection_set *set, uint64_t now_us)
-{
-    struct timeout *late;
-    assert(thread_is(THREAD_LOOP));
-    while ((late = timeout_turn(&set->hello_timeouts, now_us)) != NULL) {
-        end_without_hello(late->owner);
-    }
-    while ((late = timeout_turn(&set->frame_timeouts, now_us)) != NULL) {
-        connection_time_out(late->owner, STATUS_BUSY,
-                            "the frame was not whole within frame_timeout: nothing was applied");
-    }
-    while ((late = timeout_turn(&set->unread_timeouts, now_us)) != NULL) {
-        end_unless_taking(late->owner);
-    }
-}
-
-static uint64_t sooner(uint64_t left_us, uint64_t right_us)
-{
-    return left_us < right_us ? left_us : right_us;
-}
-
-/* In how many microseconds the first of them may be late. */
-static uint64_t next_late(const struct connection_set *set, uint64_t now_us)
-{
-    return sooner(
-        timeout_in_us(&set->hello_timeouts, now_us),
-        sooner(timeout_in_us(&set->frame_timeouts, now_us), timeout_in_us(&set->unread_timeouts, now_us)));
 }
 
 /* In how many microseconds something is due; UINT64_MAX: nothing is. */
@@ -335,7 +265,10 @@ static void connection_serve(struct connection *connection)
     if (!connection->session.is_closed) {
         output_flush(&connection->output);
     }
-    stream_go_on(&connection->session);
+    if (connection->session.streams != NULL &&
+        !stream_go_on(&connection->session, thread_now_us() + CONNECTION_SLICE_US)) {
+        connection_postpone(connection);
+    }
     read_go_on(&connection->session);
     connection_read_on(connection);
     connection->replies_unsent = 0;
@@ -349,7 +282,7 @@ static void connection_serve(struct connection *connection)
     if ((!had_room && budget_client_has_room(client, 0)) || (!might_send && budget_client_may_send(client))) {
         connection_touch(connection); /* the kernel took replies at once: no callback comes for them */
     }
-    watch_unread(connection);
+    connection_watch_unread(connection);
     if (connection->state == CONNECTION_DRAINING && connection->in_flight == 0 &&
         output_is_empty(&connection->output)) {
         connection_close(connection);
@@ -419,18 +352,21 @@ uint64_t connection_set_serve(struct connection_set *set, uint64_t now_us)
 {
     assert(thread_is(THREAD_LOOP));
     start_waiting(set, now_us);
-    check_paused(set, now_us);
+    connection_check_paused(set, now_us);
+    connection_serve_cut(set);
+    touch_held(set);
     serve_touched(set);
     resume(set, TURNS_REPLIES);
     resume(set, TURNS_REQUESTS);
     grant_memory(set);
-    end_late(set, now_us);
-    return sooner(next_due(set, now_us), next_late(set, now_us));
+    uint64_t end_us = connection_end_late(set, now_us);
+    uint64_t due_us = next_due(set, now_us);
+    return due_us < end_us ? due_us : end_us;
 }
 
 bool connection_set_has_postponed(const struct connection_set *set)
 {
-    return set->postponed != NULL;
+    return set->postponed != NULL || set->cut_first != NULL;
 }
 
 bool connection_set_is_touched(const struct connection_set *set)

@@ -11,6 +11,8 @@
 #include "daemon/runtime/thread.h"
 #include "daemon/writer/schedule.h"
 
+enum { NAMES_LOOKED_UP_MAX = 8192 }; /* of one job: a millisecond; chosen */
+
 /* ---- accepting ---- */
 
 /* Hands the closed groups to the writer. */
@@ -67,9 +69,13 @@ enum order_acceptance order_metadata(struct order *order, struct chain *chain,
     return ORDER_ACCEPTED;
 }
 
+/* A job with very many names carries whatever is queued, rather than that each of them is looked up on the loop. */
 static bool touches_queued(const struct order *order, const struct job *job)
 {
     bool touches = false;
+    if (job->metadata_count > NAMES_LOOKED_UP_MAX) {
+        return pending_operations(order->pending) > 0;
+    }
     for (size_t i = 0; i < job->metadata_count && !touches; i++) {
         touches = pending_holds(order->pending, job->chain, job->metadata[i].name);
     }

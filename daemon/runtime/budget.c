@@ -317,7 +317,7 @@ bool budget_may_read(const struct budget *budget, uint64_t bytes)
 {
     assert(thread_is(THREAD_LOOP)); /* the counters have no lock */
     uint64_t held_bytes = budget_answers_bytes(budget);
-    return held_bytes == budget->cursors_bytes ||
+    return bytes == 0 || held_bytes == budget->cursors_bytes ||
            held_bytes + read_bytes(budget, bytes) <= budget->limits.replies_bytes_max;
 }
 

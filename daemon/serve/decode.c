@@ -205,7 +205,7 @@ static enum status decode_states(struct request *request, const Cairn__Commit *m
 enum status decode_commit(struct request *request, const Cairn__Commit *message, struct job *ret_job,
                           struct failure *failure)
 {
-    assert(thread_is(THREAD_LOOP) && message->base.descriptor == &cairn__commit__descriptor);
+    assert(!thread_is(THREAD_WRITER) && message->base.descriptor == &cairn__commit__descriptor);
     ret_job->kind = JOB_COMMIT;
     ret_job->commit = (struct job_commit){
         .delete_states = message->delete_states,
@@ -227,7 +227,7 @@ enum status decode_commit(struct request *request, const Cairn__Commit *message,
 enum status decode_prune(struct request *request, const Cairn__Prune *message, struct job *ret_job,
                          struct failure *failure)
 {
-    assert(thread_is(THREAD_LOOP) && message->base.descriptor == &cairn__prune__descriptor);
+    assert(!thread_is(THREAD_WRITER) && message->base.descriptor == &cairn__prune__descriptor);
     if (message->has_blocks_through && message->blocks_through == 0) {
         return failure_set(failure, STATUS_INVALID, "blocks up to 0 cannot be pruned: heights are from 1");
     }
@@ -268,7 +268,7 @@ static enum status decode_guards(struct request *request, const Cairn__Rollback 
 enum status decode_rollback(struct request *request, const Cairn__Rollback *message, struct job *ret_job,
                             struct failure *failure)
 {
-    assert(thread_is(THREAD_LOOP) && message->base.descriptor == &cairn__rollback__descriptor);
+    assert(!thread_is(THREAD_WRITER) && message->base.descriptor == &cairn__rollback__descriptor);
     if (!message->has_to) {
         return failure_set(failure, STATUS_INVALID, "a rollback without the height to go back to: set `to`");
     }

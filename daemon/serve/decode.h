@@ -7,7 +7,8 @@
  *   STATUS_TOO_LARGE  a name or a queued value is above its bound, or the request takes more memory than its length allows
  *   STATUS_BUSY       there is no memory for it beside the other requests
  *
- * Arrays lie in the request's arena; names and values borrow from its message. Both last until the request ends. Loop only. */
+ * Arrays lie in the request's arena; names and values borrow from its message. Both last until the request ends. Loop, or
+ * pool while a large body is unpacked. */
 #ifndef DAEMON_DECODE_H
 #define DAEMON_DECODE_H
 

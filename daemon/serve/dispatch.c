@@ -1,7 +1,9 @@
 /* A request's start:
  *
  * - It is made of a frame's header, when all of the frame is there.
- * - Its type is looked up, its body checked and unpacked into its arena, and the type's handler called.
+ * - Its type is looked up, its body checked, unpacked into its arena and decoded, and the type's handler called.
+ * - A large body is unpacked and decoded on the pool, since many small parts take it tens of milliseconds: one body at a time, in the
+ *   order in which they came, so that each knows what memory the others hold. Then its handler is called on the loop.
  * - A handler that says REQUEST_WAITS is called again, by request_start_again, until it takes the request.
  * - A large body for which other requests hold the memory waits for that, and is unpacked again: REQUEST_WAITS_MEMORY.
  *
@@ -11,6 +13,7 @@
 #include "daemon/serve/dispatch.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
@@ -24,7 +27,11 @@ struct request_kind {
     const ProtobufCMessageDescriptor *descriptor; /* what the handler takes request->message for */
     enum request_progress (*start)(struct request *request);
     enum role role; /* who may ask for it; is_permitted knows the exception */
+    enum status (*decode)(struct request *request,
+                          struct failure *failure); /* before it; NULL: the handler does */
 };
+
+enum { UNPACKED_ON_LOOP_BYTES_MAX = 128 << 10 }; /* of the smallest parts it takes 4 ms; chosen */
 
 /* What became of a body. */
 enum unpacked {
@@ -33,6 +40,25 @@ enum unpacked {
     UNPACK_TOO_LARGE, /* it takes more elements, levels or memory than a body of its length may */
     UNPACK_SHORT,     /* other requests hold the memory now that it may take; the arena is empty again */
     UNPACK_NO_MEMORY, /* the machine has none */
+};
+
+/* What became of a body and of decoding it. */
+struct outcome {
+    enum unpacked unpacked;
+    const char *text;       /* unless UNPACKED */
+    enum status decoded;    /* if UNPACKED */
+    struct failure failure; /* unless that is STATUS_OK */
+};
+
+/* A large body on its way through the pool. */
+struct unpacking {
+    struct pool_work work; /* first */
+    struct request *request;
+    const struct request_kind *kind;
+    struct unpacking *next; /* in the service's list */
+    /* the pool's while it runs */
+    struct outcome outcome;
+    uint64_t took_ns;
 };
 
 /* The kind of a type; NULL: this version does not know it. */
@@ -53,10 +79,11 @@ static const struct request_kind *request_kind(uint8_t type)
         [FRAME_LIST_METADATA] = {&cairn__list_metadata__descriptor, stream_list, ROLE_READER},
         [FRAME_CREDIT] = {&cairn__credit__descriptor, stream_credit, ROLE_READER},
         [FRAME_CANCEL] = {&cairn__cancel__descriptor, stream_cancel, ROLE_READER},
-        [FRAME_WRITE_METADATA] = {&cairn__write_metadata__descriptor, write_metadata, ROLE_WRITER},
-        [FRAME_COMMIT] = {&cairn__commit__descriptor, write_commit, ROLE_WRITER},
-        [FRAME_PRUNE] = {&cairn__prune__descriptor, write_prune, ROLE_ADMIN},
-        [FRAME_ROLLBACK] = {&cairn__rollback__descriptor, write_rollback, ROLE_ADMIN},
+        [FRAME_WRITE_METADATA] = {&cairn__write_metadata__descriptor, write_metadata, ROLE_WRITER,
+                                  write_decode_metadata},
+        [FRAME_COMMIT] = {&cairn__commit__descriptor, write_commit, ROLE_WRITER, write_decode_commit},
+        [FRAME_PRUNE] = {&cairn__prune__descriptor, write_prune, ROLE_ADMIN, write_decode_prune},
+        [FRAME_ROLLBACK] = {&cairn__rollback__descriptor, write_rollback, ROLE_ADMIN, write_decode_rollback},
         [FRAME_BARRIER] = {&cairn__barrier__descriptor, write_barrier, ROLE_WRITER},
     };
     bool is_known = type < sizeof kinds / sizeof kinds[0] && kinds[type].start != NULL;
@@ -151,16 +178,19 @@ static enum unpacked unpack(struct request *request, const ProtobufCMessageDescr
     }
 }
 
-static enum unpacked unpack_timed(struct request *request, const ProtobufCMessageDescriptor *descriptor,
-                                  const uint8_t *body, const char **ret_text)
+static struct outcome unpack_and_decode(struct request *request, const struct request_kind *kind,
+                                        const uint8_t *body)
 {
-    request->is_timed = stage_is_sampled(request->service->stages);
-    uint64_t from_ns = request->is_timed ? thread_now_ns() : 0;
-    enum unpacked unpacked = unpack(request, descriptor, body, ret_text);
-    if (request->is_timed) {
-        stage_add(request->service->stages, STAGE_DECODE, thread_now_ns() - from_ns);
+    struct outcome outcome = {0};
+    outcome.unpacked = unpack(request, kind->descriptor, body, &outcome.text);
+    if (outcome.unpacked == UNPACKED && request->is_short && !has_room_for_handler(request)) {
+        outcome.unpacked = UNPACK_SHORT;
     }
-    return unpacked;
+    if (outcome.unpacked == UNPACKED && kind->decode != NULL) {
+        assert(request->message->descriptor == kind->descriptor);
+        outcome.decoded = kind->decode(request, &outcome.failure);
+    }
+    return outcome;
 }
 
 /* The one reply to a body that could not be unpacked. Want of memory is not the client's mistake and not counted as one. */
@@ -197,6 +227,91 @@ static bool is_permitted(struct request *request, const struct request_kind *kin
     return false;
 }
 
+static enum request_progress begin_unpacked(struct request *request, const struct request_kind *kind,
+                                            const struct outcome *outcome)
+{
+    if (outcome->unpacked == UNPACK_SHORT) {
+        arena_close(&request->arena);
+        request->message = NULL;
+        return REQUEST_WAITS_MEMORY;
+    }
+    if (outcome->unpacked != UNPACKED) {
+        refuse_body(request, outcome->unpacked, outcome->text);
+        return REQUEST_TAKEN;
+    }
+    assert(request->message->descriptor == kind->descriptor); /* the handler casts it to that type */
+    request_count_held(request);
+    if (!is_permitted(request, kind)) {
+        return REQUEST_TAKEN;
+    }
+    if (outcome->decoded != STATUS_OK) {
+        request_refuse_for(request, &outcome->failure);
+        return REQUEST_TAKEN;
+    }
+    return kind->start(request);
+}
+
+/* ---- large bodies ---- */
+
+static void unpacking_begin(struct unpacking *unpacking);
+
+static void unpacking_run(struct pool_work *work)
+{
+    struct unpacking *unpacking = (struct unpacking *)work; /* its first member */
+    uint64_t from_ns = thread_now_ns();
+    assert(thread_is(THREAD_POOL));
+    unpacking->outcome = unpack_and_decode(unpacking->request, unpacking->kind, NULL);
+    unpacking->took_ns = thread_now_ns() - from_ns;
+}
+
+static void unpacking_done(struct pool_work *work)
+{
+    struct unpacking *unpacking = (struct unpacking *)work;
+    struct request *request = unpacking->request;
+    struct service *service = request->service;
+    assert(service->unpacking_first == unpacking && request->unpacking == unpacking);
+    service->unpacking_first = unpacking->next;
+    if (request->is_timed) {
+        stage_add(service->stages, STAGE_DECODE, unpacking->took_ns);
+    }
+    request->session->unpacked(request->session, request);
+    if (service->unpacking_first != NULL) { /* what the request holds is counted by now */
+        unpacking_begin(service->unpacking_first);
+    } else {
+        service->unpacking_last = NULL;
+    }
+}
+
+static void unpacking_begin(struct unpacking *unpacking)
+{
+    struct request *request = unpacking->request;
+    static_assert(offsetof(struct unpacking, work) == 0, "the pool's callbacks cast it back");
+    assert(request->service->unpacking_first == unpacking);
+    fit_arena(request); /* what others hold has changed since it was read */
+    unpacking->work.run = unpacking_run;
+    unpacking->work.done = unpacking_done;
+    unpacking->work.member = &request->session->member;
+    pool_submit(request->service->pool, &unpacking->work, POOL_POINT);
+}
+
+static void unpack_on_pool(struct request *request, const struct request_kind *kind)
+{
+    struct service *service = request->service;
+    struct unpacking *unpacking = memory_new(sizeof *unpacking);
+    assert(request->unpacking == NULL && request->taken_body != NULL); /* the pool has the body to itself */
+    request->unpacking = unpacking;
+    unpacking->request = request;
+    unpacking->kind = kind;
+    if (service->unpacking_first != NULL) {
+        service->unpacking_last->next = unpacking;
+        service->unpacking_last = unpacking;
+        return;
+    }
+    service->unpacking_first = unpacking;
+    service->unpacking_last = unpacking;
+    unpacking_begin(unpacking);
+}
+
 static enum request_progress begin(struct request *request, const uint8_t *body)
 {
     const struct request_kind *kind = request_kind(request->type);
@@ -216,21 +331,17 @@ static enum request_progress begin(struct request *request, const uint8_t *body)
                        request->id);
         return REQUEST_TAKEN;
     }
-    const char *text = NULL;
-    enum unpacked unpacked = unpack_timed(request, kind->descriptor, body, &text);
-    if (unpacked == UNPACK_SHORT ||
-        (unpacked == UNPACKED && request->is_short && !has_room_for_handler(request))) {
-        arena_close(&request->arena);
-        request->message = NULL;
-        return REQUEST_WAITS_MEMORY;
+    request->is_timed = stage_is_sampled(request->service->stages);
+    if (request->body_bytes > UNPACKED_ON_LOOP_BYTES_MAX) {
+        unpack_on_pool(request, kind);
+        return REQUEST_UNPACKS;
     }
-    if (unpacked != UNPACKED) {
-        refuse_body(request, unpacked, text);
-        return REQUEST_TAKEN;
+    uint64_t from_ns = request->is_timed ? thread_now_ns() : 0;
+    struct outcome outcome = unpack_and_decode(request, kind, body);
+    if (request->is_timed) {
+        stage_add(request->service->stages, STAGE_DECODE, thread_now_ns() - from_ns);
     }
-    assert(request->message->descriptor == kind->descriptor); /* the handler casts it to that type */
-    request_count_held(request);
-    return is_permitted(request, kind) ? kind->start(request) : REQUEST_TAKEN;
+    return begin_unpacked(request, kind, &outcome);
 }
 
 static enum request_progress begin_again(struct request *request, uint64_t now_us)
@@ -279,6 +390,22 @@ enum request_progress request_start_taken(struct request *request, uint8_t *body
     request->taken_body = body;
     fit_arena(request);
     return request_start(request, body);
+}
+
+enum request_progress request_start_unpacked(struct request *request)
+{
+    struct unpacking *unpacking = request->unpacking;
+    assert(thread_is(THREAD_LOOP) && unpacking->work.state == POOL_IDLE && !request->is_starting);
+    request->is_starting = true;
+    request->unpacking = NULL;
+    enum request_progress progress = REQUEST_TAKEN;
+    if (request->service->draining) {
+        request_refuse(request, STATUS_SHUTTING_DOWN, "the daemon is stopping: connect again later");
+    } else {
+        progress = begin_unpacked(request, unpacking->kind, &unpacking->outcome);
+    }
+    free(unpacking);
+    return started(request, progress);
 }
 
 enum budget_answer request_ask_memory(struct request *request)

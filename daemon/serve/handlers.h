@@ -1,5 +1,5 @@
 /* One function a request type. dispatch.c calls it with the unpacked message, which is of that type, and request->prepared
- * NULL. After REQUEST_WAITS it is called again, with request->prepared as it left it, until it returns REQUEST_TAKEN: then it
+ * NULL, or what the type's decoding left there. After REQUEST_WAITS it is called again, with request->prepared as it left it, until it returns REQUEST_TAKEN: then it
  * has answered, or answers later, once. Loop only. */
 #ifndef DAEMON_HANDLERS_H
 #define DAEMON_HANDLERS_H
@@ -23,7 +23,12 @@ enum request_progress stream_metadata(struct request *request);
 enum request_progress stream_list(struct request *request);
 enum request_progress stream_credit(struct request *request);
 enum request_progress stream_cancel(struct request *request);
-/* write.c */
+/* write.c. What a message says is decoded first, into request->prepared: on the loop, or, where it is large, on the pool, so that it looks
+ * at nothing but the request. STATUS_OK; or that of the reply, and *failure has it. */
+enum status write_decode_metadata(struct request *request, struct failure *failure) MUST_CHECK;
+enum status write_decode_commit(struct request *request, struct failure *failure) MUST_CHECK;
+enum status write_decode_prune(struct request *request, struct failure *failure) MUST_CHECK;
+enum status write_decode_rollback(struct request *request, struct failure *failure) MUST_CHECK;
 enum request_progress write_metadata(struct request *request);
 enum request_progress write_commit(struct request *request);
 enum request_progress write_prune(struct request *request);

@@ -145,6 +145,7 @@ void read_go_on(struct session *session)
     while (session->reads != NULL && budget_client_may_read(&session->client, session->reads->work.bytes)) {
         struct read *read = session->reads;
         session->reads = read->next;
+        session->reads_waiting--;
         read_submit(read);
     }
 }
@@ -155,6 +156,7 @@ void read_drop_all(struct session *session)
     while (session->reads != NULL) {
         struct read *read = session->reads;
         session->reads = read->next;
+        session->reads_waiting--;
         read->result = FETCH_ABSENT;
         read_answer(read);
     }
@@ -169,6 +171,7 @@ static void read_queue(struct read *read)
     read->next = NULL;
     *link = read;
     session->last_read = &read->next;
+    session->reads_waiting++;
     read_go_on(session);
 }
 

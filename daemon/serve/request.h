@@ -1,6 +1,7 @@
 /* A request: one frame from its arrival to its last reply. Loop only.
  *
- * - The connection makes it from a frame and starts it. A request that finds no room in the queue is started again later.
+ * - The connection makes it from a frame and starts it: a large body is unpacked on the pool before its handler starts. A request that
+ *   finds no room in the queue is started again later.
  * - Its handler answers at once, or keeps it and answers later. All that it keeps lies in the request's arena.
  * - The last reply ends it. A request whose connection is gone is still carried out, and its replies are dropped. */
 #ifndef DAEMON_REQUEST_H
@@ -19,10 +20,13 @@ enum request_progress {
     REQUEST_TAKEN,        /* it was answered, or its handler answers it later; it may be freed already */
     REQUEST_WAITS,        /* the queue has no room: start it again later, before any request behind it */
     REQUEST_WAITS_MEMORY, /* the same: other requests hold the memory that it takes. It holds none but its body */
+    REQUEST_UNPACKS, /* its large body is with the pool: session->unpacked says when to go on, before any request behind it */
 };
 
 /* Arena bytes inside the request itself. Chosen: a small write or read with its handler's part fits without a malloc. */
 enum { REQUEST_FIRST_BYTES = 768 };
+
+struct unpacking;
 
 struct request {
     /* fixed once made */
@@ -41,6 +45,7 @@ struct request {
     struct arena arena;
     bool is_short;                /* other requests hold memory that the arena would have had */
     bool is_timed;                /* its stages are measured */
+    struct unpacking *unpacking;  /* while a large body is unpacked, and until its handler starts */
     struct budget_request memory; /* what it holds, and what was set aside for its frame */
     bool is_starting;             /* its handler runs: request_end leaves freeing to dispatch */
     bool is_ended;                /* its last reply was sent */
@@ -79,6 +84,10 @@ uint8_t *request_pack(const ProtobufCMessage *message, size_t *ret_body_bytes);
 
 /* Credit and cancel: requests about an open stream, which have no reply, not even when they are refused. */
 bool request_is_about_stream(const struct request *request);
+bool request_type_is_about_stream(uint8_t type);
+
+/* Whether requests of the type may change what is stored: then they are carried out also if nobody is there for the answer. */
+bool request_type_changes(uint8_t type);
 
 /* Whether requests of the type end when the writer is done with them; others may stay as long as their client likes. */
 bool request_type_is_write(uint8_t type);

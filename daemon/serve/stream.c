@@ -11,7 +11,8 @@
  * - ENDED: all was sent, it failed, or it was cancelled. The last frame ends the request, and the stream's memory with it.
  *
  * What is damaged, or cannot be read, ends the stream with `damaged` or `io error` behind the messages before it. One that has been without credit
- * for stream_timeout ends with `busy`, and so does each that is older than that while space on the disk is short. */
+ * for stream_timeout ends with `busy`; so does one that stands while memory for requests is full, and each that is older than
+ * stream_timeout while space on the disk is short. */
 #include "daemon/serve/stream.h"
 
 #include <assert.h>
@@ -29,6 +30,7 @@ struct stream_set *stream_set_new(struct service *service, uint64_t streams_max,
     set->streams_max = streams_max;
     set->without_credit.length_us = stream_timeout_us;
     set->ages.length_us = stream_timeout_us;
+    set->standing.length_us = UINT64_MAX;
     return set;
 }
 
@@ -95,6 +97,7 @@ static void stand(struct stream *stream)
     struct stream_set *set = stream->set;
     assert(stream_step_is_idle(stream));
     stream_move(stream, STREAM_STANDING);
+    timeout_start(&set->standing, &stream->standing);
     set->at_work--;
     if (any_waits(set) || set->holding >= set->streams_max) {
         stream_step_park(stream);
@@ -103,6 +106,7 @@ static void stand(struct stream *stream)
 
 /* ---- opening and ending ---- */
 
+static void cancel(struct stream *stream, enum status status, const char *text);
 static void stream_pump(struct stream *stream);
 static void open_waiting(struct stream_set *set);
 
@@ -139,6 +143,7 @@ static void unlink_stream(struct stream *stream)
     stream->request->session->stream_count--;
     timeout_stop(&set->without_credit, &stream->without_credit);
     timeout_stop(&set->ages, &stream->age);
+    timeout_stop(&set->standing, &stream->standing);
     if (stream->state == STREAM_WAITING || stream->state == STREAM_RETURNING) {
         turns_drop(set->service->turns, list_of(stream), &stream->turn);
     }
@@ -194,12 +199,17 @@ static void watch_credit(struct stream *stream)
 /* After it went on as far as it can: a place is for one that reads. */
 static void settle_place(struct stream *stream)
 {
+    if (stream->window_bytes == 0 && stream->request->session->is_input_ended) {
+        cancel(stream, STATUS_BUSY, "its credit is used up, and the client has ended its sending side");
+        return;
+    }
     watch_credit(stream);
     if (stream->state == STREAM_AT_WORK && stream_step_is_idle(stream)) {
         stand(stream);
         open_waiting(stream->set);
     } else if (stream->state == STREAM_STANDING && stream_step_may_start(stream)) {
         stream_move(stream, STREAM_RETURNING);
+        timeout_stop(&stream->set->standing, &stream->standing);
         wait_for_place(stream);
         open_waiting(stream->set);
     }
@@ -227,7 +237,7 @@ static void stream_pump(struct stream *stream)
 {
     assert(thread_is(THREAD_LOOP) && stream->state != STREAM_ENDED);
     if (stream->state == STREAM_WAITING) {
-        watch_credit(stream);
+        settle_place(stream);
         return;
     }
     if (stream->state == STREAM_ENDING) {
@@ -303,8 +313,6 @@ static void look_at_cursors(struct stream_set *set)
     }
 }
 
-static void cancel(struct stream *stream, enum status status, const char *text);
-
 static void end_without_credit(struct stream_set *set, uint64_t now_us)
 {
     struct timeout *late;
@@ -314,15 +322,21 @@ static void end_without_credit(struct stream_set *set, uint64_t now_us)
     }
 }
 
-static uint64_t sooner(uint64_t left_us, uint64_t right_us)
+/* While requests are full nobody is read from: what stands, for longest first, makes room. */
+static void make_room(struct stream_set *set)
 {
-    return left_us < right_us ? left_us : right_us;
+    while (set->standing.first != NULL && budget_requests_are_full(set->service->budget)) {
+        struct stream *stream = set->standing.first->owner;
+        cancel(stream, STATUS_BUSY,
+               "there is no memory for requests that stand beside others: start it again later");
+    }
 }
 
 uint64_t stream_set_iterate(struct stream_set *set, uint64_t now_us)
 {
     assert(thread_is(THREAD_LOOP) && set->holding <= set->open);
     end_without_credit(set, now_us);
+    make_room(set);
     (void)timeout_turn(&set->ages, now_us); /* they count from here */
     open_waiting(set);
     if (next_to_work(set) != NULL) {
@@ -333,7 +347,8 @@ uint64_t stream_set_iterate(struct stream_set *set, uint64_t now_us)
         set->look_us = now_us + STREAM_LOOK_US;
     }
     uint64_t look_in_us = set->holding > 0 ? set->look_us - now_us : UINT64_MAX;
-    return sooner(look_in_us, timeout_in_us(&set->without_credit, now_us));
+    uint64_t late_in_us = timeout_in_us(&set->without_credit, now_us);
+    return look_in_us < late_in_us ? look_in_us : late_in_us;
 }
 
 void stream_end_old(struct stream_set *set, uint64_t now_us)
@@ -347,14 +362,21 @@ void stream_end_old(struct stream_set *set, uint64_t now_us)
     }
 }
 
-void stream_go_on(struct session *session)
+bool stream_go_on(struct session *session, uint64_t until_us)
 {
-    assert(thread_is(THREAD_LOOP));
-    for (struct stream *stream = session->streams; stream != NULL;) {
-        struct stream *next = stream->next_of_session; /* pumping may end it, and no other of its session */
+    struct stream_set *set = session->service->streams;
+    bool is_done = true;
+    assert(thread_is(THREAD_LOOP) && !set->is_opening);
+    set->is_opening = true; /* or a stream that is given a place could end, and be the next one here */
+    for (struct stream *stream = session->streams; stream != NULL && is_done;) {
+        struct stream *next = stream->next_of_session; /* pumping may end it */
         stream_pump(stream);
         stream = next;
+        is_done = stream == NULL || thread_now_us() < until_us;
     }
+    set->is_opening = false;
+    open_waiting(set);
+    return is_done;
 }
 
 /* Ends it now, or when its step has ended. */
@@ -376,12 +398,17 @@ static void cancel(struct stream *stream, enum status status, const char *text)
 
 void stream_end_all(struct session *session, enum status status, const char *text)
 {
+    struct stream_set *set = session->service->streams;
+    bool is_opening = set->is_opening;
     assert(thread_is(THREAD_LOOP));
+    set->is_opening = true; /* as above */
     for (struct stream *stream = session->streams; stream != NULL;) {
         struct stream *next = stream->next_of_session;
         cancel(stream, status, text);
         stream = next;
     }
+    set->is_opening = is_opening;
+    open_waiting(set);
 }
 
 /* ---- for the requests ---- */
@@ -427,6 +454,7 @@ void stream_start(struct request *request, const struct stream_kind *kind, uint6
     session->stream_count++;
     stream->without_credit.owner = stream;
     stream->age.owner = stream;
+    stream->standing.owner = stream;
     watch_credit(stream);
     wait_for_place(stream);
     open_waiting(stream->set);

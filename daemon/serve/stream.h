@@ -52,8 +52,8 @@ bool stream_has_id(const struct session *session, uint64_t id);
 void stream_add_credit(struct session *session, uint64_t id, uint64_t bytes);
 void stream_end(struct session *session, uint64_t id);
 
-/* The session's replies have more room: its streams go on. */
-void stream_go_on(struct session *session);
+/* The session's replies have more room: its streams go on. False: it took longer than until then, and is to be called again. */
+bool stream_go_on(struct session *session, uint64_t until_us);
 
 /* Ends the session's streams early, with that status and text as their last frame: at once, or when the step ends that is with the
  * pool. The text is copied. */

@@ -9,12 +9,13 @@
 
 /* All chosen. */
 enum {
-    STREAM_STEP_BYTES = 256 << 10,   /* a step ends after so many bytes */
-    STREAM_STEP_MESSAGES_MAX = 4096, /* or so many messages: absent ones have next to no bytes */
-    STREAMS_OF_SESSION_MAX = 128,    /* open or waiting */
-    STREAM_PARK_BYTES = 2 << 20,     /* a cursor that read so much at once is parked: the engine holds it */
-    STREAM_LOOK_US = 25000,          /* between two looks at the cursors that are held */
-    STREAM_LOOKS_MAX = 1,            /* a cursor held at more looks than this is parked */
+    STREAM_STEP_BYTES = 256 << 10, /* a step ends after so many bytes */
+    STREAM_STEP_MESSAGES_MAX =
+        512, /* or so many messages: half a millisecond of sending, however small they are */
+    STREAMS_OF_SESSION_MAX = 128, /* open or waiting */
+    STREAM_PARK_BYTES = 2 << 20,  /* a cursor that read so much at once is parked: the engine holds it */
+    STREAM_LOOK_US = 25000,       /* between two looks at the cursors that are held */
+    STREAM_LOOKS_MAX = 1,         /* a cursor held at more looks than this is parked */
     STREAM_OPEN_BYTES_MAX =
         256 << 10, /* streams that are opened at once copy so much of the queue, or are one */
 };
@@ -52,6 +53,7 @@ struct stream {
     uint64_t window_bytes;         /* the client's credit that is left */
     struct timeout without_credit; /* while that is 0 */
     struct timeout age;            /* since it took its view */
+    struct timeout standing;       /* STANDING: since then */
     struct message_list ready;     /* to go out, before what `read` has */
     size_t sent;                   /* of them have gone out whole */
     uint64_t sent_bytes;           /* of the first that has not */
@@ -84,6 +86,7 @@ struct stream_set {
     bool is_opening;    /* open_waiting runs: what it calls need not call it again */
     struct timeout_list without_credit;
     struct timeout_list ages;
+    struct timeout_list standing; /* nobody is ever late in it: it is for their order */
 };
 
 /* ---- stream_step.c ---- */

@@ -80,41 +80,45 @@ static void wait_for(struct request *request, struct order_waiter *waiter, uint6
 
 /* ---- queued metadata ---- */
 
-/* NULL: *failure says why. */
-static struct write_metadata *prepare_metadata(struct request *request, struct failure *failure)
+enum status write_decode_metadata(struct request *request, struct failure *failure)
 {
     const Cairn__WriteMetadata *message = (const Cairn__WriteMetadata *)request->message;
     assert(message->base.descriptor == &cairn__write_metadata__descriptor);
-    struct chain *chain = request_chain(request, message->has_chain, message->chain, failure);
-    if (chain == NULL) {
-        return NULL;
-    }
     if (message->n_operations == 0) {
-        failure_set(failure, STATUS_INVALID, "a metadata write without an operation: give at least one");
-        return NULL;
+        return failure_set(failure, STATUS_INVALID,
+                           "a metadata write without an operation: give at least one");
     }
     struct write_metadata *write = request_memory(request, sizeof *write, failure);
     if (write == NULL || decode_metadata(request, message->operations, message->n_operations, true,
                                          &write->metadata, failure) != STATUS_OK) {
-        return NULL;
+        return failure->status;
     }
-    write->chain = chain;
     write->resend_of = message->has_resend_of ? message->resend_of : 0;
     write->level = message->has_level ? (enum level)message->level : LEVEL_ACCEPTED;
-    request_set_deadline(request, message->has_deadline_us ? message->deadline_us : 0);
-    return write;
+    request->prepared = write;
+    return STATUS_OK;
+}
+
+/* Finds the chain, the first time. False: *failure says why not. */
+static bool find_chain(struct request *request, struct write_metadata *write, struct failure *failure)
+{
+    const Cairn__WriteMetadata *message = (const Cairn__WriteMetadata *)request->message;
+    if (write->chain == NULL) {
+        write->chain = request_chain(request, message->has_chain, message->chain, failure);
+        request_set_deadline(request, message->has_deadline_us ? message->deadline_us : 0);
+    }
+    return write->chain != NULL;
 }
 
 enum request_progress write_metadata(struct request *request)
 {
     struct failure failure;
-    struct write_metadata *write =
-        request->prepared != NULL ? request->prepared : prepare_metadata(request, &failure);
-    if (write == NULL) {
+    struct write_metadata *write = request->prepared;
+    assert(write != NULL && write->metadata.count > 0); /* as it was decoded */
+    if (!find_chain(request, write, &failure)) {
         request_refuse_for(request, &failure);
         return REQUEST_TAKEN;
     }
-    request->prepared = write;
     if (request->service->is_contended) {
         return REQUEST_WAITS;
     }
@@ -217,39 +221,57 @@ static void job_done(struct job *job)
     request_reply(request, STATUS_OK, &reply.base);
 }
 
-/* A job in the request's arena, for that chain. NULL: *failure says why. */
-static struct job *new_job(struct request *request, bool has_chain, ProtobufCBinaryData name,
-                           struct failure *failure)
+/* A job in the request's arena, to be decoded into; the handler has it then. NULL: *failure says why. */
+static struct job *new_job(struct request *request, struct failure *failure)
 {
-    const struct failure *latched = order_failure(request->service->order);
-    if (latched != NULL) {
-        failure_set(failure, STATUS_IO_ERROR, "%s", latched->text);
-        return NULL;
-    }
-    const struct chain *chain = request_chain(request, has_chain, name, failure);
-    if (chain == NULL) {
-        return NULL;
-    }
     struct job *job = request_memory(request, sizeof *job, failure);
-    if (job != NULL) {
-        assert(job->sequence == 0 && job->next == NULL); /* fresh from the arena: no lane has it */
-        job->chain = chain->id;
-        job->done = job_done;
-        job->owner = request;
-    }
+    assert(job == NULL ||
+           (job->sequence == 0 && job->next == NULL)); /* fresh from the arena: no lane has it */
+    request->prepared = job;
     return job;
 }
 
-/* Hands a decoded job to the order, or refuses what could not be decoded. */
-static enum request_progress submit(struct request *request, struct job *job, enum status status,
-                                    bool is_carrying, const struct failure *failure)
+enum status write_decode_commit(struct request *request, struct failure *failure)
 {
-    if (status != STATUS_OK) {
-        request_refuse_for(request, failure);
+    struct job *job = new_job(request, failure);
+    return job == NULL ? failure->status
+                       : decode_commit(request, (const Cairn__Commit *)request->message, job, failure);
+}
+
+enum status write_decode_prune(struct request *request, struct failure *failure)
+{
+    struct job *job = new_job(request, failure);
+    return job == NULL ? failure->status
+                       : decode_prune(request, (const Cairn__Prune *)request->message, job, failure);
+}
+
+enum status write_decode_rollback(struct request *request, struct failure *failure)
+{
+    struct job *job = new_job(request, failure);
+    return job == NULL ? failure->status
+                       : decode_rollback(request, (const Cairn__Rollback *)request->message, job, failure);
+}
+
+/* Hands the decoded job to the order, for that chain, or refuses it. */
+static enum request_progress submit(struct request *request, bool has_chain, ProtobufCBinaryData name,
+                                    bool is_carrying)
+{
+    struct job *job = request->prepared;
+    struct failure failure;
+    const struct failure *latched = order_failure(request->service->order);
+    if (latched != NULL) {
+        request_refuse(request, STATUS_IO_ERROR, "%s", latched->text);
         return REQUEST_TAKEN;
     }
-    assert(job->owner == request &&
-           job->level != LEVEL_ACCEPTED); /* its completion finds the request, once it is written */
+    const struct chain *chain = request_chain(request, has_chain, name, &failure);
+    if (chain == NULL) {
+        request_refuse_for(request, &failure);
+        return REQUEST_TAKEN;
+    }
+    assert(job != NULL && job->level != LEVEL_ACCEPTED); /* it is answered once it is written */
+    job->chain = chain->id;
+    job->done = job_done;
+    job->owner = request;
     order_submit(request->service->order, job, is_carrying, thread_now_ns());
     return REQUEST_TAKEN;
 }
@@ -257,32 +279,26 @@ static enum request_progress submit(struct request *request, struct job *job, en
 enum request_progress write_commit(struct request *request)
 {
     const Cairn__Commit *message = (const Cairn__Commit *)request->message;
-    struct failure failure;
-    struct job *job = new_job(request, message->has_chain, message->chain, &failure);
-    enum status status = job == NULL ? failure.status : decode_commit(request, message, job, &failure);
-    return submit(request, job, status, message->has_carry && message->carry, &failure);
+    return submit(request, message->has_chain, message->chain, message->has_carry && message->carry);
 }
 
 enum request_progress write_prune(struct request *request)
 {
     const Cairn__Prune *message = (const Cairn__Prune *)request->message;
-    struct failure failure;
-    struct job *job = new_job(request, message->has_chain, message->chain, &failure);
-    enum status status = job == NULL ? failure.status : decode_prune(request, message, job, &failure);
-    return submit(request, job, status, true, &failure);
+    return submit(request, message->has_chain, message->chain, true);
 }
 
 /* A dry run is a read: it joins no lane, and goes on where nothing can be written. */
 static enum request_progress dry_rollback(struct request *request, const Cairn__Rollback *message)
 {
     struct failure failure;
-    struct job decoded = {0};
+    const struct job *decoded = request->prepared;
     assert(message->base.descriptor == &cairn__rollback__descriptor);
     const struct chain *chain = request_chain(request, message->has_chain, message->chain, &failure);
-    if (chain == NULL || decode_rollback(request, message, &decoded, &failure) != STATUS_OK) {
+    if (chain == NULL) {
         request_refuse_for(request, &failure);
     } else {
-        dry_run_start(request, chain, &decoded.rollback);
+        dry_run_start(request, chain, &decoded->rollback);
     }
     return REQUEST_TAKEN;
 }
@@ -290,11 +306,8 @@ static enum request_progress dry_rollback(struct request *request, const Cairn__
 enum request_progress write_rollback(struct request *request)
 {
     const Cairn__Rollback *message = (const Cairn__Rollback *)request->message;
-    struct failure failure;
     if (message->has_dry_run && message->dry_run) {
         return dry_rollback(request, message);
     }
-    struct job *job = new_job(request, message->has_chain, message->chain, &failure);
-    enum status status = job == NULL ? failure.status : decode_rollback(request, message, job, &failure);
-    return submit(request, job, status, true, &failure);
+    return submit(request, message->has_chain, message->chain, true);
 }

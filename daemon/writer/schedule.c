@@ -81,6 +81,12 @@ bool schedule_sweep_is_starved(const struct schedule_sweep *sweep, uint64_t flus
     return schedule_elapsed(sweep->ended_us, now_us) >= SCHEDULE_STARVED_FLUSH_DELAYS * flush_delay_us;
 }
 
+uint64_t schedule_stop_wait_us(uint64_t most_us, uint64_t stop_until_us, uint64_t now_us)
+{
+    uint64_t half_us = schedule_elapsed(now_us, stop_until_us) / 2;
+    return half_us < most_us ? half_us : most_us;
+}
+
 uint64_t schedule_sync_at_us(uint64_t unsynced_since_us, uint64_t sync_interval_us)
 {
     return unsynced_since_us == 0 ? SCHEDULE_NEVER_US : add_saturated(unsynced_since_us, sync_interval_us);

@@ -181,6 +181,11 @@ bool schedule_holds_replies(const struct schedule_replies *replies, uint64_t now
 /* Whether they go at once, before the connection's further requests are carried out. */
 bool schedule_sends_replies_early(uint64_t count, uint64_t connections_at_work, bool is_committing);
 
+/* ---- a stop ---- */
+
+/* How long a stop waits for peers that may be stuck: `most_us`, and half of what is left until the stop's end at most. */
+uint64_t schedule_stop_wait_us(uint64_t most_us, uint64_t stop_until_us, uint64_t now_us);
+
 /* ---- whether the loop sleeps ---- */
 
 struct schedule_loop {

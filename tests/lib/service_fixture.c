@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "daemon/order/order_internal.h"
+#include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/read.h"
 #include "proto/cairn.pb-c.h"
@@ -66,6 +67,15 @@ static void on_ended(struct session *session, struct request *request)
     served.ended++;
 }
 
+static bool is_unpacked;
+
+static void on_unpacked(struct session *session, struct request *request)
+{
+    ck_assert_ptr_eq(session, &served.session);
+    ck_assert_int_eq(request_start_unpacked(request), REQUEST_TAKEN);
+    is_unpacked = true;
+}
+
 static void on_wake(void *context)
 {
     (void)context;
@@ -125,7 +135,8 @@ void service_open(void)
                                       .is_greeted = true,
                                       .send = on_send,
                                       .send_copy = on_send_copy,
-                                      .ended = on_ended};
+                                      .ended = on_ended,
+                                      .unpacked = on_unpacked};
     turns_join(service->turns, &served.session.member, TURNS_NOBODY, 0); /* as no peer */
 }
 
@@ -169,7 +180,7 @@ void service_iterate(void)
 {
     struct service *service = &served.service;
     order_drain_completions(service->order, thread_now_ns());
-    stream_go_on(&served.session);
+    (void)stream_go_on(&served.session, UINT64_MAX);
     read_go_on(&served.session);
     (void)order_hand_over(service->order, thread_now_us());
     (void)stream_set_iterate(service->streams, thread_now_us());
@@ -213,7 +224,15 @@ static enum request_progress start(uint64_t id, uint8_t type, const void *body, 
     if (ret_request != NULL) {
         *ret_request = request;
     }
-    return request_start(request, body);
+    if (body_bytes <= FRAME_BYTES_UNRESERVED) {
+        return request_start(request, body);
+    }
+    is_unpacked = false;
+    enum request_progress progress = request_start_taken(request, memory_copy(body, body_bytes));
+    for (uint64_t began_ms = clock_ms(); progress == REQUEST_UNPACKS && !is_unpacked; service_iterate()) {
+        ck_assert_uint_lt(clock_ms() - began_ms, (uint64_t)patience_ms(10000));
+    }
+    return progress == REQUEST_UNPACKS ? REQUEST_TAKEN : progress;
 }
 
 uint64_t service_next_id(void)
@@ -276,7 +295,7 @@ void service_take_replies(void)
     }
     counted_bytes = 0;
     served.counts_replies = false;
-    stream_go_on(&served.session);
+    (void)stream_go_on(&served.session, UINT64_MAX);
     read_go_on(&served.session);
 }
 

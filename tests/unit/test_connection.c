@@ -95,6 +95,67 @@ START_TEST(a_peer_that_stops_sending_closes_the_connection_without_a_reply_lost)
 }
 END_TEST
 
+START_TEST(a_peer_that_only_ends_its_sending_side_gets_all_answers_and_then_the_end)
+{
+    enum { PINGS = 200 };
+    int peer = peer_greeted();
+    for (uint64_t id = 3; id < 3 + PINGS; id++) {
+        peer_send(peer, FRAME_PING, id, NULL);
+    }
+    peer_send(peer, FRAME_COMMIT, 2, commit_of_block(1, "header"));
+    peer_write(peer, "\xca\x21", 2); /* and the beginning of a frame, which is dropped */
+    ck_assert_int_eq(shutdown(peer, SHUT_WR), 0);
+    bool is_committed = false;
+    for (int i = 0; i < PINGS + 1; i++) {
+        struct service_reply reply = peer_receive(peer);
+        ck_assert_int_eq(reply.status, STATUS_OK);
+        is_committed |= reply.header.id == 2;
+    }
+    ck_assert(is_committed);
+    CONNECTIONS_AWAIT(peer_is_closed(peer));
+    CONNECTIONS_AWAIT(connection_count(connections()) == 0);
+    peer_close(peer);
+}
+END_TEST
+
+START_TEST(its_streams_go_as_far_as_their_credit)
+{
+    int peer = peer_greeted();
+    for (uint64_t height = 1; height <= 20; height++) {
+        peer_send(peer, FRAME_COMMIT, 1 + height, commit_of_block(height, "header"));
+        ck_assert_int_eq(peer_receive(peer).status, STATUS_OK);
+    }
+    Cairn__ReadBlocks read = CAIRN__READ_BLOCKS__INIT;
+    read.has_first = read.has_last = read.has_parts = read.has_window_bytes = true;
+    read.first = 1;
+    read.last = 20;
+    read.parts = CAIRN__PART__PART_HEADER;
+    const uint64_t windows[] = {0, 50, 1 << 20};
+    for (uint64_t i = 0; i < 3; i++) {
+        read.window_bytes = windows[i];
+        peer_send(peer, FRAME_READ_BLOCKS, 100 + i, &read);
+    }
+    ck_assert_int_eq(shutdown(peer, SHUT_WR), 0);
+    uint64_t bytes[3] = {0};
+    enum status ends[3];
+    for (int ended = 0; ended < 3;) {
+        struct service_reply reply = peer_receive(peer);
+        uint64_t at = reply.header.id - 100;
+        ck_assert_uint_lt(at, 3);
+        if ((reply.header.flags & FRAME_MORE) == 0) {
+            ends[at] = reply.status;
+            ended++;
+        } else {
+            bytes[at] += reply.body.len;
+        }
+    }
+    ck_assert(bytes[0] == 0 && bytes[1] == 50 && bytes[2] > 50);
+    ck_assert(ends[0] == STATUS_BUSY && ends[1] == STATUS_BUSY && ends[2] == STATUS_OK);
+    CONNECTIONS_AWAIT(peer_is_closed(peer));
+    peer_close(peer);
+}
+END_TEST
+
 START_TEST(replies_that_the_peer_does_not_take_stop_reading_and_no_memory_grows)
 {
     int peer = peer_greeted();
@@ -136,6 +197,8 @@ int main(void)
     tcase_add_test(tests, what_was_sent_before_the_peer_went_is_carried_out);
     tcase_add_test(tests, a_connection_is_freed_only_after_its_last_request);
     tcase_add_test(tests, a_peer_that_stops_sending_closes_the_connection_without_a_reply_lost);
+    tcase_add_test(tests, a_peer_that_only_ends_its_sending_side_gets_all_answers_and_then_the_end);
+    tcase_add_test(tests, its_streams_go_as_far_as_their_credit);
     tcase_add_test(tests, replies_that_the_peer_does_not_take_stop_reading_and_no_memory_grows);
     return suite_run(suite, true);
 }

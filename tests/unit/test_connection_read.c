@@ -170,6 +170,110 @@ START_TEST(nothing_behind_a_write_that_waits_for_room_is_started)
 }
 END_TEST
 
+/* A commit that is unpacked on the pool. */
+static Cairn__Commit *commit_of_many_parts(void)
+{
+    enum { OPERATIONS = 160, NAME_BYTES = 1000 };
+    Cairn__Commit *commit = commit_of_block(1, "many parts");
+    for (uint64_t i = 0; i < OPERATIONS; i++) {
+        commit_metadata(commit, operation_set_bytes(bytes_random(i, NAME_BYTES), bytes_of("v")));
+    }
+    ck_assert_uint_gt(cairn__commit__get_packed_size(commit), 140 << 10);
+    return commit;
+}
+
+static uint64_t sequence_of(struct service_reply reply)
+{
+    ck_assert_msg(reply.status == STATUS_OK, "%s", reply.text);
+    const Cairn__WriteReply *written =
+        cairn__write_reply__unpack(kept_allocator(), reply.body.len, reply.body.data);
+    ck_assert_ptr_nonnull(written);
+    return written->sequence;
+}
+
+START_TEST(nothing_overtakes_a_large_body_that_is_unpacked_beside_the_loop)
+{
+    int peer = peer_greeted();
+    Cairn__Commit *commit = commit_of_many_parts();
+    for (uint64_t id = 2; id < 10; id += 2) {
+        peer_send(peer, FRAME_COMMIT, id, commit);
+        peer_send(peer, FRAME_WRITE_METADATA, id + 1, metadata_new(operation_set("behind", "v")));
+    }
+    uint64_t sequences[10] = {0};
+    for (int i = 0; i < 8; i++) {
+        struct service_reply reply = peer_receive(peer);
+        sequences[reply.header.id] = sequence_of(reply);
+    }
+    for (uint64_t id = 3; id < 10; id++) {
+        ck_assert_uint_lt(sequences[id - 1], sequences[id]);
+    }
+    peer_close(peer);
+}
+END_TEST
+
+START_TEST(a_large_body_is_carried_out_though_its_peer_goes_meanwhile)
+{
+    enum { PEERS = 5 };
+    for (int i = 0; i < PEERS; i++) {
+        int peer = peer_greeted();
+        peer_send(peer, FRAME_COMMIT, 2, commit_of_many_parts());
+        peer_close(peer);
+        CONNECTIONS_AWAIT(connection_count(connections()) == 0); /* there is room for one at a time */
+    }
+    ck_assert_uint_eq(order_counters(served.service.order)->commits, PEERS);
+    ck_assert_uint_eq(budget_requests_bytes(served.service.budget), 0);
+}
+END_TEST
+
+START_TEST(a_large_body_that_is_malformed_is_refused_and_the_connection_goes_on)
+{
+    enum { BODY_BYTES = 200 << 10 };
+    int peer = peer_greeted();
+    uint8_t *frame = kept_alloc(FRAME_REQUEST_BYTES + BODY_BYTES);
+    const struct frame_request header = {.type = FRAME_COMMIT, .id = 2, .body_bytes = BODY_BYTES};
+    frame_request_encode(&header, frame);
+    memset(frame + FRAME_REQUEST_BYTES, 0xff, BODY_BYTES);
+    peer_write(peer, frame, FRAME_REQUEST_BYTES + BODY_BYTES);
+    ck_assert_int_eq(peer_receive(peer).status, STATUS_INVALID);
+    peer_send(peer, FRAME_PING, 3, NULL);
+    ck_assert_int_eq(peer_receive(peer).status, STATUS_OK);
+    peer_close(peer);
+}
+END_TEST
+
+START_TEST(credit_and_cancel_are_read_while_requests_are_full)
+{
+    int peer = peer_greeted();
+    peer_send(peer, FRAME_COMMIT, 2, commit_of_block(1, "header"));
+    ck_assert_int_eq(peer_receive(peer).status, STATUS_OK);
+    Cairn__ReadBlocks read = CAIRN__READ_BLOCKS__INIT;
+    read.has_first = read.has_last = read.has_parts = read.has_window_bytes = true;
+    read.first = read.last = 1;
+    read.parts = CAIRN__PART__PART_HEADER;
+    peer_send(peer, FRAME_READ_BLOCKS, 3, &read); /* they stand, for want of credit */
+    peer_send(peer, FRAME_READ_BLOCKS, 4, &read);
+    CONNECTIONS_AWAIT(stream_count(served.service.streams) == 2);
+    struct connection *connection = connection_last();
+    connection->session.reads_waiting += READS_WAITING_MAX; /* as if there were so many */
+    Cairn__Credit credit = CAIRN__CREDIT__INIT;
+    credit.has_bytes = true;
+    credit.bytes = 1 << 20;
+    peer_send(peer, FRAME_CREDIT, 3, &credit);
+    peer_send(peer, FRAME_CANCEL, 4, NULL);
+    for (int ended = 0; ended < 2;) {
+        struct service_reply reply = peer_receive(peer);
+        ck_assert(reply.header.id == 3 || reply.header.id == 4);
+        ended += reply.header.flags == 0;
+    }
+    peer_send(peer, FRAME_PING, 5, NULL); /* an empty frame, and nothing behind it */
+    CONNECTIONS_AWAIT(connection->incoming.state == INCOMING_BODY_AHEAD && !connection->is_reading);
+    connection->session.reads_waiting -= READS_WAITING_MAX;
+    connection_touch(connection);
+    ck_assert_uint_eq(peer_receive(peer).header.id, 5);
+    peer_close(peer);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -181,5 +285,9 @@ int main(void)
     tcase_add_test(tests, a_large_body_waits_for_memory_and_a_peer_that_goes_gives_its_place_up);
     tcase_add_test(tests, a_peer_that_ends_inside_a_frame_gives_all_memory_back);
     tcase_add_test(tests, nothing_behind_a_write_that_waits_for_room_is_started);
+    tcase_add_test(tests, nothing_overtakes_a_large_body_that_is_unpacked_beside_the_loop);
+    tcase_add_test(tests, a_large_body_is_carried_out_though_its_peer_goes_meanwhile);
+    tcase_add_test(tests, a_large_body_that_is_malformed_is_refused_and_the_connection_goes_on);
+    tcase_add_test(tests, credit_and_cancel_are_read_while_requests_are_full);
     return suite_run(suite, true);
 }

@@ -347,6 +347,15 @@ START_TEST(the_loop_sleeps_only_when_nothing_is_there_or_about_to_come)
 }
 END_TEST
 
+START_TEST(a_stop_waits_for_stuck_peers_no_longer_than_half_of_what_is_left)
+{
+    ck_assert_uint_eq(schedule_stop_wait_us(1000, 5000, 1000), 1000);
+    ck_assert_uint_eq(schedule_stop_wait_us(1000, 2000, 1000), 500);
+    ck_assert_uint_eq(schedule_stop_wait_us(1000, 1000, 1000), 0);
+    ck_assert_uint_eq(schedule_stop_wait_us(1000, 999, 1000), 0);
+}
+END_TEST
+
 static void add_writer_tests(TCase *tests)
 {
     tcase_add_test(tests, an_empty_queue_is_never_due);
@@ -376,6 +385,7 @@ int main(void)
     tcase_add_test(tests, a_contender_alone_reads_in_each_iteration);
     tcase_add_test(tests, replies_are_held_for_250_us_at_most_and_only_many_of_a_bulk_sender_beside_commits);
     tcase_add_test(tests, replies_go_early_only_to_the_one_connection_at_work);
+    tcase_add_test(tests, a_stop_waits_for_stuck_peers_no_longer_than_half_of_what_is_left);
     tcase_add_test(tests, the_loop_sleeps_only_when_nothing_is_there_or_about_to_come);
     return suite_run(suite, false);
 }

@@ -196,6 +196,23 @@ START_TEST(a_stream_without_credit_ends_with_busy_after_stream_timeout)
 }
 END_TEST
 
+START_TEST(streams_that_stand_make_room_when_requests_are_full)
+{
+    enum { STANDING = 2, FILL_BYTES = 8 << 20 };
+    uint64_t ids[STANDING];
+    start_standing(ids, STANDING);
+    struct budget_request fill = budget_request_of(false, 0);
+    budget_request_hold(served.service.budget, &fill, FILL_BYTES);
+    ck_assert(budget_requests_are_full(served.service.budget));
+    size_t before = served.reply_count;
+    (void)stream_set_iterate(served.service.streams, thread_now_us());
+    ck_assert_uint_eq(served.reply_count, before + STANDING);
+    ck_assert_int_eq(last_reply()->status, STATUS_BUSY);
+    ck_assert_uint_eq(served.replies[before].header.id, ids[0]); /* which stood for longest */
+    budget_request_end(served.service.budget, &fill);
+}
+END_TEST
+
 START_TEST(old_streams_can_be_ended_whatever_credit_they_have)
 {
     struct stream_set *set = served.service.streams;
@@ -318,6 +335,7 @@ int main(void)
     tcase_add_test(tests, streams_without_credit_hold_no_place_and_go_on_where_they_stopped);
     tcase_add_test(tests, streams_of_a_client_that_takes_no_replies_hold_no_place);
     tcase_add_test(tests, a_stream_without_credit_ends_with_busy_after_stream_timeout);
+    tcase_add_test(tests, streams_that_stand_make_room_when_requests_are_full);
     tcase_add_test(tests, old_streams_can_be_ended_whatever_credit_they_have);
     tcase_add_test(tests, a_stream_is_of_the_instant_it_opened_at);
     tcase_add_test(tests, a_cancelled_stream_ends_ok_with_its_last_frame);

@@ -1,0 +1,126 @@
+/* How much of an iteration of the loop a connection has: bytes to read, and time for what it reads.
+ *
+ * - Bytes: it asks once an iteration. While commits come the share is small, and contenders have theirs in rotation (writer/schedule).
+ * - Time: what all have started in an iteration takes CONNECTION_SLICE_US, twice at most: once for what was cut before, and once for what is
+ *   read, of which each connection starts one request at least. One whose slice is over is cut: its backlog waits in set->cut, where
+ *   slices are given in turn. So who sends one request at a time waits for no longer than that, whatever others send. */
+#include <assert.h>
+
+#include "daemon/net/connection_set_internal.h"
+#include "daemon/runtime/thread.h"
+
+/* Chosen. */
+enum {
+    SLICE_UNCLOCKED_MAX =
+        4, /* small requests between two looks at the clock, which costs as much as a small part of one */
+    SLICE_UNCLOCKED_BYTES_MAX = 4096, /* the body of such a one */
+    BODY_SHARE_BYTES =
+        512 << 10, /* of a frame's body, while there is time in the iteration: 0.2 ms of copying */
+    BODY_SHARE_BYTES_LATE = 32 << 10, /* and when it is over */
+};
+
+/* ---- shares of an iteration ---- */
+
+/* Takes a contender's share of this iteration, if it is the one to have it. */
+static bool take_contenders_share(struct connection *connection)
+{
+    struct connection_set *set = connection->set;
+    const struct schedule_contender contender = {
+        .contenders = set->contenders_before,
+        .iterations = set->iteration - connection->read_iteration,
+        .has_served = set->has_served,
+        .had_served = set->had_served,
+    };
+    assert(set->iteration > connection->read_iteration); /* it asks once an iteration */
+    set->contenders++;
+    bool reads = schedule_contender_reads(&contender);
+    set->has_served |= reads;
+    return reads;
+}
+
+/* How long the commit under way is known to take from now on; 0: not known, or about to end. */
+static uint64_t commit_remaining_ns(const struct connection_set *set)
+{
+    uint64_t sleep_ns;
+    return order_expects_completions(set->service->order, thread_now_ns(), &sleep_ns) ? 0 : sleep_ns;
+}
+
+uint32_t connection_take_share(struct connection *connection)
+{
+    struct connection_set *set = connection->set;
+    if (connection->asked_iteration == set->iteration) {
+        return 0;
+    }
+    assert(connection->asked_iteration < set->iteration);
+    connection->asked_iteration = set->iteration;
+    enum schedule_pressure pressure =
+        schedule_pressure(set->is_committing, set->is_committing ? commit_remaining_ns(set) : 0);
+    bool is_contender = pressure == SCHEDULE_PRESSURE_COMMITTING && !connection->is_express;
+    if (is_contender && !take_contenders_share(connection)) {
+        return 0;
+    }
+    connection->read_iteration = set->iteration;
+    return schedule_share_bytes(pressure);
+}
+
+uint32_t connection_take_body_share(struct connection *connection)
+{
+    struct connection_set *set = connection->set;
+    const struct incoming *incoming = &connection->incoming;
+    if (connection->body_iteration == set->iteration) {
+        return 0;
+    }
+    connection->body_iteration = set->iteration;
+    assert(incoming->state == INCOMING_BODY && incoming->body_bytes < incoming->frame.body_bytes);
+    bool is_late = set->fresh_iteration == set->iteration && thread_now_us() >= set->fresh_until_us;
+    uint64_t missing_bytes = incoming->frame.body_bytes - incoming->body_bytes;
+    uint64_t share_bytes = is_late ? BODY_SHARE_BYTES_LATE : BODY_SHARE_BYTES;
+    return (uint32_t)(missing_bytes < share_bytes ? missing_bytes : share_bytes);
+}
+
+/* ---- slices of time ---- */
+
+struct time_slice time_slice_until(uint64_t until_us)
+{
+    return (struct time_slice){.until_us = until_us, .unclocked = SLICE_UNCLOCKED_MAX};
+}
+
+bool time_slice_is_over(struct time_slice *slice, uint64_t body_bytes)
+{
+    assert(!slice->is_over);
+    if (body_bytes <= SLICE_UNCLOCKED_BYTES_MAX && slice->unclocked++ < SLICE_UNCLOCKED_MAX) {
+        return false;
+    }
+    slice->unclocked = 0;
+    slice->is_over = thread_now_us() >= slice->until_us;
+    return slice->is_over;
+}
+
+struct time_slice connection_fresh_slice(struct connection_set *set)
+{
+    bool has_slept =
+        set->now_us >= set->fresh_until_us + CONNECTION_SLICE_US; /* since the first was asked for */
+    if (set->fresh_iteration != set->iteration || has_slept) {
+        set->fresh_iteration = set->iteration;
+        set->fresh_until_us = set->now_us + CONNECTION_SLICE_US;
+    }
+    uint64_t until_us = set->now_us + CONNECTION_SLICE_US / (1 + set->cut_count);
+    assert(set->fresh_until_us >= CONNECTION_SLICE_US);
+    return time_slice_until(until_us < set->fresh_until_us ? until_us : set->fresh_until_us);
+}
+
+void connection_cut(struct connection *connection)
+{
+    struct connection_set *set = connection->set;
+    assert(!connection->is_cut && connection->state == CONNECTION_OPEN);
+    connection->is_cut = true;
+    connection->next_cut = NULL;
+    connection->previous_cut = set->cut_last;
+    if (set->cut_last == NULL) {
+        set->cut_first = connection;
+    } else {
+        set->cut_last->next_cut = connection;
+    }
+    set->cut_last = connection;
+    set->cut_count++;
+}

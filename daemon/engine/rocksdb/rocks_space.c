@@ -7,6 +7,7 @@
 #include <assert.h>
 
 #include "daemon/engine/rocksdb/rocks.h"
+#include "daemon/engine/rocksdb/rocks_room.h"
 #include "daemon/runtime/thread.h"
 
 /* Chosen. */
@@ -80,7 +81,8 @@ static void collect_garbage(struct rocks *rocks)
 {
     uint64_t garbage = rocks_number(rocks, "rocksdb.live-blob-file-garbage-size");
     uint64_t all = rocks_number(rocks, "rocksdb.live-blob-file-size");
-    if (garbage < GARBAGE_BYTES_MIN || garbage < all / 2 || atomic_load(&rocks->is_stopped)) {
+    if (garbage < GARBAGE_BYTES_MIN || garbage < all / 2 || atomic_load(&rocks->is_stopped) ||
+        !rocks_has_free(rocks, all - garbage)) {
         return;
     }
     set_oldest_share(rocks, "1.0");
@@ -92,9 +94,18 @@ enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struc
                                  struct failure *failure)
 {
     struct rocks *rocks = rocks_of(engine);
-    (void)failure; /* RocksDB does not say how a compaction ended; what ended it meets the next write */
+    /* RocksDB does not say how a compaction ended; what ended it meets the next write. */
     assert(atomic_load(&engine->is_reclaiming)); /* begin and end come in pairs */
     assert(to.data != NULL);                     /* RocksDB takes NULL for the end of all keys */
+    if (atomic_load(&engine->has_ended)) {       /* a flush behind a failed write may abort */
+        failure_set(failure, STATUS_IO_ERROR, "a write failed before deleted keys were dropped");
+        return ENGINE_FAILED;
+    }
+    if (!rocks_has_room_to_compact(rocks)) {
+        failure_set(failure, STATUS_NO_SPACE,
+                    "no room to flush what lies in memory before deleted keys are dropped");
+        return ENGINE_FAILED;
+    }
     paced_deletion_begin(rocks->deletion);
     compact(rocks, &from, &to, DEPTH_MERGED);
     drop_deletions(rocks, from, to);

@@ -95,7 +95,7 @@ enum order_acceptance {
     ORDER_NOT_YET, /* the queue has no room, or a rollback in the commit lane decides: ask again in a later iteration */
     ORDER_REFUSED, /* for good; failure->status says why:
                      * STATUS_TOO_LARGE  an empty queue could not hold them
-                     * STATUS_CONFLICT   re-sent, and the chain was rolled back since
+                     * STATUS_CONFLICT   re-sent, and the chain was rolled back since; STATUS_NO_SPACE: order_space.h
                      * STATUS_IO_ERROR   a write failed before; the order is latched */
 };
 

@@ -10,6 +10,7 @@
  * order: it refuses further writes, and those that wait are told `io error`. */
 #include <assert.h>
 
+#include "daemon/order/order_space.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/decode.h"
 #include "daemon/serve/dry_run.h"
@@ -246,6 +247,11 @@ static enum request_progress submit(struct request *request, struct job *job, en
 {
     if (status != STATUS_OK) {
         request_refuse_for(request, failure);
+        return REQUEST_TAKEN;
+    }
+    struct failure no_space;
+    if (!order_admits(request->service->order, job, &no_space)) {
+        request_refuse_for(request, &no_space);
         return REQUEST_TAKEN;
     }
     assert(job->owner == request &&

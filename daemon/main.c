@@ -14,6 +14,7 @@
 #include "daemon/host/listener.h"
 #include "daemon/host/notify.h"
 #include "daemon/host/numbers.h"
+#include "daemon/host/reserve.h"
 #include "daemon/observe/event.h"
 #include "daemon/order/format_1.h"
 #include "daemon/read/pool.h"
@@ -39,6 +40,7 @@ struct running {
     size_t files_spare;
     struct directory directory;
     struct numbers numbers;
+    struct reserve *reserve;
     struct engine *engine;
     struct listener listener;
 };
@@ -165,6 +167,7 @@ static int open_store(const struct options *options, struct running *running)
     if (code != EXIT_SUCCESS) {
         return code;
     }
+    running->reserve = reserve_open(running->directory.directory_fd);
     struct engine_config config = {
         .path = running->directory.database,
         .beside = running->directory.beside,
@@ -172,6 +175,7 @@ static int open_store(const struct options *options, struct running *running)
         .create = running->directory.is_new,
         .accept_loss = options->accept_loss,
         .tell = event_store_cut,
+        .reserve = running->reserve,
         .cache_bytes_max = options->cache_bytes - options->cache_bytes / OPTIONS_RECORD_CACHE_PART,
     };
     if (engine_open(engine_default(), &config, &running->engine, &failure) != ENGINE_OK) {
@@ -223,6 +227,7 @@ static int serve(struct options *options, struct running *running)
         .listener = &running->listener,
         .store_id = running->directory.store_id,
         .directory = &running->directory,
+        .reserve = running->reserve,
         .read_options = read_options,
         .take_options = take_options,
     };
@@ -288,6 +293,7 @@ static int run(struct options *options)
     engine_close(running.engine, ENGINE_CLOSE_FAST); /* all that was accepted is written and synced */
     leave_at_once(code); /* the directory stays locked until the process is gone */
     numbers_close(&running.numbers);
+    reserve_close(running.reserve);
     directory_close(&running.directory);
     return code;
 }

@@ -11,6 +11,7 @@ enum { SERVER_EXIT_IO_ERROR = 74 };
 
 struct directory;
 struct numbers;
+struct reserve;
 
 struct server_config {
     struct options *options;
@@ -19,6 +20,7 @@ struct server_config {
     struct listener *listener;         /* listens; the loop takes its fd */
     const uint8_t *store_id;           /* STORE_ID_BYTES */
     const struct directory *directory; /* open, with its database; NULL: none is watched */
+    struct reserve *reserve;           /* of that directory; NULL: space is not watched */
     /* On SIGHUP, one behind the other: on the pool, reads the configuration again; on the loop, takes over what was read. */
     void (*read_options)(void);
     void (*take_options)(struct options *options);

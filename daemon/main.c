@@ -15,6 +15,7 @@
 #include "daemon/host/listener.h"
 #include "daemon/host/notify.h"
 #include "daemon/host/numbers.h"
+#include "daemon/host/reserve.h"
 #include "daemon/host/roles.h"
 #include "daemon/observe/event.h"
 #include "daemon/order/format_1.h"
@@ -42,6 +43,7 @@ struct running {
     struct directory directory;
     struct numbers numbers;
     bool numbers_lost; /* and that is accepted */
+    struct reserve *reserve;
     struct engine *engine;
     struct listener listener;
     struct roles roles;
@@ -179,6 +181,7 @@ static int open_store(const struct options *options, struct running *running)
     if (code != EXIT_SUCCESS) {
         return code;
     }
+    running->reserve = reserve_open(running->directory.directory_fd);
     struct engine_config config = {
         .path = running->directory.database,
         .beside = running->directory.beside,
@@ -186,6 +189,7 @@ static int open_store(const struct options *options, struct running *running)
         .create = running->directory.is_new,
         .accept_loss = options->accept_loss,
         .tell = event_store_cut,
+        .reserve = running->reserve,
         .cache_bytes_max = options->cache_bytes - options->cache_bytes / OPTIONS_RECORD_CACHE_PART,
     };
     if (engine_open(engine_default(), &config, &running->engine, &failure) != ENGINE_OK) {
@@ -251,6 +255,7 @@ static int serve(struct options *options, struct running *running)
         .listen = listen_at_socket,
         .store_id = running->directory.store_id,
         .directory = &running->directory,
+        .reserve = running->reserve,
         .read_options = read_options,
         .take_options = take_options,
     };
@@ -328,6 +333,7 @@ static int run(struct options *options)
     engine_close(running.engine, ENGINE_CLOSE_FAST); /* all that was accepted is written and synced */
     leave_at_once(code); /* the directory stays locked until the process is gone */
     numbers_close(&running.numbers);
+    reserve_close(running.reserve);
     directory_close(&running.directory);
     return code;
 }

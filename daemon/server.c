@@ -182,6 +182,7 @@ static void server_iterate(uv_prepare_t *prepare)
     uint64_t next_us = serve_connections(server, now_us);
     next_us = earlier(next_us, reclaim_iterate(server->reclaim, now_us));
     next_us = earlier(next_us, watch_iterate(server->watch, now_us));
+    next_us = earlier(next_us, space_watch_iterate(server->space_watch, now_us));
     next_us = earlier(next_us, stream_set_iterate(server->service.streams, now_us));
     next_us = earlier(next_us, pool_iterate(server->service.pool, now_us));
     next_us = earlier(next_us, server_go_on_ending(server, now_us));

@@ -11,6 +11,7 @@ enum { SERVER_EXIT_IO_ERROR = 74 };
 
 struct directory;
 struct numbers;
+struct reserve;
 struct roles;
 
 struct server_config {
@@ -23,6 +24,7 @@ struct server_config {
     enum status (*listen)(const struct options *options, struct listener *listener, struct failure *failure);
     const uint8_t *store_id;           /* STORE_ID_BYTES */
     const struct directory *directory; /* open, with its database; NULL: none is watched */
+    struct reserve *reserve;           /* of that directory; NULL: space is not watched */
     /* On SIGHUP, one behind the other: on the pool, reads the configuration again; on the loop, takes over what was read. */
     void (*read_options)(void);
     void (*take_options)(struct options *options);

@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "daemon/maintain/reclaim.h"
+#include "daemon/maintain/space_watch.h"
 #include "daemon/maintain/watch.h"
 #include "daemon/maintain/watchdog.h"
 #include "daemon/net/connection.h"
@@ -45,6 +46,7 @@ struct server {
     struct connection_set *connections;
     struct reclaim *reclaim;
     struct watch *watch;
+    struct space_watch *space_watch;
     struct watchdog *watchdog;
     struct {
         struct pool_work work;

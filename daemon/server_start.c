@@ -205,6 +205,14 @@ static bool start_service(struct server *server, const struct server_callbacks *
     server->connections = connection_set_new(&server->loop, service, &connection_limits);
     server->reclaim = reclaim_new(service->engine, service->order, service->pool);
     server->watch = watch_new(server->config->directory, service->pool);
+    server->space_watch = space_watch_new(&(struct space_watch_config){
+        .reserve = server->config->reserve,
+        .engine = service->engine,
+        .order = service->order,
+        .pool = service->pool,
+        .queue_bytes_max = options->queue_bytes_max,
+        .frame_bytes_max = options->frame_bytes_max,
+    });
     return order_start_writer(service->order, failure) && start_watchdog(server, callbacks->ping, failure);
 }
 
@@ -284,6 +292,7 @@ void server_close_handles(struct server *server)
 void server_free(struct server *server)
 {
     assert(server->service.order == NULL); /* the writer thread has ended: nobody wakes this loop any more */
+    space_watch_free(server->space_watch);
     watch_free(server->watch);
     reclaim_free(server->reclaim);
     connection_set_free(server->connections);

@@ -122,8 +122,10 @@ static void leave(struct server *server, uint64_t now_us)
     }
     connection_close_all(server->connections);
     watch_stop(server->watch);
+    space_watch_stop(server->space_watch);
     if (connection_count(server->connections) == 0 && reclaim_is_idle(server->reclaim) &&
-        watch_is_idle(server->watch) && server_reload_is_idle(server)) {
+        watch_is_idle(server->watch) && space_watch_is_idle(server->space_watch) &&
+        server_reload_is_idle(server)) {
         server_move(server, SERVER_ENDED);
         server_close_handles(server);
     }

@@ -204,6 +204,13 @@ bool engine_background_failed(struct engine *engine, struct failure *ret_failure
 
 /* ---- space ---- */
 
+struct engine_need engine_need(struct engine *engine)
+{
+    struct engine_need need = engine->type->need(engine);
+    assert(need.closed_bytes <= need.unflushed_bytes); /* they are part of them */
+    return need;
+}
+
 enum engine_result engine_reclaim(struct engine *engine, struct slice from, struct slice to,
                                   struct failure *failure)
 {

@@ -26,6 +26,7 @@
 
 struct engine;
 struct engine_type; /* engine_type.h: what an engine implements */
+struct reserve;
 struct engine_point;
 struct engine_cursor;
 
@@ -47,6 +48,8 @@ struct engine_config {
     bool accept_loss;         /* a store that is damaged is opened without what is lost */
     void (*tell)(
         const char *text); /* told, in a sentence each, what was cut off or given up; NULL: nobody is */
+    struct reserve
+        *reserve; /* room is made from it where the file system has none; NULL: there is none; borrowed */
 };
 
 /* The engine that stores are made with. */
@@ -208,6 +211,18 @@ enum engine_outcome engine_sync(struct engine *engine, struct failure *failure) 
 bool engine_background_failed(struct engine *engine, struct failure *ret_failure) MUST_CHECK;
 
 /* ---- space ---- */
+
+/* What the engine may still take of the file system, for what it was given so far and for itself. */
+struct engine_need {
+    uint64_t unflushed_bytes;  /* in the log only so far: they take as much again */
+    uint64_t closed_bytes;     /* of these: what takes it now, whether anything is written meanwhile or not */
+    uint64_t log_bytes;        /* of the next log, taken at once when it begins */
+    uint64_t compaction_bytes; /* of a compaction, until what it replaces is gone */
+    uint64_t start_bytes;      /* of a start, log included */
+};
+
+/* Never waits for the device. Any thread. */
+struct engine_need engine_need(struct engine *engine);
 
 /* Gives back the space of keys that were deleted from a range; may take minutes, and yields to what writes need. ENGINE_FAILED:
  * some of the space is still taken, and a later call may try again. Pool. */

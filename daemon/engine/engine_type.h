@@ -30,6 +30,7 @@ struct engine_type {
                                  enum engine_durability durability, struct failure *failure);
     enum engine_outcome (*sync)(struct engine *engine, struct failure *failure);
     bool (*background_failed)(struct engine *engine, struct failure *ret_failure);
+    struct engine_need (*need)(struct engine *engine);
     enum engine_result (*reclaim)(struct engine *engine, struct slice from, struct slice to,
                                   struct failure *failure);
     void (*history)(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_oldest);

@@ -83,6 +83,7 @@ struct job {
     uint32_t chain;
     uint64_t sequence;      /* 0 for those that nobody waits for */
     uint64_t carry_through; /* it carries metadata up to this number; 0: none */
+    uint64_t bytes;         /* what it takes of the log, about; 0: not known */
     union {
         struct job_commit commit;
         struct job_prune prune;

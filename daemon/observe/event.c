@@ -68,6 +68,13 @@ static const struct log_kind catalogue[] = {
         "a malformed request was refused; later ones of this connection are counted, not logged"},
     [EVENT_RECLAIM_FAILED] = {"reclaim_failed", LOG_LEVEL_WARNING,
         "the space of pruned keys was not given back; it is tried again"},
+    [EVENT_SPACE_LOW] = {"space_low", LOG_LEVEL_WARNING,
+        "little space is left: metadata is refused until there is more; free some, or prune"},
+    [EVENT_SPACE_OUT] = {"space_out", LOG_LEVEL_ERROR,
+        "no space is left: commits and metadata are refused until there is more; free some, or prune. Reads, prunes, "
+        "rollbacks and deletes go on"},
+    [EVENT_SPACE_BACK] = {"space_back", LOG_LEVEL_INFO,
+        "there is space again: everything is taken"},
     [EVENT_LOG_LINES_DROPPED] = {"log_lines_dropped", LOG_LEVEL_WARNING,
         "lines of this log were dropped: more than log_bytes_per_second allows, or not taken in time",
         .is_unbounded = true},
@@ -248,6 +255,29 @@ void event_reclaim_failed(const char *error, uint32_t chain_id, uint64_t failure
     assert(*error != '\0' && failures > 0);
     WRITE(EVENT_RECLAIM_FAILED, "error=%s chain_number=%" PRIu32 " failures=%" PRIu64 " retry_seconds=%u",
           error, chain_id, failures, retry_seconds);
+}
+
+static void write_space(enum event_name name, uint64_t free_bytes, uint64_t held_bytes, uint64_t soft_bytes,
+                        uint64_t hard_bytes)
+{
+    assert(hard_bytes <= soft_bytes);
+    WRITE(name, "free_bytes=%" PRIu64 " reserve_bytes=%" PRIu64 " soft_bytes=%" PRIu64 " hard_bytes=%" PRIu64,
+          free_bytes, held_bytes, soft_bytes, hard_bytes);
+}
+
+void event_space_low(uint64_t free_bytes, uint64_t held_bytes, uint64_t soft_bytes, uint64_t hard_bytes)
+{
+    write_space(EVENT_SPACE_LOW, free_bytes, held_bytes, soft_bytes, hard_bytes);
+}
+
+void event_space_out(uint64_t free_bytes, uint64_t held_bytes, uint64_t soft_bytes, uint64_t hard_bytes)
+{
+    write_space(EVENT_SPACE_OUT, free_bytes, held_bytes, soft_bytes, hard_bytes);
+}
+
+void event_space_back(uint64_t free_bytes, uint64_t held_bytes, uint64_t soft_bytes, uint64_t hard_bytes)
+{
+    write_space(EVENT_SPACE_BACK, free_bytes, held_bytes, soft_bytes, hard_bytes);
 }
 
 void event_log_lines_dropped(uint64_t lines)

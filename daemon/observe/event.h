@@ -39,6 +39,9 @@ enum event_name {
     EVENT_REQUEST_MALFORMED,
     EVENT_RECLAIM_FAILED,
     EVENT_LOG_LINES_DROPPED,
+    EVENT_SPACE_LOW,
+    EVENT_SPACE_OUT,
+    EVENT_SPACE_BACK,
     EVENTS,
 };
 
@@ -96,6 +99,11 @@ void event_request_malformed(uint8_t type, uint32_t bytes);
 
 /* chain_id: as in the store's keys. failures: since the start, this one included. */
 void event_reclaim_failed(const char *error, uint32_t chain_id, uint64_t failures, unsigned retry_seconds);
+/* free_bytes: on the file system of the data directory. held_bytes: by the reserve, which counts as free. The marks are what the two
+ * together have to be. */
+void event_space_low(uint64_t free_bytes, uint64_t held_bytes, uint64_t soft_bytes, uint64_t hard_bytes);
+void event_space_out(uint64_t free_bytes, uint64_t held_bytes, uint64_t soft_bytes, uint64_t hard_bytes);
+void event_space_back(uint64_t free_bytes, uint64_t held_bytes, uint64_t soft_bytes, uint64_t hard_bytes);
 /* lines: since the last such event, or since the start. For log_start. */
 void event_log_lines_dropped(uint64_t lines);
 

@@ -54,6 +54,13 @@ struct metric {
     X(DAMAGE_WRITES, "damage.writes", COUNTER, "", "commits, prunes and rollbacks that were refused for it") \
     X(DAMAGE_RAISES, "damage.raises", COUNTER, "", "queued raises that were left out for it") \
     X(DAMAGE_BACKGROUND, "damage.background", COUNTER, "", "work in the background that was given up for it") \
+    /* space: what the reserve holds counts as free to the marks */ \
+    X(SPACE_FREE, "space.free_bytes", GAUGE, "bytes", "free on the file system of the data directory") \
+    X(SPACE_RESERVE, "space.reserve_bytes", GAUGE, "bytes", "set aside for a full disk") \
+    X(SPACE_RESERVE_MAX, "space.reserve_bytes_max", GAUGE, "bytes", "what is meant to be set aside") \
+    X(SPACE_SOFT, "space.soft_bytes", GAUGE, "bytes", "with less than this, free or set aside, metadata is refused") \
+    X(SPACE_HARD, "space.hard_bytes", GAUGE, "bytes", "with less than this, free or set aside, commits are refused") \
+    X(SPACE_REFUSED, "space.refused", COUNTER, "", "writes that were refused for want of space") \
     /* clients */ \
     X(CONNECTIONS, "connections", GAUGE, "", "open connections") \
     X(CONNECTIONS_REFUSED, "connections.refused", COUNTER, "", "connections refused because connections_max were open") \

@@ -38,6 +38,7 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
         order_close(order);
         return status;
     }
+    order->space.free_bytes = UINT64_MAX; /* until somebody has looked */
     order->pending = pending_new(config->queue_operations_max, config->queue_bytes_max);
     order->cache = record_cache_new(config->cache_bytes);
     order->point = engine_point_take(config->engine);

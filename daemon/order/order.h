@@ -96,7 +96,7 @@ enum order_acceptance {
     ORDER_REFUSED, /* for good; failure->status says why:
                      * STATUS_TOO_LARGE  an empty queue could not hold them
                      * STATUS_BUSY       the machine has no memory for large values
-                     * STATUS_CONFLICT   re-sent, and the chain was rolled back since
+                     * STATUS_CONFLICT   re-sent, and the chain was rolled back since; STATUS_NO_SPACE: order_space.h
                      * STATUS_IO_ERROR   a write failed before; the order is latched */
 };
 

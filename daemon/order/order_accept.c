@@ -54,6 +54,9 @@ enum order_acceptance order_metadata(struct order *order, struct chain *chain,
                     chain->marks.rollback_sequence);
         return ORDER_REFUSED;
     }
+    if (!order_has_space_for(order, operations, count, resend_of, failure)) {
+        return ORDER_REFUSED;
+    }
     if ((resend_of != 0 && chain->rollbacks_queued > 0) ||
         !pending_has_room(order->pending, chain->id, operations, count)) {
         return ORDER_NOT_YET;
@@ -64,6 +67,7 @@ enum order_acceptance order_metadata(struct order *order, struct chain *chain,
     }
     *ret_sequence = order_next_sequence(order);
     pending_add(order->pending, chain->id, operations, count, *ret_sequence, now_us);
+    order_count_metadata(order, operations, count);
     order->counters.metadata_accepted += count;
     order->unwritten += count;
     return ORDER_ACCEPTED;
@@ -98,6 +102,8 @@ void order_submit(struct order *order, struct job *job, bool carry, uint64_t now
     if (job->kind == JOB_ROLLBACK) {
         chain_by_id(order->chains, job->chain)->rollbacks_queued++;
     }
+    order->accepted_bytes += job->bytes;
+    order->job_bytes += job->bytes;
     job->submitted_ns = now_ns;
     order->committed_us = now_ns / 1000;
     job->younger = NULL;

@@ -1,10 +1,10 @@
 /* What the parts of the order have in common. Nobody else includes this. Calls go one way: order.c, start, end and what is
  * there to be asked, and order_accept.c, what goes to the writer, use order_publish.c, what comes back from it; all use
- * order_number.c. */
+ * order_number.c and order_space.c. */
 #ifndef DAEMON_ORDER_INTERNAL_H
 #define DAEMON_ORDER_INTERNAL_H
 
-#include "daemon/order/order.h"
+#include "daemon/order/order_space.h"
 #include "daemon/order/order_start.h"
 #include "daemon/runtime/spin.h"
 #include "daemon/writer/writer.h"
@@ -38,6 +38,12 @@ struct order {
     uint64_t durable_through;
     bool sync_asked; /* of the writer, and not done */
     bool stopping;   /* everything is due */
+    /* loop only: space */
+    struct space_look space;      /* the last look */
+    enum space_state space_state; /* as of it */
+    uint64_t space_counted;       /* of accepted_bytes, what that look has seen as written */
+    uint64_t accepted_bytes;      /* of jobs and metadata, in all */
+    uint64_t job_bytes;           /* of the jobs in flight */
     /* loop only: waiters */
     struct waiter_list waiters[LEVEL_DURABLE + 1]; /* by level, in order of their numbers */
     uint64_t waited_through;                       /* the greatest number anybody waited for */
@@ -59,6 +65,15 @@ struct order {
 
 /* Gives the next number. Never waits. */
 uint64_t order_next_sequence(struct order *order);
+
+/* ---- order_space.c ---- */
+
+/* Whether there is space for the operations. False: *failure is STATUS_NO_SPACE. */
+bool order_has_space_for(struct order *order, const struct metadata_operation *operations, size_t count,
+                         uint64_t resend_of, struct failure *failure) MUST_CHECK;
+
+/* They were accepted. */
+void order_count_metadata(struct order *order, const struct metadata_operation *operations, size_t count);
 
 /* ---- order_publish.c ---- */
 

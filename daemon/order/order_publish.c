@@ -78,6 +78,8 @@ static void publish_job(struct order *order, struct job *job)
     }
     if (job->sequence != 0) {
         assert(job == order->oldest_job); /* jobs come back in the order of their numbers */
+        assert(order->job_bytes >= job->bytes);
+        order->job_bytes -= job->bytes;
         order->oldest_job = job->younger;
         if (order->oldest_job == NULL) {
             order->youngest_job = NULL;

@@ -11,6 +11,7 @@
 
 #include "daemon/engine/engine.h"
 #include "daemon/observe/metrics.h"
+#include "daemon/order/order_space.h"
 #include "daemon/runtime/log.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
@@ -177,6 +178,13 @@ static void reply_page(struct request *request, const struct status_page *page)
     free(pointers);
 }
 
+static const char *space_health(const struct order *order)
+{
+    static const char *const texts[] = {
+        [SPACE_ENOUGH] = "ok", [SPACE_SOFT] = "no space for metadata", [SPACE_HARD] = "no space for commits"};
+    return texts[order_space_state(order)];
+}
+
 static void add_health(struct status_page *page, const struct service *service)
 {
     const struct failure *failure = order_failure(service->order);
@@ -190,7 +198,10 @@ static void add_health(struct status_page *page, const struct service *service)
         snprintf(page->stalled, sizeof page->stalled, "stalled: %s", heartbeat_text(stalled, stages));
         add_text(page, "health", page->stalled);
     } else {
-        add_text(page, "health", service->draining ? "stopping" : damage != NULL ? damage : "ok");
+        add_text(page, "health",
+                 service->draining ? "stopping"
+                 : damage != NULL  ? damage
+                                   : space_health(service->order));
     }
 }
 
@@ -336,6 +347,14 @@ static void create_done(struct job *job)
     request_reply(request, STATUS_OK, &reply.base);
 }
 
+/* Whether there is space for another chain. One that exists takes none. */
+static bool admits_chain(struct request *request, struct slice name, struct failure *failure)
+{
+    struct order *order = request->service->order;
+    struct job job = {.kind = JOB_CREATE_CHAIN};
+    return chain_find(order_chains(order), name) != NULL || order_admits(order, &job, failure);
+}
+
 /* A job that makes the chain of that name, which is added unless it is there. NULL: *failure says why. */
 static struct create_chain *prepare_chain(struct request *request, struct slice name, struct failure *failure)
 {
@@ -350,7 +369,7 @@ static struct create_chain *prepare_chain(struct request *request, struct slice 
         return NULL;
     }
     struct chain *chain = chain_find(chains, name);
-    create->created = chain == NULL;
+    create->created = chain == NULL || !chain->visible;
     if (chain == NULL) {
         chain = chain_add(chains, name, 0);
     }
@@ -376,7 +395,9 @@ enum request_progress admin_create_chain(struct request *request)
 {
     const Cairn__CreateChain *message = (const Cairn__CreateChain *)request->message;
     struct failure failure;
-    struct create_chain *create = prepare_chain(request, request_slice(message->chain), &failure);
+    struct create_chain *create = admits_chain(request, request_slice(message->chain), &failure)
+                                      ? prepare_chain(request, request_slice(message->chain), &failure)
+                                      : NULL;
     if (create == NULL) {
         request_refuse_for(request, &failure);
         return REQUEST_TAKEN;

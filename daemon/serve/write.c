@@ -10,6 +10,7 @@
  * order: it refuses further writes, and those that wait are told `io error`. */
 #include <assert.h>
 
+#include "daemon/order/order_space.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/decode.h"
 #include "daemon/serve/dry_run.h"
@@ -272,6 +273,10 @@ static enum request_progress submit(struct request *request, bool has_chain, Pro
     job->chain = chain->id;
     job->done = job_done;
     job->owner = request;
+    if (!order_admits(request->service->order, job, &failure)) {
+        request_refuse_for(request, &failure);
+        return REQUEST_TAKEN;
+    }
     order_submit(request->service->order, job, is_carrying, thread_now_ns());
     return REQUEST_TAKEN;
 }

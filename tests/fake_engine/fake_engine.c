@@ -266,6 +266,12 @@ static void fake_stop_maintenance(struct engine *base)
     fake_disk_unlock(engine->disk);
 }
 
+static struct engine_need fake_need(struct engine *base)
+{
+    (void)fake_of(base);
+    return (struct engine_need){0}; /* it lies in memory */
+}
+
 static void fake_metrics(struct engine *base, metrics_fn *each, void *context)
 {
     static const struct metric metrics[] = {
@@ -303,6 +309,7 @@ const struct engine_type engine_fake = {
     .write = fake_write,
     .sync = fake_sync,
     .background_failed = fake_background_failed,
+    .need = fake_need,
     .reclaim = fake_reclaim,
     .history = fake_history,
     .space = fake_space,

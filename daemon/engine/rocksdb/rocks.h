@@ -1,5 +1,6 @@
-/* The engine on RocksDB, as its files see it: rocks_open.c opens and closes, rocks_recover.c looks at what an open finds, rocks_read.c has read points, gets and cursors,
- * rocks_write.c turns edits into write batches, rocks_space.c gives space back. Nobody else includes this.
+/* The engine on RocksDB, as its files see it: rocks_open.c opens and closes, rocks_recover.c looks at what an open finds,
+ * rocks_read.c has read points, gets and cursors, rocks_write.c turns edits into write batches, rocks_room.c sees that there is room
+ * for them, rocks_space.c gives space back. Nobody else includes this.
  *
  * RocksDB's own functions begin with rocksdb_, ours with rocks_. */
 #ifndef DAEMON_ROCKS_H
@@ -10,11 +11,13 @@
 #include "daemon/engine/engine_type.h"
 #include "daemon/engine/rocksdb/paced_deletion.h"
 #include "daemon/engine/rocksdb/rocks_background.h"
+#include "daemon/engine/rocksdb/rocks_info_log.h"
 #include "daemon/engine/rocksdb/wal_state.h"
+#include "daemon/host/reserve.h"
 
 /* Both chosen; their product is the memory that engine_traits states. */
 enum {
-    WRITE_BUFFER_BYTES = 64 << 20, /* RocksDB's own default */
+    WRITE_BUFFER_BYTES = 64 << 20, /* RocksDB's own default; less on a small file system */
     WRITE_BUFFERS = 4,             /* so many a burst of writes fills before it waits for the device */
 };
 
@@ -33,10 +36,15 @@ struct rocks {
     rocksdb_writeoptions_t *write[2]; /* by durability */
     rocksdb_readoptions_t *read[2];   /* by reach: the newest state */
     uint64_t torn_bytes;              /* cut off from the logs when it was opened */
+    char path[PACED_DELETION_PATH_BYTES_MAX + 1];
+    uint64_t write_buffer_bytes; /* of one, but for those of a start */
+    struct rocks_info_log info_log;
+    struct reserve *reserve; /* NULL: there is none */
     /* writer thread only */
     rocksdb_writebatch_t *batch;
     struct rocks_background background;
-    uint64_t deletions;            /* of keys, since the active write buffer began, or more */
+    uint64_t start_buffer_bytes; /* of the write buffer that the start filled, until it is flushed; 0: none */
+    uint64_t deletions;          /* of keys, since the active write buffer began, or more */
     rocksdb_writebatch_t *nothing; /* writes no key; synced, a barrier */
     /* any thread */
     struct wal_state wal;

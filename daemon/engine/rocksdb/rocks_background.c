@@ -153,7 +153,7 @@ static bool flush_has_failed(const struct rocks *rocks)
  * RocksDB would. */
 static bool write_buffers_allow(struct rocks *rocks, size_t bytes, uint64_t now_us, struct failure *failure)
 {
-    static const uint64_t bytes_max = (uint64_t)(WRITE_BUFFERS - 1) * WRITE_BUFFER_BYTES;
+    uint64_t bytes_max = (WRITE_BUFFERS - 1) * rocks->write_buffer_bytes + rocks->start_buffer_bytes;
     bool has_room = false;
     for (int looks = 0; looks < FLUSH_LOOKS_MAX; looks++) {
         bool is_failed = flush_has_failed(rocks);

@@ -17,9 +17,11 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "daemon/engine/rocksdb/rocks.h"
+#include "daemon/engine/rocksdb/rocks_room.h"
 #include "daemon/runtime/memory.h"
 
 #ifndef ENGINE_BUILD
@@ -37,13 +39,12 @@ enum {
         32 << 20,         /* a file with large values stays until all in it is deleted, so it is small */
     LOGS_MANY = 4,        /* a start that read so many has them flushed */
     HELD_FILES_MIN = 256, /* descriptors of deleted files that are there in any case */
-    INFO_LOG_BYTES_MAX = 4 << 20, /* of one file of RocksDB's own text log, */
-    INFO_LOG_COUNT_MAX = 2,       /* and how many of them are kept */
-    INFO_LOG_LEVEL = 2,           /* RocksDB's WARN_LEVEL */
-    OPEN_FILES_MAX = 512,         /* tables and blob files that RocksDB keeps open */
+    OPEN_FILES_MAX = 512, /* tables and blob files that RocksDB keeps open */
     WRITE_BACK_BYTES = 512 << 10, /* written back each time, so that a sync finds little left to do */
     LEVELS = 7,                   /* RocksDB's own default */
     LEVELS_YOUNG = 2,             /* from 0 on: not compressed */
+    LEVEL_BASE_BUFFERS = 4,       /* RocksDB's own: what level 1 holds, in write buffers */
+    MANIFEST_PART = 16,           /* RocksDB's own: of a write buffer, allocated for the manifest at a time */
     BACKGROUND_NICE = 10,         /* how much nicer RocksDB's own threads are than ours */
     BACKGROUND_JOBS = 2,          /* flushes and compactions at a time */
     CACHE_SHARD_BITS = 1,         /* two shards: see cache_new */
@@ -77,6 +78,7 @@ const struct engine_type engine_rocksdb = {
     .write = rocks_write,
     .sync = rocks_sync,
     .background_failed = rocks_background_failed,
+    .need = rocks_need,
     .reclaim = rocks_reclaim,
     .history = rocks_history,
     .space = rocks_space,
@@ -149,23 +151,30 @@ static void set_compression(rocksdb_options_t *options)
     rocksdb_options_set_compression_per_level(options, levels, LEVELS);
 }
 
-static void set_options(rocksdb_options_t *options, bool create, uint64_t start_bytes, rocksdb_cache_t *cache)
+/* What RocksDB allocates at once, and what lies in its levels, is in proportion to a write buffer, as its own defaults are. A log is
+ * allocated for one of usual size during a start too. */
+static void set_sizes(rocksdb_options_t *options, uint64_t write_buffer_bytes, uint64_t start_bytes)
 {
-    assert(start_bytes >= WRITE_BUFFER_BYTES); /* end_start only ever makes write buffers smaller */
+    assert(start_bytes >= write_buffer_bytes); /* end_start only ever makes write buffers smaller */
+    rocksdb_options_set_write_buffer_size(options, start_bytes);
+    rocksdb_options_set_max_write_buffer_number(options, WRITE_BUFFERS);
+    rocksdb_options_set_max_total_wal_size(options, rocks_log_bytes(write_buffer_bytes));
+    rocksdb_options_set_target_file_size_base(options, write_buffer_bytes);
+    rocksdb_options_set_max_bytes_for_level_base(options, LEVEL_BASE_BUFFERS * write_buffer_bytes);
+    rocksdb_options_set_manifest_preallocation_size(options, write_buffer_bytes / MANIFEST_PART);
+}
+
+static void set_options(rocksdb_options_t *options, bool create, rocksdb_cache_t *cache)
+{
     rocksdb_options_set_create_if_missing(options, create);
     rocksdb_options_set_paranoid_checks(options, 0); /* rocks_background.c says why */
     rocksdb_options_set_wal_recovery_mode(options, RECOVERY_MODE);
-    rocksdb_options_set_write_buffer_size(options, start_bytes);
-    rocksdb_options_set_max_write_buffer_number(options, WRITE_BUFFERS);
     rocksdb_options_set_max_open_files(options, OPEN_FILES_MAX);
     rocksdb_options_set_max_background_jobs(options, BACKGROUND_JOBS);
     rocksdb_options_set_allow_concurrent_memtable_write(options, 0); /* one thread writes */
     rocksdb_options_set_enable_write_thread_adaptive_yield(options, 0);
     rocksdb_options_set_bytes_per_sync(options, WRITE_BACK_BYTES);
     rocksdb_options_set_wal_bytes_per_sync(options, WRITE_BACK_BYTES);
-    rocksdb_options_set_info_log_level(options, INFO_LOG_LEVEL);
-    rocksdb_options_set_max_log_file_size(options, INFO_LOG_BYTES_MAX);
-    rocksdb_options_set_keep_log_file_num(options, INFO_LOG_COUNT_MAX);
     set_compression(options);
     rocksdb_options_set_enable_blob_files(options, 1);
     rocksdb_options_set_min_blob_size(options, BLOB_BYTES_MIN);
@@ -224,6 +233,8 @@ static struct rocks *rocks_new(const struct engine_config *config, const char *b
     struct rocks *rocks = memory_new(sizeof *rocks);
     rocks->engine.type = &engine_rocksdb;
     rocks->wal.directory_fd = -1;
+    rocks->info_log.fd = -1;
+    snprintf(rocks->path, sizeof rocks->path, "%s", config->path);
     rocks->write[ENGINE_LOGGED] = rocksdb_writeoptions_create();
     rocks->write[ENGINE_SYNCED] = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(rocks->write[ENGINE_SYNCED], 1);
@@ -272,56 +283,38 @@ enum engine_result rocks_look(const char *path, struct failure *failure)
 }
 
 /* How large write buffers are during the start: what is read from the logs fits into one, so that the start does not wait until
- * tables are written. */
-static uint64_t write_buffer_bytes_of_start(uint64_t log_bytes)
+ * tables are written. It takes a little more there than in the log; and where the disk is so full that it stays, what deletes has
+ * room beside it. */
+static uint64_t write_buffer_bytes_of_start(uint64_t write_buffer_bytes, uint64_t log_bytes)
 {
-    uint64_t bytes = log_bytes + log_bytes / 4; /* a write takes a little more there than in the log */
-    return bytes > WRITE_BUFFER_BYTES ? bytes : WRITE_BUFFER_BYTES;
+    uint64_t bytes = log_bytes + log_bytes / 4;
+    return bytes > write_buffer_bytes ? bytes + log_bytes / 4 + write_buffer_bytes : write_buffer_bytes;
 }
 
-/* Gives write buffers their size. If the start filled a larger one, or read many logs, it is flushed in the background: the logs go
- * with that, else each start would leave one more. */
-static bool end_start(struct rocks *rocks, const struct rocks_recovered *recovered, struct failure *failure)
+/* The size of the file system that the path lies in; 0: the system does not say. */
+static uint64_t all_bytes(const char *path)
 {
-    char bytes[24];
-    snprintf(bytes, sizeof bytes, "%d", WRITE_BUFFER_BYTES);
-    char *error = NULL;
-    if (write_buffer_bytes_of_start(recovered->log_bytes) > WRITE_BUFFER_BYTES) {
-        rocksdb_set_options(rocks->db, 1, (const char *const[]){"write_buffer_size"},
-                            (const char *const[]){bytes}, &error);
-    }
-    if (error != NULL) {
-        rocks_fail("setting the engine's options", error, failure);
-        return false;
-    }
-    if (recovered->log_count < LOGS_MANY &&
-        rocks_number(rocks, "rocksdb.cur-size-active-mem-table") < WRITE_BUFFER_BYTES) {
-        return true;
-    }
-    rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
-    rocksdb_flushoptions_set_wait(flush, 0);
-    rocksdb_flush(rocks->db, flush, &error);
-    rocksdb_flushoptions_destroy(flush);
-    if (error != NULL) {
-        rocks_fail("writing tables", error, failure);
-    }
-    return error == NULL;
+    struct statvfs found;
+    return statvfs(path, &found) == 0 ? (uint64_t)found.f_blocks * found.f_frsize : 0;
 }
 
 /* Opens RocksDB on what was recovered. */
 static bool open_recovered(const struct engine_config *config, const struct rocks_recovered *recovered,
                            struct rocks *rocks, struct failure *failure)
 {
-    uint64_t start_bytes = write_buffer_bytes_of_start(recovered->log_bytes);
+    uint64_t start_bytes = write_buffer_bytes_of_start(rocks->write_buffer_bytes, recovered->log_bytes);
     rocks->options = options_from_text(recovered->has_lost, failure);
     if (rocks->options == NULL || !make_background_nicer(failure)) {
         return false;
     }
     rocks->cache = cache_new(config->cache_bytes_max);
-    set_options(rocks->options, config->create, start_bytes, rocks->cache);
+    set_options(rocks->options, config->create, rocks->cache);
+    set_sizes(rocks->options, rocks->write_buffer_bytes, start_bytes);
+    rocks_info_log_place(rocks->options, &rocks->info_log);
     char *error = NULL;
     rocks->db = rocksdb_open(rocks->options, config->path, &error);
     if (error != NULL) {
+        rocks_info_log_remove(&rocks->info_log);
         rocks_fail_read("opening the store", error, failure);
         if (failure->status == STATUS_DAMAGED) {
             struct failure found = *failure;
@@ -332,7 +325,13 @@ static bool open_recovered(const struct engine_config *config, const struct rock
     }
     assert(rocks->db != NULL); /* RocksDB gives a store or an error */
     rocks_background_begin(rocks);
-    return end_start(rocks, recovered, failure);
+    rocks_info_log_remove(&rocks->info_log);
+    bool has_many_logs = recovered->log_count >= LOGS_MANY; /* else each start would leave one more */
+    if (start_bytes <= rocks->write_buffer_bytes && !has_many_logs) {
+        return true;
+    }
+    rocks->start_buffer_bytes = start_bytes > rocks->write_buffer_bytes ? start_bytes : 0;
+    return !rocks_has_free(rocks, 0) || rocks_end_start(rocks, has_many_logs, failure);
 }
 
 enum engine_result rocks_open(const struct engine_config *config, struct engine **ret_engine,
@@ -344,6 +343,9 @@ enum engine_result rocks_open(const struct engine_config *config, struct engine 
         return ENGINE_FAILED;
     }
     struct rocks *rocks = rocks_new(config, beside);
+    rocks->reserve = config->reserve;
+    rocks->write_buffer_bytes = rocks_write_buffer_bytes(all_bytes(config->path));
+    rocks_make_start_room(rocks);
     if (!wal_state_open(beside, &rocks->wal, failure) ||
         !rocks_recover(config, &rocks->wal, &recovered, failure) ||
         !open_recovered(config, &recovered, rocks, failure)) {
@@ -388,6 +390,7 @@ void rocks_close(struct engine *engine, enum engine_close how)
     if (rocks->cache != NULL) {
         rocksdb_cache_destroy(rocks->cache);
     }
+    rocks_info_log_close(&rocks->info_log);
     paced_deletion_free(rocks->deletion);
     wal_state_close(&rocks->wal);
     free(rocks);

@@ -5,9 +5,9 @@
  * large values are held before it begins, so that what RocksDB then deletes at once goes from the device one file at a time,
  * by rocks_maintain. */
 #include <assert.h>
-#include <sys/statvfs.h>
 
 #include "daemon/engine/rocksdb/rocks.h"
+#include "daemon/engine/rocksdb/rocks_room.h"
 #include "daemon/runtime/thread.h"
 
 /* Chosen. */
@@ -76,15 +76,6 @@ static void set_oldest_share(struct rocks *rocks, const char *share)
     rocksdb_free(error); /* then only the oldest files are gone through, as ever */
 }
 
-/* Whether the disk has so much room beside what the write buffers may still need. */
-static bool has_room_for(const struct rocks *rocks, uint64_t bytes)
-{
-    struct statvfs found;
-    uint64_t buffers = (uint64_t)WRITE_BUFFERS * WRITE_BUFFER_BYTES;
-    return fstatvfs(rocks->wal.directory_fd, &found) == 0 &&
-           (uint64_t)found.f_bavail * found.f_frsize > bytes + buffers;
-}
-
 /* Moves the live large values out of all files once much of what these hold is deleted: that writes at most twice what it gives
  * back, and takes that room until it is done. */
 static void collect_garbage(struct rocks *rocks)
@@ -92,7 +83,7 @@ static void collect_garbage(struct rocks *rocks)
     uint64_t garbage = rocks_number(rocks, "rocksdb.live-blob-file-garbage-size");
     uint64_t all = rocks_number(rocks, "rocksdb.live-blob-file-size");
     if (garbage < GARBAGE_BYTES_MIN || garbage < all / GARBAGE_PART || atomic_load(&rocks->is_stopped) ||
-        !has_room_for(rocks, all - garbage)) {
+        !rocks_has_free(rocks, all - garbage)) {
         return;
     }
     set_oldest_share(rocks, "1.0");
@@ -106,6 +97,15 @@ enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struc
     struct rocks *rocks = rocks_of(engine);
     assert(atomic_load(&engine->is_reclaiming)); /* begin and end come in pairs */
     assert(to.data != NULL);                     /* RocksDB takes NULL for the end of all keys */
+    if (atomic_load(&engine->has_ended)) {       /* a flush behind a failed write may abort */
+        failure_set(failure, STATUS_IO_ERROR, "a write failed before deleted keys were dropped");
+        return ENGINE_FAILED;
+    }
+    if (!rocks_has_room_to_compact(rocks)) {
+        failure_set(failure, STATUS_NO_SPACE,
+                    "no room to flush what lies in memory before deleted keys are dropped");
+        return ENGINE_FAILED;
+    }
     /* RocksDB does not say how a compaction ended; what ended it meets the next write. A flush says it, and is not begun where
      * it would have the compaction wait for ever. */
     if (atomic_load(&rocks->flushes_fail)) {

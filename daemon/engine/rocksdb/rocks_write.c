@@ -10,12 +10,13 @@
  *
  * Ways to fail: a failed write or sync leaves the process in doubt, as RocksDB may have it in the log or not; its own recovery
  * from that is not used. So each is ENGINE_UNKNOWN, and the next open decides. ENGINE_NOT_APPLIED: it was not begun, since the write
- * buffers are full and cannot be flushed (rocks_background.c). */
+ * buffers are full and cannot be flushed (rocks_background.c), or the file system has no room for it (rocks_room.c). */
 #include <assert.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "daemon/engine/rocksdb/rocks.h"
+#include "daemon/engine/rocksdb/rocks_room.h"
 #include "daemon/engine/rocksdb/wal_mark.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
@@ -193,7 +194,8 @@ static void count_deletions(struct rocks *rocks, const struct engine_edit *edits
         }
     }
     bool are_many = rocks->deletions >= DELETIONS_MAX;
-    if (are_many && rocks_number(rocks, "rocksdb.num-immutable-mem-table") < WRITE_BUFFERS / 2) {
+    if (are_many && rocks_number(rocks, "rocksdb.num-immutable-mem-table") < WRITE_BUFFERS / 2 &&
+        rocks_has_free(rocks, 0)) {
         rocks->deletions = 0; /* with more of them closing it would wait until they are flushed */
         close_write_buffer(rocks);
     }
@@ -231,7 +233,7 @@ enum engine_outcome rocks_write(struct engine *engine, struct engine_edit *edits
     }
     fill_batch(rocks, edits, count);
     (void)rocksdb_writebatch_data(rocks->batch, &bytes);
-    if (!rocks_background_allows(rocks, bytes, failure)) {
+    if (!rocks_background_allows(rocks, bytes, failure) || !rocks_has_room(rocks, bytes, failure)) {
         empty_batch(rocks, bytes);
         return ENGINE_NOT_APPLIED;
     }
@@ -259,6 +261,7 @@ enum engine_outcome rocks_sync(struct engine *engine, struct failure *failure)
     rocksdb_writebatch_clear(rocks->nothing);
     add_mark(rocks, rocks->nothing);
     assert(rocksdb_writebatch_count(rocks->nothing) == 0); /* a sync writes no key */
+    rocks_make_room_to_sync(rocks);
     rocksdb_write(rocks->db, rocks->write[ENGINE_SYNCED], rocks->nothing, &error);
     if (error != NULL) {
         return fail(rocks, "syncing the log", error, failure);

@@ -1,0 +1,39 @@
+/* Room on the file system: how much the engine takes of it at once, and whether there is room for what it is about to do. What is
+ * lacking comes from the reserve. All may wait for the device, so they are not for the loop. Used by the engine's own files only. */
+#ifndef DAEMON_ROCKS_ROOM_H
+#define DAEMON_ROCKS_ROOM_H
+
+#include "daemon/engine/rocksdb/rocks.h"
+
+/* Sees that a start finds room, if need be from the whole reserve. */
+void rocks_make_start_room(struct rocks *rocks);
+
+/* Whether so many bytes are free beside the reserve and beside all that is to be flushed. */
+bool rocks_has_free(struct rocks *rocks, uint64_t bytes);
+
+/* Gives write buffers their size. If the start filled a larger one, or where `flushes` says so, what it read is flushed in the
+ * background, and its logs go with that. At the start, or on the writer. */
+bool rocks_end_start(struct rocks *rocks, bool flushes, struct failure *failure) MUST_CHECK;
+
+/* The size of a write buffer on a file system of that size (0: not known); of the log that is allocated for it; and of all that a
+ * start writes, log included. */
+uint64_t rocks_write_buffer_bytes(uint64_t all_bytes);
+uint64_t rocks_log_bytes(uint64_t write_buffer_bytes);
+uint64_t rocks_start_bytes(uint64_t write_buffer_bytes);
+
+struct engine_need rocks_need(struct engine *engine);
+
+/* Whether so many bytes are free, if need be after the reserve gave some back. May wait for the device. Not on the loop. */
+bool rocks_make_room(struct rocks *rocks, uint64_t bytes) MUST_CHECK;
+
+/* Sees that a sync's own few bytes find room. As above. */
+void rocks_make_room_to_sync(struct rocks *rocks);
+
+/* Whether there is room to flush everything, so that a compaction may begin. As above. */
+bool rocks_has_room_to_compact(struct rocks *rocks) MUST_CHECK;
+
+/* Whether there is room for all that writing a batch of so many bytes brings about. False: *failure is STATUS_NO_SPACE. As above.
+ * Writer. */
+bool rocks_has_room(struct rocks *rocks, uint64_t bytes, struct failure *failure) MUST_CHECK;
+
+#endif

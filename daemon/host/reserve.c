@@ -1,0 +1,174 @@
+/* The file's life: what it holds is its size, all of it allocated. It grows at its end by fallocate, and where a file system has
+ * none of that, by zeros that are written; it shrinks by ftruncate, and a sync behind that makes the blocks free for others.
+ *
+ * Ways to fail: a file that cannot be opened, grown or shrunk holds what it held. One with holes, as a copy may have them, counts as
+ * empty. What the system does not say counts as free: then a write meets the full disk itself. */
+#include "daemon/host/reserve.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "daemon/runtime/memory.h"
+#include "daemon/runtime/thread.h"
+
+enum {
+    RESERVE_STEP_BYTES = 16 << 20, /* chosen: of one growth, so that it holds up nobody for long */
+    ZEROS_BYTES = 64 << 10,        /* of one write where the file system allocates nothing unasked */
+    BLOCK_BYTES = 512,             /* the unit of st_blocks */
+    GIVEN_BYTES = 1 << 20,         /* what is given back is a multiple of it */
+};
+
+struct reserve {
+    /* fixed after start */
+    int directory_fd;
+    int fd; /* -1: there is no file */
+    struct mutex mutex;
+    /* changed under mutex, read without it */
+    _Atomic uint64_t held_bytes;
+    /* any thread */
+    _Atomic uint64_t
+        noted_bytes; /* what was free when the system was asked last, less what was written since */
+};
+
+struct reserve *reserve_open(int directory_fd)
+{
+    assert(directory_fd >= 0); /* AT_FDCWD would put the file where the process happens to be */
+    struct reserve *reserve = memory_new(sizeof *reserve);
+    struct stat found;
+    mutex_init(&reserve->mutex);
+    reserve->directory_fd = directory_fd;
+    reserve->fd =
+        openat(directory_fd, RESERVE_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
+    if (reserve->fd >= 0 && (fstat(reserve->fd, &found) != 0 || !S_ISREG(found.st_mode))) {
+        close(reserve->fd);
+        reserve->fd = -1;
+    }
+    if (reserve->fd >= 0 && found.st_blocks * BLOCK_BYTES >= found.st_size) {
+        atomic_init(&reserve->held_bytes, (uint64_t)found.st_size);
+    } else if (reserve->fd >= 0) {
+        (void)!ftruncate(reserve->fd, 0);
+    }
+    (void)reserve_look(reserve);
+    return reserve;
+}
+
+void reserve_close(struct reserve *reserve)
+{
+    if (reserve == NULL) {
+        return;
+    }
+    if (reserve->fd >= 0) {
+        close(reserve->fd);
+    }
+    mutex_close(&reserve->mutex);
+    free(reserve);
+}
+
+struct reserve_space reserve_look(struct reserve *reserve)
+{
+    struct statvfs found;
+    struct reserve_space space = {.free_bytes = UINT64_MAX};
+    if (fstatvfs(reserve->directory_fd, &found) == 0 && found.f_blocks > 0) {
+        space.all_bytes = (uint64_t)found.f_blocks * found.f_frsize;
+        space.free_bytes = (uint64_t)found.f_bavail * found.f_frsize;
+    }
+    atomic_store(&reserve->noted_bytes, space.free_bytes);
+    return space;
+}
+
+uint64_t reserve_held_bytes(const struct reserve *reserve)
+{
+    return atomic_load(&reserve->held_bytes);
+}
+
+bool reserve_is_ample(struct reserve *reserve, uint64_t written_bytes, uint64_t needed_bytes)
+{
+    uint64_t noted = atomic_load(&reserve->noted_bytes);
+    if (noted == UINT64_MAX) {
+        return true;
+    }
+    if (noted <= written_bytes || noted - written_bytes <= needed_bytes) {
+        return false;
+    }
+    /* A look meanwhile knows better. */
+    (void)atomic_compare_exchange_strong(&reserve->noted_bytes, &noted, noted - written_bytes);
+    return true;
+}
+
+/* Mutex held. */
+static void shrink(struct reserve *reserve, uint64_t bytes)
+{
+    mutex_assert_held(&reserve->mutex);
+    assert(bytes <= reserve->held_bytes);
+    if (reserve->fd >= 0 && ftruncate(reserve->fd, (off_t)bytes) == 0) {
+        atomic_store(&reserve->held_bytes, bytes);
+        (void)fsync(reserve->fd); /* a journal may keep the blocks until then */
+    }
+}
+
+bool reserve_make_room(struct reserve *reserve, uint64_t bytes, uint64_t kept_bytes)
+{
+    uint64_t free_bytes = reserve_look(reserve).free_bytes;
+    if (free_bytes >= bytes) {
+        return true;
+    }
+    mutex_lock(&reserve->mutex);
+    uint64_t held = reserve->held_bytes;
+    uint64_t given = held > kept_bytes ? held - kept_bytes : 0;
+    uint64_t lacking = bytes - free_bytes;
+    if (given > 0 && lacking <= held - kept_bytes) {
+        uint64_t rest = held - lacking;
+        rest -= rest % GIVEN_BYTES;
+        shrink(reserve, rest > kept_bytes ? rest : kept_bytes);
+    }
+    mutex_unlock(&reserve->mutex);
+    return given > 0 && reserve_look(reserve).free_bytes >= bytes;
+}
+
+/* Allocates what lies between the two places in the file. Mutex held. */
+static bool allocate(const struct reserve *reserve, uint64_t from, uint64_t to)
+{
+    static const uint8_t zeros[ZEROS_BYTES];
+    assert(from < to);
+    if (fallocate(reserve->fd, 0, (off_t)from, (off_t)(to - from)) == 0) {
+        return true;
+    }
+    if (errno != EOPNOTSUPP) {
+        return false;
+    }
+    while (from < to) {
+        size_t bytes = to - from < sizeof zeros ? to - from : sizeof zeros;
+        ssize_t written = pwrite(reserve->fd, zeros, bytes, (off_t)from);
+        if (written <= 0) {
+            return false;
+        }
+        from += (uint64_t)written;
+    }
+    return fsync(reserve->fd) == 0;
+}
+
+bool reserve_set_aside(struct reserve *reserve, uint64_t wanted_bytes, uint64_t spared_bytes)
+{
+    bool is_grown = false;
+    struct reserve_space space = reserve_look(reserve);
+    mutex_lock(&reserve->mutex);
+    uint64_t held = reserve->held_bytes;
+    if (reserve->fd >= 0 && held < wanted_bytes && space.free_bytes != UINT64_MAX) {
+        uint64_t step = wanted_bytes - held < RESERVE_STEP_BYTES ? wanted_bytes - held : RESERVE_STEP_BYTES;
+        bool has_room = space.free_bytes >= spared_bytes && space.free_bytes - spared_bytes >= step;
+        is_grown = has_room && allocate(reserve, held, held + step);
+        if (is_grown) {
+            atomic_store(&reserve->held_bytes, held + step);
+        } else if (has_room) {
+            (void)!ftruncate(reserve->fd, (off_t)held); /* an attempt that failed may have allocated some */
+        }
+    }
+    mutex_unlock(&reserve->mutex);
+    return is_grown;
+}

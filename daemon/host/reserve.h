@@ -1,0 +1,50 @@
+/* The reserve: a file in the data directory whose blocks are really allocated, so that they can be given back when the file system
+ * is full; and what is free beside it.
+ *
+ * - It is opened with the data directory, and holds what the run before left in it.
+ * - While there is room it is set aside, a step at a time, up to the size that its caller wants.
+ * - When others have taken what is free, whoever needs room takes it from the end of the file, no more than it needs.
+ *
+ * Threads: reserve_open and reserve_close at the start and the end. reserve_is_ample and reserve_held_bytes are free to any; the
+ * others wait for the disk, so they are not for a loop that serves. */
+#ifndef DAEMON_RESERVE_H
+#define DAEMON_RESERVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/status.h"
+
+#define RESERVE_NAME "cairn.reserve"
+
+struct reserve;
+
+/* What the file system has. */
+struct reserve_space {
+    uint64_t all_bytes;
+    uint64_t free_bytes; /* UINT64_MAX: the system does not say */
+};
+
+/* Never NULL. A file that cannot be made leaves a reserve that holds nothing. The directory is borrowed until reserve_close. */
+struct reserve *reserve_open(int directory_fd);
+/* Accepts NULL. The file stays, with what it holds. */
+void reserve_close(struct reserve *reserve);
+
+/* Asks the file system. */
+struct reserve_space reserve_look(struct reserve *reserve);
+
+/* What the file holds. */
+uint64_t reserve_held_bytes(const struct reserve *reserve);
+
+/* Counts bytes that were written since the file system was asked, and says whether surely more than `needed_bytes` are free all the
+ * same, as of then. Without a call of the system. */
+bool reserve_is_ample(struct reserve *reserve, uint64_t written_bytes, uint64_t needed_bytes);
+
+/* Whether so many bytes are free, if need be after giving back some of the file: all but `kept_bytes` of it. */
+bool reserve_make_room(struct reserve *reserve, uint64_t bytes, uint64_t kept_bytes) MUST_CHECK;
+
+/* Sets one step more aside, up to `wanted_bytes` in all, if `spared_bytes` are free behind that. False: there is nothing to do, or
+ * no room for it. */
+bool reserve_set_aside(struct reserve *reserve, uint64_t wanted_bytes, uint64_t spared_bytes);
+
+#endif

@@ -1,0 +1,176 @@
+/* A look's life:
+ *
+ * - It is due SPACE_LOOK_US after the last, or less often while much is free.
+ * - On the pool it asks the file system and the engine. Where a flush is under way and lacks room, the reserve gives it back; where
+ *   the reserve lacks something and there is room, it is set aside.
+ * - Back on the loop it tells the order what it found, which refuses writes by it. The log says when that begins and ends.
+ *
+ * Ways to fail: where the system does not say what is free, nothing is refused. While the disk hangs, so does the look; what is
+ * accepted meanwhile is counted against the last one. */
+#include "daemon/maintain/space_watch.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "daemon/host/reserve.h"
+#include "daemon/observe/event.h"
+#include "daemon/observe/metrics.h"
+#include "daemon/runtime/memory.h"
+#include "daemon/runtime/thread.h"
+
+/* Chosen. */
+enum {
+    SPACE_LOOK_FLUSH_US = 10000, /* the same, while a flush is under way and little is free */
+    SPACE_LOOK_US = 100000, /* from a look's end to the next: so a full disk is healed well within a second */
+    SPACE_LOOK_AMPLE_US = 500000, /* while more than this is free beside the marks: */
+    SPACE_AMPLE_GIB = 4,          /* nobody writes as much in that time */
+    SPACE_ROOM_BYTES = 1 << 20,   /* beside what a flush takes: names and lines of the manifest */
+    SPACE_STEPS_MAX = 4,          /* of setting aside, before one look */
+};
+
+struct space_watch {
+    struct pool_work work; /* first */
+    /* fixed after start */
+    struct space_watch_config config;
+    /* loop only */
+    uint64_t due_us;
+    uint64_t counted; /* by the order, when the look began */
+    enum space_state state;
+    bool is_stopped;
+    /* the pool's while it runs */
+    struct space_look look;
+    bool is_flushing;
+};
+
+/* ---- on the pool, and once at the start ---- */
+
+static void look(struct space_watch *watch)
+{
+    struct reserve *reserve = watch->config.reserve;
+    struct engine_need need = engine_need(watch->config.engine);
+    watch->is_flushing = need.closed_bytes > 0;
+    if (need.closed_bytes > 0) { /* if that fails, the flush may: others were faster */
+        (void)!reserve_make_room(reserve, need.closed_bytes + SPACE_ROOM_BYTES, need.start_bytes);
+    }
+    struct reserve_space space = reserve_look(reserve);
+    watch->look = (struct space_look){
+        .free_bytes = space.free_bytes,
+        .held_bytes = reserve_held_bytes(reserve),
+        .reserve_bytes = space_reserve_bytes(watch->config.queue_bytes_max, watch->config.frame_bytes_max,
+                                             need.log_bytes, space.all_bytes),
+        .unflushed_bytes = need.unflushed_bytes,
+        .log_bytes = need.log_bytes,
+        .compaction_bytes = need.compaction_bytes,
+        .queue_bytes_max = watch->config.queue_bytes_max,
+    };
+}
+
+/* Before a look: the file is whole, or grows while there is room beside what writes may still take. */
+static void set_aside(const struct space_watch *watch)
+{
+    const struct space_look *last = &watch->look;
+    uint64_t spared = space_hard_mark(last, 0);
+    for (int steps = 0; steps < SPACE_STEPS_MAX; steps++) {
+        if (!reserve_set_aside(watch->config.reserve, last->reserve_bytes, spared)) {
+            return;
+        }
+    }
+}
+
+static void look_run(struct pool_work *work)
+{
+    struct space_watch *watch = (struct space_watch *)work; /* its first member */
+    assert(thread_is(THREAD_POOL));                         /* it may wait for the disk */
+    set_aside(watch);
+    look(watch);
+}
+
+/* ---- on the loop ---- */
+
+static void tell(struct space_watch *watch)
+{
+    const struct space_look *found = &watch->look;
+    uint64_t soft = found->reserve_bytes + space_soft_mark(found, 0);
+    uint64_t hard = found->reserve_bytes + space_hard_mark(found, 0);
+    metrics_set(METRIC_SPACE_FREE, found->free_bytes);
+    metrics_set(METRIC_SPACE_RESERVE, found->held_bytes);
+    metrics_set(METRIC_SPACE_RESERVE_MAX, found->reserve_bytes);
+    metrics_set(METRIC_SPACE_SOFT, soft);
+    metrics_set(METRIC_SPACE_HARD, hard);
+    order_note_space(watch->config.order, found, watch->counted);
+    enum space_state state = order_space_state(watch->config.order);
+    if (state != watch->state) {
+        static void (*const events[])(uint64_t, uint64_t, uint64_t,
+                                      uint64_t) = {[SPACE_ENOUGH] = event_space_back,
+                                                   [SPACE_SOFT] = event_space_low,
+                                                   [SPACE_HARD] = event_space_out};
+        watch->state = state;
+        events[state](found->free_bytes, found->held_bytes, soft, hard);
+    }
+}
+
+static bool is_ample(const struct space_look *found)
+{
+    uint64_t beside = (uint64_t)SPACE_AMPLE_GIB << 30;
+    uint64_t free_bytes = space_free(found);
+    return found->free_bytes == UINT64_MAX ||
+           (found->held_bytes >= found->reserve_bytes && free_bytes > beside &&
+            free_bytes - beside > space_soft_mark(found, 0));
+}
+
+static void look_done(struct pool_work *work)
+{
+    struct space_watch *watch = (struct space_watch *)work;
+    assert(thread_is(THREAD_LOOP) && work->state == POOL_IDLE); /* what it found is the loop's again */
+    tell(watch);
+    bool is_pressed = watch->state != SPACE_ENOUGH && watch->is_flushing;
+    watch->due_us = thread_now_us() + (is_ample(&watch->look) ? SPACE_LOOK_AMPLE_US
+                                       : is_pressed           ? SPACE_LOOK_FLUSH_US
+                                                              : SPACE_LOOK_US);
+}
+
+struct space_watch *space_watch_new(const struct space_watch_config *config)
+{
+    struct space_watch *watch = memory_new(sizeof *watch);
+    watch->config = *config;
+    if (config->reserve != NULL) {
+        watch->counted = order_space_counted(config->order);
+        look(watch);
+        tell(watch);
+    }
+    return watch;
+}
+
+bool space_watch_is_idle(const struct space_watch *watch)
+{
+    assert(thread_is(THREAD_LOOP)); /* which alone moves work to and from the pool */
+    return watch->work.state == POOL_IDLE;
+}
+
+void space_watch_free(struct space_watch *watch)
+{
+    assert(watch == NULL || space_watch_is_idle(watch)); /* or the pool would go on in freed memory */
+    free(watch);
+}
+
+uint64_t space_watch_iterate(struct space_watch *watch, uint64_t now_us)
+{
+    assert(thread_is(THREAD_LOOP));
+    if (watch->config.reserve == NULL || watch->is_stopped || watch->work.state != POOL_IDLE) {
+        return UINT64_MAX;
+    }
+    if (now_us < watch->due_us) {
+        return watch->due_us - now_us;
+    }
+    watch->counted = order_space_counted(watch->config.order);
+    watch->work.run = look_run;
+    watch->work.done = look_done;
+    pool_submit(watch->config.pool, &watch->work, POOL_POINT);
+    return UINT64_MAX;
+}
+
+void space_watch_stop(struct space_watch *watch)
+{
+    assert(thread_is(THREAD_LOOP)); /* no turn is under way that could still start something */
+    watch->is_stopped = true;
+}

@@ -1,0 +1,145 @@
+/* What is refused for want of space: before it has a number, so that nothing of it is applied.
+ *
+ * - Each write that is accepted is counted with the bytes that it takes of the log, about.
+ * - A look at the file system says what is free as of its begin; what was accepted since, or was in flight then, is added to what may
+ *   still be taken. So a burst that is faster than the looks is refused in time.
+ *
+ * Failures: none of its own. Before the first look nothing is refused. */
+#include <assert.h>
+
+#include "daemon/observe/metrics.h"
+#include "daemon/order/order_internal.h"
+#include "daemon/runtime/thread.h"
+
+/* Keys and records beside what the client gave, at most; from the layouts in FORMAT.md. */
+enum {
+    BLOCK_EXTRA_BYTES = 256, /* header, data and hash index */
+    ENTRY_EXTRA_BYTES = 64,  /* a state, a name, or one that is deleted */
+};
+
+static uint64_t pending_space(const struct order *order)
+{
+    assert(order->accepted_bytes >= order->space_counted);
+    return order->accepted_bytes - order->space_counted;
+}
+
+/* What was accepted and is not written yet is still to come for a look that begins now. */
+uint64_t order_space_counted(const struct order *order)
+{
+    uint64_t in_flight = order->job_bytes + pending_bytes(order->pending) +
+                         pending_operations(order->pending) * ENTRY_EXTRA_BYTES;
+    assert(thread_is(THREAD_LOOP));
+    return order->accepted_bytes > in_flight ? order->accepted_bytes - in_flight : 0;
+}
+
+void order_note_space(struct order *order, const struct space_look *look, uint64_t counted)
+{
+    assert(thread_is(THREAD_LOOP));
+    assert(counted <= order->accepted_bytes); /* it was read from there */
+    order->space = *look;
+    order->space_counted = counted;
+    enum space_state before = order->space_state;
+    order->space_state = space_judge(look, pending_space(order), before);
+    if (before != SPACE_ENOUGH &&
+        order->space_state == SPACE_ENOUGH) { /* a sweep may have ended for want of it */
+        for (struct chain *chain = chain_first(order->chains); chain != NULL; chain = chain_next(chain)) {
+            order_sweep_chain(order, chain);
+        }
+    }
+}
+
+const struct space_look *order_space(const struct order *order)
+{
+    assert(thread_is(THREAD_LOOP));
+    return &order->space;
+}
+
+enum space_state order_space_state(const struct order *order)
+{
+    return order->space_state;
+}
+
+static bool refuse(const struct order *order, const char *what, uint64_t mark_bytes, struct failure *failure)
+{
+    metrics_add(METRIC_SPACE_REFUSED, 1);
+    failure_set(failure, STATUS_NO_SPACE,
+                "%s: %lu MiB are free for it on the file system of the data directory, and it takes %lu: "
+                "free space there, "
+                "or prune; reads, prunes, rollbacks and deletes go on",
+                what, space_free(&order->space) >> 20, (mark_bytes >> 20) + 1);
+    return false;
+}
+
+/* ---- metadata ---- */
+
+static uint64_t metadata_bytes(const struct metadata_operation *operations, size_t count)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += operations[i].name.bytes + operations[i].value.bytes + ENTRY_EXTRA_BYTES;
+    }
+    return bytes;
+}
+
+static bool only_deletes(const struct metadata_operation *operations, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (operations[i].kind != METADATA_DELETE) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool order_has_space_for(struct order *order, const struct metadata_operation *operations, size_t count,
+                         uint64_t resend_of, struct failure *failure)
+{
+    assert(count > 0);
+    uint64_t bytes = pending_space(order) + metadata_bytes(operations, count);
+    return space_judge(&order->space, bytes, order->space_state) == SPACE_ENOUGH || resend_of != 0 ||
+           only_deletes(operations, count) ||
+           refuse(order, "metadata is not taken", space_soft_mark(&order->space, bytes), failure);
+}
+
+void order_count_metadata(struct order *order, const struct metadata_operation *operations, size_t count)
+{
+    assert(thread_is(THREAD_LOOP));
+    order->accepted_bytes += metadata_bytes(operations, count);
+}
+
+/* ---- jobs ---- */
+
+static uint64_t commit_bytes(const struct job_commit *commit)
+{
+    uint64_t bytes = (commit->state_count + commit->delete_state_count) * ENTRY_EXTRA_BYTES +
+                     commit->block_count * BLOCK_EXTRA_BYTES;
+    for (size_t i = 0; i < commit->block_count; i++) {
+        const struct job_block *block = &commit->blocks[i];
+        bytes += block->header.bytes + block->data.bytes + block->signature.bytes + block->hash.bytes;
+    }
+    for (size_t i = 0; i < commit->state_count; i++) {
+        bytes += commit->states[i].value.bytes;
+    }
+    return bytes;
+}
+
+static bool always_passes(const struct job *job)
+{
+    const struct job_commit *commit = &job->commit;
+    if (job->kind != JOB_COMMIT) {
+        return job->kind != JOB_CREATE_CHAIN;
+    }
+    return commit->block_count == 0 && commit->state_count == 0 && commit->rise_to == 0 &&
+           only_deletes(job->metadata, job->metadata_count);
+}
+
+bool order_admits(struct order *order, struct job *job, struct failure *failure)
+{
+    assert(thread_is(THREAD_LOOP));
+    assert(job->sequence == 0); /* a refused one has used none */
+    job->bytes = ENTRY_EXTRA_BYTES + metadata_bytes(job->metadata, job->metadata_count) +
+                 (job->kind == JOB_COMMIT ? commit_bytes(&job->commit) : 0);
+    uint64_t bytes = pending_space(order) + job->bytes;
+    return space_judge(&order->space, bytes, order->space_state) != SPACE_HARD || always_passes(job) ||
+           refuse(order, "the commit is not taken", space_hard_mark(&order->space, bytes), failure);
+}

@@ -1,0 +1,83 @@
+#include "tests/lib/small_disk.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "tests/lib/kept.h"
+
+enum { PIECE_BYTES = 1 << 20 };
+
+static bool skip(const char *what)
+{
+    printf("skipped: %s: %s\n", what, strerror(errno));
+    return false;
+}
+
+/* Mounts of the test are its own from here on. */
+static bool leave_mounts(const char *path)
+{
+    if (mkdir(path, 0755) != 0 && errno != EEXIST) {
+        return skip(path);
+    }
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) {
+        return skip("mounts of the test's own take root");
+    }
+    return true;
+}
+
+bool small_disk_tmpfs(const char *path, unsigned mib)
+{
+    const char *size = kept_format("size=%um", mib);
+    return leave_mounts(path) && (mount("tmpfs", path, "tmpfs", 0, size) == 0 || skip("mounting a tmpfs"));
+}
+
+bool small_disk_ext4(const char *path, unsigned mib)
+{
+    const char *line =
+        kept_format("truncate -s %uM %s.image && mkfs.ext4 -q -F -m 0 %s.image >/dev/null 2>&1 && "
+                    "mount -o loop %s.image %s 2>/dev/null",
+                    mib, path, path, path, path);
+    return leave_mounts(path) && (system(line) == 0 || skip("mounting ext4 on a loop device"));
+}
+
+void small_disk_unmount(const char *path)
+{
+    ck_assert_int_eq(umount2(path, MNT_DETACH), 0);
+    (void)unlink(kept_format("%s.image", path));
+}
+
+uint64_t small_disk_free(const char *path)
+{
+    struct statvfs found;
+    ck_assert_int_eq(statvfs(path, &found), 0);
+    return (uint64_t)found.f_bavail * found.f_frsize;
+}
+
+void small_disk_fill(const char *path, uint64_t free_bytes)
+{
+    static const char zeros[PIECE_BYTES];
+    int fd = open(kept_format("%s/somebody-else", path), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    ck_assert_int_ge(fd, 0);
+    ssize_t written = 1;
+    while (written > 0 && small_disk_free(path) > free_bytes) {
+        uint64_t more = small_disk_free(path) - free_bytes;
+        written = write(fd, zeros, more < PIECE_BYTES ? more : PIECE_BYTES);
+    }
+    ck_assert(fsync(fd) == 0 || errno == ENOSPC);
+    ck_assert_int_eq(close(fd), 0);
+}
+
+void small_disk_heal(const char *path)
+{
+    ck_assert_int_eq(unlink(kept_format("%s/somebody-else", path)), 0);
+    sync(); /* a journal may keep its blocks */
+}

@@ -1,0 +1,178 @@
+/* The reserve: it grows while there is room, gives back what is lacking and no more, and says what is free. */
+#include <check.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/host/reserve.h"
+#include "tests/lib/directory.h"
+#include "tests/lib/kept.h"
+#include "tests/lib/small_disk.h"
+#include "tests/lib/suite.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+enum { DISK_MIB = 64, WANTED_MIB = 24 };
+
+static struct directory home;
+static const char *disk;
+static int directory_fd;
+static struct reserve *reserve;
+
+static void open_reserve(void)
+{
+    directory_fd = open(disk, O_RDONLY | O_DIRECTORY);
+    ck_assert_int_ge(directory_fd, 0);
+    reserve = reserve_open(directory_fd);
+}
+
+static void close_reserve(void)
+{
+    reserve_close(reserve);
+    close(directory_fd);
+}
+
+static bool mount_disk(void)
+{
+    home = directory_new();
+    disk = directory_path(&home, "disk");
+    if (!small_disk_tmpfs(disk, DISK_MIB)) {
+        directory_remove(&home);
+        return false;
+    }
+    open_reserve();
+    return true;
+}
+
+static void unmount_disk(void)
+{
+    close_reserve();
+    small_disk_unmount(disk);
+    directory_remove(&home);
+    kept_clear();
+}
+
+static void grow(uint64_t wanted, uint64_t spared)
+{
+    while (reserve_set_aside(reserve, wanted, spared)) {
+    }
+}
+
+START_TEST(it_grows_to_what_is_wanted_and_what_it_holds_is_not_free)
+{
+    if (!mount_disk()) {
+        return;
+    }
+    uint64_t before = reserve_look(reserve).free_bytes;
+    ck_assert_uint_eq(before, small_disk_free(disk));
+    ck_assert_uint_eq(reserve_look(reserve).all_bytes, DISK_MIB * MIB);
+    ck_assert_uint_eq(reserve_held_bytes(reserve), 0);
+    grow(WANTED_MIB * MIB, 0);
+    ck_assert_uint_eq(reserve_held_bytes(reserve), WANTED_MIB * MIB);
+    ck_assert_uint_eq(reserve_look(reserve).free_bytes, before - WANTED_MIB * MIB);
+    ck_assert(!reserve_set_aside(reserve, WANTED_MIB * MIB, 0));
+    unmount_disk();
+}
+END_TEST
+
+START_TEST(it_leaves_free_what_is_to_be_spared)
+{
+    if (!mount_disk()) {
+        return;
+    }
+    grow(DISK_MIB * MIB, 40 * MIB);
+    ck_assert_uint_ge(reserve_look(reserve).free_bytes, 40 * MIB);
+    ck_assert_uint_le(reserve_look(reserve).free_bytes, 56 * MIB);
+    unmount_disk();
+}
+END_TEST
+
+START_TEST(on_a_full_disk_it_gives_back_what_is_lacking_and_keeps_its_end)
+{
+    if (!mount_disk()) {
+        return;
+    }
+    grow(40 * MIB, 0);
+    small_disk_fill(disk, 0);
+    ck_assert_uint_lt(reserve_look(reserve).free_bytes, MIB);
+    ck_assert(reserve_make_room(reserve, 2 * MIB, 8 * MIB));
+    ck_assert_uint_ge(reserve_look(reserve).free_bytes, 2 * MIB);
+    ck_assert_uint_ge(reserve_held_bytes(reserve), 36 * MIB);
+    uint64_t held = reserve_held_bytes(reserve);
+    ck_assert(
+        !reserve_make_room(reserve, 60 * MIB, 8 * MIB)); /* all of it would not do, so nothing is given */
+    ck_assert_uint_eq(reserve_held_bytes(reserve), held);
+    ck_assert(reserve_make_room(reserve, 30 * MIB, 8 * MIB));
+    ck_assert_uint_ge(reserve_held_bytes(reserve), 8 * MIB);
+    small_disk_fill(disk, 0);
+    ck_assert(!reserve_make_room(reserve, 2 * MIB, reserve_held_bytes(reserve)));
+    ck_assert(reserve_make_room(reserve, 2 * MIB, 0));
+    small_disk_heal(disk);
+    grow(40 * MIB, 0);
+    ck_assert_uint_eq(reserve_held_bytes(reserve), 40 * MIB);
+    unmount_disk();
+}
+END_TEST
+
+START_TEST(the_next_run_finds_what_this_one_set_aside_but_nothing_in_holes)
+{
+    if (!mount_disk()) {
+        return;
+    }
+    grow(WANTED_MIB * MIB, 0);
+    close_reserve();
+    open_reserve();
+    ck_assert_uint_eq(reserve_held_bytes(reserve), WANTED_MIB * MIB);
+    close_reserve();
+    ck_assert_int_eq(truncate(kept_format("%s/%s", disk, RESERVE_NAME), 0), 0);
+    ck_assert_int_eq(truncate(kept_format("%s/%s", disk, RESERVE_NAME), 16 * MIB), 0);
+    open_reserve();
+    ck_assert_uint_eq(reserve_held_bytes(reserve), 0);
+    unmount_disk();
+}
+END_TEST
+
+START_TEST(ample_is_what_is_free_behind_what_was_written)
+{
+    if (!mount_disk()) {
+        return;
+    }
+    (void)reserve_look(reserve);
+    ck_assert(reserve_is_ample(reserve, 0, 50 * MIB));
+    ck_assert(!reserve_is_ample(reserve, 0, 70 * MIB));
+    ck_assert(reserve_is_ample(reserve, 20 * MIB, 40 * MIB));
+    ck_assert(!reserve_is_ample(reserve, 20 * MIB, 40 * MIB)); /* of 44 MiB, 20 are counted */
+    (void)reserve_look(reserve);
+    ck_assert(reserve_is_ample(reserve, 20 * MIB, 40 * MIB)); /* nothing was really written */
+    unmount_disk();
+}
+END_TEST
+
+START_TEST(without_a_file_it_holds_nothing)
+{
+    home = directory_new();
+    disk = home.path;
+    ck_assert_int_eq(mkdir(kept_format("%s/%s", disk, RESERVE_NAME), 0700), 0);
+    open_reserve();
+    ck_assert(!reserve_set_aside(reserve, MIB, 0));
+    ck_assert_uint_eq(reserve_held_bytes(reserve), 0);
+    ck_assert(reserve_make_room(reserve, 1, 0));
+    ck_assert(!reserve_make_room(reserve, UINT64_MAX - 1, 0));
+    close_reserve();
+    reserve_close(NULL);
+    directory_remove(&home);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("reserve", 60, &tests);
+    tcase_add_test(tests, it_grows_to_what_is_wanted_and_what_it_holds_is_not_free);
+    tcase_add_test(tests, it_leaves_free_what_is_to_be_spared);
+    tcase_add_test(tests, on_a_full_disk_it_gives_back_what_is_lacking_and_keeps_its_end);
+    tcase_add_test(tests, the_next_run_finds_what_this_one_set_aside_but_nothing_in_holes);
+    tcase_add_test(tests, ample_is_what_is_free_behind_what_was_written);
+    tcase_add_test(tests, without_a_file_it_holds_nothing);
+    return suite_run(suite, true);
+}

@@ -1,0 +1,156 @@
+/* Room: the engine is in proportion to its file system, begins no write without room for it, and takes it from the reserve. */
+#include <check.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "daemon/engine/rocksdb/rocks_room.h"
+#include "daemon/runtime/thread.h"
+#include "tests/lib/directory.h"
+#include "tests/lib/kept.h"
+#include "tests/lib/random.h"
+#include "tests/lib/small_disk.h"
+#include "tests/lib/subject.h"
+#include "tests/lib/suite.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+enum { DISK_MIB = 64, RESERVE_MIB = 8, VALUE_BYTES = 64 << 10, VALUES_MAX = 4000 };
+
+static struct directory home;
+static const char *disk;
+static int disk_fd;
+static struct reserve *reserve;
+static struct engine *engine;
+static struct failure failure;
+
+static void open_engine(void)
+{
+    struct engine_config config = {
+        .path = disk, .create = true, .cache_bytes_max = 1 << 20, .reserve = reserve, .beside = disk};
+    ck_assert_msg(engine_open(&engine_rocksdb, &config, &engine, &failure) == ENGINE_OK, "%s", failure.text);
+}
+
+static bool setup_disk(void)
+{
+    home = directory_new();
+    disk = directory_path(&home, "disk");
+    if (!small_disk_tmpfs(disk, DISK_MIB)) {
+        directory_remove(&home);
+        return false;
+    }
+    disk_fd = open(disk, O_RDONLY | O_DIRECTORY);
+    reserve = reserve_open(disk_fd);
+    while (reserve_set_aside(reserve, RESERVE_MIB * MIB, 0)) {
+    }
+    open_engine();
+    return true;
+}
+
+static void teardown_disk(void)
+{
+    engine_close(engine, ENGINE_CLOSE_CLEAN);
+    reserve_close(reserve);
+    close(disk_fd);
+    small_disk_unmount(disk);
+    directory_remove(&home);
+    kept_clear();
+}
+
+/* Values that nothing makes smaller, under keys that count up. */
+static enum engine_outcome put(uint32_t number, size_t bytes)
+{
+    struct random_source random = random_from(number);
+    uint8_t key[4] = {(uint8_t)(number >> 24), (uint8_t)(number >> 16), (uint8_t)(number >> 8),
+                      (uint8_t)number};
+    uint8_t *value = malloc(bytes);
+    ck_assert_ptr_nonnull(value);
+    random_fill(&random, value, bytes);
+    struct engine_edit edit = {ENGINE_PUT, slice_of(key, sizeof key), slice_of(value, bytes)};
+    enum engine_outcome outcome = engine_write(engine, &edit, 1, ENGINE_LOGGED, &failure);
+    free(value);
+    return outcome;
+}
+
+static bool holds(uint32_t number)
+{
+    uint8_t key[4] = {(uint8_t)(number >> 24), (uint8_t)(number >> 16), (uint8_t)(number >> 8),
+                      (uint8_t)number};
+    struct engine_value value = {0};
+    enum engine_result result =
+        engine_get(engine, NULL, ENGINE_MAY_BLOCK, slice_of(key, sizeof key), &value, &failure);
+    ck_assert_int_ne(result, ENGINE_FAILED);
+    engine_value_release(&value);
+    return result == ENGINE_OK;
+}
+
+START_TEST(a_write_buffer_is_a_share_of_the_file_system)
+{
+    ck_assert_uint_eq(rocks_write_buffer_bytes(0), WRITE_BUFFER_BYTES);
+    ck_assert_uint_eq(rocks_write_buffer_bytes(1000000 * MIB), WRITE_BUFFER_BYTES);
+    ck_assert_uint_eq(rocks_write_buffer_bytes(256 * MIB), 4 * MIB);
+    ck_assert_uint_eq(rocks_write_buffer_bytes(1), 2 * MIB);
+    ck_assert_uint_gt(rocks_log_bytes(64 * MIB), 70 * MIB);
+    ck_assert_uint_gt(rocks_start_bytes(64 * MIB), rocks_log_bytes(64 * MIB));
+}
+END_TEST
+
+START_TEST(a_disk_that_fills_up_refuses_writes_and_never_ends_them)
+{
+    if (!setup_disk()) {
+        return;
+    }
+    uint32_t written = 0;
+    while (written < VALUES_MAX && put(written, VALUE_BYTES) == ENGINE_DONE) {
+        written++;
+    }
+    ck_assert_uint_gt(written, DISK_MIB / 4 * MIB / VALUE_BYTES);
+    ck_assert_uint_lt(written, VALUES_MAX);
+    ck_assert_int_eq(failure.status, STATUS_NO_SPACE);
+    for (uint32_t number = 0; number < written; number++) {
+        ck_assert(holds(number));
+    }
+    ck_assert(!holds(written)); /* it was refused */
+    ck_assert_int_eq(engine_sync(engine, &failure), ENGINE_DONE);
+    engine_close(engine, ENGINE_CLOSE_CLEAN);
+    open_engine(); /* from what was set aside */
+    ck_assert(holds(0) && holds(written - 1));
+    teardown_disk();
+}
+END_TEST
+
+START_TEST(somebody_elses_file_is_met_with_the_reserve_and_its_end_heals)
+{
+    if (!setup_disk()) {
+        return;
+    }
+    for (uint32_t number = 0; number < 20; number++) {
+        ck_assert_int_eq(put(number, VALUE_BYTES), ENGINE_DONE);
+    }
+    small_disk_fill(disk, 0);
+    (void)reserve_look(reserve);
+    ck_assert_int_eq(put(20, 100), ENGINE_DONE); /* in what is left of the log, or from the reserve */
+    uint32_t number = 21;
+    while (number < VALUES_MAX && put(number, VALUE_BYTES) == ENGINE_DONE) {
+        number++;
+    }
+    ck_assert_int_eq(failure.status, STATUS_NO_SPACE);
+    ck_assert(holds(number - 1) && !holds(number));
+    small_disk_heal(disk);
+    ck_assert_int_eq(put(number, VALUE_BYTES), ENGINE_DONE);
+    struct engine_need need = engine_need(engine);
+    ck_assert_uint_gt(need.unflushed_bytes, 0);
+    ck_assert_uint_le(need.closed_bytes, need.unflushed_bytes);
+    teardown_disk();
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("rocks_room", 120, &tests);
+    tcase_add_test(tests, a_write_buffer_is_a_share_of_the_file_system);
+    tcase_add_test(tests, a_disk_that_fills_up_refuses_writes_and_never_ends_them);
+    tcase_add_test(tests, somebody_elses_file_is_met_with_the_reserve_and_its_end_heals);
+    return suite_run(suite, true);
+}

@@ -1,0 +1,168 @@
+/* The watch over space: it tells the order before anything is accepted, sets the reserve aside while there is room, and looks again
+ * soon while space is low. */
+#include <check.h>
+#include <fcntl.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "daemon/host/reserve.h"
+#include "daemon/maintain/space_watch.h"
+#include "daemon/observe/metrics.h"
+#include "daemon/runtime/budget.h"
+#include "daemon/runtime/thread.h"
+#include "daemon/runtime/turns.h"
+#include "tests/lib/directory.h"
+#include "tests/lib/kept.h"
+#include "tests/lib/order_fixture.h"
+#include "tests/lib/small_disk.h"
+#include "tests/lib/suite.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+enum { DISK_MIB = 64, LOOK_US = 100000 };
+
+static struct directory home;
+static const char *disk;
+static int disk_fd;
+static uv_loop_t loop;
+static struct budget *budget;
+static struct turns *turns;
+static struct pool *pool;
+static struct reserve *reserve;
+static struct space_watch *watch;
+
+static void make_watch(void)
+{
+    watch = space_watch_new(&(struct space_watch_config){
+        .reserve = reserve,
+        .engine = order_fixture.engine,
+        .order = order_fixture.order,
+        .pool = pool,
+        .queue_bytes_max = 4 * MIB,
+        .frame_bytes_max = 2 * MIB,
+    });
+}
+
+static bool setup_disk(uint64_t free_bytes)
+{
+    const struct budget_limits limits = {
+        .frame_bytes_max = 1 << 20, .requests_bytes_max = 2 << 20, .replies_bytes_max = 1 << 20};
+    home = directory_new();
+    disk = directory_path(&home, "disk");
+    if (!small_disk_tmpfs(disk, DISK_MIB)) {
+        directory_remove(&home);
+        return false;
+    }
+    disk_fd = open(disk, O_RDONLY | O_DIRECTORY);
+    small_disk_fill(disk, free_bytes);
+    reserve = reserve_open(disk_fd);
+    order_fixture_open();
+    ck_assert_int_eq(uv_loop_init(&loop), 0);
+    budget = budget_new(&limits);
+    turns = turns_new();
+    pool = pool_new(&loop, budget, turns, NULL);
+    make_watch();
+    return true;
+}
+
+static void teardown_disk(void)
+{
+    space_watch_stop(watch);
+    ck_assert_uint_eq(space_watch_iterate(watch, UINT64_MAX), UINT64_MAX);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    space_watch_free(watch);
+    pool_free(pool);
+    turns_free(turns);
+    budget_free(budget);
+    ck_assert_int_eq(uv_loop_close(&loop), 0);
+    order_fixture_close();
+    reserve_close(reserve);
+    close(disk_fd);
+    small_disk_unmount(disk);
+    directory_remove(&home);
+    kept_clear();
+}
+
+/* A look, at a time when one is due. */
+static void look(void)
+{
+    ck_assert_uint_eq(space_watch_iterate(watch, thread_now_us() + 10 * LOOK_US), UINT64_MAX);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert(space_watch_is_idle(watch));
+}
+
+static enum space_state state(void)
+{
+    return order_space_state(order_fixture.order);
+}
+
+START_TEST(the_order_knows_before_anything_is_accepted)
+{
+    if (!setup_disk(0)) {
+        return;
+    }
+    ck_assert_int_eq(state(), SPACE_SOFT); /* the fake takes nothing, so its hard mark is 0 */
+    ck_assert_uint_lt(metrics_get(METRIC_SPACE_FREE), MIB);
+    ck_assert_uint_gt(metrics_get(METRIC_SPACE_HARD), 0);
+    ck_assert_uint_le(metrics_get(METRIC_SPACE_HARD), metrics_get(METRIC_SPACE_SOFT));
+    teardown_disk();
+}
+END_TEST
+
+START_TEST(the_reserve_is_set_aside_and_counts_as_free)
+{
+    if (!setup_disk(50 * MIB)) {
+        return;
+    }
+    ck_assert_int_eq(state(), SPACE_ENOUGH);
+    look();
+    ck_assert_uint_eq(reserve_held_bytes(reserve), 6 * MIB); /* a queue and a frame: the fake has no log */
+    ck_assert_uint_eq(metrics_get(METRIC_SPACE_RESERVE), 6 * MIB);
+    ck_assert_int_eq(state(), SPACE_ENOUGH);
+    teardown_disk();
+}
+END_TEST
+
+START_TEST(space_that_goes_and_comes_back_is_seen_by_the_next_look)
+{
+    if (!setup_disk(50 * MIB)) {
+        return;
+    }
+    look();
+    small_disk_fill(disk, 0);
+    look();
+    ck_assert_int_eq(state(), SPACE_SOFT);
+    uint64_t next_us = space_watch_iterate(watch, thread_now_us());
+    ck_assert_uint_le(next_us, LOOK_US);
+    ck_assert_uint_eq(reserve_held_bytes(reserve), 6 * MIB);
+    small_disk_heal(disk);
+    look();
+    ck_assert_int_eq(state(), SPACE_ENOUGH);
+    teardown_disk();
+}
+END_TEST
+
+START_TEST(without_a_reserve_nothing_is_watched)
+{
+    order_fixture_open();
+    reserve = NULL;
+    make_watch();
+    ck_assert_uint_eq(space_watch_iterate(watch, UINT64_MAX), UINT64_MAX);
+    ck_assert(space_watch_is_idle(watch));
+    ck_assert_int_eq(state(), SPACE_ENOUGH);
+    space_watch_free(watch);
+    space_watch_free(NULL);
+    order_fixture_close();
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("space_watch", 60, &tests);
+    tcase_add_test(tests, the_order_knows_before_anything_is_accepted);
+    tcase_add_test(tests, the_reserve_is_set_aside_and_counts_as_free);
+    tcase_add_test(tests, space_that_goes_and_comes_back_is_seen_by_the_next_look);
+    tcase_add_test(tests, without_a_reserve_nothing_is_watched);
+    return suite_run(suite, true);
+}

@@ -485,8 +485,7 @@ void connection_serve_cut(struct connection_set *set)
     }
     set->slice_iteration = set->iteration;
     uint64_t now_us = thread_now_us();
-    uint64_t end_us = now_us + CONNECTION_SLICE_US;
-    uint64_t share_us = CONNECTION_SLICE_US / count;
+    uint64_t end_us = now_us + CONNECTION_SLICE_US, share_us = CONNECTION_SLICE_US / count;
     for (; count > 0 && now_us < end_us; count--) {
         struct connection *connection = set->cut_first;
         connection_uncut(connection);

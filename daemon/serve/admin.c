@@ -178,10 +178,11 @@ static void reply_page(struct request *request, const struct status_page *page)
     free(pointers);
 }
 
+/* NULL: there is enough. */
 static const char *space_health(const struct order *order)
 {
     static const char *const texts[] = {
-        [SPACE_ENOUGH] = "ok", [SPACE_SOFT] = "no space for metadata", [SPACE_HARD] = "no space for commits"};
+        [SPACE_ENOUGH] = NULL, [SPACE_SOFT] = "no space for metadata", [SPACE_HARD] = "no space for commits"};
     return texts[order_space_state(order)];
 }
 
@@ -198,10 +199,12 @@ static void add_health(struct status_page *page, const struct service *service)
         snprintf(page->stalled, sizeof page->stalled, "stalled: %s", heartbeat_text(stalled, stages));
         add_text(page, "health", page->stalled);
     } else {
+        const char *space = space_health(service->order);
         add_text(page, "health",
                  service->draining ? "stopping"
+                 : space != NULL   ? space
                  : damage != NULL  ? damage
-                                   : space_health(service->order));
+                                   : "ok");
     }
 }
 

@@ -19,7 +19,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "daemon/engine/rocksdb/rocks.h"
 #include "daemon/runtime/thread.h"
@@ -31,6 +33,8 @@ enum {
     FLUSH_INTERVAL_US = 1000000, /* between two flushes that are asked for: space may be back */
     FLUSH_LOOK_NS = 1000000,     /* between two looks whether one that runs has ended, */
     FLUSH_LOOKS_MAX = 10000,     /* and how many of them: ten seconds */
+    LOG_END_BYTES = 4096,        /* of RocksDB's text log: some twenty lines */
+    LOG_LOOKS_MAX = 100,         /* for a failure's line: a tenth of a second */
     BUFFERS_UNBOUND = 1000000,   /* the number of write buffers, while their bytes are bounded here */
     TABLES_YOUNG_FEW = 20,       /* RocksDB's own default: from here on it slows down writes */
 };
@@ -176,6 +180,52 @@ static bool write_buffers_allow(struct rocks *rocks, size_t bytes, uint64_t now_
     return has_room;
 }
 
+/* ---- what failed ---- */
+
+/* RocksDB says what failed in the background in its own text log only, with its count: the log's end is read. False: it does not say,
+ * or not yet. */
+static bool read_error(const struct rocks *rocks, uint64_t errors, char *ret_text, size_t bytes_max)
+{
+    static const char before[] = " error: ", behind[] = "Accumulated background error counts: ";
+    char end[LOG_END_BYTES + 1];
+    struct stat found;
+    int file = rocks->info_log.text_fd;
+    off_t size = fstat(file, &found) == 0 ? found.st_size : 0;
+    ssize_t bytes = pread(file, end, LOG_END_BYTES, size > LOG_END_BYTES ? size - LOG_END_BYTES : 0);
+    end[bytes > 0 ? bytes : 0] = '\0';
+    char *count = NULL;
+    for (char *at = strstr(end, behind); at != NULL; at = strstr(at + 1, behind)) {
+        count = at;
+    }
+    if (count == NULL || strtoull(count + strlen(behind), NULL, 10) < errors) {
+        return false;
+    }
+    while (count > end && (count[-1] == ' ' || count[-1] == ',')) {
+        count--;
+    }
+    *count = '\0';
+    const char *line = strrchr(end, '\n');
+    const char *text = strstr(line != NULL ? line : end, before);
+    if (text != NULL) {
+        snprintf(ret_text, bytes_max, "%s", text + strlen(before));
+    }
+    return text != NULL;
+}
+
+/* RocksDB counts a failure before it writes the line. */
+static void describe(struct rocks *rocks, uint64_t errors, const char *doing, struct failure *ret_failure)
+{
+    char text[FAILURE_TEXT_BYTES];
+    for (int looks = 0; looks < LOG_LOOKS_MAX; looks++) {
+        if (read_error(rocks, errors, text, sizeof text)) {
+            rocks_fail_read(doing, strdup(text), ret_failure);
+            return;
+        }
+        (void)nanosleep(&(struct timespec){.tv_nsec = FLUSH_LOOK_NS}, NULL);
+    }
+    failure_set(ret_failure, STATUS_IO_ERROR, "%s: it failed in the background", doing);
+}
+
 /* ---- the look before a write ---- */
 
 static void note_failures(struct rocks *rocks, uint64_t errors, uint64_t now_us)
@@ -184,7 +234,7 @@ static void note_failures(struct rocks *rocks, uint64_t errors, uint64_t now_us)
     bool is_flush = flush_has_failed(rocks);
     const char *what = is_flush ? "writing tables" : "compacting tables";
     background->errors = errors;
-    failure_set(&background->failure, STATUS_IO_ERROR, "%s: it failed in the background", what);
+    describe(rocks, errors, what, &background->failure);
     background->has_failure = true;
     if (!is_flush) {
         pause_compactions(rocks, now_us);

@@ -1,6 +1,6 @@
-/* RocksDB's own text log, which nobody reads: what matters of it comes as an error. It cannot be turned off, and on a full file
- * system writing it aborts the process in the distribution's library. So it gets a directory in memory, has only what RocksDB writes
- * into it at its opening, and is removed behind that.
+/* RocksDB's own text log. It cannot be turned off, and on a full file system writing it aborts the process in the distribution's
+ * library. So it gets a directory in memory, has only what RocksDB writes into it at its opening and its errors, and is removed behind
+ * that: what stays open of it is read where something failed in the background, of which nothing else says why.
  *
  * Ways to fail: where there is no such directory, it lies in the store's, and a full disk may meet it at a start. */
 #include "daemon/engine/rocksdb/rocks_info_log.h"
@@ -14,7 +14,7 @@
 #include "daemon/host/held.h"
 
 enum {
-    INFO_LOG_LEVEL = 5, /* RocksDB's HEADER_LEVEL: only what it says of itself when it is opened */
+    INFO_LOG_LEVEL = 3, /* RocksDB's ERROR_LEVEL: and what it says of itself when it is opened */
 };
 
 #define INFO_LOG_PLACE "/dev/shm/cairnd.XXXXXX"
@@ -22,7 +22,7 @@ enum {
 void rocks_info_log_place(rocksdb_options_t *options, struct rocks_info_log *ret_log)
 {
     char path[HELD_PATH_BYTES];
-    *ret_log = (struct rocks_info_log){.path = INFO_LOG_PLACE, .fd = -1};
+    *ret_log = (struct rocks_info_log){.path = INFO_LOG_PLACE, .fd = -1, .text_fd = -1};
     static_assert(sizeof INFO_LOG_PLACE <= sizeof ret_log->path, "its path has room");
     rocksdb_options_set_info_log_level(options, INFO_LOG_LEVEL);
     rocksdb_options_set_max_log_file_size(options, 0); /* one file: a second could not be made later */
@@ -38,7 +38,7 @@ void rocks_info_log_place(rocksdb_options_t *options, struct rocks_info_log *ret
     }
 }
 
-void rocks_info_log_remove(const struct rocks_info_log *log)
+void rocks_info_log_remove(struct rocks_info_log *log)
 {
     int fd = log->fd < 0 ? -1 : openat(log->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
@@ -47,6 +47,9 @@ void rocks_info_log_remove(const struct rocks_info_log *log)
         return;
     }
     while ((entry = readdir(directory)) != NULL) {
+        if (entry->d_name[0] != '.' && log->text_fd < 0) { /* the only file */
+            log->text_fd = openat(fd, entry->d_name, O_RDONLY | O_CLOEXEC);
+        }
         (void)unlinkat(fd, entry->d_name, 0); /* not the two that are directories */
     }
     closedir(directory);
@@ -58,5 +61,8 @@ void rocks_info_log_close(struct rocks_info_log *log)
     if (log->fd >= 0) {
         close(log->fd);
     }
-    log->fd = -1;
+    if (log->text_fd >= 0) {
+        close(log->text_fd);
+    }
+    log->fd = log->text_fd = -1;
 }

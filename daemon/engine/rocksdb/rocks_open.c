@@ -233,7 +233,7 @@ static struct rocks *rocks_new(const struct engine_config *config, const char *b
     struct rocks *rocks = memory_new(sizeof *rocks);
     rocks->engine.type = &engine_rocksdb;
     rocks->wal.directory_fd = -1;
-    rocks->info_log.fd = -1;
+    rocks->info_log.fd = rocks->info_log.text_fd = -1;
     snprintf(rocks->path, sizeof rocks->path, "%s", config->path);
     rocks->write[ENGINE_LOGGED] = rocksdb_writeoptions_create();
     rocks->write[ENGINE_SYNCED] = rocksdb_writeoptions_create();

@@ -1,0 +1,175 @@
+/* Failing allocations, one or all from one on, anywhere from a daemon's start through every kind of request to its stop (F: memory).
+ * A size that a peer chose is refused, anything else ends the process like a kill -9: so whatever was acknowledged as durable is there
+ * after the next start, and what was refused is not. */
+#include <check.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tests/lib/kept.h"
+#include "tests/lib/random.h"
+#include "tests/lib/rig.h"
+#include "tests/lib/suite.h"
+
+enum {
+    POINTS = 24, /* CAIRN_MEMORY_POINTS: allocations that fail, half of them for good */
+    COMMITS = 6,
+    WAIT_MS = 60000,
+    ANSWER_MS = 20000,
+};
+
+/* What the run under the fault was told. */
+struct told {
+    bool is_durable[COMMITS + 1];
+    bool is_refused[COMMITS + 1];
+    bool name_is_durable;
+};
+
+static uint64_t *counts; /* shared with the library */
+static char variables[3][256];
+
+static struct daemon daemon_new_counted(bool lasts)
+{
+    const char *libraries = getenv("CAIRN_FAULT");
+    ck_assert_msg(libraries != NULL, "CAIRN_FAULT names no directory");
+    struct daemon daemon = daemon_new();
+    const char *path = directory_path(&daemon.home, "counts");
+    int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    ck_assert(file >= 0 && ftruncate(file, 16) == 0);
+    counts = mmap(NULL, 16, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    ck_assert_ptr_ne(counts, MAP_FAILED);
+    close(file);
+    snprintf(variables[0], sizeof variables[0], "LD_PRELOAD=%s/preload_memory.so", libraries);
+    snprintf(variables[1], sizeof variables[1], "CAIRN_MEMORY=%s", path);
+    snprintf(variables[2], sizeof variables[2], "CAIRN_MEMORY_LASTS=1");
+    daemon.environment[0] = variables[0];
+    daemon.environment[1] = variables[1];
+    daemon.environment[2] = lasts ? variables[2] : NULL;
+    return daemon;
+}
+
+/* The status of the answer; -1: none came, and the outcome is not known. */
+static int try_ask(struct wire *wire, uint8_t type, const void *message)
+{
+    if (wire->fd < 0 || wire->ended) {
+        return -1;
+    }
+    uint64_t id = wire_send(wire, type, message);
+    const struct wire_frame *frame = wire_try_frame(wire, id, ANSWER_MS);
+    return frame == NULL ? -1 : frame->header.status;
+}
+
+/* Every kind of request, as far as the daemon goes along. */
+static void ask_all(const struct daemon *daemon, struct told *told)
+{
+    struct wire wire = wire_try_connect(daemon->socket);
+    if (wire.fd < 0 || !wire_try_hello(&wire)) {
+        return;
+    }
+    for (uint64_t height = 1; height <= COMMITS; height++) {
+        Cairn__Commit *commit = commit_of_block(height, kept_format("block %d", (int)height));
+        commit->blocks[0]->data = bytes_random(height, height % 2 == 0 ? 200 : 3 << 20);
+        int status = try_ask(&wire, FRAME_COMMIT, commit);
+        told->is_durable[height] = status == STATUS_OK;
+        told->is_refused[height] = status > 0 && status_applied((enum status)status) == STATUS_NOT_APPLIED;
+        Cairn__Height read = CAIRN__HEIGHT__INIT;
+        (void)try_ask(&wire, FRAME_HEIGHT, &read);
+    }
+    Cairn__WriteMetadata *write = metadata_new(operation_set("name", "value"));
+    write->has_level = true;
+    write->level = CAIRN__LEVEL__LEVEL_DURABLE;
+    told->name_is_durable = try_ask(&wire, FRAME_WRITE_METADATA, write) == STATUS_OK;
+    Cairn__ReadBlock block = CAIRN__READ_BLOCK__INIT;
+    block.at_case = CAIRN__READ_BLOCK__AT_HEIGHT;
+    block.height = 1;
+    block.has_parts = true;
+    block.parts = CAIRN__PART__PART_HEADER | CAIRN__PART__PART_DATA;
+    (void)try_ask(&wire, FRAME_READ_BLOCK, &block);
+    Cairn__GetMetadata get = CAIRN__GET_METADATA__INIT;
+    get.has_name = true;
+    get.name = bytes_of("name");
+    (void)try_ask(&wire, FRAME_GET_METADATA, &get);
+    Cairn__Status status = CAIRN__STATUS__INIT;
+    (void)try_ask(&wire, FRAME_STATUS, &status);
+    Cairn__Barrier barrier = CAIRN__BARRIER__INIT;
+    (void)try_ask(&wire, FRAME_BARRIER, &barrier);
+    wire_close(&wire);
+}
+
+/* Starts it, asks all, and stops it, with the fault in force from the start; it may end at any time, or not begin to serve. */
+static void run(struct daemon *daemon, struct told *told)
+{
+    if (daemon_try_start(daemon, "")) {
+        ask_all(daemon, told);
+    }
+    if (daemon->pid != 0) {
+        daemon_signal(daemon, SIGTERM);
+        (void)daemon_wait(daemon, WAIT_MS);
+    }
+    if (daemon->pid != 0) {
+        daemon_kill(daemon);
+    }
+}
+
+/* Without the fault all that was acknowledged is there, and nothing that was refused. */
+static void check_rest(struct daemon *daemon, const struct told *told)
+{
+    daemon->environment[0] = NULL;
+    daemon_start(daemon, "");
+    struct wire wire = wire_open(daemon->socket);
+    for (uint64_t height = 1; height <= COMMITS; height++) {
+        const char *header = kept_format("block %d", (int)height);
+        ck_assert(!told->is_durable[height] || block_is(&wire, height, header));
+        ck_assert(!told->is_refused[height] || block_is(&wire, height, NULL));
+    }
+    ck_assert(!told->name_is_durable || metadata_is(&wire, "name", "value"));
+    wire_close(&wire);
+    ck_assert_int_eq(daemon_stop(daemon), 0);
+}
+
+/* How many allocations a whole run makes, of which none fails; and how many its start. */
+static uint64_t count_all(void)
+{
+    struct told told = {0};
+    struct daemon daemon = daemon_new_counted(false);
+    run(&daemon, &told);
+    uint64_t all = counts[0];
+    for (int height = 1; height <= COMMITS; height++) {
+        ck_assert(told.is_durable[height]);
+    }
+    check_rest(&daemon, &told);
+    daemon_close(&daemon);
+    return all;
+}
+
+START_TEST(whatever_allocation_fails_nothing_that_was_acknowledged_is_lost)
+{
+    const char *points = getenv("CAIRN_MEMORY_POINTS");
+    struct random_source source = random_from(random_seed("memory"));
+    uint64_t all = count_all();
+    ck_assert_uint_gt(all, 1000);
+    int count = points != NULL ? atoi(points) : POINTS;
+    for (int i = 0; i < count; i++) {
+        struct told told = {0};
+        struct daemon daemon = daemon_new_counted(i % 2 == 1);
+        counts[1] = 1 + random_below(&source, all);
+        run(&daemon, &told);
+        daemon.made = false; /* the start may not have come to make the store */
+        check_rest(&daemon, &told);
+        daemon_close(&daemon);
+        kept_clear();
+    }
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("memory", 900, &tests);
+    tcase_add_test(tests, whatever_allocation_fails_nothing_that_was_acknowledged_is_lost);
+    return suite_run(suite, true);
+}

@@ -18,6 +18,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "daemon/order/order_space.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/stream_internal.h"
@@ -332,12 +333,28 @@ static void make_room(struct stream_set *set)
     }
 }
 
+/* What was pruned since an open stream took its view is not given back before it ends. */
+static void end_old(struct stream_set *set, uint64_t now_us)
+{
+    struct timeout *old;
+    assert(thread_is(THREAD_LOOP));
+    while ((old = timeout_turn(&set->ages, now_us)) != NULL) {
+        cancel(
+            old->owner, STATUS_BUSY,
+            "space on the disk is short, and the stream is older than stream_timeout: start it again later");
+    }
+}
+
 uint64_t stream_set_iterate(struct stream_set *set, uint64_t now_us)
 {
     assert(thread_is(THREAD_LOOP) && set->holding <= set->open);
     end_without_credit(set, now_us);
     make_room(set);
     (void)timeout_turn(&set->ages, now_us); /* they count from here */
+    bool is_short = order_space_state(set->service->order) != SPACE_ENOUGH;
+    if (is_short) {
+        end_old(set, now_us);
+    }
     open_waiting(set);
     if (next_to_work(set) != NULL) {
         return 0;
@@ -348,18 +365,9 @@ uint64_t stream_set_iterate(struct stream_set *set, uint64_t now_us)
     }
     uint64_t look_in_us = set->holding > 0 ? set->look_us - now_us : UINT64_MAX;
     uint64_t late_in_us = timeout_in_us(&set->without_credit, now_us);
+    uint64_t old_in_us = is_short ? timeout_in_us(&set->ages, now_us) : UINT64_MAX;
+    late_in_us = old_in_us < late_in_us ? old_in_us : late_in_us;
     return look_in_us < late_in_us ? look_in_us : late_in_us;
-}
-
-void stream_end_old(struct stream_set *set, uint64_t now_us)
-{
-    struct timeout *old;
-    assert(thread_is(THREAD_LOOP));
-    while ((old = timeout_turn(&set->ages, now_us)) != NULL) {
-        cancel(
-            old->owner, STATUS_BUSY,
-            "space on the disk is short, and the stream is older than stream_timeout: start it again later");
-    }
 }
 
 bool stream_go_on(struct session *session, uint64_t until_us)

@@ -21,13 +21,9 @@ uint64_t stream_count(const struct stream_set *streams);
 uint64_t stream_count_at_work(const struct stream_set *streams);
 
 /* Once an iteration of the loop: waiting streams get places while there are any, cursors that were held for long are parked, and
- * streams that were without credit for too long end.
+ * streams that were without credit for too long end, and while space on the disk is short all that are as old.
  * Returns in how many microseconds it has something to do if nothing else happens; UINT64_MAX: nothing. */
 uint64_t stream_set_iterate(struct stream_set *streams, uint64_t now_us);
-
-/* Ends, with STATUS_BUSY, all streams that took their view stream_timeout_us ago or before. To be called in each iteration while space
- * on the disk is short: what was pruned since an open stream's view is not given back. */
-void stream_end_old(struct stream_set *streams, uint64_t now_us);
 
 /* What a stream is of. Arrays and slices are borrowed until the request ends: they lie in its message or arena. */
 struct stream_kind {

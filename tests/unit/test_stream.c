@@ -1,6 +1,7 @@
 /* A stream's life: places, credit, and each way to its end. */
 #include <check.h>
 
+#include "daemon/order/order_space.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/stream_internal.h"
 #include "tests/lib/kept.h"
@@ -213,20 +214,32 @@ START_TEST(streams_that_stand_make_room_when_requests_are_full)
 }
 END_TEST
 
-START_TEST(old_streams_can_be_ended_whatever_credit_they_have)
+/* As the last look at the file system found it. */
+static void note_space(uint64_t free_bytes)
+{
+    const struct space_look look = {.free_bytes = free_bytes, .log_bytes = 1 << 20};
+    order_note_space(served.service.order, &look, order_space_counted(served.service.order));
+}
+
+START_TEST(while_space_is_short_streams_end_that_are_older_than_stream_timeout_whatever_their_credit)
 {
     struct stream_set *set = served.service.streams;
     fake_disk_close_gate(served.disk, FAKE_NEXT, FAKE_BEFORE);
     (void)start_stream(WINDOW_BYTES_MAX);
     fake_disk_await(served.disk, FAKE_NEXT, FAKE_BEFORE);
     uint64_t now_us = thread_now_us();
-    stream_end_old(set, now_us);
-    stream_end_old(set, now_us + STREAM_TIMEOUT_US - 1);
+    (void)stream_set_iterate(set, now_us);
+    (void)stream_set_iterate(set, now_us + STREAM_TIMEOUT_US);
+    ck_assert(set->ages.first != NULL); /* it may be as old as it likes */
+    note_space(1);
+    ck_assert_int_ne(order_space_state(served.service.order), SPACE_ENOUGH);
+    (void)stream_set_iterate(set, now_us + STREAM_TIMEOUT_US - 1);
     ck_assert(set->ages.first != NULL);
-    stream_end_old(set, now_us + STREAM_TIMEOUT_US);
+    (void)stream_set_iterate(set, now_us + STREAM_TIMEOUT_US);
     fake_disk_open_gate(served.disk, FAKE_NEXT, FAKE_BEFORE);
     service_settle();
     ck_assert(served.reply_count == 1 && last_reply()->status == STATUS_BUSY);
+    note_space(UINT64_MAX);
 }
 END_TEST
 
@@ -336,7 +349,8 @@ int main(void)
     tcase_add_test(tests, streams_of_a_client_that_takes_no_replies_hold_no_place);
     tcase_add_test(tests, a_stream_without_credit_ends_with_busy_after_stream_timeout);
     tcase_add_test(tests, streams_that_stand_make_room_when_requests_are_full);
-    tcase_add_test(tests, old_streams_can_be_ended_whatever_credit_they_have);
+    tcase_add_test(tests,
+                   while_space_is_short_streams_end_that_are_older_than_stream_timeout_whatever_their_credit);
     tcase_add_test(tests, a_stream_is_of_the_instant_it_opened_at);
     tcase_add_test(tests, a_cancelled_stream_ends_ok_with_its_last_frame);
     tcase_add_test(tests, a_stream_whose_session_closes_during_a_step_ends_when_that_has_ended);

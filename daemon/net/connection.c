@@ -166,28 +166,10 @@ static void drop_frame(struct connection *connection)
     incoming->header_bytes = 0;
 }
 
-void connection_uncut(struct connection *connection)
-{
-    struct connection_set *set = connection->set;
-    assert(connection->is_cut && set->cut_count > 0);
-    if (connection->previous_cut == NULL) {
-        set->cut_first = connection->next_cut;
-    } else {
-        connection->previous_cut->next_cut = connection->next_cut;
-    }
-    if (connection->next_cut == NULL) {
-        set->cut_last = connection->previous_cut;
-    } else {
-        connection->next_cut->previous_cut = connection->previous_cut;
-    }
-    set->cut_count--;
-    connection->is_cut = false;
-}
-
 static void drop_backlog(struct connection *connection)
 {
-    if (connection->is_cut) {
-        connection_uncut(connection);
+    if (turn_waits(&connection->for_slice)) {
+        turns_drop(connection->set->service->turns, TURNS_SLICE, &connection->for_slice);
     }
     assert(connection->backlog != NULL || connection->backlog_bytes == 0);
     free(connection->backlog);

@@ -60,11 +60,11 @@ struct connection {
     struct turn for_room;    /* with it */
     struct turn for_memory;  /* with it, or INCOMING_WAITS_MEMORY */
     struct turn for_requests, for_replies; /* it pauses until the shared budget has room for these */
-    bool is_unpacking; /* its last request's body is with the pool; nothing behind that is started */
-    bool has_turn;     /* it may start one request before those that wait in TURNS_REQUESTS */
-    uint8_t *backlog;  /* read from the kernel, and not yet taken apart; NULL: nothing */
+    bool is_unpacking;     /* its last request's body is with the pool; nothing behind that is started */
+    struct turn for_slice; /* its slice is over: it is cut, and its backlog waits for the next one */
+    bool has_turn;         /* it may start one request before those that wait in TURNS_REQUESTS */
+    uint8_t *backlog;      /* read from the kernel, and not yet taken apart; NULL: nothing */
     size_t backlog_bytes;
-    bool is_cut;              /* its slice is over: the backlog waits in set->cut for its next one */
     bool is_held;             /* its hello waits for connections that its process has left */
     bool is_express;          /* its last request was a commit */
     uint64_t asked_iteration; /* the last in which it had something to read */
@@ -86,8 +86,6 @@ struct connection {
     struct connection *next_touched;
     bool is_postponed; /* it has something to do in the next one */
     struct connection *next_postponed;
-    struct connection *next_cut; /* is_cut */
-    struct connection *previous_cut;
     struct connection *previous; /* accepted later */
     struct connection *next;     /* accepted before */
 };

@@ -46,7 +46,7 @@ static bool may_look(struct connection *connection)
 {
     const struct budget_client *client = &connection->session.client;
     bool may = connection->state == CONNECTION_OPEN && connection->waiting == NULL &&
-               !connection->is_unpacking && !connection->is_cut &&
+               !connection->is_unpacking && !turn_waits(&connection->for_slice) &&
                connection->incoming.state != INCOMING_WAITS_MEMORY && budget_client_may_send(client);
     if (!may || turn_waits(&connection->for_requests) || turn_waits(&connection->for_replies)) {
         return false;
@@ -478,8 +478,8 @@ void connection_read_on(struct connection *connection)
 
 void connection_serve_cut(struct connection_set *set)
 {
-    uint64_t count = set->cut_count;
-    assert((count == 0) == (set->cut_first == NULL));
+    struct turns *turns = set->service->turns;
+    uint64_t count = turns_count(turns, TURNS_SLICE);
     if (count == 0 || set->slice_iteration == set->iteration) {
         return;
     }
@@ -487,8 +487,8 @@ void connection_serve_cut(struct connection_set *set)
     uint64_t now_us = thread_now_us();
     uint64_t end_us = now_us + CONNECTION_SLICE_US, share_us = CONNECTION_SLICE_US / count;
     for (; count > 0 && now_us < end_us; count--) {
-        struct connection *connection = set->cut_first;
-        connection_uncut(connection);
+        struct connection *connection = turns_first(turns, TURNS_SLICE);
+        turns_take(turns, TURNS_SLICE, &connection->for_slice);
         connection_check(connection);
         if (may_go_on(connection)) {
             struct time_slice slice = time_slice_until(now_us + share_us);

@@ -366,7 +366,7 @@ uint64_t connection_set_serve(struct connection_set *set, uint64_t now_us)
 
 bool connection_set_has_postponed(const struct connection_set *set)
 {
-    return set->postponed != NULL || set->cut_first != NULL;
+    return set->postponed != NULL || turns_count(set->service->turns, TURNS_SLICE) > 0;
 }
 
 bool connection_set_is_touched(const struct connection_set *set)

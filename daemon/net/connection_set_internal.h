@@ -19,10 +19,7 @@ struct connection_set {
     bool is_reads_turn; /* a large read is the next to be given memory, and not a large write */
     uint64_t late_us;   /* when the first deadline of those that wait for room ends; UINT64_MAX: none does */
     uint64_t granted;   /* frames and requests that got memory for which they had waited, ever */
-    struct connection *cut_first; /* whose slice was over, in turn */
-    struct connection *cut_last;
-    uint64_t cut_count;
-    uint64_t held;          /* connections whose hello waits */
+    uint64_t held;      /* connections whose hello waits */
     uint64_t not_reading;   /* connections: paused, or at their beginning or end */
     uint64_t next_check_us; /* when to check paused connections for peers that are gone */
     struct timeout_list hello_timeouts;
@@ -50,9 +47,6 @@ static inline struct connection *connection_of(struct session *session)
     static_assert(offsetof(struct connection, session) == 0, "a session is cast back to its connection");
     return (struct connection *)session;
 }
-
-/* Takes it out of the connections that were cut: it has its slice now, or ends. */
-void connection_uncut(struct connection *connection);
 
 /* ---- connection_late.c ---- */
 
@@ -97,7 +91,7 @@ uint32_t connection_take_body_share(struct connection *connection);
 
 /* ---- connection_read.c ---- */
 
-/* Goes on with the backlogs of connections that were cut, in turn, for a slice of time; once an iteration. */
+/* Goes on with the backlogs of connections that were cut, by turns, for a slice of time; once an iteration. */
 void connection_serve_cut(struct connection_set *set);
 
 #endif

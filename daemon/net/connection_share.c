@@ -2,8 +2,8 @@
  *
  * - Bytes: it asks once an iteration. While commits come the share is small, and contenders have theirs in rotation (writer/schedule).
  * - Time: what all have started in an iteration takes CONNECTION_SLICE_US, twice at most: once for what was cut before, and once for what is
- *   read, of which each connection starts one request at least. One whose slice is over is cut: its backlog waits in set->cut, where
- *   slices are given in turn. So who sends one request at a time waits for no longer than that, whatever others send. */
+ *   read, of which each connection starts one request at least. One whose slice is over is cut: its backlog waits, and slices are
+ *   given by turns (runtime/turns). So who sends one request at a time waits for no longer than that, whatever others send. */
 #include <assert.h>
 
 #include "daemon/net/connection_set_internal.h"
@@ -104,23 +104,15 @@ struct time_slice connection_fresh_slice(struct connection_set *set)
         set->fresh_iteration = set->iteration;
         set->fresh_until_us = set->now_us + CONNECTION_SLICE_US;
     }
-    uint64_t until_us = set->now_us + CONNECTION_SLICE_US / (1 + set->cut_count);
+    uint64_t until_us =
+        set->now_us + CONNECTION_SLICE_US / (1 + turns_count(set->service->turns, TURNS_SLICE));
     assert(set->fresh_until_us >= CONNECTION_SLICE_US);
     return time_slice_until(until_us < set->fresh_until_us ? until_us : set->fresh_until_us);
 }
 
 void connection_cut(struct connection *connection)
 {
-    struct connection_set *set = connection->set;
-    assert(!connection->is_cut && connection->state == CONNECTION_OPEN);
-    connection->is_cut = true;
-    connection->next_cut = NULL;
-    connection->previous_cut = set->cut_last;
-    if (set->cut_last == NULL) {
-        set->cut_first = connection;
-    } else {
-        set->cut_last->next_cut = connection;
-    }
-    set->cut_last = connection;
-    set->cut_count++;
+    assert(connection->state == CONNECTION_OPEN);
+    turns_wait(connection->set->service->turns, TURNS_SLICE, &connection->session.member,
+               &connection->for_slice, connection);
 }

@@ -13,6 +13,7 @@
 
 /* What is waited for, each a list. */
 enum turns_list {
+    TURNS_SLICE,             /* time of an iteration, for requests that were read */
     TURNS_ROOM,              /* room in the queue, for a write that was read */
     TURNS_WRITE_MEMORY,      /* memory for the frame of a large write */
     TURNS_READ_MEMORY,       /* the same of any other large request */

@@ -39,7 +39,7 @@ START_TEST(costly_requests_of_one_connection_are_cut_and_all_are_answered)
 {
     int greedy = peer_greeted(), other = peer_greeted();
     send_costly(greedy);
-    CONNECTIONS_AWAIT(connections()->cut_count == 1);
+    CONNECTIONS_AWAIT(turns_count(served.service.turns, TURNS_SLICE) == 1);
     uint64_t iterations = connections()->iteration;
     peer_send(other, FRAME_PING, 2, NULL);
     ck_assert_int_eq(peer_receive(other).status, STATUS_OK);
@@ -49,7 +49,7 @@ START_TEST(costly_requests_of_one_connection_are_cut_and_all_are_answered)
         struct service_reply reply = peer_receive(greedy);
         ck_assert(reply.status == STATUS_OK && reply.header.id == 100 + i);
     }
-    ck_assert_uint_eq(connections()->cut_count, 0);
+    ck_assert_uint_eq(turns_count(served.service.turns, TURNS_SLICE), 0);
     peer_close(greedy);
     peer_close(other);
 }
@@ -65,7 +65,7 @@ START_TEST(connections_that_are_cut_have_slices_in_turn)
     for (int i = 0; i < PEERS; i++) {
         send_costly(peers[i]);
     }
-    CONNECTIONS_AWAIT(connections()->cut_count == PEERS);
+    CONNECTIONS_AWAIT(turns_count(served.service.turns, TURNS_SLICE) == PEERS);
     for (int i = 0; i < 2 * PEERS; i++) {
         connections_iterate();
     }

@@ -19,6 +19,7 @@
 enum {
     DISK_MIB = 96,
     CYCLES = 10,
+    CYCLES_SLOW = 2, /* under a sanitizer */
     EXIT_LATCHED = 74,
     HEALED_MS = 60000, /* a machine may be slow; the promise is a second */
     ANSWER_MS = 60000,
@@ -358,7 +359,9 @@ START_TEST(somebody_else_fills_the_disk_again_and_again)
         return;
     }
     const char *text = getenv("CAIRN_FULL_DISK_CYCLES");
-    unsigned cycles = text != NULL ? (unsigned)strtoul(text, NULL, 10) : CYCLES;
+    unsigned cycles = text != NULL        ? (unsigned)strtoul(text, NULL, 10)
+                      : under_sanitizer() ? CYCLES_SLOW
+                                          : CYCLES;
     for (unsigned cycle = 0; cycle < cycles; cycle++) {
         await_reserve(&full);
         for (uint64_t blocks = random_below(&full.random, 60); blocks > 0; blocks--) {

@@ -64,6 +64,27 @@ __attribute__((constructor)) static void begin(void)
         syscall(SYS_close, record);
     }
     control = mapped;
+    /* Whoever had it before has ended, and may have had it locked. Only one process at a time is recorded. */
+    pthread_mutexattr_t shared;
+    pthread_mutexattr_init(&shared);
+    pthread_mutexattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
+    pthread_mutex_init(&control->lock, &shared);
+}
+
+/* The end of the process cuts no call of another thread in two: it keeps the lock. */
+__attribute__((destructor)) static void end(void)
+{
+    if (control != NULL) {
+        pthread_mutex_lock(&control->lock);
+    }
+}
+
+SEEN void _exit(int code)
+{
+    end();
+    for (;;) {
+        syscall(SYS_exit_group, code);
+    }
 }
 
 /* ---- writing down ---- */

@@ -67,10 +67,6 @@ static void make_control(struct history *history)
     history->control = mmap(NULL, sizeof *history->control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     ck_assert_ptr_ne(history->control, MAP_FAILED);
     close(fd);
-    pthread_mutexattr_t shared;
-    pthread_mutexattr_init(&shared);
-    pthread_mutexattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
-    pthread_mutex_init(&history->control->lock, &shared);
     file_write(directory_path(&history->place, RECORDER_RECORD_NAME), "");
 }
 

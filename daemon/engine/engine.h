@@ -230,7 +230,8 @@ enum engine_result engine_reclaim(struct engine *engine, struct slice from, stru
                                   struct failure *failure) MUST_CHECK;
 
 /* Numbers that rise with each write: that of the newest, and that of the newest which the oldest read point or cursor has seen;
- * without one it is the same. What was deleted behind that stays, whoever reclaims it. Never waits for the device. Any thread. */
+ * without one it is the same. What was deleted behind that stays, even if its range is reclaimed. Never waits for the device.
+ * Any thread. */
 void engine_history(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_oldest);
 
 /* How many bytes all files of keys and values take, about. Never waits for the device. Any thread. */

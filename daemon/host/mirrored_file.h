@@ -29,7 +29,7 @@ enum mirrored_result {
 
 struct mirrored_file {
     int fd;              /* -1: closed */
-    size_t record_bytes; /* fixed by whoever opens it */
+    size_t record_bytes; /* fixed by its opening */
     uint64_t generation; /* of the newest copy; each write makes the next one */
     int newest;          /* which copy that is: 0 or 1; the other one is overwritten first */
     uint8_t *copy;       /* where a copy is put together */

@@ -21,7 +21,7 @@ void notify_stopping(void);
 /* One line for `systemctl status`, text like printf's; cut at a newline, and if it is too long. */
 void notify_status(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Tells again what systemd had no room for; to be called now and then. */
+/* Tells again what systemd had no room for; to be called about once a second. */
 void notify_go_on(void);
 
 /* That the daemon is alive and well, for a unit with WatchdogSec; and how often it wants to hear that, 0: never. Any thread. */

@@ -3,7 +3,7 @@
  *
  * - It is opened with the data directory, and holds what the run before left in it.
  * - While there is room it is set aside, a step at a time, up to the size that its caller wants.
- * - When others have taken what is free, whoever needs room takes it from the end of the file, no more than it needs.
+ * - When others have taken what is free, who needs room takes it from the end of the file, no more than it needs.
  *
  * Threads: reserve_open and reserve_close at the start and the end. reserve_is_ample and reserve_held_bytes are free to any; the
  * others wait for the disk, so they are not for a loop that serves. */

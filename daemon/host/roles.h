@@ -1,6 +1,6 @@
 /* Roles: who may do what, by the uid and gids that the kernel gives of a peer. Three lists of the configuration, readers, writers and
- * admins, name users and groups; they are resolved once, at the start. Without any list, whoever the socket's mode lets in is an
- * admin; with one, a peer that is in none gets nothing.
+ * admins, name users and groups; they are resolved once, at the start. Without any list, every user that the socket's mode lets in
+ * is an admin; with one, a peer that is in none gets nothing.
  *
  * A list is words with commas between: a user by name or uid, or a group by name or gid with a % before it. A name goes before a
  * number. Resolving may wait for the system's databases: on main's thread before there is a loop. The rest: any thread. */

@@ -32,8 +32,8 @@ enum {
     QUIET_US = 3000000,             /* without a write the daemon is quiet */
     DROPPED_MANY = 4096,            /* with so many a chain is due at once */
     FREED_BYTES_MIN = 16 << 20,     /* a chain that gave back less waits twice as long the next time, */
-    WAIT_US_MIN = 30000000,         /* from so long */
-    WAIT_US_MAX = 600000000,        /* to so long */
+    WAIT_US_MIN = 30000000,         /* at least, */
+    WAIT_US_MAX = 600000000,        /* and at most */
     MAINTAIN_INTERVAL_US = 5000000, /* the longest time between two steps while reclaiming runs */
     RANGES_MAX = 13, /* of one chain: four of a prune, four of heights above, states, names, hashes */
 };

@@ -8,7 +8,7 @@
 void timeout_start(struct timeout_list *list, struct timeout *timeout)
 {
     timeout_stop(list, timeout);
-    assert(timeout->owner != NULL); /* whoever takes a turn asks for it */
+    assert(timeout->owner != NULL); /* it was started */
     timeout->is_running = true;
     timeout->since_us = 0;
     timeout->previous = list->last;

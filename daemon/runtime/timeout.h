@@ -1,4 +1,4 @@
-/* Time-outs of one length, for many who wait: whoever starts to wait joins the end of the list, so that the first is always due
+/* Time-outs of one length, for many that wait: what starts to wait joins the end of the list, so that the first is always due
  * first, and neither a timer nor a search is needed for each.
  *
  * Pure: no clock and no memory. What was started since the last turn counts from the next one, which has the time; turns come once an
@@ -11,7 +11,7 @@
 
 /* One who waits; part of its owner, zeroed at first, and stopped before the owner is freed. */
 struct timeout {
-    void *owner; /* fixed by whoever starts it */
+    void *owner; /* fixed by its start */
     bool is_running;
     uint64_t since_us; /* 0: from the next turn on */
     struct timeout *previous;

@@ -12,7 +12,7 @@ struct session;
 struct stream_set;
 
 /* streams_max        how many may be at work, of all sessions together; others wait, oldest first
- * stream_timeout_us  after so long without credit one ends with STATUS_BUSY */
+ * stream_timeout_us  how long one may be without credit before it ends with STATUS_BUSY */
 struct stream_set *stream_set_new(struct service *service, uint64_t streams_max, uint64_t stream_timeout_us);
 void stream_set_free(struct stream_set *streams); /* accepts NULL; none is open or waits any more */
 

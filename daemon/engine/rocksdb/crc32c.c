@@ -1,4 +1,4 @@
-/* The tables are computed once, by whoever needs them first: eight of them, so that eight bytes take one step. */
+/* The tables are computed once, when they are first needed: eight of them, so that eight bytes take one step. */
 #include "daemon/engine/rocksdb/crc32c.h"
 
 #include <assert.h>

@@ -47,7 +47,7 @@ static struct slice earlier(struct slice left, struct slice right)
 }
 
 /* Writes tables of the range anew that hold little but deletions: RocksDB moves a table as it is where nothing lies below it, and
- * whoever walks over it passes each of them. */
+ * a walk over it passes each of them. */
 static void drop_deletions(struct rocks *rocks, struct slice from, struct slice to)
 {
     const rocksdb_livefiles_t *tables = rocksdb_livefiles(rocks->db);

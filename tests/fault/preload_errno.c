@@ -1,0 +1,219 @@
+/* Stands between a process and libc, and has one of its calls fail, or all from one on (fault_control.h). Loaded by LD_PRELOAD; a
+ * process without the environment variables is left alone. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "tests/fault/fault_control.h"
+
+#define SEEN __attribute__((visibility("default")))
+
+static struct fault_control *control;
+static char root[PATH_MAX];
+
+__attribute__((constructor)) static void begin(void)
+{
+    const char *path = getenv(FAULT_ENVIRONMENT);
+    const char *below = getenv(FAULT_ROOT_ENVIRONMENT);
+    if (path == NULL || below == NULL) {
+        return;
+    }
+    snprintf(root, sizeof root, "%s", below);
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
+    void *mapped =
+        fd < 0 ? MAP_FAILED : mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (mapped == MAP_FAILED) {
+        abort();
+    }
+    syscall(SYS_close, fd);
+    control = mapped;
+}
+
+/* ---- whether a call counts, and fails ---- */
+
+static bool is_file_of_ours(int fd)
+{
+    char link[64], path[PATH_MAX];
+    if (control == NULL || fd < 0) {
+        return false;
+    }
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, path, sizeof path - 1);
+    path[n < 0 ? 0 : n] = '\0';
+    size_t length = strlen(root);
+    return strncmp(path, root, length) == 0 && (path[length] == '/' || path[length] == '\0');
+}
+
+static bool is_path_of_ours(int at, const char *path)
+{
+    char parent[PATH_MAX];
+    if (control == NULL || strlen(path) >= sizeof parent) {
+        return false;
+    }
+    snprintf(parent, sizeof parent, "%s", path);
+    char *slash = strrchr(parent, '/');
+    snprintf(slash == NULL ? parent : slash + (slash == parent), 2, "%s", slash == NULL ? "." : "");
+    int fd = (int)syscall(SYS_openat, at, parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    bool is_ours = is_file_of_ours(fd);
+    if (fd >= 0) {
+        syscall(SYS_close, fd);
+    }
+    return is_ours;
+}
+
+/* True: the call is to return -1, with errno. *ret_bytes is halved where a write is to be short; NULL: it is no write. */
+static bool strikes(size_t *ret_bytes)
+{
+    uint64_t call = atomic_fetch_add(&control->calls, 1) + 1, at = atomic_load(&control->at);
+    if (at == 0 || call < at || (call > at && atomic_load(&control->lasts) == 0)) {
+        return false;
+    }
+    int kind = atomic_load(&control->kind);
+    if (kind == FAULT_SHORT_WRITE) {
+        if (ret_bytes != NULL && *ret_bytes > 1) {
+            atomic_fetch_add(&control->struck, 1);
+            *ret_bytes /= 2;
+        }
+        return false;
+    }
+    atomic_fetch_add(&control->struck, 1);
+    if (kind == FAULT_KILL) {
+        kill(getpid(), SIGKILL);
+    }
+    errno = kind;
+    return true;
+}
+
+static bool file_strikes(int fd)
+{
+    return is_file_of_ours(fd) && strikes(NULL);
+}
+
+static bool path_strikes(int at, const char *path)
+{
+    return is_path_of_ours(at, path) && strikes(NULL);
+}
+
+/* ---- the calls ---- */
+
+static int open_at(int at, const char *path, int flags, mode_t mode)
+{
+    if ((flags & (O_WRONLY | O_RDWR | O_CREAT)) != 0 && path_strikes(at, path)) {
+        return -1;
+    }
+    return (int)syscall(SYS_openat, at, path, flags, mode);
+}
+
+#define MODE_OF(flags, mode)                                                                                 \
+    mode_t mode = 0;                                                                                         \
+    if ((flags & (O_CREAT | O_TMPFILE)) != 0) {                                                              \
+        va_list arguments;                                                                                   \
+        va_start(arguments, flags);                                                                          \
+        mode = (mode_t)va_arg(arguments, unsigned);                                                          \
+        va_end(arguments);                                                                                   \
+    }
+
+#define DEFINE_OPEN(name)                                                                                    \
+    SEEN int name(const char *path, int flags, ...);                                                         \
+    SEEN int name(const char *path, int flags, ...)                                                          \
+    {                                                                                                        \
+        MODE_OF(flags, mode)                                                                                 \
+        return open_at(AT_FDCWD, path, flags, mode);                                                         \
+    }
+
+#define DEFINE_OPENAT(name)                                                                                  \
+    SEEN int name(int at, const char *path, int flags, ...);                                                 \
+    SEEN int name(int at, const char *path, int flags, ...)                                                  \
+    {                                                                                                        \
+        MODE_OF(flags, mode)                                                                                 \
+        return open_at(at, path, flags, mode);                                                               \
+    }
+
+#undef open
+#undef open64
+#undef openat
+#undef openat64
+DEFINE_OPEN(open)
+DEFINE_OPEN(open64)
+DEFINE_OPENAT(openat)
+DEFINE_OPENAT(openat64)
+
+SEEN ssize_t write(int fd, const void *bytes, size_t n)
+{
+    if (is_file_of_ours(fd) && strikes(&n)) {
+        return -1;
+    }
+    return syscall(SYS_write, fd, bytes, n);
+}
+
+#define DEFINE_PWRITE(name)                                                                                  \
+    SEEN ssize_t name(int fd, const void *bytes, size_t n, off_t offset);                                    \
+    SEEN ssize_t name(int fd, const void *bytes, size_t n, off_t offset)                                     \
+    {                                                                                                        \
+        if (is_file_of_ours(fd) && strikes(&n)) {                                                            \
+            return -1;                                                                                       \
+        }                                                                                                    \
+        return syscall(SYS_pwrite64, fd, bytes, n, offset);                                                  \
+    }
+
+DEFINE_PWRITE(pwrite)
+DEFINE_PWRITE(pwrite64)
+
+SEEN ssize_t writev(int fd, const struct iovec *parts, int count)
+{
+    return file_strikes(fd) ? -1 : syscall(SYS_writev, fd, parts, count);
+}
+
+#define DEFINE_OF_FILE(name, arguments, ...)                                                                 \
+    SEEN int name arguments;                                                                                 \
+    SEEN int name arguments                                                                                  \
+    {                                                                                                        \
+        return file_strikes(fd) ? -1 : (int)syscall(__VA_ARGS__);                                            \
+    }
+
+#define DEFINE_OF_PATH(name, arguments, at, path, ...)                                                       \
+    SEEN int name arguments;                                                                                 \
+    SEEN int name arguments                                                                                  \
+    {                                                                                                        \
+        return path_strikes(at, path) ? -1 : (int)syscall(__VA_ARGS__);                                      \
+    }
+
+DEFINE_OF_FILE(fsync, (int fd), SYS_fsync, fd)
+DEFINE_OF_FILE(fdatasync, (int fd), SYS_fdatasync, fd)
+DEFINE_OF_FILE(ftruncate, (int fd, off_t bytes), SYS_ftruncate, fd, bytes)
+DEFINE_OF_FILE(ftruncate64, (int fd, off_t bytes), SYS_ftruncate, fd, bytes)
+DEFINE_OF_FILE(fallocate, (int fd, int mode, off_t from, off_t n), SYS_fallocate, fd, mode, from, n)
+DEFINE_OF_FILE(fallocate64, (int fd, int mode, off_t from, off_t n), SYS_fallocate, fd, mode, from, n)
+DEFINE_OF_PATH(unlink, (const char *path), AT_FDCWD, path, SYS_unlinkat, AT_FDCWD, path, 0)
+DEFINE_OF_PATH(unlinkat, (int at, const char *path, int flags), at, path, SYS_unlinkat, at, path, flags)
+DEFINE_OF_PATH(mkdir, (const char *path, mode_t mode), AT_FDCWD, path, SYS_mkdirat, AT_FDCWD, path, mode)
+DEFINE_OF_PATH(mkdirat, (int at, const char *path, mode_t mode), at, path, SYS_mkdirat, at, path, mode)
+DEFINE_OF_PATH(rename, (const char *from, const char *to), AT_FDCWD, to, SYS_renameat2, AT_FDCWD, from,
+               AT_FDCWD, to, 0)
+DEFINE_OF_PATH(renameat, (int from_at, const char *from, int to_at, const char *to), to_at, to, SYS_renameat2,
+               from_at, from, to_at, to, 0)
+DEFINE_OF_PATH(link, (const char *from, const char *to), AT_FDCWD, to, SYS_linkat, AT_FDCWD, from, AT_FDCWD,
+               to, 0)
+DEFINE_OF_PATH(linkat, (int from_at, const char *from, int to_at, const char *to, int flags), to_at, to,
+               SYS_linkat, from_at, from, to_at, to, flags)
+
+SEEN int posix_fallocate(int fd, off_t from, off_t n)
+{
+    return file_strikes(fd) || syscall(SYS_fallocate, fd, 0, from, n) != 0 ? errno : 0;
+}
+
+SEEN int posix_fallocate64(int fd, off_t from, off_t n)
+{
+    return posix_fallocate(fd, from, n);
+}

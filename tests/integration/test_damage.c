@@ -85,6 +85,7 @@ static void make_tables(struct rig *rig)
         ck_assert_int_lt(i, 1200);
         wire_poll(&rig->wire, 100);
     }
+    wire_close(&rig->wire);
     ck_assert_int_eq(daemon_stop(&rig->daemon), 0);
 }
 

@@ -52,6 +52,7 @@ enum {
 
 static struct audit_file *note(struct audit_files *files, uint64_t number)
 {
+    assert(files->count <= files->capacity); /* it grows where both are alike */
     if (files->count == files->capacity) {
         files->capacity = files->capacity == 0 ? 64 : 2 * files->capacity;
         files->list = memory_resize(files->list, files->capacity * sizeof files->list[0]);
@@ -92,6 +93,7 @@ static bool skip_bytes(struct slice *from, int count)
 static bool take_table_field(uint64_t field, struct slice bytes, struct audit_manifest *manifest,
                              struct audit_file *table)
 {
+    assert(field != FIELD_END); /* it has no bytes: what follows it is the next tag */
     uint64_t logs_from;
     switch (field) {
     case FIELD_LOGS_FROM:
@@ -291,6 +293,7 @@ static void merge_notes(struct audit_files *files)
             file.dead += before->dead;
             count--;
         }
+        assert(count <= i); /* no note is overwritten before it is read */
         files->list[count++] = file;
     }
     files->count = count;
@@ -317,6 +320,7 @@ static void drop_tables_gone(struct audit_files *tables, uint64_t *ret_oldest)
             tables->list[count++] = table;
         }
     }
+    assert(oldest != 0); /* it means none, and would keep all blob files */
     tables->count = count;
     *ret_oldest = oldest;
 }

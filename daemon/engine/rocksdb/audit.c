@@ -317,6 +317,7 @@ static void find_batch(void *context, const struct audit_record *record)
     struct look *look = context;
     const struct audit_known *known = look->known;
     struct wal_batch batch;
+    assert(record->bytes.bytes <= WAL_BATCH_SEEN_BYTES_MAX); /* a batch's own bytes are not kept */
     if (!wal_batch_read(record->bytes, &batch)) {
         return;
     }

@@ -72,6 +72,7 @@ static void raise(uint64_t value, uint64_t *greatest)
 
 static bool skip_numbers(struct slice *from, int count)
 {
+    assert(count > 0); /* else what belongs to the tag would be taken for the next one */
     uint64_t ignored;
     bool is_read = true;
     for (int i = 0; i < count && is_read; i++) {
@@ -82,6 +83,7 @@ static bool skip_numbers(struct slice *from, int count)
 
 static bool skip_bytes(struct slice *from, int count)
 {
+    assert(count > 0); /* as above */
     struct slice ignored;
     bool is_read = true;
     for (int i = 0; i < count && is_read; i++) {

@@ -168,8 +168,7 @@ static int take_deleted(struct paced_deletion *deletion, int database)
     for (size_t i = 0; i < deletion->file_count && fd < 0; i++) {
         if (is_deleted(database, deletion->files[i].number)) {
             fd = deletion->files[i].fd;
-            assert(fd >= 0 &&
-                   i < deletion->file_count); /* the loop ends with it, and what is behind it moves up */
+            assert(fd >= 0 && i < deletion->file_count); /* the loop ends, and what is behind moves up */
             deletion->file_count--;
             memmove(&deletion->files[i], &deletion->files[i + 1],
                     (deletion->file_count - i) * sizeof deletion->files[0]);

@@ -156,9 +156,8 @@ static void set_compression(rocksdb_options_t *options)
  * allocated for one of usual size during a start too. */
 static void set_sizes(rocksdb_options_t *options, uint64_t write_buffer_bytes, uint64_t start_bytes)
 {
-    assert(start_bytes >= write_buffer_bytes); /* end_start only ever makes write buffers smaller */
-    assert(write_buffer_bytes <=
-           WRITE_BUFFER_BYTES); /* engine_traits states what so many of that size take */
+    assert(start_bytes >= write_buffer_bytes);        /* end_start only ever makes write buffers smaller */
+    assert(write_buffer_bytes <= WRITE_BUFFER_BYTES); /* what engine_traits states goes by that */
     rocksdb_options_set_write_buffer_size(options, start_bytes);
     rocksdb_options_set_max_write_buffer_number(options, WRITE_BUFFERS);
     rocksdb_options_set_max_total_wal_size(options, rocks_log_bytes(write_buffer_bytes));
@@ -238,8 +237,7 @@ static struct rocks *rocks_new(const struct engine_config *config, const char *b
     rocks->engine.type = &engine_rocksdb;
     rocks->wal.directory_fd = -1;
     rocks->info_log.fd = rocks->info_log.text_fd = -1;
-    assert(strlen(config->path) <
-           sizeof rocks->path); /* path_fits saw to it: cut short, it would be another's */
+    assert(strlen(config->path) < sizeof rocks->path); /* cut short, it would be another's */
     snprintf(rocks->path, sizeof rocks->path, "%s", config->path);
     rocks->write[ENGINE_LOGGED] = rocksdb_writeoptions_create();
     rocks->write[ENGINE_SYNCED] = rocksdb_writeoptions_create();
@@ -273,8 +271,7 @@ enum engine_result rocks_look(const char *path, struct failure *failure)
     if (!path_fits(path, failure)) {
         return ENGINE_FAILED;
     }
-    assert(strlen(path) + sizeof "/" CURRENT_NAME <=
-           sizeof current); /* cut short, it would be another file */
+    assert(strlen(path) + sizeof "/" CURRENT_NAME <= sizeof current); /* path_fits left room */
     snprintf(current, sizeof current, "%s/" CURRENT_NAME, path);
     if (stat(current, &found) == 0) {
         return ENGINE_OK;

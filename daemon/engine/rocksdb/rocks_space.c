@@ -27,8 +27,7 @@ enum depth {
 
 static void compact(struct rocks *rocks, const struct slice *from, const struct slice *to, enum depth depth)
 {
-    assert(
-        atomic_load(&rocks->engine.is_reclaiming)); /* the files that go are held, for one range at a time */
+    assert(atomic_load(&rocks->engine.is_reclaiming)); /* files that go are held for one range at a time */
     assert((from == NULL) == (to == NULL)); /* of one end alone all keys to the other would be merged */
     rocksdb_compactoptions_t *compact = rocksdb_compactoptions_create();
     rocksdb_compactoptions_set_exclusive_manual_compaction(compact, 0);

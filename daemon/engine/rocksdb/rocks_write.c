@@ -210,8 +210,7 @@ static void count_deletions(struct rocks *rocks, const struct engine_edit *edits
  * or the engine's own answer to one. */
 static enum engine_outcome fail(struct rocks *rocks, const char *doing, char *error, struct failure *failure)
 {
-    assert(
-        !atomic_load(&rocks->engine.has_ended)); /* the first failure ends all writing: there is no second */
+    assert(!atomic_load(&rocks->engine.has_ended)); /* the first failure ends all writing */
     bool was_refused = strstr(error, "While appending to file") != NULL;
     rocks_fail(doing, error, failure);
     if (!was_refused) {

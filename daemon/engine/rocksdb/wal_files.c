@@ -41,8 +41,7 @@ bool wal_files_sync(int directory_fd, const struct audit *audit, struct failure 
 {
     assert(directory_fd >= 0);
     for (size_t i = 0; i < audit->log_count; i++) {
-        assert(i == 0 ||
-               audit->logs[i - 1].number <= audit->logs[i].number); /* a death leaves the older done */
+        assert(i == 0 || audit->logs[i - 1].number <= audit->logs[i].number); /* the oldest first */
         char name[NAME_BYTES];
         snprintf(name, sizeof name, "%06" PRIu64 ".log", audit->logs[i].number);
         int fd = openat(directory_fd, name, O_RDONLY | O_CLOEXEC);

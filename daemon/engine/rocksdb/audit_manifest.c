@@ -127,6 +127,7 @@ static bool take_table(struct slice *from, struct audit_manifest *manifest)
         if (field == FIELD_END) {
             return true;
         }
+        assert(table == &manifest->tables.list[manifest->tables.count - 1]); /* no note has moved the list */
         if (!coding_take_bytes(from, &value) || !take_table_field(field, value, manifest, table)) {
             return false;
         }
@@ -195,6 +196,7 @@ static bool take_log(struct slice *from, struct audit_manifest *manifest)
         if (field == LOG_FIELD_END) {
             return true;
         }
+        assert(log == &manifest->logs.list[manifest->logs.count - 1]); /* no note has moved the list */
         if (field != LOG_FIELD_SYNCED || !coding_take_varint(from, &log->bytes)) {
             return false;
         }
@@ -263,9 +265,11 @@ const char *audit_manifest_take(struct audit_manifest *manifest, struct slice re
 {
     uint64_t tag;
     while (record.bytes > 0) {
+        size_t left = record.bytes;
         if (!coding_take_varint(&record, &tag) || !take_tag(tag, &record, manifest)) {
             return "it has a record that cannot be understood";
         }
+        assert(record.bytes < left); /* each tag takes bytes, so it comes to the end */
     }
     return NULL;
 }
@@ -296,6 +300,7 @@ static void merge_notes(struct audit_files *files)
             count--;
         }
         assert(count <= i); /* no note is overwritten before it is read */
+        assert(count == 0 || files->list[count - 1].number < file.number); /* one a file */
         files->list[count++] = file;
     }
     files->count = count;

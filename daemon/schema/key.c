@@ -61,6 +61,7 @@ struct key key_of_height(uint32_t chain, enum key_kind kind, uint64_t height)
 static void key_append(struct key *key, struct slice rest)
 {
     assert(rest.bytes <= METADATA_NAME_BYTES_MAX); /* so it fits, behind a height too */
+    assert(key->bytes <= KEY_HEAD_BYTES + HEIGHT_BYTES);
     if (rest.bytes > 0) {
         memcpy(key->data + key->bytes, rest.data, rest.bytes);
     }

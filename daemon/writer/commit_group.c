@@ -104,6 +104,7 @@ static void complete_left_out(struct commit_group *group, struct completion *com
     if (left_out->count == 0) {
         return;
     }
+    assert(group->carried_through > 0); /* only groups that were written leave something out */
     size_t count = completion->left_out_count + left_out->count;
     completion->left_out = memory_resize(completion->left_out, count * sizeof completion->left_out[0]);
     memcpy(completion->left_out + completion->left_out_count, left_out->entries,

@@ -21,6 +21,7 @@ static enum status sweep_header(struct apply *apply, struct job *job, struct sli
     uint32_t chain = job->chain;
     uint64_t height;
     struct header_record record;
+    assert(!apply->sweep.headers_done); /* the names bound to heights come behind them */
     if (!key_read_height(key, &height) || !record_read_header(value, &record)) {
         return apply_damaged(failure, "header record", chain);
     }

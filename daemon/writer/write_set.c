@@ -192,6 +192,7 @@ void write_set_drop(struct write_set *set, const struct key *key)
         set->drops = drops;
         set->drops_count++;
     }
+    assert(drops->bytes + ENGINE_PACKED_HEAD_BYTES + key->bytes <= DROPS_BYTES); /* the copy fits */
     uint8_t *end = engine_pack_key(drops->packed + drops->bytes, key_slice(key));
     drops->bytes = (size_t)(end - drops->packed);
     set->bytes += key->bytes;
@@ -256,6 +257,7 @@ size_t write_set_memory(const struct write_set *set)
 
 void write_set_each(struct write_set *set, write_set_each_fn each, void *context)
 {
+    assert(thread_is(THREAD_WRITER));
     const struct write_set_change *end = set->last; /* of those that are there now */
     for (struct write_set_change *change = set->first; change != NULL;
          change = change == end ? NULL : change->next) {

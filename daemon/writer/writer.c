@@ -65,6 +65,7 @@ static void writer_thread_hand_back(struct writer *writer, struct completion *co
 {
     mutex_assert_held(&writer->mutex);
     assert(completion->next == NULL);
+    assert(*writer->last_completion == NULL); /* else what follows there would be lost */
     *writer->last_completion = completion;
     writer->last_completion = &completion->next;
     atomic_store(&writer->has_completions, true);

@@ -65,6 +65,7 @@ static void raise(uint64_t value, uint64_t *greatest)
 __attribute__((format(printf, 3, 4))) static void conclude(struct look *look, enum audit_verdict verdict,
                                                            const char *format, ...)
 {
+    assert(verdict != AUDIT_WHOLE); /* which has no text */
     va_list arguments;
     if (look->audit->verdict >= verdict) {
         return;
@@ -86,6 +87,7 @@ static bool fail(const char *name, const char *what, struct failure *failure)
 
 static ssize_t read_up_to(int fd, uint8_t *ret_bytes, size_t n, uint64_t offset)
 {
+    assert(n > 0 && n <= READ_BYTES); /* to read nothing would look like the end of the file */
     size_t length = 0;
     ssize_t got = 1;
     while (length < n && got != 0) {
@@ -106,6 +108,7 @@ static bool read_records(const struct look *look, const char *name, struct audit
     if (fd < 0) {
         return false;
     }
+    assert(reader->block_from == 0 && !reader->has_ended); /* it is given the file from its beginning */
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     uint8_t *bytes = memory_raw(READ_BYTES);
     uint64_t offset = 0;
@@ -132,6 +135,7 @@ static bool read_records(const struct look *look, const char *name, struct audit
 static bool take_edit(void *context, const struct audit_record *record)
 {
     struct look *look = context;
+    assert(look->audit->manifest.number > 0); /* CURRENT named the file that is read */
     const char *reason = audit_manifest_take(&look->manifest, record->bytes);
     if (reason != NULL) {
         conclude(look, AUDIT_BROKEN, MANIFEST_FORMAT ": %s, at byte %" PRIu64, look->audit->manifest.number,
@@ -168,6 +172,7 @@ static bool read_current(struct look *look, uint64_t *ret_number, struct failure
     if (n < 0) {
         return fail("CURRENT", "read", failure);
     }
+    assert((size_t)n < sizeof text);
     text[n] = '\0';
     if (sscanf(text, "MANIFEST-%" SCNu64, &number) == 1) {
         snprintf(again, sizeof again, MANIFEST_FORMAT "\n", number);
@@ -203,6 +208,7 @@ static bool read_manifest(struct look *look, struct failure *failure)
     audit_manifest_end(&look->manifest);
     file->whole_to = reader.has_ended ? reader.whole_to : file->bytes;
     if (look->has_record_behind) {
+        assert(reader.reason != NULL); /* records are found only behind an end */
         conclude(look, AUDIT_BROKEN, "%s: what is at byte %" PRIu64 " cannot be read: %s", name,
                  reader.ended_at, reader.reason);
     } else if (!look->manifest.has_sequence || !look->manifest.has_next_file) {
@@ -258,6 +264,7 @@ static void add_log(struct audit *audit, uint64_t number)
 
 static bool list_logs(struct look *look, struct failure *failure)
 {
+    assert(look->audit->log_count == 0); /* listed twice, each would be read twice */
     int fd = openat(look->directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *entry;
@@ -310,6 +317,7 @@ static void find_batch(void *context, const struct audit_record *record)
     struct look *look = context;
     const struct audit_known *known = look->known;
     struct wal_batch batch;
+    assert(record->bytes.bytes <= WAL_BATCH_SEEN_BYTES_MAX); /* a batch's own bytes are not kept */
     if (!wal_batch_read(record->bytes, &batch)) {
         return;
     }
@@ -324,6 +332,7 @@ static void find_batch(void *context, const struct audit_record *record)
 
 static bool read_log(struct look *look, size_t i, struct failure *failure)
 {
+    assert(i < look->audit->log_count);
     struct audit_log *log = &look->audit->logs[i];
     struct audit_reader reader;
     char name[NAME_BYTES];
@@ -334,7 +343,9 @@ static bool read_log(struct look *look, size_t i, struct failure *failure)
         return fail(name, "read", failure);
     }
     log->whole_to = look->has_ended ? 0 : reader.has_ended ? reader.whole_to : log->bytes;
+    assert(log->whole_to <= log->bytes); /* the difference is torn */
     if (reader.has_ended && !look->has_ended) {
+        assert(reader.reason != NULL); /* people are told it */
         look->has_ended = true;
         look->ended_in = i;
         look->ended_at = reader.ended_at;
@@ -372,6 +383,7 @@ static void say_end(const struct look *look, char *ret_text, size_t room)
 {
     const struct audit *audit = look->audit;
     if (look->has_ended) {
+        assert(look->ended_in < audit->log_count);
         const struct audit_log *log = &audit->logs[look->ended_in];
         bool goes_on = look->goes_on_at > look->ended_at;
         snprintf(ret_text, room, LOG_FORMAT ", bytes %" PRIu64 " to %" PRIu64 ": %s", log->number,
@@ -395,6 +407,7 @@ static void judge(struct look *look)
     audit->sequence = look->next - 1;
     raise(look->manifest.sequence, &audit->sequence);
     raise(look->known->is_known ? look->known->synced : 0, &look->synced);
+    assert(audit->manifest.whole_to <= audit->manifest.bytes); /* as of a log */
     audit->torn_bytes += audit->manifest.bytes - audit->manifest.whole_to;
     weigh_manifest(look);
     say_end(look, end, sizeof end);
@@ -412,6 +425,7 @@ static void judge(struct look *look)
                  " on%s, none of which was synced",
                  audit->torn_bytes, end, audit->sequence + 1, seen);
     }
+    assert(audit->verdict != AUDIT_WHOLE || audit->torn_bytes == 0); /* nothing is cut off untold */
 }
 
 bool audit_look(int directory_fd, const struct audit_known *known, struct audit *ret_audit,
@@ -448,6 +462,7 @@ static bool cut(int directory_fd, const char *name, const struct audit_log *file
     if (file->whole_to == file->bytes) {
         return true;
     }
+    assert(file->whole_to < file->bytes); /* a longer one would get zeros, which RocksDB skips */
     int fd = openat(directory_fd, name, O_WRONLY | O_CLOEXEC);
     bool is_cut = fd >= 0 && ftruncate(fd, (off_t)file->whole_to) == 0 && fsync(fd) == 0;
     int error = errno;
@@ -463,6 +478,7 @@ bool audit_cut(int directory_fd, const struct audit *audit, struct failure *fail
     char name[NAME_BYTES];
     bool is_cut = true;
     assert(directory_fd >= 0);
+    assert(audit->verdict != AUDIT_BROKEN); /* such a store stays untouched */
     for (size_t i = audit->log_count; i > 0 && is_cut; i--) {
         snprintf(name, sizeof name, LOG_FORMAT, audit->logs[i - 1].number);
         is_cut = cut(directory_fd, name, &audit->logs[i - 1], failure);

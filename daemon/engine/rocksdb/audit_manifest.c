@@ -52,6 +52,7 @@ enum {
 
 static struct audit_file *note(struct audit_files *files, uint64_t number)
 {
+    assert(files->count <= files->capacity); /* it grows where both are alike */
     if (files->count == files->capacity) {
         files->capacity = files->capacity == 0 ? 64 : 2 * files->capacity;
         files->list = memory_resize(files->list, files->capacity * sizeof files->list[0]);
@@ -71,6 +72,7 @@ static void raise(uint64_t value, uint64_t *greatest)
 
 static bool skip_numbers(struct slice *from, int count)
 {
+    assert(count > 0); /* else what belongs to the tag would be taken for the next one */
     uint64_t ignored;
     bool is_read = true;
     for (int i = 0; i < count && is_read; i++) {
@@ -81,6 +83,7 @@ static bool skip_numbers(struct slice *from, int count)
 
 static bool skip_bytes(struct slice *from, int count)
 {
+    assert(count > 0); /* as above */
     struct slice ignored;
     bool is_read = true;
     for (int i = 0; i < count && is_read; i++) {
@@ -92,6 +95,7 @@ static bool skip_bytes(struct slice *from, int count)
 static bool take_table_field(uint64_t field, struct slice bytes, struct audit_manifest *manifest,
                              struct audit_file *table)
 {
+    assert(field != FIELD_END); /* it has no bytes: what follows it is the next tag */
     uint64_t logs_from;
     switch (field) {
     case FIELD_LOGS_FROM:
@@ -123,6 +127,7 @@ static bool take_table(struct slice *from, struct audit_manifest *manifest)
         if (field == FIELD_END) {
             return true;
         }
+        assert(table == &manifest->tables.list[manifest->tables.count - 1]); /* no note has moved the list */
         if (!coding_take_bytes(from, &value) || !take_table_field(field, value, manifest, table)) {
             return false;
         }
@@ -191,6 +196,7 @@ static bool take_log(struct slice *from, struct audit_manifest *manifest)
         if (field == LOG_FIELD_END) {
             return true;
         }
+        assert(log == &manifest->logs.list[manifest->logs.count - 1]); /* no note has moved the list */
         if (field != LOG_FIELD_SYNCED || !coding_take_varint(from, &log->bytes)) {
             return false;
         }
@@ -259,9 +265,11 @@ const char *audit_manifest_take(struct audit_manifest *manifest, struct slice re
 {
     uint64_t tag;
     while (record.bytes > 0) {
+        size_t left = record.bytes;
         if (!coding_take_varint(&record, &tag) || !take_tag(tag, &record, manifest)) {
             return "it has a record that cannot be understood";
         }
+        assert(record.bytes < left); /* each tag takes bytes, so it comes to the end */
     }
     return NULL;
 }
@@ -291,6 +299,8 @@ static void merge_notes(struct audit_files *files)
             file.dead += before->dead;
             count--;
         }
+        assert(count <= i); /* no note is overwritten before it is read */
+        assert(count == 0 || files->list[count - 1].number < file.number); /* one a file */
         files->list[count++] = file;
     }
     files->count = count;
@@ -317,6 +327,7 @@ static void drop_tables_gone(struct audit_files *tables, uint64_t *ret_oldest)
             tables->list[count++] = table;
         }
     }
+    assert(oldest != 0); /* it means none, and would keep all blob files */
     tables->count = count;
     *ret_oldest = oldest;
 }

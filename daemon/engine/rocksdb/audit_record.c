@@ -27,6 +27,7 @@ struct piece {
 /* Reads the piece at the beginning of what is left of a block. NULL, or why there is none. */
 static const char *read_piece(struct slice left, struct piece *ret_piece)
 {
+    assert(left.bytes <= AUDIT_BLOCK_BYTES); /* no piece crosses the end of a block */
     if (left.bytes < HEADER_BYTES) {
         return "a record is cut off in its header";
     }
@@ -61,6 +62,7 @@ static void keep(struct audit_reader *reader, struct slice bytes)
         reader->kept_capacity = 2 * (reader->kept_bytes + kept);
         reader->kept = memory_resize(reader->kept, reader->kept_capacity);
     }
+    assert(reader->kept_bytes + kept <= reader->kept_capacity);
     memcpy(reader->kept + reader->kept_bytes, bytes.data, kept);
     reader->kept_bytes += kept;
 }
@@ -76,6 +78,8 @@ static struct slice shown(const struct audit_reader *reader, struct slice bytes)
 static void end(struct audit_reader *reader, uint64_t at, const char *reason)
 {
     assert(!reader->has_ended);
+    assert(at >= reader->whole_to); /* what is cut off begins there */
+    assert(reason != NULL);         /* NULL says that it did not end */
     reader->has_ended = true;
     reader->ended_at = at;
     reader->reason = reason;
@@ -90,6 +94,7 @@ static void end(struct audit_reader *reader, uint64_t at, const char *reason)
 static void hand_out(struct audit_reader *reader, const struct audit_record *record)
 {
     assert(record->from >= reader->whole_to);
+    assert(!reader->is_inside); /* else a refusal would have it found twice */
     if (reader->receiver.take(reader->receiver.context, record)) {
         reader->whole_to = record->to;
     } else {
@@ -101,6 +106,8 @@ static void hand_out(struct audit_reader *reader, const struct audit_record *rec
 /* Takes a piece that lies from `from` to `to` in the file. */
 static void take_piece(struct audit_reader *reader, const struct piece *piece, uint64_t from, uint64_t to)
 {
+    assert(!reader->has_ended); /* behind the end records are only found */
+    assert(to - from == HEADER_BYTES + piece->bytes.bytes);
     bool begins = piece->type == PIECE_WHOLE || piece->type == PIECE_FIRST;
     if (begins == reader->is_inside) {
         end(reader, from, "a record lacks a part");
@@ -140,6 +147,7 @@ static size_t take_whole(struct audit_reader *reader, struct slice block)
             return at;
         }
         size_t next = at + HEADER_BYTES + piece.bytes.bytes;
+        assert(next <= block.bytes); /* read_piece takes no longer one */
         take_piece(reader, &piece, reader->block_from + at, reader->block_from + next);
         at = next;
         if (reader->has_ended) {
@@ -152,6 +160,7 @@ static size_t take_whole(struct audit_reader *reader, struct slice block)
 /* Looks at every byte of the rest of a block for a piece. */
 static void find_pieces(struct audit_reader *reader, struct slice block, size_t at)
 {
+    assert(reader->has_ended && at <= block.bytes);
     while (at + HEADER_BYTES <= block.bytes) {
         struct piece piece;
         if (block.data[at + HEADER_BYTES - 1] == 0 ||
@@ -191,6 +200,7 @@ void audit_reader_end(struct audit_reader *reader)
     if (!reader->has_ended && reader->is_inside) {
         end(reader, reader->block_from, "a record is cut off");
     }
+    assert(!reader->is_inside); /* nobody comes back to what is kept */
     free(reader->kept);
     reader->kept = NULL;
 }

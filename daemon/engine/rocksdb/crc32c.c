@@ -21,6 +21,7 @@ static void compute_tables(void)
         }
         tables[0][value] = crc;
     }
+    assert(tables[0][BYTE_VALUES / 2] == POLYNOMIAL); /* its highest bit has come through all eight steps */
     for (int table = 1; table < TABLES; table++) {
         for (int value = 0; value < BYTE_VALUES; value++) {
             uint32_t before = tables[table - 1][value];

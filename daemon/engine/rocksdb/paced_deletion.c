@@ -109,6 +109,8 @@ static int compare_files(const void *left, const void *right)
 
 static bool is_held(const struct paced_deletion *deletion, uint64_t number, size_t known)
 {
+    mutex_assert_held(&deletion->lock);
+    assert(known <= deletion->file_count); /* it looks at those alone, which are sorted */
     size_t from = 0, to = known;
     while (from < to) {
         size_t middle = from + (to - from) / 2;
@@ -129,7 +131,8 @@ static void hold_files(struct paced_deletion *deletion)
         return;
     }
     mutex_lock(&deletion->lock);
-    size_t known = deletion->file_count; /* those are sorted */
+    assert(deletion->file_count <= deletion->files_max); /* the list has no more places */
+    size_t known = deletion->file_count;                 /* those are sorted */
     const struct dirent *entry;
     while (deletion->file_count < deletion->files_max && (entry = readdir(database)) != NULL) {
         uint64_t number;
@@ -165,6 +168,7 @@ static int take_deleted(struct paced_deletion *deletion, int database)
     for (size_t i = 0; i < deletion->file_count && fd < 0; i++) {
         if (is_deleted(database, deletion->files[i].number)) {
             fd = deletion->files[i].fd;
+            assert(fd >= 0 && i < deletion->file_count); /* the loop ends, and what is behind moves up */
             deletion->file_count--;
             memmove(&deletion->files[i], &deletion->files[i + 1],
                     (deletion->file_count - i) * sizeof deletion->files[0]);
@@ -178,6 +182,7 @@ static int take_deleted(struct paced_deletion *deletion, int database)
 static void release_all(struct paced_deletion *deletion)
 {
     mutex_lock(&deletion->lock);
+    assert(atomic_load(&deletion->is_stepping)); /* only a step knows that nothing is expected to go */
     while (deletion->file_count > 0) {
         close(deletion->files[--deletion->file_count].fd);
     }
@@ -205,6 +210,7 @@ static bool remove_link(const char *links)
  * that took; 0: there was none. Behind the last one `forget` releases what RocksDB has kept. */
 static uint64_t release_one(struct paced_deletion *deletion, bool forget)
 {
+    assert(atomic_load(&deletion->is_stepping)); /* what is left to release has no lock */
     uint64_t from_us = thread_now_us();
     if (deletion->has_links) {
         deletion->has_links = remove_link(deletion->links);
@@ -261,6 +267,7 @@ size_t paced_deletion_held(struct paced_deletion *deletion)
 {
     mutex_lock(&deletion->lock);
     size_t count = deletion->file_count;
+    assert(count <= deletion->files_max);
     mutex_unlock(&deletion->lock);
     return count;
 }

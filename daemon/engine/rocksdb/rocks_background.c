@@ -43,6 +43,7 @@ enum {
 
 static void set(struct rocks *rocks, size_t count, const char *const *names, const char *const *values)
 {
+    assert(count > 0); /* RocksDB takes no empty list, and its error is dropped here */
     char *error = NULL;
     rocksdb_set_options(rocks->db, (int)count, names, values, &error);
     rocksdb_free(error);
@@ -74,12 +75,14 @@ void rocks_background_begin(struct rocks *rocks)
 static void pause_compactions(struct rocks *rocks, uint64_t now_us)
 {
     struct rocks_background *background = &rocks->background;
+    assert(background->has_failure); /* which one says how long the pause is */
     let_tables_pile_up(rocks, true);
     background->compactions = ROCKS_COMPACTIONS_PAUSED;
     background->pause_us = background->pause_us == 0 ? PAUSE_US_MIN : 2 * background->pause_us;
     if (background->pause_us > PAUSE_MINUTES_MAX * 60 * SECOND_US) {
         background->pause_us = PAUSE_MINUTES_MAX * 60 * SECOND_US;
     }
+    assert(background->pause_us >= PAUSE_US_MIN); /* RocksDB itself would try again each second */
     bool is_damaged = background->failure.status == STATUS_DAMAGED;
     background->compact_at_us = is_damaged ? UINT64_MAX : now_us + background->pause_us;
 }
@@ -87,6 +90,7 @@ static void pause_compactions(struct rocks *rocks, uint64_t now_us)
 static void try_compactions(struct rocks *rocks)
 {
     assert(rocks->background.compactions == ROCKS_COMPACTIONS_PAUSED);
+    assert(rocks->background.compact_at_us != UINT64_MAX); /* behind damage the next start tries them */
     set(rocks, 1, (const char *const[]){"disable_auto_compactions"}, (const char *const[]){"false"});
     rocks->background.compactions = ROCKS_COMPACTIONS_TRIED;
 }
@@ -110,6 +114,7 @@ static void end_trial(struct rocks *rocks)
 
 static void set_write_buffers(struct rocks *rocks, int count)
 {
+    assert(count >= WRITE_BUFFERS); /* with fewer a write would wait for flushes */
     char number[16];
     snprintf(number, sizeof number, "%d", count);
     set(rocks, 1, (const char *const[]){"max_write_buffer_number"}, (const char *const[]){number});
@@ -139,7 +144,8 @@ bool rocks_close_write_buffer(struct rocks *rocks, struct failure *failure)
 /* Asks for a flush of what is closed; the active write buffer is closed too, once. */
 static void ask_for_flush(struct rocks *rocks, uint64_t now_us)
 {
-    struct failure ignored; /* the next write meets it */
+    assert(atomic_load(&rocks->engine.is_writing)); /* when it was last asked for has no lock */
+    struct failure ignored;                         /* the next write meets it */
     if (now_us - rocks->background.flush_asked_us >= FLUSH_INTERVAL_US) {
         rocks->background.flush_asked_us = now_us;
         (void)!rocks_close_write_buffer(rocks, &ignored);
@@ -157,6 +163,7 @@ static bool flush_has_failed(const struct rocks *rocks)
  * RocksDB would. */
 static bool write_buffers_allow(struct rocks *rocks, size_t bytes, uint64_t now_us, struct failure *failure)
 {
+    assert(atomic_load(&rocks->flushes_fail)); /* else RocksDB itself makes the write wait */
     uint64_t bytes_max = (WRITE_BUFFERS - 1) * rocks->write_buffer_bytes + rocks->start_buffer_bytes;
     bool has_room = false;
     for (int looks = 0; looks < FLUSH_LOOKS_MAX; looks++) {
@@ -174,6 +181,7 @@ static bool write_buffers_allow(struct rocks *rocks, size_t bytes, uint64_t now_
     }
     if (!has_room) {
         ask_for_flush(rocks, now_us);
+        assert(rocks->background.failure.text[0] != '\0'); /* it was noted when flushes began to fail */
         failure_set(failure, STATUS_NO_SPACE, "the write buffers are full and cannot be written: %s",
                     rocks->background.failure.text);
     }
@@ -203,6 +211,7 @@ static bool read_error(const struct rocks *rocks, uint64_t errors, char *ret_tex
     while (count > end && (count[-1] == ' ' || count[-1] == ',')) {
         count--;
     }
+    assert(count >= end && count < end + sizeof end); /* the cut is in what was read */
     *count = '\0';
     const char *line = strrchr(end, '\n');
     const char *text = strstr(line != NULL ? line : end, before);
@@ -235,6 +244,7 @@ static void note_failures(struct rocks *rocks, uint64_t errors, uint64_t now_us)
     const char *what = is_flush ? "writing tables" : "compacting tables";
     background->errors = errors;
     describe(rocks, errors, what, &background->failure);
+    assert(background->failure.status == STATUS_DAMAGED || background->failure.status == STATUS_IO_ERROR);
     background->has_failure = true;
     if (!is_flush) {
         pause_compactions(rocks, now_us);

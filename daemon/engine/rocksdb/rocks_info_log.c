@@ -40,6 +40,8 @@ void rocks_info_log_place(rocksdb_options_t *options, struct rocks_info_log *ret
 
 void rocks_info_log_remove(struct rocks_info_log *log)
 {
+    assert(log->text_fd < 0);                   /* removed once, or a descriptor would be lost */
+    assert(log->fd < 0 || log->path[0] == '/'); /* the directory that it was placed in, which goes too */
     int fd = log->fd < 0 ? -1 : openat(log->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *entry;
@@ -58,6 +60,7 @@ void rocks_info_log_remove(struct rocks_info_log *log)
 
 void rocks_info_log_close(struct rocks_info_log *log)
 {
+    assert(log->fd != log->text_fd || log->fd < 0); /* each is closed once */
     if (log->fd >= 0) {
         close(log->fd);
     }

@@ -23,6 +23,7 @@
 #include "daemon/engine/rocksdb/rocks.h"
 #include "daemon/engine/rocksdb/rocks_room.h"
 #include "daemon/runtime/memory.h"
+#include "daemon/runtime/thread.h"
 
 #ifndef ENGINE_BUILD
 #define ENGINE_BUILD "distribution"
@@ -155,7 +156,8 @@ static void set_compression(rocksdb_options_t *options)
  * allocated for one of usual size during a start too. */
 static void set_sizes(rocksdb_options_t *options, uint64_t write_buffer_bytes, uint64_t start_bytes)
 {
-    assert(start_bytes >= write_buffer_bytes); /* end_start only ever makes write buffers smaller */
+    assert(start_bytes >= write_buffer_bytes);        /* end_start only ever makes write buffers smaller */
+    assert(write_buffer_bytes <= WRITE_BUFFER_BYTES); /* what engine_traits states goes by that */
     rocksdb_options_set_write_buffer_size(options, start_bytes);
     rocksdb_options_set_max_write_buffer_number(options, WRITE_BUFFERS);
     rocksdb_options_set_max_total_wal_size(options, rocks_log_bytes(write_buffer_bytes));
@@ -189,6 +191,7 @@ static void set_options(rocksdb_options_t *options, bool create, rocksdb_cache_t
 static void *start_background(void *unused)
 {
     (void)unused;
+    assert(thread_is(THREAD_OTHER)); /* a thread that ends here: it keeps the priority that it gets */
     int nice_now = getpriority(PRIO_PROCESS, 0);
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), nice_now + BACKGROUND_NICE); /* one may always be nicer */
     rocksdb_env_t *env = rocksdb_create_default_env();
@@ -234,6 +237,7 @@ static struct rocks *rocks_new(const struct engine_config *config, const char *b
     rocks->engine.type = &engine_rocksdb;
     rocks->wal.directory_fd = -1;
     rocks->info_log.fd = rocks->info_log.text_fd = -1;
+    assert(strlen(config->path) < sizeof rocks->path); /* cut short, it would be another's */
     snprintf(rocks->path, sizeof rocks->path, "%s", config->path);
     rocks->write[ENGINE_LOGGED] = rocksdb_writeoptions_create();
     rocks->write[ENGINE_SYNCED] = rocksdb_writeoptions_create();
@@ -267,6 +271,7 @@ enum engine_result rocks_look(const char *path, struct failure *failure)
     if (!path_fits(path, failure)) {
         return ENGINE_FAILED;
     }
+    assert(strlen(path) + sizeof "/" CURRENT_NAME <= sizeof current); /* path_fits left room */
     snprintf(current, sizeof current, "%s/" CURRENT_NAME, path);
     if (stat(current, &found) == 0) {
         return ENGINE_OK;
@@ -302,6 +307,7 @@ static uint64_t all_bytes(const char *path)
 static bool open_recovered(const struct engine_config *config, const struct rocks_recovered *recovered,
                            struct rocks *rocks, struct failure *failure)
 {
+    assert(rocks->db == NULL && rocks->options == NULL); /* rocks_close frees one of each */
     uint64_t start_bytes = write_buffer_bytes_of_start(rocks->write_buffer_bytes, recovered->log_bytes);
     rocks->options = options_from_text(recovered->has_lost, failure);
     if (rocks->options == NULL || !make_background_nicer(failure)) {
@@ -357,6 +363,7 @@ enum engine_result rocks_open(const struct engine_config *config, struct engine 
     }
     atomic_init(&rocks->synced, sequence);
     rocks->torn_bytes = recovered.torn_bytes;
+    assert(rocks->start_buffer_bytes == 0 || rocks->start_buffer_bytes > rocks->write_buffer_bytes);
     paced_deletion_expect(rocks->deletion); /* the run before may have ended in the middle of deleting */
     *ret_engine = &rocks->engine;
     return ENGINE_OK;
@@ -368,6 +375,7 @@ fail:
 
 void rocks_close(struct engine *engine, enum engine_close how)
 {
+    assert(how == ENGINE_CLOSE_FAST || how == ENGINE_CLOSE_CLEAN);
     struct rocks *rocks = rocks_of(engine);
     if (rocks->db != NULL) {
         wal_state_advance(&rocks->wal, atomic_load(&rocks->synced));

@@ -68,6 +68,7 @@ void rocks_make_read_options(rocksdb_readoptions_t **ret_read, const rocksdb_sna
 {
     static_assert(ENGINE_NO_IO == 0 && ENGINE_MAY_BLOCK == 1, "a reach is an index");
     for (int reach = ENGINE_NO_IO; reach <= ENGINE_MAY_BLOCK; reach++) {
+        assert(ret_read[reach] == NULL); /* made once, as they are destroyed once */
         ret_read[reach] = rocksdb_readoptions_create();
         rocksdb_readoptions_set_read_tier(ret_read[reach], reach == ENGINE_NO_IO ? 1 : 0);
         rocksdb_readoptions_set_snapshot(ret_read[reach], snapshot);
@@ -76,6 +77,7 @@ void rocks_make_read_options(rocksdb_readoptions_t **ret_read, const rocksdb_sna
 
 void rocks_destroy_read_options(rocksdb_readoptions_t **read)
 {
+    assert(read[ENGINE_NO_IO] != read[ENGINE_MAY_BLOCK]); /* each is freed once */
     rocksdb_readoptions_destroy(read[ENGINE_NO_IO]);
     rocksdb_readoptions_destroy(read[ENGINE_MAY_BLOCK]);
 }
@@ -226,6 +228,7 @@ enum engine_result rocks_cursor_next(struct engine_cursor *moved, struct slice *
                                      struct slice *ret_value, struct failure *failure)
 {
     struct rocks_cursor *cursor = cursor_of(moved);
+    assert(atomic_load(&moved->is_used)); /* the iterator has no lock */
     if (cursor->place == CURSOR_AT_END) {
         return ENGINE_NOT_FOUND;
     }
@@ -264,6 +267,7 @@ enum engine_result rocks_cursor_next(struct engine_cursor *moved, struct slice *
 void rocks_cursor_park(struct engine_cursor *parked, bool repeats)
 {
     struct rocks_cursor *cursor = cursor_of(parked);
+    assert(atomic_load(&parked->is_used)); /* the iterator has no lock */
     if (cursor->place == CURSOR_ON) {
         size_t bytes = 0;
         const char *key = rocksdb_iter_key(cursor->iterator, &bytes);
@@ -281,6 +285,7 @@ void rocks_cursor_close(struct engine_cursor *closed)
 {
     struct rocks_cursor *cursor = cursor_of(closed);
     assert((cursor->own != NULL) == (closed->point == NULL)); /* a point's snapshot is its own to release */
+    assert((cursor->place == CURSOR_ON) == (cursor->iterator != NULL));
     give_iterator_back(cursor);
     rocksdb_readoptions_destroy(cursor->read);
     if (cursor->own != NULL) {

@@ -22,6 +22,8 @@
 static bool bring_to_device(int directory_fd, struct wal_state *state, const struct audit *audit,
                             struct failure *failure)
 {
+    assert(audit->verdict != AUDIT_BROKEN);               /* such a store stays untouched */
+    assert(!state->record.has_failed || state->is_known); /* the note was in the file that was found */
     if (state->record.has_failed) {
         return wal_files_renew(directory_fd, audit, failure);
     }
@@ -45,6 +47,7 @@ static void tell(const struct engine_config *config, const char *text)
 /* Whether the open may go on. */
 static bool judge(const struct engine_config *config, const struct audit *audit, struct failure *failure)
 {
+    assert(audit->verdict == AUDIT_WHOLE || audit->text[0] != '\0'); /* people are told it */
     char text[AUDIT_TEXT_BYTES + 64];
     switch (audit->verdict) {
     case AUDIT_WHOLE:
@@ -64,6 +67,7 @@ static bool judge(const struct engine_config *config, const struct audit *audit,
                     audit->text);
         return false;
     }
+    assert(audit->verdict == AUDIT_DAMAGED); /* a torn tail is no loss, and nothing opens what is broken */
     snprintf(text, sizeof text, "given up, as --accept-loss asks for: %s", audit->text);
     tell(config, text);
     return true;
@@ -72,6 +76,7 @@ static bool judge(const struct engine_config *config, const struct audit *audit,
 /* There is nothing to look at where a store is to be made, or none is: RocksDB says so then. */
 static bool is_empty(int directory_fd, const struct engine_config *config, const struct wal_state *state)
 {
+    assert(directory_fd >= 0); /* -1 would look like a directory with a CURRENT */
     struct stat found;
     bool has_current = fstatat(directory_fd, "CURRENT", &found, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
     return !has_current && !state->is_known && config->create;
@@ -80,6 +85,7 @@ static bool is_empty(int directory_fd, const struct engine_config *config, const
 bool rocks_recover(const struct engine_config *config, struct wal_state *state,
                    struct rocks_recovered *ret_recovered, struct failure *failure)
 {
+    assert(state->directory_fd >= 0); /* it was read: what it says decides what is damage */
     struct rocks_recovered recovered = {0};
     struct audit audit = {0};
     int fd = open(config->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -93,6 +99,7 @@ bool rocks_recover(const struct engine_config *config, struct wal_state *state,
     const struct audit_known known = {state->is_known, state->store, state->record.synced};
     bool is_recovered = audit_look(fd, &known, &audit, failure) && judge(config, &audit, failure);
     if (is_recovered) {
+        assert(audit.verdict != AUDIT_DAMAGED || config->accept_loss); /* what is cut off is gone for good */
         is_recovered = audit_cut(fd, &audit, failure) && bring_to_device(fd, state, &audit, failure);
         recovered.log_bytes = audit.log_bytes;
         recovered.log_count = audit.log_count;

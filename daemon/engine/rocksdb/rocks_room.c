@@ -40,6 +40,7 @@ uint64_t rocks_write_buffer_bytes(uint64_t all_bytes)
 
 uint64_t rocks_log_bytes(uint64_t write_buffer_bytes)
 {
+    assert(write_buffer_bytes >= WRITE_BUFFER_BYTES_MIN && write_buffer_bytes <= WRITE_BUFFER_BYTES);
     return write_buffer_bytes + write_buffer_bytes / LOG_EXTRA_PART;
 }
 
@@ -50,6 +51,7 @@ uint64_t rocks_start_bytes(uint64_t write_buffer_bytes)
 
 void rocks_make_start_room(struct rocks *rocks)
 {
+    assert(rocks->db == NULL); /* what RocksDB takes at an open is still to come */
     uint64_t bytes = rocks->write_buffer_bytes;
     if (rocks->reserve != NULL && !reserve_make_room(rocks->reserve, rocks_start_bytes(bytes), 0)) {
         (void)!reserve_make_room(rocks->reserve, bytes / START_PART,
@@ -59,6 +61,7 @@ void rocks_make_start_room(struct rocks *rocks)
 
 static uint64_t table_bytes(uint64_t unflushed_bytes)
 {
+    assert(unflushed_bytes < UINT64_MAX / 2); /* it is no difference below 0 */
     return unflushed_bytes + unflushed_bytes / TABLE_PART;
 }
 
@@ -87,6 +90,7 @@ bool rocks_has_free(struct rocks *rocks, uint64_t bytes)
 
 bool rocks_end_start(struct rocks *rocks, bool flushes, struct failure *failure)
 {
+    assert(flushes || rocks->start_buffer_bytes > 0); /* else nothing of a start is left to end */
     char bytes[24];
     snprintf(bytes, sizeof bytes, "%" PRIu64, rocks->write_buffer_bytes);
     char *error = NULL;
@@ -114,6 +118,7 @@ bool rocks_end_start(struct rocks *rocks, bool flushes, struct failure *failure)
 
 bool rocks_make_room(struct rocks *rocks, uint64_t bytes)
 {
+    assert(bytes >= ROOM_BYTES_MIN); /* what is written beside is in it */
     return rocks->reserve == NULL ||
            reserve_make_room(rocks->reserve, bytes, rocks_start_bytes(rocks->write_buffer_bytes));
 }
@@ -127,6 +132,7 @@ static uint64_t needed_at_most(const struct rocks *rocks, uint64_t bytes)
 
 void rocks_make_room_to_sync(struct rocks *rocks)
 {
+    assert(atomic_load(&rocks->engine.is_writing)); /* no write takes the room before the sync does */
     if (rocks->reserve != NULL && !reserve_is_ample(rocks->reserve, 0, AMPLE_BYTES)) {
         (void)!rocks_make_room(rocks,
                                ROOM_BYTES_MIN); /* else its few bytes most likely lie in the log's own */
@@ -136,6 +142,7 @@ void rocks_make_room_to_sync(struct rocks *rocks)
 /* What it drops is worth the whole reserve; a next log that finds no room grows as it is written. */
 bool rocks_has_room_to_compact(struct rocks *rocks)
 {
+    assert(atomic_load(&rocks->engine.is_reclaiming)); /* no other compaction of ours takes the same room */
     struct engine_need need = rocks_need(&rocks->engine);
     uint64_t flush = need.unflushed_bytes + ROOM_BYTES_MIN;
     return rocks->reserve == NULL ||
@@ -178,6 +185,7 @@ bool rocks_has_room(struct rocks *rocks, uint64_t bytes, struct failure *failure
         reserve_is_ample(rocks->reserve, 3 * bytes, needed_at_most(rocks, bytes) + AMPLE_BYTES)) {
         return true;
     }
+    assert(rocks->start_buffer_bytes == 0 || rocks->start_buffer_bytes > rocks->write_buffer_bytes);
     uint64_t buffer = rocks->start_buffer_bytes > 0 ? rocks->start_buffer_bytes : rocks->write_buffer_bytes;
     uint64_t full = buffer - buffer / FULL_PART;
     uint64_t active = rocks_number(rocks, "rocksdb.cur-size-active-mem-table");

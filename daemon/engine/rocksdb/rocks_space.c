@@ -27,6 +27,8 @@ enum depth {
 
 static void compact(struct rocks *rocks, const struct slice *from, const struct slice *to, enum depth depth)
 {
+    assert(atomic_load(&rocks->engine.is_reclaiming)); /* files that go are held for one range at a time */
+    assert((from == NULL) == (to == NULL)); /* of one end alone all keys to the other would be merged */
     rocksdb_compactoptions_t *compact = rocksdb_compactoptions_create();
     rocksdb_compactoptions_set_exclusive_manual_compaction(compact, 0);
     rocksdb_compactoptions_set_bottommost_level_compaction(compact, (unsigned char)depth);
@@ -62,6 +64,7 @@ static void drop_deletions(struct rocks *rocks, struct slice from, struct slice 
         struct slice first = later(slice_of(smallest, smallest_bytes), from);
         struct slice last = earlier(slice_of(largest, largest_bytes), to);
         if (are_many && rocksdb_livefiles_level(tables, i) > 0 && slice_compare(first, last) < 0) {
+            assert(slice_compare(from, first) <= 0 && slice_compare(last, to) <= 0); /* nothing besides */
             compact(rocks, &first, &last, DEPTH_ALL);
         }
     }
@@ -70,6 +73,7 @@ static void drop_deletions(struct rocks *rocks, struct slice from, struct slice 
 
 static void set_oldest_share(struct rocks *rocks, const char *share)
 {
+    assert(atomic_load(&rocks->engine.is_reclaiming)); /* another would set it back too early */
     char *error = NULL;
     rocksdb_set_options(rocks->db, 1, (const char *const[]){"blob_garbage_collection_age_cutoff"},
                         (const char *const[]){share}, &error);

@@ -82,6 +82,7 @@ static size_t add_edit(rocksdb_writebatch_t *batch, const struct engine_edit *ed
         rocksdb_writebatch_delete_range(batch, key, edit->key.bytes, value, edit->value.bytes);
         break;
     case ENGINE_DELETE_EACH:
+        assert(edit->key.bytes == 0); /* the keys are those in `value`: this one would stay */
         return add_packed(batch, edit->value);
     }
     return 1;
@@ -89,6 +90,8 @@ static size_t add_edit(rocksdb_writebatch_t *batch, const struct engine_edit *ed
 
 static void add_mark(const struct rocks *rocks, rocksdb_writebatch_t *batch)
 {
+    assert(atomic_load(&rocks->engine.is_writing)); /* nothing is synced between the mark and its batch */
+    assert(rocksdb_writebatch_count(batch) == 0);   /* wal_batch_read looks for the mark in the first entry */
     uint8_t bytes[WAL_MARK_BYTES];
     const struct wal_mark mark = {rocks->wal.store, atomic_load(&rocks->synced)};
     wal_mark_write(&mark, bytes);
@@ -117,7 +120,8 @@ static void fill_batch(struct rocks *rocks, struct engine_edit *edits, size_t co
 /* `bytes` is what the batch holds. */
 static void empty_batch(struct rocks *rocks, size_t bytes)
 {
-    if (bytes > BATCH_BYTES_KEPT) { /* cleared, it would keep its memory */
+    assert(bytes >= WAL_BATCH_HEAD_BYTES + WAL_MARK_BYTES); /* it was filled: each has its mark */
+    if (bytes > BATCH_BYTES_KEPT) {                         /* cleared, it would keep its memory */
         rocksdb_writebatch_destroy(rocks->batch);
         rocks->batch = rocksdb_writebatch_create();
     } else {
@@ -185,6 +189,7 @@ static bool has_memory(const struct engine_edit *edits, size_t count, struct fai
 /* Closes a write buffer that holds many deletions: tables drop them once they are merged. */
 static void count_deletions(struct rocks *rocks, const struct engine_edit *edits, size_t count)
 {
+    assert(atomic_load(&rocks->engine.is_writing)); /* the count has no lock */
     for (size_t i = 0; i < count; i++) {
         bool is_packed = edits[i].kind == ENGINE_DELETE_EACH;
         struct slice packed = is_packed ? edits[i].value : slice_of(NULL, 0);
@@ -205,6 +210,7 @@ static void count_deletions(struct rocks *rocks, const struct engine_edit *edits
  * or the engine's own answer to one. */
 static enum engine_outcome fail(struct rocks *rocks, const char *doing, char *error, struct failure *failure)
 {
+    assert(!atomic_load(&rocks->engine.has_ended)); /* the first failure ends all writing */
     bool was_refused = strstr(error, "While appending to file") != NULL;
     rocks_fail(doing, error, failure);
     if (!was_refused) {
@@ -246,7 +252,8 @@ enum engine_outcome rocks_write(struct engine *engine, struct engine_edit *edits
     if (durability == ENGINE_SYNCED) {
         advance(rocks);
     }
-    if (count > 0 && edits[0].kind == ENGINE_DELETE_RANGE) { /* ranges come first */
+    assert(count == 0 || place_of(&edits[0]) <= place_of(&edits[count - 1])); /* fill_batch has sorted them */
+    if (count > 0 && edits[0].kind == ENGINE_DELETE_RANGE) {                  /* ranges come first */
         paced_deletion_expect(rocks->deletion);
     }
     count_deletions(rocks, edits, count);

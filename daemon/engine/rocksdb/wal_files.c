@@ -41,6 +41,7 @@ bool wal_files_sync(int directory_fd, const struct audit *audit, struct failure 
 {
     assert(directory_fd >= 0);
     for (size_t i = 0; i < audit->log_count; i++) {
+        assert(i == 0 || audit->logs[i - 1].number <= audit->logs[i].number); /* the oldest first */
         char name[NAME_BYTES];
         snprintf(name, sizeof name, "%06" PRIu64 ".log", audit->logs[i].number);
         int fd = openat(directory_fd, name, O_RDONLY | O_CLOEXEC);
@@ -69,6 +70,7 @@ static bool write_all(int fd, const uint8_t *bytes, size_t n)
 /* Copies through memory: the file system must not make the new file of the old one's blocks. */
 static bool copy(int from, int to)
 {
+    assert(from >= 0 && to >= 0 && from != to); /* a copy into itself would not end */
     uint8_t *bytes = memory_raw(COPY_BYTES);
     bool is_copied = true;
     ssize_t n = 1;
@@ -84,6 +86,7 @@ static bool copy(int from, int to)
 
 static bool renew(int directory_fd, const char *name, const char *new_name)
 {
+    assert(strcmp(name, new_name) != 0); /* what has the new name is removed first */
     struct stat status;
     int from = openat(directory_fd, name, O_RDONLY | O_CLOEXEC);
     int to = -1;
@@ -107,6 +110,7 @@ bool wal_files_renew(int directory_fd, const struct audit *audit, struct failure
 {
     assert(directory_fd >= 0);
     for (size_t i = 0; i < audit->log_count; i++) {
+        assert(i == 0 || audit->logs[i - 1].number <= audit->logs[i].number); /* as above */
         char name[NAME_BYTES], new_name[NAME_BYTES + sizeof ".new"];
         snprintf(name, sizeof name, "%06" PRIu64 ".log", audit->logs[i].number);
         snprintf(new_name, sizeof new_name, "%s.new", name);

@@ -1,6 +1,8 @@
 /* The bytes of marks, and as much of RocksDB's own bytes of a batch as leads to them. */
 #include "daemon/engine/rocksdb/wal_mark.h"
 
+#include <assert.h>
+
 #include "daemon/engine/rocksdb/coding.h"
 #include "daemon/schema/record.h"
 
@@ -34,6 +36,7 @@ bool wal_batch_read(struct slice bytes, struct wal_batch *ret_batch)
     if (!coding_take_fixed(&bytes, 8, &batch.sequence) || !coding_take_fixed(&bytes, 4, &count)) {
         return false;
     }
+    assert(count <= UINT32_MAX); /* 4 bytes */
     batch.count = (uint32_t)count;
     batch.has_mark = read_mark(bytes, &batch.mark);
     *ret_batch = batch;

@@ -48,6 +48,7 @@ static bool read_record(const uint8_t *bytes, struct wal_record *ret_record)
 /* Splits a path into the directory, which it opens, and the name in it. */
 static bool open_directory(const char *path, struct wal_state *state)
 {
+    assert(state->directory_fd < 0); /* an open one would be lost */
     char parent[PATH_MAX];
     const char *slash = strrchr(path, '/');
     size_t length = slash == NULL ? 0 : (size_t)(slash - path);
@@ -91,6 +92,8 @@ bool wal_state_open(const char *path, struct wal_state *ret_state, struct failur
                                                 << 48; /* it only has to differ from other stores' */
         }
     }
+    assert(state.is_known == (state.file.fd >= 0)); /* put makes the file where none is open */
+    assert(state.is_known || !state.record.has_failed);
     *ret_state = state;
     mutex_init(&ret_state->lock);
     return true;
@@ -100,6 +103,7 @@ bool wal_state_open(const char *path, struct wal_state *ret_state, struct failur
 static bool put(struct wal_state *state, const struct wal_record *record)
 {
     mutex_assert_held(&state->lock);
+    assert(record->store == state->store); /* the marks in the log have it: they are read by it */
     uint8_t bytes[RECORD_BYTES], found[RECORD_BYTES];
     enum mirrored_result result = MIRRORED_OK;
     write_record(record, bytes);
@@ -111,6 +115,7 @@ static bool put(struct wal_state *state, const struct wal_record *record)
             result = mirrored_file_open(state->directory_fd, state->name, RECORD_BYTES, &state->file, found);
         }
     }
+    assert(result != MIRRORED_OK || state->file.fd >= 0); /* from now on it is overwritten */
     if (result == MIRRORED_OK) {
         state->record = *record;
     }
@@ -123,6 +128,7 @@ bool wal_state_renew(struct wal_state *state, uint64_t synced, struct failure *f
     struct wal_record record = {.store = state->store, .synced = synced};
     mutex_lock(&state->lock);
     bool is_written = put(state, &record) || fail("written", failure);
+    assert(!is_written || !state->record.has_failed); /* the log is on the device: the note is taken back */
     mutex_unlock(&state->lock);
     return is_written;
 }

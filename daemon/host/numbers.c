@@ -60,6 +60,7 @@ static enum numbers_result damaged(const char *what, struct failure *failure)
 
 static enum numbers_result refused(const char *what, struct failure *failure)
 {
+    assert(errno != 0); /* the text ends with the reason */
     failure_set(failure, STATUS_IO_ERROR, NUMBERS_NAME ": cannot be %s: %s", what, strerror(errno));
     return NUMBERS_IO_ERROR;
 }

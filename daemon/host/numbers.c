@@ -91,6 +91,7 @@ enum numbers_result numbers_open(int directory_fd, const uint8_t *store_id, stru
         numbers_close(ret_numbers);
         return damaged(what, failure);
     }
+    assert(ret_numbers->file.fd >= 0); /* callers tell by it that the numbers are open */
     return NUMBERS_OK;
 }
 

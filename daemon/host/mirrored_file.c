@@ -86,6 +86,7 @@ static ssize_t read_at(int fd, uint8_t *ret_bytes, size_t n, off_t offset)
     size_t length = 0;
     ssize_t got = 1;
 
+    assert(offset % PAGE_BYTES == 0); /* where a copy begins */
     while (length < n && got != 0) {
         got = pread(fd, ret_bytes + length, n - length, offset + (off_t)length);
         if (got < 0 && errno != EINTR) {

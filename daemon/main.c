@@ -86,6 +86,7 @@ static void take_options(struct options *options)
  * *ret_spare: how many more there are, up to FILES_SPARE_MAX. */
 static bool raise_files_limit(uint64_t connections_max, size_t *ret_spare)
 {
+    assert(connections_max > 0 && connections_max <= UINT32_MAX); /* the setting's bounds: the sums fit */
     struct rlimit limit;
     uint64_t needed = connections_max + FILES_BESIDE_CONNECTIONS, wanted = needed + FILES_SPARE_MAX;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
@@ -138,6 +139,7 @@ static int make_numbers(struct running *running)
 {
     const struct directory *directory = &running->directory;
     struct failure failure;
+    assert(running->engine != NULL); /* it has the numbers of a store of format 1 */
     if (running->numbers_lost) {
         numbers_renew((uint64_t)time(NULL), &running->numbers);
     } else if (format_1_read(running->engine, &running->numbers, &failure) != STATUS_OK) {
@@ -153,6 +155,7 @@ static int open_numbers(const struct options *options, struct running *running)
 {
     const struct directory *directory = &running->directory;
     struct failure failure;
+    assert(running->numbers.file.fd < 0); /* else nobody would close what is open */
     if (directory->is_new || directory->is_old) {
         return EXIT_SUCCESS;
     }
@@ -210,6 +213,7 @@ static enum status look_at_socket(const struct options *options, struct running 
 {
     struct notify_error error;
     int fd = -1;
+    assert(running->listener.fd < 0 && running->listener.adopted_fd < 0);
     if (!notify_listen_fd(&fd, &error)) {
         return failure_set(failure, STATUS_INVALID, "%s", error.text);
     }
@@ -228,6 +232,7 @@ static int refuse_socket(const struct options *options, struct running *running,
                          const struct failure *failure)
 {
     struct directory_error error;
+    assert(running->directory.lock_fd < 0); /* else it would meet its own lock */
     if (directory_open(options->data, false, look, &running->directory, &error) == DIRECTORY_LOCKED) {
         event_directory_refused(error.text);
         return directory_exit_code(DIRECTORY_LOCKED);
@@ -238,12 +243,14 @@ static int refuse_socket(const struct options *options, struct running *running,
 static enum status listen_at_socket(const struct options *options, struct listener *listener,
                                     struct failure *failure)
 {
+    assert(listener->fd < 0); /* else nobody would close what is open */
     return listener_open(options->socket, options->socket_mode, options->socket_group, listener, failure);
 }
 
 static int serve(struct options *options, struct running *running)
 {
     assert(running->engine != NULL);
+    assert(running->directory.lock_fd >= 0 && running->numbers.file.fd >= 0); /* and all beside it is open */
     struct directory_error error;
     struct failure failure;
     struct server_config config = {
@@ -313,6 +320,7 @@ static int run(struct options *options)
         .numbers = {.file = {.fd = -1}},
         .listener = {.fd = -1, .adopted_fd = -1, .adopted_flags = -1},
     };
+    assert(options->data[0] != '\0'); /* options_check refuses a start without it */
     if (!start_log(options)) {
         return EXIT_FAILURE;
     }
@@ -329,6 +337,7 @@ static int run(struct options *options)
     if (code == EXIT_SUCCESS) {
         code = serve(options, &running);
     }
+    assert(code != EXIT_SUCCESS || running.listener.fd < 0); /* the loop took it, and has closed it */
     listener_close(&running.listener);
     engine_close(running.engine, ENGINE_CLOSE_FAST); /* all that was accepted is written and synced */
     leave_at_once(code); /* the directory stays locked until the process is gone */
@@ -357,6 +366,7 @@ int main(int argc, char **argv)
 {
     struct options options;
     struct options_error error;
+    assert(thread_is(THREAD_OTHER)); /* what is prepared here comes before there are threads */
     memory_init();
     pool_prepare();
     argument_count = argc;

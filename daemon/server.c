@@ -108,6 +108,7 @@ static void on_woken(uv_check_t *check)
 static void ping(void *context)
 {
     struct server *server = context;
+    assert(thread_is(THREAD_WATCHDOG));
     uv_async_send(&server->wake);
 }
 
@@ -235,6 +236,7 @@ static void serve(struct server *server)
 /* Nobody was served: what was made closes. */
 static void undo_start(struct server *server)
 {
+    assert(server->state == SERVER_STARTING);
     server_move(server, SERVER_ENDED);
     server_close_handles(server);
     if (server->has_loop) {
@@ -252,6 +254,8 @@ bool server_run(const struct server_config *config, struct failure *failure)
         .wake = wake,
         .ping = ping,
     };
+    assert(config->roles != NULL); /* asked of the first connection, long after the start */
+    assert(config->read_options != NULL && config->take_options != NULL); /* called at the first SIGHUP */
     struct server *server = memory_new(sizeof *server);
     server->config = config;
     thread_set_role(THREAD_LOOP);

@@ -113,6 +113,7 @@ static int start_timed_sleep(struct server *server)
 static int start_handles(struct server *server, const struct server_callbacks *callbacks)
 {
     uv_loop_t *loop = &server->loop;
+    assert(server->has_loop); /* it closes with what was made */
     int error = uv_async_init(loop, &server->wake, on_wake);
     error = error != 0 ? error : uv_timer_init(loop, &server->timer);
     error = error != 0 ? error : uv_idle_init(loop, &server->awake);
@@ -137,6 +138,7 @@ static bool start_order(struct server *server, void (*wake)(void *server), struc
 {
     const struct options *options = server->config->options;
     assert(options->chains_max >= 1 && options->chains_max <= UINT32_MAX); /* ids of chains are 32 bits */
+    assert(server->service.order == NULL);                                 /* else nobody would close it */
     struct order_config config = {
         .engine = server->config->engine,
         .numbers = server->config->numbers,
@@ -156,6 +158,7 @@ static bool start_order(struct server *server, void (*wake)(void *server), struc
 
 static bool start_watchdog(struct server *server, void (*ping)(void *server), struct failure *failure)
 {
+    assert(server->watchdog == NULL && server->service.heartbeats != NULL);
     struct watchdog_config config = {
         .heartbeats = server->service.heartbeats,
         .limit_us = server->config->options->stall_timeout_us,
@@ -292,6 +295,7 @@ void server_close_handles(struct server *server)
 void server_free(struct server *server)
 {
     assert(server->service.order == NULL); /* the writer thread has ended: nobody wakes this loop any more */
+    assert(server->watchdog == NULL);      /* nor does its thread look at the heartbeats */
     space_watch_free(server->space_watch);
     watch_free(server->watch);
     reclaim_free(server->reclaim);

@@ -145,6 +145,7 @@ uint64_t server_go_on_ending(struct server *server, uint64_t now_us)
         end_after_failure(server, now_us);
         return SCHEDULE_STOP_LOOK_US;
     }
+    assert(server->stop_until_us > 0); /* or the stop would be over when it begins */
     if (now_us >= server->stop_until_us) {
         give_up(server);
     }

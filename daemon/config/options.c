@@ -358,6 +358,7 @@ void options_help(FILE *out)
         "Settings, also as CAIRND_SETTING in the environment, and as setting = VALUE in FILE with _ for -.\n"
         "The command line goes before the environment, that before the file.\n\n");
     for (size_t i = 0; i < options_table_count; i++) {
+        assert(options_table[i].help != NULL); /* it would be printed as (null) */
         options_table_spell(options_table[i].name, false, name);
         fprintf(out, "  --%-22s %s", name, options_table[i].help);
         if (options_table[i].type != SETTING_TEXT && options_table[i].type != SETTING_FLAG) {

@@ -345,5 +345,6 @@ size_t setting_name_distance(const char *a, const char *b)
             }
         }
     }
+    assert(row[b_length] <= (a_length > b_length ? a_length : b_length)); /* no more letters are replaced */
     return row[b_length];
 }

@@ -61,6 +61,7 @@ static enum directory_result write_stamp(int directory_fd, const char *path, con
 static enum directory_result judge_stamp(enum stamp_result result, unsigned long format, const char *path,
                                          struct directory_error *ret_error)
 {
+    assert(result != STAMP_NEWER || format > STAMP_FORMAT); /* the text names it */
     switch (result) {
     case STAMP_OK:
     case STAMP_ABSENT:
@@ -97,6 +98,7 @@ static bool is_neutral(const char *name)
 static enum directory_result survey_unstamped(int directory_fd, const char *path,
                                               struct directory_error *ret_error)
 {
+    assert(directory_fd >= 0); /* AT_FDCWD would be whatever directory the process happens to be in */
     int fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
     enum directory_result result = DIRECTORY_OK;
@@ -140,6 +142,7 @@ static enum directory_result survey_database(const struct directory_place *place
     if (result == DIRECTORY_OK) {
         return result;
     }
+    assert(result == DIRECTORY_LOST || result == DIRECTORY_IO_ERROR); /* a look gives no other */
     held_copy_text(found.text, sizeof text, text);
     if (result != DIRECTORY_LOST) {
         return directory_fail(result, ret_error, "%s: %s", place->path, text);
@@ -159,6 +162,7 @@ static enum directory_result survey(const struct directory_place *place, enum co
     enum stamp_result looked = stamp_read(place->fd, ret_stamp, &format);
     enum directory_result result = judge_stamp(looked, format, place->path, ret_error);
 
+    assert(looked != STAMP_OK || (ret_stamp->format >= 1 && ret_stamp->format <= STAMP_FORMAT));
     if (looked == STAMP_ABSENT) {
         result = survey_unstamped(place->fd, place->path, ret_error);
         if (result == DIRECTORY_OK && !place->create) {
@@ -203,6 +207,7 @@ static bool sync_parent(const char *path)
 static enum directory_result open_path(const char *path, bool create, int *ret_fd,
                                        struct directory_error *ret_error)
 {
+    assert(*ret_fd < 0); /* else nobody would close what is open */
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     if (fd < 0 && errno == ENOENT && !create) {
@@ -302,6 +307,7 @@ static enum directory_result claim(const struct directory_place *place, struct s
         result = survey_held(place, ret_stamp, database_fd, ret_directory->database, ret_error);
     }
     if (result == DIRECTORY_OK) {
+        assert(database_fd >= 0); /* directory_close unlocks it by that */
         ret_directory->lock_fd = lock_fd;
         ret_directory->database_fd = database_fd;
         return DIRECTORY_OK;
@@ -353,6 +359,7 @@ enum directory_result directory_mark_ready(struct directory *directory, struct d
     struct stamp stamp = {.format = STAMP_FORMAT, .is_new = false};
     enum directory_result result;
 
+    assert(thread_is(THREAD_OTHER)); /* it waits for the disk: not on the loop */
     assert(directory->lock_fd >= 0); /* only its owner writes the stamp */
     if (!directory->is_new && !directory->is_old) {
         return DIRECTORY_OK;
@@ -381,6 +388,7 @@ void directory_close(struct directory *directory)
 
 int directory_exit_code(enum directory_result result)
 {
+    assert(result <= DIRECTORY_IO_ERROR);
     switch (result) {
     case DIRECTORY_OK:
         return EXIT_SUCCESS;

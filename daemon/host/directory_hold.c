@@ -44,6 +44,7 @@ enum directory_result directory_fail(enum directory_result result, struct direct
 enum directory_result directory_fail_errno(struct directory_error *ret_error, const char *path,
                                            const char *name, const char *what)
 {
+    assert(errno != 0); /* the text ends with the reason */
     bool is_read_only = errno == EROFS;
     return directory_fail(is_read_only ? DIRECTORY_READ_ONLY : DIRECTORY_IO_ERROR, ret_error,
                           "%s%s%s: %s: %s%s", path, *name != '\0' ? "/" : "", name, what, strerror(errno),

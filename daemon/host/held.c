@@ -22,6 +22,7 @@ bool held_path(int directory_fd, const char *below, char *ret_path)
     int n = snprintf(path, sizeof path, HELD_PREFIX "%d", directory_fd);
 
     assert(directory_fd >= 0);
+    assert(below[0] == '\0' || below[0] == '/'); /* or it would be another number */
     assert((size_t)n + strlen(below) < sizeof path);
     if (stat(path, &there) != 0 || fstat(directory_fd, &held) != 0) {
         return false;
@@ -50,6 +51,7 @@ void held_copy_text(const char *text, size_t room, char *ret_text)
     const char *found;
 
     assert(room > 0);
+    assert(text != ret_text); /* it is read while the other is written */
     ret_text[0] = '\0';
     while ((found = strstr(text, HELD_PREFIX)) != NULL) {
         size_t path_bytes = strlen(HELD_PREFIX) + strspn(found + strlen(HELD_PREFIX), "0123456789");

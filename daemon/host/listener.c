@@ -151,6 +151,7 @@ enum status listener_check(const char *path, const char *group_name, struct fail
     char directory[LISTENER_PATH_BYTES];
     gid_t group;
     bool is_there;
+    assert(thread_is(THREAD_OTHER)); /* it may wait for the system's databases */
     memcpy(directory, address.sun_path, sizeof directory);
     if (*group_name != '\0' && find_group(group_name, &group, failure) != STATUS_OK) {
         return failure->status;
@@ -197,6 +198,7 @@ enum status listener_open(const char *path, uint64_t mode, const char *group_nam
 
 enum status listener_adopt(int fd, struct listener *ret_listener, struct failure *failure)
 {
+    assert(fd >= 0); /* -1 says that systemd passed none: the caller handles it */
     int flags = fcntl(fd, F_GETFL);
     int duplicate = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     assert(thread_is(THREAD_OTHER));

@@ -60,6 +60,7 @@ static bool is_whole(const uint8_t *copy, size_t n, size_t record_bytes)
 
 static bool write_at(int fd, const uint8_t *bytes, size_t n, off_t offset)
 {
+    assert(offset % PAGE_BYTES == 0); /* a copy begins with a page, so that the other one is not touched */
     while (n > 0) {
         ssize_t written = pwrite(fd, bytes, n, offset);
 
@@ -85,6 +86,7 @@ static ssize_t read_at(int fd, uint8_t *ret_bytes, size_t n, off_t offset)
     size_t length = 0;
     ssize_t got = 1;
 
+    assert(offset % PAGE_BYTES == 0); /* where a copy begins */
     while (length < n && got != 0) {
         got = pread(fd, ret_bytes + length, n - length, offset + (off_t)length);
         if (got < 0 && errno != EINTR) {
@@ -210,6 +212,7 @@ enum mirrored_result mirrored_file_open(int directory_fd, const char *name, size
     }
     error = errno;
     if (result == MIRRORED_OK) {
+        assert(file.generation > 0 && file.newest < COPIES);
         memcpy(ret_record, record, record_bytes);
         memset(file.copy, 0, copy_bytes(record_bytes)); /* what is behind the record stays zero */
         *ret_file = file;

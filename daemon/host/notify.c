@@ -34,6 +34,7 @@ static struct {
 /* False: systemd has no room for it now. A socket that is not there, or refuses, counts as told. */
 static bool try_to_tell(const char *text)
 {
+    assert(text[0] != '\0'); /* an empty datagram tells nothing */
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const char *path = getenv("NOTIFY_SOCKET");
     size_t path_bytes = path == NULL ? 0 : strlen(path);
@@ -68,7 +69,9 @@ void notify_go_on(void)
 static void tell(const char *text)
 {
     size_t bytes = strlen(text) + 1;
+    assert(bytes <= UNTOLD_BYTES); /* when all else is told there is room for it */
     notify_go_on();
+    assert(untold.bytes <= UNTOLD_BYTES);
     bool is_told = untold.bytes == 0 && try_to_tell(text);
     if (!is_told && bytes <= UNTOLD_BYTES - untold.bytes) {
         memcpy(untold.texts + untold.bytes, text, bytes);

@@ -60,6 +60,7 @@ static enum numbers_result damaged(const char *what, struct failure *failure)
 
 static enum numbers_result refused(const char *what, struct failure *failure)
 {
+    assert(errno != 0); /* the text ends with the reason */
     failure_set(failure, STATUS_IO_ERROR, NUMBERS_NAME ": cannot be %s: %s", what, strerror(errno));
     return NUMBERS_IO_ERROR;
 }
@@ -90,6 +91,7 @@ enum numbers_result numbers_open(int directory_fd, const uint8_t *store_id, stru
         numbers_close(ret_numbers);
         return damaged(what, failure);
     }
+    assert(ret_numbers->file.fd >= 0); /* callers tell by it that the numbers are open */
     return NUMBERS_OK;
 }
 

@@ -135,6 +135,7 @@ bool reserve_make_room(struct reserve *reserve, uint64_t bytes, uint64_t kept_by
 static bool allocate(const struct reserve *reserve, uint64_t from, uint64_t to)
 {
     static const uint8_t zeros[ZEROS_BYTES];
+    mutex_assert_held(&reserve->mutex);
     assert(from < to);
     if (fallocate(reserve->fd, 0, (off_t)from, (off_t)(to - from)) == 0) {
         return true;

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "daemon/runtime/thread.h"
+
 enum {
     WORD_BYTES = 256,
     GIDS_MAX =
@@ -58,6 +60,7 @@ static bool find_id(const char *name, bool is_group, unsigned *ret_id)
 static bool add(struct roles *roles, enum role role, const char *word, struct failure *failure)
 {
     struct roles_entry entry = {.role = role, .is_group = word[0] == '%'};
+    assert(roles->count <= ROLES_ENTRIES_MAX);
     if (!find_id(word + entry.is_group, entry.is_group, &entry.id)) {
         failure_set(failure, STATUS_INVALID, "%s: there is no %s \"%s\"", settings[role],
                     entry.is_group ? "group" : "user", word + entry.is_group);
@@ -75,6 +78,7 @@ static bool add(struct roles *roles, enum role role, const char *word, struct fa
 static bool add_list(struct roles *roles, enum role role, const char *list, struct failure *failure)
 {
     static const char between[] = " \t,";
+    assert(role > ROLE_NONE && role < ROLES); /* its setting has a name */
     if (list[0] != '\0' && list[strspn(list, between)] == '\0') {
         failure_set(failure, STATUS_INVALID, "%s: names nobody; leave the setting out to have no such list",
                     settings[role]);
@@ -100,6 +104,7 @@ static bool add_list(struct roles *roles, enum role role, const char *list, stru
 bool roles_init(const char *readers, const char *writers, const char *admins, struct roles *ret_roles,
                 struct failure *failure)
 {
+    assert(thread_is(THREAD_OTHER)); /* it may wait for the system's databases */
     struct roles roles = {.count = 0};
     if (!add_list(&roles, ROLE_READER, readers, failure) ||
         !add_list(&roles, ROLE_WRITER, writers, failure) || !add_list(&roles, ROLE_ADMIN, admins, failure)) {
@@ -123,6 +128,7 @@ static bool has_gid(const gid_t *gids, size_t count, unsigned gid)
 
 enum role roles_of(const struct roles *roles, uid_t uid, const gid_t *gids, size_t gid_count)
 {
+    assert(roles->count <= ROLES_ENTRIES_MAX);
     enum role role = roles->count == 0 ? ROLE_ADMIN : ROLE_NONE;
     for (size_t i = 0; i < roles->count; i++) {
         const struct roles_entry *entry = &roles->entries[i];

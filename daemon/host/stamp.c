@@ -94,6 +94,7 @@ enum stamp_result stamp_parse(const char *bytes, size_t n, struct stamp *ret_sta
     if (errno != 0 || *end != '\n') {
         return STAMP_DAMAGED;
     }
+    assert(end < text + n); /* the next line begins in the text, or at its NUL */
     if (stamp.format > STAMP_FORMAT) {
         *ret_format = stamp.format;
         return STAMP_NEWER;

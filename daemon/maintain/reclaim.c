@@ -143,6 +143,7 @@ static void add_kind(struct reclaim *reclaim, enum key_kind kind)
 
 static void add_heights(struct reclaim *reclaim, enum key_kind kind, uint64_t first, uint64_t last)
 {
+    assert(first <= last);
     add_range(reclaim, key_of_height(reclaim->chain_id, kind, first),
               key_behind_height(reclaim->chain_id, kind, last));
 }
@@ -199,6 +200,7 @@ static void note_failure(struct reclaim *reclaim)
 /* How long what is dropped of the chain next waits for more, as long as that is little. */
 static uint64_t next_wait_us(uint64_t wait_us, uint64_t freed_bytes)
 {
+    assert(wait_us <= WAIT_US_MAX); /* it was given here, or is 0 */
     uint64_t longer_us = wait_us < WAIT_US_MIN ? WAIT_US_MIN : 2 * wait_us;
     longer_us = longer_us < WAIT_US_MAX ? longer_us : WAIT_US_MAX;
     return freed_bytes >= FREED_BYTES_MIN ? WAIT_US_MIN : longer_us;
@@ -258,6 +260,7 @@ static struct chain *next_due(const struct reclaim *reclaim, uint64_t now_us)
 static void take_chain(struct reclaim *reclaim, struct chain *chain, uint64_t now_us)
 {
     assert(reclaim->work.state == POOL_IDLE && reclaim->due_number == 0);
+    assert(chain->visible); /* of one that is being made, requests have dropped nothing */
     uint64_t oldest;
     reclaim->chain_id = chain->id;
     reclaim->taken_us = now_us;

@@ -104,6 +104,7 @@ static void tell(struct space_watch *watch)
                                       uint64_t) = {[SPACE_ENOUGH] = event_space_back,
                                                    [SPACE_SOFT] = event_space_low,
                                                    [SPACE_HARD] = event_space_out};
+        assert(state < sizeof events / sizeof events[0]);
         watch->state = state;
         events[state](found->free_bytes, found->held_bytes, soft, hard);
     }
@@ -131,6 +132,7 @@ static void look_done(struct pool_work *work)
 
 struct space_watch *space_watch_new(const struct space_watch_config *config)
 {
+    assert(thread_is(THREAD_LOOP)); /* as order and pool are */
     struct space_watch *watch = memory_new(sizeof *watch);
     watch->config = *config;
     if (config->reserve != NULL) {

@@ -35,6 +35,8 @@ struct watch {
 
 struct watch *watch_new(const struct directory *directory, struct pool *pool)
 {
+    assert(thread_is(THREAD_LOOP));                            /* as the pool is */
+    assert(directory == NULL || directory->directory_fd >= 0); /* the pool looks at it later */
     struct watch *watch = memory_new(sizeof *watch);
     watch->directory = directory;
     watch->pool = pool;
@@ -64,6 +66,7 @@ static void watch_done(struct pool_work *work)
 {
     struct watch *watch = (struct watch *)work;
     assert(thread_is(THREAD_LOOP) && work->state == POOL_IDLE); /* the result is the loop's again */
+    assert(!watch->is_gone); /* what was found missing stays found: nothing looks again */
     watch->is_gone = watch->result == DIRECTORY_LOST;
     watch->due_us = thread_now_us() + WATCH_INTERVAL_US;
 }

@@ -45,6 +45,7 @@ struct watchdog {
 static void tell(const struct heartbeats_seen *seen)
 {
     char text[HEARTBEAT_TEXT_BYTES];
+    assert((seen->began & seen->ended) == 0); /* of each stage one thing is told */
     for (unsigned stage = 0; stage < HEARTBEAT_STAGES; stage++) {
         uint64_t lasted_ms = seen->lasted_us[stage] / 1000;
         if ((seen->began >> stage & 1) != 0) {
@@ -90,6 +91,7 @@ static void look(struct watchdog *watchdog, uint64_t now_us)
 static void *watchdog_thread_main(void *argument)
 {
     struct watchdog *watchdog = argument;
+    assert(watchdog->interval_us > 0 && watchdog->interval_us <= HEARTBEAT_LOOK_INTERVAL_US);
     thread_set_role(THREAD_WATCHDOG);
     watchdog->looked_us = thread_now_us();
     mutex_lock(&watchdog->mutex);

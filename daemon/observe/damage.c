@@ -51,11 +51,13 @@ static void copy_file_name(const char *text, char *ret_name)
         bytes = bytes < FILE_NAME_BYTES_MAX - 1 ? bytes : FILE_NAME_BYTES_MAX - 1;
         memcpy(ret_name, name, bytes);
     }
+    assert(bytes < FILE_NAME_BYTES_MAX); /* the NUL has room */
     ret_name[bytes] = '\0';
 }
 
 static bool is_known(const struct damage *damage, const char *name)
 {
+    assert(damage->file_count <= FILES_MAX);
     for (uint64_t i = 0; i < damage->file_count; i++) {
         if (strcmp(damage->files[i], name) == 0) {
             return true;
@@ -76,6 +78,7 @@ void damage_note(struct damage *damage, enum damage_met_by met_by, const struct 
     damage->last = *failure;
     copy_file_name(failure->text, name);
     if (!is_known(damage, name)) {
+        assert(damage->file_count < FILES_MAX); /* when they are told apart no more, each is known */
         memcpy(damage->files[damage->file_count++], name, sizeof name);
         event_damage_found(failure->text, name);
     }
@@ -89,6 +92,7 @@ uint64_t damage_count(const struct damage *damage, enum damage_met_by met_by)
 
 uint64_t damage_files(const struct damage *damage)
 {
+    assert(thread_is(THREAD_LOOP));
     return damage->file_count;
 }
 

@@ -107,6 +107,7 @@ static void write_error(enum event_name name, const char *error)
 void event_files_limit_too_low(uint64_t limit, uint64_t wanted, uint64_t connections_max)
 {
     assert(limit < wanted);
+    assert(connections_max < wanted); /* each of them is among the wanted */
     WRITE(EVENT_FILES_LIMIT_TOO_LOW, "limit=%" PRIu64 " wanted=%" PRIu64 " connections_max=%" PRIu64, limit,
           wanted, connections_max);
 }
@@ -138,12 +139,14 @@ void event_server_refused(const char *error)
 
 void event_ready(uint64_t run, const char *engine)
 {
-    assert(run > 0); /* runs count from 1 */
+    assert(run > 0);         /* runs count from 1 */
+    assert(*engine != '\0'); /* each engine says what it is */
     WRITE(EVENT_READY, "pid=%d run=%" PRIu64 " engine=%s", (int)getpid(), run, engine);
 }
 
 void event_reloaded(const char *needs_restart)
 {
+    assert(needs_restart != NULL); /* "" says that there is none; the log would take NULL for that */
     WRITE(EVENT_RELOADED, "needs_restart=%s", needs_restart);
 }
 
@@ -191,13 +194,13 @@ void event_raises_left_out(const char *error, uint64_t raises, uint64_t sequence
 
 void event_stalled(const char *what, uint64_t lasted_ms)
 {
-    assert(*what != '\0');
+    assert(*what != '\0' && lasted_ms > 0);
     WRITE(EVENT_STALLED, "what=%s lasted_ms=%" PRIu64, what, lasted_ms);
 }
 
 void event_moves_again(const char *what, uint64_t lasted_ms)
 {
-    assert(*what != '\0');
+    assert(*what != '\0' && lasted_ms > 0);
     WRITE(EVENT_MOVES_AGAIN, "what=%s lasted_ms=%" PRIu64, what, lasted_ms);
 }
 
@@ -242,6 +245,7 @@ void event_frame_refused(const char *error, uint8_t type)
 
 void event_frame_cut(const char *error, uint8_t type)
 {
+    assert(*error != '\0');
     WRITE(EVENT_FRAME_CUT, "error=%s type=%u", error, (unsigned)type);
 }
 
@@ -253,6 +257,7 @@ void event_request_malformed(uint8_t type, uint32_t bytes)
 void event_reclaim_failed(const char *error, uint32_t chain_id, uint64_t failures, unsigned retry_seconds)
 {
     assert(*error != '\0' && failures > 0);
+    assert(chain_id > 0 && retry_seconds > 0); /* chains count from 1 */
     WRITE(EVENT_RECLAIM_FAILED, "error=%s chain_number=%" PRIu32 " failures=%" PRIu64 " retry_seconds=%u",
           error, chain_id, failures, retry_seconds);
 }

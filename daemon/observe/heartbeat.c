@@ -43,6 +43,7 @@ void heartbeat_leave(void)
 void heartbeat_go_on(void)
 {
     if (current != NULL) {
+        assert(get(&current->beats) % 2 == 1); /* it is at work, and stays so */
         set(&current->beats, get(&current->beats) + 2);
     }
 }
@@ -54,11 +55,14 @@ void heartbeat_ask(struct heartbeat *heartbeat)
 
 void heartbeat_take(struct heartbeat *heartbeat)
 {
+    assert(get(&heartbeat->taken) <= get(&heartbeat->asked));
     set(&heartbeat->taken, get(&heartbeat->asked));
 }
 
 void heartbeat_show(struct heartbeat *heartbeat, bool is_at_work, uint64_t moves)
 {
+    assert(heartbeat != current); /* a stage counts for itself, or is entered */
+    assert(moves < UINT64_MAX / 2);
     set(&heartbeat->beats, 2 * moves + is_at_work);
 }
 
@@ -105,6 +109,7 @@ struct heartbeats_seen heartbeats_look(struct heartbeats_watch *watch, struct he
     };
     struct heartbeats_seen seen = {0};
     for (int stage = 0; stage < HEARTBEAT_STAGES; stage++) {
+        assert(watch->stalled_us[stage] == 0 || watch->stalled_us[stage] >= HEARTBEAT_STALLED_US);
         bool was_stalled = watch->stalled_us[stage] > 0;
         bool is_stalled = unmoved_us[stage] >= HEARTBEAT_STALLED_US;
         seen.lasted_us[stage] = is_stalled ? unmoved_us[stage] : watch->stalled_us[stage];

@@ -28,7 +28,8 @@ void arena_init(struct arena *arena, size_t budget)
 
 void arena_lend(struct arena *arena, void *memory, size_t bytes)
 {
-    assert(arena->next == NULL); /* or memory that is held would be out of reach */
+    assert(arena->next == NULL);                       /* or memory that is held would be out of reach */
+    assert(arena->chunks == NULL && arena->used == 0); /* it is lent to start with */
     assert((uintptr_t)memory % ARENA_ALIGNMENT == 0);
     arena->next = memory;
     arena->end = arena->next + bytes;
@@ -98,6 +99,7 @@ void *arena_alloc(struct arena *arena, size_t bytes)
 
 size_t arena_bytes(const struct arena *arena)
 {
+    assert(arena->held <= arena->budget);
     return arena->held;
 }
 

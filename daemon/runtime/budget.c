@@ -249,6 +249,7 @@ void budget_request_end(struct budget *budget, struct budget_request *request)
 
 void budget_reply_queued(struct budget *budget, struct budget_client *client, uint64_t bytes)
 {
+    assert(client->replies_bytes <= budget->replies_bytes); /* what one has is among what all have */
     take(&budget->replies_bytes, bytes);
     client->replies_bytes += bytes;
 }
@@ -364,6 +365,7 @@ bool budget_stream_may_read(const struct budget_stream *stream)
 
 void budget_stream_read(struct budget *budget, struct budget_stream *stream, uint64_t bytes)
 {
+    assert(stream->unsent_bytes <= budget->unsent_bytes); /* what one has is among what all have */
     take(&budget->unsent_bytes, bytes);
     stream->unsent_bytes += bytes;
 }

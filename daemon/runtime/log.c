@@ -53,6 +53,7 @@ static bool is_journal(void)
 
 static enum log_format choose(enum log_format format)
 {
+    assert(format <= LOG_FORMAT_JOURNAL); /* put has no other form */
     if (format == LOG_FORMAT_AUTO) {
         format = is_journal()            ? LOG_FORMAT_JOURNAL
                  : isatty(STDERR_FILENO) ? LOG_FORMAT_TEXT
@@ -121,6 +122,7 @@ void log_bytes_per_second_set(uint64_t bytes_per_second)
 
 bool log_enabled(enum log_level level)
 {
+    assert(level <= LOG_LEVEL_DEBUG);
     return level <= atomic_load_explicit(&threshold, memory_order_relaxed);
 }
 
@@ -133,6 +135,7 @@ static void put(const struct log_event *event, bool is_bounded)
 {
     struct log_line text, message, values;
     struct log_output_line line = {.text = text.bytes};
+    assert(sink != LOG_FORMAT_AUTO); /* log_start has chosen */
     if (sink == LOG_FORMAT_JSON) {
         log_form_json(event, &text);
     } else {

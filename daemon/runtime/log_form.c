@@ -32,6 +32,8 @@ static uint64_t take_integer(const char *length, char conversion, va_list *argum
     bool is_signed = conversion == 'd' || conversion == 'i';
     int64_t number;
 
+    assert(length[0] == '\0' || length[1] == '\0' || strcmp(length, "ll") == 0 ||
+           strcmp(length, "hh") == 0); /* of any other two letters the argument's type is not known */
     *ret_negative = false;
     if (strcmp(length, "l") == 0 || strcmp(length, "j") == 0 || strcmp(length, "z") == 0) {
         number = va_arg(*arguments, long);
@@ -154,6 +156,7 @@ static void add_end(struct log_line *line, const char *cut, const char *end)
 /* Removes what was added since `start` if some of it did not fit. */
 static void add_whole(struct log_line *line, size_t start)
 {
+    assert(start <= line->length);
     if (line->is_full) {
         line->length = start;
     }
@@ -190,6 +193,7 @@ static void add_quoted(struct log_line *line, const char *bytes, size_t n, bool 
     for (size_t i = 0; i < n;) {
         size_t length = utf8_length(text + i, n - i);
 
+        assert(length <= n - i); /* what is added lies in the text */
         if (text[i] == '"' || text[i] == '\\') {
             snprintf(escape, sizeof escape, "\\%c", text[i]);
             add_text(line, escape);
@@ -224,6 +228,7 @@ static bool is_plain(const struct log_field *field)
 /* Adds " key=value" for each value. */
 static void add_fields(struct log_line *line, const struct log_event *event)
 {
+    assert(event->count <= LOG_FORM_FIELDS_MAX);
     for (size_t i = 0; i < event->count; i++) {
         const struct log_field *field = &event->fields[i];
         size_t start = line->length;
@@ -282,6 +287,7 @@ void log_form_text(const struct log_event *event, struct log_line *ret_line)
 
 void log_form_json(const struct log_event *event, struct log_line *ret_line)
 {
+    assert(event->count <= LOG_FORM_FIELDS_MAX);
     begin(ret_line);
     add_text(ret_line, "{\"time\":\"");
     add_time(ret_line);
@@ -349,6 +355,7 @@ static void add_journal_text(struct log_line *line, const char *text)
 {
     size_t start = begin_part(line);
     add_text(line, text);
+    assert(!line->is_full); /* both of these stand first in their entry */
     end_part(line, start);
 }
 
@@ -357,6 +364,8 @@ void log_form_journal(const struct log_event *event, struct log_line *ret_messag
                       struct log_line *ret_values)
 {
     static const char *const priorities[] = {"PRIORITY=3", "PRIORITY=4", "PRIORITY=6", "PRIORITY=7"};
+    assert(event->kind->level < sizeof priorities / sizeof priorities[0]);
+    assert(event->count <= LOG_FORM_FIELDS_MAX);
     begin(ret_message);
     size_t start = begin_part(ret_message);
     add_text(ret_message, "MESSAGE=");

@@ -172,6 +172,7 @@ static uint64_t log_thread_write(const struct batch *batch)
 
 static bool notice_is_due(void)
 {
+    mutex_assert_held(&output.mutex);
     return output.unsaid > 0 && !output.is_broken &&
            (state_now() == ENDING || thread_now_us() >= output.notice_from_us);
 }
@@ -197,6 +198,7 @@ static void log_thread_notice(void)
 {
     uint64_t lines = output.unsaid;
     mutex_assert_held(&output.mutex);
+    assert(thread_is(THREAD_LOG)); /* what say_dropped logs is written at once */
     assert(lines > 0 && !output.is_broken);
     output.unsaid = 0;
     output.notice_from_us = thread_now_us() + NOTICE_US;
@@ -254,6 +256,7 @@ static int create_thread(void)
 bool log_output_start(uint64_t bytes_per_second, void (*say_dropped)(uint64_t lines))
 {
     assert(thread_is(THREAD_OTHER) && state_now() == DIRECT);
+    assert(say_dropped != NULL); /* it is called when the first line was dropped */
     if (!output.has_mutex) {
         mutex_init(&output.mutex); /* never closed: a thread left behind may come back to it */
         output.has_mutex = true;
@@ -299,6 +302,7 @@ bool log_output_stop(void)
 
 void log_output_rate_set(uint64_t bytes_per_second)
 {
+    assert(bytes_per_second >= LOG_RATE_BYTES_MIN && bytes_per_second <= LOG_RATE_BYTES_MAX);
     if (state_now() == DIRECT) {
         return;
     }
@@ -344,6 +348,7 @@ bool log_output_admits(void)
 
 static void append(struct batch *batch, const void *bytes, size_t n)
 {
+    mutex_assert_held(&output.mutex);
     assert(n <= sizeof batch->lines - batch->bytes);
     if (n > 0) {
         memcpy(batch->lines + batch->bytes, bytes, n);

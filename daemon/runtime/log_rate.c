@@ -49,6 +49,7 @@ void log_rate_change(struct log_rate *rate, uint64_t bytes_per_second, uint64_t 
 bool log_rate_admits(struct log_rate *rate, uint64_t now_us)
 {
     refill(rate, now_us);
+    assert(rate->left <= capacity(rate)); /* or a burst would be longer than a second's worth */
     return rate->left > 0;
 }
 

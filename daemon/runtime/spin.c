@@ -30,6 +30,7 @@ bool spin_holds(const struct spin *spin, uint64_t waited_ns)
 
 bool spin_holds_when_due(const struct spin *spin, uint64_t waited_ns, uint64_t *ret_sleep_ns)
 {
+    assert(spin->spin_ns_max <= UINT64_MAX / SPIN_OUTLIER_FACTOR); /* the product below fits */
     uint64_t mean_ns = spin->mean_ns;
     *ret_sleep_ns = 0;
     if (mean_ns <= spin->spin_ns_max) {

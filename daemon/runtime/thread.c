@@ -13,6 +13,7 @@ static _Thread_local enum thread_role current_role = THREAD_OTHER;
 
 void thread_set_role(enum thread_role role)
 {
+    assert(role <= THREAD_WATCHDOG);
     current_role = role;
 }
 

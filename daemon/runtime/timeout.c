@@ -9,6 +9,7 @@ void timeout_start(struct timeout_list *list, struct timeout *timeout)
 {
     timeout_stop(list, timeout);
     assert(timeout->owner != NULL); /* it was started */
+    assert((list->first == NULL) == (list->last == NULL));
     timeout->is_running = true;
     timeout->since_us = 0;
     timeout->previous = list->last;
@@ -26,7 +27,8 @@ void timeout_stop(struct timeout_list *list, struct timeout *timeout)
     if (!timeout->is_running) {
         return;
     }
-    assert(list->first != NULL && list->last != NULL); /* it stands in this list */
+    assert(list->first != NULL && list->last != NULL);               /* it stands in this list */
+    assert((timeout->previous == NULL) == (list->first == timeout)); /* and in no other one */
     if (timeout->previous == NULL) {
         list->first = timeout->next;
     } else {

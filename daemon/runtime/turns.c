@@ -104,6 +104,7 @@ void turns_leave(struct turns *turns, struct turns_member *member)
     struct turns_group *uid = group_of(process->member.above);
     group_leave(process);
     group_leave(uid);
+    assert(turns->top.connections > 0); /* it joined these turns */
     turns->top.connections--;
     member->above = NULL;
 }
@@ -147,6 +148,8 @@ void turns_wait(struct turns *turns, enum turns_list list, struct turns_member *
                 void *owner)
 {
     struct turns_place *place = &member->places[list];
+    assert(list < TURNS_LISTS);
+    assert(owner != NULL); /* turns_first gives NULL where nobody waits */
     assert(turn->member == NULL && member->above != NULL);
     *turn = (struct turn){.owner = owner, .member = member, .previous = place->last_turn};
     *(place->last_turn != NULL ? &place->last_turn->next : &place->first_turn) = turn;
@@ -160,6 +163,7 @@ void turns_wait(struct turns *turns, enum turns_list list, struct turns_member *
 void turns_drop(struct turns *turns, enum turns_list list, struct turn *turn)
 {
     struct turns_member *member = turn->member;
+    assert(list < TURNS_LISTS);
     assert(member != NULL && turns->waiting[list] > 0);
     struct turns_place *place = &member->places[list];
     *(turn->previous != NULL ? &turn->previous->next : &place->first_turn) = turn->next;
@@ -192,6 +196,7 @@ static struct turn *first_turn(const struct turns *turns, enum turns_list list)
 
 void *turns_first(const struct turns *turns, enum turns_list list)
 {
+    assert(list < TURNS_LISTS);
     const struct turn *turn = first_turn(turns, list);
     assert((turn == NULL) == (turns->waiting[list] == 0));
     return turn != NULL ? turn->owner : NULL;
@@ -201,6 +206,7 @@ void *turns_first(const struct turns *turns, enum turns_list list)
 static void *find_below(const struct turns_member *above, enum turns_list list, int levels,
                         bool (*may)(const void *owner, const void *context), const void *context)
 {
+    assert(levels >= 0 && levels <= TURNS_LEVELS); /* a connection is the last to be asked */
     if (levels == 0) {
         void *owner = above->places[list].first_turn->owner;
         return may(owner, context) ? owner : NULL;
@@ -223,6 +229,7 @@ void *turns_find(const struct turns *turns, enum turns_list list,
 
 void turns_take(struct turns *turns, enum turns_list list, struct turn *turn)
 {
+    assert(list < TURNS_LISTS);
     assert(turn->member != NULL && turn->previous == NULL); /* what a connection waits for stays in order */
     for (struct turns_member *member = turn->member; member->above != NULL; member = member->above) {
         ring_remove(list, member);

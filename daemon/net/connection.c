@@ -68,6 +68,8 @@ void connection_wait(struct connection *connection, struct request *request, enu
         connection->is_unpacking = true;
         return;
     }
+    assert(connection->state == CONNECTION_OPEN ||
+           connection->state == CONNECTION_DRAINING); /* its close drops it */
     connection->waiting = request;
     if (progress == REQUEST_WAITS_MEMORY) {
         connection_wait_for_memory(connection, &request->memory);
@@ -116,6 +118,8 @@ void connection_free_if_done(struct connection *connection)
     }
     struct connection_set *set = connection->set;
     assert(connection->waiting == NULL && connection->session.streams == NULL && set->count > 0);
+    assert(connection->backlog == NULL && connection->incoming.body == NULL); /* closing gave them back */
+    assert(connection->is_reading || set->not_reading > 0);
     if (connection->previous == NULL) {
         set->all = connection->next;
     } else {
@@ -208,6 +212,7 @@ void connection_close(struct connection *connection)
     drop_backlog(connection);
     timeout_stop(&set->hello_timeouts, &connection->hello_timeout);
     timeout_stop(&set->unread_timeouts, &connection->unread_timeout);
+    assert(set->held > 0 || !connection->is_held);
     set->held -= connection->is_held;
     connection->is_held = false;
     drop_waiting(connection);
@@ -274,6 +279,7 @@ void connection_end_input(struct connection *connection)
  * takes the first replies while its further requests are carried out. */
 static void flush_early(struct connection *connection)
 {
+    assert(!connection->session.is_closed); /* what is flushed was not dropped */
     if (connection->replies_unsent++ == 0) {
         connection->unsent_us = connection->set->now_us;
     }
@@ -295,6 +301,7 @@ static void session_send(struct session *session, struct frame_reply *header, ui
     }
     header->written_through = order_written_through(order);
     header->durable_through = order_durable_through(order);
+    assert(header->durable_through <= header->written_through); /* what is durable is written */
     frame_reply_encode(header, frame);
     output_append(&connection->output, frame, FRAME_REPLY_BYTES + header->body_bytes);
     connection_touch(connection);
@@ -309,6 +316,7 @@ static void session_send_copy(struct session *session, struct frame_reply *heade
     uint8_t *place = output_place(&connection->output, FRAME_REPLY_BYTES + header->body_bytes);
     header->written_through = order_written_through(order);
     header->durable_through = order_durable_through(order);
+    assert(header->durable_through <= header->written_through);
     frame_reply_encode(header, place);
     if (header->body_bytes > 0) {
         memcpy(place + FRAME_REPLY_BYTES, body, header->body_bytes);
@@ -323,6 +331,7 @@ static void session_ended(struct session *session, struct request *request)
     assert(connection->in_flight > 0 && connection->set->in_flight > 0);
     connection->in_flight--;
     connection->set->in_flight--;
+    assert(connection->writes_in_flight > 0 || !request_type_changes(request->type));
     connection->writes_in_flight -= request_type_changes(request->type);
     connection_touch(connection);
 }

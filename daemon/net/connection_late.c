@@ -17,6 +17,7 @@
 
 static void end_without_hello(struct connection *connection)
 {
+    assert(!connection->session.is_greeted); /* the first frame stops the time */
     if (connection->state == CONNECTION_OPEN && connection->is_reading) {
         connection_time_out(connection, STATUS_INVALID, "no hello came within hello_timeout");
     } else {

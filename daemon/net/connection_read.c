@@ -22,9 +22,7 @@
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/dispatch.h"
 
-enum {
-    HELLO_BYTES_MAX = 64 << 10
-}; /* far above any that says something: it is unpacked on the loop; chosen */
+enum { HELLO_BYTES_MAX = 64 << 10 }; /* far above any that says something; unpacked on the loop; chosen */
 
 static void refuse_frame(struct connection *connection, uint8_t type, uint64_t id, enum status status,
                          const char *text)
@@ -63,6 +61,7 @@ static bool is_held_back(struct connection *connection)
 {
     bool is_hello = !connection->session.is_greeted && connection->incoming.frame.type == FRAME_HELLO;
     bool is_held = is_hello && connection_has_predecessor(connection);
+    assert(connection->set->held > 0 || !connection->is_held); /* each hello that waits is counted once */
     connection->set->held += is_held;
     connection->set->held -= connection->is_held;
     connection->is_held = is_held;
@@ -182,6 +181,7 @@ static void start_request(struct connection *connection, const uint8_t *body, ui
     bool changes = request_type_changes(incoming->frame.type);
     assert(connection->waiting == NULL &&
            incoming->state == INCOMING_HEADER); /* it is started in the order it was sent */
+    assert(incoming->body == NULL);             /* a body of its own is the request's from here on */
     if (session->is_closed && !changes && session->is_greeted) {
         skip_request(connection, taken);
         return;
@@ -285,8 +285,7 @@ static void start_if_whole(struct connection *connection)
         return;
     }
     uint8_t *body = incoming->body;
-    assert(body != NULL &&
-           incoming->body_bytes == incoming->frame.body_bytes); /* nothing was read beyond it */
+    assert(body != NULL && incoming->body_bytes == incoming->frame.body_bytes); /* nothing beyond it */
     incoming->body = NULL;
     incoming->body_bytes = 0;
     incoming_move(incoming, INCOMING_HEADER);
@@ -418,6 +417,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
         connection_end_input(connection);
         return;
     }
+    assert(thread_is(THREAD_LOOP) && (size_t)count <= buffer->len);
     bool is_more = (size_t)count == buffer->len;
     connection->is_bulk |= is_more;
     connection->set->now_us = thread_now_us(); /* the loop may have slept since the iteration began */

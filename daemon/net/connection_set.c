@@ -74,6 +74,7 @@ static uint64_t connections_max_for(const struct connection_set *set, const stru
 {
     uint64_t kept = set->connections_max / CONNECTIONS_KEPT_PART;
     kept = kept < CONNECTIONS_KEPT_MAX ? kept : CONNECTIONS_KEPT_MAX;
+    assert(kept < set->connections_max); /* or a uid that has one could have no second at all */
     return turns_of_uid(&connection->session.member) > 1 ? set->connections_max - kept : set->connections_max;
 }
 
@@ -201,6 +202,7 @@ static void grant_memory(struct connection_set *set)
 /* Whether a connection pauses for memory that the shared budget has again. */
 static bool may_resume(const struct connection_set *set, enum turns_list list)
 {
+    assert(list == TURNS_REPLIES || list == TURNS_REQUESTS); /* the two that connections pause for */
     const struct service *service = set->service;
     return turns_count(service->turns, list) > 0 &&
            (list == TURNS_REPLIES ? !budget_replies_are_full(service->budget)
@@ -376,11 +378,13 @@ bool connection_set_is_touched(const struct connection_set *set)
 
 uint64_t connection_requests(const struct connection_set *set)
 {
+    assert(set->in_flight <= set->requests); /* each that is in flight was started */
     return set->requests;
 }
 
 uint64_t connection_count(const struct connection_set *set)
 {
+    assert((set->count == 0) == (set->all == NULL)); /* 0 says that the set may be freed */
     return set->count;
 }
 
@@ -397,6 +401,7 @@ uint64_t connection_set_memory(const struct connection_set *set, bool *ret_waits
 
 bool connection_set_has_waiting(const struct connection_set *set)
 {
+    assert(turns_count(set->service->turns, TURNS_ROOM) <= set->in_flight);
     return turns_count(set->service->turns, TURNS_ROOM) > 0;
 }
 

@@ -113,6 +113,8 @@ struct time_slice connection_fresh_slice(struct connection_set *set)
 void connection_cut(struct connection *connection)
 {
     assert(connection->state == CONNECTION_OPEN);
+    assert(connection->backlog != NULL ||
+           connection->incoming.state == INCOMING_BODY_AHEAD); /* to go on with */
     turns_wait(connection->set->service->turns, TURNS_SLICE, &connection->session.member,
                &connection->for_slice, connection);
 }

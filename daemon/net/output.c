@@ -146,6 +146,7 @@ static struct output_chunk *take_chunks(struct output *output, uv_buf_t *buffers
     *ret_bytes = 0;
     for (struct output_chunk *chunk = first; chunk != NULL && *ret_count < WRITE_CHUNKS_MAX;
          chunk = chunk->next) {
+        assert(chunk->bytes <= UINT32_MAX); /* a buffer counts in 32 bits */
         buffers[(*ret_count)++] = uv_buf_init((char *)chunk->data, (unsigned)chunk->bytes);
         *ret_bytes += chunk->bytes;
         last = chunk;
@@ -215,6 +216,7 @@ void output_flush(struct output *output)
 void output_drop(struct output *output)
 {
     assert(thread_is(THREAD_LOOP));
+    assert(!output->is_dropped || output->first == NULL); /* nothing joined it since */
     for (struct output_chunk *chunk = output->first; chunk != NULL; chunk = chunk->next) {
         gone(output, chunk->bytes);
     }

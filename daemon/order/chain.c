@@ -69,7 +69,9 @@ struct chain *chain_find(const struct chain_set *chains, struct slice name)
 struct chain *chain_by_id(const struct chain_set *chains, uint32_t id)
 {
     assert(thread_is(THREAD_LOOP));
-    return id >= 1 && id <= chains->chains_max ? chains->by_id[id] : NULL;
+    struct chain *chain = id >= 1 && id <= chains->chains_max ? chains->by_id[id] : NULL;
+    assert(chain == NULL || chain->id == id);
+    return chain;
 }
 
 static int compare(const struct chain *left, const struct chain *right)
@@ -100,6 +102,7 @@ struct chain *chain_add(struct chain_set *chains, struct slice name, uint32_t id
 
 uint32_t chain_count(const struct chain_set *chains)
 {
+    assert(chains->count <= chains->chains_max);
     return chains->count;
 }
 
@@ -110,6 +113,7 @@ uint32_t chain_ids_max(const struct chain_set *chains)
 
 struct chain *chain_first(const struct chain_set *chains)
 {
+    assert((chains->by_name == NULL) == (chains->count == 0)); /* a walk comes to each that is counted */
     return chains->by_name;
 }
 

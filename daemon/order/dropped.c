@@ -14,6 +14,7 @@ static void add_heights(struct dropped_heights *heights, uint64_t first, uint64_
     heights->first = is_first || first < heights->first ? first : heights->first;
     heights->last = is_first || last > heights->last ? last : heights->last;
     heights->count += count;
+    assert(heights->first <= heights->last); /* the range that is asked for */
 }
 
 uint64_t dropped_count(const struct dropped *dropped)

@@ -21,6 +21,8 @@
 enum status order_open(const struct order_config *config, struct order **ret_order, struct failure *failure)
 {
     assert(thread_is(THREAD_LOOP));
+    assert(config->wake != NULL &&
+           config->stages != NULL); /* called, and written to, once there is a completion */
     struct order *order = memory_new(sizeof *order);
     order->config = *config;
     order->damage = damage_new();
@@ -69,6 +71,7 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
 
 bool order_start_writer(struct order *order, struct failure *failure)
 {
+    assert(thread_is(THREAD_LOOP) && order->writer != NULL); /* it was opened */
     return writer_start(order->writer, failure);
 }
 
@@ -122,6 +125,7 @@ bool order_shares_groups(const struct order *order, uint64_t now_us)
 
 bool order_has_jobs(const struct order *order)
 {
+    assert((order->oldest_job == NULL) == (order->youngest_job == NULL));
     return order->oldest_job != NULL;
 }
 
@@ -203,11 +207,13 @@ uint64_t order_sequence(const struct order *order)
 
 uint64_t order_durable_through(const struct order *order)
 {
+    assert(order->durable_through <= order->sequence);
     return order->durable_through;
 }
 
 uint64_t order_run(const struct order *order)
 {
+    assert(order->start.run > 0); /* 0 says that a client knows of none */
     return order->start.run;
 }
 

@@ -91,6 +91,8 @@ void order_submit(struct order *order, struct job *job, bool carry, uint64_t now
     assert(thread_is(THREAD_LOOP));
     assert(job->level == LEVEL_WRITTEN || job->level == LEVEL_DURABLE); /* accepted is no level of a job */
     assert(job->kind != JOB_SWEEP && job->kind != JOB_RESERVE);         /* those have no number */
+    assert(job->done != NULL); /* called when it comes back, much later */
+    assert((order->oldest_job == NULL) == (order->youngest_job == NULL));
     bool always = job->kind == JOB_PRUNE || job->kind == JOB_ROLLBACK;
     if (always || carry || touches_queued(order, job)) {
         pending_close_group(order->pending);
@@ -123,7 +125,9 @@ void order_wait(struct order *order, struct order_waiter *waiter)
     assert(waiter->level == LEVEL_WRITTEN || waiter->level == LEVEL_DURABLE);
     assert(waiter->sequence <= order->sequence);
     assert(waiter->sequence >= order->waited_through); /* each list stays in the order of its numbers */
+    assert(waiter->done != NULL);                      /* called later */
     struct waiter_list *list = &order->waiters[waiter->level];
+    assert(*list->last == NULL); /* the end of the list */
     waiter->next = NULL;
     *list->last = waiter;
     list->last = &waiter->next;
@@ -181,6 +185,7 @@ static uint64_t post_due(struct order *order, uint64_t now_us)
 static void ask_sync(struct order *order)
 {
     const struct order_waiter *waiter = order->waiters[LEVEL_DURABLE].first;
+    assert(waiter == NULL || waiter->level == LEVEL_DURABLE);
     struct schedule_sync sync = {
         .waited_for = waiter == NULL ? 0 : waiter->sequence,
         .written_through = order_written_through(order),

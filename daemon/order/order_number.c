@@ -38,6 +38,7 @@ uint64_t order_next_sequence(struct order *order)
 uint64_t order_written_through(const struct order *order)
 {
     if (order->failed) {
+        assert(order->written_before_failure >= order->durable_through);
         return order->written_before_failure;
     }
     uint64_t oldest_job = order->oldest_job == NULL ? UINT64_MAX : order->oldest_job->sequence;

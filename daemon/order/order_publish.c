@@ -138,6 +138,7 @@ static void mark_waiters(struct order *order, const struct pending_entry *entry)
 {
     const struct metadata_group *group = pending_entry_group(entry);
     struct slice name = pending_entry_name(entry);
+    assert(group->first_sequence <= group->last_sequence); /* each waiter of the group lies between them */
     for (int level = LEVEL_WRITTEN; level <= LEVEL_DURABLE; level++) {
         for (struct order_waiter *waiter = order->waiters[level].first; waiter != NULL;
              waiter = waiter->next) {

@@ -56,6 +56,7 @@ const struct space_look *order_space(const struct order *order)
 
 enum space_state order_space_state(const struct order *order)
 {
+    assert(thread_is(THREAD_LOOP));
     return order->space_state;
 }
 
@@ -125,6 +126,7 @@ static uint64_t commit_bytes(const struct job_commit *commit)
 
 static bool always_passes(const struct job *job)
 {
+    assert(job->kind != JOB_SWEEP && job->kind != JOB_RESERVE); /* the order's own are not asked about */
     const struct job_commit *commit = &job->commit;
     if (job->kind != JOB_COMMIT) {
         return job->kind != JOB_CREATE_CHAIN;

@@ -39,6 +39,7 @@ static enum status load_chain(void *context, struct slice name_key, struct slice
     if (chain == NULL) {
         return start_damaged(failure, "the list of chains");
     }
+    assert(chain->id == id && !chain->visible); /* its marks lie under that id, and come before it is seen */
     struct key key = key_of_kind(chain->id, KEY_MARKS);
     struct engine_value marks = {0};
     enum status status = start_read_key(loading->engine, &key, &marks, failure);
@@ -78,6 +79,7 @@ static uint8_t *put(struct first_write *write, const struct key *key, size_t byt
 static enum status put_default(struct first_write *write, struct chain_set *chains, struct failure *failure)
 {
     struct slice name = slice_of("default", 7);
+    assert(write->count == 0); /* there is room for both edits */
     if (chain_find(chains, name) != NULL) {
         return STATUS_OK;
     }
@@ -101,6 +103,7 @@ static enum status make_default(struct engine *engine, struct chain_set *chains,
     if (status != STATUS_OK || write.count == 0) {
         return status;
     }
+    assert(write.count == FIRST_EDITS_MAX); /* its name and its marks: one without the other is damage */
     if (engine_write(engine, write.edits, write.count, ENGINE_SYNCED, failure) != ENGINE_DONE) {
         failure->status = STATUS_IO_ERROR;
         return STATUS_IO_ERROR;

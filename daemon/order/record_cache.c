@@ -92,7 +92,8 @@ static void make_room(struct record_cache *cache, size_t bytes)
 
 void record_cache_put(struct record_cache *cache, const struct key *key, struct slice record)
 {
-    assert(key->bytes > 0);
+    assert(key->bytes > 0 && key->bytes <= sizeof key->data);
+    assert(record.data != NULL || record.bytes == 0);
     struct cached *cached = find(cache, key);
     if (cached != NULL && cached->record_bytes == record.bytes) {
         if (record.bytes > 0) {
@@ -136,6 +137,7 @@ void record_cache_written(struct record_cache *cache, uint32_t chain, struct sli
                           struct metadata_change change)
 {
     struct key key;
+    assert(change.kind != METADATA_RAISE); /* it is folded into change.raise */
     key_set_name(&key, chain, KEY_METADATA, name);
     struct cached *cached = find(cache, &key);
     if (cached == NULL) {

@@ -45,6 +45,7 @@ enum space_state space_judge(const struct space_look *look, uint64_t pending_byt
     uint64_t soft = sum(space_soft_mark(look, pending_bytes), before >= SPACE_SOFT ? margin : 0);
     uint64_t hard = sum(space_hard_mark(look, pending_bytes), before == SPACE_HARD ? margin : 0);
     assert(before <= SPACE_HARD);
+    assert(soft >= hard); /* metadata is refused before commits are */
     if (look->free_bytes == UINT64_MAX || free_bytes >= soft) {
         return SPACE_ENOUGH;
     }

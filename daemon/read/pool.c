@@ -218,6 +218,7 @@ static void on_done(uv_work_t *running, int status)
 
 static bool may_start(const struct pool *pool, const struct pool_work *work, uint64_t now_us)
 {
+    assert(work->state == POOL_QUEUED); /* its room and its place are not counted yet */
     return budget_may_read(pool->budget, work->bytes) && has_place(pool, work, now_us);
 }
 
@@ -283,6 +284,7 @@ uint64_t pool_iterate(struct pool *pool, uint64_t now_us)
         }
     }
     uint64_t next_slow_us = look_at_places(pool, NULL, now_us).next_slow_us;
+    assert(next_slow_us > now_us); /* those that are slow already are left out */
     return has_waiting(pool) && next_slow_us != UINT64_MAX ? next_slow_us - now_us : UINT64_MAX;
 }
 

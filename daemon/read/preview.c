@@ -82,6 +82,7 @@ static void take_queued(void *context, struct slice name, struct metadata_change
             memory_resize(preview->queued, preview->queued_capacity * sizeof preview->queued[0]);
     }
     pending_value_hold(preview->pending, change.value);
+    assert(preview->queued_count < preview->queued_capacity);
     preview->queued[preview->queued_count++] =
         (struct queued){memory_copy(name.data, name.bytes), name.bytes, change};
     preview->bytes += sizeof(struct queued) + name.bytes;
@@ -92,6 +93,7 @@ struct preview *preview_new(const struct fetch *fetch, struct pending *pending,
 {
     assert(thread_is(THREAD_LOOP)); /* the queue that it copies is the loop's */
     assert(fetch->cache == NULL);   /* that is the loop's, and the pool reads */
+    assert(fetch->chain > 0);       /* keys of chain 0 are the daemon's own, no client's */
     struct preview *preview = memory_new(sizeof *preview);
     preview->fetch = *fetch;
     preview->pending = pending;
@@ -177,6 +179,7 @@ static enum status read_name(const struct preview *preview, struct slice name, s
 {
     struct metadata_value before = {0};
     uint64_t pruned = preview->fetch.marks.blocks_pruned;
+    assert(change.kind != METADATA_RAISE); /* it is folded into change.raise */
     ret_held->stored = (struct engine_value){0};
     if (change.kind == METADATA_NONE) {
         struct key key;
@@ -248,6 +251,7 @@ static enum status judge_guard(struct preview *preview, const struct job_guard *
     status = rollback_rule_guard(guard, held.value, preview->rollback->to, &is_above, failure);
     engine_value_release(&held.stored);
     if (status == STATUS_OK && is_above) {
+        assert(preview->counts.lowered < preview->rollback->guard_count); /* each guard adds one at most */
         preview->lowered[preview->counts.lowered++] = guard->name;
     }
     return status;
@@ -257,6 +261,7 @@ static enum status judge_guard(struct preview *preview, const struct job_guard *
 static void sort_lowered(struct preview *preview)
 {
     uint64_t count = 0, all = preview->counts.lowered;
+    assert(all <= preview->rollback->guard_count && preview->stage == STAGE_GUARDS);
     if (all > 0) {
         qsort(preview->lowered, all, sizeof preview->lowered[0], compare_names);
     }
@@ -270,6 +275,7 @@ static void sort_lowered(struct preview *preview)
 
 static bool is_lowered(const struct preview *preview, struct slice name)
 {
+    assert(preview->stage > STAGE_GUARDS); /* they are sorted */
     return preview->counts.lowered > 0 &&
            bsearch(&name, preview->lowered, preview->counts.lowered, sizeof name, compare_names) != NULL;
 }
@@ -341,6 +347,7 @@ static enum status count_key(struct preview *preview, struct slice key, struct s
 /* Walks on over what lies above the target of that kind; at its end the next stage begins. */
 static enum status walk(struct preview *preview, enum key_kind kind, struct failure *failure)
 {
+    assert(preview->stage >= STAGE_BLOCKS && preview->stage <= STAGE_BOUND); /* one behind the other */
     if (preview->cursor == NULL) {
         struct key from = key_behind_height(preview->fetch.chain, kind, preview->rollback->to);
         struct key to = key_behind_kind(preview->fetch.chain, kind);
@@ -370,6 +377,7 @@ static enum status walk(struct preview *preview, enum key_kind kind, struct fail
 
 static enum status go_on_with_guards(struct preview *preview, struct failure *failure)
 {
+    assert(preview->position <= preview->rollback->guard_count);
     enum status status = STATUS_OK;
     for (int i = 0; i < STEP_KEYS && preview->position < preview->rollback->guard_count; i++) {
         status = judge_guard(preview, &preview->rollback->guards[preview->position++], failure);
@@ -387,6 +395,7 @@ static enum status go_on_with_guards(struct preview *preview, struct failure *fa
 
 static enum status go_on_with_queued(struct preview *preview, struct failure *failure)
 {
+    assert(preview->position <= preview->queued_count && preview->cursor == NULL); /* no walk is left open */
     enum status status = STATUS_OK;
     for (int i = 0; i < STEP_KEYS && preview->position < preview->queued_count && status == STATUS_OK; i++) {
         status = count_queued(preview, &preview->queued[preview->position++], failure);

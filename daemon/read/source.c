@@ -60,6 +60,7 @@ static struct source *source_new(const struct fetch *fetch)
 {
     assert(thread_is(THREAD_LOOP)); /* the queue that it copies is the loop's */
     assert(fetch->cache == NULL);   /* that is the loop's, and the pool fetches */
+    assert(fetch->chain > 0);       /* keys of chain 0 are the daemon's own, no client's */
     struct source *source = memory_new(sizeof *source);
     source->fetch = *fetch;
     source->fetch.reach = ENGINE_MAY_BLOCK;
@@ -268,6 +269,7 @@ static void take_queued(void *context, struct slice name, struct metadata_change
         source->queued = memory_resize(source->queued, source->queued_capacity * sizeof source->queued[0]);
     }
     pending_value_hold(source->pending, change.value);
+    assert(source->queued_count < source->queued_capacity);
     source->queued[source->queued_count++] = (struct queued){
         .name = name.bytes == 0 ? NULL : memory_copy(name.data, name.bytes),
         .name_bytes = name.bytes,
@@ -310,6 +312,7 @@ struct source *source_of_names(const struct fetch *fetch, struct pending *pendin
     for (size_t i = 0; i < count; i++) {
         take_queued(source, slice_of(NULL, 0), pending_change(pending, fetch->chain, names[i]));
     }
+    assert(source->queued_count == count); /* each name has its change at its own place */
     return source;
 }
 
@@ -382,6 +385,7 @@ static enum source_result next_merged(struct source *source, bool *ret_is_left_o
     enum fetch_result result =
         fetch_metadata_of(&source->fetch, name, record, change, true, ret_fetched, failure);
     source->queued_position += order >= 0;
+    assert(source->queued_position <= source->queued_count);
     if (order <= 0) {
         walk_pass(&source->walk);
     }
@@ -408,6 +412,7 @@ static enum source_result next_in_list(struct source *source, struct fetched *re
 struct source *source_of_list(const struct fetch *fetch, struct pending *pending,
                               const struct source_list *list)
 {
+    assert(list->prefix.bytes <= METADATA_NAME_BYTES_MAX && list->start.bytes <= METADATA_NAME_BYTES_MAX);
     struct source *source = source_new(fetch);
     source->pending = pending;
     source->list = *list;

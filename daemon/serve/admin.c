@@ -33,7 +33,9 @@ static uint32_t choose_version(const Cairn__Hello *hello, struct failure *failur
                     PROTOCOL_VERSION_MIN, PROTOCOL_VERSION_MAX);
         return 0;
     }
-    return max < PROTOCOL_VERSION_MAX ? max : PROTOCOL_VERSION_MAX;
+    uint32_t version = max < PROTOCOL_VERSION_MAX ? max : PROTOCOL_VERSION_MAX;
+    assert(version >= min && version >= PROTOCOL_VERSION_MIN); /* both speak it */
+    return version;
 }
 
 static void reply_hello(struct request *request, const Cairn__Hello *hello, uint32_t version)
@@ -72,6 +74,7 @@ enum request_progress admin_hello(struct request *request)
 {
     const Cairn__Hello *hello = (const Cairn__Hello *)request->message;
     struct failure failure;
+    assert(hello->base.descriptor == &cairn__hello__descriptor);
     if (request->session->is_greeted) {
         request_refuse(request, STATUS_INVALID, "hello comes once, as the first frame");
         return REQUEST_TAKEN;
@@ -116,6 +119,7 @@ static Cairn__StatusEntry *add_entry(struct status_page *page, const char *name)
         page->capacity = page->capacity == 0 ? 128 : 2 * page->capacity;
         page->entries = memory_resize(page->entries, page->capacity * sizeof page->entries[0]);
     }
+    assert(page->count < page->capacity);
     Cairn__StatusEntry *entry = &page->entries[page->count++];
     cairn__status_entry__init(entry);
     entry->has_name = true;
@@ -183,7 +187,9 @@ static const char *space_health(const struct order *order)
 {
     static const char *const texts[] = {
         [SPACE_ENOUGH] = NULL, [SPACE_SOFT] = "no space for metadata", [SPACE_HARD] = "no space for commits"};
-    return texts[order_space_state(order)];
+    enum space_state state = order_space_state(order);
+    assert(state < sizeof texts / sizeof texts[0]); /* each state has its row */
+    return texts[state];
 }
 
 static void add_health(struct status_page *page, const struct service *service)
@@ -196,7 +202,9 @@ static void add_health(struct status_page *page, const struct service *service)
         add_text(page, "health", failure->text);
     } else if (stalled != 0) {
         char stages[HEARTBEAT_TEXT_BYTES];
-        snprintf(page->stalled, sizeof page->stalled, "stalled: %s", heartbeat_text(stalled, stages));
+        int length =
+            snprintf(page->stalled, sizeof page->stalled, "stalled: %s", heartbeat_text(stalled, stages));
+        assert(length > 0 && (size_t)length < sizeof page->stalled); /* no name of a stage is cut */
         add_text(page, "health", page->stalled);
     } else {
         const char *space = space_health(service->order);
@@ -336,6 +344,7 @@ static void create_done(struct job *job)
     struct request *request = job->owner;
     const struct create_chain *create = request->prepared;
     assert(create != NULL && &create->job == job && thread_is(THREAD_LOOP));
+    assert(job->sequence > 0 && !request->is_ended); /* from the order, once */
     if (job->status != STATUS_OK) {
         request_refuse(request, job->status, "%s", job->failure.text);
         return;

@@ -148,6 +148,7 @@ static void fit_arena(struct request *request)
 /* Whether the arena has as much left as the message took: no handler's own pieces take more (decode.c). */
 static bool has_room_for_handler(const struct request *request)
 {
+    assert(request->message != NULL); /* what the arena has given is what that took */
     return arena_room(&request->arena) >= request->arena.used + REQUEST_FIRST_BYTES;
 }
 
@@ -230,6 +231,7 @@ static bool is_permitted(struct request *request, const struct request_kind *kin
 static enum request_progress begin_unpacked(struct request *request, const struct request_kind *kind,
                                             const struct outcome *outcome)
 {
+    assert(thread_is(THREAD_LOOP) && request->is_starting); /* a reply frees nothing that is used below */
     if (outcome->unpacked == UNPACK_SHORT) {
         arena_close(&request->arena);
         request->message = NULL;
@@ -260,6 +262,7 @@ static void unpacking_run(struct pool_work *work)
     struct unpacking *unpacking = (struct unpacking *)work; /* its first member */
     uint64_t from_ns = thread_now_ns();
     assert(thread_is(THREAD_POOL));
+    assert(unpacking->request->unpacking == unpacking); /* so that request_memory leaves the budget alone */
     unpacking->outcome = unpack_and_decode(unpacking->request, unpacking->kind, NULL);
     unpacking->took_ns = thread_now_ns() - from_ns;
 }
@@ -315,6 +318,8 @@ static void unpack_on_pool(struct request *request, const struct request_kind *k
 static enum request_progress begin(struct request *request, const uint8_t *body)
 {
     const struct request_kind *kind = request_kind(request->type);
+    assert(request->is_starting); /* a refusal below leaves it to be freed by `started` */
+    assert(request->message == NULL && request->prepared == NULL && request->unpacking == NULL);
     if (kind == NULL) {
         request->service->frames_bad++;
         request_refuse(request, STATUS_UNSUPPORTED, "request type %u is not known to this version",
@@ -412,6 +417,7 @@ enum budget_answer request_ask_memory(struct request *request)
 {
     const struct service *service = request->service;
     assert(request->message == NULL && request->taken_body != NULL); /* it said REQUEST_WAITS_MEMORY */
+    assert(request->unpacking == NULL && !request->is_starting);     /* it has no part with the pool */
     return service->draining
                ? BUDGET_GRANTED /* to be refused */
                : budget_request_extend(service->budget, &request->memory, bytes_allowed(request));

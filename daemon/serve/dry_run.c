@@ -35,6 +35,9 @@ static void start_next(struct service *service);
 static void answer(struct dry_run *dry_run)
 {
     struct request *request = dry_run->request;
+    assert(dry_run->work.state == POOL_IDLE); /* it is freed with the request */
+    assert(dry_run->result != PREVIEW_GOES_ON ||
+           request->session->is_closed); /* or the counts are not whole */
     if (dry_run->result == PREVIEW_REFUSED) {
         damage_note(order_damage(request->service->order), DAMAGE_READ, &dry_run->failure);
         request_refuse(request, dry_run->failure.status, "%s", dry_run->failure.text);
@@ -73,6 +76,7 @@ static void step_done(struct pool_work *work)
     struct dry_run *dry_run = (struct dry_run *)work;
     static_assert(offsetof(struct dry_run, work) == 0, "the pool's callbacks cast it back");
     assert(thread_is(THREAD_LOOP));
+    assert(dry_run->request->service->dry_run == dry_run); /* one is at work at a time */
     if (dry_run->result == PREVIEW_GOES_ON && !dry_run->request->session->is_closed) {
         pool_submit(dry_run->request->service->pool, work, POOL_STREAM);
     } else {
@@ -85,6 +89,7 @@ static void open_view(struct dry_run *dry_run)
 {
     struct service *service = dry_run->request->service;
     assert(service->dry_run == dry_run && dry_run->chain->visible); /* the chain's marks are of the view */
+    assert(dry_run->view == NULL && dry_run->preview == NULL); /* or what it holds would never be released */
     dry_run->view = order_view(service->order);
     struct fetch fetch = {
         .engine = service->engine,
@@ -102,6 +107,7 @@ static void open_view(struct dry_run *dry_run)
 /* Takes the next out of those that wait; NULL: none does. */
 static struct dry_run *take_next(struct service *service)
 {
+    assert(service->dry_run == NULL); /* the place is free for what this takes out of the list */
     struct dry_run **link = &service->dry_runs;
     while (*link != NULL && (*link)->request->session == service->dry_run_session) {
         link = &(*link)->next;
@@ -140,6 +146,7 @@ void dry_run_start(struct request *request, const struct chain *chain, const str
         return;
     }
     assert(dry_run->work.state == POOL_IDLE && dry_run->next == NULL); /* fresh from the arena */
+    assert(thread_is(THREAD_LOOP) && chain->visible); /* its turn may come much later, and cannot fail then */
     dry_run->request = request;
     dry_run->chain = chain;
     dry_run->rollback = *rollback;

@@ -47,7 +47,8 @@ struct read {
 static void read_answer(struct read *read)
 {
     struct request *request = read->request;
-    assert(read->work.state == POOL_IDLE); /* it is freed with the request */
+    assert(read->work.state == POOL_IDLE);                /* it is freed with the request */
+    assert(thread_is(THREAD_LOOP) && read->view != NULL); /* released once, here */
     engine_point_release(read->view);
     if (read->result == FETCH_FOUND) {
         request_reply_packed(request, read->fetched.frame, read->fetched.body_bytes);
@@ -85,6 +86,7 @@ static void read_take_view(struct read *read)
 {
     const struct service *service = read->request->service;
     assert(thread_is(THREAD_LOOP) && read->chain->visible); /* its marks are of the view */
+    assert(!read->is_of_name || read->name.bytes > 0);      /* the name was checked before it counts */
     read->view = order_view(service->order);
     read->fetch.point = read->view;
     read->fetch.marks = read->chain->marks;
@@ -143,6 +145,7 @@ void read_go_on(struct session *session)
 {
     assert(thread_is(THREAD_LOOP));
     while (session->reads != NULL && budget_client_may_read(&session->client, session->reads->work.bytes)) {
+        assert(session->reads_waiting > 0); /* it counts what the list has */
         struct read *read = session->reads;
         session->reads = read->next;
         session->reads_waiting--;
@@ -154,6 +157,7 @@ void read_drop_all(struct session *session)
 {
     assert(thread_is(THREAD_LOOP) && session->is_closed); /* the answers below go nowhere */
     while (session->reads != NULL) {
+        assert(session->reads_waiting > 0);
         struct read *read = session->reads;
         session->reads = read->next;
         session->reads_waiting--;
@@ -215,6 +219,7 @@ static struct read *read_new(struct request *request, bool has_chain, ProtobufCB
         return NULL;
     }
     static_assert(offsetof(struct read, work) == 0, "the pool's callbacks cast it back");
+    assert(read->work.state == POOL_IDLE && read->fetched.frame == NULL); /* fresh from the arena */
     read->request = request;
     read->chain = chain;
     read->run = run;
@@ -313,6 +318,7 @@ enum request_progress read_state(struct request *request)
 
 static enum fetch_result run_metadata(struct read *read)
 {
+    assert(read->is_of_name); /* so `change` is as of the same instant as the view */
     return fetch_metadata(&read->fetch, read->name, read->change, false, &read->fetched, &read->failure);
 }
 

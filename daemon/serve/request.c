@@ -44,13 +44,15 @@ struct leftover {
 
 static void leftover_free(struct pool_work *work)
 {
-    struct leftover *leftover = (struct leftover *)work; /* its first member */
+    struct leftover *leftover = (struct leftover *)work;           /* its first member */
+    assert(thread_is(THREAD_POOL) && work->state == POOL_RUNNING); /* nobody else looks at it now */
     arena_close(&leftover->arena);
     free(leftover->body);
 }
 
 static void leftover_done(struct pool_work *work)
 {
+    assert(thread_is(THREAD_LOOP) && work->state == POOL_IDLE); /* it is ours, to be freed */
     free(work);
 }
 
@@ -68,7 +70,8 @@ static void free_on_pool(struct request *request)
 
 void request_free(struct request *request)
 {
-    assert(request->is_ended && !request->is_starting); /* no handler looks at it after this */
+    assert(request->is_ended && !request->is_starting);           /* no handler looks at it after this */
+    assert(thread_is(THREAD_LOOP) && request->unpacking == NULL); /* nor does the pool */
     struct session *session = request->session;
     budget_request_end(request->service->budget, &request->memory);
     if (request->taken_body != NULL && request->body_bytes > FREED_ON_LOOP_BYTES_MAX) {
@@ -140,6 +143,7 @@ static void send_frame(struct request *request, uint8_t flags, enum status statu
     struct session *session = request->session;
     assert(!request->is_ended &&
            body_bytes <= UINT32_MAX); /* its id is still the client's, the header holds the length */
+    assert(frame != NULL && status < STATUS_COUNT); /* the client knows each */
     if (session->is_closed) {
         free(frame);
         return;
@@ -170,6 +174,7 @@ struct piece {
 static struct piece *make_pieces(size_t count, size_t bytes)
 {
     static_assert(sizeof(struct piece) <= FRAME_REPLY_BYTES, "the header has room for the link");
+    assert(count > 0 && bytes > 0); /* NULL says that there is no memory, not that none is wanted */
     struct piece *first = NULL;
     for (size_t i = 0; i < count; i++) {
         struct piece *piece = memory_try_raw(FRAME_REPLY_BYTES + bytes);
@@ -233,6 +238,7 @@ void request_reply_body(struct request *request, enum status status, const uint8
     struct session *session = request->session;
     assert(!request->is_ended &&
            body_bytes <= REQUEST_FIRST_BYTES); /* larger ones are not worth a second copy */
+    assert(status < STATUS_COUNT && (body != NULL || body_bytes == 0)); /* send_copy copies from there */
     if (!session->is_closed) {
         struct frame_reply header = {
             .type = request->type,
@@ -335,6 +341,7 @@ struct chain *request_chain(struct request *request, bool has_name, ProtobufCBin
                             struct failure *failure)
 {
     struct service *service = request->service;
+    assert(thread_is(THREAD_LOOP)); /* it alone makes chains, and makes them visible */
     if (!has_name && service->default_chain != NULL) {
         assert(service->default_chain->visible); /* reads go by its marks */
         return service->default_chain;

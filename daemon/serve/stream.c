@@ -56,6 +56,7 @@ uint64_t stream_count(const struct stream_set *set)
 
 uint64_t stream_count_at_work(const struct stream_set *set)
 {
+    assert(set->at_work <= set->streams_max);
     return set->at_work;
 }
 
@@ -99,6 +100,7 @@ static void stand(struct stream *stream)
     assert(stream_step_is_idle(stream));
     stream_move(stream, STREAM_STANDING);
     timeout_start(&set->standing, &stream->standing);
+    assert(set->at_work > 0);
     set->at_work--;
     if (any_waits(set) || set->holding >= set->streams_max) {
         stream_step_park(stream);
@@ -148,6 +150,7 @@ static void unlink_stream(struct stream *stream)
     if (stream->state == STREAM_WAITING || stream->state == STREAM_RETURNING) {
         turns_drop(set->service->turns, list_of(stream), &stream->turn);
     }
+    assert(set->at_work > 0 || !has_place(stream)); /* each place is counted while it is held */
     set->at_work -= has_place(stream);
 }
 
@@ -167,6 +170,7 @@ static void stream_finish(struct stream *stream, enum status status, const char 
         free(stream->ready.first);
         free(stream->read.first);
         engine_point_release(stream->view);
+        assert(set->open > 0); /* stream_open counted it */
         set->open--;
     }
     if (status == STATUS_OK) {
@@ -200,6 +204,7 @@ static void watch_credit(struct stream *stream)
 /* After it went on as far as it can: a place is for one that reads. */
 static void settle_place(struct stream *stream)
 {
+    assert(stream->state < STREAM_ENDING); /* one that ends keeps its place until its step has ended */
     if (stream->window_bytes == 0 && stream->request->session->is_input_ended) {
         cancel(stream, STATUS_BUSY, "its credit is used up, and the client has ended its sending side");
         return;
@@ -269,6 +274,8 @@ static struct stream *next_to_work(const struct stream_set *set)
     struct stream *fresh = turns_first(service->turns, TURNS_STREAMS);
     struct stream *returning = turns_first(service->turns, TURNS_STREAMS_RETURNING);
     assert(set->at_work <= set->streams_max);
+    assert(fresh == NULL || fresh->state == STREAM_WAITING); /* it is taken out of the list of its state */
+    assert(returning == NULL || returning->state == STREAM_RETURNING);
     if (set->at_work == set->streams_max) {
         return NULL;
     }
@@ -309,6 +316,7 @@ static void look_at_cursors(struct stream_set *set)
 {
     for (struct stream *stream = set->holding_first; stream != NULL;) {
         struct stream *next = stream->next_holding; /* parked, it leaves the list */
+        assert(stream->holds_cursor && stream->view != NULL);
         stream_step_look(stream);
         stream = next;
     }
@@ -328,6 +336,7 @@ static void make_room(struct stream_set *set)
 {
     while (set->standing.first != NULL && budget_requests_are_full(set->service->budget)) {
         struct stream *stream = set->standing.first->owner;
+        assert(stream->state == STREAM_STANDING); /* it has no step, so it ends at once and this gets on */
         cancel(stream, STATUS_BUSY,
                "there is no memory for requests that stand beside others: start it again later");
     }
@@ -390,6 +399,7 @@ bool stream_go_on(struct session *session, uint64_t until_us)
 /* Ends it now, or when its step has ended. */
 static void cancel(struct stream *stream, enum status status, const char *text)
 {
+    assert(thread_is(THREAD_LOOP) && stream->state != STREAM_ENDED); /* it ends once, and is freed then */
     if (stream_step_is_idle(stream)) {
         stream_finish(stream, status, text);
         return;
@@ -424,7 +434,7 @@ void stream_end_all(struct session *session, enum status status, const char *tex
 static struct stream *find_stream(const struct session *session, uint64_t id)
 {
     struct stream *stream = session->streams;
-    assert((stream == NULL) == (session->stream_count == 0));
+    assert(thread_is(THREAD_LOOP) && (stream == NULL) == (session->stream_count == 0));
     while (stream != NULL && stream->request->id != id) {
         stream = stream->next_of_session;
     }

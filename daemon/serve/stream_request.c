@@ -75,6 +75,7 @@ enum request_progress stream_blocks(struct request *request)
 {
     const Cairn__ReadBlocks *message = (const Cairn__ReadBlocks *)request->message;
     struct failure failure;
+    assert(message->base.descriptor == &cairn__read_blocks__descriptor);
     enum status status = validate_blocks(message, &failure);
     struct stream_kind kind = {
         .make_source = make_blocks,
@@ -128,6 +129,7 @@ enum request_progress stream_metadata(struct request *request)
 {
     const Cairn__GetMetadataMany *message = (const Cairn__GetMetadataMany *)request->message;
     struct failure failure;
+    assert(message->base.descriptor == &cairn__get_metadata_many__descriptor);
     struct stream_kind kind = {
         .make_source = make_names,
         .names = take_names(request, message, &failure),

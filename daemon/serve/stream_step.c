@@ -93,6 +93,7 @@ static void list_append(struct message_list *list, struct fetched message)
         list->capacity = list->capacity == 0 ? 16 : 2 * list->capacity;
         list->first = memory_resize(list->first, list->capacity * sizeof list->first[0]);
     }
+    assert(list->count < list->capacity && message.frame != NULL); /* what goes out frees the frame */
     list->first[list->count++] = message;
 }
 
@@ -108,6 +109,7 @@ static void step_run(struct pool_work *work)
 {
     struct stream *stream = (struct stream *)work; /* its first member */
     assert(thread_is(THREAD_POOL) && work->state == POOL_RUNNING);
+    assert(stream->read.count == 0); /* what the step before has read was taken: it is counted then */
     uint64_t bytes = 0;
     uint64_t largest_bytes = 0;
     bool needs_room = false;

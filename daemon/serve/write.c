@@ -51,6 +51,7 @@ static void refuse_left_out(struct request *request, const char *what)
 static void waited(struct order_waiter *waiter)
 {
     struct request *request = waiter->owner;
+    assert(thread_is(THREAD_LOOP) && !request->is_ended); /* from order_hand_over, once */
     if (waiter->status == STATUS_DAMAGED) {
         refuse_left_out(request, "what it raises was left out; what else it changes was applied");
         return;
@@ -72,6 +73,7 @@ static void wait_for(struct request *request, struct order_waiter *waiter, uint6
 {
     assert(level > LEVEL_ACCEPTED &&
            sequence <= order_sequence(request->service->order)); /* it comes to an end */
+    assert(waiter->owner == NULL && waiter->next == NULL);       /* it is in no list: a request waits once */
     waiter->sequence = sequence;
     waiter->level = level;
     waiter->done = done;
@@ -85,6 +87,7 @@ enum status write_decode_metadata(struct request *request, struct failure *failu
 {
     const Cairn__WriteMetadata *message = (const Cairn__WriteMetadata *)request->message;
     assert(message->base.descriptor == &cairn__write_metadata__descriptor);
+    assert(request->prepared == NULL); /* it is decoded once */
     if (message->n_operations == 0) {
         return failure_set(failure, STATUS_INVALID,
                            "a metadata write without an operation: give at least one");
@@ -161,6 +164,7 @@ static void barrier_reply(struct request *request, uint64_t sequence, enum level
 
 static void barrier_waited(struct order_waiter *waiter)
 {
+    assert(waiter->operations == NULL); /* it waits for no one write, so none of its raises is left out */
     if (waiter->status == STATUS_OK) {
         barrier_reply(waiter->owner, waiter->sequence, waiter->level);
     } else {
@@ -199,6 +203,7 @@ static void job_done(struct job *job)
 {
     struct request *request = job->owner;
     assert(thread_is(THREAD_LOOP) && job->sequence > 0 && !request->is_ended); /* from the order, once */
+    assert(request->prepared == job); /* it lies in the arena until the reply below */
     if (job->status != STATUS_OK) {
         request_refuse(request, job->status, "%s", job->failure.text);
         return;
@@ -225,6 +230,7 @@ static void job_done(struct job *job)
 /* A job in the request's arena, to be decoded into; the handler has it then. NULL: *failure says why. */
 static struct job *new_job(struct request *request, struct failure *failure)
 {
+    assert(request->prepared == NULL); /* it is decoded once */
     struct job *job = request_memory(request, sizeof *job, failure);
     assert(job == NULL ||
            (job->sequence == 0 && job->next == NULL)); /* fresh from the arena: no lane has it */
@@ -284,12 +290,16 @@ static enum request_progress submit(struct request *request, bool has_chain, Pro
 enum request_progress write_commit(struct request *request)
 {
     const Cairn__Commit *message = (const Cairn__Commit *)request->message;
+    const struct job *decoded = request->prepared;
+    assert(decoded->kind == JOB_COMMIT); /* the row of the type decodes what it starts */
     return submit(request, message->has_chain, message->chain, message->has_carry && message->carry);
 }
 
 enum request_progress write_prune(struct request *request)
 {
     const Cairn__Prune *message = (const Cairn__Prune *)request->message;
+    const struct job *decoded = request->prepared;
+    assert(decoded->kind == JOB_PRUNE); /* as decoded */
     return submit(request, message->has_chain, message->chain, true);
 }
 
@@ -311,6 +321,8 @@ static enum request_progress dry_rollback(struct request *request, const Cairn__
 enum request_progress write_rollback(struct request *request)
 {
     const Cairn__Rollback *message = (const Cairn__Rollback *)request->message;
+    const struct job *decoded = request->prepared;
+    assert(decoded->kind == JOB_ROLLBACK); /* a dry run reads the same part of it */
     if (message->has_dry_run && message->dry_run) {
         return dry_rollback(request, message);
     }

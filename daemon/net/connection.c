@@ -118,7 +118,9 @@ void connection_free_if_done(struct connection *connection)
     }
     struct connection_set *set = connection->set;
     assert(connection->waiting == NULL && connection->session.streams == NULL && set->count > 0);
-    assert(connection->backlog == NULL && connection->incoming.body == NULL); /* closing gave them back */
+    assert(connection->backlog == NULL && connection->incoming.body == NULL); /* closing gave them back, */
+    assert(!connection->unread_timeout.is_running && !connection->frame_timeout.is_running &&
+           !connection->hello_timeout.is_running); /* and left the lists, which go on without it */
     assert(connection->is_reading || set->not_reading > 0);
     if (connection->previous == NULL) {
         set->all = connection->next;

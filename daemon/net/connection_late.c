@@ -46,7 +46,9 @@ static void end_unless_taking(struct connection *connection)
 void connection_watch_unread(struct connection *connection)
 {
     struct connection_set *set = connection->set;
-    if (output_is_empty(&connection->output)) {
+    bool is_open = connection->state == CONNECTION_OPEN || connection->state == CONNECTION_DRAINING;
+    if (!is_open ||
+        output_is_empty(&connection->output)) { /* what closes is freed, and may have a write under way */
         timeout_stop(&set->unread_timeouts, &connection->unread_timeout);
     } else if (!connection->unread_timeout.is_running) {
         connection->unread_at = output_progress(&connection->output);

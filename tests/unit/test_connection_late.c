@@ -120,6 +120,21 @@ START_TEST(a_peer_that_takes_no_reply_loses_its_connection_after_stream_timeout)
 }
 END_TEST
 
+/* As where a peer is found to be gone in the middle of serving its connection. */
+START_TEST(a_connection_that_closes_with_a_write_under_way_is_watched_no_more)
+{
+    int peer = peer_greeted();
+    struct connection *connection = leave_unread(peer);
+    ck_assert(connection->unread_timeout.is_running);
+    connection_close(connection);
+    connection_watch_unread(connection);
+    ck_assert(!connection->unread_timeout.is_running);
+    CONNECTIONS_AWAIT(connection_count(connections()) == 0);
+    connections_pass(STREAM_TIMEOUT_US);
+    peer_close(peer);
+}
+END_TEST
+
 START_TEST(a_peer_that_takes_replies_slowly_keeps_its_connection)
 {
     int peer = peer_greeted();
@@ -266,6 +281,7 @@ int main(void)
     tcase_add_test(tests, a_frame_that_is_not_finished_ends_its_connection_and_gives_its_room_back);
     tcase_add_test(tests, a_frame_waits_for_room_as_long_as_it_has_to);
     tcase_add_test(tests, a_peer_that_takes_no_reply_loses_its_connection_after_stream_timeout);
+    tcase_add_test(tests, a_connection_that_closes_with_a_write_under_way_is_watched_no_more);
     tcase_add_test(tests, a_peer_that_takes_replies_slowly_keeps_its_connection);
     tcase_add_test(tests, reads_of_a_peer_that_is_gone_are_dropped_and_its_writes_are_carried_out);
     tcase_add_test(tests, writes_of_a_peer_that_is_gone_do_not_wait_for_room);

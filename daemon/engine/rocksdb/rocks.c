@@ -7,12 +7,18 @@
 
 #include "daemon/host/held.h"
 
-void rocks_fail(const char *doing, char *text, struct failure *failure)
+/* Paths in the text are shown as people know them. */
+static void set_failure(const char *doing, const char *text, struct failure *failure)
 {
-    assert(text != NULL);           /* RocksDB gives a text with each failure, and none with a success */
-    char shown[FAILURE_TEXT_BYTES]; /* paths in it as people know them */
+    assert(text != NULL); /* RocksDB gives a text with each failure, and none with a success */
+    char shown[FAILURE_TEXT_BYTES];
     held_copy_text(text, sizeof shown, shown);
     failure_set(failure, STATUS_IO_ERROR, "%s: %s", doing, shown);
+}
+
+void rocks_fail(const char *doing, char *text, struct failure *failure)
+{
+    set_failure(doing, text, failure);
     rocksdb_free(text);
 }
 
@@ -21,13 +27,18 @@ static bool begins(const char *text, const char *beginning)
     return strncmp(text, beginning, strlen(beginning)) == 0;
 }
 
-void rocks_fail_read(const char *doing, char *text, struct failure *failure)
+void rocks_fail_text(const char *doing, const char *text, struct failure *failure)
 {
-    bool is_damaged = begins(text, "Corruption: ") || begins(text, "IO error: No such file or directory");
-    rocks_fail(doing, text, failure);
-    if (is_damaged) {
+    set_failure(doing, text, failure);
+    if (begins(text, "Corruption: ") || begins(text, "IO error: No such file or directory")) {
         failure->status = STATUS_DAMAGED;
     }
+}
+
+void rocks_fail_read(const char *doing, char *text, struct failure *failure)
+{
+    rocks_fail_text(doing, text, failure);
+    rocksdb_free(text);
 }
 
 uint64_t rocks_young_tables(const struct rocks *rocks)

@@ -43,10 +43,11 @@ struct rocks {
     /* writer thread only */
     rocksdb_writebatch_t *batch;
     struct rocks_background background;
-    uint64_t start_buffer_bytes; /* of the write buffer that the start filled, until it is flushed; 0: none */
-    uint64_t deletions;          /* of keys, since the active write buffer began, or more */
+    uint64_t deletions;            /* of keys, since the active write buffer began, or more */
     rocksdb_writebatch_t *nothing; /* writes no key; synced, a barrier */
     /* any thread */
+    _Atomic uint64_t
+        start_buffer_bytes; /* of the write buffer that the start filled, until it is flushed; 0: none */
     struct wal_state wal;
     _Atomic uint64_t synced; /* the writer's: RocksDB's sequence number up to which everything is synced */
     struct paced_deletion *deletion; /* any thread, by the rules in its header */
@@ -87,13 +88,12 @@ bool rocks_recover(const struct engine_config *config, struct wal_state *state,
 
 /* Takes RocksDB's text and frees it; `failure` then says what was being done, and the text. */
 void rocks_fail(const char *doing, char *text, struct failure *failure);
-
 /* The same of a read: STATUS_DAMAGED for bytes that are wrong or missing, STATUS_IO_ERROR for a device that does not read. */
 void rocks_fail_read(const char *doing, char *text, struct failure *failure);
+void rocks_fail_text(const char *doing, const char *text, struct failure *failure); /* borrows the text */
 
 /* A property of RocksDB's that is a number; 0 if it has none of that name. */
 uint64_t rocks_number(const struct rocks *rocks, const char *property);
-
 /* How many tables lie where flushes put them. */
 uint64_t rocks_young_tables(const struct rocks *rocks);
 

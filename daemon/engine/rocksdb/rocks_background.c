@@ -227,7 +227,7 @@ static void describe(struct rocks *rocks, uint64_t errors, const char *doing, st
     char text[FAILURE_TEXT_BYTES];
     for (int looks = 0; looks < LOG_LOOKS_MAX; looks++) {
         if (read_error(rocks, errors, text, sizeof text)) {
-            rocks_fail_read(doing, strdup(text), ret_failure);
+            rocks_fail_text(doing, text, ret_failure);
             return;
         }
         (void)nanosleep(&(struct timespec){.tv_nsec = FLUSH_LOOK_NS}, NULL);

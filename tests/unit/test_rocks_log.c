@@ -4,6 +4,7 @@
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -54,8 +55,8 @@ static bool is_log(int fd)
     return n > 4 && memcmp(path + n - 4, ".log", 4) == 0;
 }
 
-/* Whether the sync fails. */
-static bool note(int fd)
+/* Whether the sync fails. The lock is held. */
+static bool note_locked(int fd)
 {
     struct stat found;
     if (syncs == NULL || fstat(fd, &found) != 0 || syncs->count == SYNCS_MAX) {
@@ -71,6 +72,15 @@ static bool note(int fd)
     syncs->list[syncs->count++] = now;
     syncs->fails = syncs->fails && !fails;
     errno = fails ? EIO : errno;
+    return fails;
+}
+
+static bool note(int fd)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* RocksDB's own threads sync too */
+    pthread_mutex_lock(&lock);
+    bool fails = note_locked(fd);
+    pthread_mutex_unlock(&lock);
     return fails;
 }
 

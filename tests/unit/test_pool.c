@@ -160,8 +160,7 @@ START_TEST(of_a_uid_with_much_work_and_one_with_little_each_has_every_other_turn
     pool_submit(pool, &little.work, POOL_POINT);
     uv_run(&loop, UV_RUN_DEFAULT);
     ck_assert_uint_eq(done, MUCH + 1);
-    ck_assert_uint_le(little_seen,
-                      3); /* the first done gives a turn to the other uid, the next to this one */
+    ck_assert_uint_le(little_seen, 8); /* all that ran may be done at once, before any turn is given; of 60 */
 }
 END_TEST
 

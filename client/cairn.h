@@ -99,7 +99,7 @@ struct cairn_slice {
 };
 
 /* The bytes of a C string without its NUL; for NULL the empty slice. The result borrows `text`. Any thread. */
-CAIRN_API struct cairn_slice cairn_slice(const char *text);
+CAIRN_API struct cairn_slice cairn_text(const char *text);
 
 /* What a write survives (README: Guarantees). Levels rise: one that is durable is also written and accepted. */
 enum cairn_level {
@@ -186,34 +186,34 @@ struct cairn_status_entry {
 #define CAIRN_NO_TIMEOUT UINT64_MAX
 
 /* Asks whether the daemon answers. The reply has no value. */
-struct cairn_ping {
+struct cairn_ping_request {
     uint64_t timeout_us;
 };
 
 /* Reads the status page: counters and texts for people. Reply: page. */
-struct cairn_status_page {
+struct cairn_status_page_request {
     uint64_t timeout_us;
 };
 
 /* Lists all chains. Reply: chains. */
-struct cairn_chains {
+struct cairn_chains_request {
     uint64_t timeout_us;
 };
 
 /* Creates a chain, durably. It is no error if the chain exists. Reply: write.created says whether it is new. */
-struct cairn_create_chain {
+struct cairn_create_chain_request {
     struct cairn_slice chain; /* 1 to 64 of a-z 0-9 . _ - */
     uint64_t timeout_us;
 };
 
 /* Reads the chain's height. Reply: height, 0 if it has none yet. */
-struct cairn_read_height {
+struct cairn_read_height_request {
     struct cairn_slice chain;
     uint64_t timeout_us;
 };
 
 /* Reads one block by height or hash. Reply: block; CAIRN_NOT_FOUND if there is none, or if it is pruned. */
-struct cairn_read_block {
+struct cairn_read_block_request {
     struct cairn_slice chain;
     uint64_t timeout_us;
     uint64_t height;         /* from 1; ignored if `hash` is not empty */
@@ -224,7 +224,7 @@ struct cairn_read_block {
 /* Reads many blocks of one instant, as a stream. If height_count is not 0: an item for each of `heights`, in their order,
  * `absent` where there is no block. Else: an item for each block that is there from `first` to `last`, both included, by
  * rising height. */
-struct cairn_read_blocks {
+struct cairn_read_blocks_request {
     struct cairn_slice chain;
     uint64_t timeout_us;
     const uint64_t *heights;
@@ -235,7 +235,7 @@ struct cairn_read_blocks {
 };
 
 /* Reads a state. Reply: state; CAIRN_NOT_FOUND if there is none, or if it is pruned. */
-struct cairn_read_state {
+struct cairn_read_state_request {
     struct cairn_slice chain;
     uint64_t timeout_us;
     bool at_height;  /* false: the state at the chain's height, both of one instant */
@@ -243,14 +243,14 @@ struct cairn_read_state {
 };
 
 /* Reads one name of metadata. Reply: found, without the name; CAIRN_NOT_FOUND if there is none. */
-struct cairn_get {
+struct cairn_get_request {
     struct cairn_slice chain;
     uint64_t timeout_us;
     struct cairn_slice name; /* required */
 };
 
 /* Reads many names of one instant, as a stream: an item for each name, in their order, `absent` where there is none. */
-struct cairn_get_many {
+struct cairn_get_many_request {
     struct cairn_slice chain;
     uint64_t timeout_us;
     const struct cairn_slice *names;
@@ -259,7 +259,7 @@ struct cairn_get_many {
 };
 
 /* Lists metadata of one instant, as a stream: an item for each name with the prefix, in byte order. */
-struct cairn_list {
+struct cairn_list_request {
     struct cairn_slice chain;
     uint64_t timeout_us;
     struct cairn_slice prefix; /* empty: all names */
@@ -270,7 +270,7 @@ struct cairn_list {
 
 /* Changes metadata: one operation, or a batch that is applied whole or not at all. Default level: accepted. The client
  * keeps a write that was accepted until a reply shows that it is written (README: Guarantees). Reply: write. */
-struct cairn_write_metadata {
+struct cairn_write_metadata_request {
     struct cairn_slice chain;
     uint64_t timeout_us;
     enum cairn_level level;
@@ -281,7 +281,7 @@ struct cairn_write_metadata {
 /* Applies all its parts or none, in the order blocks, states, delete_states, rise_to, metadata. Default level: durable;
  * CAIRN_ACCEPTED counts as CAIRN_WRITTEN. The library never sends a commit twice: after an unknown result, read the
  * block; its height and hash show whether the commit is there. Reply: write. */
-struct cairn_commit {
+struct cairn_commit_request {
     struct cairn_slice chain;
     uint64_t timeout_us;
     enum cairn_level level;
@@ -301,7 +301,7 @@ struct cairn_commit {
 
 /* Removes old blocks, with the metadata bound to them, and old states. Default level: durable; CAIRN_ACCEPTED counts as
  * CAIRN_WRITTEN. CAIRN_CONFLICT: a block above the chain's height, or a state at or above it. Reply: write. */
-struct cairn_prune {
+struct cairn_prune_request {
     struct cairn_slice chain;
     uint64_t timeout_us;
     enum cairn_level level;
@@ -315,7 +315,7 @@ struct cairn_prune {
 /* Goes back to a height: blocks, states and bound metadata above it are removed. Default level: durable; CAIRN_ACCEPTED
  * counts as CAIRN_WRITTEN. Reply: write; its blocks, states, metadata and lowered count what was removed and lowered, in
  * a dry run what would be. */
-struct cairn_rollback {
+struct cairn_rollback_request {
     struct cairn_slice chain;
     uint64_t timeout_us;
     enum cairn_level level;
@@ -330,7 +330,7 @@ struct cairn_rollback {
 /* Completes once every write that any client had accepted before it has reached the level. Default: durable. Reply:
  * write.sequence is the last number it waited for. CAIRN_DAMAGED: they have, but of accepted metadata raises were left
  * out, since the last barrier on this connection or since it began, as the stored values could not be read. */
-struct cairn_barrier {
+struct cairn_barrier_request {
     uint64_t timeout_us;
     enum cairn_level level;
 };
@@ -458,8 +458,8 @@ CAIRN_API enum cairn_status cairn_client_new(const struct cairn_client_options *
 CAIRN_API void cairn_client_free(struct cairn_client *client);
 
 /* Copies the client's counters. Allowed in callbacks. */
-CAIRN_API void cairn_client_counters(const struct cairn_client *client,
-                                     struct cairn_client_counters *ret_counters);
+CAIRN_API void cairn_client_get_counters(const struct cairn_client *client,
+                                         struct cairn_client_counters *ret_counters);
 
 /* Forgets the store and run that were met, and all kept metadata: for use after CAIRN_STORE_CHANGED, if the new store is
  * the one that is wanted. Whether the store has what was kept is unknown. All connections of the client must be lost or freed.
@@ -477,7 +477,7 @@ enum cairn_connection_state {
 
 /* Makes a connection and starts to connect; never waits. Allowed in callbacks.
  *   CAIRN_OK         *ret_connection belongs to the client. cairn_connection_free(), cairn_close() or the client's end
- *                    ends it. It may be lost already: cairn_connection_state() and cairn_connection_process() tell
+ *                    ends it. It may be lost already: cairn_connection_get_state() and cairn_connection_process() tell
  *   CAIRN_NO_MEMORY */
 CAIRN_API enum cairn_status cairn_connection_open(struct cairn_client *client,
                                                   struct cairn_connection **ret_connection) CAIRN_MUST_CHECK;
@@ -494,7 +494,7 @@ CAIRN_API enum cairn_status cairn_connection_reconnect(struct cairn_connection *
 CAIRN_API void cairn_connection_free(struct cairn_connection *connection);
 
 /* Allowed in callbacks, as are the other questions below. */
-CAIRN_API enum cairn_connection_state cairn_connection_state(const struct cairn_connection *connection);
+CAIRN_API enum cairn_connection_state cairn_connection_get_state(const struct cairn_connection *connection);
 
 /* Why the last call on the connection failed that did not return CAIRN_OK, or why the connection was lost; "" if neither
  * happened. Borrowed until the next call on the connection. */
@@ -549,22 +549,22 @@ CAIRN_API enum cairn_status cairn_connection_process(struct cairn_connection *co
         struct cairn_connection *connection, const struct request_type *request, item_type item,             \
         cairn_completion completion, void *context) CAIRN_MUST_CHECK
 
-CAIRN_SUBMIT(ping, cairn_ping);
-CAIRN_SUBMIT(status, cairn_status_page);
-CAIRN_SUBMIT(chains, cairn_chains);
-CAIRN_SUBMIT(create_chain, cairn_create_chain);
-CAIRN_SUBMIT(height, cairn_read_height);
-CAIRN_SUBMIT(block, cairn_read_block);
-CAIRN_SUBMIT_STREAM(blocks, cairn_read_blocks, cairn_block_item);
-CAIRN_SUBMIT(state, cairn_read_state);
-CAIRN_SUBMIT(get, cairn_get);
-CAIRN_SUBMIT_STREAM(get_many, cairn_get_many, cairn_metadata_item);
-CAIRN_SUBMIT_STREAM(list, cairn_list, cairn_metadata_item);
-CAIRN_SUBMIT(write_metadata, cairn_write_metadata);
-CAIRN_SUBMIT(commit, cairn_commit);
-CAIRN_SUBMIT(prune, cairn_prune);
-CAIRN_SUBMIT(rollback, cairn_rollback);
-CAIRN_SUBMIT(barrier, cairn_barrier);
+CAIRN_SUBMIT(ping, cairn_ping_request);
+CAIRN_SUBMIT(status_page, cairn_status_page_request);
+CAIRN_SUBMIT(chains, cairn_chains_request);
+CAIRN_SUBMIT(create_chain, cairn_create_chain_request);
+CAIRN_SUBMIT(read_height, cairn_read_height_request);
+CAIRN_SUBMIT(read_block, cairn_read_block_request);
+CAIRN_SUBMIT_STREAM(read_blocks, cairn_read_blocks_request, cairn_block_item);
+CAIRN_SUBMIT(read_state, cairn_read_state_request);
+CAIRN_SUBMIT(get, cairn_get_request);
+CAIRN_SUBMIT_STREAM(get_many, cairn_get_many_request, cairn_metadata_item);
+CAIRN_SUBMIT_STREAM(list, cairn_list_request, cairn_metadata_item);
+CAIRN_SUBMIT(write_metadata, cairn_write_metadata_request);
+CAIRN_SUBMIT(commit, cairn_commit_request);
+CAIRN_SUBMIT(prune, cairn_prune_request);
+CAIRN_SUBMIT(rollback, cairn_rollback_request);
+CAIRN_SUBMIT(barrier, cairn_barrier_request);
 
 /* ---- blocking ----
  *
@@ -592,7 +592,7 @@ CAIRN_API enum cairn_status cairn_connect(struct cairn_client *client, uint64_t 
 /* Waits until everything the daemon accepted from this client is written, for at most timeout_us (0: the client's default
  * timeout), then ends and frees the connection, whatever the status is. `connection` may be NULL.
  *   CAIRN_OK     nothing of this client is unwritten
- *   CAIRN_DAMAGED  likewise, but raises were left out (struct cairn_barrier)
+ *   CAIRN_DAMAGED  likewise, but raises were left out (struct cairn_barrier_request)
  *   CAIRN_USAGE  the call is made in a callback; nothing is waited for or freed
  *   other        why the wait failed, as from a blocking barrier at CAIRN_WRITTEN. The client goes on keeping what is not
  *                written, and sends it again on its other or next connections if need be
@@ -610,22 +610,22 @@ CAIRN_API enum cairn_status cairn_close(struct cairn_connection *connection, uin
         struct cairn_connection *connection, const struct request_type *request, item_type item,             \
         void *context, const struct cairn_reply **ret_reply) CAIRN_MUST_CHECK
 
-CAIRN_CALL(ping, cairn_ping);
-CAIRN_CALL(status, cairn_status_page);
-CAIRN_CALL(chains, cairn_chains);
-CAIRN_CALL(create_chain, cairn_create_chain);
-CAIRN_CALL(height, cairn_read_height);
-CAIRN_CALL(block, cairn_read_block);
-CAIRN_CALL_STREAM(blocks, cairn_read_blocks, cairn_block_item);
-CAIRN_CALL(state, cairn_read_state);
-CAIRN_CALL(get, cairn_get);
-CAIRN_CALL_STREAM(get_many, cairn_get_many, cairn_metadata_item);
-CAIRN_CALL_STREAM(list, cairn_list, cairn_metadata_item);
-CAIRN_CALL(write_metadata, cairn_write_metadata);
-CAIRN_CALL(commit, cairn_commit);
-CAIRN_CALL(prune, cairn_prune);
-CAIRN_CALL(rollback, cairn_rollback);
-CAIRN_CALL(barrier, cairn_barrier);
+CAIRN_CALL(ping, cairn_ping_request);
+CAIRN_CALL(status_page, cairn_status_page_request);
+CAIRN_CALL(chains, cairn_chains_request);
+CAIRN_CALL(create_chain, cairn_create_chain_request);
+CAIRN_CALL(read_height, cairn_read_height_request);
+CAIRN_CALL(read_block, cairn_read_block_request);
+CAIRN_CALL_STREAM(read_blocks, cairn_read_blocks_request, cairn_block_item);
+CAIRN_CALL(read_state, cairn_read_state_request);
+CAIRN_CALL(get, cairn_get_request);
+CAIRN_CALL_STREAM(get_many, cairn_get_many_request, cairn_metadata_item);
+CAIRN_CALL_STREAM(list, cairn_list_request, cairn_metadata_item);
+CAIRN_CALL(write_metadata, cairn_write_metadata_request);
+CAIRN_CALL(commit, cairn_commit_request);
+CAIRN_CALL(prune, cairn_prune_request);
+CAIRN_CALL(rollback, cairn_rollback_request);
+CAIRN_CALL(barrier, cairn_barrier_request);
 
 #undef CAIRN_SUBMIT
 #undef CAIRN_SUBMIT_STREAM

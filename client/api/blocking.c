@@ -245,7 +245,8 @@ static enum cairn_status call_make_room(struct call *call)
 {
     assert(call->kind == CAIRN_WRITE_METADATA && !call->done); /* only metadata is kept */
     struct call barrier = {.connection = call->connection, .kind = CAIRN_BARRIER};
-    const struct cairn_barrier request = {.timeout_us = call_timeout_us(call), .level = CAIRN_WRITTEN};
+    const struct cairn_barrier_request request = {.timeout_us = call_timeout_us(call),
+                                                  .level = CAIRN_WRITTEN};
     barrier.deadline_us = call->deadline_us;
     enum cairn_status status = cairn_submit_barrier(call->connection, &request, call_completed, &barrier);
     while (status == CAIRN_OK && !barrier.done) {
@@ -358,22 +359,24 @@ static enum cairn_status call_end(struct call *call, const struct cairn_reply **
         return call_end(&call, ret_reply);                                                                   \
     }
 
-CALL(ping, cairn_ping, CAIRN_PING, false)
-CALL(status, cairn_status_page, CAIRN_STATUS_PAGE, false)
-CALL(chains, cairn_chains, CAIRN_CHAINS, false)
-CALL(create_chain, cairn_create_chain, CAIRN_CREATE_CHAIN, true)
-CALL(height, cairn_read_height, CAIRN_READ_HEIGHT, false)
-CALL(block, cairn_read_block, CAIRN_READ_BLOCK, false)
-CALL_STREAM(blocks, cairn_read_blocks, cairn_block_item, block_item, call_block_item, CAIRN_READ_BLOCKS)
-CALL(state, cairn_read_state, CAIRN_READ_STATE, false)
-CALL(get, cairn_get, CAIRN_GET, false)
-CALL_STREAM(get_many, cairn_get_many, cairn_metadata_item, metadata_item, call_metadata_item, CAIRN_GET_MANY)
-CALL_STREAM(list, cairn_list, cairn_metadata_item, metadata_item, call_metadata_item, CAIRN_LIST)
-CALL(write_metadata, cairn_write_metadata, CAIRN_WRITE_METADATA, true)
-CALL(commit, cairn_commit, CAIRN_COMMIT, true)
-CALL(prune, cairn_prune, CAIRN_PRUNE, true)
-CALL(rollback, cairn_rollback, CAIRN_ROLLBACK, true)
-CALL(barrier, cairn_barrier, CAIRN_BARRIER, true)
+CALL(ping, cairn_ping_request, CAIRN_PING, false)
+CALL(status_page, cairn_status_page_request, CAIRN_STATUS_PAGE, false)
+CALL(chains, cairn_chains_request, CAIRN_CHAINS, false)
+CALL(create_chain, cairn_create_chain_request, CAIRN_CREATE_CHAIN, true)
+CALL(read_height, cairn_read_height_request, CAIRN_READ_HEIGHT, false)
+CALL(read_block, cairn_read_block_request, CAIRN_READ_BLOCK, false)
+CALL_STREAM(read_blocks, cairn_read_blocks_request, cairn_block_item, block_item, call_block_item,
+            CAIRN_READ_BLOCKS)
+CALL(read_state, cairn_read_state_request, CAIRN_READ_STATE, false)
+CALL(get, cairn_get_request, CAIRN_GET, false)
+CALL_STREAM(get_many, cairn_get_many_request, cairn_metadata_item, metadata_item, call_metadata_item,
+            CAIRN_GET_MANY)
+CALL_STREAM(list, cairn_list_request, cairn_metadata_item, metadata_item, call_metadata_item, CAIRN_LIST)
+CALL(write_metadata, cairn_write_metadata_request, CAIRN_WRITE_METADATA, true)
+CALL(commit, cairn_commit_request, CAIRN_COMMIT, true)
+CALL(prune, cairn_prune_request, CAIRN_PRUNE, true)
+CALL(rollback, cairn_rollback_request, CAIRN_ROLLBACK, true)
+CALL(barrier, cairn_barrier_request, CAIRN_BARRIER, true)
 
 enum cairn_status cairn_connect(struct cairn_client *client, uint64_t timeout_us,
                                 struct cairn_connection **ret_connection)
@@ -426,7 +429,8 @@ enum cairn_status cairn_close(struct cairn_connection *connection, uint64_t time
     wanted |=
         client->store_changed; /* what was written may be gone with the store: look which one it is now */
     while (status == CAIRN_OK && wanted) {
-        const struct cairn_barrier barrier = {.timeout_us = call_timeout_us(&call), .level = CAIRN_WRITTEN};
+        const struct cairn_barrier_request barrier = {.timeout_us = call_timeout_us(&call),
+                                                      .level = CAIRN_WRITTEN};
         status = cairn_barrier(connection, &barrier, NULL);
         damaged |= status == CAIRN_DAMAGED;
         status = status == CAIRN_DAMAGED ? CAIRN_OK : status;

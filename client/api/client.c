@@ -77,7 +77,7 @@ void cairn_client_free(struct cairn_client *client)
     free(client);
 }
 
-void cairn_client_counters(const struct cairn_client *client, struct cairn_client_counters *ret_counters)
+void cairn_client_get_counters(const struct cairn_client *client, struct cairn_client_counters *ret_counters)
 {
     assert(client->kept.unsettled_operations <= client->kept.operations); /* what is lost is kept */
     *ret_counters = (struct cairn_client_counters){

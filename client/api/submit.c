@@ -126,7 +126,7 @@ static enum cairn_level commit_level(enum cairn_level level)
 }
 
 /* How many items the answer has at most. */
-static uint64_t blocks_max(const struct cairn_read_blocks *request)
+static uint64_t blocks_max(const struct cairn_read_blocks_request *request)
 {
     if (request->height_count > 0) {
         return request->height_count;
@@ -138,23 +138,24 @@ static uint64_t blocks_max(const struct cairn_read_blocks *request)
     return span == UINT64_MAX ? span : span + 1;
 }
 
-SUBMIT(ping, cairn_ping, encode_empty(FRAME_PING, &encoded), .kind = CAIRN_PING, .type = FRAME_PING)
+SUBMIT(ping, cairn_ping_request, encode_empty(FRAME_PING, &encoded), .kind = CAIRN_PING, .type = FRAME_PING)
 
-SUBMIT(status, cairn_status_page, encode_empty(FRAME_STATUS, &encoded), .kind = CAIRN_STATUS_PAGE,
-       .type = FRAME_STATUS)
+SUBMIT(status_page, cairn_status_page_request, encode_empty(FRAME_STATUS, &encoded),
+       .kind = CAIRN_STATUS_PAGE, .type = FRAME_STATUS)
 
-SUBMIT(chains, cairn_chains, encode_empty(FRAME_CHAINS, &encoded), .kind = CAIRN_CHAINS, .type = FRAME_CHAINS)
+SUBMIT(chains, cairn_chains_request, encode_empty(FRAME_CHAINS, &encoded), .kind = CAIRN_CHAINS,
+       .type = FRAME_CHAINS)
 
-SUBMIT(create_chain, cairn_create_chain, encode_create_chain(request, &encoded), .kind = CAIRN_CREATE_CHAIN,
-       .type = FRAME_CREATE_CHAIN, .ordered = true)
+SUBMIT(create_chain, cairn_create_chain_request, encode_create_chain(request, &encoded),
+       .kind = CAIRN_CREATE_CHAIN, .type = FRAME_CREATE_CHAIN, .ordered = true)
 
-SUBMIT(height, cairn_read_height, encode_height(request, &encoded), .kind = CAIRN_READ_HEIGHT,
+SUBMIT(read_height, cairn_read_height_request, encode_height(request, &encoded), .kind = CAIRN_READ_HEIGHT,
        .type = FRAME_HEIGHT)
 
-SUBMIT(block, cairn_read_block, encode_block(request, &encoded), .kind = CAIRN_READ_BLOCK,
+SUBMIT(read_block, cairn_read_block_request, encode_block(request, &encoded), .kind = CAIRN_READ_BLOCK,
        .type = FRAME_READ_BLOCK, .expected.parts = request->parts)
 
-SUBMIT_STREAM(blocks, cairn_read_blocks, cairn_block_item, encode_blocks(request, &encoded),
+SUBMIT_STREAM(read_blocks, cairn_read_blocks_request, cairn_block_item, encode_blocks(request, &encoded),
               .kind = CAIRN_READ_BLOCKS, .type = FRAME_READ_BLOCKS, .block_item = item,
               .expected = {.parts = request->parts,
                            .in_range = request->height_count == 0,
@@ -163,32 +164,32 @@ SUBMIT_STREAM(blocks, cairn_read_blocks, cairn_block_item, encode_blocks(request
                            .exact = request->height_count > 0,
                            .items_max = blocks_max(request)})
 
-SUBMIT(state, cairn_read_state, encode_state(request, &encoded), .kind = CAIRN_READ_STATE,
+SUBMIT(read_state, cairn_read_state_request, encode_state(request, &encoded), .kind = CAIRN_READ_STATE,
        .type = FRAME_READ_STATE)
 
-SUBMIT(get, cairn_get, encode_get(request, &encoded), .kind = CAIRN_GET, .type = FRAME_GET_METADATA)
+SUBMIT(get, cairn_get_request, encode_get(request, &encoded), .kind = CAIRN_GET, .type = FRAME_GET_METADATA)
 
-SUBMIT_STREAM(get_many, cairn_get_many, cairn_metadata_item, encode_get_many(request, &encoded),
+SUBMIT_STREAM(get_many, cairn_get_many_request, cairn_metadata_item, encode_get_many(request, &encoded),
               .kind = CAIRN_GET_MANY, .type = FRAME_GET_METADATA_MANY, .metadata_item = item,
               .expected = {.exact = true, .items_max = request->name_count})
 
-SUBMIT_STREAM(list, cairn_list, cairn_metadata_item, encode_list(request, &encoded), .kind = CAIRN_LIST,
-              .type = FRAME_LIST_METADATA, .metadata_item = item,
+SUBMIT_STREAM(list, cairn_list_request, cairn_metadata_item, encode_list(request, &encoded),
+              .kind = CAIRN_LIST, .type = FRAME_LIST_METADATA, .metadata_item = item,
               .expected = {.items_max = request->limit != 0 ? request->limit : UINT64_MAX})
 
-SUBMIT(commit, cairn_commit, encode_commit(request, timeout_us, &encoded), .kind = CAIRN_COMMIT,
+SUBMIT(commit, cairn_commit_request, encode_commit(request, timeout_us, &encoded), .kind = CAIRN_COMMIT,
        .type = FRAME_COMMIT, .ordered = true, .carries = request->carry,
        .expected = {.level = commit_level(request->level)})
 
-SUBMIT(prune, cairn_prune, encode_prune(request, timeout_us, &encoded), .kind = CAIRN_PRUNE,
+SUBMIT(prune, cairn_prune_request, encode_prune(request, timeout_us, &encoded), .kind = CAIRN_PRUNE,
        .type = FRAME_PRUNE, .ordered = true, .carries = true,
        .expected = {.level = commit_level(request->level)})
 
-SUBMIT(rollback, cairn_rollback, encode_rollback(request, timeout_us, &encoded), .kind = CAIRN_ROLLBACK,
-       .type = FRAME_ROLLBACK, .ordered = true, .carries = !request->dry_run,
+SUBMIT(rollback, cairn_rollback_request, encode_rollback(request, timeout_us, &encoded),
+       .kind = CAIRN_ROLLBACK, .type = FRAME_ROLLBACK, .ordered = true, .carries = !request->dry_run,
        .expected = {.level = commit_level(request->level), .dry_run = request->dry_run})
 
-SUBMIT(barrier, cairn_barrier, encode_barrier(request, &encoded), .kind = CAIRN_BARRIER,
+SUBMIT(barrier, cairn_barrier_request, encode_barrier(request, &encoded), .kind = CAIRN_BARRIER,
        .type = FRAME_BARRIER, .ordered = true, .carries = request->level != CAIRN_ACCEPTED)
 
 /* The level that the answer reaches at least. */
@@ -199,7 +200,7 @@ static enum cairn_level metadata_level(enum cairn_level level)
 
 /* Encodes a metadata write, unless too much is kept already. */
 static enum cairn_status kept_begin(struct cairn_connection *connection,
-                                    const struct cairn_write_metadata *request, uint64_t timeout_us,
+                                    const struct cairn_write_metadata_request *request, uint64_t timeout_us,
                                     struct encoded *ret_encoded)
 {
     const struct cairn_client *client = connection->client;
@@ -210,6 +211,6 @@ static enum cairn_status kept_begin(struct cairn_connection *connection,
     return encode_write_metadata(request, timeout_us, ret_encoded);
 }
 
-SUBMIT(write_metadata, cairn_write_metadata, kept_begin(connection, request, timeout_us, &encoded),
+SUBMIT(write_metadata, cairn_write_metadata_request, kept_begin(connection, request, timeout_us, &encoded),
        .kind = CAIRN_WRITE_METADATA, .type = FRAME_WRITE_METADATA, .ordered = true,
        .operations = request->operation_count, .expected = {.level = metadata_level(request->level)})

@@ -255,7 +255,7 @@ enum cairn_status cairn_connection_process(struct cairn_connection *connection, 
     return status;
 }
 
-enum cairn_connection_state cairn_connection_state(const struct cairn_connection *connection)
+enum cairn_connection_state cairn_connection_get_state(const struct cairn_connection *connection)
 {
     switch (connection->state) {
     case CONNECTION_CONNECTING:

@@ -40,12 +40,12 @@ static enum cairn_status submit_next(struct cairn_connection *connection, int nu
                                      struct progress *progress)
 {
     if (number == WRITES) {
-        const struct cairn_barrier barrier = {.level = CAIRN_WRITTEN};
+        const struct cairn_barrier_request barrier = {.level = CAIRN_WRITTEN};
         return cairn_submit_barrier(connection, &barrier, barrier_completed, progress);
     }
     const struct cairn_slice bytes = {.data = &number, .bytes = sizeof number};
-    const struct cairn_operation set = {.kind = CAIRN_SET, .name = bytes, .value = cairn_slice("value")};
-    const struct cairn_write_metadata write = {.operations = &set, .operation_count = 1};
+    const struct cairn_operation set = {.kind = CAIRN_SET, .name = bytes, .value = cairn_text("value")};
+    const struct cairn_write_metadata_request write = {.operations = &set, .operation_count = 1};
     return cairn_submit_write_metadata(connection, &write, set_completed, progress);
 }
 

@@ -15,7 +15,8 @@ static int failed(const char *what, const struct cairn_reply *reply)
 static int example(struct cairn_connection *connection)
 {
     const struct cairn_reply *reply;
-    if (cairn_height(connection, &(struct cairn_read_height){.timeout_us = 0}, &reply) != CAIRN_OK) {
+    if (cairn_read_height(connection, &(struct cairn_read_height_request){.timeout_us = 0}, &reply) !=
+        CAIRN_OK) {
         return failed("height", reply);
     }
     const uint64_t height = reply->height + 1;
@@ -23,10 +24,10 @@ static int example(struct cairn_connection *connection)
     /* Durable when it returns: the block and the new height together, or neither. */
     const struct cairn_block block = {
         .height = height,
-        .header = cairn_slice("header"),
-        .data = cairn_slice("transactions"),
+        .header = cairn_text("header"),
+        .data = cairn_text("transactions"),
     };
-    const struct cairn_commit commit = {.blocks = &block, .block_count = 1, .rise_to = height};
+    const struct cairn_commit_request commit = {.blocks = &block, .block_count = 1, .rise_to = height};
     if (cairn_commit(connection, &commit, &reply) != CAIRN_OK) {
         return failed("commit", reply);
     }
@@ -34,22 +35,22 @@ static int example(struct cairn_connection *connection)
     /* Accepted when it returns: in order, readable, on its way to the disk. */
     const struct cairn_operation set = {
         .kind = CAIRN_SET,
-        .name = cairn_slice("example"),
-        .value = cairn_slice("value"),
+        .name = cairn_text("example"),
+        .value = cairn_text("value"),
     };
-    const struct cairn_write_metadata write = {.operations = &set, .operation_count = 1};
+    const struct cairn_write_metadata_request write = {.operations = &set, .operation_count = 1};
     if (cairn_write_metadata(connection, &write, &reply) != CAIRN_OK) {
         return failed("set", reply);
     }
 
-    if (cairn_get(connection, &(struct cairn_get){.name = set.name}, &reply) != CAIRN_OK) {
+    if (cairn_get(connection, &(struct cairn_get_request){.name = set.name}, &reply) != CAIRN_OK) {
         return failed("get", reply);
     }
     if (reply->found.value.bytes != 5 || memcmp(reply->found.value.data, "value", 5) != 0) {
         return 1;
     }
-    const struct cairn_read_block read = {.height = height, .parts = CAIRN_DATA};
-    if (cairn_block(connection, &read, &reply) != CAIRN_OK) {
+    const struct cairn_read_block_request read = {.height = height, .parts = CAIRN_DATA};
+    if (cairn_read_block(connection, &read, &reply) != CAIRN_OK) {
         return failed("block", reply);
     }
     return reply->block.data.bytes != 12 || memcmp(reply->block.data.data, "transactions", 12) != 0;

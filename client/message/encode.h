@@ -33,19 +33,19 @@ enum cairn_status encode_hello(const char *name, uint64_t resume_run, uint64_t r
 enum cairn_status encode_empty(uint8_t type, struct encoded *ret_encoded) MUST_CHECK;
 
 enum cairn_status encode_credit(uint64_t bytes, struct encoded *ret_encoded) MUST_CHECK;
-ENCODE(create_chain, cairn_create_chain);
-ENCODE(height, cairn_read_height);
-ENCODE(block, cairn_read_block);
-ENCODE(blocks, cairn_read_blocks);
-ENCODE(state, cairn_read_state);
-ENCODE(get, cairn_get);
-ENCODE(get_many, cairn_get_many);
-ENCODE(list, cairn_list);
-ENCODE(barrier, cairn_barrier);
-ENCODE_WRITE(write_metadata, cairn_write_metadata);
-ENCODE_WRITE(commit, cairn_commit);
-ENCODE_WRITE(prune, cairn_prune);
-ENCODE_WRITE(rollback, cairn_rollback);
+ENCODE(create_chain, cairn_create_chain_request);
+ENCODE(height, cairn_read_height_request);
+ENCODE(block, cairn_read_block_request);
+ENCODE(blocks, cairn_read_blocks_request);
+ENCODE(state, cairn_read_state_request);
+ENCODE(get, cairn_get_request);
+ENCODE(get_many, cairn_get_many_request);
+ENCODE(list, cairn_list_request);
+ENCODE(barrier, cairn_barrier_request);
+ENCODE_WRITE(write_metadata, cairn_write_metadata_request);
+ENCODE_WRITE(commit, cairn_commit_request);
+ENCODE_WRITE(prune, cairn_prune_request);
+ENCODE_WRITE(rollback, cairn_rollback_request);
 
 /* Makes the frame that sends a metadata write again: the part that was kept, with its old number, without a deadline. */
 enum cairn_status encode_resend(const uint8_t *kept, size_t kept_bytes, uint64_t resend_of,

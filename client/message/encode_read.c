@@ -16,7 +16,7 @@ enum cairn_status encode_hello(const char *name, uint64_t resume_run, uint64_t r
     message.has_version_min = message.has_version_max = true;
     message.version_min = PROTOCOL_VERSION_MIN;
     message.version_max = PROTOCOL_VERSION_MAX;
-    if (!encode_bytes(cairn_slice(name), &message.has_client_name, &message.client_name)) {
+    if (!encode_bytes(cairn_text(name), &message.has_client_name, &message.client_name)) {
         return CAIRN_USAGE;
     }
     message.has_resume_run = resume_run != 0;
@@ -46,7 +46,8 @@ enum cairn_status encode_credit(uint64_t bytes, struct encoded *ret_encoded)
     return encode_pack(FRAME_CREDIT, &message.base, NULL, ret_encoded);
 }
 
-enum cairn_status encode_create_chain(const struct cairn_create_chain *request, struct encoded *ret_encoded)
+enum cairn_status encode_create_chain(const struct cairn_create_chain_request *request,
+                                      struct encoded *ret_encoded)
 {
     Cairn__CreateChain message = CAIRN__CREATE_CHAIN__INIT;
     if (!encode_bytes(request->chain, &message.has_chain, &message.chain)) {
@@ -56,7 +57,7 @@ enum cairn_status encode_create_chain(const struct cairn_create_chain *request, 
     return encode_pack(FRAME_CREATE_CHAIN, &message.base, NULL, ret_encoded);
 }
 
-enum cairn_status encode_height(const struct cairn_read_height *request, struct encoded *ret_encoded)
+enum cairn_status encode_height(const struct cairn_read_height_request *request, struct encoded *ret_encoded)
 {
     Cairn__Height message = CAIRN__HEIGHT__INIT;
     if (!encode_bytes(request->chain, &message.has_chain, &message.chain)) {
@@ -65,7 +66,7 @@ enum cairn_status encode_height(const struct cairn_read_height *request, struct 
     return encode_pack(FRAME_HEIGHT, &message.base, NULL, ret_encoded);
 }
 
-enum cairn_status encode_block(const struct cairn_read_block *request, struct encoded *ret_encoded)
+enum cairn_status encode_block(const struct cairn_read_block_request *request, struct encoded *ret_encoded)
 {
     Cairn__ReadBlock message = CAIRN__READ_BLOCK__INIT;
     protobuf_c_boolean by_hash = false;
@@ -84,7 +85,7 @@ enum cairn_status encode_block(const struct cairn_read_block *request, struct en
     return encode_pack(FRAME_READ_BLOCK, &message.base, NULL, ret_encoded);
 }
 
-enum cairn_status encode_blocks(const struct cairn_read_blocks *request, struct encoded *ret_encoded)
+enum cairn_status encode_blocks(const struct cairn_read_blocks_request *request, struct encoded *ret_encoded)
 {
     Cairn__ReadBlocks message = CAIRN__READ_BLOCKS__INIT;
     if (!encode_bytes(request->chain, &message.has_chain, &message.chain) ||
@@ -106,7 +107,7 @@ enum cairn_status encode_blocks(const struct cairn_read_blocks *request, struct 
     return encode_pack(FRAME_READ_BLOCKS, &message.base, NULL, ret_encoded);
 }
 
-enum cairn_status encode_state(const struct cairn_read_state *request, struct encoded *ret_encoded)
+enum cairn_status encode_state(const struct cairn_read_state_request *request, struct encoded *ret_encoded)
 {
     Cairn__ReadState message = CAIRN__READ_STATE__INIT;
     if (!encode_bytes(request->chain, &message.has_chain, &message.chain)) {
@@ -117,7 +118,7 @@ enum cairn_status encode_state(const struct cairn_read_state *request, struct en
     return encode_pack(FRAME_READ_STATE, &message.base, NULL, ret_encoded);
 }
 
-enum cairn_status encode_get(const struct cairn_get *request, struct encoded *ret_encoded)
+enum cairn_status encode_get(const struct cairn_get_request *request, struct encoded *ret_encoded)
 {
     Cairn__GetMetadata message = CAIRN__GET_METADATA__INIT;
     if (!encode_bytes(request->chain, &message.has_chain, &message.chain) ||
@@ -128,7 +129,7 @@ enum cairn_status encode_get(const struct cairn_get *request, struct encoded *re
     return encode_pack(FRAME_GET_METADATA, &message.base, NULL, ret_encoded);
 }
 
-enum cairn_status encode_get_many(const struct cairn_get_many *request, struct encoded *ret_encoded)
+enum cairn_status encode_get_many(const struct cairn_get_many_request *request, struct encoded *ret_encoded)
 {
     Cairn__GetMetadataMany message = CAIRN__GET_METADATA_MANY__INIT;
     if (!encode_bytes(request->chain, &message.has_chain, &message.chain) ||
@@ -157,7 +158,7 @@ enum cairn_status encode_get_many(const struct cairn_get_many *request, struct e
     return status;
 }
 
-enum cairn_status encode_list(const struct cairn_list *request, struct encoded *ret_encoded)
+enum cairn_status encode_list(const struct cairn_list_request *request, struct encoded *ret_encoded)
 {
     Cairn__ListMetadata message = CAIRN__LIST_METADATA__INIT;
     if (!encode_bytes(request->chain, &message.has_chain, &message.chain) ||
@@ -172,7 +173,7 @@ enum cairn_status encode_list(const struct cairn_list *request, struct encoded *
     return encode_pack(FRAME_LIST_METADATA, &message.base, NULL, ret_encoded);
 }
 
-enum cairn_status encode_barrier(const struct cairn_barrier *request, struct encoded *ret_encoded)
+enum cairn_status encode_barrier(const struct cairn_barrier_request *request, struct encoded *ret_encoded)
 {
     Cairn__Barrier message = CAIRN__BARRIER__INIT;
     if (!encode_level(request->level, &message.has_level, &message.level)) {

@@ -163,8 +163,8 @@ static size_t tail_put(uint8_t *ret_tail, enum cairn_level level, uint64_t deadl
     return (size_t)(at - ret_tail);
 }
 
-enum cairn_status encode_write_metadata(const struct cairn_write_metadata *request, uint64_t timeout_us,
-                                        struct encoded *ret_encoded)
+enum cairn_status encode_write_metadata(const struct cairn_write_metadata_request *request,
+                                        uint64_t timeout_us, struct encoded *ret_encoded)
 {
     const struct cairn_slice chain = request->chain;
     uint8_t tail[TAIL_BYTES_MAX];
@@ -222,7 +222,8 @@ enum cairn_status encode_resend(const uint8_t *kept, size_t kept_bytes, uint64_t
 
 /* ---- the other writes, by protobuf-c ---- */
 
-static enum cairn_status encode_commit_blocks(const struct cairn_commit *request, Cairn__Commit *message)
+static enum cairn_status encode_commit_blocks(const struct cairn_commit_request *request,
+                                              Cairn__Commit *message)
 {
     if (request->blocks == NULL && request->block_count > 0) {
         return CAIRN_USAGE;
@@ -250,7 +251,8 @@ static enum cairn_status encode_commit_blocks(const struct cairn_commit *request
     return CAIRN_OK;
 }
 
-static enum cairn_status encode_commit_states(const struct cairn_commit *request, Cairn__Commit *message)
+static enum cairn_status encode_commit_states(const struct cairn_commit_request *request,
+                                              Cairn__Commit *message)
 {
     if ((request->states == NULL && request->state_count > 0) ||
         (request->delete_states == NULL && request->delete_state_count > 0)) {
@@ -277,7 +279,7 @@ static enum cairn_status encode_commit_states(const struct cairn_commit *request
     return CAIRN_OK;
 }
 
-enum cairn_status encode_commit(const struct cairn_commit *request, uint64_t timeout_us,
+enum cairn_status encode_commit(const struct cairn_commit_request *request, uint64_t timeout_us,
                                 struct encoded *ret_encoded)
 {
     Cairn__Commit message = CAIRN__COMMIT__INIT;
@@ -308,7 +310,7 @@ enum cairn_status encode_commit(const struct cairn_commit *request, uint64_t tim
     return status;
 }
 
-enum cairn_status encode_prune(const struct cairn_prune *request, uint64_t timeout_us,
+enum cairn_status encode_prune(const struct cairn_prune_request *request, uint64_t timeout_us,
                                struct encoded *ret_encoded)
 {
     Cairn__Prune message = CAIRN__PRUNE__INIT;
@@ -331,7 +333,7 @@ enum cairn_status encode_prune(const struct cairn_prune *request, uint64_t timeo
     return status;
 }
 
-static enum cairn_status encode_guards(const struct cairn_rollback *request, Cairn__Rollback *message)
+static enum cairn_status encode_guards(const struct cairn_rollback_request *request, Cairn__Rollback *message)
 {
     if (request->guards == NULL && request->guard_count > 0) {
         return CAIRN_USAGE;
@@ -355,7 +357,7 @@ static enum cairn_status encode_guards(const struct cairn_rollback *request, Cai
     return CAIRN_OK;
 }
 
-enum cairn_status encode_rollback(const struct cairn_rollback *request, uint64_t timeout_us,
+enum cairn_status encode_rollback(const struct cairn_rollback_request *request, uint64_t timeout_us,
                                   struct encoded *ret_encoded)
 {
     Cairn__Rollback message = CAIRN__ROLLBACK__INIT;

@@ -49,7 +49,7 @@ enum cairn_applied cairn_status_applied(enum cairn_status status)
     }
 }
 
-struct cairn_slice cairn_slice(const char *text)
+struct cairn_slice cairn_text(const char *text)
 {
     return (struct cairn_slice){.data = text, .bytes = text != NULL ? strlen(text) : 0};
 }

@@ -137,7 +137,7 @@ enum tool_exit argument_value(struct tool *tool, const char *what, const char *t
         return argument_hex(tool, what, text, ret_value);
     }
     if (argument_given(tool, "base64") == NULL) {
-        *ret_value = cairn_slice(text);
+        *ret_value = cairn_text(text);
         return TOOL_OK;
     }
     size_t text_bytes = strlen(text);

@@ -75,7 +75,7 @@ static enum tool_exit take_general(struct tool *tool, const struct tool_option *
         tool->socket_path = value;
         return TOOL_OK;
     case 'c':
-        tool->chain = cairn_slice(value);
+        tool->chain = cairn_text(value);
         return value[0] != '\0' ? TOOL_OK
                                 : tool_fail(TOOL_USAGE, "--chain: a name has at least one character");
     case 'o':

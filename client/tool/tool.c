@@ -36,7 +36,7 @@ enum cairn_status tool_await(struct cairn_connection *connection, uint64_t deadl
     enum cairn_status status = CAIRN_OK;
     assert(deadline_us > 0);
     int64_t end = deadline_us > INT64_MAX / 2 ? INT64_MAX : tool_now_us() + (int64_t)deadline_us;
-    while (cairn_connection_state(connection) == CAIRN_CONNECTING) {
+    while (cairn_connection_get_state(connection) == CAIRN_CONNECTING) {
         int64_t left_us = end - tool_now_us();
         int64_t own_us = cairn_connection_timeout_us(connection);
         if (left_us <= 0) {
@@ -49,9 +49,9 @@ enum cairn_status tool_await(struct cairn_connection *connection, uint64_t deadl
         int ready = poll(&socket, 1, wait_ms);
         status = cairn_connection_process(connection, ready > 0 ? socket.revents : 0);
     }
-    return cairn_connection_state(connection) == CAIRN_READY ? CAIRN_OK
-           : status != CAIRN_OK                              ? status
-                                                             : CAIRN_CANNOT_CONNECT;
+    return cairn_connection_get_state(connection) == CAIRN_READY ? CAIRN_OK
+           : status != CAIRN_OK                                  ? status
+                                                                 : CAIRN_CANNOT_CONNECT;
 }
 
 enum tool_exit tool_connect(struct tool *tool)

@@ -86,7 +86,7 @@ static void put_metadata(struct puts *puts, uint32_t chain, const struct cairn_o
 }
 
 static void put_commit(struct puts *puts, struct region *region, uint32_t chain,
-                       const struct cairn_commit *commit)
+                       const struct cairn_commit_request *commit)
 {
     const struct slice none = {0};
     for (size_t i = 0; i < commit->block_count; i++) {
@@ -114,9 +114,9 @@ static enum cairn_status encode_write(const struct trace_call *call, struct cair
                                       struct encoded *ret_encoded)
 {
     if (call->write.operation_count == 0) {
-        return encode_barrier(&(struct cairn_barrier){.level = call->write.level}, ret_encoded);
+        return encode_barrier(&(struct cairn_barrier_request){.level = call->write.level}, ret_encoded);
     }
-    struct cairn_write_metadata request = call->write;
+    struct cairn_write_metadata_request request = call->write;
     request.chain = chain;
     return encode_write_metadata(&request, TIMEOUT_US, ret_encoded);
 }

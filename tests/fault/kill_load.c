@@ -127,9 +127,9 @@ static bool live_on(struct client *client)
     uint64_t until = clock_ms() + (uint64_t)patience_ms(WAIT_MS);
     const enum cairn_status none = (enum cairn_status)255;
     enum cairn_status status = none;
-    struct cairn_barrier barrier = {.level = CAIRN_WRITTEN};
-    while (cairn_connection_state(client->connection) != CAIRN_READY && clock_ms() < until) {
-        if (cairn_connection_state(client->connection) == CAIRN_LOST) {
+    struct cairn_barrier_request barrier = {.level = CAIRN_WRITTEN};
+    while (cairn_connection_get_state(client->connection) != CAIRN_READY && clock_ms() < until) {
+        if (cairn_connection_get_state(client->connection) == CAIRN_LOST) {
             (void)cairn_connection_reconnect(client->connection);
         }
         process(client, 1);
@@ -245,7 +245,7 @@ void load_kill(struct load *load)
             continue;
         }
         load->lost += client->in_flight;
-        while (cairn_connection_state(client->connection) != CAIRN_LOST ||
+        while (cairn_connection_get_state(client->connection) != CAIRN_LOST ||
                cairn_connection_timeout_us(client->connection) == 0) {
             process(client, 1);
         }

@@ -85,9 +85,9 @@ static struct cairn_operation operation_of(const struct entry *entry)
 {
     return (struct cairn_operation){
         .kind = entry->kind == ENTRY_DELETE ? CAIRN_DELETE : CAIRN_SET,
-        .name = cairn_slice(name_of(entry)),
+        .name = cairn_text(name_of(entry)),
         .value = entry->kind == ENTRY_DELETE ? (struct cairn_slice){0}
-                                             : cairn_slice(number_text(2 * entry->number)),
+                                             : cairn_text(number_text(2 * entry->number)),
         .of_height = entry->kind == ENTRY_BIND ? entry->height : 0,
     };
 }
@@ -97,10 +97,10 @@ static enum cairn_status submit_metadata(struct cairn_connection *connection, co
 {
     struct cairn_operation operations[] = {
         operation_of(entry),
-        {.kind = CAIRN_RAISE, .name = cairn_slice("seen"), .raise = entry->number},
+        {.kind = CAIRN_RAISE, .name = cairn_text("seen"), .raise = entry->number},
     };
-    struct cairn_write_metadata write = {
-        .chain = cairn_slice(chain),
+    struct cairn_write_metadata_request write = {
+        .chain = cairn_text(chain),
         .level = (enum cairn_level)entry->level,
         .operations = operations,
         .operation_count = 2,
@@ -111,31 +111,31 @@ static enum cairn_status submit_metadata(struct cairn_connection *connection, co
 static enum cairn_status submit_lane(struct cairn_connection *connection, const char *chain_name,
                                      const struct entry *entry, cairn_completion completed, void *pending)
 {
-    struct cairn_slice chain = cairn_slice(chain_name), text = cairn_slice(number_text(entry->number));
+    struct cairn_slice chain = cairn_text(chain_name), text = cairn_text(number_text(entry->number));
     struct cairn_operation metadata[] = {
-        {.kind = CAIRN_SET, .name = cairn_slice("lane"), .value = text},
+        {.kind = CAIRN_SET, .name = cairn_text("lane"), .value = text},
         {.kind = CAIRN_SET,
-         .name = cairn_slice(name_of(entry)),
-         .value = cairn_slice(number_text(2 * entry->number + 1))},
+         .name = cairn_text(name_of(entry)),
+         .value = cairn_text(number_text(2 * entry->number + 1))},
     };
     if (entry->kind == ENTRY_PRUNE) {
-        struct cairn_prune prune = {.chain = chain,
-                                    .blocks = true,
-                                    .states = true,
-                                    .blocks_through = entry->height,
-                                    .states_through = entry->height,
-                                    .metadata = metadata,
-                                    .metadata_count = 1};
+        struct cairn_prune_request prune = {.chain = chain,
+                                            .blocks = true,
+                                            .states = true,
+                                            .blocks_through = entry->height,
+                                            .states_through = entry->height,
+                                            .metadata = metadata,
+                                            .metadata_count = 1};
         return cairn_submit_prune(connection, &prune, completed, pending);
     }
     if (entry->kind == ENTRY_ROLLBACK) {
-        struct cairn_rollback rollback = {
+        struct cairn_rollback_request rollback = {
             .chain = chain, .to = entry->height, .metadata = metadata, .metadata_count = 1};
         return cairn_submit_rollback(connection, &rollback, completed, pending);
     }
     struct cairn_block block = {.height = entry->height, .header = text};
     struct cairn_state state = {.height = entry->height, .value = text};
-    struct cairn_commit commit = {
+    struct cairn_commit_request commit = {
         .chain = chain,
         .level = (enum cairn_level)entry->level,
         .carry = entry->kind == ENTRY_CARRY,

@@ -81,28 +81,29 @@ static bool on_metadata(void *context, const struct cairn_metadata *metadata)
 
 static void submit_all(struct cairn_connection *connection)
 {
-    const struct cairn_operation set = {.kind = CAIRN_SET, .name = cairn_slice("name")};
+    const struct cairn_operation set = {.kind = CAIRN_SET, .name = cairn_text("name")};
     const uint64_t heights[] = {3, 1};
-    const struct cairn_slice names[] = {cairn_slice("a"), cairn_slice("b")};
+    const struct cairn_slice names[] = {cairn_text("a"), cairn_text("b")};
     int submitted = 0;
-    SUBMIT(ping, cairn_ping, .timeout_us = 0);
-    SUBMIT(status, cairn_status_page, .timeout_us = 0);
-    SUBMIT(chains, cairn_chains, .timeout_us = 0);
-    SUBMIT(create_chain, cairn_create_chain, .chain = cairn_slice("c"));
-    SUBMIT(height, cairn_read_height, .timeout_us = 0);
-    SUBMIT(block, cairn_read_block, .height = 1, .parts = CAIRN_HEADER | CAIRN_HASH);
-    SUBMIT_STREAM(blocks, cairn_read_blocks, on_block, .heights = heights, .height_count = 2,
+    SUBMIT(ping, cairn_ping_request, .timeout_us = 0);
+    SUBMIT(status_page, cairn_status_page_request, .timeout_us = 0);
+    SUBMIT(chains, cairn_chains_request, .timeout_us = 0);
+    SUBMIT(create_chain, cairn_create_chain_request, .chain = cairn_text("c"));
+    SUBMIT(read_height, cairn_read_height_request, .timeout_us = 0);
+    SUBMIT(read_block, cairn_read_block_request, .height = 1, .parts = CAIRN_HEADER | CAIRN_HASH);
+    SUBMIT_STREAM(read_blocks, cairn_read_blocks_request, on_block, .heights = heights, .height_count = 2,
                   .parts = CAIRN_DATA);
-    SUBMIT_STREAM(blocks, cairn_read_blocks, on_block, .first = 1, .last = 80, .parts = CAIRN_DATA);
-    SUBMIT(state, cairn_read_state, .timeout_us = 0);
-    SUBMIT(get, cairn_get, .name = cairn_slice("name"));
-    SUBMIT_STREAM(get_many, cairn_get_many, on_metadata, .names = names, .name_count = 2);
-    SUBMIT_STREAM(list, cairn_list, on_metadata, .window_bytes = 300);
-    SUBMIT(write_metadata, cairn_write_metadata, .operations = &set, .operation_count = 1);
-    SUBMIT(commit, cairn_commit, .metadata = &set, .metadata_count = 1, .carry = true);
-    SUBMIT(prune, cairn_prune, .blocks = true, .blocks_through = 1);
-    SUBMIT(rollback, cairn_rollback, .to = 1);
-    SUBMIT(barrier, cairn_barrier, .level = CAIRN_WRITTEN);
+    SUBMIT_STREAM(read_blocks, cairn_read_blocks_request, on_block, .first = 1, .last = 80,
+                  .parts = CAIRN_DATA);
+    SUBMIT(read_state, cairn_read_state_request, .timeout_us = 0);
+    SUBMIT(get, cairn_get_request, .name = cairn_text("name"));
+    SUBMIT_STREAM(get_many, cairn_get_many_request, on_metadata, .names = names, .name_count = 2);
+    SUBMIT_STREAM(list, cairn_list_request, on_metadata, .window_bytes = 300);
+    SUBMIT(write_metadata, cairn_write_metadata_request, .operations = &set, .operation_count = 1);
+    SUBMIT(commit, cairn_commit_request, .metadata = &set, .metadata_count = 1, .carry = true);
+    SUBMIT(prune, cairn_prune_request, .blocks = true, .blocks_through = 1);
+    SUBMIT(rollback, cairn_rollback_request, .to = 1);
+    SUBMIT(barrier, cairn_barrier_request, .level = CAIRN_WRITTEN);
     assert(submitted == REQUESTS);
 }
 
@@ -161,7 +162,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int i = 0; cairn_connection_process(connection, POLLIN) == CAIRN_OK; i++) {
         assert(i < 1000);
     }
-    assert(cairn_connection_state(connection) == CAIRN_LOST && cairn_connection_error(connection)[0] != '\0');
+    assert(cairn_connection_get_state(connection) == CAIRN_LOST &&
+           cairn_connection_error(connection)[0] != '\0');
     for (int i = 0; i < REQUESTS; i++) {
         assert(completed[i] == 1);
     }

@@ -40,15 +40,15 @@ static void join(const char *socket_path)
 static enum cairn_status set_accepted(const char *name)
 {
     struct cairn_operation operation = {
-        .kind = CAIRN_SET, .name = cairn_slice(name), .value = cairn_slice("value")};
-    struct cairn_write_metadata write = {.operations = &operation, .operation_count = 1};
+        .kind = CAIRN_SET, .name = cairn_text(name), .value = cairn_text("value")};
+    struct cairn_write_metadata_request write = {.operations = &operation, .operation_count = 1};
     return cairn_write_metadata(connection, &write, NULL);
 }
 
 static struct cairn_client_counters counters(void)
 {
     struct cairn_client_counters now;
-    cairn_client_counters(client, &now);
+    cairn_client_get_counters(client, &now);
     return now;
 }
 
@@ -57,7 +57,7 @@ static void leave_changed(uint64_t kept_operations)
 {
     uint64_t unwritten = 0;
     ck_assert_int_eq(set_accepted("new"), CAIRN_STORE_CHANGED);
-    ck_assert_int_eq(cairn_ping(connection, &(struct cairn_ping){0}, NULL), CAIRN_STORE_CHANGED);
+    ck_assert_int_eq(cairn_ping(connection, &(struct cairn_ping_request){0}, NULL), CAIRN_STORE_CHANGED);
     ck_assert_uint_eq(counters().kept_operations, kept_operations);
     ck_assert_uint_eq(counters().resent_operations, 0);
     ck_assert_int_eq(cairn_close(connection, TIMEOUT_US, &unwritten), CAIRN_STORE_CHANGED);
@@ -126,7 +126,7 @@ START_TEST(test_a_copy_from_before_a_run_that_the_client_saw_is_another_store)
     copy_data(daemon, copy);
     for (int run = 2; run <= 4; run++) {
         daemon_start(daemon, NEVER_FLUSHED);
-        ck_assert_int_eq(cairn_ping(connection, &(struct cairn_ping){0}, NULL), CAIRN_OK);
+        ck_assert_int_eq(cairn_ping(connection, &(struct cairn_ping_request){0}, NULL), CAIRN_OK);
         ck_assert_uint_eq(counters().run, (uint64_t)run);
         ck_assert_int_eq(set_accepted(run % 2 == 0 ? "a" : "b"), CAIRN_OK);
         daemon_kill(daemon);

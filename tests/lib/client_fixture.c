@@ -49,7 +49,7 @@ void fixture_start(struct cairn_client_options options)
     ck_assert_int_eq(fixture_run(), CAIRN_OK);
     fixture.fd = fake_daemon_meet(&fixture.daemon);
     ck_assert_int_eq(fixture_run(), CAIRN_OK);
-    ck_assert_int_eq(cairn_connection_state(fixture.connection), CAIRN_READY);
+    ck_assert_int_eq(cairn_connection_get_state(fixture.connection), CAIRN_READY);
 }
 
 void fixture_stop(void)

@@ -93,11 +93,11 @@ START_TEST(operations_keep_their_order_and_of_height_binds_the_set_before_it)
     ck_assert_int_eq(argument_operations(&tool, &operations, &count), TOOL_OK);
     ck_assert_uint_eq(count, 4);
     ck_assert_int_eq(operations[0].kind, CAIRN_SET);
-    ck_assert(bytes_equal(operations[0].name, cairn_slice("a")));
-    ck_assert(bytes_equal(operations[0].value, cairn_slice("x=y")));
+    ck_assert(bytes_equal(operations[0].name, cairn_text("a")));
+    ck_assert(bytes_equal(operations[0].value, cairn_text("x=y")));
     ck_assert_uint_eq(operations[0].of_height, 7);
     ck_assert_int_eq(operations[1].kind, CAIRN_DELETE);
-    ck_assert(bytes_equal(operations[1].name, cairn_slice("b")));
+    ck_assert(bytes_equal(operations[1].name, cairn_text("b")));
     ck_assert_int_eq(operations[2].kind, CAIRN_RAISE);
     ck_assert_uint_eq(operations[2].raise, 9);
     ck_assert_int_eq(operations[3].kind, CAIRN_SET);

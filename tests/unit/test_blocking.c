@@ -67,7 +67,7 @@ static enum cairn_status read_height(uint64_t *ret_height)
 {
     const struct cairn_reply *reply;
     enum cairn_status status =
-        cairn_height(connection, &(struct cairn_read_height){.timeout_us = 2000000}, &reply);
+        cairn_read_height(connection, &(struct cairn_read_height_request){.timeout_us = 2000000}, &reply);
     ck_assert_int_eq(reply->status, status);
     *ret_height = reply->height;
     return status;
@@ -75,8 +75,8 @@ static enum cairn_status read_height(uint64_t *ret_height)
 
 static enum cairn_status set_name(uint64_t timeout_us, const struct cairn_reply **ret_reply)
 {
-    const struct cairn_operation set = {.kind = CAIRN_SET, .name = cairn_slice("name")};
-    const struct cairn_write_metadata request = {
+    const struct cairn_operation set = {.kind = CAIRN_SET, .name = cairn_text("name")};
+    const struct cairn_write_metadata_request request = {
         .operations = &set, .operation_count = 1, .timeout_us = timeout_us};
     return cairn_write_metadata(connection, &request, ret_reply);
 }
@@ -101,15 +101,15 @@ static void *answer_a_block(void *unused)
 START_TEST(a_reply_lives_until_the_next_call)
 {
     const struct cairn_reply *reply;
-    const struct cairn_read_block request = {.height = 7, .parts = CAIRN_DATA | CAIRN_SIGNATURE};
+    const struct cairn_read_block_request request = {.height = 7, .parts = CAIRN_DATA | CAIRN_SIGNATURE};
     connect_to(answer_a_block);
-    ck_assert_int_eq(cairn_block(connection, &request, &reply), CAIRN_OK);
+    ck_assert_int_eq(cairn_read_block(connection, &request, &reply), CAIRN_OK);
     ck_assert_uint_eq(reply->block.height, 7);
     ck_assert_uint_eq(reply->block.parts, CAIRN_DATA | CAIRN_SIGNATURE);
     ck_assert_uint_eq(reply->block.data.bytes, 9);
     ck_assert_mem_eq(reply->block.data.data, "data\0data", 9);
     ck_assert_uint_eq(reply->block.signature.bytes, 0);
-    ck_assert_int_eq(cairn_block(connection, &request, &reply), CAIRN_NOT_FOUND);
+    ck_assert_int_eq(cairn_read_block(connection, &request, &reply), CAIRN_NOT_FOUND);
     ck_assert_str_ne(reply->text, "");
     played();
 }
@@ -226,7 +226,7 @@ START_TEST(closing_reports_what_is_not_written)
     ck_assert_int_eq(set_name(0, NULL), CAIRN_OK);
     ck_assert_int_eq(cairn_close(connection, 20000, &unwritten), CAIRN_TIMEOUT);
     ck_assert_uint_eq(unwritten, 1);
-    cairn_client_counters(client, &counters);
+    cairn_client_get_counters(client, &counters);
     ck_assert_uint_eq(counters.kept_operations, 1);
     ck_assert_int_eq(cairn_close(NULL, 0, &unwritten), CAIRN_OK);
     cairn_connection_free(NULL);
@@ -314,11 +314,11 @@ START_TEST(a_write_waits_for_what_another_connection_sends_again)
         struct pollfd waiting = {cairn_connection_fd(connection), cairn_connection_events(connection), 0};
         ck_assert_int_eq(poll(&waiting, 1, 5000), 1);
         ck_assert_int_eq(cairn_connection_process(connection, waiting.revents), CAIRN_OK);
-    } while (cairn_connection_state(connection) != CAIRN_READY);
+    } while (cairn_connection_get_state(connection) != CAIRN_READY);
     ck_assert_int_eq(cairn_connect(client, 0, &connection), CAIRN_OK);
     ck_assert_int_eq(set_name(0, &reply), CAIRN_OK);
     ck_assert_uint_eq(reply->write.sequence, 101);
-    cairn_client_counters(client, &counters);
+    cairn_client_get_counters(client, &counters);
     ck_assert_uint_eq(counters.resent_operations, 1);
     played();
 }
@@ -347,9 +347,10 @@ START_TEST(a_callback_may_free_the_connection_of_a_blocking_call)
 {
     const struct cairn_reply *reply;
     connect_to(answer_only_the_first);
-    ck_assert_int_eq(cairn_submit_ping(connection, &(struct cairn_ping){.timeout_us = 0}, free_it, NULL),
-                     CAIRN_OK);
-    ck_assert_int_eq(cairn_ping(connection, &(struct cairn_ping){.timeout_us = 0}, &reply),
+    ck_assert_int_eq(
+        cairn_submit_ping(connection, &(struct cairn_ping_request){.timeout_us = 0}, free_it, NULL),
+        CAIRN_OK);
+    ck_assert_int_eq(cairn_ping(connection, &(struct cairn_ping_request){.timeout_us = 0}, &reply),
                      CAIRN_CONNECTION_LOST);
     ck_assert_int_eq(reply->status, CAIRN_CONNECTION_LOST);
     played();

@@ -17,8 +17,8 @@ static void setup(void)
 static void submit_set(const char *name, uint64_t timeout_us, struct seen *seen)
 {
     const struct cairn_operation set = {
-        .kind = CAIRN_SET, .name = cairn_slice(name), .value = cairn_slice("v")};
-    const struct cairn_write_metadata request = {
+        .kind = CAIRN_SET, .name = cairn_text(name), .value = cairn_text("v")};
+    const struct cairn_write_metadata_request request = {
         .operations = &set, .operation_count = 1, .timeout_us = timeout_us};
     seen->submitting = true;
     ck_assert_int_eq(cairn_submit_write_metadata(fixture.connection, &request, fixture_completed, seen),
@@ -28,9 +28,10 @@ static void submit_set(const char *name, uint64_t timeout_us, struct seen *seen)
 
 static void submit_height(uint64_t timeout_us, struct seen *seen)
 {
-    const struct cairn_read_height request = {.timeout_us = timeout_us};
+    const struct cairn_read_height_request request = {.timeout_us = timeout_us};
     seen->submitting = true;
-    ck_assert_int_eq(cairn_submit_height(fixture.connection, &request, fixture_completed, seen), CAIRN_OK);
+    ck_assert_int_eq(cairn_submit_read_height(fixture.connection, &request, fixture_completed, seen),
+                     CAIRN_OK);
     seen->submitting = false;
 }
 
@@ -136,7 +137,7 @@ static void submit_in_part(uint64_t timeout_us, struct seen *seen, struct fake_f
 {
     static char large[8 << 20];
     const struct cairn_state state = {.value = {large, sizeof large}};
-    const struct cairn_commit commit = {.states = &state, .state_count = 1, .timeout_us = timeout_us};
+    const struct cairn_commit_request commit = {.states = &state, .state_count = 1, .timeout_us = timeout_us};
     ck_assert_int_eq(cairn_submit_commit(fixture.connection, &commit, fixture_completed, seen), CAIRN_OK);
     ck_assert_int_eq(fixture_run(), CAIRN_OK);
     *ret_to = (struct fake_frame){.type = FRAME_COMMIT, .id = UINT64_C(1) << 32 | 0};
@@ -210,9 +211,10 @@ START_TEST(a_lost_connection_completes_everything_once)
     ck_assert_int_eq(unsent.count, 1);
     ck_assert_int_eq(unsent.status, CAIRN_NOT_SENT);
     ck_assert_int_eq(cairn_connection_fd(fixture.connection), -1);
-    ck_assert_int_eq(
-        cairn_submit_height(fixture.connection, &(struct cairn_read_height){.timeout_us = 0}, NULL, NULL),
-        CAIRN_NOT_SENT);
+    ck_assert_int_eq(cairn_submit_read_height(fixture.connection,
+                                              &(struct cairn_read_height_request){.timeout_us = 0}, NULL,
+                                              NULL),
+                     CAIRN_NOT_SENT);
     fixture.fd = -1;
 }
 END_TEST
@@ -242,8 +244,9 @@ START_TEST(too_much_in_flight_is_refused_with_full)
     for (int i = 0; i < 3; i++) {
         submit_height(0, &seen[i]);
     }
-    ck_assert_int_eq(cairn_submit_height(fixture.connection, &(struct cairn_read_height){.timeout_us = 0},
-                                         fixture_completed, &seen[3]),
+    ck_assert_int_eq(cairn_submit_read_height(fixture.connection,
+                                              &(struct cairn_read_height_request){.timeout_us = 0},
+                                              fixture_completed, &seen[3]),
                      CAIRN_FULL);
     ck_assert_str_ne(cairn_connection_error(fixture.connection), "");
     cairn_connection_free(fixture.connection);
@@ -256,14 +259,14 @@ END_TEST
 
 START_TEST(values_that_cannot_be_sent_are_usage)
 {
-    const struct cairn_operation bad = {.name = cairn_slice("name")};
-    const struct cairn_write_metadata write = {.operations = &bad, .operation_count = 1};
+    const struct cairn_operation bad = {.name = cairn_text("name")};
+    const struct cairn_write_metadata_request write = {.operations = &bad, .operation_count = 1};
     ck_assert_int_eq(cairn_submit_write_metadata(fixture.connection, &write, NULL, NULL), CAIRN_USAGE);
-    const struct cairn_commit commit = {.block_count = 1};
+    const struct cairn_commit_request commit = {.block_count = 1};
     ck_assert_int_eq(cairn_submit_commit(fixture.connection, &commit, NULL, NULL), CAIRN_USAGE);
-    const struct cairn_barrier barrier = {.level = (enum cairn_level)9};
+    const struct cairn_barrier_request barrier = {.level = (enum cairn_level)9};
     ck_assert_int_eq(cairn_submit_barrier(fixture.connection, &barrier, NULL, NULL), CAIRN_USAGE);
-    ck_assert_int_eq(cairn_submit_height(fixture.connection, NULL, NULL, NULL), CAIRN_USAGE);
+    ck_assert_int_eq(cairn_submit_read_height(fixture.connection, NULL, NULL, NULL), CAIRN_USAGE);
     ck_assert_uint_eq(cairn_connection_in_flight(fixture.connection), 0);
 }
 END_TEST
@@ -273,7 +276,7 @@ START_TEST(a_request_over_the_frame_bound_is_too_large)
     struct seen seen = {.count = 0};
     static char large[FRAME_BYTES_MIN];
     const struct cairn_state state = {.value = {large, sizeof large}};
-    const struct cairn_commit commit = {.states = &state, .state_count = 1};
+    const struct cairn_commit_request commit = {.states = &state, .state_count = 1};
     close(fixture.fd);
     fixture_run();
     fixture.daemon.frame_bytes_max = FRAME_BYTES_MIN;
@@ -295,7 +298,7 @@ static void submit_again_and_free(void *context, const struct cairn_reply *reply
     ck_assert_int_eq(reply->status, CAIRN_OK);
     submit_height(0, seen);
     ck_assert_int_eq(cairn_connection_process(fixture.connection, 0), CAIRN_USAGE);
-    ck_assert_int_eq(cairn_ping(fixture.connection, &(struct cairn_ping){.timeout_us = 0}, NULL),
+    ck_assert_int_eq(cairn_ping(fixture.connection, &(struct cairn_ping_request){.timeout_us = 0}, NULL),
                      CAIRN_USAGE);
     cairn_connection_free(fixture.connection);
     ck_assert_int_eq(seen->count, 0);
@@ -305,7 +308,7 @@ START_TEST(a_completion_may_submit_and_free)
 {
     struct seen seen = {.count = 0};
     struct fake_frame frame;
-    ck_assert_int_eq(cairn_submit_ping(fixture.connection, &(struct cairn_ping){.timeout_us = 0},
+    ck_assert_int_eq(cairn_submit_ping(fixture.connection, &(struct cairn_ping_request){.timeout_us = 0},
                                        submit_again_and_free, &seen),
                      CAIRN_OK);
     cairn_connection_process(fixture.connection, 0);
@@ -420,10 +423,10 @@ END_TEST
 START_TEST(a_connection_lost_from_the_start_has_that_to_tell_and_nobody_waits_for_ever)
 {
     struct cairn_connection *late;
-    const struct cairn_ping ping = {.timeout_us = 0};
+    const struct cairn_ping_request ping = {.timeout_us = 0};
     fake_daemon_stop(&fixture.daemon); /* nobody listens */
     ck_assert_int_eq(cairn_connection_open(fixture.client, &late), CAIRN_OK);
-    ck_assert_int_eq(cairn_connection_state(late), CAIRN_LOST);
+    ck_assert_int_eq(cairn_connection_get_state(late), CAIRN_LOST);
     ck_assert_int_eq(cairn_submit_ping(late, &ping, fixture_completed, NULL), CAIRN_NOT_SENT);
     ck_assert_uint_eq(cairn_connection_in_flight(late), 0);
     ck_assert_int_eq(cairn_connection_timeout_us(late), 0);

@@ -33,8 +33,8 @@ static void teardown(void)
 static void keep(void)
 {
     const struct cairn_operation set = {
-        .kind = CAIRN_SET, .name = cairn_slice("name"), .value = cairn_slice("v")};
-    const struct cairn_write_metadata request = {.operations = &set, .operation_count = 1};
+        .kind = CAIRN_SET, .name = cairn_text("name"), .value = cairn_text("v")};
+    const struct cairn_write_metadata_request request = {.operations = &set, .operation_count = 1};
     struct fake_frame frame;
     ck_assert_int_eq(cairn_submit_write_metadata(fixture.connection, &request, NULL, NULL), CAIRN_OK);
     ck_assert_int_eq(fixture_run(), CAIRN_OK);
@@ -46,7 +46,7 @@ static void keep(void)
 static struct cairn_client_counters counters(void)
 {
     struct cairn_client_counters now;
-    cairn_client_counters(fixture.client, &now);
+    cairn_client_get_counters(fixture.client, &now);
     return now;
 }
 
@@ -54,7 +54,7 @@ static struct cairn_client_counters counters(void)
 static enum cairn_status meet_again(void)
 {
     close(fixture.fd);
-    if (cairn_connection_state(fixture.connection) != CAIRN_LOST) {
+    if (cairn_connection_get_state(fixture.connection) != CAIRN_LOST) {
         ck_assert_int_eq(fixture_run(), CAIRN_CONNECTION_LOST);
     }
     ck_assert_int_eq(cairn_connection_reconnect(fixture.connection), CAIRN_OK);

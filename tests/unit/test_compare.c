@@ -11,14 +11,14 @@ START_TEST(a_block_has_the_parts_it_came_with_and_a_height_if_it_was_asked_for_b
     struct cairn_reply reply = {.status = CAIRN_OK,
                                 .block = {.height = 5,
                                           .parts = CAIRN_DATA | CAIRN_HASH,
-                                          .data = cairn_slice("data"),
-                                          .hash = cairn_slice("h")}};
+                                          .data = cairn_text("data"),
+                                          .hash = cairn_text("h")}};
     ck_assert(compare_answer(&call, &reply, &answer));
     ck_assert(answer.kind == TRACE_ANSWER_BLOCK && answer.parts == (CAIRN_DATA | CAIRN_HASH) &&
               !answer.has_height);
-    struct digest expected = digest_of(cairn_slice("data"));
+    struct digest expected = digest_of(cairn_text("data"));
     ck_assert(digest_equal(&answer.digests[TRACE_DATA], &expected));
-    call.block.hash = cairn_slice("h");
+    call.block.hash = cairn_text("h");
     answer = (struct trace_answer){.kind = TRACE_ANSWER_NONE};
     ck_assert(compare_answer(&call, &reply, &answer));
     ck_assert(answer.has_height && answer.height == 5);

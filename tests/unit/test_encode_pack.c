@@ -11,9 +11,9 @@ START_TEST(an_empty_slice_is_an_absent_field_and_no_data_is_refused)
     ProtobufCBinaryData data = {.len = 77};
     ck_assert(!encode_bytes((struct cairn_slice){.data = NULL, .bytes = 1}, &has, &data));
     ck_assert(has && data.len == 77); /* untouched */
-    ck_assert(encode_bytes(cairn_slice(""), &has, &data) && !has && data.len == 0);
-    ck_assert(encode_bytes(cairn_slice(NULL), &has, &data) && !has);
-    ck_assert(encode_bytes(cairn_slice("abc"), &has, &data) && has && data.len == 3);
+    ck_assert(encode_bytes(cairn_text(""), &has, &data) && !has && data.len == 0);
+    ck_assert(encode_bytes(cairn_text(NULL), &has, &data) && !has);
+    ck_assert(encode_bytes(cairn_text("abc"), &has, &data) && has && data.len == 3);
 }
 END_TEST
 

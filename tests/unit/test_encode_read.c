@@ -36,14 +36,14 @@ static bool is(ProtobufCBinaryData data, const char *text)
 START_TEST(a_block_is_asked_for_by_height_or_by_hash)
 {
     struct encoded encoded;
-    struct cairn_read_block request = {
-        .chain = cairn_slice("aux"), .height = 7, .parts = CAIRN_HEADER | CAIRN_HASH};
+    struct cairn_read_block_request request = {
+        .chain = cairn_text("aux"), .height = 7, .parts = CAIRN_HEADER | CAIRN_HASH};
     ck_assert_int_eq(encode_block(&request, &encoded), CAIRN_OK);
     Cairn__ReadBlock *message = unpacked(&encoded, FRAME_READ_BLOCK, &cairn__read_block__descriptor);
     ck_assert(is(message->chain, "aux") && message->parts == (CAIRN_HEADER | CAIRN_HASH));
     ck_assert(message->at_case == CAIRN__READ_BLOCK__AT_HEIGHT && message->height == 7);
     release(message);
-    request.hash = cairn_slice("h");
+    request.hash = cairn_text("h");
     ck_assert_int_eq(encode_block(&request, &encoded), CAIRN_OK);
     message = unpacked(&encoded, FRAME_READ_BLOCK, &cairn__read_block__descriptor);
     ck_assert(message->at_case == CAIRN__READ_BLOCK__AT_HASH && is(message->hash, "h"));
@@ -57,7 +57,7 @@ START_TEST(blocks_are_a_range_or_a_list)
 {
     struct encoded encoded;
     const uint64_t heights[] = {3, 1, 2};
-    struct cairn_read_blocks request = {.first = 1, .last = 9, .window_bytes = 5};
+    struct cairn_read_blocks_request request = {.first = 1, .last = 9, .window_bytes = 5};
     ck_assert_int_eq(encode_blocks(&request, &encoded), CAIRN_OK);
     Cairn__ReadBlocks *message = unpacked(&encoded, FRAME_READ_BLOCKS, &cairn__read_blocks__descriptor);
     ck_assert(message->n_heights == 0 && message->first == 1 && message->last == 9 &&
@@ -80,7 +80,7 @@ END_TEST
 START_TEST(a_state_is_of_a_height_or_of_the_chains)
 {
     struct encoded encoded;
-    struct cairn_read_state request = {.at_height = true, .height = 0};
+    struct cairn_read_state_request request = {.at_height = true, .height = 0};
     ck_assert_int_eq(encode_state(&request, &encoded), CAIRN_OK);
     Cairn__ReadState *message = unpacked(&encoded, FRAME_READ_STATE, &cairn__read_state__descriptor);
     ck_assert(message->has_height && message->height == 0); /* the genesis state */
@@ -96,8 +96,8 @@ END_TEST
 START_TEST(names_arrive_in_their_order_also_empty_ones)
 {
     struct encoded encoded;
-    struct cairn_slice names[] = {cairn_slice("b"), cairn_slice(""), cairn_slice("a")};
-    struct cairn_get_many request = {.names = names, .name_count = 3};
+    struct cairn_slice names[] = {cairn_text("b"), cairn_text(""), cairn_text("a")};
+    struct cairn_get_many_request request = {.names = names, .name_count = 3};
     ck_assert_int_eq(encode_get_many(&request, &encoded), CAIRN_OK);
     Cairn__GetMetadataMany *message =
         unpacked(&encoded, FRAME_GET_METADATA_MANY, &cairn__get_metadata_many__descriptor);
@@ -116,7 +116,7 @@ END_TEST
 START_TEST(a_list_has_a_prefix_a_start_and_a_limit)
 {
     struct encoded encoded;
-    struct cairn_list request = {.prefix = cairn_slice("p/"), .start = cairn_slice("p/a"), .limit = 3};
+    struct cairn_list_request request = {.prefix = cairn_text("p/"), .start = cairn_text("p/a"), .limit = 3};
     ck_assert_int_eq(encode_list(&request, &encoded), CAIRN_OK);
     Cairn__ListMetadata *message = unpacked(&encoded, FRAME_LIST_METADATA, &cairn__list_metadata__descriptor);
     ck_assert(is(message->prefix, "p/") && is(message->start, "p/a") && message->limit == 3);

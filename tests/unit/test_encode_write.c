@@ -111,7 +111,7 @@ START_TEST(a_metadata_write_is_packed_as_protobuf_c_packs_it)
         body.has_chain = body.chain.len > 0;
         body.n_operations = count;
         body.operations = pointers;
-        struct cairn_write_metadata request = {
+        struct cairn_write_metadata_request request = {
             .chain = slice_of(body.chain),
             .level = (enum cairn_level)random_below(&random, CAIRN_DURABLE + 1),
             .operations = operations,
@@ -133,24 +133,24 @@ END_TEST
 
 START_TEST(what_no_message_can_carry_is_refused)
 {
-    struct cairn_operation operation = {.kind = CAIRN_SET, .name = cairn_slice("n")};
-    struct cairn_write_metadata request = {.operations = &operation, .operation_count = 1};
+    struct cairn_operation operation = {.kind = CAIRN_SET, .name = cairn_text("n")};
+    struct cairn_write_metadata_request request = {.operations = &operation, .operation_count = 1};
     struct encoded encoded;
     operation.value = (struct cairn_slice){.data = NULL, .bytes = 1};
     ck_assert_int_eq(encode_write_metadata(&request, CAIRN_NO_TIMEOUT, &encoded), CAIRN_USAGE);
     operation.value = (struct cairn_slice){.data = "", .bytes = SIZE_MAX - 3};
     ck_assert_int_eq(encode_write_metadata(&request, CAIRN_NO_TIMEOUT, &encoded), CAIRN_TOO_LARGE);
-    operation = (struct cairn_operation){.kind = CAIRN_RAISE + 1, .name = cairn_slice("n")};
+    operation = (struct cairn_operation){.kind = CAIRN_RAISE + 1, .name = cairn_text("n")};
     ck_assert_int_eq(encode_write_metadata(&request, CAIRN_NO_TIMEOUT, &encoded), CAIRN_USAGE);
     operation = (struct cairn_operation){.kind = CAIRN_DELETE, .name = {.data = NULL, .bytes = 1}};
     ck_assert_int_eq(encode_write_metadata(&request, CAIRN_NO_TIMEOUT, &encoded), CAIRN_USAGE);
-    operation.name = cairn_slice("n");
+    operation.name = cairn_text("n");
     request.level = CAIRN_DURABLE + 1;
     ck_assert_int_eq(encode_write_metadata(&request, CAIRN_NO_TIMEOUT, &encoded), CAIRN_USAGE);
     request.level = CAIRN_DURABLE;
     request.chain = (struct cairn_slice){.data = "", .bytes = SIZE_MAX};
     ck_assert_int_eq(encode_write_metadata(&request, CAIRN_NO_TIMEOUT, &encoded), CAIRN_TOO_LARGE);
-    request.chain = cairn_slice("");
+    request.chain = cairn_text("");
     request.operations = NULL;
     ck_assert_int_eq(encode_write_metadata(&request, CAIRN_NO_TIMEOUT, &encoded), CAIRN_USAGE);
 }

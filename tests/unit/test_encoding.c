@@ -63,10 +63,10 @@ START_TEST(text_is_printable_utf8)
                                       "\xFF",
                                       "a\xE2"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
-        ck_assert_msg(bytes_are_text(cairn_slice(good[i])), "refused: number %zu", i);
+        ck_assert_msg(bytes_are_text(cairn_text(good[i])), "refused: number %zu", i);
     }
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        ck_assert_msg(!bytes_are_text(cairn_slice(bad[i])), "taken: number %zu", i);
+        ck_assert_msg(!bytes_are_text(cairn_text(bad[i])), "taken: number %zu", i);
     }
     ck_assert(!bytes_are_text((struct cairn_slice){"a\0b", 3}));
 }
@@ -75,7 +75,7 @@ END_TEST
 START_TEST(a_digest_is_the_start_of_the_sha256)
 {
     char text[DIGEST_TEXT_BYTES];
-    struct digest digest = digest_of(cairn_slice("abc")), parsed = {.size = 3};
+    struct digest digest = digest_of(cairn_text("abc")), parsed = {.size = 3};
     digest_text(&digest, text);
     ck_assert_str_eq(text, "ba7816bf8f01cfea");
     ck_assert(digest_parse(text, strlen(text), &parsed));

@@ -40,7 +40,7 @@ static void on_stream_end(void *context, const struct cairn_reply *reply)
 
 static void start_list(struct stream *stream, uint64_t window, struct fake_frame *ret_frame)
 {
-    const struct cairn_list request = {.window_bytes = window};
+    const struct cairn_list_request request = {.window_bytes = window};
     stream->items = &stream->kept;
     ck_assert_int_eq(cairn_submit_list(fixture.connection, &request, on_metadata, on_stream_end, stream),
                      CAIRN_OK);
@@ -131,7 +131,7 @@ START_TEST(a_stream_over_its_time_completes_once_whatever_comes_late)
 {
     struct stream stream = {.kept.count = 0};
     struct fake_frame frame, cancel;
-    const struct cairn_list request = {.timeout_us = 20000};
+    const struct cairn_list_request request = {.timeout_us = 20000};
     uint8_t body[128];
     size_t bytes = pack_item(body, 10);
     stream.items = &stream.kept;

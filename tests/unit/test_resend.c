@@ -56,7 +56,7 @@ static void meet(int which)
     ck_assert_int_eq(run(which), CAIRN_OK);
     fds[which] = fake_daemon_meet(&fake);
     ck_assert_int_eq(run(which), CAIRN_OK);
-    ck_assert_int_eq(cairn_connection_state(connections[which]), CAIRN_READY);
+    ck_assert_int_eq(cairn_connection_get_state(connections[which]), CAIRN_READY);
 }
 
 static void setup(void)
@@ -85,8 +85,8 @@ static void teardown(void)
 
 static void submit_set(int which, char name, int *ret_status)
 {
-    const struct cairn_operation set = {.kind = CAIRN_SET, .name = {&name, 1}, .value = cairn_slice("value")};
-    const struct cairn_write_metadata request = {
+    const struct cairn_operation set = {.kind = CAIRN_SET, .name = {&name, 1}, .value = cairn_text("value")};
+    const struct cairn_write_metadata_request request = {
         .operations = &set, .operation_count = 1, .timeout_us = 60000000};
     *ret_status = -1;
     ck_assert_int_eq(cairn_submit_write_metadata(connections[which], &request, on_completion, ret_status),
@@ -147,7 +147,7 @@ static void restart(uint64_t on_disk)
 
 static void reconnect(int which)
 {
-    if (cairn_connection_state(connections[which]) != CAIRN_LOST) {
+    if (cairn_connection_get_state(connections[which]) != CAIRN_LOST) {
         ck_assert_int_eq(run(which), CAIRN_CONNECTION_LOST);
     }
     ck_assert_int_eq(cairn_connection_reconnect(connections[which]), CAIRN_OK);
@@ -157,7 +157,7 @@ static void reconnect(int which)
 static struct cairn_client_counters counters(void)
 {
     struct cairn_client_counters now;
-    cairn_client_counters(client, &now);
+    cairn_client_get_counters(client, &now);
     return now;
 }
 
@@ -175,8 +175,9 @@ START_TEST(what_a_later_run_lacks_is_sent_again_in_order_before_new_writes)
 
     /* A new write on the other connection waits; a read does not. */
     submit_set(1, 'z', &new_write);
-    ck_assert_int_eq(cairn_submit_height(connections[1], &(struct cairn_read_height){.timeout_us = 0},
-                                         on_completion, &height),
+    ck_assert_int_eq(cairn_submit_read_height(connections[1],
+                                              &(struct cairn_read_height_request){.timeout_us = 0},
+                                              on_completion, &height),
                      CAIRN_OK);
     ck_assert_int_eq(run(1), CAIRN_OK);
     fake_receive(fds[1], &frame);
@@ -217,8 +218,9 @@ START_TEST(what_waits_for_the_hello_is_sorted_when_it_comes)
     ck_assert_int_eq(run(1), CAIRN_CONNECTION_LOST);
     ck_assert_int_eq(cairn_connection_reconnect(connections[1]), CAIRN_OK);
     submit_set(1, 'z', &new_write);
-    ck_assert_int_eq(cairn_submit_height(connections[1], &(struct cairn_read_height){.timeout_us = 0},
-                                         on_completion, &height),
+    ck_assert_int_eq(cairn_submit_read_height(connections[1],
+                                              &(struct cairn_read_height_request){.timeout_us = 0},
+                                              on_completion, &height),
                      CAIRN_OK);
     meet(1);
     fake_receive(fds[1], &frame);
@@ -263,7 +265,7 @@ START_TEST(a_barrier_tells_that_all_before_it_is_written)
 {
     int status = -1;
     struct fake_frame frame;
-    const struct cairn_barrier barrier = {.level = CAIRN_WRITTEN};
+    const struct cairn_barrier_request barrier = {.level = CAIRN_WRITTEN};
     keep(2);
     ck_assert_int_eq(cairn_submit_barrier(connections[1], &barrier, on_completion, &status), CAIRN_OK);
     run(1);
@@ -441,7 +443,7 @@ START_TEST(a_commit_is_never_sent_again)
     int status = -1;
     struct fake_frame frame;
     const struct cairn_block block = {.height = 1};
-    const struct cairn_commit commit = {.blocks = &block, .block_count = 1};
+    const struct cairn_commit_request commit = {.blocks = &block, .block_count = 1};
     ck_assert_int_eq(cairn_submit_commit(connections[0], &commit, on_completion, &status), CAIRN_OK);
     run(0);
     fake_receive(fds[0], &frame);
@@ -454,8 +456,8 @@ END_TEST
 
 START_TEST(kept_metadata_is_bounded)
 {
-    const struct cairn_operation set = {.kind = CAIRN_DELETE, .name = cairn_slice("name")};
-    const struct cairn_write_metadata request = {.operations = &set, .operation_count = 1};
+    const struct cairn_operation set = {.kind = CAIRN_DELETE, .name = cairn_text("name")};
+    const struct cairn_write_metadata_request request = {.operations = &set, .operation_count = 1};
     int count = 0;
     while (count < 100 && cairn_submit_write_metadata(connections[0], &request, NULL, NULL) == CAIRN_OK) {
         struct fake_frame frame;

@@ -17,16 +17,16 @@ static void setup(void)
 
 static enum cairn_status submit_height(struct seen *seen)
 {
-    const struct cairn_read_height request = {.timeout_us = 0};
-    return cairn_submit_height(fixture.connection, &request, fixture_completed, seen);
+    const struct cairn_read_height_request request = {.timeout_us = 0};
+    return cairn_submit_read_height(fixture.connection, &request, fixture_completed, seen);
 }
 
 static enum cairn_status submit_set(size_t value_bytes, struct seen *seen)
 {
     char *value = calloc(1, value_bytes + 1);
     const struct cairn_operation set = {
-        .kind = CAIRN_SET, .name = cairn_slice("n"), .value = {.data = value, .bytes = value_bytes}};
-    const struct cairn_write_metadata request = {.operations = &set, .operation_count = 1};
+        .kind = CAIRN_SET, .name = cairn_text("n"), .value = {.data = value, .bytes = value_bytes}};
+    const struct cairn_write_metadata_request request = {.operations = &set, .operation_count = 1};
     enum cairn_status status =
         cairn_submit_write_metadata(fixture.connection, &request, fixture_completed, seen);
     free(value);
@@ -87,11 +87,12 @@ END_TEST
 START_TEST(what_was_not_given_is_usage_and_a_lost_connection_takes_nothing)
 {
     struct seen seen = {.count = 0};
-    ck_assert_int_eq(cairn_submit_height(fixture.connection, NULL, fixture_completed, &seen), CAIRN_USAGE);
+    ck_assert_int_eq(cairn_submit_read_height(fixture.connection, NULL, fixture_completed, &seen),
+                     CAIRN_USAGE);
     close(fixture.fd);
     fixture.fd = -1;
     (void)fixture_run();
-    ck_assert_int_eq(cairn_connection_state(fixture.connection), CAIRN_LOST);
+    ck_assert_int_eq(cairn_connection_get_state(fixture.connection), CAIRN_LOST);
     ck_assert_int_eq(submit_height(&seen), CAIRN_NOT_SENT);
     ck_assert_int_eq(seen.count, 0);
 }

@@ -122,7 +122,7 @@ START_TEST(a_batch_holds_sets_deletes_and_raises_in_order)
         read_call("\"op\":\"batch\",\"level\":\"written\",\"metadata\":[{\"name\":\"a\",\"value\":\"YQ==\","
                   "\"of_height\":9},"
                   "{\"name\":\"b\",\"delete\":true},{\"name\":\"c\",\"raise\":77}],\"answer\":\"ok\"");
-    const struct cairn_write_metadata *write = &trace.calls[0].write;
+    const struct cairn_write_metadata_request *write = &trace.calls[0].write;
     ck_assert_int_eq(write->level, CAIRN_WRITTEN);
     ck_assert_uint_eq(write->operation_count, 3);
     ck_assert_int_eq(write->operations[0].kind, CAIRN_SET);
@@ -144,7 +144,7 @@ START_TEST(a_commit_holds_all_its_parts)
         "{\"height\":3,\"header\":\"aQ==\",\"data\":\"ag==\",\"signature\":\"aw==\",\"hash\":\"bA==\"}],"
         "\"states\":[{\"height\":0,\"value\":\"c3Q=\"}],\"delete_states\":[1,2],\"rise_to\":3,\"carry\":true,"
         "\"expected_height\":0,\"metadata\":[{\"name\":\"m\",\"value\":\"\"}],\"answer\":\"refused\"");
-    const struct cairn_commit *commit = &trace.calls[0].commit;
+    const struct cairn_commit_request *commit = &trace.calls[0].commit;
     ck_assert_uint_eq(commit->block_count, 2);
     assert_slice(commit->blocks[0].header, "h");
     ck_assert_uint_eq(commit->blocks[0].hash.bytes, 0);
@@ -363,9 +363,8 @@ START_TEST(answers_differ_by_any_value_in_them)
     ck_assert(!trace_answer_equal(&a, &b));
     b = (struct trace_answer){.kind = TRACE_ANSWER_NOT_FOUND};
     ck_assert(!trace_answer_equal(&a, &b));
-    struct trace_entry first[] = {{cairn_slice("a"), cairn_slice("1")}, {cairn_slice("b"), cairn_slice("2")}};
-    struct trace_entry second[] = {{cairn_slice("b"), cairn_slice("2")},
-                                   {cairn_slice("a"), cairn_slice("1")}};
+    struct trace_entry first[] = {{cairn_text("a"), cairn_text("1")}, {cairn_text("b"), cairn_text("2")}};
+    struct trace_entry second[] = {{cairn_text("b"), cairn_text("2")}, {cairn_text("a"), cairn_text("1")}};
     a = (struct trace_answer){.kind = TRACE_ANSWER_ENTRIES, .entries = first, .entry_count = 2};
     b = (struct trace_answer){.kind = TRACE_ANSWER_ENTRIES, .entries = second, .entry_count = 2};
     ck_assert(trace_answer_equal(&a, &a));

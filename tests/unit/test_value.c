@@ -47,10 +47,10 @@ END_TEST
 
 START_TEST(a_slice_of_a_text_ends_before_its_nul)
 {
-    ck_assert_uint_eq(cairn_slice("abc").bytes, 3);
-    ck_assert_uint_eq(cairn_slice("").bytes, 0);
-    ck_assert_uint_eq(cairn_slice(NULL).bytes, 0);
-    ck_assert_ptr_null(cairn_slice(NULL).data);
+    ck_assert_uint_eq(cairn_text("abc").bytes, 3);
+    ck_assert_uint_eq(cairn_text("").bytes, 0);
+    ck_assert_uint_eq(cairn_text(NULL).bytes, 0);
+    ck_assert_ptr_null(cairn_text(NULL).data);
 }
 END_TEST
 

@@ -86,7 +86,7 @@ static enum cairn_status submit_read(struct bench_maker *maker, struct cairn_con
                                      unsigned parts, bool absent, cairn_completion completion, void *context)
 {
     const struct bench_evnode *evnode = &maker->evnode;
-    struct cairn_read_block request = {
+    struct cairn_read_block_request request = {
         .chain = maker->chain->name,
         .timeout_us = CAIRN_NO_TIMEOUT,
         .parts = parts,
@@ -97,7 +97,7 @@ static enum cairn_status submit_read(struct bench_maker *maker, struct cairn_con
     } else {
         request.height = evnode->recent[bench_random_below(&maker->random, evnode->recent_count)];
     }
-    return cairn_submit_block(connection, &request, completion, context);
+    return cairn_submit_read_block(connection, &request, completion, context);
 }
 
 static enum cairn_status submit_get(struct bench_maker *maker, struct cairn_connection *connection,
@@ -106,7 +106,7 @@ static enum cairn_status submit_get(struct bench_maker *maker, struct cairn_conn
     char name[EVNODE_NAME_BYTES];
     assert(maker->operations != NULL); /* one for each of EVNODE_NAMES */
     uint64_t height = atomic_load_explicit(&maker->chain->taken, memory_order_relaxed);
-    struct cairn_get request = {
+    struct cairn_get_request request = {
         .chain = maker->chain->name,
         .timeout_us = CAIRN_NO_TIMEOUT,
         .name = absent ? name_of(name, "rhb/", height + EVNODE_RECENT, 'd')
@@ -123,7 +123,7 @@ static enum cairn_status submit_write(struct bench_maker *maker, struct cairn_co
     assert(evnode->recent_count > 0); /* bench_prepare() committed a first block */
     uint64_t recent = evnode->recent[bench_random_below(&maker->random, evnode->recent_count)];
     struct cairn_operation operation = {.kind = CAIRN_SET, .value = {maker->bytes, 8}};
-    struct cairn_write_metadata request = {
+    struct cairn_write_metadata_request request = {
         .chain = maker->chain->name,
         .timeout_us = CAIRN_NO_TIMEOUT,
         .level = CAIRN_ACCEPTED,
@@ -162,7 +162,7 @@ static enum cairn_status submit_commit(struct bench_maker *maker, struct cairn_c
         .signature = {maker->bytes, 64},
     };
     struct cairn_state state = {.height = height, .value = {maker->bytes, EVNODE_STATE_BYTES}};
-    struct cairn_commit commit = {
+    struct cairn_commit_request commit = {
         .chain = maker->chain->name,
         .timeout_us = CAIRN_NO_TIMEOUT,
         .level = CAIRN_DURABLE,
@@ -188,7 +188,7 @@ static enum cairn_status submit_pending(struct bench_maker *maker, struct cairn_
          .name = {"pending_data", strlen("pending_data")},
          .value = {maker->bytes, evnode_data_bytes(maker->evnode.calls++)}},
     };
-    struct cairn_commit commit = {
+    struct cairn_commit_request commit = {
         .chain = maker->chain->name,
         .timeout_us = CAIRN_NO_TIMEOUT,
         .level = CAIRN_DURABLE,
@@ -234,7 +234,8 @@ enum cairn_status evnode_submit(struct bench_maker *maker, struct cairn_connecti
     case EVNODE_CALLS:
         break;
     }
-    return cairn_submit_height(
-        connection, &(struct cairn_read_height){.chain = maker->chain->name, .timeout_us = CAIRN_NO_TIMEOUT},
+    return cairn_submit_read_height(
+        connection,
+        &(struct cairn_read_height_request){.chain = maker->chain->name, .timeout_us = CAIRN_NO_TIMEOUT},
         completion, context);
 }

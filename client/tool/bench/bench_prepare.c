@@ -25,7 +25,8 @@ static bool slice_is(struct cairn_slice slice, const char *text)
 static enum tool_exit daemon_look(struct tool *tool, struct bench_daemon *ret_daemon)
 {
     const struct cairn_reply *reply;
-    enum cairn_status status = cairn_status(tool->connection, &(struct cairn_status_page){0}, &reply);
+    enum cairn_status status =
+        cairn_status_page(tool->connection, &(struct cairn_status_page_request){0}, &reply);
     *ret_daemon = (struct bench_daemon){.version = "unknown", .engine = "unknown"};
     for (size_t i = 0; status == CAIRN_OK && i < reply->page.count; i++) {
         const struct cairn_status_entry *entry = &reply->page.entries[i];
@@ -42,7 +43,7 @@ static enum tool_exit chain_make(struct tool *tool)
 {
     assert(tool->chain.bytes > 0); /* the default chain is always there */
     const struct cairn_reply *reply;
-    struct cairn_create_chain request = {.chain = tool->chain};
+    struct cairn_create_chain_request request = {.chain = tool->chain};
     enum cairn_status status = cairn_create_chain(tool->connection, &request, &reply);
     return tool_result(tool, status, reply);
 }
@@ -51,7 +52,7 @@ static enum tool_exit chain_look(struct tool *tool, struct bench_chain *ret_chai
 {
     const struct cairn_reply *reply;
     const char *name = tool->chain.bytes > 0 ? tool->chain.data : "default";
-    enum cairn_status status = cairn_chains(tool->connection, &(struct cairn_chains){0}, &reply);
+    enum cairn_status status = cairn_chains(tool->connection, &(struct cairn_chains_request){0}, &reply);
     bool found = false;
     *ret_chain = (struct bench_chain){.name = tool->chain};
     for (size_t i = 0; status == CAIRN_OK && i < reply->chains.count; i++) {
@@ -94,10 +95,10 @@ static enum tool_exit names_some(struct tool *tool, uint64_t size, uint64_t firs
         operations[i] = (struct cairn_operation){.kind = CAIRN_SET, .name = names[i], .value = value};
     }
     const struct cairn_reply *reply;
-    struct cairn_get_many get = {.chain = tool->chain, .names = names, .name_count = count};
+    struct cairn_get_many_request get = {.chain = tool->chain, .names = names, .name_count = count};
     enum cairn_status status = cairn_get_many(tool->connection, &get, name_seen, &look, &reply);
     if (status == CAIRN_OK && look.good < count) {
-        struct cairn_write_metadata set = {
+        struct cairn_write_metadata_request set = {
             .chain = tool->chain, .level = CAIRN_WRITTEN, .operations = operations, .operation_count = count};
         status = cairn_write_metadata(tool->connection, &set, &reply);
     }
@@ -125,7 +126,7 @@ static enum tool_exit block_make(struct tool *tool, struct bench_chain *chain)
     memcpy(bytes, &height, sizeof height);
     struct cairn_slice header = {bytes, sizeof bytes};
     struct cairn_block block = {.height = height, .header = header, .data = header, .signature = {bytes, 64}};
-    struct cairn_commit request = {
+    struct cairn_commit_request request = {
         .chain = tool->chain, .blocks = &block, .block_count = 1, .rise_to = height};
     const struct cairn_reply *reply;
     assert(chain->last == 0 && height > 0); /* the chain has no block yet */

@@ -158,7 +158,7 @@ static enum cairn_status submit_commit(struct bench_maker *maker, struct cairn_c
         block->data.data = piece(maker, height, workload->size);
         block->signature.data = piece(maker, height, SIGNATURE_BYTES);
     }
-    struct cairn_commit request = {
+    struct cairn_commit_request request = {
         .chain = maker->chain->name,
         .timeout_us = CAIRN_NO_TIMEOUT,
         .level = workload->level,
@@ -191,7 +191,7 @@ static enum cairn_status submit_metadata(struct bench_maker *maker, struct cairn
     for (uint64_t i = 0; names == 0 && i < workload->batch; i++) {
         number_name(maker->names + i * BENCH_NAME_BYTES, maker->operations[i].name.bytes, maker->new_names++);
     }
-    struct cairn_write_metadata request = {
+    struct cairn_write_metadata_request request = {
         .chain = maker->chain->name,
         .timeout_us = CAIRN_NO_TIMEOUT,
         .level = workload->level,
@@ -206,7 +206,7 @@ static enum cairn_status submit_get(struct bench_maker *maker, struct cairn_conn
 {
     assert(maker->workload->names > 0);
     uint64_t name = bench_random_below(&maker->random, maker->workload->names);
-    struct cairn_get request = {
+    struct cairn_get_request request = {
         .chain = maker->chain->name,
         .timeout_us = CAIRN_NO_TIMEOUT,
         .name = maker->operations[name].name,
@@ -218,13 +218,13 @@ static enum cairn_status submit_block(struct bench_maker *maker, struct cairn_co
                                       cairn_completion completion, void *context)
 {
     assert(maker->heights > 0); /* bench_prepare() refuses a chain without blocks */
-    struct cairn_read_block request = {
+    struct cairn_read_block_request request = {
         .chain = maker->chain->name,
         .timeout_us = CAIRN_NO_TIMEOUT,
         .height = maker->first + bench_random_below(&maker->random, maker->heights),
         .parts = maker->workload->kind == BENCH_HEADER ? CAIRN_HEADER | CAIRN_HASH : CAIRN_ALL_PARTS,
     };
-    return cairn_submit_block(connection, &request, completion, context);
+    return cairn_submit_read_block(connection, &request, completion, context);
 }
 
 static enum cairn_status submit_stream(struct bench_maker *maker, struct cairn_connection *connection,
@@ -233,7 +233,7 @@ static enum cairn_status submit_stream(struct bench_maker *maker, struct cairn_c
     const uint64_t end = maker->first + maker->heights, first = maker->stream_next;
     assert(first >= maker->first && first < end);
     const uint64_t count = end - first < maker->workload->heights ? end - first : maker->workload->heights;
-    struct cairn_read_blocks request = {
+    struct cairn_read_blocks_request request = {
         .chain = maker->chain->name,
         .timeout_us = CAIRN_NO_TIMEOUT,
         .first = first,
@@ -241,7 +241,7 @@ static enum cairn_status submit_stream(struct bench_maker *maker, struct cairn_c
         .parts = CAIRN_ALL_PARTS,
     };
     maker->stream_next = first + count < end ? first + count : maker->first;
-    return cairn_submit_blocks(connection, &request, NULL, completion, context);
+    return cairn_submit_read_blocks(connection, &request, NULL, completion, context);
 }
 
 enum cairn_status bench_submit(struct bench_maker *maker, struct cairn_connection *connection,
@@ -256,9 +256,9 @@ enum cairn_status bench_submit(struct bench_maker *maker, struct cairn_connectio
     case BENCH_GET:
         return submit_get(maker, connection, completion, context);
     case BENCH_HEIGHT:
-        return cairn_submit_height(
+        return cairn_submit_read_height(
             connection,
-            &(struct cairn_read_height){.chain = maker->chain->name, .timeout_us = CAIRN_NO_TIMEOUT},
+            &(struct cairn_read_height_request){.chain = maker->chain->name, .timeout_us = CAIRN_NO_TIMEOUT},
             completion, context);
     case BENCH_HEADER:
     case BENCH_BLOCK:

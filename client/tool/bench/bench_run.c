@@ -149,7 +149,7 @@ static void barrier_answered(void *context, const struct cairn_reply *reply)
  * barrier. */
 static void barrier_send(struct link *link)
 {
-    struct cairn_barrier barrier = {.level = CAIRN_WRITTEN, .timeout_us = CAIRN_NO_TIMEOUT};
+    struct cairn_barrier_request barrier = {.level = CAIRN_WRITTEN, .timeout_us = CAIRN_NO_TIMEOUT};
     enum cairn_status status =
         cairn_submit_barrier(link->connection, &barrier, barrier_answered, link->worker);
     if (status == CAIRN_OK) {

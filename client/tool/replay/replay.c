@@ -79,7 +79,7 @@ static struct cairn_slice *chains_name(struct tool *tool, const struct trace *tr
         if (!name_add(name, CHAIN_NAME_MAX - 8, recorded, strlen(recorded))) {
             snprintf(name + strlen(name), 8, "-%zu", i % 100000);
         }
-        chains[i] = cairn_slice(name);
+        chains[i] = cairn_text(name);
     }
     return chains;
 }
@@ -106,15 +106,15 @@ static enum tool_exit chain_look(struct tool *tool, struct cairn_slice chain, ch
     const struct cairn_reply *reply;
     bool blocks = false, metadata = false;
     enum cairn_status status =
-        cairn_height(tool->connection, &(struct cairn_read_height){.chain = chain}, &reply);
+        cairn_read_height(tool->connection, &(struct cairn_read_height_request){.chain = chain}, &reply);
     uint64_t height = status == CAIRN_OK ? reply->height : 0;
     if (status == CAIRN_OK) {
-        struct cairn_list list = {.chain = chain, .limit = 1};
+        struct cairn_list_request list = {.chain = chain, .limit = 1};
         status = cairn_list(tool->connection, &list, any_metadata, &metadata, &reply);
     }
     if (status == CAIRN_OK) {
-        struct cairn_read_blocks range = {.chain = chain, .first = 1, .last = UINT64_MAX};
-        status = cairn_blocks(tool->connection, &range, any_block, &blocks, &reply);
+        struct cairn_read_blocks_request range = {.chain = chain, .first = 1, .last = UINT64_MAX};
+        status = cairn_read_blocks(tool->connection, &range, any_block, &blocks, &reply);
     }
     if (status != CAIRN_OK) {
         return tool_result(tool, status, reply);
@@ -131,7 +131,7 @@ static enum tool_exit chain_look(struct tool *tool, struct cairn_slice chain, ch
 static enum tool_exit chains_make(struct tool *tool, const struct cairn_slice *chains, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct cairn_create_chain request = {.chain = chains[i]};
+        struct cairn_create_chain_request request = {.chain = chains[i]};
         const struct cairn_reply *reply;
         enum cairn_status status = cairn_create_chain(tool->connection, &request, &reply);
         if (status != CAIRN_OK) {
@@ -167,10 +167,10 @@ static uint64_t entry_number(const struct cairn_reply *reply, const char *name)
 static enum tool_exit counters_read(struct tool *tool, struct report_counters *ret_counters)
 {
     const struct cairn_reply *reply;
-    struct cairn_barrier written = {.level = CAIRN_WRITTEN};
+    struct cairn_barrier_request written = {.level = CAIRN_WRITTEN};
     enum cairn_status status = cairn_barrier(tool->connection, &written, &reply);
     if (status == CAIRN_OK) {
-        status = cairn_status(tool->connection, &(struct cairn_status_page){0}, &reply);
+        status = cairn_status_page(tool->connection, &(struct cairn_status_page_request){0}, &reply);
     }
     if (status != CAIRN_OK) {
         return tool_result(tool, status, reply);

@@ -122,11 +122,11 @@ static void print_json(const struct report *report)
         const struct report_mismatch *mismatch = &report->shown[i];
         json_array_append_new(shown, json_pack("{s:I, s:s, s:o, s:o}", "call", (json_int_t)mismatch->number,
                                                "op", trace_op_text(mismatch->op), "recorded",
-                                               output_text(cairn_slice(mismatch->recorded)), "got",
-                                               output_text(cairn_slice(mismatch->got))));
+                                               output_text(cairn_text(mismatch->recorded)), "got",
+                                               output_text(cairn_text(mismatch->got))));
     }
     output_json(json_pack("{s:o, s:I, s:I, s:I, s:o, s:I, s:o, s:{s:o, s:o}, s:o, s:o}", "file",
-                          output_text(cairn_slice(report->file)), "calls", (json_int_t)report->answered,
+                          output_text(cairn_text(report->file)), "calls", (json_int_t)report->answered,
                           "mismatches", (json_int_t)report->mismatches, "failed", (json_int_t)report->failed,
                           "shown", shown, "wall_us", (json_int_t)report->wall_us, "kinds", kinds_json(report),
                           "metadata", "accepted", output_number(counters.metadata_accepted), "written",

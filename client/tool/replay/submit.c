@@ -7,11 +7,12 @@ static enum cairn_status submit_write(struct cairn_connection *connection, const
                                       struct cairn_slice chain, cairn_completion completion, void *context)
 {
     assert(call->op == TRACE_SET || call->op == TRACE_DELETE || call->op == TRACE_BATCH);
-    struct cairn_write_metadata request = call->write;
+    struct cairn_write_metadata_request request = call->write;
     if (request.operation_count == 0) {
         /* The daemon refuses a batch without operations. A barrier at its level completes when such a batch would. */
         enum cairn_level level = request.level != CAIRN_LEVEL_DEFAULT ? request.level : CAIRN_ACCEPTED;
-        return cairn_submit_barrier(connection, &(struct cairn_barrier){.level = level}, completion, context);
+        return cairn_submit_barrier(connection, &(struct cairn_barrier_request){.level = level}, completion,
+                                    context);
     }
     request.chain = chain;
     return cairn_submit_write_metadata(connection, &request, completion, context);
@@ -25,13 +26,13 @@ enum cairn_status submit_call(struct cairn_connection *connection, const struct 
     switch (call->op) {
     case TRACE_HEIGHT:
         copy.height.chain = chain;
-        return cairn_submit_height(connection, &copy.height, completion, context);
+        return cairn_submit_read_height(connection, &copy.height, completion, context);
     case TRACE_BLOCK:
         copy.block.chain = chain;
-        return cairn_submit_block(connection, &copy.block, completion, context);
+        return cairn_submit_read_block(connection, &copy.block, completion, context);
     case TRACE_STATE:
         copy.state.chain = chain;
-        return cairn_submit_state(connection, &copy.state, completion, context);
+        return cairn_submit_read_state(connection, &copy.state, completion, context);
     case TRACE_GET:
         copy.get.chain = chain;
         return cairn_submit_get(connection, &copy.get, completion, context);

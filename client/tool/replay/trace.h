@@ -67,15 +67,15 @@ struct trace_call {
 
     /* By op; all but the chain is set. set, delete and batch are a `write`. */
     union {
-        struct cairn_read_height height;
-        struct cairn_read_block block;
-        struct cairn_read_state state;
-        struct cairn_get get;
-        struct cairn_list list;
-        struct cairn_write_metadata write;
-        struct cairn_commit commit;
-        struct cairn_prune prune;
-        struct cairn_rollback rollback;
+        struct cairn_read_height_request height;
+        struct cairn_read_block_request block;
+        struct cairn_read_state_request state;
+        struct cairn_get_request get;
+        struct cairn_list_request list;
+        struct cairn_write_metadata_request write;
+        struct cairn_commit_request commit;
+        struct cairn_prune_request prune;
+        struct cairn_rollback_request rollback;
     };
     struct trace_answer answer;
 };

@@ -32,7 +32,7 @@ static unsigned part_bit(json_t *name)
     return 0;
 }
 
-static bool read_block_call(struct trace_line *line, struct cairn_read_block *request)
+static bool read_block_call(struct trace_line *line, struct cairn_read_block_request *request)
 {
     bool by_height = false, by_hash = false;
     json_t *parts = NULL;
@@ -56,7 +56,7 @@ static bool read_block_call(struct trace_line *line, struct cairn_read_block *re
     return true;
 }
 
-static bool read_state_call(struct trace_line *line, struct cairn_read_state *request)
+static bool read_state_call(struct trace_line *line, struct cairn_read_state_request *request)
 {
     bool tip = false;
     if (!trace_line_flag(line, line->object, "tip", &tip) ||
@@ -129,7 +129,8 @@ static bool read_metadata(struct trace_line *line, const struct cairn_operation 
 }
 
 /* Reads a set or delete, as a batch of one operation. */
-static bool read_single(struct trace_line *line, enum trace_op op, struct cairn_write_metadata *request)
+static bool read_single(struct trace_line *line, enum trace_op op,
+                        struct cairn_write_metadata_request *request)
 {
     assert(op == TRACE_SET || op == TRACE_DELETE);
     struct cairn_operation *operation = trace_line_allocate(line, 1, sizeof *operation);
@@ -142,7 +143,7 @@ static bool read_single(struct trace_line *line, enum trace_op op, struct cairn_
     return read_operation(line, line->object, operation);
 }
 
-static bool read_blocks(struct trace_line *line, struct cairn_commit *request)
+static bool read_blocks(struct trace_line *line, struct cairn_commit_request *request)
 {
     json_t *list = NULL;
     struct cairn_block *blocks;
@@ -165,7 +166,7 @@ static bool read_blocks(struct trace_line *line, struct cairn_commit *request)
     return true;
 }
 
-static bool read_states(struct trace_line *line, struct cairn_commit *request)
+static bool read_states(struct trace_line *line, struct cairn_commit_request *request)
 {
     json_t *list = NULL;
     struct cairn_state *states;
@@ -184,7 +185,7 @@ static bool read_states(struct trace_line *line, struct cairn_commit *request)
     return true;
 }
 
-static bool read_delete_states(struct trace_line *line, struct cairn_commit *request)
+static bool read_delete_states(struct trace_line *line, struct cairn_commit_request *request)
 {
     json_t *list = NULL;
     if (!trace_line_array(line, line->object, "delete_states", &list)) {
@@ -205,7 +206,7 @@ static bool read_delete_states(struct trace_line *line, struct cairn_commit *req
     return true;
 }
 
-static bool read_commit(struct trace_line *line, struct cairn_commit *request)
+static bool read_commit(struct trace_line *line, struct cairn_commit_request *request)
 {
     json_t *object = line->object;
     return read_level(line, &request->level) && read_blocks(line, request) && read_states(line, request) &&
@@ -220,7 +221,7 @@ static bool read_commit(struct trace_line *line, struct cairn_commit *request)
 }
 
 /* The recordings write 0 for no blocks; a state has height 0. */
-static bool read_prune(struct trace_line *line, struct cairn_prune *request)
+static bool read_prune(struct trace_line *line, struct cairn_prune_request *request)
 {
     json_t *object = line->object;
     if (!read_level(line, &request->level) ||
@@ -252,7 +253,7 @@ static bool read_guard(struct trace_line *line, json_t *object, struct cairn_gua
 }
 
 /* Reads a rollback, with a guard, a list of guards, or none. */
-static bool read_rollback(struct trace_line *line, struct cairn_rollback *request)
+static bool read_rollback(struct trace_line *line, struct cairn_rollback_request *request)
 {
     if (!read_level(line, &request->level) ||
         !trace_line_u64(line, line->object, "to", true, NULL, &request->to)) {

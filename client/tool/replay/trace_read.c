@@ -53,7 +53,7 @@ static size_t name_index(struct trace_names *names, const char *name)
 static bool read_name(struct trace_line *line, struct trace_names *names, const char *key,
                       const char *fallback, size_t *ret_index)
 {
-    struct cairn_slice name = cairn_slice(fallback);
+    struct cairn_slice name = cairn_text(fallback);
     if (!trace_line_text(line, line->object, key, false, &name)) {
         return false;
     }

@@ -15,7 +15,7 @@ enum tool_exit verb_ping(struct tool *tool)
     }
     const struct cairn_reply *reply;
     int64_t start_us = tool_now_us();
-    enum cairn_status status = cairn_ping(tool->connection, &(struct cairn_ping){0}, &reply);
+    enum cairn_status status = cairn_ping(tool->connection, &(struct cairn_ping_request){0}, &reply);
     int64_t took_us = tool_now_us() - start_us;
     if (status == CAIRN_OK && tool->json) {
         output_json(json_pack("{s:I}", "us", (json_int_t)took_us));
@@ -61,7 +61,8 @@ enum tool_exit verb_status(struct tool *tool)
         return result;
     }
     const struct cairn_reply *reply;
-    enum cairn_status status = cairn_status(tool->connection, &(struct cairn_status_page){0}, &reply);
+    enum cairn_status status =
+        cairn_status_page(tool->connection, &(struct cairn_status_page_request){0}, &reply);
     if (status != CAIRN_OK) {
         return tool_result(tool, status, reply);
     }
@@ -100,7 +101,7 @@ enum tool_exit verb_chains(struct tool *tool)
         return result;
     }
     const struct cairn_reply *reply;
-    enum cairn_status status = cairn_chains(tool->connection, &(struct cairn_chains){0}, &reply);
+    enum cairn_status status = cairn_chains(tool->connection, &(struct cairn_chains_request){0}, &reply);
     if (status != CAIRN_OK) {
         return tool_result(tool, status, reply);
     }
@@ -132,7 +133,7 @@ enum tool_exit verb_chains_create(struct tool *tool)
     if (result != TOOL_OK) {
         return result;
     }
-    struct cairn_create_chain request = {.chain = cairn_slice(tool->arguments[0])};
+    struct cairn_create_chain_request request = {.chain = cairn_text(tool->arguments[0])};
     const struct cairn_reply *reply;
     enum cairn_status status = cairn_create_chain(tool->connection, &request, &reply);
     if (status == CAIRN_OK && tool->json) {

@@ -67,7 +67,7 @@ static bool take_item(void *context, const struct cairn_metadata *item)
 static enum tool_exit get_many(struct tool *tool, const struct cairn_slice *names)
 {
     assert(tool->argument_count > 1); /* one name is a request of its own */
-    struct cairn_get_many request = {
+    struct cairn_get_many_request request = {
         .chain = tool->chain, .names = names, .name_count = (size_t)tool->argument_count};
     struct listing listing = {.tool = tool};
     const struct cairn_reply *reply;
@@ -93,7 +93,7 @@ enum tool_exit verb_meta_get(struct tool *tool)
     if (tool->argument_count > 1) {
         return get_many(tool, names);
     }
-    struct cairn_get request = {.chain = tool->chain, .name = names[0]};
+    struct cairn_get_request request = {.chain = tool->chain, .name = names[0]};
     const struct cairn_reply *reply;
     enum cairn_status status = cairn_get(tool->connection, &request, &reply);
     if (status == CAIRN_OK && raw) {
@@ -110,7 +110,7 @@ enum tool_exit verb_meta_get(struct tool *tool)
 enum tool_exit verb_meta_list(struct tool *tool)
 {
     assert(tool->argument_count <= 1); /* so says the table */
-    struct cairn_list request = {.chain = tool->chain};
+    struct cairn_list_request request = {.chain = tool->chain};
     const struct tool_given *start = argument_given(tool, "start");
     enum tool_exit result = argument_option(tool, "limit", NULL, &request.limit);
     if (result == TOOL_OK && tool->argument_count == 1) {
@@ -139,7 +139,7 @@ static enum tool_exit write_operations(struct tool *tool, const struct cairn_ope
     if (result != TOOL_OK) {
         return result;
     }
-    struct cairn_write_metadata request = {
+    struct cairn_write_metadata_request request = {
         .chain = tool->chain, .level = tool->level, .operations = operations, .operation_count = count};
     const struct cairn_reply *reply;
     enum cairn_status status = cairn_write_metadata(tool->connection, &request, &reply);

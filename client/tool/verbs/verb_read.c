@@ -16,9 +16,9 @@ enum tool_exit verb_height(struct tool *tool)
     if (result != TOOL_OK) {
         return result;
     }
-    struct cairn_read_height request = {.chain = tool->chain};
+    struct cairn_read_height_request request = {.chain = tool->chain};
     const struct cairn_reply *reply;
-    enum cairn_status status = cairn_height(tool->connection, &request, &reply);
+    enum cairn_status status = cairn_read_height(tool->connection, &request, &reply);
     if (status == CAIRN_OK && tool->json) {
         output_json(json_pack("{s:o}", "height", output_number(reply->height)));
     } else if (status == CAIRN_OK) {
@@ -135,7 +135,7 @@ static bool print_block(void *context, const struct cairn_block *block)
 static enum tool_exit read_block_range(struct tool *tool, uint64_t first, unsigned mask)
 {
     assert(argument_given(tool, "to") != NULL); /* else the range would end at 0 */
-    struct cairn_read_blocks request = {.chain = tool->chain, .first = first, .parts = mask};
+    struct cairn_read_blocks_request request = {.chain = tool->chain, .first = first, .parts = mask};
     enum tool_exit result = argument_option(tool, "to", NULL, &request.last);
     if (result == TOOL_OK) {
         result = tool_connect(tool);
@@ -144,14 +144,14 @@ static enum tool_exit read_block_range(struct tool *tool, uint64_t first, unsign
         return result;
     }
     const struct cairn_reply *reply;
-    enum cairn_status status = cairn_blocks(tool->connection, &request, print_block, tool, &reply);
+    enum cairn_status status = cairn_read_blocks(tool->connection, &request, print_block, tool, &reply);
     return tool_result(tool, status, reply);
 }
 
 enum tool_exit verb_block(struct tool *tool)
 {
     assert(tool->argument_count <= 1); /* so says the table */
-    struct cairn_read_block request = {.chain = tool->chain};
+    struct cairn_read_block_request request = {.chain = tool->chain};
     const struct tool_given *hash = argument_given(tool, "hash");
     enum tool_exit result = read_parts(tool, &request.parts);
     if (result == TOOL_OK && (tool->argument_count == 1) == (hash != NULL)) {
@@ -178,7 +178,7 @@ enum tool_exit verb_block(struct tool *tool)
         return result;
     }
     const struct cairn_reply *reply;
-    enum cairn_status status = cairn_block(tool->connection, &request, &reply);
+    enum cairn_status status = cairn_read_block(tool->connection, &request, &reply);
     if (status == CAIRN_OK) {
         print_block(tool, &reply->block);
     }
@@ -188,7 +188,7 @@ enum tool_exit verb_block(struct tool *tool)
 enum tool_exit verb_state(struct tool *tool)
 {
     assert(tool->argument_count <= 1); /* so says the table */
-    struct cairn_read_state request = {.chain = tool->chain, .at_height = tool->argument_count == 1};
+    struct cairn_read_state_request request = {.chain = tool->chain, .at_height = tool->argument_count == 1};
     enum tool_exit result = TOOL_OK;
     if (request.at_height) {
         result = argument_number("HEIGHT", tool->arguments[0], &request.height);
@@ -200,7 +200,7 @@ enum tool_exit verb_state(struct tool *tool)
         return result;
     }
     const struct cairn_reply *reply;
-    enum cairn_status status = cairn_state(tool->connection, &request, &reply);
+    enum cairn_status status = cairn_read_state(tool->connection, &request, &reply);
     if (status != CAIRN_OK) {
         return tool_result(tool, status, reply);
     }

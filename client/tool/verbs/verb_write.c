@@ -54,13 +54,13 @@ struct commit_parts {
     struct cairn_block *blocks;
     struct cairn_state *states;
     uint64_t *delete_states;
-    struct cairn_commit request;
+    struct cairn_commit_request request;
 };
 
 static enum tool_exit read_commit_option(struct tool *tool, const struct tool_given *given,
                                          struct commit_parts *commit)
 {
-    struct cairn_commit *request = &commit->request;
+    struct cairn_commit_request *request = &commit->request;
     const char *name = given->option->name;
     assert(request->block_count + request->state_count + request->delete_state_count < tool->given_count);
     if (strcmp(name, "block") == 0) {
@@ -84,7 +84,7 @@ static enum tool_exit read_commit_option(struct tool *tool, const struct tool_gi
 
 static enum tool_exit read_commit(struct tool *tool, struct commit_parts *commit)
 {
-    struct cairn_commit *request = &commit->request;
+    struct cairn_commit_request *request = &commit->request;
     enum tool_exit result = argument_option(tool, "rise-to", NULL, &request->rise_to);
     if (result == TOOL_OK) {
         result = argument_option(tool, "expect-height", &request->if_height, &request->expected_height);
@@ -135,7 +135,7 @@ enum tool_exit verb_barrier(struct tool *tool)
     if (result != TOOL_OK) {
         return result;
     }
-    struct cairn_barrier request = {.level = tool->level};
+    struct cairn_barrier_request request = {.level = tool->level};
     const struct cairn_reply *reply;
     enum cairn_status status = cairn_barrier(tool->connection, &request, &reply);
     if (status == CAIRN_OK) {
@@ -166,7 +166,7 @@ static enum tool_exit confirm(struct tool *tool, const char *what)
 
 enum tool_exit verb_prune(struct tool *tool)
 {
-    struct cairn_prune request = {.chain = tool->chain, .level = tool->level};
+    struct cairn_prune_request request = {.chain = tool->chain, .level = tool->level};
     enum tool_exit result = argument_option(tool, "blocks", &request.blocks, &request.blocks_through);
     if (result == TOOL_OK) {
         result = argument_option(tool, "states", &request.states, &request.states_through);
@@ -195,7 +195,7 @@ enum tool_exit verb_prune(struct tool *tool)
 }
 
 /* Reads the --guard options: NAME, or NAME:lower. */
-static enum tool_exit read_guards(struct tool *tool, struct cairn_rollback *request)
+static enum tool_exit read_guards(struct tool *tool, struct cairn_rollback_request *request)
 {
     struct cairn_guard *guards = region_allocate(&tool->region, tool->given_count, sizeof *guards);
     for (size_t i = 0; i < tool->given_count; i++) {
@@ -236,7 +236,7 @@ static void print_rollback(const struct tool *tool, const struct cairn_written *
 
 enum tool_exit verb_rollback(struct tool *tool)
 {
-    struct cairn_rollback request = {
+    struct cairn_rollback_request request = {
         .chain = tool->chain, .level = tool->level, .dry_run = argument_given(tool, "dry-run") != NULL};
     bool has_target = false;
     enum tool_exit result = argument_option(tool, "to", &has_target, &request.to);

@@ -361,9 +361,9 @@ struct cairn_written {
     enum cairn_level level; /* the level reached; CAIRN_LEVEL_DEFAULT if the reply does not say */
     bool created;           /* CREATE_CHAIN: the chain did not exist before */
     uint64_t blocks, states, metadata, lowered; /* ROLLBACK: how many were removed, and guards lowered */
-    uint64_t
-        raises_left_out; /* by the daemon since its start, as the stored values could not be read, whoever sent
-                                 them: when it grows one of yours may be among them, and a barrier tells why */
+    /* Raises that the daemon has left out since its start, for all clients, as the stored values could not be read: when
+     * it grows, one of yours may be among them, and a barrier tells why. */
+    uint64_t raises_left_out;
 };
 
 struct cairn_reply {

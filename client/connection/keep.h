@@ -1,7 +1,7 @@
 /* Accepted metadata that is not known to be written, in the order it was accepted. Pure.
  *
  * A write is kept as the body of its request, under the number it was accepted with, until a reply's written_through reaches
- * that number. When a later run of the daemon is met, keep_judge() drops what that run found on disk, and makes the rest lost:
+ * that number. When a later run of the daemon is met, keep_judge() drops what that run found on disk, and makes what remains lost:
  * to be sent again, from first to last. A write that is accepted again stays at its place, under its new number. The order in
  * the list never changes; where nothing is lost or sent again it is also the order of the numbers. */
 #ifndef CLIENT_KEEP_H

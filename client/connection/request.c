@@ -192,7 +192,7 @@ void request_free_frame(struct request *request)
     request->frame = NULL;
 }
 
-/* Takes its frame out of its queue and frees it. If the kernel has a part of the frame, the rest must follow: the frame stays
+/* Takes its frame out of its queue and frees it. If the kernel has a part of the frame, what remains must follow: the frame stays
  * queued, without a request. */
 static void request_drop_frame(struct cairn_connection *connection, struct request *request)
 {
@@ -340,7 +340,7 @@ static void request_abandon(struct cairn_connection *connection, struct request 
         request_drop_frame(connection, request);
     }
     if (request->window != 0) {
-        request->message_bytes = 0; /* the rest of the item is discarded */
+        request->message_bytes = 0; /* what else comes of the item is discarded */
         if (request->state != REQUEST_STOPPED) {
             request_send_cancel(connection, request);
         }

@@ -135,7 +135,7 @@ void transport_send(struct transport *transport)
     }
 }
 
-/* Makes room for the rest of the frame that is arriving, or for a step if that is more. False: no memory. */
+/* Makes room for what is still missing of the frame that is arriving, or for a step if that is more. False: no memory. */
 static bool in_reserve(struct transport *transport)
 {
     assert(transport->in_begin <= transport->in_end && transport->in_end <= transport->in_capacity);

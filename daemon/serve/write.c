@@ -67,7 +67,7 @@ static void waited(struct order_waiter *waiter)
     reply_written(request, waiter->sequence, waiter->level);
 }
 
-/* What the waiter has of the write that it waits for stays; the rest is filled in. */
+/* What the waiter has of the write that it waits for stays; the other fields are filled in. */
 static void wait_for(struct request *request, struct order_waiter *waiter, uint64_t sequence,
                      enum level level, void (*done)(struct order_waiter *waiter))
 {
@@ -148,7 +148,7 @@ enum request_progress write_metadata(struct request *request)
     return REQUEST_TAKEN;
 }
 
-/* Tells each session once of the raises that were left out since its last barrier, whoever sent them: a barrier answers for all
+/* Tells each session once of the raises that were left out since its last barrier, of all clients: a barrier answers for all
  * that was accepted before it. */
 static void barrier_reply(struct request *request, uint64_t sequence, enum level level)
 {

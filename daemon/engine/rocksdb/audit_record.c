@@ -1,6 +1,6 @@
 /* A piece is a header of 7 bytes, which are the checksum (4, masked) of all that follows it, the length (2) and the type (1), and as
  * many bytes as the length says. A piece never crosses the end of a block; where less than a header is left of one, the
- * rest is padding. */
+ * remainder is padding. */
 #include "daemon/engine/rocksdb/audit_record.h"
 
 #include <stdlib.h>
@@ -157,7 +157,7 @@ static size_t take_whole(struct audit_reader *reader, struct slice block)
     return block.bytes;
 }
 
-/* Looks at every byte of the rest of a block for a piece. */
+/* Looks at every remaining byte of a block for a piece. */
 static void find_pieces(struct audit_reader *reader, struct slice block, size_t at)
 {
     assert(reader->has_ended && at <= block.bytes);

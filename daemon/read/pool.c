@@ -74,12 +74,12 @@ static enum turns_list list_of(enum pool_class work_class, bool is_large)
 
 static bool has_waiting(const struct pool *pool)
 {
-    bool has = false;
+    uint64_t count = 0;
     for (int i = 0; i < POOL_CLASSES; i++) {
-        has |= turns_count(pool->turns, list_of((enum pool_class)i, false)) > 0 ||
-               turns_count(pool->turns, list_of((enum pool_class)i, true)) > 0;
+        count += turns_count(pool->turns, list_of((enum pool_class)i, false)) +
+                 turns_count(pool->turns, list_of((enum pool_class)i, true));
     }
-    return has;
+    return count > 0;
 }
 
 void pool_free(struct pool *pool)
@@ -279,6 +279,9 @@ static bool start_next(struct pool *pool, enum pool_class work_class, uint64_t n
 uint64_t pool_iterate(struct pool *pool, uint64_t now_us)
 {
     assert(thread_is(THREAD_LOOP)); /* the lists have no lock */
+    if (!has_waiting(pool)) {
+        return UINT64_MAX; /* in most iterations: they shall not pay for the looks below */
+    }
     for (int i = 0; i < POOL_CLASSES; i++) {
         while (start_next(pool, (enum pool_class)i, now_us)) {
         }

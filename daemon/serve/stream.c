@@ -270,9 +270,6 @@ static void stream_pump(struct stream *stream)
 static struct stream *next_to_work(const struct stream_set *set)
 {
     const struct service *service = set->service;
-    if (turns_count(service->turns, TURNS_STREAMS) + turns_count(service->turns, TURNS_STREAMS_RETURNING) == 0) {
-        return NULL; /* in most iterations */
-    }
     const struct pending *pending = order_pending(service->order);
     struct stream *fresh = turns_first(service->turns, TURNS_STREAMS);
     struct stream *returning = turns_first(service->turns, TURNS_STREAMS_RETURNING);

@@ -158,6 +158,39 @@ bool bytes_are_text(struct cairn_slice slice)
     return true;
 }
 
+static char *escape(const uint8_t *data, size_t size, bool doubles_backslash)
+{
+    static const char digits[] = "0123456789abcdef";
+    assert(size <= (size_t)1 << 30); /* frames and command lines are shorter */
+    char *text = allocate(4 * size + 1), *end = text;
+    for (size_t i = 0; i < size; i++) {
+        bool is_printable = data[i] >= 0x20 && data[i] <= 0x7e;
+        if (!is_printable) {
+            *end++ = '\\';
+            *end++ = 'x';
+            *end++ = digits[data[i] >> 4];
+            *end++ = digits[data[i] & 15];
+            continue;
+        }
+        if (data[i] == '\\' && doubles_backslash) {
+            *end++ = '\\';
+        }
+        *end++ = (char)data[i];
+    }
+    *end = '\0';
+    return text;
+}
+
+char *bytes_escape(struct cairn_slice slice)
+{
+    return escape(slice.data, slice.bytes, true);
+}
+
+char *text_escape(const char *text)
+{
+    return escape((const uint8_t *)text, strlen(text), false);
+}
+
 bool bytes_equal(struct cairn_slice a, struct cairn_slice b)
 {
     return a.bytes == b.bytes && (a.bytes == 0 || memcmp(a.data, b.data, a.bytes) == 0);

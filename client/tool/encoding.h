@@ -31,8 +31,14 @@ bool hex_decode(const char *text, size_t text_bytes, uint8_t *ret_data, size_t *
 char *base64_encode(struct cairn_slice slice);
 char *hex_encode(struct cairn_slice slice);
 
-/* Whether the bytes are valid UTF-8 without control characters, so that a terminal can show them as they are. */
+/* Whether the bytes are valid UTF-8 without control characters. */
 bool bytes_are_text(struct cairn_slice slice);
+
+/* Return a text that the caller frees, safe for any terminal: only the bytes 0x20 to 0x7e print as themselves, every other byte as
+ * \xNN. bytes_escape() doubles a backslash, so that different bytes give different texts. text_escape() leaves it alone, for a text
+ * whose parts are escaped already. */
+char *bytes_escape(struct cairn_slice slice);
+char *text_escape(const char *text);
 
 bool bytes_equal(struct cairn_slice a, struct cairn_slice b);
 

@@ -87,6 +87,38 @@ START_TEST(a_digest_is_the_start_of_the_sha256)
 }
 END_TEST
 
+START_TEST(escaped_bytes_are_printable_ascii_and_different_ones_stay_different)
+{
+    static const struct {
+        const char *bytes;
+        size_t size;
+        const char *expected;
+    } escapes[] = {
+        {"plain ~", 7, "plain ~"},
+        {"", 0, ""},
+        {"a\\x00", 5, "a\\\\x00"},
+        {"a\0", 2, "a\\x00"},
+        {"\n\x1b[31m\x7f", 7, "\\x0a\\x1b[31m\\x7f"},
+        {"\xe2\x80\xae", 3, "\\xe2\\x80\\xae"}, /* U+202E: what follows would run from right to left */
+        {"deadbeef", 8, "deadbeef"},
+    };
+    for (size_t i = 0; i < sizeof escapes / sizeof escapes[0]; i++) {
+        char *text = bytes_escape((struct cairn_slice){escapes[i].bytes, escapes[i].size});
+        ck_assert_str_eq(text, escapes[i].expected);
+        char *again = text_escape(text);
+        ck_assert_str_eq(again, text); /* what is escaped already stays */
+        free(again);
+        free(text);
+    }
+    for (unsigned byte = 0; byte < 256; byte++) {
+        uint8_t one = (uint8_t)byte;
+        char *text = bytes_escape((struct cairn_slice){&one, 1});
+        ck_assert_uint_eq(strlen(text), byte == '\\' ? 2 : byte >= 0x20 && byte <= 0x7e ? 1 : 4);
+        free(text);
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -94,6 +126,7 @@ int main(void)
     tcase_add_test(tests, base64_and_hex_give_back_what_they_got);
     tcase_add_test(tests, what_is_no_such_text_is_refused);
     tcase_add_test(tests, text_is_printable_utf8);
+    tcase_add_test(tests, escaped_bytes_are_printable_ascii_and_different_ones_stay_different);
     tcase_add_test(tests, a_digest_is_the_start_of_the_sha256);
     return suite_run(suite, true);
 }

@@ -287,7 +287,8 @@ SUBSTITUTE := sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g
 
 install: build ## install under PREFIX (/usr/local), below DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(LIBDIR)/pkgconfig $(LIBDIR)/systemd/system \
-		$(LIBDIR)/sysusers.d $(SHAREDIR)/bash-completion/completions $(SHAREDIR)/doc/cairn \
+		$(LIBDIR)/sysusers.d $(SHAREDIR)/bash-completion/completions $(SHAREDIR)/zsh/site-functions \
+		$(SHAREDIR)/fish/vendor_completions.d $(SHAREDIR)/doc/cairn \
 		$(DESTDIR)$(SYSCONFDIR)/cairn
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 client/cairn.h $(DESTDIR)$(PREFIX)/include
@@ -298,8 +299,12 @@ install: build ## install under PREFIX (/usr/local), below DESTDIR
 	$(SUBSTITUTE) scripts/systemd/cairnd.socket > $(LIBDIR)/systemd/system/cairnd.socket
 	install -m 644 scripts/systemd/cairn.sysusers $(LIBDIR)/sysusers.d/cairn.conf
 	$(B)/cairn completion bash > $(SHAREDIR)/bash-completion/completions/cairn
+	ln -sf cairn $(SHAREDIR)/bash-completion/completions/cairnd
+	$(B)/cairn completion zsh > $(SHAREDIR)/zsh/site-functions/_cairn
+	$(B)/cairn completion fish > $(SHAREDIR)/fish/vendor_completions.d/cairn.fish
+	ln -sf cairn.fish $(SHAREDIR)/fish/vendor_completions.d/cairnd.fish
 	install -m 644 README.md CHANGELOG.md LICENSE scripts/cairnd.conf proto/PROTOCOL.md proto/cairn.proto \
-		$(SHAREDIR)/doc/cairn
+		client/tool/ERRORS.md $(SHAREDIR)/doc/cairn
 	test -e $(DESTDIR)$(SYSCONFDIR)/cairn/cairnd.conf || \
 		install -m 644 scripts/cairnd.conf $(DESTDIR)$(SYSCONFDIR)/cairn
 	test -n "$(DESTDIR)" || ldconfig 2>/dev/null || true

@@ -1,98 +1,133 @@
-/* Completion for bash, made from the table of verbs. The script finds the verb that was typed, then offers what may follow: the
- * choices of the option before the cursor, the options of the verb, or further words. */
+/* Completion for bash, zsh and fish. A script hands the words of the command line to `cairn completion SHELL -- WORD...`, the last of
+ * which may be half typed, and gets what may stand in its place, one a line: so there is one reader of the table of verbs for all
+ * shells. Names of chains and of status entries are asked of the daemon, for which a second is all it has; without one there are none. */
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "client/tool/encoding.h"
 #include "client/tool/verb.h"
+#include "client/tool/verbs/completion_scripts.h"
 #include "client/tool/verbs/verbs.h"
 
-static const char script_start[] =
-    "# bash completion for cairn\n"
-    "_cairn()\n"
-    "{\n"
-    "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
-    "    local verb='' words='' options='' value=1 i\n"
-    "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
-    "        case ${COMP_WORDS[i]} in\n";
+enum {
+    ASK_US = 1000000, /* of the daemon, while somebody waits for the key's effect */
+};
 
-static const char script_words[] = "        -*) ;;\n"
-                                   "        *) verb+=\"${verb:+ }${COMP_WORDS[i]}\" ;;\n"
-                                   "        esac\n"
-                                   "    done\n"
-                                   "    case $before in\n";
+/* What was typed before the word that is completed. */
+struct typed {
+    const struct tool_verb *verb; /* NULL: none so far */
+    char *verb_words[2];
+    int verb_count;
+    const struct tool_option *pending; /* the option whose value comes next; NULL: none */
+    int argument_count;
+    bool options_ended;
+};
 
-static const char script_verbs[] = "    *) value=0 ;;\n"
-                                   "    esac\n"
-                                   "    if ((value == 0)); then\n"
-                                   "        case $verb in\n";
-
-static const char script_end[] = "        esac\n"
-                                 "        [[ $word == -* ]] && words=$options\n"
-                                 "    fi\n"
-                                 "    if [[ $words == FILE ]]; then\n"
-                                 "        compopt -o filenames 2>/dev/null\n"
-                                 "        mapfile -t COMPREPLY < <(compgen -f -- \"$word\")\n"
-                                 "    else\n"
-                                 "        mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
-                                 "    fi\n"
-                                 "}\n"
-                                 "complete -F _cairn cairn\n";
-
-/* Prints the general options that take a value, as one pattern: the word behind such an option is not a verb. */
-static void print_skips(void)
+/* The option that the word is, of the verb's and the general ones; NULL: none. */
+static const struct tool_option *find_option(const struct tool_verb *verb, const char *word)
 {
-    const char *between = "        ";
+    const struct tool_option *const tables[] = {verb != NULL ? verb->options : NULL, verb_general_options};
+    size_t length = strcspn(word, "=");
+    assert(word[0] == '-');
+    for (size_t i = 0; i < 2; i++) {
+        for (const struct tool_option *option = tables[i]; option != NULL && option->name != NULL; option++) {
+            bool is_long = length == strlen(option->name) + 2 && word[1] == '-' &&
+                           strncmp(word + 2, option->name, length - 2) == 0;
+            if (is_long || (length == 2 && option->letter != 0 && word[1] == option->letter)) {
+                return option;
+            }
+        }
+    }
+    return NULL;
+}
+
+static void take_value(struct tool *tool, struct typed *typed, const struct tool_option *option,
+                       const char *value)
+{
+    if (option->letter == 's') {
+        tool->socket_path = value;
+    }
+    typed->pending = NULL;
+}
+
+static void take_option(struct tool *tool, struct typed *typed, const char *word)
+{
+    const struct tool_option *option = find_option(typed->verb, word);
+    const char *equals = strchr(word, '=');
+    if (option == NULL || option->argument == NULL) {
+        return;
+    }
+    typed->pending = option;
+    if (equals != NULL) {
+        take_value(tool, typed, option, equals + 1);
+    }
+}
+
+/* Whether the word is one of a verb's name. */
+static bool take_verb(const struct tool *tool, struct typed *typed, char *word)
+{
+    int used;
+    if (typed->verb_count == 2 || typed->argument_count > 0) {
+        return false;
+    }
+    typed->verb_words[typed->verb_count] = word;
+    const struct tool_verb *verb = verb_find(tool->verbs, typed->verb_count + 1, typed->verb_words, &used);
+    bool is_group = typed->verb_count == 0 && verb_is_group(tool->verbs, word);
+    if (used != typed->verb_count + 1 && !is_group) {
+        return false;
+    }
+    typed->verb = verb;
+    typed->verb_count++;
+    return true;
+}
+
+static void take_word(struct tool *tool, struct typed *typed, char *word)
+{
+    if (typed->pending != NULL) {
+        if (strcmp(word, "=") != 0) { /* bash makes a word of it */
+            take_value(tool, typed, typed->pending, word);
+        }
+    } else if (!typed->options_ended && strcmp(word, "--") == 0) {
+        typed->options_ended = true;
+    } else if (!typed->options_ended && word[0] == '-') {
+        take_option(tool, typed, word);
+    } else if (!take_verb(tool, typed, word)) {
+        typed->argument_count++;
+        typed->options_ended |= typed->verb != NULL && typed->verb->ends_options;
+    }
+}
+
+/* What is offered: candidates that begin as the word does, each with a description where the shell shows it. */
+struct offer {
+    const char *shell, *word;
+};
+
+static void offer(const struct offer *to, const char *candidate, const char *description)
+{
+    if (strncmp(candidate, to->word, strlen(to->word)) != 0) {
+        return;
+    }
+    fputs(candidate, stdout);
+    if (description[0] != '\0' && strcmp(to->shell, "bash") != 0) {
+        printf("%c%s", to->shell[0] == 'z' ? ':' : '\t', description);
+    }
+    putchar('\n');
+}
+
+static void offer_options(const struct offer *to, const struct tool_verb *verb)
+{
+    char spelled[64];
+    for (const struct tool_option *own = verb != NULL ? verb->options : NULL;
+         own != NULL && own->name != NULL; own++) {
+        snprintf(spelled, sizeof spelled, "--%s", own->name);
+        offer(to, spelled, own->help);
+    }
     for (const struct tool_option *option = verb_general_options; option->name != NULL; option++) {
-        if (option->argument != NULL) {
-            printf("%s-%c|--%s", between, option->letter, option->name);
-            between = "|";
-        }
-    }
-    puts(") ((i++)) ;;");
-}
-
-static bool has_option(const struct tool_option *options, const char *name)
-{
-    for (; options != NULL && options->name != NULL; options++) {
-        if (strcmp(options->name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Prints what may follow an option that takes a value. Options of one name have the same choices in all verbs. */
-static void print_choices(const struct tool_option *options, const struct tool_verb *verbs,
-                          const struct tool_verb *end)
-{
-    for (; options != NULL && options->name != NULL; options++) {
-        bool before = false;
-        assert(verbs <= end); /* it looks at the verbs above */
-        for (const struct tool_verb *verb = verbs; verb < end; verb++) {
-            before |= has_option(verb->options, options->name);
-        }
-        if (options->argument == NULL || before) {
-            continue;
-        }
-        printf("    --%s", options->name);
-        if (options->letter != 0) {
-            printf("|-%c", options->letter);
-        }
-        printf(") words='%s' ;;\n", options->choices != NULL ? options->choices : "");
-    }
-}
-
-static void print_option_words(const struct tool_verb *verb)
-{
-    fputs(" options='", stdout);
-    for (const struct tool_option *option = verb != NULL ? verb->options : NULL;
-         option != NULL && option->name != NULL; option++) {
-        printf("--%s ", option->name);
-    }
-    for (const struct tool_option *option = verb_general_options; option->name != NULL; option++) {
+        snprintf(spelled, sizeof spelled, "--%s", option->name);
         if (verb == NULL || verb_takes(verb, option)) {
-            printf("--%s%s", option->name, option[1].name != NULL ? " " : "' ;;\n");
+            offer(to, spelled, option->help);
         }
     }
 }
@@ -102,84 +137,122 @@ static size_t first_word(const struct tool_verb *verb)
     return strcspn(verb->name, " ");
 }
 
-static bool same_first_word(const struct tool_verb *a, const struct tool_verb *b)
+/* Offers the first word of each verb, once. */
+static void offer_first_words(const struct offer *to, const struct tool_verb *verbs)
 {
-    return first_word(a) == first_word(b) && strncmp(a->name, b->name, first_word(a)) == 0;
-}
-
-/* Whether no verb above it in the table starts with the same word. */
-static bool is_first(const struct tool_verb *verbs, const struct tool_verb *verb)
-{
-    for (const struct tool_verb *other = verbs; other < verb; other++) {
-        if (same_first_word(other, verb)) {
-            return false;
+    for (const struct tool_verb *verb = verbs; verb->name != NULL; verb++) {
+        const struct tool_verb *other = verbs;
+        while (other < verb && (first_word(other) != first_word(verb) ||
+                                strncmp(other->name, verb->name, first_word(verb)) != 0)) {
+            other++;
+        }
+        char word[64];
+        snprintf(word, sizeof word, "%.*s", (int)first_word(verb), verb->name);
+        if (other == verb) {
+            offer(to, word, verb->name[first_word(verb)] == '\0' ? verb->summary : "");
         }
     }
-    return true;
 }
 
-/* Prints what may follow a complete verb, whatever arguments stand behind it. */
-static void print_verb(const struct tool_verb *verbs, const struct tool_verb *verb, bool two_words)
+static void offer_second_words(const struct offer *to, const struct tool_verb *verbs, const char *group)
 {
-    if ((strchr(verb->name, ' ') != NULL) != two_words) {
+    for (const struct tool_verb *verb = verbs; verb->name != NULL; verb++) {
+        if (verb_in_group(verb, group)) {
+            offer(to, verb->name + first_word(verb) + 1, verb->summary);
+        }
+    }
+}
+
+static void offer_name(const struct offer *to, struct cairn_slice name)
+{
+    char *text = bytes_escape(name);
+    offer(to, text, "");
+    free(text);
+}
+
+static void offer_names(const struct offer *to, struct tool *tool, bool chains)
+{
+    const struct cairn_reply *reply;
+    tool->deadline_us = ASK_US;
+    if (tool_try_connect(tool, ASK_US) != CAIRN_OK) {
         return;
     }
-    printf("        '%s'|'%s '*) words='", verb->name, verb->name);
-    for (const struct tool_verb *other = verbs; !two_words && other->name != NULL; other++) {
-        if (same_first_word(verb, other) && other != verb) {
-            printf("%s ", other->name + first_word(other) + 1);
+    if (chains) {
+        enum cairn_status status = cairn_chains(tool->connection, &(struct cairn_chains_request){0}, &reply);
+        for (size_t i = 0; status == CAIRN_OK && i < reply->chains.count; i++) {
+            offer_name(to, reply->chains.entries[i].name);
         }
-    }
-    printf("%s'", verb->choices != NULL ? verb->choices : "");
-    print_option_words(verb);
-}
-
-/* Prints what may follow a first word that is not a verb by itself. */
-static void print_group(const struct tool_verb *verbs, const struct tool_verb *verb)
-{
-    if (!is_first(verbs, verb) || strchr(verb->name, ' ') == NULL) {
         return;
     }
-    printf("        '%.*s') words='", (int)first_word(verb), verb->name);
-    for (const struct tool_verb *other = verb; other->name != NULL; other++) {
-        if (same_first_word(verb, other)) {
-            printf("%s ", other->name + first_word(other) + 1);
+    enum cairn_status status =
+        cairn_status_page(tool->connection, &(struct cairn_status_page_request){0}, &reply);
+    for (size_t i = 0; status == CAIRN_OK && i < reply->page.count; i++) {
+        offer_name(to, reply->page.entries[i].name);
+    }
+}
+
+static void offer_choices(const struct offer *to, struct tool *tool, const char *choices)
+{
+    if (choices == NULL) {
+        return;
+    }
+    if (strcmp(choices, "FILE") == 0) {
+        puts(":files"); /* the script asks the shell for them */
+    } else if (strcmp(choices, "CHAIN") == 0 || strcmp(choices, "STATUS") == 0) {
+        offer_names(to, tool, choices[0] == 'C');
+    } else if (strcmp(choices, "VERB") == 0) {
+        offer_first_words(to, tool->verbs);
+    } else {
+        while (*choices != '\0') {
+            char word[64];
+            size_t length = strcspn(choices, " ");
+            snprintf(word, sizeof word, "%.*s", (int)length, choices);
+            offer(to, word, "");
+            choices += length + strspn(choices + length, " ");
         }
     }
-    fputs("'", stdout);
-    print_option_words(NULL);
+}
+
+static void complete(struct tool *tool, const char *shell, int count, char **words)
+{
+    struct typed typed = {.verb = NULL};
+    assert(count > 0);
+    for (int i = 0; i + 1 < count; i++) {
+        take_word(tool, &typed, words[i]);
+    }
+    const char *last = words[count - 1];
+    struct offer to = {.shell = shell, .word = typed.pending != NULL && strcmp(last, "=") == 0 ? "" : last};
+    if (typed.pending != NULL) {
+        offer_choices(&to, tool, typed.pending->choices);
+    } else if (last[0] == '-' && !typed.options_ended) {
+        offer_options(&to, typed.verb);
+    } else if (typed.verb_count == 0) {
+        offer_first_words(&to, tool->verbs);
+    } else {
+        if (typed.verb_count == 1 && typed.argument_count == 0) {
+            offer_second_words(&to, tool->verbs, typed.verb_words[0]);
+        }
+        if (typed.verb != NULL && typed.argument_count < typed.verb->arguments_max) {
+            offer_choices(&to, tool, typed.verb->choices);
+        }
+    }
 }
 
 enum tool_exit verb_completion(struct tool *tool)
 {
-    const struct tool_verb *verbs = tool->verbs;
-    assert(tool->argument_count == 1); /* so says the table */
-    if (strcmp(tool->arguments[0], "bash") != 0) {
-        return tool_fail(TOOL_USAGE, "completion is there for bash, not for \"%s\"", tool->arguments[0]);
+    assert(tool->argument_count >= 1); /* so says the table */
+    const char *shell = tool->arguments[0];
+    const char *script = completion_script(shell);
+    if (script == NULL) {
+        return tool_fail(TOOL_USAGE, "completion is there for %s, not for \"%s\"", COMPLETION_SHELLS, shell);
     }
-    fputs(script_start, stdout);
-    print_skips();
-    fputs(script_words, stdout);
-    print_choices(verb_general_options, verbs, verbs);
-    for (const struct tool_verb *verb = verbs; verb->name != NULL; verb++) {
-        print_choices(verb->options, verbs, verb);
+    if (tool->argument_count == 1) {
+        fputs(script, stdout);
+        return TOOL_OK;
     }
-    fputs(script_verbs, stdout);
-    fputs("        '') words='", stdout);
-    for (const struct tool_verb *verb = verbs; verb->name != NULL; verb++) {
-        if (is_first(verbs, verb)) {
-            printf("%.*s ", (int)first_word(verb), verb->name);
-        }
+    int first = strcmp(tool->arguments[1], "--") == 0 ? 2 : 1;
+    if (tool->argument_count > first) {
+        complete(tool, shell, tool->argument_count - first, tool->arguments + first);
     }
-    fputs("'", stdout);
-    print_option_words(NULL);
-    for (const struct tool_verb *verb = verbs; verb->name != NULL; verb++) {
-        print_verb(verbs, verb, true);
-    }
-    for (const struct tool_verb *verb = verbs; verb->name != NULL; verb++) {
-        print_verb(verbs, verb, false);
-        print_group(verbs, verb);
-    }
-    fputs(script_end, stdout);
     return TOOL_OK;
 }

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,16 +22,35 @@ const struct tool_given *argument_given(const struct tool *tool, const char *nam
     return NULL;
 }
 
-enum tool_exit argument_number(const char *what, const char *text, uint64_t *ret_number)
+static bool read_u64(const char *text, uint64_t *ret_number)
 {
     char *end;
     errno = 0;
     unsigned long long number = strtoull(text, &end, 10);
     if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0) {
-        return tool_fail(TOOL_USAGE, "%s is a whole number from 0 to 18446744073709551615, not \"%s\"", what,
-                         text);
+        return false;
     }
     *ret_number = number;
+    return true;
+}
+
+enum tool_exit argument_number(const char *what, const char *text, uint64_t *ret_number)
+{
+    return read_u64(text, ret_number)
+               ? TOOL_OK
+               : tool_fail(TOOL_USAGE, "%s is a whole number from 0 to %" PRIu64 ", not \"%s\"", what,
+                           UINT64_MAX, text);
+}
+
+enum tool_exit argument_height(const char *what, const char *text, uint64_t *ret_height)
+{
+    uint64_t height;
+    bool is_number = read_u64(text, &height);
+    if (!is_number || height == 0) {
+        return tool_fail(is_number ? TOOL_REFUSED : TOOL_USAGE,
+                         "%s is a height from 1 to %" PRIu64 ", not \"%s\"", what, UINT64_MAX, text);
+    }
+    *ret_height = height;
     return TOOL_OK;
 }
 
@@ -53,8 +73,9 @@ enum tool_exit argument_duration(const char *what, const char *text, uint64_t *r
     return tool_fail(TOOL_USAGE, "%s is a time above 0 such as 500ms, 2s or 1m, not \"%s\"", what, text);
 }
 
-enum tool_exit argument_option(const struct tool *tool, const char *name, bool *ret_given,
-                               uint64_t *ret_number)
+static enum tool_exit
+read_option(const struct tool *tool, const char *name, bool *ret_given, uint64_t *ret_number,
+            enum tool_exit (*read)(const char *what, const char *text, uint64_t *ret_number))
 {
     const struct tool_given *given = argument_given(tool, name);
     if (ret_given != NULL) {
@@ -66,7 +87,30 @@ enum tool_exit argument_option(const struct tool *tool, const char *name, bool *
     assert(given->value != NULL); /* options of this kind take a value */
     char what[64];
     snprintf(what, sizeof what, "--%s", name);
-    return argument_number(what, given->value, ret_number);
+    return read(what, given->value, ret_number);
+}
+
+enum tool_exit argument_option(const struct tool *tool, const char *name, bool *ret_given,
+                               uint64_t *ret_number)
+{
+    return read_option(tool, name, ret_given, ret_number, argument_number);
+}
+
+enum tool_exit argument_height_option(const struct tool *tool, const char *name, bool *ret_given,
+                                      uint64_t *ret_height)
+{
+    return read_option(tool, name, ret_given, ret_height, argument_height);
+}
+
+enum tool_exit argument_as_u64(const struct tool *tool, bool *ret_as_u64)
+{
+    const struct tool_given *given = argument_given(tool, "as");
+    assert(given == NULL || given->value != NULL); /* --as takes a value */
+    if (given != NULL && strcmp(given->value, "u64") != 0) {
+        return tool_fail(TOOL_USAGE, "--as is u64, not \"%s\"", given->value);
+    }
+    *ret_as_u64 = given != NULL;
+    return TOOL_OK;
 }
 
 /* Reads all of a file into the tool's memory. */
@@ -108,7 +152,7 @@ enum tool_exit argument_file(struct tool *tool, const char *path, struct cairn_s
         fclose(file);
     }
     return good ? TOOL_OK
-                : tool_fail(TOOL_FAILURE, "cannot read %s: %s", standard ? "stdin" : path, strerror(reason));
+                : tool_fail(TOOL_USAGE, "cannot read %s: %s", standard ? "stdin" : path, strerror(reason));
 }
 
 enum tool_exit argument_hex(struct tool *tool, const char *what, const char *text,
@@ -124,9 +168,31 @@ enum tool_exit argument_hex(struct tool *tool, const char *what, const char *tex
     return TOOL_OK;
 }
 
+/* Reads a number into 8 bytes, little-endian. */
+static enum tool_exit read_as_u64(struct tool *tool, const char *what, const char *text,
+                                  struct cairn_slice *ret_value)
+{
+    uint64_t number;
+    enum tool_exit result = argument_number(what, text, &number);
+    if (result != TOOL_OK) {
+        return result;
+    }
+    uint8_t *data = region_allocate(&tool->region, sizeof number, 1);
+    for (size_t i = 0; i < sizeof number; i++) {
+        data[i] = (uint8_t)(number >> (8 * i));
+    }
+    *ret_value = (struct cairn_slice){data, sizeof number};
+    return TOOL_OK;
+}
+
 enum tool_exit argument_value(struct tool *tool, const char *what, const char *text,
                               struct cairn_slice *ret_value)
 {
+    bool as_u64 = false;
+    enum tool_exit result = argument_as_u64(tool, &as_u64);
+    if (result != TOOL_OK || as_u64) {
+        return result != TOOL_OK ? result : read_as_u64(tool, what, text, ret_value);
+    }
     if (strcmp(text, "-") == 0) {
         return argument_file(tool, text, ret_value);
     }
@@ -212,7 +278,7 @@ enum tool_exit argument_operations(struct tool *tool, const struct cairn_operati
             if (count == 0 || operations[count - 1].kind != CAIRN_SET) {
                 return tool_fail(TOOL_USAGE, "--of-height comes behind the --set that it binds");
             }
-            result = argument_number("--of-height", given->value, &operations[count - 1].of_height);
+            result = argument_height("--of-height", given->value, &operations[count - 1].of_height);
         } else if (strcmp(name, "set") == 0 || strcmp(name, "raise") == 0 || strcmp(name, "delete") == 0) {
             result = read_operation(tool, given, &operations[count++]);
         }

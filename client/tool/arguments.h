@@ -1,5 +1,5 @@
-/* Values from the command line. What a function returns in a slice lives as long as the tool. TOOL_USAGE: the value is wrong;
- * TOOL_FAILURE: a file cannot be read. Both are said on stderr, where `what` names the value. */
+/* Values from the command line. What a function returns in a slice lives as long as the tool. TOOL_USAGE: the value is wrong, or a file
+ * that it names cannot be read. It is said on stderr, where `what` names the value. */
 #ifndef TOOL_ARGUMENTS_H
 #define TOOL_ARGUMENTS_H
 
@@ -11,6 +11,9 @@ const struct tool_given *argument_given(const struct tool *tool, const char *nam
 /* A whole number. */
 enum tool_exit argument_number(const char *what, const char *text, uint64_t *ret_number) CAIRN_MUST_CHECK;
 
+/* A height from 1. 0 is TOOL_REFUSED, the daemon's answer to an invalid request. */
+enum tool_exit argument_height(const char *what, const char *text, uint64_t *ret_height) CAIRN_MUST_CHECK;
+
 /* A time above 0: a number followed by us, ms, s, m or h; a plain number is seconds. */
 enum tool_exit argument_duration(const char *what, const char *text, uint64_t *ret_us) CAIRN_MUST_CHECK;
 
@@ -19,7 +22,14 @@ enum tool_exit argument_duration(const char *what, const char *text, uint64_t *r
 enum tool_exit argument_option(const struct tool *tool, const char *name, bool *ret_given,
                                uint64_t *ret_number) CAIRN_MUST_CHECK;
 
-/* A value: `-` is what stdin holds, `@FILE` what a file holds; anything else is text or, with --hex or --base64, encoded bytes. */
+/* The same of an option that has a height from 1. */
+enum tool_exit argument_height_option(const struct tool *tool, const char *name, bool *ret_given,
+                                      uint64_t *ret_height) CAIRN_MUST_CHECK;
+
+/* Whether --as u64 was given: values are numbers. */
+enum tool_exit argument_as_u64(const struct tool *tool, bool *ret_as_u64) CAIRN_MUST_CHECK;
+
+/* A value: with --as u64 a number, stored as 8 bytes, little-endian. Else `-` is what stdin holds, `@FILE` what a file holds; anything else is text or, with --hex or --base64, encoded bytes. */
 enum tool_exit argument_value(struct tool *tool, const char *what, const char *text,
                               struct cairn_slice *ret_value) CAIRN_MUST_CHECK;
 
@@ -40,11 +50,10 @@ enum tool_exit argument_operations(struct tool *tool, const struct cairn_operati
                                    size_t *ret_count) CAIRN_MUST_CHECK;
 
 /* The options that these functions read, for the table of verbs. */
+#define ARGUMENT_AS_OPTION(text) {"as", 0, "u64", text, "u64"}
 #define ARGUMENT_VALUE_OPTIONS                                                                               \
-    {"hex", 0, NULL, "values are hexadecimal", NULL},                                                        \
-    {                                                                                                        \
-        "base64", 0, NULL, "values are base64", NULL                                                         \
-    }
+    {"hex", 0, NULL, "values are hexadecimal", NULL}, {"base64", 0, NULL, "values are base64", NULL},        \
+        ARGUMENT_AS_OPTION("values are numbers, stored as 8 bytes, little-endian")
 #define ARGUMENT_NAME_OPTIONS {"hex-names", 0, NULL, "names are hexadecimal", NULL}
 #define ARGUMENT_OPERATION_OPTIONS                                                                           \
     {"set", 0, "NAME=VALUE", "set metadata; VALUE as text, @FILE, or - for stdin", NULL},                    \

@@ -10,6 +10,8 @@
 
 #include "client/tool/arguments.h"
 #include "client/tool/help.h"
+#include "client/tool/nearest.h"
+#include "client/tool/output.h"
 #include "client/tool/verb.h"
 
 enum {
@@ -54,17 +56,26 @@ static const struct tool_option *table_find(const struct option_table *table, in
     return NULL;
 }
 
+static const char from_option[] = "the path is from --socket";
+
+/* Says that the value is not one of the words, and which of them was probably meant. */
+static enum tool_exit not_one_of(const char *option, const char *words, const char *value)
+{
+    char best[64];
+    nearest_of_words(value, words, best, sizeof best);
+    return tool_fail(TOOL_USAGE, "%s is one of: %s; not \"%s\"%s%s%s", option, words, value,
+                     best[0] != '\0' ? "; did you mean " : "", best, best[0] != '\0' ? "?" : "");
+}
+
 static enum tool_exit take_level(struct tool *tool, const char *value)
 {
-    static const char *const levels[] = {
-        [CAIRN_ACCEPTED] = "accepted", [CAIRN_WRITTEN] = "written", [CAIRN_DURABLE] = "durable"};
     for (int level = CAIRN_ACCEPTED; level <= CAIRN_DURABLE; level++) {
-        if (strcmp(value, levels[level]) == 0) {
+        if (strcmp(value, verb_level_text((enum cairn_level)level)) == 0) {
             tool->level = (enum cairn_level)level;
             return TOOL_OK;
         }
     }
-    return tool_fail(TOOL_USAGE, "--level is accepted, written or durable, not \"%s\"", value);
+    return not_one_of("--level", verb_levels, value);
 }
 
 static enum tool_exit take_general(struct tool *tool, const struct tool_option *option, const char *value)
@@ -73,21 +84,26 @@ static enum tool_exit take_general(struct tool *tool, const struct tool_option *
     switch (option->letter) {
     case 's':
         tool->socket_path = value;
+        tool->socket_origin = from_option;
         return TOOL_OK;
     case 'c':
         tool->chain = cairn_text(value);
         return value[0] != '\0' ? TOOL_OK
                                 : tool_fail(TOOL_USAGE, "--chain: a name has at least one character");
     case 'o':
-        tool->json = strcmp(value, "json") == 0;
-        return tool->json || strcmp(value, "table") == 0
-                   ? TOOL_OK
-                   : tool_fail(TOOL_USAGE, "--output is table or json, not \"%s\"", value);
+        tool->json = strcmp(value, "json") == 0 || strcmp(value, "csv") == 0;
+        output_as_csv(strcmp(value, "csv") == 0);
+        return tool->json || strcmp(value, "table") == 0 ? TOOL_OK
+                                                         : not_one_of("--output", verb_outputs, value);
     case 'l':
         return take_level(tool, value);
     case 'd':
         return argument_duration("--deadline", value, &tool->deadline_us);
+    case 'V':
+        tool->version = true;
+        return TOOL_OK;
     default:
+        assert(option->letter == 'h');
         tool->help = true;
         return TOOL_OK;
     }
@@ -101,6 +117,24 @@ static enum tool_exit take(struct tool *tool, const struct tool_option *option, 
     assert(option->argument == NULL || value != NULL);
     tool->given[tool->given_count++] = (struct tool_given){option, value};
     return TOOL_OK;
+}
+
+/* Says what is wrong with an option that getopt refused. */
+static enum tool_exit unknown_option(const struct tool *tool, const struct option_table *table,
+                                     const char *word)
+{
+    struct nearest nearest = nearest_to(word + (word[0] == '-') + (word[0] == '-' && word[1] == '-'));
+    const char *verb = tool->verb != NULL ? tool->verb->name : "";
+    for (int i = 0; i < table->count; i++) {
+        nearest_offer(&nearest, table->options[i]->name);
+    }
+    char meant[64] = "";
+    if (nearest.best != NULL) {
+        snprintf(meant, sizeof meant, "did you mean --%s? ", nearest.best);
+    }
+    const char *for_verb = tool->verb != NULL ? " for " : "", *before_verb = tool->verb != NULL ? " " : "";
+    return tool_fail(TOOL_USAGE, "unknown option %s%s%s; %ssee cairn help%s%s", word, for_verb, verb, meant,
+                     before_verb, verb);
 }
 
 /* Reads the options among the words. getopt moves the arguments behind them or, if `letters` starts with a plus, stops at the
@@ -119,11 +153,13 @@ static enum tool_exit read_options(struct tool *tool, const struct option_table 
         if (found == ':') {
             return tool_fail(TOOL_USAGE, "option %s needs a value", word);
         }
+        if (found == '?' && optopt >= FIRST_LONG) {
+            return tool_fail(TOOL_USAGE, "option --%s takes no value: %s",
+                             table->options[optopt - FIRST_LONG]->name, word);
+        }
         const struct tool_option *option = table_find(table, found);
         if (option == NULL) {
-            return tool_fail(TOOL_USAGE, "unknown option %s%s%s; see cairn %s%s--help", word,
-                             tool->verb != NULL ? " for " : "", tool->verb != NULL ? tool->verb->name : "",
-                             tool->verb != NULL ? tool->verb->name : "", tool->verb != NULL ? " " : "");
+            return unknown_option(tool, table, word);
         }
         enum tool_exit result = take(tool, option, optarg);
         if (result != TOOL_OK) {
@@ -135,37 +171,27 @@ static enum tool_exit read_options(struct tool *tool, const struct option_table 
     return TOOL_OK;
 }
 
-/* How many of the words are this verb's name; 0: they name another verb. */
-static int verb_words(const struct tool_verb *verb, int count, char **words)
+enum tool_exit command_line_unknown_verb(const struct tool *tool, int count, char **words)
 {
-    assert(verb->name != NULL);
-    const char *space = strchr(verb->name, ' ');
-    size_t first = space != NULL ? (size_t)(space - verb->name) : strlen(verb->name);
-    if (count < 1 || strlen(words[0]) != first || strncmp(words[0], verb->name, first) != 0) {
-        return 0;
-    }
-    if (space == NULL) {
-        return 1;
-    }
-    return count > 1 && strcmp(words[1], space + 1) == 0 ? 2 : 0;
-}
-
-/* Says that there is no such verb, and names those that start with the first word. */
-static enum tool_exit unknown_verb(const struct tool *tool, int count, char **words)
-{
-    char others[256] = "";
+    char others[256] = "", both[80];
     assert(count > 0);
+    bool two = count > 1 && words[1][0] != '-';
+    snprintf(both, sizeof both, "%.32s%s%.32s", words[0], two ? " " : "", two ? words[1] : "");
+    struct nearest nearest = nearest_to(both), nearest_first = nearest_to(words[0]);
     for (const struct tool_verb *verb = tool->verbs; verb->name != NULL; verb++) {
+        nearest_offer(&nearest, verb->name);
+        nearest_offer(&nearest_first, verb->name);
         if (verb_in_group(verb, words[0])) {
             size_t used = strlen(others);
             snprintf(others + used, sizeof others - used, "%s%s", used > 0 ? ", " : "", verb->name);
         }
     }
-    if (others[0] != '\0') {
-        return tool_fail(TOOL_USAGE, "unknown verb \"%s%s%s\"; there are %s", words[0], count > 1 ? " " : "",
-                         count > 1 ? words[1] : "", others);
+    const char *best = nearest.best != NULL ? nearest.best : nearest_first.best;
+    if (best != NULL) {
+        return tool_fail(TOOL_USAGE, "unknown verb \"%s\"; did you mean %s? see cairn help", both, best);
     }
-    return tool_fail(TOOL_USAGE, "unknown verb \"%s\"; see cairn --help", words[0]);
+    return others[0] != '\0' ? tool_fail(TOOL_USAGE, "unknown verb \"%s\"; there are %s", both, others)
+                             : tool_fail(TOOL_USAGE, "unknown verb \"%s\"; see cairn help", both);
 }
 
 /* Whether the words ask for the help of all verbs that start with the first of them. */
@@ -175,34 +201,23 @@ static bool asks_for_group(const struct tool *tool, int count, char **words)
     for (int i = 1; i < count && !asks; i++) {
         asks = strcmp(words[i], "--help") == 0 || strcmp(words[i], "-h") == 0;
     }
-    const struct tool_verb *verb = tool->verbs;
-    while (verb->name != NULL && !verb_in_group(verb, words[0])) {
-        verb++;
-    }
-    return asks && verb->name != NULL;
+    return asks && verb_is_group(tool->verbs, words[0]);
 }
 
 /* Finds the verb that has the most words in common with the command line. */
 static enum tool_exit find_verb(struct tool *tool, int count, char **words, int *ret_words)
 {
-    int most = 0;
-    for (const struct tool_verb *verb = tool->verbs; verb->name != NULL; verb++) {
-        int common = verb_words(verb, count, words);
-        if (common > most) {
-            most = common;
-            tool->verb = verb;
-        }
-    }
-    *ret_words = most;
-    if (most == 0 && asks_for_group(tool, count, words)) {
+    tool->verb = verb_find(tool->verbs, count, words, ret_words);
+    if (tool->verb == NULL && asks_for_group(tool, count, words)) {
         tool->help = true;
         tool->group = words[0];
         return TOOL_OK;
     }
-    return most > 0 ? TOOL_OK : unknown_verb(tool, count, words);
+    return tool->verb != NULL ? TOOL_OK : command_line_unknown_verb(tool, count, words);
 }
 
-static enum tool_exit check(const struct tool *tool)
+/* Checks what was given against what the verb takes, and fills in its default level. */
+static enum tool_exit check(struct tool *tool)
 {
     const struct tool_verb *verb = tool->verb;
     assert(verb != NULL && verb->run != NULL && verb->arguments_min <= verb->arguments_max);
@@ -214,42 +229,79 @@ static enum tool_exit check(const struct tool *tool)
     if (tool->chain.bytes > 0 && !verb->has_chain) {
         return tool_fail(TOOL_USAGE, "cairn %s takes no --chain", verb->name);
     }
-    if (tool->level != CAIRN_LEVEL_DEFAULT && !verb->has_level) {
+    if (tool->level != CAIRN_LEVEL_DEFAULT && verb->level == CAIRN_LEVEL_DEFAULT) {
         return tool_fail(TOOL_USAGE, "cairn %s takes no --level", verb->name);
     }
+    if (verb->is_local &&
+        (tool->socket_origin == from_option || tool->deadline_us != TOOL_DEADLINE_US_DEFAULT)) {
+        return tool_fail(TOOL_USAGE, "cairn %s takes neither --socket nor --deadline", verb->name);
+    }
+    tool->level = tool->level != CAIRN_LEVEL_DEFAULT ? tool->level : verb->level;
     return TOOL_OK;
+}
+
+/* Whether the words ask for JSON. Read before all else, so that what is wrong with them is said so too. */
+static bool asks_for_json(int count, char **words)
+{
+    for (int i = 1; i < count && strcmp(words[i], "--") != 0; i++) {
+        bool apart = (strcmp(words[i], "-o") == 0 || strcmp(words[i], "--output") == 0) && i + 1 < count;
+        if (strcmp(words[i], "-ojson") == 0 || strcmp(words[i], "--output=json") == 0 ||
+            (apart && strcmp(words[i + 1], "json") == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The path if no option names one. */
+static void take_environment(struct tool *tool)
+{
+    const char *socket_path = getenv("CAIRN_SOCKET");
+    bool is_set = socket_path != NULL && socket_path[0] != '\0';
+    tool->socket_path = is_set ? socket_path : TOOL_SOCKET_DEFAULT;
+    tool->socket_origin = is_set ? "the path is from CAIRN_SOCKET"
+                                 : "the path is the default; --socket or CAIRN_SOCKET names another";
+    tool->deadline_us = TOOL_DEADLINE_US_DEFAULT;
+}
+
+/* Reads what follows the verb's words; `words` starts with the last of them, where getopt expects the program's name. */
+static enum tool_exit read_verb(struct tool *tool, int count, char **words)
+{
+    struct option_table all = {.letters = ""};
+    int next = 1;
+    assert(tool->verb != NULL);
+    snprintf(all.letters, sizeof all.letters, "%s:", tool->verb->ends_options ? "+" : "");
+    table_add(&all, verb_general_options);
+    table_add(&all, tool->verb->options);
+    enum tool_exit result = read_options(tool, &all, count, words, &next);
+    tool->arguments = words + next;
+    tool->argument_count = result == TOOL_OK ? count - next : 0;
+    assert(tool->argument_count >= 0);
+    return result != TOOL_OK || tool->help || tool->version ? result : check(tool);
 }
 
 enum tool_exit command_line_read(struct tool *tool, int count, char **words)
 {
     struct option_table general = {.letters = "+:"};
     int next = 1;
-    const char *socket_path = getenv("CAIRN_SOCKET");
-    tool->socket_path = socket_path != NULL && socket_path[0] != '\0' ? socket_path : NULL;
-    tool->deadline_us = TOOL_DEADLINE_US_DEFAULT;
+    tool_say_json(asks_for_json(count, words));
+    take_environment(tool);
     tool->given = region_allocate(&tool->region, (size_t)count, sizeof tool->given[0]);
     table_add(&general, verb_general_options);
     enum tool_exit result = read_options(tool, &general, count, words, &next);
-    if (result != TOOL_OK || (next == count && tool->help)) {
+    if (result != TOOL_OK || (next == count && (tool->help || tool->version))) {
         return result;
     }
     if (next == count) {
-        help_print(stderr, tool->verbs);
-        return TOOL_USAGE;
+        if (!tool->json) {
+            help_print(stderr, tool->verbs);
+            return TOOL_USAGE;
+        }
+        return tool_fail(TOOL_USAGE, "no verb; see cairn help");
     }
     int verb_count;
     result = find_verb(tool, count - next, words + next, &verb_count);
-    if (result != TOOL_OK || tool->verb == NULL) {
-        return result;
-    }
-    struct option_table all = {.letters = ":"};
-    table_add(&all, verb_general_options);
-    table_add(&all, tool->verb->options);
-    words += next + verb_count - 1; /* the verb's last word stands where getopt expects the program's name */
-    count -= next + verb_count - 1;
-    result = read_options(tool, &all, count, words, &next);
-    tool->arguments = words + next;
-    tool->argument_count = result == TOOL_OK ? count - next : 0;
-    assert(tool->argument_count >= 0);
-    return result != TOOL_OK || tool->help ? result : check(tool);
+    return result != TOOL_OK || tool->verb == NULL
+               ? result
+               : read_verb(tool, count - next - verb_count + 1, words + next + verb_count - 1);
 }

@@ -8,4 +8,7 @@
  * why. */
 enum tool_exit command_line_read(struct tool *tool, int count, char **words) CAIRN_MUST_CHECK;
 
+/* Says that the words name no verb, and which was probably meant; returns TOOL_USAGE. */
+enum tool_exit command_line_unknown_verb(const struct tool *tool, int count, char **words);
+
 #endif

@@ -1,13 +1,33 @@
 /* cairn, the operator's tool. A run's life: the command line is read, its verb runs, and the result is the exit code. Values from
- * the command line live until the end. */
+ * the command line live until the end.
+ *
+ * Ctrl-C ends a run at once, with an exit code of its own, unless a verb has to clean up and takes the signal itself. So does a closed
+ * pipe: nobody reads what would be said about it. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/tool/command_line.h"
 #include "client/tool/help.h"
+#include "client/tool/verb.h"
 #include "client/tool/verbs/table.h"
+
+static void end_by_signal(int number)
+{
+    _exit(number == SIGINT ? TOOL_INTERRUPTED : TOOL_OUTPUT_CLOSED);
+}
+
+static void take_signals(void)
+{
+    struct sigaction action = {.sa_handler = end_by_signal}, before;
+    sigaction(SIGPIPE, &action,
+              NULL); /* also where it was ignored: a write would fail instead, and be told */
+    if (sigaction(SIGINT, NULL, &before) == 0 && before.sa_handler != SIG_IGN) {
+        sigaction(SIGINT, &action, NULL);
+    }
+}
 
 static enum tool_exit run(struct tool *tool, int count, char **words)
 {
@@ -25,13 +45,13 @@ static enum tool_exit run(struct tool *tool, int count, char **words)
         }
         return TOOL_OK;
     }
-    return tool->verb->run(tool);
+    return tool->version ? verb_named(tool->verbs, "version")->run(tool) : tool->verb->run(tool);
 }
 
 int main(int count, char **words)
 {
     struct tool tool = {.verbs = table_of_verbs};
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is reported as an error below */
+    take_signals();
     enum tool_exit result = run(&tool, count, words);
     cairn_client_free(tool.client);
     region_close(&tool.region);

@@ -6,29 +6,36 @@
 
 #include "client/tool/tool.h"
 
-/* A number; above 2^63 - 1, which not every JSON reader can hold, a string of digits. */
+/* A u64 of the daemon: a string of digits, whatever its size, for not every reader of JSON holds numbers above 2^53. */
 json_t *output_number(uint64_t number);
 
-/* {"base64": ...}, with "text" where the bytes are printable UTF-8 and "u64" where they are a number of 8 bytes. */
+/* What the tool itself counts or measures: a number. */
+json_t *output_count(uint64_t count);
+
+/* {"base64": ...}, with "text" where the bytes are UTF-8 without control characters and "u64" where they are 8. */
 json_t *output_bytes(struct cairn_slice slice);
 
 /* Bytes that should be text, such as a chain's name; if they are not valid UTF-8, as output_bytes(). */
 json_t *output_text(struct cairn_slice slice);
 
-/* Prints the object on a line, and frees it. */
+/* From here on output_json() prints comma-separated values (RFC 4180) instead: a row each, behind one row with the keys of the first.
+ * Bytes are base64. */
+void output_as_csv(bool csv);
+
+/* Prints the object on a line, behind "schema", and frees it. The line is ASCII, safe for any terminal. */
 void output_json(json_t *json);
 
 /* Prints the exact bytes. */
 void output_raw(struct cairn_slice slice);
 
-/* Prints bytes for people, without a newline: as they are if they are printable, else as "0x" and hexadecimal; 8 bytes also as a
- * number. At most `bytes_max` of them are shown, 0: all. */
+/* Prints bytes for people, without a newline: bytes_escape(). Of more than `bytes_max` bytes, 0: no bound, only so many are shown, with a
+ * backslash and three dots, the size and a digest, so that different bytes print differently also then. */
 void output_value(struct cairn_slice slice, size_t bytes_max);
+
+/* Prints them so in a column of that width. */
+void output_column(struct cairn_slice slice, int columns);
 
 /* Prints the reply to a write. */
 void output_written(const struct tool *tool, const struct cairn_written *written);
-
-/* The level's name; "unknown" for a number that is not a level. */
-const char *output_level(enum cairn_level level);
 
 #endif

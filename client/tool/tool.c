@@ -1,26 +1,110 @@
 /* The tool's connection: opened once, used by one verb, ended with the process. If it is lost the verb fails, and says why; the
- * tool does not connect again. */
+ * tool does not connect again.
+ *
+ * What goes wrong is one line on stderr. Its parts may come from the daemon, a file or the command line, so that what is not
+ * printable is escaped here, for all of them. */
 #include "client/tool/tool.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <jansson.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "client/tool/encoding.h"
+#include "client/tool/fatal.h"
+
+enum {
+    KEPT_BYTES_MAX =
+        512
+        << 20, /* of accepted metadata, as of a bench or a replay at level accepted; chosen: they never fill it */
+};
+
+static bool says_json; /* set once, before anything is said */
+
+void tool_say_json(bool json)
+{
+    says_json = json;
+}
+
+const char *tool_exit_name(enum tool_exit code)
+{
+    switch (code) {
+#define TOOL_EXIT_NAME(name, number, text)                                                                   \
+    case TOOL_##name:                                                                                        \
+        return #name;
+        TOOL_EXIT_LIST(TOOL_EXIT_NAME)
+#undef TOOL_EXIT_NAME
+    }
+    return "";
+}
+
+/* Says one line. `code` TOOL_OK: it is a warning. `status`: the daemon's or the library's, or NULL. */
+static void say(enum tool_exit code, const char *status, const char *format, va_list arguments)
+{
+    char *text = NULL;
+    if (vasprintf(&text, format, arguments) < 0) {
+        fatal("not enough memory");
+    }
+    char *escaped = text_escape(text);
+    free(text);
+    fflush(stdout);
+    if (!says_json) {
+        fprintf(stderr, "cairn: %s%s\n", code == TOOL_OK ? "warning: " : "", escaped);
+        free(escaped);
+        return;
+    }
+    json_t *what = code == TOOL_OK ? json_object()
+                                   : json_pack("{s:i, s:s}", "exit", (int)code, "name", tool_exit_name(code));
+    if (status != NULL) {
+        json_object_set_new(what, "status", json_string(status));
+    }
+    json_object_set_new(what, "text", json_string(escaped));
+    free(escaped);
+    json_t *document =
+        json_pack("{s:i, s:o}", "schema", TOOL_JSON_SCHEMA, code == TOOL_OK ? "warning" : "error", what);
+    if (document == NULL) {
+        fatal("not enough memory");
+    }
+    json_dumpf(document, stderr, JSON_COMPACT | JSON_ENSURE_ASCII);
+    fputc('\n', stderr);
+    json_decref(document);
+}
 
 enum tool_exit tool_fail(enum tool_exit code, const char *format, ...)
 {
     va_list arguments;
     assert(code != TOOL_OK);
     va_start(arguments, format);
-    fflush(stdout);
-    fputs("cairn: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    say(code, NULL, format, arguments);
     va_end(arguments);
     return code;
+}
+
+void tool_warn(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    say(TOOL_OK, NULL, format, arguments);
+    va_end(arguments);
+}
+
+/* As tool_fail(), of a call that returned the status. */
+static enum tool_exit fail_of_status(enum cairn_status status, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static enum tool_exit fail_of_status(enum cairn_status status, const char *format, ...)
+{
+    va_list arguments;
+    assert(status != CAIRN_OK);
+    va_start(arguments, format);
+    say(tool_exit_of(status), cairn_status_text(status), format, arguments);
+    va_end(arguments);
+    return tool_exit_of(status);
 }
 
 int64_t tool_now_us(void)
@@ -54,32 +138,43 @@ enum cairn_status tool_await(struct cairn_connection *connection, uint64_t deadl
                                                                  : CAIRN_CANNOT_CONNECT;
 }
 
-enum tool_exit tool_connect(struct tool *tool)
+enum cairn_status tool_try_connect(struct tool *tool, uint64_t deadline_us)
 {
-    if (tool->socket_path == NULL) {
-        return tool_fail(TOOL_USAGE, "no socket: give --socket PATH or set CAIRN_SOCKET");
-    }
-    assert(tool->client == NULL && tool->connection == NULL); /* a run connects once */
+    assert(tool->socket_path != NULL && deadline_us > 0);
     struct cairn_client_options options = {
         .socket_path = tool->socket_path,
         .name = "cairn",
         .timeout_us = tool->deadline_us,
-        .kept_bytes_max = (size_t)512 << 20,
+        .kept_bytes_max = KEPT_BYTES_MAX,
     };
-    if (cairn_client_new(&options, &tool->client) != CAIRN_OK) {
-        return tool_fail(TOOL_USAGE, "socket path too long, at most 107 bytes: %s", tool->socket_path);
+    if (tool->client == NULL && cairn_client_new(&options, &tool->client) != CAIRN_OK) {
+        return CAIRN_USAGE;
     }
+    cairn_connection_free(tool->connection);
+    tool->connection = NULL;
     enum cairn_status status = cairn_connection_open(tool->client, &tool->connection);
-    if (status == CAIRN_OK) {
-        status = tool_await(tool->connection, tool->deadline_us);
+    return status == CAIRN_OK ? tool_await(tool->connection, deadline_us) : status;
+}
+
+enum tool_exit tool_connect_failed(const struct tool *tool, enum cairn_status status)
+{
+    assert(status != CAIRN_OK);
+    if (tool->client == NULL) {
+        return tool_fail(TOOL_USAGE, "the path of the socket is not of 1 to 107 bytes (%s): %s",
+                         tool->socket_origin, tool->socket_path);
     }
-    if (status != CAIRN_OK) {
-        const char *why = tool->connection != NULL ? cairn_connection_error(tool->connection) : "";
-        return why[0] != '\0' ? tool_fail(TOOL_CANNOT_CONNECT, "%s", why)
-                              : tool_fail(TOOL_CANNOT_CONNECT, "cannot connect to %s: %s", tool->socket_path,
-                                          cairn_status_text(status));
-    }
-    return TOOL_OK;
+    const char *why = tool->connection != NULL ? cairn_connection_error(tool->connection) : "";
+    why = why[0] != '\0' ? why : cairn_status_text(status);
+    return strstr(why, tool->socket_path) != NULL
+               ? fail_of_status(status, "%s (%s)", why, tool->socket_origin)
+               : fail_of_status(status, "%s: %s (%s)", tool->socket_path, why, tool->socket_origin);
+}
+
+enum tool_exit tool_connect(struct tool *tool)
+{
+    assert(tool->client == NULL && tool->connection == NULL); /* a run connects once */
+    enum cairn_status status = tool_try_connect(tool, tool->deadline_us);
+    return status == CAIRN_OK ? TOOL_OK : tool_connect_failed(tool, status);
 }
 
 enum tool_exit tool_check(struct tool *tool)
@@ -129,7 +224,7 @@ enum tool_exit tool_result(struct tool *tool, enum cairn_status status, const st
     }
     const char *what = cairn_status_text(status);
     if (text[0] == '\0' || strstr(text, what) != NULL) {
-        return tool_fail(tool_exit_of(status), "%s", text[0] != '\0' ? text : what);
+        return fail_of_status(status, "%s", text[0] != '\0' ? text : what);
     }
-    return tool_fail(tool_exit_of(status), "%s: %s", what, text);
+    return fail_of_status(status, "%s: %s", what, text);
 }

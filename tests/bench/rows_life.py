@@ -146,10 +146,7 @@ def most_held(bench, daemon, process):
 
 def queue_operations(bench, daemon):
     text = bench.run([bench.cairn, "--socket", daemon.socket, "-o", "json", "status", "queue.operations"])
-    answer = json.loads(text)
-    while isinstance(answer, dict):
-        answer = next(iter(answer.values()))
-    return int(answer)
+    return int(json.loads(text)["queue.operations"])
 
 
 # ---- P10 ----

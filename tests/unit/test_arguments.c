@@ -58,6 +58,47 @@ START_TEST(a_time_has_a_unit_or_is_in_seconds)
 }
 END_TEST
 
+START_TEST(a_height_is_from_1_and_0_is_refused_as_the_daemon_would)
+{
+    uint64_t height = 77;
+    ck_assert_int_eq(argument_height("it", "1", &height), TOOL_OK);
+    ck_assert_uint_eq(height, 1);
+    ck_assert_int_eq(argument_height("it", "18446744073709551615", &height), TOOL_OK);
+    ck_assert_uint_eq(height, UINT64_MAX);
+    ck_assert_int_eq(argument_height("it", "0", &height), TOOL_REFUSED);
+    ck_assert_int_eq(argument_height("it", "18446744073709551616", &height), TOOL_USAGE);
+    ck_assert_int_eq(argument_height("it", "-1", &height), TOOL_USAGE);
+    ck_assert_uint_eq(height, UINT64_MAX);
+}
+END_TEST
+
+START_TEST(as_u64_a_value_is_a_number_of_8_bytes)
+{
+    static const struct tool_option as_option = {.name = "as", .argument = "u64"};
+    struct tool_given given = {&as_option, "u64"};
+    struct tool tool = {.given = &given, .given_count = 1};
+    struct cairn_slice got;
+    uint64_t number;
+    ck_assert_int_eq(argument_value(&tool, "it", "18446744073709551614", &got), TOOL_OK);
+    ck_assert(bytes_u64(got, &number) && number == UINT64_MAX - 1);
+    ck_assert_int_eq(argument_value(&tool, "it", "seven", &got), TOOL_USAGE);
+    ck_assert_int_eq(argument_value(&tool, "it", "@file", &got), TOOL_USAGE);
+    given.value = "u32";
+    ck_assert_int_eq(argument_value(&tool, "it", "7", &got), TOOL_USAGE);
+    region_close(&tool.region);
+}
+END_TEST
+
+START_TEST(a_file_that_cannot_be_read_is_wrong_usage)
+{
+    struct tool tool = {.given = NULL};
+    struct cairn_slice got;
+    ck_assert_int_eq(argument_value(&tool, "it", "@/nonexistent/file", &got), TOOL_USAGE);
+    ck_assert_int_eq(argument_value(&tool, "it", "@/", &got), TOOL_USAGE);
+    region_close(&tool.region);
+}
+END_TEST
+
 START_TEST(bytes_given_in_hexadecimal_come_back)
 {
     struct random_source random = random_from(random_seed("test_arguments: bytes"));
@@ -132,6 +173,9 @@ int main(void)
     Suite *suite = suite_new("arguments", 20, &tests);
     tcase_add_test(tests, every_number_of_64_bits_is_read_and_no_other_text);
     tcase_add_test(tests, a_time_has_a_unit_or_is_in_seconds);
+    tcase_add_test(tests, a_height_is_from_1_and_0_is_refused_as_the_daemon_would);
+    tcase_add_test(tests, as_u64_a_value_is_a_number_of_8_bytes);
+    tcase_add_test(tests, a_file_that_cannot_be_read_is_wrong_usage);
     tcase_add_test(tests, bytes_given_in_hexadecimal_come_back);
     tcase_add_test(tests, operations_keep_their_order_and_of_height_binds_the_set_before_it);
     tcase_add_test(tests, operations_that_make_no_sense_are_refused);

@@ -1,6 +1,9 @@
 /* The words of a run: what they mean, in which order they may come, and what is a wrong command line. */
+#include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/tool/arguments.h"
 #include "client/tool/command_line.h"
@@ -64,10 +67,18 @@ START_TEST(the_values_of_general_options_are_read)
     ck_assert(tool.json);
     ck_assert_int_eq(read_line("cairn ping"), TOOL_OK);
     ck_assert_uint_eq(tool.deadline_us, TOOL_DEADLINE_US_DEFAULT);
-    ck_assert(!tool.json && tool.socket_path == NULL);
+    ck_assert(!tool.json);
+    ck_assert_str_eq(tool.socket_path, "/run/cairn/cairnd.sock");
+    ck_assert_ptr_nonnull(strstr(tool.socket_origin, "default"));
     setenv("CAIRN_SOCKET", "from the environment", 1);
     ck_assert_int_eq(read_line("cairn ping"), TOOL_OK);
     ck_assert_str_eq(tool.socket_path, "from the environment");
+    ck_assert_ptr_nonnull(strstr(tool.socket_origin, "CAIRN_SOCKET"));
+    ck_assert_int_eq(read_line("cairn ping -s option"), TOOL_OK);
+    ck_assert_str_eq(tool.socket_path, "option");
+    setenv("CAIRN_SOCKET", "", 1);
+    ck_assert_int_eq(read_line("cairn ping"), TOOL_OK);
+    ck_assert_str_eq(tool.socket_path, "/run/cairn/cairnd.sock");
 }
 END_TEST
 
@@ -88,6 +99,10 @@ START_TEST(a_wrong_command_line_is_usage)
         "cairn ping -o xml",
         "cairn meta get a -c",
         "cairn ping argument",
+        "cairn -o json",
+        "cairn run",
+        "cairn run -s path -- true",
+        "cairn ping --help=yes",
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         ck_assert_msg(read_line(lines[i]) == TOOL_USAGE, "%s", lines[i]);
@@ -116,6 +131,93 @@ START_TEST(options_of_the_verb_are_kept_in_the_order_given)
 }
 END_TEST
 
+START_TEST(a_verb_has_its_default_level)
+{
+    ck_assert_int_eq(read_line("cairn meta set a b"), TOOL_OK);
+    ck_assert_int_eq(tool.level, CAIRN_WRITTEN);
+    ck_assert_int_eq(read_line("cairn commit --rise-to 1"), TOOL_OK);
+    ck_assert_int_eq(tool.level, CAIRN_DURABLE);
+    ck_assert_int_eq(read_line("cairn meta get a"), TOOL_OK);
+    ck_assert_int_eq(tool.level, CAIRN_LEVEL_DEFAULT);
+}
+END_TEST
+
+/* What a command line that is wrong says on stderr; kept. */
+static const char *said(const char *line)
+{
+    static char errors[1000];
+    FILE *file = tmpfile();
+    ck_assert_ptr_nonnull(file);
+    int before = dup(STDERR_FILENO);
+    ck_assert_int_ge(dup2(fileno(file), STDERR_FILENO), 0);
+    ck_assert_int_eq(read_line(line), TOOL_USAGE);
+    ck_assert_int_ge(dup2(before, STDERR_FILENO), 0);
+    close(before);
+    rewind(file);
+    errors[fread(errors, 1, sizeof errors - 1, file)] = '\0';
+    fclose(file);
+    return errors;
+}
+
+START_TEST(what_was_mistyped_gets_what_was_probably_meant)
+{
+    static const struct {
+        const char *line, *meant;
+    } lines[] = {
+        {"cairn stauts", "did you mean status?"},
+        {"cairn mta get a", "did you mean meta get?"},
+        {"cairn meta gte a", "did you mean meta get?"},
+        {"cairn hieght", "did you mean height?"},
+        {"cairn height --chian main", "did you mean --chain?"},
+        {"cairn meta set a b -l writen", "did you mean written?"},
+        {"cairn ping -o jsn", "did you mean json?"},
+        {"cairn meta frobnicate", "meta raise"},
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        const char *errors = said(lines[i].line);
+        ck_assert_msg(strstr(errors, lines[i].meant) != NULL, "%s: %s", lines[i].line, errors);
+    }
+    ck_assert_ptr_null(strstr(said("cairn frobnicate"), "did you mean"));
+}
+END_TEST
+
+START_TEST(in_json_errors_are_json_wherever_the_words_ask_for_it)
+{
+    static const char *const lines[] = {"cairn -o json stauts", "cairn stauts --output=json",
+                                        "cairn stauts -ojson", "cairn height --nothing --output json"};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        json_t *document = json_loads(said(lines[i]), 0, NULL);
+        ck_assert_int_eq(json_integer_value(json_object_get(document, "schema")), TOOL_JSON_SCHEMA);
+        json_t *error = json_object_get(document, "error");
+        ck_assert_int_eq(json_integer_value(json_object_get(error, "exit")), TOOL_USAGE);
+        ck_assert_str_eq(json_string_value(json_object_get(error, "name")), "USAGE");
+        ck_assert_ptr_nonnull(json_string_value(json_object_get(error, "text")));
+        json_decref(document);
+    }
+    ck_assert_int_eq(strncmp(said("cairn stauts"), "cairn: ", 7), 0); /* and no longer than that */
+}
+END_TEST
+
+START_TEST(a_command_to_run_keeps_its_options)
+{
+    ck_assert_int_eq(read_line("cairn run --cairnd path make -j2 --socket x"), TOOL_OK);
+    ck_assert_int_eq(tool.argument_count, 4);
+    ck_assert_str_eq(tool.arguments[1], "-j2");
+    ck_assert_int_eq(read_line("cairn run -- --strange -x"), TOOL_OK);
+    ck_assert_int_eq(tool.argument_count, 2);
+    ck_assert_str_eq(tool.arguments[0], "--strange");
+}
+END_TEST
+
+START_TEST(the_version_is_asked_for_by_an_option)
+{
+    ck_assert_int_eq(read_line("cairn --version"), TOOL_OK);
+    ck_assert(tool.version);
+    ck_assert_int_eq(read_line("cairn -V"), TOOL_OK);
+    ck_assert(tool.version);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -126,5 +228,10 @@ int main(void)
     tcase_add_test(tests, a_wrong_command_line_is_usage);
     tcase_add_test(tests, help_is_asked_for_of_the_tool_of_a_group_and_of_a_verb);
     tcase_add_test(tests, options_of_the_verb_are_kept_in_the_order_given);
+    tcase_add_test(tests, a_verb_has_its_default_level);
+    tcase_add_test(tests, what_was_mistyped_gets_what_was_probably_meant);
+    tcase_add_test(tests, in_json_errors_are_json_wherever_the_words_ask_for_it);
+    tcase_add_test(tests, a_command_to_run_keeps_its_options);
+    tcase_add_test(tests, the_version_is_asked_for_by_an_option);
     return suite_run(suite, true);
 }

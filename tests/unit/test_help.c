@@ -53,7 +53,15 @@ START_TEST(the_help_of_a_verb_names_its_options_and_only_the_general_ones_that_i
             expect(own->help);
         }
         ck_assert_int_eq(strstr(text, "--chain NAME") != NULL, verb->has_chain);
-        ck_assert_int_eq(strstr(text, "--level LEVEL") != NULL, verb->has_level);
+        ck_assert_int_eq(strstr(text, "--level LEVEL") != NULL, verb->level != CAIRN_LEVEL_DEFAULT);
+        ck_assert_int_eq(strstr(text, "--socket PATH") != NULL, !verb->is_local);
+        expect("Example:\n  ");
+        if (verb->level != CAIRN_LEVEL_DEFAULT) {
+            char level[64];
+            snprintf(level, sizeof level, "; default: %s\n", verb_level_text(verb->level));
+            expect(level);
+        }
+        ck_assert_ptr_null(strstr(text, "Exit codes")); /* once, in the help of all */
         free(text);
     }
 }

@@ -163,8 +163,8 @@ static void failures_tell(const struct bench_thread *threads, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         const struct bench_result *result = &threads[i].result;
         if (result->failed > 0) {
-            fprintf(stderr, "cairn: warning: %s: %" PRIu64 " requests failed, the first: %s\n",
-                    threads[i].workload->word, result->failed, result->failure);
+            tool_warn("%s: %" PRIu64 " requests failed, the first: %s", threads[i].workload->word,
+                      result->failed, result->failure);
         }
     }
 }

@@ -4,7 +4,10 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "client/tool/encoding.h"
 
 enum {
     NAMES_AT_ONCE_MAX = 1024,           /* names of one request; chosen */
@@ -14,7 +17,9 @@ enum {
 static void text_copy(char *ret_text, size_t bytes, struct cairn_slice slice)
 {
     assert(bytes > 0);
-    snprintf(ret_text, bytes, "%.*s", (int)slice.bytes, slice.bytes > 0 ? (const char *)slice.data : "");
+    char *text = bytes_escape(slice);
+    snprintf(ret_text, bytes, "%s", text);
+    free(text);
 }
 
 static bool slice_is(struct cairn_slice slice, const char *text)

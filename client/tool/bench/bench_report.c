@@ -46,10 +46,10 @@ static void print_json(const struct bench_workload *workload, const struct bench
 {
     json_t *object =
         json_pack("{s:s, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:f}", "workload", workload->word, "clients",
-                  output_number(workload->clients), "depth", output_number(workload->depth), "rate_asked",
-                  output_number(workload->rate), "seconds", result->seconds, "requests",
-                  output_number(result->requests), "operations", output_number(result->operations), "failed",
-                  output_number(result->failed), "rate", rate(result));
+                  output_count(workload->clients), "depth", output_count(workload->depth), "rate_asked",
+                  output_count(workload->rate), "seconds", result->seconds, "requests",
+                  output_count(result->requests), "operations", output_count(result->operations), "failed",
+                  output_count(result->failed), "rate", rate(result));
     for (size_t i = 0; i < QUANTILES; i++) {
         char name[16];
         snprintf(name, sizeof name, "%s_us", quantiles[i].name);

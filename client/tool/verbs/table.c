@@ -2,28 +2,23 @@
 #include "client/tool/verbs/table.h"
 
 #include <limits.h>
-#include <stdio.h>
 
 #include "client/tool/arguments.h"
 #include "client/tool/bench/bench.h"
 #include "client/tool/bench/bench_workload.h"
-#include "client/tool/output.h"
+#include "client/tool/confirm.h"
 #include "client/tool/replay/replay.h"
+#include "client/tool/verbs/completion_scripts.h"
 #include "client/tool/verbs/verbs.h"
 
 #define NO_OPTION {NULL, 0, NULL, NULL, NULL}
-#define RAW       {"raw", 0, NULL, "print the exact bytes and nothing else", NULL}
-#define YES       {"yes", 'y', NULL, "do not ask; needed where nobody can be asked", NULL}
+#define RAW       {"raw", 0, NULL, "print the exact bytes and nothing else, also on a terminal", NULL}
+#define AS_NUMBER ARGUMENT_AS_OPTION("print numbers: values of 8 bytes, little-endian")
 
-static enum tool_exit verb_version(struct tool *tool)
-{
-    if (tool->json) {
-        output_json(json_pack("{s:s}", "version", cairn_version()));
-    } else {
-        printf("cairn %s\n", cairn_version());
-    }
-    return TOOL_OK;
-}
+static const struct tool_option ping_options[] = {
+    {"wait", 0, "TIME", "if no daemon answers, try again for so long: 500ms, 10s, 1m", NULL},
+    NO_OPTION,
+};
 
 static const struct tool_option block_options[] = {
     {"hash", 0, "HEX", "the block with this hash", NULL},
@@ -36,7 +31,7 @@ static const struct tool_option block_options[] = {
 
 static const struct tool_option raw_options[] = {RAW, NO_OPTION};
 
-static const struct tool_option get_options[] = {RAW, ARGUMENT_NAME_OPTIONS, NO_OPTION};
+static const struct tool_option get_options[] = {RAW, AS_NUMBER, ARGUMENT_NAME_OPTIONS, NO_OPTION};
 
 static const struct tool_option set_options[] = {
     {"of-height", 0, "HEIGHT", "bind it to this height: it is pruned and rolled back with it", NULL},
@@ -45,11 +40,14 @@ static const struct tool_option set_options[] = {
     NO_OPTION,
 };
 
-static const struct tool_option name_options[] = {ARGUMENT_NAME_OPTIONS, NO_OPTION};
+static const struct tool_option raise_options[] = {ARGUMENT_NAME_OPTIONS, NO_OPTION};
+
+static const struct tool_option delete_options[] = {CONFIRM_OPTION, ARGUMENT_NAME_OPTIONS, NO_OPTION};
 
 static const struct tool_option list_options[] = {
     {"start", 0, "NAME", "the first name to list", NULL},
     {"limit", 0, "COUNT", "list at most COUNT names", NULL},
+    AS_NUMBER,
     ARGUMENT_NAME_OPTIONS,
     NO_OPTION,
 };
@@ -70,7 +68,7 @@ static const struct tool_option commit_options[] = {
 static const struct tool_option prune_options[] = {
     {"blocks", 0, "HEIGHT", "drop blocks up to and including it", NULL},
     {"states", 0, "HEIGHT", "drop states up to and including it", NULL},
-    YES,
+    CONFIRM_OPTION,
     ARGUMENT_OPERATION_OPTIONS,
     NO_OPTION,
 };
@@ -80,7 +78,7 @@ static const struct tool_option rollback_options[] = {
     {"guard", 0, "NAME[:lower]",
      "metadata holding a height that must not be above --to; with :lower it is lowered", NULL},
     {"dry-run", 'n', NULL, "change nothing, say what would be removed", NULL},
-    YES,
+    CONFIRM_OPTION,
     ARGUMENT_OPERATION_OPTIONS,
     NO_OPTION,
 };
@@ -96,6 +94,11 @@ static const struct tool_option bench_options[] = {
     {"warmup", 0, "TIME", "how long to run before that; default: 1s", NULL},
     {"csv", 0, NULL, "print comma-separated values", NULL},
     {"seed", 0, "NUMBER", "of the random choices; default: 0", NULL},
+    NO_OPTION,
+};
+
+static const struct tool_option run_options[] = {
+    {"cairnd", 0, "PATH", "the daemon; default: the one beside this tool, else the one in PATH", "FILE"},
     NO_OPTION,
 };
 
@@ -119,60 +122,221 @@ static const struct tool_option bench_options[] = {
     "Latencies are of requests, rates of operations. The blocks and names stay in the store.\n"
 
 #define META_DETAILS                                                                                         \
-    "NAME is a text, or with --hex-names hexadecimal. A value is shown as it is if it is printable, else "   \
-    "in\n"                                                                                                   \
-    "hexadecimal; --raw and -o json give every byte.\n"
+    "NAME is a text, or with --hex-names hexadecimal. On a terminal the bytes 0x20 to 0x7e print as\n"       \
+    "themselves but a backslash as two, all others as \\xNN.\n"
+
+#define LATER_DETAILS(what) "Metadata given with it is applied after the " what ", in the same write.\n"
 
 const struct tool_verb table_of_verbs[] = {
-    {"ping", "", "ask the daemon whether it answers, and how fast", NULL, NULL, NULL, 0, 0, false, false,
-     verb_ping},
-    {"status", "[ENTRY...]", "print the daemon's status page",
-     "ENTRY stands for itself and all entries below it: queue is queue.operations, queue.bytes, ...\n", NULL,
-     NULL, 0, INT_MAX, false, false, verb_status},
-    {"height", "", "print the chain's height", NULL, NULL, NULL, 0, 0, true, false, verb_height},
-    {"block", "[HEIGHT]", "read a block by height or hash, or a range of them", NULL, NULL, block_options, 0,
-     1, true, false, verb_block},
-    {"state", "[HEIGHT]", "read the state at a height, or at the chain's height", NULL, NULL, raw_options, 0,
-     1, true, false, verb_state},
-    {"meta get", "NAME...", "read metadata", META_DETAILS, NULL, get_options, 1, 16384, true, false,
-     verb_meta_get},
-    {"meta set", "NAME VALUE", "set metadata",
-     "VALUE is a text, or with --hex or --base64 the bytes it stands for; @FILE is what the file holds, - "
-     "what\n"
-     "stdin holds.\n",
-     NULL, set_options, 2, 2, true, true, verb_meta_set},
-    {"meta del", "NAME...", "delete metadata, all names at once", NULL, NULL, name_options, 1, INT_MAX, true,
-     true, verb_meta_delete},
-    {"meta list", "[PREFIX]", "list metadata in byte order of the name", META_DETAILS, NULL, list_options, 0,
-     1, true, false, verb_meta_list},
-    {"meta raise", "NAME NUMBER", "set metadata to a number, if it is greater than the stored one",
-     "The number is stored as 8 bytes, little-endian.\n", NULL, name_options, 2, 2, true, true,
-     verb_meta_raise},
-    {"commit", "", "commit blocks, states, a height and metadata, all or nothing", NULL, NULL, commit_options,
-     0, 0, true, true, verb_commit},
-    {"barrier", "", "wait until everything accepted has reached --level; default: durable", NULL, NULL, NULL,
-     0, 0, false, true, verb_barrier},
-    {"prune", "", "drop old blocks and states",
-     "Metadata given with it is applied after the prune, in the same write.\n", NULL, prune_options, 0, 0,
-     true, true, verb_prune},
-    {"rollback", "", "go back to a height",
-     "Metadata given with it is applied after the rollback, in the same write.\n", NULL, rollback_options, 0,
-     0, true, true, verb_rollback},
-    {"chains", "", "list the chains", NULL, NULL, NULL, 0, 0, false, false, verb_chains},
-    {"chains list", "", "list the chains", NULL, NULL, NULL, 0, 0, false, false, verb_chains},
-    {"chains create", "NAME", "create a chain", "NAME is 1 to 64 of a-z 0-9 . _ -\n", NULL, NULL, 1, 1, false,
-     false, verb_chains_create},
-    {"replay", "FILE...", "make a recorded node's calls and compare every answer",
-     "FILE is a recording, .jsonl or .jsonl.zst. Its chains are created under names of their own and must be "
-     "empty.\n"
-     "One connection stands for each recorded caller. --deadline bounds each answer. With several files a\n"
-     "--chain-prefix is followed by the file's number: TEXT-1-main, TEXT-2-main, ...\n",
-     "FILE", replay_options, 1, INT_MAX, false, false, verb_replay},
-    {"bench", "WORKLOAD...", "measure how fast the daemon answers", BENCH_DETAILS,
-     "commit metadata get height header block stream evnode", bench_options, 1, BENCH_WORKLOADS_MAX, true,
-     false, verb_bench},
-    {"completion", "SHELL", "print a completion script: source <(cairn completion bash)", NULL, "bash", NULL,
-     1, 1, false, false, verb_completion},
-    {"version", "", "print the tool's version", NULL, NULL, NULL, 0, 0, false, false, verb_version},
+    {.name = "ping",
+     .arguments = "",
+     .summary = "ask the daemon whether it answers, and how fast",
+     .example = "cairn ping --wait 10s && cairn status health\n",
+     .options = ping_options,
+     .run = verb_ping},
+    {.name = "status",
+     .arguments = "[ENTRY...]",
+     .summary = "print the daemon's status page",
+     .details =
+         "ENTRY stands for itself and all entries below it: queue is queue.operations, queue.bytes, ...\n",
+     .example = "cairn status queue\n",
+     .choices = "STATUS",
+     .arguments_max = INT_MAX,
+     .run = verb_status},
+    {.name = "height",
+     .arguments = "",
+     .summary = "print the chain's height",
+     .example = "cairn height --chain main\n",
+     .has_chain = true,
+     .run = verb_height},
+    {.name = "block",
+     .arguments = "[HEIGHT]",
+     .summary = "read a block by height or hash, or a range of them",
+     .example = "cairn block 7 --parts data --raw > data\ncairn block 1 --to 5 --parts hash\n",
+     .options = block_options,
+     .arguments_max = 1,
+     .has_chain = true,
+     .run = verb_block},
+    {.name = "state",
+     .arguments = "[HEIGHT]",
+     .summary = "read the state at a height, or at the chain's height",
+     .example = "cairn state --raw > state\n",
+     .options = raw_options,
+     .arguments_max = 1,
+     .has_chain = true,
+     .run = verb_state},
+    {.name = "meta get",
+     .arguments = "NAME...",
+     .summary = "read metadata",
+     .details = META_DETAILS "One value goes into a pipe or file as it is, without a newline.\n",
+     .example = "cairn meta get greeting\ncairn meta get included --as u64\n",
+     .options = get_options,
+     .arguments_min = 1,
+     .arguments_max = 16384,
+     .has_chain = true,
+     .run = verb_meta_get},
+    {.name = "meta set",
+     .arguments = "NAME VALUE",
+     .summary = "set metadata",
+     .details =
+         "VALUE is a text or, with --hex, --base64 or --as u64, what it stands for; @FILE is what the file\n"
+         "holds, - what stdin holds.\n",
+     .example = "cairn meta set greeting hello\ncairn meta set included 7 --as u64\n",
+     .options = set_options,
+     .arguments_min = 2,
+     .arguments_max = 2,
+     .level = CAIRN_WRITTEN,
+     .has_chain = true,
+     .run = verb_meta_set},
+    {.name = "meta del",
+     .arguments = "NAME...",
+     .summary = "delete metadata, all names at once",
+     .details = "Of more than one name it asks first, on a terminal.\n",
+     .example = "cairn meta del greeting\n",
+     .options = delete_options,
+     .arguments_min = 1,
+     .arguments_max = INT_MAX,
+     .level = CAIRN_WRITTEN,
+     .has_chain = true,
+     .run = verb_meta_delete},
+    {.name = "meta list",
+     .arguments = "[PREFIX]",
+     .summary = "list metadata in byte order of the name",
+     .details = META_DETAILS
+     "Of a long value its first 64 bytes, size and digest are shown; meta get and -o json give all.\n",
+     .example = "cairn meta list bench- --limit 10\n",
+     .options = list_options,
+     .arguments_max = 1,
+     .has_chain = true,
+     .run = verb_meta_list},
+    {.name = "meta raise",
+     .arguments = "NAME NUMBER",
+     .summary = "set metadata to a number, if it is greater than the stored one",
+     .details = "The number is stored as 8 bytes, little-endian.\n",
+     .example = "cairn meta raise included 7\n",
+     .options = raise_options,
+     .arguments_min = 2,
+     .arguments_max = 2,
+     .level = CAIRN_WRITTEN,
+     .has_chain = true,
+     .run = verb_meta_raise},
+    {.name = "commit",
+     .arguments = "",
+     .summary = "commit blocks, states, a height and metadata, all or nothing",
+     .example = "cairn commit --block 1:header:data --rise-to 1 --set included=1\n",
+     .options = commit_options,
+     .level = CAIRN_DURABLE,
+     .has_chain = true,
+     .run = verb_commit},
+    {.name = "barrier",
+     .arguments = "",
+     .summary = "wait until everything accepted has reached a level",
+     .example = "cairn barrier --level durable\n",
+     .level = CAIRN_DURABLE,
+     .run = verb_barrier},
+    {.name = "prune",
+     .arguments = "",
+     .summary = "drop old blocks and states",
+     .details = LATER_DETAILS("prune"),
+     .example = "cairn prune --blocks 1000 --states 1990\n",
+     .options = prune_options,
+     .level = CAIRN_DURABLE,
+     .has_chain = true,
+     .run = verb_prune},
+    {.name = "rollback",
+     .arguments = "",
+     .summary = "go back to a height",
+     .details = LATER_DETAILS("rollback"),
+     .example = "cairn rollback --to 1990 --guard included --dry-run\n",
+     .options = rollback_options,
+     .level = CAIRN_DURABLE,
+     .has_chain = true,
+     .run = verb_rollback},
+    {.name = "chains",
+     .arguments = "",
+     .summary = "list the chains",
+     .example = "cairn chains\n",
+     .run = verb_chains},
+    {.name = "chains list",
+     .arguments = "",
+     .summary = "list the chains",
+     .example = "cairn chains list -o json\n",
+     .run = verb_chains},
+    {.name = "chains create",
+     .arguments = "NAME",
+     .summary = "create a chain; durable when it answers",
+     .details = "NAME is 1 to 64 of a-z 0-9 . _ -\n",
+     .example = "cairn chains create main\n",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .run = verb_chains_create},
+    {.name = "replay",
+     .arguments = "FILE...",
+     .summary = "make a recorded node's calls and compare every answer",
+     .details = "FILE is a recording, .jsonl or .jsonl.zst. Its chains are created under names of their own "
+                "and must be\n"
+                "empty. One connection stands for each recorded caller. --deadline bounds each answer. With "
+                "several\n"
+                "files a --chain-prefix is followed by the file's number: TEXT-1-main, TEXT-2-main, ...\n",
+     .example = "cairn replay follower.jsonl.zst --pace\n",
+     .choices = "FILE",
+     .options = replay_options,
+     .arguments_min = 1,
+     .arguments_max = INT_MAX,
+     .run = verb_replay},
+    {.name = "bench",
+     .arguments = "WORKLOAD...",
+     .summary = "measure how fast the daemon answers",
+     .details = BENCH_DETAILS,
+     .example = "cairn bench commit metadata,rate=100k --duration 30s\n",
+     .choices = "commit metadata get height header block stream evnode",
+     .options = bench_options,
+     .arguments_min = 1,
+     .arguments_max = BENCH_WORKLOADS_MAX,
+     .has_chain = true,
+     .run = verb_bench},
+    {.name = "run",
+     .arguments = "[--] COMMAND [ARGUMENT...]",
+     .summary = "run a command with a daemon and a store of its own",
+     .details = "For tests: the store is in a temporary directory, CAIRN_SOCKET names the daemon's socket, "
+                "and both end\n"
+                "with the command, whose exit code this is. Settings of the daemon may stand in the "
+                "environment, as\n"
+                "CAIRND_NAME.\n",
+     .example = "cairn run -- sh -c 'cairn meta set greeting hello && cairn meta get greeting'\n",
+     .choices = "FILE",
+     .options = run_options,
+     .arguments_min = 1,
+     .arguments_max = INT_MAX,
+     .is_local = true,
+     .ends_options = true,
+     .run = verb_run},
+    {.name = "completion",
+     .arguments = "SHELL [-- WORD...]",
+     .summary = "print a completion script for a shell",
+     .details = "SHELL is bash, zsh or fish. With the words of a command line it prints what may stand in "
+                "the place of the\n"
+                "last one: that is what the script calls.\n",
+     .example = "source <(cairn completion bash)\n",
+     .choices = COMPLETION_SHELLS,
+     .arguments_min = 1,
+     .arguments_max = INT_MAX,
+     .is_local = true,
+     .ends_options = true,
+     .run = verb_completion},
+    {.name = "help",
+     .arguments = "[VERB]",
+     .summary = "print help, of all or of one verb",
+     .example = "cairn help meta set\n",
+     .choices = "VERB",
+     .arguments_max = 2,
+     .is_local = true,
+     .run = verb_help},
+    {.name = "version",
+     .arguments = "",
+     .summary = "print the tool's version",
+     .example = "cairn version\n",
+     .is_local = true,
+     .run = verb_version},
     {0},
 };

@@ -2,14 +2,47 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "client/tool/arguments.h"
+#include "client/tool/encoding.h"
+#include "client/tool/nearest.h"
 #include "client/tool/output.h"
 #include "client/tool/verbs/verbs.h"
 
+enum {
+    WAIT_PAUSE_US = 50000, /* between two attempts to connect; chosen: a start takes 100 to 500 ms */
+};
+
+enum tool_exit verb_wait_for_daemon(struct tool *tool, uint64_t wait_us)
+{
+    int64_t end_us = tool_now_us() + (int64_t)wait_us;
+    assert(wait_us > 0 && wait_us <= INT64_MAX / 2);
+    for (;;) {
+        int64_t left_us = end_us - tool_now_us();
+        enum cairn_status status = tool_try_connect(tool, left_us > 0 ? (uint64_t)left_us : 1);
+        if (status == CAIRN_OK) {
+            return TOOL_OK;
+        }
+        left_us = end_us - tool_now_us();
+        if (left_us <= 0 || tool->client == NULL) {
+            return tool_connect_failed(tool, status);
+        }
+        int64_t pause_us = left_us < WAIT_PAUSE_US ? left_us : WAIT_PAUSE_US;
+        nanosleep(&(struct timespec){.tv_nsec = pause_us * 1000}, NULL);
+    }
+}
+
 enum tool_exit verb_ping(struct tool *tool)
 {
-    enum tool_exit result = tool_connect(tool);
+    const struct tool_given *wait = argument_given(tool, "wait");
+    uint64_t wait_us = 0;
+    enum tool_exit result = wait != NULL ? argument_duration("--wait", wait->value, &wait_us) : TOOL_OK;
+    if (result == TOOL_OK) {
+        result = wait != NULL ? verb_wait_for_daemon(tool, wait_us) : tool_connect(tool);
+    }
     if (result != TOOL_OK) {
         return result;
     }
@@ -18,20 +51,26 @@ enum tool_exit verb_ping(struct tool *tool)
     enum cairn_status status = cairn_ping(tool->connection, &(struct cairn_ping_request){0}, &reply);
     int64_t took_us = tool_now_us() - start_us;
     if (status == CAIRN_OK && tool->json) {
-        output_json(json_pack("{s:I}", "us", (json_int_t)took_us));
+        output_json(json_pack("{s:o}", "us", output_count((uint64_t)took_us)));
     } else if (status == CAIRN_OK) {
         printf("answered in %" PRId64 " us\n", took_us);
     }
     return tool_result(tool, status, reply);
 }
 
-/* Whether the entry was asked for. A name stands for itself and all entries below it; without a name all entries are. */
+/* Whether the name stands for the entry: for itself, and for all entries below it. */
+static bool stands_for(const char *name, struct cairn_slice entry)
+{
+    size_t length = strlen(name);
+    return entry.bytes >= length && memcmp(entry.data, name, length) == 0 &&
+           (entry.bytes == length || ((const char *)entry.data)[length] == '.');
+}
+
+/* Whether the entry was asked for; without a name all entries are. */
 static bool is_wanted(const struct tool *tool, struct cairn_slice name)
 {
     for (int i = 0; i < tool->argument_count; i++) {
-        size_t length = strlen(tool->arguments[i]);
-        if (name.bytes >= length && memcmp(name.data, tool->arguments[i], length) == 0 &&
-            (name.bytes == length || ((const char *)name.data)[length] == '.')) {
+        if (stands_for(tool->arguments[i], name)) {
             return true;
         }
     }
@@ -40,8 +79,7 @@ static bool is_wanted(const struct tool *tool, struct cairn_slice name)
 
 static void print_entry(json_t *object, const struct cairn_status_entry *entry)
 {
-    char name[256];
-    snprintf(name, sizeof name, "%.*s", (int)entry->name.bytes, (const char *)entry->name.data);
+    char *name = bytes_escape(entry->name);
     if (object != NULL) {
         json_object_set_new(object, name,
                             entry->is_text ? output_text(entry->text) : output_number(entry->number));
@@ -52,6 +90,34 @@ static void print_entry(json_t *object, const struct cairn_status_entry *entry)
     } else {
         printf("%-28s %" PRIu64 "\n", name, entry->number);
     }
+    free(name);
+}
+
+/* Says of each name that stands for no entry that there is none, and which was probably meant. */
+static enum tool_exit check_entries(const struct tool *tool, const struct cairn_reply *reply)
+{
+    enum tool_exit result = TOOL_OK;
+    for (int i = 0; i < tool->argument_count; i++) {
+        struct nearest nearest = nearest_to(tool->arguments[i]);
+        char best[64] = "";
+        size_t at = 0;
+        while (at < reply->page.count && !stands_for(tool->arguments[i], reply->page.entries[at].name)) {
+            char name[64];
+            struct cairn_slice entry = reply->page.entries[at++].name;
+            snprintf(name, sizeof name, "%.*s", (int)entry.bytes, (const char *)entry.data);
+            nearest.best = NULL;
+            nearest_offer(&nearest, name);
+            if (nearest.best != NULL) {
+                memcpy(best, name, sizeof best);
+            }
+        }
+        if (at == reply->page.count) {
+            result =
+                tool_fail(TOOL_NOT_FOUND, "the status page has no entry \"%s\"%s%s%s", tool->arguments[i],
+                          best[0] != '\0' ? "; did you mean " : "", best, best[0] != '\0' ? "?" : "");
+        }
+    }
+    return result;
 }
 
 enum tool_exit verb_status(struct tool *tool)
@@ -74,10 +140,12 @@ enum tool_exit verb_status(struct tool *tool)
             found = true;
         }
     }
-    if (object != NULL) {
+    if (object != NULL && found) {
         output_json(object);
+    } else {
+        json_decref(object);
     }
-    return found ? TOOL_OK : tool_fail(TOOL_NOT_FOUND, "the status page has no such entry");
+    return check_entries(tool, reply);
 }
 
 static json_t *pruned_json(bool pruned, uint64_t through)
@@ -118,7 +186,8 @@ enum tool_exit verb_chains(struct tool *tool)
                                   pruned_json(chain->states_pruned, chain->states_pruned_through)));
             continue;
         }
-        printf("%-24.*s %20" PRIu64, (int)chain->name.bytes, (const char *)chain->name.data, chain->height);
+        output_column(chain->name, 24);
+        printf(" %20" PRIu64, chain->height);
         print_pruned(chain->blocks_pruned, chain->blocks_pruned_through);
         print_pruned(chain->states_pruned, chain->states_pruned_through);
         putchar('\n');

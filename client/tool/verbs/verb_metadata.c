@@ -2,9 +2,13 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/tool/arguments.h"
+#include "client/tool/confirm.h"
+#include "client/tool/encoding.h"
 #include "client/tool/output.h"
 #include "client/tool/verbs/verbs.h"
 
@@ -27,11 +31,32 @@ static enum tool_exit read_names(struct tool *tool, struct cairn_slice **ret_nam
     return TOOL_OK;
 }
 
-static void print_metadata(const struct tool *tool, struct cairn_slice name,
+/* A get of names, or a list. */
+struct listing {
+    struct tool *tool;
+    bool as_u64;
+    size_t value_bytes_max; /* of a value for people; 0: no bound */
+    enum tool_exit worst;   /* of all items: TOOL_OK, unless one is absent or is not what --as says */
+};
+
+static enum tool_exit is_no_u64(struct cairn_slice name, struct cairn_slice value)
+{
+    char *text = bytes_escape(name);
+    enum tool_exit code = tool_fail(TOOL_FAILURE, "%s holds %zu bytes, and a u64 has 8", text, value.bytes);
+    free(text);
+    return code;
+}
+
+static void print_metadata(struct listing *listing, struct cairn_slice name,
                            const struct cairn_metadata *found)
 {
+    uint64_t number = 0;
     assert(!found->absent); /* a name that is absent is said on stderr */
-    if (tool->json) {
+    if (listing->as_u64 && !bytes_u64(found->value, &number)) {
+        listing->worst = is_no_u64(name, found->value);
+        return;
+    }
+    if (listing->tool->json) {
         output_json(json_pack("{s:o, s:o, s:o}", "name", output_bytes(name), "value",
                               output_bytes(found->value), "of_height",
                               found->of_height > 0 ? output_number(found->of_height) : json_null()));
@@ -39,72 +64,96 @@ static void print_metadata(const struct tool *tool, struct cairn_slice name,
     }
     output_value(name, 0);
     putchar('\t');
-    output_value(found->value, LIST_VALUE_BYTES_MAX);
+    if (listing->as_u64) {
+        printf("%" PRIu64, number);
+    } else {
+        output_value(found->value, listing->value_bytes_max);
+    }
     if (found->of_height > 0) {
         printf("\tof height %" PRIu64, found->of_height);
     }
     putchar('\n');
 }
 
-/* A get of several names, or a list. */
-struct listing {
-    struct tool *tool;
-    bool some_absent;
-};
-
 static bool take_item(void *context, const struct cairn_metadata *item)
 {
     struct listing *listing = context;
     if (item->absent) {
-        listing->some_absent = true;
-        tool_fail(TOOL_NOT_FOUND, "not found: %.*s", (int)item->name.bytes, (const char *)item->name.data);
+        char *text = bytes_escape(item->name);
+        listing->worst = tool_fail(TOOL_NOT_FOUND, "not found: %s", text);
+        free(text);
     } else {
-        print_metadata(listing->tool, item->name, item);
+        print_metadata(listing, item->name, item);
     }
     return true;
 }
 
-static enum tool_exit get_many(struct tool *tool, const struct cairn_slice *names)
+static enum tool_exit get_many(struct listing *listing, const struct cairn_slice *names)
 {
+    struct tool *tool = listing->tool;
     assert(tool->argument_count > 1); /* one name is a request of its own */
     struct cairn_get_many_request request = {
         .chain = tool->chain, .names = names, .name_count = (size_t)tool->argument_count};
-    struct listing listing = {.tool = tool};
     const struct cairn_reply *reply;
-    enum cairn_status status = cairn_get_many(tool->connection, &request, take_item, &listing, &reply);
+    enum cairn_status status = cairn_get_many(tool->connection, &request, take_item, listing, &reply);
     enum tool_exit result = tool_result(tool, status, reply);
-    return result == TOOL_OK && listing.some_absent ? TOOL_NOT_FOUND : result;
+    return result == TOOL_OK ? listing->worst : result;
+}
+
+/* Prints one value: a number, the exact bytes if nobody looks at them on a terminal, else for people. */
+static enum tool_exit print_value(const struct listing *listing, struct cairn_slice name,
+                                  struct cairn_slice value)
+{
+    uint64_t number;
+    if (listing->as_u64) {
+        if (!bytes_u64(value, &number)) {
+            return is_no_u64(name, value);
+        }
+        printf("%" PRIu64 "\n", number);
+    } else if (argument_given(listing->tool, "raw") != NULL || !isatty(STDOUT_FILENO)) {
+        output_raw(value);
+    } else {
+        output_value(value, 0);
+        putchar('\n');
+    }
+    return TOOL_OK;
+}
+
+static enum tool_exit get_one(struct listing *listing, struct cairn_slice name)
+{
+    struct tool *tool = listing->tool;
+    struct cairn_get_request request = {.chain = tool->chain, .name = name};
+    const struct cairn_reply *reply;
+    enum cairn_status status = cairn_get(tool->connection, &request, &reply);
+    if (status != CAIRN_OK) {
+        return tool_result(tool, status, reply);
+    }
+    if (!tool->json) {
+        return print_value(listing, name, reply->found.value);
+    }
+    print_metadata(listing, name, &reply->found);
+    return listing->worst;
 }
 
 enum tool_exit verb_meta_get(struct tool *tool)
 {
-    struct cairn_slice *names;
+    struct cairn_slice *names = NULL;
+    struct listing listing = {.tool = tool};
     bool raw = argument_given(tool, "raw") != NULL;
-    if (raw && tool->argument_count > 1) {
-        return tool_fail(TOOL_USAGE, "--raw prints one value");
+    enum tool_exit result = argument_as_u64(tool, &listing.as_u64);
+    if (result == TOOL_OK && raw && (tool->argument_count > 1 || tool->json || listing.as_u64)) {
+        return tool_fail(TOOL_USAGE, "--raw prints one value, and goes with neither --as nor -o json");
     }
-    enum tool_exit result = read_names(tool, &names);
+    if (result == TOOL_OK) {
+        result = read_names(tool, &names);
+    }
     if (result == TOOL_OK) {
         result = tool_connect(tool);
     }
     if (result != TOOL_OK) {
         return result;
     }
-    if (tool->argument_count > 1) {
-        return get_many(tool, names);
-    }
-    struct cairn_get_request request = {.chain = tool->chain, .name = names[0]};
-    const struct cairn_reply *reply;
-    enum cairn_status status = cairn_get(tool->connection, &request, &reply);
-    if (status == CAIRN_OK && raw) {
-        output_raw(reply->found.value);
-    } else if (status == CAIRN_OK && tool->json) {
-        print_metadata(tool, names[0], &reply->found);
-    } else if (status == CAIRN_OK) {
-        output_value(reply->found.value, 0);
-        putchar('\n');
-    }
-    return tool_result(tool, status, reply);
+    return tool->argument_count > 1 ? get_many(&listing, names) : get_one(&listing, names[0]);
 }
 
 enum tool_exit verb_meta_list(struct tool *tool)
@@ -112,7 +161,11 @@ enum tool_exit verb_meta_list(struct tool *tool)
     assert(tool->argument_count <= 1); /* so says the table */
     struct cairn_list_request request = {.chain = tool->chain};
     const struct tool_given *start = argument_given(tool, "start");
+    struct listing listing = {.tool = tool, .value_bytes_max = LIST_VALUE_BYTES_MAX};
     enum tool_exit result = argument_option(tool, "limit", NULL, &request.limit);
+    if (result == TOOL_OK) {
+        result = argument_as_u64(tool, &listing.as_u64);
+    }
     if (result == TOOL_OK && tool->argument_count == 1) {
         result = argument_name(tool, tool->arguments[0], strlen(tool->arguments[0]), &request.prefix);
     }
@@ -125,20 +178,17 @@ enum tool_exit verb_meta_list(struct tool *tool)
     if (result != TOOL_OK) {
         return result;
     }
-    struct listing listing = {.tool = tool};
     const struct cairn_reply *reply;
     enum cairn_status status = cairn_list(tool->connection, &request, take_item, &listing, &reply);
-    return tool_result(tool, status, reply);
+    result = tool_result(tool, status, reply);
+    return result == TOOL_OK ? listing.worst : result;
 }
 
+/* The tool is connected. */
 static enum tool_exit write_operations(struct tool *tool, const struct cairn_operation *operations,
                                        size_t count)
 {
     assert(count > 0); /* the daemon refuses a batch without operations */
-    enum tool_exit result = tool_connect(tool);
-    if (result != TOOL_OK) {
-        return result;
-    }
     struct cairn_write_metadata_request request = {
         .chain = tool->chain, .level = tool->level, .operations = operations, .operation_count = count};
     const struct cairn_reply *reply;
@@ -159,7 +209,10 @@ enum tool_exit verb_meta_set(struct tool *tool)
         result = argument_value(tool, "VALUE", tool->arguments[1], &operation.value);
     }
     if (result == TOOL_OK) {
-        result = argument_option(tool, "of-height", NULL, &operation.of_height);
+        result = argument_height_option(tool, "of-height", NULL, &operation.of_height);
+    }
+    if (result == TOOL_OK) {
+        result = tool_connect(tool);
     }
     return result == TOOL_OK ? write_operations(tool, &operation, 1) : result;
 }
@@ -168,8 +221,14 @@ enum tool_exit verb_meta_delete(struct tool *tool)
 {
     size_t count = (size_t)tool->argument_count;
     struct cairn_operation *operations = region_allocate(&tool->region, count, sizeof *operations);
-    struct cairn_slice *names;
+    struct cairn_slice *names = NULL;
     enum tool_exit result = read_names(tool, &names);
+    if (result == TOOL_OK) {
+        result = tool_connect(tool);
+    }
+    if (result == TOOL_OK && count > 1) {
+        result = confirm(tool, CONFIRM_IF_ASKED, "Delete %zu names", count);
+    }
     if (result != TOOL_OK) {
         return result;
     }
@@ -187,6 +246,9 @@ enum tool_exit verb_meta_raise(struct tool *tool)
         argument_name(tool, tool->arguments[0], strlen(tool->arguments[0]), &operation.name);
     if (result == TOOL_OK) {
         result = argument_number("NUMBER", tool->arguments[1], &operation.raise);
+    }
+    if (result == TOOL_OK) {
+        result = tool_connect(tool);
     }
     return result == TOOL_OK ? write_operations(tool, &operation, 1) : result;
 }

@@ -136,7 +136,12 @@ static enum tool_exit read_block_range(struct tool *tool, uint64_t first, unsign
 {
     assert(argument_given(tool, "to") != NULL); /* else the range would end at 0 */
     struct cairn_read_blocks_request request = {.chain = tool->chain, .first = first, .parts = mask};
-    enum tool_exit result = argument_option(tool, "to", NULL, &request.last);
+    enum tool_exit result = argument_height_option(tool, "to", NULL, &request.last);
+    if (result == TOOL_OK && request.last < first) {
+        return tool_fail(TOOL_USAGE,
+                         "--to %" PRIu64 " is below the HEIGHT %" PRIu64 " where the range begins",
+                         request.last, first);
+    }
     if (result == TOOL_OK) {
         result = tool_connect(tool);
     }
@@ -155,14 +160,18 @@ enum tool_exit verb_block(struct tool *tool)
     const struct tool_given *hash = argument_given(tool, "hash");
     enum tool_exit result = read_parts(tool, &request.parts);
     if (result == TOOL_OK && (tool->argument_count == 1) == (hash != NULL)) {
-        return tool_fail(TOOL_USAGE, "give either a HEIGHT or --hash");
+        return hash != NULL ? tool_fail(TOOL_USAGE, "give a HEIGHT or --hash, not both")
+               : argument_given(tool, "to") != NULL
+                   ? tool_fail(TOOL_USAGE,
+                               "--to needs the HEIGHT where the range begins: cairn block HEIGHT --to HEIGHT")
+                   : tool_fail(TOOL_USAGE, "say which block: a HEIGHT or --hash HEX");
     }
     if (result == TOOL_OK && argument_given(tool, "raw") != NULL && __builtin_popcount(request.parts) != 1) {
         return tool_fail(TOOL_USAGE, "--raw prints one part: name it by --parts");
     }
     if (result == TOOL_OK) {
         result = hash != NULL ? argument_hex(tool, "--hash", hash->value, &request.hash)
-                              : argument_number("HEIGHT", tool->arguments[0], &request.height);
+                              : argument_height("HEIGHT", tool->arguments[0], &request.height);
     }
     if (result == TOOL_OK && hash != NULL && request.hash.bytes == 0) {
         return tool_fail(TOOL_USAGE, "--hash is of 1 to 64 bytes");

@@ -5,9 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "client/tool/arguments.h"
+#include "client/tool/confirm.h"
+#include "client/tool/encoding.h"
 #include "client/tool/output.h"
 #include "client/tool/verbs/verbs.h"
 
@@ -23,7 +24,7 @@ static enum tool_exit read_block(struct tool *tool, const char *text, struct cai
     size_t size = strlen(text) + 1;
     char *rest = memcpy(region_allocate(&tool->region, size, 1), text, size);
     struct cairn_slice *parts[] = {&block->header, &block->data, &block->signature};
-    enum tool_exit result = argument_number("the height of --block", next_field(&rest), &block->height);
+    enum tool_exit result = argument_height("the height of --block", next_field(&rest), &block->height);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0] && result == TOOL_OK; i++) {
         const char *path = next_field(&rest);
         if (path != NULL && path[0] != '\0') {
@@ -144,30 +145,88 @@ enum tool_exit verb_barrier(struct tool *tool)
     return tool_result(tool, status, reply);
 }
 
-/* Asks the operator, since what is removed cannot be restored. */
-static enum tool_exit confirm(struct tool *tool, const char *what)
+/* The chain's height and marks; of a chain that is not there they are 0. */
+static enum tool_exit read_chain(struct tool *tool, struct cairn_chain *ret_chain)
 {
-    assert(tool->socket_path != NULL); /* it is connected: what would be removed is there */
+    struct cairn_slice name = tool->chain.bytes > 0 ? tool->chain : cairn_text("default");
+    const struct cairn_reply *reply;
+    assert(tool->connection != NULL);
+    enum cairn_status status = cairn_chains(tool->connection, &(struct cairn_chains_request){0}, &reply);
+    *ret_chain = (struct cairn_chain){0};
+    for (size_t i = 0; status == CAIRN_OK && i < reply->chains.count; i++) {
+        if (bytes_equal(reply->chains.entries[i].name, name)) {
+            *ret_chain = reply->chains.entries[i];
+            ret_chain->name = name; /* the reply's lives for a call only */
+        }
+    }
+    return tool_result(tool, status, reply);
+}
+
+/* What a prune would remove, for the question: up to which height, and how many heights of them are not pruned yet. */
+static void describe_part(char *text, size_t bytes, const char *what, bool pruned, uint64_t pruned_through,
+                          uint64_t first, uint64_t through)
+{
+    uint64_t from = pruned ? pruned_through + 1 : first;
+    uint64_t count = through >= from ? through - from + 1 : 0;
+    size_t used = strlen(text);
+    assert(used < bytes);
+    snprintf(text + used, bytes - used,
+             "%s %s up to %" PRIu64 " (%" PRIu64 " heights that are not pruned yet)", used > 0 ? " and" : "",
+             what, through, count);
+}
+
+static enum tool_exit confirm_prune(struct tool *tool, const struct cairn_prune_request *request)
+{
+    struct cairn_chain chain;
+    char what[256] = "";
     if (argument_given(tool, "yes") != NULL) {
         return TOOL_OK;
     }
-    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
-        return tool_fail(TOOL_USAGE, "this cannot be undone; give --yes where nobody can be asked");
+    enum tool_exit result = read_chain(tool, &chain);
+    if (result != TOOL_OK) {
+        return result;
     }
-    char answer[16] = "";
-    fprintf(stderr, "%s of chain %.*s on %s. This cannot be undone. Go on? [y/N] ", what,
-            tool->chain.bytes > 0 ? (int)tool->chain.bytes : (int)strlen("default"),
-            tool->chain.bytes > 0 ? (const char *)tool->chain.data : "default", tool->socket_path);
-    if (fgets(answer, sizeof answer, stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y')) {
-        return tool_fail(TOOL_FAILURE, "nothing was done");
+    if (request->blocks) {
+        describe_part(what, sizeof what, "blocks", chain.blocks_pruned, chain.blocks_pruned_through, 1,
+                      request->blocks_through);
     }
-    return TOOL_OK;
+    if (request->states) {
+        describe_part(what, sizeof what, "states", chain.states_pruned, chain.states_pruned_through, 0,
+                      request->states_through);
+    }
+    assert(what[0] != '\0'); /* a prune of nothing was refused */
+    return confirm(tool, CONFIRM_NEEDED, "Prune%s, at height %" PRIu64, what, chain.height);
+}
+
+/* Asks with what a dry run counts. */
+static enum tool_exit confirm_rollback(struct tool *tool, const struct cairn_rollback_request *request)
+{
+    struct cairn_chain chain;
+    struct cairn_rollback_request dry = *request;
+    const struct cairn_reply *reply;
+    if (argument_given(tool, "yes") != NULL) {
+        return TOOL_OK;
+    }
+    enum tool_exit result = read_chain(tool, &chain);
+    if (result != TOOL_OK) {
+        return result;
+    }
+    dry.dry_run = true;
+    enum cairn_status status = cairn_rollback(tool->connection, &dry, &reply);
+    if (status != CAIRN_OK) {
+        return tool_result(tool, status, reply);
+    }
+    return confirm(tool, CONFIRM_NEEDED,
+                   "Go back from height %" PRIu64 " to %" PRIu64 ": drop %" PRIu64 " blocks, %" PRIu64
+                   " states and %" PRIu64 " metadata",
+                   chain.height, request->to, reply->write.blocks, reply->write.states,
+                   reply->write.metadata);
 }
 
 enum tool_exit verb_prune(struct tool *tool)
 {
     struct cairn_prune_request request = {.chain = tool->chain, .level = tool->level};
-    enum tool_exit result = argument_option(tool, "blocks", &request.blocks, &request.blocks_through);
+    enum tool_exit result = argument_height_option(tool, "blocks", &request.blocks, &request.blocks_through);
     if (result == TOOL_OK) {
         result = argument_option(tool, "states", &request.states, &request.states_through);
     }
@@ -181,7 +240,7 @@ enum tool_exit verb_prune(struct tool *tool)
         result = tool_connect(tool);
     }
     if (result == TOOL_OK) {
-        result = confirm(tool, "Prune blocks or states");
+        result = confirm_prune(tool, &request);
     }
     if (result != TOOL_OK) {
         return result;
@@ -253,7 +312,7 @@ enum tool_exit verb_rollback(struct tool *tool)
         result = tool_connect(tool);
     }
     if (result == TOOL_OK && !request.dry_run) {
-        result = confirm(tool, "Drop everything above the target");
+        result = confirm_rollback(tool, &request);
     }
     if (result != TOOL_OK) {
         return result;

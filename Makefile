@@ -263,6 +263,9 @@ $(B)/tests/fault/test_%: $(B)/tests/fault/test_%.o $(B)/tests/fault.a $(ARCHIVES
 $(B)/tests/fault/preload_%.so: $(B)/tests/fault/preload_%.o
 	$(CC) -shared -pthread $< -o $@
 
+# It stands on a fixture of the unit tests, whose asserts call Check, and no Check runs.
+$(B)/tests/fuzz/fuzz_session: LDFLAGS += -Wl,--wrap=_mark_point,--wrap=_ck_assert_failed
+
 ifeq ($(VARIANT),fuzz)
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(ARCHIVES) $(B)/engine
 	$(LINK_TEST) -fsanitize=fuzzer

@@ -1,23 +1,13 @@
 /* Stands between a process and libc, and has one of its calls fail, or all from one on (fault_control.h). Loaded by LD_PRELOAD; a
  * process without the environment variables is left alone. */
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 #include "tests/fault/fault_control.h"
-
-#define SEEN __attribute__((visibility("default")))
+#include "tests/fault/preload.h"
 
 static struct fault_control *control;
 static char root[PATH_MAX];
@@ -30,13 +20,10 @@ __attribute__((constructor)) static void begin(void)
         return;
     }
     snprintf(root, sizeof root, "%s", below);
-    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
-    void *mapped =
-        fd < 0 ? MAP_FAILED : mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *mapped = preload_map(path, sizeof *control);
     if (mapped == MAP_FAILED) {
         abort();
     }
-    syscall(SYS_close, fd);
     control = mapped;
 }
 
@@ -44,27 +31,13 @@ __attribute__((constructor)) static void begin(void)
 
 static bool is_file_of_ours(int fd)
 {
-    char link[64], path[PATH_MAX];
-    if (control == NULL || fd < 0) {
-        return false;
-    }
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t n = readlink(link, path, sizeof path - 1);
-    path[n < 0 ? 0 : n] = '\0';
-    size_t length = strlen(root);
-    return strncmp(path, root, length) == 0 && (path[length] == '/' || path[length] == '\0');
+    return control != NULL && fd >= 0 && preload_is_below(root, fd);
 }
 
 static bool is_path_of_ours(int at, const char *path)
 {
-    char parent[PATH_MAX];
-    if (control == NULL || strlen(path) >= sizeof parent) {
-        return false;
-    }
-    snprintf(parent, sizeof parent, "%s", path);
-    char *slash = strrchr(parent, '/');
-    snprintf(slash == NULL ? parent : slash + (slash == parent), 2, "%s", slash == NULL ? "." : "");
-    int fd = (int)syscall(SYS_openat, at, parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const char *name;
+    int fd = control == NULL ? -1 : preload_parent(at, path, &name);
     bool is_ours = is_file_of_ours(fd);
     if (fd >= 0) {
         syscall(SYS_close, fd);
@@ -115,39 +88,7 @@ static int open_at(int at, const char *path, int flags, mode_t mode)
     return (int)syscall(SYS_openat, at, path, flags, mode);
 }
 
-#define MODE_OF(flags, mode)                                                                                 \
-    mode_t mode = 0;                                                                                         \
-    if ((flags & (O_CREAT | O_TMPFILE)) != 0) {                                                              \
-        va_list arguments;                                                                                   \
-        va_start(arguments, flags);                                                                          \
-        mode = (mode_t)va_arg(arguments, unsigned);                                                          \
-        va_end(arguments);                                                                                   \
-    }
-
-#define DEFINE_OPEN(name)                                                                                    \
-    SEEN int name(const char *path, int flags, ...);                                                         \
-    SEEN int name(const char *path, int flags, ...)                                                          \
-    {                                                                                                        \
-        MODE_OF(flags, mode)                                                                                 \
-        return open_at(AT_FDCWD, path, flags, mode);                                                         \
-    }
-
-#define DEFINE_OPENAT(name)                                                                                  \
-    SEEN int name(int at, const char *path, int flags, ...);                                                 \
-    SEEN int name(int at, const char *path, int flags, ...)                                                  \
-    {                                                                                                        \
-        MODE_OF(flags, mode)                                                                                 \
-        return open_at(at, path, flags, mode);                                                               \
-    }
-
-#undef open
-#undef open64
-#undef openat
-#undef openat64
-DEFINE_OPEN(open)
-DEFINE_OPEN(open64)
-DEFINE_OPENAT(openat)
-DEFINE_OPENAT(openat64)
+DEFINE_OPENS(open_at)
 
 SEEN ssize_t write(int fd, const void *bytes, size_t n)
 {
@@ -157,18 +98,15 @@ SEEN ssize_t write(int fd, const void *bytes, size_t n)
     return syscall(SYS_write, fd, bytes, n);
 }
 
-#define DEFINE_PWRITE(name)                                                                                  \
-    SEEN ssize_t name(int fd, const void *bytes, size_t n, off_t offset);                                    \
-    SEEN ssize_t name(int fd, const void *bytes, size_t n, off_t offset)                                     \
-    {                                                                                                        \
-        if (is_file_of_ours(fd) && strikes(&n)) {                                                            \
-            return -1;                                                                                       \
-        }                                                                                                    \
-        return syscall(SYS_pwrite64, fd, bytes, n, offset);                                                  \
+static ssize_t write_at(int fd, const void *bytes, size_t n, off_t offset)
+{
+    if (is_file_of_ours(fd) && strikes(&n)) {
+        return -1;
     }
+    return syscall(SYS_pwrite64, fd, bytes, n, offset);
+}
 
-DEFINE_PWRITE(pwrite)
-DEFINE_PWRITE(pwrite64)
+DEFINE_PWRITES(write_at)
 
 SEEN ssize_t writev(int fd, const struct iovec *parts, int count)
 {

@@ -4,22 +4,12 @@
  * proves nothing. */
 #include "tests/fault/recorder.h"
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
-#define SEEN __attribute__((visibility("default")))
+#include "tests/fault/preload.h"
 
 enum { FDS_MAX = 65536 };
 
@@ -46,9 +36,7 @@ __attribute__((constructor)) static void begin(void)
     }
     snprintf(root, sizeof root, "%s", below);
     snprintf(path, sizeof path, "%s/" RECORDER_CONTROL_NAME, place);
-    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
-    void *mapped =
-        fd < 0 ? MAP_FAILED : mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *mapped = preload_map(path, sizeof *control);
     snprintf(path, sizeof path, "%s/" RECORDER_RECORD_NAME, place);
     int record = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_APPEND | O_CLOEXEC);
     struct stat found;
@@ -56,7 +44,6 @@ __attribute__((constructor)) static void begin(void)
         give_up(path);
     }
     root_device = found.st_dev;
-    syscall(SYS_close, fd);
     record_fd = fcntl(record, F_DUPFD_CLOEXEC, 900); /* out of the way of what the process counts */
     if (record_fd < 0) {
         record_fd = record;
@@ -132,21 +119,6 @@ static bool tracks(int fd)
            S_ISREG(found.st_mode) && found.st_dev == root_device;
 }
 
-/* Whether what the descriptor stands for lies below the root, or is the root. */
-static bool is_below_root(int fd)
-{
-    char link[64], path[PATH_MAX];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t n = readlink(link, path, sizeof path - 1);
-    if (n < 0) {
-        return false;
-    }
-    path[n] = '\0';
-    size_t length = strlen(root);
-    return strncmp(path, root, length) == 0 && (path[length] == '/' || path[length] == '\0');
-}
-
-/* The directory that a path's last name is in, and that name. */
 struct place {
     uint64_t directory; /* 0: not below the root */
     const char *name;
@@ -154,22 +126,10 @@ struct place {
 
 static struct place place_of(int at, const char *path)
 {
-    char parent[PATH_MAX];
     struct place place = {0, path};
-    if (control == NULL || strlen(path) >= sizeof parent) {
-        return place;
-    }
-    snprintf(parent, sizeof parent, "%s", path);
-    char *slash = strrchr(parent, '/');
-    if (slash == NULL) {
-        snprintf(parent, sizeof parent, ".");
-    } else {
-        place.name = path + (slash - parent) + 1;
-        slash[slash == parent ? 1 : 0] = '\0';
-    }
-    int fd = (int)syscall(SYS_openat, at, parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int fd = control == NULL ? -1 : preload_parent(at, path, &place.name);
     if (fd >= 0) {
-        place.directory = is_below_root(fd) ? inode_of(fd) : 0;
+        place.directory = preload_is_below(root, fd) ? inode_of(fd) : 0;
         syscall(SYS_close, fd);
     }
     return place;
@@ -196,8 +156,8 @@ static int open_at(int at, const char *path, int flags, mode_t mode)
     bool was_there = (flags & O_CREAT) == 0 || fstatat(at, path, &found, 0) == 0;
     int fd = (int)syscall(SYS_openat, at, path, flags, mode);
     if (fd >= 0 && fd < FDS_MAX) {
-        is_tracked[fd] =
-            (flags & O_PATH) == 0 && fstat(fd, &found) == 0 && S_ISREG(found.st_mode) && is_below_root(fd);
+        is_tracked[fd] = (flags & O_PATH) == 0 && fstat(fd, &found) == 0 && S_ISREG(found.st_mode) &&
+                         preload_is_below(root, fd);
         appends[fd] = (flags & O_APPEND) != 0;
         if (is_tracked[fd] && !was_there) {
             add(place_of(at, path), at, path);
@@ -210,41 +170,7 @@ static int open_at(int at, const char *path, int flags, mode_t mode)
     return fd;
 }
 
-static mode_t mode_of(int flags, va_list arguments)
-{
-    return (flags & (O_CREAT | O_TMPFILE)) != 0 ? (mode_t)va_arg(arguments, unsigned) : 0;
-}
-
-#define DEFINE_OPEN(name)                                                                                    \
-    SEEN int name(const char *path, int flags, ...);                                                         \
-    SEEN int name(const char *path, int flags, ...)                                                          \
-    {                                                                                                        \
-        va_list arguments;                                                                                   \
-        va_start(arguments, flags);                                                                          \
-        mode_t mode = mode_of(flags, arguments);                                                             \
-        va_end(arguments);                                                                                   \
-        return open_at(AT_FDCWD, path, flags, mode);                                                         \
-    }
-
-#define DEFINE_OPENAT(name)                                                                                  \
-    SEEN int name(int at, const char *path, int flags, ...);                                                 \
-    SEEN int name(int at, const char *path, int flags, ...)                                                  \
-    {                                                                                                        \
-        va_list arguments;                                                                                   \
-        va_start(arguments, flags);                                                                          \
-        mode_t mode = mode_of(flags, arguments);                                                             \
-        va_end(arguments);                                                                                   \
-        return open_at(at, path, flags, mode);                                                               \
-    }
-
-#undef open
-#undef open64
-#undef openat
-#undef openat64
-DEFINE_OPEN(open)
-DEFINE_OPEN(open64)
-DEFINE_OPENAT(openat)
-DEFINE_OPENAT(openat64)
+DEFINE_OPENS(open_at)
 
 SEEN int close(int fd)
 {
@@ -404,16 +330,13 @@ SEEN ssize_t writev(int fd, const struct iovec *parts, int count)
     return write_at(fd, parts, count, 0, false);
 }
 
-#define DEFINE_PWRITE(name)                                                                                  \
-    SEEN ssize_t name(int fd, const void *bytes, size_t n, off_t offset);                                    \
-    SEEN ssize_t name(int fd, const void *bytes, size_t n, off_t offset)                                     \
-    {                                                                                                        \
-        struct iovec part = {(void *)(uintptr_t)bytes, n};                                                   \
-        return write_at(fd, &part, 1, offset, true);                                                         \
-    }
+static ssize_t write_one_at(int fd, const void *bytes, size_t n, off_t offset)
+{
+    struct iovec part = {(void *)(uintptr_t)bytes, n};
+    return write_at(fd, &part, 1, offset, true);
+}
 
-DEFINE_PWRITE(pwrite)
-DEFINE_PWRITE(pwrite64)
+DEFINE_PWRITES(write_one_at)
 
 #define DEFINE_TRUNCATE(name)                                                                                \
     SEEN int name(int fd, off_t bytes);                                                                      \
@@ -470,10 +393,10 @@ SEEN ssize_t copy_file_range(int from, off_t *from_offset, int to, off_t *to_off
 
 static bool is_log(int fd)
 {
-    char link[64], path[PATH_MAX];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t n = readlink(link, path, sizeof path);
-    return n > 4 && memcmp(path + n - 4, ".log", 4) == 0;
+    char path[PATH_MAX];
+    preload_path(fd, path);
+    size_t n = strlen(path);
+    return n > 4 && strcmp(path + n - 4, ".log") == 0;
 }
 
 static bool is_to_fail(int fd)
@@ -499,7 +422,7 @@ static int sync_file(long number, int fd)
         result = -1;
     } else {
         result = (int)syscall(number, fd);
-        if (result == 0 && (tracks(fd) || is_below_root(fd))) {
+        if (result == 0 && (tracks(fd) || preload_is_below(root, fd))) {
             put(RECORDED_SYNC, inode_of(fd), 0, 0, NULL, 0);
         }
     }

@@ -297,6 +297,7 @@ START_TEST(no_damage_to_what_was_synced_is_silent)
         printf("%lu %s; ", outcomes[outcome], outcome_names[outcome]);
     }
     printf("%lu lost batches of which nothing that was left said that they were synced\n", untold);
+    tell_points(count);
 }
 END_TEST
 
@@ -390,6 +391,7 @@ START_TEST(no_torn_tail_is_refused)
             image_restore();
         }
     }
+    tell_points(count);
 }
 END_TEST
 

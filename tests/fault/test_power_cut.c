@@ -131,6 +131,7 @@ START_TEST(what_was_durable_survives_cuts_over_any_row_of_ends)
         kept_clear();
     }
     printf("power cut: %lu images\n", made);
+    tell_points(made);
 }
 END_TEST
 

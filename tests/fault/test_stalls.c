@@ -298,6 +298,7 @@ static void setup(void)
 static void teardown(void)
 {
     manager_close(&manager);
+    tell_points(1);
 }
 
 int main(void)

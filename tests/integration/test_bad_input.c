@@ -250,19 +250,10 @@ START_TEST(test_more_than_16384_heights_or_names_are_refused)
 }
 END_TEST
 
-static void send_credit(struct wire *wire, uint64_t id, uint64_t bytes)
-{
-    Cairn__Credit credit = CAIRN__CREDIT__INIT;
-    credit.has_bytes = true;
-    credit.bytes = bytes;
-    uint8_t body[16];
-    wire_send_frame(wire, FRAME_CREDIT, id, body, cairn__credit__pack(&credit, body));
-}
-
 START_TEST(test_credit_and_cancel_of_no_stream_have_no_reply)
 {
     struct rig rig = rig_start("");
-    send_credit(&rig.wire, 4711, 100);
+    wire_give_credit(&rig.wire, 4711, 100);
     wire_send_frame(&rig.wire, FRAME_CANCEL, 4711, NULL, 0);
     ck_assert_uint_eq(get_height(&rig.wire), 0);
     ck_assert_ptr_null(rig.wire.waiting);
@@ -290,7 +281,7 @@ START_TEST(test_credit_beyond_all_bounds_hurts_nobody)
     read.window_bytes = 1000;
     uint64_t id = wire_send(&greedy, FRAME_READ_BLOCKS, &read);
     for (int i = 0; i < 3; i++) {
-        send_credit(&greedy, id, UINT64_MAX);
+        wire_give_credit(&greedy, id, UINT64_MAX);
     }
     sleep_ms(200); /* it does not read: at most its window's bound waits for it */
     ck_assert_uint_le(status_number(&rig.wire, "replies.bytes"), REPLIES_BYTES_PER_CLIENT + (2 << 20));

@@ -112,20 +112,6 @@ static void close_all(struct rig *rig, struct wire *wires, int n)
     expect_entry(rig, "connections", 1);
 }
 
-static uint64_t resident_bytes(const struct daemon *daemon)
-{
-    FILE *file = fopen(kept_format("/proc/%d/status", (int)daemon_process(daemon)), "re");
-    char line[256];
-    unsigned long long kibibytes = 0;
-    ck_assert_ptr_nonnull(file);
-    while (fgets(line, sizeof line, file) != NULL) {
-        (void)!sscanf(line, "VmRSS: %llu kB", &kibibytes);
-    }
-    fclose(file);
-    ck_assert_uint_gt(kibibytes, 0);
-    return kibibytes << 10;
-}
-
 /* ---- requests ---- */
 
 START_TEST(test_flood_of_pings_nobody_reads_loses_none_and_holds_nobody_up)
@@ -272,15 +258,6 @@ END_TEST
 
 /* ---- streams ---- */
 
-static void send_credit(struct wire *wire, uint64_t id, uint64_t bytes)
-{
-    Cairn__Credit credit = CAIRN__CREDIT__INIT;
-    credit.has_bytes = true;
-    credit.bytes = bytes;
-    uint8_t body[16];
-    wire_send_frame(wire, FRAME_CREDIT, id, body, cairn__credit__pack(&credit, body));
-}
-
 /* Takes what has come of the one stream of a connection and gives credit for it; whether that was the end. */
 static bool stream_on(struct wire *wire, uint64_t id, size_t *bytes)
 {
@@ -292,7 +269,7 @@ static bool stream_on(struct wire *wire, uint64_t id, size_t *bytes)
             return true;
         }
         *bytes += frame->header.body_bytes;
-        send_credit(wire, id, frame->header.body_bytes);
+        wire_give_credit(wire, id, frame->header.body_bytes);
     }
     ck_assert(!wire->ended);
     return false;
@@ -396,11 +373,11 @@ START_TEST(test_one_large_queued_value_asked_for_often_is_kept_once)
     get.has_window_bytes = true;
     for (uint64_t window = 0; window <= WINDOW_BYTES_MAX; window += WINDOW_BYTES_MAX) {
         struct wire asker = rig_open(&rig);
-        uint64_t before = resident_bytes(&rig.daemon);
+        uint64_t before = daemon_resident_bytes(&rig.daemon);
         get.window_bytes = window;
         uint64_t id = wire_send(&asker, FRAME_GET_METADATA_MANY, &get);
         for (int i = 0; i < 50; i++) {
-            ck_assert_uint_lt(resident_bytes(&rig.daemon), before + GROWTH_MAX);
+            ck_assert_uint_lt(daemon_resident_bytes(&rig.daemon), before + GROWTH_MAX);
             sleep_ms(10);
         }
         ck_assert_uint_eq(status_number(&rig.wire, "queue.operations"), 1); /* it is queued all the time */
@@ -431,7 +408,7 @@ START_TEST(test_unread_reads_stay_below_the_bound_and_commits_of_others_go_on)
     struct rig rig = rig_start("--frame-bytes-max 4MiB --replies-bytes-max 16MiB");
     commit_ok(&rig.wire, commit_of_bytes(1, BLOCK_BYTES));
     commit_ok(&rig.wire, commit_of_bytes(2, SMALL_BYTES));
-    uint64_t before = resident_bytes(&rig.daemon);
+    uint64_t before = daemon_resident_bytes(&rig.daemon);
     struct wire deaf[DEAF];
     for (uint64_t i = 0; i < DEAF; i++) {
         deaf[i] = rig_open(&rig);
@@ -448,7 +425,7 @@ START_TEST(test_unread_reads_stay_below_the_bound_and_commits_of_others_go_on)
     sleep_ms(300);
     expect_others_served(&rig, 100);
     most = larger(most, status_number(&rig.wire, "replies.bytes"));
-    ck_assert(under_sanitizer() || resident_bytes(&rig.daemon) < before + (100 << 20));
+    ck_assert(under_sanitizer() || daemon_resident_bytes(&rig.daemon) < before + (100 << 20));
     close_all(&rig, deaf, DEAF);
     ck_assert_uint_eq(get_block(&rig.wire, 1, ALL_PARTS)->data.len, BLOCK_BYTES);
     rig_end(&rig);

@@ -12,11 +12,13 @@
 #include <unistd.h>
 
 #include "tests/lib/kept.h"
+#include "tests/lib/manager.h"
 #include "tests/lib/rig.h"
 #include "tests/lib/suite.h"
 #include "tests/lib/trouble.h"
 
 enum { EXIT_FAILED = 1, EXIT_TAKEN = 73, EXIT_NOT_OURS = 78 };
+enum { TOLD_MS = 20000 };
 
 START_TEST(test_sigterm_writes_queue_exit_0)
 {
@@ -371,111 +373,95 @@ START_TEST(test_fd3_socket_activation_given_back_untouched)
 }
 END_TEST
 
-/* Whether the daemon says this to its supervisor within a few seconds; `seen` gathers all it said. */
-static bool is_told(int fd, char *seen, size_t room, const char *what)
+/* ---- systemd's ways ---- */
+
+/* A daemon whose supervisor the test is, and perhaps its configuration file. */
+struct supervised {
+    struct daemon daemon;
+    struct manager manager;
+    char *config; /* NULL: none */
+};
+
+/* With a configuration file it is started too. */
+static struct supervised supervised_new(const char *configuration)
 {
-    struct timeval second = {1, 0};
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second);
-    uint64_t until = clock_ms() + (uint64_t)patience_ms(5000);
-    while (strstr(seen, what) == NULL && clock_ms() < until) {
-        char message[1024];
-        ssize_t n = recv(fd, message, sizeof message - 1, 0);
-        if (n > 0) {
-            message[n] = '\0';
-            snprintf(seen + strlen(seen), room - strlen(seen), "%s\n", message);
-        }
+    struct supervised supervised = {.daemon = daemon_new(), .manager = manager_open()};
+    supervised.daemon.environment[0] = kept_format("NOTIFY_SOCKET=%s", supervised.manager.name);
+    if (configuration != NULL) {
+        supervised.config = directory_path(&supervised.daemon.home, "cairnd.conf");
+        file_write(supervised.config, configuration);
+        daemon_start(&supervised.daemon, kept_format("--config %s", supervised.config));
     }
-    return strstr(seen, what) != NULL;
+    return supervised;
 }
 
-static int notify_socket(struct daemon *daemon)
+static void supervised_end(struct supervised *supervised, struct wire *wire)
 {
-    char *path = directory_path(&daemon->home, "notify");
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
-    daemon->environment[0] = kept_format("NOTIFY_SOCKET=%s", path);
-    return fd;
+    wire_close(wire);
+    ck_assert_int_eq(daemon_stop(&supervised->daemon), 0);
+    manager_close(&supervised->manager);
+    daemon_close(&supervised->daemon);
+}
+
+static void assert_told(struct supervised *supervised, const char *text)
+{
+    ck_assert_msg(manager_hears(&supervised->manager, text, TOLD_MS), "%s is not told", text);
 }
 
 START_TEST(test_notify_ready_stopping_status)
 {
-    struct daemon daemon = daemon_new();
-    int fd = notify_socket(&daemon);
-    char seen[8192] = "";
-    daemon_launch(&daemon, "");
-    ck_assert_msg(is_told(fd, seen, sizeof seen, "READY=1"), "%s", seen);
-    struct wire wire = wire_open(daemon.socket); /* ready means that it accepts */
-    ck_assert_msg(is_told(fd, seen, sizeof seen, "STATUS="), "%s", seen);
-    ck_assert_ptr_null(strstr(seen, "STOPPING=1"));
-    wire_close(&wire);
-    ck_assert_int_eq(daemon_stop(&daemon), 0);
-    ck_assert_msg(is_told(fd, seen, sizeof seen, "STOPPING=1"), "%s", seen);
-    close(fd);
-    daemon_close(&daemon);
+    struct supervised supervised = supervised_new(NULL);
+    daemon_launch(&supervised.daemon, "");
+    assert_told(&supervised, "READY=1");
+    struct wire wire = wire_open(supervised.daemon.socket); /* ready means that it accepts */
+    assert_told(&supervised, "STATUS=");
+    ck_assert(!manager_has_heard(&supervised.manager, "STOPPING=1"));
+    daemon_signal(&supervised.daemon, SIGTERM);
+    assert_told(&supervised, "STOPPING=1");
+    supervised_end(&supervised, &wire);
 }
 END_TEST
 
 START_TEST(test_reload_by_sighup)
 {
-    struct daemon daemon = daemon_new();
-    int fd = notify_socket(&daemon);
-    char seen[8192] = "";
-    char *config = directory_path(&daemon.home, "cairnd.conf");
-    file_write(config, "log_level = info\nqueue_operations_max = 64\n");
-    daemon_start(&daemon, kept_format("--config %s", config));
-    ck_assert(is_told(fd, seen, sizeof seen, "READY=1"));
-    struct wire wire = wire_open(daemon.socket);
+    struct supervised supervised = supervised_new("log_level = info\nqueue_operations_max = 64\n");
+    assert_told(&supervised, "READY=1");
+    struct wire wire = wire_open(supervised.daemon.socket);
     ck_assert_uint_eq(status_number(&wire, "queue.operations_max"), 64);
-    seen[0] = '\0';
-    file_write(config, "log_level = debug\nqueue_operations_max = 128\n");
-    daemon_signal(&daemon, SIGHUP);
-    ck_assert_msg(is_told(fd, seen, sizeof seen, "RELOADING=1"), "%s", seen);
-    ck_assert_msg(is_told(fd, seen, sizeof seen, "READY=1"), "%s", seen);
-    ck_assert(daemon_says(&daemon, "queue_operations_max")); /* it says what needs a restart */
+    file_write(supervised.config, "log_level = debug\nqueue_operations_max = 128\n");
+    daemon_signal(&supervised.daemon, SIGHUP);
+    assert_told(&supervised, "RELOADING=1");
+    assert_told(&supervised, "READY=1");
+    ck_assert(daemon_says(&supervised.daemon, "queue_operations_max")); /* it says what needs a restart */
     set(&wire, "a", "the connection lives on");
-    seen[0] = '\0';
-    file_write(config, "log_level = nonsense\n");
-    daemon_signal(&daemon, SIGHUP);
-    ck_assert_msg(is_told(fd, seen, sizeof seen, "READY=1"), "%s", seen);
-    ck_assert(daemon_says(&daemon, "nonsense"));
+    file_write(supervised.config, "log_level = nonsense\n");
+    daemon_signal(&supervised.daemon, SIGHUP);
+    assert_told(&supervised, "READY=1");
+    ck_assert(daemon_says(&supervised.daemon, "nonsense"));
     ck_assert(metadata_is(&wire, "a", "the connection lives on"));
-    wire_close(&wire);
-    ck_assert_int_eq(daemon_stop(&daemon), 0);
-    close(fd);
-    daemon_close(&daemon);
+    supervised_end(&supervised, &wire);
 }
 END_TEST
 
 /* The file is a pipe that nobody has written to yet. */
 START_TEST(test_reload_that_waits_for_its_file_holds_up_nobody)
 {
-    struct daemon daemon = daemon_new();
-    int fd = notify_socket(&daemon);
-    char seen[8192] = "";
-    char *config = directory_path(&daemon.home, "cairnd.conf");
-    file_write(config, "log_level = info\n");
-    daemon_start(&daemon, kept_format("--config %s", config));
-    ck_assert(is_told(fd, seen, sizeof seen, "STATUS="));
-    ck_assert_int_eq(unlink(config), 0);
-    ck_assert_int_eq(mkfifo(config, 0600), 0);
-    daemon_signal(&daemon, SIGHUP);
-    ck_assert_msg(is_told(fd, seen, sizeof seen, "RELOADING=1"), "%s", seen);
-    struct wire wire = wire_open(daemon.socket);
+    struct supervised supervised = supervised_new("log_level = info\n");
+    assert_told(&supervised, "STATUS=");
+    ck_assert_int_eq(unlink(supervised.config), 0);
+    ck_assert_int_eq(mkfifo(supervised.config, 0600), 0);
+    daemon_signal(&supervised.daemon, SIGHUP);
+    assert_told(&supervised, "RELOADING=1");
+    struct wire wire = wire_open(supervised.daemon.socket);
     set(&wire, "a", "served meanwhile");
     commit_ok(&wire, commit_of_block(1, "one"));
-    ck_assert_ptr_null(strstr(strstr(seen, "RELOADING=1"), "READY=1"));
-    int writer = open(config, O_WRONLY | O_CLOEXEC); /* waits until somebody reads */
+    ck_assert(!manager_has_heard(&supervised.manager, "READY=1"));
+    int writer = open(supervised.config, O_WRONLY | O_CLOEXEC); /* waits until somebody reads */
     ck_assert_int_eq(write(writer, "log_level = debug\n", 18), 18);
     close(writer);
-    seen[0] = '\0';
-    ck_assert_msg(is_told(fd, seen, sizeof seen, "READY=1"), "%s", seen);
-    ck_assert(daemon_says(&daemon, "reloaded"));
-    wire_close(&wire);
-    ck_assert_int_eq(daemon_stop(&daemon), 0);
-    close(fd);
-    daemon_close(&daemon);
+    assert_told(&supervised, "READY=1");
+    ck_assert(daemon_says(&supervised.daemon, "reloaded"));
+    supervised_end(&supervised, &wire);
 }
 END_TEST
 

@@ -236,11 +236,7 @@ START_TEST(test_stream_stops_at_its_window_and_goes_on_with_credit)
     ck_assert_uint_le(received, 100000);
     ck_assert_uint_eq(get_height(&rig.wire), 1); /* the connection is not held up */
     commit_ok(&rig.wire, commit_of_block(2, "two"));
-    Cairn__Credit credit = CAIRN__CREDIT__INIT;
-    credit.has_bytes = true;
-    credit.bytes = 50000;
-    uint8_t body[16];
-    wire_send_frame(&rig.wire, FRAME_CREDIT, id, body, cairn__credit__pack(&credit, body));
+    wire_give_credit(&rig.wire, id, 50000);
     size_t more = 0;
     struct wire_frame *frame = wire_frame(&rig.wire, id);
     for (; frame != NULL; frame = wire_try_frame(&rig.wire, id, 300)) {

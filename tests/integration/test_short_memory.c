@@ -59,46 +59,41 @@ static void assert_serves(struct wire *wire, const char *name)
     ck_assert(metadata_is(wire, name, "small"));
 }
 
+/* A large commit while the daemon may take only so much more; behind it all goes on, and once it may take what it likes it is taken. */
+static struct rig commit_without_memory(rlim_t more_bytes)
+{
+    struct rig rig = rig_start("");
+    struct wire other = rig_open(&rig);
+    commit_ok(&rig.wire, commit_of_block(1, "one"));
+    limit(&rig, more_bytes);
+    struct written written = ask_commit(&other, large_commit(2));
+    if (is_refused(written.status, written.text)) {
+        ck_assert(block_is(&rig.wire, 2, NULL));
+    }
+    wire_close(&other);
+    assert_serves(&rig.wire, "short");
+    limit(&rig, RLIM_INFINITY);
+    commit_ok(&rig.wire, large_commit(2));
+    return rig;
+}
+
 START_TEST(test_a_frame_without_memory_is_busy_and_its_connection_ends)
 {
     if (MEMORY_IS_WATCHED) { /* sanitizers take address space as they like */
         return;
     }
-    struct rig rig = rig_start("");
-    struct wire other = rig_open(&rig);
-    commit_ok(&rig.wire, commit_of_block(1, "one"));
-    limit(&rig, LARGE_BYTES / 2);
-    struct written written = ask_commit(&other, large_commit(2));
-    if (is_refused(written.status, written.text)) {
-        ck_assert(block_is(&rig.wire, 2, NULL));
-    }
-    wire_close(&other);
-    assert_serves(&rig.wire, "short");
-    limit(&rig, RLIM_INFINITY);
-    commit_ok(&rig.wire, large_commit(2));
+    struct rig rig = commit_without_memory(LARGE_BYTES / 2);
     rig_end(&rig);
 }
 END_TEST
 
+/* Enough for the frame, unless other threads take it, not for what the engine copies of it. */
 START_TEST(test_a_batch_without_memory_is_busy_and_not_applied)
 {
     if (MEMORY_IS_WATCHED) { /* sanitizers take address space as they like */
         return;
     }
-    struct rig rig = rig_start("");
-    commit_ok(&rig.wire, commit_of_block(1, "one"));
-    struct wire other = rig_open(&rig);
-    limit(&rig,
-          LARGE_BYTES *
-              2); /* for the frame, unless other threads take it, not for what the engine copies of it */
-    struct written written = ask_commit(&other, large_commit(2));
-    if (is_refused(written.status, written.text)) {
-        ck_assert(block_is(&rig.wire, 2, NULL));
-    }
-    wire_close(&other);
-    assert_serves(&rig.wire, "short");
-    limit(&rig, RLIM_INFINITY);
-    commit_ok(&rig.wire, large_commit(2));
+    struct rig rig = commit_without_memory(LARGE_BYTES * 2);
     rig_crash(&rig, "");
     ck_assert(block_is(&rig.wire, 2, "large") && metadata_is(&rig.wire, "short", "small"));
     rig_end(&rig);

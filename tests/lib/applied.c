@@ -1,6 +1,7 @@
 #include "tests/lib/applied.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "daemon/read/preview.h"
@@ -428,4 +429,34 @@ uint64_t applied_digest(void)
     }
     engine_cursor_close(cursor);
     return digest;
+}
+
+/* ---- rollbacks ---- */
+
+void applied_ten(void)
+{
+    char name[8];
+    for (uint64_t height = 1; height <= 10; height++) {
+        snprintf(name, sizeof name, "h%u", (unsigned)height);
+        applied_block(height, name, "data");
+        applied_state(height);
+        snprintf(name, sizeof name, "m%u", (unsigned)height);
+        applied_queue(1, applied_set(name, applied_text("v"), height));
+        applied_groups();
+    }
+    applied_rise(10);
+}
+
+struct job applied_rollback_to(uint64_t to)
+{
+    return (struct job){.kind = JOB_ROLLBACK, .chain = 1, .rollback = {.to = to}};
+}
+
+void applied_assert_rolled_back(const struct job *job, uint64_t blocks, uint64_t states, uint64_t metadata,
+                                uint64_t lowered)
+{
+    ck_assert_uint_eq(job->counts.blocks, blocks);
+    ck_assert_uint_eq(job->counts.states, states);
+    ck_assert_uint_eq(job->counts.metadata, metadata);
+    ck_assert_uint_eq(job->counts.lowered, lowered);
 }

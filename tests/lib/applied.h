@@ -31,6 +31,11 @@ void applied_block(uint64_t height, const char *hash, const char *data);
 void applied_state(uint64_t height);
 void applied_rise(uint64_t height);
 void applied_prune(uint64_t blocks_through);
+/* Heights 1 to 10 with blocks "h1" to "h10", states, and metadata "m1" to "m10" bound to them. */
+void applied_ten(void);
+struct job applied_rollback_to(uint64_t to);
+void applied_assert_rolled_back(const struct job *job, uint64_t blocks, uint64_t states, uint64_t metadata,
+                                uint64_t lowered);
 /* One slice; says whether all is swept. */
 bool applied_sweep(void);
 

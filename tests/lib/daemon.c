@@ -265,6 +265,20 @@ void daemon_wait_idle(const struct daemon *daemon, int milliseconds)
     }
 }
 
+uint64_t daemon_resident_bytes(const struct daemon *daemon)
+{
+    FILE *file = fopen(kept_format("/proc/%d/status", (int)daemon_process(daemon)), "re");
+    char line[256];
+    unsigned long long kibibytes = 0;
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        (void)!sscanf(line, "VmRSS: %llu kB", &kibibytes);
+    }
+    fclose(file);
+    ck_assert_uint_gt(kibibytes, 0);
+    return kibibytes << 10;
+}
+
 char *daemon_errors(const struct daemon *daemon)
 {
     return file_read(daemon->errors);

@@ -7,6 +7,7 @@
 #define TESTS_LIB_DAEMON_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "tests/lib/directory.h"
@@ -47,6 +48,8 @@ void daemon_signal(const struct daemon *daemon, int signal_number);
 /* Until none of its threads has wanted the processor or the disk for about that long, however busy the machine is. Asks
  * it for nothing. */
 void daemon_wait_idle(const struct daemon *daemon, int milliseconds);
+/* Of its memory. */
+uint64_t daemon_resident_bytes(const struct daemon *daemon);
 /* Kept. */
 char *daemon_errors(const struct daemon *daemon);
 /* Whether `text` turns up in its stderr within a few seconds. */

@@ -252,41 +252,61 @@ static void next_round(struct generator *generator)
                                               : 2 + below(generator, 22);
 }
 
+/* Adds operations while there are choices left to make. */
+static void fill_episode(struct generator *generator, struct episode *episode, size_t operations_max)
+{
+    next_round(generator);
+    while (episode->n < operations_max && (generator->random.bytes == NULL || generator->random.left > 0)) {
+        struct operation *operation = &episode->operations[episode->n++];
+        if (generator->round_left == 0 && generator->ends) {
+            *operation = (struct operation){.kind = chance(generator, 70) ? OPERATION_KILL : OPERATION_STOP,
+                                            .round = generator->round};
+            operation->height = below(generator, 9);
+            next_round(generator);
+            continue;
+        }
+        *operation = some_operation(generator);
+        operation->connection = below(generator, CONNECTIONS_MAX);
+        if (operation_is_write(operation) && model_judge(&generator->model, operation).status == STATUS_OK) {
+            model_apply(&generator->model, operation);
+        }
+        if (generator->round_left > 0) {
+            generator->round_left--;
+        }
+        if (generator->round_left == 0 && !generator->ends) {
+            next_round(generator);
+        }
+    }
+}
+
+static struct operation *operations_new(size_t operations)
+{
+    struct operation *list = calloc(operations, sizeof *list);
+    if (list == NULL) {
+        abort();
+    }
+    return list;
+}
+
 struct episode episode_new(uint64_t seed, size_t operations)
 {
     struct generator generator = {.random = random_from(seed), .model = model_new()};
-    struct episode episode = {.seed = seed, .operations = calloc(operations, sizeof *episode.operations)};
-    if (episode.operations == NULL) {
-        abort();
-    }
+    struct episode episode = {.seed = seed, .operations = operations_new(operations)};
     static const char *const delays[] = {"1ms", "20ms", "200ms", "5s", "5s"};
     static const char *const queues[] = {"8192", "8192", "8192", "64"};
     static const char *const syncs[] = {"10ms", "1s", "1s"};
     snprintf(episode.arguments, sizeof episode.arguments,
              "--flush-delay %s --queue-operations-max %s --sync-interval %s", delays[below(&generator, 5)],
              queues[below(&generator, 4)], syncs[below(&generator, 3)]);
-    next_round(&generator);
-    while (episode.n < operations) {
-        struct operation *operation = &episode.operations[episode.n++];
-        if (generator.round_left == 0 && generator.ends) {
-            *operation = (struct operation){.kind = chance(&generator, 70) ? OPERATION_KILL : OPERATION_STOP,
-                                            .round = generator.round};
-            operation->height = below(&generator, 9);
-            next_round(&generator);
-            continue;
-        }
-        *operation = some_operation(&generator);
-        operation->connection = below(&generator, CONNECTIONS_MAX);
-        if (operation_is_write(operation) && model_judge(&generator.model, operation).status == STATUS_OK) {
-            model_apply(&generator.model, operation);
-        }
-        if (generator.round_left > 0) {
-            generator.round_left--;
-        }
-        if (generator.round_left == 0 && !generator.ends) {
-            next_round(&generator);
-        }
-    }
+    fill_episode(&generator, &episode, operations);
+    return episode;
+}
+
+struct episode episode_from_bytes(const uint8_t *bytes, size_t count, size_t operations_max)
+{
+    struct generator generator = {.random = random_from_bytes(bytes, count), .model = model_new()};
+    struct episode episode = {.operations = operations_new(operations_max)};
+    fill_episode(&generator, &episode, operations_max);
     return episode;
 }
 

@@ -12,6 +12,8 @@ struct episode {
 };
 
 struct episode episode_new(uint64_t seed, size_t operations);
+/* What the bytes choose, at most so many. */
+struct episode episode_from_bytes(const uint8_t *bytes, size_t count, size_t operations_max);
 void episode_free(struct episode *episode);
 
 /* Reads that together see everything a store holds. Returns how many; ret_operations has room for DUMP_OPERATIONS. */

@@ -103,7 +103,7 @@ static void read_chains(const struct model *model, struct answer *answer)
         const struct model_chain *chain = &model->chains[in_byte_order[i]];
         if (chain->exists) {
             uint64_t states = chain->states_pruned == 0 ? 0 : height_on_wire(chain->states_pruned - 1) + 1;
-            words_chain(answer, chain_name(in_byte_order[i]), height_on_wire(chain->height),
+            words_chain(answer, name_of_chain(in_byte_order[i]), height_on_wire(chain->height),
                         height_on_wire(chain->blocks_pruned), states);
         }
     }

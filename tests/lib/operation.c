@@ -140,7 +140,7 @@ char *operation_text(const struct operation *operation)
 
 /* ---- the tables ---- */
 
-const char *chain_name(uint32_t chain)
+const char *name_of_chain(uint32_t chain)
 {
     return chains[chain];
 }

@@ -116,7 +116,7 @@ struct bytes {
     const uint8_t *data;
     size_t n;
 };
-const char *chain_name(uint32_t chain);
+const char *name_of_chain(uint32_t chain);
 struct bytes name_bytes(uint32_t name);
 /* NAMES_KNOWN if it is none. */
 uint32_t name_of(const void *data, size_t n);

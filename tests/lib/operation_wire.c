@@ -18,7 +18,7 @@ static ProtobufCBinaryData binary(struct bytes bytes)
 static void chain_of(const struct operation *operation, protobuf_c_boolean *ret_has,
                      ProtobufCBinaryData *ret_chain)
 {
-    const char *name = chain_name(operation->chain);
+    const char *name = name_of_chain(operation->chain);
     *ret_has = operation->chain != 0; /* "default" is what an absent one means */
     *ret_chain = (ProtobufCBinaryData){strlen(name), (uint8_t *)(uintptr_t)name};
 }

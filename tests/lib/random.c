@@ -28,11 +28,29 @@ uint64_t random_seed(const char *what)
 
 struct random_source random_from(uint64_t seed)
 {
-    return (struct random_source){seed};
+    return (struct random_source){.state = seed};
+}
+
+struct random_source random_from_bytes(const uint8_t *bytes, size_t count)
+{
+    return (struct random_source){.bytes = bytes, .left = count};
+}
+
+static uint64_t next_of_bytes(struct random_source *source, int count)
+{
+    uint64_t value = 0;
+    for (int i = 0; i < count && source->left > 0; i++) {
+        value = value << 8 | *source->bytes++;
+        source->left--;
+    }
+    return value;
 }
 
 uint64_t random_next(struct random_source *source)
 {
+    if (source->bytes != NULL) {
+        return next_of_bytes(source, 2);
+    }
     uint64_t mixed = source->state += UINT64_C(0x9e3779b97f4a7c15);
     mixed = (mixed ^ mixed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94d049bb133111eb);
@@ -41,7 +59,8 @@ uint64_t random_next(struct random_source *source)
 
 uint64_t random_below(struct random_source *source, uint64_t bound)
 {
-    return random_next(source) % bound;
+    bool is_small = source->bytes != NULL && bound <= 256;
+    return (is_small ? next_of_bytes(source, 1) : random_next(source)) % bound;
 }
 
 bool random_chance(struct random_source *source, unsigned percent)

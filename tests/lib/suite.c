@@ -1,5 +1,7 @@
 #include "tests/lib/suite.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -24,6 +26,12 @@ uint64_t clock_ms(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void tell_points(uint64_t points)
+{
+    printf("points %" PRIu64 "\n", points);
+    fflush(stdout);
 }
 
 void sleep_ms(unsigned milliseconds)

@@ -15,6 +15,8 @@ bool under_sanitizer(void);
 /* A time that is enough in a plain build, made longer for a sanitizer's. */
 int patience_ms(int milliseconds);
 uint64_t clock_ms(void);
+/* How many points of a sweep were tried: scripts/soak-fault.sh adds them up. */
+void tell_points(uint64_t points);
 void sleep_ms(unsigned milliseconds);
 
 #endif

@@ -258,7 +258,7 @@ void *wire_unpack(const ProtobufCMessageDescriptor *descriptor, const void *byte
     return message;
 }
 
-static void give_credit(struct wire *wire, uint64_t id, uint64_t bytes)
+void wire_give_credit(struct wire *wire, uint64_t id, uint64_t bytes)
 {
     Cairn__Credit credit = CAIRN__CREDIT__INIT;
     credit.has_bytes = true;
@@ -295,7 +295,7 @@ struct wire_stream wire_stream(struct wire *wire, uint64_t id)
         memcpy(whole.data + open.len, frame->body, frame->header.body_bytes);
         open = whole;
         if (frame->header.body_bytes > 0) {
-            give_credit(wire, id, frame->header.body_bytes);
+            wire_give_credit(wire, id, frame->header.body_bytes);
         }
         if (!(frame->header.flags & FRAME_CONTINUED)) {
             ProtobufCBinaryData *body = kept_alloc(sizeof *body);

@@ -61,6 +61,8 @@ struct wire_frame *wire_any_frame(struct wire *wire);
 /* Whether the daemon closes the connection within that time; what it still sends is kept waiting. */
 bool wire_ends(struct wire *wire, int milliseconds);
 
+void wire_give_credit(struct wire *wire, uint64_t id, uint64_t bytes);
+
 /* All frames of a stream, with credit given back as it is used; each message put together. */
 struct wire_stream {
     enum status status; /* of the last frame */

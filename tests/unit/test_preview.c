@@ -1,7 +1,6 @@
 /* Preview: it says of a rollback what that then does, over what is stored and queued, and what it meets that is damaged. That it
  * agrees with the writer on whatever comes is test_apply_model's. */
 #include <check.h>
-#include <stdio.h>
 
 #include "tests/lib/applied.h"
 #include "tests/lib/suite.h"
@@ -11,38 +10,9 @@ static struct slice text(const char *string)
     return applied_text(string);
 }
 
-static struct job job_to(uint64_t to)
-{
-    return (struct job){.kind = JOB_ROLLBACK, .chain = 1, .rollback = {.to = to}};
-}
-
-static void assert_counts(const struct job *job, uint64_t blocks, uint64_t states, uint64_t metadata,
-                          uint64_t lowered)
-{
-    ck_assert_uint_eq(job->counts.blocks, blocks);
-    ck_assert_uint_eq(job->counts.states, states);
-    ck_assert_uint_eq(job->counts.metadata, metadata);
-    ck_assert_uint_eq(job->counts.lowered, lowered);
-}
-
-/* Heights 1 to 10 with blocks "h1" to "h10", states, and metadata "m1" to "m10" bound to them. */
-static void ten(void)
-{
-    char name[8];
-    for (uint64_t height = 1; height <= 10; height++) {
-        snprintf(name, sizeof name, "h%u", (unsigned)height);
-        applied_block(height, name, "data");
-        applied_state(height);
-        snprintf(name, sizeof name, "m%u", (unsigned)height);
-        applied_queue(1, applied_set(name, text("v"), height));
-        applied_groups();
-    }
-    applied_rise(10);
-}
-
 START_TEST(it_says_what_the_rollback_then_does_and_changes_nothing)
 {
-    ten();
+    applied_ten();
     applied_queue(2, applied_set("m9", text("other chain"), 9));
     applied_queue(1, applied_set("queued", text("v"), 9));
     applied_queue(1, applied_set("m10", text("free"), 0));
@@ -51,22 +21,22 @@ START_TEST(it_says_what_the_rollback_then_does_and_changes_nothing)
     applied_queue(1, applied_set("final", applied_number(9), 8));
     uint64_t before = applied_digest(), queued = applied_queued();
     struct job_guard guards[] = {{text("final"), true}, {text("final"), true}, {text("absent"), false}};
-    struct job job = job_to(6);
+    struct job job = applied_rollback_to(6);
     job.rollback.guards = guards;
     job.rollback.guard_count = 3;
     ck_assert_int_eq(applied_preview(&job), STATUS_OK);
-    assert_counts(&job, 4, 4, 2, 1); /* "m7" and "queued" */
+    applied_assert_rolled_back(&job, 4, 4, 2, 1); /* "m7" and "queued" */
     ck_assert_uint_eq(applied_digest(), before);
     ck_assert_uint_eq(applied_queued(), queued);
     job.carry_through = applied_carry();
     ck_assert_int_eq(applied_job(&job), STATUS_OK);
-    assert_counts(&job, 4, 4, 2, 1);
+    applied_assert_rolled_back(&job, 4, 4, 2, 1);
 }
 END_TEST
 
 START_TEST(a_name_that_was_bound_again_counts_once)
 {
-    ten();
+    applied_ten();
     for (uint64_t height = 7; height <= 10; height++) {
         applied_queue(1, applied_set("moves", text("v"), height));
         applied_groups();
@@ -75,21 +45,21 @@ START_TEST(a_name_that_was_bound_again_counts_once)
     applied_groups();
     applied_queue(1, applied_set("came down", text("v"), 3));
     applied_groups();
-    struct job job = job_to(6);
+    struct job job = applied_rollback_to(6);
     ck_assert_int_eq(applied_preview(&job), STATUS_OK);
-    assert_counts(&job, 4, 4, 5, 0);
+    applied_assert_rolled_back(&job, 4, 4, 5, 0);
     ck_assert_int_eq(applied_job(&job), STATUS_OK);
-    assert_counts(&job, 4, 4, 5, 0);
+    applied_assert_rolled_back(&job, 4, 4, 5, 0);
 }
 END_TEST
 
 START_TEST(what_stands_against_it_is_said_as_the_writer_says_it)
 {
-    ten();
+    applied_ten();
     struct job_guard guard = {text("final"), false};
     applied_queue(1, applied_set("final", applied_number(8), 0)); /* queued, it counts all the same */
     for (uint64_t to = 0; to <= 12; to++) {
-        struct job dry = job_to(to), real = job_to(to);
+        struct job dry = applied_rollback_to(to), real = applied_rollback_to(to);
         dry.rollback.guards = real.rollback.guards = &guard;
         dry.rollback.guard_count = real.rollback.guard_count = 1;
         real.carry_through = applied_carry();
@@ -101,7 +71,7 @@ START_TEST(what_stands_against_it_is_said_as_the_writer_says_it)
         }
     }
     applied_queue(1, applied_set("final", text("7 bytes"), 0));
-    struct job job = job_to(9);
+    struct job job = applied_rollback_to(9);
     job.rollback.guards = &guard;
     job.rollback.guard_count = 1;
     ck_assert_int_eq(applied_preview(&job), STATUS_INVALID);
@@ -122,16 +92,16 @@ START_TEST(more_than_a_step_reads_is_counted_whole)
                                        .states = states,
                                        .state_count = HEIGHTS,
                                        .rise_to = HEIGHTS});
-    struct job job = job_to(1);
+    struct job job = applied_rollback_to(1);
     ck_assert_int_eq(applied_preview(&job), STATUS_OK);
-    assert_counts(&job, HEIGHTS - 1, HEIGHTS - 1, 0, 0);
+    applied_assert_rolled_back(&job, HEIGHTS - 1, HEIGHTS - 1, 0, 0);
 }
 END_TEST
 
 START_TEST(what_cannot_be_understood_is_damage_and_no_count)
 {
-    ten();
-    struct job job = job_to(6);
+    applied_ten();
+    struct job job = applied_rollback_to(6);
     applied_put_long_key(KEY_BOUND, 8, KEY_BYTES_MAX + 1);
     ck_assert_int_eq(applied_preview(&job), STATUS_DAMAGED);
     ck_assert_ptr_nonnull(strstr(job.failure.text, "bound name"));

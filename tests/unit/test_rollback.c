@@ -11,51 +11,22 @@ static struct slice text(const char *string)
     return applied_text(string);
 }
 
-static struct job job_to(uint64_t to)
-{
-    return (struct job){.kind = JOB_ROLLBACK, .chain = 1, .rollback = {.to = to}};
-}
-
 static enum status roll_back(uint64_t to)
 {
-    struct job job = job_to(to);
+    struct job job = applied_rollback_to(to);
     job.carry_through = applied_carry();
     return applied_job(&job);
 }
 
-static void assert_counts(const struct job *job, uint64_t blocks, uint64_t states, uint64_t metadata,
-                          uint64_t lowered)
-{
-    ck_assert_uint_eq(job->counts.blocks, blocks);
-    ck_assert_uint_eq(job->counts.states, states);
-    ck_assert_uint_eq(job->counts.metadata, metadata);
-    ck_assert_uint_eq(job->counts.lowered, lowered);
-}
-
-/* Heights 1 to 10 with blocks "h1" to "h10", states, and metadata "m1" to "m10" bound to them. */
-static void ten(void)
-{
-    char name[8];
-    for (uint64_t height = 1; height <= 10; height++) {
-        snprintf(name, sizeof name, "h%u", (unsigned)height);
-        applied_block(height, name, "data");
-        applied_state(height);
-        snprintf(name, sizeof name, "m%u", (unsigned)height);
-        applied_queue(1, applied_set(name, text("v"), height));
-        applied_groups();
-    }
-    applied_rise(10);
-}
-
 START_TEST(what_lies_above_goes_and_is_counted)
 {
-    ten();
+    applied_ten();
     applied_block(12, "h12", "data"); /* a block may lie above the height */
     applied_queue(2, applied_set("m9", text("other chain"), 9));
     applied_groups();
-    struct job job = job_to(7);
+    struct job job = applied_rollback_to(7);
     ck_assert_int_eq(applied_job(&job), STATUS_OK);
-    assert_counts(&job, 4, 3, 3, 0);
+    applied_assert_rolled_back(&job, 4, 3, 3, 0);
     for (int i = 0; i < 2; i++) {
         ck_assert_uint_eq(applied_marks(1).height, 7);
         ck_assert_uint_eq(applied_marks(1).rollback_sequence, job.sequence);
@@ -76,7 +47,7 @@ END_TEST
 
 START_TEST(heights_above_can_be_written_again)
 {
-    ten();
+    applied_ten();
     ck_assert_int_eq(roll_back(3), STATUS_OK);
     struct job_block block = {.height = 5, .header = text("header"), .hash = text("five again")};
     applied_commit((struct job_commit){.blocks = &block, .block_count = 1, .rise_to = 5});
@@ -97,7 +68,7 @@ END_TEST
 
 START_TEST(a_target_is_judged)
 {
-    ten();
+    applied_ten();
     applied_queue(1, applied_set("queued", text("q"), 0));
     uint64_t before = applied_digest();
     ck_assert_int_eq(roll_back(11), STATUS_CONFLICT);
@@ -158,7 +129,7 @@ END_TEST
 
 START_TEST(what_it_carries_is_judged_and_dropped_like_the_rest)
 {
-    ten();
+    applied_ten();
     applied_queue(1, applied_set("m9", text("lower"), 3));  /* leaves what would be dropped */
     applied_queue(1, applied_set("m10", text("free"), 0));  /* likewise */
     applied_queue(1, applied_raise("m8", 1));               /* likewise: a raise unbinds */
@@ -167,11 +138,11 @@ START_TEST(what_it_carries_is_judged_and_dropped_like_the_rest)
     applied_queue(1, applied_set("low", text("v"), 7));
     applied_queue(1, applied_delete("m2"));
     applied_queue(2, applied_set("new", text("other chain"), 8));
-    struct job job = job_to(7);
+    struct job job = applied_rollback_to(7);
     uint64_t through = applied_carry();
     job.carry_through = through;
     ck_assert_int_eq(applied_job(&job), STATUS_OK);
-    assert_counts(&job, 3, 3, 2, 0);
+    applied_assert_rolled_back(&job, 3, 3, 2, 0);
     applied_assert_metadata(1, "m9", text("lower"), 3);
     applied_assert_metadata(1, "m10", text("free"), 0);
     applied_assert_metadata(1, "m8", applied_number(1), 0);
@@ -197,9 +168,9 @@ START_TEST(a_name_bound_twice_is_counted_once)
     applied_groups();
     applied_queue(1, applied_set("kept", text("v"), 2));
     applied_groups();
-    struct job job = job_to(5);
+    struct job job = applied_rollback_to(5);
     ck_assert_int_eq(applied_job(&job), STATUS_OK);
-    assert_counts(&job, 0, 0, 1, 0);
+    applied_assert_rolled_back(&job, 0, 0, 1, 0);
     applied_assert_no_metadata(1, "name");
     applied_assert_metadata(1, "kept", text("v"), 2);
     ck_assert_uint_eq(applied_count(1, KEY_BOUND), 1);
@@ -223,7 +194,7 @@ END_TEST
 static enum status guarded(uint64_t to, const char *name, bool lower, struct job *ret_job)
 {
     struct job_guard guards[] = {{text("absent"), lower}, {text(name), lower}};
-    *ret_job = job_to(to);
+    *ret_job = applied_rollback_to(to);
     ret_job->rollback.guards = guards;
     ret_job->rollback.guard_count = 2;
     ret_job->carry_through = applied_carry();
@@ -235,7 +206,7 @@ static enum status guarded(uint64_t to, const char *name, bool lower, struct job
 START_TEST(a_guard_above_the_target_refuses)
 {
     struct job job;
-    ten();
+    applied_ten();
     applied_queue(1, applied_set("final", applied_number(6), 0));
     uint64_t before = applied_digest();
     ck_assert_int_eq(guarded(5, "final", false, &job), STATUS_CONFLICT); /* it is still queued: that counts */
@@ -245,14 +216,14 @@ START_TEST(a_guard_above_the_target_refuses)
     ck_assert_int_eq(guarded(5, "final", false, &job), STATUS_CONFLICT);
     ck_assert_int_eq(guarded(6, "final", false, &job), STATUS_OK);
     applied_assert_metadata(1, "final", applied_number(6), 0);
-    assert_counts(&job, 4, 4, 4, 0);
+    applied_assert_rolled_back(&job, 4, 4, 4, 0);
 }
 END_TEST
 
 START_TEST(a_guard_that_holds_no_height_is_invalid)
 {
     struct job job;
-    ten();
+    applied_ten();
     static const char *const values[] = {"", "short", "nine byte"};
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         applied_queue(1, applied_set("final", text(values[i]), 0));
@@ -267,43 +238,43 @@ END_TEST
 START_TEST(a_guard_is_lowered_if_asked)
 {
     struct job job;
-    ten();
+    applied_ten();
     applied_queue(1, applied_set("final", applied_number(9), 0));
     applied_groups();
     ck_assert_int_eq(guarded(8, "final", true, &job), STATUS_OK);
-    assert_counts(&job, 2, 2, 2, 1);
+    applied_assert_rolled_back(&job, 2, 2, 2, 1);
     applied_assert_metadata(1, "final", applied_number(8), 0);
     applied_assert_no_metadata(1, "absent");
     applied_queue(1, applied_raise("final", 50)); /* queued, and carried before it is judged */
     ck_assert_int_eq(guarded(7, "final", true, &job), STATUS_OK);
-    assert_counts(&job, 1, 1, 1, 1);
+    applied_assert_rolled_back(&job, 1, 1, 1, 1);
     applied_assert_metadata(1, "final", applied_number(7), 0);
     ck_assert_int_eq(guarded(7, "final", true, &job), STATUS_OK); /* not above: left alone */
-    assert_counts(&job, 0, 0, 0, 0);
+    applied_assert_rolled_back(&job, 0, 0, 0, 0);
 }
 END_TEST
 
 START_TEST(guards_are_judged_by_what_was_there_before_in_any_order)
 {
     static const bool orders[][2] = {{true, false}, {false, true}};
-    ten();
+    applied_ten();
     applied_queue(1, applied_set("final", applied_number(9), 0));
     applied_groups();
     uint64_t before = applied_digest();
     for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
         struct job_guard guards[] = {{text("final"), orders[i][0]}, {text("final"), orders[i][1]}};
-        struct job job = job_to(8);
+        struct job job = applied_rollback_to(8);
         job.rollback.guards = guards;
         job.rollback.guard_count = 2;
         ck_assert_int_eq(applied_job(&job), STATUS_CONFLICT);
         ck_assert_uint_eq(applied_digest(), before);
     }
     struct job_guard twice[] = {{text("final"), true}, {text("final"), true}};
-    struct job job = job_to(8);
+    struct job job = applied_rollback_to(8);
     job.rollback.guards = twice;
     job.rollback.guard_count = 2;
     ck_assert_int_eq(applied_job(&job), STATUS_OK);
-    assert_counts(&job, 2, 2, 2, 1); /* a name is lowered once */
+    applied_assert_rolled_back(&job, 2, 2, 2, 1); /* a name is lowered once */
     applied_assert_metadata(1, "final", applied_number(8), 0);
 }
 END_TEST
@@ -323,7 +294,7 @@ START_TEST(one_that_takes_more_memory_than_a_write_has_is_refused_whole)
     enum { NAMES = 70000, NAMES_AT_ONCE = 5000, NAME_BYTES = 1000 };
     static struct metadata_operation operations[NAMES_AT_ONCE];
     static char bound[NAMES_AT_ONCE][NAME_BYTES];
-    ten();
+    applied_ten();
     for (unsigned first = 0; first < NAMES; first += NAMES_AT_ONCE) {
         for (unsigned i = 0; i < NAMES_AT_ONCE; i++) {
             memset(bound[i], 'n', NAME_BYTES);
@@ -361,14 +332,14 @@ END_TEST
 
 START_TEST(metadata_that_comes_with_it_takes_effect_after_it)
 {
-    ten();
+    applied_ten();
     struct metadata_operation metadata[] = {applied_set("above", text("v"), 9), applied_raise("m9", 1),
                                             applied_set("m8", text("new"), 8), applied_delete("m1")};
-    struct job job = job_to(7);
+    struct job job = applied_rollback_to(7);
     job.metadata = metadata;
     job.metadata_count = 4;
     ck_assert_int_eq(applied_job(&job), STATUS_OK);
-    assert_counts(&job, 3, 3, 3, 0);
+    applied_assert_rolled_back(&job, 3, 3, 3, 0);
     applied_assert_metadata(1, "above", text("v"), 9);
     applied_assert_metadata(1, "m9", applied_number(1), 0);
     applied_assert_metadata(1, "m8", text("new"), 8);
@@ -385,16 +356,16 @@ START_TEST(at_the_last_height_nothing_lies_above)
     applied_state(UINT64_MAX);
     applied_rise(UINT64_MAX);
     applied_queue(1, applied_set("bound", text("v"), UINT64_MAX));
-    struct job job = job_to(UINT64_MAX);
+    struct job job = applied_rollback_to(UINT64_MAX);
     job.carry_through = applied_carry();
     ck_assert_int_eq(applied_job(&job), STATUS_OK);
-    assert_counts(&job, 0, 0, 0, 0);
+    applied_assert_rolled_back(&job, 0, 0, 0, 0);
     applied_assert_header(1, UINT64_MAX, "last");
     applied_assert_metadata(1, "bound", text("v"), UINT64_MAX);
     applied_state(UINT64_MAX - 1);
-    job = job_to(UINT64_MAX - 1);
+    job = applied_rollback_to(UINT64_MAX - 1);
     ck_assert_int_eq(applied_job(&job), STATUS_OK);
-    assert_counts(&job, 1, 1, 1, 0);
+    applied_assert_rolled_back(&job, 1, 1, 1, 0);
 }
 END_TEST
 

@@ -4,8 +4,9 @@
  * - write_set writes what was validated since the last write; `unwritten` marks the first job for which that is still to come.
  * - The groups that a write held move to the completion; then, if the level or the interval asks for it, the log is synced.
  *
- * Failures: a write that the engine did not apply ends the jobs of its write set and takes them back. A write or sync in doubt
- * is latched, and all jobs of the step end as STATUS_IO_ERROR, since nobody synced those before it. */
+ * Failures: a write that the engine did not apply ends the jobs of its write set, also those that were refused for what the others
+ * changed, and takes them back. A write or sync in doubt is latched, and all jobs of the step end as STATUS_IO_ERROR, since nobody
+ * synced those before it. */
 #include "daemon/writer/commit_group.h"
 
 #include <assert.h>
@@ -113,12 +114,16 @@ static void complete_left_out(struct commit_group *group, struct completion *com
     completion->left_out_failure = left_out->failure;
 }
 
-/* The jobs from `job` on that were validated end with the failure; a dry run wrote nothing and stays as it is. */
+/* The jobs from `job` on that were validated end with the failure, and so do those that were refused behind one of them: they were
+ * judged by changes that are not there. */
 static void end_jobs(struct job *job, const struct failure *failure)
 {
+    bool is_behind = false;
     assert(failure->status != STATUS_OK);
     for (; job != NULL; job = job->next) {
-        if (job->status == STATUS_OK) {
+        is_behind |= job->status == STATUS_OK;
+        if (is_behind &&
+            job->status != STATUS_DAMAGED) { /* what could not be read is said of that job alone */
             job->status = failure->status;
             job->failure = *failure;
         }

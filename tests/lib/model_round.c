@@ -148,12 +148,38 @@ static bool view_at(const struct model *base, const struct views *views, size_t 
     return true;
 }
 
+/* How many writes of each lane the read has to have seen, and how many it may have. */
+struct bounds {
+    size_t metadata_min, metadata_max, commits_min, commits_max;
+};
+
+static struct bounds bounds_of(const struct views *views, const struct call *read)
+{
+    struct bounds bounds = {0, views->metadata, 0, views->commits};
+    size_t metadata = 0, commits = 0;
+    for (size_t i = 0; i < views->n; i++) {
+        const struct call *write = views->writes[i];
+        bool is_commit = operation_is_commit(write->operation);
+        size_t *min = is_commit ? &bounds.commits_min : &bounds.metadata_min;
+        size_t *max = is_commit ? &bounds.commits_max : &bounds.metadata_max;
+        size_t before = is_commit ? commits++ : metadata++;
+        if (write->answered_at != 0 && write->answered_at < read->sent_at) {
+            *min = before + 1;
+        }
+        if (read->answered_at != 0 && write->sent_at > read->answered_at && before < *max) {
+            *max = before;
+        }
+    }
+    return bounds;
+}
+
 static bool read_fits(const struct model *base, const struct views *views, const struct call *read)
 {
     struct model view;
     struct answer expected;
-    for (size_t metadata = views->metadata + 1; metadata-- > 0;) {
-        for (size_t commits = views->commits + 1; commits-- > 0;) {
+    struct bounds bounds = bounds_of(views, read);
+    for (size_t metadata = bounds.metadata_max + 1; metadata-- > bounds.metadata_min;) {
+        for (size_t commits = bounds.commits_max + 1; commits-- > bounds.commits_min;) {
             if (view_at(base, views, metadata, commits, &view)) {
                 model_read(&view, read->operation, &expected);
                 if (answer_equal(&expected, read->answer)) {

@@ -4,7 +4,8 @@
  * - Writes that were carried out take effect in the order of their sequence numbers.
  * - A refused write must have been refusable at some place in that order between its connection's other writes.
  * - A read saw some of the metadata, in order, and some of the commits, in order; with a commit all metadata accepted
- *   before it. What was answered before the round it saw, for that is in the model already. */
+ *   before it. What was answered before the round it saw, for that is in the model already; where it is known when calls were
+ *   sent and answered, also what was answered before it was sent, and nothing that was sent after its answer. */
 #ifndef TESTS_LIB_MODEL_ROUND_H
 #define TESTS_LIB_MODEL_ROUND_H
 
@@ -18,6 +19,7 @@ struct call {
     uint64_t sequence; /* of a write that was carried out, and of a barrier */
     uint32_t level;
     const struct answer *answer;
+    uint64_t sent_at, answered_at; /* on a clock that rises with each event; 0: not known */
 };
 
 struct round {

@@ -23,6 +23,7 @@ struct search {
     const struct call *open[CONNECTIONS_MAX][ROUND_CALLS_MAX]; /* unanswered writes, as sent */
     size_t n_open[CONNECTIONS_MAX];
     uint64_t on_disk_through;
+    uint32_t level_kept;
     uint64_t *seen;
     size_t n_seen;
     struct machine *work;
@@ -88,8 +89,8 @@ static bool carries_what_is_lost(const struct machine *machine, const struct ope
 
 static bool must_be_on_disk(const struct search *search, const struct call *call)
 {
-    return operation_is_commit(call->operation) || call->level >= 2 ||
-           call->sequence <= search->on_disk_through;
+    bool is_kept = search->level_kept <= 2 && operation_is_commit(call->operation);
+    return is_kept || call->level >= search->level_kept || call->sequence <= search->on_disk_through;
 }
 
 /* The write reached the disk; false where it cannot have. */
@@ -238,6 +239,7 @@ static void search_fill(struct search *search, const struct history *history)
         search->answered[search->n_answered++] = history->written[i];
     }
     search->on_disk_through = history->on_disk_through;
+    search->level_kept = history->level_kept != 0 ? history->level_kept : 2;
     if (history->round == NULL) {
         return;
     }

@@ -29,6 +29,7 @@ struct history {
     size_t n;
     const struct round *round; /* the last; with unanswered calls */
     uint64_t on_disk_through;  /* everything up to this number is known to be on disk */
+    uint32_t level_kept;       /* what was answered at this level is there: 3 after a power cut; 0: 2 */
 };
 
 /* All of them, or none where the answers contradict one another. */

@@ -130,7 +130,8 @@ static void take_error(struct outcome *outcome, struct bytes body)
 void outcome_take(struct outcome *outcome, const struct operation *operation, const struct wire_frame *frame)
 {
     struct bytes body = {frame->body, frame->header.body_bytes};
-    if (outcome->open.n > 0) {
+    bool has_failed = operation_is_stream(operation) && frame->header.status != STATUS_OK;
+    if (outcome->open.n > 0 && !has_failed) { /* a stream may fail within a message, which is dropped */
         uint8_t *joined = kept_alloc(outcome->open.n + body.n + 1);
         memcpy(joined, outcome->open.data, outcome->open.n);
         memcpy(joined + outcome->open.n, body.data, body.n);

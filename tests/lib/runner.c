@@ -366,7 +366,7 @@ static bool come_back(struct runner *runner, bool clean)
     }
     runner->last_write = 0;
     struct history history = {written, runner->n_history, &runner->round,
-                              clean ? UINT64_MAX : runner->on_disk_through};
+                              clean ? UINT64_MAX : runner->on_disk_through, 0};
     struct states states = states_after(&runner->on_disk, &history);
     size_t allowed = states.n;
     uint64_t metadata_on_disk = 0;

@@ -214,6 +214,22 @@ START_TEST(a_write_that_was_not_applied_still_syncs_what_was_written_before_it)
 }
 END_TEST
 
+START_TEST(a_job_that_was_judged_by_a_write_that_was_not_applied_is_refused_with_it)
+{
+    struct job *before = join_small(LEVEL_DURABLE);
+    before->commit.has_expected_height = true;
+    before->commit.expected_height = 99;
+    struct job *first = join_small(LEVEL_DURABLE);
+    struct job *behind = join_small(LEVEL_DURABLE);
+    behind->commit.has_expected_height = true; /* 0, which `first` would have changed */
+    fake_disk_fault(disk, FAKE_WRITE, FAKE_FAILS, 1);
+    (void)step();
+    ck_assert_int_eq(before->status, STATUS_CONFLICT); /* whatever came of the write */
+    ck_assert_int_eq(first->status, STATUS_NO_SPACE);
+    ck_assert_int_eq(behind->status, STATUS_NO_SPACE);
+}
+END_TEST
+
 START_TEST(a_write_in_doubt_ends_every_job_of_its_step_as_an_io_error)
 {
     struct job *first = join(LEVEL_DURABLE, slice_of(large, sizeof large));
@@ -338,6 +354,7 @@ int main(void)
     tcase_add_test(tests, jobs_that_are_all_refused_write_nothing_and_still_sync_what_was_only_written);
     tcase_add_test(tests, only_the_jobs_of_the_write_that_was_not_applied_are_refused);
     tcase_add_test(tests, a_write_that_was_not_applied_still_syncs_what_was_written_before_it);
+    tcase_add_test(tests, a_job_that_was_judged_by_a_write_that_was_not_applied_is_refused_with_it);
     tcase_add_test(tests, a_write_in_doubt_ends_every_job_of_its_step_as_an_io_error);
     tcase_add_test(tests, a_raise_over_what_cannot_be_read_is_left_out_alone);
     tcase_add_test(tests, a_raise_that_is_carried_is_left_out_alone_too);

@@ -283,6 +283,26 @@ START_TEST(test_commit_is_seen_with_metadata_accepted_before_it_never_without)
 }
 END_TEST
 
+START_TEST(test_read_sees_what_was_answered_before_it_and_nothing_sent_after_it)
+{
+    struct model before = model_new(), after = before;
+    struct operation mark = metadata(0, 8, 10), read = get(1, 8);
+    model_apply(&after, &mark);
+    for (unsigned late = 0; late < 2; late++) {
+        struct round round = {0};
+        struct call *write = add_ok(&round, mark, 5);
+        struct call *call = add_answered(&round, read, 0, answer_of(late ? &after : &before, &read));
+        write->sent_at = late ? 5 : 1;
+        write->answered_at = late ? 6 : 2;
+        call->sent_at = 3;
+        call->answered_at = 4;
+        ck_assert(!fits(&round, &before));
+        call->answer = answer_of(late ? &before : &after, &read);
+        ck_assert(fits(&round, &before));
+    }
+}
+END_TEST
+
 START_TEST(test_wrong_answers_to_every_read_are_caught)
 {
     struct model model = model_new();
@@ -337,7 +357,7 @@ static struct states after(const struct round *written, const struct round *last
     static const struct call *calls[ROUND_CALLS_MAX];
     size_t n = round_applied(written, calls);
     struct model before = model_new();
-    struct history history = {calls, n, last, on_disk_through};
+    struct history history = {calls, n, last, on_disk_through, 0};
     return states_after(&before, &history);
 }
 
@@ -410,6 +430,29 @@ START_TEST(test_metadata_never_survives_a_commit_accepted_before_it)
 }
 END_TEST
 
+START_TEST(test_power_cut_keeps_what_is_durable_and_a_prefix_of_the_rest)
+{
+    struct round written = {0};
+    add_ok(&written, block(0, 1, 1), 1); /* durable */
+    add_ok(&written, metadata(0, 8, 10), 2)->level = 2;
+    add_ok(&written, block(0, 2, 2), 3)->level = 2;
+    static const struct call *calls[ROUND_CALLS_MAX];
+    struct model before = model_new();
+    struct history history = {calls, round_applied(&written, calls), NULL, 0, 3};
+    struct states states = states_after(&before, &history);
+    ck_assert_uint_eq(states.n, 4);
+    for (size_t i = 0; i < states.n; i++) {
+        ck_assert_uint_ge(states.list[i].model.chains[0].height, 1);
+    }
+    states_free(&states);
+    history.level_kept = 2; /* a kill */
+    states = states_after(&before, &history);
+    ck_assert_uint_eq(states.n, 1);
+    ck_assert_uint_eq(states.list[0].model.chains[0].height, 2);
+    states_free(&states);
+}
+END_TEST
+
 START_TEST(test_unanswered_writes_are_there_whole_or_not_at_all)
 {
     struct round last = {0};
@@ -446,10 +489,12 @@ int main(void)
     tcase_add_test(tests, test_refusal_must_be_right_somewhere_between_its_neighbours);
     tcase_add_test(tests, test_read_sees_a_prefix_of_each_lane_and_nothing_else);
     tcase_add_test(tests, test_commit_is_seen_with_metadata_accepted_before_it_never_without);
+    tcase_add_test(tests, test_read_sees_what_was_answered_before_it_and_nothing_sent_after_it);
     tcase_add_test(tests, test_wrong_answers_to_every_read_are_caught);
     tcase_add_test(tests, test_crash_leaves_a_prefix_of_the_metadata);
     tcase_add_test(tests, test_crash_never_loses_an_answered_commit_nor_what_it_carried);
     tcase_add_test(tests, test_metadata_never_survives_a_commit_accepted_before_it);
+    tcase_add_test(tests, test_power_cut_keeps_what_is_durable_and_a_prefix_of_the_rest);
     tcase_add_test(tests, test_unanswered_writes_are_there_whole_or_not_at_all);
     return suite_run(suite, false);
 }

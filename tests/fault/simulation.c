@@ -1,0 +1,366 @@
+/* A run's life: the store is made, then one round after the other, each judged before the next. Some rounds end in a crash, a stop,
+ * a failed write or a lost connection; then a dump of all that is there says which of the allowed states it is. */
+#include "tests/fault/simulation.h"
+
+#include <assert.h>
+#include <check.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/fault/simulation_scheduler.h"
+#include "tests/fault/simulation_steps.h"
+#include "tests/lib/kept.h"
+
+enum {
+    ROUND_MAX = 64,     /* operations */
+    HISTORY_MUCH = 200, /* writes that are not durable; then time passes until they are */
+    HISTORY_AT_END =
+        20, /* the same before a crash, at most: what it may leave is worked out state by state */
+    START_TRIES_MAX = 50,
+};
+
+struct simulation simulation;
+
+static struct oracle *const oracle = &simulation.oracle;
+
+/* ---- rounds ---- */
+
+static void begin_round(const struct operation *operations, size_t n)
+{
+    kept_clear();
+    oracle_begin_round(oracle, operations, n);
+    memset(simulation.senders, 0, sizeof simulation.senders);
+    for (size_t i = 0; i < n; i++) {
+        struct sender *sender = &simulation.senders[operations[i].connection];
+        sender->calls[sender->count++] = i;
+    }
+    simulated_faults = (struct simulated_faults){0};
+    simulation.round_began_us = scheduler_now_us();
+    simulation.result->requests += n;
+    simulation.result->rounds++;
+}
+
+static bool run_round(const struct operation *operations, size_t n)
+{
+    begin_round(operations, n);
+    simulated_plan = simulation.plan;
+    return simulation_step_until(n) && simulation_step_until_started() && oracle_end_round(oracle);
+}
+
+/* Nothing is asked for; what is due by time is done. */
+static bool rest(uint64_t us)
+{
+    begin_round(NULL, 0);
+    uint64_t until_us = scheduler_now_us() + us;
+    while (scheduler_now_us() < until_us) {
+        if (!simulation_step()) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Rests until at most so many writes are not known to be durable. */
+static bool rest_until_durable(size_t history_max)
+{
+    static const struct operation look = {.kind = OPERATION_HEIGHT};
+    for (unsigned tries = 0; oracle->n_history > history_max; tries++) {
+        if (tries == START_TRIES_MAX) {
+            complain(&oracle->complaint, NULL, "what was written does not become durable");
+            return false;
+        }
+        if (!rest(2 * simulation.limits.sync_interval_us) || !run_round(&look, 1)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- starts ---- */
+
+static bool await_hello(unsigned client, bool is_first)
+{
+    struct wire_frame *frame;
+    for (unsigned steps = 0; (frame = simulated_take(client)) == NULL; steps++) {
+        if (steps == SIMULATION_STEPS_MAX) {
+            complain(&oracle->complaint, NULL, "no answer to hello");
+            return false;
+        }
+        simulated_iterate();
+    }
+    return oracle_take_hello(oracle, frame, client, is_first);
+}
+
+static bool connect_all(bool is_start)
+{
+    for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
+        if (!simulated_is_connected(i)) {
+            simulated_connect(i);
+            if (!await_hello(i, is_start && i == 0)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* Also by way of starts that fail, or that end at once. */
+static bool start(void)
+{
+    struct failure failure;
+    for (unsigned tries = 0; tries < START_TRIES_MAX; tries++) {
+        simulation.result->starts++;
+        simulated_plan = (struct simulated_plan){.plant = simulation.config->plant,
+                                                 .reads_fail_percent = scheduler_chance(10) ? 20 : 0};
+        bool may_fail = simulated_plan.reads_fail_percent > 0;
+        bool is_open = simulated_open(&simulation.limits, &failure);
+        simulated_plan = simulation.plan;
+        if (!is_open && !may_fail) {
+            complain(&oracle->complaint, NULL, "it does not start: %s", failure.text);
+            return false;
+        }
+        if (is_open && !scheduler_chance(10)) {
+            return connect_all(true);
+        }
+        if (is_open) {
+            scheduler_chance(50) ? simulated_cut() : simulated_kill();
+            simulated_close();
+        }
+    }
+    complain(&oracle->complaint, NULL, "it does not start in %d tries: %s", START_TRIES_MAX, failure.text);
+    return false;
+}
+
+/* Reads everything, and leaves of the possible states those that fit. */
+static bool narrow(void)
+{
+    static struct operation dump[DUMP_OPERATIONS];
+    size_t n = dump_operations(dump);
+    unsigned sleeps = simulation.sleeps_of_1000;
+    bool space_changes = simulation.space_changes;
+    begin_round(dump, n);
+    simulation.sleeps_of_1000 = 0;
+    simulation.space_changes = false;
+    simulated_plan = simulation.plan;
+    simulated_plan.reads_fail_percent = 0;
+    simulated_plan.hangs_of_1000 = 0;
+    bool is_good = simulation_step_until(n) && simulation_step_until_started() && oracle_came_back(oracle);
+    simulation.sleeps_of_1000 = sleeps;
+    simulation.space_changes = space_changes;
+    return is_good;
+}
+
+/* ---- ends ---- */
+
+/* What the daemon sent before it died arrives. */
+static bool take_what_was_sent(void)
+{
+    for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
+        for (struct wire_frame *frame; (frame = simulated_take(i)) != NULL;) {
+            if (!simulation_take_reply(i, frame)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* Kill -9, or a power cut, now. */
+static bool end_now(bool is_cut)
+{
+    is_cut ? simulated_cut() : simulated_kill();
+    *(is_cut ? &simulation.result->cuts : &simulation.result->kills) += 1;
+    if (!take_what_was_sent()) {
+        return false;
+    }
+    simulation_note_excuses();
+    simulated_close();
+    return oracle_crashed(oracle, is_cut ? ORACLE_CUT : ORACLE_KILLED) && start() && narrow();
+}
+
+/* A write or a sync ends in doubt, and the daemon within a second. */
+static bool end_by_failed_write(void)
+{
+    bool is_sync = scheduler_chance(50);
+    simulated_plan.write_in_doubt = !is_sync;
+    simulated_plan.sync_in_doubt = is_sync;
+    simulation.result->failed_writes++;
+    return simulation_step_some(scheduler_below(600)) && end_now(scheduler_chance(50));
+}
+
+static bool end_by_stop(void)
+{
+    simulation.result->stops++;
+    simulated_begin_stop();
+    oracle->excuses.is_stopping = true;
+    for (uint64_t steps = 0; !simulated_has_stopped() || !simulated_is_idle(); steps++) {
+        if (steps == SIMULATION_STEPS_MAX) {
+            complain(&oracle->complaint, NULL, "it does not stop");
+            return false;
+        }
+        if (!simulation_step()) {
+            return false;
+        }
+    }
+    if (!take_what_was_sent()) {
+        return false;
+    }
+    if (simulated_failure() != NULL) {
+        complain(&oracle->complaint, NULL, "a stop without a fault failed: %s", simulated_failure()->text);
+        return false;
+    }
+    simulated_close();
+    if (scheduler_chance(50)) {
+        simulated_cut();
+    }
+    return oracle_crashed(oracle, ORACLE_STOPPED) && start() && narrow();
+}
+
+/* Whether those who are still there have sent all and been answered, and all is written and synced. */
+static bool has_ended_for_all(void)
+{
+    bool is_sent = true;
+    for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
+        const struct sender *sender = &simulation.senders[i];
+        is_sent &= !simulated_is_connected(i) || (sender->sent == sender->count && !simulated_has_replies(i));
+    }
+    return is_sent && simulated_has_all() && simulated_is_idle() && simulated_has_stopped();
+}
+
+/* Clients go, and their requests are carried out or not; the others are answered. */
+static bool end_by_hang_up(void)
+{
+    simulation.result->hang_ups++;
+    for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
+        if (scheduler_chance(50)) {
+            simulated_hang_up(i);
+        }
+    }
+    simulated_plan.refuses_percent = 0;
+    for (uint64_t steps = 0; !has_ended_for_all(); steps++) {
+        if (steps == SIMULATION_STEPS_MAX) {
+            complain(&oracle->complaint, NULL, "requests do not end");
+            return false;
+        }
+        if (!simulation_step()) {
+            return false;
+        }
+    }
+    return take_what_was_sent() && oracle_crashed(oracle, ORACLE_HUNG_UP) && connect_all(false) && narrow();
+}
+
+static bool run_end(const struct operation *operations, size_t n)
+{
+    const struct operation *end = &operations[n - 1];
+    size_t wanted = end->height < n - 1 ? end->height : n - 1;
+    begin_round(operations, n - 1);
+    simulated_plan = simulation.plan;
+    if (!simulation_step_until(wanted) || !simulation_step_some(scheduler_below(100))) {
+        return false;
+    }
+    if (end->kind == OPERATION_STOP) {
+        return end_by_stop();
+    }
+    switch (scheduler_below(4)) {
+    case 0:
+        return end_by_failed_write();
+    case 1:
+        return end_by_hang_up();
+    default:
+        return end_now(scheduler_chance(60));
+    }
+}
+
+/* ---- a run ---- */
+
+static uint64_t one_of(const uint64_t *values, size_t count)
+{
+    return values[scheduler_below(count)];
+}
+
+#define ONE_OF(...)                                                                                          \
+    one_of((const uint64_t[]){__VA_ARGS__}, sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
+
+/* What the run is like: how fast each part is, what goes wrong, and the settings. */
+static void choose_world(void)
+{
+    static const uint64_t weights[] = {1, 3, 10};
+    simulation.weight = 0;
+    for (int actor = 0; actor < ACTORS; actor++) {
+        simulation.weights[actor] = one_of(weights, sizeof weights / sizeof weights[0]);
+        simulation.weight += simulation.weights[actor];
+    }
+    simulation.limits = (struct simulated_limits){
+        .queue_operations_max = ONE_OF(8192, 64, 16),
+        .queue_bytes_max = 1 << 20,
+        .flush_delay_us = ONE_OF(1000, 20000, 200000, 5000000),
+        .sync_interval_us = ONE_OF(10000, 1000000, 1000000),
+    };
+    simulation.space_changes = scheduler_chance(20);
+    simulation.sleeps_of_1000 = (unsigned)ONE_OF(0, 0, 1, 20);
+    simulation.plan = (struct simulated_plan){
+        .plant = simulation.config->plant,
+        .pause_us_max = ONE_OF(10, 200, 20000),
+        .hangs_of_1000 = (unsigned)ONE_OF(0, 0, 0, 2),
+        .blocks_percent = (unsigned)ONE_OF(0, 10, 60),
+        .reads_fail_percent = (unsigned)ONE_OF(0, 0, 0, 3),
+        .writer_fails_percent = (unsigned)ONE_OF(0, 0, 0, 5),
+        .refuses_percent = (unsigned)ONE_OF(0, 0, 0, 10),
+    };
+    if (simulation.config->plant == PLANT_FAILED_IS_ABSENT) {
+        simulation.plan.reads_fail_percent = 3;
+    } else if (simulation.config->plant == PLANT_REFUSED_IS_APPLIED) {
+        simulation.plan.refuses_percent = 10;
+    }
+    oracle->swaps_numbers = simulation.config->plant == PLANT_NUMBERS_SWAPPED;
+}
+
+static bool run_next(const struct episode *episode, size_t *at)
+{
+    size_t n = 1;
+    const struct operation *operations = episode->operations + *at;
+    while (*at + n < episode->n && n < ROUND_MAX && operations[n].round == operations[0].round) {
+        n++;
+    }
+    *at += n;
+    if (scheduler_chance(5) && !rest(scheduler_below(60000000))) {
+        return false;
+    }
+    bool is_end = operation_is_end(&operations[n - 1]);
+    if (!rest_until_durable(is_end ? scheduler_below(HISTORY_AT_END) : HISTORY_MUCH)) {
+        return false;
+    }
+    return is_end ? run_end(operations, n) : run_round(operations, n);
+}
+
+void simulation_run(const struct simulation_config *config, struct simulation_result *ret_result)
+{
+    memset(&simulation, 0, sizeof simulation);
+    memset(ret_result, 0, sizeof *ret_result);
+    simulation.config = config;
+    simulation.result = ret_result;
+    scheduler_begin(config->seed);
+    oracle_begin(oracle);
+    struct episode episode = episode_new(scheduler_next(), config->operations);
+    choose_world();
+    simulated_begin(scheduler_next());
+    bool is_good = start();
+    for (size_t at = 0; is_good && at < episode.n;) {
+        is_good = run_next(&episode, &at);
+    }
+    if (simulated_is_open()) {
+        simulated_close();
+    }
+    ret_result->is_good = is_good || oracle->is_beyond;
+    memcpy(ret_result->text, oracle->complaint.text, sizeof oracle->complaint.text);
+    ret_result->trace = scheduler_trace();
+    ret_result->simulated_us = scheduler_elapsed_us();
+    ret_result->excused = oracle->excused;
+    simulated_end();
+    oracle_end(oracle);
+    episode_free(&episode);
+    kept_clear();
+    scheduler_end();
+}

@@ -1,0 +1,445 @@
+#include "tests/fault/simulation_oracle.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "proto/cairn.pb-c.h"
+#include "tests/lib/kept.h"
+
+void oracle_begin(struct oracle *oracle)
+{
+    memset(oracle, 0, sizeof *oracle);
+    oracle->now = oracle->durable = model_new();
+}
+
+void oracle_end(struct oracle *oracle)
+{
+    states_free(&oracle->states);
+}
+
+static bool is_write(const struct call *call)
+{
+    return operation_is_write(call->operation);
+}
+
+static uint64_t highest(const struct oracle *oracle)
+{
+    return oracle->last_sequence > oracle->written_through ? oracle->last_sequence : oracle->written_through;
+}
+
+/* ---- a round's requests and replies ---- */
+
+void oracle_begin_round(struct oracle *oracle, const struct operation *operations, size_t n)
+{
+    assert(n <= ROUND_CALLS_MAX);
+    memset(&oracle->round, 0, sizeof oracle->round);
+    memset(oracle->outcomes, 0, n * sizeof *oracle->outcomes);
+    for (size_t i = 0; i < n; i++) {
+        oracle->round.calls[i].operation = &operations[i];
+    }
+    oracle->round.n = n;
+    oracle->answered = 0;
+    oracle->sequence_before = highest(oracle);
+    oracle->excuses = (struct oracle_excuses){0};
+}
+
+void oracle_sent(struct oracle *oracle, size_t call)
+{
+    assert(call < oracle->round.n);
+    oracle->round.calls[call].sent_at = ++oracle->events;
+}
+
+/* What every reply promises. */
+static bool take_numbers(struct oracle *oracle, const struct frame_reply *header, uint32_t connection)
+{
+    uint64_t written = header->written_through, durable = header->durable_through;
+    if (durable > written) {
+        complain(&oracle->complaint, NULL, "more is durable than is written");
+        return false;
+    }
+    if (written < oracle->told[connection].written_through ||
+        durable < oracle->told[connection].durable_through) {
+        complain(&oracle->complaint, NULL, "what was written or durable fell");
+        return false;
+    }
+    oracle->told[connection].written_through = written;
+    oracle->told[connection].durable_through = durable;
+    oracle->written_through = written > oracle->written_through ? written : oracle->written_through;
+    oracle->durable_through = durable > oracle->durable_through ? durable : oracle->durable_through;
+    return true;
+}
+
+bool oracle_take(struct oracle *oracle, const struct wire_frame *frame, uint64_t *ret_credit)
+{
+    uint64_t at = frame->header.id - ORACLE_FIRST_ID;
+    *ret_credit = 0;
+    if (at >= oracle->round.n || oracle->outcomes[at].complete) {
+        complain(&oracle->complaint, NULL, "a reply that nobody asked for");
+        return false;
+    }
+    struct outcome *outcome = &oracle->outcomes[at];
+    struct call *call = &oracle->round.calls[at];
+    outcome_take(outcome, call->operation, frame);
+    if (outcome->malformed) {
+        complain(&oracle->complaint, call, "a malformed reply: %s, flags %u, %u bytes",
+                 status_text(frame->header.status), frame->header.flags, frame->header.body_bytes);
+        return false;
+    }
+    if (!take_numbers(oracle, &frame->header, call->operation->connection)) {
+        return false;
+    }
+    if (!outcome->complete) {
+        *ret_credit = frame->header.body_bytes;
+        return true;
+    }
+    oracle->answered++;
+    call->answered = true;
+    call->answered_at = ++oracle->events;
+    call->answer = &outcome->answer;
+    call->sequence = outcome->sequence;
+    call->level = outcome->level;
+    return true;
+}
+
+bool oracle_has_all(const struct oracle *oracle)
+{
+    return oracle->answered == oracle->round.n;
+}
+
+bool oracle_take_hello(struct oracle *oracle, const struct wire_frame *frame, uint32_t connection,
+                       bool is_first)
+{
+    Cairn__HelloReply *reply = NULL;
+    if (frame->header.status == STATUS_OK) {
+        reply = cairn__hello_reply__unpack(kept_allocator(), frame->header.body_bytes, frame->body);
+    }
+    if (reply == NULL) {
+        complain(&oracle->complaint, NULL, "no answer to hello");
+        return false;
+    }
+    if (is_first) {
+        if (reply->run <= oracle->run) {
+            complain(&oracle->complaint, NULL, "the run's number did not rise at a start");
+            return false;
+        }
+        if (frame->header.written_through < highest(oracle)) {
+            complain(&oracle->complaint, NULL, "the numbers fell at a start");
+            return false;
+        }
+        oracle->run = reply->run;
+        oracle->metadata_on_disk = reply->metadata_on_disk;
+    }
+    return take_numbers(oracle, &frame->header, connection);
+}
+
+/* ---- what numbers and levels promise, whatever the model ---- */
+
+static bool check_level(struct oracle *oracle, const struct call *call)
+{
+    uint32_t asked = call->operation->level;
+    if (asked == 0) {
+        asked = call->operation->kind == OPERATION_METADATA ? 1 : 3;
+    }
+    if (operation_is_commit(call->operation) && asked < 2) {
+        asked = 2;
+    }
+    if (call->operation->kind != OPERATION_DRY_ROLLBACK && call->level < asked) {
+        complain(&oracle->complaint, call, "level %u was asked for, %u answered", asked, call->level);
+        return false;
+    }
+    return true;
+}
+
+/* Numbers rise, and a write that was sent after another's answer has a higher one. */
+static bool check_order(struct oracle *oracle)
+{
+    static const struct call *writes[ROUND_CALLS_MAX];
+    size_t n = round_applied(&oracle->round, writes);
+    for (size_t i = 0; i < n; i++) {
+        bool quiet = writes[i]->operation->kind == OPERATION_CREATE_CHAIN && writes[i]->sequence == 0;
+        if (quiet) {
+            continue;
+        }
+        if (writes[i]->sequence <= oracle->sequence_before ||
+            (i > 0 && writes[i]->sequence == writes[i - 1]->sequence)) {
+            complain(&oracle->complaint, writes[i],
+                     "a number was given twice, or fell: %" PRIu64 " was seen before",
+                     oracle->sequence_before);
+            return false;
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (writes[k]->sent_at > writes[i]->answered_at) {
+                complain(&oracle->complaint, writes[k],
+                         "a write has a lower number than one that was answered before it was sent");
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool check_connections(struct oracle *oracle)
+{
+    uint64_t last[CONNECTIONS_MAX] = {0};
+    for (size_t i = 0; i < oracle->round.n; i++) {
+        const struct call *call = &oracle->round.calls[i];
+        bool barrier = call->operation->kind == OPERATION_BARRIER;
+        if (!call->answered || call->answer->status != STATUS_OK || !(barrier || call_is_applied(call))) {
+            continue;
+        }
+        bool quiet = call->operation->kind == OPERATION_CREATE_CHAIN && call->sequence == 0;
+        uint64_t *mine = &last[call->operation->connection];
+        if (!quiet && (barrier ? call->sequence < *mine : call->sequence <= *mine)) {
+            complain(&oracle->complaint, call, "writes of a connection were not accepted in the order sent");
+            return false;
+        }
+        if (barrier && call->sequence < oracle->last_write) {
+            complain(&oracle->complaint, call, "a barrier did not wait for %" PRIu64 ", accepted before",
+                     oracle->last_write);
+            return false;
+        }
+        if (!barrier) {
+            *mine = call->sequence;
+        }
+        if (!check_level(oracle, call)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- answers that the model does not know ---- */
+
+static bool only_deletes(const struct operation *operation)
+{
+    for (uint32_t i = 0; i < operation->n_edits; i++) {
+        if (operation->edits[i].kind != EDIT_DELETE) {
+            return false;
+        }
+    }
+    return operation->n_blocks == 0 && operation->n_states == 0 && operation->rise_to == 0;
+}
+
+static bool is_refusal_excused(const struct oracle_excuses *excuses, const struct operation *operation)
+{
+    switch (operation->kind) {
+    case OPERATION_METADATA:
+        return excuses->metadata_refused && !only_deletes(operation);
+    case OPERATION_COMMIT:
+        return excuses->commits_refused && !only_deletes(operation);
+    case OPERATION_CREATE_CHAIN:
+        return excuses->commits_refused;
+    default:
+        return false; /* prunes and rollbacks go on */
+    }
+}
+
+static bool is_excused(const struct oracle *oracle, const struct call *call)
+{
+    const struct oracle_excuses *excuses = &oracle->excuses;
+    enum status status = call->answer->status;
+    if (status == STATUS_SHUTTING_DOWN) {
+        return excuses->is_stopping;
+    }
+    if (is_write(call) || call->operation->kind == OPERATION_BARRIER) {
+        bool is_refused = status == STATUS_NO_SPACE || status == STATUS_BUSY;
+        return (is_refused && excuses->engine_refuses) ||
+               (status == STATUS_NO_SPACE && is_refusal_excused(excuses, call->operation)) ||
+               (status == STATUS_DAMAGED && excuses->writer_reads_fail &&
+                operation_is_commit(call->operation)) ||
+               (status == STATUS_IO_ERROR && excuses->writing_ended);
+    }
+    bool has_failed = status == STATUS_IO_ERROR || status == STATUS_DAMAGED;
+    return (has_failed && excuses->reads_fail) ||
+           (status == STATUS_BUSY && operation_is_stream(call->operation) && excuses->streams_late);
+}
+
+/* The calls that the model judges; those of which nobody knows what became count as not answered. False: an answer that nothing
+ * excuses. */
+static bool sort_out(struct oracle *oracle, struct round *ret_judged)
+{
+    memset(ret_judged, 0, sizeof *ret_judged);
+    for (size_t i = 0; i < oracle->round.n; i++) {
+        struct call *call = &oracle->round.calls[i];
+        if (!call->answered || !is_excused(oracle, call)) {
+            ret_judged->calls[ret_judged->n++] = *call;
+            continue;
+        }
+        oracle->excused++;
+        if (is_write(call) && call->answer->status == STATUS_IO_ERROR) {
+            call->answered = false;
+            ret_judged->calls[ret_judged->n++] = *call;
+        }
+    }
+    for (size_t i = 0; i < ret_judged->n; i++) {
+        const struct call *call = &ret_judged->calls[i];
+        enum status status = call->answered ? call->answer->status : STATUS_OK;
+        if (status != STATUS_OK && status != STATUS_NOT_FOUND && status != STATUS_CONFLICT &&
+            status != STATUS_INVALID) {
+            complain(&oracle->complaint, call, "nothing explains this answer");
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- what is on disk ---- */
+
+static void note_numbers(struct oracle *oracle)
+{
+    for (size_t i = 0; i < oracle->round.n; i++) {
+        const struct call *call = &oracle->round.calls[i];
+        if (!call->answered) {
+            continue;
+        }
+        bool barrier = call->operation->kind == OPERATION_BARRIER && call->answer->status == STATUS_OK;
+        uint64_t known = call->sequence;
+        uint64_t told = call->level >= 3 ? oracle->durable_through : oracle->written_through;
+        if (barrier && call->level >= 2 && known > told) {
+            complain(&oracle->complaint, call, "a barrier is ahead of what is said to be written or durable");
+        }
+        oracle->last_sequence = known > oracle->last_sequence ? known : oracle->last_sequence;
+    }
+}
+
+/* What is durable leaves the history. */
+static void fold(struct oracle *oracle)
+{
+    size_t folded = 0;
+    while (folded < oracle->n_history) {
+        const struct call *call = &oracle->history[folded];
+        if (call->sequence > oracle->durable_through && call->level < 3) {
+            break;
+        }
+        model_apply(&oracle->durable, call->operation);
+        folded++;
+    }
+    oracle->n_history -= folded;
+    memmove(oracle->history, oracle->history + folded, oracle->n_history * sizeof *oracle->history);
+}
+
+static bool remember(struct oracle *oracle, const struct round *judged)
+{
+    static const struct answer fine = {.status = STATUS_OK};
+    static const struct call *writes[ROUND_CALLS_MAX];
+    size_t n = round_applied(judged, writes);
+    oracle->last_write = n > 0 ? writes[n - 1]->sequence : oracle->last_write;
+    for (size_t i = 0; i < n; i++) {
+        if (oracle->n_history == ORACLE_HISTORY_MAX) {
+            complain(&oracle->complaint, writes[i], "nothing becomes durable");
+            return false;
+        }
+        oracle->history[oracle->n_history] = *writes[i];
+        oracle->history[oracle->n_history++].answer = &fine;
+    }
+    fold(oracle);
+    return true;
+}
+
+/* Of two writes on one connection. */
+static void swap_numbers(struct oracle *oracle)
+{
+    static const struct call *writes[ROUND_CALLS_MAX];
+    size_t n = round_applied(&oracle->round, writes);
+    if (n >= 2) {
+        struct call *first = &oracle->round.calls[writes[0] - oracle->round.calls];
+        struct call *last = &oracle->round.calls[writes[n - 1] - oracle->round.calls];
+        uint64_t sequence = first->sequence;
+        first->sequence = last->sequence;
+        last->sequence = sequence;
+    }
+}
+
+bool oracle_end_round(struct oracle *oracle)
+{
+    static struct round judged;
+    assert(oracle_has_all(oracle));
+    if (oracle->swaps_numbers) {
+        swap_numbers(oracle);
+    }
+    if (!sort_out(oracle, &judged) || !check_order(oracle) || !check_connections(oracle) ||
+        !round_check(&judged, &oracle->now, &oracle->complaint)) {
+        return false;
+    }
+    note_numbers(oracle);
+    return remember(oracle, &judged) && oracle->complaint.text[0] == '\0';
+}
+
+/* ---- after a crash ---- */
+
+bool oracle_crashed(struct oracle *oracle, enum oracle_end end)
+{
+    static struct round judged;
+    static const struct call *written[ORACLE_HISTORY_MAX];
+    if (!sort_out(oracle, &judged) || !check_order(oracle) || !check_connections(oracle)) {
+        return false;
+    }
+    note_numbers(oracle);
+    for (size_t i = 0; i < oracle->n_history; i++) {
+        written[i] = &oracle->history[i];
+    }
+    bool is_cut = end == ORACLE_CUT;
+    bool is_whole = end == ORACLE_STOPPED || end == ORACLE_HUNG_UP;
+    struct history history = {
+        .written = written,
+        .n = oracle->n_history,
+        .round = &judged,
+        .on_disk_through = is_whole ? UINT64_MAX
+                           : is_cut ? oracle->durable_through
+                                    : oracle->written_through,
+        .level_kept = is_cut ? 3 : 2,
+    };
+    states_free(&oracle->states);
+    oracle->states = states_after(&oracle->durable, &history);
+    oracle->is_beyond = oracle->states.overflow;
+    if (oracle->is_beyond || oracle->states.n == 0) {
+        complain(&oracle->complaint, NULL,
+                 oracle->is_beyond ? "too many states are possible" : "no state is possible");
+        return false;
+    }
+    oracle->last_write = 0;
+    oracle->has_restarted = end != ORACLE_HUNG_UP;
+    if (oracle->has_restarted) {
+        oracle->last_sequence = highest(oracle);
+        oracle->written_through = oracle->durable_through = 0; /* the next run tells its own */
+        memset(oracle->told, 0, sizeof oracle->told);
+    }
+    return oracle->complaint.text[0] == '\0';
+}
+
+bool oracle_came_back(struct oracle *oracle)
+{
+    struct states *states = &oracle->states;
+    size_t allowed = states->n;
+    if (oracle->has_restarted) {
+        states_narrow_hello(states, oracle->metadata_on_disk);
+    }
+    if (states->n == 0) {
+        complain(&oracle->complaint, NULL,
+                 "of %zu allowed states none fits %" PRIu64 " as the highest metadata on disk", allowed,
+                 oracle->metadata_on_disk);
+        return false;
+    }
+    for (size_t i = 0; i < oracle->round.n; i++) {
+        const struct call *call = &oracle->round.calls[i];
+        struct answer expected;
+        model_read(&states->list[0].model, call->operation, &expected);
+        states_narrow_read(states, call->operation, call->answer);
+        if (states->n == 0) {
+            complain(&oracle->complaint, call,
+                     "after the restart no allowed state is left; one of the last would have said: %s %.*s",
+                     status_text(expected.status), (int)expected.n, expected.text);
+            return false;
+        }
+    }
+    states_merge(states);
+    if (states->n != 1) {
+        complain(&oracle->complaint, NULL, "%zu states look the same: the dump does not see everything",
+                 states->n);
+        return false;
+    }
+    oracle->now = oracle->durable = states->list[0].model;
+    oracle->n_history = 0;
+    return true;
+}

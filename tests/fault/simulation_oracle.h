@@ -1,0 +1,76 @@
+/* The contract as oracle of a simulation: what each reply may say, given the model of all before it and what the disk may have kept.
+ * It sees frames and nothing else of the daemon. Life:
+ *
+ * - oracle_begin_round is given the requests that are in flight together; then it is told what is sent, and takes each reply.
+ * - A round that everybody survives is judged by oracle_end_round.
+ * - After a crash, a stop or a lost connection oracle_crashed works out the states that are allowed; a dump of all that is there leaves
+ *   those that fit, and oracle_came_back goes on from there.
+ *
+ * False of any call: something does not fit, and the complaint says what. Rooms of the tests' model: tests/lib/model*.h. */
+#ifndef TESTS_FAULT_SIMULATION_ORACLE_H
+#define TESTS_FAULT_SIMULATION_ORACLE_H
+
+#include "tests/lib/model_states.h"
+#include "tests/lib/operation_wire.h"
+
+enum { ORACLE_HISTORY_MAX = 512 };
+
+/* What may have come in the way of requests of the round, beside what the model says. */
+struct oracle_excuses {
+    bool reads_fail;        /* `io error` and `damaged` to a read */
+    bool engine_refuses;    /* `no space` and `busy` to a write */
+    bool writer_reads_fail; /* `damaged` to a write of the commit lane */
+    bool metadata_refused;  /* `no space` to metadata that does more than delete */
+    bool commits_refused;   /* the same to commits, and to the making of chains */
+    bool streams_late;      /* `busy` to a stream that its client left */
+    bool is_stopping;       /* `shutting down` */
+    bool writing_ended;     /* `io error` to a write: it is unknown */
+};
+
+struct oracle {
+    struct model now;     /* everything answered is in it */
+    struct model durable; /* without the history */
+    struct call history[ORACLE_HISTORY_MAX];
+    size_t n_history;
+    uint64_t written_through, durable_through; /* the highest told in this run */
+    struct {
+        uint64_t written_through, durable_through;
+    } told[CONNECTIONS_MAX];        /* to each connection last */
+    uint64_t last_sequence;         /* the highest number seen of any kind */
+    uint64_t last_write;            /* the highest of a write answered in an earlier round of this run */
+    uint64_t run, metadata_on_disk; /* as the hello said */
+    uint64_t sequence_before;       /* last_sequence when the round began */
+    uint64_t events;                /* the clock of sent_at and answered_at */
+    struct round round;
+    struct outcome outcomes[ROUND_CALLS_MAX];
+    size_t answered;
+    struct oracle_excuses excuses;
+    struct states states; /* those that are left after a crash */
+    bool has_restarted;   /* since: the hello's number says something of them */
+    bool swaps_numbers;   /* a plant */
+    uint64_t excused;     /* answers, in all */
+    bool is_beyond;       /* there were too many states to say anything: the run ends here */
+    struct complaint complaint;
+};
+
+enum { ORACLE_FIRST_ID = 1000 }; /* of the round's calls; below it the clients' hellos */
+
+enum oracle_end { ORACLE_KILLED, ORACLE_CUT, ORACLE_STOPPED, ORACLE_HUNG_UP };
+
+void oracle_begin(struct oracle *oracle);
+void oracle_end(struct oracle *oracle);
+
+void oracle_begin_round(struct oracle *oracle, const struct operation *operations, size_t n);
+void oracle_sent(struct oracle *oracle, size_t call);
+/* *ret_credit: so many bytes of a stream were taken. */
+bool oracle_take(struct oracle *oracle, const struct wire_frame *frame, uint64_t *ret_credit);
+bool oracle_take_hello(struct oracle *oracle, const struct wire_frame *frame, uint32_t connection,
+                       bool is_first);
+bool oracle_has_all(const struct oracle *oracle);
+bool oracle_end_round(struct oracle *oracle);
+
+bool oracle_crashed(struct oracle *oracle, enum oracle_end end);
+/* Behind a round of dump_operations, all answered, in the run after it. */
+bool oracle_came_back(struct oracle *oracle);
+
+#endif

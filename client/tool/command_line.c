@@ -186,6 +186,9 @@ enum tool_exit command_line_unknown_verb(const struct tool *tool, int count, cha
             snprintf(others + used, sizeof others - used, "%s%s", used > 0 ? ", " : "", verb->name);
         }
     }
+    if (count == 1 && others[0] != '\0') {
+        return tool_fail(TOOL_USAGE, "%s needs another word: there are %s", words[0], others);
+    }
     const char *best = nearest.best != NULL ? nearest.best : nearest_first.best;
     if (best != NULL) {
         return tool_fail(TOOL_USAGE, "unknown verb \"%s\"; did you mean %s? see cairn help", both, best);

@@ -28,10 +28,9 @@ enum tool_exit confirm(const struct tool *tool, enum confirm_kind kind, const ch
     if (argument_given(tool, "yes") != NULL) {
         return TOOL_OK;
     }
-    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
-        return kind == CONFIRM_IF_ASKED
-                   ? TOOL_OK
-                   : tool_fail(TOOL_USAGE, "this cannot be undone; give --yes where nobody can be asked");
+    bool can_ask = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+    if (!can_ask && kind == CONFIRM_IF_ASKED) {
+        return TOOL_OK;
     }
     char *what = NULL;
     va_list arguments;
@@ -43,12 +42,20 @@ enum tool_exit confirm(const struct tool *tool, enum confirm_kind kind, const ch
     struct cairn_slice chain = tool->chain.bytes > 0 ? tool->chain : cairn_text("default");
     char *what_shown = text_escape(what), *chain_shown = bytes_escape(chain),
          *socket_shown = text_escape(tool->socket_path);
+    enum tool_exit result = TOOL_OK;
     fflush(stdout);
-    fprintf(stderr, "%s, of chain %s on %s. This cannot be undone. Go on? [y/N] ", what_shown, chain_shown,
-            socket_shown);
+    if (!can_ask) {
+        result = tool_fail(TOOL_USAGE,
+                           "%s, of chain %s: this cannot be undone; give --yes where nobody can be asked",
+                           what_shown, chain_shown);
+    } else {
+        fprintf(stderr, "%s, of chain %s on %s. This cannot be undone. Go on? [y/N] ", what_shown,
+                chain_shown, socket_shown);
+        result = answer_is_yes() ? TOOL_OK : tool_fail(TOOL_FAILURE, "nothing was done");
+    }
     free(what);
     free(what_shown);
     free(chain_shown);
     free(socket_shown);
-    return answer_is_yes() ? TOOL_OK : tool_fail(TOOL_FAILURE, "nothing was done");
+    return result;
 }

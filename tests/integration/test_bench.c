@@ -367,11 +367,12 @@ START_TEST(test_the_table_and_json_say_the_same_things)
     expect_in(table.output, "p999 us");
     struct program json = bench(&rig, "-o json --warmup 0 --duration 100ms height metadata,rate=2k");
     ck_assert_int_eq(json.exit_code, DONE);
-    expect_in(json.output,
-              "{\"workload\":\"height\",\"clients\":1,\"depth\":1,\"rate_asked\":0,\"seconds\":");
+    expect_in(
+        json.output,
+        "{\"schema\":2,\"workload\":\"height\",\"clients\":1,\"depth\":1,\"rate_asked\":0,\"seconds\":");
     expect_in(json.output, "\"failed\":0");
     expect_in(json.output, "\"p999_us\":");
-    expect_in(json.output, "\n{\"workload\":\"metadata,rate=2k\"");
+    expect_in(json.output, "\n{\"schema\":2,\"workload\":\"metadata,rate=2k\"");
     rig_end(&rig);
 }
 END_TEST

@@ -197,7 +197,7 @@ test-programs: $(TESTS) $(FAULT_PRELOADS) side build
 # The counts of the run before are added to otherwise.
 count:
 	find $(B) -name '*.gcda' -delete
-	scripts/test.sh $(B) $(VARIANT) $(JOBS) $(TESTS); tested=$$?; scripts/coverage.py $(B) && exit $$tested
+	@scripts/test.sh $(B) $(VARIANT) $(JOBS) $(TESTS); tested=$$?; scripts/coverage.py $(B) && exit $$tested
 
 fuzzers: $(FUZZERS)
 

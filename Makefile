@@ -6,7 +6,8 @@
 #   tsan    with ThreadSanitizer
 #   fuzz    clang's libFuzzer with AddressSanitizer, for `make fuzz`
 
-VERSION := $(shell sed -n 's/.*CAIRND_VERSION "\(.*\)"/\1/p' daemon/version.h)
+# The version stands in one place, the library's header.
+VERSION := $(shell awk '/define CAIRN_VERSION_(MAJOR|MINOR|PATCH) / {printf "%s%s", dot, $$3; dot = "."}' client/cairn.h)
 ABI := 1
 
 BUILD ?= build
@@ -228,9 +229,12 @@ $(B)/$(SONAME): $(CLIENT) $(PROTO) client/cairn.map
 $(B)/libcairn.so: $(B)/$(SONAME)
 	ln -sf $(SONAME) $@
 
+# They include the library's headers as they are installed.
+$(B)/client/examples/%.o $(B)/tests/integration/test_uv.o: CFLAGS += -Iclient
+
 $(B)/examples/%: $(B)/client/examples/%.o $(B)/libcairn.a
 	@mkdir -p $(@D)
-	$(LINK) $^ $(CLIENT_LIBS) -o $@
+	$(LINK) $^ $(CLIENT_LIBS) -luv -o $@
 
 # A unit test or fuzz entry may use any module, an integration test what both ends share and the client; the linker takes
 # from these what is used.
@@ -294,7 +298,7 @@ install: build ## install under PREFIX (/usr/local), below DESTDIR
 		$(SHAREDIR)/fish/vendor_completions.d $(SHAREDIR)/doc/cairn \
 		$(DESTDIR)$(SYSCONFDIR)/cairn
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 client/cairn.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 client/cairn.h client/cairn_uv.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 $(B)/libcairn.a $(B)/$(SONAME) $(LIBDIR)
 	ln -sf $(SONAME) $(LIBDIR)/libcairn.so
 	$(SUBSTITUTE) client/cairn.pc.in > $(LIBDIR)/pkgconfig/cairn.pc
@@ -308,6 +312,8 @@ install: build ## install under PREFIX (/usr/local), below DESTDIR
 	ln -sf cairn.fish $(SHAREDIR)/fish/vendor_completions.d/cairnd.fish
 	install -m 644 README.md CHANGELOG.md LICENSE scripts/cairnd.conf proto/PROTOCOL.md proto/cairn.proto \
 		client/tool/ERRORS.md $(SHAREDIR)/doc/cairn
+	install -d $(SHAREDIR)/doc/cairn/examples
+	install -m 644 client/examples/*.c $(SHAREDIR)/doc/cairn/examples
 	test -e $(DESTDIR)$(SYSCONFDIR)/cairn/cairnd.conf || \
 		install -m 644 scripts/cairnd.conf $(DESTDIR)$(SYSCONFDIR)/cairn
 	test -n "$(DESTDIR)" || ldconfig 2>/dev/null || true

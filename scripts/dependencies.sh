@@ -19,6 +19,7 @@ for argument in "$@"; do
     --check)
         packages+=(git clang-format-19 check libsubunit-dev strace zstd protobuf-compiler python3 python3-protobuf)
         packages+=(systemd procps) # systemd judges the units, and procps has the /bin/kill that reloads the daemon
+        packages+=(g++ pkg-config abigail-tools) # the library's header, what is installed of it, and its ABI
         ;;
     --engine) packages+=(g++ cmake dpkg-dev libsnappy-dev libbz2-dev zlib1g-dev liblz4-dev) ;;
     --fuzz) packages+=(clang-19 libclang-rt-19-dev check libsubunit-dev) ;;

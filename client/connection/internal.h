@@ -1,13 +1,14 @@
 /* What the library's files share: the client, its connections and their requests. All of it belongs to the thread that uses the
  * client.
  *
- * From low to high: clock, failure, keep, state and transport know nothing of requests; request moves them from state to state;
+ * From low to high: clock, failure, fork_mark, keep, state and transport know nothing of requests; request moves them from state to state;
  * resend and reply use request; connection calls all of them. */
 #ifndef CLIENT_INTERNAL_H
 #define CLIENT_INTERNAL_H
 
 #include "client/cairn.h"
 #include "client/connection/failure.h"
+#include "client/connection/fork_mark.h"
 #include "client/connection/keep.h"
 #include "client/connection/state.h"
 #include "client/connection/transport.h"
@@ -31,6 +32,8 @@ enum {
 
 struct cairn_client {
     struct cairn_client_options options; /* fixed; defaults are filled in, strings are owned */
+    struct fork_mark *fork_mark;         /* fixed */
+    struct failure failure;              /* of the last call on the client itself that failed */
     struct cairn_connection *connections;
 
     bool store_known;

@@ -30,7 +30,10 @@ enum {
 /* Doubles the slots. False: no memory, and nothing is changed. */
 static bool slots_grow(struct cairn_connection *connection)
 {
-    assert(connection->slot_free_count == 0 && connection->slot_count <= UINT32_MAX / 2);
+    assert(connection->slot_free_count == 0);
+    if (connection->slot_count > UINT32_MAX / 2) {
+        return false; /* no id is left, whatever in_flight_max says */
+    }
     uint32_t count = connection->slot_count == 0 ? SLOTS_MIN : connection->slot_count * 2;
     struct request **slots = realloc(connection->slots, count * sizeof *slots);
     if (slots == NULL) {
@@ -294,6 +297,15 @@ void request_fail_all(struct cairn_connection *connection, enum cairn_status uns
     while (connection->first != NULL) {
         struct request *request = connection->first;
         request_fail(connection, request, request_waits(request) ? unsent : CAIRN_CONNECTION_LOST, text);
+    }
+}
+
+void request_forget_callers(struct cairn_connection *connection)
+{
+    for (struct request *request = connection->first; request != NULL; request = request->next) {
+        request->completion = NULL;
+        request->block_item = NULL;
+        request->metadata_item = NULL;
     }
 }
 

@@ -35,6 +35,9 @@ void request_discard_unsent(struct cairn_connection *connection);
 /* Completes all requests: with `unsent` those that were not sent, else with CAIRN_CONNECTION_LOST. */
 void request_fail_all(struct cairn_connection *connection, enum cairn_status unsent, const char *text);
 
+/* From now on requests complete without telling their callers. */
+void request_forget_callers(struct cairn_connection *connection);
+
 /* Completes the requests whose deadline has passed. */
 void request_expire(struct cairn_connection *connection, uint64_t now);
 

@@ -1,8 +1,8 @@
-/* Makes request frames out of the structs of cairn.h. Pure. A frame has id 0 until frame_out_set_id().
+/* Makes request frames out of the structs of cairn.h, which check.h has found good. Pure. A frame has id 0 until
+ * frame_out_set_id().
  *
  *   CAIRN_OK         the frame in *ret_encoded belongs to the caller
- *   CAIRN_USAGE      a value cannot be encoded, such as an unknown level
- *   CAIRN_TOO_LARGE  the request is longer than any frame may be, or has too many items
+ *   CAIRN_TOO_LARGE  the request is longer than any frame may be
  *   CAIRN_NO_MEMORY
  * After any status but CAIRN_OK, *ret_encoded is untouched.
  *

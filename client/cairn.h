@@ -234,7 +234,8 @@ struct cairn_written {
     uint64_t sequence;      /* the write's number; of a barrier the last it waited for; of a dry run 0 */
     enum cairn_level level; /* the level reached; CAIRN_LEVEL_DEFAULT if the reply does not say */
     bool created;           /* CREATE_CHAIN: the chain did not exist before */
-    uint64_t blocks, states, metadata, lowered; /* ROLLBACK: how many were removed, and guards lowered */
+    uint64_t blocks, states, metadata; /* ROLLBACK: how many were removed; of a dry run, also PRUNE, would be */
+    uint64_t lowered;                  /* ROLLBACK: guards lowered */
     /* Raises that the daemon has left out since its start, for all clients, as the stored values could not be read: when
      * it grows, one of yours may be among them, and a barrier tells why. */
     uint64_t raises_left_out;
@@ -744,7 +745,8 @@ CAIRN_API enum cairn_status cairn_submit_commit(struct cairn_connection *connect
                                                 cairn_completion completion, void *context) CAIRN_MUST_CHECK;
 
 /* Removes old blocks, with the metadata bound to them, and old states. Default level: durable; CAIRN_ACCEPTED counts as
- * CAIRN_WRITTEN. CAIRN_CONFLICT: a block above the chain's height, or a state at or above it. Reply: write. */
+ * CAIRN_WRITTEN. CAIRN_CONFLICT: a block above the chain's height, or a state at or above it. Reply: write; of a dry run
+ * its blocks, states and metadata count what would be removed. */
 struct cairn_prune_request {
     struct cairn_slice chain;
     uint64_t timeout_us;
@@ -754,6 +756,7 @@ struct cairn_prune_request {
     uint64_t states_through;                /* the last height to remove, from 0; used if states is true */
     const struct cairn_operation *metadata; /* applied after the prune, in the same atomic write */
     size_t metadata_count;
+    bool dry_run; /* as of a rollback. CAIRN_UNSUPPORTED: an earlier daemon has none; nothing is sent */
     uint64_t reserved[8];
 };
 

@@ -389,6 +389,7 @@ bool decode_hello(const uint8_t *body, size_t bytes, struct hello *ret_hello)
         *ret_hello = (struct hello){
             .run = reply.run,
             .run_random = reply.run_random,
+            .features = reply.features,
             .store_changed = reply.store_changed,
             .metadata_on_disk = reply.metadata_on_disk,
             .frame_bytes_max = reply.frame_bytes_max,

@@ -12,6 +12,7 @@
 
 #include "client/cairn.h"
 #include "client/message/frame_out.h"
+#include "proto/limits.h"
 
 struct encoded {
     struct frame_out *frame;
@@ -24,6 +25,9 @@ struct encoded {
 #define ENCODE_WRITE(name, request_type)                                                                     \
     enum cairn_status encode_##name(const struct request_type *request, uint64_t timeout_us,                 \
                                     struct encoded *ret_encoded) MUST_CHECK
+
+/* The feature bits that requests of this library may need; a hello asks for them. */
+enum { FEATURES_KNOWN = FEATURE_PRUNE_DRY_RUN };
 
 /* resume_random: 0: the run has none, as of an older daemon. */
 enum cairn_status encode_hello(const char *name, uint64_t resume_run, uint64_t resume_random,

@@ -17,6 +17,8 @@ enum cairn_status encode_hello(const char *name, uint64_t resume_run, uint64_t r
     message.version_min = PROTOCOL_VERSION_MIN;
     message.version_max = PROTOCOL_VERSION_MAX;
     encode_bytes(cairn_text(name), &message.has_client_name, &message.client_name);
+    message.has_features = true;
+    message.features = FEATURES_KNOWN;
     message.has_resume_run = resume_run != 0;
     message.resume_run = resume_run;
     message.has_resume_random = resume_random != 0;

@@ -38,6 +38,10 @@ static uint32_t choose_version(const Cairn__Hello *hello, struct failure *failur
     return version;
 }
 
+enum { FEATURES = FEATURE_PRUNE_DRY_RUN }; /* all that this daemon has */
+
+static_assert((int)FEATURE_PRUNE_DRY_RUN == (int)CAIRN__FEATURE__FEATURE_PRUNE_DRY_RUN, "as on the wire");
+
 static void reply_hello(struct request *request, const Cairn__Hello *hello, uint32_t version)
 {
     const struct service *service = request->service;
@@ -46,6 +50,7 @@ static void reply_hello(struct request *request, const Cairn__Hello *hello, uint
     reply.has_version = true;
     reply.version = version;
     reply.has_features = true;
+    reply.features = hello->features & FEATURES;
     reply.has_daemon_version = true;
     reply.daemon_version = request_binary(CAIRND_VERSION, sizeof CAIRND_VERSION - 1);
     reply.has_store_id = true;

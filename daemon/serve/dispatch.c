@@ -208,7 +208,7 @@ static void refuse_body(struct request *request, enum unpacked unpacked, const c
                    frame_type_text(request->type), text);
 }
 
-/* Whether the peer may ask for that; if not, the request is refused. A rollback's dry run is a read. Chains are not claimed by
+/* Whether the peer may ask for that; if not, the request is refused. A dry run is a read. Chains are not claimed by
  * anybody, so what drops blocks needs an admin. */
 static bool is_permitted(struct request *request, const struct request_kind *kind)
 {
@@ -216,6 +216,9 @@ static bool is_permitted(struct request *request, const struct request_kind *kin
     if (request->type == FRAME_ROLLBACK) {
         const Cairn__Rollback *rollback = (const Cairn__Rollback *)request->message;
         needed = rollback->has_dry_run && rollback->dry_run ? ROLE_READER : needed;
+    } else if (request->type == FRAME_PRUNE) {
+        const Cairn__Prune *prune = (const Cairn__Prune *)request->message;
+        needed = prune->has_dry_run && prune->dry_run ? ROLE_READER : needed;
     }
     assert(role != ROLE_NONE); /* its connection was refused */
     if (role >= needed) {

@@ -1,10 +1,10 @@
-/* A dry run's life:
+/* The life of a dry run, of a prune or a rollback:
  *
  * - It waits for its turn, and holds nothing but its request: one is at work at a time, so that what it keeps of the queue is kept
  *   once. The next is the oldest of another session than the last, if one waits.
  * - Its turn comes: it takes its view and its copy of the queue, and its answer is of that instant.
  * - The pool takes one step of it after the other, as scans do.
- * - It ends with the counts, or with what stands against the rollback. A dry run whose session has closed ends before its next
+ * - It ends with the counts, or with what stands against the write. A dry run whose session has closed ends before its next
  *   step. */
 #include "daemon/serve/dry_run.h"
 
@@ -19,7 +19,7 @@ struct dry_run {
     /* fixed once made */
     struct request *request;
     const struct chain *chain;
-    struct job_rollback rollback;
+    const struct job *job; /* in the request's arena */
     /* loop only */
     struct engine_point *view; /* NULL: it waits */
     struct dry_run *next;      /* of those that wait */
@@ -44,7 +44,8 @@ static void answer(struct dry_run *dry_run)
         return;
     }
     Cairn__WriteReply reply = CAIRN__WRITE_REPLY__INIT; /* no number, no level: nothing was written */
-    reply.has_blocks = reply.has_states = reply.has_metadata = reply.has_lowered = true;
+    reply.has_blocks = reply.has_states = reply.has_metadata = true;
+    reply.has_lowered = dry_run->job->kind == JOB_ROLLBACK;
     reply.blocks = dry_run->counts.blocks;
     reply.states = dry_run->counts.states;
     reply.metadata = dry_run->counts.metadata;
@@ -97,7 +98,7 @@ static void open_view(struct dry_run *dry_run)
         .chain = dry_run->chain->id,
         .marks = dry_run->chain->marks,
     };
-    dry_run->preview = preview_new(&fetch, order_pending(service->order), &dry_run->rollback);
+    dry_run->preview = preview_new(&fetch, order_pending(service->order), dry_run->job);
     dry_run->work.run = run_step;
     dry_run->work.done = step_done;
     dry_run->work.bytes = preview_bytes(dry_run->preview);
@@ -136,7 +137,7 @@ static void start_next(struct service *service)
     }
 }
 
-void dry_run_start(struct request *request, const struct chain *chain, const struct job_rollback *rollback)
+void dry_run_start(struct request *request, const struct chain *chain, const struct job *job)
 {
     struct service *service = request->service;
     struct failure failure;
@@ -149,7 +150,7 @@ void dry_run_start(struct request *request, const struct chain *chain, const str
     assert(thread_is(THREAD_LOOP) && chain->visible); /* its turn may come much later, and cannot fail then */
     dry_run->request = request;
     dry_run->chain = chain;
-    dry_run->rollback = *rollback;
+    dry_run->job = job;
     struct dry_run **last = &service->dry_runs;
     while (*last != NULL) {
         last = &(*last)->next;

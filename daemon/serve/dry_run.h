@@ -1,4 +1,4 @@
-/* A dry run: a request that is answered by what a rollback would drop, and changes nothing. It is a read of one instant, and
+/* A dry run: a request that is answered by what a prune or a rollback would drop, and changes nothing. It is a read of one instant, and
  * uses no number. Loop only. */
 #ifndef DAEMON_DRY_RUN_H
 #define DAEMON_DRY_RUN_H
@@ -8,7 +8,7 @@
 
 struct chain;
 
-/* Answers the request, sooner or later, or refuses it. The rollback is copied; its guards lie in the request. */
-void dry_run_start(struct request *request, const struct chain *chain, const struct job_rollback *rollback);
+/* Answers the request, sooner or later, or refuses it. The job says what would be dropped, and lies in the request's arena. */
+void dry_run_start(struct request *request, const struct chain *chain, const struct job *job);
 
 #endif

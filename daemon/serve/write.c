@@ -295,27 +295,29 @@ enum request_progress write_commit(struct request *request)
     return submit(request, message->has_chain, message->chain, message->has_carry && message->carry);
 }
 
+/* A dry run is a read: it joins no lane, and goes on where nothing can be written. */
+static enum request_progress dry_run(struct request *request, bool has_chain, ProtobufCBinaryData name)
+{
+    struct failure failure;
+    const struct chain *chain = request_chain(request, has_chain, name, &failure);
+    assert(request->prepared != NULL); /* the decoded job, which says what would be dropped */
+    if (chain == NULL) {
+        request_refuse_for(request, &failure);
+    } else {
+        dry_run_start(request, chain, request->prepared);
+    }
+    return REQUEST_TAKEN;
+}
+
 enum request_progress write_prune(struct request *request)
 {
     const Cairn__Prune *message = (const Cairn__Prune *)request->message;
     const struct job *decoded = request->prepared;
     assert(decoded->kind == JOB_PRUNE); /* as decoded */
-    return submit(request, message->has_chain, message->chain, true);
-}
-
-/* A dry run is a read: it joins no lane, and goes on where nothing can be written. */
-static enum request_progress dry_rollback(struct request *request, const Cairn__Rollback *message)
-{
-    struct failure failure;
-    const struct job *decoded = request->prepared;
-    assert(message->base.descriptor == &cairn__rollback__descriptor);
-    const struct chain *chain = request_chain(request, message->has_chain, message->chain, &failure);
-    if (chain == NULL) {
-        request_refuse_for(request, &failure);
-    } else {
-        dry_run_start(request, chain, &decoded->rollback);
+    if (message->has_dry_run && message->dry_run) {
+        return dry_run(request, message->has_chain, message->chain);
     }
-    return REQUEST_TAKEN;
+    return submit(request, message->has_chain, message->chain, true);
 }
 
 enum request_progress write_rollback(struct request *request)
@@ -324,7 +326,7 @@ enum request_progress write_rollback(struct request *request)
     const struct job *decoded = request->prepared;
     assert(decoded->kind == JOB_ROLLBACK); /* a dry run reads the same part of it */
     if (message->has_dry_run && message->dry_run) {
-        return dry_rollback(request, message);
+        return dry_run(request, message->has_chain, message->chain);
     }
     return submit(request, message->has_chain, message->chain, true);
 }

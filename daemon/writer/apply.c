@@ -12,6 +12,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
+#include "daemon/lanes/prune_rule.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 
@@ -248,30 +249,22 @@ static enum status apply_prune(struct apply *apply, const struct job *job, struc
     assert(job->kind == JOB_PRUNE); /* which member of the union it is */
     const struct job_prune *prune = &job->prune;
     struct chain_marks *marks = &apply->next.marks;
-    if (prune->has_blocks && prune->blocks_through > marks->height) {
-        return failure_set(failure, STATUS_CONFLICT,
-                           "blocks up to %lu cannot be pruned: the chain's height is %lu",
-                           prune->blocks_through, marks->height);
+    uint64_t first, last;
+    enum status status = prune_rule(marks, prune, failure);
+    if (status != STATUS_OK) {
+        return status;
     }
-    if (prune->has_states && prune->states_through >= marks->height) {
-        return failure_set(
-            failure, STATUS_CONFLICT,
-            "states up to %lu cannot be pruned: the chain's height is %lu, and its state stays",
-            prune->states_through, marks->height);
-    }
-    if (prune->has_blocks && prune->blocks_through > marks->blocks_pruned) {
-        struct key from = key_behind_height(job->chain, KEY_DATA, marks->blocks_pruned);
-        struct key to = key_behind_height(job->chain, KEY_DATA, prune->blocks_through);
+    if (prune_rule_blocks(marks, prune, &first, &last)) {
+        struct key from = key_of_height(job->chain, KEY_DATA, first);
+        struct key to = key_behind_height(job->chain, KEY_DATA, last);
         write_set_delete_range(apply->set, &from, &to);
-        marks->blocks_pruned = prune->blocks_through;
+        marks->blocks_pruned = last;
     }
-    if (prune->has_states && prune->states_through >= marks->states_from) {
-        assert(prune->states_through < UINT64_MAX); /* below the chain's height, so the mark does not wrap */
-        struct key from;
-        key_set_height(&from, job->chain, KEY_STATE, marks->states_from);
-        struct key to = key_behind_height(job->chain, KEY_STATE, prune->states_through);
+    if (prune_rule_states(marks, prune, &first, &last)) {
+        struct key from = key_of_height(job->chain, KEY_STATE, first);
+        struct key to = key_behind_height(job->chain, KEY_STATE, last);
         write_set_delete_range(apply->set, &from, &to);
-        marks->states_from = prune->states_through + 1;
+        marks->states_from = last + 1;
     }
     return apply_metadata_own(apply, job, failure);
 }

@@ -142,7 +142,7 @@ enum status applied_preview(struct job *job)
     enum preview_result result;
     int steps = 0;
     thread_set_role(THREAD_LOOP);
-    struct preview *preview = preview_new(&fetch, pending, &job->rollback);
+    struct preview *preview = preview_new(&fetch, pending, job);
     thread_set_role(THREAD_POOL);
     while ((result = preview_step(preview, &job->counts, &job->failure)) == PREVIEW_GOES_ON) {
         ck_assert_int_lt(++steps, 10000);

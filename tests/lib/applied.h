@@ -23,7 +23,7 @@ void applied_write_batch(void);
 
 /* Numbers the job, applies it, and writes it unless it is refused. It carries what applied_carry took. */
 enum status applied_job(struct job *job);
-/* What a dry run of the rollback says: its counts, or its failure. */
+/* What a dry run of the prune or rollback says: its counts, or its failure. */
 enum status applied_preview(struct job *job);
 /* Applies on chain 1; has to go well. */
 void applied_commit(struct job_commit commit);

@@ -294,6 +294,18 @@ static const Cairn__WriteReply prune_reply = {
     SET(sequence) = 1006,
     SET(level) = CAIRN__LEVEL__LEVEL_WRITTEN,
 };
+static const Cairn__Prune prune_dry_run = {
+    BASE(prune),
+    SET(blocks_through) = 4,
+    SET(states_through) = 2,
+    SET(dry_run) = 1,
+};
+static const Cairn__WriteReply prune_dry_run_reply = {
+    BASE(write_reply),
+    SET(blocks) = 3,
+    SET(states) = 2,
+    SET(metadata) = 0,
+};
 static Cairn__Guard guard_final = {BASE(guard), SET(name) = TEXT("final")};
 static Cairn__Guard guard_included = {BASE(guard), SET(name) = TEXT("included"), SET(lower) = 1};
 static Cairn__Guard *guards_list[] = {&guard_final, &guard_included};
@@ -399,6 +411,8 @@ const struct golden goldens[] = {
     REPLY(status_reply, FRAME_STATUS, 18, OK, 0, 1006, 1006, BODY(status_reply)),
     REQUEST(prune, PRUNE, 19, prune),
     REPLY(prune_reply, FRAME_PRUNE, 19, OK, 0, 1006, 1005, BODY(prune_reply)),
+    REQUEST(prune_dry_run, PRUNE, 26, prune_dry_run),
+    REPLY(prune_dry_run_reply, FRAME_PRUNE, 26, OK, 0, 1006, 1006, BODY(prune_dry_run_reply)),
     REQUEST(rollback, ROLLBACK, 20, rollback),
     REPLY(rollback_reply, FRAME_ROLLBACK, 20, OK, 0, 1006, 1006, BODY(rollback_reply)),
     REQUEST(barrier, BARRIER, 21, barrier),

@@ -91,6 +91,28 @@ START_TEST(hello_agrees_on_a_version_that_both_speak_or_refuses)
 }
 END_TEST
 
+START_TEST(of_the_features_asked_for_those_are_in_force_that_there_are)
+{
+    static const struct {
+        uint64_t asked;
+        uint64_t in_force;
+    } cases[] = {{0, 0},
+                 {FEATURE_PRUNE_DRY_RUN, FEATURE_PRUNE_DRY_RUN},
+                 {UINT64_C(1) << 63, 0},
+                 {UINT64_MAX, FEATURE_PRUNE_DRY_RUN}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        served.session.is_greeted = false;
+        Cairn__Hello hello = CAIRN__HELLO__INIT;
+        hello.has_features = true;
+        hello.features = cases[i].asked;
+        struct service_reply reply = service_ask(FRAME_HELLO, &hello);
+        const Cairn__HelloReply *message =
+            cairn__hello_reply__unpack(kept_allocator(), reply.body.len, reply.body.data);
+        ck_assert_uint_eq(message->features, cases[i].in_force);
+    }
+}
+END_TEST
+
 START_TEST(hello_comes_once_and_with_a_short_name)
 {
     Cairn__Hello hello = CAIRN__HELLO__INIT;
@@ -226,6 +248,7 @@ int main(void)
     tcase_add_test(hello, hello_tells_the_store_and_the_bounds);
     tcase_add_test(hello, hello_tells_whether_the_store_knows_the_run_if_its_bits_are_sent);
     tcase_add_test(hello, hello_agrees_on_a_version_that_both_speak_or_refuses);
+    tcase_add_test(hello, of_the_features_asked_for_those_are_in_force_that_there_are);
     tcase_add_test(hello, hello_comes_once_and_with_a_short_name);
     suite_add_tcase(suite, hello);
     return suite_run(suite, false);

@@ -228,6 +228,7 @@ enum cairn_request_kind {
     CAIRN_PRUNE = 14,
     CAIRN_ROLLBACK = 15,
     CAIRN_BARRIER = 16,
+    CAIRN_DROP_CHAIN = 17,
 };
 
 struct cairn_written {
@@ -266,7 +267,7 @@ struct cairn_reply {
     struct cairn_block block;    /* READ_BLOCK */
     struct cairn_state state;    /* READ_STATE */
     struct cairn_metadata found; /* GET */
-    struct cairn_written write;  /* WRITE_METADATA, COMMIT, PRUNE, ROLLBACK, BARRIER, CREATE_CHAIN */
+    struct cairn_written write;  /* WRITE_METADATA, COMMIT, PRUNE, ROLLBACK, BARRIER, CREATE_CHAIN, DROP_CHAIN */
     struct cairn_chain_list chains; /* CHAINS */
     struct cairn_status_list page;  /* STATUS_PAGE */
     uint64_t reserved[8];
@@ -297,7 +298,7 @@ struct cairn_connection;
 struct cairn_dropped {
     uint64_t sequence;        /* the number it was accepted under */
     size_t operations;        /* how many it had */
-    enum cairn_status status; /* CAIRN_CONFLICT: its chain was rolled back since. Others: see the text */
+    enum cairn_status status; /* CAIRN_CONFLICT: its chain was rolled back or dropped since. Others: see the text */
     const char *text;         /* why it was refused */
     uint64_t reserved[4];
 };
@@ -555,6 +556,25 @@ CAIRN_API enum cairn_status cairn_submit_create_chain(struct cairn_connection *c
                                                       const struct cairn_create_chain_request *request,
                                                       cairn_completion completion,
                                                       void *context) CAIRN_MUST_CHECK;
+
+/* Drops a chain with all that is in it, durably, in a time that does not depend on how much that is; its disk space
+ * comes back in the background. "default" is made anew in the same step. Until the reply other writes to the chain are
+ * CAIRN_CONFLICT, and reads still see it. Reply: write. */
+struct cairn_drop_chain_request {
+    struct cairn_slice chain; /* required: here empty does not mean "default" */
+    uint64_t timeout_us;
+    uint64_t reserved[8];
+};
+
+/* CAIRN_OK: the chain is gone, also after a power loss; its name is free, and a chain of that name has nothing of it.
+ * CAIRN_INVALID: there is no such chain. CAIRN_CONFLICT: another drop of it is under way. */
+CAIRN_API enum cairn_status cairn_drop_chain(struct cairn_connection *connection,
+                                             const struct cairn_drop_chain_request *request,
+                                             const struct cairn_reply **ret_reply) CAIRN_MUST_CHECK;
+CAIRN_API enum cairn_status cairn_submit_drop_chain(struct cairn_connection *connection,
+                                                    const struct cairn_drop_chain_request *request,
+                                                    cairn_completion completion,
+                                                    void *context) CAIRN_MUST_CHECK;
 
 /* Reads the chain's height. Reply: height, 0 if it has none yet. */
 struct cairn_read_height_request {

@@ -168,6 +168,9 @@ SUBMIT(chains, cairn_chains_request, encode_empty(FRAME_CHAINS, &encoded), .kind
 SUBMIT(create_chain, cairn_create_chain_request, encode_create_chain(request, &encoded),
        .kind = CAIRN_CREATE_CHAIN, .type = FRAME_CREATE_CHAIN, .ordered = true)
 
+SUBMIT(drop_chain, cairn_drop_chain_request, encode_drop_chain(request, &encoded), .kind = CAIRN_DROP_CHAIN,
+       .type = FRAME_DROP_CHAIN, .ordered = true, .carries = true, .expected = {.level = CAIRN_DURABLE})
+
 SUBMIT(read_height, cairn_read_height_request, encode_height(request, &encoded), .kind = CAIRN_READ_HEIGHT,
        .type = FRAME_HEIGHT)
 

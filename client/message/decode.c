@@ -303,6 +303,7 @@ bool decode_reply(enum cairn_request_kind kind, const struct decode_expected *ex
     case CAIRN_LIST:
         return bytes == 0; /* the last frame of a stream is empty */
     case CAIRN_CREATE_CHAIN:
+    case CAIRN_DROP_CHAIN:
     case CAIRN_WRITE_METADATA:
     case CAIRN_COMMIT:
     case CAIRN_PRUNE:

@@ -38,6 +38,7 @@ enum cairn_status encode_empty(uint8_t type, struct encoded *ret_encoded) MUST_C
 
 enum cairn_status encode_credit(uint64_t bytes, struct encoded *ret_encoded) MUST_CHECK;
 ENCODE(create_chain, cairn_create_chain_request);
+ENCODE(drop_chain, cairn_drop_chain_request);
 ENCODE(height, cairn_read_height_request);
 ENCODE(block, cairn_read_block_request);
 ENCODE(blocks, cairn_read_blocks_request);

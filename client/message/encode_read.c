@@ -55,6 +55,15 @@ enum cairn_status encode_create_chain(const struct cairn_create_chain_request *r
     return encode_pack(FRAME_CREATE_CHAIN, &message.base, NULL, ret_encoded);
 }
 
+enum cairn_status encode_drop_chain(const struct cairn_drop_chain_request *request,
+                                    struct encoded *ret_encoded)
+{
+    Cairn__DropChain message = CAIRN__DROP_CHAIN__INIT;
+    encode_bytes(request->chain, &message.has_chain, &message.chain);
+    message.has_chain = true; /* no name is none: it never means "default" */
+    return encode_pack(FRAME_DROP_CHAIN, &message.base, NULL, ret_encoded);
+}
+
 enum cairn_status encode_height(const struct cairn_read_height_request *request, struct encoded *ret_encoded)
 {
     Cairn__Height message = CAIRN__HEIGHT__INIT;

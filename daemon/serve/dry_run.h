@@ -6,9 +6,8 @@
 #include "daemon/lanes/job.h"
 #include "daemon/serve/request.h"
 
-struct chain;
-
-/* Answers the request, sooner or later, or refuses it. The job says what would be dropped, and lies in the request's arena. */
-void dry_run_start(struct request *request, const struct chain *chain, const struct job *job);
+/* Answers the request, sooner or later, or refuses it. The job says what would be dropped, and lies in the request's arena; its
+ * chain is looked for at its turn. */
+void dry_run_start(struct request *request, bool has_chain, ProtobufCBinaryData chain, const struct job *job);
 
 #endif

@@ -98,6 +98,7 @@ START_TEST(test_the_daemon_answers_the_documents_requests_as_it_shows)
     compare_reply(wire, "prune_dry_run", "prune_dry_run_reply");
     compare_reply(wire, "rollback", "rollback_reply");
     compare_reply(wire, "barrier", "barrier_reply");
+    compare_reply(wire, "drop_chain", "drop_chain_reply");
     rig_end(&rig);
 }
 END_TEST

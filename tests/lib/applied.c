@@ -31,7 +31,7 @@ static void check_status(enum status status)
 static void open_all(bool create)
 {
     engine = engine_opened(directory.path, create);
-    apply = apply_new(engine, APPLIED_CHAINS);
+    apply = apply_new(engine, APPLIED_CHAINS + 1);
     for (uint32_t chain = 1; chain <= APPLIED_CHAINS; chain++) {
         struct chain_marks marks = applied_marks(chain);
         check_status(apply_load(apply, chain, &marks, &failure));

@@ -1,5 +1,5 @@
 /* A store with apply in front of it and a queue beside it, driven as the writer thread drives them. One a process, as
- * every test has one of its own; chains 1 and 2 are there. */
+ * every test has one of its own; chains 1 and 2 are there, and there may be a third. */
 #ifndef TESTS_LIB_APPLIED_H
 #define TESTS_LIB_APPLIED_H
 

@@ -87,6 +87,13 @@ static const Cairn__WriteReply create_chain_reply = {
     SET(created) = 1,
 };
 
+static const Cairn__DropChain drop_chain = {BASE(drop_chain), SET(chain) = TEXT("aux")};
+static const Cairn__WriteReply drop_chain_reply = {
+    BASE(write_reply),
+    SET(sequence) = 1007,
+    SET(level) = CAIRN__LEVEL__LEVEL_DURABLE,
+};
+
 /* ---- commits ---- */
 
 static Cairn__Block block = {
@@ -417,6 +424,8 @@ const struct golden goldens[] = {
     REPLY(rollback_reply, FRAME_ROLLBACK, 20, OK, 0, 1006, 1006, BODY(rollback_reply)),
     REQUEST(barrier, BARRIER, 21, barrier),
     REPLY(barrier_reply, FRAME_BARRIER, 21, OK, 0, 1006, 1006, BODY(barrier_reply)),
+    REQUEST(drop_chain, DROP_CHAIN, 27, drop_chain),
+    REPLY(drop_chain_reply, FRAME_DROP_CHAIN, 27, OK, 0, 1006, 1006, BODY(drop_chain_reply)),
     REPLY(bad_header_reply, FRAME_HELLO, 0, INVALID, 0, 1006, 1006, BODY(not_a_request)),
     REPLY(busy_connection_reply, FRAME_HELLO, 0, BUSY, 0, 1006, 1006, BODY(too_many)),
     {.name = "oversize", .reply = {.type = FRAME_COMMIT, .id = 22}, .announced = UINT32_MAX},

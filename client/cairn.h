@@ -235,8 +235,9 @@ struct cairn_written {
     uint64_t sequence;      /* the write's number; of a barrier the last it waited for; of a dry run 0 */
     enum cairn_level level; /* the level reached; CAIRN_LEVEL_DEFAULT if the reply does not say */
     bool created;           /* CREATE_CHAIN: the chain did not exist before */
-    uint64_t blocks, states, metadata; /* ROLLBACK: how many were removed; of a dry run, also PRUNE, would be */
-    uint64_t lowered;                  /* ROLLBACK: guards lowered */
+    uint64_t blocks, states,
+        metadata;     /* ROLLBACK: how many were removed; of a dry run, also PRUNE, would be */
+    uint64_t lowered; /* ROLLBACK: guards lowered */
     /* Raises that the daemon has left out since its start, for all clients, as the stored values could not be read: when
      * it grows, one of yours may be among them, and a barrier tells why. */
     uint64_t raises_left_out;
@@ -267,7 +268,8 @@ struct cairn_reply {
     struct cairn_block block;    /* READ_BLOCK */
     struct cairn_state state;    /* READ_STATE */
     struct cairn_metadata found; /* GET */
-    struct cairn_written write;  /* WRITE_METADATA, COMMIT, PRUNE, ROLLBACK, BARRIER, CREATE_CHAIN, DROP_CHAIN */
+    struct cairn_written
+        write; /* WRITE_METADATA, COMMIT, PRUNE, ROLLBACK, BARRIER, CREATE_CHAIN, DROP_CHAIN */
     struct cairn_chain_list chains; /* CHAINS */
     struct cairn_status_list page;  /* STATUS_PAGE */
     uint64_t reserved[8];
@@ -296,10 +298,11 @@ struct cairn_connection;
 
 /* A metadata write that was accepted and will not be written, because the daemon refused it when it was sent again. */
 struct cairn_dropped {
-    uint64_t sequence;        /* the number it was accepted under */
-    size_t operations;        /* how many it had */
-    enum cairn_status status; /* CAIRN_CONFLICT: its chain was rolled back or dropped since. Others: see the text */
-    const char *text;         /* why it was refused */
+    uint64_t sequence; /* the number it was accepted under */
+    size_t operations; /* how many it had */
+    enum cairn_status
+        status;       /* CAIRN_CONFLICT: its chain was rolled back or dropped since. Others: see the text */
+    const char *text; /* why it was refused */
     uint64_t reserved[4];
 };
 

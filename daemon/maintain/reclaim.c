@@ -120,7 +120,7 @@ void reclaim_free(struct reclaim *reclaim)
 static void reclaim_run(struct pool_work *work)
 {
     struct reclaim *reclaim = (struct reclaim *)work; /* its first member */
-    assert(thread_is(THREAD_POOL) && reclaim->range_count > 0);
+    assert(thread_is(THREAD_POOL));
     uint64_t before_bytes = engine_space(reclaim->engine);
     reclaim->result = ENGINE_OK;
     for (size_t i = 0; i < reclaim->range_count && reclaim->result == ENGINE_OK; i++) {

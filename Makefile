@@ -4,6 +4,7 @@
 #   plain   optimised and hardened, what is installed
 #   asan    with AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan    with ThreadSanitizer
+#   coverage  without optimisation, counts which lines and branches run, for `make coverage`
 #   fuzz    clang's libFuzzer with AddressSanitizer, for `make fuzz`
 
 # The version stands in one place, the library's header.
@@ -25,15 +26,20 @@ CFLAGS_plain := -O2 -g -fno-plt -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-pr
 CFLAGS_sanitized := -O1 -g -fno-omit-frame-pointer -Wno-maybe-uninitialized
 CFLAGS_asan := $(CFLAGS_sanitized) -fsanitize=address,undefined -fno-sanitize-recover=all
 CFLAGS_tsan := $(CFLAGS_sanitized) -fsanitize=thread
+CFLAGS_coverage := -O0 -g
 CFLAGS_fuzz := -O1 -g -fno-omit-frame-pointer -Wno-error -fsanitize=fuzzer-no-link,address
 # What is installed is optimised across its files, for a request passes through many; tests link the same objects without.
 ifeq ($(findstring clang,$(CC)),)
 LTO_CFLAGS_plain := -flto=auto -ffat-lto-objects
 LTO_LDFLAGS_plain := -flto=auto
 endif
+# What is counted is ours. Threads count at the same time.
+OURS_CFLAGS_plain := $(LTO_CFLAGS_plain)
+OURS_CFLAGS_coverage := --coverage -fprofile-update=atomic
 LDFLAGS_plain := -Wl,-z,relro,-z,now
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
+LDFLAGS_coverage = --coverage -Wl,--wrap=_exit,--wrap=abort $(COUNTING)
 LDFLAGS_fuzz := -fsanitize=fuzzer-no-link,address
 
 ifeq ($(VARIANT),fuzz)
@@ -89,9 +95,14 @@ FAULT_SOURCES := $(if $(filter plain,$(VARIANT)),$(wildcard tests/fault/*.c))
 FAULT_TESTS := $(patsubst %.c,$(B)/%,$(filter tests/fault/test_%,$(FAULT_SOURCES)))
 FAULT_PRELOADS := $(patsubst %.c,$(B)/%.so,$(filter tests/fault/preload_%,$(FAULT_SOURCES)))
 FAULT_LIB := $(call objects,$(filter-out tests/fault/test_% tests/fault/preload_%,$(FAULT_SOURCES)))
+# Unit tests in which calls of libc fail on demand.
+FAILING_TESTS := $(patsubst %,$(B)/tests/unit/test_%,audit connection_read directory_failing directory_hold mirrored_file pending reserve stamp wal_files wal_state)
 FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TESTS := $(UNIT_TESTS) $(FUZZERS) $(INTEGRATION_TESTS) $(FAULT_TESTS)
 SIDE := $(call objects,$(wildcard tests/bench/side*.c))
+
+# The build that counts has a word in how a process ends.
+COUNTING := $(if $(filter coverage,$(VARIANT)),$(B)/tests/coverage/wrap_exit.o)
 
 SONAME := libcairn.so.$(ABI)
 PROGRAMS := $(B)/cairnd $(B)/cairn
@@ -100,7 +111,7 @@ LIBRARIES := $(B)/libcairn.so $(B)/libcairn.a
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: run check build tests test engine install clean format tidy soak fuzz dependencies help side FORCE
+.PHONY: run check build tests test engine install clean format tidy soak fuzz coverage dependencies help side FORCE
 
 # ---- what people call ----
 
@@ -164,6 +175,11 @@ soak-%:
 	$(MAKE) -j$(JOBS) VARIANT=plain tests
 	scripts/soak-fault.sh $(BUILD)/plain plain $* $(or $(MINUTES),60) $(SEED)
 
+coverage: ## run the tests in a build that counts lines and branches, print the counts and judge them by scripts/coverage.txt
+	scripts/dependencies.sh --check
+	$(MAKE) -j$(JOBS) VARIANT=coverage test-programs
+	$(MAKE) VARIANT=coverage count
+
 clean: ## remove all that was built
 	rm -rf $(BUILD)
 
@@ -174,10 +190,15 @@ help: ## list the targets
 
 # ---- how things are made ----
 
-.PHONY: test-programs fuzzers engine-library
+.PHONY: test-programs count fuzzers engine-library
 
 # Each of these is made by a second make: the first one installs packages, and a Makefile looks at them when it is read.
 test-programs: $(TESTS) $(FAULT_PRELOADS) side build
+
+# The counts of the run before are added to otherwise.
+count:
+	find $(B) -name '*.gcda' -delete
+	@scripts/test.sh $(B) $(VARIANT) $(JOBS) $(TESTS); tested=$$?; scripts/coverage.py $(B) && exit $$tested
 
 fuzzers: $(FUZZERS)
 
@@ -206,7 +227,8 @@ $(B)/engine: FORCE
 $(B)/daemon/engine/rocksdb/rocks_open.o: CFLAGS += -DENGINE_BUILD='"$(ENGINE_BUILD)"' -DENGINE_VERSION='"$(ENGINE_VERSION)"'
 $(B)/daemon/engine/rocksdb/rocks_open.o: $(B)/engine
 
-$(PROTO) $(DAEMON) $(CLIENT) $(TOOL) $(SIDE) $(MAINS): CFLAGS += $(LTO_CFLAGS_$(VARIANT))
+$(PROTO) $(DAEMON) $(CLIENT) $(TOOL) $(MAINS): CFLAGS += $(OURS_CFLAGS_$(VARIANT))
+$(SIDE): CFLAGS += $(LTO_CFLAGS_$(VARIANT))
 $(B)/cairnd $(B)/cairn $(B)/bench/side: LINK_LTO = $(LTO_LDFLAGS_$(VARIANT))
 
 $(B)/cairnd: $(B)/daemon/main.o $(DAEMON) $(PROTO) $(B)/engine
@@ -251,6 +273,10 @@ $(ARCHIVES) $(B)/tests/fault.a:
 	@mkdir -p $(@D)
 	rm -f $@
 	ar rcs $@ $^
+
+$(FAILING_TESTS): LDFLAGS += -Wl,--wrap=malloc
+$(FAILING_TESTS): $(B)/tests/lib/failing/failing.o
+$(PROGRAMS) $(B)/$(SONAME) $(EXAMPLES) $(TESTS) $(B)/bench/side: | $(COUNTING)
 
 LINK_TEST = $(LINK) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 	$(CHECK_LIBS) $(DAEMON_LIBS) $(TOOL_LIBS) -o $@

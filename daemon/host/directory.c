@@ -328,7 +328,7 @@ enum directory_result directory_open(const char *path, bool create, directory_lo
     int n = snprintf(directory.path, sizeof directory.path, "%s", path);
 
     assert(thread_is(THREAD_OTHER)); /* it waits for the disk and for another daemon: not on the loop */
-    if (n < 0 || (size_t)n >= sizeof directory.path) {
+    if ((size_t)n >= sizeof directory.path) {
         errno = ENAMETOOLONG;
         return directory_fail_errno(ret_error, path, "", "cannot be opened");
     }

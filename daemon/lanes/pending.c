@@ -308,9 +308,8 @@ static void fold(struct pending *pending, struct pending_entry *entry,
         }
         return;
     case METADATA_NONE:
-        break;
+        assert(false); /* nor has it a size */
     }
-    assert(false);
 }
 
 static uint64_t entry_bytes(const struct pending_entry *entry)

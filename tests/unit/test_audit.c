@@ -1,5 +1,6 @@
 /* The auditor on synthesized logs, where each case is known, and on what RocksDB makes. */
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #include "daemon/engine/rocksdb/audit.h"
 #include "tests/lib/directory.h"
+#include "tests/lib/failing/failing.h"
 #include "tests/lib/kept.h"
 #include "tests/lib/suite.h"
 #include "tests/lib/wal_builder.h"
@@ -155,6 +157,19 @@ START_TEST(whole_logs_are_whole)
 }
 END_TEST
 
+START_TEST(a_log_of_any_length_is_read)
+{
+    struct wal_builder file = {0};
+    write_manifest(10);
+    wal_builder_add_batch(&file, 11, 1, NULL, (2 << 20) + 5);
+    write_file("000005.log", file.bytes, file.count);
+    wal_builder_clear(&file);
+    expect_whole(11);
+    cut_log(5, 2 << 20);
+    expect_torn(10);
+}
+END_TEST
+
 START_TEST(logs_may_begin_with_what_tables_hold)
 {
     write_manifest(14);
@@ -238,6 +253,10 @@ START_TEST(marks_of_another_store_say_nothing)
     expect_torn(14);
     write_log(6, 50, 1, 1000);
     expect_damage("numbers 15 to 49 were synced and are gone");
+    write_log(5, 11, 3, 12); /* where nothing is known each mark counts, and may be the store's own */
+    zero_log(5, ends[1] + 20, 100);
+    write_log(6, 50, 1, 1000);
+    ck_assert_int_eq(look_knowing(false, 0), AUDIT_DAMAGED);
 }
 END_TEST
 
@@ -314,11 +333,20 @@ START_TEST(without_its_manifest_nothing_is_known)
     expect_broken("CURRENT does not name a manifest");
     write_file("CURRENT", "MANIFEST-4\n", 11);
     expect_broken("CURRENT does not name a manifest");
+    write_file("CURRENT", "MANIFEST-000004\n\0", 17);
+    expect_broken("CURRENT does not name a manifest");
+    write_file("CURRENT", "MANIFEST-000000\n", 16);
+    expect_broken("CURRENT does not name a manifest");
     write_file("CURRENT", "", 0);
     expect_broken("CURRENT does not name a manifest");
     write_file("CURRENT", "MANIFEST-000005\n", 16);
     expect_broken("MANIFEST-000005 is missing");
     write_file("MANIFEST-000005", "", 0);
+    expect_broken("MANIFEST-000005 has no beginning");
+    struct wal_builder file = {0};
+    wal_builder_add(&file, "\4\12", 2); /* a sequence number, and no next file */
+    write_file("MANIFEST-000005", file.bytes, file.count);
+    wal_builder_clear(&file);
     expect_broken("MANIFEST-000005 has no beginning");
     ck_assert_int_eq(unlink(directory_path(&directory, "CURRENT")), 0);
     expect_broken("CURRENT, which names the manifest, is missing");
@@ -353,18 +381,21 @@ START_TEST(a_manifest_with_a_hole_is_damaged_and_one_with_a_torn_tail_is_cut)
 }
 END_TEST
 
-/* The manifest names a table, a blob file, and a log that is synced up to its 30th byte. */
+/* The manifest names two tables, a blob file, and a log that is synced up to its 30th byte. */
 static void write_manifest_with_files(void)
 {
     static const uint8_t table[] = {
         103, 0,   8, 100, 9, 'k', 1, 1, 0, 0, 0, 0, 0, 0,        /* level, number, size, from, */
         9,   'k', 1, 1,   0, 0,   0, 0, 0, 0, 3, 9, 4, 1, 7, 1}; /* to, numbers, its blob */
-    static const uint8_t blob[] = {0x90, 3, 7, 2, 50, 0, 0, 0};  /* number, count, bytes */
+    static const uint8_t table_without_blob[] = {103, 0,   9, 50, 9, 'k', 1, 1, 0, 0, 0, 0, 0, 0,
+                                                 9,   'k', 1, 1,  0, 0,   0, 0, 0, 0, 3, 9, 1};
+    static const uint8_t blob[] = {0x90, 3, 7, 2, 50, 0, 0, 0}; /* number, count, bytes */
     static const uint8_t log[] = {0x87, 0x40, 4, LOG_NUMBER, 2, 30, 1};
     struct wal_builder file = {0};
     const uint8_t edit[] = {2, LOG_NUMBER, 9, 0, 3, 20, 4, 0};
     wal_builder_add(&file, edit, sizeof edit);
     wal_builder_add(&file, table, sizeof table);
+    wal_builder_add(&file, table_without_blob, sizeof table_without_blob);
     wal_builder_add(&file, blob, sizeof blob);
     wal_builder_add(&file, log, sizeof log);
     write_file("MANIFEST-000004", file.bytes, file.count);
@@ -378,6 +409,7 @@ START_TEST(what_the_manifest_names_has_to_be_there)
     write_manifest_with_files();
     write_log(5, 10, 1, 9);
     write_file("000008.sst", bytes, 100);
+    write_file("000009.sst", bytes, 50);
     write_file("000007.blob", bytes, 112);
     expect_whole(11);
     write_file("000008.sst", bytes, 99);
@@ -427,13 +459,57 @@ END_TEST
 
 START_TEST(what_cannot_be_cut_is_a_failure)
 {
-    struct audit_log log = {.number = 99, .bytes = 10, .whole_to = 5};
-    const struct audit cut_log = {.logs = &log, .log_count = 1}, cut_manifest = {.manifest = log};
-    ck_assert(!audit_cut(directory_fd, &cut_log, &failure));
+    struct audit_log log = {.number = 99, .bytes = 10, .whole_to = 5}, logs[] = {{.number = 98}, log};
+    const struct audit cut_logs = {.logs = logs, .log_count = 2}, cut_manifest = {.manifest = log};
+    ck_assert(!audit_cut(directory_fd, &cut_logs, &failure));
     ck_assert_ptr_nonnull(
         strstr(failure.text, "000099.log cannot be cut off behind its last whole record: "));
     ck_assert(!audit_cut(directory_fd, &cut_manifest, &failure));
     ck_assert_ptr_nonnull(strstr(failure.text, "MANIFEST-000099 cannot be cut off"));
+}
+END_TEST
+
+/* Each call that fails is a failure, and no verdict on the store. */
+START_TEST(each_call_that_fails_is_a_failure)
+{
+    const struct audit_known known = {true, STORE, 0};
+    char bytes[112] = "";
+    bool is_met = true;
+    write_manifest_with_files();
+    write_log(5, 10, 3, 9);
+    write_file("000008.sst", bytes, 100);
+    write_file("000009.sst", bytes, 50);
+    write_file("000007.blob", bytes, 112);
+    for (enum failing_call call = FAILING_OPEN; call <= FAILING_READDIR; call++, is_met = true) {
+        for (unsigned nth = 1; is_met; nth++) {
+            audit_free(&audit);
+            failing_plan(call, nth, EIO);
+            bool is_read = audit_look(directory_fd, &known, &audit, &failure);
+            is_met = failing_end();
+            ck_assert_int_eq(is_read, !is_met);
+            ck_assert(is_read || strstr(failure.text, "Input/output error") != NULL);
+            ck_assert(!is_read || audit.verdict == AUDIT_WHOLE);
+        }
+    }
+    failing_plan(FAILING_PREAD, 2, EINTR);
+    expect_whole(15);
+    ck_assert(failing_end());
+}
+END_TEST
+
+START_TEST(a_cut_that_is_not_on_the_device_is_a_failure)
+{
+    static const enum failing_call calls[] = {FAILING_TRUNCATE, FAILING_FSYNC};
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        write_manifest(10);
+        write_log(5, 11, 3, 12);
+        cut_log(5, ends[2] + 50);
+        ck_assert_int_eq(look(), AUDIT_TORN);
+        failing_plan(calls[i], 1, EIO);
+        ck_assert(!audit_cut(directory_fd, &audit, &failure));
+        ck_assert(failing_end());
+        ck_assert_ptr_nonnull(strstr(failure.text, "000005.log cannot be cut off"));
+    }
 }
 END_TEST
 
@@ -456,6 +532,7 @@ int main(void)
     Suite *suite = suite_new("audit", 60, &tests);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, whole_logs_are_whole);
+    tcase_add_test(tests, a_log_of_any_length_is_read);
     tcase_add_test(tests, logs_may_begin_with_what_tables_hold);
     tcase_add_test(tests, logs_of_a_store_of_which_nothing_is_known_may_begin_behind_that);
     tcase_add_test(tests, each_cut_behind_what_was_synced_is_a_torn_tail);
@@ -471,6 +548,8 @@ int main(void)
     tcase_add_test(tests, what_the_manifest_names_has_to_be_there);
     tcase_add_test(tests, what_cannot_be_read_is_no_damage);
     tcase_add_test(tests, what_cannot_be_cut_is_a_failure);
+    tcase_add_test(tests, each_call_that_fails_is_a_failure);
+    tcase_add_test(tests, a_cut_that_is_not_on_the_device_is_a_failure);
     tcase_add_test(tests, what_is_found_behind_the_end_need_be_no_batch);
     return suite_run(suite, true);
 }

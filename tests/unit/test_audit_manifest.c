@@ -125,6 +125,21 @@ START_TEST(tables_come_and_go)
 }
 END_TEST
 
+START_TEST(any_number_of_tables_is_noted)
+{
+    enum { TABLES = 1000 };
+    for (uint64_t number = TABLES; number > 0; number--) {
+        put_table(number, 100, number, 0);
+        take();
+    }
+    audit_manifest_end(&manifest);
+    ck_assert_uint_eq(manifest.tables.count, TABLES);
+    for (size_t i = 0; i < TABLES; i++) {
+        ck_assert_uint_eq(manifest.tables.list[i].number, i + 1);
+    }
+}
+END_TEST
+
 START_TEST(blob_files_go_with_the_last_table_that_refers_to_them)
 {
     put_blob(5, 10, 1000);
@@ -166,6 +181,7 @@ START_TEST(logs_count_from_a_number_on_and_as_far_as_they_are_synced)
     PUT(8199, 4, 30, 2, 99, 1);
     PUT(8199, 4, 31, 2, 50, 1);
     PUT(8199, 2, 32, 1);
+    PUT(8199, 4, 29, 2, 9, 1);
     take();
     PUT(8199, 4, 30, 2, 120, 1);
     PUT(8200, 1, 30);
@@ -234,6 +250,10 @@ START_TEST(a_record_that_is_cut_off_is_not_understood)
     expect_whole_only();
     PUT(8192 + 500, 2, 1, 1);
     expect_whole_only();
+    PUT(400, 5, 1, 1, 0, 0, 7, 1, 9, 0); /* with a field of a later version */
+    expect_whole_only();
+    PUT(401, 5, 1, 1, 7, 1, 9, 0);
+    expect_whole_only();
 }
 END_TEST
 
@@ -265,6 +285,7 @@ int main(void)
     tcase_add_test(tests, nothing_is_said_by_nothing);
     tcase_add_test(tests, numbers_only_grow);
     tcase_add_test(tests, tables_come_and_go);
+    tcase_add_test(tests, any_number_of_tables_is_noted);
     tcase_add_test(tests, blob_files_go_with_the_last_table_that_refers_to_them);
     tcase_add_test(tests, without_a_table_no_blob_file_has_to_be_there);
     tcase_add_test(tests, logs_count_from_a_number_on_and_as_far_as_they_are_synced);

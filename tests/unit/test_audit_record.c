@@ -188,6 +188,44 @@ START_TEST(pieces_that_do_not_belong_together_end_it)
 }
 END_TEST
 
+/* Less than a header before the end of a block is left empty. */
+START_TEST(padding_is_no_record)
+{
+    enum { LEFT_BYTES = 6 };
+    static uint8_t bytes[AUDIT_BLOCK_BYTES - 7 - LEFT_BYTES];
+    struct wal_builder other = {0};
+    for (size_t i = 0; i < 2; i++) {
+        lengths[i] = i == 0 ? sizeof bytes : 3;
+        for (size_t at = 0; at < lengths[i]; at++) {
+            bytes[at] = (uint8_t)(i + at);
+        }
+        wal_builder_add(&other, bytes, lengths[i]);
+        ends[i + 1] = other.count;
+    }
+    ck_assert_uint_eq(other.count, AUDIT_BLOCK_BYTES + 7 + 3);
+    struct audit_reader reader = read_file(other.bytes, other.count, 2);
+    ck_assert(!reader.has_ended);
+    ck_assert_uint_eq(seen.taken, 2);
+    wal_builder_clear(&other);
+}
+END_TEST
+
+START_TEST(a_piece_without_a_type_is_none)
+{
+    struct wal_builder other = {0};
+    lengths[0] = 3;
+    ends[1] = 10;
+    wal_builder_add(&other, "\0\1\2", 3);
+    wal_builder_add(&other, "\1\2\3", 3);
+    other.bytes[10 + 6] = 0; /* its length is still there */
+    struct audit_reader reader = read_file(other.bytes, other.count, 2);
+    ck_assert(reader.has_ended);
+    ck_assert_str_eq(reader.reason, "a record has an unknown type");
+    ck_assert_uint_eq(reader.whole_to, 10);
+    wal_builder_clear(&other);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -199,5 +237,7 @@ int main(void)
     tcase_add_test(tests, zeros_are_no_records);
     tcase_add_test(tests, a_refused_record_ends_it_and_is_found);
     tcase_add_test(tests, pieces_that_do_not_belong_together_end_it);
+    tcase_add_test(tests, padding_is_no_record);
+    tcase_add_test(tests, a_piece_without_a_type_is_none);
     return suite_run(suite, true);
 }

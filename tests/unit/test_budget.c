@@ -27,6 +27,7 @@ static void setup(void)
 static void teardown(void)
 {
     budget_free(budget);
+    budget_free(NULL);
 }
 
 static struct budget_request small_request(uint64_t bytes)
@@ -157,6 +158,9 @@ START_TEST(one_large_write_at_a_time_is_extended_beyond_what_is_free)
     ck_assert_uint_eq(budget_request_room(budget, &first), UINT64_MAX);
     budget_request_hold(budget, &first, REQUESTS_MAX);
     ck_assert_int_eq(budget_request_extend(budget, &second, REQUESTS_MAX), BUDGET_WAITS);
+    struct budget_request small = small_request(1); /* whose end lets nobody be extended */
+    budget_request_end(budget, &small);
+    ck_assert_int_eq(budget_request_extend(budget, &second, REQUESTS_MAX), BUDGET_WAITS);
     budget_request_end(budget, &first);
     ck_assert_int_eq(budget_request_extend(budget, &second, REQUESTS_MAX), BUDGET_GRANTED);
     budget_request_end(budget, &second);
@@ -193,8 +197,12 @@ START_TEST(client_has_its_replies_or_one)
         budget_client_read_begins(&client, 1);
     }
     ck_assert(!budget_client_may_read(&client, 1) && budget_client_may_send(&client));
+    budget_client_read_ends(&client, 1);
+    ck_assert(budget_client_may_read(&client, 1));
+    ck_assert(!budget_client_may_read(&client, REPLIES_BYTES_PER_CLIENT)); /* there is a place, and no room */
     budget_reply_queued(budget, &client, REPLIES_BYTES_PER_CLIENT);
     ck_assert(!budget_client_may_send(&client));
+    ck_assert_uint_eq(budget_replies_bytes(budget), REPLIES_BYTES_PER_CLIENT);
     budget_reply_gone(budget, &client, REPLIES_BYTES_PER_CLIENT);
 }
 END_TEST

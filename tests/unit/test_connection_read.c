@@ -3,6 +3,7 @@
 
 #include "daemon/runtime/thread.h"
 #include "tests/lib/connection_fixture.h"
+#include "tests/lib/failing/failing.h"
 #include "tests/lib/kept.h"
 #include "tests/lib/messages.h"
 #include "tests/lib/random.h"
@@ -80,6 +81,28 @@ START_TEST(bytes_that_are_no_frame_are_told_so_and_end_the_connection)
         .type = FRAME_COMMIT, .id = 2, .body_bytes = SMALL_FRAME_BYTES + 1};
     frame_request_encode(&too_large, header);
     assert_refused(header, sizeof header, true, STATUS_TOO_LARGE); /* before its body is read */
+    const struct frame_request long_hello = {.type = FRAME_HELLO, .id = 1, .body_bytes = (64 << 10) + 1};
+    frame_request_encode(&long_hello, header);
+    assert_refused(header, sizeof header, false, STATUS_TOO_LARGE);
+}
+END_TEST
+
+START_TEST(a_body_for_which_the_machine_has_no_memory_is_refused_and_ends_the_connection)
+{
+    uint8_t header[FRAME_REQUEST_BYTES];
+    const struct frame_request large = {.type = FRAME_COMMIT, .id = 2, .body_bytes = 200 << 10};
+    frame_request_encode(&large, header);
+    int peer = peer_greeted();
+    failing_plan_malloc(200 << 10);
+    peer_write(peer, header, sizeof header);
+    peer_write(peer, "some", 4);
+    struct service_reply reply = peer_receive(peer);
+    ck_assert(failing_end());
+    ck_assert_int_eq(reply.status, STATUS_BUSY);
+    ck_assert_uint_eq(reply.header.id, 2);
+    CONNECTIONS_AWAIT(peer_is_closed(peer));
+    ck_assert_uint_eq(budget_requests_bytes(served.service.budget), 0);
+    peer_close(peer);
 }
 END_TEST
 
@@ -281,6 +304,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, connections_close);
     tcase_add_test(tests, frames_in_pieces_of_any_size_are_the_same_requests);
     tcase_add_test(tests, bytes_that_are_no_frame_are_told_so_and_end_the_connection);
+    tcase_add_test(tests, a_body_for_which_the_machine_has_no_memory_is_refused_and_ends_the_connection);
     tcase_add_test(tests, a_malformed_request_is_refused_and_the_connection_goes_on);
     tcase_add_test(tests, a_large_body_waits_for_memory_and_a_peer_that_goes_gives_its_place_up);
     tcase_add_test(tests, a_peer_that_ends_inside_a_frame_gives_all_memory_back);

@@ -1,13 +1,18 @@
 /* What a data directory is held by: where it is moved it stays, and where something is taken away that is noticed. */
 #include <check.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/host/directory.h"
+#include "tests/lib/failing/failing.h"
 
 static char root[64];  /* a temporary directory of the test's own */
 static char store[80]; /* a place in it */
@@ -120,6 +125,8 @@ static const char *const takes[] = {
     "mv db away",
     "mv db away && mkdir db",
     "mv db away && cp -a away db",
+    "mv db away && ln -s /proc db", /* of another file system */
+    "mv db away && ln -s db db",
     "rm cairn.lock",
     "rm cairn.lock && touch cairn.lock",
     "rm cairn.store",
@@ -134,6 +141,87 @@ START_TEST(what_is_removed_or_replaced_is_gone)
     shell("cd %s && %s", store, takes[_i]);
     ck_assert_int_eq(directory_check(&directory, &error), DIRECTORY_LOST);
     ck_assert_msg(strstr(error.text, store) != NULL, "%s", error.text);
+}
+END_TEST
+
+/* What the system does not say is no loss. */
+START_TEST(what_cannot_be_looked_at_is_not_gone)
+{
+    static const int gone[] = {ENOENT, ENOTDIR, ELOOP, ESTALE};
+    make_store();
+    ck_assert_int_eq(open_store(false), DIRECTORY_OK);
+    for (size_t i = 0; i < sizeof gone / sizeof gone[0]; i++) {
+        failing_plan(FAILING_STAT, 1, gone[i]);
+        ck_assert_int_eq(directory_check(&directory, &error), DIRECTORY_LOST);
+        ck_assert(failing_end());
+    }
+    static const enum failing_call calls[] = {FAILING_STAT, FAILING_FSTAT, FAILING_ACCESS};
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        failing_plan(calls[i], 1, EIO);
+        ck_assert_int_eq(directory_check(&directory, &error), DIRECTORY_OK);
+        ck_assert(failing_end());
+    }
+}
+END_TEST
+
+START_TEST(lock_file_that_is_replaced_while_it_is_locked_is_no_lock)
+{
+    make_store();
+    failing_plan(FAILING_STAT, 2, ENOENT); /* behind the look at /proc */
+    ck_assert_int_eq(open_store(false), DIRECTORY_IO_ERROR);
+    ck_assert(failing_end());
+    ck_assert_msg(strstr(error.text, "was removed or replaced while it was locked") != NULL, "%s",
+                  error.text);
+    ck_assert_int_eq(open_store(false), DIRECTORY_OK);
+}
+END_TEST
+
+START_TEST(pid_that_is_written_in_part_is_a_full_disk)
+{
+    make_store();
+    failing_plan(FAILING_PWRITE, 1, 0);
+    ck_assert_int_eq(open_store(false), DIRECTORY_IO_ERROR);
+    ck_assert(failing_end());
+    ck_assert_msg(strstr(error.text, "cairn.lock: cannot be written: No space left") != NULL, "%s",
+                  error.text);
+}
+END_TEST
+
+/* Has another process open a store that is locked: it is told the pid that the lock file holds, 0 for none. */
+static void expect_owner(const char *text, long pid)
+{
+    char says[32];
+    shell("printf '%%s' '%s' > %s/cairn.lock", text, store);
+    snprintf(says, sizeof says, "with pid %ld;", pid);
+    ck_assert_int_eq(open_store(false), DIRECTORY_LOCKED);
+    ck_assert_msg(strstr(error.text, says) != NULL, "%s", error.text);
+}
+
+START_TEST(owner_is_named_by_the_pid_in_the_lock_file_if_it_has_one)
+{
+    char path[128], gone[16];
+    make_store();
+    snprintf(path, sizeof path, "%s/cairn.lock", store);
+    int fd = open(path, O_RDWR);
+    ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+    snprintf(gone, sizeof gone, "%ld", (long)child);
+    expect_owner("", 0);
+    expect_owner("-5", 0);
+    expect_owner("99999999999", 99999999999);
+    expect_owner(gone, child); /* the last that is known */
+    expect_owner("1", 1);
+    failing_plan(FAILING_KILL, 1, EPERM); /* of another user, so it is there */
+    expect_owner(gone, child);
+    ck_assert(failing_end());
+    failing_plan(FAILING_PREAD, 1, EIO);
+    ck_assert_int_eq(open_store(false), DIRECTORY_LOCKED);
+    ck_assert(failing_end());
+    close(fd);
 }
 END_TEST
 
@@ -172,6 +260,10 @@ int main(void)
     tcase_add_checked_fixture(hold, setup, teardown);
     tcase_add_test(hold, second_owner_is_refused_where_the_lock_file_was_removed);
     tcase_add_test(hold, moved_store_keeps_its_paths_and_is_not_gone);
+    tcase_add_test(hold, what_cannot_be_looked_at_is_not_gone);
+    tcase_add_test(hold, lock_file_that_is_replaced_while_it_is_locked_is_no_lock);
+    tcase_add_test(hold, pid_that_is_written_in_part_is_a_full_disk);
+    tcase_add_test(hold, owner_is_named_by_the_pid_in_the_lock_file_if_it_has_one);
     tcase_add_loop_test(hold, store_of_format_1_stays_one_until_it_is_ready, 0, 2);
     tcase_add_loop_test(hold, what_is_removed_or_replaced_is_gone, 0, sizeof takes / sizeof *takes);
     SRunner *runner = srunner_create(suite);

@@ -105,6 +105,18 @@ START_TEST(each_type_has_a_name_of_its_own)
 }
 END_TEST
 
+START_TEST(an_id_is_set_in_a_header_that_stays_otherwise)
+{
+    struct frame_request request = {.type = FRAME_COMMIT, .id = 1, .body_bytes = 77}, decoded;
+    uint8_t bytes[FRAME_REQUEST_BYTES];
+    frame_request_encode(&request, bytes);
+    frame_request_set_id(0x1122334455667788, bytes);
+    ck_assert_int_eq(frame_request_decode(bytes, &decoded), STATUS_OK);
+    ck_assert_uint_eq(decoded.id, 0x1122334455667788);
+    ck_assert(decoded.type == request.type && decoded.body_bytes == request.body_bytes);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("frame");
@@ -114,6 +126,7 @@ int main(void)
     tcase_add_test(tests, request_header_with_a_wrong_byte_is_refused);
     tcase_add_test(tests, reply_header_with_a_wrong_byte_is_refused);
     tcase_add_test(tests, each_type_has_a_name_of_its_own);
+    tcase_add_test(tests, an_id_is_set_in_a_header_that_stays_otherwise);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

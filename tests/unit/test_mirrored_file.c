@@ -8,6 +8,7 @@
 
 #include "daemon/host/mirrored_file.h"
 #include "tests/lib/directory.h"
+#include "tests/lib/failing/failing.h"
 #include "tests/lib/suite.h"
 
 enum {
@@ -235,6 +236,62 @@ START_TEST(test_a_make_that_fails_leaves_the_file_of_before)
 }
 END_TEST
 
+/* A write, an opening and a make, each with a call that fails: the record of before or the new one is read afterwards. */
+START_TEST(test_each_call_that_fails_leaves_the_record_of_before_or_the_new_one)
+{
+    bool is_met = true;
+    for (enum failing_call call = FAILING_OPEN; call <= FAILING_READDIR; call++, is_met = true) {
+        for (unsigned nth = 1; is_met; nth++) {
+            (void)open_and_read();
+            write_record(1);
+            memset(record, 2, sizeof record);
+            failing_plan(call, nth, EIO);
+            bool is_written = mirrored_file_write(&file, record) == MIRRORED_OK;
+            mirrored_file_close(&file);
+            enum mirrored_result opened = mirrored_file_open(fd, name, sizeof record, &file, record);
+            memset(record, 3, sizeof record);
+            bool is_made = mirrored_file_make(fd, name, record, sizeof record) == MIRRORED_OK;
+            is_met = failing_end();
+            ck_assert(opened == MIRRORED_OK || (opened == MIRRORED_IO_ERROR && is_met));
+            ck_assert((is_written && is_made) || is_met);
+            uint8_t read = open_and_read();
+            ck_assert(read == 3 || (!is_made && read == (is_written ? 2 : 1)) ||
+                      (!is_made && !is_written && read == 2));
+        }
+    }
+}
+END_TEST
+
+START_TEST(test_interrupted_calls_go_on_and_a_write_of_nothing_is_a_full_disk)
+{
+    static const enum failing_call calls[] = {FAILING_PWRITE, FAILING_FDATASYNC};
+    (void)open_and_read();
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        failing_plan(calls[i], 1, EINTR);
+        write_record((uint8_t)(10 + i));
+        ck_assert(failing_end());
+        ck_assert_uint_eq(open_and_read(), 10 + i);
+    }
+    failing_plan(FAILING_PREAD, 1, EINTR);
+    ck_assert_uint_eq(open_and_read(), 11);
+    ck_assert(failing_end());
+    failing_plan(FAILING_PWRITE, 1, 0);
+    ck_assert_int_eq(mirrored_file_write(&file, record), MIRRORED_IO_ERROR);
+    ck_assert(failing_end());
+    ck_assert_int_eq(errno, ENOSPC);
+}
+END_TEST
+
+START_TEST(test_a_copy_that_cannot_be_read_is_made_up_for_by_the_other_one)
+{
+    for (unsigned nth = 1; nth <= 2; nth++) {
+        failing_plan(FAILING_PREAD, nth, EIO);
+        ck_assert_uint_eq(open_and_read(), 1);
+        ck_assert(failing_end());
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -248,5 +305,8 @@ int main(void)
     tcase_add_test(tests, test_a_record_of_another_length_is_damage);
     tcase_add_test(tests, test_making_it_again_replaces_it_and_what_a_death_left);
     tcase_add_test(tests, test_a_make_that_fails_leaves_the_file_of_before);
+    tcase_add_test(tests, test_each_call_that_fails_leaves_the_record_of_before_or_the_new_one);
+    tcase_add_test(tests, test_interrupted_calls_go_on_and_a_write_of_nothing_is_a_full_disk);
+    tcase_add_test(tests, test_a_copy_that_cannot_be_read_is_made_up_for_by_the_other_one);
     return suite_run(suite, true); /* thousands of writes */
 }

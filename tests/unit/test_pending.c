@@ -2,6 +2,8 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "daemon/lanes/queued_value.h"
+#include "tests/lib/failing/failing.h"
 #include "tests/lib/pending_model.h"
 #include "tests/lib/random.h"
 #include "tests/lib/suite.h"
@@ -276,6 +278,61 @@ START_TEST(random_runs_are_as_a_naive_list)
 }
 END_TEST
 
+START_TEST(a_value_that_is_held_outlives_its_entry)
+{
+    struct pending *pending = pending_new(10, 1000);
+    add(pending, set(1, 5), 7);
+    struct slice held = pending_change(pending, 1, pending_model_name(1)).value;
+    pending_value_hold(pending, held);
+    ck_assert_uint_eq(pending_held_bytes(pending), 5);
+    pending_value_hold(pending, held); /* by another stream: no more bytes are kept */
+    ck_assert_uint_eq(pending_held_bytes(pending), 5);
+    add(pending, set(1, 6), 8);
+    struct slice expected = pending_model_value(1, 5);
+    ck_assert_mem_eq(held.data, expected.data, 5);
+    pending_value_release(pending, held);
+    ck_assert_uint_eq(pending_held_bytes(pending), 5);
+    pending_value_release(pending, held);
+    pending_value_hold(pending, slice_of(NULL, 0)); /* nothing is kept of nothing */
+    pending_value_release(pending, slice_of(NULL, 0));
+    ck_assert_uint_eq(pending_held_bytes(pending), 0);
+    pending_free(pending);
+}
+END_TEST
+
+START_TEST(a_request_for_whose_values_there_is_no_memory_leaves_nothing)
+{
+    struct pending *pending = pending_new(10, 8 * QUEUED_VALUE_LARGE_BYTES);
+    static uint8_t bytes[2 * QUEUED_VALUE_LARGE_BYTES];
+    struct metadata_operation operations[] = {set(1, 1), set(2, 1), set(3, 1)};
+    operations[0].value = operations[1].value = slice_of(bytes, QUEUED_VALUE_LARGE_BYTES);
+    operations[2].value = slice_of(bytes, sizeof bytes);
+    ck_assert(pending_has_room(pending, 1, operations, 3));
+    failing_plan_malloc(sizeof bytes);
+    ck_assert(!pending_prepare(pending, operations, 3));
+    ck_assert(failing_end());
+    ck_assert_uint_eq(pending_operations(pending), 0);
+    ck_assert(pending_prepare(pending, operations, 3));
+    pending_add(pending, 1, operations, 3, 1, 1);
+    for (unsigned i = 0; i < 3; i++) {
+        struct slice value = pending_change(pending, 1, operations[i].name).value;
+        ck_assert_uint_eq(value.bytes, operations[i].value.bytes);
+    }
+    pending_free(pending);
+}
+END_TEST
+
+START_TEST(an_entry_says_its_group)
+{
+    struct pending *pending = pending_new(10, 1000);
+    add(pending, set(1, 3), 5);
+    pending_close_group(pending);
+    struct metadata_group *group = pending_take_closed(pending);
+    ck_assert_ptr_eq(pending_entry_group(group->first), group);
+    pending_free(pending);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -290,5 +347,8 @@ int main(void)
     tcase_add_test(tests, the_queue_is_bounded_in_bytes);
     tcase_add_test(tests, a_name_of_the_longest_kind_is_held);
     tcase_add_test(tests, random_runs_are_as_a_naive_list);
+    tcase_add_test(tests, a_value_that_is_held_outlives_its_entry);
+    tcase_add_test(tests, a_request_for_whose_values_there_is_no_memory_leaves_nothing);
+    tcase_add_test(tests, an_entry_says_its_group);
     return suite_run(suite, false);
 }

@@ -1,11 +1,13 @@
 /* The reserve: it grows while there is room, gives back what is lacking and no more, and says what is free. */
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/host/reserve.h"
 #include "tests/lib/directory.h"
+#include "tests/lib/failing/failing.h"
 #include "tests/lib/kept.h"
 #include "tests/lib/small_disk.h"
 #include "tests/lib/suite.h"
@@ -164,6 +166,69 @@ START_TEST(without_a_file_it_holds_nothing)
 }
 END_TEST
 
+static void open_in_directory(void)
+{
+    home = directory_new();
+    disk = home.path;
+    open_reserve();
+}
+
+static void close_in_directory(void)
+{
+    close_reserve();
+    directory_remove(&home);
+    kept_clear();
+}
+
+static void expect_size(uint64_t bytes)
+{
+    struct stat found;
+    ck_assert_int_eq(stat(kept_format("%s/%s", disk, RESERVE_NAME), &found), 0);
+    ck_assert_int_eq(found.st_size, (off_t)bytes);
+    ck_assert_uint_eq(reserve_held_bytes(reserve), bytes);
+}
+
+START_TEST(where_nothing_is_allocated_unasked_it_holds_zeros)
+{
+    open_in_directory();
+    failing_plan(FAILING_ALLOCATE, 1, EOPNOTSUPP);
+    ck_assert(reserve_set_aside(reserve, MIB + 1, 0));
+    ck_assert(failing_end());
+    expect_size(MIB + 1);
+    close_in_directory();
+}
+END_TEST
+
+START_TEST(what_cannot_be_set_aside_leaves_what_it_held)
+{
+    open_in_directory();
+    ck_assert(reserve_set_aside(reserve, MIB, 0));
+    failing_plan(FAILING_ALLOCATE, 1, ENOSPC);
+    ck_assert(!reserve_set_aside(reserve, 2 * MIB, 0));
+    ck_assert(failing_end());
+    expect_size(MIB);
+    ck_assert(!reserve_set_aside(reserve, 2 * MIB, UINT64_MAX - 1)); /* more is to be spared than there is */
+    expect_size(MIB);
+    close_in_directory();
+}
+END_TEST
+
+START_TEST(what_the_system_does_not_say_counts_as_free_and_nothing_is_set_aside)
+{
+    open_in_directory();
+    failing_plan(FAILING_STATVFS, 1, EIO);
+    ck_assert(!reserve_set_aside(reserve, MIB, 0));
+    ck_assert(failing_end());
+    ck_assert(reserve_is_ample(reserve, MIB, UINT64_MAX - 1));
+    close_reserve();
+    failing_plan(FAILING_FSTAT, 1, EIO);
+    open_reserve();
+    ck_assert(failing_end());
+    ck_assert(!reserve_set_aside(reserve, MIB, 0)); /* it has no file */
+    close_in_directory();
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -174,5 +239,8 @@ int main(void)
     tcase_add_test(tests, the_next_run_finds_what_this_one_set_aside_but_nothing_in_holes);
     tcase_add_test(tests, ample_is_what_is_free_behind_what_was_written);
     tcase_add_test(tests, without_a_file_it_holds_nothing);
+    tcase_add_test(tests, where_nothing_is_allocated_unasked_it_holds_zeros);
+    tcase_add_test(tests, what_cannot_be_set_aside_leaves_what_it_held);
+    tcase_add_test(tests, what_the_system_does_not_say_counts_as_free_and_nothing_is_set_aside);
     return suite_run(suite, true);
 }

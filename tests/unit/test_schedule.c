@@ -194,6 +194,10 @@ START_TEST(beside_commits_one_group_in_256_or_one_slice_in_50_ms_meets_the_sweep
             ck_assert(sweep.commit_groups < 256 && now_us - sweep.ended_us < 50000);
         }
     }
+    sweep = (struct schedule_sweep){.ended_us = now_us, .committed_us = now_us, .commit_groups = 255};
+    ck_assert_uint_gt(schedule_sweep_from_us(&sweep, now_us), now_us);
+    sweep.commit_groups++; /* commits that come faster than any above */
+    ck_assert_uint_eq(schedule_sweep_from_us(&sweep, now_us), 0);
 }
 END_TEST
 

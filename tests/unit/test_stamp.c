@@ -9,6 +9,7 @@
 
 #include "daemon/host/stamp.h"
 #include "tests/lib/directory.h"
+#include "tests/lib/failing/failing.h"
 #include "tests/lib/random.h"
 #include "tests/lib/suite.h"
 
@@ -188,6 +189,54 @@ START_TEST(what_is_no_regular_file_is_no_stamp)
 }
 END_TEST
 
+START_TEST(each_call_that_fails_leaves_the_old_stamp_or_the_new_one)
+{
+    struct random_source random = random_from(random_seed("stamp"));
+    struct directory directory = directory_new();
+    int fd = open_directory(&directory);
+    bool is_met = true;
+    for (enum failing_call call = FAILING_OPEN; call <= FAILING_READDIR; call++, is_met = true) {
+        for (unsigned nth = 1; is_met; nth++) {
+            struct stamp stamp = some_stamp(&random), other = some_stamp(&random), read;
+            unsigned long format;
+            struct stamp_failure failure = {NULL, NULL};
+            ck_assert(stamp_write(fd, &stamp, &failure));
+            failing_plan(call, nth, EIO);
+            bool is_written = stamp_write(fd, &other, &failure);
+            int error = errno;
+            enum stamp_result result = stamp_read(fd, &read, &format);
+            is_met = failing_end();
+            ck_assert(is_written || (is_met && error == EIO && failure.what != NULL));
+            ck_assert(result == STAMP_OK || (is_met && result == STAMP_IO_ERROR));
+            ck_assert_int_eq(stamp_read(fd, &read, &format), STAMP_OK);
+            bool is_other = memcmp(read.id, other.id, sizeof read.id) == 0;
+            ck_assert(is_other || !is_written);
+            assert_equal(&read, is_other ? &other : &stamp);
+        }
+    }
+    close(fd);
+}
+END_TEST
+
+START_TEST(interrupted_calls_go_on)
+{
+    struct random_source random = random_from(random_seed("stamp"));
+    struct directory directory = directory_new();
+    int fd = open_directory(&directory);
+    struct stamp stamp = some_stamp(&random), read;
+    unsigned long format;
+    struct stamp_failure failure;
+    failing_plan(FAILING_WRITE, 1, EINTR);
+    ck_assert(stamp_write(fd, &stamp, &failure));
+    ck_assert(failing_end());
+    failing_plan(FAILING_READ, 1, EINTR);
+    ck_assert_int_eq(stamp_read(fd, &read, &format), STAMP_OK);
+    ck_assert(failing_end());
+    assert_equal(&read, &stamp);
+    close(fd);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -200,5 +249,7 @@ int main(void)
     tcase_add_test(tests, written_stamp_is_read_back_and_replaces_the_one_before);
     tcase_add_test(tests, failed_write_says_the_step_and_leaves_the_stamp);
     tcase_add_test(tests, what_is_no_regular_file_is_no_stamp);
+    tcase_add_test(tests, each_call_that_fails_leaves_the_old_stamp_or_the_new_one);
+    tcase_add_test(tests, interrupted_calls_go_on);
     return suite_run(suite, true);
 }

@@ -1,11 +1,13 @@
 /* The logs on their way to the device: what is synced, what is written anew, and what is said when that fails. */
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/engine/rocksdb/wal_files.h"
 #include "tests/lib/directory.h"
+#include "tests/lib/failing/failing.h"
 #include "tests/lib/suite.h"
 
 enum { LOG_BYTES = (1 << 20) + 12345 };
@@ -87,6 +89,42 @@ START_TEST(a_log_that_is_missing_fails_both)
 }
 END_TEST
 
+/* Whatever fails, the logs have the bytes that they had, and no unfinished one is left. */
+START_TEST(each_call_that_fails_leaves_the_logs)
+{
+    unsigned long before = directory_digest(directory.path);
+    bool is_met = true;
+    for (enum failing_call call = FAILING_OPEN; call <= FAILING_READDIR; call++, is_met = true) {
+        for (unsigned nth = 1; is_met; nth++) {
+            failure.text[0] = '\0';
+            failing_plan(call, nth, EIO);
+            bool is_done = wal_files_renew(directory_fd, &audit, &failure) &&
+                           wal_files_sync(directory_fd, &audit, &failure);
+            is_met = failing_end();
+            ck_assert_int_eq(is_done, !is_met);
+            ck_assert(is_done || strstr(failure.text, "Input/output error") != NULL);
+            (void)unlink(
+                log_path("000003.log.new")); /* where the rename failed; the next attempt removes it */
+            (void)unlink(log_path("000012.log.new"));
+            ck_assert_uint_eq(directory_digest(directory.path), before);
+        }
+    }
+}
+END_TEST
+
+START_TEST(an_interrupted_copy_goes_on)
+{
+    static const enum failing_call calls[] = {FAILING_READ, FAILING_WRITE};
+    unsigned long before = directory_digest(directory.path);
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        failing_plan(calls[i], 1, EINTR);
+        ck_assert(wal_files_renew(directory_fd, &audit, &failure));
+        ck_assert(failing_end());
+        ck_assert_uint_eq(directory_digest(directory.path), before);
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -95,5 +133,7 @@ int main(void)
     tcase_add_test(tests, a_sync_changes_nothing);
     tcase_add_test(tests, logs_written_anew_are_other_files_with_the_same_bytes);
     tcase_add_test(tests, a_log_that_is_missing_fails_both);
+    tcase_add_test(tests, each_call_that_fails_leaves_the_logs);
+    tcase_add_test(tests, an_interrupted_copy_goes_on);
     return suite_run(suite, true);
 }

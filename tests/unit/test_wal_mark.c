@@ -56,6 +56,23 @@ START_TEST(what_is_too_short_is_no_batch)
 }
 END_TEST
 
+START_TEST(what_is_no_mark_of_this_version_is_none)
+{
+    uint8_t bytes[WAL_BATCH_SEEN_BYTES_MAX] = {7, 0, 0, 0, 0, 0, 0, 0, 1};
+    uint8_t *entry = bytes + WAL_BATCH_HEAD_BYTES;
+    struct wal_batch batch;
+    entry[0] = 3; /* log data, of a mark's length */
+    entry[1] = WAL_MARK_BYTES;
+    wal_mark_write(&mark, entry + 2);
+    ck_assert(wal_batch_read(slice_of(bytes, sizeof bytes), &batch) && batch.has_mark);
+    for (size_t i = 0; i < 3; i++) {
+        entry[i]++;
+        ck_assert(wal_batch_read(slice_of(bytes, sizeof bytes), &batch) && !batch.has_mark);
+        entry[i]--;
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -63,5 +80,6 @@ int main(void)
     tcase_add_test(tests, a_mark_in_a_batch_of_rocksdb_is_read);
     tcase_add_test(tests, a_batch_without_a_mark_is_one_all_the_same);
     tcase_add_test(tests, what_is_too_short_is_no_batch);
+    tcase_add_test(tests, what_is_no_mark_of_this_version_is_none);
     return suite_run(suite, true);
 }

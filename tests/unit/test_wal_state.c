@@ -1,10 +1,12 @@
 /* What is kept of the log outside of it: found again as it was written, also where the file is damaged or gone. */
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "daemon/engine/rocksdb/wal_state.h"
 #include "tests/lib/directory.h"
+#include "tests/lib/failing/failing.h"
 #include "tests/lib/kept.h"
 #include "tests/lib/suite.h"
 
@@ -111,7 +113,99 @@ START_TEST(what_cannot_be_found_or_read_is_a_failure)
     ck_assert_ptr_nonnull(strstr(failure.text, "what is known of its log cannot be found"));
     ck_assert(!wal_state_open(kept_format("/tmp/%0300d", 0), &state, &failure));
     ck_assert_ptr_nonnull(strstr(failure.text, "File name too long"));
+    ck_assert(!wal_state_open(kept_format("/tmp/%05000d/db", 0), &state, &failure));
+    ck_assert_ptr_nonnull(strstr(failure.text, "File name too long"));
     wal_state_close(&state);
+}
+END_TEST
+
+START_TEST(a_path_without_a_directory_is_one_in_the_working_directory)
+{
+    struct wal_state state;
+    ck_assert_int_eq(chdir(directory.path), 0);
+    ck_assert(wal_state_open("db", &state, &failure));
+    ck_assert(wal_state_renew(&state, 7, &failure));
+    wal_state_close(&state);
+    ck_assert(opened(&state)->is_known);
+    wal_state_close(&state);
+    ck_assert_int_eq(chdir("/"), 0);
+    ck_assert(wal_state_open("/no-such-database", &state, &failure));
+    ck_assert(!state.is_known);
+    wal_state_close(&state);
+}
+END_TEST
+
+/* What a later version may have written. */
+START_TEST(a_record_that_is_not_understood_counts_as_none)
+{
+    static const uint8_t records[][24] = {{2}, {1, 2}};
+    int fd = open(directory.path, O_RDONLY | O_DIRECTORY);
+    for (size_t i = 0; i < sizeof records / sizeof records[0]; i++) {
+        struct wal_state state;
+        ck_assert_int_eq(mirrored_file_make(fd, "db.state", records[i], sizeof records[i]), MIRRORED_OK);
+        ck_assert(!opened(&state)->is_known);
+        wal_state_close(&state);
+    }
+    close(fd);
+}
+END_TEST
+
+START_TEST(without_random_bytes_stores_still_differ)
+{
+    struct wal_state state, other;
+    failing_plan(FAILING_GETRANDOM, 1, EAGAIN);
+    opened(&state);
+    ck_assert(failing_end());
+    opened(&other);
+    ck_assert_uint_ne(state.store, other.store);
+    wal_state_close(&state);
+    wal_state_close(&other);
+}
+END_TEST
+
+/* Opening, the first write and one over it, each with a call that fails: it is a failure, and what was there before is still read. */
+START_TEST(each_call_that_fails_leaves_what_was_known)
+{
+    bool is_met = true;
+    for (enum failing_call call = FAILING_OPEN; call <= FAILING_READDIR; call++, is_met = true) {
+        for (unsigned nth = 1; is_met; nth++) {
+            struct wal_state state = {.directory_fd = -1}, again;
+            (void)unlink(directory_path(&directory, "db.state"));
+            failure.text[0] = '\0';
+            failing_plan(call, nth, EIO);
+            bool is_open = wal_state_open(directory_path(&directory, "db"), &state, &failure);
+            bool is_made = is_open && wal_state_renew(&state, 7, &failure);
+            bool is_renewed = is_made && wal_state_renew(&state, 9, &failure);
+            is_met = failing_end();
+            ck_assert(is_renewed || strstr(failure.text, "what is known of its log cannot be ") != NULL);
+            wal_state_close(&state);
+            bool is_known = opened(&again)->is_known;
+            ck_assert(is_known || !is_made);
+            ck_assert(!is_renewed || again.record.synced == 9);
+            ck_assert(!is_made || again.record.synced >= 7);
+            wal_state_close(&again);
+        }
+    }
+}
+END_TEST
+
+START_TEST(what_cannot_be_noted_leaves_what_was)
+{
+    struct wal_state state, again;
+    ck_assert(wal_state_renew(opened(&state), 7, &failure));
+    failing_plan(FAILING_PWRITE, 1, EIO);
+    wal_state_advance(&state, 9);
+    ck_assert(failing_end());
+    ck_assert_uint_eq(state.record.synced, 7);
+    failing_plan(FAILING_FDATASYNC, 1, EIO);
+    wal_state_note_failure(&state);
+    ck_assert(failing_end());
+    wal_state_advance(&state, 10); /* it has failed, whatever could be written */
+    ck_assert_uint_eq(state.record.synced, 7);
+    wal_state_close(&state);
+    ck_assert(opened(&again)->is_known);
+    ck_assert_uint_eq(again.record.synced, 7);
+    wal_state_close(&again);
 }
 END_TEST
 
@@ -125,5 +219,10 @@ int main(void)
     tcase_add_test(tests, a_failure_stays_noted_until_the_next_open_has_ended);
     tcase_add_test(tests, damage_to_one_copy_loses_nothing_and_to_both_leaves_it_unknown);
     tcase_add_test(tests, what_cannot_be_found_or_read_is_a_failure);
+    tcase_add_test(tests, a_path_without_a_directory_is_one_in_the_working_directory);
+    tcase_add_test(tests, a_record_that_is_not_understood_counts_as_none);
+    tcase_add_test(tests, without_random_bytes_stores_still_differ);
+    tcase_add_test(tests, each_call_that_fails_leaves_what_was_known);
+    tcase_add_test(tests, what_cannot_be_noted_leaves_what_was);
     return suite_run(suite, true);
 }

@@ -470,7 +470,10 @@ static bool cut(int directory_fd, const char *name, const struct audit_log *file
         close(fd);
     }
     errno = error;
-    return is_cut || fail(name, "cut off behind its last whole record", failure);
+    if (!is_cut) {
+        return fail(name, "cut off behind its last whole record", failure);
+    }
+    return true;
 }
 
 bool audit_cut(int directory_fd, const struct audit *audit, struct failure *failure)

@@ -70,20 +70,15 @@ static void raise(uint64_t value, uint64_t *greatest)
 
 /* ---- what belongs to a tag ---- */
 
-static bool skip_numbers(struct slice *from, int count)
+static bool skip_number(struct slice *from)
 {
-    assert(count > 0); /* else what belongs to the tag would be taken for the next one */
     uint64_t ignored;
-    bool is_read = true;
-    for (int i = 0; i < count && is_read; i++) {
-        is_read = coding_take_varint(from, &ignored);
-    }
-    return is_read;
+    return coding_take_varint(from, &ignored);
 }
 
 static bool skip_bytes(struct slice *from, int count)
 {
-    assert(count > 0); /* as above */
+    assert(count > 0); /* else what belongs to the tag would be taken for the next one */
     struct slice ignored;
     bool is_read = true;
     for (int i = 0; i < count && is_read; i++) {
@@ -115,7 +110,7 @@ static bool take_table(struct slice *from, struct audit_manifest *manifest)
 {
     uint64_t number, bytes, smallest, greatest, field;
     struct slice value;
-    if (!skip_numbers(from, 1) || !coding_take_varint(from, &number) || !coding_take_varint(from, &bytes) ||
+    if (!skip_number(from) || !coding_take_varint(from, &number) || !coding_take_varint(from, &bytes) ||
         !skip_bytes(from, 2) || !coding_take_varint(from, &smallest) ||
         !coding_take_varint(from, &greatest)) {
         return false;
@@ -138,7 +133,7 @@ static bool take_table(struct slice *from, struct audit_manifest *manifest)
 static bool take_table_gone(struct slice *from, struct audit_manifest *manifest)
 {
     uint64_t number;
-    if (!skip_numbers(from, 1) || !coding_take_varint(from, &number)) {
+    if (!skip_number(from) || !coding_take_varint(from, &number)) {
         return false;
     }
     note(&manifest->tables, number)->has_gone = true;
@@ -246,16 +241,16 @@ static bool take_tag(uint64_t tag, struct slice *from, struct audit_manifest *ma
         return take_log(from, manifest);
     case TAG_NEXT_FILE:
         manifest->has_next_file = true;
-        return skip_numbers(from, 1);
+        return skip_number(from);
     case TAG_PREVIOUS_LOG:
     case TAG_FAMILY_MAX:
     case TAG_ATOMIC_GROUP:
     case TAG_LOG_GONE_OLD: /* TAG_LOGS_FROM says it too */
-        return skip_numbers(from, 1);
+        return skip_number(from);
     case TAG_COMPARATOR:
         return skip_bytes(from, 1);
     case TAG_COMPACT_CURSOR:
-        return skip_numbers(from, 1) && skip_bytes(from, 1);
+        return skip_number(from) && skip_bytes(from, 1);
     default: /* also TAG_LOG_GONE; families besides the first one are no store of ours */
         return (tag & TAG_OPTIONAL) != 0 && skip_bytes(from, 1);
     }

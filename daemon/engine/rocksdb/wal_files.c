@@ -118,5 +118,8 @@ bool wal_files_renew(int directory_fd, const struct audit *audit, struct failure
             return fail(name, "written anew", failure);
         }
     }
-    return fsync(directory_fd) == 0 || fail("the database's directory", "synced", failure);
+    if (fsync(directory_fd) != 0) {
+        return fail("the database's directory", "synced", failure);
+    }
+    return true;
 }

@@ -53,7 +53,7 @@ static bool open_directory(const char *path, struct wal_state *state)
     const char *slash = strrchr(path, '/');
     size_t length = slash == NULL ? 0 : (size_t)(slash - path);
     int n = snprintf(state->name, sizeof state->name, "%s" NAME_SUFFIX, slash == NULL ? path : slash + 1);
-    if (n < 0 || (size_t)n >= sizeof state->name || length >= sizeof parent - 1) {
+    if ((size_t)n >= sizeof state->name || length >= sizeof parent - 1) {
         errno = ENAMETOOLONG;
         return false;
     }
@@ -127,7 +127,10 @@ bool wal_state_renew(struct wal_state *state, uint64_t synced, struct failure *f
     assert(state->directory_fd >= 0);
     struct wal_record record = {.store = state->store, .synced = synced};
     mutex_lock(&state->lock);
-    bool is_written = put(state, &record) || fail("written", failure);
+    bool is_written = put(state, &record);
+    if (!is_written) {
+        (void)fail("written", failure);
+    }
     assert(!is_written || !state->record.has_failed); /* the log is on the device: the note is taken back */
     mutex_unlock(&state->lock);
     return is_written;

@@ -1,0 +1,42 @@
+/* Calls of libc that fail on demand, for the unit tests that the Makefile links with this: it stands between the test program and
+ * libc. Only the thread that plans a failure has it. */
+#ifndef TESTS_LIB_FAILING_FAILING_H
+#define TESTS_LIB_FAILING_FAILING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum failing_call {
+    FAILING_NONE,
+    FAILING_OPEN, /* and openat, as of the others that have both */
+    FAILING_READ,
+    FAILING_PREAD,
+    FAILING_WRITE,
+    FAILING_PWRITE,
+    FAILING_STAT, /* by name */
+    FAILING_FSTAT,
+    FAILING_ACCESS,
+    FAILING_FLOCK,
+    FAILING_FSYNC,
+    FAILING_FDATASYNC,
+    FAILING_RENAME,
+    FAILING_MKDIR,
+    FAILING_TRUNCATE,
+    FAILING_ALLOCATE,
+    FAILING_STATVFS,
+    FAILING_READLINK,
+    FAILING_GETRANDOM,
+    FAILING_KILL,
+    FAILING_FDOPENDIR,
+    FAILING_READDIR,
+    FAILING_MALLOC, /* only of failing_plan_malloc */
+};
+
+/* The nth such call from now on fails with that error, and only that one; 1: the next. Without an error it returns 0 and does nothing. */
+void failing_plan(enum failing_call call, unsigned nth, int error);
+/* The next malloc of at least so many bytes finds no memory. */
+void failing_plan_malloc(size_t bytes_min);
+/* Whether the planned failure has been met. Nothing is planned any more. */
+bool failing_end(void);
+
+#endif

@@ -3,7 +3,8 @@
 #ifndef DAEMON_STREAM_H
 #define DAEMON_STREAM_H
 
-#include "daemon/order/chain.h"
+#include <protobuf-c/protobuf-c.h>
+
 #include "daemon/read/source.h"
 
 struct request;
@@ -25,9 +26,10 @@ uint64_t stream_count_at_work(const struct stream_set *streams);
  * Returns in how many microseconds it has something to do if nothing else happens; UINT64_MAX: nothing. */
 uint64_t stream_set_iterate(struct stream_set *streams, uint64_t now_us);
 
-/* What a stream is of. Arrays and slices are borrowed until the request ends: they lie in its message or arena. */
+/* What a stream is of. Its chain is looked for when it opens: one that waited for long may find that it was dropped. Arrays and slices are borrowed until the request ends: they lie in its message or arena. */
 struct stream_kind {
-    const struct chain *chain;
+    bool has_chain; /* else it is "default" */
+    ProtobufCBinaryData chain;
     struct source *(*make_source)(const struct stream_kind *kind, const struct fetch *fetch,
                                   struct pending *pending);
     struct source_blocks blocks;

@@ -141,6 +141,8 @@ START_TEST(test_barrier_prune_rollback_chains)
     struct rig rig = rig_start("");
     fill_blocks(&rig.wire, 1, 10);
     cairn(&rig, DONE, "barrier");
+    expect_in(cairn(&rig, DONE, "prune --blocks 2 --dry-run"), "would drop 2 blocks, 0 states, 0 metadata");
+    ck_assert(block_is(&rig.wire, 2, "header 2"));
     cairn(&rig, DONE, "prune --blocks 2 --yes");
     cairn(&rig, CONFLICT, "prune --blocks 11 --yes");
     cairn(&rig, DONE, "rollback --to 8 --dry-run");
@@ -150,6 +152,10 @@ START_TEST(test_barrier_prune_rollback_chains)
     cairn(&rig, CONFLICT, "rollback --to 2 --yes");
     cairn(&rig, DONE, "chains create other");
     expect_in(cairn(&rig, DONE, "-o json chains"), "\"other\"");
+    cairn(&rig, DONE, "chains create gone");
+    cairn(&rig, DONE, "chains drop gone --yes");
+    cairn(&rig, 9, "chains drop gone --yes"); /* invalid: there is none */
+    ck_assert_ptr_null(strstr(cairn(&rig, DONE, "chains"), "gone"));
     expect_in(cairn(&rig, DONE, "-o json --chain other height"), "\"height\":\"0\"}");
     ck_assert_str_eq(cairn(&rig, DONE, "-o csv --chain other height"), "\"height\"\r\n\"0\"\r\n");
     rig_end(&rig);
@@ -166,6 +172,10 @@ START_TEST(test_destructive_verbs_ask_and_take_no_silence_for_yes)
     struct program prune = shell_run(RUN_MS, "%s -s %s prune --blocks 2 </dev/null", tool, rig.daemon.socket);
     ck_assert_int_eq(prune.exit_code, USAGE);
     expect_in(prune.errors, "blocks up to 2");
+    struct program drop =
+        shell_run(RUN_MS, "%s -s %s chains drop default </dev/null", tool, rig.daemon.socket);
+    ck_assert_int_eq(drop.exit_code, USAGE);
+    expect_in(drop.errors, "Drop all, at height 5");
     ck_assert(get_height(&rig.wire) == 5 && block_is(&rig.wire, 1, "header 1"));
     rig_end(&rig);
 }

@@ -213,6 +213,24 @@ START_TEST(more_chains_than_chains_max_end_the_start_and_name_the_setting)
 }
 END_TEST
 
+START_TEST(chains_that_were_dropped_before_are_gone_and_their_numbers_may_be_any)
+{
+    uint8_t value[8] = {0};
+    struct key keys[] = {key_of_dropped(order_fixture.chain->id), key_of_dropped(CHAIN_IDS_MAX)};
+    put(&keys[0], slice_of(value, sizeof value));
+    put(&keys[1], slice_of(value, sizeof value)); /* above chains_max: that was greater then */
+    order_fixture_end_run();
+    order_fixture_start_run();
+    const struct gone *gone = chain_gone(order_chains(order_fixture.order));
+    ck_assert(gone_has(gone, order_fixture.chain->id) && gone_has(gone, CHAIN_IDS_MAX));
+    ck_assert(!gone_has(gone, 2));
+    struct key beyond = key_of_dropped(CHAIN_IDS_MAX + 1);
+    put(&beyond, slice_of(value, sizeof value));
+    order_fixture_end_run();
+    check_start_fails("the list of dropped chains");
+}
+END_TEST
+
 START_TEST(numbers_that_are_used_up_end_the_start)
 {
     order_fixture_end_run();
@@ -262,6 +280,7 @@ int main(void)
                         2);
     tcase_add_loop_test(tests, records_that_cannot_be_understood_end_the_start_with_their_name, 0, 4);
     tcase_add_test(tests, more_chains_than_chains_max_end_the_start_and_name_the_setting);
+    tcase_add_test(tests, chains_that_were_dropped_before_are_gone_and_their_numbers_may_be_any);
     tcase_add_loop_test(tests, numbers_that_are_used_up_end_the_start, 0, 2);
     tcase_add_test(tests, a_list_of_chains_without_default_ends_the_start);
     return suite_run(suite, true);

@@ -65,9 +65,12 @@ static const struct tool_option commit_options[] = {
     NO_OPTION,
 };
 
+#define DRY_RUN {"dry-run", 'n', NULL, "change nothing, say what would be removed", NULL}
+
 static const struct tool_option prune_options[] = {
     {"blocks", 0, "HEIGHT", "drop blocks up to and including it", NULL},
     {"states", 0, "HEIGHT", "drop states up to and including it", NULL},
+    DRY_RUN,
     CONFIRM_OPTION,
     ARGUMENT_OPERATION_OPTIONS,
     NO_OPTION,
@@ -77,9 +80,14 @@ static const struct tool_option rollback_options[] = {
     {"to", 0, "HEIGHT", "the height to go back to", NULL},
     {"guard", 0, "NAME[:lower]",
      "metadata holding a height that must not be above --to; with :lower it is lowered", NULL},
-    {"dry-run", 'n', NULL, "change nothing, say what would be removed", NULL},
+    DRY_RUN,
     CONFIRM_OPTION,
     ARGUMENT_OPERATION_OPTIONS,
+    NO_OPTION,
+};
+
+static const struct tool_option drop_options[] = {
+    CONFIRM_OPTION,
     NO_OPTION,
 };
 
@@ -238,7 +246,7 @@ const struct tool_verb table_of_verbs[] = {
      .arguments = "",
      .summary = "drop old blocks and states",
      .details = LATER_DETAILS("prune"),
-     .example = "cairn prune --blocks 1000 --states 1990\n",
+     .example = "cairn prune --blocks 1000 --states 1990 --dry-run\n",
      .options = prune_options,
      .level = CAIRN_DURABLE,
      .has_chain = true,
@@ -270,6 +278,16 @@ const struct tool_verb table_of_verbs[] = {
      .arguments_min = 1,
      .arguments_max = 1,
      .run = verb_chains_create},
+    {.name = "chains drop",
+     .arguments = "NAME",
+     .summary = "drop a chain with all that is in it; durable when it answers",
+     .details = "Its space comes back in the background. \"default\" is made anew, empty.\n",
+     .example = "cairn chains drop old\n",
+     .choices = "CHAIN",
+     .options = drop_options,
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .run = verb_chains_drop},
     {.name = "replay",
      .arguments = "FILE...",
      .summary = "make a recorded node's calls and compare every answer",

@@ -17,7 +17,6 @@ BLOCKS = 2000
 SLICE_US = 5000
 FACTOR = 1.5
 GOOD = (
-    ("get", "get,names=64,clients=1,depth=1"),
     ("header", f"header,heights={BLOCKS},clients=1,depth=1"),
     ("set", "metadata,size=64,names=64,clients=1,depth=1"),
     ("durable commit of 1 kB", "commit,size=1000,clients=1,depth=1"),
@@ -76,9 +75,8 @@ def hostile(bench):
     rounds = bench.rounds(5, 2)
     with place.directory() as directory, Daemon(bench, directory, frame_timeout="1h", stream_timeout="1h") as daemon:
         bench.load_one(daemon, f"commit,size=20000,level=written,depth=8,count={BLOCKS}")
-        bench.load_one(daemon, "metadata,size=64,names=64,count=64")
         alone, beside = {}, {}
-        for name, workload in GOOD:
+        for name, _ in GOOD:
             alone[name], beside[name] = [], []
         for done in range(rounds):
             bench.say(f"round {done + 1} of {rounds}: alone, then beside {3 * count} clients and those that die")

@@ -23,7 +23,8 @@
  *
  * 4. The pool starts a read, or a stream's step, if twice what it reads fits (the engine has the same bytes until it is
  *    done), or if there is nothing but what cursors keep, for a cursor may have to be read to its end to go. Until then it
- *    waits in the pool. The loop answers a read from memory below the bound only; at it the read goes to the pool and waits.
+ *    waits in the pool. The loop answers a read from memory below the bound; at it only if the client left no more than
+ *    CLIENT_UNREAD_BYTES_MAX unread and the answer is no longer than that. Else the read goes to the pool and waits.
  * 5. A stream opens if what its cursor may keep of the queue fits, or if none is open. Until then it waits, by turns. It
  *    reads one step ahead: none begins while it has more than STREAM_UNSENT_BYTES_MAX to send.
  * 6. A client has REPLIES_BYTES_PER_CLIENT, or one reply. At that bound nothing more is read from it, its reads wait and its
@@ -31,7 +32,7 @@
  *    from; short replies to the others go on.
  *
  *    So answers hold at most replies_bytes_max + what cursors keep + one answer from memory + for each client
- *    CLIENT_UNREAD_BYTES_MAX and the replies to what it had in flight. Nobody waits for ever: when replies have gone out,
+ *    twice CLIENT_UNREAD_BYTES_MAX and the replies to what it had in flight. Nobody waits for ever: when replies have gone out,
  *    nothing but cursors is left, and any read fits.
  *
  * What the bounds do not see is bounded by connections_max: 64 KiB of bytes read ahead for each connection. */
@@ -299,6 +300,11 @@ bool budget_replies_are_full(const struct budget *budget)
 bool budget_client_must_pause(const struct budget *budget, const struct budget_client *client)
 {
     return budget_replies_are_full(budget) && client->replies_bytes > CLIENT_UNREAD_BYTES_MAX;
+}
+
+bool budget_client_may_have_short(const struct budget_client *client)
+{
+    return client->replies_bytes <= CLIENT_UNREAD_BYTES_MAX;
 }
 
 /* ---- reads ---- */

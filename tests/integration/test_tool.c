@@ -2,7 +2,6 @@
  * tool, $CAIRN_TEST_DATA the recordings. */
 #include <check.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,35 +12,9 @@
 #include "tests/lib/kept.h"
 #include "tests/lib/rig.h"
 #include "tests/lib/suite.h"
+#include "tests/lib/tool_fixture.h"
 
-enum { RUN_MS = 20000, REPLAY_MS = 120000 };
-enum { DONE = 0, FAILED = 1, USAGE = 2, NOT_FOUND = 3, NOBODY = 4, NO_ANSWER = 5, CONFLICT = 7, REFUSED = 9 };
-
-/* Runs `cairn --socket S ARGUMENTS` by a shell, and expects that exit code. Kept: what it printed. */
-static char *cairn(const struct rig *rig, int expected, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static char *cairn(const struct rig *rig, int expected, const char *format, ...)
-{
-    char arguments[4096];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(arguments, sizeof arguments, format, list);
-    va_end(list);
-    const char *tool = getenv("CAIRN");
-    ck_assert_msg(tool != NULL, "CAIRN does not name the tool");
-    struct program program = shell_run(RUN_MS, "%s --socket %s %s", tool, rig->daemon.socket, arguments);
-    ck_assert_msg(program.exit_code == expected, "cairn %s: exit %d, not %d: %s%s", arguments,
-                  program.exit_code, expected, program.output, program.errors);
-    ck_assert_msg(expected == DONE || strlen(program.errors) > 0, "cairn %s failed without a word",
-                  arguments);
-    return program.output;
-}
-
-static void expect_in(const char *text, const char *part)
-{
-    ck_assert_msg(strstr(text, part) != NULL, "no '%s' in: %s", part, text);
-}
+enum { RUN_MS = TOOL_RUN_MS, REPLAY_MS = 120000 };
 
 START_TEST(test_ping_and_status)
 {
@@ -171,39 +144,6 @@ START_TEST(test_destructive_verbs_ask_and_take_no_silence_for_yes)
 }
 END_TEST
 
-START_TEST(test_exit_codes_of_wrong_use_and_no_daemon)
-{
-    struct rig rig = rig_start("");
-    cairn(&rig, USAGE, "nonsense");
-    cairn(&rig, USAGE, "height --nonsense");
-    cairn(&rig, USAGE, "commit --rise-to minus");
-    cairn(&rig, USAGE, "meta set onlyname");
-    cairn(&rig, USAGE, "commit --state 1:/nonexistent");
-    cairn(&rig, USAGE, "block --to 5");
-    cairn(&rig, USAGE, "block 7 --to 5");
-    cairn(&rig, REFUSED, "block 0");
-    cairn(&rig, REFUSED, "--chain nochain height");
-    struct program nobody = shell_run(RUN_MS, "exec %s -s %s.none ping", getenv("CAIRN"), rig.daemon.socket);
-    ck_assert_int_eq(nobody.exit_code, NOBODY);
-    expect_in(nobody.errors, "s.none");
-    rig_end(&rig);
-}
-END_TEST
-
-START_TEST(test_deadline_without_an_answer)
-{
-    struct rig rig = rig_start("");
-    daemon_signal(&rig.daemon, SIGSTOP);
-    struct program late =
-        shell_run(RUN_MS, "exec %s -s %s -d 300ms height", getenv("CAIRN"), rig.daemon.socket);
-    daemon_signal(&rig.daemon, SIGCONT);
-    ck_assert_msg(late.exit_code == NO_ANSWER || late.exit_code == NOBODY, "exit %d: %s", late.exit_code,
-                  late.errors);
-    ck_assert_uint_eq(get_height(&rig.wire), 0); /* it goes on, or SIGTERM would still meet the stop's end */
-    rig_end(&rig);
-}
-END_TEST
-
 START_TEST(test_a_set_that_is_answered_survives_the_daemons_death)
 {
     struct rig rig =
@@ -236,26 +176,6 @@ START_TEST(test_ping_waits_for_a_daemon)
     ck_assert_int_eq(waitpid(waiter, &status, 0), waiter);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == DONE);
     rig.wire = rig_open(&rig);
-    rig_end(&rig);
-}
-END_TEST
-
-START_TEST(test_a_reader_that_goes_away_ends_it_without_a_word)
-{
-    struct rig rig = rig_start("");
-    for (int i = 0; i < 40; i++) { /* more than a pipe holds */
-        cairn(&rig, DONE, "meta set %04d-%0900d value", i, i);
-    }
-    struct program closed =
-        shell_run(RUN_MS,
-                  "bash -c '(while true; do %s -s %s meta list || exit $?; done; echo never) | head -1 "
-                  ">/dev/null; echo ${PIPESTATUS[0]}'",
-                  getenv("CAIRN"), rig.daemon.socket);
-    ck_assert_str_eq(closed.output, "141\n");
-    ck_assert_str_eq(closed.errors, "");
-    struct program full =
-        shell_run(RUN_MS, "exec %s -s %s height >/dev/full", getenv("CAIRN"), rig.daemon.socket);
-    ck_assert_int_eq(full.exit_code, FAILED);
     rig_end(&rig);
 }
 END_TEST
@@ -469,11 +389,8 @@ int main(void)
     tcase_add_test(tests, test_values_are_binary_safe);
     tcase_add_test(tests, test_barrier_prune_rollback_chains);
     tcase_add_test(tests, test_destructive_verbs_ask_and_take_no_silence_for_yes);
-    tcase_add_test(tests, test_exit_codes_of_wrong_use_and_no_daemon);
-    tcase_add_test(tests, test_deadline_without_an_answer);
     tcase_add_test(tests, test_a_set_that_is_answered_survives_the_daemons_death);
     tcase_add_test(tests, test_ping_waits_for_a_daemon);
-    tcase_add_test(tests, test_a_reader_that_goes_away_ends_it_without_a_word);
     tcase_add_test(tests, test_version_and_help_are_found_where_they_are_looked_for);
     tcase_add_test(tests, test_bash_completes_chains_of_the_daemon);
     tcase_add_test(tests, test_each_verb_has_help_with_an_example);

@@ -41,7 +41,9 @@ struct tool_option {
     char letter;          /* 0: none */
     const char *argument; /* what the help calls it; NULL: a flag */
     const char *help;
-    const char *choices; /* for completion: words, "FILE", "CHAIN", "STATUS", "VERB", or NULL */
+    const char *
+        choices; /* for completion: words, "FILE", "VALUE" (@FILE, NAME=@FILE), "PARTS" (HEIGHT:FILE), "CHAIN",
+                            "STATUS", "VERB", or NULL */
 };
 
 struct tool;

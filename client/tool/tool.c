@@ -93,11 +93,7 @@ void tool_warn(const char *format, ...)
     va_end(arguments);
 }
 
-/* As tool_fail(), of a call that returned the status. */
-static enum tool_exit fail_of_status(enum cairn_status status, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static enum tool_exit fail_of_status(enum cairn_status status, const char *format, ...)
+enum tool_exit tool_fail_of(enum cairn_status status, const char *format, ...)
 {
     va_list arguments;
     assert(status != CAIRN_OK);
@@ -166,8 +162,8 @@ enum tool_exit tool_connect_failed(const struct tool *tool, enum cairn_status st
     const char *why = tool->connection != NULL ? cairn_connection_error(tool->connection) : "";
     why = why[0] != '\0' ? why : cairn_status_text(status);
     return strstr(why, tool->socket_path) != NULL
-               ? fail_of_status(status, "%s (%s)", why, tool->socket_origin)
-               : fail_of_status(status, "%s: %s (%s)", tool->socket_path, why, tool->socket_origin);
+               ? tool_fail_of(status, "%s (%s)", why, tool->socket_origin)
+               : tool_fail_of(status, "%s: %s (%s)", tool->socket_path, why, tool->socket_origin);
 }
 
 enum tool_exit tool_connect(struct tool *tool)
@@ -224,7 +220,7 @@ enum tool_exit tool_result(struct tool *tool, enum cairn_status status, const st
     }
     const char *what = cairn_status_text(status);
     if (text[0] == '\0' || strstr(text, what) != NULL) {
-        return fail_of_status(status, "%s", text[0] != '\0' ? text : what);
+        return tool_fail_of(status, "%s", text[0] != '\0' ? text : what);
     }
-    return fail_of_status(status, "%s: %s", what, text);
+    return tool_fail_of(status, "%s: %s", what, text);
 }

@@ -99,6 +99,10 @@ void tool_say_json(bool json);
  * is not TOOL_OK. Bytes of the text that are not printable are escaped. */
 enum tool_exit tool_fail(enum tool_exit code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same of a call that returned this status, which JSON names; the exit code is the status's. */
+enum tool_exit tool_fail_of(enum cairn_status status, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* Says "cairn: warning: ..." or {"schema": 2, "warning": {"text": ...}} likewise. */
 void tool_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

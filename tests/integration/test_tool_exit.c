@@ -91,7 +91,9 @@ START_TEST(test_errors_in_json_name_the_status_and_leave_stdout_alone)
         int code;
         const char *part;
     } errors[] = {
-        {"meta get nothing", NOT_FOUND, "\"status\":\"not found\""},
+        {"meta get nothing", NOT_FOUND, "\"status\":\"not found\",\"text\":\"not found: nothing\""},
+        {"block 7", NOT_FOUND, "not found: block 7"},
+        {"state 7", NOT_FOUND, "not found: the state at height 7"},
         {"-c nochain height", REFUSED, "\"status\":\"invalid\""},
         {"commit --expect-height 9 --rise-to 10", CONFLICT, "\"status\":\"conflict\""},
         {"meta get a b", NOT_FOUND, "\"name\":\"NOT_FOUND\""},

@@ -188,6 +188,10 @@ enum tool_exit verb_block(struct tool *tool)
     }
     const struct cairn_reply *reply;
     enum cairn_status status = cairn_read_block(tool->connection, &request, &reply);
+    if (status == CAIRN_NOT_FOUND) {
+        return hash != NULL ? tool_fail_of(status, "not found: the block with hash %s", hash->value)
+                            : tool_fail_of(status, "not found: block %" PRIu64, request.height);
+    }
     if (status == CAIRN_OK) {
         print_block(tool, &reply->block);
     }
@@ -210,6 +214,11 @@ enum tool_exit verb_state(struct tool *tool)
     }
     const struct cairn_reply *reply;
     enum cairn_status status = cairn_read_state(tool->connection, &request, &reply);
+    if (status == CAIRN_NOT_FOUND) {
+        return request.at_height
+                   ? tool_fail_of(status, "not found: the state at height %" PRIu64, request.height)
+                   : tool_fail_of(status, "not found: the state at the chain's height");
+    }
     if (status != CAIRN_OK) {
         return tool_result(tool, status, reply);
     }

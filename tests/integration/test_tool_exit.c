@@ -64,25 +64,6 @@ START_TEST(test_a_reader_that_goes_away_ends_it_without_a_word)
 }
 END_TEST
 
-START_TEST(test_too_many_connections_are_busy_whichever_verb_meets_them)
-{
-    struct rig rig = rig_start("--connections-max 2");
-    uint64_t end_ms = clock_ms() + (uint64_t)patience_ms(RUN_MS);
-    while (status_number(&rig.wire, "connections") > 1) { /* the one that waited for the daemon's start */
-        ck_assert_uint_lt(clock_ms(), end_ms);
-    }
-    struct wire second = rig_open(&rig);
-    static const char *const verbs[] = {"ping", "height", "status", "meta set a b", "chains"};
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-        cairn(&rig, BUSY, "%s", verbs[i]);
-    }
-    expect_in(cairn_errors(&rig, BUSY, "-o json height"), "\"exit\":8,\"name\":\"BUSY\",\"status\":\"busy\"");
-    expect_in(cairn_errors(&rig, BUSY, "height"), "connections");
-    wire_close(&second);
-    rig_end(&rig);
-}
-END_TEST
-
 START_TEST(test_errors_in_json_name_the_status_and_leave_stdout_alone)
 {
     struct rig rig = rig_start("");
@@ -117,7 +98,6 @@ int main(void)
     tcase_add_test(tests, test_exit_codes_of_wrong_use_and_no_daemon);
     tcase_add_test(tests, test_deadline_without_an_answer);
     tcase_add_test(tests, test_a_reader_that_goes_away_ends_it_without_a_word);
-    tcase_add_test(tests, test_too_many_connections_are_busy_whichever_verb_meets_them);
     tcase_add_test(tests, test_errors_in_json_name_the_status_and_leave_stdout_alone);
     return suite_run(suite, false);
 }

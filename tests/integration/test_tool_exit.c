@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/lib/kept.h"
 #include "tests/lib/suite.h"
 #include "tests/lib/tool_fixture.h"
 
@@ -47,8 +48,8 @@ END_TEST
 START_TEST(test_a_reader_that_goes_away_ends_it_without_a_word)
 {
     struct rig rig = rig_start("");
-    for (int i = 0; i < 40; i++) { /* more than a pipe holds */
-        cairn(&rig, DONE, "meta set %04d-%0900d value", i, i);
+    for (int i = 0; i < 100; i++) { /* more than a pipe holds */
+        ask_metadata(&rig.wire, metadata_new(operation_set(kept_format("%04d-%0900d", i, i), "value")));
     }
     struct program closed =
         shell_run(RUN_MS,

@@ -59,7 +59,7 @@ struct tool_verb {
     int arguments_min, arguments_max;
     enum cairn_level level; /* its default; CAIRN_LEVEL_DEFAULT: it takes no --level */
     bool has_chain;         /* it takes --chain */
-    bool is_local;          /* it takes neither --socket nor --deadline */
+    bool is_local;          /* it needs no daemon: --socket and --deadline mean nothing */
     bool ends_options;      /* what follows its first argument is not its own: a command to run */
     enum tool_exit (*run)(struct tool *tool);
 };
@@ -81,9 +81,9 @@ struct tool {
     const char *socket_path, *socket_origin; /* where the path comes from, for messages */
     struct cairn_slice chain;
     enum cairn_level level;
-    uint64_t deadline_us; /* of each request, and of connecting */
-    bool json;            /* objects are printed, as JSON or comma-separated values */
-    bool help, version;
+    uint64_t deadline_us;           /* of each request, and of connecting */
+    bool json;                      /* objects are printed, as JSON or comma-separated values */
+    bool help, version, has_socket; /* --help, --version, --socket were given */
 
     struct cairn_client *client;
     struct cairn_connection *connection;

@@ -1,6 +1,8 @@
-/* The tool's exit codes where scripts depend on them: wrong use, no daemon, too many connections, no answer, output that nobody takes.
+/* What scripts depend on: the tool's exit codes, for wrong use, no daemon, too many connections, no answer, output that nobody takes;
+ * and its JSON.
  * $CAIRN is the tool. */
 #include <check.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +67,63 @@ START_TEST(test_a_reader_that_goes_away_ends_it_without_a_word)
 }
 END_TEST
 
+/* Whether no number of the daemon is a JSON number: "schema" and "us" are the tool's own. */
+static bool has_one_type_of_u64(json_t *json)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(json, key, value)
+    {
+        bool is_own = strcmp(key, "schema") == 0 || strcmp(key, "us") == 0;
+        if ((json_is_number(value) && !is_own) || (json_is_object(value) && !has_one_type_of_u64(value))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+START_TEST(test_each_line_of_json_has_a_schema_and_one_type_of_u64)
+{
+    struct rig rig = rig_start("");
+    static const char *const verbs[] = {
+        "ping",
+        "status",
+        "height",
+        "block 3",
+        "block 1 --to 3",
+        "state",
+        "meta set a b",
+        "meta raise mark 7",
+        "meta get mark",
+        "meta get a mark",
+        "meta list",
+        "meta del a",
+        "commit --rise-to 12",
+        "barrier",
+        "chains create other",
+        "chains",
+        "rollback --to 9 --dry-run",
+        "rollback --to 9 --yes",
+        "prune --blocks 2 --yes",
+        "version",
+    };
+    fill_blocks(&rig.wire, 1, 10);
+    cairn(&rig, DONE, "commit --state 10:/dev/null");
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        char *output = cairn(&rig, DONE, "-o json %s", verbs[i]), *line;
+        ck_assert_uint_gt(strlen(output), 0);
+        while ((line = strsep(&output, "\n")) != NULL && line[0] != '\0') {
+            json_t *json = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+            ck_assert_msg(json_is_object(json), "cairn %s prints: %s", verbs[i], line);
+            ck_assert_int_eq(json_integer_value(json_object_get(json, "schema")), 2);
+            ck_assert_msg(has_one_type_of_u64(json), "cairn %s prints: %s", verbs[i], line);
+            json_decref(json);
+        }
+    }
+    rig_end(&rig);
+}
+END_TEST
+
 START_TEST(test_errors_in_json_name_the_status_and_leave_stdout_alone)
 {
     struct rig rig = rig_start("");
@@ -99,6 +158,7 @@ int main(void)
     tcase_add_test(tests, test_exit_codes_of_wrong_use_and_no_daemon);
     tcase_add_test(tests, test_deadline_without_an_answer);
     tcase_add_test(tests, test_a_reader_that_goes_away_ends_it_without_a_word);
+    tcase_add_test(tests, test_each_line_of_json_has_a_schema_and_one_type_of_u64);
     tcase_add_test(tests, test_errors_in_json_name_the_status_and_leave_stdout_alone);
     return suite_run(suite, false);
 }

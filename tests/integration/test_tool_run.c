@@ -69,6 +69,7 @@ START_TEST(without_a_daemon_it_says_so)
     struct program none = run("--cairnd /nonexistent/cairnd true");
     ck_assert_int_eq(none.exit_code, 2);
     ck_assert_ptr_nonnull(strstr(none.errors, "/nonexistent/cairnd"));
+    ck_assert_int_eq(run("--socket /nonexistent/socket true").exit_code, 2);
     struct program ends = run("--cairnd /bin/false -- true");
     ck_assert_int_eq(ends.exit_code, 125);
     ck_assert_ptr_nonnull(strstr(ends.errors, "before it was ready"));

@@ -136,6 +136,9 @@ enum tool_exit verb_run(struct tool *tool)
     struct temporary_daemon daemon;
     const struct tool_given *cairnd = argument_given(tool, "cairnd");
     sigset_t signals = taken_signals(), mask;
+    if (tool->has_socket) {
+        return tool_fail(TOOL_USAGE, "cairn run makes a socket of its own: it takes no --socket");
+    }
     sigprocmask(SIG_BLOCK, &signals, &mask);
     enum tool_exit result = temporary_daemon_make(&daemon);
     if (result == TOOL_OK) {

@@ -47,6 +47,7 @@ const char *tool_exit_name(enum tool_exit code)
 static void say(enum tool_exit code, const char *status, const char *format, va_list arguments)
 {
     char *text = NULL;
+    assert(tool_exit_name(code)[0] != '\0'); /* each has a row in the table */
     if (vasprintf(&text, format, arguments) < 0) {
         fatal("not enough memory");
     }

@@ -107,7 +107,6 @@ struct offer {
 static void offer(const struct offer *to, const char *candidate, const char *description)
 {
     const char *part = to->word + to->prefix_bytes;
-    assert(to->prefix_bytes <= strlen(to->word));
     if (strncmp(candidate, part, strlen(part)) != 0) {
         return;
     }
@@ -215,6 +214,7 @@ static void offer_choices(const struct offer *to, struct tool *tool, const char 
 {
     const char *part = to->word + to->prefix_bytes;
     const char *at = strchr(part, '@'), *colon = strrchr(part, ':');
+    assert(to->prefix_bytes <= strlen(to->word));
     if (choices == NULL) {
         return;
     }

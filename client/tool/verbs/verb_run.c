@@ -56,6 +56,7 @@ static int pending_end(const sigset_t *set)
 static enum tool_exit await_ready(struct tool *tool, struct temporary_daemon *daemon, const sigset_t *signals)
 {
     int64_t end_us = tool_now_us() + READY_US;
+    assert(daemon->pid > 0 && tool->client == NULL); /* it was just started */
     tool->socket_path = daemon->socket;
     tool->socket_origin = "the daemon of this run";
     for (;;) {

@@ -27,12 +27,15 @@ struct stream_set *stream_set_new(struct service *service, uint64_t streams_max,
 {
     struct stream_set *set = memory_new(sizeof *set);
     assert(streams_max > 0); /* or none ever opens */
-    set->service = service;
-    set->streams_max = streams_max;
-    set->without_credit.length_us = stream_timeout_us;
-    set->ages.length_us = stream_timeout_us;
+    *set = (struct stream_set){.service = service, .streams_max = streams_max};
+    stream_set_timeout(set, stream_timeout_us);
     set->standing.length_us = UINT64_MAX;
     return set;
+}
+
+void stream_set_timeout(struct stream_set *set, uint64_t stream_timeout_us)
+{
+    set->without_credit.length_us = set->ages.length_us = stream_timeout_us;
 }
 
 static bool any_waits(const struct stream_set *set)

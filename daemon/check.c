@@ -163,15 +163,15 @@ static void check_directory(struct check *check)
 {
     const struct check_config *config = check->config;
     const char *path = config->options->data;
-    struct directory_error error;
+    struct directory_error error, missing;
     if (is_made_by_unit(check, path, false)) {
-        config->note("the data directory is absent: the unit's start makes it, and the first one needs "
-                     "CAIRND_CREATE=yes");
+        config->note("the data directory is absent: systemctl start cairnd-create makes it and a new store");
         return;
     }
     enum directory_result result = directory_look(path, false, config->look, &error);
     bool is_new = result == DIRECTORY_MISSING && (config->options->create || config->is_without_start);
     if (is_new) {
+        missing = error;
         result = directory_look(path, true, config->look, &error);
     }
     if (result != DIRECTORY_OK) {
@@ -179,8 +179,7 @@ static void check_directory(struct check *check)
         return;
     }
     if (is_new && !config->options->create) {
-        config->note(
-            "there is no store in the data directory: the first start needs --create, or CAIRND_CREATE=yes");
+        config->note(missing.text);
     }
     check_sandbox(check, CHECK_DIRECTORY, "data", path);
     check_space(check, is_new);

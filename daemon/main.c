@@ -192,8 +192,15 @@ static int open_store(const struct options *options, struct running *running)
     if (code != EXIT_CODE_STOPPED) {
         return code;
     }
+    bool is_new = running->directory.is_new;
     result = directory_mark_ready(&running->directory, &error);
-    return result == DIRECTORY_OK ? EXIT_CODE_STOPPED : refuse_directory(result, &error);
+    if (result != DIRECTORY_OK) {
+        return refuse_directory(result, &error);
+    }
+    if (is_new) {
+        event_store_made(options->data);
+    }
+    return EXIT_CODE_STOPPED;
 }
 
 /* ---- the look ahead ---- */
@@ -215,16 +222,16 @@ static void ignore_note(const char *text)
     (void)text; /* the log says it when it comes to matter */
 }
 
-static int look_ahead(const struct options *options, struct running *running)
+static int look_ahead(const struct options *options, bool is_socket_passed, struct check_found *ret_found)
 {
     struct check_config config = {
         .options = options,
         .look = look,
-        .is_socket_passed = running->listener.fd >= 0,
+        .is_socket_passed = is_socket_passed,
         .refuse = refuse_part,
         .note = ignore_note,
     };
-    return check_start(&config, &running->found);
+    return check_start(&config, ret_found);
 }
 
 /* ---- the socket ---- */
@@ -334,13 +341,10 @@ static enum status start_log(const struct options *options, struct failure *fail
 static int prepare(const struct options *options, struct running *running)
 {
     struct failure failure;
-    if (start_log(options, &failure) != STATUS_OK) {
-        return refuse(event_server_refused, failure.status, failure.text);
-    }
     if (adopt_socket(options, &running->listener, &failure) != STATUS_OK) {
         return refuse(event_socket_refused, failure.status, failure.text);
     }
-    int code = look_ahead(options, running);
+    int code = look_ahead(options, running->listener.fd >= 0, &running->found);
     if (code != EXIT_CODE_STOPPED || running->listener.fd >= 0) {
         return code;
     }
@@ -349,23 +353,46 @@ static int prepare(const struct options *options, struct running *running)
                : refuse_socket(options, running, &failure);
 }
 
-static int run(struct options *options)
+static int prepare_and_serve(struct options *options, struct running *running)
+{
+    int code = prepare(options, running);
+    if (code == EXIT_CODE_STOPPED) {
+        code = open_store(options, running);
+    }
+    if (code == EXIT_CODE_STOPPED) {
+        code = serve(options, running);
+    }
+    assert(code != EXIT_CODE_STOPPED || running->listener.fd < 0); /* the loop took it, and has closed it */
+    return code;
+}
+
+/* `--create-only`: what a start with --create does before it serves. */
+static int create(struct options *options, struct running *running)
+{
+    struct directory_error error;
+    if (directory_look(options->data, false, look, &error) == DIRECTORY_OK) {
+        event_store_exists(options->data);
+        return EXIT_CODE_STOPPED;
+    }
+    options->create = true;
+    int code = look_ahead(options, true, &running->found);
+    return code == EXIT_CODE_STOPPED ? open_store(options, running) : code;
+}
+
+static int run(struct options *options, int (*work)(struct options *options, struct running *running))
 {
     struct running running = {
         .directory = {.directory_fd = -1, .database_fd = -1, .lock_fd = -1},
         .numbers = {.file = {.fd = -1}},
         .listener = {.fd = -1, .adopted_fd = -1, .adopted_flags = -1},
     };
+    struct failure failure;
     assert(options->data[0] != '\0'); /* options_check refuses a start without it */
     crash_prepare();
-    int code = prepare(options, &running);
-    if (code == EXIT_CODE_STOPPED) {
-        code = open_store(options, &running);
+    if (start_log(options, &failure) != STATUS_OK) {
+        return refuse(event_server_refused, failure.status, failure.text);
     }
-    if (code == EXIT_CODE_STOPPED) {
-        code = serve(options, &running);
-    }
-    assert(code != EXIT_CODE_STOPPED || running.listener.fd < 0); /* the loop took it, and has closed it */
+    int code = work(options, &running);
     listener_close(&running.listener);
     engine_close(running.engine, ENGINE_CLOSE_FAST); /* all that was accepted is written and synced */
     leave_at_once(code); /* the directory stays locked until the process is gone */
@@ -403,7 +430,9 @@ int main(int argc, char **argv)
     arguments = argv;
     switch (options_load(argc, argv, environ, &options, &errors)) {
     case OPTIONS_RUN:
-        return run(&options);
+        return run(&options, prepare_and_serve);
+    case OPTIONS_CREATE:
+        return run(&options, create);
     case OPTIONS_PRINT:
         options_print(&options, stdout);
         return EXIT_CODE_STOPPED;

@@ -181,6 +181,10 @@ static bool environment_take(struct options *options, const char *variable, stru
                     "environment: there is no setting " ENVIRONMENT "%s; did you mean " ENVIRONMENT "%s?",
                     quote(variable, quoted), spelled);
     }
+    if (setting->environment_refusal != NULL) {
+        return fail(errors, "environment: " ENVIRONMENT "%s may not stand here: %s", quote(variable, quoted),
+                    setting->environment_refusal);
+    }
     if (!set(options, setting, equals + 1, OPTIONS_ENVIRONMENT, 0, reason)) {
         return fail(errors, "environment: " ENVIRONMENT "%s: %s", quote(variable, quoted), reason);
     }

@@ -49,8 +49,8 @@ struct options_origin {
 struct options {
     char config[OPTIONS_PATH_BYTES]; /* the configuration file; empty: none */
     char data[OPTIONS_PATH_BYTES];   /* the data directory */
-    bool create;                     /* make a new store in it if there is none; never from the file */
-    bool accept_loss;                /* open a damaged store without what is lost; never from the file */
+    bool create;      /* make a new store in it if there is none; from the command line alone */
+    bool accept_loss; /* open a damaged store without what is lost; never from the file */
 
     char socket[OPTIONS_SOCKET_BYTES];      /* empty: only a socket adopted from systemd */
     uint64_t socket_mode;                   /* permission bits */
@@ -97,6 +97,7 @@ struct options_errors {
 enum options_action {
     OPTIONS_RUN,     /* serve */
     OPTIONS_PRINT,   /* options_print, and end */
+    OPTIONS_CREATE,  /* make a store, and end */
     OPTIONS_CHECK,   /* say whether a start would go well, and end */
     OPTIONS_VERSION, /* say the version, and end */
     OPTIONS_HELP,    /* options_help, and end */
@@ -134,7 +135,6 @@ typedef void options_tell(const char *name, const char *before, const char *afte
 bool options_reload(struct options *options, const struct options *fresh, options_tell *tell,
                     struct options_errors *errors) MUST_CHECK;
 
-/* Where the value of the setting of that name comes from. */
 enum options_source options_source_of(const struct options *options, const char *name);
 
 /* Gives each text that there is to `say`, and one for those without. */

@@ -14,6 +14,10 @@
 #define S   1000000ULL
 
 #define BY_SYSTEMD "unless systemd passes a socket"
+#define LASTING_CREATE                                                                                       \
+    "a setting that stays would make a new, empty store wherever a disk is not mounted; give --create "      \
+    "once, "                                                                                                 \
+    "or systemctl start cairnd-create"
 
 /* A row: the setting's name, its field, and what its type needs. */
 #define ROW(NAME, FIELD, TYPE)     .name = NAME, .offset = offsetof(struct options, FIELD), .type = TYPE
@@ -30,7 +34,7 @@ const struct setting options_table[] = {
      .help = "file with settings"},
     {TEXT("data", data), .argument = "DIR", .help = "data directory; required"},
     {ROW("create", create, SETTING_FLAG),
-     .file_refusal = "a new store is made only when a start asks for it: give --create once",
+     .file_refusal = LASTING_CREATE, .environment_refusal = LASTING_CREATE,
      .help = "make a new store in the data directory if it is absent or empty"},
     {ROW("accept_loss", accept_loss, SETTING_FLAG),
      .file_refusal = "a loss is accepted for one start: give --accept-loss once",
@@ -92,6 +96,7 @@ static_assert(sizeof(enum log_format) == sizeof(unsigned), "a choice is stored a
 static_assert((int)OPTIONS_PATH_BYTES <= SETTING_VALUE_BYTES, "every value has room as text");
 
 const struct options_command options_commands[OPTIONS_COMMANDS] = {
+    {"create-only", OPTIONS_CREATE, "make a new store in the data directory if there is none, and end"},
     {"check-config", OPTIONS_CHECK, "say whether a start would go well, change nothing, and end"},
     {"print-config", OPTIONS_PRINT, "print every setting with its origin, and end"},
     {"version", OPTIONS_VERSION, "print the version, and end"},

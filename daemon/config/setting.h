@@ -37,7 +37,8 @@ struct setting {
 
     bool reloadable;          /* may change while the daemon runs */
     const char *file_refusal; /* why the configuration file may not have it; NULL: it may */
-    const char *unless;       /* when it counts for nothing, as options_print says; NULL: never */
+    const char *environment_refusal;
+    const char *unless; /* when it counts for nothing, as options_print says; NULL: never */
     const char *group; /* title in the help of the group that begins with it; NULL: it is in the one before */
     const char *argument; /* what the help calls a value of SETTING_TEXT */
     const char *help;

@@ -29,6 +29,7 @@
 
 #include "daemon/host/directory_internal.h"
 #include "daemon/host/held.h"
+#include "daemon/host/unit.h"
 #include "daemon/runtime/thread.h"
 
 /* ---- the stamp ---- */
@@ -155,8 +156,8 @@ enum directory_result directory_survey(const struct directory_place *place,
         if (result == DIRECTORY_OK && !place->create) {
             return directory_fail(
                 DIRECTORY_MISSING, ret_error,
-                "%s: no store in it; give --create to make a new one there. Nothing was touched",
-                place->path);
+                "%s: no store in it; mount it, or %s to make a new one there. Nothing was touched",
+                place->path, unit_create_hint());
         }
         *ret_contents = DIRECTORY_EMPTY;
         return result;
@@ -198,8 +199,8 @@ enum directory_result directory_open_path(const char *path, int *ret_fd, struct 
 
     if (fd < 0 && errno == ENOENT) {
         return directory_fail(DIRECTORY_MISSING, ret_error,
-                              "%s: there is no such directory; give --create to make a new store there",
-                              path);
+                              "%s: there is no such directory; mount it, or %s to make a new store there",
+                              path, unit_create_hint());
     }
     if (fd < 0 && errno == ENOTDIR) {
         return directory_fail(DIRECTORY_FOREIGN, ret_error,

@@ -170,6 +170,19 @@ bool unit_makes(const struct unit *unit, const char *path)
     return false;
 }
 
+/* The service manager gives each process that it starts its own pid. */
+const char *unit_create_hint(void)
+{
+    static char hint[UNIT_PATH_BYTES];
+    const char *pid = getenv("SYSTEMD_EXEC_PID"), *name = getenv("CAIRN_CREATE_UNIT");
+    if (pid == NULL || strtol(pid, NULL, 10) != getpid()) {
+        return "give --create";
+    }
+    snprintf(hint, sizeof hint, "type systemctl start %.*s", (int)sizeof hint / 2,
+             name != NULL && *name != '\0' ? name : "cairnd-create");
+    return hint;
+}
+
 bool unit_become_user(const struct unit *unit)
 {
     assert(thread_is(THREAD_OTHER)); /* the ids of all threads change, so there should be one */

@@ -52,6 +52,10 @@ enum unit_access unit_access_of(const struct unit *unit, const char *path);
 /* Whether the service manager makes that directory at each start. Pure. */
 bool unit_makes(const struct unit *unit, const char *path);
 
+/* How a person has a new store made: by hand, or by the unit that a unit's process names in CAIRN_CREATE_UNIT, "cairnd-create" if it
+ * names none. Static. */
+const char *unit_create_hint(void);
+
 /* Becomes the unit's user, for good; root only. False: there is no such user, or the system refuses; errno says why, 0 for the
  * first. */
 bool unit_become_user(const struct unit *unit) MUST_CHECK;

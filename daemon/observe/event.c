@@ -18,6 +18,10 @@ static const struct log_kind catalogue[] = {
         "the store cannot be opened"},
     [EVENT_STORE_CUT] = {"store_cut", LOG_LEVEL_WARNING,
         "what the run before left was not whole, and the store was opened without the rest"},
+    [EVENT_STORE_MADE] = {"store_made", LOG_LEVEL_INFO,
+        "a new, empty store was made", .is_unbounded = true},
+    [EVENT_STORE_EXISTS] = {"store_exists", LOG_LEVEL_INFO,
+        "there is a store already, and nothing was changed", .is_unbounded = true},
     [EVENT_SOCKET_REFUSED] = {"socket_refused", LOG_LEVEL_ERROR,
         "there is no socket to listen at"},
     [EVENT_SERVER_REFUSED] = {"server_refused", LOG_LEVEL_ERROR,
@@ -129,6 +133,18 @@ void event_store_refused(const char *error)
 void event_store_cut(const char *error)
 {
     write_error(EVENT_STORE_CUT, error);
+}
+
+void event_store_made(const char *path)
+{
+    assert(*path != '\0');
+    WRITE(EVENT_STORE_MADE, "path=%s", path);
+}
+
+void event_store_exists(const char *path)
+{
+    assert(*path != '\0');
+    WRITE(EVENT_STORE_EXISTS, "path=%s", path);
 }
 
 void event_socket_refused(const char *error)

@@ -14,6 +14,8 @@ enum event_name {
     EVENT_DIRECTORY_REFUSED,
     EVENT_STORE_REFUSED,
     EVENT_STORE_CUT,
+    EVENT_STORE_MADE,
+    EVENT_STORE_EXISTS,
     EVENT_SOCKET_REFUSED,
     EVENT_SERVER_REFUSED,
     EVENT_SETTING_OVERRIDDEN,
@@ -58,6 +60,9 @@ void event_files_limit_too_low(const char *error);
 void event_directory_refused(const char *error);
 void event_store_refused(const char *error);
 void event_store_cut(const char *error);
+/* path: of the data directory. */
+void event_store_made(const char *path);
+void event_store_exists(const char *path);
 void event_socket_refused(const char *error);
 void event_server_refused(const char *error);
 /* value: what the configuration has, and what counts for nothing. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/lib/kept.h"
@@ -54,7 +55,9 @@ START_TEST(test_store_that_is_served_is_found_good_and_untouched)
     struct rig rig = rig_start("");
     make_unit("");
     commit_ok(&rig.wire, commit_of_block(1, "one"));
+    siginfo_t stopped;
     daemon_signal(&rig.daemon, SIGSTOP); /* so that nothing but the check could change anything */
+    ck_assert_int_eq(waitid(P_PID, (id_t)rig.daemon.pid, &stopped, WSTOPPED), 0);
     unsigned long before = directory_digest(rig.daemon.home.path);
     struct program program = shell_run(RUN_MS, "PATH=%s:$PATH; exec %s --check-config --data %s --socket %s",
                                        place.path, getenv("CAIRND"), rig.daemon.data, rig.daemon.socket);

@@ -44,6 +44,14 @@ static const struct {
     {"", "", EXIT_REFUSED, "--create"},
     {"mkdir d;", "", EXIT_REFUSED, "--create"},
     {"mkdir d; touch d/x;", "--create", EXIT_REFUSED, "not a cairn store"},
+    {"", "--create-only", EXIT_STOPPED, "store_made"},
+    {"", "--create-only --socket a/s", EXIT_STOPPED, "store_made"},
+    {"", "--create-only --data a/b", EXIT_REFUSED, "No such file"},
+    {"mkdir d; touch d/x;", "--create-only", EXIT_REFUSED, "not a cairn store"},
+    {"export CAIRND_CREATE=yes;", "", EXIT_REFUSED, "cairnd-create"},
+    {"export SYSTEMD_EXEC_PID=$$;", "", EXIT_REFUSED, "type systemctl start cairnd-create"},
+    {"export SYSTEMD_EXEC_PID=$$ CAIRN_CREATE_UNIT=cairnd-create@a;", "", EXIT_REFUSED,
+     "start cairnd-create@a to"},
     {"touch d;", "--create", EXIT_REFUSED, "not a directory"},
     {"", "--create --data a/b", EXIT_REFUSED, "No such file"},
     {"", "--create --socket a/s", EXIT_REFUSED, "No such file"},
@@ -87,6 +95,42 @@ START_TEST(test_codes_of_a_daemon_that_served)
 }
 END_TEST
 
+START_TEST(test_store_that_is_there_is_not_made_again)
+{
+    struct rig rig = rig_start("");
+    commit_ok(&rig.wire, commit_of_block(1, "one"));
+    struct program program =
+        shell_run(RUN_MS, "exec %s --data %s --create-only", getenv("CAIRND"), rig.daemon.data);
+    ck_assert_int_eq(program.exit_code, EXIT_STOPPED);
+    ck_assert_ptr_nonnull(strstr(program.errors, "store_exists"));
+    rig_restart(&rig, "");
+    ck_assert(block_is(&rig.wire, 1, "one"));
+    wire_close(&rig.wire);
+    ck_assert_int_eq(daemon_stop(&rig.daemon), EXIT_STOPPED);
+    unsigned long before = directory_digest(rig.daemon.data);
+    program = shell_run(RUN_MS, "exec %s --data %s --create-only", getenv("CAIRND"), rig.daemon.data);
+    ck_assert_int_eq(program.exit_code, EXIT_STOPPED);
+    ck_assert(directory_digest(rig.daemon.data) == before);
+    daemon_close(&rig.daemon);
+}
+END_TEST
+
+START_TEST(test_store_that_was_made_is_served)
+{
+    struct daemon daemon = daemon_new();
+    struct program program =
+        shell_run(RUN_MS, "exec %s --data %s --create-only", getenv("CAIRND"), daemon.data);
+    ck_assert_msg(program.exit_code == EXIT_STOPPED, "%s", program.errors);
+    daemon.made = true;
+    daemon_start(&daemon, "");
+    struct wire wire = wire_open(daemon.socket);
+    commit_ok(&wire, commit_of_block(1, "one"));
+    wire_close(&wire);
+    ck_assert_int_eq(daemon_stop(&daemon), EXIT_STOPPED);
+    daemon_close(&daemon);
+}
+END_TEST
+
 /* The list in the help, by which the unit and the document are judged: "  65* the store is damaged". */
 START_TEST(test_unit_and_document_have_the_same_list)
 {
@@ -125,6 +169,8 @@ int main(void)
     tcase_add_loop_test(tests, test_start_that_is_refused_says_why_by_its_code, 0,
                         sizeof starts / sizeof starts[0]);
     tcase_add_test(tests, test_codes_of_a_daemon_that_served);
+    tcase_add_test(tests, test_store_that_is_there_is_not_made_again);
+    tcase_add_test(tests, test_store_that_was_made_is_served);
     tcase_add_test(tests, test_unit_and_document_have_the_same_list);
     return suite_run(suite, false);
 }

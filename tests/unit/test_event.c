@@ -32,6 +32,10 @@ static const char *write_early(enum event_name name)
         return event_store_refused("because"), "error";
     case EVENT_STORE_CUT:
         return event_store_cut("because"), "error";
+    case EVENT_STORE_MADE:
+        return event_store_made("/d"), "path";
+    case EVENT_STORE_EXISTS:
+        return event_store_exists("/d"), "path";
     case EVENT_SOCKET_REFUSED:
         return event_socket_refused("because"), "error";
     case EVENT_SERVER_REFUSED:
@@ -62,6 +66,8 @@ static const char *write_one(enum event_name name)
     case EVENT_DIRECTORY_REFUSED:
     case EVENT_STORE_REFUSED:
     case EVENT_STORE_CUT:
+    case EVENT_STORE_MADE:
+    case EVENT_STORE_EXISTS:
     case EVENT_SOCKET_REFUSED:
     case EVENT_SERVER_REFUSED:
     case EVENT_SETTING_OVERRIDDEN:

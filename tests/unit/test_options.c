@@ -244,7 +244,8 @@ static const struct {
     {"CAIRND_=1", "there is no setting CAIRND_"},
     {"CAIRND_STREAMS_MAX=many", "CAIRND_STREAMS_MAX=many: not a count"},
     {"CAIRND_STREAMS_MAX=", "not a count"},
-    {"CAIRND_CREATE=true", "neither yes nor no"},
+    {"CAIRND_CREATE=yes", "CAIRND_CREATE=yes may not stand here: "},
+    {"CAIRND_ACCEPT_LOSS=true", "neither yes nor no"},
 };
 
 START_TEST(environment_with_a_fault_is_refused_with_what_is_right)

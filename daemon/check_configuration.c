@@ -19,9 +19,9 @@ void check_say_error(const char *error)
     log_say(LOG_LEVEL_ERROR, error);
 }
 
-static void refuse_part(enum check_part part, const char *error)
+static void refuse_part(enum start_check_part part, const char *error)
 {
-    assert(part < CHECK_PARTS);
+    assert(part < START_CHECK_PARTS);
     check_say_error(error);
 }
 
@@ -61,7 +61,7 @@ enum exit_code check_configuration(int argc, char **argv, char *const *environme
 {
     static struct options options;
     static struct options_errors errors;
-    struct check_found found;
+    struct start_check_found found;
     struct unit unit;
     bool is_asked = false;
     if (geteuid() == 0 && !become_judged(&unit, &is_asked)) {
@@ -72,7 +72,7 @@ enum exit_code check_configuration(int argc, char **argv, char *const *environme
         options_each_error(&errors, check_say_error);
         return options_exit_code(&errors);
     }
-    struct check_config config = {
+    struct start_check_config config = {
         .options = &options,
         .look = look,
         .unit = is_asked ? &unit : NULL,
@@ -80,7 +80,7 @@ enum exit_code check_configuration(int argc, char **argv, char *const *environme
         .refuse = refuse_part,
         .note = note,
     };
-    enum exit_code code = check_start(&config, &found);
+    enum exit_code code = start_check(&config, &found);
     if (code == EXIT_CODE_STOPPED) {
         printf("the configuration is good\n");
     }

@@ -3,7 +3,7 @@
 #ifndef DAEMON_CHECK_CONFIGURATION_H
 #define DAEMON_CHECK_CONFIGURATION_H
 
-#include "daemon/check.h"
+#include "daemon/start_check.h"
 
 /* Reads the configuration anew, as who is judged. Returns the process's exit code: what a start would end with. */
 enum exit_code check_configuration(int argc, char **argv, char *const *environment,

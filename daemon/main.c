@@ -6,7 +6,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/check.h"
 #include "daemon/check_configuration.h"
 #include "daemon/config/options.h"
 #include "daemon/engine/engine.h"
@@ -26,6 +25,7 @@
 #include "daemon/runtime/signals.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/server.h"
+#include "daemon/start_check.h"
 #include "daemon/version.h"
 
 extern char **environ;
@@ -35,7 +35,7 @@ static char **arguments;
 
 /* What the process runs on; each is closed if it was opened. */
 struct running {
-    struct check_found found;
+    struct start_check_found found;
     struct directory directory;
     struct numbers numbers;
     bool numbers_lost; /* and that is accepted */
@@ -205,15 +205,15 @@ static int open_store(const struct options *options, struct running *running)
 
 /* ---- the look ahead ---- */
 
-static void refuse_part(enum check_part part, const char *error)
+static void refuse_part(enum start_check_part part, const char *error)
 {
-    static void (*const events[CHECK_PARTS])(const char *error) = {
-        [CHECK_ROLES] = event_server_refused,
-        [CHECK_FILES] = event_files_limit_too_low,
-        [CHECK_SOCKET] = event_socket_refused,
-        [CHECK_DIRECTORY] = event_directory_refused,
+    static void (*const events[START_CHECK_PARTS])(const char *error) = {
+        [START_CHECK_ROLES] = event_server_refused,
+        [START_CHECK_FILES] = event_files_limit_too_low,
+        [START_CHECK_SOCKET] = event_socket_refused,
+        [START_CHECK_DIRECTORY] = event_directory_refused,
     };
-    assert(part < CHECK_PARTS);
+    assert(part < START_CHECK_PARTS);
     events[part](error);
 }
 
@@ -222,16 +222,17 @@ static void ignore_note(const char *text)
     (void)text; /* the log says it when it comes to matter */
 }
 
-static int look_ahead(const struct options *options, bool is_socket_passed, struct check_found *ret_found)
+static int look_ahead(const struct options *options, bool is_socket_passed,
+                      struct start_check_found *ret_found)
 {
-    struct check_config config = {
+    struct start_check_config config = {
         .options = options,
         .look = look,
         .is_socket_passed = is_socket_passed,
         .refuse = refuse_part,
         .note = ignore_note,
     };
-    return check_start(&config, ret_found);
+    return start_check(&config, ret_found);
 }
 
 /* ---- the socket ---- */

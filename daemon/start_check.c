@@ -2,7 +2,7 @@
  * exit code.
  *
  * Ways to fail: what the system does not tell, such as the space that is free, refuses nothing. */
-#include "daemon/check.h"
+#include "daemon/start_check.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -21,11 +21,11 @@
 enum { SPACE_NEW_BYTES = 4 << 20 }; /* measured: on a smaller file system a new store takes no write */
 
 struct check {
-    const struct check_config *config;
+    const struct start_check_config *config;
     enum exit_code code;
 };
 
-static void refuse(struct check *check, enum check_part part, enum exit_code code, const char *error)
+static void refuse(struct check *check, enum start_check_part part, enum exit_code code, const char *error)
 {
     assert(code != EXIT_CODE_STOPPED);
     if (check->code == EXIT_CODE_STOPPED || check->code == EXIT_CODE_FAILED) {
@@ -34,13 +34,13 @@ static void refuse(struct check *check, enum check_part part, enum exit_code cod
     check->config->refuse(part, error);
 }
 
-static void refuse_failure(struct check *check, enum check_part part, const struct failure *failure)
+static void refuse_failure(struct check *check, enum start_check_part part, const struct failure *failure)
 {
     refuse(check, part, exit_code_of_start(failure->status), failure->text);
 }
 
-__attribute__((format(printf, 3, 4))) static void refuse_setting(struct check *check, enum check_part part,
-                                                                 const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void
+refuse_setting(struct check *check, enum start_check_part part, const char *format, ...)
 {
     char error[DIRECTORY_ERROR_BYTES + UNIT_PATH_BYTES];
     va_list arguments;
@@ -55,7 +55,7 @@ static void check_roles(struct check *check, struct roles *ret_roles)
     const struct options *options = check->config->options;
     struct failure failure;
     if (!roles_init(options->readers, options->writers, options->admins, ret_roles, &failure)) {
-        refuse_failure(check, CHECK_ROLES, &failure);
+        refuse_failure(check, START_CHECK_ROLES, &failure);
     }
 }
 
@@ -64,7 +64,7 @@ static void check_files(struct check *check, struct files_limit *ret_limit)
     const struct unit *unit = check->config->unit;
     uint64_t connections_max = check->config->options->connections_max;
     if (!files_limit_raise(connections_max, unit != NULL ? unit->files_max : UINT64_MAX, ret_limit)) {
-        refuse_setting(check, CHECK_FILES,
+        refuse_setting(check, START_CHECK_FILES,
                        "connections_max = %" PRIu64 ": takes %" PRIu64
                        " file descriptors and the limit is %" PRIu64
                        "; raise LimitNOFILE or lower connections_max",
@@ -83,7 +83,7 @@ static bool find_real(const char *path, char *ret_real)
     return realpath(dirname(parent), ret_real) != NULL;
 }
 
-static void check_sandbox(struct check *check, enum check_part part, const char *name, const char *path)
+static void check_sandbox(struct check *check, enum start_check_part part, const char *name, const char *path)
 {
     char real[PATH_MAX];
     const struct unit *unit = check->config->unit;
@@ -126,14 +126,14 @@ static void check_socket(struct check *check)
     if (options->socket[0] == '\0' && check->config->is_without_start) {
         check->config->note("no socket is named: that is good where systemd passes one");
     } else if (options->socket[0] == '\0') {
-        refuse_setting(check, CHECK_SOCKET,
+        refuse_setting(check, START_CHECK_SOCKET,
                        "no path is set: name one with --socket PATH, or pass a socket from systemd");
     } else if (is_made_by_unit(check, options->socket, true)) {
         check->config->note("the socket's directory is absent: the unit's start makes it");
     } else if (listener_look(options->socket, options->socket_group, &failure) != STATUS_OK) {
-        refuse_failure(check, CHECK_SOCKET, &failure);
+        refuse_failure(check, START_CHECK_SOCKET, &failure);
     } else {
-        check_sandbox(check, CHECK_SOCKET, "socket", options->socket);
+        check_sandbox(check, START_CHECK_SOCKET, "socket", options->socket);
     }
 }
 
@@ -148,7 +148,7 @@ static void check_space(struct check *check, bool is_new)
     }
     uint64_t free_bytes = (uint64_t)space.f_bavail * space.f_frsize;
     if (is_new && free_bytes < SPACE_NEW_BYTES) {
-        refuse_setting(check, CHECK_DIRECTORY,
+        refuse_setting(check, START_CHECK_DIRECTORY,
                        "data = %s: %" PRIu64
                        " KiB are free there, and a new store takes %d KiB at the least; free some, or "
                        "name another place",
@@ -161,7 +161,7 @@ static void check_space(struct check *check, bool is_new)
 
 static void check_directory(struct check *check)
 {
-    const struct check_config *config = check->config;
+    const struct start_check_config *config = check->config;
     const char *path = config->options->data;
     struct directory_error error, missing;
     if (is_made_by_unit(check, path, false)) {
@@ -175,17 +175,17 @@ static void check_directory(struct check *check)
         result = directory_look(path, true, config->look, &error);
     }
     if (result != DIRECTORY_OK) {
-        refuse(check, CHECK_DIRECTORY, directory_exit_code(result), error.text);
+        refuse(check, START_CHECK_DIRECTORY, directory_exit_code(result), error.text);
         return;
     }
     if (is_new && !config->options->create) {
         config->note(missing.text);
     }
-    check_sandbox(check, CHECK_DIRECTORY, "data", path);
+    check_sandbox(check, START_CHECK_DIRECTORY, "data", path);
     check_space(check, is_new);
 }
 
-enum exit_code check_start(const struct check_config *config, struct check_found *ret_found)
+enum exit_code start_check(const struct start_check_config *config, struct start_check_found *ret_found)
 {
     struct check check = {.config = config, .code = EXIT_CODE_STOPPED};
     assert(config->options->data[0] != '\0'); /* options_check refuses a start without it */

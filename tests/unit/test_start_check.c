@@ -7,20 +7,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/check.h"
+#include "daemon/start_check.h"
 #include "tests/lib/suite.h"
 
 static char home[64];
 static struct options options;
 static struct unit unit;
-static struct check_config config;
-static struct check_found found;
-static unsigned refused[CHECK_PARTS];
+static struct start_check_config config;
+static struct start_check_found found;
+static unsigned refused[START_CHECK_PARTS];
 static char said[4096];
 
-static void refuse(enum check_part part, const char *error)
+static void refuse(enum start_check_part part, const char *error)
 {
-    ck_assert_int_lt(part, CHECK_PARTS);
+    ck_assert_int_lt(part, START_CHECK_PARTS);
     refused[part]++;
     strncat(said, error, sizeof said - strlen(said) - 1);
 }
@@ -44,7 +44,7 @@ static void setup(void)
     options_init(&options);
     snprintf(options.data, sizeof options.data, "%s/data", home);
     snprintf(options.socket, sizeof options.socket, "%s/socket", home);
-    config = (struct check_config){
+    config = (struct start_check_config){
         .options = &options, .look = look, .is_without_start = true, .refuse = refuse, .note = note};
 }
 
@@ -59,13 +59,13 @@ static enum exit_code check(void)
 {
     memset(refused, 0, sizeof refused);
     said[0] = '\0';
-    return check_start(&config, &found);
+    return start_check(&config, &found);
 }
 
-static void expect(enum check_part part, enum exit_code code, const char *text)
+static void expect(enum start_check_part part, enum exit_code code, const char *text)
 {
     ck_assert_int_eq(check(), code);
-    for (unsigned i = 0; i < CHECK_PARTS; i++) {
+    for (unsigned i = 0; i < START_CHECK_PARTS; i++) {
         ck_assert_msg(refused[i] == (i == part), "part %u: %s", i, said);
     }
     ck_assert_msg(strstr(said, text) != NULL, "%s", said);
@@ -89,24 +89,24 @@ END_TEST
 START_TEST(each_part_is_refused_with_its_reason)
 {
     strcpy(options.readers, "no-such-user");
-    expect(CHECK_ROLES, EXIT_CODE_REFUSED, "no-such-user");
+    expect(START_CHECK_ROLES, EXIT_CODE_REFUSED, "no-such-user");
     options.readers[0] = '\0';
     strcpy(options.socket_group, "no-such-group");
-    expect(CHECK_SOCKET, EXIT_CODE_REFUSED, "no-such-group");
+    expect(START_CHECK_SOCKET, EXIT_CODE_REFUSED, "no-such-group");
     options.socket_group[0] = '\0';
     snprintf(options.socket, sizeof options.socket, "%s/absent/socket", home);
-    expect(CHECK_SOCKET, EXIT_CODE_REFUSED, "No such file or directory");
+    expect(START_CHECK_SOCKET, EXIT_CODE_REFUSED, "No such file or directory");
     options.socket[0] = '\0';
     ck_assert_int_eq(check(), EXIT_CODE_STOPPED); /* systemd may pass one */
     config.is_without_start = false;
     options.create = true;
-    expect(CHECK_SOCKET, EXIT_CODE_REFUSED, "--socket PATH");
+    expect(START_CHECK_SOCKET, EXIT_CODE_REFUSED, "--socket PATH");
     config.is_socket_passed = true;
     ck_assert_int_eq(check(), EXIT_CODE_STOPPED);
     options.create = false;
-    expect(CHECK_DIRECTORY, EXIT_CODE_REFUSED, "--create");
+    expect(START_CHECK_DIRECTORY, EXIT_CODE_REFUSED, "--create");
     snprintf(options.data, sizeof options.data, "%s/absent/data", home);
-    expect(CHECK_DIRECTORY, EXIT_CODE_REFUSED, "no such directory");
+    expect(START_CHECK_DIRECTORY, EXIT_CODE_REFUSED, "no such directory");
 }
 END_TEST
 
@@ -116,7 +116,8 @@ START_TEST(all_that_is_wrong_is_told_at_once)
     strcpy(options.socket_group, "no-such-group");
     snprintf(options.data, sizeof options.data, "%s/absent/data", home);
     ck_assert_int_eq(check(), EXIT_CODE_REFUSED);
-    ck_assert(refused[CHECK_ROLES] == 1 && refused[CHECK_SOCKET] == 1 && refused[CHECK_DIRECTORY] == 1);
+    ck_assert(refused[START_CHECK_ROLES] == 1 && refused[START_CHECK_SOCKET] == 1 &&
+              refused[START_CHECK_DIRECTORY] == 1);
 }
 END_TEST
 
@@ -129,7 +130,7 @@ START_TEST(damaged_stamp_has_its_own_code)
     ck_assert_ptr_nonnull(file);
     fputs("cairn store\nformat", file);
     fclose(file);
-    expect(CHECK_DIRECTORY, EXIT_CODE_DAMAGED, "cairn.store");
+    expect(START_CHECK_DIRECTORY, EXIT_CODE_DAMAGED, "cairn.store");
 }
 END_TEST
 
@@ -138,7 +139,7 @@ START_TEST(sandbox_of_the_unit_is_judged_from_outside)
     config.unit = &unit;
     ck_assert(unit_parse("LoadState=loaded\nProtectSystem=strict\n", &unit));
     ck_assert_int_eq(check(), EXIT_CODE_REFUSED);
-    ck_assert(refused[CHECK_SOCKET] == 1 && refused[CHECK_DIRECTORY] == 1);
+    ck_assert(refused[START_CHECK_SOCKET] == 1 && refused[START_CHECK_DIRECTORY] == 1);
     ck_assert_ptr_nonnull(strstr(said, "ReadWritePaths="));
     ck_assert(unit_parse("LoadState=loaded\nProtectSystem=strict\nReadWritePaths=/tmp\n", &unit));
     ck_assert_msg(check() == EXIT_CODE_STOPPED, "%s", said);
@@ -146,7 +147,7 @@ START_TEST(sandbox_of_the_unit_is_judged_from_outside)
     ck_assert_int_eq(check(), EXIT_CODE_REFUSED);
     ck_assert_ptr_nonnull(strstr(said, "hides what is there"));
     ck_assert(unit_parse("LoadState=loaded\nLimitNOFILE=100\n", &unit));
-    expect(CHECK_FILES, EXIT_CODE_REFUSED, "LimitNOFILE");
+    expect(START_CHECK_FILES, EXIT_CODE_REFUSED, "LimitNOFILE");
 }
 END_TEST
 
@@ -167,7 +168,7 @@ END_TEST
 int main(void)
 {
     TCase *tests;
-    Suite *suite = suite_new("check", 30, &tests);
+    Suite *suite = suite_new("start_check", 30, &tests);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, good_configuration_is_refused_nothing_and_nothing_is_made);
     tcase_add_test(tests, each_part_is_refused_with_its_reason);

@@ -68,7 +68,7 @@ ENGINE_LIBS := -lrocksdb
 ENGINE_BUILD := distribution
 endif
 
-DAEMON_LIBS = $(ENGINE_LIBS) -luv -lprotobuf-c -linih -lsystemd -lxxhash -lcrypto
+DAEMON_LIBS = $(ENGINE_LIBS) -luv -lprotobuf-c -lsystemd -lxxhash -lcrypto
 CLIENT_LIBS := -lprotobuf-c
 TOOL_LIBS := -ljansson -lzstd -lcrypto $(CLIENT_LIBS)
 CHECK_LIBS := -lcheck -lsubunit -lrt -lm

@@ -11,7 +11,7 @@ set -eu
 
 packages=(
     gcc make binutils libc6-dev
-    librocksdb-dev libuv1-dev libprotobuf-c-dev protobuf-c-compiler libinih-dev libsystemd-dev libxxhash-dev libssl-dev uthash-dev
+    librocksdb-dev libuv1-dev libprotobuf-c-dev protobuf-c-compiler libsystemd-dev libxxhash-dev libssl-dev uthash-dev
     libjansson-dev libzstd-dev
 )
 for argument in "$@"; do

@@ -51,7 +51,7 @@ enum {
 };
 
 struct budget {
-    /* fixed after start */
+    /* fixed after start, but for the bound on replies, which is the loop's */
     struct budget_limits limits;
     uint64_t largest_bytes; /* set aside for a largest frame */
     uint64_t small_bytes;   /* for small requests at any rate */
@@ -61,10 +61,11 @@ struct budget {
     uint64_t others_bytes; /* requests that have started, large writes apart: they may stay */
     bool has_extended;     /* one large write may hold more than is free */
     /* loop only: replies */
-    uint64_t replies_bytes; /* not yet with the kernel */
-    uint64_t reads_bytes;   /* about to be read by the pool, twice */
-    uint64_t unsent_bytes;  /* read for streams and not sent */
-    uint64_t cursors_bytes; /* kept of the queue by streams' cursors, values apart */
+    uint64_t replies_bytes;  /* not yet with the kernel */
+    uint64_t reads_bytes;    /* about to be read by the pool, twice */
+    uint64_t read_bytes_max; /* of one read: replies_bytes_max, as of when none was with the pool */
+    uint64_t unsent_bytes;   /* read for streams and not sent */
+    uint64_t cursors_bytes;  /* kept of the queue by streams' cursors, values apart */
 };
 
 static uint64_t larger(uint64_t left, uint64_t right)
@@ -100,9 +101,25 @@ struct budget *budget_new(const struct budget_limits *limits)
     assert(limits->requests_bytes_max <= INT64_MAX && limits->replies_bytes_max <= INT64_MAX); /* sums fit */
     struct budget *budget = memory_new(sizeof *budget);
     budget->limits = *limits;
+    budget->read_bytes_max = limits->replies_bytes_max;
     budget->largest_bytes = frame_bytes(limits->frame_bytes_max);
     budget->small_bytes = larger(limits->requests_bytes_max / SMALL_REQUESTS_PART, SMALL_REQUESTS_BYTES_MIN);
     return budget;
+}
+
+/* What a read takes is the same at its end as at its beginning. */
+static void renew_read_bytes_max(struct budget *budget)
+{
+    if (budget->reads_bytes == 0) {
+        budget->read_bytes_max = budget->limits.replies_bytes_max;
+    }
+}
+
+void budget_set_replies_bytes_max(struct budget *budget, uint64_t replies_bytes_max)
+{
+    assert(thread_is(THREAD_LOOP) && replies_bytes_max > 0 && replies_bytes_max <= INT64_MAX);
+    budget->limits.replies_bytes_max = replies_bytes_max;
+    renew_read_bytes_max(budget);
 }
 
 void budget_free(struct budget *budget)
@@ -317,7 +334,7 @@ bool budget_may_answer(const struct budget *budget)
 /* The answer, and what the engine reads it into; a read of more than the bound has all of it. */
 static uint64_t read_bytes(const struct budget *budget, uint64_t bytes)
 {
-    return smaller(2 * bytes, budget->limits.replies_bytes_max);
+    return smaller(2 * bytes, budget->read_bytes_max);
 }
 
 bool budget_may_read(const struct budget *budget, uint64_t bytes)
@@ -337,6 +354,7 @@ void budget_read_begins(struct budget *budget, uint64_t bytes)
 void budget_read_ends(struct budget *budget, uint64_t bytes)
 {
     give_back(&budget->reads_bytes, read_bytes(budget, bytes));
+    renew_read_bytes_max(budget);
 }
 
 /* ---- a stream ---- */

@@ -27,6 +27,9 @@ struct budget_limits {
 };
 
 struct budget *budget_new(const struct budget_limits *limits);
+/* Another replies_bytes_max from now on. What is held stays, also above it. */
+void budget_set_replies_bytes_max(struct budget *budget, uint64_t replies_bytes_max);
+
 void budget_free(struct budget *budget); /* accepts NULL; nobody holds anything any more */
 
 /* ---- a request, from its frame's header to its end ---- */

@@ -333,12 +333,12 @@ DOCUMENTS := README.md CHANGELOG.md CONTRIBUTING.md UPGRADING.md LICENSE scripts
 	client/cairn.h client/tool/ERRORS.md daemon/README.md daemon/schema/FORMAT.md tests/bench/README.md tests/fault/README.md
 
 install: ## install under PREFIX (/usr/local), below DESTDIR; builds first what is missing
-	scripts/dependencies.sh
+	scripts/dependencies.sh --install
 	$(MAKE) -j$(JOBS) install-files
 	test -n "$(D)" || scripts/installed.sh $(PREFIX)
 
 install-strip: ## the same without the symbols that only a debugger needs
-	scripts/dependencies.sh
+	scripts/dependencies.sh --install
 	$(MAKE) -j$(JOBS) install-files STRIP=yes
 	test -n "$(D)" || scripts/installed.sh $(PREFIX)
 
@@ -363,6 +363,8 @@ install-files: build
 	$(B)/cairn completion zsh > $(D)$(COMPLETIONS_ZSH)/_cairn
 	$(B)/cairn completion fish > $(D)$(COMPLETIONS_FISH)/cairn.fish
 	ln -sf cairn.fish $(D)$(COMPLETIONS_FISH)/cairnd.fish
+	scripts/manuals.py $(B) $(B)/manuals VERSION=$(VERSION) DOCDIR=$(DOCDIR) SYSCONFDIR=$(SYSCONFDIR)
+	for page in $(B)/manuals/*; do install -D -m 644 $$page $(D)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 	for document in $(DOCUMENTS) client/examples/*.c; do install -D -m 644 $$document $(D)$(DOCDIR)/$$document; done
 	test -e $(D)$(SYSCONFDIR)/cairn/cairnd.conf || install -m 644 scripts/cairnd.conf $(D)$(SYSCONFDIR)/cairn
 

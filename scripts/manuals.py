@@ -87,13 +87,14 @@ def main():
     values |= {
         "help": literal(tool_help[tool_help.index("Options,"):]),
         "verbs": verbs(build),
-        "options": literal(daemon_help),
-        "settings": literal(daemon_help),
+        "options": literal(daemon_help[:daemon_help.index("Signals:")]),
+        "settings": literal(daemon_help[:daemon_help.index("Instead of serving:")]),
+        "ends": literal(daemon_help[daemon_help.index("Signals:"):]),
         "conf": literal((ROOT / "scripts/cairnd.conf").read_text()),
         "header": header(),
         "protocol": "# DESCRIPTION\n\n" + from_markdown(protocol.split("\n", 1)[1]),
     }
-    options = set(re.findall(r"--[a-z][a-z-]+", values["verbs"] + tool_help + daemon_help)) | {"--cflags", "--libs", "--now", "--NAME"}
+    options = set(re.findall(r"--[a-z][a-z-]+", values["verbs"] + tool_help + daemon_help)) | {"--cflags", "--libs", "--now", "--SETTING"}
     out.mkdir(parents=True, exist_ok=True)
     failed = False
     for page, source in PAGES.items():

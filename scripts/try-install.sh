@@ -12,7 +12,7 @@ set -Eeuo pipefail
 steps() {
     local failed_line
     tree=$1
-    trap 'failed_line=$LINENO; trap - ERR; echo "FAILED in line $failed_line: $BASH_COMMAND"; tail -n 20 /run/readme.out; journalctl -q -u "cairnd*" -n 40 --no-pager || true; exit 1' ERR
+    trap 'failed_line=$LINENO; trap - ERR; echo "FAILED in line $failed_line: $BASH_COMMAND"; tail -n 5 /run/readme.out; journalctl -q -u "cairnd*" -n 40 --no-pager || true; exit 1' ERR
     cd "$tree"
     # The commands of the README's section, a line each. Every one has to be run, and nothing is run that is not there.
     sed -n '/^## Install and run/,/^## /p' README.md | sed -n 's/^    //p' | sed 's/ *#.*//' | grep -v -e '^$' -e '^make engine' >/run/readme.lines

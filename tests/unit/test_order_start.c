@@ -227,7 +227,7 @@ START_TEST(chains_that_were_dropped_before_are_gone_and_their_numbers_may_be_any
     struct key beyond = key_of_dropped(CHAIN_IDS_MAX + 1);
     put(&beyond, slice_of(value, sizeof value));
     order_fixture_end_run();
-    check_start_fails("the list of dropped chains");
+    check_start_fails(STATUS_DAMAGED, "the list of dropped chains");
 }
 END_TEST
 

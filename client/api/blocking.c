@@ -287,8 +287,14 @@ static void call_wait(struct call *call, enum cairn_status submitted)
         call->done = call->status != CAIRN_OK && !worth_repeating(call);
         if (call->status != CAIRN_OK) {
             call->status = CAIRN_FULL; /* the write itself was not sent */
-            connection->blocking[connection->blocking_last].reply.kind = call->kind;
-            connection->blocking[connection->blocking_last].reply.status = CAIRN_FULL;
+            struct blocking_reply *last = &connection->blocking[connection->blocking_last];
+            last->reply = (struct cairn_reply){
+                .kind = call->kind,
+                .status = CAIRN_FULL,
+                .text = last->reply.text,
+                .written_through = last->reply.written_through,
+                .durable_through = last->reply.durable_through,
+            };
         }
         return;
     }

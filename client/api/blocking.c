@@ -251,14 +251,18 @@ static enum cairn_status call_make_room(struct call *call)
                                                   .level = CAIRN_WRITTEN};
     barrier.deadline_us = call->deadline_us;
     enum cairn_status status = cairn_submit_barrier(call->connection, &request, call_completed, &barrier);
-    while (status == CAIRN_OK && !barrier.done) {
+    if (status != CAIRN_OK) {
+        show_failure(call->connection, CAIRN_BARRIER, status);
+        return status;
+    }
+    while (!barrier.done) {
         call_turn(&barrier);
     }
-    if (status == CAIRN_OK && barrier.status == CAIRN_DAMAGED) { /* there is room all the same */
+    if (barrier.status == CAIRN_DAMAGED) { /* there is room all the same */
         barrier.status = CAIRN_OK;
         call->connection->raises_left_out = true;
     }
-    return status == CAIRN_OK ? barrier.status : status;
+    return barrier.status;
 }
 
 /* Whether a call that failed may begin again: the connection is lost, time is left, and nothing happens twice. */

@@ -113,15 +113,17 @@ static bool start(void)
     for (unsigned tries = 0; tries < START_TRIES_MAX; tries++) {
         simulation.result->starts++;
         simulated_plan = (struct simulated_plan){.plant = simulation.config->plant,
-                                                 .reads_fail_percent = scheduler_chance(10) ? 20 : 0};
-        bool may_fail = simulated_plan.reads_fail_percent > 0;
+                                                 .reads_fail_percent = scheduler_chance(10) ? 20 : 0,
+                                                 .dies_at_start = scheduler_chance(10)};
+        bool may_fail = simulated_plan.reads_fail_percent > 0 || simulated_plan.dies_at_start;
+        simulated_faults.died = false;
         bool is_open = simulated_open(&simulation.limits, &failure);
         simulated_plan = simulation.plan;
         if (!is_open && !may_fail) {
             complain(&oracle->complaint, NULL, "it does not start: %s", failure.text);
             return false;
         }
-        if (is_open && !scheduler_chance(10)) {
+        if (is_open && !simulated_faults.died && !scheduler_chance(10)) {
             return connect_all(true);
         }
         if (is_open) {
@@ -229,6 +231,21 @@ static bool has_ended_for_all(void)
     return is_sent && simulated_has_all() && simulated_is_idle() && simulated_has_stopped();
 }
 
+/* Steps until that. */
+static bool end_for_all(void)
+{
+    for (uint64_t steps = 0; !has_ended_for_all(); steps++) {
+        if (steps == SIMULATION_STEPS_MAX) {
+            complain(&oracle->complaint, NULL, "requests do not end");
+            return false;
+        }
+        if (!simulation_step()) {
+            return false;
+        }
+    }
+    return take_what_was_sent();
+}
+
 /* Clients go, and their requests are carried out or not; the others are answered. */
 static bool end_by_hang_up(void)
 {
@@ -239,26 +256,61 @@ static bool end_by_hang_up(void)
         }
     }
     simulated_plan.refuses_percent = 0;
-    for (uint64_t steps = 0; !has_ended_for_all(); steps++) {
-        if (steps == SIMULATION_STEPS_MAX) {
-            complain(&oracle->complaint, NULL, "requests do not end");
-            return false;
-        }
-        if (!simulation_step()) {
+    return end_for_all() && oracle_crashed(oracle, ORACLE_HUNG_UP) && connect_all(false) && narrow();
+}
+
+/* Each connection that was not told by a barrier of the round is told by its next one. */
+static bool check_told(uint64_t left_out, const bool *was_told)
+{
+    static struct operation barriers[CONNECTIONS_MAX];
+    for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
+        barriers[i] = (struct operation){.kind = OPERATION_BARRIER, .connection = i, .level = 2};
+    }
+    begin_round(barriers, CONNECTIONS_MAX);
+    if (!simulation_step_until(CONNECTIONS_MAX) || !simulation_step_until_started()) {
+        return false;
+    }
+    for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
+        const struct call *call = &oracle->round.calls[i];
+        bool is_told = call->answer->status == STATUS_DAMAGED;
+        if (is_told ? left_out == 0 : left_out > 0 && !was_told[i]) {
+            complain(&oracle->complaint, call, "%" PRIu64 " raises were left out", left_out);
             return false;
         }
     }
-    return take_what_was_sent() && oracle_crashed(oracle, ORACLE_HUNG_UP) && connect_all(false) && narrow();
+    return true;
 }
 
-static bool run_end(const struct operation *operations, size_t n)
+/* Names that a raise reads cannot be read: it is left out. */
+static bool end_by_damage(uint64_t left_out_before)
+{
+    bool was_told[CONNECTIONS_MAX] = {false};
+    simulation.result->damages++;
+    if (!end_for_all()) {
+        return false;
+    }
+    for (size_t i = 0; i < oracle->round.n; i++) {
+        const struct call *call = &oracle->round.calls[i];
+        bool is_barrier = call->operation->kind == OPERATION_BARRIER;
+        was_told[call->operation->connection] |= is_barrier && call->answer->status == STATUS_DAMAGED;
+    }
+    uint64_t left_out = simulated_left_out() - left_out_before;
+    return oracle_crashed(oracle, ORACLE_DAMAGED) && narrow() && check_told(left_out, was_told);
+}
+
+static bool run_end(const struct operation *operations, size_t n, bool is_damage)
 {
     const struct operation *end = &operations[n - 1];
     size_t wanted = end->height < n - 1 ? end->height : n - 1;
     begin_round(operations, n - 1);
     simulated_plan = simulation.plan;
+    simulated_plan.names_fail_percent = is_damage ? 30 : 0;
+    uint64_t left_out = simulated_left_out();
     if (!simulation_step_until(wanted) || !simulation_step_some(scheduler_below(100))) {
         return false;
+    }
+    if (is_damage) {
+        return end_by_damage(left_out);
     }
     if (end->kind == OPERATION_STOP) {
         return end_by_stop();
@@ -299,6 +351,7 @@ static void choose_world(void)
         .sync_interval_us = ONE_OF(10000, 1000000, 1000000),
     };
     simulation.space_changes = scheduler_chance(20);
+    simulation.deadlines_percent = (unsigned)ONE_OF(0, 30);
     simulation.sleeps_of_1000 = (unsigned)ONE_OF(0, 0, 1, 20);
     simulation.plan = (struct simulated_plan){
         .plant = simulation.config->plant,
@@ -307,6 +360,7 @@ static void choose_world(void)
         .blocks_percent = (unsigned)ONE_OF(0, 10, 60),
         .reads_fail_percent = (unsigned)ONE_OF(0, 0, 0, 3),
         .writer_fails_percent = (unsigned)ONE_OF(0, 0, 0, 5),
+        .background_fails_of_1000 = (unsigned)ONE_OF(0, 0, 10),
         .refuses_percent = (unsigned)ONE_OF(0, 0, 0, 10),
     };
     if (simulation.config->plant == PLANT_FAILED_IS_ABSENT) {
@@ -317,10 +371,27 @@ static void choose_world(void)
     oracle->swaps_numbers = simulation.config->plant == PLANT_NUMBERS_SWAPPED;
 }
 
+/* Chains are made by several at once, while nobody uses them in the round: whether a write sent behind the making of its chain finds
+ * it is not said. */
+static void make_chains(struct operation *operations, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct operation *operation = &operations[i];
+        if (scheduler_chance(30)) {
+            *operation = (struct operation){.kind = OPERATION_CREATE_CHAIN,
+                                            .round = operation->round,
+                                            .connection = operation->connection,
+                                            .chain = 1 + (uint32_t)scheduler_below(CHAINS_KNOWN - 1)};
+        } else if (operation->kind != OPERATION_CREATE_CHAIN) {
+            operation->chain = 0;
+        }
+    }
+}
+
 static bool run_next(const struct episode *episode, size_t *at)
 {
     size_t n = 1;
-    const struct operation *operations = episode->operations + *at;
+    struct operation *operations = episode->operations + *at;
     while (*at + n < episode->n && n < ROUND_MAX && operations[n].round == operations[0].round) {
         n++;
     }
@@ -329,10 +400,15 @@ static bool run_next(const struct episode *episode, size_t *at)
         return false;
     }
     bool is_end = operation_is_end(&operations[n - 1]);
-    if (!rest_until_durable(is_end ? scheduler_below(HISTORY_AT_END) : HISTORY_MUCH)) {
+    bool is_damage = is_end && scheduler_chance(10); /* only what the round itself raises may be left out */
+    size_t history_max = is_damage ? 0 : is_end ? scheduler_below(HISTORY_AT_END) : HISTORY_MUCH;
+    if (!rest_until_durable(history_max)) {
         return false;
     }
-    return is_end ? run_end(operations, n) : run_round(operations, n);
+    if (!is_end && n > 1 && scheduler_chance(3)) {
+        make_chains(operations, n);
+    }
+    return is_end ? run_end(operations, n, is_damage) : run_round(operations, n);
 }
 
 void simulation_run(const struct simulation_config *config, struct simulation_result *ret_result)

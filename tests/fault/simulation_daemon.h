@@ -69,6 +69,8 @@ void simulated_cut(void);
 void simulated_begin_stop(void);
 /* Whether all that was accepted is written and synced, and no request waits. */
 bool simulated_has_stopped(void);
+/* How many raises were left out in this run. */
+uint64_t simulated_left_out(void);
 /* The failure that ended all writing; NULL: none. */
 const struct failure *simulated_failure(void);
 /* Whether every request has ended and the pool is idle. */

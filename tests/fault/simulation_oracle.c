@@ -35,6 +35,7 @@ void oracle_begin_round(struct oracle *oracle, const struct operation *operation
     assert(n <= ROUND_CALLS_MAX);
     memset(&oracle->round, 0, sizeof oracle->round);
     memset(oracle->outcomes, 0, n * sizeof *oracle->outcomes);
+    memset(oracle->busy_from_us, 0, sizeof oracle->busy_from_us);
     for (size_t i = 0; i < n; i++) {
         oracle->round.calls[i].operation = &operations[i];
     }
@@ -44,9 +45,10 @@ void oracle_begin_round(struct oracle *oracle, const struct operation *operation
     oracle->excuses = (struct oracle_excuses){0};
 }
 
-void oracle_sent(struct oracle *oracle, size_t call)
+void oracle_sent(struct oracle *oracle, size_t call, uint64_t busy_from_us)
 {
     assert(call < oracle->round.n);
+    oracle->busy_from_us[call] = busy_from_us;
     oracle->round.calls[call].sent_at = ++oracle->events;
 }
 
@@ -70,7 +72,7 @@ static bool take_numbers(struct oracle *oracle, const struct frame_reply *header
     return true;
 }
 
-bool oracle_take(struct oracle *oracle, const struct wire_frame *frame, uint64_t *ret_credit)
+bool oracle_take(struct oracle *oracle, const struct wire_frame *frame, uint64_t now_us, uint64_t *ret_credit)
 {
     uint64_t at = frame->header.id - ORACLE_FIRST_ID;
     *ret_credit = 0;
@@ -92,6 +94,11 @@ bool oracle_take(struct oracle *oracle, const struct wire_frame *frame, uint64_t
     if (!outcome->complete) {
         *ret_credit = frame->header.body_bytes;
         return true;
+    }
+    bool is_busy = frame->header.status == STATUS_BUSY && call->operation->kind == OPERATION_METADATA;
+    if (is_busy && oracle->busy_from_us[at] > now_us) {
+        complain(&oracle->complaint, call, "`busy` before the deadline was over");
+        return false;
     }
     oracle->answered++;
     call->answered = true;
@@ -244,8 +251,11 @@ static bool is_excused(const struct oracle *oracle, const struct call *call)
     }
     if (is_write(call) || call->operation->kind == OPERATION_BARRIER) {
         bool is_refused = status == STATUS_NO_SPACE || status == STATUS_BUSY;
-        return (is_refused && excuses->engine_refuses) ||
+        bool is_late = status == STATUS_BUSY && oracle->busy_from_us[call - oracle->round.calls] != 0;
+        return (is_refused && excuses->engine_refuses) || is_late ||
                (status == STATUS_NO_SPACE && is_refusal_excused(excuses, call->operation)) ||
+               (status == STATUS_DAMAGED && excuses->raises_left_out &&
+                !operation_is_commit(call->operation)) ||
                (status == STATUS_DAMAGED && excuses->writer_reads_fail &&
                 operation_is_commit(call->operation)) ||
                (status == STATUS_IO_ERROR && excuses->writing_ended);
@@ -255,6 +265,14 @@ static bool is_excused(const struct oracle *oracle, const struct call *call)
            (status == STATUS_BUSY && operation_is_stream(call->operation) && excuses->streams_late);
 }
 
+/* Whether a fault may have refused the call, and nobody was there for the answer. */
+static bool may_be_refused(const struct oracle *oracle, size_t call)
+{
+    const struct oracle_excuses *excuses = &oracle->excuses;
+    return oracle->busy_from_us[call] != 0 || excuses->engine_refuses || excuses->metadata_refused ||
+           excuses->commits_refused || excuses->writer_reads_fail || excuses->is_stopping;
+}
+
 /* The calls that the model judges; those of which nobody knows what became count as not answered. False: an answer that nothing
  * excuses. */
 static bool sort_out(struct oracle *oracle, struct round *ret_judged)
@@ -262,12 +280,16 @@ static bool sort_out(struct oracle *oracle, struct round *ret_judged)
     memset(ret_judged, 0, sizeof *ret_judged);
     for (size_t i = 0; i < oracle->round.n; i++) {
         struct call *call = &oracle->round.calls[i];
+        bool is_metadata = call->operation->kind == OPERATION_METADATA;
+        call->may_be_refused = may_be_refused(oracle, i);
+        call->may_lose_raises = oracle->excuses.raises_left_out && is_metadata;
         if (!call->answered || !is_excused(oracle, call)) {
             ret_judged->calls[ret_judged->n++] = *call;
             continue;
         }
         oracle->excused++;
-        if (is_write(call) && call->answer->status == STATUS_IO_ERROR) {
+        bool is_left_out = is_metadata && call->answer->status == STATUS_DAMAGED;
+        if (is_write(call) && (call->answer->status == STATUS_IO_ERROR || is_left_out)) {
             call->answered = false;
             ret_judged->calls[ret_judged->n++] = *call;
         }
@@ -380,7 +402,7 @@ bool oracle_crashed(struct oracle *oracle, enum oracle_end end)
         written[i] = &oracle->history[i];
     }
     bool is_cut = end == ORACLE_CUT;
-    bool is_whole = end == ORACLE_STOPPED || end == ORACLE_HUNG_UP;
+    bool is_whole = end != ORACLE_KILLED && !is_cut;
     struct history history = {
         .written = written,
         .n = oracle->n_history,
@@ -399,7 +421,7 @@ bool oracle_crashed(struct oracle *oracle, enum oracle_end end)
         return false;
     }
     oracle->last_write = 0;
-    oracle->has_restarted = end != ORACLE_HUNG_UP;
+    oracle->has_restarted = end != ORACLE_HUNG_UP && end != ORACLE_DAMAGED;
     if (oracle->has_restarted) {
         oracle->last_sequence = highest(oracle);
         oracle->written_through = oracle->durable_through = 0; /* the next run tells its own */

@@ -3,7 +3,7 @@
  *
  * - oracle_begin_round is given the requests that are in flight together; then it is told what is sent, and takes each reply.
  * - A round that everybody survives is judged by oracle_end_round.
- * - After a crash, a stop or a lost connection oracle_crashed works out the states that are allowed; a dump of all that is there leaves
+ * - After a crash, a stop, a lost connection or raises that were left out oracle_crashed works out the states that are allowed; a dump of all that is there leaves
  *   those that fit, and oracle_came_back goes on from there.
  *
  * False of any call: something does not fit, and the complaint says what. Rooms of the tests' model: tests/lib/model*.h. */
@@ -20,6 +20,7 @@ struct oracle_excuses {
     bool reads_fail;        /* `io error` and `damaged` to a read */
     bool engine_refuses;    /* `no space` and `busy` to a write */
     bool writer_reads_fail; /* `damaged` to a write of the commit lane */
+    bool raises_left_out;   /* `damaged` to metadata and barriers: all but raises was carried out */
     bool metadata_refused;  /* `no space` to metadata that does more than delete */
     bool commits_refused;   /* the same to commits, and to the making of chains */
     bool streams_late;      /* `busy` to a stream that its client left */
@@ -43,6 +44,8 @@ struct oracle {
     uint64_t events;                /* the clock of sent_at and answered_at */
     struct round round;
     struct outcome outcomes[ROUND_CALLS_MAX];
+    uint64_t busy_from_us
+        [ROUND_CALLS_MAX]; /* when the deadline of a call is over at the earliest; 0: it has none */
     size_t answered;
     struct oracle_excuses excuses;
     struct states states; /* those that are left after a crash */
@@ -55,15 +58,16 @@ struct oracle {
 
 enum { ORACLE_FIRST_ID = 1000 }; /* of the round's calls; below it the clients' hellos */
 
-enum oracle_end { ORACLE_KILLED, ORACLE_CUT, ORACLE_STOPPED, ORACLE_HUNG_UP };
+enum oracle_end { ORACLE_KILLED, ORACLE_CUT, ORACLE_STOPPED, ORACLE_HUNG_UP, ORACLE_DAMAGED };
 
 void oracle_begin(struct oracle *oracle);
 void oracle_end(struct oracle *oracle);
 
 void oracle_begin_round(struct oracle *oracle, const struct operation *operations, size_t n);
-void oracle_sent(struct oracle *oracle, size_t call);
+void oracle_sent(struct oracle *oracle, size_t call, uint64_t busy_from_us);
 /* *ret_credit: so many bytes of a stream were taken. */
-bool oracle_take(struct oracle *oracle, const struct wire_frame *frame, uint64_t *ret_credit);
+bool oracle_take(struct oracle *oracle, const struct wire_frame *frame, uint64_t now_us,
+                 uint64_t *ret_credit);
 bool oracle_take_hello(struct oracle *oracle, const struct wire_frame *frame, uint32_t connection,
                        bool is_first);
 bool oracle_has_all(const struct oracle *oracle);

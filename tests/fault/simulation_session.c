@@ -217,10 +217,25 @@ static bool start_again(struct simulated_client *client, uint64_t now_us)
     return true;
 }
 
+/* Those whose deadline is over are refused, whoever's turn it is. */
+static void refuse_late(uint64_t now_us)
+{
+    for (unsigned i = 0; i < SIMULATED_CLIENTS; i++) {
+        struct simulated_client *client = &simulated.clients[i];
+        bool waits = turn_waits(&client->for_room) && client->waiting->deadline_us != 0;
+        if (waits && client->waiting->deadline_us <= now_us) {
+            bool is_refused = start_again(client, now_us);
+            assert(is_refused);
+            turns_drop(simulated.service.turns, TURNS_ROOM, &client->for_room);
+        }
+    }
+}
+
 void simulated_start_waiting(uint64_t now_us)
 {
     struct service *service = &simulated.service;
     struct simulated_client *client;
+    refuse_late(now_us);
     while ((client = turns_first(service->turns, TURNS_ROOM)) != NULL && start_again(client, now_us)) {
         turns_take(service->turns, TURNS_ROOM, &client->for_room);
     }

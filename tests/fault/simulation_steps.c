@@ -19,6 +19,26 @@ static struct oracle *const oracle = &simulation.oracle;
 
 /* ---- clients ---- */
 
+/* The request with so long to wait for room. Every message may have its fields in any order. */
+static struct bytes with_deadline(struct bytes frame, uint64_t deadline_us)
+{
+    enum { DEADLINE_TAG = 3 << 3, FIELD_BYTES_MAX = 11 };
+    struct frame_request header;
+    uint8_t *longer = kept_alloc(frame.n + FIELD_BYTES_MAX);
+    memcpy(longer, frame.data, frame.n);
+    size_t n = frame.n;
+    longer[n++] = DEADLINE_TAG;
+    for (; deadline_us >= 0x80; deadline_us >>= 7) {
+        longer[n++] = (uint8_t)(deadline_us | 0x80);
+    }
+    longer[n++] = (uint8_t)deadline_us;
+    enum status status = frame_request_decode(frame.data, &header);
+    assert(status == STATUS_OK);
+    header.body_bytes += (uint32_t)(n - frame.n);
+    frame_request_encode(&header, longer);
+    return (struct bytes){longer, n};
+}
+
 static void send_next(unsigned client)
 {
     struct sender *sender = &simulation.senders[client];
@@ -28,7 +48,13 @@ static void send_next(unsigned client)
         operation.edits[0].name = (operation.edits[0].name + 1) % NAMES_KNOWN;
     }
     struct bytes frame = operation_frame(&operation, ORACLE_FIRST_ID + call);
-    oracle_sent(oracle, call);
+    uint64_t busy_from_us = 0;
+    if (operation.kind == OPERATION_METADATA && scheduler_below(100) < simulation.deadlines_percent) {
+        uint64_t deadline_us = 1 + scheduler_below(scheduler_chance(50) ? 1000 : 1000000);
+        frame = with_deadline(frame, deadline_us);
+        busy_from_us = scheduler_now_us() + deadline_us;
+    }
+    oracle_sent(oracle, call, busy_from_us);
     simulated_send(client, frame.data, frame.n);
 }
 
@@ -52,7 +78,7 @@ bool simulation_take_reply(unsigned client, const struct wire_frame *frame)
     if (simulated_plan.plant == PLANT_REPLY_IS_LOST && scheduler_chance_of(200)) {
         return true;
     }
-    if (!oracle_take(oracle, frame, &credit)) {
+    if (!oracle_take(oracle, frame, scheduler_now_us(), &credit)) {
         return false;
     }
     if (credit > 0 && simulated_is_connected(client)) {
@@ -110,6 +136,7 @@ void simulation_note_excuses(void)
     oracle->excuses.reads_fail |= simulated_faults.reads > 0;
     oracle->excuses.engine_refuses |= simulated_faults.refused > 0;
     oracle->excuses.writer_reads_fail |= simulated_faults.writer_reads > 0;
+    oracle->excuses.raises_left_out |= simulated_faults.names > 0;
     oracle->excuses.metadata_refused |= simulated_plan.space >= 1;
     /* Those that hold back what was pruned, and those whose credit stands behind a write that waits. */
     oracle->excuses.streams_late |=

@@ -25,7 +25,8 @@ struct simulation {
     struct simulated_plan plan; /* what goes wrong while it may */
     uint64_t weights[ACTORS], weight;
     bool space_changes;
-    unsigned sleeps_of_1000; /* moves of a client */
+    unsigned deadlines_percent; /* of metadata */
+    unsigned sleeps_of_1000;    /* moves of a client */
     struct oracle oracle;
     uint64_t round_began_us;
     struct sender senders[CONNECTIONS_MAX];

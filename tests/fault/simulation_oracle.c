@@ -249,6 +249,9 @@ static bool is_excused(const struct oracle *oracle, const struct call *call)
     if (status == STATUS_SHUTTING_DOWN) {
         return excuses->is_stopping;
     }
+    if (status == STATUS_TOO_LARGE) { /* a chain whose making was refused keeps its place */
+        return oracle->has_refused && call->operation->kind == OPERATION_CREATE_CHAIN;
+    }
     if (is_write(call) || call->operation->kind == OPERATION_BARRIER) {
         bool is_refused = status == STATUS_NO_SPACE || status == STATUS_BUSY;
         bool is_late = status == STATUS_BUSY && oracle->busy_from_us[call - oracle->round.calls] != 0;
@@ -288,6 +291,7 @@ static bool sort_out(struct oracle *oracle, struct round *ret_judged)
             continue;
         }
         oracle->excused++;
+        oracle->has_refused |= call->operation->kind == OPERATION_CREATE_CHAIN;
         bool is_left_out = is_metadata && call->answer->status == STATUS_DAMAGED;
         if (is_write(call) && (call->answer->status == STATUS_IO_ERROR || is_left_out)) {
             call->answered = false;

@@ -351,6 +351,7 @@ static void choose_world(void)
         .sync_interval_us = ONE_OF(10000, 1000000, 1000000),
     };
     simulation.space_changes = scheduler_chance(20);
+    simulation.large_percent = (unsigned)ONE_OF(0, 0, 5);
     simulation.deadlines_percent = (unsigned)ONE_OF(0, 30);
     simulation.sleeps_of_1000 = (unsigned)ONE_OF(0, 0, 1, 20);
     simulation.plan = (struct simulated_plan){

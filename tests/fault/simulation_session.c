@@ -176,14 +176,20 @@ static bool may_start(const struct simulated_client *client)
            !budget_requests_are_full(simulated.service.budget);
 }
 
-static void start_frame(struct simulated_client *client)
+/* The next frame becomes a request. False: a large one finds no memory. */
+static bool start_frame(struct simulated_client *client)
 {
-    struct sent_frame frame = client->frames[client->started++];
+    struct sent_frame frame = client->frames[client->started];
     struct frame_request header;
     enum status status = frame_request_decode(frame.bytes, &header);
     assert(status == STATUS_OK && header.body_bytes == frame.count - FRAME_REQUEST_BYTES);
     const uint8_t *body = frame.bytes + FRAME_REQUEST_BYTES;
     struct budget_request memory = budget_request_of(request_type_is_write(header.type), header.body_bytes);
+    if (budget_request_is_large(&memory) &&
+        budget_request_reserve(simulated.service.budget, &memory) != BUDGET_GRANTED) {
+        return false;
+    }
+    client->started++;
     client->in_flight++;
     struct request *request = request_new(&client->session, &header, &memory, thread_now_us());
     scheduler_note("start", header.id, header.type);
@@ -191,6 +197,7 @@ static void start_frame(struct simulated_client *client)
            header.body_bytes <= FRAME_BYTES_UNRESERVED
                ? request_start(request, body)
                : request_start_taken(request, memory_copy(body, header.body_bytes)));
+    return true;
 }
 
 void simulated_start_frames(void)
@@ -199,7 +206,9 @@ void simulated_start_frames(void)
     for (unsigned i = 0; i < SIMULATED_CLIENTS; i++) {
         struct simulated_client *client = &simulated.clients[(first + i) % SIMULATED_CLIENTS];
         for (uint64_t share = scheduler_below(6); share > 0 && may_start(client); share--) {
-            start_frame(client);
+            if (!start_frame(client)) {
+                break;
+            }
         }
     }
 }

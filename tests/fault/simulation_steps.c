@@ -10,6 +10,10 @@
 enum {
     QUIET_STEPS = 30,          /* without progress; then time passes */
     STREAM_LATE_US = 25000000, /* below stream_timeout */
+    DEADLINE_FIELD = 3,        /* of WriteMetadata */
+    UNKNOWN_FIELD = 1000,      /* of no message: it is left out */
+    LARGE_BYTES_MAX =
+        300000, /* bodies above 64 KiB have memory set aside, those above 128 KiB are unpacked on the pool */
 };
 
 static_assert((int)SIMULATED_CLIENTS == (int)CONNECTIONS_MAX, "each connection of the model is a client");
@@ -19,21 +23,27 @@ static struct oracle *const oracle = &simulation.oracle;
 
 /* ---- clients ---- */
 
-/* The request with so long to wait for room. Every message may have its fields in any order. */
-static struct bytes with_deadline(struct bytes frame, uint64_t deadline_us)
+static uint8_t *put_varint(uint8_t *to, uint64_t value)
 {
-    enum { DEADLINE_TAG = 3 << 3, FIELD_BYTES_MAX = 11 };
-    struct frame_request header;
-    uint8_t *longer = kept_alloc(frame.n + FIELD_BYTES_MAX);
-    memcpy(longer, frame.data, frame.n);
-    size_t n = frame.n;
-    longer[n++] = DEADLINE_TAG;
-    for (; deadline_us >= 0x80; deadline_us >>= 7) {
-        longer[n++] = (uint8_t)(deadline_us | 0x80);
+    for (; value >= 0x80; value >>= 7) {
+        *to++ = (uint8_t)(value | 0x80);
     }
-    longer[n++] = (uint8_t)deadline_us;
+    *to++ = (uint8_t)value;
+    return to;
+}
+
+/* The request with a field behind its others, which may come in any order: a number, and if `bytes` is not 0, so many of them. */
+static struct bytes with_field(struct bytes frame, unsigned field, uint64_t number, size_t bytes)
+{
+    enum { HEAD_BYTES_MAX = 20 };
+    struct frame_request header;
+    uint8_t *longer = kept_alloc(frame.n + HEAD_BYTES_MAX + bytes); /* zeroed */
+    memcpy(longer, frame.data, frame.n);
+    uint8_t *end = put_varint(longer + frame.n, field << 3 | (bytes > 0 ? 2U : 0U));
+    end = put_varint(end, bytes > 0 ? bytes : number) + bytes;
     enum status status = frame_request_decode(frame.data, &header);
     assert(status == STATUS_OK);
+    size_t n = (size_t)(end - longer);
     header.body_bytes += (uint32_t)(n - frame.n);
     frame_request_encode(&header, longer);
     return (struct bytes){longer, n};
@@ -51,8 +61,11 @@ static void send_next(unsigned client)
     uint64_t busy_from_us = 0;
     if (operation.kind == OPERATION_METADATA && scheduler_below(100) < simulation.deadlines_percent) {
         uint64_t deadline_us = 1 + scheduler_below(scheduler_chance(50) ? 1000 : 1000000);
-        frame = with_deadline(frame, deadline_us);
+        frame = with_field(frame, DEADLINE_FIELD, deadline_us, 0);
         busy_from_us = scheduler_now_us() + deadline_us;
+    }
+    if (scheduler_below(100) < simulation.large_percent) {
+        frame = with_field(frame, UNKNOWN_FIELD, 0, scheduler_below(LARGE_BYTES_MAX) + 1);
     }
     oracle_sent(oracle, call, busy_from_us);
     simulated_send(client, frame.data, frame.n);

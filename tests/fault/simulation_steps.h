@@ -26,6 +26,7 @@ struct simulation {
     uint64_t weights[ACTORS], weight;
     bool space_changes;
     unsigned deadlines_percent; /* of metadata */
+    unsigned large_percent;     /* of requests */
     unsigned sleeps_of_1000;    /* moves of a client */
     struct oracle oracle;
     uint64_t round_began_us;

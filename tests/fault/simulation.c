@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/cairn.pb-c.h"
 #include "tests/fault/simulation_scheduler.h"
 #include "tests/fault/simulation_steps.h"
 #include "tests/lib/kept.h"
@@ -19,6 +20,7 @@ enum {
     HISTORY_AT_END =
         20, /* the same before a crash, at most: what it may leave is worked out state by state */
     START_TRIES_MAX = 50,
+    RESENT_ROUND = 1 << 30, /* none of the episode's */
 };
 
 struct simulation simulation;
@@ -80,7 +82,7 @@ static bool rest_until_durable(size_t history_max)
 
 /* ---- starts ---- */
 
-static bool await_hello(unsigned client, bool is_first)
+static bool await_hello(unsigned client, bool is_first, enum oracle_hello hello)
 {
     struct wire_frame *frame;
     for (unsigned steps = 0; (frame = simulated_take(client)) == NULL; steps++) {
@@ -90,17 +92,39 @@ static bool await_hello(unsigned client, bool is_first)
         }
         simulated_iterate();
     }
-    return oracle_take_hello(oracle, frame, client, is_first);
+    return oracle_take_hello(oracle, frame, client, is_first, hello);
+}
+
+static void send_hello(unsigned client, enum oracle_hello kind, const struct oracle_run *before)
+{
+    Cairn__Hello hello = CAIRN__HELLO__INIT;
+    if (kind != ORACLE_HELLO_PLAIN) {
+        hello.has_resume_run = hello.has_resume_random = true;
+        hello.resume_run = before->run;
+        hello.resume_random = before->random ^ (kind == ORACLE_HELLO_OF_ANOTHER_STORE);
+    }
+    const struct frame_request header = {
+        .type = FRAME_HELLO, .id = 1, .body_bytes = (uint32_t)cairn__hello__get_packed_size(&hello)};
+    uint8_t *frame = kept_alloc(FRAME_REQUEST_BYTES + header.body_bytes + 1);
+    frame_request_encode(&header, frame);
+    cairn__hello__pack(&hello, frame + FRAME_REQUEST_BYTES);
+    simulated_connect(client, frame, FRAME_REQUEST_BYTES + header.body_bytes);
 }
 
 static bool connect_all(bool is_start)
 {
+    struct oracle_run before = oracle->run;
     for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
-        if (!simulated_is_connected(i)) {
-            simulated_connect(i);
-            if (!await_hello(i, is_start && i == 0)) {
-                return false;
-            }
+        if (simulated_is_connected(i)) {
+            continue;
+        }
+        bool resumes = is_start && i > 0 && before.run != 0 && scheduler_chance(70);
+        enum oracle_hello hello = !resumes               ? ORACLE_HELLO_PLAIN
+                                  : scheduler_chance(20) ? ORACLE_HELLO_OF_ANOTHER_STORE
+                                                         : ORACLE_HELLO_RESUMES;
+        send_hello(i, hello, &before);
+        if (!await_hello(i, is_start && i == 0, hello)) {
+            return false;
         }
     }
     return true;
@@ -154,6 +178,30 @@ static bool narrow(void)
     return is_good;
 }
 
+/* What clients were told is accepted and is not there any more is sent again, in order, over one connection. Want of space does not
+ * refuse it. */
+static bool resend(void)
+{
+    static struct operation operations[ROUND_CALLS_MAX];
+    size_t n;
+    const struct call *lost = oracle_lost(oracle, &n);
+    for (size_t i = 0; i < n; i++) {
+        operations[i] = *lost[i].operation;
+        operations[i].connection = 0;
+        operations[i].round = RESENT_ROUND;
+        simulation.resend_of[i] = lost[i].sequence;
+    }
+    if (n == 0) {
+        return true;
+    }
+    begin_round(operations, n);
+    oracle->resends = true;
+    simulation.result->resent += n;
+    simulated_plan = simulation.plan;
+    simulated_plan.space = (unsigned)scheduler_below(3);
+    return simulation_step_until(n) && simulation_step_until_started() && oracle_end_round(oracle);
+}
+
 /* ---- ends ---- */
 
 /* What the daemon sent before it died arrives. */
@@ -179,7 +227,7 @@ static bool end_now(bool is_cut)
     }
     simulation_note_excuses();
     simulated_close();
-    return oracle_crashed(oracle, is_cut ? ORACLE_CUT : ORACLE_KILLED) && start() && narrow();
+    return oracle_crashed(oracle, is_cut ? ORACLE_CUT : ORACLE_KILLED) && start() && narrow() && resend();
 }
 
 /* A write or a sync ends in doubt, and the daemon within a second. */

@@ -35,8 +35,9 @@ bool simulated_open(const struct simulated_limits *limits, struct failure *failu
 void simulated_close(void);
 bool simulated_is_open(void);
 
-/* Hello; the client's first reply is the answer. The connection before is closed, and all of its requests have ended. */
-void simulated_connect(unsigned client);
+/* The client's first reply is the answer to the hello, a whole frame; kept. The connection before is closed, and all of its requests
+ * have ended. */
+void simulated_connect(unsigned client, const uint8_t *hello, size_t bytes);
 void simulated_hang_up(unsigned client);
 /* A whole frame; kept. */
 void simulated_send(unsigned client, const uint8_t *frame, size_t bytes);

@@ -43,6 +43,7 @@ void oracle_begin_round(struct oracle *oracle, const struct operation *operation
     oracle->answered = 0;
     oracle->sequence_before = highest(oracle);
     oracle->excuses = (struct oracle_excuses){0};
+    oracle->resends = false;
 }
 
 void oracle_sent(struct oracle *oracle, size_t call, uint64_t busy_from_us)
@@ -115,7 +116,7 @@ bool oracle_has_all(const struct oracle *oracle)
 }
 
 bool oracle_take_hello(struct oracle *oracle, const struct wire_frame *frame, uint32_t connection,
-                       bool is_first)
+                       bool is_first, enum oracle_hello hello)
 {
     Cairn__HelloReply *reply = NULL;
     if (frame->header.status == STATUS_OK) {
@@ -126,7 +127,7 @@ bool oracle_take_hello(struct oracle *oracle, const struct wire_frame *frame, ui
         return false;
     }
     if (is_first) {
-        if (reply->run <= oracle->run) {
+        if (reply->run <= oracle->run.run) {
             complain(&oracle->complaint, NULL, "the run's number did not rise at a start");
             return false;
         }
@@ -134,8 +135,18 @@ bool oracle_take_hello(struct oracle *oracle, const struct wire_frame *frame, ui
             complain(&oracle->complaint, NULL, "the numbers fell at a start");
             return false;
         }
-        oracle->run = reply->run;
+        oracle->run = (struct oracle_run){reply->run, reply->run_random};
         oracle->metadata_on_disk = reply->metadata_on_disk;
+    }
+    if (reply->store_changed != (hello == ORACLE_HELLO_OF_ANOTHER_STORE)) {
+        complain(&oracle->complaint, NULL, "hello of kind %d: whether the store changed", (int)hello);
+        return false;
+    }
+    if (!reply->store_changed && reply->metadata_on_disk != oracle->metadata_on_disk) {
+        complain(&oracle->complaint, NULL,
+                 "%" PRIu64 " as the highest metadata on disk, another was told %" PRIu64,
+                 reply->metadata_on_disk, oracle->metadata_on_disk);
+        return false;
     }
     return take_numbers(oracle, &frame->header, connection);
 }
@@ -228,11 +239,12 @@ static bool only_deletes(const struct operation *operation)
     return operation->n_blocks == 0 && operation->n_states == 0 && operation->rise_to == 0;
 }
 
-static bool is_refusal_excused(const struct oracle_excuses *excuses, const struct operation *operation)
+static bool is_refusal_excused(const struct oracle_excuses *excuses, const struct operation *operation,
+                               bool is_resent)
 {
     switch (operation->kind) {
     case OPERATION_METADATA:
-        return excuses->metadata_refused && !only_deletes(operation);
+        return excuses->metadata_refused && !only_deletes(operation) && !is_resent;
     case OPERATION_COMMIT:
         return excuses->commits_refused && !only_deletes(operation);
     case OPERATION_CREATE_CHAIN:
@@ -256,7 +268,7 @@ static bool is_excused(const struct oracle *oracle, const struct call *call)
         bool is_refused = status == STATUS_NO_SPACE || status == STATUS_BUSY;
         bool is_late = status == STATUS_BUSY && oracle->busy_from_us[call - oracle->round.calls] != 0;
         return (is_refused && excuses->engine_refuses) || is_late ||
-               (status == STATUS_NO_SPACE && is_refusal_excused(excuses, call->operation)) ||
+               (status == STATUS_NO_SPACE && is_refusal_excused(excuses, call->operation, oracle->resends)) ||
                (status == STATUS_DAMAGED && excuses->raises_left_out &&
                 !operation_is_commit(call->operation)) ||
                (status == STATUS_DAMAGED && excuses->writer_reads_fail &&
@@ -394,6 +406,39 @@ bool oracle_end_round(struct oracle *oracle)
 
 /* ---- after a crash ---- */
 
+static void note_lost_call(struct oracle *oracle, const struct call *call)
+{
+    bool is_kept = call->operation->kind == OPERATION_METADATA && call->level < 2 &&
+                   call->sequence > oracle->written_through;
+    if (is_kept && oracle->n_lost < ROUND_CALLS_MAX) {
+        oracle->lost[oracle->n_lost++] = *call;
+    }
+}
+
+/* What the client library keeps. */
+static void note_lost(struct oracle *oracle, const struct round *judged)
+{
+    static const struct call *writes[ROUND_CALLS_MAX];
+    size_t n = round_applied(judged, writes);
+    oracle->n_lost = 0;
+    for (size_t i = 0; i < oracle->n_history; i++) {
+        note_lost_call(oracle, &oracle->history[i]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        note_lost_call(oracle, writes[i]);
+    }
+}
+
+const struct call *oracle_lost(const struct oracle *oracle, size_t *ret_count)
+{
+    size_t first = 0;
+    while (first < oracle->n_lost && oracle->lost[first].sequence <= oracle->metadata_on_disk) {
+        first++;
+    }
+    *ret_count = oracle->n_lost - first;
+    return &oracle->lost[first];
+}
+
 bool oracle_crashed(struct oracle *oracle, enum oracle_end end)
 {
     static struct round judged;
@@ -424,6 +469,7 @@ bool oracle_crashed(struct oracle *oracle, enum oracle_end end)
                  oracle->is_beyond ? "too many states are possible" : "no state is possible");
         return false;
     }
+    note_lost(oracle, &judged);
     oracle->last_write = 0;
     oracle->has_restarted = end != ORACLE_HUNG_UP && end != ORACLE_DAMAGED;
     if (oracle->has_restarted) {

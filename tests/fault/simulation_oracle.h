@@ -28,6 +28,13 @@ struct oracle_excuses {
     bool writing_ended;     /* `io error` to a write: it is unknown */
 };
 
+struct oracle_run {
+    uint64_t run, random;
+};
+
+/* Of which run a client says that it comes from. */
+enum oracle_hello { ORACLE_HELLO_PLAIN, ORACLE_HELLO_RESUMES, ORACLE_HELLO_OF_ANOTHER_STORE };
+
 struct oracle {
     struct model now;     /* everything answered is in it */
     struct model durable; /* without the history */
@@ -36,12 +43,17 @@ struct oracle {
     uint64_t written_through, durable_through; /* the highest told in this run */
     struct {
         uint64_t written_through, durable_through;
-    } told[CONNECTIONS_MAX];        /* to each connection last */
-    uint64_t last_sequence;         /* the highest number seen of any kind */
-    uint64_t last_write;            /* the highest of a write answered in an earlier round of this run */
-    uint64_t run, metadata_on_disk; /* as the hello said */
-    uint64_t sequence_before;       /* last_sequence when the round began */
-    uint64_t events;                /* the clock of sent_at and answered_at */
+    } told[CONNECTIONS_MAX];   /* to each connection last */
+    uint64_t last_sequence;    /* the highest number seen of any kind */
+    uint64_t last_write;       /* the highest of a write answered in an earlier round of this run */
+    struct oracle_run run;     /* as the hello said */
+    uint64_t metadata_on_disk; /* the same */
+    struct call
+        lost[ROUND_CALLS_MAX]; /* what clients were told is accepted, and not that it is written, in order */
+    size_t n_lost;
+    bool resends;             /* the round is of such: nothing but a deadline refuses them */
+    uint64_t sequence_before; /* last_sequence when the round began */
+    uint64_t events;          /* the clock of sent_at and answered_at */
     struct round round;
     struct outcome outcomes[ROUND_CALLS_MAX];
     uint64_t busy_from_us
@@ -70,12 +82,14 @@ void oracle_sent(struct oracle *oracle, size_t call, uint64_t busy_from_us);
 bool oracle_take(struct oracle *oracle, const struct wire_frame *frame, uint64_t now_us,
                  uint64_t *ret_credit);
 bool oracle_take_hello(struct oracle *oracle, const struct wire_frame *frame, uint32_t connection,
-                       bool is_first);
+                       bool is_first, enum oracle_hello hello);
 bool oracle_has_all(const struct oracle *oracle);
 bool oracle_end_round(struct oracle *oracle);
 
 bool oracle_crashed(struct oracle *oracle, enum oracle_end end);
 /* Behind a round of dump_operations, all answered, in the run after it. */
 bool oracle_came_back(struct oracle *oracle);
+/* Of the calls that are lost, those that the hello says are to be sent again: the first, and how many. */
+const struct call *oracle_lost(const struct oracle *oracle, size_t *ret_count);
 
 #endif

@@ -92,7 +92,7 @@ static void on_unpacked(struct session *session, struct request *request)
 
 /* ---- the client's side ---- */
 
-void simulated_connect(unsigned number)
+void simulated_connect(unsigned number, const uint8_t *hello, size_t bytes)
 {
     struct simulated_client *client = &simulated.clients[number];
     struct service *service = &simulated.service;
@@ -109,10 +109,7 @@ void simulated_connect(unsigned number)
                                        .ended = on_ended,
                                        .unpacked = on_unpacked};
     turns_join(service->turns, &client->session.member, UID_FIRST + number / 2, 1 + number);
-    uint8_t *hello = kept_alloc(FRAME_REQUEST_BYTES);
-    const struct frame_request header = {.type = FRAME_HELLO, .id = 1};
-    frame_request_encode(&header, hello);
-    simulated_send(number, hello, FRAME_REQUEST_BYTES);
+    simulated_send(number, hello, bytes);
 }
 
 bool simulated_is_connected(unsigned number)

@@ -11,7 +11,8 @@ enum {
     QUIET_STEPS = 30,          /* without progress; then time passes */
     STREAM_LATE_US = 25000000, /* below stream_timeout */
     DEADLINE_FIELD = 3,        /* of WriteMetadata */
-    UNKNOWN_FIELD = 1000,      /* of no message: it is left out */
+    RESEND_FIELD = 5,
+    UNKNOWN_FIELD = 1000, /* of no message: it is left out */
     LARGE_BYTES_MAX =
         300000, /* bodies above 64 KiB have memory set aside, those above 128 KiB are unpacked on the pool */
 };
@@ -59,7 +60,9 @@ static void send_next(unsigned client)
     }
     struct bytes frame = operation_frame(&operation, ORACLE_FIRST_ID + call);
     uint64_t busy_from_us = 0;
-    if (operation.kind == OPERATION_METADATA && scheduler_below(100) < simulation.deadlines_percent) {
+    if (oracle->resends) {
+        frame = with_field(frame, RESEND_FIELD, simulation.resend_of[call], 0);
+    } else if (operation.kind == OPERATION_METADATA && scheduler_below(100) < simulation.deadlines_percent) {
         uint64_t deadline_us = 1 + scheduler_below(scheduler_chance(50) ? 1000 : 1000000);
         frame = with_field(frame, DEADLINE_FIELD, deadline_us, 0);
         busy_from_us = scheduler_now_us() + deadline_us;

@@ -92,4 +92,11 @@ bool oracle_came_back(struct oracle *oracle);
 /* Of the calls that are lost, those that the hello says are to be sent again: the first, and how many. */
 const struct call *oracle_lost(const struct oracle *oracle, size_t *ret_count);
 
+/* ---- simulation_excuses.c ---- */
+
+/* Whether something that went wrong explains the answer. */
+bool oracle_is_excused(const struct oracle *oracle, const struct call *call);
+/* Whether a fault may have refused the call of that number, and nobody was there for the answer. */
+bool oracle_may_be_refused(const struct oracle *oracle, size_t call);
+
 #endif

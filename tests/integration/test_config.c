@@ -162,7 +162,7 @@ START_TEST(test_settings_that_a_passed_socket_overrides_are_named)
     ck_assert_int_eq(listen(daemon.adopt_fd, 16), 0);
     daemon_start(&daemon,
                  kept_format("--socket %s", daemon.socket)); /* the same path: nothing is overridden */
-    struct wire wire = wire_open(daemon.socket); /* the socket accepts before the daemon does */
+    struct wire wire = wire_open(daemon.socket);             /* the socket accepts before the daemon does */
     wire_close(&wire);
     ck_assert_ptr_null(strstr(daemon_errors(&daemon), "setting_overridden"));
     ck_assert_int_eq(daemon_stop(&daemon), 0);

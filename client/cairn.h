@@ -227,13 +227,16 @@ enum cairn_request_kind {
     CAIRN_PRUNE = 14,
     CAIRN_ROLLBACK = 15,
     CAIRN_BARRIER = 16,
+    CAIRN_DROP_CHAIN = 17,
 };
 
 struct cairn_written {
     uint64_t sequence;      /* the write's number; of a barrier the last it waited for; of a dry run 0 */
     enum cairn_level level; /* the level reached; CAIRN_LEVEL_DEFAULT if the reply does not say */
     bool created;           /* CREATE_CHAIN: the chain did not exist before */
-    uint64_t blocks, states, metadata, lowered; /* ROLLBACK: how many were removed, and guards lowered */
+    uint64_t blocks, states,
+        metadata;     /* ROLLBACK: how many were removed; of a dry run, also PRUNE, would be */
+    uint64_t lowered; /* ROLLBACK: guards lowered */
     /* Raises that the daemon has left out since its start, for all clients, as the stored values could not be read: when
      * it grows, one of yours may be among them, and a barrier tells why. */
     uint64_t raises_left_out;
@@ -264,7 +267,8 @@ struct cairn_reply {
     struct cairn_block block;    /* READ_BLOCK */
     struct cairn_state state;    /* READ_STATE */
     struct cairn_metadata found; /* GET */
-    struct cairn_written write;  /* WRITE_METADATA, COMMIT, PRUNE, ROLLBACK, BARRIER, CREATE_CHAIN */
+    struct cairn_written
+        write; /* WRITE_METADATA, COMMIT, PRUNE, ROLLBACK, BARRIER, CREATE_CHAIN, DROP_CHAIN */
     struct cairn_chain_list chains; /* CHAINS */
     struct cairn_status_list page;  /* STATUS_PAGE */
     uint64_t reserved[8];
@@ -293,10 +297,11 @@ struct cairn_connection;
 
 /* A metadata write that was accepted and will not be written, because the daemon refused it when it was sent again. */
 struct cairn_dropped {
-    uint64_t sequence;        /* the number it was accepted under */
-    size_t operations;        /* how many it had */
-    enum cairn_status status; /* CAIRN_CONFLICT: its chain was rolled back since. Others: see the text */
-    const char *text;         /* why it was refused */
+    uint64_t sequence; /* the number it was accepted under */
+    size_t operations; /* how many it had */
+    enum cairn_status
+        status;       /* CAIRN_CONFLICT: its chain was rolled back or dropped since. Others: see the text */
+    const char *text; /* why it was refused */
     uint64_t reserved[4];
 };
 
@@ -553,6 +558,25 @@ CAIRN_API enum cairn_status cairn_submit_create_chain(struct cairn_connection *c
                                                       cairn_completion completion,
                                                       void *context) CAIRN_MUST_CHECK;
 
+/* Drops a chain with all that is in it, durably, in a time that does not depend on how much that is; its disk space
+ * comes back in the background. "default" is made anew in the same step. Until the reply other writes to the chain are
+ * CAIRN_CONFLICT, and reads still see it. Reply: write. */
+struct cairn_drop_chain_request {
+    struct cairn_slice chain; /* required: here empty does not mean "default" */
+    uint64_t timeout_us;
+    uint64_t reserved[8];
+};
+
+/* CAIRN_OK: the chain is gone, also after a power loss; its name is free, and a chain of that name has nothing of it.
+ * CAIRN_INVALID: there is no such chain. CAIRN_CONFLICT: another drop of it is under way. */
+CAIRN_API enum cairn_status cairn_drop_chain(struct cairn_connection *connection,
+                                             const struct cairn_drop_chain_request *request,
+                                             const struct cairn_reply **ret_reply) CAIRN_MUST_CHECK;
+CAIRN_API enum cairn_status cairn_submit_drop_chain(struct cairn_connection *connection,
+                                                    const struct cairn_drop_chain_request *request,
+                                                    cairn_completion completion,
+                                                    void *context) CAIRN_MUST_CHECK;
+
 /* Reads the chain's height. Reply: height, 0 if it has none yet. */
 struct cairn_read_height_request {
     struct cairn_slice chain;
@@ -742,7 +766,8 @@ CAIRN_API enum cairn_status cairn_submit_commit(struct cairn_connection *connect
                                                 cairn_completion completion, void *context) CAIRN_MUST_CHECK;
 
 /* Removes old blocks, with the metadata bound to them, and old states. Default level: durable; CAIRN_ACCEPTED counts as
- * CAIRN_WRITTEN. CAIRN_CONFLICT: a block above the chain's height, or a state at or above it. Reply: write. */
+ * CAIRN_WRITTEN. CAIRN_CONFLICT: a block above the chain's height, or a state at or above it. Reply: write; of a dry run
+ * its blocks, states and metadata count what would be removed. */
 struct cairn_prune_request {
     struct cairn_slice chain;
     uint64_t timeout_us;
@@ -752,6 +777,7 @@ struct cairn_prune_request {
     uint64_t states_through;                /* the last height to remove, from 0; used if states is true */
     const struct cairn_operation *metadata; /* applied after the prune, in the same atomic write */
     size_t metadata_count;
+    bool dry_run; /* as of a rollback. CAIRN_UNSUPPORTED: an earlier daemon has none; nothing is sent */
     uint64_t reserved[8];
 };
 

@@ -375,6 +375,7 @@ CALL(ping, cairn_ping_request, CAIRN_PING, false)
 CALL(status_page, cairn_status_page_request, CAIRN_STATUS_PAGE, false)
 CALL(chains, cairn_chains_request, CAIRN_CHAINS, false)
 CALL(create_chain, cairn_create_chain_request, CAIRN_CREATE_CHAIN, true)
+CALL(drop_chain, cairn_drop_chain_request, CAIRN_DROP_CHAIN, true)
 CALL(read_height, cairn_read_height_request, CAIRN_READ_HEIGHT, false)
 CALL(read_block, cairn_read_block_request, CAIRN_READ_BLOCK, false)
 CALL_STREAM(read_blocks, cairn_read_blocks_request, cairn_block_item, block_item, call_block_item,

@@ -61,12 +61,11 @@ static enum cairn_status submit_end(struct cairn_connection *connection, enum ca
         return failure_set(&connection->failure, status, "%s: no memory here", frame_type_text(model->type));
     }
     size_t body_bytes = encoded->frame->bytes - FRAME_REQUEST_BYTES;
-    if (connection->state == CONNECTION_READY && body_bytes > connection->transport.body_bytes_max) {
-        status = failure_set(&connection->failure, CAIRN_TOO_LARGE,
-                             "%s: %zu bytes, more than the daemon's frames may have (%zu): split it",
-                             frame_type_text(model->type), body_bytes, connection->transport.body_bytes_max);
-    } else if (connection->in_flight > 0 &&
-               connection->in_flight_bytes + encoded->frame->bytes > options->in_flight_bytes_max) {
+    if (connection->state == CONNECTION_READY) { /* else it is asked once the hello is answered */
+        status = request_fits(connection, model, body_bytes, &connection->failure);
+    }
+    if (status == CAIRN_OK && connection->in_flight > 0 &&
+        connection->in_flight_bytes + encoded->frame->bytes > options->in_flight_bytes_max) {
         status =
             failure_set(&connection->failure, CAIRN_FULL,
                         "%zu bytes are in flight: process the connection first", connection->in_flight_bytes);
@@ -169,6 +168,9 @@ SUBMIT(chains, cairn_chains_request, encode_empty(FRAME_CHAINS, &encoded), .kind
 SUBMIT(create_chain, cairn_create_chain_request, encode_create_chain(request, &encoded),
        .kind = CAIRN_CREATE_CHAIN, .type = FRAME_CREATE_CHAIN, .ordered = true)
 
+SUBMIT(drop_chain, cairn_drop_chain_request, encode_drop_chain(request, &encoded), .kind = CAIRN_DROP_CHAIN,
+       .type = FRAME_DROP_CHAIN, .ordered = true, .carries = true, .expected = {.level = CAIRN_DURABLE})
+
 SUBMIT(read_height, cairn_read_height_request, encode_height(request, &encoded), .kind = CAIRN_READ_HEIGHT,
        .type = FRAME_HEIGHT)
 
@@ -202,8 +204,9 @@ SUBMIT(commit, cairn_commit_request, encode_commit(request, timeout_us, &encoded
        .expected = {.level = commit_level(request->level)})
 
 SUBMIT(prune, cairn_prune_request, encode_prune(request, timeout_us, &encoded), .kind = CAIRN_PRUNE,
-       .type = FRAME_PRUNE, .ordered = true, .carries = true,
-       .expected = {.level = commit_level(request->level)})
+       .type = FRAME_PRUNE, .ordered = true, .carries = !request->dry_run,
+       .features = request->dry_run ? FEATURE_PRUNE_DRY_RUN : 0,
+       .expected = {.level = commit_level(request->level), .dry_run = request->dry_run})
 
 SUBMIT(rollback, cairn_rollback_request, encode_rollback(request, timeout_us, &encoded),
        .kind = CAIRN_ROLLBACK, .type = FRAME_ROLLBACK, .ordered = true, .carries = !request->dry_run,

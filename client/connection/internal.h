@@ -63,9 +63,10 @@ struct request {
     uint64_t id;
     uint8_t type; /* enum frame_type */
     enum cairn_request_kind kind;
-    bool ordered;  /* a write or barrier: it waits while kept metadata is sent again */
-    bool internal; /* it sends kept metadata again */
-    bool carries;  /* its success means that all metadata accepted before it is written */
+    bool ordered;      /* a write or barrier: it waits while kept metadata is sent again */
+    bool internal;     /* it sends kept metadata again */
+    uint64_t features; /* bits without which the daemon would take it for something else */
+    bool carries;      /* its success means that all metadata accepted before it is written */
     cairn_completion completion;
     cairn_block_item block_item;
     cairn_metadata_item metadata_item;
@@ -106,6 +107,7 @@ struct cairn_connection {
     struct transport transport;
     uint64_t run;        /* the daemon's run that it is connected to; 0: not known yet */
     uint64_t resume_run; /* the run that its hello asked about */
+    uint64_t features;   /* bits in force; known while it is ready */
     uint64_t hello_deadline_us;
     enum cairn_status lost_status; /* why it was lost last */
     struct failure failure;        /* of the last call that failed, or why it was lost */

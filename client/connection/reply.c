@@ -430,6 +430,7 @@ bool reply_hello(struct cairn_connection *connection, const struct frame_reply *
     client->store_changed = false;
     memcpy(client->store_id, hello.store_id, STORE_ID_BYTES);
     connection->transport.body_bytes_max = hello.frame_bytes_max;
+    connection->features = hello.features;
     connection_state_move(&connection->state, CONNECTION_READY);
     record_marks(connection, reply);
     return true;

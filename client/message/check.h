@@ -19,6 +19,7 @@ CHECK(ping);
 CHECK(status_page);
 CHECK(chains);
 CHECK(create_chain);
+CHECK(drop_chain);
 CHECK(read_height);
 CHECK(read_block);
 CHECK(read_blocks);

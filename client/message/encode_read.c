@@ -17,6 +17,8 @@ enum cairn_status encode_hello(const char *name, uint64_t resume_run, uint64_t r
     message.version_min = PROTOCOL_VERSION_MIN;
     message.version_max = PROTOCOL_VERSION_MAX;
     encode_bytes(cairn_text(name), &message.has_client_name, &message.client_name);
+    message.has_features = true;
+    message.features = FEATURES_KNOWN;
     message.has_resume_run = resume_run != 0;
     message.resume_run = resume_run;
     message.has_resume_random = resume_random != 0;
@@ -51,6 +53,15 @@ enum cairn_status encode_create_chain(const struct cairn_create_chain_request *r
     encode_bytes(request->chain, &message.has_chain, &message.chain);
     message.has_chain = true;
     return encode_pack(FRAME_CREATE_CHAIN, &message.base, NULL, ret_encoded);
+}
+
+enum cairn_status encode_drop_chain(const struct cairn_drop_chain_request *request,
+                                    struct encoded *ret_encoded)
+{
+    Cairn__DropChain message = CAIRN__DROP_CHAIN__INIT;
+    encode_bytes(request->chain, &message.has_chain, &message.chain);
+    message.has_chain = true; /* no name is none: it never means "default" */
+    return encode_pack(FRAME_DROP_CHAIN, &message.base, NULL, ret_encoded);
 }
 
 enum cairn_status encode_height(const struct cairn_read_height_request *request, struct encoded *ret_encoded)

@@ -275,6 +275,7 @@ enum cairn_status encode_prune(const struct cairn_prune_request *request, uint64
     message.blocks_through = request->blocks_through;
     message.has_states_through = request->states;
     message.states_through = request->states_through;
+    message.has_dry_run = message.dry_run = request->dry_run;
     message.n_metadata = request->metadata_count;
     enum cairn_status status =
         encode_operations(request->metadata, request->metadata_count, &message.metadata);

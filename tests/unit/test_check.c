@@ -43,6 +43,7 @@ START_TEST(reserved_words_of_every_request_must_be_zero)
     RESERVED(status_page);
     RESERVED(chains);
     RESERVED(create_chain);
+    RESERVED(drop_chain);
     RESERVED(read_height);
     RESERVED(read_block);
     RESERVED(read_blocks);
@@ -100,6 +101,7 @@ START_TEST(a_slice_without_data_is_usage_and_one_beyond_any_frame_too_large)
         const struct cairn_guard guard = {.name = bad};
         const struct cairn_slice names[] = {cairn_text("n"), bad};
         BAD(status, "slice", create_chain, .chain = bad);
+        BAD(status, "slice", drop_chain, .chain = bad);
         BAD(status, "slice", read_height, .chain = bad);
         BAD(status, "slice", read_block, .chain = bad);
         BAD(status, "slice", read_block, .hash = bad);

@@ -179,7 +179,7 @@ START_TEST(test_ping_waits_for_a_daemon)
     pid_t waiter = fork();
     if (waiter == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        _exit(shell_run(2 * RUN_MS, "exec %s -s %s ping --wait 30s", tool, rig.daemon.socket).exit_code);
+        _exit(shell_run(5 * RUN_MS, "exec %s -s %s ping --wait 90s", tool, rig.daemon.socket).exit_code);
     }
     daemon_start(&rig.daemon, "");
     int status;
@@ -218,7 +218,7 @@ static char *bash_offers(const struct rig *rig, const char *words)
     struct program bash =
         shell_run(RUN_MS,
                   "cd %s && exec bash -c 'source <(\"$CAIRN\" completion bash); COMP_WORDS=(\"$CAIRN\" "
-                  "--socket %s %s); "
+                  "--socket %s -d 20s %s); "
                   "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _cairn; printf \"%%s \" \"${COMPREPLY[@]}\"'",
                   rig->daemon.home.path, rig->daemon.socket, words);
     ck_assert_str_eq(bash.errors, "");

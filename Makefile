@@ -275,6 +275,7 @@ $(ARCHIVES) $(B)/tests/fault.a:
 	ar rcs $@ $^
 
 $(FAILING_TESTS): LDFLAGS += -Wl,--wrap=malloc
+$(B)/tests/unit/test_connection_read: LDFLAGS += -Wl,--wrap=uv_read_start
 $(FAILING_TESTS): $(B)/tests/lib/failing/failing.o
 $(PROGRAMS) $(B)/$(SONAME) $(EXAMPLES) $(TESTS) $(B)/bench/side: | $(COUNTING)
 

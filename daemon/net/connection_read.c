@@ -281,12 +281,11 @@ static void ask_for_memory(struct connection *connection)
 static void start_if_whole(struct connection *connection)
 {
     struct incoming *incoming = &connection->incoming;
-    assert(incoming->state == INCOMING_BODY);
     if (incoming->body_bytes < incoming->frame.body_bytes) {
         return;
     }
     uint8_t *body = incoming->body;
-    assert(body != NULL && incoming->body_bytes == incoming->frame.body_bytes); /* nothing beyond it */
+    assert(incoming->state == INCOMING_BODY && incoming->body_bytes == incoming->frame.body_bytes);
     incoming->body = NULL;
     incoming->body_bytes = 0;
     incoming_move(incoming, INCOMING_HEADER);

@@ -96,7 +96,8 @@ FAULT_TESTS := $(patsubst %.c,$(B)/%,$(filter tests/fault/test_%,$(FAULT_SOURCES
 FAULT_PRELOADS := $(patsubst %.c,$(B)/%.so,$(filter tests/fault/preload_%,$(FAULT_SOURCES)))
 FAULT_LIB := $(call objects,$(filter-out tests/fault/test_% tests/fault/preload_%,$(FAULT_SOURCES)))
 # Unit tests in which calls of libc fail on demand.
-FAILING_TESTS := $(patsubst %,$(B)/tests/unit/test_%,audit connection_read directory_failing directory_hold mirrored_file pending reserve stamp wal_files wal_state)
+FAILING_TESTS := $(patsubst %,$(B)/tests/unit/test_%,audit connection_read directory_failing directory_hold held mirrored_file pending reserve \
+	rocks_info_log stamp wal_files wal_state)
 FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TESTS := $(UNIT_TESTS) $(FUZZERS) $(INTEGRATION_TESTS) $(FAULT_TESTS)
 SIDE := $(call objects,$(wildcard tests/bench/side*.c))

@@ -277,6 +277,7 @@ $(ARCHIVES) $(B)/tests/fault.a:
 
 $(FAILING_TESTS): LDFLAGS += -Wl,--wrap=malloc
 $(B)/tests/unit/test_connection_read: LDFLAGS += -Wl,--wrap=uv_read_start
+$(B)/tests/unit/test_connection_set: LDFLAGS += -Wl,--wrap=uv_pipe_init,--wrap=uv_accept
 $(FAILING_TESTS): $(B)/tests/lib/failing/failing.o
 $(PROGRAMS) $(B)/$(SONAME) $(EXAMPLES) $(TESTS) $(B)/bench/side: | $(COUNTING)
 

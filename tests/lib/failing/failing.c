@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -271,7 +272,19 @@ struct dirent *readdir(DIR *directory)
     return fails(FAILING_READDIR, &result) ? NULL : next(directory);
 }
 
-/* The Makefile has the linker put it in malloc's place. */
+/* The Makefile has the linker put these in the place of malloc and pthread_create. */
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *context);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *context);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *context)
+{
+    int result;
+    return fails(FAILING_THREAD, &result) ? errno : __real_pthread_create(thread, attributes, run, context);
+}
+
 void *__real_malloc(size_t bytes);
 void *__wrap_malloc(size_t bytes);
 

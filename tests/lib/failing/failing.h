@@ -28,6 +28,7 @@ enum failing_call {
     FAILING_GETRANDOM,
     FAILING_KILL,
     FAILING_MKDTEMP,
+    FAILING_THREAD, /* the making of one */
     FAILING_FDOPENDIR,
     FAILING_READDIR,
     FAILING_MALLOC, /* only of failing_plan_malloc */

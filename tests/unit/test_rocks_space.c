@@ -106,6 +106,32 @@ START_TEST(after_a_stop_maintenance_wants_no_further_call)
 }
 END_TEST
 
+static uint64_t deletions_in_tables(void)
+{
+    const rocksdb_livefiles_t *tables = rocksdb_livefiles(rocks_of(subject.engine)->db);
+    uint64_t deletions = 0;
+    for (int i = 0; i < rocksdb_livefiles_count(tables); i++) {
+        deletions += rocksdb_livefiles_deletions(tables, i);
+    }
+    rocksdb_livefiles_destroy(tables);
+    return deletions;
+}
+
+/* A compaction only moves a table below which nothing lies, with all the deletions in it. */
+START_TEST(deletions_of_what_is_gone_do_not_stay_in_tables)
+{
+    enum { KEYS = 3000 };
+    uint8_t key[2] = {0}, behind[2] = {0xFF, 0xFF};
+    for (unsigned i = 0; i < KEYS; i++) {
+        key[0] = (uint8_t)(i >> 8), key[1] = (uint8_t)i;
+        subject_delete(slice_of(key, 2));
+    }
+    key[0] = key[1] = 0;
+    subject_reclaim(slice_of(key, 2), slice_of(behind, 2));
+    ck_assert_uint_eq(deletions_in_tables(), 0);
+}
+END_TEST
+
 static void expect_no_reclaim(const char *text_of_failure)
 {
     struct failure failure;
@@ -156,6 +182,7 @@ int main(void)
     tcase_add_test(tests, space_of_values_deleted_here_and_there_comes_back_once_it_is_much);
     tcase_add_test(tests, a_read_point_is_counted_until_its_release);
     tcase_add_test(tests, after_a_stop_maintenance_wants_no_further_call);
+    tcase_add_test(tests, deletions_of_what_is_gone_do_not_stay_in_tables);
     tcase_add_test(tests, nothing_is_reclaimed_behind_a_failed_write_or_flush);
     tcase_add_test(tests, history_goes_back_to_the_oldest_read_point);
     return suite_run(suite, true);

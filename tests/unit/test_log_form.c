@@ -1,5 +1,6 @@
-/* An event as bytes: values of every type, and the journal's entry. */
+/* An event as bytes: values of every type, texts of any bytes, and the journal's entry. */
 #include <check.h>
+#include <jansson.h>
 #include <limits.h>
 #include <stdlib.h>
 
@@ -55,6 +56,48 @@ START_TEST(texts_are_as_long_as_they_are_and_none_is_empty)
     expect_value(1, "b", "cu");
     expect_value(2, "c", "short");
     expect_value(3, "d", "");
+}
+END_TEST
+
+/* A text, and how it stands in a line of text; NULL: as in the other one. Ill-formed UTF-8 is escaped byte by byte. */
+static const struct {
+    const char *bytes, *text, *json;
+} texts[] = {
+    {"plain", "plain", "plain"},
+    {"two words", "\"two words\"", "two words"},
+    {"\"\\", "\"\\\"\\\\\"", "\"\\"},
+    {"a\nb\x01\x7f", "\"a\\nb\\x01\\x7f\"", "a\nb\x01\x7f"},
+    {"\xc3\xa9", "\"\xc3\xa9\"", "\xc3\xa9"},
+    {"\xe0\xa0\x80", "\"\xe0\xa0\x80\"", "\xe0\xa0\x80"},
+    {"\xed\x9f\xbf", "\"\xed\x9f\xbf\"", "\xed\x9f\xbf"},
+    {"\xf0\x90\x80\x80", "\"\xf0\x90\x80\x80\"", "\xf0\x90\x80\x80"},
+    {"\xf4\x8f\xbf\xbf", "\"\xf4\x8f\xbf\xbf\"", "\xf4\x8f\xbf\xbf"},
+    {"\xc1\xbf", "\"\\xc1\\xbf\"", "\xef\xbf\xbd\xef\xbf\xbd"},                      /* too long */
+    {"\xe0\x9f\xbf", "\"\\xe0\\x9f\\xbf\"", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"}, /* too long */
+    {"\xed\xa0\x80", "\"\\xed\\xa0\\x80\"", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"}, /* a surrogate */
+    {"\xf0\x8f\xbf\xbf", "\"\\xf0\\x8f\\xbf\\xbf\"",
+     "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"}, /* too long */
+    {"\xf4\x90\x80\x80", "\"\\xf4\\x90\\x80\\x80\"",
+     "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},       /* too high */
+    {"\xf5\x80", "\"\\xf5\\x80\"", "\xef\xbf\xbd\xef\xbf\xbd"}, /* too high */
+    {"\xe2\x82", "\"\\xe2\\x82\"", "\xef\xbf\xbd\xef\xbf\xbd"}, /* cut off */
+    {"\xc3(", "\"\\xc3(\"", "\xef\xbf\xbd("},                   /* cut off */
+};
+
+START_TEST(a_text_of_any_bytes_is_escaped_as_its_form_has_it)
+{
+    static struct log_line line;
+    char expected[64];
+    take("value=%s", texts[_i].bytes);
+    log_form_text(&event, "", &line);
+    size_t n = (size_t)snprintf(expected, sizeof expected, " value=%s\n", texts[_i].text);
+    ck_assert_uint_gt(line.length, n);
+    ck_assert_mem_eq(line.bytes + line.length - n, expected, n);
+    log_form_json(&event, "", &line);
+    json_t *object = json_loadb(line.bytes, line.length, JSON_REJECT_DUPLICATES, NULL);
+    ck_assert_ptr_nonnull(object);
+    ck_assert_str_eq(json_string_value(json_object_get(object, "value")), texts[_i].json);
+    json_decref(object);
 }
 END_TEST
 
@@ -121,6 +164,8 @@ int main(void)
     Suite *suite = suite_new("log_form", 20, &tests);
     tcase_add_test(tests, integers_of_every_length_are_taken);
     tcase_add_test(tests, texts_are_as_long_as_they_are_and_none_is_empty);
+    tcase_add_loop_test(tests, a_text_of_any_bytes_is_escaped_as_its_form_has_it, 0,
+                        sizeof texts / sizeof texts[0]);
     tcase_add_test(tests, the_journal_has_a_line_for_people_and_each_value);
     tcase_add_test(tests, what_does_not_fit_the_journal_s_entry_is_left_out_whole);
     return suite_run(suite, false);

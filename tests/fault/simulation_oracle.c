@@ -248,7 +248,6 @@ static bool sort_out(struct oracle *oracle, struct round *ret_judged)
             call->is_partial = true;
             ret_judged->calls[ret_judged->n++] = *call;
         }
-        oracle->has_refused |= call->operation->kind == OPERATION_CREATE_CHAIN;
         bool is_left_out = is_metadata && call->answer->status == STATUS_DAMAGED;
         if (is_write(call) && (call->answer->status == STATUS_IO_ERROR || is_left_out)) {
             call->answered = false;

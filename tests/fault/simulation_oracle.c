@@ -262,6 +262,8 @@ static bool sort_out(struct oracle *oracle, struct round *ret_judged)
     memset(ret_judged, 0, sizeof *ret_judged);
     for (size_t i = 0; i < oracle->round.n; i++) {
         struct call *call = &oracle->round.calls[i];
+        call->was_beside_drop =
+            call_is_beside_drop(&oracle->round, call); /* the drop itself may be excused */
         if (!call->answered || !is_excused(oracle, call)) {
             ret_judged->calls[ret_judged->n++] = *call;
             continue;

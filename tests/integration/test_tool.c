@@ -379,6 +379,16 @@ static struct program replay(const struct rig *rig, const char *arguments)
     return shell_run(REPLAY_MS, "exec %s -s %s replay %s", getenv("CAIRN"), rig->daemon.socket, arguments);
 }
 
+static unsigned chains_count(const struct rig *rig)
+{
+    unsigned count = 0;
+    for (const char *at = cairn(rig, DONE, "-o json chains");
+         (at = strstr(at, "\"blocks_pruned_through\"")) != NULL; at++) {
+        count++;
+    }
+    return count;
+}
+
 static void expect_replay(const char *name)
 {
     struct rig rig = rig_start("");
@@ -387,6 +397,7 @@ static void expect_replay(const char *name)
                   program.errors);
     expect_in(program.output, "\"mismatches\":0");
     expect_in(program.output, "p99");
+    ck_assert_uint_eq(chains_count(&rig), 1); /* what it made is gone */
     rig_end(&rig);
 }
 
@@ -423,6 +434,65 @@ START_TEST(test_replay_of_an_altered_answer_names_the_call_and_exits_1)
         expect_in(said, alterations[i].part);
         rig_end(&rig);
     }
+}
+END_TEST
+
+START_TEST(test_replay_of_what_is_not_the_whole_recording_exits_1)
+{
+    static const struct {
+        const char *script, *said;
+    } cuts[] = {
+        {"$d", "it was cut"},
+        {"$p", "n"}, /* a call twice */
+        {"1d", "first line"},
+        {"1s/\"aux\"/\"other\"/", "no chain"},
+        {"1s/\"calls\":100/\"calls\":99/", "lines were added"},
+    };
+    struct rig rig = rig_start("");
+    for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
+        struct program program = replay(&rig, shortened(&rig, 100, cuts[i].script));
+        ck_assert_msg(program.exit_code == FAILED, "exit %d: %s%s", program.exit_code, program.output,
+                      program.errors);
+        expect_in(program.errors, cuts[i].said);
+        ck_assert_uint_eq(strlen(program.output), 0);
+    }
+    ck_assert_uint_eq(chains_count(&rig), 1);
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_replay_drops_its_chains_unless_they_are_to_be_kept)
+{
+    struct rig rig = rig_start("");
+    char *path = shortened(&rig, 100, "");
+    ck_assert_int_eq(replay(&rig, path).exit_code, DONE);
+    ck_assert_int_eq(replay(&rig, path).exit_code, DONE); /* and its names are free again */
+    ck_assert_uint_eq(chains_count(&rig), 1);
+    ck_assert_int_eq(replay(&rig, kept_format("--keep %s", path)).exit_code, DONE);
+    ck_assert_uint_gt(chains_count(&rig), 1);
+    struct program program = replay(&rig, path); /* a chain that it did not make is none of its own */
+    ck_assert_int_eq(program.exit_code, FAILED);
+    expect_in(program.errors, "--chain-prefix");
+    ck_assert_uint_gt(chains_count(&rig), 1);
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_replay_that_is_interrupted_drops_its_chains)
+{
+    struct rig rig = rig_start("");
+    struct program program =
+        shell_run(REPLAY_MS, "timeout --foreground -s INT 0.5 %s -s %s replay --pace %s; exit $?",
+                  getenv("CAIRN"), rig.daemon.socket, recording("aggregator"));
+    ck_assert_msg(program.exit_code == 124, "exit %d: %s%s", program.exit_code, program.output,
+                  program.errors); /* that of timeout */
+    program =
+        shell_run(REPLAY_MS, "timeout --foreground --preserve-status -s INT 0.5 %s -s %s replay --pace %s",
+                  getenv("CAIRN"), rig.daemon.socket, recording("aggregator"));
+    ck_assert_int_eq(program.exit_code, 130);
+    ck_assert_uint_eq(strlen(program.output), 0);
+    ck_assert_uint_eq(chains_count(&rig), 1);
+    rig_end(&rig);
 }
 END_TEST
 
@@ -491,6 +561,9 @@ int main(void)
     tcase_add_test(tests, test_replay_of_the_aggregator_has_0_mismatches);
     tcase_add_test(tests, test_replay_of_the_follower_has_0_mismatches);
     tcase_add_test(tests, test_replay_of_an_altered_answer_names_the_call_and_exits_1);
+    tcase_add_test(tests, test_replay_of_what_is_not_the_whole_recording_exits_1);
+    tcase_add_test(tests, test_replay_drops_its_chains_unless_they_are_to_be_kept);
+    tcase_add_test(tests, test_replay_that_is_interrupted_drops_its_chains);
     tcase_add_test(tests, test_replay_of_what_is_no_recording_says_so);
     tcase_add_test(tests, test_replay_ends_and_fails_when_the_daemon_is_killed);
     return suite_run(suite, false);

@@ -94,6 +94,7 @@ static const struct tool_option drop_options[] = {
 static const struct tool_option replay_options[] = {
     {"pace", 0, NULL, "make each call at its recorded time, not as fast as the daemon answers", NULL},
     {"chain-prefix", 0, "TEXT", "names the chains TEXT-main, ...; default: the file's name", NULL},
+    {"keep", 0, NULL, "leave the chains when it ends", NULL},
     NO_OPTION,
 };
 
@@ -291,11 +292,14 @@ const struct tool_verb table_of_verbs[] = {
     {.name = "replay",
      .arguments = "FILE...",
      .summary = "make a recorded node's calls and compare every answer",
-     .details = "FILE is a recording, .jsonl or .jsonl.zst. Its chains are created under names of their own "
-                "and must be\n"
-                "empty. One connection stands for each recorded caller. --deadline bounds each answer. With "
-                "several\n"
-                "files a --chain-prefix is followed by the file's number: TEXT-1-main, TEXT-2-main, ...\n",
+     .details =
+         "FILE is a recording, .jsonl or .jsonl.zst. Its chains are created under names of their own, "
+         "and dropped at\n"
+         "the end, also of a replay that failed or was interrupted. One connection stands for each "
+         "recorded\n"
+         "caller. --deadline bounds each answer. With several files a --chain-prefix is followed by the "
+         "file's\n"
+         "number: TEXT-1-main, TEXT-2-main, ...\n",
      .example = "cairn replay follower.jsonl.zst --pace\n",
      .choices = "FILE",
      .options = replay_options,

@@ -19,7 +19,8 @@
  *               Outputs (ret_) are untouched unless the call returns CAIRN_OK.
  *   arguments   Everything passed in, slices and arrays included, is copied before the call returns.
  *   results     Memory that a reply or an item points at is borrowed: from the asynchronous API until the callback
- *               returns, from the blocking API until the next blocking call on that connection or until its end.
+ *               returns, from the blocking API until the next blocking call on that connection has returned, to which
+ *               it may be passed, or until the connection's end.
  *   zero        A struct that is all zero is a valid request where no field is marked "required". A slice of 0 bytes
  *               is empty; as `chain` it means "default", as `hash` it means that there is none.
  *   growth      Within libcairn.so.1 no struct changes its size, and no field its place or meaning. A new field takes the
@@ -477,7 +478,7 @@ CAIRN_API enum cairn_status cairn_connection_process(struct cairn_connection *co
  *                    as from the submit; not applied
  *   CAIRN_USAGE      as from the submit, or the call is made in a callback; not applied
  * *ret_reply, which may be NULL, is set whatever the status is. It is borrowed until the next blocking call on the connection
- * or until its end. If a callback freed the connection during the call, the status is CAIRN_CONNECTION_LOST and the
+ * has returned or until its end. If a callback freed the connection during the call, the status is CAIRN_CONNECTION_LOST and the
  * connection is gone; *ret_reply then has only a status and a text. `request` may be NULL only to get CAIRN_USAGE.
  *
  * Submits. Each copies the request, queues it and returns; cairn_connection_process() sends it. Never waits. Allowed in

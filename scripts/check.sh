@@ -35,6 +35,8 @@ for variant in plain asan tsan; do
     began=$SECONDS
     [ "$variant" = plain ] && step scripts/verify-units.sh "$build/plain"
     [ "$variant" = plain ] && step scripts/check-library.sh "$build/plain"
+    [ "$variant" = plain ] && step scripts/check-python.sh "$build/plain"
+    [ "$variant" = plain ] && step scripts/try-install.sh "$build/plain"
     [ "$variant" = plain ] && step scripts/calls.py "$build/plain" proto client daemon
     $MAKE --no-print-directory -s BUILD="$build" VARIANT="$variant" JOBS="$jobs" test
     part "$variant tests" "$began"

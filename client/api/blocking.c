@@ -5,7 +5,8 @@
  *   too, since one of them may be the one that sends it
  * - if the connection was lost, and the request was not sent or is a read that delivered nothing, it begins again
  *
- * The reply lives in the connection until the next blocking call on it.
+ * The reply lives in the connection until the next blocking call on it has returned: what it holds may be passed to that call, which
+ * encodes its request again if it has to be sent again. So a connection has room for two replies.
  *
  * Ways to fail: those of the submits and of the request; the timeout while connecting, or a refusal that time does not mend, with
  * the status of the last attempt; a callback that frees the connection, which is CAIRN_CONNECTION_LOST with a reply that lives for
@@ -72,13 +73,10 @@ static uint64_t deadline_of(const struct cairn_client *client, uint64_t timeout_
 static void show_failure(struct cairn_connection *connection, enum cairn_request_kind kind,
                          enum cairn_status status)
 {
+    struct blocking_reply *last = &connection->blocking[connection->blocking_last];
     assert(status != CAIRN_OK);
-    snprintf(connection->blocking_text, sizeof connection->blocking_text, "%s", connection->failure.text);
-    connection->blocking_reply = (struct cairn_reply){
-        .kind = kind,
-        .status = status,
-        .text = connection->blocking_text,
-    };
+    snprintf(last->text, sizeof last->text, "%s", connection->failure.text);
+    last->reply = (struct cairn_reply){.kind = kind, .status = status, .text = last->text};
 }
 
 /* The completion: keeps the reply, and the memory that it borrows, for the caller. */
@@ -86,18 +84,19 @@ static void call_completed(void *context, const struct cairn_reply *reply)
 {
     struct call *call = context;
     struct cairn_connection *connection = call->connection;
+    struct blocking_reply *last = &connection->blocking[connection->blocking_last];
     assert(!call->done && connection->delivering != NULL);
-    snprintf(connection->blocking_text, sizeof connection->blocking_text, "%s", reply->text);
-    connection->blocking_reply = *reply;
-    connection->blocking_reply.text = connection->blocking_text;
-    decoded_free(&connection->blocking);
-    connection->blocking = *connection->delivering;
+    snprintf(last->text, sizeof last->text, "%s", reply->text);
+    last->reply = *reply;
+    last->reply.text = last->text;
+    decoded_free(&last->decoded);
+    last->decoded = *connection->delivering;
     *connection->delivering = (struct decoded){.message = NULL};
-    if (!decoded_own(&connection->blocking, &connection->blocking_reply)) {
+    if (!decoded_own(&last->decoded, &last->reply)) {
         failure_set(&connection->failure, CAIRN_NO_MEMORY, "no memory here for the answer");
         show_failure(connection, reply->kind, CAIRN_NO_MEMORY);
     }
-    call->status = connection->blocking_reply.status;
+    call->status = last->reply.status;
     call->done = true;
 }
 
@@ -210,8 +209,10 @@ static bool call_begin(struct call *call, uint64_t timeout_us, const struct cair
         return false;
     }
     assert(connection->delivering == NULL); /* no completion still reads the reply that is freed */
-    decoded_free(&connection->blocking);
-    connection->blocking_reply = (struct cairn_reply){.kind = call->kind};
+    connection->blocking_last = !connection->blocking_last;
+    struct blocking_reply *last = &connection->blocking[connection->blocking_last];
+    decoded_free(&last->decoded);
+    last->reply = (struct cairn_reply){.kind = call->kind};
     call->deadline_us = deadline_of(connection->client, timeout_us);
     return true;
 }
@@ -286,8 +287,8 @@ static void call_wait(struct call *call, enum cairn_status submitted)
         call->done = call->status != CAIRN_OK && !worth_repeating(call);
         if (call->status != CAIRN_OK) {
             call->status = CAIRN_FULL; /* the write itself was not sent */
-            connection->blocking_reply.kind = call->kind;
-            connection->blocking_reply.status = CAIRN_FULL;
+            connection->blocking[connection->blocking_last].reply.kind = call->kind;
+            connection->blocking[connection->blocking_last].reply.status = CAIRN_FULL;
         }
         return;
     }
@@ -312,7 +313,7 @@ static enum cairn_status call_end(struct call *call, const struct cairn_reply **
 {
     struct cairn_connection *connection = call->connection;
     struct cairn_client *client = connection->client;
-    const struct cairn_reply *reply = &connection->blocking_reply;
+    const struct cairn_reply *reply = &connection->blocking[connection->blocking_last].reply;
     if (connection->free_wanted) {
         reply = &freed_reply;
         call->status = freed_reply.status;
@@ -463,7 +464,8 @@ enum cairn_status cairn_close(struct cairn_connection *connection, uint64_t time
                                                       .level = CAIRN_WRITTEN};
         status = cairn_barrier(connection, &barrier, NULL);
         if (status != CAIRN_OK) {
-            failure_set(&client->failure, status, "close: %s", connection->blocking_reply.text);
+            failure_set(&client->failure, status, "close: %s",
+                        connection->blocking[connection->blocking_last].text);
         }
         damaged |= status == CAIRN_DAMAGED;
         status = status == CAIRN_DAMAGED ? CAIRN_OK : status;

@@ -161,7 +161,8 @@ void connection_end(struct cairn_connection *connection)
         link = &(*link)->next;
     }
     *link = connection->next;
-    decoded_free(&connection->blocking);
+    decoded_free(&connection->blocking[0].decoded);
+    decoded_free(&connection->blocking[1].decoded);
     request_clear(connection);
     free(connection);
 }

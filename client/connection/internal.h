@@ -93,6 +93,13 @@ struct request {
     size_t message_bytes, message_capacity;
 };
 
+/* A reply that outlives its completion, with the memory that it borrows. */
+struct blocking_reply {
+    struct cairn_reply reply;
+    struct decoded decoded;
+    char text[TEXT_BYTES_MAX];
+};
+
 struct cairn_connection {
     struct cairn_connection *next;
     struct cairn_client *client;
@@ -125,10 +132,9 @@ struct cairn_connection {
     uint32_t slot_free_count;
     uint32_t generation; /* the high half of the last id */
 
-    struct decoded *delivering; /* memory of the reply whose completion runs; NULL: none runs */
-    struct decoded blocking;    /* memory of the last blocking call's reply */
-    struct cairn_reply blocking_reply;
-    char blocking_text[TEXT_BYTES_MAX];
+    struct decoded *delivering;        /* memory of the reply whose completion runs; NULL: none runs */
+    struct blocking_reply blocking[2]; /* of the last blocking call, and of the one before */
+    unsigned blocking_last;            /* which of the two is the last */
 };
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "daemon/runtime/exit_code.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/schema/record.h"
 
@@ -61,7 +62,8 @@ static enum numbers_result damaged(const char *what, struct failure *failure)
 static enum numbers_result refused(const char *what, struct failure *failure)
 {
     assert(errno != 0); /* the text ends with the reason */
-    failure_set(failure, STATUS_IO_ERROR, NUMBERS_NAME ": cannot be %s: %s", what, strerror(errno));
+    failure_set(failure, exit_code_status_of_errno(errno), NUMBERS_NAME ": cannot be %s: %s", what,
+                strerror(errno));
     return NUMBERS_IO_ERROR;
 }
 
@@ -144,7 +146,7 @@ bool numbers_begin_run(struct numbers *numbers, uint64_t metadata_on_disk, struc
         .metadata_on_disk = metadata_on_disk,
     };
     if (numbers->run >= NUMBERS_MAX || numbers->reserved_through > NUMBERS_MAX - NUMBERS_RESERVE) {
-        failure_set(failure, STATUS_IO_ERROR, "all numbers of runs and writes are used up: make a new store");
+        failure_set(failure, STATUS_INVALID, "all numbers of runs and writes are used up: make a new store");
         return false;
     }
     do {

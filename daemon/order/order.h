@@ -84,6 +84,15 @@ struct order_waiter {
 enum status order_open(const struct order_config *config, struct order **ret_order,
                        struct failure *failure) MUST_CHECK;
 
+/* Other bounds of the queue, and other delays, from now on: those of order_config. What is queued stays, also above them. */
+struct order_settings {
+    uint64_t queue_operations_max;
+    uint64_t queue_bytes_max;
+    uint64_t flush_delay_us;
+    uint64_t sync_interval_us;
+};
+void order_set(struct order *order, const struct order_settings *settings);
+
 /* Starts the writer's thread. False: the machine gives no thread, `failure` says why, and the order is only to be closed. */
 bool order_start_writer(struct order *order, struct failure *failure) MUST_CHECK;
 

@@ -160,7 +160,7 @@ enum status order_start(struct engine *engine, struct numbers *numbers, struct c
         return status;
     }
     if (!numbers_begin_run(numbers, metadata_on_disk, failure)) {
-        return STATUS_IO_ERROR;
+        return failure->status;
     }
     const struct numbers_run *run = numbers_run(numbers, numbers->run);
     *ret_start = (struct order_start){

@@ -14,6 +14,7 @@
 #include "daemon/serve/read.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "daemon/read/fetch.h"
 #include "daemon/runtime/thread.h"
@@ -195,6 +196,26 @@ static void read_queue(struct read *read)
     read_go_on(session);
 }
 
+/* Tries it without I/O. Where all replies are at their bound, only a short answer to a client that takes its replies is one: what
+ * others leave untaken holds it up no longer. */
+static enum fetch_result read_in_memory(struct read *read, bool has_room)
+{
+    const struct request *request = read->request;
+    if (has_room || budget_may_answer(request->service->budget)) {
+        return read->run(read);
+    }
+    if (!budget_client_may_have_short(&request->session->client)) {
+        return FETCH_NEEDS_ROOM;
+    }
+    enum fetch_result result = read->run(read);
+    if (result == FETCH_FOUND && read->fetched.body_bytes > CLIENT_UNREAD_BYTES_MAX) {
+        free(read->fetched.frame);
+        read->fetched.frame = NULL;
+        result = FETCH_NEEDS_ROOM; /* it has told how long it is */
+    }
+    return result;
+}
+
 /* Answers it from memory, or queues it for the pool. `has_room`: all replies have room for it, as the pool found. */
 static void read_try(struct read *read, bool has_room)
 {
@@ -204,7 +225,7 @@ static void read_try(struct read *read, bool has_room)
     read->fetch.data_bytes_max = FETCH_BYTES_UNASKED;
     read->fetch.cache = order_record_cache(service->order);
     uint64_t from_ns = read->request->is_timed ? thread_now_ns() : 0;
-    read->result = has_room || budget_may_answer(service->budget) ? read->run(read) : FETCH_NEEDS_ROOM;
+    read->result = read_in_memory(read, has_room);
     if (read->result == FETCH_WOULD_BLOCK || read->result == FETCH_NEEDS_ROOM) {
         read->fetch.cache = NULL; /* what it holds may have changed by then, and it is the loop's alone */
         read_expect(read);

@@ -1,18 +1,16 @@
 /* A stream's life:
  *
  * - WAITING: for its first place, and its turn (runtime/turns). It has no view, and keeps nothing but its request.
- * - AT_WORK: it has a place, and has taken its view: all its messages are of that instant. Steps on the pool read them, one step ahead
- *   of what goes out and no further (stream_step.c); messages go out as far as the window, and the connection, have room.
- * - STANDING: it can neither read nor send, for want of credit or since its client does not take replies. It has given its place
- *   up, and its cursor is parked: it keeps its view, and one message beyond its credit at most.
+ * - AT_WORK: it has a place, and has taken its view: all its messages are of that instant. Steps on the pool read them, one ahead of what
+ *   goes out (stream_step.c); messages go out as far as the window, and the connection, have room.
+ * - STANDING: it can neither read nor send, for want of credit or since its client takes no replies. Its place is given up and its
+ *   cursor parked: it keeps its view, and one message beyond its credit at most.
  * - RETURNING: it can read again, and waits for its turn among those that do. Places go to these and to new ones alternately.
- * - ENDING: it was cancelled, or its connection has closed, while a step was with the pool. What has not gone out is dropped at
- *   once, and what that step reads when it has ended.
+ * - ENDING: it was cancelled, or its connection closed, during a step on the pool. What is unsent goes at once, what that reads later.
  * - ENDED: all was sent, it failed, or it was cancelled. The last frame ends the request, and the stream's memory with it.
  *
- * What is damaged, or cannot be read, ends the stream with `damaged` or `io error` behind the messages before it. One that has been without credit
- * for stream_timeout ends with `busy`; so does one that stands while memory for requests is full, and each that is older than
- * stream_timeout while space on the disk is short. */
+ * What is damaged, or cannot be read, ends the stream with `damaged` or `io error` behind the messages before it. `busy` ends one without
+ * credit for stream_timeout, one that stands while memory for requests is full, and those of that age while the disk is short of space. */
 #include "daemon/serve/stream.h"
 
 #include <assert.h>
@@ -25,14 +23,16 @@
 
 struct stream_set *stream_set_new(struct service *service, uint64_t streams_max, uint64_t stream_timeout_us)
 {
-    struct stream_set *set = memory_new(sizeof *set);
+    struct stream_set set = {
+        .service = service, .streams_max = streams_max, .standing.length_us = UINT64_MAX};
     assert(streams_max > 0); /* or none ever opens */
-    set->service = service;
-    set->streams_max = streams_max;
-    set->without_credit.length_us = stream_timeout_us;
-    set->ages.length_us = stream_timeout_us;
-    set->standing.length_us = UINT64_MAX;
-    return set;
+    stream_set_timeout(&set, stream_timeout_us);
+    return memory_copy(&set, sizeof set);
+}
+
+void stream_set_timeout(struct stream_set *set, uint64_t stream_timeout_us)
+{
+    set->without_credit.length_us = set->ages.length_us = stream_timeout_us;
 }
 
 static bool any_waits(const struct stream_set *set)

@@ -15,6 +15,8 @@ struct stream_set;
 /* streams_max        how many may be at work, of all sessions together; others wait, oldest first
  * stream_timeout_us  how long one may be without credit before it ends with STATUS_BUSY */
 struct stream_set *stream_set_new(struct service *service, uint64_t streams_max, uint64_t stream_timeout_us);
+/* Another stream_timeout from now on, also for streams that are open. */
+void stream_set_timeout(struct stream_set *streams, uint64_t stream_timeout_us);
 void stream_set_free(struct stream_set *streams); /* accepts NULL; none is open or waits any more */
 
 /* How many are open, and how many of them are at work: the others stand for want of credit, or for a client that takes no replies. */

@@ -15,9 +15,9 @@
 #include "tests/lib/kept.h"
 #include "tests/lib/rig.h"
 #include "tests/lib/suite.h"
+#include "tests/lib/tool_fixture.h"
 
-enum { RUN_MS = 20000, OUTPUT_BYTES = 8192, WORDS_MAX = 20 };
-enum { DONE = 0, FAILED = 1, USAGE = 2, INTERRUPTED = 130 };
+enum { RUN_MS = TOOL_RUN_MS, OUTPUT_BYTES = 8192, WORDS_MAX = 20 };
 
 /* A program on a terminal of its own. */
 struct terminal {

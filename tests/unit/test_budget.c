@@ -216,6 +216,7 @@ START_TEST(at_the_bound_of_all_replies_who_leaves_much_unread_pauses)
     budget_reply_queued(budget, &deaf, 1);
     ck_assert(budget_replies_are_full(budget) && !budget_may_answer(budget));
     ck_assert(budget_client_must_pause(budget, &deaf) && !budget_client_must_pause(budget, &slow));
+    ck_assert(!budget_client_may_have_short(&deaf) && budget_client_may_have_short(&slow));
     budget_reply_gone(budget, &deaf, deaf.replies_bytes);
     budget_reply_gone(budget, &slow, slow.replies_bytes);
 }

@@ -7,13 +7,13 @@
 
 static struct failure failure;
 
-/* The next start ends as IO_ERROR with a text, and has written nothing. */
-static void check_start_fails(const char *text)
+/* The next start ends with that status and a text, and has written nothing. */
+static void check_start_fails(enum status status, const char *text)
 {
     uint64_t writes = fake_disk_calls(order_fixture.disk, FAKE_WRITE);
     failure = (struct failure){0};
-    ck_assert_int_eq(order_fixture_try_run(&failure), STATUS_IO_ERROR);
-    ck_assert_int_eq(failure.status, STATUS_IO_ERROR);
+    ck_assert_int_eq(order_fixture_try_run(&failure), status);
+    ck_assert_int_eq(failure.status, status);
     ck_assert_msg(strstr(failure.text, text) != NULL, "%s", failure.text);
     ck_assert_uint_eq(fake_disk_calls(order_fixture.disk, FAKE_WRITE), writes);
     order_fixture_end_run();
@@ -106,7 +106,7 @@ START_TEST(numbers_that_are_older_than_the_database_end_the_start)
     record_put_u64(order_fixture.order->reserved_through + 1, bytes);
     put(&key, slice_of(bytes, sizeof bytes));
     order_fixture_end_run();
-    check_start_fails(NUMBERS_NAME " is older than the database");
+    check_start_fails(STATUS_IO_ERROR, NUMBERS_NAME " is older than the database");
 }
 END_TEST
 
@@ -196,8 +196,8 @@ START_TEST(records_that_cannot_be_understood_end_the_start_with_their_name)
                                         "the list of chains", "the list of chains"};
     put(&keys[_i], slice_of("bad", 3));
     order_fixture_end_run();
-    check_start_fails(texts[_i]);
-    ck_assert_int_eq(order_fixture_try_run(&failure), STATUS_IO_ERROR); /* and goes on doing so */
+    check_start_fails(STATUS_DAMAGED, texts[_i]);
+    ck_assert_int_eq(order_fixture_try_run(&failure), STATUS_DAMAGED); /* and goes on doing so */
 }
 END_TEST
 
@@ -227,7 +227,7 @@ START_TEST(chains_that_were_dropped_before_are_gone_and_their_numbers_may_be_any
     struct key beyond = key_of_dropped(CHAIN_IDS_MAX + 1);
     put(&beyond, slice_of(value, sizeof value));
     order_fixture_end_run();
-    check_start_fails("the list of dropped chains");
+    check_start_fails(STATUS_DAMAGED, "the list of dropped chains");
 }
 END_TEST
 
@@ -240,7 +240,7 @@ START_TEST(numbers_that_are_used_up_end_the_start)
     numbers_fixture_open(&full, numbers);
     numbers_fixture_close(&order_fixture.numbers);
     order_fixture.numbers = full;
-    check_start_fails("used up");
+    check_start_fails(STATUS_INVALID, "used up");
 }
 END_TEST
 
@@ -258,8 +258,8 @@ START_TEST(a_list_of_chains_without_default_ends_the_start)
     struct engine_edit edit = {.kind = ENGINE_DELETE, .key = key_slice(&missing)};
     ck_assert_int_eq(engine_write(order_fixture.engine, &edit, 1, ENGINE_SYNCED, &failure), ENGINE_DONE);
     order_fixture_end_run();
-    check_start_fails("the list of chains");
-    ck_assert_int_eq(order_fixture_try_run(&failure), STATUS_IO_ERROR);
+    check_start_fails(STATUS_DAMAGED, "the list of chains");
+    ck_assert_int_eq(order_fixture_try_run(&failure), STATUS_DAMAGED);
 }
 END_TEST
 

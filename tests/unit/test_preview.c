@@ -36,7 +36,7 @@ END_TEST
 
 START_TEST(it_says_what_a_prune_drops_and_changes_nothing)
 {
-    ten();
+    applied_ten();
     applied_queue(1, applied_set("queued", text("v"), 4));
     applied_queue(1, applied_set("m3", text("free"), 0));
     applied_queue(1, applied_set("m9", text("v"), 2));
@@ -47,23 +47,23 @@ START_TEST(it_says_what_a_prune_drops_and_changes_nothing)
         .prune = {.has_blocks = true, .blocks_through = 4, .has_states = true, .states_through = 6},
     };
     ck_assert_int_eq(applied_preview(&job), STATUS_OK);
-    assert_counts(&job, 4, 6, 5, 0); /* "m1", "m2", "m4", "queued" and "m9" */
+    applied_assert_rolled_back(&job, 4, 6, 5, 0); /* "m1", "m2", "m4", "queued" and "m9" */
     ck_assert_uint_eq(applied_digest(), before);
     ck_assert_uint_eq(applied_queued(), queued);
     job.carry_through = applied_carry();
     ck_assert_int_eq(applied_job(&job), STATUS_OK);
     ck_assert_int_eq(applied_preview(&job), STATUS_OK); /* swept or not, it has gone */
-    assert_counts(&job, 0, 0, 0, 0);
+    applied_assert_rolled_back(&job, 0, 0, 0, 0);
     job.prune.has_blocks = false;
     job.prune.states_through = 7;
     ck_assert_int_eq(applied_preview(&job), STATUS_OK);
-    assert_counts(&job, 0, 1, 0, 0);
+    applied_assert_rolled_back(&job, 0, 1, 0, 0);
 }
 END_TEST
 
 START_TEST(a_prune_is_refused_as_the_writer_refuses_it)
 {
-    ten();
+    applied_ten();
     struct job_prune prunes[] = {{.has_blocks = true, .blocks_through = 11},
                                  {.has_states = true, .states_through = 10}};
     for (size_t i = 0; i < 2; i++) {

@@ -54,9 +54,9 @@ static const struct tool_option list_options[] = {
 
 static const struct tool_option commit_options[] = {
     {"block", 0, "HEIGHT:HEADER[:DATA[:SIGNATURE]]", "a block; each part is a file, - for stdin, or empty",
-     "FILE"},
+     "PARTS"},
     {"hash", 0, "HEX", "the hash of the --block before it; default: SHA-256 of the header", NULL},
-    {"state", 0, "HEIGHT:FILE", "a state", "FILE"},
+    {"state", 0, "HEIGHT:FILE", "a state", "PARTS"},
     {"delete-state", 0, "HEIGHT", "delete a state", NULL},
     {"rise-to", 0, "HEIGHT", "raise the chain's height to it, if it is lower", NULL},
     {"expect-height", 0, "HEIGHT", "refuse unless this is the chain's height", NULL},
@@ -190,6 +190,7 @@ const struct tool_verb table_of_verbs[] = {
      .details =
          "VALUE is a text or, with --hex, --base64 or --as u64, what it stands for; @FILE is what the file\n"
          "holds, - what stdin holds.\n",
+     .choices = "VALUE",
      .example = "cairn meta set greeting hello\ncairn meta set included 7 --as u64\n",
      .options = set_options,
      .arguments_min = 2,

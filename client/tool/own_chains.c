@@ -63,6 +63,11 @@ bool own_chains_interrupted(void)
     return interrupted != 0;
 }
 
+void own_chains_interrupt(void)
+{
+    interrupted = 1;
+}
+
 static void drop(struct own_chains *own, struct cairn_slice chain)
 {
     struct cairn_drop_chain_request request = {

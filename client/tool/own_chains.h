@@ -19,8 +19,9 @@ void own_chains_begin(struct own_chains *own, struct tool *tool, size_t count_ma
 enum tool_exit own_chains_make(struct own_chains *own, struct cairn_slice chain,
                                bool *ret_existed) CAIRN_MUST_CHECK;
 
-/* Whether a signal asked to end. */
+/* Whether a signal asked to end, or the verb itself, which took the signal in another way. */
 bool own_chains_interrupted(void);
+void own_chains_interrupt(void);
 
 /* Drops what was made, unless it is kept; what cannot be dropped is told, and changes no result. Returns the verb's result: `result`, or
  * TOOL_INTERRUPTED if it was TOOL_OK and a signal came. */

@@ -102,6 +102,7 @@ static const struct tool_option bench_options[] = {
     {"duration", 0, "TIME", "how long to measure; default: 10s", NULL},
     {"warmup", 0, "TIME", "how long to run before that; default: 1s", NULL},
     {"csv", 0, NULL, "print comma-separated values", NULL},
+    {"keep", 0, NULL, "leave the chain when it ends", NULL},
     {"seed", 0, "NUMBER", "of the random choices; default: 0", NULL},
     NO_OPTION,
 };
@@ -128,7 +129,9 @@ static const struct tool_option run_options[] = {
     "  batch=1    blocks or names in a request                   level=accepted|written|durable\n"           \
     "  names=64   how many names take turns, or new: every name is a new one\n"                              \
     "  heights=N  of a stream (1000); of header and block: the last N (all)      nice=N  of its thread\n"    \
-    "Latencies are of requests, rates of operations. The blocks and names stay in the store.\n"
+    "Latencies are of requests, rates of operations. All is written into a chain of its own, which is "      \
+    "made\n"                                                                                                 \
+    "and then dropped; a --chain that bench did not make can only be read.\n"
 
 #define META_DETAILS                                                                                         \
     "NAME is a text, or with --hex-names hexadecimal. On a terminal the bytes 0x20 to 0x7e print as\n"       \

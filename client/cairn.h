@@ -79,13 +79,11 @@ enum cairn_status {
     CAIRN_BUSY = 5,          /* not applied: no room in time, no memory, or too many connections; retry */
     CAIRN_NO_SPACE = 6,      /* not applied: the disk is nearly full */
     CAIRN_SHUTTING_DOWN = 7, /* not applied: the daemon is stopping; reconnect later */
-    CAIRN_PERMISSION = 8, /* not applied: this user's role in the daemon's settings does not allow it, or the
-                                socket's mode does not let this user connect */
-    CAIRN_UNSUPPORTED =
-        9, /* not applied: the daemon does not know this request, or this version of the protocol */
-    CAIRN_READ_ONLY = 10, /* not applied: the store is read-only; reserved, not sent today */
-    CAIRN_IO_ERROR = 11,  /* unknown until the daemon has restarted: its disk failed */
-    CAIRN_DAMAGED = 12,   /* not applied: what it needs to read is damaged, or cannot be read; the text names
+    CAIRN_PERMISSION = 8,    /* not applied: this user's role, or the socket's mode, forbids it */
+    CAIRN_UNSUPPORTED = 9,   /* not applied: the daemon does not know this request, or this protocol */
+    CAIRN_READ_ONLY = 10,    /* not applied: the store is read-only; reserved, not sent today */
+    CAIRN_IO_ERROR = 11,     /* unknown until the daemon has restarted: its disk failed */
+    CAIRN_DAMAGED = 12, /* not applied: what it needs to read is damaged, or cannot be read; the text names
                                 it. The daemon goes on. Of a metadata batch only such raises are not applied */
 
     CAIRN_TIMEOUT = 64,         /* unknown: sent, but not answered in time */
@@ -370,8 +368,7 @@ CAIRN_API enum cairn_status cairn_client_forget(struct cairn_client *client) CAI
 enum cairn_connection_state {
     CAIRN_CONNECTING = 0, /* requests are queued, and sent once the daemon has answered the hello */
     CAIRN_READY = 1,
-    CAIRN_LOST =
-        2, /* requests are refused with CAIRN_NOT_SENT; cairn_connection_reconnect() starts it again */
+    CAIRN_LOST = 2, /* requests are CAIRN_NOT_SENT; cairn_connection_reconnect() starts it again */
 };
 
 /* Opens a connection and waits until the daemon has answered the hello. It retries for at most timeout_us, with growing

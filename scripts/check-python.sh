@@ -42,10 +42,11 @@ install wheel "$stage"/dist/*.whl
 install sdist "$stage"/dist/*.tar.gz
 cd "$stage"
 mypy --strict --no-incremental --config-file "$package/pyproject.toml" --python-executable "$stage/wheel/bin/python" -p cairn
-mypy --strict --no-incremental --config-file "$package/pyproject.toml" --python-executable "$stage/wheel/bin/python" \
-    "$package/tests/test_cairn.py"
-"$stage/wheel/bin/python" -W error "$package/tests/test_cairn.py" >"$stage/said" 2>&1 || {
-    cat "$stage/said"
-    die "the tests failed"
-}
-echo "python: $(grep -o 'Ran .*' "$stage/said"), wheel and sdist installed"
+for tests in "$package"/tests/test_*.py; do
+    mypy --strict --no-incremental --config-file "$package/pyproject.toml" --python-executable "$stage/wheel/bin/python" "$tests"
+    "$stage/wheel/bin/python" -W error "$tests" >>"$stage/said" 2>&1 || {
+        cat "$stage/said"
+        die "$(basename "$tests") failed"
+    }
+done
+echo "python: $(awk '/^Ran / {count += $2} END {print count}' "$stage/said") tests, wheel and sdist installed"

@@ -251,14 +251,18 @@ static enum cairn_status call_make_room(struct call *call)
                                                   .level = CAIRN_WRITTEN};
     barrier.deadline_us = call->deadline_us;
     enum cairn_status status = cairn_submit_barrier(call->connection, &request, call_completed, &barrier);
-    while (status == CAIRN_OK && !barrier.done) {
+    if (status != CAIRN_OK) {
+        show_failure(call->connection, CAIRN_BARRIER, status);
+        return status;
+    }
+    while (!barrier.done) {
         call_turn(&barrier);
     }
-    if (status == CAIRN_OK && barrier.status == CAIRN_DAMAGED) { /* there is room all the same */
+    if (barrier.status == CAIRN_DAMAGED) { /* there is room all the same */
         barrier.status = CAIRN_OK;
         call->connection->raises_left_out = true;
     }
-    return status == CAIRN_OK ? barrier.status : status;
+    return barrier.status;
 }
 
 /* Whether a call that failed may begin again: the connection is lost, time is left, and nothing happens twice. */
@@ -287,8 +291,14 @@ static void call_wait(struct call *call, enum cairn_status submitted)
         call->done = call->status != CAIRN_OK && !worth_repeating(call);
         if (call->status != CAIRN_OK) {
             call->status = CAIRN_FULL; /* the write itself was not sent */
-            connection->blocking[connection->blocking_last].reply.kind = call->kind;
-            connection->blocking[connection->blocking_last].reply.status = CAIRN_FULL;
+            struct blocking_reply *last = &connection->blocking[connection->blocking_last];
+            last->reply = (struct cairn_reply){
+                .kind = call->kind,
+                .status = CAIRN_FULL,
+                .text = last->reply.text,
+                .written_through = last->reply.written_through,
+                .durable_through = last->reply.durable_through,
+            };
         }
         return;
     }

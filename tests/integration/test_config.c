@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "tests/lib/kept.h"
 #include "tests/lib/rig.h"
@@ -149,6 +152,31 @@ START_TEST(test_without_a_word_it_says_what_to_type)
 }
 END_TEST
 
+START_TEST(test_settings_that_a_passed_socket_overrides_are_named)
+{
+    struct daemon daemon = daemon_new();
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", daemon.socket);
+    daemon.adopt_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(daemon.adopt_fd, (struct sockaddr *)&address, sizeof address), 0);
+    ck_assert_int_eq(listen(daemon.adopt_fd, 16), 0);
+    daemon_start(&daemon,
+                 kept_format("--socket %s", daemon.socket)); /* the same path: nothing is overridden */
+    struct wire wire = wire_open(daemon.socket);             /* the socket accepts before the daemon does */
+    wire_close(&wire);
+    ck_assert_ptr_null(strstr(daemon_errors(&daemon), "setting_overridden"));
+    ck_assert_int_eq(daemon_stop(&daemon), 0);
+    daemon_start(&daemon, "--socket /nonexistent/s --socket-mode 0600");
+    wire = wire_open(daemon.socket);
+    wire_close(&wire);
+    ck_assert(daemon_says(&daemon, "\"setting\":\"socket\",\"value\":\"/nonexistent/s\""));
+    ck_assert(daemon_says(&daemon, "\"setting\":\"socket_mode\",\"value\":\"0600\""));
+    ck_assert_int_eq(daemon_stop(&daemon), 0);
+    close(daemon.adopt_fd);
+    daemon_close(&daemon);
+}
+END_TEST
+
 /* The journal takes a line's priority from its beginning, if stderr is its stream. */
 START_TEST(test_errors_reach_the_journal_as_errors)
 {
@@ -267,6 +295,7 @@ int main(void)
     tcase_add_test(tests, test_all_that_is_wrong_is_named_at_once);
     tcase_add_test(tests, test_comments_and_quotes_are_taken);
     tcase_add_test(tests, test_without_a_word_it_says_what_to_type);
+    tcase_add_test(tests, test_settings_that_a_passed_socket_overrides_are_named);
     tcase_add_test(tests, test_errors_reach_the_journal_as_errors);
     tcase_add_test(tests, test_command_line_errors_are_refused);
     tcase_add_test(tests, test_help_and_version);

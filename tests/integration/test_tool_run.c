@@ -83,6 +83,21 @@ START_TEST(without_a_daemon_it_says_so)
 }
 END_TEST
 
+START_TEST(the_daemon_is_the_one_beside_the_tool_or_else_that_in_path)
+{
+    char *alone = directory_path(&directory, "cairn");
+    ck_assert_int_eq(shell_run(RUN_MS, "cp \"$CAIRN\" %s", alone).exit_code, 0);
+    struct program none = shell_run(RUN_MS, "PATH=/bin:/usr/bin exec %s run true", alone);
+    struct program path = shell_run(RUN_MS, "PATH=\"${CAIRND%%/*}:$PATH\" exec %s run true", alone);
+    ck_assert_msg(path.exit_code == 0, "exit %d: %s", path.exit_code, path.errors);
+    if (shell_run(RUN_MS, "PATH=/bin:/usr/bin command -v cairnd").exit_code != 0) {
+        ck_assert_int_eq(none.exit_code, 2);
+        ck_assert_ptr_nonnull(strstr(none.errors, "--cairnd PATH"));
+    }
+    ck_assert_str_eq(left(), "");
+}
+END_TEST
+
 START_TEST(a_daemon_that_dies_is_told_and_the_command_goes_on)
 {
     struct program program = run("-- sh -c 'kill -KILL $(cat \"${CAIRN_SOCKET%/*}/data/cairn.lock\"); "
@@ -186,6 +201,7 @@ int main(void)
     tcase_add_test(tests, the_command_has_a_daemon_and_nothing_is_left);
     tcase_add_test(tests, the_exit_code_is_the_commands);
     tcase_add_test(tests, without_a_daemon_it_says_so);
+    tcase_add_test(tests, the_daemon_is_the_one_beside_the_tool_or_else_that_in_path);
     tcase_add_test(tests, a_daemon_that_dies_is_told_and_the_command_goes_on);
     tcase_add_test(tests, ctrl_c_meets_the_command_and_leaves_nothing);
     tcase_add_test(tests, a_daemon_does_not_outlive_a_tool_that_is_killed);

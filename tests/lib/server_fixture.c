@@ -51,7 +51,10 @@ static void read_options(void)
 
 static void take_options(struct options *options)
 {
-    (void)options;
+    if (server_fixture.take) {
+        options->queue_operations_max--;
+        options->hello_timeout_us = 10000;
+    }
     file_write(server_fixture.text, "reloaded");
 }
 

@@ -1,18 +1,20 @@
 /* Completion for bash, zsh and fish. A script hands the words of the command line to `cairn completion SHELL -- WORD...`, the last of
  * which may be half typed, and gets what may stand in its place, one a line: so there is one reader of the table of verbs for all
- * shells. Names of chains and of status entries are asked of the daemon, for which a second is all it has; without one there are none. */
+ * shells. Names of chains and of status entries are asked of the daemon, which has a second or what --deadline says; without one there are none. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/tool/arguments.h"
 #include "client/tool/encoding.h"
 #include "client/tool/verb.h"
 #include "client/tool/verbs/completion_scripts.h"
 #include "client/tool/verbs/verbs.h"
 
 enum {
-    ASK_US = 1000000, /* of the daemon, while somebody waits for the key's effect */
+    ASK_US =
+        1000000, /* for the daemon's answer if no --deadline was typed: somebody waits for the key's effect */
 };
 
 /* What was typed before the word that is completed. */
@@ -48,6 +50,9 @@ static void take_value(struct tool *tool, struct typed *typed, const struct tool
 {
     if (option->letter == 's') {
         tool->socket_path = value;
+    } else if (option->letter == 'd' &&
+               argument_duration("--deadline", value, &tool->deadline_us) != TOOL_OK) {
+        tool->deadline_us = ASK_US;
     }
     typed->pending = NULL;
 }
@@ -180,8 +185,7 @@ static void offer_name(const struct offer *to, struct cairn_slice name)
 static void offer_names(const struct offer *to, struct tool *tool, bool chains)
 {
     const struct cairn_reply *reply;
-    tool->deadline_us = ASK_US;
-    if (tool_try_connect(tool, ASK_US) != CAIRN_OK) {
+    if (tool_try_connect(tool, tool->deadline_us) != CAIRN_OK) {
         return;
     }
     if (chains) {
@@ -241,6 +245,7 @@ static void complete(struct tool *tool, const char *shell, int count, char **wor
 {
     struct typed typed = {.verb = NULL};
     assert(count > 0);
+    tool->deadline_us = ASK_US;
     for (int i = 0; i + 1 < count; i++) {
         take_word(tool, &typed, words[i]);
     }

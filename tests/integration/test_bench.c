@@ -11,7 +11,7 @@
 #include "tests/lib/suite.h"
 
 enum { RUN_MS = 60000, ROWS_MAX = 8 };
-enum { DONE = 0, USAGE = 2, NOBODY = 4, REFUSED = 9 };
+enum { DONE = 0, USAGE = 2, NOBODY = 4, BUSY = 8, REFUSED = 9 };
 
 static const char heading[] = "workload,clients,depth,rate_asked,seconds,requests,operations,failed,rate,p50_"
                               "us,p90_us,p99_us,p999_us,max_us\n";
@@ -350,7 +350,9 @@ START_TEST(test_many_connections_or_a_word_about_their_bound)
     struct row row = row_of(&rig, "--csv height,clients=400,count=2k");
     ck_assert(row.clients == 400 && row.operations == 2000);
     struct program program = bench(&rig, "-d 2s height,clients=600");
-    ck_assert_int_eq(program.exit_code, NOBODY);
+    /* A machine that is too slow for a hello in two seconds meets no refusal. */
+    ck_assert_msg(program.exit_code == BUSY || program.exit_code == NOBODY, "exit %d: %s", program.exit_code,
+                  program.errors);
     expect_in(program.errors, "connections_max");
     rig_end(&rig);
 }

@@ -11,7 +11,7 @@
 #include "tests/lib/suite.h"
 
 enum { RUN_MS = 60000, ROWS_MAX = 8 };
-enum { DONE = 0, USAGE = 2, NOBODY = 4, BUSY = 8, REFUSED = 9 };
+enum { DONE = 0, USAGE = 2, NOBODY = 4, REFUSED = 9 };
 
 static const char heading[] = "workload,clients,depth,rate_asked,seconds,requests,operations,failed,rate,p50_"
                               "us,p90_us,p99_us,p999_us,max_us\n";
@@ -343,6 +343,8 @@ START_TEST(test_refusals_are_counted_and_told)
     rig_end(&rig);
 }
 END_TEST
+
+enum { BUSY = 8 };
 
 START_TEST(test_many_connections_or_a_word_about_their_bound)
 {

@@ -246,7 +246,10 @@ static bool sort_out(struct oracle *oracle, struct round *ret_judged)
             continue;
         }
         oracle->excused++;
-        oracle->has_refused |= call->operation->kind == OPERATION_CREATE_CHAIN;
+        if (operation_is_stream(call->operation)) {
+            call->is_partial = true;
+            ret_judged->calls[ret_judged->n++] = *call;
+        }
         bool is_left_out = is_metadata && call->answer->status == STATUS_DAMAGED;
         if (is_write(call) && (call->answer->status == STATUS_IO_ERROR || is_left_out)) {
             call->answered = false;
@@ -255,7 +258,7 @@ static bool sort_out(struct oracle *oracle, struct round *ret_judged)
     }
     for (size_t i = 0; i < ret_judged->n; i++) {
         const struct call *call = &ret_judged->calls[i];
-        enum status status = call->answered ? call->answer->status : STATUS_OK;
+        enum status status = call->answered && !call->is_partial ? call->answer->status : STATUS_OK;
         if (status != STATUS_OK && status != STATUS_NOT_FOUND && status != STATUS_CONFLICT &&
             status != STATUS_INVALID) {
             complain(&oracle->complaint, call, "nothing explains this answer");

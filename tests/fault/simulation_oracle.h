@@ -63,7 +63,6 @@ struct oracle {
     struct states states; /* those that are left after a crash */
     bool has_restarted;   /* since: the hello's number says something of them */
     bool swaps_numbers;   /* a plant */
-    bool has_refused;     /* the making of a chain */
     uint64_t excused;     /* answers, in all */
     bool is_beyond;       /* there were too many states to say anything: the run ends here */
     struct complaint complaint;

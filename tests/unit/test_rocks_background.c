@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/engine/rocksdb/rocks.h"
+#include "daemon/runtime/thread.h"
 #include "tests/lib/random.h"
 #include "tests/lib/subject.h"
 #include "tests/lib/suite.h"
@@ -229,6 +230,24 @@ START_TEST(a_batch_with_nothing_wrong_behind_it_is_allowed_and_nothing_is_told)
 }
 END_TEST
 
+START_TEST(compactions_that_were_paused_are_tried_again_and_then_run_as_before)
+{
+    struct rocks_background *background = &rocks()->background;
+    background->compactions = ROCKS_COMPACTIONS_PAUSED; /* as behind a failure a minute ago */
+    background->pause_us = 60000000;
+    background->compact_at_us = thread_now_us() + 3600000000;
+    subject_put(text("a"), text("1"));
+    ck_assert_int_eq(background->compactions, ROCKS_COMPACTIONS_PAUSED);
+    background->compact_at_us = thread_now_us();
+    subject_put(text("a"), text("2"));
+    ck_assert_int_eq(background->compactions, ROCKS_COMPACTIONS_TRIED);
+    subject_put(text("a"), text("3"));
+    ck_assert_int_eq(background->compactions, ROCKS_COMPACTIONS_RUN); /* few young tables are there */
+    ck_assert_uint_eq(background->pause_us, 0);
+    subject_expect(NULL, "a", "3");
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -237,5 +256,6 @@ int main(void)
     tcase_add_loop_test(tests, a_compaction_that_meets_damage_is_given_up_and_writes_go_on, 0, 2);
     tcase_add_test(tests, while_tables_cannot_be_written_writes_are_refused_and_go_on_once_they_can);
     tcase_add_test(tests, a_batch_with_nothing_wrong_behind_it_is_allowed_and_nothing_is_told);
+    tcase_add_test(tests, compactions_that_were_paused_are_tried_again_and_then_run_as_before);
     return suite_run(suite, true);
 }

@@ -1,3 +1,4 @@
+/* What is known of the store is a model of what is durable for certain, and the writes since, by number: what a crash may take. */
 #include "tests/fault/simulation_oracle.h"
 
 #include <assert.h>
@@ -321,7 +322,7 @@ static bool remember(struct oracle *oracle, const struct round *judged)
     return true;
 }
 
-/* Of two writes on one connection. */
+/* A plant: the first and the last write of the round change their numbers. */
 static void swap_numbers(struct oracle *oracle)
 {
     static const struct call *writes[ROUND_CALLS_MAX];

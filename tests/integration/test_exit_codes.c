@@ -89,7 +89,7 @@ START_TEST(test_codes_of_a_daemon_that_served)
     wire_close(&rig.wire);
     ck_assert_int_eq(daemon_stop(&rig.daemon), EXIT_STOPPED);
     daemon_start(&rig.daemon, "");
-    ck_assert_int_eq(shell_run(RUN_MS, "rm -rf %s", rig.daemon.data).exit_code, 0);
+    (void)shell_run(RUN_MS, "rm -rf %s", rig.daemon.data); /* the daemon may make files meanwhile */
     ck_assert_int_eq(daemon_wait(&rig.daemon, RUN_MS), EXIT_WRITE_FAILED);
     daemon_close(&rig.daemon);
 }

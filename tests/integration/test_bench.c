@@ -428,13 +428,17 @@ START_TEST(test_refusals_are_counted_and_told)
 }
 END_TEST
 
+enum { BUSY = 8 };
+
 START_TEST(test_many_connections_or_a_word_about_their_bound)
 {
     struct rig rig = rig_start("--connections-max 500");
     struct row row = row_of(&rig, "--csv height,clients=400,count=2k");
     ck_assert(row.clients == 400 && row.operations == 2000);
     struct program program = bench(&rig, "-d 2s height,clients=600");
-    ck_assert_int_eq(program.exit_code, NOBODY);
+    /* A machine that is too slow for a hello in two seconds meets no refusal. */
+    ck_assert_msg(program.exit_code == BUSY || program.exit_code == NOBODY, "exit %d: %s", program.exit_code,
+                  program.errors);
     expect_in(program.errors, "connections_max");
     rig_end(&rig);
 }

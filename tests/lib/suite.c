@@ -22,7 +22,6 @@ bool under_sanitizer(void)
 }
 
 /* CAIRN_SLOW: in the build that counts lines and branches, which is not optimised. */
-
 int patience_ms(int milliseconds)
 {
     return under_sanitizer() || is_set("CAIRN_SLOW") ? milliseconds * SANITIZER_PATIENCE : milliseconds;

@@ -247,6 +247,7 @@ struct cairn_written {
 struct cairn_drained {
     uint64_t operations;  /* how many accepted writes were not written when the drain began, and are now */
     uint64_t connections; /* how many were open then, this one included */
+    uint64_t reserved[4];
 };
 
 struct cairn_chain_list {

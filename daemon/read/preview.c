@@ -45,6 +45,7 @@ struct preview {
     struct queued *queued; /* by name */
     size_t queued_count;
     size_t queued_capacity;
+    bool is_short; /* there was no memory for the copy */
     uint64_t bytes;
     /* one thread at a time: the pool while a step runs, else the loop */
     enum stage stage;
@@ -73,13 +74,27 @@ static int compare_names(const void *left, const void *right)
 
 /* ---- life ---- */
 
+/* Whether there is room for one more queued name; false: the machine has no memory for it. */
+static bool make_room(struct preview *preview)
+{
+    if (preview->queued_count < preview->queued_capacity) {
+        return true;
+    }
+    size_t capacity = preview->queued_capacity == 0 ? 16 : 2 * preview->queued_capacity;
+    struct queued *queued = memory_try_resize(preview->queued, capacity * sizeof queued[0]);
+    if (queued != NULL) {
+        preview->queued = queued;
+        preview->queued_capacity = capacity;
+    }
+    return queued != NULL;
+}
+
 static void take_queued(void *context, struct slice name, struct metadata_change change)
 {
     struct preview *preview = context;
-    if (preview->queued_count == preview->queued_capacity) {
-        preview->queued_capacity = preview->queued_capacity == 0 ? 16 : 2 * preview->queued_capacity;
-        preview->queued =
-            memory_resize(preview->queued, preview->queued_capacity * sizeof preview->queued[0]);
+    if (!make_room(preview)) {
+        preview->is_short = true;
+        return;
     }
     pending_value_hold(preview->pending, change.value);
     assert(preview->queued_count < preview->queued_capacity);
@@ -433,6 +448,11 @@ enum preview_result preview_step(struct preview *preview, struct job_counts *ret
                                  struct failure *failure)
 {
     assert(thread_is(THREAD_POOL));
+    if (preview->is_short) {
+        failure_set(failure, STATUS_BUSY,
+                    "there is no memory for the names that are queued: try again later");
+        return PREVIEW_REFUSED;
+    }
     if (go_on(preview, failure) != STATUS_OK) {
         return PREVIEW_REFUSED;
     }

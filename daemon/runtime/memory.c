@@ -68,6 +68,12 @@ void *memory_resize(void *block, size_t bytes)
     return memory_or_abort(realloc(block, bytes == 0 ? 1 : bytes), bytes);
 }
 
+void *memory_try_resize(void *block, size_t bytes)
+{
+    assert(bytes > 0 && bytes <= PTRDIFF_MAX); /* of 0 bytes the C library may free the block */
+    return realloc(block, bytes);
+}
+
 void *memory_copy(const void *source, size_t bytes)
 {
     assert(source != NULL || bytes == 0); /* only nothing is copied from nowhere */

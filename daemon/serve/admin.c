@@ -185,8 +185,10 @@ static void reply_page(struct request *request, const struct status_page *page)
 /* NULL: there is enough. */
 static const char *space_health(const struct order *order)
 {
-    static const char *const texts[] = {
-        [SPACE_ENOUGH] = NULL, [SPACE_SOFT] = "no space for metadata", [SPACE_HARD] = "no space for commits"};
+    static const char *const texts[] = {[SPACE_ENOUGH] = NULL,
+                                        [SPACE_SOFT] = "no space for metadata",
+                                        [SPACE_HARD] = "no space for commits",
+                                        [SPACE_NONE] = "no space: the store is open for reading only"};
     enum space_state state = order_space_state(order);
     assert(state < sizeof texts / sizeof texts[0]); /* each state has its row */
     return texts[state];
@@ -310,10 +312,16 @@ static void fill_chain(const struct chain *chain, Cairn__ChainEntry *ret_entry)
     ret_entry->states_pruned_through = chain->marks.states_from - 1;
 }
 
+enum { CHAIN_BYTES_MAX = sizeof(Cairn__ChainEntry) + sizeof(void *) + 128 }; /* of one, packed once more */
+
 enum request_progress admin_chains(struct request *request)
 {
     struct chain_set *chains = order_chains(request->service->order);
     uint32_t count = chain_count(chains);
+    if (!memory_has((count + 1) * CHAIN_BYTES_MAX)) {
+        request_refuse(request, STATUS_BUSY, "there is no memory for %u chains: try again later", count);
+        return REQUEST_TAKEN;
+    }
     Cairn__ChainEntry *entries = memory_new((count + 1) * sizeof entries[0]);
     Cairn__ChainEntry **pointers = memory_new((count + 1) * sizeof pointers[0]);
     Cairn__ChainsReply reply = CAIRN__CHAINS_REPLY__INIT;

@@ -1,6 +1,7 @@
 /* cairnd: what it was told, then what it needs from the bottom up, then serving, then the same way down. */
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include "daemon/host/roles.h"
 #include "daemon/observe/event.h"
 #include "daemon/order/format_1.h"
+#include "daemon/order/order_start.h"
 #include "daemon/read/pool.h"
 #include "daemon/runtime/log.h"
 #include "daemon/runtime/memory.h"
@@ -134,6 +136,25 @@ static int refuse_numbers(const struct directory *directory, enum numbers_result
     return refuse_directory(result == NUMBERS_DAMAGED ? DIRECTORY_DAMAGED : DIRECTORY_IO_ERROR, &error);
 }
 
+/* Whether a store whose stamp says that it has no numbers yet has them all the same, no older than those that would be made: its stamp
+ * was put back from a copy, or a start ended between the two. */
+static bool find_numbers(struct running *running, struct failure *failure)
+{
+    static struct numbers found; /* too large for the stack of a function */
+    const struct directory *directory = &running->directory;
+    assert(running->numbers.file.fd < 0);
+    if (numbers_open(directory->directory_fd, directory->store_id, &found, failure) != NUMBERS_OK) {
+        return false;
+    }
+    bool is_newer = found.run > 0 && found.reserved_through >= running->numbers.reserved_through;
+    if (is_newer) {
+        running->numbers = found;
+    } else {
+        numbers_close(&found);
+    }
+    return is_newer;
+}
+
 /* Makes the file of numbers, which a new store lacks, and which one of format 1 has in its database; or in place of one that is lost. */
 static int make_numbers(struct running *running)
 {
@@ -143,7 +164,10 @@ static int make_numbers(struct running *running)
     if (running->numbers_lost) {
         numbers_renew((uint64_t)time(NULL), &running->numbers);
     } else if (format_1_read(running->engine, &running->numbers, &failure) != STATUS_OK) {
-        return fail(event_store_refused, failure.text);
+        (void)fail(event_store_refused, failure.text);
+        return failure.status == STATUS_DAMAGED ? directory_exit_code(DIRECTORY_DAMAGED) : EXIT_FAILURE;
+    } else if (find_numbers(running, &failure)) {
+        return EXIT_SUCCESS;
     }
     memcpy(running->numbers.store_id, directory->store_id, STORE_ID_BYTES);
     enum numbers_result result = numbers_make(directory->directory_fd, &running->numbers, &failure);
@@ -167,6 +191,26 @@ static int open_numbers(const struct options *options, struct running *running)
     }
     return result == NUMBERS_OK || running->numbers_lost ? EXIT_SUCCESS
                                                          : refuse_numbers(directory, result, &failure);
+}
+
+/* Numbers that are older than the store count as lost. */
+static int check_numbers(const struct options *options, struct running *running)
+{
+    struct failure failure;
+    uint64_t metadata_on_disk;
+    enum status status = order_check_numbers(running->engine, &running->numbers, &metadata_on_disk, &failure);
+    if (status == STATUS_DAMAGED && options->accept_loss) {
+        event_store_cut("given up, as --accept-loss asks for: " NUMBERS_NAME
+                        ", which is older than the database");
+        numbers_close(&running->numbers);
+        running->numbers_lost = true;
+        return make_numbers(running);
+    }
+    if (status != STATUS_OK) {
+        event_store_refused(failure.text);
+        return status == STATUS_DAMAGED ? directory_exit_code(DIRECTORY_DAMAGED) : EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
 }
 
 static int open_store(const struct options *options, struct running *running)
@@ -200,9 +244,11 @@ static int open_store(const struct options *options, struct running *running)
         return failure.status == STATUS_DAMAGED ? directory_exit_code(DIRECTORY_DAMAGED) : EXIT_FAILURE;
     }
     code = running->numbers.file.fd >= 0 ? EXIT_SUCCESS : make_numbers(running);
+    code = code == EXIT_SUCCESS ? check_numbers(options, running) : code;
     if (code != EXIT_SUCCESS) {
         return code;
     }
+    running->directory.numbers_fd = running->numbers.file.fd;
     result = directory_mark_ready(&running->directory, &error);
     return result == DIRECTORY_OK ? EXIT_SUCCESS : refuse_directory(result, &error);
 }
@@ -247,7 +293,7 @@ static enum status listen_at_socket(const struct options *options, struct listen
     return listener_open(options->socket, options->socket_mode, options->socket_group, listener, failure);
 }
 
-static int serve(struct options *options, struct running *running)
+static int serve(struct options *options, struct running *running, bool *ret_reopens)
 {
     assert(running->engine != NULL);
     assert(running->directory.lock_fd >= 0 && running->numbers.file.fd >= 0); /* and all beside it is open */
@@ -266,9 +312,12 @@ static int serve(struct options *options, struct running *running)
         .read_options = read_options,
         .take_options = take_options,
     };
-    if (!server_run(&config, &failure)) {
-        return fail(event_server_refused, failure.text);
+    enum server_end end = server_run(&config, &failure);
+    if (end == SERVER_REFUSED) {
+        (void)fail(event_server_refused, failure.text);
+        return failure.status == STATUS_DAMAGED ? directory_exit_code(DIRECTORY_DAMAGED) : EXIT_FAILURE;
     }
+    *ret_reopens = end == SERVER_REOPENS;
     if (directory_check(&running->directory, &error) != DIRECTORY_OK) { /* a last time: all is written */
         event_directory_gone(error.text);
         return SERVER_EXIT_IO_ERROR;
@@ -283,6 +332,18 @@ static void leave_at_once(int code)
     if (!MEMORY_IS_WATCHED) {
         fflush(NULL);
         _exit(code);
+    }
+}
+
+/* Begins anew as the same process, with nothing of before but its pid, arguments, environment and systemd's socket: no start limit
+ * counts it. Returns only if that fails. */
+static void begin_anew(int listen_fd)
+{
+    log_stop();
+    fflush(NULL);
+    (void)close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC); /* libraries' descriptors too */
+    if (listen_fd < 0 || notify_pass_listen_fd(listen_fd)) {
+        (void)execv("/proc/self/exe", arguments);
     }
 }
 
@@ -316,7 +377,7 @@ static bool resolve_roles(const struct options *options, struct roles *ret_roles
 static int run(struct options *options)
 {
     struct running running = {
-        .directory = {.directory_fd = -1, .database_fd = -1, .lock_fd = -1},
+        .directory = {.directory_fd = -1, .database_fd = -1, .lock_fd = -1, .numbers_fd = -1},
         .numbers = {.file = {.fd = -1}},
         .listener = {.fd = -1, .adopted_fd = -1, .adopted_flags = -1},
     };
@@ -334,12 +395,18 @@ static int run(struct options *options)
     int code = look_at_socket(options, &running, &failure) == STATUS_OK
                    ? open_store(options, &running)
                    : refuse_socket(options, &running, &failure);
+    bool reopens = false;
     if (code == EXIT_SUCCESS) {
-        code = serve(options, &running);
+        code = serve(options, &running, &reopens);
     }
-    assert(code != EXIT_SUCCESS || running.listener.fd < 0); /* the loop took it, and has closed it */
+    assert(code != EXIT_SUCCESS || running.listener.fd < 0);         /* the loop took it, and has closed it */
+    int listen_fd = reopens ? dup(running.listener.adopted_fd) : -1; /* systemd's, if it passed one */
     listener_close(&running.listener);
     engine_close(running.engine, ENGINE_CLOSE_FAST); /* all that was accepted is written and synced */
+    if (reopens && code == EXIT_SUCCESS) {
+        begin_anew(listen_fd);
+        code = EXIT_FAILURE; /* the supervisor starts it */
+    }
     leave_at_once(code); /* the directory stays locked until the process is gone */
     numbers_close(&running.numbers);
     reserve_close(running.reserve);

@@ -144,7 +144,7 @@ bool numbers_begin_run(struct numbers *numbers, uint64_t metadata_on_disk, struc
         .metadata_on_disk = metadata_on_disk,
     };
     if (numbers->run >= NUMBERS_MAX || numbers->reserved_through > NUMBERS_MAX - NUMBERS_RESERVE) {
-        failure_set(failure, STATUS_IO_ERROR, "all numbers of runs and writes are used up: make a new store");
+        failure_set(failure, STATUS_DAMAGED, "all numbers of runs and writes are used up: make a new store");
         return false;
     }
     do {

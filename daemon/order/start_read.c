@@ -7,7 +7,8 @@
 
 enum status start_damaged(struct failure *failure, const char *what)
 {
-    return failure_set(failure, STATUS_IO_ERROR, "damaged store: %s cannot be understood", what);
+    return failure_set(failure, STATUS_DAMAGED, "damaged store: %s cannot be understood: restore a copy",
+                       what);
 }
 
 static enum status status_of(enum engine_result result, struct failure *failure)
@@ -19,8 +20,7 @@ static enum status status_of(enum engine_result result, struct failure *failure)
     case ENGINE_NOT_FOUND:
         return STATUS_NOT_FOUND;
     default:
-        failure->status = STATUS_IO_ERROR;
-        return STATUS_IO_ERROR;
+        return failure->status; /* STATUS_DAMAGED or STATUS_IO_ERROR */
     }
 }
 

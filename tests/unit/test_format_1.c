@@ -100,7 +100,7 @@ START_TEST(what_cannot_be_understood_is_named)
     } else {
         put_run(_i == 3 ? 0 : NUMBERS_MAX + 1, 1, 1);
     }
-    ck_assert_int_eq(format_1_read(engine, &numbers, &failure), STATUS_IO_ERROR);
+    ck_assert_int_eq(format_1_read(engine, &numbers, &failure), STATUS_DAMAGED);
     ck_assert_msg(strstr(failure.text, texts[_i]) != NULL, "%s", failure.text);
     ck_assert_uint_eq(numbers.run, 77);
 }

@@ -7,13 +7,13 @@
 
 static struct failure failure;
 
-/* The next start ends as IO_ERROR with a text, and has written nothing. */
+/* The next start ends as damaged with a text, and has written nothing. */
 static void check_start_fails(const char *text)
 {
     uint64_t writes = fake_disk_calls(order_fixture.disk, FAKE_WRITE);
     failure = (struct failure){0};
-    ck_assert_int_eq(order_fixture_try_run(&failure), STATUS_IO_ERROR);
-    ck_assert_int_eq(failure.status, STATUS_IO_ERROR);
+    ck_assert_int_eq(order_fixture_try_run(&failure), STATUS_DAMAGED);
+    ck_assert_int_eq(failure.status, STATUS_DAMAGED);
     ck_assert_msg(strstr(failure.text, text) != NULL, "%s", failure.text);
     ck_assert_uint_eq(fake_disk_calls(order_fixture.disk, FAKE_WRITE), writes);
     order_fixture_end_run();
@@ -110,6 +110,14 @@ START_TEST(numbers_that_are_older_than_the_database_end_the_start)
 }
 END_TEST
 
+START_TEST(numbers_that_do_not_know_the_last_run_end_the_start)
+{
+    engine_begin_run(order_fixture.engine, order_run(order_fixture.order) + 1);
+    order_fixture_end_run();
+    check_start_fails(NUMBERS_NAME " is older than the database");
+}
+END_TEST
+
 START_TEST(what_format_1_left_in_the_database_is_deleted_once)
 {
     uint8_t bytes[8] = {0};
@@ -197,7 +205,7 @@ START_TEST(records_that_cannot_be_understood_end_the_start_with_their_name)
     put(&keys[_i], slice_of("bad", 3));
     order_fixture_end_run();
     check_start_fails(texts[_i]);
-    ck_assert_int_eq(order_fixture_try_run(&failure), STATUS_IO_ERROR); /* and goes on doing so */
+    ck_assert_int_eq(order_fixture_try_run(&failure), STATUS_DAMAGED); /* and goes on doing so */
 }
 END_TEST
 
@@ -241,7 +249,7 @@ START_TEST(a_list_of_chains_without_default_ends_the_start)
     ck_assert_int_eq(engine_write(order_fixture.engine, &edit, 1, ENGINE_SYNCED, &failure), ENGINE_DONE);
     order_fixture_end_run();
     check_start_fails("the list of chains");
-    ck_assert_int_eq(order_fixture_try_run(&failure), STATUS_IO_ERROR);
+    ck_assert_int_eq(order_fixture_try_run(&failure), STATUS_DAMAGED);
 }
 END_TEST
 
@@ -255,6 +263,7 @@ int main(void)
     tcase_add_test(tests, a_start_remembers_as_many_runs_as_it_says_with_their_bits_and_ends);
     tcase_add_test(tests, a_start_writes_to_the_database_only_to_make_default);
     tcase_add_test(tests, numbers_that_are_older_than_the_database_end_the_start);
+    tcase_add_test(tests, numbers_that_do_not_know_the_last_run_end_the_start);
     tcase_add_test(tests, what_format_1_left_in_the_database_is_deleted_once);
     tcase_add_loop_test(tests, a_start_ends_at_any_read_that_fails_but_one, 0,
                         sizeof reads / sizeof reads[0]);

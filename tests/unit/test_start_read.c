@@ -49,7 +49,7 @@ static enum status count(void *context, struct slice key, struct slice value, st
 START_TEST(each_key_of_the_kind_comes_until_one_is_refused)
 {
     uint64_t seen = 0;
-    ck_assert_int_eq(start_read_each(engine, KEY_RUN, count, &seen, &failure), STATUS_IO_ERROR);
+    ck_assert_int_eq(start_read_each(engine, KEY_RUN, count, &seen, &failure), STATUS_DAMAGED);
     ck_assert_uint_eq(seen, KEYS);
     ck_assert_ptr_nonnull(strstr(failure.text, "the last one"));
     ck_assert_int_eq(start_read_each(engine, KEY_CHAIN_NAME, count, &seen, &failure), STATUS_OK);
@@ -72,7 +72,7 @@ START_TEST(a_number_is_read_and_an_absent_one_is_0)
     ck_assert_int_eq(engine_write(engine, &edit, 1, ENGINE_SYNCED, &failure), ENGINE_DONE);
     ck_assert_int_eq(start_read_number(engine, &key, "it", &number, &failure), STATUS_OK);
     ck_assert_uint_eq(number, 12345);
-    ck_assert_int_eq(start_read_number(engine, &other, "that thing", &number, &failure), STATUS_IO_ERROR);
+    ck_assert_int_eq(start_read_number(engine, &other, "that thing", &number, &failure), STATUS_DAMAGED);
     ck_assert_ptr_nonnull(strstr(failure.text, "that thing"));
     fake_disk_fault(disk, FAKE_GET, FAKE_FAILS, 1);
     ck_assert_int_eq(start_read_number(engine, &key, "it", &number, &failure), STATUS_IO_ERROR);

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -149,4 +150,14 @@ bool notify_listen_fd(int *ret_fd, struct notify_error *ret_error)
     }
     *ret_fd = fd;
     return true;
+}
+
+bool notify_pass_listen_fd(int fd)
+{
+    char pid[24];
+    assert(fd >= 0);
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    bool is_in_place =
+        fd == SD_LISTEN_FDS_START ? fcntl(fd, F_SETFD, 0) == 0 : dup2(fd, SD_LISTEN_FDS_START) >= 0;
+    return is_in_place && setenv("LISTEN_PID", pid, 1) == 0 && setenv("LISTEN_FDS", "1", 1) == 0;
 }

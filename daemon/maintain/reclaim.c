@@ -294,7 +294,7 @@ static void start(struct reclaim *reclaim)
 /* Starts on the next chain, if one is due and none runs. Returns in how many microseconds to look again. */
 static uint64_t reclaim_chains(struct reclaim *reclaim, uint64_t now_us)
 {
-    if (reclaim->work.state != POOL_IDLE) {
+    if (reclaim->work.state != POOL_IDLE || engine_access_of(reclaim->engine) != ENGINE_WRITES) {
         return UINT64_MAX;
     }
     if (now_us < reclaim->due_us) {

@@ -1,5 +1,6 @@
 /* What systemd is told, and which sockets are taken from it. */
 #include <check.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -173,6 +174,25 @@ START_TEST(only_one_listening_unix_stream_socket_is_taken)
 }
 END_TEST
 
+START_TEST(a_socket_that_is_passed_on_is_found_as_if_systemd_had_passed_it)
+{
+    int status = -1, good = bound_socket(SOCK_STREAM, true);
+    pid_t child = fork();
+    if (child == 0) {
+        struct notify_error error;
+        int taken = -1;
+        thread_set_role(THREAD_OTHER);
+        bool is_taken = notify_pass_listen_fd(good) &&
+                        fcntl(FIRST_PASSED, F_GETFD) == 0 && /* survives an exec */
+                        notify_listen_fd(&taken, &error) && taken == FIRST_PASSED;
+        _exit(is_taken ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    close(good);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("notify");
@@ -184,6 +204,7 @@ int main(void)
     tcase_add_test(tests, a_reader_that_never_reads_holds_up_nobody);
     tcase_add_test(tests, the_interval_follows_from_what_the_unit_asks_for);
     tcase_add_test(tests, only_one_listening_unix_stream_socket_is_taken);
+    tcase_add_test(tests, a_socket_that_is_passed_on_is_found_as_if_systemd_had_passed_it);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -243,9 +243,10 @@ struct engine_need engine_need(struct engine *engine);
  * as merging files; engine_reclaim does. Any thread. */
 void engine_note_space(struct engine *engine, bool is_low);
 
-/* Gives back the space of keys that were deleted from a range; may take minutes, and yields to what writes need. ENGINE_FAILED:
+/* Gives back the space of keys that were deleted from a range, which may be empty, and of what is left over from other ranges; may take
+ * minutes, and yields to what writes need. `is_quiet`: nobody writes, so it may write several times what it gives back. ENGINE_FAILED:
  * some of the space is still taken, and a later call may try again. Pool. */
-enum engine_result engine_reclaim(struct engine *engine, struct slice from, struct slice to,
+enum engine_result engine_reclaim(struct engine *engine, struct slice from, struct slice to, bool is_quiet,
                                   struct failure *failure) MUST_CHECK;
 
 /* Numbers that rise with each write: that of the newest, and that of the newest which the oldest read point or cursor has seen;

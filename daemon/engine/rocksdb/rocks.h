@@ -130,7 +130,7 @@ enum engine_outcome rocks_sync(struct engine *engine, struct failure *failure);
 
 /* ---- rocks_space.c ---- */
 
-enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struct slice to,
+enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struct slice to, bool is_quiet,
                                  struct failure *failure);
 void rocks_history(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_oldest);
 uint64_t rocks_space(struct engine *engine);

@@ -7,7 +7,8 @@
 #   coverage  without optimisation, counts which lines and branches run, for `make coverage`
 #   fuzz    clang's libFuzzer with AddressSanitizer, for `make fuzz`
 
-VERSION := $(shell sed -n 's/.*CAIRND_VERSION "\(.*\)"/\1/p' daemon/version.h)
+# The version stands in one place, the library's header.
+VERSION := $(shell awk '/define CAIRN_VERSION_(MAJOR|MINOR|PATCH) / {printf "%s%s", dot, $$3; dot = "."}' client/cairn.h)
 ABI := 1
 
 BUILD ?= build
@@ -67,7 +68,7 @@ ENGINE_LIBS := -lrocksdb
 ENGINE_BUILD := distribution
 endif
 
-DAEMON_LIBS = $(ENGINE_LIBS) -luv -lprotobuf-c -linih -lsystemd -lxxhash -lcrypto
+DAEMON_LIBS = $(ENGINE_LIBS) -luv -lprotobuf-c -lsystemd -lxxhash -lcrypto
 CLIENT_LIBS := -lprotobuf-c
 TOOL_LIBS := -ljansson -lzstd -lcrypto $(CLIENT_LIBS)
 CHECK_LIBS := -lcheck -lsubunit -lrt -lm
@@ -250,9 +251,12 @@ $(B)/$(SONAME): $(CLIENT) $(PROTO) client/cairn.map
 $(B)/libcairn.so: $(B)/$(SONAME)
 	ln -sf $(SONAME) $@
 
+# They include the library's headers as they are installed.
+$(B)/client/examples/%.o $(B)/tests/integration/test_uv.o: CFLAGS += -Iclient
+
 $(B)/examples/%: $(B)/client/examples/%.o $(B)/libcairn.a
 	@mkdir -p $(@D)
-	$(LINK) $^ $(CLIENT_LIBS) -o $@
+	$(LINK) $^ $(CLIENT_LIBS) -luv -o $@
 
 # A unit test or fuzz entry may use any module, an integration test what both ends share and the client; the linker takes
 # from these what is used.
@@ -309,33 +313,69 @@ $(B)/bench/side: $(SIDE) $(B)/tests/daemon.a $(B)/tests/tool.a $(B)/tests/client
 
 # ---- installation ----
 
-LIBDIR := $(DESTDIR)$(PREFIX)/lib
-SHAREDIR := $(DESTDIR)$(PREFIX)/share
+# Libraries lie where the distribution's own lie below PREFIX: the linker and pkg-config look there.
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+LIBDIR := $(PREFIX)/lib$(addprefix /,$(MULTIARCH))
+UNITDIR := $(PREFIX)/lib/systemd/system
+DOCDIR := $(PREFIX)/share/doc/cairn
+COMPLETIONS_BASH := $(PREFIX)/share/bash-completion/completions
+COMPLETIONS_ZSH := $(PREFIX)/share/zsh/site-functions
+COMPLETIONS_FISH := $(PREFIX)/share/fish/vendor_completions.d
+D := $(DESTDIR)
 SUBSTITUTE := sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' -e 's|@VERSION@|$(VERSION)|g' \
-	-e 's|@LIBDIR@|$(PREFIX)/lib|g' -e 's|@INCLUDEDIR@|$(PREFIX)/include|g'
+	-e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(PREFIX)/include|g'
+# A unit for the one daemon, and one for each of several: cairnd@NAME.
+UNIT := $(SUBSTITUTE) -e '/@SANDBOX@/{r scripts/systemd/sandbox' -e 'd}'
+UNIT_ONE := -e 's|@AT@||g; s|@OF@||g; s|@STATE@|cairn|g; s|@CONFIG@|$(SYSCONFDIR)/cairn/cairnd.conf|g'
+UNIT_EACH := -e 's|@AT@|@%i|g; s|@OF@| of %i|g; s|@STATE@|cairn-%i|g; s|@CONFIG@|$(SYSCONFDIR)/cairn/%i.conf|g'
+# Documents keep their places to each other, so that their links lead somewhere.
+DOCUMENTS := README.md CHANGELOG.md CONTRIBUTING.md UPGRADING.md LICENSE scripts/cairnd.conf proto/PROTOCOL.md proto/cairn.proto \
+	client/cairn.h client/cairn_uv.h client/tool/ERRORS.md daemon/README.md daemon/schema/FORMAT.md tests/bench/README.md tests/fault/README.md
 
-install: build ## install under PREFIX (/usr/local), below DESTDIR
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(LIBDIR)/pkgconfig $(LIBDIR)/systemd/system \
-		$(LIBDIR)/sysusers.d $(SHAREDIR)/bash-completion/completions $(SHAREDIR)/zsh/site-functions \
-		$(SHAREDIR)/fish/vendor_completions.d $(SHAREDIR)/doc/cairn \
-		$(DESTDIR)$(SYSCONFDIR)/cairn
-	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 client/cairn.h $(DESTDIR)$(PREFIX)/include
-	install -m 644 $(B)/libcairn.a $(B)/$(SONAME) $(LIBDIR)
-	ln -sf $(SONAME) $(LIBDIR)/libcairn.so
-	$(SUBSTITUTE) client/cairn.pc.in > $(LIBDIR)/pkgconfig/cairn.pc
-	$(SUBSTITUTE) scripts/systemd/cairnd.service > $(LIBDIR)/systemd/system/cairnd.service
-	$(SUBSTITUTE) scripts/systemd/cairnd.socket > $(LIBDIR)/systemd/system/cairnd.socket
-	install -m 644 scripts/systemd/cairn.sysusers $(LIBDIR)/sysusers.d/cairn.conf
-	$(B)/cairn completion bash > $(SHAREDIR)/bash-completion/completions/cairn
-	ln -sf cairn $(SHAREDIR)/bash-completion/completions/cairnd
-	$(B)/cairn completion zsh > $(SHAREDIR)/zsh/site-functions/_cairn
-	$(B)/cairn completion fish > $(SHAREDIR)/fish/vendor_completions.d/cairn.fish
-	ln -sf cairn.fish $(SHAREDIR)/fish/vendor_completions.d/cairnd.fish
-	install -m 644 README.md CHANGELOG.md LICENSE scripts/cairnd.conf proto/PROTOCOL.md proto/cairn.proto \
-		client/tool/ERRORS.md $(SHAREDIR)/doc/cairn
-	test -e $(DESTDIR)$(SYSCONFDIR)/cairn/cairnd.conf || \
-		install -m 644 scripts/cairnd.conf $(DESTDIR)$(SYSCONFDIR)/cairn
-	test -n "$(DESTDIR)" || ldconfig 2>/dev/null || true
+install: ## install under PREFIX (/usr/local), below DESTDIR; builds first what is missing
+	scripts/dependencies.sh --install
+	$(MAKE) -j$(JOBS) install-files
+	test -n "$(D)" || scripts/installed.sh $(PREFIX)
+
+install-strip: ## the same without the symbols that only a debugger needs
+	scripts/dependencies.sh --install
+	$(MAKE) -j$(JOBS) install-files STRIP=yes
+	test -n "$(D)" || scripts/installed.sh $(PREFIX)
+
+.PHONY: install install-strip install-files uninstall
+install-files: build
+	install -d $(D)$(PREFIX)/bin $(D)$(PREFIX)/include $(D)$(LIBDIR)/pkgconfig $(D)$(UNITDIR) $(D)$(PREFIX)/lib/sysusers.d \
+		$(D)$(COMPLETIONS_BASH) $(D)$(COMPLETIONS_ZSH) $(D)$(COMPLETIONS_FISH) $(D)$(DOCDIR) $(D)$(SYSCONFDIR)/cairn
+	install $(if $(STRIP),-s) -m 755 $(PROGRAMS) $(D)$(PREFIX)/bin
+	install -m 644 client/*.h $(D)$(PREFIX)/include
+	install $(if $(STRIP),-s) -m 644 $(B)/$(SONAME) $(D)$(LIBDIR)
+	install -m 644 $(B)/libcairn.a $(D)$(LIBDIR)
+	$(if $(STRIP),strip --strip-debug $(D)$(LIBDIR)/libcairn.a)
+	ln -sf $(SONAME) $(D)$(LIBDIR)/libcairn.so
+	$(SUBSTITUTE) client/cairn.pc.in > $(D)$(LIBDIR)/pkgconfig/cairn.pc
+	for unit in cairnd.service cairnd.socket cairnd-create.service; do \
+		$(UNIT) $(UNIT_ONE) scripts/systemd/$$unit.in > $(D)$(UNITDIR)/$$unit; \
+		$(UNIT) $(UNIT_EACH) scripts/systemd/$$unit.in > $(D)$(UNITDIR)/$${unit%.*}@.$${unit##*.}; \
+	done
+	install -m 644 scripts/systemd/cairn.sysusers $(D)$(PREFIX)/lib/sysusers.d/cairn.conf
+	$(B)/cairn completion bash > $(D)$(COMPLETIONS_BASH)/cairn
+	ln -sf cairn $(D)$(COMPLETIONS_BASH)/cairnd
+	$(B)/cairn completion zsh > $(D)$(COMPLETIONS_ZSH)/_cairn
+	$(B)/cairn completion fish > $(D)$(COMPLETIONS_FISH)/cairn.fish
+	ln -sf cairn.fish $(D)$(COMPLETIONS_FISH)/cairnd.fish
+	scripts/manuals.py $(B) $(B)/manuals VERSION=$(VERSION) DOCDIR=$(DOCDIR) SYSCONFDIR=$(SYSCONFDIR)
+	for page in $(B)/manuals/*; do install -D -m 644 $$page $(D)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
+	for document in $(DOCUMENTS) client/examples/*.c; do install -D -m 644 $$document $(D)$(DOCDIR)/$$document; done
+	test -e $(D)$(SYSCONFDIR)/cairn/cairnd.conf || install -m 644 scripts/cairnd.conf $(D)$(SYSCONFDIR)/cairn
+
+uninstall: ## remove what install put there; settings, data and the user stay
+	rm -rf $(B)/installed
+	$(MAKE) install-files DESTDIR=$(abspath $(B)/installed) >/dev/null
+	rm -rf $(B)/installed$(SYSCONFDIR)
+	cd $(B)/installed && find . ! -type d -exec rm -f $(D)/{} \;
+	cd $(B)/installed && find . -depth -type d -path '*cairn*' -exec rmdir --ignore-fail-on-non-empty $(D)/{} \;
+	rm -rf $(B)/installed
+	test -n "$(D)" || scripts/installed.sh $(PREFIX)
+	@echo 'left: $(SYSCONFDIR)/cairn, /var/lib/cairn*, and the user cairn'
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

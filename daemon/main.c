@@ -1,15 +1,12 @@
-/* cairnd: what it was told, then what it needs from the bottom up, then serving, then the same way down. */
+/* cairnd: what it was told, then a look ahead, then what it needs from the bottom up, then serving, then the same way down. */
 #include <assert.h>
-#include <errno.h>
-#include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/check_configuration.h"
 #include "daemon/config/options.h"
 #include "daemon/engine/engine.h"
 #include "daemon/host/directory.h"
@@ -22,17 +19,15 @@
 #include "daemon/order/format_1.h"
 #include "daemon/order/order_start.h"
 #include "daemon/read/pool.h"
+#include "daemon/runtime/crash.h"
+#include "daemon/runtime/exit_code.h"
 #include "daemon/runtime/log.h"
 #include "daemon/runtime/memory.h"
+#include "daemon/runtime/signals.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/server.h"
+#include "daemon/start_check.h"
 #include "daemon/version.h"
-
-enum {
-    EXIT_USAGE = 2,
-    FILES_BESIDE_CONNECTIONS = 1024, /* the store's, and what libraries open */
-    FILES_SPARE_MAX = 4096,          /* of deleted files, whose space goes back one by one; chosen: 128 GiB */
-};
 
 extern char **environ;
 
@@ -41,71 +36,68 @@ static char **arguments;
 
 /* What the process runs on; each is closed if it was opened. */
 struct running {
-    size_t files_spare;
+    struct start_check_found found;
     struct directory directory;
     struct numbers numbers;
     bool numbers_lost; /* and that is accepted */
     struct reserve *reserve;
     struct engine *engine;
     struct listener listener;
-    struct roles roles;
+    bool reopens; /* it served an engine that only reads, which can be opened for writing now */
 };
 
-static int fail(void (*event)(const char *error), const char *error)
+/* A start that fails says why once, and ends with the code of the failure's status. */
+static int refuse(void (*event)(const char *error), enum status status, const char *error)
 {
     event(error);
-    return EXIT_FAILURE;
+    return exit_code_of_start(status);
 }
+
+/* ---- the configuration, at the start and at a reload ---- */
 
 /* What a reload has read. The pool's until the loop takes it over; there is one reload at a time. */
 static struct {
     struct options options;
     enum options_action action;
-    struct options_error error;
+    struct options_errors errors;
 } fresh;
 
 static void read_options(void)
 {
     assert(thread_is(THREAD_POOL)); /* the file may be on a disk that is slow */
-    fresh.action = options_load(argument_count, arguments, environ, &fresh.options, &fresh.error);
+    fresh.action = options_load(argument_count, arguments, environ, &fresh.options, &fresh.errors);
+}
+
+static char needs_restart[512]; /* names of settings that a reload did not take; the loop's */
+
+static void tell_setting(const char *name, const char *before, const char *after, bool is_taken)
+{
+    size_t used = strlen(needs_restart);
+    if (is_taken) {
+        event_setting_changed(name, before, after);
+        return;
+    }
+    event_setting_kept(name, before, after);
+    snprintf(needs_restart + used, sizeof needs_restart - used, "%s%s", used > 0 ? ", " : "", name);
 }
 
 static void take_options(struct options *options)
 {
     assert(thread_is(THREAD_LOOP));
-    char ignored[512];
-    if (fresh.action != OPTIONS_RUN) {
-        event_reload_refused(fresh.error.text);
+    needs_restart[0] = '\0';
+    if (fresh.action != OPTIONS_RUN ||
+        !options_reload(options, &fresh.options, tell_setting, &fresh.errors)) {
+        options_each_error(&fresh.errors, event_reload_refused);
+        notify_status("serving; a reload was refused: %s", fresh.errors.texts[0]);
         return;
     }
-    options_reload(options, &fresh.options, sizeof ignored, ignored);
     log_level_set(options->log_level);
     log_bytes_per_second_set(options->log_bytes_per_second);
-    event_reloaded(ignored);
+    event_reloaded(needs_restart);
+    notify_status("serving");
 }
 
-/* Every connection and every file of the store must find a descriptor: running out of them is no state to serve in.
- * *ret_spare: how many more there are, up to FILES_SPARE_MAX. */
-static bool raise_files_limit(uint64_t connections_max, size_t *ret_spare)
-{
-    assert(connections_max > 0 && connections_max <= UINT32_MAX); /* the setting's bounds: the sums fit */
-    struct rlimit limit;
-    uint64_t needed = connections_max + FILES_BESIDE_CONNECTIONS, wanted = needed + FILES_SPARE_MAX;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-        return false;
-    }
-    if (limit.rlim_cur < wanted) {
-        struct rlimit raised = limit;
-        raised.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-        limit = setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised : limit;
-    }
-    if (limit.rlim_cur >= needed) {
-        *ret_spare = limit.rlim_cur < wanted ? limit.rlim_cur - needed : FILES_SPARE_MAX;
-        return true;
-    }
-    event_files_limit_too_low(limit.rlim_cur, needed, connections_max);
-    return false;
-}
+/* ---- the store ---- */
 
 /* The directory's question to the engine. */
 static enum directory_result look(const char *database, struct directory_error *ret_error)
@@ -126,33 +118,12 @@ static int refuse_directory(enum directory_result result, const struct directory
     return directory_exit_code(result);
 }
 
-static int refuse_numbers(const struct directory *directory, enum numbers_result result,
-                          const struct failure *failure)
+static int refuse_numbers(const struct directory *directory, const struct failure *failure)
 {
-    assert(result != NUMBERS_OK);
     struct directory_error error;
     snprintf(error.text, sizeof error.text, "%.*s/%s", (int)(sizeof error.text - sizeof failure->text - 1),
              directory->path, failure->text);
-    return refuse_directory(result == NUMBERS_DAMAGED ? DIRECTORY_DAMAGED : DIRECTORY_IO_ERROR, &error);
-}
-
-/* Whether a store whose stamp says that it has no numbers yet has them all the same, no older than those that would be made: its stamp
- * was put back from a copy, or a start ended between the two. */
-static bool find_numbers(struct running *running, struct failure *failure)
-{
-    static struct numbers found; /* too large for the stack of a function */
-    const struct directory *directory = &running->directory;
-    assert(running->numbers.file.fd < 0);
-    if (numbers_open(directory->directory_fd, directory->store_id, &found, failure) != NUMBERS_OK) {
-        return false;
-    }
-    bool is_newer = found.run > 0 && found.reserved_through >= running->numbers.reserved_through;
-    if (is_newer) {
-        running->numbers = found;
-    } else {
-        numbers_close(&found);
-    }
-    return is_newer;
+    return refuse(event_directory_refused, failure->status, error.text);
 }
 
 /* Makes the file of numbers, which a new store lacks, and which one of format 1 has in its database; or in place of one that is lost. */
@@ -164,14 +135,14 @@ static int make_numbers(struct running *running)
     if (running->numbers_lost) {
         numbers_renew((uint64_t)time(NULL), &running->numbers);
     } else if (format_1_read(running->engine, &running->numbers, &failure) != STATUS_OK) {
-        (void)fail(event_store_refused, failure.text);
-        return failure.status == STATUS_DAMAGED ? directory_exit_code(DIRECTORY_DAMAGED) : EXIT_FAILURE;
-    } else if (find_numbers(running, &failure)) {
-        return EXIT_SUCCESS;
+        return refuse(event_store_refused, failure.status, failure.text);
     }
     memcpy(running->numbers.store_id, directory->store_id, STORE_ID_BYTES);
-    enum numbers_result result = numbers_make(directory->directory_fd, &running->numbers, &failure);
-    return result == NUMBERS_OK ? EXIT_SUCCESS : refuse_numbers(directory, result, &failure);
+    enum numbers_result result =
+        !running->numbers_lost && numbers_open_newer(directory->directory_fd, &running->numbers)
+            ? NUMBERS_OK
+            : numbers_make(directory->directory_fd, &running->numbers, &failure);
+    return result == NUMBERS_OK ? EXIT_CODE_STOPPED : refuse_numbers(directory, &failure);
 }
 
 /* Of a store that has them: before recovery changes anything. */
@@ -181,7 +152,7 @@ static int open_numbers(const struct options *options, struct running *running)
     struct failure failure;
     assert(running->numbers.file.fd < 0); /* else nobody would close what is open */
     if (directory->is_new || directory->is_old) {
-        return EXIT_SUCCESS;
+        return EXIT_CODE_STOPPED;
     }
     enum numbers_result result =
         numbers_open(directory->directory_fd, directory->store_id, &running->numbers, &failure);
@@ -189,8 +160,8 @@ static int open_numbers(const struct options *options, struct running *running)
     if (running->numbers_lost) {
         event_store_cut("given up, as --accept-loss asks for: " NUMBERS_NAME);
     }
-    return result == NUMBERS_OK || running->numbers_lost ? EXIT_SUCCESS
-                                                         : refuse_numbers(directory, result, &failure);
+    return result == NUMBERS_OK || running->numbers_lost ? EXIT_CODE_STOPPED
+                                                         : refuse_numbers(directory, &failure);
 }
 
 /* Numbers that are older than the store count as lost. */
@@ -206,11 +177,8 @@ static int check_numbers(const struct options *options, struct running *running)
         running->numbers_lost = true;
         return make_numbers(running);
     }
-    if (status != STATUS_OK) {
-        event_store_refused(failure.text);
-        return status == STATUS_DAMAGED ? directory_exit_code(DIRECTORY_DAMAGED) : EXIT_FAILURE;
-    }
-    return EXIT_SUCCESS;
+    return status == STATUS_OK ? EXIT_CODE_STOPPED
+                               : refuse(event_store_refused, failure.status, failure.text);
 }
 
 static int open_store(const struct options *options, struct running *running)
@@ -225,14 +193,14 @@ static int open_store(const struct options *options, struct running *running)
         return refuse_directory(result, &error);
     }
     int code = open_numbers(options, running);
-    if (code != EXIT_SUCCESS) {
+    if (code != EXIT_CODE_STOPPED) {
         return code;
     }
     running->reserve = reserve_open(running->directory.directory_fd);
     struct engine_config config = {
         .path = running->directory.database,
         .beside = running->directory.beside,
-        .files_spare = running->files_spare,
+        .files_spare = running->found.files.spare,
         .create = running->directory.is_new,
         .accept_loss = options->accept_loss,
         .tell = event_store_cut,
@@ -240,37 +208,87 @@ static int open_store(const struct options *options, struct running *running)
         .cache_bytes_max = options->cache_bytes - options->cache_bytes / OPTIONS_RECORD_CACHE_PART,
     };
     if (engine_open(engine_default(), &config, &running->engine, &failure) != ENGINE_OK) {
-        event_store_refused(failure.text);
-        return failure.status == STATUS_DAMAGED ? directory_exit_code(DIRECTORY_DAMAGED) : EXIT_FAILURE;
+        return refuse(event_store_refused, failure.status, failure.text);
     }
-    code = running->numbers.file.fd >= 0 ? EXIT_SUCCESS : make_numbers(running);
-    code = code == EXIT_SUCCESS ? check_numbers(options, running) : code;
-    if (code != EXIT_SUCCESS) {
+    code = running->numbers.file.fd >= 0 ? EXIT_CODE_STOPPED : make_numbers(running);
+    code = code == EXIT_CODE_STOPPED ? check_numbers(options, running) : code;
+    if (code != EXIT_CODE_STOPPED) {
         return code;
     }
     running->directory.numbers_fd = running->numbers.file.fd;
+    bool is_new = running->directory.is_new;
     result = directory_mark_ready(&running->directory, &error);
-    return result == DIRECTORY_OK ? EXIT_SUCCESS : refuse_directory(result, &error);
+    if (result != DIRECTORY_OK) {
+        return refuse_directory(result, &error);
+    }
+    if (is_new) {
+        event_store_made(options->data);
+    }
+    return EXIT_CODE_STOPPED;
 }
 
-/* Adopts systemd's socket, or looks whether one could be made: what would refuse the start later leaves no new store behind. */
-static enum status look_at_socket(const struct options *options, struct running *running,
-                                  struct failure *failure)
+/* ---- the look ahead ---- */
+
+static void refuse_part(enum start_check_part part, const char *error)
+{
+    static void (*const events[START_CHECK_PARTS])(const char *error) = {
+        [START_CHECK_ROLES] = event_server_refused,
+        [START_CHECK_FILES] = event_files_limit_too_low,
+        [START_CHECK_SOCKET] = event_socket_refused,
+        [START_CHECK_DIRECTORY] = event_directory_refused,
+    };
+    assert(part < START_CHECK_PARTS);
+    events[part](error);
+}
+
+static void ignore_note(const char *text)
+{
+    (void)text; /* the log says it when it comes to matter */
+}
+
+static int look_ahead(const struct options *options, bool is_socket_passed,
+                      struct start_check_found *ret_found)
+{
+    struct start_check_config config = {
+        .options = options,
+        .look = look,
+        .is_socket_passed = is_socket_passed,
+        .refuse = refuse_part,
+        .note = ignore_note,
+    };
+    return start_check(&config, ret_found);
+}
+
+/* ---- the socket ---- */
+
+/* Adopts the socket that systemd passed, if it did, and says which settings count for nothing then. */
+static enum status adopt_socket(const struct options *options, struct listener *listener,
+                                struct failure *failure)
 {
     struct notify_error error;
+    char mode[16];
     int fd = -1;
-    assert(running->listener.fd < 0 && running->listener.adopted_fd < 0);
+    assert(listener->fd < 0 && listener->adopted_fd < 0);
     if (!notify_listen_fd(&fd, &error)) {
         return failure_set(failure, STATUS_INVALID, "%s", error.text);
     }
-    if (fd >= 0) {
-        return listener_adopt(fd, &running->listener, failure);
+    if (fd < 0) {
+        return STATUS_OK;
     }
-    if (options->socket[0] == '\0') {
-        return failure_set(failure, STATUS_INVALID,
-                           "no path is set: name one with --socket PATH, or pass a socket from systemd");
+    if (listener_adopt(fd, listener, failure) != STATUS_OK) {
+        return failure->status;
     }
-    return listener_check(options->socket, options->socket_group, failure);
+    if (options->socket[0] != '\0' && !listener_is_adopted_at(listener, options->socket)) {
+        event_setting_overridden("socket", options->socket);
+    }
+    if (options_source_of(options, "socket_mode") != OPTIONS_DEFAULT) {
+        snprintf(mode, sizeof mode, "%04o", (unsigned)options->socket_mode);
+        event_setting_overridden("socket_mode", mode);
+    }
+    if (options_source_of(options, "socket_group") != OPTIONS_DEFAULT) {
+        event_setting_overridden("socket_group", options->socket_group);
+    }
+    return STATUS_OK;
 }
 
 /* The start is refused for its socket; but a daemon that has the directory most likely has the socket too, and is named. */
@@ -280,10 +298,9 @@ static int refuse_socket(const struct options *options, struct running *running,
     struct directory_error error;
     assert(running->directory.lock_fd < 0); /* else it would meet its own lock */
     if (directory_open(options->data, false, look, &running->directory, &error) == DIRECTORY_LOCKED) {
-        event_directory_refused(error.text);
-        return directory_exit_code(DIRECTORY_LOCKED);
+        return refuse_directory(DIRECTORY_LOCKED, &error);
     }
-    return fail(event_socket_refused, failure->text);
+    return refuse(event_socket_refused, failure->status, failure->text);
 }
 
 static enum status listen_at_socket(const struct options *options, struct listener *listener,
@@ -293,7 +310,9 @@ static enum status listen_at_socket(const struct options *options, struct listen
     return listener_open(options->socket, options->socket_mode, options->socket_group, listener, failure);
 }
 
-static int serve(struct options *options, struct running *running, bool *ret_reopens)
+/* ---- from start to end ---- */
+
+static int serve(struct options *options, struct running *running)
 {
     assert(running->engine != NULL);
     assert(running->directory.lock_fd >= 0 && running->numbers.file.fd >= 0); /* and all beside it is open */
@@ -303,7 +322,7 @@ static int serve(struct options *options, struct running *running, bool *ret_reo
         .options = options,
         .engine = running->engine,
         .numbers = &running->numbers,
-        .roles = &running->roles,
+        .roles = &running->found.roles,
         .listener = &running->listener,
         .listen = listen_at_socket,
         .store_id = running->directory.store_id,
@@ -314,15 +333,14 @@ static int serve(struct options *options, struct running *running, bool *ret_reo
     };
     enum server_end end = server_run(&config, &failure);
     if (end == SERVER_REFUSED) {
-        (void)fail(event_server_refused, failure.text);
-        return failure.status == STATUS_DAMAGED ? directory_exit_code(DIRECTORY_DAMAGED) : EXIT_FAILURE;
+        return refuse(event_server_refused, failure.status, failure.text);
     }
-    *ret_reopens = end == SERVER_REOPENS;
+    running->reopens = end == SERVER_REOPENS;
     if (directory_check(&running->directory, &error) != DIRECTORY_OK) { /* a last time: all is written */
         event_directory_gone(error.text);
-        return SERVER_EXIT_IO_ERROR;
+        return EXIT_CODE_WRITE_FAILED;
     }
-    return EXIT_SUCCESS;
+    return EXIT_CODE_STOPPED;
 }
 
 /* The engine may have left threads that are at work: what exit() ends must not be ended under them. */
@@ -335,77 +353,81 @@ static void leave_at_once(int code)
     }
 }
 
-/* Begins anew as the same process, with nothing of before but its pid, arguments, environment and systemd's socket: no start limit
- * counts it. Returns only if that fails. */
-static void begin_anew(int listen_fd)
+static enum status start_log(const struct options *options, struct failure *failure)
 {
-    log_stop();
-    fflush(NULL);
-    (void)close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC); /* libraries' descriptors too */
-    if (listen_fd < 0 || notify_pass_listen_fd(listen_fd)) {
-        (void)execv("/proc/self/exe", arguments);
-    }
-}
-
-static bool start_log(const struct options *options)
-{
-    struct failure failure;
     struct log_config config = {
         .level = options->log_level,
         .format = options->log_format,
         .bytes_per_second = options->log_bytes_per_second,
         .say_dropped = event_log_lines_dropped,
     };
-    if (!log_start(&config, &failure)) {
-        event_server_refused(failure.text);
-        return false;
-    }
-    return true;
+    return log_start(&config, failure) ? STATUS_OK : failure->status;
 }
 
-static bool resolve_roles(const struct options *options, struct roles *ret_roles,
-                          void (*tell)(const char *error))
+/* What a start needs beside the store; what would refuse it later is found here, so that it leaves no new store behind. */
+static int prepare(const struct options *options, struct running *running)
 {
     struct failure failure;
-    if (!roles_init(options->readers, options->writers, options->admins, ret_roles, &failure)) {
-        tell(failure.text);
-        return false;
+    if (adopt_socket(options, &running->listener, &failure) != STATUS_OK) {
+        return refuse(event_socket_refused, failure.status, failure.text);
     }
-    return true;
+    int code = look_ahead(options, running->listener.fd >= 0, &running->found);
+    if (code != EXIT_CODE_STOPPED || running->listener.fd >= 0) {
+        return code;
+    }
+    return listener_check(options->socket, options->socket_group, &failure) == STATUS_OK
+               ? EXIT_CODE_STOPPED
+               : refuse_socket(options, running, &failure);
 }
 
-static int run(struct options *options)
+static int prepare_and_serve(struct options *options, struct running *running)
+{
+    int code = prepare(options, running);
+    if (code == EXIT_CODE_STOPPED) {
+        code = open_store(options, running);
+    }
+    if (code == EXIT_CODE_STOPPED) {
+        code = serve(options, running);
+    }
+    assert(code != EXIT_CODE_STOPPED || running->listener.fd < 0); /* the loop took it, and has closed it */
+    return code;
+}
+
+/* `--create-only`: what a start with --create does before it serves. */
+static int create(struct options *options, struct running *running)
+{
+    struct directory_error error;
+    if (directory_look(options->data, false, look, &error) == DIRECTORY_OK) {
+        event_store_exists(options->data);
+        return EXIT_CODE_STOPPED;
+    }
+    options->create = true;
+    int code = look_ahead(options, true, &running->found);
+    return code == EXIT_CODE_STOPPED ? open_store(options, running) : code;
+}
+
+static int run(struct options *options, int (*work)(struct options *options, struct running *running))
 {
     struct running running = {
         .directory = {.directory_fd = -1, .database_fd = -1, .lock_fd = -1, .numbers_fd = -1},
         .numbers = {.file = {.fd = -1}},
         .listener = {.fd = -1, .adopted_fd = -1, .adopted_flags = -1},
     };
-    assert(options->data[0] != '\0'); /* options_check refuses a start without it */
-    if (!start_log(options)) {
-        return EXIT_FAILURE;
-    }
-    signal(SIGPIPE, SIG_IGN);
-    if (!resolve_roles(options, &running.roles, event_server_refused) ||
-        !raise_files_limit(options->connections_max, &running.files_spare)) {
-        log_stop();
-        return EXIT_FAILURE;
-    }
     struct failure failure;
-    int code = look_at_socket(options, &running, &failure) == STATUS_OK
-                   ? open_store(options, &running)
-                   : refuse_socket(options, &running, &failure);
-    bool reopens = false;
-    if (code == EXIT_SUCCESS) {
-        code = serve(options, &running, &reopens);
+    assert(options->data[0] != '\0'); /* options_check refuses a start without it */
+    crash_prepare();
+    if (start_log(options, &failure) != STATUS_OK) {
+        return refuse(event_server_refused, failure.status, failure.text);
     }
-    assert(code != EXIT_SUCCESS || running.listener.fd < 0);         /* the loop took it, and has closed it */
-    int listen_fd = reopens ? dup(running.listener.adopted_fd) : -1; /* systemd's, if it passed one */
+    int code = work(options, &running);
+    int listen_fd = running.reopens ? dup(running.listener.adopted_fd) : -1; /* systemd's, if it passed one */
     listener_close(&running.listener);
     engine_close(running.engine, ENGINE_CLOSE_FAST); /* all that was accepted is written and synced */
-    if (reopens && code == EXIT_SUCCESS) {
-        begin_anew(listen_fd);
-        code = EXIT_FAILURE; /* the supervisor starts it */
+    if (running.reopens && code == EXIT_CODE_STOPPED) {
+        signals_hold_hangups();
+        log_stop();
+        notify_execute_anew(arguments, listen_fd);
+        code = EXIT_CODE_FAILED; /* the supervisor starts it */
     }
     leave_at_once(code); /* the directory stays locked until the process is gone */
     numbers_close(&running.numbers);
@@ -414,50 +436,50 @@ static int run(struct options *options)
     return code;
 }
 
-static void print_error(const char *error)
+static int refuse_options(const struct options_errors *errors)
 {
-    fprintf(stderr, "cairnd: %s\n", error);
-}
-
-static int check(const struct options *options)
-{
-    struct roles roles;
-    if (!resolve_roles(options, &roles, print_error)) {
-        return EXIT_FAILURE;
+    assert(errors->count > 0);
+    options_each_error(errors, check_say_error);
+    if (argument_count == 1) {
+        fputs("Type one of\n"
+              "  cairnd --config FILE                       settings in a file, such as "
+              "/etc/cairn/cairnd.conf\n"
+              "  cairnd --data DIR --socket PATH --create   a new store, the first time; then without "
+              "--create\n"
+              "  cairnd --help                              all settings and exit codes\n",
+              stderr);
     }
-    printf("the configuration is good\n");
-    return EXIT_SUCCESS;
+    return options_exit_code(errors);
 }
 
 int main(int argc, char **argv)
 {
     struct options options;
-    struct options_error error;
+    static struct options_errors errors;
     assert(thread_is(THREAD_OTHER)); /* what is prepared here comes before there are threads */
+    signals_prepare();
     memory_init();
     pool_prepare();
     argument_count = argc;
     arguments = argv;
-    switch (options_load(argc, argv, environ, &options, &error)) {
+    switch (options_load(argc, argv, environ, &options, &errors)) {
     case OPTIONS_RUN:
-        return run(&options);
+        return run(&options, prepare_and_serve);
+    case OPTIONS_CREATE:
+        return run(&options, create);
     case OPTIONS_PRINT:
         options_print(&options, stdout);
-        return EXIT_SUCCESS;
+        return EXIT_CODE_STOPPED;
     case OPTIONS_CHECK:
-        return check(&options);
+        return check_configuration(argc, argv, environ, look);
     case OPTIONS_VERSION:
         printf("cairnd %s (%s)\n", CAIRND_VERSION, engine_traits(engine_default())->text);
-        return EXIT_SUCCESS;
+        return EXIT_CODE_STOPPED;
     case OPTIONS_HELP:
         options_help(stdout);
-        return EXIT_SUCCESS;
-    case OPTIONS_USAGE_ERROR:
-        fprintf(stderr, "cairnd: %s\n", error.text);
-        return EXIT_USAGE;
-    case OPTIONS_CONFIG_ERROR:
-        fprintf(stderr, "cairnd: %s\n", error.text);
-        return EXIT_FAILURE;
+        return EXIT_CODE_STOPPED;
+    case OPTIONS_REFUSED:
+        break;
     }
-    return EXIT_FAILURE;
+    return refuse_options(&errors);
 }

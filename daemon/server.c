@@ -18,6 +18,7 @@
 #include "daemon/host/notify.h"
 #include "daemon/observe/event.h"
 #include "daemon/runtime/memory.h"
+#include "daemon/runtime/signals.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/stream.h"
 #include "daemon/server_internal.h"
@@ -225,6 +226,7 @@ static void on_signal(uv_signal_t *handle, int number)
 static void serve(struct server *server)
 {
     server_move(server, SERVER_SERVING);
+    signals_take_hangups();
     event_ready(order_run(server->service.order), engine_traits(engine_default())->text);
     notify_ready();
     notify_status("serving");

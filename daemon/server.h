@@ -7,8 +7,6 @@
 #include "daemon/host/listener.h"
 #include "daemon/runtime/failure.h"
 
-enum { SERVER_EXIT_IO_ERROR = 74 };
-
 struct directory;
 struct numbers;
 struct reserve;

@@ -87,6 +87,8 @@ struct server_callbacks {
 bool server_start(struct server *server, const struct server_callbacks *callbacks,
                   struct failure *failure) MUST_CHECK;
 
+struct connection_limits server_connection_limits(const struct options *options);
+
 /* Ends the writer, which wakes the loop, and closes all handles: the loop ends once they are closed. */
 void server_close_handles(struct server *server);
 

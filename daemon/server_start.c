@@ -21,10 +21,12 @@ static const int signal_numbers[SERVER_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
 
 /* ---- the loop and its handles ---- */
 
-static bool refused(struct failure *failure, const char *what, const char *reason)
+/* Memory and threads may come back; a limit on descriptors is this process's own. */
+static bool refused(struct failure *failure, int error)
 {
-    failure_set(failure, STATUS_INVALID,
-                "%s cannot be set up: %s: raise the limits on open files, threads and memory", what, reason);
+    failure_set(failure, error == UV_EMFILE ? STATUS_INVALID : STATUS_BUSY,
+                "the event loop cannot be set up: %s: raise the limits on open files, threads and memory",
+                uv_strerror(error));
     return false;
 }
 
@@ -169,6 +171,17 @@ static bool start_watchdog(struct server *server, void (*ping)(void *server), st
     return server->watchdog != NULL;
 }
 
+struct connection_limits server_connection_limits(const struct options *options)
+{
+    assert(options->connections_max > 0);
+    return (struct connection_limits){
+        .connections_max = options->connections_max,
+        .hello_timeout_us = options->hello_timeout_us,
+        .frame_timeout_us = options->frame_timeout_us,
+        .stream_timeout_us = options->stream_timeout_us,
+    };
+}
+
 static bool start_service(struct server *server, const struct server_callbacks *callbacks,
                           struct failure *failure)
 {
@@ -199,12 +212,7 @@ static bool start_service(struct server *server, const struct server_callbacks *
     service->turns = turns_new();
     service->pool = pool_new(&server->loop, service->budget, service->turns, service->heartbeats);
     service->streams = stream_set_new(service, options->streams_max, options->stream_timeout_us);
-    struct connection_limits connection_limits = {
-        .connections_max = options->connections_max,
-        .hello_timeout_us = options->hello_timeout_us,
-        .frame_timeout_us = options->frame_timeout_us,
-        .stream_timeout_us = options->stream_timeout_us,
-    };
+    struct connection_limits connection_limits = server_connection_limits(options);
     server->connections = connection_set_new(&server->loop, service, &connection_limits);
     server->reclaim = reclaim_new(service->engine, service->order, service->pool);
     server->watch = watch_new(server->config->directory, service->pool);
@@ -250,12 +258,12 @@ bool server_start(struct server *server, const struct server_callbacks *callback
     error = error != 0 ? error : look_for_threads();
     error = error != 0 ? error : uv_loop_init(&server->loop);
     if (error != 0) {
-        return refused(failure, "the event loop", uv_strerror(error));
+        return refused(failure, error);
     }
     server->has_loop = true;
     error = start_handles(server, callbacks);
     if (error != 0) {
-        return refused(failure, "the event loop", uv_strerror(error));
+        return refused(failure, error);
     }
     return start_service(server, callbacks, failure) &&
            start_listening(server, callbacks->on_connection, failure);

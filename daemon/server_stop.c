@@ -8,11 +8,11 @@
  * - A failed write ends the process within a second: who waits for a write was told `io error`, and has a moment to read it. */
 #include <assert.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "daemon/host/notify.h"
 #include "daemon/observe/event.h"
+#include "daemon/runtime/exit_code.h"
 #include "daemon/runtime/log.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/server_internal.h"
@@ -52,7 +52,7 @@ static void end_after_failure(const struct server *server, uint64_t now_us)
     bool all_told = !order_has_jobs(server->service.order) && connection_set_is_flushed(server->connections);
     if (now_us >= server->leave_until_us || all_told) {
         log_stop();
-        _exit(SERVER_EXIT_IO_ERROR);
+        _exit(EXIT_CODE_WRITE_FAILED);
     }
 }
 
@@ -66,7 +66,7 @@ void server_end_if_gone(const struct server *server)
         notify_status("%s", error);
         notify_stopping();
         log_stop();
-        _exit(SERVER_EXIT_IO_ERROR);
+        _exit(EXIT_CODE_WRITE_FAILED);
     }
 }
 
@@ -113,7 +113,7 @@ static void give_up(const struct server *server)
     assert(server->state == SERVER_STOPPING || server->state == SERVER_LEAVING);
     event_stop_timed_out(order_unwritten(server->service.order));
     log_stop();
-    _exit(EXIT_FAILURE);
+    _exit(EXIT_CODE_FAILED);
 }
 
 /* Writes are what stopping waits for; reads and streams have a moment more. */

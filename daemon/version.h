@@ -1,6 +1,7 @@
 #ifndef DAEMON_VERSION_H
 #define DAEMON_VERSION_H
 
-#define CAIRND_VERSION "0.1.0"
+/* The version stands in client/cairn.h, from where the Makefile passes it on. */
+#define CAIRND_VERSION CAIRN_VERSION
 
 #endif

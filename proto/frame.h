@@ -34,6 +34,7 @@ enum frame_type {
     FRAME_STATUS = 3,
     FRAME_CHAINS = 4,
     FRAME_CREATE_CHAIN = 5,
+    FRAME_DROP_CHAIN = 6,
     FRAME_HEIGHT = 16,
     FRAME_READ_BLOCK = 17,
     FRAME_READ_BLOCKS = 18,

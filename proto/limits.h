@@ -8,6 +8,8 @@ enum {
     PROTOCOL_VERSION_MIN = 1,
     PROTOCOL_VERSION_MAX = 1,
 
+    FEATURE_PRUNE_DRY_RUN = 1, /* bits of a hello's features, as cairn.proto has them */
+
     CHAIN_NAME_BYTES_MAX = 64,
     CLIENT_NAME_BYTES_MAX = 64,
     HASH_BYTES_MAX = 64,

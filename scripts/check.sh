@@ -34,6 +34,9 @@ for variant in plain asan tsan; do
     part "$variant build" "$began"
     began=$SECONDS
     [ "$variant" = plain ] && step scripts/verify-units.sh "$build/plain"
+    [ "$variant" = plain ] && step scripts/check-library.sh "$build/plain"
+    [ "$variant" = plain ] && step scripts/check-python.sh "$build/plain"
+    [ "$variant" = plain ] && step scripts/try-install.sh "$build/plain"
     [ "$variant" = plain ] && step scripts/calls.py "$build/plain" proto client daemon
     $MAKE --no-print-directory -s BUILD="$build" VARIANT="$variant" JOBS="$jobs" test
     part "$variant tests" "$began"

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Installs the Debian packages that a purpose needs and that are missing. Does nothing, quickly, when none is missing.
-#   scripts/dependencies.sh [--check] [--engine] [--fuzz] [--bench]
+#   scripts/dependencies.sh [--install] [--check] [--engine] [--fuzz] [--bench]
 # Without an option it installs what building and running cairn needs. Each option adds what another purpose needs:
+#   --install  `make install`: the manual pages
 #   --check    `make check`: the tests and the checks of the tree
 #   --engine   `make engine`: building RocksDB
 #   --fuzz     `make fuzz`: clang and its runtime
@@ -11,21 +12,24 @@ set -eu
 
 packages=(
     gcc make binutils libc6-dev
-    librocksdb-dev libuv1-dev libprotobuf-c-dev protobuf-c-compiler libinih-dev libsystemd-dev libxxhash-dev libssl-dev uthash-dev
+    librocksdb-dev libuv1-dev libprotobuf-c-dev protobuf-c-compiler libsystemd-dev libxxhash-dev libssl-dev uthash-dev
     libjansson-dev libzstd-dev
 )
 for argument in "$@"; do
     case $argument in
+    --install) packages+=(scdoc python3) ;;
     --check)
-        packages+=(git clang-format-19 check libsubunit-dev strace zstd protobuf-compiler python3 python3-protobuf)
-        packages+=(systemd procps) # systemd judges the units, and procps has the /bin/kill that reloads the daemon
+        packages+=(git clang-format-19 check libsubunit-dev strace zstd protobuf-compiler python3 python3-protobuf scdoc)
+        packages+=(systemd systemd-container procps) # systemd judges the units and runs them; procps has the /bin/kill that reloads
+        packages+=(g++ pkg-config abigail-tools) # the library's header, what is installed of it, and its ABI
+        packages+=(python3-venv python3-pip python3-hatchling mypy) # the Python package: built, installed and checked
         ;;
     --engine) packages+=(g++ cmake dpkg-dev libsnappy-dev libbz2-dev zlib1g-dev liblz4-dev) ;;
     --fuzz) packages+=(clang-19 libclang-rt-19-dev check libsubunit-dev) ;;
     --bench) packages+=(python3 redis-server redis-tools gnuplot-nox) ;;
     *)
         echo "$0: unknown option $argument" >&2
-        echo "usage: $0 [--check] [--engine] [--fuzz] [--bench]" >&2
+        echo "usage: $0 [--install] [--check] [--engine] [--fuzz] [--bench]" >&2
         exit 2
         ;;
     esac

@@ -14,7 +14,7 @@ ${MAKE:-make} --no-print-directory -s BUILD="$(dirname "$directory")" VARIANT="$
 units=$stage/lib/systemd/system
 
 # It warns on stderr about what it ignores, and exits 0 all the same: say nothing or fail.
-said=$(SYSTEMD_UNIT_PATH="$units:" systemd-analyze verify --man=no "$units/cairnd.service" "$units/cairnd.socket" 2>&1) || {
+said=$(SYSTEMD_UNIT_PATH="$units:" systemd-analyze verify --man=no "$units"/cairnd{,-create}.service "$units/cairnd.socket" "$units/cairnd@one.service" 2>&1) || {
     echo "$said"
     exit 1
 }

@@ -5,25 +5,24 @@
  *   too, since one of them may be the one that sends it
  * - if the connection was lost, and the request was not sent or is a read that delivered nothing, it begins again
  *
- * The reply lives in the connection until the next blocking call on it.
+ * The reply lives in the connection until the next blocking call on it has returned: what it holds may be passed to that call, which
+ * encodes its request again if it has to be sent again. So a connection has room for two replies.
  *
- * Ways to fail: those of the submits and of the request; the timeout while connecting, which is CAIRN_CANNOT_CONNECT; a callback
- * that frees the connection, which is CAIRN_CONNECTION_LOST with a reply that lives for ever. */
+ * Ways to fail: those of the submits and of the request; the timeout while connecting, or a refusal that time does not mend, with
+ * the status of the last attempt; a callback that frees the connection, which is CAIRN_CONNECTION_LOST with a reply that lives for
+ * ever. */
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "client/connection/clock.h"
 #include "client/connection/connection.h"
 
 enum {
-    /* All chosen: a daemon that starts in milliseconds is met soon, one that is down costs four attempts a second. */
-    PAUSE_US_MIN = 1000, /* between attempts to connect; doubled up to the next */
-    PAUSE_US_MAX = 250000,
+    /* Both chosen. */
     POLLED_MAX = 64,    /* connections that one poll() waits for */
     POLLED_MS_MAX = 10, /* how long, if the client has more connections than that */
 };
@@ -35,7 +34,8 @@ struct call {
     cairn_metadata_item metadata_item;
     void *context;
     uint64_t deadline_us;
-    uint64_t pause_us; /* before the next attempt to connect; 0: there was none */
+    struct cairn_retry reconnects; /* without a timeout of its own */
+    bool tried;                    /* to connect: pause before the next attempt */
     bool is_write;
     bool done;      /* completed, or not worth repeating */
     bool delivered; /* items: it cannot begin again */
@@ -45,6 +45,10 @@ struct call {
 static const struct cairn_reply usage_reply = {
     .status = CAIRN_USAGE,
     .text = "a blocking call from a callback",
+};
+static const struct cairn_reply forked_reply = {
+    .status = CAIRN_USAGE,
+    .text = FORKED_TEXT,
 };
 static const struct cairn_reply freed_reply = {
     .status = CAIRN_CONNECTION_LOST,
@@ -69,13 +73,10 @@ static uint64_t deadline_of(const struct cairn_client *client, uint64_t timeout_
 static void show_failure(struct cairn_connection *connection, enum cairn_request_kind kind,
                          enum cairn_status status)
 {
+    struct blocking_reply *last = &connection->blocking[connection->blocking_last];
     assert(status != CAIRN_OK);
-    snprintf(connection->blocking_text, sizeof connection->blocking_text, "%s", connection->failure.text);
-    connection->blocking_reply = (struct cairn_reply){
-        .kind = kind,
-        .status = status,
-        .text = connection->blocking_text,
-    };
+    snprintf(last->text, sizeof last->text, "%s", connection->failure.text);
+    last->reply = (struct cairn_reply){.kind = kind, .status = status, .text = last->text};
 }
 
 /* The completion: keeps the reply, and the memory that it borrows, for the caller. */
@@ -83,18 +84,19 @@ static void call_completed(void *context, const struct cairn_reply *reply)
 {
     struct call *call = context;
     struct cairn_connection *connection = call->connection;
+    struct blocking_reply *last = &connection->blocking[connection->blocking_last];
     assert(!call->done && connection->delivering != NULL);
-    snprintf(connection->blocking_text, sizeof connection->blocking_text, "%s", reply->text);
-    connection->blocking_reply = *reply;
-    connection->blocking_reply.text = connection->blocking_text;
-    decoded_free(&connection->blocking);
-    connection->blocking = *connection->delivering;
+    snprintf(last->text, sizeof last->text, "%s", reply->text);
+    last->reply = *reply;
+    last->reply.text = last->text;
+    decoded_free(&last->decoded);
+    last->decoded = *connection->delivering;
     *connection->delivering = (struct decoded){.message = NULL};
-    if (!decoded_own(&connection->blocking, &connection->blocking_reply)) {
+    if (!decoded_own(&last->decoded, &last->reply)) {
         failure_set(&connection->failure, CAIRN_NO_MEMORY, "no memory here for the answer");
         show_failure(connection, reply->kind, CAIRN_NO_MEMORY);
     }
-    call->status = connection->blocking_reply.status;
+    call->status = last->reply.status;
     call->done = true;
 }
 
@@ -114,36 +116,32 @@ static bool call_metadata_item(void *context, const struct cairn_metadata *metad
     return call->metadata_item == NULL || call->metadata_item(call->context, metadata);
 }
 
-static void pause_us(uint64_t us)
-{
-    assert(us > 0 && us <= PAUSE_US_MAX);
-    const struct timespec time = {
-        .tv_sec = (time_t)(us / 1000000),
-        .tv_nsec = (long)(us % 1000000) * 1000,
-    };
-    nanosleep(&time, NULL);
-}
-
-/* Starts a lost connection, with a pause before each attempt but the first. False: the time is over, or the store is another. */
+/* Starts a lost connection, with a pause before each attempt but the first. False: the time is over, or it would not help. */
 static bool call_reconnect(struct call *call)
 {
     struct cairn_connection *connection = call->connection;
     assert(connection->client->in_callback == 0); /* it sleeps */
+    call->reconnects.timeout_us = CAIRN_NO_TIMEOUT;
     while (connection_state_is_lost(connection->state)) {
-        if (call->pause_us > 0) {
+        if (call->tried) {
+            int64_t pause_us = cairn_retry_pause_us(&call->reconnects, CAIRN_PING, connection->lost_status);
             uint64_t left = call_left_us(call);
-            if (connection->lost_status == CAIRN_STORE_CHANGED || left == 0) {
+            if (pause_us < 0 || left == 0) {
                 return false;
             }
-            pause_us(call->pause_us < left ? call->pause_us : left);
+            clock_sleep_us((uint64_t)pause_us < left ? (uint64_t)pause_us : left);
         }
-        call->pause_us = call->pause_us == 0 ? PAUSE_US_MIN : call->pause_us * 2;
-        if (call->pause_us > PAUSE_US_MAX) {
-            call->pause_us = PAUSE_US_MAX;
-        }
+        call->tried = true;
         cairn_connection_reconnect(connection);
     }
     return true;
+}
+
+/* The status of a call that could not connect: why the last attempt failed. */
+static enum cairn_status connect_status(const struct cairn_connection *connection)
+{
+    assert(connection->state != CONNECTION_READY);
+    return connection->lost_status != CAIRN_CONNECTION_LOST ? connection->lost_status : CAIRN_CANNOT_CONNECT;
 }
 
 /* For how long poll() may wait; -1: without limit. It is a minute at most, which keeps the sum within an int. */
@@ -196,20 +194,25 @@ static void call_turn(struct call *call)
     }
 }
 
-/* Begins a call. False: it is made in a callback. A connection that a callback frees meanwhile lives until call_end(). */
+/* Begins a call. False: it is made in a callback or in a child of fork(). A connection that a callback frees meanwhile lives until
+ * call_end(). */
 static bool call_begin(struct call *call, uint64_t timeout_us, const struct cairn_reply **ret_reply)
 {
     struct cairn_connection *connection = call->connection;
-    if (connection->client->in_callback > 0) {
-        call->status = failure_set(&connection->failure, CAIRN_USAGE, "%s", usage_reply.text);
+    const struct cairn_reply *refusal = connection->client->in_callback > 0 ? &usage_reply : NULL;
+    refusal = fork_mark_is_ours(connection->client->fork_mark) ? refusal : &forked_reply;
+    if (refusal != NULL) {
+        call->status = failure_set(&connection->failure, refusal->status, "%s", refusal->text);
         if (ret_reply != NULL) {
-            *ret_reply = &usage_reply;
+            *ret_reply = refusal;
         }
         return false;
     }
     assert(connection->delivering == NULL); /* no completion still reads the reply that is freed */
-    decoded_free(&connection->blocking);
-    connection->blocking_reply = (struct cairn_reply){.kind = call->kind};
+    connection->blocking_last = !connection->blocking_last;
+    struct blocking_reply *last = &connection->blocking[connection->blocking_last];
+    decoded_free(&last->decoded);
+    last->reply = (struct cairn_reply){.kind = call->kind};
     call->deadline_us = deadline_of(connection->client, timeout_us);
     return true;
 }
@@ -225,8 +228,7 @@ static bool call_ready(struct call *call)
         connection_process(connection, 0); /* makes it lost */
     }
     if (!call_reconnect(call)) {
-        call->status =
-            connection->lost_status == CAIRN_STORE_CHANGED ? CAIRN_STORE_CHANGED : CAIRN_CANNOT_CONNECT;
+        call->status = connect_status(connection);
         show_failure(connection, call->kind, call->status);
         return false;
     }
@@ -249,14 +251,18 @@ static enum cairn_status call_make_room(struct call *call)
                                                   .level = CAIRN_WRITTEN};
     barrier.deadline_us = call->deadline_us;
     enum cairn_status status = cairn_submit_barrier(call->connection, &request, call_completed, &barrier);
-    while (status == CAIRN_OK && !barrier.done) {
+    if (status != CAIRN_OK) {
+        show_failure(call->connection, CAIRN_BARRIER, status);
+        return status;
+    }
+    while (!barrier.done) {
         call_turn(&barrier);
     }
-    if (status == CAIRN_OK && barrier.status == CAIRN_DAMAGED) { /* there is room all the same */
+    if (barrier.status == CAIRN_DAMAGED) { /* there is room all the same */
         barrier.status = CAIRN_OK;
         call->connection->raises_left_out = true;
     }
-    return status == CAIRN_OK ? barrier.status : status;
+    return barrier.status;
 }
 
 /* Whether a call that failed may begin again: the connection is lost, time is left, and nothing happens twice. */
@@ -285,8 +291,14 @@ static void call_wait(struct call *call, enum cairn_status submitted)
         call->done = call->status != CAIRN_OK && !worth_repeating(call);
         if (call->status != CAIRN_OK) {
             call->status = CAIRN_FULL; /* the write itself was not sent */
-            connection->blocking_reply.kind = call->kind;
-            connection->blocking_reply.status = CAIRN_FULL;
+            struct blocking_reply *last = &connection->blocking[connection->blocking_last];
+            last->reply = (struct cairn_reply){
+                .kind = call->kind,
+                .status = CAIRN_FULL,
+                .text = last->reply.text,
+                .written_through = last->reply.written_through,
+                .durable_through = last->reply.durable_through,
+            };
         }
         return;
     }
@@ -311,7 +323,7 @@ static enum cairn_status call_end(struct call *call, const struct cairn_reply **
 {
     struct cairn_connection *connection = call->connection;
     struct cairn_client *client = connection->client;
-    const struct cairn_reply *reply = &connection->blocking_reply;
+    const struct cairn_reply *reply = &connection->blocking[connection->blocking_last].reply;
     if (connection->free_wanted) {
         reply = &freed_reply;
         call->status = freed_reply.status;
@@ -363,6 +375,7 @@ CALL(ping, cairn_ping_request, CAIRN_PING, false)
 CALL(status_page, cairn_status_page_request, CAIRN_STATUS_PAGE, false)
 CALL(chains, cairn_chains_request, CAIRN_CHAINS, false)
 CALL(create_chain, cairn_create_chain_request, CAIRN_CREATE_CHAIN, true)
+CALL(drop_chain, cairn_drop_chain_request, CAIRN_DROP_CHAIN, true)
 CALL(read_height, cairn_read_height_request, CAIRN_READ_HEIGHT, false)
 CALL(read_block, cairn_read_block_request, CAIRN_READ_BLOCK, false)
 CALL_STREAM(read_blocks, cairn_read_blocks_request, cairn_block_item, block_item, call_block_item,
@@ -378,26 +391,49 @@ CALL(prune, cairn_prune_request, CAIRN_PRUNE, true)
 CALL(rollback, cairn_rollback_request, CAIRN_ROLLBACK, true)
 CALL(barrier, cairn_barrier_request, CAIRN_BARRIER, true)
 
+/* Says on the client why a connection that will be freed did not come about; `before` is why the attempt before the last failed. */
+static enum cairn_status connect_failed(const struct cairn_connection *connection, uint64_t timeout_us,
+                                        const struct failure *before)
+{
+    struct cairn_client *client = connection->client;
+    if (connection->state == CONNECTION_CONNECTING && before->status != CAIRN_OK) {
+        return failure_set(&client->failure, before->status, "%s", before->text);
+    }
+    if (connection->state == CONNECTION_CONNECTING) {
+        return failure_set(&client->failure, CAIRN_CANNOT_CONNECT,
+                           "%s: connected, but no answer to the hello within %.3f s",
+                           client->options.socket_path, (double)timeout_us / 1e6);
+    }
+    return failure_set(&client->failure, connect_status(connection), "%s", connection->failure.text);
+}
+
 enum cairn_status cairn_connect(struct cairn_client *client, uint64_t timeout_us,
                                 struct cairn_connection **ret_connection)
 {
     struct cairn_connection *connection;
     if (client->in_callback > 0) {
-        return CAIRN_USAGE;
+        return failure_set(&client->failure, CAIRN_USAGE, "connect: from a callback");
     }
-    if (cairn_connection_open(client, &connection) != CAIRN_OK) {
-        return CAIRN_NO_MEMORY;
+    enum cairn_status status = cairn_connection_open(client, &connection);
+    if (status != CAIRN_OK) {
+        return status;
     }
-    struct call call = {.connection = connection, .pause_us = PAUSE_US_MIN};
+    struct call call = {.connection = connection, .tried = true};
     call.deadline_us = deadline_of(client, timeout_us);
-    while (connection->state != CONNECTION_READY && call_reconnect(&call) && call_left_us(&call) > 0) {
+    struct failure before = {.status = CAIRN_OK};
+    while (connection->state != CONNECTION_READY) {
+        if (connection_state_is_lost(connection->state)) {
+            before = connection->failure;
+        }
+        if (!call_reconnect(&call) || call_left_us(&call) == 0) {
+            break;
+        }
         call_turn(&call);
     }
     assert(connection->in_flight == 0); /* its user does not have it yet */
-    enum cairn_status status = CAIRN_OK;
     if (connection->state != CONNECTION_READY) {
-        bool changed = connection->lost_status == CAIRN_STORE_CHANGED;
-        status = changed ? CAIRN_STORE_CHANGED : CAIRN_CANNOT_CONNECT;
+        status =
+            connect_failed(connection, timeout_us != 0 ? timeout_us : client->options.timeout_us, &before);
         connection->free_wanted = client->free_wanted = true;
     } else {
         *ret_connection = connection;
@@ -417,7 +453,12 @@ enum cairn_status cairn_close(struct cairn_connection *connection, uint64_t time
     }
     struct cairn_client *client = connection->client;
     if (client->in_callback > 0) {
+        failure_set(&client->failure, CAIRN_USAGE, "close: from a callback");
         return failure_set(&connection->failure, CAIRN_USAGE, "close: from a callback");
+    }
+    if (!fork_mark_is_ours(client->fork_mark)) {
+        failure_set(&client->failure, CAIRN_USAGE, "%s", FORKED_TEXT);
+        return failure_set(&connection->failure, CAIRN_USAGE, "%s", FORKED_TEXT);
     }
     struct call call = {.connection = connection, .deadline_us = deadline_of(client, timeout_us)};
     connection->closing = true;
@@ -432,6 +473,10 @@ enum cairn_status cairn_close(struct cairn_connection *connection, uint64_t time
         const struct cairn_barrier_request barrier = {.timeout_us = call_timeout_us(&call),
                                                       .level = CAIRN_WRITTEN};
         status = cairn_barrier(connection, &barrier, NULL);
+        if (status != CAIRN_OK) {
+            failure_set(&client->failure, status, "close: %s",
+                        connection->blocking[connection->blocking_last].text);
+        }
         damaged |= status == CAIRN_DAMAGED;
         status = status == CAIRN_DAMAGED ? CAIRN_OK : status;
         wanted = client->kept.operations > 0; /* some may have been accepted meanwhile */

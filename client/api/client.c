@@ -11,39 +11,82 @@
 #include <sys/un.h>
 
 #include "client/connection/connection.h"
-
-#ifndef CAIRN_VERSION
-#define CAIRN_VERSION "0.1.0"
-#endif
+#include "client/message/check.h"
 
 static_assert(sizeof((struct cairn_client_counters *)0)->store_id == STORE_ID_BYTES, "a store id fits");
 
+#define TEXT_OF(number)                   #number
+#define VERSION_TEXT(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
+
+/* Why the last cairn_client_new() of this thread failed: there is no client that could keep it. */
+static _Thread_local const char *new_failure = "";
+
 const char *cairn_version(void)
 {
-    return CAIRN_VERSION;
+    return VERSION_TEXT(CAIRN_VERSION_MAJOR, CAIRN_VERSION_MINOR, CAIRN_VERSION_PATCH);
+}
+
+int cairn_version_number(void)
+{
+    return CAIRN_VERSION_NUMBER;
+}
+
+/* Which rule of cairn.h the options break; NULL: none. */
+static const char *options_fault(const struct cairn_client_options *options)
+{
+    const struct sockaddr_un address;
+    if (options == NULL) {
+        return "no options given";
+    }
+    if (options->socket_path == NULL || options->socket_path[0] == '\0') {
+        return "socket_path: no path given";
+    }
+    if (strlen(options->socket_path) >= sizeof address.sun_path) {
+        return "socket_path: longer than the 107 bytes that a socket's path may have";
+    }
+    if (options->name != NULL && strlen(options->name) > CLIENT_NAME_BYTES_MAX) {
+        return "name: longer than 64 bytes";
+    }
+    if (!RESERVED_IS_ZERO(options)) {
+        return "`reserved` is not zero: zero the options before fields are set";
+    }
+    return NULL;
+}
+
+/* Makes a client with copies of the strings, and without defaults. NULL: no memory. */
+static struct cairn_client *client_make(const struct cairn_client_options *options)
+{
+    struct cairn_client *client = calloc(1, sizeof *client);
+    char *path = strdup(options->socket_path);
+    char *name = strdup(options->name != NULL ? options->name : "");
+    struct fork_mark *mark = fork_mark_new();
+    if (client == NULL || path == NULL || name == NULL || mark == NULL) {
+        free(client);
+        free(path);
+        free(name);
+        fork_mark_free(mark);
+        return NULL;
+    }
+    client->options = *options;
+    client->options.socket_path = path;
+    client->options.name = name;
+    client->fork_mark = mark;
+    return client;
 }
 
 enum cairn_status cairn_client_new(const struct cairn_client_options *options,
                                    struct cairn_client **ret_client)
 {
-    const struct sockaddr_un address;
-    if (options == NULL || options->socket_path == NULL || options->socket_path[0] == '\0' ||
-        strlen(options->socket_path) >= sizeof address.sun_path ||
-        (options->name != NULL && strlen(options->name) > CLIENT_NAME_BYTES_MAX)) {
+    const char *fault = options_fault(options);
+    if (fault != NULL) {
+        new_failure = fault;
         return CAIRN_USAGE;
     }
-    struct cairn_client *client = calloc(1, sizeof *client);
-    char *path = strdup(options->socket_path);
-    char *name = strdup(options->name != NULL ? options->name : "");
-    if (client == NULL || path == NULL || name == NULL) {
-        free(client);
-        free(path);
-        free(name);
+    struct cairn_client *client = client_make(options);
+    if (client == NULL) {
+        new_failure = "no memory here for a client";
         return CAIRN_NO_MEMORY;
     }
-    client->options = *options;
-    client->options.socket_path = path;
-    client->options.name = name;
     if (options->timeout_us == 0) {
         client->options.timeout_us = TIMEOUT_US_DEFAULT;
     }
@@ -62,6 +105,11 @@ enum cairn_status cairn_client_new(const struct cairn_client_options *options,
     return CAIRN_OK;
 }
 
+const char *cairn_client_error(const struct cairn_client *client)
+{
+    return client != NULL ? client->failure.text : new_failure;
+}
+
 void cairn_client_free(struct cairn_client *client)
 {
     if (client == NULL || client->in_callback > 0) {
@@ -74,6 +122,7 @@ void cairn_client_free(struct cairn_client *client)
     keep_clear(&client->kept);
     free((char *)(uintptr_t)client->options.socket_path);
     free((char *)(uintptr_t)client->options.name);
+    fork_mark_free(client->fork_mark);
     free(client);
 }
 
@@ -96,11 +145,15 @@ void cairn_client_get_counters(const struct cairn_client *client, struct cairn_c
 enum cairn_status cairn_client_forget(struct cairn_client *client)
 {
     if (client->in_callback > 0) {
-        return CAIRN_USAGE;
+        return failure_set(&client->failure, CAIRN_USAGE, "forget: from a callback");
+    }
+    if (!fork_mark_is_ours(client->fork_mark)) {
+        return failure_set(&client->failure, CAIRN_USAGE, "forget: %s", FORKED_TEXT);
     }
     for (struct cairn_connection *each = client->connections; each != NULL; each = each->next) {
         if (!connection_state_is_lost(each->state)) {
-            return CAIRN_USAGE;
+            return failure_set(&client->failure, CAIRN_USAGE,
+                               "forget: a connection of the client is not lost: free it first");
         }
     }
     assert(client->resends == 0); /* no request is left that points at kept metadata */

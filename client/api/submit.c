@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "client/connection/request.h"
+#include "client/message/check.h"
 #include "client/message/encode.h"
 
 /* What every submit checks first. */
@@ -11,6 +12,9 @@ static enum cairn_status submit_begin(struct cairn_connection *connection, const
     const struct cairn_client_options *options = &connection->client->options;
     if (request == NULL) {
         return failure_set(&connection->failure, CAIRN_USAGE, "no request given");
+    }
+    if (!fork_mark_is_ours(connection->client->fork_mark)) {
+        return failure_set(&connection->failure, CAIRN_USAGE, "%s", FORKED_TEXT);
     }
     assert(connection->in_flight > 0 ||
            connection->in_flight_bytes == 0); /* an idle connection takes any request */
@@ -30,14 +34,21 @@ static enum cairn_status submit_begin(struct cairn_connection *connection, const
     return CAIRN_OK;
 }
 
+/* Says why a request cannot be encoded. */
+static enum cairn_status submit_refuse(struct cairn_connection *connection, const struct request *model,
+                                       enum cairn_status status, const char *why)
+{
+    return failure_set(&connection->failure, status, "%s: %s", frame_type_text(model->type), why);
+}
+
 /* Adds the request that was encoded with `status`, unless it is too large or too much is in flight. */
 static enum cairn_status submit_end(struct cairn_connection *connection, enum cairn_status status,
                                     struct request *model, struct encoded *encoded, uint64_t timeout_us)
 {
     const struct cairn_client_options *options = &connection->client->options;
     if (status == CAIRN_TOO_LARGE) {
-        return failure_set(&connection->failure, status,
-                           "longer than any frame may be, or too many items: split it");
+        return failure_set(&connection->failure, status, "%s: longer than any frame may be: split it",
+                           frame_type_text(model->type));
     }
     if (status == CAIRN_FULL) {
         return failure_set(
@@ -47,16 +58,14 @@ static enum cairn_status submit_end(struct cairn_connection *connection, enum ca
             (unsigned long long)connection->client->kept.bytes);
     }
     if (status != CAIRN_OK) {
-        return failure_set(&connection->failure, status, "%s: %s", frame_type_text(model->type),
-                           status == CAIRN_USAGE ? "a value that cannot be encoded" : "no memory here");
+        return failure_set(&connection->failure, status, "%s: no memory here", frame_type_text(model->type));
     }
     size_t body_bytes = encoded->frame->bytes - FRAME_REQUEST_BYTES;
-    if (connection->state == CONNECTION_READY && body_bytes > connection->transport.body_bytes_max) {
-        status = failure_set(&connection->failure, CAIRN_TOO_LARGE,
-                             "%s: %zu bytes, more than the daemon's frames may have (%zu): split it",
-                             frame_type_text(model->type), body_bytes, connection->transport.body_bytes_max);
-    } else if (connection->in_flight > 0 &&
-               connection->in_flight_bytes + encoded->frame->bytes > options->in_flight_bytes_max) {
+    if (connection->state == CONNECTION_READY) { /* else it is asked once the hello is answered */
+        status = request_fits(connection, model, body_bytes, &connection->failure);
+    }
+    if (status == CAIRN_OK && connection->in_flight > 0 &&
+        connection->in_flight_bytes + encoded->frame->bytes > options->in_flight_bytes_max) {
         status =
             failure_set(&connection->failure, CAIRN_FULL,
                         "%zu bytes are in flight: process the connection first", connection->in_flight_bytes);
@@ -87,12 +96,17 @@ static uint64_t timeout(const struct cairn_connection *connection, uint64_t time
                                           void *context)                                                     \
     {                                                                                                        \
         struct encoded encoded;                                                                              \
+        const char *why;                                                                                     \
         enum cairn_status status = submit_begin(connection, request);                                        \
         if (status != CAIRN_OK) {                                                                            \
             return status;                                                                                   \
         }                                                                                                    \
         uint64_t timeout_us = timeout(connection, request->timeout_us);                                      \
         struct request model = {.completion = completion, .context = context, __VA_ARGS__};                  \
+        status = check_##name(request, &why);                                                                \
+        if (status != CAIRN_OK) {                                                                            \
+            return submit_refuse(connection, &model, status, why);                                           \
+        }                                                                                                    \
         return submit_end(connection, encode, &model, &encoded, timeout_us);                                 \
     }
 
@@ -102,6 +116,7 @@ static uint64_t timeout(const struct cairn_connection *connection, uint64_t time
                                           cairn_completion completion, void *context)                        \
     {                                                                                                        \
         struct encoded encoded;                                                                              \
+        const char *why;                                                                                     \
         enum cairn_status status = submit_begin(connection, request);                                        \
         if (status != CAIRN_OK) {                                                                            \
             return status;                                                                                   \
@@ -113,6 +128,10 @@ static uint64_t timeout(const struct cairn_connection *connection, uint64_t time
                                 .window = window,                                                            \
                                 .window_left = window,                                                       \
                                 __VA_ARGS__};                                                                \
+        status = check_##name(request, &why);                                                                \
+        if (status != CAIRN_OK) {                                                                            \
+            return submit_refuse(connection, &model, status, why);                                           \
+        }                                                                                                    \
         return submit_end(connection, encode, &model, &encoded, timeout_us);                                 \
     }
 
@@ -149,6 +168,9 @@ SUBMIT(chains, cairn_chains_request, encode_empty(FRAME_CHAINS, &encoded), .kind
 SUBMIT(create_chain, cairn_create_chain_request, encode_create_chain(request, &encoded),
        .kind = CAIRN_CREATE_CHAIN, .type = FRAME_CREATE_CHAIN, .ordered = true)
 
+SUBMIT(drop_chain, cairn_drop_chain_request, encode_drop_chain(request, &encoded), .kind = CAIRN_DROP_CHAIN,
+       .type = FRAME_DROP_CHAIN, .ordered = true, .carries = true, .expected = {.level = CAIRN_DURABLE})
+
 SUBMIT(read_height, cairn_read_height_request, encode_height(request, &encoded), .kind = CAIRN_READ_HEIGHT,
        .type = FRAME_HEIGHT)
 
@@ -182,8 +204,9 @@ SUBMIT(commit, cairn_commit_request, encode_commit(request, timeout_us, &encoded
        .expected = {.level = commit_level(request->level)})
 
 SUBMIT(prune, cairn_prune_request, encode_prune(request, timeout_us, &encoded), .kind = CAIRN_PRUNE,
-       .type = FRAME_PRUNE, .ordered = true, .carries = true,
-       .expected = {.level = commit_level(request->level)})
+       .type = FRAME_PRUNE, .ordered = true, .carries = !request->dry_run,
+       .features = request->dry_run ? FEATURE_PRUNE_DRY_RUN : 0,
+       .expected = {.level = commit_level(request->level), .dry_run = request->dry_run})
 
 SUBMIT(rollback, cairn_rollback_request, encode_rollback(request, timeout_us, &encoded),
        .kind = CAIRN_ROLLBACK, .type = FRAME_ROLLBACK, .ordered = true, .carries = !request->dry_run,

@@ -11,4 +11,7 @@ uint64_t clock_now_us(void);
 /* The time at which a timeout that starts at now_us is over; NEVER_US if the clock cannot reach it. */
 uint64_t clock_deadline_us(uint64_t now_us, uint64_t timeout_us);
 
+/* Sleeps that long, also if signals come. */
+void clock_sleep_us(uint64_t us);
+
 #endif

@@ -13,6 +13,7 @@
 #include "client/connection/connection.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,12 +28,25 @@ enum {
     HELLO_REPLY_BYTES_MAX = 64 << 10, /* chosen: it has about 50, and a later version may add some */
 };
 
+/* How requests complete that were not sent when the connection was lost for that reason. */
+static enum cairn_status unsent_status(enum cairn_status lost)
+{
+    switch (lost) {
+    case CAIRN_CONNECTION_LOST:
+        return CAIRN_NOT_SENT;
+    case CAIRN_STORE_CHANGED:
+        return CAIRN_STORE_CHANGED;
+    default: /* it never was a connection */
+        return CAIRN_CANNOT_CONNECT;
+    }
+}
+
 /* Loses the connection for the reason in its failure, and completes everything on it. */
 static void connection_lose(struct cairn_connection *connection)
 {
     const struct failure failure = connection->failure;
-    bool connecting = failure.status == CAIRN_CANNOT_CONNECT || failure.status == CAIRN_STORE_CHANGED;
-    assert(connecting || failure.status == CAIRN_CONNECTION_LOST);
+    assert(cairn_status_applied(failure.status) == CAIRN_NOT_APPLIED ||
+           failure.status == CAIRN_CONNECTION_LOST);
     request_collect_sent(connection);
     resend_detach(connection);
     request_discard_unsent(connection);
@@ -40,9 +54,36 @@ static void connection_lose(struct cairn_connection *connection)
     connection_state_move(&connection->state, CONNECTION_LOST);
     connection->lost_status = failure.status;
     connection->next_deadline_us = NEVER_US;
-    request_fail_all(connection, connecting ? failure.status : CAIRN_NOT_SENT, failure.text);
+    request_fail_all(connection, unsent_status(failure.status), failure.text);
     connection->failure = failure; /* completions may have set another */
     assert(connection->in_flight == 0 && connection->in_flight_bytes == 0 && connection->abandoned == 0);
+}
+
+/* Says why the socket does not connect. */
+static enum cairn_status connect_failure(struct failure *failure, const char *path, int error)
+{
+    const char *why = NULL;
+    assert(error != 0);
+    switch (error) {
+    case EACCES:
+    case EPERM:
+        return failure_set(failure, CAIRN_PERMISSION,
+                           "cannot connect to %s: %s: the socket's mode and group do not let this user in",
+                           path, strerror(error));
+    case ENOENT:
+        why = "is the daemon running, and is this its socket?";
+        break;
+    case ECONNREFUSED:
+        why = "nobody listens there: no daemon runs, or this is not a socket";
+        break;
+    case EAGAIN:
+        why = "the daemon does not accept connections fast enough";
+        break;
+    default:
+        break;
+    }
+    return failure_set(failure, CAIRN_CANNOT_CONNECT, "cannot connect to %s: %s%s%s", path, strerror(error),
+                       why != NULL ? ": " : "", why != NULL ? why : "");
 }
 
 static enum cairn_status connection_start(struct cairn_connection *connection)
@@ -58,8 +99,8 @@ static enum cairn_status connection_start(struct cairn_connection *connection)
     int error = transport_connect(&connection->transport, options->socket_path);
     if (error != 0) {
         frame_out_free(encoded.frame);
-        return failure_set(&connection->failure, CAIRN_CANNOT_CONNECT, "cannot connect to %s: %s",
-                           options->socket_path, strerror(error));
+        connection->lost_status = connect_failure(&connection->failure, options->socket_path, error);
+        return connection->lost_status;
     }
     frame_out_set_id(encoded.frame, HELLO_ID);
     frame_queue_push(&connection->transport.out, encoded.frame);
@@ -73,9 +114,12 @@ static enum cairn_status connection_start(struct cairn_connection *connection)
 
 enum cairn_status cairn_connection_open(struct cairn_client *client, struct cairn_connection **ret_connection)
 {
+    if (!fork_mark_is_ours(client->fork_mark)) {
+        return failure_set(&client->failure, CAIRN_USAGE, "%s", FORKED_TEXT);
+    }
     struct cairn_connection *connection = calloc(1, sizeof *connection);
     if (connection == NULL) {
-        return CAIRN_NO_MEMORY;
+        return failure_set(&client->failure, CAIRN_NO_MEMORY, "no memory here for a connection");
     }
     connection->client = client;
     connection->state = CONNECTION_LOST;
@@ -90,6 +134,9 @@ enum cairn_status cairn_connection_open(struct cairn_client *client, struct cair
 
 enum cairn_status cairn_connection_reconnect(struct cairn_connection *connection)
 {
+    if (!fork_mark_is_ours(connection->client->fork_mark)) {
+        return failure_set(&connection->failure, CAIRN_USAGE, "%s", FORKED_TEXT);
+    }
     if (connection->client->in_callback > 0 || !connection_state_is_lost(connection->state)) {
         return failure_set(&connection->failure, CAIRN_USAGE, "reconnect: %s",
                            !connection_state_is_lost(connection->state) ? "the connection is not lost"
@@ -101,6 +148,9 @@ enum cairn_status cairn_connection_reconnect(struct cairn_connection *connection
 void connection_end(struct cairn_connection *connection)
 {
     assert(connection->client->in_callback == 0); /* no caller further up uses it */
+    if (!fork_mark_is_ours(connection->client->fork_mark)) {
+        request_forget_callers(connection); /* the completions are the parent's */
+    }
     if (!connection_state_is_lost(connection->state)) {
         failure_set(&connection->failure, CAIRN_CONNECTION_LOST, "the connection was closed by its user");
         connection_lose(connection);
@@ -111,7 +161,8 @@ void connection_end(struct cairn_connection *connection)
         link = &(*link)->next;
     }
     *link = connection->next;
-    decoded_free(&connection->blocking);
+    decoded_free(&connection->blocking[0].decoded);
+    decoded_free(&connection->blocking[1].decoded);
     request_clear(connection);
     free(connection);
 }
@@ -193,7 +244,7 @@ static bool connection_lives(struct cairn_connection *connection, uint64_t now)
         failure_set(&connection->failure, status, "the connection was lost: %s",
                     transport->error != 0 ? strerror(transport->error) : "the daemon closed it");
     } else if (connecting && now >= connection->hello_deadline_us) {
-        failure_set(&connection->failure, status, "%s: no answer to the hello within %.3f s",
+        failure_set(&connection->failure, status, "%s: connected, but no answer to the hello within %.3f s",
                     connection->client->options.socket_path,
                     (double)connection->client->options.timeout_us / 1e6);
     } else {
@@ -246,6 +297,9 @@ enum cairn_status cairn_connection_process(struct cairn_connection *connection, 
     struct cairn_client *client = connection->client;
     if (client->in_callback > 0) {
         return failure_set(&connection->failure, CAIRN_USAGE, "process: from a callback");
+    }
+    if (!fork_mark_is_ours(client->fork_mark)) {
+        return failure_set(&connection->failure, CAIRN_USAGE, "%s", FORKED_TEXT);
     }
     enum cairn_status status = connection_process(connection, revents);
     if (connection->state == CONNECTION_LOST) {

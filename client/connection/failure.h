@@ -17,4 +17,7 @@ struct failure {
 enum cairn_status failure_set(struct failure *failure, enum cairn_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* What every call says that must not be made in a child of fork(). */
+#define FORKED_TEXT "this is a child of fork(), and the client is its parent's: make a client of its own"
+
 #endif

@@ -1,13 +1,14 @@
 /* What the library's files share: the client, its connections and their requests. All of it belongs to the thread that uses the
  * client.
  *
- * From low to high: clock, failure, keep, state and transport know nothing of requests; request moves them from state to state;
+ * From low to high: clock, failure, fork_mark, keep, state and transport know nothing of requests; request moves them from state to state;
  * resend and reply use request; connection calls all of them. */
 #ifndef CLIENT_INTERNAL_H
 #define CLIENT_INTERNAL_H
 
 #include "client/cairn.h"
 #include "client/connection/failure.h"
+#include "client/connection/fork_mark.h"
 #include "client/connection/keep.h"
 #include "client/connection/state.h"
 #include "client/connection/transport.h"
@@ -31,6 +32,8 @@ enum {
 
 struct cairn_client {
     struct cairn_client_options options; /* fixed; defaults are filled in, strings are owned */
+    struct fork_mark *fork_mark;         /* fixed */
+    struct failure failure;              /* of the last call on the client itself that failed */
     struct cairn_connection *connections;
 
     bool store_known;
@@ -60,9 +63,10 @@ struct request {
     uint64_t id;
     uint8_t type; /* enum frame_type */
     enum cairn_request_kind kind;
-    bool ordered;  /* a write or barrier: it waits while kept metadata is sent again */
-    bool internal; /* it sends kept metadata again */
-    bool carries;  /* its success means that all metadata accepted before it is written */
+    bool ordered;      /* a write or barrier: it waits while kept metadata is sent again */
+    bool internal;     /* it sends kept metadata again */
+    uint64_t features; /* bits without which the daemon would take it for something else */
+    bool carries;      /* its success means that all metadata accepted before it is written */
     cairn_completion completion;
     cairn_block_item block_item;
     cairn_metadata_item metadata_item;
@@ -89,6 +93,13 @@ struct request {
     size_t message_bytes, message_capacity;
 };
 
+/* A reply that outlives its completion, with the memory that it borrows. */
+struct blocking_reply {
+    struct cairn_reply reply;
+    struct decoded decoded;
+    char text[TEXT_BYTES_MAX];
+};
+
 struct cairn_connection {
     struct cairn_connection *next;
     struct cairn_client *client;
@@ -96,6 +107,7 @@ struct cairn_connection {
     struct transport transport;
     uint64_t run;        /* the daemon's run that it is connected to; 0: not known yet */
     uint64_t resume_run; /* the run that its hello asked about */
+    uint64_t features;   /* bits in force; known while it is ready */
     uint64_t hello_deadline_us;
     enum cairn_status lost_status; /* why it was lost last */
     struct failure failure;        /* of the last call that failed, or why it was lost */
@@ -120,10 +132,9 @@ struct cairn_connection {
     uint32_t slot_free_count;
     uint32_t generation; /* the high half of the last id */
 
-    struct decoded *delivering; /* memory of the reply whose completion runs; NULL: none runs */
-    struct decoded blocking;    /* memory of the last blocking call's reply */
-    struct cairn_reply blocking_reply;
-    char blocking_text[TEXT_BYTES_MAX];
+    struct decoded *delivering;        /* memory of the reply whose completion runs; NULL: none runs */
+    struct blocking_reply blocking[2]; /* of the last blocking call, and of the one before */
+    unsigned blocking_last;            /* which of the two is the last */
 };
 
 #endif

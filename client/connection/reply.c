@@ -333,6 +333,21 @@ static bool is_other_store(const struct cairn_connection *connection, const stru
     return hello->run < client->run && connection->resume_run == client->run;
 }
 
+/* The status of a connection that the daemon refused at the hello. What a caller can do something about keeps its own. */
+static enum cairn_status refusal_status(uint8_t status)
+{
+    assert(status != STATUS_OK);
+    switch (status) {
+    case STATUS_BUSY:
+    case STATUS_SHUTTING_DOWN:
+    case STATUS_PERMISSION:
+    case STATUS_UNSUPPORTED:
+        return (enum cairn_status)status;
+    default:
+        return CAIRN_CANNOT_CONNECT;
+    }
+}
+
 /* Always false, with the connection's failure set. */
 static bool refuse_store(struct cairn_connection *connection)
 {
@@ -394,7 +409,8 @@ bool reply_hello(struct cairn_connection *connection, const struct frame_reply *
     if (reply->status != STATUS_OK) {
         char text[TEXT_BYTES_MAX / 2] = "";
         bool good = decode_error(body, reply->body_bytes, text, sizeof text);
-        failure_set(&connection->failure, CAIRN_CANNOT_CONNECT, "the daemon refused the connection: %s: %s",
+        failure_set(&connection->failure, refusal_status(reply->status),
+                    "the daemon at %s refused the connection: %s: %s", client->options.socket_path,
                     status_text((enum status)reply->status), good ? text : "with a malformed error");
         return false;
     }
@@ -414,6 +430,7 @@ bool reply_hello(struct cairn_connection *connection, const struct frame_reply *
     client->store_changed = false;
     memcpy(client->store_id, hello.store_id, STORE_ID_BYTES);
     connection->transport.body_bytes_max = hello.frame_bytes_max;
+    connection->features = hello.features;
     connection_state_move(&connection->state, CONNECTION_READY);
     record_marks(connection, reply);
     return true;

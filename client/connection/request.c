@@ -30,7 +30,10 @@ enum {
 /* Doubles the slots. False: no memory, and nothing is changed. */
 static bool slots_grow(struct cairn_connection *connection)
 {
-    assert(connection->slot_free_count == 0 && connection->slot_count <= UINT32_MAX / 2);
+    assert(connection->slot_free_count == 0);
+    if (connection->slot_count > UINT32_MAX / 2) {
+        return false; /* no id is left, whatever in_flight_max says */
+    }
     uint32_t count = connection->slot_count == 0 ? SLOTS_MIN : connection->slot_count * 2;
     struct request **slots = realloc(connection->slots, count * sizeof *slots);
     if (slots == NULL) {
@@ -297,6 +300,15 @@ void request_fail_all(struct cairn_connection *connection, enum cairn_status uns
     }
 }
 
+void request_forget_callers(struct cairn_connection *connection)
+{
+    for (struct request *request = connection->first; request != NULL; request = request->next) {
+        request->completion = NULL;
+        request->block_item = NULL;
+        request->metadata_item = NULL;
+    }
+}
+
 /* Queues a frame that belongs to an open stream and has no answer. */
 static void frame_send_beside(struct cairn_connection *connection, const struct request *request,
                               struct frame_out *frame)
@@ -385,6 +397,24 @@ void request_expire(struct cairn_connection *connection, uint64_t now)
     assert(connection->next_deadline_us > now); /* what a completion submitted has a later one */
 }
 
+enum cairn_status request_fits(const struct cairn_connection *connection, const struct request *request,
+                               size_t body_bytes, struct failure *failure)
+{
+    assert(connection->state == CONNECTION_READY); /* the daemon has said what it takes */
+    if (body_bytes > connection->transport.body_bytes_max) {
+        return failure_set(failure, CAIRN_TOO_LARGE,
+                           "%s: %zu bytes, more than the daemon's frames may have (%zu): split it",
+                           frame_type_text(request->type), body_bytes, connection->transport.body_bytes_max);
+    }
+    if ((request->features & ~connection->features) != 0) {
+        return failure_set(failure, CAIRN_UNSUPPORTED,
+                           "%s: this daemon has no dry run of it and would carry it out, so it was not sent: "
+                           "use a later daemon",
+                           frame_type_text(request->type));
+    }
+    return CAIRN_OK;
+}
+
 bool request_releasable(const struct cairn_connection *connection)
 {
     return connection->state == CONNECTION_READY && connection->held.first != NULL &&
@@ -399,11 +429,12 @@ void request_release(struct cairn_connection *connection)
     bool settled = connection->client->kept.unsettled == 0;
     struct frame_queue waiting = connection->held, refused = {.first = NULL};
     struct frame_out *frame;
+    struct failure failure;
     connection->held = (struct frame_queue){.first = NULL};
     while ((frame = frame_queue_pop(&waiting)) != NULL) {
         struct request *request = frame->request;
         assert(request != NULL && request->state == REQUEST_HELD);
-        if (frame->bytes - FRAME_REQUEST_BYTES > connection->transport.body_bytes_max) {
+        if (request_fits(connection, request, frame->bytes - FRAME_REQUEST_BYTES, &failure) != CAIRN_OK) {
             frame_queue_push(&refused, frame);
         } else if (request->ordered && !settled) {
             frame_queue_push(&connection->held, frame);
@@ -417,13 +448,11 @@ void request_release(struct cairn_connection *connection)
     assert(connection->held_unordered == 0); /* only writes and barriers wait for kept metadata */
     while ((frame = frame_queue_pop(&refused)) != NULL) {
         struct request *request = frame->request;
-        char text[TEXT_BYTES_MAX];
-        snprintf(text, sizeof text, "%s: %zu bytes, more than the daemon's frames may have (%zu): split it",
-                 frame_type_text(request->type), frame->bytes - FRAME_REQUEST_BYTES,
-                 connection->transport.body_bytes_max);
+        enum cairn_status status =
+            request_fits(connection, request, frame->bytes - FRAME_REQUEST_BYTES, &failure);
         request->frame = NULL;
         frame_out_free(frame);
-        request_fail(connection, request, CAIRN_TOO_LARGE, text);
+        request_fail(connection, request, status, failure.text);
     }
 }
 

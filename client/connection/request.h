@@ -35,6 +35,9 @@ void request_discard_unsent(struct cairn_connection *connection);
 /* Completes all requests: with `unsent` those that were not sent, else with CAIRN_CONNECTION_LOST. */
 void request_fail_all(struct cairn_connection *connection, enum cairn_status unsent, const char *text);
 
+/* From now on requests complete without telling their callers. */
+void request_forget_callers(struct cairn_connection *connection);
+
 /* Completes the requests whose deadline has passed. */
 void request_expire(struct cairn_connection *connection, uint64_t now);
 
@@ -47,7 +50,12 @@ void request_stop(struct cairn_connection *connection, struct request *request);
 /* Gives an open stream back the window that it has used. Without memory it sends nothing; the stream's timeout ends it then. */
 void request_send_credit(struct cairn_connection *connection, struct request *request);
 
-/* Queues the held requests that may be sent now. */
+/* Whether the daemon, whose hello was answered, takes the request with a body of that length. CAIRN_OK; CAIRN_TOO_LARGE; CAIRN_UNSUPPORTED:
+ * it would take it for something else. */
+enum cairn_status request_fits(const struct cairn_connection *connection, const struct request *request,
+                               size_t body_bytes, struct failure *failure);
+
+/* Queues the held requests that may be sent now, and ends those that the daemon does not take. */
 void request_release(struct cairn_connection *connection);
 
 /* Whether request_release() would queue any. */

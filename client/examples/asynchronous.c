@@ -1,11 +1,10 @@
 /* Sets many names, a thousand requests in flight, from a poll loop; a barrier behind them tells that all is written.
  *
  *   asynchronous SOCKET      exits 0 if every name was set and written */
+#include <cairn.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
-
-#include "client/cairn.h"
 
 enum {
     WRITES = 10000,
@@ -56,7 +55,7 @@ int main(int argc, char **argv)
     const struct cairn_client_options options = {.socket_path = argc == 2 ? argv[1] : NULL};
     if (cairn_client_new(&options, &client) != CAIRN_OK ||
         cairn_connection_open(client, &connection) != CAIRN_OK) {
-        fprintf(stderr, "usage: asynchronous SOCKET\n");
+        fprintf(stderr, "usage: asynchronous SOCKET: %s\n", cairn_client_error(NULL));
         return 2;
     }
     struct progress progress = {.accepted = 0};

@@ -1,10 +1,9 @@
 /* Commits a block, sets metadata, and reads both back, one blocking call at a time.
  *
  *   blocking SOCKET          exits 0 if everything came back as it was written */
+#include <cairn.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "client/cairn.h"
 
 static int failed(const char *what, const struct cairn_reply *reply)
 {
@@ -47,13 +46,18 @@ static int example(struct cairn_connection *connection)
         return failed("get", reply);
     }
     if (reply->found.value.bytes != 5 || memcmp(reply->found.value.data, "value", 5) != 0) {
+        fprintf(stderr, "get: another value than was set\n");
         return 1;
     }
     const struct cairn_read_block_request read = {.height = height, .parts = CAIRN_DATA};
     if (cairn_read_block(connection, &read, &reply) != CAIRN_OK) {
         return failed("block", reply);
     }
-    return reply->block.data.bytes != 12 || memcmp(reply->block.data.data, "transactions", 12) != 0;
+    if (reply->block.data.bytes != 12 || memcmp(reply->block.data.data, "transactions", 12) != 0) {
+        fprintf(stderr, "block: other data than was committed\n");
+        return 1;
+    }
+    return 0;
 }
 
 int main(int argc, char **argv)
@@ -63,15 +67,20 @@ int main(int argc, char **argv)
     const struct cairn_client_options options = {.socket_path = argc == 2 ? argv[1] : NULL,
                                                  .name = "example"};
     if (cairn_client_new(&options, &client) != CAIRN_OK) {
-        fprintf(stderr, "usage: blocking SOCKET\n");
+        fprintf(stderr, "usage: blocking SOCKET: %s\n", cairn_client_error(NULL));
         return 2;
     }
     int result = 1;
     if (cairn_connect(client, 5000000, &connection) == CAIRN_OK) {
         result = example(connection);
-        result |= cairn_close(connection, 0, NULL) != CAIRN_OK; /* waits until the metadata is written */
+        const enum cairn_status closed =
+            cairn_close(connection, 0, NULL); /* waits until the metadata is written */
+        if (closed != CAIRN_OK) {
+            fprintf(stderr, "close: %s\n", cairn_status_text(closed));
+            result = 1;
+        }
     } else {
-        fprintf(stderr, "cannot connect to %s\n", argv[1]);
+        fprintf(stderr, "%s\n", cairn_client_error(client));
     }
     cairn_client_free(client);
     return result;

@@ -303,6 +303,7 @@ bool decode_reply(enum cairn_request_kind kind, const struct decode_expected *ex
     case CAIRN_LIST:
         return bytes == 0; /* the last frame of a stream is empty */
     case CAIRN_CREATE_CHAIN:
+    case CAIRN_DROP_CHAIN:
     case CAIRN_WRITE_METADATA:
     case CAIRN_COMMIT:
     case CAIRN_PRUNE:
@@ -389,6 +390,7 @@ bool decode_hello(const uint8_t *body, size_t bytes, struct hello *ret_hello)
         *ret_hello = (struct hello){
             .run = reply.run,
             .run_random = reply.run_random,
+            .features = reply.features,
             .store_changed = reply.store_changed,
             .metadata_on_disk = reply.metadata_on_disk,
             .frame_bytes_max = reply.frame_bytes_max,

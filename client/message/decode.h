@@ -16,7 +16,7 @@ struct decode_expected {
     uint64_t first, last;   /* if in_range; `first` moves on with each item */
     bool exact;             /* a stream that ends with OK has exactly items_max items */
     uint64_t items_max;     /* of a stream */
-    bool dry_run;           /* of a rollback: its reply has no number */
+    bool dry_run;           /* of a prune or rollback: its reply has no number */
     enum cairn_level level; /* the least level that a success reaches */
 };
 
@@ -53,6 +53,7 @@ struct hello {
     uint8_t store_id[STORE_ID_BYTES];
     uint64_t run;
     uint64_t run_random; /* 0: an older daemon, which has none */
+    uint64_t features;   /* feature bits in force */
     bool store_changed;  /* the store does not know the run that the client was connected to */
     uint64_t metadata_on_disk;
     uint64_t frame_bytes_max;

@@ -1,8 +1,8 @@
-/* Makes request frames out of the structs of cairn.h. Pure. A frame has id 0 until frame_out_set_id().
+/* Makes request frames out of the structs of cairn.h, which check.h has found good. Pure. A frame has id 0 until
+ * frame_out_set_id().
  *
  *   CAIRN_OK         the frame in *ret_encoded belongs to the caller
- *   CAIRN_USAGE      a value cannot be encoded, such as an unknown level
- *   CAIRN_TOO_LARGE  the request is longer than any frame may be, or has too many items
+ *   CAIRN_TOO_LARGE  the request is longer than any frame may be
  *   CAIRN_NO_MEMORY
  * After any status but CAIRN_OK, *ret_encoded is untouched.
  *
@@ -12,6 +12,7 @@
 
 #include "client/cairn.h"
 #include "client/message/frame_out.h"
+#include "proto/limits.h"
 
 struct encoded {
     struct frame_out *frame;
@@ -25,6 +26,9 @@ struct encoded {
     enum cairn_status encode_##name(const struct request_type *request, uint64_t timeout_us,                 \
                                     struct encoded *ret_encoded) MUST_CHECK
 
+/* The feature bits that requests of this library may need; a hello asks for them. */
+enum { FEATURES_KNOWN = FEATURE_PRUNE_DRY_RUN };
+
 /* resume_random: 0: the run has none, as of an older daemon. */
 enum cairn_status encode_hello(const char *name, uint64_t resume_run, uint64_t resume_random,
                                struct encoded *ret_encoded) MUST_CHECK;
@@ -34,6 +38,7 @@ enum cairn_status encode_empty(uint8_t type, struct encoded *ret_encoded) MUST_C
 
 enum cairn_status encode_credit(uint64_t bytes, struct encoded *ret_encoded) MUST_CHECK;
 ENCODE(create_chain, cairn_create_chain_request);
+ENCODE(drop_chain, cairn_drop_chain_request);
 ENCODE(height, cairn_read_height_request);
 ENCODE(block, cairn_read_block_request);
 ENCODE(blocks, cairn_read_blocks_request);

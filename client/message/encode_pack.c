@@ -6,24 +6,18 @@
 
 #include "proto/limits.h"
 
-bool encode_bytes(struct cairn_slice slice, protobuf_c_boolean *ret_has, ProtobufCBinaryData *ret_data)
+void encode_bytes(struct cairn_slice slice, protobuf_c_boolean *ret_has, ProtobufCBinaryData *ret_data)
 {
-    if (slice.data == NULL && slice.bytes > 0) {
-        return false;
-    }
+    assert((slice.data != NULL || slice.bytes == 0) && slice.bytes <= FRAME_BYTES_MAX); /* it was checked */
     *ret_has = slice.bytes > 0;
     *ret_data = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)slice.data, .len = slice.bytes};
-    return true;
 }
 
-bool encode_level(enum cairn_level level, protobuf_c_boolean *ret_has, Cairn__Level *ret_level)
+void encode_level(enum cairn_level level, protobuf_c_boolean *ret_has, Cairn__Level *ret_level)
 {
-    if ((unsigned)level > CAIRN_DURABLE) {
-        return false;
-    }
+    assert((unsigned)level <= CAIRN_DURABLE); /* it was checked */
     *ret_has = level != CAIRN_LEVEL_DEFAULT;
     *ret_level = level != CAIRN_LEVEL_DEFAULT ? (Cairn__Level)level : CAIRN__LEVEL__LEVEL_ACCEPTED;
-    return true;
 }
 
 enum cairn_status encode_pack(uint8_t type, const ProtobufCMessage *body, const ProtobufCMessage *tail,

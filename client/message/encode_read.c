@@ -16,9 +16,9 @@ enum cairn_status encode_hello(const char *name, uint64_t resume_run, uint64_t r
     message.has_version_min = message.has_version_max = true;
     message.version_min = PROTOCOL_VERSION_MIN;
     message.version_max = PROTOCOL_VERSION_MAX;
-    if (!encode_bytes(cairn_text(name), &message.has_client_name, &message.client_name)) {
-        return CAIRN_USAGE;
-    }
+    encode_bytes(cairn_text(name), &message.has_client_name, &message.client_name);
+    message.has_features = true;
+    message.features = FEATURES_KNOWN;
     message.has_resume_run = resume_run != 0;
     message.resume_run = resume_run;
     message.has_resume_random = resume_random != 0;
@@ -50,19 +50,24 @@ enum cairn_status encode_create_chain(const struct cairn_create_chain_request *r
                                       struct encoded *ret_encoded)
 {
     Cairn__CreateChain message = CAIRN__CREATE_CHAIN__INIT;
-    if (!encode_bytes(request->chain, &message.has_chain, &message.chain)) {
-        return CAIRN_USAGE;
-    }
+    encode_bytes(request->chain, &message.has_chain, &message.chain);
     message.has_chain = true;
     return encode_pack(FRAME_CREATE_CHAIN, &message.base, NULL, ret_encoded);
+}
+
+enum cairn_status encode_drop_chain(const struct cairn_drop_chain_request *request,
+                                    struct encoded *ret_encoded)
+{
+    Cairn__DropChain message = CAIRN__DROP_CHAIN__INIT;
+    encode_bytes(request->chain, &message.has_chain, &message.chain);
+    message.has_chain = true; /* no name is none: it never means "default" */
+    return encode_pack(FRAME_DROP_CHAIN, &message.base, NULL, ret_encoded);
 }
 
 enum cairn_status encode_height(const struct cairn_read_height_request *request, struct encoded *ret_encoded)
 {
     Cairn__Height message = CAIRN__HEIGHT__INIT;
-    if (!encode_bytes(request->chain, &message.has_chain, &message.chain)) {
-        return CAIRN_USAGE;
-    }
+    encode_bytes(request->chain, &message.has_chain, &message.chain);
     return encode_pack(FRAME_HEIGHT, &message.base, NULL, ret_encoded);
 }
 
@@ -70,10 +75,8 @@ enum cairn_status encode_block(const struct cairn_read_block_request *request, s
 {
     Cairn__ReadBlock message = CAIRN__READ_BLOCK__INIT;
     protobuf_c_boolean by_hash = false;
-    if (!encode_bytes(request->chain, &message.has_chain, &message.chain) ||
-        !encode_bytes(request->hash, &by_hash, &message.hash) || request->parts > CAIRN_ALL_PARTS) {
-        return CAIRN_USAGE;
-    }
+    encode_bytes(request->chain, &message.has_chain, &message.chain);
+    encode_bytes(request->hash, &by_hash, &message.hash);
     if (by_hash) {
         message.at_case = CAIRN__READ_BLOCK__AT_HASH;
     } else {
@@ -88,13 +91,8 @@ enum cairn_status encode_block(const struct cairn_read_block_request *request, s
 enum cairn_status encode_blocks(const struct cairn_read_blocks_request *request, struct encoded *ret_encoded)
 {
     Cairn__ReadBlocks message = CAIRN__READ_BLOCKS__INIT;
-    if (!encode_bytes(request->chain, &message.has_chain, &message.chain) ||
-        request->parts > CAIRN_ALL_PARTS || (request->heights == NULL && request->height_count > 0)) {
-        return CAIRN_USAGE;
-    }
-    if (request->height_count > READ_ITEMS_MAX) {
-        return CAIRN_TOO_LARGE;
-    }
+    encode_bytes(request->chain, &message.has_chain, &message.chain);
+    assert(request->height_count <= READ_ITEMS_MAX && request->parts <= CAIRN_ALL_PARTS);
     message.n_heights = request->height_count;
     message.heights = (uint64_t *)(uintptr_t)request->heights;
     message.has_first = message.has_last = request->height_count == 0;
@@ -110,9 +108,7 @@ enum cairn_status encode_blocks(const struct cairn_read_blocks_request *request,
 enum cairn_status encode_state(const struct cairn_read_state_request *request, struct encoded *ret_encoded)
 {
     Cairn__ReadState message = CAIRN__READ_STATE__INIT;
-    if (!encode_bytes(request->chain, &message.has_chain, &message.chain)) {
-        return CAIRN_USAGE;
-    }
+    encode_bytes(request->chain, &message.has_chain, &message.chain);
     message.has_height = request->at_height;
     message.height = request->height;
     return encode_pack(FRAME_READ_STATE, &message.base, NULL, ret_encoded);
@@ -121,10 +117,8 @@ enum cairn_status encode_state(const struct cairn_read_state_request *request, s
 enum cairn_status encode_get(const struct cairn_get_request *request, struct encoded *ret_encoded)
 {
     Cairn__GetMetadata message = CAIRN__GET_METADATA__INIT;
-    if (!encode_bytes(request->chain, &message.has_chain, &message.chain) ||
-        !encode_bytes(request->name, &message.has_name, &message.name)) {
-        return CAIRN_USAGE;
-    }
+    encode_bytes(request->chain, &message.has_chain, &message.chain);
+    encode_bytes(request->name, &message.has_name, &message.name);
     message.has_name = true;
     return encode_pack(FRAME_GET_METADATA, &message.base, NULL, ret_encoded);
 }
@@ -132,13 +126,8 @@ enum cairn_status encode_get(const struct cairn_get_request *request, struct enc
 enum cairn_status encode_get_many(const struct cairn_get_many_request *request, struct encoded *ret_encoded)
 {
     Cairn__GetMetadataMany message = CAIRN__GET_METADATA_MANY__INIT;
-    if (!encode_bytes(request->chain, &message.has_chain, &message.chain) ||
-        (request->names == NULL && request->name_count > 0)) {
-        return CAIRN_USAGE;
-    }
-    if (request->name_count > READ_ITEMS_MAX) {
-        return CAIRN_TOO_LARGE;
-    }
+    encode_bytes(request->chain, &message.has_chain, &message.chain);
+    assert(request->name_count <= READ_ITEMS_MAX);
     message.n_names = request->name_count;
     message.names = calloc(request->name_count + 1, sizeof *message.names);
     if (message.names == NULL) {
@@ -146,14 +135,11 @@ enum cairn_status encode_get_many(const struct cairn_get_many_request *request, 
     }
     message.has_window_bytes = request->window_bytes != 0;
     message.window_bytes = request->window_bytes;
-    enum cairn_status status = CAIRN_OK;
-    for (size_t i = 0; i < request->name_count && status == CAIRN_OK; i++) {
+    for (size_t i = 0; i < request->name_count; i++) {
         protobuf_c_boolean has;
-        status = encode_bytes(request->names[i], &has, &message.names[i]) ? CAIRN_OK : CAIRN_USAGE;
+        encode_bytes(request->names[i], &has, &message.names[i]);
     }
-    if (status == CAIRN_OK) {
-        status = encode_pack(FRAME_GET_METADATA_MANY, &message.base, NULL, ret_encoded);
-    }
+    enum cairn_status status = encode_pack(FRAME_GET_METADATA_MANY, &message.base, NULL, ret_encoded);
     free(message.names);
     return status;
 }
@@ -161,11 +147,9 @@ enum cairn_status encode_get_many(const struct cairn_get_many_request *request, 
 enum cairn_status encode_list(const struct cairn_list_request *request, struct encoded *ret_encoded)
 {
     Cairn__ListMetadata message = CAIRN__LIST_METADATA__INIT;
-    if (!encode_bytes(request->chain, &message.has_chain, &message.chain) ||
-        !encode_bytes(request->prefix, &message.has_prefix, &message.prefix) ||
-        !encode_bytes(request->start, &message.has_start, &message.start)) {
-        return CAIRN_USAGE;
-    }
+    encode_bytes(request->chain, &message.has_chain, &message.chain);
+    encode_bytes(request->prefix, &message.has_prefix, &message.prefix);
+    encode_bytes(request->start, &message.has_start, &message.start);
     message.has_limit = request->limit != 0;
     message.limit = request->limit;
     message.has_window_bytes = request->window_bytes != 0;
@@ -176,8 +160,6 @@ enum cairn_status encode_list(const struct cairn_list_request *request, struct e
 enum cairn_status encode_barrier(const struct cairn_barrier_request *request, struct encoded *ret_encoded)
 {
     Cairn__Barrier message = CAIRN__BARRIER__INIT;
-    if (!encode_level(request->level, &message.has_level, &message.level)) {
-        return CAIRN_USAGE;
-    }
+    encode_level(request->level, &message.has_level, &message.level);
     return encode_pack(FRAME_BARRIER, &message.base, NULL, ret_encoded);
 }

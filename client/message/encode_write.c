@@ -49,38 +49,34 @@ static void *messages_new(size_t count, size_t bytes)
     return calloc(count + 1, bytes + sizeof(void *));
 }
 
-static bool encode_operation(const struct cairn_operation *operation, Cairn__MetadataOperation *ret_message)
+static void encode_operation(const struct cairn_operation *operation, Cairn__MetadataOperation *ret_message)
 {
     protobuf_c_boolean has;
     cairn__metadata_operation__init(ret_message);
-    if (!encode_bytes(operation->name, &ret_message->has_name, &ret_message->name)) {
-        return false;
-    }
+    encode_bytes(operation->name, &ret_message->has_name, &ret_message->name);
     ret_message->has_name = true;
     switch (operation->kind) {
     case CAIRN_SET:
         ret_message->operation_case = CAIRN__METADATA_OPERATION__OPERATION_VALUE;
         ret_message->has_of_height = operation->of_height != 0;
         ret_message->of_height = operation->of_height;
-        return encode_bytes(operation->value, &has, &ret_message->value);
+        encode_bytes(operation->value, &has, &ret_message->value);
+        return;
     case CAIRN_DELETE:
         ret_message->operation_case = CAIRN__METADATA_OPERATION__OPERATION_DELETE;
         ret_message->delete_ = true;
-        return true;
+        return;
     case CAIRN_RAISE:
         ret_message->operation_case = CAIRN__METADATA_OPERATION__OPERATION_RAISE;
         ret_message->raise = operation->raise;
-        return true;
+        return;
     }
-    return false;
+    assert(!"the request was checked");
 }
 
 static enum cairn_status encode_operations(const struct cairn_operation *operations, size_t count,
                                            Cairn__MetadataOperation ***ret_messages)
 {
-    if (operations == NULL && count > 0) {
-        return CAIRN_USAGE;
-    }
     Cairn__MetadataOperation **pointers = messages_new(count, sizeof **pointers);
     if (pointers == NULL) {
         return CAIRN_NO_MEMORY;
@@ -88,10 +84,7 @@ static enum cairn_status encode_operations(const struct cairn_operation *operati
     Cairn__MetadataOperation *messages = (void *)(pointers + count);
     for (size_t i = 0; i < count; i++) {
         pointers[i] = &messages[i];
-        if (!encode_operation(&operations[i], &messages[i])) {
-            free(pointers);
-            return CAIRN_USAGE;
-        }
+        encode_operation(&operations[i], &messages[i]);
     }
     *ret_messages = pointers;
     return CAIRN_OK;
@@ -99,43 +92,27 @@ static enum cairn_status encode_operations(const struct cairn_operation *operati
 
 /* ---- metadata writes, by hand: byte for byte what protobuf-c makes of WriteMetadata ---- */
 
-/* Checks an operation and counts its bytes, without key and length. CAIRN_OK, CAIRN_USAGE, CAIRN_TOO_LARGE. */
-static enum cairn_status operation_bytes(const struct cairn_operation *operation, size_t *ret_bytes)
+/* The bytes of an operation, without key and length. */
+static size_t operation_bytes(const struct cairn_operation *operation)
 {
     const struct cairn_slice name = operation->name, value = operation->value;
-    if (name.data == NULL && name.bytes > 0) {
-        return CAIRN_USAGE;
-    }
-    if (name.bytes > FRAME_BYTES_MAX) {
-        return CAIRN_TOO_LARGE;
-    }
+    assert(name.bytes <= FRAME_BYTES_MAX); /* the request was checked, so that no sum overflows */
     size_t bytes = prefixed_field_bytes(name.bytes);
     switch (operation->kind) {
     case CAIRN_SET:
-        if (value.data == NULL && value.bytes > 0) {
-            return CAIRN_USAGE;
-        }
-        if (value.bytes > FRAME_BYTES_MAX) {
-            return CAIRN_TOO_LARGE;
-        }
+        assert(value.bytes <= FRAME_BYTES_MAX);
         bytes += prefixed_field_bytes(value.bytes);
-        bytes += operation->of_height != 0 ? number_field_bytes(operation->of_height) : 0;
-        break;
+        return bytes + (operation->of_height != 0 ? number_field_bytes(operation->of_height) : 0);
     case CAIRN_DELETE:
-        bytes += number_field_bytes(true);
-        break;
+        return bytes + number_field_bytes(true);
     case CAIRN_RAISE:
-        bytes += number_field_bytes(operation->raise);
-        break;
-    default:
-        return CAIRN_USAGE;
+        return bytes + number_field_bytes(operation->raise);
     }
-    assert(bytes < 3 * (size_t)FRAME_BYTES_MAX); /* no sum of two overflows */
-    *ret_bytes = bytes;
-    return CAIRN_OK;
+    assert(!"the request was checked");
+    return 0;
 }
 
-/* Writes the fields of an operation that operation_bytes() has checked. Returns the end. */
+/* Writes the fields of an operation. Returns the end. */
 static uint8_t *operation_put(uint8_t *at, const struct cairn_operation *operation)
 {
     at = bytes_field_put(at, FIELD_NAME, operation->name.data, operation->name.bytes);
@@ -148,7 +125,7 @@ static uint8_t *operation_put(uint8_t *at, const struct cairn_operation *operati
     case CAIRN_RAISE:
         return number_field_put(at, FIELD_RAISE, operation->raise);
     }
-    assert(!"operation_bytes() refuses any other kind");
+    assert(!"the request was checked");
     return at;
 }
 
@@ -168,21 +145,11 @@ enum cairn_status encode_write_metadata(const struct cairn_write_metadata_reques
 {
     const struct cairn_slice chain = request->chain;
     uint8_t tail[TAIL_BYTES_MAX];
-    if ((chain.data == NULL && chain.bytes > 0) || (unsigned)request->level > CAIRN_DURABLE ||
-        (request->operations == NULL && request->operation_count > 0)) {
-        return CAIRN_USAGE;
-    }
-    size_t tail_bytes = tail_put(tail, request->level, deadline_of(timeout_us), 0), bytes, body_bytes = 0;
-    if (chain.bytes > FRAME_BYTES_MAX) {
-        return CAIRN_TOO_LARGE;
-    }
-    body_bytes += chain.bytes > 0 ? prefixed_field_bytes(chain.bytes) : 0;
+    assert(chain.bytes <= FRAME_BYTES_MAX && (unsigned)request->level <= CAIRN_DURABLE);
+    size_t tail_bytes = tail_put(tail, request->level, deadline_of(timeout_us), 0);
+    size_t body_bytes = chain.bytes > 0 ? prefixed_field_bytes(chain.bytes) : 0;
     for (size_t i = 0; i < request->operation_count; i++) {
-        enum cairn_status status = operation_bytes(&request->operations[i], &bytes);
-        if (status != CAIRN_OK) {
-            return status;
-        }
-        body_bytes += prefixed_field_bytes(bytes);
+        body_bytes += prefixed_field_bytes(operation_bytes(&request->operations[i]));
         if (body_bytes + tail_bytes > FRAME_BYTES_MAX) {
             return CAIRN_TOO_LARGE;
         }
@@ -194,8 +161,8 @@ enum cairn_status encode_write_metadata(const struct cairn_write_metadata_reques
     uint8_t *at = frame->data + FRAME_REQUEST_BYTES;
     at = chain.bytes > 0 ? bytes_field_put(at, FIELD_CHAIN, chain.data, chain.bytes) : at;
     for (size_t i = 0; i < request->operation_count; i++) {
-        (void)operation_bytes(&request->operations[i], &bytes);
-        at = operation_put(prefix_put(at, FIELD_OPERATIONS, bytes), &request->operations[i]);
+        at = prefix_put(at, FIELD_OPERATIONS, operation_bytes(&request->operations[i]));
+        at = operation_put(at, &request->operations[i]);
     }
     memcpy(at, tail, tail_bytes);
     assert(at + tail_bytes == frame->data + frame->bytes);
@@ -225,9 +192,6 @@ enum cairn_status encode_resend(const uint8_t *kept, size_t kept_bytes, uint64_t
 static enum cairn_status encode_commit_blocks(const struct cairn_commit_request *request,
                                               Cairn__Commit *message)
 {
-    if (request->blocks == NULL && request->block_count > 0) {
-        return CAIRN_USAGE;
-    }
     assert(message->blocks == NULL); /* encode_commit() frees one array */
     message->n_blocks = request->block_count;
     message->blocks = messages_new(request->block_count, sizeof **message->blocks);
@@ -241,12 +205,10 @@ static enum cairn_status encode_commit_blocks(const struct cairn_commit_request 
         cairn__block__init(to);
         to->has_height = true;
         to->height = from->height;
-        if (!encode_bytes(from->header, &to->has_header, &to->header) ||
-            !encode_bytes(from->data, &to->has_data, &to->data) ||
-            !encode_bytes(from->signature, &to->has_signature, &to->signature) ||
-            !encode_bytes(from->hash, &to->has_hash, &to->hash)) {
-            return CAIRN_USAGE;
-        }
+        encode_bytes(from->header, &to->has_header, &to->header);
+        encode_bytes(from->data, &to->has_data, &to->data);
+        encode_bytes(from->signature, &to->has_signature, &to->signature);
+        encode_bytes(from->hash, &to->has_hash, &to->hash);
     }
     return CAIRN_OK;
 }
@@ -254,10 +216,6 @@ static enum cairn_status encode_commit_blocks(const struct cairn_commit_request 
 static enum cairn_status encode_commit_states(const struct cairn_commit_request *request,
                                               Cairn__Commit *message)
 {
-    if ((request->states == NULL && request->state_count > 0) ||
-        (request->delete_states == NULL && request->delete_state_count > 0)) {
-        return CAIRN_USAGE;
-    }
     assert(message->states == NULL);
     message->n_states = request->state_count;
     message->states = messages_new(request->state_count, sizeof **message->states);
@@ -270,9 +228,7 @@ static enum cairn_status encode_commit_states(const struct cairn_commit_request 
         cairn__state__init(to);
         to->has_height = true;
         to->height = request->states[i].height;
-        if (!encode_bytes(request->states[i].value, &to->has_value, &to->value)) {
-            return CAIRN_USAGE;
-        }
+        encode_bytes(request->states[i].value, &to->has_value, &to->value);
     }
     message->n_delete_states = request->delete_state_count;
     message->delete_states = (uint64_t *)(uintptr_t)request->delete_states;
@@ -283,10 +239,8 @@ enum cairn_status encode_commit(const struct cairn_commit_request *request, uint
                                 struct encoded *ret_encoded)
 {
     Cairn__Commit message = CAIRN__COMMIT__INIT;
-    if (!encode_bytes(request->chain, &message.has_chain, &message.chain) ||
-        !encode_level(request->level, &message.has_level, &message.level)) {
-        return CAIRN_USAGE;
-    }
+    encode_bytes(request->chain, &message.has_chain, &message.chain);
+    encode_level(request->level, &message.has_level, &message.level);
     encode_deadline(timeout_us, &message.has_deadline_us, &message.deadline_us);
     message.has_carry = message.carry = request->carry;
     message.has_expected_height = request->if_height;
@@ -314,15 +268,14 @@ enum cairn_status encode_prune(const struct cairn_prune_request *request, uint64
                                struct encoded *ret_encoded)
 {
     Cairn__Prune message = CAIRN__PRUNE__INIT;
-    if (!encode_bytes(request->chain, &message.has_chain, &message.chain) ||
-        !encode_level(request->level, &message.has_level, &message.level)) {
-        return CAIRN_USAGE;
-    }
+    encode_bytes(request->chain, &message.has_chain, &message.chain);
+    encode_level(request->level, &message.has_level, &message.level);
     encode_deadline(timeout_us, &message.has_deadline_us, &message.deadline_us);
     message.has_blocks_through = request->blocks;
     message.blocks_through = request->blocks_through;
     message.has_states_through = request->states;
     message.states_through = request->states_through;
+    message.has_dry_run = message.dry_run = request->dry_run;
     message.n_metadata = request->metadata_count;
     enum cairn_status status =
         encode_operations(request->metadata, request->metadata_count, &message.metadata);
@@ -335,9 +288,6 @@ enum cairn_status encode_prune(const struct cairn_prune_request *request, uint64
 
 static enum cairn_status encode_guards(const struct cairn_rollback_request *request, Cairn__Rollback *message)
 {
-    if (request->guards == NULL && request->guard_count > 0) {
-        return CAIRN_USAGE;
-    }
     assert(message->guards == NULL);
     message->n_guards = request->guard_count;
     message->guards = messages_new(request->guard_count, sizeof **message->guards);
@@ -348,9 +298,7 @@ static enum cairn_status encode_guards(const struct cairn_rollback_request *requ
     for (size_t i = 0; i < request->guard_count; i++) {
         Cairn__Guard *to = message->guards[i] = &guards[i];
         cairn__guard__init(to);
-        if (!encode_bytes(request->guards[i].name, &to->has_name, &to->name)) {
-            return CAIRN_USAGE;
-        }
+        encode_bytes(request->guards[i].name, &to->has_name, &to->name);
         to->has_name = true;
         to->has_lower = to->lower = request->guards[i].lower;
     }
@@ -361,10 +309,8 @@ enum cairn_status encode_rollback(const struct cairn_rollback_request *request, 
                                   struct encoded *ret_encoded)
 {
     Cairn__Rollback message = CAIRN__ROLLBACK__INIT;
-    if (!encode_bytes(request->chain, &message.has_chain, &message.chain) ||
-        !encode_level(request->level, &message.has_level, &message.level)) {
-        return CAIRN_USAGE;
-    }
+    encode_bytes(request->chain, &message.has_chain, &message.chain);
+    encode_level(request->level, &message.has_level, &message.level);
     encode_deadline(timeout_us, &message.has_deadline_us, &message.deadline_us);
     message.has_to = true;
     message.to = request->to;

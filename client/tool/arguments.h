@@ -56,7 +56,7 @@ enum tool_exit argument_operations(struct tool *tool, const struct cairn_operati
         ARGUMENT_AS_OPTION("values are numbers, stored as 8 bytes, little-endian")
 #define ARGUMENT_NAME_OPTIONS {"hex-names", 0, NULL, "names are hexadecimal", NULL}
 #define ARGUMENT_OPERATION_OPTIONS                                                                           \
-    {"set", 0, "NAME=VALUE", "set metadata; VALUE as text, @FILE, or - for stdin", NULL},                    \
+    {"set", 0, "NAME=VALUE", "set metadata; VALUE as text, @FILE, or - for stdin", "VALUE"},                 \
         {"of-height", 0, "HEIGHT", "bind the --set before it to this height", NULL},                         \
         {"raise", 0, "NAME=NUMBER", "raise metadata to the number, if it is lower", NULL},                   \
         {"delete", 0, "NAME", "delete metadata", NULL}, ARGUMENT_VALUE_OPTIONS, ARGUMENT_NAME_OPTIONS

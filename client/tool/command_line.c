@@ -56,8 +56,6 @@ static const struct tool_option *table_find(const struct option_table *table, in
     return NULL;
 }
 
-static const char from_option[] = "the path is from --socket";
-
 /* Says that the value is not one of the words, and which of them was probably meant. */
 static enum tool_exit not_one_of(const char *option, const char *words, const char *value)
 {
@@ -84,7 +82,8 @@ static enum tool_exit take_general(struct tool *tool, const struct tool_option *
     switch (option->letter) {
     case 's':
         tool->socket_path = value;
-        tool->socket_origin = from_option;
+        tool->socket_origin = "the path is from --socket";
+        tool->has_socket = true;
         return TOOL_OK;
     case 'c':
         tool->chain = cairn_text(value);
@@ -234,10 +233,6 @@ static enum tool_exit check(struct tool *tool)
     }
     if (tool->level != CAIRN_LEVEL_DEFAULT && verb->level == CAIRN_LEVEL_DEFAULT) {
         return tool_fail(TOOL_USAGE, "cairn %s takes no --level", verb->name);
-    }
-    if (verb->is_local &&
-        (tool->socket_origin == from_option || tool->deadline_us != TOOL_DEADLINE_US_DEFAULT)) {
-        return tool_fail(TOOL_USAGE, "cairn %s takes neither --socket nor --deadline", verb->name);
     }
     tool->level = tool->level != CAIRN_LEVEL_DEFAULT ? tool->level : verb->level;
     return TOOL_OK;

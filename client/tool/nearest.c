@@ -1,5 +1,5 @@
-/* The distance of two words counts the letters to insert, to delete, to replace, and the neighbours to exchange. A word is near if a
- * third of it, and one letter more, is wrong at most. */
+/* The distance of two words counts the letters to insert, to delete, to replace, and the neighbours to exchange. A word is near if no
+ * more than a third of the typed one is wrong; one letter may always be. */
 #include "client/tool/nearest.h"
 
 #include <assert.h>
@@ -38,7 +38,8 @@ static size_t distance(const char *a, const char *b)
 
 struct nearest nearest_to(const char *word)
 {
-    return (struct nearest){.word = word, .distance = strlen(word) / 3 + 2};
+    size_t far = strlen(word) / 3 + 1;
+    return (struct nearest){.word = word, .distance = far < 2 ? 2 : far};
 }
 
 void nearest_offer(struct nearest *nearest, const char *candidate)

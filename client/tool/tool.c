@@ -47,6 +47,7 @@ const char *tool_exit_name(enum tool_exit code)
 static void say(enum tool_exit code, const char *status, const char *format, va_list arguments)
 {
     char *text = NULL;
+    assert(tool_exit_name(code)[0] != '\0'); /* each has a row in the table */
     if (vasprintf(&text, format, arguments) < 0) {
         fatal("not enough memory");
     }
@@ -93,11 +94,7 @@ void tool_warn(const char *format, ...)
     va_end(arguments);
 }
 
-/* As tool_fail(), of a call that returned the status. */
-static enum tool_exit fail_of_status(enum cairn_status status, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static enum tool_exit fail_of_status(enum cairn_status status, const char *format, ...)
+enum tool_exit tool_fail_of(enum cairn_status status, const char *format, ...)
 {
     va_list arguments;
     assert(status != CAIRN_OK);
@@ -166,8 +163,8 @@ enum tool_exit tool_connect_failed(const struct tool *tool, enum cairn_status st
     const char *why = tool->connection != NULL ? cairn_connection_error(tool->connection) : "";
     why = why[0] != '\0' ? why : cairn_status_text(status);
     return strstr(why, tool->socket_path) != NULL
-               ? fail_of_status(status, "%s (%s)", why, tool->socket_origin)
-               : fail_of_status(status, "%s: %s (%s)", tool->socket_path, why, tool->socket_origin);
+               ? tool_fail_of(status, "%s (%s)", why, tool->socket_origin)
+               : tool_fail_of(status, "%s: %s (%s)", tool->socket_path, why, tool->socket_origin);
 }
 
 enum tool_exit tool_connect(struct tool *tool)
@@ -224,7 +221,7 @@ enum tool_exit tool_result(struct tool *tool, enum cairn_status status, const st
     }
     const char *what = cairn_status_text(status);
     if (text[0] == '\0' || strstr(text, what) != NULL) {
-        return fail_of_status(status, "%s", text[0] != '\0' ? text : what);
+        return tool_fail_of(status, "%s", text[0] != '\0' ? text : what);
     }
-    return fail_of_status(status, "%s: %s", what, text);
+    return tool_fail_of(status, "%s: %s", what, text);
 }

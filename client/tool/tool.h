@@ -41,7 +41,9 @@ struct tool_option {
     char letter;          /* 0: none */
     const char *argument; /* what the help calls it; NULL: a flag */
     const char *help;
-    const char *choices; /* for completion: words, "FILE", "CHAIN", "STATUS", "VERB", or NULL */
+    const char *
+        choices; /* for completion: words, "FILE", "VALUE" (@FILE, NAME=@FILE), "PARTS" (HEIGHT:FILE), "CHAIN",
+                            "STATUS", "VERB", or NULL */
 };
 
 struct tool;
@@ -57,7 +59,7 @@ struct tool_verb {
     int arguments_min, arguments_max;
     enum cairn_level level; /* its default; CAIRN_LEVEL_DEFAULT: it takes no --level */
     bool has_chain;         /* it takes --chain */
-    bool is_local;          /* it takes neither --socket nor --deadline */
+    bool is_local;          /* it needs no daemon: --socket and --deadline mean nothing */
     bool ends_options;      /* what follows its first argument is not its own: a command to run */
     enum tool_exit (*run)(struct tool *tool);
 };
@@ -79,9 +81,9 @@ struct tool {
     const char *socket_path, *socket_origin; /* where the path comes from, for messages */
     struct cairn_slice chain;
     enum cairn_level level;
-    uint64_t deadline_us; /* of each request, and of connecting */
-    bool json;            /* objects are printed, as JSON or comma-separated values */
-    bool help, version;
+    uint64_t deadline_us;           /* of each request, and of connecting */
+    bool json;                      /* objects are printed, as JSON or comma-separated values */
+    bool help, version, has_socket; /* --help, --version, --socket were given */
 
     struct cairn_client *client;
     struct cairn_connection *connection;
@@ -96,6 +98,10 @@ void tool_say_json(bool json);
 /* Says "cairn: ..." on stderr or, in JSON, {"schema": 2, "error": {"exit": ..., "name": ..., "text": ...}}, and returns `code`, which
  * is not TOOL_OK. Bytes of the text that are not printable are escaped. */
 enum tool_exit tool_fail(enum tool_exit code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same of a call that returned this status, which JSON names; the exit code is the status's. */
+enum tool_exit tool_fail_of(enum cairn_status status, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Says "cairn: warning: ..." or {"schema": 2, "warning": {"text": ...}} likewise. */
 void tool_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,122 +1,162 @@
-/* A file's way: libinih asks for one line after the other, splits each into name and value, and hands these to the taker.
+/* A line's way: blanks and the byte order mark before it go; what is empty or a comment is skipped; what is left is split at its
+ * first = into a name and a value, and these go to the taker.
  *
- * libinih by itself gives its handler no line number, cuts long lines, joins an indented line to the one before, and goes on
- * behind a line that it cannot split. So it gets its lines from a reader of ours, which counts them, strips them, refuses
- * what libinih would misread, and ends the reading where a line reached no handler.
- *
- * Ways to fail: the first line that is wrong ends the reading; what came before it has been taken. */
+ * Ways to fail: a line that is wrong is refused with its number, and reading goes on, so that one look shows all that is wrong. */
 #include "daemon/config/configuration.h"
 
 #include <assert.h>
 #include <ctype.h>
-#include <ini.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "daemon/runtime/memory.h"
 
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
-struct reader {
-    configuration_take *take;
-    void *context;
+/* Of a line: from `at` up to `end`, which holds the newline or is the end of all. */
+struct text {
     const char *at, *end;
-    unsigned line;
-    bool is_setting; /* the last line has to reach reader_take */
-    bool failed;
-    struct configuration_error *ret_error;
 };
 
-static void reader_fail(struct reader *reader, const char *text)
+static bool is_comment(char letter)
 {
-    assert(!reader->failed); /* the error names the first line that is wrong */
-    reader->failed = true;
-    reader->ret_error->line = reader->line;
-    snprintf(reader->ret_error->text, sizeof reader->ret_error->text, "%s", text);
+    return letter == '#' || letter == ';';
 }
 
-static bool reader_failed_before(struct reader *reader)
+static struct text trimmed(struct text text)
 {
-    assert(reader->line > 0 || !reader->is_setting); /* the error names its line, from 1 on */
-    if (reader->is_setting && !reader->failed) {
-        reader_fail(reader, "no setting; write NAME = VALUE, or # before a comment");
+    while (text.at < text.end && isspace((unsigned char)*text.at)) {
+        text.at++;
     }
-    return reader->failed;
+    while (text.at < text.end && isspace((unsigned char)text.end[-1])) {
+        text.end--;
+    }
+    return text;
 }
 
-/* All that libinih takes for a blank: a line that it sees begin with one goes on with the line before. */
-static const char *skip_blanks(const char *start, const char *stop)
+/* Copies a text, NUL-ended. */
+static void copy(struct text text, char *ret_copy)
 {
-    while (start < stop && isspace((unsigned char)*start)) {
-        start++;
-    }
-    return start;
+    memcpy(ret_copy, text.at, (size_t)(text.end - text.at));
+    ret_copy[text.end - text.at] = '\0';
 }
 
-/* libinih calls it in place of fgets: the next line without the blanks before it; NULL at the end or after a failure. */
-static char *reader_next(char *ret_line, int room, void *context)
+/* A value without quotes ends before a comment. */
+static void take_plain(struct text text, char *ret_value)
 {
-    struct reader *reader = context;
-    const char *start = reader->at, *stop;
-
-    assert(room > CONFIGURATION_LINE_BYTES_MAX); /* libinih was built with the line length we refuse at */
-    if (reader_failed_before(reader) || start == reader->end) {
-        return NULL;
+    for (const char *at = text.at; at < text.end; at++) {
+        if (is_comment(*at) && (at == text.at || isspace((unsigned char)at[-1]))) {
+            text.end = at;
+        }
     }
-    reader->line++;
-    if (reader->line == 1 && reader->end - start >= 3 && memcmp(start, BYTE_ORDER_MARK, 3) == 0) {
-        start += 3;
-    }
-    stop = memchr(start, '\n', (size_t)(reader->end - start));
-    reader->at = stop == NULL ? reader->end : stop + 1;
-    if (stop == NULL) {
-        stop = reader->end;
-    }
-    start = skip_blanks(start, stop);
-    if (start < stop && (*start == '#' || *start == ';')) {
-        stop = start;
-    }
-    if (memchr(start, '\0', (size_t)(stop - start)) != NULL) {
-        reader_fail(reader, "the line holds a NUL byte; a configuration file is text");
-    } else if (start < stop && *start == '[') {
-        reader_fail(reader, "a section; this file has none, only NAME = VALUE");
-    } else if (stop - start > CONFIGURATION_LINE_BYTES_MAX) {
-        reader_fail(reader, "the line is longer than 198 bytes; give so long a value in the environment");
-    }
-    if (reader->failed) {
-        return NULL;
-    }
-    assert(start <= stop && stop <= reader->end);
-    memcpy(ret_line, start, (size_t)(stop - start));
-    ret_line[stop - start] = '\0';
-    reader->is_setting = start < stop;
-    return ret_line;
+    copy(trimmed(text), ret_value);
 }
 
-/* libinih's handler: returns 1 to go on, 0 for an error. */
-static int reader_take(void *context, const char *section, const char *name, const char *value)
+/* Returns what is wrong with it; NULL: nothing. */
+static const char *take_quoted(struct text text, char *ret_value)
 {
-    struct reader *reader = context;
+    char quote = *text.at;
+    const char *at = text.at + 1;
+
+    assert(quote == '"' || quote == '\'');
+    for (; at < text.end && *at != quote; at++) {
+        if (*at == '\\' && text.end - at > 1 && (at[1] == '\\' || at[1] == quote)) {
+            at++;
+        }
+        *ret_value++ = *at;
+    }
+    *ret_value = '\0';
+    if (at == text.end) {
+        return "the closing quote is missing";
+    }
+    struct text rest = trimmed((struct text){at + 1, text.end});
+    bool is_good = rest.at == rest.end || (is_comment(*rest.at) && rest.at > at + 1);
+    return is_good ? NULL
+                   : "there is something behind the closing quote; leave it out, or put # before a comment";
+}
+
+/* Splits the line. Returns what is wrong with it; NULL: nothing. Name and value have room for the line and a NUL. */
+static const char *split(struct text line, char *ret_name, char *ret_value)
+{
+    const char *equals = memchr(line.at, '=', (size_t)(line.end - line.at));
+
+    if (memchr(line.at, '\0', (size_t)(line.end - line.at)) != NULL) {
+        return "the line holds a NUL byte; a configuration file is text";
+    }
+    if (*line.at == '[') {
+        return "a section; this file has none, only NAME = VALUE";
+    }
+    if (equals == NULL) {
+        return "no setting; write NAME = VALUE, or # before a comment";
+    }
+    copy(trimmed((struct text){line.at, equals}), ret_name);
+    struct text value = trimmed((struct text){equals + 1, line.end});
+    if (value.at < value.end && (*value.at == '"' || *value.at == '\'')) {
+        return take_quoted(value, ret_value);
+    }
+    take_plain(value, ret_value);
+    return NULL;
+}
+
+bool configuration_read(const char *bytes, size_t n, const struct configuration_taker *taker)
+{
+    const char *end = bytes + n, *next = bytes;
+    char *name = memory_try_raw(2 * (n + 1)), *value = name + n + 1;
     char text[CONFIGURATION_ERROR_BYTES];
+    bool is_good = true;
 
-    assert(section[0] == '\0'); /* reader_next refuses sections */
-    assert(reader->is_setting && !reader->failed);
-    reader->is_setting = false;
-    if (reader->take(reader->context, reader->line, name, value, text)) {
-        return 1;
+    if (name == NULL) {
+        taker->refuse(taker->context, 1, "there is no memory to read it; try again later");
+        return false;
     }
-    reader_fail(reader, text);
-    return 0;
+    if (n >= strlen(BYTE_ORDER_MARK) && memcmp(bytes, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0) {
+        next += strlen(BYTE_ORDER_MARK);
+    }
+    for (unsigned number = 1; next < end; number++) {
+        const char *stop = memchr(next, '\n', (size_t)(end - next));
+        struct text line = trimmed((struct text){next, stop == NULL ? end : stop});
+        const char *wrong;
+
+        next = stop == NULL ? end : stop + 1;
+        if (line.at == line.end || is_comment(*line.at)) {
+            continue;
+        }
+        assert(line.at >= bytes && line.end <= end); /* name and value have room for it */
+        wrong = split(line, name, value);
+        if (wrong == NULL && !taker->take(taker->context, number, name, value, text)) {
+            wrong = text;
+        }
+        if (wrong != NULL) {
+            taker->refuse(taker->context, number, wrong);
+            is_good = false;
+        }
+    }
+    free(name);
+    return is_good;
 }
 
-bool configuration_read(const char *bytes, size_t n, configuration_take *take, void *context,
-                        struct configuration_error *ret_error)
+int configuration_write_value(const char *value, FILE *out)
 {
-    struct reader reader = {take, context, bytes, bytes + n, 0, false, false, ret_error};
-    int line = ini_parse_stream(reader_next, &reader, reader_take, &reader);
+    size_t length = strlen(value);
+    bool is_plain = *value != '"' && *value != '\'';
+    int written = 2;
 
-    if (line < 0 && !reader.failed) {
-        reader_fail(&reader, "out of memory; try again later");
+    for (size_t i = 0; i < length && is_plain; i++) {
+        is_plain =
+            !is_comment(value[i]) && (i > 0 && i + 1 < length ? true : !isspace((unsigned char)value[i]));
     }
-    (void)reader_failed_before(&reader);
-    assert(reader.failed || reader.at == reader.end); /* no line of a good file is left out */
-    return !reader.failed;
+    if (is_plain) {
+        return fprintf(out, "%s", value);
+    }
+    fputc('"', out);
+    for (; *value != '\0'; value++) {
+        if (*value == '"' || *value == '\\') {
+            fputc('\\', out);
+            written++;
+        }
+        fputc(*value, out);
+        written++;
+    }
+    fputc('"', out);
+    return written;
 }

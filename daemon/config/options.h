@@ -2,12 +2,11 @@
  * environment, the command line, --help and --print-config all follow from it. Pure, but for options_load, which reads the
  * configuration file.
  *
- * A setting NAME is `NAME = VALUE` in the file, CAIRND_NAME in the environment, --NAME VALUE on the command line (with
- * dashes for underscores). The command line goes before the environment, that before the file, that before the default,
- * in whatever order they are taken over.
+ * A setting NAME is `NAME = VALUE` in the file, CAIRND_NAME in the environment, --NAME VALUE on the command line, with dashes. The
+ * command line goes before the environment, that before the file, that before the default, in whatever order they are taken over.
  *
- * Every function that can fail leaves what went wrong and what would be right in its options_error, and the options in
- * a state that may only be thrown away.
+ * Every function that can fail adds what is wrong and what would be right to its options_errors, all of it and not only the first,
+ * and leaves the options in a state that may only be thrown away.
  *
  * One thread at a time: main's at the start, one of the pool at each reload. */
 #ifndef DAEMON_OPTIONS_H
@@ -18,6 +17,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "daemon/runtime/exit_code.h"
 #include "daemon/runtime/log.h"
 #include "proto/status.h"
 
@@ -27,8 +27,9 @@ enum {
     OPTIONS_PATH_BYTES = 4096,
     OPTIONS_SOCKET_BYTES = 108, /* sun_path, with its NUL */
     OPTIONS_GROUP_BYTES = 64,
-    OPTIONS_LIST_BYTES = 1024,
+    OPTIONS_LIST_BYTES = 4096,
     OPTIONS_ERROR_BYTES = 1024,
+    OPTIONS_ERRORS_MAX = 64, /* more than there are settings */
     OPTIONS_COUNT_MAX = 40,
 };
 
@@ -48,8 +49,8 @@ struct options_origin {
 struct options {
     char config[OPTIONS_PATH_BYTES]; /* the configuration file; empty: none */
     char data[OPTIONS_PATH_BYTES];   /* the data directory */
-    bool create;                     /* make a new store in it if there is none; never from the file */
-    bool accept_loss;                /* open a damaged store without what is lost; never from the file */
+    bool create;      /* make a new store in it if there is none; from the command line alone */
+    bool accept_loss; /* open a damaged store without what is lost; never from the file */
 
     char socket[OPTIONS_SOCKET_BYTES];      /* empty: only a socket adopted from systemd */
     uint64_t socket_mode;                   /* permission bits */
@@ -85,51 +86,65 @@ struct options {
     struct options_origin origins[OPTIONS_COUNT_MAX]; /* by place in the table */
 };
 
-struct options_error {
-    char text[OPTIONS_ERROR_BYTES]; /* one line, no newline at its end */
+/* What is wrong, zeroed at first. */
+struct options_errors {
+    size_t count;   /* of all, of which the first OPTIONS_ERRORS_MAX have a text */
+    size_t passing; /* of these: what another try may mend */
+    char texts[OPTIONS_ERRORS_MAX][OPTIONS_ERROR_BYTES]; /* each one line, no newline at its end */
 };
 
 /* What main is to do. */
 enum options_action {
-    OPTIONS_RUN,          /* serve */
-    OPTIONS_PRINT,        /* options_print and exit 0 */
-    OPTIONS_CHECK,        /* say that the configuration is good and exit 0 */
-    OPTIONS_VERSION,      /* say the version and exit 0 */
-    OPTIONS_HELP,         /* options_help and exit 0 */
-    OPTIONS_USAGE_ERROR,  /* a bad command line: the error's text to stderr, exit 2 */
-    OPTIONS_CONFIG_ERROR, /* bad file, environment, or values together: the error's text to stderr, exit 1 */
+    OPTIONS_RUN,     /* serve */
+    OPTIONS_PRINT,   /* options_print, and end */
+    OPTIONS_CREATE,  /* make a store, and end */
+    OPTIONS_CHECK,   /* say whether a start would go well, and end */
+    OPTIONS_VERSION, /* say the version, and end */
+    OPTIONS_HELP,    /* options_help, and end */
+    OPTIONS_REFUSED, /* the errors say what is wrong, wherever it comes from */
 };
 
 /* What cairnd was told: defaults, then file, environment and command line, then options_check. For help and version nothing
- * but the command line is looked at. `argv` is read only, `environment` is main's environ. */
+ * but the command line is looked at. `argv` is read only, `environment` is main's environ. The options are good unless it returns
+ * OPTIONS_REFUSED; then *ret_errors says at least one thing. */
 enum options_action options_load(int argc, char **argv, char *const *environment, struct options *ret_options,
-                                 struct options_error *ret_error) MUST_CHECK;
+                                 struct options_errors *ret_errors) MUST_CHECK;
 
 void options_init(struct options *ret_options);
 
-/* Takes over the settings in a configuration file of n bytes. file_name is only for the error's text. */
+/* Takes over the settings in a configuration file of n bytes. file_name is only for the errors' texts. */
 bool options_parse_file(struct options *options, const char *file_name, const char *bytes, size_t n,
-                        struct options_error *ret_error) MUST_CHECK;
+                        struct options_errors *errors) MUST_CHECK;
 
 /* Takes over every CAIRND_NAME=value of a NULL-ended environment. */
 bool options_parse_environment(struct options *options, char *const *environment,
-                               struct options_error *ret_error) MUST_CHECK;
+                               struct options_errors *errors) MUST_CHECK;
 
-/* Takes over the command line. Uses getopt_long's globals: not for two threads at once. */
+/* Takes over the command line, up to what is wrong in it. Uses getopt_long's globals. */
 enum options_action options_parse_arguments(struct options *options, int argc, char **argv,
-                                            struct options_error *ret_error) MUST_CHECK;
+                                            struct options_errors *errors) MUST_CHECK;
 
-/* Judges the values together: what must be given is, and the bounds fit each other. */
-bool options_check(const struct options *options, struct options_error *ret_error) MUST_CHECK;
+/* Judges the values together: what must be given is, and bounds fit each other. */
+bool options_check(const struct options *options, struct options_errors *errors) MUST_CHECK;
 
-/* Takes from `fresh` each setting that may change while the daemon runs. Writes to ret_ignored the names of those
- * that differ but need a restart, with ", " between, cut if it must be; empty if there are none. */
-void options_reload(struct options *options, const struct options *fresh, size_t ignored_bytes,
-                    char *ret_ignored);
+/* Is told of a setting whose value differs; is_taken: it has the new one from now on, else from the next start on. */
+typedef void options_tell(const char *name, const char *before, const char *after, bool is_taken);
 
-/* Every setting as a line a configuration file takes, with its origin as a comment line before it. */
+/* Takes from `fresh` each setting that may change while the daemon runs, if they fit those that may not. False: they do not; nothing
+ * was taken and nobody was told. */
+bool options_reload(struct options *options, const struct options *fresh, options_tell *tell,
+                    struct options_errors *errors) MUST_CHECK;
+
+enum options_source options_source_of(const struct options *options, const char *name);
+
+/* Gives each text that there is to `say`, and one for those without. */
+void options_each_error(const struct options_errors *errors, void (*say)(const char *error));
+
+/* What a start ends with that has these errors. */
+enum exit_code options_exit_code(const struct options_errors *errors);
+
+/* Every setting as a line a configuration file takes, with its origin as a comment behind it; and the help. */
 void options_print(const struct options *options, FILE *out);
-
 void options_help(FILE *out);
 
 #endif

@@ -13,6 +13,12 @@
 #define MS  1000ULL
 #define S   1000000ULL
 
+#define BY_SYSTEMD "unless systemd passes a socket"
+#define LASTING_CREATE                                                                                       \
+    "a setting that stays would make a new, empty store wherever a disk is not mounted; give --create "      \
+    "once, "                                                                                                 \
+    "or systemctl start cairnd-create"
+
 /* A row: the setting's name, its field, and what its type needs. */
 #define ROW(NAME, FIELD, TYPE)     .name = NAME, .offset = offsetof(struct options, FIELD), .type = TYPE
 #define TEXT(NAME, FIELD)          ROW(NAME, FIELD, SETTING_TEXT), .text_bytes = sizeof((struct options *)NULL)->FIELD
@@ -23,52 +29,56 @@
 
 /* clang-format off */
 const struct setting options_table[] = {
-    {TEXT("config", config),
+    {TEXT("config", config), .group = "Start", .argument = "FILE",
      .file_refusal = "a configuration file cannot name another",
      .help = "file with settings"},
-    {TEXT("data", data), .help = "data directory; required"},
+    {TEXT("data", data), .argument = "DIR", .help = "data directory; required"},
     {ROW("create", create, SETTING_FLAG),
-     .file_refusal = "a new store is made only when a start asks for it: give --create once",
+     .file_refusal = LASTING_CREATE, .environment_refusal = LASTING_CREATE,
      .help = "make a new store in the data directory if it is absent or empty"},
     {ROW("accept_loss", accept_loss, SETTING_FLAG),
      .file_refusal = "a loss is accepted for one start: give --accept-loss once",
      .help = "open a damaged store without what is lost, this once"},
-    {TEXT("socket", socket), .help = "path of the Unix socket; not needed if systemd passes one"},
-    {ROW("socket_mode", socket_mode, SETTING_MODE), RANGE(0660, 0, 0777), .help = "permission bits of the socket"},
-    {TEXT("socket_group", socket_group), .help = "group of the socket, name or number; empty: the daemon's own"},
-    {TEXT("readers", readers), .help = "users and %groups that may read; no list at all: everybody is an admin"},
-    {TEXT("writers", writers), .help = "users and %groups that may also write"},
-    {TEXT("admins", admins), .help = "users and %groups that may also prune and roll back"},
-    {COUNT("queue_operations_max", queue_operations_max, 8192, 16, 1 << 24),
-     .help = "metadata operations the queue holds"},
+    {TEXT("socket", socket), .group = "Who may connect", .argument = "PATH", .unless = BY_SYSTEMD,
+     .help = "path of the Unix socket; not needed if systemd passes one"},
+    {ROW("socket_mode", socket_mode, SETTING_MODE), RANGE(0660, 0, 0777), .unless = BY_SYSTEMD,
+     .help = "permission bits of the socket"},
+    {TEXT("socket_group", socket_group), .argument = "GROUP", .unless = BY_SYSTEMD,
+     .help = "group of the socket, name or number; empty: the daemon's own"},
+    {TEXT("readers", readers), .argument = "LIST",
+     .help = "users and %groups that may read; no list at all: everybody is an admin"},
+    {TEXT("writers", writers), .argument = "LIST", .help = "users and %groups that may also write"},
+    {TEXT("admins", admins), .argument = "LIST", .help = "users and %groups that may also prune and roll back"},
+    {COUNT("queue_operations_max", queue_operations_max, 8192, 16, 1 << 24), .group = "Queued metadata",
+     .reloadable = true, .help = "metadata operations the queue holds"},
     {BYTES("queue_bytes_max", queue_bytes_max, 32 * MIB, 64 * KIB, 16 * GIB),
-     .help = "bytes of metadata the queue holds"},
+     .reloadable = true, .help = "bytes of metadata the queue holds"},
     {DURATION("flush_delay", flush_delay_us, 20 * MS, 100 * US, 10 * S),
-     .help = "age at which queued metadata is written unasked"},
+     .reloadable = true, .help = "age at which queued metadata is written unasked"},
     {DURATION("sync_interval", sync_interval_us, 1 * S, 1 * MS, 3600 * S),
-     .help = "age at which written data is synced unasked"},
+     .reloadable = true, .help = "age at which written data is synced unasked"},
     {BYTES("frame_bytes_max", frame_bytes_max, FRAME_BYTES_DEFAULT, FRAME_BYTES_MIN, FRAME_BYTES_MAX),
-     .help = "body of one frame"},
+     .group = "Bounds", .help = "body of one frame"},
     {BYTES("requests_bytes_max", requests_bytes_max, 256 * MIB, 2 * FRAME_BYTES_MIN, 64 * GIB),
      .help = "all requests in flight; at least twice frame_bytes_max"},
     {BYTES("replies_bytes_max", replies_bytes_max, 256 * MIB, REPLIES_BYTES_PER_CLIENT, 64 * GIB),
-     .help = "all replies that wait; at least frame_bytes_max"},
+     .reloadable = true, .help = "all replies that wait; at least frame_bytes_max"},
     {COUNT("connections_max", connections_max, 1024, 1, 65536), .help = "connections at a time"},
     {COUNT("streams_max", streams_max, 64, 1, 65536), .help = "open scans and streams at a time"},
     {COUNT("chains_max", chains_max, 1024, 1, 65536), .help = "chains in the store"},
-    {DURATION("hello_timeout", hello_timeout_us, 10 * S, 10 * MS, 3600 * S),
-     .help = "for a new connection to say hello"},
-    {DURATION("frame_timeout", frame_timeout_us, 30 * S, 10 * MS, 3600 * S),
-     .help = "for the rest of a frame, once there is room for it"},
-    {DURATION("stream_timeout", stream_timeout_us, 30 * S, 10 * MS, 3600 * S),
-     .help = "how long replies may wait untaken, and a stream without credit"},
     {BYTES("cache_bytes", cache_bytes, 64 * MIB, 64 * KIB, 1024 * GIB), .help = "cache of what was read from the disk"},
+    {DURATION("hello_timeout", hello_timeout_us, 10 * S, 10 * MS, 3600 * S), .group = "Time-outs",
+     .reloadable = true, .help = "for a new connection to say hello"},
+    {DURATION("frame_timeout", frame_timeout_us, 30 * S, 10 * MS, 3600 * S),
+     .reloadable = true, .help = "for the rest of a frame, once there is room for it"},
+    {DURATION("stream_timeout", stream_timeout_us, 30 * S, 10 * MS, 3600 * S),
+     .reloadable = true, .help = "how long replies may wait untaken, and a stream without credit"},
     {DURATION("stop_timeout", stop_timeout_us, 30 * S, 1 * MS, 3600 * S), .reloadable = true,
      .help = "time to finish what was accepted, when told to stop"},
     {DURATION("stall_timeout", stall_timeout_us, 20 * S, 2 * S, 30 * 86400 * S), .reloadable = true,
      .help = "the process ends when its loop, its writer or a read does not move for that long"},
     {ROW("log_level", log_level, SETTING_CHOICE), .choices = "error|warning|info|debug", .initial = LOG_LEVEL_INFO,
-     .reloadable = true, .help = "what is logged: this and what is graver"},
+     .group = "Log", .reloadable = true, .help = "what is logged: this and what is graver"},
     {ROW("log_format", log_format, SETTING_CHOICE), .choices = "auto|text|json|journal", .initial = LOG_FORMAT_AUTO,
      .help = "form of the log on stderr"},
     {BYTES("log_bytes_per_second", log_bytes_per_second, 64 * KIB, LOG_BYTES_PER_SECOND_MIN, LOG_BYTES_PER_SECOND_MAX),
@@ -86,7 +96,8 @@ static_assert(sizeof(enum log_format) == sizeof(unsigned), "a choice is stored a
 static_assert((int)OPTIONS_PATH_BYTES <= SETTING_VALUE_BYTES, "every value has room as text");
 
 const struct options_command options_commands[OPTIONS_COMMANDS] = {
-    {"check-config", OPTIONS_CHECK, "say whether the settings are good, and end"},
+    {"create-only", OPTIONS_CREATE, "make a new store in the data directory if there is none, and end"},
+    {"check-config", OPTIONS_CHECK, "say whether a start would go well, change nothing, and end"},
     {"print-config", OPTIONS_PRINT, "print every setting with its origin, and end"},
     {"version", OPTIONS_VERSION, "print the version, and end"},
     {"help", OPTIONS_HELP, "print this, and end"},

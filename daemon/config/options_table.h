@@ -8,7 +8,7 @@
 
 enum {
     OPTIONS_NAME_BYTES = 64, /* room for the name of a setting or a command, with its NUL */
-    OPTIONS_COMMANDS = 4,
+    OPTIONS_COMMANDS = 5,
 };
 
 /* The settings, in the order in which they are printed. A setting's place here is its place in struct options' origins. */

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/runtime/utf8.h"
+
 enum { NAME_BYTES_MAX = 48 }; /* of a name, what setting_name_distance compares */
 
 struct unit {
@@ -182,11 +184,19 @@ static bool set_text(const struct setting *setting, const char *text, void *stru
                  setting->text_bytes - 1);
         return false;
     }
-    for (size_t i = 0; i < length; i++) {
-        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) {
-            snprintf(ret_reason, SETTING_REASON_BYTES, "it holds a control character; leave that out");
+    for (size_t i = 0; i < length;) {
+        size_t letter = utf8_length(text + i, length - i);
+        if (letter == 0) {
+            snprintf(ret_reason, SETTING_REASON_BYTES,
+                     "byte %zu of the value is not UTF-8; write it in UTF-8", i + 1);
             return false;
         }
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) {
+            snprintf(ret_reason, SETTING_REASON_BYTES,
+                     "byte %zu of the value is a control character; leave it out", i + 1);
+            return false;
+        }
+        i += letter;
     }
     memcpy((char *)structure + setting->offset, text, length + 1);
     return true;
@@ -310,6 +320,28 @@ void setting_format_range(const struct setting *setting, char *ret_text)
         format_number(setting->type, setting->max, sizeof max, max);
         snprintf(ret_text, SETTING_REASON_BYTES, "%s..%s", min, max);
     }
+}
+
+const char *setting_argument(const struct setting *setting)
+{
+    switch (setting->type) {
+    case SETTING_TEXT:
+        assert(setting->argument != NULL);
+        return setting->argument;
+    case SETTING_FLAG:
+        return "";
+    case SETTING_CHOICE:
+        return setting->choices;
+    case SETTING_COUNT:
+        return "COUNT";
+    case SETTING_BYTES:
+        return "SIZE";
+    case SETTING_DURATION:
+        return "TIME";
+    case SETTING_MODE:
+        return "MODE";
+    }
+    return "";
 }
 
 static bool same_letter(char a, char b)

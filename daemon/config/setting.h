@@ -37,6 +37,10 @@ struct setting {
 
     bool reloadable;          /* may change while the daemon runs */
     const char *file_refusal; /* why the configuration file may not have it; NULL: it may */
+    const char *environment_refusal;
+    const char *unless; /* when it counts for nothing, as options_print says; NULL: never */
+    const char *group; /* title in the help of the group that begins with it; NULL: it is in the one before */
+    const char *argument; /* what the help calls a value of SETTING_TEXT */
     const char *help;
 };
 
@@ -56,6 +60,9 @@ void setting_format(const struct setting *setting, const void *structure, char *
 
 /* Writes what values are allowed, to SETTING_REASON_BYTES, for help: "64KiB..256MiB", "error|warning|info|debug". */
 void setting_format_range(const struct setting *setting, char *ret_text);
+
+/* What the help calls a value of it: "SIZE", "error|warning|info|debug"; "" for a flag. Static. */
+const char *setting_argument(const struct setting *setting);
 
 /* How many characters must be inserted, deleted or replaced to turn one name into the other; '-' and '_' are the same. */
 size_t setting_name_distance(const char *a, const char *b);

@@ -25,24 +25,12 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 #include "daemon/host/directory_internal.h"
 #include "daemon/host/held.h"
-#include "daemon/host/stamp.h"
+#include "daemon/host/unit.h"
 #include "daemon/runtime/thread.h"
-
-enum {
-    EXIT_LOCKED = 73,
-    EXIT_DAMAGED = EX_DATAERR, /* 65 */
-};
-
-/* What a directory that may be locked contains. */
-enum contents {
-    CONTENTS_EMPTY, /* nothing, or what a death before the stamp leaves */
-    CONTENTS_STORE, /* a stamp of ours, and the database that belongs to it */
-};
 
 /* ---- the stamp ---- */
 
@@ -154,9 +142,9 @@ static enum directory_result survey_database(const struct directory_place *place
         place->path, text);
 }
 
-/* Looks without writing. An empty directory is refused unless a store may be made in it. */
-static enum directory_result survey(const struct directory_place *place, enum contents *ret_contents,
-                                    struct stamp *ret_stamp, struct directory_error *ret_error)
+enum directory_result directory_survey(const struct directory_place *place,
+                                       enum directory_contents *ret_contents, struct stamp *ret_stamp,
+                                       struct directory_error *ret_error)
 {
     unsigned long format = 0;
     enum stamp_result looked = stamp_read(place->fd, ret_stamp, &format);
@@ -168,17 +156,17 @@ static enum directory_result survey(const struct directory_place *place, enum co
         if (result == DIRECTORY_OK && !place->create) {
             return directory_fail(
                 DIRECTORY_MISSING, ret_error,
-                "%s: no store in it; give --create to make a new one there. Nothing was touched",
-                place->path);
+                "%s: no store in it; mount it, or %s to make a new one there. Nothing was touched",
+                place->path, unit_create_hint());
         }
-        *ret_contents = CONTENTS_EMPTY;
+        *ret_contents = DIRECTORY_EMPTY;
         return result;
     }
     if (result == DIRECTORY_OK && !ret_stamp->is_new) {
         result = survey_database(place, ret_error);
     }
     if (result == DIRECTORY_OK) {
-        *ret_contents = CONTENTS_STORE;
+        *ret_contents = DIRECTORY_STORE;
     }
     return result;
 }
@@ -204,25 +192,15 @@ static bool sync_parent(const char *path)
     return synced;
 }
 
-static enum directory_result open_path(const char *path, bool create, int *ret_fd,
-                                       struct directory_error *ret_error)
+enum directory_result directory_open_path(const char *path, int *ret_fd, struct directory_error *ret_error)
 {
     assert(*ret_fd < 0); /* else nobody would close what is open */
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (fd < 0 && errno == ENOENT && !create) {
-        return directory_fail(DIRECTORY_MISSING, ret_error,
-                              "%s: there is no such directory; give --create to make a new store there",
-                              path);
-    }
     if (fd < 0 && errno == ENOENT) {
-        if (mkdir(path, 0750) != 0 && errno != EEXIST) {
-            return directory_fail_errno(ret_error, path, "", "cannot be made");
-        }
-        if (!sync_parent(path)) {
-            return directory_fail_errno(ret_error, path, "", "its parent cannot be synced");
-        }
-        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return directory_fail(DIRECTORY_MISSING, ret_error,
+                              "%s: there is no such directory; mount it, or %s to make a new store there",
+                              path, unit_create_hint());
     }
     if (fd < 0 && errno == ENOTDIR) {
         return directory_fail(DIRECTORY_FOREIGN, ret_error,
@@ -235,14 +213,30 @@ static enum directory_result open_path(const char *path, bool create, int *ret_f
     return DIRECTORY_OK;
 }
 
+/* Opens the directory, and makes it if it is missing. */
+static enum directory_result make_path(const char *path, int *ret_fd, struct directory_error *ret_error)
+{
+    enum directory_result result = directory_open_path(path, ret_fd, ret_error);
+    if (result != DIRECTORY_MISSING) {
+        return result;
+    }
+    if (mkdir(path, 0750) != 0 && errno != EEXIST) {
+        return directory_fail_errno(ret_error, path, "", "cannot be made");
+    }
+    if (!sync_parent(path)) {
+        return directory_fail_errno(ret_error, path, "", "its parent cannot be synced");
+    }
+    return directory_open_path(path, ret_fd, ret_error);
+}
+
 /* Makes in a locked directory what is missing for the database to be opened. */
-static enum directory_result prepare(const struct directory_place *place, enum contents contents,
+static enum directory_result prepare(const struct directory_place *place, enum directory_contents contents,
                                      struct stamp *stamp, struct directory_error *ret_error)
 {
     enum directory_result result;
 
-    assert(contents == CONTENTS_STORE || place->create); /* a new store is made only when asked for */
-    if (contents == CONTENTS_EMPTY) {
+    assert(contents == DIRECTORY_STORE || place->create); /* a new store is made only when asked for */
+    if (contents == DIRECTORY_EMPTY) {
         stamp->format = STAMP_FORMAT;
         stamp->is_new = true;
         if (getrandom(stamp->id, sizeof stamp->id, 0) != sizeof stamp->id) {
@@ -284,10 +278,10 @@ static enum directory_result claim(const struct directory_place *place, struct s
                                    struct directory *ret_directory, struct directory_error *ret_error)
 {
     enum directory_result result;
-    enum contents contents;
+    enum directory_contents contents;
     int lock_fd = -1, database_fd = -1;
 
-    result = survey(place, &contents, ret_stamp, ret_error);
+    result = directory_survey(place, &contents, ret_stamp, ret_error);
     if (result != DIRECTORY_OK) {
         return result;
     }
@@ -296,7 +290,7 @@ static enum directory_result claim(const struct directory_place *place, struct s
         return result;
     }
     assert(lock_fd >= 0);
-    result = survey(place, &contents, ret_stamp, ret_error);
+    result = directory_survey(place, &contents, ret_stamp, ret_error);
     if (result == DIRECTORY_OK) {
         result = prepare(place, contents, ret_stamp, ret_error);
     }
@@ -333,7 +327,8 @@ enum directory_result directory_open(const char *path, bool create, directory_lo
         errno = ENAMETOOLONG;
         return directory_fail_errno(ret_error, path, "", "cannot be opened");
     }
-    result = open_path(path, create, &directory.directory_fd, ret_error);
+    result = create ? make_path(path, &directory.directory_fd, ret_error)
+                    : directory_open_path(path, &directory.directory_fd, ret_error);
     if (result != DIRECTORY_OK) {
         return result;
     }
@@ -387,19 +382,19 @@ void directory_close(struct directory *directory)
     directory->lock_fd = directory->database_fd = directory->directory_fd = -1;
 }
 
-int directory_exit_code(enum directory_result result)
+enum exit_code directory_exit_code(enum directory_result result)
 {
     assert(result <= DIRECTORY_IO_ERROR);
     switch (result) {
     case DIRECTORY_OK:
-        return EXIT_SUCCESS;
+        return EXIT_CODE_STOPPED;
     case DIRECTORY_LOCKED:
-        return EXIT_LOCKED;
+        return EXIT_CODE_TAKEN;
     case DIRECTORY_DAMAGED:
-        return EXIT_DAMAGED;
+        return EXIT_CODE_DAMAGED;
     case DIRECTORY_IO_ERROR:
-        return EXIT_FAILURE;
+        return EXIT_CODE_FAILED;
     default:
-        return EX_CONFIG;
+        return EXIT_CODE_REFUSED;
     }
 }

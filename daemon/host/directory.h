@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "daemon/host/held.h"
+#include "daemon/runtime/exit_code.h"
 #include "proto/limits.h"
 #include "proto/status.h"
 
@@ -32,14 +33,14 @@ enum {
 
 enum directory_result {
     DIRECTORY_OK,
-    DIRECTORY_LOCKED,    /* another daemon has it; the text names its pid */
-    DIRECTORY_MISSING,   /* there is no store and none was asked for */
-    DIRECTORY_FOREIGN,   /* it holds something that is not ours */
-    DIRECTORY_NEWER,     /* a newer cairn made it */
-    DIRECTORY_DAMAGED,   /* the stamp is ours but cannot be understood */
-    DIRECTORY_LOST,      /* a store used to be here: stamp, but no database; or what was held is gone */
-    DIRECTORY_READ_ONLY, /* its file system is mounted read-only */
-    DIRECTORY_IO_ERROR,  /* the system refused a call; the text says which and why */
+    DIRECTORY_LOCKED,  /* another daemon has it; the text names its pid */
+    DIRECTORY_MISSING, /* there is no store and none was asked for */
+    DIRECTORY_FOREIGN, /* it holds something that is not ours */
+    DIRECTORY_NEWER,   /* a newer cairn made it */
+    DIRECTORY_DAMAGED, /* the stamp is ours but cannot be understood */
+    DIRECTORY_LOST,    /* a store used to be here: stamp, but no database; or what was held is gone */
+    DIRECTORY_REFUSED, /* the system does not let this process in: a path, a permission or a mount is wrong */
+    DIRECTORY_IO_ERROR, /* the system refused a call; the text says which and why */
 };
 
 struct directory_error {
@@ -72,6 +73,12 @@ enum directory_result directory_open(const char *path, bool create, directory_lo
                                      struct directory *ret_directory,
                                      struct directory_error *ret_error) MUST_CHECK;
 
+/* Looks whether directory_open would open it, as far as looking tells; makes, locks and changes nothing, and works beside a daemon that
+ * has it. Beyond what directory_open refuses it looks whether this process may read and write all that is there. Results are those
+ * of directory_open, but never DIRECTORY_LOCKED. On main's thread. */
+enum directory_result directory_look(const char *path, bool create, directory_look_fn *look,
+                                     struct directory_error *ret_error) MUST_CHECK;
+
 /* Records durably that the store has its database, in the present format; nothing to do if that is recorded. To be called before the
  * first write is acknowledged.
  *
@@ -90,7 +97,7 @@ enum directory_result directory_check(const struct directory *directory,
 /* Releases the locks. Accepts a closed one: its descriptors are -1. */
 void directory_close(struct directory *directory);
 
-/* The exit code of a daemon that ends with this result: 73 locked, 65 damaged, 78 not to be served, 1 for an I/O error, 0. */
-int directory_exit_code(enum directory_result result);
+/* The exit code of a daemon that ends with this result. */
+enum exit_code directory_exit_code(enum directory_result result);
 
 #endif

@@ -46,10 +46,12 @@ enum directory_result directory_fail_errno(struct directory_error *ret_error, co
                                            const char *name, const char *what)
 {
     assert(errno != 0); /* the text ends with the reason */
-    bool is_read_only = errno == EROFS;
-    return directory_fail(is_read_only ? DIRECTORY_READ_ONLY : DIRECTORY_IO_ERROR, ret_error,
-                          "%s%s%s: %s: %s%s", path, *name != '\0' ? "/" : "", name, what, strerror(errno),
-                          is_read_only ? "; mount it for writing" : "");
+    bool is_refused = exit_code_status_of_errno(errno) == STATUS_INVALID;
+    const char *cure = errno == EROFS    ? "; mount it for writing, or name it in ReadWritePaths= of the unit"
+                       : errno == EACCES ? "; it has to be the user's that the daemon runs as"
+                                         : "";
+    return directory_fail(is_refused ? DIRECTORY_REFUSED : DIRECTORY_IO_ERROR, ret_error, "%s%s%s: %s: %s%s",
+                          path, *name != '\0' ? "/" : "", name, what, strerror(errno), cure);
 }
 
 /* ---- the lock ---- */

@@ -3,6 +3,7 @@
 #define DAEMON_DIRECTORY_INTERNAL_H
 
 #include "daemon/host/directory.h"
+#include "daemon/host/stamp.h"
 
 #define LOCK_NAME     "cairn.lock"
 #define DATABASE_NAME "db"
@@ -16,9 +17,24 @@ struct directory_place {
     directory_look_fn *look;
 };
 
+/* What a directory that may be locked contains. */
+enum directory_contents {
+    DIRECTORY_EMPTY, /* nothing, or what a death before the stamp leaves */
+    DIRECTORY_STORE, /* a stamp of ours, and the database that belongs to it */
+};
+
+/* Opens a directory that is there. */
+enum directory_result directory_open_path(const char *path, int *ret_fd,
+                                          struct directory_error *ret_error) MUST_CHECK;
+
+/* Looks without writing. An empty directory is refused unless a store may be made in it. */
+enum directory_result directory_survey(const struct directory_place *place,
+                                       enum directory_contents *ret_contents, struct stamp *ret_stamp,
+                                       struct directory_error *ret_error) MUST_CHECK;
+
 /* ---- directory_hold.c ---- */
 
-/* Set the error's text and return the result, DIRECTORY_IO_ERROR or DIRECTORY_READ_ONLY for the second, whose text
+/* Set the error's text and return the result, DIRECTORY_IO_ERROR or DIRECTORY_REFUSED for the second, whose text
  * ends with errno's. */
 enum directory_result directory_fail(enum directory_result result, struct directory_error *ret_error,
                                      const char *format, ...) __attribute__((format(printf, 3, 4)));

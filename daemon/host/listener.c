@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <libgen.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,7 +16,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "daemon/host/roles.h"
+#include "daemon/runtime/exit_code.h"
 #include "daemon/runtime/thread.h"
+
+enum { GROUPS_MAX = 1024 }; /* of this process that are looked at; beyond it counts as in all */
 
 #define NO_GROUP ((gid_t) - 1)
 
@@ -29,7 +32,8 @@ static_assert(sizeof((struct sockaddr_un *)NULL)->sun_path == LISTENER_PATH_BYTE
 static enum status fail(struct failure *failure, const char *doing, const char *path)
 {
     assert(errno != 0); /* the text ends with the reason */
-    return failure_set(failure, STATUS_INVALID, "socket %s: %s: %s", path, doing, strerror(errno));
+    enum status status = errno == EADDRINUSE ? STATUS_INVALID : exit_code_status_of_errno(errno);
+    return failure_set(failure, status, "socket %s: %s: %s", path, doing, strerror(errno));
 }
 
 /* Whether the socket file is stale. Only a refused connection shows that no process listens there. */
@@ -49,26 +53,29 @@ static enum status check_stale(const struct sockaddr_un *address, struct failure
     return STATUS_OK;
 }
 
-/* Whether the path is free, or a stale socket file, and nothing else: *ret_is_there. */
-static enum status check_path(const struct sockaddr_un *address, bool *ret_is_there, struct failure *failure)
+/* Whether the path is free, or a socket file, and nothing else: *ret_is_there. */
+static enum status look_at_path(const struct sockaddr_un *address, bool *ret_is_there,
+                                struct failure *failure)
 {
     struct stat entry;
     const char *path = address->sun_path;
-    *ret_is_there = lstat(path, &entry) == 0;
-    if (!*ret_is_there) {
-        return errno == ENOENT ? STATUS_OK : fail(failure, "looking at it", path);
+    bool is_there = lstat(path, &entry) == 0;
+    if (!is_there && errno != ENOENT) {
+        return fail(failure, "looking at it", path);
     }
-    if (!S_ISSOCK(entry.st_mode)) {
+    if (is_there && !S_ISSOCK(entry.st_mode)) {
         return failure_set(failure, STATUS_INVALID,
                            "socket %s: there is a file that is no socket: name another path", path);
     }
-    return check_stale(address, failure);
+    *ret_is_there = is_there;
+    return STATUS_OK;
 }
 
 static enum status clear_path(const struct sockaddr_un *address, struct failure *failure)
 {
     bool is_there;
-    if (check_path(address, &is_there, failure) != STATUS_OK) {
+    if (look_at_path(address, &is_there, failure) != STATUS_OK ||
+        (is_there && check_stale(address, failure) != STATUS_OK)) {
         return failure->status;
     }
     return !is_there || unlink(address->sun_path) == 0
@@ -99,16 +106,33 @@ static bool parse_gid(const char *text, unsigned long *ret_number)
 static enum status find_group(const char *name, gid_t *ret_group, struct failure *failure)
 {
     assert(name[0] != '\0'); /* an empty name means the group of the process: the caller handles it */
+    errno = 0;
     const struct group *group = getgrnam(name);
+    int error = errno;
     unsigned long number;
     if (group != NULL) {
         *ret_group = group->gr_gid;
     } else if (parse_gid(name, &number)) {
         *ret_group = (gid_t)number;
-    } else {
+    } else if (roles_name_is_absent(error)) {
         return failure_set(failure, STATUS_INVALID, "socket_group = %s: there is no such group", name);
+    } else {
+        return failure_set(failure, STATUS_IO_ERROR, "socket_group = %s: cannot be looked up: %s", name,
+                           strerror(error));
     }
     return STATUS_OK;
+}
+
+/* Whether this process may give a file of its own to the group. */
+static bool may_give(gid_t group)
+{
+    gid_t groups[GROUPS_MAX];
+    int count = getgroups(GROUPS_MAX, groups);
+    bool may = geteuid() == 0 || group == getegid() || count < 0; /* what the system does not say may be so */
+    for (int i = 0; i < count && !may; i++) {
+        may = groups[i] == group;
+    }
+    return may;
 }
 
 /* Until it listens a connection is refused, so its owner and mode need not be right from the start; umask would change the
@@ -145,7 +169,7 @@ static enum status bind_and_listen(int fd, const struct sockaddr_un *address, ui
     return status;
 }
 
-enum status listener_check(const char *path, const char *group_name, struct failure *failure)
+enum status listener_look(const char *path, const char *group_name, struct failure *failure)
 {
     struct sockaddr_un address = address_of(path);
     char directory[LISTENER_PATH_BYTES];
@@ -156,10 +180,26 @@ enum status listener_check(const char *path, const char *group_name, struct fail
     if (*group_name != '\0' && find_group(group_name, &group, failure) != STATUS_OK) {
         return failure->status;
     }
-    if (access(dirname(directory), W_OK | X_OK) != 0) {
+    if (*group_name != '\0' && !may_give(group)) {
+        return failure_set(
+            failure, STATUS_INVALID,
+            "socket_group = %s: the daemon's user is not in that group: add it, or name another", group_name);
+    }
+    if (faccessat(AT_FDCWD, dirname(directory), W_OK | X_OK, AT_EACCESS) != 0) {
         return fail(failure, "its directory", path);
     }
-    return check_path(&address, &is_there, failure);
+    return look_at_path(&address, &is_there, failure);
+}
+
+enum status listener_check(const char *path, const char *group_name, struct failure *failure)
+{
+    struct sockaddr_un address = address_of(path);
+    bool is_there;
+    if (listener_look(path, group_name, failure) != STATUS_OK ||
+        look_at_path(&address, &is_there, failure) != STATUS_OK) {
+        return failure->status;
+    }
+    return is_there ? check_stale(&address, failure) : STATUS_OK;
 }
 
 enum status listener_open(const char *path, uint64_t mode, const char *group_name,
@@ -209,6 +249,16 @@ enum status listener_adopt(int fd, struct listener *ret_listener, struct failure
     assert(flags >= 0); /* it was open */
     *ret_listener = (struct listener){.fd = fd, .adopted_flags = flags, .adopted_fd = duplicate};
     return STATUS_OK;
+}
+
+bool listener_is_adopted_at(const struct listener *listener, const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNSPEC};
+    socklen_t bytes = sizeof address;
+    assert(strlen(path) < sizeof address.sun_path);
+    return listener->adopted_fd >= 0 &&
+           getsockname(listener->adopted_fd, (struct sockaddr *)&address, &bytes) == 0 &&
+           address.sun_family == AF_UNIX && strncmp(address.sun_path, path, sizeof address.sun_path) == 0;
 }
 
 void listener_close(struct listener *listener)

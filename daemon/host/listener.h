@@ -3,6 +3,7 @@
 #ifndef DAEMON_LISTENER_H
 #define DAEMON_LISTENER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -22,16 +23,21 @@ struct listener {
     int adopted_fd; /* a duplicate of systemd's socket, to restore these flags by; -1: not adopted */
 };
 
-/* Whether a socket could be made there, as far as looking tells. Makes and removes nothing.
+/* Whether a socket could be made there, as far as looking at the path and the group tells. Makes, removes and wakes nothing: whether
+ * somebody listens there only a connection shows.
  *
- * STATUS_OK, or STATUS_INVALID as below */
+ * STATUS_OK, or as listener_open */
+enum status listener_look(const char *path, const char *group, struct failure *failure) MUST_CHECK;
+
+/* The same, and whether nobody listens there. */
 enum status listener_check(const char *path, const char *group, struct failure *failure) MUST_CHECK;
 
 /* Binds and listens at the path, with the permission bits and, unless it is empty, the group (a name or a number). A socket
  * file at which no process listens is replaced. The texts are copied or borrowed for the call.
  *
  * STATUS_OK       *ret_listener listens
- * STATUS_INVALID  the text says what is wrong with the path or the group, and no file of ours is left behind */
+ * STATUS_INVALID  the text says what is wrong with the path or the group, and no file of ours is left behind
+ * STATUS_IO_ERROR  the same, where another try may help */
 enum status listener_open(const char *path, uint64_t mode, const char *group, struct listener *ret_listener,
                           struct failure *failure) MUST_CHECK;
 
@@ -40,6 +46,9 @@ enum status listener_open(const char *path, uint64_t mode, const char *group, st
  * STATUS_OK       *ret_listener has taken the descriptor
  * STATUS_INVALID  there is no descriptor left for its duplicate; fd stays the caller's */
 enum status listener_adopt(int fd, struct listener *ret_listener, struct failure *failure) MUST_CHECK;
+
+/* Whether it was adopted and has that path. */
+bool listener_is_adopted_at(const struct listener *listener, const char *path);
 
 /* Closes it, removes the socket file if it is still ours, and leaves an adopted socket with the flags it came with. Accepts a
  * closed one: all descriptors -1. */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "daemon/runtime/exit_code.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/schema/record.h"
 
@@ -61,7 +62,8 @@ static enum numbers_result damaged(const char *what, struct failure *failure)
 static enum numbers_result refused(const char *what, struct failure *failure)
 {
     assert(errno != 0); /* the text ends with the reason */
-    failure_set(failure, STATUS_IO_ERROR, NUMBERS_NAME ": cannot be %s: %s", what, strerror(errno));
+    failure_set(failure, exit_code_status_of_errno(errno), NUMBERS_NAME ": cannot be %s: %s", what,
+                strerror(errno));
     return NUMBERS_IO_ERROR;
 }
 
@@ -93,6 +95,23 @@ enum numbers_result numbers_open(int directory_fd, const uint8_t *store_id, stru
     }
     assert(ret_numbers->file.fd >= 0); /* callers tell by it that the numbers are open */
     return NUMBERS_OK;
+}
+
+bool numbers_open_newer(int directory_fd, struct numbers *numbers)
+{
+    static struct numbers found; /* too large for a function's stack; there is one start */
+    struct failure ignored;
+    assert(numbers->file.fd < 0);
+    if (numbers_open(directory_fd, numbers->store_id, &found, &ignored) != NUMBERS_OK) {
+        return false;
+    }
+    bool is_newer = found.run > 0 && found.reserved_through >= numbers->reserved_through;
+    if (is_newer) {
+        *numbers = found;
+    } else {
+        numbers_close(&found);
+    }
+    return is_newer;
 }
 
 enum numbers_result numbers_make(int directory_fd, struct numbers *numbers, struct failure *failure)
@@ -144,7 +163,7 @@ bool numbers_begin_run(struct numbers *numbers, uint64_t metadata_on_disk, struc
         .metadata_on_disk = metadata_on_disk,
     };
     if (numbers->run >= NUMBERS_MAX || numbers->reserved_through > NUMBERS_MAX - NUMBERS_RESERVE) {
-        failure_set(failure, STATUS_DAMAGED, "all numbers of runs and writes are used up: make a new store");
+        failure_set(failure, STATUS_INVALID, "all numbers of runs and writes are used up: make a new store");
         return false;
     }
     do {

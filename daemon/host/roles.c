@@ -1,4 +1,5 @@
-/* Ways to fail: a word that is no user or group ends the start, so that a misspelled list lets nobody in by mistake. A peer of which
+/* Ways to fail: a word that is no user or group ends the start, so that a misspelled list lets nobody in by mistake; so does a database
+ * that cannot be asked. A peer of which
  * the kernel gives nothing has no role. */
 #include "daemon/host/roles.h"
 
@@ -45,8 +46,15 @@ static bool parse_id(const char *text, unsigned *ret_id)
     return true;
 }
 
+/* Which of these it is depends on the database (getpwnam(3)). */
+bool roles_name_is_absent(int error)
+{
+    return error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM;
+}
+
 static bool find_id(const char *name, bool is_group, unsigned *ret_id)
 {
+    errno = 0;
     if (is_group) {
         const struct group *group = getgrnam(name);
         *ret_id = group != NULL ? group->gr_gid : *ret_id;
@@ -62,8 +70,11 @@ static bool add(struct roles *roles, enum role role, const char *word, struct fa
     struct roles_entry entry = {.role = role, .is_group = word[0] == '%'};
     assert(roles->count <= ROLES_ENTRIES_MAX);
     if (!find_id(word + entry.is_group, entry.is_group, &entry.id)) {
-        failure_set(failure, STATUS_INVALID, "%s: there is no %s \"%s\"", settings[role],
-                    entry.is_group ? "group" : "user", word + entry.is_group);
+        bool is_absent = roles_name_is_absent(errno);
+        failure_set(failure, is_absent ? STATUS_INVALID : STATUS_IO_ERROR, "%s: %s %s \"%s\"%s%s",
+                    settings[role], is_absent ? "there is no" : "cannot look up",
+                    entry.is_group ? "group" : "user", word + entry.is_group, is_absent ? "" : ": ",
+                    is_absent ? "" : strerror(errno));
         return false;
     }
     if (roles->count == ROLES_ENTRIES_MAX) {

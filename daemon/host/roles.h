@@ -39,6 +39,10 @@ struct roles {
 bool roles_init(const char *readers, const char *writers, const char *admins, struct roles *ret_roles,
                 struct failure *failure) MUST_CHECK;
 
+/* Whether a look-up of a name that gave nothing, with errno set to 0 before, says that there is no such user or group; else the system's
+ * database could not be asked. */
+bool roles_name_is_absent(int error);
+
 /* The highest role of somebody with that uid and those gids. */
 enum role roles_of(const struct roles *roles, uid_t uid, const gid_t *gids, size_t gid_count);
 

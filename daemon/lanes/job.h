@@ -14,9 +14,23 @@ enum job_kind {
     JOB_PRUNE,
     JOB_ROLLBACK,
     JOB_CREATE_CHAIN,
-    JOB_SWEEP,   /* a slice of the sweep behind a prune; nobody waits for it */
-    JOB_RESERVE, /* more sequence numbers; nobody waits for it */
+    JOB_DROP_CHAIN,
+    JOB_FORGET_DROPS, /* the space of dropped chains was asked back; nobody waits for it */
+    JOB_SWEEP,        /* a slice of the sweep behind a prune; nobody waits for it */
+    JOB_RESERVE,      /* more sequence numbers; nobody waits for it */
 };
+
+/* Whether it deletes whole ranges of keys: those go before all that its write set puts, so it is alone in it. Such a job always carries. */
+static inline bool job_deletes_ranges(enum job_kind kind)
+{
+    return kind == JOB_PRUNE || kind == JOB_ROLLBACK || kind == JOB_DROP_CHAIN;
+}
+
+/* Whether it is of the order's own: it has no number, and nobody waits for it. */
+static inline bool job_is_own(enum job_kind kind)
+{
+    return kind == JOB_FORGET_DROPS || kind == JOB_SWEEP || kind == JOB_RESERVE;
+}
 
 /* Acknowledgement levels, in rising order. Values as on the wire. */
 enum level {
@@ -68,6 +82,17 @@ struct job_rollback {
     size_t guard_count;
 };
 
+struct job_drop {
+    struct slice name; /* the chain's */
+    bool makes_anew;   /* it is there again behind it, empty and under the same number: "default" */
+};
+
+/* The numbers of chains, both included. */
+struct job_forget {
+    uint32_t first;
+    uint32_t last;
+};
+
 /* What a rollback dropped, or would; of a sweep's slice entries of the hash index, as blocks, and names. */
 struct job_counts {
     uint64_t blocks;
@@ -89,6 +114,8 @@ struct job {
         struct job_prune prune;
         struct job_rollback rollback;
         struct slice chain_name;  /* JOB_CREATE_CHAIN */
+        struct job_drop drop;     /* JOB_DROP_CHAIN */
+        struct job_forget forget; /* JOB_FORGET_DROPS */
         uint64_t reserve_through; /* JOB_RESERVE */
         uint64_t sweep_ns;        /* JOB_SWEEP: how long the slice may take; set by the writer */
     };

@@ -48,11 +48,16 @@ struct pending {
 
 struct pending *pending_new(uint64_t operations_max, uint64_t bytes_max)
 {
-    assert(operations_max > 0 && bytes_max > 0);
     struct pending *pending = memory_new(sizeof *pending);
+    pending_set_bounds(pending, operations_max, bytes_max);
+    return pending;
+}
+
+void pending_set_bounds(struct pending *pending, uint64_t operations_max, uint64_t bytes_max)
+{
+    assert(operations_max > 0 && bytes_max > 0);
     pending->operations_max = operations_max;
     pending->bytes_max = bytes_max;
-    return pending;
 }
 
 void pending_free(struct pending *pending)

@@ -40,6 +40,9 @@ struct metadata_group {
 
 /* Bounds: operations held (entries) and bytes held (names and values). */
 struct pending *pending_new(uint64_t operations_max, uint64_t bytes_max);
+
+/* Other bounds from now on. What is queued stays, also above them. */
+void pending_set_bounds(struct pending *pending, uint64_t operations_max, uint64_t bytes_max);
 void pending_free(struct pending *pending);
 
 /* Whether these operations could ever be held, and whether they can be now. */

@@ -8,6 +8,8 @@
  *   engine yields to what writes need.
  * - What a chain gave back while others were writing leaves a rest, for moving what lives out of its files would write much: it is due
  *   once more when the daemon is quiet.
+ * - The numbers of chains that were dropped, in this run or before it, are due at once, those in a row as one range, in turn with
+ *   the chains. Their records on disk are deleted behind that.
  * - A read that still sees what was dropped keeps it. So the ranges go to the pool when all reads that began before they were
  *   taken have ended.
  * - After a start every chain is due once, since the run before may have ended before it came to it: for what its marks say,
@@ -15,7 +17,7 @@
  * - The engine's maintenance runs when the engine asked to be called again, and at once when keys were deleted, or when
  *   reclaiming began or ended.
  *
- * Ways to fail: a range that could not be reclaimed leaves its chain due. That is logged, and reclaiming goes on
+ * Ways to fail: a range that could not be reclaimed leaves its chain, or those numbers, due. That is logged, and reclaiming goes on
  * RECLAIM_RETRY_US later, with the next chain in turn. */
 #include "daemon/maintain/reclaim.h"
 
@@ -65,17 +67,21 @@ struct reclaim {
     struct pool *pool;
     /* loop only */
     bool is_stopped;
-    uint64_t deletes_seen; /* prunes, sweeps and rollbacks at the last call; UINT64_MAX: there was none */
-    uint64_t writes_seen;  /* of all kinds, when some were seen last, */
-    uint64_t written_us;   /* and when that was */
-    uint64_t due_us;       /* no chain is taken before this */
-    uint64_t taken_us;     /* when the last one was */
-    uint64_t due_number;   /* of the engine's history, when the ranges were taken; 0: there are none */
-    bool is_quiet;         /* and whether nobody wrote then */
-    uint64_t failures;     /* ranges that could not be reclaimed since the start */
+    uint64_t
+        deletes_seen; /* prunes, sweeps, rollbacks and drops at the last call; UINT64_MAX: there was none */
+    uint64_t writes_seen; /* of all kinds, when some were seen last, */
+    uint64_t written_us;  /* and when that was */
+    uint64_t due_us;      /* no chain is taken before this */
+    uint64_t taken_us;    /* when the last one was */
+    uint64_t due_number;  /* of the engine's history, when the ranges were taken; 0: there are none */
+    bool is_quiet;        /* and whether nobody wrote then */
+    uint64_t failures;    /* ranges that could not be reclaimed since the start */
     struct maintenance maintenance;
     /* what runs, or ran last; the pool's while it runs */
     uint32_t chain_id; /* 0: none ran */
+    uint64_t serial;   /* of the chain; 0: it was the space of chains that were dropped, of these numbers */
+    uint32_t gone_first;
+    uint32_t gone_last;
     struct chain_marks marks;
     struct dropped dropped; /* what the chain had, and gets back if it fails */
     uint64_t freed_bytes;
@@ -117,7 +123,7 @@ void reclaim_free(struct reclaim *reclaim)
 static void reclaim_run(struct pool_work *work)
 {
     struct reclaim *reclaim = (struct reclaim *)work; /* its first member */
-    assert(thread_is(THREAD_POOL) && reclaim->chain_id != 0);
+    assert(thread_is(THREAD_POOL));
     uint64_t before_bytes = engine_space(reclaim->engine);
     reclaim->result = ENGINE_OK;
     for (size_t i = 0; i < reclaim->range_count && reclaim->result == ENGINE_OK; i++) {
@@ -200,7 +206,8 @@ static void note_failure(struct reclaim *reclaim)
 {
     reclaim->failures++;
     reclaim->due_us = thread_now_us() + RECLAIM_RETRY_US;
-    event_reclaim_failed(reclaim->failure.text, reclaim->chain_id, reclaim->failures,
+    event_reclaim_failed(reclaim->failure.text,
+                         reclaim->serial != 0 ? reclaim->chain_id : reclaim->gone_first, reclaim->failures,
                          RECLAIM_RETRY_US / 1000000);
 }
 
@@ -217,11 +224,24 @@ static void reclaim_done(struct pool_work *work)
 {
     struct reclaim *reclaim = (struct reclaim *)work;
     assert(thread_is(THREAD_LOOP) && work->state == POOL_IDLE); /* what ran is the loop's again */
-    struct chain *chain = chain_by_id(order_chains(reclaim->order), reclaim->chain_id);
-    assert(chain != NULL);
+    struct chain_set *chains = order_chains(reclaim->order);
     reclaim->maintenance.is_wanted = true;
     if (reclaim->result != ENGINE_OK) {
         note_failure(reclaim);
+    }
+    if (reclaim->serial == 0) {
+        if (reclaim->result != ENGINE_OK) {
+            gone_add(chain_gone(chains), reclaim->gone_first, reclaim->gone_last);
+        } else {
+            order_forget_drops(reclaim->order, reclaim->gone_first, reclaim->gone_last);
+        }
+        return;
+    }
+    struct chain *chain = chain_by_id(chains, reclaim->chain_id);
+    if (chain == NULL || chain->serial != reclaim->serial) {
+        return; /* it was dropped meanwhile: all of its space is asked back */
+    }
+    if (reclaim->result != ENGINE_OK) {
         dropped_add(&chain->dropped, &reclaim->dropped);
         return;
     }
@@ -277,6 +297,7 @@ static void take_chain(struct reclaim *reclaim, struct chain *chain, uint64_t no
     assert(chain->visible); /* of one that is being made, requests have dropped nothing */
     uint64_t oldest;
     reclaim->chain_id = chain->id;
+    reclaim->serial = chain->serial;
     reclaim->taken_us = now_us;
     reclaim->is_quiet = daemon_is_quiet(reclaim, now_us);
     reclaim->marks = chain->marks;
@@ -285,6 +306,37 @@ static void take_chain(struct reclaim *reclaim, struct chain *chain, uint64_t no
     reclaim->dropped = chain->dropped;
     chain->dropped = (struct dropped){0};
     engine_history(reclaim->engine, &reclaim->due_number, &oldest);
+}
+
+/* Takes what chains that were dropped have left. False: nothing. */
+static bool take_gone(struct reclaim *reclaim)
+{
+    struct gone *gone = chain_gone(order_chains(reclaim->order));
+    uint64_t oldest;
+    assert(reclaim->work.state == POOL_IDLE && reclaim->due_number == 0);
+    if (!gone_take(gone, &reclaim->gone_first, &reclaim->gone_last)) {
+        return false;
+    }
+    reclaim->serial = 0;
+    reclaim->range_count = 0;
+    add_range(reclaim, key_of_chain(reclaim->gone_first), key_behind_chain(reclaim->gone_last));
+    engine_history(reclaim->engine, &reclaim->due_number, &oldest);
+    return true;
+}
+
+/* Takes what is due, of a chain or of those that were dropped: the one after the other, if both are. */
+static void take_due(struct reclaim *reclaim, uint64_t now_us)
+{
+    bool was_chain = reclaim->serial != 0;
+    if (was_chain && take_gone(reclaim)) {
+        return;
+    }
+    struct chain *chain = next_due(reclaim, now_us);
+    if (chain != NULL) {
+        take_chain(reclaim, chain, now_us);
+    } else if (!was_chain) {
+        (void)take_gone(reclaim);
+    }
 }
 
 /* Whether a read that began before the ranges were taken goes on: it keeps what it sees. */
@@ -315,9 +367,8 @@ static uint64_t reclaim_chains(struct reclaim *reclaim, uint64_t now_us)
     if (now_us < reclaim->due_us) {
         return reclaim->due_us - now_us;
     }
-    struct chain *chain = reclaim->due_number == 0 ? next_due(reclaim, now_us) : NULL;
-    if (chain != NULL) {
-        take_chain(reclaim, chain, now_us);
+    if (reclaim->due_number == 0) {
+        take_due(reclaim, now_us);
     }
     bool is_held = reclaim->due_number != 0 && is_held_by_a_read(reclaim);
     if (reclaim->due_number != 0 && !is_held) {
@@ -375,7 +426,7 @@ uint64_t reclaim_iterate(struct reclaim *reclaim, uint64_t now_us)
         return UINT64_MAX;
     }
     const struct order_counters *counters = order_counters(reclaim->order);
-    uint64_t deletes = counters->prunes + counters->sweeps + counters->rollbacks;
+    uint64_t deletes = counters->prunes + counters->sweeps + counters->rollbacks + counters->drops;
     uint64_t writes = deletes + counters->commits + counters->metadata_accepted;
     if (reclaim->deletes_seen != deletes) {
         reclaim->deletes_seen = deletes;

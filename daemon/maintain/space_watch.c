@@ -34,9 +34,10 @@ enum {
 
 struct space_watch {
     struct pool_work work; /* first */
-    /* fixed after start */
+    /* fixed while the pool has it */
     struct space_watch_config config;
     /* loop only */
+    uint64_t queue_bytes_max; /* for the next look */
     uint64_t due_us;
     uint64_t counted; /* by the order, when the look began */
     enum space_state state;
@@ -162,12 +163,19 @@ struct space_watch *space_watch_new(const struct space_watch_config *config)
     struct space_watch *watch = memory_new(sizeof *watch);
     watch->config = *config;
     watch->reopen_from_us = thread_now_us() + SPACE_REOPEN_US_MIN;
+    watch->queue_bytes_max = config->queue_bytes_max;
     if (config->reserve != NULL) {
         watch->counted = order_space_counted(config->order);
         look(watch);
         tell(watch);
     }
     return watch;
+}
+
+void space_watch_set_queue_bytes(struct space_watch *watch, uint64_t queue_bytes_max)
+{
+    assert(thread_is(THREAD_LOOP) && queue_bytes_max > 0);
+    watch->queue_bytes_max = queue_bytes_max; /* the look that may be with the pool has its own */
 }
 
 bool space_watch_is_idle(const struct space_watch *watch)
@@ -192,6 +200,7 @@ uint64_t space_watch_iterate(struct space_watch *watch, uint64_t now_us)
         return watch->due_us - now_us;
     }
     watch->counted = order_space_counted(watch->config.order);
+    watch->config.queue_bytes_max = watch->queue_bytes_max;
     watch->work.run = look_run;
     watch->work.done = look_done;
     pool_submit(watch->config.pool, &watch->work, POOL_POINT);

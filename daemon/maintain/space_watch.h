@@ -25,6 +25,9 @@ struct space_watch_config {
 /* Takes a first look, so that nothing is accepted without one. */
 struct space_watch *space_watch_new(const struct space_watch_config *config);
 
+/* Another queue_bytes_max from the next look on. */
+void space_watch_set_queue_bytes(struct space_watch *watch, uint64_t queue_bytes_max);
+
 /* Accepts NULL. Nothing of it runs (space_watch_is_idle). */
 void space_watch_free(struct space_watch *watch);
 

@@ -18,6 +18,7 @@
 #include "daemon/host/notify.h"
 #include "daemon/observe/event.h"
 #include "daemon/observe/metrics.h"
+#include "daemon/runtime/exit_code.h"
 #include "daemon/runtime/log.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
@@ -68,7 +69,7 @@ static void end_at_limit(const struct watchdog *watchdog, const struct heartbeat
     if (hung != 0) {
         event_stall_timed_out(heartbeat_text(hung, text), atomic_load(&watchdog->limit_us) / 1000);
         log_stop();
-        _exit(WATCHDOG_EXIT_STALLED);
+        _exit(EXIT_CODE_STALLED);
     }
 }
 
@@ -124,7 +125,7 @@ struct watchdog *watchdog_new(const struct watchdog_config *config, struct failu
     mutex_init(&watchdog->mutex);
     int error = pthread_create(&watchdog->thread, NULL, watchdog_thread_main, watchdog);
     if (error != 0) {
-        failure_set(failure, STATUS_INVALID,
+        failure_set(failure, STATUS_BUSY,
                     "the watchdog's thread cannot be created: %s: raise the limit on threads or memory",
                     strerror(error));
         mutex_close(&watchdog->mutex);

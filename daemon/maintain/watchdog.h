@@ -8,9 +8,6 @@
 #include "daemon/observe/heartbeat.h"
 #include "daemon/runtime/failure.h"
 
-/* The process's exit code when something hung for stall_timeout. A restart may help: it is one that the unit restarts. */
-enum { WATCHDOG_EXIT_STALLED = 75 };
-
 struct watchdog;
 
 struct watchdog_config {

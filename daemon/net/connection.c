@@ -234,6 +234,9 @@ static void stop_replying(struct connection *connection)
         output_drop(&connection->output);
         read_drop_all(&connection->session);
         stream_end_all(&connection->session, STATUS_OK, "");
+        if (turn_waits(&connection->for_replies)) { /* it has none to wait for */
+            turns_drop(connection->set->service->turns, TURNS_REPLIES, &connection->for_replies);
+        }
     }
     if (connection->state == CONNECTION_DRAINING) {
         connection_close(connection);

@@ -20,6 +20,9 @@ struct connection_limits {
 struct connection_set *connection_set_new(uv_loop_t *loop, struct service *service,
                                           const struct connection_limits *limits);
 
+/* Other time-outs from now on, also for those who wait already; connections_max stays. */
+void connection_set_limit(struct connection_set *set, const struct connection_limits *limits);
+
 /* Accepts NULL. All connections are gone: connection_count is 0. */
 void connection_set_free(struct connection_set *set);
 

@@ -49,7 +49,7 @@ static bool may_look(struct connection *connection)
     if (!may || turn_waits(&connection->for_requests) || turn_waits(&connection->for_replies)) {
         return false;
     }
-    if (budget_client_must_pause(connection->set->service->budget, client)) {
+    if (!connection->is_gone && budget_client_must_pause(connection->set->service->budget, client)) {
         pause_for(connection, TURNS_REPLIES, &connection->for_replies);
         return false;
     }

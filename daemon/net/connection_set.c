@@ -30,13 +30,19 @@ struct connection_set *connection_set_new(uv_loop_t *loop, struct service *servi
     set->loop = loop;
     set->service = service;
     set->connections_max = limits->connections_max;
-    set->hello_timeouts.length_us = limits->hello_timeout_us;
-    set->frame_timeouts.length_us = limits->frame_timeout_us;
-    set->unread_timeouts.length_us = limits->stream_timeout_us;
+    connection_set_limit(set, limits);
     set->iteration = 1;
     set->now_us = thread_now_us();
     set->late_us = UINT64_MAX;
     return set;
+}
+
+void connection_set_limit(struct connection_set *set, const struct connection_limits *limits)
+{
+    assert(limits->connections_max == set->connections_max);
+    set->hello_timeouts.length_us = limits->hello_timeout_us;
+    set->frame_timeouts.length_us = limits->frame_timeout_us;
+    set->unread_timeouts.length_us = limits->stream_timeout_us;
 }
 
 void connection_set_free(struct connection_set *set)

@@ -11,19 +11,30 @@
 /* clang-format off */
 static const struct log_kind catalogue[] = {
     [EVENT_FILES_LIMIT_TOO_LOW] = {"files_limit_too_low", LOG_LEVEL_ERROR,
-        "too few file descriptors for connections_max: raise the limit (LimitNOFILE) or lower connections_max"},
+        "there are too few file descriptors"},
     [EVENT_DIRECTORY_REFUSED] = {"directory_refused", LOG_LEVEL_ERROR,
         "the data directory cannot be used"},
     [EVENT_STORE_REFUSED] = {"store_refused", LOG_LEVEL_ERROR,
         "the store cannot be opened"},
     [EVENT_STORE_CUT] = {"store_cut", LOG_LEVEL_WARNING,
         "what the run before left was not whole, and the store was opened without the rest"},
+    [EVENT_STORE_MADE] = {"store_made", LOG_LEVEL_INFO,
+        "a new, empty store was made", .is_unbounded = true},
+    [EVENT_STORE_EXISTS] = {"store_exists", LOG_LEVEL_INFO,
+        "there is a store already, and nothing was changed", .is_unbounded = true},
     [EVENT_SOCKET_REFUSED] = {"socket_refused", LOG_LEVEL_ERROR,
         "there is no socket to listen at"},
     [EVENT_SERVER_REFUSED] = {"server_refused", LOG_LEVEL_ERROR,
         "the server cannot start"},
+    [EVENT_SETTING_OVERRIDDEN] = {"setting_overridden", LOG_LEVEL_WARNING,
+        "a setting counts for nothing: systemd passed a socket, and its socket unit says path, mode and group",
+        .is_unbounded = true},
     [EVENT_READY] = {"ready", LOG_LEVEL_INFO,
         "ready to serve", .is_unbounded = true},
+    [EVENT_SETTING_CHANGED] = {"setting_changed", LOG_LEVEL_INFO,
+        "a reload changed a setting", .is_unbounded = true},
+    [EVENT_SETTING_KEPT] = {"setting_kept", LOG_LEVEL_WARNING,
+        "a setting differs in the configuration, and keeps its value until a restart", .is_unbounded = true},
     [EVENT_RELOADED] = {"reloaded", LOG_LEVEL_INFO,
         "the configuration was read again; what needs_restart names keeps its value until a restart", .is_unbounded = true},
     [EVENT_RELOAD_REFUSED] = {"reload_refused", LOG_LEVEL_ERROR,
@@ -110,12 +121,9 @@ static void write_error(enum event_name name, const char *error)
     WRITE(name, "error=%s", error);
 }
 
-void event_files_limit_too_low(uint64_t limit, uint64_t wanted, uint64_t connections_max)
+void event_files_limit_too_low(const char *error)
 {
-    assert(limit < wanted);
-    assert(connections_max < wanted); /* each of them is among the wanted */
-    WRITE(EVENT_FILES_LIMIT_TOO_LOW, "limit=%" PRIu64 " wanted=%" PRIu64 " connections_max=%" PRIu64, limit,
-          wanted, connections_max);
+    write_error(EVENT_FILES_LIMIT_TOO_LOW, error);
 }
 
 void event_directory_refused(const char *error)
@@ -133,6 +141,18 @@ void event_store_cut(const char *error)
     write_error(EVENT_STORE_CUT, error);
 }
 
+void event_store_made(const char *path)
+{
+    assert(*path != '\0');
+    WRITE(EVENT_STORE_MADE, "path=%s", path);
+}
+
+void event_store_exists(const char *path)
+{
+    assert(*path != '\0');
+    WRITE(EVENT_STORE_EXISTS, "path=%s", path);
+}
+
 void event_socket_refused(const char *error)
 {
     write_error(EVENT_SOCKET_REFUSED, error);
@@ -148,6 +168,28 @@ void event_ready(uint64_t run, const char *engine)
     assert(run > 0);         /* runs count from 1 */
     assert(*engine != '\0'); /* each engine says what it is */
     WRITE(EVENT_READY, "pid=%d run=%" PRIu64 " engine=%s", (int)getpid(), run, engine);
+}
+
+void event_setting_overridden(const char *setting, const char *value)
+{
+    assert(*setting != '\0');
+    WRITE(EVENT_SETTING_OVERRIDDEN, "setting=%s value=%s", setting, value);
+}
+
+static void write_setting(enum event_name name, const char *setting, const char *before, const char *after)
+{
+    assert(*setting != '\0');
+    WRITE(name, "setting=%s before=%s after=%s", setting, before, after);
+}
+
+void event_setting_changed(const char *setting, const char *before, const char *after)
+{
+    write_setting(EVENT_SETTING_CHANGED, setting, before, after);
+}
+
+void event_setting_kept(const char *setting, const char *before, const char *after)
+{
+    write_setting(EVENT_SETTING_KEPT, setting, before, after);
 }
 
 void event_reloaded(const char *needs_restart)

@@ -14,9 +14,14 @@ enum event_name {
     EVENT_DIRECTORY_REFUSED,
     EVENT_STORE_REFUSED,
     EVENT_STORE_CUT,
+    EVENT_STORE_MADE,
+    EVENT_STORE_EXISTS,
     EVENT_SOCKET_REFUSED,
     EVENT_SERVER_REFUSED,
+    EVENT_SETTING_OVERRIDDEN,
     EVENT_READY,
+    EVENT_SETTING_CHANGED,
+    EVENT_SETTING_KEPT,
     EVENT_RELOADED,
     EVENT_RELOAD_REFUSED,
     EVENT_STOPPING,
@@ -53,17 +58,25 @@ const char *event_text(enum event_name name);
 
 /* ---- start ---- */
 
-void event_files_limit_too_low(uint64_t limit, uint64_t wanted, uint64_t connections_max);
 /* `error` is a sentence that says what, which value and what to do. */
+void event_files_limit_too_low(const char *error);
 void event_directory_refused(const char *error);
 void event_store_refused(const char *error);
 void event_store_cut(const char *error);
+/* path: of the data directory. */
+void event_store_made(const char *path);
+void event_store_exists(const char *path);
 void event_socket_refused(const char *error);
 void event_server_refused(const char *error);
+/* value: what the configuration has, and what counts for nothing. */
+void event_setting_overridden(const char *setting, const char *value);
 void event_ready(uint64_t run, const char *engine);
 
 /* ---- reload and stop ---- */
 
+/* before and after: the values. The first: it has the new one from now on; the second: from the next start on. */
+void event_setting_changed(const char *setting, const char *before, const char *after);
+void event_setting_kept(const char *setting, const char *before, const char *after);
 /* needs_restart: names of settings that differ and were not taken over, with ", " between. */
 void event_reloaded(const char *needs_restart);
 void event_reload_refused(const char *error);

@@ -43,6 +43,7 @@ struct metric {
     X(COMMITS, "commits", COUNTER, "", "commits that were applied") \
     X(COMMITS_REFUSED, "commits.refused", COUNTER, "", "commits, prunes and rollbacks refused at their place in the order") \
     X(PRUNES, "prunes", COUNTER, "", "prunes that were applied") \
+    X(CHAINS_DROPPED, "chains.dropped", COUNTER, "", "chains that were dropped") \
     X(ROLLBACKS, "rollbacks", COUNTER, "", "rollbacks that were applied") \
     X(SYNCS, "syncs", COUNTER, "", "syncs of the engine's log") \
     X(GROUPS, "groups", COUNTER, "", "metadata groups that were written") \

@@ -3,6 +3,7 @@
 #define DAEMON_CHAIN_H
 
 #include "daemon/order/dropped.h"
+#include "daemon/order/gone.h"
 #include "daemon/runtime/name_hash.h"
 #include "daemon/schema/record.h"
 #include "daemon/schema/slice.h"
@@ -14,15 +15,20 @@ struct chain {
     uint8_t name_bytes;
     uint8_t name[CHAIN_NAME_BYTES_MAX];
     /* loop only */
-    bool visible;              /* false: its creation is under way */
-    struct chain_marks marks;  /* as of the view */
-    uint64_t rollbacks_queued; /* rollbacks in the commit lane */
-    bool sweeping;             /* its sweep is with the writer */
-    uint64_t blocks_reclaimed; /* as marks.blocks_swept was when their space was last asked back */
-    uint64_t states_reclaimed; /* as marks.states_from */
-    bool is_looked_through;    /* what the run before may have left was asked back */
-    bool has_rest;             /* it was last asked back while others wrote, so some may be left */
-    struct dropped dropped;    /* and not asked back yet */
+    uint64_t serial;            /* of all chains that were made in this run, each dropping of "default" too */
+    bool visible;               /* false: its creation is under way */
+    uint32_t creations_queued;  /* in the commit lane, as the next two */
+    bool is_dropping;           /* its drop is, and nothing is written to it any more */
+    bool is_removed;            /* out of the set: it is freed once its sweep comes back, */
+    struct chain *next_removed; /* or with the set */
+    struct chain_marks marks;   /* as of the view */
+    uint64_t rollbacks_queued;  /* rollbacks in the commit lane */
+    bool sweeping;              /* its sweep is with the writer */
+    uint64_t blocks_reclaimed;  /* as marks.blocks_swept was when their space was last asked back */
+    uint64_t states_reclaimed;  /* as marks.states_from */
+    bool is_looked_through;     /* what the run before may have left was asked back */
+    bool has_rest;              /* it was last asked back while others wrote, so some may be left */
+    struct dropped dropped;     /* and not asked back yet */
     struct dropped_tops tops;
     uint64_t dropped_us;      /* when some of it was last reclaimed; 0: never */
     uint64_t dropped_wait_us; /* how long little of it waits from then on */
@@ -42,8 +48,19 @@ bool chain_name_is_valid(struct slice name);
 struct chain *chain_find(const struct chain_set *chains, struct slice name);
 struct chain *chain_by_id(const struct chain_set *chains, uint32_t id);
 
-/* Adds one, not visible yet; NULL if there are as many as there may be. An id of 0: the next free one. */
+/* Adds one, not visible yet; NULL if there are as many as there may be, or the id is another's or above chains_max. An id of 0: the
+ * least that is free, and if there is one, of those whose space was asked back. */
 struct chain *chain_add(struct chain_set *chains, struct slice name, uint32_t id);
+
+/* Takes it out of the set: its name and its id are free. It is freed, unless the writer has its sweep. */
+void chain_remove(struct chain_set *chains, struct chain *chain);
+/* Frees one that was removed while its sweep was with the writer, which handed it back. */
+void chain_free_removed(struct chain_set *chains, struct chain *chain);
+/* It is dropped, and there again at once: nothing of the old one is left but id and name. */
+void chain_renew(struct chain_set *chains, struct chain *chain);
+
+/* The ids whose space is to be asked back. */
+struct gone *chain_gone(const struct chain_set *chains);
 
 uint32_t chain_count(const struct chain_set *chains);
 uint32_t chain_ids_max(const struct chain_set *chains);

@@ -70,6 +70,17 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
     return STATUS_OK;
 }
 
+void order_set(struct order *order, const struct order_settings *settings)
+{
+    assert(thread_is(THREAD_LOOP));
+    order->config.queue_operations_max = settings->queue_operations_max;
+    order->config.queue_bytes_max = settings->queue_bytes_max;
+    order->config.flush_delay_us = settings->flush_delay_us;
+    order->config.sync_interval_us = settings->sync_interval_us;
+    pending_set_bounds(order->pending, settings->queue_operations_max, settings->queue_bytes_max);
+    writer_set_delays(order->writer, settings->flush_delay_us, settings->sync_interval_us);
+}
+
 bool order_start_writer(struct order *order, struct failure *failure)
 {
     assert(thread_is(THREAD_LOOP) && order->writer != NULL); /* it was opened */

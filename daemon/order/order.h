@@ -43,6 +43,7 @@ struct order_counters {
     uint64_t refused; /* commits, prunes and rollbacks */
     uint64_t prunes;
     uint64_t rollbacks;
+    uint64_t drops;  /* of chains */
     uint64_t sweeps; /* that came to their end */
     uint64_t syncs;
     uint64_t groups;
@@ -83,6 +84,15 @@ struct order_waiter {
 enum status order_open(const struct order_config *config, struct order **ret_order,
                        struct failure *failure) MUST_CHECK;
 
+/* Other bounds of the queue, and other delays, from now on: those of order_config. What is queued stays, also above them. */
+struct order_settings {
+    uint64_t queue_operations_max;
+    uint64_t queue_bytes_max;
+    uint64_t flush_delay_us;
+    uint64_t sync_interval_us;
+};
+void order_set(struct order *order, const struct order_settings *settings);
+
 /* Starts the writer's thread. False: the machine gives no thread, `failure` says why, and the order is only to be closed. */
 bool order_start_writer(struct order *order, struct failure *failure) MUST_CHECK;
 
@@ -92,11 +102,12 @@ void order_close(struct order *order);
 /* What becomes of metadata that asks to be accepted. */
 enum order_acceptance {
     ORDER_ACCEPTED, /* *ret_sequence is their number, and they are visible */
-    ORDER_NOT_YET, /* the queue has no room, or a rollback in the commit lane decides: ask again in a later iteration */
+    ORDER_NOT_YET, /* the queue has no room, or a rollback or drop in the commit lane decides: ask again in a later iteration */
     ORDER_REFUSED, /* for good; failure->status says why:
                      * STATUS_TOO_LARGE  an empty queue could not hold them
                      * STATUS_BUSY       the machine has no memory for large values
-                     * STATUS_CONFLICT   re-sent, and the chain was rolled back since; STATUS_NO_SPACE: order_space.h
+                     * STATUS_CONFLICT   the chain is being dropped; or re-sent, and it was rolled back or made since
+                     * STATUS_NO_SPACE   order_space.h
                      * STATUS_IO_ERROR   a write failed before; the order is latched */
 };
 
@@ -109,9 +120,17 @@ enum order_acceptance order_metadata(struct order *order, struct chain *chain,
                                      uint64_t resend_of, uint64_t now_us, uint64_t *ret_sequence,
                                      struct failure *failure) MUST_CHECK;
 
+/* Whether the chain takes writes: from the acceptance of its drop until that is done it does not. False: *failure is
+ * STATUS_CONFLICT. */
+bool order_takes_writes(const struct chain *chain, struct failure *failure) MUST_CHECK;
+
 /* Accepts a job for the commit lane at that time, and numbers it. The job and what it leads to are lent until job->done, which is
  * called once, from order_drain_completions. */
 void order_submit(struct order *order, struct job *job, bool carry, uint64_t now_ns);
+
+/* The space of the dropped chains with those numbers, both included, was asked back: their records are deleted, but for those of chains
+ * that are dropped again. */
+void order_forget_drops(struct order *order, uint32_t first, uint32_t last);
 
 /* Begins to wait. The waiter is lent until its `done`; its number is no lower than that of any waiter before it, and was given. */
 void order_wait(struct order *order, struct order_waiter *waiter);
@@ -135,7 +154,7 @@ bool order_shares_groups(const struct order *order, uint64_t now_us);
  * microseconds it has something to do if nothing else happens; UINT64_MAX: nothing. */
 uint64_t order_hand_over(struct order *order, uint64_t now_us);
 
-/* Whether a commit, prune or rollback is in flight. */
+/* Whether a job of the commit lane is in flight. */
 bool order_has_jobs(const struct order *order);
 
 /* From here on everything that is queued is due, and nothing more is swept. */

@@ -6,8 +6,10 @@
  *
  * Failures: once the order is latched, metadata is refused with the failure, and nothing is handed over any more. */
 #include <assert.h>
+#include <stdlib.h>
 
 #include "daemon/order/order_internal.h"
+#include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/writer/schedule.h"
 
@@ -29,6 +31,30 @@ static void post_closed(struct order *order)
     }
 }
 
+bool order_takes_writes(const struct chain *chain, struct failure *failure)
+{
+    assert(thread_is(THREAD_LOOP));
+    if (chain->is_dropping) {
+        failure_set(failure, STATUS_CONFLICT,
+                    "the chain %.*s is being dropped: its name is free once that is answered",
+                    (int)chain->name_bytes, (const char *)chain->name);
+    }
+    return !chain->is_dropping;
+}
+
+/* Whether metadata of an earlier run is not taken again: its chain is not what it was then. */
+static bool is_cut_off(const struct chain *chain, uint64_t resend_of, struct failure *failure)
+{
+    if (resend_of == 0 || resend_of >= chain->marks.cut_sequence) {
+        return false;
+    }
+    failure_set(
+        failure, STATUS_CONFLICT,
+        "write %lu was re-sent, but the chain was rolled back, or dropped and made again, by write %lu",
+        resend_of, chain->marks.cut_sequence);
+    return true;
+}
+
 enum order_acceptance order_metadata(struct order *order, struct chain *chain,
                                      const struct metadata_operation *operations, size_t count,
                                      uint64_t resend_of, uint64_t now_us, uint64_t *ret_sequence,
@@ -48,17 +74,12 @@ enum order_acceptance order_metadata(struct order *order, struct chain *chain,
                     count, order->config.queue_operations_max, order->config.queue_bytes_max);
         return ORDER_REFUSED;
     }
-    if (resend_of != 0 && resend_of < chain->marks.rollback_sequence) {
-        failure_set(failure, STATUS_CONFLICT,
-                    "write %lu was re-sent, but the chain was rolled back by write %lu", resend_of,
-                    chain->marks.rollback_sequence);
+    bool is_undecided = resend_of != 0 && (chain->rollbacks_queued > 0 || chain->is_dropping);
+    if (is_cut_off(chain, resend_of, failure) || (!is_undecided && !order_takes_writes(chain, failure)) ||
+        !order_has_space_for(order, operations, count, resend_of, failure)) {
         return ORDER_REFUSED;
     }
-    if (!order_has_space_for(order, operations, count, resend_of, failure)) {
-        return ORDER_REFUSED;
-    }
-    if ((resend_of != 0 && chain->rollbacks_queued > 0) ||
-        !pending_has_room(order->pending, chain->id, operations, count)) {
+    if (is_undecided || !pending_has_room(order->pending, chain->id, operations, count)) {
         return ORDER_NOT_YET;
     }
     if (!pending_prepare(order->pending, operations, count)) {
@@ -90,20 +111,21 @@ void order_submit(struct order *order, struct job *job, bool carry, uint64_t now
 {
     assert(thread_is(THREAD_LOOP));
     assert(job->level == LEVEL_WRITTEN || job->level == LEVEL_DURABLE); /* accepted is no level of a job */
-    assert(job->kind != JOB_SWEEP && job->kind != JOB_RESERVE);         /* those have no number */
+    assert(!job_is_own(job->kind));                                     /* those have no number */
     assert(job->done != NULL); /* called when it comes back, much later */
     assert((order->oldest_job == NULL) == (order->youngest_job == NULL));
-    bool always = job->kind == JOB_PRUNE || job->kind == JOB_ROLLBACK;
-    if (always || carry || touches_queued(order, job)) {
+    if (job_deletes_ranges(job->kind) || carry || touches_queued(order, job)) {
         pending_close_group(order->pending);
         post_closed(order);
         job->carry_through = order->sequence;
     }
     job->sequence = order_next_sequence(order);
     assert(job->carry_through < job->sequence);
-    if (job->kind == JOB_ROLLBACK) {
-        chain_by_id(order->chains, job->chain)->rollbacks_queued++;
-    }
+    struct chain *chain = chain_by_id(order->chains, job->chain);
+    assert(chain != NULL && !chain->is_dropping); /* or it would be applied behind the drop */
+    chain->rollbacks_queued += job->kind == JOB_ROLLBACK;
+    chain->creations_queued += job->kind == JOB_CREATE_CHAIN;
+    chain->is_dropping = job->kind == JOB_DROP_CHAIN;
     order->accepted_bytes += job->bytes;
     order->job_bytes += job->bytes;
     job->submitted_ns = now_ns;
@@ -117,6 +139,37 @@ void order_submit(struct order *order, struct job *job, bool carry, uint64_t now
     }
     order->youngest_job = job;
     writer_submit(order->writer, job);
+}
+
+static void forgotten(struct job *job)
+{
+    assert(job->kind == JOB_FORGET_DROPS);
+    free(job); /* if it failed, the next start finds the records */
+}
+
+/* Whether the record of that number is, or will be, of a later drop. */
+static bool is_dropped_again(const struct order *order, uint32_t id)
+{
+    const struct chain *chain = chain_by_id(order->chains, id);
+    return gone_has(chain_gone(order->chains), id) || (chain != NULL && chain->is_dropping);
+}
+
+void order_forget_drops(struct order *order, uint32_t first, uint32_t last)
+{
+    assert(thread_is(THREAD_LOOP) && first >= 1 && first <= last);
+    for (uint32_t id = first; id <= last && !order->failed; id++) {
+        if (is_dropped_again(order, id)) {
+            continue;
+        }
+        struct job *job = memory_new(sizeof *job);
+        *job = (struct job){.kind = JOB_FORGET_DROPS, .level = LEVEL_WRITTEN, .done = forgotten};
+        job->forget.first = id;
+        while (id < last && !is_dropped_again(order, id + 1)) {
+            id++;
+        }
+        job->forget.last = id;
+        writer_submit(order->writer, job);
+    }
 }
 
 void order_wait(struct order *order, struct order_waiter *waiter)

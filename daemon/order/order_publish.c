@@ -16,10 +16,12 @@ enum {
 static void sweep_done(struct job *job)
 {
     struct order *order = job->owner;
-    struct chain *chain = chain_by_id(order->chains, job->chain);
-    assert(chain->sweeping && job == &chain->sweep); /* it is free for the next slice */
+    struct chain *chain = (struct chain *)((char *)job - offsetof(struct chain, sweep));
+    assert(chain->sweeping); /* it is free for the next slice */
     chain->sweeping = false;
-    if (job->status == STATUS_OK) {
+    if (chain->is_removed) {
+        chain_free_removed(order->chains, chain);
+    } else if (job->status == STATUS_OK) {
         order_sweep_chain(order, chain);
     }
 }
@@ -49,13 +51,14 @@ static void count_job(struct order_counters *counters, const struct job *job)
     counters->prunes += job->kind == JOB_PRUNE && !is_refused;
     counters->sweeps += job->kind == JOB_SWEEP && !is_refused && job->swept_all;
     counters->rollbacks += job->kind == JOB_ROLLBACK && !is_refused;
+    counters->drops += job->kind == JOB_DROP_CHAIN && !is_refused;
 }
 
-/* The cache forgets what a job wrote by itself. A rollback does not say what it dropped, so the cache forgets all. */
+/* The cache forgets what a job wrote by itself. A rollback or drop does not say what it dropped, so the cache forgets all. */
 static void forget_written(struct order *order, const struct job *job)
 {
     assert(job->status == STATUS_OK);
-    if (job->kind == JOB_ROLLBACK) {
+    if (job->kind == JOB_ROLLBACK || job->kind == JOB_DROP_CHAIN) {
         record_cache_clear(order->cache);
         return;
     }
@@ -74,9 +77,52 @@ static void forget_written(struct order *order, const struct job *job)
     }
 }
 
-static void publish_job(struct order *order, struct job *job)
+/* What a job that is in the lane no longer means for the chain, whatever became of it. */
+static void leave_lane(struct chain *chain, const struct job *job)
+{
+    if (job->kind == JOB_ROLLBACK) {
+        assert(chain->rollbacks_queued > 0);
+        chain->rollbacks_queued--;
+    } else if (job->kind == JOB_CREATE_CHAIN) {
+        assert(chain->creations_queued > 0);
+        chain->creations_queued--;
+    } else if (job->kind == JOB_DROP_CHAIN) {
+        assert(chain->is_dropping);
+        chain->is_dropping = false;
+    }
+}
+
+/* The chain as the job has left it. The chain may be freed. */
+static void publish_chain(struct order *order, struct chain *chain, const struct job *job)
+{
+    assert(job->status == STATUS_OK);
+    forget_written(order, job);
+    if (job->kind == JOB_DROP_CHAIN && !job->drop.makes_anew) {
+        chain_remove(order->chains, chain);
+        return;
+    }
+    if (job->kind == JOB_DROP_CHAIN) {
+        chain_renew(order->chains, chain);
+    } else {
+        chain->tops.block = chain->marks.height > chain->tops.block ? chain->marks.height : chain->tops.block;
+        dropped_by_job(&chain->dropped, &chain->tops, job);
+    }
+    chain->marks = job->marks;
+    chain->visible = true;
+    order_sweep_chain(order, chain);
+}
+
+/* The chain that the job is of; NULL: it is of none, or of one that was dropped since, whose number may be another's. */
+static struct chain *chain_of(const struct order *order, const struct job *job)
 {
     struct chain *chain = chain_by_id(order->chains, job->chain);
+    assert(chain != NULL || job->sequence == 0); /* a chain is dropped behind all that was accepted for it */
+    return job->kind == JOB_SWEEP && (chain == NULL || job != &chain->sweep) ? NULL : chain;
+}
+
+static void publish_job(struct order *order, struct job *job)
+{
+    struct chain *chain = chain_of(order, job);
     count_job(&order->counters, job);
     if (job->status == STATUS_DAMAGED) {
         damage_note(order->damage, job->sequence != 0 ? DAMAGE_WRITE : DAMAGE_BACKGROUND, &job->failure);
@@ -90,17 +136,14 @@ static void publish_job(struct order *order, struct job *job)
             order->youngest_job = NULL;
         }
     }
-    if (job->kind == JOB_ROLLBACK) {
-        assert(chain->rollbacks_queued > 0);
-        chain->rollbacks_queued--;
+    if (chain == NULL) {
+        return;
     }
-    if (chain != NULL && job->status == STATUS_OK) {
-        forget_written(order, job);
-        chain->tops.block = chain->marks.height > chain->tops.block ? chain->marks.height : chain->tops.block;
-        dropped_by_job(&chain->dropped, &chain->tops, job);
-        chain->marks = job->marks;
-        chain->visible = true;
-        order_sweep_chain(order, chain);
+    leave_lane(chain, job);
+    if (job->status == STATUS_OK) {
+        publish_chain(order, chain, job);
+    } else if (!chain->visible && chain->creations_queued == 0) {
+        chain_remove(order->chains, chain); /* it was not made: its name and its place are free */
     }
 }
 
@@ -289,12 +332,25 @@ void order_drain_completions(struct order *order, uint64_t now_ns)
     }
 }
 
+/* Those of the order's own that nobody else holds. */
+static void free_own(struct job *jobs)
+{
+    while (jobs != NULL) {
+        struct job *next = jobs->next;
+        if (jobs->kind == JOB_FORGET_DROPS) {
+            jobs->done(jobs);
+        }
+        jobs = next;
+    }
+}
+
 void order_drop_completions(struct order *order)
 {
     assert(thread_is(THREAD_LOOP));
     for (struct completion *completion = writer_drain_completions(order->writer); completion != NULL;) {
         struct completion *next = completion->next;
         engine_point_release(completion->point);
+        free_own(completion->jobs);
         completion_free(completion);
         completion = next;
     }

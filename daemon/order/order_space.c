@@ -76,7 +76,7 @@ static bool refuse(const struct order *order, const char *what, uint64_t bytes, 
     failure_set(failure, STATUS_NO_SPACE,
                 "%s: %lu MiB are free for it on the file system of the data directory, and it is taken again "
                 "from %lu on: free space there, "
-                "or prune; reads, prunes, rollbacks and deletes go on",
+                "or prune, or drop a chain; reads, prunes, rollbacks, drops and deletes go on",
                 what, space_free(&order->space) >> 20, (space_wanted(&order->space, bytes, until) >> 20) + 1);
     return false;
 }
@@ -137,7 +137,7 @@ static uint64_t commit_bytes(const struct job_commit *commit)
 
 static bool always_passes(const struct job *job)
 {
-    assert(job->kind != JOB_SWEEP && job->kind != JOB_RESERVE); /* the order's own are not asked about */
+    assert(!job_is_own(job->kind)); /* the order's own are not asked about */
     const struct job_commit *commit = &job->commit;
     if (job->kind != JOB_COMMIT) {
         return job->kind != JOB_CREATE_CHAIN;

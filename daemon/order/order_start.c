@@ -33,7 +33,8 @@ static enum status load_chain(void *context, struct slice name_key, struct slice
     uint64_t id = record_get_u64(value.data);
     if (id > chain_ids_max(chains)) {
         return failure_set(failure, STATUS_INVALID,
-                           "the store has more chains than chains_max = %u: raise it", chain_ids_max(chains));
+                           "the store has a chain with the number %lu, above chains_max = %u: raise it", id,
+                           chain_ids_max(chains));
     }
     struct chain *chain = chain_name_is_valid(name) && id != 0 ? chain_add(chains, name, (uint32_t)id) : NULL;
     if (chain == NULL) {
@@ -83,10 +84,11 @@ static enum status put_default(struct first_write *write, struct chain_set *chai
     if (chain_find(chains, name) != NULL) {
         return STATUS_OK;
     }
-    struct chain *chain = chain_add(chains, name, 0);
-    if (chain == NULL) { /* others are there, and have its id */
+    if (chain_count(chains) > 0) { /* it is made first, and never only dropped */
         return start_damaged(failure, "the list of chains");
     }
+    struct chain *chain = chain_add(chains, name, 0);
+    assert(chain != NULL);
     struct key name_key = key_of_name(0, KEY_CHAIN_NAME, name);
     struct key marks_key = key_of_kind(chain->id, KEY_MARKS);
     record_put_u64(chain->id, put(write, &name_key, 8));
@@ -96,7 +98,8 @@ static enum status put_default(struct first_write *write, struct chain_set *chai
 }
 
 /* Makes "default" in a store that has no chain yet. */
-static enum status make_default(struct engine *engine, struct chain_set *chains, struct failure *failure)
+static enum status make_default(struct engine *engine, struct chain_set *chains, struct apply *apply,
+                                struct failure *failure)
 {
     struct first_write write = {.count = 0};
     enum status status = put_default(&write, chains, failure);
@@ -108,6 +111,20 @@ static enum status make_default(struct engine *engine, struct chain_set *chains,
         failure->status = STATUS_IO_ERROR;
         return STATUS_IO_ERROR;
     }
+    const struct chain *chain = chain_first(chains);
+    apply_made(apply, chain->id);
+    return STATUS_OK;
+}
+
+/* A chain that was dropped, and whose space no run has come to ask back. */
+static enum status load_dropped(void *context, struct slice key, struct slice value, struct failure *failure)
+{
+    const struct chain_set *chains = context;
+    uint32_t id;
+    if (!key_read_dropped(key, &id) || id == 0 || id > CHAIN_IDS_MAX || value.bytes != 8) {
+        return start_damaged(failure, "the list of dropped chains");
+    }
+    gone_add(chain_gone(chains), id, id);
     return STATUS_OK;
 }
 
@@ -144,13 +161,16 @@ enum status order_start(struct engine *engine, struct numbers *numbers, struct c
     uint64_t metadata_on_disk = 0;
     enum status status = start_read_each(engine, KEY_CHAIN_NAME, load_chain, &loading, failure);
     if (status == STATUS_OK) {
+        status = start_read_each(engine, KEY_DROPPED, load_dropped, chains, failure);
+    }
+    if (status == STATUS_OK) {
         status = order_check_numbers(engine, numbers, &metadata_on_disk, failure);
     }
     if (status == STATUS_OK) {
         status = format_1_forget(engine, failure);
     }
     if (status == STATUS_OK) {
-        status = make_default(engine, chains, failure);
+        status = make_default(engine, chains, apply, failure);
     }
     if (status != STATUS_OK) {
         return status;

@@ -1,18 +1,20 @@
 /* A preview's life:
  *
  * - It is made on the loop, with a copy of what is queued for the chain at that instant: names are copied, values are held.
- * - Steps on the pool first judge it, as the writer would: the target, the state there, each guard.
- * - Further steps count what lies above the target: blocks, states, names that are bound there on disk, and names that the queue
+ * - Steps on the pool first judge it, as the writer would: a prune by the chain's marks, a rollback by them, by the state at its
+ *   target and by each guard. Then it is known which heights would go.
+ * - Further steps count what lies at these: blocks, states, names that are bound there on disk, and names that the queue
  *   binds there. The index of bound names also holds bindings that were replaced since: a name counts where its own record
  *   says it is bound, so that each counts once. A guard that would be lowered stays.
  * - It is freed on the loop, where the held values are given back.
  *
- * Ways to fail: what stands against the rollback, or cannot be read or understood, ends it with a text. */
+ * Ways to fail: what stands against the job, or cannot be read or understood, ends it with a text. */
 #include "daemon/read/preview.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
+#include "daemon/lanes/prune_rule.h"
 #include "daemon/lanes/rollback_rule.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
@@ -37,11 +39,20 @@ enum stage {
     STAGE_OVER,
 };
 
+/* Heights that would go, both included. */
+struct preview_heights {
+    bool any;
+    uint64_t first;
+    uint64_t last;
+};
+
 struct preview {
     /* fixed once made */
     struct fetch fetch;
     struct pending *pending; /* whose values it holds; the loop's */
-    const struct job_rollback *rollback;
+    const struct job *job;
+    const struct job_guard *guards; /* of a rollback */
+    size_t guard_count;
     struct queued *queued; /* by name */
     size_t queued_count;
     size_t queued_capacity;
@@ -49,8 +60,10 @@ struct preview {
     uint64_t bytes;
     /* one thread at a time: the pool while a step runs, else the loop */
     enum stage stage;
-    size_t position;       /* in the guards, or in what is queued */
-    struct slice *lowered; /* names of guards that would be lowered; by name once all are judged */
+    struct preview_heights blocks; /* known behind the first stage, and what is bound to these goes too */
+    struct preview_heights states; /* likewise */
+    size_t position;               /* in the guards, or in what is queued */
+    struct slice *lowered;         /* names of guards that would be lowered; by name once all are judged */
     struct engine_cursor *cursor;
     struct job_counts counts;
 };
@@ -74,46 +87,38 @@ static int compare_names(const void *left, const void *right)
 
 /* ---- life ---- */
 
-/* Whether there is room for one more queued name; false: the machine has no memory for it. */
-static bool make_room(struct preview *preview)
-{
-    if (preview->queued_count < preview->queued_capacity) {
-        return true;
-    }
-    size_t capacity = preview->queued_capacity == 0 ? 16 : 2 * preview->queued_capacity;
-    struct queued *queued = memory_try_resize(preview->queued, capacity * sizeof queued[0]);
-    if (queued != NULL) {
-        preview->queued = queued;
-        preview->queued_capacity = capacity;
-    }
-    return queued != NULL;
-}
-
 static void take_queued(void *context, struct slice name, struct metadata_change change)
 {
     struct preview *preview = context;
-    if (!make_room(preview)) {
-        preview->is_short = true;
-        return;
+    if (preview->queued_count == preview->queued_capacity) {
+        struct queued *grown = memory_try_grow(preview->queued, &preview->queued_capacity, sizeof grown[0]);
+        if (grown == NULL) {
+            preview->is_short = true;
+            return;
+        }
+        preview->queued = grown;
     }
     pending_value_hold(preview->pending, change.value);
-    assert(preview->queued_count < preview->queued_capacity);
     preview->queued[preview->queued_count++] =
         (struct queued){memory_copy(name.data, name.bytes), name.bytes, change};
     preview->bytes += sizeof(struct queued) + name.bytes;
 }
 
-struct preview *preview_new(const struct fetch *fetch, struct pending *pending,
-                            const struct job_rollback *rollback)
+struct preview *preview_new(const struct fetch *fetch, struct pending *pending, const struct job *job)
 {
-    assert(thread_is(THREAD_LOOP)); /* the queue that it copies is the loop's */
-    assert(fetch->cache == NULL);   /* that is the loop's, and the pool reads */
-    assert(fetch->chain > 0);       /* keys of chain 0 are the daemon's own, no client's */
+    assert(job->kind == JOB_PRUNE || job->kind == JOB_ROLLBACK); /* which members of its union are set */
+    assert(thread_is(THREAD_LOOP));                              /* the queue that it copies is the loop's */
+    assert(fetch->cache == NULL);                                /* that is the loop's, and the pool reads */
+    assert(fetch->chain > 0); /* keys of chain 0 are the daemon's own, no client's */
     struct preview *preview = memory_new(sizeof *preview);
     preview->fetch = *fetch;
     preview->pending = pending;
-    preview->rollback = rollback;
-    preview->lowered = memory_new(rollback->guard_count * sizeof preview->lowered[0]);
+    preview->job = job;
+    if (job->kind == JOB_ROLLBACK) {
+        preview->guards = job->rollback.guards;
+        preview->guard_count = job->rollback.guard_count;
+    }
+    preview->lowered = memory_new(preview->guard_count * sizeof preview->lowered[0]);
     pending_each(pending, fetch->chain, slice_of(NULL, 0), take_queued, preview);
     if (preview->queued_count > 0) {
         qsort(preview->queued, preview->queued_count, sizeof preview->queued[0], compare_queued);
@@ -233,9 +238,8 @@ static enum status has_any_state(const struct preview *preview, bool *ret_has, s
     return STATUS_OK;
 }
 
-static enum status judge_target(const struct preview *preview, struct failure *failure)
+static enum status judge_target(const struct preview *preview, uint64_t to, struct failure *failure)
 {
-    uint64_t to = preview->rollback->to;
     enum status status = rollback_rule_target(&preview->fetch.marks, to, failure);
     if (status != STATUS_OK) {
         return status;
@@ -252,6 +256,31 @@ static enum status judge_target(const struct preview *preview, struct failure *f
     return status == STATUS_OK ? rollback_rule_no_state(has_any, to, failure) : status;
 }
 
+static enum status judge_prune(struct preview *preview, struct failure *failure)
+{
+    const struct chain_marks *marks = &preview->fetch.marks;
+    const struct job_prune *prune = &preview->job->prune;
+    enum status status = prune_rule(marks, prune, failure);
+    if (status == STATUS_OK) {
+        preview->blocks.any = prune_rule_blocks(marks, prune, &preview->blocks.first, &preview->blocks.last);
+        preview->states.any = prune_rule_states(marks, prune, &preview->states.first, &preview->states.last);
+    }
+    return status;
+}
+
+/* All but the guards, and which heights would go. */
+static enum status judge(struct preview *preview, struct failure *failure)
+{
+    if (preview->job->kind == JOB_PRUNE) {
+        return judge_prune(preview, failure);
+    }
+    uint64_t to = preview->job->rollback.to;
+    if (to < UINT64_MAX) {
+        preview->blocks = preview->states = (struct preview_heights){true, to + 1, UINT64_MAX};
+    }
+    return judge_target(preview, to, failure);
+}
+
 static enum status judge_guard(struct preview *preview, const struct job_guard *guard,
                                struct failure *failure)
 {
@@ -263,10 +292,10 @@ static enum status judge_guard(struct preview *preview, const struct job_guard *
     if (status != STATUS_OK) {
         return status;
     }
-    status = rollback_rule_guard(guard, held.value, preview->rollback->to, &is_above, failure);
+    status = rollback_rule_guard(guard, held.value, preview->job->rollback.to, &is_above, failure);
     engine_value_release(&held.stored);
     if (status == STATUS_OK && is_above) {
-        assert(preview->counts.lowered < preview->rollback->guard_count); /* each guard adds one at most */
+        assert(preview->counts.lowered < preview->guard_count); /* each guard adds one at most */
         preview->lowered[preview->counts.lowered++] = guard->name;
     }
     return status;
@@ -276,7 +305,7 @@ static enum status judge_guard(struct preview *preview, const struct job_guard *
 static void sort_lowered(struct preview *preview)
 {
     uint64_t count = 0, all = preview->counts.lowered;
-    assert(all <= preview->rollback->guard_count && preview->stage == STAGE_GUARDS);
+    assert(all <= preview->guard_count && preview->stage == STAGE_GUARDS);
     if (all > 0) {
         qsort(preview->lowered, all, sizeof preview->lowered[0], compare_names);
     }
@@ -326,7 +355,8 @@ static enum status count_queued(struct preview *preview, const struct queued *qu
     }
     enum status status = read_name(preview, name, queued->change, &held, failure);
     if (status == STATUS_OK) {
-        preview->counts.metadata += held.value.present && held.value.of_height > preview->rollback->to;
+        preview->counts.metadata += held.value.present && held.value.of_height >= preview->blocks.first &&
+                                    held.value.of_height <= preview->blocks.last;
         engine_value_release(&held.stored);
     }
     return status;
@@ -359,13 +389,18 @@ static enum status count_key(struct preview *preview, struct slice key, struct s
     }
 }
 
-/* Walks on over what lies above the target of that kind; at its end the next stage begins. */
-static enum status walk(struct preview *preview, enum key_kind kind, struct failure *failure)
+/* Walks on over what lies at those heights of that kind; at its end the next stage begins. */
+static enum status walk(struct preview *preview, enum key_kind kind, const struct preview_heights *heights,
+                        struct failure *failure)
 {
     assert(preview->stage >= STAGE_BLOCKS && preview->stage <= STAGE_BOUND); /* one behind the other */
+    if (!heights->any) {
+        preview->stage++;
+        return STATUS_OK;
+    }
     if (preview->cursor == NULL) {
-        struct key from = key_behind_height(preview->fetch.chain, kind, preview->rollback->to);
-        struct key to = key_behind_kind(preview->fetch.chain, kind);
+        struct key from = key_of_height(preview->fetch.chain, kind, heights->first);
+        struct key to = key_behind_height(preview->fetch.chain, kind, heights->last);
         struct engine_range range = {.from = key_slice(&from), .to = key_slice(&to), .is_long = true};
         preview->cursor = engine_cursor_open(preview->fetch.engine, preview->fetch.point, &range);
     }
@@ -392,15 +427,15 @@ static enum status walk(struct preview *preview, enum key_kind kind, struct fail
 
 static enum status go_on_with_guards(struct preview *preview, struct failure *failure)
 {
-    assert(preview->position <= preview->rollback->guard_count);
+    assert(preview->position <= preview->guard_count);
     enum status status = STATUS_OK;
-    for (int i = 0; i < STEP_KEYS && preview->position < preview->rollback->guard_count; i++) {
-        status = judge_guard(preview, &preview->rollback->guards[preview->position++], failure);
+    for (int i = 0; i < STEP_KEYS && preview->position < preview->guard_count; i++) {
+        status = judge_guard(preview, &preview->guards[preview->position++], failure);
         if (status != STATUS_OK) {
             return status;
         }
     }
-    if (preview->position == preview->rollback->guard_count) {
+    if (preview->position == preview->guard_count) {
         sort_lowered(preview);
         preview->position = 0;
         preview->stage = STAGE_BLOCKS;
@@ -412,10 +447,11 @@ static enum status go_on_with_queued(struct preview *preview, struct failure *fa
 {
     assert(preview->position <= preview->queued_count && preview->cursor == NULL); /* no walk is left open */
     enum status status = STATUS_OK;
-    for (int i = 0; i < STEP_KEYS && preview->position < preview->queued_count && status == STATUS_OK; i++) {
+    size_t count = preview->blocks.any ? preview->queued_count : 0;
+    for (int i = 0; i < STEP_KEYS && preview->position < count && status == STATUS_OK; i++) {
         status = count_queued(preview, &preview->queued[preview->position++], failure);
     }
-    if (preview->position == preview->queued_count) {
+    if (preview->position == count) {
         preview->stage = STAGE_OVER;
     }
     return status;
@@ -426,15 +462,15 @@ static enum status go_on(struct preview *preview, struct failure *failure)
     switch (preview->stage) {
     case STAGE_TARGET:
         preview->stage = STAGE_GUARDS;
-        return judge_target(preview, failure);
+        return judge(preview, failure);
     case STAGE_GUARDS:
         return go_on_with_guards(preview, failure);
     case STAGE_BLOCKS:
-        return walk(preview, KEY_HEADER, failure);
+        return walk(preview, KEY_HEADER, &preview->blocks, failure);
     case STAGE_STATES:
-        return walk(preview, KEY_STATE, failure);
+        return walk(preview, KEY_STATE, &preview->states, failure);
     case STAGE_BOUND:
-        return walk(preview, KEY_BOUND, failure);
+        return walk(preview, KEY_BOUND, &preview->blocks, failure);
     case STAGE_QUEUED:
         return go_on_with_queued(preview, failure);
     case STAGE_OVER:

@@ -1,4 +1,4 @@
-/* Preview: what a rollback would drop, or what stands against it, as of a view and of what was queued at that instant. It changes
+/* Preview: what a prune or a rollback would drop, or what stands against it, as of a view and of what was queued at that instant. It changes
  * nothing, and takes the same memory however much would go.
  *
  * Threads: it is made and freed on the loop. In between it belongs to the pool thread that takes a step. */
@@ -11,9 +11,9 @@
 
 struct preview;
 
-/* The fetch is copied; its engine and point, `pending`, and the rollback with its guards are borrowed for the preview's life. */
-struct preview *preview_new(const struct fetch *fetch, struct pending *pending,
-                            const struct job_rollback *rollback);
+/* The fetch is copied; its engine and point, `pending`, and the job, a prune or a rollback with its guards, are borrowed for the
+ * preview's life. */
+struct preview *preview_new(const struct fetch *fetch, struct pending *pending, const struct job *job);
 /* Accepts NULL. Loop. */
 void preview_free(struct preview *preview);
 

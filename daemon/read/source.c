@@ -267,28 +267,17 @@ struct source *source_of_blocks(const struct fetch *fetch, const struct source_b
 
 /* ---- names ---- */
 
-/* Whether there is room for one more queued name; false: the machine has no memory for it. */
-static bool make_room(struct source *source)
-{
-    if (source->queued_count < source->queued_capacity) {
-        return true;
-    }
-    size_t capacity = source->queued_capacity == 0 ? 16 : 2 * source->queued_capacity;
-    struct queued *queued = memory_try_resize(source->queued, capacity * sizeof queued[0]);
-    if (queued != NULL) {
-        source->queued = queued;
-        source->queued_capacity = capacity;
-    }
-    return queued != NULL;
-}
-
 /* Copies one queued name, or takes an empty one where the caller's list has it, and holds its value. */
 static void take_queued(void *context, struct slice name, struct metadata_change change)
 {
     struct source *source = context;
-    if (!make_room(source)) {
-        source->is_short = true;
-        return;
+    if (source->queued_count == source->queued_capacity) {
+        struct queued *grown = memory_try_grow(source->queued, &source->queued_capacity, sizeof grown[0]);
+        if (grown == NULL) {
+            source->is_short = true;
+            return;
+        }
+        source->queued = grown;
     }
     pending_value_hold(source->pending, change.value);
     assert(source->queued_count < source->queued_capacity);

@@ -23,7 +23,8 @@
  *
  * 4. The pool starts a read, or a stream's step, if twice what it reads fits (the engine has the same bytes until it is
  *    done), or if there is nothing but what cursors keep, for a cursor may have to be read to its end to go. Until then it
- *    waits in the pool. The loop answers a read from memory below the bound only; at it the read goes to the pool and waits.
+ *    waits in the pool. The loop answers a read from memory below the bound; at it only if the client left no more than
+ *    CLIENT_UNREAD_BYTES_MAX unread and the answer is no longer than that. Else the read goes to the pool and waits.
  * 5. A stream opens if what its cursor may keep of the queue fits, or if none is open. Until then it waits, by turns. It
  *    reads one step ahead: none begins while it has more than STREAM_UNSENT_BYTES_MAX to send.
  * 6. A client has REPLIES_BYTES_PER_CLIENT, or one reply. At that bound nothing more is read from it, its reads wait and its
@@ -31,7 +32,7 @@
  *    from; short replies to the others go on.
  *
  *    So answers hold at most replies_bytes_max + what cursors keep + one answer from memory + for each client
- *    CLIENT_UNREAD_BYTES_MAX and the replies to what it had in flight. Nobody waits for ever: when replies have gone out,
+ *    twice CLIENT_UNREAD_BYTES_MAX and the replies to what it had in flight. Nobody waits for ever: when replies have gone out,
  *    nothing but cursors is left, and any read fits.
  *
  * What the bounds do not see is bounded by connections_max: 64 KiB of bytes read ahead for each connection. */
@@ -50,7 +51,7 @@ enum {
 };
 
 struct budget {
-    /* fixed after start */
+    /* fixed after start, but for the bound on replies, which is the loop's */
     struct budget_limits limits;
     uint64_t largest_bytes; /* set aside for a largest frame */
     uint64_t small_bytes;   /* for small requests at any rate */
@@ -60,10 +61,11 @@ struct budget {
     uint64_t others_bytes; /* requests that have started, large writes apart: they may stay */
     bool has_extended;     /* one large write may hold more than is free */
     /* loop only: replies */
-    uint64_t replies_bytes; /* not yet with the kernel */
-    uint64_t reads_bytes;   /* about to be read by the pool, twice */
-    uint64_t unsent_bytes;  /* read for streams and not sent */
-    uint64_t cursors_bytes; /* kept of the queue by streams' cursors, values apart */
+    uint64_t replies_bytes;  /* not yet with the kernel */
+    uint64_t reads_bytes;    /* about to be read by the pool, twice */
+    uint64_t read_bytes_max; /* of one read: replies_bytes_max, as of when none was with the pool */
+    uint64_t unsent_bytes;   /* read for streams and not sent */
+    uint64_t cursors_bytes;  /* kept of the queue by streams' cursors, values apart */
 };
 
 static uint64_t larger(uint64_t left, uint64_t right)
@@ -99,9 +101,25 @@ struct budget *budget_new(const struct budget_limits *limits)
     assert(limits->requests_bytes_max <= INT64_MAX && limits->replies_bytes_max <= INT64_MAX); /* sums fit */
     struct budget *budget = memory_new(sizeof *budget);
     budget->limits = *limits;
+    budget->read_bytes_max = limits->replies_bytes_max;
     budget->largest_bytes = frame_bytes(limits->frame_bytes_max);
     budget->small_bytes = larger(limits->requests_bytes_max / SMALL_REQUESTS_PART, SMALL_REQUESTS_BYTES_MIN);
     return budget;
+}
+
+/* What a read takes is the same at its end as at its beginning. */
+static void renew_read_bytes_max(struct budget *budget)
+{
+    if (budget->reads_bytes == 0) {
+        budget->read_bytes_max = budget->limits.replies_bytes_max;
+    }
+}
+
+void budget_set_replies_bytes_max(struct budget *budget, uint64_t replies_bytes_max)
+{
+    assert(thread_is(THREAD_LOOP) && replies_bytes_max > 0 && replies_bytes_max <= INT64_MAX);
+    budget->limits.replies_bytes_max = replies_bytes_max;
+    renew_read_bytes_max(budget);
 }
 
 void budget_free(struct budget *budget)
@@ -301,6 +319,11 @@ bool budget_client_must_pause(const struct budget *budget, const struct budget_c
     return budget_replies_are_full(budget) && client->replies_bytes > CLIENT_UNREAD_BYTES_MAX;
 }
 
+bool budget_client_may_have_short(const struct budget_client *client)
+{
+    return client->replies_bytes <= CLIENT_UNREAD_BYTES_MAX;
+}
+
 /* ---- reads ---- */
 
 bool budget_may_answer(const struct budget *budget)
@@ -311,7 +334,7 @@ bool budget_may_answer(const struct budget *budget)
 /* The answer, and what the engine reads it into; a read of more than the bound has all of it. */
 static uint64_t read_bytes(const struct budget *budget, uint64_t bytes)
 {
-    return smaller(2 * bytes, budget->limits.replies_bytes_max);
+    return smaller(2 * bytes, budget->read_bytes_max);
 }
 
 bool budget_may_read(const struct budget *budget, uint64_t bytes)
@@ -331,6 +354,7 @@ void budget_read_begins(struct budget *budget, uint64_t bytes)
 void budget_read_ends(struct budget *budget, uint64_t bytes)
 {
     give_back(&budget->reads_bytes, read_bytes(budget, bytes));
+    renew_read_bytes_max(budget);
 }
 
 /* ---- a stream ---- */

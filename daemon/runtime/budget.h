@@ -27,6 +27,9 @@ struct budget_limits {
 };
 
 struct budget *budget_new(const struct budget_limits *limits);
+/* Another replies_bytes_max from now on. What is held stays, also above it. */
+void budget_set_replies_bytes_max(struct budget *budget, uint64_t replies_bytes_max);
+
 void budget_free(struct budget *budget); /* accepts NULL; nobody holds anything any more */
 
 /* ---- a request, from its frame's header to its end ---- */
@@ -98,6 +101,8 @@ void budget_client_read_ends(struct budget_client *client, uint64_t bytes);
 /* Whether all replies are at their bound; and whether it leaves so much unread that nothing is read from it meanwhile. */
 bool budget_replies_are_full(const struct budget *budget);
 bool budget_client_must_pause(const struct budget *budget, const struct budget_client *client);
+/* Whether a short answer from memory, of CLIENT_UNREAD_BYTES_MAX at most, may join its replies whatever others hold. */
+bool budget_client_may_have_short(const struct budget_client *client);
 
 /* ---- reads ---- */
 

@@ -1,16 +1,14 @@
-/* The log for callers, and stderr for what does not log.
+/* The log for callers.
  *
  * - An event: if its level is written and the rate admits it, log_form builds its line on the caller's stack, and log_output takes
  *   it over. What is dropped for the rate costs no more than a look at the clock.
- * - What a failed assert or a lack of memory prints goes to the C library's stderr, by the thread that then aborts the process. A
- *   stderr that nobody reads must not keep that process alive, so log_start makes it a stream that waits LAST_WORDS_MS at most.
+ * - A line that the journal reads from stderr, instead of an entry, begins with its priority.
  *
  * Ways to fail: none for the caller; log_output says what becomes of a line. */
 #include "daemon/runtime/log.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -27,8 +25,6 @@
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 
-enum { LAST_WORDS_MS = 1000 }; /* chosen: for a reader that lives; the process ends within it */
-
 static_assert(3 * (int)LOG_FORM_LINE_BYTES < (int)LOG_OUTPUT_LINE_BYTES_MAX,
               "an entry is a line and its parts");
 static_assert((int)LOG_BYTES_PER_SECOND_MIN == (int)LOG_RATE_BYTES_MIN, "what may be set the rate can hold");
@@ -36,12 +32,13 @@ static_assert((int)LOG_BYTES_PER_SECOND_MAX == (int)LOG_RATE_BYTES_MAX, "what ma
 
 /* Fixed after log_start, which runs before there are threads. */
 static enum log_format sink = LOG_FORMAT_TEXT;
+static bool is_journal; /* reads stderr */
 
 /* Read and set by any thread. */
 static atomic_uint threshold = LOG_LEVEL_INFO;
 
-/* Whether stderr leads to the journal: systemd then says its device and inode in JOURNAL_STREAM. */
-static bool is_journal(void)
+/* systemd says the device and inode of the journal's stream. */
+bool log_stderr_is_journal(void)
 {
     const char *stream = getenv("JOURNAL_STREAM");
     uintmax_t device, inode;
@@ -55,7 +52,7 @@ static enum log_format choose(enum log_format format)
 {
     assert(format <= LOG_FORMAT_JOURNAL); /* put has no other form */
     if (format == LOG_FORMAT_AUTO) {
-        format = is_journal()            ? LOG_FORMAT_JOURNAL
+        format = log_stderr_is_journal() ? LOG_FORMAT_JOURNAL
                  : isatty(STDERR_FILENO) ? LOG_FORMAT_TEXT
                                          : LOG_FORMAT_JSON;
     }
@@ -65,36 +62,12 @@ static enum log_format choose(enum log_format format)
     return format;
 }
 
-/* poll() may be wrong about whether stderr takes it without waiting, but for pipes, sockets and terminals it is right. */
-static ssize_t write_last_words(void *unused, const char *bytes, size_t n)
-{
-    struct pollfd pollfd = {.fd = STDERR_FILENO, .events = POLLOUT};
-    (void)unused;
-    if (poll(&pollfd, 1, LAST_WORDS_MS) > 0) {
-        ssize_t written = write(STDERR_FILENO, bytes, n);
-        (void)written; /* there is no other place to report that to */
-    }
-    return (ssize_t)n;
-}
-
-static void replace_stderr(void)
-{
-    static FILE *stream;
-    if (stream != NULL) {
-        return;
-    }
-    stream = fopencookie(NULL, "w", (cookie_io_functions_t){.write = write_last_words});
-    if (stream != NULL && setvbuf(stream, NULL, _IONBF, 0) == 0) {
-        stderr = stream;
-    }
-}
-
 bool log_start(const struct log_config *config, struct failure *failure)
 {
     assert(thread_is(THREAD_OTHER)); /* sink is read without a lock from here on */
     sink = choose(config->format);
+    is_journal = log_stderr_is_journal();
     log_level_set(config->level);
-    replace_stderr();
     if (!log_output_start(config->bytes_per_second, config->say_dropped)) {
         failure_set(failure, STATUS_BUSY,
                     "the thread of the log cannot be created: %s: raise the limit on threads or memory",
@@ -136,10 +109,11 @@ static void put(const struct log_event *event, bool is_bounded)
     struct log_line text, message, values;
     struct log_output_line line = {.text = text.bytes};
     assert(sink != LOG_FORMAT_AUTO); /* log_start has chosen */
+    const char *prefix = is_journal ? log_form_prefix(event->kind->level) : "";
     if (sink == LOG_FORMAT_JSON) {
-        log_form_json(event, &text);
+        log_form_json(event, prefix, &text);
     } else {
-        log_form_text(event, &text);
+        log_form_text(event, prefix, &text);
     }
     if (sink == LOG_FORMAT_JOURNAL) {
         log_form_journal(event, &message, &values);
@@ -164,4 +138,10 @@ void log_write(const struct log_kind *kind, const char *fields, ...)
     log_form_take(kind, fields == NULL ? "" : fields, &arguments, &event);
     va_end(arguments);
     put(&event, is_bounded);
+}
+
+void log_say(enum log_level level, const char *text)
+{
+    assert(level <= LOG_LEVEL_DEBUG);
+    fprintf(stderr, "%scairnd: %s\n", log_stderr_is_journal() ? log_form_prefix(level) : "", text);
 }

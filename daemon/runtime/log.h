@@ -3,7 +3,6 @@
  * - Before log_start, events from level info up go to stderr as text.
  * - log_start chooses where events go, once, before there are threads; from then on a thread of the log's own writes them, and
  *   nobody waits for their reader. Level and rate may change at any time.
- * - What else prints to the C library's stderr, such as a failed assert, waits a second at most since log_start.
  * - log_stop gives the thread a moment to write what is there.
  *
  * Any thread may log. Logging never fails for its caller: what is not taken is dropped and counted, and an event that is too long
@@ -52,6 +51,15 @@ struct log_config {
     uint64_t bytes_per_second; /* of all lines that are bounded; a second's worth may come at once */
     void (*say_dropped)(uint64_t lines); /* logs that so many lines were dropped; from the log's thread */
 };
+
+/* Before a line that the journal reads from stderr: it is an error. */
+#define LOG_JOURNAL_ERROR "<3>"
+
+/* Whether stderr leads to the journal. */
+bool log_stderr_is_journal(void);
+
+/* A line "cairnd: TEXT" on stderr, for a person, before there is a log. */
+void log_say(enum log_level level, const char *text);
 
 /* Starts the log, before there are threads. LOG_FORMAT_AUTO is decided here, by JOURNAL_STREAM and by what stderr is; on a
  * machine without a journal LOG_FORMAT_JOURNAL is text. False if the machine refuses the thread; events are written all the same,

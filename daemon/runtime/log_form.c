@@ -9,6 +9,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/runtime/utf8.h"
+
 #define NAME_LETTERS "abcdefghijklmnopqrstuvwxyz0123456789_"
 
 enum {
@@ -162,27 +164,6 @@ static void add_whole(struct log_line *line, size_t start)
     }
 }
 
-/* How many of the n bytes are one well-formed UTF-8 character; 0 if the first begins none. */
-static size_t utf8_length(const unsigned char *text, size_t n)
-{
-    size_t length = text[0] < 0x80 ? 1 : text[0] < 0xc2 ? 0 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
-
-    assert(n > 0); /* the first byte was read */
-    if (length == 0 || text[0] > 0xf4 || length > n) {
-        return 0;
-    }
-    for (size_t i = 1; i < length; i++) {
-        if ((text[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
-        (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f)) {
-        return 0;
-    }
-    return length;
-}
-
 /* Adds a string in quotes, escaped by JSON's rules. A byte that is not UTF-8 becomes U+FFFD in JSON, and \xNN in text. */
 static void add_quoted(struct log_line *line, const char *bytes, size_t n, bool json)
 {
@@ -264,17 +245,25 @@ static void add_time(struct log_line *line)
 
 /* ---- forms ---- */
 
-static void begin(struct log_line *line)
+const char *log_form_prefix(enum log_level level)
+{
+    static const char *const prefixes[] = {LOG_JOURNAL_ERROR, "<4>", "<6>", "<7>"};
+    assert(level <= LOG_LEVEL_DEBUG);
+    return prefixes[level];
+}
+
+static void begin(struct log_line *line, const char *prefix)
 {
     line->length = 0;
     line->is_full = false;
+    add_text(line, prefix);
 }
 
-void log_form_text(const struct log_event *event, struct log_line *ret_line)
+void log_form_text(const struct log_event *event, const char *prefix, struct log_line *ret_line)
 {
     char level[16];
 
-    begin(ret_line);
+    begin(ret_line, prefix);
     add_time(ret_line);
     snprintf(level, sizeof level, " %-7s ", level_text(event->kind->level));
     add_text(ret_line, level);
@@ -285,10 +274,10 @@ void log_form_text(const struct log_event *event, struct log_line *ret_line)
     add_end(ret_line, " cut", "\n");
 }
 
-void log_form_json(const struct log_event *event, struct log_line *ret_line)
+void log_form_json(const struct log_event *event, const char *prefix, struct log_line *ret_line)
 {
     assert(event->count <= LOG_FORM_FIELDS_MAX);
-    begin(ret_line);
+    begin(ret_line, prefix);
     add_text(ret_line, "{\"time\":\"");
     add_time(ret_line);
     add_text(ret_line, "\",\"level\":\"");
@@ -366,14 +355,14 @@ void log_form_journal(const struct log_event *event, struct log_line *ret_messag
     static const char *const priorities[] = {"PRIORITY=3", "PRIORITY=4", "PRIORITY=6", "PRIORITY=7"};
     assert(event->kind->level < sizeof priorities / sizeof priorities[0]);
     assert(event->count <= LOG_FORM_FIELDS_MAX);
-    begin(ret_message);
+    begin(ret_message, "");
     size_t start = begin_part(ret_message);
     add_text(ret_message, "MESSAGE=");
     add_text(ret_message, event->kind->message);
     add_fields(ret_message, event);
     add_end(ret_message, " cut", "");
     end_part(ret_message, start);
-    begin(ret_values);
+    begin(ret_values, "");
     add_journal_text(ret_values, priorities[event->kind->level]);
     add_journal_text(ret_values, "SYSLOG_IDENTIFIER=cairnd");
     add_journal_field(ret_values, "event", event->kind->name, strlen(event->kind->name));

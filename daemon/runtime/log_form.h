@@ -43,9 +43,12 @@ struct log_line {
 void log_form_take(const struct log_kind *kind, const char *fields, va_list *arguments,
                    struct log_event *ret_event);
 
-/* Each writes one whole line, with its newline. */
-void log_form_text(const struct log_event *event, struct log_line *ret_line);
-void log_form_json(const struct log_event *event, struct log_line *ret_line);
+/* What the journal takes the priority of a line on stderr from: "<3>". Static. */
+const char *log_form_prefix(enum log_level level);
+
+/* Each writes one whole line behind the prefix, with its newline. */
+void log_form_text(const struct log_event *event, const char *prefix, struct log_line *ret_line);
+void log_form_json(const struct log_event *event, const char *prefix, struct log_line *ret_line);
 
 /* The journal's entry: parts, each its length as a uint32_t, then "NAME=value". The line for people is in the one, the values are
  * in the other. */

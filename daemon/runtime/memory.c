@@ -68,10 +68,13 @@ void *memory_resize(void *block, size_t bytes)
     return memory_or_abort(realloc(block, bytes == 0 ? 1 : bytes), bytes);
 }
 
-void *memory_try_resize(void *block, size_t bytes)
+void *memory_try_grow(void *list, size_t *capacity, size_t item_bytes)
 {
-    assert(bytes > 0 && bytes <= PTRDIFF_MAX); /* of 0 bytes the C library may free the block */
-    return realloc(block, bytes);
+    size_t wanted = *capacity == 0 ? 16 : 2 * *capacity;
+    assert(item_bytes > 0 && wanted <= PTRDIFF_MAX / item_bytes);
+    void *grown = realloc(list, wanted * item_bytes);
+    *capacity = grown != NULL ? wanted : *capacity;
+    return grown;
 }
 
 void *memory_copy(const void *source, size_t bytes)

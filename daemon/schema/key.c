@@ -8,7 +8,7 @@
 
 #include "daemon/schema/record.h"
 
-enum { KEY_HEAD_BYTES = 4 + 1, HEIGHT_BYTES = 8 };
+enum { CHAIN_ID_BYTES = 4, KEY_HEAD_BYTES = CHAIN_ID_BYTES + 1, HEIGHT_BYTES = 8 };
 
 static_assert(KEY_HEAD_BYTES + HEIGHT_BYTES + METADATA_NAME_BYTES_MAX == KEY_BYTES_MAX,
               "the longest key is that of a name bound to a height");
@@ -26,13 +26,31 @@ static bool has_name(enum key_kind kind)
     return kind == KEY_METADATA || kind == KEY_HASH || kind == KEY_CHAIN_NAME;
 }
 
+static void put_chain(uint32_t chain, uint8_t *to)
+{
+    for (int i = 0; i < CHAIN_ID_BYTES; i++) {
+        to[i] = (uint8_t)(chain >> (24 - 8 * i));
+    }
+}
+
+struct key key_of_chain(uint32_t chain)
+{
+    struct key key = {.bytes = CHAIN_ID_BYTES};
+    put_chain(chain, key.data);
+    return key;
+}
+
+struct key key_behind_chain(uint32_t chain)
+{
+    assert(chain < UINT32_MAX); /* the id behind it is greater */
+    return key_of_chain(chain + 1);
+}
+
 static void key_begin(struct key *key, uint32_t chain, enum key_kind kind)
 {
     assert((unsigned)kind <= UINT8_MAX); /* cut to its byte, it would be the key of another kind */
-    for (int i = 0; i < 4; i++) {
-        key->data[i] = (uint8_t)(chain >> (24 - 8 * i));
-    }
-    key->data[4] = (uint8_t)kind;
+    put_chain(chain, key->data);
+    key->data[CHAIN_ID_BYTES] = (uint8_t)kind;
     key->bytes = KEY_HEAD_BYTES;
 }
 
@@ -90,6 +108,15 @@ struct key key_of_bound(uint32_t chain, uint64_t height, struct slice name)
     return key;
 }
 
+struct key key_of_dropped(uint32_t chain)
+{
+    struct key key = key_of_kind(0, KEY_DROPPED);
+    assert(chain > 0); /* those of number 0 are never dropped */
+    put_chain(chain, key.data + key.bytes);
+    key.bytes += CHAIN_ID_BYTES;
+    return key;
+}
+
 struct key key_behind_kind(uint32_t chain, enum key_kind kind)
 {
     assert(kind < UINT8_MAX); /* the byte behind it is greater */
@@ -130,5 +157,18 @@ bool key_read_bound(struct slice key, uint64_t *ret_height, struct slice *ret_na
     }
     assert(key.bytes - KEY_HEAD_BYTES - HEIGHT_BYTES <= METADATA_NAME_BYTES_MAX); /* the name fits a key */
     *ret_name = slice_of(key.data + KEY_HEAD_BYTES + HEIGHT_BYTES, key.bytes - KEY_HEAD_BYTES - HEIGHT_BYTES);
+    return true;
+}
+
+bool key_read_dropped(struct slice key, uint32_t *ret_chain)
+{
+    if (key.bytes != KEY_HEAD_BYTES + CHAIN_ID_BYTES) {
+        return false;
+    }
+    uint32_t chain = 0;
+    for (int i = 0; i < CHAIN_ID_BYTES; i++) {
+        chain = chain << 8 | key.data[KEY_HEAD_BYTES + i];
+    }
+    *ret_chain = chain;
     return true;
 }

@@ -15,6 +15,7 @@ enum { KEY_BYTES_MAX = 4 + 1 + 8 + METADATA_NAME_BYTES_MAX };
 enum key_kind {
     /* In chain 0. */
     KEY_CHAIN_NAME = 'n',
+    KEY_DROPPED = 'g',
     KEY_METADATA_ON_DISK = 'w',
     KEY_SEQUENCE = 'q', /* format 1 only, as is the next one */
     KEY_RUN = 'r',
@@ -35,6 +36,10 @@ struct key {
 
 /* A struct key has a kilobyte: where millions are made, key_set_height and key_set_name avoid the copy of a returned one. */
 
+/* The least of all keys of the chain, of whatever kind, and the end of a range: behind all of them. Not of the last id. */
+struct key key_of_chain(uint32_t chain);
+struct key key_behind_chain(uint32_t chain);
+
 /* A key of chain id and kind alone: that of a kind that has no more, or the least of all keys of the kind. */
 struct key key_of_kind(uint32_t chain, enum key_kind kind);
 
@@ -48,6 +53,9 @@ void key_set_name(struct key *ret_key, uint32_t chain, enum key_kind kind, struc
 
 /* KEY_BOUND, with a name of 1 to METADATA_NAME_BYTES_MAX bytes. */
 struct key key_of_bound(uint32_t chain, uint64_t height, struct slice name);
+
+/* KEY_DROPPED. */
+struct key key_of_dropped(uint32_t chain);
 
 /* The end of a range, itself not in it: behind all keys of the kind, or behind those up to and including the height. */
 struct key key_behind_kind(uint32_t chain, enum key_kind kind);
@@ -68,5 +76,6 @@ static inline struct slice key_slice(const struct key *key)
 bool key_read_height(struct slice key, uint64_t *ret_height);
 bool key_read_name(struct slice key, struct slice *ret_name);
 bool key_read_bound(struct slice key, uint64_t *ret_height, struct slice *ret_name);
+bool key_read_dropped(struct slice key, uint32_t *ret_chain);
 
 #endif

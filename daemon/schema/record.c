@@ -29,7 +29,7 @@ void record_write_marks(const struct chain_marks *marks, uint8_t *ret_bytes)
     record_put_u64(marks->blocks_pruned, ret_bytes + 8);
     record_put_u64(marks->states_from, ret_bytes + 16);
     record_put_u64(marks->blocks_swept, ret_bytes + 24);
-    record_put_u64(marks->rollback_sequence, ret_bytes + 32);
+    record_put_u64(marks->cut_sequence, ret_bytes + 32);
 }
 
 bool record_read_marks(struct slice bytes, struct chain_marks *ret_marks)
@@ -41,7 +41,7 @@ bool record_read_marks(struct slice bytes, struct chain_marks *ret_marks)
     ret_marks->blocks_pruned = record_get_u64(bytes.data + 8);
     ret_marks->states_from = record_get_u64(bytes.data + 16);
     ret_marks->blocks_swept = record_get_u64(bytes.data + 24);
-    ret_marks->rollback_sequence = record_get_u64(bytes.data + 32);
+    ret_marks->cut_sequence = record_get_u64(bytes.data + 32);
     return true;
 }
 

@@ -17,7 +17,9 @@ struct chain_marks {
     uint64_t blocks_pruned; /* blocks up to and including it are pruned; 0: none */
     uint64_t states_from;   /* states below it are pruned; 0: none */
     uint64_t blocks_swept;  /* what pruned blocks left behind is deleted up to and including it; 0: none */
-    uint64_t rollback_sequence; /* sequence number of the last rollback; 0: none */
+    uint64_t
+        cut_sequence; /* number of the last rollback, or of what made the chain if that was later; 0: neither has one.
+                            * What was written before it is not there any more, and is not taken again */
 };
 
 enum { RECORD_MARKS_BYTES = 5 * 8 };

@@ -1,10 +1,4 @@
-/* Requests about the connection, the daemon and its chains. All but the making of a chain are answered at once, from what the
- * loop has in memory. The life of that one:
- *
- * - The chain gets its id and its place among the chains, and is not visible yet. One that exists keeps both.
- * - A job makes it durable. Its completion publishes it, and the request is answered.
- *
- * If that job fails the chain stays invisible: the failure is latched, the request is told `io error`, and recovery decides. */
+/* Requests about the connection and the daemon. All are answered at once, from what the loop has in memory. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +32,10 @@ static uint32_t choose_version(const Cairn__Hello *hello, struct failure *failur
     return version;
 }
 
+enum { FEATURES = FEATURE_PRUNE_DRY_RUN }; /* all that this daemon has */
+
+static_assert((int)FEATURE_PRUNE_DRY_RUN == (int)CAIRN__FEATURE__FEATURE_PRUNE_DRY_RUN, "as on the wire");
+
 static void reply_hello(struct request *request, const Cairn__Hello *hello, uint32_t version)
 {
     const struct service *service = request->service;
@@ -46,6 +44,7 @@ static void reply_hello(struct request *request, const Cairn__Hello *hello, uint
     reply.has_version = true;
     reply.version = version;
     reply.has_features = true;
+    reply.features = hello->features & FEATURES;
     reply.has_daemon_version = true;
     reply.daemon_version = request_binary(CAIRND_VERSION, sizeof CAIRND_VERSION - 1);
     reply.has_store_id = true;
@@ -242,6 +241,7 @@ static void measure_order(struct order *order)
     metrics_set(METRIC_COMMITS_REFUSED, counters->refused);
     metrics_set(METRIC_PRUNES, counters->prunes);
     metrics_set(METRIC_ROLLBACKS, counters->rollbacks);
+    metrics_set(METRIC_CHAINS_DROPPED, counters->drops);
     metrics_set(METRIC_SYNCS, counters->syncs);
     metrics_set(METRIC_GROUPS, counters->groups);
     metrics_set(METRIC_METADATA_ACCEPTED, counters->metadata_accepted);
@@ -293,137 +293,5 @@ enum request_progress admin_status(struct request *request)
     add_stages(&page, service->stages, &stage_names);
     reply_page(request, &page);
     free(page.entries);
-    return REQUEST_TAKEN;
-}
-
-/* ---- chains ---- */
-
-static void fill_chain(const struct chain *chain, Cairn__ChainEntry *ret_entry)
-{
-    assert(chain->visible); /* before that its marks say nothing */
-    cairn__chain_entry__init(ret_entry);
-    ret_entry->has_name = true;
-    ret_entry->name = request_binary(chain->name, chain->name_bytes);
-    ret_entry->has_height = true;
-    ret_entry->height = chain->marks.height;
-    ret_entry->has_blocks_pruned_through = chain->marks.blocks_pruned > 0;
-    ret_entry->blocks_pruned_through = chain->marks.blocks_pruned;
-    ret_entry->has_states_pruned_through = chain->marks.states_from > 0;
-    ret_entry->states_pruned_through = chain->marks.states_from - 1;
-}
-
-enum { CHAIN_BYTES_MAX = sizeof(Cairn__ChainEntry) + sizeof(void *) + 128 }; /* of one, packed once more */
-
-enum request_progress admin_chains(struct request *request)
-{
-    struct chain_set *chains = order_chains(request->service->order);
-    uint32_t count = chain_count(chains);
-    if (!memory_has((count + 1) * CHAIN_BYTES_MAX)) {
-        request_refuse(request, STATUS_BUSY, "there is no memory for %u chains: try again later", count);
-        return REQUEST_TAKEN;
-    }
-    Cairn__ChainEntry *entries = memory_new((count + 1) * sizeof entries[0]);
-    Cairn__ChainEntry **pointers = memory_new((count + 1) * sizeof pointers[0]);
-    Cairn__ChainsReply reply = CAIRN__CHAINS_REPLY__INIT;
-    for (const struct chain *chain = chain_first(chains); chain != NULL; chain = chain_next(chain)) {
-        if (chain->visible) {
-            assert(reply.n_chains < count); /* chain_count counts all of them */
-            fill_chain(chain, &entries[reply.n_chains]);
-            pointers[reply.n_chains] = &entries[reply.n_chains];
-            reply.n_chains++;
-        }
-    }
-    reply.chains = pointers;
-    size_t body_bytes;
-    uint8_t *frame = request_pack(&reply.base, &body_bytes);
-    free(pointers);
-    free(entries);
-    request_reply_packed(request, frame, body_bytes);
-    return REQUEST_TAKEN;
-}
-
-struct create_chain {
-    struct job job;
-    bool created;
-};
-
-static void create_done(struct job *job)
-{
-    struct request *request = job->owner;
-    const struct create_chain *create = request->prepared;
-    assert(create != NULL && &create->job == job && thread_is(THREAD_LOOP));
-    assert(job->sequence > 0 && !request->is_ended); /* from the order, once */
-    if (job->status != STATUS_OK) {
-        request_refuse(request, job->status, "%s", job->failure.text);
-        return;
-    }
-    Cairn__WriteReply reply = CAIRN__WRITE_REPLY__INIT;
-    reply.has_sequence = true;
-    reply.sequence = job->sequence;
-    reply.has_level = true;
-    reply.level = CAIRN__LEVEL__LEVEL_DURABLE;
-    reply.has_created = true;
-    reply.created = create->created;
-    request_reply(request, STATUS_OK, &reply.base);
-}
-
-/* Whether there is space for another chain. One that exists takes none. */
-static bool admits_chain(struct request *request, struct slice name, struct failure *failure)
-{
-    struct order *order = request->service->order;
-    struct job job = {.kind = JOB_CREATE_CHAIN};
-    return chain_find(order_chains(order), name) != NULL || order_admits(order, &job, failure);
-}
-
-/* A job that makes the chain of that name, which is added unless it is there. NULL: *failure says why. */
-static struct create_chain *prepare_chain(struct request *request, struct slice name, struct failure *failure)
-{
-    struct chain_set *chains = order_chains(request->service->order);
-    if (!chain_name_is_valid(name)) {
-        failure_set(failure, STATUS_INVALID, "a chain's name of %zu bytes: it is 1 to %d of a-z 0-9 . _ -",
-                    name.bytes, CHAIN_NAME_BYTES_MAX);
-        return NULL;
-    }
-    struct create_chain *create = request_memory(request, sizeof *create, failure);
-    if (create == NULL) {
-        return NULL;
-    }
-    struct chain *chain = chain_find(chains, name);
-    create->created = chain == NULL || !chain->visible;
-    if (chain == NULL) {
-        chain = chain_add(chains, name, 0);
-    }
-    if (chain == NULL) {
-        failure_set(failure, STATUS_TOO_LARGE, "there are %u chains already: chains_max allows no more",
-                    chain_count(chains));
-        return NULL;
-    }
-    assert(chain->id > 0); /* the job's records are keyed by it */
-    create->job = (struct job){
-        .kind = JOB_CREATE_CHAIN,
-        .level = LEVEL_DURABLE,
-        .chain = chain->id,
-        .chain_name = chain_name(chain),
-        .done = create_done,
-        .owner = request,
-    };
-    return create;
-}
-
-/* For a chain that exists the job makes sure that its creation is durable. */
-enum request_progress admin_create_chain(struct request *request)
-{
-    const Cairn__CreateChain *message = (const Cairn__CreateChain *)request->message;
-    struct failure failure;
-    struct create_chain *create = admits_chain(request, request_slice(message->chain), &failure)
-                                      ? prepare_chain(request, request_slice(message->chain), &failure)
-                                      : NULL;
-    if (create == NULL) {
-        request_refuse_for(request, &failure);
-        return REQUEST_TAKEN;
-    }
-    assert(request->prepared == NULL); /* it never waits, so it is started once */
-    request->prepared = create;
-    order_submit(request->service->order, &create->job, false, thread_now_ns());
     return REQUEST_TAKEN;
 }

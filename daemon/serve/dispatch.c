@@ -68,8 +68,9 @@ static const struct request_kind *request_kind(uint8_t type)
         [FRAME_HELLO] = {&cairn__hello__descriptor, admin_hello, ROLE_READER},
         [FRAME_PING] = {&cairn__ping__descriptor, admin_ping, ROLE_READER},
         [FRAME_STATUS] = {&cairn__status__descriptor, admin_status, ROLE_READER},
-        [FRAME_CHAINS] = {&cairn__chains__descriptor, admin_chains, ROLE_READER},
-        [FRAME_CREATE_CHAIN] = {&cairn__create_chain__descriptor, admin_create_chain, ROLE_WRITER},
+        [FRAME_CHAINS] = {&cairn__chains__descriptor, chains_list, ROLE_READER},
+        [FRAME_CREATE_CHAIN] = {&cairn__create_chain__descriptor, chains_create, ROLE_WRITER},
+        [FRAME_DROP_CHAIN] = {&cairn__drop_chain__descriptor, chains_drop, ROLE_ADMIN},
         [FRAME_HEIGHT] = {&cairn__height__descriptor, read_height, ROLE_READER},
         [FRAME_READ_BLOCK] = {&cairn__read_block__descriptor, read_block, ROLE_READER},
         [FRAME_READ_BLOCKS] = {&cairn__read_blocks__descriptor, stream_blocks, ROLE_READER},
@@ -208,7 +209,7 @@ static void refuse_body(struct request *request, enum unpacked unpacked, const c
                    frame_type_text(request->type), text);
 }
 
-/* Whether the peer may ask for that; if not, the request is refused. A rollback's dry run is a read. Chains are not claimed by
+/* Whether the peer may ask for that; if not, the request is refused. A dry run is a read. Chains are not claimed by
  * anybody, so what drops blocks needs an admin. */
 static bool is_permitted(struct request *request, const struct request_kind *kind)
 {
@@ -216,6 +217,9 @@ static bool is_permitted(struct request *request, const struct request_kind *kin
     if (request->type == FRAME_ROLLBACK) {
         const Cairn__Rollback *rollback = (const Cairn__Rollback *)request->message;
         needed = rollback->has_dry_run && rollback->dry_run ? ROLE_READER : needed;
+    } else if (request->type == FRAME_PRUNE) {
+        const Cairn__Prune *prune = (const Cairn__Prune *)request->message;
+        needed = prune->has_dry_run && prune->dry_run ? ROLE_READER : needed;
     }
     assert(role != ROLE_NONE); /* its connection was refused */
     if (role >= needed) {

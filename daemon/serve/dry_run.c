@@ -1,10 +1,10 @@
-/* A dry run's life:
+/* The life of a dry run, of a prune or a rollback:
  *
  * - It waits for its turn, and holds nothing but its request: one is at work at a time, so that what it keeps of the queue is kept
  *   once. The next is the oldest of another session than the last, if one waits.
  * - Its turn comes: it takes its view and its copy of the queue, and its answer is of that instant.
  * - The pool takes one step of it after the other, as scans do.
- * - It ends with the counts, or with what stands against the rollback. A dry run whose session has closed ends before its next
+ * - It ends with the counts, or with what stands against the write; so it does if its chain was dropped before its turn. A dry run whose session has closed ends before its next
  *   step. */
 #include "daemon/serve/dry_run.h"
 
@@ -18,8 +18,9 @@ struct dry_run {
     struct pool_work work; /* first */
     /* fixed once made */
     struct request *request;
-    const struct chain *chain;
-    struct job_rollback rollback;
+    bool has_chain; /* else it is of "default" */
+    ProtobufCBinaryData chain;
+    const struct job *job; /* in the request's arena */
     /* loop only */
     struct engine_point *view; /* NULL: it waits */
     struct dry_run *next;      /* of those that wait */
@@ -44,7 +45,8 @@ static void answer(struct dry_run *dry_run)
         return;
     }
     Cairn__WriteReply reply = CAIRN__WRITE_REPLY__INIT; /* no number, no level: nothing was written */
-    reply.has_blocks = reply.has_states = reply.has_metadata = reply.has_lowered = true;
+    reply.has_blocks = reply.has_states = reply.has_metadata = true;
+    reply.has_lowered = dry_run->job->kind == JOB_ROLLBACK;
     reply.blocks = dry_run->counts.blocks;
     reply.states = dry_run->counts.states;
     reply.metadata = dry_run->counts.metadata;
@@ -85,19 +87,19 @@ static void step_done(struct pool_work *work)
 }
 
 /* Takes its view, and gives the pool its first step. */
-static void open_view(struct dry_run *dry_run)
+static void open_view(struct dry_run *dry_run, const struct chain *chain)
 {
     struct service *service = dry_run->request->service;
-    assert(service->dry_run == dry_run && dry_run->chain->visible); /* the chain's marks are of the view */
+    assert(service->dry_run == dry_run && chain->visible);     /* the chain's marks are of the view */
     assert(dry_run->view == NULL && dry_run->preview == NULL); /* or what it holds would never be released */
     dry_run->view = order_view(service->order);
     struct fetch fetch = {
         .engine = service->engine,
         .point = dry_run->view,
-        .chain = dry_run->chain->id,
-        .marks = dry_run->chain->marks,
+        .chain = chain->id,
+        .marks = chain->marks,
     };
-    dry_run->preview = preview_new(&fetch, order_pending(service->order), &dry_run->rollback);
+    dry_run->preview = preview_new(&fetch, order_pending(service->order), dry_run->job);
     dry_run->work.run = run_step;
     dry_run->work.done = step_done;
     dry_run->work.bytes = preview_bytes(dry_run->preview);
@@ -126,17 +128,20 @@ static void start_next(struct service *service)
     assert(thread_is(THREAD_LOOP));
     struct dry_run *next;
     while (service->dry_run == NULL && (next = take_next(service)) != NULL) {
-        service->dry_run = next;
-        if (next->request->session->is_closed) { /* its reply is dropped: nothing is read */
-            service->dry_run = NULL;
+        const struct chain *chain =
+            request_chain(next->request, next->has_chain, next->chain, &next->failure);
+        next->result = chain != NULL ? PREVIEW_GOES_ON : PREVIEW_REFUSED;
+        if (chain == NULL ||
+            next->request->session->is_closed) { /* whose reply is dropped: nothing is read */
             answer(next);
         } else {
-            open_view(next);
+            service->dry_run = next;
+            open_view(next, chain);
         }
     }
 }
 
-void dry_run_start(struct request *request, const struct chain *chain, const struct job_rollback *rollback)
+void dry_run_start(struct request *request, bool has_chain, ProtobufCBinaryData chain, const struct job *job)
 {
     struct service *service = request->service;
     struct failure failure;
@@ -146,10 +151,11 @@ void dry_run_start(struct request *request, const struct chain *chain, const str
         return;
     }
     assert(dry_run->work.state == POOL_IDLE && dry_run->next == NULL); /* fresh from the arena */
-    assert(thread_is(THREAD_LOOP) && chain->visible); /* its turn may come much later, and cannot fail then */
+    assert(thread_is(THREAD_LOOP));                                    /* its turn may come much later */
     dry_run->request = request;
+    dry_run->has_chain = has_chain;
     dry_run->chain = chain;
-    dry_run->rollback = *rollback;
+    dry_run->job = job;
     struct dry_run **last = &service->dry_runs;
     while (*last != NULL) {
         last = &(*last)->next;

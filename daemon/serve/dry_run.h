@@ -1,4 +1,4 @@
-/* A dry run: a request that is answered by what a rollback would drop, and changes nothing. It is a read of one instant, and
+/* A dry run: a request that is answered by what a prune or a rollback would drop, and changes nothing. It is a read of one instant, and
  * uses no number. Loop only. */
 #ifndef DAEMON_DRY_RUN_H
 #define DAEMON_DRY_RUN_H
@@ -6,9 +6,8 @@
 #include "daemon/lanes/job.h"
 #include "daemon/serve/request.h"
 
-struct chain;
-
-/* Answers the request, sooner or later, or refuses it. The rollback is copied; its guards lie in the request. */
-void dry_run_start(struct request *request, const struct chain *chain, const struct job_rollback *rollback);
+/* Answers the request, sooner or later, or refuses it. The job says what would be dropped, and lies in the request's arena; its
+ * chain is looked for at its turn. */
+void dry_run_start(struct request *request, bool has_chain, ProtobufCBinaryData chain, const struct job *job);
 
 #endif

@@ -10,8 +10,10 @@
 enum request_progress admin_hello(struct request *request);
 enum request_progress admin_ping(struct request *request);
 enum request_progress admin_status(struct request *request);
-enum request_progress admin_chains(struct request *request);
-enum request_progress admin_create_chain(struct request *request);
+/* chains.c */
+enum request_progress chains_list(struct request *request);
+enum request_progress chains_create(struct request *request);
+enum request_progress chains_drop(struct request *request);
 /* read.c */
 enum request_progress read_height(struct request *request);
 enum request_progress read_block(struct request *request);

@@ -6,13 +6,15 @@
  *   pool, which runs it once all replies have room.
  * - A block that turns out larger than the room it had goes to the pool again, with room for its length.
  * - A value that is still queued is the queue's, which may free it while the read waits. So that read waits in the pool for room
- *   only; then it takes a new view on the loop and tries again, and its answer is of that instant.
+ *   only; then it takes a new view on the loop and tries again, and its answer is of that instant. Its chain may have been dropped by
+ *   then, which refuses it.
  *
  * A record that is damaged is `damaged`, one that the device does not read `io error`; neither is ever said to be absent. A read whose session closes while it
  * is in the list ends unread; with the pool it is read to its end, and its reply is dropped. */
 #include "daemon/serve/read.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "daemon/read/fetch.h"
 #include "daemon/runtime/thread.h"
@@ -26,7 +28,8 @@ struct read {
     struct pool_work work; /* first; work.bytes is what it is expected to add to the replies */
     /* fixed once it has started */
     struct request *request;
-    const struct chain *chain;
+    bool has_chain; /* else it is of "default" */
+    ProtobufCBinaryData chain;
     /* loop only */
     struct engine_point *view;
     bool is_of_name;   /* it is of metadata: `change` counts */
@@ -82,16 +85,17 @@ static void read_on_done(struct pool_work *work);
 static void read_try(struct read *read, bool has_room);
 
 /* As of now: the view, the chain's marks in it, and what is queued for its name. */
-static void read_take_view(struct read *read)
+static void read_take_view(struct read *read, const struct chain *chain)
 {
     const struct service *service = read->request->service;
-    assert(thread_is(THREAD_LOOP) && read->chain->visible); /* its marks are of the view */
-    assert(!read->is_of_name || read->name.bytes > 0);      /* the name was checked before it counts */
+    assert(thread_is(THREAD_LOOP) && chain->visible);  /* its marks are of the view */
+    assert(!read->is_of_name || read->name.bytes > 0); /* the name was checked before it counts */
     read->view = order_view(service->order);
     read->fetch.point = read->view;
-    read->fetch.marks = read->chain->marks;
+    read->fetch.chain = chain->id;
+    read->fetch.marks = chain->marks;
     if (read->is_of_name) {
-        read->change = pending_change(order_pending(service->order), read->chain->id, read->name);
+        read->change = pending_change(order_pending(service->order), chain->id, read->name);
     }
 }
 
@@ -118,6 +122,21 @@ static void read_expect(struct read *read)
     read->work.bytes = bytes > FETCH_BYTES_UNASKED ? bytes : FETCH_BYTES_UNASKED;
 }
 
+/* There is room for it now: tries again, as of now. */
+static void read_again(struct read *read)
+{
+    struct failure failure;
+    assert(read->work.state == POOL_IDLE);
+    engine_point_release(read->view);
+    const struct chain *chain = request_chain(read->request, read->has_chain, read->chain, &failure);
+    if (chain == NULL) {
+        request_refuse_for(read->request, &failure);
+        return;
+    }
+    read_take_view(read, chain);
+    read_try(read, true);
+}
+
 static void read_on_done(struct pool_work *work)
 {
     struct read *read = (struct read *)work;
@@ -128,9 +147,7 @@ static void read_on_done(struct pool_work *work)
         read->result = FETCH_ABSENT; /* its reply is dropped: it is not read */
         read_answer(read);
     } else if (read_borrows(read)) {
-        engine_point_release(read->view);
-        read_take_view(read);
-        read_try(read, true);
+        read_again(read);
     } else if (read->result == FETCH_NEEDS_ROOM) {
         /* It has room for the whole length now, so one more run ends it; the session's other reads wait behind it. */
         assert(read->fetched.body_bytes > read->work.bytes);
@@ -179,6 +196,26 @@ static void read_queue(struct read *read)
     read_go_on(session);
 }
 
+/* Tries it without I/O. Where all replies are at their bound, only a short answer to a client that takes its replies is one: what
+ * others leave untaken holds it up no longer. */
+static enum fetch_result read_in_memory(struct read *read, bool has_room)
+{
+    const struct request *request = read->request;
+    if (has_room || budget_may_answer(request->service->budget)) {
+        return read->run(read);
+    }
+    if (!budget_client_may_have_short(&request->session->client)) {
+        return FETCH_NEEDS_ROOM;
+    }
+    enum fetch_result result = read->run(read);
+    if (result == FETCH_FOUND && read->fetched.body_bytes > CLIENT_UNREAD_BYTES_MAX) {
+        free(read->fetched.frame);
+        read->fetched.frame = NULL;
+        result = FETCH_NEEDS_ROOM; /* it has told how long it is */
+    }
+    return result;
+}
+
 /* Answers it from memory, or queues it for the pool. `has_room`: all replies have room for it, as the pool found. */
 static void read_try(struct read *read, bool has_room)
 {
@@ -188,7 +225,7 @@ static void read_try(struct read *read, bool has_room)
     read->fetch.data_bytes_max = FETCH_BYTES_UNASKED;
     read->fetch.cache = order_record_cache(service->order);
     uint64_t from_ns = read->request->is_timed ? thread_now_ns() : 0;
-    read->result = has_room || budget_may_answer(service->budget) ? read->run(read) : FETCH_NEEDS_ROOM;
+    read->result = read_in_memory(read, has_room);
     if (read->result == FETCH_WOULD_BLOCK || read->result == FETCH_NEEDS_ROOM) {
         read->fetch.cache = NULL; /* what it holds may have changed by then, and it is the loop's alone */
         read_expect(read);
@@ -221,10 +258,11 @@ static struct read *read_new(struct request *request, bool has_chain, ProtobufCB
     static_assert(offsetof(struct read, work) == 0, "the pool's callbacks cast it back");
     assert(read->work.state == POOL_IDLE && read->fetched.frame == NULL); /* fresh from the arena */
     read->request = request;
-    read->chain = chain;
+    read->has_chain = has_chain;
+    read->chain = name;
     read->run = run;
-    read->fetch = (struct fetch){.engine = request->service->engine, .chain = chain->id};
-    read_take_view(read);
+    read->fetch = (struct fetch){.engine = request->service->engine};
+    read_take_view(read, chain);
     return read;
 }
 
@@ -337,6 +375,6 @@ enum request_progress read_metadata(struct request *request)
     }
     read->is_of_name = true;
     read->name = request_slice(message->name);
-    read->change = pending_change(order_pending(request->service->order), read->chain->id, read->name);
+    read->change = pending_change(order_pending(request->service->order), read->fetch.chain, read->name);
     return read_start(read);
 }

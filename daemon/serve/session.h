@@ -29,12 +29,13 @@ struct service {
     const struct roles *roles;     /* who may what */
     struct heartbeats *heartbeats; /* what moves, and what is stalled; NULL: nobody watches */
     uint64_t frame_bytes_max;
-    uint64_t value_bytes_max; /* of a queued value */
-    uint64_t queue_operations_max;
-    uint64_t queue_bytes_max;
     uint8_t store_id[STORE_ID_BYTES];
     uint64_t started_us;
+    /* set by the loop, read by the pool too */
+    _Atomic uint64_t value_bytes_max; /* of a queued value */
     /* loop only */
+    uint64_t queue_operations_max;
+    uint64_t queue_bytes_max;
     struct chain *default_chain;       /* looked up once, by the first request that names no chain */
     bool draining;                     /* new requests are refused */
     struct unpacking *unpacking_first; /* large bodies: the first is with the pool, the others wait for it */

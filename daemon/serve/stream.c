@@ -1,18 +1,16 @@
 /* A stream's life:
  *
  * - WAITING: for its first place, and its turn (runtime/turns). It has no view, and keeps nothing but its request.
- * - AT_WORK: it has a place, and has taken its view: all its messages are of that instant. Steps on the pool read them, one step ahead
- *   of what goes out and no further (stream_step.c); messages go out as far as the window, and the connection, have room.
- * - STANDING: it can neither read nor send, for want of credit or since its client does not take replies. It has given its place
- *   up, and its cursor is parked: it keeps its view, and one message beyond its credit at most.
+ * - AT_WORK: it has a place, and has taken its view: all its messages are of that instant. Steps on the pool read them, one ahead of what
+ *   goes out (stream_step.c); messages go out as far as the window, and the connection, have room.
+ * - STANDING: it can neither read nor send, for want of credit or since its client takes no replies. Its place is given up and its
+ *   cursor parked: it keeps its view, and one message beyond its credit at most.
  * - RETURNING: it can read again, and waits for its turn among those that do. Places go to these and to new ones alternately.
- * - ENDING: it was cancelled, or its connection has closed, while a step was with the pool. What has not gone out is dropped at
- *   once, and what that step reads when it has ended.
+ * - ENDING: it was cancelled, or its connection closed, during a step on the pool. What is unsent goes at once, what that reads later.
  * - ENDED: all was sent, it failed, or it was cancelled. The last frame ends the request, and the stream's memory with it.
  *
- * What is damaged, or cannot be read, ends the stream with `damaged` or `io error` behind the messages before it. One that has been without credit
- * for stream_timeout ends with `busy`; so does one that stands while memory for requests is full, and each that is older than
- * stream_timeout while space on the disk is short. */
+ * What is damaged, or cannot be read, ends the stream with `damaged` or `io error` behind the messages before it. `busy` ends one without
+ * credit for stream_timeout, one that stands while memory for requests is full, and those of that age while the disk is short of space. */
 #include "daemon/serve/stream.h"
 
 #include <assert.h>
@@ -25,14 +23,16 @@
 
 struct stream_set *stream_set_new(struct service *service, uint64_t streams_max, uint64_t stream_timeout_us)
 {
-    struct stream_set *set = memory_new(sizeof *set);
+    struct stream_set set = {
+        .service = service, .streams_max = streams_max, .standing.length_us = UINT64_MAX};
     assert(streams_max > 0); /* or none ever opens */
-    set->service = service;
-    set->streams_max = streams_max;
-    set->without_credit.length_us = stream_timeout_us;
-    set->ages.length_us = stream_timeout_us;
-    set->standing.length_us = UINT64_MAX;
-    return set;
+    stream_set_timeout(&set, stream_timeout_us);
+    return memory_copy(&set, sizeof set);
+}
+
+void stream_set_timeout(struct stream_set *set, uint64_t stream_timeout_us)
+{
+    set->without_credit.length_us = set->ages.length_us = stream_timeout_us;
 }
 
 static bool any_waits(const struct stream_set *set)
@@ -110,26 +110,35 @@ static void stand(struct stream *stream)
 /* ---- opening and ending ---- */
 
 static void cancel(struct stream *stream, enum status status, const char *text);
+static void stream_finish(struct stream *stream, enum status status, const char *text);
 static void stream_pump(struct stream *stream);
 static void open_waiting(struct stream_set *set);
 
-/* Takes its view. */
-static void stream_open(struct stream *stream)
+/* Takes its view. False: its chain was dropped while it waited, and it has ended. */
+static bool stream_open(struct stream *stream)
 {
     struct service *service = stream->request->service;
+    const struct stream_kind *kind = &stream->kind;
+    struct failure failure;
+    const struct chain *chain = request_chain(stream->request, kind->has_chain, kind->chain, &failure);
     assert(stream->view == NULL);
+    if (chain == NULL) {
+        stream_finish(stream, failure.status, failure.text);
+        return false;
+    }
     stream->set->open++;
     stream->view = order_view(service->order);
     struct fetch fetch = {
         .engine = service->engine,
         .point = stream->view,
-        .chain = stream->kind.chain->id,
-        .marks = stream->kind.chain->marks,
+        .chain = chain->id,
+        .marks = chain->marks,
     };
     stream->step_bytes = STREAM_STEP_BYTES;
-    stream->source = stream->kind.make_source(&stream->kind, &fetch, order_pending(service->order));
+    stream->source = kind->make_source(kind, &fetch, order_pending(service->order));
     budget_stream_open(service->budget, &stream->memory, source_bytes(stream->source));
     timeout_start(&stream->set->ages, &stream->age);
+    return true;
 }
 
 /* Takes it out of its session's list, and of all that the set has of it. */
@@ -190,17 +199,6 @@ static void step_done(struct pool_work *work)
     stream_pump(stream);
 }
 
-/* Whether it has used its credit up is watched, for the time-out. */
-static void watch_credit(struct stream *stream)
-{
-    struct timeout_list *list = &stream->set->without_credit;
-    if (stream->window_bytes > 0) {
-        timeout_stop(list, &stream->without_credit);
-    } else if (!stream->without_credit.is_running) {
-        timeout_start(list, &stream->without_credit);
-    }
-}
-
 /* After it went on as far as it can: a place is for one that reads. */
 static void settle_place(struct stream *stream)
 {
@@ -209,7 +207,7 @@ static void settle_place(struct stream *stream)
         cancel(stream, STATUS_BUSY, "its credit is used up, and the client has ended its sending side");
         return;
     }
-    watch_credit(stream);
+    stream_step_watch_credit(stream);
     if (stream->state == STREAM_AT_WORK && stream_step_is_idle(stream)) {
         stand(stream);
         open_waiting(stream->set);
@@ -303,10 +301,11 @@ static void open_waiting(struct stream_set *set)
         turns_take(set->service->turns, list_of(stream), &stream->turn);
         stream_move(stream, STREAM_AT_WORK);
         set->at_work++;
-        if (stream->view == NULL) {
-            stream_open(stream);
-            copied_bytes += source_bytes(stream->source);
+        bool is_new = stream->view == NULL;
+        if (is_new && !stream_open(stream)) {
+            continue;
         }
+        copied_bytes += is_new ? source_bytes(stream->source) : 0;
         stream_pump(stream);
     }
     set->is_opening = false;
@@ -473,7 +472,7 @@ void stream_start(struct request *request, const struct stream_kind *kind, uint6
     stream->without_credit.owner = stream;
     stream->age.owner = stream;
     stream->standing.owner = stream;
-    watch_credit(stream);
+    stream_step_watch_credit(stream);
     wait_for_place(stream);
     open_waiting(stream->set);
 }

@@ -3,7 +3,8 @@
 #ifndef DAEMON_STREAM_H
 #define DAEMON_STREAM_H
 
-#include "daemon/order/chain.h"
+#include <protobuf-c/protobuf-c.h>
+
 #include "daemon/read/source.h"
 
 struct request;
@@ -14,6 +15,8 @@ struct stream_set;
 /* streams_max        how many may be at work, of all sessions together; others wait, oldest first
  * stream_timeout_us  how long one may be without credit before it ends with STATUS_BUSY */
 struct stream_set *stream_set_new(struct service *service, uint64_t streams_max, uint64_t stream_timeout_us);
+/* Another stream_timeout from now on, also for streams that are open. */
+void stream_set_timeout(struct stream_set *streams, uint64_t stream_timeout_us);
 void stream_set_free(struct stream_set *streams); /* accepts NULL; none is open or waits any more */
 
 /* How many are open, and how many of them are at work: the others stand for want of credit, or for a client that takes no replies. */
@@ -25,9 +28,10 @@ uint64_t stream_count_at_work(const struct stream_set *streams);
  * Returns in how many microseconds it has something to do if nothing else happens; UINT64_MAX: nothing. */
 uint64_t stream_set_iterate(struct stream_set *streams, uint64_t now_us);
 
-/* What a stream is of. Arrays and slices are borrowed until the request ends: they lie in its message or arena. */
+/* What a stream is of. Its chain is looked for when it opens: one that waited for long may find that it was dropped. Arrays and slices are borrowed until the request ends: they lie in its message or arena. */
 struct stream_kind {
-    const struct chain *chain;
+    bool has_chain; /* else it is "default" */
+    ProtobufCBinaryData chain;
     struct source *(*make_source)(const struct stream_kind *kind, const struct fetch *fetch,
                                   struct pending *pending);
     struct source_blocks blocks;

@@ -114,6 +114,9 @@ bool stream_step_take(struct stream *stream);
 /* Drops what has not gone out, and gives its memory back; what a step under way reads stays. */
 void stream_step_drop(struct stream *stream);
 
+/* Whether it has used its credit up is watched, for the time-out. */
+void stream_step_watch_credit(struct stream *stream);
+
 /* Counts a look at its cursor, and parks it if it is due; or parks it at once, no step being under way. */
 void stream_step_look(struct stream *stream);
 void stream_step_park(struct stream *stream);

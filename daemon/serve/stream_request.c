@@ -19,16 +19,16 @@ static uint64_t first_window(bool has_window, uint64_t window_bytes)
     return has_window ? window_bytes : WINDOW_BYTES_DEFAULT;
 }
 
-/* Starts the stream, or refuses the request if it has no chain: then *failure says why. */
-static enum request_progress start(struct request *request, const struct stream_kind *kind,
-                                   uint64_t window_bytes, const struct failure *failure)
+/* Starts the stream, or refuses the request: if the message is not good, *failure says why. */
+static enum request_progress start(struct request *request, const struct stream_kind *kind, bool is_good,
+                                   uint64_t window_bytes, struct failure *failure)
 {
-    if (kind->chain == NULL) {
+    assert(kind->make_source != NULL);
+    if (!is_good || request_chain(request, kind->has_chain, kind->chain, failure) == NULL) {
         request_refuse_for(request, failure);
-        return REQUEST_TAKEN;
+    } else {
+        stream_start(request, kind, window_bytes);
     }
-    assert(kind->make_source != NULL && kind->chain->visible); /* opening, perhaps much later, cannot fail */
-    stream_start(request, kind, window_bytes);
     return REQUEST_TAKEN;
 }
 
@@ -76,8 +76,10 @@ enum request_progress stream_blocks(struct request *request)
     const Cairn__ReadBlocks *message = (const Cairn__ReadBlocks *)request->message;
     struct failure failure;
     assert(message->base.descriptor == &cairn__read_blocks__descriptor);
-    enum status status = validate_blocks(message, &failure);
+    bool is_good = validate_blocks(message, &failure) == STATUS_OK;
     struct stream_kind kind = {
+        .has_chain = message->has_chain,
+        .chain = message->chain,
         .make_source = make_blocks,
         .blocks =
             {
@@ -88,10 +90,8 @@ enum request_progress stream_blocks(struct request *request)
                 .parts = message->has_parts ? message->parts : 0,
             },
     };
-    if (status == STATUS_OK) {
-        kind.chain = request_chain(request, message->has_chain, message->chain, &failure);
-    }
-    return start(request, &kind, first_window(message->has_window_bytes, message->window_bytes), &failure);
+    return start(request, &kind, is_good, first_window(message->has_window_bytes, message->window_bytes),
+                 &failure);
 }
 
 /* ---- metadata ---- */
@@ -131,14 +131,14 @@ enum request_progress stream_metadata(struct request *request)
     struct failure failure;
     assert(message->base.descriptor == &cairn__get_metadata_many__descriptor);
     struct stream_kind kind = {
+        .has_chain = message->has_chain,
+        .chain = message->chain,
         .make_source = make_names,
         .names = take_names(request, message, &failure),
         .name_count = message->n_names,
     };
-    if (kind.names != NULL) {
-        kind.chain = request_chain(request, message->has_chain, message->chain, &failure);
-    }
-    return start(request, &kind, first_window(message->has_window_bytes, message->window_bytes), &failure);
+    return start(request, &kind, kind.names != NULL,
+                 first_window(message->has_window_bytes, message->window_bytes), &failure);
 }
 
 static struct source *make_list(const struct stream_kind *kind, const struct fetch *fetch,
@@ -154,6 +154,8 @@ enum request_progress stream_list(struct request *request)
     assert(message->base.descriptor == &cairn__list_metadata__descriptor);
     struct failure failure;
     struct stream_kind kind = {
+        .has_chain = message->has_chain,
+        .chain = message->chain,
         .make_source = make_list,
         .list =
             {
@@ -162,14 +164,15 @@ enum request_progress stream_list(struct request *request)
                 .limit = message->has_limit ? message->limit : 0,
             },
     };
-    if (message->prefix.len > METADATA_NAME_BYTES_MAX || message->start.len > METADATA_NAME_BYTES_MAX) {
+    bool is_good =
+        message->prefix.len <= METADATA_NAME_BYTES_MAX && message->start.len <= METADATA_NAME_BYTES_MAX;
+    if (!is_good) {
         failure_set(&failure, STATUS_TOO_LARGE,
                     "a prefix of %zu bytes, a start of %zu: names have at most %d", message->prefix.len,
                     message->start.len, METADATA_NAME_BYTES_MAX);
-    } else {
-        kind.chain = request_chain(request, message->has_chain, message->chain, &failure);
     }
-    return start(request, &kind, first_window(message->has_window_bytes, message->window_bytes), &failure);
+    return start(request, &kind, is_good, first_window(message->has_window_bytes, message->window_bytes),
+                 &failure);
 }
 
 /* ---- about an open stream ---- */

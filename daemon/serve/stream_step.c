@@ -250,6 +250,17 @@ bool stream_step_take(struct stream *stream)
     return true;
 }
 
+void stream_step_watch_credit(struct stream *stream)
+{
+    struct timeout_list *list = &stream->set->without_credit;
+    assert(thread_is(THREAD_LOOP));
+    if (stream->window_bytes > 0) {
+        timeout_stop(list, &stream->without_credit);
+    } else if (!stream->without_credit.is_running) {
+        timeout_start(list, &stream->without_credit);
+    }
+}
+
 void stream_step_drop(struct stream *stream)
 {
     assert(thread_is(THREAD_LOOP));

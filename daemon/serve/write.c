@@ -20,7 +20,7 @@
 #include "proto/wire.h"
 
 struct write_metadata {
-    struct chain *chain;
+    bool is_started; /* its deadline is set */
     struct decoded_metadata metadata;
     uint64_t resend_of;
     enum level level;
@@ -103,15 +103,22 @@ enum status write_decode_metadata(struct request *request, struct failure *failu
     return STATUS_OK;
 }
 
-/* Finds the chain, the first time. False: *failure says why not. */
-static bool find_chain(struct request *request, struct write_metadata *write, struct failure *failure)
+/* The chain, each time: it may have been dropped while the write waited. NULL: *failure says why. A write that is re-sent was accepted once,
+ * so its chain was there, and was dropped since. */
+static struct chain *find_chain(struct request *request, struct write_metadata *write,
+                                struct failure *failure)
 {
     const Cairn__WriteMetadata *message = (const Cairn__WriteMetadata *)request->message;
-    if (write->chain == NULL) {
-        write->chain = request_chain(request, message->has_chain, message->chain, failure);
+    if (!write->is_started) {
+        write->is_started = true;
         request_set_deadline(request, message->has_deadline_us ? message->deadline_us : 0);
     }
-    return write->chain != NULL;
+    struct chain *chain = request_chain(request, message->has_chain, message->chain, failure);
+    if (chain == NULL && write->resend_of != 0 && chain_name_is_valid(request_slice(message->chain))) {
+        failure_set(failure, STATUS_CONFLICT, "write %lu was re-sent, but its chain has been dropped",
+                    write->resend_of);
+    }
+    return chain;
 }
 
 enum request_progress write_metadata(struct request *request)
@@ -119,19 +126,19 @@ enum request_progress write_metadata(struct request *request)
     struct failure failure;
     struct write_metadata *write = request->prepared;
     assert(write != NULL && write->metadata.count > 0); /* as it was decoded */
-    if (!find_chain(request, write, &failure)) {
+    struct chain *chain = find_chain(request, write, &failure);
+    if (chain == NULL) {
         request_refuse_for(request, &failure);
         return REQUEST_TAKEN;
     }
     if (request->service->is_contended) {
         return REQUEST_WAITS;
     }
-    assert(write->chain->visible &&
-           write->metadata.count > 0); /* the order gives one number to all of them */
+    assert(chain->visible && write->metadata.count > 0); /* the order gives one number to all of them */
     uint64_t sequence;
     enum order_acceptance acceptance =
-        order_metadata(request->service->order, write->chain, write->metadata.operations,
-                       write->metadata.count, write->resend_of, request->received_us, &sequence, &failure);
+        order_metadata(request->service->order, chain, write->metadata.operations, write->metadata.count,
+                       write->resend_of, request->received_us, &sequence, &failure);
     if (acceptance == ORDER_NOT_YET) {
         return REQUEST_WAITS;
     }
@@ -140,7 +147,7 @@ enum request_progress write_metadata(struct request *request)
     } else if (write->level == LEVEL_ACCEPTED) {
         reply_written(request, sequence, LEVEL_ACCEPTED);
     } else {
-        write->waiter.chain = write->chain->id;
+        write->waiter.chain = chain->id;
         write->waiter.operations = write->metadata.operations;
         write->waiter.operation_count = write->metadata.count;
         wait_for(request, &write->waiter, sequence, write->level, waited);
@@ -278,7 +285,7 @@ static enum request_progress submit(struct request *request, bool has_chain, Pro
         return REQUEST_TAKEN;
     }
     const struct chain *chain = request_chain(request, has_chain, name, &failure);
-    if (chain == NULL) {
+    if (chain == NULL || !order_takes_writes(chain, &failure)) {
         request_refuse_for(request, &failure);
         return REQUEST_TAKEN;
     }
@@ -302,27 +309,28 @@ enum request_progress write_commit(struct request *request)
     return submit(request, message->has_chain, message->chain, message->has_carry && message->carry);
 }
 
+/* A dry run is a read: it joins no lane, and goes on where nothing can be written. */
+static enum request_progress dry_run(struct request *request, bool has_chain, ProtobufCBinaryData name)
+{
+    struct failure failure;
+    assert(request->prepared != NULL); /* the decoded job, which says what would be dropped */
+    if (request_chain(request, has_chain, name, &failure) == NULL) {
+        request_refuse_for(request, &failure);
+    } else {
+        dry_run_start(request, has_chain, name, request->prepared);
+    }
+    return REQUEST_TAKEN;
+}
+
 enum request_progress write_prune(struct request *request)
 {
     const Cairn__Prune *message = (const Cairn__Prune *)request->message;
     const struct job *decoded = request->prepared;
     assert(decoded->kind == JOB_PRUNE); /* as decoded */
-    return submit(request, message->has_chain, message->chain, true);
-}
-
-/* A dry run is a read: it joins no lane, and goes on where nothing can be written. */
-static enum request_progress dry_rollback(struct request *request, const Cairn__Rollback *message)
-{
-    struct failure failure;
-    const struct job *decoded = request->prepared;
-    assert(message->base.descriptor == &cairn__rollback__descriptor);
-    const struct chain *chain = request_chain(request, message->has_chain, message->chain, &failure);
-    if (chain == NULL) {
-        request_refuse_for(request, &failure);
-    } else {
-        dry_run_start(request, chain, &decoded->rollback);
+    if (message->has_dry_run && message->dry_run) {
+        return dry_run(request, message->has_chain, message->chain);
     }
-    return REQUEST_TAKEN;
+    return submit(request, message->has_chain, message->chain, true);
 }
 
 enum request_progress write_rollback(struct request *request)
@@ -331,7 +339,7 @@ enum request_progress write_rollback(struct request *request)
     const struct job *decoded = request->prepared;
     assert(decoded->kind == JOB_ROLLBACK); /* a dry run reads the same part of it */
     if (message->has_dry_run && message->dry_run) {
-        return dry_rollback(request, message);
+        return dry_run(request, message->has_chain, message->chain);
     }
     return submit(request, message->has_chain, message->chain, true);
 }

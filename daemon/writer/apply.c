@@ -12,6 +12,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
+#include "daemon/lanes/prune_rule.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 
@@ -59,7 +60,7 @@ enum status apply_load(struct apply *apply, uint32_t chain, const struct chain_m
     assert(chain >= 1 && chain <= apply->chains_max);
     assert(apply->before_count == 0); /* no job came before: its marks would be lost */
     struct apply_chain *known = &apply->chains[chain];
-    *known = (struct apply_chain){.marks = *marks};
+    *known = (struct apply_chain){.is_there = true, .marks = *marks};
     struct key from = key_of_kind(chain, KEY_HEADER);
     struct key to = key_behind_kind(chain, KEY_HEADER);
     struct engine_range range = {.from = key_slice(&from), .to = key_slice(&to), .is_reverse = true};
@@ -76,6 +77,13 @@ enum status apply_load(struct apply *apply, uint32_t chain, const struct chain_m
     }
     engine_cursor_close(cursor);
     return status;
+}
+
+void apply_made(struct apply *apply, uint32_t chain)
+{
+    assert(chain >= 1 && chain <= apply->chains_max);
+    assert(apply->before_count == 0 && !apply->chains[chain].is_there);
+    apply->chains[chain] = (struct apply_chain){.is_there = true};
 }
 
 /* ---- metadata ---- */
@@ -253,41 +261,78 @@ static enum status apply_prune(struct apply *apply, const struct job *job, struc
     assert(job->kind == JOB_PRUNE); /* which member of the union it is */
     const struct job_prune *prune = &job->prune;
     struct chain_marks *marks = &apply->next.marks;
-    if (prune->has_blocks && prune->blocks_through > marks->height) {
-        return failure_set(failure, STATUS_CONFLICT,
-                           "blocks up to %lu cannot be pruned: the chain's height is %lu",
-                           prune->blocks_through, marks->height);
+    uint64_t first, last;
+    enum status status = prune_rule(marks, prune, failure);
+    if (status != STATUS_OK) {
+        return status;
     }
-    if (prune->has_states && prune->states_through >= marks->height) {
-        return failure_set(
-            failure, STATUS_CONFLICT,
-            "states up to %lu cannot be pruned: the chain's height is %lu, and its state stays",
-            prune->states_through, marks->height);
-    }
-    if (prune->has_blocks && prune->blocks_through > marks->blocks_pruned) {
-        struct key from = key_behind_height(job->chain, KEY_DATA, marks->blocks_pruned);
-        struct key to = key_behind_height(job->chain, KEY_DATA, prune->blocks_through);
+    if (prune_rule_blocks(marks, prune, &first, &last)) {
+        struct key from = key_of_height(job->chain, KEY_DATA, first);
+        struct key to = key_behind_height(job->chain, KEY_DATA, last);
         write_set_delete_range(apply->set, &from, &to);
-        marks->blocks_pruned = prune->blocks_through;
+        marks->blocks_pruned = last;
     }
-    if (prune->has_states && prune->states_through >= marks->states_from) {
-        assert(prune->states_through < UINT64_MAX); /* below the chain's height, so the mark does not wrap */
-        struct key from;
-        key_set_height(&from, job->chain, KEY_STATE, marks->states_from);
-        struct key to = key_behind_height(job->chain, KEY_STATE, prune->states_through);
+    if (prune_rule_states(marks, prune, &first, &last)) {
+        struct key from = key_of_height(job->chain, KEY_STATE, first);
+        struct key to = key_behind_height(job->chain, KEY_STATE, last);
         write_set_delete_range(apply->set, &from, &to);
-        marks->states_from = prune->states_through + 1;
+        marks->states_from = last + 1;
     }
     return apply_metadata_own(apply, job, failure);
 }
 
+/* Making one that is there changes nothing. */
 static void apply_create_chain(struct apply *apply, const struct job *job)
 {
     assert(job->chain >= 1 &&
            job->chain_name.bytes <= CHAIN_NAME_BYTES_MAX); /* a start refuses any other record */
+    if (apply->next.is_there) {
+        return;
+    }
     struct key key;
     key_set_name(&key, 0, KEY_CHAIN_NAME, job->chain_name);
     record_put_u64(job->chain, write_set_put_new(apply->set, &key, 8));
+    apply->next = (struct apply_chain){.is_there = true, .marks.cut_sequence = job->sequence};
+}
+
+/* Takes what was carried for that chain out of the write set. */
+static void drop_carried(void *context, const struct key *key, bool present, struct slice value)
+{
+    struct apply *apply = context;
+    (void)value;
+    if (present && slice_has_prefix(key_slice(key), key_slice(&apply->dropping))) {
+        write_set_delete(apply->set, key);
+    }
+}
+
+/* All keys of the chain are one range, whatever they are. */
+static void apply_drop_chain(struct apply *apply, const struct job *job)
+{
+    assert(apply->next.is_there && job->sequence > 0);
+    struct key to = key_behind_chain(job->chain);
+    apply->dropping = key_of_chain(job->chain);
+    write_set_each(apply->set, drop_carried, apply);
+    write_set_delete_range(apply->set, &apply->dropping, &to);
+    struct key dropped = key_of_dropped(job->chain);
+    record_put_u64(job->sequence, write_set_put_new(apply->set, &dropped, 8));
+    apply->next = (struct apply_chain){0};
+    if (job->drop.makes_anew) {
+        apply->next = (struct apply_chain){.is_there = true, .marks.cut_sequence = job->sequence};
+        return;
+    }
+    struct key name;
+    key_set_name(&name, 0, KEY_CHAIN_NAME, job->drop.name);
+    write_set_delete(apply->set, &name);
+}
+
+/* The space of those chains was asked back. */
+static void apply_forget_drops(struct apply *apply, const struct job *job)
+{
+    assert(job->chain == 0 && job->forget.first <= job->forget.last);
+    for (uint32_t id = job->forget.first; id <= job->forget.last; id++) {
+        struct key key = key_of_dropped(id);
+        write_set_delete(apply->set, &key);
+    }
 }
 
 /* ---- one job, one group ---- */
@@ -312,6 +357,12 @@ static enum status apply_kind(struct apply *apply, struct job *job)
         return sweep_apply(apply, job, &job->failure);
     case JOB_CREATE_CHAIN:
         apply_create_chain(apply, job);
+        return STATUS_OK;
+    case JOB_DROP_CHAIN:
+        apply_drop_chain(apply, job);
+        return STATUS_OK;
+    case JOB_FORGET_DROPS:
+        apply_forget_drops(apply, job);
         return STATUS_OK;
     case JOB_RESERVE:
         break; /* changes no record */
@@ -351,11 +402,12 @@ enum status apply_job(struct apply *apply, struct job *job, const struct metadat
         return failure_set(&job->failure, STATUS_BUSY,
                            "the machine has no memory for a commit of so many parts: try again later");
     }
-    bool deletes_ranges = job->kind == JOB_PRUNE || job->kind == JOB_ROLLBACK;
-    assert(!deletes_ranges || apply_bytes(apply) == 0); /* ranges are deleted before what the set puts */
+    assert(!job_deletes_ranges(job->kind) ||
+           apply_bytes(apply) == 0); /* ranges are deleted before what the set puts */
     struct write_set_mark before = write_set_mark(apply->set);
     size_t left_out_before = apply->left_out.count;
     apply->next = apply->chains[job->chain];
+    assert(apply->next.is_there || job->kind == JOB_CREATE_CHAIN || job_is_own(job->kind));
     apply_carried(apply, job, carried);
     enum status status = apply_kind(apply, job);
     job->marks = apply->next.marks;
@@ -364,12 +416,17 @@ enum status apply_job(struct apply *apply, struct job *job, const struct metadat
         apply->left_out.count = left_out_before; /* what it carried stays queued */
         return status;
     }
-    if (memcmp(&apply->next.marks, &apply->chains[job->chain].marks, sizeof apply->next.marks) != 0 ||
-        job->kind == JOB_CREATE_CHAIN) {
+    const struct apply_chain *known = &apply->chains[job->chain];
+    bool is_changed = !known->is_there || job->kind == JOB_DROP_CHAIN ||
+                      memcmp(&apply->next.marks, &known->marks, sizeof apply->next.marks) != 0;
+    if (apply->next.is_there && is_changed) {
         put_marks(apply, job->chain);
     }
     keep_before(apply, job->chain);
     apply->chains[job->chain] = apply->next;
+    if (job->kind == JOB_DROP_CHAIN) {
+        apply->sweeps[job->chain] = (struct sweep){0};
+    }
     return STATUS_OK;
 }
 

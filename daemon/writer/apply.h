@@ -28,8 +28,11 @@ void apply_free(struct apply *apply);
 enum status apply_load(struct apply *apply, uint32_t chain, const struct chain_marks *marks,
                        struct failure *failure) MUST_CHECK;
 
+/* A start has made the chain, which is empty. */
+void apply_made(struct apply *apply, uint32_t chain);
+
 /* Validates the job and adds what it changes to the write set, behind what the groups change that it carries: of the list
- * `carried` (by `next`, oldest first) those up to job->carry_through. A prune or rollback is the first job of its set. What
+ * `carried` (by `next`, oldest first) those up to job->carry_through. One that deletes ranges is the first job of its set. What
  * the job's slices lead to is borrowed until apply_written or apply_take_back.
  *
  * STATUS_OK        job->marks and job->counts are set; a dry run adds nothing

@@ -16,6 +16,7 @@ struct sweep {
 
 /* What the writer knows of a chain. */
 struct apply_chain {
+    bool is_there; /* else it was never made, or dropped, and the rest is nothing */
     struct chain_marks marks;
     uint64_t blocks_highest; /* no block lies above it */
 };
@@ -39,7 +40,8 @@ struct apply {
     size_t before_count;
     size_t before_capacity;
     struct apply_left_out left_out;
-    struct sweep sweep; /* of the slice under way; replaces that in `sweeps` once the slice is applied */
+    struct key dropping; /* the beginning of all keys of the chain that is dropped */
+    struct sweep sweep;  /* of the slice under way; replaces that in `sweeps` once the slice is applied */
     struct apply_chain
         next; /* of the chain of the job under way; replaces that in `chains` once the job is applied */
 };

@@ -34,9 +34,8 @@ enum turn {
 };
 
 struct commit_group {
-    /* fixed after start */
-    struct commit_group_config config;
     /* writer thread only */
+    struct commit_group_config config;
     struct lanes waiting;
     struct job_list done;          /* of the step under way */
     struct job **unwritten;        /* the link to the first of them whose write is still to come */
@@ -57,6 +56,13 @@ struct commit_group *commit_group_new(const struct commit_group_config *config)
     group->config = *config;
     lanes_init(&group->waiting);
     return group;
+}
+
+void commit_group_set_delays(struct commit_group *group, uint64_t flush_delay_us, uint64_t sync_interval_us)
+{
+    assert(flush_delay_us > 0 && sync_interval_us > 0);
+    group->config.flush_delay_us = flush_delay_us;
+    group->config.sync_interval_us = sync_interval_us;
 }
 
 void commit_group_free(struct commit_group *group)
@@ -238,7 +244,7 @@ static bool is_alone(const struct commit_group *group, const struct job *job)
            job->carry_through == 0); /* it carries what came before it */
     const struct metadata_group *oldest = group->waiting.groups.first;
     bool carries = oldest != NULL && oldest->last_sequence <= job->carry_through;
-    return carries || job->kind == JOB_PRUNE || job->kind == JOB_ROLLBACK;
+    return carries || job_deletes_ranges(job->kind);
 }
 
 static bool has_commit(const struct commit_group *group, uint64_t before)

@@ -35,6 +35,9 @@ struct commit_group *commit_group_new(const struct commit_group_config *config);
 /* Accepts NULL. Jobs and groups that still wait are not freed: their owners have them. */
 void commit_group_free(struct commit_group *group);
 
+/* Other delays from the next step on. */
+void commit_group_set_delays(struct commit_group *group, uint64_t flush_delay_us, uint64_t sync_interval_us);
+
 /* What waits to be written. The caller moves new jobs and groups in here before a step. */
 struct lanes *commit_group_lanes(struct commit_group *group);
 

@@ -240,7 +240,7 @@ enum status rollback_apply(struct apply *apply, struct job *job, struct failure 
     struct drop_carried drop = {apply, job};
     write_set_each(apply->set, drop_carried, &drop);
     apply->next.marks.height = job->rollback.to;
-    apply->next.marks.rollback_sequence = job->sequence;
+    apply->next.marks.cut_sequence = job->sequence;
     if (apply->next.blocks_highest > job->rollback.to) {
         apply->next.blocks_highest = job->rollback.to;
     }

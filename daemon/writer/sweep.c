@@ -6,6 +6,8 @@
  * - Later slices go through the index of bound names, and delete the metadata bound to those heights.
  * - Then both kinds of records are deleted as ranges, and the mark `blocks_swept` follows `blocks_pruned`.
  *
+ * A slice of a chain that was dropped meanwhile does nothing: a chain that is not there, and one that is made anew, has nothing to sweep.
+ *
  * Failures: a slice that could not be read ends as STATUS_DAMAGED, and the chain's next job or the next start has it tried
  * again. After a restart, or a slice that the engine did not apply, the sweep begins again at `blocks_swept`. */
 #include <assert.h>
@@ -122,6 +124,10 @@ enum status sweep_apply(struct apply *apply, struct job *job, struct failure *fa
     enum status status = STATUS_OK;
     bool done = false;
     job->counts = (struct job_counts){0};
+    job->swept_all = marks->blocks_swept == marks->blocks_pruned;
+    if (job->swept_all) { /* of a chain that was dropped since it was asked for */
+        return STATUS_OK;
+    }
     *sweep = apply->sweeps[job->chain];
     if (sweep->through == 0) {
         sweep->through = marks->blocks_pruned;

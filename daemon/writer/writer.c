@@ -36,6 +36,8 @@ struct writer {
     struct completion **last_completion;
     bool sync_wanted;
     bool stopping;
+    uint64_t flush_delay_us;
+    uint64_t sync_interval_us;
     /* changed under mutex, read by the other side without it */
     atomic_uint submits;
     atomic_bool has_completions;
@@ -54,6 +56,7 @@ static void writer_thread_take(struct writer *writer, struct commit_group_wants 
     lanes_move_all(&writer->lanes, commit_group_lanes(writer->group));
     *ret_wants = (struct commit_group_wants){.sync = writer->sync_wanted, .stop = writer->stopping};
     writer->sync_wanted = false;
+    commit_group_set_delays(writer->group, writer->flush_delay_us, writer->sync_interval_us);
     writer->submits_taken = atomic_load(&writer->submits);
     if (writer->config.heartbeat != NULL) {
         heartbeat_take(writer->config.heartbeat);
@@ -140,6 +143,8 @@ struct writer *writer_new(const struct writer_config *config)
     assert(config->wake != NULL);
     struct writer *writer = memory_new(sizeof *writer);
     writer->config = *config;
+    writer->flush_delay_us = config->flush_delay_us;
+    writer->sync_interval_us = config->sync_interval_us;
     lanes_init(&writer->lanes);
     writer->last_completion = &writer->completions;
     writer->group = commit_group_new(&(struct commit_group_config){
@@ -160,7 +165,7 @@ bool writer_start(struct writer *writer, struct failure *failure)
     assert(!writer->is_started && !writer->stopping);
     int error = pthread_create(&writer->thread, NULL, writer_thread_main, writer);
     if (error != 0) {
-        failure_set(failure, STATUS_INVALID,
+        failure_set(failure, STATUS_BUSY,
                     "the thread that writes cannot be created: %s: raise the limit on threads or memory",
                     strerror(error));
         return false;
@@ -184,8 +189,7 @@ static void end_submit(struct writer *writer)
 void writer_submit(struct writer *writer, struct job *job)
 {
     assert(thread_is(THREAD_LOOP));
-    assert((job->kind == JOB_SWEEP || job->kind == JOB_RESERVE) ==
-           (job->sequence == 0)); /* numbers stand for waiting */
+    assert(job_is_own(job->kind) == (job->sequence == 0)); /* numbers stand for waiting */
     mutex_lock(&writer->mutex);
     assert(!writer->stopping);
     job_append(job->kind == JOB_SWEEP ? &writer->lanes.sweeps : &writer->lanes.commits, job);
@@ -208,6 +212,16 @@ void writer_submit_sync(struct writer *writer)
     mutex_lock(&writer->mutex);
     assert(!writer->stopping);
     writer->sync_wanted = true;
+    end_submit(writer);
+}
+
+void writer_set_delays(struct writer *writer, uint64_t flush_delay_us, uint64_t sync_interval_us)
+{
+    assert(thread_is(THREAD_LOOP));
+    mutex_lock(&writer->mutex);
+    assert(!writer->stopping);
+    writer->flush_delay_us = flush_delay_us;
+    writer->sync_interval_us = sync_interval_us;
     end_submit(writer);
 }
 

@@ -49,6 +49,9 @@ void writer_submit_groups(struct writer *writer, struct metadata_group *groups);
 /* Asks for a sync of what was submitted before; answered by a completion that says `synced`. */
 void writer_submit_sync(struct writer *writer);
 
+/* Other delays from the thread's next step on, which comes at once. */
+void writer_set_delays(struct writer *writer, uint64_t flush_delay_us, uint64_t sync_interval_us);
+
 /* Whether there are completions to drain. Without the lock. */
 bool writer_has_completions(const struct writer *writer);
 

@@ -20,6 +20,7 @@ import time
 import growth
 import plots
 import rows_core
+import rows_hostile
 import rows_life
 import rows_node
 import rows_volume
@@ -39,6 +40,7 @@ ROWS = {
     "P9": rows_volume.p9,
     "P10": rows_life.p10,
     "P8": rows_life.p8,
+    "hostile": rows_hostile.hostile,
     "P6": rows_volume.p6,
     "P2d": rows_volume.p2d,
     "growth": growth.growth,

@@ -8,7 +8,7 @@ import time
 REQUEST = struct.Struct("<BBBBIQ")
 REPLY = struct.Struct("<BBBBIQQQ")
 MAGIC = 0xCA
-HELLO, PING, READ_BLOCK, READ_BLOCKS, PRUNE = 1, 2, 17, 18, 34
+HELLO, PING, STATUS, CHAINS, READ_BLOCK, READ_BLOCKS, COMMIT, PRUNE = 1, 2, 3, 4, 17, 18, 33, 34
 ALL_PARTS = 15
 HELLO_BODY = b"\x08\x01\x10\x01\x22\x05bench"  # versions 1 to 1, the client's name
 OK = 0

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/cairn.pb-c.h"
 #include "tests/fault/simulation_scheduler.h"
 #include "tests/fault/simulation_steps.h"
 #include "tests/lib/kept.h"
@@ -19,6 +20,7 @@ enum {
     HISTORY_AT_END =
         20, /* the same before a crash, at most: what it may leave is worked out state by state */
     START_TRIES_MAX = 50,
+    RESENT_ROUND = 1 << 30, /* none of the episode's */
 };
 
 struct simulation simulation;
@@ -80,7 +82,7 @@ static bool rest_until_durable(size_t history_max)
 
 /* ---- starts ---- */
 
-static bool await_hello(unsigned client, bool is_first)
+static bool await_hello(unsigned client, bool is_first, enum oracle_hello hello)
 {
     struct wire_frame *frame;
     for (unsigned steps = 0; (frame = simulated_take(client)) == NULL; steps++) {
@@ -90,17 +92,39 @@ static bool await_hello(unsigned client, bool is_first)
         }
         simulated_iterate();
     }
-    return oracle_take_hello(oracle, frame, client, is_first);
+    return oracle_take_hello(oracle, frame, client, is_first, hello);
+}
+
+static void send_hello(unsigned client, enum oracle_hello kind, const struct oracle_run *before)
+{
+    Cairn__Hello hello = CAIRN__HELLO__INIT;
+    if (kind != ORACLE_HELLO_PLAIN) {
+        hello.has_resume_run = hello.has_resume_random = true;
+        hello.resume_run = before->run;
+        hello.resume_random = before->random ^ (kind == ORACLE_HELLO_OF_ANOTHER_STORE);
+    }
+    const struct frame_request header = {
+        .type = FRAME_HELLO, .id = 1, .body_bytes = (uint32_t)cairn__hello__get_packed_size(&hello)};
+    uint8_t *frame = kept_alloc(FRAME_REQUEST_BYTES + header.body_bytes + 1);
+    frame_request_encode(&header, frame);
+    cairn__hello__pack(&hello, frame + FRAME_REQUEST_BYTES);
+    simulated_connect(client, frame, FRAME_REQUEST_BYTES + header.body_bytes);
 }
 
 static bool connect_all(bool is_start)
 {
+    struct oracle_run before = oracle->run;
     for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
-        if (!simulated_is_connected(i)) {
-            simulated_connect(i);
-            if (!await_hello(i, is_start && i == 0)) {
-                return false;
-            }
+        if (simulated_is_connected(i)) {
+            continue;
+        }
+        bool resumes = is_start && i > 0 && before.run != 0 && scheduler_chance(70);
+        enum oracle_hello hello = !resumes               ? ORACLE_HELLO_PLAIN
+                                  : scheduler_chance(20) ? ORACLE_HELLO_OF_ANOTHER_STORE
+                                                         : ORACLE_HELLO_RESUMES;
+        send_hello(i, hello, &before);
+        if (!await_hello(i, is_start && i == 0, hello)) {
+            return false;
         }
     }
     return true;
@@ -113,15 +137,17 @@ static bool start(void)
     for (unsigned tries = 0; tries < START_TRIES_MAX; tries++) {
         simulation.result->starts++;
         simulated_plan = (struct simulated_plan){.plant = simulation.config->plant,
-                                                 .reads_fail_percent = scheduler_chance(10) ? 20 : 0};
-        bool may_fail = simulated_plan.reads_fail_percent > 0;
+                                                 .reads_fail_percent = scheduler_chance(10) ? 20 : 0,
+                                                 .dies_at_start = scheduler_chance(10)};
+        bool may_fail = simulated_plan.reads_fail_percent > 0 || simulated_plan.dies_at_start;
+        simulated_faults.died = false;
         bool is_open = simulated_open(&simulation.limits, &failure);
         simulated_plan = simulation.plan;
         if (!is_open && !may_fail) {
             complain(&oracle->complaint, NULL, "it does not start: %s", failure.text);
             return false;
         }
-        if (is_open && !scheduler_chance(10)) {
+        if (is_open && !simulated_faults.died && !scheduler_chance(10)) {
             return connect_all(true);
         }
         if (is_open) {
@@ -152,6 +178,30 @@ static bool narrow(void)
     return is_good;
 }
 
+/* What clients were told is accepted and is not there any more is sent again, in order, over one connection. Want of space does not
+ * refuse it. */
+static bool resend(void)
+{
+    static struct operation operations[ROUND_CALLS_MAX];
+    size_t n;
+    const struct call *lost = oracle_lost(oracle, &n);
+    for (size_t i = 0; i < n; i++) {
+        operations[i] = *lost[i].operation;
+        operations[i].connection = 0;
+        operations[i].round = RESENT_ROUND;
+        simulation.resend_of[i] = lost[i].sequence;
+    }
+    if (n == 0) {
+        return true;
+    }
+    begin_round(operations, n);
+    oracle->resends = true;
+    simulation.result->resent += n;
+    simulated_plan = simulation.plan;
+    simulated_plan.space = (unsigned)scheduler_below(3);
+    return simulation_step_until(n) && simulation_step_until_started() && oracle_end_round(oracle);
+}
+
 /* ---- ends ---- */
 
 /* What the daemon sent before it died arrives. */
@@ -177,7 +227,7 @@ static bool end_now(bool is_cut)
     }
     simulation_note_excuses();
     simulated_close();
-    return oracle_crashed(oracle, is_cut ? ORACLE_CUT : ORACLE_KILLED) && start() && narrow();
+    return oracle_crashed(oracle, is_cut ? ORACLE_CUT : ORACLE_KILLED) && start() && narrow() && resend();
 }
 
 /* A write or a sync ends in doubt, and the daemon within a second. */
@@ -229,6 +279,21 @@ static bool has_ended_for_all(void)
     return is_sent && simulated_has_all() && simulated_is_idle() && simulated_has_stopped();
 }
 
+/* Steps until that. */
+static bool end_for_all(void)
+{
+    for (uint64_t steps = 0; !has_ended_for_all(); steps++) {
+        if (steps == SIMULATION_STEPS_MAX) {
+            complain(&oracle->complaint, NULL, "requests do not end");
+            return false;
+        }
+        if (!simulation_step()) {
+            return false;
+        }
+    }
+    return take_what_was_sent();
+}
+
 /* Clients go, and their requests are carried out or not; the others are answered. */
 static bool end_by_hang_up(void)
 {
@@ -239,26 +304,61 @@ static bool end_by_hang_up(void)
         }
     }
     simulated_plan.refuses_percent = 0;
-    for (uint64_t steps = 0; !has_ended_for_all(); steps++) {
-        if (steps == SIMULATION_STEPS_MAX) {
-            complain(&oracle->complaint, NULL, "requests do not end");
-            return false;
-        }
-        if (!simulation_step()) {
+    return end_for_all() && oracle_crashed(oracle, ORACLE_HUNG_UP) && connect_all(false) && narrow();
+}
+
+/* Each connection that was not told by a barrier of the round is told by its next one. */
+static bool check_told(uint64_t left_out, const bool *was_told)
+{
+    static struct operation barriers[CONNECTIONS_MAX];
+    for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
+        barriers[i] = (struct operation){.kind = OPERATION_BARRIER, .connection = i, .level = 2};
+    }
+    begin_round(barriers, CONNECTIONS_MAX);
+    if (!simulation_step_until(CONNECTIONS_MAX) || !simulation_step_until_started()) {
+        return false;
+    }
+    for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
+        const struct call *call = &oracle->round.calls[i];
+        bool is_told = call->answer->status == STATUS_DAMAGED;
+        if (is_told ? left_out == 0 : left_out > 0 && !was_told[i]) {
+            complain(&oracle->complaint, call, "%" PRIu64 " raises were left out", left_out);
             return false;
         }
     }
-    return take_what_was_sent() && oracle_crashed(oracle, ORACLE_HUNG_UP) && connect_all(false) && narrow();
+    return true;
 }
 
-static bool run_end(const struct operation *operations, size_t n)
+/* Names that a raise reads cannot be read: it is left out. */
+static bool end_by_damage(uint64_t left_out_before)
+{
+    bool was_told[CONNECTIONS_MAX] = {false};
+    simulation.result->damages++;
+    if (!end_for_all()) {
+        return false;
+    }
+    for (size_t i = 0; i < oracle->round.n; i++) {
+        const struct call *call = &oracle->round.calls[i];
+        bool is_barrier = call->operation->kind == OPERATION_BARRIER;
+        was_told[call->operation->connection] |= is_barrier && call->answer->status == STATUS_DAMAGED;
+    }
+    uint64_t left_out = simulated_left_out() - left_out_before;
+    return oracle_crashed(oracle, ORACLE_DAMAGED) && narrow() && check_told(left_out, was_told);
+}
+
+static bool run_end(const struct operation *operations, size_t n, bool is_damage)
 {
     const struct operation *end = &operations[n - 1];
     size_t wanted = end->height < n - 1 ? end->height : n - 1;
     begin_round(operations, n - 1);
     simulated_plan = simulation.plan;
+    simulated_plan.names_fail_percent = is_damage ? 30 : 0;
+    uint64_t left_out = simulated_left_out();
     if (!simulation_step_until(wanted) || !simulation_step_some(scheduler_below(100))) {
         return false;
+    }
+    if (is_damage) {
+        return end_by_damage(left_out);
     }
     if (end->kind == OPERATION_STOP) {
         return end_by_stop();
@@ -299,6 +399,8 @@ static void choose_world(void)
         .sync_interval_us = ONE_OF(10000, 1000000, 1000000),
     };
     simulation.space_changes = scheduler_chance(20);
+    simulation.large_percent = (unsigned)ONE_OF(0, 0, 5);
+    simulation.deadlines_percent = (unsigned)ONE_OF(0, 30);
     simulation.sleeps_of_1000 = (unsigned)ONE_OF(0, 0, 1, 20);
     simulation.plan = (struct simulated_plan){
         .plant = simulation.config->plant,
@@ -307,6 +409,7 @@ static void choose_world(void)
         .blocks_percent = (unsigned)ONE_OF(0, 10, 60),
         .reads_fail_percent = (unsigned)ONE_OF(0, 0, 0, 3),
         .writer_fails_percent = (unsigned)ONE_OF(0, 0, 0, 5),
+        .background_fails_of_1000 = (unsigned)ONE_OF(0, 0, 10),
         .refuses_percent = (unsigned)ONE_OF(0, 0, 0, 10),
     };
     if (simulation.config->plant == PLANT_FAILED_IS_ABSENT) {
@@ -329,10 +432,12 @@ static bool run_next(const struct episode *episode, size_t *at)
         return false;
     }
     bool is_end = operation_is_end(&operations[n - 1]);
-    if (!rest_until_durable(is_end ? scheduler_below(HISTORY_AT_END) : HISTORY_MUCH)) {
+    bool is_damage = is_end && scheduler_chance(10); /* only what the round itself raises may be left out */
+    size_t history_max = is_damage ? 0 : is_end ? scheduler_below(HISTORY_AT_END) : HISTORY_MUCH;
+    if (!rest_until_durable(history_max)) {
         return false;
     }
-    return is_end ? run_end(operations, n) : run_round(operations, n);
+    return is_end ? run_end(operations, n, is_damage) : run_round(operations, n);
 }
 
 void simulation_run(const struct simulation_config *config, struct simulation_result *ret_result)

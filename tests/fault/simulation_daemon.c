@@ -292,6 +292,11 @@ bool simulated_has_stopped(void)
     return order_is_idle(simulated.service.order) && turns_count(simulated.service.turns, TURNS_ROOM) == 0;
 }
 
+uint64_t simulated_left_out(void)
+{
+    return order_left_out(simulated.service.order)->raises;
+}
+
 const struct failure *simulated_failure(void)
 {
     return order_failure(simulated.service.order);

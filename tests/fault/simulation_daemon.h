@@ -35,8 +35,9 @@ bool simulated_open(const struct simulated_limits *limits, struct failure *failu
 void simulated_close(void);
 bool simulated_is_open(void);
 
-/* Hello; the client's first reply is the answer. The connection before is closed, and all of its requests have ended. */
-void simulated_connect(unsigned client);
+/* The client's first reply is the answer to the hello, a whole frame; kept. The connection before is closed, and all of its requests
+ * have ended. */
+void simulated_connect(unsigned client, const uint8_t *hello, size_t bytes);
 void simulated_hang_up(unsigned client);
 /* A whole frame; kept. */
 void simulated_send(unsigned client, const uint8_t *frame, size_t bytes);
@@ -69,6 +70,8 @@ void simulated_cut(void);
 void simulated_begin_stop(void);
 /* Whether all that was accepted is written and synced, and no request waits. */
 bool simulated_has_stopped(void);
+/* How many raises were left out in this run. */
+uint64_t simulated_left_out(void);
 /* The failure that ended all writing; NULL: none. */
 const struct failure *simulated_failure(void);
 /* Whether every request has ended and the pool is idle. */

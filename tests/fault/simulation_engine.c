@@ -42,10 +42,13 @@ static bool read_fails(struct slice key, struct failure *failure)
 {
     bool is_writer = thread_is(THREAD_WRITER);
     bool is_name = key.bytes > KIND_AT && key.data[KIND_AT] == KEY_METADATA;
-    unsigned percent = is_writer ? simulated_plan.writer_fails_percent : simulated_plan.reads_fail_percent;
-    if ((is_writer && is_name) || !scheduler_chance(percent)) {
+    unsigned percent = !is_writer ? simulated_plan.reads_fail_percent
+                       : is_name  ? simulated_plan.names_fail_percent
+                                  : simulated_plan.writer_fails_percent;
+    if (!scheduler_chance(percent)) {
         return false;
     }
+    simulated_faults.names += is_writer && is_name;
     bool is_damage = scheduler_chance(50);
     failure_set(failure, is_damage ? STATUS_DAMAGED : STATUS_IO_ERROR, "reading: fault injected");
     *(is_writer ? &simulated_faults.writer_reads : &simulated_faults.reads) += 1;
@@ -132,10 +135,31 @@ static enum engine_outcome write_planted(struct engine *engine, struct engine_ed
                : engine_fake.write(engine, edits, count, durability, failure);
 }
 
+/* A start's own write, by the loop. */
+static enum engine_outcome write_and_die(struct engine *engine, struct engine_edit *edits, size_t count,
+                                         enum engine_durability durability, struct failure *failure)
+{
+    bool is_before = scheduler_chance(50);
+    enum engine_outcome outcome = ENGINE_UNKNOWN;
+    if (!is_before) {
+        outcome = engine_fake.write(engine, edits, count, durability, failure);
+    }
+    fake_disk_cut(disk);
+    if (is_before) {
+        outcome = engine_fake.write(engine, edits, count, durability, failure);
+    }
+    simulated_faults.died = true;
+    scheduler_note("dies", is_before, count);
+    return outcome;
+}
+
 static enum engine_outcome simulated_write(struct engine *engine, struct engine_edit *edits, size_t count,
                                            enum engine_durability durability, struct failure *failure)
 {
     scheduler_note("write", count, durability);
+    if (simulated_plan.dies_at_start && !thread_is(THREAD_WRITER)) {
+        return write_and_die(engine, edits, count, durability, failure);
+    }
     pause_task();
     if (write_is_refused(count, failure)) {
         struct failure unused;
@@ -170,13 +194,23 @@ static enum engine_outcome simulated_sync(struct engine *engine, struct failure 
     return outcome;
 }
 
+static bool simulated_background_failed(struct engine *engine, struct failure *ret_failure)
+{
+    if (scheduler_below(1000) < simulated_plan.background_fails_of_1000) {
+        failure_set(ret_failure, scheduler_chance(50) ? STATUS_DAMAGED : STATUS_IO_ERROR,
+                    "merging: fault injected");
+        return true;
+    }
+    return engine_fake.background_failed(engine, ret_failure);
+}
+
 /* ---- space ---- */
 
 static enum engine_result simulated_reclaim(struct engine *engine, struct slice from, struct slice to,
-                                            struct failure *failure)
+                                            bool is_quiet, struct failure *failure)
 {
     pause_task();
-    enum engine_result result = engine_fake.reclaim(engine, from, to, failure);
+    enum engine_result result = engine_fake.reclaim(engine, from, to, is_quiet, failure);
     pause_task();
     return result;
 }
@@ -191,6 +225,7 @@ enum engine_result simulated_engine_open(struct fake_disk *fake_disk, const char
     type.cursor_next = simulated_cursor_next;
     type.write = simulated_write;
     type.sync = simulated_sync;
+    type.background_failed = simulated_background_failed;
     type.reclaim = simulated_reclaim;
     const struct engine_config config = {.path = path, .create = true};
     disk = fake_disk;

@@ -30,16 +30,18 @@ enum simulation_plant {
 /* What goes wrong and how slow it is, changed at any time. */
 struct simulated_plan {
     enum simulation_plant plant;
-    uint64_t pause_us_max;       /* of most calls */
-    unsigned hangs_of_1000;      /* calls that take seconds */
-    unsigned blocks_percent;     /* reads that memory cannot answer */
-    unsigned reads_fail_percent; /* of the loop's and the pool's */
-    unsigned
-        writer_fails_percent; /* of the writer's, but for names: what a raise that was left out leaves is no model's to say */
-    unsigned refuses_percent; /* writes: no space, or no memory */
-    unsigned space;           /* 1: none for metadata, 2: nor for commits */
-    bool write_in_doubt;      /* the next write, once */
-    bool sync_in_doubt;       /* the next sync, once */
+    uint64_t pause_us_max;             /* of most calls */
+    unsigned hangs_of_1000;            /* calls that take seconds */
+    unsigned blocks_percent;           /* reads that memory cannot answer */
+    unsigned reads_fail_percent;       /* of the loop's and the pool's */
+    unsigned writer_fails_percent;     /* of the writer's, but for names */
+    unsigned names_fail_percent;       /* the writer's of names: raises over them are left out */
+    unsigned refuses_percent;          /* writes: no space, or no memory */
+    unsigned background_fails_of_1000; /* of the writer's steps; nothing else may come of it */
+    unsigned space;                    /* 1: none for metadata, 2: nor for commits */
+    bool dies_at_start;                /* before or behind the first write of a start, if it has one */
+    bool write_in_doubt;               /* the next write, once */
+    bool sync_in_doubt;                /* the next sync, once */
 };
 
 extern struct simulated_plan simulated_plan;
@@ -48,7 +50,9 @@ extern struct simulated_plan simulated_plan;
 struct simulated_faults {
     uint64_t reads; /* that failed */
     uint64_t writer_reads;
+    uint64_t names;   /* of those */
     uint64_t refused; /* writes */
+    bool died;        /* at a start's own write */
 };
 
 extern struct simulated_faults simulated_faults;

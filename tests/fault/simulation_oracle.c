@@ -35,6 +35,7 @@ void oracle_begin_round(struct oracle *oracle, const struct operation *operation
     assert(n <= ROUND_CALLS_MAX);
     memset(&oracle->round, 0, sizeof oracle->round);
     memset(oracle->outcomes, 0, n * sizeof *oracle->outcomes);
+    memset(oracle->busy_from_us, 0, sizeof oracle->busy_from_us);
     for (size_t i = 0; i < n; i++) {
         oracle->round.calls[i].operation = &operations[i];
     }
@@ -42,11 +43,13 @@ void oracle_begin_round(struct oracle *oracle, const struct operation *operation
     oracle->answered = 0;
     oracle->sequence_before = highest(oracle);
     oracle->excuses = (struct oracle_excuses){0};
+    oracle->resends = false;
 }
 
-void oracle_sent(struct oracle *oracle, size_t call)
+void oracle_sent(struct oracle *oracle, size_t call, uint64_t busy_from_us)
 {
     assert(call < oracle->round.n);
+    oracle->busy_from_us[call] = busy_from_us;
     oracle->round.calls[call].sent_at = ++oracle->events;
 }
 
@@ -70,7 +73,7 @@ static bool take_numbers(struct oracle *oracle, const struct frame_reply *header
     return true;
 }
 
-bool oracle_take(struct oracle *oracle, const struct wire_frame *frame, uint64_t *ret_credit)
+bool oracle_take(struct oracle *oracle, const struct wire_frame *frame, uint64_t now_us, uint64_t *ret_credit)
 {
     uint64_t at = frame->header.id - ORACLE_FIRST_ID;
     *ret_credit = 0;
@@ -93,6 +96,11 @@ bool oracle_take(struct oracle *oracle, const struct wire_frame *frame, uint64_t
         *ret_credit = frame->header.body_bytes;
         return true;
     }
+    bool is_busy = frame->header.status == STATUS_BUSY && call->operation->kind == OPERATION_METADATA;
+    if (is_busy && oracle->busy_from_us[at] > now_us) {
+        complain(&oracle->complaint, call, "`busy` before the deadline was over");
+        return false;
+    }
     oracle->answered++;
     call->answered = true;
     call->answered_at = ++oracle->events;
@@ -108,7 +116,7 @@ bool oracle_has_all(const struct oracle *oracle)
 }
 
 bool oracle_take_hello(struct oracle *oracle, const struct wire_frame *frame, uint32_t connection,
-                       bool is_first)
+                       bool is_first, enum oracle_hello hello)
 {
     Cairn__HelloReply *reply = NULL;
     if (frame->header.status == STATUS_OK) {
@@ -119,7 +127,7 @@ bool oracle_take_hello(struct oracle *oracle, const struct wire_frame *frame, ui
         return false;
     }
     if (is_first) {
-        if (reply->run <= oracle->run) {
+        if (reply->run <= oracle->run.run) {
             complain(&oracle->complaint, NULL, "the run's number did not rise at a start");
             return false;
         }
@@ -127,8 +135,18 @@ bool oracle_take_hello(struct oracle *oracle, const struct wire_frame *frame, ui
             complain(&oracle->complaint, NULL, "the numbers fell at a start");
             return false;
         }
-        oracle->run = reply->run;
+        oracle->run = (struct oracle_run){reply->run, reply->run_random};
         oracle->metadata_on_disk = reply->metadata_on_disk;
+    }
+    if (reply->store_changed != (hello == ORACLE_HELLO_OF_ANOTHER_STORE)) {
+        complain(&oracle->complaint, NULL, "hello of kind %d: whether the store changed", (int)hello);
+        return false;
+    }
+    if (!reply->store_changed && reply->metadata_on_disk != oracle->metadata_on_disk) {
+        complain(&oracle->complaint, NULL,
+                 "%" PRIu64 " as the highest metadata on disk, another was told %" PRIu64,
+                 reply->metadata_on_disk, oracle->metadata_on_disk);
+        return false;
     }
     return take_numbers(oracle, &frame->header, connection);
 }
@@ -144,7 +162,7 @@ static bool check_level(struct oracle *oracle, const struct call *call)
     if (operation_is_commit(call->operation) && asked < 2) {
         asked = 2;
     }
-    if (call->operation->kind != OPERATION_DRY_ROLLBACK && call->level < asked) {
+    if (!operation_is_dry_run(call->operation) && call->level < asked) {
         complain(&oracle->complaint, call, "level %u was asked for, %u answered", asked, call->level);
         return false;
     }
@@ -211,50 +229,6 @@ static bool check_connections(struct oracle *oracle)
 
 /* ---- answers that the model does not know ---- */
 
-static bool only_deletes(const struct operation *operation)
-{
-    for (uint32_t i = 0; i < operation->n_edits; i++) {
-        if (operation->edits[i].kind != EDIT_DELETE) {
-            return false;
-        }
-    }
-    return operation->n_blocks == 0 && operation->n_states == 0 && operation->rise_to == 0;
-}
-
-static bool is_refusal_excused(const struct oracle_excuses *excuses, const struct operation *operation)
-{
-    switch (operation->kind) {
-    case OPERATION_METADATA:
-        return excuses->metadata_refused && !only_deletes(operation);
-    case OPERATION_COMMIT:
-        return excuses->commits_refused && !only_deletes(operation);
-    case OPERATION_CREATE_CHAIN:
-        return excuses->commits_refused;
-    default:
-        return false; /* prunes and rollbacks go on */
-    }
-}
-
-static bool is_excused(const struct oracle *oracle, const struct call *call)
-{
-    const struct oracle_excuses *excuses = &oracle->excuses;
-    enum status status = call->answer->status;
-    if (status == STATUS_SHUTTING_DOWN) {
-        return excuses->is_stopping;
-    }
-    if (is_write(call) || call->operation->kind == OPERATION_BARRIER) {
-        bool is_refused = status == STATUS_NO_SPACE || status == STATUS_BUSY;
-        return (is_refused && excuses->engine_refuses) ||
-               (status == STATUS_NO_SPACE && is_refusal_excused(excuses, call->operation)) ||
-               (status == STATUS_DAMAGED && excuses->writer_reads_fail &&
-                operation_is_commit(call->operation)) ||
-               (status == STATUS_IO_ERROR && excuses->writing_ended);
-    }
-    bool has_failed = status == STATUS_IO_ERROR || status == STATUS_DAMAGED;
-    return (has_failed && excuses->reads_fail) ||
-           (status == STATUS_BUSY && operation_is_stream(call->operation) && excuses->streams_late);
-}
-
 /* The calls that the model judges; those of which nobody knows what became count as not answered. False: an answer that nothing
  * excuses. */
 static bool sort_out(struct oracle *oracle, struct round *ret_judged)
@@ -262,12 +236,17 @@ static bool sort_out(struct oracle *oracle, struct round *ret_judged)
     memset(ret_judged, 0, sizeof *ret_judged);
     for (size_t i = 0; i < oracle->round.n; i++) {
         struct call *call = &oracle->round.calls[i];
-        if (!call->answered || !is_excused(oracle, call)) {
+        bool is_metadata = call->operation->kind == OPERATION_METADATA;
+        call->may_be_refused = oracle_may_be_refused(oracle, i);
+        call->may_lose_raises = oracle->excuses.raises_left_out && is_metadata;
+        if (!call->answered || !oracle_is_excused(oracle, call)) {
             ret_judged->calls[ret_judged->n++] = *call;
             continue;
         }
         oracle->excused++;
-        if (is_write(call) && call->answer->status == STATUS_IO_ERROR) {
+        oracle->has_refused |= call->operation->kind == OPERATION_CREATE_CHAIN;
+        bool is_left_out = is_metadata && call->answer->status == STATUS_DAMAGED;
+        if (is_write(call) && (call->answer->status == STATUS_IO_ERROR || is_left_out)) {
             call->answered = false;
             ret_judged->calls[ret_judged->n++] = *call;
         }
@@ -368,6 +347,39 @@ bool oracle_end_round(struct oracle *oracle)
 
 /* ---- after a crash ---- */
 
+static void note_lost_call(struct oracle *oracle, const struct call *call)
+{
+    bool is_kept = call->operation->kind == OPERATION_METADATA && call->level < 2 &&
+                   call->sequence > oracle->written_through;
+    if (is_kept && oracle->n_lost < ROUND_CALLS_MAX) {
+        oracle->lost[oracle->n_lost++] = *call;
+    }
+}
+
+/* What the client library keeps. */
+static void note_lost(struct oracle *oracle, const struct round *judged)
+{
+    static const struct call *writes[ROUND_CALLS_MAX];
+    size_t n = round_applied(judged, writes);
+    oracle->n_lost = 0;
+    for (size_t i = 0; i < oracle->n_history; i++) {
+        note_lost_call(oracle, &oracle->history[i]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        note_lost_call(oracle, writes[i]);
+    }
+}
+
+const struct call *oracle_lost(const struct oracle *oracle, size_t *ret_count)
+{
+    size_t first = 0;
+    while (first < oracle->n_lost && oracle->lost[first].sequence <= oracle->metadata_on_disk) {
+        first++;
+    }
+    *ret_count = oracle->n_lost - first;
+    return &oracle->lost[first];
+}
+
 bool oracle_crashed(struct oracle *oracle, enum oracle_end end)
 {
     static struct round judged;
@@ -380,7 +392,7 @@ bool oracle_crashed(struct oracle *oracle, enum oracle_end end)
         written[i] = &oracle->history[i];
     }
     bool is_cut = end == ORACLE_CUT;
-    bool is_whole = end == ORACLE_STOPPED || end == ORACLE_HUNG_UP;
+    bool is_whole = end != ORACLE_KILLED && !is_cut;
     struct history history = {
         .written = written,
         .n = oracle->n_history,
@@ -398,8 +410,9 @@ bool oracle_crashed(struct oracle *oracle, enum oracle_end end)
                  oracle->is_beyond ? "too many states are possible" : "no state is possible");
         return false;
     }
+    note_lost(oracle, &judged);
     oracle->last_write = 0;
-    oracle->has_restarted = end != ORACLE_HUNG_UP;
+    oracle->has_restarted = end != ORACLE_HUNG_UP && end != ORACLE_DAMAGED;
     if (oracle->has_restarted) {
         oracle->last_sequence = highest(oracle);
         oracle->written_through = oracle->durable_through = 0; /* the next run tells its own */

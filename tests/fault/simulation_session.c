@@ -92,7 +92,7 @@ static void on_unpacked(struct session *session, struct request *request)
 
 /* ---- the client's side ---- */
 
-void simulated_connect(unsigned number)
+void simulated_connect(unsigned number, const uint8_t *hello, size_t bytes)
 {
     struct simulated_client *client = &simulated.clients[number];
     struct service *service = &simulated.service;
@@ -109,10 +109,7 @@ void simulated_connect(unsigned number)
                                        .ended = on_ended,
                                        .unpacked = on_unpacked};
     turns_join(service->turns, &client->session.member, UID_FIRST + number / 2, 1 + number);
-    uint8_t *hello = kept_alloc(FRAME_REQUEST_BYTES);
-    const struct frame_request header = {.type = FRAME_HELLO, .id = 1};
-    frame_request_encode(&header, hello);
-    simulated_send(number, hello, FRAME_REQUEST_BYTES);
+    simulated_send(number, hello, bytes);
 }
 
 bool simulated_is_connected(unsigned number)
@@ -176,14 +173,20 @@ static bool may_start(const struct simulated_client *client)
            !budget_requests_are_full(simulated.service.budget);
 }
 
-static void start_frame(struct simulated_client *client)
+/* The next frame becomes a request. False: a large one finds no memory. */
+static bool start_frame(struct simulated_client *client)
 {
-    struct sent_frame frame = client->frames[client->started++];
+    struct sent_frame frame = client->frames[client->started];
     struct frame_request header;
     enum status status = frame_request_decode(frame.bytes, &header);
     assert(status == STATUS_OK && header.body_bytes == frame.count - FRAME_REQUEST_BYTES);
     const uint8_t *body = frame.bytes + FRAME_REQUEST_BYTES;
     struct budget_request memory = budget_request_of(request_type_is_write(header.type), header.body_bytes);
+    if (budget_request_is_large(&memory) &&
+        budget_request_reserve(simulated.service.budget, &memory) != BUDGET_GRANTED) {
+        return false;
+    }
+    client->started++;
     client->in_flight++;
     struct request *request = request_new(&client->session, &header, &memory, thread_now_us());
     scheduler_note("start", header.id, header.type);
@@ -191,6 +194,7 @@ static void start_frame(struct simulated_client *client)
            header.body_bytes <= FRAME_BYTES_UNRESERVED
                ? request_start(request, body)
                : request_start_taken(request, memory_copy(body, header.body_bytes)));
+    return true;
 }
 
 void simulated_start_frames(void)
@@ -199,7 +203,9 @@ void simulated_start_frames(void)
     for (unsigned i = 0; i < SIMULATED_CLIENTS; i++) {
         struct simulated_client *client = &simulated.clients[(first + i) % SIMULATED_CLIENTS];
         for (uint64_t share = scheduler_below(6); share > 0 && may_start(client); share--) {
-            start_frame(client);
+            if (!start_frame(client)) {
+                break;
+            }
         }
     }
 }
@@ -217,10 +223,25 @@ static bool start_again(struct simulated_client *client, uint64_t now_us)
     return true;
 }
 
+/* Those whose deadline is over are refused, whoever's turn it is. */
+static void refuse_late(uint64_t now_us)
+{
+    for (unsigned i = 0; i < SIMULATED_CLIENTS; i++) {
+        struct simulated_client *client = &simulated.clients[i];
+        bool waits = turn_waits(&client->for_room) && client->waiting->deadline_us != 0;
+        if (waits && client->waiting->deadline_us <= now_us) {
+            bool is_refused = start_again(client, now_us);
+            assert(is_refused);
+            turns_drop(simulated.service.turns, TURNS_ROOM, &client->for_room);
+        }
+    }
+}
+
 void simulated_start_waiting(uint64_t now_us)
 {
     struct service *service = &simulated.service;
     struct simulated_client *client;
+    refuse_late(now_us);
     while ((client = turns_first(service->turns, TURNS_ROOM)) != NULL && start_again(client, now_us)) {
         turns_take(service->turns, TURNS_ROOM, &client->for_room);
     }

@@ -10,6 +10,11 @@
 enum {
     QUIET_STEPS = 30,          /* without progress; then time passes */
     STREAM_LATE_US = 25000000, /* below stream_timeout */
+    DEADLINE_FIELD = 3,        /* of WriteMetadata */
+    RESEND_FIELD = 5,
+    UNKNOWN_FIELD = 1000, /* of no message: it is left out */
+    LARGE_BYTES_MAX =
+        300000, /* bodies above 64 KiB have memory set aside, those above 128 KiB are unpacked on the pool */
 };
 
 static_assert((int)SIMULATED_CLIENTS == (int)CONNECTIONS_MAX, "each connection of the model is a client");
@@ -18,6 +23,32 @@ static_assert((int)SIMULATED_CHAINS == (int)CHAINS_KNOWN, "each chain of the mod
 static struct oracle *const oracle = &simulation.oracle;
 
 /* ---- clients ---- */
+
+static uint8_t *put_varint(uint8_t *to, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7) {
+        *to++ = (uint8_t)(value | 0x80);
+    }
+    *to++ = (uint8_t)value;
+    return to;
+}
+
+/* The request with a field behind its others, which may come in any order: a number, and if `bytes` is not 0, so many of them. */
+static struct bytes with_field(struct bytes frame, unsigned field, uint64_t number, size_t bytes)
+{
+    enum { HEAD_BYTES_MAX = 20 };
+    struct frame_request header;
+    uint8_t *longer = kept_alloc(frame.n + HEAD_BYTES_MAX + bytes); /* zeroed */
+    memcpy(longer, frame.data, frame.n);
+    uint8_t *end = put_varint(longer + frame.n, field << 3 | (bytes > 0 ? 2U : 0U));
+    end = put_varint(end, bytes > 0 ? bytes : number) + bytes;
+    enum status status = frame_request_decode(frame.data, &header);
+    assert(status == STATUS_OK);
+    size_t n = (size_t)(end - longer);
+    header.body_bytes += (uint32_t)(n - frame.n);
+    frame_request_encode(&header, longer);
+    return (struct bytes){longer, n};
+}
 
 static void send_next(unsigned client)
 {
@@ -28,7 +59,18 @@ static void send_next(unsigned client)
         operation.edits[0].name = (operation.edits[0].name + 1) % NAMES_KNOWN;
     }
     struct bytes frame = operation_frame(&operation, ORACLE_FIRST_ID + call);
-    oracle_sent(oracle, call);
+    uint64_t busy_from_us = 0;
+    if (oracle->resends) {
+        frame = with_field(frame, RESEND_FIELD, simulation.resend_of[call], 0);
+    } else if (operation.kind == OPERATION_METADATA && scheduler_below(100) < simulation.deadlines_percent) {
+        uint64_t deadline_us = 1 + scheduler_below(scheduler_chance(50) ? 1000 : 1000000);
+        frame = with_field(frame, DEADLINE_FIELD, deadline_us, 0);
+        busy_from_us = scheduler_now_us() + deadline_us;
+    }
+    if (scheduler_below(100) < simulation.large_percent) {
+        frame = with_field(frame, UNKNOWN_FIELD, 0, scheduler_below(LARGE_BYTES_MAX) + 1);
+    }
+    oracle_sent(oracle, call, busy_from_us);
     simulated_send(client, frame.data, frame.n);
 }
 
@@ -52,7 +94,7 @@ bool simulation_take_reply(unsigned client, const struct wire_frame *frame)
     if (simulated_plan.plant == PLANT_REPLY_IS_LOST && scheduler_chance_of(200)) {
         return true;
     }
-    if (!oracle_take(oracle, frame, &credit)) {
+    if (!oracle_take(oracle, frame, scheduler_now_us(), &credit)) {
         return false;
     }
     if (credit > 0 && simulated_is_connected(client)) {
@@ -110,6 +152,7 @@ void simulation_note_excuses(void)
     oracle->excuses.reads_fail |= simulated_faults.reads > 0;
     oracle->excuses.engine_refuses |= simulated_faults.refused > 0;
     oracle->excuses.writer_reads_fail |= simulated_faults.writer_reads > 0;
+    oracle->excuses.raises_left_out |= simulated_faults.names > 0;
     oracle->excuses.metadata_refused |= simulated_plan.space >= 1;
     /* Those that hold back what was pruned, and those whose credit stands behind a write that waits. */
     oracle->excuses.streams_late |=

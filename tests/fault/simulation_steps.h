@@ -25,9 +25,12 @@ struct simulation {
     struct simulated_plan plan; /* what goes wrong while it may */
     uint64_t weights[ACTORS], weight;
     bool space_changes;
-    unsigned sleeps_of_1000; /* moves of a client */
+    unsigned deadlines_percent; /* of metadata */
+    unsigned large_percent;     /* of requests */
+    unsigned sleeps_of_1000;    /* moves of a client */
     struct oracle oracle;
     uint64_t round_began_us;
+    uint64_t resend_of[ROUND_CALLS_MAX]; /* of the round's calls; 0: sent for the first time */
     struct sender senders[CONNECTIONS_MAX];
     uint64_t seen_progress;
     unsigned quiet_steps;

@@ -181,7 +181,8 @@ enum {
     BLOCK_BYTES = 100 << 10,
     SMALL_FRAME_BYTES = 1 << 20,
     CLIENTS = 100,
-    CLIENTS_LONG = 1000, /* and those that behave: below connections_max */
+    CLIENTS_LONG =
+        1000, /* and those that behave: below connections_max and the last 32, which a uid does not get */
     MEBIBYTE = 1 << 20,
     BOUNDS_BYTES = (8 + 16 + 1 + 4) * MEBIBYTE, /* the sum of small_bounds */
     CONNECTION_BYTES = 6656,                    /* 6.5 KiB: tests/bench */
@@ -190,7 +191,7 @@ enum {
 };
 static const char *const small_bounds =
     "--frame-bytes-max 1MiB --requests-bytes-max 8MiB --replies-bytes-max 16MiB --queue-bytes-max 1MiB "
-    "--cache-bytes 4MiB --stream-timeout 3s --frame-timeout 3s";
+    "--cache-bytes 4MiB --stream-timeout 3s --frame-timeout 3s --connections-max 1200";
 
 /* Also makes room for so many open files. */
 static uint64_t clients_wanted(void)

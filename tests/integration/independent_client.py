@@ -98,7 +98,7 @@ def hello(path):
     again = Connection(path, hello=False)
     answer = again.ask("Hello", pb.Hello(version_min=1, version_max=9, features=2**64 - 1, resume_run=reply.run))
     check.equal("a wider range", (answer.status, answer.message.version), (OK, 1))
-    check.equal("no feature is in force", answer.message.features, 0)
+    check.equal("of all features that one is in force that there is", answer.message.features, pb.FEATURE_PRUNE_DRY_RUN)
     check.equal("the same run, the same store", (answer.message.run, answer.message.store_id), (reply.run, reply.store_id))
     again.close()
 
@@ -342,7 +342,12 @@ def prune_and_rollback(path):
     refused("pruning above the height", ask("Prune", pb.Prune(blocks_through=11)), CONFLICT)
     refused("pruning the last state", ask("Prune", pb.Prune(states_through=10)), CONFLICT)
     refused("pruning through 0", ask("Prune", pb.Prune(blocks_through=0)), INVALID)
-    request = pb.Prune(blocks_through=3, states_through=2, metadata=[operation(b"pruned", **{"raise": 3})])
+    request = pb.Prune(blocks_through=3, states_through=2, metadata=[operation(b"pruned", **{"raise": 3})], dry_run=True)
+    reply = ask("Prune", request).message
+    check.equal("what would go", (reply.blocks, reply.states, reply.metadata, reply.HasField("lowered")), (3, 2, 3, False))
+    check.equal("a dry run has no number", (reply.HasField("sequence"), reply.HasField("level")), (False, False))
+    check.equal("and changes nothing", (block_at(3), value_of(connection, chain, b"pruned")), (OK, None))
+    request.ClearField("dry_run")
     check.equal("prune", ask("Prune", request).status, OK)
     check.equal("again", ask("Prune", pb.Prune(blocks_through=2)).status, OK)
     check.equal("its blocks are gone", (block_at(3), block_at(4)), (NOT_FOUND, OK))

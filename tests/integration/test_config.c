@@ -3,12 +3,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "tests/lib/kept.h"
 #include "tests/lib/rig.h"
 #include "tests/lib/suite.h"
 
-enum { EXIT_CONFIG = 1, EXIT_USAGE = 2, RUN_MS = 10000 };
+enum { EXIT_REFUSED = 78, RUN_MS = 10000 };
 
 static const char *cairnd(void)
 {
@@ -25,7 +28,7 @@ static void expect_refused(const char *text, const char *wanted)
     file_write(path, text);
     struct program program = shell_run(RUN_MS, "exec %s --config %s --data %s/d --socket %s/s --check-config",
                                        cairnd(), path, place.path, place.path);
-    ck_assert_msg(program.exit_code == EXIT_CONFIG, "exit %d: %s", program.exit_code, program.errors);
+    ck_assert_msg(program.exit_code == EXIT_REFUSED, "exit %d: %s", program.exit_code, program.errors);
     ck_assert_msg(strstr(program.errors, "cairnd.conf") != NULL, "the file is not named: %s", program.errors);
     char *parts = kept_copy(wanted, strlen(wanted));
     for (char *part = strtok(parts, "|"); part != NULL; part = strtok(NULL, "|")) {
@@ -56,19 +59,8 @@ START_TEST(test_relations_between_bounds_are_checked)
                                        "exec %s --data /nonexistent/d --socket /nonexistent/s "
                                        "--frame-bytes-max 128MiB --requests-bytes-max 64MiB --check-config",
                                        cairnd());
-    ck_assert_int_eq(program.exit_code, EXIT_CONFIG);
+    ck_assert_int_eq(program.exit_code, EXIT_REFUSED);
     ck_assert_ptr_nonnull(strstr(program.errors, "requests_bytes_max"));
-}
-END_TEST
-
-START_TEST(test_good_configuration_is_checked_without_starting)
-{
-    struct directory place = directory_new();
-    struct program program = shell_run(RUN_MS, "exec %s --data %s/d --socket %s/s --check-config", cairnd(),
-                                       place.path, place.path);
-    ck_assert_msg(program.exit_code == 0, "%s", program.errors);
-    ck_assert(!file_exists(directory_path(&place, "d")));
-    directory_remove(&place);
 }
 END_TEST
 
@@ -92,7 +84,7 @@ START_TEST(test_flag_goes_before_environment_before_file_before_default)
     char *again = directory_path(&place, "again.conf"); /* what it prints it takes */
     file_write(again, program.output);
     struct program second =
-        shell_run(RUN_MS, "exec %s --config %s --data %s/d --check-config", cairnd(), again, place.path);
+        shell_run(RUN_MS, "exec %s --config %s --data %s/d --print-config", cairnd(), again, place.path);
     ck_assert_msg(second.exit_code == 0, "%s", second.errors);
     directory_remove(&place);
 }
@@ -114,12 +106,107 @@ START_TEST(test_defaults_are_those_of_the_contract)
 }
 END_TEST
 
-START_TEST(test_command_line_errors_exit_2)
+START_TEST(test_all_that_is_wrong_is_named_at_once)
 {
-    ck_assert_int_eq(shell_run(RUN_MS, "exec %s --no-such-flag", cairnd()).exit_code, EXIT_USAGE);
+    struct directory place = directory_new();
+    char *path = directory_path(&place, "cairnd.conf");
+    file_write(path, "flush_dely = 3ms\nqueue_bytes_max = 5\n[x]\ndata = /a\xff\n");
+    struct program program =
+        shell_run(RUN_MS, "CAIRND_NONSENSE=1 CAIRND_STREAMS_MAX=x exec %s --config %s", cairnd(), path);
+    ck_assert_int_eq(program.exit_code, EXIT_REFUSED);
+    static const char *const wrong[] = {
+        "cairnd.conf:1: there is no setting \"flush_dely\"; did you mean flush_delay?",
+        "cairnd.conf:2: queue_bytes_max = \"5\"",
+        "cairnd.conf:3: a section",
+        "cairnd.conf:4: data = \"/a\\xff\": byte 3 of the value is not UTF-8",
+        "CAIRND_NONSENSE",
+        "CAIRND_STREAMS_MAX=x: not a count",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        ck_assert_msg(strstr(program.errors, wrong[i]) != NULL, "no '%s' in: %s", wrong[i], program.errors);
+    }
+    directory_remove(&place);
+}
+END_TEST
+
+START_TEST(test_comments_and_quotes_are_taken)
+{
+    struct directory place = directory_new();
+    char *path = directory_path(&place, "cairnd.conf");
+    file_write(path, kept_format("data = %s/d # note\nsocket = \"%s/a b\" ; note\n", place.path, place.path));
+    struct program program = shell_run(RUN_MS, "exec %s --config %s --print-config", cairnd(), path);
+    ck_assert_int_eq(program.exit_code, 0);
+    ck_assert_ptr_nonnull(strstr(program.output, kept_format("\ndata = %s/d ", place.path)));
+    ck_assert_ptr_nonnull(strstr(program.output, kept_format("\nsocket = %s/a b ", place.path)));
+    directory_remove(&place);
+}
+END_TEST
+
+START_TEST(test_without_a_word_it_says_what_to_type)
+{
+    struct program program = shell_run(RUN_MS, "exec env -i %s", cairnd());
+    ck_assert_int_eq(program.exit_code, EXIT_REFUSED);
+    ck_assert_ptr_nonnull(strstr(program.errors, "cairnd --data DIR --socket PATH --create"));
+    ck_assert_ptr_nonnull(strstr(program.errors, "cairnd --config FILE"));
+    ck_assert_ptr_nonnull(strstr(program.errors, "cairnd --help"));
+}
+END_TEST
+
+START_TEST(test_settings_that_a_passed_socket_overrides_are_named)
+{
+    struct daemon daemon = daemon_new();
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", daemon.socket);
+    daemon.adopt_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(daemon.adopt_fd, (struct sockaddr *)&address, sizeof address), 0);
+    ck_assert_int_eq(listen(daemon.adopt_fd, 16), 0);
+    daemon_start(&daemon,
+                 kept_format("--socket %s", daemon.socket)); /* the same path: nothing is overridden */
+    struct wire wire = wire_open(daemon.socket);             /* the socket accepts before the daemon does */
+    wire_close(&wire);
+    ck_assert_ptr_null(strstr(daemon_errors(&daemon), "setting_overridden"));
+    ck_assert_int_eq(daemon_stop(&daemon), 0);
+    daemon_start(&daemon, "--socket /nonexistent/s --socket-mode 0600");
+    wire = wire_open(daemon.socket);
+    wire_close(&wire);
+    ck_assert(daemon_says(&daemon, "\"setting\":\"socket\",\"value\":\"/nonexistent/s\""));
+    ck_assert(daemon_says(&daemon, "\"setting\":\"socket_mode\",\"value\":\"0600\""));
+    ck_assert_int_eq(daemon_stop(&daemon), 0);
+    close(daemon.adopt_fd);
+    daemon_close(&daemon);
+}
+END_TEST
+
+/* The journal takes a line's priority from its beginning, if stderr is its stream. */
+START_TEST(test_errors_reach_the_journal_as_errors)
+{
+    struct directory place = directory_new();
+    char *path = directory_path(&place, "stderr");
+    struct program program =
+        shell_run(RUN_MS,
+                  "exec 2>%s; JOURNAL_STREAM=$(stat -L -c %%d:%%i /dev/stderr) exec %s --data %s/d "
+                  "--socket %s/s --streams-max x",
+                  path, cairnd(), place.path, place.path);
+    ck_assert_int_eq(program.exit_code, EXIT_REFUSED);
+    ck_assert_msg(strncmp(file_read(path), "<3>cairnd: --streams-max", 24) == 0, "%s", file_read(path));
+    program = shell_run(
+        RUN_MS,
+        "exec 2>%s; JOURNAL_STREAM=$(stat -L -c %%d:%%i /dev/stderr) exec %s --data %s/none/d --socket "
+        "%s/s --log-format text",
+        path, cairnd(), place.path, place.path);
+    ck_assert_int_eq(program.exit_code, EXIT_REFUSED);
+    ck_assert_msg(strncmp(file_read(path), "<3>", 3) == 0, "%s", file_read(path));
+    ck_assert_ptr_nonnull(strstr(file_read(path), "event=directory_refused"));
+    directory_remove(&place);
+}
+END_TEST
+
+START_TEST(test_command_line_errors_are_refused)
+{
+    ck_assert_int_eq(shell_run(RUN_MS, "exec %s --no-such-flag", cairnd()).exit_code, EXIT_REFUSED);
     ck_assert_int_eq(
         shell_run(RUN_MS, "exec %s --data /nonexistent --socket /nonexistent/s extra", cairnd()).exit_code,
-        EXIT_USAGE);
+        EXIT_REFUSED);
     struct program program = shell_run(RUN_MS, "exec %s --flush-delay never --data /nonexistent", cairnd());
     ck_assert_int_gt(program.exit_code, 0);
     ck_assert_ptr_nonnull(strstr(program.errors, "never"));
@@ -203,10 +290,14 @@ int main(void)
     tcase_add_test(tests, test_unknown_key_names_file_line_and_what_would_be_right);
     tcase_add_test(tests, test_bad_value_names_file_line_value_and_what_would_be_right);
     tcase_add_test(tests, test_relations_between_bounds_are_checked);
-    tcase_add_test(tests, test_good_configuration_is_checked_without_starting);
     tcase_add_test(tests, test_flag_goes_before_environment_before_file_before_default);
     tcase_add_test(tests, test_defaults_are_those_of_the_contract);
-    tcase_add_test(tests, test_command_line_errors_exit_2);
+    tcase_add_test(tests, test_all_that_is_wrong_is_named_at_once);
+    tcase_add_test(tests, test_comments_and_quotes_are_taken);
+    tcase_add_test(tests, test_without_a_word_it_says_what_to_type);
+    tcase_add_test(tests, test_settings_that_a_passed_socket_overrides_are_named);
+    tcase_add_test(tests, test_errors_reach_the_journal_as_errors);
+    tcase_add_test(tests, test_command_line_errors_are_refused);
     tcase_add_test(tests, test_help_and_version);
     tcase_add_test(tests, test_status_page_has_what_operators_look_for);
     tcase_add_test(tests, test_json_log_is_one_object_a_line);

@@ -95,8 +95,10 @@ START_TEST(test_the_daemon_answers_the_documents_requests_as_it_shows)
     ask_metadata(wire, metadata_new(operation_set_at("bound", "x", 5)));
     compare_reply(wire, "prune", "prune_reply");
     compare_reply(wire, "chains", "chains_reply");
+    compare_reply(wire, "prune_dry_run", "prune_dry_run_reply");
     compare_reply(wire, "rollback", "rollback_reply");
     compare_reply(wire, "barrier", "barrier_reply");
+    compare_reply(wire, "drop_chain", "drop_chain_reply");
     rig_end(&rig);
 }
 END_TEST

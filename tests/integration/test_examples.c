@@ -21,15 +21,11 @@ static void run_example(const char *name)
     rig_end(&rig);
 }
 
-START_TEST(test_blocking_example_runs)
-{
-    run_example("blocking");
-}
-END_TEST
+static const char *const all[] = {"asynchronous", "blocking", "reorganize", "retry", "stream", "uv"};
 
-START_TEST(test_asynchronous_example_runs)
+START_TEST(test_example_runs)
 {
-    run_example("asynchronous");
+    run_example(all[_i]);
 }
 END_TEST
 
@@ -54,8 +50,7 @@ int main(void)
 {
     TCase *tests;
     Suite *suite = suite_new("examples", 90, &tests);
-    tcase_add_test(tests, test_blocking_example_runs);
-    tcase_add_test(tests, test_asynchronous_example_runs);
+    tcase_add_loop_test(tests, test_example_runs, 0, sizeof all / sizeof *all);
     tcase_add_test(tests, test_examples_fail_with_a_message_where_nobody_listens);
     return suite_run(suite, false);
 }

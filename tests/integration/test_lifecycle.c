@@ -195,7 +195,7 @@ START_TEST(test_start_without_sha256_says_so)
     ck_assert_int_eq(fclose(file), 0);
     daemon.environment[0] = kept_format("OPENSSL_CONF=%s", path);
     daemon_launch(&daemon, "--create");
-    ck_assert_int_eq(daemon_wait(&daemon, 10000), 1);
+    ck_assert_int_eq(daemon_wait(&daemon, 10000), EXIT_NOT_OURS);
     ck_assert(daemon_says(&daemon, "OPENSSL_CONF"));
     daemon_close(&daemon);
 }
@@ -365,93 +365,21 @@ END_TEST
 
 /* ---- systemd's ways ---- */
 
-/* A daemon whose supervisor the test is, and perhaps its configuration file. */
-struct supervised {
-    struct daemon daemon;
-    struct manager manager;
-    char *config; /* NULL: none */
-};
-
-/* With a configuration file it is started too. */
-static struct supervised supervised_new(const char *configuration)
-{
-    struct supervised supervised = {.daemon = daemon_new(), .manager = manager_open()};
-    supervised.daemon.environment[0] = kept_format("NOTIFY_SOCKET=%s", supervised.manager.name);
-    if (configuration != NULL) {
-        supervised.config = directory_path(&supervised.daemon.home, "cairnd.conf");
-        file_write(supervised.config, configuration);
-        daemon_start(&supervised.daemon, kept_format("--config %s", supervised.config));
-    }
-    return supervised;
-}
-
-static void supervised_end(struct supervised *supervised, struct wire *wire)
-{
-    wire_close(wire);
-    ck_assert_int_eq(daemon_stop(&supervised->daemon), 0);
-    manager_close(&supervised->manager);
-    daemon_close(&supervised->daemon);
-}
-
-static void assert_told(struct supervised *supervised, const char *text)
-{
-    ck_assert_msg(manager_hears(&supervised->manager, text, TOLD_MS), "%s is not told", text);
-}
-
 START_TEST(test_notify_ready_stopping_status)
 {
-    struct supervised supervised = supervised_new(NULL);
-    daemon_launch(&supervised.daemon, "");
-    assert_told(&supervised, "READY=1");
-    struct wire wire = wire_open(supervised.daemon.socket); /* ready means that it accepts */
-    assert_told(&supervised, "STATUS=");
-    ck_assert(!manager_has_heard(&supervised.manager, "STOPPING=1"));
-    daemon_signal(&supervised.daemon, SIGTERM);
-    assert_told(&supervised, "STOPPING=1");
-    supervised_end(&supervised, &wire);
-}
-END_TEST
-
-START_TEST(test_reload_by_sighup)
-{
-    struct supervised supervised = supervised_new("log_level = info\nqueue_operations_max = 64\n");
-    assert_told(&supervised, "READY=1");
-    struct wire wire = wire_open(supervised.daemon.socket);
-    ck_assert_uint_eq(status_number(&wire, "queue.operations_max"), 64);
-    file_write(supervised.config, "log_level = debug\nqueue_operations_max = 128\n");
-    daemon_signal(&supervised.daemon, SIGHUP);
-    assert_told(&supervised, "RELOADING=1");
-    assert_told(&supervised, "READY=1");
-    ck_assert(daemon_says(&supervised.daemon, "queue_operations_max")); /* it says what needs a restart */
-    set(&wire, "a", "the connection lives on");
-    file_write(supervised.config, "log_level = nonsense\n");
-    daemon_signal(&supervised.daemon, SIGHUP);
-    assert_told(&supervised, "READY=1");
-    ck_assert(daemon_says(&supervised.daemon, "nonsense"));
-    ck_assert(metadata_is(&wire, "a", "the connection lives on"));
-    supervised_end(&supervised, &wire);
-}
-END_TEST
-
-/* The file is a pipe that nobody has written to yet. */
-START_TEST(test_reload_that_waits_for_its_file_holds_up_nobody)
-{
-    struct supervised supervised = supervised_new("log_level = info\n");
-    assert_told(&supervised, "STATUS=");
-    ck_assert_int_eq(unlink(supervised.config), 0);
-    ck_assert_int_eq(mkfifo(supervised.config, 0600), 0);
-    daemon_signal(&supervised.daemon, SIGHUP);
-    assert_told(&supervised, "RELOADING=1");
-    struct wire wire = wire_open(supervised.daemon.socket);
-    set(&wire, "a", "served meanwhile");
-    commit_ok(&wire, commit_of_block(1, "one"));
-    ck_assert(!manager_has_heard(&supervised.manager, "READY=1"));
-    int writer = open(supervised.config, O_WRONLY | O_CLOEXEC); /* waits until somebody reads */
-    ck_assert_int_eq(write(writer, "log_level = debug\n", 18), 18);
-    close(writer);
-    assert_told(&supervised, "READY=1");
-    ck_assert(daemon_says(&supervised.daemon, "reloaded"));
-    supervised_end(&supervised, &wire);
+    struct daemon daemon = daemon_new();
+    struct manager manager = manager_open();
+    daemon.environment[0] = kept_format("NOTIFY_SOCKET=%s", manager.name);
+    daemon_launch(&daemon, "");
+    ck_assert(manager_hears(&manager, "READY=1", TOLD_MS));
+    struct wire wire = wire_open(daemon.socket); /* ready means that it accepts */
+    ck_assert(manager_hears(&manager, "STATUS=", TOLD_MS));
+    ck_assert(!manager_has_heard(&manager, "STOPPING=1"));
+    wire_close(&wire);
+    ck_assert_int_eq(daemon_stop(&daemon), 0);
+    ck_assert(manager_hears(&manager, "STOPPING=1", TOLD_MS));
+    manager_close(&manager);
+    daemon_close(&daemon);
 }
 END_TEST
 
@@ -478,7 +406,5 @@ int main(void)
     tcase_add_test(tests, test_starts_leave_few_files);
     tcase_add_test(tests, test_fd3_socket_activation_given_back_untouched);
     tcase_add_test(tests, test_notify_ready_stopping_status);
-    tcase_add_test(tests, test_reload_by_sighup);
-    tcase_add_test(tests, test_reload_that_waits_for_its_file_holds_up_nobody);
     return suite_run(suite, false);
 }

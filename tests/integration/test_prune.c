@@ -303,6 +303,37 @@ START_TEST(test_names_that_an_earlier_version_left_go_and_live_data_stays)
 }
 END_TEST
 
+START_TEST(test_dry_run_says_what_would_go_and_changes_nothing)
+{
+    struct rig rig = rig_start("--flush-delay 10s");
+    fill_blocks(&rig.wire, 1, 10);
+    ask_metadata(&rig.wire, metadata_new(operation_set_at("bound", "x", 3)));
+    ask_metadata(&rig.wire, metadata_new(operation_set_at("above", "x", 5)));
+    Cairn__Prune *prune = prune_blocks(4);
+    prune_metadata(prune, operation_set("own", "x"));
+    prune->has_states_through = true;
+    prune->states_through = 2;
+    prune->has_dry_run = prune->dry_run = true;
+    for (int times = 0; times < 2; times++) {
+        struct written dry = ask_prune(&rig.wire, prune);
+        ck_assert_int_eq(dry.status, STATUS_OK);
+        ck_assert(dry.sequence == 0 && dry.level == 0); /* it is no write */
+        ck_assert(dry.blocks == 4 && dry.states == 2 && dry.metadata == 1);
+        ck_assert(block_is(&rig.wire, 1, "header 1"));
+        ck_assert(metadata_is(&rig.wire, "bound", "x") && metadata_is(&rig.wire, "own", NULL));
+        ck_assert(!get_chain(&rig.wire, "default")->has_blocks_pruned_through);
+    }
+    prune->dry_run = false;
+    ck_assert_int_eq(ask_prune(&rig.wire, prune).status, STATUS_OK);
+    prune->dry_run = true;
+    struct written again = ask_prune(&rig.wire, prune);
+    ck_assert(again.status == STATUS_OK && again.blocks + again.states + again.metadata == 0);
+    prune->blocks_through = 11;
+    ck_assert_int_eq(ask_prune(&rig.wire, prune).status, STATUS_CONFLICT);
+    rig_end(&rig);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -317,6 +348,7 @@ int main(void)
     tcase_add_test(tests, test_prune_of_100000_heights_is_right);
     tcase_add_test(tests, test_hash_pruned_with_one_block_and_used_again_by_another_is_found);
     tcase_add_test(tests, test_name_bound_to_a_pruned_height_and_set_again_stays);
+    tcase_add_test(tests, test_dry_run_says_what_would_go_and_changes_nothing);
     tcase_add_test(tests, test_open_scan_still_sees_what_is_pruned_meanwhile);
     tcase_add_test(tests, test_space_of_pruned_data_comes_back);
     tcase_add_test(tests, test_names_that_an_earlier_version_left_go_and_live_data_stays);

@@ -1,6 +1,7 @@
 /* cairn run: a daemon for one command, whose exit code it is; nothing of it is left, however the command ends. $CAIRN is the tool,
  * beside $CAIRND. */
 #include <check.h>
+#include <pty.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +69,7 @@ START_TEST(without_a_daemon_it_says_so)
     struct program none = run("--cairnd /nonexistent/cairnd true");
     ck_assert_int_eq(none.exit_code, 2);
     ck_assert_ptr_nonnull(strstr(none.errors, "/nonexistent/cairnd"));
+    ck_assert_int_eq(run("--socket /nonexistent/socket true").exit_code, 2);
     struct program ends = run("--cairnd /bin/false -- true");
     ck_assert_int_eq(ends.exit_code, 125);
     ck_assert_ptr_nonnull(strstr(ends.errors, "before it was ready"));
@@ -78,6 +80,21 @@ START_TEST(without_a_daemon_it_says_so)
     ck_assert_int_eq(refuses.exit_code, 125);
     ck_assert_ptr_nonnull(strstr(refuses.errors, "exit code 78"));
     ck_assert_ptr_nonnull(strstr(refuses.errors, "the reason is here"));
+}
+END_TEST
+
+START_TEST(the_daemon_is_the_one_beside_the_tool_or_else_that_in_path)
+{
+    char *alone = directory_path(&directory, "cairn");
+    ck_assert_int_eq(shell_run(RUN_MS, "cp \"$CAIRN\" %s", alone).exit_code, 0);
+    struct program none = shell_run(RUN_MS, "PATH=/bin:/usr/bin exec %s run true", alone);
+    struct program path = shell_run(RUN_MS, "PATH=\"${CAIRND%%/*}:$PATH\" exec %s run true", alone);
+    ck_assert_msg(path.exit_code == 0, "exit %d: %s", path.exit_code, path.errors);
+    if (shell_run(RUN_MS, "PATH=/bin:/usr/bin command -v cairnd").exit_code != 0) {
+        ck_assert_int_eq(none.exit_code, 2);
+        ck_assert_ptr_nonnull(strstr(none.errors, "--cairnd PATH"));
+    }
+    ck_assert_str_eq(left(), "");
 }
 END_TEST
 
@@ -115,6 +132,59 @@ static int end_by(int number)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+START_TEST(ctrl_c_meets_the_command_and_leaves_nothing)
+{
+    int terminal, status;
+    char output[1024] = "";
+    size_t bytes = 0;
+    bool is_typed = false;
+    fflush(NULL);
+    pid_t tool = forkpty(&terminal, NULL, NULL, NULL);
+    if (tool == 0) {
+        execl(getenv("CAIRN"), "cairn", "run", "--", "sh", "-c", "echo ready; exec sleep 1000", (char *)NULL);
+        _exit(99);
+    }
+    ck_assert_int_gt(tool, 0);
+    for (ssize_t got; (got = read(terminal, output + bytes, sizeof output - 1 - bytes)) > 0;) {
+        bytes += (size_t)got;
+        output[bytes] = '\0';
+        if (!is_typed && strstr(output, "ready") != NULL) {
+            ck_assert_int_eq(write(terminal, "\x03", 1), 1);
+            is_typed = true;
+        }
+    }
+    ck_assert_msg(is_typed, "%s", output);
+    ck_assert_int_eq(waitpid(tool, &status, 0), tool);
+    close(terminal);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGINT, "%d: %s", status, output);
+    ck_assert_str_eq(left(), "");
+}
+END_TEST
+
+START_TEST(a_daemon_does_not_outlive_a_tool_that_is_killed)
+{
+    char *socket = directory_path(&directory, "socket");
+    struct program program =
+        shell_run(RUN_MS, "exec %s run -- sh -c 'echo \"$CAIRN_SOCKET\" > %s; kill -KILL $PPID'",
+                  getenv("CAIRN"), socket);
+    ck_assert_int_eq(program.exit_code, 128 + SIGKILL);
+    uint64_t end_ms = clock_ms() + (uint64_t)patience_ms(RUN_MS);
+    while (shell_run(RUN_MS, "exec %s -s \"$(cat %s)\" -d 5s ping", getenv("CAIRN"), socket).exit_code == 0) {
+        ck_assert_uint_lt(clock_ms(), end_ms);
+    }
+}
+END_TEST
+
+START_TEST(a_place_whose_sockets_would_have_too_long_a_path_is_refused)
+{
+    struct program program = shell_run(RUN_MS, "TMPDIR=/tmp/%090d exec %s run -- true", 0, getenv("CAIRN"));
+    ck_assert_int_eq(program.exit_code, 2);
+    ck_assert_ptr_nonnull(strstr(program.errors, "107 bytes"));
+    program = shell_run(RUN_MS, "TMPDIR=/nonexistent exec %s run -- true", getenv("CAIRN"));
+    ck_assert_int_eq(program.exit_code, 125);
+}
+END_TEST
+
 START_TEST(signals_are_passed_on_and_leave_nothing)
 {
     ck_assert_int_eq(end_by(SIGTERM), 128 + SIGTERM);
@@ -131,7 +201,11 @@ int main(void)
     tcase_add_test(tests, the_command_has_a_daemon_and_nothing_is_left);
     tcase_add_test(tests, the_exit_code_is_the_commands);
     tcase_add_test(tests, without_a_daemon_it_says_so);
+    tcase_add_test(tests, the_daemon_is_the_one_beside_the_tool_or_else_that_in_path);
     tcase_add_test(tests, a_daemon_that_dies_is_told_and_the_command_goes_on);
+    tcase_add_test(tests, ctrl_c_meets_the_command_and_leaves_nothing);
+    tcase_add_test(tests, a_daemon_does_not_outlive_a_tool_that_is_killed);
+    tcase_add_test(tests, a_place_whose_sockets_would_have_too_long_a_path_is_refused);
     tcase_add_test(tests, signals_are_passed_on_and_leave_nothing);
     return suite_run(suite, false);
 }

@@ -15,9 +15,9 @@
 #include "tests/lib/kept.h"
 #include "tests/lib/rig.h"
 #include "tests/lib/suite.h"
+#include "tests/lib/tool_fixture.h"
 
-enum { RUN_MS = 20000, OUTPUT_BYTES = 8192, WORDS_MAX = 20 };
-enum { DONE = 0, FAILED = 1, USAGE = 2, INTERRUPTED = 130 };
+enum { RUN_MS = TOOL_RUN_MS, OUTPUT_BYTES = 8192, WORDS_MAX = 20 };
 
 /* A program on a terminal of its own. */
 struct terminal {
@@ -82,6 +82,21 @@ static int terminal_end(struct terminal *terminal)
     int status;
     terminal_await(terminal, "");
     ck_assert_int_eq(waitpid(terminal->pid, &status, 0), terminal->pid);
+    close(terminal->fd);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Types Ctrl-C until it has ended: before it has the terminal for its own nobody gets the key. */
+static int terminal_interrupt(struct terminal *terminal)
+{
+    int status;
+    uint64_t end_ms = clock_ms() + (uint64_t)patience_ms(RUN_MS);
+    while (waitpid(terminal->pid, &status, WNOHANG) == 0) {
+        ck_assert_uint_lt(clock_ms(), end_ms);
+        ssize_t written = write(terminal->fd, "\x03", 1);
+        (void)written; /* it may have ended just now */
+        sleep_ms(20);
+    }
     close(terminal->fd);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -171,9 +186,30 @@ START_TEST(a_prune_says_how_far_and_how_many_and_an_end_of_input_is_a_no)
     terminal_await(&terminal, "[y/N]");
     ck_assert_ptr_nonnull(strstr(terminal.output, "blocks up to 4"));
     ck_assert_ptr_nonnull(strstr(terminal.output, "height 10"));
+    ck_assert_ptr_nonnull(strstr(terminal.output, "drop 4 blocks, 0 states and 0 metadata"));
     terminal_type(&terminal, "\x04");
     ck_assert_int_eq(terminal_end(&terminal), FAILED);
     ck_assert(block_is(&rig.wire, 1, "header 1"));
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(a_drop_names_the_chain_its_height_and_how_much_goes)
+{
+    struct rig rig = rig_start("");
+    struct terminal terminal;
+    fill_blocks(&rig.wire, 1, 10);
+    const char *answers[] = {"n\n", "y\n"};
+    for (int i = 0; i < 2; i++) {
+        terminal_start(&terminal, &rig, "chains drop default");
+        terminal_await(&terminal, "[y/N]");
+        ck_assert_ptr_nonnull(strstr(terminal.output, "at height 10"));
+        ck_assert_ptr_nonnull(strstr(terminal.output, "10 blocks"));
+        ck_assert_ptr_nonnull(strstr(terminal.output, "chain default"));
+        terminal_type(&terminal, answers[i]);
+        ck_assert_int_eq(terminal_end(&terminal), i == 0 ? FAILED : DONE);
+        ck_assert_uint_eq(get_height(&rig.wire), i == 0 ? 10 : 0);
+    }
     rig_end(&rig);
 }
 END_TEST
@@ -202,14 +238,11 @@ START_TEST(ctrl_c_has_an_exit_code_of_its_own_at_a_question_and_before_an_answer
     fill_blocks(&rig.wire, 1, 3);
     terminal_start(&terminal, &rig, "rollback --to 2");
     terminal_await(&terminal, "[y/N]");
-    terminal_type(&terminal, "\x03");
-    ck_assert_int_eq(terminal_end(&terminal), INTERRUPTED);
+    ck_assert_int_eq(terminal_interrupt(&terminal), INTERRUPTED);
     ck_assert_uint_eq(get_height(&rig.wire), 3);
     daemon_signal(&rig.daemon, SIGSTOP);
     terminal_start(&terminal, &rig, "height");
-    sleep_ms(50); /* it waits by then, or has not begun: the key ends it all the same */
-    terminal_type(&terminal, "\x03");
-    ck_assert_int_eq(terminal_end(&terminal), INTERRUPTED);
+    ck_assert_int_eq(terminal_interrupt(&terminal), INTERRUPTED);
     daemon_signal(&rig.daemon, SIGCONT);
     ck_assert_uint_eq(get_height(&rig.wire), 3);
     rig_end(&rig);
@@ -224,6 +257,7 @@ int main(void)
     tcase_add_test(tests, errors_that_hold_what_was_typed_are_printable);
     tcase_add_test(tests, a_rollback_says_how_much_goes_and_takes_a_no);
     tcase_add_test(tests, a_prune_says_how_far_and_how_many_and_an_end_of_input_is_a_no);
+    tcase_add_test(tests, a_drop_names_the_chain_its_height_and_how_much_goes);
     tcase_add_test(tests, a_delete_of_many_names_says_how_many);
     tcase_add_test(tests, ctrl_c_has_an_exit_code_of_its_own_at_a_question_and_before_an_answer);
     return suite_run(suite, false);

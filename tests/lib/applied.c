@@ -31,7 +31,7 @@ static void check_status(enum status status)
 static void open_all(bool create)
 {
     engine = engine_opened(directory.path, create);
-    apply = apply_new(engine, APPLIED_CHAINS);
+    apply = apply_new(engine, APPLIED_CHAINS + 1);
     for (uint32_t chain = 1; chain <= APPLIED_CHAINS; chain++) {
         struct chain_marks marks = applied_marks(chain);
         check_status(apply_load(apply, chain, &marks, &failure));
@@ -142,7 +142,7 @@ enum status applied_preview(struct job *job)
     enum preview_result result;
     int steps = 0;
     thread_set_role(THREAD_LOOP);
-    struct preview *preview = preview_new(&fetch, pending, &job->rollback);
+    struct preview *preview = preview_new(&fetch, pending, job);
     thread_set_role(THREAD_POOL);
     while ((result = preview_step(preview, &job->counts, &job->failure)) == PREVIEW_GOES_ON) {
         ck_assert_int_lt(++steps, 10000);

@@ -1,5 +1,5 @@
 /* A store with apply in front of it and a queue beside it, driven as the writer thread drives them. One a process, as
- * every test has one of its own; chains 1 and 2 are there. */
+ * every test has one of its own; chains 1 and 2 are there, and there may be a third. */
 #ifndef TESTS_LIB_APPLIED_H
 #define TESTS_LIB_APPLIED_H
 
@@ -23,7 +23,7 @@ void applied_write_batch(void);
 
 /* Numbers the job, applies it, and writes it unless it is refused. It carries what applied_carry took. */
 enum status applied_job(struct job *job);
-/* What a dry run of the rollback says: its counts, or its failure. */
+/* What a dry run of the prune or rollback says: its counts, or its failure. */
 enum status applied_preview(struct job *job);
 /* Applies on chain 1; has to go well. */
 void applied_commit(struct job_commit commit);

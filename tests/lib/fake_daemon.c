@@ -67,6 +67,8 @@ void fake_daemon_hello(struct fake_daemon *daemon, int fd, const struct fake_fra
     reply.run = daemon->run;
     reply.has_run_random = daemon->run_random != 0;
     reply.run_random = daemon->run_random;
+    reply.has_features = true;
+    reply.features = daemon->features;
     reply.has_store_changed = reply.store_changed = daemon->store_changed;
     reply.metadata_on_disk = daemon->metadata_on_disk;
     reply.frame_bytes_max = daemon->frame_bytes_max;

@@ -17,6 +17,7 @@ struct fake_daemon {
     int listener;
     uint64_t run;
     uint64_t run_random; /* 0: none, as an older daemon */
+    uint64_t features;   /* that it has, of those a hello asks for */
     bool store_changed;
     uint64_t metadata_on_disk;
     uint64_t frame_bytes_max;

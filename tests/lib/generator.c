@@ -184,14 +184,14 @@ static enum operation_kind some_kind(struct generator *generator)
         {OPERATION_BLOCK, 50},     {OPERATION_BLOCK_BY_HASH, 40}, {OPERATION_BLOCK_LIST, 25},
         {OPERATION_STATE, 25},     {OPERATION_BLOCK_RANGE, 25},   {OPERATION_TIP_STATE, 25},
         {OPERATION_BARRIER, 12},   {OPERATION_ROLLBACK, 18},      {OPERATION_DRY_ROLLBACK, 8},
-        {OPERATION_PRUNE, 8},
+        {OPERATION_PRUNE, 8},      {OPERATION_DRY_PRUNE, 6},
     };
     if (generator->ends && chance(generator, 60)) { /* what decides which states a crash may leave */
         static const enum operation_kind deciding[] = {OPERATION_METADATA, OPERATION_METADATA,
                                                        OPERATION_COMMIT, OPERATION_PRUNE, OPERATION_ROLLBACK};
         return deciding[below(generator, 5)];
     }
-    uint32_t dice = below(generator, 996);
+    uint32_t dice = below(generator, 1002);
     size_t at = 0;
     while (dice >= kinds[at].weight) {
         dice -= kinds[at++].weight;
@@ -222,6 +222,7 @@ static struct operation some_operation(struct generator *generator)
         make_commit(generator, &operation);
         break;
     case OPERATION_PRUNE:
+    case OPERATION_DRY_PRUNE:
         make_prune(generator, &operation);
         break;
     case OPERATION_ROLLBACK:

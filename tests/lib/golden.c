@@ -87,6 +87,13 @@ static const Cairn__WriteReply create_chain_reply = {
     SET(created) = 1,
 };
 
+static const Cairn__DropChain drop_chain = {BASE(drop_chain), SET(chain) = TEXT("aux")};
+static const Cairn__WriteReply drop_chain_reply = {
+    BASE(write_reply),
+    SET(sequence) = 1007,
+    SET(level) = CAIRN__LEVEL__LEVEL_DURABLE,
+};
+
 /* ---- commits ---- */
 
 static Cairn__Block block = {
@@ -294,6 +301,18 @@ static const Cairn__WriteReply prune_reply = {
     SET(sequence) = 1006,
     SET(level) = CAIRN__LEVEL__LEVEL_WRITTEN,
 };
+static const Cairn__Prune prune_dry_run = {
+    BASE(prune),
+    SET(blocks_through) = 4,
+    SET(states_through) = 2,
+    SET(dry_run) = 1,
+};
+static const Cairn__WriteReply prune_dry_run_reply = {
+    BASE(write_reply),
+    SET(blocks) = 3,
+    SET(states) = 2,
+    SET(metadata) = 0,
+};
 static Cairn__Guard guard_final = {BASE(guard), SET(name) = TEXT("final")};
 static Cairn__Guard guard_included = {BASE(guard), SET(name) = TEXT("included"), SET(lower) = 1};
 static Cairn__Guard *guards_list[] = {&guard_final, &guard_included};
@@ -399,10 +418,14 @@ const struct golden goldens[] = {
     REPLY(status_reply, FRAME_STATUS, 18, OK, 0, 1006, 1006, BODY(status_reply)),
     REQUEST(prune, PRUNE, 19, prune),
     REPLY(prune_reply, FRAME_PRUNE, 19, OK, 0, 1006, 1005, BODY(prune_reply)),
+    REQUEST(prune_dry_run, PRUNE, 26, prune_dry_run),
+    REPLY(prune_dry_run_reply, FRAME_PRUNE, 26, OK, 0, 1006, 1006, BODY(prune_dry_run_reply)),
     REQUEST(rollback, ROLLBACK, 20, rollback),
     REPLY(rollback_reply, FRAME_ROLLBACK, 20, OK, 0, 1006, 1006, BODY(rollback_reply)),
     REQUEST(barrier, BARRIER, 21, barrier),
     REPLY(barrier_reply, FRAME_BARRIER, 21, OK, 0, 1006, 1006, BODY(barrier_reply)),
+    REQUEST(drop_chain, DROP_CHAIN, 27, drop_chain),
+    REPLY(drop_chain_reply, FRAME_DROP_CHAIN, 27, OK, 0, 1006, 1006, BODY(drop_chain_reply)),
     REPLY(bad_header_reply, FRAME_HELLO, 0, INVALID, 0, 1006, 1006, BODY(not_a_request)),
     REPLY(busy_connection_reply, FRAME_HELLO, 0, BUSY, 0, 1006, 1006, BODY(too_many)),
     {.name = "oversize", .reply = {.type = FRAME_COMMIT, .id = 22}, .announced = UINT32_MAX},

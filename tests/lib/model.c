@@ -230,6 +230,27 @@ static void rollback_judge(const struct model_chain *chain, const struct operati
     }
 }
 
+static void prune_judge(const struct model_chain *chain, const struct operation *operation,
+                        struct model_result *result)
+{
+    if ((operation->prune_blocks && operation->height > chain->height) ||
+        (operation->prune_states && operation->last >= chain->height)) {
+        refuse(result, STATUS_CONFLICT);
+    }
+    if (operation->kind == OPERATION_PRUNE) {
+        return; /* its reply counts nothing: it takes the same time however much goes */
+    }
+    for (uint32_t height = 0; height < HEIGHTS_KNOWN; height++) {
+        result->blocks +=
+            operation->prune_blocks && height <= operation->height && chain->blocks[height].there;
+        result->states += operation->prune_states && height <= operation->last && chain->states[height] != 0;
+    }
+    for (uint32_t name = 0; name < NAMES_KNOWN; name++) {
+        uint32_t of_height = chain->metadata[name].of_height;
+        result->metadata += operation->prune_blocks && of_height != 0 && of_height <= operation->height;
+    }
+}
+
 struct model_result model_judge(const struct model *model, const struct operation *operation)
 {
     const struct model_chain *chain = &model->chains[operation->chain];
@@ -240,11 +261,8 @@ struct model_result model_judge(const struct model *model, const struct operatio
         refuse(&result, STATUS_INVALID);
     } else if (operation->kind == OPERATION_COMMIT) {
         commit_judge(chain, operation, &result);
-    } else if (operation->kind == OPERATION_PRUNE) {
-        if ((operation->prune_blocks && operation->height > chain->height) ||
-            (operation->prune_states && operation->last >= chain->height)) {
-            refuse(&result, STATUS_CONFLICT);
-        }
+    } else if (operation->kind == OPERATION_PRUNE || operation->kind == OPERATION_DRY_PRUNE) {
+        prune_judge(chain, operation, &result);
     } else if (operation->kind == OPERATION_ROLLBACK || operation->kind == OPERATION_DRY_ROLLBACK) {
         rollback_judge(chain, operation, &result);
     }

@@ -45,11 +45,11 @@ struct model model_new(void);
 bool model_equal(const struct model *left, const struct model *right);
 uint64_t model_digest(const struct model *model);
 
-/* What a write would be answered; changes nothing. Also for a dry rollback. */
+/* What a write would be answered; changes nothing. Also for a dry run. */
 struct model_result model_judge(const struct model *model, const struct operation *operation);
 /* Carries out a write whose answer was ok, whatever model_judge thinks of it. */
 void model_apply(struct model *model, const struct operation *operation);
-/* What a read, a dry rollback included, is answered. */
+/* What a read, a dry run included, is answered. */
 void model_read(const struct model *model, const struct operation *operation, struct answer *ret_answer);
 /* A write's reply in the words of an answer. */
 void model_result_text(const struct model_result *result, struct answer *ret_answer);

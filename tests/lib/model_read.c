@@ -140,6 +140,7 @@ void model_read(const struct model *model, const struct operation *operation, st
     case OPERATION_TIP_STATE:
         read_state(chain, chain->height, ret_answer);
         break;
+    case OPERATION_DRY_PRUNE:
     case OPERATION_DRY_ROLLBACK: {
         struct model_result result = model_judge(model, operation);
         model_result_text(&result, ret_answer);

@@ -19,6 +19,8 @@ struct call {
     uint64_t sequence; /* of a write that was carried out, and of a barrier */
     uint32_t level;
     const struct answer *answer;
+    bool may_be_refused;           /* not answered: by a fault, though the model would carry it out */
+    bool may_lose_raises;          /* carried out, but for raises over what could not be read */
     uint64_t sent_at, answered_at; /* on a clock that rises with each event; 0: not known */
 };
 

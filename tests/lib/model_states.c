@@ -158,6 +158,30 @@ static void explore(struct search *search, const struct machine *machine)
     search->work[search->n_work++] = *machine;
 }
 
+/* The write reached the disk, whole or without some of its raises. */
+static void explore_applied(struct search *search, const struct machine *machine, const struct call *call)
+{
+    const struct operation *whole = call->operation;
+    uint32_t ways = call->may_lose_raises ? UINT32_C(1) << whole->n_edits : 1;
+    for (uint32_t lost = 0; lost < ways; lost++) {
+        struct operation operation = *whole;
+        uint32_t raises = 0;
+        operation.n_edits = 0;
+        for (uint32_t i = 0; i < whole->n_edits; i++) {
+            raises |= (whole->edits[i].kind == EDIT_RAISE ? UINT32_C(1) : 0) << i;
+            if ((lost >> i & 1) == 0) {
+                operation.edits[operation.n_edits++] = whole->edits[i];
+            }
+        }
+        struct machine applied = *machine;
+        struct call changed = *call;
+        changed.operation = &operation;
+        if ((lost & ~raises) == 0 && machine_apply(&applied, &changed)) {
+            explore(search, &applied);
+        }
+    }
+}
+
 static void explore_answered(struct search *search, const struct machine *machine)
 {
     const struct call *call = search->answered[machine->at];
@@ -168,9 +192,7 @@ static void explore_answered(struct search *search, const struct machine *machin
     }
     struct machine applied = *machine;
     applied.at++;
-    if (machine_apply(&applied, call)) {
-        explore(search, &applied);
-    }
+    explore_applied(search, &applied, call);
     if (!must_be_on_disk(search, call)) {
         struct machine skipped = *machine;
         skipped.at++;
@@ -197,11 +219,8 @@ static void explore_open(struct search *search, const struct machine *machine, u
     }
     struct machine then = *machine;
     then.unanswered[connection]++;
-    struct machine applied = then;
-    if (machine_apply(&applied, call)) {
-        explore(search, &applied);
-    }
-    if (model_judge(&machine->possible.model, call->operation).status != STATUS_OK) {
+    explore_applied(search, &then, call);
+    if (call->may_be_refused || model_judge(&machine->possible.model, call->operation).status != STATUS_OK) {
         explore(search, &then); /* refused: nothing happens */
     }
     struct machine skipped = then;

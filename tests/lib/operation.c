@@ -23,9 +23,9 @@ static const struct {
 static const char *const prefixes[PREFIXES_KNOWN] = {"", "m", "n/", "n/\xff", "\xff"};
 static const char *const chains[CHAINS_KNOWN] = {"default", "aux", "z.9_-"};
 static const char *const kinds[OPERATION_KINDS] = {
-    "height",   "block",        "block by hash", "block list", "block range", "state",  "tip state",
-    "get",      "get many",     "list",          "chains",     "metadata",    "commit", "prune",
-    "rollback", "dry rollback", "create chain",  "barrier",    "stop",        "kill",
+    "height",   "block",     "block by hash", "block list",   "block range", "state",  "tip state",
+    "get",      "get many",  "list",          "chains",       "metadata",    "commit", "prune",
+    "rollback", "dry prune", "dry rollback",  "create chain", "barrier",     "stop",   "kill",
 };
 
 void answer_add(struct answer *answer, const char *format, ...)
@@ -59,6 +59,11 @@ bool operation_is_stream(const struct operation *operation)
 {
     return operation->kind == OPERATION_BLOCK_LIST || operation->kind == OPERATION_BLOCK_RANGE ||
            operation->kind == OPERATION_GET_MANY || operation->kind == OPERATION_LIST;
+}
+
+bool operation_is_dry_run(const struct operation *operation)
+{
+    return operation->kind == OPERATION_DRY_PRUNE || operation->kind == OPERATION_DRY_ROLLBACK;
 }
 
 bool operation_is_end(const struct operation *operation)
@@ -124,7 +129,7 @@ char *operation_text(const struct operation *operation)
     if (operation->rise_to != 0) {
         answer_add(&line, " rise to %u", operation->rise_to);
     }
-    if (operation->kind == OPERATION_PRUNE) {
+    if (operation->kind == OPERATION_PRUNE || operation->kind == OPERATION_DRY_PRUNE) {
         answer_add(&line, operation->prune_blocks ? " blocks through %u" : "", operation->height);
         answer_add(&line, operation->prune_states ? " states through %u" : "", operation->last);
     } else if (operation->kind == OPERATION_LIST) {

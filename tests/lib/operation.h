@@ -41,6 +41,7 @@ enum operation_kind {
     OPERATION_COMMIT,
     OPERATION_PRUNE,
     OPERATION_ROLLBACK,
+    OPERATION_DRY_PRUNE,
     OPERATION_DRY_ROLLBACK,
     OPERATION_CREATE_CHAIN,
     OPERATION_BARRIER,
@@ -106,6 +107,7 @@ bool answer_equal(const struct answer *left, const struct answer *right);
 bool operation_is_write(const struct operation *operation);
 bool operation_is_commit(const struct operation *operation);
 bool operation_is_stream(const struct operation *operation);
+bool operation_is_dry_run(const struct operation *operation);
 bool operation_is_end(const struct operation *operation); /* of the daemon */
 /* A line for people, kept. */
 char *operation_text(const struct operation *operation);

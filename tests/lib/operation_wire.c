@@ -110,6 +110,7 @@ static void *prune_message(const struct operation *operation)
     prune->blocks_through = height_on_wire(operation->height);
     prune->has_states_through = operation->prune_states;
     prune->states_through = height_on_wire(operation->last);
+    prune->has_dry_run = prune->dry_run = operation->kind == OPERATION_DRY_PRUNE;
     prune->metadata = edits_of(operation);
     prune->n_metadata = operation->n_edits;
     return prune;
@@ -286,6 +287,7 @@ static const struct {
     [OPERATION_COMMIT] = {FRAME_COMMIT, commit_message},
     [OPERATION_PRUNE] = {FRAME_PRUNE, prune_message},
     [OPERATION_ROLLBACK] = {FRAME_ROLLBACK, rollback_message},
+    [OPERATION_DRY_PRUNE] = {FRAME_PRUNE, prune_message},
     [OPERATION_DRY_ROLLBACK] = {FRAME_ROLLBACK, rollback_message},
     [OPERATION_CREATE_CHAIN] = {FRAME_CREATE_CHAIN, small_message},
     [OPERATION_BARRIER] = {FRAME_BARRIER, small_message},

@@ -194,7 +194,7 @@ static bool check_level(struct runner *runner, const struct call *call)
     if (operation_is_commit(call->operation) && asked < 2) {
         asked = 2;
     }
-    if (call->operation->kind != OPERATION_DRY_ROLLBACK && call->level < asked) {
+    if (!operation_is_dry_run(call->operation) && call->level < asked) {
         complain(runner->complaint, call, "level %u was asked for, %u answered", asked, call->level);
         return false;
     }

@@ -51,7 +51,10 @@ static void read_options(void)
 
 static void take_options(struct options *options)
 {
-    (void)options;
+    if (server_fixture.take) {
+        options->queue_operations_max--;
+        options->hello_timeout_us = 10000;
+    }
     file_write(server_fixture.text, "reloaded");
 }
 
@@ -80,11 +83,11 @@ static int run(void (*prepare)(void))
     struct engine *engine;
     struct listener listener;
     struct options options;
-    struct options_error error;
+    static struct options_errors errors;
     struct failure failure;
     char *arguments[] = {"cairnd", "--data", server_fixture.home.path, NULL};
     char *environment[] = {NULL};
-    require(options_load(3, arguments, environment, &options, &error) == OPTIONS_RUN, error.text);
+    require(options_load(3, arguments, environment, &options, &errors) == OPTIONS_RUN, errors.texts[0]);
     server_fixture.disk = fake_disk_new(path, 1);
     numbers_fixture_open(&numbers, NULL);
     server_fixture.options = &options;

@@ -1,26 +1,10 @@
-/* Requests about the connection, the daemon and its chains. */
+/* Requests about the connection and the daemon. */
 #include <check.h>
 
 #include "tests/lib/kept.h"
 #include "tests/lib/messages.h"
 #include "tests/lib/service_fixture.h"
 #include "tests/lib/suite.h"
-
-static Cairn__CreateChain create(const char *name)
-{
-    Cairn__CreateChain message = CAIRN__CREATE_CHAIN__INIT;
-    message.has_chain = true;
-    message.chain = bytes_of(name);
-    return message;
-}
-
-static Cairn__ChainsReply *chains(void)
-{
-    Cairn__Chains message = CAIRN__CHAINS__INIT;
-    struct service_reply reply = service_ask(FRAME_CHAINS, &message);
-    ck_assert_int_eq(reply.status, STATUS_OK);
-    return cairn__chains_reply__unpack(kept_allocator(), reply.body.len, reply.body.data);
-}
 
 /* ---- hello ---- */
 
@@ -91,6 +75,28 @@ START_TEST(hello_agrees_on_a_version_that_both_speak_or_refuses)
 }
 END_TEST
 
+START_TEST(of_the_features_asked_for_those_are_in_force_that_there_are)
+{
+    static const struct {
+        uint64_t asked;
+        uint64_t in_force;
+    } cases[] = {{0, 0},
+                 {FEATURE_PRUNE_DRY_RUN, FEATURE_PRUNE_DRY_RUN},
+                 {UINT64_C(1) << 63, 0},
+                 {UINT64_MAX, FEATURE_PRUNE_DRY_RUN}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        served.session.is_greeted = false;
+        Cairn__Hello hello = CAIRN__HELLO__INIT;
+        hello.has_features = true;
+        hello.features = cases[i].asked;
+        struct service_reply reply = service_ask(FRAME_HELLO, &hello);
+        const Cairn__HelloReply *message =
+            cairn__hello_reply__unpack(kept_allocator(), reply.body.len, reply.body.data);
+        ck_assert_uint_eq(message->features, cases[i].in_force);
+    }
+}
+END_TEST
+
 START_TEST(hello_comes_once_and_with_a_short_name)
 {
     Cairn__Hello hello = CAIRN__HELLO__INIT;
@@ -152,64 +158,6 @@ START_TEST(health_says_that_the_daemon_stops_or_why_it_failed)
 }
 END_TEST
 
-/* ---- chains ---- */
-
-START_TEST(a_chain_is_there_when_its_making_is_answered_and_not_before)
-{
-    Cairn__CreateChain message = create("other");
-    ck_assert_int_eq(service_start(FRAME_CREATE_CHAIN, &message, NULL), REQUEST_TAKEN);
-    Cairn__Chains list = CAIRN__CHAINS__INIT;
-    ck_assert_int_eq(service_start(FRAME_CHAINS, &list, NULL), REQUEST_TAKEN);
-    ck_assert_uint_eq(served.reply_count, 1);
-    const Cairn__ChainsReply *before = cairn__chains_reply__unpack(
-        kept_allocator(), served.replies[0].body.len, served.replies[0].body.data);
-    ck_assert(before != NULL && before->n_chains == 1);
-    service_settle();
-    ck_assert_int_eq(served.replies[1].header.type, FRAME_CREATE_CHAIN);
-    ck_assert_uint_eq(chains()->n_chains, 2);
-}
-END_TEST
-
-START_TEST(a_chain_is_made_once_and_making_it_again_is_fine)
-{
-    for (int i = 0; i < 2; i++) {
-        Cairn__CreateChain message = create("other");
-        struct service_reply reply = service_ask(FRAME_CREATE_CHAIN, &message);
-        ck_assert_int_eq(reply.status, STATUS_OK);
-        const Cairn__WriteReply *written =
-            cairn__write_reply__unpack(kept_allocator(), reply.body.len, reply.body.data);
-        ck_assert(written != NULL && written->created == (i == 0));
-    }
-    const Cairn__ChainsReply *reply = chains();
-    ck_assert_uint_eq(reply->n_chains, 2);
-    ck_assert(bytes_are(reply->chains[0]->name, "default") && bytes_are(reply->chains[1]->name, "other"));
-}
-END_TEST
-
-START_TEST(a_name_that_is_none_and_a_chain_too_many_are_refused)
-{
-    Cairn__CreateChain bad = create("Upper");
-    service_ask_refused(FRAME_CREATE_CHAIN, &bad, STATUS_INVALID, "a-z 0-9");
-    const char *names[] = {"a", "b", "c"};
-    for (size_t i = 0; i < 3; i++) { /* the fixture allows 4, with default */
-        Cairn__CreateChain message = create(names[i]);
-        ck_assert_int_eq(service_ask(FRAME_CREATE_CHAIN, &message).status, STATUS_OK);
-    }
-    Cairn__CreateChain beyond = create("d");
-    service_ask_refused(FRAME_CREATE_CHAIN, &beyond, STATUS_TOO_LARGE, "chains_max");
-    ck_assert_uint_eq(chains()->n_chains, 4);
-}
-END_TEST
-
-START_TEST(a_chain_whose_making_failed_is_not_shown)
-{
-    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_IN_DOUBT, 100);
-    Cairn__CreateChain message = create("other");
-    service_ask_refused(FRAME_CREATE_CHAIN, &message, STATUS_IO_ERROR, "");
-    ck_assert_uint_eq(chains()->n_chains, 1);
-}
-END_TEST
-
 int main(void)
 {
     TCase *tests;
@@ -217,15 +165,12 @@ int main(void)
     tcase_add_checked_fixture(tests, service_open, service_close);
     tcase_add_test(tests, the_status_page_has_each_name_once_and_follows_what_happens);
     tcase_add_test(tests, health_says_that_the_daemon_stops_or_why_it_failed);
-    tcase_add_test(tests, a_chain_is_there_when_its_making_is_answered_and_not_before);
-    tcase_add_test(tests, a_chain_is_made_once_and_making_it_again_is_fine);
-    tcase_add_test(tests, a_name_that_is_none_and_a_chain_too_many_are_refused);
-    tcase_add_test(tests, a_chain_whose_making_failed_is_not_shown);
     TCase *hello = tcase_create("hello");
     tcase_add_checked_fixture(hello, setup_ungreeted, service_close);
     tcase_add_test(hello, hello_tells_the_store_and_the_bounds);
     tcase_add_test(hello, hello_tells_whether_the_store_knows_the_run_if_its_bits_are_sent);
     tcase_add_test(hello, hello_agrees_on_a_version_that_both_speak_or_refuses);
+    tcase_add_test(hello, of_the_features_asked_for_those_are_in_force_that_there_are);
     tcase_add_test(hello, hello_comes_once_and_with_a_short_name);
     suite_add_tcase(suite, hello);
     return suite_run(suite, false);

@@ -362,11 +362,100 @@ END_TEST
 
 START_TEST(chains_are_written_for_the_next_start)
 {
-    struct job create = {.kind = JOB_CREATE_CHAIN, .chain = 2, .chain_name = text("second")};
+    uint64_t before = applied_digest();
+    struct job again = {.kind = JOB_CREATE_CHAIN, .chain = 2, .chain_name = text("second")};
+    ck_assert_int_eq(applied_job(&again), STATUS_OK);
+    ck_assert_uint_eq(applied_digest(), before); /* it is there */
+    struct job create = {.kind = JOB_CREATE_CHAIN, .chain = 3, .chain_name = text("third")};
     ck_assert_int_eq(applied_job(&create), STATUS_OK);
+    ck_assert_uint_eq(create.marks.cut_sequence, create.sequence); /* what was written before is not of it */
     ck_assert_uint_eq(applied_count(0, KEY_CHAIN_NAME), 1);
-    ck_assert_uint_eq(applied_count(2, KEY_MARKS), 1); /* a start wants them of every chain */
+    ck_assert_uint_eq(applied_count(3, KEY_MARKS), 1); /* a start wants them of every chain */
     ck_assert_uint_eq(applied_count(0, KEY_MARKS), 0);
+}
+END_TEST
+
+/* A block, a state and a name on the chain, and another name that is queued. */
+static void fill(uint32_t chain)
+{
+    struct job_block block = {
+        .height = 5, .header = text("header"), .data = text("data"), .hash = text("one")};
+    struct job_state state = {5, text("state")};
+    struct metadata_operation bound = applied_set("bound", text("v"), 5);
+    struct job job = {
+        .kind = JOB_COMMIT,
+        .chain = chain,
+        .commit = {.blocks = &block, .block_count = 1, .states = &state, .state_count = 1, .rise_to = 5},
+        .metadata = &bound,
+        .metadata_count = 1,
+    };
+    ck_assert_int_eq(applied_job(&job), STATUS_OK);
+    applied_queue(chain, applied_set("queued", text("v"), 5));
+}
+
+static size_t keys_of(uint32_t chain)
+{
+    static const enum key_kind kinds[] = {KEY_MARKS, KEY_HEADER,   KEY_DATA, KEY_HASH,
+                                          KEY_STATE, KEY_METADATA, KEY_BOUND};
+    size_t keys = 0;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        keys += applied_count(chain, kinds[i]);
+    }
+    return keys;
+}
+
+START_TEST(a_drop_leaves_no_key_of_its_chain_and_all_of_the_others)
+{
+    struct job create = {.kind = JOB_CREATE_CHAIN, .chain = 3, .chain_name = text("third")};
+    ck_assert_int_eq(applied_job(&create), STATUS_OK);
+    fill(2);
+    fill(3);
+    struct job drop = {.kind = JOB_DROP_CHAIN, .chain = 3, .drop = {.name = text("third")}};
+    drop.carry_through = applied_carry();
+    ck_assert_int_eq(applied_job(&drop), STATUS_OK);
+    ck_assert_uint_eq(keys_of(3), 0);
+    ck_assert_uint_eq(applied_count(0, KEY_CHAIN_NAME), 0);
+    ck_assert_uint_eq(applied_count(0, KEY_DROPPED), 1); /* its space is to be asked back */
+    applied_assert_header(2, 5, "one");
+    applied_assert_metadata(2, "queued", text("v"), 5);
+    applied_assert_metadata(2, "bound", text("v"), 5);
+    ck_assert_int_eq(applied_job(&create), STATUS_OK);
+    ck_assert_uint_eq(keys_of(3), 1);
+    ck_assert_uint_eq(create.marks.height, 0);
+    fill(3);
+    applied_assert_header(3, 5, "one");
+    struct job forget = {.kind = JOB_FORGET_DROPS, .forget = {3, 3}};
+    ck_assert_int_eq(applied_job(&forget), STATUS_OK);
+    ck_assert_uint_eq(applied_count(0, KEY_DROPPED), 0);
+    applied_groups();
+}
+END_TEST
+
+START_TEST(a_chain_that_is_made_anew_keeps_its_name_and_has_marks)
+{
+    fill(2);
+    struct job drop = {.kind = JOB_DROP_CHAIN, .chain = 2, .drop = {text("second"), .makes_anew = true}};
+    drop.carry_through = applied_carry();
+    ck_assert_int_eq(applied_job(&drop), STATUS_OK);
+    ck_assert_uint_eq(keys_of(2), 1);
+    ck_assert(drop.marks.height == 0 && drop.marks.cut_sequence == drop.sequence);
+    fill(2); /* block 5 replaces nothing that is there no more */
+    applied_assert_header(2, 5, "one");
+    ck_assert_uint_eq(applied_marks(2).height, 5);
+    applied_groups();
+}
+END_TEST
+
+START_TEST(a_sweep_of_a_chain_that_was_dropped_does_nothing)
+{
+    applied_block(1, "one", "d");
+    applied_rise(2);
+    applied_prune(1);
+    struct job drop = {.kind = JOB_DROP_CHAIN, .chain = 1, .drop = {text("first"), .makes_anew = true}};
+    ck_assert_int_eq(applied_job(&drop), STATUS_OK);
+    uint64_t before = applied_digest();
+    ck_assert(applied_sweep());
+    ck_assert_uint_eq(applied_digest(), before);
 }
 END_TEST
 
@@ -399,6 +488,9 @@ int main(void)
     tcase_add_test(tests, blocks_and_states_at_pruned_heights_are_refused_whole);
     tcase_add_test(tests, commits_of_one_batch_are_judged_one_after_the_other);
     tcase_add_test(tests, chains_are_written_for_the_next_start);
+    tcase_add_test(tests, a_drop_leaves_no_key_of_its_chain_and_all_of_the_others);
+    tcase_add_test(tests, a_chain_that_is_made_anew_keeps_its_name_and_has_marks);
+    tcase_add_test(tests, a_sweep_of_a_chain_that_was_dropped_does_nothing);
     tcase_add_test(tests, a_last_block_with_a_key_that_is_too_long_fails_the_start);
     return suite_run(suite, true);
 }

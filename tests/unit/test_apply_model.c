@@ -118,25 +118,31 @@ static enum status commit(struct table *table, const struct job_commit *commit)
     return STATUS_OK;
 }
 
-static enum status prune(struct table *table, const struct job_prune *prune)
+/* `ret_counts` is what goes: a dry run says it. */
+static enum status prune(struct table *table, const struct job_prune *prune, struct job_counts *ret_counts)
 {
+    struct job_counts counts = {0};
     if ((prune->has_blocks && prune->blocks_through > table->height) ||
         (prune->has_states && prune->states_through >= table->height)) {
         return STATUS_CONFLICT;
     }
     for (uint64_t height = 1; prune->has_blocks && height <= prune->blocks_through; height++) {
+        counts.blocks += table->hash_of[height] != 0;
         drop_block(table, height);
         table->blocks_pruned = height > table->blocks_pruned ? height : table->blocks_pruned;
     }
     for (int i = 0; i < NAMES; i++) {
         if (table->names[i].of_height != 0 && table->names[i].of_height <= table->blocks_pruned) {
             table->names[i] = (struct held){0};
+            counts.metadata++;
         }
     }
     for (uint64_t height = 0; prune->has_states && height <= prune->states_through; height++) {
+        counts.states += table->states[height];
         table->states[height] = false;
         table->states_from = height >= table->states_from ? height + 1 : table->states_from;
     }
+    *ret_counts = counts;
     return STATUS_OK;
 }
 
@@ -278,7 +284,7 @@ static enum status expect(struct table *table, const struct job *job, struct job
 {
     enum status status = job->kind == JOB_COMMIT     ? commit(table, &job->commit)
                          : job->kind == JOB_ROLLBACK ? roll_back(table, &job->rollback, ret_counts)
-                                                     : prune(table, &job->prune);
+                                                     : prune(table, &job->prune, ret_counts);
     carry_out(table, job->metadata, job->metadata_count);
     return status;
 }
@@ -308,7 +314,7 @@ static void run(struct random_source *random, struct table *table, struct queue 
         carry_out(&expected, queue->operations, queue->count);
     }
     enum status status = expect(&expected, job, &counts);
-    if (carries && job->kind == JOB_ROLLBACK) { /* a dry run sees all that is queued */
+    if (carries && job->kind != JOB_COMMIT) { /* a dry run sees all that is queued */
         ck_assert_int_eq(applied_preview(job), status);
         if (status == STATUS_OK) {
             ck_assert_mem_eq(&job->counts, &counts, sizeof counts);

@@ -115,6 +115,52 @@ START_TEST(a_reply_lives_until_the_next_call)
 }
 END_TEST
 
+/* Answers a read of a block, closes instead of taking the commit, and meets the client again for it. */
+static void *take_back_a_block(void *unused)
+{
+    struct fake_frame frame;
+    Cairn__BlockReply reply = CAIRN__BLOCK_REPLY__INIT;
+    uint8_t data[] = "data of the block";
+    int fd = fake_daemon_meet(&fake);
+    fake_receive(fd, &frame);
+    reply.has_height = reply.has_data = true;
+    reply.height = 7;
+    reply.data = (ProtobufCBinaryData){.data = data, .len = sizeof data};
+    fake_send_message(fd, &frame, 0, &reply.base);
+    close(fd);
+    fd = fake_daemon_meet(&fake);
+    fake_receive(fd, &frame);
+    ck_assert_int_eq(frame.type, FRAME_COMMIT);
+    Cairn__Commit *commit = cairn__commit__unpack(NULL, frame.bytes, frame.body);
+    ck_assert(commit != NULL && commit->n_blocks == 1 && commit->n_metadata == 1);
+    ck_assert_uint_eq(commit->blocks[0]->height, 7);
+    ck_assert_uint_eq(commit->blocks[0]->data.len, sizeof data);
+    ck_assert_mem_eq(commit->blocks[0]->data.data, data, sizeof data);
+    ck_assert_mem_eq(commit->metadata[0]->value.data, data, sizeof data);
+    cairn__commit__free_unpacked(commit, NULL);
+    fake_send_written(fd, &frame, 9, CAIRN__LEVEL__LEVEL_DURABLE, 9);
+    last_fd = fd;
+    return unused;
+}
+
+START_TEST(a_reply_may_be_passed_to_the_next_call)
+{
+    const struct cairn_reply *reply;
+    const struct cairn_read_block_request read = {.height = 7, .parts = CAIRN_DATA};
+    connect_to(take_back_a_block);
+    ck_assert_int_eq(cairn_read_block(connection, &read, &reply), CAIRN_OK);
+    wait_closed(); /* so that the commit is encoded again for the next connection */
+    const struct cairn_operation set = {
+        .kind = CAIRN_SET, .name = cairn_text("copy"), .value = reply->block.data};
+    const struct cairn_commit_request commit = {
+        .blocks = &reply->block, .block_count = 1, .metadata = &set, .metadata_count = 1};
+    ck_assert_int_eq(cairn_commit(connection, &commit, &reply), CAIRN_OK);
+    ck_assert_uint_eq(reply->write.sequence, 9);
+    played();
+    close(last_fd);
+}
+END_TEST
+
 static void *lose_a_read(void *unused)
 {
     struct fake_frame frame;
@@ -364,6 +410,7 @@ int main(void)
     tcase_set_timeout(blocking, 30);
     tcase_add_checked_fixture(blocking, setup, teardown);
     tcase_add_test(blocking, a_reply_lives_until_the_next_call);
+    tcase_add_test(blocking, a_reply_may_be_passed_to_the_next_call);
     tcase_add_test(blocking, a_lost_read_is_sent_again);
     tcase_add_test(blocking, a_write_that_was_sent_and_lost_is_unknown);
     tcase_add_test(blocking, a_write_on_a_connection_found_dead_is_sent_on_a_new_one);

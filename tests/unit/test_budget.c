@@ -216,6 +216,7 @@ START_TEST(at_the_bound_of_all_replies_who_leaves_much_unread_pauses)
     budget_reply_queued(budget, &deaf, 1);
     ck_assert(budget_replies_are_full(budget) && !budget_may_answer(budget));
     ck_assert(budget_client_must_pause(budget, &deaf) && !budget_client_must_pause(budget, &slow));
+    ck_assert(!budget_client_may_have_short(&deaf) && budget_client_may_have_short(&slow));
     budget_reply_gone(budget, &deaf, deaf.replies_bytes);
     budget_reply_gone(budget, &slow, slow.replies_bytes);
 }
@@ -234,6 +235,24 @@ START_TEST(reads_count_twice_and_one_runs_alone_whatever_cursors_keep)
     ck_assert(!budget_may_read(budget, 1));
     budget_read_ends(budget, REPLIES_MAX);
     budget_stream_close(budget, &stream);
+}
+END_TEST
+
+START_TEST(a_read_ends_with_what_it_began_with_whatever_the_bound_is_by_then)
+{
+    budget_read_begins(budget, REPLIES_MAX);
+    ck_assert_uint_eq(budget_answers_bytes(budget), REPLIES_MAX);
+    budget_set_replies_bytes_max(budget, REPLIES_MAX / 4);
+    ck_assert(!budget_may_answer(budget) && !budget_may_read(budget, 1));
+    budget_read_ends(budget, REPLIES_MAX);
+    ck_assert_uint_eq(budget_answers_bytes(budget), 0);
+    ck_assert(budget_may_read(budget, REPLIES_MAX / 8));
+    budget_read_begins(budget, REPLIES_MAX / 8);
+    ck_assert(!budget_may_read(budget, 1)); /* the lower bound is full */
+    budget_set_replies_bytes_max(budget, 4 * REPLIES_MAX);
+    ck_assert(budget_may_read(budget, REPLIES_MAX));
+    budget_read_ends(budget, REPLIES_MAX / 8);
+    ck_assert_uint_eq(budget_answers_bytes(budget), 0);
 }
 END_TEST
 
@@ -271,6 +290,7 @@ int main(void)
     tcase_add_test(tests, client_has_its_replies_or_one);
     tcase_add_test(tests, at_the_bound_of_all_replies_who_leaves_much_unread_pauses);
     tcase_add_test(tests, reads_count_twice_and_one_runs_alone_whatever_cursors_keep);
+    tcase_add_test(tests, a_read_ends_with_what_it_began_with_whatever_the_bound_is_by_then);
     tcase_add_test(tests, streams_open_for_what_they_would_keep_and_read_one_step_ahead);
     return suite_run(suite, true);
 }

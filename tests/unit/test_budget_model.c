@@ -71,7 +71,7 @@ static void check_bounds(const struct world *world)
         cursors += world->streams[i].stream.cursor_bytes;
     }
     ck_assert_uint_le(cursors, 2 * REPLIES_MAX);
-    most = REPLIES_MAX + cursors + ANSWER + (uint64_t)CLIENTS * (CLIENT_UNREAD_BYTES_MAX + REPLY);
+    most = REPLIES_MAX + cursors + ANSWER + (uint64_t)CLIENTS * (2 * CLIENT_UNREAD_BYTES_MAX + REPLY);
     ck_assert_uint_le(budget_answers_bytes(budget), most);
 }
 
@@ -193,6 +193,8 @@ static void move_client(struct world *world)
         send_replies(world, client);
     } else if (budget_may_answer(budget) && budget_client_may_send(client)) {
         budget_reply_queued(budget, client, 1 + below(world, ANSWER));
+    } else if (budget_client_may_have_short(client)) {
+        budget_reply_queued(budget, client, 1 + below(world, CLIENT_UNREAD_BYTES_MAX));
     } else if (!budget_client_must_pause(budget, client)) {
         budget_reply_queued(budget, client, REPLY);
     }

@@ -110,6 +110,91 @@ START_TEST(chains_loaded_in_any_order_of_numbers_leave_the_next_free)
 }
 END_TEST
 
+START_TEST(a_removed_chain_leaves_its_name_and_its_place)
+{
+    struct chain_set *chains = chain_set_new(3);
+    struct chain *chain[3] = {chain_add(chains, text("a"), 0), chain_add(chains, text("b"), 0),
+                              chain_add(chains, text("c"), 0)};
+    chain[1]->visible = true;
+    ck_assert_ptr_null(chain_add(chains, text("d"), 0));
+    chain_remove(chains, chain[1]);
+    ck_assert_uint_eq(chain_count(chains), 2);
+    ck_assert_ptr_null(chain_find(chains, text("b")));
+    ck_assert_ptr_null(chain_by_id(chains, 2));
+    ck_assert_ptr_eq(chain_next(chain[0]), chain[2]);
+    ck_assert(gone_has(chain_gone(chains), 2));
+    uint64_t newest = chain[2]->serial;
+    struct chain *again = chain_add(chains, text("b"), 0);
+    ck_assert_ptr_nonnull(again);
+    ck_assert_uint_eq(again->id, 2); /* no other is left */
+    ck_assert(!again->visible && again->marks.height == 0 && again->serial > newest);
+    chain_set_free(chains);
+}
+END_TEST
+
+/* The space of a number that is gone is compacted: better not with what the next chain writes. */
+START_TEST(a_number_whose_space_was_asked_back_is_given_first)
+{
+    struct chain_set *chains = chain_set_new(4);
+    ck_assert_ptr_nonnull(chain_add(chains, text("default"), 0));
+    struct chain *chain = chain_add(chains, text("a"), 0);
+    chain->visible = true;
+    chain_remove(chains, chain);
+    ck_assert_uint_eq(chain_add(chains, text("b"), 0)->id, 3);
+    uint32_t first, last;
+    ck_assert(gone_take(chain_gone(chains), &first, &last) && first == 2 && last == 2);
+    ck_assert_uint_eq(chain_add(chains, text("c"), 0)->id, 2);
+    chain_set_free(chains);
+}
+END_TEST
+
+START_TEST(one_that_was_never_made_leaves_no_space_to_ask_back)
+{
+    struct chain_set *chains = chain_set_new(2);
+    chain_remove(chains, chain_add(chains, text("a"), 0));
+    ck_assert(!gone_has(chain_gone(chains), 1) && chain_count(chains) == 0);
+    chain_set_free(chains);
+}
+END_TEST
+
+START_TEST(one_whose_sweep_is_with_the_writer_lives_until_that_comes_back)
+{
+    struct chain_set *chains = chain_set_new(4);
+    struct chain *swept[3];
+    for (int i = 0; i < 3; i++) {
+        char name[] = {(char)('a' + i), '\0'};
+        swept[i] = chain_add(chains, text(name), 0);
+        swept[i]->visible = swept[i]->sweeping = true;
+        chain_remove(chains, swept[i]);
+        ck_assert(swept[i]->is_removed);
+    }
+    ck_assert_uint_eq(chain_count(chains), 0);
+    swept[1]->sweeping = swept[0]->sweeping = false;
+    chain_free_removed(chains, swept[1]);
+    chain_free_removed(chains, swept[0]);
+    chain_set_free(chains); /* with the last one, which the writer never gave back */
+}
+END_TEST
+
+START_TEST(default_is_renewed_under_its_number)
+{
+    struct chain_set *chains = chain_set_new(2);
+    struct chain *chain = chain_add(chains, text("default"), 0);
+    uint64_t serial = chain->serial;
+    chain->visible = true;
+    chain->marks = (struct chain_marks){9, 8, 7, 6, 5};
+    chain->blocks_reclaimed = chain->states_reclaimed = 6;
+    chain->dropped.names = chain->tops.block = 4;
+    chain_renew(chains, chain);
+    ck_assert_ptr_eq(chain_find(chains, text("default")), chain);
+    ck_assert(chain->id == 1 && chain->visible && chain->serial > serial);
+    ck_assert(chain->marks.height == 0 && chain->blocks_reclaimed == 0 && chain->tops.block == 0);
+    ck_assert_uint_eq(dropped_count(&chain->dropped), 0);
+    ck_assert(gone_has(chain_gone(chains), 1));
+    chain_set_free(chains);
+}
+END_TEST
+
 START_TEST(chains_are_walked_in_byte_order_of_their_names)
 {
     enum { COUNT = 300 };
@@ -150,6 +235,11 @@ int main(void)
     tcase_add_test(tests, a_chain_is_found_by_name_and_number);
     tcase_add_test(tests, there_are_no_more_chains_than_there_may_be);
     tcase_add_test(tests, chains_loaded_in_any_order_of_numbers_leave_the_next_free);
+    tcase_add_test(tests, a_removed_chain_leaves_its_name_and_its_place);
+    tcase_add_test(tests, a_number_whose_space_was_asked_back_is_given_first);
+    tcase_add_test(tests, one_that_was_never_made_leaves_no_space_to_ask_back);
+    tcase_add_test(tests, one_whose_sweep_is_with_the_writer_lives_until_that_comes_back);
+    tcase_add_test(tests, default_is_renewed_under_its_number);
     tcase_add_test(tests, chains_are_walked_in_byte_order_of_their_names);
     return suite_run(suite, false);
 }

@@ -101,7 +101,6 @@ START_TEST(a_wrong_command_line_is_usage)
         "cairn ping argument",
         "cairn -o json",
         "cairn run",
-        "cairn run -s path -- true",
         "cairn ping --help=yes",
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {

@@ -91,8 +91,8 @@ START_TEST(options_and_the_choices_of_their_values_are_offered)
     ck_assert(!has("--chain") && has("--wait"));
     complete("bash", "meta set a b --level _");
     ck_assert_str_eq(offered, "\naccepted\nwritten\ndurable\n");
-    complete("bash", "meta set a b --level = d");
-    ck_assert_str_eq(offered, "\ndurable\n");
+    complete("bash", "meta set a b --level=d");
+    ck_assert_str_eq(offered, "\n--level=durable\n");
     complete("bash", "height -o j");
     ck_assert_str_eq(offered, "\njson\n");
     complete("bash", "bench g");
@@ -105,9 +105,21 @@ END_TEST
 START_TEST(files_are_left_to_the_shell)
 {
     complete("bash", "replay _");
-    ck_assert_str_eq(offered, "\n:files\n");
+    ck_assert_str_eq(offered, "\n:files \n");
     complete("bash", "-s _");
-    ck_assert_str_eq(offered, "\n:files\n");
+    ck_assert_str_eq(offered, "\n:files \n");
+    complete("bash", "--socket=/ru");
+    ck_assert_str_eq(offered, "\n:files --socket=\n");
+    complete("bash", "meta set name @fi");
+    ck_assert_str_eq(offered, "\n:files @\n");
+    complete("bash", "meta set name fi@");
+    ck_assert_str_eq(offered, "\n");
+    complete("bash", "commit --set name=@fi");
+    ck_assert_str_eq(offered, "\n:files name=@\n");
+    complete("bash", "commit --set=name=@fi");
+    ck_assert_str_eq(offered, "\n:files --set=name=@\n");
+    complete("bash", "commit --block 7:header:da");
+    ck_assert_str_eq(offered, "\n:files 7:header:\n");
 }
 END_TEST
 

@@ -220,6 +220,30 @@ START_TEST(writes_of_a_peer_that_is_gone_do_not_wait_for_room)
 }
 END_TEST
 
+/* All replies are at their bound, by what others leave, and so nothing was read from it while it was there. */
+START_TEST(what_a_peer_that_is_gone_had_sent_does_not_wait_for_replies_of_others)
+{
+    struct budget *budget = served.service.budget;
+    struct budget_client others = {0};
+    int peer = peer_greeted();
+    struct connection *connection = leave_unread(peer);
+    for (uint64_t id = 10000; connection->session.client.replies_bytes <= CLIENT_UNREAD_BYTES_MAX; id++) {
+        peer_send(peer, FRAME_STATUS, id, NULL);
+        connections_iterate();
+    }
+    while (!budget_replies_are_full(budget)) {
+        budget_reply_queued(budget, &others, 1 << 20);
+    }
+    peer_send(peer, FRAME_STATUS, 2, NULL);
+    CONNECTIONS_AWAIT(turns_count(served.service.turns, TURNS_REPLIES) == 1);
+    peer_send(peer, FRAME_COMMIT, 3, commit_of_block(1, "header"));
+    peer_close(peer);
+    CONNECTIONS_AWAIT(connection_count(connections()) == 0);
+    ck_assert_uint_eq(order_counters(served.service.order)->commits, 1);
+    budget_reply_gone(budget, &others, others.replies_bytes);
+}
+END_TEST
+
 START_TEST(a_peer_that_takes_no_replies_but_lives_has_its_writes_carried_out)
 {
     enum { WRITES = 40 };
@@ -285,6 +309,7 @@ int main(void)
     tcase_add_test(tests, a_peer_that_takes_replies_slowly_keeps_its_connection);
     tcase_add_test(tests, reads_of_a_peer_that_is_gone_are_dropped_and_its_writes_are_carried_out);
     tcase_add_test(tests, writes_of_a_peer_that_is_gone_do_not_wait_for_room);
+    tcase_add_test(tests, what_a_peer_that_is_gone_had_sent_does_not_wait_for_replies_of_others);
     tcase_add_test(tests, a_peer_that_takes_no_replies_but_lives_has_its_writes_carried_out);
     tcase_add_test(tests, hello_of_a_process_waits_until_what_it_sent_before_is_carried_out);
     tcase_add_test(tests, peers_that_went_before_their_hello_was_read_wait_for_nobody_for_ever);

@@ -221,7 +221,7 @@ END_TEST
 START_TEST(missing_parent_is_an_error_that_names_it)
 {
     snprintf(store, sizeof store, "%s/a/b", root);
-    refused(true, DIRECTORY_IO_ERROR, "No such file or directory");
+    refused(true, DIRECTORY_REFUSED, "No such file or directory");
 }
 END_TEST
 
@@ -427,7 +427,7 @@ START_TEST(unreadable_directory_is_an_error_that_says_why)
             if (setgid(65534) != 0 || setuid(65534) != 0) {
                 _exit(2);
             }
-            _exit(open_store(true) == DIRECTORY_IO_ERROR && strstr(error.text, "Permission denied") != NULL
+            _exit(open_store(true) == DIRECTORY_REFUSED && strstr(error.text, "Permission denied") != NULL
                       ? 0
                       : 1);
         }
@@ -437,7 +437,7 @@ START_TEST(unreadable_directory_is_an_error_that_says_why)
         return;
     }
     ck_assert_int_eq(mkdir(store, 0), 0);
-    refused(true, DIRECTORY_IO_ERROR, "Permission denied");
+    refused(true, DIRECTORY_REFUSED, "Permission denied");
 }
 END_TEST
 
@@ -446,7 +446,7 @@ START_TEST(path_too_long_is_an_error)
     char path[5000];
     memset(path, 'x', sizeof path);
     path[sizeof path - 1] = '\0';
-    ck_assert_int_eq(directory_open(path, true, look, &directory, &error), DIRECTORY_IO_ERROR);
+    ck_assert_int_eq(directory_open(path, true, look, &directory, &error), DIRECTORY_REFUSED);
 }
 END_TEST
 
@@ -460,7 +460,7 @@ START_TEST(results_have_the_documented_exit_codes)
     ck_assert_int_eq(directory_exit_code(DIRECTORY_NEWER), 78);
     ck_assert_int_eq(directory_exit_code(DIRECTORY_DAMAGED), 65);
     ck_assert_int_eq(directory_exit_code(DIRECTORY_LOST), 78);
-    ck_assert_int_eq(directory_exit_code(DIRECTORY_READ_ONLY), 78);
+    ck_assert_int_eq(directory_exit_code(DIRECTORY_REFUSED), 78);
 }
 END_TEST
 

@@ -138,7 +138,7 @@ START_TEST(read_only_file_system_says_what_to_do)
     failing_plan(FAILING_OPEN, _i == 0 ? 1 : 3, EROFS); /* the directory, or its lock */
     enum directory_result result = open_store(false);
     ck_assert(failing_end());
-    ck_assert_int_eq(result, DIRECTORY_READ_ONLY);
+    ck_assert_int_eq(result, DIRECTORY_REFUSED);
     ck_assert_msg(strstr(error.text, "; mount it for writing") != NULL, "%s", error.text);
 }
 END_TEST

@@ -33,7 +33,7 @@ static void assert_refused(enum status status, const char *words)
 
 START_TEST(an_unknown_type_is_unsupported_and_the_session_goes_on)
 {
-    const uint8_t unknown[] = {0, 6, 15, 99, 255};
+    const uint8_t unknown[] = {0, 15, 31, 99, 255};
     for (size_t i = 0; i < sizeof unknown; i++) {
         ck_assert_int_eq(service_start_bytes(unknown[i], "", 0, NULL), REQUEST_TAKEN);
         assert_refused(STATUS_UNSUPPORTED, "not known");
@@ -194,7 +194,7 @@ START_TEST(a_write_behind_one_that_waits_waits_too)
 }
 END_TEST
 
-/* Everything else a reader may ask for, a rollback's dry run included. */
+/* Everything else a reader may ask for, dry runs included. */
 START_TEST(a_request_above_the_role_of_its_session_is_refused_before_its_handler_sees_it)
 {
     static const struct {
@@ -218,6 +218,9 @@ START_TEST(a_request_above_the_role_of_its_session_is_refused_before_its_handler
     Cairn__Rollback *rollback = rollback_to(5);
     rollback->has_dry_run = rollback->dry_run = true;
     ck_assert_int_eq(service_ask(FRAME_ROLLBACK, rollback).status, STATUS_CONFLICT); /* above the height */
+    Cairn__Prune *prune = prune_blocks(5);
+    prune->has_dry_run = prune->dry_run = true;
+    ck_assert_int_eq(service_ask(FRAME_PRUNE, prune).status, STATUS_CONFLICT);
 }
 END_TEST
 

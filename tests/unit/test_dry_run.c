@@ -25,6 +25,13 @@ static Cairn__Rollback *dry(uint64_t to)
     return rollback;
 }
 
+static Cairn__Prune *dry_prune(uint64_t through)
+{
+    Cairn__Prune *prune = prune_blocks(through);
+    prune->has_dry_run = prune->dry_run = true;
+    return prune;
+}
+
 static void assert_reply(const struct service_reply *reply, uint64_t blocks)
 {
     ck_assert_msg(reply->status == STATUS_OK, "%s", reply->text);
@@ -32,7 +39,8 @@ static void assert_reply(const struct service_reply *reply, uint64_t blocks)
         cairn__write_reply__unpack(kept_allocator(), reply->body.len, reply->body.data);
     ck_assert_ptr_nonnull(message);
     ck_assert(!message->has_sequence && !message->has_level); /* nothing was written */
-    ck_assert(message->has_blocks && message->has_states && message->has_metadata && message->has_lowered);
+    ck_assert(message->has_blocks && message->has_states && message->has_metadata);
+    ck_assert(message->has_lowered == (reply->header.type == FRAME_ROLLBACK)); /* a prune has no guards */
     ck_assert_uint_eq(message->blocks, blocks);
 }
 
@@ -44,7 +52,11 @@ START_TEST(it_says_what_would_go_and_uses_no_number)
     assert_reply(&reply, BLOCKS - 2);
     ck_assert_uint_eq(order_sequence(served.service.order), sequence);
     ck_assert_uint_eq(fake_disk_calls(served.disk, FAKE_WRITE), writes);
+    reply = service_ask(FRAME_PRUNE, dry_prune(3));
+    assert_reply(&reply, 3);
     service_ask_refused(FRAME_ROLLBACK, dry(BLOCKS + 1), STATUS_CONFLICT, "height");
+    service_ask_refused(FRAME_PRUNE, dry_prune(BLOCKS + 1), STATUS_CONFLICT, "height");
+    ck_assert_uint_eq(fake_disk_calls(served.disk, FAKE_WRITE), writes);
     ck_assert_uint_eq(order_sequence(served.service.order), sequence);
 }
 END_TEST
@@ -68,14 +80,14 @@ START_TEST(one_is_at_work_at_a_time_and_the_others_are_of_the_instant_of_their_t
     fake_disk_close_gate(served.disk, FAKE_NEXT, FAKE_BEFORE);
     (void)service_start(FRAME_ROLLBACK, dry(2), NULL);
     fake_disk_await(served.disk, FAKE_NEXT, FAKE_BEFORE);
-    (void)service_start(FRAME_ROLLBACK, dry(3), NULL);
+    (void)service_start(FRAME_PRUNE, dry_prune(3), NULL);
     (void)service_start(FRAME_ROLLBACK, dry(4), NULL);
     (void)service_start(FRAME_COMMIT, commit_of_block(BLOCKS + 1, "header"), NULL);
     service_await_replies(1);
     fake_disk_open_gate(served.disk, FAKE_NEXT, FAKE_BEFORE);
     service_settle();
     assert_reply(&served.replies[1], BLOCKS - 2);
-    assert_reply(&served.replies[2], BLOCKS + 1 - 3);
+    assert_reply(&served.replies[2], 3);
     assert_reply(&served.replies[3], BLOCKS + 1 - 4);
 }
 END_TEST

@@ -5,15 +5,17 @@
 #include "proto/limits.h"
 #include "tests/lib/suite.h"
 
-START_TEST(an_empty_slice_is_an_absent_field_and_no_data_is_refused)
+START_TEST(an_empty_slice_is_an_absent_field)
 {
     protobuf_c_boolean has = true;
     ProtobufCBinaryData data = {.len = 77};
-    ck_assert(!encode_bytes((struct cairn_slice){.data = NULL, .bytes = 1}, &has, &data));
-    ck_assert(has && data.len == 77); /* untouched */
-    ck_assert(encode_bytes(cairn_text(""), &has, &data) && !has && data.len == 0);
-    ck_assert(encode_bytes(cairn_text(NULL), &has, &data) && !has);
-    ck_assert(encode_bytes(cairn_text("abc"), &has, &data) && has && data.len == 3);
+    encode_bytes(cairn_text(""), &has, &data);
+    ck_assert(!has && data.len == 0);
+    has = true;
+    encode_bytes(cairn_text(NULL), &has, &data);
+    ck_assert(!has);
+    encode_bytes(cairn_text("abc"), &has, &data);
+    ck_assert(has && data.len == 3);
 }
 END_TEST
 
@@ -21,13 +23,13 @@ START_TEST(a_level_is_one_of_three_or_absent)
 {
     protobuf_c_boolean has = true;
     Cairn__Level level;
-    ck_assert(encode_level(CAIRN_LEVEL_DEFAULT, &has, &level) && !has);
+    encode_level(CAIRN_LEVEL_DEFAULT, &has, &level);
+    ck_assert(!has);
     for (int given = CAIRN_ACCEPTED; given <= CAIRN_DURABLE; given++) {
-        ck_assert(encode_level((enum cairn_level)given, &has, &level) && has);
+        encode_level((enum cairn_level)given, &has, &level);
+        ck_assert(has);
         ck_assert_int_eq((int)level, given);
     }
-    ck_assert(!encode_level((enum cairn_level)(CAIRN_DURABLE + 1), &has, &level));
-    ck_assert(!encode_level((enum cairn_level) - 1, &has, &level));
 }
 END_TEST
 
@@ -66,7 +68,7 @@ int main(void)
 {
     TCase *tests;
     Suite *suite = suite_new("encode_pack", 20, &tests);
-    tcase_add_test(tests, an_empty_slice_is_an_absent_field_and_no_data_is_refused);
+    tcase_add_test(tests, an_empty_slice_is_an_absent_field);
     tcase_add_test(tests, a_level_is_one_of_three_or_absent);
     tcase_add_test(tests, body_and_tail_are_one_message);
     tcase_add_test(tests, what_is_longer_than_any_frame_is_too_large_and_not_read);

@@ -21,28 +21,63 @@ static const char *write_space(enum event_name name)
     return "free_bytes reserve_bytes soft_bytes hard_bytes";
 }
 
-/* Writes the event with values that a test can tell; returns its fields. The compiler complains when one is missing. */
-static const char *write_one(enum event_name name)
+/* Of the start and of a reload. */
+static const char *write_early(enum event_name name)
 {
     switch (name) {
     case EVENT_FILES_LIMIT_TOO_LOW:
-        return event_files_limit_too_low(1024, 2048, 1024), "limit wanted connections_max";
+        return event_files_limit_too_low("because"), "error";
     case EVENT_DIRECTORY_REFUSED:
         return event_directory_refused("because"), "error";
     case EVENT_STORE_REFUSED:
         return event_store_refused("because"), "error";
     case EVENT_STORE_CUT:
         return event_store_cut("because"), "error";
+    case EVENT_STORE_MADE:
+        return event_store_made("/d"), "path";
+    case EVENT_STORE_EXISTS:
+        return event_store_exists("/d"), "path";
     case EVENT_SOCKET_REFUSED:
         return event_socket_refused("because"), "error";
     case EVENT_SERVER_REFUSED:
         return event_server_refused("because"), "error";
+    case EVENT_SETTING_OVERRIDDEN:
+        return event_setting_overridden("socket", "/s"), "setting value";
     case EVENT_READY:
         return event_ready(7, "engine 1"), "pid run engine";
+    case EVENT_SETTING_CHANGED:
+        return event_setting_changed("flush_delay", "20ms", "30ms"), "setting before after";
+    case EVENT_SETTING_KEPT:
+        return event_setting_kept("data", "/a", "/b"), "setting before after";
     case EVENT_RELOADED:
         return event_reloaded("data, socket"), "needs_restart";
     case EVENT_RELOAD_REFUSED:
         return event_reload_refused("because"), "error";
+    default:
+        ck_abort_msg("no event of the start");
+        return NULL;
+    }
+}
+
+/* Writes the event with values that a test can tell; returns its fields. The compiler complains when one is missing. */
+static const char *write_one(enum event_name name)
+{
+    switch (name) {
+    case EVENT_FILES_LIMIT_TOO_LOW:
+    case EVENT_DIRECTORY_REFUSED:
+    case EVENT_STORE_REFUSED:
+    case EVENT_STORE_CUT:
+    case EVENT_STORE_MADE:
+    case EVENT_STORE_EXISTS:
+    case EVENT_SOCKET_REFUSED:
+    case EVENT_SERVER_REFUSED:
+    case EVENT_SETTING_OVERRIDDEN:
+    case EVENT_READY:
+    case EVENT_SETTING_CHANGED:
+    case EVENT_SETTING_KEPT:
+    case EVENT_RELOADED:
+    case EVENT_RELOAD_REFUSED:
+        return write_early(name);
     case EVENT_STOPPING:
         return event_stopping(), "";
     case EVENT_STOPPED:

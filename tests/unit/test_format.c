@@ -5,6 +5,7 @@
 
 #include "daemon/host/numbers.h"
 #include "daemon/host/stamp.h"
+#include "daemon/order/gone.h"
 #include "daemon/schema/key.h"
 #include "daemon/schema/record.h"
 #include "tests/lib/directory.h"
@@ -49,6 +50,8 @@ static const char *row_of(enum key_kind kind)
     switch (kind) {
     case KEY_CHAIN_NAME:
         return "| 0 | `n` | the chain's name, 1 to 64 bytes |";
+    case KEY_DROPPED:
+        return "| 0 | `g` | a chain's id, 4 bytes |";
     case KEY_SEQUENCE:
         return "| 0 | `q` | – |";
     case KEY_METADATA_ON_DISK:
@@ -100,6 +103,9 @@ START_TEST(bounds_are_those_of_the_code)
     assert_says("A key is ", "the chain's id (4 bytes), one byte for the kind");
     ck_assert_uint_eq(key_of_kind(1, KEY_MARKS).bytes, 4 + 1);
     ck_assert_uint_eq(key_of_height(1, KEY_DATA, 1).bytes, 4 + 1 + 8);
+    ck_assert_uint_eq(key_of_dropped(1).bytes, 4 + 1 + 4);
+    assert_says("chains are from 1 to", "65,536");
+    ck_assert_int_eq(CHAIN_IDS_MAX, 65536);
     assert_says("| marks |", "40 bytes");
     ck_assert_int_eq(RECORD_MARKS_BYTES, 40);
     assert_says("| 0 | `r` |", "16 bytes");
@@ -137,7 +143,7 @@ START_TEST(records_have_the_layout_of_the_document)
     ck_assert_mem_eq(bytes,
                      "\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0\4\0\0\0\0\0\0\0\5", 40);
     ck_assert(marks.height == 1 && marks.blocks_pruned == 2 && marks.states_from == 3 &&
-              marks.blocks_swept == 4 && marks.rollback_sequence == 5);
+              marks.blocks_swept == 4 && marks.cut_sequence == 5);
 
     assert_says("| 0 | `r` |",
                 "the first sequence number of the run (8) · the greatest number of queued metadata");

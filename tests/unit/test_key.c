@@ -10,9 +10,9 @@
 
 static const enum key_kind height_kinds[] = {KEY_HEADER, KEY_DATA, KEY_STATE, KEY_RUN, KEY_BOUND};
 static const enum key_kind name_kinds[] = {KEY_METADATA, KEY_HASH, KEY_CHAIN_NAME};
-static const enum key_kind all_kinds[] = {
-    KEY_CHAIN_NAME, KEY_SEQUENCE, KEY_METADATA_ON_DISK, KEY_RUN,  KEY_MARKS, KEY_HEADER, KEY_DATA,
-    KEY_HASH,       KEY_STATE,    KEY_METADATA,         KEY_BOUND};
+static const enum key_kind all_kinds[] = {KEY_CHAIN_NAME, KEY_DROPPED, KEY_SEQUENCE, KEY_METADATA_ON_DISK,
+                                          KEY_RUN,        KEY_MARKS,   KEY_HEADER,   KEY_DATA,
+                                          KEY_HASH,       KEY_STATE,   KEY_METADATA, KEY_BOUND};
 static const uint64_t heights[] = {0,
                                    1,
                                    0x7f,
@@ -87,6 +87,9 @@ static struct key some_key(struct random_source *random, uint32_t *ret_chain, en
         return key_of_height(chain, kind, some_height(random));
     case KEY_BOUND:
         return key_of_bound(chain, some_height(random), name);
+    case KEY_DROPPED:
+        *ret_chain = 0;
+        return key_of_dropped(1 + (uint32_t)random_below(random, UINT32_MAX));
     case KEY_SEQUENCE:
     case KEY_METADATA_ON_DISK:
     case KEY_MARKS:
@@ -107,6 +110,33 @@ START_TEST(keys_have_the_documented_bytes)
     key = key_of_kind(0x01020304, KEY_BOUND);
     ck_assert_uint_eq(key.bytes, 5);
     ck_assert_mem_eq(key.data, expected, 5);
+}
+END_TEST
+
+START_TEST(the_number_of_a_dropped_chain_comes_back)
+{
+    const uint8_t expected[] = {0, 0, 0, 0, 'g', 1, 2, 3, 4};
+    struct key key = key_of_dropped(0x01020304);
+    uint32_t chain = 77;
+    ck_assert_uint_eq(key.bytes, sizeof expected);
+    ck_assert_mem_eq(key.data, expected, sizeof expected);
+    ck_assert(key_read_dropped(key_slice(&key), &chain));
+    ck_assert_uint_eq(chain, 0x01020304);
+    ck_assert(!key_read_dropped(slice_of(key.data, key.bytes - 1), &chain));
+    ck_assert(!key_read_dropped(slice_of("\0\0\0\0g12345", 10), &chain));
+    ck_assert_uint_eq(chain, 0x01020304);
+}
+END_TEST
+
+START_TEST(the_range_of_a_chain_has_all_its_keys_and_no_other)
+{
+    struct random_source random = random_from(random_seed("keys of chains"));
+    for (int round = 0; round < ROUNDS; round++) {
+        uint32_t of = chains[random_below(&random, CHAINS - 1)], chain;
+        enum key_kind kind;
+        struct key key = some_key(&random, &chain, &kind), from = key_of_chain(of), to = key_behind_chain(of);
+        ck_assert_int_eq(lies_in(&key, &from, &to), chain == of);
+    }
 }
 END_TEST
 
@@ -287,6 +317,8 @@ int main(void)
     TCase *tests;
     Suite *suite = suite_new("key", 60, &tests);
     tcase_add_test(tests, keys_have_the_documented_bytes);
+    tcase_add_test(tests, the_number_of_a_dropped_chain_comes_back);
+    tcase_add_test(tests, the_range_of_a_chain_has_all_its_keys_and_no_other);
     tcase_add_test(tests, heights_come_back);
     tcase_add_test(tests, names_come_back);
     tcase_add_test(tests, the_longest_name_fills_a_key);

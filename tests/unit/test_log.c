@@ -323,13 +323,6 @@ START_TEST(what_was_dropped_is_told_before_later_lines_and_there_was_room_for_er
 }
 END_TEST
 
-START_TEST(failed_assert_ends_the_process_though_stderr_takes_nothing)
-{
-    block(LOG_BYTES_PER_SECOND_MAX);
-    assert(blocked_fd < 0);
-}
-END_TEST
-
 START_TEST(rate_drops_what_peers_cause_but_neither_errors_nor_what_is_unbounded)
 {
     static const struct log_kind unbounded = {"life", LOG_LEVEL_INFO, "ready", .is_unbounded = true};
@@ -373,7 +366,6 @@ int main(void)
     tcase_add_test(tests, lines_of_several_threads_stay_whole);
     tcase_add_test(tests, nobody_waits_for_a_stderr_that_takes_nothing_and_a_stop_not_for_long);
     tcase_add_test(tests, what_was_dropped_is_told_before_later_lines_and_there_was_room_for_errors);
-    tcase_add_test_raise_signal(tests, failed_assert_ends_the_process_though_stderr_takes_nothing, SIGABRT);
     tcase_add_test(tests, rate_drops_what_peers_cause_but_neither_errors_nor_what_is_unbounded);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

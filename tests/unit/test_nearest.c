@@ -24,8 +24,8 @@ END_TEST
 
 START_TEST(what_is_far_from_all_has_no_nearest)
 {
-    static const char *const far[] = {"", "x", "frobnicate", "zz",
-                                      "a word that is longer than any that could be meant by it"};
+    static const char *const far[] = {
+        "", "x", "frobnicate", "zz", "stop", "a word that is longer than any that could be meant by it"};
     for (size_t i = 0; i < sizeof far / sizeof far[0]; i++) {
         char best[64];
         nearest_of_words(far[i], words, best, sizeof best);

@@ -17,6 +17,8 @@
 
 enum { FIRST_PASSED = 3 };
 
+#define LOOK "look" /* an argument of this program */
+
 static struct manager manager;
 
 static void setup(void)
@@ -174,18 +176,16 @@ START_TEST(only_one_listening_unix_stream_socket_is_taken)
 }
 END_TEST
 
-START_TEST(a_socket_that_is_passed_on_is_found_as_if_systemd_had_passed_it)
+/* The child executes this program, which then only looks what it was passed. */
+START_TEST(what_is_executed_anew_finds_the_socket_as_if_systemd_had_passed_it)
 {
     int status = -1, good = bound_socket(SOCK_STREAM, true);
+    fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
-        struct notify_error error;
-        int taken = -1;
-        thread_set_role(THREAD_OTHER);
-        bool is_taken = notify_pass_listen_fd(good) &&
-                        fcntl(FIRST_PASSED, F_GETFD) == 0 && /* survives an exec */
-                        notify_listen_fd(&taken, &error) && taken == FIRST_PASSED;
-        _exit(is_taken ? 0 : 1);
+        char *arguments[] = {"test_notify", LOOK, NULL};
+        notify_execute_anew(arguments, good);
+        _exit(9);
     }
     ck_assert_int_eq(waitpid(child, &status, 0), child);
     ck_assert_int_eq(status, 0);
@@ -193,8 +193,13 @@ START_TEST(a_socket_that_is_passed_on_is_found_as_if_systemd_had_passed_it)
 }
 END_TEST
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], LOOK) == 0) {
+        struct notify_error error;
+        int taken = -1;
+        return notify_listen_fd(&taken, &error) && taken == FIRST_PASSED ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
     Suite *suite = suite_create("notify");
     TCase *tests = tcase_create("notify");
     tcase_add_checked_fixture(tests, setup, teardown);
@@ -204,7 +209,7 @@ int main(void)
     tcase_add_test(tests, a_reader_that_never_reads_holds_up_nobody);
     tcase_add_test(tests, the_interval_follows_from_what_the_unit_asks_for);
     tcase_add_test(tests, only_one_listening_unix_stream_socket_is_taken);
-    tcase_add_test(tests, a_socket_that_is_passed_on_is_found_as_if_systemd_had_passed_it);
+    tcase_add_test(tests, what_is_executed_anew_finds_the_socket_as_if_systemd_had_passed_it);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -7,13 +7,13 @@
 
 static struct failure failure;
 
-/* The next start ends as damaged with a text, and has written nothing. */
-static void check_start_fails(const char *text)
+/* The next start ends with that status and a text, and has written nothing. */
+static void check_start_fails(enum status status, const char *text)
 {
     uint64_t writes = fake_disk_calls(order_fixture.disk, FAKE_WRITE);
     failure = (struct failure){0};
-    ck_assert_int_eq(order_fixture_try_run(&failure), STATUS_DAMAGED);
-    ck_assert_int_eq(failure.status, STATUS_DAMAGED);
+    ck_assert_int_eq(order_fixture_try_run(&failure), status);
+    ck_assert_int_eq(failure.status, status);
     ck_assert_msg(strstr(failure.text, text) != NULL, "%s", failure.text);
     ck_assert_uint_eq(fake_disk_calls(order_fixture.disk, FAKE_WRITE), writes);
     order_fixture_end_run();
@@ -106,7 +106,7 @@ START_TEST(numbers_that_are_older_than_the_database_end_the_start)
     record_put_u64(order_fixture.order->reserved_through + 1, bytes);
     put(&key, slice_of(bytes, sizeof bytes));
     order_fixture_end_run();
-    check_start_fails(NUMBERS_NAME " is older than the database");
+    check_start_fails(STATUS_DAMAGED, NUMBERS_NAME " is older than the database");
 }
 END_TEST
 
@@ -114,7 +114,7 @@ START_TEST(numbers_that_do_not_know_the_last_run_end_the_start)
 {
     engine_begin_run(order_fixture.engine, order_run(order_fixture.order) + 1);
     order_fixture_end_run();
-    check_start_fails(NUMBERS_NAME " is older than the database");
+    check_start_fails(STATUS_DAMAGED, NUMBERS_NAME " is older than the database");
 }
 END_TEST
 
@@ -204,7 +204,7 @@ START_TEST(records_that_cannot_be_understood_end_the_start_with_their_name)
                                         "the list of chains", "the list of chains"};
     put(&keys[_i], slice_of("bad", 3));
     order_fixture_end_run();
-    check_start_fails(texts[_i]);
+    check_start_fails(STATUS_DAMAGED, texts[_i]);
     ck_assert_int_eq(order_fixture_try_run(&failure), STATUS_DAMAGED); /* and goes on doing so */
 }
 END_TEST
@@ -221,6 +221,24 @@ START_TEST(more_chains_than_chains_max_end_the_start_and_name_the_setting)
 }
 END_TEST
 
+START_TEST(chains_that_were_dropped_before_are_gone_and_their_numbers_may_be_any)
+{
+    uint8_t value[8] = {0};
+    struct key keys[] = {key_of_dropped(order_fixture.chain->id), key_of_dropped(CHAIN_IDS_MAX)};
+    put(&keys[0], slice_of(value, sizeof value));
+    put(&keys[1], slice_of(value, sizeof value)); /* above chains_max: that was greater then */
+    order_fixture_end_run();
+    order_fixture_start_run();
+    const struct gone *gone = chain_gone(order_chains(order_fixture.order));
+    ck_assert(gone_has(gone, order_fixture.chain->id) && gone_has(gone, CHAIN_IDS_MAX));
+    ck_assert(!gone_has(gone, 2));
+    struct key beyond = key_of_dropped(CHAIN_IDS_MAX + 1);
+    put(&beyond, slice_of(value, sizeof value));
+    order_fixture_end_run();
+    check_start_fails(STATUS_DAMAGED, "the list of dropped chains");
+}
+END_TEST
+
 START_TEST(numbers_that_are_used_up_end_the_start)
 {
     order_fixture_end_run();
@@ -230,7 +248,7 @@ START_TEST(numbers_that_are_used_up_end_the_start)
     numbers_fixture_open(&full, numbers);
     numbers_fixture_close(&order_fixture.numbers);
     order_fixture.numbers = full;
-    check_start_fails("used up");
+    check_start_fails(STATUS_INVALID, "used up");
 }
 END_TEST
 
@@ -248,7 +266,7 @@ START_TEST(a_list_of_chains_without_default_ends_the_start)
     struct engine_edit edit = {.kind = ENGINE_DELETE, .key = key_slice(&missing)};
     ck_assert_int_eq(engine_write(order_fixture.engine, &edit, 1, ENGINE_SYNCED, &failure), ENGINE_DONE);
     order_fixture_end_run();
-    check_start_fails("the list of chains");
+    check_start_fails(STATUS_DAMAGED, "the list of chains");
     ck_assert_int_eq(order_fixture_try_run(&failure), STATUS_DAMAGED);
 }
 END_TEST
@@ -271,6 +289,7 @@ int main(void)
                         2);
     tcase_add_loop_test(tests, records_that_cannot_be_understood_end_the_start_with_their_name, 0, 4);
     tcase_add_test(tests, more_chains_than_chains_max_end_the_start_and_name_the_setting);
+    tcase_add_test(tests, chains_that_were_dropped_before_are_gone_and_their_numbers_may_be_any);
     tcase_add_loop_test(tests, numbers_that_are_used_up_end_the_start, 0, 2);
     tcase_add_test(tests, a_list_of_chains_without_default_ends_the_start);
     return suite_run(suite, true);

@@ -202,6 +202,28 @@ START_TEST(the_queue_is_bounded_in_bytes)
 }
 END_TEST
 
+START_TEST(what_is_queued_above_a_lower_bound_stays_and_nothing_joins_it)
+{
+    struct pending *pending = pending_new(10, 10000);
+    for (unsigned i = 0; i < 8; i++) {
+        add(pending, set(i, 1), i + 1);
+    }
+    pending_set_bounds(pending, 4, 10000);
+    struct metadata_operation operation = set(9, 1), again = set(7, 1);
+    ck_assert(pending_could_hold(pending, &operation, 1));
+    ck_assert(!pending_has_room(pending, 1, &operation, 1));
+    ck_assert(!pending_has_room(pending, 1, &again, 1)); /* nor what would replace something */
+    ck_assert_uint_eq(pending_operations(pending), 8);
+    ck_assert(pending_holds(pending, 1, pending_model_name(0)));
+    pending_set_bounds(pending, 9, 10000);
+    add(pending, set(9, 1), 9);
+    pending_set_bounds(pending, 9, 10);
+    struct metadata_operation large = set(9, 100);
+    ck_assert(!pending_could_hold(pending, &large, 1));
+    pending_free(pending);
+}
+END_TEST
+
 START_TEST(a_name_of_the_longest_kind_is_held)
 {
     uint8_t bytes[METADATA_NAME_BYTES_MAX];
@@ -345,6 +367,7 @@ int main(void)
     tcase_add_test(tests, a_larger_request_is_a_group_of_its_own);
     tcase_add_test(tests, the_queue_is_bounded_in_operations);
     tcase_add_test(tests, the_queue_is_bounded_in_bytes);
+    tcase_add_test(tests, what_is_queued_above_a_lower_bound_stays_and_nothing_joins_it);
     tcase_add_test(tests, a_name_of_the_longest_kind_is_held);
     tcase_add_test(tests, random_runs_are_as_a_naive_list);
     tcase_add_test(tests, a_value_that_is_held_outlives_its_entry);

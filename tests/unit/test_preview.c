@@ -1,4 +1,4 @@
-/* Preview: it says of a rollback what that then does, over what is stored and queued, and what it meets that is damaged. That it
+/* Preview: it says of a prune or a rollback what that then does, over what is stored and queued, and what it meets that is damaged. That it
  * agrees with the writer on whatever comes is test_apply_model's. */
 #include <check.h>
 
@@ -31,6 +31,47 @@ START_TEST(it_says_what_the_rollback_then_does_and_changes_nothing)
     job.carry_through = applied_carry();
     ck_assert_int_eq(applied_job(&job), STATUS_OK);
     applied_assert_rolled_back(&job, 4, 4, 2, 1);
+}
+END_TEST
+
+START_TEST(it_says_what_a_prune_drops_and_changes_nothing)
+{
+    applied_ten();
+    applied_queue(1, applied_set("queued", text("v"), 4));
+    applied_queue(1, applied_set("m3", text("free"), 0));
+    applied_queue(1, applied_set("m9", text("v"), 2));
+    uint64_t before = applied_digest(), queued = applied_queued();
+    struct job job = {
+        .kind = JOB_PRUNE,
+        .chain = 1,
+        .prune = {.has_blocks = true, .blocks_through = 4, .has_states = true, .states_through = 6},
+    };
+    ck_assert_int_eq(applied_preview(&job), STATUS_OK);
+    applied_assert_rolled_back(&job, 4, 6, 5, 0); /* "m1", "m2", "m4", "queued" and "m9" */
+    ck_assert_uint_eq(applied_digest(), before);
+    ck_assert_uint_eq(applied_queued(), queued);
+    job.carry_through = applied_carry();
+    ck_assert_int_eq(applied_job(&job), STATUS_OK);
+    ck_assert_int_eq(applied_preview(&job), STATUS_OK); /* swept or not, it has gone */
+    applied_assert_rolled_back(&job, 0, 0, 0, 0);
+    job.prune.has_blocks = false;
+    job.prune.states_through = 7;
+    ck_assert_int_eq(applied_preview(&job), STATUS_OK);
+    applied_assert_rolled_back(&job, 0, 1, 0, 0);
+}
+END_TEST
+
+START_TEST(a_prune_is_refused_as_the_writer_refuses_it)
+{
+    applied_ten();
+    struct job_prune prunes[] = {{.has_blocks = true, .blocks_through = 11},
+                                 {.has_states = true, .states_through = 10}};
+    for (size_t i = 0; i < 2; i++) {
+        struct job dry = {.kind = JOB_PRUNE, .chain = 1, .prune = prunes[i]}, real = dry;
+        ck_assert_int_eq(applied_preview(&dry), STATUS_CONFLICT);
+        ck_assert_int_eq(applied_job(&real), STATUS_CONFLICT);
+        ck_assert_str_eq(dry.failure.text, real.failure.text);
+    }
 }
 END_TEST
 
@@ -114,6 +155,8 @@ int main(void)
     Suite *suite = suite_new("preview", 60, &tests);
     tcase_add_checked_fixture(tests, applied_open, applied_close);
     tcase_add_test(tests, it_says_what_the_rollback_then_does_and_changes_nothing);
+    tcase_add_test(tests, it_says_what_a_prune_drops_and_changes_nothing);
+    tcase_add_test(tests, a_prune_is_refused_as_the_writer_refuses_it);
     tcase_add_test(tests, a_name_that_was_bound_again_counts_once);
     tcase_add_test(tests, what_stands_against_it_is_said_as_the_writer_says_it);
     tcase_add_test(tests, more_than_a_step_reads_is_counted_whole);

@@ -52,6 +52,36 @@ START_TEST(what_memory_has_is_answered_at_once)
 }
 END_TEST
 
+/* All replies are at their bound, by what another client leaves. */
+START_TEST(a_short_answer_from_memory_waits_for_nobody_else)
+{
+    struct budget *budget = served.service.budget;
+    struct budget_client deaf = {0}, *self = &served.session.client;
+    fill();
+    Cairn__Commit *long_commit = commit_of_block(3, "three");
+    long_commit->blocks[0]->data = bytes_random(3, CLIENT_UNREAD_BYTES_MAX + 1);
+    ck_assert_int_eq(service_ask(FRAME_COMMIT, long_commit).status, STATUS_OK);
+    served.reply_count = 0;
+    while (!budget_replies_are_full(budget)) {
+        budget_reply_queued(budget, &deaf, 1 << 20);
+    }
+    Cairn__ReadBlock block = block_at(2);
+    ck_assert_int_eq(service_start(FRAME_READ_BLOCK, &block, NULL), REQUEST_TAKEN);
+    ck_assert_uint_eq(served.reply_count, 1);
+    assert_header(served.replies[0], "two");
+    Cairn__ReadBlock long_block = block_at(3);
+    ck_assert_int_eq(service_start(FRAME_READ_BLOCK, &long_block, NULL), REQUEST_TAKEN);
+    budget_reply_queued(budget, self, CLIENT_UNREAD_BYTES_MAX + 1); /* it leaves much itself */
+    ck_assert_int_eq(service_start(FRAME_READ_BLOCK, &block, NULL), REQUEST_TAKEN);
+    service_iterate();
+    ck_assert_uint_eq(served.reply_count, 1);
+    budget_reply_gone(budget, self, CLIENT_UNREAD_BYTES_MAX + 1);
+    budget_reply_gone(budget, &deaf, deaf.replies_bytes);
+    service_settle();
+    ck_assert_uint_eq(served.reply_count, 3);
+}
+END_TEST
+
 START_TEST(what_takes_io_is_read_by_the_pool)
 {
     fill();
@@ -189,9 +219,11 @@ START_TEST(a_queued_value_is_read_also_if_it_left_the_queue_while_the_replies_ha
     Cairn__GetMetadata get = CAIRN__GET_METADATA__INIT;
     get.has_name = true;
     get.name = bytes_of("name");
-    budget_reply_queued(served.service.budget, &other, 64 << 20); /* more than the bound */
-    ck_assert_int_eq(service_start(FRAME_WRITE_METADATA, metadata_new(operation_set("name", "queued")), NULL),
-                     REQUEST_TAKEN);
+    budget_reply_queued(served.service.budget, &other, 64 << 20);                   /* more than the bound */
+    const ProtobufCBinaryData value = bytes_random(1, CLIENT_UNREAD_BYTES_MAX + 1); /* no short answer */
+    ck_assert_int_eq(
+        service_start(FRAME_WRITE_METADATA, metadata_new(operation_set_bytes(get.name, value)), NULL),
+        REQUEST_TAKEN);
     ck_assert_int_eq(service_start(FRAME_GET_METADATA, &get, NULL), REQUEST_TAKEN);
     while (pending_operations(order_pending(served.service.order)) > 0) {
         service_iterate();
@@ -202,7 +234,7 @@ START_TEST(a_queued_value_is_read_also_if_it_left_the_queue_while_the_replies_ha
     ck_assert_int_eq(served.replies[1].status, STATUS_OK);
     const Cairn__MetadataReply *reply = cairn__metadata_reply__unpack(
         kept_allocator(), served.replies[1].body.len, served.replies[1].body.data);
-    ck_assert(reply != NULL && bytes_are(reply->value, "queued"));
+    ck_assert(reply != NULL && bytes_same(reply->value, value));
 }
 END_TEST
 
@@ -235,6 +267,7 @@ int main(void)
     Suite *suite = suite_new("read", 20, &tests);
     tcase_add_checked_fixture(tests, service_open, service_close);
     tcase_add_test(tests, what_memory_has_is_answered_at_once);
+    tcase_add_test(tests, a_short_answer_from_memory_waits_for_nobody_else);
     tcase_add_test(tests, what_takes_io_is_read_by_the_pool);
     tcase_add_test(tests, a_read_is_of_the_instant_it_came_at);
     tcase_add_test(tests, absence_is_an_answer_without_a_text);

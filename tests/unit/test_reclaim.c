@@ -419,6 +419,57 @@ START_TEST(what_a_read_still_sees_is_not_asked_back_before_the_read_has_ended)
 }
 END_TEST
 
+/* All keys of those numbers. */
+static void assert_gone(size_t number, uint32_t first, uint32_t last)
+{
+    struct key from = key_of_chain(first), behind = key_behind_chain(last);
+    ck_assert(number < range_count && slice_equal(key_slice(&ranges[number].from), key_slice(&from)));
+    ck_assert(slice_equal(key_slice(&ranges[number].to), key_slice(&behind)));
+}
+
+START_TEST(the_space_of_dropped_chains_is_asked_back_at_once_in_turn_with_the_others)
+{
+    prune(chains[0], 10, 0);
+    gone_add(chain_gone(order_chains(order)), 3, 4);
+    gone_add(chain_gone(order_chains(order)), 9, 9);
+    (void)iterate();
+    ck_assert_uint_eq(range_count, RANGES_OF_BLOCKS + 2);
+    assert_range(0, chains[0], KEY_DATA, 1, 10);
+    assert_gone(RANGES_OF_BLOCKS, 3, 4);
+    assert_gone(RANGES_OF_BLOCKS + 1, 9, 9);
+    (void)iterate();
+    ck_assert_uint_eq(range_count, RANGES_OF_BLOCKS + 2);
+}
+END_TEST
+
+START_TEST(the_space_of_dropped_chains_is_asked_for_again_where_that_failed)
+{
+    gone_add(chain_gone(order_chains(order)), 3, 4);
+    fake_disk_fault(disk, FAKE_RECLAIM, FAKE_FAILS, 1);
+    (void)iterate();
+    ck_assert_uint_eq(range_count, 1);
+    skipped_us += RETRY_US;
+    (void)iterate();
+    ck_assert_uint_eq(range_count, 2);
+    assert_gone(1, 3, 4);
+}
+END_TEST
+
+START_TEST(what_comes_of_a_chain_that_was_dropped_meanwhile_is_nothing_to_the_next)
+{
+    prune(chains[1], 10, 0);
+    fake_disk_close_gate(disk, FAKE_RECLAIM, FAKE_BEFORE);
+    (void)reclaim_iterate(reclaim, thread_now_us());
+    fake_disk_await(disk, FAKE_RECLAIM, FAKE_BEFORE);
+    uint32_t id = chains[1]->id;
+    chain_remove(order_chains(order), chains[1]);
+    chains[1] = chain_add(order_chains(order), slice_of("next", 4), id);
+    fake_disk_open_gate(disk, FAKE_RECLAIM, FAKE_BEFORE);
+    (void)iterate();
+    ck_assert_uint_eq(chains[1]->blocks_reclaimed, 0);
+}
+END_TEST
+
 START_TEST(what_failed_is_dropped_again)
 {
     chains[0]->dropped = (struct dropped){.deleted = MANY, .blocks = {1, 3, 3}};
@@ -446,6 +497,9 @@ int main(void)
     tcase_add_test(tests, much_is_due_at_once_and_little_when_it_is_quiet);
     tcase_add_test(tests, what_gives_little_back_waits_longer_each_time);
     tcase_add_test(tests, what_a_read_still_sees_is_not_asked_back_before_the_read_has_ended);
+    tcase_add_test(tests, the_space_of_dropped_chains_is_asked_back_at_once_in_turn_with_the_others);
+    tcase_add_test(tests, the_space_of_dropped_chains_is_asked_for_again_where_that_failed);
+    tcase_add_test(tests, what_comes_of_a_chain_that_was_dropped_meanwhile_is_nothing_to_the_next);
     tcase_add_test(tests, what_failed_is_dropped_again);
     tcase_add_test(tests, a_range_that_failed_is_tried_again_later);
     tcase_add_test(tests, a_chain_that_always_fails_holds_up_no_other);

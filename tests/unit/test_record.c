@@ -64,7 +64,7 @@ START_TEST(marks_and_runs_of_another_length_are_refused)
         struct run_record run = {99, 99};
         ck_assert_int_eq(record_read_marks(slice_of(exact, length), &marks), length == RECORD_MARKS_BYTES);
         ck_assert_int_eq(record_read_run(slice_of(exact, length), &run), length == RECORD_RUN_BYTES);
-        ck_assert(length == RECORD_MARKS_BYTES || (marks.height == 99 && marks.rollback_sequence == 99));
+        ck_assert(length == RECORD_MARKS_BYTES || (marks.height == 99 && marks.cut_sequence == 99));
         ck_assert(length == RECORD_RUN_BYTES || (run.first_sequence == 99 && run.metadata_on_disk == 99));
         free(exact);
     }

@@ -29,7 +29,7 @@ START_TEST(what_lies_above_goes_and_is_counted)
     applied_assert_rolled_back(&job, 4, 3, 3, 0);
     for (int i = 0; i < 2; i++) {
         ck_assert_uint_eq(applied_marks(1).height, 7);
-        ck_assert_uint_eq(applied_marks(1).rollback_sequence, job.sequence);
+        ck_assert_uint_eq(applied_marks(1).cut_sequence, job.sequence);
         static const enum key_kind kinds[] = {KEY_HEADER, KEY_DATA,     KEY_HASH,
                                               KEY_STATE,  KEY_METADATA, KEY_BOUND};
         for (size_t kind = 0; kind < sizeof kinds / sizeof kinds[0]; kind++) {

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "daemon/runtime/exit_code.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/server_internal.h"
 #include "tests/lib/messages.h"
@@ -27,7 +28,7 @@ START_TEST(a_write_in_doubt_is_told_and_ends_the_process)
     struct written written = ask_commit(&wire, commit_of_block(1, "header"));
     ck_assert_int_eq(written.status, STATUS_IO_ERROR);
     ck_assert(wire_ends(&wire, patience_ms(FAILURE_MS)));
-    ck_assert_int_eq(server_fixture_wait(FAILURE_MS), SERVER_EXIT_IO_ERROR);
+    ck_assert_int_eq(server_fixture_wait(FAILURE_MS), EXIT_CODE_WRITE_FAILED);
     wire_close(&wire);
 }
 END_TEST
@@ -45,7 +46,7 @@ START_TEST(a_sync_in_doubt_is_told_to_a_barrier_and_ends_the_process)
     (void)set(&wire, "name", "value");
     struct written written = ask_barrier(&wire, CAIRN__LEVEL__LEVEL_DURABLE);
     ck_assert_int_eq(written.status, STATUS_IO_ERROR);
-    ck_assert_int_eq(server_fixture_wait(FAILURE_MS), SERVER_EXIT_IO_ERROR);
+    ck_assert_int_eq(server_fixture_wait(FAILURE_MS), EXIT_CODE_WRITE_FAILED);
     wire_close(&wire);
 }
 END_TEST
@@ -57,7 +58,7 @@ START_TEST(a_write_that_fails_during_a_stop_ends_as_a_failure)
     struct wire wire = wire_open(server_fixture.socket);
     (void)set(&wire, "name", "value"); /* a stop writes it, if nothing did before */
     server_fixture_signal(SIGTERM);
-    ck_assert_int_eq(server_fixture_wait(FAILURE_MS), SERVER_EXIT_IO_ERROR);
+    ck_assert_int_eq(server_fixture_wait(FAILURE_MS), EXIT_CODE_WRITE_FAILED);
     wire_close(&wire);
 }
 END_TEST

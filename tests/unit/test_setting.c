@@ -228,6 +228,22 @@ START_TEST(distance_of_names_is_a_metric)
 }
 END_TEST
 
+START_TEST(help_calls_a_value_by_its_type)
+{
+    struct setting text = {.type = SETTING_TEXT, .argument = "PATH"}, flag = {.type = SETTING_FLAG},
+                   choice = {.type = SETTING_CHOICE, .choices = "a|b"}, size = {.type = SETTING_BYTES},
+                   time = {.type = SETTING_DURATION}, count = {.type = SETTING_COUNT},
+                   mode = {.type = SETTING_MODE};
+    ck_assert_str_eq(setting_argument(&text), "PATH");
+    ck_assert_str_eq(setting_argument(&flag), "");
+    ck_assert_str_eq(setting_argument(&choice), "a|b");
+    ck_assert_str_eq(setting_argument(&size), "SIZE");
+    ck_assert_str_eq(setting_argument(&time), "TIME");
+    ck_assert_str_eq(setting_argument(&count), "COUNT");
+    ck_assert_str_eq(setting_argument(&mode), "MODE");
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -240,5 +256,6 @@ int main(void)
     tcase_add_test(tests, initial_values_are_those_of_the_table);
     tcase_add_test(tests, range_is_written_in_the_units_of_a_value);
     tcase_add_test(tests, distance_of_names_is_a_metric);
+    tcase_add_test(tests, help_calls_a_value_by_its_type);
     return suite_run(suite, true);
 }

@@ -1,4 +1,5 @@
 /* What is submitted, or not: the bounds of what is in flight, of what is kept and of a frame, and what was not given. */
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -98,6 +99,60 @@ START_TEST(what_was_not_given_is_usage_and_a_lost_connection_takes_nothing)
 }
 END_TEST
 
+static enum cairn_status submit_prune(struct cairn_connection *connection, bool dry_run, struct seen *seen)
+{
+    const struct cairn_prune_request request = {.blocks = true, .blocks_through = 1, .dry_run = dry_run};
+    return cairn_submit_prune(connection, &request, fixture_completed, seen);
+}
+
+/* To an earlier one the field would be unknown, and the request a prune. */
+START_TEST(a_dry_run_of_a_prune_is_never_sent_to_a_daemon_that_has_none)
+{
+    struct seen seen[3] = {{.count = 0}};
+    ck_assert_int_eq(submit_prune(fixture.connection, true, &seen[0]), CAIRN_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(cairn_connection_error(fixture.connection), "dry run"));
+    ck_assert_int_eq(fixture_run(), CAIRN_OK);
+    ck_assert(fake_quiet(fixture.fd));
+    ck_assert_int_eq(submit_prune(fixture.connection, false, &seen[1]), CAIRN_OK);
+    struct cairn_connection *early;
+    ck_assert_int_eq(cairn_connection_open(fixture.client, &early), CAIRN_OK);
+    ck_assert_int_eq(submit_prune(early, true, &seen[2]), CAIRN_OK); /* who answers is not known yet */
+    ck_assert_int_eq(cairn_connection_process(early, POLLOUT), CAIRN_OK);
+    int fd = fake_daemon_meet(&fixture.daemon);
+    ck_assert_int_eq(cairn_connection_process(early, POLLIN | POLLOUT), CAIRN_OK);
+    ck_assert(seen[2].count == 1 && seen[2].status == CAIRN_UNSUPPORTED);
+    ck_assert_int_eq(cairn_status_applied(seen[2].status), CAIRN_NOT_APPLIED);
+    ck_assert(fake_quiet(fd));
+    cairn_connection_free(early);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_dry_run_of_a_prune_is_sent_to_a_daemon_that_has_it_and_covers_nothing)
+{
+    struct seen seen = {.count = 0};
+    struct fake_frame frame;
+    fixture.daemon.features = FEATURE_PRUNE_DRY_RUN;
+    cairn_connection_free(fixture.connection);
+    close(fixture.fd);
+    ck_assert_int_eq(cairn_connection_open(fixture.client, &fixture.connection), CAIRN_OK);
+    ck_assert_int_eq(fixture_run(), CAIRN_OK);
+    fixture.fd = fake_daemon_meet(&fixture.daemon);
+    ck_assert_int_eq(submit_prune(fixture.connection, true, &seen), CAIRN_OK);
+    ck_assert_int_eq(fixture_run(), CAIRN_OK);
+    fake_receive(fixture.fd, &frame);
+    Cairn__Prune *prune = cairn__prune__unpack(NULL, frame.bytes, frame.body);
+    ck_assert(prune != NULL && prune->dry_run);
+    cairn__prune__free_unpacked(prune, NULL);
+    Cairn__WriteReply reply = CAIRN__WRITE_REPLY__INIT; /* without a number */
+    reply.has_blocks = true;
+    reply.blocks = 1;
+    fake_send_message(fixture.fd, &frame, 0, &reply.base);
+    ck_assert_int_eq(fixture_run(), CAIRN_OK);
+    ck_assert(seen.count == 1 && seen.status == CAIRN_OK);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -108,5 +163,7 @@ int main(void)
     tcase_add_test(tests, a_write_waits_while_too_much_is_kept);
     tcase_add_test(tests, what_a_frame_of_the_daemon_cannot_carry_is_too_large);
     tcase_add_test(tests, what_was_not_given_is_usage_and_a_lost_connection_takes_nothing);
+    tcase_add_test(tests, a_dry_run_of_a_prune_is_never_sent_to_a_daemon_that_has_none);
+    tcase_add_test(tests, a_dry_run_of_a_prune_is_sent_to_a_daemon_that_has_it_and_covers_nothing);
     return suite_run(suite, true);
 }

@@ -8,6 +8,7 @@
 
 #include "daemon/maintain/watchdog.h"
 #include "daemon/observe/metrics.h"
+#include "daemon/runtime/exit_code.h"
 #include "daemon/runtime/thread.h"
 #include "tests/lib/manager.h"
 #include "tests/lib/suite.h"
@@ -100,9 +101,9 @@ static int exit_code_with(const struct heartbeat *hung, unsigned looks)
 
 START_TEST(at_the_limit_the_process_ends_with_a_code_of_its_own)
 {
-    ck_assert_int_eq(exit_code_with(&heartbeats.writer, 1000), WATCHDOG_EXIT_STALLED);
-    ck_assert_int_eq(exit_code_with(&heartbeats.pool[1], 1000), WATCHDOG_EXIT_STALLED);
-    ck_assert_int_eq(exit_code_with(&heartbeats.loop, 1000), WATCHDOG_EXIT_STALLED);
+    ck_assert_int_eq(exit_code_with(&heartbeats.writer, 1000), EXIT_CODE_STALLED);
+    ck_assert_int_eq(exit_code_with(&heartbeats.pool[1], 1000), EXIT_CODE_STALLED);
+    ck_assert_int_eq(exit_code_with(&heartbeats.loop, 1000), EXIT_CODE_STALLED);
 }
 END_TEST
 
@@ -125,7 +126,7 @@ START_TEST(the_limit_may_change_while_something_hangs)
     }
     int status = 0;
     ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == WATCHDOG_EXIT_STALLED);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_CODE_STALLED);
 }
 END_TEST
 

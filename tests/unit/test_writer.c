@@ -170,6 +170,20 @@ START_TEST(what_is_only_written_is_synced_when_the_interval_is_over)
 }
 END_TEST
 
+START_TEST(other_delays_count_from_the_next_step_on)
+{
+    (void)submit_commit(LEVEL_WRITTEN);
+    check_step(START_US, 1, 0);
+    ck_assert_int_eq(step(START_US + SYNC_INTERVAL_US / 2), WRITER_IDLE);
+    thread_set_role(THREAD_LOOP);
+    writer_set_delays(writer, FLUSH_DELAY_US, SYNC_INTERVAL_US / 2);
+    thread_set_role(THREAD_WRITER);
+    ck_assert_int_eq(step(START_US + SYNC_INTERVAL_US / 2), WRITER_STEPPED);
+    ck_assert_uint_eq(fake_disk_unsynced(disk), 0);
+    (void)take_completion();
+}
+END_TEST
+
 START_TEST(a_sync_that_is_asked_for_comes_at_once)
 {
     submit_commit(LEVEL_WRITTEN);
@@ -445,6 +459,7 @@ int main(void)
     tcase_add_checked_fixture(tests, open_all, close_all);
     tcase_add_test(tests, commits_that_wait_share_a_group_and_a_sync);
     tcase_add_test(tests, what_is_only_written_is_synced_when_the_interval_is_over);
+    tcase_add_test(tests, other_delays_count_from_the_next_step_on);
     tcase_add_test(tests, a_sync_that_is_asked_for_comes_at_once);
     tcase_add_test(tests, commits_go_before_metadata_that_was_accepted_before_them);
     tcase_add_test(tests, a_commit_takes_the_metadata_that_it_carries);

@@ -1,18 +1,20 @@
 /* Completion for bash, zsh and fish. A script hands the words of the command line to `cairn completion SHELL -- WORD...`, the last of
  * which may be half typed, and gets what may stand in its place, one a line: so there is one reader of the table of verbs for all
- * shells. Names of chains and of status entries are asked of the daemon, for which a second is all it has; without one there are none. */
+ * shells. Names of chains and of status entries are asked of the daemon, which has a second or what --deadline says; without one there are none. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/tool/arguments.h"
 #include "client/tool/encoding.h"
 #include "client/tool/verb.h"
 #include "client/tool/verbs/completion_scripts.h"
 #include "client/tool/verbs/verbs.h"
 
 enum {
-    ASK_US = 1000000, /* of the daemon, while somebody waits for the key's effect */
+    ASK_US =
+        1000000, /* for the daemon's answer if no --deadline was typed: somebody waits for the key's effect */
 };
 
 /* What was typed before the word that is completed. */
@@ -48,6 +50,9 @@ static void take_value(struct tool *tool, struct typed *typed, const struct tool
 {
     if (option->letter == 's') {
         tool->socket_path = value;
+    } else if (option->letter == 'd' &&
+               argument_duration("--deadline", value, &tool->deadline_us) != TOOL_OK) {
+        tool->deadline_us = ASK_US;
     }
     typed->pending = NULL;
 }
@@ -86,9 +91,7 @@ static bool take_verb(const struct tool *tool, struct typed *typed, char *word)
 static void take_word(struct tool *tool, struct typed *typed, char *word)
 {
     if (typed->pending != NULL) {
-        if (strcmp(word, "=") != 0) { /* bash makes a word of it */
-            take_value(tool, typed, typed->pending, word);
-        }
+        take_value(tool, typed, typed->pending, word);
     } else if (!typed->options_ended && strcmp(word, "--") == 0) {
         typed->options_ended = true;
     } else if (!typed->options_ended && word[0] == '-') {
@@ -99,21 +102,30 @@ static void take_word(struct tool *tool, struct typed *typed, char *word)
     }
 }
 
-/* What is offered: candidates that begin as the word does, each with a description where the shell shows it. */
+/* What is offered: candidates for the part of the word that stands behind its first `prefix_bytes`, each with a description where the
+ * shell shows it. */
 struct offer {
     const char *shell, *word;
+    size_t prefix_bytes; /* of --level=durable, NAME=@FILE or HEIGHT:FILE: what is not completed */
 };
 
 static void offer(const struct offer *to, const char *candidate, const char *description)
 {
-    if (strncmp(candidate, to->word, strlen(to->word)) != 0) {
+    const char *part = to->word + to->prefix_bytes;
+    if (strncmp(candidate, part, strlen(part)) != 0) {
         return;
     }
-    fputs(candidate, stdout);
+    printf("%.*s%s", (int)to->prefix_bytes, to->word, candidate);
     if (description[0] != '\0' && strcmp(to->shell, "bash") != 0) {
         printf("%c%s", to->shell[0] == 'z' ? ':' : '\t', description);
     }
     putchar('\n');
+}
+
+/* Leaves file names to the shell, for the part behind `prefix_bytes`. */
+static void offer_files(const struct offer *to, size_t prefix_bytes)
+{
+    printf(":files %.*s\n", (int)prefix_bytes, to->word);
 }
 
 static void offer_options(const struct offer *to, const struct tool_verb *verb)
@@ -173,8 +185,7 @@ static void offer_name(const struct offer *to, struct cairn_slice name)
 static void offer_names(const struct offer *to, struct tool *tool, bool chains)
 {
     const struct cairn_reply *reply;
-    tool->deadline_us = ASK_US;
-    if (tool_try_connect(tool, ASK_US) != CAIRN_OK) {
+    if (tool_try_connect(tool, tool->deadline_us) != CAIRN_OK) {
         return;
     }
     if (chains) {
@@ -191,25 +202,42 @@ static void offer_names(const struct offer *to, struct tool *tool, bool chains)
     }
 }
 
+/* Offers the words that stand between blanks. */
+static void offer_words(const struct offer *to, const char *words)
+{
+    while (*words != '\0') {
+        char word[64];
+        size_t length = strcspn(words, " ");
+        snprintf(word, sizeof word, "%.*s", (int)length, words);
+        offer(to, word, "");
+        words += length + strspn(words + length, " ");
+    }
+}
+
 static void offer_choices(const struct offer *to, struct tool *tool, const char *choices)
 {
+    const char *part = to->word + to->prefix_bytes;
+    const char *at = strchr(part, '@'), *colon = strrchr(part, ':');
+    assert(to->prefix_bytes <= strlen(to->word));
     if (choices == NULL) {
         return;
     }
     if (strcmp(choices, "FILE") == 0) {
-        puts(":files"); /* the script asks the shell for them */
+        offer_files(to, to->prefix_bytes);
+    } else if (strcmp(choices, "VALUE") == 0) {
+        if (at != NULL && (at == part || at[-1] == '=')) {
+            offer_files(to, (size_t)(at + 1 - to->word));
+        }
+    } else if (strcmp(choices, "PARTS") == 0) {
+        if (colon != NULL) {
+            offer_files(to, (size_t)(colon + 1 - to->word));
+        }
     } else if (strcmp(choices, "CHAIN") == 0 || strcmp(choices, "STATUS") == 0) {
         offer_names(to, tool, choices[0] == 'C');
     } else if (strcmp(choices, "VERB") == 0) {
         offer_first_words(to, tool->verbs);
     } else {
-        while (*choices != '\0') {
-            char word[64];
-            size_t length = strcspn(choices, " ");
-            snprintf(word, sizeof word, "%.*s", (int)length, choices);
-            offer(to, word, "");
-            choices += length + strspn(choices + length, " ");
-        }
+        offer_words(to, choices);
     }
 }
 
@@ -217,14 +245,20 @@ static void complete(struct tool *tool, const char *shell, int count, char **wor
 {
     struct typed typed = {.verb = NULL};
     assert(count > 0);
+    tool->deadline_us = ASK_US;
     for (int i = 0; i + 1 < count; i++) {
         take_word(tool, &typed, words[i]);
     }
-    const char *last = words[count - 1];
-    struct offer to = {.shell = shell, .word = typed.pending != NULL && strcmp(last, "=") == 0 ? "" : last};
+    const char *last = words[count - 1], *equals = strchr(last, '=');
+    struct offer to = {.shell = shell, .word = last};
+    bool is_option = last[0] == '-' && !typed.options_ended;
     if (typed.pending != NULL) {
         offer_choices(&to, tool, typed.pending->choices);
-    } else if (last[0] == '-' && !typed.options_ended) {
+    } else if (is_option && equals != NULL) {
+        const struct tool_option *option = find_option(typed.verb, last);
+        to.prefix_bytes = (size_t)(equals + 1 - last);
+        offer_choices(&to, tool, option != NULL ? option->choices : NULL);
+    } else if (is_option) {
         offer_options(&to, typed.verb);
     } else if (typed.verb_count == 0) {
         offer_first_words(&to, tool->verbs);

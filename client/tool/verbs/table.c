@@ -54,9 +54,9 @@ static const struct tool_option list_options[] = {
 
 static const struct tool_option commit_options[] = {
     {"block", 0, "HEIGHT:HEADER[:DATA[:SIGNATURE]]", "a block; each part is a file, - for stdin, or empty",
-     "FILE"},
+     "PARTS"},
     {"hash", 0, "HEX", "the hash of the --block before it; default: SHA-256 of the header", NULL},
-    {"state", 0, "HEIGHT:FILE", "a state", "FILE"},
+    {"state", 0, "HEIGHT:FILE", "a state", "PARTS"},
     {"delete-state", 0, "HEIGHT", "delete a state", NULL},
     {"rise-to", 0, "HEIGHT", "raise the chain's height to it, if it is lower", NULL},
     {"expect-height", 0, "HEIGHT", "refuse unless this is the chain's height", NULL},
@@ -65,9 +65,12 @@ static const struct tool_option commit_options[] = {
     NO_OPTION,
 };
 
+#define DRY_RUN {"dry-run", 'n', NULL, "change nothing, say what would be removed", NULL}
+
 static const struct tool_option prune_options[] = {
     {"blocks", 0, "HEIGHT", "drop blocks up to and including it", NULL},
     {"states", 0, "HEIGHT", "drop states up to and including it", NULL},
+    DRY_RUN,
     CONFIRM_OPTION,
     ARGUMENT_OPERATION_OPTIONS,
     NO_OPTION,
@@ -77,9 +80,14 @@ static const struct tool_option rollback_options[] = {
     {"to", 0, "HEIGHT", "the height to go back to", NULL},
     {"guard", 0, "NAME[:lower]",
      "metadata holding a height that must not be above --to; with :lower it is lowered", NULL},
-    {"dry-run", 'n', NULL, "change nothing, say what would be removed", NULL},
+    DRY_RUN,
     CONFIRM_OPTION,
     ARGUMENT_OPERATION_OPTIONS,
+    NO_OPTION,
+};
+
+static const struct tool_option drop_options[] = {
+    CONFIRM_OPTION,
     NO_OPTION,
 };
 
@@ -181,6 +189,7 @@ const struct tool_verb table_of_verbs[] = {
      .details =
          "VALUE is a text or, with --hex, --base64 or --as u64, what it stands for; @FILE is what the file\n"
          "holds, - what stdin holds.\n",
+     .choices = "VALUE",
      .example = "cairn meta set greeting hello\ncairn meta set included 7 --as u64\n",
      .options = set_options,
      .arguments_min = 2,
@@ -238,7 +247,7 @@ const struct tool_verb table_of_verbs[] = {
      .arguments = "",
      .summary = "drop old blocks and states",
      .details = LATER_DETAILS("prune"),
-     .example = "cairn prune --blocks 1000 --states 1990\n",
+     .example = "cairn prune --blocks 1000 --states 1990 --dry-run\n",
      .options = prune_options,
      .level = CAIRN_DURABLE,
      .has_chain = true,
@@ -270,6 +279,16 @@ const struct tool_verb table_of_verbs[] = {
      .arguments_min = 1,
      .arguments_max = 1,
      .run = verb_chains_create},
+    {.name = "chains drop",
+     .arguments = "NAME",
+     .summary = "drop a chain with all that is in it; durable when it answers",
+     .details = "Its space comes back in the background. \"default\" is made anew, empty.\n",
+     .example = "cairn chains drop old\n",
+     .choices = "CHAIN",
+     .options = drop_options,
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .run = verb_chains_drop},
     {.name = "replay",
      .arguments = "FILE...",
      .summary = "make a recorded node's calls and compare every answer",

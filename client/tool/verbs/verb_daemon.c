@@ -13,6 +13,8 @@
 #include "client/tool/verbs/verbs.h"
 
 enum {
+    WAIT_ATTEMPT_US =
+        1000000, /* that the last attempt has at least, so that a slow answer is told as what it is */
     WAIT_PAUSE_US = 50000, /* between two attempts to connect; chosen: a start takes 100 to 500 ms */
 };
 
@@ -20,18 +22,22 @@ enum tool_exit verb_wait_for_daemon(struct tool *tool, uint64_t wait_us)
 {
     int64_t end_us = tool_now_us() + (int64_t)wait_us;
     assert(wait_us > 0 && wait_us <= INT64_MAX / 2);
-    for (;;) {
-        int64_t left_us = end_us - tool_now_us();
-        enum cairn_status status = tool_try_connect(tool, left_us > 0 ? (uint64_t)left_us : 1);
+    for (int64_t left_us = (int64_t)wait_us;;) {
+        enum cairn_status status =
+            tool_try_connect(tool, left_us > WAIT_ATTEMPT_US ? (uint64_t)left_us : WAIT_ATTEMPT_US);
         if (status == CAIRN_OK) {
             return TOOL_OK;
         }
         left_us = end_us - tool_now_us();
+        if (left_us > 0 && tool->client != NULL) {
+            nanosleep(
+                &(struct timespec){.tv_nsec = (left_us < WAIT_PAUSE_US ? left_us : WAIT_PAUSE_US) * 1000},
+                NULL);
+            left_us = end_us - tool_now_us();
+        }
         if (left_us <= 0 || tool->client == NULL) {
             return tool_connect_failed(tool, status);
         }
-        int64_t pause_us = left_us < WAIT_PAUSE_US ? left_us : WAIT_PAUSE_US;
-        nanosleep(&(struct timespec){.tv_nsec = pause_us * 1000}, NULL);
     }
 }
 

@@ -75,13 +75,19 @@ static void print_metadata(struct listing *listing, struct cairn_slice name,
     putchar('\n');
 }
 
+static enum tool_exit not_found(struct cairn_slice name)
+{
+    char *text = bytes_escape(name);
+    enum tool_exit code = tool_fail_of(CAIRN_NOT_FOUND, "not found: %s", text);
+    free(text);
+    return code;
+}
+
 static bool take_item(void *context, const struct cairn_metadata *item)
 {
     struct listing *listing = context;
     if (item->absent) {
-        char *text = bytes_escape(item->name);
-        listing->worst = tool_fail(TOOL_NOT_FOUND, "not found: %s", text);
-        free(text);
+        listing->worst = not_found(item->name);
     } else {
         print_metadata(listing, item->name, item);
     }
@@ -126,7 +132,7 @@ static enum tool_exit get_one(struct listing *listing, struct cairn_slice name)
     const struct cairn_reply *reply;
     enum cairn_status status = cairn_get(tool->connection, &request, &reply);
     if (status != CAIRN_OK) {
-        return tool_result(tool, status, reply);
+        return status == CAIRN_NOT_FOUND ? not_found(name) : tool_result(tool, status, reply);
     }
     if (!tool->json) {
         return print_value(listing, name, reply->found.value);

@@ -7,6 +7,7 @@
 
 #include "client/tool/arguments.h"
 #include "client/tool/encoding.h"
+#include "client/tool/nearest.h"
 #include "client/tool/output.h"
 #include "client/tool/verbs/verbs.h"
 
@@ -52,6 +53,17 @@ static struct cairn_slice part_of(const struct cairn_block *block, unsigned bit)
     }
 }
 
+/* Says that there is no such part, and which was probably meant. */
+static enum tool_exit unknown_part(const char *text, size_t length)
+{
+    char part[64], best[64];
+    snprintf(part, sizeof part, "%.*s", length < sizeof part ? (int)length : (int)sizeof part - 1, text);
+    nearest_of_words(part, "header data signature hash none", best, sizeof best);
+    return tool_fail(TOOL_USAGE,
+                     "--parts is a list of header, data, signature, hash, or none; not \"%s\"%s%s%s", part,
+                     best[0] != '\0' ? "; did you mean " : "", best, best[0] != '\0' ? "?" : "");
+}
+
 /* Reads --parts, a list of parts; without it all parts are read. */
 static enum tool_exit read_parts(const struct tool *tool, unsigned *ret_parts)
 {
@@ -72,9 +84,7 @@ static enum tool_exit read_parts(const struct tool *tool, unsigned *ret_parts)
             }
         }
         if (bit == 0 && !(length == 4 && strncmp(at, "none", 4) == 0)) {
-            return tool_fail(TOOL_USAGE,
-                             "--parts is a list of header, data, signature, hash, or none, not \"%s\"",
-                             given->value);
+            return unknown_part(at, length);
         }
         mask |= bit;
         at += length + (at[length] == ',');
@@ -188,6 +198,10 @@ enum tool_exit verb_block(struct tool *tool)
     }
     const struct cairn_reply *reply;
     enum cairn_status status = cairn_read_block(tool->connection, &request, &reply);
+    if (status == CAIRN_NOT_FOUND) {
+        return hash != NULL ? tool_fail_of(status, "not found: the block with hash %s", hash->value)
+                            : tool_fail_of(status, "not found: block %" PRIu64, request.height);
+    }
     if (status == CAIRN_OK) {
         print_block(tool, &reply->block);
     }
@@ -210,6 +224,11 @@ enum tool_exit verb_state(struct tool *tool)
     }
     const struct cairn_reply *reply;
     enum cairn_status status = cairn_read_state(tool->connection, &request, &reply);
+    if (status == CAIRN_NOT_FOUND) {
+        return request.at_height
+                   ? tool_fail_of(status, "not found: the state at height %" PRIu64, request.height)
+                   : tool_fail_of(status, "not found: the state at the chain's height");
+    }
     if (status != CAIRN_OK) {
         return tool_result(tool, status, reply);
     }

@@ -56,6 +56,7 @@ static int pending_end(const sigset_t *set)
 static enum tool_exit await_ready(struct tool *tool, struct temporary_daemon *daemon, const sigset_t *signals)
 {
     int64_t end_us = tool_now_us() + READY_US;
+    assert(daemon->pid > 0 && tool->client == NULL); /* it was just started */
     tool->socket_path = daemon->socket;
     tool->socket_origin = "the daemon of this run";
     for (;;) {
@@ -136,6 +137,9 @@ enum tool_exit verb_run(struct tool *tool)
     struct temporary_daemon daemon;
     const struct tool_given *cairnd = argument_given(tool, "cairnd");
     sigset_t signals = taken_signals(), mask;
+    if (tool->has_socket) {
+        return tool_fail(TOOL_USAGE, "cairn run makes a socket of its own: it takes no --socket");
+    }
     sigprocmask(SIG_BLOCK, &signals, &mask);
     enum tool_exit result = temporary_daemon_make(&daemon);
     if (result == TOOL_OK) {

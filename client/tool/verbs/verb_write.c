@@ -1,5 +1,5 @@
-/* Verbs of the commit lane: commit, barrier, prune and rollback. Each checks its arguments before it connects, so that a wrong command
- * line changes nothing; the last two ask before they remove anything. */
+/* Verbs of the commit lane: commit, barrier, prune, rollback and the drop of a chain. Each checks its arguments before it connects, so
+ * that a wrong command line changes nothing; the last three ask before they remove anything. */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -162,23 +162,13 @@ static enum tool_exit read_chain(struct tool *tool, struct cairn_chain *ret_chai
     return tool_result(tool, status, reply);
 }
 
-/* What a prune would remove, for the question: up to which height, and how many heights of them are not pruned yet. */
-static void describe_part(char *text, size_t bytes, const char *what, bool pruned, uint64_t pruned_through,
-                          uint64_t first, uint64_t through)
-{
-    uint64_t from = pruned ? pruned_through + 1 : first;
-    uint64_t count = through >= from ? through - from + 1 : 0;
-    size_t used = strlen(text);
-    assert(used < bytes);
-    snprintf(text + used, bytes - used,
-             "%s %s up to %" PRIu64 " (%" PRIu64 " heights that are not pruned yet)", used > 0 ? " and" : "",
-             what, through, count);
-}
-
+/* Asks with what a dry run counts; an earlier daemon, which has none, counts nothing. */
 static enum tool_exit confirm_prune(struct tool *tool, const struct cairn_prune_request *request)
 {
     struct cairn_chain chain;
-    char what[256] = "";
+    struct cairn_prune_request dry = *request;
+    const struct cairn_reply *reply;
+    char blocks[64] = "", states[64] = "", counts[128] = "";
     if (argument_given(tool, "yes") != NULL) {
         return TOOL_OK;
     }
@@ -186,16 +176,25 @@ static enum tool_exit confirm_prune(struct tool *tool, const struct cairn_prune_
     if (result != TOOL_OK) {
         return result;
     }
+    dry.dry_run = true;
+    enum cairn_status status = cairn_prune(tool->connection, &dry, &reply);
+    if (status != CAIRN_OK && status != CAIRN_UNSUPPORTED) {
+        return tool_result(tool, status, reply);
+    }
     if (request->blocks) {
-        describe_part(what, sizeof what, "blocks", chain.blocks_pruned, chain.blocks_pruned_through, 1,
-                      request->blocks_through);
+        snprintf(blocks, sizeof blocks, " blocks up to %" PRIu64, request->blocks_through);
     }
     if (request->states) {
-        describe_part(what, sizeof what, "states", chain.states_pruned, chain.states_pruned_through, 0,
-                      request->states_through);
+        snprintf(states, sizeof states, "%s states up to %" PRIu64, request->blocks ? " and" : "",
+                 request->states_through);
     }
-    assert(what[0] != '\0'); /* a prune of nothing was refused */
-    return confirm(tool, CONFIRM_NEEDED, "Prune%s, at height %" PRIu64, what, chain.height);
+    if (status == CAIRN_OK) {
+        snprintf(counts, sizeof counts,
+                 ": drop %" PRIu64 " blocks, %" PRIu64 " states and %" PRIu64 " metadata",
+                 reply->write.blocks, reply->write.states, reply->write.metadata);
+    }
+    return confirm(tool, CONFIRM_NEEDED, "Prune%s%s at height %" PRIu64 "%s", blocks, states, chain.height,
+                   counts);
 }
 
 /* Asks with what a dry run counts. */
@@ -223,9 +222,33 @@ static enum tool_exit confirm_rollback(struct tool *tool, const struct cairn_rol
                    reply->write.metadata);
 }
 
+/* What a rollback has removed, or a dry run of one or of a prune says would be. */
+static void print_removed(const struct tool *tool, const struct cairn_written *removed, bool is_rollback)
+{
+    bool dry_run = argument_given(tool, "dry-run") != NULL;
+    if (tool->json) {
+        json_t *object =
+            json_pack("{s:b, s:o, s:o, s:o}", "dry_run", dry_run, "blocks", output_number(removed->blocks),
+                      "states", output_number(removed->states), "metadata", output_number(removed->metadata));
+        if (is_rollback) {
+            json_object_set_new(object, "lowered", output_number(removed->lowered));
+        }
+        json_object_set_new(object, "sequence", output_number(removed->sequence));
+        output_json(object);
+        return;
+    }
+    printf("%s %" PRIu64 " blocks, %" PRIu64 " states, %" PRIu64 " metadata",
+           dry_run ? "would drop" : "dropped", removed->blocks, removed->states, removed->metadata);
+    if (is_rollback) {
+        printf("; guards lowered: %" PRIu64, removed->lowered);
+    }
+    putchar('\n');
+}
+
 enum tool_exit verb_prune(struct tool *tool)
 {
-    struct cairn_prune_request request = {.chain = tool->chain, .level = tool->level};
+    struct cairn_prune_request request = {
+        .chain = tool->chain, .level = tool->level, .dry_run = argument_given(tool, "dry-run") != NULL};
     enum tool_exit result = argument_height_option(tool, "blocks", &request.blocks, &request.blocks_through);
     if (result == TOOL_OK) {
         result = argument_option(tool, "states", &request.states, &request.states_through);
@@ -239,7 +262,7 @@ enum tool_exit verb_prune(struct tool *tool)
     if (result == TOOL_OK) {
         result = tool_connect(tool);
     }
-    if (result == TOOL_OK) {
+    if (result == TOOL_OK && !request.dry_run) {
         result = confirm_prune(tool, &request);
     }
     if (result != TOOL_OK) {
@@ -247,7 +270,9 @@ enum tool_exit verb_prune(struct tool *tool)
     }
     const struct cairn_reply *reply;
     enum cairn_status status = cairn_prune(tool->connection, &request, &reply);
-    if (status == CAIRN_OK) {
+    if (status == CAIRN_OK && request.dry_run) {
+        print_removed(tool, &reply->write, false);
+    } else if (status == CAIRN_OK) {
         output_written(tool, &reply->write);
     }
     return tool_result(tool, status, reply);
@@ -278,21 +303,6 @@ static enum tool_exit read_guards(struct tool *tool, struct cairn_rollback_reque
     return TOOL_OK;
 }
 
-static void print_rollback(const struct tool *tool, const struct cairn_written *removed)
-{
-    bool dry_run = argument_given(tool, "dry-run") != NULL;
-    if (tool->json) {
-        output_json(json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "dry_run", dry_run, "blocks",
-                              output_number(removed->blocks), "states", output_number(removed->states),
-                              "metadata", output_number(removed->metadata), "lowered",
-                              output_number(removed->lowered), "sequence", output_number(removed->sequence)));
-        return;
-    }
-    printf("%s %" PRIu64 " blocks, %" PRIu64 " states, %" PRIu64 " metadata; guards lowered: %" PRIu64 "\n",
-           dry_run ? "would drop" : "dropped", removed->blocks, removed->states, removed->metadata,
-           removed->lowered);
-}
-
 enum tool_exit verb_rollback(struct tool *tool)
 {
     struct cairn_rollback_request request = {
@@ -320,7 +330,53 @@ enum tool_exit verb_rollback(struct tool *tool)
     const struct cairn_reply *reply;
     enum cairn_status status = cairn_rollback(tool->connection, &request, &reply);
     if (status == CAIRN_OK) {
-        print_rollback(tool, &reply->write);
+        print_removed(tool, &reply->write, true);
+    }
+    return tool_result(tool, status, reply);
+}
+
+/* Asks with the chain's height, and with what a dry run counts below it. */
+static enum tool_exit confirm_drop(struct tool *tool)
+{
+    struct cairn_chain chain;
+    const struct cairn_reply *reply;
+    char counts[128] = "";
+    if (argument_given(tool, "yes") != NULL) {
+        return TOOL_OK;
+    }
+    enum tool_exit result = read_chain(tool, &chain);
+    if (result != TOOL_OK || chain.name.bytes == 0) {
+        return result; /* of a chain that is not there: the daemon says so */
+    }
+    struct cairn_prune_request dry = {.chain = tool->chain,
+                                      .blocks = true,
+                                      .states = true,
+                                      .blocks_through = chain.height,
+                                      .dry_run = true};
+    dry.states_through = chain.height - 1;
+    if (chain.height > 0 && cairn_prune(tool->connection, &dry, &reply) == CAIRN_OK) {
+        snprintf(counts, sizeof counts, ", with %" PRIu64 " blocks up to it and %" PRIu64 " states below it",
+                 reply->write.blocks, reply->write.states);
+    }
+    return confirm(tool, CONFIRM_NEEDED, "Drop all, at height %" PRIu64 "%s", chain.height, counts);
+}
+
+enum tool_exit verb_chains_drop(struct tool *tool)
+{
+    assert(tool->argument_count == 1); /* so says the table */
+    tool->chain = cairn_text(tool->arguments[0]);
+    enum tool_exit result = tool_connect(tool);
+    if (result == TOOL_OK) {
+        result = confirm_drop(tool);
+    }
+    if (result != TOOL_OK) {
+        return result;
+    }
+    struct cairn_drop_chain_request request = {.chain = tool->chain};
+    const struct cairn_reply *reply;
+    enum cairn_status status = cairn_drop_chain(tool->connection, &request, &reply);
+    if (status == CAIRN_OK) {
+        output_written(tool, &reply->write);
     }
     return tool_result(tool, status, reply);
 }

@@ -32,6 +32,7 @@ enum tool_exit verb_commit(struct tool *tool);
 enum tool_exit verb_barrier(struct tool *tool);
 enum tool_exit verb_prune(struct tool *tool);
 enum tool_exit verb_rollback(struct tool *tool);
+enum tool_exit verb_chains_drop(struct tool *tool);
 
 /* verb_run.c */
 enum tool_exit verb_run(struct tool *tool);

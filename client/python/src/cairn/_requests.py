@@ -1,0 +1,357 @@
+"""Requests as frames, and answers as values. Pure; what only the daemon can judge is left to it."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from . import cairn_pb2 as pb
+from .types import (
+    Block, CairnError, Chain, Delete, Guard, Level, Metadata, Operation, Parts, Raise, Set, State, Status, Written,
+)
+
+T = TypeVar("T")
+
+MAGIC = 0xCA
+REQUEST_HEADER = struct.Struct("<BBBBIQ")
+REPLY_HEADER = struct.Struct("<BBBBIQQQ")
+CONTINUED, MORE = 1, 2
+FRAME_BYTES_MAX = 256 << 20  # of any daemon's frames
+WINDOW_BYTES = 1 << 20
+
+(HELLO, PING, STATUS, CHAINS, CREATE_CHAIN) = range(1, 6)
+(HEIGHT, READ_BLOCK, READ_BLOCKS, READ_STATE, GET, GET_MANY, LIST, CREDIT, CANCEL) = range(16, 25)
+(WRITE_METADATA, COMMIT, PRUNE, ROLLBACK, BARRIER) = range(32, 37)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A frame from the daemon."""
+
+    type: int
+    flags: int
+    status: Status
+    id: int
+    written_through: int
+    durable_through: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """A request that is not numbered yet, and how its answer is read. Of a stream `decode` reads one item."""
+
+    type: int
+    message: Any  # of cairn_pb2
+    decode: Callable[[Reply], T]
+    ordered: bool = False  # a write or barrier: waits while metadata is sent again
+    is_stream: bool = False
+    carries: bool = False  # its success means that all metadata accepted before it is written
+    may_be_absent: bool = False  # NOT_FOUND is an answer
+    operations: int = 0  # of a metadata write
+
+
+def frame(type_: int, id_: int, body: bytes) -> bytes:
+    if len(body) > FRAME_BYTES_MAX:
+        raise CairnError(Status.TOO_LARGE, f"{len(body)} bytes, more than any frame may have")
+    return REQUEST_HEADER.pack(MAGIC, type_, 0, 0, len(body), id_) + body
+
+
+def status_of(code: int) -> Status:
+    return Status(code) if code <= Status.DAMAGED else Status.UNKNOWN
+
+
+def error_of(reply: Reply) -> CairnError:
+    message = pb.Error()
+    message.ParseFromString(reply.body)
+    return CairnError(reply.status, message.text.decode("utf-8", "replace"))
+
+
+# ---- values ----
+
+
+def _level(level: Level) -> Any:  # the generated code has an enum of its own
+    return level.value
+
+
+def _chain(message: Any, chain: str) -> None:
+    if chain:
+        message.chain = chain.encode()
+
+
+def _operations(to: Any, operations: Iterable[Operation]) -> int:
+    count = 0
+    for each in operations:
+        message = to.add()
+        message.name = each.name
+        match each:
+            case Set():
+                message.value = each.value
+                if each.of_height:
+                    message.of_height = each.of_height
+            case Delete():
+                message.delete = True
+            case Raise():
+                setattr(message, "raise", each.value)
+        count += 1
+    return count
+
+
+def _deadline(message: Any, level: Level | None, timeout: float | None) -> None:
+    if level is not None:
+        message.level = _level(level)
+    if timeout is not None:
+        message.deadline_us = max(1, int(timeout * 1e6 * 7 / 8))  # so that BUSY comes before the caller's timeout
+
+
+def _metadata(message: Any) -> Metadata:
+    return Metadata(message.name, message.value, message.of_height)
+
+
+def _block(message: Any) -> Block:
+    return Block(message.height, message.header, message.data, message.signature, message.hash)
+
+
+def _written(reply: Reply) -> Written:
+    message = pb.WriteReply()
+    message.ParseFromString(reply.body)
+    return Written(
+        sequence=message.sequence,
+        level=Level(message.level) if message.HasField("level") else None,
+        created=message.created,
+        blocks=message.blocks,
+        states=message.states,
+        metadata=message.metadata,
+        lowered=message.lowered,
+        raises_left_out=message.raises_left_out,
+        written_through=reply.written_through,
+        durable_through=reply.durable_through,
+    )
+
+
+def _parse(message: Any, reply: Reply) -> Any:
+    message.ParseFromString(reply.body)
+    return message
+
+
+# ---- requests ----
+
+
+def hello(name: str, resume_run: int, resume_random: int) -> bytes:
+    message = pb.Hello(version_min=1, version_max=1)
+    if name:
+        message.client_name = name.encode()
+    if resume_run:
+        message.resume_run = resume_run
+    if resume_random:
+        message.resume_random = resume_random
+    return bytes(message.SerializeToString())
+
+
+def ping() -> Call[None]:
+    return Call(PING, pb.Ping(), lambda reply: None)
+
+
+def status() -> Call[dict[str, int | str]]:
+    def decode(reply: Reply) -> dict[str, int | str]:
+        entries = _parse(pb.StatusReply(), reply).entries
+        return {
+            each.name.decode(): each.text.decode("utf-8", "replace") if each.HasField("text") else each.number
+            for each in entries
+        }
+
+    return Call(STATUS, pb.Status(), decode)
+
+
+def chains() -> Call[list[Chain]]:
+    def decode(reply: Reply) -> list[Chain]:
+        return [
+            Chain(
+                each.name.decode(),
+                each.height,
+                each.blocks_pruned_through if each.HasField("blocks_pruned_through") else None,
+                each.states_pruned_through if each.HasField("states_pruned_through") else None,
+            )
+            for each in _parse(pb.ChainsReply(), reply).chains
+        ]
+
+    return Call(CHAINS, pb.Chains(), decode)
+
+
+def create_chain(name: str) -> Call[Written]:
+    return Call(CREATE_CHAIN, pb.CreateChain(chain=name.encode()), _written, ordered=True)
+
+
+def height(chain: str) -> Call[int]:
+    message = pb.Height()
+    _chain(message, chain)
+    return Call(HEIGHT, message, lambda reply: int(_parse(pb.HeightReply(), reply).height))
+
+
+def block(chain: str, at: int | bytes, parts: Parts) -> Call[Block | None]:
+    message = pb.ReadBlock(parts=parts.value)
+    _chain(message, chain)
+    if isinstance(at, bytes):
+        message.hash = at
+    else:
+        message.height = at
+    return Call(READ_BLOCK, message, lambda reply: _block(_parse(pb.BlockReply(), reply)), may_be_absent=True)
+
+
+def blocks_from(chain: str, first: int, last: int, parts: Parts) -> Call[Block]:
+    message = pb.ReadBlocks(first=first, last=last, parts=parts.value, window_bytes=WINDOW_BYTES)
+    _chain(message, chain)
+    return Call(READ_BLOCKS, message, lambda reply: _block(_parse(pb.BlockReply(), reply)), is_stream=True)
+
+
+def blocks_at(chain: str, heights: Sequence[int], parts: Parts) -> Call[Block | None]:
+    message = pb.ReadBlocks(heights=heights, parts=parts.value, window_bytes=WINDOW_BYTES)
+    _chain(message, chain)
+
+    def decode(reply: Reply) -> Block | None:
+        item = _parse(pb.BlockReply(), reply)
+        return None if item.absent else _block(item)
+
+    return Call(READ_BLOCKS, message, decode, is_stream=True)
+
+
+def state(chain: str, at: int | None) -> Call[State | None]:
+    message = pb.ReadState()
+    _chain(message, chain)
+    if at is not None:
+        message.height = at
+
+    def decode(reply: Reply) -> State:
+        found = _parse(pb.StateReply(), reply)
+        return State(found.height, found.value)
+
+    return Call(READ_STATE, message, decode, may_be_absent=True)
+
+
+def get(chain: str, name: bytes) -> Call[Metadata | None]:
+    message = pb.GetMetadata(name=name)
+    _chain(message, chain)
+
+    def decode(reply: Reply) -> Metadata:
+        found = _parse(pb.MetadataReply(), reply)
+        return Metadata(name, found.value, found.of_height)
+
+    return Call(GET, message, decode, may_be_absent=True)
+
+
+def get_many(chain: str, names: Sequence[bytes]) -> Call[Metadata | None]:
+    message = pb.GetMetadataMany(names=names, window_bytes=WINDOW_BYTES)
+    _chain(message, chain)
+
+    def decode(reply: Reply) -> Metadata | None:
+        item = _parse(pb.MetadataReply(), reply)
+        return None if item.absent else _metadata(item)
+
+    return Call(GET_MANY, message, decode, is_stream=True)
+
+
+def list_(chain: str, prefix: bytes, start: bytes, limit: int) -> Call[Metadata]:
+    message = pb.ListMetadata(prefix=prefix, window_bytes=WINDOW_BYTES)
+    _chain(message, chain)
+    if start:
+        message.start = start
+    if limit:
+        message.limit = limit
+    return Call(LIST, message, lambda reply: _metadata(_parse(pb.MetadataReply(), reply)), is_stream=True)
+
+
+def write(
+    chain: str, operations: Iterable[Operation], level: Level | None, timeout: float | None
+) -> Call[Written]:
+    message = pb.WriteMetadata()
+    _chain(message, chain)
+    count = _operations(message.operations, operations)
+    _deadline(message, level, timeout)
+    return Call(WRITE_METADATA, message, _written, ordered=True, operations=count)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The parts of a commit; they take effect in this order, and all or none."""
+
+    blocks: Sequence[Block] = ()
+    states: Sequence[State] = ()
+    delete_states: Sequence[int] = ()
+    rise_to: int = 0  # 0: the height stays
+    metadata: Sequence[Operation] = field(default=())
+
+
+def commit(
+    chain: str, parts: Commit, level: Level | None, carry: bool, expected_height: int | None, timeout: float | None
+) -> Call[Written]:
+    message = pb.Commit()
+    _chain(message, chain)
+    _deadline(message, level, timeout)
+    if carry:
+        message.carry = True
+    if expected_height is not None:
+        message.expected_height = expected_height
+    for each in parts.blocks:
+        to = message.blocks.add(height=each.height, header=each.header, data=each.data, signature=each.signature)
+        if each.hash:
+            to.hash = each.hash
+    for state_ in parts.states:
+        message.states.add(height=state_.height, value=state_.value)
+    message.delete_states.extend(parts.delete_states)
+    if parts.rise_to:
+        message.rise_to = parts.rise_to
+    _operations(message.metadata, parts.metadata)
+    return Call(COMMIT, message, _written, ordered=True, carries=carry)
+
+
+def prune(
+    chain: str,
+    blocks_through: int | None,
+    states_through: int | None,
+    metadata: Iterable[Operation],
+    level: Level | None,
+    timeout: float | None,
+) -> Call[Written]:
+    message = pb.Prune()
+    _chain(message, chain)
+    _deadline(message, level, timeout)
+    if blocks_through is not None:
+        message.blocks_through = blocks_through
+    if states_through is not None:
+        message.states_through = states_through
+    _operations(message.metadata, metadata)
+    return Call(PRUNE, message, _written, ordered=True, carries=True)
+
+
+def rollback(
+    chain: str,
+    to: int,
+    guards: Iterable[Guard],
+    metadata: Iterable[Operation],
+    dry_run: bool,
+    level: Level | None,
+    timeout: float | None,
+) -> Call[Written]:
+    message = pb.Rollback(to=to)
+    _chain(message, chain)
+    _deadline(message, level, timeout)
+    for guard in guards:
+        message.guards.add(name=guard.name, lower=guard.lower)
+    _operations(message.metadata, metadata)
+    if dry_run:
+        message.dry_run = True
+    return Call(ROLLBACK, message, _written, ordered=True, carries=not dry_run)
+
+
+def barrier(level: Level | None) -> Call[Written]:
+    message = pb.Barrier()
+    if level is not None:
+        message.level = _level(level)
+    return Call(BARRIER, message, _written, ordered=True, carries=level != Level.ACCEPTED)
+
+
+def resend(message: Any, operations: int) -> Call[Written]:
+    """A metadata write that goes again, with its old number in it."""
+    return Call(WRITE_METADATA, message, _written, ordered=True, operations=operations)

@@ -1,0 +1,88 @@
+/* A check's life: root becomes the unit's user, since root may open everything; the configuration is read as by that user; and then all is
+ * looked at that a start would open.
+ *
+ * Ways to fail: a user that cannot be judged refuses the configuration. Where neither unit nor user is there, root is judged as root. */
+#include "daemon/check_configuration.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/runtime/log.h"
+
+enum { TEXT_BYTES = 256 };
+
+void check_say_error(const char *error)
+{
+    log_say(LOG_LEVEL_ERROR, error);
+}
+
+static void refuse_part(enum start_check_part part, const char *error)
+{
+    assert(part < START_CHECK_PARTS);
+    check_say_error(error);
+}
+
+static void note(const char *text)
+{
+    log_say(LOG_LEVEL_INFO, text);
+}
+
+/* Whether there is a user to judge as. *ret_is_asked: the unit is known. */
+static bool become_judged(struct unit *ret_unit, bool *ret_is_asked)
+{
+    char text[TEXT_BYTES];
+    assert(geteuid() == 0); /* only root may become somebody else */
+    *ret_is_asked = unit_ask(ret_unit);
+    if (!*ret_is_asked) {
+        *ret_unit = (struct unit){.user = UNIT_USER, .files_max = UINT64_MAX};
+    }
+    if (unit_become_user(ret_unit)) {
+        snprintf(text, sizeof text, "judged as user %s%s",
+                 ret_unit->user[0] != '\0' ? ret_unit->user : "root",
+                 *ret_is_asked ? ", in the sandbox of " UNIT_NAME : "");
+        note(text);
+        return true;
+    }
+    bool is_absent = errno == 0;
+    if (is_absent && !*ret_is_asked) {
+        note("judged as user root: there is no " UNIT_NAME " and no user " UNIT_USER);
+        return true;
+    }
+    snprintf(text, sizeof text, "user %s, as " UNIT_NAME " has it: %s", ret_unit->user,
+             is_absent ? "there is none; systemd-sysusers makes it" : strerror(errno));
+    check_say_error(text);
+    return false;
+}
+
+enum exit_code check_configuration(int argc, char **argv, char *const *environment, directory_look_fn *look)
+{
+    static struct options options;
+    static struct options_errors errors;
+    struct start_check_found found;
+    struct unit unit;
+    bool is_asked = false;
+    if (geteuid() == 0 && !become_judged(&unit, &is_asked)) {
+        return EXIT_CODE_REFUSED;
+    }
+    if (options_load(argc, argv, environment, &options, &errors) != OPTIONS_CHECK) {
+        assert(errors.count > 0); /* the same words asked for a check before */
+        options_each_error(&errors, check_say_error);
+        return options_exit_code(&errors);
+    }
+    struct start_check_config config = {
+        .options = &options,
+        .look = look,
+        .unit = is_asked ? &unit : NULL,
+        .is_without_start = true,
+        .refuse = refuse_part,
+        .note = note,
+    };
+    enum exit_code code = start_check(&config, &found);
+    if (code == EXIT_CODE_STOPPED) {
+        printf("the configuration is good\n");
+    }
+    return code;
+}

@@ -1,0 +1,15 @@
+/* `cairnd --check-config`: judges the configuration as the unit's user and by the unit's sandbox where root asks, else as who asks. What is
+ * good goes to stdout, what is wrong to stderr, a line each. On main's thread, before there is a log. */
+#ifndef DAEMON_CHECK_CONFIGURATION_H
+#define DAEMON_CHECK_CONFIGURATION_H
+
+#include "daemon/start_check.h"
+
+/* Reads the configuration anew, as who is judged. Returns the process's exit code: what a start would end with. */
+enum exit_code check_configuration(int argc, char **argv, char *const *environment,
+                                   directory_look_fn *look) MUST_CHECK;
+
+/* A line on stderr, as an error for the journal. */
+void check_say_error(const char *error);
+
+#endif

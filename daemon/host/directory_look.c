@@ -1,0 +1,116 @@
+/* A look at the data directory ahead of its opening: the survey that the opening makes, and then whether this process may do there what
+ * a daemon does. What the kernel says of a permission is asked of it, by each name in the directory and in db/, since a store that
+ * somebody else has once opened may hold some files that are not ours.
+ *
+ * Ways to fail: as directory_open, and nothing is left behind. */
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/host/directory_internal.h"
+#include "daemon/runtime/thread.h"
+
+/* Of the mount point of a file system, root's. */
+static bool is_foreign(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "lost+found") == 0;
+}
+
+/* `below`: "" or "db/", for the text. */
+static enum directory_result look_at_entries(int fd, const char *path, const char *below,
+                                             struct directory_error *ret_error)
+{
+    int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = again < 0 ? NULL : fdopendir(again);
+    enum directory_result result = DIRECTORY_OK;
+    const struct dirent *entry;
+    char name[NAME_MAX + 8];
+
+    if (directory == NULL) {
+        result = directory_fail_errno(ret_error, path, below, "cannot be read");
+        if (again >= 0) {
+            close(again);
+        }
+        return result;
+    }
+    while (result == DIRECTORY_OK && (entry = readdir(directory)) != NULL) {
+        if (!is_foreign(entry->d_name) && faccessat(fd, entry->d_name, R_OK | W_OK, AT_EACCESS) != 0 &&
+            errno != ENOENT) {
+            int error = errno;
+            snprintf(name, sizeof name, "%s%s", below, entry->d_name);
+            errno = error;
+            result = directory_fail_errno(ret_error, path, name, "cannot be read and written");
+        }
+    }
+    closedir(directory);
+    return result;
+}
+
+static enum directory_result look_inside(const struct directory_place *place,
+                                         struct directory_error *ret_error)
+{
+    enum directory_contents contents;
+    struct stamp stamp;
+    enum directory_result result = directory_survey(place, &contents, &stamp, ret_error);
+    if (result != DIRECTORY_OK) {
+        return result;
+    }
+    if (faccessat(place->fd, ".", R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
+        return directory_fail_errno(ret_error, place->path, "", "cannot be written");
+    }
+    result = look_at_entries(place->fd, place->path, "", ret_error);
+    int database_fd = result != DIRECTORY_OK || contents == DIRECTORY_EMPTY
+                          ? -1
+                          : openat(place->fd, DATABASE_NAME, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (database_fd >= 0) {
+        result = look_at_entries(database_fd, place->path, DATABASE_NAME "/", ret_error);
+        close(database_fd);
+    }
+    return result;
+}
+
+/* A directory that is to be made. */
+static enum directory_result look_at_parent(const char *path, struct directory_error *ret_error)
+{
+    char copy[DIRECTORY_PATH_BYTES];
+    assert(strlen(path) < sizeof copy); /* a path that is cut has another parent */
+    snprintf(copy, sizeof copy, "%s", path);
+    if (faccessat(AT_FDCWD, dirname(copy), W_OK | X_OK, AT_EACCESS) != 0) {
+        return directory_fail_errno(ret_error, path, "", "cannot be made in its parent");
+    }
+    return DIRECTORY_OK;
+}
+
+enum directory_result directory_look(const char *path, bool create, directory_look_fn *look,
+                                     struct directory_error *ret_error)
+{
+    assert(thread_is(THREAD_OTHER)); /* it waits for the disk: not on the loop */
+    char database[HELD_PATH_BYTES];
+    enum directory_result result;
+    int fd = -1;
+    if (strlen(path) >= DIRECTORY_PATH_BYTES) {
+        errno = ENAMETOOLONG;
+        return directory_fail_errno(ret_error, path, "", "cannot be opened");
+    }
+    result = directory_open_path(path, &fd, ret_error);
+    if (result == DIRECTORY_MISSING && create) {
+        return look_at_parent(path, ret_error);
+    }
+    if (result != DIRECTORY_OK) {
+        return result;
+    }
+    if (!held_path(fd, "/" DATABASE_NAME, database)) {
+        result = directory_fail_errno(ret_error, path, "", "cannot be held by /proc/self/fd; mount /proc");
+    } else {
+        struct directory_place place = {fd, path, database, create, look};
+        result = look_inside(&place, ret_error);
+    }
+    close(fd);
+    return result;
+}

@@ -1,0 +1,35 @@
+/* The soft limit is raised towards the hard one, which only the system's administrator raises: too low, it refuses the start. */
+#include "daemon/host/files_limit.h"
+
+#include <assert.h>
+#include <sys/resource.h>
+
+#include "daemon/runtime/thread.h"
+
+enum {
+    FILES_BESIDE_CONNECTIONS = 1024, /* the store's, and what libraries open */
+    FILES_SPARE_MAX = 4096,          /* of deleted files, whose space goes back one by one; chosen: 128 GiB */
+};
+
+static uint64_t smaller(uint64_t left, uint64_t right)
+{
+    return left < right ? left : right;
+}
+
+bool files_limit_raise(uint64_t connections_max, uint64_t most, struct files_limit *ret_limit)
+{
+    assert(connections_max > 0 && connections_max <= UINT32_MAX); /* the setting's bounds: the sums fit */
+    assert(thread_is(THREAD_OTHER));
+    struct rlimit limit;
+    uint64_t needed = connections_max + FILES_BESIDE_CONNECTIONS, wanted = needed + FILES_SPARE_MAX;
+    int failed = getrlimit(RLIMIT_NOFILE, &limit);
+    assert(!failed); /* it fails for a wrong call alone */
+    uint64_t reach = smaller(smaller(wanted, most), limit.rlim_max);
+    if (limit.rlim_cur < reach) {
+        struct rlimit raised = {.rlim_cur = reach, .rlim_max = limit.rlim_max};
+        limit = setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised : limit;
+    }
+    uint64_t has = smaller(limit.rlim_cur, most);
+    *ret_limit = (struct files_limit){has, needed, has > needed ? smaller(has, wanted) - needed : 0};
+    return has >= needed;
+}

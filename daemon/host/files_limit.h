@@ -1,0 +1,21 @@
+/* The limit on descriptors: every connection and every file of the store must find one, for running out of them is no state to serve
+ * in. On main's thread, before there are others. */
+#ifndef DAEMON_FILES_LIMIT_H
+#define DAEMON_FILES_LIMIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/status.h"
+
+struct files_limit {
+    uint64_t limit;  /* of this process */
+    uint64_t needed; /* for the connections, the store, and what libraries open */
+    size_t spare;    /* beyond these, for files that are deleted slowly; bounded */
+};
+
+/* Raises the process's limit as far as it is useful and allowed. `most`: no further than that. False: it is below what is needed. */
+bool files_limit_raise(uint64_t connections_max, uint64_t most, struct files_limit *ret_limit) MUST_CHECK;
+
+#endif

@@ -1,0 +1,46 @@
+/* A prune is judged by the marks that are there before it: neither blocks above the chain's height nor the state at it may go. What
+ * was pruned before is no longer there, so only what lies behind the marks goes. */
+#include "daemon/lanes/prune_rule.h"
+
+#include <assert.h>
+
+enum status prune_rule(const struct chain_marks *marks, const struct job_prune *prune,
+                       struct failure *failure)
+{
+    if (prune->has_blocks && prune->blocks_through > marks->height) {
+        return failure_set(failure, STATUS_CONFLICT,
+                           "blocks up to %lu cannot be pruned: the chain's height is %lu",
+                           prune->blocks_through, marks->height);
+    }
+    if (prune->has_states && prune->states_through >= marks->height) {
+        return failure_set(
+            failure, STATUS_CONFLICT,
+            "states up to %lu cannot be pruned: the chain's height is %lu, and its state stays",
+            prune->states_through, marks->height);
+    }
+    return STATUS_OK;
+}
+
+bool prune_rule_blocks(const struct chain_marks *marks, const struct job_prune *prune, uint64_t *ret_first,
+                       uint64_t *ret_last)
+{
+    if (!prune->has_blocks || prune->blocks_through <= marks->blocks_pruned) {
+        return false;
+    }
+    assert(prune->blocks_through <= marks->height); /* it was judged */
+    *ret_first = marks->blocks_pruned + 1;
+    *ret_last = prune->blocks_through;
+    return true;
+}
+
+bool prune_rule_states(const struct chain_marks *marks, const struct job_prune *prune, uint64_t *ret_first,
+                       uint64_t *ret_last)
+{
+    if (!prune->has_states || prune->states_through < marks->states_from) {
+        return false;
+    }
+    assert(prune->states_through < marks->height); /* it was judged: the mark behind it does not wrap */
+    *ret_first = marks->states_from;
+    *ret_last = prune->states_through;
+    return true;
+}

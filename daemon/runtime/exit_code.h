@@ -1,0 +1,39 @@
+/* The exit codes of cairnd, and which of them a restart may mend: scripts/systemd/cairnd.service restarts those alone. Pure, any
+ * thread. */
+#ifndef DAEMON_EXIT_CODE_H
+#define DAEMON_EXIT_CODE_H
+
+#include <stdbool.h>
+
+#include "proto/status.h"
+
+enum exit_code {
+    EXIT_CODE_STOPPED = 0,
+    EXIT_CODE_FAILED = 1,
+    EXIT_CODE_DAMAGED = 65,      /* EX_DATAERR */
+    EXIT_CODE_TAKEN = 73,        /* EX_CANTCREAT */
+    EXIT_CODE_WRITE_FAILED = 74, /* EX_IOERR */
+    EXIT_CODE_STALLED = 75,      /* EX_TEMPFAIL */
+    EXIT_CODE_REFUSED = 78,      /* EX_CONFIG */
+};
+
+enum { EXIT_CODES = 7 };
+
+struct exit_code_row {
+    enum exit_code code;
+    bool needs_person; /* a restart ends the same way until a person has acted */
+    const char *meaning;
+};
+
+/* By rising code. */
+extern const struct exit_code_row exit_codes[EXIT_CODES];
+
+/* Of a start that failed with this status: what is INVALID stays so until a person acts; what is DAMAGED has a code of its own; for all
+ * else another try may help. */
+enum exit_code exit_code_of_start(enum status status);
+
+/* Of a start to which the system refused a call with this errno, for exit_code_of_start: STATUS_INVALID where paths, permissions or
+ * limits are wrong, STATUS_IO_ERROR where the same call may succeed later. */
+enum status exit_code_status_of_errno(int error);
+
+#endif

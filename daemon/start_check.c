@@ -1,0 +1,197 @@
+/* Each part is looked at by the room that opens it, and all of them, whatever the others found; what a person must act on decides the
+ * exit code.
+ *
+ * Ways to fail: what the system does not tell, such as the space that is free, refuses nothing. */
+#include "daemon/start_check.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "daemon/host/listener.h"
+
+enum { SPACE_NEW_BYTES = 4 << 20 }; /* measured: on a smaller file system a new store takes no write */
+
+struct check {
+    const struct start_check_config *config;
+    enum exit_code code;
+};
+
+static void refuse(struct check *check, enum start_check_part part, enum exit_code code, const char *error)
+{
+    assert(code != EXIT_CODE_STOPPED);
+    if (check->code == EXIT_CODE_STOPPED || check->code == EXIT_CODE_FAILED) {
+        check->code = code;
+    }
+    check->config->refuse(part, error);
+}
+
+static void refuse_failure(struct check *check, enum start_check_part part, const struct failure *failure)
+{
+    refuse(check, part, exit_code_of_start(failure->status), failure->text);
+}
+
+__attribute__((format(printf, 3, 4))) static void
+refuse_setting(struct check *check, enum start_check_part part, const char *format, ...)
+{
+    char error[DIRECTORY_ERROR_BYTES + UNIT_PATH_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error, sizeof error, format, arguments);
+    va_end(arguments);
+    refuse(check, part, EXIT_CODE_REFUSED, error);
+}
+
+static void check_roles(struct check *check, struct roles *ret_roles)
+{
+    const struct options *options = check->config->options;
+    struct failure failure;
+    if (!roles_init(options->readers, options->writers, options->admins, ret_roles, &failure)) {
+        refuse_failure(check, START_CHECK_ROLES, &failure);
+    }
+}
+
+static void check_files(struct check *check, struct files_limit *ret_limit)
+{
+    const struct unit *unit = check->config->unit;
+    uint64_t connections_max = check->config->options->connections_max;
+    if (!files_limit_raise(connections_max, unit != NULL ? unit->files_max : UINT64_MAX, ret_limit)) {
+        refuse_setting(check, START_CHECK_FILES,
+                       "connections_max = %" PRIu64 ": takes %" PRIu64
+                       " file descriptors and the limit is %" PRIu64
+                       "; raise LimitNOFILE or lower connections_max",
+                       connections_max, ret_limit->needed, ret_limit->limit);
+    }
+}
+
+/* Where the path leads; of one that is absent, where its parent does. */
+static bool find_real(const char *path, char *ret_real)
+{
+    char parent[PATH_MAX];
+    if (realpath(path, ret_real) != NULL) {
+        return true;
+    }
+    snprintf(parent, sizeof parent, "%s", path);
+    return realpath(dirname(parent), ret_real) != NULL;
+}
+
+static void check_sandbox(struct check *check, enum start_check_part part, const char *name, const char *path)
+{
+    char real[PATH_MAX];
+    const struct unit *unit = check->config->unit;
+    if (unit == NULL || !find_real(path, real)) {
+        return; /* what cannot be found is refused elsewhere */
+    }
+    enum unit_access access = unit_access_of(unit, real);
+    if (access == UNIT_READS) {
+        refuse_setting(check, part,
+                       "%s = %s: the sandbox of " UNIT_NAME
+                       " lets nothing be written there; put ReadWritePaths=%s below "
+                       "[Service] by systemctl edit " UNIT_NAME,
+                       name, path, real);
+    } else if (access == UNIT_HIDES) {
+        refuse_setting(check, part,
+                       "%s = %s: the sandbox of " UNIT_NAME
+                       " hides what is there (PrivateTmp=, ProtectHome=); name "
+                       "another place",
+                       name, path);
+    }
+}
+
+/* Whether the directory, or that of a file, is absent, and the unit's start makes it. */
+static bool is_made_by_unit(const struct check *check, const char *path, bool is_file)
+{
+    char copy[PATH_MAX];
+    const struct unit *unit = check->config->unit;
+    snprintf(copy, sizeof copy, "%s", path);
+    const char *directory = is_file ? dirname(copy) : copy;
+    return unit != NULL && access(directory, F_OK) != 0 && unit_makes(unit, directory);
+}
+
+static void check_socket(struct check *check)
+{
+    const struct options *options = check->config->options;
+    struct failure failure;
+    if (check->config->is_socket_passed) {
+        return;
+    }
+    if (options->socket[0] == '\0' && check->config->is_without_start) {
+        check->config->note("no socket is named: that is good where systemd passes one");
+    } else if (options->socket[0] == '\0') {
+        refuse_setting(check, START_CHECK_SOCKET,
+                       "no path is set: name one with --socket PATH, or pass a socket from systemd");
+    } else if (is_made_by_unit(check, options->socket, true)) {
+        check->config->note("the socket's directory is absent: the unit's start makes it");
+    } else if (listener_look(options->socket, options->socket_group, &failure) != STATUS_OK) {
+        refuse_failure(check, START_CHECK_SOCKET, &failure);
+    } else {
+        check_sandbox(check, START_CHECK_SOCKET, "socket", options->socket);
+    }
+}
+
+/* A new store needs room; one that is there serves without, and refuses writes. */
+static void check_space(struct check *check, bool is_new)
+{
+    const char *path = check->config->options->data;
+    char real[PATH_MAX];
+    struct statvfs space;
+    if (!find_real(path, real) || statvfs(real, &space) != 0) {
+        return;
+    }
+    uint64_t free_bytes = (uint64_t)space.f_bavail * space.f_frsize;
+    if (is_new && free_bytes < SPACE_NEW_BYTES) {
+        refuse_setting(check, START_CHECK_DIRECTORY,
+                       "data = %s: %" PRIu64
+                       " KiB are free there, and a new store takes %d KiB at the least; free some, or "
+                       "name another place",
+                       path, free_bytes / 1024, SPACE_NEW_BYTES / 1024);
+    } else if (free_bytes < SPACE_NEW_BYTES) {
+        check->config->note(
+            "the data directory's file system is full: writes are refused until there is space");
+    }
+}
+
+static void check_directory(struct check *check)
+{
+    const struct start_check_config *config = check->config;
+    const char *path = config->options->data;
+    struct directory_error error, missing;
+    if (is_made_by_unit(check, path, false)) {
+        config->note("the data directory is absent: systemctl start cairnd-create makes it and a new store");
+        return;
+    }
+    enum directory_result result = directory_look(path, false, config->look, &error);
+    bool is_new = result == DIRECTORY_MISSING && (config->options->create || config->is_without_start);
+    if (is_new) {
+        missing = error;
+        result = directory_look(path, true, config->look, &error);
+    }
+    if (result != DIRECTORY_OK) {
+        refuse(check, START_CHECK_DIRECTORY, directory_exit_code(result), error.text);
+        return;
+    }
+    if (is_new && !config->options->create) {
+        config->note(missing.text);
+    }
+    check_sandbox(check, START_CHECK_DIRECTORY, "data", path);
+    check_space(check, is_new);
+}
+
+enum exit_code start_check(const struct start_check_config *config, struct start_check_found *ret_found)
+{
+    struct check check = {.config = config, .code = EXIT_CODE_STOPPED};
+    assert(config->options->data[0] != '\0'); /* options_check refuses a start without it */
+    check_roles(&check, &ret_found->roles);
+    check_files(&check, &ret_found->files);
+    check_socket(&check);
+    check_directory(&check);
+    return check.code;
+}

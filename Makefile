@@ -96,7 +96,8 @@ FAULT_TESTS := $(patsubst %.c,$(B)/%,$(filter tests/fault/test_%,$(FAULT_SOURCES
 FAULT_PRELOADS := $(patsubst %.c,$(B)/%.so,$(filter tests/fault/preload_%,$(FAULT_SOURCES)))
 FAULT_LIB := $(call objects,$(filter-out tests/fault/test_% tests/fault/preload_%,$(FAULT_SOURCES)))
 # Unit tests in which calls of libc fail on demand.
-FAILING_TESTS := $(patsubst %,$(B)/tests/unit/test_%,audit connection_read directory_failing directory_hold mirrored_file pending reserve stamp wal_files wal_state)
+FAILING_TESTS := $(patsubst %,$(B)/tests/unit/test_%,audit connection_read directory_failing directory_hold held log mirrored_file pending reserve \
+	rocks_info_log stamp wal_files wal_state watchdog)
 FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TESTS := $(UNIT_TESTS) $(FUZZERS) $(INTEGRATION_TESTS) $(FAULT_TESTS)
 SIDE := $(call objects,$(wildcard tests/bench/side*.c))
@@ -274,7 +275,10 @@ $(ARCHIVES) $(B)/tests/fault.a:
 	rm -f $@
 	ar rcs $@ $^
 
-$(FAILING_TESTS): LDFLAGS += -Wl,--wrap=malloc
+$(FAILING_TESTS): LDFLAGS += -Wl,--wrap=malloc,--wrap=pthread_create
+$(B)/tests/unit/test_connection_read: LDFLAGS += -Wl,--wrap=uv_read_start
+$(B)/tests/unit/test_output: LDFLAGS += -Wl,--wrap=uv_write
+$(B)/tests/unit/test_connection_set: LDFLAGS += -Wl,--wrap=uv_pipe_init,--wrap=uv_accept
 $(FAILING_TESTS): $(B)/tests/lib/failing/failing.o
 $(PROGRAMS) $(B)/$(SONAME) $(EXAMPLES) $(TESTS) $(B)/bench/side: | $(COUNTING)
 

@@ -31,40 +31,41 @@ static void note(const char *text)
 }
 
 /* Whether there is a user to judge as. *ret_is_asked: the unit is known. */
-static bool become_judged(struct unit *ret_unit, bool *ret_is_asked)
+static bool become_judged(const char *data, struct unit *ret_unit, bool *ret_is_asked)
 {
     char text[TEXT_BYTES];
     assert(geteuid() == 0); /* only root may become somebody else */
-    *ret_is_asked = unit_ask(ret_unit);
+    *ret_is_asked = unit_ask(data, ret_unit);
     if (!*ret_is_asked) {
-        *ret_unit = (struct unit){.user = UNIT_USER, .files_max = UINT64_MAX};
+        *ret_unit = (struct unit){.name = "cairnd.service", .user = UNIT_USER, .files_max = UINT64_MAX};
     }
     if (unit_become_user(ret_unit)) {
-        snprintf(text, sizeof text, "judged as user %s%s",
+        snprintf(text, sizeof text, "judged as user %s%s%s",
                  ret_unit->user[0] != '\0' ? ret_unit->user : "root",
-                 *ret_is_asked ? ", in the sandbox of " UNIT_NAME : "");
+                 *ret_is_asked ? ", in the sandbox of " : "", *ret_is_asked ? ret_unit->name : "");
         note(text);
         return true;
     }
     bool is_absent = errno == 0;
     if (is_absent && !*ret_is_asked) {
-        note("judged as user root: there is no " UNIT_NAME " and no user " UNIT_USER);
+        note("judged as user root: there is no cairnd.service and no user " UNIT_USER);
         return true;
     }
-    snprintf(text, sizeof text, "user %s, as " UNIT_NAME " has it: %s", ret_unit->user,
+    snprintf(text, sizeof text, "user %s, as %s has it: %s", ret_unit->user, ret_unit->name,
              is_absent ? "there is none; systemd-sysusers makes it" : strerror(errno));
     check_say_error(text);
     return false;
 }
 
-enum exit_code check_configuration(int argc, char **argv, char *const *environment, directory_look_fn *look)
+enum exit_code check_configuration(const char *data, int argc, char **argv, char *const *environment,
+                                   directory_look_fn *look)
 {
     static struct options options;
     static struct options_errors errors;
     struct start_check_found found;
     struct unit unit;
     bool is_asked = false;
-    if (geteuid() == 0 && !become_judged(&unit, &is_asked)) {
+    if (geteuid() == 0 && !become_judged(data, &unit, &is_asked)) {
         return EXIT_CODE_REFUSED;
     }
     if (options_load(argc, argv, environment, &options, &errors) != OPTIONS_CHECK) {

@@ -5,8 +5,8 @@
 
 #include "daemon/start_check.h"
 
-/* Reads the configuration anew, as who is judged. Returns the process's exit code: what a start would end with. */
-enum exit_code check_configuration(int argc, char **argv, char *const *environment,
+/* Reads the configuration anew, as who is judged; `data` is the data directory as root has read it. Returns the process's exit code: what a start would end with. */
+enum exit_code check_configuration(const char *data, int argc, char **argv, char *const *environment,
                                    directory_look_fn *look) MUST_CHECK;
 
 /* A line on stderr, as an error for the journal. */

@@ -471,7 +471,7 @@ int main(int argc, char **argv)
         options_print(&options, stdout);
         return EXIT_CODE_STOPPED;
     case OPTIONS_CHECK:
-        return check_configuration(argc, argv, environ, look);
+        return check_configuration(options.data, argc, argv, environ, look);
     case OPTIONS_VERSION:
         printf("cairnd %s (%s)\n", CAIRND_VERSION, engine_traits(engine_default())->text);
         return EXIT_CODE_STOPPED;

@@ -92,17 +92,16 @@ static void check_sandbox(struct check *check, enum start_check_part part, const
     }
     enum unit_access access = unit_access_of(unit, real);
     if (access == UNIT_READS) {
-        refuse_setting(check, part,
-                       "%s = %s: the sandbox of " UNIT_NAME
-                       " lets nothing be written there; put ReadWritePaths=%s below "
-                       "[Service] by systemctl edit " UNIT_NAME,
-                       name, path, real);
+        refuse_setting(
+            check, part,
+            "%s = %s: the sandbox of %s lets nothing be written there; put ReadWritePaths=%s below "
+            "[Service] by systemctl edit %s",
+            name, path, unit->name, real, unit->name);
     } else if (access == UNIT_HIDES) {
-        refuse_setting(check, part,
-                       "%s = %s: the sandbox of " UNIT_NAME
-                       " hides what is there (PrivateTmp=, ProtectHome=); name "
-                       "another place",
-                       name, path);
+        refuse_setting(
+            check, part,
+            "%s = %s: the sandbox of %s hides what is there (PrivateTmp=, ProtectHome=); name another place",
+            name, path, unit->name);
     }
 }
 
@@ -165,7 +164,8 @@ static void check_directory(struct check *check)
     const char *path = config->options->data;
     struct directory_error error, missing;
     if (is_made_by_unit(check, path, false)) {
-        config->note("the data directory is absent: systemctl start cairnd-create makes it and a new store");
+        config->note("the data directory is absent: the unit that makes a store makes it too (systemctl "
+                     "start cairnd-create)");
         return;
     }
     enum directory_result result = directory_look(path, false, config->look, &error);

@@ -216,7 +216,8 @@ def main():
     build, named = os.path.relpath(sys.argv[1], os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")), sys.argv[2:]
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
     if named:
-        modules = read_counts(build, named)
+        has_header = any(name.endswith(".h") for name in named)
+        modules = read_counts(build, tracked_modules() if has_header else named)
         for name in named:
             print_missed(modules[name])
         return

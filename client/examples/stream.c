@@ -48,7 +48,7 @@ static int commit_blocks(struct cairn_connection *connection, uint64_t first)
     static const char transactions[1000];
     struct cairn_block blocks[BLOCKS];
     struct cairn_operation sets[NAMES_WANTED + 1];
-    char names[NAMES_WANTED + 1][16];
+    char names[NAMES_WANTED + 1][24];
     const struct cairn_reply *reply;
     memset(blocks, 0, sizeof blocks); /* what is not set must be zero */
     memset(sets, 0, sizeof sets);

@@ -43,7 +43,7 @@ static void print_exit_codes(FILE *file)
         TOOL_EXIT_LIST(TOOL_EXIT_ROW)
 #undef TOOL_EXIT_ROW
     };
-    fputs("\nExit codes, which doc/cairn/ERRORS.md explains with each cause and cure:\n", file);
+    fputs("\nExit codes (client/tool/ERRORS.md among the documents has causes and cures):\n", file);
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         fprintf(file, "  %3d  %s\n", codes[i].code, codes[i].text);
     }

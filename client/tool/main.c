@@ -56,7 +56,8 @@ int main(int count, char **words)
     cairn_client_free(tool.client);
     region_close(&tool.region);
     if ((fflush(stdout) != 0 || ferror(stdout)) && result == TOOL_OK) {
-        result = tool_fail(TOOL_FAILURE, "cannot write the output: %s", strerror(errno));
+        result = errno == EPIPE ? TOOL_OUTPUT_CLOSED /* of a verb that cleans up, and so ignores SIGPIPE */
+                                : tool_fail(TOOL_FAILURE, "cannot write the output: %s", strerror(errno));
     }
     return (int)result;
 }

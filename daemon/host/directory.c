@@ -157,7 +157,7 @@ enum directory_result directory_survey(const struct directory_place *place,
             return directory_fail(
                 DIRECTORY_MISSING, ret_error,
                 "%s: no store in it; mount it, or %s to make a new one there. Nothing was touched",
-                place->path, unit_create_hint());
+                place->path, unit_create_hint(place->path));
         }
         *ret_contents = DIRECTORY_EMPTY;
         return result;
@@ -200,7 +200,7 @@ enum directory_result directory_open_path(const char *path, int *ret_fd, struct 
     if (fd < 0 && errno == ENOENT) {
         return directory_fail(DIRECTORY_MISSING, ret_error,
                               "%s: there is no such directory; mount it, or %s to make a new store there",
-                              path, unit_create_hint());
+                              path, unit_create_hint(path));
     }
     if (fd < 0 && errno == ENOTDIR) {
         return directory_fail(DIRECTORY_FOREIGN, ret_error,

@@ -17,11 +17,23 @@
 
 enum { ANSWER_BYTES = 64 << 10 }; /* far above what systemctl prints of these properties */
 
+#define STATES "/var/lib/cairn-" /* of the instances, cairnd@NAME, each its own */
+
 static const char question[] =
     "systemctl show "
     "--property=LoadState,User,Group,LimitNOFILE,ProtectSystem,ProtectHome,PrivateTmp,ReadWritePaths,"
-    "ReadOnlyPaths,InaccessiblePaths,BindPaths,StateDirectory,RuntimeDirectory,CacheDirectory,"
-    "LogsDirectory " UNIT_NAME " 2>/dev/null";
+    "ReadOnlyPaths,InaccessiblePaths,BindPaths,StateDirectory,RuntimeDirectory,CacheDirectory,LogsDirectory";
+
+/* "@NAME" for the directory of an instance, else "". */
+static void find_instance(const char *data, size_t room, char *ret_instance)
+{
+    size_t length = strlen(STATES);
+    const char *name = strncmp(data, STATES, length) == 0 ? data + length : "";
+    size_t letters = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+    bool is_instance =
+        letters > 0 && (name[letters] == '\0' || strcmp(name + letters, "/") == 0) && letters + 2 < room;
+    snprintf(ret_instance, room, "%s%.*s", is_instance ? "@" : "", is_instance ? (int)letters : 0, name);
+}
 
 static void add_rule(struct unit *unit, enum unit_access access, const char *above, const char *path,
                      size_t length)
@@ -116,15 +128,20 @@ bool unit_parse(const char *text, struct unit *ret_unit)
     return is_loaded;
 }
 
-bool unit_ask(struct unit *ret_unit)
+bool unit_ask(const char *data, struct unit *ret_unit)
 {
+    char instance[UNIT_USER_BYTES], name[UNIT_NAME_BYTES], command[sizeof question + UNIT_NAME_BYTES + 16];
     assert(thread_is(THREAD_OTHER)); /* it forks, and waits for another process */
-    FILE *answer = popen(question, "re");
+    find_instance(data, sizeof instance, instance);
+    snprintf(name, sizeof name, "cairnd%s.service", instance);
+    snprintf(command, sizeof command, "%s %s 2>/dev/null", question, name);
+    FILE *answer = popen(command, "re");
     char *text = answer == NULL ? NULL : malloc(ANSWER_BYTES);
     bool is_known = false;
     if (text != NULL) {
         text[fread(text, 1, ANSWER_BYTES - 1, answer)] = '\0';
         is_known = unit_parse(text, ret_unit);
+        memcpy(ret_unit->name, name, sizeof name);
     }
     free(text);
     return (answer == NULL || pclose(answer) == 0) && is_known;
@@ -171,15 +188,16 @@ bool unit_makes(const struct unit *unit, const char *path)
 }
 
 /* The service manager gives each process that it starts its own pid. */
-const char *unit_create_hint(void)
+const char *unit_create_hint(const char *data)
 {
-    static char hint[UNIT_PATH_BYTES];
-    const char *pid = getenv("SYSTEMD_EXEC_PID"), *name = getenv("CAIRN_CREATE_UNIT");
+    static char hint[UNIT_NAME_BYTES];
+    char instance[UNIT_USER_BYTES];
+    const char *pid = getenv("SYSTEMD_EXEC_PID");
     if (pid == NULL || strtol(pid, NULL, 10) != getpid()) {
         return "give --create";
     }
-    snprintf(hint, sizeof hint, "type systemctl start %.*s", (int)sizeof hint / 2,
-             name != NULL && *name != '\0' ? name : "cairnd-create");
+    find_instance(data, sizeof instance, instance);
+    snprintf(hint, sizeof hint, "type systemctl start cairnd-create%s", instance);
     return hint;
 }
 

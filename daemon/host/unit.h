@@ -9,11 +9,11 @@
 
 #include "proto/status.h"
 
-#define UNIT_NAME "cairnd.service"
 #define UNIT_USER                                                                                            \
     "cairn" /* that of the unit that comes with cairnd, where no service manager is there to ask */
 
 enum {
+    UNIT_NAME_BYTES = 128,
     UNIT_USER_BYTES = 64,
     UNIT_RULES_MAX = 64,
     UNIT_PATH_BYTES = 256,
@@ -33,6 +33,7 @@ struct unit_rule {
 };
 
 struct unit {
+    char name[UNIT_NAME_BYTES];
     char user[UNIT_USER_BYTES];  /* "": root */
     char group[UNIT_USER_BYTES]; /* "": the user's own */
     uint64_t files_max;
@@ -40,10 +41,11 @@ struct unit {
     struct unit_rule rules[UNIT_RULES_MAX];
 };
 
-/* Asks systemctl. False: there is no systemd, or it does not know such a unit. */
-bool unit_ask(struct unit *ret_unit) MUST_CHECK;
+/* Asks systemctl for the unit that keeps its store there: cairnd.service, or cairnd@NAME.service for /var/lib/cairn-NAME. False: there
+ * is no systemd, or it does not know such a unit. */
+bool unit_ask(const char *data, struct unit *ret_unit) MUST_CHECK;
 
-/* Takes what `systemctl show` prints, NAME=VALUE a line. False: it has not loaded the unit. Pure. */
+/* Takes what `systemctl show` prints, NAME=VALUE a line, but not the name. False: it has not loaded the unit. Pure. */
 bool unit_parse(const char *text, struct unit *ret_unit) MUST_CHECK;
 
 /* What holds at an absolute path: the rule of the longest path above it. Pure. */
@@ -52,9 +54,8 @@ enum unit_access unit_access_of(const struct unit *unit, const char *path);
 /* Whether the service manager makes that directory at each start. Pure. */
 bool unit_makes(const struct unit *unit, const char *path);
 
-/* How a person has a new store made: by hand, or by the unit that a unit's process names in CAIRN_CREATE_UNIT, "cairnd-create" if it
- * names none. Static. */
-const char *unit_create_hint(void);
+/* How a person has a new store made in that directory: by hand, or in a process of a unit by the unit that does. Static. */
+const char *unit_create_hint(const char *data);
 
 /* Becomes the unit's user, for good; root only. False: there is no such user, or the system refuses; errno says why, 0 for the
  * first. */

@@ -59,8 +59,8 @@ static bool may_look(struct connection *connection)
 /* Whether a first frame has to wait until what its process sent over connections that it left is carried out. */
 static bool is_held_back(struct connection *connection)
 {
-    bool is_hello = !connection->session.is_greeted && connection->incoming.frame.type == FRAME_HELLO;
-    bool is_held = is_hello && connection_has_predecessor(connection);
+    bool is_held = !connection->session.is_greeted && connection_has_predecessor(connection);
+    assert(connection->session.is_greeted || connection->incoming.frame.type == FRAME_HELLO);
     assert(connection->set->held > 0 || !connection->is_held); /* each hello that waits is counted once */
     connection->set->held += is_held;
     connection->set->held -= connection->is_held;
@@ -118,7 +118,7 @@ static void skip_request(struct connection *connection, uint8_t *taken)
 static void settle_request(struct connection *connection, struct request *request,
                            enum request_progress progress)
 {
-    bool is_closing = connection->state == CONNECTION_CLOSING || connection->state == CONNECTION_CLOSED;
+    bool is_closing = connection->state >= CONNECTION_CLOSING;
     connection->is_unpacking = false;
     if (progress == REQUEST_TAKEN) {
         return;
@@ -197,7 +197,7 @@ static void start_request(struct connection *connection, const uint8_t *body, ui
     incoming->memory = (struct budget_request){0};
     run_request(connection, request, taken != NULL ? start_taken : request_start,
                 taken != NULL ? taken : body);
-    if (!session->is_greeted && connection->state == CONNECTION_OPEN) {
+    if (!session->is_greeted) { /* it was refused */
         connection_drain(connection);
     }
 }
@@ -281,11 +281,11 @@ static void ask_for_memory(struct connection *connection)
 static void start_if_whole(struct connection *connection)
 {
     struct incoming *incoming = &connection->incoming;
-    if (incoming->state != INCOMING_BODY || incoming->body_bytes < incoming->frame.body_bytes) {
+    if (incoming->body_bytes < incoming->frame.body_bytes) {
         return;
     }
     uint8_t *body = incoming->body;
-    assert(body != NULL && incoming->body_bytes == incoming->frame.body_bytes); /* nothing beyond it */
+    assert(incoming->state == INCOMING_BODY && incoming->body_bytes == incoming->frame.body_bytes);
     incoming->body = NULL;
     incoming->body_bytes = 0;
     incoming_move(incoming, INCOMING_HEADER);
@@ -395,7 +395,7 @@ static void take_all(struct connection *connection, const uint8_t *bytes, size_t
     if (taken < count) {
         keep_backlog(connection, bytes + taken, count - taken);
     }
-    if (slice->is_over && (taken < count || is_whole_ahead(connection))) {
+    if (slice->is_over) { /* between two requests */
         connection_cut(connection);
     }
     if (taken < count && connection->is_reading) {

@@ -65,11 +65,6 @@ enum request_progress chains_list(struct request *request)
 
 /* ---- making ---- */
 
-struct create_chain {
-    struct job job;
-    bool created;
-};
-
 /* What the replies to both have; the caller adds the rest and sends it. False: the request was refused. */
 static bool begin_reply(const struct job *job, Cairn__WriteReply *ret_reply)
 {
@@ -90,13 +85,11 @@ static bool begin_reply(const struct job *job, Cairn__WriteReply *ret_reply)
 static void create_done(struct job *job)
 {
     struct request *request = job->owner;
-    const struct create_chain *create = request->prepared;
-    assert(create != NULL && &create->job == job);
+    assert(request->prepared == job);
     Cairn__WriteReply reply;
-    bool created = create->created; /* a refusal frees it */
-    if (begin_reply(job, &reply)) {
+    if (begin_reply(job, &reply)) { /* else the request is freed, and the job with it */
         reply.has_created = true;
-        reply.created = created;
+        reply.created = job->marks.cut_sequence == job->sequence; /* of several at once one has made it */
         request_reply(request, STATUS_OK, &reply.base);
     }
 }
@@ -111,7 +104,7 @@ static bool admits_chain(struct request *request, struct slice name, struct fail
 }
 
 /* A job that makes the chain of that name, which is added unless it is there. NULL: *failure says why. */
-static struct create_chain *prepare_chain(struct request *request, struct slice name, struct failure *failure)
+static struct job *prepare_chain(struct request *request, struct slice name, struct failure *failure)
 {
     struct chain_set *chains = order_chains(request->service->order);
     if (!chain_name_is_valid(name)) {
@@ -119,12 +112,11 @@ static struct create_chain *prepare_chain(struct request *request, struct slice 
                     name.bytes, CHAIN_NAME_BYTES_MAX);
         return NULL;
     }
-    struct create_chain *create = request_memory(request, sizeof *create, failure);
-    if (create == NULL) {
+    struct job *job = request_memory(request, sizeof *job, failure);
+    if (job == NULL) {
         return NULL;
     }
     struct chain *chain = chain_find(chains, name);
-    create->created = chain == NULL || !chain->visible;
     if (chain == NULL) {
         chain = chain_add(chains, name, 0);
     }
@@ -134,7 +126,7 @@ static struct create_chain *prepare_chain(struct request *request, struct slice 
         return NULL;
     }
     assert(chain->id > 0); /* the job's records are keyed by it */
-    create->job = (struct job){
+    *job = (struct job){
         .kind = JOB_CREATE_CHAIN,
         .level = LEVEL_DURABLE,
         .chain = chain->id,
@@ -142,7 +134,7 @@ static struct create_chain *prepare_chain(struct request *request, struct slice 
         .done = create_done,
         .owner = request,
     };
-    return create;
+    return job;
 }
 
 /* For a chain that exists the job makes sure that its creation is durable. */
@@ -150,16 +142,16 @@ enum request_progress chains_create(struct request *request)
 {
     const Cairn__CreateChain *message = (const Cairn__CreateChain *)request->message;
     struct failure failure;
-    struct create_chain *create = admits_chain(request, request_slice(message->chain), &failure)
-                                      ? prepare_chain(request, request_slice(message->chain), &failure)
-                                      : NULL;
-    if (create == NULL) {
+    struct job *job = admits_chain(request, request_slice(message->chain), &failure)
+                          ? prepare_chain(request, request_slice(message->chain), &failure)
+                          : NULL;
+    if (job == NULL) {
         request_refuse_for(request, &failure);
         return REQUEST_TAKEN;
     }
     assert(request->prepared == NULL); /* it never waits, so it is started once */
-    request->prepared = create;
-    order_submit(request->service->order, &create->job, false, thread_now_ns());
+    request->prepared = job;
+    order_submit(request->service->order, job, false, thread_now_ns());
     return REQUEST_TAKEN;
 }
 

@@ -94,6 +94,7 @@ class Bench:
         self.host, self.places, self.results = host, places, results
         self.row = "-"
         self.start = time.monotonic()
+        self.marked = set()  # servers whose default chain is bench's
 
     @property
     def disk(self):
@@ -162,10 +163,15 @@ class Bench:
         return lines
 
     def cairn_command(self, server, workloads, seconds=None, chain=None):
-        command = [self.cairn, "--socket", server.socket, "bench", *workloads, "--csv"]
+        """`cairn bench` in a chain that stays. It writes only where a mark says that the chain is its own."""
+        tool = [self.cairn, "--socket", server.socket]
+        if chain is None and server not in self.marked:
+            self.run([*tool, "meta", "set", ".cairn-bench", ""], PATIENCE)
+            self.marked.add(server)
+        command = [*tool, "bench", *workloads, "--csv", "--keep", "--chain", chain or "default"]
         if seconds is not None:
             command += ["--duration", f"{round(seconds * 1000)}ms", "--warmup", f"{round(self.warmup * 1000)}ms"]
-        return command + (["--chain", chain] if chain is not None else [])
+        return command
 
     def load(self, server, *workloads, seconds=None, chain=None, refusals=False):
         """Runs workloads side by side; a line each. Without seconds they end by their count. Nothing may fail unless

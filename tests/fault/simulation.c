@@ -420,10 +420,27 @@ static void choose_world(void)
     oracle->swaps_numbers = simulation.config->plant == PLANT_NUMBERS_SWAPPED;
 }
 
+/* Chains are made by several at once, while nobody uses them in the round: whether a write sent behind the making of its chain finds
+ * it is not said. */
+static void make_chains(struct operation *operations, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct operation *operation = &operations[i];
+        if (scheduler_chance(30)) {
+            *operation = (struct operation){.kind = OPERATION_CREATE_CHAIN,
+                                            .round = operation->round,
+                                            .connection = operation->connection,
+                                            .chain = 1 + (uint32_t)scheduler_below(CHAINS_KNOWN - 1)};
+        } else if (operation->kind != OPERATION_CREATE_CHAIN) {
+            operation->chain = 0;
+        }
+    }
+}
+
 static bool run_next(const struct episode *episode, size_t *at)
 {
     size_t n = 1;
-    const struct operation *operations = episode->operations + *at;
+    struct operation *operations = episode->operations + *at;
     while (*at + n < episode->n && n < ROUND_MAX && operations[n].round == operations[0].round) {
         n++;
     }
@@ -436,6 +453,9 @@ static bool run_next(const struct episode *episode, size_t *at)
     size_t history_max = is_damage ? 0 : is_end ? scheduler_below(HISTORY_AT_END) : HISTORY_MUCH;
     if (!rest_until_durable(history_max)) {
         return false;
+    }
+    if (!is_end && n > 1 && scheduler_chance(3)) {
+        make_chains(operations, n);
     }
     return is_end ? run_end(operations, n, is_damage) : run_round(operations, n);
 }

@@ -1,3 +1,10 @@
+/* What stands for the threads and the loop library:
+ *
+ * - The writer is a task that steps for ever; each piece of the pool's work is one that runs once, and the loop hears of its end in a later
+ *   iteration.
+ * - An iteration calls what server_iterate calls, in its order, behind what libuv would have called.
+ * - A daemon that is taken down, crashed or not, ends as one that stops does, so that each leak and each request that does not end
+ *   shows; behind a crash the disk takes nothing any more. */
 #include <assert.h>
 #include <check.h>
 #include <stdlib.h>

@@ -1,3 +1,5 @@
+/* Each call of the fake engine pauses its task before it does anything and again before its caller knows: a crash between the two is
+ * one before the write or behind it. The loop's own calls never pause, as they never wait for the device. */
 #include "tests/fault/simulation_engine.h"
 
 #include "daemon/engine/engine_type.h"

@@ -46,7 +46,7 @@ struct simulated_plan {
 
 extern struct simulated_plan simulated_plan;
 
-/* What went wrong since simulated_faults_clear. */
+/* What went wrong since it was cleared, by whoever counts. */
 struct simulated_faults {
     uint64_t reads; /* that failed */
     uint64_t writer_reads;

@@ -33,9 +33,6 @@ bool oracle_is_excused(const struct oracle *oracle, const struct call *call)
     if (status == STATUS_SHUTTING_DOWN) {
         return excuses->is_stopping;
     }
-    if (status == STATUS_TOO_LARGE) { /* a chain whose making was refused keeps its place */
-        return oracle->has_refused && call->operation->kind == OPERATION_CREATE_CHAIN;
-    }
     if (operation_is_write(call->operation) || call->operation->kind == OPERATION_BARRIER) {
         bool is_refused = status == STATUS_NO_SPACE || status == STATUS_BUSY;
         bool is_late = status == STATUS_BUSY && oracle->busy_from_us[call - oracle->round.calls] != 0;

@@ -3,10 +3,10 @@
  *
  * - oracle_begin_round is given the requests that are in flight together; then it is told what is sent, and takes each reply.
  * - A round that everybody survives is judged by oracle_end_round.
- * - After a crash, a stop, a lost connection or raises that were left out oracle_crashed works out the states that are allowed; a dump of all that is there leaves
- *   those that fit, and oracle_came_back goes on from there.
+ * - After a crash, a stop, a lost connection or raises that were left out oracle_crashed works out the states that are allowed; a dump
+ *   of all that is there leaves those that fit, and oracle_came_back goes on from there.
  *
- * False of any call: something does not fit, and the complaint says what. Rooms of the tests' model: tests/lib/model*.h. */
+ * False of any call: something does not fit, and the complaint says what. The model is that of tests/lib. */
 #ifndef TESTS_FAULT_SIMULATION_ORACLE_H
 #define TESTS_FAULT_SIMULATION_ORACLE_H
 
@@ -43,27 +43,24 @@ struct oracle {
     uint64_t written_through, durable_through; /* the highest told in this run */
     struct {
         uint64_t written_through, durable_through;
-    } told[CONNECTIONS_MAX];   /* to each connection last */
-    uint64_t last_sequence;    /* the highest number seen of any kind */
-    uint64_t last_write;       /* the highest of a write answered in an earlier round of this run */
-    struct oracle_run run;     /* as the hello said */
-    uint64_t metadata_on_disk; /* the same */
-    struct call
-        lost[ROUND_CALLS_MAX]; /* what clients were told is accepted, and not that it is written, in order */
+    } told[CONNECTIONS_MAX];           /* to each connection last */
+    uint64_t last_sequence;            /* the highest number seen of any kind */
+    uint64_t last_write;               /* the highest of a write answered in an earlier round of this run */
+    struct oracle_run run;             /* as the hello said */
+    uint64_t metadata_on_disk;         /* the same */
+    struct call lost[ROUND_CALLS_MAX]; /* what clients were told is accepted and not written, in order */
     size_t n_lost;
     bool resends;             /* the round is of such: nothing but a deadline refuses them */
     uint64_t sequence_before; /* last_sequence when the round began */
     uint64_t events;          /* the clock of sent_at and answered_at */
     struct round round;
     struct outcome outcomes[ROUND_CALLS_MAX];
-    uint64_t busy_from_us
-        [ROUND_CALLS_MAX]; /* when the deadline of a call is over at the earliest; 0: it has none */
+    uint64_t busy_from_us[ROUND_CALLS_MAX]; /* when a call's deadline is over, at the earliest; 0: none */
     size_t answered;
     struct oracle_excuses excuses;
     struct states states; /* those that are left after a crash */
     bool has_restarted;   /* since: the hello's number says something of them */
     bool swaps_numbers;   /* a plant */
-    bool has_refused;     /* the making of a chain */
     uint64_t excused;     /* answers, in all */
     bool is_beyond;       /* there were too many states to say anything: the run ends here */
     struct complaint complaint;

@@ -1,3 +1,5 @@
+/* A task is a context with a stack of its own, on the one thread there is; it keeps the role that it has for the daemon's asserts. All is
+ * an ordinary function call away from the test's loop: what a task does between two pauses is one step, and nothing comes between. */
 #include "tests/fault/simulation_scheduler.h"
 
 #include <assert.h>

@@ -1,3 +1,5 @@
+/* Who moves next is drawn by weights, which each run has of its own, so that each is the slow one at times. Time passes a little with each
+ * step, and in leaps when nobody has anything to do. */
 #include "tests/fault/simulation_steps.h"
 
 #include <assert.h>

@@ -27,6 +27,7 @@
 
 enum {
     SECONDS = 40,
+    SECONDS_LONG = 300,
     OPERATIONS = 4000,         /* of a run */
     PLANT_OPERATIONS = 300000, /* within so many a planted fault is found, most within a tenth */
     PLANT_RUN_OPERATIONS = 2000,
@@ -103,7 +104,8 @@ static uint64_t seed_wanted(const char *what)
 static uint64_t seconds_wanted(void)
 {
     const char *given = getenv("CAIRN_SIMULATION_SECONDS");
-    return given != NULL ? strtoull(given, NULL, 10) : SECONDS;
+    uint64_t otherwise = getenv("CAIRN_LONG_FORM") != NULL ? SECONDS_LONG : SECONDS;
+    return given != NULL ? strtoull(given, NULL, 10) : otherwise;
 }
 
 static void setup(void)

@@ -16,7 +16,7 @@
 #include "proto/frame.h"
 
 enum {
-    REQUESTS = 17,
+    REQUESTS = 18,
     CUT_BYTES = 5, /* before each frame's body */
 };
 

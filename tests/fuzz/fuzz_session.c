@@ -23,6 +23,9 @@ enum {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+extern const unsigned fuzz_weight;
+const unsigned fuzz_weight = 5; /* a service is made for each input; measured: 1.3 ms */
+
 static struct round calls;
 static struct outcome outcomes[ROUND_OPERATIONS_MAX];
 static struct model model;

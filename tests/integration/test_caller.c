@@ -142,7 +142,7 @@ static void metadata_dropped(void *context, const struct cairn_dropped *dropped)
         request_.reserved[below(8)] = chance(98) ? 0 : number();                                             \
         if (chance(30)) {                                                                                    \
             enum cairn_status status_ = cairn_##name(connection, given_, &reply_);                           \
-            ck_assert(reply_->status == status_ \&\& reply_->text != NULL);                                  \
+            ck_assert(reply_->status == status_ && reply_->text != NULL);                                    \
         } else {                                                                                             \
             submitted += cairn_submit_##name(connection, given_, request_completed, NULL) == CAIRN_OK;       \
         }                                                                                                    \
@@ -156,7 +156,7 @@ static void metadata_dropped(void *context, const struct cairn_dropped *dropped)
         if (chance(30)) {                                                                                    \
             enum cairn_status status_ =                                                                      \
                 cairn_##name(connection, given_, chance(90) ? item : NULL, NULL, &reply_);                   \
-            ck_assert(reply_->status == status_ \&\& reply_->text != NULL);                                  \
+            ck_assert(reply_->status == status_ && reply_->text != NULL);                                    \
         } else {                                                                                             \
             submitted += cairn_submit_##name(connection, given_, item, request_completed, NULL) == CAIRN_OK; \
         }                                                                                                    \

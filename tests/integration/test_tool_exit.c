@@ -67,6 +67,25 @@ START_TEST(test_a_reader_that_goes_away_ends_it_without_a_word)
 }
 END_TEST
 
+START_TEST(test_too_many_connections_are_busy_whichever_verb_meets_them)
+{
+    struct rig rig = rig_start("--connections-max 2");
+    uint64_t end_ms = clock_ms() + (uint64_t)patience_ms(RUN_MS);
+    while (status_number(&rig.wire, "connections") > 1) { /* the one that waited for the daemon's start */
+        ck_assert_uint_lt(clock_ms(), end_ms);
+    }
+    struct wire second = rig_open(&rig);
+    static const char *const verbs[] = {"ping", "height", "status", "meta set a b", "chains"};
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        cairn(&rig, BUSY, "%s", verbs[i]);
+    }
+    expect_in(cairn_errors(&rig, BUSY, "-o json height"), "\"exit\":8,\"name\":\"BUSY\",\"status\":\"busy\"");
+    expect_in(cairn_errors(&rig, BUSY, "height"), "connections");
+    wire_close(&second);
+    rig_end(&rig);
+}
+END_TEST
+
 /* Whether no number of the daemon is a JSON number: "schema" and "us" are the tool's own. */
 static bool has_one_type_of_u64(json_t *json)
 {
@@ -158,6 +177,7 @@ int main(void)
     tcase_add_test(tests, test_exit_codes_of_wrong_use_and_no_daemon);
     tcase_add_test(tests, test_deadline_without_an_answer);
     tcase_add_test(tests, test_a_reader_that_goes_away_ends_it_without_a_word);
+    tcase_add_test(tests, test_too_many_connections_are_busy_whichever_verb_meets_them);
     tcase_add_test(tests, test_each_line_of_json_has_a_schema_and_one_type_of_u64);
     tcase_add_test(tests, test_errors_in_json_name_the_status_and_leave_stdout_alone);
     return suite_run(suite, false);

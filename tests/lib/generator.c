@@ -184,14 +184,15 @@ static enum operation_kind some_kind(struct generator *generator)
         {OPERATION_BLOCK, 50},     {OPERATION_BLOCK_BY_HASH, 40}, {OPERATION_BLOCK_LIST, 25},
         {OPERATION_STATE, 25},     {OPERATION_BLOCK_RANGE, 25},   {OPERATION_TIP_STATE, 25},
         {OPERATION_BARRIER, 12},   {OPERATION_ROLLBACK, 18},      {OPERATION_DRY_ROLLBACK, 8},
-        {OPERATION_PRUNE, 8},      {OPERATION_DRY_PRUNE, 6},
+        {OPERATION_PRUNE, 8},      {OPERATION_DRY_PRUNE, 6},      {OPERATION_DROP_CHAIN, 4},
     };
     if (generator->ends && chance(generator, 60)) { /* what decides which states a crash may leave */
         static const enum operation_kind deciding[] = {OPERATION_METADATA, OPERATION_METADATA,
-                                                       OPERATION_COMMIT, OPERATION_PRUNE, OPERATION_ROLLBACK};
-        return deciding[below(generator, 5)];
+                                                       OPERATION_COMMIT,   OPERATION_PRUNE,
+                                                       OPERATION_ROLLBACK, OPERATION_DROP_CHAIN};
+        return deciding[below(generator, 6)];
     }
-    uint32_t dice = below(generator, 1002);
+    uint32_t dice = below(generator, 1006);
     size_t at = 0;
     while (dice >= kinds[at].weight) {
         dice -= kinds[at++].weight;
@@ -205,7 +206,7 @@ static struct operation some_operation(struct generator *generator)
     memset(&operation, 0, sizeof operation);
     operation.kind = some_kind(generator);
     if (generator->solo && chance(generator, 8)) {
-        operation.kind = chance(generator, 60) ? OPERATION_CHAINS : OPERATION_CREATE_CHAIN;
+        operation.kind = chance(generator, 50) ? OPERATION_CHAINS : OPERATION_CREATE_CHAIN;
     }
     operation.round = generator->round;
     operation.chain = chance(generator, 60) ? 0 : below(generator, CHAINS_KNOWN);
@@ -231,6 +232,9 @@ static struct operation some_operation(struct generator *generator)
         break;
     case OPERATION_BARRIER:
         operation.level = below(generator, 4);
+        break;
+    case OPERATION_DROP_CHAIN: /* mostly of one that is there and not the one that most is in */
+        operation.chain = chance(generator, 80) ? 1 + below(generator, CHAINS_KNOWN - 1) : 0;
         break;
     case OPERATION_CREATE_CHAIN:
         operation.chain = 1 + below(generator, CHAINS_KNOWN - 1);

@@ -152,6 +152,10 @@ void model_apply(struct model *model, const struct operation *operation)
     case OPERATION_CREATE_CHAIN:
         chain->exists = 1;
         return;
+    case OPERATION_DROP_CHAIN:
+        memset(chain, 0, sizeof *chain);
+        chain->exists = operation->chain == 0; /* "default" is made anew */
+        return;
     case OPERATION_COMMIT:
         commit_apply(chain, operation);
         break;

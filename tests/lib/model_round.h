@@ -19,9 +19,11 @@ struct call {
     uint64_t sequence; /* of a write that was carried out, and of a barrier */
     uint32_t level;
     const struct answer *answer;
+    bool is_partial;               /* a stream that failed: what came before has to fit */
     bool may_be_refused;           /* not answered: by a fault, though the model would carry it out */
     bool may_lose_raises;          /* carried out, but for raises over what could not be read */
     uint64_t sent_at, answered_at; /* on a clock that rises with each event; 0: not known */
+    bool was_beside_drop;          /* of a drop that is not in the round any more */
 };
 
 struct round {
@@ -37,6 +39,10 @@ void complain(struct complaint *complaint, const struct call *call, const char *
     __attribute__((format(printf, 3, 4)));
 
 bool call_is_applied(const struct call *call);
+
+/* Whether the write was in flight beside a drop of its chain: from its acceptance to its answer a drop refuses every other write to the
+ * chain as a conflict, whatever becomes of it. */
+bool call_is_beside_drop(const struct round *round, const struct call *call);
 
 /* All calls of the round but unanswered ones fit `model`; then it becomes the model with all writes carried out. Unanswered
  * writes are left to model_states: with some, reads are not looked at. */

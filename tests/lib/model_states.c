@@ -22,6 +22,7 @@ struct search {
     size_t n_answered;
     const struct call *open[CONNECTIONS_MAX][ROUND_CALLS_MAX]; /* unanswered writes, as sent */
     size_t n_open[CONNECTIONS_MAX];
+    const struct round *round; /* that of the unanswered */
     uint64_t on_disk_through;
     uint32_t level_kept;
     uint64_t *seen;
@@ -83,7 +84,8 @@ static bool carries_what_is_lost(const struct machine *machine, const struct ope
     if (!machine->metadata_ends) {
         return false;
     }
-    bool carries = commit->carry || commit->kind == OPERATION_PRUNE || commit->kind == OPERATION_ROLLBACK;
+    bool carries = commit->carry || commit->kind == OPERATION_PRUNE || commit->kind == OPERATION_ROLLBACK ||
+                   commit->kind == OPERATION_DROP_CHAIN;
     return carries || (names_of(commit) & machine->skipped[commit->chain]) != 0;
 }
 
@@ -220,7 +222,8 @@ static void explore_open(struct search *search, const struct machine *machine, u
     struct machine then = *machine;
     then.unanswered[connection]++;
     explore_applied(search, &then, call);
-    if (call->may_be_refused || model_judge(&machine->possible.model, call->operation).status != STATUS_OK) {
+    if (call->may_be_refused || call_is_beside_drop(search->round, call) ||
+        model_judge(&machine->possible.model, call->operation).status != STATUS_OK) {
         explore(search, &then); /* refused: nothing happens */
     }
     struct machine skipped = then;
@@ -262,6 +265,7 @@ static void search_fill(struct search *search, const struct history *history)
     if (history->round == NULL) {
         return;
     }
+    search->round = history->round;
     search->n_answered += round_applied(history->round, search->answered + search->n_answered);
     for (size_t i = 0; i < history->round->n; i++) {
         const struct call *call = &history->round->calls[i];

@@ -23,9 +23,10 @@ static const struct {
 static const char *const prefixes[PREFIXES_KNOWN] = {"", "m", "n/", "n/\xff", "\xff"};
 static const char *const chains[CHAINS_KNOWN] = {"default", "aux", "z.9_-"};
 static const char *const kinds[OPERATION_KINDS] = {
-    "height",   "block",     "block by hash", "block list",   "block range", "state",  "tip state",
-    "get",      "get many",  "list",          "chains",       "metadata",    "commit", "prune",
-    "rollback", "dry prune", "dry rollback",  "create chain", "barrier",     "stop",   "kill",
+    "height",     "block",   "block by hash", "block list", "block range",  "state",
+    "tip state",  "get",     "get many",      "list",       "chains",       "metadata",
+    "commit",     "prune",   "rollback",      "dry prune",  "dry rollback", "create chain",
+    "drop chain", "barrier", "stop",          "kill",
 };
 
 void answer_add(struct answer *answer, const char *format, ...)
@@ -47,7 +48,8 @@ bool answer_equal(const struct answer *left, const struct answer *right)
 bool operation_is_commit(const struct operation *operation)
 {
     return operation->kind == OPERATION_COMMIT || operation->kind == OPERATION_PRUNE ||
-           operation->kind == OPERATION_ROLLBACK || operation->kind == OPERATION_CREATE_CHAIN;
+           operation->kind == OPERATION_ROLLBACK || operation->kind == OPERATION_CREATE_CHAIN ||
+           operation->kind == OPERATION_DROP_CHAIN;
 }
 
 bool operation_is_write(const struct operation *operation)

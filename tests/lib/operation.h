@@ -44,6 +44,7 @@ enum operation_kind {
     OPERATION_DRY_PRUNE,
     OPERATION_DRY_ROLLBACK,
     OPERATION_CREATE_CHAIN,
+    OPERATION_DROP_CHAIN,
     OPERATION_BARRIER,
 
     OPERATION_STOP, /* SIGTERM, after `height` replies of its round; then a new start */

@@ -256,6 +256,17 @@ static void *small_message(const struct operation *operation)
         create->has_chain = true;
         return create;
     }
+    if (operation->kind == OPERATION_DROP_CHAIN) {
+        Cairn__DropChain *drop = kept_alloc(sizeof *drop);
+        cairn__drop_chain__init(drop);
+        static char default_name[] = "default";
+        chain_of(operation, &drop->has_chain, &drop->chain);
+        if (!drop->has_chain) { /* here absence does not mean it */
+            drop->has_chain = true;
+            drop->chain = (ProtobufCBinaryData){.data = (uint8_t *)default_name, .len = strlen(default_name)};
+        }
+        return drop;
+    }
     if (operation->kind == OPERATION_BARRIER) {
         Cairn__Barrier *barrier = kept_alloc(sizeof *barrier);
         cairn__barrier__init(barrier);
@@ -290,6 +301,7 @@ static const struct {
     [OPERATION_DRY_PRUNE] = {FRAME_PRUNE, prune_message},
     [OPERATION_DRY_ROLLBACK] = {FRAME_ROLLBACK, rollback_message},
     [OPERATION_CREATE_CHAIN] = {FRAME_CREATE_CHAIN, small_message},
+    [OPERATION_DROP_CHAIN] = {FRAME_DROP_CHAIN, small_message},
     [OPERATION_BARRIER] = {FRAME_BARRIER, small_message},
 };
 

@@ -10,15 +10,21 @@
 
 enum { SANITIZER_PATIENCE = 6 };
 
-bool under_sanitizer(void)
+static bool is_set(const char *name)
 {
-    const char *set = getenv("CAIRN_SANITIZER");
+    const char *set = getenv(name);
     return set != NULL && *set != '\0' && *set != '0';
 }
 
+bool under_sanitizer(void)
+{
+    return is_set("CAIRN_SANITIZER");
+}
+
+/* CAIRN_SLOW: in the build that counts lines and branches, which is not optimised. */
 int patience_ms(int milliseconds)
 {
-    return under_sanitizer() ? milliseconds * SANITIZER_PATIENCE : milliseconds;
+    return under_sanitizer() || is_set("CAIRN_SLOW") ? milliseconds * SANITIZER_PATIENCE : milliseconds;
 }
 
 uint64_t clock_ms(void)

@@ -119,6 +119,22 @@ START_TEST(a_chain_is_made_once_and_making_it_again_is_fine)
 }
 END_TEST
 
+START_TEST(of_two_that_make_a_chain_at_once_the_first_is_told_that_it_is_new)
+{
+    Cairn__CreateChain message = create("other");
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(service_start(FRAME_CREATE_CHAIN, &message, NULL), REQUEST_TAKEN);
+    }
+    service_settle();
+    for (size_t i = 0; i < 2; i++) {
+        const struct service_reply *reply = &served.replies[i];
+        const Cairn__WriteReply *written =
+            cairn__write_reply__unpack(kept_allocator(), reply->body.len, reply->body.data);
+        ck_assert(written != NULL && written->created == (i == 0));
+    }
+}
+END_TEST
+
 START_TEST(a_name_that_is_none_and_a_chain_too_many_are_refused_and_a_drop_makes_a_place)
 {
     Cairn__CreateChain bad = create("Upper");
@@ -348,6 +364,7 @@ int main(void)
     tcase_add_checked_fixture(tests, service_open, service_close);
     tcase_add_test(tests, a_chain_is_there_when_its_making_is_answered_and_not_before);
     tcase_add_test(tests, a_chain_is_made_once_and_making_it_again_is_fine);
+    tcase_add_test(tests, of_two_that_make_a_chain_at_once_the_first_is_told_that_it_is_new);
     tcase_add_test(tests, a_name_that_is_none_and_a_chain_too_many_are_refused_and_a_drop_makes_a_place);
     tcase_add_test(tests, a_chain_whose_making_failed_is_not_shown);
     tcase_add_test(tests, a_chain_that_was_not_made_for_want_of_space_takes_no_place);

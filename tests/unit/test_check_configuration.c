@@ -60,7 +60,7 @@ static int check(const char *word, const char *value)
         dup2(ends[1], STDOUT_FILENO);
         dup2(ends[1], STDERR_FILENO);
         close(ends[0]);
-        int code = check_configuration(*word != '\0' ? 8 : 6, words, environment, look);
+        int code = check_configuration(data, *word != '\0' ? 8 : 6, words, environment, look);
         fflush(stdout);
         _exit(code);
     }

@@ -186,12 +186,58 @@ START_TEST(replies_that_the_peer_does_not_take_stop_reading_and_no_memory_grows)
 }
 END_TEST
 
+static uint64_t waiting(enum turns_list list)
+{
+    return turns_count(served.service.turns, list);
+}
+
+START_TEST(a_connection_that_closes_gives_its_turns_up)
+{
+    struct budget *budget = served.service.budget;
+    struct budget_request filler = budget_request_of(false, 1000);
+    struct budget_client other = {0};
+    int peers[3];
+    peers[0] = peer_greeted();
+    budget_request_hold(budget, &filler, 16 << 20);
+    peer_send(peers[0], FRAME_PING, 2, NULL);
+    CONNECTIONS_AWAIT(waiting(TURNS_REQUESTS) == 1);
+    connection_close(connection_last());
+    ck_assert_uint_eq(waiting(TURNS_REQUESTS), 0);
+    budget_request_end(budget, &filler);
+    peers[1] = peer_greeted();
+    connections_iterate();
+    budget_reply_queued(budget, &other, 32 << 20);
+    budget_reply_queued(budget, &connection_last()->session.client, CLIENT_UNREAD_BYTES_MAX + 1);
+    connection_touch(connection_last());
+    CONNECTIONS_AWAIT(waiting(TURNS_REPLIES) == 1);
+    budget_reply_gone(budget, &connection_last()->session.client, CLIENT_UNREAD_BYTES_MAX + 1);
+    connection_close(connection_last());
+    ck_assert_uint_eq(waiting(TURNS_REPLIES), 0);
+    budget_reply_gone(budget, &other, 32 << 20);
+    peers[2] = peer_greeted();
+    connections_iterate();
+    connection_last()->in_flight += REQUESTS_IN_FLIGHT_MAX; /* as if there were so many */
+    peer_send(peers[2], FRAME_PING, 2, NULL);
+    CONNECTIONS_AWAIT(connection_last()->incoming.state == INCOMING_BODY_AHEAD &&
+                      !connection_last()->is_reading);
+    connection_last()->in_flight -= REQUESTS_IN_FLIGHT_MAX;
+    connection_cut(connection_last());
+    connection_close(connection_last());
+    ck_assert_uint_eq(waiting(TURNS_SLICE), 0);
+    CONNECTIONS_AWAIT(connection_count(connections()) == 0);
+    for (int i = 0; i < 3; i++) {
+        peer_close(peers[i]);
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
     Suite *suite = suite_new("connection", 20, &tests);
     tcase_add_checked_fixture(tests, setup, connections_close);
     tcase_add_test(tests, requests_are_answered_in_the_order_they_were_sent);
+    tcase_add_test(tests, a_connection_that_closes_gives_its_turns_up);
     tcase_add_test(tests, a_reply_says_what_is_written_and_durable);
     tcase_add_test(tests, a_connection_whose_hello_is_refused_is_answered_and_closes);
     tcase_add_test(tests, what_was_sent_before_the_peer_went_is_carried_out);

@@ -109,6 +109,7 @@ START_TEST(a_peer_that_takes_no_reply_loses_its_connection_after_stream_timeout)
 {
     int peer = peer_greeted();
     struct connection *connection = leave_unread(peer);
+    ck_assert(!connection_set_is_flushed(connections()));
     connections_pass(STREAM_TIMEOUT_US - MARGIN_US);
     ck_assert_int_eq(connection->state, CONNECTION_OPEN);
     peer_send(peer, FRAME_STATUS, 1, NULL); /* to send more is not to take any */

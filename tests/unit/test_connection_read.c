@@ -113,8 +113,10 @@ START_TEST(a_malformed_request_is_refused_and_the_connection_goes_on)
     const struct frame_request header = {.type = FRAME_COMMIT, .id = 2, .body_bytes = 3};
     frame_request_encode(&header, frame);
     memset(frame + FRAME_REQUEST_BYTES, 0xff, 3);
-    peer_write(peer, frame, sizeof frame);
-    ck_assert_int_eq(peer_receive(peer).status, STATUS_INVALID);
+    for (int i = 0; i < 2; i++) { /* the first of a connection is logged */
+        peer_write(peer, frame, sizeof frame);
+        ck_assert_int_eq(peer_receive(peer).status, STATUS_INVALID);
+    }
     peer_send(peer, FRAME_PING, 3, NULL);
     ck_assert_int_eq(peer_receive(peer).status, STATUS_OK);
     peer_close(peer);
@@ -264,6 +266,146 @@ START_TEST(a_large_body_that_is_malformed_is_refused_and_the_connection_goes_on)
 }
 END_TEST
 
+START_TEST(a_large_body_for_which_there_is_no_room_is_dropped_with_its_connection)
+{
+    enum { VALUE_BYTES = 150 << 10 };
+    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_FAILS, 100); /* no group leaves the queue, which has 4 */
+    int peer = peer_greeted();
+    for (uint64_t id = 2; id < 6; id++) {
+        peer_send(peer, FRAME_WRITE_METADATA, id, metadata_new(operation_set(kept_format("%lu", id), "v")));
+        ck_assert_int_eq(peer_receive(peer).status, STATUS_OK);
+    }
+    struct connection *connection = connection_last();
+    peer_send(peer, FRAME_WRITE_METADATA, 6,
+              metadata_new(operation_set_bytes(bytes_of("large"), bytes_random(1, VALUE_BYTES))));
+    CONNECTIONS_AWAIT(connection->is_unpacking || connection->waiting != NULL);
+    connection_close(connection); /* while it is unpacked beside the loop, as a rule */
+    CONNECTIONS_AWAIT(connection_count(connections()) == 0);
+    ck_assert_uint_eq(order_counters(served.service.order)->metadata_accepted, 4);
+    ck_assert_uint_eq(turns_count(served.service.turns, TURNS_ROOM), 0);
+    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_FAILS, 0);
+    peer_close(peer);
+}
+END_TEST
+
+/* The beginning of a large frame. */
+static void start_frame(int peer, uint8_t type)
+{
+    static const uint8_t some[20 << 10];
+    uint8_t header[FRAME_REQUEST_BYTES];
+    const struct frame_request large = {.type = type, .id = 2, .body_bytes = 240 << 10};
+    frame_request_encode(&large, header);
+    peer_write(peer, header, sizeof header);
+    peer_write(peer, some, sizeof some);
+}
+
+START_TEST(behind_a_large_read_that_waits_for_memory_other_large_frames_wait)
+{
+    int peers[3];
+    for (int i = 0; i < 3; i++) {
+        peers[i] = peer_greeted();
+        start_frame(peers[i], i < 2 ? FRAME_GET_METADATA_MANY : FRAME_COMMIT);
+        CONNECTIONS_AWAIT(connection_last()->incoming.state ==
+                          (i == 0 ? INCOMING_BODY : INCOMING_WAITS_MEMORY));
+    }
+    ck_assert_uint_eq(turns_count(served.service.turns, TURNS_READ_MEMORY), 1);
+    ck_assert_uint_eq(turns_count(served.service.turns, TURNS_WRITE_MEMORY), 1);
+    for (int i = 0; i < 3; i++) {
+        peer_close(peers[i]);
+    }
+}
+END_TEST
+
+START_TEST(while_all_replies_are_at_their_bound_who_left_much_unread_is_not_read)
+{
+    struct budget *budget = served.service.budget;
+    struct budget_client other = {0};
+    int peer = peer_greeted();
+    struct connection *connection = connection_last();
+    struct budget_client *client = &connection->session.client;
+    connections_iterate();
+    budget_reply_queued(budget, &other, 32 << 20);
+    budget_reply_queued(budget, client, CLIENT_UNREAD_BYTES_MAX + 1); /* as if it had left so much */
+    connection_touch(connection);
+    CONNECTIONS_AWAIT(turns_count(served.service.turns, TURNS_REPLIES) == 1);
+    peer_send(peer, FRAME_PING, 2, NULL);
+    for (int i = 0; i < 5; i++) {
+        connection_touch(connection);
+        connections_iterate();
+        ck_assert(connection->in_flight == 0 && !connection->is_reading);
+    }
+    budget_reply_gone(budget, &other, 32 << 20);
+    ck_assert_uint_eq(peer_receive(peer).header.id, 2);
+    ck_assert_uint_eq(turns_count(served.service.turns, TURNS_REPLIES), 0);
+    budget_reply_gone(budget, client, CLIENT_UNREAD_BYTES_MAX + 1);
+    peer_close(peer);
+}
+END_TEST
+
+START_TEST(a_connection_with_too_much_in_flight_goes_on_when_that_has_ended)
+{
+    enum { PINGS = 20 };
+    int peer = peer_greeted();
+    struct connection *connection = connection_last();
+    connections_iterate();
+    connection->in_flight += REQUESTS_IN_FLIGHT_MAX; /* as if there were so many */
+    for (uint64_t id = 2; id < 2 + PINGS; id++) {
+        peer_send(peer, FRAME_PING, id, NULL);
+    }
+    CONNECTIONS_AWAIT(connection->incoming.state == INCOMING_BODY_AHEAD && !connection->is_reading);
+    connection_cut(connection); /* also in a turn of its own */
+    connection_serve_cut(connections());
+    ck_assert_uint_eq(connection->in_flight, REQUESTS_IN_FLIGHT_MAX);
+    connection->in_flight -= REQUESTS_IN_FLIGHT_MAX;
+    for (uint64_t id = 2; id < 2 + PINGS; id++) {
+        connection_touch(connection);
+        ck_assert_uint_eq(peer_receive(peer).header.id, id);
+    }
+    peer_close(peer);
+}
+END_TEST
+
+START_TEST(connections_that_are_cut_have_their_slices_once_an_iteration)
+{
+    int peer = peer_greeted();
+    struct connection *connection = connection_last();
+    connections_iterate();
+    connection->in_flight += REQUESTS_IN_FLIGHT_MAX;
+    peer_send(peer, FRAME_PING, 2, NULL);
+    CONNECTIONS_AWAIT(connection->incoming.state == INCOMING_BODY_AHEAD && !connection->is_reading);
+    connection->in_flight -= REQUESTS_IN_FLIGHT_MAX;
+    connections()->slice_iteration = connections()->iteration;
+    connection_cut(connection);
+    connection_serve_cut(connections());
+    ck_assert_uint_eq(turns_count(served.service.turns, TURNS_SLICE), 1);
+    ck_assert_uint_eq(peer_receive(peer).header.id, 2); /* in the next one */
+    ck_assert_uint_eq(turns_count(served.service.turns, TURNS_SLICE), 0);
+    peer_close(peer);
+}
+END_TEST
+
+/* libuv's, which the linker has give way to the one below. */
+int __real_uv_read_start(uv_stream_t *stream, uv_alloc_cb allocate, uv_read_cb read);
+int __wrap_uv_read_start(uv_stream_t *stream, uv_alloc_cb allocate, uv_read_cb read);
+
+static bool can_read = true;
+
+int __wrap_uv_read_start(uv_stream_t *stream, uv_alloc_cb allocate, uv_read_cb read)
+{
+    return can_read ? __real_uv_read_start(stream, allocate, read) : UV_ENOMEM;
+}
+
+START_TEST(a_connection_that_cannot_be_read_is_closed)
+{
+    can_read = false;
+    int peer = peer_new();
+    CONNECTIONS_AWAIT(peer_is_closed(peer));
+    CONNECTIONS_AWAIT(connection_count(connections()) == 0);
+    can_read = true;
+    peer_close(peer);
+}
+END_TEST
+
 START_TEST(credit_and_cancel_are_read_while_requests_are_full)
 {
     int peer = peer_greeted();
@@ -312,6 +454,12 @@ int main(void)
     tcase_add_test(tests, nothing_overtakes_a_large_body_that_is_unpacked_beside_the_loop);
     tcase_add_test(tests, a_large_body_is_carried_out_though_its_peer_goes_meanwhile);
     tcase_add_test(tests, a_large_body_that_is_malformed_is_refused_and_the_connection_goes_on);
+    tcase_add_test(tests, a_large_body_for_which_there_is_no_room_is_dropped_with_its_connection);
+    tcase_add_test(tests, behind_a_large_read_that_waits_for_memory_other_large_frames_wait);
+    tcase_add_test(tests, while_all_replies_are_at_their_bound_who_left_much_unread_is_not_read);
+    tcase_add_test(tests, a_connection_with_too_much_in_flight_goes_on_when_that_has_ended);
+    tcase_add_test(tests, connections_that_are_cut_have_their_slices_once_an_iteration);
+    tcase_add_test(tests, a_connection_that_cannot_be_read_is_closed);
     tcase_add_test(tests, credit_and_cancel_are_read_while_requests_are_full);
     return suite_run(suite, true);
 }

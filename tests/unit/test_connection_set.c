@@ -82,10 +82,19 @@ START_TEST(a_write_whose_deadline_is_over_is_answered_while_others_wait)
     }
     write_two(peer, 4, 0);
     CONNECTIONS_AWAIT(connection_set_has_waiting(connections()));
+    int patient = peer_greeted();
+    write_two(patient, 2, 500000000);
+    CONNECTIONS_AWAIT(turns_count(served.service.turns, TURNS_ROOM) == 2);
     write_two(other, 2, 1000);
     struct service_reply reply = peer_receive(other);
     ck_assert_int_eq(reply.status, STATUS_BUSY);
+    write_two(other, 4, 900000000); /* refused later than the one that waits */
     fake_disk_chance(served.disk, FAKE_WRITE, FAKE_FAILS, 0);
+    for (uint64_t id = 2; id < 4; id++) {
+        reply = peer_receive(patient);
+        ck_assert(reply.status == STATUS_OK && reply.header.id == id);
+    }
+    peer_close(patient);
     peer_close(peer);
     peer_close(other);
 }
@@ -106,6 +115,52 @@ START_TEST(streams_end_with_shutting_down_and_replies_go_out)
 }
 END_TEST
 
+START_TEST(a_peer_without_a_role_is_told_so_and_not_read)
+{
+    static const struct roles roles = {.count = 1, .entries = {{.role = ROLE_ADMIN, .id = 4001}}};
+    served.service.roles = &roles;
+    int peer = peer_new();
+    ck_assert_int_eq(peer_receive(peer).status, STATUS_PERMISSION);
+    ck_assert_uint_eq(served.service.connections_refused, 1);
+    CONNECTIONS_AWAIT(peer_is_closed(peer));
+    CONNECTIONS_AWAIT(connection_count(connections()) == 0);
+    ck_assert_uint_eq(connections()->requests, 0);
+    peer_close(peer);
+}
+END_TEST
+
+/* libuv's, which the linker has give way to those below. */
+int __real_uv_pipe_init(uv_loop_t *loop, uv_pipe_t *pipe, int ipc);
+int __wrap_uv_pipe_init(uv_loop_t *loop, uv_pipe_t *pipe, int ipc);
+int __real_uv_accept(uv_stream_t *listener, uv_stream_t *stream);
+int __wrap_uv_accept(uv_stream_t *listener, uv_stream_t *stream);
+
+static bool can_init = true, can_accept = true;
+
+int __wrap_uv_pipe_init(uv_loop_t *loop, uv_pipe_t *pipe, int ipc)
+{
+    return can_init ? __real_uv_pipe_init(loop, pipe, ipc) : UV_ENOMEM;
+}
+
+int __wrap_uv_accept(uv_stream_t *listener, uv_stream_t *stream)
+{
+    return can_accept ? __real_uv_accept(listener, stream) : UV_EMFILE;
+}
+
+START_TEST(a_peer_that_cannot_be_accepted_leaves_no_connection)
+{
+    int there = peer_greeted();
+    can_init = _i != 0;
+    can_accept = _i == 0;
+    int peer = peer_new();
+    CONNECTIONS_AWAIT(connection_count(connections()) == 1);
+    peer_send(there, FRAME_PING, 2, NULL); /* the others go on */
+    ck_assert_int_eq(peer_receive(there).status, STATUS_OK);
+    peer_close(peer);
+    peer_close(there);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -115,5 +170,7 @@ int main(void)
     tcase_add_test(tests, writes_that_wait_for_room_start_again_and_none_is_lost);
     tcase_add_test(tests, a_write_whose_deadline_is_over_is_answered_while_others_wait);
     tcase_add_test(tests, streams_end_with_shutting_down_and_replies_go_out);
+    tcase_add_test(tests, a_peer_without_a_role_is_told_so_and_not_read);
+    tcase_add_loop_test(tests, a_peer_that_cannot_be_accepted_leaves_no_connection, 0, 2);
     return suite_run(suite, true);
 }

@@ -140,6 +140,9 @@ START_TEST(memory_for_large_frames)
     }
     (void)send_large(other, &bytes);
     CONNECTIONS_AWAIT(waiting(TURNS_WRITE_MEMORY) == MANY);
+    bool waits = false;
+    ck_assert_uint_eq(connection_set_memory(connections(), &waits), connections()->granted);
+    ck_assert(waits);
     uint64_t before = order_sequence(served.service.order);
     peer_write(many[0], frame + (100 << 10), bytes - (100 << 10));
     ck_assert_uint_eq(next_number(many[0]), before + 1);
@@ -171,6 +174,9 @@ START_TEST(memory_for_requests_of_any_size)
     CONNECTIONS_AWAIT(backlogs() == MANY + 1);
     uint64_t before = order_sequence(served.service.order);
     ck_assert_uint_eq(waiting(TURNS_REQUESTS), MANY + 1);
+    bool waits = false;
+    ck_assert_uint_eq(connection_set_memory(connections(), &waits), connections()->requests);
+    ck_assert(waits);
     budget_request_end(served.service.budget, &filler);
     uint64_t number = next_number(other);
     ck_assert_msg(number <= before + 2, "%lu others had their turn before", number - before - 1);

@@ -119,6 +119,27 @@ START_TEST(each_call_that_fails_is_an_error_that_leaves_nothing_open)
 }
 END_TEST
 
+START_TEST(each_call_that_fails_in_a_look_is_an_error_that_leaves_nothing_open)
+{
+    bool is_new = _i == 0, is_met = true;
+    if (!is_new) {
+        make_store();
+    }
+    for (enum failing_call call = FAILING_OPEN; call <= FAILING_READDIR; call++, is_met = true) {
+        for (unsigned nth = 1; is_met; nth++) {
+            size_t before = open_files();
+            failing_plan(call, nth, EIO);
+            enum directory_result result = directory_look(store, is_new, look, &error);
+            is_met = failing_end();
+            ck_assert(result == DIRECTORY_OK || (is_met && result == DIRECTORY_IO_ERROR));
+            ck_assert(result == DIRECTORY_OK || strstr(error.text, "Input/output error") != NULL);
+            ck_assert_uint_eq(open_files(), before);
+        }
+    }
+    ck_assert_int_eq(access(store, F_OK) == 0, !is_new);
+}
+END_TEST
+
 START_TEST(store_that_cannot_be_marked_ready_stays_new)
 {
     ck_assert_int_eq(open_store(true), DIRECTORY_OK);
@@ -132,14 +153,18 @@ START_TEST(store_that_cannot_be_marked_ready_stays_new)
 }
 END_TEST
 
-START_TEST(read_only_file_system_says_what_to_do)
+START_TEST(what_does_not_let_the_daemon_in_says_what_to_do)
 {
+    static const int errors[] = {EROFS, EACCES};
+    static const char *const cures[] = {"; mount it for writing", "; it has to be the user's"};
     make_store();
-    failing_plan(FAILING_OPEN, _i == 0 ? 1 : 3, EROFS); /* the directory, or its lock */
-    enum directory_result result = open_store(false);
-    ck_assert(failing_end());
-    ck_assert_int_eq(result, DIRECTORY_REFUSED);
-    ck_assert_msg(strstr(error.text, "; mount it for writing") != NULL, "%s", error.text);
+    for (int i = 0; i < 2; i++) {
+        failing_plan(FAILING_OPEN, _i == 0 ? 1 : 3, errors[i]); /* the directory, or its lock */
+        enum directory_result result = open_store(false);
+        ck_assert(failing_end());
+        ck_assert_int_eq(result, DIRECTORY_REFUSED);
+        ck_assert_msg(strstr(error.text, cures[i]) != NULL, "%s", error.text);
+    }
 }
 END_TEST
 
@@ -160,7 +185,8 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_loop_test(tests, each_call_that_fails_is_an_error_that_leaves_nothing_open, 0, 2);
     tcase_add_test(tests, store_that_cannot_be_marked_ready_stays_new);
-    tcase_add_loop_test(tests, read_only_file_system_says_what_to_do, 0, 2);
+    tcase_add_loop_test(tests, each_call_that_fails_in_a_look_is_an_error_that_leaves_nothing_open, 0, 2);
+    tcase_add_loop_test(tests, what_does_not_let_the_daemon_in_says_what_to_do, 0, 2);
     tcase_add_test(tests, directory_that_another_makes_meanwhile_is_opened);
     return suite_run(suite, false);
 }

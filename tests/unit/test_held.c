@@ -1,4 +1,5 @@
 /* Paths by an open directory: they lead there wherever it is moved, and people see its name. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 
 #include "daemon/host/held.h"
 #include "tests/lib/directory.h"
+#include "tests/lib/failing/failing.h"
 #include "tests/lib/kept.h"
 #include "tests/lib/suite.h"
 
@@ -45,6 +47,16 @@ START_TEST(test_path_of_no_open_directory_is_refused)
     int closed = dup(fd);
     close(closed);
     ck_assert(!held_path(closed, "", path));
+    ck_assert_str_eq(path, "untouched");
+    static const enum failing_call calls[] = {FAILING_STAT, FAILING_FSTAT};
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        failing_plan(calls[i], 1, EIO);
+        ck_assert(!held_path(fd, "", path));
+        ck_assert(failing_end());
+    }
+    failing_plan(FAILING_FSTAT, 1, 0); /* what lies at /proc is something else */
+    ck_assert(!held_path(fd, "", path));
+    ck_assert(failing_end() && errno == ENOENT);
     ck_assert_str_eq(path, "untouched");
 }
 END_TEST

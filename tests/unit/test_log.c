@@ -1,6 +1,7 @@
 /* The log: each form's line, that any bytes come out escaped and whole, that threads do not mix, and that none of them waits. */
 #include <assert.h>
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -13,6 +14,7 @@
 
 #include "daemon/runtime/log.h"
 #include "daemon/runtime/thread.h"
+#include "tests/lib/failing/failing.h"
 
 enum { OUTPUT_BYTES = 1 << 20, THREADS = 4, EVENTS = 50 };
 
@@ -350,6 +352,20 @@ START_TEST(rate_drops_what_peers_cause_but_neither_errors_nor_what_is_unbounded)
 }
 END_TEST
 
+START_TEST(without_a_thread_it_does_not_start_and_lines_are_written_at_once)
+{
+    struct failure failure;
+    struct log_config config = {LOG_LEVEL_INFO, LOG_FORMAT_TEXT, LOG_BYTES_PER_SECOND_MAX, say_dropped};
+    failing_plan(FAILING_THREAD, 1, EAGAIN);
+    ck_assert(!log_start(&config, &failure));
+    ck_assert(failing_end());
+    ck_assert_int_eq(failure.status, STATUS_BUSY);
+    capture_start(LOG_FORMAT_TEXT, LOG_LEVEL_INFO); /* once there is one */
+    WRITE(LOG_LEVEL_INFO, "later", "it is there", "n=%d", 1);
+    ck_assert_ptr_nonnull(strstr(capture_end(), "it is there event=later n=1"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("log");
@@ -367,6 +383,7 @@ int main(void)
     tcase_add_test(tests, nobody_waits_for_a_stderr_that_takes_nothing_and_a_stop_not_for_long);
     tcase_add_test(tests, what_was_dropped_is_told_before_later_lines_and_there_was_room_for_errors);
     tcase_add_test(tests, rate_drops_what_peers_cause_but_neither_errors_nor_what_is_unbounded);
+    tcase_add_test(tests, without_a_thread_it_does_not_start_and_lines_are_written_at_once);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

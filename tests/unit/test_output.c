@@ -194,6 +194,33 @@ START_TEST(a_peer_that_is_gone_fails_the_write_and_is_told_once)
 }
 END_TEST
 
+/* libuv's, which the linker has give way to the one below. */
+int __real_uv_write(uv_write_t *write, uv_stream_t *stream, const uv_buf_t buffers[], unsigned count,
+                    uv_write_cb done);
+int __wrap_uv_write(uv_write_t *write, uv_stream_t *stream, const uv_buf_t buffers[], unsigned count,
+                    uv_write_cb done);
+
+static bool can_write = true;
+
+int __wrap_uv_write(uv_write_t *write, uv_stream_t *stream, const uv_buf_t buffers[], unsigned count,
+                    uv_write_cb done)
+{
+    return can_write ? __real_uv_write(write, stream, buffers, count, done) : UV_EPIPE;
+}
+
+START_TEST(a_write_that_is_not_taken_counts_no_more)
+{
+    struct random_source random = random_from(5);
+    for (int i = 0; i < 8; i++) {
+        add(&random, 1 << 20);
+    }
+    can_write = false;
+    flush();
+    ck_assert(output_is_empty(&output) && !output.is_writing);
+    can_write = true;
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -204,5 +231,6 @@ int main(void)
     tcase_add_test(tests, what_the_kernel_does_not_take_counts_until_it_has_gone_out);
     tcase_add_test(tests, what_is_dropped_counts_no_more_but_for_the_write_that_is_under_way);
     tcase_add_test(tests, a_peer_that_is_gone_fails_the_write_and_is_told_once);
+    tcase_add_test(tests, a_write_that_is_not_taken_counts_no_more);
     return suite_run(suite, false);
 }

@@ -67,6 +67,21 @@ static void send_piece(const struct fake_frame *to, uint8_t flags, const uint8_t
         body);
 }
 
+/* A stream that has begun, and an item for it. */
+struct listing {
+    struct stream stream;
+    struct fake_frame frame;
+    uint8_t body[4096];
+    size_t bytes;
+};
+
+static void start_listing(struct listing *ret_listing, uint64_t window, size_t value_bytes)
+{
+    ret_listing->stream = (struct stream){.kept.count = 0};
+    ret_listing->bytes = pack_item(ret_listing->body, value_bytes);
+    start_list(&ret_listing->stream, window, &ret_listing->frame);
+}
+
 static uint64_t receive_credit(uint64_t id)
 {
     struct fake_frame frame;
@@ -82,48 +97,45 @@ static uint64_t receive_credit(uint64_t id)
 
 START_TEST(an_item_longer_than_the_window_comes_in_pieces_for_credit)
 {
-    struct stream stream = {.kept.count = 0};
-    struct fake_frame frame;
-    uint8_t body[4096];
-    size_t bytes = pack_item(body, 2500);
-    start_list(&stream, 1000, &frame);
-    for (size_t at = 0; at < bytes; at += 1000) {
-        bool last = bytes - at <= 1000;
-        size_t piece = last ? bytes - at : 1000;
-        send_piece(&frame, last ? FRAME_MORE : FRAME_MORE | FRAME_CONTINUED, body + at, piece);
+    struct listing listing;
+    start_listing(&listing, 1000, 2500);
+    for (size_t at = 0; at < listing.bytes; at += 1000) {
+        bool last = listing.bytes - at <= 1000;
+        size_t piece = last ? listing.bytes - at : 1000;
+        send_piece(&listing.frame, last ? FRAME_MORE : FRAME_MORE | FRAME_CONTINUED, listing.body + at,
+                   piece);
         ck_assert_int_eq(fixture_run(), CAIRN_OK);
-        ck_assert_int_eq(stream.kept.count, last);
-        ck_assert_uint_eq(receive_credit(frame.id), piece);
+        ck_assert_int_eq(listing.stream.kept.count, last);
+        ck_assert_uint_eq(receive_credit(listing.frame.id), piece);
     }
-    ck_assert_uint_eq(stream.kept.bytes, 2500);
-    send_piece(&frame, 0, body, 0);
+    ck_assert_uint_eq(listing.stream.kept.bytes, 2500);
+    send_piece(&listing.frame, 0, listing.body, 0);
     ck_assert_int_eq(fixture_run(), CAIRN_OK);
-    ck_assert_int_eq(stream.seen.count, 1);
-    ck_assert_int_eq(stream.seen.status, CAIRN_OK);
-    ck_assert_uint_eq(stream.seen.items, 1);
+    ck_assert_int_eq(listing.stream.seen.count, 1);
+    ck_assert_int_eq(listing.stream.seen.status, CAIRN_OK);
+    ck_assert_uint_eq(listing.stream.seen.items, 1);
 }
 END_TEST
 
 START_TEST(a_stream_stopped_by_its_caller_is_cancelled)
 {
-    struct stream stream = {.kept.stop_after = 2};
-    struct fake_frame frame, cancel;
-    uint8_t body[128];
-    size_t bytes = pack_item(body, 10);
-    start_list(&stream, 0, &frame);
+    struct listing listing;
+    struct fake_frame cancel;
+    start_listing(&listing, 0, 10);
+    listing.stream.kept.stop_after = 2;
     for (int i = 0; i < 4; i++) {
-        send_piece(&frame, FRAME_MORE, body, bytes);
+        send_piece(&listing.frame, FRAME_MORE, listing.body, listing.bytes);
     }
     ck_assert_int_eq(fixture_run(), CAIRN_OK);
-    ck_assert_int_eq(stream.kept.count, 2);
+    ck_assert_int_eq(listing.stream.kept.count, 2);
     fake_receive(fixture.fd, &cancel);
     ck_assert_int_eq(cancel.type, FRAME_CANCEL);
-    ck_assert_uint_eq(cancel.id, frame.id);
-    ck_assert_int_eq(stream.seen.count, 0);
-    send_piece(&frame, 0, body, 0);
+    ck_assert_uint_eq(cancel.id, listing.frame.id);
+    ck_assert_int_eq(listing.stream.seen.count, 0);
+    send_piece(&listing.frame, 0, listing.body, 0);
     ck_assert_int_eq(fixture_run(), CAIRN_OK);
-    ck_assert_int_eq(stream.seen.status, CAIRN_OK);
-    ck_assert_uint_eq(stream.seen.items, 2);
+    ck_assert_int_eq(listing.stream.seen.status, CAIRN_OK);
+    ck_assert_uint_eq(listing.stream.seen.items, 2);
 }
 END_TEST
 
@@ -160,31 +172,25 @@ END_TEST
 
 START_TEST(a_stream_may_fail_within_an_item)
 {
-    struct stream stream = {.kept.count = 0};
-    struct fake_frame frame;
-    uint8_t body[128];
-    size_t bytes = pack_item(body, 50);
-    start_list(&stream, 0, &frame);
-    send_piece(&frame, FRAME_MORE | FRAME_CONTINUED, body, bytes / 2);
-    fake_send_error(fixture.fd, &frame, STATUS_IO_ERROR, "damaged");
+    struct listing listing;
+    start_listing(&listing, 0, 50);
+    send_piece(&listing.frame, FRAME_MORE | FRAME_CONTINUED, listing.body, listing.bytes / 2);
+    fake_send_error(fixture.fd, &listing.frame, STATUS_IO_ERROR, "damaged");
     ck_assert_int_eq(fixture_run(), CAIRN_OK);
-    ck_assert_int_eq(stream.seen.status, CAIRN_IO_ERROR);
-    ck_assert_str_eq(stream.seen.text, "damaged");
-    ck_assert_int_eq(stream.kept.count, 0);
+    ck_assert_int_eq(listing.stream.seen.status, CAIRN_IO_ERROR);
+    ck_assert_str_eq(listing.stream.seen.text, "damaged");
+    ck_assert_int_eq(listing.stream.kept.count, 0);
 }
 END_TEST
 
 START_TEST(a_stream_over_its_window_is_a_lie)
 {
-    struct stream stream = {.kept.count = 0};
-    struct fake_frame frame;
-    uint8_t body[128];
-    size_t bytes = pack_item(body, 60);
-    start_list(&stream, 50, &frame);
-    send_piece(&frame, FRAME_MORE, body, bytes);
+    struct listing listing;
+    start_listing(&listing, 50, 60);
+    send_piece(&listing.frame, FRAME_MORE, listing.body, listing.bytes);
     ck_assert_int_eq(fixture_run(), CAIRN_CONNECTION_LOST);
-    ck_assert_int_eq(stream.kept.count, 0);
-    ck_assert_int_eq(stream.seen.status, CAIRN_CONNECTION_LOST);
+    ck_assert_int_eq(listing.stream.kept.count, 0);
+    ck_assert_int_eq(listing.stream.seen.status, CAIRN_CONNECTION_LOST);
 }
 END_TEST
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/engine/rocksdb/rocks.h"
+#include "daemon/runtime/thread.h"
 #include "tests/lib/random.h"
 #include "tests/lib/subject.h"
 #include "tests/lib/suite.h"
@@ -255,6 +256,24 @@ START_TEST(a_batch_with_nothing_wrong_behind_it_is_allowed_and_nothing_is_told)
 }
 END_TEST
 
+START_TEST(compactions_that_were_paused_are_tried_again_and_then_run_as_before)
+{
+    struct rocks_background *background = &rocks()->background;
+    background->compactions = ROCKS_COMPACTIONS_PAUSED; /* as behind a failure a minute ago */
+    background->pause_us = 60000000;
+    background->compact_at_us = thread_now_us() + 3600000000;
+    subject_put(text("a"), text("1"));
+    ck_assert_int_eq(background->compactions, ROCKS_COMPACTIONS_PAUSED);
+    background->compact_at_us = thread_now_us();
+    subject_put(text("a"), text("2"));
+    ck_assert_int_eq(background->compactions, ROCKS_COMPACTIONS_TRIED);
+    subject_put(text("a"), text("3"));
+    ck_assert_int_eq(background->compactions, ROCKS_COMPACTIONS_RUN); /* few young tables are there */
+    ck_assert_uint_eq(background->pause_us, 0);
+    subject_expect(NULL, "a", "3");
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -265,5 +284,6 @@ int main(void)
     tcase_add_test(tests, while_space_is_low_compactions_pause_and_writes_go_on);
     tcase_add_test(tests, want_of_space_is_told_from_damage);
     tcase_add_test(tests, a_batch_with_nothing_wrong_behind_it_is_allowed_and_nothing_is_told);
+    tcase_add_test(tests, compactions_that_were_paused_are_tried_again_and_then_run_as_before);
     return suite_run(suite, true);
 }

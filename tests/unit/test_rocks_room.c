@@ -31,7 +31,7 @@ static void open_engine(bool create)
     ck_assert_msg(engine_open(&engine_rocksdb, &config, &engine, &failure) == ENGINE_OK, "%s", failure.text);
 }
 
-static bool setup_disk(void)
+static bool setup_disk_with(uint64_t reserve_bytes)
 {
     home = directory_new();
     disk = directory_path(&home, "disk");
@@ -41,10 +41,15 @@ static bool setup_disk(void)
     }
     disk_fd = open(disk, O_RDONLY | O_DIRECTORY);
     reserve = reserve_open(disk_fd);
-    while (reserve_set_aside(reserve, RESERVE_MIB * MIB, 0)) {
+    while (reserve_set_aside(reserve, reserve_bytes, 0)) {
     }
     open_engine(true);
     return true;
+}
+
+static bool setup_disk(void)
+{
+    return setup_disk_with(RESERVE_MIB * MIB);
 }
 
 static void teardown_disk(void)
@@ -181,6 +186,27 @@ START_TEST(without_any_space_it_is_opened_for_reading_and_with_some_for_writing)
 }
 END_TEST
 
+START_TEST(without_a_reserve_small_writes_go_into_what_the_log_has_left)
+{
+    if (!setup_disk_with(0)) {
+        return;
+    }
+    ck_assert_int_eq(put(0, 100), ENGINE_DONE);
+    small_disk_fill(disk, 0);
+    (void)reserve_look(reserve);
+    ck_assert_int_eq(put(1, 100), ENGINE_DONE);
+    uint32_t number = 2;
+    while (number < VALUES_MAX && put(number, VALUE_BYTES) == ENGINE_DONE) {
+        number++;
+    }
+    ck_assert_int_eq(failure.status, STATUS_NO_SPACE);
+    ck_assert(holds(0) && holds(1) && !holds(number));
+    small_disk_heal(disk);
+    ck_assert_int_eq(put(number, VALUE_BYTES), ENGINE_DONE);
+    teardown_disk();
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -189,5 +215,6 @@ int main(void)
     tcase_add_test(tests, a_disk_that_fills_up_refuses_writes_and_never_ends_them);
     tcase_add_test(tests, somebody_elses_file_is_met_with_the_reserve_and_its_end_heals);
     tcase_add_loop_test(tests, without_any_space_it_is_opened_for_reading_and_with_some_for_writing, 0, 2);
+    tcase_add_test(tests, without_a_reserve_small_writes_go_into_what_the_log_has_left);
     return suite_run(suite, true);
 }

@@ -2,7 +2,9 @@
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "daemon/engine/rocksdb/rocks.h"
 #include "daemon/runtime/thread.h"
 #include "tests/lib/subject.h"
 #include "tests/lib/suite.h"
@@ -132,6 +134,73 @@ START_TEST(after_a_stop_maintenance_wants_no_further_call)
 }
 END_TEST
 
+static uint64_t deletions_in_tables(void)
+{
+    const rocksdb_livefiles_t *tables = rocksdb_livefiles(rocks_of(subject.engine)->db);
+    uint64_t deletions = 0;
+    for (int i = 0; i < rocksdb_livefiles_count(tables); i++) {
+        deletions += rocksdb_livefiles_deletions(tables, i);
+    }
+    rocksdb_livefiles_destroy(tables);
+    return deletions;
+}
+
+/* A compaction only moves a table below which nothing lies, with all the deletions in it. */
+START_TEST(deletions_of_what_is_gone_do_not_stay_in_tables)
+{
+    enum { KEYS = 3000 };
+    uint8_t key[2] = {0}, behind[2] = {0xFF, 0xFF};
+    for (unsigned i = 0; i < KEYS; i++) {
+        key[0] = (uint8_t)(i >> 8), key[1] = (uint8_t)i;
+        subject_delete(slice_of(key, 2));
+    }
+    key[0] = key[1] = 0;
+    subject_reclaim(slice_of(key, 2), slice_of(behind, 2));
+    ck_assert_uint_eq(deletions_in_tables(), 0);
+}
+END_TEST
+
+static void expect_no_reclaim(const char *text_of_failure)
+{
+    struct failure failure;
+    ck_assert_int_eq(engine_reclaim(subject.engine, text("a"), text("b"), &failure), ENGINE_FAILED);
+    ck_assert_int_eq(failure.status, STATUS_IO_ERROR);
+    ck_assert_msg(strstr(failure.text, text_of_failure) != NULL, "%s", failure.text);
+}
+
+START_TEST(nothing_is_reclaimed_behind_a_failed_write_or_flush)
+{
+    struct rocks *rocks = rocks_of(subject.engine);
+    subject_put(text("a"), text("1"));
+    atomic_store(&rocks->flushes_fail, true);
+    expect_no_reclaim("flushes fail");
+    atomic_store(&rocks->flushes_fail, false);
+    atomic_store(&rocks->cannot_flush, true);
+    expect_no_reclaim("it failed before");
+    atomic_store(&rocks->cannot_flush, false);
+    atomic_store(&subject.engine->has_ended, true);
+    expect_no_reclaim("a write failed before");
+    atomic_store(&subject.engine->has_ended, false);
+    ck_assert_int_eq(engine_reclaim(subject.engine, text("a"), text("b"), &subject.failure), ENGINE_OK);
+}
+END_TEST
+
+START_TEST(history_goes_back_to_the_oldest_read_point)
+{
+    uint64_t newest = 0, oldest = 0, now = 0;
+    subject_put(text("a"), text("1"));
+    engine_history(subject.engine, &newest, &oldest);
+    ck_assert(newest > 0 && oldest == newest);
+    struct engine_point *point = engine_point_take(subject.engine);
+    subject_put(text("a"), text("2"));
+    engine_history(subject.engine, &now, &oldest);
+    ck_assert(now > newest && oldest == newest);
+    engine_point_release(point);
+    engine_history(subject.engine, &now, &oldest);
+    ck_assert(oldest == now);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -142,5 +211,8 @@ int main(void)
     tcase_add_test(tests, a_rest_comes_back_when_it_is_quiet);
     tcase_add_test(tests, a_read_point_is_counted_until_its_release);
     tcase_add_test(tests, after_a_stop_maintenance_wants_no_further_call);
+    tcase_add_test(tests, deletions_of_what_is_gone_do_not_stay_in_tables);
+    tcase_add_test(tests, nothing_is_reclaimed_behind_a_failed_write_or_flush);
+    tcase_add_test(tests, history_goes_back_to_the_oldest_read_point);
     return suite_run(suite, true);
 }

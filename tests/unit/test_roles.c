@@ -47,6 +47,11 @@ START_TEST(with_a_list_only_those_in_one_get_in_and_the_highest_role_counts)
     ck_assert_int_eq(roles_of(&roles, 1002, gids, 4), ROLE_ADMIN);
     ck_assert_int_eq(roles_of(&roles, 1002, gids, 2), ROLE_NONE);
     ck_assert_int_eq(roles_of_peer(&roles, -1), ROLE_NONE);
+    roles = lists("%root", "", ""); /* a group by its name */
+    ck_assert_int_eq(role_of(&roles, 1002, 0), ROLE_READER);
+    ck_assert_int_eq(role_of(&roles, 0, 7), ROLE_NONE);
+    roles = lists("", "", "1000,1000"); /* named twice, and once below what it has */
+    ck_assert_int_eq(role_of(&roles, 1000, 7), ROLE_ADMIN);
 }
 END_TEST
 
@@ -60,6 +65,12 @@ START_TEST(what_is_nobody_is_refused_with_the_setting_and_the_name)
         ck_assert_msg(strncmp(failure.text, "writers: ", 9) == 0, "%s", failure.text);
         ck_assert_uint_eq(roles.count, 77);
     }
+    static char list[300];
+    memset(list, 'x', sizeof list - 1);
+    struct roles unnamed;
+    ck_assert(!roles_init(list, "", "", &unnamed, &failure));
+    ck_assert_ptr_nonnull(strstr(failure.text, "readers: a name of 299 bytes"));
+    ck_assert(!roles_init("12x", "", "", &unnamed, &failure));
     char many[ROLES_ENTRIES_MAX * 2 + 3] = "";
     for (int i = 0; i <= ROLES_ENTRIES_MAX; i++) {
         strcat(many, i == 0 ? "1" : ",1");

@@ -68,6 +68,37 @@ START_TEST(the_description_and_who_called_when_are_kept)
 }
 END_TEST
 
+/* What trace_is_whole() says is wrong with it; "" if nothing is. */
+static const char *part(const char *text)
+{
+    static char error[TRACE_ERROR_BYTES];
+    struct trace trace = read_good(text);
+    error[0] = '\0';
+    ck_assert_int_eq(trace_is_whole(&trace, "trace.jsonl", error), error[0] == '\0');
+    trace_close(&trace);
+    return error;
+}
+
+#define HEIGHT(n, chain)                                                                                     \
+    "{\"n\":" n ",\"caller\":\"a\",\"t_us\":5,\"chain\":\"" chain                                            \
+    "\",\"op\":\"height\",\"answer\":{\"height\":7}}\n"
+
+START_TEST(a_recording_is_whole_if_it_is_what_its_first_line_says)
+{
+    ck_assert_str_eq(part(FIRST HEIGHT("1", "main") HEIGHT("2", "aux")), "");
+    ck_assert_str_eq(part(FIRST HEIGHT("1", "main") "{\"op\":\"reopen\",\"n\":2}\n"), "");
+    ck_assert_ptr_nonnull(strstr(part(FIRST HEIGHT("1", "main")), "2 calls, and there are 1: it was cut"));
+    ck_assert_ptr_nonnull(strstr(part(FIRST), "it was cut"));
+    ck_assert_ptr_nonnull(
+        strstr(part(FIRST HEIGHT("1", "main") HEIGHT("2", "main") HEIGHT("3", "aux")), "lines were added"));
+    ck_assert_ptr_nonnull(strstr(part(HEIGHT("1", "main")), "first line does not say"));
+    ck_assert_ptr_nonnull(
+        strstr(part("{\"trace\":1,\"chains\":[\"main\"]}\n" HEIGHT("1", "main")), "first line does not say"));
+    ck_assert_ptr_nonnull(strstr(part(FIRST HEIGHT("1", "main") HEIGHT("2", "other")),
+                                 "trace.jsonl:3: call 2: the first line tells of no chain \"other\""));
+}
+END_TEST
+
 START_TEST(what_is_not_told_has_a_default)
 {
     struct trace trace =
@@ -398,6 +429,7 @@ int main(void)
     TCase *tests;
     Suite *suite = suite_new("trace", 20, &tests);
     tcase_add_test(tests, the_description_and_who_called_when_are_kept);
+    tcase_add_test(tests, a_recording_is_whole_if_it_is_what_its_first_line_says);
     tcase_add_test(tests, what_is_not_told_has_a_default);
     tcase_add_test(tests, a_block_is_read_by_height_or_hash);
     tcase_add_test(tests, a_state_is_read_by_height_or_at_the_tip);

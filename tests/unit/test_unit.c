@@ -92,13 +92,24 @@ START_TEST(systemctl_is_asked_and_may_be_absent)
     struct directory place = directory_new();
     char *path = directory_path(&place, "systemctl");
     ck_assert_int_eq(setenv("PATH", place.path, 1), 0);
-    ck_assert(!unit_ask(&unit));
+    ck_assert(!unit_ask("/d", &unit));
     file_write(path, "#!/bin/sh\necho LoadState=loaded\necho User=somebody\n");
     ck_assert_int_eq(chmod(path, 0700), 0);
-    ck_assert(unit_ask(&unit));
+    ck_assert(unit_ask("/d", &unit));
     ck_assert_str_eq(unit.user, "somebody");
+    ck_assert_str_eq(unit.name, "cairnd.service");
+    file_write(
+        path,
+        "#!/bin/sh\necho LoadState=loaded\nfor last; do :; done; echo User=$last\n"); /* its last word */
+    ck_assert(unit_ask("/var/lib/cairn-a.b/", &unit));
+    ck_assert_str_eq(unit.name, "cairnd@a.b.service");
+    ck_assert_str_eq(unit.user, "cairnd@a.b.service");
+    ck_assert(unit_ask("/var/lib/cairn-a;b", &unit));
+    ck_assert_str_eq(unit.user, "cairnd.service");
+    ck_assert(unit_ask("/var/lib/cairn-a/b", &unit));
+    ck_assert_str_eq(unit.user, "cairnd.service");
     file_write(path, "#!/bin/sh\necho LoadState=loaded\nexit 1\n");
-    ck_assert(!unit_ask(&unit));
+    ck_assert(!unit_ask("/d", &unit));
     directory_remove(&place);
 }
 END_TEST

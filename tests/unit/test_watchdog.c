@@ -10,6 +10,7 @@
 #include "daemon/observe/metrics.h"
 #include "daemon/runtime/exit_code.h"
 #include "daemon/runtime/thread.h"
+#include "tests/lib/failing/failing.h"
 #include "tests/lib/manager.h"
 #include "tests/lib/suite.h"
 
@@ -130,6 +131,29 @@ START_TEST(the_limit_may_change_while_something_hangs)
 }
 END_TEST
 
+START_TEST(without_a_thread_there_is_none_and_it_says_so)
+{
+    struct watchdog_config config = {.heartbeats = &heartbeats, .limit_us = 1, .ping = ping};
+    struct failure failure;
+    thread_set_role(THREAD_LOOP);
+    failing_plan(FAILING_THREAD, 1, EAGAIN);
+    ck_assert_ptr_null(watchdog_new(&config, &failure));
+    ck_assert(failing_end());
+    ck_assert_ptr_nonnull(strstr(failure.text, "the watchdog's thread cannot be created: "));
+    watchdog_free(NULL);
+}
+END_TEST
+
+START_TEST(without_systemd_it_looks_as_often_as_ever)
+{
+    unsetenv("WATCHDOG_USEC");
+    struct watchdog *watchdog = start(3600000000ULL);
+    wait_for_looks(1);
+    ck_assert(!manager_has_heard(&manager, "WATCHDOG=1"));
+    watchdog_free(watchdog);
+}
+END_TEST
+
 static void setup(void)
 {
     memset(&heartbeats, 0, sizeof heartbeats);
@@ -155,5 +179,7 @@ int main(void)
     tcase_add_test(tests, at_the_limit_the_process_ends_with_a_code_of_its_own);
     tcase_add_test(tests, frames_that_wait_for_memory_do_not_end_the_process);
     tcase_add_test(tests, the_limit_may_change_while_something_hangs);
+    tcase_add_test(tests, without_a_thread_there_is_none_and_it_says_so);
+    tcase_add_test(tests, without_systemd_it_looks_as_often_as_ever);
     return suite_run(suite, true);
 }

@@ -144,10 +144,14 @@ class Case(unittest.IsolatedAsyncioTestCase):
         with self.assertRaises(CairnError):
             await client.rollback(8, guards=[Guard(b"mark")])
         self.assertEqual((await client.rollback(8, guards=[Guard(b"mark", lower=True)])).lowered, 1)
+        dry = await client.prune(blocks_through=3, states_through=2, dry_run=True)
+        self.assertEqual((dry.blocks, dry.states), (3, 3))
         await client.prune(blocks_through=3, states_through=2, metadata=[Set(b"pruned", b"3")])
         self.assertEqual((await client.chains())[1], cairn.Chain("default", 8, 3, 2))
+        await client.drop_chain("aux")
+        self.assertEqual([chain.name for chain in await client.chains()], ["default"])
         with self.assertRaises(CairnError) as caught:
-            await client.get(b"", chain="aux")
+            await client.get(b"gone", chain="aux")
         self.assertEqual(caught.exception.status, Status.INVALID)
         with self.assertRaises(ValueError):
             await client.block(1 << 64)

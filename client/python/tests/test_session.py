@@ -161,6 +161,15 @@ class Case(unittest.TestCase):
             self.connect(hello(store=bytes(16)))
             self.assertEqual(self.resent_of(), [])
 
+    def test_an_older_daemon_gets_no_request_that_it_would_take_for_another(self) -> None:
+        self.connect(hello())
+        with self.assertRaises(CairnError) as caught:
+            self.session.submit(_requests.prune("", 1, None, [], True, None, 1.0))
+        self.assertEqual(caught.exception.status, Status.UNSUPPORTED)
+        self.lose()
+        self.connect(hello(features=1))
+        self.session.submit(_requests.prune("", 1, None, [], True, None, 1.0))
+
     def test_what_was_sent_is_unknown_and_what_was_not_is_not_applied(self) -> None:
         self.connect(hello())
         first, second = self.write(b"1"), self.write(b"2")

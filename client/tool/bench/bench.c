@@ -1,8 +1,8 @@
-/* The verb bench. It parses the workloads, makes what they need, starts a thread for each, and waits until they end or a signal asks
- * to end early. Then it prints what they measured.
+/* The verb bench. It parses the workloads, makes a chain for them and what they need there, starts a thread for each, and waits until they
+ * end or a signal asks to end early. Then it prints what they measured, and drops the chain.
  *
- * Ways to fail: a word that is not a workload (nothing was done yet), a chain that lacks what is to be read, and a failure that ends
- * a thread early. Nothing is reported then. */
+ * Ways to fail: a word that is not a workload (nothing was done yet), a chain that is not bench's own to write to or lacks what is to be
+ * read, and a failure that ends a thread early. Nothing is reported then. */
 #include "client/tool/bench/bench.h"
 
 #include <assert.h>
@@ -12,19 +12,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "client/tool/arguments.h"
+#include "client/tool/bench/bench_prepare.h"
 #include "client/tool/bench/bench_report.h"
 #include "client/tool/fatal.h"
+#include "client/tool/own_chains.h"
+#include "client/tool/progress.h"
 
 enum {
     /* All chosen. */
     FILES_SPARE = 64, /* open files besides connections */
     WARMUP_US_DEFAULT = 1000000,
     DURATION_US_DEFAULT = 10000000,
-    PROGRESS_NS = 200000000, /* between two lines of progress */
 };
 
 /* Raises the limit of open files, if the connections are more than it allows. */
@@ -90,46 +91,56 @@ static enum tool_exit words_read(const struct tool *tool, struct bench_workload 
     return TOOL_OK;
 }
 
-/* Shows, on a terminal, how much time has passed and how many operations are answered a second. */
-static void progress_show(const struct bench_run *run, const struct bench_thread *threads, uint64_t *last)
+/* Shows how far it is: by the time, or where each workload has a count by that. */
+static void progress_tell(const struct bench_run *run, const struct bench_thread *threads,
+                          struct progress *progress)
 {
     const uint64_t begin_ns = atomic_load(&run->begin), now_ns = bench_now_ns();
-    uint64_t operations = 0;
+    const uint64_t all_ns = run->warmup_ns + run->duration_ns;
+    uint64_t operations = 0, wanted = 0;
+    bool is_counted = true;
     for (unsigned i = 0; i < run->count; i++) {
         operations += atomic_load_explicit(&threads[i].answered, memory_order_relaxed);
+        wanted += run->workloads[i].count;
+        is_counted &= run->workloads[i].count > 0;
     }
-    assert(operations >= *last); /* a thread only adds to what it answered */
-    if (begin_ns == 0) {
-        fprintf(stderr, "\r\033[Kconnecting");
-    } else if (now_ns >= begin_ns) {
-        fprintf(stderr, "\r\033[K%.1f s of %.1f, %.0f operations/s", (double)(now_ns - begin_ns) / 1e9,
-                (double)(run->warmup_ns + run->duration_ns) / 1e9,
-                (double)(operations - *last) * 1e9 / PROGRESS_NS);
+    if (begin_ns == 0 || now_ns < begin_ns) {
+        return;
     }
-    *last = operations;
+    const uint64_t passed_ns = now_ns - begin_ns;
+    assert(all_ns > 0); /* a duration is not 0 */
+    const struct progress_look look = {
+        .count = operations,
+        .part = is_counted ? (double)operations / (double)wanted : (double)passed_ns / (double)all_ns,
+        .left_us = is_counted           ? -1
+                   : passed_ns < all_ns ? (int64_t)((all_ns - passed_ns) / 1000)
+                                        : 0,
+        .passed_us = (int64_t)(passed_ns / 1000),
+    };
+    progress_show(progress, &look, tool_now_us());
 }
 
 /* Waits until all threads have ended. A signal makes them end early, a second one ends the process. */
 static void threads_await(struct bench_run *run, const struct bench_thread *threads, const sigset_t *signals)
 {
-    const struct timespec interval = {.tv_nsec = PROGRESS_NS};
-    const bool progress = isatty(STDERR_FILENO);
-    uint64_t last = 0;
+    struct progress progress;
+    progress_begin(&progress, "bench", "operations");
+    const int64_t wait_us = progress_wait_us(&progress);
+    const struct timespec interval = {.tv_sec = wait_us / 1000000, .tv_nsec = wait_us % 1000000 * 1000};
     for (;;) {
-        int got = progress ? sigtimedwait(signals, NULL, &interval) : sigwaitinfo(signals, NULL);
+        int got = wait_us >= 0 ? sigtimedwait(signals, NULL, &interval) : sigwaitinfo(signals, NULL);
         if (got == SIGUSR1) {
             break;
         }
         if (got > 0 && atomic_exchange(&run->stop, true)) {
-            _exit(128 + got);
+            _exit(got == SIGINT ? TOOL_INTERRUPTED : 128 + got);
         }
-        if (progress) {
-            progress_show(run, threads, &last);
+        if (got > 0) {
+            own_chains_interrupt();
         }
+        progress_tell(run, threads, &progress);
     }
-    if (progress) {
-        fprintf(stderr, "\r\033[K");
-    }
+    progress_clear(&progress);
 }
 
 static void threads_run(struct bench_run *run, struct bench_thread *threads)
@@ -142,6 +153,7 @@ static void threads_run(struct bench_run *run, struct bench_thread *threads)
     sigaddset(&signals, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &signals, &before); /* the threads inherit it */
     run->waiter = pthread_self();
+    atomic_store(&run->stop, own_chains_interrupted()); /* by a signal that came before they were blocked */
     for (unsigned i = 0; i < run->count; i++) {
         threads[i].run = run;
         threads[i].workload = &run->workloads[i];
@@ -169,6 +181,36 @@ static void failures_tell(const struct bench_thread *threads, unsigned count)
     }
 }
 
+/* Whether anything was measured: a signal may come before. */
+static bool is_measured(const struct bench_thread *threads, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (threads[i].result.seconds > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum tool_exit measure(struct own_chains *own, struct bench_run *run, enum bench_format format)
+{
+    struct bench_daemon daemon;
+    enum tool_exit result = bench_prepare(own, run->workloads, run->count, &run->chain, &daemon);
+    if (result != TOOL_OK) {
+        return result;
+    }
+    struct bench_thread *threads = region_allocate(&own->tool->region, run->count, sizeof *threads);
+    threads_run(run, threads);
+    if (run->end != TOOL_OK) {
+        return tool_fail(run->end, "%s", run->error);
+    }
+    failures_tell(threads, run->count);
+    if (!own_chains_interrupted() || is_measured(threads, run->count)) {
+        bench_report_print(format, &daemon, threads, run->count);
+    }
+    return TOOL_OK;
+}
+
 enum tool_exit verb_bench(struct tool *tool)
 {
     assert(tool->argument_count > 0 && tool->argument_count <= BENCH_WORKLOADS_MAX); /* so says the table */
@@ -180,7 +222,6 @@ enum tool_exit verb_bench(struct tool *tool)
         .mutex = PTHREAD_MUTEX_INITIALIZER,
         .all_ready = PTHREAD_COND_INITIALIZER,
     };
-    struct bench_daemon daemon;
     enum bench_format format;
     enum tool_exit result = words_read(tool, workloads);
     if (result == TOOL_OK) {
@@ -190,18 +231,12 @@ enum tool_exit verb_bench(struct tool *tool)
         files_allow(workloads, run.count);
         result = tool_connect(tool);
     }
-    if (result == TOOL_OK) {
-        result = bench_prepare(tool, workloads, run.count, &run.chain, &daemon);
-    }
     if (result != TOOL_OK) {
         return result;
     }
-    struct bench_thread *threads = region_allocate(&tool->region, run.count, sizeof *threads);
-    threads_run(&run, threads);
-    if (run.end != TOOL_OK) {
-        return tool_fail(run.end, "%s", run.error);
-    }
-    failures_tell(threads, run.count);
-    bench_report_print(format, &daemon, threads, run.count);
-    return TOOL_OK;
+    struct own_chains own;
+    own_chains_begin(&own, tool, 1, argument_given(tool, "keep") != NULL);
+    result = measure(&own, &run, format);
+    fflush(stdout);
+    return own_chains_end(&own, result);
 }

@@ -409,7 +409,7 @@ static void connect_all(struct worker *worker)
     };
     enum cairn_status status = cairn_client_new(&options, &worker->client);
     if (status != CAIRN_OK) {
-        worker_fail(worker, TOOL_FAILURE, "%s", cairn_status_text(status));
+        worker_fail(worker, TOOL_FAILURE, "%s", cairn_client_error(NULL));
         return;
     }
     for (size_t i = 0; i < worker->thread->workload->clients && !atomic_load(&worker->run->stop); i++) {
@@ -417,11 +417,10 @@ static void connect_all(struct worker *worker)
         link->worker = worker;
         status = cairn_connect(worker->client, 0, &link->connection);
         if (status != CAIRN_OK) {
-            worker_fail(
-                worker, TOOL_CANNOT_CONNECT,
-                "cannot open connection %zu to %s (the daemon's connections_max, or its limit of open "
-                "files, may be too low)",
-                i + 1, tool->socket_path);
+            worker_fail(worker, tool_exit_of(status),
+                        "cannot open connection %zu (the daemon's connections_max, or its limit of open "
+                        "files, may be too low): %s",
+                        i + 1, cairn_client_error(worker->client));
             return;
         }
         worker->sockets[i] = (struct pollfd){

@@ -1,8 +1,8 @@
 /* The verb replay. For each file it reads the whole recording, makes its chains, reads the daemon's counters, runs, waits until all
- * metadata is written so that the counters are complete, and reports.
+ * metadata is written so that the counters are complete, reports, and drops the chains.
  *
- * Ways to fail: a file that is not a recording, or a chain that is not empty (nothing of that file was replayed); a daemon that is
- * lost while it runs (the report of that file is not printed, since it would mean nothing). */
+ * Ways to fail: a file that is not a recording, or not all of it, or a chain that exists (nothing of that file was replayed); a daemon
+ * that is lost while it runs, or a signal (the report of that file is not printed, since it would mean nothing). */
 #include "client/tool/replay/replay.h"
 
 #include <assert.h>
@@ -13,6 +13,7 @@
 
 #include "client/tool/arguments.h"
 #include "client/tool/output.h"
+#include "client/tool/own_chains.h"
 #include "client/tool/replay/replay_run.h"
 #include "client/tool/replay/trace_read.h"
 
@@ -84,73 +85,23 @@ static struct cairn_slice *chains_name(struct tool *tool, const struct trace *tr
     return chains;
 }
 
-static bool any_metadata(void *context, const struct cairn_metadata *item)
+static enum tool_exit chains_make(struct own_chains *own, const struct cairn_slice *chains, size_t count)
 {
-    (void)item;
-    *(bool *)context = true;
-    return false;
-}
-
-static bool any_block(void *context, const struct cairn_block *item)
-{
-    (void)item;
-    *(bool *)context = true;
-    return false;
-}
-
-/* Writes to `ret_what` what an existing chain holds; an empty text if it is empty. */
-static enum tool_exit chain_look(struct tool *tool, struct cairn_slice chain, char *ret_what,
-                                 size_t what_bytes)
-{
-    assert(what_bytes > 0);
-    const struct cairn_reply *reply;
-    bool blocks = false, metadata = false;
-    enum cairn_status status =
-        cairn_read_height(tool->connection, &(struct cairn_read_height_request){.chain = chain}, &reply);
-    uint64_t height = status == CAIRN_OK ? reply->height : 0;
-    if (status == CAIRN_OK) {
-        struct cairn_list_request list = {.chain = chain, .limit = 1};
-        status = cairn_list(tool->connection, &list, any_metadata, &metadata, &reply);
-    }
-    if (status == CAIRN_OK) {
-        struct cairn_read_blocks_request range = {.chain = chain, .first = 1, .last = UINT64_MAX};
-        status = cairn_read_blocks(tool->connection, &range, any_block, &blocks, &reply);
-    }
-    if (status != CAIRN_OK) {
-        return tool_result(tool, status, reply);
-    }
-    ret_what[0] = '\0';
-    if (height > 0) {
-        snprintf(ret_what, what_bytes, "its height is %" PRIu64, height);
-    } else if (metadata || blocks) {
-        snprintf(ret_what, what_bytes, "it holds %s", metadata ? "metadata" : "blocks");
-    }
-    return TOOL_OK;
-}
-
-static enum tool_exit chains_make(struct tool *tool, const struct cairn_slice *chains, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct cairn_create_chain_request request = {.chain = chains[i]};
-        const struct cairn_reply *reply;
-        enum cairn_status status = cairn_create_chain(tool->connection, &request, &reply);
-        if (status != CAIRN_OK) {
-            return tool_result(tool, status, reply);
-        }
-        char what[64] = "";
-        enum tool_exit result =
-            reply->write.created ? TOOL_OK : chain_look(tool, chains[i], what, sizeof what);
-        if (result != TOOL_OK) {
-            return result;
-        }
-        if (what[0] != '\0') {
-            return tool_fail(TOOL_FAILURE,
-                             "chain %s is not empty: %s; a replay needs empty chains: choose others by "
-                             "--chain-prefix, or a daemon on a new store",
-                             (const char *)chains[i].data, what);
+    enum tool_exit result = TOOL_OK;
+    for (size_t i = 0; i < count && result == TOOL_OK; i++) {
+        bool existed;
+        result = own_chains_make(own, chains[i], &existed);
+        if (existed) {
+            result =
+                tool_fail(TOOL_FAILURE,
+                          "there is a chain %s already, and a replay needs chains of its own: choose others "
+                          "by --chain-prefix, or drop it: cairn chains drop %s",
+                          (const char *)chains[i].data, (const char *)chains[i].data);
+        } else if (result == TOOL_OK && own_chains_interrupted()) {
+            result = TOOL_INTERRUPTED;
         }
     }
-    return TOOL_OK;
+    return result;
 }
 
 static uint64_t entry_number(const struct cairn_reply *reply, const char *name)
@@ -184,12 +135,12 @@ static enum tool_exit counters_read(struct tool *tool, struct report_counters *r
     return TOOL_OK;
 }
 
-static enum tool_exit trace_replay(const struct replay *replay, struct report *report)
+static enum tool_exit trace_replay(const struct replay *replay, struct own_chains *own, struct report *report)
 {
     assert(replay->trace->count > 0 && report->answered == 0);
     enum tool_exit result = tool_check(replay->tool);
     if (result == TOOL_OK) {
-        result = chains_make(replay->tool, replay->chains, replay->trace->chains.count);
+        result = chains_make(own, replay->chains, replay->trace->chains.count);
     }
     if (result == TOOL_OK) {
         result = counters_read(replay->tool, &report->before);
@@ -230,9 +181,9 @@ static enum tool_exit file_replay(struct tool *tool, int file, size_t *mismatche
         trace_close(&trace);
         return tool_fail(TOOL_FAILURE, "%s: there is no call in it", path);
     }
-    if (trace.count < trace.declared) {
-        fprintf(stderr, "cairn: warning: %s tells of %" PRIu64 " calls and holds %zu: it was cut\n", path,
-                trace.declared, trace.count);
+    if (!trace_is_whole(&trace, path, error)) {
+        trace_close(&trace);
+        return tool_fail(TOOL_FAILURE, "%s", error);
     }
     struct replay replay = {
         .tool = tool,
@@ -241,8 +192,12 @@ static enum tool_exit file_replay(struct tool *tool, int file, size_t *mismatche
         .chains = chains_name(tool, &trace, file),
         .pace = argument_given(tool, "pace") != NULL,
     };
+    struct own_chains own;
+    own_chains_begin(&own, tool, trace.chains.count, argument_given(tool, "keep") != NULL);
     report_init(&report, path, &trace);
-    enum tool_exit result = trace_replay(&replay, &report);
+    enum tool_exit result = trace_replay(&replay, &own, &report);
+    fflush(stdout);
+    result = own_chains_end(&own, result);
     *mismatches += report.mismatches;
     report_close(&report);
     trace_close(&trace);
@@ -258,7 +213,6 @@ enum tool_exit verb_replay(struct tool *tool)
             putchar('\n');
         }
         result = file_replay(tool, file, &mismatches);
-        fflush(stdout);
     }
     return result == TOOL_OK && mismatches > 0 ? TOOL_FAILURE : result;
 }

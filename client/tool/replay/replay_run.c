@@ -2,7 +2,8 @@
  * schedule allows, on its caller's connection, and one poll waits for all of them. At the reopen all connections close, and it
  * begins again.
  *
- * Ways to fail: the daemon cannot be reached, a connection is lost, a call is not answered in time, or its result is unknown. Later
+ * Ways to fail: the daemon cannot be reached, a connection is lost, a call is not answered in time, or its result is unknown; or a
+ * signal asks to end. Later
  * answers would mean nothing then: the replay ends at once, and names the call. Without memory the process ends. */
 #include "client/tool/replay/replay_run.h"
 
@@ -13,17 +14,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "client/tool/encoding.h"
 #include "client/tool/fatal.h"
+#include "client/tool/own_chains.h"
+#include "client/tool/progress.h"
 #include "client/tool/replay/compare.h"
 #include "client/tool/replay/schedule.h"
 #include "client/tool/replay/submit.h"
 #include "client/tool/replay/trace_answer.h"
 
 enum {
-    PROGRESS_INTERVAL_US = 100000,
-    PROGRESS_COLUMNS = 40,
+    WAIT_US_MAX = 200000, /* a signal that comes just before a wait is seen after it; chosen */
 };
 
 struct run;
@@ -48,27 +50,21 @@ struct run {
     int64_t origin_us;     /* the recording's time 0, if paced */
     enum tool_exit end;    /* not TOOL_OK: it cannot go on */
 
-    bool progress;
-    int64_t progress_us; /* when it was last shown */
+    int64_t start_us;
+    struct progress progress;
 };
 
-static void progress_show(struct run *run, int64_t time_us, bool last)
+static void progress_tell(struct run *run, int64_t time_us)
 {
-    size_t done = run->report->answered;
-    size_t all = run->replay->trace->count > 0 ? run->replay->trace->count : 1;
-    if (!run->progress || (!last && time_us - run->progress_us < PROGRESS_INTERVAL_US)) {
-        return;
-    }
-    assert(done <= all); /* the bar has no more columns */
-    run->progress_us = time_us;
-    int filled = (int)(done * PROGRESS_COLUMNS / all);
-    static const char bar[] = "########################################";
-    static_assert(sizeof bar == PROGRESS_COLUMNS + 1, "the bar fills its columns");
-    if (last) {
-        fprintf(stderr, "\r\033[K");
-    } else {
-        fprintf(stderr, "\r%s [%-*.*s] %zu/%zu", run->replay->file, PROGRESS_COLUMNS, filled, bar, done, all);
-    }
+    const size_t done = run->report->answered, all = run->replay->trace->count;
+    assert(done <= all && all > 0);
+    const struct progress_look look = {
+        .count = done,
+        .part = (double)done / (double)all,
+        .left_us = -1,
+        .passed_us = time_us - run->start_us,
+    };
+    progress_show(&run->progress, &look, time_us);
 }
 
 static void stop(struct run *run, enum tool_exit code, const struct trace_call *call, const char *text)
@@ -77,7 +73,7 @@ static void stop(struct run *run, enum tool_exit code, const struct trace_call *
     if (run->end != TOOL_OK) {
         return; /* only the first reason is reported */
     }
-    progress_show(run, 0, true);
+    progress_clear(&run->progress);
     run->end = code;
     if (call != NULL) {
         tool_fail(code, "%s:%zu: call %" PRIu64 " (%s): %s", run->replay->file, call->line, call->number,
@@ -188,7 +184,7 @@ static int64_t sooner(int64_t left, int64_t right)
 static void connections_wait(struct run *run)
 {
     size_t count = 0;
-    int64_t wait_us = run->progress ? PROGRESS_INTERVAL_US : -1;
+    int64_t wait_us = WAIT_US_MAX;
     for (size_t i = 0; i < run->replay->trace->callers.count; i++) {
         struct caller *caller = &run->callers[i];
         if (caller->call != NULL) {
@@ -205,9 +201,9 @@ static void connections_wait(struct run *run)
         int64_t left_us = run->origin_us + next_us - tool_now_us();
         wait_us = sooner(wait_us, left_us > 0 ? left_us : 0);
     }
-    assert(count > 0 || wait_us >= 0); /* a call is under way or due: it does not wait for ever */
+    assert(wait_us >= 0 && wait_us <= WAIT_US_MAX);
     struct timespec wait = {.tv_sec = wait_us / 1000000, .tv_nsec = wait_us % 1000000 * 1000};
-    int ready = ppoll(run->sockets, (nfds_t)count, wait_us >= 0 ? &wait : NULL, NULL);
+    int ready = ppoll(run->sockets, (nfds_t)count, &wait, NULL);
     if (ready < 0 && errno != EINTR) {
         stop(run, TOOL_FAILURE, NULL, strerror(errno));
         return;
@@ -233,7 +229,11 @@ static void calls_make(struct run *run)
         if (run->end == TOOL_OK && !schedule_done(&run->schedule)) {
             connections_wait(run);
         }
-        progress_show(run, time_us, false);
+        progress_tell(run, time_us);
+        if (own_chains_interrupted() && run->end == TOOL_OK) {
+            progress_clear(&run->progress);
+            run->end = TOOL_INTERRUPTED;
+        }
     }
 }
 
@@ -287,26 +287,28 @@ enum tool_exit replay_run(const struct replay *replay, struct report *report)
         .waiting = zeroed(trace->callers.count, sizeof run.waiting[0]),
         .sockets = zeroed(trace->callers.count, sizeof run.sockets[0]),
         .report = report,
-        .progress = isatty(STDERR_FILENO),
     };
+    char *file = text_escape(replay->file);
     for (size_t i = 0; i < trace->callers.count; i++) {
         run.callers[i].run = &run;
     }
     schedule_init(&run.schedule, trace);
-    int64_t start_us = tool_now_us();
-    run.origin_us = start_us - (trace->count > 0 ? trace->calls[0].time_us : 0);
+    progress_begin(&run.progress, file, "calls");
+    run.start_us = tool_now_us();
+    run.origin_us = run.start_us - (trace->count > 0 ? trace->calls[0].time_us : 0);
     while (run.end == TOOL_OK && schedule_open(&run.schedule)) {
         connections_open(&run);
         calls_make(&run);
         connections_close(&run);
     }
-    report->wall_us = tool_now_us() - start_us;
-    progress_show(&run, 0, true);
+    report->wall_us = tool_now_us() - run.start_us;
+    progress_clear(&run.progress);
     schedule_close(&run.schedule);
     assert(run.lists == 0); /* no list adds to the region any more */
     region_close(&run.entries);
     free(run.callers);
     free(run.waiting);
     free(run.sockets);
+    free(file);
     return run.end;
 }

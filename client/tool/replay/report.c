@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/tool/encoding.h"
 #include "client/tool/fatal.h"
 #include "client/tool/output.h"
 #include "client/tool/replay/trace_answer.h"
@@ -142,12 +143,16 @@ static double saved(uint64_t all, uint64_t less)
 
 static void print_table(const struct report *report)
 {
-    printf("%s\n", report->file);
+    char *file = text_escape(report->file);
+    printf("%s\n", file);
+    free(file);
     for (size_t i = 0; i < shown_count(report); i++) {
         const struct report_mismatch *mismatch = &report->shown[i];
+        char *recorded = text_escape(mismatch->recorded), *got = text_escape(mismatch->got);
         printf("  mismatch: call %" PRIu64 " (%s): recorded %.*s, got %.*s\n", mismatch->number,
-               trace_op_text(mismatch->op), SHOWN_BYTES_MAX, mismatch->recorded, SHOWN_BYTES_MAX,
-               mismatch->got);
+               trace_op_text(mismatch->op), SHOWN_BYTES_MAX, recorded, SHOWN_BYTES_MAX, got);
+        free(recorded);
+        free(got);
     }
     if (report->mismatches > REPORT_SHOWN_MAX) {
         printf("  ... and %zu more\n", report->mismatches - REPORT_SHOWN_MAX);

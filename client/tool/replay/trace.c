@@ -32,5 +32,6 @@ void trace_close(struct trace *trace)
     free(trace->calls);
     free(trace->callers.names);
     free(trace->chains.names);
+    free(trace->declared_chains.names);
     *trace = (struct trace){0};
 }

@@ -89,7 +89,10 @@ struct trace {
     struct trace_call *calls; /* in rising order of their numbers */
     size_t count, capacity;
     struct trace_names callers, chains;
-    uint64_t declared;    /* calls that the first line tells of, 0 for none */
+    bool is_described; /* there was a first line that describes it */
+    bool is_counted;   /* and tells how many calls there are: */
+    uint64_t declared; /* so many */
+    struct trace_names declared_chains;
     struct region region; /* all that the calls point to */
 };
 

@@ -1,8 +1,8 @@
 /* A reader's life: it reads the file in steps, decompresses them if need be, and returns the text line by line. It holds at most
  * the longest line and a step of input.
  *
- * Ways to fail: the file cannot be read, is damaged, ends inside a compressed frame, or has a line above the bound. Each ends the
- * reading; the lines returned before are correct. */
+ * Ways to fail: the file cannot be read, is damaged, ends inside a compressed frame, or a line or the whole is above its bound. Each
+ * ends the reading; the lines returned before are correct. */
 #include "client/tool/replay/trace_file.h"
 
 #include <assert.h>
@@ -14,8 +14,9 @@
 #include <zstd.h>
 
 enum {
-    INPUT_BYTES = 128 << 10,  /* of a step; what zstd recommends for its input */
-    LINE_BYTES_MAX = 1 << 30, /* chosen: a block of 256 MiB in base64 and room besides */
+    INPUT_BYTES = 128 << 10,    /* of a step; what zstd recommends for its input */
+    LINE_BYTES_MAX = 96 << 20,  /* chosen: a commit of the default frame in base64, and room besides */
+    TEXT_BYTES_MAX = 768 << 20, /* of a whole recording, which is kept in memory; chosen */
 };
 
 struct trace_file {
@@ -29,6 +30,7 @@ struct trace_file {
 
     char *text;
     size_t text_size, text_at, text_capacity;
+    uint64_t text_total; /* bytes of all lines so far */
     size_t number;
     const char *error;
 };
@@ -90,11 +92,15 @@ static bool text_reserve(struct trace_file *file, size_t room)
     if (file->text_capacity - file->text_size >= room) {
         return true;
     }
-    size_t capacity =
-        2 * file->text_capacity > file->text_size + room ? 2 * file->text_capacity : file->text_size + room;
-    char *grown = file->text_size > LINE_BYTES_MAX ? NULL : realloc(file->text, capacity);
+    if (file->text_size > LINE_BYTES_MAX) {
+        file->error = "the line is longer than 96 MiB";
+        return false;
+    }
+    size_t capacity = 2 * file->text_capacity < LINE_BYTES_MAX ? 2 * file->text_capacity : LINE_BYTES_MAX;
+    capacity = capacity > file->text_size + room ? capacity : file->text_size + room;
+    char *grown = realloc(file->text, capacity);
     if (grown == NULL) {
-        file->error = "the line is too long";
+        file->error = "there is no memory for the line";
         return false;
     }
     file->text = grown;
@@ -159,6 +165,11 @@ enum trace_file_result trace_file_next(struct trace_file *file, const char **ret
             size_t length = end != NULL ? (size_t)(end - start) : size;
             file->text_at += length + (end != NULL);
             file->number++;
+            file->text_total += length;
+            if (file->text_total > TEXT_BYTES_MAX) {
+                file->error = "the recording has more than 768 MiB of text: replay it in parts";
+                return TRACE_FILE_FAILED;
+            }
             *ret_line = start;
             *ret_size = length;
             return TRACE_FILE_LINE;

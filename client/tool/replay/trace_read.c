@@ -159,14 +159,32 @@ static void name_call(struct trace_line *line, const struct trace_call *call)
 
 static bool read_description(struct trace_line *line)
 {
-    if (line->trace->count > 0 || line->trace->declared > 0) {
+    if (line->trace->count > 0 || line->trace->is_described) {
         return trace_line_fail(line, "only the first line may describe the trace");
     }
     json_t *version = trace_line_value(line->object, "trace");
     if (!json_is_integer(version) || json_integer_value(version) != 1) {
         return trace_line_fail(line, "the trace is of a version that this program does not know; it reads 1");
     }
-    return trace_line_u64(line, line->object, "calls", false, NULL, &line->trace->declared);
+    line->trace->is_described = true;
+    json_t *chains = NULL;
+    if (!trace_line_u64(line, line->object, "calls", false, &line->trace->is_counted,
+                        &line->trace->declared) ||
+        !trace_line_array(line, line->object, "chains", &chains)) {
+        return false;
+    }
+    size_t i;
+    json_t *chain;
+    json_array_foreach(chains, i, chain)
+    {
+        if (!json_is_string(chain)) {
+            return trace_line_fail(line, "\"chains\" holds something that is no chain's name");
+        }
+        char *name = trace_line_allocate(line, json_string_length(chain) + 1, 1);
+        memcpy(name, json_string_value(chain), json_string_length(chain));
+        (void)name_index(&line->trace->declared_chains, name);
+    }
+    return true;
 }
 
 static bool read_object(struct trace_line *line, size_t number)
@@ -239,6 +257,45 @@ static bool read_lines(struct trace_file *file, const char *path, struct trace_l
             }
         }
     }
+}
+
+static bool is_declared(const struct trace *trace, const char *chain)
+{
+    for (size_t i = 0; i < trace->declared_chains.count; i++) {
+        if (strcmp(trace->declared_chains.names[i], chain) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool trace_is_whole(const struct trace *trace, const char *path, char ret_error[static TRACE_ERROR_BYTES])
+{
+    if (!trace->is_described || !trace->is_counted) {
+        snprintf(ret_error, TRACE_ERROR_BYTES,
+                 "%s: its first line does not say that it is a recording, and of how many calls: it was cut, "
+                 "or is "
+                 "none",
+                 path);
+        return false;
+    }
+    for (size_t i = 0; i < trace->count; i++) {
+        const struct trace_call *call = &trace->calls[i];
+        if (call->op != TRACE_REOPEN && !is_declared(trace, trace->chains.names[call->chain])) {
+            snprintf(ret_error, TRACE_ERROR_BYTES,
+                     "%s:%zu: call %" PRIu64 ": the first line tells of no chain \"%.200s\"", path,
+                     call->line, call->number, trace->chains.names[call->chain]);
+            return false;
+        }
+    }
+    if (trace->count != trace->declared) {
+        snprintf(ret_error, TRACE_ERROR_BYTES,
+                 "%s: its first line tells of %" PRIu64 " calls, and there are %zu: %s", path,
+                 trace->declared, trace->count,
+                 trace->count < trace->declared ? "it was cut" : "lines were added");
+        return false;
+    }
+    return true;
 }
 
 bool trace_read(const char *path, struct trace *ret_trace, char ret_error[static TRACE_ERROR_BYTES])

@@ -9,4 +9,9 @@
 bool trace_read(const char *path, struct trace *ret_trace,
                 char ret_error[static TRACE_ERROR_BYTES]) CAIRN_MUST_CHECK;
 
+/* Whether a recording that was read is what its first line says: that there is such a line, as many calls as it tells of, and no other
+ * chains. False: `ret_error` says what is not. */
+bool trace_is_whole(const struct trace *trace, const char *path,
+                    char ret_error[static TRACE_ERROR_BYTES]) CAIRN_MUST_CHECK;
+
 #endif

@@ -94,6 +94,7 @@ static const struct tool_option drop_options[] = {
 static const struct tool_option replay_options[] = {
     {"pace", 0, NULL, "make each call at its recorded time, not as fast as the daemon answers", NULL},
     {"chain-prefix", 0, "TEXT", "names the chains TEXT-main, ...; default: the file's name", NULL},
+    {"keep", 0, NULL, "leave the chains when it ends", NULL},
     NO_OPTION,
 };
 
@@ -101,6 +102,7 @@ static const struct tool_option bench_options[] = {
     {"duration", 0, "TIME", "how long to measure; default: 10s", NULL},
     {"warmup", 0, "TIME", "how long to run before that; default: 1s", NULL},
     {"csv", 0, NULL, "print comma-separated values", NULL},
+    {"keep", 0, NULL, "leave the chain when it ends", NULL},
     {"seed", 0, "NUMBER", "of the random choices; default: 0", NULL},
     NO_OPTION,
 };
@@ -127,7 +129,9 @@ static const struct tool_option run_options[] = {
     "  batch=1    blocks or names in a request                   level=accepted|written|durable\n"           \
     "  names=64   how many names take turns, or new: every name is a new one\n"                              \
     "  heights=N  of a stream (1000); of header and block: the last N (all)      nice=N  of its thread\n"    \
-    "Latencies are of requests, rates of operations. The blocks and names stay in the store.\n"
+    "Latencies are of requests, rates of operations. All is written into a chain of its own, which is "      \
+    "made\n"                                                                                                 \
+    "and then dropped; a --chain that bench did not make can only be read.\n"
 
 #define META_DETAILS                                                                                         \
     "NAME is a text, or with --hex-names hexadecimal. On a terminal the bytes 0x20 to 0x7e print as\n"       \
@@ -292,11 +296,14 @@ const struct tool_verb table_of_verbs[] = {
     {.name = "replay",
      .arguments = "FILE...",
      .summary = "make a recorded node's calls and compare every answer",
-     .details = "FILE is a recording, .jsonl or .jsonl.zst. Its chains are created under names of their own "
-                "and must be\n"
-                "empty. One connection stands for each recorded caller. --deadline bounds each answer. With "
-                "several\n"
-                "files a --chain-prefix is followed by the file's number: TEXT-1-main, TEXT-2-main, ...\n",
+     .details =
+         "FILE is a recording, .jsonl or .jsonl.zst. Its chains are created under names of their own, "
+         "and dropped at\n"
+         "the end, also of a replay that failed or was interrupted. One connection stands for each "
+         "recorded\n"
+         "caller. --deadline bounds each answer. With several files a --chain-prefix is followed by the "
+         "file's\n"
+         "number: TEXT-1-main, TEXT-2-main, ...\n",
      .example = "cairn replay follower.jsonl.zst --pace\n",
      .choices = "FILE",
      .options = replay_options,

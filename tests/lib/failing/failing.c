@@ -5,10 +5,13 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -153,7 +156,11 @@ int fstatat(int at, const char *restrict path, struct stat *restrict status, int
 int fstat(int fd, struct stat *status)
 {
     int result;
-    return fails(FAILING_FSTAT, &result) ? result : (int)syscall(SYS_fstat, fd, status);
+    if (fails(FAILING_FSTAT, &result)) {
+        memset(status, 0, sizeof *status);
+        return result;
+    }
+    return (int)syscall(SYS_fstat, fd, status);
 }
 
 int faccessat(int at, const char *path, int mode, int flags)
@@ -241,6 +248,14 @@ int kill(pid_t pid, int number)
     return fails(FAILING_KILL, &result) ? result : (int)syscall(SYS_kill, pid, number);
 }
 
+char *mkdtemp(char *path)
+{
+    char *(*next)(char *) = NULL;
+    int result;
+    *(void **)&next = dlsym(RTLD_NEXT, "mkdtemp");
+    return fails(FAILING_MKDTEMP, &result) ? NULL : next(path);
+}
+
 DIR *fdopendir(int fd)
 {
     DIR *(*next)(int) = NULL;
@@ -257,7 +272,19 @@ struct dirent *readdir(DIR *directory)
     return fails(FAILING_READDIR, &result) ? NULL : next(directory);
 }
 
-/* The Makefile has the linker put it in malloc's place. */
+/* The Makefile has the linker put these in the place of malloc and pthread_create. */
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *context);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *context);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *context)
+{
+    int result;
+    return fails(FAILING_THREAD, &result) ? errno : __real_pthread_create(thread, attributes, run, context);
+}
+
 void *__real_malloc(size_t bytes);
 void *__wrap_malloc(size_t bytes);
 

@@ -27,12 +27,15 @@ enum failing_call {
     FAILING_READLINK,
     FAILING_GETRANDOM,
     FAILING_KILL,
+    FAILING_MKDTEMP,
+    FAILING_THREAD, /* the making of one */
     FAILING_FDOPENDIR,
     FAILING_READDIR,
     FAILING_MALLOC, /* only of failing_plan_malloc */
 };
 
-/* The nth such call from now on fails with that error, and only that one; 1: the next. Without an error it returns 0 and does nothing. */
+/* The nth such call from now on fails with that error, and only that one; 1: the next. Without an error it returns 0 and does nothing,
+ * and fstat tells of a file of no device. */
 void failing_plan(enum failing_call call, unsigned nth, int error);
 /* The next malloc of at least so many bytes finds no memory. */
 void failing_plan_malloc(size_t bytes_min);

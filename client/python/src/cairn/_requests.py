@@ -20,8 +20,9 @@ REPLY_HEADER = struct.Struct("<BBBBIQQQ")
 CONTINUED, MORE = 1, 2
 FRAME_BYTES_MAX = 256 << 20  # of any daemon's frames
 WINDOW_BYTES = 1 << 20
+FEATURES = int(pb.FEATURE_PRUNE_DRY_RUN)  # what the hello asks for
 
-(HELLO, PING, STATUS, CHAINS, CREATE_CHAIN) = range(1, 6)
+(HELLO, PING, STATUS, CHAINS, CREATE_CHAIN, DROP_CHAIN) = range(1, 7)
 (HEIGHT, READ_BLOCK, READ_BLOCKS, READ_STATE, GET, GET_MANY, LIST, CREDIT, CANCEL) = range(16, 25)
 (WRITE_METADATA, COMMIT, PRUNE, ROLLBACK, BARRIER) = range(32, 37)
 
@@ -50,6 +51,7 @@ class Call(Generic[T]):
     is_stream: bool = False
     carries: bool = False  # its success means that all metadata accepted before it is written
     may_be_absent: bool = False  # NOT_FOUND is an answer
+    needs: int = 0  # feature bits without which an older daemon would take it for another request
     operations: int = 0  # of a metadata write
 
 
@@ -140,7 +142,7 @@ def _parse(message: Any, reply: Reply) -> Any:
 
 
 def hello(name: str, resume_run: int, resume_random: int) -> bytes:
-    message = pb.Hello(version_min=1, version_max=1)
+    message = pb.Hello(version_min=1, version_max=1, features=FEATURES)
     if name:
         message.client_name = name.encode()
     if resume_run:
@@ -182,6 +184,10 @@ def chains() -> Call[list[Chain]]:
 
 def create_chain(name: str) -> Call[Written]:
     return Call(CREATE_CHAIN, pb.CreateChain(chain=name.encode()), _written, ordered=True)
+
+
+def drop_chain(name: str) -> Call[Written]:
+    return Call(DROP_CHAIN, pb.DropChain(chain=name.encode()), _written, ordered=True, carries=True)
 
 
 def height(chain: str) -> Call[int]:
@@ -311,6 +317,7 @@ def prune(
     blocks_through: int | None,
     states_through: int | None,
     metadata: Iterable[Operation],
+    dry_run: bool,
     level: Level | None,
     timeout: float | None,
 ) -> Call[Written]:
@@ -322,7 +329,10 @@ def prune(
     if states_through is not None:
         message.states_through = states_through
     _operations(message.metadata, metadata)
-    return Call(PRUNE, message, _written, ordered=True, carries=True)
+    if dry_run:
+        message.dry_run = True
+    needs = int(pb.FEATURE_PRUNE_DRY_RUN) if dry_run else 0
+    return Call(PRUNE, message, _written, ordered=True, carries=not dry_run, needs=needs)
 
 
 def rollback(

@@ -93,9 +93,9 @@ class Session:
         self._next_id = 2  # 1 is the hello's
         self._buffer = bytearray()
         self._frame_bytes_max = 64 << 10
+        self._features = 0  # of those that the hello asked for, what the daemon can do
         self._store_id = b""
         self._run = self._run_random = 0
-        self._resume_run = 0
         self._kept: list[_Kept] = []
         self._kept_bytes = 0
         self._lost: deque[_Kept] = deque()
@@ -106,7 +106,6 @@ class Session:
 
     def start(self) -> None:
         self._buffer.clear()
-        self._resume_run = self._run
         self._frame_bytes_max = 64 << 10
         self._next_id = 2
         self.out.append((requests.frame(requests.HELLO, 1, requests.hello(self.name, self._run, self._run_random)), None))
@@ -156,6 +155,8 @@ class Session:
     # ---- requests ----
 
     def submit(self, call: Call[Any]) -> Pending:
+        if self.is_ready and call.needs & ~self._features:
+            raise CairnError(Status.UNSUPPORTED, "the daemon is of an earlier version, which cannot do this")
         body = call.message.SerializeToString()
         pending = Pending(call, self._next_id)
         frame = requests.frame(call.type, pending.id, body)
@@ -256,6 +257,7 @@ class Session:
             self._judge(hello.metadata_on_disk)
         self._store_id, self._run, self._run_random = hello.store_id, hello.run, hello.run_random
         self._frame_bytes_max = hello.frame_bytes_max
+        self._features = hello.features
         self.is_ready = True
         self._record_marks(reply)
         self._pump()

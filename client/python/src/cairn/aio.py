@@ -143,6 +143,10 @@ class AsyncClient:
         """Durable; no error if it exists."""
         return await self._call(requests.create_chain(name), timeout)
 
+    async def drop_chain(self, name: str, *, timeout: float | None = None) -> Written:
+        """The chain with all that is in it, durably; "default" is made anew in the same step."""
+        return await self._call(requests.drop_chain(name), timeout)
+
     async def set(
         self,
         name: bytes,
@@ -189,11 +193,12 @@ class AsyncClient:
         blocks_through: int | None = None,
         states_through: int | None = None,
         metadata: Iterable[Operation] = (),
+        dry_run: bool = False,
         level: Level | None = None,
         chain: str = "",
         timeout: float | None = None,
     ) -> Written:
-        call = requests.prune(chain, blocks_through, states_through, metadata, level, self._time(timeout))
+        call = requests.prune(chain, blocks_through, states_through, metadata, dry_run, level, self._time(timeout))
         return await self._call(call, timeout)
 
     async def rollback(

@@ -5,6 +5,7 @@ from google.protobuf import message as _message
 from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+FEATURE_PRUNE_DRY_RUN: Feature
 LEVEL_ACCEPTED: Level
 LEVEL_DURABLE: Level
 LEVEL_WRITTEN: Level
@@ -110,6 +111,12 @@ class Credit(_message.Message):
     BYTES_FIELD_NUMBER: _ClassVar[int]
     bytes: int
     def __init__(self, bytes: _Optional[int] = ...) -> None: ...
+
+class DropChain(_message.Message):
+    __slots__ = ["chain"]
+    CHAIN_FIELD_NUMBER: _ClassVar[int]
+    chain: bytes
+    def __init__(self, chain: _Optional[bytes] = ...) -> None: ...
 
 class Error(_message.Message):
     __slots__ = ["text"]
@@ -245,20 +252,22 @@ class PingReply(_message.Message):
     def __init__(self) -> None: ...
 
 class Prune(_message.Message):
-    __slots__ = ["blocks_through", "chain", "deadline_us", "level", "metadata", "states_through"]
+    __slots__ = ["blocks_through", "chain", "deadline_us", "dry_run", "level", "metadata", "states_through"]
     BLOCKS_THROUGH_FIELD_NUMBER: _ClassVar[int]
     CHAIN_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_US_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
     LEVEL_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
     STATES_THROUGH_FIELD_NUMBER: _ClassVar[int]
     blocks_through: int
     chain: bytes
     deadline_us: int
+    dry_run: bool
     level: Level
     metadata: _containers.RepeatedCompositeFieldContainer[MetadataOperation]
     states_through: int
-    def __init__(self, chain: _Optional[bytes] = ..., level: _Optional[_Union[Level, str]] = ..., deadline_us: _Optional[int] = ..., blocks_through: _Optional[int] = ..., states_through: _Optional[int] = ..., metadata: _Optional[_Iterable[_Union[MetadataOperation, _Mapping]]] = ...) -> None: ...
+    def __init__(self, chain: _Optional[bytes] = ..., level: _Optional[_Union[Level, str]] = ..., deadline_us: _Optional[int] = ..., blocks_through: _Optional[int] = ..., states_through: _Optional[int] = ..., metadata: _Optional[_Iterable[_Union[MetadataOperation, _Mapping]]] = ..., dry_run: bool = ...) -> None: ...
 
 class ReadBlock(_message.Message):
     __slots__ = ["chain", "hash", "height", "parts"]
@@ -388,4 +397,7 @@ class Level(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []
 
 class Part(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class Feature(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []

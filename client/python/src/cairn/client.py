@@ -160,6 +160,10 @@ class Client:
         """Durable; no error if it exists."""
         return self._call(requests.create_chain(name), timeout)
 
+    def drop_chain(self, name: str, *, timeout: float | None = None) -> Written:
+        """The chain with all that is in it, durably; "default" is made anew in the same step."""
+        return self._call(requests.drop_chain(name), timeout)
+
     def set(
         self,
         name: bytes,
@@ -206,11 +210,12 @@ class Client:
         blocks_through: int | None = None,
         states_through: int | None = None,
         metadata: Iterable[Operation] = (),
+        dry_run: bool = False,
         level: Level | None = None,
         chain: str = "",
         timeout: float | None = None,
     ) -> Written:
-        call = requests.prune(chain, blocks_through, states_through, metadata, level, self._time(timeout))
+        call = requests.prune(chain, blocks_through, states_through, metadata, dry_run, level, self._time(timeout))
         return self._call(call, timeout)
 
     def rollback(

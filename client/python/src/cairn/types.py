@@ -152,7 +152,7 @@ class Written:
     sequence: int  # of a barrier the last that it waited for; of a dry run 0
     level: Level | None
     created: bool = False  # create_chain: the chain is new
-    blocks: int = 0  # rollback: how many went, in a dry run would go
+    blocks: int = 0  # rollback, or a dry run of one or of a prune: how many went, or would go
     states: int = 0
     metadata: int = 0
     lowered: int = 0

@@ -163,7 +163,7 @@ END_TEST
 static void expect_no_reclaim(const char *text_of_failure)
 {
     struct failure failure;
-    ck_assert_int_eq(engine_reclaim(subject.engine, text("a"), text("b"), &failure), ENGINE_FAILED);
+    ck_assert_int_eq(engine_reclaim(subject.engine, text("a"), text("b"), false, &failure), ENGINE_FAILED);
     ck_assert_int_eq(failure.status, STATUS_IO_ERROR);
     ck_assert_msg(strstr(failure.text, text_of_failure) != NULL, "%s", failure.text);
 }

@@ -17,6 +17,7 @@
 #include "daemon/host/roles.h"
 #include "daemon/observe/event.h"
 #include "daemon/order/format_1.h"
+#include "daemon/order/order_start.h"
 #include "daemon/read/pool.h"
 #include "daemon/runtime/crash.h"
 #include "daemon/runtime/exit_code.h"
@@ -42,6 +43,7 @@ struct running {
     struct reserve *reserve;
     struct engine *engine;
     struct listener listener;
+    bool reopens; /* it served an engine that only reads, which can be opened for writing now */
 };
 
 /* A start that fails says why once, and ends with the code of the failure's status. */
@@ -136,7 +138,10 @@ static int make_numbers(struct running *running)
         return refuse(event_store_refused, failure.status, failure.text);
     }
     memcpy(running->numbers.store_id, directory->store_id, STORE_ID_BYTES);
-    enum numbers_result result = numbers_make(directory->directory_fd, &running->numbers, &failure);
+    enum numbers_result result =
+        !running->numbers_lost && numbers_open_newer(directory->directory_fd, &running->numbers)
+            ? NUMBERS_OK
+            : numbers_make(directory->directory_fd, &running->numbers, &failure);
     return result == NUMBERS_OK ? EXIT_CODE_STOPPED : refuse_numbers(directory, &failure);
 }
 
@@ -157,6 +162,23 @@ static int open_numbers(const struct options *options, struct running *running)
     }
     return result == NUMBERS_OK || running->numbers_lost ? EXIT_CODE_STOPPED
                                                          : refuse_numbers(directory, &failure);
+}
+
+/* Numbers that are older than the store count as lost. */
+static int check_numbers(const struct options *options, struct running *running)
+{
+    struct failure failure;
+    uint64_t metadata_on_disk;
+    enum status status = order_check_numbers(running->engine, &running->numbers, &metadata_on_disk, &failure);
+    if (status == STATUS_DAMAGED && options->accept_loss) {
+        event_store_cut("given up, as --accept-loss asks for: " NUMBERS_NAME
+                        ", which is older than the database");
+        numbers_close(&running->numbers);
+        running->numbers_lost = true;
+        return make_numbers(running);
+    }
+    return status == STATUS_OK ? EXIT_CODE_STOPPED
+                               : refuse(event_store_refused, failure.status, failure.text);
 }
 
 static int open_store(const struct options *options, struct running *running)
@@ -189,9 +211,11 @@ static int open_store(const struct options *options, struct running *running)
         return refuse(event_store_refused, failure.status, failure.text);
     }
     code = running->numbers.file.fd >= 0 ? EXIT_CODE_STOPPED : make_numbers(running);
+    code = code == EXIT_CODE_STOPPED ? check_numbers(options, running) : code;
     if (code != EXIT_CODE_STOPPED) {
         return code;
     }
+    running->directory.numbers_fd = running->numbers.file.fd;
     bool is_new = running->directory.is_new;
     result = directory_mark_ready(&running->directory, &error);
     if (result != DIRECTORY_OK) {
@@ -307,9 +331,11 @@ static int serve(struct options *options, struct running *running)
         .read_options = read_options,
         .take_options = take_options,
     };
-    if (!server_run(&config, &failure)) {
+    enum server_end end = server_run(&config, &failure);
+    if (end == SERVER_REFUSED) {
         return refuse(event_server_refused, failure.status, failure.text);
     }
+    running->reopens = end == SERVER_REOPENS;
     if (directory_check(&running->directory, &error) != DIRECTORY_OK) { /* a last time: all is written */
         event_directory_gone(error.text);
         return EXIT_CODE_WRITE_FAILED;
@@ -383,7 +409,7 @@ static int create(struct options *options, struct running *running)
 static int run(struct options *options, int (*work)(struct options *options, struct running *running))
 {
     struct running running = {
-        .directory = {.directory_fd = -1, .database_fd = -1, .lock_fd = -1},
+        .directory = {.directory_fd = -1, .database_fd = -1, .lock_fd = -1, .numbers_fd = -1},
         .numbers = {.file = {.fd = -1}},
         .listener = {.fd = -1, .adopted_fd = -1, .adopted_flags = -1},
     };
@@ -397,8 +423,15 @@ static int run(struct options *options, int (*work)(struct options *options, str
     if (exit_code_needs_person(code)) {
         listener_turn_away(&running.listener);
     }
+    int listen_fd = running.reopens ? dup(running.listener.adopted_fd) : -1; /* systemd's, if it passed one */
     listener_close(&running.listener);
     engine_close(running.engine, ENGINE_CLOSE_FAST); /* all that was accepted is written and synced */
+    if (running.reopens && code == EXIT_CODE_STOPPED) {
+        signals_hold_hangups();
+        log_stop();
+        notify_execute_anew(arguments, listen_fd);
+        code = EXIT_CODE_FAILED; /* the supervisor starts it */
+    }
     leave_at_once(code); /* the directory stays locked until the process is gone */
     numbers_close(&running.numbers);
     reserve_close(running.reserve);

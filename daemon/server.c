@@ -232,7 +232,9 @@ static void serve(struct server *server)
     notify_status("serving");
     uv_run(&server->loop, UV_RUN_DEFAULT);
     assert(server->state == SERVER_ENDED);
-    event_stopped(server->stop_operations);
+    if (!server->reopens) {
+        event_stopped(server->stop_operations);
+    }
 }
 
 /* Nobody was served: what was made closes. */
@@ -246,7 +248,7 @@ static void undo_start(struct server *server)
     }
 }
 
-bool server_run(const struct server_config *config, struct failure *failure)
+enum server_end server_run(const struct server_config *config, struct failure *failure)
 {
     static const struct server_callbacks callbacks = {
         .iterate = server_iterate,
@@ -255,6 +257,7 @@ bool server_run(const struct server_config *config, struct failure *failure)
         .on_connection = on_connection,
         .wake = wake,
         .ping = ping,
+        .reopen = server_begin_reopening,
     };
     assert(config->roles != NULL); /* asked of the first connection, long after the start */
     assert(config->read_options != NULL && config->take_options != NULL); /* called at the first SIGHUP */
@@ -267,6 +270,7 @@ bool server_run(const struct server_config *config, struct failure *failure)
     } else {
         undo_start(server);
     }
+    enum server_end end = !is_started ? SERVER_REFUSED : server->reopens ? SERVER_REOPENS : SERVER_STOPPED;
     server_free(server);
-    return is_started;
+    return end;
 }

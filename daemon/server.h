@@ -28,10 +28,15 @@ struct server_config {
     void (*take_options)(struct options *options);
 };
 
-/* Serves until SIGTERM or SIGINT, then stops cleanly. Ends the process itself if writing failed, if the data directory
- * is gone, if stopping takes longer than stop_timeout, or if something hangs for stall_timeout.
- *
- * True: it stopped, and all is written and synced. False: it could not start; `failure` says why, and nobody was served. */
-bool server_run(const struct server_config *config, struct failure *failure) MUST_CHECK;
+enum server_end {
+    SERVER_REFUSED, /* it could not start; `failure` says why, and nobody was served: STATUS_DAMAGED: no further try will change that */
+    SERVER_STOPPED, /* all is written and synced */
+    SERVER_REOPENS, /* the same; the engine only read, and the caller is to open it anew, and to serve again */
+};
+
+/* Serves until SIGTERM or SIGINT, or until an engine that only reads can be opened for writing, then stops cleanly. Ends the process
+ * itself if writing failed, if the data directory is gone, if stopping takes longer than stop_timeout, or if something hangs for
+ * stall_timeout. */
+enum server_end server_run(const struct server_config *config, struct failure *failure) MUST_CHECK;
 
 #endif

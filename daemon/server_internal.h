@@ -52,6 +52,7 @@ struct server {
         struct pool_work work;
         bool is_wanted; /* once more, behind the one that runs */
     } reload;
+    bool reopens;              /* it stops so that the process opens the store anew */
     uint64_t iterations;       /* of the loop: its heartbeat */
     unsigned told_stalled;     /* what systemd's status line says to be stalled */
     uint64_t told_us;          /* when that was looked at last */
@@ -80,6 +81,7 @@ struct server_callbacks {
     uv_connection_cb on_connection;
     void (*wake)(void *server);
     void (*ping)(void *server); /* the watchdog */
+    void (*reopen)(void *server);
 };
 
 /* Makes the loop, its handles, all that serves, and the writer's thread, and listens. False: `failure` says what the machine
@@ -107,6 +109,9 @@ bool server_reload_is_idle(const struct server *server);
 
 /* SIGTERM: begins to stop, unless it has begun. */
 void server_begin_stop(struct server *server);
+
+/* The same, so that the store is opened anew; for space_watch. */
+void server_begin_reopening(void *server);
 
 /* First in an iteration: ends the process if the data directory was found to be gone. */
 void server_end_if_gone(const struct server *server);

@@ -223,6 +223,8 @@ static bool start_service(struct server *server, const struct server_callbacks *
         .pool = service->pool,
         .queue_bytes_max = options->queue_bytes_max,
         .frame_bytes_max = options->frame_bytes_max,
+        .reopen = callbacks->reopen,
+        .reopen_context = server,
     });
     return order_start_writer(service->order, failure) && start_watchdog(server, callbacks->ping, failure);
 }

@@ -1,8 +1,10 @@
-/* A server ends in one of two ways: it is asked to stop, or a write fails.
+/* A server ends in one of three ways: it is asked to stop, the store is to be opened anew, or a write fails.
  *
  * - A stop, by a signal or a drain request, accepts nobody, finishes what is in flight, and writes and syncs the queue. Then reads and streams have a moment
  *   to end by themselves, last replies go out, connections close, and the loop ends. At stop_timeout the process ends all the
  *   same, and says what was not written.
+ * - A store that could only be opened for reading ends the same way once there is space; then the process begins anew, with the same
+ *   pid, as after a stop and a start.
  * - A failed write ends the process within a second: who waits for a write was told `io error`, and has a moment to read it. */
 #include <assert.h>
 #include <inttypes.h>
@@ -71,23 +73,43 @@ void server_end_if_gone(const struct server *server)
 
 /* ---- stopping ---- */
 
-void server_begin_stop(struct server *server)
+static void begin_stop(struct server *server)
 {
-    assert(thread_is(THREAD_LOOP));
-    if (server->state != SERVER_SERVING) {
-        return;
-    }
+    assert(server->state == SERVER_SERVING);
     server_move(server, SERVER_STOPPING);
     assert(!server->service.draining);
     server->stop_until_us = thread_now_us() + server->config->options->stop_timeout_us;
     server->stop_operations = order_unwritten(server->service.order);
     server->stop_connections = connection_count(server->connections);
-    event_stopping(server->stop_connections, server->stop_operations);
-    notify_stopping();
     server->service.draining = true;
     order_begin_stop(server->service.order);
     reclaim_stop(server->reclaim);
     uv_close((uv_handle_t *)&server->listener, NULL);
+}
+
+void server_begin_stop(struct server *server)
+{
+    assert(thread_is(THREAD_LOOP));
+    bool is_news = server->state == SERVER_SERVING || server->reopens;
+    server->reopens = false; /* who asks for a stop gets one */
+    if (server->state == SERVER_SERVING) {
+        begin_stop(server);
+    }
+    if (is_news) {
+        event_stopping(server->stop_connections, server->stop_operations);
+        notify_stopping();
+    }
+}
+
+void server_begin_reopening(void *context)
+{
+    struct server *server = context;
+    assert(thread_is(THREAD_LOOP));
+    if (server->state == SERVER_SERVING) {
+        server->reopens = true;
+        notify_reloading(); /* until the next READY=1, which comes from the same process */
+        begin_stop(server);
+    }
 }
 
 static void give_up(const struct server *server)

@@ -57,6 +57,24 @@ enum engine_result engine_open(const struct engine_type *type, const struct engi
     return result;
 }
 
+enum engine_access engine_access_of(const struct engine *engine)
+{
+    assert(engine->access <= ENGINE_DOUBTS);
+    return engine->access;
+}
+
+uint64_t engine_last_run(struct engine *engine)
+{
+    assert(!thread_is(THREAD_WRITER) && !thread_is(THREAD_POOL));
+    return engine->type->last_run(engine);
+}
+
+void engine_begin_run(struct engine *engine, uint64_t run)
+{
+    assert(run > engine_last_run(engine)); /* an older copy of what counts them was refused */
+    engine->type->begin_run(engine, run);
+}
+
 void engine_close(struct engine *engine, enum engine_close how)
 {
     if (engine == NULL) {
@@ -175,11 +193,22 @@ static enum engine_outcome end_writing(struct engine *engine, enum engine_outcom
     return outcome;
 }
 
+static enum engine_outcome refuse_to_write(struct failure *failure)
+{
+    failure_set(failure, STATUS_NO_SPACE,
+                "the store could only be opened for reading, as there is no space on its file system: free "
+                "some, and it is opened for writing");
+    return ENGINE_NOT_APPLIED;
+}
+
 enum engine_outcome engine_write(struct engine *engine, struct engine_edit *edits, size_t count,
                                  enum engine_durability durability, struct failure *failure)
 {
     assert(!thread_is(THREAD_POOL));
     assert(!atomic_load(&engine->has_ended)); /* after a write of unknown outcome nothing more is written */
+    if (engine->access != ENGINE_WRITES) {
+        return refuse_to_write(failure);
+    }
     enter(&engine->is_writing);
     return end_writing(engine, engine->type->write(engine, edits, count, durability, failure));
 }
@@ -188,6 +217,10 @@ enum engine_outcome engine_sync(struct engine *engine, struct failure *failure)
 {
     assert(!thread_is(THREAD_POOL));
     assert(!atomic_load(&engine->has_ended)); /* a sync behind a failed one succeeds and means nothing */
+    if (engine->access != ENGINE_WRITES) {
+        assert(engine->access == ENGINE_READS); /* nobody may take the other one for a success */
+        return ENGINE_DONE;
+    }
     enter(&engine->is_writing);
     enum engine_outcome outcome = end_writing(engine, engine->type->sync(engine, failure));
     assert(outcome != ENGINE_NOT_APPLIED); /* a sync has nothing that could be left out */
@@ -198,7 +231,8 @@ bool engine_background_failed(struct engine *engine, struct failure *ret_failure
 {
     assert(!thread_is(THREAD_POOL));
     bool has_failed = engine->type->background_failed(engine, ret_failure);
-    assert(!has_failed || ret_failure->status == STATUS_DAMAGED || ret_failure->status == STATUS_IO_ERROR);
+    assert(!has_failed || ret_failure->status == STATUS_DAMAGED || ret_failure->status == STATUS_IO_ERROR ||
+           ret_failure->status == STATUS_NO_SPACE);
     return has_failed;
 }
 
@@ -211,13 +245,19 @@ struct engine_need engine_need(struct engine *engine)
     return need;
 }
 
-enum engine_result engine_reclaim(struct engine *engine, struct slice from, struct slice to,
+void engine_note_space(struct engine *engine, bool is_low)
+{
+    engine->type->note_space(engine, is_low);
+}
+
+enum engine_result engine_reclaim(struct engine *engine, struct slice from, struct slice to, bool is_quiet,
                                   struct failure *failure)
 {
     assert(!thread_is(THREAD_LOOP) && !thread_is(THREAD_WRITER)); /* it may take minutes */
     assert(slice_compare(from, to) <= 0);
+    assert(engine->access == ENGINE_WRITES); /* it writes what is left anew */
     enter(&engine->is_reclaiming);
-    enum engine_result result = engine->type->reclaim(engine, from, to, failure);
+    enum engine_result result = engine->type->reclaim(engine, from, to, is_quiet, failure);
     assert(result == ENGINE_OK || result == ENGINE_FAILED);
     leave(&engine->is_reclaiming);
     return result;

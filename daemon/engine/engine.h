@@ -68,11 +68,26 @@ const struct engine_traits *engine_traits(const struct engine_type *type);
 enum engine_result engine_look(const struct engine_type *type, const char *path,
                                struct failure *failure) MUST_CHECK;
 
+/* What an open store is good for: less than all only where its open found no space to write what an open writes. */
+enum engine_access {
+    ENGINE_WRITES,
+    ENGINE_READS, /* all that is there is on the device; a write is ENGINE_NOT_APPLIED, STATUS_NO_SPACE */
+    ENGINE_DOUBTS, /* the same, but what is there need not survive a power cut: there is nothing to sync it with */
+};
+
 /* Recovers what was written before, and brings it to the device, whichever durability it had asked for. Waits for the device.
- * ENGINE_OK: *ret_engine is to be closed. ENGINE_FAILED: nothing is held, and the store is as it was; STATUS_DAMAGED: no further
+ * ENGINE_OK: *ret_engine is to be closed, and engine_access_of says what it is good for. ENGINE_FAILED: nothing is held, and the store is as it was; STATUS_DAMAGED: no further
  * try will change that, as something is missing that was synced. */
 enum engine_result engine_open(const struct engine_type *type, const struct engine_config *config,
                                struct engine **ret_engine, struct failure *failure) MUST_CHECK;
+
+/* The same from its opening to its close. Any thread. */
+enum engine_access engine_access_of(const struct engine *engine);
+
+/* The daemon counts its runs in a file of its own; the engine keeps the number of the last one beside the store, so that an older copy
+ * of that file is noticed. engine_last_run: of those before this start; 0: none is known. At the start, before the writer runs. */
+uint64_t engine_last_run(struct engine *engine);
+void engine_begin_run(struct engine *engine, uint64_t run);
 
 enum engine_close {
     ENGINE_CLOSE_FAST, /* it waits for no background work, and may leave memory to the kernel: the process ends next */
@@ -206,8 +221,8 @@ enum engine_outcome engine_write(struct engine *engine, struct engine_edit *edit
 /* Brings all that was written before to the device. ENGINE_DONE, or ENGINE_UNKNOWN: writing ends. Writer. */
 enum engine_outcome engine_sync(struct engine *engine, struct failure *failure) MUST_CHECK;
 
-/* Whether something that the engine does by itself, such as merging files, failed and was not told yet: STATUS_DAMAGED or
- * STATUS_IO_ERROR. It gives that up, and all else goes on. Known once a later write was made. Writer. */
+/* Whether something that the engine does by itself, such as merging files, failed and was not told yet: STATUS_DAMAGED,
+ * STATUS_IO_ERROR, or STATUS_NO_SPACE. It gives that up, and all else goes on. Known once a later write was made. Writer. */
 bool engine_background_failed(struct engine *engine, struct failure *ret_failure) MUST_CHECK;
 
 /* ---- space ---- */
@@ -224,9 +239,14 @@ struct engine_need {
 /* Never waits for the device. Any thread. */
 struct engine_need engine_need(struct engine *engine);
 
-/* Gives back the space of keys that were deleted from a range; may take minutes, and yields to what writes need. ENGINE_FAILED:
+/* Says whether little space is left. While it is, the engine begins nothing by itself that takes some until it gives more back, such
+ * as merging files; engine_reclaim does. Any thread. */
+void engine_note_space(struct engine *engine, bool is_low);
+
+/* Gives back the space of keys that were deleted from a range, which may be empty, and of what is left over from other ranges; may take
+ * minutes, and yields to what writes need. `is_quiet`: nobody writes, so it may write several times what it gives back. ENGINE_FAILED:
  * some of the space is still taken, and a later call may try again. Pool. */
-enum engine_result engine_reclaim(struct engine *engine, struct slice from, struct slice to,
+enum engine_result engine_reclaim(struct engine *engine, struct slice from, struct slice to, bool is_quiet,
                                   struct failure *failure) MUST_CHECK;
 
 /* Numbers that rise with each write: that of the newest, and that of the newest which the oldest read point or cursor has seen;

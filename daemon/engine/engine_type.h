@@ -2,7 +2,7 @@
  * include this, and nobody else in the daemon.
  *
  * An engine's own structs begin with the structs below and are zeroed when they are made: engine.c keeps in them what it asserts
- * for every engine alike. The engine sets `engine.type`, and nothing else in them. */
+ * for every engine alike. The engine sets `engine.type` and `engine.access`, and nothing else in them. */
 #ifndef DAEMON_ENGINE_TYPE_H
 #define DAEMON_ENGINE_TYPE_H
 
@@ -16,6 +16,8 @@ struct engine_type {
     enum engine_result (*open)(const struct engine_config *config, struct engine **ret_engine,
                                struct failure *failure);
     void (*close)(struct engine *engine, enum engine_close how);
+    uint64_t (*last_run)(struct engine *engine);
+    void (*begin_run)(struct engine *engine, uint64_t run);
     struct engine_point *(*point_take)(struct engine *engine);
     void (*point_free)(struct engine_point *point); /* after the last release; any thread */
     enum engine_result (*get)(struct engine *engine, struct engine_point *point, enum engine_reach reach,
@@ -31,7 +33,8 @@ struct engine_type {
     enum engine_outcome (*sync)(struct engine *engine, struct failure *failure);
     bool (*background_failed)(struct engine *engine, struct failure *ret_failure);
     struct engine_need (*need)(struct engine *engine);
-    enum engine_result (*reclaim)(struct engine *engine, struct slice from, struct slice to,
+    void (*note_space)(struct engine *engine, bool is_low);
+    enum engine_result (*reclaim)(struct engine *engine, struct slice from, struct slice to, bool is_quiet,
                                   struct failure *failure);
     void (*history)(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_oldest);
     uint64_t (*space)(struct engine *engine);
@@ -41,7 +44,9 @@ struct engine_type {
 };
 
 struct engine {
-    const struct engine_type *type; /* fixed after start */
+    /* fixed after start */
+    const struct engine_type *type;
+    enum engine_access access; /* if less than ENGINE_WRITES, engine.c passes on neither writes nor syncs */
     /* engine.c's, any thread */
     atomic_uint borrowed;       /* read points and cursors that are not given back */
     atomic_bool is_writing;     /* somebody is in a call that belongs to the writer, */

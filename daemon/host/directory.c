@@ -316,7 +316,8 @@ static enum directory_result claim(const struct directory_place *place, struct s
 enum directory_result directory_open(const char *path, bool create, directory_look_fn *look,
                                      struct directory *ret_directory, struct directory_error *ret_error)
 {
-    struct directory directory = {.look = look, .directory_fd = -1, .database_fd = -1, .lock_fd = -1};
+    struct directory directory = {
+        .look = look, .directory_fd = -1, .database_fd = -1, .lock_fd = -1, .numbers_fd = -1};
     enum directory_result result;
     struct stamp stamp;
     int n = snprintf(directory.path, sizeof directory.path, "%s", path);

@@ -63,6 +63,7 @@ struct directory {
     int directory_fd; /* -1: closed; so are the other two then */
     int database_fd;
     int lock_fd;
+    int numbers_fd; /* of cairn.numbers, borrowed; -1: directory_check does not look at it */
 };
 
 /* Opens and locks the data directory. On any result but DIRECTORY_OK nothing is held, ret_directory is untouched and the
@@ -86,7 +87,7 @@ enum directory_result directory_look(const char *path, bool create, directory_lo
 enum directory_result directory_mark_ready(struct directory *directory,
                                            struct directory_error *ret_error) MUST_CHECK;
 
-/* Looks whether the stamp, the lock file and the database are still what is held. Any thread, while it is open; waits for the disk.
+/* Looks whether the stamp, the lock file, the numbers and the database are still what is held. Any thread, while it is open; waits for the disk.
  *
  * DIRECTORY_OK    they are, or the system does not say
  * DIRECTORY_LOST  one was removed or replaced: what is written now may be gone at the next start; the error says which one */

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "daemon/host/directory_internal.h"
+#include "daemon/host/numbers.h"
 #include "daemon/host/stamp.h"
 
 enum {
@@ -124,8 +125,7 @@ enum directory_result directory_take_lock(int directory_fd, const char *path, in
     n = snprintf(text, sizeof text, "%-11ld\n", (long)getpid());
     assert(n == LOCK_BYTES); /* it overwrites the pid before, also on a full disk */
     written = pwrite(fd, text, LOCK_BYTES, 0);
-    if (written != LOCK_BYTES) {
-        errno = written < 0 ? errno : ENOSPC;
+    if (written < 0 && errno != ENOSPC && errno != EDQUOT) { /* the lock holds without the pid, too */
         result = directory_fail_errno(ret_error, path, LOCK_NAME, "cannot be written");
         close(fd);
         return result;
@@ -177,6 +177,11 @@ enum directory_result directory_check(const struct directory *directory, struct 
     }
     if (!is_held(directory->directory_fd, LOCK_NAME, directory->lock_fd)) {
         return fail_gone(directory, LOCK_NAME, ret_error);
+    }
+    if (directory->numbers_fd >= 0 &&
+        !is_held(directory->directory_fd, NUMBERS_NAME, directory->numbers_fd)) {
+        return fail_gone(directory, NUMBERS_NAME,
+                         ret_error); /* numbers would be reserved where no start looks */
     }
     if (faccessat(directory->directory_fd, STAMP_NAME, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT) {
         return fail_gone(directory, STAMP_NAME, ret_error);

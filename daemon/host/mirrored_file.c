@@ -246,6 +246,15 @@ enum mirrored_result mirrored_file_write(struct mirrored_file *file, const void 
     return MIRRORED_OK;
 }
 
+bool mirrored_file_note(struct mirrored_file *file, const void *record)
+{
+    assert(file->fd >= 0);
+    size_t bytes = copy_bytes(file->record_bytes);
+
+    fill(file->copy, file->generation + 1, record, file->record_bytes);
+    return write_at(file->fd, file->copy, bytes, (off_t)bytes * (1 - file->newest));
+}
+
 void mirrored_file_close(struct mirrored_file *file)
 {
     if (file->fd >= 0) {

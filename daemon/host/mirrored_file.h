@@ -10,6 +10,7 @@
 #ifndef DAEMON_MIRRORED_FILE_H
 #define DAEMON_MIRRORED_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,6 +55,10 @@ enum mirrored_result mirrored_file_open(int directory_fd, const char *name, size
  * MIRRORED_OK        both copies are on the device
  * MIRRORED_IO_ERROR  a start may find the old record or the new one, whole. Another write may be tried */
 enum mirrored_result mirrored_file_write(struct mirrored_file *file, const void *record) MUST_CHECK;
+
+/* Overwrites the copy that is not the newest on the device, and waits for nothing: a death of the process leaves this record, a power cut
+ * the one before or this one. The next mirrored_file_write overwrites it. False: errno says why, and the record of before is whole. */
+bool mirrored_file_note(struct mirrored_file *file, const void *record) MUST_CHECK;
 
 /* Accepts a closed one: its fd is -1. */
 void mirrored_file_close(struct mirrored_file *file);

@@ -6,7 +6,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -149,4 +151,24 @@ bool notify_listen_fd(int *ret_fd, struct notify_error *ret_error)
     }
     *ret_fd = fd;
     return true;
+}
+
+static bool pass_listen_fd(int fd)
+{
+    char pid[24];
+    assert(fd >= 0);
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    bool is_in_place =
+        fd == SD_LISTEN_FDS_START ? fcntl(fd, F_SETFD, 0) == 0 : dup2(fd, SD_LISTEN_FDS_START) >= 0;
+    return is_in_place && setenv("LISTEN_PID", pid, 1) == 0 && setenv("LISTEN_FDS", "1", 1) == 0;
+}
+
+void notify_execute_anew(char *const *arguments, int listen_fd)
+{
+    assert(arguments[0] != NULL); /* the process's own */
+    fflush(NULL);
+    (void)close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC); /* libraries' descriptors too */
+    if (listen_fd < 0 || pass_listen_fd(listen_fd)) {
+        (void)execv("/proc/self/exe", arguments);
+    }
 }

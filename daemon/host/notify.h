@@ -36,4 +36,9 @@ uint64_t notify_alive_interval_us(void);
  * false  what was passed is not exactly one listening Unix stream socket; the error says what it is */
 bool notify_listen_fd(int *ret_fd, struct notify_error *ret_error) MUST_CHECK;
 
+/* Executes the process anew, with nothing of before but its pid, these arguments, its environment and that socket of systemd's (-1: none),
+ * which it finds as if systemd had passed it: no start limit counts that. Returns only if it fails. main's thread, when no other one
+ * is needed any more. */
+void notify_execute_anew(char *const *arguments, int listen_fd);
+
 #endif

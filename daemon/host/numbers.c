@@ -97,6 +97,23 @@ enum numbers_result numbers_open(int directory_fd, const uint8_t *store_id, stru
     return NUMBERS_OK;
 }
 
+bool numbers_open_newer(int directory_fd, struct numbers *numbers)
+{
+    static struct numbers found; /* too large for a function's stack; there is one start */
+    struct failure ignored;
+    assert(numbers->file.fd < 0);
+    if (numbers_open(directory_fd, numbers->store_id, &found, &ignored) != NUMBERS_OK) {
+        return false;
+    }
+    bool is_newer = found.run > 0 && found.reserved_through >= numbers->reserved_through;
+    if (is_newer) {
+        *numbers = found;
+    } else {
+        numbers_close(&found);
+    }
+    return is_newer;
+}
+
 enum numbers_result numbers_make(int directory_fd, struct numbers *numbers, struct failure *failure)
 {
     uint8_t store_id[STORE_ID_BYTES];

@@ -56,6 +56,10 @@ enum numbers_result {
 enum numbers_result numbers_open(int directory_fd, const uint8_t *store_id, struct numbers *ret_numbers,
                                  struct failure *failure) MUST_CHECK;
 
+/* Opens the file if it is there though the store's stamp says that it has none yet, and is no older than those that would be made: the
+ * stamp was put back from a copy, or a start ended between the two. False: `numbers` is as it was, closed. */
+bool numbers_open_newer(int directory_fd, struct numbers *numbers);
+
 /* Makes the file from `numbers`: its store_id, run, runs and reserved_through are set, and it is closed. Ends as numbers_open. */
 enum numbers_result numbers_make(int directory_fd, struct numbers *numbers,
                                  struct failure *failure) MUST_CHECK;

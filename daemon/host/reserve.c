@@ -1,7 +1,7 @@
 /* The file's life: what it holds is its size, all of it allocated. It grows at its end by fallocate, and where a file system has
  * none of that, by zeros that are written; it shrinks by ftruncate, and a sync behind that makes the blocks free for others.
  *
- * Ways to fail: a file that cannot be opened, grown or shrunk holds what it held. One with holes, as a copy may have them, counts as
+ * Ways to fail: a file that cannot be opened is tried again when there is something to set aside. One that cannot be grown or shrunk holds what it held. One with holes, as a copy may have them, counts as
  * empty. What the system does not say counts as free: then a write meets the full disk itself. */
 #include "daemon/host/reserve.h"
 
@@ -27,8 +27,9 @@ enum {
 struct reserve {
     /* fixed after start */
     int directory_fd;
-    int fd; /* -1: there is no file */
     struct mutex mutex;
+    /* under mutex */
+    int fd; /* -1: there is no file */
     /* changed under mutex, read without it */
     _Atomic uint64_t held_bytes;
     /* any thread */
@@ -36,24 +37,34 @@ struct reserve {
         noted_bytes; /* what was free when the system was asked last, less what was written since */
 };
 
+/* Mutex held. */
+static void open_file(struct reserve *reserve)
+{
+    struct stat found;
+    mutex_assert_held(&reserve->mutex);
+    int fd = openat(reserve->directory_fd, RESERVE_NAME,
+                    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
+    if (fd >= 0 && (fstat(fd, &found) != 0 || !S_ISREG(found.st_mode))) {
+        close(fd);
+        fd = -1;
+    }
+    if (fd >= 0 && found.st_blocks * BLOCK_BYTES >= found.st_size) {
+        atomic_store(&reserve->held_bytes, (uint64_t)found.st_size);
+    } else if (fd >= 0) {
+        (void)!ftruncate(fd, 0);
+    }
+    reserve->fd = fd;
+}
+
 struct reserve *reserve_open(int directory_fd)
 {
     assert(directory_fd >= 0); /* AT_FDCWD would put the file where the process happens to be */
     struct reserve *reserve = memory_new(sizeof *reserve);
-    struct stat found;
     mutex_init(&reserve->mutex);
     reserve->directory_fd = directory_fd;
-    reserve->fd =
-        openat(directory_fd, RESERVE_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
-    if (reserve->fd >= 0 && (fstat(reserve->fd, &found) != 0 || !S_ISREG(found.st_mode))) {
-        close(reserve->fd);
-        reserve->fd = -1;
-    }
-    if (reserve->fd >= 0 && found.st_blocks * BLOCK_BYTES >= found.st_size) {
-        atomic_init(&reserve->held_bytes, (uint64_t)found.st_size);
-    } else if (reserve->fd >= 0) {
-        (void)!ftruncate(reserve->fd, 0);
-    }
+    mutex_lock(&reserve->mutex);
+    open_file(reserve);
+    mutex_unlock(&reserve->mutex);
     (void)reserve_look(reserve);
     return reserve;
 }
@@ -159,6 +170,9 @@ bool reserve_set_aside(struct reserve *reserve, uint64_t wanted_bytes, uint64_t 
     bool is_grown = false;
     struct reserve_space space = reserve_look(reserve);
     mutex_lock(&reserve->mutex);
+    if (reserve->fd < 0) {
+        open_file(reserve); /* on a full disk it may not have been made */
+    }
     uint64_t held = reserve->held_bytes;
     if (reserve->fd >= 0 && held < wanted_bytes && space.free_bytes != UINT64_MAX) {
         uint64_t step = wanted_bytes - held < RESERVE_STEP_BYTES ? wanted_bytes - held : RESERVE_STEP_BYTES;

@@ -6,6 +6,8 @@
  *   time. The loop takes what is due into ranges, one chain after the other, each in its turn.
  *   When no chain is due, nothing is looked at for RECLAIM_INTERVAL_US. Reclaiming takes long and delays nobody: the
  *   engine yields to what writes need.
+ * - What a chain gave back while others were writing leaves a rest, for moving what lives out of its files would write much: it is due
+ *   once more when the daemon is quiet.
  * - The numbers of chains that were dropped, in this run or before it, are due at once, those in a row as one range, in turn with
  *   the chains. Their records on disk are deleted behind that.
  * - A read that still sees what was dropped keeps it. So the ranges go to the pool when all reads that began before they were
@@ -72,6 +74,7 @@ struct reclaim {
     uint64_t due_us;      /* no chain is taken before this */
     uint64_t taken_us;    /* when the last one was */
     uint64_t due_number;  /* of the engine's history, when the ranges were taken; 0: there are none */
+    bool is_quiet;        /* and whether nobody wrote then */
     uint64_t failures;    /* ranges that could not be reclaimed since the start */
     struct maintenance maintenance;
     /* what runs, or ran last; the pool's while it runs */
@@ -126,7 +129,7 @@ static void reclaim_run(struct pool_work *work)
     for (size_t i = 0; i < reclaim->range_count && reclaim->result == ENGINE_OK; i++) {
         const struct key_range *range = &reclaim->ranges[i];
         reclaim->result = engine_reclaim(reclaim->engine, key_slice(&range->from), key_slice(&range->to),
-                                         &reclaim->failure);
+                                         reclaim->is_quiet, &reclaim->failure);
     }
     uint64_t after_bytes = engine_space(reclaim->engine);
     reclaim->freed_bytes = before_bytes > after_bytes ? before_bytes - after_bytes : 0;
@@ -191,6 +194,10 @@ static void add_chain(struct reclaim *reclaim, const struct chain *chain)
     if (dropped->hashes >= DROPPED_MANY) {
         add_kind(reclaim, KEY_HASH);
     }
+    if (reclaim->range_count == 0) { /* there is only a rest, of no keys */
+        struct key none = key_of_kind(chain->id, KEY_MARKS);
+        add_range(reclaim, none, none);
+    }
 }
 
 /* ---- one chain after the other ---- */
@@ -242,10 +249,16 @@ static void reclaim_done(struct pool_work *work)
     chain->blocks_reclaimed = reclaim->marks.blocks_swept;
     chain->states_reclaimed = reclaim->marks.states_from;
     chain->is_looked_through = true;
+    chain->has_rest = !reclaim->is_quiet;
     if (dropped_count(&reclaim->dropped) > 0) {
         chain->dropped_us = reclaim->taken_us;
         chain->dropped_wait_us = next_wait_us(chain->dropped_wait_us, reclaim->freed_bytes);
     }
+}
+
+static bool daemon_is_quiet(const struct reclaim *reclaim, uint64_t now_us)
+{
+    return now_us >= reclaim->written_us + QUIET_US;
 }
 
 static bool chain_is_due(const struct chain *chain, bool is_quiet, uint64_t now_us)
@@ -255,7 +268,8 @@ static bool chain_is_due(const struct chain *chain, bool is_quiet, uint64_t now_
                      chain->marks.states_from > chain->states_reclaimed;
     bool is_much = dropped->is_rollback || dropped_count(dropped) - dropped->names >= DROPPED_MANY;
     bool has_waited = chain->dropped_us == 0 || now_us >= chain->dropped_us + chain->dropped_wait_us;
-    bool is_due_when_quiet = !chain->is_looked_through || (dropped_count(dropped) > 0 && has_waited);
+    bool is_due_when_quiet =
+        !chain->is_looked_through || chain->has_rest || (dropped_count(dropped) > 0 && has_waited);
     return chain->visible && (is_marked || is_much || (is_quiet && is_due_when_quiet));
 }
 
@@ -264,7 +278,7 @@ static struct chain *next_due(const struct reclaim *reclaim, uint64_t now_us)
 {
     struct chain_set *chains = order_chains(reclaim->order);
     struct chain *chain = chain_by_id(chains, reclaim->chain_id);
-    bool is_quiet = now_us >= reclaim->written_us + QUIET_US;
+    bool is_quiet = daemon_is_quiet(reclaim, now_us);
     for (uint32_t count = chain_count(chains); count > 0; count--) {
         chain = chain == NULL ? NULL : chain_next(chain);
         chain = chain == NULL ? chain_first(chains) : chain;
@@ -285,6 +299,7 @@ static void take_chain(struct reclaim *reclaim, struct chain *chain, uint64_t no
     reclaim->chain_id = chain->id;
     reclaim->serial = chain->serial;
     reclaim->taken_us = now_us;
+    reclaim->is_quiet = daemon_is_quiet(reclaim, now_us);
     reclaim->marks = chain->marks;
     reclaim->range_count = 0;
     add_chain(reclaim, chain);
@@ -346,7 +361,7 @@ static void start(struct reclaim *reclaim)
 /* Starts on the next chain, if one is due and none runs. Returns in how many microseconds to look again. */
 static uint64_t reclaim_chains(struct reclaim *reclaim, uint64_t now_us)
 {
-    if (reclaim->work.state != POOL_IDLE) {
+    if (reclaim->work.state != POOL_IDLE || engine_access_of(reclaim->engine) != ENGINE_WRITES) {
         return UINT64_MAX;
     }
     if (now_us < reclaim->due_us) {

@@ -5,6 +5,9 @@
  *   the reserve lacks something and there is room, it is set aside.
  * - Back on the loop it tells the order what it found, which refuses writes by it. The log says when that begins and ends.
  *
+ * - Where the engine could only be opened for reading, nothing is set aside; once there is room for a start, the owner is told to open
+ *   it anew.
+ *
  * Ways to fail: where the system does not say what is free, nothing is refused. While the disk hangs, so does the look; what is
  * accepted meanwhile is counted against the last one. */
 #include "daemon/maintain/space_watch.h"
@@ -26,6 +29,7 @@ enum {
     SPACE_AMPLE_GIB = 4,          /* nobody writes as much in that time */
     SPACE_ROOM_BYTES = 1 << 20,   /* beside what a flush takes: names and lines of the manifest */
     SPACE_STEPS_MAX = 4,          /* of setting aside, before one look */
+    SPACE_REOPEN_US_MIN = 500000, /* from a start that had no space to the next: less would be a crash loop */
 };
 
 struct space_watch {
@@ -37,9 +41,11 @@ struct space_watch {
     uint64_t due_us;
     uint64_t counted; /* by the order, when the look began */
     enum space_state state;
+    uint64_t reopen_from_us; /* not before this is the engine opened anew */
     bool is_stopped;
     /* the pool's while it runs */
     struct space_look look;
+    uint64_t start_bytes; /* what opening the engine anew takes */
     bool is_flushing;
 };
 
@@ -63,7 +69,9 @@ static void look(struct space_watch *watch)
         .log_bytes = need.log_bytes,
         .compaction_bytes = need.compaction_bytes,
         .queue_bytes_max = watch->config.queue_bytes_max,
+        .is_read_only = engine_access_of(watch->config.engine) != ENGINE_WRITES,
     };
+    watch->start_bytes = need.start_bytes + SPACE_ROOM_BYTES;
 }
 
 /* Before a look: the file is whole, or grows while there is room beside what writes may still take. */
@@ -71,7 +79,7 @@ static void set_aside(const struct space_watch *watch)
 {
     const struct space_look *last = &watch->look;
     uint64_t spared = space_hard_mark(last, 0);
-    for (int steps = 0; steps < SPACE_STEPS_MAX; steps++) {
+    for (int steps = 0; steps < SPACE_STEPS_MAX && !last->is_read_only; steps++) {
         if (!reserve_set_aside(watch->config.reserve, last->reserve_bytes, spared)) {
             return;
         }
@@ -100,15 +108,28 @@ static void tell(struct space_watch *watch)
     metrics_set(METRIC_SPACE_HARD, hard);
     order_note_space(watch->config.order, found, watch->counted);
     enum space_state state = order_space_state(watch->config.order);
+    engine_note_space(watch->config.engine, state != SPACE_ENOUGH);
     if (state != watch->state) {
         static void (*const events[])(uint64_t, uint64_t, uint64_t,
                                       uint64_t) = {[SPACE_ENOUGH] = event_space_back,
                                                    [SPACE_SOFT] = event_space_low,
-                                                   [SPACE_HARD] = event_space_out};
+                                                   [SPACE_HARD] = event_space_out,
+                                                   [SPACE_NONE] = event_space_none};
         assert(state < sizeof events / sizeof events[0]);
         watch->state = state;
         events[state](found->free_bytes, found->held_bytes, soft, hard);
     }
+}
+
+/* A start can give all of the reserve. */
+static bool can_reopen(const struct space_watch *watch, uint64_t now_us)
+{
+    const struct space_look *found = &watch->look;
+    assert(watch->config.reopen != NULL || !found->is_read_only);
+    return found->is_read_only && now_us >= watch->reopen_from_us &&
+           found->free_bytes >
+               watch->start_bytes -
+                   (found->held_bytes < watch->start_bytes ? found->held_bytes : watch->start_bytes);
 }
 
 static bool is_ample(const struct space_look *found)
@@ -125,6 +146,11 @@ static void look_done(struct pool_work *work)
     struct space_watch *watch = (struct space_watch *)work;
     assert(thread_is(THREAD_LOOP) && work->state == POOL_IDLE); /* what it found is the loop's again */
     tell(watch);
+    if (!watch->is_stopped && can_reopen(watch, thread_now_us())) {
+        event_space_reopened(watch->look.free_bytes, watch->look.held_bytes, metrics_get(METRIC_SPACE_SOFT),
+                             metrics_get(METRIC_SPACE_HARD));
+        watch->config.reopen(watch->config.reopen_context);
+    }
     bool is_pressed = watch->state != SPACE_ENOUGH && watch->is_flushing;
     watch->due_us = thread_now_us() + (is_ample(&watch->look) ? SPACE_LOOK_AMPLE_US
                                        : is_pressed           ? SPACE_LOOK_FLUSH_US
@@ -136,6 +162,7 @@ struct space_watch *space_watch_new(const struct space_watch_config *config)
     assert(thread_is(THREAD_LOOP)); /* as order and pool are */
     struct space_watch *watch = memory_new(sizeof *watch);
     watch->config = *config;
+    watch->reopen_from_us = thread_now_us() + SPACE_REOPEN_US_MIN;
     watch->queue_bytes_max = config->queue_bytes_max;
     if (config->reserve != NULL) {
         watch->counted = order_space_counted(config->order);

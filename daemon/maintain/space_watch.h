@@ -17,6 +17,9 @@ struct space_watch_config {
     struct pool *pool;
     uint64_t queue_bytes_max;
     uint64_t frame_bytes_max;
+    /* Called on the loop, more than once, where the engine only reads: it can be opened for writing. NULL: it never only reads. */
+    void (*reopen)(void *context);
+    void *reopen_context;
 };
 
 /* Takes a first look, so that nothing is accepted without one. */

@@ -72,6 +72,15 @@ static void append_chunk(struct output *output, uint8_t *data, size_t bytes, siz
     output->last = chunk;
 }
 
+/* A chunk with room for more than the bytes that it is for, unless the machine has no memory for that. */
+static void append_room(struct output *output, size_t bytes, size_t room)
+{
+    assert(bytes <= room);
+    uint8_t *data = memory_try_raw(room);
+    room = data != NULL ? room : bytes;
+    append_chunk(output, data != NULL ? data : memory_raw(bytes), 0, room);
+}
+
 void output_append(struct output *output, uint8_t *frame, size_t bytes)
 {
     assert(thread_is(THREAD_LOOP) && !output->is_dropped); /* nobody would free it */
@@ -83,7 +92,8 @@ void output_append(struct output *output, uint8_t *frame, size_t bytes)
         last->bytes += bytes;
         free(frame);
     } else if (last != NULL && bytes <= GATHER_FRAME_BYTES_MAX) {
-        append_chunk(output, memory_raw(GATHER_CHUNK_BYTES), bytes, GATHER_CHUNK_BYTES);
+        append_room(output, bytes, GATHER_CHUNK_BYTES);
+        output->last->bytes = bytes;
         memcpy(output->last->data, frame, bytes);
         free(frame);
     } else {
@@ -98,7 +108,7 @@ uint8_t *output_place(struct output *output, size_t bytes)
     if (last == NULL || last->room - last->bytes < bytes) {
         size_t room =
             last == NULL && bytes <= GATHER_FIRST_CHUNK_BYTES ? GATHER_FIRST_CHUNK_BYTES : GATHER_CHUNK_BYTES;
-        append_chunk(output, memory_raw(room), 0, room);
+        append_room(output, bytes, room);
         last = output->last;
     }
     assert(last->room - last->bytes >= bytes);

@@ -86,6 +86,12 @@ static const struct log_kind catalogue[] = {
         "rollbacks and deletes go on"},
     [EVENT_SPACE_BACK] = {"space_back", LOG_LEVEL_INFO,
         "there is space again: everything is taken"},
+    [EVENT_SPACE_NONE] = {"space_none", LOG_LEVEL_ERROR,
+        "there is no space to open the store for writing: reads are served, all writes are refused; free some, and it is opened anew"},
+    [EVENT_SPACE_REOPENED] = {"space_reopened", LOG_LEVEL_INFO,
+        "there is space again to open the store for writing: the daemon starts itself anew"},
+    [EVENT_SPACE_LACKING] = {"space_lacking", LOG_LEVEL_WARNING,
+        "there was no space to write or merge tables in the background; nothing is lost, and it is tried again: free some, or prune"},
     [EVENT_LOG_LINES_DROPPED] = {"log_lines_dropped", LOG_LEVEL_WARNING,
         "lines of this log were dropped: more than log_bytes_per_second allows, or not taken in time",
         .is_unbounded = true},
@@ -325,6 +331,22 @@ void event_space_out(uint64_t free_bytes, uint64_t held_bytes, uint64_t soft_byt
 void event_space_back(uint64_t free_bytes, uint64_t held_bytes, uint64_t soft_bytes, uint64_t hard_bytes)
 {
     write_space(EVENT_SPACE_BACK, free_bytes, held_bytes, soft_bytes, hard_bytes);
+}
+
+void event_space_none(uint64_t free_bytes, uint64_t held_bytes, uint64_t soft_bytes, uint64_t hard_bytes)
+{
+    write_space(EVENT_SPACE_NONE, free_bytes, held_bytes, soft_bytes, hard_bytes);
+}
+
+void event_space_reopened(uint64_t free_bytes, uint64_t held_bytes, uint64_t soft_bytes, uint64_t hard_bytes)
+{
+    write_space(EVENT_SPACE_REOPENED, free_bytes, held_bytes, soft_bytes, hard_bytes);
+}
+
+void event_space_lacking(const char *error, uint64_t failures)
+{
+    assert(*error != '\0' && failures > 0);
+    WRITE(EVENT_SPACE_LACKING, "error=%s failures=%" PRIu64, error, failures);
 }
 
 void event_log_lines_dropped(uint64_t lines)

@@ -47,6 +47,9 @@ enum event_name {
     EVENT_SPACE_LOW,
     EVENT_SPACE_OUT,
     EVENT_SPACE_BACK,
+    EVENT_SPACE_NONE,
+    EVENT_SPACE_REOPENED,
+    EVENT_SPACE_LACKING,
     EVENTS,
 };
 
@@ -118,6 +121,11 @@ void event_reclaim_failed(const char *error, uint32_t chain_id, uint64_t failure
 void event_space_low(uint64_t free_bytes, uint64_t held_bytes, uint64_t soft_bytes, uint64_t hard_bytes);
 void event_space_out(uint64_t free_bytes, uint64_t held_bytes, uint64_t soft_bytes, uint64_t hard_bytes);
 void event_space_back(uint64_t free_bytes, uint64_t held_bytes, uint64_t soft_bytes, uint64_t hard_bytes);
+/* The store could only be opened for reading; and there is space to open it anew. */
+void event_space_none(uint64_t free_bytes, uint64_t held_bytes, uint64_t soft_bytes, uint64_t hard_bytes);
+void event_space_reopened(uint64_t free_bytes, uint64_t held_bytes, uint64_t soft_bytes, uint64_t hard_bytes);
+/* error: what the engine gave up in the background. failures: since the start, this one included. */
+void event_space_lacking(const char *error, uint64_t failures);
 /* lines: since the last such event, or since the start. For log_start. */
 void event_log_lines_dropped(uint64_t lines);
 

@@ -62,6 +62,7 @@ struct metric {
     X(SPACE_SOFT, "space.soft_bytes", GAUGE, "bytes", "with less than this, free or set aside, metadata is refused") \
     X(SPACE_HARD, "space.hard_bytes", GAUGE, "bytes", "with less than this, free or set aside, commits are refused") \
     X(SPACE_REFUSED, "space.refused", COUNTER, "", "writes that were refused for want of space") \
+    X(SPACE_LACKING, "space.lacking", COUNTER, "", "flushes and compactions that were given up for want of space") \
     /* clients */ \
     X(CONNECTIONS, "connections", GAUGE, "", "open connections") \
     X(CONNECTIONS_REFUSED, "connections.refused", COUNTER, "", "connections refused because connections_max were open") \

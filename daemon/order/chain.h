@@ -27,6 +27,7 @@ struct chain {
     uint64_t blocks_reclaimed;  /* as marks.blocks_swept was when their space was last asked back */
     uint64_t states_reclaimed;  /* as marks.states_from */
     bool is_looked_through;     /* what the run before may have left was asked back */
+    bool has_rest;              /* it was last asked back while others wrote, so some may be left */
     struct dropped dropped;     /* and not asked back yet */
     struct dropped_tops tops;
     uint64_t dropped_us;      /* when some of it was last reclaimed; 0: never */

@@ -46,7 +46,8 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
     order->point = engine_point_take(config->engine);
     order->spin.spin_ns_max = SCHEDULE_COMMIT_SPIN_NS_MAX;
     order->sequence = order->start.first_sequence - 1;
-    order->durable_through = order->sequence;
+    order->is_in_doubt = engine_access_of(config->engine) == ENGINE_DOUBTS;
+    order->durable_through = order->is_in_doubt ? 0 : order->sequence;
     order->reserved_through = order->start.reserved_through;
     assert(order->reserved_through > order->sequence); /* numbers are given from here on */
     for (size_t level = 0; level <= LEVEL_DURABLE; level++) {
@@ -150,7 +151,13 @@ bool order_is_idle(const struct order *order)
 {
     assert(order->durable_through <= order->sequence);
     return order->oldest_job == NULL && pending_operations(order->pending) == 0 &&
-           order->durable_through == order->sequence;
+           (order->durable_through == order->sequence || order->is_in_doubt);
+}
+
+bool order_is_in_doubt(const struct order *order)
+{
+    assert(!order->is_in_doubt || order->durable_through == 0);
+    return order->is_in_doubt;
 }
 
 uint64_t order_unwritten(const struct order *order)

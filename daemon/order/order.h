@@ -163,6 +163,10 @@ void order_begin_stop(struct order *order);
 /* Nothing is queued or in flight, and all is synced. */
 bool order_is_idle(const struct order *order);
 
+/* Whether what the start found is not known to be durable, nor can be made so: the engine only reads, behind a sync that failed. Then
+ * durable_through stays 0, and nobody may wait for LEVEL_DURABLE. */
+bool order_is_in_doubt(const struct order *order);
+
 /* Metadata operations accepted and not yet written. */
 uint64_t order_unwritten(const struct order *order);
 

@@ -247,7 +247,7 @@ static void ask_sync(struct order *order)
         .is_stopping = order->stopping,
         .is_asked = order->sync_asked,
     };
-    if (!order->failed && schedule_asks_sync(&sync)) {
+    if (!order->failed && !order->is_in_doubt && schedule_asks_sync(&sync)) {
         order->sync_asked = true;
         writer_submit_sync(order->writer);
     }

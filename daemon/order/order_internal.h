@@ -20,6 +20,7 @@ struct order {
     struct apply *apply;
     struct writer *writer;
     struct order_start start;
+    bool is_in_doubt; /* what the start found is not known to be on the device, and is not brought there */
     /* loop only */
     struct chain_set *chains;
     struct pending *pending;
@@ -44,6 +45,7 @@ struct order {
     uint64_t space_counted;       /* of accepted_bytes, what that look has seen as written */
     uint64_t accepted_bytes;      /* of jobs and metadata, in all */
     uint64_t job_bytes;           /* of the jobs in flight */
+    uint64_t lacking_logged_us;   /* when the log was last told that the engine lacked space; 0: never */
     /* loop only: waiters */
     struct waiter_list waiters[LEVEL_DURABLE + 1]; /* by level, in order of their numbers */
     uint64_t waited_through;                       /* the greatest number anybody waited for */

@@ -4,9 +4,14 @@
 #include <stdlib.h>
 
 #include "daemon/observe/event.h"
+#include "daemon/observe/metrics.h"
 #include "daemon/order/order_internal.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/writer/schedule.h"
+
+enum {
+    SPACE_LACKING_LOG_US = 60000000
+}; /* between two lines of the log about the same want of space; chosen */
 
 static void sweep_done(struct job *job)
 {
@@ -279,12 +284,26 @@ static void tell_owners(struct job *jobs)
     }
 }
 
+/* What the engine gave up by itself: damage, or for want of space. That lasts, so it is counted each time and logged now and then. */
+static void note_background(struct order *order, const struct failure *failure, uint64_t now_us)
+{
+    if (failure->status != STATUS_NO_SPACE) {
+        damage_note(order->damage, DAMAGE_BACKGROUND, failure);
+        return;
+    }
+    metrics_add(METRIC_SPACE_LACKING, 1);
+    if (now_us >= order->lacking_logged_us + SPACE_LACKING_LOG_US || order->lacking_logged_us == 0) {
+        order->lacking_logged_us = now_us;
+        event_space_lacking(failure->text, metrics_get(METRIC_SPACE_LACKING));
+    }
+}
+
 static void publish(struct order *order, struct completion *completion, uint64_t now_ns)
 {
     order->counters.syncs += completion->syncs;
     order->counters.groups += completion->groups_written;
     if (completion->has_background_failure) {
-        damage_note(order->damage, DAMAGE_BACKGROUND, &completion->background_failure);
+        note_background(order, &completion->background_failure, now_ns / 1000);
     }
     if (completion->failed) {
         latch(order, completion);
@@ -294,7 +313,7 @@ static void publish(struct order *order, struct completion *completion, uint64_t
     }
     publish_jobs(order, completion);
     time_completion(order, completion, now_ns);
-    if (completion->synced) {
+    if (completion->synced && !order->is_in_doubt) {
         assert(order_written_through(order) >= order->durable_through);
         order->durable_through = order_written_through(order);
         order->sync_asked = false;

@@ -60,14 +60,24 @@ enum space_state order_space_state(const struct order *order)
     return order->space_state;
 }
 
-static bool refuse(const struct order *order, const char *what, uint64_t mark_bytes, struct failure *failure)
+/* Says from when on it is taken again, which is more than would have been enough before the first refusal. */
+static bool refuse(const struct order *order, const char *what, uint64_t bytes, enum space_state until,
+                   struct failure *failure)
 {
     metrics_add(METRIC_SPACE_REFUSED, 1);
+    if (order->space_state == SPACE_NONE) {
+        failure_set(
+            failure, STATUS_NO_SPACE,
+            "%s: the store could only be opened for reading, as there is no space on the file system of "
+            "the data directory: free some, and it is opened for writing within a second",
+            what);
+        return false;
+    }
     failure_set(failure, STATUS_NO_SPACE,
-                "%s: %lu MiB are free for it on the file system of the data directory, and it takes %lu: "
-                "free space there, "
+                "%s: %lu MiB are free for it on the file system of the data directory, and it is taken again "
+                "from %lu on: free space there, "
                 "or prune, or drop a chain; reads, prunes, rollbacks, drops and deletes go on",
-                what, space_free(&order->space) >> 20, (mark_bytes >> 20) + 1);
+                what, space_free(&order->space) >> 20, (space_wanted(&order->space, bytes, until) >> 20) + 1);
     return false;
 }
 
@@ -97,9 +107,10 @@ bool order_has_space_for(struct order *order, const struct metadata_operation *o
 {
     assert(count > 0);
     uint64_t bytes = pending_space(order) + metadata_bytes(operations, count);
-    return space_judge(&order->space, bytes, order->space_state) == SPACE_ENOUGH || resend_of != 0 ||
-           only_deletes(operations, count) ||
-           refuse(order, "metadata is not taken", space_soft_mark(&order->space, bytes), failure);
+    enum space_state state = space_judge(&order->space, bytes, order->space_state);
+    bool passes = resend_of != 0 || only_deletes(operations, count);
+    return state == SPACE_ENOUGH || (state != SPACE_NONE && passes) ||
+           refuse(order, "metadata is not taken", bytes, SPACE_SOFT, failure);
 }
 
 void order_count_metadata(struct order *order, const struct metadata_operation *operations, size_t count)
@@ -142,6 +153,7 @@ bool order_admits(struct order *order, struct job *job, struct failure *failure)
     job->bytes = ENTRY_EXTRA_BYTES + metadata_bytes(job->metadata, job->metadata_count) +
                  (job->kind == JOB_COMMIT ? commit_bytes(&job->commit) : 0);
     uint64_t bytes = pending_space(order) + job->bytes;
-    return space_judge(&order->space, bytes, order->space_state) != SPACE_HARD || always_passes(job) ||
-           refuse(order, "the commit is not taken", space_hard_mark(&order->space, bytes), failure);
+    enum space_state state = space_judge(&order->space, bytes, order->space_state);
+    return state < SPACE_HARD || (state != SPACE_NONE && always_passes(job)) ||
+           refuse(order, "the write is not taken", bytes, SPACE_HARD, failure);
 }

@@ -1,7 +1,8 @@
 /* What the order refuses for want of space, and what it goes by: the last look at the file system. Loop only.
  *
  * Metadata is refused below the soft mark, but for what is re-sent and what only deletes; commits, and the making of chains, below the
- * hard one, but for those that only delete. Prunes, rollbacks and drops of chains always pass. */
+ * hard one, but for those that only delete. Prunes, rollbacks and drops of chains pass. Where the
+ * engine only reads, nothing does. */
 #ifndef DAEMON_ORDER_SPACE_H
 #define DAEMON_ORDER_SPACE_H
 

@@ -128,13 +128,35 @@ static enum status load_dropped(void *context, struct slice key, struct slice va
     return STATUS_OK;
 }
 
+enum status order_check_numbers(struct engine *engine, const struct numbers *numbers,
+                                uint64_t *ret_metadata_on_disk, struct failure *failure)
+{
+    struct key on_disk = key_of_kind(0, KEY_METADATA_ON_DISK);
+    uint64_t metadata_on_disk = 0;
+    enum status status =
+        start_read_number(engine, &on_disk, "the highest metadata number", &metadata_on_disk, failure);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (metadata_on_disk > numbers->reserved_through || engine_last_run(engine) > numbers->run) {
+        return failure_set(
+            failure, STATUS_DAMAGED,
+            NUMBERS_NAME
+            " is older than the database, which knows run %lu and metadata %lu, and "
+            "would give numbers twice: put back the store's own, restore the whole directory, or "
+            "give --accept-loss for one start with new numbers, higher than any before",
+            engine_last_run(engine), metadata_on_disk);
+    }
+    *ret_metadata_on_disk = metadata_on_disk;
+    return STATUS_OK;
+}
+
 enum status order_start(struct engine *engine, struct numbers *numbers, struct chain_set *chains,
                         struct apply *apply, struct damage *damage, struct order_start *ret_start,
                         struct failure *failure)
 {
     assert(thread_is(THREAD_LOOP));
     assert(chain_count(chains) == 0); /* what is loaded takes the ids that it had */
-    struct key on_disk = key_of_kind(0, KEY_METADATA_ON_DISK);
     struct loading loading = {engine, chains, apply, damage};
     uint64_t metadata_on_disk = 0;
     enum status status = start_read_each(engine, KEY_CHAIN_NAME, load_chain, &loading, failure);
@@ -142,13 +164,7 @@ enum status order_start(struct engine *engine, struct numbers *numbers, struct c
         status = start_read_each(engine, KEY_DROPPED, load_dropped, chains, failure);
     }
     if (status == STATUS_OK) {
-        status =
-            start_read_number(engine, &on_disk, "the highest metadata number", &metadata_on_disk, failure);
-    }
-    if (status == STATUS_OK && metadata_on_disk > numbers->reserved_through) {
-        status = failure_set(failure, STATUS_IO_ERROR,
-                             "damaged store: " NUMBERS_NAME " is older than the database: put back the "
-                             "store's own, or restore the whole directory from a backup");
+        status = order_check_numbers(engine, numbers, &metadata_on_disk, failure);
     }
     if (status == STATUS_OK) {
         status = format_1_forget(engine, failure);
@@ -162,6 +178,7 @@ enum status order_start(struct engine *engine, struct numbers *numbers, struct c
     if (!numbers_begin_run(numbers, metadata_on_disk, failure)) {
         return failure->status;
     }
+    engine_begin_run(engine, numbers->run);
     const struct numbers_run *run = numbers_run(numbers, numbers->run);
     *ret_start = (struct order_start){
         .run = numbers->run,

@@ -15,9 +15,14 @@ struct order_start {
     uint64_t metadata_on_disk; /* highest metadata number found */
 };
 
+/* Whether the numbers are at least as new as the store, so that none is given twice. STATUS_OK; STATUS_DAMAGED: they are older, as where
+ * they alone were put back from a copy; STATUS_IO_ERROR. */
+enum status order_check_numbers(struct engine *engine, const struct numbers *numbers,
+                                uint64_t *ret_metadata_on_disk, struct failure *failure) MUST_CHECK;
+
 /* Loads the chains into `chains` and `apply`, and durably begins the next run. Makes "default". What cannot be
  * read and can be done without is noted in `damage`.
- * STATUS_OK, STATUS_IO_ERROR; STATUS_INVALID: it has more chains than chains_max. */
+ * STATUS_OK, STATUS_IO_ERROR; STATUS_DAMAGED: what it has to read is damaged, or older than it may be; STATUS_INVALID: it has more chains than chains_max. */
 enum status order_start(struct engine *engine, struct numbers *numbers, struct chain_set *chains,
                         struct apply *apply, struct damage *damage, struct order_start *ret_start,
                         struct failure *failure) MUST_CHECK;

@@ -108,7 +108,10 @@ void record_cache_put(struct record_cache *cache, const struct key *key, struct 
         return;
     }
     make_room(cache, sizeof *cached + key->bytes + record.bytes);
-    cached = memory_raw(sizeof *cached + key->bytes + record.bytes);
+    cached = memory_try_raw(sizeof *cached + key->bytes + record.bytes);
+    if (cached == NULL) {
+        return; /* it is read again */
+    }
     cached->is_used = false;
     cached->generation = cache->generation;
     cached->key_bytes = key->bytes;

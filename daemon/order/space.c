@@ -8,6 +8,7 @@ enum {
     SPACE_RESERVE_PART = 8, /* of the file system, at most, for the reserve */
     SPACE_OTHERS_PART = 4,  /* of a log: what others may take of the file system between two looks */
     SPACE_WRITTEN_PART = 8, /* of what is written: what logs and tables have beside it */
+    MARGIN_PART = 2,        /* of a log: what has to be free beside a mark before its state ends */
 };
 
 static uint64_t sum(uint64_t left, uint64_t right)
@@ -39,13 +40,26 @@ uint64_t space_free(const struct space_look *look)
     return all > look->reserve_bytes ? all - look->reserve_bytes : 0;
 }
 
+uint64_t space_wanted(const struct space_look *look, uint64_t pending_bytes, enum space_state until)
+{
+    assert(until == SPACE_SOFT || until == SPACE_HARD); /* the states in which something is refused */
+    uint64_t mark =
+        until == SPACE_SOFT ? space_soft_mark(look, pending_bytes) : space_hard_mark(look, pending_bytes);
+    return sum(mark, look->log_bytes / MARGIN_PART);
+}
+
 enum space_state space_judge(const struct space_look *look, uint64_t pending_bytes, enum space_state before)
 {
-    uint64_t free_bytes = space_free(look), margin = look->log_bytes / 2;
-    uint64_t soft = sum(space_soft_mark(look, pending_bytes), before >= SPACE_SOFT ? margin : 0);
-    uint64_t hard = sum(space_hard_mark(look, pending_bytes), before == SPACE_HARD ? margin : 0);
-    assert(before <= SPACE_HARD);
+    uint64_t free_bytes = space_free(look);
+    uint64_t soft = before >= SPACE_SOFT ? space_wanted(look, pending_bytes, SPACE_SOFT)
+                                         : space_soft_mark(look, pending_bytes);
+    uint64_t hard = before == SPACE_HARD ? space_wanted(look, pending_bytes, SPACE_HARD)
+                                         : space_hard_mark(look, pending_bytes);
+    assert(before <= SPACE_NONE);
     assert(soft >= hard); /* metadata is refused before commits are */
+    if (look->is_read_only) {
+        return SPACE_NONE;
+    }
     if (look->free_bytes == UINT64_MAX || free_bytes >= soft) {
         return SPACE_ENOUGH;
     }

@@ -11,6 +11,7 @@
 #ifndef DAEMON_SPACE_H
 #define DAEMON_SPACE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* One look at the file system and the engine; all in bytes. */
@@ -22,12 +23,14 @@ struct space_look {
     uint64_t log_bytes;
     uint64_t compaction_bytes;
     uint64_t queue_bytes_max;
+    bool is_read_only; /* the engine writes nothing, whatever is free */
 };
 
 enum space_state {
     SPACE_ENOUGH,
     SPACE_SOFT, /* below the soft mark: no metadata */
     SPACE_HARD, /* below the hard mark: no commits either */
+    SPACE_NONE, /* the store could only be opened for reading: nothing is written */
 };
 
 /* Free bytes beside the reserve below which it is so, with `pending_bytes` accepted since the look. */
@@ -37,8 +40,11 @@ uint64_t space_soft_mark(const struct space_look *look, uint64_t pending_bytes);
 /* Free bytes beside what the reserve is meant to hold; 0: less than that. */
 uint64_t space_free(const struct space_look *look);
 
-/* `before` is the state until now: who leaves it has to be above its mark by half a log, so that a log that comes and goes does not
- * change the state each time. */
+/* The same from which on the state `until` ends, SPACE_SOFT or SPACE_HARD: above its mark by half a log, so that a log that comes and
+ * goes does not change the state each time. */
+uint64_t space_wanted(const struct space_look *look, uint64_t pending_bytes, enum space_state until);
+
+/* `before` is the state until now. */
 enum space_state space_judge(const struct space_look *look, uint64_t pending_bytes, enum space_state before);
 
 /* What the reserve is meant to hold, on a file system of that size (0: not known): a full queue, a largest frame, and two logs, but

@@ -7,7 +7,8 @@
 
 enum status start_damaged(struct failure *failure, const char *what)
 {
-    return failure_set(failure, STATUS_DAMAGED, "damaged store: %s cannot be understood", what);
+    return failure_set(failure, STATUS_DAMAGED, "damaged store: %s cannot be understood: restore a copy",
+                       what);
 }
 
 static enum status status_of(enum engine_result result, struct failure *failure)
@@ -19,7 +20,7 @@ static enum status status_of(enum engine_result result, struct failure *failure)
     case ENGINE_NOT_FOUND:
         return STATUS_NOT_FOUND;
     default:
-        return failure->status;
+        return failure->status; /* STATUS_DAMAGED or STATUS_IO_ERROR */
     }
 }
 

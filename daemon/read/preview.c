@@ -56,6 +56,7 @@ struct preview {
     struct queued *queued; /* by name */
     size_t queued_count;
     size_t queued_capacity;
+    bool is_short; /* there was no memory for the copy */
     uint64_t bytes;
     /* one thread at a time: the pool while a step runs, else the loop */
     enum stage stage;
@@ -90,12 +91,14 @@ static void take_queued(void *context, struct slice name, struct metadata_change
 {
     struct preview *preview = context;
     if (preview->queued_count == preview->queued_capacity) {
-        preview->queued_capacity = preview->queued_capacity == 0 ? 16 : 2 * preview->queued_capacity;
-        preview->queued =
-            memory_resize(preview->queued, preview->queued_capacity * sizeof preview->queued[0]);
+        struct queued *grown = memory_try_grow(preview->queued, &preview->queued_capacity, sizeof grown[0]);
+        if (grown == NULL) {
+            preview->is_short = true;
+            return;
+        }
+        preview->queued = grown;
     }
     pending_value_hold(preview->pending, change.value);
-    assert(preview->queued_count < preview->queued_capacity);
     preview->queued[preview->queued_count++] =
         (struct queued){memory_copy(name.data, name.bytes), name.bytes, change};
     preview->bytes += sizeof(struct queued) + name.bytes;
@@ -481,6 +484,11 @@ enum preview_result preview_step(struct preview *preview, struct job_counts *ret
                                  struct failure *failure)
 {
     assert(thread_is(THREAD_POOL));
+    if (preview->is_short) {
+        failure_set(failure, STATUS_BUSY,
+                    "there is no memory for the names that are queued: try again later");
+        return PREVIEW_REFUSED;
+    }
     if (go_on(preview, failure) != STATUS_OK) {
         return PREVIEW_REFUSED;
     }

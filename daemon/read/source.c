@@ -46,6 +46,7 @@ struct source {
     struct queued *queued; /* sorted for a list; in the order of the names otherwise */
     size_t queued_count;
     size_t queued_capacity;
+    bool is_short;  /* there was no memory for the copy */
     uint64_t bytes; /* that the copy takes, values apart */
     /* one thread at a time: the pool while a step runs, else the loop */
     size_t position;        /* in heights or names: of the next message */
@@ -152,6 +153,12 @@ enum source_result source_next(struct source *source, uint64_t data_bytes_max, s
 {
     assert(thread_is(THREAD_POOL)); /* it may wait for the device */
     assert(!source->has_failed);    /* its walks may have left something out */
+    if (source->is_short) {
+        failure_set(failure, STATUS_BUSY,
+                    "there is no memory for the names that are queued: try again later");
+        source->has_failed = true;
+        return SOURCE_FAILED;
+    }
     source->fetch.data_bytes_max = data_bytes_max;
     enum source_result result = source->next(source, ret_fetched, failure);
     source->has_failed = result == SOURCE_FAILED;
@@ -265,8 +272,12 @@ static void take_queued(void *context, struct slice name, struct metadata_change
 {
     struct source *source = context;
     if (source->queued_count == source->queued_capacity) {
-        source->queued_capacity = source->queued_capacity == 0 ? 16 : 2 * source->queued_capacity;
-        source->queued = memory_resize(source->queued, source->queued_capacity * sizeof source->queued[0]);
+        struct queued *grown = memory_try_grow(source->queued, &source->queued_capacity, sizeof grown[0]);
+        if (grown == NULL) {
+            source->is_short = true;
+            return;
+        }
+        source->queued = grown;
     }
     pending_value_hold(source->pending, change.value);
     assert(source->queued_count < source->queued_capacity);

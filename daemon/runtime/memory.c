@@ -68,6 +68,15 @@ void *memory_resize(void *block, size_t bytes)
     return memory_or_abort(realloc(block, bytes == 0 ? 1 : bytes), bytes);
 }
 
+void *memory_try_grow(void *list, size_t *capacity, size_t item_bytes)
+{
+    size_t wanted = *capacity == 0 ? 16 : 2 * *capacity;
+    assert(item_bytes > 0 && wanted <= PTRDIFF_MAX / item_bytes);
+    void *grown = realloc(list, wanted * item_bytes);
+    *capacity = grown != NULL ? wanted : *capacity;
+    return grown;
+}
+
 void *memory_copy(const void *source, size_t bytes)
 {
     assert(source != NULL || bytes == 0); /* only nothing is copied from nowhere */

@@ -35,6 +35,10 @@ bool memory_has(size_t bytes) MUST_CHECK;
 /* Never NULL. The block is taken, and as it was up to the smaller size; NULL is a new one, not zeroed. */
 void *memory_resize(void *block, size_t bytes);
 
+/* A list of items with about twice the room, for one whose length a peer chose; *capacity is in items. NULL: the machine has no memory
+ * for it, and list and capacity are as they were. */
+void *memory_try_grow(void *list, size_t *capacity, size_t item_bytes) MUST_CHECK;
+
 /* A copy of the bytes; never NULL. */
 void *memory_copy(const void *source, size_t bytes);
 

@@ -31,6 +31,11 @@ void signals_prepare(void)
     for (int number = SIGRTMIN; number <= SIGRTMAX; number++) {
         (void)signal(number, SIG_IGN);
     }
+    signals_hold_hangups();
+}
+
+void signals_hold_hangups(void)
+{
     mask_hangups(SIG_BLOCK);
 }
 

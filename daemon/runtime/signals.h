@@ -7,6 +7,9 @@
 /* On main's thread, before there are others: they inherit what is blocked. */
 void signals_prepare(void);
 
+/* A hangup waits again, also for what the process executes next, which prepares and takes it as this one did. main's thread. */
+void signals_hold_hangups(void);
+
 /* On the loop's thread, which is main's, once a hangup has its handler there. */
 void signals_take_hangups(void);
 

@@ -69,6 +69,17 @@ void mutex_lock(struct mutex *mutex)
     take(mutex);
 }
 
+bool mutex_try_lock(struct mutex *mutex)
+{
+    int failed = pthread_mutex_trylock(&mutex->lock);
+    assert(!failed || failed == EBUSY);
+    if (!failed) {
+        assert(!mutex->is_held); /* as above */
+        take(mutex);
+    }
+    return !failed;
+}
+
 void mutex_unlock(struct mutex *mutex)
 {
     mutex_assert_held(mutex);

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "proto/status.h"
+
 enum thread_role {
     THREAD_OTHER, /* start-up, tests */
     THREAD_LOOP,
@@ -41,6 +43,9 @@ void mutex_close(struct mutex *mutex);
 /* mutex_lock waits for the holder, which must be another thread. mutex_unlock is the holder's to call. */
 void mutex_lock(struct mutex *mutex);
 void mutex_unlock(struct mutex *mutex);
+
+/* Takes the lock if nobody has it, and does not wait. */
+bool mutex_try_lock(struct mutex *mutex) MUST_CHECK;
 
 /* For what the mutex guards: the calling thread holds it. */
 void mutex_assert_held(const struct mutex *mutex);

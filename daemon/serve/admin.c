@@ -184,8 +184,10 @@ static void reply_page(struct request *request, const struct status_page *page)
 /* NULL: there is enough. */
 static const char *space_health(const struct order *order)
 {
-    static const char *const texts[] = {
-        [SPACE_ENOUGH] = NULL, [SPACE_SOFT] = "no space for metadata", [SPACE_HARD] = "no space for commits"};
+    static const char *const texts[] = {[SPACE_ENOUGH] = NULL,
+                                        [SPACE_SOFT] = "no space for metadata",
+                                        [SPACE_HARD] = "no space for commits",
+                                        [SPACE_NONE] = "no space: the store is open for reading only"};
     enum space_state state = order_space_state(order);
     assert(state < sizeof texts / sizeof texts[0]); /* each state has its row */
     return texts[state];

@@ -33,10 +33,16 @@ static void fill_chain(const struct chain *chain, Cairn__ChainEntry *ret_entry)
     ret_entry->states_pruned_through = chain->marks.states_from - 1;
 }
 
+enum { CHAIN_BYTES_MAX = sizeof(Cairn__ChainEntry) + sizeof(void *) + 128 }; /* of one, packed once more */
+
 enum request_progress chains_list(struct request *request)
 {
     struct chain_set *chains = order_chains(request->service->order);
     uint32_t count = chain_count(chains);
+    if (!memory_has((count + 1) * CHAIN_BYTES_MAX)) {
+        request_refuse(request, STATUS_BUSY, "there is no memory for %u chains: try again later", count);
+        return REQUEST_TAKEN;
+    }
     Cairn__ChainEntry *entries = memory_new((count + 1) * sizeof entries[0]);
     Cairn__ChainEntry **pointers = memory_new((count + 1) * sizeof pointers[0]);
     Cairn__ChainsReply reply = CAIRN__CHAINS_REPLY__INIT;

@@ -16,6 +16,8 @@
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/stream_internal.h"
 
+enum { PIECE_BYTES_MIN = 4096 }; /* of a message that is cut where memory is short; chosen */
+
 /* ---- its cursor ---- */
 
 static void hold_cursor(struct stream *stream)
@@ -180,6 +182,17 @@ static void give_back(struct stream *stream, uint64_t bytes)
     budget_stream_gone(stream->request->service->budget, &stream->memory, bytes);
 }
 
+/* Memory for a frame with as much of the bytes as the machine has memory for; the rest goes with the next. */
+static uint8_t *make_frame(uint64_t *bytes)
+{
+    uint8_t *frame = NULL;
+    assert(*bytes > 0); /* else no piece would get on */
+    while (*bytes > PIECE_BYTES_MIN && (frame = memory_try_raw(FRAME_REPLY_BYTES + *bytes)) == NULL) {
+        *bytes /= 2;
+    }
+    return frame != NULL ? frame : memory_raw(FRAME_REPLY_BYTES + *bytes);
+}
+
 /* Sends as much of the first message as one frame and the window allow. All of it counts as memory until it is sent whole. */
 static void send_piece(struct stream *stream)
 {
@@ -193,7 +206,7 @@ static void send_piece(struct stream *stream)
     uint64_t bytes = unsent < bytes_max ? unsent : bytes_max;
     uint8_t *frame = message->frame;
     if (bytes < message->body_bytes) {
-        frame = memory_raw(FRAME_REPLY_BYTES + bytes);
+        frame = make_frame(&bytes);
         memcpy(frame + FRAME_REPLY_BYTES, message->frame + FRAME_REPLY_BYTES + stream->sent_bytes, bytes);
     } else {
         message->frame = NULL; /* taken by request_send */

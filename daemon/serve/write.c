@@ -194,6 +194,13 @@ enum request_progress write_barrier(struct request *request)
         barrier_reply(request, sequence, level);
         return REQUEST_TAKEN;
     }
+    if (level == LEVEL_DURABLE && order_is_in_doubt(request->service->order)) {
+        request_refuse(
+            request, STATUS_NO_SPACE,
+            "what was written before is not known to be on the device: there is no space to write it "
+            "anew, which a failed sync takes; free some");
+        return REQUEST_TAKEN;
+    }
     struct failure failure;
     struct order_waiter *waiter = request_memory(request, sizeof *waiter, &failure);
     if (waiter == NULL) {

@@ -16,7 +16,12 @@
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 
-enum { SHA256_BYTES = 32 };
+enum {
+    SHA256_BYTES = 32,
+    BLOCK_CHANGES = 4,          /* of a block: header, data, hash index, and the index of a hash before */
+    CHANGE_BYTES = 256,         /* of one in the write set, and as an edit, beside what the client gave */
+    MEMORY_BYTES_MIN = 1 << 20, /* less is not asked for; chosen */
+};
 
 struct apply *apply_new(struct engine *engine, uint32_t chains_max)
 {
@@ -377,10 +382,26 @@ static void keep_before(struct apply *apply, uint32_t chain)
     apply->befores[apply->before_count++] = (struct apply_before){chain, apply->chains[chain]};
 }
 
+/* Whether the machine has memory for the changes of a commit of so many parts: without it would end the process. */
+static bool has_memory(const struct job *job)
+{
+    const struct job_commit *commit = &job->commit;
+    size_t changes = job->metadata_count;
+    if (job->kind == JOB_COMMIT) {
+        changes += commit->block_count * BLOCK_CHANGES + commit->state_count + commit->delete_state_count;
+    }
+    size_t bytes = changes * CHANGE_BYTES + job->bytes;
+    return bytes < MEMORY_BYTES_MIN || memory_has(bytes);
+}
+
 enum status apply_job(struct apply *apply, struct job *job, const struct metadata_group *carried)
 {
     assert(thread_is(THREAD_WRITER));
     assert(job->chain <= apply->chains_max);
+    if (!has_memory(job)) {
+        return failure_set(&job->failure, STATUS_BUSY,
+                           "the machine has no memory for a commit of so many parts: try again later");
+    }
     assert(!job_deletes_ranges(job->kind) ||
            apply_bytes(apply) == 0); /* ranges are deleted before what the set puts */
     struct write_set_mark before = write_set_mark(apply->set);

@@ -281,9 +281,9 @@ uint64_t fake_disk_unsynced(struct fake_disk *disk)
     return unsynced;
 }
 
-void fake_disk_fail_background(struct fake_disk *disk)
+void fake_disk_fail_background(struct fake_disk *disk, enum status status)
 {
     fake_disk_lock(disk);
-    disk->has_background_failure = true;
+    disk->background_failure = status;
     fake_disk_unlock(disk);
 }

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "daemon/schema/slice.h"
+#include "proto/status.h"
 
 struct fake_disk;
 
@@ -55,8 +56,8 @@ void fake_disk_chance(struct fake_disk *disk, enum fake_call call, enum fake_fau
  * before; both are copied. */
 void fake_disk_set_cold(struct fake_disk *disk, struct slice from, struct slice to);
 
-/* Something that the engine does by itself fails, once. */
-void fake_disk_fail_background(struct fake_disk *disk);
+/* Something that the engine does by itself fails, once, with that status. */
+void fake_disk_fail_background(struct fake_disk *disk, enum status status);
 
 /* ---- the end of a run ---- */
 

@@ -37,7 +37,8 @@ struct fake_disk {
     uint64_t calls[FAKE_CALLS];
     unsigned waiting[FAKE_CALLS][FAKE_FAULTS][FAKE_WAITING_MAX]; /* how many calls from now; 0: free */
     unsigned chance_percent[FAKE_CALLS][FAKE_FAULTS];
-    bool has_background_failure; /* for the next engine_background_failed */
+    uint64_t run;                   /* the last that began on it */
+    enum status background_failure; /* for the next engine_background_failed */
     struct slice cold_from, cold_to;
     struct fake_gate {
         bool is_closed;

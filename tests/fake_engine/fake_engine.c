@@ -174,20 +174,22 @@ static bool fake_background_failed(struct engine *base, struct failure *ret_fail
 {
     struct fake_disk *disk = fake_of(base)->disk;
     fake_disk_lock(disk);
-    bool has_failed = disk->has_background_failure;
-    disk->has_background_failure = false;
+    enum status status = disk->background_failure;
+    bool has_failed = status != STATUS_OK;
+    disk->background_failure = STATUS_OK;
     fake_disk_unlock(disk);
     if (has_failed) {
-        failure_set(ret_failure, STATUS_DAMAGED, "merging what was written: fault injected");
+        failure_set(ret_failure, status, "merging what was written: fault injected");
     }
     return has_failed;
 }
 
 /* ---- space ---- */
 
-static enum engine_result fake_reclaim(struct engine *base, struct slice from, struct slice to,
+static enum engine_result fake_reclaim(struct engine *base, struct slice from, struct slice to, bool is_quiet,
                                        struct failure *failure)
 {
+    (void)is_quiet; /* it collects all that nobody sees */
     struct fake_engine *engine = fake_of(base);
     struct fake_disk *disk = engine->disk;
     assert(slice_compare(from, to) <= 0);
@@ -272,6 +274,22 @@ static struct engine_need fake_need(struct engine *base)
     return (struct engine_need){0}; /* it lies in memory */
 }
 
+static uint64_t fake_last_run(struct engine *base)
+{
+    return fake_of(base)->disk->run;
+}
+
+static void fake_begin_run(struct engine *base, uint64_t run)
+{
+    fake_of(base)->disk->run = run;
+}
+
+static void fake_note_space(struct engine *base, bool is_low)
+{
+    (void)fake_of(base);
+    (void)is_low; /* nothing is merged here */
+}
+
 static void fake_metrics(struct engine *base, metrics_fn *each, void *context)
 {
     static const struct metric metrics[] = {
@@ -299,6 +317,8 @@ const struct engine_type engine_fake = {
     .look = fake_look,
     .open = fake_open,
     .close = fake_close,
+    .last_run = fake_last_run,
+    .begin_run = fake_begin_run,
     .point_take = fake_point_take,
     .point_free = fake_point_free,
     .get = fake_get,
@@ -310,6 +330,7 @@ const struct engine_type engine_fake = {
     .sync = fake_sync,
     .background_failed = fake_background_failed,
     .need = fake_need,
+    .note_space = fake_note_space,
     .reclaim = fake_reclaim,
     .history = fake_history,
     .space = fake_space,

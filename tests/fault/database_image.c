@@ -16,7 +16,7 @@
 #include "daemon/runtime/thread.h"
 #include "tests/lib/kept.h"
 
-enum { VALUE_BYTES_MAX = 40000 };
+enum { VALUE_BYTES_MAX = 40000, STATE_BYTES = 2 * 4096 };
 
 struct image image;
 
@@ -115,7 +115,8 @@ static void live(struct random_source *random, bool create, bool has_tail)
         if (random_chance(random, 4)) {
             ck_assert_int_eq(engine_sync(engine, &failure), ENGINE_DONE);
             note_syncs();
-            ck_assert_int_eq(engine_reclaim(engine, slice_of("a", 1), slice_of("z", 1), &failure), ENGINE_OK);
+            ck_assert_int_eq(engine_reclaim(engine, slice_of("a", 1), slice_of("z", 1), false, &failure),
+                             ENGINE_OK);
         }
     }
     if (has_tail) {
@@ -124,7 +125,13 @@ static void live(struct random_source *random, bool create, bool has_tail)
             write_batch(engine, ENGINE_LOGGED);
         }
         before = *image.life;
-        write_batch(engine, ENGINE_SYNCED); /* under way when the power is cut: nobody was told */
+        uint8_t state[STATE_BYTES];
+        int fd = open(image_path("db.state"), O_RDONLY);
+        ck_assert_int_eq(read(fd, state, sizeof state), sizeof state);
+        close(fd);
+        write_batch(engine,
+                    ENGINE_SYNCED); /* under way when the power is cut: nobody was told, or noted it */
+        image_write_file("db.state", state, sizeof state);
         before.batches = image.life->batches;
         *image.life = before;
     } else if (random_chance(random, 30)) {

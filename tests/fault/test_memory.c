@@ -22,11 +22,19 @@ enum {
     ANSWER_MS = 20000,
 };
 
+enum change {
+    CHANGE_NONE, /* not asked for, or refused */
+    CHANGE_DURABLE,
+    CHANGE_UNKNOWN,
+};
+
 /* What the run under the fault was told. */
 struct told {
     bool is_durable[COMMITS + 1];
     bool is_refused[COMMITS + 1];
     bool name_is_durable;
+    enum change pruned;      /* block 1 */
+    enum change rolled_back; /* the last block */
 };
 
 static uint64_t *counts; /* shared with the library */
@@ -63,6 +71,52 @@ static int try_ask(struct wire *wire, uint8_t type, const void *message)
     return frame == NULL ? -1 : frame->header.status;
 }
 
+/* A stream to its end, with credit for all. */
+static void try_stream(struct wire *wire, uint8_t type, const void *message)
+{
+    if (wire->fd < 0 || wire->ended) {
+        return;
+    }
+    uint64_t id = wire_send(wire, type, message);
+    const struct wire_frame *frame;
+    do {
+        frame = wire_try_frame(wire, id, ANSWER_MS);
+    } while (frame != NULL && (frame->header.flags & (FRAME_MORE | FRAME_CONTINUED)) != 0);
+}
+
+/* What reads many at once, and dry. */
+static void ask_streams(struct wire *wire)
+{
+    Cairn__ReadBlocks blocks = CAIRN__READ_BLOCKS__INIT;
+    blocks.has_first = blocks.has_last = blocks.has_parts = blocks.has_window_bytes = true;
+    blocks.first = 1;
+    blocks.last = COMMITS;
+    blocks.parts = CAIRN__PART__PART_HEADER | CAIRN__PART__PART_DATA;
+    blocks.window_bytes = 64 << 20;
+    try_stream(wire, FRAME_READ_BLOCKS, &blocks);
+    Cairn__ListMetadata list = CAIRN__LIST_METADATA__INIT;
+    list.has_window_bytes = true;
+    list.window_bytes = 64 << 20;
+    try_stream(wire, FRAME_LIST_METADATA, &list);
+    Cairn__Rollback *dry = rollback_to(1);
+    dry->has_dry_run = dry->dry_run = true;
+    (void)try_ask(wire, FRAME_ROLLBACK, dry);
+    Cairn__Chains chains = CAIRN__CHAINS__INIT;
+    (void)try_ask(wire, FRAME_CHAINS, &chains);
+}
+
+/* What became of it. */
+static enum change try_change(struct wire *wire, uint8_t type, const void *message)
+{
+    bool is_asked = wire->fd >= 0 && !wire->ended;
+    int status = try_ask(wire, type, message);
+    if (status == STATUS_OK) {
+        return CHANGE_DURABLE;
+    }
+    bool is_refused = status > 0 && status_applied((enum status)status) == STATUS_NOT_APPLIED;
+    return !is_asked || is_refused ? CHANGE_NONE : CHANGE_UNKNOWN;
+}
+
 /* Every kind of request, as far as the daemon goes along. */
 static void ask_all(const struct daemon *daemon, struct told *told)
 {
@@ -97,6 +151,9 @@ static void ask_all(const struct daemon *daemon, struct told *told)
     (void)try_ask(&wire, FRAME_STATUS, &status);
     Cairn__Barrier barrier = CAIRN__BARRIER__INIT;
     (void)try_ask(&wire, FRAME_BARRIER, &barrier);
+    ask_streams(&wire);
+    told->pruned = try_change(&wire, FRAME_PRUNE, prune_blocks(1));
+    told->rolled_back = try_change(&wire, FRAME_ROLLBACK, rollback_to(COMMITS - 1));
     wire_close(&wire);
 }
 
@@ -123,7 +180,12 @@ static void check_rest(struct daemon *daemon, const struct told *told)
     struct wire wire = wire_open(daemon->socket);
     for (uint64_t height = 1; height <= COMMITS; height++) {
         const char *header = kept_format("block %d", (int)height);
-        ck_assert(!told->is_durable[height] || block_is(&wire, height, header));
+        enum change dropped = height == 1         ? told->pruned
+                              : height == COMMITS ? told->rolled_back
+                                                  : CHANGE_NONE;
+        bool is_left = told->is_durable[height] && dropped == CHANGE_NONE;
+        ck_assert(!is_left || block_is(&wire, height, header));
+        ck_assert(dropped != CHANGE_DURABLE || block_is(&wire, height, NULL));
         ck_assert(!told->is_refused[height] || block_is(&wire, height, NULL));
     }
     ck_assert(!told->name_is_durable || metadata_is(&wire, "name", "value"));
@@ -141,6 +203,8 @@ static uint64_t count_all(void)
     for (int height = 1; height <= COMMITS; height++) {
         ck_assert(told.is_durable[height]);
     }
+    ck_assert_int_eq(told.pruned, CHANGE_DURABLE);
+    ck_assert_int_eq(told.rolled_back, CHANGE_DURABLE);
     check_rest(&daemon, &told);
     daemon_close(&daemon);
     return all;

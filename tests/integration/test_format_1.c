@@ -93,6 +93,22 @@ START_TEST(test_what_a_death_in_the_conversion_leaves_is_converted)
 }
 END_TEST
 
+/* The stamp says format 1 again, while the numbers lie where format 2 has them. */
+START_TEST(test_an_older_stamp_does_not_have_numbers_given_again)
+{
+    struct rig rig = new_format_1();
+    char *stamp = kept_format("%s/cairn.store", rig.daemon.data);
+    char *copy = kept_format("%s/stamp", rig.daemon.home.path);
+    ck_assert_int_eq(shell_run(20000, "cp %s %s", stamp, copy).exit_code, 0);
+    daemon_start(&rig.daemon, "");
+    ck_assert_int_eq(daemon_stop(&rig.daemon), 0);
+    ck_assert_int_eq(shell_run(20000, "cp %s %s", copy, stamp).exit_code, 0);
+    daemon_start(&rig.daemon, "");
+    check_converted(&rig, RUN + 2);
+    rig_end(&rig);
+}
+END_TEST
+
 /* The socket takes connections before the start is over. */
 static bool serves(const struct rig *rig)
 {
@@ -156,6 +172,7 @@ int main(void)
     Suite *suite = suite_new("format_1", 120, &tests);
     tcase_add_test(tests, test_a_store_of_format_1_goes_on_with_its_numbers);
     tcase_add_loop_test(tests, test_what_a_death_in_the_conversion_leaves_is_converted, 0, 3);
+    tcase_add_test(tests, test_an_older_stamp_does_not_have_numbers_given_again);
     tcase_add_loop_test(tests, test_a_kill_at_any_call_of_the_conversion_loses_nothing, 0, 6);
     return suite_run(suite, true);
 }

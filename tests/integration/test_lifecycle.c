@@ -305,16 +305,6 @@ START_TEST(test_socket_of_a_living_daemon_is_not_taken_over)
 }
 END_TEST
 
-static int listen_at(const char *path)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
-    ck_assert_int_eq(listen(fd, 16), 0);
-    return fd;
-}
-
 START_TEST(test_start_that_fails_at_its_socket_leaves_no_store)
 {
     struct daemon daemon = daemon_new();
@@ -355,7 +345,7 @@ END_TEST
 START_TEST(test_fd3_socket_activation_given_back_untouched)
 {
     struct rig rig = {.daemon = daemon_new()};
-    rig.daemon.adopt_fd = listen_at(rig.daemon.socket);
+    rig.daemon.adopt_fd = daemon_listen_at(rig.daemon.socket);
     rig.wire = wire_connect(rig.daemon.socket); /* waits in the backlog */
     for (int start = 0; start < 2; start++) {
         daemon_launch(&rig.daemon, "");

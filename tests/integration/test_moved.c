@@ -15,6 +15,7 @@ enum {
     EXIT_IO_ERROR = 74,
     EXIT_LOCKED = 73,
     EXIT_CONFIG = 78,
+    EXIT_DAMAGED = 65,
     BLOCK_BYTES = 4 << 20,
     BLOCKS_BEFORE = 14, /* nearly a file of the engine's log: it makes the next one soon after */
     BLOCKS = 30,
@@ -215,6 +216,8 @@ static const struct removal {
     {"mv db away && cp -a away db", "rm -r db && mv away db", 0},
     {"mv cairn.store away", "mv away cairn.store", EXIT_CONFIG},
     {"rm cairn.lock", "true", 0},
+    {"mv cairn.numbers away", "mv away cairn.numbers", EXIT_DAMAGED},
+    {"cp cairn.numbers away && mv away cairn.numbers", NULL, 0},
     {"rm cairn.lock && touch cairn.lock", "true", 0},
 };
 enum { REMOVALS = sizeof removals / sizeof *removals };

@@ -12,6 +12,7 @@
 enum {
     LARGE_BYTES = 40 << 20,  /* of a block's data */
     QUEUED_BYTES = 12 << 20, /* of a queued value */
+    PIECE_BYTES = 4 << 20,   /* the largest window of a stream */
 };
 
 /* Lets the daemon take so much more address space than it has now; RLIM_INFINITY: as much as it likes. */
@@ -143,6 +144,37 @@ START_TEST(test_an_answer_without_memory_is_busy)
 }
 END_TEST
 
+/* The message is in memory whole; what goes out is cut to what there is memory for. */
+START_TEST(test_a_stream_without_memory_for_its_piece_goes_out_in_smaller_ones)
+{
+    if (MEMORY_IS_WATCHED) { /* sanitizers take address space as they like */
+        return;
+    }
+    struct rig rig = rig_start("");
+    commit_ok(&rig.wire, large_commit(1));
+    Cairn__ReadBlocks read = CAIRN__READ_BLOCKS__INIT;
+    read.has_first = read.has_last = read.has_parts = read.has_window_bytes = true;
+    read.first = read.last = 1;
+    read.parts = CAIRN__PART__PART_DATA;
+    read.window_bytes = 1;
+    struct wire other = rig_open(&rig);
+    uint64_t id = wire_send(&other, FRAME_READ_BLOCKS, &read);
+    size_t received = wire_frame(&other, id)->header.body_bytes;
+    limit(&rig, PIECE_BYTES / 4);
+    while (received < LARGE_BYTES / 2) {
+        size_t before = received;
+        wire_give_credit(&other, id, PIECE_BYTES);
+        while (received < before + PIECE_BYTES) {
+            received += wire_frame(&other, id)->header.body_bytes;
+        }
+    }
+    assert_serves(&rig.wire, "short");
+    limit(&rig, RLIM_INFINITY);
+    wire_close(&other);
+    rig_end(&rig);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -151,5 +183,6 @@ int main(void)
     tcase_add_test(tests, test_a_batch_without_memory_is_busy_and_not_applied);
     tcase_add_test(tests, test_a_queued_value_without_memory_is_busy_and_not_applied);
     tcase_add_test(tests, test_an_answer_without_memory_is_busy);
+    tcase_add_test(tests, test_a_stream_without_memory_for_its_piece_goes_out_in_smaller_ones);
     return suite_run(suite, true);
 }

@@ -26,6 +26,8 @@ struct daemon {
 };
 
 struct daemon daemon_new(void);
+/* A listening socket for adopt_fd; the test's to close. */
+int daemon_listen_at(const char *path);
 /* `arguments`: words with one blank between them, "" for none. */
 void daemon_launch(struct daemon *daemon, const char *arguments);
 /* Launches and waits until the socket accepts; fails the test if it does not. */

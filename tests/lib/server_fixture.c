@@ -105,7 +105,7 @@ static int run(void (*prepare)(void))
                                    .store_id = store_id,
                                    .read_options = read_options,
                                    .take_options = take_options};
-    if (!server_run(&config, &failure)) {
+    if (server_run(&config, &failure) == SERVER_REFUSED) {
         allow_descriptors();
         file_write(server_fixture.text, failure.text);
         return SERVER_FIXTURE_REFUSED;

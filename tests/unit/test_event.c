@@ -11,12 +11,13 @@
 
 static const char *write_space(enum event_name name)
 {
-    ck_assert_int_lt(name, EVENTS);
-    void (*const write)(uint64_t, uint64_t, uint64_t, uint64_t) = name == EVENT_SPACE_LOW ? event_space_low
-                                                                  : name == EVENT_SPACE_OUT
-                                                                      ? event_space_out
-                                                                      : event_space_back;
-    write(1, 2, 4, 3);
+    static void (*const writes[EVENTS])(uint64_t, uint64_t, uint64_t, uint64_t) = {
+        [EVENT_SPACE_LOW] = event_space_low,           [EVENT_SPACE_OUT] = event_space_out,
+        [EVENT_SPACE_BACK] = event_space_back,         [EVENT_SPACE_NONE] = event_space_none,
+        [EVENT_SPACE_REOPENED] = event_space_reopened,
+    };
+    ck_assert(name < EVENTS && writes[name] != NULL);
+    writes[name](1, 2, 4, 3);
     return "free_bytes reserve_bytes soft_bytes hard_bytes";
 }
 
@@ -113,18 +114,18 @@ static const char *write_one(enum event_name name)
         event_frame_refused("because", 255);
         return "error type";
     case EVENT_FRAME_CUT:
-        event_frame_cut("because", 33);
-        return "error type";
+        return event_frame_cut("because", 33), "error type";
     case EVENT_REQUEST_MALFORMED:
-        event_request_malformed(33, UINT32_MAX);
-        return "type bytes";
+        return event_request_malformed(33, UINT32_MAX), "type bytes";
     case EVENT_RECLAIM_FAILED:
         event_reclaim_failed("because", 3, 2, 10);
         return "error chain_number failures retry_seconds";
     case EVENT_LOG_LINES_DROPPED:
-        event_log_lines_dropped(9);
-        return "lines";
-    case EVENT_SPACE_LOW ... EVENTS:
+        return event_log_lines_dropped(9), "lines";
+    case EVENT_SPACE_LACKING:
+        return event_space_lacking("because", 4), "error failures";
+    case EVENT_SPACE_LOW ... EVENT_SPACE_REOPENED:
+    case EVENTS:
         break;
     }
     return write_space(name);

@@ -1,5 +1,6 @@
 /* What systemd is told, and which sockets are taken from it. */
 #include <check.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -15,6 +16,8 @@
 #include "tests/lib/manager.h"
 
 enum { FIRST_PASSED = 3 };
+
+#define LOOK "look" /* an argument of this program */
 
 static struct manager manager;
 
@@ -173,8 +176,30 @@ START_TEST(only_one_listening_unix_stream_socket_is_taken)
 }
 END_TEST
 
-int main(void)
+/* The child executes this program, which then only looks what it was passed. */
+START_TEST(what_is_executed_anew_finds_the_socket_as_if_systemd_had_passed_it)
 {
+    int status = -1, good = bound_socket(SOCK_STREAM, true);
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        char *arguments[] = {"test_notify", LOOK, NULL};
+        notify_execute_anew(arguments, good);
+        _exit(9);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    close(good);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], LOOK) == 0) {
+        struct notify_error error;
+        int taken = -1;
+        return notify_listen_fd(&taken, &error) && taken == FIRST_PASSED ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
     Suite *suite = suite_create("notify");
     TCase *tests = tcase_create("notify");
     tcase_add_checked_fixture(tests, setup, teardown);
@@ -184,6 +209,7 @@ int main(void)
     tcase_add_test(tests, a_reader_that_never_reads_holds_up_nobody);
     tcase_add_test(tests, the_interval_follows_from_what_the_unit_asks_for);
     tcase_add_test(tests, only_one_listening_unix_stream_socket_is_taken);
+    tcase_add_test(tests, what_is_executed_anew_finds_the_socket_as_if_systemd_had_passed_it);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

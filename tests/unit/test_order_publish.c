@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/observe/metrics.h"
 #include "daemon/writer/schedule.h"
 #include "tests/lib/order_fixture.h"
 #include "tests/lib/random.h"
@@ -54,7 +55,7 @@ START_TEST(what_fails_in_the_background_is_noted_once_and_ends_nothing)
 {
     struct order_commit commit;
     const struct damage *damage = order_damage(order_fixture.order);
-    fake_disk_fail_background(order_fixture.disk);
+    fake_disk_fail_background(order_fixture.disk, STATUS_DAMAGED);
     for (uint64_t height = 1; height <= 2; height++) {
         order_commit_init(&commit, LEVEL_DURABLE, height);
         order_commit_submit(&commit, false);
@@ -63,6 +64,23 @@ START_TEST(what_fails_in_the_background_is_noted_once_and_ends_nothing)
         ck_assert_uint_eq(damage_count(damage, DAMAGE_BACKGROUND), 1);
     }
     ck_assert_ptr_nonnull(strstr(damage_text(damage), "merging"));
+}
+END_TEST
+
+START_TEST(want_of_space_in_the_background_is_no_damage)
+{
+    struct order_commit commit;
+    const struct damage *damage = order_damage(order_fixture.order);
+    for (uint64_t height = 1; height <= 2; height++) {
+        fake_disk_fail_background(order_fixture.disk, STATUS_NO_SPACE);
+        order_commit_init(&commit, LEVEL_DURABLE, height);
+        order_commit_submit(&commit, false);
+        order_fixture_settle();
+        ck_assert_int_eq(commit.job.status, STATUS_OK);
+        ck_assert_uint_eq(metrics_get(METRIC_SPACE_LACKING), height);
+    }
+    ck_assert_uint_eq(damage_count(damage, DAMAGE_BACKGROUND), 0);
+    ck_assert_ptr_null(damage_text(damage));
 }
 END_TEST
 
@@ -270,6 +288,7 @@ int main(void)
     Suite *suite = suite_new("order_publish", 60, &tests);
     tcase_add_checked_fixture(tests, order_fixture_open, order_fixture_close);
     tcase_add_test(tests, what_fails_in_the_background_is_noted_once_and_ends_nothing);
+    tcase_add_test(tests, want_of_space_in_the_background_is_no_damage);
     tcase_add_test(tests, behind_a_write_in_doubt_nothing_is_acknowledged_or_published);
     tcase_add_test(tests, a_sync_in_doubt_latches_though_the_write_before_it_was_done);
     tcase_add_test(tests, a_waiter_that_comes_behind_the_failure_is_told_of_it);

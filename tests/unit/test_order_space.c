@@ -1,6 +1,8 @@
 /* What the order refuses for want of space: metadata below the soft mark, commits below the hard one, never what deletes, prunes or
  * was accepted before; and a burst that is faster than the looks. */
 #include <check.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "daemon/observe/metrics.h"
 #include "tests/lib/order_fixture.h"
@@ -90,6 +92,55 @@ START_TEST(below_the_hard_mark_only_what_deletes_is_taken)
 }
 END_TEST
 
+/* The number that the refusal names, in MiB: so much free and it is taken again, and what was enough before the refusal is not. */
+START_TEST(a_refusal_says_from_when_on_it_is_taken_again)
+{
+    enum space_state state = _i == 0 ? SPACE_SOFT : SPACE_HARD;
+    struct metadata_operation operation = {.kind = METADATA_SET, .name = slice_of("n", 1)};
+    struct failure failure = {.status = STATUS_OK};
+    struct order_commit commit;
+    uint64_t sequence, wanted_mib = 0, has_mib = 0;
+    order_commit_init(&commit, LEVEL_DURABLE, 1);
+    note(state);
+    bool is_refused = state == SPACE_HARD
+                          ? !order_admits(order_fixture.order, &commit.job, &failure)
+                          : order_metadata(order_fixture.order, order_fixture.chain, &operation, 1, 0,
+                                           order_fixture.now_us, &sequence, &failure) == ORDER_REFUSED;
+    ck_assert(is_refused);
+    const char *text = strstr(failure.text, ": ");
+    ck_assert_msg(text != NULL && sscanf(text,
+                                         ": %lu MiB are free for it on the file system of the data "
+                                         "directory, and it is taken again from %lu on",
+                                         &has_mib, &wanted_mib) == 2,
+                  "%s", failure.text);
+    struct space_look look = ample;
+    look.held_bytes = look.reserve_bytes;
+    look.free_bytes = (wanted_mib - 2) * MIB;
+    order_note_space(order_fixture.order, &look, order_space_counted(order_fixture.order));
+    ck_assert_int_ge(order_space_state(order_fixture.order), state);
+    look.free_bytes = wanted_mib * MIB;
+    order_note_space(order_fixture.order, &look, order_space_counted(order_fixture.order));
+    ck_assert_int_lt(order_space_state(order_fixture.order), state);
+}
+END_TEST
+
+START_TEST(an_engine_that_only_reads_is_given_nothing)
+{
+    struct order_commit commit;
+    struct space_look look = ample;
+    order_commit_init(&commit, LEVEL_DURABLE, 1);
+    look.is_read_only = true;
+    order_note_space(order_fixture.order, &look, order_space_counted(order_fixture.order));
+    ck_assert_int_eq(order_space_state(order_fixture.order), SPACE_NONE);
+    ck_assert(!metadata_is_taken(METADATA_SET, 0));
+    ck_assert(!metadata_is_taken(METADATA_DELETE, 0));
+    ck_assert(!metadata_is_taken(METADATA_SET, 7));
+    ck_assert(!job_is_taken(&commit.job));
+    ck_assert(!job_is_taken(&(struct job){.kind = JOB_PRUNE}));
+    ck_assert(!job_is_taken(&(struct job){.kind = JOB_ROLLBACK}));
+}
+END_TEST
+
 START_TEST(a_burst_between_two_looks_is_refused_in_time_and_taken_again_behind_the_next)
 {
     static const uint8_t data[MIB];
@@ -129,6 +180,8 @@ int main(void)
     tcase_add_test(tests, nothing_is_refused_before_the_first_look);
     tcase_add_test(tests, below_the_soft_mark_metadata_is_refused_and_commits_are_taken);
     tcase_add_test(tests, below_the_hard_mark_only_what_deletes_is_taken);
+    tcase_add_loop_test(tests, a_refusal_says_from_when_on_it_is_taken_again, 0, 2);
+    tcase_add_test(tests, an_engine_that_only_reads_is_given_nothing);
     tcase_add_test(tests, a_burst_between_two_looks_is_refused_in_time_and_taken_again_behind_the_next);
     return suite_run(suite, false);
 }

@@ -106,7 +106,15 @@ START_TEST(numbers_that_are_older_than_the_database_end_the_start)
     record_put_u64(order_fixture.order->reserved_through + 1, bytes);
     put(&key, slice_of(bytes, sizeof bytes));
     order_fixture_end_run();
-    check_start_fails(STATUS_IO_ERROR, NUMBERS_NAME " is older than the database");
+    check_start_fails(STATUS_DAMAGED, NUMBERS_NAME " is older than the database");
+}
+END_TEST
+
+START_TEST(numbers_that_do_not_know_the_last_run_end_the_start)
+{
+    engine_begin_run(order_fixture.engine, order_run(order_fixture.order) + 1);
+    order_fixture_end_run();
+    check_start_fails(STATUS_DAMAGED, NUMBERS_NAME " is older than the database");
 }
 END_TEST
 
@@ -273,6 +281,7 @@ int main(void)
     tcase_add_test(tests, a_start_remembers_as_many_runs_as_it_says_with_their_bits_and_ends);
     tcase_add_test(tests, a_start_writes_to_the_database_only_to_make_default);
     tcase_add_test(tests, numbers_that_are_older_than_the_database_end_the_start);
+    tcase_add_test(tests, numbers_that_do_not_know_the_last_run_end_the_start);
     tcase_add_test(tests, what_format_1_left_in_the_database_is_deleted_once);
     tcase_add_loop_test(tests, a_start_ends_at_any_read_that_fails_but_one, 0,
                         sizeof reads / sizeof reads[0]);

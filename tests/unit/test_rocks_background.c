@@ -219,6 +219,32 @@ START_TEST(while_tables_cannot_be_written_writes_are_refused_and_go_on_once_they
 }
 END_TEST
 
+START_TEST(while_space_is_low_compactions_pause_and_writes_go_on)
+{
+    engine_note_space(subject.engine, true);
+    for (unsigned i = 0; i < TABLES_STOPPING + 4; i++) {
+        put_all(VALUE_BYTES);
+        flush();
+    }
+    ck_assert_uint_ge(rocks_young_tables(rocks()), TABLES_STOPPING);
+    ck_assert(!engine_background_failed(subject.engine, &subject.failure));
+    engine_note_space(subject.engine, false);
+    for (int wait = 0; rocks_young_tables(rocks()) >= TABLES_STOPPING && wait < WAIT_MS; wait += 10) {
+        pause_ms(10);
+        put_all(VALUE_BYTES);
+    }
+    ck_assert_uint_lt(rocks_young_tables(rocks()), TABLES_STOPPING);
+}
+END_TEST
+
+START_TEST(want_of_space_is_told_from_damage)
+{
+    ck_assert(rocks_is_no_space("IO error: No space left on device: While appending to file: /a.sst"));
+    ck_assert(rocks_is_no_space("IO error: While open a file for appending: /a.sst: Disk quota exceeded"));
+    ck_assert(!rocks_is_no_space("IO error: While fdatasync: /a.log: Input/output error"));
+}
+END_TEST
+
 START_TEST(a_batch_with_nothing_wrong_behind_it_is_allowed_and_nothing_is_told)
 {
     struct failure failure;
@@ -255,6 +281,8 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, subject_end);
     tcase_add_loop_test(tests, a_compaction_that_meets_damage_is_given_up_and_writes_go_on, 0, 2);
     tcase_add_test(tests, while_tables_cannot_be_written_writes_are_refused_and_go_on_once_they_can);
+    tcase_add_test(tests, while_space_is_low_compactions_pause_and_writes_go_on);
+    tcase_add_test(tests, want_of_space_is_told_from_damage);
     tcase_add_test(tests, a_batch_with_nothing_wrong_behind_it_is_allowed_and_nothing_is_told);
     tcase_add_test(tests, compactions_that_were_paused_are_tried_again_and_then_run_as_before);
     return suite_run(suite, true);

@@ -24,10 +24,10 @@ static struct reserve *reserve;
 static struct engine *engine;
 static struct failure failure;
 
-static void open_engine(void)
+static void open_engine(bool create)
 {
     struct engine_config config = {
-        .path = disk, .create = true, .cache_bytes_max = 1 << 20, .reserve = reserve, .beside = disk};
+        .path = disk, .create = create, .cache_bytes_max = 1 << 20, .reserve = reserve, .beside = disk};
     ck_assert_msg(engine_open(&engine_rocksdb, &config, &engine, &failure) == ENGINE_OK, "%s", failure.text);
 }
 
@@ -43,7 +43,7 @@ static bool setup_disk_with(uint64_t reserve_bytes)
     reserve = reserve_open(disk_fd);
     while (reserve_set_aside(reserve, reserve_bytes, 0)) {
     }
-    open_engine();
+    open_engine(true);
     return true;
 }
 
@@ -118,7 +118,7 @@ START_TEST(a_disk_that_fills_up_refuses_writes_and_never_ends_them)
     ck_assert(!holds(written)); /* it was refused */
     ck_assert_int_eq(engine_sync(engine, &failure), ENGINE_DONE);
     engine_close(engine, ENGINE_CLOSE_CLEAN);
-    open_engine(); /* from what was set aside */
+    open_engine(true); /* from what was set aside */
     ck_assert(holds(0) && holds(written - 1));
     teardown_disk();
 }
@@ -146,6 +146,42 @@ START_TEST(somebody_elses_file_is_met_with_the_reserve_and_its_end_heals)
     struct engine_need need = engine_need(engine);
     ck_assert_uint_gt(need.unflushed_bytes, 0);
     ck_assert_uint_le(need.closed_bytes, need.unflushed_bytes);
+    teardown_disk();
+}
+END_TEST
+
+/* Once as after a clean stop, once behind a failed sync, whose log there is no space to write anew. */
+START_TEST(without_any_space_it_is_opened_for_reading_and_with_some_for_writing)
+{
+    if (!setup_disk()) {
+        return;
+    }
+    for (uint32_t number = 0; number < 20; number++) {
+        ck_assert_int_eq(put(number, VALUE_BYTES), ENGINE_DONE);
+    }
+    ck_assert_int_eq(engine_access_of(engine), ENGINE_WRITES);
+    if (_i == 1) {
+        wal_state_note_failure(&rocks_of(engine)->wal);
+    }
+    engine_close(engine, ENGINE_CLOSE_CLEAN);
+    reserve_close(reserve);
+    ck_assert_int_eq(unlink(kept_format("%s/" RESERVE_NAME, disk)), 0);
+    small_disk_fill(disk, 0);
+    reserve = reserve_open(disk_fd);
+    for (int starts = 0; starts < 2; starts++) {
+        open_engine(false);
+        ck_assert_int_eq(engine_access_of(engine), _i == 0 ? ENGINE_READS : ENGINE_DOUBTS);
+        ck_assert(holds(0) && holds(19) && !holds(20));
+        ck_assert_int_eq(put(20, 1), ENGINE_NOT_APPLIED);
+        ck_assert_int_eq(failure.status, STATUS_NO_SPACE);
+        ck_assert(_i == 1 || engine_sync(engine, &failure) == ENGINE_DONE);
+        engine_close(engine, ENGINE_CLOSE_CLEAN);
+    }
+    small_disk_heal(disk);
+    open_engine(false);
+    ck_assert_int_eq(engine_access_of(engine), ENGINE_WRITES);
+    ck_assert(holds(0) && holds(19));
+    ck_assert_int_eq(put(20, VALUE_BYTES), ENGINE_DONE);
     teardown_disk();
 }
 END_TEST
@@ -178,6 +214,7 @@ int main(void)
     tcase_add_test(tests, a_write_buffer_is_a_share_of_the_file_system);
     tcase_add_test(tests, a_disk_that_fills_up_refuses_writes_and_never_ends_them);
     tcase_add_test(tests, somebody_elses_file_is_met_with_the_reserve_and_its_end_heals);
+    tcase_add_loop_test(tests, without_any_space_it_is_opened_for_reading_and_with_some_for_writing, 0, 2);
     tcase_add_test(tests, without_a_reserve_small_writes_go_into_what_the_log_has_left);
     return suite_run(suite, true);
 }

@@ -82,6 +82,33 @@ START_TEST(space_of_values_deleted_here_and_there_comes_back_once_it_is_much)
 }
 END_TEST
 
+/* What is too little to write all the rest anew for while others write, comes back when nobody does. */
+START_TEST(a_rest_comes_back_when_it_is_quiet)
+{
+    enum { KEYS = 1500, DELETED = 300 };
+    uint8_t *blob = calloc(1, BLOB_BYTES);
+    uint8_t key[2] = {0}, behind[2] = {0xFF, 0xFF};
+    for (unsigned i = 0; i < KEYS; i++) {
+        key[0] = (uint8_t)(i >> 8), key[1] = (uint8_t)i;
+        subject_put(slice_of(key, 2), slice_of(blob, BLOB_BYTES));
+    }
+    key[0] = key[1] = 0;
+    subject_reclaim(slice_of(key, 2), slice_of(behind, 2));
+    for (unsigned i = 0; i < KEYS; i += KEYS / DELETED) {
+        key[0] = (uint8_t)(i >> 8), key[1] = (uint8_t)i;
+        subject_delete(slice_of(key, 2));
+    }
+    key[0] = key[1] = 0;
+    subject_reclaim(slice_of(key, 2), slice_of(behind, 2));
+    ck_assert_uint_gt(metric_of("engine.values.bytes"), KEYS * BLOB_BYTES / 20 * 19);
+    ck_assert_int_eq(
+        engine_reclaim(subject.engine, slice_of(key, 2), slice_of(key, 2), true, &subject.failure),
+        ENGINE_OK);
+    ck_assert_uint_lt(metric_of("engine.values.bytes"), (KEYS - DELETED) * BLOB_BYTES + (1 << 20));
+    free(blob);
+}
+END_TEST
+
 START_TEST(a_read_point_is_counted_until_its_release)
 {
     ck_assert_uint_eq(metric_of("engine.points"), 0);
@@ -102,7 +129,8 @@ START_TEST(after_a_stop_maintenance_wants_no_further_call)
     engine_stop_maintenance(subject.engine);
     engine_maintain(subject.engine, thread_now_us(), &next_us);
     ck_assert_uint_eq(next_us, UINT64_MAX);
-    ck_assert_int_eq(engine_reclaim(subject.engine, text("a"), text("b"), &subject.failure), ENGINE_OK);
+    ck_assert_int_eq(engine_reclaim(subject.engine, text("a"), text("b"), false, &subject.failure),
+                     ENGINE_OK);
 }
 END_TEST
 
@@ -135,7 +163,7 @@ END_TEST
 static void expect_no_reclaim(const char *text_of_failure)
 {
     struct failure failure;
-    ck_assert_int_eq(engine_reclaim(subject.engine, text("a"), text("b"), &failure), ENGINE_FAILED);
+    ck_assert_int_eq(engine_reclaim(subject.engine, text("a"), text("b"), false, &failure), ENGINE_FAILED);
     ck_assert_int_eq(failure.status, STATUS_IO_ERROR);
     ck_assert_msg(strstr(failure.text, text_of_failure) != NULL, "%s", failure.text);
 }
@@ -180,6 +208,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, subject_end);
     tcase_add_test(tests, space_of_deleted_values_comes_back);
     tcase_add_test(tests, space_of_values_deleted_here_and_there_comes_back_once_it_is_much);
+    tcase_add_test(tests, a_rest_comes_back_when_it_is_quiet);
     tcase_add_test(tests, a_read_point_is_counted_until_its_release);
     tcase_add_test(tests, after_a_stop_maintenance_wants_no_further_call);
     tcase_add_test(tests, deletions_of_what_is_gone_do_not_stay_in_tables);

@@ -84,6 +84,35 @@ static void *hand_over(void *context)
     return NULL;
 }
 
+static void *try_elsewhere(void *argument)
+{
+    struct mutex *tried = argument;
+    bool is_taken = mutex_try_lock(tried);
+    if (is_taken) {
+        mutex_unlock(tried);
+    }
+    return is_taken ? argument : NULL;
+}
+
+START_TEST(a_try_takes_the_lock_only_if_nobody_has_it)
+{
+    struct mutex tried;
+    pthread_t thread;
+    void *taken = NULL;
+    mutex_init(&tried);
+    ck_assert(mutex_try_lock(&tried));
+    mutex_assert_held(&tried);
+    ck_assert_int_eq(pthread_create(&thread, NULL, try_elsewhere, &tried), 0);
+    ck_assert_int_eq(pthread_join(thread, &taken), 0);
+    ck_assert_ptr_null(taken);
+    mutex_unlock(&tried);
+    ck_assert_int_eq(pthread_create(&thread, NULL, try_elsewhere, &tried), 0);
+    ck_assert_int_eq(pthread_join(thread, &taken), 0);
+    ck_assert_ptr_eq(taken, &tried);
+    mutex_close(&tried);
+}
+END_TEST
+
 START_TEST(signal_ends_a_wait_and_the_lock_is_held_again)
 {
     pthread_t thread;
@@ -165,6 +194,7 @@ int main(void)
     tcase_add_test(tests, role_belongs_to_one_thread);
     tcase_add_test(tests, clock_never_goes_back_and_both_units_agree);
     tcase_add_test(tests, one_thread_at_a_time_holds_the_mutex);
+    tcase_add_test(tests, a_try_takes_the_lock_only_if_nobody_has_it);
     tcase_add_test(tests, signal_ends_a_wait_and_the_lock_is_held_again);
     tcase_add_test(tests, wait_without_a_signal_ends_at_its_time);
     tcase_add_test_raise_signal(tests, held_by_another_thread_is_not_held, SIGABRT);

@@ -69,6 +69,49 @@ START_TEST(numbers_only_grow_until_the_next_open)
 }
 END_TEST
 
+START_TEST(what_was_noted_without_waiting_is_found_and_written_over)
+{
+    struct wal_state state, again;
+    ck_assert(wal_state_renew(opened(&state), 7, &failure));
+    wal_state_note(&state, 9);
+    wal_state_note(&state, 8);
+    ck_assert_uint_eq(opened(&again)->record.synced, 9);
+    wal_state_close(&again);
+    wal_state_note(&state, 10);
+    wal_state_note(&state, 11);
+    damage(8); /* as a power cut may leave the copy that nobody waited for */
+    ck_assert_uint_eq(opened(&again)->record.synced, 7);
+    wal_state_close(&again);
+    wal_state_advance(&state, 11);
+    damage(8);
+    ck_assert_uint_eq(opened(&again)->record.synced, 11);
+    wal_state_close(&again);
+    wal_state_note(&state, 12);
+    wal_state_note_failure(&state);
+    wal_state_note(&state, 13);
+    ck_assert_uint_eq(opened(&again)->record.synced, 12);
+    ck_assert(again.record.has_failed);
+    wal_state_close(&again);
+    wal_state_close(&state);
+}
+END_TEST
+
+START_TEST(the_last_run_stays)
+{
+    struct wal_state state;
+    ck_assert(wal_state_renew(opened(&state), 7, &failure));
+    ck_assert_uint_eq(state.record.run, 0);
+    wal_state_begin_run(&state, UINT64_C(0x123456789abc));
+    wal_state_advance(&state, 8);
+    wal_state_close(&state);
+    ck_assert(wal_state_renew(opened(&state), 9, &failure));
+    wal_state_note_failure(&state);
+    wal_state_close(&state);
+    ck_assert_uint_eq(opened(&state)->record.run, UINT64_C(0x123456789abc));
+    wal_state_close(&state);
+}
+END_TEST
+
 START_TEST(a_failure_stays_noted_until_the_next_open_has_ended)
 {
     struct wal_state state, again;
@@ -216,6 +259,8 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, a_new_store_has_none_and_gets_one);
     tcase_add_test(tests, numbers_only_grow_until_the_next_open);
+    tcase_add_test(tests, what_was_noted_without_waiting_is_found_and_written_over);
+    tcase_add_test(tests, the_last_run_stays);
     tcase_add_test(tests, a_failure_stays_noted_until_the_next_open_has_ended);
     tcase_add_test(tests, damage_to_one_copy_loses_nothing_and_to_both_leaves_it_unknown);
     tcase_add_test(tests, what_cannot_be_found_or_read_is_a_failure);

@@ -27,6 +27,11 @@ static bool begins(const char *text, const char *beginning)
     return strncmp(text, beginning, strlen(beginning)) == 0;
 }
 
+bool rocks_is_no_space(const char *text)
+{
+    return strstr(text, "No space left on device") != NULL || strstr(text, "Disk quota exceeded") != NULL;
+}
+
 void rocks_fail_text(const char *doing, const char *text, struct failure *failure)
 {
     set_failure(doing, text, failure);

@@ -36,6 +36,7 @@ struct rocks {
     rocksdb_writeoptions_t *write[2]; /* by durability */
     rocksdb_readoptions_t *read[2];   /* by reach: the newest state */
     uint64_t torn_bytes;              /* cut off from the logs when it was opened */
+    uint64_t renew_bytes;             /* of logs that the next start is to write anew; 0: none */
     char path[PACED_DELETION_PATH_BYTES_MAX + 1];
     uint64_t write_buffer_bytes; /* of one, but for those of a start */
     struct rocks_info_log info_log;
@@ -43,6 +44,7 @@ struct rocks {
     /* writer thread only */
     rocksdb_writebatch_t *batch;
     struct rocks_background background;
+    uint64_t noted_us;             /* when it was last noted outside the log how far that is synced */
     uint64_t deletions;            /* of keys, since the active write buffer began, or more */
     rocksdb_writebatch_t *nothing; /* writes no key; synced, a barrier */
     /* any thread */
@@ -54,6 +56,7 @@ struct rocks {
     atomic_bool is_stopped;          /* any thread: maintenance is */
     atomic_bool cannot_flush;        /* any thread: a write buffer could not be closed */
     atomic_bool flushes_fail;        /* the writer's, read by any thread */
+    atomic_bool is_space_low;        /* any thread */
 };
 
 /* ---- rocks_open.c ---- */
@@ -62,6 +65,8 @@ enum engine_result rocks_look(const char *path, struct failure *failure);
 enum engine_result rocks_open(const struct engine_config *config, struct engine **ret_engine,
                               struct failure *failure);
 void rocks_close(struct engine *engine, enum engine_close how);
+uint64_t rocks_last_run(struct engine *engine);
+void rocks_begin_run(struct engine *engine, uint64_t run);
 
 static inline struct rocks *rocks_of(struct engine *engine)
 {
@@ -74,8 +79,10 @@ static inline struct rocks *rocks_of(struct engine *engine)
 struct rocks_recovered {
     uint64_t log_bytes;
     size_t log_count;
-    uint64_t torn_bytes; /* what was behind the end of the logs, and is cut off */
-    bool has_lost;       /* there was damage, and the loss is accepted */
+    uint64_t torn_bytes;  /* what was behind the end of the logs, and is cut off */
+    bool has_lost;        /* there was damage, and the loss is accepted */
+    bool is_in_doubt;     /* a sync failed before, and there is no space to write the logs anew, */
+    uint64_t renew_bytes; /* which takes so much */
 };
 
 /* Looks at what the run before left, and brings its log to the device. False: it is damaged, and untouched, or could not be read or
@@ -90,6 +97,8 @@ void rocks_fail(const char *doing, char *text, struct failure *failure);
 /* The same of a read: STATUS_DAMAGED for bytes that are wrong or missing, STATUS_IO_ERROR for a device that does not read. */
 void rocks_fail_read(const char *doing, char *text, struct failure *failure);
 void rocks_fail_text(const char *doing, const char *text, struct failure *failure); /* borrows the text */
+/* Whether the text says that the file system has no space, or none for this user. */
+bool rocks_is_no_space(const char *text);
 
 /* A property of RocksDB's that is a number; 0 if it has none of that name. */
 uint64_t rocks_number(const struct rocks *rocks, const char *property);
@@ -119,26 +128,9 @@ enum engine_outcome rocks_write(struct engine *engine, struct engine_edit *edits
                                 enum engine_durability durability, struct failure *failure);
 enum engine_outcome rocks_sync(struct engine *engine, struct failure *failure);
 
-/* ---- rocks_background.c ---- */
-
-/* Once the store is open, before the first write. */
-void rocks_background_begin(struct rocks *rocks);
-
-/* Before a write of so many bytes: sees what failed in the background, and whether the write may be begun. False: `failure` says why
- * not. Writer. */
-bool rocks_background_allows(struct rocks *rocks, size_t bytes, struct failure *failure) MUST_CHECK;
-
-/* Closes the active write buffer, if anything is in it, and begins to flush what is closed. Does not wait for that, but for
- * compactions that would hold up writes. Any thread. */
-bool rocks_close_write_buffer(struct rocks *rocks, struct failure *failure) MUST_CHECK;
-
-/* Whether a flush is known to fail, or something failed since the last look. Writer. */
-bool rocks_background_has_news(const struct rocks *rocks);
-bool rocks_background_failed(struct engine *engine, struct failure *ret_failure);
-
 /* ---- rocks_space.c ---- */
 
-enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struct slice to,
+enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struct slice to, bool is_quiet,
                                  struct failure *failure);
 void rocks_history(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_oldest);
 uint64_t rocks_space(struct engine *engine);

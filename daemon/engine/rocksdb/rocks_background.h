@@ -1,4 +1,4 @@
-/* What rocks_background.c keeps of failures in RocksDB's own threads; rocks.h has its functions. Writer thread only. */
+/* Failures in RocksDB's own threads: what is kept of them, and what is asked. Writer thread only, unless it says so. */
 #ifndef DAEMON_ROCKS_BACKGROUND_H
 #define DAEMON_ROCKS_BACKGROUND_H
 
@@ -22,5 +22,23 @@ struct rocks_background {
     bool has_failure;       /* rocks_background_failed has not told it yet */
     struct failure failure;
 };
+
+struct engine;
+struct rocks;
+
+/* Once the store is open, before the first write. */
+void rocks_background_begin(struct rocks *rocks);
+
+/* Before a write of so many bytes: sees what failed in the background, and whether the write may be begun. False: `failure` says why
+ * not. Writer. */
+bool rocks_background_allows(struct rocks *rocks, size_t bytes, struct failure *failure) MUST_CHECK;
+
+/* Closes the active write buffer, if anything is in it, and begins to flush what is closed. Does not wait for that, but for
+ * compactions that would hold up writes. Any thread. */
+bool rocks_close_write_buffer(struct rocks *rocks, struct failure *failure) MUST_CHECK;
+
+/* Whether a flush is known to fail, or something failed since the last look. Writer. */
+bool rocks_background_has_news(const struct rocks *rocks);
+bool rocks_background_failed(struct engine *engine, struct failure *ret_failure);
 
 #endif

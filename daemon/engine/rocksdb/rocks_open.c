@@ -2,6 +2,7 @@
  *
  * - A store is a directory with a CURRENT in it. Before RocksDB opens it rocks_recover.c sees that its logs are whole and on the
  *   device. Once it is open, all that it has is synced, and that is written beside it, before anybody reads.
+ * - Where the file system has no space for what RocksDB writes at an open, it is opened for reading, which writes nothing.
  * - Closed clean, flushes and compactions under way are waited for. Closed fast, nothing is: the next start does again what
  *   was cut short, and threads and memory end with the process.
  *
@@ -69,6 +70,8 @@ const struct engine_type engine_rocksdb = {
     .look = rocks_look,
     .open = rocks_open,
     .close = rocks_close,
+    .last_run = rocks_last_run,
+    .begin_run = rocks_begin_run,
     .point_take = rocks_point_take,
     .point_free = rocks_point_free,
     .get = rocks_get,
@@ -80,6 +83,7 @@ const struct engine_type engine_rocksdb = {
     .sync = rocks_sync,
     .background_failed = rocks_background_failed,
     .need = rocks_need,
+    .note_space = rocks_note_space,
     .reclaim = rocks_reclaim,
     .history = rocks_history,
     .space = rocks_space,
@@ -303,9 +307,32 @@ static uint64_t all_bytes(const char *path)
     return statvfs(path, &found) == 0 ? (uint64_t)found.f_blocks * found.f_frsize : 0;
 }
 
+/* RocksDB's text of why it did not open the store; NULL: it did. Where there is no space for what an open writes, the store is opened
+ * for reading: that writes nothing. */
+static char *open_or_read(const struct engine_config *config, const struct rocks_recovered *recovered,
+                          bool has_room, struct rocks *rocks)
+{
+    char *error = NULL;
+    bool is_full = recovered->is_in_doubt || !has_room;
+    assert(!is_full || recovered->renew_bytes == 0 || recovered->is_in_doubt);
+    if (!is_full || config->create) {
+        rocks->db = rocksdb_open(rocks->options, config->path, &error);
+        is_full = error != NULL && rocks_is_no_space(error);
+    }
+    if (is_full && !config->create) {
+        rocksdb_free(error);
+        error = NULL;
+        rocks->engine.access = recovered->is_in_doubt ? ENGINE_DOUBTS : ENGINE_READS;
+        rocks->renew_bytes = recovered->renew_bytes;
+        rocks->db = rocksdb_open_for_read_only(rocks->options, config->path, 0, &error);
+    }
+    assert((rocks->db != NULL) == (error == NULL)); /* RocksDB gives a store or an error */
+    return error;
+}
+
 /* Opens RocksDB on what was recovered. */
 static bool open_recovered(const struct engine_config *config, const struct rocks_recovered *recovered,
-                           struct rocks *rocks, struct failure *failure)
+                           bool has_room, struct rocks *rocks, struct failure *failure)
 {
     assert(rocks->db == NULL && rocks->options == NULL); /* rocks_close frees one of each */
     uint64_t start_bytes = write_buffer_bytes_of_start(rocks->write_buffer_bytes, recovered->log_bytes);
@@ -317,10 +344,9 @@ static bool open_recovered(const struct engine_config *config, const struct rock
     set_options(rocks->options, config->create, rocks->cache);
     set_sizes(rocks->options, rocks->write_buffer_bytes, start_bytes);
     rocks_info_log_place(rocks->options, &rocks->info_log);
-    char *error = NULL;
-    rocks->db = rocksdb_open(rocks->options, config->path, &error);
+    char *error = open_or_read(config, recovered, has_room, rocks);
+    rocks_info_log_remove(&rocks->info_log);
     if (error != NULL) {
-        rocks_info_log_remove(&rocks->info_log);
         rocks_fail_read("opening the store", error, failure);
         if (failure->status == STATUS_DAMAGED) {
             struct failure found = *failure;
@@ -329,9 +355,10 @@ static bool open_recovered(const struct engine_config *config, const struct rock
         }
         return false;
     }
-    assert(rocks->db != NULL); /* RocksDB gives a store or an error */
+    if (rocks->engine.access != ENGINE_WRITES) {
+        return true;
+    }
     rocks_background_begin(rocks);
-    rocks_info_log_remove(&rocks->info_log);
     bool has_many_logs = recovered->log_count >= LOGS_MANY; /* else each start would leave one more */
     if (start_bytes <= rocks->write_buffer_bytes && !has_many_logs) {
         return true;
@@ -351,14 +378,14 @@ enum engine_result rocks_open(const struct engine_config *config, struct engine 
     struct rocks *rocks = rocks_new(config, beside);
     rocks->reserve = config->reserve;
     rocks->write_buffer_bytes = rocks_write_buffer_bytes(all_bytes(config->path));
-    rocks_make_start_room(rocks);
+    bool has_room = rocks_make_start_room(rocks);
     if (!wal_state_open(beside, &rocks->wal, failure) ||
         !rocks_recover(config, &rocks->wal, &recovered, failure) ||
-        !open_recovered(config, &recovered, rocks, failure)) {
+        !open_recovered(config, &recovered, has_room, rocks, failure)) {
         goto fail;
     }
     uint64_t sequence = rocksdb_get_latest_sequence_number(rocks->db);
-    if (!wal_state_renew(&rocks->wal, sequence, failure)) {
+    if (rocks->engine.access == ENGINE_WRITES && !wal_state_renew(&rocks->wal, sequence, failure)) {
         goto fail;
     }
     atomic_init(&rocks->synced, sequence);
@@ -371,6 +398,16 @@ enum engine_result rocks_open(const struct engine_config *config, struct engine 
 fail:
     rocks_close(&rocks->engine, ENGINE_CLOSE_CLEAN);
     return ENGINE_FAILED;
+}
+
+uint64_t rocks_last_run(struct engine *engine)
+{
+    return rocks_of(engine)->wal.record.run;
+}
+
+void rocks_begin_run(struct engine *engine, uint64_t run)
+{
+    wal_state_begin_run(&rocks_of(engine)->wal, run);
 }
 
 void rocks_close(struct engine *engine, enum engine_close how)

@@ -4,6 +4,7 @@
  * - A torn tail is cut off, so that RocksDB reads the log up to there.
  * - Then the logs are synced; or written anew, where a write or sync failed in a run before, or nothing is known of one: what the
  *   page cache shows need not be on the device then, and another sync would not bring it there.
+ *   Without space for that the store is opened for reading, and in doubt.
  *
  * Ways to fail: a sync that is refused is noted, and fails the open; the next one writes the logs anew. A death at any point leaves
  * what the next open begins with in the same way. */
@@ -19,13 +20,30 @@
 #include "daemon/engine/rocksdb/rocks.h"
 #include "daemon/engine/rocksdb/wal_files.h"
 
+/* Logs are written anew one by one: the largest says what that takes. */
+static uint64_t renew_bytes(const struct audit *audit)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < audit->log_count; i++) {
+        assert(audit->logs[i].whole_to <= audit->logs[i].bytes); /* the rest was cut off */
+        bytes = audit->logs[i].whole_to > bytes ? audit->logs[i].whole_to : bytes;
+    }
+    return bytes;
+}
+
 static bool bring_to_device(int directory_fd, struct wal_state *state, const struct audit *audit,
-                            struct failure *failure)
+                            struct reserve *reserve, bool *ret_in_doubt, struct failure *failure)
 {
     assert(audit->verdict != AUDIT_BROKEN);               /* such a store stays untouched */
     assert(!state->record.has_failed || state->is_known); /* the note was in the file that was found */
+    if (reserve != NULL && (state->record.has_failed || !state->is_known)) {
+        (void)!reserve_make_room(reserve, renew_bytes(audit),
+                                 0); /* else the attempt may meet the full disk */
+    }
     if (state->record.has_failed) {
-        return wal_files_renew(directory_fd, audit, failure);
+        bool is_renewed = wal_files_renew(directory_fd, audit, failure);
+        *ret_in_doubt = !is_renewed && rocks_is_no_space(failure->text);
+        return is_renewed || *ret_in_doubt;
     }
     if (!state->is_known && wal_files_renew(directory_fd, audit, failure)) {
         return true; /* else, as on a full disk, the logs are taken as they are: nothing says that a sync failed */
@@ -100,7 +118,9 @@ bool rocks_recover(const struct engine_config *config, struct wal_state *state,
     bool is_recovered = audit_look(fd, &known, &audit, failure) && judge(config, &audit, failure);
     if (is_recovered) {
         assert(audit.verdict != AUDIT_DAMAGED || config->accept_loss); /* what is cut off is gone for good */
-        is_recovered = audit_cut(fd, &audit, failure) && bring_to_device(fd, state, &audit, failure);
+        is_recovered = audit_cut(fd, &audit, failure) &&
+                       bring_to_device(fd, state, &audit, config->reserve, &recovered.is_in_doubt, failure);
+        recovered.renew_bytes = recovered.is_in_doubt ? renew_bytes(&audit) : 0;
         recovered.log_bytes = audit.log_bytes;
         recovered.log_count = audit.log_count;
         recovered.torn_bytes = audit.torn_bytes;

@@ -49,14 +49,12 @@ uint64_t rocks_start_bytes(uint64_t write_buffer_bytes)
     return rocks_log_bytes(write_buffer_bytes) + write_buffer_bytes / START_PART;
 }
 
-void rocks_make_start_room(struct rocks *rocks)
+bool rocks_make_start_room(struct rocks *rocks)
 {
     assert(rocks->db == NULL); /* what RocksDB takes at an open is still to come */
     uint64_t bytes = rocks->write_buffer_bytes;
-    if (rocks->reserve != NULL && !reserve_make_room(rocks->reserve, rocks_start_bytes(bytes), 0)) {
-        (void)!reserve_make_room(rocks->reserve, bytes / START_PART,
-                                 0); /* the log then grows as it is written */
-    }
+    return rocks->reserve == NULL || reserve_make_room(rocks->reserve, rocks_start_bytes(bytes), 0) ||
+           reserve_make_room(rocks->reserve, bytes / START_PART, 0); /* the log then grows as it is written */
 }
 
 static uint64_t table_bytes(uint64_t unflushed_bytes)
@@ -77,8 +75,14 @@ struct engine_need rocks_need(struct engine *engine)
         .closed_bytes = all > active ? table_bytes(all - active) : 0,
         .log_bytes = rocks_log_bytes(rocks->write_buffer_bytes),
         .compaction_bytes = tables < compaction_max ? tables : compaction_max,
-        .start_bytes = rocks_start_bytes(rocks->write_buffer_bytes),
+        .start_bytes = rocks_start_bytes(rocks->write_buffer_bytes) + rocks->renew_bytes,
     };
+}
+
+/* The next write sees it, and without writes no flush begins a compaction. */
+void rocks_note_space(struct engine *engine, bool is_low)
+{
+    atomic_store(&rocks_of(engine)->is_space_low, is_low);
 }
 
 bool rocks_has_free(struct rocks *rocks, uint64_t bytes)
@@ -130,13 +134,11 @@ static uint64_t needed_at_most(const struct rocks *rocks, uint64_t bytes)
     return table_bytes(buffers + bytes) + 2 * (bytes + rocks_log_bytes(rocks->write_buffer_bytes));
 }
 
-void rocks_make_room_to_sync(struct rocks *rocks)
+bool rocks_make_little_room(struct rocks *rocks)
 {
-    assert(atomic_load(&rocks->engine.is_writing)); /* no write takes the room before the sync does */
-    if (rocks->reserve != NULL && !reserve_is_ample(rocks->reserve, 0, AMPLE_BYTES)) {
-        (void)!rocks_make_room(rocks,
-                               ROOM_BYTES_MIN); /* else its few bytes most likely lie in the log's own */
-    }
+    assert(atomic_load(&rocks->engine.is_writing)); /* no write takes the room before it is used */
+    return rocks->reserve == NULL || reserve_is_ample(rocks->reserve, 0, AMPLE_BYTES) ||
+           rocks_make_room(rocks, ROOM_BYTES_MIN);
 }
 
 /* What it drops is worth the whole reserve; a next log that finds no room grows as it is written. */

@@ -5,8 +5,8 @@
 
 #include "daemon/engine/rocksdb/rocks.h"
 
-/* Sees that a start finds room, if need be from the whole reserve. */
-void rocks_make_start_room(struct rocks *rocks);
+/* Whether a start finds room, if need be from the whole reserve. */
+bool rocks_make_start_room(struct rocks *rocks) MUST_CHECK;
 
 /* Whether so many bytes are free beside the reserve and beside all that is to be flushed. */
 bool rocks_has_free(struct rocks *rocks, uint64_t bytes);
@@ -22,12 +22,13 @@ uint64_t rocks_log_bytes(uint64_t write_buffer_bytes);
 uint64_t rocks_start_bytes(uint64_t write_buffer_bytes);
 
 struct engine_need rocks_need(struct engine *engine);
+void rocks_note_space(struct engine *engine, bool is_low);
 
 /* Whether so many bytes are free, if need be after the reserve gave some back. May wait for the device. Not on the loop. */
 bool rocks_make_room(struct rocks *rocks, uint64_t bytes) MUST_CHECK;
 
-/* Sees that a sync's own few bytes find room. As above. */
-void rocks_make_room_to_sync(struct rocks *rocks);
+/* The same of what a sync or a change of options takes. As above. */
+bool rocks_make_little_room(struct rocks *rocks) MUST_CHECK;
 
 /* Whether there is room to flush everything, so that a compaction may begin. As above. */
 bool rocks_has_room_to_compact(struct rocks *rocks) MUST_CHECK;

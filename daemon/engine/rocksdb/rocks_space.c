@@ -12,11 +12,15 @@
 
 /* Chosen. */
 enum {
-    DELETIONS_MIN = 1024,         /* a table with fewer is left as it is */
-    DELETIONS_PART = 4,           /* and one in which they are a smaller part than one in so many */
-    GARBAGE_BYTES_MIN = 64 << 20, /* of deleted large values in files with live ones: less stays, */
-    GARBAGE_PART = 3,             /* and so does a smaller part of all than one in so many */
-    STATE_INTERVAL_US = 500000,   /* between two notes beside the log of how far it is synced */
+    DELETIONS_MIN = 1024,               /* a table with fewer is left as it is */
+    DELETIONS_PART = 4,                 /* and one in which they are a smaller part than one in so many */
+    GARBAGE_BYTES_MIN = 64 << 20,       /* of deleted large values in files with live ones: less stays, */
+    GARBAGE_PART = 3,                   /* and so does a smaller part of all than one in so many */
+    GARBAGE_QUIET_BYTES_MIN = 16 << 20, /* the same while nobody writes, */
+    GARBAGE_QUIET_PART = 20,
+    GARBAGE_QUIET_ALL_MAX =
+        1 << 30,                /* of files with no more than that: a disk writes it in some ten seconds */
+    STATE_INTERVAL_US = 500000, /* between two notes beside the log of how far it is synced */
 };
 
 /* The depth says what is done with tables that nothing lies below: RocksDB's numbers. */
@@ -81,13 +85,16 @@ static void set_oldest_share(struct rocks *rocks, const char *share)
 }
 
 /* Moves the live large values out of all files once much of what these hold is deleted: that writes at most twice what it gives
- * back, and takes that room until it is done. */
-static void collect_garbage(struct rocks *rocks)
+ * back, and takes that room until it is done. While nobody writes, and they are not too many for a minute, it may write more. */
+static void collect_garbage(struct rocks *rocks, bool is_quiet)
 {
     uint64_t garbage = rocks_number(rocks, "rocksdb.live-blob-file-garbage-size");
     uint64_t all = rocks_number(rocks, "rocksdb.live-blob-file-size");
-    if (garbage < GARBAGE_BYTES_MIN || garbage < all / GARBAGE_PART || atomic_load(&rocks->is_stopped) ||
-        !rocks_has_free(rocks, all - garbage)) {
+    bool is_much = garbage >= GARBAGE_BYTES_MIN && garbage >= all / GARBAGE_PART;
+    bool is_cheap = is_quiet && garbage >= GARBAGE_QUIET_BYTES_MIN && garbage >= all / GARBAGE_QUIET_PART &&
+                    all <= GARBAGE_QUIET_ALL_MAX;
+    assert(garbage <= all); /* it is part of it */
+    if ((!is_much && !is_cheap) || atomic_load(&rocks->is_stopped) || !rocks_has_free(rocks, all - garbage)) {
         return;
     }
     set_oldest_share(rocks, "1.0");
@@ -95,7 +102,7 @@ static void collect_garbage(struct rocks *rocks)
     set_oldest_share(rocks, ROCKS_BLOB_GC_OLDEST);
 }
 
-enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struct slice to,
+enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struct slice to, bool is_quiet,
                                  struct failure *failure)
 {
     struct rocks *rocks = rocks_of(engine);
@@ -120,9 +127,11 @@ enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struc
         return ENGINE_FAILED;
     }
     paced_deletion_begin(rocks->deletion);
-    compact(rocks, &from, &to, DEPTH_MERGED);
-    drop_deletions(rocks, from, to);
-    collect_garbage(rocks);
+    if (slice_compare(from, to) < 0) {
+        compact(rocks, &from, &to, DEPTH_MERGED);
+        drop_deletions(rocks, from, to);
+    }
+    collect_garbage(rocks, is_quiet);
     paced_deletion_end(rocks->deletion);
     return ENGINE_OK;
 }

@@ -1,5 +1,5 @@
-/* The record of the file, 24 bytes: a version (1), whether a write or sync failed (1), zeros (6), the store's number (8), and up to
- * where everything was synced (8). FORMAT.md has it too.
+/* The record of the file, 24 bytes: a version (1), whether a write or sync failed (1), the daemon's last run (6), the store's number (8),
+ * and up to where everything was synced (8). FORMAT.md has it too.
  *
  * Ways to fail: a file that is damaged counts as none, and is made anew. A failure that cannot be noted is forgotten with the
  * process. A number that cannot be written leaves a smaller one, with which less damage is found. */
@@ -16,7 +16,7 @@
 
 #include "daemon/schema/record.h"
 
-enum { RECORD_VERSION = 1, RECORD_BYTES = 24 };
+enum { RECORD_VERSION = 1, RECORD_BYTES = 24, RUN_AT = 2, RUN_BYTES = 6 };
 
 #define NAME_SUFFIX ".state"
 
@@ -29,7 +29,10 @@ static bool fail(const char *doing, struct failure *failure)
 
 static void write_record(const struct wal_record *record, uint8_t *ret_bytes)
 {
-    memset(ret_bytes, 0, RECORD_BYTES);
+    uint8_t run[8];
+    assert(record->run >> 8 * RUN_BYTES == 0); /* two billion starts a second for a day */
+    record_put_u64(record->run, run);
+    memcpy(ret_bytes + RUN_AT, run + sizeof run - RUN_BYTES, RUN_BYTES);
     ret_bytes[0] = RECORD_VERSION;
     ret_bytes[1] = record->has_failed;
     record_put_u64(record->store, ret_bytes + 8);
@@ -41,7 +44,14 @@ static bool read_record(const uint8_t *bytes, struct wal_record *ret_record)
     if (bytes[0] != RECORD_VERSION || bytes[1] > 1) {
         return false;
     }
-    *ret_record = (struct wal_record){record_get_u64(bytes + 8), record_get_u64(bytes + 16), bytes[1] == 1};
+    uint8_t run[8] = {0};
+    memcpy(run + sizeof run - RUN_BYTES, bytes + RUN_AT, RUN_BYTES);
+    *ret_record = (struct wal_record){
+        .store = record_get_u64(bytes + 8),
+        .run = record_get_u64(run),
+        .synced = record_get_u64(bytes + 16),
+        .has_failed = bytes[1] == 1,
+    };
     return true;
 }
 
@@ -125,8 +135,8 @@ static bool put(struct wal_state *state, const struct wal_record *record)
 bool wal_state_renew(struct wal_state *state, uint64_t synced, struct failure *failure)
 {
     assert(state->directory_fd >= 0);
-    struct wal_record record = {.store = state->store, .synced = synced};
     mutex_lock(&state->lock);
+    struct wal_record record = {.store = state->store, .run = state->record.run, .synced = synced};
     bool is_written = put(state, &record);
     if (!is_written) {
         (void)fail("written", failure);
@@ -140,8 +150,38 @@ void wal_state_advance(struct wal_state *state, uint64_t synced)
 {
     assert(state->directory_fd >= 0);
     mutex_lock(&state->lock);
-    struct wal_record record = {.store = state->store, .synced = synced};
+    struct wal_record record = state->record;
+    record.synced = synced;
     if (state->file.fd >= 0 && !state->record.has_failed && synced > state->record.synced) {
+        (void)put(state, &record);
+    }
+    mutex_unlock(&state->lock);
+}
+
+void wal_state_note(struct wal_state *state, uint64_t synced)
+{
+    uint8_t bytes[RECORD_BYTES];
+    assert(state->directory_fd >= 0);
+    if (!mutex_try_lock(&state->lock)) {
+        return;
+    }
+    struct wal_record record = state->record;
+    record.synced = synced;
+    if (state->file.fd >= 0 && !record.has_failed && synced > state->noted) {
+        write_record(&record, bytes);
+        (void)!mirrored_file_note(&state->file, bytes); /* else the number of before is there */
+        state->noted = synced;
+    }
+    mutex_unlock(&state->lock);
+}
+
+void wal_state_begin_run(struct wal_state *state, uint64_t run)
+{
+    mutex_lock(&state->lock);
+    struct wal_record record = state->record;
+    assert(run > record.run); /* runs count */
+    record.run = run;
+    if (state->file.fd >= 0) {
         (void)put(state, &record);
     }
     mutex_unlock(&state->lock);
@@ -153,6 +193,7 @@ void wal_state_note_failure(struct wal_state *state)
     mutex_lock(&state->lock);
     struct wal_record record = state->record;
     record.has_failed = true;
+    record.synced = state->noted > record.synced ? state->noted : record.synced;
     if (state->file.fd >= 0 && !state->record.has_failed) {
         state->record.has_failed =
             true; /* also where it cannot be written: nothing may say the contrary from here on */

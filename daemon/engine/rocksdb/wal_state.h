@@ -3,7 +3,8 @@
  *
  * - An open of the store reads it first. A store of before, or one that lost it, has none: then nothing is known.
  * - When the open has recovered the log and brought it to the device it writes how far that is; so does a close, and from time
- *   to time what maintains the store: a mark in the log goes with the log, if that is cut short or lost.
+ *   to time what maintains the store: a mark in the log goes with the log, if that is cut short or lost. In between, what syncs the
+ *   log notes it without waiting, often enough that a kill loses little of it.
  * - The first failed write or sync is noted there, for good: what the page cache shows of the log need not be on the device.
  *   The next open writes the log anew, and then writes the state without the note.
  *
@@ -16,7 +17,9 @@
 #include "daemon/runtime/thread.h"
 
 struct wal_record {
-    uint64_t store;  /* the number that the store's marks have (wal_mark.h) */
+    uint64_t store; /* the number that the store's marks have (wal_mark.h) */
+    uint64_t
+        run; /* the daemon's last run that began, 0 for none: not the engine's own, but kept outside of what it counts */
     uint64_t synced; /* RocksDB's sequence number up to which everything was synced, */
     bool has_failed; /* and then a write or sync failed */
 };
@@ -31,6 +34,7 @@ struct wal_state {
     struct mutex lock;
     struct mirrored_file file; /* closed: there is none yet */
     struct wal_record record;  /* as it was read or written last */
+    uint64_t noted;            /* what was noted as synced since, without waiting for the device */
 };
 
 /* Opens it for the database at `path`; it need not be there, nor be whole. `is_known` and `record` say what was found. False: the
@@ -43,6 +47,13 @@ bool wal_state_renew(struct wal_state *state, uint64_t synced, struct failure *f
 
 /* Writes a greater number into the file, if that is no smaller than the one there and no failure is noted. Waits for the device. */
 void wal_state_advance(struct wal_state *state, uint64_t synced);
+
+/* The same in the page cache only, which outlives the process: so that a kill leaves a number that is as good as new. Waits for nothing; while
+ * another thread writes the file, it does nothing. */
+void wal_state_note(struct wal_state *state, uint64_t synced);
+
+/* Writes the number of a run that begins, if there is a file. Waits for the device. */
+void wal_state_begin_run(struct wal_state *state, uint64_t run);
 
 /* Notes that a write or sync failed, if the file can still be written. Waits for the device. */
 void wal_state_note_failure(struct wal_state *state);

@@ -163,7 +163,7 @@ END_TEST
 static void expect_no_reclaim(const char *text_of_failure)
 {
     struct failure failure;
-    ck_assert_int_eq(engine_reclaim(subject.engine, text("a"), text("b"), &failure), ENGINE_FAILED);
+    ck_assert_int_eq(engine_reclaim(subject.engine, text("a"), text("b"), false, &failure), ENGINE_FAILED);
     ck_assert_int_eq(failure.status, STATUS_IO_ERROR);
     ck_assert_msg(strstr(failure.text, text_of_failure) != NULL, "%s", failure.text);
 }
@@ -181,7 +181,8 @@ START_TEST(nothing_is_reclaimed_behind_a_failed_write_or_flush)
     atomic_store(&subject.engine->has_ended, true);
     expect_no_reclaim("a write failed before");
     atomic_store(&subject.engine->has_ended, false);
-    ck_assert_int_eq(engine_reclaim(subject.engine, text("a"), text("b"), &subject.failure), ENGINE_OK);
+    ck_assert_int_eq(engine_reclaim(subject.engine, text("a"), text("b"), false, &subject.failure),
+                     ENGINE_OK);
 }
 END_TEST
 

@@ -181,7 +181,8 @@ START_TEST(nothing_is_reclaimed_behind_a_failed_write_or_flush)
     atomic_store(&subject.engine->has_ended, true);
     expect_no_reclaim("a write failed before");
     atomic_store(&subject.engine->has_ended, false);
-    ck_assert_int_eq(engine_reclaim(subject.engine, text("a"), text("b"), &subject.failure), ENGINE_OK);
+    ck_assert_int_eq(engine_reclaim(subject.engine, text("a"), text("b"), false, &subject.failure),
+                     ENGINE_OK);
 }
 END_TEST
 

@@ -421,6 +421,9 @@ static int run(struct options *options, int (*work)(struct options *options, str
     }
     int code = work(options, &running);
     int listen_fd = running.reopens ? dup(running.listener.adopted_fd) : -1; /* systemd's, if it passed one */
+    if (exit_code_needs_person(code)) {
+        listener_turn_away(&running.listener);
+    }
     listener_close(&running.listener);
     engine_close(running.engine, ENGINE_CLOSE_FAST); /* all that was accepted is written and synced */
     if (running.reopens && code == EXIT_CODE_STOPPED) {
@@ -436,6 +439,19 @@ static int run(struct options *options, int (*work)(struct options *options, str
     return code;
 }
 
+/* Clients that wait at a passed socket would have systemd start the daemon again and again. */
+static void turn_clients_away(void)
+{
+    struct listener listener;
+    struct notify_error error;
+    struct failure failure;
+    int fd = -1;
+    if (notify_listen_fd(&fd, &error) && fd >= 0 && listener_adopt(fd, &listener, &failure) == STATUS_OK) {
+        listener_turn_away(&listener);
+        listener_close(&listener);
+    }
+}
+
 static int refuse_options(const struct options_errors *errors)
 {
     assert(errors->count > 0);
@@ -449,6 +465,7 @@ static int refuse_options(const struct options_errors *errors)
               "  cairnd --help                              all settings and exit codes\n",
               stderr);
     }
+    turn_clients_away();
     return options_exit_code(errors);
 }
 

@@ -233,7 +233,7 @@ static void serve(struct server *server)
     uv_run(&server->loop, UV_RUN_DEFAULT);
     assert(server->state == SERVER_ENDED);
     if (!server->reopens) {
-        event_stopped();
+        event_stopped(server->stop_operations);
     }
 }
 

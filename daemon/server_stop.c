@@ -1,6 +1,6 @@
 /* A server ends in one of three ways: it is asked to stop, the store is to be opened anew, or a write fails.
  *
- * - A stop accepts nobody, finishes what is in flight, and writes and syncs the queue. Then reads and streams have a moment
+ * - A stop, by a signal or a drain request, accepts nobody, finishes what is in flight, and writes and syncs the queue. Then reads and streams have a moment
  *   to end by themselves, last replies go out, connections close, and the loop ends. At stop_timeout the process ends all the
  *   same, and says what was not written.
  * - A store that could only be opened for reading ends the same way once there is space; then the process begins anew, with the same
@@ -15,6 +15,7 @@
 #include "daemon/runtime/exit_code.h"
 #include "daemon/runtime/log.h"
 #include "daemon/runtime/thread.h"
+#include "daemon/serve/drain.h"
 #include "daemon/server_internal.h"
 #include "daemon/writer/schedule.h"
 
@@ -78,6 +79,8 @@ static void begin_stop(struct server *server)
     server_move(server, SERVER_STOPPING);
     assert(!server->service.draining);
     server->stop_until_us = thread_now_us() + server->config->options->stop_timeout_us;
+    server->stop_operations = order_unwritten(server->service.order);
+    server->stop_connections = connection_count(server->connections);
     server->service.draining = true;
     order_begin_stop(server->service.order);
     reclaim_stop(server->reclaim);
@@ -87,13 +90,14 @@ static void begin_stop(struct server *server)
 void server_begin_stop(struct server *server)
 {
     assert(thread_is(THREAD_LOOP));
-    if (server->state == SERVER_SERVING || server->reopens) {
-        server->reopens = false; /* who asks for a stop gets one */
-        event_stopping();
-        notify_stopping();
-    }
-    if (server->state == SERVER_SERVING) {
+    bool begins = server->state == SERVER_SERVING;
+    if (begins) {
         begin_stop(server);
+    }
+    if (begins || server->reopens) {
+        server->reopens = false; /* who asks for a stop gets one */
+        event_stopping(server->stop_connections, server->stop_operations);
+        notify_stopping();
     }
 }
 
@@ -123,6 +127,7 @@ static void finish_work(struct server *server, uint64_t now_us)
     if (!order_is_idle(server->service.order) || connection_set_has_waiting(server->connections)) {
         return;
     }
+    drain_end(&server->service, server->stop_operations, server->stop_connections);
     if (server->reads_until_us == 0) {
         server->reads_until_us =
             now_us + schedule_stop_wait_us(SCHEDULE_STOP_READS_US, server->stop_until_us, now_us);
@@ -158,6 +163,9 @@ uint64_t server_go_on_ending(struct server *server, uint64_t now_us)
     const struct failure *failure = order_failure(server->service.order);
     if (failure != NULL && server->state != SERVER_FAILED) {
         fail(server, failure, now_us);
+    }
+    if (server->state == SERVER_SERVING && drain_is_wanted(&server->service)) {
+        server_begin_stop(server);
     }
     if (server->state == SERVER_SERVING) {
         return SCHEDULE_NEVER_US;

@@ -65,7 +65,7 @@ enum request_progress chains_list(struct request *request)
 
 /* ---- making ---- */
 
-/* What the replies to both have; the caller adds the rest and sends it. False: the request was refused. */
+/* What the replies to both have; the caller adds what differs and sends it. False: the request was refused. */
 static bool begin_reply(const struct job *job, Cairn__WriteReply *ret_reply)
 {
     struct request *request = job->owner;

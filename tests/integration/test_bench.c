@@ -359,6 +359,15 @@ START_TEST(test_sigint_ends_early_and_reports)
 }
 END_TEST
 
+START_TEST(test_its_chain_is_dropped_where_nobody_reads_the_report)
+{
+    struct rig rig = rig_start("");
+    shell_run(RUN_MS, "%s -s %s bench --csv commit,count=10 | exec true", getenv("CAIRN"), rig.daemon.socket);
+    assert_only_default(&rig);
+    rig_end(&rig);
+}
+END_TEST
+
 START_TEST(test_sigint_before_anything_is_measured_reports_nothing)
 {
     struct rig rig = rig_start("");
@@ -474,6 +483,7 @@ int main(void)
     tcase_add_test(tests, test_pruned_heights_are_not_read);
     tcase_add_test(tests, test_bad_words_exit_2_and_are_named);
     tcase_add_test(tests, test_sigint_ends_early_and_reports);
+    tcase_add_test(tests, test_its_chain_is_dropped_where_nobody_reads_the_report);
     tcase_add_test(tests, test_sigint_before_anything_is_measured_reports_nothing);
     tcase_add_test(tests, test_a_killed_daemon_ends_the_run_with_a_word);
     tcase_add_test(tests, test_a_daemon_that_does_not_answer_is_not_waited_for);

@@ -134,7 +134,7 @@ END_TEST
 /* The list in the help, by which the unit and the document are judged: "  65* the store is damaged". */
 START_TEST(test_unit_and_document_have_the_same_list)
 {
-    char *unit = file_read("scripts/systemd/cairnd.service"), *document = file_read("daemon/README.md");
+    char *unit = file_read("scripts/systemd/cairnd.service.in"), *document = file_read("daemon/README.md");
     char *help = shell_run(RUN_MS, "exec %s --help", getenv("CAIRND")).output,
          *list = strstr(help, "Exit codes");
     char prevented[256] = "RestartPreventExitStatus=";

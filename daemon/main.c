@@ -427,7 +427,6 @@ static int run(struct options *options, int (*work)(struct options *options, str
     listener_close(&running.listener);
     engine_close(running.engine, ENGINE_CLOSE_FAST); /* all that was accepted is written and synced */
     if (running.reopens && code == EXIT_CODE_STOPPED) {
-        signals_hold_hangups();
         log_stop();
         notify_execute_anew(arguments, listen_fd);
         code = EXIT_CODE_FAILED; /* the supervisor starts it */

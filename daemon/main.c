@@ -420,14 +420,13 @@ static int run(struct options *options, int (*work)(struct options *options, str
         return refuse(event_server_refused, failure.status, failure.text);
     }
     int code = work(options, &running);
+    int listen_fd = running.reopens ? dup(running.listener.adopted_fd) : -1; /* systemd's, if it passed one */
     if (exit_code_needs_person(code)) {
         listener_turn_away(&running.listener);
     }
-    int listen_fd = running.reopens ? dup(running.listener.adopted_fd) : -1; /* systemd's, if it passed one */
     listener_close(&running.listener);
     engine_close(running.engine, ENGINE_CLOSE_FAST); /* all that was accepted is written and synced */
     if (running.reopens && code == EXIT_CODE_STOPPED) {
-        signals_hold_hangups();
         log_stop();
         notify_execute_anew(arguments, listen_fd);
         code = EXIT_CODE_FAILED; /* the supervisor starts it */

@@ -90,12 +90,12 @@ static void begin_stop(struct server *server)
 void server_begin_stop(struct server *server)
 {
     assert(thread_is(THREAD_LOOP));
-    bool is_news = server->state == SERVER_SERVING || server->reopens;
-    server->reopens = false; /* who asks for a stop gets one */
-    if (server->state == SERVER_SERVING) {
+    bool begins = server->state == SERVER_SERVING;
+    if (begins) {
         begin_stop(server);
     }
-    if (is_news) {
+    if (begins || server->reopens) {
+        server->reopens = false; /* who asks for a stop gets one */
         event_stopping(server->stop_connections, server->stop_operations);
         notify_stopping();
     }

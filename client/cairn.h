@@ -228,6 +228,7 @@ enum cairn_request_kind {
     CAIRN_ROLLBACK = 15,
     CAIRN_BARRIER = 16,
     CAIRN_DROP_CHAIN = 17,
+    CAIRN_DRAIN = 18,
 };
 
 struct cairn_written {
@@ -240,6 +241,12 @@ struct cairn_written {
     /* Raises that the daemon has left out since its start, for all clients, as the stored values could not be read: when
      * it grows, one of yours may be among them, and a barrier tells why. */
     uint64_t raises_left_out;
+    uint64_t reserved[4];
+};
+
+struct cairn_drained {
+    uint64_t operations;  /* how many accepted writes were not written when the drain began, and are now */
+    uint64_t connections; /* how many were open then, this one included */
     uint64_t reserved[4];
 };
 
@@ -271,6 +278,7 @@ struct cairn_reply {
         write; /* WRITE_METADATA, COMMIT, PRUNE, ROLLBACK, BARRIER, CREATE_CHAIN, DROP_CHAIN */
     struct cairn_chain_list chains; /* CHAINS */
     struct cairn_status_list page;  /* STATUS_PAGE */
+    struct cairn_drained drained;   /* DRAIN */
     uint64_t reserved[8];
 };
 
@@ -576,6 +584,22 @@ CAIRN_API enum cairn_status cairn_submit_drop_chain(struct cairn_connection *con
                                                     const struct cairn_drop_chain_request *request,
                                                     cairn_completion completion,
                                                     void *context) CAIRN_MUST_CHECK;
+
+/* Stops the daemon as SIGTERM does: it accepts no more connections, finishes, writes and syncs what it had accepted, answers
+ * this, and ends. An admin's. Reply: drained. */
+struct cairn_drain_request {
+    uint64_t timeout_us;
+    uint64_t reserved[8];
+};
+
+/* CAIRN_OK: all that was accepted is durable, and the connections end now. CAIRN_SHUTTING_DOWN: it stops already.
+ * CAIRN_UNSUPPORTED: an earlier daemon, which goes on serving. CAIRN_CONNECTION_LOST: whether it stops is unknown. */
+CAIRN_API enum cairn_status cairn_drain(struct cairn_connection *connection,
+                                        const struct cairn_drain_request *request,
+                                        const struct cairn_reply **ret_reply) CAIRN_MUST_CHECK;
+CAIRN_API enum cairn_status cairn_submit_drain(struct cairn_connection *connection,
+                                               const struct cairn_drain_request *request,
+                                               cairn_completion completion, void *context) CAIRN_MUST_CHECK;
 
 /* Reads the chain's height. Reply: height, 0 if it has none yet. */
 struct cairn_read_height_request {

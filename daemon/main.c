@@ -394,6 +394,9 @@ static int run(struct options *options, int (*work)(struct options *options, str
         return refuse(event_server_refused, failure.status, failure.text);
     }
     int code = work(options, &running);
+    if (exit_code_needs_person(code)) {
+        listener_turn_away(&running.listener);
+    }
     listener_close(&running.listener);
     engine_close(running.engine, ENGINE_CLOSE_FAST); /* all that was accepted is written and synced */
     leave_at_once(code); /* the directory stays locked until the process is gone */
@@ -401,6 +404,19 @@ static int run(struct options *options, int (*work)(struct options *options, str
     reserve_close(running.reserve);
     directory_close(&running.directory);
     return code;
+}
+
+/* Clients that wait at a passed socket would have systemd start the daemon again and again. */
+static void turn_clients_away(void)
+{
+    struct listener listener;
+    struct notify_error error;
+    struct failure failure;
+    int fd = -1;
+    if (notify_listen_fd(&fd, &error) && fd >= 0 && listener_adopt(fd, &listener, &failure) == STATUS_OK) {
+        listener_turn_away(&listener);
+        listener_close(&listener);
+    }
 }
 
 static int refuse_options(const struct options_errors *errors)
@@ -416,6 +432,7 @@ static int refuse_options(const struct options_errors *errors)
               "  cairnd --help                              all settings and exit codes\n",
               stderr);
     }
+    turn_clients_away();
     return options_exit_code(errors);
 }
 

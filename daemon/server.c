@@ -232,7 +232,7 @@ static void serve(struct server *server)
     notify_status("serving");
     uv_run(&server->loop, UV_RUN_DEFAULT);
     assert(server->state == SERVER_ENDED);
-    event_stopped();
+    event_stopped(server->stop_operations);
 }
 
 /* Nobody was served: what was made closes. */

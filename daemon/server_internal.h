@@ -52,15 +52,17 @@ struct server {
         struct pool_work work;
         bool is_wanted; /* once more, behind the one that runs */
     } reload;
-    uint64_t iterations;      /* of the loop: its heartbeat */
-    unsigned told_stalled;    /* what systemd's status line says to be stalled */
-    uint64_t told_us;         /* when that was looked at last */
-    uint64_t requests;        /* of all connections, when some came last, */
-    uint64_t requested_ns;    /* and when that was */
-    struct spin request_spin; /* for the next request */
-    uint64_t stop_until_us;   /* STOPPING, LEAVING: when to give up */
-    uint64_t reads_until_us;  /* STOPPING: when reads and streams end; 0: writes are not done yet */
-    uint64_t leave_until_us;  /* LEAVING, FAILED: when to stop sending */
+    uint64_t iterations;       /* of the loop: its heartbeat */
+    unsigned told_stalled;     /* what systemd's status line says to be stalled */
+    uint64_t told_us;          /* when that was looked at last */
+    uint64_t requests;         /* of all connections, when some came last, */
+    uint64_t requested_ns;     /* and when that was */
+    struct spin request_spin;  /* for the next request */
+    uint64_t stop_operations;  /* accepted and unwritten when STOPPING began, */
+    uint64_t stop_connections; /* and how many connections there were */
+    uint64_t stop_until_us;    /* STOPPING, LEAVING: when to give up */
+    uint64_t reads_until_us;   /* STOPPING: when reads and streams end; 0: writes are not done yet */
+    uint64_t leave_until_us;   /* LEAVING, FAILED: when to stop sending */
     /* written by the loop, read by the writer thread */
     atomic_bool is_asleep; /* or about to: the writer thread has to wake it */
 };

@@ -1,6 +1,6 @@
 /* A server ends in one of two ways: it is asked to stop, or a write fails.
  *
- * - A stop accepts nobody, finishes what is in flight, and writes and syncs the queue. Then reads and streams have a moment
+ * - A stop, by a signal or a drain request, accepts nobody, finishes what is in flight, and writes and syncs the queue. Then reads and streams have a moment
  *   to end by themselves, last replies go out, connections close, and the loop ends. At stop_timeout the process ends all the
  *   same, and says what was not written.
  * - A failed write ends the process within a second: who waits for a write was told `io error`, and has a moment to read it. */
@@ -13,6 +13,7 @@
 #include "daemon/runtime/exit_code.h"
 #include "daemon/runtime/log.h"
 #include "daemon/runtime/thread.h"
+#include "daemon/serve/drain.h"
 #include "daemon/server_internal.h"
 #include "daemon/writer/schedule.h"
 
@@ -79,7 +80,9 @@ void server_begin_stop(struct server *server)
     server_move(server, SERVER_STOPPING);
     assert(!server->service.draining);
     server->stop_until_us = thread_now_us() + server->config->options->stop_timeout_us;
-    event_stopping();
+    server->stop_operations = order_unwritten(server->service.order);
+    server->stop_connections = connection_count(server->connections);
+    event_stopping(server->stop_connections, server->stop_operations);
     notify_stopping();
     server->service.draining = true;
     order_begin_stop(server->service.order);
@@ -102,6 +105,7 @@ static void finish_work(struct server *server, uint64_t now_us)
     if (!order_is_idle(server->service.order) || connection_set_has_waiting(server->connections)) {
         return;
     }
+    drain_end(&server->service, server->stop_operations, server->stop_connections);
     if (server->reads_until_us == 0) {
         server->reads_until_us =
             now_us + schedule_stop_wait_us(SCHEDULE_STOP_READS_US, server->stop_until_us, now_us);
@@ -137,6 +141,9 @@ uint64_t server_go_on_ending(struct server *server, uint64_t now_us)
     const struct failure *failure = order_failure(server->service.order);
     if (failure != NULL && server->state != SERVER_FAILED) {
         fail(server, failure, now_us);
+    }
+    if (server->state == SERVER_SERVING && drain_is_wanted(&server->service)) {
+        server_begin_stop(server);
     }
     if (server->state == SERVER_SERVING) {
         return SCHEDULE_NEVER_US;

@@ -98,6 +98,7 @@ const char *frame_type_text(uint8_t type)
         [FRAME_CHAINS] = "chains",
         [FRAME_CREATE_CHAIN] = "create chain",
         [FRAME_DROP_CHAIN] = "drop chain",
+        [FRAME_DRAIN] = "drain",
         [FRAME_HEIGHT] = "height",
         [FRAME_READ_BLOCK] = "read block",
         [FRAME_READ_BLOCKS] = "read blocks",

@@ -35,6 +35,7 @@ enum frame_type {
     FRAME_CHAINS = 4,
     FRAME_CREATE_CHAIN = 5,
     FRAME_DROP_CHAIN = 6,
+    FRAME_DRAIN = 7,
     FRAME_HEIGHT = 16,
     FRAME_READ_BLOCK = 17,
     FRAME_READ_BLOCKS = 18,

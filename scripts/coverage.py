@@ -4,10 +4,10 @@
     scripts/coverage.py BUILD               room by room and module by module; `make coverage` does this behind the tests
     scripts/coverage.py BUILD MODULE...     what was not run of these, line by line; judges nothing
 
-gcov reads the counts beside the objects in BUILD. A line of an assert counts for nothing, nor do its branches: that the failing
-one is never taken is what it states; nor does a case of a `switch` that asserts that it is none. The branch that gcc adds to a
-`switch` without a `default`, for values that none of its cases has, need not be taken: over an enum -Wswitch sees to it
-that there are none. The branches of a line with one of uthash's macros are uthash's.
+gcov reads the counts beside the objects in BUILD. A line of an assert counts for nothing, nor do its branches: that the
+failing one is never taken is what it states; nor does a case of a `switch` that asserts that it is none. The branch that
+gcc adds to a `switch` without a `default`, for values that none of its cases has, need not be taken: over an enum -Wswitch
+sees to it that there are none. The branches of a line with one of uthash's macros are uthash's.
 
 Fails where a module misses its goal and no exception allows that, where an exception allows what is not needed, and where it
 saw fewer modules than git tracks.
@@ -45,10 +45,11 @@ class Module:
         if number in self.asserts:
             return
         counts = [] if number in self.of_uthash else [branch["count"] for branch in line["branches"]]
-        # A function in a header is counted in each object that has it; a line with several has their branches one behind the other.
-        known = self.branches.setdefault((number, line.get("function_name")), [0] * len(counts))
+        # A function in a header is counted in each object that has it.
+        place = (number, line.get("function_name"))
+        known = self.branches.setdefault(place, [0] * len(counts))
         assert len(known) == len(counts), f"{self.name}:{number}: its branches differ from object to object"
-        self.branches[number, line.get("function_name")] = [sum(pair) for pair in zip(known, counts)]
+        self.branches[place] = [sum(pair) for pair in zip(known, counts)]
         self.counts[number] += line["count"]
 
     def missed_lines(self):
@@ -91,8 +92,10 @@ def line_of(text, at):
 
 def lines_of_calls(text, pattern):
     """The lines of each call from its name to the end of its arguments."""
-    return {line for at in pattern.finditer(text)
-            for line in range(line_of(text, at.start()), line_of(text, closing(text, at.end(), "()")) + 1)}
+    found = set()
+    for at in pattern.finditer(text):
+        found.update(range(line_of(text, at.start()), line_of(text, closing(text, at.end(), "()")) + 1))
+    return found
 
 
 def never_taken(text, condition):
@@ -103,7 +106,8 @@ def never_taken(text, condition):
 
 
 def tracked_modules():
-    listed = subprocess.run(["git", "ls-files", "--", *(f"{tree}/*.c" for tree in TREES)], capture_output=True, text=True, check=True)
+    patterns = [f"{tree}/*.c" for tree in TREES]
+    listed = subprocess.run(["git", "ls-files", "--", *patterns], capture_output=True, text=True, check=True)
     return [name for name in listed.stdout.split() if not name.startswith(LEFT_OUT) and os.path.exists(name)]
 
 
@@ -114,7 +118,8 @@ def read_counts(build, sources):
     objects = [f"{build}/{source.removesuffix('.c')}" for source in sources]
     missing = [source for source, built in zip(sources, objects) if not os.path.exists(built + ".gcno")]
     if missing or not objects:
-        sys.exit(f"coverage: {len(missing)} of the {len(sources)} modules that git tracks are not in {build}: {' '.join(missing[:5])}")
+        sys.exit(f"coverage: {len(missing)} of the {len(sources)} modules that git tracks are not in {build}: "
+                 + " ".join(missing[:5]))
     modules = {}
     for first in range(0, len(objects), OBJECTS_AT_A_TIME):
         names = [f"{built}.gcno" for built in objects[first:first + OBJECTS_AT_A_TIME]]
@@ -150,7 +155,7 @@ def read_goals():
 
 
 def goal_of(goals, name):
-    fits = [pattern for pattern in goals if pattern == name or pattern.endswith("*") and name.startswith(pattern[:-1])]
+    fits = [each for each in goals if each == name or each.endswith("*") and name.startswith(each[:-1])]
     return goals[max(fits, key=len)]
 
 
@@ -167,13 +172,13 @@ def judge(modules):
         has = (percent(lines_run, lines), percent(taken, branches))
         goal = goal_of(goals, name)
         is_met = has[0] >= goal[0] and has[1] >= goal[1]
+        measured = f"{name}: {has[0]} % of lines and {has[1]} % of branches"
         if name not in exceptions and not is_met:
-            complaints.append(f"{name}: {has[0]} % of lines and {has[1]} % of branches; the goal is {goal[0]:g} and {goal[1]:g}")
+            complaints.append(f"{measured}; the goal is {goal[0]:g} and {goal[1]:g}")
         elif name in exceptions and is_met:
-            complaints.append(f"{name}: needs no exception any more: {has[0]} % of lines and {has[1]} % of branches")
+            complaints.append(f"{measured}; it needs no exception any more")
         elif name in exceptions and (has[0] < exceptions[name][0] or has[1] < exceptions[name][1]):
-            allowed = exceptions[name]
-            complaints.append(f"{name}: {has[0]} % of lines and {has[1]} % of branches; its exception allows {allowed[0]:g} and {allowed[1]:g}")
+            complaints.append(f"{measured}; its exception is for {exceptions[name][0]:g} and {exceptions[name][1]:g}")
     return complaints, exceptions
 
 
@@ -213,8 +218,9 @@ def print_missed(module):
 def main():
     if len(sys.argv) < 2:
         sys.exit("usage: scripts/coverage.py BUILD [MODULE...]")
-    build, named = os.path.relpath(sys.argv[1], os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")), sys.argv[2:]
-    os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+    root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+    build, named = os.path.relpath(sys.argv[1], root), sys.argv[2:]
+    os.chdir(root)
     if named:
         has_header = any(name.endswith(".h") for name in named)
         modules = read_counts(build, tracked_modules() if has_header else named)

@@ -19,8 +19,10 @@ under=()
 if [ "$variant" = plain ]; then
     export CAIRN_SANITIZER=
     : "${CAIRN_MODEL_OPERATIONS:=100000}" "${CAIRN_FUZZ_INPUTS:=20000}"
-elif [ "$variant" = coverage ]; then # all that the plain build does, slower; what a process cannot count, as it may not open files, is no failure
-    export CAIRN_SANITIZER= CAIRN_SLOW=1 CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-3} GCOV_ERROR_FILE=$directory/uncounted
+elif [ "$variant" = coverage ]; then
+    # All that the plain build does, slower. What a process cannot count, as it may open no file, is no failure.
+    export CAIRN_SANITIZER= CAIRN_SLOW=1 CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-3}
+    export GCOV_ERROR_FILE=$directory/uncounted
     : "${CAIRN_MODEL_OPERATIONS:=10000}" "${CAIRN_FUZZ_INPUTS:=4000}"
 else
     export CAIRN_SANITIZER=$variant CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-3}

@@ -376,6 +376,7 @@ CALL(status_page, cairn_status_page_request, CAIRN_STATUS_PAGE, false)
 CALL(chains, cairn_chains_request, CAIRN_CHAINS, false)
 CALL(create_chain, cairn_create_chain_request, CAIRN_CREATE_CHAIN, true)
 CALL(drop_chain, cairn_drop_chain_request, CAIRN_DROP_CHAIN, true)
+CALL(drain, cairn_drain_request, CAIRN_DRAIN, true)
 CALL(read_height, cairn_read_height_request, CAIRN_READ_HEIGHT, false)
 CALL(read_block, cairn_read_block_request, CAIRN_READ_BLOCK, false)
 CALL_STREAM(read_blocks, cairn_read_blocks_request, cairn_block_item, block_item, call_block_item,

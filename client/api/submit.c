@@ -171,6 +171,9 @@ SUBMIT(create_chain, cairn_create_chain_request, encode_create_chain(request, &e
 SUBMIT(drop_chain, cairn_drop_chain_request, encode_drop_chain(request, &encoded), .kind = CAIRN_DROP_CHAIN,
        .type = FRAME_DROP_CHAIN, .ordered = true, .carries = true, .expected = {.level = CAIRN_DURABLE})
 
+SUBMIT(drain, cairn_drain_request, encode_empty(FRAME_DRAIN, &encoded), .kind = CAIRN_DRAIN,
+       .type = FRAME_DRAIN, .ordered = true)
+
 SUBMIT(read_height, cairn_read_height_request, encode_height(request, &encoded), .kind = CAIRN_READ_HEIGHT,
        .type = FRAME_HEIGHT)
 

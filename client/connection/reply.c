@@ -71,6 +71,10 @@ static bool record_written(struct cairn_connection *connection, struct request *
     if (request->type == FRAME_BARRIER && written->sequence >= connection->accepted_sequence) {
         connection->accepted_sequence = 0;
     }
+    if (request->type == FRAME_DRAIN) {
+        connection->accepted_sequence =
+            0; /* all of it is durable, and the daemon is gone: no barrier would be answered */
+    }
     if (request->type != FRAME_WRITE_METADATA) {
         return true;
     }

@@ -155,6 +155,14 @@ enum cairn_status check_create_chain(const struct cairn_create_chain_request *re
     return verdict_say(&verdict, ret_why);
 }
 
+enum cairn_status check_drain(const struct cairn_drain_request *request, const char **ret_why)
+{
+    struct verdict verdict = {.status = CAIRN_OK};
+    check_reserved(&verdict, RESERVED_IS_ZERO(request));
+
+    return verdict_say(&verdict, ret_why);
+}
+
 enum cairn_status check_drop_chain(const struct cairn_drop_chain_request *request, const char **ret_why)
 {
     struct verdict verdict = {.status = CAIRN_OK};

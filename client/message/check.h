@@ -20,6 +20,7 @@ CHECK(status_page);
 CHECK(chains);
 CHECK(create_chain);
 CHECK(drop_chain);
+CHECK(drain);
 CHECK(read_height);
 CHECK(read_block);
 CHECK(read_blocks);

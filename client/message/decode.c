@@ -146,6 +146,17 @@ static bool decode_ping(const uint8_t *body, size_t bytes)
     return unpack_flat(&cairn__ping_reply__descriptor, body, bytes, &reply.base);
 }
 
+static bool decode_drain(const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply)
+{
+    Cairn__DrainReply reply;
+    if (!unpack_flat(&cairn__drain_reply__descriptor, body, bytes, &reply.base)) {
+        return false;
+    }
+    ret_reply->drained =
+        (struct cairn_drained){.operations = reply.operations, .connections = reply.connections};
+    return true;
+}
+
 static bool decode_height(const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply)
 {
     Cairn__HeightReply reply;
@@ -290,6 +301,8 @@ bool decode_reply(enum cairn_request_kind kind, const struct decode_expected *ex
         return decode_page(body, bytes, ret_reply, ret_decoded);
     case CAIRN_CHAINS:
         return decode_chains(body, bytes, ret_reply, ret_decoded);
+    case CAIRN_DRAIN:
+        return decode_drain(body, bytes, ret_reply);
     case CAIRN_READ_HEIGHT:
         return decode_height(body, bytes, ret_reply);
     case CAIRN_READ_BLOCK:

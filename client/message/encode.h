@@ -33,7 +33,7 @@ enum { FEATURES_KNOWN = FEATURE_PRUNE_DRY_RUN };
 enum cairn_status encode_hello(const char *name, uint64_t resume_run, uint64_t resume_random,
                                struct encoded *ret_encoded) MUST_CHECK;
 
-/* A request without fields: FRAME_PING, FRAME_STATUS, FRAME_CHAINS or FRAME_CANCEL. */
+/* A request without fields: FRAME_PING, FRAME_STATUS, FRAME_CHAINS, FRAME_DRAIN or FRAME_CANCEL. */
 enum cairn_status encode_empty(uint8_t type, struct encoded *ret_encoded) MUST_CHECK;
 
 enum cairn_status encode_credit(uint64_t bytes, struct encoded *ret_encoded) MUST_CHECK;

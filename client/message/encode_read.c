@@ -28,7 +28,8 @@ enum cairn_status encode_hello(const char *name, uint64_t resume_run, uint64_t r
 
 enum cairn_status encode_empty(uint8_t type, struct encoded *ret_encoded)
 {
-    assert(type == FRAME_PING || type == FRAME_STATUS || type == FRAME_CHAINS || type == FRAME_CANCEL);
+    assert(type == FRAME_PING || type == FRAME_STATUS || type == FRAME_CHAINS || type == FRAME_DRAIN ||
+           type == FRAME_CANCEL);
     struct frame_out *frame = frame_out_new(type, 0, 0);
     if (frame == NULL) {
         return CAIRN_NO_MEMORY;

@@ -41,6 +41,7 @@ void own_chains_begin(struct own_chains *own, struct tool *tool, size_t count_ma
             sigaction(taken[i], &action, NULL);
         }
     }
+    signal(SIGPIPE, SIG_IGN); /* a reader that goes away would end the process with its chains undropped */
 }
 
 enum tool_exit own_chains_make(struct own_chains *own, struct cairn_slice chain, bool *ret_existed)

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <libgen.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -259,6 +260,18 @@ bool listener_is_adopted_at(const struct listener *listener, const char *path)
     return listener->adopted_fd >= 0 &&
            getsockname(listener->adopted_fd, (struct sockaddr *)&address, &bytes) == 0 &&
            address.sun_family == AF_UNIX && strncmp(address.sun_path, path, sizeof address.sun_path) == 0;
+}
+
+void listener_turn_away(const struct listener *listener)
+{
+    struct pollfd waiting = {.fd = listener->adopted_fd, .events = POLLIN};
+    for (int i = 0; i < LISTENER_BACKLOG && listener->adopted_fd >= 0; i++) {
+        int fd = poll(&waiting, 1, 0) > 0 ? accept(listener->adopted_fd, NULL, NULL) : -1;
+        if (fd < 0) {
+            return; /* nobody waits, or there is no descriptor to accept with */
+        }
+        close(fd);
+    }
 }
 
 void listener_close(struct listener *listener)

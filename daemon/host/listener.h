@@ -50,6 +50,10 @@ enum status listener_adopt(int fd, struct listener *ret_listener, struct failure
 /* Whether it was adopted and has that path. */
 bool listener_is_adopted_at(const struct listener *listener, const char *path);
 
+/* Ends the connections that wait at an adopted socket: nobody will answer them, and systemd starts the daemon anew as long as one
+ * waits. */
+void listener_turn_away(const struct listener *listener);
+
 /* Closes it, removes the socket file if it is still ours, and leaves an adopted socket with the flags it came with. Accepts a
  * closed one: all descriptors -1. */
 void listener_close(struct listener *listener);

@@ -197,14 +197,14 @@ void event_reload_refused(const char *error)
     write_error(EVENT_RELOAD_REFUSED, error);
 }
 
-void event_stopping(void)
+void event_stopping(uint64_t connections, uint64_t operations)
 {
-    WRITE(EVENT_STOPPING, NULL);
+    WRITE(EVENT_STOPPING, "connections=%" PRIu64 " operations=%" PRIu64, connections, operations);
 }
 
-void event_stopped(void)
+void event_stopped(uint64_t operations)
 {
-    WRITE(EVENT_STOPPED, NULL);
+    WRITE(EVENT_STOPPED, "operations=%" PRIu64, operations);
 }
 
 void event_stop_timed_out(uint64_t operations)

@@ -77,8 +77,9 @@ void event_setting_kept(const char *setting, const char *before, const char *aft
 /* needs_restart: names of settings that differ and were not taken over, with ", " between. */
 void event_reloaded(const char *needs_restart);
 void event_reload_refused(const char *error);
-void event_stopping(void);
-void event_stopped(void);
+/* connections: that are open. operations: accepted, and not written yet; of the second, written since. */
+void event_stopping(uint64_t connections, uint64_t operations);
+void event_stopped(uint64_t operations);
 /* operations: how many accepted ones are lost. */
 void event_stop_timed_out(uint64_t operations);
 void event_write_failed(const char *error);

@@ -30,7 +30,7 @@
 
 enum {
     LAST_WORDS_MS = 1000,    /* chosen: for a reader that lives; the process ends within it */
-    CRASH_SECONDS = 5,       /* chosen: above what a report takes, LAST_WORDS_MS included */
+    CRASH_SECONDS = 10,      /* chosen: above what a report takes, LAST_WORDS_MS included */
     FRAMES_MAX = 64,         /* chosen: the walk of a request is shorter */
     WORDS_BYTES = 512,       /* an assert's text: file, line, function and condition */
     REPORT_BYTES = 16 << 10, /* FRAMES_MAX lines of a path, an offset and an address */

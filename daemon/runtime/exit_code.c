@@ -16,6 +16,16 @@ const struct exit_code_row exit_codes[EXIT_CODES] = {
      "a setting, path, permission, limit or the directory's contents refuse the start"},
 };
 
+bool exit_code_needs_person(int code)
+{
+    for (int i = 0; i < EXIT_CODES; i++) {
+        if ((int)exit_codes[i].code == code) {
+            return exit_codes[i].needs_person;
+        }
+    }
+    return false;
+}
+
 enum exit_code exit_code_of_start(enum status status)
 {
     assert(status != STATUS_OK); /* a start that did not fail has no code yet */

@@ -28,6 +28,9 @@ struct exit_code_row {
 /* By rising code. */
 extern const struct exit_code_row exit_codes[EXIT_CODES];
 
+/* Whether a restart would end the same way. */
+bool exit_code_needs_person(int code);
+
 /* Of a start that failed with this status: what is INVALID stays so until a person acts; what is DAMAGED has a code of its own; for all
  * else another try may help. */
 enum exit_code exit_code_of_start(enum status status);

@@ -71,6 +71,7 @@ static const struct request_kind *request_kind(uint8_t type)
         [FRAME_CHAINS] = {&cairn__chains__descriptor, chains_list, ROLE_READER},
         [FRAME_CREATE_CHAIN] = {&cairn__create_chain__descriptor, chains_create, ROLE_WRITER},
         [FRAME_DROP_CHAIN] = {&cairn__drop_chain__descriptor, chains_drop, ROLE_ADMIN},
+        [FRAME_DRAIN] = {&cairn__drain__descriptor, drain_start, ROLE_ADMIN},
         [FRAME_HEIGHT] = {&cairn__height__descriptor, read_height, ROLE_READER},
         [FRAME_READ_BLOCK] = {&cairn__read_block__descriptor, read_block, ROLE_READER},
         [FRAME_READ_BLOCKS] = {&cairn__read_blocks__descriptor, stream_blocks, ROLE_READER},

@@ -14,6 +14,8 @@ enum request_progress admin_status(struct request *request);
 enum request_progress chains_list(struct request *request);
 enum request_progress chains_create(struct request *request);
 enum request_progress chains_drop(struct request *request);
+/* drain.c */
+enum request_progress drain_start(struct request *request);
 /* read.c */
 enum request_progress read_height(struct request *request);
 enum request_progress read_block(struct request *request);

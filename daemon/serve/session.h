@@ -38,6 +38,7 @@ struct service {
     uint64_t queue_bytes_max;
     struct chain *default_chain;       /* looked up once, by the first request that names no chain */
     bool draining;                     /* new requests are refused */
+    struct request *drain;             /* asked for that, and is told when it is done */
     struct unpacking *unpacking_first; /* large bodies: the first is with the pool, the others wait for it */
     struct unpacking *unpacking_last;
     bool is_contended;        /* a write waits for room in the queue: later ones queue behind it */

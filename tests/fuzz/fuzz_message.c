@@ -28,6 +28,8 @@ static const ProtobufCMessageDescriptor *const descriptors[] = {
     &cairn__chains_reply__descriptor,
     &cairn__create_chain__descriptor,
     &cairn__drop_chain__descriptor,
+    &cairn__drain__descriptor,
+    &cairn__drain_reply__descriptor,
     &cairn__height__descriptor,
     &cairn__height_reply__descriptor,
     &cairn__read_block__descriptor,

@@ -16,7 +16,7 @@
 #include "proto/frame.h"
 
 enum {
-    REQUESTS = 18,
+    REQUESTS = 19,
     CUT_BYTES = 5, /* before each frame's body */
 };
 
@@ -102,6 +102,7 @@ static void submit_all(struct cairn_connection *connection)
     SUBMIT(write_metadata, cairn_write_metadata_request, .operations = &set, .operation_count = 1);
     SUBMIT(commit, cairn_commit_request, .metadata = &set, .metadata_count = 1, .carry = true);
     SUBMIT(prune, cairn_prune_request, .blocks = true, .blocks_through = 1);
+    SUBMIT(drain, cairn_drain_request, .timeout_us = 0);
     SUBMIT(drop_chain, cairn_drop_chain_request, .timeout_us = 0);
     SUBMIT(rollback, cairn_rollback_request, .to = 1);
     SUBMIT(barrier, cairn_barrier_request, .level = CAIRN_WRITTEN);

@@ -198,7 +198,7 @@ static void make_read(struct cairn_connection *connection)
 
 static void make_write(struct cairn_connection *connection)
 {
-    switch (below(6)) {
+    switch (below(7)) {
     case 0:
         MAKE(write_metadata, .chain = chain(), .level = level(), .operations = chance(95) ? operations : NULL,
              .operation_count = below(ENTRIES + 1));
@@ -212,7 +212,7 @@ static void make_write(struct cairn_connection *connection)
         break;
     case 2:
         MAKE(prune, .chain = chain(), .level = level(), .blocks = chance(50), .blocks_through = below(10),
-             .states = chance(50), .states_through = below(5));
+             .states = chance(50), .states_through = below(5), .dry_run = chance(50));
         break;
     case 3:
         MAKE(rollback, .chain = chain(), .level = level(), .to = below(20), .guards = guards,
@@ -220,6 +220,9 @@ static void make_write(struct cairn_connection *connection)
         break;
     case 4:
         MAKE(create_chain, .chain = slice());
+        break;
+    case 5:
+        MAKE(drop_chain, .chain = slice());
         break;
     default:
         MAKE(barrier, .level = level());

@@ -99,7 +99,11 @@ START_TEST(test_the_daemon_answers_the_documents_requests_as_it_shows)
     compare_reply(wire, "rollback", "rollback_reply");
     compare_reply(wire, "barrier", "barrier_reply");
     compare_reply(wire, "drop_chain", "drop_chain_reply");
-    rig_end(&rig);
+    compare_reply(wire, "drain", "drain_reply");
+    ck_assert(wire_ends(wire, WIRE_PATIENCE_MS));
+    ck_assert_int_eq(daemon_wait(&rig.daemon, WIRE_PATIENCE_MS), 0);
+    wire_close(wire);
+    daemon_close(&rig.daemon);
 }
 END_TEST
 

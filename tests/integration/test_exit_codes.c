@@ -89,7 +89,7 @@ START_TEST(test_codes_of_a_daemon_that_served)
     wire_close(&rig.wire);
     ck_assert_int_eq(daemon_stop(&rig.daemon), EXIT_STOPPED);
     daemon_start(&rig.daemon, "");
-    ck_assert_int_eq(shell_run(RUN_MS, "rm -rf %s", rig.daemon.data).exit_code, 0);
+    (void)shell_run(RUN_MS, "rm -rf %s", rig.daemon.data); /* the daemon may make files meanwhile */
     ck_assert_int_eq(daemon_wait(&rig.daemon, RUN_MS), EXIT_WRITE_FAILED);
     daemon_close(&rig.daemon);
 }
@@ -134,7 +134,7 @@ END_TEST
 /* The list in the help, by which the unit and the document are judged: "  65* the store is damaged". */
 START_TEST(test_unit_and_document_have_the_same_list)
 {
-    char *unit = file_read("scripts/systemd/cairnd.service"), *document = file_read("daemon/README.md");
+    char *unit = file_read("scripts/systemd/cairnd.service.in"), *document = file_read("daemon/README.md");
     char *help = shell_run(RUN_MS, "exec %s --help", getenv("CAIRND")).output,
          *list = strstr(help, "Exit codes");
     char prevented[256] = "RestartPreventExitStatus=";

@@ -204,8 +204,8 @@ START_TEST(test_resent_metadata_older_than_the_chains_rollback_is_conflict)
 {
     struct rig rig = rig_start("--flush-delay 10s");
     fill_blocks(&rig.wire, 1, 5);
+    ask_create_chain(&rig.wire, "other"); /* one made later is no chain of what was lost */
     struct written lost = set(&rig.wire, "lost", "x");
-    ask_create_chain(&rig.wire, "other");
     rig_crash(&rig, "--flush-delay 10s");
     ck_assert(metadata_is(&rig.wire, "lost", NULL));
     Cairn__WriteMetadata *again = metadata_new(operation_set("lost", "x"));

@@ -67,6 +67,22 @@ START_TEST(test_a_reader_that_goes_away_ends_it_without_a_word)
 }
 END_TEST
 
+START_TEST(test_a_reader_that_goes_away_leaves_no_chain_behind)
+{
+    struct rig rig = rig_start("");
+    struct program program = shell_run(
+        RUN_MS, "exec bash -c '\"$CAIRN\" -s %s bench metadata,count=100 | true; exit ${PIPESTATUS[0]}'",
+        rig.daemon.socket);
+    ck_assert_msg(program.exit_code == DONE || program.exit_code == OUTPUT_CLOSED, "exit %d: %s",
+                  program.exit_code, program.errors); /* it may have printed before the reader went */
+    ck_assert_str_eq(program.errors, "");
+    struct program chains =
+        shell_run(RUN_MS, "exec %s -s %s -o csv chains", getenv("CAIRN"), rig.daemon.socket);
+    ck_assert_ptr_null(strstr(chains.output, "bench"));
+    rig_end(&rig);
+}
+END_TEST
+
 START_TEST(test_too_many_connections_are_busy_whichever_verb_meets_them)
 {
     struct rig rig = rig_start("--connections-max 2");
@@ -177,6 +193,7 @@ int main(void)
     tcase_add_test(tests, test_exit_codes_of_wrong_use_and_no_daemon);
     tcase_add_test(tests, test_deadline_without_an_answer);
     tcase_add_test(tests, test_a_reader_that_goes_away_ends_it_without_a_word);
+    tcase_add_test(tests, test_a_reader_that_goes_away_leaves_no_chain_behind);
     tcase_add_test(tests, test_too_many_connections_are_busy_whichever_verb_meets_them);
     tcase_add_test(tests, test_each_line_of_json_has_a_schema_and_one_type_of_u64);
     tcase_add_test(tests, test_errors_in_json_name_the_status_and_leave_stdout_alone);

@@ -94,6 +94,9 @@ static const Cairn__WriteReply drop_chain_reply = {
     SET(level) = CAIRN__LEVEL__LEVEL_DURABLE,
 };
 
+static const Cairn__Drain drain = {BASE(drain)};
+static const Cairn__DrainReply drain_reply = {BASE(drain_reply), SET(operations) = 0, SET(connections) = 1};
+
 /* ---- commits ---- */
 
 static Cairn__Block block = {
@@ -426,6 +429,8 @@ const struct golden goldens[] = {
     REPLY(barrier_reply, FRAME_BARRIER, 21, OK, 0, 1006, 1006, BODY(barrier_reply)),
     REQUEST(drop_chain, DROP_CHAIN, 27, drop_chain),
     REPLY(drop_chain_reply, FRAME_DROP_CHAIN, 27, OK, 0, 1006, 1006, BODY(drop_chain_reply)),
+    REQUEST(drain, DRAIN, 28, drain),
+    REPLY(drain_reply, FRAME_DRAIN, 28, OK, 0, 1007, 1007, BODY(drain_reply)),
     REPLY(bad_header_reply, FRAME_HELLO, 0, INVALID, 0, 1006, 1006, BODY(not_a_request)),
     REPLY(busy_connection_reply, FRAME_HELLO, 0, BUSY, 0, 1006, 1006, BODY(too_many)),
     {.name = "oversize", .reply = {.type = FRAME_COMMIT, .id = 22}, .announced = UINT32_MAX},

@@ -251,6 +251,46 @@ START_TEST(nobody_listening_is_told_within_the_time)
 }
 END_TEST
 
+static void *accept_and_drain(void *unused)
+{
+    struct fake_frame frame;
+    Cairn__DrainReply reply = CAIRN__DRAIN_REPLY__INIT;
+    uint8_t body[16];
+    int fd = fake_daemon_meet(&fake);
+    fake_receive(fd, &frame);
+    fake_send_written(fd, &frame, 3, CAIRN__LEVEL__LEVEL_ACCEPTED, 0);
+    fake_receive(fd, &frame);
+    ck_assert_int_eq(frame.type, FRAME_DRAIN);
+    reply.has_operations = true;
+    reply.operations = 1;
+    const struct frame_reply header = {.type = FRAME_DRAIN,
+                                       .id = frame.id,
+                                       .body_bytes = (uint32_t)cairn__drain_reply__pack(&reply, body),
+                                       .written_through = 3,
+                                       .durable_through = 3};
+    fake_send(fd, &header, body);
+    last_fd = fd; /* its end is not seen yet when the client closes */
+    return unused;
+}
+
+START_TEST(behind_a_drain_there_is_nothing_to_wait_for)
+{
+    const struct cairn_reply *reply;
+    uint64_t unwritten = 77;
+    char byte;
+    connect_to(accept_and_drain);
+    ck_assert_int_eq(set_name(0, &reply), CAIRN_OK);
+    ck_assert_int_eq(cairn_drain(connection, &(struct cairn_drain_request){.timeout_us = 0}, &reply),
+                     CAIRN_OK);
+    ck_assert_uint_eq(reply->drained.operations, 1);
+    played();
+    ck_assert_int_eq(cairn_close(connection, 0, &unwritten), CAIRN_OK);
+    ck_assert_uint_eq(unwritten, 0);
+    ck_assert_int_eq(read(last_fd, &byte, 1), 0); /* closed, without a barrier before */
+    close(last_fd);
+}
+END_TEST
+
 static void *accept_and_be_silent(void *unused)
 {
     struct fake_frame frame;
@@ -416,6 +456,7 @@ int main(void)
     tcase_add_test(blocking, a_write_on_a_connection_found_dead_is_sent_on_a_new_one);
     tcase_add_test(blocking, nobody_listening_is_told_within_the_time);
     tcase_add_test(blocking, closing_reports_what_is_not_written);
+    tcase_add_test(blocking, behind_a_drain_there_is_nothing_to_wait_for);
     tcase_add_test(blocking, a_write_after_a_crash_waits_for_the_daemon_and_for_what_was_accepted);
     tcase_add_test(blocking, a_write_waits_for_what_another_connection_sends_again);
     tcase_add_test(blocking, a_callback_may_free_the_connection_of_a_blocking_call);

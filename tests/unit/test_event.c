@@ -78,9 +78,9 @@ static const char *write_one(enum event_name name)
     case EVENT_RELOAD_REFUSED:
         return write_early(name);
     case EVENT_STOPPING:
-        return event_stopping(), "";
+        return event_stopping(3, 5), "connections operations";
     case EVENT_STOPPED:
-        return event_stopped(), "";
+        return event_stopped(5), "operations";
     case EVENT_STOP_TIMED_OUT:
         return event_stop_timed_out(5), "operations";
     case EVENT_WRITE_FAILED:

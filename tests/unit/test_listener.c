@@ -197,6 +197,32 @@ START_TEST(missing_directory_is_said_with_its_reason)
 }
 END_TEST
 
+static int connect_as_client(void)
+{
+    struct sockaddr_un address = address_of(path);
+    int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_ge(client, 0);
+    ck_assert_int_eq(connect(client, (struct sockaddr *)&address, sizeof address), 0);
+    return client;
+}
+
+START_TEST(clients_that_wait_at_an_adopted_socket_are_turned_away)
+{
+    ck_assert_int_eq(listener_open(path, 0600, "", &listener, &failure), STATUS_OK);
+    struct listener adopted;
+    ck_assert_int_eq(listener_adopt(dup(listener.fd), &adopted, &failure), STATUS_OK);
+    int first = connect_as_client(), second = connect_as_client();
+    char byte;
+    listener_turn_away(&adopted);
+    ck_assert_int_eq(read(first, &byte, 1), 0); /* the end */
+    ck_assert_int_eq(read(second, &byte, 1), 0);
+    listener_turn_away(&adopted); /* nobody waits: it does not wait either */
+    close(first);
+    close(second);
+    listener_close(&adopted);
+}
+END_TEST
+
 START_TEST(adopted_socket_is_left_with_its_flags_and_its_file)
 {
     ck_assert_int_eq(open_with(0600, ""), STATUS_OK);
@@ -250,6 +276,7 @@ int main(void)
     tcase_add_test(tests, group_is_a_name_or_a_number_that_can_be_one);
     tcase_add_test(tests, start_that_fails_behind_bind_leaves_no_file);
     tcase_add_test(tests, missing_directory_is_said_with_its_reason);
+    tcase_add_test(tests, clients_that_wait_at_an_adopted_socket_are_turned_away);
     tcase_add_test(tests, adopted_socket_is_left_with_its_flags_and_its_file);
     tcase_add_test(tests, without_descriptors_both_say_so);
     return suite_run(suite, true);

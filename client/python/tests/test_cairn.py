@@ -156,6 +156,8 @@ class Case(unittest.IsolatedAsyncioTestCase):
         with self.assertRaises(ValueError):
             await client.block(1 << 64)
         await client.ping()  # all of that left the connection as it was
+        await client.set(b"last", b"")
+        self.assertEqual((await client.drain()).connections, 1)
 
     async def test_every_call_blocking(self) -> None:
         with cairn.Client(self.daemon().socket, name="test", timeout=LONG) as client:

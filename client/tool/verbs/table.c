@@ -155,6 +155,14 @@ const struct tool_verb table_of_verbs[] = {
      .choices = "STATUS",
      .arguments_max = INT_MAX,
      .run = verb_status},
+    {.name = "drain",
+     .arguments = "",
+     .summary = "stop the daemon: accept nobody, finish, write and sync all that was accepted, end",
+     .details = "It is what SIGTERM does, with an answer. Under systemd the socket unit starts the daemon "
+                "again for the next\n"
+                "client: systemctl stop cairnd.socket cairnd keeps it stopped.\n",
+     .example = "cairn drain && cp -a /var/lib/cairn /backup/\n",
+     .run = verb_drain},
     {.name = "height",
      .arguments = "",
      .summary = "print the chain's height",

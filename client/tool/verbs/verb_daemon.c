@@ -154,6 +154,25 @@ enum tool_exit verb_status(struct tool *tool)
     return check_entries(tool, reply);
 }
 
+enum tool_exit verb_drain(struct tool *tool)
+{
+    enum tool_exit result = tool_connect(tool);
+    if (result != TOOL_OK) {
+        return result;
+    }
+    const struct cairn_reply *reply;
+    enum cairn_status status = cairn_drain(tool->connection, &(struct cairn_drain_request){0}, &reply);
+    if (status == CAIRN_OK && tool->json) {
+        output_json(json_pack("{s:o, s:o}", "operations", output_count(reply->drained.operations),
+                              "connections", output_count(reply->drained.connections)));
+    } else if (status == CAIRN_OK) {
+        printf("the daemon has stopped accepting, wrote the %" PRIu64
+               " operations that were left, and ends; %" PRIu64 " connections were open\n",
+               reply->drained.operations, reply->drained.connections);
+    }
+    return tool_result(tool, status, reply);
+}
+
 static json_t *pruned_json(bool pruned, uint64_t through)
 {
     return pruned ? output_number(through) : json_null();

@@ -8,6 +8,7 @@
 /* verb_daemon.c */
 enum tool_exit verb_ping(struct tool *tool);
 enum tool_exit verb_status(struct tool *tool);
+enum tool_exit verb_drain(struct tool *tool);
 enum tool_exit verb_chains(struct tool *tool);
 enum tool_exit verb_chains_create(struct tool *tool);
 

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from . import cairn_pb2 as pb
 from .types import (
-    Block, CairnError, Chain, Delete, Guard, Level, Metadata, Operation, Parts, Raise, Set, State, Status, Written,
+    Block, CairnError, Chain, Delete, Drained, Guard, Level, Metadata, Operation, Parts, Raise, Set, State, Status, Written,
 )
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ FRAME_BYTES_MAX = 256 << 20  # of any daemon's frames
 WINDOW_BYTES = 1 << 20
 FEATURES = int(pb.FEATURE_PRUNE_DRY_RUN)  # what the hello asks for
 
-(HELLO, PING, STATUS, CHAINS, CREATE_CHAIN, DROP_CHAIN) = range(1, 7)
+(HELLO, PING, STATUS, CHAINS, CREATE_CHAIN, DROP_CHAIN, DRAIN) = range(1, 8)
 (HEIGHT, READ_BLOCK, READ_BLOCKS, READ_STATE, GET, GET_MANY, LIST, CREDIT, CANCEL) = range(16, 25)
 (WRITE_METADATA, COMMIT, PRUNE, ROLLBACK, BARRIER) = range(32, 37)
 
@@ -165,6 +165,14 @@ def status() -> Call[dict[str, int | str]]:
         }
 
     return Call(STATUS, pb.Status(), decode)
+
+
+def drain() -> Call[Drained]:
+    def decode(reply: Reply) -> Drained:
+        message = _parse(pb.DrainReply(), reply)
+        return Drained(message.operations, message.connections)
+
+    return Call(DRAIN, pb.Drain(), decode, ordered=True)
 
 
 def chains() -> Call[list[Chain]]:

@@ -313,6 +313,9 @@ class Session:
 
     def _record_success(self, pending: Pending, value: Any) -> None:
         call = pending.call
+        if call.type == requests.DRAIN:
+            self.unsettled_accept = False  # there is nobody left to ask
+            return
         if call.carries and value.sequence:
             self._cover(value.sequence)
         if call.type == requests.BARRIER:

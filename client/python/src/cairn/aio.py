@@ -14,7 +14,7 @@ from ._session import RESEND_PAUSE, Pending, Session
 from ._wire import Wire
 from .client import CLOSED, FINAL, FORKED, Pauses
 from .types import (
-    Block, CairnError, Chain, Counters, Dropped, Guard, Level, Metadata, Operation, Parts, Set, State, Status, Written,
+    Block, CairnError, Chain, Counters, Drained, Dropped, Guard, Level, Metadata, Operation, Parts, Set, State, Status, Written,
 )
 
 T = TypeVar("T")
@@ -214,6 +214,10 @@ class AsyncClient:
     ) -> Written:
         call = requests.rollback(chain, to, guards, metadata, dry_run, level, self._time(timeout))
         return await self._call(call, timeout)
+
+    async def drain(self, *, timeout: float | None = None) -> Drained:
+        """Stops the daemon as SIGTERM does, once all that was accepted is durable."""
+        return await self._call(requests.drain(), timeout)
 
     async def barrier(self, level: Level | None = None, *, timeout: float | None = None) -> Written:
         """Returns once everything that was accepted before has reached the level, by default durable."""

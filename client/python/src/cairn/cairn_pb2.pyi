@@ -112,6 +112,18 @@ class Credit(_message.Message):
     bytes: int
     def __init__(self, bytes: _Optional[int] = ...) -> None: ...
 
+class Drain(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class DrainReply(_message.Message):
+    __slots__ = ["connections", "operations"]
+    CONNECTIONS_FIELD_NUMBER: _ClassVar[int]
+    OPERATIONS_FIELD_NUMBER: _ClassVar[int]
+    connections: int
+    operations: int
+    def __init__(self, operations: _Optional[int] = ..., connections: _Optional[int] = ...) -> None: ...
+
 class DropChain(_message.Message):
     __slots__ = ["chain"]
     CHAIN_FIELD_NUMBER: _ClassVar[int]

@@ -15,7 +15,7 @@ from ._requests import Call, Commit
 from ._session import RESEND_PAUSE, Pending, Session
 from ._wire import Wire
 from .types import (
-    Block, CairnError, Chain, Counters, Dropped, Guard, Level, Metadata, Operation, Parts, Set, State, Status, Written,
+    Block, CairnError, Chain, Counters, Drained, Dropped, Guard, Level, Metadata, Operation, Parts, Set, State, Status, Written,
 )
 
 T = TypeVar("T")
@@ -231,6 +231,10 @@ class Client:
     ) -> Written:
         call = requests.rollback(chain, to, guards, metadata, dry_run, level, self._time(timeout))
         return self._call(call, timeout)
+
+    def drain(self, *, timeout: float | None = None) -> Drained:
+        """Stops the daemon as SIGTERM does, once all that was accepted is durable."""
+        return self._call(requests.drain(), timeout)
 
     def barrier(self, level: Level | None = None, *, timeout: float | None = None) -> Written:
         """Returns once everything that was accepted before has reached the level, by default durable."""

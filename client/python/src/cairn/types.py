@@ -162,6 +162,14 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class Drained:
+    """What a daemon did before it ended."""
+
+    operations: int  # accepted writes that were not written when it began
+    connections: int  # that were open then
+
+
+@dataclass(frozen=True, slots=True)
 class Dropped:
     """Accepted metadata that will not be written: the daemon refused it when it was sent again."""
 

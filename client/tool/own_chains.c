@@ -15,7 +15,6 @@ enum {
 };
 
 static volatile sig_atomic_t interrupted; /* the process has one set of signals, and so one of these */
-
 static int64_t interrupted_us; /* when; before it is set */
 
 void own_chains_interrupt(int number)
@@ -34,7 +33,6 @@ void own_chains_begin(struct own_chains *own, struct tool *tool, size_t count_ma
     static const int taken[] = {SIGINT, SIGTERM};
     *own = (struct own_chains){.tool = tool, .is_kept = is_kept, .capacity = count_max};
     own->names = region_allocate(&tool->region, count_max, sizeof *own->names);
-    signal(SIGPIPE, SIG_IGN); /* where nobody reads the output, the chains are dropped all the same */
     for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
         struct sigaction action = {.sa_handler = own_chains_interrupt}, before; /* a poll ends with EINTR */
         if (sigaction(taken[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) {

@@ -10,17 +10,22 @@
 #include <unistd.h>
 
 enum {
-    DROP_US_MAX = 5000000, /* how long the end waits for each drop; chosen */
+    DROP_US_MAX = 5000000,  /* how long the end waits for each drop; chosen */
+    SECOND_US_MIN = 500000, /* timeout(1) sends a signal twice, to the process and to its group; chosen */
 };
 
 static volatile sig_atomic_t interrupted; /* the process has one set of signals, and so one of these */
+static int64_t interrupted_us; /* when; before it is set */
 
-static void note_signal(int number)
+void own_chains_interrupt(int number)
 {
-    if (interrupted != 0) {
+    const int64_t now_us = tool_now_us();
+    if (interrupted == 0) {
+        interrupted_us = now_us;
+        interrupted = 1;
+    } else if (now_us - interrupted_us >= SECOND_US_MIN) {
         _exit(number == SIGINT ? TOOL_INTERRUPTED : 128 + number);
     }
-    interrupted = 1;
 }
 
 void own_chains_begin(struct own_chains *own, struct tool *tool, size_t count_max, bool is_kept)
@@ -28,9 +33,8 @@ void own_chains_begin(struct own_chains *own, struct tool *tool, size_t count_ma
     static const int taken[] = {SIGINT, SIGTERM};
     *own = (struct own_chains){.tool = tool, .is_kept = is_kept, .capacity = count_max};
     own->names = region_allocate(&tool->region, count_max, sizeof *own->names);
-    signal(SIGPIPE, SIG_IGN); /* where nobody reads the output, the chains are dropped all the same */
     for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
-        struct sigaction action = {.sa_handler = note_signal}, before; /* a poll ends with EINTR */
+        struct sigaction action = {.sa_handler = own_chains_interrupt}, before; /* a poll ends with EINTR */
         if (sigaction(taken[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) {
             sigaction(taken[i], &action, NULL);
         }
@@ -63,11 +67,6 @@ enum tool_exit own_chains_make(struct own_chains *own, struct cairn_slice chain,
 bool own_chains_interrupted(void)
 {
     return interrupted != 0;
-}
-
-void own_chains_interrupt(void)
-{
-    interrupted = 1;
 }
 
 static void drop(struct own_chains *own, struct cairn_slice chain)

@@ -1,5 +1,5 @@
 /* Chains that a verb makes for its own use, and drops at its end. While there may be some, SIGINT and SIGTERM only ask the verb to end;
- * a second one ends the process at once, and the chains stay. A closed output does not end it. */
+ * a second one, half a second later or more, ends the process at once, and the chains stay. A closed output does not end it. */
 #ifndef TOOL_OWN_CHAINS_H
 #define TOOL_OWN_CHAINS_H
 
@@ -19,9 +19,11 @@ void own_chains_begin(struct own_chains *own, struct tool *tool, size_t count_ma
 enum tool_exit own_chains_make(struct own_chains *own, struct cairn_slice chain,
                                bool *ret_existed) CAIRN_MUST_CHECK;
 
-/* Whether a signal asked to end, or the verb itself, which took the signal in another way. */
+/* Whether a signal asked to end. */
 bool own_chains_interrupted(void);
-void own_chains_interrupt(void);
+
+/* For a verb that takes signals in another way: what is done when this one comes. */
+void own_chains_interrupt(int number);
 
 /* Drops what was made, unless it is kept; what cannot be dropped is told, and changes no result. Returns the verb's result: `result`, or
  * TOOL_INTERRUPTED if it was TOOL_OK and a signal came. */

@@ -132,11 +132,9 @@ static void threads_await(struct bench_run *run, const struct bench_thread *thre
         if (got == SIGUSR1) {
             break;
         }
-        if (got > 0 && atomic_exchange(&run->stop, true)) {
-            _exit(got == SIGINT ? TOOL_INTERRUPTED : 128 + got);
-        }
         if (got > 0) {
-            own_chains_interrupt();
+            atomic_store(&run->stop, true);
+            own_chains_interrupt(got);
         }
         progress_tell(run, threads, &progress);
     }

@@ -16,7 +16,8 @@ enum {
     WAIT_MS = 120000,
     STALL_MS_MAX = 120,
     STALL_ACTIONS = 8000, /* about one stall for so many answers */
-    RUN_MS_MAX = 60000,   /* a run ends there, however few were answered */
+    LAST_ACTIONS = 500,
+    RUN_MS_MAX = 60000, /* a run ends there, however few were answered */
 };
 
 /* In byte order, as the daemon lists them. */
@@ -243,8 +244,11 @@ void fleet_run(struct fleet *fleet, uint64_t actions)
 {
     const uint64_t until = fleet->answered + actions, end = clock_ms() + RUN_MS_MAX;
     struct stall stall = {0};
+    bool ends_carrying =
+        random_chance(&fleet->random, 40); /* so that the end comes close behind a commit that carried */
     while (fleet->answered < until && clock_ms() < end) {
         uint64_t before = fleet->answered;
+        fleet->all_carry = ends_carrying && before + LAST_ACTIONS > until;
         for (unsigned i = 0; i < HISTORY_CLIENTS; i++) {
             struct fleet_client *client = &fleet->clients[i];
             while (client->in_flight < FLEET_IN_FLIGHT && random_chance(&fleet->random, 60) &&

@@ -38,6 +38,7 @@ struct fleet {
     struct fleet_client clients[HISTORY_CLIENTS];
     uint64_t heights[HISTORY_CHAINS]; /* the last that was told of each */
     uint64_t pruned[HISTORY_CHAINS];
+    bool all_carry; /* metadata is only accepted, and commits carry it because they ask to */
     struct history history;
     /* for the report */
     uint64_t answered, kills, stops, stalls, lost, resent, dropped;

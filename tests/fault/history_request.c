@@ -135,8 +135,8 @@ static enum cairn_status submit_metadata(struct cairn_connection *connection, st
     struct fleet *fleet = asked->client->fleet;
     struct cairn_operation operations[PARTS_MAX];
     action->kind = ACTION_METADATA;
-    action->level = random_chance(&fleet->random, 80) ? (unsigned)random_below(&fleet->random, 2)
-                                                      : 2 + (unsigned)random_below(&fleet->random, 2);
+    bool waits = !fleet->all_carry && random_chance(&fleet->random, 20);
+    action->level = (waits ? 2 : 0) + (unsigned)random_below(&fleet->random, 2);
     for (uint64_t n = 1 + random_below(&fleet->random, 3); n > 0; n--) {
         add_change(fleet, action);
     }
@@ -158,14 +158,14 @@ static enum cairn_status submit_commit(struct cairn_connection *connection, stru
     struct cairn_operation operations[PARTS_MAX];
     action->kind = ACTION_COMMIT;
     action->level = (unsigned)random_below(random, 4);
-    action->carries = random_chance(random, 10);
+    action->carries = fleet->all_carry || random_chance(random, 10);
     action->has_expected = random_chance(random, 20);
     action->expected = fleet->heights[action->chain];
     action->height = fleet->heights[action->chain] + !random_chance(random, 20);
     action->height = action->height == 0 ? 1 : action->height;
     add_part(action, REGISTER_BLOCK, action->height, action->id);
     add_part(action, REGISTER_STATE, action->height, action->id);
-    if (random_chance(random, 30)) {
+    if (!fleet->all_carry && random_chance(random, 30)) {
         add_change(fleet, action);
     }
     add_part(action, REGISTER_LANE, action->client, action->id);
@@ -341,7 +341,8 @@ static ask_function *choose(struct fleet *fleet, unsigned chain)
     if (choice < 400) {
         return submit_metadata;
     }
-    if (choice < 560) {
+    if (choice < 560 ||
+        (fleet->all_carry && choice < 595)) { /* the others carry, or have metadata written, by themselves */
         return submit_commit;
     }
     if (choice < 570) {

@@ -48,7 +48,7 @@ const struct setting options_table[] = {
     {TEXT("readers", readers), .argument = "LIST",
      .help = "users and %groups that may read; no list at all: everybody is an admin"},
     {TEXT("writers", writers), .argument = "LIST", .help = "users and %groups that may also write"},
-    {TEXT("admins", admins), .argument = "LIST", .help = "users and %groups that may also prune and roll back"},
+    {TEXT("admins", admins), .argument = "LIST", .help = "users and %groups that may also prune, roll back, drop chains and drain"},
     {COUNT("queue_operations_max", queue_operations_max, 8192, 16, 1 << 24), .group = "Queued metadata",
      .reloadable = true, .help = "metadata operations the queue holds"},
     {BYTES("queue_bytes_max", queue_bytes_max, 32 * MIB, 64 * KIB, 16 * GIB),

@@ -1,7 +1,6 @@
 /* cairnd: what it was told, then a look ahead, then what it needs from the bottom up, then serving, then the same way down. */
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>

@@ -15,7 +15,7 @@ enum {
 };
 
 static volatile sig_atomic_t interrupted; /* the process has one set of signals, and so one of these */
-static int64_t interrupted_us; /* when; before it is set */
+static int64_t interrupted_us;            /* when; before it is set */
 
 void own_chains_interrupt(int number)
 {

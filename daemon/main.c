@@ -27,6 +27,7 @@
 #include "daemon/server.h"
 #include "daemon/start_check.h"
 #include "daemon/version.h"
+#include "proto/standard_files.h"
 
 extern char **environ;
 
@@ -472,6 +473,7 @@ int main(int argc, char **argv)
     struct options options;
     static struct options_errors errors;
     assert(thread_is(THREAD_OTHER)); /* what is prepared here comes before there are threads */
+    standard_files_keep();
     signals_prepare();
     memory_init();
     pool_prepare();

@@ -13,6 +13,7 @@
 #include "client/tool/help.h"
 #include "client/tool/verb.h"
 #include "client/tool/verbs/table.h"
+#include "proto/standard_files.h"
 
 static void end_by_signal(int number)
 {
@@ -51,6 +52,7 @@ static enum tool_exit run(struct tool *tool, int count, char **words)
 int main(int count, char **words)
 {
     struct tool tool = {.verbs = table_of_verbs};
+    standard_files_keep();
     take_signals();
     enum tool_exit result = run(&tool, count, words);
     cairn_client_free(tool.client);

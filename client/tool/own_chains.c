@@ -30,7 +30,7 @@ void own_chains_interrupt(int number)
 
 void own_chains_begin(struct own_chains *own, struct tool *tool, size_t count_max, bool is_kept)
 {
-    static const int taken[] = {SIGINT, SIGTERM};
+    static const int taken[] = {SIGINT, SIGTERM, SIGHUP};
     *own = (struct own_chains){.tool = tool, .is_kept = is_kept, .capacity = count_max};
     own->names = region_allocate(&tool->region, count_max, sizeof *own->names);
     for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {

@@ -1,9 +1,10 @@
 /* Signals to the daemon: what means nothing changes nothing, a hangup during a start is a reload behind it, and a crash says its last
- * words. */
+ * words. And what a process prints that was started without standard descriptors goes into no file of the store, nor to a peer. */
 #include <check.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -81,12 +82,30 @@ START_TEST(test_crash_leaves_a_line_and_a_backtrace)
 }
 END_TEST
 
+START_TEST(test_what_is_printed_without_standard_descriptors_goes_nowhere)
+{
+    struct daemon daemon = daemon_new();
+    struct program program = shell_run(
+        40000,
+        "%s --data %s --socket %s --create <&- >&- 2>&- & pid=$!\n"
+        "until %s -s %s ping --wait 20s >/dev/null; do sleep 0.1; done\n"
+        "%s -s %s chains >&- 2>/dev/null; echo tool $?\n"
+        "kill $pid; wait $pid; echo daemon $?; grep -lr '\"event\"\\|event=' %s/cairn.* || echo clean",
+        getenv("CAIRND"), daemon.data, daemon.socket, getenv("CAIRN"), daemon.socket, getenv("CAIRN"),
+        daemon.socket, daemon.data);
+    ck_assert_msg(strstr(program.output, "tool 1\n") != NULL, "%s", program.output); /* it cannot print */
+    ck_assert_msg(strstr(program.output, "daemon 0\nclean\n") != NULL, "%s", program.output);
+    daemon_close(&daemon);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
     Suite *suite = suite_new("signals", 60, &tests);
     tcase_add_test(tests, test_signals_without_a_meaning_change_nothing);
     tcase_add_test(tests, test_hangup_before_ready_is_a_reload_behind_it);
+    tcase_add_test(tests, test_what_is_printed_without_standard_descriptors_goes_nowhere);
     if (!under_sanitizer()) { /* which has a report of its own */
         tcase_add_test(tests, test_crash_leaves_a_line_and_a_backtrace);
     }

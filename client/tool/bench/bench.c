@@ -148,6 +148,7 @@ static void threads_run(struct bench_run *run, struct bench_thread *threads)
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &signals, &before); /* the threads inherit it */
     run->waiter = pthread_self();

@@ -158,10 +158,13 @@ const struct tool_verb table_of_verbs[] = {
     {.name = "drain",
      .arguments = "",
      .summary = "stop the daemon: accept nobody, finish, write and sync all that was accepted, end",
-     .details = "It is what SIGTERM does, with an answer. Under systemd the socket unit starts the daemon "
-                "again for the next\n"
-                "client: systemctl stop cairnd.socket cairnd keeps it stopped.\n",
-     .example = "cairn drain && cp -a /var/lib/cairn /backup/\n",
+     .details =
+         "It is what SIGTERM does, with an answer: all is written and synced, and the process ends a moment "
+         "later. Under\n"
+         "systemd the socket unit starts the daemon again for the next client: systemctl stop cairnd.socket "
+         "cairnd\n"
+         "keeps it stopped, and waits for its end, as a copy of the data directory has to.\n",
+     .example = "cairn drain --deadline 2m\n",
      .run = verb_drain},
     {.name = "height",
      .arguments = "",

@@ -179,7 +179,9 @@ static void check_directory(struct check *check)
         return;
     }
     if (is_new && !config->options->create) {
-        config->note(missing.text);
+        char text[DIRECTORY_ERROR_BYTES + 64];
+        snprintf(text, sizeof text, "a start is refused until there is a store: %s", missing.text);
+        config->note(text);
     }
     check_sandbox(check, START_CHECK_DIRECTORY, "data", path);
     check_space(check, is_new);

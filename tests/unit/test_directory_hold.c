@@ -176,14 +176,13 @@ START_TEST(lock_file_that_is_replaced_while_it_is_locked_is_no_lock)
 }
 END_TEST
 
-START_TEST(pid_that_is_written_in_part_is_a_full_disk)
+/* The lock holds without the pid, which only names its owner. */
+START_TEST(pid_that_a_full_disk_does_not_take_is_done_without)
 {
     make_store();
-    failing_plan(FAILING_PWRITE, 1, 0);
-    ck_assert_int_eq(open_store(false), DIRECTORY_IO_ERROR);
+    failing_plan(FAILING_PWRITE, 1, _i == 0 ? 0 : ENOSPC);
+    ck_assert_int_eq(open_store(false), DIRECTORY_OK);
     ck_assert(failing_end());
-    ck_assert_msg(strstr(error.text, "cairn.lock: cannot be written: No space left") != NULL, "%s",
-                  error.text);
 }
 END_TEST
 
@@ -262,7 +261,7 @@ int main(void)
     tcase_add_test(hold, moved_store_keeps_its_paths_and_is_not_gone);
     tcase_add_test(hold, what_cannot_be_looked_at_is_not_gone);
     tcase_add_test(hold, lock_file_that_is_replaced_while_it_is_locked_is_no_lock);
-    tcase_add_test(hold, pid_that_is_written_in_part_is_a_full_disk);
+    tcase_add_loop_test(hold, pid_that_a_full_disk_does_not_take_is_done_without, 0, 2);
     tcase_add_test(hold, owner_is_named_by_the_pid_in_the_lock_file_if_it_has_one);
     tcase_add_loop_test(hold, store_of_format_1_stays_one_until_it_is_ready, 0, 2);
     tcase_add_loop_test(hold, what_is_removed_or_replaced_is_gone, 0, sizeof takes / sizeof *takes);

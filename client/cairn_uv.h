@@ -48,7 +48,7 @@ struct cairn_uv_socket {
 struct cairn_uv {
     void *data;                          /* the caller's */
     struct cairn_connection *connection; /* to submit on; until cairn_uv_close() */
-    /* The rest belongs to the functions below. */
+    /* The fields below belong to the functions of this file. */
     cairn_uv_changed changed;
     cairn_uv_closed closed;
     struct cairn_retry retry;

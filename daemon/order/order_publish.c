@@ -284,7 +284,7 @@ static void tell_owners(struct job *jobs)
     }
 }
 
-/* What the engine gave up by itself: damage, or for want of space. That lasts, so it is counted each time and logged now and then. */
+/* What the engine gave up by itself: damage, or for want of space. That lasts, so it is counted each time and logged at intervals. */
 static void note_background(struct order *order, const struct failure *failure, uint64_t now_us)
 {
     if (failure->status != STATUS_NO_SPACE) {

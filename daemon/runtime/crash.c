@@ -3,7 +3,7 @@
  * - Before it: what needs memory or files is made at the start, and what is printed to the C library's stderr is kept as well, since
  *   a failed assert prints its text there.
  * - The first thread that crashes writes the report, by calls that are safe in a signal handler; any other waits for the end. A crash
- *   inside the report, or one that takes CRASH_SECONDS, ends the process without the rest of it.
+ *   inside the report, or one that takes CRASH_SECONDS, ends the process with the report unfinished.
  * - The frames go to a file in memory first, since backtrace_symbols_fd waits for its reader without end.
  *
  * Ways to fail: each leaves out a part of the report. Builds with a sanitizer keep that one's own report. */

@@ -182,7 +182,7 @@ static void give_back(struct stream *stream, uint64_t bytes)
     budget_stream_gone(stream->request->service->budget, &stream->memory, bytes);
 }
 
-/* Memory for a frame with as much of the bytes as the machine has memory for; the rest goes with the next. */
+/* Memory for a frame with as much of the bytes as the machine has memory for; what remains goes with the next. */
 static uint8_t *make_frame(uint64_t *bytes)
 {
     uint8_t *frame = NULL;

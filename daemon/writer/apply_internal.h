@@ -16,7 +16,7 @@ struct sweep {
 
 /* What the writer knows of a chain. */
 struct apply_chain {
-    bool is_there; /* else it was never made, or dropped, and the rest is nothing */
+    bool is_there; /* else it was never made, or dropped, and the other fields are zero */
     struct chain_marks marks;
     uint64_t blocks_highest; /* no block lies above it */
 };

@@ -25,7 +25,7 @@ static uint64_t renew_bytes(const struct audit *audit)
 {
     uint64_t bytes = 0;
     for (size_t i = 0; i < audit->log_count; i++) {
-        assert(audit->logs[i].whole_to <= audit->logs[i].bytes); /* the rest was cut off */
+        assert(audit->logs[i].whole_to <= audit->logs[i].bytes); /* what followed was cut off */
         bytes = audit->logs[i].whole_to > bytes ? audit->logs[i].whole_to : bytes;
     }
     return bytes;

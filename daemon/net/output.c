@@ -86,18 +86,19 @@ void output_append(struct output *output, uint8_t *frame, size_t bytes)
     assert(thread_is(THREAD_LOOP) && !output->is_dropped); /* nobody would free it */
     budget_reply_queued(output->budget, output->client, bytes);
     struct output_chunk *last = output->last;
+    uint8_t *room;
     bool fits = last != NULL && last->room - last->bytes >= bytes && bytes <= GATHER_FRAME_BYTES_MAX;
     if (fits) {
         memcpy(last->data + last->bytes, frame, bytes);
         last->bytes += bytes;
         free(frame);
-    } else if (last != NULL && bytes <= GATHER_FRAME_BYTES_MAX) {
-        append_room(output, bytes, GATHER_CHUNK_BYTES);
-        output->last->bytes = bytes;
-        memcpy(output->last->data, frame, bytes);
+    } else if (last != NULL && bytes <= GATHER_FRAME_BYTES_MAX &&
+               (room = memory_try_raw(GATHER_CHUNK_BYTES)) != NULL) {
+        append_chunk(output, room, bytes, GATHER_CHUNK_BYTES);
+        memcpy(room, frame, bytes);
         free(frame);
     } else {
-        append_chunk(output, frame, bytes, bytes); /* alone, or large: not copied */
+        append_chunk(output, frame, bytes, bytes); /* alone, large, or no memory to gather: not copied */
     }
 }
 

@@ -277,11 +277,18 @@ void budget_reply_gone(struct budget *budget, struct budget_client *client, uint
     assert(client->replies_bytes <= budget->replies_bytes); /* what one has is among what all have */
     give_back(&budget->replies_bytes, bytes);
     give_back(&client->replies_bytes, bytes);
+    client->is_cut = client->is_cut && client->replies_bytes > 0;
+}
+
+void budget_client_cut(struct budget_client *client)
+{
+    client->is_cut = true;
 }
 
 bool budget_client_may_send(const struct budget_client *client)
 {
-    return client->replies_bytes < REPLIES_BYTES_PER_CLIENT;
+    return client->replies_bytes < REPLIES_BYTES_PER_CLIENT &&
+           (!client->is_cut || client->replies_bytes == 0);
 }
 
 bool budget_client_has_room(const struct budget_client *client, uint64_t bytes)

@@ -84,10 +84,14 @@ struct budget_client {
     uint64_t replies_bytes;
     uint64_t reads;
     uint64_t reads_bytes;
+    bool is_cut; /* the machine had no memory for a reply as large as it might be */
 };
 
 void budget_reply_queued(struct budget *budget, struct budget_client *client, uint64_t bytes);
 void budget_reply_gone(struct budget *budget, struct budget_client *client, uint64_t bytes);
+
+/* The machine has little memory: nothing joins its replies until those that wait are with the kernel. */
+void budget_client_cut(struct budget_client *client);
 
 /* Whether more of what is ready may join its replies; whether it has room for so many bytes yet to be read; and whether
  * another read of that size may be given to the pool. */

@@ -16,7 +16,11 @@
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/stream_internal.h"
 
-enum { PIECE_BYTES_MIN = 4096 }; /* of a message that is cut where memory is short; chosen */
+enum {
+    PIECE_BYTES_MIN = 4096, /* of a message that is cut where memory is short; chosen */
+    SPARE_BYTES =
+        128 * 1024, /* what a piece leaves of the machine's memory for small things meanwhile; chosen */
+};
 
 /* ---- its cursor ---- */
 
@@ -182,13 +186,17 @@ static void give_back(struct stream *stream, uint64_t bytes)
     budget_stream_gone(stream->request->service->budget, &stream->memory, bytes);
 }
 
-/* Memory for a frame with as much of the bytes as the machine has memory for; what remains goes with the next. */
-static uint8_t *make_frame(uint64_t *bytes)
+/* Memory for a frame with as much of the bytes as the machine has memory for, and some more; what remains goes with the next, once this
+ * one is with the kernel. */
+static uint8_t *make_frame(struct budget_client *client, uint64_t *bytes)
 {
-    uint8_t *frame = NULL;
+    uint8_t *frame = memory_try_raw(FRAME_REPLY_BYTES + *bytes);
     assert(*bytes > 0); /* else no piece would get on */
-    while (*bytes > PIECE_BYTES_MIN && (frame = memory_try_raw(FRAME_REPLY_BYTES + *bytes)) == NULL) {
+    while (*bytes > PIECE_BYTES_MIN && (frame == NULL || !memory_has(SPARE_BYTES))) {
+        free(frame);
+        budget_client_cut(client);
         *bytes /= 2;
+        frame = memory_try_raw(FRAME_REPLY_BYTES + *bytes);
     }
     return frame != NULL ? frame : memory_raw(FRAME_REPLY_BYTES + *bytes);
 }
@@ -206,7 +214,7 @@ static void send_piece(struct stream *stream)
     uint64_t bytes = unsent < bytes_max ? unsent : bytes_max;
     uint8_t *frame = message->frame;
     if (bytes < message->body_bytes) {
-        frame = make_frame(&bytes);
+        frame = make_frame(&stream->request->session->client, &bytes);
         memcpy(frame + FRAME_REPLY_BYTES, message->frame + FRAME_REPLY_BYTES + stream->sent_bytes, bytes);
     } else {
         message->frame = NULL; /* taken by request_send */

@@ -256,6 +256,23 @@ START_TEST(a_read_ends_with_what_it_began_with_whatever_the_bound_is_by_then)
 }
 END_TEST
 
+START_TEST(client_that_was_cut_sends_on_once_its_replies_are_with_the_kernel)
+{
+    struct budget_client client = {0};
+    budget_client_cut(&client);
+    ck_assert(budget_client_may_send(&client)); /* else it would wait for ever */
+    budget_reply_queued(budget, &client, 10);
+    budget_reply_queued(budget, &client, 10);
+    ck_assert(!budget_client_may_send(&client));
+    budget_reply_gone(budget, &client, 10);
+    ck_assert(!budget_client_may_send(&client));
+    budget_reply_gone(budget, &client, 10);
+    budget_reply_queued(budget, &client, 10);
+    ck_assert(budget_client_may_send(&client)); /* what was cut is past */
+    budget_reply_gone(budget, &client, 10);
+}
+END_TEST
+
 START_TEST(streams_open_for_what_they_would_keep_and_read_one_step_ahead)
 {
     struct budget_stream stream = {0};
@@ -291,6 +308,7 @@ int main(void)
     tcase_add_test(tests, at_the_bound_of_all_replies_who_leaves_much_unread_pauses);
     tcase_add_test(tests, reads_count_twice_and_one_runs_alone_whatever_cursors_keep);
     tcase_add_test(tests, a_read_ends_with_what_it_began_with_whatever_the_bound_is_by_then);
+    tcase_add_test(tests, client_that_was_cut_sends_on_once_its_replies_are_with_the_kernel);
     tcase_add_test(tests, streams_open_for_what_they_would_keep_and_read_one_step_ahead);
     return suite_run(suite, true);
 }

@@ -50,12 +50,24 @@ refuse_setting(struct check *check, enum start_check_part part, const char *form
     refuse(check, part, EXIT_CODE_REFUSED, error);
 }
 
+/* Each list by itself, so that all that are wrong are told. */
 static void check_roles(struct check *check, struct roles *ret_roles)
 {
     const struct options *options = check->config->options;
+    const char *const lists[][3] = {
+        {options->readers, "", ""},
+        {"", options->writers, ""},
+        {"", "", options->admins},
+        {options->readers, options->writers, options->admins},
+    };
     struct failure failure;
-    if (!roles_init(options->readers, options->writers, options->admins, ret_roles, &failure)) {
-        refuse_failure(check, START_CHECK_ROLES, &failure);
+    bool is_good = true;
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        bool is_all = i == sizeof lists / sizeof lists[0] - 1; /* too many only together */
+        if ((!is_all || is_good) && !roles_init(lists[i][0], lists[i][1], lists[i][2], ret_roles, &failure)) {
+            refuse_failure(check, START_CHECK_ROLES, &failure);
+            is_good = false;
+        }
     }
 }
 

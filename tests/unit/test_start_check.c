@@ -90,7 +90,11 @@ START_TEST(each_part_is_refused_with_its_reason)
 {
     strcpy(options.readers, "no-such-user");
     expect(START_CHECK_ROLES, EXIT_CODE_REFUSED, "no-such-user");
-    options.readers[0] = '\0';
+    strcpy(options.admins, "%no-such-group");
+    ck_assert_int_eq(check(), EXIT_CODE_REFUSED);
+    ck_assert_uint_eq(refused[START_CHECK_ROLES], 2); /* each list's error is told */
+    ck_assert(strstr(said, "no-such-user") != NULL && strstr(said, "no-such-group") != NULL);
+    options.admins[0] = options.readers[0] = '\0';
     strcpy(options.socket_group, "no-such-group");
     expect(START_CHECK_SOCKET, EXIT_CODE_REFUSED, "no-such-group");
     options.socket_group[0] = '\0';

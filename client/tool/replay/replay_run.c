@@ -264,7 +264,7 @@ static void connections_open(struct run *run)
             const char *why = caller->connection != NULL ? cairn_connection_error(caller->connection) : "";
             snprintf(text, sizeof text, "cannot open a connection: %s",
                      why[0] ? why : cairn_status_text(status));
-            stop(run, TOOL_UNKNOWN, NULL, text);
+            stop(run, tool_exit_of(status), NULL, text);
         }
     }
 }

@@ -132,6 +132,17 @@ static void setup(void)
     order->counters.commits++; /* written a moment ago: not quiet */
 }
 
+/* What reclaim had written is written, and is told. */
+static void step_writer(void)
+{
+    uint64_t now_us = thread_now_us();
+    thread_set_role(THREAD_WRITER);
+    while (writer_step(order->writer, now_us) == WRITER_STEPPED) {
+    }
+    thread_set_role(THREAD_LOOP);
+    order_drain_completions(order, now_us * 1000);
+}
+
 static void teardown(void)
 {
     reclaim_stop(reclaim);
@@ -143,6 +154,7 @@ static void teardown(void)
     turns_free(turns);
     ck_assert_int_eq(uv_loop_close(&loop), 0);
     budget_free(budget);
+    step_writer();
     order_close(order);
     numbers_fixture_close(&numbers);
     engine_close(engine, ENGINE_CLOSE_CLEAN);

@@ -172,13 +172,15 @@ tree=$(realpath "$(dirname "$0")/..")
 [ "$(id -u)" -eq 0 ] || skip "only root can boot a container"
 command -v systemd-nspawn >/dev/null || skip "systemd-nspawn is not installed (package systemd-container)"
 
+unshare --mount true 2>/dev/null || skip "this process may not mount"
+
 # Mounts live in a namespace of their own, and go with it.
 if [ "${CAIRN_TRY_NAMESPACE:-}" = "" ]; then
     CAIRN_TRY_NAMESPACE=yes exec unshare --mount "$0" "$build"
 fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/cairn-try.XXXXXX")
 trap 'umount -R "$work" 2>/dev/null; rmdir "$work"' EXIT
-mount -t tmpfs -o mode=755 try "$work"
+mount -t tmpfs -o mode=755 try "$work" 2>/dev/null || skip "this process may not mount"
 mkdir "$work"/{upper,work,root}
 mount -t overlay overlay -o "lowerdir=/,upperdir=$work/upper,workdir=$work/work" "$work/root" 2>/dev/null ||
     skip "the kernel or the file system of / has no overlayfs"

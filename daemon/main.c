@@ -368,6 +368,9 @@ static enum status start_log(const struct options *options, struct failure *fail
 static int prepare(const struct options *options, struct running *running)
 {
     struct failure failure;
+    if (options->data_in_file[0] != '\0') { /* by the unit, most likely */
+        event_setting_overridden("data", options->data_in_file);
+    }
     if (adopt_socket(options, &running->listener, &failure) != STATUS_OK) {
         return refuse(event_socket_refused, failure.status, failure.text);
     }

@@ -57,6 +57,13 @@ steps() {
     sed -i 's/^#*log_level.*/log_level = debug/' /etc/cairn/cairnd.conf
     systemctl reload cairnd
 
+    step "a data directory that the unit overrides is said"
+    sed -i 's|^data = .*|data = /srv/elsewhere|' /etc/cairn/cairnd.conf
+    systemctl restart cairnd
+    journal_says cairnd /srv/elsewhere
+    [ "$(cairn meta get greeting)" = hello ]
+    sed -i 's|^data = .*|data = /var/lib/cairn|' /etc/cairn/cairnd.conf
+
     step "a kill is survived"
     systemctl kill --signal=KILL --kill-whom=main cairnd
     cairn ping --wait 20s

@@ -65,7 +65,13 @@ static bool set(struct options *options, const struct setting *setting, const ch
     assert(setting >= options_table && setting < options_table + options_table_count); /* it has an origin */
     assert((source == OPTIONS_FILE) == (line > 0)); /* options_print shows a line only of the file */
     if (origin->source > source) {
-        return setting_parse(setting, value, &judged, ret_reason);
+        bool is_good = setting_parse(setting, value, &judged, ret_reason);
+        bool is_other =
+            is_good && strcmp(setting->name, "data") == 0 && strcmp(judged.data, options->data) != 0;
+        if (is_other && source == OPTIONS_FILE) {
+            snprintf(options->data_in_file, sizeof options->data_in_file, "%s", judged.data);
+        }
+        return is_good;
     }
     if (!setting_parse(setting, value, options, ret_reason)) {
         return false;

@@ -374,6 +374,14 @@ START_TEST(load_finds_the_file_and_says_what_to_do)
     ck_assert_str_eq(options.data, "/data");
     ck_assert_uint_eq(options.streams_max, 9);
     ck_assert_uint_eq(options.chains_max, 8);
+    ck_assert_str_eq(options.data_in_file, "");
+    ck_assert_int_eq(options_load(WORDS("cairnd", "--data", "/other"), environment, &options, &errors),
+                     OPTIONS_RUN);
+    ck_assert_str_eq(options.data, "/other");
+    ck_assert_str_eq(options.data_in_file, "/data"); /* so that the log can say that it counts for nothing */
+    ck_assert_int_eq(options_load(WORDS("cairnd", "--data", "/data"), environment, &options, &errors),
+                     OPTIONS_RUN);
+    ck_assert_str_eq(options.data_in_file, "");
     ck_assert_int_eq(
         options_load(WORDS("cairnd", "--config", path, "--check-config"), no_environment, &options, &errors),
         OPTIONS_CHECK);

@@ -300,6 +300,20 @@ static const struct {
     {"{\"trace\":1}", "only the first line"},
 };
 
+START_TEST(chains_that_no_daemon_would_take_are_refused)
+{
+    static const char *const names[] = {"ma/in", "", "Main", "main\\u0000x"};
+    struct directory directory = directory_new();
+    const char *path = directory_path(&directory, "bad.jsonl");
+    char text[128], error[TRACE_ERROR_BYTES];
+    struct trace trace;
+    snprintf(text, sizeof text, "{\"trace\":1,\"calls\":0,\"chains\":[\"%s\"]}\n", names[_i]);
+    file_write(path, text);
+    ck_assert_msg(!trace_read(path, &trace, error), "taken for good: %s", names[_i]);
+    directory_remove(&directory);
+}
+END_TEST
+
 START_TEST(a_bad_line_is_told_by_file_line_and_what_is_wrong)
 {
     struct directory directory = directory_new();
@@ -438,6 +452,7 @@ int main(void)
     tcase_add_test(tests, a_prune_takes_blocks_states_or_neither);
     tcase_add_test(tests, a_rollback_has_guards_or_none);
     tcase_add_test(tests, a_list_keeps_its_entries);
+    tcase_add_loop_test(tests, chains_that_no_daemon_would_take_are_refused, 0, 4);
     tcase_add_loop_test(tests, a_bad_line_is_told_by_file_line_and_what_is_wrong, 0,
                         (int)(sizeof bad_lines / sizeof bad_lines[0]));
     tcase_add_test(tests, a_trace_of_another_version_is_not_read);

@@ -17,6 +17,7 @@
 #include "client/tool/replay/trace_arguments.h"
 #include "client/tool/replay/trace_file.h"
 #include "client/tool/replay/trace_line.h"
+#include "proto/limits.h"
 
 /* A year, so that no sum of times overflows; chosen. */
 #define TIME_US_MAX (INT64_C(366) * 24 * 3600 * 1000000)
@@ -157,6 +158,15 @@ static void name_call(struct trace_line *line, const struct trace_call *call)
     snprintf(line->error, sizeof line->error, "call %" PRIu64 ": %.900s", call->number, what);
 }
 
+/* As the daemon judges them: what it would not take, no node can have had. */
+static bool is_chain_name(const json_t *value)
+{
+    const char *name = json_string_value(value);
+    size_t bytes = json_string_length(value);
+    return name != NULL && bytes >= 1 && bytes <= CHAIN_NAME_BYTES_MAX &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == bytes;
+}
+
 static bool read_description(struct trace_line *line)
 {
     if (line->trace->count > 0 || line->trace->is_described) {
@@ -177,7 +187,7 @@ static bool read_description(struct trace_line *line)
     json_t *chain;
     json_array_foreach(chains, i, chain)
     {
-        if (!json_is_string(chain)) {
+        if (!is_chain_name(chain)) {
             return trace_line_fail(line, "\"chains\" holds something that is no chain's name");
         }
         char *name = trace_line_allocate(line, json_string_length(chain) + 1, 1);

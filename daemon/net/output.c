@@ -1,7 +1,7 @@
 /* The life of a reply frame:
  *
  * - It is queued, and counts as a reply of its client from then on. Small frames are copied together into chunks, so that many
- *   go out in one call; a large one is a chunk of its own and is not copied.
+ *   go out in one call; a large one is a chunk of its own and is not copied, nor is a small one that there is no memory to gather.
  * - A flush offers the oldest chunks to the kernel. What that takes at once is freed and counted no more.
  * - Otherwise the chunks belong to a write of the loop library, one at a time, until it has ended. Then `sent` is called.
  *

@@ -29,7 +29,8 @@
  *    reads one step ahead: none begins while it has more than STREAM_UNSENT_BYTES_MAX to send.
  * 6. A client has REPLIES_BYTES_PER_CLIENT, or one reply. At that bound nothing more is read from it, its reads wait and its
  *    streams stop. When all replies are at theirs, a client that left more than CLIENT_UNREAD_BYTES_MAX unread is not read
- *    from; short replies to the others go on.
+ *    from; short replies to the others go on. A client whose reply was cut for want of memory gets no more until those that wait
+ *    are with the kernel.
  *
  *    So answers hold at most replies_bytes_max + what cursors keep + one answer from memory + for each client
  *    twice CLIENT_UNREAD_BYTES_MAX and the replies to what it had in flight. Nobody waits for ever: when replies have gone out,

@@ -4,7 +4,8 @@
  * - It reads messages up to its bound into a list of its own, while the messages of the step before go out. It reads one message
  *   beyond the credit at most: that is all that a stream keeps while it stands.
  * - It ends: the loop counts what was read, and takes the list once all messages before it have gone out.
- * - Its messages go out as far as the window and the connection's replies have room, cut where a frame or the window ends.
+ * - Its messages go out as far as the window and the connection's replies have room, cut where a frame or the window ends. Where the
+ *   machine has little memory they are cut smaller, and each piece waits until the one before is with the kernel.
  *
  * A message larger than the step has room for ends it, and the next step has room for that one. A source that fails ends the
  * step with what was read before, which still goes out; then the stream ends with the failure. A cursor that is held for long

@@ -40,6 +40,17 @@ steps() {
     systemctl start cairnd-create # a second time changes nothing
     [ "$(cairn meta get greeting)" = hello ]
 
+    step "a check by root judges as the unit's user, in its sandbox, beside the running daemon"
+    check() {
+        cairnd --config /etc/cairn/cairnd.conf --data "$1" --check-config 2>&1
+    }
+    check /var/lib/cairn | grep -F 'judged as user cairn, in the sandbox of cairnd.service'
+    install -d -o cairn -g cairn /srv/elsewhere
+    local elsewhere code=0
+    elsewhere=$(check /srv/elsewhere) || code=$?
+    echo "$elsewhere"
+    [ "$code" = 78 ] # its own directory, but the sandbox does not let it write there
+
     step "a typo changes nothing"
     echo 'flush_dely = 3ms' >>/etc/cairn/cairnd.conf
     refused systemctl reload cairnd

@@ -9,9 +9,13 @@ enum {
     PROTOCOL_VERSION_MAX = 1,
 
     FEATURE_PRUNE_DRY_RUN = 1, /* bits of a hello's features, as cairn.proto has them */
+    FEATURE_LISTS = 2,
+    FEATURE_DELETES = 4,
+    FEATURE_CLAIMS = 8,
 
     CHAIN_NAME_BYTES_MAX = 64,
     CLIENT_NAME_BYTES_MAX = 64,
+    WRITER_NAME_BYTES_MAX = 64,
     HASH_BYTES_MAX = 64,
     METADATA_NAME_BYTES_MAX = 1024,
     STORE_ID_BYTES = 16,

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/evstack/ev-node/pkg/store"
+	"github.com/evstack/ev-node/test/testda"
+	ds "github.com/ipfs/go-datastore"
+	"github.com/rs/zerolog"
+)
+
+// patience bounds each wait for a condition. A test on a machine that is ten times slower passes as well; one that waits for what never
+// comes ends before go test gives up.
+const patience = 3 * time.Minute
+
+// testNode is a node that runs in the background until stop.
+type testNode struct {
+	*exampleNode
+	cancel context.CancelFunc
+	ended  chan struct{}
+	err    error // what Run returned; after ended
+}
+
+// startNode starts a node on the database. Without an aggregator it is one itself.
+func startNode(t *testing.T, home string, database ds.Batching, da *testda.DummyDA, aggregator *testNode) *testNode {
+	t.Helper()
+	role := "aggregator"
+	options := nodeOptions{
+		Home:      home,
+		Database:  database,
+		DA:        da,
+		Listen:    "/ip4/127.0.0.1/tcp/0",
+		RPC:       "127.0.0.1:0",
+		BlockTime: 100 * time.Millisecond,
+	}
+	if aggregator != nil {
+		role = "full"
+		options.Genesis = aggregator.Genesis
+		options.Peers = []string{aggregator.Address}
+	}
+	log := &nodeLog{}
+	options.Logger = zerolog.New(log).With().Timestamp().Str("node", role).Logger().Level(zerolog.InfoLevel)
+	example, err := newNode(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	n := &testNode{exampleNode: example, cancel: cancel, ended: make(chan struct{})}
+	go func() {
+		defer close(n.ended)
+		n.err = example.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-n.ended
+		if t.Failed() {
+			t.Logf("the log of the %s node:\n%s", role, log)
+		}
+	})
+	return n
+}
+
+// nodeLog keeps the last lines that a node logged. A node may still log when its test has ended, so t.Log is not for it.
+type nodeLog struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *nodeLog) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, string(line))
+	if len(l.lines) > 400 {
+		l.lines = slices.Delete(l.lines, 0, 200)
+	}
+	return len(line), nil
+}
+
+func (l *nodeLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines, "")
+}
+
+// stop ends the node as an operator's SIGTERM does, and waits for it.
+func (n *testNode) stop(t *testing.T) {
+	t.Helper()
+	n.running(t)
+	n.cancel()
+	<-n.ended
+	if n.err != nil && !errors.Is(n.err, context.Canceled) {
+		t.Fatalf("the node stopped with: %v", n.err)
+	}
+}
+
+// running fails the test if the node has ended by itself.
+func (n *testNode) running(t *testing.T) {
+	t.Helper()
+	select {
+	case <-n.ended:
+		t.Fatalf("the node ended by itself: %v", n.err)
+	default:
+	}
+}
+
+// height returns the height of the node's store.
+func (n *testNode) height(t *testing.T) uint64 {
+	t.Helper()
+	height, err := n.Store.Height(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return height
+}
+
+// waitHeight waits until the node's store has reached the height.
+func (n *testNode) waitHeight(t *testing.T, height uint64) {
+	t.Helper()
+	waitFor(t, fmt.Sprintf("height %d", height), func() bool {
+		n.running(t)
+		return n.height(t) >= height
+	})
+}
+
+// waitFor polls a condition.
+func waitFor(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !condition(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v in vain for %s", patience, what)
+		}
+	}
+}
+
+// chainOf reads the blocks 1 to height of a store. It fails the test where one is missing or does not follow the one before it.
+func chainOf(t *testing.T, s store.Store, height uint64) (blocks []string) {
+	t.Helper()
+	ctx := context.Background()
+	var last []byte
+	for h := uint64(1); h <= height; h++ {
+		header, data, err := s.GetBlockData(ctx, h)
+		if err != nil {
+			t.Fatalf("block %d of %d: %v", h, height, err)
+		}
+		signature, err := s.GetSignature(ctx, h)
+		if err != nil {
+			t.Fatalf("signature %d of %d: %v", h, height, err)
+		}
+		if h > 1 && !bytes.Equal(header.LastHeaderHash, last) {
+			t.Fatalf("block %d names %x as its predecessor, but that is %x", h, header.LastHeaderHash, last)
+		}
+		last = header.Hash()
+		headerBytes, err := header.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		dataBytes, err := data.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks = append(blocks, fmt.Sprintf("%x %x %x", headerBytes, dataBytes, *signature))
+	}
+	return blocks
+}
+
+// checkPrefix fails the test unless the second list begins with the first.
+func checkPrefix(t *testing.T, blocks, longer []string) {
+	t.Helper()
+	for i := range blocks {
+		if blocks[i] != longer[i] {
+			t.Fatalf("block %d differs:\n%s\n%s", i+1, blocks[i], longer[i])
+		}
+	}
+}
+
+// testStores are the kinds of store that a node of this example runs on. Each function opens the store of that name again and again.
+var testStores = map[string]func(t *testing.T) func(name string) ds.Batching{
+	"badger": func(t *testing.T) func(string) ds.Batching {
+		home := t.TempDir()
+		return func(name string) ds.Batching {
+			database, err := openStore(t.Context(), "badger", filepath.Join(home, name), "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return database
+		}
+	},
+}
+
+// Two nodes have the same blocks, also after both were stopped and started again.
+func TestNodes(t *testing.T) {
+	for kind, stores := range testStores {
+		t.Run(kind, func(t *testing.T) {
+			open, home := stores(t), t.TempDir()
+			da := testda.New()
+			defer da.StartHeightTicker(100 * time.Millisecond)()
+			var blocks []string
+			for round := range 2 {
+				aggregator := startNode(t, filepath.Join(home, "a"), open("a"), da, nil)
+				full := startNode(t, filepath.Join(home, "f"), open("f"), da, aggregator)
+				aggregator.Executor.Submit("round", fmt.Sprint(round))
+				target := uint64(len(blocks)) + 10
+				aggregator.waitHeight(t, target)
+				full.waitHeight(t, target)
+				waitFor(t, "the transaction", func() bool { return full.Executor.Values()["round"] == fmt.Sprint(round) })
+				now := chainOf(t, full.Store, target)
+				checkPrefix(t, now, chainOf(t, aggregator.Store, target))
+				checkPrefix(t, blocks, now)
+				blocks = now
+				full.stop(t)
+				aggregator.stop(t)
+			}
+		})
+	}
+}

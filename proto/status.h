@@ -30,6 +30,20 @@ enum status_applied {
     STATUS_UNKNOWN,     /* it may or may not be there after the daemon's restart */
 };
 
+/* Why a write is a CONFLICT, with the codes of cairn.proto's ConflictReason; REASON_NONE is never sent. */
+enum conflict_reason {
+    REASON_NONE = 0,
+    REASON_HEIGHT = 1,
+    REASON_PRUNED = 2,
+    REASON_GUARD = 3,
+    REASON_NO_STATE = 4,
+    REASON_CLAIMED = 5,
+    REASON_NUMBER = 6,
+    REASON_ROLLED_BACK = 7,
+    REASON_DROPPED = 8,
+    REASON_COUNT,
+};
+
 #define MUST_CHECK __attribute__((warn_unused_result))
 
 /* The status's text, static; "unknown status" for a code that this version does not know. */

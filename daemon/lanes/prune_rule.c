@@ -8,13 +8,13 @@ enum status prune_rule(const struct chain_marks *marks, const struct job_prune *
                        struct failure *failure)
 {
     if (prune->has_blocks && prune->blocks_through > marks->height) {
-        return failure_set(failure, STATUS_CONFLICT,
-                           "blocks up to %lu cannot be pruned: the chain's height is %lu",
-                           prune->blocks_through, marks->height);
+        return failure_set_conflict(failure, REASON_HEIGHT,
+                                    "blocks up to %lu cannot be pruned: the chain's height is %lu",
+                                    prune->blocks_through, marks->height);
     }
     if (prune->has_states && prune->states_through >= marks->height) {
-        return failure_set(
-            failure, STATUS_CONFLICT,
+        return failure_set_conflict(
+            failure, REASON_HEIGHT,
             "states up to %lu cannot be pruned: the chain's height is %lu, and its state stays",
             prune->states_through, marks->height);
     }

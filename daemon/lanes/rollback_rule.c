@@ -7,24 +7,24 @@
 enum status rollback_rule_target(const struct chain_marks *marks, uint64_t to, struct failure *failure)
 {
     if (to > marks->height) {
-        return failure_set(failure, STATUS_CONFLICT, "height %lu is above the chain's height %lu", to,
-                           marks->height);
+        return failure_set_conflict(failure, REASON_HEIGHT, "height %lu is above the chain's height %lu", to,
+                                    marks->height);
     }
     if (marks->blocks_pruned > 0 && to <= marks->blocks_pruned) {
-        return failure_set(failure, STATUS_CONFLICT, "height %lu: blocks up to %lu are pruned", to,
-                           marks->blocks_pruned);
+        return failure_set_conflict(failure, REASON_PRUNED, "height %lu: blocks up to %lu are pruned", to,
+                                    marks->blocks_pruned);
     }
     if (to < marks->states_from) {
-        return failure_set(failure, STATUS_CONFLICT, "height %lu: states up to %lu are pruned", to,
-                           marks->states_from - 1);
+        return failure_set_conflict(failure, REASON_PRUNED, "height %lu: states up to %lu are pruned", to,
+                                    marks->states_from - 1);
     }
     return STATUS_OK;
 }
 
 enum status rollback_rule_no_state(bool has_any, uint64_t to, struct failure *failure)
 {
-    return has_any ? failure_set(failure, STATUS_CONFLICT,
-                                 "there is no state at height %lu, though the chain has some", to)
+    return has_any ? failure_set_conflict(failure, REASON_NO_STATE,
+                                          "there is no state at height %lu, though the chain has some", to)
                    : STATUS_OK;
 }
 
@@ -38,8 +38,8 @@ enum status rollback_rule_guard(const struct job_guard *guard, struct metadata_v
                            "a guard's value has %zu bytes: it is no height of 8 bytes", holds.value.bytes);
     }
     if (number > to && !guard->lower) {
-        return failure_set(failure, STATUS_CONFLICT, "a guard holds height %lu, above the target %lu", number,
-                           to);
+        return failure_set_conflict(failure, REASON_GUARD, "a guard holds height %lu, above the target %lu",
+                                    number, to);
     }
     *ret_is_above = number > to;
     return STATUS_OK;

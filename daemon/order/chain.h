@@ -22,6 +22,7 @@ struct chain {
     bool is_removed;            /* out of the set: it is freed once its sweep comes back, */
     struct chain *next_removed; /* or with the set */
     struct chain_marks marks;   /* as of the view */
+    uint64_t made_sequence;     /* of what made it; 0: not known */
     uint64_t rollbacks_queued;  /* rollbacks in the commit lane */
     bool sweeping;              /* its sweep is with the writer */
     uint64_t blocks_reclaimed;  /* as marks.blocks_swept was when their space was last asked back */

@@ -35,9 +35,9 @@ bool order_takes_writes(const struct chain *chain, struct failure *failure)
 {
     assert(thread_is(THREAD_LOOP));
     if (chain->is_dropping) {
-        failure_set(failure, STATUS_CONFLICT,
-                    "the chain %.*s is being dropped: its name is free once that is answered",
-                    (int)chain->name_bytes, (const char *)chain->name);
+        failure_set_conflict(failure, REASON_DROPPED,
+                             "the chain %.*s is being dropped: its name is free once that is answered",
+                             (int)chain->name_bytes, (const char *)chain->name);
     }
     return !chain->is_dropping;
 }
@@ -48,8 +48,9 @@ static bool is_cut_off(const struct chain *chain, uint64_t resend_of, struct fai
     if (resend_of == 0 || resend_of >= chain->marks.cut_sequence) {
         return false;
     }
-    failure_set(
-        failure, STATUS_CONFLICT,
+    bool was_made = resend_of < chain->made_sequence;
+    failure_set_conflict(
+        failure, was_made ? REASON_DROPPED : REASON_ROLLED_BACK,
         "write %lu was re-sent, but the chain was rolled back, or dropped and made again, by write %lu",
         resend_of, chain->marks.cut_sequence);
     return true;

@@ -107,6 +107,8 @@ static void publish_chain(struct order *order, struct chain *chain, const struct
         chain->tops.block = chain->marks.height > chain->tops.block ? chain->marks.height : chain->tops.block;
         dropped_by_job(&chain->dropped, &chain->tops, job);
     }
+    bool is_new = job->kind == JOB_DROP_CHAIN || !chain->visible;
+    chain->made_sequence = is_new ? job->marks.cut_sequence : chain->made_sequence;
     chain->marks = job->marks;
     chain->visible = true;
     order_sweep_chain(order, chain);

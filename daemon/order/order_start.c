@@ -50,6 +50,11 @@ static enum status load_chain(void *context, struct slice name_key, struct slice
     }
     engine_value_release(&marks);
     if (status == STATUS_OK) {
+        struct key made = key_of_kind(chain->id, KEY_MADE);
+        status =
+            start_read_number(loading->engine, &made, "a chain's making", &chain->made_sequence, failure);
+    }
+    if (status == STATUS_OK) {
         chain->visible = true;
         if (apply_load(loading->apply, chain->id, &chain->marks, failure) != STATUS_OK) {
             damage_note(loading->damage, DAMAGE_BACKGROUND, failure); /* the chain goes without it */

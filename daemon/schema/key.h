@@ -21,6 +21,7 @@ enum key_kind {
     KEY_RUN = 'r',
     /* In a chain, from 1 on. */
     KEY_MARKS = 'c',
+    KEY_MADE = 'b',
     KEY_HEADER = 'h',
     KEY_DATA = 'd',
     KEY_HASH = 'i',

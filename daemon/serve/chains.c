@@ -72,7 +72,7 @@ static bool begin_reply(const struct job *job, Cairn__WriteReply *ret_reply)
     assert(thread_is(THREAD_LOOP));
     assert(job->sequence > 0 && !request->is_ended); /* from the order, once */
     if (job->status != STATUS_OK) {
-        request_refuse(request, job->status, "%s", job->failure.text);
+        request_refuse_for(request, &job->failure);
         return false;
     }
     cairn__write_reply__init(ret_reply);

@@ -41,7 +41,7 @@ static void answer(struct dry_run *dry_run)
            request->session->is_closed); /* or the counts are not whole */
     if (dry_run->result == PREVIEW_REFUSED) {
         damage_note(order_damage(request->service->order), DAMAGE_READ, &dry_run->failure);
-        request_refuse(request, dry_run->failure.status, "%s", dry_run->failure.text);
+        request_refuse_for(request, &dry_run->failure);
         return;
     }
     Cairn__WriteReply reply = CAIRN__WRITE_REPLY__INIT; /* no number, no level: nothing was written */

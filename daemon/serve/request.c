@@ -260,18 +260,34 @@ void request_reply_empty(struct request *request, enum status status)
     request_reply_body(request, status, NULL, 0);
 }
 
-static void refuse(struct request *request, enum status status, const char *text)
+static void refuse(struct request *request, enum status status, const Cairn__Error *error)
 {
     assert(status != STATUS_OK &&
            status < STATUS_COUNT); /* the client would read the text as the type's own reply */
     if (request_is_about_stream(request)) {
         request_end(request);
-        return;
+    } else {
+        request_reply(request, status, &error->base);
     }
+}
+
+/* Borrows the text. */
+static Cairn__Error error_of(const char *text)
+{
     Cairn__Error error = CAIRN__ERROR__INIT;
     error.has_text = true;
     error.text = request_binary(text, strlen(text));
-    request_reply(request, status, &error.base);
+    return error;
+}
+
+static Cairn__Error error_of_failure(const struct failure *failure)
+{
+    static_assert(REASON_COUNT - 1 == (int)CAIRN__CONFLICT_REASON__REASON_DROPPED, "codes are the wire's");
+    assert((failure->status == STATUS_CONFLICT) == (failure->reason != REASON_NONE));
+    Cairn__Error error = error_of(failure->text);
+    error.has_reason = failure->reason != REASON_NONE;
+    error.reason = error.has_reason ? (Cairn__ConflictReason)failure->reason : error.reason;
+    return error;
 }
 
 void request_refuse(struct request *request, enum status status, const char *format, ...)
@@ -281,12 +297,22 @@ void request_refuse(struct request *request, enum status status, const char *for
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    refuse(request, status, text);
+    Cairn__Error error = error_of(text);
+    refuse(request, status, &error);
 }
 
 void request_refuse_for(struct request *request, const struct failure *failure)
 {
-    refuse(request, failure->status, failure->text);
+    Cairn__Error error = error_of_failure(failure);
+    refuse(request, failure->status, &error);
+}
+
+void request_refuse_numbered(struct request *request, const struct failure *failure, uint64_t last_number)
+{
+    Cairn__Error error = error_of_failure(failure);
+    error.has_last_number = true;
+    error.last_number = last_number;
+    refuse(request, failure->status, &error);
 }
 
 /* ---- for handlers ---- */

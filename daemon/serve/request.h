@@ -65,10 +65,13 @@ void request_reply_empty(struct request *request, enum status status);
 /* A small body that was packed by hand; copied. */
 void request_reply_body(struct request *request, enum status status, const uint8_t *body, size_t body_bytes);
 
-/* A status other than OK with a text for people, printf's or the failure's. A request about a stream just ends. */
+/* A status other than OK with a text for people, printf's or the failure's, which has the reason of a conflict too. A request about
+ * a stream just ends. */
 void request_refuse(struct request *request, enum status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void request_refuse_for(struct request *request, const struct failure *failure);
+/* The same with the last number that was applied under an epoch. */
+void request_refuse_numbered(struct request *request, const struct failure *failure, uint64_t last_number);
 
 /* A body packed before, by request_pack or a fetch; the frame is taken. Cut into several frames if it is above
  * frame_bytes_max. */

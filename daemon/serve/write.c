@@ -115,8 +115,8 @@ static struct chain *find_chain(struct request *request, struct write_metadata *
     }
     struct chain *chain = request_chain(request, message->has_chain, message->chain, failure);
     if (chain == NULL && write->resend_of != 0 && chain_name_is_valid(request_slice(message->chain))) {
-        failure_set(failure, STATUS_CONFLICT, "write %lu was re-sent, but its chain has been dropped",
-                    write->resend_of);
+        failure_set_conflict(failure, REASON_DROPPED, "write %lu was re-sent, but its chain has been dropped",
+                             write->resend_of);
     }
     return chain;
 }
@@ -219,7 +219,8 @@ static void job_done(struct job *job)
     assert(thread_is(THREAD_LOOP) && job->sequence > 0 && !request->is_ended); /* from the order, once */
     assert(request->prepared == job); /* it lies in the arena until the reply below */
     if (job->status != STATUS_OK) {
-        request_refuse(request, job->status, "%s", job->failure.text);
+        assert(job->failure.status == job->status); /* one came with the other */
+        request_refuse_for(request, &job->failure);
         return;
     }
     if (job->kind != JOB_ROLLBACK) {

@@ -200,20 +200,20 @@ static enum status validate_commit(const struct job *job, const struct chain_mar
 {
     const struct job_commit *commit = &job->commit;
     if (commit->has_expected_height && commit->expected_height != marks->height) {
-        return failure_set(failure, STATUS_CONFLICT,
-                           "the chain's height is %lu, not %lu as expected: read it again", marks->height,
-                           commit->expected_height);
+        return failure_set_conflict(failure, REASON_HEIGHT,
+                                    "the chain's height is %lu, not %lu as expected: read it again",
+                                    marks->height, commit->expected_height);
     }
     for (size_t i = 0; i < commit->block_count; i++) {
         if (commit->blocks[i].height <= marks->blocks_pruned) {
-            return failure_set(failure, STATUS_CONFLICT, "block %lu: blocks up to %lu are pruned",
-                               commit->blocks[i].height, marks->blocks_pruned);
+            return failure_set_conflict(failure, REASON_PRUNED, "block %lu: blocks up to %lu are pruned",
+                                        commit->blocks[i].height, marks->blocks_pruned);
         }
     }
     for (size_t i = 0; i < commit->state_count; i++) {
         if (commit->states[i].height < marks->states_from) {
-            return failure_set(failure, STATUS_CONFLICT, "state %lu: states up to %lu are pruned",
-                               commit->states[i].height, marks->states_from - 1);
+            return failure_set_conflict(failure, REASON_PRUNED, "state %lu: states up to %lu are pruned",
+                                        commit->states[i].height, marks->states_from - 1);
         }
     }
     return STATUS_OK;
@@ -281,6 +281,14 @@ static enum status apply_prune(struct apply *apply, const struct job *job, struc
     return apply_metadata_own(apply, job, failure);
 }
 
+/* An empty chain, which notes what made it. */
+static void make_chain(struct apply *apply, const struct job *job)
+{
+    struct key made = key_of_kind(job->chain, KEY_MADE);
+    record_put_u64(job->sequence, write_set_put_new(apply->set, &made, 8));
+    apply->next = (struct apply_chain){.is_there = true, .marks.cut_sequence = job->sequence};
+}
+
 /* Making one that is there changes nothing. */
 static void apply_create_chain(struct apply *apply, const struct job *job)
 {
@@ -292,7 +300,7 @@ static void apply_create_chain(struct apply *apply, const struct job *job)
     struct key key;
     key_set_name(&key, 0, KEY_CHAIN_NAME, job->chain_name);
     record_put_u64(job->chain, write_set_put_new(apply->set, &key, 8));
-    apply->next = (struct apply_chain){.is_there = true, .marks.cut_sequence = job->sequence};
+    make_chain(apply, job);
 }
 
 /* Takes what was carried for that chain out of the write set. */
@@ -317,7 +325,7 @@ static void apply_drop_chain(struct apply *apply, const struct job *job)
     record_put_u64(job->sequence, write_set_put_new(apply->set, &dropped, 8));
     apply->next = (struct apply_chain){0};
     if (job->drop.makes_anew) {
-        apply->next = (struct apply_chain){.is_there = true, .marks.cut_sequence = job->sequence};
+        make_chain(apply, job);
         return;
     }
     struct key name;

@@ -38,6 +38,9 @@ static void record(const struct frame_reply *header, const uint8_t *body)
         const Cairn__Error *error = cairn__error__unpack(kept_allocator(), reply.body.len, reply.body.data);
         ck_assert_msg(error != NULL, "a refusal that is no error message");
         reply.text = kept_copy(error->text.data, error->text.len);
+        reply.reason = error->has_reason ? (int)error->reason : 0;
+        reply.has_last_number = error->has_last_number;
+        reply.last_number = error->last_number;
     }
     served.replies = realloc(served.replies, (served.reply_count + 1) * sizeof reply);
     served.replies[served.reply_count++] = reply;
@@ -284,6 +287,12 @@ void service_ask_refused(uint8_t type, const void *message, enum status status, 
     ck_assert_uint_eq(served.reply_count, before + 1);
     ck_assert_msg(reply.status == status, "%s: \"%s\"", status_text(reply.status), reply.text);
     ck_assert_msg(strstr(reply.text, words) != NULL, "\"%s\" does not say \"%s\"", reply.text, words);
+}
+
+void service_ask_conflict(uint8_t type, const void *message, enum conflict_reason reason, const char *words)
+{
+    service_ask_refused(type, message, STATUS_CONFLICT, words);
+    ck_assert_int_eq(served.replies[served.reply_count - 1].reason, reason);
 }
 
 /* ---- the peer ---- */

@@ -24,6 +24,9 @@ struct service_reply {
     enum status status;
     ProtobufCBinaryData body;
     const char *text; /* of the error; "" if there is none */
+    int reason;       /* of the error, 0 if it has none, as the next one */
+    bool has_last_number;
+    uint64_t last_number;
 };
 
 struct service_fixture {
@@ -72,6 +75,7 @@ void service_await_replies(size_t count);
 struct service_reply service_ask(uint8_t type, const void *message);
 /* The same, and it has to be refused with that status, once, in a text that has those words. */
 void service_ask_refused(uint8_t type, const void *message, enum status status, const char *words);
+void service_ask_conflict(uint8_t type, const void *message, enum conflict_reason reason, const char *words);
 
 /* What was counted has gone out: the session's reads and streams go on. */
 void service_take_replies(void);

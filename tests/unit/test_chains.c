@@ -249,6 +249,7 @@ START_TEST(until_it_is_answered_reads_see_the_chain_and_writes_are_conflict)
         const struct service_reply *reply = &served.replies[served.reply_count - 1];
         ck_assert_int_eq(reply->header.type, refused[i].type);
         ck_assert_int_eq(reply->status, STATUS_CONFLICT);
+        ck_assert_int_eq(reply->reason, REASON_DROPPED);
         ck_assert_ptr_nonnull(strstr(reply->text, "dropped"));
     }
     ck_assert_uint_eq(served.reply_count, replies + 4);
@@ -269,15 +270,15 @@ START_TEST(what_is_resent_to_a_chain_that_was_dropped_or_made_since_is_conflict)
     ck_assert_int_eq(service_ask(FRAME_WRITE_METADATA, name_in("other", "n", 0)).status, STATUS_OK);
     uint64_t old = order_sequence(served.service.order);
     ask_drop("other");
-    service_ask_refused(FRAME_WRITE_METADATA, name_in("other", "n", old), STATUS_CONFLICT, "dropped");
+    service_ask_conflict(FRAME_WRITE_METADATA, name_in("other", "n", old), REASON_DROPPED, "dropped");
     service_ask_refused(FRAME_WRITE_METADATA, name_in("Bad", "n", old), STATUS_INVALID, "a-z");
     make("other");
-    service_ask_refused(FRAME_WRITE_METADATA, name_in("other", "n", old), STATUS_CONFLICT, "made again");
+    service_ask_conflict(FRAME_WRITE_METADATA, name_in("other", "n", old), REASON_DROPPED, "made again");
     ck_assert_int_eq(status_of_name("other", "n"), STATUS_NOT_FOUND);
     uint64_t newer = order_sequence(served.service.order);
     ck_assert_int_eq(service_ask(FRAME_WRITE_METADATA, name_in("other", "n", newer)).status, STATUS_OK);
     ask_drop("default");
-    service_ask_refused(FRAME_WRITE_METADATA, name_in("default", "n", old), STATUS_CONFLICT, "made again");
+    service_ask_conflict(FRAME_WRITE_METADATA, name_in("default", "n", old), REASON_DROPPED, "made again");
 }
 END_TEST
 

@@ -54,8 +54,8 @@ START_TEST(it_says_what_would_go_and_uses_no_number)
     ck_assert_uint_eq(fake_disk_calls(served.disk, FAKE_WRITE), writes);
     reply = service_ask(FRAME_PRUNE, dry_prune(3));
     assert_reply(&reply, 3);
-    service_ask_refused(FRAME_ROLLBACK, dry(BLOCKS + 1), STATUS_CONFLICT, "height");
-    service_ask_refused(FRAME_PRUNE, dry_prune(BLOCKS + 1), STATUS_CONFLICT, "height");
+    service_ask_conflict(FRAME_ROLLBACK, dry(BLOCKS + 1), REASON_HEIGHT, "height");
+    service_ask_conflict(FRAME_PRUNE, dry_prune(BLOCKS + 1), REASON_HEIGHT, "height");
     ck_assert_uint_eq(fake_disk_calls(served.disk, FAKE_WRITE), writes);
     ck_assert_uint_eq(order_sequence(served.service.order), sequence);
 }

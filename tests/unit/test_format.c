@@ -60,6 +60,8 @@ static const char *row_of(enum key_kind kind)
         return "| 0 | `r` | the run's number, 8 bytes, from 1 |";
     case KEY_MARKS:
         return "| from 1 | `c` | – |";
+    case KEY_MADE:
+        return "| from 1 | `b` | – |";
     case KEY_HEADER:
         return "| from 1 | `h` | height |";
     case KEY_DATA:

@@ -75,6 +75,7 @@ START_TEST(what_is_re_sent_waits_for_a_queued_rollback_and_is_refused_behind_it)
     ck_assert_int_eq(rollback.job.status, STATUS_OK);
     ck_assert_int_eq(order_fixture_try_set('n', "value", earlier, &sequence, &failure), ORDER_REFUSED);
     ck_assert_int_eq(failure.status, STATUS_CONFLICT);
+    ck_assert_int_eq(failure.reason, REASON_ROLLED_BACK);
     ck_assert_int_eq(order_fixture_disk_value('n'), '\0');
     uint64_t later = rollback.job.sequence + 1; /* accepted behind the rollback, by a run that then ended */
     ck_assert_int_eq(order_fixture_try_set('n', "value", later, &sequence, &failure), ORDER_ACCEPTED);
@@ -104,6 +105,7 @@ START_TEST(what_was_re_sent_is_refused_by_the_run_behind_the_rollback_too)
     order_fixture_start_run();
     ck_assert_int_eq(order_fixture_try_set('n', "value", earlier, &sequence, &failure), ORDER_REFUSED);
     ck_assert_int_eq(failure.status, STATUS_CONFLICT);
+    ck_assert_int_eq(failure.reason, REASON_ROLLED_BACK);
 }
 END_TEST
 

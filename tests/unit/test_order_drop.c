@@ -153,6 +153,7 @@ START_TEST(default_is_there_again_over_a_restart_and_takes_nothing_of_before)
     ck_assert_int_eq(order_fixture_disk_value('a'), '\0');
     ck_assert_int_eq(order_fixture_try_set('a', "value", old, &sequence, &failure), ORDER_REFUSED);
     ck_assert_int_eq(failure.status, STATUS_CONFLICT);
+    ck_assert_int_eq(failure.reason, REASON_DROPPED);
     commit(order_fixture.chain, 1);
 }
 END_TEST

@@ -197,10 +197,11 @@ START_TEST(records_that_cannot_be_understood_end_the_start_with_their_name)
     struct key keys[] = {
         key_of_kind(0, KEY_METADATA_ON_DISK),
         key_of_kind(order_fixture.chain->id, KEY_MARKS),
+        key_of_kind(order_fixture.chain->id, KEY_MADE),
         key_of_name(0, KEY_CHAIN_NAME, slice_of("default", 7)),
         key_of_name(0, KEY_CHAIN_NAME, slice_of("no/chain", 8)),
     };
-    static const char *const texts[] = {"the highest metadata number", "a chain's marks",
+    static const char *const texts[] = {"the highest metadata number", "a chain's marks", "a chain's making",
                                         "the list of chains", "the list of chains"};
     put(&keys[_i], slice_of("bad", 3));
     order_fixture_end_run();
@@ -287,7 +288,7 @@ int main(void)
                         sizeof reads / sizeof reads[0]);
     tcase_add_loop_test(tests, a_start_whose_write_is_not_done_ends_and_leaves_the_next_one_its_numbers, 0,
                         2);
-    tcase_add_loop_test(tests, records_that_cannot_be_understood_end_the_start_with_their_name, 0, 4);
+    tcase_add_loop_test(tests, records_that_cannot_be_understood_end_the_start_with_their_name, 0, 5);
     tcase_add_test(tests, more_chains_than_chains_max_end_the_start_and_name_the_setting);
     tcase_add_test(tests, chains_that_were_dropped_before_are_gone_and_their_numbers_may_be_any);
     tcase_add_loop_test(tests, numbers_that_are_used_up_end_the_start, 0, 2);

@@ -29,10 +29,10 @@ static struct request *request_of(uint8_t type, size_t body_bytes)
 
 START_TEST(a_refusal_is_one_reply_with_its_status_and_text)
 {
-    request_refuse(request_of(FRAME_HEIGHT, 0), STATUS_CONFLICT, "height %d is taken", 3);
+    request_refuse(request_of(FRAME_HEIGHT, 0), STATUS_BUSY, "height %d is taken", 3);
     ck_assert_uint_eq(served.reply_count, 1);
     ck_assert_uint_eq(served.ended, 1);
-    ck_assert_int_eq(served.replies[0].status, STATUS_CONFLICT);
+    ck_assert_int_eq(served.replies[0].status, STATUS_BUSY);
     ck_assert_str_eq(served.replies[0].text, "height 3 is taken");
     ck_assert_uint_eq(served.replies[0].header.id, 7);
     ck_assert_uint_eq(served.replies[0].header.flags, 0);
@@ -45,6 +45,21 @@ START_TEST(a_failure_is_refused_with_its_own_status)
     request_refuse_for(request_of(FRAME_HEIGHT, 0), &failure);
     ck_assert_int_eq(served.replies[0].status, STATUS_TOO_LARGE);
     ck_assert_str_eq(served.replies[0].text, "100% of it");
+    ck_assert(served.replies[0].reason == REASON_NONE && !served.replies[0].has_last_number);
+}
+END_TEST
+
+START_TEST(a_conflict_has_its_reason_and_may_have_a_number)
+{
+    failure_set_conflict(&failure, REASON_NUMBER, "number %d", 7);
+    request_refuse_for(request_of(FRAME_COMMIT, 0), &failure);
+    request_refuse_numbered(request_of(FRAME_PRESENT, 0), &failure, 0);
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(served.replies[i].status, STATUS_CONFLICT);
+        ck_assert_int_eq(served.replies[i].reason, REASON_NUMBER);
+        ck_assert_str_eq(served.replies[i].text, "number 7");
+        ck_assert(served.replies[i].has_last_number == (i == 1) && served.replies[i].last_number == 0);
+    }
 }
 END_TEST
 
@@ -156,6 +171,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, service_close);
     tcase_add_test(tests, a_refusal_is_one_reply_with_its_status_and_text);
     tcase_add_test(tests, a_failure_is_refused_with_its_own_status);
+    tcase_add_test(tests, a_conflict_has_its_reason_and_may_have_a_number);
     tcase_add_test(tests, credit_and_cancel_have_no_reply_even_when_they_are_refused);
     tcase_add_test(tests, a_large_reply_is_cut_into_frames_that_add_up_to_it);
     tcase_add_test(tests, a_reply_to_a_closed_session_is_dropped_and_ends_the_request);

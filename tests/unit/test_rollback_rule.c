@@ -11,12 +11,14 @@ START_TEST(a_target_lies_between_what_is_pruned_and_the_height)
     struct chain_marks marks = {.height = 9, .blocks_pruned = 4, .states_from = 7};
     static const struct {
         uint64_t to;
-        enum status status;
-    } targets[] = {{10, STATUS_CONFLICT},        {9, STATUS_OK},       {7, STATUS_OK},
-                   {6, STATUS_CONFLICT},         {4, STATUS_CONFLICT}, {0, STATUS_CONFLICT},
-                   {UINT64_MAX, STATUS_CONFLICT}};
+        enum conflict_reason reason; /* REASON_NONE: it passes */
+    } targets[] = {{10, REASON_HEIGHT}, {9, REASON_NONE},   {7, REASON_NONE},           {6, REASON_PRUNED},
+                   {4, REASON_PRUNED},  {0, REASON_PRUNED}, {UINT64_MAX, REASON_HEIGHT}};
     for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
-        ck_assert_int_eq(rollback_rule_target(&marks, targets[i].to, &failure), targets[i].status);
+        failure = (struct failure){0};
+        ck_assert_int_eq(rollback_rule_target(&marks, targets[i].to, &failure),
+                         targets[i].reason == REASON_NONE ? STATUS_OK : STATUS_CONFLICT);
+        ck_assert_int_eq(failure.reason, targets[i].reason);
     }
     ck_assert_int_eq(rollback_rule_target(&(struct chain_marks){0}, 0, &failure), STATUS_OK);
 }
@@ -26,6 +28,7 @@ START_TEST(a_state_may_be_missing_only_where_none_is)
 {
     ck_assert_int_eq(rollback_rule_no_state(false, 5, &failure), STATUS_OK);
     ck_assert_int_eq(rollback_rule_no_state(true, 5, &failure), STATUS_CONFLICT);
+    ck_assert_int_eq(failure.reason, REASON_NO_STATE);
 }
 END_TEST
 
@@ -42,6 +45,7 @@ START_TEST(a_guard_passes_refuses_or_is_lowered)
     ck_assert_int_eq(rollback_rule_guard(&guard, seven, 7, &is_above, &failure), STATUS_OK);
     ck_assert(!is_above);
     ck_assert_int_eq(rollback_rule_guard(&guard, seven, 6, &is_above, &failure), STATUS_CONFLICT);
+    ck_assert_int_eq(failure.reason, REASON_GUARD);
     guard.lower = true;
     ck_assert_int_eq(rollback_rule_guard(&guard, seven, 6, &is_above, &failure), STATUS_OK);
     ck_assert(is_above);

@@ -13,9 +13,10 @@ struct failure {
     char text[TEXT_BYTES_MAX];
 };
 
-/* Stores status and text, which is cut to TEXT_BYTES_MAX, and returns the status, which is not CAIRN_OK. */
-enum cairn_status failure_set(struct failure *failure, enum cairn_status status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* Stores status and text, which is cut to TEXT_BYTES_MAX, and returns the status, which is not CAIRN_OK. Its symbol is not the daemon's
+ * of the same name, whose struct differs: some tests link both. */
+enum cairn_status failure_set(struct failure *failure, enum cairn_status status, const char *format,
+                              ...) __asm__("client_failure_set") __attribute__((format(printf, 3, 4)));
 
 /* What every call says that must not be made in a child of fork(). */
 #define FORKED_TEXT "this is a child of fork(), and the client is its parent's: make a client of its own"

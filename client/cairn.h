@@ -75,7 +75,7 @@ enum cairn_status {
     CAIRN_NOT_FOUND = 1,     /* reads only: the daemon looked and found nothing; an answer, not an error */
     CAIRN_INVALID = 2,       /* not applied: breaks a rule, named in the text, or the chain is unknown */
     CAIRN_TOO_LARGE = 3,     /* not applied: above a limit, named in the text */
-    CAIRN_CONFLICT = 4,      /* not applied: a condition, guard, prune or rollback is in the way */
+    CAIRN_CONFLICT = 4,      /* not applied: what is in the way says enum cairn_reason */
     CAIRN_BUSY = 5,          /* not applied: no room in time, no memory, or too many connections; retry */
     CAIRN_NO_SPACE = 6,      /* not applied: the disk is nearly full */
     CAIRN_SHUTTING_DOWN = 7, /* not applied: the daemon is stopping; reconnect later */
@@ -113,6 +113,22 @@ CAIRN_API const char *cairn_status_text(enum cairn_status status);
 /* What became of a write that completed with this status. CAIRN_UNKNOWN for a number that is not a status and for
  * CAIRN_NO_MEMORY. Any thread. */
 CAIRN_API enum cairn_applied cairn_status_applied(enum cairn_status status);
+
+/* Why a write is CAIRN_CONFLICT. More may come: one that a program does not know is a conflict without a reason. */
+enum cairn_reason {
+    CAIRN_REASON_NONE = 0,   /* it is no conflict, or an earlier daemon does not say */
+    CAIRN_REASON_HEIGHT = 1, /* the height is not the expected one, or the prune or rollback goes above it */
+    CAIRN_REASON_PRUNED = 2, /* what the write needs or sets is pruned */
+    CAIRN_REASON_GUARD = 3,  /* a guard refuses the rollback */
+    CAIRN_REASON_NO_STATE = 4,    /* the rollback's target has no state */
+    CAIRN_REASON_CLAIMED = 5,     /* the chain is claimed, and not by this client, or not any more */
+    CAIRN_REASON_NUMBER = 6,      /* a write before it under the same claim was refused (cairn_claim()) */
+    CAIRN_REASON_ROLLED_BACK = 7, /* accepted before, sent again, and the chain was rolled back since */
+    CAIRN_REASON_DROPPED = 8,     /* the chain is being dropped; or it was, or was made, since */
+};
+
+/* The reason in a few words; a static string. "" for CAIRN_REASON_NONE and a number that is not a reason. Any thread. */
+CAIRN_API const char *cairn_reason_text(enum cairn_reason reason);
 
 /* ---- values ---- */
 
@@ -157,28 +173,41 @@ struct cairn_state {
     uint64_t reserved[4];
 };
 
+/* What is asked for of a name that is there, bits of a mask. 0 stands for CAIRN_VALUE and CAIRN_BINDING. */
+enum cairn_metadata_part {
+    CAIRN_VALUE = 1,
+    CAIRN_BINDING = 2,  /* of_height */
+    CAIRN_SIZE = 4,     /* the length of the value, which itself need not be sent */
+    CAIRN_PRESENCE = 8, /* alone: nothing but whether the name is there */
+};
+
 struct cairn_metadata {
     struct cairn_slice name; /* only in streams */
     bool absent;             /* only from cairn_get_many: there is no such name */
     struct cairn_slice value;
-    uint64_t of_height; /* the height it is bound to; 0: not bound */
-    uint64_t reserved[4];
+    uint64_t of_height; /* the height it is bound to; 0: not bound, or not asked for */
+    uint64_t size;      /* the length of the value; 0 unless CAIRN_SIZE was asked for */
+    uint64_t reserved[3];
 };
 
 enum cairn_operation_kind {
     CAIRN_SET = 1,    /* sets the name to `value`; binds it to `of_height` unless that is 0 */
     CAIRN_DELETE = 2, /* removes the name; an absent name is no error */
     CAIRN_RAISE = 3,  /* sets the name to `raise`, 8 bytes little-endian, if the stored number is lower */
+    /* In a commit only: removes the names from `name`, included (empty: from the first), to `to`, not included (empty: to
+     * the last, included), in a time that does not depend on how many they are. The commit carries. */
+    CAIRN_DELETE_RANGE = 4,
 };
 
 /* One change of metadata. A name that is bound to a height goes when the block there is pruned or rolled back. */
 struct cairn_operation {
     enum cairn_operation_kind kind; /* required */
-    struct cairn_slice name;        /* required: 1 to 1,024 bytes */
+    struct cairn_slice name;        /* required, but of CAIRN_DELETE_RANGE: 1 to 1,024 bytes */
     struct cairn_slice value;       /* CAIRN_SET: at most 16 MiB, in a commit only limited by the frame */
     uint64_t raise;                 /* CAIRN_RAISE */
     uint64_t of_height;             /* CAIRN_SET; 0: not bound */
-    uint64_t reserved[4];
+    struct cairn_slice to;          /* CAIRN_DELETE_RANGE: at most 1,024 bytes */
+    uint64_t reserved[2];
 };
 
 /* A condition of a rollback: metadata that holds a height (8 bytes little-endian) must not be above the target. An
@@ -186,6 +215,16 @@ struct cairn_operation {
 struct cairn_guard {
     struct cairn_slice name;
     bool lower; /* above the target: true lowers it to the target, false refuses with CAIRN_CONFLICT */
+    uint64_t pass_malformed; /* of a value that is not of 8 bytes: 1 passes, 0 is CAIRN_INVALID */
+    uint64_t reserved[3];
+};
+
+/* Of a chain that is claimed, and was not released since. */
+struct cairn_claim_entry {
+    uint64_t sequence;              /* the claim's number */
+    struct cairn_slice writer_name; /* what the holder calls itself */
+    uint32_t uid, pid;              /* the holder's process */
+    bool held; /* another claim is refused unless it takes over; false: the holder is gone */
     uint64_t reserved[4];
 };
 
@@ -196,7 +235,8 @@ struct cairn_chain {
     bool states_pruned; /* whether states_pruned_through is meaningful */
     uint64_t blocks_pruned_through;
     uint64_t states_pruned_through;
-    uint64_t reserved[4];
+    const struct cairn_claim_entry *claim; /* NULL: the chain is not claimed */
+    uint64_t reserved[3];
 };
 
 struct cairn_status_entry {
@@ -229,6 +269,9 @@ enum cairn_request_kind {
     CAIRN_BARRIER = 16,
     CAIRN_DROP_CHAIN = 17,
     CAIRN_DRAIN = 18,
+    CAIRN_CLAIM = 19,
+    CAIRN_RELEASE = 20,
+    CAIRN_READ_USAGE = 21,
 };
 
 struct cairn_written {
@@ -241,7 +284,10 @@ struct cairn_written {
     /* Raises that the daemon has left out since its start, for all clients, as the stored values could not be read: when
      * it grows, one of yours may be among them, and a barrier tells why. */
     uint64_t raises_left_out;
-    uint64_t reserved[4];
+    /* COMMIT, PRUNE, ROLLBACK under a claim: applied, durable, and the answer was lost with a connection. So the number and
+     * the counts are not known, and 0. */
+    bool repeated;
+    uint64_t reserved[3];
 };
 
 struct cairn_drained {
@@ -274,12 +320,14 @@ struct cairn_reply {
     struct cairn_block block;    /* READ_BLOCK */
     struct cairn_state state;    /* READ_STATE */
     struct cairn_metadata found; /* GET */
-    struct cairn_written
-        write; /* WRITE_METADATA, COMMIT, PRUNE, ROLLBACK, BARRIER, CREATE_CHAIN, DROP_CHAIN */
+    /* WRITE_METADATA, COMMIT, PRUNE, ROLLBACK, BARRIER, CREATE_CHAIN, DROP_CHAIN, CLAIM, RELEASE */
+    struct cairn_written write;
     struct cairn_chain_list chains; /* CHAINS */
     struct cairn_status_list page;  /* STATUS_PAGE */
     struct cairn_drained drained;   /* DRAIN */
-    uint64_t reserved[8];
+    uint64_t usage_bytes;           /* READ_USAGE */
+    enum cairn_reason reason;       /* of CAIRN_CONFLICT */
+    uint64_t reserved[6];
 };
 
 /* Receives the outcome of one request. It runs exactly once for each submit that returned CAIRN_OK, and never inside
@@ -308,9 +356,10 @@ struct cairn_dropped {
     uint64_t sequence; /* the number it was accepted under */
     size_t operations; /* how many it had */
     enum cairn_status
-        status;       /* CAIRN_CONFLICT: its chain was rolled back or dropped since. Others: see the text */
-    const char *text; /* why it was refused */
-    uint64_t reserved[4];
+        status; /* CAIRN_CONFLICT: its chain was rolled back, dropped or claimed since. Others: see the text */
+    const char *text;         /* why it was refused */
+    enum cairn_reason reason; /* of CAIRN_CONFLICT */
+    uint64_t reserved[3];
 };
 
 struct cairn_client_options {
@@ -585,6 +634,76 @@ CAIRN_API enum cairn_status cairn_submit_drop_chain(struct cairn_connection *con
                                                     cairn_completion completion,
                                                     void *context) CAIRN_MUST_CHECK;
 
+/* Makes this client the chain's one writer (README: Guarantees, one writer). From the answer until the release a write that is not
+ * under the claim is refused, by whomever: a claim that was taken over never writes again. What the client writes to the chain,
+ * on any of its connections, is under the claim. So await the answer before the first write. Reply: write.
+ *
+ * On the connection that claimed, or once that is freed on the next one that is used for it, the library numbers commits, prunes and
+ * rollbacks of the chain, so that each happens once, and a lost connection or a killed daemon does not show:
+ *   connection lost   they do not complete, nor does a metadata write at level accepted on any connection. When the connection is
+ *                     ready again (a blocking call reconnects by itself), those that were applied complete with CAIRN_OK and
+ *                     reply->write.repeated; the others are sent again, in their order among what the daemon lost of kept
+ *                     metadata, and before any new write. Timeouts run on meanwhile
+ *   one is refused    those sent behind it before its answer are refused too: CAIRN_CONFLICT, CAIRN_REASON_NUMBER
+ *   one timed out     its result is unknown, and it is not sent again. If the daemon is lost before it applied it, those behind it
+ *                     are refused as above
+ *   claim lost        all that are not applied complete with CAIRN_CONFLICT, CAIRN_REASON_CLAIMED, as do all later writes of this
+ *                     client to the chain until it claims anew
+ *   store changed     nothing is sent again; they complete with CAIRN_CONNECTION_LOST (unknown)
+ * Of a metadata write that was sent and not answered it may be unknown whether it was applied; it then completes with
+ * CAIRN_CONNECTION_LOST, as without a claim. */
+struct cairn_claim_request {
+    struct cairn_slice chain;
+    uint64_t timeout_us;
+    struct cairn_slice writer_name; /* required: 1 to 64 bytes that tell people who holds the claim */
+    bool take_over;                 /* also from a holder that is there, of the same uid or for an admin */
+    uint64_t reserved[8];
+};
+
+/* CAIRN_OK: the chain is this client's, durably; reply->write.sequence is the claim's number. CAIRN_CONFLICT: another holds it, or
+ * held it until less than claim_grace (5 s) ago; the text has its name, pid and uid. CAIRN_UNSUPPORTED: an earlier daemon has no
+ * claims. After an unknown result claim again, with take_over, if nobody else of this uid may hold it. */
+CAIRN_API enum cairn_status cairn_claim(struct cairn_connection *connection,
+                                        const struct cairn_claim_request *request,
+                                        const struct cairn_reply **ret_reply) CAIRN_MUST_CHECK;
+CAIRN_API enum cairn_status cairn_submit_claim(struct cairn_connection *connection,
+                                               const struct cairn_claim_request *request,
+                                               cairn_completion completion, void *context) CAIRN_MUST_CHECK;
+
+/* Ends the client's claim of the chain, durably: another may claim it at once, or write without a claim. This client writes to it again
+ * only once it claims anew. Reply: write. */
+struct cairn_release_request {
+    struct cairn_slice chain;
+    uint64_t timeout_us;
+    bool any; /* ends whichever claim there is, an admin's; no claim is no error */
+    uint64_t reserved[8];
+};
+
+/* CAIRN_OK: the chain is not claimed any more. CAIRN_CONFLICT: this client does not hold it. */
+CAIRN_API enum cairn_status cairn_release(struct cairn_connection *connection,
+                                          const struct cairn_release_request *request,
+                                          const struct cairn_reply **ret_reply) CAIRN_MUST_CHECK;
+CAIRN_API enum cairn_status cairn_submit_release(struct cairn_connection *connection,
+                                                 const struct cairn_release_request *request,
+                                                 cairn_completion completion, void *context) CAIRN_MUST_CHECK;
+
+/* Reads about how many bytes the chain takes on disk, in a time that does not depend on it. Reply: usage_bytes. */
+struct cairn_read_usage_request {
+    struct cairn_slice chain;
+    uint64_t timeout_us;
+    uint64_t reserved[8];
+};
+
+/* CAIRN_OK: reply->usage_bytes is an estimate, within a factor of two from 64 MiB on after a minute without writes. CAIRN_UNSUPPORTED:
+ * an earlier daemon has none. */
+CAIRN_API enum cairn_status cairn_read_usage(struct cairn_connection *connection,
+                                             const struct cairn_read_usage_request *request,
+                                             const struct cairn_reply **ret_reply) CAIRN_MUST_CHECK;
+CAIRN_API enum cairn_status cairn_submit_read_usage(struct cairn_connection *connection,
+                                                    const struct cairn_read_usage_request *request,
+                                                    cairn_completion completion,
+                                                    void *context) CAIRN_MUST_CHECK;
+
 /* Stops the daemon as SIGTERM does: it accepts no more connections, finishes, writes and syncs what it had accepted, answers
  * this, and ends. An admin's. Reply: drained. */
 struct cairn_drain_request {
@@ -680,12 +799,14 @@ CAIRN_API enum cairn_status cairn_submit_read_state(struct cairn_connection *con
                                                     cairn_completion completion,
                                                     void *context) CAIRN_MUST_CHECK;
 
-/* Reads one name of metadata. Reply: found, without the name; CAIRN_NOT_FOUND if there is none. */
+/* Reads one name of metadata. Reply: found, without the name; CAIRN_NOT_FOUND if there is none. `parts`, `end` and `reverse` of
+ * this call and the next two are CAIRN_UNSUPPORTED by an earlier daemon; nothing is sent to it. */
 struct cairn_get_request {
     struct cairn_slice chain;
     uint64_t timeout_us;
     struct cairn_slice name; /* required */
-    uint64_t reserved[8];
+    unsigned parts;          /* mask of enum cairn_metadata_part; 0: value and binding */
+    uint64_t reserved[7];
 };
 
 /* CAIRN_OK: reply->found has the value, which may be empty. CAIRN_NOT_FOUND: the daemon looked, and there is no such name. */
@@ -703,7 +824,8 @@ struct cairn_get_many_request {
     const struct cairn_slice *names;
     size_t name_count;     /* at most 16,384 */
     uint64_t window_bytes; /* as in cairn_read_blocks_request */
-    uint64_t reserved[8];
+    unsigned parts;        /* as in cairn_get_request */
+    uint64_t reserved[7];
 };
 
 /* Statuses as of cairn_read_blocks(). */
@@ -716,15 +838,18 @@ CAIRN_API enum cairn_status cairn_submit_get_many(struct cairn_connection *conne
                                                   cairn_metadata_item item, cairn_completion completion,
                                                   void *context) CAIRN_MUST_CHECK;
 
-/* Lists metadata of one instant, as a stream: an item for each name with the prefix, in byte order. */
+/* Lists metadata of one instant, as a stream: an item for each name with the prefix, in byte order or in reverse. */
 struct cairn_list_request {
     struct cairn_slice chain;
     uint64_t timeout_us;
     struct cairn_slice prefix; /* empty: all names */
     struct cairn_slice start;  /* names before this one are left out; empty: none is */
-    uint64_t limit;            /* the most names to answer; 0: all */
+    uint64_t limit;            /* the most names to answer, from where the list begins; 0: all */
     uint64_t window_bytes;     /* as in cairn_read_blocks_request */
-    uint64_t reserved[8];
+    struct cairn_slice end;    /* this name and those behind it are left out; empty: none is */
+    bool reverse;              /* from the last name down; `start` and `end` bound the same names */
+    unsigned parts;            /* as in cairn_get_request */
+    uint64_t reserved[5];
 };
 
 /* Statuses as of cairn_read_blocks(). */
@@ -758,9 +883,9 @@ CAIRN_API enum cairn_status cairn_submit_write_metadata(struct cairn_connection 
                                                         cairn_completion completion,
                                                         void *context) CAIRN_MUST_CHECK;
 
-/* Applies all its parts or none, in the order blocks, states, delete_states, rise_to, metadata. Default level: durable;
- * CAIRN_ACCEPTED counts as CAIRN_WRITTEN. The library never sends a commit twice: after an unknown result, read the
- * block; its height and hash show whether the commit is there. Reply: write. */
+/* Applies all its parts or none, in the order blocks, delete_blocks, states, delete_states, rise_to, metadata. Default level:
+ * durable; CAIRN_ACCEPTED counts as CAIRN_WRITTEN. Without a claim the library never sends a commit twice: after an unknown
+ * result, read the block; its height and hash show whether the commit is there. Under a claim see cairn_claim(). Reply: write. */
 struct cairn_commit_request {
     struct cairn_slice chain;
     uint64_t timeout_us;
@@ -777,11 +902,15 @@ struct cairn_commit_request {
     uint64_t rise_to; /* raise the chain's height to this if it is lower; 0: leave it */
     const struct cairn_operation *metadata;
     size_t metadata_count;
-    uint64_t reserved[8];
+    const uint64_t
+        *delete_blocks; /* heights of blocks to remove, from 1; the chain's height and what is bound stay */
+    size_t delete_block_count;
+    uint64_t reserved[6];
 };
 
 /* CAIRN_OK: all of it is visible to all, and has reached the level (README: Guarantees, two lanes). CAIRN_CONFLICT: the height is
- * not the expected one, or a block or state lies at a pruned height; not applied. */
+ * not the expected one, or a block or state lies at a pruned height; not applied. CAIRN_UNSUPPORTED: delete_blocks or
+ * CAIRN_DELETE_RANGE, of which an earlier daemon has none; nothing is sent. */
 CAIRN_API enum cairn_status cairn_commit(struct cairn_connection *connection,
                                          const struct cairn_commit_request *request,
                                          const struct cairn_reply **ret_reply) CAIRN_MUST_CHECK;
@@ -832,7 +961,7 @@ struct cairn_rollback_request {
 
 /* CAIRN_OK: the chain is at that height; of a dry run: nothing stands against it, and reply->write counts what would go.
  * CAIRN_CONFLICT: the target is above the height, or not above what is pruned, or without a state, or a guard refuses; not applied.
- * CAIRN_INVALID: also if a guard's metadata is not of 8 bytes. */
+ * CAIRN_INVALID: also if a guard's metadata is not of 8 bytes, unless it passes. */
 CAIRN_API enum cairn_status cairn_rollback(struct cairn_connection *connection,
                                            const struct cairn_rollback_request *request,
                                            const struct cairn_reply **ret_reply) CAIRN_MUST_CHECK;

@@ -39,6 +39,7 @@ static bool changes_nothing(enum cairn_request_kind kind)
     case CAIRN_GET:
     case CAIRN_GET_MANY:
     case CAIRN_LIST:
+    case CAIRN_READ_USAGE:
     case CAIRN_BARRIER:
         return true;
     default: /* a write, or a request of a later version */

@@ -174,6 +174,17 @@ SUBMIT(drop_chain, cairn_drop_chain_request, encode_drop_chain(request, &encoded
 SUBMIT(drain, cairn_drain_request, encode_empty(FRAME_DRAIN, &encoded), .kind = CAIRN_DRAIN,
        .type = FRAME_DRAIN, .ordered = true)
 
+SUBMIT(claim, cairn_claim_request, encode_claim(request, timeout_us, &encoded), .kind = CAIRN_CLAIM,
+       .type = FRAME_CLAIM, .ordered = true, .carries = true, .features = FEATURE_CLAIMS,
+       .expected = {.level = CAIRN_DURABLE})
+
+SUBMIT(release, cairn_release_request, encode_release(request, &encoded), .kind = CAIRN_RELEASE,
+       .type = FRAME_RELEASE, .ordered = true, .carries = true, .features = FEATURE_CLAIMS,
+       .expected = {.level = CAIRN_DURABLE})
+
+SUBMIT(read_usage, cairn_read_usage_request, encode_usage(request, &encoded), .kind = CAIRN_READ_USAGE,
+       .type = FRAME_USAGE)
+
 SUBMIT(read_height, cairn_read_height_request, encode_height(request, &encoded), .kind = CAIRN_READ_HEIGHT,
        .type = FRAME_HEIGHT)
 
@@ -192,18 +203,41 @@ SUBMIT_STREAM(read_blocks, cairn_read_blocks_request, cairn_block_item, encode_b
 SUBMIT(read_state, cairn_read_state_request, encode_state(request, &encoded), .kind = CAIRN_READ_STATE,
        .type = FRAME_READ_STATE)
 
-SUBMIT(get, cairn_get_request, encode_get(request, &encoded), .kind = CAIRN_GET, .type = FRAME_GET_METADATA)
+SUBMIT(get, cairn_get_request, encode_get(request, &encoded), .kind = CAIRN_GET, .type = FRAME_GET_METADATA,
+       .features = request->parts != 0 ? FEATURE_LISTS : 0, .expected.parts = request->parts)
 
 SUBMIT_STREAM(get_many, cairn_get_many_request, cairn_metadata_item, encode_get_many(request, &encoded),
               .kind = CAIRN_GET_MANY, .type = FRAME_GET_METADATA_MANY, .metadata_item = item,
-              .expected = {.exact = true, .items_max = request->name_count})
+              .features = request->parts != 0 ? FEATURE_LISTS : 0,
+              .expected = {.parts = request->parts, .exact = true, .items_max = request->name_count})
+
+/* What a list asks for that an earlier daemon would leave out. */
+static uint64_t list_features(const struct cairn_list_request *request)
+{
+    return request->end.bytes > 0 || request->reverse || request->parts != 0 ? FEATURE_LISTS : 0;
+}
 
 SUBMIT_STREAM(list, cairn_list_request, cairn_metadata_item, encode_list(request, &encoded),
               .kind = CAIRN_LIST, .type = FRAME_LIST_METADATA, .metadata_item = item,
-              .expected = {.items_max = request->limit != 0 ? request->limit : UINT64_MAX})
+              .features = list_features(request),
+              .expected = {.parts = request->parts,
+                           .items_max = request->limit != 0 ? request->limit : UINT64_MAX})
 
-SUBMIT(commit, cairn_commit_request, encode_commit(request, timeout_us, &encoded), .kind = CAIRN_COMMIT,
-       .type = FRAME_COMMIT, .ordered = true, .carries = request->carry,
+/* Encodes a commit, and notes what its deletes mean for the request. */
+static enum cairn_status commit_begin(const struct cairn_commit_request *request, uint64_t timeout_us,
+                                      struct request *model, struct encoded *ret_encoded)
+{
+    bool range = false;
+    for (size_t i = 0; i < request->metadata_count; i++) {
+        range |= request->metadata[i].kind == CAIRN_DELETE_RANGE;
+    }
+    model->carries = request->carry || range;
+    model->features = range || request->delete_block_count > 0 ? FEATURE_DELETES : 0;
+    return encode_commit(request, timeout_us, ret_encoded);
+}
+
+SUBMIT(commit, cairn_commit_request, commit_begin(request, timeout_us, &model, &encoded),
+       .kind = CAIRN_COMMIT, .type = FRAME_COMMIT, .ordered = true,
        .expected = {.level = commit_level(request->level)})
 
 SUBMIT(prune, cairn_prune_request, encode_prune(request, timeout_us, &encoded), .kind = CAIRN_PRUNE,

@@ -55,7 +55,7 @@ static bool record_written(struct cairn_connection *connection, struct request *
     struct cairn_client *client = connection->client;
     assert(request->ordered);
     if (request->internal) {
-        resend_answered(connection, request, CAIRN_OK, "", written->sequence);
+        resend_answered(connection, request, CAIRN_OK, CAIRN_REASON_NONE, "", written->sequence);
         return true;
     }
     if (request->type == FRAME_WRITE_METADATA && request->frame == NULL) {
@@ -128,7 +128,8 @@ static bool deliver_item(struct cairn_connection *connection, struct request *re
     if (good && blocks) {
         good = decode_block_item(&request->expected, body, bytes, &block);
     } else if (good) {
-        good = decode_metadata_item(request->kind == CAIRN_GET_MANY, body, bytes, &metadata);
+        good =
+            decode_metadata_item(&request->expected, request->kind == CAIRN_GET_MANY, body, bytes, &metadata);
     }
     if (good) {
         request->items++;
@@ -213,7 +214,9 @@ static bool take_answer(struct cairn_connection *connection, struct request *req
     } else if (result.status == CAIRN_NOT_FOUND) {
         good = may_be_not_found(request->kind);
     } else {
-        good = decode_error(body, bytes, text, sizeof text);
+        struct decoded_error error;
+        good = decode_error(body, bytes, text, sizeof text, &error);
+        result.reason = good && result.status == CAIRN_CONFLICT ? error.reason : CAIRN_REASON_NONE;
     }
     if (!good) {
         decoded_free(&decoded);
@@ -229,7 +232,7 @@ static bool take_answer(struct cairn_connection *connection, struct request *req
         return broken(connection, "no memory here to keep what it accepted", reply);
     }
     if (result.status != CAIRN_OK && request->internal) {
-        resend_answered(connection, request, result.status, text, 0);
+        resend_answered(connection, request, result.status, result.reason, text, 0);
     }
     if (request->state == REQUEST_STOPPED) {
         result.status = CAIRN_OK;
@@ -249,7 +252,8 @@ bool reply_take(struct cairn_connection *connection, const struct frame_reply *r
     struct request *request = request_find(connection, reply->id);
     if (request == NULL && reply->type == FRAME_HELLO && reply->status != STATUS_OK) {
         char text[TEXT_BYTES_MAX / 2] = "";
-        if (!decode_error(body, reply->body_bytes, text, sizeof text)) {
+        struct decoded_error error;
+        if (!decode_error(body, reply->body_bytes, text, sizeof text, &error)) {
             return broken(connection, "a malformed error", reply);
         }
         failure_set(&connection->failure, CAIRN_CONNECTION_LOST, "the daemon refused a frame: %s", text);
@@ -412,7 +416,8 @@ bool reply_hello(struct cairn_connection *connection, const struct frame_reply *
     }
     if (reply->status != STATUS_OK) {
         char text[TEXT_BYTES_MAX / 2] = "";
-        bool good = decode_error(body, reply->body_bytes, text, sizeof text);
+        struct decoded_error error;
+        bool good = decode_error(body, reply->body_bytes, text, sizeof text, &error);
         failure_set(&connection->failure, refusal_status(reply->status),
                     "the daemon at %s refused the connection: %s: %s", client->options.socket_path,
                     status_text((enum status)reply->status), good ? text : "with a malformed error");

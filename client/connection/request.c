@@ -397,6 +397,22 @@ void request_expire(struct cairn_connection *connection, uint64_t now)
     assert(connection->next_deadline_us > now); /* what a completion submitted has a later one */
 }
 
+/* What the daemon lacks. */
+static const char *feature_text(uint64_t missing)
+{
+    assert(missing != 0);
+    if (missing & FEATURE_PRUNE_DRY_RUN) {
+        return "dry run of it and would carry it out";
+    }
+    if (missing & FEATURE_LISTS) {
+        return "parts, end or reverse and would take no notice of them";
+    }
+    if (missing & FEATURE_DELETES) {
+        return "deletes of blocks or ranges and would leave them out";
+    }
+    return "claims";
+}
+
 enum cairn_status request_fits(const struct cairn_connection *connection, const struct request *request,
                                size_t body_bytes, struct failure *failure)
 {
@@ -407,10 +423,9 @@ enum cairn_status request_fits(const struct cairn_connection *connection, const 
                            frame_type_text(request->type), body_bytes, connection->transport.body_bytes_max);
     }
     if ((request->features & ~connection->features) != 0) {
-        return failure_set(failure, CAIRN_UNSUPPORTED,
-                           "%s: this daemon has no dry run of it and would carry it out, so it was not sent: "
-                           "use a later daemon",
-                           frame_type_text(request->type));
+        return failure_set(
+            failure, CAIRN_UNSUPPORTED, "%s: this daemon has no %s, so it was not sent: use a later daemon",
+            frame_type_text(request->type), feature_text(request->features & ~connection->features));
     }
     return CAIRN_OK;
 }

@@ -26,7 +26,8 @@ static bool refused_for_now(enum cairn_status status)
 }
 
 /* Drops a write that was refused for good, and tells the caller. */
-static void drop(struct cairn_client *client, struct kept *kept, enum cairn_status status, const char *text)
+static void drop(struct cairn_client *client, struct kept *kept, enum cairn_status status,
+                 enum cairn_reason reason, const char *text)
 {
     assert(status != CAIRN_OK && !refused_for_now(status));
     const struct cairn_dropped dropped = {
@@ -34,6 +35,7 @@ static void drop(struct cairn_client *client, struct kept *kept, enum cairn_stat
         .operations = kept->operations,
         .status = status,
         .text = text,
+        .reason = reason,
     };
     client->dropped_operations += kept->operations;
     keep_drop(&client->kept, kept);
@@ -83,7 +85,7 @@ static void resend(struct cairn_connection *connection, struct kept *kept, uint6
     size_t body_bytes = encoded.frame->bytes - FRAME_REQUEST_BYTES;
     if (body_bytes > connection->transport.body_bytes_max) {
         frame_out_free(encoded.frame);
-        drop(client, kept, CAIRN_TOO_LARGE, "longer than the daemon's frames may now be");
+        drop(client, kept, CAIRN_TOO_LARGE, CAIRN_REASON_NONE, "longer than the daemon's frames may now be");
         return;
     }
     const struct request model = {
@@ -117,7 +119,7 @@ void resend_pump(struct cairn_connection *connection, uint64_t now)
 }
 
 void resend_answered(struct cairn_connection *connection, struct request *request, enum cairn_status status,
-                     const char *text, uint64_t sequence)
+                     enum cairn_reason reason, const char *text, uint64_t sequence)
 {
     struct cairn_client *client = connection->client;
     struct kept *kept = request->kept;
@@ -136,7 +138,7 @@ void resend_answered(struct cairn_connection *connection, struct request *reques
     } else if (refused_for_now(status)) {
         pause_at(client, kept, clock_now_us());
     } else {
-        drop(client, kept, status, text);
+        drop(client, kept, status, reason, text);
     }
 }
 

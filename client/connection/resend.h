@@ -12,7 +12,7 @@ bool resend_wanted(const struct cairn_connection *connection, uint64_t now, uint
 
 /* Takes the answer to a write that was sent again; `sequence` is its new number if the status is CAIRN_OK. */
 void resend_answered(struct cairn_connection *connection, struct request *request, enum cairn_status status,
-                     const char *text, uint64_t sequence);
+                     enum cairn_reason reason, const char *text, uint64_t sequence);
 
 /* For a connection that is being lost: the writes that it sent again without an answer are lost again. */
 void resend_detach(struct cairn_connection *connection);

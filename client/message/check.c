@@ -4,6 +4,8 @@
 
 #include "proto/limits.h"
 
+enum { METADATA_PARTS_ALL = CAIRN_VALUE | CAIRN_BINDING | CAIRN_SIZE | CAIRN_PRESENCE };
+
 static const char reserved_text[] = "`reserved` is not zero: zero the struct before its fields are set; a "
                                     "field of a later version needs that "
                                     "version of the library";
@@ -72,17 +74,27 @@ static void check_parts(struct verdict *verdict, unsigned parts)
     refuse(verdict, parts > CAIRN_ALL_PARTS, CAIRN_USAGE, "`parts` has bits that are not of enum cairn_part");
 }
 
+static void check_metadata_parts(struct verdict *verdict, unsigned parts)
+{
+    refuse(verdict, parts > METADATA_PARTS_ALL, CAIRN_USAGE,
+           "`parts` has bits that are not of enum cairn_metadata_part");
+}
+
+/* The highest kind is allowed in a commit alone. */
 static void check_operations(struct verdict *verdict, const struct cairn_operation *operations, size_t count,
-                             const char *missing)
+                             enum cairn_operation_kind kind_max, const char *missing)
 {
     bool look = check_array(verdict, operations, count, FRAME_BYTES_MAX, missing);
     for (size_t i = 0; look && i < count; i++) {
         const struct cairn_operation *each = &operations[i];
-        refuse(verdict, each->kind < CAIRN_SET || each->kind > CAIRN_RAISE, CAIRN_USAGE,
+        refuse(verdict, each->kind < CAIRN_SET || each->kind > CAIRN_DELETE_RANGE, CAIRN_USAGE,
                "an operation's `kind` is not of enum cairn_operation_kind");
+        refuse(verdict, each->kind > kind_max, CAIRN_USAGE, "CAIRN_DELETE_RANGE goes only into a commit");
         check_slice(verdict, each->name);
         if (each->kind == CAIRN_SET) {
             check_slice(verdict, each->value);
+        } else if (each->kind == CAIRN_DELETE_RANGE) {
+            check_slice(verdict, each->to);
         }
         refuse(verdict, !RESERVED_IS_ZERO(each), CAIRN_USAGE, entry_reserved_text);
     }
@@ -119,6 +131,7 @@ static void check_guards(struct verdict *verdict, const struct cairn_guard *guar
         check_array(verdict, guards, count, FRAME_BYTES_MAX, "`guards` is NULL, `guard_count` is not 0");
     for (size_t i = 0; look && i < count; i++) {
         check_slice(verdict, guards[i].name);
+        refuse(verdict, guards[i].pass_malformed > 1, CAIRN_USAGE, "`pass_malformed` is neither 0 nor 1");
         refuse(verdict, !RESERVED_IS_ZERO(&guards[i]), CAIRN_USAGE, entry_reserved_text);
     }
 }
@@ -164,6 +177,31 @@ enum cairn_status check_drain(const struct cairn_drain_request *request, const c
 }
 
 enum cairn_status check_drop_chain(const struct cairn_drop_chain_request *request, const char **ret_why)
+{
+    struct verdict verdict = {.status = CAIRN_OK};
+    check_reserved(&verdict, RESERVED_IS_ZERO(request));
+    check_slice(&verdict, request->chain);
+    return verdict_say(&verdict, ret_why);
+}
+
+enum cairn_status check_claim(const struct cairn_claim_request *request, const char **ret_why)
+{
+    struct verdict verdict = {.status = CAIRN_OK};
+    check_reserved(&verdict, RESERVED_IS_ZERO(request));
+    check_slice(&verdict, request->chain);
+    check_slice(&verdict, request->writer_name);
+    return verdict_say(&verdict, ret_why);
+}
+
+enum cairn_status check_release(const struct cairn_release_request *request, const char **ret_why)
+{
+    struct verdict verdict = {.status = CAIRN_OK};
+    check_reserved(&verdict, RESERVED_IS_ZERO(request));
+    check_slice(&verdict, request->chain);
+    return verdict_say(&verdict, ret_why);
+}
+
+enum cairn_status check_read_usage(const struct cairn_read_usage_request *request, const char **ret_why)
 {
     struct verdict verdict = {.status = CAIRN_OK};
     check_reserved(&verdict, RESERVED_IS_ZERO(request));
@@ -222,6 +260,7 @@ enum cairn_status check_get(const struct cairn_get_request *request, const char 
     check_reserved(&verdict, RESERVED_IS_ZERO(request));
     check_slice(&verdict, request->chain);
     check_slice(&verdict, request->name);
+    check_metadata_parts(&verdict, request->parts);
     return verdict_say(&verdict, ret_why);
 }
 
@@ -235,6 +274,7 @@ enum cairn_status check_get_many(const struct cairn_get_many_request *request, c
     for (size_t i = 0; look && i < request->name_count; i++) {
         check_slice(&verdict, request->names[i]);
     }
+    check_metadata_parts(&verdict, request->parts);
     return verdict_say(&verdict, ret_why);
 }
 
@@ -245,6 +285,8 @@ enum cairn_status check_list(const struct cairn_list_request *request, const cha
     check_slice(&verdict, request->chain);
     check_slice(&verdict, request->prefix);
     check_slice(&verdict, request->start);
+    check_slice(&verdict, request->end);
+    check_metadata_parts(&verdict, request->parts);
     return verdict_say(&verdict, ret_why);
 }
 
@@ -255,7 +297,7 @@ enum cairn_status check_write_metadata(const struct cairn_write_metadata_request
     check_reserved(&verdict, RESERVED_IS_ZERO(request));
     check_slice(&verdict, request->chain);
     check_level(&verdict, request->level);
-    check_operations(&verdict, request->operations, request->operation_count,
+    check_operations(&verdict, request->operations, request->operation_count, CAIRN_RAISE,
                      "`operations` is NULL, `operation_count` is not 0");
     return verdict_say(&verdict, ret_why);
 }
@@ -268,7 +310,9 @@ enum cairn_status check_commit(const struct cairn_commit_request *request, const
     check_level(&verdict, request->level);
     check_blocks(&verdict, request->blocks, request->block_count);
     check_states(&verdict, request);
-    check_operations(&verdict, request->metadata, request->metadata_count,
+    (void)check_array(&verdict, request->delete_blocks, request->delete_block_count, FRAME_BYTES_MAX,
+                      "`delete_blocks` is NULL, `delete_block_count` is not 0");
+    check_operations(&verdict, request->metadata, request->metadata_count, CAIRN_DELETE_RANGE,
                      "`metadata` is NULL, `metadata_count` is not 0");
     return verdict_say(&verdict, ret_why);
 }
@@ -279,7 +323,7 @@ enum cairn_status check_prune(const struct cairn_prune_request *request, const c
     check_reserved(&verdict, RESERVED_IS_ZERO(request));
     check_slice(&verdict, request->chain);
     check_level(&verdict, request->level);
-    check_operations(&verdict, request->metadata, request->metadata_count,
+    check_operations(&verdict, request->metadata, request->metadata_count, CAIRN_RAISE,
                      "`metadata` is NULL, `metadata_count` is not 0");
     return verdict_say(&verdict, ret_why);
 }
@@ -291,7 +335,7 @@ enum cairn_status check_rollback(const struct cairn_rollback_request *request, c
     check_slice(&verdict, request->chain);
     check_level(&verdict, request->level);
     check_guards(&verdict, request->guards, request->guard_count);
-    check_operations(&verdict, request->metadata, request->metadata_count,
+    check_operations(&verdict, request->metadata, request->metadata_count, CAIRN_RAISE,
                      "`metadata` is NULL, `metadata_count` is not 0");
     return verdict_say(&verdict, ret_why);
 }

@@ -124,20 +124,26 @@ bool decode_block_item(struct decode_expected *expected, const uint8_t *body, si
     return true;
 }
 
-bool decode_metadata_item(bool may_be_absent, const uint8_t *body, size_t bytes,
+/* False: a name that is there lacks the size that was asked for. */
+static bool show_metadata(unsigned parts, const Cairn__MetadataReply *reply,
                           struct cairn_metadata *ret_metadata)
 {
-    Cairn__MetadataReply reply;
-    if (!unpack_flat(&cairn__metadata_reply__descriptor, body, bytes, &reply.base) || !reply.has_name) {
-        return false;
-    }
     *ret_metadata = (struct cairn_metadata){
-        .name = slice(reply.name),
-        .absent = reply.has_absent && reply.absent,
-        .value = slice(reply.value),
-        .of_height = reply.of_height,
+        .name = slice(reply->name),
+        .absent = reply->has_absent && reply->absent,
+        .value = slice(reply->value),
+        .of_height = reply->of_height,
+        .size = reply->size,
     };
-    return may_be_absent || !ret_metadata->absent;
+    return ret_metadata->absent || !(parts & CAIRN_SIZE) || reply->has_size;
+}
+
+bool decode_metadata_item(const struct decode_expected *expected, bool may_be_absent, const uint8_t *body,
+                          size_t bytes, struct cairn_metadata *ret_metadata)
+{
+    Cairn__MetadataReply reply;
+    return unpack_flat(&cairn__metadata_reply__descriptor, body, bytes, &reply.base) && reply.has_name &&
+           show_metadata(expected->parts, &reply, ret_metadata) && (may_be_absent || !ret_metadata->absent);
 }
 
 static bool decode_ping(const uint8_t *body, size_t bytes)
@@ -184,15 +190,51 @@ static bool decode_state(const uint8_t *body, size_t bytes, struct cairn_reply *
     return true;
 }
 
-static bool decode_metadata(const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply)
+static bool decode_metadata(unsigned parts, const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply)
 {
     Cairn__MetadataReply reply;
     if (!unpack_flat(&cairn__metadata_reply__descriptor, body, bytes, &reply.base) ||
-        (reply.has_absent && reply.absent)) {
+        !show_metadata(parts, &reply, &ret_reply->found) || ret_reply->found.absent) {
         return false;
     }
-    ret_reply->found = (struct cairn_metadata){.value = slice(reply.value), .of_height = reply.of_height};
+    ret_reply->found.name = (struct cairn_slice){NULL, 0}; /* only items of streams have one */
     return true;
+}
+
+static bool decode_usage(const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply)
+{
+    Cairn__UsageReply reply;
+    if (!unpack_flat(&cairn__usage_reply__descriptor, body, bytes, &reply.base)) {
+        return false;
+    }
+    ret_reply->usage_bytes = reply.bytes;
+    return true;
+}
+
+static bool decode_claim(const uint8_t *body, size_t bytes, struct cairn_reply *ret_reply,
+                         struct decoded *ret_decoded)
+{
+    Cairn__ClaimReply *reply = unpack_list(&cairn__claim_reply__descriptor, body, bytes);
+    bool good = reply != NULL && reply->sequence > 0 && reply->level == CAIRN__LEVEL__LEVEL_DURABLE &&
+                reply->epoch != NULL && reply->epoch->sequence > 0 && reply->epoch->random != 0;
+    if (good) {
+        ret_reply->write = (struct cairn_written){.sequence = reply->sequence, .level = CAIRN_DURABLE};
+        ret_decoded->epoch_sequence = reply->epoch->sequence;
+        ret_decoded->epoch_random = reply->epoch->random;
+    }
+    if (reply != NULL) {
+        cairn__claim_reply__free_unpacked(reply, NULL);
+    }
+    return good;
+}
+
+static bool decode_present(const uint8_t *body, size_t bytes, struct decoded *ret_decoded)
+{
+    Cairn__PresentReply reply;
+    bool good =
+        unpack_flat(&cairn__present_reply__descriptor, body, bytes, &reply.base) && reply.has_last_number;
+    ret_decoded->last_number = good ? reply.last_number : 0;
+    return good;
 }
 
 static bool decode_write(enum cairn_request_kind kind, const struct decode_expected *expected,
@@ -203,7 +245,8 @@ static bool decode_write(enum cairn_request_kind kind, const struct decode_expec
         return false;
     }
     assert(expected->level <= CAIRN_DURABLE); /* encoding refuses any other */
-    bool numbered = kind != CAIRN_BARRIER && kind != CAIRN_CREATE_CHAIN && !expected->dry_run;
+    bool numbered =
+        kind != CAIRN_BARRIER && kind != CAIRN_CREATE_CHAIN && kind != CAIRN_RELEASE && !expected->dry_run;
     if (numbered && (!reply.has_sequence || reply.sequence == 0 || !reply.has_level)) {
         return false;
     }
@@ -223,6 +266,7 @@ static bool decode_write(enum cairn_request_kind kind, const struct decode_expec
         .metadata = reply.metadata,
         .lowered = reply.lowered,
         .raises_left_out = reply.raises_left_out,
+        .repeated = reply.has_repeated && reply.repeated,
     };
     return true;
 }
@@ -236,12 +280,22 @@ static bool decode_chains(const uint8_t *body, size_t bytes, struct cairn_reply 
     if (reply == NULL) {
         return false;
     }
-    struct cairn_chain *entries = ret_decoded->array = calloc(reply->n_chains + 1, sizeof *entries);
+    struct cairn_claim_entry *claims;
+    struct cairn_chain *entries = ret_decoded->array =
+        calloc(reply->n_chains + 1, sizeof *entries + sizeof *claims); /* the claims lie behind the chains */
     if (entries == NULL) {
         return false;
     }
+    claims = (void *)(entries + reply->n_chains);
     for (size_t i = 0; i < reply->n_chains; i++) {
         const Cairn__ChainEntry *from = reply->chains[i];
+        claims[i] = (struct cairn_claim_entry){
+            .sequence = from->claim_sequence,
+            .writer_name = slice(from->claim_name),
+            .uid = from->claim_uid,
+            .pid = from->claim_pid,
+            .held = from->has_claim_held && from->claim_held,
+        };
         entries[i] = (struct cairn_chain){
             .name = slice(from->name),
             .height = from->height,
@@ -249,6 +303,7 @@ static bool decode_chains(const uint8_t *body, size_t bytes, struct cairn_reply 
             .states_pruned = from->has_states_pruned_through,
             .blocks_pruned_through = from->blocks_pruned_through,
             .states_pruned_through = from->states_pruned_through,
+            .claim = from->has_claim_sequence ? &claims[i] : NULL,
         };
         if (!from->has_name) {
             return false;
@@ -294,7 +349,7 @@ bool decode_reply(enum cairn_request_kind kind, const struct decode_expected *ex
                   size_t bytes, struct cairn_reply *ret_reply, struct decoded *ret_decoded)
 {
     assert(ret_decoded->message == NULL && ret_decoded->bytes == NULL); /* what it gets is freed once */
-    switch (kind) {
+    switch ((int)kind) {
     case CAIRN_PING:
         return decode_ping(body, bytes);
     case CAIRN_STATUS_PAGE:
@@ -310,7 +365,13 @@ bool decode_reply(enum cairn_request_kind kind, const struct decode_expected *ex
     case CAIRN_READ_STATE:
         return decode_state(body, bytes, ret_reply);
     case CAIRN_GET:
-        return decode_metadata(body, bytes, ret_reply);
+        return decode_metadata(expected->parts, body, bytes, ret_reply);
+    case CAIRN_READ_USAGE:
+        return decode_usage(body, bytes, ret_reply);
+    case CAIRN_CLAIM:
+        return decode_claim(body, bytes, ret_reply, ret_decoded);
+    case KIND_PRESENT:
+        return decode_present(body, bytes, ret_decoded);
     case CAIRN_READ_BLOCKS:
     case CAIRN_GET_MANY:
     case CAIRN_LIST:
@@ -322,6 +383,7 @@ bool decode_reply(enum cairn_request_kind kind, const struct decode_expected *ex
     case CAIRN_PRUNE:
     case CAIRN_ROLLBACK:
     case CAIRN_BARRIER:
+    case CAIRN_RELEASE:
         return decode_write(kind, expected, body, bytes, ret_reply);
     }
     return false;
@@ -374,7 +436,8 @@ bool decoded_own(struct decoded *decoded, struct cairn_reply *reply)
     return true;
 }
 
-bool decode_error(const uint8_t *body, size_t bytes, char *ret_text, size_t text_bytes)
+bool decode_error(const uint8_t *body, size_t bytes, char *ret_text, size_t text_bytes,
+                  struct decoded_error *ret_error)
 {
     Cairn__Error error;
     if (!unpack_flat(&cairn__error__descriptor, body, bytes, &error.base)) {
@@ -387,6 +450,11 @@ bool decode_error(const uint8_t *body, size_t bytes, char *ret_text, size_t text
         ret_text[i] = byte < ' ' || byte == 0x7F ? '?' : (char)byte;
     }
     ret_text[length] = '\0';
+    *ret_error = (struct decoded_error){
+        .reason = (enum cairn_reason)error.reason,
+        .has_last_number = error.has_last_number,
+        .last_number = error.last_number,
+    };
     return true;
 }
 

@@ -11,7 +11,7 @@
 
 /* What a correct answer to a request looks like. */
 struct decode_expected {
-    unsigned parts;         /* of blocks: mask of enum cairn_part */
+    unsigned parts;         /* of blocks: mask of enum cairn_part; of metadata: of enum cairn_metadata_part */
     bool in_range;          /* READ_BLOCKS by range: heights rise, and are from `first` to `last` */
     uint64_t first, last;   /* if in_range; `first` moves on with each item */
     bool exact;             /* a stream that ends with OK has exactly items_max items */
@@ -20,12 +20,17 @@ struct decode_expected {
     enum cairn_level level; /* the least level that a success reaches */
 };
 
-/* Memory that decoded values point into, besides the body. All NULL is empty. */
+/* Memory that decoded values point into, besides the body, and what no caller is shown. All zero is empty. */
 struct decoded {
-    void *message; /* made by protobuf-c */
-    void *array;   /* the entries of a list */
-    void *bytes;   /* copied out of the body */
+    void *message;                         /* made by protobuf-c */
+    void *array;                           /* the entries of a list */
+    void *bytes;                           /* copied out of the body */
+    uint64_t epoch_sequence, epoch_random; /* of a Claim */
+    uint64_t last_number;                  /* of a Present */
 };
+
+/* The kind of a Present, which the library alone makes. */
+#define KIND_PRESENT ((enum cairn_request_kind)0x7fff)
 
 /* Frees the memory, and leaves it empty. */
 void decoded_free(struct decoded *decoded);
@@ -42,12 +47,20 @@ bool decode_reply(enum cairn_request_kind kind, const struct decode_expected *ex
 /* Decodes an item of a stream, which points into the body. False: malformed, or not asked for. */
 bool decode_block_item(struct decode_expected *expected, const uint8_t *body, size_t bytes,
                        struct cairn_block *ret_block) __attribute__((warn_unused_result));
-bool decode_metadata_item(bool may_be_absent, const uint8_t *body, size_t bytes,
-                          struct cairn_metadata *ret_metadata) __attribute__((warn_unused_result));
+bool decode_metadata_item(const struct decode_expected *expected, bool may_be_absent, const uint8_t *body,
+                          size_t bytes, struct cairn_metadata *ret_metadata)
+    __attribute__((warn_unused_result));
+
+/* What an Error says besides its text. */
+struct decoded_error {
+    enum cairn_reason reason; /* CAIRN_REASON_NONE: it says none */
+    bool has_last_number;
+    uint64_t last_number; /* of a Present: the last number applied under its epoch */
+};
 
 /* Copies the text of an Error body, cut to `text_bytes` with its NUL; control characters become '?'. False: malformed. */
-bool decode_error(const uint8_t *body, size_t bytes, char *ret_text, size_t text_bytes)
-    __attribute__((warn_unused_result));
+bool decode_error(const uint8_t *body, size_t bytes, char *ret_text, size_t text_bytes,
+                  struct decoded_error *ret_error) __attribute__((warn_unused_result));
 
 struct hello {
     uint8_t store_id[STORE_ID_BYTES];

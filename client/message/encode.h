@@ -10,6 +10,8 @@
 #ifndef CLIENT_ENCODE_H
 #define CLIENT_ENCODE_H
 
+#include <stdbool.h>
+
 #include "client/cairn.h"
 #include "client/message/frame_out.h"
 #include "proto/limits.h"
@@ -27,7 +29,7 @@ struct encoded {
                                     struct encoded *ret_encoded) MUST_CHECK
 
 /* The feature bits that requests of this library may need; a hello asks for them. */
-enum { FEATURES_KNOWN = FEATURE_PRUNE_DRY_RUN };
+enum { FEATURES_KNOWN = FEATURE_PRUNE_DRY_RUN | FEATURE_LISTS | FEATURE_DELETES | FEATURE_CLAIMS };
 
 /* resume_random: 0: the run has none, as of an older daemon. */
 enum cairn_status encode_hello(const char *name, uint64_t resume_run, uint64_t resume_random,
@@ -39,6 +41,8 @@ enum cairn_status encode_empty(uint8_t type, struct encoded *ret_encoded) MUST_C
 enum cairn_status encode_credit(uint64_t bytes, struct encoded *ret_encoded) MUST_CHECK;
 ENCODE(create_chain, cairn_create_chain_request);
 ENCODE(drop_chain, cairn_drop_chain_request);
+ENCODE(release, cairn_release_request);
+ENCODE(usage, cairn_read_usage_request);
 ENCODE(height, cairn_read_height_request);
 ENCODE(block, cairn_read_block_request);
 ENCODE(blocks, cairn_read_blocks_request);
@@ -48,6 +52,7 @@ ENCODE(get_many, cairn_get_many_request);
 ENCODE(list, cairn_list_request);
 ENCODE(barrier, cairn_barrier_request);
 ENCODE_WRITE(write_metadata, cairn_write_metadata_request);
+ENCODE_WRITE(claim, cairn_claim_request);
 ENCODE_WRITE(commit, cairn_commit_request);
 ENCODE_WRITE(prune, cairn_prune_request);
 ENCODE_WRITE(rollback, cairn_rollback_request);
@@ -55,6 +60,10 @@ ENCODE_WRITE(rollback, cairn_rollback_request);
 /* Makes the frame that sends a metadata write again: the part that was kept, with its old number, without a deadline. */
 enum cairn_status encode_resend(const uint8_t *kept, size_t kept_bytes, uint64_t resend_of,
                                 struct encoded *ret_encoded) MUST_CHECK;
+
+/* An epoch, for this connection's writes to the chain; `chain` is not empty. */
+enum cairn_status encode_present(struct cairn_slice chain, uint64_t epoch_sequence, uint64_t epoch_random,
+                                 bool for_numbers, struct encoded *ret_encoded) MUST_CHECK;
 
 #undef ENCODE
 #undef ENCODE_WRITE

@@ -65,6 +65,36 @@ enum cairn_status encode_drop_chain(const struct cairn_drop_chain_request *reque
     return encode_pack(FRAME_DROP_CHAIN, &message.base, NULL, ret_encoded);
 }
 
+enum cairn_status encode_release(const struct cairn_release_request *request, struct encoded *ret_encoded)
+{
+    Cairn__Release message = CAIRN__RELEASE__INIT;
+    encode_bytes(request->chain, &message.has_chain, &message.chain);
+    message.has_any = message.any = request->any;
+    return encode_pack(FRAME_RELEASE, &message.base, NULL, ret_encoded);
+}
+
+enum cairn_status encode_present(struct cairn_slice chain, uint64_t epoch_sequence, uint64_t epoch_random,
+                                 bool for_numbers, struct encoded *ret_encoded)
+{
+    Cairn__Epoch epoch = CAIRN__EPOCH__INIT;
+    Cairn__Present message = CAIRN__PRESENT__INIT;
+    assert(epoch_sequence > 0 && epoch_random != 0); /* a claim was answered with it */
+    encode_bytes(chain, &message.has_chain, &message.chain);
+    epoch.has_sequence = epoch.has_random = true;
+    epoch.sequence = epoch_sequence;
+    epoch.random = epoch_random;
+    message.epoch = &epoch;
+    message.has_for_numbers = message.for_numbers = for_numbers;
+    return encode_pack(FRAME_PRESENT, &message.base, NULL, ret_encoded);
+}
+
+enum cairn_status encode_usage(const struct cairn_read_usage_request *request, struct encoded *ret_encoded)
+{
+    Cairn__Usage message = CAIRN__USAGE__INIT;
+    encode_bytes(request->chain, &message.has_chain, &message.chain);
+    return encode_pack(FRAME_USAGE, &message.base, NULL, ret_encoded);
+}
+
 enum cairn_status encode_height(const struct cairn_read_height_request *request, struct encoded *ret_encoded)
 {
     Cairn__Height message = CAIRN__HEIGHT__INIT;
@@ -115,11 +145,20 @@ enum cairn_status encode_state(const struct cairn_read_state_request *request, s
     return encode_pack(FRAME_READ_STATE, &message.base, NULL, ret_encoded);
 }
 
+/* Makes a parts field. 0, which is the default, counts as absent; CAIRN_PRESENCE is no bit of its own there. */
+static void encode_metadata_parts(unsigned parts, protobuf_c_boolean *ret_has, uint32_t *ret_parts)
+{
+    assert(parts <= (CAIRN_PRESENCE << 1) - 1); /* it was checked */
+    *ret_has = parts != 0;
+    *ret_parts = parts & ~(unsigned)CAIRN_PRESENCE;
+}
+
 enum cairn_status encode_get(const struct cairn_get_request *request, struct encoded *ret_encoded)
 {
     Cairn__GetMetadata message = CAIRN__GET_METADATA__INIT;
     encode_bytes(request->chain, &message.has_chain, &message.chain);
     encode_bytes(request->name, &message.has_name, &message.name);
+    encode_metadata_parts(request->parts, &message.has_parts, &message.parts);
     message.has_name = true;
     return encode_pack(FRAME_GET_METADATA, &message.base, NULL, ret_encoded);
 }
@@ -129,6 +168,7 @@ enum cairn_status encode_get_many(const struct cairn_get_many_request *request, 
     Cairn__GetMetadataMany message = CAIRN__GET_METADATA_MANY__INIT;
     encode_bytes(request->chain, &message.has_chain, &message.chain);
     assert(request->name_count <= READ_ITEMS_MAX);
+    encode_metadata_parts(request->parts, &message.has_parts, &message.parts);
     message.n_names = request->name_count;
     message.names = calloc(request->name_count + 1, sizeof *message.names);
     if (message.names == NULL) {
@@ -151,6 +191,9 @@ enum cairn_status encode_list(const struct cairn_list_request *request, struct e
     encode_bytes(request->chain, &message.has_chain, &message.chain);
     encode_bytes(request->prefix, &message.has_prefix, &message.prefix);
     encode_bytes(request->start, &message.has_start, &message.start);
+    encode_bytes(request->end, &message.has_end, &message.end);
+    message.has_reverse = message.reverse = request->reverse;
+    encode_metadata_parts(request->parts, &message.has_parts, &message.parts);
     message.has_limit = request->limit != 0;
     message.limit = request->limit;
     message.has_window_bytes = request->window_bytes != 0;

@@ -49,10 +49,26 @@ static void *messages_new(size_t count, size_t bytes)
     return calloc(count + 1, bytes + sizeof(void *));
 }
 
-static void encode_operation(const struct cairn_operation *operation, Cairn__MetadataOperation *ret_message)
+/* An operation and the range that it may have, which lies beside it. */
+struct operation_message {
+    Cairn__MetadataOperation operation;
+    Cairn__NameRange range;
+};
+
+static void encode_operation(const struct cairn_operation *operation, struct operation_message *ret_message_)
 {
+    Cairn__MetadataOperation *ret_message = &ret_message_->operation;
+    Cairn__NameRange *range = &ret_message_->range;
     protobuf_c_boolean has;
     cairn__metadata_operation__init(ret_message);
+    if (operation->kind == CAIRN_DELETE_RANGE) {
+        cairn__name_range__init(range);
+        encode_bytes(operation->name, &range->has_from, &range->from);
+        encode_bytes(operation->to, &range->has_to, &range->to);
+        ret_message->operation_case = CAIRN__METADATA_OPERATION__OPERATION_DELETE_RANGE;
+        ret_message->delete_range = range;
+        return;
+    }
     encode_bytes(operation->name, &ret_message->has_name, &ret_message->name);
     ret_message->has_name = true;
     switch (operation->kind) {
@@ -70,6 +86,8 @@ static void encode_operation(const struct cairn_operation *operation, Cairn__Met
         ret_message->operation_case = CAIRN__METADATA_OPERATION__OPERATION_RAISE;
         ret_message->raise = operation->raise;
         return;
+    case CAIRN_DELETE_RANGE:
+        break; /* it has no name, and was encoded above */
     }
     assert(!"the request was checked");
 }
@@ -77,14 +95,15 @@ static void encode_operation(const struct cairn_operation *operation, Cairn__Met
 static enum cairn_status encode_operations(const struct cairn_operation *operations, size_t count,
                                            Cairn__MetadataOperation ***ret_messages)
 {
-    Cairn__MetadataOperation **pointers = messages_new(count, sizeof **pointers);
+    struct operation_message *messages;
+    Cairn__MetadataOperation **pointers = messages_new(count, sizeof *messages);
     if (pointers == NULL) {
         return CAIRN_NO_MEMORY;
     }
-    Cairn__MetadataOperation *messages = (void *)(pointers + count);
+    messages = (void *)(pointers + count);
     for (size_t i = 0; i < count; i++) {
-        pointers[i] = &messages[i];
         encode_operation(&operations[i], &messages[i]);
+        pointers[i] = &messages[i].operation;
     }
     *ret_messages = pointers;
     return CAIRN_OK;
@@ -107,6 +126,8 @@ static size_t operation_bytes(const struct cairn_operation *operation)
         return bytes + number_field_bytes(true);
     case CAIRN_RAISE:
         return bytes + number_field_bytes(operation->raise);
+    case CAIRN_DELETE_RANGE:
+        break; /* only in commits, which protobuf-c packs */
     }
     assert(!"the request was checked");
     return 0;
@@ -124,6 +145,8 @@ static uint8_t *operation_put(uint8_t *at, const struct cairn_operation *operati
         return number_field_put(at, FIELD_DELETE, true);
     case CAIRN_RAISE:
         return number_field_put(at, FIELD_RAISE, operation->raise);
+    case CAIRN_DELETE_RANGE:
+        break;
     }
     assert(!"the request was checked");
     return at;
@@ -232,7 +255,20 @@ static enum cairn_status encode_commit_states(const struct cairn_commit_request 
     }
     message->n_delete_states = request->delete_state_count;
     message->delete_states = (uint64_t *)(uintptr_t)request->delete_states;
+    message->n_delete_blocks = request->delete_block_count;
+    message->delete_blocks = (uint64_t *)(uintptr_t)request->delete_blocks;
     return CAIRN_OK;
+}
+
+enum cairn_status encode_claim(const struct cairn_claim_request *request, uint64_t timeout_us,
+                               struct encoded *ret_encoded)
+{
+    Cairn__Claim message = CAIRN__CLAIM__INIT;
+    encode_bytes(request->chain, &message.has_chain, &message.chain);
+    encode_deadline(timeout_us, &message.has_deadline_us, &message.deadline_us);
+    encode_bytes(request->writer_name, &message.has_writer_name, &message.writer_name);
+    message.has_take_over = message.take_over = request->take_over;
+    return encode_pack(FRAME_CLAIM, &message.base, NULL, ret_encoded);
 }
 
 enum cairn_status encode_commit(const struct cairn_commit_request *request, uint64_t timeout_us,
@@ -301,6 +337,7 @@ static enum cairn_status encode_guards(const struct cairn_rollback_request *requ
         encode_bytes(request->guards[i].name, &to->has_name, &to->name);
         to->has_name = true;
         to->has_lower = to->lower = request->guards[i].lower;
+        to->has_pass_malformed = to->pass_malformed = request->guards[i].pass_malformed != 0;
     }
     return CAIRN_OK;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client/cairn.h"
+#include "proto/cairn.pb-c.h"
 #include "proto/status.h"
 
 /*   name            applied            text */
@@ -46,6 +47,34 @@ enum cairn_applied cairn_status_applied(enum cairn_status status)
 #undef STATUS_CASE
     default:
         return (enum cairn_applied)status_applied((enum status)status);
+    }
+}
+
+#define REASON_LIST(X)                                                                                       \
+    X(HEIGHT, "height")                                                                                      \
+    X(PRUNED, "pruned")                                                                                      \
+    X(GUARD, "guard")                                                                                        \
+    X(NO_STATE, "no state")                                                                                  \
+    X(CLAIMED, "claimed")                                                                                    \
+    X(NUMBER, "number")                                                                                      \
+    X(ROLLED_BACK, "rolled back")                                                                            \
+    X(DROPPED, "dropped")
+
+#define REASON_SAME(name, text)                                                                              \
+    static_assert((int)CAIRN_REASON_##name == (int)CAIRN__CONFLICT_REASON__REASON_##name, "as on the wire");
+REASON_LIST(REASON_SAME)
+#undef REASON_SAME
+
+const char *cairn_reason_text(enum cairn_reason reason)
+{
+    switch (reason) {
+#define REASON_CASE(name, text)                                                                              \
+    case CAIRN_REASON_##name:                                                                                \
+        return text;
+        REASON_LIST(REASON_CASE)
+#undef REASON_CASE
+    default:
+        return "";
     }
 }
 

@@ -28,7 +28,8 @@ static const struct cairn_slice too_long = {.data = "", .bytes = SIZE_MAX - 3};
 #define RESERVED(name)                                                                                       \
     do {                                                                                                     \
         GOOD(name, .timeout_us = 1);                                                                         \
-        for (size_t word_ = 0; word_ < 8; word_++) {                                                         \
+        const size_t words_ = sizeof((struct cairn_##name##_request *)0)->reserved / sizeof(uint64_t);       \
+        for (size_t word_ = 0; word_ < words_; word_++) {                                                    \
             struct cairn_##name##_request given_ = {.timeout_us = 1};                                        \
             const char *why_ = "";                                                                           \
             given_.reserved[word_] = UINT64_C(1) << 63;                                                      \
@@ -44,6 +45,9 @@ START_TEST(reserved_words_of_every_request_must_be_zero)
     RESERVED(chains);
     RESERVED(create_chain);
     RESERVED(drop_chain);
+    RESERVED(claim);
+    RESERVED(release);
+    RESERVED(read_usage);
     RESERVED(read_height);
     RESERVED(read_block);
     RESERVED(read_blocks);
@@ -71,8 +75,8 @@ START_TEST(reserved_words_of_entries_must_be_zero)
              .metadata = operations, .metadata_count = 2);
         GOOD(prune, .metadata = operations, .metadata_count = 2);
         GOOD(rollback, .guards = guards, .guard_count = 2, .metadata = operations, .metadata_count = 2);
-        operations[1].reserved[word] = blocks[1].reserved[word] = 1;
-        states[1].reserved[word] = guards[1].reserved[word] = 1;
+        operations[1].reserved[word % 2] = blocks[1].reserved[word] = 1;
+        states[1].reserved[word] = guards[1].reserved[word % 3] = 1;
         BAD(CAIRN_USAGE, "entry", write_metadata, .operations = operations, .operation_count = 2);
         BAD(CAIRN_USAGE, "entry", commit, .blocks = blocks, .block_count = 2);
         BAD(CAIRN_USAGE, "entry", commit, .states = states, .state_count = 2);
@@ -95,6 +99,8 @@ START_TEST(a_slice_without_data_is_usage_and_one_beyond_any_frame_too_large)
         const enum cairn_status status = slices[i].status;
         const struct cairn_operation name = {.kind = CAIRN_DELETE, .name = bad};
         const struct cairn_operation value = {.kind = CAIRN_SET, .name = cairn_text("n"), .value = bad};
+        const struct cairn_operation range = {.kind = CAIRN_DELETE_RANGE, .to = bad};
+        BAD(status, "slice", commit, .metadata = &range, .metadata_count = 1);
         const struct cairn_block blocks[] = {
             {.header = bad}, {.data = bad}, {.signature = bad}, {.hash = bad}};
         const struct cairn_state state = {.value = bad};
@@ -114,6 +120,11 @@ START_TEST(a_slice_without_data_is_usage_and_one_beyond_any_frame_too_large)
         BAD(status, "slice", list, .chain = bad);
         BAD(status, "slice", list, .prefix = bad);
         BAD(status, "slice", list, .start = bad);
+        BAD(status, "slice", list, .end = bad);
+        BAD(status, "slice", claim, .chain = bad);
+        BAD(status, "slice", claim, .writer_name = bad);
+        BAD(status, "slice", release, .chain = bad);
+        BAD(status, "slice", read_usage, .chain = bad);
         BAD(status, "slice", write_metadata, .chain = bad);
         BAD(status, "slice", write_metadata, .operations = &name, .operation_count = 1);
         BAD(status, "slice", write_metadata, .operations = &value, .operation_count = 1);
@@ -146,6 +157,7 @@ START_TEST(a_count_without_an_array_is_usage_and_one_beyond_any_frame_too_large)
     BAD(CAIRN_USAGE, "`blocks`", commit, .block_count = 1);
     BAD(CAIRN_USAGE, "`states`", commit, .state_count = 1);
     BAD(CAIRN_USAGE, "`delete_states`", commit, .delete_state_count = 1);
+    BAD(CAIRN_USAGE, "`delete_blocks`", commit, .delete_block_count = 1);
     BAD(CAIRN_USAGE, "`metadata`", commit, .metadata_count = 1);
     BAD(CAIRN_USAGE, "`metadata`", prune, .metadata_count = 1);
     BAD(CAIRN_USAGE, "`guards`", rollback, .guard_count = 1);
@@ -158,6 +170,16 @@ START_TEST(a_count_without_an_array_is_usage_and_one_beyond_any_frame_too_large)
     BAD(CAIRN_TOO_LARGE, "items", commit, .delete_states = &height, .delete_state_count = SIZE_MAX);
     BAD(CAIRN_TOO_LARGE, "items", commit, .metadata = &operation, .metadata_count = SIZE_MAX);
     BAD(CAIRN_TOO_LARGE, "items", rollback, .guards = &guard, .guard_count = SIZE_MAX);
+}
+END_TEST
+
+START_TEST(a_range_is_deleted_only_in_a_commit)
+{
+    const struct cairn_operation range = {.kind = CAIRN_DELETE_RANGE};
+    GOOD(commit, .metadata = &range, .metadata_count = 1);
+    BAD(CAIRN_USAGE, "commit", write_metadata, .operations = &range, .operation_count = 1);
+    BAD(CAIRN_USAGE, "commit", prune, .metadata = &range, .metadata_count = 1);
+    BAD(CAIRN_USAGE, "commit", rollback, .metadata = &range, .metadata_count = 1);
 }
 END_TEST
 
@@ -174,7 +196,13 @@ START_TEST(levels_parts_and_kinds_are_of_their_enum)
     }
     BAD(CAIRN_USAGE, "`parts`", read_block, .parts = CAIRN_ALL_PARTS + 1);
     BAD(CAIRN_USAGE, "`parts`", read_blocks, .parts = 1u << 31);
-    const int kinds[] = {0, -1, CAIRN_RAISE + 1};
+    BAD(CAIRN_USAGE, "`parts`", get, .parts = CAIRN_PRESENCE << 1);
+    BAD(CAIRN_USAGE, "`parts`", get_many, .parts = CAIRN_PRESENCE << 1);
+    BAD(CAIRN_USAGE, "`parts`", list, .parts = 1u << 31);
+    GOOD(list, .parts = CAIRN_VALUE | CAIRN_BINDING | CAIRN_SIZE | CAIRN_PRESENCE);
+    const struct cairn_guard guard = {.pass_malformed = 2};
+    BAD(CAIRN_USAGE, "`pass_malformed`", rollback, .guards = &guard, .guard_count = 1);
+    const int kinds[] = {0, -1, CAIRN_DELETE_RANGE + 1};
     for (size_t i = 0; i < 3; i++) {
         const struct cairn_operation operation = {.kind = (enum cairn_operation_kind)kinds[i]};
         BAD(CAIRN_USAGE, "`kind`", write_metadata, .operations = &operation, .operation_count = 1);
@@ -191,6 +219,7 @@ int main(void)
     tcase_add_test(tests, reserved_words_of_entries_must_be_zero);
     tcase_add_test(tests, a_slice_without_data_is_usage_and_one_beyond_any_frame_too_large);
     tcase_add_test(tests, a_count_without_an_array_is_usage_and_one_beyond_any_frame_too_large);
+    tcase_add_test(tests, a_range_is_deleted_only_in_a_commit);
     tcase_add_test(tests, levels_parts_and_kinds_are_of_their_enum);
     return suite_run(suite, true);
 }

@@ -110,6 +110,66 @@ START_TEST(a_list_has_a_prefix_a_start_and_a_limit)
 }
 END_TEST
 
+START_TEST(a_list_has_an_end_a_direction_and_parts)
+{
+    struct encoded encoded;
+    struct cairn_list_request request = {.end = cairn_text("q"), .reverse = true, .parts = CAIRN_SIZE};
+    ck_assert_int_eq(encode_list(&request, &encoded), CAIRN_OK);
+    Cairn__ListMetadata *message = unpacked(&encoded, FRAME_LIST_METADATA, &cairn__list_metadata__descriptor);
+    ck_assert(is(message->end, "q") && message->reverse && message->has_parts);
+    ck_assert_uint_eq(message->parts, CAIRN__METADATA_PART__METADATA_SIZE);
+    release(message);
+}
+END_TEST
+
+/* An absent mask is the default, and a mask of 0 asks for presence. */
+START_TEST(parts_of_metadata_are_a_mask_or_absent)
+{
+    const unsigned parts[] = {0, CAIRN_PRESENCE, CAIRN_VALUE, CAIRN_BINDING | CAIRN_SIZE | CAIRN_PRESENCE};
+    const struct cairn_slice name = cairn_text("n");
+    struct encoded encoded;
+    for (size_t i = 0; i < 4; i++) {
+        const struct cairn_get_request get = {.name = name, .parts = parts[i]};
+        ck_assert_int_eq(encode_get(&get, &encoded), CAIRN_OK);
+        Cairn__GetMetadata *one = unpacked(&encoded, FRAME_GET_METADATA, &cairn__get_metadata__descriptor);
+        ck_assert(one->has_parts == (parts[i] != 0) && one->parts == (parts[i] & 7));
+        release(one);
+        const struct cairn_get_many_request many = {.names = &name, .name_count = 1, .parts = parts[i]};
+        ck_assert_int_eq(encode_get_many(&many, &encoded), CAIRN_OK);
+        Cairn__GetMetadataMany *all =
+            unpacked(&encoded, FRAME_GET_METADATA_MANY, &cairn__get_metadata_many__descriptor);
+        ck_assert(all->has_parts == (parts[i] != 0) && all->parts == (parts[i] & 7));
+        release(all);
+    }
+}
+END_TEST
+
+START_TEST(a_claim_is_made_presented_and_released)
+{
+    struct encoded encoded;
+    const struct cairn_claim_request claim = {.writer_name = cairn_text("node"), .take_over = true};
+    ck_assert_int_eq(encode_claim(&claim, 8, &encoded), CAIRN_OK);
+    Cairn__Claim *claimed = unpacked(&encoded, FRAME_CLAIM, &cairn__claim__descriptor);
+    ck_assert(is(claimed->writer_name, "node") && claimed->take_over && claimed->deadline_us == 7);
+    release(claimed);
+    ck_assert_int_eq(encode_present(cairn_text("aux"), 9, UINT64_MAX, true, &encoded), CAIRN_OK);
+    Cairn__Present *present = unpacked(&encoded, FRAME_PRESENT, &cairn__present__descriptor);
+    ck_assert(is(present->chain, "aux") && present->epoch->sequence == 9 && present->for_numbers);
+    ck_assert_uint_eq(present->epoch->random, UINT64_MAX);
+    release(present);
+    const struct cairn_release_request any = {.any = true};
+    ck_assert_int_eq(encode_release(&any, &encoded), CAIRN_OK);
+    Cairn__Release *released = unpacked(&encoded, FRAME_RELEASE, &cairn__release__descriptor);
+    ck_assert(released->any && !released->has_chain);
+    release(released);
+    const struct cairn_read_usage_request usage = {.chain = cairn_text("aux")};
+    ck_assert_int_eq(encode_usage(&usage, &encoded), CAIRN_OK);
+    Cairn__Usage *asked = unpacked(&encoded, FRAME_USAGE, &cairn__usage__descriptor);
+    ck_assert(is(asked->chain, "aux"));
+    release(asked);
+}
+END_TEST
+
 START_TEST(a_hello_says_the_versions_and_asks_about_a_run)
 {
     struct encoded encoded;
@@ -134,6 +194,9 @@ int main(void)
     tcase_add_test(tests, a_state_is_of_a_height_or_of_the_chains);
     tcase_add_test(tests, names_arrive_in_their_order_also_empty_ones);
     tcase_add_test(tests, a_list_has_a_prefix_a_start_and_a_limit);
+    tcase_add_test(tests, a_list_has_an_end_a_direction_and_parts);
+    tcase_add_test(tests, parts_of_metadata_are_a_mask_or_absent);
+    tcase_add_test(tests, a_claim_is_made_presented_and_released);
     tcase_add_test(tests, a_hello_says_the_versions_and_asks_about_a_run);
     return suite_run(suite, true);
 }

@@ -132,6 +132,32 @@ START_TEST(a_metadata_write_is_packed_as_protobuf_c_packs_it)
 }
 END_TEST
 
+START_TEST(a_commit_deletes_blocks_and_ranges)
+{
+    struct encoded encoded;
+    const uint64_t heights[] = {3, 4};
+    const struct cairn_operation operations[] = {
+        {.kind = CAIRN_DELETE_RANGE, .name = cairn_text("a"), .to = cairn_text("b")},
+        {.kind = CAIRN_DELETE_RANGE},
+        {.kind = CAIRN_DELETE, .name = cairn_text("n")},
+    };
+    const struct cairn_commit_request request = {
+        .delete_blocks = heights, .delete_block_count = 2, .metadata = operations, .metadata_count = 3};
+    ck_assert_int_eq(encode_commit(&request, 8, &encoded), CAIRN_OK);
+    Cairn__Commit *message =
+        cairn__commit__unpack(NULL, encoded.body_bytes, encoded.frame->data + FRAME_REQUEST_BYTES);
+    ck_assert(message != NULL && message->n_delete_blocks == 2 && message->n_metadata == 3);
+    ck_assert_mem_eq(message->delete_blocks, heights, sizeof heights);
+    const Cairn__NameRange *range = message->metadata[0]->delete_range;
+    ck_assert(!message->metadata[0]->has_name && range->from.data[0] == 'a' && range->to.data[0] == 'b');
+    range = message->metadata[1]->delete_range; /* all names */
+    ck_assert(!range->has_from && !range->has_to);
+    ck_assert_int_eq(message->metadata[2]->operation_case, CAIRN__METADATA_OPERATION__OPERATION_DELETE);
+    cairn__commit__free_unpacked(message, NULL);
+    frame_out_free(encoded.frame);
+}
+END_TEST
+
 START_TEST(a_write_that_no_frame_can_carry_is_too_large)
 {
     static const uint8_t byte;
@@ -150,6 +176,7 @@ int main(void)
     TCase *tests;
     Suite *suite = suite_new("encode_write", 30, &tests);
     tcase_add_test(tests, a_metadata_write_is_packed_as_protobuf_c_packs_it);
+    tcase_add_test(tests, a_commit_deletes_blocks_and_ranges);
     tcase_add_test(tests, a_write_that_no_frame_can_carry_is_too_large);
     return suite_run(suite, true);
 }

@@ -128,6 +128,36 @@ START_TEST(a_dry_run_of_a_prune_is_never_sent_to_a_daemon_that_has_none)
 }
 END_TEST
 
+/* An earlier daemon would skip the fields, and answer or delete something else. */
+START_TEST(what_an_earlier_daemon_would_leave_out_is_never_sent_to_it)
+{
+    const struct cairn_slice name = cairn_text("n");
+    const struct cairn_get_request get = {.name = name, .parts = CAIRN_SIZE};
+    const struct cairn_get_many_request many = {.names = &name, .name_count = 1, .parts = CAIRN_PRESENCE};
+    const struct cairn_list_request lists[] = {{.end = name}, {.reverse = true}, {.parts = CAIRN_SIZE}};
+    const uint64_t height = 1;
+    const struct cairn_operation range = {.kind = CAIRN_DELETE_RANGE};
+    const struct cairn_commit_request commits[] = {{.delete_blocks = &height, .delete_block_count = 1},
+                                                   {.metadata = &range, .metadata_count = 1}};
+    const struct cairn_claim_request claim = {.writer_name = name};
+    const struct cairn_release_request release = {.timeout_us = 0};
+    struct cairn_connection *to = fixture.connection;
+    ck_assert_int_eq(cairn_submit_get(to, &get, NULL, NULL), CAIRN_UNSUPPORTED);
+    ck_assert_int_eq(cairn_submit_get_many(to, &many, NULL, NULL, NULL), CAIRN_UNSUPPORTED);
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_int_eq(cairn_submit_list(to, &lists[i], NULL, NULL, NULL), CAIRN_UNSUPPORTED);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(cairn_submit_commit(to, &commits[i], NULL, NULL), CAIRN_UNSUPPORTED);
+        ck_assert_ptr_nonnull(strstr(cairn_connection_error(to), "deletes"));
+    }
+    ck_assert_int_eq(cairn_submit_claim(to, &claim, NULL, NULL), CAIRN_UNSUPPORTED);
+    ck_assert_int_eq(cairn_submit_release(to, &release, NULL, NULL), CAIRN_UNSUPPORTED);
+    ck_assert_int_eq(fixture_run(), CAIRN_OK);
+    ck_assert(fake_quiet(fixture.fd));
+}
+END_TEST
+
 START_TEST(a_dry_run_of_a_prune_is_sent_to_a_daemon_that_has_it_and_covers_nothing)
 {
     struct seen seen = {.count = 0};
@@ -164,6 +194,7 @@ int main(void)
     tcase_add_test(tests, what_a_frame_of_the_daemon_cannot_carry_is_too_large);
     tcase_add_test(tests, what_was_not_given_is_usage_and_a_lost_connection_takes_nothing);
     tcase_add_test(tests, a_dry_run_of_a_prune_is_never_sent_to_a_daemon_that_has_none);
+    tcase_add_test(tests, what_an_earlier_daemon_would_leave_out_is_never_sent_to_it);
     tcase_add_test(tests, a_dry_run_of_a_prune_is_sent_to_a_daemon_that_has_it_and_covers_nothing);
     return suite_run(suite, true);
 }

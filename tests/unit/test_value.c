@@ -45,6 +45,19 @@ START_TEST(a_code_from_elsewhere_is_unknown)
 }
 END_TEST
 
+START_TEST(each_reason_of_a_conflict_has_a_text)
+{
+    ck_assert_str_eq(cairn_reason_text(CAIRN_REASON_NONE), "");
+    ck_assert_str_eq(cairn_reason_text((enum cairn_reason)1000), "");
+    for (int i = CAIRN_REASON_HEIGHT; i <= CAIRN_REASON_DROPPED; i++) {
+        for (int k = CAIRN_REASON_NONE; k < i; k++) {
+            ck_assert_str_ne(cairn_reason_text((enum cairn_reason)i),
+                             cairn_reason_text((enum cairn_reason)k));
+        }
+    }
+}
+END_TEST
+
 START_TEST(a_slice_of_a_text_ends_before_its_nul)
 {
     ck_assert_uint_eq(cairn_text("abc").bytes, 3);
@@ -61,6 +74,7 @@ int main(void)
     tcase_add_test(tests, the_daemons_statuses_keep_their_texts_and_outcomes);
     tcase_add_test(tests, the_librarys_own_say_what_happened_to_the_write);
     tcase_add_test(tests, a_code_from_elsewhere_is_unknown);
+    tcase_add_test(tests, each_reason_of_a_conflict_has_a_text);
     tcase_add_test(tests, a_slice_of_a_text_ends_before_its_nul);
     return suite_run(suite, true);
 }

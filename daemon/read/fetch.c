@@ -315,8 +315,50 @@ enum fetch_result fetch_state(const struct fetch *fetch, uint64_t height, struct
 
 /* ---- metadata ---- */
 
+bool fetch_metadata_parts_are_valid(uint32_t parts)
+{
+    const uint32_t all = CAIRN__METADATA_PART__METADATA_VALUE | CAIRN__METADATA_PART__METADATA_BINDING |
+                         CAIRN__METADATA_PART__METADATA_SIZE;
+    return (parts & ~all) == 0;
+}
+
+uint32_t fetch_metadata_parts_default(void)
+{
+    return CAIRN__METADATA_PART__METADATA_VALUE | CAIRN__METADATA_PART__METADATA_BINDING;
+}
+
+bool fetch_asks_for_value(uint32_t parts)
+{
+    return (parts & CAIRN__METADATA_PART__METADATA_VALUE) != 0;
+}
+
+/* A MetadataReply. */
+static enum fetch_result pack_metadata(struct slice name, struct metadata_value value,
+                                       struct fetch_metadata_asked asked, struct fetched *ret_fetched,
+                                       struct failure *failure)
+{
+    bool has_value = fetch_asks_for_value(asked.parts);
+    bool has_binding = (asked.parts & CAIRN__METADATA_PART__METADATA_BINDING) && value.of_height != 0;
+    bool has_size = asked.parts & CAIRN__METADATA_PART__METADATA_SIZE;
+    assert(value.present && fetch_metadata_parts_are_valid(asked.parts));
+    size_t body_bytes = (asked.with_name ? prefixed_field_bytes(name.bytes) : 0) +
+                        (has_value ? prefixed_field_bytes(value.value.bytes) : 0) +
+                        (has_binding ? number_field_bytes(value.of_height) : 0) +
+                        (has_size ? number_field_bytes(value.value.bytes) : 0);
+    if (fetched_new(body_bytes, ret_fetched, failure) != FETCH_FOUND) {
+        return FETCH_FAILED;
+    }
+    uint8_t *at = ret_fetched->frame + FRAME_REPLY_BYTES;
+    at = asked.with_name ? bytes_field_put(at, 1, name.data, name.bytes) : at;
+    at = has_value ? bytes_field_put(at, 3, value.value.data, value.value.bytes) : at;
+    at = has_binding ? number_field_put(at, 4, value.of_height) : at;
+    at = has_size ? number_field_put(at, 5, value.value.bytes) : at;
+    assert_filled(ret_fetched, at);
+    return FETCH_FOUND;
+}
+
 enum fetch_result fetch_metadata_of(const struct fetch *fetch, struct slice name, struct slice record,
-                                    struct metadata_change change, bool with_name,
+                                    struct metadata_change change, struct fetch_metadata_asked asked,
                                     struct fetched *ret_fetched, struct failure *failure)
 {
     struct metadata_value before = {0};
@@ -330,26 +372,12 @@ enum fetch_result fetch_metadata_of(const struct fetch *fetch, struct slice name
         }
     }
     struct metadata_value value = metadata_after(change, before, fetch->marks.blocks_pruned, number);
-    if (!value.present) {
-        return FETCH_ABSENT;
-    }
-    /* a MetadataReply */
-    size_t body_bytes = (with_name ? prefixed_field_bytes(name.bytes) : 0) +
-                        prefixed_field_bytes(value.value.bytes) +
-                        (value.of_height != 0 ? number_field_bytes(value.of_height) : 0);
-    if (fetched_new(body_bytes, ret_fetched, failure) != FETCH_FOUND) {
-        return FETCH_FAILED;
-    }
-    uint8_t *at = ret_fetched->frame + FRAME_REPLY_BYTES;
-    at = with_name ? bytes_field_put(at, 1, name.data, name.bytes) : at;
-    at = bytes_field_put(at, 3, value.value.data, value.value.bytes);
-    at = value.of_height != 0 ? number_field_put(at, 4, value.of_height) : at;
-    assert_filled(ret_fetched, at);
-    return FETCH_FOUND;
+    return value.present ? pack_metadata(name, value, asked, ret_fetched, failure) : FETCH_ABSENT;
 }
 
 enum fetch_result fetch_metadata(const struct fetch *fetch, struct slice name, struct metadata_change change,
-                                 bool with_name, struct fetched *ret_fetched, struct failure *failure)
+                                 struct fetch_metadata_asked asked, struct fetched *ret_fetched,
+                                 struct failure *failure)
 {
     struct cached stored = {0};
     struct key key;
@@ -362,7 +390,7 @@ enum fetch_result fetch_metadata(const struct fetch *fetch, struct slice name, s
         }
     }
     enum fetch_result result =
-        fetch_metadata_of(fetch, name, stored.value.bytes, change, with_name, ret_fetched, failure);
+        fetch_metadata_of(fetch, name, stored.value.bytes, change, asked, ret_fetched, failure);
     if (stored.is_from_engine) {
         remember(fetch, &key, &stored);
     }

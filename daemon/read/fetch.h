@@ -60,14 +60,25 @@ enum fetch_result fetch_block_of(const struct fetch *fetch, uint64_t height, uin
 enum fetch_result fetch_state(const struct fetch *fetch, uint64_t height, struct fetched *ret_fetched,
                               struct failure *failure) MUST_CHECK;
 
-/* The value of a checked name; `change` is what is queued for it. `with_name`: the message names it, as in a stream. */
+/* What a message says of a name. */
+struct fetch_metadata_asked {
+    uint32_t parts; /* fetch_metadata_parts_are_valid; 0: nothing but that it is there */
+    bool with_name; /* it names it, as in a stream */
+};
+
+/* Whether the mask names only parts that metadata has; and what an answer has where no mask is given. */
+bool fetch_metadata_parts_are_valid(uint32_t parts);
+uint32_t fetch_metadata_parts_default(void);
+bool fetch_asks_for_value(uint32_t parts);
+
+/* The value of a checked name; `change` is what is queued for it. */
 enum fetch_result fetch_metadata(const struct fetch *fetch, struct slice name, struct metadata_change change,
-                                 bool with_name, struct fetched *ret_fetched,
+                                 struct fetch_metadata_asked asked, struct fetched *ret_fetched,
                                  struct failure *failure) MUST_CHECK;
 
 /* As fetch_metadata, from the stored record already at hand; empty: none is stored. FETCH_FOUND, FETCH_ABSENT or FETCH_FAILED. */
 enum fetch_result fetch_metadata_of(const struct fetch *fetch, struct slice name, struct slice record,
-                                    struct metadata_change change, bool with_name,
+                                    struct metadata_change change, struct fetch_metadata_asked asked,
                                     struct fetched *ret_fetched, struct failure *failure) MUST_CHECK;
 
 /* The messages that say, in a stream, that a block or name is absent. */

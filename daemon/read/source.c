@@ -3,7 +3,7 @@
  * - It is made on the loop, with a copy of what is queued at that instant: names are copied, values are held. Its answer is
  *   of the view it was made with and of that copy, whatever is written meanwhile.
  * - A range of blocks walks the headers and, beside them, the data. A list of names merges two sorted runs, the stored and the
- *   queued one: a name in both is given once, as what the queued change makes of the stored value. Listed heights and names
+ *   queued one, both upwards or both downwards: a name in both is given once, as what the queued change makes of the stored value. Listed heights and names
  *   are read one by one.
  * - A walk stands on one key until that is given. Parked, its cursor gives the engine's memory back; the next call finds the
  *   same key again.
@@ -43,7 +43,8 @@ struct source {
     struct source_list list;
     const struct slice *names;
     size_t name_count;
-    struct queued *queued; /* sorted for a list; in the order of the names otherwise */
+    struct fetch_metadata_asked asked; /* of names and lists */
+    struct queued *queued; /* for a list sorted as it is given; in the order of the names otherwise */
     size_t queued_count;
     size_t queued_capacity;
     bool is_short;  /* there was no memory for the copy */
@@ -86,11 +87,18 @@ void source_free(struct source *source)
 
 /* ---- walks ---- */
 
+/* As in struct engine_range. */
+struct walk_kind {
+    bool is_reverse;
+    bool is_long;
+};
+
 static void walk_open(struct source *source, struct walk *walk, const struct key *from, const struct key *to,
-                      bool is_long)
+                      struct walk_kind kind)
 {
     assert(walk->cursor == NULL); /* or that one would never be closed */
-    struct engine_range range = {.from = key_slice(from), .to = key_slice(to), .is_long = is_long};
+    struct engine_range range = {
+        .from = key_slice(from), .to = key_slice(to), .is_reverse = kind.is_reverse, .is_long = kind.is_long};
     walk->cursor = engine_cursor_open(source->fetch.engine, source->fetch.point, &range);
 }
 
@@ -246,7 +254,7 @@ static void open_range(struct source *source, enum key_kind kind, struct walk *w
     struct key from = first > pruned ? key_of_height(fetch->chain, kind, first)
                                      : key_behind_height(fetch->chain, kind, pruned);
     struct key to = key_behind_height(fetch->chain, kind, source->blocks.last);
-    walk_open(source, walk, &from, &to, true);
+    walk_open(source, walk, &from, &to, (struct walk_kind){.is_long = true});
 }
 
 struct source *source_of_blocks(const struct fetch *fetch, const struct source_blocks *blocks)
@@ -304,7 +312,8 @@ static enum source_result next_named(struct source *source, struct fetched *ret_
     struct slice name = source->names[source->position];
     struct metadata_change change = source->queued[source->position].change;
     source->position++;
-    enum fetch_result result = fetch_metadata(&source->fetch, name, change, true, ret_fetched, failure);
+    enum fetch_result result =
+        fetch_metadata(&source->fetch, name, change, source->asked, ret_fetched, failure);
     if (result == FETCH_ABSENT) {
         *ret_fetched = fetch_absent_metadata(name);
         return SOURCE_MESSAGE;
@@ -313,9 +322,11 @@ static enum source_result next_named(struct source *source, struct fetched *ret_
 }
 
 struct source *source_of_names(const struct fetch *fetch, struct pending *pending, const struct slice *names,
-                               size_t count)
+                               size_t count, uint32_t parts)
 {
+    assert(fetch_metadata_parts_are_valid(parts));
     struct source *source = source_new(fetch);
+    source->asked = (struct fetch_metadata_asked){parts, true};
     source->pending = pending;
     source->names = names;
     source->name_count = count;
@@ -336,10 +347,25 @@ static int compare_queued(const void *left, const void *right)
     return order;
 }
 
-/* The first name that the list may have. */
+static int compare_queued_reverse(const void *left, const void *right)
+{
+    return compare_queued(right, left);
+}
+
+/* The least name that the list may have. */
 static struct slice list_from(const struct source_list *list)
 {
     return slice_compare(list->start, list->prefix) > 0 ? list->start : list->prefix;
+}
+
+/* The queue is asked by prefix. */
+static void take_listed(void *context, struct slice name, struct metadata_change change)
+{
+    const struct source *source = context;
+    const struct source_list *list = &source->list;
+    if (slice_compare(name, list->start) >= 0 && (!list->has_end || slice_compare(name, list->end) < 0)) {
+        take_queued(context, name, change);
+    }
 }
 
 /* The first key behind all names with the prefix. */
@@ -352,6 +378,17 @@ static struct key behind_prefix(uint32_t chain, struct slice prefix)
     }
     key.data[key.bytes - 1]++;
     return key;
+}
+
+/* The first key behind all names that the list may have. */
+static struct key list_behind(uint32_t chain, const struct source_list *list)
+{
+    struct key behind = behind_prefix(chain, list->prefix);
+    if (list->has_end) {
+        struct key end = key_of_name(chain, KEY_METADATA, list->end);
+        behind = slice_compare(key_slice(&end), key_slice(&behind)) < 0 ? end : behind;
+    }
+    return behind;
 }
 
 /* Looks at the next name of both runs: *ret_stored is that of the stored run, unless that is at its end (ENGINE_NOT_FOUND), and
@@ -390,11 +427,12 @@ static enum source_result next_merged(struct source *source, bool *ret_is_left_o
         return look == ENGINE_FAILED ? SOURCE_FAILED : SOURCE_END;
     }
     int order = !has_stored ? 1 : queued == NULL ? -1 : slice_compare(stored, queued_name(queued));
+    order = has_stored && queued != NULL && source->list.is_reverse ? -order : order;
     struct slice record = order <= 0 ? source->walk.value : slice_of(NULL, 0);
     struct metadata_change change = order >= 0 ? queued->change : (struct metadata_change){0};
     struct slice name = order <= 0 ? stored : queued_name(queued);
     enum fetch_result result =
-        fetch_metadata_of(&source->fetch, name, record, change, true, ret_fetched, failure);
+        fetch_metadata_of(&source->fetch, name, record, change, source->asked, ret_fetched, failure);
     source->queued_position += order >= 0;
     assert(source->queued_position <= source->queued_count);
     if (order <= 0) {
@@ -423,22 +461,24 @@ static enum source_result next_in_list(struct source *source, struct fetched *re
 struct source *source_of_list(const struct fetch *fetch, struct pending *pending,
                               const struct source_list *list)
 {
-    assert(list->prefix.bytes <= METADATA_NAME_BYTES_MAX && list->start.bytes <= METADATA_NAME_BYTES_MAX);
+    assert(list->prefix.bytes <= METADATA_NAME_BYTES_MAX && list->start.bytes <= METADATA_NAME_BYTES_MAX &&
+           list->end.bytes <= METADATA_NAME_BYTES_MAX);
+    assert(fetch_metadata_parts_are_valid(list->parts));
     struct source *source = source_new(fetch);
     source->pending = pending;
     source->list = *list;
+    source->asked = (struct fetch_metadata_asked){list->parts, true};
     source->next = next_in_list;
-    pending_each(pending, fetch->chain, list->prefix, take_queued, source);
+    pending_each(pending, fetch->chain, list->prefix, take_listed, source);
     if (source->queued_count > 0) {
-        qsort(source->queued, source->queued_count, sizeof source->queued[0], compare_queued);
+        qsort(source->queued, source->queued_count, sizeof source->queued[0],
+              list->is_reverse ? compare_queued_reverse : compare_queued);
     }
-    struct slice from = list_from(list);
-    struct key first = key_of_name(fetch->chain, KEY_METADATA, from);
-    struct key behind = behind_prefix(fetch->chain, list->prefix);
-    walk_open(source, &source->walk, &first, &behind, false);
-    while (source->queued_position < source->queued_count &&
-           slice_compare(queued_name(&source->queued[source->queued_position]), from) < 0) {
-        source->queued_position++;
+    struct key first = key_of_name(fetch->chain, KEY_METADATA, list_from(list));
+    struct key behind = list_behind(fetch->chain, list);
+    if (slice_compare(key_slice(&behind), key_slice(&first)) < 0) {
+        behind = first; /* there is no name between the bounds */
     }
+    walk_open(source, &source->walk, &first, &behind, (struct walk_kind){.is_reverse = list->is_reverse});
     return source;
 }

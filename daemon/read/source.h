@@ -11,7 +11,7 @@
 
 struct source;
 
-/* What the answer is of: heights one by one, or all blocks of a range; names by prefix. Slices and arrays are borrowed for
+/* What the answer is of: heights one by one, or all blocks of a range; names by prefix and bounds. Slices and arrays are borrowed for
  * the source's life. */
 struct source_blocks {
     const uint64_t *heights; /* given in this order; NULL: the range */
@@ -24,14 +24,18 @@ struct source_blocks {
 struct source_list {
     struct slice prefix;
     struct slice start; /* names before it in byte order are left out */
-    uint64_t limit;     /* of messages; 0: none */
+    bool has_end;
+    struct slice end; /* so are this one and those behind it */
+    bool is_reverse;  /* from the greatest name down */
+    uint64_t limit;   /* of messages; 0: none */
+    uint32_t parts;   /* fetch_metadata_parts_are_valid */
 };
 
 /* The fetch is copied; the engine, the point and `pending` are borrowed for the source's life. A height or name that is
- * listed and absent is given as a message that says so; in a range and by prefix only what is there is given. */
+ * listed and absent is given as a message that says so; in a range and a list only what is there is given. */
 struct source *source_of_blocks(const struct fetch *fetch, const struct source_blocks *blocks);
 struct source *source_of_names(const struct fetch *fetch, struct pending *pending, const struct slice *names,
-                               size_t count);
+                               size_t count, uint32_t parts);
 struct source *source_of_list(const struct fetch *fetch, struct pending *pending,
                               const struct source_list *list);
 /* Accepts NULL. Loop. */

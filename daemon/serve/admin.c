@@ -32,7 +32,7 @@ static uint32_t choose_version(const Cairn__Hello *hello, struct failure *failur
     return version;
 }
 
-enum { FEATURES = FEATURE_PRUNE_DRY_RUN }; /* all that this daemon has */
+enum { FEATURES = FEATURE_PRUNE_DRY_RUN | FEATURE_LISTS }; /* all that this daemon has */
 
 static_assert((int)FEATURE_PRUNE_DRY_RUN == (int)CAIRN__FEATURE__FEATURE_PRUNE_DRY_RUN, "as on the wire");
 

@@ -10,6 +10,7 @@
 
 #include <assert.h>
 
+#include "daemon/read/fetch.h"
 #include "daemon/runtime/thread.h"
 #include "proto/wire.h"
 
@@ -36,6 +37,15 @@ enum status decode_name(ProtobufCBinaryData name, struct failure *failure)
     }
     return failure_set(failure, name.len == 0 ? STATUS_INVALID : STATUS_TOO_LARGE,
                        "a metadata name of %zu bytes: it has 1 to %d", name.len, METADATA_NAME_BYTES_MAX);
+}
+
+enum status decode_parts(bool has_parts, uint32_t parts, uint32_t *ret_parts, struct failure *failure)
+{
+    if (has_parts && !fetch_metadata_parts_are_valid(parts)) {
+        return failure_set(failure, STATUS_INVALID, "parts = %u names a part that no metadata has", parts);
+    }
+    *ret_parts = has_parts ? parts : fetch_metadata_parts_default();
+    return STATUS_OK;
 }
 
 /* ---- metadata ---- */

@@ -117,7 +117,8 @@ static void read_submit(struct read *read)
 /* Expects the length that the fetch found, or FETCH_BYTES_UNASKED where that is not known. */
 static void read_expect(struct read *read)
 {
-    uint64_t bytes = read_borrows(read) ? read->change.value.bytes : read->fetched.body_bytes;
+    bool sends_queued = read_borrows(read) && fetch_asks_for_value(read->parts);
+    uint64_t bytes = sends_queued ? read->change.value.bytes : read->fetched.body_bytes;
     assert(read->work.state == POOL_IDLE); /* the pool counts with work.bytes from its submission on */
     read->work.bytes = bytes > FETCH_BYTES_UNASKED ? bytes : FETCH_BYTES_UNASKED;
 }
@@ -357,7 +358,8 @@ enum request_progress read_state(struct request *request)
 static enum fetch_result run_metadata(struct read *read)
 {
     assert(read->is_of_name); /* so `change` is as of the same instant as the view */
-    return fetch_metadata(&read->fetch, read->name, read->change, false, &read->fetched, &read->failure);
+    struct fetch_metadata_asked asked = {.parts = read->parts};
+    return fetch_metadata(&read->fetch, read->name, read->change, asked, &read->fetched, &read->failure);
 }
 
 /* A queued set or delete is answered from the queue. A queued raise needs the stored value, and borrows nothing of the queue. */
@@ -365,7 +367,9 @@ enum request_progress read_metadata(struct request *request)
 {
     const Cairn__GetMetadata *message = (const Cairn__GetMetadata *)request->message;
     struct failure failure;
-    if (decode_name(message->name, &failure) != STATUS_OK) {
+    uint32_t parts;
+    if (decode_name(message->name, &failure) != STATUS_OK ||
+        decode_parts(message->has_parts, message->parts, &parts, &failure) != STATUS_OK) {
         request_refuse_for(request, &failure);
         return REQUEST_TAKEN;
     }
@@ -374,6 +378,7 @@ enum request_progress read_metadata(struct request *request)
         return REQUEST_TAKEN;
     }
     read->is_of_name = true;
+    read->parts = parts;
     read->name = request_slice(message->name);
     read->change = pending_change(order_pending(request->service->order), read->fetch.chain, read->name);
     return read_start(read);

@@ -38,6 +38,7 @@ struct stream_kind {
     struct source_list list;
     const struct slice *names;
     size_t name_count;
+    uint32_t name_parts;
 };
 
 /* Answers the request by a stream, which opens now or when there is a place for it. Refuses it if the session has as many streams

@@ -100,7 +100,7 @@ static struct source *make_names(const struct stream_kind *kind, const struct fe
                                  struct pending *pending)
 {
     assert(kind->names != NULL);
-    return source_of_names(fetch, pending, kind->names, kind->name_count);
+    return source_of_names(fetch, pending, kind->names, kind->name_count, kind->name_parts);
 }
 
 /* The names asked for, in the arena. NULL: *failure says why. */
@@ -137,8 +137,10 @@ enum request_progress stream_metadata(struct request *request)
         .names = take_names(request, message, &failure),
         .name_count = message->n_names,
     };
-    return start(request, &kind, kind.names != NULL,
-                 first_window(message->has_window_bytes, message->window_bytes), &failure);
+    bool is_good = kind.names != NULL &&
+                   decode_parts(message->has_parts, message->parts, &kind.name_parts, &failure) == STATUS_OK;
+    return start(request, &kind, is_good, first_window(message->has_window_bytes, message->window_bytes),
+                 &failure);
 }
 
 static struct source *make_list(const struct stream_kind *kind, const struct fetch *fetch,
@@ -161,15 +163,21 @@ enum request_progress stream_list(struct request *request)
             {
                 .prefix = request_slice(message->prefix),
                 .start = request_slice(message->start),
+                .has_end = message->has_end,
+                .end = request_slice(message->end),
+                .is_reverse = message->has_reverse && message->reverse,
                 .limit = message->has_limit ? message->limit : 0,
             },
     };
-    bool is_good =
-        message->prefix.len <= METADATA_NAME_BYTES_MAX && message->start.len <= METADATA_NAME_BYTES_MAX;
+    bool is_good = message->prefix.len <= METADATA_NAME_BYTES_MAX &&
+                   message->start.len <= METADATA_NAME_BYTES_MAX &&
+                   message->end.len <= METADATA_NAME_BYTES_MAX;
     if (!is_good) {
         failure_set(&failure, STATUS_TOO_LARGE,
-                    "a prefix of %zu bytes, a start of %zu: names have at most %d", message->prefix.len,
-                    message->start.len, METADATA_NAME_BYTES_MAX);
+                    "a prefix of %zu bytes, a start of %zu, an end of %zu: names have at most %d",
+                    message->prefix.len, message->start.len, message->end.len, METADATA_NAME_BYTES_MAX);
+    } else {
+        is_good = decode_parts(message->has_parts, message->parts, &kind.list.parts, &failure) == STATUS_OK;
     }
     return start(request, &kind, is_good, first_window(message->has_window_bytes, message->window_bytes),
                  &failure);

@@ -99,10 +99,17 @@ static enum fetch_result block(uint32_t parts)
     return fetch_block(&fetch, HEIGHT, parts, &fetched, &failure);
 }
 
+static enum fetch_result metadata_parts(const char *name, struct metadata_change change, uint32_t parts,
+                                        bool with_name)
+{
+    struct fetch_metadata_asked asked = {parts, with_name};
+    drop();
+    return fetch_metadata(&fetch, text(name), change, asked, &fetched, &failure);
+}
+
 static enum fetch_result metadata(const char *name, struct metadata_change change)
 {
-    drop();
-    return fetch_metadata(&fetch, text(name), change, true, &fetched, &failure);
+    return metadata_parts(name, change, fetch_metadata_parts_default(), true);
 }
 
 /* What a fetch of each kind of record ends with. */
@@ -211,6 +218,37 @@ START_TEST(absent_and_pruned_records_are_absent)
     for (int kind = 0; kind <= 3; kind++) {
         ck_assert_int_eq(fetch_any(kind), FETCH_FOUND);
     }
+}
+END_TEST
+
+START_TEST(of_a_name_a_message_says_what_was_asked_for)
+{
+    enum { VALUE = 1, BINDING = 2, SIZE = 4, ALL = 7 };
+    const struct metadata_change set = {
+        .kind = METADATA_SET, .of_height = 11, .value = slice_of("queued", 6)};
+    put_metadata("name", 11, "stored");
+    for (uint32_t parts = 0; parts <= ALL; parts++) {
+        for (int i = 0; i < 4; i++) {
+            bool is_queued = i & 1, with_name = i & 2;
+            struct metadata_change change = is_queued ? set : (struct metadata_change){0};
+            ck_assert_int_eq(metadata_parts("name", change, parts, with_name), FETCH_FOUND);
+            Cairn__MetadataReply *reply = metadata_reply();
+            ck_assert(reply->has_name == with_name && !reply->has_absent);
+            ck_assert(reply->has_value == ((parts & VALUE) != 0));
+            ck_assert(reply->has_of_height == ((parts & BINDING) != 0));
+            ck_assert(reply->has_size == ((parts & SIZE) != 0));
+            assert_bytes(reply->value, !reply->has_value ? "" : is_queued ? "queued" : "stored");
+            ck_assert(reply->of_height == (reply->has_of_height ? 11 : 0));
+            ck_assert(reply->size == (reply->has_size ? 6 : 0));
+            ck_assert(parts != 0 || with_name || fetched.body_bytes == 0);
+            cairn__metadata_reply__free_unpacked(reply, NULL);
+        }
+        ck_assert_int_eq(metadata_parts("none", (struct metadata_change){0}, parts, true), FETCH_ABSENT);
+        ck_assert(fetch_metadata_parts_are_valid(parts));
+        ck_assert(fetch_asks_for_value(parts) == ((parts & VALUE) != 0));
+    }
+    ck_assert(!fetch_metadata_parts_are_valid(ALL + 1));
+    ck_assert_uint_eq(fetch_metadata_parts_default(), VALUE | BINDING);
 }
 END_TEST
 
@@ -410,6 +448,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, a_block_is_the_parts_that_were_asked_for);
     tcase_add_test(tests, absent_and_pruned_records_are_absent);
+    tcase_add_test(tests, of_a_name_a_message_says_what_was_asked_for);
     tcase_add_test(tests, a_failed_read_is_never_absence);
     tcase_add_test(tests, what_takes_io_would_block_only_without_io);
     tcase_add_test(tests, data_that_takes_io_says_how_large_it_is);

@@ -213,6 +213,36 @@ START_TEST(queued_metadata_is_seen_and_a_queued_raise_is_added_to_what_is_stored
 }
 END_TEST
 
+START_TEST(of_a_name_only_what_was_asked_for_is_said)
+{
+    Cairn__GetMetadata get = CAIRN__GET_METADATA__INIT;
+    get.has_name = get.has_parts = true;
+    get.name = bytes_of("name");
+    ck_assert_int_eq(service_ask(FRAME_GET_METADATA, &get).status, STATUS_NOT_FOUND);
+    const ProtobufCBinaryData value = bytes_random(1, 300000);
+    ck_assert_int_eq(
+        service_start(FRAME_WRITE_METADATA, metadata_new(operation_set_bytes(get.name, value)), NULL),
+        REQUEST_TAKEN);
+    for (int is_stored = 0; is_stored < 2; is_stored++) {
+        get.parts = 0;
+        struct service_reply reply = service_ask(FRAME_GET_METADATA, &get);
+        ck_assert(reply.status == STATUS_OK && reply.body.len == 0);
+        get.parts = CAIRN__METADATA_PART__METADATA_SIZE;
+        reply = service_ask(FRAME_GET_METADATA, &get);
+        ck_assert_int_eq(reply.status, STATUS_OK);
+        const Cairn__MetadataReply *said =
+            cairn__metadata_reply__unpack(kept_allocator(), reply.body.len, reply.body.data);
+        ck_assert(said->has_size && said->size == value.len && !said->has_value && !said->has_of_height);
+        while (pending_operations(order_pending(served.service.order)) > 0) {
+            service_iterate();
+        }
+        set_all_cold();
+    }
+    get.parts = 8;
+    service_ask_refused(FRAME_GET_METADATA, &get, STATUS_INVALID, "parts = 8");
+}
+END_TEST
+
 START_TEST(a_queued_value_is_read_also_if_it_left_the_queue_while_the_replies_had_no_room)
 {
     struct budget_client other = {0};
@@ -276,6 +306,7 @@ int main(void)
     tcase_add_test(tests, reads_wait_while_the_replies_have_no_room_and_go_on_in_order);
     tcase_add_test(tests, reads_that_wait_end_unread_when_their_session_closes);
     tcase_add_test(tests, queued_metadata_is_seen_and_a_queued_raise_is_added_to_what_is_stored);
+    tcase_add_test(tests, of_a_name_only_what_was_asked_for_is_said);
     tcase_add_test(tests, a_queued_value_is_read_also_if_it_left_the_queue_while_the_replies_had_no_room);
     tcase_add_test(tests, a_read_of_nothing_is_invalid);
     return suite_run(suite, false);

@@ -212,11 +212,15 @@ static struct source *make_source(const struct fetch *fetch, unsigned kind, stru
     names[0] = name_of(text[0], sizeof text[0], (unsigned)random_below(question, NAMES));
     names[1] = name_of(text[1], sizeof text[1], (unsigned)random_below(question, NAMES));
     if (kind == 2) {
-        return source_of_names(fetch, pending, names, 2);
+        return source_of_names(fetch, pending, names, 2, (uint32_t)random_below(question, 8));
     }
     struct source_list list = {
         .prefix = slice_of(names[0].data, random_below(question, 2)),
         .start = random_chance(question, 50) ? names[1] : slice_of(NULL, 0),
+        .has_end = random_chance(question, 50),
+        .end = names[0],
+        .is_reverse = random_chance(question, 50),
+        .parts = (uint32_t)random_below(question, 8),
         .limit = random_chance(question, 50) ? 1 + random_below(question, NAMES) : 0,
     };
     return source_of_list(fetch, pending, &list);
@@ -241,6 +245,52 @@ START_TEST(parking_changes_nothing_of_what_is_said)
             (void)random_next(&randomness);
         }
     }
+}
+END_TEST
+
+static struct slice name_said(const struct said *said, size_t i)
+{
+    const uint8_t *body = said->messages[i].frame + FRAME_REPLY_BYTES;
+    ck_assert_uint_eq(said->messages[i].body_bytes, 2 + (size_t)body[1]); /* a name and nothing else */
+    return slice_of(body + 2, body[1]);
+}
+
+/* Bounds, direction and limit are held against a plain list of all names. */
+START_TEST(a_list_is_what_lies_between_its_bounds_from_where_it_begins)
+{
+    static const char *const bounds[] = {"", "a", "a1", "a12", "a9", "b", "b2", "c", "d", "zz"};
+    enum { BOUNDS = sizeof bounds / sizeof bounds[0] };
+    struct fetch fetch = {.engine = engine, .chain = CHAIN};
+    struct source_list whole = {0};
+    struct said all = say_all(source_of_list(&fetch, pending, &whole), false);
+    ck_assert_uint_gt(all.count, 4);
+    for (int round = 0; round < 40 * ROUNDS; round++) {
+        const char *prefix = bounds[random_below(&randomness, BOUNDS)];
+        const char *start = bounds[random_below(&randomness, BOUNDS)];
+        const char *end = bounds[random_below(&randomness, BOUNDS)];
+        struct source_list list = {
+            .prefix = slice_of(prefix, random_chance(&randomness, 50) ? strlen(prefix) : 0),
+            .start = slice_of(start, random_chance(&randomness, 50) ? strlen(start) : 0),
+            .end = slice_of(end, strlen(end)),
+            .has_end = random_chance(&randomness, 50),
+            .is_reverse = random_chance(&randomness, 50),
+            .limit = random_below(&randomness, 5),
+        };
+        struct said said = say_all(source_of_list(&fetch, pending, &list), false);
+        size_t count = 0;
+        for (size_t i = 0; i < all.count && (list.limit == 0 || count < list.limit); i++) {
+            struct slice name = name_said(&all, list.is_reverse ? all.count - 1 - i : i);
+            if (slice_has_prefix(name, list.prefix) && slice_compare(name, list.start) >= 0 &&
+                (!list.has_end || slice_compare(name, list.end) < 0)) {
+                ck_assert_uint_lt(count, said.count);
+                ck_assert(slice_equal(name_said(&said, count), name));
+                count++;
+            }
+        }
+        ck_assert_uint_eq(said.count, count);
+        said_free(&said);
+    }
+    said_free(&all);
 }
 END_TEST
 
@@ -396,8 +446,8 @@ static struct source *make_source_on(struct engine *fake, unsigned kind)
         blocks.height_count = sizeof heights / sizeof heights[0];
     }
     return kind <= 1   ? source_of_blocks(&fetch, &blocks)
-           : kind == 2 ? source_of_names(&fetch, pending, names, 2)
-                       : source_of_list(&fetch, pending, &(struct source_list){0});
+           : kind == 2 ? source_of_names(&fetch, pending, names, 2, 3)
+                       : source_of_list(&fetch, pending, &(struct source_list){.parts = 3});
 }
 
 static enum source_result give_all(struct source *source, size_t *ret_count)
@@ -453,6 +503,7 @@ int main(void)
     Suite *suite = suite_new("source", 60, &tests);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, parking_changes_nothing_of_what_is_said);
+    tcase_add_test(tests, a_list_is_what_lies_between_its_bounds_from_where_it_begins);
     tcase_add_test(tests, a_block_that_is_too_large_waits_and_is_next_all_the_same);
     tcase_add_loop_test(tests, a_stored_key_that_is_too_long_is_damage, 0, 2);
     tcase_add_test(tests, a_stored_name_that_is_too_long_is_damage_and_not_the_end);

@@ -76,6 +76,16 @@ START_TEST(a_name_or_prefix_is_checked_and_so_is_the_chain)
     list.prefix = bytes_random(1, METADATA_NAME_BYTES_MAX + 1);
     service_ask_refused(FRAME_LIST_METADATA, &list, STATUS_TOO_LARGE, "prefix of 1025");
     list.prefix.len = METADATA_NAME_BYTES_MAX;
+    list.has_end = true;
+    list.end = bytes_random(1, METADATA_NAME_BYTES_MAX + 1);
+    service_ask_refused(FRAME_LIST_METADATA, &list, STATUS_TOO_LARGE, "end of 1025");
+    list.end.len = METADATA_NAME_BYTES_MAX;
+    list.has_parts = many.has_parts = true;
+    list.parts = many.parts = 8;
+    service_ask_refused(FRAME_LIST_METADATA, &list, STATUS_INVALID, "parts = 8");
+    list.has_parts = false;
+    many.n_names = 1;
+    service_ask_refused(FRAME_GET_METADATA_MANY, &many, STATUS_INVALID, "parts = 8");
     list.has_chain = true;
     list.chain = bytes_of("nowhere");
     service_ask_refused(FRAME_LIST_METADATA, &list, STATUS_INVALID, "nowhere");
@@ -141,6 +151,40 @@ START_TEST(names_come_in_the_order_asked_for_and_a_list_in_byte_order)
 }
 END_TEST
 
+static const Cairn__MetadataReply *said(size_t i)
+{
+    return cairn__metadata_reply__unpack(kept_allocator(), served.replies[i].body.len,
+                                         served.replies[i].body.data);
+}
+
+START_TEST(a_list_goes_both_ways_and_says_what_was_asked_for)
+{
+    fill();
+    Cairn__ListMetadata list = CAIRN__LIST_METADATA__INIT;
+    list.has_reverse = list.reverse = list.has_parts = true;
+    ck_assert_uint_eq(messages_of(FRAME_LIST_METADATA, &list), 3);
+    ck_assert(bytes_are(said(0)->name, "b") && bytes_are(said(2)->name, "a") && !said(0)->has_value);
+    list.has_start = list.has_end = true;
+    list.start = bytes_of("ab");
+    list.end = bytes_of("b");
+    list.parts = CAIRN__METADATA_PART__METADATA_SIZE;
+    ck_assert_uint_eq(messages_of(FRAME_LIST_METADATA, &list), 1);
+    ck_assert(bytes_are(said(0)->name, "ab") && said(0)->has_size && said(0)->size == 2);
+    list.start = bytes_of("b"); /* as the end, and behind it */
+    ck_assert_uint_eq(messages_of(FRAME_LIST_METADATA, &list), 0);
+    list.end = bytes_of("");
+    ck_assert_uint_eq(messages_of(FRAME_LIST_METADATA, &list), 0);
+    Cairn__GetMetadataMany many = CAIRN__GET_METADATA_MANY__INIT;
+    ProtobufCBinaryData names[] = {bytes_of("b"), bytes_of("none")};
+    many.n_names = 2;
+    many.names = names;
+    many.has_parts = true;
+    many.parts = CAIRN__METADATA_PART__METADATA_SIZE;
+    ck_assert_uint_eq(messages_of(FRAME_GET_METADATA_MANY, &many), 2);
+    ck_assert(said(0)->has_size && said(0)->size == 1 && !said(0)->has_value && said(1)->absent);
+}
+END_TEST
+
 START_TEST(credit_and_cancel_for_a_stream_that_is_not_there_do_nothing)
 {
     Cairn__Credit credit = CAIRN__CREDIT__INIT;
@@ -162,6 +206,7 @@ int main(void)
     tcase_add_test(tests, a_name_or_prefix_is_checked_and_so_is_the_chain);
     tcase_add_test(tests, blocks_come_in_the_order_asked_for_and_a_list_tells_of_absent_ones);
     tcase_add_test(tests, names_come_in_the_order_asked_for_and_a_list_in_byte_order);
+    tcase_add_test(tests, a_list_goes_both_ways_and_says_what_was_asked_for);
     tcase_add_test(tests, credit_and_cancel_for_a_stream_that_is_not_there_do_nothing);
     return suite_run(suite, false);
 }

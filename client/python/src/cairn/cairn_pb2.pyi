@@ -349,16 +349,18 @@ class PingReply(_message.Message):
     def __init__(self) -> None: ...
 
 class Present(_message.Message):
-    __slots__ = ["chain", "deadline_us", "epoch", "for_numbers"]
+    __slots__ = ["chain", "deadline_us", "ends_with_epoch", "epoch", "for_numbers"]
     CHAIN_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_US_FIELD_NUMBER: _ClassVar[int]
+    ENDS_WITH_EPOCH_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     FOR_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     chain: bytes
     deadline_us: int
+    ends_with_epoch: bool
     epoch: Epoch
     for_numbers: bool
-    def __init__(self, chain: _Optional[bytes] = ..., deadline_us: _Optional[int] = ..., epoch: _Optional[_Union[Epoch, _Mapping]] = ..., for_numbers: bool = ...) -> None: ...
+    def __init__(self, chain: _Optional[bytes] = ..., deadline_us: _Optional[int] = ..., epoch: _Optional[_Union[Epoch, _Mapping]] = ..., for_numbers: bool = ..., ends_with_epoch: bool = ...) -> None: ...
 
 class PresentReply(_message.Message):
     __slots__ = ["last_number", "level", "sequence"]

@@ -1,0 +1,28 @@
+// Package cairn is the client of cairnd, a storage daemon for blockchain nodes, over its Unix socket.
+//
+// A process opens one [Client] and shares it: all its methods, and those of [Chain] and [Claim], may be called by any
+// number of goroutines. The client keeps three connections, for reads, for queued metadata and for commits, so that
+// none waits behind another kind. When the daemon goes away the client connects again and goes on by itself:
+//
+//   - Reads are sent again.
+//   - Metadata that was answered at level accepted is kept until it is known to be written, and sent again to a daemon
+//     that did not find it on disk.
+//   - Under a [Claim] commits, prunes and rollbacks are numbered. What was not answered is sent again, and the number
+//     makes the daemon apply it once. Sets and deletes that were not answered are sent again, too.
+//   - Without a claim a write that was sent and not answered fails with [ErrUnknown]: it may or may not be applied.
+//     A write that was not sent yet waits for the next connection.
+//
+// # Contexts
+//
+// A nil context is [context.Background]. A context that is over when a call comes is ignored, so that the last writes
+// of a node that stops get through. A context that ends during a read ends the read with the context's error. One that ends
+// during a write ends it only while the write has not been sent, and then nothing of it is applied; a write that was
+// sent is waited for.
+//
+// Calls may come from inside a testing/synctest bubble: they start no goroutine there, and whatever the client's own
+// goroutines touch was made outside of it.
+//
+// # Memory
+//
+// Nothing that is passed to a call is referred to after it returned. Every value that a call returns is the caller's.
+package cairn

@@ -1,0 +1,3 @@
+module cairn.invalid/client/go/cairn
+
+go 1.24

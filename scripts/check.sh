@@ -38,6 +38,13 @@ for variant in plain asan tsan; do
     [ "$variant" = plain ] && step scripts/check-python.sh "$build/plain"
     [ "$variant" = plain ] && step scripts/try-install.sh "$build/plain"
     [ "$variant" = plain ] && step scripts/calls.py "$build/plain" proto client daemon
+    if [ "$variant" = plain ]; then
+        part "the plain build's checks" "$began"
+        began=$SECONDS
+        step scripts/check-go.sh "$build/plain"
+        part "Go modules" "$began"
+        began=$SECONDS
+    fi
     $MAKE --no-print-directory -s BUILD="$build" VARIANT="$variant" JOBS="$jobs" test
     part "$variant tests" "$began"
     [ -e "$build/$variant/minutes" ] && minutes+=$(sed 's/^/  /' "$build/$variant/minutes")$'\n'

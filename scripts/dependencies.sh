@@ -23,10 +23,11 @@ for argument in "$@"; do
         packages+=(systemd systemd-container procps) # systemd judges the units and runs them; procps has the /bin/kill that reloads
         packages+=(g++ pkg-config abigail-tools) # the library's header, what is installed of it, and its ABI
         packages+=(python3-venv python3-pip python3-hatchling mypy) # the Python package: built, installed and checked
+        packages+=(ca-certificates) # for the modules of client/go, and for the wheel of Go that scripts/go.sh installs by pip
         ;;
     --engine) packages+=(g++ cmake dpkg-dev libsnappy-dev libbz2-dev zlib1g-dev liblz4-dev) ;;
     --fuzz) packages+=(clang-19 libclang-rt-19-dev check libsubunit-dev) ;;
-    --bench) packages+=(python3 redis-server redis-tools gnuplot-nox) ;;
+    --bench) packages+=(python3 python3-pip ca-certificates redis-server redis-tools gnuplot-nox) ;;
     *)
         echo "$0: unknown option $argument" >&2
         echo "usage: $0 [--install] [--check] [--engine] [--fuzz] [--bench]" >&2

@@ -5,7 +5,8 @@
 #   scripts/try-release.sh bookworm|trixie              runs `make run` and `make check`
 #   scripts/try-release.sh bookworm|trixie COMMAND...   runs this one command instead, for example: make VARIANT=asan test
 #
-# The mirror, proxies and certificates are those of this machine's apt configuration and environment. The bare release is
+# The mirror, proxies and certificates are those of this machine's apt configuration and environment, the Python index and the Go
+# module proxy too. The bare release is
 # kept in ${XDG_CACHE_HOME:-~/.cache}/cairn/release for the next time, beside the log of the last run.
 # The machine itself stays as it is, except that debootstrap is installed. What runs in the release has process and mount
 # namespaces of its own: when this script ends, for whatever reason, the kernel ends all its processes and mounts.
@@ -15,6 +16,8 @@ fail() {
     echo "try-release: $1" >&2
     exit 1
 }
+
+certificates=/etc/ssl/machine.crt # in the release
 
 # Runs a command in namespaces of its own. It is waited for in the background, so that a signal to this script is handled
 # at once, and ended with KILL, as unshare blocks the others; the kernel then kills all that runs in the namespace.
@@ -47,9 +50,11 @@ inside() { # ROOT COMMAND...
     ln -s fd/0 "$root/dev/stdin"
     ln -s fd/1 "$root/dev/stdout"
     ln -s fd/2 "$root/dev/stderr"
-    for variable in http_proxy https_proxy no_proxy; do
+    for variable in http_proxy https_proxy no_proxy PIP_INDEX_URL PIP_DEFAULT_TIMEOUT GOPROXY GOSUMDB GOFLAGS; do
         [ -z "${!variable:-}" ] || environment+=("$variable=${!variable}")
     done
+    # What pip and Go trust; the release's own package of certificates knows none of this machine's.
+    [ ! -f "$root$certificates" ] || environment+=("SSL_CERT_FILE=$certificates" "PIP_CERT=$certificates")
     # No exec: this shell is the namespace's first process, and reaps what others leave behind.
     chroot "$root" env -i -C /root/cairn HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
         ${environment[@]+"${environment[@]}"} "$@"
@@ -151,6 +156,8 @@ for file in $(grep -o '"/[^"]*"' <<<"$settings" | tr -d '"') $([[ $include == ma
     [ ! -f "$file" ] || install -D -m 644 "$file" "$work$file"
 done
 cp /etc/resolv.conf "$work/etc/resolv.conf"
+machine=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
+[ ! -f "$machine" ] || install -D -m 644 "$machine" "$work$certificates"
 printf '#!/bin/sh\nexit 101\n' >"$work/usr/sbin/policy-rc.d" # packages start no services
 chmod 755 "$work/usr/sbin/policy-rc.d"
 

@@ -1,0 +1,49 @@
+#!/bin/bash
+# Checks the Go modules of client/go: each is formatted and vetted, and passes its tests against the daemon, alone, as those get it who
+# require it. The client and the datastore are tested under the race detector.
+#   scripts/check-go.sh DIRECTORY [MODULE...]    a build with cairnd in it; of all modules, or of those named
+set -euo pipefail
+
+CAIRND=$(realpath "$1")/cairnd
+shift
+cd "$(dirname "$0")/.."
+go=$PWD/scripts/go.sh
+said=$(mktemp "${TMPDIR:-/tmp}/cairn-go.XXXXXX")
+trap 'rm -f "$said"' EXIT
+export CAIRND GOWORK=off
+raced=(cairn cairnds)
+minutes_max=20 # of one module's tests; far above what they take on a loaded machine
+
+die() {
+    echo "check-go: $*" >&2
+    exit 1
+}
+
+[ -x "$CAIRND" ] || die "$CAIRND is not there; build it first"
+mapfile -t present < <(git ls-files --cached --others --exclude-standard 'client/go/*go.mod' | sed 's|^client/go/||; s|/go.mod$||' | sort)
+mapfile -t joined < <(sed -n 's|^\t*\(use \)\?\./||p' client/go/go.work | sort)
+[ "${#present[@]}" -gt 0 ] && [ "${present[*]}" = "${joined[*]}" ] ||
+    die "client/go/go.work joins ${joined[*]:-none}, and there are ${present[*]:-none}"
+modules=("$@")
+[ $# -gt 0 ] || modules=("${present[@]}")
+
+mapfile -t unformatted < <("$("$go" env GOROOT)/bin/gofmt" -l client/go)
+[ ${#unformatted[@]} -eq 0 ] || die "not formatted, run gofmt -w: ${unformatted[*]}"
+if grep -rn --include='*.go' '^import "C"' client/go; then die "cgo is not used here"; fi
+
+passed=0
+for module in "${modules[@]}"; do
+    began=$SECONDS arguments=(-count=1 -p 2 -timeout "${minutes_max}m")
+    [[ " ${raced[*]} " != *" $module "* ]] || arguments+=(-race)
+    # -v names each test: they are counted, and those that say nothing else are left out of what is shown.
+    (cd "client/go/$module" && "$go" vet ./... && "$go" test -v "${arguments[@]}" ./...) >"$said" 2>&1 || {
+        grep -vE '^ *(=== (RUN|PAUSE|CONT|NAME) |--- PASS)' "$said"
+        die "$module failed"
+    }
+    count=$(grep -cE '^ *--- PASS' "$said" || true)
+    skipped=$(grep -E '^ *--- SKIP' "$said" || true)
+    [ -z "$skipped" ] || die "$module: skipped, which counts as failed here:"$'\n'"$skipped"
+    passed=$((passed + count))
+    printf 'go: %-14s %5d tests, %3d s\n' "$module" "$count" $((SECONDS - began))
+done
+echo "go: $passed tests of ${#modules[@]} modules, with $("$go" env GOVERSION)"

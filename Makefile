@@ -136,6 +136,12 @@ bench: ## measure cairn beside what it is compared with, on the release engine; 
 bench-quick: ## the same for a first look, in two minutes
 	$(MAKE) bench BENCH="--quick $(BENCH)"
 
+.PHONY: bench-go
+bench-go: ## measure the Go client beside Badger in process, on the release engine; about 15 minutes; BENCH='--quick --rows Block' chooses
+	scripts/dependencies.sh --bench
+	$(MAKE) -j$(JOBS) VARIANT=plain build
+	scripts/bench-go.sh $(BUILD)/plain $(BENCH_OUT)/go $(BENCH)
+
 build: $(PROGRAMS) $(LIBRARIES) $(EXAMPLES) ## build daemon, tool, library and examples (the default)
 
 tests: ## build the tests of one VARIANT

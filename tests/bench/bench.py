@@ -53,7 +53,7 @@ def read_arguments():
     parser.add_argument("--cairnd", type=pathlib.Path, help="default: BUILD/cairnd")
     parser.add_argument("--cairn", type=pathlib.Path, help="default: BUILD/cairn")
     parser.add_argument("--side", type=pathlib.Path, help="default: BUILD/bench/side")
-    parser.add_argument("--badger", type=pathlib.Path, help="default: BUILD/bench/badger, which is made where Go is found")
+    parser.add_argument("--badger", type=pathlib.Path, help="default: BUILD/bench/badger, built from client/go/bench")
     parser.add_argument("--out", type=pathlib.Path, default="bench-results", help="for bench.csv, plots and logs")
     parser.add_argument("--disk", type=pathlib.Path, help="where data on disk lies; default: OUT, or the temporary directory")
     parser.add_argument("--tmpfs", type=pathlib.Path, default="/dev/shm", help="where data on tmpfs lies")

@@ -1,17 +1,16 @@
-"""The row `node`: what a node has today, Badger in its own process as ev-node uses it (badger/), and cairn in its place.
+"""The row `node`: what a node has today, Badger in its own process as ev-node uses it (client/go/bench), and cairn in its place.
 
-Its program is built here, from Go's cache when nothing has changed. That takes a `go` on the PATH, of the version in badger/go.mod
-or later (Debian 12's is older), and the modules: from Go's cache, or from where that `go` gets them. Where there is no Go this row
-is left out; where it does not build it is not measured."""
+Its program is built here, from Go's cache when nothing has changed, by scripts/go.sh, which installs a Go where there is none that is
+new enough. It takes the modules, from Go's cache, or from where that `go` gets them. Where it does not build the row is not measured."""
 import os
 import pathlib
-import shutil
 import subprocess
 
 from measure import PATIENCE
 from servers import Daemon, Unmeasured
 
-SOURCE = pathlib.Path(__file__).resolve().parent / "badger"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "client/go/bench"
 BUILD_SECONDS = 300
 BLOCK_BYTES = 20000
 SETTERS = 4
@@ -21,30 +20,26 @@ METADATA = f"metadata,names=64,clients={SETTERS},depth=64"
 
 
 def program(bench):
-    """Where Badger's program is; None where there is no Go to build it with."""
+    """Where Badger's program is."""
     if bench.arguments.badger:
         return bench.arguments.badger.absolute()
-    go, path = shutil.which("go"), (bench.arguments.build / "bench" / "badger").absolute()
-    if go is None:
-        return None
-    bench.say("building tests/bench/badger")
-    command = [go, "build", "-buildvcs=false", "-o", path, "."]
+    path = (bench.arguments.build / "bench" / "badger").absolute()
+    bench.say("building client/go/bench/cmd/badger")
+    command = [ROOT / "scripts/go.sh", "build", "-buildvcs=false", "-o", path, "./cmd/badger"]
     try:
         made = subprocess.run(
-            command, cwd=SOURCE, env={**os.environ, "GOTOOLCHAIN": "local"}, capture_output=True, text=True, check=False,
+            command, cwd=SOURCE, env={**os.environ, "GOWORK": "off"}, capture_output=True, text=True, check=False,
             stdin=subprocess.DEVNULL, timeout=BUILD_SECONDS,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        raise Unmeasured(f"tests/bench/badger was not built within {BUILD_SECONDS} s; are its modules out of reach?") from None
+        raise Unmeasured(f"client/go/bench was not built within {BUILD_SECONDS} s; are its modules out of reach?") from None
     if made.returncode != 0:
-        raise Unmeasured(f"tests/bench/badger cannot be built: {' '.join(made.stderr.split())[-400:]}")
+        raise Unmeasured(f"client/go/bench cannot be built: {' '.join(made.stderr.split())[-400:]}")
     return path
 
 
 def node(bench):
     badger, seconds = program(bench), bench.seconds()
-    if badger is None:
-        return "left out: there is no `go` on the PATH to build tests/bench/badger with."
     cases = [(bench.tmpfs, "durable")] if bench.quick else [(bench.disk, "written"), (bench.disk, "durable")]
 
     def theirs(directory, level, setters):

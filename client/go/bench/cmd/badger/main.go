@@ -12,19 +12,14 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"cairn.invalid/client/go/bench/badgernode"
 )
 
 const (
 	hotNames   = 64
 	valueBytes = 64
 )
-
-func check(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "badger:", err)
-		os.Exit(1)
-	}
-}
 
 // What one goroutine measures: what it began after the warm-up, until the end, one operation at least.
 type measure struct {
@@ -66,12 +61,12 @@ func printLine(workload string, measures []*measure) {
 	fmt.Println()
 }
 
-func setMetadata(queue *queue, first int, m *measure) {
+func setMetadata(queue *badgernode.Queue, first int, m *measure) {
 	names, value := make([]string, hotNames), make([]byte, valueBytes)
 	for i := range names {
 		names[i] = "name-" + strconv.Itoa(i)
 	}
-	m.run(func(i int) { queue.set(names[(first+i)%hotNames], value) })
+	m.run(func(i int) { queue.Set(names[(first+i)%hotNames], value) })
 }
 
 func main() {
@@ -85,8 +80,8 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	db := open(flag.Arg(0), *level == "durable")
-	committer, queue := newCommitter(db, *size), newQueue(db)
+	db := badgernode.Open(flag.Arg(0), *level == "durable")
+	committer, queue := badgernode.NewCommitter(db, *size), badgernode.NewQueue(db)
 	from := time.Now().Add(time.Duration(*warmup * 1e9))
 	newMeasure := func() *measure { return &measure{from: from, to: from.Add(time.Duration(*duration * 1e9))} }
 
@@ -100,10 +95,13 @@ func main() {
 			setMetadata(queue, i*hotNames / *threads, metadata[i])
 		}()
 	}
-	blocks.run(func(int) { committer.commit() })
+	blocks.run(func(int) { committer.Commit() })
 	setters.Wait()
-	queue.close()
-	check(db.Close())
+	queue.Close()
+	if err := db.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, "badger:", err)
+		os.Exit(1)
+	}
 
 	fmt.Println("workload,clients,depth,rate_asked,seconds,requests,operations,failed,rate,p50_us,p90_us,p99_us,p999_us,max_us")
 	printLine(fmt.Sprintf("badger;commit;size=%d;level=%s", *size, *level), []*measure{blocks})

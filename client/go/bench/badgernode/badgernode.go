@@ -1,4 +1,6 @@
-package main
+// Package badgernode is what a node has without cairn: Badger in its own process, used as ev-node's store uses it. A failure panics, as
+// it ends the measurement.
+package badgernode
 
 import (
 	"crypto/sha256"
@@ -15,6 +17,12 @@ import (
 	"github.com/dgraph-io/badger/v4"
 )
 
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
 const (
 	prefix         = "/0" // of all that is the node's own
 	headerBytes    = 500
@@ -25,9 +33,9 @@ const (
 	queueWindow    = 100 * time.Microsecond
 )
 
-// The options of ev-node's pkg/store/badger_options.go; the others are Badger's own. What go-ds-badger4 does every 15 minutes to
+// Open opens a directory with the options of ev-node's pkg/store/badger_options.go; the others are Badger's own. What go-ds-badger4 does every 15 minutes to
 // collect garbage comes in no measurement of ours.
-func open(directory string, isSynced bool) *badger.DB {
+func Open(directory string, isSynced bool) *badger.DB {
 	db, err := badger.Open(badger.DefaultOptions(directory).
 		WithSyncWrites(isSynced). // ev-node leaves it false
 		WithIndexCacheSize(256 << 20).
@@ -36,32 +44,32 @@ func open(directory string, isSynced bool) *badger.DB {
 		WithNumLevelZeroTablesStall(20).
 		WithNumCompactors(min(max(runtime.NumCPU(), 4), 8)).
 		WithLoggingLevel(badger.WARNING))
-	check(err)
+	must(err)
 	return db
 }
 
-// What ev-node's executor stores for a block that it has made: one write batch of the block's keys, the height, and the state
+// Committer stores what ev-node's executor stores for a block that it has made: one write batch of the block's keys, the height, and the state
 // behind it. Header and data are encoded, and so copied, for each.
-type committer struct {
+type Committer struct {
 	db   *badger.DB
 	size int
 	pool []byte
 }
 
-func newCommitter(db *badger.DB, size int) *committer {
-	c := &committer{db, size, make([]byte, poolBytes+max(size, headerBytes))}
+func NewCommitter(db *badger.DB, size int) *Committer {
+	c := &Committer{db, size, make([]byte, poolBytes+max(size, headerBytes))}
 	rand.New(rand.NewSource(1)).Read(c.pool)
 	return c
 }
 
 // The store's height, which a batch that is to raise it reads every time.
-func (c *committer) height() (height uint64) {
-	check(c.db.View(func(txn *badger.Txn) error {
+func (c *Committer) height() (height uint64) {
+	must(c.db.View(func(txn *badger.Txn) error {
 		item, err := txn.Get([]byte(prefix + "/t"))
 		if errors.Is(err, badger.ErrKeyNotFound) {
 			return nil
 		}
-		check(err)
+		must(err)
 		return item.Value(func(value []byte) error {
 			height = binary.LittleEndian.Uint64(value)
 			return nil
@@ -70,7 +78,7 @@ func (c *committer) height() (height uint64) {
 	return height
 }
 
-func (c *committer) commit() {
+func (c *Committer) Commit() {
 	batch := c.db.NewWriteBatch()
 	height := c.height() + 1
 	number := binary.LittleEndian.AppendUint64(nil, height)
@@ -78,20 +86,20 @@ func (c *committer) commit() {
 	random := c.pool[height*4099%poolBytes:]
 	header := slices.Concat(number, random[len(number):headerBytes])
 	hash := sha256.Sum256(header)
-	put := func(key string, value []byte) { check(batch.Set([]byte(prefix+key), value)) }
+	put := func(key string, value []byte) { must(batch.Set([]byte(prefix+key), value)) }
 	put("/h/"+decimal, header)
 	put("/d/"+decimal, slices.Clone(random[:c.size]))
 	put("/c/"+decimal, random[:signatureBytes])
 	put("/i/"+hex.EncodeToString(hash[:]), number)
 	put("/t", number)
 	put("/s/"+decimal, random[:stateBytes])
-	check(batch.Flush())
+	must(batch.Flush())
 }
 
-// Metadata on its way to the store, modelled after the asynchronous writes of ev-node's pkg/store/cached_store.go (PR #3298): who
+// Queue is metadata on its way to the store, modelled after the asynchronous writes of ev-node's pkg/store/cached_store.go (PR #3298): who
 // sets a name waits only while the queue is full; one goroutine takes what comes within the window after the first, and writes
 // the last value of each name, all in one write batch. There a batch that fails is lost; here it ends the measurement.
-type queue struct {
+type Queue struct {
 	db      *badger.DB
 	closing sync.RWMutex
 	pending chan setting
@@ -103,33 +111,33 @@ type setting struct {
 	value []byte
 }
 
-func newQueue(db *badger.DB) *queue {
-	q := &queue{db: db, pending: make(chan setting, queueLength), done: make(chan struct{})}
+func NewQueue(db *badger.DB) *Queue {
+	q := &Queue{db: db, pending: make(chan setting, queueLength), done: make(chan struct{})}
 	go q.run()
 	return q
 }
 
-func (q *queue) set(name string, value []byte) {
+func (q *Queue) Set(name string, value []byte) {
 	q.closing.RLock()
 	defer q.closing.RUnlock()
 	q.pending <- setting{name, slices.Clone(value)}
 }
 
-func (q *queue) close() {
+func (q *Queue) Close() {
 	q.closing.Lock()
 	close(q.pending)
 	q.closing.Unlock()
 	<-q.done
 }
 
-func (q *queue) run() {
+func (q *Queue) run() {
 	for first := range q.pending {
 		q.write(q.gather(first))
 	}
 	close(q.done)
 }
 
-func (q *queue) gather(first setting) []setting {
+func (q *Queue) gather(first setting) []setting {
 	gathered := []setting{first}
 	timer := time.NewTimer(queueWindow)
 	defer timer.Stop()
@@ -146,14 +154,14 @@ func (q *queue) gather(first setting) []setting {
 	}
 }
 
-func (q *queue) write(gathered []setting) {
+func (q *Queue) write(gathered []setting) {
 	last := make(map[string][]byte, len(gathered))
 	for _, s := range gathered {
 		last[s.name] = s.value
 	}
 	batch := q.db.NewWriteBatch()
 	for name, value := range last {
-		check(batch.Set([]byte(prefix+"/m/"+name), value))
+		must(batch.Set([]byte(prefix+"/m/"+name), value))
 	}
-	check(batch.Flush())
+	must(batch.Flush())
 }

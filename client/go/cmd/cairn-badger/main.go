@@ -1,0 +1,190 @@
+// Command cairn-badger moves a node's Badger directory into a chain of cairn, and back.
+//
+//	cairn-badger inspect DIR          what an import would do; needs no daemon
+//	cairn-badger import [flags] DIR   copy DIR into an empty chain, and compare
+//	cairn-badger verify [flags] DIR   compare a chain with DIR, byte for byte
+//	cairn-badger export [flags] DIR   copy a chain into DIR, which must not exist, and compare
+//
+// client/go/MIGRATING.md has the steps of a migration.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"cairn.invalid/client/go/cmd/cairn-badger/internal/migrate"
+)
+
+// Exit codes. Those that the tool cairn has too mean the same there.
+const (
+	exitDone        = 0
+	exitFailed      = 1   // failed otherwise; the text says with what
+	exitUsage       = 2   // the command line
+	exitTarget      = 7   // the chain, or the directory to export to, may not be written
+	exitDiffers     = 10  // the chain and the directory are not equal
+	exitSource      = 65  // the directory cannot be imported as it is
+	exitInterrupted = 130 // by a signal; an import goes on where it was when it is begun again
+)
+
+const usage = `usage:
+  cairn-badger inspect [--generic] [--deep] [--in-place] DIR
+  cairn-badger import  [--generic] [--dry-run] [--in-place] [--socket PATH] [--chain NAME] DIR
+  cairn-badger verify  [--generic] [--in-place] [--socket PATH] [--chain NAME] DIR
+  cairn-badger export  [--generic] [--light] [--socket PATH] [--chain NAME] DIR
+
+DIR is a node's Badger directory, such as ~/.evm/data/evm-single. The node must be stopped.
+
+  --generic      copy each key as a name; without it blocks, states and metadata of an ev-node become cairn's own
+  --dry-run      look at DIR and at the chain, say what would be done, and write nothing
+  --deep         read every block and check that each follows the one before
+  --in-place     let Badger mend a DIR that was not closed, instead of a copy of it
+  --light        export as a light node keeps it
+  --socket PATH  the daemon's socket (default /run/cairn/cairnd.sock)
+  --chain NAME   the chain (default "default"); import makes it
+
+exit codes: 0 done, 1 failed, 2 usage, 7 the chain or the directory may not be written, 10 they differ,
+65 DIR cannot be imported as it is, 130 interrupted. An import that was interrupted or killed goes on where it was.
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// options are what the command line says.
+type options struct {
+	generic, dryRun, deep, inPlace, light bool
+	socket, chain                         string
+	dir                                   string
+	out, log                              io.Writer
+}
+
+func run(ctx context.Context, arguments []string, out, log io.Writer) int {
+	commands := map[string]struct {
+		flags string
+		run   func(context.Context, *options) error
+	}{
+		"inspect": {"generic deep in-place", inspect},
+	}
+	if len(arguments) == 0 {
+		fmt.Fprint(log, usage)
+		return exitUsage
+	}
+	switch arguments[0] {
+	case "help", "-h", "-help", "--help":
+		fmt.Fprint(out, usage)
+		return exitDone
+	}
+	command, found := commands[arguments[0]]
+	if !found {
+		fmt.Fprintf(log, "cairn-badger: there is no command %q\n%s", arguments[0], usage)
+		return exitUsage
+	}
+	options := &options{out: out, log: log}
+	if err := options.parse(arguments[0], command.flags, arguments[1:]); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprint(out, usage)
+			return exitDone
+		}
+		fmt.Fprintf(log, "cairn-badger: %v\n%s", err, usage)
+		return exitUsage
+	}
+	err := command.run(ctx, options)
+	if err != nil {
+		fmt.Fprintln(log, "cairn-badger:", err)
+	}
+	return exitCode(ctx, err)
+}
+
+// parse reads the flags that a command takes, and the directory.
+func (o *options) parse(command, takes string, arguments []string) error {
+	set := flag.NewFlagSet(command, flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	set.Usage = func() {}
+	for _, name := range strings.Fields(takes) {
+		switch name {
+		case "socket":
+			set.StringVar(&o.socket, name, "/run/cairn/cairnd.sock", "")
+		case "chain":
+			set.StringVar(&o.chain, name, "default", "")
+		default:
+			set.BoolVar(map[string]*bool{"generic": &o.generic, "dry-run": &o.dryRun, "deep": &o.deep, "in-place": &o.inPlace,
+				"light": &o.light}[name], name, false, "")
+		}
+	}
+	if err := set.Parse(arguments); err != nil {
+		return err
+	}
+	if set.NArg() != 1 {
+		return fmt.Errorf("%s takes one directory, not %d arguments: flags come before it", command, set.NArg())
+	}
+	o.dir = set.Arg(0)
+	return nil
+}
+
+func exitCode(ctx context.Context, err error) int {
+	switch {
+	case err == nil:
+		return exitDone
+	case ctx.Err() != nil:
+		return exitInterrupted
+	case errors.Is(err, migrate.ErrSource):
+		return exitSource
+	case errors.Is(err, migrate.ErrTarget):
+		return exitTarget
+	case errors.Is(err, migrate.ErrDiffers):
+		return exitDiffers
+	}
+	return exitFailed
+}
+
+// meter tells the progress on standard error.
+func (o *options) meter() *migrate.Meter {
+	return &migrate.Meter{To: o.log, Interval: 5 * time.Second}
+}
+
+func (o *options) say(format string, arguments ...any) {
+	fmt.Fprintf(o.log, "cairn-badger: "+format+"\n", arguments...)
+}
+
+// survey opens the directory and looks at its keys.
+func (o *options) survey(ctx context.Context) (*migrate.Source, *migrate.Survey, error) {
+	source, err := migrate.OpenSource(ctx, o.dir, o.inPlace, o.say)
+	if err != nil {
+		return nil, nil, err
+	}
+	survey, err := migrate.TakeSurvey(ctx, source, o.meter())
+	if err != nil {
+		return nil, nil, errors.Join(err, source.Close())
+	}
+	return source, survey, nil
+}
+
+func inspect(ctx context.Context, o *options) (err error) {
+	source, survey, err := o.survey(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	survey.Print(o.out)
+	if err := survey.Refuses(o.generic); err != nil {
+		return err
+	}
+	if o.deep && !o.generic {
+		checked, err := migrate.CheckBlocks(ctx, source, survey, o.meter())
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(o.out, checked)
+	}
+	return nil
+}

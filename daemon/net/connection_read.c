@@ -281,10 +281,10 @@ static void ask_for_memory(struct connection *connection)
 static void start_if_whole(struct connection *connection)
 {
     struct incoming *incoming = &connection->incoming;
+    uint8_t *body = incoming->body;
     if (incoming->body_bytes < incoming->frame.body_bytes) {
         return;
     }
-    uint8_t *body = incoming->body;
     assert(incoming->state == INCOMING_BODY && incoming->body_bytes == incoming->frame.body_bytes);
     incoming->body = NULL;
     incoming->body_bytes = 0;
@@ -331,7 +331,9 @@ static size_t take(struct connection *connection, const uint8_t *bytes, size_t c
     const struct connection_set *set = connection->set;
     uint64_t requests = set->requests;
     size_t taken = 0;
-    while ((taken < count || is_whole_ahead(connection)) && may_go_on(connection)) {
+    bool is_begun = false; /* a header was read, and nothing was started since may_go_on looked at the rest */
+    while ((taken < count || is_whole_ahead(connection)) &&
+           (is_begun ? may_start(connection) : may_go_on(connection))) {
         if (set->requests != requests) {
             requests = set->requests;
             if (order_has_completions(set->service->order)) {
@@ -343,11 +345,9 @@ static size_t take(struct connection *connection, const uint8_t *bytes, size_t c
                 break;
             }
         }
-        if (connection->incoming.state == INCOMING_HEADER) {
-            taken += take_header(connection, bytes + taken, count - taken);
-        } else {
-            taken += take_body(connection, bytes + taken, count - taken);
-        }
+        bool is_header = connection->incoming.state == INCOMING_HEADER;
+        taken += (is_header ? take_header : take_body)(connection, bytes + taken, count - taken);
+        is_begun = is_header && connection->incoming.state == INCOMING_BODY_AHEAD;
         assert(taken <= count);
     }
     return taken;

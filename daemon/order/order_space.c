@@ -40,6 +40,7 @@ void order_note_space(struct order *order, const struct space_look *look, uint64
     order->space_counted = counted;
     enum space_state before = order->space_state;
     order->space_state = space_judge(look, pending_space(order), before);
+    order->space_spare = order->space_state == SPACE_ENOUGH ? space_spare(look) : 0;
     if (before != SPACE_ENOUGH &&
         order->space_state == SPACE_ENOUGH) { /* a sweep may have ended for want of it */
         for (struct chain *chain = chain_first(order->chains); chain != NULL; chain = chain_next(chain)) {
@@ -107,6 +108,9 @@ bool order_has_space_for(struct order *order, const struct metadata_operation *o
 {
     assert(count > 0);
     uint64_t bytes = pending_space(order) + metadata_bytes(operations, count);
+    if (bytes < order->space_spare) {
+        return true;
+    }
     enum space_state state = space_judge(&order->space, bytes, order->space_state);
     bool passes = resend_of != 0 || only_deletes(operations, count);
     return state == SPACE_ENOUGH || (state != SPACE_NONE && passes) ||
@@ -153,6 +157,9 @@ bool order_admits(struct order *order, struct job *job, struct failure *failure)
     job->bytes = ENTRY_EXTRA_BYTES + metadata_bytes(job->metadata, job->metadata_count) +
                  (job->kind == JOB_COMMIT ? commit_bytes(&job->commit) : 0);
     uint64_t bytes = pending_space(order) + job->bytes;
+    if (bytes < order->space_spare) {
+        return true;
+    }
     enum space_state state = space_judge(&order->space, bytes, order->space_state);
     return state < SPACE_HARD || (state != SPACE_NONE && always_passes(job)) ||
            refuse(order, "the write is not taken", bytes, SPACE_HARD, failure);

@@ -66,6 +66,14 @@ enum space_state space_judge(const struct space_look *look, uint64_t pending_byt
     return free_bytes >= hard ? SPACE_SOFT : SPACE_HARD;
 }
 
+uint64_t space_spare(const struct space_look *look)
+{
+    static_assert(2 * SPACE_WRITTEN_PART + 1 <= 3 * SPACE_WRITTEN_PART,
+                  "a byte raises the marks by at most three");
+    uint64_t free_bytes = space_free(look), soft = space_soft_mark(look, 0);
+    return look->is_read_only || free_bytes < soft ? 0 : (free_bytes - soft) / 3;
+}
+
 uint64_t space_reserve_bytes(uint64_t queue_bytes_max, uint64_t frame_bytes_max, uint64_t log_bytes,
                              uint64_t all_bytes)
 {

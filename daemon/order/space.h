@@ -47,6 +47,9 @@ uint64_t space_wanted(const struct space_look *look, uint64_t pending_bytes, enu
 /* `before` is the state until now. */
 enum space_state space_judge(const struct space_look *look, uint64_t pending_bytes, enum space_state before);
 
+/* How many bytes may be accepted since the look that SPACE_ENOUGH surely stays: of what is above it space_judge knows. */
+uint64_t space_spare(const struct space_look *look);
+
 /* What the reserve is meant to hold, on a file system of that size (0: not known): a full queue, a largest frame, and two logs, but
  * only a share of a small file system. */
 uint64_t space_reserve_bytes(uint64_t queue_bytes_max, uint64_t frame_bytes_max, uint64_t log_bytes,

@@ -87,7 +87,7 @@ void *arena_alloc(struct arena *arena, size_t bytes)
     }
     size_t rounded =
         bytes == 0 ? ARENA_ALIGNMENT : (bytes + ARENA_ALIGNMENT - 1) & ~(size_t)(ARENA_ALIGNMENT - 1);
-    if (!arena_reserve(arena, rounded)) {
+    if (rounded > (size_t)(arena->end - arena->next) && !arena_reserve(arena, rounded)) {
         return NULL;
     }
     uint8_t *piece = arena->next;

@@ -332,13 +332,14 @@ void *request_memory(struct request *request, size_t bytes, struct failure *fail
 {
     assert(!request->is_ended &&
            bytes > 0); /* what it gives would be freed with the request, or never written */
+    size_t held_bytes = arena_bytes(&request->arena);
     void *memory = arena_alloc(&request->arena, bytes);
     if (memory == NULL) {
         say_no_memory(request, failure);
         return NULL;
     }
     memset(memory, 0, bytes);
-    if (request->unpacking == NULL) {
+    if (arena_bytes(&request->arena) != held_bytes && request->unpacking == NULL) {
         request_count_held(request); /* else the loop counts all of it when the pool is done */
     }
     return memory;

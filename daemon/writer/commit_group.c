@@ -5,8 +5,8 @@
  * - The groups that a write held move to the completion; then, if the level or the interval asks for it, the log is synced.
  *
  * Failures: a write that the engine did not apply ends the jobs of its write set, also those that were refused for what the others
- * changed, and takes them back. A write or sync in doubt is latched, and all jobs of the step end as STATUS_IO_ERROR, since nobody
- * synced those before it. */
+ * changed, and takes them back. A write or sync in doubt is latched, and all other jobs of the step end as STATUS_IO_ERROR, since
+ * nobody synced those before it. */
 #include "daemon/writer/commit_group.h"
 
 #include <assert.h>
@@ -120,6 +120,13 @@ static void complete_left_out(struct commit_group *group, struct completion *com
     completion->left_out_failure = left_out->failure;
 }
 
+/* Whether that is said of the job alone, whatever becomes of the others: it met what cannot be read, or the engine did not apply its
+ * write. */
+static bool is_settled(const struct job *job)
+{
+    return job->status == STATUS_DAMAGED || job->status == STATUS_NO_SPACE || job->status == STATUS_BUSY;
+}
+
 /* The jobs from `job` on that were validated end with the failure, and so do those that were refused behind one of them: they were
  * judged by changes that are not there. */
 static void end_jobs(struct job *job, const struct failure *failure)
@@ -128,8 +135,7 @@ static void end_jobs(struct job *job, const struct failure *failure)
     assert(failure->status != STATUS_OK);
     for (; job != NULL; job = job->next) {
         is_behind |= job->status == STATUS_OK;
-        if (is_behind &&
-            job->status != STATUS_DAMAGED) { /* what could not be read is said of that job alone */
+        if (is_behind && !is_settled(job)) {
             job->status = failure->status;
             job->failure = *failure;
         }

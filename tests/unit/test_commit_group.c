@@ -230,6 +230,20 @@ START_TEST(a_job_that_was_judged_by_a_write_that_was_not_applied_is_refused_with
 }
 END_TEST
 
+START_TEST(a_job_that_was_not_applied_is_said_so_also_beside_a_write_in_doubt)
+{
+    struct job *first = join(LEVEL_WRITTEN, slice_of(large, sizeof large));
+    struct job *refused = join(LEVEL_WRITTEN, slice_of(large, sizeof large));
+    struct job *last = join(LEVEL_WRITTEN, slice_of(large, sizeof large));
+    fake_disk_fault(disk, FAKE_WRITE, FAKE_FAILS, 2);
+    fake_disk_fault(disk, FAKE_WRITE, FAKE_IN_DOUBT, 3);
+    (void)step();
+    ck_assert_int_eq(first->status, STATUS_IO_ERROR);
+    ck_assert_int_eq(refused->status, STATUS_NO_SPACE);
+    ck_assert_int_eq(last->status, STATUS_IO_ERROR);
+}
+END_TEST
+
 START_TEST(a_write_in_doubt_ends_every_job_of_its_step_as_an_io_error)
 {
     struct job *first = join(LEVEL_DURABLE, slice_of(large, sizeof large));
@@ -355,6 +369,7 @@ int main(void)
     tcase_add_test(tests, only_the_jobs_of_the_write_that_was_not_applied_are_refused);
     tcase_add_test(tests, a_write_that_was_not_applied_still_syncs_what_was_written_before_it);
     tcase_add_test(tests, a_job_that_was_judged_by_a_write_that_was_not_applied_is_refused_with_it);
+    tcase_add_test(tests, a_job_that_was_not_applied_is_said_so_also_beside_a_write_in_doubt);
     tcase_add_test(tests, a_write_in_doubt_ends_every_job_of_its_step_as_an_io_error);
     tcase_add_test(tests, a_raise_over_what_cannot_be_read_is_left_out_alone);
     tcase_add_test(tests, a_raise_that_is_carried_is_left_out_alone_too);

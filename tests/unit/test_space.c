@@ -47,6 +47,25 @@ START_TEST(less_space_never_takes_more)
 }
 END_TEST
 
+START_TEST(within_what_is_spare_it_stays_enough)
+{
+    struct random_source random = random_from(random_seed("space"));
+    uint64_t spare_looks = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        struct space_look look = random_look(&random);
+        uint64_t spare = space_spare(&look);
+        spare_looks += spare > 0;
+        if (spare > 0) {
+            uint64_t pending = random_below(&random, spare);
+            ck_assert_int_eq(space_judge(&look, pending, SPACE_ENOUGH), SPACE_ENOUGH);
+        }
+        look.is_read_only = true;
+        ck_assert_uint_eq(space_spare(&look), 0);
+    }
+    ck_assert_uint_gt(spare_looks, ROUNDS / 10);
+}
+END_TEST
+
 START_TEST(what_is_taken_finds_room_beside_the_reserve)
 {
     struct random_source random = random_from(random_seed("space"));
@@ -124,6 +143,7 @@ int main(void)
     TCase *tests;
     Suite *suite = suite_new("space", 60, &tests);
     tcase_add_test(tests, less_space_never_takes_more);
+    tcase_add_test(tests, within_what_is_spare_it_stays_enough);
     tcase_add_test(tests, what_is_taken_finds_room_beside_the_reserve);
     tcase_add_test(tests, setting_the_reserve_aside_changes_nothing);
     tcase_add_test(tests, a_state_is_left_by_half_a_log_more_than_it_was_entered);

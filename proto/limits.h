@@ -28,7 +28,8 @@ enum {
 
     QUEUED_VALUE_BYTES_MAX = 16 << 20,
 
-    READ_ITEMS_MAX = 16384, /* heights or names in one request */
+    READ_ITEMS_MAX = 16384,   /* heights or names in one request */
+    DELETE_RANGES_MAX = 1024, /* of names in one commit */
 
     WINDOW_BYTES_DEFAULT = 1 << 20,
     WINDOW_BYTES_MAX = 4 << 20,

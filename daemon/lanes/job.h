@@ -20,12 +20,6 @@ enum job_kind {
     JOB_RESERVE,      /* more sequence numbers; nobody waits for it */
 };
 
-/* Whether it deletes whole ranges of keys: those go before all that its write set puts, so it is alone in it. Such a job always carries. */
-static inline bool job_deletes_ranges(enum job_kind kind)
-{
-    return kind == JOB_PRUNE || kind == JOB_ROLLBACK || kind == JOB_DROP_CHAIN;
-}
-
 /* Whether it is of the order's own: it has no number, and nobody waits for it. */
 static inline bool job_is_own(enum job_kind kind)
 {
@@ -54,7 +48,8 @@ struct job_state {
 
 struct job_guard {
     struct slice name;
-    bool lower; /* else refuse */
+    bool lower;          /* else refuse */
+    bool pass_malformed; /* a value that is no height passes; else the rollback is STATUS_INVALID */
 };
 
 struct job_commit {
@@ -67,6 +62,9 @@ struct job_commit {
     uint64_t rise_to; /* 0: leave the height */
     bool has_expected_height;
     uint64_t expected_height;
+    const uint64_t *delete_blocks;
+    size_t delete_block_count;
+    bool deletes_names; /* of its metadata operations some are METADATA_DELETE_RANGE */
 };
 
 struct job_prune {
@@ -137,5 +135,12 @@ struct job {
     /* loop only */
     struct job *younger; /* the next of all that are in flight */
 };
+
+/* Whether it deletes whole ranges of keys. Such a job always carries, and is alone in its write set. */
+static inline bool job_deletes_ranges(const struct job *job)
+{
+    return job->kind == JOB_PRUNE || job->kind == JOB_ROLLBACK || job->kind == JOB_DROP_CHAIN ||
+           (job->kind == JOB_COMMIT && job->commit.deletes_names);
+}
 
 #endif

@@ -85,7 +85,8 @@ static struct pending_entry *find(const struct pending *pending, const struct ke
 
 static uint64_t bytes_of(const struct metadata_operation *operation)
 {
-    assert(operation->kind != METADATA_NONE); /* fold has no place for one that does nothing */
+    assert(operation->kind != METADATA_NONE &&
+           operation->kind != METADATA_DELETE_RANGE); /* fold has no place for one that is on no name */
     assert(operation->name.bytes <= METADATA_NAME_BYTES_MAX); /* as long as the key that entry_bytes counts */
     uint64_t value_bytes = operation->kind == METADATA_SET ? operation->value.bytes : 0;
     return operation->name.bytes + value_bytes;
@@ -313,7 +314,8 @@ static void fold(struct pending *pending, struct pending_entry *entry,
         }
         return;
     case METADATA_NONE:
-        assert(false); /* nor has it a size */
+    case METADATA_DELETE_RANGE:
+        assert(false); /* nor have they a size */
     }
 }
 

@@ -3,7 +3,7 @@
  *
  * - A chain is due when something was dropped since its space was last asked back. What a prune, a sweep or a rollback dropped, and
  *   much of anything, is at once; else the daemon has to be quiet, and a chain that gave back little waits longer for the next
- *   time. The loop takes what is due into ranges, one chain after the other, each in its turn.
+ *   time. A range of names may hold much: it is due without quiet, but waits as long. The loop takes what is due into ranges, one chain after the other, each in its turn.
  *   When no chain is due, nothing is looked at for RECLAIM_INTERVAL_US. Reclaiming takes long and delays nobody: the
  *   engine yields to what writes need.
  * - What a chain gave back while others were writing leaves a rest, for moving what lives out of its files would write much: it is due
@@ -188,7 +188,7 @@ static void add_chain(struct reclaim *reclaim, const struct chain *chain)
     } else if (dropped->states.count > 0) {
         add_heights(reclaim, KEY_STATE, dropped->states.first, dropped->states.last);
     }
-    if (is_first || dropped->names + dropped->deleted > 0) {
+    if (is_first || dropped->names + dropped->deleted + dropped->ranges > 0) {
         add_kind(reclaim, KEY_METADATA);
     }
     if (dropped->hashes >= DROPPED_MANY) {
@@ -268,9 +268,10 @@ static bool chain_is_due(const struct chain *chain, bool is_quiet, uint64_t now_
                      chain->marks.states_from > chain->states_reclaimed;
     bool is_much = dropped->is_rollback || dropped_count(dropped) - dropped->names >= DROPPED_MANY;
     bool has_waited = chain->dropped_us == 0 || now_us >= chain->dropped_us + chain->dropped_wait_us;
+    bool may_be_much = dropped->ranges > 0 && has_waited;
     bool is_due_when_quiet =
         !chain->is_looked_through || chain->has_rest || (dropped_count(dropped) > 0 && has_waited);
-    return chain->visible && (is_marked || is_much || (is_quiet && is_due_when_quiet));
+    return chain->visible && (is_marked || is_much || may_be_much || (is_quiet && is_due_when_quiet));
 }
 
 /* The chain that is due and comes next behind the one that ran last, round and round; NULL: none is due. */

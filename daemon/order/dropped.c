@@ -20,7 +20,7 @@ static void add_heights(struct dropped_heights *heights, uint64_t first, uint64_
 uint64_t dropped_count(const struct dropped *dropped)
 {
     return dropped->blocks.count + dropped->states.count + dropped->names + dropped->deleted +
-           dropped->hashes;
+           dropped->ranges + dropped->hashes;
 }
 
 void dropped_add(struct dropped *dropped, const struct dropped *other)
@@ -29,13 +29,16 @@ void dropped_add(struct dropped *dropped, const struct dropped *other)
     add_heights(&dropped->states, other->states.first, other->states.last, other->states.count);
     dropped->names += other->names;
     dropped->deleted += other->deleted;
+    dropped->ranges += other->ranges;
     dropped->hashes += other->hashes;
     dropped->is_rollback |= other->is_rollback;
 }
 
 void dropped_by_name(struct dropped *dropped, enum metadata_kind kind)
 {
-    *(kind == METADATA_DELETE ? &dropped->deleted : &dropped->names) += 1;
+    dropped->deleted += kind == METADATA_DELETE;
+    dropped->ranges += kind == METADATA_DELETE_RANGE;
+    dropped->names += kind != METADATA_DELETE && kind != METADATA_DELETE_RANGE;
 }
 
 static void by_commit(struct dropped *dropped, struct dropped_tops *tops, const struct job_commit *commit)
@@ -46,6 +49,10 @@ static void by_commit(struct dropped *dropped, struct dropped_tops *tops, const 
         add_heights(&dropped->blocks, height, height, replaces);
         dropped->hashes += replaces;
         tops->block = replaces ? tops->block : height;
+    }
+    for (size_t i = 0; i < commit->delete_block_count; i++) {
+        add_heights(&dropped->blocks, commit->delete_blocks[i], commit->delete_blocks[i], 1);
+        dropped->hashes++;
     }
     for (size_t i = 0; i < commit->state_count; i++) {
         uint64_t height = commit->states[i].height;

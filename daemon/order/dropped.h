@@ -17,6 +17,7 @@ struct dropped {
     struct dropped_heights states;
     uint64_t names;   /* operations that may have replaced a value */
     uint64_t deleted; /* operations that deleted a name, or names that went with their heights */
+    uint64_t ranges;  /* of names that were deleted, however many those were */
     uint64_t hashes;  /* entries of the hash index */
     bool is_rollback; /* one was among them */
 };

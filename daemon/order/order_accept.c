@@ -115,7 +115,7 @@ void order_submit(struct order *order, struct job *job, bool carry, uint64_t now
     assert(!job_is_own(job->kind));                                     /* those have no number */
     assert(job->done != NULL); /* called when it comes back, much later */
     assert((order->oldest_job == NULL) == (order->youngest_job == NULL));
-    if (job_deletes_ranges(job->kind) || carry || touches_queued(order, job)) {
+    if (job_deletes_ranges(job) || carry || touches_queued(order, job)) {
         pending_close_group(order->pending);
         post_closed(order);
         job->carry_through = order->sequence;

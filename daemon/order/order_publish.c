@@ -9,9 +9,11 @@
 #include "daemon/runtime/thread.h"
 #include "daemon/writer/schedule.h"
 
+/* Chosen. */
 enum {
-    SPACE_LACKING_LOG_US = 60000000
-}; /* between two lines of the log about the same want of space; chosen */
+    SPACE_LACKING_LOG_US = 60000000, /* between two lines of the log about the same want of space */
+    RANGES_LOOKED_FOR_MAX = 8,       /* in the record cache, of one job */
+};
 
 static void sweep_done(struct job *job)
 {
@@ -54,26 +56,47 @@ static void count_job(struct order_counters *counters, const struct job *job)
     counters->drops += job->kind == JOB_DROP_CHAIN && !is_refused;
 }
 
-/* The cache forgets what a job wrote by itself. A rollback or drop does not say what it dropped, so the cache forgets all. */
+static void forget_names(struct order *order, uint32_t chain, const struct metadata_operation *operation)
+{
+    struct key key;
+    key_set_name(&key, chain, KEY_METADATA, operation->name);
+    if (operation->kind != METADATA_DELETE_RANGE) {
+        record_cache_forget(order->cache, &key);
+        return;
+    }
+    struct key to = operation->has_to ? key_of_name(chain, KEY_METADATA, operation->to)
+                                      : key_behind_kind(chain, KEY_METADATA);
+    record_cache_forget_range(order->cache, &key, &to);
+}
+
+static void forget_block(struct order *order, uint32_t chain, uint64_t height)
+{
+    struct key header, data;
+    key_set_height(&header, chain, KEY_HEADER, height);
+    key_set_height(&data, chain, KEY_DATA, height);
+    record_cache_forget(order->cache, &header);
+    record_cache_forget(order->cache, &data);
+}
+
+/* The cache forgets what a job wrote by itself. A rollback or drop does not say what it dropped, and many ranges take long to look for,
+ * so the cache forgets all. */
 static void forget_written(struct order *order, const struct job *job)
 {
     assert(job->status == STATUS_OK);
-    if (job->kind == JOB_ROLLBACK || job->kind == JOB_DROP_CHAIN) {
+    bool has_many =
+        job->kind == JOB_COMMIT && job->commit.deletes_names && job->metadata_count > RANGES_LOOKED_FOR_MAX;
+    if (job->kind == JOB_ROLLBACK || job->kind == JOB_DROP_CHAIN || has_many) {
         record_cache_clear(order->cache);
         return;
     }
     for (size_t i = 0; i < job->metadata_count; i++) {
-        struct key key;
-        key_set_name(&key, job->chain, KEY_METADATA, job->metadata[i].name);
-        record_cache_forget(order->cache, &key);
+        forget_names(order, job->chain, &job->metadata[i]);
     }
     for (size_t i = 0; job->kind == JOB_COMMIT && i < job->commit.block_count; i++) {
-        struct key header;
-        key_set_height(&header, job->chain, KEY_HEADER, job->commit.blocks[i].height);
-        struct key data;
-        key_set_height(&data, job->chain, KEY_DATA, job->commit.blocks[i].height);
-        record_cache_forget(order->cache, &header);
-        record_cache_forget(order->cache, &data);
+        forget_block(order, job->chain, job->commit.blocks[i].height);
+    }
+    for (size_t i = 0; job->kind == JOB_COMMIT && i < job->commit.delete_block_count; i++) {
+        forget_block(order, job->chain, job->commit.delete_blocks[i]);
     }
 }
 

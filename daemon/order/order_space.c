@@ -96,7 +96,7 @@ static uint64_t metadata_bytes(const struct metadata_operation *operations, size
 static bool only_deletes(const struct metadata_operation *operations, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (operations[i].kind != METADATA_DELETE) {
+        if (operations[i].kind != METADATA_DELETE && operations[i].kind != METADATA_DELETE_RANGE) {
             return false;
         }
     }
@@ -128,7 +128,7 @@ void order_count_metadata(struct order *order, const struct metadata_operation *
 static uint64_t commit_bytes(const struct job_commit *commit)
 {
     uint64_t bytes = (commit->state_count + commit->delete_state_count) * ENTRY_EXTRA_BYTES +
-                     commit->block_count * BLOCK_EXTRA_BYTES;
+                     (commit->block_count + commit->delete_block_count) * BLOCK_EXTRA_BYTES;
     for (size_t i = 0; i < commit->block_count; i++) {
         const struct job_block *block = &commit->blocks[i];
         bytes += block->header.bytes + block->data.bytes + block->signature.bytes + block->hash.bytes;

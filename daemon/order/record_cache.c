@@ -13,6 +13,7 @@
 enum {
     ENTRY_SHARE_MAX = 16, /* a record larger than one part in so many is not kept */
     SPARED_MAX = 8,       /* entries at a time: making room is a short step */
+    WALKED_MAX = 8192,    /* entries; chosen: a fraction of a millisecond */
 };
 
 struct cached {
@@ -165,6 +166,24 @@ void record_cache_forget(struct record_cache *cache, const struct key *key)
     struct cached *cached = find(cache, key);
     if (cached != NULL) {
         drop(cache, cached);
+    }
+}
+
+void record_cache_forget_range(struct record_cache *cache, const struct key *from, const struct key *to)
+{
+    assert(thread_is(THREAD_LOOP));
+    if (HASH_COUNT(cache->entries) > WALKED_MAX) {
+        record_cache_clear(cache);
+        return;
+    }
+    struct cached *cached;
+    struct cached *next;
+    HASH_ITER(hh, cache->entries, cached, next)
+    {
+        struct slice key = slice_of(cached->bytes, cached->key_bytes);
+        if (slice_compare(key, key_slice(from)) >= 0 && slice_compare(key, key_slice(to)) < 0) {
+            drop(cache, cached);
+        }
     }
 }
 

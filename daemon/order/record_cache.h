@@ -24,8 +24,9 @@ void record_cache_put(struct record_cache *cache, const struct key *key, struct 
 void record_cache_written(struct record_cache *cache, uint32_t chain, struct slice name,
                           struct metadata_change change);
 
-/* A key changed, or any may have. */
+/* A key changed, or those from one to another (excluded) did, or any may have. */
 void record_cache_forget(struct record_cache *cache, const struct key *key);
+void record_cache_forget_range(struct record_cache *cache, const struct key *from, const struct key *to);
 void record_cache_clear(struct record_cache *cache);
 
 #endif

@@ -1,6 +1,6 @@
 /* What a metadata operation does to the value of a name. Pure; all slices are borrowed.
  *
- * Operations on one name fold into a `metadata_change`: what replaces the value, if anything, and the greatest raise
+ * Operations on one name, all but those on ranges, fold into a `metadata_change`: what replaces the value, if anything, and the greatest raise
  * since. A raise only ever takes the greater number, so the folded change gives what the operations give one by one. */
 #ifndef DAEMON_METADATA_H
 #define DAEMON_METADATA_H
@@ -11,14 +11,19 @@ enum metadata_kind {
     METADATA_NONE, /* leaves the value as it is; only in a change */
     METADATA_SET,
     METADATA_DELETE,
-    METADATA_RAISE, /* only in an operation */
+    METADATA_RAISE,        /* only in an operation, */
+    METADATA_DELETE_RANGE, /* as this one, and only of a commit */
 };
 
 /* One operation as it was asked for. */
 struct metadata_operation {
     enum metadata_kind kind;
-    struct slice name;
-    struct slice value; /* METADATA_SET */
+    bool has_to;       /* METADATA_DELETE_RANGE; false: to the last name */
+    struct slice name; /* METADATA_DELETE_RANGE: the first, which may be empty */
+    union {
+        struct slice value; /* METADATA_SET */
+        struct slice to;    /* METADATA_DELETE_RANGE: not in it */
+    };
     uint64_t of_height; /* METADATA_SET; 0: unbound */
     uint64_t raise;     /* METADATA_RAISE */
 };

@@ -32,9 +32,11 @@ static uint32_t choose_version(const Cairn__Hello *hello, struct failure *failur
     return version;
 }
 
-enum { FEATURES = FEATURE_PRUNE_DRY_RUN | FEATURE_LISTS }; /* all that this daemon has */
+enum { FEATURES = FEATURE_PRUNE_DRY_RUN | FEATURE_LISTS | FEATURE_DELETES }; /* all that this daemon has */
 
 static_assert((int)FEATURE_PRUNE_DRY_RUN == (int)CAIRN__FEATURE__FEATURE_PRUNE_DRY_RUN, "as on the wire");
+static_assert((int)FEATURE_LISTS == (int)CAIRN__FEATURE__FEATURE_LISTS, "likewise");
+static_assert((int)FEATURE_DELETES == (int)CAIRN__FEATURE__FEATURE_DELETES, "likewise");
 
 static void reply_hello(struct request *request, const Cairn__Hello *hello, uint32_t version)
 {

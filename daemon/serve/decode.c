@@ -78,10 +78,40 @@ static enum status decode_set(const Cairn__MetadataOperation *message, uint64_t 
     return STATUS_OK;
 }
 
-static enum status decode_operation(const Cairn__MetadataOperation *message, uint64_t value_bytes_max,
-                                    struct metadata_operation *operation, struct failure *failure)
+static enum status decode_range(const Cairn__MetadataOperation *message, enum decode_place place,
+                                struct metadata_operation *operation, struct failure *failure)
+{
+    const Cairn__NameRange *range = message->delete_range;
+    if (place != DECODE_COMMIT) {
+        return failure_set(failure, STATUS_INVALID, "only a commit can delete a range of names");
+    }
+    if (message->has_name || message->has_of_height) {
+        return failure_set(failure, STATUS_INVALID,
+                           "a range of names to delete has neither a name nor a height besides");
+    }
+    if (range->from.len > METADATA_NAME_BYTES_MAX || range->to.len > METADATA_NAME_BYTES_MAX) {
+        return failure_set(failure, STATUS_TOO_LARGE,
+                           "a range of names from one of %zu bytes to one of %zu bytes: at most %d",
+                           range->from.len, range->to.len, METADATA_NAME_BYTES_MAX);
+    }
+    operation->kind = METADATA_DELETE_RANGE;
+    operation->name = request_slice(range->from);
+    operation->has_to = range->has_to;
+    operation->to = request_slice(range->to);
+    if (range->has_from && range->has_to && slice_compare(operation->name, operation->to) >= 0) {
+        return failure_set(failure, STATUS_INVALID, "a range of names ends before, or where, it begins");
+    }
+    return STATUS_OK;
+}
+
+static enum status decode_operation(const Cairn__MetadataOperation *message, enum decode_place place,
+                                    uint64_t value_bytes_max, struct metadata_operation *operation,
+                                    struct failure *failure)
 {
     assert(operation->of_height == 0); /* fresh from the arena: only a set binds it */
+    if (message->operation_case == CAIRN__METADATA_OPERATION__OPERATION_DELETE_RANGE) {
+        return decode_range(message, place, operation, failure);
+    }
     if (decode_name(message->name, failure) != STATUS_OK) {
         return failure->status;
     }
@@ -105,17 +135,20 @@ static enum status decode_operation(const Cairn__MetadataOperation *message, uin
         operation->raise = message->raise;
         return STATUS_OK;
     default:
-        return failure_set(failure, STATUS_INVALID,
-                           "a metadata operation is a set, a delete or a raise: none is given");
+        return failure_set(
+            failure, STATUS_INVALID,
+            "a metadata operation is a set, a delete, a raise or a range to delete: none is given");
     }
 }
 
 enum status decode_metadata(struct request *request, Cairn__MetadataOperation *const *messages, size_t count,
-                            bool is_queued, struct decoded_metadata *ret_metadata, struct failure *failure)
+                            enum decode_place place, struct decoded_metadata *ret_metadata,
+                            struct failure *failure)
 {
     assert(count == 0 || messages != NULL);
     struct metadata_operation *operations = NULL;
-    uint64_t value_bytes_max = is_queued ? request->service->value_bytes_max : UINT64_MAX;
+    size_t range_count = 0;
+    uint64_t value_bytes_max = place == DECODE_QUEUED ? request->service->value_bytes_max : UINT64_MAX;
     if (count > 0) {
         operations = request_memory(request, count * sizeof operations[0], failure);
         if (operations == NULL) {
@@ -123,11 +156,16 @@ enum status decode_metadata(struct request *request, Cairn__MetadataOperation *c
         }
     }
     for (size_t i = 0; i < count; i++) {
-        if (decode_operation(messages[i], value_bytes_max, &operations[i], failure) != STATUS_OK) {
+        if (decode_operation(messages[i], place, value_bytes_max, &operations[i], failure) != STATUS_OK) {
             return failure->status;
         }
+        range_count += operations[i].kind == METADATA_DELETE_RANGE;
     }
-    *ret_metadata = (struct decoded_metadata){operations, count};
+    if (range_count > DELETE_RANGES_MAX) {
+        return failure_set(failure, STATUS_TOO_LARGE, "a commit that deletes %zu ranges of names: at most %d",
+                           range_count, DELETE_RANGES_MAX);
+    }
+    *ret_metadata = (struct decoded_metadata){operations, count, range_count};
     return STATUS_OK;
 }
 
@@ -139,8 +177,12 @@ static enum status decode_job(struct request *request, bool has_level, Cairn__Le
     assert(job->metadata_count == 0 && job->sequence == 0); /* the order has not had it */
     job->level = has_level && level != CAIRN__LEVEL__LEVEL_DURABLE ? LEVEL_WRITTEN : LEVEL_DURABLE;
     struct decoded_metadata decoded;
-    if (decode_metadata(request, metadata, metadata_count, false, &decoded, failure) != STATUS_OK) {
+    enum decode_place place = job->kind == JOB_COMMIT ? DECODE_COMMIT : DECODE_OTHER;
+    if (decode_metadata(request, metadata, metadata_count, place, &decoded, failure) != STATUS_OK) {
         return failure->status;
+    }
+    if (job->kind == JOB_COMMIT) {
+        job->commit.deletes_names = decoded.range_count > 0;
     }
     job->metadata = decoded.operations;
     job->metadata_count = decoded.count;
@@ -220,10 +262,17 @@ enum status decode_commit(struct request *request, const Cairn__Commit *message,
     ret_job->commit = (struct job_commit){
         .delete_states = message->delete_states,
         .delete_state_count = message->n_delete_states,
+        .delete_blocks = message->delete_blocks,
+        .delete_block_count = message->n_delete_blocks,
         .rise_to = message->has_rise_to ? message->rise_to : 0,
         .has_expected_height = message->has_expected_height,
         .expected_height = message->expected_height,
     };
+    for (size_t i = 0; i < message->n_delete_blocks; i++) {
+        if (message->delete_blocks[i] == 0) {
+            return failure_set(failure, STATUS_INVALID, "block 0 to be deleted: heights are from 1");
+        }
+    }
     enum status status = decode_job(request, message->has_level, message->level, message->metadata,
                                     message->n_metadata, ret_job, failure);
     if (status == STATUS_OK) {
@@ -268,7 +317,11 @@ static enum status decode_guards(struct request *request, const Cairn__Rollback 
         if (decode_name(guard->name, failure) != STATUS_OK) {
             return failure->status;
         }
-        guards[i] = (struct job_guard){request_slice(guard->name), guard->has_lower && guard->lower};
+        guards[i] = (struct job_guard){
+            .name = request_slice(guard->name),
+            .lower = guard->has_lower && guard->lower,
+            .pass_malformed = guard->has_pass_malformed && guard->pass_malformed,
+        };
     }
     rollback->guards = guards;
     rollback->guard_count = message->n_guards;

@@ -19,14 +19,21 @@
 struct decoded_metadata {
     const struct metadata_operation *operations;
     size_t count;
+    size_t range_count; /* of these: that delete a range */
 };
 
 /* How long a queued value may be: one frame has to carry it with the longest names, and the empty queue has to hold it. */
 uint64_t decode_value_bytes_max(uint64_t frame_bytes_max, uint64_t queue_bytes_max);
 
-/* Operations in the order they were sent. `is_queued` also bounds each value to the service's value_bytes_max. */
+enum decode_place {
+    DECODE_QUEUED, /* each value is bounded to the service's value_bytes_max */
+    DECODE_COMMIT, /* ranges may be deleted */
+    DECODE_OTHER,  /* a prune or a rollback */
+};
+
+/* Operations in the order they were sent. */
 enum status decode_metadata(struct request *request, Cairn__MetadataOperation *const *messages, size_t count,
-                            bool is_queued, struct decoded_metadata *ret_metadata,
+                            enum decode_place place, struct decoded_metadata *ret_metadata,
                             struct failure *failure) MUST_CHECK;
 
 /* They fill in kind, level and what the kind is about, metadata included; chain, done and owner stay as they are. */

@@ -93,7 +93,7 @@ enum status write_decode_metadata(struct request *request, struct failure *failu
                            "a metadata write without an operation: give at least one");
     }
     struct write_metadata *write = request_memory(request, sizeof *write, failure);
-    if (write == NULL || decode_metadata(request, message->operations, message->n_operations, true,
+    if (write == NULL || decode_metadata(request, message->operations, message->n_operations, DECODE_QUEUED,
                                          &write->metadata, failure) != STATUS_OK) {
         return failure->status;
     }

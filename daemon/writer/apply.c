@@ -17,7 +17,6 @@
 #include "daemon/runtime/thread.h"
 
 enum {
-    SHA256_BYTES = 32,
     BLOCK_CHANGES = 4,          /* of a block: header, data, hash index, and the index of a hash before */
     CHANGE_BYTES = 256,         /* of one in the write set, and as an edit, beside what the client gave */
     MEMORY_BYTES_MIN = 1 << 20, /* less is not asked for; chosen */
@@ -133,127 +132,6 @@ static void apply_carried(struct apply *apply, const struct job *job, const stru
     }
 }
 
-/* ---- blocks and states ---- */
-
-/* The hash index entry of the block that this one replaces goes. */
-static enum status drop_replaced(struct apply *apply, uint32_t chain, uint64_t height, bool *ret_replaced,
-                                 struct failure *failure)
-{
-    assert(height > 0); /* it was validated, and a blocks_highest of 0 says that there is no block */
-    struct key key;
-    key_set_height(&key, chain, KEY_HEADER, height);
-    *ret_replaced = false;
-    if (height > apply->chains[chain].blocks_highest && !write_set_has(apply->set, &key)) {
-        return STATUS_OK;
-    }
-    struct engine_value value = {0};
-    enum status status = write_set_get(apply->set, &key, &value, failure);
-    if (status == STATUS_NOT_FOUND) {
-        return STATUS_OK;
-    }
-    struct header_record record;
-    if (status == STATUS_OK && !record_read_header(value.bytes, &record)) {
-        status = apply_damaged(failure, "header record", chain);
-    }
-    if (status == STATUS_OK) {
-        *ret_replaced = true;
-        status = apply_drop_hash(apply, chain, record.hash, height, failure);
-    }
-    engine_value_release(&value);
-    return status;
-}
-
-static void put_block(struct apply *apply, uint32_t chain, const struct job_block *block, bool replaces)
-{
-    assert(block->height >
-           apply->next.marks.blocks_pruned);     /* else its keys would be swept away with the pruned */
-    assert(block->hash.bytes <= HASH_BYTES_MAX); /* its length has one byte in the header record */
-    uint8_t digest[SHA256_BYTES];
-    struct slice hash = block->hash;
-    if (hash.bytes == 0) {
-        int hashed = EVP_Digest(block->header.data, block->header.bytes, digest, NULL, apply->sha256, NULL);
-        assert(hashed == 1);
-        hash = slice_of(digest, sizeof digest);
-    }
-    assert(hash.bytes > 0); /* no block is without an entry in the hash index */
-    struct header_record record = {block->data.bytes, hash, block->header, block->signature};
-    size_t bytes = record_header_bytes(&record);
-    struct key header_key;
-    key_set_height(&header_key, chain, KEY_HEADER, block->height);
-    record_write_header(&record, write_set_put_new(apply->set, &header_key, bytes));
-
-    struct key data_key;
-    key_set_height(&data_key, chain, KEY_DATA, block->height);
-    if (block->data.bytes > 0) {
-        write_set_put(apply->set, &data_key, block->data);
-    } else if (replaces) {
-        write_set_delete(apply->set, &data_key);
-    }
-
-    struct key hash_key;
-    key_set_name(&hash_key, chain, KEY_HASH, hash);
-    record_put_u64(block->height, write_set_put_new(apply->set, &hash_key, 8));
-}
-
-static enum status validate_commit(const struct job *job, const struct chain_marks *marks,
-                                   struct failure *failure)
-{
-    const struct job_commit *commit = &job->commit;
-    if (commit->has_expected_height && commit->expected_height != marks->height) {
-        return failure_set_conflict(failure, REASON_HEIGHT,
-                                    "the chain's height is %lu, not %lu as expected: read it again",
-                                    marks->height, commit->expected_height);
-    }
-    for (size_t i = 0; i < commit->block_count; i++) {
-        if (commit->blocks[i].height <= marks->blocks_pruned) {
-            return failure_set_conflict(failure, REASON_PRUNED, "block %lu: blocks up to %lu are pruned",
-                                        commit->blocks[i].height, marks->blocks_pruned);
-        }
-    }
-    for (size_t i = 0; i < commit->state_count; i++) {
-        if (commit->states[i].height < marks->states_from) {
-            return failure_set_conflict(failure, REASON_PRUNED, "state %lu: states up to %lu are pruned",
-                                        commit->states[i].height, marks->states_from - 1);
-        }
-    }
-    return STATUS_OK;
-}
-
-static enum status apply_commit(struct apply *apply, const struct job *job, struct failure *failure)
-{
-    assert(job->kind == JOB_COMMIT); /* which member of the union it is */
-    const struct job_commit *commit = &job->commit;
-    struct apply_chain *next = &apply->next;
-    enum status status = validate_commit(job, &next->marks, failure);
-    for (size_t i = 0; i < commit->block_count && status == STATUS_OK; i++) {
-        bool replaces;
-        status = drop_replaced(apply, job->chain, commit->blocks[i].height, &replaces, failure);
-        if (status == STATUS_OK) {
-            put_block(apply, job->chain, &commit->blocks[i], replaces);
-            if (commit->blocks[i].height > next->blocks_highest) {
-                next->blocks_highest = commit->blocks[i].height;
-            }
-        }
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    for (size_t i = 0; i < commit->state_count; i++) {
-        struct key key;
-        key_set_height(&key, job->chain, KEY_STATE, commit->states[i].height);
-        write_set_put(apply->set, &key, commit->states[i].value);
-    }
-    for (size_t i = 0; i < commit->delete_state_count; i++) {
-        struct key key;
-        key_set_height(&key, job->chain, KEY_STATE, commit->delete_states[i]);
-        write_set_delete(apply->set, &key);
-    }
-    if (commit->rise_to > next->marks.height) {
-        next->marks.height = commit->rise_to;
-    }
-    return apply_metadata_own(apply, job, failure);
-}
-
 /* ---- prune and chains ---- */
 
 static enum status apply_prune(struct apply *apply, const struct job *job, struct failure *failure)
@@ -303,24 +181,12 @@ static void apply_create_chain(struct apply *apply, const struct job *job)
     make_chain(apply, job);
 }
 
-/* Takes what was carried for that chain out of the write set. */
-static void drop_carried(void *context, const struct key *key, bool present, struct slice value)
-{
-    struct apply *apply = context;
-    (void)value;
-    if (present && slice_has_prefix(key_slice(key), key_slice(&apply->dropping))) {
-        write_set_delete(apply->set, key);
-    }
-}
-
-/* All keys of the chain are one range, whatever they are. */
+/* All keys of the chain are one range, whatever they are; what was carried for it lies in it. */
 static void apply_drop_chain(struct apply *apply, const struct job *job)
 {
     assert(apply->next.is_there && job->sequence > 0);
-    struct key to = key_behind_chain(job->chain);
-    apply->dropping = key_of_chain(job->chain);
-    write_set_each(apply->set, drop_carried, apply);
-    write_set_delete_range(apply->set, &apply->dropping, &to);
+    struct key from = key_of_chain(job->chain), to = key_behind_chain(job->chain);
+    write_set_delete_range(apply->set, &from, &to);
     struct key dropped = key_of_dropped(job->chain);
     record_put_u64(job->sequence, write_set_put_new(apply->set, &dropped, 8));
     apply->next = (struct apply_chain){0};
@@ -396,7 +262,8 @@ static bool has_memory(const struct job *job)
     const struct job_commit *commit = &job->commit;
     size_t changes = job->metadata_count;
     if (job->kind == JOB_COMMIT) {
-        changes += commit->block_count * BLOCK_CHANGES + commit->state_count + commit->delete_state_count;
+        changes += (commit->block_count + commit->delete_block_count) * BLOCK_CHANGES + commit->state_count +
+                   commit->delete_state_count;
     }
     size_t bytes = changes * CHANGE_BYTES + job->bytes;
     return bytes < MEMORY_BYTES_MIN || memory_has(bytes);
@@ -410,8 +277,8 @@ enum status apply_job(struct apply *apply, struct job *job, const struct metadat
         return failure_set(&job->failure, STATUS_BUSY,
                            "the machine has no memory for a commit of so many parts: try again later");
     }
-    assert(!job_deletes_ranges(job->kind) ||
-           apply_bytes(apply) == 0); /* ranges are deleted before what the set puts */
+    assert(!job_deletes_ranges(job) ||
+           apply_bytes(apply) == 0); /* ranges delete nothing that another job of the set has put */
     struct write_set_mark before = write_set_mark(apply->set);
     size_t left_out_before = apply->left_out.count;
     apply->next = apply->chains[job->chain];

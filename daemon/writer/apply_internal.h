@@ -1,5 +1,5 @@
-/* What the parts of apply have in common. Nobody else includes this. Calls go one way: apply.c uses rollback.c and sweep.c,
- * its two larger kinds of job, and all three use apply_metadata.c. Writer thread only. */
+/* What the parts of apply have in common. Nobody else includes this. Calls go one way: apply.c uses apply_commit.c,
+ * rollback.c and sweep.c, its larger kinds of job, and all of them use apply_metadata.c. Writer thread only. */
 #ifndef DAEMON_APPLY_INTERNAL_H
 #define DAEMON_APPLY_INTERNAL_H
 
@@ -40,8 +40,7 @@ struct apply {
     size_t before_count;
     size_t before_capacity;
     struct apply_left_out left_out;
-    struct key dropping; /* the beginning of all keys of the chain that is dropped */
-    struct sweep sweep;  /* of the slice under way; replaces that in `sweeps` once the slice is applied */
+    struct sweep sweep; /* of the slice under way; replaces that in `sweeps` once the slice is applied */
     struct apply_chain
         next; /* of the chain of the job under way; replaces that in `chains` once the job is applied */
 };
@@ -77,6 +76,11 @@ enum engine_result apply_cursor_next(struct engine_cursor *cursor, struct slice 
 
 /* The store holds something that cannot be understood: STATUS_DAMAGED. */
 enum status apply_damaged(struct failure *failure, const char *what, uint32_t chain);
+
+/* ---- apply_commit.c ---- */
+
+/* Validates and applies, and changes apply->next. STATUS_OK, STATUS_CONFLICT, STATUS_DAMAGED. */
+enum status apply_commit(struct apply *apply, const struct job *job, struct failure *failure) MUST_CHECK;
 
 /* ---- rollback.c ---- */
 

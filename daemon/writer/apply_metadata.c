@@ -100,12 +100,27 @@ enum status apply_metadata_change(struct apply *apply, uint32_t chain, struct sl
     return STATUS_OK;
 }
 
+/* What was carried, and what the job has changed so far, goes too. Index entries of bound names stay, as those of any deleted name. */
+static void delete_names(struct apply *apply, const struct job *job,
+                         const struct metadata_operation *operation)
+{
+    assert(job_deletes_ranges(job)); /* or the job might not carry what is queued for those names */
+    struct key from = key_of_name(job->chain, KEY_METADATA, operation->name);
+    struct key to = operation->has_to ? key_of_name(job->chain, KEY_METADATA, operation->to)
+                                      : key_behind_kind(job->chain, KEY_METADATA);
+    write_set_delete_range(apply->set, &from, &to);
+}
+
 enum status apply_metadata_own(struct apply *apply, const struct job *job, struct failure *failure)
 {
     enum status status = STATUS_OK;
     for (size_t i = 0; i < job->metadata_count && status == STATUS_OK; i++) {
         const struct metadata_operation *operation = &job->metadata[i];
         assert(operation->kind != METADATA_NONE); /* NONE would be applied as a raise to 0 */
+        if (operation->kind == METADATA_DELETE_RANGE) {
+            delete_names(apply, job, operation);
+            continue;
+        }
         struct metadata_change change = {
             .kind = operation->kind == METADATA_RAISE ? METADATA_NONE : operation->kind,
             .of_height = operation->of_height,

@@ -250,7 +250,7 @@ static bool is_alone(const struct commit_group *group, const struct job *job)
            job->carry_through == 0); /* it carries what came before it */
     const struct metadata_group *oldest = group->waiting.groups.first;
     bool carries = oldest != NULL && oldest->last_sequence <= job->carry_through;
-    return carries || job_deletes_ranges(job->kind);
+    return carries || job_deletes_ranges(job);
 }
 
 static bool has_commit(const struct commit_group *group, uint64_t before)

@@ -188,15 +188,12 @@ struct drop_carried {
     struct job *job;
 };
 
-/* Drops what was carried into the write set and is bound above the target. */
+/* Drops what was carried into the write set and is bound above the target; its entries of the index went with the range. */
 static void drop_carried(void *context, const struct key *key, bool present, struct slice value)
 {
     struct drop_carried *drop = context;
     struct key metadata = key_of_kind(drop->job->chain, KEY_METADATA);
-    struct key bound = key_behind_height(drop->job->chain, KEY_BOUND, drop->job->rollback.to);
-    struct key bound_end = key_behind_kind(drop->job->chain, KEY_BOUND);
-    struct slice name = key_slice(key);
-    if (present && slice_has_prefix(name, key_slice(&metadata))) {
+    if (present && slice_has_prefix(key_slice(key), key_slice(&metadata))) {
         uint64_t of_height;
         struct slice content;
         bool read = record_read_metadata(value, &of_height, &content);
@@ -205,9 +202,6 @@ static void drop_carried(void *context, const struct key *key, bool present, str
             write_set_delete(drop->apply->set, key);
             drop->job->counts.metadata++;
         }
-    } else if (slice_compare(name, key_slice(&bound)) >= 0 &&
-               slice_compare(name, key_slice(&bound_end)) < 0) {
-        write_set_delete(drop->apply->set, key);
     }
 }
 

@@ -1,6 +1,9 @@
 /* A change's life: it lies in the set's arena, in order; a later one of its key supersedes it and leads back to it, so that
  * changes can be taken back from the newest on. All go at once with write_set_clear. The index by key has the newest change of
- * each key. */
+ * each key.
+ *
+ * The engine deletes ranges before it puts anything. So a change that a later range deletes is left out of the list, and the range
+ * goes into it once, whatever comes before or behind it. */
 #include "daemon/writer/write_set.h"
 
 #include <assert.h>
@@ -10,12 +13,14 @@
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/name_hash.h"
 #include "daemon/runtime/thread.h"
+#include "daemon/writer/ranges.h"
 
 struct write_set_change {
     struct write_set_change *next;     /* made later */
     struct write_set_change *previous; /* made earlier */
     struct write_set_change *older;    /* of the same key, superseded by this one; NULL: none */
     struct slice value;
+    uint64_t number; /* of all in the set, from 1 */
     bool present;
     bool is_superseded;
     UT_hash_handle hh; /* unless superseded */
@@ -29,13 +34,7 @@ struct write_set_drops {
     uint8_t packed[];
 };
 
-struct write_set_range {
-    struct key from;
-    struct key to;
-};
-
 enum {
-    RANGES_MAX = 8,          /* in a set: a rollback, the greediest, has 4, and is alone in its set */
     DROPS_BYTES = 256 << 10, /* of packed keys at a time */
     /* Changes: memory for a list of up to so many is kept for the next one. Chosen: 200 KiB. */
     LIST_KEPT_MAX = 4096,
@@ -49,8 +48,8 @@ struct write_set {
     struct write_set_change *by_key;
     struct write_set_change *first; /* of all, by `next` */
     struct write_set_change *last;
-    struct write_set_range ranges[RANGES_MAX];
-    size_t range_count;
+    uint64_t change_count;
+    struct ranges ranges;
     struct write_set_drops *drops; /* the last ones; NULL: none */
     size_t drops_count;
     size_t bytes;
@@ -72,18 +71,20 @@ void write_set_free(struct write_set *set)
         return;
     }
     write_set_clear(set);
+    ranges_close(&set->ranges);
     free(set->list);
     free(set);
 }
 
 void write_set_clear(struct write_set *set)
 {
-    assert(set->range_count <= RANGES_MAX && (set->list != NULL || set->list_capacity == 0));
+    assert(set->list != NULL || set->list_capacity == 0);
     HASH_CLEAR(hh, set->by_key);
     arena_close(&set->arena);
     set->first = NULL;
     set->last = NULL;
-    set->range_count = 0;
+    set->change_count = 0;
+    ranges_take_back(&set->ranges, 0);
     set->drops = NULL;
     set->drops_count = 0;
     set->bytes = 0;
@@ -101,17 +102,26 @@ static struct write_set_change *find(const struct write_set *set, const struct k
     return change;
 }
 
+/* Whether a range deletes what the change did; of no change (NULL), what the store has of the key. */
+static bool is_deleted(const struct write_set *set, const struct key *key,
+                       const struct write_set_change *change)
+{
+    uint64_t number;
+    return set->ranges.added_count > 0 && ranges_have(&set->ranges, key_slice(key), &number) &&
+           (change == NULL || change->number <= number);
+}
+
 enum status write_set_get(struct write_set *set, const struct key *key, struct engine_value *ret_value,
                           struct failure *failure)
 {
     assert(thread_is(THREAD_WRITER)); /* it may wait for the device */
     const struct write_set_change *change = find(set, key);
-    if (change != NULL && change->present) {
-        *ret_value = (struct engine_value){.bytes = change->value};
-        return STATUS_OK;
+    if (is_deleted(set, key, change) || (change != NULL && !change->present)) {
+        return STATUS_NOT_FOUND;
     }
     if (change != NULL) {
-        return STATUS_NOT_FOUND;
+        *ret_value = (struct engine_value){.bytes = change->value};
+        return STATUS_OK;
     }
     switch (engine_get(set->engine, NULL, ENGINE_MAY_BLOCK, key_slice(key), ret_value, failure)) {
     case ENGINE_OK:
@@ -146,6 +156,7 @@ static void add(struct write_set *set, const struct key *key, bool present, stru
     change->previous = set->last;
     change->older = older;
     change->value = value;
+    change->number = ++set->change_count;
     change->present = present;
     change->is_superseded = false;
     change->key.bytes = key->bytes;
@@ -198,24 +209,30 @@ void write_set_drop(struct write_set *set, const struct key *key)
     set->bytes += key->bytes;
 }
 
+static struct slice copy_of(struct write_set *set, const struct key *key)
+{
+    uint8_t *bytes = set_memory(set, key->bytes);
+    memcpy(bytes, key->data, key->bytes);
+    return slice_of(bytes, key->bytes);
+}
+
 void write_set_delete_range(struct write_set *set, const struct key *from, const struct key *to)
 {
     assert(thread_is(THREAD_WRITER));
-    assert(set->range_count < RANGES_MAX);
-    assert(slice_compare(key_slice(from), key_slice(to)) <=
-           0); /* the engine takes no range that ends before it begins */
-    set->ranges[set->range_count++] = (struct write_set_range){*from, *to};
+    ranges_add(&set->ranges, copy_of(set, from), copy_of(set, to), set->change_count);
+    set->bytes += from->bytes + to->bytes;
 }
 
 struct write_set_mark write_set_mark(const struct write_set *set)
 {
     size_t drop_bytes = set->drops != NULL ? set->drops->bytes : 0;
-    return (struct write_set_mark){set->last, set->drops, drop_bytes, set->range_count, set->bytes};
+    return (struct write_set_mark){set->last,  set->change_count,       set->drops,
+                                   drop_bytes, set->ranges.added_count, set->bytes};
 }
 
 void write_set_take_back(struct write_set *set, struct write_set_mark mark)
 {
-    assert(mark.range_count <= set->range_count && mark.bytes <= set->bytes); /* it was taken before */
+    assert(mark.change_count <= set->change_count && mark.bytes <= set->bytes); /* it was taken before */
     while (set->last != mark.last) {
         struct write_set_change *change = set->last;
         assert(change != NULL &&
@@ -241,7 +258,8 @@ void write_set_take_back(struct write_set *set, struct write_set_mark mark)
     if (set->drops != NULL) {
         set->drops->bytes = mark.drop_bytes;
     }
-    set->range_count = mark.range_count;
+    set->change_count = mark.change_count;
+    ranges_take_back(&set->ranges, mark.range_count);
     set->bytes = mark.bytes;
 }
 
@@ -261,7 +279,7 @@ void write_set_each(struct write_set *set, write_set_each_fn each, void *context
     const struct write_set_change *end = set->last; /* of those that are there now */
     for (struct write_set_change *change = set->first; change != NULL;
          change = change == end ? NULL : change->next) {
-        if (!change->is_superseded) {
+        if (!change->is_superseded && !is_deleted(set, &change->key, change)) {
             struct key key = {.bytes = change->key.bytes};
             memcpy(key.data, change->key.data, change->key.bytes);
             each(context, &key, change->present, change->value);
@@ -280,19 +298,20 @@ static void make_room(struct write_set *set, size_t count)
 struct engine_edit *write_set_list(struct write_set *set, size_t *ret_count)
 {
     size_t count = 0;
-    make_room(set, set->range_count + set->drops_count + HASH_COUNT(set->by_key));
-    for (size_t i = 0; i < set->range_count; i++) {
-        const struct write_set_range *range = &set->ranges[i];
-        set->list[count++] =
-            (struct engine_edit){ENGINE_DELETE_RANGE, key_slice(&range->from), key_slice(&range->to)};
+    make_room(set, set->ranges.added_count + set->drops_count + HASH_COUNT(set->by_key));
+    for (size_t i = 0; i < set->ranges.added_count; i++) {
+        const struct range *range = &set->ranges.added[i];
+        set->list[count++] = (struct engine_edit){ENGINE_DELETE_RANGE, range->from, range->to};
     }
     for (const struct write_set_drops *drops = set->drops; drops != NULL; drops = drops->previous) {
         set->list[count++] =
             (struct engine_edit){.kind = ENGINE_DELETE_EACH, .value = slice_of(drops->packed, drops->bytes)};
     }
     for (const struct write_set_change *change = set->by_key; change != NULL; change = change->hh.next) {
-        set->list[count++] = (struct engine_edit){change->present ? ENGINE_PUT : ENGINE_DELETE,
-                                                  key_slice(&change->key), change->value};
+        if (!is_deleted(set, &change->key, change)) {
+            set->list[count++] = (struct engine_edit){change->present ? ENGINE_PUT : ENGINE_DELETE,
+                                                      key_slice(&change->key), change->value};
+        }
     }
     assert(count <= set->list_capacity); /* the index has as many as it counts */
     *ret_count = count;

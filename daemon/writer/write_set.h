@@ -1,6 +1,7 @@
 /* The write set: what one write is going to change, readable before it is written. Writer thread only.
  *
- * - A change puts or deletes one key, or deletes a range of keys. A later change of a key supersedes the earlier one.
+ * - A change puts or deletes one key, or deletes a range of keys. A later change of a key supersedes the earlier one, and a range
+ *   those that were made before it.
  * - A key that was changed reads as changed, any other as the store has it.
  * - Changes behind a mark can be taken back; all go at once with write_set_clear.
  *
@@ -40,12 +41,14 @@ void write_set_delete(struct write_set *set, const struct key *key);
 /* Deletes a key that nothing in this set reads or changes any more; for very many, as it takes little more memory than the key. */
 void write_set_drop(struct write_set *set, const struct key *key);
 
-/* Deletes what the store has from `from` to `to` (excluded), before every other change; write_set_get does not know of it. */
+/* Deletes all keys from `from` to `to` (excluded), those that the set has put so far too, in time that does not depend on how many the store
+ * has of them. Both are copied. */
 void write_set_delete_range(struct write_set *set, const struct key *from, const struct key *to);
 
 /* A place among the changes. It is valid until the set is cleared or taken back to an earlier mark. */
 struct write_set_mark {
     const struct write_set_change *last;
+    uint64_t change_count;
     const struct write_set_drops *drops;
     size_t drop_bytes;
     size_t range_count;
@@ -61,7 +64,7 @@ size_t write_set_bytes(const struct write_set *set);
 /* The memory that they take. */
 size_t write_set_memory(const struct write_set *set);
 
-/* Calls back for each key that the set puts or deletes, in the order of their last change. `each` may change that key again,
+/* Calls back for each key that the set puts or deletes, unless a range behind that deletes it, in the order of their last change. `each` may change that key again,
  * no other. */
 typedef void (*write_set_each_fn)(void *context, const struct key *key, bool present, struct slice value);
 void write_set_each(struct write_set *set, write_set_each_fn each, void *context);

@@ -68,10 +68,25 @@ static void hold(struct held *held, struct slice value, uint64_t of_height)
     memcpy(held->bytes, value.data, value.bytes);
 }
 
+static void delete_range(struct table *table, const struct metadata_operation *operation)
+{
+    for (int i = 0; i < NAMES; i++) {
+        struct slice name = applied_text(names[i]);
+        bool is_before = operation->has_to && slice_compare(name, operation->to) >= 0;
+        if (slice_compare(name, operation->name) >= 0 && !is_before) {
+            table->names[i] = (struct held){0};
+        }
+    }
+}
+
 static void carry_out(struct table *table, const struct metadata_operation *operations, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const struct metadata_operation *operation = &operations[i];
+        if (operation->kind == METADATA_DELETE_RANGE) {
+            delete_range(table, operation);
+            continue;
+        }
         struct held *held = find(table, operation->name);
         if (operation->kind == METADATA_SET) {
             hold(held, operation->value, operation->of_height);
@@ -104,6 +119,9 @@ static enum status commit(struct table *table, const struct job_commit *commit)
             }
         }
         table->has_data[block->height] = block->data.bytes > 0;
+    }
+    for (size_t i = 0; i < commit->delete_block_count; i++) {
+        drop_block(table, commit->delete_blocks[i]);
     }
     for (size_t i = 0; i < commit->state_count; i++) {
         if (commit->states[i].height < table->states_from) {
@@ -152,7 +170,7 @@ static enum status judge_guards(struct table *table, const struct job_rollback *
 {
     for (size_t i = 0; i < rollback->guard_count; i++) {
         const struct held *held = find(table, rollback->guards[i].name);
-        if (held->present && held->length != 8) {
+        if (held->present && held->length != 8 && !rollback->guards[i].pass_malformed) {
             return STATUS_INVALID;
         }
         if (number_of(held) > rollback->to && !rollback->guards[i].lower) {
@@ -218,11 +236,23 @@ static struct metadata_operation some_operation(struct random_source *random)
     }
 }
 
+static struct metadata_operation some_range(struct random_source *random)
+{
+    uint64_t from = random_below(random, NAMES), to = from + 1 + random_below(random, NAMES - from);
+    return (struct metadata_operation){
+        .kind = METADATA_DELETE_RANGE,
+        .name = random_chance(random, 20) ? slice_of(NULL, 0) : applied_text(names[from]),
+        .has_to = to < NAMES,
+        .to = to < NAMES ? applied_text(names[to]) : slice_of(NULL, 0),
+    };
+}
+
 struct request {
     struct job job;
     struct job_block blocks[PARTS_MAX];
     struct job_state states[PARTS_MAX];
     uint64_t delete_states[PARTS_MAX];
+    uint64_t delete_blocks[PARTS_MAX];
     struct job_guard guards[PARTS_MAX];
     struct metadata_operation metadata[PARTS_MAX];
 };
@@ -240,6 +270,9 @@ static void some_commit(struct random_source *random, const struct table *table,
         .rise_to = random_chance(random, 50) ? 0 : random_below(random, HEIGHTS + 1),
         .has_expected_height = random_chance(random, 20),
         .expected_height = random_chance(random, 80) ? table->height : random_below(random, HEIGHTS + 1),
+        .delete_blocks = request->delete_blocks,
+        .delete_block_count = random_chance(random, 30) ? random_below(random, PARTS_MAX + 1) : 0,
+        .deletes_names = random_chance(random, 20),
     };
     for (int i = 0; i < PARTS_MAX; i++) {
         uint64_t least = random_chance(random, 90) ? table->blocks_pruned : 0;
@@ -252,6 +285,7 @@ static void some_commit(struct random_source *random, const struct table *table,
         };
         request->states[i] = (struct job_state){random_below(random, HEIGHTS + 1), applied_text("state")};
         request->delete_states[i] = random_below(random, HEIGHTS + 1);
+        request->delete_blocks[i] = 1 + random_below(random, HEIGHTS);
     }
 }
 
@@ -266,6 +300,7 @@ static void some_rollback(struct random_source *random, struct request *request)
     for (int i = 0; i < PARTS_MAX; i++) {
         request->guards[i].name = applied_text(names[random_below(random, NAMES)]);
         request->guards[i].lower = random_chance(random, 60);
+        request->guards[i].pass_malformed = random_chance(random, 50);
     }
 }
 
@@ -304,11 +339,12 @@ static void run(struct random_source *random, struct table *table, struct queue 
     job->metadata = request.metadata;
     job->metadata_count = random_below(random, PARTS_MAX + 1);
     for (int i = 0; i < PARTS_MAX; i++) {
-        request.metadata[i] = some_operation(random);
+        bool is_range = job->kind == JOB_COMMIT && job->commit.deletes_names && random_chance(random, 50);
+        request.metadata[i] = is_range ? some_range(random) : some_operation(random);
     }
     struct table expected = *table;
     struct job_counts counts = {0};
-    bool carries = job->kind != JOB_COMMIT || random_chance(random, 50);
+    bool carries = job_deletes_ranges(job) || random_chance(random, 50);
     if (carries) {
         job->carry_through = applied_carry();
         carry_out(&expected, queue->operations, queue->count);

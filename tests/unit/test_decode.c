@@ -64,7 +64,8 @@ END_TEST
 static enum status decode_one(Cairn__MetadataOperation *operation, bool is_queued,
                               struct decoded_metadata *ret_metadata)
 {
-    return decode_metadata(request, &operation, 1, is_queued, ret_metadata, &failure);
+    return decode_metadata(request, &operation, 1, is_queued ? DECODE_QUEUED : DECODE_OTHER, ret_metadata,
+                           &failure);
 }
 
 START_TEST(operations_keep_their_order_and_kind)
@@ -73,7 +74,8 @@ START_TEST(operations_keep_their_order_and_kind)
     metadata_add(write, operation_delete("b"));
     metadata_add(write, operation_raise("c", 17));
     struct decoded_metadata decoded;
-    ck_assert_int_eq(decode_metadata(request, write->operations, 3, true, &decoded, &failure), STATUS_OK);
+    ck_assert_int_eq(decode_metadata(request, write->operations, 3, DECODE_QUEUED, &decoded, &failure),
+                     STATUS_OK);
     ck_assert_uint_eq(decoded.count, 3);
     const struct metadata_operation *operations = decoded.operations;
     ck_assert(operations[0].kind == METADATA_SET && slice_is(operations[0].name, "a"));
@@ -87,7 +89,7 @@ END_TEST
 START_TEST(no_operations_are_fine_where_they_come_with_something_else)
 {
     struct decoded_metadata decoded = {.count = 1};
-    ck_assert_int_eq(decode_metadata(request, NULL, 0, false, &decoded, &failure), STATUS_OK);
+    ck_assert_int_eq(decode_metadata(request, NULL, 0, DECODE_COMMIT, &decoded, &failure), STATUS_OK);
     ck_assert_uint_eq(decoded.count, 0);
 }
 END_TEST
@@ -108,6 +110,69 @@ START_TEST(an_operation_that_contradicts_itself_is_invalid)
     assert_failure(decode_one(operation_set_at("a", "b", 0), true, &decoded), STATUS_INVALID, "height 0");
     assert_failure(decode_one(operation_set("", "b"), true, &decoded), STATUS_INVALID, "0 bytes");
     ck_assert_uint_eq(decoded.count, 77); /* untouched */
+}
+END_TEST
+
+/* NULL: that end is left out. */
+static Cairn__MetadataOperation *operation_range(const char *from, const char *to)
+{
+    Cairn__MetadataOperation *operation = operation_delete("");
+    Cairn__NameRange *range = kept_alloc(sizeof *range);
+    cairn__name_range__init(range);
+    range->has_from = from != NULL;
+    range->from = bytes_of(from != NULL ? from : "");
+    range->has_to = to != NULL;
+    range->to = bytes_of(to != NULL ? to : "");
+    operation->has_name = false;
+    operation->operation_case = CAIRN__METADATA_OPERATION__OPERATION_DELETE_RANGE;
+    operation->delete_range = range;
+    return operation;
+}
+
+START_TEST(a_range_of_names_may_leave_out_either_end)
+{
+    static const struct {
+        const char *from, *to;
+        enum status status;
+    } cases[] = {{"a", "b", STATUS_OK},      {NULL, "b", STATUS_OK},  {"a", NULL, STATUS_OK},
+                 {NULL, NULL, STATUS_OK},    {NULL, "", STATUS_OK},   {"b", "b", STATUS_INVALID},
+                 {"b", "a", STATUS_INVALID}, {"", "", STATUS_INVALID}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        Cairn__MetadataOperation *operation = operation_range(cases[i].from, cases[i].to);
+        struct decoded_metadata decoded;
+        ck_assert_int_eq(decode_metadata(request, &operation, 1, DECODE_COMMIT, &decoded, &failure),
+                         cases[i].status);
+        if (cases[i].status == STATUS_OK) {
+            const struct metadata_operation *range = decoded.operations;
+            ck_assert(decoded.range_count == 1 && range->kind == METADATA_DELETE_RANGE);
+            ck_assert(slice_is(range->name, cases[i].from != NULL ? cases[i].from : ""));
+            ck_assert(range->has_to == (cases[i].to != NULL));
+            ck_assert(!range->has_to || slice_is(range->to, cases[i].to));
+        }
+    }
+}
+END_TEST
+
+START_TEST(ranges_are_for_commits_without_a_name_and_bounded)
+{
+    struct decoded_metadata decoded;
+    Cairn__MetadataOperation *operations[DELETE_RANGES_MAX + 1];
+    operations[0] = operation_range("a", "b");
+    assert_failure(decode_one(operations[0], true, &decoded), STATUS_INVALID, "only a commit");
+    assert_failure(decode_one(operations[0], false, &decoded), STATUS_INVALID, "only a commit");
+    operations[0]->has_name = true;
+    assert_failure(decode_metadata(request, operations, 1, DECODE_COMMIT, &decoded, &failure), STATUS_INVALID,
+                   "neither a name");
+    operations[0]->has_name = false;
+    operations[0]->delete_range->to = bytes_random(1, METADATA_NAME_BYTES_MAX + 1);
+    assert_failure(decode_metadata(request, operations, 1, DECODE_COMMIT, &decoded, &failure),
+                   STATUS_TOO_LARGE, "1025 bytes");
+    for (size_t i = 0; i <= DELETE_RANGES_MAX; i++) {
+        operations[i] = operation_range("a", "b");
+    }
+    assert_failure(
+        decode_metadata(request, operations, DELETE_RANGES_MAX + 1, DECODE_COMMIT, &decoded, &failure),
+        STATUS_TOO_LARGE, "at most 1024");
 }
 END_TEST
 
@@ -156,11 +221,11 @@ START_TEST(more_operations_than_the_request_has_memory_for_are_too_large)
     for (size_t i = 0; i < count; i++) {
         operations[i] = operation;
     }
-    assert_failure(decode_metadata(request, operations, count, false, &decoded, &failure), STATUS_TOO_LARGE,
-                   "send it in parts");
+    assert_failure(decode_metadata(request, operations, count, DECODE_COMMIT, &decoded, &failure),
+                   STATUS_TOO_LARGE, "send it in parts");
     request->is_short = true;
-    assert_failure(decode_metadata(request, operations, count, false, &decoded, &failure), STATUS_BUSY,
-                   "try again later");
+    assert_failure(decode_metadata(request, operations, count, DECODE_COMMIT, &decoded, &failure),
+                   STATUS_BUSY, "try again later");
 }
 END_TEST
 
@@ -183,6 +248,18 @@ START_TEST(a_commit_takes_over_all_its_parts)
     ck_assert(job.commit.delete_state_count == 1 && job.commit.delete_states[0] == 2);
     ck_assert(job.commit.rise_to == 5 && job.commit.has_expected_height && job.commit.expected_height == 4);
     ck_assert(job.metadata_count == 1 && slice_is(job.metadata[0].name, "name"));
+    ck_assert(job.commit.delete_block_count == 0 && !job.commit.deletes_names);
+    uint64_t deleted[] = {3, 0};
+    commit->delete_blocks = deleted;
+    commit->n_delete_blocks = 1;
+    commit_metadata(commit, operation_range("a", NULL));
+    job = (struct job){0};
+    ck_assert_int_eq(decode_commit(request, commit, &job, &failure), STATUS_OK);
+    ck_assert(job.commit.delete_block_count == 1 && job.commit.delete_blocks[0] == 3);
+    ck_assert(job.commit.deletes_names && job_deletes_ranges(&job));
+    commit->n_delete_blocks = 2;
+    job = (struct job){0};
+    assert_failure(decode_commit(request, commit, &job, &failure), STATUS_INVALID, "block 0");
 }
 END_TEST
 
@@ -254,6 +331,11 @@ START_TEST(a_rollback_takes_over_its_guards)
     ck_assert(job.kind == JOB_ROLLBACK && job.rollback.to == 12 && job.rollback.guard_count == 2);
     ck_assert(slice_is(job.rollback.guards[0].name, "final") && !job.rollback.guards[0].lower);
     ck_assert(slice_is(job.rollback.guards[1].name, "mark") && job.rollback.guards[1].lower);
+    ck_assert(!job.rollback.guards[0].pass_malformed);
+    rollback->guards[1]->has_pass_malformed = rollback->guards[1]->pass_malformed = true;
+    job = (struct job){0};
+    ck_assert_int_eq(decode_rollback(request, rollback, &job, &failure), STATUS_OK);
+    ck_assert(!job.rollback.guards[0].pass_malformed && job.rollback.guards[1].pass_malformed);
     rollback_guard(rollback, "", true);
     job = (struct job){0};
     assert_failure(decode_rollback(request, rollback, &job, &failure), STATUS_INVALID, "0 bytes");
@@ -272,6 +354,8 @@ int main(void)
     tcase_add_test(tests, operations_keep_their_order_and_kind);
     tcase_add_test(tests, no_operations_are_fine_where_they_come_with_something_else);
     tcase_add_test(tests, an_operation_that_contradicts_itself_is_invalid);
+    tcase_add_test(tests, a_range_of_names_may_leave_out_either_end);
+    tcase_add_test(tests, ranges_are_for_commits_without_a_name_and_bounded);
     tcase_add_test(tests, a_value_as_long_as_hello_says_fits_a_frame_with_the_longest_names);
     tcase_add_test(tests, only_a_queued_value_is_bounded_and_not_one_of_a_commit);
     tcase_add_test(tests, more_operations_than_the_request_has_memory_for_are_too_large);

@@ -98,23 +98,38 @@ START_TEST(names_are_counted_by_what_is_done_to_them)
     struct job job = {.kind = JOB_PRUNE, .metadata = operations, .metadata_count = 3};
     dropped_by_job(&dropped, &tops, &job);
     dropped_by_name(&dropped, METADATA_NONE); /* a raise, folded */
-    ck_assert(dropped.names == 3 && dropped.deleted == 1);
+    ck_assert(dropped.names == 3 && dropped.deleted == 1 && dropped.ranges == 0);
     struct job sweep = {.kind = JOB_SWEEP, .counts = {.blocks = 7, .metadata = 2}};
     dropped_by_job(&dropped, &tops, &sweep);
     ck_assert(dropped.hashes == 7 && dropped.deleted == 3);
 }
 END_TEST
 
+START_TEST(deleted_blocks_and_ranges_of_names_are_dropped)
+{
+    static const uint64_t heights[] = {8, 2};
+    struct metadata_operation operation = {.kind = METADATA_DELETE_RANGE};
+    struct job job = {.kind = JOB_COMMIT,
+                      .commit = {.delete_blocks = heights, .delete_block_count = 2, .deletes_names = true},
+                      .metadata = &operation,
+                      .metadata_count = 1};
+    dropped_by_job(&dropped, &tops, &job);
+    assert_heights(&dropped.blocks, 2, 2, 8);
+    ck_assert(dropped.hashes == 2 && dropped.ranges == 1 && dropped.names + dropped.deleted == 0);
+}
+END_TEST
+
 START_TEST(sums_have_all_of_both)
 {
-    struct dropped other = {.blocks = {2, 3, 9}, .names = 1, .deleted = 2, .hashes = 3, .is_rollback = true};
+    struct dropped other = {
+        .blocks = {2, 3, 9}, .names = 1, .deleted = 2, .ranges = 4, .hashes = 3, .is_rollback = true};
     dropped_add(&dropped, &(struct dropped){0});
     ck_assert_uint_eq(dropped_count(&dropped), 0);
     dropped_add(&dropped, &other);
     other.blocks = (struct dropped_heights){1, 20, 20};
     dropped_add(&dropped, &other);
     assert_heights(&dropped.blocks, 3, 3, 20);
-    ck_assert_uint_eq(dropped_count(&dropped), 3 + 2 * (1 + 2 + 3));
+    ck_assert_uint_eq(dropped_count(&dropped), 3 + 2 * (1 + 2 + 4 + 3));
     ck_assert(dropped.is_rollback);
 }
 END_TEST
@@ -129,6 +144,7 @@ int main(void)
     tcase_add_test(tests, deleted_states_are_a_range);
     tcase_add_test(tests, a_rollback_drops_what_lies_above_if_it_found_anything);
     tcase_add_test(tests, names_are_counted_by_what_is_done_to_them);
+    tcase_add_test(tests, deleted_blocks_and_ranges_of_names_are_dropped);
     tcase_add_test(tests, sums_have_all_of_both);
     return suite_run(suite, false);
 }

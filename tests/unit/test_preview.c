@@ -20,7 +20,8 @@ START_TEST(it_says_what_the_rollback_then_does_and_changes_nothing)
     applied_queue(1, applied_raise("m8", 5)); /* which unbinds it */
     applied_queue(1, applied_set("final", applied_number(9), 8));
     uint64_t before = applied_digest(), queued = applied_queued();
-    struct job_guard guards[] = {{text("final"), true}, {text("final"), true}, {text("absent"), false}};
+    struct job_guard guards[] = {
+        {text("final"), true, false}, {text("final"), true, false}, {text("absent"), false, false}};
     struct job job = applied_rollback_to(6);
     job.rollback.guards = guards;
     job.rollback.guard_count = 3;
@@ -97,7 +98,7 @@ END_TEST
 START_TEST(what_stands_against_it_is_said_as_the_writer_says_it)
 {
     applied_ten();
-    struct job_guard guard = {text("final"), false};
+    struct job_guard guard = {text("final"), false, false};
     applied_queue(1, applied_set("final", applied_number(8), 0)); /* queued, it counts all the same */
     for (uint64_t to = 0; to <= 12; to++) {
         struct job dry = applied_rollback_to(to), real = applied_rollback_to(to);

@@ -387,6 +387,33 @@ START_TEST(much_is_due_at_once_and_little_when_it_is_quiet)
 }
 END_TEST
 
+START_TEST(a_range_of_names_is_due_at_once_and_then_after_a_wait)
+{
+    pass(INTERVAL_US);
+    size_t before = range_count;
+    chains[0]->dropped.ranges = 1;
+    order->counters.metadata_accepted++; /* it is not quiet */
+    skipped_us += INTERVAL_US;
+    (void)iterate();
+    (void)iterate();
+    ck_assert_uint_eq(range_count, before + 1);
+    assert_kind(before, chains[0], KEY_METADATA);
+    chains[0]->dropped.ranges = 1;
+    for (uint64_t us = 0; us < WAIT_US_MIN - INTERVAL_US; us += INTERVAL_US) {
+        order->counters.metadata_accepted++;
+        skipped_us += INTERVAL_US;
+        (void)iterate();
+    }
+    ck_assert_uint_eq(dropped_count(&chains[0]->dropped), 1);
+    for (int i = 0; i < 3; i++) {
+        order->counters.metadata_accepted++;
+        skipped_us += WAIT_US_MIN;
+        (void)iterate();
+    }
+    ck_assert_uint_eq(dropped_count(&chains[0]->dropped), 0);
+}
+END_TEST
+
 START_TEST(what_gives_little_back_waits_longer_each_time)
 {
     pass(INTERVAL_US);
@@ -507,6 +534,7 @@ int main(void)
     tcase_add_test(tests, after_a_start_each_chain_is_looked_through_once_it_is_quiet);
     tcase_add_test(tests, what_a_rollback_dropped_is_due_at_once);
     tcase_add_test(tests, much_is_due_at_once_and_little_when_it_is_quiet);
+    tcase_add_test(tests, a_range_of_names_is_due_at_once_and_then_after_a_wait);
     tcase_add_test(tests, what_gives_little_back_waits_longer_each_time);
     tcase_add_test(tests, what_a_read_still_sees_is_not_asked_back_before_the_read_has_ended);
     tcase_add_test(tests, the_space_of_dropped_chains_is_asked_back_at_once_in_turn_with_the_others);

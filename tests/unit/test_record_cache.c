@@ -88,6 +88,26 @@ START_TEST(what_it_knows_is_what_is_stored)
 }
 END_TEST
 
+START_TEST(what_lies_in_a_range_is_forgotten_and_nothing_else)
+{
+    static const unsigned counts[] = {NAMES, 20000}; /* few are looked at, of many all are forgotten */
+    for (int i = 0; i < 2; i++) {
+        struct record_cache *cache = record_cache_new(64 << 20);
+        struct slice record;
+        for (unsigned number = 0; number < counts[i]; number++) {
+            record_cache_put(cache, key_of(1, number), slice_of("12345678", 8));
+        }
+        struct key from = *key_of(1, 12), to = *key_of(1, 13);
+        record_cache_forget_range(cache, &from, &to);
+        ck_assert(!record_cache_find(cache, &from, &record)); /* included, */
+        ck_assert(!record_cache_find(cache, key_of(1, 125), &record));
+        ck_assert(record_cache_find(cache, &to, &record) == (i == 0)); /* not included */
+        ck_assert(record_cache_find(cache, key_of(1, 11), &record) == (i == 0));
+        record_cache_free(cache);
+    }
+}
+END_TEST
+
 START_TEST(a_raise_on_disk_is_read_again)
 {
     struct record_cache *cache = record_cache_new(CACHE_BYTES);
@@ -125,6 +145,7 @@ int main(void)
     TCase *tests;
     Suite *suite = suite_new("record_cache", 60, &tests);
     tcase_add_test(tests, what_it_knows_is_what_is_stored);
+    tcase_add_test(tests, what_lies_in_a_range_is_forgotten_and_nothing_else);
     tcase_add_test(tests, a_raise_on_disk_is_read_again);
     tcase_add_test(tests, what_is_used_stays_while_others_come_and_go);
     return suite_run(suite, false);

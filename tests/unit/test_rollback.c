@@ -193,7 +193,7 @@ END_TEST
 
 static enum status guarded(uint64_t to, const char *name, bool lower, struct job *ret_job)
 {
-    struct job_guard guards[] = {{text("absent"), lower}, {text(name), lower}};
+    struct job_guard guards[] = {{text("absent"), lower, false}, {text(name), lower, false}};
     *ret_job = applied_rollback_to(to);
     ret_job->rollback.guards = guards;
     ret_job->rollback.guard_count = 2;
@@ -262,14 +262,15 @@ START_TEST(guards_are_judged_by_what_was_there_before_in_any_order)
     applied_groups();
     uint64_t before = applied_digest();
     for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
-        struct job_guard guards[] = {{text("final"), orders[i][0]}, {text("final"), orders[i][1]}};
+        struct job_guard guards[] = {{text("final"), orders[i][0], false},
+                                     {text("final"), orders[i][1], false}};
         struct job job = applied_rollback_to(8);
         job.rollback.guards = guards;
         job.rollback.guard_count = 2;
         ck_assert_int_eq(applied_job(&job), STATUS_CONFLICT);
         ck_assert_uint_eq(applied_digest(), before);
     }
-    struct job_guard twice[] = {{text("final"), true}, {text("final"), true}};
+    struct job_guard twice[] = {{text("final"), true, false}, {text("final"), true, false}};
     struct job job = applied_rollback_to(8);
     job.rollback.guards = twice;
     job.rollback.guard_count = 2;

@@ -51,6 +51,13 @@ START_TEST(a_guard_passes_refuses_or_is_lowered)
     ck_assert(is_above);
     seven.value.bytes = 7;
     ck_assert_int_eq(rollback_rule_guard(&guard, seven, 6, &is_above, &failure), STATUS_INVALID);
+    guard.pass_malformed = true;
+    ck_assert_int_eq(rollback_rule_guard(&guard, seven, 6, &is_above, &failure), STATUS_OK);
+    ck_assert(!is_above);
+    guard.lower = false;
+    ck_assert_int_eq(rollback_rule_guard(&guard, seven, 6, &is_above, &failure), STATUS_OK);
+    seven.value.bytes = 8;
+    ck_assert_int_eq(rollback_rule_guard(&guard, seven, 6, &is_above, &failure), STATUS_CONFLICT);
 }
 END_TEST
 

@@ -3,7 +3,8 @@
  * - a lost connection is started again, with growing pauses, while time is left
  * - the request is submitted and awaited. While kept metadata must be sent again, the client's other connections are processed
  *   too, since one of them may be the one that sends it
- * - if the connection was lost, and the request was not sent or is a read that delivered nothing, it begins again
+ * - if the connection was lost, and the request was not sent or is a read that delivered nothing, it begins again; a request that survives
+ *   under a claim only needs the connection back
  *
  * The reply lives in the connection until the next blocking call on it has returned: what it holds may be passed to that call, which
  * encodes its request again if it has to be sent again. So a connection has room for two replies.
@@ -77,6 +78,9 @@ static void show_failure(struct cairn_connection *connection, enum cairn_request
     assert(status != CAIRN_OK);
     snprintf(last->text, sizeof last->text, "%s", connection->failure.text);
     last->reply = (struct cairn_reply){.kind = kind, .status = status, .text = last->text};
+    if (status == CAIRN_CONFLICT) {
+        last->reply.reason = CAIRN_REASON_CLAIMED; /* the client's claim has ended: no daemon was asked */
+    }
 }
 
 /* The completion: keeps the reply, and the memory that it borrows, for the caller. */
@@ -156,7 +160,8 @@ static int poll_ms(const struct call *call, int64_t wait_us)
     return wait / 1000 < 60000 ? (int)((wait + 999) / 1000) : 60000;
 }
 
-/* Waits for the connection and processes it; also the client's other connections, if one of them may be sending kept metadata. */
+/* Waits for the connection and processes it; also the client's other connections, if one of them may be sending again what new writes
+ * wait for. */
 static void call_turn(struct call *call)
 {
     struct cairn_client *client = call->connection->client;
@@ -164,7 +169,7 @@ static void call_turn(struct call *call)
     struct cairn_connection *polled[POLLED_MAX] = {call->connection};
     struct pollfd fds[POLLED_MAX];
     nfds_t count = 1;
-    bool all = client->kept.unsettled > 0;
+    bool all = client->kept.unsettled > 0 || client->again > 0;
     for (struct cairn_connection *each = client->connections; all && each != NULL && count < POLLED_MAX;
          each = each->next) {
         if (each != call->connection && !connection_state_is_lost(each->state)) {
@@ -314,7 +319,11 @@ static void call_wait(struct call *call, enum cairn_status submitted)
     }
     connection_process(connection, 0);
     while (!call->done) {
-        call_turn(call);
+        if (!call_reconnect(call) && call_left_us(call) > 0) {
+            connection_give_up(connection); /* what is put aside there: time does not mend it */
+        } else {
+            call_turn(call);
+        }
     }
     call->done = !worth_repeating(call);
 }

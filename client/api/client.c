@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "client/connection/claim.h"
 #include "client/connection/connection.h"
 #include "client/message/check.h"
 
@@ -118,8 +119,9 @@ void cairn_client_free(struct cairn_client *client)
     while (client->connections != NULL) {
         connection_end(client->connections);
     }
-    assert(client->resends == 0); /* no request is left that points at kept metadata */
+    assert(client->resends == 0 && client->again == 0); /* no request is left that points at kept metadata */
     keep_clear(&client->kept);
+    claim_clear(client);
     free((char *)(uintptr_t)client->options.socket_path);
     free((char *)(uintptr_t)client->options.name);
     fork_mark_free(client->fork_mark);
@@ -156,7 +158,11 @@ enum cairn_status cairn_client_forget(struct cairn_client *client)
                                "forget: a connection of the client is not lost: free it first");
         }
     }
-    assert(client->resends == 0); /* no request is left that points at kept metadata */
+    for (struct cairn_connection *each = client->connections; each != NULL; each = each->next) {
+        connection_give_up(each);
+    }
+    assert(client->resends == 0 && client->again == 0); /* no request is left that points at kept metadata */
+    claim_clear(client);
     client->dropped_operations += client->kept.operations;
     keep_clear(&client->kept);
     client->store_known = false;

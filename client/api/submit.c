@@ -2,6 +2,8 @@
  * fails, nothing is added, and the connection's failure says why. */
 #include <assert.h>
 
+#include "client/connection/claim.h"
+#include "client/connection/release.h"
 #include "client/connection/request.h"
 #include "client/message/check.h"
 #include "client/message/encode.h"
@@ -56,6 +58,10 @@ static enum cairn_status submit_end(struct cairn_connection *connection, enum ca
             "%llu bytes of accepted metadata are not known to be written: submit a barrier at level "
             "written and await it",
             (unsigned long long)connection->client->kept.bytes);
+    }
+    if (status == CAIRN_CONFLICT) {
+        return failure_set(&connection->failure, status, "%s: this client's claim of the chain has ended: %s",
+                           frame_type_text(model->type), model->claim->why);
     }
     if (status != CAIRN_OK) {
         return failure_set(&connection->failure, status, "%s: no memory here", frame_type_text(model->type));
@@ -168,19 +174,63 @@ SUBMIT(chains, cairn_chains_request, encode_empty(FRAME_CHAINS, &encoded), .kind
 SUBMIT(create_chain, cairn_create_chain_request, encode_create_chain(request, &encoded),
        .kind = CAIRN_CREATE_CHAIN, .type = FRAME_CREATE_CHAIN, .ordered = true)
 
-SUBMIT(drop_chain, cairn_drop_chain_request, encode_drop_chain(request, &encoded), .kind = CAIRN_DROP_CHAIN,
-       .type = FRAME_DROP_CHAIN, .ordered = true, .carries = true, .expected = {.level = CAIRN_DURABLE})
+/* Notes the client's claim of the chain that is written to. CAIRN_CONFLICT: it has ended. */
+static enum cairn_status under_claim(const struct cairn_connection *connection, struct cairn_slice chain,
+                                     struct request *model)
+{
+    model->claim = claim_of(connection->client, chain);
+    return model->claim != NULL && model->claim->state == CLAIM_ENDED ? CAIRN_CONFLICT : CAIRN_OK;
+}
+
+/* The same of a commit, prune or rollback, which is numbered. */
+static enum cairn_status numbered(struct cairn_connection *connection, struct cairn_slice chain,
+                                  struct request *model)
+{
+    enum cairn_status status = under_claim(connection, chain, model);
+    if (status == CAIRN_OK && model->claim != NULL) {
+        model->numbered = model->survives = claim_numbers(connection, model->claim);
+    }
+    return status;
+}
+
+static enum cairn_status drop_begin(const struct cairn_connection *connection,
+                                    const struct cairn_drop_chain_request *request, struct request *model,
+                                    struct encoded *ret_encoded)
+{
+    enum cairn_status status = under_claim(connection, request->chain, model);
+    return status == CAIRN_OK ? encode_drop_chain(request, ret_encoded) : status;
+}
+
+static enum cairn_status claim_begin(struct cairn_connection *connection,
+                                     const struct cairn_claim_request *request, uint64_t timeout_us,
+                                     struct request *model, struct encoded *ret_encoded)
+{
+    model->claim = claim_prepare(connection->client, request->chain);
+    return model->claim != NULL ? encode_claim(request, timeout_us, ret_encoded) : CAIRN_NO_MEMORY;
+}
+
+static enum cairn_status release_begin(const struct cairn_connection *connection,
+                                       const struct cairn_release_request *request, struct request *model,
+                                       struct encoded *ret_encoded)
+{
+    model->claim = claim_of(connection->client, request->chain);
+    return encode_release(request, ret_encoded);
+}
+
+SUBMIT(drop_chain, cairn_drop_chain_request, drop_begin(connection, request, &model, &encoded),
+       .kind = CAIRN_DROP_CHAIN, .type = FRAME_DROP_CHAIN, .ordered = true, .carries = true,
+       .expected = {.level = CAIRN_DURABLE})
 
 SUBMIT(drain, cairn_drain_request, encode_empty(FRAME_DRAIN, &encoded), .kind = CAIRN_DRAIN,
        .type = FRAME_DRAIN, .ordered = true)
 
-SUBMIT(claim, cairn_claim_request, encode_claim(request, timeout_us, &encoded), .kind = CAIRN_CLAIM,
-       .type = FRAME_CLAIM, .ordered = true, .carries = true, .features = FEATURE_CLAIMS,
+SUBMIT(claim, cairn_claim_request, claim_begin(connection, request, timeout_us, &model, &encoded),
+       .kind = CAIRN_CLAIM, .type = FRAME_CLAIM, .ordered = true, .carries = true, .features = FEATURE_CLAIMS,
        .expected = {.level = CAIRN_DURABLE})
 
-SUBMIT(release, cairn_release_request, encode_release(request, &encoded), .kind = CAIRN_RELEASE,
-       .type = FRAME_RELEASE, .ordered = true, .carries = true, .features = FEATURE_CLAIMS,
-       .expected = {.level = CAIRN_DURABLE})
+SUBMIT(release, cairn_release_request, release_begin(connection, request, &model, &encoded),
+       .kind = CAIRN_RELEASE, .type = FRAME_RELEASE, .ordered = true, .carries = true,
+       .features = FEATURE_CLAIMS, .expected = {.level = CAIRN_DURABLE})
 
 SUBMIT(read_usage, cairn_read_usage_request, encode_usage(request, &encoded), .kind = CAIRN_READ_USAGE,
        .type = FRAME_USAGE)
@@ -223,8 +273,9 @@ SUBMIT_STREAM(list, cairn_list_request, cairn_metadata_item, encode_list(request
               .expected = {.parts = request->parts,
                            .items_max = request->limit != 0 ? request->limit : UINT64_MAX})
 
-/* Encodes a commit, and notes what its deletes mean for the request. */
-static enum cairn_status commit_begin(const struct cairn_commit_request *request, uint64_t timeout_us,
+/* Encodes a commit, and notes what its deletes and its chain's claim mean for the request. */
+static enum cairn_status commit_begin(struct cairn_connection *connection,
+                                      const struct cairn_commit_request *request, uint64_t timeout_us,
                                       struct request *model, struct encoded *ret_encoded)
 {
     bool range = false;
@@ -233,19 +284,37 @@ static enum cairn_status commit_begin(const struct cairn_commit_request *request
     }
     model->carries = request->carry || range;
     model->features = range || request->delete_block_count > 0 ? FEATURE_DELETES : 0;
-    return encode_commit(request, timeout_us, ret_encoded);
+    model->operations = request->metadata_count;
+    enum cairn_status status = numbered(connection, request->chain, model);
+    return status == CAIRN_OK ? encode_commit(request, timeout_us, ret_encoded) : status;
 }
 
-SUBMIT(commit, cairn_commit_request, commit_begin(request, timeout_us, &model, &encoded),
+static enum cairn_status prune_begin(struct cairn_connection *connection,
+                                     const struct cairn_prune_request *request, uint64_t timeout_us,
+                                     struct request *model, struct encoded *ret_encoded)
+{
+    enum cairn_status status = request->dry_run ? CAIRN_OK : numbered(connection, request->chain, model);
+    return status == CAIRN_OK ? encode_prune(request, timeout_us, ret_encoded) : status;
+}
+
+static enum cairn_status rollback_begin(struct cairn_connection *connection,
+                                        const struct cairn_rollback_request *request, uint64_t timeout_us,
+                                        struct request *model, struct encoded *ret_encoded)
+{
+    enum cairn_status status = request->dry_run ? CAIRN_OK : numbered(connection, request->chain, model);
+    return status == CAIRN_OK ? encode_rollback(request, timeout_us, ret_encoded) : status;
+}
+
+SUBMIT(commit, cairn_commit_request, commit_begin(connection, request, timeout_us, &model, &encoded),
        .kind = CAIRN_COMMIT, .type = FRAME_COMMIT, .ordered = true,
        .expected = {.level = commit_level(request->level)})
 
-SUBMIT(prune, cairn_prune_request, encode_prune(request, timeout_us, &encoded), .kind = CAIRN_PRUNE,
-       .type = FRAME_PRUNE, .ordered = true, .carries = !request->dry_run,
+SUBMIT(prune, cairn_prune_request, prune_begin(connection, request, timeout_us, &model, &encoded),
+       .kind = CAIRN_PRUNE, .type = FRAME_PRUNE, .ordered = true, .carries = !request->dry_run,
        .features = request->dry_run ? FEATURE_PRUNE_DRY_RUN : 0,
        .expected = {.level = commit_level(request->level), .dry_run = request->dry_run})
 
-SUBMIT(rollback, cairn_rollback_request, encode_rollback(request, timeout_us, &encoded),
+SUBMIT(rollback, cairn_rollback_request, rollback_begin(connection, request, timeout_us, &model, &encoded),
        .kind = CAIRN_ROLLBACK, .type = FRAME_ROLLBACK, .ordered = true, .carries = !request->dry_run,
        .expected = {.level = commit_level(request->level), .dry_run = request->dry_run})
 
@@ -261,9 +330,14 @@ static enum cairn_level metadata_level(enum cairn_level level)
 /* Encodes a metadata write, unless too much is kept already. */
 static enum cairn_status kept_begin(struct cairn_connection *connection,
                                     const struct cairn_write_metadata_request *request, uint64_t timeout_us,
-                                    struct encoded *ret_encoded)
+                                    struct request *model, struct encoded *ret_encoded)
 {
     const struct cairn_client *client = connection->client;
+    enum cairn_status status = under_claim(connection, request->chain, model);
+    if (status != CAIRN_OK) {
+        return status;
+    }
+    model->survives = model->claim != NULL && metadata_level(request->level) == CAIRN_ACCEPTED;
     assert(client->options.kept_bytes_max > 0); /* else no write would ever be taken */
     if (client->kept.bytes >= client->options.kept_bytes_max) {
         return CAIRN_FULL;
@@ -271,6 +345,7 @@ static enum cairn_status kept_begin(struct cairn_connection *connection,
     return encode_write_metadata(request, timeout_us, ret_encoded);
 }
 
-SUBMIT(write_metadata, cairn_write_metadata_request, kept_begin(connection, request, timeout_us, &encoded),
-       .kind = CAIRN_WRITE_METADATA, .type = FRAME_WRITE_METADATA, .ordered = true,
-       .operations = request->operation_count, .expected = {.level = metadata_level(request->level)})
+SUBMIT(write_metadata, cairn_write_metadata_request,
+       kept_begin(connection, request, timeout_us, &model, &encoded), .kind = CAIRN_WRITE_METADATA,
+       .type = FRAME_WRITE_METADATA, .ordered = true, .operations = request->operation_count,
+       .expected = {.level = metadata_level(request->level)})

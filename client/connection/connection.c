@@ -5,7 +5,8 @@
  * - superseded, when another connection of its client meets a later run of the daemon: what the ended run had sent is still read,
  *   held requests stay unsent
  * - lost, when the daemon ends, breaks the protocol or refuses the hello, or when its user frees it. Every request completes then:
- *   as unknown if the kernel had all of it, else as not applied. The user can start it again any number of times
+ *   as unknown if the kernel had all of it, else as not applied; but what survives under a claim is put aside (claim.h). The user can
+ *   start it again any number of times
  * - freed by its user; in a callback this is put off until processing ends
  *
  * Ways to fail: all of them make it lost, with the reason in its failure. A failing send does so only after the answers that had
@@ -18,7 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/connection/claim.h"
 #include "client/connection/clock.h"
+#include "client/connection/release.h"
 #include "client/connection/reply.h"
 #include "client/connection/request.h"
 #include "client/connection/resend.h"
@@ -45,18 +48,23 @@ static enum cairn_status unsent_status(enum cairn_status lost)
 static void connection_lose(struct cairn_connection *connection)
 {
     const struct failure failure = connection->failure;
+    bool keeps = !connection->free_wanted && failure.status != CAIRN_STORE_CHANGED;
     assert(cairn_status_applied(failure.status) == CAIRN_NOT_APPLIED ||
            failure.status == CAIRN_CONNECTION_LOST);
     request_collect_sent(connection);
     resend_detach(connection);
+    if (keeps) {
+        claim_set_aside(connection);
+    }
     request_discard_unsent(connection);
     transport_close(&connection->transport);
     connection_state_move(&connection->state, CONNECTION_LOST);
     connection->lost_status = failure.status;
-    connection->next_deadline_us = NEVER_US;
-    request_fail_all(connection, unsent_status(failure.status), failure.text);
-    connection->failure = failure; /* completions may have set another */
-    assert(connection->in_flight == 0 && connection->in_flight_bytes == 0 && connection->abandoned == 0);
+    request_fail_all(connection, !keeps, unsent_status(failure.status), failure.text);
+    connection->next_deadline_us = 0;
+    request_expire(connection, clock_now_us()); /* finds the next one, of what was put aside */
+    connection->failure = failure;              /* completions may have set another */
+    assert(connection->in_flight == connection->again);
 }
 
 /* Says why the socket does not connect. */
@@ -88,7 +96,7 @@ static enum cairn_status connect_failure(struct failure *failure, const char *pa
 
 static enum cairn_status connection_start(struct cairn_connection *connection)
 {
-    assert(connection_state_is_lost(connection->state) && connection->first == NULL);
+    assert(connection_state_is_lost(connection->state) && connection->in_flight == connection->again);
     connection->lost_status = CAIRN_CANNOT_CONNECT; /* if this fails */
     const struct cairn_client_options *options = &connection->client->options;
     struct encoded encoded;
@@ -145,16 +153,27 @@ enum cairn_status cairn_connection_reconnect(struct cairn_connection *connection
     return connection_start(connection);
 }
 
+void connection_give_up(struct cairn_connection *connection)
+{
+    assert(connection_state_is_lost(connection->state));
+    connection->client->in_callback++;
+    request_fail_all(connection, true, CAIRN_NOT_SENT, connection->failure.text);
+    connection->client->in_callback--;
+}
+
 void connection_end(struct cairn_connection *connection)
 {
     assert(connection->client->in_callback == 0); /* no caller further up uses it */
     if (!fork_mark_is_ours(connection->client->fork_mark)) {
         request_forget_callers(connection); /* the completions are the parent's */
     }
+    connection->free_wanted = true; /* nothing is put aside any more */
+    failure_set(&connection->failure, CAIRN_CONNECTION_LOST, "the connection was closed by its user");
     if (!connection_state_is_lost(connection->state)) {
-        failure_set(&connection->failure, CAIRN_CONNECTION_LOST, "the connection was closed by its user");
         connection_lose(connection);
     }
+    connection_give_up(connection);
+    claim_forget_connection(connection);
     struct cairn_connection **link = &connection->client->connections;
     while (*link != connection) {
         assert(*link != NULL); /* it is its client's, and not freed twice */
@@ -279,6 +298,9 @@ static bool connection_step(struct cairn_connection *connection, short revents, 
 enum cairn_status connection_process(struct cairn_connection *connection, short revents)
 {
     if (connection_state_is_lost(connection->state)) {
+        connection->client->in_callback++;
+        request_expire(connection, clock_now_us());
+        connection->client->in_callback--;
         return connection->lost_status;
     }
     enum cairn_status status = CAIRN_OK;
@@ -352,13 +374,9 @@ short cairn_connection_events(const struct cairn_connection *connection)
 
 int64_t cairn_connection_timeout_us(const struct cairn_connection *connection)
 {
-    if (connection_state_is_lost(connection->state)) {
-        return connection->state == CONNECTION_LOST_TOLD ? -1 : 0;
-    }
-    if (connection->state == CONNECTION_SUPERSEDED) {
+    if (connection->state == CONNECTION_LOST || connection->state == CONNECTION_SUPERSEDED) {
         return 0;
     }
-    assert(connection->state == CONNECTION_CONNECTING || connection->state == CONNECTION_READY);
     uint64_t now = clock_now_us(), wait_us, at_us = connection->next_deadline_us;
     if (connection->state == CONNECTION_CONNECTING && connection->hello_deadline_us < at_us) {
         at_us = connection->hello_deadline_us;

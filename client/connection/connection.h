@@ -10,6 +10,9 @@ enum cairn_status connection_process(struct cairn_connection *connection, short 
 /* Frees the connections that callbacks asked to free. In a callback it does nothing. */
 void connection_sweep(struct cairn_client *client);
 
+/* Completes what was put aside of a lost connection, for nobody waits for the next one. */
+void connection_give_up(struct cairn_connection *connection);
+
 /* Completes its requests, and frees it. Not in callbacks. */
 void connection_end(struct cairn_connection *connection);
 

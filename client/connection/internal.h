@@ -1,12 +1,14 @@
 /* What the library's files share: the client, its connections and their requests. All of it belongs to the thread that uses the
  * client.
  *
- * From low to high: clock, failure, fork_mark, keep, state and transport know nothing of requests; request moves them from state to state;
- * resend and reply use request; connection calls all of them. */
+ * From low to high: clock, failure, fork_mark, keep, state and transport know nothing of requests; hold says when writes go out; request
+ * moves requests from state to state; claim and resend send again what a lost connection or daemon left open; reply uses all of
+ * these, and connection calls all of them. */
 #ifndef CLIENT_INTERNAL_H
 #define CLIENT_INTERNAL_H
 
 #include "client/cairn.h"
+#include "client/connection/claimed.h"
 #include "client/connection/failure.h"
 #include "client/connection/fork_mark.h"
 #include "client/connection/keep.h"
@@ -43,6 +45,10 @@ struct cairn_client {
     bool store_changed;  /* the socket led to another store when a connection looked last */
     uint64_t written_through, durable_through;
 
+    struct claim *claims;
+    uint64_t stamp; /* the last one given */
+    size_t again;   /* requests of all connections that are to be sent again */
+
     struct kept_list kept;
     struct cairn_connection *resender; /* the connection that sends kept metadata again; NULL: none does */
     size_t resends;                    /* requests of it that are not answered */
@@ -63,8 +69,13 @@ struct request {
     uint64_t id;
     uint8_t type; /* enum frame_type */
     enum cairn_request_kind kind;
-    bool ordered;      /* a write or barrier: it waits while kept metadata is sent again */
-    bool internal;     /* it sends kept metadata again */
+    bool ordered;   /* a write or barrier: it waits while kept metadata is sent again */
+    bool internal;  /* the library's own: it sends kept metadata again, or presents a claim */
+    uint64_t stamp; /* of an ordered one: its place among all of the client */
+    struct claim *
+        claim; /* of a write: the client's claim of its chain, when it was submitted; NULL: none, or it is replaced */
+    bool numbered;     /* it has a number under that claim, once it is queued */
+    bool survives;     /* it outlives its connection */
     uint64_t features; /* bits without which the daemon would take it for something else */
     bool carries;      /* its success means that all metadata accepted before it is written */
     cairn_completion completion;
@@ -74,15 +85,19 @@ struct request {
     uint64_t timeout_us; /* relative; NEVER_US: none */
     size_t bytes;        /* of its frame */
     size_t body_bytes;   /* of a metadata write: the part of the body that is kept */
-    size_t operations;   /* of a metadata write */
+    size_t operations;   /* of metadata */
 
     /* Its life. */
     enum request_state state;
     uint64_t deadline_us; /* absolute; NEVER_US: it has none, or is abandoned */
     /* While it is held or queued, the frame that is in that queue. Later only a metadata write has one, and owns it until its
-     * acceptance is recorded. NULL: it is freed, or belongs to the queue alone. */
+     * acceptance is recorded, and one that survives, which owns it until it ends. NULL: it is freed, or belongs to the queue alone. */
     struct frame_out *frame;
     struct kept *kept; /* of an internal one: what it sends; NULL: the answer no longer matters */
+    uint64_t number;   /* of a numbered one; 0: it has none yet, or no more */
+    bool is_doomed;    /* one before it was refused, so that the daemon will refuse it */
+    bool again;        /* it outlived its connection, and is not queued again yet */
+    bool is_uncertain; /* it was sent on a connection that is lost, and may have been applied */
 
     /* Its answer so far. */
     struct decode_expected expected;
@@ -122,6 +137,7 @@ struct cairn_connection {
     struct request *first, *last;      /* all requests, in the order submitted */
     size_t in_flight, in_flight_bytes; /* requests that have not completed, without internal ones */
     size_t abandoned;                  /* requests in that state */
+    size_t again;                      /* requests that are to be sent again */
     uint64_t next_deadline_us;         /* no request has an earlier one */
 
     struct request *spare; /* ended requests, linked by `next` */

@@ -93,8 +93,25 @@ static void kept_free(struct kept_list *list, const struct kept *kept)
     }
 }
 
+uint64_t keep_unsettled_stamp(const struct kept_list *list)
+{
+    assert((list->unsettled_first == NULL) == (list->unsettled == 0));
+    return list->unsettled_first != NULL ? list->unsettled_first->stamp : NO_STAMP;
+}
+
+/* Moves on to the next one that is not accepted, from the first, which has changed or goes. */
+static void unsettled_pass(struct kept_list *list, const struct kept *kept)
+{
+    if (list->unsettled_first != kept) {
+        return;
+    }
+    do {
+        list->unsettled_first = list->unsettled_first->next;
+    } while (list->unsettled_first != NULL && list->unsettled_first->state == KEPT_ACCEPTED);
+}
+
 bool keep_add(struct kept_list *list, const uint8_t *body, size_t body_bytes, size_t operations,
-              uint64_t sequence)
+              uint64_t sequence, uint64_t stamp)
 {
     assert(body_bytes <= UINT32_MAX && sequence > 0); /* no frame is longer, and no write has number 0 */
     struct kept *kept = kept_place(list, kept_bytes(body_bytes));
@@ -104,6 +121,7 @@ bool keep_add(struct kept_list *list, const uint8_t *body, size_t body_bytes, si
     kept->state = KEPT_ACCEPTED;
     kept->sequence = sequence;
     kept->operations = operations;
+    kept->stamp = stamp;
     kept->body_bytes = (uint32_t)body_bytes;
     if (body_bytes > 0) {
         memcpy(kept->body, body, body_bytes);
@@ -113,10 +131,16 @@ bool keep_add(struct kept_list *list, const uint8_t *body, size_t body_bytes, si
     while (before != NULL && before->sequence > sequence) {
         before = before->previous;
     }
+    for (struct kept *each = before; each != NULL && each->stamp > stamp; each = each->previous) {
+        each->stamp = stamp;
+    }
     kept->previous = before;
     kept->next = before != NULL ? before->next : list->first;
     *(before != NULL ? &before->next : &list->first) = kept;
     *(kept->next != NULL ? &kept->next->previous : &list->last) = kept;
+    if (kept->next != NULL && kept->next->stamp < stamp) {
+        kept->stamp = kept->next->stamp;
+    }
     list->operations += operations;
     list->bytes += kept_bytes(body_bytes);
     return true;
@@ -129,6 +153,7 @@ void keep_drop(struct kept_list *list, struct kept *kept)
         list->next_lost = kept->next; /* all behind the first lost write are lost too */
     }
     state_move(list, kept, KEPT_ACCEPTED);
+    unsettled_pass(list, kept);
     *(kept->previous != NULL ? &kept->previous->next : &list->first) = kept->next;
     *(kept->next != NULL ? &kept->next->previous : &list->last) = kept->previous;
     list->operations -= kept->operations;
@@ -156,7 +181,7 @@ void keep_judge(struct kept_list *list, uint64_t on_disk)
         }
     }
     assert(list->unsettled_operations == list->operations); /* all that is left is lost */
-    list->next_lost = list->first;
+    list->next_lost = list->unsettled_first = list->first;
 }
 
 struct kept *keep_resend_next(struct kept_list *list)
@@ -176,6 +201,7 @@ void keep_accepted(struct kept_list *list, struct kept *kept, uint64_t sequence)
     if (kept->state == KEPT_RESENT) { /* a lost one is sent once more, still under its old number */
         kept->sequence = sequence;
         state_move(list, kept, KEPT_ACCEPTED);
+        unsettled_pass(list, kept);
     }
 }
 

@@ -23,6 +23,7 @@ struct kept {
     struct kept *next, *previous;
     struct kept_chunk *chunk; /* the memory it lies in */
     uint64_t sequence;        /* the number under which it was accepted last */
+    uint64_t stamp; /* its place among the client's writes; none behind it in the list has a lower one */
     size_t operations;
     enum kept_state state;
     uint32_t body_bytes;
@@ -31,18 +32,25 @@ struct kept {
 
 struct kept_list {
     struct kept *first, *last;
-    struct kept *next_lost; /* the first that is KEPT_LOST; NULL: none is */
-    uint64_t operations;    /* of all writes */
-    uint64_t bytes;         /* of all writes */
-    uint64_t unsettled;     /* how many writes are not KEPT_ACCEPTED */
+    struct kept *next_lost;       /* the first that is KEPT_LOST; NULL: none is */
+    struct kept *unsettled_first; /* the first that is not KEPT_ACCEPTED; NULL: none */
+    uint64_t operations;          /* of all writes */
+    uint64_t bytes;               /* of all writes */
+    uint64_t unsettled;           /* how many writes are not KEPT_ACCEPTED */
     uint64_t unsettled_operations;
     struct kept_chunk *chunk; /* the one being filled; NULL: none */
     struct kept_chunk *spare; /* an empty one for later; NULL: none */
 };
 
-/* Copies the body, and puts it at the place of its number. False: no memory, and nothing is changed. */
+/* Copies the body, and puts it at the place of its number; those before it get its stamp if theirs is higher. False: no memory, and
+ * nothing is changed. */
 bool keep_add(struct kept_list *list, const uint8_t *body, size_t body_bytes, size_t operations,
-              uint64_t sequence) __attribute__((warn_unused_result));
+              uint64_t sequence, uint64_t stamp) __attribute__((warn_unused_result));
+
+#define NO_STAMP UINT64_MAX
+
+/* The lowest stamp of the writes that are not KEPT_ACCEPTED: no write with a higher one may go out. NO_STAMP: all are. */
+uint64_t keep_unsettled_stamp(const struct kept_list *list);
 
 /* Drops, from the front, the accepted writes with a number up to `written_through`. */
 void keep_cover(struct kept_list *list, uint64_t written_through);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/connection/claim.h"
 #include "client/connection/request.h"
 #include "client/connection/resend.h"
 
@@ -81,9 +82,11 @@ static bool record_written(struct cairn_connection *connection, struct request *
     if (written->level < CAIRN_WRITTEN) {
         connection->accepted_sequence = written->sequence;
     }
+    /* Where the connection numbers the chain's writes, its place among them counts; else an answer alone makes an order. */
+    bool among = request->claim != NULL && request->claim->connection == connection;
     if (written->level < CAIRN_WRITTEN && written->sequence > client->written_through &&
         !keep_add(&client->kept, request->frame->data + FRAME_REQUEST_BYTES, request->body_bytes,
-                  request->operations, written->sequence)) {
+                  request->operations, written->sequence, among ? request->stamp : ++client->stamp)) {
         return false;
     }
     request_free_frame(request);
@@ -207,6 +210,7 @@ static bool take_answer(struct cairn_connection *connection, struct request *req
         .durable_through = reply->durable_through,
     };
     bool good = true;
+    struct decoded_error error = {.reason = CAIRN_REASON_NONE};
     if (result.status == CAIRN_OK) {
         bool whole = request->state != REQUEST_SENT || !request->expected.exact ||
                      request->items == request->expected.items_max;
@@ -214,7 +218,6 @@ static bool take_answer(struct cairn_connection *connection, struct request *req
     } else if (result.status == CAIRN_NOT_FOUND) {
         good = may_be_not_found(request->kind);
     } else {
-        struct decoded_error error;
         good = decode_error(body, bytes, text, sizeof text, &error);
         result.reason = good && result.status == CAIRN_CONFLICT ? error.reason : CAIRN_REASON_NONE;
     }
@@ -231,7 +234,21 @@ static bool take_answer(struct cairn_connection *connection, struct request *req
         decoded_free(&decoded);
         return broken(connection, "no memory here to keep what it accepted", reply);
     }
-    if (result.status != CAIRN_OK && request->internal) {
+    if (request->type == FRAME_PRESENT) {
+        if (!claim_presented(connection, request, result.status, text, error.has_last_number,
+                             result.status == CAIRN_OK ? decoded.last_number : error.last_number)) {
+            failure_set(&connection->failure, CAIRN_CONNECTION_LOST, "the claim could not be presented: %s",
+                        text);
+            return false;
+        }
+    } else if (result.status == CAIRN_OK) {
+        claim_succeeded(connection, request, &decoded);
+    } else if (!claim_refused(connection, request, &result)) {
+        failure_set(&connection->failure, CAIRN_CONNECTION_LOST,
+                    "a write failed, and its result is unknown: %s", text);
+        return false;
+    }
+    if (result.status != CAIRN_OK && request->kept != NULL) {
         resend_answered(connection, request, result.status, result.reason, text, 0);
     }
     if (request->state == REQUEST_STOPPED) {
@@ -442,5 +459,9 @@ bool reply_hello(struct cairn_connection *connection, const struct frame_reply *
     connection->features = hello.features;
     connection_state_move(&connection->state, CONNECTION_READY);
     record_marks(connection, reply);
+    if (!claim_present(connection)) {
+        failure_set(&connection->failure, CAIRN_CONNECTION_LOST, "no memory here to present a claim");
+        return false;
+    }
     return true;
 }

@@ -6,6 +6,7 @@
  * - stopped, if it is a stream that its caller ends early: the daemon is told, and its last frame awaited
  * - abandoned, if its deadline passes when the kernel has a part of it: it completes, and its slot stays taken until its answer
  *   comes, which is discarded
+ * - put aside, if it survives the loss of its connection (claim.h); it is held again once the next connection has told of it
  * - ended, by its answer, its deadline or the connection's end; it completes then unless it has completed
  *
  * Ended requests are kept for reuse, up to a bound, since pipelining clients make and end hundreds at a time.
@@ -22,6 +23,7 @@
 #include <string.h>
 
 #include "client/connection/clock.h"
+#include "client/connection/hold.h"
 
 enum {
     SLOTS_MIN = 64, /* chosen */
@@ -91,10 +93,10 @@ static void request_account_end(struct cairn_connection *connection, struct requ
 static void request_route(struct cairn_connection *connection, struct request *request)
 {
     assert(!connection_state_is_lost(connection->state)); /* a lost one takes no requests */
-    bool settled = connection->client->kept.unsettled == 0 && connection->held.first == NULL;
-    if (connection->state == CONNECTION_READY && (!request->ordered || settled || request->internal)) {
-        request_state_move(&request->state, REQUEST_QUEUED);
-        frame_queue_push(&connection->transport.out, request->frame);
+    bool may_go = !request->ordered || request->internal ||
+                  (connection->held.first == NULL && hold_may_go(connection, request));
+    if (connection->state == CONNECTION_READY && may_go) {
+        hold_queue(connection, request);
     } else {
         request_state_move(&request->state, REQUEST_HELD);
         connection->held_unordered += !request->ordered;
@@ -151,6 +153,7 @@ bool request_add(struct cairn_connection *connection, const struct request *mode
     *request = *model;
     request->frame = frame;
     request->bytes = frame->bytes;
+    request->stamp = request->ordered ? ++connection->client->stamp : 0;
     request_link(connection, request);
     frame->request = request;
     frame_out_set_id(frame, request->id);
@@ -226,6 +229,7 @@ static void request_end(struct cairn_connection *connection, struct request *req
     assert(connection->slots[slot] == request && connection->slot_free_count < connection->slot_count);
     connection->slots[slot] = NULL;
     connection->slots_free[connection->slot_free_count++] = slot;
+    hold_clear_again(connection, request);
     *(request->previous != NULL ? &request->previous->next : &connection->first) = request->next;
     *(request->next != NULL ? &request->next->previous : &connection->last) = request->previous;
     if (request->state == REQUEST_ABANDONED) {
@@ -273,16 +277,18 @@ void request_fail(struct cairn_connection *connection, struct request *request, 
     request_finish(connection, request, &reply, &decoded);
 }
 
-/* Whether its frame is still in a queue. */
-static bool request_waits(const struct request *request)
+/* Whether the daemon cannot have carried it out: it was never sent whole. */
+static bool is_unsent(const struct request *request)
 {
-    return request->state == REQUEST_HELD || request->state == REQUEST_QUEUED;
+    bool waits =
+        request->state == REQUEST_HELD || request->state == REQUEST_QUEUED || request->state == REQUEST_ASIDE;
+    return waits && !request->is_uncertain;
 }
 
 void request_discard_unsent(struct cairn_connection *connection)
 {
     for (struct request *request = connection->first; request != NULL; request = request->next) {
-        if (request_waits(request)) {
+        if (request->state == REQUEST_HELD || request->state == REQUEST_QUEUED) {
             request->frame = NULL; /* the queues free it */
         }
     }
@@ -291,12 +297,18 @@ void request_discard_unsent(struct cairn_connection *connection)
     connection->held_unordered = 0;
 }
 
-void request_fail_all(struct cairn_connection *connection, enum cairn_status unsent, const char *text)
+void request_fail_all(struct cairn_connection *connection, bool also_aside, enum cairn_status unsent,
+                      const char *text)
 {
+    struct request *next;
     assert(connection->held.first == NULL && connection->transport.out.first == NULL); /* discarded before */
-    while (connection->first != NULL) {
-        struct request *request = connection->first;
-        request_fail(connection, request, request_waits(request) ? unsent : CAIRN_CONNECTION_LOST, text);
+    for (struct request *request = connection->first; request != NULL; request = next) {
+        next = request->next;
+        bool aside = request->state == REQUEST_ASIDE ||
+                     (request->state == REQUEST_ABANDONED && request->numbered && request->claim != NULL);
+        if (also_aside || !aside) {
+            request_fail(connection, request, is_unsent(request) ? unsent : CAIRN_CONNECTION_LOST, text);
+        }
     }
 }
 
@@ -344,13 +356,15 @@ void request_stop(struct cairn_connection *connection, struct request *request)
     request_send_cancel(connection, request);
 }
 
-/* Completes a request of which the kernel has at least a part, and keeps its slot for the answer. */
+/* Completes a request of which the kernel has at least a part, or that the daemon may have applied under its number, and keeps its slot
+ * for what is still to be learned of it. */
 static void request_abandon(struct cairn_connection *connection, struct request *request, const char *text)
 {
     assert(!request->internal && request->state != REQUEST_HELD); /* re-sent ones have no deadline */
-    if (request->state == REQUEST_QUEUED) {
+    if (request->state == REQUEST_QUEUED || request->state == REQUEST_ASIDE) {
         request_drop_frame(connection, request);
     }
+    hold_clear_again(connection, request);
     if (request->window != 0) {
         request->message_bytes = 0; /* what else comes of the item is discarded */
         if (request->state != REQUEST_STOPPED) {
@@ -368,6 +382,28 @@ static void request_abandon(struct cairn_connection *connection, struct request 
     }
 }
 
+/* Ends a request whose deadline has passed. */
+static void expire(struct cairn_connection *connection, struct request *request)
+{
+    char text[TEXT_BYTES_MAX];
+    bool queued = request->state == REQUEST_QUEUED;
+    bool awaited = request->state == REQUEST_SENT || request->state == REQUEST_STOPPED ||
+                   (queued && request->frame->sent > 0) ||
+                   (request->state == REQUEST_ASIDE && request->numbered && request->is_uncertain);
+    bool unsent = !awaited && is_unsent(request);
+    snprintf(text, sizeof text,
+             unsent ? "%s: could not be sent within %.3f s" : "%s: no answer within %.3f s",
+             frame_type_text(request->type), (double)request->timeout_us / 1e6);
+    if (awaited) {
+        request_abandon(connection, request, text);
+        return;
+    }
+    if (queued && request->numbered && request->claim != NULL) {
+        hold_free_number(connection, request);
+    }
+    request_fail(connection, request, unsent ? CAIRN_NOT_SENT : CAIRN_TIMEOUT, text);
+}
+
 void request_expire(struct cairn_connection *connection, uint64_t now)
 {
     if (now < connection->next_deadline_us) {
@@ -383,92 +419,9 @@ void request_expire(struct cairn_connection *connection, uint64_t now)
             }
             continue;
         }
-        char text[TEXT_BYTES_MAX];
-        bool started = !request_waits(request) || request->frame->sent > 0;
-        snprintf(text, sizeof text,
-                 started ? "%s: no answer within %.3f s" : "%s: could not be sent within %.3f s",
-                 frame_type_text(request->type), (double)request->timeout_us / 1e6);
-        if (started) {
-            request_abandon(connection, request, text);
-        } else {
-            request_fail(connection, request, CAIRN_NOT_SENT, text);
-        }
+        expire(connection, request);
     }
     assert(connection->next_deadline_us > now); /* what a completion submitted has a later one */
-}
-
-/* What the daemon lacks. */
-static const char *feature_text(uint64_t missing)
-{
-    assert(missing != 0);
-    if (missing & FEATURE_PRUNE_DRY_RUN) {
-        return "dry run of it and would carry it out";
-    }
-    if (missing & FEATURE_LISTS) {
-        return "parts, end or reverse and would take no notice of them";
-    }
-    if (missing & FEATURE_DELETES) {
-        return "deletes of blocks or ranges and would leave them out";
-    }
-    return "claims";
-}
-
-enum cairn_status request_fits(const struct cairn_connection *connection, const struct request *request,
-                               size_t body_bytes, struct failure *failure)
-{
-    assert(connection->state == CONNECTION_READY); /* the daemon has said what it takes */
-    if (body_bytes > connection->transport.body_bytes_max) {
-        return failure_set(failure, CAIRN_TOO_LARGE,
-                           "%s: %zu bytes, more than the daemon's frames may have (%zu): split it",
-                           frame_type_text(request->type), body_bytes, connection->transport.body_bytes_max);
-    }
-    if ((request->features & ~connection->features) != 0) {
-        return failure_set(
-            failure, CAIRN_UNSUPPORTED, "%s: this daemon has no %s, so it was not sent: use a later daemon",
-            frame_type_text(request->type), feature_text(request->features & ~connection->features));
-    }
-    return CAIRN_OK;
-}
-
-bool request_releasable(const struct cairn_connection *connection)
-{
-    return connection->state == CONNECTION_READY && connection->held.first != NULL &&
-           (connection->held_unordered > 0 || connection->client->kept.unsettled == 0);
-}
-
-void request_release(struct cairn_connection *connection)
-{
-    if (!request_releasable(connection)) {
-        return;
-    }
-    bool settled = connection->client->kept.unsettled == 0;
-    struct frame_queue waiting = connection->held, refused = {.first = NULL};
-    struct frame_out *frame;
-    struct failure failure;
-    connection->held = (struct frame_queue){.first = NULL};
-    while ((frame = frame_queue_pop(&waiting)) != NULL) {
-        struct request *request = frame->request;
-        assert(request != NULL && request->state == REQUEST_HELD);
-        if (request_fits(connection, request, frame->bytes - FRAME_REQUEST_BYTES, &failure) != CAIRN_OK) {
-            frame_queue_push(&refused, frame);
-        } else if (request->ordered && !settled) {
-            frame_queue_push(&connection->held, frame);
-            continue;
-        } else {
-            request_state_move(&request->state, REQUEST_QUEUED);
-            frame_queue_push(&connection->transport.out, frame);
-        }
-        connection->held_unordered -= !request->ordered;
-    }
-    assert(connection->held_unordered == 0); /* only writes and barriers wait for kept metadata */
-    while ((frame = frame_queue_pop(&refused)) != NULL) {
-        struct request *request = frame->request;
-        enum cairn_status status =
-            request_fits(connection, request, frame->bytes - FRAME_REQUEST_BYTES, &failure);
-        request->frame = NULL;
-        frame_out_free(frame);
-        request_fail(connection, request, status, failure.text);
-    }
 }
 
 void request_collect_sent(struct cairn_connection *connection)
@@ -480,7 +433,9 @@ void request_collect_sent(struct cairn_connection *connection)
         if (request != NULL) {
             request_state_move(&request->state, REQUEST_SENT);
         }
-        if (request == NULL || request->type != FRAME_WRITE_METADATA || request->internal) {
+        bool keeps = request != NULL && !request->internal &&
+                     (request->type == FRAME_WRITE_METADATA || request->survives);
+        if (!keeps) {
             if (request != NULL) {
                 request->frame = NULL;
             }

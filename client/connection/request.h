@@ -32,8 +32,10 @@ void request_clear(struct cairn_connection *connection);
 /* For a connection that is being lost: frees the frames that are not sent. request_fail_all() must follow. */
 void request_discard_unsent(struct cairn_connection *connection);
 
-/* Completes all requests: with `unsent` those that were not sent, else with CAIRN_CONNECTION_LOST. */
-void request_fail_all(struct cairn_connection *connection, enum cairn_status unsent, const char *text);
+/* Completes all requests but, unless `also_aside`, those that survive: with `unsent` those that were not sent, else with
+ * CAIRN_CONNECTION_LOST. */
+void request_fail_all(struct cairn_connection *connection, bool also_aside, enum cairn_status unsent,
+                      const char *text);
 
 /* From now on requests complete without telling their callers. */
 void request_forget_callers(struct cairn_connection *connection);
@@ -49,17 +51,6 @@ void request_stop(struct cairn_connection *connection, struct request *request);
 
 /* Gives an open stream back the window that it has used. Without memory it sends nothing; the stream's timeout ends it then. */
 void request_send_credit(struct cairn_connection *connection, struct request *request);
-
-/* Whether the daemon, whose hello was answered, takes the request with a body of that length. CAIRN_OK; CAIRN_TOO_LARGE; CAIRN_UNSUPPORTED:
- * it would take it for something else. */
-enum cairn_status request_fits(const struct cairn_connection *connection, const struct request *request,
-                               size_t body_bytes, struct failure *failure);
-
-/* Queues the held requests that may be sent now, and ends those that the daemon does not take. */
-void request_release(struct cairn_connection *connection);
-
-/* Whether request_release() would queue any. */
-bool request_releasable(const struct cairn_connection *connection);
 
 /* Moves the requests whose frames the kernel has to their next state. */
 void request_collect_sent(struct cairn_connection *connection);

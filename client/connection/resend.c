@@ -17,6 +17,7 @@
 #include <assert.h>
 
 #include "client/connection/clock.h"
+#include "client/connection/hold.h"
 #include "client/connection/request.h"
 
 static bool refused_for_now(enum cairn_status status)
@@ -59,6 +60,9 @@ bool resend_wanted(const struct cairn_connection *connection, uint64_t now, uint
         (client->resender != connection || client->resend_refused || client->resends >= RESEND_REQUESTS_MAX ||
          client->resend_bytes >= RESEND_BYTES_MAX)) {
         return false;
+    }
+    if (hold_again_stamp(client, NULL) < client->kept.next_lost->stamp) {
+        return false; /* a request goes before it */
     }
     *ret_wait_us = now < client->resend_next_us ? client->resend_next_us - now : 0;
     return *ret_wait_us == 0;

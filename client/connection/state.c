@@ -1,5 +1,6 @@
 /* A connection's states form a cycle: lost, connecting, ready, and lost again. A request's states have an order, and it passes
- * each at most once; so it completes once, whatever a daemon sends. */
+ * each at most once for each connection that it outlives; abandoned and ended, at which it completes, it never leaves for another
+ * but ended. So it completes once, whatever a daemon sends. */
 #include "client/connection/state.h"
 
 #include <assert.h>
@@ -15,11 +16,14 @@ static const unsigned connection_moves[CONNECTION_STATES] = {
 
 static const unsigned request_moves[REQUEST_STATES] = {
     [REQUEST_NEW] = 1u << REQUEST_HELD | 1u << REQUEST_QUEUED,
-    [REQUEST_HELD] = 1u << REQUEST_QUEUED | 1u << REQUEST_ENDED,
-    [REQUEST_QUEUED] = 1u << REQUEST_SENT | 1u << REQUEST_ABANDONED | 1u << REQUEST_ENDED,
-    [REQUEST_SENT] = 1u << REQUEST_STOPPED | 1u << REQUEST_ABANDONED | 1u << REQUEST_ENDED,
+    [REQUEST_HELD] = 1u << REQUEST_QUEUED | 1u << REQUEST_ASIDE | 1u << REQUEST_ENDED,
+    [REQUEST_QUEUED] =
+        1u << REQUEST_SENT | 1u << REQUEST_ABANDONED | 1u << REQUEST_ASIDE | 1u << REQUEST_ENDED,
+    [REQUEST_SENT] =
+        1u << REQUEST_STOPPED | 1u << REQUEST_ABANDONED | 1u << REQUEST_ASIDE | 1u << REQUEST_ENDED,
     [REQUEST_STOPPED] = 1u << REQUEST_ABANDONED | 1u << REQUEST_ENDED,
     [REQUEST_ABANDONED] = 1u << REQUEST_ENDED,
+    [REQUEST_ASIDE] = 1u << REQUEST_HELD | 1u << REQUEST_ABANDONED | 1u << REQUEST_ENDED,
     [REQUEST_ENDED] = 0,
 };
 

@@ -20,6 +20,7 @@ enum request_state {
     REQUEST_SENT,      /* the kernel has all of it; waits for the answer */
     REQUEST_STOPPED,   /* a stream that its caller ended early; waits for its last frame */
     REQUEST_ABANDONED, /* it timed out and has completed; its answer is still awaited, and discarded */
+    REQUEST_ASIDE,     /* it outlived its connection: waits for the next one, and for what that says of it */
     REQUEST_ENDED,     /* it is in no list; it completes now unless it has completed */
     REQUEST_STATES,
 };

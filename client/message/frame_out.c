@@ -11,11 +11,13 @@
 #include <stdlib.h>
 
 #include "proto/huge_pages.h"
+#include "proto/wire.h"
 
 struct frame_out *frame_out_new(uint8_t type, uint64_t id, size_t body_bytes)
 {
     assert(body_bytes <= UINT32_MAX);
-    struct frame_out *frame = malloc(sizeof *frame + FRAME_REQUEST_BYTES + body_bytes);
+    struct frame_out *frame =
+        malloc(sizeof *frame + FRAME_REQUEST_BYTES + body_bytes + FRAME_NUMBER_BYTES_MAX);
     if (frame == NULL) {
         return NULL;
     }
@@ -36,6 +38,19 @@ void frame_out_set_id(struct frame_out *frame, uint64_t id)
 {
     assert(frame->sent == 0); /* the header with the id has not left */
     frame_request_set_id(id, frame->data);
+}
+
+void frame_out_set_number(struct frame_out *frame, uint8_t type, uint64_t id, size_t body_bytes,
+                          unsigned field, uint64_t number)
+{
+    uint8_t *body = frame->data + FRAME_REQUEST_BYTES;
+    assert(frame->sent == 0 && field <= FIELD_ID_SHORT_MAX); /* its key has one byte */
+    size_t number_bytes = (size_t)(number_field_put(body + body_bytes, field, number) - (body + body_bytes));
+    assert(number_bytes <= FRAME_NUMBER_BYTES_MAX);
+    frame->bytes = FRAME_REQUEST_BYTES + body_bytes + number_bytes;
+    const struct frame_request header = {
+        .type = type, .body_bytes = (uint32_t)(body_bytes + number_bytes), .id = id};
+    frame_request_encode(&header, frame->data);
 }
 
 void frame_queue_push(struct frame_queue *queue, struct frame_out *frame)

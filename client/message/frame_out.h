@@ -22,7 +22,12 @@ struct frame_queue {
     struct frame_out *first, *last;
 };
 
-/* Makes a frame with its header, for a body of `body_bytes`, which the caller writes. NULL: no memory. */
+enum {
+    FRAME_NUMBER_BYTES_MAX = 11, /* of a number's field: a key of one byte and a varint */
+};
+
+/* Makes a frame with its header, for a body of `body_bytes`, which the caller writes, with room for a number behind it. NULL: no
+ * memory. */
 struct frame_out *frame_out_new(uint8_t type, uint64_t id, size_t body_bytes) MUST_CHECK;
 
 /* Frees a frame that is in no queue; NULL is fine. */
@@ -30,6 +35,10 @@ void frame_out_free(struct frame_out *frame);
 
 /* Changes the id in the header. No byte of the frame may have been sent. */
 void frame_out_set_id(struct frame_out *frame, uint64_t id);
+
+/* Puts a number's field behind the body, in place of one that was put there before. No byte may have been sent. */
+void frame_out_set_number(struct frame_out *frame, uint8_t type, uint64_t id, size_t body_bytes,
+                          unsigned field, uint64_t number);
 
 /* A queue owns its frames. frame_queue_clear() frees them all; the others hand a frame over. */
 void frame_queue_push(struct frame_queue *queue, struct frame_out *frame);

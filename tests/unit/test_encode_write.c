@@ -83,7 +83,8 @@ static void expect_frame(const struct encoded *encoded, const ProtobufCMessage *
 static void resend_expect(const struct encoded *encoded, const ProtobufCMessage *body, uint64_t sequence)
 {
     struct kept_list list = {.first = NULL};
-    ck_assert(keep_add(&list, encoded->frame->data + FRAME_REQUEST_BYTES, encoded->body_bytes, 1, sequence));
+    ck_assert(keep_add(&list, encoded->frame->data + FRAME_REQUEST_BYTES, encoded->body_bytes, 1, sequence,
+                       sequence));
     Cairn__WriteMetadata tail = CAIRN__WRITE_METADATA__INIT;
     tail.has_level = tail.has_resend_of = true;
     tail.level = CAIRN__LEVEL__LEVEL_ACCEPTED;

@@ -18,7 +18,7 @@ static uint8_t filler[BODY_BYTES_MAX];
 
 static void add(struct kept_list *list, uint64_t sequence, size_t operations)
 {
-    ck_assert(keep_add(list, filler, (size_t)sequence % 100, operations, sequence));
+    ck_assert(keep_add(list, filler, (size_t)sequence % 100, operations, sequence, sequence));
 }
 
 /* The sequences in the list's order. */
@@ -54,7 +54,7 @@ START_TEST(a_body_is_kept_byte_for_byte_whatever_its_size)
 {
     struct kept_list list = {.first = NULL};
     for (size_t bytes = 0, sequence = 1; bytes < BODY_BYTES_MAX; bytes = bytes * 3 + 1, sequence++) {
-        ck_assert(keep_add(&list, filler, bytes, 1, sequence));
+        ck_assert(keep_add(&list, filler, bytes, 1, sequence, sequence));
     }
     size_t bytes = 0;
     for (const struct kept *kept = list.first; kept != NULL; kept = kept->next, bytes = bytes * 3 + 1) {
@@ -138,7 +138,7 @@ START_TEST(what_is_kept_stays_as_it_was_until_it_is_covered)
         for (uint64_t i = 0; i < wanted; i += 2, next += 2) { /* two connections' answers: out of order */
             for (uint64_t sequence = next + 1; sequence >= next; sequence--) {
                 memset(body, (int)(uint8_t)sequence, kept_length(sequence));
-                ck_assert(keep_add(&list, body, kept_length(sequence), 1 + sequence % 3, sequence));
+                ck_assert(keep_add(&list, body, kept_length(sequence), 1 + sequence % 3, sequence, sequence));
             }
         }
         expect_kept(&list);
@@ -215,7 +215,7 @@ static void model_add(struct model *model, struct kept_list *list, struct random
     size_t operations = 1 + random_below(random, 5);
     size_t bytes = random_below(random, random_chance(random, 5) ? BODY_BYTES_MAX : 200);
     uint64_t sequence = ++model->next_sequence;
-    ck_assert(keep_add(list, filler, bytes, operations, sequence));
+    ck_assert(keep_add(list, filler, bytes, operations, sequence, sequence));
     model->writes[model->count++] = (struct write){sequence, KEPT_ACCEPTED, operations};
 }
 

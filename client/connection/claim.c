@@ -1,0 +1,425 @@
+/* A claim's life on this side:
+ *
+ * - granted by the answer to a Claim. Its epoch is then presented on the client's other connections, before anything that is written on
+ *   them later; the connection that claimed numbers commits, prunes and rollbacks
+ * - presented first on each connection whose hello is answered
+ * - ended when the client releases it or drops the chain, or when the daemon says that it is claimed by another
+ *
+ * What becomes of a request that was put aside:
+ *
+ *   numbered     waits for the answer to the Present on its connection, which says the last number applied. Up to it: it was applied, and
+ *                completes so. Above it: it was not, nor ever will be; it is sent again, under a new number. Behind one that has timed
+ *                out and was not applied it is refused instead: writes take effect in their order or not at all
+ *   metadata     it may have been applied. On a connection that does not number it is sent again at once; nobody else writes to the
+ *                chain, so that the values end the same. On one that numbers, a write that was sent behind it may have been applied: if
+ *                that carried, so was this one; if it has metadata of its own, it is unknown; else it is sent again
+ *
+ * All of that keeps the order of the stamps (hold.h).
+ *
+ * Ways to fail: no memory to present a claim, which loses the connection; the next one tries again. */
+#include "client/connection/claim.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/connection/clock.h"
+#include "client/connection/hold.h"
+#include "client/connection/request.h"
+#include "client/message/encode.h"
+
+static struct claim *find(const struct cairn_client *client, struct cairn_slice chain)
+{
+    chain = chain.bytes > 0 ? chain : cairn_text("default");
+    for (struct claim *claim = client->claims; claim != NULL; claim = claim->next) {
+        if (claim->chain_bytes == chain.bytes && memcmp(claim->chain, chain.data, chain.bytes) == 0) {
+            return claim;
+        }
+    }
+    return NULL;
+}
+
+struct claim *claim_of(const struct cairn_client *client, struct cairn_slice chain)
+{
+    struct claim *claim = client->claims != NULL ? find(client, chain) : NULL;
+    return claim != NULL && claim->state != CLAIM_NONE ? claim : NULL;
+}
+
+struct claim *claim_prepare(struct cairn_client *client, struct cairn_slice chain)
+{
+    struct claim *claim = find(client, chain);
+    if (claim != NULL) {
+        return claim;
+    }
+    claim = calloc(1, sizeof *claim);
+    if (claim == NULL) {
+        return NULL;
+    }
+    chain = chain.bytes > 0 ? chain : cairn_text("default");
+    /* The daemon refuses a longer name, so that no claim is ever granted under the cut one. */
+    claim->chain_bytes = chain.bytes < sizeof claim->chain ? chain.bytes : sizeof claim->chain;
+    memcpy(claim->chain, chain.data, claim->chain_bytes);
+    claim->next = client->claims;
+    client->claims = claim;
+    return claim;
+}
+
+/* Sends a Present in front of all that follows on the connection, which is ready. False: no memory. */
+static bool present(struct cairn_connection *connection, struct claim *claim)
+{
+    struct encoded encoded;
+    assert(connection->state == CONNECTION_READY && claim->state != CLAIM_NONE);
+    bool for_numbers = claim->connection == connection;
+    if (encode_present((struct cairn_slice){claim->chain, claim->chain_bytes}, claim->epoch_sequence,
+                       claim->epoch_random, for_numbers, &encoded) != CAIRN_OK) {
+        return false;
+    }
+    const struct request model = {
+        .type = FRAME_PRESENT,
+        .kind = KIND_PRESENT,
+        .internal = true,
+        .claim = claim,
+        .timeout_us = NEVER_US,
+    };
+    claim->presenting |= for_numbers;
+    return request_add(connection, &model, encoded.frame);
+}
+
+bool claim_numbers(struct cairn_connection *connection, struct claim *claim)
+{
+    if (claim->connection != NULL) {
+        return claim->connection == connection;
+    }
+    claim->connection = connection;
+    claim->presenting = true;
+    if (connection->state == CONNECTION_READY && !present(connection, claim)) {
+        claim->connection = NULL;
+    }
+    return claim->connection == connection;
+}
+
+/* Whether the request is a write under the claim, and not about the claim itself. */
+static bool is_under(const struct request *request, const struct claim *claim)
+{
+    return request->claim == claim && request->ordered && request->type != FRAME_CLAIM &&
+           request->type != FRAME_RELEASE;
+}
+
+/* Completes a request that will not be sent again. */
+static void give_up(struct cairn_connection *connection, struct request *request, enum cairn_reason reason,
+                    const char *why)
+{
+    struct decoded decoded = {.message = NULL};
+    char text[TEXT_BYTES_MAX];
+    assert(request->state == REQUEST_ASIDE || request->state == REQUEST_HELD);
+    struct cairn_reply reply = {.status = CAIRN_CONFLICT, .text = text, .reason = reason};
+    if (request->is_uncertain) {
+        reply = (struct cairn_reply){.status = CAIRN_CONNECTION_LOST, .text = text};
+    }
+    snprintf(text, sizeof text, "%s: %s%s", frame_type_text(request->type),
+             request->is_uncertain ? "it may have been applied before the connection was lost: " : "", why);
+    request_finish(connection, request, &reply, &decoded);
+}
+
+/* Completes a request that was applied before its connection was lost. */
+static void say_applied(struct cairn_connection *connection, struct request *request)
+{
+    struct decoded decoded = {.message = NULL};
+    struct cairn_reply reply = {
+        .status = CAIRN_OK,
+        .text = "",
+        .written_through = connection->client->written_through,
+        .durable_through = connection->client->durable_through,
+        .write = {.level = CAIRN_DURABLE, .repeated = true},
+    };
+    request_finish(connection, request, &reply, &decoded);
+}
+
+/* Completes the requests under the claim that are not sent, or aside; numbered ones of `sparing`, whose fate a Present tells, stay. */
+static void end_waiting(struct cairn_client *client, struct claim *claim, const char *why,
+                        bool spare_numbered)
+{
+    for (struct cairn_connection *each = client->connections; each != NULL; each = each->next) {
+        struct request *next;
+        for (struct request *request = each->first; request != NULL; request = next) {
+            next = request->next;
+            bool waits = request->state == REQUEST_HELD || request->state == REQUEST_ASIDE;
+            if (waits && is_under(request, claim) &&
+                !(spare_numbered && request->numbered && request->is_uncertain)) {
+                give_up(each, request, CAIRN_REASON_CLAIMED, why);
+            }
+        }
+    }
+}
+
+/* The claim is released, or lost: completes what waits to be sent. */
+static void claim_end(struct cairn_client *client, struct claim *claim, const char *why)
+{
+    if (claim->state != CLAIM_HELD) {
+        return; /* it was answered twice that it has ended */
+    }
+    claim->state = CLAIM_ENDED;
+    snprintf(claim->why, sizeof claim->why, "%s", why);
+    end_waiting(client, claim, claim->why, true);
+}
+
+/* A Claim was granted: the epoch replaces the one before, and is presented on the client's other connections. */
+static void claim_granted(struct cairn_connection *connection, struct claim *claim, uint64_t epoch_sequence,
+                          uint64_t epoch_random)
+{
+    struct cairn_client *client = connection->client;
+    assert(epoch_sequence > 0 && epoch_random != 0);
+    end_waiting(client, claim, "the chain was claimed anew", false);
+    for (struct cairn_connection *each = client->connections; each != NULL; each = each->next) {
+        for (struct request *request = each->first; request != NULL; request = request->next) {
+            if (is_under(request, claim)) {
+                request->claim = NULL; /* it is of the epoch before */
+                request->survives = false;
+            }
+        }
+    }
+    claim->state = CLAIM_HELD;
+    claim->epoch_sequence = epoch_sequence;
+    claim->epoch_random = epoch_random;
+    claim->connection = connection;
+    claim->presenting = false;
+    claim->next_number = 1;
+    for (struct cairn_connection *each = client->connections; each != NULL; each = each->next) {
+        if (each != connection && each->state == CONNECTION_READY && !present(each, claim)) {
+            each->transport.send_broken =
+                true; /* it cannot write to the chain: it is lost, and connects again */
+            each->transport.error = ENOMEM;
+        }
+    }
+}
+
+void claim_succeeded(struct cairn_connection *connection, const struct request *request,
+                     const struct decoded *decoded)
+{
+    struct claim *claim = request->claim;
+    if (claim == NULL) {
+        return;
+    }
+    if (request->type == FRAME_CLAIM) {
+        claim_granted(connection, claim, decoded->epoch_sequence, decoded->epoch_random);
+    } else if (request->type == FRAME_RELEASE) {
+        claim_end(connection->client, claim, "this client released it");
+    } else if (request->type == FRAME_DROP_CHAIN) {
+        claim_end(connection->client, claim, "this client dropped the chain");
+    }
+}
+
+bool claim_refused(struct cairn_connection *connection, struct request *request, struct cairn_reply *reply)
+{
+    struct claim *claim = request->claim;
+    assert(reply->status != CAIRN_OK);
+    if (claim == NULL || !is_under(request, claim)) {
+        return true;
+    }
+    if (request->numbered && cairn_status_applied(reply->status) == CAIRN_UNKNOWN) {
+        return false;
+    }
+    if (request->numbered) {
+        hold_free_number(connection, request);
+    } else if (request->is_uncertain) {
+        reply->status = CAIRN_CONNECTION_LOST; /* refused now, but perhaps not before */
+    }
+    if (reply->reason == CAIRN_REASON_CLAIMED) {
+        claim_end(connection->client, claim, reply->text);
+    }
+    reply->reason = reply->status == CAIRN_CONFLICT ? reply->reason : CAIRN_REASON_NONE;
+    return true;
+}
+
+void claim_set_aside(struct cairn_connection *connection)
+{
+    for (struct claim *claim = connection->client->claims; claim != NULL; claim = claim->next) {
+        claim->presenting |= claim->connection == connection;
+    }
+    for (struct request *request = connection->first; request != NULL; request = request->next) {
+        if (!request->survives || request->claim == NULL) {
+            continue;
+        }
+        struct frame_out *frame = request->frame;
+        if (request->state == REQUEST_HELD) {
+            frame_queue_remove(&connection->held, frame);
+        } else if (request->state == REQUEST_QUEUED) {
+            frame_queue_remove(&connection->transport.out, frame);
+        } else if (request->state != REQUEST_SENT) {
+            continue; /* abandoned, or aside since an earlier connection */
+        }
+        request->is_uncertain |= request->state == REQUEST_SENT;
+        request->number = request->is_uncertain ? request->number : 0;
+        request->is_doomed = false;
+        frame->sent = 0;
+        hold_set_again(connection, request);
+        request_state_move(&request->state, REQUEST_ASIDE);
+    }
+}
+
+/* Makes requests that were aside wait to be sent, in front of all that were held since: those under a claim whose Present is not awaited
+ * on this connection. */
+static void hold_again(struct cairn_connection *connection)
+{
+    struct frame_queue held = connection->held;
+    struct frame_out *frame;
+    connection->held = (struct frame_queue){.first = NULL};
+    for (struct request *request = connection->first; request != NULL; request = request->next) {
+        if (request->state != REQUEST_ASIDE) {
+            continue;
+        }
+        if (request->claim != NULL && request->claim->connection == connection &&
+            request->claim->presenting) {
+            continue;
+        }
+        request_state_move(&request->state, REQUEST_HELD);
+        frame_queue_push(&connection->held, request->frame);
+    }
+    while ((frame = frame_queue_pop(&held)) != NULL) {
+        frame_queue_push(&connection->held, frame);
+    }
+}
+
+bool claim_present(struct cairn_connection *connection)
+{
+    struct cairn_client *client = connection->client;
+    for (struct claim *claim = client->claims; claim != NULL; claim = claim->next) {
+        bool asks = claim->connection == connection && connection->again + connection->abandoned > 0;
+        if (claim->state == CLAIM_NONE || (claim->state == CLAIM_ENDED && !asks)) {
+            continue;
+        }
+        if (!(connection->features & FEATURE_CLAIMS)) {
+            claim_end(client, claim, "this daemon has no claims");
+            end_waiting(client, claim, claim->why, false);
+        } else if (!present(connection, claim)) {
+            return false;
+        }
+    }
+    hold_again(connection);
+    return true;
+}
+
+/* Whether a numbered write that the daemon applied was sent behind this one, and what that says of it. */
+enum behind { BEHIND_NOTHING, BEHIND_CARRIED, BEHIND_METADATA };
+
+static enum behind applied_behind(const struct request *metadata, uint64_t last_number)
+{
+    enum behind behind = BEHIND_NOTHING;
+    for (const struct request *each = metadata->next; each != NULL; each = each->next) {
+        bool applied = each->numbered && each->claim == metadata->claim && each->number > 0 &&
+                       each->number <= last_number;
+        if (applied && each->carries) {
+            return BEHIND_CARRIED;
+        }
+        behind = applied && each->operations > 0 ? BEHIND_METADATA : behind;
+    }
+    return behind;
+}
+
+/* Decides about the metadata writes that are aside on the connection that numbers. */
+static void settle_metadata(struct cairn_connection *connection, const struct claim *claim,
+                            uint64_t last_number)
+{
+    struct request *next;
+    for (struct request *request = connection->first; request != NULL; request = next) {
+        next = request->next;
+        if (request->state != REQUEST_ASIDE || request->claim != claim || request->numbered ||
+            !request->is_uncertain) {
+            continue;
+        }
+        enum behind behind = applied_behind(request, last_number);
+        if (behind == BEHIND_CARRIED) {
+            say_applied(connection, request);
+        } else if (behind == BEHIND_METADATA) {
+            give_up(connection, request, CAIRN_REASON_NONE, "a commit behind it was applied");
+        }
+    }
+}
+
+/* Decides about the numbered writes, in their order: applied, or not. What is not stays aside, unless the claim has ended or one that
+ * timed out is missing before it. */
+static void settle_numbered(struct cairn_connection *connection, const struct claim *claim,
+                            uint64_t last_number)
+{
+    struct request *next;
+    bool missing = false;
+    for (struct request *request = connection->first; request != NULL; request = next) {
+        next = request->next;
+        bool timed_out = request->state == REQUEST_ABANDONED;
+        if (request->claim != claim || !request->numbered ||
+            (!timed_out && request->state != REQUEST_ASIDE)) {
+            continue;
+        }
+        bool applied = request->number > 0 && request->number <= last_number;
+        request->is_uncertain = false;
+        if (applied || timed_out) {
+            missing |= !applied;
+            say_applied(connection, request); /* nobody hears it of one that timed out */
+        } else if (claim->state == CLAIM_ENDED) {
+            give_up(connection, request, CAIRN_REASON_CLAIMED, claim->why);
+        } else if (missing) {
+            give_up(connection, request, CAIRN_REASON_NUMBER,
+                    "a write before it timed out, and was not applied before the connection was lost");
+        } else {
+            request->number = 0;
+        }
+    }
+}
+
+static bool refused_for_now(enum cairn_status status)
+{
+    return status == CAIRN_BUSY || status == CAIRN_NO_SPACE || status == CAIRN_SHUTTING_DOWN ||
+           status == CAIRN_PERMISSION || status == CAIRN_IO_ERROR;
+}
+
+bool claim_presented(struct cairn_connection *connection, struct request *request, enum cairn_status status,
+                     const char *text, bool has_last_number, uint64_t last_number)
+{
+    struct cairn_client *client = connection->client;
+    struct claim *claim = request->claim;
+    assert(request->type == FRAME_PRESENT);
+    if (claim == NULL) {
+        return true; /* of an epoch that was replaced */
+    }
+    if (refused_for_now(status)) {
+        return false;
+    }
+    if (status != CAIRN_OK) {
+        claim_end(client, claim, text);
+    }
+    if (claim->connection != connection) {
+        return true;
+    }
+    if (status == CAIRN_OK || has_last_number) {
+        settle_metadata(connection, claim, last_number);
+        settle_numbered(connection, claim, last_number);
+    } else {
+        end_waiting(client, claim, claim->why,
+                    false); /* the chain does not know the epoch: nobody can tell */
+    }
+    claim->next_number = last_number + 1;
+    claim->presenting = false;
+    hold_again(connection);
+    return true;
+}
+
+void claim_forget_connection(const struct cairn_connection *connection)
+{
+    for (struct claim *claim = connection->client->claims; claim != NULL; claim = claim->next) {
+        if (claim->connection == connection) {
+            claim->connection = NULL;
+            claim->presenting = false;
+        }
+    }
+}
+
+void claim_clear(struct cairn_client *client)
+{
+    while (client->claims != NULL) {
+        struct claim *claim = client->claims;
+        client->claims = claim->next;
+        free(claim);
+    }
+}

@@ -1,0 +1,45 @@
+/* Claims: one writer a chain, and writes that happen once (README: Guarantees, one writer).
+ *
+ * A request under a claim that is numbered, or that writes metadata at level accepted, outlives its connection: it is put aside, and when
+ * the next hello is answered the claim is presented, which tells what was applied. */
+#ifndef CLIENT_CLAIM_H
+#define CLIENT_CLAIM_H
+
+#include "client/connection/internal.h"
+
+/* The client's claim of the chain, for a Claim to be submitted; it is made if there is none. NULL: no memory. */
+struct claim *claim_prepare(struct cairn_client *client, struct cairn_slice chain) MUST_CHECK;
+
+/* The client's claim of the chain, held or ended; NULL: it has none. */
+struct claim *claim_of(const struct cairn_client *client, struct cairn_slice chain);
+
+/* Whether a write on this connection is numbered. If no connection numbers, this one does from now on. False also without memory to
+ * present the claim for it. */
+bool claim_numbers(struct cairn_connection *connection, struct claim *claim);
+
+/* Takes note of a success: a Claim is granted, a Release or the drop of a chain ends its claim. */
+void claim_succeeded(struct cairn_connection *connection, const struct request *request,
+                     const struct decoded *decoded);
+
+/* Takes note of a refusal of a write, and changes the reply where the write may have been applied all the same. False: whether it was is
+ * not known; the connection is to be lost, since the next one tells. */
+bool claim_refused(struct cairn_connection *connection, struct request *request,
+                   struct cairn_reply *reply) MUST_CHECK;
+
+/* A connection is being lost: puts aside what survives. request_discard_unsent() must follow. */
+void claim_set_aside(struct cairn_connection *connection);
+
+/* A connection's hello was answered: presents the claims on it. False: no memory. */
+bool claim_present(struct cairn_connection *connection) MUST_CHECK;
+
+/* Takes the answer to a Present. False: a refusal for now; the connection cannot be used. */
+bool claim_presented(struct cairn_connection *connection, struct request *request, enum cairn_status status,
+                     const char *text, bool has_last_number, uint64_t last_number) MUST_CHECK;
+
+/* A connection is freed: it numbers no more. */
+void claim_forget_connection(const struct cairn_connection *connection);
+
+/* Frees all claims. No request of the client has one. */
+void claim_clear(struct cairn_client *client);
+
+#endif

@@ -1,0 +1,94 @@
+/* Numbers under a claim are given when a frame goes to the transport, one after the other, and taken back in one way only: the first
+ * that is refused makes the daemon refuse all that were sent behind it, so that its number is given again, to the next write. The
+ * daemon judges them in the order sent, so that by then it has refused those in between.
+ *
+ * Ways to fail: none. */
+#include "client/connection/hold.h"
+
+#include <assert.h>
+
+uint64_t hold_again_stamp(const struct cairn_client *client, const struct cairn_connection *except)
+{
+    uint64_t lowest = NO_STAMP;
+    if (client->again == 0) {
+        return lowest;
+    }
+    for (const struct cairn_connection *each = client->connections; each != NULL; each = each->next) {
+        if (each == except || each->again == 0) {
+            continue;
+        }
+        const struct request *request = each->first;
+        while (!request->again) {
+            request = request->next; /* the list is in the order of stamps */
+            assert(request != NULL);
+        }
+        lowest = request->stamp < lowest ? request->stamp : lowest;
+    }
+    return lowest;
+}
+
+bool hold_may_go(const struct cairn_connection *connection, const struct request *request)
+{
+    const struct cairn_client *client = connection->client;
+    assert(request->ordered && request->stamp > 0 && request->stamp < NO_STAMP);
+    if (request->stamp > keep_unsettled_stamp(&client->kept) ||
+        request->stamp > hold_again_stamp(client, connection)) {
+        return false;
+    }
+    return !request->numbered || !request->claim->presenting;
+}
+
+static void give_number(struct request *request)
+{
+    struct claim *claim = request->claim;
+    assert(request->numbered && claim != NULL && claim->next_number > 0);
+    request->number = claim->next_number++;
+    frame_out_set_number(request->frame, request->type, request->id, request->body_bytes,
+                         request->type == FRAME_COMMIT ? FIELD_COMMIT_NUMBER : FIELD_NUMBER, request->number);
+}
+
+void hold_queue(struct cairn_connection *connection, struct request *request)
+{
+    assert(connection->state == CONNECTION_READY && request->frame->sent == 0);
+    hold_clear_again(connection, request);
+    if (request->numbered) {
+        give_number(request);
+    }
+    request_state_move(&request->state, REQUEST_QUEUED);
+    frame_queue_push(&connection->transport.out, request->frame);
+}
+
+void hold_set_again(struct cairn_connection *connection, struct request *request)
+{
+    connection->client->again += !request->again;
+    connection->again += !request->again;
+    request->again = true;
+}
+
+void hold_clear_again(struct cairn_connection *connection, struct request *request)
+{
+    assert(!request->again || (connection->again > 0 && connection->client->again >= connection->again));
+    connection->client->again -= request->again;
+    connection->again -= request->again;
+    request->again = false;
+}
+
+void hold_free_number(struct cairn_connection *connection, const struct request *request)
+{
+    struct claim *claim = request->claim;
+    assert(request->numbered && request->number > 0 && claim->connection == connection);
+    if (request->is_doomed) {
+        return; /* the number was freed by one before it, and may have been given since */
+    }
+    claim->next_number = request->number;
+    for (struct request *each = request->next; each != NULL; each = each->next) {
+        if (!each->numbered || each->claim != claim || each->number == 0) {
+            continue;
+        }
+        if (each->state == REQUEST_QUEUED && each->frame->sent == 0) {
+            give_number(each);
+        } else if (each->state != REQUEST_HELD) {
+            each->is_doomed = true;
+        }
+    }
+}

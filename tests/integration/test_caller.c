@@ -74,16 +74,17 @@ static void entries_make(void)
 {
     for (size_t i = 0; i < ENTRIES; i++) {
         operations[i] = (struct cairn_operation){
-            .kind = (enum cairn_operation_kind)(chance(95) ? 1 + below(3) : number()),
+            .kind = (enum cairn_operation_kind)(chance(95) ? 1 + below(chance(80) ? 3 : 4) : number()),
             .name = slice(),
             .value = slice(),
+            .to = slice(),
             .raise = number(),
             .of_height = chance(50) ? 0 : number(),
         };
         blocks[i] = (struct cairn_block){
             .height = chance(80) ? below(20) : number(), .header = slice(), .data = slice()};
         states[i] = (struct cairn_state){.height = below(20), .value = slice()};
-        guards[i] = (struct cairn_guard){.name = slice(), .lower = chance(50)};
+        guards[i] = (struct cairn_guard){.name = slice(), .lower = chance(50), .pass_malformed = below(2)};
         names[i] = slice();
         heights[i] = number();
         operations[i].reserved[0] = blocks[i].reserved[3] = chance(98) ? 0 : number();
@@ -139,7 +140,7 @@ static void metadata_dropped(void *context, const struct cairn_dropped *dropped)
         struct cairn_##name##_request request_ = {.timeout_us = 1 + below(20000), __VA_ARGS__};              \
         const struct cairn_##name##_request *given_ = chance(98) ? &request_ : NULL;                         \
         const struct cairn_reply *reply_;                                                                    \
-        request_.reserved[below(8)] = chance(98) ? 0 : number();                                             \
+        request_.reserved[below(sizeof request_.reserved / 8)] = chance(98) ? 0 : number();                  \
         if (chance(30)) {                                                                                    \
             enum cairn_status status_ = cairn_##name(connection, given_, &reply_);                           \
             ck_assert(reply_->status == status_ && reply_->text != NULL);                                    \
@@ -152,7 +153,7 @@ static void metadata_dropped(void *context, const struct cairn_dropped *dropped)
         struct cairn_##name##_request request_ = {.timeout_us = 1 + below(20000), __VA_ARGS__};              \
         const struct cairn_##name##_request *given_ = chance(98) ? &request_ : NULL;                         \
         const struct cairn_reply *reply_;                                                                    \
-        request_.reserved[below(8)] = chance(98) ? 0 : number();                                             \
+        request_.reserved[below(sizeof request_.reserved / 8)] = chance(98) ? 0 : number();                  \
         if (chance(30)) {                                                                                    \
             enum cairn_status status_ =                                                                      \
                 cairn_##name(connection, given_, chance(90) ? item : NULL, NULL, &reply_);                   \
@@ -164,7 +165,8 @@ static void metadata_dropped(void *context, const struct cairn_dropped *dropped)
 
 static void make_read(struct cairn_connection *connection)
 {
-    switch (below(8)) {
+    const unsigned parts = (unsigned)(chance(50) ? 0 : below(17));
+    switch (below(9)) {
     case 0:
         MAKE(ping);
         break;
@@ -184,21 +186,26 @@ static void make_read(struct cairn_connection *connection)
         MAKE(read_state, .chain = chain(), .at_height = chance(50), .height = number());
         break;
     case 5:
-        MAKE(get, .chain = chain(), .name = slice());
+        MAKE(get, .chain = chain(), .name = slice(), .parts = parts);
         break;
     case 6:
         MAKE_STREAM(get_many, metadata_came, .names = names,
-                    .name_count = chance(95) ? below(ENTRIES) : 1 << 20, .window_bytes = number());
+                    .name_count = chance(95) ? below(ENTRIES) : 1 << 20, .window_bytes = number(),
+                    .parts = parts);
+        break;
+    case 7:
+        MAKE(read_usage, .chain = chain());
         break;
     default:
-        MAKE_STREAM(list, metadata_came, .chain = chain(), .limit = number(), .window_bytes = number());
+        MAKE_STREAM(list, metadata_came, .chain = chain(), .limit = number(), .window_bytes = number(),
+                    .end = slice(), .reverse = chance(50), .parts = parts);
         break;
     }
 }
 
 static void make_write(struct cairn_connection *connection)
 {
-    switch (below(7)) {
+    switch (below(9)) {
     case 0:
         MAKE(write_metadata, .chain = chain(), .level = level(), .operations = chance(95) ? operations : NULL,
              .operation_count = below(ENTRIES + 1));
@@ -207,8 +214,9 @@ static void make_write(struct cairn_connection *connection)
         MAKE(commit, .chain = chain(), .level = level(), .carry = chance(50), .blocks = blocks,
              .block_count = chance(98) ? below(ENTRIES + 1) : SIZE_MAX, .states = states,
              .state_count = below(ENTRIES + 1), .delete_states = heights,
-             .delete_state_count = below(ENTRIES), .rise_to = below(30), .metadata = operations,
-             .metadata_count = below(ENTRIES + 1));
+             .delete_state_count = below(ENTRIES), .delete_blocks = heights,
+             .delete_block_count = chance(80) ? 0 : below(ENTRIES), .rise_to = below(30),
+             .metadata = operations, .metadata_count = below(ENTRIES + 1));
         break;
     case 2:
         MAKE(prune, .chain = chain(), .level = level(), .blocks = chance(50), .blocks_through = below(10),
@@ -223,6 +231,12 @@ static void make_write(struct cairn_connection *connection)
         break;
     case 5:
         MAKE(drop_chain, .chain = slice());
+        break;
+    case 6:
+        MAKE(claim, .chain = chain(), .writer_name = slice(), .take_over = chance(80));
+        break;
+    case 7:
+        MAKE(release, .chain = chain(), .any = chance(50));
         break;
     default:
         MAKE(barrier, .level = level());

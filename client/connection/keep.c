@@ -127,7 +127,8 @@ bool keep_add(struct kept_list *list, const uint8_t *body, size_t body_bytes, si
         memcpy(kept->body, body, body_bytes);
     }
 
-    struct kept *before = list->last;
+    /* One that was accepted while others wait to be sent again went out before these, whose numbers are of an earlier run. */
+    struct kept *before = list->unsettled_first != NULL ? list->unsettled_first->previous : list->last;
     while (before != NULL && before->sequence > sequence) {
         before = before->previous;
     }

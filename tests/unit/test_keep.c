@@ -82,6 +82,44 @@ START_TEST(a_later_run_drops_what_it_found_and_loses_the_rest)
 END_TEST
 
 /* A daemon whose disk is full refuses all that is under way. */
+/* As of a write that goes before them, since it was first sent before them. */
+START_TEST(what_is_accepted_while_others_are_lost_stands_before_these)
+{
+    struct kept_list list = {.first = NULL};
+    const uint64_t expected[] = {102, 2, 3};
+    for (uint64_t sequence = 1; sequence <= 3; sequence++) {
+        add(&list, sequence, 1);
+    }
+    keep_judge(&list, 1);
+    ck_assert_uint_eq(keep_unsettled_stamp(&list), 2);
+    ck_assert(keep_add(&list, filler, 1, 1, 102, 1));
+    assert_order(&list, expected, 3);
+    struct kept *second = keep_resend_next(&list), *third = keep_resend_next(&list);
+    ck_assert_uint_eq(second->sequence, 2);
+    keep_accepted(&list, third, 104);
+    ck_assert_uint_eq(keep_unsettled_stamp(&list), 2);
+    keep_accepted(&list, second, 103);
+    ck_assert_uint_eq(keep_unsettled_stamp(&list), NO_STAMP);
+    keep_clear(&list);
+}
+END_TEST
+
+/* No stamp of one that stands before another is higher: what waits for the one waits for the other. */
+START_TEST(stamps_rise_in_the_order_of_the_list)
+{
+    struct kept_list list = {.first = NULL};
+    const uint64_t sequences[] = {10, 30, 20, 40}, stamps[] = {5, 8, 3, 7}, expected[] = {3, 3, 7, 7};
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert(keep_add(&list, filler, 1, 1, sequences[i], stamps[i]));
+    }
+    const struct kept *kept = list.first;
+    for (size_t i = 0; i < 4; i++, kept = kept->next) {
+        ck_assert_uint_eq(kept->stamp, expected[i]);
+    }
+    keep_clear(&list);
+}
+END_TEST
+
 START_TEST(after_several_refusals_the_first_refused_is_sent_first)
 {
     struct kept_list list = {.first = NULL};
@@ -343,6 +381,8 @@ int main(void)
     tcase_add_test(tests, writes_stand_in_the_order_of_their_numbers_however_their_answers_came);
     tcase_add_test(tests, a_body_is_kept_byte_for_byte_whatever_its_size);
     tcase_add_test(tests, a_later_run_drops_what_it_found_and_loses_the_rest);
+    tcase_add_test(tests, what_is_accepted_while_others_are_lost_stands_before_these);
+    tcase_add_test(tests, stamps_rise_in_the_order_of_the_list);
     tcase_add_test(tests, after_several_refusals_the_first_refused_is_sent_first);
     tcase_add_test(tests, what_is_kept_stays_as_it_was_until_it_is_covered);
     tcase_add_test(tests, no_order_of_answers_refusals_and_restarts_loses_a_write_or_its_place);

@@ -1,6 +1,14 @@
 package cairn
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+)
 
 // ClaimOptions says how to claim a chain.
 type ClaimOptions struct {
@@ -23,8 +31,21 @@ type Epoch struct {
 type Claim struct {
 	chain *Chain
 	epoch Epoch
-	lost  chan struct{}
+	lost  chan struct{} // made by a goroutine of the client
+
+	// Numbers are given in the order of sending, under mu. The daemon applies a write only if it has the next number, so
+	// one that is refused makes it refuse those behind it, which are sent again when all are answered: until then, none is sent.
+	mu       sync.Mutex
+	why      *Error // why it is lost; nil: it is not
+	last     uint64 // the last number that is known to be applied
+	next     uint64 // the number of the next write
+	inFlight int
+	settling bool    // a write was refused
+	refused  bool    // for another reason than its number
+	waiters  []*call // to be sent
 }
+
+func newClaim() *Claim { return &Claim{lost: make(chan struct{})} }
 
 // Chain returns the chain that is claimed.
 func (c *Claim) Chain() *Chain { return c.chain }
@@ -42,7 +63,312 @@ func (c *Claim) Holds() (generation uint64, ok bool) {
 	return 0, false
 }
 
+// claimRetryPause is how long Claim waits before it asks again for a chain that another holds.
+const claimRetryPause = 100 * time.Millisecond
+
+// Claim makes this client the chain's one writer. ErrClaimed: another holds it; the text names who. Claim before writing: what
+// other goroutines of this client write to the chain during the call may be refused.
+func (ch *Chain) Claim(ctx context.Context, options ClaimOptions) (*Claim, error) {
+	if options.WriterName == "" {
+		options.WriterName = ch.client.options.Name
+	}
+	w := waitingFor(ctx)
+	for {
+		claim, err := ch.claimOnce(ctx, options)
+		if err == nil || !options.Wait || !errors.Is(err, ErrClaimed) {
+			return claim, err
+		}
+		timer := time.NewTimer(claimRetryPause)
+		select {
+		case <-timer.C:
+		case <-w.done:
+			timer.Stop()
+			return nil, fmt.Errorf("%w: %w", w.ctx.Err(), err)
+		}
+	}
+}
+
+func (ch *Chain) claimOnce(ctx context.Context, options ClaimOptions) (*Claim, error) {
+	c := ch.client
+	for takeOver := options.TakeOver; ; takeOver = true {
+		cl := c.newCall(frameClaim)
+		cl.again, cl.chain, cl.features = true, ch, featureClaims
+		select {
+		case cl.newClaim = <-c.freshClaims:
+		case <-c.ended:
+			cl.recycle()
+			return nil, ErrClosed
+		}
+		claim := cl.newClaim
+		claim.chain = ch
+		cl.frame = encodeClaim(cl.frame, ch.name, options.WriterName, takeOver)
+		before := c.reconnects.Load()
+		err := c.do(ctx, cl, commits)
+		if err == nil {
+			cl.recycle()
+			return claim, c.presentClaim(claim)
+		}
+		// A claim whose answer was lost may have been granted, and stand in its own way now.
+		if takeOver || !errors.Is(err, ErrClaimed) || c.reconnects.Load() == before || !ch.claimedBy(ctx, options.WriterName) {
+			return nil, err
+		}
+	}
+}
+
+// claimedBy tells whether the chain's claim is of this process, under that name.
+func (ch *Chain) claimedBy(ctx context.Context, writer string) bool {
+	chains, err := ch.client.Chains(ctx)
+	return err == nil && slices.ContainsFunc(chains, func(info ChainInfo) bool {
+		return info.Name == ch.name && info.Claim != nil && info.Claim.Writer == writer && int(info.Claim.PID) == os.Getpid()
+	})
+}
+
+// claimed brings a claim that was granted into force. The reader calls it, so that no connection is lost between.
+func (c *Client) claimed(cl *call) {
+	epoch, ok := decodeClaim(cl.reply)
+	if !ok {
+		c.malformed(cl)
+		return
+	}
+	claim := cl.newClaim
+	claim.epoch = epoch
+	claim.next = 1
+	before := claim.chain.claim.Swap(claim)
+	c.mu.Lock()
+	c.claims = append(c.claims, claim)
+	c.mu.Unlock()
+	if before != nil {
+		c.loseClaim(before, &Error{Op: "claim", Status: StatusConflict, Reason: ReasonClaimed, Text: "this client claimed the chain anew"})
+	}
+}
+
+// presentClaim presents a new claim on the connection for metadata. If that is lost, the supervisor has done it when the next
+// session takes writes.
+func (c *Client) presentClaim(claim *Claim) error {
+	cl := c.newCall(framePresent)
+	cl.again, cl.isRead = true, true
+	cl.frame = encodePresent(cl.frame, claim.chain.name, claim.epoch, false)
+	err := c.do(nil, cl, metadata)
+	if err == nil {
+		cl.recycle()
+	}
+	var e *Error
+	if errors.As(err, &e) && e.Status == StatusConflict {
+		c.loseClaim(claim, e)
+	}
+	return err
+}
+
+// loseClaim ends a claim that another replaced or released. The first reason counts.
+func (c *Client) loseClaim(claim *Claim, why *Error) {
+	claim.mu.Lock()
+	first := claim.why == nil
+	if first {
+		claim.why = why
+		claim.wakeWaiters()
+	}
+	claim.mu.Unlock()
+	if !first {
+		return
+	}
+	c.mu.Lock()
+	c.claims = slices.DeleteFunc(c.claims, func(other *Claim) bool { return other == claim })
+	c.mu.Unlock()
+	c.claimsLost.Add(1)
+	if why.cause == nil {
+		c.log.Warn("cairn: claim lost", "chain", claim.chain.name, "claim", claim.epoch.Sequence, "reason", why.Text)
+	}
+	close(claim.lost)
+}
+
+// lostError gives the error of a write under a claim that is lost; nil if it is not.
+func (c *Claim) lostError(kind frameType) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.why == nil {
+		return nil
+	}
+	e := *c.why
+	e.Op, e.Unknown = frameNames[kind], false
+	if e.cause == nil {
+		e.Status, e.Reason = StatusConflict, ReasonClaimed
+		e.Text = "this client's claim of the chain is lost: " + e.Text
+	}
+	return &e
+}
+
 // Release ends the claim, durably. Releasing what is released or lost is no error.
 func (c *Claim) Release(ctx context.Context) error {
-	panic("not yet")
+	client := c.chain.client
+	if c.chain.claim.Load() != c {
+		return nil
+	}
+	if c.lostError(frameRelease) == nil {
+		cl := client.newCall(frameRelease)
+		cl.again = true
+		cl.frame = encodeChainOnly(cl.frame, frameRelease, c.chain.name)
+		err := client.do(ctx, cl, commits)
+		if err != nil && !errors.Is(err, ErrClaimed) {
+			return err
+		}
+		if err == nil {
+			cl.recycle()
+		}
+	}
+	client.forgetClaim(c)
+	return nil
+}
+
+// forgetClaim lets the chain be written without the claim. A connection that presented an epoch is held to it for ever, so
+// the connections are made anew.
+func (c *Client) forgetClaim(claim *Claim) {
+	if !claim.chain.claim.CompareAndSwap(claim, nil) {
+		return
+	}
+	c.mu.Lock()
+	c.claims = slices.DeleteFunc(c.claims, func(other *Claim) bool { return other == claim })
+	c.mu.Unlock()
+	if s := c.writeSession.Load(); s != nil {
+		c.lose(s, errRefresh)
+	}
+}
+
+// sendNumbered gives a write the next number and sends it. sent is false, without an error, if the connection is dead.
+func (c *Claim) sendNumbered(w waiting, over *conn, cl *call) (sent bool, err error) {
+	c.mu.Lock()
+	for c.settling && c.why == nil {
+		c.waiters = append(c.waiters, cl)
+		c.mu.Unlock()
+		if err := c.waitSettled(w, cl); err != nil {
+			return false, err
+		}
+		c.mu.Lock()
+	}
+	defer c.mu.Unlock()
+	if c.why != nil {
+		return false, nil // the next attempt says why
+	}
+	cl.frame = setNumber(cl.frame, cl.kind, cl.bare, c.next)
+	cl.number = c.next
+	if !over.send(cl) {
+		return false, nil
+	}
+	c.next++
+	c.inFlight++
+	return true, nil
+}
+
+func (c *Claim) waitSettled(w waiting, cl *call) error {
+	if w.done == nil {
+		<-cl.ready
+		return nil
+	}
+	select {
+	case <-cl.ready:
+		return nil
+	case <-w.done:
+	}
+	c.mu.Lock()
+	i := slices.Index(c.waiters, cl)
+	if i >= 0 {
+		c.waiters = slices.Delete(c.waiters, i, i+1)
+	}
+	c.mu.Unlock()
+	if i < 0 {
+		<-cl.ready
+		return nil
+	}
+	return w.ctx.Err()
+}
+
+// wakeWaiters wakes all who wait to send. Under mu.
+func (c *Claim) wakeWaiters() {
+	for _, cl := range c.waiters {
+		cl.wake()
+	}
+	c.waiters = nil
+}
+
+// answered counts the answer to a numbered write. Its caller has not been woken.
+func (c *Claim) answered(cl *call) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.inFlight--
+	switch {
+	case cl.status == StatusOK:
+		c.last = max(c.last, cl.number)
+	case cl.status == StatusConflict && cl.numberRefused():
+		c.settling = true
+	case cl.status == StatusIOError || int(cl.status) >= len(statusErrors):
+		c.settling = true // until the next session knows the last number
+		c.inFlight++
+	default:
+		c.settling, c.refused = true, true
+	}
+	if !c.settling || c.inFlight > 0 {
+		return
+	}
+	if !c.refused { // the daemon counts otherwise: presenting tells
+		c.inFlight++
+		cl.conn.client.lose(cl.conn.session, errors.New("the daemon refuses the numbers of a claim"))
+		return
+	}
+	c.next = c.last + 1
+	c.settling, c.refused = false, false
+	c.wakeWaiters()
+}
+
+func (cl *call) numberRefused() bool {
+	e, ok := decodeError(cl.reply)
+	return ok && e.Reason == ReasonNumber
+}
+
+// renumber tells whether a call was refused only because one before it was, and is to be sent again.
+func (cl *call) renumber() bool {
+	return cl.number != 0 && cl.status == StatusConflict && cl.numberRefused()
+}
+
+// presented takes the last number that the daemon applied.
+func (c *Claim) presented(last uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last, c.next, c.inFlight = last, last+1, 0
+	c.settling, c.refused = true, false // nobody sends before resume
+}
+
+// decide tells whether a call that was sent under the claim and not answered is to be sent again; if not, it has its outcome.
+func (c *Claim) decide(cl *call) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last, known := c.last, c.why == nil
+	if c.why != nil && c.why.hasLastNumber {
+		last, known = c.why.LastNumber, true
+	}
+	switch {
+	case cl.number != 0 && known && cl.number <= last:
+		cl.outcome, cl.status = outcomeAnswered, StatusOK
+		cl.reply = appendTrueIf(appendUint(cl.reply[:0], 2, uint64(LevelDurable)), 9, true)
+		return false
+	case c.why != nil:
+		e := *c.why
+		e.Op, e.Status, e.Reason = frameNames[cl.kind], StatusConflict, ReasonClaimed
+		e.Unknown = cl.number == 0 || !known
+		e.Text = "the connection was lost before the answer came, and then the claim: " + e.Text
+		cl.outcome, cl.failure = outcomeFailed, &e
+		return false
+	case cl.number != 0:
+		cl.number = c.next
+		cl.frame = setNumber(cl.frame, cl.kind, cl.bare, c.next)
+		c.next++
+		c.inFlight++
+	}
+	return true
+}
+
+// resume lets writes be sent again.
+func (c *Claim) resume() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.settling = false
+	c.wakeWaiters()
 }

@@ -2,7 +2,15 @@ package cairn
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // DefaultSocket is where cairnd listens unless its configuration says otherwise.
@@ -16,12 +24,110 @@ type Options struct {
 }
 
 // Client is a process's access to a daemon. Make it with [Open].
-type Client struct{}
+type Client struct {
+	options     Options
+	log         *slog.Logger
+	freshCalls  chan *call  // made by a goroutine of the client, see call
+	freshClaims chan *Claim // likewise
+	stopping    chan struct{}
+	ended       chan struct{} // closed when the client's goroutines have ended
+
+	// The session for reads, and that for writes: it is there once everything was sent again. Nil while there is none.
+	readSession  atomic.Pointer[session]
+	writeSession atomic.Pointer[session]
+	daemon       atomic.Pointer[helloReply]
+	settled      atomic.Uint64 // odd from the loss of a session until all was sent again
+	stamps       atomic.Uint64 // of writes, in the order in which they were sent
+	keep         keep
+
+	bytesSent, bytesRead                     atomic.Uint64
+	requests, resent, reconnects, claimsLost atomic.Uint64
+	openStreams                              atomic.Int64
+
+	closed  atomic.Bool // calls fail with ErrClosed
+	mu      sync.Mutex
+	final   error   // why no session will come any more
+	waiters []*call // for a session to read or to write
+	chains  map[string]*Chain
+	claims  []*Claim // that are held
+	dropped int      // accepted writes that were lost and refused when they were sent again
+	report  error    // of these, for the next barrier
+
+	// Of the supervisor
+	left      []*call     // unanswered, to be sent again
+	resending []*call     // sent again, and not all answered
+	lostKept  []keptWrite // lost with a run, to be sent again
+}
+
+// What a frame may gain when it is sent: the number of a write, or that under which metadata was accepted.
+const frameMarginBytes = 16
+
+const (
+	openLimit  = 10 * time.Second
+	closeLimit = 10 * time.Second
+)
 
 // Open connects to the daemon. If none listens, or it is just starting, Open tries again for up to 10 seconds, or until ctx ends.
 // It starts the client's few goroutines; Close ends them.
 func Open(ctx context.Context, options Options) (*Client, error) {
-	panic("not yet")
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	if options.Socket == "" {
+		options.Socket = DefaultSocket
+	}
+	if options.Name == "" {
+		options.Name = filepath.Base(os.Args[0])
+		options.Name = options.Name[:min(len(options.Name), 64)]
+	}
+	c := &Client{
+		options:     options,
+		log:         options.Logger,
+		freshCalls:  make(chan *call),
+		freshClaims: make(chan *Claim),
+		stopping:    make(chan struct{}),
+		ended:       make(chan struct{}),
+		chains:      map[string]*Chain{},
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	c.settled.Store(1)
+	limit, cancel := context.WithTimeout(ctx, openLimit)
+	defer cancel()
+	s, err := c.dialUntil(limit.Done(), resume{}, true)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("%w: %w", ctx.Err(), err)
+		}
+		return nil, fmt.Errorf("cairn: open %s: %w", options.Socket, err)
+	}
+	go c.make()
+	go c.supervise(s)
+	cl := c.newCall(frameHello)
+	_, err = c.sessionFor(waitingFor(ctx), cl, true)
+	cl.recycle()
+	if err != nil {
+		close(c.stopping)
+		<-c.ended
+		return nil, err
+	}
+	return c, nil
+}
+
+// make makes what callers in a synctest bubble must not make themselves.
+func (c *Client) make() {
+	cl, claim := newCall(), newClaim()
+	for {
+		select {
+		case c.freshCalls <- cl:
+			cl = newCall()
+		case c.freshClaims <- claim:
+			claim = newClaim()
+		case <-c.ended:
+			return
+		}
+	}
 }
 
 // Close waits until all that this client wrote is written (see [LevelWritten]), for up to 10 seconds if the daemon is away,
@@ -29,50 +135,133 @@ func Open(ctx context.Context, options Options) (*Client, error) {
 // from then on; a second Close returns nil. The error says what may not be written, and what was not applied when it was
 // sent again.
 func (c *Client) Close() error {
-	panic("not yet")
+	if !c.closed.CompareAndSwap(false, true) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	err := c.barrier(ctx, LevelWritten, true)
+	if errors.Is(err, context.DeadlineExceeded) {
+		writes, _ := c.keep.size()
+		err = &Error{Op: "close", Unknown: true,
+			Text: fmt.Sprintf("the daemon did not answer within %v; it was told of %d writes that may not be written", closeLimit, writes)}
+	}
+	close(c.stopping)
+	<-c.ended
+	return err
 }
 
 // Chain returns the chain of that name, without asking the daemon: reads and writes of a chain that does not exist are
 // ErrInvalid. It returns the same value for the same name.
 func (c *Client) Chain(name string) *Chain {
-	panic("not yet")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ch := c.chains[name]
+	if ch == nil {
+		ch = &Chain{client: c, name: name}
+		c.chains[name] = ch
+	}
+	return ch
 }
 
 // CreateChain makes a chain, durably. A name has 1 to 64 of a-z 0-9 . _ -. If the chain exists, created is false and
 // nothing is changed. It is sent again after a lost connection; then created may be false for a chain that it made.
 func (c *Client) CreateChain(ctx context.Context, name string) (created bool, err error) {
-	panic("not yet")
+	cl := c.newCall(frameCreateChain)
+	cl.again = true
+	cl.frame = encodeChainOnly(cl.frame, frameCreateChain, name)
+	if err := c.do(ctx, cl, commits); err != nil {
+		return false, err
+	}
+	defer cl.recycle()
+	_, created, ok := decodeWriteReply(cl.reply)
+	if !ok {
+		return false, c.malformed(cl)
+	}
+	return created, nil
 }
 
 // DropChain drops a chain with all that is in it, durably; the chain "default" is empty afterwards. This client's claim of it
 // is lost. ErrInvalid: there is no such chain.
 func (c *Client) DropChain(ctx context.Context, name string) error {
-	panic("not yet")
+	ch := c.Chain(name)
+	cl := c.newCall(frameDropChain)
+	cl.chain = ch
+	cl.frame = encodeChainOnly(cl.frame, frameDropChain, name)
+	if err := c.do(ctx, cl, commits); err != nil {
+		return err
+	}
+	cl.recycle()
+	if claim := ch.claim.Load(); claim != nil {
+		c.loseClaim(claim, &Error{Op: "drop chain", Status: StatusConflict, Reason: ReasonDropped, Text: "the chain was dropped"})
+		c.forgetClaim(claim)
+	}
+	return nil
 }
 
 // Chains tells of all chains, in the order of their names.
 func (c *Client) Chains(ctx context.Context) ([]ChainInfo, error) {
-	panic("not yet")
+	cl := c.newCall(frameChains)
+	cl.isRead = true
+	cl.frame = encodeEmpty(cl.frame, frameChains)
+	if err := c.do(ctx, cl, reads); err != nil {
+		return nil, err
+	}
+	defer cl.recycle()
+	chains, ok := decodeChains(cl.reply)
+	if !ok {
+		return nil, c.malformed(cl)
+	}
+	return chains, nil
 }
 
 // Barrier returns once everything that was accepted before, by anyone, has reached the level. LevelDefault is durable. It
 // also returns, once, an error if something that this client had been told was accepted was lost with the daemon and could
 // not be sent again, or if raises were left out (ErrDamaged).
 func (c *Client) Barrier(ctx context.Context, level Level) error {
-	panic("not yet")
+	return c.barrier(ctx, level, false)
+}
+
+// barrier is for Close, too, which lets no other call in.
+func (c *Client) barrier(ctx context.Context, level Level, closing bool) error {
+	cl := c.newCall(frameBarrier)
+	cl.isRead = true // it changes nothing
+	cl.closing = closing
+	cl.frame = encodeBarrier(cl.frame, level)
+	if err := c.do(ctx, cl, commits); err != nil {
+		return err
+	}
+	cl.recycle()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := c.report
+	c.report = nil
+	return err
 }
 
 // Status gives the daemon's status page.
 func (c *Client) Status(ctx context.Context) ([]StatusEntry, error) {
-	panic("not yet")
+	cl := c.newCall(frameStatus)
+	cl.isRead = true
+	cl.frame = encodeEmpty(cl.frame, frameStatus)
+	if err := c.do(ctx, cl, reads); err != nil {
+		return nil, err
+	}
+	defer cl.recycle()
+	entries, ok := decodeStatus(cl.reply)
+	if !ok {
+		return nil, c.malformed(cl)
+	}
+	return entries, nil
 }
 
 // Limits returns the daemon's bounds, as of the last connection. No I/O.
-func (c *Client) Limits() Limits { return c.Daemon().Limits }
+func (c *Client) Limits() Limits { return c.daemon.Load().limits }
 
 // Daemon returns what the daemon told of itself when the client connected last. No I/O.
 func (c *Client) Daemon() DaemonInfo {
-	panic("not yet")
+	h := c.daemon.Load()
+	return DaemonInfo{Version: h.daemonVersion, StoreID: h.storeID, Run: h.run, Features: h.features, Limits: h.limits}
 }
 
 // Stats counts what a client did since it was opened.
@@ -92,5 +281,193 @@ type Stats struct {
 
 // Stats returns the client's counts. No I/O.
 func (c *Client) Stats() Stats {
-	panic("not yet")
+	writes, bytes := c.keep.size()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Stats{
+		Connected:   c.readSession.Load() != nil,
+		Reconnects:  c.reconnects.Load(),
+		Requests:    c.requests.Load(),
+		Resent:      c.resent.Load(),
+		Dropped:     uint64(c.dropped),
+		KeptWrites:  uint64(writes),
+		KeptBytes:   uint64(bytes),
+		ClaimsLost:  c.claimsLost.Load(),
+		BytesSent:   c.bytesSent.Load(),
+		BytesRead:   c.bytesRead.Load(),
+		OpenStreams: uint64(c.openStreams.Load()),
+	}
+}
+
+// sessionFor returns a session for the call, and waits for one if there is none.
+func (c *Client) sessionFor(w waiting, cl *call, write bool) (*session, error) {
+	current := &c.readSession
+	if write {
+		current = &c.writeSession
+	}
+	for {
+		if s := current.Load(); s != nil && (cl.closing || !c.closed.Load()) {
+			return s, nil
+		}
+		c.mu.Lock()
+		switch {
+		case c.final != nil:
+			c.mu.Unlock()
+			return nil, c.final
+		case c.closed.Load() && !cl.closing:
+			c.mu.Unlock()
+			return nil, ErrClosed
+		}
+		if s := current.Load(); s != nil {
+			c.mu.Unlock()
+			return s, nil
+		}
+		c.waiters = append(c.waiters, cl)
+		c.mu.Unlock()
+		if err := c.waitForSession(w, cl); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (c *Client) waitForSession(w waiting, cl *call) error {
+	if w.done == nil {
+		<-cl.ready
+		return nil
+	}
+	select {
+	case <-cl.ready:
+		return nil
+	case <-w.done:
+	}
+	c.mu.Lock()
+	i := slices.Index(c.waiters, cl)
+	if i >= 0 {
+		c.waiters = slices.Delete(c.waiters, i, i+1)
+	}
+	c.mu.Unlock()
+	if i < 0 {
+		<-cl.ready
+		return nil
+	}
+	return w.ctx.Err()
+}
+
+// wakeWaiters wakes all who wait for a session. Under the lock.
+func (c *Client) wakeWaiters() {
+	for _, cl := range c.waiters {
+		cl.wake()
+	}
+	c.waiters = nil
+}
+
+// do sends a call, again if need be, and waits for its answer. Without an error the reply is in the call, for the caller to recycle;
+// with one it is recycled.
+func (c *Client) do(ctx context.Context, cl *call, over connKind) error {
+	c.requests.Add(1)
+	w := waitingFor(ctx)
+	for {
+		s, err := c.sessionFor(w, cl, over != reads)
+		if err != nil {
+			cl.recycle()
+			return err
+		}
+		if err := c.fits(s, cl); err != nil {
+			cl.recycle()
+			return err
+		}
+		sent, err := c.send(w, s.conns[over], cl)
+		if err != nil {
+			cl.recycle()
+			return err
+		}
+		if !sent {
+			continue
+		}
+		if gone, err := cl.wait(w); err != nil {
+			if !gone {
+				cl.recycle()
+			}
+			return err
+		}
+		switch {
+		case cl.outcome == outcomeAgain:
+			continue
+		case cl.outcome == outcomeFailed:
+			err := cl.failure
+			cl.recycle()
+			return err
+		case cl.status != StatusOK:
+			if cl.renumber() {
+				continue
+			}
+			err := cl.error()
+			cl.recycle()
+			return err
+		}
+		return nil
+	}
+}
+
+// send sends a call under the chain's claim, if it is a write and there is one.
+func (c *Client) send(w waiting, over *conn, cl *call) (sent bool, err error) {
+	if cl.isRead || cl.chain == nil {
+		return over.send(cl), nil
+	}
+	cl.claim = cl.chain.claim.Load()
+	if cl.number != 0 { // of an earlier attempt
+		cl.number, cl.frame = 0, cl.frame[:cl.bare]
+		endFrame(cl.frame)
+	}
+	if cl.claim == nil || cl.kind == frameClaim {
+		return over.send(cl), nil
+	}
+	if err := cl.claim.lostError(cl.kind); err != nil {
+		return false, err
+	}
+	if cl.bare != 0 {
+		return cl.claim.sendNumbered(w, over, cl)
+	}
+	return over.send(cl), nil
+}
+
+// fits tells whether a daemon with these bounds and features takes the frame.
+func (c *Client) fits(s *session, cl *call) error {
+	limits := &s.hello.limits
+	if n := uint64(len(cl.frame) - requestHeaderBytes); n+frameMarginBytes > limits.FrameBytesMax {
+		return tooLarge(cl.kind, n, limits.FrameBytesMax)
+	}
+	if missing := cl.features &^ s.hello.features; missing != 0 {
+		return &Error{Op: frameNames[cl.kind], Status: StatusUnsupported,
+			Text: fmt.Sprintf("the daemon (%s) has not the feature bits %#x that this needs; use a newer one", s.hello.daemonVersion, missing)}
+	}
+	return nil
+}
+
+func tooLarge(kind frameType, bytes, bound uint64) error {
+	return &Error{Op: frameNames[kind], Status: StatusTooLarge,
+		Text: fmt.Sprintf("its frame of %d bytes is above the daemon's frame_bytes_max of %d; "+
+			"start cairnd with a greater --frame-bytes-max (and --requests-bytes-max of at least twice that)", bytes, bound)}
+}
+
+// error gives the error of a call that was answered with another status than OK.
+func (cl *call) error() error {
+	if cl.status == StatusNotFound && cl.isRead {
+		return ErrNotFound
+	}
+	e, _ := decodeError(cl.reply)
+	e.Op, e.Status = frameNames[cl.kind], cl.status
+	if !cl.isRead {
+		e.Unknown = cl.status == StatusIOError || int(cl.status) >= len(statusErrors) || (cl.track != nil && cl.number == 0)
+	}
+	return &e
+}
+
+// malformed gives the error of a reply that does not decode, and ends the session.
+func (c *Client) malformed(cl *call) error {
+	err := &Error{Op: frameNames[cl.kind], Status: StatusIOError, Unknown: !cl.isRead, Text: "the daemon's reply does not decode"}
+	if cl.conn != nil {
+		c.lose(cl.conn.session, err)
+	}
+	return err
 }

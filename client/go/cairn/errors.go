@@ -109,6 +109,9 @@ type Error struct {
 	Unknown    bool   // a write that may or may not be applied
 	Text       string // for people: what, which limit or value, what to do
 	LastNumber uint64 // of a claim that was lost: the last number applied under it
+
+	hasLastNumber bool
+	cause         error // ErrClosed or ErrStoreChanged, where that is why
 }
 
 // Error says what was called and what was wrong with it.
@@ -136,6 +139,8 @@ func (e *Error) Is(target error) bool {
 		return false
 	case target == ErrUnknown:
 		return e.Unknown
+	case e.cause != nil && target == e.cause:
+		return true
 	case int(e.Status) < len(statusErrors) && target == statusErrors[e.Status]:
 		return true
 	case e.Status == StatusConflict && int(e.Reason) < len(reasonErrors):

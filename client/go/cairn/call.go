@@ -1,0 +1,171 @@
+package cairn
+
+import (
+	"bytes"
+	"context"
+	"sync"
+)
+
+// A call is one request on its way: the frame, and where its answer goes.
+//
+//   - A caller takes one from the client, encodes the frame, sends it over a connection of the session, and waits.
+//   - The connection's reader puts the answer into it and wakes the caller, who gives the call back.
+//   - When the session is lost, the supervisor takes all calls that were not answered from the connections: it wakes those
+//     that the caller may send again itself, or that are unknown, and sends the others again, in order (see resend.go).
+//
+// Calls are used again, and made by a goroutine of the client: the channel of one that was made inside a testing/synctest
+// bubble could not be used outside of it.
+type call struct {
+	ready chan struct{} // of one place; a wait takes exactly one token
+
+	frame    []byte
+	kind     frameType
+	isRead   bool   // changes nothing: may be abandoned, and sent again
+	again    bool   // a write that may be sent again by its caller: it does no harm twice
+	closing  bool   // of Close itself
+	features uint64 // that the daemon must have
+	chain    *Chain
+	claim    *Claim // under which it was sent; nil: none
+	newClaim *Claim // of a claim: what becomes of it
+	number   uint64 // of a numbered write, given when it is sent
+	bare     int    // of a write that may be numbered: the frame's length without its number; else 0
+
+	// Under the connection's lock while it is sent
+	conn      *conn
+	id        uint64
+	queued    bool // not handed to the kernel yet
+	abandoned bool // nobody waits for the answer
+	stamp     uint64
+
+	stream *stream
+	own    bool       // of the supervisor: nobody is woken, the tracker counts the answer
+	kept   *keptWrite // of accepted metadata that is sent again
+	track  *tracker   // of a call that is sent again
+
+	answered bool // of what is sent again
+	outcome  outcome
+	status   Status
+	reply    []byte
+	owned    bool // reply was made for this answer
+	failure  error
+}
+
+type outcome uint8
+
+const (
+	outcomeAnswered outcome = iota
+	outcomeAgain            // not applied, and not refused: send it again
+	outcomeFailed           // failure says why
+)
+
+// Replies up to this size go into a buffer that is used again, larger ones into memory of their own.
+const replyBufferBytes = 4096
+
+// A frame's buffer above this size is not kept for the next call.
+const frameBufferBytesMax = 64 << 10
+
+func newCall() *call {
+	return &call{
+		ready: make(chan struct{}, 1),
+		frame: make([]byte, 0, 256),
+		reply: make([]byte, 0, 256),
+	}
+}
+
+var callPool sync.Pool // without New: see Client.newCall
+
+func (c *Client) newCall(kind frameType) *call {
+	cl, _ := callPool.Get().(*call)
+	if cl == nil {
+		select {
+		case cl = <-c.freshCalls:
+		case <-c.ended:
+			cl = newCall() // the client has no goroutines any more
+		}
+	}
+	cl.kind = kind
+	return cl
+}
+
+// recycle gives a call back that no connection has any more.
+func (cl *call) recycle() {
+	if cap(cl.frame) > frameBufferBytesMax {
+		cl.frame = nil
+	}
+	if cl.owned || cap(cl.reply) > replyBufferBytes {
+		cl.reply = nil
+	}
+	select {
+	case <-cl.ready:
+	default:
+	}
+	*cl = call{ready: cl.ready, frame: cl.frame[:0], reply: cl.reply[:0]}
+	callPool.Put(cl)
+}
+
+func (cl *call) wake() { cl.ready <- struct{}{} }
+
+// replySpace returns n more bytes of the reply, for the reader to fill.
+func (cl *call) replySpace(n int) []byte {
+	start := len(cl.reply)
+	if start+n > replyBufferBytes && start+n > cap(cl.reply) {
+		cl.reply = append(make([]byte, 0, start+n), cl.reply...)
+		cl.owned = true
+	} else if start+n > cap(cl.reply) {
+		cl.reply = append(make([]byte, 0, max(start+n, 2*cap(cl.reply))), cl.reply...)
+	}
+	cl.reply = cl.reply[:start+n]
+	return cl.reply[start:]
+}
+
+// take returns the part of the reply as the caller's own.
+func (cl *call) take(part []byte) []byte {
+	if cl.owned {
+		return part
+	}
+	if len(part) == 0 {
+		return []byte{}
+	}
+	return bytes.Clone(part)
+}
+
+// takeReply returns the whole reply as the caller's own: its parts are, then.
+func (cl *call) takeReply() []byte {
+	if !cl.owned {
+		return bytes.Clone(cl.reply)
+	}
+	return cl.reply
+}
+
+// waiting is the context of a call, as the package's rules have it: none, if it was nil or over when the call came.
+type waiting struct {
+	ctx  context.Context
+	done <-chan struct{}
+}
+
+func waitingFor(ctx context.Context) waiting {
+	if ctx == nil || ctx.Err() != nil {
+		return waiting{}
+	}
+	return waiting{ctx: ctx, done: ctx.Done()}
+}
+
+// wait waits until the call is woken. With an error the context has ended first: nobody will wake the call any more, and if gone
+// is set, the connection has it still and gives it back by itself.
+func (cl *call) wait(w waiting) (gone bool, err error) {
+	if w.done == nil {
+		<-cl.ready
+		return false, nil
+	}
+	select {
+	case <-cl.ready:
+		return false, nil
+	case <-w.done:
+	}
+	withdrawn, gone := cl.conn.withdraw(cl)
+	if !withdrawn {
+		<-cl.ready
+		return false, nil
+	}
+	return gone, w.ctx.Err()
+}

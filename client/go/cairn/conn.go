@@ -1,0 +1,461 @@
+package cairn
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+)
+
+// A conn is one connection of a session, after its hello.
+//
+//   - Callers write: who sends a frame while nobody writes hands it to the kernel itself, without waiting; what others queue
+//     meanwhile goes with it. What the kernel does not take at once is left to the connection's writer goroutine.
+//   - One goroutine reads. It never waits for a caller: replies go into the calls, parts of streams into buffers that the
+//     streams' windows bound.
+//   - A connection that fails takes the whole session with it: from then on nothing is sent over any, what the daemon still
+//     answers is read, and the supervisor takes the calls that were not answered.
+type conn struct {
+	client  *Client
+	session *session
+	socket  *net.UnixConn
+	raw     syscall.RawConn
+	wake    chan struct{} // of one place: there is something for the writer goroutine
+	read    chan struct{} // closed when the reader has ended
+	written chan struct{} // closed when the writer goroutine has ended
+
+	mu       sync.Mutex
+	dead     bool // nothing is sent any more
+	writing  bool // somebody hands bytes to the kernel
+	handed   bool // that is the writer goroutine
+	slots    []slot
+	free     []uint32 // places in slots
+	inFlight int
+	pending  []*call // queued, in order
+	control  []byte  // frames that have no answer: credits and cancels
+
+	// Of who has set writing
+	out     [][]byte // what is to be handed to the kernel, in order
+	outAt   int      // what of it was
+	scratch []byte   // small frames, put together
+	takes   []byte   // of the write under way
+	taken   int
+	failure error
+	write   func(fd uintptr) bool
+}
+
+type slot struct {
+	call       *call
+	generation uint32
+}
+
+// Frames up to this size are put together into one write.
+const scratchFrameBytesMax = 16 << 10
+const scratchBytesMax = 64 << 10
+
+// With this many requests under way, others are likely about to send: who writes lets them queue theirs first.
+const coalesceFrom = 4
+
+const readBufferBytes = 64 << 10
+
+func newConn(client *Client, s *session, socket *net.UnixConn) (*conn, error) {
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{
+		client: client, session: s, socket: socket, raw: raw,
+		wake: make(chan struct{}, 1), read: make(chan struct{}), written: make(chan struct{}),
+	}
+	c.write = func(fd uintptr) bool {
+		for {
+			c.taken, c.failure = syscall.Write(int(fd), c.takes)
+			if c.failure != syscall.EINTR {
+				return true
+			}
+		}
+	}
+	return c, nil
+}
+
+func (c *conn) start() {
+	go c.readLoop()
+	go c.writeLoop()
+}
+
+// send queues a call, and hands it to the kernel if nobody else does. It never waits. False: the connection is dead, and the call
+// was not sent.
+func (c *conn) send(cl *call) bool { return c.enqueue(cl, false) }
+
+// sendAgain is send for a write that keeps its place in the order.
+func (c *conn) sendAgain(cl *call) bool { return c.enqueue(cl, true) }
+
+func (c *conn) enqueue(cl *call, again bool) bool {
+	c.mu.Lock()
+	if c.dead {
+		c.mu.Unlock()
+		return false
+	}
+	c.place(cl)
+	cl.conn, cl.queued, cl.abandoned = c, true, false
+	if !again && !cl.own {
+		cl.track = nil
+	}
+	cl.reply, cl.owned = cl.reply[:0], false
+	if !cl.isRead && !again {
+		cl.stamp = c.client.stamps.Add(1)
+	}
+	c.pending = append(c.pending, cl)
+	c.flush()
+	return true
+}
+
+// place gives the call an id. Under the lock.
+func (c *conn) place(cl *call) {
+	var at uint32
+	if n := len(c.free); n > 0 {
+		at = c.free[n-1]
+		c.free = c.free[:n-1]
+	} else {
+		at = uint32(len(c.slots))
+		c.slots = append(c.slots, slot{})
+	}
+	s := &c.slots[at]
+	s.call = cl
+	s.generation++
+	cl.id = uint64(s.generation)<<32 | uint64(at+1)
+	setFrameID(cl.frame, cl.id)
+	c.inFlight++
+}
+
+// lookup returns the call with an id, nil if there is none. Under the lock.
+func (c *conn) lookup(id uint64) *call {
+	at := uint32(id) - 1
+	if uint64(at) >= uint64(len(c.slots)) || c.slots[at].call == nil || c.slots[at].call.id != id {
+		return nil
+	}
+	return c.slots[at].call
+}
+
+// remove frees the call's place. Under the lock.
+func (c *conn) remove(cl *call) {
+	at := uint32(cl.id) - 1
+	c.slots[at].call = nil
+	c.free = append(c.free, at)
+	c.inFlight--
+}
+
+// sendControl queues a frame that has no answer.
+func (c *conn) sendControl(encode func(b []byte) []byte) {
+	c.mu.Lock()
+	if c.dead {
+		c.mu.Unlock()
+		return
+	}
+	c.control = encode(c.control)
+	c.flush()
+}
+
+// flush hands what is queued to the kernel, unless somebody does already. Called under the lock, which it releases.
+func (c *conn) flush() {
+	if c.writing {
+		c.mu.Unlock()
+		return
+	}
+	c.writing = true
+	if c.inFlight > coalesceFrom {
+		c.mu.Unlock()
+		runtime.Gosched()
+		c.mu.Lock()
+	}
+	for !c.dead && (len(c.pending) > 0 || len(c.control) > 0) {
+		c.gather()
+		c.mu.Unlock()
+		rest, err := c.writeSome()
+		if err != nil {
+			c.client.lose(c.session, err)
+		}
+		c.mu.Lock()
+		if rest && err == nil {
+			c.handed = true
+			c.mu.Unlock()
+			c.wake <- struct{}{}
+			return
+		}
+	}
+	c.writing = false
+	c.mu.Unlock()
+}
+
+// gather moves what is queued to out. Under the lock.
+func (c *conn) gather() {
+	c.out, c.outAt, c.scratch = c.out[:0], 0, c.scratch[:0]
+	if len(c.pending) == 1 && len(c.control) == 0 {
+		c.out = append(c.out, c.pending[0].frame)
+	} else {
+		from := 0
+		c.scratch = append(c.scratch, c.control...)
+		for _, cl := range c.pending {
+			if len(cl.frame) <= scratchFrameBytesMax {
+				c.scratch = append(c.scratch, cl.frame...)
+				continue
+			}
+			if len(c.scratch) > from {
+				c.out = append(c.out, c.scratch[from:len(c.scratch):len(c.scratch)])
+				from = len(c.scratch)
+			}
+			c.out = append(c.out, cl.frame)
+		}
+		if len(c.scratch) > from {
+			c.out = append(c.out, c.scratch[from:])
+		}
+	}
+	for i, cl := range c.pending {
+		cl.queued = false
+		c.pending[i] = nil
+	}
+	c.pending, c.control = c.pending[:0], c.control[:0]
+}
+
+// writeSome hands out to the kernel as far as that takes it without waiting. rest: something is left in out.
+func (c *conn) writeSome() (rest bool, err error) {
+	for c.outAt < len(c.out) {
+		c.takes = c.out[c.outAt]
+		if err := c.raw.Write(c.write); err != nil {
+			return true, err
+		}
+		if c.failure == syscall.EAGAIN {
+			return true, nil
+		}
+		if c.failure != nil {
+			return true, c.failure
+		}
+		c.client.bytesSent.Add(uint64(c.taken))
+		if c.taken == len(c.takes) {
+			c.outAt++
+		} else {
+			c.out[c.outAt] = c.takes[c.taken:]
+		}
+	}
+	c.takes = nil
+	return false, nil
+}
+
+// writeLoop waits where the kernel does not take bytes at once.
+func (c *conn) writeLoop() {
+	defer close(c.written)
+	for {
+		select {
+		case <-c.wake:
+		case <-c.session.over:
+			return
+		}
+		for _, b := range c.out[c.outAt:] {
+			n, err := c.socket.Write(b)
+			c.client.bytesSent.Add(uint64(n))
+			if err != nil {
+				c.client.lose(c.session, err)
+				break
+			}
+		}
+		c.mu.Lock()
+		c.out, c.outAt = nil, 0
+		c.writing, c.handed = false, false
+		if len(c.pending) > 0 || len(c.control) > 0 {
+			c.flush()
+		} else {
+			c.mu.Unlock()
+		}
+	}
+}
+
+// withdraw takes a call back whose caller waits no longer. gone: the connection has it still, and recycles it.
+func (c *conn) withdraw(cl *call) (withdrawn, gone bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lookup(cl.id) != cl {
+		return false, false
+	}
+	if cl.queued && cl.number == 0 {
+		c.unqueue(cl)
+		return true, false
+	}
+	if cl.isRead {
+		cl.abandoned = true
+		return true, true
+	}
+	return false, false
+}
+
+// cancel ends a stream early.
+func (c *conn) cancel(cl *call) {
+	c.mu.Lock()
+	if c.dead || c.lookup(cl.id) != cl {
+		c.mu.Unlock()
+		return
+	}
+	if cl.queued {
+		c.unqueue(cl)
+		c.mu.Unlock()
+		c.client.openStreams.Add(-1)
+		return
+	}
+	c.control = encodeCancel(c.control, cl.id)
+	c.flush()
+}
+
+// unqueue takes a call back that was not handed to the kernel. Under the lock.
+func (c *conn) unqueue(cl *call) {
+	c.pending = slices.DeleteFunc(c.pending, func(p *call) bool { return p == cl })
+	c.remove(cl)
+}
+
+// kill lets nothing be sent any more.
+func (c *conn) kill() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dead = true
+}
+
+// unanswered takes all calls that were not answered. Reader and writer have ended.
+func (c *conn) unanswered() []*call {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.writing && !c.handed { // a caller is in the kernel; it does not wait there
+		c.mu.Unlock()
+		runtime.Gosched()
+		c.mu.Lock()
+	}
+	var calls []*call
+	for i := range c.slots {
+		if cl := c.slots[i].call; cl != nil {
+			calls = append(calls, cl)
+			c.slots[i].call = nil
+		}
+	}
+	c.pending = nil
+	return calls
+}
+
+// readLoop reads frames until the connection ends.
+func (c *conn) readLoop() {
+	defer close(c.read)
+	in := reader{socket: c.socket, buffer: make([]byte, readBufferBytes), bytes: &c.client.bytesRead}
+	var err error
+	for err == nil {
+		err = c.readFrame(&in)
+	}
+	c.client.lose(c.session, err)
+}
+
+func (c *conn) readFrame(in *reader) error {
+	head, err := in.peek(replyHeaderBytes)
+	if err != nil {
+		return err
+	}
+	h, ok := decodeReplyHeader(head)
+	if !ok {
+		return errors.New("the daemon sent bytes that are not a frame")
+	}
+	in.skip(replyHeaderBytes)
+	if uint64(h.length) > c.session.hello.limits.FrameBytesMax {
+		return fmt.Errorf("the daemon sent a frame of %d bytes, above its own bound", h.length)
+	}
+	c.mu.Lock()
+	cl := c.lookup(h.id)
+	last := h.flags&flagContinued == 0 && h.flags&flagMore == 0
+	if cl != nil && last {
+		c.remove(cl)
+	}
+	c.mu.Unlock()
+	c.client.keep.writtenThrough(h.writtenThrough)
+	if cl == nil || cl.kind != h.kind {
+		return c.unexpected(in, h)
+	}
+	if cl.stream != nil && h.flags&flagMore != 0 {
+		return cl.stream.take(in, h.length, h.flags&flagContinued != 0)
+	}
+	if err := in.read(cl.replySpace(h.length)); err != nil {
+		if last { // for the supervisor to find
+			c.mu.Lock()
+			c.place(cl)
+			c.mu.Unlock()
+		}
+		return err
+	}
+	if last {
+		cl.status, cl.outcome = h.status, outcomeAnswered
+		c.client.finish(c, cl)
+	}
+	return nil
+}
+
+// unexpected gives the error of a frame that answers no request: the daemon's reason to close the connection, mostly.
+func (c *conn) unexpected(in *reader, h replyHeader) error {
+	if h.id != 0 || h.length > replyBufferBytes {
+		return errors.New("the daemon answered what was not asked")
+	}
+	body := make([]byte, h.length)
+	if err := in.read(body); err != nil {
+		return err
+	}
+	e, _ := decodeError(body)
+	return fmt.Errorf("the daemon closes the connection: %s", e.Text)
+}
+
+// reader is a buffer before a connection.
+type reader struct {
+	socket     *net.UnixConn
+	buffer     []byte
+	start, end int
+	bytes      *atomic.Uint64 // that were read
+}
+
+// peek returns the next n bytes, which a buffer holds.
+func (r *reader) peek(n int) ([]byte, error) {
+	if r.end-r.start < n {
+		copy(r.buffer, r.buffer[r.start:r.end])
+		r.start, r.end = 0, r.end-r.start
+		for r.end < n {
+			got, err := r.socket.Read(r.buffer[r.end:])
+			r.end += got
+			r.bytes.Add(uint64(got))
+			if err != nil && r.end < n {
+				return nil, err
+			}
+		}
+	}
+	return r.buffer[r.start : r.start+n], nil
+}
+
+func (r *reader) skip(n int) { r.start += n }
+
+// read fills b.
+func (r *reader) read(b []byte) error {
+	n := copy(b, r.buffer[r.start:r.end])
+	r.start += n
+	if n == len(b) {
+		return nil
+	}
+	got, err := io.ReadFull(r.socket, b[n:])
+	r.bytes.Add(uint64(got))
+	return err
+}
+
+// discard drops n bytes.
+func (r *reader) discard(n int) error {
+	for n > 0 {
+		part := min(n, len(r.buffer))
+		if _, err := r.peek(part); err != nil {
+			return err
+		}
+		r.skip(part)
+		n -= part
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package cairn
+
+import "errors"
+
+// finish does what an answer means for the client, and wakes the caller. The connection's reader calls it: what another answer's
+// caller may rely on happens in the order of the answers.
+func (c *Client) finish(from *conn, cl *call) {
+	if cl.status == StatusShuttingDown {
+		// Not applied; the daemon ends the connections when all before is answered.
+		c.lose(from.session, errors.New("the daemon stops"))
+		cl.outcome = outcomeAgain
+	}
+	if cl.bare != 0 && cl.number != 0 && cl.claim != nil {
+		cl.claim.answered(cl)
+	}
+	switch {
+	case cl.status == StatusOK && cl.kind == frameWriteMetadata:
+		c.accepted(cl)
+	case cl.status == StatusOK && cl.kind == frameClaim:
+		c.claimed(cl)
+	case cl.status == StatusConflict && cl.claim != nil:
+		if e, ok := decodeError(cl.reply); ok && e.Reason == ReasonClaimed {
+			e.Op, e.Status = frameNames[cl.kind], cl.status
+			c.loseClaim(cl.claim, &e)
+		}
+	}
+	if cl.stream != nil {
+		cl.stream.finish()
+		return
+	}
+	from.mu.Lock()
+	abandoned := cl.abandoned
+	from.mu.Unlock()
+	cl.answered = true
+	track := cl.track
+	switch {
+	case cl.own:
+	case abandoned:
+		cl.recycle()
+	default:
+		cl.wake()
+	}
+	if track != nil {
+		track.one()
+	}
+}
+
+// accepted keeps a write of metadata that is in the daemon's memory only.
+func (c *Client) accepted(cl *call) {
+	r, _, ok := decodeWriteReply(cl.reply)
+	if !ok || r.Level != LevelAccepted {
+		return
+	}
+	if cl.kept != nil {
+		c.keep.add(r.Sequence, cl.stamp, append([]byte(nil), cl.kept.frame...))
+		return
+	}
+	cl.frame = c.keep.add(r.Sequence, cl.stamp, cl.frame)
+}

@@ -1,0 +1,169 @@
+package cairn
+
+import (
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// Sending again what a lost session left: accepted metadata that the new run did not find on disk, under the number that it had,
+// and what was sent under a claim and not answered.
+//
+// A numbered write that the claim's last number shows to be applied is done. The others were not applied and never will be,
+// since all that a connection had sent has come to its end before a later hello of its process is answered: they get the
+// numbers that are next, in their order. Metadata that was not answered may be applied twice; the values that result are
+// the same, for only this client writes to the chain.
+
+// tracker counts the answers to what is sent again.
+type tracker struct {
+	left atomic.Int64
+	done chan struct{}
+}
+
+func newTracker(n int) *tracker {
+	t := &tracker{done: make(chan struct{})}
+	t.left.Store(int64(n))
+	return t
+}
+
+func (t *tracker) one() {
+	if t.left.Add(-1) == 0 {
+		close(t.done)
+	}
+}
+
+// resend sends all of it, in the order in which it was sent first, and waits for the answers. False: the session was lost.
+func (c *Client) resend(s *session) bool {
+	calls := c.decideLeft()
+	for {
+		for i := range c.lostKept {
+			w := &c.lostKept[i]
+			cl := newCall()
+			cl.kind, cl.own, cl.kept, cl.stamp = frameWriteMetadata, true, w, w.stamp
+			cl.frame = appendResendOf(append(cl.frame, w.frame...), w.number)
+			calls = append(calls, cl)
+		}
+		if len(calls) == 0 {
+			return true
+		}
+		byStamp(calls)
+		c.log.Info("cairn: sending writes again", "run", s.hello.run, "writes", len(calls))
+		c.resent.Add(uint64(len(calls)))
+		if !c.sendAll(s, calls) {
+			return false
+		}
+		c.keepLost(calls)
+		if len(c.lostKept) == 0 {
+			return true
+		}
+		c.openReads(s)
+		select {
+		case <-time.After(resendPause):
+		case <-s.lost:
+			return false
+		case <-c.stopping:
+			return true
+		}
+		calls = nil
+	}
+}
+
+// sendAll sends calls that have their stamps, and waits for the answers. False: the session was lost; what was sent comes back by
+// windDown.
+func (c *Client) sendAll(s *session, calls []*call) bool {
+	c.resending = calls
+	all := newTracker(len(calls))
+	for i, cl := range calls {
+		cl.track = all
+		if !s.conns[commits].sendAgain(cl) {
+			for _, cl := range calls[i:] {
+				if !cl.own {
+					c.left = append(c.left, cl)
+				}
+			}
+			return false
+		}
+	}
+	select {
+	case <-all.done:
+		c.resending = nil
+		return true
+	case <-s.lost:
+		return false
+	}
+}
+
+func byStamp(calls []*call) {
+	slices.SortStableFunc(calls, func(a, b *call) int {
+		switch {
+		case a.stamp < b.stamp:
+			return -1
+		case a.stamp > b.stamp:
+			return 1
+		}
+		return 0
+	})
+}
+
+// decideLeft tells the callers of what is decided by the claims, and returns what is to be sent again.
+func (c *Client) decideLeft() []*call {
+	var send []*call
+	for _, cl := range c.left {
+		if cl.claim.decide(cl) {
+			send = append(send, cl)
+		} else {
+			cl.wake()
+		}
+	}
+	c.left = nil
+	c.mu.Lock()
+	claims := slices.Clone(c.claims)
+	c.mu.Unlock()
+	for _, claim := range claims {
+		claim.resume()
+	}
+	return send
+}
+
+// keepLost keeps, of the accepted writes that were sent again, all from the first one that was not accepted: so none is
+// overtaken for good by one behind it.
+func (c *Client) keepLost(calls []*call) {
+	var lost []keptWrite
+	for _, cl := range calls {
+		if cl.kept == nil {
+			continue
+		}
+		if len(lost) == 0 && cl.answered {
+			if cl.status == StatusOK {
+				continue
+			}
+			if !refusedForNow(cl.status) {
+				c.drop(cl)
+				continue
+			}
+		}
+		lost = append(lost, *cl.kept)
+	}
+	c.lostKept = lost
+}
+
+func refusedForNow(s Status) bool {
+	switch s {
+	case StatusBusy, StatusNoSpace, StatusShuttingDown, StatusPermission, StatusReadOnly, StatusIOError:
+		return true
+	}
+	return false
+}
+
+// drop gives up an accepted write that was refused when it was sent again.
+func (c *Client) drop(cl *call) {
+	e, _ := decodeError(cl.reply)
+	e.Op, e.Status = "write metadata, sent again", cl.status
+	c.log.Error("cairn: an accepted write was lost with the daemon, and refused when it was sent again", "error", &e)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dropped++
+	if c.report == nil {
+		c.report = &e
+	}
+}

@@ -43,8 +43,9 @@ const char *tool_exit_name(enum tool_exit code)
     return "";
 }
 
-/* Says one line. `code` TOOL_OK: it is a warning. `status`: the daemon's or the library's, or NULL. */
-static void say(enum tool_exit code, const char *status, const char *format, va_list arguments)
+/* Says one line. `code` TOOL_OK: it is a warning. `status`: the daemon's or the library's, or NULL. `reason`: of a conflict, or "". */
+static void say(enum tool_exit code, const char *status, const char *reason, const char *format,
+                va_list arguments)
 {
     char *text = NULL;
     assert(tool_exit_name(code)[0] != '\0'); /* each has a row in the table */
@@ -64,6 +65,9 @@ static void say(enum tool_exit code, const char *status, const char *format, va_
     if (status != NULL) {
         json_object_set_new(what, "status", json_string(status));
     }
+    if (reason[0] != '\0') {
+        json_object_set_new(what, "reason", json_string(reason));
+    }
     json_object_set_new(what, "text", json_string(escaped));
     free(escaped);
     json_t *document =
@@ -81,7 +85,7 @@ enum tool_exit tool_fail(enum tool_exit code, const char *format, ...)
     va_list arguments;
     assert(code != TOOL_OK);
     va_start(arguments, format);
-    say(code, NULL, format, arguments);
+    say(code, NULL, "", format, arguments);
     va_end(arguments);
     return code;
 }
@@ -90,7 +94,7 @@ void tool_warn(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    say(TOOL_OK, NULL, format, arguments);
+    say(TOOL_OK, NULL, "", format, arguments);
     va_end(arguments);
 }
 
@@ -99,7 +103,7 @@ enum tool_exit tool_fail_of(enum cairn_status status, const char *format, ...)
     va_list arguments;
     assert(status != CAIRN_OK);
     va_start(arguments, format);
-    say(tool_exit_of(status), cairn_status_text(status), format, arguments);
+    say(tool_exit_of(status), cairn_status_text(status), "", format, arguments);
     va_end(arguments);
     return tool_exit_of(status);
 }
@@ -209,6 +213,19 @@ enum tool_exit tool_exit_of(enum cairn_status status)
     }
 }
 
+/* tool_fail_of() of a conflict with that reason. */
+static enum tool_exit fail_for(enum cairn_status status, const char *reason, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static enum tool_exit fail_for(enum cairn_status status, const char *reason, const char *format, ...)
+{
+    va_list arguments;
+    assert(status == CAIRN_CONFLICT);
+    va_start(arguments, format);
+    say(tool_exit_of(status), cairn_status_text(status), reason, format, arguments);
+    va_end(arguments);
+    return tool_exit_of(status);
+}
+
 enum tool_exit tool_result(struct tool *tool, enum cairn_status status, const struct cairn_reply *reply)
 {
     if (status == CAIRN_OK) {
@@ -220,6 +237,10 @@ enum tool_exit tool_result(struct tool *tool, enum cairn_status status, const st
         text = cairn_connection_error(tool->connection);
     }
     const char *what = cairn_status_text(status);
+    const char *reason = reply != NULL ? cairn_reason_text(reply->reason) : "";
+    if (reason[0] != '\0') {
+        return fail_for(status, reason, "%s (%s): %s", what, reason, text);
+    }
     if (text[0] == '\0' || strstr(text, what) != NULL) {
         return tool_fail_of(status, "%s", text[0] != '\0' ? text : what);
     }

@@ -42,11 +42,20 @@ static const struct tool_option set_options[] = {
 
 static const struct tool_option raise_options[] = {ARGUMENT_NAME_OPTIONS, NO_OPTION};
 
-static const struct tool_option delete_options[] = {CONFIRM_OPTION, ARGUMENT_NAME_OPTIONS, NO_OPTION};
+static const struct tool_option delete_options[] = {
+    {"range", 0, NULL, "delete the names from the first NAME, included, to the second, not included", NULL},
+    CONFIRM_OPTION,
+    ARGUMENT_NAME_OPTIONS,
+    NO_OPTION,
+};
 
 static const struct tool_option list_options[] = {
-    {"start", 0, "NAME", "the first name to list", NULL},
-    {"limit", 0, "COUNT", "list at most COUNT names", NULL},
+    {"start", 0, "NAME", "list no name before this one", NULL},
+    {"end", 0, "NAME", "list neither this name nor any behind it", NULL},
+    {"reverse", 0, NULL, "from the last name down", NULL},
+    {"limit", 0, "COUNT", "list at most COUNT names, from where the list begins", NULL},
+    {"keys-only", 0, NULL, "print the names alone", NULL},
+    {"sizes", 0, NULL, "print the sizes of the values, in bytes, in their place", NULL},
     AS_NUMBER,
     ARGUMENT_NAME_OPTIONS,
     NO_OPTION,
@@ -58,6 +67,7 @@ static const struct tool_option commit_options[] = {
     {"hash", 0, "HEX", "the hash of the --block before it; default: SHA-256 of the header", NULL},
     {"state", 0, "HEIGHT:FILE", "a state", "PARTS"},
     {"delete-state", 0, "HEIGHT", "delete a state", NULL},
+    {"delete-block", 0, "HEIGHT", "delete a block; the height and what is bound to it stay", NULL},
     {"rise-to", 0, "HEIGHT", "raise the chain's height to it, if it is lower", NULL},
     {"expect-height", 0, "HEIGHT", "refuse unless this is the chain's height", NULL},
     {"carry", 0, NULL, "write all metadata accepted before with it", NULL},
@@ -78,8 +88,10 @@ static const struct tool_option prune_options[] = {
 
 static const struct tool_option rollback_options[] = {
     {"to", 0, "HEIGHT", "the height to go back to", NULL},
-    {"guard", 0, "NAME[:lower]",
-     "metadata holding a height that must not be above --to; with :lower it is lowered", NULL},
+    {"guard", 0, "NAME[:lower][:pass]",
+     "metadata holding a height that must not be above --to; with :lower it is lowered, with :pass a value "
+     "that is no height passes",
+     NULL},
     DRY_RUN,
     CONFIRM_OPTION,
     ARGUMENT_OPERATION_OPTIONS,
@@ -215,8 +227,11 @@ const struct tool_verb table_of_verbs[] = {
     {.name = "meta del",
      .arguments = "NAME...",
      .summary = "delete metadata, all names at once",
-     .details = "Of more than one name it asks first, on a terminal.\n",
-     .example = "cairn meta del greeting\n",
+     .details =
+         "Of more than one name it asks first, on a terminal. --range takes FROM and TO, or FROM alone: to "
+         "the last name.\n"
+         "It is a commit, at level durable, in a time that does not depend on how many names there are.\n",
+     .example = "cairn meta del greeting\ncairn meta del --range bench- bench.\n",
      .options = delete_options,
      .arguments_min = 1,
      .arguments_max = INT_MAX,
@@ -225,7 +240,7 @@ const struct tool_verb table_of_verbs[] = {
      .run = verb_meta_delete},
     {.name = "meta list",
      .arguments = "[PREFIX]",
-     .summary = "list metadata in byte order of the name",
+     .summary = "list metadata in byte order of the name, or in reverse",
      .details = META_DETAILS
      "Of a long value its first 64 bytes, size and digest are shown; meta get and -o json give all.\n",
      .example = "cairn meta list bench- --limit 10\n",
@@ -278,12 +293,12 @@ const struct tool_verb table_of_verbs[] = {
      .run = verb_rollback},
     {.name = "chains",
      .arguments = "",
-     .summary = "list the chains",
+     .summary = "list the chains: heights, bytes, and who has claimed them",
      .example = "cairn chains\n",
      .run = verb_chains},
     {.name = "chains list",
      .arguments = "",
-     .summary = "list the chains",
+     .summary = "list the chains: heights, bytes, and who has claimed them",
      .example = "cairn chains list -o json\n",
      .run = verb_chains},
     {.name = "chains create",
@@ -294,6 +309,18 @@ const struct tool_verb table_of_verbs[] = {
      .arguments_min = 1,
      .arguments_max = 1,
      .run = verb_chains_create},
+    {.name = "chains release",
+     .arguments = "NAME",
+     .summary = "end the claim of a chain, whoever holds it; durable when it answers",
+     .details = "Its holder writes to the chain no more until it claims anew. Another takes over by itself "
+                "once the holder is "
+                "gone.\n",
+     .example = "cairn chains release main\n",
+     .choices = "CHAIN",
+     .options = drop_options,
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .run = verb_chains_release},
     {.name = "chains drop",
      .arguments = "NAME",
      .summary = "drop a chain with all that is in it; durable when it answers",

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "client/tool/arguments.h"
+#include "client/tool/confirm.h"
 #include "client/tool/encoding.h"
 #include "client/tool/nearest.h"
 #include "client/tool/output.h"
@@ -187,6 +188,87 @@ static void print_pruned(bool pruned, uint64_t through)
     }
 }
 
+/* A chain's entry that outlives the reply, and its bytes. */
+struct chain_line {
+    struct cairn_chain chain;
+    bool has_bytes;
+    uint64_t bytes;
+};
+
+static struct cairn_slice slice_copy(struct tool *tool, struct cairn_slice slice)
+{
+    void *copy = region_allocate(&tool->region, slice.bytes + 1, 1);
+    if (slice.bytes > 0) {
+        memcpy(copy, slice.data, slice.bytes);
+    }
+    return (struct cairn_slice){copy, slice.bytes};
+}
+
+/* Copies the entries of a reply, which lives for two calls only. */
+static struct chain_line *chains_copy(struct tool *tool, const struct cairn_chain_list *chains)
+{
+    struct chain_line *lines = region_allocate(&tool->region, chains->count, sizeof *lines);
+    for (size_t i = 0; i < chains->count; i++) {
+        struct cairn_chain *to = &lines[i].chain;
+        *to = chains->entries[i];
+        to->name = slice_copy(tool, to->name);
+        if (to->claim != NULL) {
+            struct cairn_claim_entry *claim = region_allocate(&tool->region, 1, sizeof *claim);
+            *claim = *to->claim;
+            claim->writer_name = slice_copy(tool, claim->writer_name);
+            to->claim = claim;
+        }
+    }
+    return lines;
+}
+
+/* Asks how many bytes the chain takes. An earlier daemon does not say, and a chain may just be dropped: its bytes are not known then. */
+static enum cairn_status read_bytes(struct tool *tool, struct chain_line *line,
+                                    const struct cairn_reply **ret_reply)
+{
+    const struct cairn_read_usage_request request = {.chain = line->chain.name};
+    enum cairn_status status = cairn_read_usage(tool->connection, &request, ret_reply);
+    line->has_bytes = status == CAIRN_OK;
+    line->bytes = (*ret_reply)->usage_bytes;
+    return status == CAIRN_UNSUPPORTED || status == CAIRN_INVALID ? CAIRN_OK : status;
+}
+
+static json_t *claim_json(const struct cairn_claim_entry *claim)
+{
+    return claim == NULL ? json_null()
+                         : json_pack("{s:o, s:o, s:o, s:b, s:o}", "writer", output_text(claim->writer_name),
+                                     "pid", output_count(claim->pid), "uid", output_count(claim->uid), "held",
+                                     claim->held, "sequence", output_number(claim->sequence));
+}
+
+static void print_chain(const struct tool *tool, const struct chain_line *line)
+{
+    const struct cairn_chain *chain = &line->chain;
+    if (tool->json) {
+        output_json(json_pack(
+            "{s:o, s:o, s:o, s:o, s:o, s:o}", "chain", output_text(chain->name), "height",
+            output_number(chain->height), "blocks_pruned_through",
+            pruned_json(chain->blocks_pruned, chain->blocks_pruned_through), "states_pruned_through",
+            pruned_json(chain->states_pruned, chain->states_pruned_through), "bytes",
+            line->has_bytes ? output_number(line->bytes) : json_null(), "claim", claim_json(chain->claim)));
+        return;
+    }
+    output_column(chain->name, 24);
+    printf(" %20" PRIu64, chain->height);
+    print_pruned(chain->blocks_pruned, chain->blocks_pruned_through);
+    print_pruned(chain->states_pruned, chain->states_pruned_through);
+    print_pruned(line->has_bytes, line->bytes);
+    fputs("  ", stdout);
+    if (chain->claim != NULL) {
+        output_value(chain->claim->writer_name, 0);
+        printf(" (pid %" PRIu32 ", uid %" PRIu32 "%s)", chain->claim->pid, chain->claim->uid,
+               chain->claim->held ? "" : ", gone");
+    } else {
+        putchar('-');
+    }
+    putchar('\n');
+}
+
 enum tool_exit verb_chains(struct tool *tool)
 {
     enum tool_exit result = tool_connect(tool);
@@ -198,26 +280,42 @@ enum tool_exit verb_chains(struct tool *tool)
     if (status != CAIRN_OK) {
         return tool_result(tool, status, reply);
     }
-    if (!tool->json) {
-        printf("%-24s %20s %20s %20s\n", "CHAIN", "HEIGHT", "BLOCKS PRUNED TO", "STATES PRUNED TO");
+    size_t count = reply->chains.count;
+    struct chain_line *lines = chains_copy(tool, &reply->chains);
+    for (size_t i = 0; i < count && status == CAIRN_OK; i++) {
+        status = read_bytes(tool, &lines[i], &reply);
     }
-    for (size_t i = 0; i < reply->chains.count; i++) {
-        const struct cairn_chain *chain = &reply->chains.entries[i];
-        if (tool->json) {
-            output_json(json_pack("{s:o, s:o, s:o, s:o}", "chain", output_text(chain->name), "height",
-                                  output_number(chain->height), "blocks_pruned_through",
-                                  pruned_json(chain->blocks_pruned, chain->blocks_pruned_through),
-                                  "states_pruned_through",
-                                  pruned_json(chain->states_pruned, chain->states_pruned_through)));
-            continue;
-        }
-        output_column(chain->name, 24);
-        printf(" %20" PRIu64, chain->height);
-        print_pruned(chain->blocks_pruned, chain->blocks_pruned_through);
-        print_pruned(chain->states_pruned, chain->states_pruned_through);
-        putchar('\n');
+    if (status != CAIRN_OK) {
+        return tool_result(tool, status, reply);
+    }
+    if (!tool->json) {
+        printf("%-24s %20s %20s %20s %20s  %s\n", "CHAIN", "HEIGHT", "BLOCKS PRUNED TO", "STATES PRUNED TO",
+               "BYTES", "CLAIMED BY");
+    }
+    for (size_t i = 0; i < count; i++) {
+        print_chain(tool, &lines[i]);
     }
     return TOOL_OK;
+}
+
+enum tool_exit verb_chains_release(struct tool *tool)
+{
+    assert(tool->argument_count == 1); /* so says the table */
+    tool->chain = cairn_text(tool->arguments[0]);
+    enum tool_exit result = tool_connect(tool);
+    if (result == TOOL_OK) {
+        result = confirm(tool, CONFIRM_IF_ASKED, "End the claim: its holder will not write any more");
+    }
+    if (result != TOOL_OK) {
+        return result;
+    }
+    const struct cairn_release_request request = {.chain = tool->chain, .any = true};
+    const struct cairn_reply *reply;
+    enum cairn_status status = cairn_release(tool->connection, &request, &reply);
+    if (status == CAIRN_OK) {
+        output_written(tool, &reply->write);
+    }
+    return tool_result(tool, status, reply);
 }
 
 enum tool_exit verb_chains_create(struct tool *tool)

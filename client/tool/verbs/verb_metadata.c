@@ -35,6 +35,7 @@ static enum tool_exit read_names(struct tool *tool, struct cairn_slice **ret_nam
 struct listing {
     struct tool *tool;
     bool as_u64;
+    bool keys_only, sizes;  /* names alone; the sizes of values in their place */
     size_t value_bytes_max; /* of a value for people; 0: no bound */
     enum tool_exit worst;   /* of all items: TOOL_OK, unless one is absent or is not what --as says */
 };
@@ -47,11 +48,33 @@ static enum tool_exit is_no_u64(struct cairn_slice name, struct cairn_slice valu
     return code;
 }
 
+/* Prints a name without its value, with the size of that if it is asked for. */
+static void print_name(const struct listing *listing, struct cairn_slice name, uint64_t size)
+{
+    if (listing->tool->json) {
+        json_t *object = json_pack("{s:o}", "name", output_bytes(name));
+        if (listing->sizes) {
+            json_object_set_new(object, "size", output_number(size));
+        }
+        output_json(object);
+        return;
+    }
+    output_value(name, 0);
+    if (listing->sizes) {
+        printf("\t%" PRIu64, size);
+    }
+    putchar('\n');
+}
+
 static void print_metadata(struct listing *listing, struct cairn_slice name,
                            const struct cairn_metadata *found)
 {
     uint64_t number = 0;
     assert(!found->absent); /* a name that is absent is said on stderr */
+    if (listing->keys_only || listing->sizes) {
+        print_name(listing, name, found->size);
+        return;
+    }
     if (listing->as_u64 && !bytes_u64(found->value, &number)) {
         listing->worst = is_no_u64(name, found->value);
         return;
@@ -162,21 +185,38 @@ enum tool_exit verb_meta_get(struct tool *tool)
     return tool->argument_count > 1 ? get_many(&listing, names) : get_one(&listing, names[0]);
 }
 
+/* A name that an option has, if it was given. */
+static enum tool_exit name_option(struct tool *tool, const char *option, struct cairn_slice *ret_name)
+{
+    const struct tool_given *given = argument_given(tool, option);
+    return given != NULL ? argument_name(tool, given->value, strlen(given->value), ret_name) : TOOL_OK;
+}
+
 enum tool_exit verb_meta_list(struct tool *tool)
 {
     assert(tool->argument_count <= 1); /* so says the table */
-    struct cairn_list_request request = {.chain = tool->chain};
-    const struct tool_given *start = argument_given(tool, "start");
-    struct listing listing = {.tool = tool, .value_bytes_max = LIST_VALUE_BYTES_MAX};
+    struct cairn_list_request request = {.chain = tool->chain,
+                                         .reverse = argument_given(tool, "reverse") != NULL};
+    struct listing listing = {.tool = tool,
+                              .keys_only = argument_given(tool, "keys-only") != NULL,
+                              .sizes = argument_given(tool, "sizes") != NULL,
+                              .value_bytes_max = LIST_VALUE_BYTES_MAX};
+    request.parts = listing.sizes ? CAIRN_SIZE : listing.keys_only ? CAIRN_PRESENCE : 0;
     enum tool_exit result = argument_option(tool, "limit", NULL, &request.limit);
     if (result == TOOL_OK) {
         result = argument_as_u64(tool, &listing.as_u64);
     }
+    if (result == TOOL_OK && listing.as_u64 && request.parts != 0) {
+        return tool_fail(TOOL_USAGE, "--as goes neither with --keys-only nor with --sizes");
+    }
     if (result == TOOL_OK && tool->argument_count == 1) {
         result = argument_name(tool, tool->arguments[0], strlen(tool->arguments[0]), &request.prefix);
     }
-    if (result == TOOL_OK && start != NULL) {
-        result = argument_name(tool, start->value, strlen(start->value), &request.start);
+    if (result == TOOL_OK) {
+        result = name_option(tool, "start", &request.start);
+    }
+    if (result == TOOL_OK) {
+        result = name_option(tool, "end", &request.end);
     }
     if (result == TOOL_OK) {
         result = tool_connect(tool);
@@ -223,20 +263,48 @@ enum tool_exit verb_meta_set(struct tool *tool)
     return result == TOOL_OK ? write_operations(tool, &operation, 1) : result;
 }
 
+/* Deletes all names between two, or from one on. */
+static enum tool_exit delete_range(struct tool *tool, const struct cairn_slice *names, size_t count)
+{
+    const struct cairn_operation range = {
+        .kind = CAIRN_DELETE_RANGE,
+        .name = names[0],
+        .to = count > 1 ? names[1] : cairn_text(""),
+    };
+    const struct cairn_commit_request request = {
+        .chain = tool->chain, .metadata = &range, .metadata_count = 1};
+    const struct cairn_reply *reply;
+    assert(count == 1 || count == 2);
+    enum cairn_status status = cairn_commit(tool->connection, &request, &reply);
+    if (status == CAIRN_OK) {
+        output_written(tool, &reply->write);
+    }
+    return tool_result(tool, status, reply);
+}
+
 enum tool_exit verb_meta_delete(struct tool *tool)
 {
     size_t count = (size_t)tool->argument_count;
     struct cairn_operation *operations = region_allocate(&tool->region, count, sizeof *operations);
     struct cairn_slice *names = NULL;
+    bool is_range = argument_given(tool, "range") != NULL;
     enum tool_exit result = read_names(tool, &names);
+    if (result == TOOL_OK && is_range && count > 2) {
+        return tool_fail(TOOL_USAGE, "--range takes FROM and TO, not %zu names", count);
+    }
     if (result == TOOL_OK) {
         result = tool_connect(tool);
     }
-    if (result == TOOL_OK && count > 1) {
+    if (result == TOOL_OK && is_range) {
+        result = confirm(tool, CONFIRM_IF_ASKED, "Delete all names of the range");
+    } else if (result == TOOL_OK && count > 1) {
         result = confirm(tool, CONFIRM_IF_ASKED, "Delete %zu names", count);
     }
     if (result != TOOL_OK) {
         return result;
+    }
+    if (is_range) {
+        return delete_range(tool, names, count);
     }
     for (size_t i = 0; i < count; i++) {
         operations[i] = (struct cairn_operation){.kind = CAIRN_DELETE, .name = names[i]};

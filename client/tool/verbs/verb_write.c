@@ -54,7 +54,7 @@ static enum tool_exit read_state(struct tool *tool, const char *text, struct cai
 struct commit_parts {
     struct cairn_block *blocks;
     struct cairn_state *states;
-    uint64_t *delete_states;
+    uint64_t *delete_states, *delete_blocks;
     struct cairn_commit_request request;
 };
 
@@ -63,7 +63,9 @@ static enum tool_exit read_commit_option(struct tool *tool, const struct tool_gi
 {
     struct cairn_commit_request *request = &commit->request;
     const char *name = given->option->name;
-    assert(request->block_count + request->state_count + request->delete_state_count < tool->given_count);
+    assert(request->block_count + request->state_count + request->delete_state_count +
+               request->delete_block_count <
+           tool->given_count);
     if (strcmp(name, "block") == 0) {
         return read_block(tool, given->value, &commit->blocks[request->block_count++]);
     }
@@ -79,6 +81,10 @@ static enum tool_exit read_commit_option(struct tool *tool, const struct tool_gi
     if (strcmp(name, "delete-state") == 0) {
         return argument_number("--delete-state", given->value,
                                &commit->delete_states[request->delete_state_count++]);
+    }
+    if (strcmp(name, "delete-block") == 0) {
+        return argument_height("--delete-block", given->value,
+                               &commit->delete_blocks[request->delete_block_count++]);
     }
     return TOOL_OK;
 }
@@ -96,7 +102,7 @@ static enum tool_exit read_commit(struct tool *tool, struct commit_parts *commit
     if (result == TOOL_OK) {
         result = argument_operations(tool, &request->metadata, &request->metadata_count);
     }
-    assert(request->block_count + request->state_count + request->delete_state_count <= tool->given_count);
+    request->delete_blocks = commit->delete_blocks;
     request->blocks = commit->blocks;
     request->states = commit->states;
     request->delete_states = commit->delete_states;
@@ -110,6 +116,7 @@ enum tool_exit verb_commit(struct tool *tool)
         .blocks = region_allocate(&tool->region, tool->given_count, sizeof *commit.blocks),
         .states = region_allocate(&tool->region, tool->given_count, sizeof *commit.states),
         .delete_states = region_allocate(&tool->region, tool->given_count, sizeof *commit.delete_states),
+        .delete_blocks = region_allocate(&tool->region, tool->given_count, sizeof *commit.delete_blocks),
         .request = {.chain = tool->chain, .level = tool->level},
     };
     if (tool->given_count == 0) {
@@ -278,7 +285,16 @@ enum tool_exit verb_prune(struct tool *tool)
     return tool_result(tool, status, reply);
 }
 
-/* Reads the --guard options: NAME, or NAME:lower. */
+/* Cuts a word off the end of NAME:WORD, whose length is changed. False: it is not there. */
+static bool cut_word(const char *text, size_t *length, const char *word)
+{
+    size_t bytes = strlen(word);
+    bool ends = *length >= bytes && memcmp(text + *length - bytes, word, bytes) == 0;
+    *length -= ends ? bytes : 0;
+    return ends;
+}
+
+/* Reads the --guard options: NAME, or NAME with :lower or :refuse, and :pass behind that. */
 static enum tool_exit read_guards(struct tool *tool, struct cairn_rollback_request *request)
 {
     struct cairn_guard *guards = region_allocate(&tool->region, tool->given_count, sizeof *guards);
@@ -287,12 +303,13 @@ static enum tool_exit read_guards(struct tool *tool, struct cairn_rollback_reque
         if (strcmp(tool->given[i].option->name, "guard") != 0) {
             continue;
         }
-        const char *colon = strrchr(text, ':');
-        bool lower = colon != NULL && strcmp(colon, ":lower") == 0;
-        bool ends = lower || (colon != NULL && strcmp(colon, ":refuse") == 0);
-        size_t length = ends ? (size_t)(colon - text) : strlen(text);
+        size_t length = strlen(text);
         struct cairn_guard *guard = &guards[request->guard_count++];
-        guard->lower = lower;
+        guard->pass_malformed = cut_word(text, &length, ":pass");
+        guard->lower = cut_word(text, &length, ":lower");
+        if (!guard->lower) {
+            (void)cut_word(text, &length, ":refuse");
+        }
         enum tool_exit result = argument_name(tool, text, length, &guard->name);
         if (result != TOOL_OK) {
             return result;

@@ -11,6 +11,7 @@ enum tool_exit verb_status(struct tool *tool);
 enum tool_exit verb_drain(struct tool *tool);
 enum tool_exit verb_chains(struct tool *tool);
 enum tool_exit verb_chains_create(struct tool *tool);
+enum tool_exit verb_chains_release(struct tool *tool);
 
 /* Connects to a daemon that may not listen yet: tries again for at most `wait_us`. Not TOOL_OK: stderr says why the last attempt
  * failed. */

@@ -94,6 +94,50 @@ START_TEST(test_metadata_verbs)
 }
 END_TEST
 
+START_TEST(test_lists_go_both_ways_and_ranges_go)
+{
+    struct rig rig = rig_start("");
+    for (int i = 1; i <= 5; i++) {
+        cairn(&rig, DONE, "meta set n%d %.*s", i, i, "value");
+    }
+    ck_assert_str_eq(cairn(&rig, DONE, "meta list --reverse --end n5 --start n2 --limit 2"),
+                     "n4\tvalu\nn3\tval\n");
+    ck_assert_str_eq(cairn(&rig, DONE, "meta list n --keys-only --limit 2"), "n1\nn2\n");
+    ck_assert_str_eq(cairn(&rig, DONE, "meta list n --sizes --limit 2"), "n1\t1\nn2\t2\n");
+    expect_in(cairn(&rig, DONE, "-o json meta list n5 --sizes"), "\"size\":\"5\"");
+    cairn(&rig, USAGE, "meta list --sizes --as u64");
+    cairn(&rig, USAGE, "meta del --range a b c");
+    cairn(&rig, DONE, "meta del --range n2 n4");
+    ck_assert_str_eq(cairn(&rig, DONE, "meta list --keys-only"), "n1\nn4\nn5\n");
+    cairn(&rig, DONE, "meta del --range n4");
+    ck_assert_str_eq(cairn(&rig, DONE, "meta list --keys-only"), "n1\n");
+    char *header = directory_path(&rig.daemon.home, "header");
+    file_write(header, "the header");
+    cairn(&rig, DONE, "commit --block 1:%s --rise-to 1", header);
+    cairn(&rig, DONE, "commit --delete-block 1");
+    cairn(&rig, NOT_FOUND, "block 1");
+    ck_assert_str_eq(cairn(&rig, DONE, "height"), "1\n");
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_a_conflict_says_its_reason_and_a_guard_may_let_a_malformed_value_pass)
+{
+    struct rig rig = rig_start("");
+    cairn(&rig, DONE, "commit --state 0:/dev/null --state 1:/dev/null --rise-to 2");
+    expect_in(cairn_errors(&rig, CONFLICT, "commit --expect-height 9 --rise-to 3"), "conflict (height)");
+    expect_in(cairn_errors(&rig, CONFLICT, "-o json rollback --to 9 -y"), "\"reason\":\"height\"");
+    cairn(&rig, DONE, "meta set mark text");
+    cairn(&rig, DONE, "meta set high 9 --as u64");
+    cairn(&rig, REFUSED, "rollback --to 1 --guard mark -y");
+    expect_in(cairn_errors(&rig, CONFLICT, "rollback --to 1 --guard mark:pass --guard high:pass -y"),
+              "conflict (guard)");
+    expect_in(cairn(&rig, DONE, "rollback --to 1 --guard mark:lower:pass --guard high:lower -y"),
+              "guards lowered: 1");
+    rig_end(&rig);
+}
+END_TEST
+
 START_TEST(test_values_are_binary_safe)
 {
     struct rig rig = rig_start("");
@@ -297,6 +341,8 @@ int main(void)
     tcase_add_test(tests, test_socket_from_the_environment);
     tcase_add_test(tests, test_commit_block_state_height);
     tcase_add_test(tests, test_metadata_verbs);
+    tcase_add_test(tests, test_lists_go_both_ways_and_ranges_go);
+    tcase_add_test(tests, test_a_conflict_says_its_reason_and_a_guard_may_let_a_malformed_value_pass);
     tcase_add_test(tests, test_values_are_binary_safe);
     tcase_add_test(tests, test_barrier_prune_rollback_chains);
     tcase_add_test(tests, test_destructive_verbs_ask_and_take_no_silence_for_yes);

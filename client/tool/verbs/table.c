@@ -230,7 +230,7 @@ const struct tool_verb table_of_verbs[] = {
      .details =
          "Of more than one name it asks first, on a terminal. --range takes FROM and TO, or FROM alone: to "
          "the last name.\n"
-         "It is a commit, at level durable, in a time that does not depend on how many names there are.\n",
+         "It is a commit, in a time that does not depend on how many names there are.\n",
      .example = "cairn meta del greeting\ncairn meta del --range bench- bench.\n",
      .options = delete_options,
      .arguments_min = 1,

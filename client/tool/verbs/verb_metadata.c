@@ -272,7 +272,7 @@ static enum tool_exit delete_range(struct tool *tool, const struct cairn_slice *
         .to = count > 1 ? names[1] : cairn_text(""),
     };
     const struct cairn_commit_request request = {
-        .chain = tool->chain, .metadata = &range, .metadata_count = 1};
+        .chain = tool->chain, .level = tool->level, .metadata = &range, .metadata_count = 1};
     const struct cairn_reply *reply;
     assert(count == 1 || count == 2);
     enum cairn_status status = cairn_commit(tool->connection, &request, &reply);

@@ -3,6 +3,9 @@ module cairn.invalid/client/go/examples
 go 1.25.8
 
 require (
+	cairn.invalid/client/go/cairn v0.0.0
+	cairn.invalid/client/go/cairnds v0.0.0
+	github.com/celestiaorg/go-header v0.8.6
 	github.com/evstack/ev-node v1.2.2
 	github.com/evstack/ev-node/core v1.1.0
 	github.com/ipfs/go-datastore v0.9.2
@@ -41,7 +44,6 @@ require (
 	github.com/benbjohnson/clock v1.3.5 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/boltdb/bolt v1.3.1 // indirect
-	github.com/celestiaorg/go-header v0.8.6 // indirect
 	github.com/celestiaorg/go-libp2p-messenger v0.2.2 // indirect
 	github.com/celestiaorg/go-square/merkle v0.0.0-20240627094109-7d01436067a3 // indirect
 	github.com/celestiaorg/go-square/v3 v3.0.2 // indirect
@@ -209,4 +211,9 @@ require (
 	google.golang.org/protobuf v1.36.11 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 	lukechampine.com/blake3 v1.4.1 // indirect
+)
+
+replace (
+	cairn.invalid/client/go/cairn => ../cairn
+	cairn.invalid/client/go/cairnds => ../cairnds
 )

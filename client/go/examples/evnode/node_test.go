@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,11 +17,20 @@ import (
 	"github.com/evstack/ev-node/test/testda"
 	ds "github.com/ipfs/go-datastore"
 	"github.com/rs/zerolog"
+
+	"cairn.invalid/client/go/cairn/cairntest"
 )
 
 // patience bounds each wait for a condition. A test on a machine that is ten times slower passes as well; one that waits for what never
 // comes ends before go test gives up.
 const patience = 3 * time.Minute
+
+// newDA makes a DA layer in memory, which makes a block ten times a second until the test ends.
+func newDA(t *testing.T, height uint64) *testda.DummyDA {
+	da := testda.New(testda.WithStartHeight(height))
+	t.Cleanup(da.StartHeightTicker(100 * time.Millisecond))
+	return da
+}
 
 // testNode is a node that runs in the background until stop.
 type testNode struct {
@@ -122,15 +132,6 @@ func (n *testNode) height(t *testing.T) uint64 {
 	return height
 }
 
-// waitHeight waits until the node's store has reached the height.
-func (n *testNode) waitHeight(t *testing.T, height uint64) {
-	t.Helper()
-	waitFor(t, fmt.Sprintf("height %d", height), func() bool {
-		n.running(t)
-		return n.height(t) >= height
-	})
-}
-
 // waitFor polls a condition.
 func waitFor(t *testing.T, what string, condition func() bool) {
 	t.Helper()
@@ -182,42 +183,88 @@ func checkPrefix(t *testing.T, blocks, longer []string) {
 	}
 }
 
-// testStores are the kinds of store that a node of this example runs on. Each function opens the store of that name again and again.
-var testStores = map[string]func(t *testing.T) func(name string) ds.Batching{
-	"badger": func(t *testing.T) func(string) ds.Batching {
-		home := t.TempDir()
-		return func(name string) ds.Batching {
-			database, err := openStore(t.Context(), "badger", filepath.Join(home, name), "", "")
-			if err != nil {
-				t.Fatal(err)
-			}
-			return database
-		}
-	},
+// pair is an aggregator and the full node that follows it.
+type pair struct {
+	aggregator, full *testNode
 }
 
-// Two nodes have the same blocks, also after both were stopped and started again.
-func TestNodes(t *testing.T) {
-	for kind, stores := range testStores {
+func startPair(t *testing.T, home string, da *testda.DummyDA, open func(name string) ds.Batching) pair {
+	t.Helper()
+	aggregator := startNode(t, filepath.Join(home, "a"), open("a"), da, nil)
+	return pair{aggregator, startNode(t, filepath.Join(home, "f"), open("f"), da, aggregator)}
+}
+
+// submit has the aggregator put a transaction into a block, and notes it.
+func (p pair) submit(submitted map[string]string, key string) {
+	submitted[key] = "seen"
+	p.aggregator.Executor.Submit(key, "seen")
+}
+
+func (p pair) stop(t *testing.T) {
+	t.Helper()
+	p.full.stop(t)
+	p.aggregator.stop(t)
+}
+
+// height returns the lower height of both, and fails the test if one of them has ended.
+func (p pair) height(t *testing.T) uint64 {
+	t.Helper()
+	p.aggregator.running(t)
+	p.full.running(t)
+	return min(p.aggregator.height(t), p.full.height(t))
+}
+
+// waitHeight waits until both have reached the height and executed what was submitted.
+func (p pair) waitHeight(t *testing.T, height uint64, submitted map[string]string) {
+	t.Helper()
+	waitFor(t, fmt.Sprintf("height %d with %d keys", height, len(submitted)), func() bool {
+		return p.height(t) >= height && maps.Equal(p.aggregator.Executor.Values(), submitted) &&
+			maps.Equal(p.full.Executor.Values(), submitted)
+	})
+}
+
+// checkSame fails the test unless both have the same blocks up to the height, and returns these.
+func (p pair) checkSame(t *testing.T, height uint64) (blocks []string) {
+	t.Helper()
+	blocks = chainOf(t, p.aggregator.Store, height)
+	checkPrefix(t, blocks, chainOf(t, p.full.Store, height))
+	return blocks
+}
+
+// storesIn returns a function that opens the store of a node again and again: in the directory, or on the daemon.
+func storesIn(t *testing.T, kind, directory string, daemon *cairntest.Daemon) func(name string) ds.Batching {
+	return func(name string) ds.Batching {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		database, err := openStore(ctx, kind, filepath.Join(directory, name), daemon.Socket, kind+"."+name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return database
+	}
+}
+
+// cairnStores are the kinds of store that keep a node's data in cairn.
+var cairnStores = []string{"cairn"}
+
+// Two nodes have the same blocks, also after both were stopped and started again, on each kind of store.
+func TestTwoNodes(t *testing.T) {
+	daemon := cairntest.Start(t)
+	for _, kind := range append([]string{"badger"}, cairnStores...) {
 		t.Run(kind, func(t *testing.T) {
-			open, home := stores(t), t.TempDir()
-			da := testda.New()
-			defer da.StartHeightTicker(100 * time.Millisecond)()
+			home, da, submitted := t.TempDir(), newDA(t, 0), map[string]string{}
+			open := storesIn(t, kind, home, daemon)
 			var blocks []string
 			for round := range 2 {
-				aggregator := startNode(t, filepath.Join(home, "a"), open("a"), da, nil)
-				full := startNode(t, filepath.Join(home, "f"), open("f"), da, aggregator)
-				aggregator.Executor.Submit("round", fmt.Sprint(round))
-				target := uint64(len(blocks)) + 10
-				aggregator.waitHeight(t, target)
-				full.waitHeight(t, target)
-				waitFor(t, "the transaction", func() bool { return full.Executor.Values()["round"] == fmt.Sprint(round) })
-				now := chainOf(t, full.Store, target)
-				checkPrefix(t, now, chainOf(t, aggregator.Store, target))
+				nodes := startPair(t, home, da, open)
+				nodes.submit(submitted, fmt.Sprint("round ", round))
+				height := uint64(len(blocks)) + 10
+				nodes.waitHeight(t, height, submitted)
+				now := nodes.checkSame(t, height)
 				checkPrefix(t, blocks, now)
 				blocks = now
-				full.stop(t)
-				aggregator.stop(t)
+				nodes.stop(t)
 			}
 		})
 	}

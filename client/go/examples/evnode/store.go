@@ -2,19 +2,46 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/evstack/ev-node/pkg/store"
 	ds "github.com/ipfs/go-datastore"
+
+	"cairn.invalid/client/go/cairn"
+	"cairn.invalid/client/go/cairnds"
 )
 
 // openStore opens what a node keeps its data in: kind badger is ev-node's own, in the directory home; kind cairn is the chain of that
-// name in the daemon behind socket. The node closes what is returned.
+// name in the daemon behind socket. The node closes the store when it ends. The chain is claimed until then, so that a second
+// node cannot use it; while another node holds it, openStore waits until ctx ends.
 func openStore(ctx context.Context, kind, home, socket, chain string) (ds.Batching, error) {
-	switch kind {
-	case "badger":
+	if kind == "badger" {
 		return store.NewDefaultKVStore(home, "data", "evnode")
-	default:
-		return nil, fmt.Errorf("store %q is neither badger nor cairn", kind)
 	}
+	client, err := cairn.Open(ctx, cairn.Options{Socket: socket, Name: "evnode"})
+	if err != nil {
+		return nil, err
+	}
+	var database ds.Batching
+	switch kind {
+	case "cairn":
+		database, err = cairnds.Open(ctx, client, chain, cairnds.Options{})
+	default:
+		err = fmt.Errorf("store %q is neither cairn nor badger", kind)
+	}
+	if err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	return ownStore{database, client}, nil
+}
+
+// ownStore is a datastore that has its client to itself, and closes it too.
+type ownStore struct {
+	ds.Batching
+	client *cairn.Client
+}
+
+func (s ownStore) Close() error {
+	return errors.Join(s.Batching.Close(), s.client.Close())
 }

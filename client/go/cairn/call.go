@@ -103,6 +103,13 @@ func (cl *call) recycle() {
 	callPool.Put(cl)
 }
 
+// ownFrame makes the frame one that nobody else reads: who wrote a large one out may still be at it, see conn.gather.
+func (cl *call) ownFrame() {
+	if cap(cl.frame) > frameBufferBytesMax {
+		cl.frame = bytes.Clone(cl.frame)
+	}
+}
+
 func (cl *call) wake() { cl.ready <- struct{}{} }
 
 // replySpace returns n more bytes of the reply, for the reader to fill.

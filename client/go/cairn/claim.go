@@ -32,6 +32,7 @@ type Claim struct {
 	chain *Chain
 	epoch Epoch
 	lost  chan struct{} // made by a goroutine of the client
+	watch watch
 
 	// Numbers are given in the order of sending, under mu. The daemon applies a write only if it has the next number, so
 	// one that is refused makes it refuse those behind it, which are sent again when all are answered: until then, none is sent.
@@ -60,7 +61,17 @@ func (c *Claim) Lost() <-chan struct{} { return c.lost }
 // Holds tells, without asking the daemon, whether the claim holds: ok is true if no other writer has been let in since the
 // claim, as of now. generation changes whenever the client connected again; what was cached under another one is void.
 func (c *Claim) Holds() (generation uint64, ok bool) {
-	return 0, false
+	settled := &c.chain.client.settled
+	generation = settled.Load()
+	return generation, generation%2 == 0 && c.watch.holds() && settled.Load() == generation
+}
+
+// openWatch lets Holds see from here on. Without a watch it says no, which costs its callers their caches and nothing else.
+func (c *Claim) openWatch() {
+	client := c.chain.client
+	if err := c.watch.open(client.options.Socket, client.options.Name, c.chain.name, c.epoch); err != nil {
+		client.log.Warn("cairn: the claim is not watched", "chain", c.chain.name, "error", err)
+	}
 }
 
 // claimRetryPause is how long Claim waits before it asks again for a chain that another holds.
@@ -151,6 +162,7 @@ func (c *Client) presentClaim(claim *Claim) error {
 	err := c.do(nil, cl, metadata)
 	if err == nil {
 		cl.recycle()
+		claim.openWatch()
 	}
 	var e *Error
 	if errors.As(err, &e) && e.Status == StatusConflict {
@@ -171,6 +183,7 @@ func (c *Client) loseClaim(claim *Claim, why *Error) {
 	if !first {
 		return
 	}
+	claim.watch.end()
 	c.mu.Lock()
 	c.claims = slices.DeleteFunc(c.claims, func(other *Claim) bool { return other == claim })
 	c.mu.Unlock()
@@ -203,6 +216,7 @@ func (c *Claim) Release(ctx context.Context) error {
 	if c.chain.claim.Load() != c {
 		return nil
 	}
+	c.watch.end()
 	if c.lostError(frameRelease) == nil {
 		cl := client.newCall(frameRelease)
 		cl.again = true

@@ -55,7 +55,7 @@ type Client struct {
 
 	// Of the supervisor
 	left      []*call     // unanswered, to be sent again
-	resending []*call     // sent again, and not all answered
+	resending []*call     // of lostKept, being sent again
 	lostKept  []keptWrite // lost with a run, to be sent again
 }
 
@@ -392,6 +392,7 @@ func (c *Client) do(ctx context.Context, cl *call, over connKind) error {
 		}
 		switch {
 		case cl.outcome == outcomeAgain:
+			cl.ownFrame()
 			continue
 		case cl.outcome == outcomeFailed:
 			err := cl.failure
@@ -399,6 +400,7 @@ func (c *Client) do(ctx context.Context, cl *call, over connKind) error {
 			return err
 		case cl.status != StatusOK:
 			if cl.renumber() {
+				cl.ownFrame()
 				continue
 			}
 			err := cl.error()

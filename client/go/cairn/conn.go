@@ -54,9 +54,8 @@ type slot struct {
 	generation uint32
 }
 
-// Frames up to this size are put together into one write.
-const scratchFrameBytesMax = 16 << 10
-const scratchBytesMax = 64 << 10
+// More than this is not kept for the next write.
+const scratchBytesMax = 1 << 20
 
 // With this many requests under way, others are likely about to send: who writes lets them queue theirs first.
 const coalesceFrom = 4
@@ -111,7 +110,7 @@ func (c *conn) enqueue(cl *call, again bool) bool {
 		cl.stamp = c.client.stamps.Add(1)
 	}
 	c.pending = append(c.pending, cl)
-	c.flush()
+	c.flush(cl)
 	return true
 }
 
@@ -158,11 +157,12 @@ func (c *conn) sendControl(encode func(b []byte) []byte) {
 		return
 	}
 	c.control = encode(c.control)
-	c.flush()
+	c.flush(nil)
 }
 
-// flush hands what is queued to the kernel, unless somebody does already. Called under the lock, which it releases.
-func (c *conn) flush() {
+// flush hands what is queued to the kernel, unless somebody does already; own is the caller's, if it has one. Called under the
+// lock, which it releases.
+func (c *conn) flush(own *call) {
 	if c.writing {
 		c.mu.Unlock()
 		return
@@ -174,7 +174,7 @@ func (c *conn) flush() {
 		c.mu.Lock()
 	}
 	for !c.dead && (len(c.pending) > 0 || len(c.control) > 0) {
-		c.gather()
+		c.gather(own)
 		c.mu.Unlock()
 		rest, err := c.writeSome()
 		if err != nil {
@@ -192,28 +192,29 @@ func (c *conn) flush() {
 	c.mu.Unlock()
 }
 
-// gather moves what is queued to out. Under the lock.
-func (c *conn) gather() {
+// gather moves what is queued to out. Under the lock. A frame whose buffer is used again is copied, unless it is the
+// caller's own: its owner may be answered, and go on, before the one who wrote it.
+func (c *conn) gather(own *call) {
+	if cap(c.scratch) > scratchBytesMax {
+		c.scratch = nil
+	}
 	c.out, c.outAt, c.scratch = c.out[:0], 0, c.scratch[:0]
-	if len(c.pending) == 1 && len(c.control) == 0 {
-		c.out = append(c.out, c.pending[0].frame)
-	} else {
-		from := 0
-		c.scratch = append(c.scratch, c.control...)
-		for _, cl := range c.pending {
-			if len(cl.frame) <= scratchFrameBytesMax {
-				c.scratch = append(c.scratch, cl.frame...)
-				continue
-			}
-			if len(c.scratch) > from {
-				c.out = append(c.out, c.scratch[from:len(c.scratch):len(c.scratch)])
-				from = len(c.scratch)
-			}
-			c.out = append(c.out, cl.frame)
+	from := 0
+	c.scratch = append(c.scratch, c.control...)
+	for _, cl := range c.pending {
+		direct := len(cl.frame) > frameBufferBytesMax || (cl == own && len(c.pending) == 1)
+		if !direct {
+			c.scratch = append(c.scratch, cl.frame...)
+			continue
 		}
 		if len(c.scratch) > from {
 			c.out = append(c.out, c.scratch[from:])
+			from = len(c.scratch)
 		}
+		c.out = append(c.out, cl.frame)
+	}
+	if len(c.scratch) > from {
+		c.out = append(c.out, c.scratch[from:])
 	}
 	for i, cl := range c.pending {
 		cl.queued = false
@@ -267,7 +268,7 @@ func (c *conn) writeLoop() {
 		c.out, c.outAt = nil, 0
 		c.writing, c.handed = false, false
 		if len(c.pending) > 0 || len(c.control) > 0 {
-			c.flush()
+			c.flush(nil)
 		} else {
 			c.mu.Unlock()
 		}
@@ -306,7 +307,7 @@ func (c *conn) cancel(cl *call) {
 		return
 	}
 	c.control = encodeCancel(c.control, cl.id)
-	c.flush()
+	c.flush(nil)
 }
 
 // unqueue takes a call back that was not handed to the kernel. Under the lock.

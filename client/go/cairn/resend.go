@@ -36,13 +36,15 @@ func (t *tracker) one() {
 func (c *Client) resend(s *session) bool {
 	calls := c.decideLeft()
 	for {
+		c.resending = nil
 		for i := range c.lostKept {
 			w := &c.lostKept[i]
 			cl := newCall()
 			cl.kind, cl.own, cl.kept, cl.stamp = frameWriteMetadata, true, w, w.stamp
 			cl.frame = appendResendOf(append(cl.frame, w.frame...), w.number)
-			calls = append(calls, cl)
+			c.resending = append(c.resending, cl)
 		}
+		calls = append(calls, c.resending...)
 		if len(calls) == 0 {
 			return true
 		}
@@ -52,7 +54,7 @@ func (c *Client) resend(s *session) bool {
 		if !c.sendAll(s, calls) {
 			return false
 		}
-		c.keepLost(calls)
+		c.keepLost()
 		if len(c.lostKept) == 0 {
 			return true
 		}
@@ -68,10 +70,9 @@ func (c *Client) resend(s *session) bool {
 	}
 }
 
-// sendAll sends calls that have their stamps, and waits for the answers. False: the session was lost; what was sent comes back by
-// windDown.
+// sendAll sends calls that have their stamps, and waits for the answers. A call that was sent is its caller's. False: the
+// session was lost; what was not answered comes back by windDown.
 func (c *Client) sendAll(s *session, calls []*call) bool {
-	c.resending = calls
 	all := newTracker(len(calls))
 	for i, cl := range calls {
 		cl.track = all
@@ -86,7 +87,6 @@ func (c *Client) sendAll(s *session, calls []*call) bool {
 	}
 	select {
 	case <-all.done:
-		c.resending = nil
 		return true
 	case <-s.lost:
 		return false
@@ -126,13 +126,10 @@ func (c *Client) decideLeft() []*call {
 }
 
 // keepLost keeps, of the accepted writes that were sent again, all from the first one that was not accepted: so none is
-// overtaken for good by one behind it.
-func (c *Client) keepLost(calls []*call) {
+// overtaken for good by one behind it. They were all answered, or the session is wound down.
+func (c *Client) keepLost() {
 	var lost []keptWrite
-	for _, cl := range calls {
-		if cl.kept == nil {
-			continue
-		}
+	for _, cl := range c.resending {
 		if len(lost) == 0 && cl.answered {
 			if cl.status == StatusOK {
 				continue
@@ -144,7 +141,9 @@ func (c *Client) keepLost(calls []*call) {
 		}
 		lost = append(lost, *cl.kept)
 	}
-	c.lostKept = lost
+	if c.resending != nil {
+		c.lostKept, c.resending = lost, nil
+	}
 }
 
 func refusedForNow(s Status) bool {

@@ -32,8 +32,7 @@ func (c *Client) supervise(s *session) {
 			c.log.Warn("cairn: connection lost", "run", s.hello.run, "reason", s.reason)
 		}
 		c.sort(s.windDown())
-		c.keepLost(c.resending)
-		c.resending = nil
+		c.keepLost()
 		s = c.again(&s.hello)
 	}
 }
@@ -208,5 +207,6 @@ func (c *Client) present(s *session, claim *Claim) bool {
 		}
 		claim.presented(last)
 	}
+	claim.openWatch()
 	return true
 }

@@ -14,7 +14,9 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import cairn
-from cairn import Applied, Block, CairnError, Commit, Delete, Guard, Level, Metadata, Parts, Raise, Set, State, Status
+from cairn import (
+    Applied, Block, CairnError, Commit, Delete, DeleteRange, Guard, Level, Metadata, MetadataParts, Parts, Raise, Reason, Set, State, Status,
+)
 
 LONG = 300.0  # seconds; for a machine that has a lot else to do
 SLOW = ("--flush-delay", "10s", "--sync-interval", "10s")  # what is accepted stays in memory
@@ -116,6 +118,7 @@ class Case(unittest.IsolatedAsyncioTestCase):
         with self.assertRaises(CairnError) as caught:
             await client.commit(Commit(rise_to=11), expected_height=3)
         self.assertEqual((caught.exception.status, caught.exception.applied), (Status.CONFLICT, Applied.NO))
+        self.assertEqual(caught.exception.reason, Reason.HEIGHT)
         self.assertEqual(await client.height(), 10)
         self.assertEqual(await client.block(3), blocks[2])
         self.assertEqual(await client.block(b"hash4"), blocks[3])
@@ -136,6 +139,14 @@ class Case(unittest.IsolatedAsyncioTestCase):
         )
         self.assertEqual([found.name for found in await listed(client.list(b"a/"))], [b"a/1", b"a/2"])
         self.assertEqual([found.name for found in await listed(client.list(start=b"a/2", limit=1))], [b"a/2"])
+        self.assertEqual([found.name for found in await listed(client.list(b"a/", end=b"a/2", reverse=True))], [b"a/1"])
+        self.assertEqual([found.size for found in await listed(client.list(b"a/", reverse=True, parts=MetadataParts.SIZE))], [3, 0])
+        self.assertEqual(await client.get(b"a/2", MetadataParts.NONE), Metadata(b"a/2", b""))
+        self.assertEqual(await listed(client.get_many([b"gone", b"a/1"], MetadataParts.BINDING)), [None, Metadata(b"a/1", b"", 7)])
+        await client.commit(Commit([Block(20)], metadata=[Set(b"r/1", b""), Set(b"r/2", b"")]))
+        await client.commit(Commit(delete_blocks=[20], metadata=[DeleteRange(b"r/", b"r/2")]))
+        self.assertIsNone(await client.block(20))
+        self.assertEqual([found.name for found in await listed(client.list(b"r/"))], [b"r/2"])
         self.assertIsNone(await client.get(b"a/1", chain="aux"))
         self.assertEqual((await client.barrier()).level, Level.DURABLE)
 

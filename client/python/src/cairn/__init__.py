@@ -12,11 +12,11 @@ from ._version import __version__
 from .aio import AsyncClient
 from .client import Client
 from .types import (
-    Applied, Block, CairnError, Chain, Counters, Delete, Drained, Dropped, Guard, Level, Metadata, Operation, Parts, Raise, Set, State,
-    Status, Written,
+    Applied, Block, CairnError, Chain, Claim, Counters, Delete, DeleteRange, Drained, Dropped, Guard, Level, Metadata, MetadataParts,
+    Operation, Parts, Raise, Reason, Set, State, Status, Written,
 )
 
 __all__ = [
-    "Applied", "AsyncClient", "Block", "CairnError", "Chain", "Client", "Commit", "Counters", "Delete", "Drained", "Dropped", "Guard", "Level",
-    "Metadata", "Operation", "Parts", "Raise", "Set", "State", "Status", "Written", "__version__",
+    "Applied", "AsyncClient", "Block", "CairnError", "Chain", "Claim", "Client", "Commit", "Counters", "Delete", "DeleteRange", "Drained", "Dropped",
+    "Guard", "Level", "Metadata", "MetadataParts", "Operation", "Parts", "Raise", "Reason", "Set", "State", "Status", "Written", "__version__",
 ]

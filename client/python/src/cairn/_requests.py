@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 
 from . import cairn_pb2 as pb
 from .types import (
-    Block, CairnError, Chain, Delete, Drained, Guard, Level, Metadata, Operation, Parts, Raise, Set, State, Status, Written,
+    Block, CairnError, Chain, Claim, Delete, DeleteRange, Drained, Guard, Level, Metadata, MetadataParts, Operation, Parts, Raise, Reason,
+    Set, State, Status, Written,
 )
 
 T = TypeVar("T")
@@ -20,10 +21,11 @@ REPLY_HEADER = struct.Struct("<BBBBIQQQ")
 CONTINUED, MORE = 1, 2
 FRAME_BYTES_MAX = 256 << 20  # of any daemon's frames
 WINDOW_BYTES = 1 << 20
-FEATURES = int(pb.FEATURE_PRUNE_DRY_RUN)  # what the hello asks for
+LISTS, DELETES = int(pb.FEATURE_LISTS), int(pb.FEATURE_DELETES)
+FEATURES = int(pb.FEATURE_PRUNE_DRY_RUN) | LISTS | DELETES  # what the hello asks for
 
 (HELLO, PING, STATUS, CHAINS, CREATE_CHAIN, DROP_CHAIN, DRAIN) = range(1, 8)
-(HEIGHT, READ_BLOCK, READ_BLOCKS, READ_STATE, GET, GET_MANY, LIST, CREDIT, CANCEL) = range(16, 25)
+(HEIGHT, READ_BLOCK, READ_BLOCKS, READ_STATE, GET, GET_MANY, LIST, CREDIT, CANCEL, USAGE) = range(16, 26)
 (WRITE_METADATA, COMMIT, PRUNE, ROLLBACK, BARRIER) = range(32, 37)
 
 
@@ -68,7 +70,9 @@ def status_of(code: int) -> Status:
 def error_of(reply: Reply) -> CairnError:
     message = pb.Error()
     message.ParseFromString(reply.body)
-    return CairnError(reply.status, message.text.decode("utf-8", "replace"))
+    code = int(message.reason) if message.HasField("reason") else 0
+    reason = Reason(code) if reply.status == Status.CONFLICT and code <= Reason.DROPPED else Reason.NONE
+    return CairnError(reply.status, message.text.decode("utf-8", "replace"), reason)
 
 
 # ---- values ----
@@ -87,7 +91,8 @@ def _operations(to: Any, operations: Iterable[Operation]) -> int:
     count = 0
     for each in operations:
         message = to.add()
-        message.name = each.name
+        if not isinstance(each, DeleteRange):
+            message.name = each.name
         match each:
             case Set():
                 message.value = each.value
@@ -97,6 +102,12 @@ def _operations(to: Any, operations: Iterable[Operation]) -> int:
                 message.delete = True
             case Raise():
                 setattr(message, "raise", each.value)
+            case DeleteRange():
+                message.delete_range.SetInParent()
+                if each.first:
+                    setattr(message.delete_range, "from", each.first)
+                if each.end:
+                    message.delete_range.to = each.end
         count += 1
     return count
 
@@ -109,7 +120,15 @@ def _deadline(message: Any, level: Level | None, timeout: float | None) -> None:
 
 
 def _metadata(message: Any) -> Metadata:
-    return Metadata(message.name, message.value, message.of_height)
+    return Metadata(message.name, message.value, message.of_height, message.size)
+
+
+def _metadata_parts(message: Any, parts: MetadataParts) -> int:
+    """What the request needs of the daemon for it."""
+    if parts == MetadataParts.DEFAULT:
+        return 0
+    message.parts = parts.value
+    return LISTS
 
 
 def _block(message: Any) -> Block:
@@ -131,6 +150,11 @@ def _written(reply: Reply) -> Written:
         written_through=reply.written_through,
         durable_through=reply.durable_through,
     )
+
+
+def _claim(entry: Any) -> Claim:
+    writer = entry.claim_name.decode("utf-8", "replace")
+    return Claim(entry.claim_sequence, writer, entry.claim_pid, entry.claim_uid, entry.claim_held)
 
 
 def _parse(message: Any, reply: Reply) -> Any:
@@ -183,6 +207,7 @@ def chains() -> Call[list[Chain]]:
                 each.height,
                 each.blocks_pruned_through if each.HasField("blocks_pruned_through") else None,
                 each.states_pruned_through if each.HasField("states_pruned_through") else None,
+                _claim(each) if each.HasField("claim_sequence") else None,
             )
             for each in _parse(pb.ChainsReply(), reply).chains
         ]
@@ -202,6 +227,12 @@ def height(chain: str) -> Call[int]:
     message = pb.Height()
     _chain(message, chain)
     return Call(HEIGHT, message, lambda reply: int(_parse(pb.HeightReply(), reply).height))
+
+
+def usage(chain: str) -> Call[int]:
+    message = pb.Usage()
+    _chain(message, chain)
+    return Call(USAGE, message, lambda reply: int(_parse(pb.UsageReply(), reply).bytes))
 
 
 def block(chain: str, at: int | bytes, parts: Parts) -> Call[Block | None]:
@@ -244,36 +275,47 @@ def state(chain: str, at: int | None) -> Call[State | None]:
     return Call(READ_STATE, message, decode, may_be_absent=True)
 
 
-def get(chain: str, name: bytes) -> Call[Metadata | None]:
+def get(chain: str, name: bytes, parts: MetadataParts) -> Call[Metadata | None]:
     message = pb.GetMetadata(name=name)
     _chain(message, chain)
+    needs = _metadata_parts(message, parts)
 
     def decode(reply: Reply) -> Metadata:
         found = _parse(pb.MetadataReply(), reply)
-        return Metadata(name, found.value, found.of_height)
+        return Metadata(name, found.value, found.of_height, found.size)
 
-    return Call(GET, message, decode, may_be_absent=True)
+    return Call(GET, message, decode, may_be_absent=True, needs=needs)
 
 
-def get_many(chain: str, names: Sequence[bytes]) -> Call[Metadata | None]:
+def get_many(chain: str, names: Sequence[bytes], parts: MetadataParts) -> Call[Metadata | None]:
     message = pb.GetMetadataMany(names=names, window_bytes=WINDOW_BYTES)
     _chain(message, chain)
+    needs = _metadata_parts(message, parts)
 
     def decode(reply: Reply) -> Metadata | None:
         item = _parse(pb.MetadataReply(), reply)
         return None if item.absent else _metadata(item)
 
-    return Call(GET_MANY, message, decode, is_stream=True)
+    return Call(GET_MANY, message, decode, is_stream=True, needs=needs)
 
 
-def list_(chain: str, prefix: bytes, start: bytes, limit: int) -> Call[Metadata]:
+def list_(
+    chain: str, prefix: bytes, start: bytes, end: bytes, reverse: bool, limit: int, parts: MetadataParts
+) -> Call[Metadata]:
     message = pb.ListMetadata(prefix=prefix, window_bytes=WINDOW_BYTES)
     _chain(message, chain)
+    needs = _metadata_parts(message, parts)
     if start:
         message.start = start
+    if end:
+        message.end = end
+        needs = LISTS
+    if reverse:
+        message.reverse = True
+        needs = LISTS
     if limit:
         message.limit = limit
-    return Call(LIST, message, lambda reply: _metadata(_parse(pb.MetadataReply(), reply)), is_stream=True)
+    return Call(LIST, message, lambda reply: _metadata(_parse(pb.MetadataReply(), reply)), is_stream=True, needs=needs)
 
 
 def write(
@@ -295,6 +337,7 @@ class Commit:
     delete_states: Sequence[int] = ()
     rise_to: int = 0  # 0: the height stays
     metadata: Sequence[Operation] = field(default=())
+    delete_blocks: Sequence[int] = ()  # behind `blocks`; the height, and what is bound to them, stay
 
 
 def commit(
@@ -317,7 +360,10 @@ def commit(
     if parts.rise_to:
         message.rise_to = parts.rise_to
     _operations(message.metadata, parts.metadata)
-    return Call(COMMIT, message, _written, ordered=True, carries=carry)
+    message.delete_blocks.extend(parts.delete_blocks)
+    ranges = any(isinstance(each, DeleteRange) for each in parts.metadata)
+    needs = DELETES if ranges or parts.delete_blocks else 0
+    return Call(COMMIT, message, _written, ordered=True, carries=carry or ranges, needs=needs)
 
 
 def prune(
@@ -356,7 +402,7 @@ def rollback(
     _chain(message, chain)
     _deadline(message, level, timeout)
     for guard in guards:
-        message.guards.add(name=guard.name, lower=guard.lower)
+        message.guards.add(name=guard.name, lower=guard.lower, pass_malformed=guard.pass_malformed)
     _operations(message.metadata, metadata)
     if dry_run:
         message.dry_run = True

@@ -15,7 +15,7 @@ from ._requests import Call, Commit
 from ._session import RESEND_PAUSE, Pending, Session
 from ._wire import Wire
 from .types import (
-    Block, CairnError, Chain, Counters, Drained, Dropped, Guard, Level, Metadata, Operation, Parts, Set, State, Status, Written,
+    Block, CairnError, Chain, Counters, Drained, Dropped, Guard, Level, Metadata, MetadataParts, Operation, Parts, Set, State, Status, Written,
 )
 
 T = TypeVar("T")
@@ -111,6 +111,10 @@ class Client:
         """The chain's height; 0: it has none yet."""
         return self._call(requests.height(chain), timeout)
 
+    def usage(self, *, chain: str = "", timeout: float | None = None) -> int:
+        """About how many bytes the chain takes on disk."""
+        return self._call(requests.usage(chain), timeout)
+
     def block(
         self, at: int | bytes, parts: Parts = Parts.ALL, *, chain: str = "", timeout: float | None = None
     ) -> Block | None:
@@ -133,26 +137,41 @@ class Client:
         """The state at a height, or at the chain's."""
         return self._call(requests.state(chain, at), timeout)
 
-    def get(self, name: bytes, *, chain: str = "", timeout: float | None = None) -> Metadata | None:
-        return self._call(requests.get(chain, name), timeout)
+    def get(
+        self,
+        name: bytes,
+        parts: MetadataParts = MetadataParts.DEFAULT,
+        *,
+        chain: str = "",
+        timeout: float | None = None,
+    ) -> Metadata | None:
+        return self._call(requests.get(chain, name, parts), timeout)
 
     def get_many(
-        self, names: Sequence[bytes], *, chain: str = "", timeout: float | None = None
+        self,
+        names: Sequence[bytes],
+        parts: MetadataParts = MetadataParts.DEFAULT,
+        *,
+        chain: str = "",
+        timeout: float | None = None,
     ) -> Iterator[Metadata | None]:
         """One for each name, in their order, of one instant."""
-        return self._stream(requests.get_many(chain, names), timeout)
+        return self._stream(requests.get_many(chain, names, parts), timeout)
 
     def list(
         self,
         prefix: bytes = b"",
         *,
         start: bytes = b"",
+        end: bytes = b"",
+        reverse: bool = False,
         limit: int = 0,
+        parts: MetadataParts = MetadataParts.DEFAULT,
         chain: str = "",
         timeout: float | None = None,
     ) -> Iterator[Metadata]:
-        """The names with a prefix, from `start` on, in byte order, of one instant."""
-        return self._stream(requests.list_(chain, prefix, start, limit), timeout)
+        """The names with a prefix, from `start` on and below `end`, in byte order or in reverse, of one instant."""
+        return self._stream(requests.list_(chain, prefix, start, end, reverse, limit, parts), timeout)
 
     # ---- writes ----
 

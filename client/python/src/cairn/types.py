@@ -31,6 +31,20 @@ class Status(enum.IntEnum):
     USAGE = 70
 
 
+class Reason(enum.IntEnum):
+    """Why a write is CONFLICT."""
+
+    NONE = 0  # it is no conflict, or the daemon is of an earlier version, or of a later one with reasons of its own
+    HEIGHT = 1
+    PRUNED = 2
+    GUARD = 3
+    NO_STATE = 4
+    CLAIMED = 5  # by another writer
+    NUMBER = 6
+    ROLLED_BACK = 7
+    DROPPED = 8
+
+
 class Applied(enum.Enum):
     """Whether a write with some status was applied. A read changes nothing, whatever its status."""
 
@@ -43,12 +57,14 @@ _UNKNOWN = frozenset({Status.IO_ERROR, Status.UNKNOWN, Status.TIMEOUT, Status.CO
 
 
 class CairnError(Exception):
-    """A request failed. `status` says how, `text` why, for people; `applied` what became of a write."""
+    """A request failed. `status` says how, `reason` what stands against a write, `text` why, for people; `applied` what became of
+    a write."""
 
-    def __init__(self, status: Status, text: str) -> None:
+    def __init__(self, status: Status, text: str, reason: Reason = Reason.NONE) -> None:
         super().__init__(f"{status.name.lower().replace('_', ' ')}: {text}")
         self.status = status
         self.text = text
+        self.reason = reason
 
     @property
     def applied(self) -> Applied:
@@ -76,6 +92,16 @@ class Parts(enum.IntFlag):
     ALL = 15
 
 
+class MetadataParts(enum.IntFlag):
+    """What is asked for of a name; NONE: whether it is there."""
+
+    NONE = 0
+    VALUE = 1
+    BINDING = 2  # of_height
+    SIZE = 4
+    DEFAULT = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """A block. Of one that was read only the parts that were asked for are set. Of one to commit, no hash means the SHA-256 of
@@ -99,6 +125,7 @@ class Metadata:
     name: bytes
     value: bytes
     of_height: int = 0  # the height it is bound to; 0: not bound
+    size: int = 0  # of the value; only where it was asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +152,15 @@ class Raise:
     value: int
 
 
-Operation = Set | Delete | Raise
+@dataclass(frozen=True, slots=True)
+class DeleteRange:
+    """Removes the names from `first`, included, to `end`, not included; b"" is no bound. Only in a commit."""
+
+    first: bytes = b""
+    end: bytes = b""
+
+
+Operation = Set | Delete | Raise | DeleteRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +169,18 @@ class Guard:
 
     name: bytes
     lower: bool = False
+    pass_malformed: bool = False  # a value that is not of 8 bytes passes, and is no error
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A chain's one writer."""
+
+    sequence: int
+    writer: str
+    pid: int
+    uid: int
+    held: bool  # False: the writer is gone, and another may claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +189,7 @@ class Chain:
     height: int
     blocks_pruned_through: int | None = None  # None: no block has been pruned
     states_pruned_through: int | None = None
+    claim: Claim | None = None  # None: it is not claimed
 
 
 @dataclass(frozen=True, slots=True)

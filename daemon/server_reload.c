@@ -33,6 +33,7 @@ static void apply(struct server *server)
     assert(options->replies_bytes_max >= options->frame_bytes_max); /* or the reload was refused */
     service->queue_operations_max = options->queue_operations_max;
     service->queue_bytes_max = options->queue_bytes_max;
+    service->claim_grace_us = options->claim_grace_us;
     atomic_store(&service->value_bytes_max,
                  decode_value_bytes_max(options->frame_bytes_max, options->queue_bytes_max));
     order_set(service->order, &order_settings);

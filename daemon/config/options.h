@@ -76,6 +76,7 @@ struct options {
     uint64_t hello_timeout_us;
     uint64_t frame_timeout_us;
     uint64_t stream_timeout_us;
+    uint64_t claim_grace_us;
 
     uint64_t cache_bytes;
     uint64_t stop_timeout_us;

@@ -73,6 +73,8 @@ const struct setting options_table[] = {
      .reloadable = true, .help = "for the rest of a frame, once there is room for it"},
     {DURATION("stream_timeout", stream_timeout_us, 30 * S, 10 * MS, 3600 * S),
      .reloadable = true, .help = "how long replies may wait untaken, and a stream without credit"},
+    {DURATION("claim_grace", claim_grace_us, 5 * S, 10 * MS, 3600 * S), .reloadable = true,
+     .help = "how long a claim is held behind its last connection"},
     {DURATION("stop_timeout", stop_timeout_us, 30 * S, 1 * MS, 3600 * S), .reloadable = true,
      .help = "time to finish what was accepted, when told to stop"},
     {DURATION("stall_timeout", stall_timeout_us, 20 * S, 2 * S, 30 * 86400 * S), .reloadable = true,

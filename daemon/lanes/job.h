@@ -15,6 +15,9 @@ enum job_kind {
     JOB_ROLLBACK,
     JOB_CREATE_CHAIN,
     JOB_DROP_CHAIN,
+    JOB_CLAIM,
+    JOB_PRESENT, /* changes nothing: tells the last number that was applied under an epoch */
+    JOB_RELEASE,
     JOB_FORGET_DROPS, /* the space of dropped chains was asked back; nobody waits for it */
     JOB_SWEEP,        /* a slice of the sweep behind a prune; nobody waits for it */
     JOB_RESERVE,      /* more sequence numbers; nobody waits for it */
@@ -85,6 +88,13 @@ struct job_drop {
     bool makes_anew;   /* it is there again behind it, empty and under the same number: "default" */
 };
 
+struct job_present {
+    struct epoch epoch;
+    /* set by the writer */
+    bool is_known; /* the chain has, or had, that epoch */
+    uint64_t last_number;
+};
+
 /* The numbers of chains, both included. */
 struct job_forget {
     uint32_t first;
@@ -106,16 +116,20 @@ struct job {
     uint32_t chain;
     uint64_t sequence;      /* 0 for those that nobody waits for */
     uint64_t carry_through; /* it carries metadata up to this number; 0: none */
+    uint64_t number;        /* under the chain's last epoch, from 1: it is applied once; 0: it has none */
     uint64_t bytes;         /* what it takes of the log, about; 0: not known */
     union {
         struct job_commit commit;
         struct job_prune prune;
         struct job_rollback rollback;
-        struct slice chain_name;  /* JOB_CREATE_CHAIN */
-        struct job_drop drop;     /* JOB_DROP_CHAIN */
-        struct job_forget forget; /* JOB_FORGET_DROPS */
-        uint64_t reserve_through; /* JOB_RESERVE */
-        uint64_t sweep_ns;        /* JOB_SWEEP: how long the slice may take; set by the writer */
+        struct slice chain_name; /* JOB_CREATE_CHAIN */
+        struct job_drop drop;    /* JOB_DROP_CHAIN */
+        struct claim_record
+            claim; /* JOB_CLAIM, JOB_RELEASE: as it is behind it. Without a sequence number there is none to release */
+        struct job_present present; /* JOB_PRESENT */
+        struct job_forget forget;   /* JOB_FORGET_DROPS */
+        uint64_t reserve_through;   /* JOB_RESERVE */
+        uint64_t sweep_ns;          /* JOB_SWEEP: how long the slice may take; set by the writer */
     };
     const struct metadata_operation *metadata;
     size_t metadata_count;
@@ -129,6 +143,7 @@ struct job {
     struct failure failure; /* unless STATUS_OK */
     struct job_counts counts;
     struct chain_marks marks; /* the chain's, after it */
+    bool is_repeated;         /* it has a number that was applied before, and has changed nothing */
     bool swept_all;           /* JOB_SWEEP: nothing is left to sweep */
     /* owned by the holder of the job: a lane, a completion, the loop */
     struct job *next;
@@ -141,6 +156,12 @@ static inline bool job_deletes_ranges(const struct job *job)
 {
     return job->kind == JOB_PRUNE || job->kind == JOB_ROLLBACK || job->kind == JOB_DROP_CHAIN ||
            (job->kind == JOB_COMMIT && job->commit.deletes_names);
+}
+
+/* Whether it takes all metadata accepted before along, asked or not. */
+static inline bool job_always_carries(const struct job *job)
+{
+    return job_deletes_ranges(job) || job->kind == JOB_CLAIM || job->kind == JOB_RELEASE;
 }
 
 #endif

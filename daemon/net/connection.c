@@ -23,6 +23,7 @@
 #include "daemon/observe/metrics.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
+#include "daemon/serve/epochs.h"
 #include "daemon/serve/read.h"
 #include "daemon/serve/stream.h"
 #include "proto/cairn.pb-c.h"
@@ -131,6 +132,7 @@ void connection_free_if_done(struct connection *connection)
         connection->next->previous = connection->previous;
     }
     set->count--;
+    epochs_leave(&connection->session, thread_now_us()); /* no request of it is left to be judged by them */
     turns_leave(set->service->turns, &connection->session.member);
     set->not_reading -= !connection->is_reading;
     set->service->connections--;

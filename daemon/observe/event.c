@@ -4,9 +4,11 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stddef.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "daemon/runtime/log.h"
+#include "proto/limits.h"
 
 /* clang-format off */
 static const struct log_kind catalogue[] = {
@@ -61,6 +63,12 @@ static const struct log_kind catalogue[] = {
         "what was stalled moves again"},
     [EVENT_STALL_TIMED_OUT] = {"stall_timed_out", LOG_LEVEL_ERROR,
         "something did not move for stall_timeout: the process ends, recovery decides at the next start; look at the disk"},
+    [EVENT_CLAIMED] = {"claimed", LOG_LEVEL_INFO,
+        "a chain was claimed: only that writer may write to it"},
+    [EVENT_CLAIM_TAKEN_OVER] = {"claim_taken_over", LOG_LEVEL_WARNING,
+        "a chain was claimed that another writer held, whose writes are refused from here on"},
+    [EVENT_CLAIM_RELEASED] = {"claim_released", LOG_LEVEL_INFO,
+        "a claim was released: the chain takes everybody's writes"},
     [EVENT_CONNECTION_REFUSED] = {"connection_refused", LOG_LEVEL_WARNING,
         "a connection was refused: as many are open as connections_max allows; close some or raise it"},
     [EVENT_PEER_REFUSED] = {"peer_refused", LOG_LEVEL_WARNING,
@@ -256,6 +264,31 @@ void event_stall_timed_out(const char *what, uint64_t timeout_ms)
 {
     assert(*what != '\0' && timeout_ms > 0);
     WRITE(EVENT_STALL_TIMED_OUT, "what=%s timeout_ms=%" PRIu64, what, timeout_ms);
+}
+
+static void write_claim(enum event_name name, const struct event_claim *claim)
+{
+    char chain[CHAIN_NAME_BYTES_MAX + 1] = "", writer[WRITER_NAME_BYTES_MAX + 1] = "";
+    assert(claim->chain.bytes < sizeof chain && claim->writer.bytes < sizeof writer);
+    memcpy(chain, claim->chain.data, claim->chain.bytes);
+    memcpy(writer, claim->writer.data, claim->writer.bytes);
+    WRITE(name, "chain=%s writer=%s uid=%" PRIu32 " pid=%" PRIu32 " sequence=%" PRIu64, chain, writer,
+          claim->uid, claim->pid, claim->sequence);
+}
+
+void event_claimed(const struct event_claim *claim)
+{
+    write_claim(EVENT_CLAIMED, claim);
+}
+
+void event_claim_taken_over(const struct event_claim *claim)
+{
+    write_claim(EVENT_CLAIM_TAKEN_OVER, claim);
+}
+
+void event_claim_released(const struct event_claim *claim)
+{
+    write_claim(EVENT_CLAIM_RELEASED, claim);
 }
 
 void event_connection_refused(uint64_t connections_max)

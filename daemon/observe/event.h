@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "daemon/schema/slice.h"
+
 /* In the order of the daemon's life. event.c has the name, level and text of each. */
 enum event_name {
     EVENT_FILES_LIMIT_TOO_LOW,
@@ -34,6 +36,9 @@ enum event_name {
     EVENT_STALLED,
     EVENT_MOVES_AGAIN,
     EVENT_STALL_TIMED_OUT,
+    EVENT_CLAIMED,
+    EVENT_CLAIM_TAKEN_OVER,
+    EVENT_CLAIM_RELEASED,
     EVENT_CONNECTION_REFUSED,
     EVENT_PEER_REFUSED,
     EVENT_ACCEPT_FAILED,
@@ -98,6 +103,18 @@ void event_stall_timed_out(const char *what, uint64_t timeout_ms);
 void event_damage_found(const char *error, const char *file);
 /* error: why the last of them could not be carried out. raises: how many at once. sequence: no later write is among them. */
 void event_raises_left_out(const char *error, uint64_t raises, uint64_t sequence);
+
+/* ---- claims ---- */
+
+/* writer: its name. sequence: of the claim. */
+struct event_claim {
+    struct slice chain, writer;
+    uint32_t uid, pid;
+    uint64_t sequence;
+};
+void event_claimed(const struct event_claim *claim);
+void event_claim_taken_over(const struct event_claim *claim);
+void event_claim_released(const struct event_claim *claim);
 
 /* ---- connections ---- */
 

@@ -42,6 +42,10 @@ struct metric {
     X(QUEUE_BYTES_MAX, "queue.bytes_max", GAUGE, "bytes", "the setting queue_bytes_max") \
     X(COMMITS, "commits", COUNTER, "", "commits that were applied") \
     X(COMMITS_REFUSED, "commits.refused", COUNTER, "", "commits, prunes and rollbacks refused at their place in the order") \
+    X(COMMITS_REPEATED, "commits.repeated", COUNTER, "", "numbered commits, prunes and rollbacks that had been applied before") \
+    X(CLAIMS, "claims", COUNTER, "", "claims of chains that nobody else held") \
+    X(CLAIMS_TAKEN_OVER, "claims.taken_over", COUNTER, "", "claims of chains that another connection held") \
+    X(CLAIMS_RELEASED, "claims.released", COUNTER, "", "claims that were released") \
     X(PRUNES, "prunes", COUNTER, "", "prunes that were applied") \
     X(CHAINS_DROPPED, "chains.dropped", COUNTER, "", "chains that were dropped") \
     X(ROLLBACKS, "rollbacks", COUNTER, "", "rollbacks that were applied") \

@@ -173,6 +173,7 @@ void chain_renew(struct chain_set *chains, struct chain *chain)
     gone_add(chains->gone, chain->id, chain->id);
     chain->serial = ++chains->serials;
     chain->marks = (struct chain_marks){0};
+    chain_claim_clear(&chain->claim);
     chain->blocks_reclaimed = chain->states_reclaimed = 0;
     chain->is_looked_through = true; /* there is nothing yet that was not noted */
     chain->dropped = (struct dropped){0};

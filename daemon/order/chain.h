@@ -2,6 +2,7 @@
 #ifndef DAEMON_CHAIN_H
 #define DAEMON_CHAIN_H
 
+#include "daemon/order/chain_claim.h"
 #include "daemon/order/dropped.h"
 #include "daemon/order/gone.h"
 #include "daemon/runtime/name_hash.h"
@@ -23,13 +24,14 @@ struct chain {
     struct chain *next_removed; /* or with the set */
     struct chain_marks marks;   /* as of the view */
     uint64_t made_sequence;     /* of what made it; 0: not known */
-    uint64_t rollbacks_queued;  /* rollbacks in the commit lane */
-    bool sweeping;              /* its sweep is with the writer */
-    uint64_t blocks_reclaimed;  /* as marks.blocks_swept was when their space was last asked back */
-    uint64_t states_reclaimed;  /* as marks.states_from */
-    bool is_looked_through;     /* what the run before may have left was asked back */
-    bool has_rest;              /* it was last asked back while others wrote, so some may be left */
-    struct dropped dropped;     /* and not asked back yet */
+    struct chain_claim claim;
+    uint64_t rollbacks_queued; /* rollbacks in the commit lane */
+    bool sweeping;             /* its sweep is with the writer */
+    uint64_t blocks_reclaimed; /* as marks.blocks_swept was when their space was last asked back */
+    uint64_t states_reclaimed; /* as marks.states_from */
+    bool is_looked_through;    /* what the run before may have left was asked back */
+    bool has_rest;             /* it was last asked back while others wrote, so some may be left */
+    struct dropped dropped;    /* and not asked back yet */
     struct dropped_tops tops;
     uint64_t dropped_us;      /* when some of it was last reclaimed; 0: never */
     uint64_t dropped_wait_us; /* how long little of it waits from then on */

@@ -101,6 +101,9 @@ void dropped_by_job(struct dropped *dropped, struct dropped_tops *tops, const st
         return;
     case JOB_PRUNE: /* the chain's marks say what it dropped */
     case JOB_CREATE_CHAIN:
+    case JOB_CLAIM:
+    case JOB_PRESENT:
+    case JOB_RELEASE:
     case JOB_DROP_CHAIN: /* its number says it */
     case JOB_FORGET_DROPS:
     case JOB_RESERVE:

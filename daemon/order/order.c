@@ -35,7 +35,7 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
                            "no provider that has it");
     }
     enum status status = order_start(config->engine, config->numbers, order->chains, order->apply,
-                                     order->damage, &order->start, failure);
+                                     order->damage, config->now_us, &order->start, failure);
     if (status != STATUS_OK) {
         order_close(order);
         return status;

@@ -29,6 +29,7 @@ struct order_config {
     uint64_t flush_delay_us;
     uint64_t sync_interval_us;
     uint32_t chains_max;
+    uint64_t now_us;       /* of the opening: claims are held from then on */
     uint64_t cache_bytes;  /* of the record cache */
     struct stages *stages; /* borrowed: learns how long jobs take */
     void (*wake)(
@@ -43,8 +44,9 @@ struct order_counters {
     uint64_t refused; /* commits, prunes and rollbacks */
     uint64_t prunes;
     uint64_t rollbacks;
-    uint64_t drops;  /* of chains */
-    uint64_t sweeps; /* that came to their end */
+    uint64_t repeated; /* numbered ones that had been applied before */
+    uint64_t drops;    /* of chains */
+    uint64_t sweeps;   /* that came to their end */
     uint64_t syncs;
     uint64_t groups;
     uint64_t metadata_accepted; /* operations */
@@ -106,7 +108,7 @@ enum order_acceptance {
     ORDER_REFUSED, /* for good; failure->status says why:
                      * STATUS_TOO_LARGE  an empty queue could not hold them
                      * STATUS_BUSY       the machine has no memory for large values
-                     * STATUS_CONFLICT   the chain is being dropped; or re-sent, and it was rolled back or made since
+                     * STATUS_CONFLICT   the chain is being dropped; or re-sent, and it was rolled back, made, claimed or released since
                      * STATUS_NO_SPACE   order_space.h
                      * STATUS_IO_ERROR   a write failed before; the order is latched */
 };
@@ -124,7 +126,7 @@ enum order_acceptance order_metadata(struct order *order, struct chain *chain,
  * STATUS_CONFLICT. */
 bool order_takes_writes(const struct chain *chain, struct failure *failure) MUST_CHECK;
 
-/* Accepts a job for the commit lane at that time, and numbers it. The job and what it leads to are lent until job->done, which is
+/* Accepts a job for the commit lane at that time, and numbers it: a claim gets its epoch's sequence number by that. The job and what it leads to are lent until job->done, which is
  * called once, from order_drain_completions. */
 void order_submit(struct order *order, struct job *job, bool carry, uint64_t now_ns);
 

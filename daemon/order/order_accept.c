@@ -45,14 +45,22 @@ bool order_takes_writes(const struct chain *chain, struct failure *failure)
 /* Whether metadata of an earlier run is not taken again: its chain is not what it was then. */
 static bool is_cut_off(const struct chain *chain, uint64_t resend_of, struct failure *failure)
 {
-    if (resend_of == 0 || resend_of >= chain->marks.cut_sequence) {
+    const struct claim_record *claim = &chain->claim.last;
+    uint64_t claimed = claim->released != 0 ? claim->released : claim->epoch.sequence;
+    if (resend_of == 0 || (resend_of >= chain->marks.cut_sequence && resend_of >= claimed)) {
         return false;
     }
-    bool was_made = resend_of < chain->made_sequence;
-    failure_set_conflict(
-        failure, was_made ? REASON_DROPPED : REASON_ROLLED_BACK,
-        "write %lu was re-sent, but the chain was rolled back, or dropped and made again, by write %lu",
-        resend_of, chain->marks.cut_sequence);
+    if (resend_of < chain->marks.cut_sequence) {
+        bool was_made = resend_of < chain->made_sequence;
+        failure_set_conflict(
+            failure, was_made ? REASON_DROPPED : REASON_ROLLED_BACK,
+            "write %lu was re-sent, but the chain was rolled back, or dropped and made again, by write %lu",
+            resend_of, chain->marks.cut_sequence);
+    } else {
+        failure_set_conflict(failure, REASON_CLAIMED,
+                             "write %lu was re-sent, but the chain was claimed, or released, by write %lu",
+                             resend_of, claimed);
+    }
     return true;
 }
 
@@ -108,6 +116,23 @@ static bool touches_queued(const struct order *order, const struct job *job)
     return touches;
 }
 
+/* What a job that is in the lane means for the chain; publish takes it back. */
+static void join_lane(struct chain *chain, struct job *job)
+{
+    assert(job->sequence > 0);
+    chain->rollbacks_queued += job->kind == JOB_ROLLBACK;
+    chain->creations_queued += job->kind == JOB_CREATE_CHAIN;
+    chain->is_dropping = job->kind == JOB_DROP_CHAIN;
+    chain_claim_note_number(&chain->claim, job->number);
+    if (job->kind == JOB_CLAIM) {
+        job->claim.epoch.sequence = job->sequence;
+        chain->claim.changes_queued++;
+    } else if (job->kind == JOB_RELEASE) {
+        job->claim.released = job->sequence;
+        chain->claim.changes_queued++;
+    }
+}
+
 void order_submit(struct order *order, struct job *job, bool carry, uint64_t now_ns)
 {
     assert(thread_is(THREAD_LOOP));
@@ -115,18 +140,17 @@ void order_submit(struct order *order, struct job *job, bool carry, uint64_t now
     assert(!job_is_own(job->kind));                                     /* those have no number */
     assert(job->done != NULL); /* called when it comes back, much later */
     assert((order->oldest_job == NULL) == (order->youngest_job == NULL));
-    if (job_deletes_ranges(job) || carry || touches_queued(order, job)) {
+    struct chain *chain = chain_by_id(order->chains, job->chain);
+    assert(chain != NULL && !chain->is_dropping); /* or it would be applied behind the drop */
+    bool may_be_repeated = chain_claim_may_have_applied(&chain->claim, job->number);
+    if (job_always_carries(job) || carry || may_be_repeated || touches_queued(order, job)) {
         pending_close_group(order->pending);
         post_closed(order);
         job->carry_through = order->sequence;
     }
     job->sequence = order_next_sequence(order);
     assert(job->carry_through < job->sequence);
-    struct chain *chain = chain_by_id(order->chains, job->chain);
-    assert(chain != NULL && !chain->is_dropping); /* or it would be applied behind the drop */
-    chain->rollbacks_queued += job->kind == JOB_ROLLBACK;
-    chain->creations_queued += job->kind == JOB_CREATE_CHAIN;
-    chain->is_dropping = job->kind == JOB_DROP_CHAIN;
+    join_lane(chain, job);
     order->accepted_bytes += job->bytes;
     order->job_bytes += job->bytes;
     job->submitted_ns = now_ns;

@@ -49,6 +49,8 @@ static void count_job(struct order_counters *counters, const struct job *job)
 {
     bool is_refused = job->status != STATUS_OK;
     counters->refused += is_refused && job->sequence != 0;
+    counters->repeated += job->is_repeated && !is_refused;
+    is_refused |= job->is_repeated; /* it is counted by that alone */
     counters->commits += job->kind == JOB_COMMIT && !is_refused;
     counters->prunes += job->kind == JOB_PRUNE && !is_refused;
     counters->sweeps += job->kind == JOB_SWEEP && !is_refused && job->swept_all;
@@ -112,13 +114,26 @@ static void leave_lane(struct chain *chain, const struct job *job)
     } else if (job->kind == JOB_DROP_CHAIN) {
         assert(chain->is_dropping);
         chain->is_dropping = false;
+    } else if (job->kind == JOB_CLAIM || job->kind == JOB_RELEASE) {
+        assert(chain->claim.changes_queued > 0);
+        chain->claim.changes_queued--;
+    }
+}
+
+/* The session that claimed has presented the epoch once it is told. */
+static void publish_claim(struct chain *chain, const struct job *job, uint64_t now_us)
+{
+    if (job->kind == JOB_CLAIM) {
+        chain_claim_begin(&chain->claim, &job->claim, 0, now_us);
+    } else if (job->kind == JOB_RELEASE && job->claim.epoch.sequence != 0) {
+        chain_claim_end(&chain->claim, job->sequence);
     }
 }
 
 /* The chain as the job has left it. The chain may be freed. */
-static void publish_chain(struct order *order, struct chain *chain, const struct job *job)
+static void publish_chain(struct order *order, struct chain *chain, const struct job *job, uint64_t now_us)
 {
-    assert(job->status == STATUS_OK);
+    assert(job->status == STATUS_OK && !job->is_repeated);
     forget_written(order, job);
     if (job->kind == JOB_DROP_CHAIN && !job->drop.makes_anew) {
         chain_remove(order->chains, chain);
@@ -130,6 +145,7 @@ static void publish_chain(struct order *order, struct chain *chain, const struct
         chain->tops.block = chain->marks.height > chain->tops.block ? chain->marks.height : chain->tops.block;
         dropped_by_job(&chain->dropped, &chain->tops, job);
     }
+    publish_claim(chain, job, now_us);
     bool is_new = job->kind == JOB_DROP_CHAIN || !chain->visible;
     chain->made_sequence = is_new ? job->marks.cut_sequence : chain->made_sequence;
     chain->marks = job->marks;
@@ -145,7 +161,7 @@ static struct chain *chain_of(const struct order *order, const struct job *job)
     return job->kind == JOB_SWEEP && (chain == NULL || job != &chain->sweep) ? NULL : chain;
 }
 
-static void publish_job(struct order *order, struct job *job)
+static void publish_job(struct order *order, struct job *job, uint64_t now_us)
 {
     struct chain *chain = chain_of(order, job);
     count_job(&order->counters, job);
@@ -165,8 +181,8 @@ static void publish_job(struct order *order, struct job *job)
         return;
     }
     leave_lane(chain, job);
-    if (job->status == STATUS_OK) {
-        publish_chain(order, chain, job);
+    if (job->status == STATUS_OK && !job->is_repeated) {
+        publish_chain(order, chain, job, now_us);
     } else if (!chain->visible && chain->creations_queued == 0) {
         chain_remove(order->chains, chain); /* it was not made: its name and its place are free */
     }
@@ -287,11 +303,11 @@ static void publish_view(struct order *order, const struct completion *completio
     publish_groups(order, completion->groups);
 }
 
-static void publish_jobs(struct order *order, const struct completion *completion)
+static void publish_jobs(struct order *order, const struct completion *completion, uint64_t now_us)
 {
     uint64_t jobs = 0;
     for (struct job *job = completion->jobs; job != NULL; job = job->next) {
-        publish_job(order, job);
+        publish_job(order, job, now_us);
         jobs++;
     }
     if (jobs > 0) {
@@ -336,7 +352,7 @@ static void publish(struct order *order, struct completion *completion, uint64_t
         assert(!order->failed); /* the writer's failure is latched too */
         publish_view(order, completion);
     }
-    publish_jobs(order, completion);
+    publish_jobs(order, completion, now_ns / 1000);
     time_completion(order, completion, now_ns);
     if (completion->synced && !order->is_in_doubt) {
         assert(order_written_through(order) >= order->durable_through);

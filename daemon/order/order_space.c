@@ -139,12 +139,16 @@ static uint64_t commit_bytes(const struct job_commit *commit)
     return bytes;
 }
 
-static bool always_passes(const struct job *job)
+static bool always_passes(const struct order *order, const struct job *job)
 {
     assert(!job_is_own(job->kind)); /* the order's own are not asked about */
     const struct job_commit *commit = &job->commit;
     if (job->kind != JOB_COMMIT) {
         return job->kind != JOB_CREATE_CHAIN;
+    }
+    const struct chain *chain = chain_by_id(order->chains, job->chain);
+    if (chain != NULL && chain_claim_may_have_applied(&chain->claim, job->number)) {
+        return true; /* refused, it would be said not to be applied */
     }
     return commit->block_count == 0 && commit->state_count == 0 && commit->rise_to == 0 &&
            only_deletes(job->metadata, job->metadata_count);
@@ -161,6 +165,6 @@ bool order_admits(struct order *order, struct job *job, struct failure *failure)
         return true;
     }
     enum space_state state = space_judge(&order->space, bytes, order->space_state);
-    return state < SPACE_HARD || (state != SPACE_NONE && always_passes(job)) ||
+    return state < SPACE_HARD || (state != SPACE_NONE && always_passes(order, job)) ||
            refuse(order, "the write is not taken", bytes, SPACE_HARD, failure);
 }

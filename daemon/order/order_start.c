@@ -19,7 +19,49 @@ struct loading {
     struct chain_set *chains;
     struct apply *apply;
     struct damage *damage;
+    uint64_t now_us;
 };
+
+/* What was applied under the last claim's epoch. */
+static enum status load_epoch(const struct loading *loading, const struct chain *chain, struct epoch epoch,
+                              struct epoch_record *ret_record, struct failure *failure)
+{
+    struct key key = key_of_height(chain->id, KEY_EPOCH, epoch.sequence);
+    struct engine_value value = {0};
+    enum status status = start_read_key(loading->engine, &key, &value, failure);
+    bool is_read = status == STATUS_OK && record_read_epoch(value.bytes, ret_record);
+    engine_value_release(&value);
+    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && !is_read) ||
+        (is_read && ret_record->random != epoch.random)) {
+        return start_damaged(failure, "a chain's epoch");
+    }
+    return status;
+}
+
+/* A chain without a claim has no record. One without the record of its last epoch is damaged: a number would be applied twice. */
+static enum status load_claim(const struct loading *loading, struct chain *chain, struct failure *failure)
+{
+    struct key key = key_of_kind(chain->id, KEY_CLAIM);
+    struct engine_value value = {0};
+    struct claim_record claim;
+    struct epoch_record epoch;
+    enum status status = start_read_key(loading->engine, &key, &value, failure);
+    if (status == STATUS_NOT_FOUND) {
+        return STATUS_OK;
+    }
+    if (status == STATUS_OK && !record_read_claim(value.bytes, &claim)) {
+        status = start_damaged(failure, "a chain's claim");
+    }
+    if (status == STATUS_OK) {
+        status = load_epoch(loading, chain, claim.epoch, &epoch, failure);
+    }
+    if (status == STATUS_OK) {
+        chain_claim_begin(&chain->claim, &claim, epoch.last_number, loading->now_us);
+        apply_load_epoch(loading->apply, chain->id, claim.epoch, epoch.last_number);
+    }
+    engine_value_release(&value);
+    return status;
+}
 
 static enum status load_chain(void *context, struct slice name_key, struct slice value,
                               struct failure *failure)
@@ -54,13 +96,14 @@ static enum status load_chain(void *context, struct slice name_key, struct slice
         status =
             start_read_number(loading->engine, &made, "a chain's making", &chain->made_sequence, failure);
     }
-    if (status == STATUS_OK) {
-        chain->visible = true;
-        if (apply_load(loading->apply, chain->id, &chain->marks, failure) != STATUS_OK) {
-            damage_note(loading->damage, DAMAGE_BACKGROUND, failure); /* the chain goes without it */
-        }
+    if (status != STATUS_OK) {
+        return status;
     }
-    return status;
+    chain->visible = true;
+    if (apply_load(loading->apply, chain->id, &chain->marks, failure) != STATUS_OK) {
+        damage_note(loading->damage, DAMAGE_BACKGROUND, failure); /* the chain goes without it */
+    }
+    return load_claim(loading, chain, failure);
 }
 
 /* The keys and values of the first write. */
@@ -157,12 +200,12 @@ enum status order_check_numbers(struct engine *engine, const struct numbers *num
 }
 
 enum status order_start(struct engine *engine, struct numbers *numbers, struct chain_set *chains,
-                        struct apply *apply, struct damage *damage, struct order_start *ret_start,
-                        struct failure *failure)
+                        struct apply *apply, struct damage *damage, uint64_t now_us,
+                        struct order_start *ret_start, struct failure *failure)
 {
     assert(thread_is(THREAD_LOOP));
     assert(chain_count(chains) == 0); /* what is loaded takes the ids that it had */
-    struct loading loading = {engine, chains, apply, damage};
+    struct loading loading = {engine, chains, apply, damage, now_us};
     uint64_t metadata_on_disk = 0;
     enum status status = start_read_each(engine, KEY_CHAIN_NAME, load_chain, &loading, failure);
     if (status == STATUS_OK) {

@@ -18,7 +18,7 @@ static_assert(HASH_BYTES_MAX <= METADATA_NAME_BYTES_MAX, "a hash fits where a na
 static bool has_height(enum key_kind kind)
 {
     return kind == KEY_HEADER || kind == KEY_DATA || kind == KEY_STATE || kind == KEY_BOUND ||
-           kind == KEY_RUN;
+           kind == KEY_EPOCH || kind == KEY_RUN;
 }
 
 static bool has_name(enum key_kind kind)

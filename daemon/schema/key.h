@@ -22,6 +22,8 @@ enum key_kind {
     /* In a chain, from 1 on. */
     KEY_MARKS = 'c',
     KEY_MADE = 'b',
+    KEY_CLAIM = 'l',
+    KEY_EPOCH = 'e', /* by the sequence number of its claim, where the others have a height */
     KEY_HEADER = 'h',
     KEY_DATA = 'd',
     KEY_HASH = 'i',
@@ -44,7 +46,7 @@ struct key key_behind_chain(uint32_t chain);
 /* A key of chain id and kind alone: that of a kind that has no more, or the least of all keys of the kind. */
 struct key key_of_kind(uint32_t chain, enum key_kind kind);
 
-/* KEY_HEADER, KEY_DATA, KEY_STATE, KEY_RUN; with KEY_BOUND the least of its keys at that height. */
+/* KEY_HEADER, KEY_DATA, KEY_STATE, KEY_EPOCH, KEY_RUN; with KEY_BOUND the least of its keys at that height. */
 struct key key_of_height(uint32_t chain, enum key_kind kind, uint64_t height);
 void key_set_height(struct key *ret_key, uint32_t chain, enum key_kind kind, uint64_t height);
 

@@ -45,6 +45,63 @@ bool record_read_marks(struct slice bytes, struct chain_marks *ret_marks)
     return true;
 }
 
+size_t record_claim_bytes(const struct claim_record *record)
+{
+    assert(record->name.bytes >= 1 &&
+           record->name.bytes <= WRITER_NAME_BYTES_MAX); /* record_read_claim takes no other */
+    return RECORD_CLAIM_HEAD_BYTES + record->name.bytes;
+}
+
+void record_write_claim(const struct claim_record *record, uint8_t *ret_bytes)
+{
+    assert(record->epoch.sequence != 0 && record->epoch.random != 0); /* likewise */
+    record_put_u64(record->epoch.sequence, ret_bytes);
+    record_put_u64(record->epoch.random, ret_bytes + 8);
+    record_put_u64(record->released, ret_bytes + 16);
+    record_put_u64(record->uid, ret_bytes + 24);
+    record_put_u64(record->pid, ret_bytes + 32);
+    memcpy(ret_bytes + RECORD_CLAIM_HEAD_BYTES, record->name.data, record->name.bytes);
+}
+
+bool record_read_claim(struct slice bytes, struct claim_record *ret_record)
+{
+    if (bytes.bytes <= RECORD_CLAIM_HEAD_BYTES ||
+        bytes.bytes > RECORD_CLAIM_HEAD_BYTES + WRITER_NAME_BYTES_MAX) {
+        return false;
+    }
+    struct epoch epoch = {record_get_u64(bytes.data), record_get_u64(bytes.data + 8)};
+    uint64_t released = record_get_u64(bytes.data + 16);
+    uint64_t uid = record_get_u64(bytes.data + 24), pid = record_get_u64(bytes.data + 32);
+    bool is_released_before = released != 0 && released <= epoch.sequence;
+    if (epoch.sequence == 0 || epoch.random == 0 || is_released_before || uid > UINT32_MAX ||
+        pid > UINT32_MAX) {
+        return false;
+    }
+    ret_record->epoch = epoch;
+    ret_record->released = released;
+    ret_record->uid = (uint32_t)uid;
+    ret_record->pid = (uint32_t)pid;
+    ret_record->name = slice_of(bytes.data + RECORD_CLAIM_HEAD_BYTES, bytes.bytes - RECORD_CLAIM_HEAD_BYTES);
+    return true;
+}
+
+void record_write_epoch(const struct epoch_record *record, uint8_t *ret_bytes)
+{
+    assert(record->random != 0); /* record_read_epoch takes no other */
+    record_put_u64(record->random, ret_bytes);
+    record_put_u64(record->last_number, ret_bytes + 8);
+}
+
+bool record_read_epoch(struct slice bytes, struct epoch_record *ret_record)
+{
+    if (bytes.bytes != RECORD_EPOCH_BYTES || record_get_u64(bytes.data) == 0) {
+        return false;
+    }
+    ret_record->random = record_get_u64(bytes.data);
+    ret_record->last_number = record_get_u64(bytes.data + 8);
+    return true;
+}
+
 enum { HEADER_HEAD_BYTES = 8 + 8 + 1 }; /* the three lengths */
 
 static_assert(HASH_BYTES_MAX <= UINT8_MAX, "a hash's length is one byte");

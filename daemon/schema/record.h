@@ -27,6 +27,43 @@ enum { RECORD_MARKS_BYTES = 5 * 8 };
 void record_write_marks(const struct chain_marks *marks, uint8_t *ret_bytes);
 bool record_read_marks(struct slice bytes, struct chain_marks *ret_marks);
 
+/* What a claim is known by: its sequence number and its random bits, of which no other claim has both. */
+struct epoch {
+    uint64_t sequence; /* 0: none */
+    uint64_t random;   /* never 0 in one that was given */
+};
+
+static inline bool epoch_equal(struct epoch left, struct epoch right)
+{
+    return left.sequence == right.sequence && left.random == right.random;
+}
+
+/* The claim record: a chain's last claim. record_claim_bytes gives the length of its record. */
+struct claim_record {
+    struct epoch epoch;
+    uint64_t released; /* sequence number of its release; 0: it was not released */
+    uint32_t uid;      /* of who claimed, as the kernel said it, and the pid; 0: of another namespace */
+    uint32_t pid;
+    struct slice name; /* of the writer, 1 to WRITER_NAME_BYTES_MAX bytes */
+};
+
+enum { RECORD_CLAIM_HEAD_BYTES = 5 * 8 };
+
+size_t record_claim_bytes(const struct claim_record *record);
+void record_write_claim(const struct claim_record *record, uint8_t *ret_bytes);
+bool record_read_claim(struct slice bytes, struct claim_record *ret_record);
+
+/* The epoch record: what is known of one of a chain's epochs, by its sequence number. */
+struct epoch_record {
+    uint64_t random;
+    uint64_t last_number; /* of the numbered writes that were applied under it; 0: none was */
+};
+
+enum { RECORD_EPOCH_BYTES = 2 * 8 };
+
+void record_write_epoch(const struct epoch_record *record, uint8_t *ret_bytes);
+bool record_read_epoch(struct slice bytes, struct epoch_record *ret_record);
+
 /* The header record: everything of a block but its data. record_header_bytes gives the length of its record. */
 struct header_record {
     uint64_t data_bytes; /* length of the data, which has a key of its own */

@@ -32,8 +32,11 @@ static uint32_t choose_version(const Cairn__Hello *hello, struct failure *failur
     return version;
 }
 
-enum { FEATURES = FEATURE_PRUNE_DRY_RUN | FEATURE_LISTS | FEATURE_DELETES }; /* all that this daemon has */
+enum {
+    FEATURES = FEATURE_PRUNE_DRY_RUN | FEATURE_LISTS | FEATURE_DELETES | FEATURE_CLAIMS
+}; /* all that this daemon has */
 
+static_assert((int)FEATURE_CLAIMS == (int)CAIRN__FEATURE__FEATURE_CLAIMS, "as on the wire");
 static_assert((int)FEATURE_PRUNE_DRY_RUN == (int)CAIRN__FEATURE__FEATURE_PRUNE_DRY_RUN, "as on the wire");
 static_assert((int)FEATURE_LISTS == (int)CAIRN__FEATURE__FEATURE_LISTS, "likewise");
 static_assert((int)FEATURE_DELETES == (int)CAIRN__FEATURE__FEATURE_DELETES, "likewise");
@@ -241,6 +244,7 @@ static void measure_order(struct order *order)
     metrics_set(METRIC_QUEUE_BYTES, pending_bytes(order_pending(order)));
     metrics_set(METRIC_COMMITS, counters->commits);
     metrics_set(METRIC_COMMITS_REFUSED, counters->refused);
+    metrics_set(METRIC_COMMITS_REPEATED, counters->repeated);
     metrics_set(METRIC_PRUNES, counters->prunes);
     metrics_set(METRIC_ROLLBACKS, counters->rollbacks);
     metrics_set(METRIC_CHAINS_DROPPED, counters->drops);

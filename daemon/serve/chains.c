@@ -16,8 +16,24 @@
 #include "daemon/order/order_space.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
+#include "daemon/serve/epochs.h"
 #include "daemon/serve/handlers.h"
 #include "proto/cairn.pb-c.h"
+
+static void fill_claim(const struct service *service, const struct chain_claim *claim,
+                       Cairn__ChainEntry *entry)
+{
+    if (!chain_claim_stands(claim)) {
+        return;
+    }
+    entry->has_claim_sequence = entry->has_claim_name = entry->has_claim_uid = entry->has_claim_pid = true;
+    entry->claim_sequence = claim->last.epoch.sequence;
+    entry->claim_name = request_binary(claim->last.name.data, claim->last.name.bytes);
+    entry->claim_uid = claim->last.uid;
+    entry->claim_pid = claim->last.pid;
+    entry->has_claim_held = true;
+    entry->claim_held = chain_claim_is_held(claim, service->claim_grace_us, thread_now_us());
+}
 
 static void fill_chain(const struct chain *chain, Cairn__ChainEntry *ret_entry)
 {
@@ -33,7 +49,7 @@ static void fill_chain(const struct chain *chain, Cairn__ChainEntry *ret_entry)
     ret_entry->states_pruned_through = chain->marks.states_from - 1;
 }
 
-enum { CHAIN_BYTES_MAX = sizeof(Cairn__ChainEntry) + sizeof(void *) + 128 }; /* of one, packed once more */
+enum { CHAIN_BYTES_MAX = sizeof(Cairn__ChainEntry) + sizeof(void *) + 256 }; /* of one, packed once more */
 
 enum request_progress chains_list(struct request *request)
 {
@@ -50,6 +66,7 @@ enum request_progress chains_list(struct request *request)
         if (chain->visible) {
             assert(reply.n_chains < count); /* chain_count counts all of them */
             fill_chain(chain, &entries[reply.n_chains]);
+            fill_claim(request->service, &chain->claim, &entries[reply.n_chains]);
             pointers[reply.n_chains] = &entries[reply.n_chains];
             reply.n_chains++;
         }
@@ -166,27 +183,43 @@ static void drop_done(struct job *job)
     }
 }
 
-/* The chain to drop, by the name that the message has to have. NULL: *failure says why. */
-static struct chain *chain_to_drop(struct request *request, const Cairn__DropChain *message,
-                                   struct failure *failure)
+/* What of the message stays the same while the request waits. NULL: *failure says why. */
+static struct job *prepare_drop(struct request *request, const Cairn__DropChain *message,
+                                struct failure *failure)
 {
     if (!message->has_chain) {
         failure_set(failure, STATUS_INVALID, "a drop without the name of the chain");
         return NULL;
     }
-    struct chain *chain = request_chain(request, true, message->chain, failure);
-    return chain != NULL && order_takes_writes(chain, failure) ? chain : NULL;
+    struct job *job = request_memory(request, sizeof *job, failure);
+    request->prepared = job;
+    return job;
 }
 
+/* Whether this session may drop it; NULL: *failure says already that there is none. */
+static enum epochs_verdict judge_drop(const struct request *request, struct chain *chain,
+                                      struct failure *failure)
+{
+    if (chain == NULL || !order_takes_writes(chain, failure)) {
+        return EPOCHS_REFUSE;
+    }
+    return epochs_judge(request->session, chain, 0, true, failure);
+}
+
+/* Waits while a claim or release of the chain is in the lane. */
 enum request_progress chains_drop(struct request *request)
 {
     const Cairn__DropChain *message = (const Cairn__DropChain *)request->message;
     struct order *order = request->service->order;
     struct failure failure;
-    assert(request->prepared == NULL); /* it never waits, so it is started once */
-    struct chain *chain = chain_to_drop(request, message, &failure);
-    struct job *job = chain != NULL ? request_memory(request, sizeof *job, &failure) : NULL;
-    if (job == NULL) {
+    struct job *job =
+        request->prepared != NULL ? request->prepared : prepare_drop(request, message, &failure);
+    struct chain *chain = job != NULL ? request_chain(request, true, message->chain, &failure) : NULL;
+    enum epochs_verdict verdict = judge_drop(request, chain, &failure);
+    if (verdict == EPOCHS_UNDECIDED) {
+        return REQUEST_WAITS;
+    }
+    if (verdict == EPOCHS_REFUSE) {
         request_refuse_for(request, &failure);
         return REQUEST_TAKEN;
     }
@@ -203,7 +236,6 @@ enum request_progress chains_drop(struct request *request)
         request_refuse_for(request, &failure);
         return REQUEST_TAKEN;
     }
-    request->prepared = job;
     order_submit(order, job, true, thread_now_ns());
     return REQUEST_TAKEN;
 }

@@ -189,6 +189,20 @@ static enum status decode_job(struct request *request, bool has_level, Cairn__Le
     return STATUS_OK;
 }
 
+static enum status decode_number(bool has_number, uint64_t number, bool is_dry_run, struct job *job,
+                                 struct failure *failure)
+{
+    assert(job->number == 0); /* which says that it has none */
+    if (has_number && number == 0) {
+        return failure_set(failure, STATUS_INVALID, "number 0: the numbers of writes are from 1");
+    }
+    if (has_number && is_dry_run) {
+        return failure_set(failure, STATUS_INVALID, "a dry run with a number: it is no write");
+    }
+    job->number = has_number ? number : 0;
+    return STATUS_OK;
+}
+
 /* ---- commit ---- */
 
 static enum status decode_block(const Cairn__Block *message, struct job_block *block, struct failure *failure)
@@ -276,6 +290,9 @@ enum status decode_commit(struct request *request, const Cairn__Commit *message,
     enum status status = decode_job(request, message->has_level, message->level, message->metadata,
                                     message->n_metadata, ret_job, failure);
     if (status == STATUS_OK) {
+        status = decode_number(message->has_number, message->number, false, ret_job, failure);
+    }
+    if (status == STATUS_OK) {
         status = decode_blocks(request, message, &ret_job->commit, failure);
     }
     return status == STATUS_OK ? decode_states(request, message, &ret_job->commit, failure) : status;
@@ -297,6 +314,10 @@ enum status decode_prune(struct request *request, const Cairn__Prune *message, s
         .has_states = message->has_states_through,
         .states_through = message->states_through,
     };
+    bool is_dry_run = message->has_dry_run && message->dry_run;
+    if (decode_number(message->has_number, message->number, is_dry_run, ret_job, failure) != STATUS_OK) {
+        return failure->status;
+    }
     return decode_job(request, message->has_level, message->level, message->metadata, message->n_metadata,
                       ret_job, failure);
 }
@@ -337,6 +358,10 @@ enum status decode_rollback(struct request *request, const Cairn__Rollback *mess
     }
     ret_job->kind = JOB_ROLLBACK;
     ret_job->rollback = (struct job_rollback){.to = message->to};
+    bool is_dry_run = message->has_dry_run && message->dry_run;
+    if (decode_number(message->has_number, message->number, is_dry_run, ret_job, failure) != STATUS_OK) {
+        return failure->status;
+    }
     enum status status = decode_job(request, message->has_level, message->level, message->metadata,
                                     message->n_metadata, ret_job, failure);
     return status == STATUS_OK ? decode_guards(request, message, &ret_job->rollback, failure) : status;

@@ -14,6 +14,10 @@ enum request_progress admin_status(struct request *request);
 enum request_progress chains_list(struct request *request);
 enum request_progress chains_create(struct request *request);
 enum request_progress chains_drop(struct request *request);
+/* claims.c */
+enum request_progress claims_take(struct request *request);
+enum request_progress claims_present(struct request *request);
+enum request_progress claims_release(struct request *request);
 /* drain.c */
 enum request_progress drain_start(struct request *request);
 /* read.c */

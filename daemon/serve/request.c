@@ -348,9 +348,11 @@ void *request_memory(struct request *request, size_t bytes, struct failure *fail
 
 void request_set_deadline(struct request *request, uint64_t deadline_us)
 {
-    assert(request->deadline_us == 0); /* it is set once, before the request waits */
     bool is_beyond = deadline_us > UINT64_MAX - request->received_us;
-    request->deadline_us = deadline_us == 0 || is_beyond ? 0 : request->received_us + deadline_us;
+    uint64_t until_us = deadline_us == 0 || is_beyond ? 0 : request->received_us + deadline_us;
+    assert(request->deadline_us == 0 ||
+           request->deadline_us == until_us); /* the set looks at it once a wait begins */
+    request->deadline_us = until_us;
 }
 
 /* The name was not found among the visible chains. */

@@ -11,6 +11,7 @@
 #include "proto/frame.h"
 
 struct dry_run;
+struct presented;
 struct read;
 struct request;
 struct stream;
@@ -36,6 +37,7 @@ struct service {
     /* loop only */
     uint64_t queue_operations_max;
     uint64_t queue_bytes_max;
+    uint64_t claim_grace_us; /* how long a claim is held behind the last session that presented its epoch */
     struct chain *default_chain;       /* looked up once, by the first request that names no chain */
     bool draining;                     /* new requests are refused */
     struct request *drain;             /* asked for that, and is told when it is done */
@@ -59,10 +61,11 @@ struct session {
     struct turns_member member; /* as who it waits */
     struct stream *streams;     /* open or waiting */
     uint64_t stream_count;
-    uint64_t left_out_told; /* of the raises that were left out in this run, those that it knows of */
-    bool is_greeted;        /* hello was taken: without it the connection ends after its first frame */
-    bool is_closed;         /* its replies are dropped, and no more reads start */
-    bool is_input_ended;    /* no request, and so no credit, can come any more */
+    struct presented *presented; /* epochs, by chain; epochs.h */
+    uint64_t left_out_told;      /* of the raises that were left out in this run, those that it knows of */
+    bool is_greeted;             /* hello was taken: without it the connection ends after its first frame */
+    bool is_closed;              /* its replies are dropped, and no more reads start */
+    bool is_input_ended;         /* no request, and so no credit, can come any more */
     /* Takes a frame, FRAME_REPLY_BYTES for the header, which is filled in here, and header->body_bytes of body. */
     void (*send)(struct session *session, struct frame_reply *header, uint8_t *frame);
     /* The same for a small reply: the body is borrowed, and copied. Not called while is_closed. */

@@ -14,6 +14,7 @@
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/decode.h"
 #include "daemon/serve/dry_run.h"
+#include "daemon/serve/epochs.h"
 #include "daemon/serve/handlers.h"
 #include "daemon/serve/request.h"
 #include "proto/cairn.pb-c.h"
@@ -27,9 +28,10 @@ struct write_metadata {
     struct order_waiter waiter;
 };
 
-static void reply_written(struct request *request, uint64_t sequence, enum level level)
+static void reply_as(struct request *request, uint64_t sequence, enum level level, bool is_repeated)
 {
-    uint8_t body[3 * (1 + VARINT_BYTES_MAX)]; /* a WriteReply's sequence and level, and raises_left_out */
+    uint8_t
+        body[4 * (1 + VARINT_BYTES_MAX)]; /* a WriteReply's sequence, level, raises_left_out and repeated */
     uint64_t left_out = order_left_out(request->service->order)->raises;
 
     assert(level >= LEVEL_ACCEPTED && level <= LEVEL_DURABLE); /* as on the wire */
@@ -37,8 +39,16 @@ static void reply_written(struct request *request, uint64_t sequence, enum level
     if (left_out > 0) {
         end = number_field_put(end, 8, left_out);
     }
+    if (is_repeated) {
+        end = number_field_put(end, 9, true);
+    }
     assert(end <= body + sizeof body);
     request_reply_body(request, STATUS_OK, body, (size_t)(end - body));
+}
+
+static void reply_written(struct request *request, uint64_t sequence, enum level level)
+{
+    reply_as(request, sequence, level, false);
 }
 
 static void refuse_left_out(struct request *request, const char *what)
@@ -131,7 +141,12 @@ enum request_progress write_metadata(struct request *request)
         request_refuse_for(request, &failure);
         return REQUEST_TAKEN;
     }
-    if (request->service->is_contended) {
+    enum epochs_verdict verdict = epochs_judge(request->session, chain, 0, false, &failure);
+    if (verdict == EPOCHS_REFUSE) {
+        request_refuse_for(request, &failure);
+        return REQUEST_TAKEN;
+    }
+    if (verdict == EPOCHS_UNDECIDED || request->service->is_contended) {
         return REQUEST_WAITS;
     }
     assert(chain->visible && write->metadata.count > 0); /* the order gives one number to all of them */
@@ -223,8 +238,9 @@ static void job_done(struct job *job)
         request_refuse_for(request, &job->failure);
         return;
     }
-    if (job->kind != JOB_ROLLBACK) {
-        reply_written(request, job->sequence, job->level);
+    if (job->kind != JOB_ROLLBACK ||
+        job->is_repeated) { /* the counts of the first time are not known any more */
+        reply_as(request, job->sequence, job->level, job->is_repeated);
         return;
     }
     Cairn__WriteReply reply = CAIRN__WRITE_REPLY__INIT;
@@ -274,7 +290,7 @@ enum status write_decode_rollback(struct request *request, struct failure *failu
                        : decode_rollback(request, (const Cairn__Rollback *)request->message, job, failure);
 }
 
-/* Hands the decoded job to the order, for that chain, or refuses it. */
+/* Hands the decoded job to the order, for that chain, or refuses it. It waits while a claim or release of the chain is in the lane. */
 static enum request_progress submit(struct request *request, bool has_chain, ProtobufCBinaryData name,
                                     bool is_carrying)
 {
@@ -286,7 +302,14 @@ static enum request_progress submit(struct request *request, bool has_chain, Pro
         return REQUEST_TAKEN;
     }
     const struct chain *chain = request_chain(request, has_chain, name, &failure);
-    if (chain == NULL || !order_takes_writes(chain, &failure)) {
+    enum epochs_verdict verdict = EPOCHS_REFUSE;
+    if (chain != NULL && order_takes_writes(chain, &failure)) {
+        verdict = epochs_judge(request->session, chain, job->number, job->kind != JOB_COMMIT, &failure);
+    }
+    if (verdict == EPOCHS_UNDECIDED) {
+        return REQUEST_WAITS;
+    }
+    if (verdict == EPOCHS_REFUSE) {
         request_refuse_for(request, &failure);
         return REQUEST_TAKEN;
     }
@@ -307,6 +330,7 @@ enum request_progress write_commit(struct request *request)
     const Cairn__Commit *message = (const Cairn__Commit *)request->message;
     const struct job *decoded = request->prepared;
     assert(decoded->kind == JOB_COMMIT); /* the row of the type decodes what it starts */
+    request_set_deadline(request, message->has_deadline_us ? message->deadline_us : 0);
     return submit(request, message->has_chain, message->chain, message->has_carry && message->carry);
 }
 
@@ -331,6 +355,7 @@ enum request_progress write_prune(struct request *request)
     if (message->has_dry_run && message->dry_run) {
         return dry_run(request, message->has_chain, message->chain);
     }
+    request_set_deadline(request, message->has_deadline_us ? message->deadline_us : 0);
     return submit(request, message->has_chain, message->chain, true);
 }
 
@@ -342,5 +367,6 @@ enum request_progress write_rollback(struct request *request)
     if (message->has_dry_run && message->dry_run) {
         return dry_run(request, message->has_chain, message->chain);
     }
+    request_set_deadline(request, message->has_deadline_us ? message->deadline_us : 0);
     return submit(request, message->has_chain, message->chain, true);
 }

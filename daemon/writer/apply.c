@@ -78,6 +78,14 @@ enum status apply_load(struct apply *apply, uint32_t chain, const struct chain_m
     return status;
 }
 
+void apply_load_epoch(struct apply *apply, uint32_t chain, struct epoch epoch, uint64_t last_number)
+{
+    assert(chain >= 1 && chain <= apply->chains_max && apply->chains[chain].is_there);
+    assert(apply->before_count == 0); /* no job came before: its number would be lost */
+    apply->chains[chain].epoch = epoch;
+    apply->chains[chain].last_number = last_number;
+}
+
 void apply_made(struct apply *apply, uint32_t chain)
 {
     assert(chain >= 1 && chain <= apply->chains_max);
@@ -235,6 +243,14 @@ static enum status apply_kind(struct apply *apply, struct job *job)
     case JOB_DROP_CHAIN:
         apply_drop_chain(apply, job);
         return STATUS_OK;
+    case JOB_CLAIM:
+        apply_claim_take(apply, job);
+        return STATUS_OK;
+    case JOB_PRESENT:
+        return apply_claim_present(apply, job, &job->failure);
+    case JOB_RELEASE:
+        apply_claim_release(apply, job);
+        return STATUS_OK;
     case JOB_FORGET_DROPS:
         apply_forget_drops(apply, job);
         return STATUS_OK;
@@ -243,6 +259,21 @@ static enum status apply_kind(struct apply *apply, struct job *job)
     }
     assert(false);
     return STATUS_INVALID;
+}
+
+static enum status apply_once(struct apply *apply, struct job *job)
+{
+    enum status status = STATUS_OK;
+    if (job->number != 0) {
+        status = apply_claim_number(apply, job, &job->failure);
+    }
+    return status == STATUS_OK ? apply_kind(apply, job) : status;
+}
+
+bool apply_has_applied(const struct apply *apply, const struct job *job)
+{
+    assert(thread_is(THREAD_WRITER) && job->chain <= apply->chains_max);
+    return job->number != 0 && job->number <= apply->chains[job->chain].last_number;
 }
 
 /* Notes the chain as it is. It may be noted several times: apply_take_back goes from the newest to the oldest. */
@@ -273,7 +304,8 @@ enum status apply_job(struct apply *apply, struct job *job, const struct metadat
 {
     assert(thread_is(THREAD_WRITER));
     assert(job->chain <= apply->chains_max);
-    if (!has_memory(job)) {
+    job->is_repeated = apply_has_applied(apply, job);
+    if (!job->is_repeated && !has_memory(job)) {
         return failure_set(&job->failure, STATUS_BUSY,
                            "the machine has no memory for a commit of so many parts: try again later");
     }
@@ -284,7 +316,7 @@ enum status apply_job(struct apply *apply, struct job *job, const struct metadat
     apply->next = apply->chains[job->chain];
     assert(apply->next.is_there || job->kind == JOB_CREATE_CHAIN || job_is_own(job->kind));
     apply_carried(apply, job, carried);
-    enum status status = apply_kind(apply, job);
+    enum status status = job->is_repeated ? STATUS_OK : apply_once(apply, job);
     job->marks = apply->next.marks;
     if (status != STATUS_OK) {
         write_set_take_back(apply->set, before);

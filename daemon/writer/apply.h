@@ -28,6 +28,9 @@ void apply_free(struct apply *apply);
 enum status apply_load(struct apply *apply, uint32_t chain, const struct chain_marks *marks,
                        struct failure *failure) MUST_CHECK;
 
+/* The epoch of an existing chain's last claim, and the last number that was applied under it. Behind apply_load. */
+void apply_load_epoch(struct apply *apply, uint32_t chain, struct epoch epoch, uint64_t last_number);
+
 /* A start has made the chain, which is empty. */
 void apply_made(struct apply *apply, uint32_t chain);
 
@@ -35,10 +38,15 @@ void apply_made(struct apply *apply, uint32_t chain);
  * `carried` (by `next`, oldest first) those up to job->carry_through. One that deletes ranges is the first job of its set. What
  * the job's slices lead to is borrowed until apply_written or apply_take_back.
  *
- * STATUS_OK        job->marks and job->counts are set; a dry run adds nothing
+ * STATUS_OK        job->marks and job->counts are set; a dry run adds nothing, and one whose number was applied before only what it
+ *                  carries
  * STATUS_CONFLICT, STATUS_INVALID, STATUS_TOO_LARGE  refused: job->failure says why, nothing was added
  * STATUS_DAMAGED   what it needs to read cannot be read or understood: likewise */
 enum status apply_job(struct apply *apply, struct job *job, const struct metadata_group *carried) MUST_CHECK;
+
+/* Whether a job with its number was applied before, by what was written or is in the write set: then it is repeated, whatever else it
+ * says, and changes nothing. */
+bool apply_has_applied(const struct apply *apply, const struct job *job);
 
 /* Adds what a group changes to the write set, which has nothing else. */
 void apply_group(struct apply *apply, const struct metadata_group *group);

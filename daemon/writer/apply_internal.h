@@ -1,5 +1,5 @@
 /* What the parts of apply have in common. Nobody else includes this. Calls go one way: apply.c uses apply_commit.c,
- * rollback.c and sweep.c, its larger kinds of job, and all of them use apply_metadata.c. Writer thread only. */
+ * apply_claim.c, rollback.c and sweep.c, its larger kinds of job, and all of them use apply_metadata.c. Writer thread only. */
 #ifndef DAEMON_APPLY_INTERNAL_H
 #define DAEMON_APPLY_INTERNAL_H
 
@@ -19,6 +19,8 @@ struct apply_chain {
     bool is_there; /* else it was never made, or dropped, and the other fields are zero */
     struct chain_marks marks;
     uint64_t blocks_highest; /* no block lies above it */
+    struct epoch epoch;      /* of its last claim, released or not */
+    uint64_t last_number;    /* that was applied under it */
 };
 
 /* A chain as it was before changes that are not yet written. */
@@ -81,6 +83,19 @@ enum status apply_damaged(struct failure *failure, const char *what, uint32_t ch
 
 /* Validates and applies, and changes apply->next. STATUS_OK, STATUS_CONFLICT, STATUS_DAMAGED. */
 enum status apply_commit(struct apply *apply, const struct job *job, struct failure *failure) MUST_CHECK;
+
+/* ---- apply_claim.c: each changes apply->next ---- */
+
+void apply_claim_take(struct apply *apply, const struct job *job);
+void apply_claim_release(struct apply *apply, const struct job *job);
+
+/* Reads what is known of the epoch that is presented. STATUS_OK, STATUS_DAMAGED. */
+enum status apply_claim_present(struct apply *apply, struct job *job, struct failure *failure) MUST_CHECK;
+
+/* Notes the job's number, which was not applied yet, if it is the next one. What is noted is taken back with all else if the job is
+ * refused. STATUS_OK, STATUS_CONFLICT. */
+enum status apply_claim_number(struct apply *apply, const struct job *job,
+                               struct failure *failure) MUST_CHECK;
 
 /* ---- rollback.c ---- */
 

@@ -120,22 +120,27 @@ static void complete_left_out(struct commit_group *group, struct completion *com
     completion->left_out_failure = left_out->failure;
 }
 
-/* Whether that is said of the job alone, whatever becomes of the others: it met what cannot be read, or the engine did not apply its
- * write. */
-static bool is_settled(const struct job *job)
+/* Whether what was said of the job is true whatever became of the others: what it needs could not be read, or an earlier write of the step was
+ * not applied. So is a number that was applied before all of them: `not applied` would be wrong of it. */
+static bool is_settled(const struct commit_group *group, const struct job *job)
 {
-    return job->status == STATUS_DAMAGED || job->status == STATUS_NO_SPACE || job->status == STATUS_BUSY;
+    bool is_repeated = job->is_repeated && !group->failed && apply_has_applied(group->config.apply, job);
+    return is_repeated || job->status == STATUS_DAMAGED || job->status == STATUS_NO_SPACE ||
+           job->status == STATUS_BUSY;
 }
 
 /* The jobs from `job` on that were validated end with the failure, and so do those that were refused behind one of them: they were
  * judged by changes that are not there. */
-static void end_jobs(struct job *job, const struct failure *failure)
+static void end_jobs(const struct commit_group *group, struct job *job, const struct failure *failure)
 {
     bool is_behind = false;
     assert(failure->status != STATUS_OK);
     for (; job != NULL; job = job->next) {
+        if (is_settled(group, job)) {
+            continue;
+        }
         is_behind |= job->status == STATUS_OK;
-        if (is_behind && !is_settled(job)) {
+        if (is_behind) {
             job->status = failure->status;
             job->failure = *failure;
         }
@@ -179,7 +184,7 @@ static void write_set(struct commit_group *group, struct completion *completion,
         assert(!group->failed); /* a latched group writes nothing that could be refused */
         failure.status = failure.status == STATUS_BUSY ? STATUS_BUSY : STATUS_NO_SPACE;
         apply_take_back(group->config.apply);
-        end_jobs(*group->unwritten, &failure);
+        end_jobs(group, *group->unwritten, &failure);
         break;
     case ENGINE_UNKNOWN:
         latch(group, &failure);
@@ -415,7 +420,7 @@ struct completion *commit_group_step(struct commit_group *group, const struct co
         write_sync(group, completion);
     }
     if (group->failed) { /* nobody synced the writes before the one in doubt */
-        end_jobs(group->done.first, &group->failure);
+        end_jobs(group, group->done.first, &group->failure);
     }
     assert(group->carried_through == 0 ||
            group->failed); /* each write set was written, or nothing is any more */

@@ -28,6 +28,16 @@ static void check_status(enum status status)
 
 /* ---- life ---- */
 
+static void load_epoch(uint32_t chain)
+{
+    struct claim_record claim;
+    struct epoch_record epoch;
+    if (applied_last_claim(chain, &claim)) {
+        ck_assert(applied_epoch(chain, claim.epoch.sequence, &epoch) && epoch.random == claim.epoch.random);
+        apply_load_epoch(apply, chain, claim.epoch, epoch.last_number);
+    }
+}
+
 static void open_all(bool create)
 {
     engine = engine_opened(directory.path, create);
@@ -35,6 +45,7 @@ static void open_all(bool create)
     for (uint32_t chain = 1; chain <= APPLIED_CHAINS; chain++) {
         struct chain_marks marks = applied_marks(chain);
         check_status(apply_load(apply, chain, &marks, &failure));
+        load_epoch(chain);
     }
 }
 
@@ -188,6 +199,16 @@ void applied_prune(uint64_t blocks_through)
                       .prune = {.has_blocks = true, .blocks_through = blocks_through},
                       .carry_through = applied_carry()};
     ck_assert_msg(applied_job(&job) == STATUS_OK, "%s", job.failure.text);
+}
+
+struct epoch applied_claim(uint32_t chain, uint64_t random)
+{
+    struct job job = {.kind = JOB_CLAIM, .chain = chain};
+    job.claim = (struct claim_record){
+        .epoch = {sequence + 1, random}, .uid = 1, .pid = 2, .name = applied_text("node")};
+    job.carry_through = applied_carry();
+    ck_assert_msg(applied_job(&job) == STATUS_OK, "%s", job.failure.text);
+    return job.claim.epoch;
 }
 
 bool applied_sweep(void)
@@ -345,6 +366,20 @@ struct chain_marks applied_marks(uint32_t chain)
     struct slice value;
     ck_assert(!get(&key, &value) || record_read_marks(value, &marks));
     return marks;
+}
+
+bool applied_last_claim(uint32_t chain, struct claim_record *ret_claim)
+{
+    struct key key = key_of_kind(chain, KEY_CLAIM);
+    struct slice value;
+    return get(&key, &value) && record_read_claim(value, ret_claim);
+}
+
+bool applied_epoch(uint32_t chain, uint64_t of_claim, struct epoch_record *ret_epoch)
+{
+    struct key key = key_of_height(chain, KEY_EPOCH, of_claim);
+    struct slice value;
+    return get(&key, &value) && record_read_epoch(value, ret_epoch);
 }
 
 uint64_t applied_metadata_on_disk(void)

@@ -36,6 +36,8 @@ void applied_ten(void);
 struct job applied_rollback_to(uint64_t to);
 void applied_assert_rolled_back(const struct job *job, uint64_t blocks, uint64_t states, uint64_t metadata,
                                 uint64_t lowered);
+/* Claims the chain, under an epoch with those random bits; has to go well. */
+struct epoch applied_claim(uint32_t chain, uint64_t random);
 /* One slice; says whether all is swept. */
 bool applied_sweep(void);
 
@@ -68,6 +70,9 @@ void applied_assert_metadata(uint32_t chain, const char *name, struct slice valu
 void applied_assert_no_metadata(uint32_t chain, const char *name);
 struct chain_marks applied_marks(uint32_t chain);
 uint64_t applied_metadata_on_disk(void);
+/* The chain's last claim, whose name lives until the next call of this kind, and one of its epochs; false if there is none. */
+bool applied_last_claim(uint32_t chain, struct claim_record *ret_claim);
+bool applied_epoch(uint32_t chain, uint64_t sequence, struct epoch_record *ret_epoch);
 /* Keys of that kind. */
 size_t applied_count(uint32_t chain, enum key_kind kind);
 /* Of all keys and values. */

@@ -27,6 +27,9 @@ struct reply reply_to(struct wire *wire, uint64_t id)
         Cairn__Error *error = wire_unpack(&cairn__error__descriptor, body.data, body.len);
         ck_assert_msg(error->text.len > 0, "an error (%s) without a text", status_text(reply.status));
         reply.text = kept_copy(error->text.data, error->text.len);
+        reply.reason = error->has_reason ? (unsigned)error->reason : 0;
+        reply.has_last_number = error->has_last_number;
+        reply.last_number = error->last_number;
     }
     return reply;
 }
@@ -42,6 +45,7 @@ struct written written_reply(struct wire *wire, uint64_t id)
     struct written written = {
         .status = reply.status,
         .text = reply.text,
+        .reason = reply.reason,
         .written_through = reply.written_through,
         .durable_through = reply.durable_through,
     };
@@ -51,6 +55,7 @@ struct written written_reply(struct wire *wire, uint64_t id)
         written.sequence = body->sequence;
         written.level = body->has_level ? body->level : 0;
         written.created = body->created;
+        written.repeated = body->repeated;
         written.blocks = body->blocks;
         written.states = body->states;
         written.metadata = body->metadata;

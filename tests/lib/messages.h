@@ -47,7 +47,10 @@ struct reply {
     uint64_t written_through;
     uint64_t durable_through;
     ProtobufCBinaryData body;
-    const char *text; /* of the error; "" when there is none */
+    const char *text;     /* of the error; "" when there is none */
+    unsigned reason;      /* of the conflict; 0: none */
+    bool has_last_number; /* of the error */
+    uint64_t last_number;
 };
 struct reply reply_to(struct wire *wire, uint64_t id);
 struct reply ask(struct wire *wire, uint8_t type, const void *message);
@@ -57,9 +60,11 @@ struct reply ask(struct wire *wire, uint8_t type, const void *message);
 struct written {
     enum status status;
     const char *text;
+    unsigned reason; /* of the conflict; 0: none */
     uint64_t sequence;
     Cairn__Level level;
     bool created;
+    bool repeated;
     uint64_t blocks, states, metadata, lowered; /* of a rollback */
     uint64_t written_through;
     uint64_t durable_through;

@@ -6,6 +6,7 @@
 #include "daemon/order/order_internal.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
+#include "daemon/serve/epochs.h"
 #include "daemon/serve/read.h"
 #include "proto/cairn.pb-c.h"
 #include "tests/fake_engine/fake_engine.h"
@@ -120,6 +121,7 @@ void service_open(void)
         .value_bytes_max = QUEUED_VALUE_BYTES_MAX,
         .queue_operations_max = or_default(served.queue_operations_max, 64),
         .queue_bytes_max = or_default(served.queue_bytes_max, 1 << 20),
+        .claim_grace_us = 1000000,
         .started_us = thread_now_us(),
     };
     open_order();
@@ -153,6 +155,7 @@ void service_close(void)
     while (order_failure(service->order) == NULL && !order_is_idle(service->order)) {
         service_iterate();
     }
+    epochs_leave(&served.session, thread_now_us());
     ck_assert_uint_eq(budget_requests_bytes(service->budget), 0);
     ck_assert_uint_eq(budget_answers_bytes(service->budget), 0);
     stream_set_free(service->streams);

@@ -83,7 +83,7 @@ START_TEST(of_the_features_asked_for_those_are_in_force_that_there_are)
     } cases[] = {{0, 0},
                  {FEATURE_PRUNE_DRY_RUN, FEATURE_PRUNE_DRY_RUN},
                  {UINT64_C(1) << 63, 0},
-                 {UINT64_MAX, FEATURE_PRUNE_DRY_RUN | FEATURE_LISTS | FEATURE_DELETES}};
+                 {UINT64_MAX, FEATURE_PRUNE_DRY_RUN | FEATURE_LISTS | FEATURE_DELETES | FEATURE_CLAIMS}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         served.session.is_greeted = false;
         Cairn__Hello hello = CAIRN__HELLO__INIT;

@@ -392,13 +392,14 @@ static void fill(uint32_t chain)
         .metadata_count = 1,
     };
     ck_assert_int_eq(applied_job(&job), STATUS_OK);
+    (void)applied_claim(chain, 7);
     applied_queue(chain, applied_set("queued", text("v"), 5));
 }
 
 static size_t keys_of(uint32_t chain)
 {
-    static const enum key_kind kinds[] = {KEY_MARKS, KEY_MADE,  KEY_HEADER,   KEY_DATA,
-                                          KEY_HASH,  KEY_STATE, KEY_METADATA, KEY_BOUND};
+    static const enum key_kind kinds[] = {KEY_MARKS, KEY_MADE,     KEY_HEADER, KEY_DATA,  KEY_HASH,
+                                          KEY_STATE, KEY_METADATA, KEY_BOUND,  KEY_CLAIM, KEY_EPOCH};
     size_t keys = 0;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         keys += applied_count(chain, kinds[i]);

@@ -261,6 +261,44 @@ START_TEST(a_write_in_doubt_ends_every_job_of_its_step_as_an_io_error)
 }
 END_TEST
 
+/* Else it might be missing below one that is there, and nobody could tell that it was refused. */
+START_TEST(what_was_not_applied_stays_so_when_a_later_write_of_the_step_is_in_doubt)
+{
+    struct job *first = join(LEVEL_DURABLE, slice_of(large, sizeof large));
+    struct job *last = join_small(LEVEL_DURABLE);
+    fake_disk_fault(disk, FAKE_WRITE, FAKE_FAILS, 1);
+    fake_disk_fault(disk, FAKE_WRITE, FAKE_IN_DOUBT, 2);
+    struct completion completion = step();
+    ck_assert(completion.failed);
+    ck_assert_int_eq(first->status, STATUS_NO_SPACE);
+    ck_assert_int_eq(last->status, STATUS_IO_ERROR);
+}
+END_TEST
+
+static struct job *join_number(uint64_t number)
+{
+    struct job *job = join_small(LEVEL_DURABLE);
+    job->number = number;
+    return job;
+}
+
+START_TEST(a_number_that_was_applied_before_is_not_said_to_be_refused_with_a_write_that_was_not)
+{
+    apply_load_epoch(apply, 1, (struct epoch){77, 88}, 4);
+    struct job *fifth = join_number(5);
+    struct job *fourth = join_number(4), *again = join_number(5);
+    fake_disk_fault(disk, FAKE_WRITE, FAKE_FAILS, 1);
+    struct completion completion = step();
+    ck_assert(!completion.failed && completion.synced);
+    ck_assert_int_eq(fifth->status, STATUS_NO_SPACE);
+    ck_assert(fourth->status == STATUS_OK && fourth->is_repeated);
+    ck_assert_int_eq(again->status, STATUS_NO_SPACE); /* what it repeats is not there */
+    fifth = join_number(5);
+    (void)step();
+    ck_assert(fifth->status == STATUS_OK && !fifth->is_repeated);
+}
+END_TEST
+
 static void join_raises(void)
 {
     struct metadata_operation operations[] = {
@@ -371,6 +409,9 @@ int main(void)
     tcase_add_test(tests, a_job_that_was_judged_by_a_write_that_was_not_applied_is_refused_with_it);
     tcase_add_test(tests, a_job_that_was_not_applied_is_said_so_also_beside_a_write_in_doubt);
     tcase_add_test(tests, a_write_in_doubt_ends_every_job_of_its_step_as_an_io_error);
+    tcase_add_test(tests, what_was_not_applied_stays_so_when_a_later_write_of_the_step_is_in_doubt);
+    tcase_add_test(tests,
+                   a_number_that_was_applied_before_is_not_said_to_be_refused_with_a_write_that_was_not);
     tcase_add_test(tests, a_raise_over_what_cannot_be_read_is_left_out_alone);
     tcase_add_test(tests, a_raise_that_is_carried_is_left_out_alone_too);
     tcase_add_test(tests, a_commit_that_cannot_be_validated_ends_alone);

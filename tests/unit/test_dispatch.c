@@ -202,7 +202,10 @@ START_TEST(a_request_above_the_role_of_its_session_is_refused_before_its_handler
         enum role needed;
     } kinds[] = {{FRAME_CREATE_CHAIN, ROLE_WRITER}, {FRAME_WRITE_METADATA, ROLE_WRITER},
                  {FRAME_COMMIT, ROLE_WRITER},       {FRAME_BARRIER, ROLE_WRITER},
-                 {FRAME_PRUNE, ROLE_ADMIN},         {FRAME_ROLLBACK, ROLE_ADMIN}};
+                 {FRAME_PRUNE, ROLE_WRITER},        {FRAME_ROLLBACK, ROLE_WRITER},
+                 {FRAME_DROP_CHAIN, ROLE_WRITER},   {FRAME_CLAIM, ROLE_WRITER},
+                 {FRAME_PRESENT, ROLE_WRITER},      {FRAME_RELEASE, ROLE_WRITER},
+                 {FRAME_DRAIN, ROLE_ADMIN}};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         for (enum role role = ROLE_READER; role < kinds[i].needed; role++) {
             served.session.role = role;

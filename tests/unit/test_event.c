@@ -59,6 +59,19 @@ static const char *write_early(enum event_name name)
     }
 }
 
+static const char *write_claim(enum event_name name)
+{
+    const struct event_claim claim = {slice_of("aux", 3), slice_of("node", 4), 1001, 77, 1234};
+    if (name == EVENT_CLAIMED) {
+        event_claimed(&claim);
+    } else if (name == EVENT_CLAIM_TAKEN_OVER) {
+        event_claim_taken_over(&claim);
+    } else {
+        event_claim_released(&claim);
+    }
+    return "chain writer uid pid sequence";
+}
+
 /* Writes the event with values that a test can tell; returns its fields. The compiler complains when one is missing. */
 static const char *write_one(enum event_name name)
 {
@@ -98,6 +111,8 @@ static const char *write_one(enum event_name name)
         return event_moves_again("writer", 1500), "what lasted_ms";
     case EVENT_STALL_TIMED_OUT:
         return event_stall_timed_out("writer, pool", 20000), "what timeout_ms";
+    case EVENT_CLAIMED ... EVENT_CLAIM_RELEASED:
+        return write_claim(name);
     case EVENT_CONNECTION_REFUSED:
         return event_connection_refused(1024), "connections_max";
     case EVENT_PEER_REFUSED:

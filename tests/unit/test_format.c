@@ -62,6 +62,10 @@ static const char *row_of(enum key_kind kind)
         return "| from 1 | `c` | – |";
     case KEY_MADE:
         return "| from 1 | `b` | – |";
+    case KEY_CLAIM:
+        return "| from 1 | `l` | – |";
+    case KEY_EPOCH:
+        return "| from 1 | `e` | sequence number of a claim |";
     case KEY_HEADER:
         return "| from 1 | `h` | height |";
     case KEY_DATA:
@@ -110,6 +114,11 @@ START_TEST(bounds_are_those_of_the_code)
     ck_assert_int_eq(CHAIN_IDS_MAX, 65536);
     assert_says("| marks |", "40 bytes");
     ck_assert_int_eq(RECORD_MARKS_BYTES, 40);
+    assert_says("| epoch |", "16 bytes");
+    ck_assert_int_eq(RECORD_EPOCH_BYTES, 16);
+    assert_says("| claim |", "1 to 64 bytes, to the end");
+    ck_assert_int_eq(RECORD_CLAIM_HEAD_BYTES, 5 * 8);
+    ck_assert_int_eq(WRITER_NAME_BYTES_MAX, 64);
     assert_says("| 0 | `r` |", "16 bytes");
     ck_assert_int_eq(RECORD_RUN_BYTES, 16);
     assert_says("The record of `" NUMBERS_NAME "`", "24,608 bytes");
@@ -146,6 +155,19 @@ START_TEST(records_have_the_layout_of_the_document)
                      "\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0\4\0\0\0\0\0\0\0\5", 40);
     ck_assert(marks.height == 1 && marks.blocks_pruned == 2 && marks.states_from == 3 &&
               marks.blocks_swept == 4 && marks.cut_sequence == 5);
+
+    assert_says("| claim |",
+                "sequence number of the claim (8) · random bits, not 0 (8) · sequence number of its release, "
+                "0 for none (8) · uid (8) · pid (8) · writer's name");
+    struct claim_record claim = {{1, 2}, 3, 4, 5, slice_of("name", 4)};
+    ck_assert_uint_eq(record_claim_bytes(&claim), 44);
+    record_write_claim(&claim, bytes);
+    ck_assert_mem_eq(
+        bytes, "\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0\4\0\0\0\0\0\0\0\5name", 44);
+    assert_says("| epoch |", "its claim's random bits (8) · the last number");
+    struct epoch_record epoch = {6, 7};
+    record_write_epoch(&epoch, bytes);
+    ck_assert_mem_eq(bytes, "\0\0\0\0\0\0\0\6\0\0\0\0\0\0\0\7", 16);
 
     assert_says("| 0 | `r` |",
                 "the first sequence number of the run (8) · the greatest number of queued metadata");

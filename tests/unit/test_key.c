@@ -10,9 +10,10 @@
 
 static const enum key_kind height_kinds[] = {KEY_HEADER, KEY_DATA, KEY_STATE, KEY_RUN, KEY_BOUND};
 static const enum key_kind name_kinds[] = {KEY_METADATA, KEY_HASH, KEY_CHAIN_NAME};
-static const enum key_kind all_kinds[] = {
-    KEY_CHAIN_NAME, KEY_DROPPED, KEY_SEQUENCE, KEY_METADATA_ON_DISK, KEY_RUN,   KEY_MARKS, KEY_HEADER,
-    KEY_DATA,       KEY_HASH,    KEY_STATE,    KEY_METADATA,         KEY_BOUND, KEY_MADE};
+static const enum key_kind all_kinds[] = {KEY_CHAIN_NAME, KEY_DROPPED, KEY_SEQUENCE, KEY_METADATA_ON_DISK,
+                                          KEY_RUN,        KEY_MARKS,   KEY_HEADER,   KEY_DATA,
+                                          KEY_HASH,       KEY_STATE,   KEY_METADATA, KEY_BOUND,
+                                          KEY_MADE,       KEY_CLAIM,   KEY_EPOCH};
 static const uint64_t heights[] = {0,
                                    1,
                                    0x7f,
@@ -83,6 +84,7 @@ static struct key some_key(struct random_source *random, uint32_t *ret_chain, en
     case KEY_HEADER:
     case KEY_DATA:
     case KEY_STATE:
+    case KEY_EPOCH:
     case KEY_RUN:
         return key_of_height(chain, kind, some_height(random));
     case KEY_BOUND:
@@ -94,6 +96,7 @@ static struct key some_key(struct random_source *random, uint32_t *ret_chain, en
     case KEY_METADATA_ON_DISK:
     case KEY_MARKS:
     case KEY_MADE:
+    case KEY_CLAIM:
         break;
     }
     return key_of_kind(chain, kind);

@@ -92,6 +92,48 @@ START_TEST(metadata_comes_back_and_is_refused_without_its_head)
 }
 END_TEST
 
+START_TEST(claims_and_epochs_come_back_and_nothing_else_is_read_as_one)
+{
+    struct claim_record claim = {{7, 8}, 9, 1001, 4242, slice_of("a writer's name", 15)};
+    struct epoch_record epoch = {11, 12};
+    uint8_t bytes[RECORD_CLAIM_HEAD_BYTES + WRITER_NAME_BYTES_MAX + 2] = {0};
+    record_write_claim(&claim, bytes);
+    for (size_t length = 0; length <= sizeof bytes; length++) {
+        uint8_t *exact = copy_of(bytes, length);
+        struct claim_record back = {.uid = 99};
+        bool fits =
+            length > RECORD_CLAIM_HEAD_BYTES && length <= RECORD_CLAIM_HEAD_BYTES + WRITER_NAME_BYTES_MAX;
+        ck_assert_int_eq(record_read_claim(slice_of(exact, length), &back), fits);
+        ck_assert_uint_eq(back.uid, fits ? 1001 : 99);
+        ck_assert(!fits || (epoch_equal(back.epoch, claim.epoch) && back.released == 9 && back.pid == 4242));
+        ck_assert(length != record_claim_bytes(&claim) || slice_equal(back.name, claim.name));
+        free(exact);
+    }
+    /* No sequence number, no random bits, released before it was claimed, a uid and a pid that fit no field. */
+    static const struct {
+        size_t at;
+        uint64_t number;
+    } wrong[] = {{0, 0}, {8, 0}, {16, 7}, {24, UINT64_C(1) << 32}, {32, UINT64_C(1) << 32}};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct claim_record back;
+        uint8_t *lie = copy_of(bytes, sizeof bytes);
+        record_put_u64(wrong[i].number, lie + wrong[i].at);
+        ck_assert(!record_read_claim(slice_of(lie, record_claim_bytes(&claim)), &back));
+        free(lie);
+    }
+    record_write_epoch(&epoch, bytes);
+    for (size_t length = 0; length <= RECORD_EPOCH_BYTES + 8; length++) {
+        uint8_t *exact = copy_of(bytes, length);
+        struct epoch_record back = {0};
+        ck_assert_int_eq(record_read_epoch(slice_of(exact, length), &back), length == RECORD_EPOCH_BYTES);
+        ck_assert_uint_eq(back.last_number, length == RECORD_EPOCH_BYTES ? 12 : 0);
+        free(exact);
+    }
+    record_put_u64(0, bytes);
+    ck_assert(!record_read_epoch(slice_of(bytes, RECORD_EPOCH_BYTES), &epoch));
+}
+END_TEST
+
 static struct slice some_part(struct random_source *random, uint8_t *bytes, size_t least, size_t most)
 {
     size_t length = least + random_below(random, most - least + 1);
@@ -183,6 +225,7 @@ int main(void)
     tcase_add_test(tests, a_run_comes_back);
     tcase_add_test(tests, marks_and_runs_of_another_length_are_refused);
     tcase_add_test(tests, metadata_comes_back_and_is_refused_without_its_head);
+    tcase_add_test(tests, claims_and_epochs_come_back_and_nothing_else_is_read_as_one);
     tcase_add_test(tests, headers_come_back);
     tcase_add_test(tests, a_header_cut_short_is_refused);
     tcase_add_test(tests, a_header_whose_lengths_lie_is_refused);

@@ -1,0 +1,147 @@
+/* An epoch's life in a session:
+ *
+ * - It is presented: by a claim once that is decided, by Present at its acceptance. It replaces the one before of that name.
+ * - Each write of the session to the chain of that name is judged by it.
+ * - It goes with the session, and no earlier: what is written under one that was replaced, released or dropped is refused for ever.
+ *
+ * Way to fail: a session has no more than EPOCHS_MAX of them, beside those of claims under way, which are one a chain at most. */
+#include "daemon/serve/epochs.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "daemon/runtime/memory.h"
+#include "daemon/runtime/name_hash.h"
+#include "daemon/runtime/thread.h"
+
+enum { EPOCHS_MAX = 1024 }; /* of a session: 200 KB; chosen, as many as there are chains by default */
+
+struct presented {
+    struct epoch epoch;
+    uint8_t name_bytes;
+    uint8_t name[CHAIN_NAME_BYTES_MAX];
+    UT_hash_handle hh;
+};
+
+static struct presented *find(const struct session *session, struct slice name)
+{
+    struct presented *presented = NULL;
+    if (session->presented != NULL) {
+        HASH_FIND(hh, session->presented, name.data, name.bytes, presented);
+    }
+    return presented;
+}
+
+struct epoch epochs_of(const struct session *session, struct slice chain_name)
+{
+    const struct presented *presented = find(session, chain_name);
+    assert(presented == NULL || presented->epoch.sequence != 0);
+    return presented != NULL ? presented->epoch : (struct epoch){0};
+}
+
+bool epochs_have_room(const struct session *session, const struct chain *chain, struct failure *failure)
+{
+    bool has_room = HASH_COUNT(session->presented) < EPOCHS_MAX || find(session, chain_name(chain)) != NULL;
+    if (!has_room) {
+        failure_set(failure, STATUS_TOO_LARGE,
+                    "this connection has presented the epochs of %d chains: use another one for more",
+                    EPOCHS_MAX);
+    }
+    return has_room;
+}
+
+void epochs_present(struct session *session, struct chain *chain, struct epoch epoch, bool for_numbers)
+{
+    assert(thread_is(THREAD_LOOP));
+    assert(chain_claim_is_of(&chain->claim, epoch)); /* it counts among those that hold the claim */
+    struct presented *presented = find(session, chain_name(chain));
+    if (presented == NULL) {
+        presented = memory_new(sizeof *presented);
+        presented->name_bytes = chain->name_bytes;
+        memcpy(presented->name, chain->name, chain->name_bytes);
+        HASH_ADD_KEYPTR(hh, session->presented, presented->name, presented->name_bytes, presented);
+    }
+    if (!epoch_equal(presented->epoch, epoch)) { /* the one before is not the last: nothing is held by it */
+        presented->epoch = epoch;
+        chain_claim_join(&chain->claim);
+    }
+    if (for_numbers) {
+        chain_claim_take_numbers(&chain->claim, session);
+    }
+}
+
+void epochs_leave(struct session *session, uint64_t now_us)
+{
+    struct presented *presented, *next;
+    assert(thread_is(THREAD_LOOP));
+    HASH_ITER(hh, session->presented, presented, next)
+    {
+        struct slice name = slice_of(presented->name, presented->name_bytes);
+        struct chain *chain = chain_find(order_chains(session->service->order), name);
+        if (chain != NULL && chain_claim_is_of(&chain->claim, presented->epoch)) {
+            chain_claim_leave(&chain->claim, session, now_us);
+        }
+        HASH_DEL(session->presented, presented);
+        free(presented);
+    }
+}
+
+/* ---- judging ---- */
+
+enum status epochs_say_claimed(const struct chain *chain, struct failure *failure)
+{
+    const struct claim_record *claim = &chain->claim.last;
+    if (!chain_claim_stands(&chain->claim)) {
+        return failure_set_conflict(failure, REASON_CLAIMED,
+                                    "the epoch under which this connection writes to the chain %.*s is not "
+                                    "in force any more: claim it",
+                                    (int)chain->name_bytes, (const char *)chain->name);
+    }
+    return failure_set_conflict(
+        failure, REASON_CLAIMED,
+        "the chain %.*s is claimed by \"%.*s\", pid %u, uid %u: take it over, or wait until it is released",
+        (int)chain->name_bytes, (const char *)chain->name, (int)claim->name.bytes,
+        (const char *)claim->name.data, claim->pid, claim->uid);
+}
+
+static enum epochs_verdict judge_number(const struct session *session, const struct chain *chain,
+                                        struct failure *failure)
+{
+    if (chain->claim.numbers_from == session) {
+        return EPOCHS_ADMIT;
+    }
+    failure_set_conflict(
+        failure, REASON_NUMBER,
+        "numbered writes come from the connection that last presented the epoch for numbers, which "
+        "is another one: present it here first");
+    return EPOCHS_REFUSE;
+}
+
+enum epochs_verdict epochs_judge(const struct session *session, const struct chain *chain, uint64_t number,
+                                 bool is_large, struct failure *failure)
+{
+    assert(thread_is(THREAD_LOOP));
+    struct epoch epoch = epochs_of(session, chain_name(chain));
+    bool has_epoch = epoch.sequence != 0;
+    if (chain->claim.changes_queued > 0) {
+        return EPOCHS_UNDECIDED;
+    }
+    if (is_large && !has_epoch && session->role < ROLE_ADMIN) {
+        failure_set(
+            failure, STATUS_PERMISSION,
+            "this user is a writer, who may prune, roll back and drop a chain under an epoch of its own "
+            "only: claim the chain, or ask as an admin");
+        return EPOCHS_REFUSE;
+    }
+    if (number != 0 && !has_epoch) {
+        failure_set(
+            failure, STATUS_INVALID,
+            "a numbered write on a connection that has presented no epoch of the chain: present it first");
+        return EPOCHS_REFUSE;
+    }
+    if (!chain_claim_admits_write(&chain->claim, epoch)) {
+        epochs_say_claimed(chain, failure);
+        return EPOCHS_REFUSE;
+    }
+    return number == 0 ? EPOCHS_ADMIT : judge_number(session, chain, failure);
+}

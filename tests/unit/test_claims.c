@@ -1,0 +1,198 @@
+/* Requests about claims: what is refused before it is a job, what waits for a claim under way, and that a job that fails leaves the claim
+ * as it was. */
+#include <check.h>
+
+#include "daemon/runtime/thread.h"
+#include "daemon/serve/epochs.h"
+#include "tests/lib/kept.h"
+#include "tests/lib/messages.h"
+#include "tests/lib/service_fixture.h"
+#include "tests/lib/suite.h"
+
+static struct chain *chain(void)
+{
+    return chain_find(order_chains(served.service.order), slice_of("default", 7));
+}
+
+static Cairn__Claim *claim_of(const char *writer)
+{
+    Cairn__Claim *claim = kept_alloc(sizeof *claim);
+    cairn__claim__init(claim);
+    claim->has_writer_name = true;
+    claim->writer_name = bytes_of(writer);
+    return claim;
+}
+
+static struct epoch claim_ok(void)
+{
+    struct service_reply reply = service_ask(FRAME_CLAIM, claim_of("node"));
+    ck_assert_msg(reply.status == STATUS_OK, "%s", reply.text);
+    const Cairn__ClaimReply *claim =
+        cairn__claim_reply__unpack(kept_allocator(), reply.body.len, reply.body.data);
+    ck_assert(claim->epoch != NULL && claim->epoch->sequence == claim->sequence && claim->epoch->random != 0);
+    return (struct epoch){claim->epoch->sequence, claim->epoch->random};
+}
+
+static Cairn__Present *present_of(struct epoch epoch)
+{
+    Cairn__Present *present = kept_alloc(sizeof *present);
+    Cairn__Epoch *given = kept_alloc(sizeof *given);
+    cairn__present__init(present);
+    cairn__epoch__init(given);
+    given->has_sequence = given->has_random = true;
+    given->sequence = epoch.sequence;
+    given->random = epoch.random;
+    present->epoch = given;
+    return present;
+}
+
+/* As another session would. */
+static struct epoch claim_of_another(void)
+{
+    static struct session another;
+    struct epoch epoch = {order_sequence(served.service.order) + 1000, 99};
+    struct claim_record record = {.epoch = epoch, .uid = 77, .pid = 5, .name = slice_of("other", 5)};
+    chain_claim_begin(&chain()->claim, &record, 3, thread_now_us());
+    chain_claim_join(&chain()->claim);
+    chain_claim_take_numbers(&chain()->claim, &another);
+    return epoch;
+}
+
+START_TEST(what_is_no_claim_is_invalid)
+{
+    char longest[66] = "";
+    memset(longest, 'x', 65);
+    service_ask_refused(FRAME_CLAIM, claim_of(""), STATUS_INVALID, "writer's name of 0 bytes");
+    service_ask_refused(FRAME_CLAIM, claim_of(longest), STATUS_INVALID, "65 bytes");
+    longest[64] = '\0';
+    ck_assert_int_eq(service_ask(FRAME_CLAIM, claim_of(longest)).status, STATUS_OK);
+    Cairn__Present *present = present_of((struct epoch){0, 1});
+    service_ask_refused(FRAME_PRESENT, present, STATUS_INVALID, "an epoch");
+    present = present_of((struct epoch){1, 0});
+    service_ask_refused(FRAME_PRESENT, present, STATUS_INVALID, "an epoch");
+    present->epoch = NULL;
+    service_ask_refused(FRAME_PRESENT, present, STATUS_INVALID, "an epoch");
+    Cairn__Claim *elsewhere = claim_of("node");
+    elsewhere->has_chain = true;
+    elsewhere->chain = bytes_of("elsewhere");
+    service_ask_refused(FRAME_CLAIM, elsewhere, STATUS_INVALID, "no chain");
+}
+END_TEST
+
+START_TEST(a_claim_under_way_is_waited_for_by_all_that_writes_to_its_chain)
+{
+    struct request *commit, *metadata, *claim, *release, *present, *drop;
+    Cairn__Release release_message = CAIRN__RELEASE__INIT;
+    Cairn__DropChain drop_message = CAIRN__DROP_CHAIN__INIT;
+    drop_message.has_chain = true;
+    drop_message.chain = bytes_of("default");
+    ck_assert_int_eq(service_start(FRAME_CLAIM, claim_of("node"), NULL), REQUEST_TAKEN);
+    ck_assert_int_eq(service_start(FRAME_COMMIT, commit_of_block(1, "header"), &commit), REQUEST_WAITS);
+    ck_assert_int_eq(service_start(FRAME_WRITE_METADATA, metadata_new(operation_set("a", "b")), &metadata),
+                     REQUEST_WAITS);
+    ck_assert_int_eq(service_start(FRAME_CLAIM, claim_of("again"), &claim), REQUEST_WAITS);
+    ck_assert_int_eq(service_start(FRAME_PRESENT, present_of((struct epoch){5, 5}), &present), REQUEST_WAITS);
+    ck_assert_int_eq(service_start(FRAME_RELEASE, &release_message, &release), REQUEST_WAITS);
+    ck_assert_int_eq(service_start(FRAME_DROP_CHAIN, &drop_message, &drop), REQUEST_WAITS);
+    ck_assert_uint_eq(served.reply_count, 0);
+    struct request *waiting[] = {commit, metadata, present, release};
+    const enum status expected[] = {STATUS_OK, STATUS_OK, STATUS_CONFLICT, STATUS_OK};
+    while (chain()->claim.changes_queued > 0) {
+        service_iterate();
+    }
+    for (size_t i = 0; i < sizeof waiting / sizeof waiting[0]; i++) {
+        ck_assert_int_eq(request_start_again(waiting[i], thread_now_us()), REQUEST_TAKEN);
+        service_await_replies(2 + i);
+        ck_assert_int_eq(served.replies[1 + i].status, expected[i]);
+    }
+    ck_assert_int_eq(request_start_again(claim, thread_now_us()), REQUEST_TAKEN);
+    ck_assert_int_eq(request_start_again(drop, thread_now_us()), REQUEST_WAITS); /* for that one */
+    while (chain()->claim.changes_queued > 0) {
+        service_iterate();
+    }
+    ck_assert_int_eq(request_start_again(drop, thread_now_us()), REQUEST_TAKEN);
+    service_settle();
+    ck_assert(!chain_claim_stands(&chain()->claim));
+    service_ask_conflict(FRAME_COMMIT, commit_of_block(1, "header"), REASON_CLAIMED,
+                         "not in force"); /* that of the chain before */
+}
+END_TEST
+
+START_TEST(what_waits_for_a_claim_beyond_its_deadline_is_busy)
+{
+    Cairn__Commit *commit = commit_of_block(1, "header");
+    struct request *request;
+    commit->has_deadline_us = true;
+    commit->deadline_us = 1000;
+    ck_assert_int_eq(service_start(FRAME_CLAIM, claim_of("node"), NULL), REQUEST_TAKEN);
+    ck_assert_int_eq(service_start(FRAME_COMMIT, commit, &request), REQUEST_WAITS);
+    ck_assert_uint_eq(request->deadline_us, request->received_us + 1000);
+    ck_assert_int_eq(request_start_again(request, request->deadline_us), REQUEST_TAKEN);
+    ck_assert_int_eq(served.replies[0].status, STATUS_BUSY);
+}
+END_TEST
+
+START_TEST(a_claim_that_the_engine_does_not_apply_leaves_the_one_before)
+{
+    struct epoch epoch = claim_ok();
+    fake_disk_fault(served.disk, FAKE_WRITE, FAKE_FAILS, 1);
+    ck_assert_int_eq(service_ask(FRAME_CLAIM, claim_of("node")).status, STATUS_NO_SPACE);
+    ck_assert(chain_claim_is_of(&chain()->claim, epoch) && chain()->claim.changes_queued == 0);
+    ck_assert_int_eq(service_ask(FRAME_COMMIT, commit_of_block(1, "header")).status, STATUS_OK);
+    Cairn__Release release = CAIRN__RELEASE__INIT;
+    fake_disk_fault(served.disk, FAKE_WRITE, FAKE_FAILS, 1);
+    ck_assert_int_eq(service_ask(FRAME_RELEASE, &release).status, STATUS_NO_SPACE);
+    ck_assert_int_eq(service_ask(FRAME_COMMIT, commit_of_block(2, "header")).status, STATUS_OK);
+    ck_assert_int_eq(service_ask(FRAME_RELEASE, &release).status, STATUS_OK);
+    service_ask_conflict(FRAME_COMMIT, commit_of_block(3, "header"), REASON_CLAIMED, "not in force");
+}
+END_TEST
+
+START_TEST(what_another_holds_is_refused_unless_it_may_be_taken_over)
+{
+    struct epoch before = claim_ok();
+    (void)claim_of_another();
+    served.session.role = ROLE_WRITER;
+    Cairn__Claim *claim = claim_of("node");
+    service_ask_conflict(FRAME_CLAIM, claim, REASON_CLAIMED, "\"other\", pid 5, uid 77");
+    claim->has_take_over = claim->take_over = true;
+    served.session.peer_uid = 78;
+    service_ask_conflict(FRAME_CLAIM, claim, REASON_CLAIMED, "\"other\"");
+    struct service_reply reply = service_ask(FRAME_PRESENT, present_of(before));
+    ck_assert(reply.status == STATUS_CONFLICT && reply.has_last_number && reply.last_number == 0);
+    reply = service_ask(FRAME_PRESENT, present_of((struct epoch){before.sequence, before.random + 1}));
+    ck_assert(reply.status == STATUS_CONFLICT && !reply.has_last_number); /* not one of the chain's */
+    Cairn__Release release = CAIRN__RELEASE__INIT;
+    service_ask_conflict(FRAME_RELEASE, &release, REASON_CLAIMED, "\"other\"");
+    release.has_any = release.any = true;
+    service_ask_refused(FRAME_RELEASE, &release, STATUS_PERMISSION, "admin");
+    ck_assert(chain_claim_stands(&chain()->claim));
+}
+END_TEST
+
+START_TEST(metadata_that_is_resent_over_a_claim_or_release_is_not_applied)
+{
+    Cairn__WriteMetadata *write = metadata_new(operation_set("a", "b"));
+    write->has_resend_of = true;
+    ck_assert_int_eq(service_ask(FRAME_COMMIT, commit_of_block(1, "header")).status, STATUS_OK);
+    struct epoch epoch = claim_ok();
+    write->resend_of = epoch.sequence - 1;
+    service_ask_conflict(FRAME_WRITE_METADATA, write, REASON_CLAIMED, "claimed, or released");
+    write->resend_of = epoch.sequence + 1;
+    ck_assert_int_eq(service_ask(FRAME_WRITE_METADATA, write).status, STATUS_OK);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("claims", 60, &tests);
+    tcase_add_checked_fixture(tests, service_open, service_close);
+    tcase_add_test(tests, what_is_no_claim_is_invalid);
+    tcase_add_test(tests, a_claim_under_way_is_waited_for_by_all_that_writes_to_its_chain);
+    tcase_add_test(tests, what_waits_for_a_claim_beyond_its_deadline_is_busy);
+    tcase_add_test(tests, a_claim_that_the_engine_does_not_apply_leaves_the_one_before);
+    tcase_add_test(tests, what_another_holds_is_refused_unless_it_may_be_taken_over);
+    tcase_add_test(tests, metadata_that_is_resent_over_a_claim_or_release_is_not_applied);
+    return suite_run(suite, true);
+}

@@ -139,6 +139,9 @@ func (s *Survey) note(key []byte) {
 	if len(key) > nameBytesMax && s.long == nil {
 		s.long = bytes.Clone(key)
 	}
+	if string(key) == ProgressName {
+		s.KeyFaults = append(s.KeyFaults, fmt.Sprintf("the key %q is the name under which an import keeps its progress", key))
+	}
 	parsed := s.Layout.Parse(key)
 	switch parsed.Kind {
 	case evnode.Header:
@@ -260,10 +263,7 @@ func (s *Survey) judge() {
 		if !header || !data || !signature {
 			s.faultf("block %d is not whole: header %t, data %t, signature %t", height, header, data, signature)
 		}
-		switch {
-		case expected == 0 && pruned > 0 && height != pruned+1:
-			s.faultf("blocks %d to %d are missing: blocks are pruned through %d", pruned+1, height-1, pruned)
-		case expected != 0 && height != expected:
+		if expected != 0 && height != expected {
 			s.faultf("blocks %d to %d are missing", expected, height-1)
 		}
 		expected = height + 1
@@ -306,7 +306,8 @@ func (s *Survey) judge() {
 	}
 }
 
-// judgeState looks at the state of the height: without it a node would begin anew.
+// judgeState looks at the state of the height, without which a node would begin anew, and at the first block, since a state
+// says where the chain begins.
 func (s *Survey) judgeState(txn *badger.Txn) error {
 	if s.Height == 0 {
 		return nil
@@ -319,9 +320,19 @@ func (s *Survey) judgeState(txn *badger.Txn) error {
 	if err != nil {
 		return err
 	}
-	_, last, err := evnode.ParseState(value)
+	initial, last, err := evnode.ParseState(value)
 	if err != nil || last != s.Height {
 		s.faultf("the state at the height %d cannot be read, or is of another height, %d", s.Height, last)
+		return nil
+	}
+	expected := max(initial, 1, s.BlocksPruned+1)
+	first, ok := s.Blocks.First()
+	if !ok {
+		first = s.Height + 1
+	}
+	if first > expected {
+		s.faultf("blocks %d to %d are missing: the chain begins at %d, and blocks are pruned through %d",
+			expected, first-1, initial, s.BlocksPruned)
 	}
 	return nil
 }

@@ -97,7 +97,20 @@ func (e *Exporter) runClaimed(ctx context.Context) (Checked, error) {
 	if err := os.Remove(filepath.Join(partial, ownMark)); err != nil {
 		return checked, err
 	}
-	return checked, os.Rename(partial, e.Dir)
+	if err := os.Rename(partial, e.Dir); err != nil {
+		return checked, err
+	}
+	return checked, syncDir(filepath.Dir(e.Dir))
+}
+
+// syncDir makes the names in a directory durable.
+func syncDir(dir string) error {
+	file, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return file.Sync()
 }
 
 // RefuseUnfinished is an error if an import into the chain is not over.

@@ -17,3 +17,7 @@ require (
 	golang.org/x/sys v0.29.0 // indirect
 	google.golang.org/protobuf v1.36.3 // indirect
 )
+
+require cairn.invalid/client/go/cairn v0.0.0
+
+replace cairn.invalid/client/go/cairn => ../../cairn

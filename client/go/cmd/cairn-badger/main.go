@@ -16,10 +16,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
 
+	"cairn.invalid/client/go/cairn"
+
+	"cairn.invalid/client/go/cmd/cairn-badger/internal/evnode"
 	"cairn.invalid/client/go/cmd/cairn-badger/internal/migrate"
 )
 
@@ -28,6 +32,7 @@ const (
 	exitDone        = 0
 	exitFailed      = 1   // failed otherwise; the text says with what
 	exitUsage       = 2   // the command line
+	exitNoDaemon    = 4   // no daemon answers on the socket
 	exitTarget      = 7   // the chain, or the directory to export to, may not be written
 	exitDiffers     = 10  // the chain and the directory are not equal
 	exitSource      = 65  // the directory cannot be imported as it is
@@ -50,15 +55,23 @@ DIR is a node's Badger directory, such as ~/.evm/data/evm-single. The node must 
   --socket PATH  the daemon's socket (default /run/cairn/cairnd.sock)
   --chain NAME   the chain (default "default"); import makes it
 
-exit codes: 0 done, 1 failed, 2 usage, 7 the chain or the directory may not be written, 10 they differ,
+exit codes: 0 done, 1 failed, 2 usage, 4 no daemon answers, 7 the chain or the directory may not be written, 10 they differ,
 65 DIR cannot be imported as it is, 130 interrupted. An import that was interrupted or killed goes on where it was.
 `
 
+// memoryBytes is what the Go heap is kept to where blocks are large: about eight of the largest that ev-node makes, 120 MiB.
+const memoryBytes = 1 << 30
+
 func main() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryBytes)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
+
+var errNoDaemon = errors.New("no daemon")
 
 // options are what the command line says.
 type options struct {
@@ -74,6 +87,9 @@ func run(ctx context.Context, arguments []string, out, log io.Writer) int {
 		run   func(context.Context, *options) error
 	}{
 		"inspect": {"generic deep in-place", inspect},
+		"import":  {"generic dry-run in-place socket chain", importDir},
+		"verify":  {"generic in-place socket chain", verify},
+		"export":  {"generic light socket chain", export},
 	}
 	if len(arguments) == 0 {
 		fmt.Fprint(log, usage)
@@ -113,7 +129,7 @@ func (o *options) parse(command, takes string, arguments []string) error {
 	for _, name := range strings.Fields(takes) {
 		switch name {
 		case "socket":
-			set.StringVar(&o.socket, name, "/run/cairn/cairnd.sock", "")
+			set.StringVar(&o.socket, name, cairn.DefaultSocket, "")
 		case "chain":
 			set.StringVar(&o.chain, name, "default", "")
 		default:
@@ -139,7 +155,9 @@ func exitCode(ctx context.Context, err error) int {
 		return exitInterrupted
 	case errors.Is(err, migrate.ErrSource):
 		return exitSource
-	case errors.Is(err, migrate.ErrTarget):
+	case errors.Is(err, errNoDaemon):
+		return exitNoDaemon
+	case errors.Is(err, migrate.ErrTarget), errors.Is(err, cairn.ErrConflict):
 		return exitTarget
 	case errors.Is(err, migrate.ErrDiffers):
 		return exitDiffers
@@ -147,9 +165,12 @@ func exitCode(ctx context.Context, err error) int {
 	return exitFailed
 }
 
+// meterInterval lies between two lines that tell the progress.
+var meterInterval = 5 * time.Second
+
 // meter tells the progress on standard error.
 func (o *options) meter() *migrate.Meter {
-	return &migrate.Meter{To: o.log, Interval: 5 * time.Second}
+	return &migrate.Meter{To: o.log, Interval: meterInterval}
 }
 
 func (o *options) say(format string, arguments ...any) {
@@ -167,6 +188,83 @@ func (o *options) survey(ctx context.Context) (*migrate.Source, *migrate.Survey,
 		return nil, nil, errors.Join(err, source.Close())
 	}
 	return source, survey, nil
+}
+
+// connect opens a client, and closes it behind what is done with it.
+func (o *options) connect(ctx context.Context, do func(*cairn.Client) error) error {
+	client, err := cairn.Open(ctx, cairn.Options{Socket: o.socket, Name: migrate.WriterName})
+	if err != nil {
+		return fmt.Errorf("%w: %w", errNoDaemon, err)
+	}
+	return errors.Join(do(client), client.Close())
+}
+
+func importDir(ctx context.Context, o *options) (err error) {
+	source, survey, err := o.survey(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	survey.Print(o.out)
+	if err := survey.Refuses(o.generic); err != nil {
+		return err
+	}
+	return o.connect(ctx, func(client *cairn.Client) error {
+		importer := migrate.Importer{Client: client, Chain: o.chain, Source: source, Survey: survey, Generic: o.generic,
+			Meter: o.meter(), Say: o.say}
+		if o.dryRun {
+			goesOn, err := importer.Check(ctx)
+			if err == nil && goesOn {
+				fmt.Fprintf(o.out, "the chain %s: an import would go on\n", o.chain)
+			} else if err == nil {
+				fmt.Fprintf(o.out, "the chain %s: an import may begin\n", o.chain)
+			}
+			return err
+		}
+		checked, err := importer.Run(ctx)
+		if err == nil {
+			fmt.Fprintf(o.out, "imported into the chain %s, and equal: %s\n", o.chain, checked)
+		}
+		return err
+	})
+}
+
+func verify(ctx context.Context, o *options) (err error) {
+	source, survey, err := o.survey(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	if err := survey.Refuses(o.generic); err != nil {
+		return err
+	}
+	return o.connect(ctx, func(client *cairn.Client) error {
+		chain := client.Chain(o.chain)
+		if err := migrate.RefuseUnfinished(ctx, chain); err != nil {
+			return err
+		}
+		verifier := migrate.Verifier{Chain: chain, Source: source, Survey: survey, Generic: o.generic, Meter: o.meter()}
+		checked, err := verifier.Run(ctx)
+		if err == nil {
+			fmt.Fprintf(o.out, "the chain %s and %s are equal: %s\n", o.chain, o.dir, checked)
+		}
+		return err
+	})
+}
+
+func export(ctx context.Context, o *options) error {
+	return o.connect(ctx, func(client *cairn.Client) error {
+		exporter := migrate.Exporter{Client: client, Chain: o.chain, Dir: o.dir, Layout: evnode.Full, Generic: o.generic,
+			Meter: o.meter(), Say: o.say}
+		if o.light {
+			exporter.Layout = evnode.Light
+		}
+		checked, err := exporter.Run(ctx)
+		if err == nil {
+			fmt.Fprintf(o.out, "exported into %s, and equal: %s\n", o.dir, checked)
+		}
+		return err
+	})
 }
 
 func inspect(ctx context.Context, o *options) (err error) {

@@ -79,7 +79,10 @@ func next(message []byte) (field, []byte, error) {
 		f.bytes = rest[n : n+int(length)]
 		rest = rest[n+int(length):]
 	case wireFixed64, wireFixed32:
-		width := map[int]int{wireFixed64: 8, wireFixed32: 4}[f.wire]
+		width := 8
+		if f.wire == wireFixed32 {
+			width = 4
+		}
 		if len(rest) < width {
 			return field{}, nil, errMessage
 		}

@@ -42,6 +42,28 @@ const (
 	NameStatesPruned = "m/lst-prnd-s" // the last height whose state was pruned, 8 bytes little-endian
 )
 
+// letters are what the keys of a kind begin with, behind the layout's prefix and a slash.
+const letters = "?thdcsim"
+
+// kindOf is the kind that a letter stands for, of those whose keys have more behind it.
+func kindOf(letter byte) Kind {
+	switch letter {
+	case 'h':
+		return Header
+	case 'd':
+		return Data
+	case 'c':
+		return Signature
+	case 's':
+		return State
+	case 'i':
+		return Index
+	case 'm':
+		return Metadata
+	}
+	return Raw
+}
+
 // Layout is where a node keeps its store inside the database: full nodes below "/0", light nodes at the top.
 type Layout string
 
@@ -64,21 +86,21 @@ func (l Layout) Parse(key []byte) Key {
 	if len(rest) < 4 || rest[2] != '/' {
 		return raw
 	}
-	kind, tail := rest[1], rest[3:]
+	kind, tail := kindOf(rest[1]), rest[3:]
 	switch kind {
-	case 'h', 'd', 'c', 's':
+	case Header, Data, Signature, State:
 		height, ok := parseHeight(tail)
-		if !ok || height == 0 && kind != 's' {
+		if !ok || height == 0 && kind != State {
 			return raw
 		}
-		return Key{Kind: map[byte]Kind{'h': Header, 'd': Data, 'c': Signature, 's': State}[kind], Height: height}
-	case 'i':
+		return Key{Kind: kind, Height: height}
+	case Index:
 		hash, ok := parseHash(tail)
 		if !ok {
 			return raw
 		}
 		return Key{Kind: Index, Hash: hash}
-	case 'm':
+	case Metadata:
 		if tail[0] == '/' {
 			return raw
 		}
@@ -89,8 +111,8 @@ func (l Layout) Parse(key []byte) Key {
 
 // Key is the key of a block's or state's part, the inverse of Parse.
 func (l Layout) Key(kind Kind, height uint64) []byte {
-	letter := map[Kind]string{Header: "/h/", Data: "/d/", Signature: "/c/", State: "/s/"}[kind]
-	return strconv.AppendUint([]byte(string(l)+letter), height, 10)
+	key := append(make([]byte, 0, len(l)+3+20), l...)
+	return strconv.AppendUint(append(key, '/', letters[kind], '/'), height, 10)
 }
 
 // HeightKey is the key of the chain's height.
@@ -114,7 +136,7 @@ func (l Layout) NameKey(name string) []byte {
 func (l Layout) Run(key []byte) []byte {
 	end := len(l) + 3
 	if len(key) < end || !bytes.HasPrefix(key, []byte(l)) || key[len(l)] != '/' || key[len(l)+2] != '/' ||
-		!bytes.Contains([]byte("hdcsim"), key[len(l)+1:len(l)+2]) {
+		kindOf(key[len(l)+1]) == Raw {
 		return nil
 	}
 	return key[:end]

@@ -6,9 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"iter"
 	"runtime"
+	"sync"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -48,16 +48,23 @@ const (
 func readHeights(ctx context.Context, source *Source, survey *Survey, from uint64) iter.Seq2[piece, error] {
 	return func(yield func(piece, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
+		var group sync.WaitGroup
+		defer func() { cancel(); group.Wait() }() // nobody reads any more when the directory is closed
 		readers := min(max(readerBytes/(2*max(int(survey.LargestSize), pieceBytes)), 1), max(runtime.GOMAXPROCS(0), 2))
 		runs := make(chan chan piece, readers-1)
+		group.Add(1)
 		go func() {
+			defer group.Done()
 			defer close(runs)
 			for run := range chunks(evnode.Union(survey.Blocks, survey.States).From(from), pieceHeights) {
 				pieces := make(chan piece)
 				select {
 				case runs <- pieces:
-					go readRun(ctx, source, survey, run, pieces)
+					group.Add(1)
+					go func() {
+						defer group.Done()
+						readRun(ctx, source, survey, run, pieces)
+					}()
 				case <-ctx.Done():
 					return
 				}
@@ -229,38 +236,6 @@ func (l *links) check(records []record, survey *Survey) error {
 		l.height, l.hash = h.height, h.parsed.Hash
 	}
 	return nil
-}
-
-// Checked counts what a check of all blocks saw.
-type Checked struct {
-	Blocks, States uint64
-	NotIndexed     uint64 // blocks that the source's hash index does not lead to
-	Leftovers      uint64 // entries of that index that lead to no block that has the hash
-}
-
-func (c Checked) String() string {
-	text := fmt.Sprintf("%d blocks follow each other, with %d states", c.Blocks, c.States)
-	if c.NotIndexed > 0 {
-		text += fmt.Sprintf("; %d blocks are not in the hash index", c.NotIndexed)
-	}
-	if c.Leftovers > 0 {
-		text += fmt.Sprintf("; %d entries of the hash index are left over from replaced blocks", c.Leftovers)
-	}
-	return text
-}
-
-func (c *Checked) add(records []record) {
-	for _, record := range records {
-		if record.isState {
-			c.States++
-		}
-		if record.isBlock {
-			c.Blocks++
-			if !record.isIndexed {
-				c.NotIndexed++
-			}
-		}
-	}
 }
 
 // CheckBlocks reads all blocks and states, and checks that each block follows the one before.

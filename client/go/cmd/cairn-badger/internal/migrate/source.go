@@ -29,8 +29,8 @@ type Source struct {
 // CopySuffix is what the name of a directory's copy ends with; the copy lies beside it.
 const CopySuffix = ".cairn-badger-copy"
 
-// copyMark is a file in each copy, without which nothing is removed.
-const copyMark = "MADE-BY-CAIRN-BADGER"
+// ownMark is a file in each directory that this package makes, without which it removes none.
+const ownMark = "MADE-BY-CAIRN-BADGER"
 
 // Memory that an open directory may use for its caches.
 const (
@@ -61,18 +61,18 @@ func OpenSource(ctx context.Context, dir string, inPlace bool, say func(format s
 		source.copy = opened
 		say("%s was not closed: working on a copy, %s; --in-place works without one", dir, opened)
 		if err := copyDir(ctx, dir, opened); err != nil {
-			return nil, errors.Join(err, removeCopy(opened))
+			return nil, errors.Join(err, removeOwn(opened))
 		}
 	}
 	if source.DB, err = badger.Open(badgerOptions(opened)); err != nil {
-		return nil, errors.Join(faultf("Badger cannot open %s: %w", opened, err), removeCopy(source.copy))
+		return nil, errors.Join(faultf("Badger cannot open %s: %w", opened, err), removeOwn(source.copy))
 	}
 	return source, nil
 }
 
 // Close closes the directory, and removes the copy if there is one.
 func (s *Source) Close() error {
-	return errors.Join(s.DB.Close(), removeCopy(s.copy))
+	return errors.Join(s.DB.Close(), removeOwn(s.copy))
 }
 
 // badgerOptions are for reading: no compaction, which would only cost, and small caches.
@@ -89,9 +89,6 @@ func badgerOptions(dir string) badger.Options {
 
 // copyDir copies a directory's files. What an earlier run left there is removed first.
 func copyDir(ctx context.Context, from, to string) error {
-	if err := removeCopy(to); err != nil {
-		return err
-	}
 	// Badger's own lock, so that no node starts on what is being copied.
 	lock, err := os.Open(from)
 	if err != nil {
@@ -111,15 +108,15 @@ func copyDir(ctx context.Context, from, to string) error {
 			bytes += info.Sys().(*syscall.Stat_t).Blocks * 512
 		}
 	}
+	if err := removeOwn(to); err != nil { // for its space
+		return err
+	}
 	var space syscall.Statfs_t
 	if err := syscall.Statfs(filepath.Dir(to), &space); err == nil && int64(space.Bavail)*space.Bsize < bytes {
 		return fmt.Errorf("a copy of %s takes %d MiB and there are %d: make room, or let Badger mend the directory itself with --in-place",
 			from, bytes>>20, int64(space.Bavail)*space.Bsize>>20)
 	}
-	if err := os.Mkdir(to, 0o700); err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(to, copyMark), nil, 0o600); err != nil {
+	if err := makeOwn(to); err != nil {
 		return err
 	}
 	for _, entry := range entries {
@@ -182,16 +179,35 @@ func copyFile(from, to string) error {
 	return out.Close()
 }
 
-// removeCopy removes a directory that copyDir made; another one is refused, and none is fine.
-func removeCopy(dir string) error {
+// makeOwn makes a directory. What an earlier run left there is removed first.
+func makeOwn(dir string) error {
+	if err := removeOwn(dir); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, ownMark), nil, 0o600)
+}
+
+func isOwn(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, ownMark))
+	return err == nil
+}
+
+// removeOwn removes a directory that makeOwn made; another one is refused, and none is fine.
+func removeOwn(dir string) error {
 	if dir == "" {
 		return nil
 	}
 	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if _, err := os.Lstat(filepath.Join(dir, copyMark)); err != nil {
-		return fmt.Errorf("%s is in the way, and is no copy of this tool: move it", dir)
+	if os.Remove(dir) == nil {
+		return nil // it was empty: a run may end before its mark is there
+	}
+	if !isOwn(dir) {
+		return targetf("%s is in the way, and was not made by this tool: move it", dir)
 	}
 	return os.RemoveAll(dir)
 }

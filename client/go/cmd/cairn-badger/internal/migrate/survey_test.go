@@ -101,9 +101,9 @@ func TestFaults(t *testing.T) {
 		name  string
 		text  string
 		where string // "survey" or "read"
-		edit  func(node *nodetest.Node, set func(key, value []byte))
+		edit  func(set func(key, value []byte))
 	}{
-		{"no state", "no state at the height 30", "survey", func(_ *nodetest.Node, set func(key, value []byte)) {
+		{"no state", "no state at the height 30", "survey", func(set func(key, value []byte)) {
 			set(layout.HeightKey(), nodetest.U64(30))
 			for height := uint64(21); height <= 30; height++ {
 				for _, kind := range []evnode.Kind{evnode.Header, evnode.Data, evnode.Signature} {
@@ -111,41 +111,50 @@ func TestFaults(t *testing.T) {
 				}
 			}
 		}},
-		{"gap", "blocks 21 to 29 are missing", "survey", func(_ *nodetest.Node, set func(key, value []byte)) {
+		{"gap", "blocks 21 to 29 are missing", "survey", func(set func(key, value []byte)) {
 			for _, kind := range []evnode.Kind{evnode.Header, evnode.Data, evnode.Signature} {
 				set(key(kind, 30), []byte{8, 0})
 			}
 		}},
-		{"missing top", "blocks 21 to 22 are missing", "survey", func(_ *nodetest.Node, set func(key, value []byte)) {
+		{"missing top", "blocks 21 to 22 are missing", "survey", func(set func(key, value []byte)) {
 			set(layout.HeightKey(), nodetest.U64(22))
 			set(key(evnode.State, 22), nodetest.State(1, 22, nil))
 		}},
-		{"part", "block 21 is not whole", "survey", func(_ *nodetest.Node, set func(key, value []byte)) {
+		{"missing bottom", "blocks 1 to 6 are missing", "survey", func(set func(key, value []byte)) {
+			set(layout.NameKey(evnode.NameBlocksPruned), []byte("no mark"))
+		}},
+		{"pruned, and a gap", "blocks 4 to 6 are missing", "survey", func(set func(key, value []byte)) {
+			set(layout.NameKey(evnode.NameBlocksPruned), nodetest.U64(3))
+		}},
+		{"part", "block 21 is not whole", "survey", func(set func(key, value []byte)) {
 			set(key(evnode.Header, 21), []byte{8, 0})
 		}},
-		{"pruned above", "above the height 20", "survey", func(_ *nodetest.Node, set func(key, value []byte)) {
+		{"pruned above", "above the height 20", "survey", func(set func(key, value []byte)) {
 			set(layout.NameKey(evnode.NameBlocksPruned), nodetest.U64(21))
 		}},
-		{"foreign key", "no leading slash", "survey", func(_ *nodetest.Node, set func(key, value []byte)) {
+		{"foreign key", "no leading slash", "survey", func(set func(key, value []byte)) {
 			set([]byte("foreign"), nil)
 		}},
-		{"long key", "1025 bytes", "survey", func(_ *nodetest.Node, set func(key, value []byte)) {
+		{"long key", "1025 bytes", "survey", func(set func(key, value []byte)) {
 			set([]byte("/"+strings.Repeat("x", 1024)), nil)
 		}},
-		{"height of 4 bytes", "4 bytes instead of 8", "survey", func(_ *nodetest.Node, set func(key, value []byte)) {
+		{"height of 4 bytes", "4 bytes instead of 8", "survey", func(set func(key, value []byte)) {
 			set(layout.HeightKey(), []byte{1, 0, 0, 0})
 		}},
-		{"data", "block 7: the header has", "read", func(_ *nodetest.Node, set func(key, value []byte)) {
+		{"data", "block 7: the header has", "read", func(set func(key, value []byte)) {
 			set(key(evnode.Data, 7), nodetest.Bytes(nil, 2, []byte("other")))
 		}},
-		{"header", "block 7: the header cannot be read", "read", func(_ *nodetest.Node, set func(key, value []byte)) {
+		{"header", "block 7: the header cannot be read", "read", func(set func(key, value []byte)) {
 			set(key(evnode.Header, 7), []byte{0xff})
 		}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			node := nodetest.Node{Layout: layout, Seed: 3, Height: 20, BlockBytes: 10}
-			node.Edit = func(set func(key, value []byte)) { test.edit(&node, set) }
+			if strings.Contains(test.text, "to 6 are missing") {
+				node.BlocksPruned = 6
+			}
+			node.Edit = test.edit
 			source, survey := survey(t, node)
 			text := ""
 			if err := survey.Refuses(false); err != nil {
@@ -231,12 +240,16 @@ func TestUnclean(t *testing.T) {
 }
 
 // What is in the way of a copy, and no copy, is left alone.
-func TestCopyInTheWay(t *testing.T) {
+func TestInTheWay(t *testing.T) {
 	dir := t.TempDir()
-	if err := removeCopy(dir); err == nil {
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := removeOwn(dir); err == nil {
 		t.Fatal("a directory of somebody was removed")
 	}
-	if _, err := os.Stat(dir); err != nil {
+	if _, err := os.Stat(file); err != nil {
 		t.Fatal(err)
 	}
 }

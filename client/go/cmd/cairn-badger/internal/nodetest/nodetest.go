@@ -24,6 +24,7 @@ type Node struct {
 	StatesPruned uint64                            // likewise
 	Pending      bool                              // a block above the height, without a signature, as old nodes leave it
 	Leftovers    int                               // entries of the hash index that no block has
+	ValueMax     int64                             // bound on a value; 0: 8 MiB
 	Edit         func(set func(key, value []byte)) // what else to write, over all else; may be nil
 }
 
@@ -49,7 +50,7 @@ func (n Node) Open(t testing.TB, dir string) *badger.DB {
 
 func (n Node) write(dir string) *badger.DB {
 	options := badger.DefaultOptions(dir).WithLogger(nil).WithMetricsEnabled(false).WithNumCompactors(2)
-	options = options.WithMemTableSize(8 << 20).WithValueLogFileSize(8 << 20) // an open directory has logs of twice these sizes
+	options = options.WithMemTableSize(8 << 20).WithValueLogFileSize(max(n.ValueMax, 8<<20)) // the logs are twice as long while it is open
 	db, err := badger.Open(options)
 	if err != nil {
 		panic(err)
@@ -221,4 +222,10 @@ func Dump(t testing.TB, dir string) map[string]string {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// IndexKey is the key of the hash index that leads to the block with a stored header.
+func IndexKey(layout evnode.Layout, header string) string {
+	hash := sha256.Sum256([]byte(header))
+	return string(layout.IndexKey(hash[:]))
 }

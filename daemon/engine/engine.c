@@ -274,6 +274,16 @@ uint64_t engine_space(struct engine *engine)
     return engine->type->space(engine);
 }
 
+enum engine_result engine_range_bytes(struct engine *engine, struct slice from, struct slice to,
+                                      uint64_t *ret_bytes, struct failure *failure)
+{
+    assert(!thread_is(THREAD_LOOP) && !thread_is(THREAD_WRITER)); /* it waits for the device */
+    assert(slice_compare(from, to) <= 0);
+    enum engine_result result = engine->type->range_bytes(engine, from, to, ret_bytes, failure);
+    assert(result == ENGINE_OK || result == ENGINE_FAILED);
+    return result;
+}
+
 void engine_maintain(struct engine *engine, uint64_t now_us, uint64_t *ret_next_us)
 {
     assert(!thread_is(THREAD_LOOP) && !thread_is(THREAD_WRITER)); /* it waits for the device */

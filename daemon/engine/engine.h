@@ -257,6 +257,12 @@ void engine_history(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_o
 /* How many bytes all files of keys and values take, about. Never waits for the device. Any thread. */
 uint64_t engine_space(struct engine *engine);
 
+/* How many bytes the keys and values of a range take, about, whatever else is there: in time that does not depend on how many
+ * they are. From 64 MiB on, once nothing is written any more and what was deleted is reclaimed, it is right to a factor of two. May wait for the device. ENGINE_OK,
+ * ENGINE_FAILED. Pool. */
+enum engine_result engine_range_bytes(struct engine *engine, struct slice from, struct slice to,
+                                      uint64_t *ret_bytes, struct failure *failure) MUST_CHECK;
+
 /* Takes one step of what the engine has to do from time to time; may wait for the device. now_us is thread_now_us. It is to be
  * called again *ret_next_us microseconds after its end; UINT64_MAX: when the next range of keys is deleted, or the next
  * engine_reclaim begins or ends. Pool. */

@@ -38,6 +38,8 @@ struct engine_type {
                                   struct failure *failure);
     void (*history)(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_oldest);
     uint64_t (*space)(struct engine *engine);
+    enum engine_result (*range_bytes)(struct engine *engine, struct slice from, struct slice to,
+                                      uint64_t *ret_bytes, struct failure *failure);
     void (*maintain)(struct engine *engine, uint64_t now_us, uint64_t *ret_next_us);
     void (*stop_maintenance)(struct engine *engine);
     void (*metrics)(struct engine *engine, metrics_fn *each, void *context);

@@ -79,6 +79,7 @@ static const struct request_kind *request_kind(uint8_t type)
         [FRAME_GET_METADATA] = {&cairn__get_metadata__descriptor, read_metadata, ROLE_READER},
         [FRAME_GET_METADATA_MANY] = {&cairn__get_metadata_many__descriptor, stream_metadata, ROLE_READER},
         [FRAME_LIST_METADATA] = {&cairn__list_metadata__descriptor, stream_list, ROLE_READER},
+        [FRAME_USAGE] = {&cairn__usage__descriptor, usage_read, ROLE_READER},
         [FRAME_CREDIT] = {&cairn__credit__descriptor, stream_credit, ROLE_READER},
         [FRAME_CANCEL] = {&cairn__cancel__descriptor, stream_cancel, ROLE_READER},
         [FRAME_WRITE_METADATA] = {&cairn__write_metadata__descriptor, write_metadata, ROLE_WRITER,

@@ -27,6 +27,8 @@ enum request_progress stream_metadata(struct request *request);
 enum request_progress stream_list(struct request *request);
 enum request_progress stream_credit(struct request *request);
 enum request_progress stream_cancel(struct request *request);
+/* usage.c */
+enum request_progress usage_read(struct request *request);
 /* write.c. What a message says is decoded first, into request->prepared: on the loop, or, where it is large, on the pool, so that it looks
  * at nothing but the request. STATUS_OK; or that of the reply, and *failure has it. */
 enum status write_decode_metadata(struct request *request, struct failure *failure) MUST_CHECK;

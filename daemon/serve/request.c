@@ -118,6 +118,7 @@ bool request_type_changes(uint8_t type)
     case FRAME_GET_METADATA:
     case FRAME_GET_METADATA_MANY:
     case FRAME_LIST_METADATA:
+    case FRAME_USAGE:
     case FRAME_CREDIT:
     case FRAME_CANCEL:
     case FRAME_BARRIER:

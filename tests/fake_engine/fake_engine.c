@@ -234,6 +234,30 @@ static uint64_t fake_space(struct engine *base)
     return versions;
 }
 
+/* It knows all of them, and need not guess. */
+static enum engine_result fake_range_bytes(struct engine *base, struct slice from, struct slice to,
+                                           uint64_t *ret_bytes, struct failure *failure)
+{
+    struct fake_disk *disk = fake_of(base)->disk;
+    uint64_t bytes = 0;
+    fake_disk_lock(disk);
+    bool faults[FAKE_FAULTS];
+    fake_disk_begin(disk, FAKE_NEXT, false, faults);
+    const struct fake_version *found = fake_map_from(&disk->map, disk->written, from, true);
+    while (found != NULL && slice_compare(slice_of(found->key, found->key_bytes), to) < 0) {
+        bytes += found->key_bytes + found->value_bytes;
+        found = fake_map_from(&disk->map, disk->written, slice_of(found->key, found->key_bytes), false);
+    }
+    if (faults[FAKE_FAILS]) {
+        failure_set(failure, STATUS_IO_ERROR, "estimating a range: fault injected");
+    } else {
+        *ret_bytes = bytes;
+    }
+    fake_disk_end(disk, FAKE_NEXT);
+    fake_disk_unlock(disk);
+    return faults[FAKE_FAILS] ? ENGINE_FAILED : ENGINE_OK;
+}
+
 static void fake_maintain(struct engine *base, uint64_t now_us, uint64_t *ret_next_us)
 {
     (void)now_us;
@@ -334,6 +358,7 @@ const struct engine_type engine_fake = {
     .reclaim = fake_reclaim,
     .history = fake_history,
     .space = fake_space,
+    .range_bytes = fake_range_bytes,
     .maintain = fake_maintain,
     .stop_maintenance = fake_stop_maintenance,
     .metrics = fake_metrics,

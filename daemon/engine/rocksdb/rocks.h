@@ -18,6 +18,7 @@
 /* Both chosen; their product is the memory that engine_traits states. */
 enum {
     WRITE_BUFFER_BYTES = 64 << 20, /* RocksDB's own default; less on a small file system */
+    ROCKS_LARGE_BYTES = 4 << 10,   /* values from this size on lie in files of their own */
     WRITE_BUFFERS = 4,             /* so many a burst of writes fills before it waits for the device */
 };
 
@@ -137,5 +138,10 @@ uint64_t rocks_space(struct engine *engine);
 void rocks_maintain(struct engine *engine, uint64_t now_us, uint64_t *ret_next_us);
 void rocks_stop_maintenance(struct engine *engine);
 void rocks_metrics(struct engine *engine, metrics_fn *each, void *context);
+
+/* ---- rocks_usage.c ---- */
+
+enum engine_result rocks_range_bytes(struct engine *engine, struct slice from, struct slice to,
+                                     uint64_t *ret_bytes, struct failure *failure);
 
 #endif

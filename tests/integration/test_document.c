@@ -91,6 +91,9 @@ START_TEST(test_the_daemon_answers_the_documents_requests_as_it_shows)
     compare_reply(wire, "read_block_by_hash", "read_block_not_found_reply");
     compare_reply(wire, "read_state", "read_state_reply");
     compare_reply(wire, "get_metadata", "get_metadata_reply");
+    compare_reply(wire, "get_metadata_parts", "get_metadata_parts_reply");
+    compare_reply(wire, "commit_deletes", "commit_deletes_reply");
+    compare_reply(wire, "usage", "usage_reply");
     fill_blocks(wire, 2, 9);
     ask_metadata(wire, metadata_new(operation_set_at("bound", "x", 5)));
     compare_reply(wire, "prune", "prune_reply");

@@ -127,7 +127,28 @@ static const Cairn__WriteReply commit_reply = {
 static const Cairn__Commit commit_conditional = {
     BASE(commit), SET(chain) = TEXT("aux"), SET(carry) = 1, SET(expected_height) = 5, SET(rise_to) = 2,
 };
-static const Cairn__Error commit_conflict = {BASE(error), SET(text) = TEXT("the height is 0, not 5")};
+static Cairn__NameRange peers = {BASE(name_range), SET(from) = TEXT("peer"), SET(to) = TEXT("peers")};
+static Cairn__MetadataOperation delete_peers = {
+    BASE(metadata_operation),
+    .operation_case = CAIRN__METADATA_OPERATION__OPERATION_DELETE_RANGE,
+    .delete_range = &peers,
+};
+static Cairn__MetadataOperation *deletes_metadata[] = {&delete_peers};
+static uint64_t delete_blocks_list[] = {3, 4};
+static const Cairn__Commit commit_deletes = {
+    BASE(commit),        SET(expected_height) = 5, .n_metadata = 1, .metadata = deletes_metadata,
+    LIST(delete_blocks),
+};
+static const Cairn__Error commit_deletes_conflict = {
+    BASE(error),
+    SET(text) = TEXT("the height is 1, not 5"),
+    SET(reason) = CAIRN__CONFLICT_REASON__REASON_HEIGHT,
+};
+static const Cairn__Error commit_conflict = {
+    BASE(error),
+    SET(text) = TEXT("the height is 0, not 5"),
+    SET(reason) = CAIRN__CONFLICT_REASON__REASON_HEIGHT,
+};
 static const Cairn__Error sync_failed = {BASE(error), SET(text) = TEXT("sync failed")};
 
 /* ---- queued metadata ---- */
@@ -233,6 +254,15 @@ static const Cairn__MetadataReply get_metadata_reply = {
     SET(value) = TEXT("\x09\0\0\0\0\0\0\0"),
 };
 
+static const Cairn__GetMetadata get_metadata_parts = {
+    BASE(get_metadata),
+    SET(name) = TEXT("included"),
+    SET(parts) = CAIRN__METADATA_PART__METADATA_BINDING | CAIRN__METADATA_PART__METADATA_SIZE,
+};
+static const Cairn__MetadataReply get_metadata_parts_reply = {BASE(metadata_reply), SET(size) = 8};
+static const Cairn__Usage usage = {BASE(usage)};
+static const Cairn__UsageReply usage_reply = {BASE(usage_reply), SET(bytes) = 200 << 20};
+
 /* ---- streams ---- */
 
 static ProtobufCBinaryData names_list[] = {TEXT("peer"), TEXT("seen")};
@@ -257,6 +287,14 @@ static const Cairn__MetadataReply list_metadata_item = {
     BASE(metadata_reply),
     SET(name) = TEXT("included"),
     SET(value) = TEXT("\x09\0\0\0\0\0\0\0"),
+};
+static const Cairn__ListMetadata list_metadata_reverse = {
+    BASE(list_metadata),  SET(start) = TEXT("p"), SET(limit) = 1,
+    SET(end) = TEXT("t"), SET(reverse) = 1,       SET(parts) = 0,
+};
+static const Cairn__MetadataReply list_metadata_reverse_item = {
+    BASE(metadata_reply),
+    SET(name) = TEXT("seen"),
 };
 static const Cairn__Credit credit = {BASE(credit), SET(bytes) = 12};
 static const Cairn__ReadBlocks read_blocks = {
@@ -396,6 +434,17 @@ const struct golden goldens[] = {
     REPLY(read_state_reply, FRAME_READ_STATE, 11, OK, 0, 1005, 1005, BODY(read_state_reply)),
     REQUEST(get_metadata, GET_METADATA, 12, get_metadata),
     REPLY(get_metadata_reply, FRAME_GET_METADATA, 12, OK, 0, 1005, 1005, BODY(get_metadata_reply)),
+    REQUEST(get_metadata_parts, GET_METADATA, 29, get_metadata_parts),
+    REPLY(get_metadata_parts_reply, FRAME_GET_METADATA, 29, OK, 0, 1005, 1005,
+          BODY(get_metadata_parts_reply)),
+    REQUEST(list_metadata_reverse, LIST_METADATA, 30, list_metadata_reverse),
+    REPLY(list_metadata_reverse_item, FRAME_LIST_METADATA, 30, OK, FRAME_MORE, 1005, 1005,
+          BODY(list_metadata_reverse_item)),
+    REPLY(list_metadata_reverse_end, FRAME_LIST_METADATA, 30, OK, 0, 1005, 1005, EMPTY),
+    REQUEST(commit_deletes, COMMIT, 31, commit_deletes),
+    REPLY(commit_deletes_reply, FRAME_COMMIT, 31, CONFLICT, 0, 1007, 1007, BODY(commit_deletes_conflict)),
+    REQUEST(usage, USAGE, 32, usage),
+    REPLY(usage_reply, FRAME_USAGE, 32, OK, 0, 1007, 1007, BODY(usage_reply)),
     REQUEST(get_metadata_many, GET_METADATA_MANY, 13, get_metadata_many),
     REPLY(get_metadata_many_absent, FRAME_GET_METADATA_MANY, 13, OK, FRAME_MORE, 1005, 1005,
           BODY(get_metadata_many_absent)),

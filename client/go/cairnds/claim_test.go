@@ -18,7 +18,7 @@ import (
 
 // Two nodes on one chain: the second is refused, waits, or takes over, and then the first can write no more.
 func TestClaims(t *testing.T) {
-	daemon := cairntest.Start(t, "--claim-grace", "1ms")
+	daemon := cairntest.Start(t)
 	first, second := open(t, daemon), open(t, daemon)
 	a, err := cairnds.Open(background, first, "node", cairnds.Options{WriterName: "node-a"})
 	if err != nil {
@@ -74,6 +74,29 @@ func TestClaims(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A node that was killed released nothing: its successor waits until the claim is held no more.
+func TestSuccessor(t *testing.T) {
+	daemon := cairntest.Start(t, "--claim-grace", "200ms")
+	killed := open(t, daemon)
+	store, err := cairnds.Open(background, killed, "node", cairnds.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, store, "/a", "1")
+	if err := killed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	successor, err := cairnds.Open(background, open(t, daemon), "node", cairnds.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, successor, "/a", "1")
+	put(t, successor, "/a", "2")
+	if err := successor.Close(); err != nil {
 		t.Fatal(err)
 	}
 }

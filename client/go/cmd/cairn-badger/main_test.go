@@ -182,6 +182,15 @@ func TestNative(t *testing.T) {
 	if entry, err := chain.GetParts(ctx, "m/rhb/11/h", cairn.MetadataBinding); err != nil || entry.OfHeight != 11 {
 		t.Error(entry, err)
 	}
+	// A node runs on: blocks are compared up to where the directory ends, names and states are the node's.
+	next := cairn.CommitRequest{RiseTo: 51, Blocks: []cairn.Block{{Height: 51, Header: []byte("next")}},
+		States: []cairn.State{{Height: 50, Value: []byte("again")}, {Height: 51}}, Metadata: []cairn.Operation{cairn.Delete("m/gdh")}}
+	if _, err := chain.Commit(ctx, &next); err != nil {
+		t.Fatal(err)
+	}
+	if out := must(t, "verify", "--socket", daemon.Socket, "--chain", "node", source); !strings.Contains(out, "has gone on") {
+		t.Error(out)
+	}
 	// What is pruned next takes the bound names along.
 	if _, err := chain.Prune(ctx, &cairn.PruneRequest{BlocksThrough: 20}); err != nil {
 		t.Fatal(err)

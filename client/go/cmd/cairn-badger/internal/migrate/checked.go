@@ -8,7 +8,7 @@ type Checked struct {
 	NotIndexed     uint64 // blocks that the directory's hash index does not lead to
 	Leftovers      uint64 // entries of that index that lead to no block with the hash
 	Names          uint64
-	RanOn          bool // the chain is above the directory's height: names were not compared
+	RanOn          bool // the chain is above the directory's height: only blocks were compared
 	// SHA-256 of all blocks and states, and of all names, in their order; empty where they were not compared.
 	HeightsDigest, NamesDigest string
 }
@@ -43,7 +43,7 @@ func (c Checked) String() string {
 		text += fmt.Sprintf("\n%d entries of the directory's hash index are left over from replaced blocks", c.Leftovers)
 	}
 	if c.RanOn {
-		text += "\nthe chain has gone on: names were not compared"
+		text += "\nthe chain has gone on: states and names were not compared"
 	}
 	if c.HeightsDigest != "" {
 		text += "\nblocks and states: SHA-256 " + c.HeightsDigest

@@ -80,6 +80,18 @@ static void some_edits(struct generator *generator, struct operation *operation,
     }
 }
 
+/* Of all names, or of some. */
+static struct edit some_range(struct generator *generator)
+{
+    uint32_t from = below(generator, NAMES_KNOWN);
+    uint32_t to = from + 1 + below(generator, NAMES_KNOWN - from);
+    return (struct edit){
+        .kind = EDIT_DELETE_RANGE,
+        .name = chance(generator, 10) ? NAMES_KNOWN : from,
+        .value = to,
+    };
+}
+
 static void make_commit(struct generator *generator, struct operation *operation)
 {
     const struct model_chain *chain = chain_of(generator, operation);
@@ -112,7 +124,15 @@ static void make_commit(struct generator *generator, struct operation *operation
     operation->rise_to = chance(generator, 45)  ? next
                          : chance(generator, 5) ? some_height(generator, operation)
                                                 : 0;
+    operation->n_block_deletes = chance(generator, 10) ? 1 + below(generator, 2) : 0;
+    for (uint32_t i = 0; i < operation->n_block_deletes; i++) {
+        operation->block_deletes[i] = some_height(generator, operation);
+    }
     some_edits(generator, operation, chance(generator, 40) ? below(generator, ITEMS_MAX) : 0);
+    bool has_range = operation->n_edits > 0 && chance(generator, 15);
+    if (has_range) {
+        operation->edits[below(generator, operation->n_edits)] = some_range(generator);
+    }
 }
 
 static void make_prune(struct generator *generator, struct operation *operation)
@@ -144,6 +164,7 @@ static void make_rollback(struct generator *generator, struct operation *operati
     for (uint32_t i = 0; i < operation->n_guards; i++) {
         operation->guards[i].name = (first + i) % NAMES_OF_MARKS;
         operation->guards[i].lower = chance(generator, 75);
+        operation->guards[i].pass_malformed = chance(generator, 40);
     }
     if (operation->kind == OPERATION_ROLLBACK) {
         some_edits(generator, operation, chance(generator, 40) ? below(generator, 3) : 0);
@@ -163,6 +184,9 @@ static void make_read(struct generator *generator, struct operation *operation)
     operation->prefix = below(generator, PREFIXES_KNOWN);
     operation->start = chance(generator, 60) ? NAMES_KNOWN : below(generator, NAMES_KNOWN);
     operation->limit = chance(generator, 60) ? 0 : 1 + below(generator, 6);
+    operation->end = chance(generator, 70) ? 0 : 1 + below(generator, NAMES_KNOWN);
+    operation->reverse = chance(generator, 40);
+    operation->name_parts = below(generator, 9);
     bool names = operation->kind == OPERATION_GET || operation->kind == OPERATION_GET_MANY;
     for (; operation->n_items < left; operation->n_items++) {
         operation->items[operation->n_items] =

@@ -37,6 +37,12 @@ static uint64_t number_in(const struct model_entry *entry)
 
 static void edit_apply(struct model_chain *chain, const struct edit *edit)
 {
+    if (edit->kind == EDIT_DELETE_RANGE) {
+        for (uint32_t name = edit->name % NAMES_KNOWN; name < edit->value; name++) { /* from the first: 0 */
+            memset(&chain->metadata[name], 0, sizeof chain->metadata[name]);
+        }
+        return;
+    }
     struct model_entry *entry = &chain->metadata[edit->name];
     if (edit->kind == EDIT_RAISE && edit->value <= number_in(entry)) {
         return;
@@ -88,6 +94,9 @@ static void commit_apply(struct model_chain *chain, const struct operation *oper
 {
     for (uint32_t i = 0; i < operation->n_blocks; i++) {
         block_put(chain, operation, i);
+    }
+    for (uint32_t i = 0; i < operation->n_block_deletes; i++) {
+        block_drop(chain, operation->block_deletes[i]);
     }
     for (uint32_t i = 0; i < operation->n_states; i++) {
         chain->states[operation->states[i].height] = value_place(operation->states[i].value) + 1;
@@ -217,6 +226,9 @@ static void rollback_judge(const struct model_chain *chain, const struct operati
     }
     for (uint32_t i = 0; i < operation->n_guards; i++) {
         const struct model_entry *entry = &chain->metadata[operation->guards[i].name];
+        if (entry->there && !entry->number && operation->guards[i].pass_malformed) {
+            continue;
+        }
         if (entry->there && !entry->number) {
             refuse(result, STATUS_INVALID);
         } else if (number_in(entry) > to && !operation->guards[i].lower) {

@@ -58,11 +58,14 @@ static void read_state(const struct model_chain *chain, uint32_t height, struct 
     words_state(answer, height_on_wire(height), value_digest(chain->states[height] - 1));
 }
 
-static void entry_words(const struct model_chain *chain, uint32_t name, bool named, struct answer *answer)
+static void entry_words(const struct model_chain *chain, uint32_t name, const struct operation *operation,
+                        struct answer *answer)
 {
     const struct model_entry *entry = &chain->metadata[name];
     uint64_t digest = entry->number ? number_digest(entry->value) : value_digest((uint32_t)entry->value);
-    words_metadata(answer, named ? name : NAMES_KNOWN, digest, height_on_wire(entry->of_height));
+    uint64_t size = entry->number ? 8 : value_bytes((uint32_t)entry->value).n;
+    words_metadata(answer, operation->kind != OPERATION_GET ? name : NAMES_KNOWN,
+                   operation_name_parts(operation), digest, height_on_wire(entry->of_height), size);
 }
 
 static void read_metadata(const struct model_chain *chain, const struct operation *operation,
@@ -73,13 +76,13 @@ static void read_metadata(const struct model_chain *chain, const struct operatio
             answer->status = STATUS_NOT_FOUND;
             return;
         }
-        entry_words(chain, operation->items[0], false, answer);
+        entry_words(chain, operation->items[0], operation, answer);
         return;
     }
     if (operation->kind == OPERATION_GET_MANY) {
         for (uint32_t i = 0; i < operation->n_items; i++) {
             if (chain->metadata[operation->items[i]].there) {
-                entry_words(chain, operation->items[i], true, answer);
+                entry_words(chain, operation->items[i], operation, answer);
             } else {
                 words_absent_metadata(answer, operation->items[i]);
             }
@@ -87,10 +90,13 @@ static void read_metadata(const struct model_chain *chain, const struct operatio
         return;
     }
     uint32_t left = operation->limit == 0 ? NAMES_KNOWN : operation->limit;
-    for (uint32_t name = operation->start == NAMES_KNOWN ? 0 : operation->start;
-         name < NAMES_KNOWN && left > 0; name++) {
-        if (chain->metadata[name].there && name_has_prefix(name, operation->prefix)) {
-            entry_words(chain, name, true, answer);
+    uint32_t start = operation->start == NAMES_KNOWN ? 0 : operation->start;
+    uint32_t end = operation->end == 0 ? NAMES_KNOWN : operation->end - 1;
+    for (uint32_t i = 0; i < NAMES_KNOWN && left > 0; i++) {
+        uint32_t name = operation->reverse ? NAMES_KNOWN - 1 - i : i;
+        if (name >= start && name < end && chain->metadata[name].there &&
+            name_has_prefix(name, operation->prefix)) {
+            entry_words(chain, name, operation, answer);
             left--;
         }
     }

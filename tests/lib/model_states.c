@@ -72,7 +72,7 @@ static bool mark_seen(struct search *search, const struct machine *machine)
 static uint32_t names_of(const struct operation *operation)
 {
     uint32_t names = 0;
-    for (uint32_t i = 0; i < operation->n_edits; i++) {
+    for (uint32_t i = 0; i < operation->n_edits; i++) { /* one with a range carries anyway */
         names |= UINT32_C(1) << operation->edits[i].name;
     }
     return names;
@@ -85,7 +85,7 @@ static bool carries_what_is_lost(const struct machine *machine, const struct ope
         return false;
     }
     bool carries = commit->carry || commit->kind == OPERATION_PRUNE || commit->kind == OPERATION_ROLLBACK ||
-                   commit->kind == OPERATION_DROP_CHAIN;
+                   commit->kind == OPERATION_DROP_CHAIN || operation_deletes_range(commit);
     return carries || (names_of(commit) & machine->skipped[commit->chain]) != 0;
 }
 

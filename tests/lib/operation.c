@@ -73,9 +73,23 @@ bool operation_is_end(const struct operation *operation)
     return operation->kind == OPERATION_STOP || operation->kind == OPERATION_KILL;
 }
 
+uint32_t operation_name_parts(const struct operation *operation)
+{
+    return operation->name_parts == 0 ? 3 : operation->name_parts - 1; /* value and binding */
+}
+
+bool operation_deletes_range(const struct operation *operation)
+{
+    bool deletes = false;
+    for (uint32_t i = 0; i < operation->n_edits; i++) {
+        deletes |= operation->edits[i].kind == EDIT_DELETE_RANGE;
+    }
+    return deletes;
+}
+
 static void edit_text(struct answer *line, const struct edit *edit)
 {
-    static const char *const verbs[] = {"set", "number", "delete", "raise"};
+    static const char *const verbs[] = {"set", "number", "delete", "raise", "delete range"};
     answer_add(line, " %s %u", verbs[edit->kind], edit->name);
     if (edit->kind != EDIT_DELETE) {
         answer_add(line, "=%" PRIu64, edit->value);
@@ -91,6 +105,9 @@ static void lists_text(struct answer *line, const struct operation *operation)
         answer_add(line, " block %u=(%u,%u,#%u)", operation->blocks[i].height, operation->blocks[i].header,
                    operation->blocks[i].data, operation->blocks[i].hash);
     }
+    for (uint32_t i = 0; i < operation->n_block_deletes; i++) {
+        answer_add(line, " delete block %u", operation->block_deletes[i]);
+    }
     for (uint32_t i = 0; i < operation->n_states; i++) {
         answer_add(line, " state %u=%u", operation->states[i].height, operation->states[i].value);
     }
@@ -98,8 +115,9 @@ static void lists_text(struct answer *line, const struct operation *operation)
         answer_add(line, " delete state %u", operation->deletes[i]);
     }
     for (uint32_t i = 0; i < operation->n_guards; i++) {
-        answer_add(line, " guard %u %s", operation->guards[i].name,
-                   operation->guards[i].lower ? "lower" : "refuse");
+        answer_add(line, " guard %u %s%s", operation->guards[i].name,
+                   operation->guards[i].lower ? "lower" : "refuse",
+                   operation->guards[i].pass_malformed ? " passing malformed" : "");
     }
     for (uint32_t i = 0; i < operation->n_edits; i++) {
         edit_text(line, &operation->edits[i]);
@@ -135,8 +153,9 @@ char *operation_text(const struct operation *operation)
         answer_add(&line, operation->prune_blocks ? " blocks through %u" : "", operation->height);
         answer_add(&line, operation->prune_states ? " states through %u" : "", operation->last);
     } else if (operation->kind == OPERATION_LIST) {
-        answer_add(&line, " prefix %u start %u limit %u", operation->prefix, operation->start,
-                   operation->limit);
+        answer_add(&line, " prefix %u start %u end+1 %u limit %u%s parts %u", operation->prefix,
+                   operation->start, operation->end, operation->limit, operation->reverse ? " reverse" : "",
+                   operation_name_parts(operation));
     } else {
         answer_add(&line, " height %u last %u hash %u parts %u", operation->height, operation->last,
                    operation->hash, operation->parts);

@@ -52,12 +52,12 @@ enum operation_kind {
     OPERATION_KINDS,
 };
 
-enum edit_kind { EDIT_SET, EDIT_SET_NUMBER, EDIT_DELETE, EDIT_RAISE };
+enum edit_kind { EDIT_SET, EDIT_SET_NUMBER, EDIT_DELETE, EDIT_RAISE, EDIT_DELETE_RANGE };
 
 struct edit {
     enum edit_kind kind;
-    uint32_t name;
-    uint64_t value;     /* place in the table of values, or the number */
+    uint32_t name;  /* of a range the first; NAMES_KNOWN: from the first of all */
+    uint64_t value; /* place in the table of values, the number, or of a range the name behind it, likewise */
     uint32_t of_height; /* 0: unbound */
 };
 
@@ -74,11 +74,14 @@ struct operation {
     uint32_t hash;
     uint32_t prefix;
     uint32_t start; /* name, NAMES_KNOWN: none */
+    uint32_t end;   /* one more than the name; 0: none */
     uint32_t limit;
-    uint32_t rise_to; /* 0: none */
+    bool reverse;
+    uint32_t name_parts; /* one more than the mask; 0: none is given */
+    uint32_t rise_to;    /* 0: none */
     uint32_t expected;
     bool has_expected, carry, prune_blocks, prune_states;
-    uint32_t n_blocks, n_states, n_deletes, n_edits, n_guards, n_items;
+    uint32_t n_blocks, n_block_deletes, n_states, n_deletes, n_edits, n_guards, n_items;
     struct {
         uint32_t height, header, data, hash;
     } blocks[ITEMS_MAX];
@@ -86,10 +89,11 @@ struct operation {
         uint32_t height, value;
     } states[ITEMS_MAX];
     uint32_t deletes[ITEMS_MAX]; /* heights of states */
+    uint32_t block_deletes[ITEMS_MAX];
     struct edit edits[ITEMS_MAX];
     struct {
         uint32_t name;
-        bool lower;
+        bool lower, pass_malformed;
     } guards[ITEMS_MAX];
     uint32_t items[ITEMS_MAX]; /* heights or names to read */
 };
@@ -110,6 +114,9 @@ bool operation_is_commit(const struct operation *operation);
 bool operation_is_stream(const struct operation *operation);
 bool operation_is_dry_run(const struct operation *operation);
 bool operation_is_end(const struct operation *operation); /* of the daemon */
+/* What of a name it asks for, as the wire's mask. */
+uint32_t operation_name_parts(const struct operation *operation);
+bool operation_deletes_range(const struct operation *operation);
 /* A line for people, kept. */
 char *operation_text(const struct operation *operation);
 

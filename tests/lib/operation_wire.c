@@ -23,6 +23,17 @@ static void chain_of(const struct operation *operation, protobuf_c_boolean *ret_
     *ret_chain = (ProtobufCBinaryData){strlen(name), (uint8_t *)(uintptr_t)name};
 }
 
+static Cairn__NameRange *range_of(const struct edit *edit)
+{
+    Cairn__NameRange *range = kept_alloc(sizeof *range);
+    cairn__name_range__init(range);
+    range->has_from = edit->name != NAMES_KNOWN;
+    range->has_to = edit->value != NAMES_KNOWN;
+    range->from = range->has_from ? binary(name_bytes(edit->name)) : range->from;
+    range->to = range->has_to ? binary(name_bytes((uint32_t)edit->value)) : range->to;
+    return range;
+}
+
 static Cairn__MetadataOperation **edits_of(const struct operation *operation)
 {
     Cairn__MetadataOperation **list = kept_alloc((operation->n_edits + 1) * sizeof *list);
@@ -31,10 +42,14 @@ static Cairn__MetadataOperation **edits_of(const struct operation *operation)
         Cairn__MetadataOperation *one = kept_alloc(sizeof *one);
         cairn__metadata_operation__init(one);
         one->has_name = true;
-        one->name = binary(name_bytes(edit->name));
+        one->name = edit->name == NAMES_KNOWN ? one->name : binary(name_bytes(edit->name));
         one->has_of_height = edit->of_height != 0;
         one->of_height = height_on_wire(edit->of_height);
-        if (edit->kind == EDIT_RAISE) {
+        if (edit->kind == EDIT_DELETE_RANGE) {
+            one->has_name = false;
+            one->operation_case = CAIRN__METADATA_OPERATION__OPERATION_DELETE_RANGE;
+            one->delete_range = range_of(edit);
+        } else if (edit->kind == EDIT_RAISE) {
             one->operation_case = CAIRN__METADATA_OPERATION__OPERATION_RAISE;
             one->raise = edit->value;
         } else if (edit->kind == EDIT_DELETE) {
@@ -92,6 +107,11 @@ static void *commit_message(const struct operation *operation)
         commit->delete_states[i] = height_on_wire(operation->deletes[i]);
     }
     commit->n_delete_states = operation->n_deletes;
+    commit->delete_blocks = kept_alloc(ITEMS_MAX * sizeof *commit->delete_blocks);
+    for (uint32_t i = 0; i < operation->n_block_deletes; i++) {
+        commit->delete_blocks[i] = height_on_wire(operation->block_deletes[i]);
+    }
+    commit->n_delete_blocks = operation->n_block_deletes;
     commit->has_rise_to = operation->rise_to != 0;
     commit->rise_to = height_on_wire(operation->rise_to);
     commit->metadata = edits_of(operation);
@@ -133,6 +153,7 @@ static void *rollback_message(const struct operation *operation)
         guard->has_name = true;
         guard->name = binary(name_bytes(operation->guards[i].name));
         guard->has_lower = guard->lower = operation->guards[i].lower;
+        guard->has_pass_malformed = guard->pass_malformed = operation->guards[i].pass_malformed;
     }
     rollback->n_guards = operation->n_guards;
     rollback->metadata = edits_of(operation);
@@ -200,6 +221,8 @@ static void *names_message(const struct operation *operation)
         chain_of(operation, &get->has_chain, &get->chain);
         get->has_name = true;
         get->name = binary(name_bytes(operation->items[0]));
+        get->has_parts = operation->name_parts != 0;
+        get->parts = operation_name_parts(operation);
         return get;
     }
     if (operation->kind == OPERATION_GET_MANY) {
@@ -213,6 +236,8 @@ static void *names_message(const struct operation *operation)
             get->names[i] = binary(name_bytes(operation->items[i]));
         }
         get->n_names = operation->n_items;
+        get->has_parts = operation->name_parts != 0;
+        get->parts = operation_name_parts(operation);
         return get;
     }
     Cairn__ListMetadata *list = kept_alloc(sizeof *list);
@@ -228,6 +253,13 @@ static void *names_message(const struct operation *operation)
     if (list->has_start) {
         list->start = binary(name_bytes(operation->start));
     }
+    list->has_end = operation->end != 0;
+    if (list->has_end) {
+        list->end = binary(name_bytes(operation->end - 1));
+    }
+    list->has_reverse = list->reverse = operation->reverse;
+    list->has_parts = operation->name_parts != 0;
+    list->parts = operation_name_parts(operation);
     return list;
 }
 

@@ -43,8 +43,12 @@ static void take_metadata(struct outcome *outcome, const struct operation *opera
         outcome->malformed |= operation->kind != OPERATION_GET_MANY || reply->has_value;
         return;
     }
-    outcome->malformed |= !reply->has_value || (reply->has_of_height && reply->of_height == 0);
-    words_metadata(&outcome->answer, name, digest_of(reply->has_value, reply->value), reply->of_height);
+    uint32_t sent = (reply->has_value ? 1 : 0) | (reply->has_of_height ? 2 : 0) | (reply->has_size ? 4 : 0);
+    uint32_t asked = operation_name_parts(operation);
+    outcome->malformed |= (sent | 2) != (asked | 2) || (sent & ~asked) != 0;
+    outcome->malformed |= reply->has_of_height && reply->of_height == 0;
+    words_metadata(&outcome->answer, name, asked, digest_of(reply->has_value, reply->value), reply->of_height,
+                   reply->size);
 }
 
 static void take_chains(struct outcome *outcome, const Cairn__ChainsReply *reply)
@@ -123,6 +127,7 @@ static void take_error(struct outcome *outcome, struct bytes body)
         outcome->malformed = true; /* every error says what is wrong */
         return;
     }
+    outcome->malformed |= (outcome->answer.status == STATUS_CONFLICT) != (error->has_reason != 0);
     size_t n = error->text.len < sizeof outcome->error - 1 ? error->text.len : sizeof outcome->error - 1;
     memcpy(outcome->error, error->text.data, n);
 }

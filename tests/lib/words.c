@@ -55,15 +55,21 @@ void words_state(struct answer *answer, uint64_t height, uint64_t value)
     add_number(answer, " = ", value);
 }
 
-void words_metadata(struct answer *answer, uint32_t name, uint64_t value, uint64_t of_height)
+void words_metadata(struct answer *answer, uint32_t name, uint32_t parts, uint64_t value, uint64_t of_height,
+                    uint64_t size)
 {
     add_text(answer, "[");
     if (name != NAMES_KNOWN) {
         add_number(answer, "name ", name);
     }
-    add_number(answer, " = ", value);
-    if (of_height != 0) {
+    if (parts & 1) {
+        add_number(answer, " = ", value);
+    }
+    if (parts & 2 && of_height != 0) {
         add_number(answer, " of ", of_height);
+    }
+    if (parts & 4) {
+        add_number(answer, " size ", size);
     }
     add_text(answer, "]");
 }

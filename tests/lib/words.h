@@ -11,8 +11,9 @@ void words_block(struct answer *answer, uint64_t height, uint32_t parts, uint64_
                  uint64_t signature, uint64_t hash);
 void words_absent_block(struct answer *answer, uint64_t height);
 void words_state(struct answer *answer, uint64_t height, uint64_t value);
-/* NAMES_KNOWN: the name is not told. of_height 0: unbound. */
-void words_metadata(struct answer *answer, uint32_t name, uint64_t value, uint64_t of_height);
+/* NAMES_KNOWN: the name is not told, nor is what is not in the mask. of_height 0: unbound. */
+void words_metadata(struct answer *answer, uint32_t name, uint32_t parts, uint64_t value, uint64_t of_height,
+                    uint64_t size);
 void words_absent_metadata(struct answer *answer, uint32_t name);
 /* states: one more than the height; 0: none. */
 void words_chain(struct answer *answer, const char *name, uint64_t height, uint64_t blocks, uint64_t states);

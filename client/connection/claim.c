@@ -49,6 +49,9 @@ struct claim *claim_of(const struct cairn_client *client, struct cairn_slice cha
 
 struct claim *claim_prepare(struct cairn_client *client, struct cairn_slice chain)
 {
+    chain = chain.bytes > 0 ? chain : cairn_text("default");
+    /* The daemon refuses a longer name, so that no claim is ever granted under the cut one. */
+    chain.bytes = chain.bytes < CHAIN_NAME_BYTES_MAX ? chain.bytes : CHAIN_NAME_BYTES_MAX;
     struct claim *claim = find(client, chain);
     if (claim != NULL) {
         return claim;
@@ -57,9 +60,7 @@ struct claim *claim_prepare(struct cairn_client *client, struct cairn_slice chai
     if (claim == NULL) {
         return NULL;
     }
-    chain = chain.bytes > 0 ? chain : cairn_text("default");
-    /* The daemon refuses a longer name, so that no claim is ever granted under the cut one. */
-    claim->chain_bytes = chain.bytes < sizeof claim->chain ? chain.bytes : sizeof claim->chain;
+    claim->chain_bytes = chain.bytes;
     memcpy(claim->chain, chain.data, claim->chain_bytes);
     claim->next = client->claims;
     client->claims = claim;

@@ -284,7 +284,7 @@ struct cairn_written {
     /* Raises that the daemon has left out since its start, for all clients, as the stored values could not be read: when
      * it grows, one of yours may be among them, and a barrier tells why. */
     uint64_t raises_left_out;
-    /* COMMIT, PRUNE, ROLLBACK under a claim: applied, durable, and the answer was lost with a connection. So the number and
+    /* A write under a claim: applied, durable, and the answer was lost with a connection. So the number and
      * the counts are not known, and 0. */
     bool repeated;
     uint64_t reserved[3];
@@ -415,7 +415,8 @@ CAIRN_API void cairn_client_get_counters(const struct cairn_client *client,
 
 /* Forgets the store and run that were met, and all kept metadata: for use after CAIRN_STORE_CHANGED, if the new store is
  * the one that is wanted. Whether the store has what was kept is unknown. All connections of the client must be lost or freed.
- *   CAIRN_OK     kept metadata counts as dropped; on_dropped does not run
+ *   CAIRN_OK     kept metadata counts as dropped; on_dropped does not run. Claims are forgotten; what went on under them has
+ *                completed with CAIRN_CONNECTION_LOST (unknown) or CAIRN_NOT_SENT
  *   CAIRN_USAGE  a connection of the client is not lost, or the call is made in a callback or in a child of fork();
  *                nothing is changed */
 CAIRN_API enum cairn_status cairn_client_forget(struct cairn_client *client) CAIRN_MUST_CHECK;
@@ -498,13 +499,15 @@ CAIRN_API int cairn_connection_fd(const struct cairn_connection *connection);
 CAIRN_API short cairn_connection_events(const struct cairn_connection *connection);
 
 /* Microseconds until cairn_connection_process() must be called even if the socket has no event: 0 for now, -1 for never.
- * For a lost connection it is 0 until cairn_connection_process() has reported the loss once, then -1. */
+ * For a lost connection it is 0 until cairn_connection_process() has reported the loss once, then -1, or until the next timeout
+ * of a request that goes on under a claim. */
 CAIRN_API int64_t cairn_connection_timeout_us(const struct cairn_connection *connection);
 
 /* Sends what is queued, receives what has arrived, ends requests whose timeout is over, and runs completions and items.
  * Never waits. `revents` is what poll() returned, POLLHUP and POLLERR included; with 0 nothing is received.
  *   CAIRN_OK               the connection goes on
- *   CAIRN_CONNECTION_LOST  it is lost, and all its requests have completed; cairn_connection_error() says why
+ *   CAIRN_CONNECTION_LOST  it is lost, and all its requests have completed, but those that go on under a claim (cairn_claim());
+ *                          cairn_connection_error() says why
  *   CAIRN_CANNOT_CONNECT, CAIRN_BUSY, CAIRN_SHUTTING_DOWN, CAIRN_PERMISSION, CAIRN_UNSUPPORTED, CAIRN_STORE_CHANGED
  *                          likewise, while it was connecting, for the reasons that cairn_connect() gives; its requests
  *                          completed with CAIRN_CANNOT_CONNECT or CAIRN_STORE_CHANGED
@@ -525,7 +528,7 @@ CAIRN_API enum cairn_status cairn_connection_process(struct cairn_connection *co
  * Blocking calls. Each sends one request and waits in poll() until it completes, at most for the request's timeout. Other
  * requests of the connection complete meanwhile. If the connection is lost, the call reconnects within the timeout, with
  * growing pauses. It sends again: a read whose answer was lost, a stream only if no item was delivered, and a write only if
- * it was certainly not sent. If the connection is full, it waits for room. It returns the status of the reply, or:
+ * it was certainly not sent, or goes on under a claim. If the connection is full, it waits for room. It returns the status of the reply, or:
  *   CAIRN_CANNOT_CONNECT and what else cairn_connect() returns
  *                    the connection was lost, and could not be made again in time; not applied
  *   CAIRN_TOO_LARGE, CAIRN_FULL, CAIRN_NO_MEMORY
@@ -543,6 +546,7 @@ CAIRN_API enum cairn_status cairn_connection_process(struct cairn_connection *co
  *   CAIRN_OK         the request completes once, later
  *   CAIRN_NOT_SENT   the connection is lost, or the daemon was restarted: reconnect
  *   CAIRN_FULL       too much is in flight or kept (cairn_client_options)
+ *   CAIRN_CONFLICT   the client's claim of the chain has ended; it is CAIRN_REASON_CLAIMED
  *   CAIRN_TOO_LARGE  the request is longer than a frame may be, or has too many items
  *   CAIRN_USAGE      `request` is NULL or has a value that cannot be encoded: an unknown level, part or operation, a NULL
  *                    pointer with a count above 0, or `reserved` that is not zero; or the process is a child of fork()

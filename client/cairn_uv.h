@@ -187,6 +187,10 @@ static inline void cairn_uv_timed_out(uv_timer_t *timer)
         cairn_uv_process(uv, 0);
         return;
     }
+    (void)cairn_connection_process(uv->connection, 0); /* ends what has waited for the connection too long */
+    if (uv->is_closing) {
+        return;
+    }
     status = cairn_connection_reconnect(uv->connection);
     if (status == CAIRN_OK) {
         uv->is_lost = 0;

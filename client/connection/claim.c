@@ -9,7 +9,7 @@
  *
  *   numbered     waits for the answer to the Present on its connection, which says the last number applied. Up to it: it was applied, and
  *                completes so. Above it: it was not, nor ever will be; it is sent again, under a new number. Behind one that has timed
- *                out and was not applied it is refused instead: writes take effect in their order or not at all
+ *                out or was refused, and so is not applied, it is refused instead: writes take effect in their order or not at all
  *   metadata     it may have been applied. On a connection that does not number it is sent again at once; nobody else writes to the
  *                chain, so that the values end the same. On one that numbers, a write that was sent behind it may have been applied: if
  *                that carried, so was this one; if it has metadata of its own, it is unknown; else it is sent again
@@ -49,6 +49,9 @@ struct claim *claim_of(const struct cairn_client *client, struct cairn_slice cha
 
 struct claim *claim_prepare(struct cairn_client *client, struct cairn_slice chain)
 {
+    chain = chain.bytes > 0 ? chain : cairn_text("default");
+    /* The daemon refuses a longer name, so that no claim is ever granted under the cut one. */
+    chain.bytes = chain.bytes < CHAIN_NAME_BYTES_MAX ? chain.bytes : CHAIN_NAME_BYTES_MAX;
     struct claim *claim = find(client, chain);
     if (claim != NULL) {
         return claim;
@@ -57,9 +60,7 @@ struct claim *claim_prepare(struct cairn_client *client, struct cairn_slice chai
     if (claim == NULL) {
         return NULL;
     }
-    chain = chain.bytes > 0 ? chain : cairn_text("default");
-    /* The daemon refuses a longer name, so that no claim is ever granted under the cut one. */
-    claim->chain_bytes = chain.bytes < sizeof claim->chain ? chain.bytes : sizeof claim->chain;
+    claim->chain_bytes = chain.bytes;
     memcpy(claim->chain, chain.data, claim->chain_bytes);
     claim->next = client->claims;
     client->claims = claim;
@@ -242,6 +243,9 @@ void claim_set_aside(struct cairn_connection *connection)
         if (!request->survives || request->claim == NULL) {
             continue;
         }
+        if (request->is_doomed) {
+            request->number = 0; /* another has it now, and this one is surely not applied */
+        }
         struct frame_out *frame = request->frame;
         if (request->state == REQUEST_HELD) {
             frame_queue_remove(&connection->held, frame);
@@ -251,8 +255,8 @@ void claim_set_aside(struct cairn_connection *connection)
             continue; /* abandoned, or aside since an earlier connection */
         }
         request->is_uncertain |= request->state == REQUEST_SENT;
+        request->is_uncertain &= !request->is_doomed;
         request->number = request->is_uncertain ? request->number : 0;
-        request->is_doomed = false;
         frame->sent = 0;
         hold_set_again(connection, request);
         request_state_move(&request->state, REQUEST_ASIDE);
@@ -355,13 +359,13 @@ static void settle_numbered(struct cairn_connection *connection, const struct cl
         bool applied = request->number > 0 && request->number <= last_number;
         request->is_uncertain = false;
         if (applied || timed_out) {
-            missing |= !applied;
+            missing |= !applied && !request->is_doomed;
             say_applied(connection, request); /* nobody hears it of one that timed out */
         } else if (claim->state == CLAIM_ENDED) {
             give_up(connection, request, CAIRN_REASON_CLAIMED, claim->why);
-        } else if (missing) {
+        } else if (missing || request->is_doomed) {
             give_up(connection, request, CAIRN_REASON_NUMBER,
-                    "a write before it timed out, and was not applied before the connection was lost");
+                    "a write before it was refused, or timed out, and was not applied");
         } else {
             request->number = 0;
         }

@@ -7,14 +7,14 @@
 
 #include <assert.h>
 
-uint64_t hold_again_stamp(const struct cairn_client *client, const struct cairn_connection *except)
+uint64_t hold_again_stamp(const struct cairn_client *client)
 {
     uint64_t lowest = NO_STAMP;
     if (client->again == 0) {
         return lowest;
     }
     for (const struct cairn_connection *each = client->connections; each != NULL; each = each->next) {
-        if (each == except || each->again == 0) {
+        if (each->again == 0) {
             continue;
         }
         const struct request *request = each->first;
@@ -31,8 +31,7 @@ bool hold_may_go(const struct cairn_connection *connection, const struct request
 {
     const struct cairn_client *client = connection->client;
     assert(request->ordered && request->stamp > 0 && request->stamp < NO_STAMP);
-    if (request->stamp > keep_unsettled_stamp(&client->kept) ||
-        request->stamp > hold_again_stamp(client, connection)) {
+    if (request->stamp > keep_unsettled_stamp(&client->kept) || request->stamp > hold_again_stamp(client)) {
         return false;
     }
     return !request->numbered || !request->claim->presenting;

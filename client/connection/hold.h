@@ -8,8 +8,8 @@
 
 #include "client/connection/internal.h"
 
-/* The lowest stamp of the requests to send again, of all connections but `except`, which may be NULL; NO_STAMP: there is none. */
-uint64_t hold_again_stamp(const struct cairn_client *client, const struct cairn_connection *except);
+/* The lowest stamp of the client's requests to send again; NO_STAMP: there is none. */
+uint64_t hold_again_stamp(const struct cairn_client *client);
 
 /* Whether this write or barrier may go out on the connection, which is ready and holds none before it. */
 bool hold_may_go(const struct cairn_connection *connection, const struct request *request);

@@ -61,7 +61,7 @@ bool resend_wanted(const struct cairn_connection *connection, uint64_t now, uint
          client->resend_bytes >= RESEND_BYTES_MAX)) {
         return false;
     }
-    if (hold_again_stamp(client, NULL) < client->kept.next_lost->stamp) {
+    if (hold_again_stamp(client) < client->kept.next_lost->stamp) {
         return false; /* a request goes before it */
     }
     *ret_wait_us = now < client->resend_next_us ? client->resend_next_us - now : 0;

@@ -21,7 +21,7 @@ static void run_example(const char *name)
     rig_end(&rig);
 }
 
-static const char *const all[] = {"asynchronous", "blocking", "reorganize", "retry", "stream", "uv"};
+static const char *const all[] = {"asynchronous", "blocking", "claim", "reorganize", "retry", "stream", "uv"};
 
 START_TEST(test_example_runs)
 {

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "client/cairn.h"
 #include "tests/lib/kept.h"
 #include "tests/lib/rig.h"
 #include "tests/lib/suite.h"
@@ -134,6 +135,37 @@ START_TEST(test_a_conflict_says_its_reason_and_a_guard_may_let_a_malformed_value
               "conflict (guard)");
     expect_in(cairn(&rig, DONE, "rollback --to 1 --guard mark:lower:pass --guard high:lower -y"),
               "guards lowered: 1");
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_chains_say_who_has_claimed_and_release_ends_that)
+{
+    struct rig rig = rig_start("");
+    const struct cairn_client_options options = {.socket_path = rig.daemon.socket};
+    const struct cairn_claim_request claim = {.writer_name = cairn_text("the node")};
+    struct cairn_client *client;
+    struct cairn_connection *connection;
+    cairn(&rig, DONE, "chains create aux");
+    ck_assert_int_eq(cairn_client_new(&options, &client), CAIRN_OK);
+    ck_assert_int_eq(cairn_connect(client, 0, &connection), CAIRN_OK);
+    ck_assert_int_eq(cairn_claim(connection, &claim, NULL), CAIRN_OK);
+    const char *holder = kept_format("the node (pid %d, uid %d)\n", (int)getpid(), (int)getuid());
+    expect_in(cairn(&rig, DONE, "chains"), holder);
+    const char *json = kept_format(
+        "\"claim\":{\"writer\":\"the node\",\"pid\":%d,\"uid\":%d,\"held\":true,\"sequence\":", (int)getpid(),
+        (int)getuid());
+    expect_in(cairn(&rig, DONE, "-o json chains"), json);
+    expect_in(cairn(&rig, DONE, "-o json chains"), "\"claim\":null"); /* of aux */
+    expect_in(cairn_errors(&rig, CONFLICT, "meta set a b"), "conflict (claimed)");
+    cairn(&rig, DONE, "chains release default"); /* nobody can be asked */
+    cairn(&rig, DONE, "chains release default"); /* nothing is claimed */
+    cairn(&rig, DONE, "meta set a b");
+    const struct cairn_commit_request commit = {.rise_to = 1};
+    const struct cairn_reply *reply;
+    ck_assert_int_eq(cairn_commit(connection, &commit, &reply), CAIRN_CONFLICT);
+    ck_assert_int_eq(reply->reason, CAIRN_REASON_CLAIMED);
+    cairn_client_free(client);
     rig_end(&rig);
 }
 END_TEST
@@ -343,6 +375,7 @@ int main(void)
     tcase_add_test(tests, test_metadata_verbs);
     tcase_add_test(tests, test_lists_go_both_ways_and_ranges_go);
     tcase_add_test(tests, test_a_conflict_says_its_reason_and_a_guard_may_let_a_malformed_value_pass);
+    tcase_add_test(tests, test_chains_say_who_has_claimed_and_release_ends_that);
     tcase_add_test(tests, test_values_are_binary_safe);
     tcase_add_test(tests, test_barrier_prune_rollback_chains);
     tcase_add_test(tests, test_destructive_verbs_ask_and_take_no_silence_for_yes);

@@ -152,6 +152,31 @@ START_TEST(a_freed_connection_leaves_its_writes_unknown_and_another_numbers)
 }
 END_TEST
 
+/* Two writes had number 2: the one that was refused with number 1, and the one that got it anew. */
+START_TEST(a_number_that_was_given_twice_is_of_the_later_write)
+{
+    struct result results[4] = {{.count = 0}};
+    struct fake_frame first;
+    for (uint64_t i = 0; i < 2; i++) {
+        claims_commit(0, i + 1, &results[i]);
+        struct fake_frame frame = claims_expect_commit(0, i + 1, i + 1);
+        first = i == 0 ? frame : first;
+    }
+    claims_refuse(0, &first, CAIRN__CONFLICT_REASON__REASON_HEIGHT, -1);
+    for (uint64_t i = 2; i < 4; i++) {
+        claims_commit(0, i + 1, &results[i]);
+        (void)claims_expect_commit(0, i + 1, i - 1);
+    }
+    claims_lose(0);
+    claims_reconnect(0);
+    struct fake_frame present = claims_expect_present(0, true);
+    claims_answer_present(0, &present, 2);
+    ck_assert(result_is(&results[1], CAIRN_CONFLICT, CAIRN_REASON_NUMBER));
+    ck_assert(result_is(&results[2], CAIRN_OK, CAIRN_REASON_NONE));
+    ck_assert(result_is(&results[3], CAIRN_OK, CAIRN_REASON_NONE));
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -163,5 +188,6 @@ int main(void)
     tcase_add_loop_test(tests, one_that_timed_out_unanswered_stops_those_behind_it_unless_it_was_applied, 0,
                         2);
     tcase_add_test(tests, a_freed_connection_leaves_its_writes_unknown_and_another_numbers);
+    tcase_add_test(tests, a_number_that_was_given_twice_is_of_the_later_write);
     return suite_run(suite, true);
 }

@@ -340,7 +340,7 @@ UNIT_ONE := -e 's|@AT@||g; s|@OF@||g; s|@STATE@|cairn|g; s|@CONFIG@|$(SYSCONFDIR
 UNIT_EACH := -e 's|@AT@|@%i|g; s|@OF@| of %i|g; s|@STATE@|cairn-%i|g; s|@CONFIG@|$(SYSCONFDIR)/cairn/%i.conf|g'
 # Documents keep their places to each other, so that their links lead somewhere.
 DOCUMENTS := README.md CHANGELOG.md CONTRIBUTING.md UPGRADING.md LICENSE scripts/cairnd.conf proto/PROTOCOL.md proto/cairn.proto \
-	client/cairn.h client/cairn_uv.h client/tool/ERRORS.md client/python/README.md client/go/README.md daemon/README.md daemon/schema/FORMAT.md tests/bench/README.md tests/fault/README.md
+	client/cairn.h client/cairn_uv.h client/tool/ERRORS.md client/python/README.md client/go/README.md client/go/MIGRATING.md client/go/UPSTREAM.md daemon/README.md daemon/schema/FORMAT.md tests/bench/README.md tests/fault/README.md
 
 install: ## install under PREFIX (/usr/local), below DESTDIR; builds first what is missing
 	scripts/dependencies.sh --install

@@ -5,6 +5,7 @@ go 1.25.8
 require (
 	cairn.invalid/client/go/cairn v0.0.0
 	cairn.invalid/client/go/cairnds v0.0.0
+	cairn.invalid/client/go/cairnstore v0.0.0
 	github.com/celestiaorg/go-header v0.8.6
 	github.com/evstack/ev-node v1.2.2
 	github.com/evstack/ev-node/core v1.1.0
@@ -216,4 +217,5 @@ require (
 replace (
 	cairn.invalid/client/go/cairn => ../cairn
 	cairn.invalid/client/go/cairnds => ../cairnds
+	cairn.invalid/client/go/cairnstore => ../cairnstore
 )

@@ -2,12 +2,15 @@ package main
 
 import (
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/evstack/ev-node/pkg/store"
 	"github.com/evstack/ev-node/test/testda"
 
+	"cairn.invalid/client/go/cairn"
 	"cairn.invalid/client/go/cairn/cairntest"
 )
 
@@ -48,4 +51,54 @@ func TestKilledDaemon(t *testing.T) {
 		checkPrefix(t, blocks, nodes.checkSame(t, height))
 		nodes.stop(t)
 	}
+}
+
+// A node that is killed goes on from its last block when it is started again. The next one waits until the daemon knows that the node
+// is gone, and no longer.
+func TestKilledNode(t *testing.T) {
+	daemon := cairntest.Start(t, "--claim-grace", "500ms")
+	program, home := filepath.Join(t.TempDir(), "evnode"), t.TempDir()
+	if output, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("building the program: %v\n%s", err, output)
+	}
+	client, err := cairn.Open(t.Context(), cairn.Options{Socket: daemon.Socket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+
+	reached := uint64(0)
+	for range 3 {
+		node := exec.Command(program, "-home", home, "-socket", daemon.Socket, "-chain", "killed", "-block-time", "100ms")
+		log := &nodeLog{}
+		node.Stdout, node.Stderr = log, log
+		if err := node.Start(); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- node.Wait() }()
+		waitFor(t, fmt.Sprint("height ", reached+5), func() bool {
+			select {
+			case err := <-done:
+				t.Fatalf("the node ended by itself: %v\n%s", err, log)
+			default:
+			}
+			height, err := client.Chain("killed").Height(t.Context()) // an error until the node has made its chain
+			if err != nil || height < reached+5 {
+				return false
+			}
+			reached = height
+			return true
+		})
+		if err := node.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		<-done
+	}
+	database, err := openStore(t.Context(), "cairnstore", "", daemon.Socket, "killed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer database.Close()
+	chainOf(t, store.New(store.NewEvNodeKVStore(database)), reached)
 }

@@ -37,7 +37,7 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	kind := flag.String("store", "cairn", "where the data is: cairn, or badger")
+	kind := flag.String("store", "cairnstore", "where the data is: cairnstore, cairnds or badger")
 	socket := flag.String("socket", "/run/cairn/cairnd.sock", "socket of cairnd")
 	chain := flag.String("chain", "default", "chain in cairnd; each node has one of its own")
 	peer := flag.String("peer", "", "multiaddress of a node to get blocks from")

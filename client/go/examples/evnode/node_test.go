@@ -89,8 +89,8 @@ func (l *nodeLog) Write(line []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lines = append(l.lines, string(line))
-	if len(l.lines) > 400 {
-		l.lines = slices.Delete(l.lines, 0, 200)
+	if len(l.lines) > 200 {
+		l.lines = slices.Delete(l.lines, 0, 100)
 	}
 	return len(line), nil
 }
@@ -246,7 +246,7 @@ func storesIn(t *testing.T, kind, directory string, daemon *cairntest.Daemon) fu
 }
 
 // cairnStores are the kinds of store that keep a node's data in cairn.
-var cairnStores = []string{"cairn"}
+var cairnStores = []string{"cairnds", "cairnstore"}
 
 // Two nodes have the same blocks, also after both were stopped and started again, on each kind of store.
 func TestTwoNodes(t *testing.T) {

@@ -10,11 +10,12 @@ import (
 
 	"cairn.invalid/client/go/cairn"
 	"cairn.invalid/client/go/cairnds"
+	"cairn.invalid/client/go/cairnstore"
 )
 
-// openStore opens what a node keeps its data in: kind badger is ev-node's own, in the directory home; kind cairn is the chain of that
-// name in the daemon behind socket. The node closes the store when it ends. The chain is claimed until then, so that a second
-// node cannot use it; while another node holds it, openStore waits until ctx ends.
+// openStore opens what a node keeps its data in. Kind badger is ev-node's own, in the directory home. The others are the chain of that
+// name in the daemon behind socket: cairnstore keeps blocks as blocks, cairnds a name for each key. The node closes the store when
+// it ends. The chain is claimed until then, so that a second node cannot use it; while another holds it, openStore waits until ctx ends.
 func openStore(ctx context.Context, kind, home, socket, chain string) (ds.Batching, error) {
 	if kind == "badger" {
 		return store.NewDefaultKVStore(home, "data", "evnode")
@@ -25,10 +26,12 @@ func openStore(ctx context.Context, kind, home, socket, chain string) (ds.Batchi
 	}
 	var database ds.Batching
 	switch kind {
-	case "cairn":
+	case "cairnds":
 		database, err = cairnds.Open(ctx, client, chain, cairnds.Options{})
+	case "cairnstore":
+		database, err = cairnstore.Open(ctx, client, chain, cairnstore.Options{})
 	default:
-		err = fmt.Errorf("store %q is neither cairn nor badger", kind)
+		err = fmt.Errorf("there is no store %q: it is cairnstore, cairnds or badger", kind)
 	}
 	if err != nil {
 		return nil, errors.Join(err, client.Close())

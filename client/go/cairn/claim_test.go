@@ -90,6 +90,10 @@ func TestAClaimWaitsForTheHolderToGo(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, cairn.ErrClaimed) {
 		t.Fatal(err)
 	}
+	_, err = b.Chain("default").Claim(short, cairn.ClaimOptions{Wait: true}) // it is over
+	if !errors.Is(err, cairn.ErrClaimed) {
+		t.Fatal(err)
+	}
 	done := make(chan error, 1)
 	go func() {
 		_, err := b.Chain("default").Claim(ctx, cairn.ClaimOptions{Wait: true})

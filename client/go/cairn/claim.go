@@ -89,6 +89,9 @@ func (ch *Chain) Claim(ctx context.Context, options ClaimOptions) (*Claim, error
 		if err == nil || !options.Wait || !errors.Is(err, ErrClaimed) {
 			return claim, err
 		}
+		if ctx != nil && ctx.Err() != nil { // it was over when the call came: one try
+			return nil, fmt.Errorf("%w: %w", ctx.Err(), err)
+		}
 		timer := time.NewTimer(claimRetryPause)
 		select {
 		case <-timer.C:

@@ -28,6 +28,7 @@ func (c *Client) supervise(s *session) {
 				c.lose(s, ErrClosed)
 			}
 		}
+		<-s.lost
 		if !errors.Is(s.reason, ErrClosed) && !errors.Is(s.reason, errRefresh) {
 			c.log.Warn("cairn: connection lost", "run", s.hello.run, "reason", s.reason)
 		}

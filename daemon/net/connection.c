@@ -332,6 +332,11 @@ static void session_send_copy(struct session *session, struct frame_reply *heade
     flush_early(connection);
 }
 
+static void session_end(struct session *session)
+{
+    connection_close(connection_of(session));
+}
+
 static void session_ended(struct session *session, struct request *request)
 {
     struct connection *connection = connection_of(session);
@@ -397,6 +402,7 @@ struct connection *connection_new(struct connection_set *set,
         .service = set->service,
         .send = session_send,
         .send_copy = session_send_copy,
+        .end = session_end,
         .ended = session_ended,
         .unpacked = unpacked,
     };

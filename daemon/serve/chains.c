@@ -179,6 +179,7 @@ static void drop_done(struct job *job)
     struct request *request = job->owner;
     Cairn__WriteReply reply;
     if (begin_reply(job, &reply)) {
+        epochs_end_sessions(request->service, request->session);
         request_reply(request, STATUS_OK, &reply.base);
     }
 }

@@ -135,6 +135,7 @@ static void claim_done(struct job *job)
         return;
     }
     epochs_present(request->session, chain, job->claim.epoch, true);
+    epochs_end_sessions(request->service, request->session);
     metrics_add(claim->is_taken_over ? METRIC_CLAIMS_TAKEN_OVER : METRIC_CLAIMS, 1);
     struct event_claim event = event_of(chain, &job->claim);
     (claim->is_taken_over ? event_claim_taken_over : event_claimed)(&event);
@@ -251,6 +252,9 @@ enum request_progress claims_present(struct request *request)
     } else if (epochs_have_room(request->session, chain, &failure)) {
         epochs_present(request->session, chain, present->job.present.epoch,
                        message->has_for_numbers && message->for_numbers);
+        if (message->has_ends_with_epoch && message->ends_with_epoch) {
+            epochs_end_session_with(request->session, chain);
+        }
     } else {
         return refuse(request, &failure);
     }
@@ -287,6 +291,7 @@ static void release_done(struct job *job)
         metrics_add(METRIC_CLAIMS_RELEASED, 1);
         struct event_claim event = event_of(chain, &job->claim);
         event_claim_released(&event);
+        epochs_end_sessions(request->service, request->session);
     }
     Cairn__WriteReply reply = CAIRN__WRITE_REPLY__INIT;
     reply.has_sequence = reply.has_level = true;

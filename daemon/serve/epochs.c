@@ -3,12 +3,14 @@
  * - It is presented: by a claim once that is decided, by Present at its acceptance. It replaces the one before of that name.
  * - Each write of the session to the chain of that name is judged by it.
  * - It goes with the session, and no earlier: what is written under one that was replaced, released or dropped is refused for ever.
+ * - A session that asked for it ends when that happens, before anybody is told.
  *
  * Way to fail: a session has no more than EPOCHS_MAX of them, beside those of claims under way, which are one a chain at most. */
 #include "daemon/serve/epochs.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <utlist.h>
 
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/name_hash.h"
@@ -17,7 +19,10 @@
 enum { EPOCHS_MAX = 1024 }; /* of a session: 200 KB; chosen, as many as there are chains by default */
 
 struct presented {
+    struct session *session;
     struct epoch epoch;
+    bool ends;                         /* the session, with the epoch: then it is among service->ending */
+    struct presented *previous, *next; /* there */
     uint8_t name_bytes;
     uint8_t name[CHAIN_NAME_BYTES_MAX];
     UT_hash_handle hh;
@@ -50,6 +55,17 @@ bool epochs_have_room(const struct session *session, const struct chain *chain, 
     return has_room;
 }
 
+static void set_ends(struct presented *presented, bool ends)
+{
+    struct presented **first = &presented->session->service->ending;
+    if (ends && !presented->ends) {
+        DL_APPEND2(*first, presented, previous, next);
+    } else if (!ends && presented->ends) {
+        DL_DELETE2(*first, presented, previous, next);
+    }
+    presented->ends = ends;
+}
+
 void epochs_present(struct session *session, struct chain *chain, struct epoch epoch, bool for_numbers)
 {
     assert(thread_is(THREAD_LOOP));
@@ -57,6 +73,7 @@ void epochs_present(struct session *session, struct chain *chain, struct epoch e
     struct presented *presented = find(session, chain_name(chain));
     if (presented == NULL) {
         presented = memory_new(sizeof *presented);
+        presented->session = session;
         presented->name_bytes = chain->name_bytes;
         memcpy(presented->name, chain->name, chain->name_bytes);
         HASH_ADD_KEYPTR(hh, session->presented, presented->name, presented->name_bytes, presented);
@@ -67,6 +84,30 @@ void epochs_present(struct session *session, struct chain *chain, struct epoch e
     }
     if (for_numbers) {
         chain_claim_take_numbers(&chain->claim, session);
+    }
+    set_ends(presented, false);
+}
+
+void epochs_end_session_with(struct session *session, const struct chain *chain)
+{
+    struct presented *presented = find(session, chain_name(chain));
+    assert(presented != NULL); /* just now */
+    set_ends(presented, true);
+}
+
+void epochs_end_sessions(struct service *service, const struct session *told)
+{
+    struct presented *presented, *next;
+    assert(thread_is(THREAD_LOOP));
+    DL_FOREACH_SAFE2(service->ending, presented, next, next)
+    {
+        struct slice name = slice_of(presented->name, presented->name_bytes);
+        struct chain *chain = chain_find(order_chains(service->order), name);
+        bool is_in_force = chain != NULL && chain_claim_is_of(&chain->claim, presented->epoch) &&
+                           chain_claim_stands(&chain->claim);
+        if (!is_in_force && presented->session != told) {
+            presented->session->end(presented->session);
+        }
     }
 }
 
@@ -81,6 +122,7 @@ void epochs_leave(struct session *session, uint64_t now_us)
         if (chain != NULL && chain_claim_is_of(&chain->claim, presented->epoch)) {
             chain_claim_leave(&chain->claim, session, now_us);
         }
+        set_ends(presented, false);
         HASH_DEL(session->presented, presented);
         free(presented);
     }

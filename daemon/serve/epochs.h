@@ -14,6 +14,12 @@ bool epochs_have_room(const struct session *session, const struct chain *chain,
 
 /* It is presented, and is that of the chain's last claim. */
 void epochs_present(struct session *session, struct chain *chain, struct epoch epoch, bool for_numbers);
+/* The session is to end with the epoch that it has just presented, unless it presents one of that chain again. */
+void epochs_end_session_with(struct session *session, const struct chain *chain);
+
+/* Ends the sessions that asked for it and whose epoch is replaced, released or dropped by now, but for the one that is to be told so. Called
+ * before that is told: who finds its connection open knows that nobody has got another epoch. */
+void epochs_end_sessions(struct service *service, const struct session *told);
 
 /* The session ends: the claims whose epochs it presented are held by the others that did, or by the grace from now on. */
 void epochs_leave(struct session *session, uint64_t now_us);

@@ -41,6 +41,7 @@ struct service {
     struct chain *default_chain;       /* looked up once, by the first request that names no chain */
     bool draining;                     /* new requests are refused */
     struct request *drain;             /* asked for that, and is told when it is done */
+    struct presented *ending;          /* epochs whose sessions end with them; epochs.h */
     struct unpacking *unpacking_first; /* large bodies: the first is with the pool, the others wait for it */
     struct unpacking *unpacking_last;
     bool is_contended;        /* a write waits for room in the queue: later ones queue behind it */
@@ -74,6 +75,8 @@ struct session {
     uint64_t reads_waiting;      /* how many */
     struct read **last_read;     /* where the next one is linked; valid while reads is not NULL */
     struct budget_client client; /* what its replies and reads take */
+    /* Closes the connection, which may be closed already. */
+    void (*end)(struct session *session);
     /* A request of this session that said REQUEST_UNPACKS is to be gone on with, by request_start_unpacked. Its session may have
      * closed meanwhile. */
     void (*unpacked)(struct session *session, struct request *request);

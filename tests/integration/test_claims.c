@@ -1,5 +1,6 @@
 /* One writer a chain, and writes that happen once (contract 12), on the real daemon: claims, take-overs, expiry, restarts, numbers. */
 #include <check.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -229,6 +230,50 @@ START_TEST(test_what_is_sent_behind_a_claim_is_judged_when_that_is_decided)
 }
 END_TEST
 
+/* Not only soon: whoever learns that there is another holder finds it ended. */
+static bool is_ended(const struct wire *wire)
+{
+    struct pollfd look = {.fd = wire->fd, .events = POLLRDHUP};
+    return poll(&look, 1, 0) == 1 && (look.revents & POLLRDHUP) != 0;
+}
+
+START_TEST(test_a_connection_ends_with_its_epoch_before_anybody_is_told)
+{
+    struct rig rig = rig_start(LONG_GRACE);
+    struct wire other = rig_open(&rig), watch = rig_open(&rig), changed = rig_open(&rig),
+                again = rig_open(&rig);
+    Cairn__Epoch epoch = claim_ok(&rig.wire, NULL, "a");
+    ck_assert_int_eq(ask_present_until_ended(&watch, NULL, &epoch).status, STATUS_OK);
+    ck_assert_int_eq(ask_present_until_ended(&changed, NULL, &epoch).status, STATUS_OK);
+    ck_assert_int_eq(ask_present(&changed, NULL, &epoch, false).status, STATUS_OK); /* the last time counts */
+    assert_refused(ask_claim(&other, NULL, "b"), "claimed by");
+    assert_ok(block(&rig.wire, 1));
+    ck_assert(!is_ended(&watch));
+    ck_assert_int_eq(take_over(&other, NULL, "b").status, STATUS_OK);
+    ck_assert(is_ended(&watch));
+    ck_assert(!is_ended(&changed));
+    assert_conflict(block(&changed, 2), CLAIMED);
+    assert_conflict(block(&rig.wire, 2), CLAIMED);
+
+    epoch = claim_ok(&other, NULL, "b"); /* its own, which it replaces */
+    ck_assert_int_eq(ask_present_until_ended(&other, NULL, &epoch).status, STATUS_OK);
+    ck_assert_int_eq(ask_present_until_ended(&again, NULL, &epoch).status, STATUS_OK);
+    assert_ok(ask_release(&other, NULL, false));
+    ck_assert(!is_ended(&other)); /* it is told so */
+    ck_assert(is_ended(&again));
+
+    ck_assert_int_eq(ask_create_chain(&rig.wire, "x").status, STATUS_OK);
+    epoch = claim_ok(&rig.wire, "x", "a");
+    ck_assert_int_eq(ask_present_until_ended(&changed, "x", &epoch).status, STATUS_OK);
+    Cairn__DropChain drop = CAIRN__DROP_CHAIN__INIT;
+    drop.has_chain = true;
+    drop.chain = bytes_of("x");
+    assert_ok(written_reply(&rig.wire, wire_send(&rig.wire, FRAME_DROP_CHAIN, &drop)));
+    ck_assert(is_ended(&changed) && !is_ended(&rig.wire));
+    rig_end(&rig);
+}
+END_TEST
+
 START_TEST(test_an_admin_releases_whichever_claim_there_is)
 {
     struct rig rig = rig_start(LONG_GRACE);
@@ -255,6 +300,7 @@ int main(void)
     tcase_add_test(tests, test_an_expired_claim_still_lets_nobody_else_write);
     tcase_add_test(tests, test_numbers_are_applied_once_and_in_their_order);
     tcase_add_test(tests, test_what_is_sent_behind_a_claim_is_judged_when_that_is_decided);
+    tcase_add_test(tests, test_a_connection_ends_with_its_epoch_before_anybody_is_told);
     tcase_add_test(tests, test_an_admin_releases_whichever_claim_there_is);
     return suite_run(suite, false);
 }

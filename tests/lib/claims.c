@@ -93,6 +93,17 @@ struct claimed ask_present(struct wire *wire, const char *chain, const Cairn__Ep
     return presented_reply(wire, send_present(wire, chain, epoch, for_numbers));
 }
 
+struct claimed ask_present_until_ended(struct wire *wire, const char *chain, const Cairn__Epoch *epoch)
+{
+    Cairn__Present present = CAIRN__PRESENT__INIT;
+    Cairn__Epoch copy = *epoch;
+    present.chain = name_of(chain, &present.has_chain);
+    present.epoch = &copy;
+    present.has_ends_with_epoch = true;
+    present.ends_with_epoch = true;
+    return presented_reply(wire, wire_send(wire, FRAME_PRESENT, &present));
+}
+
 struct written ask_release(struct wire *wire, const char *chain, bool any)
 {
     Cairn__Release release = CAIRN__RELEASE__INIT;

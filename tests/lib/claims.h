@@ -24,6 +24,8 @@ Cairn__Epoch claim_ok(struct wire *wire, const char *chain, const char *writer);
 uint64_t send_present(struct wire *wire, const char *chain, const Cairn__Epoch *epoch, bool for_numbers);
 struct claimed presented_reply(struct wire *wire, uint64_t id);
 struct claimed ask_present(struct wire *wire, const char *chain, const Cairn__Epoch *epoch, bool for_numbers);
+/* The connection ends with the epoch. */
+struct claimed ask_present_until_ended(struct wire *wire, const char *chain, const Cairn__Epoch *epoch);
 
 struct written ask_release(struct wire *wire, const char *chain, bool any);
 

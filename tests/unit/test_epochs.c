@@ -94,6 +94,44 @@ START_TEST(numbers_come_from_the_session_that_presented_for_them_last)
 }
 END_TEST
 
+static unsigned ended;
+
+static void note_end(struct session *session)
+{
+    ck_assert_ptr_eq(session, &other);
+    ended++;
+}
+
+static void assert_ends(unsigned expected)
+{
+    ended = 0;
+    epochs_end_sessions(&served.service, &one);
+    ck_assert_uint_eq(ended, expected);
+}
+
+START_TEST(a_session_that_asked_for_it_ends_when_its_epoch_does)
+{
+    one.end = other.end = note_end;
+    claim(&one, first);
+    epochs_end_session_with(&one, chain);
+    epochs_present(&other, chain, first, false);
+    epochs_end_session_with(&other, chain);
+    assert_ends(0);
+    chain_claim_end(&chain->claim, 1500);
+    assert_ends(1); /* not the one that is told */
+    claim(&one, second);
+    assert_ends(1);
+    epochs_present(&other, chain, second, false); /* the last time counts */
+    chain_claim_clear(&chain->claim);
+    assert_ends(0);
+    claim(&other, first);
+    epochs_end_session_with(&other, chain);
+    epochs_leave(&other, 0);
+    chain_claim_end(&chain->claim, 3000);
+    assert_ends(0);
+}
+END_TEST
+
 START_TEST(a_claim_is_held_until_the_last_session_that_presented_it_has_left)
 {
     claim(&one, first);
@@ -156,6 +194,7 @@ int main(void)
     tcase_add_test(tests, writes_are_judged_by_the_epoch_that_was_presented_last);
     tcase_add_test(tests, while_a_claim_is_in_the_lane_nothing_is_judged);
     tcase_add_test(tests, numbers_come_from_the_session_that_presented_for_them_last);
+    tcase_add_test(tests, a_session_that_asked_for_it_ends_when_its_epoch_does);
     tcase_add_test(tests, a_claim_is_held_until_the_last_session_that_presented_it_has_left);
     tcase_add_test(tests, a_writer_prunes_under_an_epoch_of_its_own_only);
     tcase_add_test(tests, a_session_presents_no_more_epochs_than_it_may_remember);

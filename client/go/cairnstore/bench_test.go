@@ -13,8 +13,7 @@ import (
 	"cairn.invalid/client/go/cairn/cairntest"
 )
 
-// The rows of `make bench-go` that are ev-node's: its own store with its cache over Badger, and cairnstore, on tmpfs or the disk of TMPDIR.
-// Badger is as ev-node opens it, which does not sync; cairn does.
+// Reads again what was read: ev-node's own store with its cache over Badger in its process, and cairnstore under a claim.
 
 type benchSide struct {
 	name  string
@@ -115,22 +114,6 @@ func BenchmarkStoreAbsentAgain(b *testing.B) {
 			if _, err := s.GetMetadata(context.Background(), "rhb/2/h"); err == nil {
 				b.Fatal("it is there")
 			}
-		}
-	})
-}
-
-func BenchmarkStoreSaveBlock(b *testing.B) {
-	benchRow(b, func(b *testing.B, s store.Store) {
-		height, err := s.Height(context.Background())
-		if err != nil {
-			b.Fatal(err)
-		}
-		for b.Loop() {
-			b.StopTimer()
-			height++
-			header, data := benchBlock(height)
-			b.StartTimer()
-			saveBlock(b, s, header, data)
 		}
 	})
 }

@@ -16,7 +16,8 @@ import (
 
 // Source is an open Badger directory.
 //
-//   - A directory that was closed is opened for reading only, and stays as it is.
+//   - A directory that was closed is opened for reading only, and stays as it is, but for value logs that hold nothing: Badger
+//     removes these wherever it opens them.
 //   - One that was not, such as that of a killed node, Badger opens only for writing: it cuts its logs off behind the last
 //     whole entry. That is done to a copy, which Close removes, unless the caller wants it done to the directory.
 //   - A directory that a process has open is refused.

@@ -199,7 +199,7 @@ func TestBrokenLink(t *testing.T) {
 	}
 }
 
-// A directory that a killed node left is read from a copy, which goes, and stays byte for byte what it is.
+// A directory that a killed node left is read from a copy, which goes, and stays byte for byte what it is; so does one that was closed.
 func TestUnclean(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "node")
 	running := filepath.Join(t.TempDir(), "running")
@@ -215,7 +215,7 @@ func TestUnclean(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := files(t, dir)
-	for _, inPlace := range []bool{false, true} {
+	for _, inPlace := range []bool{false, true, false} { // the third finds it closed, by the second
 		source, err := OpenSource(context.Background(), dir, inPlace, t.Logf)
 		if err != nil {
 			t.Fatal(err)
@@ -233,9 +233,11 @@ func TestUnclean(t *testing.T) {
 		if _, err := os.Lstat(dir + CopySuffix); err == nil {
 			t.Fatal("the copy is still there")
 		}
-		if after := files(t, dir); !inPlace && after != before {
+		after := files(t, dir)
+		if !inPlace && after != before {
 			t.Fatal("the source was changed")
 		}
+		before = after
 	}
 }
 
@@ -265,6 +267,9 @@ func files(t *testing.T, dir string) string {
 		bytes, err := os.ReadFile(filepath.Join(dir, entry.Name()))
 		if err != nil {
 			t.Fatal(err)
+		}
+		if strings.HasSuffix(entry.Name(), ".vlog") && len(bytes) <= 20 {
+			continue // a value log that holds nothing but its header: Badger removes it wherever it opens it
 		}
 		all.WriteString(entry.Name())
 		all.Write(bytes)

@@ -47,7 +47,8 @@ const usage = `usage:
 
 DIR is a node's Badger directory, such as ~/.evm/data/evm-single. The node must be stopped.
 
-  --generic      copy each key as a name; without it blocks, states and metadata of an ev-node become cairn's own
+  --generic      copy each key as a name, for a node on cairnds; without it blocks, states and metadata of an ev-node become
+                 cairn's own, for a node on cairnstore
   --dry-run      look at DIR and at the chain, say what would be done, and write nothing
   --deep         read every block and check that each follows the one before
   --in-place     let Badger mend a DIR that was not closed, instead of a copy of it
@@ -223,10 +224,18 @@ func importDir(ctx context.Context, o *options) (err error) {
 		}
 		checked, err := importer.Run(ctx)
 		if err == nil {
-			fmt.Fprintf(o.out, "imported into the chain %s, and equal: %s\n", o.chain, checked)
+			fmt.Fprintf(o.out, "imported into the chain %s, and equal: %s\na node opens it by %s\n", o.chain, checked, store(o.generic))
 		}
 		return err
 	})
+}
+
+// store is the package by which a node finds what was imported; by the other one it finds an empty store.
+func store(generic bool) string {
+	if generic {
+		return "cairnds"
+	}
+	return "cairnstore"
 }
 
 func verify(ctx context.Context, o *options) (err error) {

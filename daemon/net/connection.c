@@ -76,12 +76,24 @@ void connection_wait(struct connection *connection, struct request *request, enu
         connection_wait_for_memory(connection, &request->memory);
         return;
     }
-    turns_wait(set->service->turns, TURNS_ROOM, &connection->session.member, &connection->for_room,
-               connection);
-    set->service->is_contended = true;
+    if (progress == REQUEST_WAITS_CLAIM) {
+        connection->waits_for_claim = true;
+        set->waiting_for_claims++;
+    } else {
+        turns_wait(set->service->turns, TURNS_ROOM, &connection->session.member, &connection->for_room,
+                   connection);
+        set->service->is_contended = true;
+    }
     if (request->deadline_us != 0 && request->deadline_us < set->late_us) {
         set->late_us = request->deadline_us;
     }
+}
+
+void connection_wait_no_claim(struct connection *connection)
+{
+    assert(connection->waits_for_claim && connection->set->waiting_for_claims > 0);
+    connection->waits_for_claim = false;
+    connection->set->waiting_for_claims--;
 }
 
 void connection_drain(struct connection *connection)
@@ -194,7 +206,9 @@ static void drop_waiting(struct connection *connection)
     if (request == NULL) {
         return;
     }
-    if (turn_waits(&connection->for_room)) {
+    if (connection->waits_for_claim) {
+        connection_wait_no_claim(connection);
+    } else if (turn_waits(&connection->for_room)) {
         turns_drop(turns, TURNS_ROOM, &connection->for_room);
     } else {
         enum turns_list list = request->memory.is_write ? TURNS_WRITE_MEMORY : TURNS_READ_MEMORY;

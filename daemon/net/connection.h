@@ -52,7 +52,7 @@ uint64_t connection_count(const struct connection_set *set);
 /* Whether something waits for memory for requests, and a number that rises when that goes on. */
 uint64_t connection_set_memory(const struct connection_set *set, bool *ret_waits);
 
-/* Whether a write waits for room in the queue. */
+/* Whether a write waits for room in the queue, or for a claim. */
 bool connection_set_has_waiting(const struct connection_set *set);
 
 /* Whether no request is in flight; whether no reply is still to go out. */

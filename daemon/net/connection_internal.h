@@ -58,6 +58,7 @@ struct connection {
     struct incoming incoming;
     struct request *waiting; /* for room in the queue, or memory; nothing behind it is started */
     struct turn for_room;    /* with it */
+    bool waits_for_claim;    /* it does: for no turn, and is asked once one is decided */
     struct turn for_memory;  /* with it, or INCOMING_WAITS_MEMORY */
     struct turn for_requests, for_replies; /* it pauses until the shared budget has room for these */
     bool is_unpacking;     /* its last request's body is with the pool; nothing behind that is started */
@@ -127,6 +128,9 @@ void connection_drain(struct connection *connection);
 /* It waits for its turn: for memory for the frame that it reads; for what a request of it needs to go on. */
 void connection_wait_for_memory(struct connection *connection, const struct budget_request *memory);
 void connection_wait(struct connection *connection, struct request *request, enum request_progress progress);
+
+/* The request of it that waits for a claim waits for that no more. */
+void connection_wait_no_claim(struct connection *connection);
 
 /* Moves the frame that is read to that state; a move that the table does not have fails an assert. */
 void incoming_move(struct incoming *incoming, enum incoming_state to);

@@ -110,19 +110,25 @@ void connection_accept(struct connection_set *set, uv_stream_t *listener)
     connection_touch(connection);
 }
 
-/* Starts the request again that waits for room. False: there still is none. */
-static bool start_again(struct connection *connection, uint64_t now_us)
+/* What a request has become that waited and was started again: it may wait for something else now. */
+static void settle_again(struct connection *connection, struct request *request,
+                         enum request_progress progress)
 {
-    struct service *service = connection->set->service;
+    assert(!turn_waits(&connection->for_room) && !connection->waits_for_claim);
+    connection->waiting = NULL;
+    if (progress == REQUEST_TAKEN) {
+        connection_touch(connection);
+    } else {
+        connection_wait(connection, request, progress);
+    }
+}
+
+/* Starts the request again that waits, and waits no more as it did. */
+static void start_again(struct connection *connection, uint64_t now_us)
+{
     struct request *request = connection->waiting;
     assert(request != NULL && connection->in_flight > 0); /* so the connection is still there */
-    service->is_contended = false;
-    if (request_start_again(request, now_us) != REQUEST_TAKEN) {
-        return false;
-    }
-    connection->waiting = NULL;
-    connection_touch(connection);
-    return true;
+    settle_again(connection, request, request_start_again(request, now_us));
 }
 
 /* Starts the requests whose deadline is over, and so refuses them; finds when the next one ends. */
@@ -135,26 +141,60 @@ static void refuse_late(struct connection_set *set, uint64_t now_us)
     for (struct connection *connection = set->all; connection != NULL; connection = connection->next) {
         uint64_t deadline_us = connection->waiting != NULL ? connection->waiting->deadline_us : 0;
         if (deadline_us != 0 && deadline_us <= now_us) {
-            bool is_refused = start_again(connection, now_us);
-            assert(is_refused);
-            turns_drop(set->service->turns, TURNS_ROOM, &connection->for_room);
+            if (connection->waits_for_claim) {
+                connection_wait_no_claim(connection);
+            } else {
+                turns_drop(set->service->turns, TURNS_ROOM, &connection->for_room);
+            }
+            start_again(connection, now_us);
+            assert(connection->waiting == NULL); /* it was refused */
         } else if (deadline_us != 0 && deadline_us < set->late_us) {
             set->late_us = deadline_us;
         }
     }
 }
 
+/* Requests that wait for claims start again once one was decided, whichever it was: few do, and seldom. */
+static void start_claims(struct connection_set *set, uint64_t now_us)
+{
+    uint64_t decided = order_counters(set->service->order)->claims_decided;
+    if (set->waiting_for_claims == 0 || (decided == set->claims_decided && !set->service->draining)) {
+        return;
+    }
+    set->claims_decided = decided;
+    for (struct connection *connection = set->all; connection != NULL; connection = connection->next) {
+        if (connection->waits_for_claim) {
+            connection_wait_no_claim(connection);
+            start_again(connection, now_us);
+        }
+    }
+}
+
+/* Starts the request again whose turn it is. False: there still is no room for it, and it keeps its turn. */
+static bool start_first(struct connection_set *set, struct connection *connection, uint64_t now_us)
+{
+    struct request *request = connection->waiting;
+    assert(request != NULL && connection->in_flight > 0); /* so the connection is still there */
+    set->service->is_contended = false;
+    enum request_progress progress = request_start_again(request, now_us);
+    if (progress == REQUEST_WAITS) {
+        return false;
+    }
+    turns_take(set->service->turns, TURNS_ROOM, &connection->for_room);
+    settle_again(connection, request, progress);
+    return true;
+}
+
 /* Requests that wait for room start again, by turns, up to one that still finds none. */
 static void start_waiting(struct connection_set *set, uint64_t now_us)
 {
-    struct service *service = set->service;
+    struct turns *turns = set->service->turns;
     struct connection *connection;
     refuse_late(set, now_us);
-    while ((connection = turns_first(service->turns, TURNS_ROOM)) != NULL &&
-           start_again(connection, now_us)) {
-        turns_take(service->turns, TURNS_ROOM, &connection->for_room);
+    start_claims(set, now_us);
+    while ((connection = turns_first(turns, TURNS_ROOM)) != NULL && start_first(set, connection, now_us)) {
     }
-    service->is_contended = connection != NULL;
+    set->service->is_contended = connection != NULL;
 }
 
 /* Asks for the memory of the frame, or of the request that could not be unpacked, whose turn it is in that list. */
@@ -407,8 +447,9 @@ uint64_t connection_set_memory(const struct connection_set *set, bool *ret_waits
 
 bool connection_set_has_waiting(const struct connection_set *set)
 {
-    assert(turns_count(set->service->turns, TURNS_ROOM) <= set->in_flight);
-    return turns_count(set->service->turns, TURNS_ROOM) > 0;
+    uint64_t waiting = turns_count(set->service->turns, TURNS_ROOM) + set->waiting_for_claims;
+    assert(waiting <= set->in_flight);
+    return waiting > 0;
 }
 
 bool connection_set_is_idle(const struct connection_set *set)

@@ -20,8 +20,10 @@ struct connection_set {
     uint64_t late_us;   /* when the first deadline of those that wait for room ends; UINT64_MAX: none does */
     uint64_t granted;   /* frames and requests that got memory for which they had waited, ever */
     uint64_t held;      /* connections whose hello waits */
-    uint64_t not_reading;   /* connections: paused, or at their beginning or end */
-    uint64_t next_check_us; /* when to check paused connections for peers that are gone */
+    uint64_t waiting_for_claims; /* connections, */
+    uint64_t claims_decided;     /* and how many had been when they were asked last */
+    uint64_t not_reading;        /* connections: paused, or at their beginning or end */
+    uint64_t next_check_us;      /* when to check paused connections for peers that are gone */
     struct timeout_list hello_timeouts;
     struct timeout_list frame_timeouts;
     struct timeout_list unread_timeouts;

@@ -44,9 +44,10 @@ struct order_counters {
     uint64_t refused; /* commits, prunes and rollbacks */
     uint64_t prunes;
     uint64_t rollbacks;
-    uint64_t repeated; /* numbered ones that had been applied before */
-    uint64_t drops;    /* of chains */
-    uint64_t sweeps;   /* that came to their end */
+    uint64_t claims_decided; /* claims and releases, whatever became of them */
+    uint64_t repeated;       /* numbered ones that had been applied before */
+    uint64_t drops;          /* of chains */
+    uint64_t sweeps;         /* that came to their end */
     uint64_t syncs;
     uint64_t groups;
     uint64_t metadata_accepted; /* operations */

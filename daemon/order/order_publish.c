@@ -49,6 +49,7 @@ static void count_job(struct order_counters *counters, const struct job *job)
 {
     bool is_refused = job->status != STATUS_OK;
     counters->refused += is_refused && job->sequence != 0;
+    counters->claims_decided += job->kind == JOB_CLAIM || job->kind == JOB_RELEASE;
     counters->repeated += job->is_repeated && !is_refused;
     is_refused |= job->is_repeated; /* it is counted by that alone */
     counters->commits += job->kind == JOB_COMMIT && !is_refused;

@@ -218,7 +218,7 @@ enum request_progress chains_drop(struct request *request)
     struct chain *chain = job != NULL ? request_chain(request, true, message->chain, &failure) : NULL;
     enum epochs_verdict verdict = judge_drop(request, chain, &failure);
     if (verdict == EPOCHS_UNDECIDED) {
-        return REQUEST_WAITS;
+        return REQUEST_WAITS_CLAIM;
     }
     if (verdict == EPOCHS_REFUSE) {
         request_refuse_for(request, &failure);

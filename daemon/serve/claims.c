@@ -164,7 +164,7 @@ enum request_progress claims_take(struct request *request)
         return refuse(request, &failure);
     }
     if (chain->claim.changes_queued > 0) {
-        return REQUEST_WAITS;
+        return REQUEST_WAITS_CLAIM;
     }
     uint64_t now_us = thread_now_us(), grace_us = request->service->claim_grace_us;
     struct chain_claim_wish wish = {
@@ -244,7 +244,7 @@ enum request_progress claims_present(struct request *request)
         return refuse(request, &failure);
     }
     if (chain->claim.changes_queued > 0) {
-        return REQUEST_WAITS;
+        return REQUEST_WAITS_CLAIM;
     }
     if (!chain_claim_admits_write(&chain->claim, present->job.present.epoch)) {
         present->is_refused = true;
@@ -313,7 +313,7 @@ enum request_progress claims_release(struct request *request)
     }
     const struct chain_claim *claim = &chain->claim;
     if (claim->changes_queued > 0) {
-        return REQUEST_WAITS;
+        return REQUEST_WAITS_CLAIM;
     }
     struct epoch epoch = epochs_of(request->session, chain_name(chain));
     bool is_own = epoch.sequence != 0 && chain_claim_admits_write(claim, epoch);

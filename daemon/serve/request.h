@@ -17,8 +17,9 @@
 #include "proto/frame.h"
 
 enum request_progress {
-    REQUEST_TAKEN,        /* it was answered, or its handler answers it later; it may be freed already */
-    REQUEST_WAITS,        /* the queue has no room: start it again later, before any request behind it */
+    REQUEST_TAKEN,       /* it was answered, or its handler answers it later; it may be freed already */
+    REQUEST_WAITS,       /* the queue has no room: start it again later, before any request behind it */
+    REQUEST_WAITS_CLAIM, /* the same: a claim or release of its chain is in the commit lane, and decides */
     REQUEST_WAITS_MEMORY, /* the same: other requests hold the memory that it takes. It holds none but its body */
     REQUEST_UNPACKS, /* its large body is with the pool: session->unpacked says when to go on, before any request behind it */
 };

@@ -146,7 +146,10 @@ enum request_progress write_metadata(struct request *request)
         request_refuse_for(request, &failure);
         return REQUEST_TAKEN;
     }
-    if (verdict == EPOCHS_UNDECIDED || request->service->is_contended) {
+    if (verdict == EPOCHS_UNDECIDED) {
+        return REQUEST_WAITS_CLAIM;
+    }
+    if (request->service->is_contended) {
         return REQUEST_WAITS;
     }
     assert(chain->visible && write->metadata.count > 0); /* the order gives one number to all of them */
@@ -307,7 +310,7 @@ static enum request_progress submit(struct request *request, bool has_chain, Pro
         verdict = epochs_judge(request->session, chain, job->number, job->kind != JOB_COMMIT, &failure);
     }
     if (verdict == EPOCHS_UNDECIDED) {
-        return REQUEST_WAITS;
+        return REQUEST_WAITS_CLAIM;
     }
     if (verdict == EPOCHS_REFUSE) {
         request_refuse_for(request, &failure);

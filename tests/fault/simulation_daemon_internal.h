@@ -23,6 +23,7 @@ struct simulated_client {
     uint64_t in_flight; /* requests */
     struct request *waiting;
     bool waits_for_memory;
+    bool waits_for_claim;
     bool is_unpacking;
     struct turn for_room;
     struct sent_frame frames[SIMULATED_FRAMES_MAX]; /* sent; those before `started` are taken */

@@ -5,6 +5,7 @@
 
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
+#include "daemon/serve/epochs.h"
 #include "daemon/serve/read.h"
 #include "daemon/serve/stream.h"
 #include "tests/fault/simulation_daemon_internal.h"
@@ -55,12 +56,21 @@ static void on_send_copy(struct session *session, struct frame_reply *header, co
     record(session, header, body);
 }
 
+/* As a connection that is freed. */
+static void leave_if_done(struct simulated_client *client)
+{
+    if (!client->is_open && client->in_flight == 0) {
+        epochs_leave(&client->session, thread_now_us());
+    }
+}
+
 static void on_ended(struct session *session, struct request *request)
 {
     struct simulated_client *client = client_of(session);
     assert(request->is_ended && client->in_flight > 0);
     client->in_flight--;
     simulated.progress++;
+    leave_if_done(client);
 }
 
 /* What a request has become that was started, as net takes it. */
@@ -77,6 +87,7 @@ static void settle(struct simulated_client *client, struct request *request, enu
     }
     client->waiting = request;
     client->waits_for_memory = progress == REQUEST_WAITS_MEMORY;
+    client->waits_for_claim = progress == REQUEST_WAITS_CLAIM;
     if (progress == REQUEST_WAITS) {
         turns_wait(simulated.service.turns, TURNS_ROOM, &client->session.member, &client->for_room, client);
         simulated.service.is_contended = true;
@@ -215,11 +226,13 @@ static bool start_again(struct simulated_client *client, uint64_t now_us)
 {
     struct request *request = client->waiting;
     simulated.service.is_contended = false;
-    if (request_start_again(request, now_us) != REQUEST_TAKEN) {
+    enum request_progress progress = request_start_again(request, now_us);
+    if (progress == REQUEST_WAITS) {
         return false;
     }
+    turns_take(simulated.service.turns, TURNS_ROOM, &client->for_room);
     client->waiting = NULL;
-    simulated.progress++;
+    settle(client, request, progress);
     return true;
 }
 
@@ -232,7 +245,6 @@ static void refuse_late(uint64_t now_us)
         if (waits && client->waiting->deadline_us <= now_us) {
             bool is_refused = start_again(client, now_us);
             assert(is_refused);
-            turns_drop(simulated.service.turns, TURNS_ROOM, &client->for_room);
         }
     }
 }
@@ -243,13 +255,13 @@ void simulated_start_waiting(uint64_t now_us)
     struct simulated_client *client;
     refuse_late(now_us);
     while ((client = turns_first(service->turns, TURNS_ROOM)) != NULL && start_again(client, now_us)) {
-        turns_take(service->turns, TURNS_ROOM, &client->for_room);
     }
     service->is_contended = client != NULL;
     for (unsigned i = 0; i < SIMULATED_CLIENTS; i++) {
         client = &simulated.clients[i];
-        if (client->waiting != NULL && client->waits_for_memory &&
-            request_ask_memory(client->waiting) == BUDGET_GRANTED) {
+        bool goes_on = client->waits_for_claim || (client->waits_for_memory && client->waiting != NULL &&
+                                                   request_ask_memory(client->waiting) == BUDGET_GRANTED);
+        if (client->waiting != NULL && goes_on) {
             struct request *request = client->waiting;
             client->waiting = NULL;
             settle(client, request, request_start_again(request, now_us));
@@ -281,5 +293,6 @@ void simulated_hang_up(unsigned number)
     }
     read_drop_all(&client->session);
     stream_end_all(&client->session, STATUS_OK, "");
+    leave_if_done(client);
     scheduler_note("hang up", number, 0);
 }

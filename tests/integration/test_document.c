@@ -101,6 +101,12 @@ START_TEST(test_the_daemon_answers_the_documents_requests_as_it_shows)
     compare_reply(wire, "prune_dry_run", "prune_dry_run_reply");
     compare_reply(wire, "rollback", "rollback_reply");
     compare_reply(wire, "barrier", "barrier_reply");
+    compare_reply(wire, "claim", "claim_reply");
+    compare_reply(wire, "commit_numbered", "commit_numbered_reply");
+    compare_reply(wire, "commit_again", "commit_repeated_reply");
+    compare_reply(wire, "present", "present_conflict_reply"); /* it drew other bits */
+    compare_reply(wire, "release", "release_reply");
+    compare_reply(wire, "claim", "claim_reply");
     compare_reply(wire, "drop_chain", "drop_chain_reply");
     compare_reply(wire, "drain", "drain_reply");
     ck_assert(wire_ends(wire, WIRE_PATIENCE_MS));

@@ -97,6 +97,63 @@ static const Cairn__WriteReply drop_chain_reply = {
 static const Cairn__Drain drain = {BASE(drain)};
 static const Cairn__DrainReply drain_reply = {BASE(drain_reply), SET(operations) = 0, SET(connections) = 1};
 
+/* ---- claims ---- */
+
+#define EPOCH_RANDOM 0x1122334455667788
+
+static Cairn__Epoch claimed_epoch = {BASE(epoch), SET(sequence) = 1011, SET(random) = EPOCH_RANDOM};
+static const Cairn__Claim claim = {
+    BASE(claim),
+    SET(chain) = TEXT("aux"),
+    SET(writer_name) = TEXT("node-a"),
+};
+static const Cairn__ClaimReply claim_reply = {
+    BASE(claim_reply),
+    SET(sequence) = 1011,
+    SET(level) = CAIRN__LEVEL__LEVEL_DURABLE,
+    .epoch = &claimed_epoch,
+};
+static const Cairn__Present present = {
+    BASE(present),
+    SET(chain) = TEXT("aux"),
+    .epoch = &claimed_epoch,
+    SET(for_numbers) = 1,
+};
+static const Cairn__PresentReply present_reply = {
+    BASE(present_reply),
+    SET(sequence) = 1014,
+    SET(level) = CAIRN__LEVEL__LEVEL_DURABLE,
+    SET(last_number) = 1,
+};
+static const Cairn__Error present_conflict = {
+    BASE(error),
+    SET(text) = TEXT("claimed by \"node-b\""),
+    SET(reason) = CAIRN__CONFLICT_REASON__REASON_CLAIMED,
+};
+static const Cairn__Release release = {BASE(release), SET(chain) = TEXT("aux")};
+static const Cairn__WriteReply release_reply = {
+    BASE(write_reply),
+    SET(sequence) = 1015,
+    SET(level) = CAIRN__LEVEL__LEVEL_DURABLE,
+};
+static Cairn__Block numbered_block = {BASE(block), SET(height) = 1, SET(header) = TEXT("h1")};
+static Cairn__Block *numbered_list[] = {&numbered_block};
+static const Cairn__Commit commit_numbered = {
+    BASE(commit),     SET(chain) = TEXT("aux"), .n_blocks = 1, .blocks = numbered_list,
+    SET(rise_to) = 1, SET(number) = 1,
+};
+static const Cairn__WriteReply numbered_reply = {
+    BASE(write_reply),
+    SET(sequence) = 1012,
+    SET(level) = CAIRN__LEVEL__LEVEL_DURABLE,
+};
+static const Cairn__WriteReply repeated_reply = {
+    BASE(write_reply),
+    SET(sequence) = 1013,
+    SET(level) = CAIRN__LEVEL__LEVEL_DURABLE,
+    SET(repeated) = 1,
+};
+
 /* ---- commits ---- */
 
 static Cairn__Block block = {
@@ -480,6 +537,17 @@ const struct golden goldens[] = {
     REPLY(drop_chain_reply, FRAME_DROP_CHAIN, 27, OK, 0, 1006, 1006, BODY(drop_chain_reply)),
     REQUEST(drain, DRAIN, 28, drain),
     REPLY(drain_reply, FRAME_DRAIN, 28, OK, 0, 1007, 1007, BODY(drain_reply)),
+    REQUEST(claim, CLAIM, 33, claim),
+    REPLY(claim_reply, FRAME_CLAIM, 33, OK, 0, 1010, 1010, BODY(claim_reply)),
+    REQUEST(commit_numbered, COMMIT, 34, commit_numbered),
+    REPLY(commit_numbered_reply, FRAME_COMMIT, 34, OK, 0, 1011, 1011, BODY(numbered_reply)),
+    REQUEST(commit_again, COMMIT, 35, commit_numbered),
+    REPLY(commit_repeated_reply, FRAME_COMMIT, 35, OK, 0, 1012, 1012, BODY(repeated_reply)),
+    REQUEST(present, PRESENT, 36, present),
+    REPLY(present_reply, FRAME_PRESENT, 36, OK, 0, 1013, 1013, BODY(present_reply)),
+    REPLY(present_conflict_reply, FRAME_PRESENT, 36, CONFLICT, 0, 1013, 1013, BODY(present_conflict)),
+    REQUEST(release, RELEASE, 37, release),
+    REPLY(release_reply, FRAME_RELEASE, 37, OK, 0, 1014, 1014, BODY(release_reply)),
     REPLY(bad_header_reply, FRAME_HELLO, 0, INVALID, 0, 1006, 1006, BODY(not_a_request)),
     REPLY(busy_connection_reply, FRAME_HELLO, 0, BUSY, 0, 1006, 1006, BODY(too_many)),
     {.name = "oversize", .reply = {.type = FRAME_COMMIT, .id = 22}, .announced = UINT32_MAX},

@@ -87,13 +87,14 @@ START_TEST(a_claim_under_way_is_waited_for_by_all_that_writes_to_its_chain)
     drop_message.has_chain = true;
     drop_message.chain = bytes_of("default");
     ck_assert_int_eq(service_start(FRAME_CLAIM, claim_of("node"), NULL), REQUEST_TAKEN);
-    ck_assert_int_eq(service_start(FRAME_COMMIT, commit_of_block(1, "header"), &commit), REQUEST_WAITS);
+    ck_assert_int_eq(service_start(FRAME_COMMIT, commit_of_block(1, "header"), &commit), REQUEST_WAITS_CLAIM);
     ck_assert_int_eq(service_start(FRAME_WRITE_METADATA, metadata_new(operation_set("a", "b")), &metadata),
-                     REQUEST_WAITS);
-    ck_assert_int_eq(service_start(FRAME_CLAIM, claim_of("again"), &claim), REQUEST_WAITS);
-    ck_assert_int_eq(service_start(FRAME_PRESENT, present_of((struct epoch){5, 5}), &present), REQUEST_WAITS);
-    ck_assert_int_eq(service_start(FRAME_RELEASE, &release_message, &release), REQUEST_WAITS);
-    ck_assert_int_eq(service_start(FRAME_DROP_CHAIN, &drop_message, &drop), REQUEST_WAITS);
+                     REQUEST_WAITS_CLAIM);
+    ck_assert_int_eq(service_start(FRAME_CLAIM, claim_of("again"), &claim), REQUEST_WAITS_CLAIM);
+    ck_assert_int_eq(service_start(FRAME_PRESENT, present_of((struct epoch){5, 5}), &present),
+                     REQUEST_WAITS_CLAIM);
+    ck_assert_int_eq(service_start(FRAME_RELEASE, &release_message, &release), REQUEST_WAITS_CLAIM);
+    ck_assert_int_eq(service_start(FRAME_DROP_CHAIN, &drop_message, &drop), REQUEST_WAITS_CLAIM);
     ck_assert_uint_eq(served.reply_count, 0);
     struct request *waiting[] = {commit, metadata, present, release};
     const enum status expected[] = {STATUS_OK, STATUS_OK, STATUS_CONFLICT, STATUS_OK};
@@ -106,7 +107,7 @@ START_TEST(a_claim_under_way_is_waited_for_by_all_that_writes_to_its_chain)
         ck_assert_int_eq(served.replies[1 + i].status, expected[i]);
     }
     ck_assert_int_eq(request_start_again(claim, thread_now_us()), REQUEST_TAKEN);
-    ck_assert_int_eq(request_start_again(drop, thread_now_us()), REQUEST_WAITS); /* for that one */
+    ck_assert_int_eq(request_start_again(drop, thread_now_us()), REQUEST_WAITS_CLAIM); /* for that one */
     while (chain()->claim.changes_queued > 0) {
         service_iterate();
     }
@@ -125,7 +126,7 @@ START_TEST(what_waits_for_a_claim_beyond_its_deadline_is_busy)
     commit->has_deadline_us = true;
     commit->deadline_us = 1000;
     ck_assert_int_eq(service_start(FRAME_CLAIM, claim_of("node"), NULL), REQUEST_TAKEN);
-    ck_assert_int_eq(service_start(FRAME_COMMIT, commit, &request), REQUEST_WAITS);
+    ck_assert_int_eq(service_start(FRAME_COMMIT, commit, &request), REQUEST_WAITS_CLAIM);
     ck_assert_uint_eq(request->deadline_us, request->received_us + 1000);
     ck_assert_int_eq(request_start_again(request, request->deadline_us), REQUEST_TAKEN);
     ck_assert_int_eq(served.replies[0].status, STATUS_BUSY);

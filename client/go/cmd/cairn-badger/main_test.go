@@ -340,7 +340,22 @@ func TestKilled(t *testing.T) {
 				daemon.Restart()
 			}
 		}
-		log := &lines{at: map[int]func(){3: func() { daemon.Restart() }, 4: func() { daemon.Restart() }, 7: func() { daemon.Restart() }}}
+		// Ctrl-C ends it in order: the claim is released.
+		ctx, cancel := context.WithCancel(context.Background())
+		log := &lines{at: map[int]func(){2: cancel}}
+		if code := run(ctx, arguments, log, log); code != exitInterrupted {
+			t.Fatalf("exit code %d\n%s", code, log.String())
+		}
+		chains, err := connect(t, daemon).Chains(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, info := range chains {
+			if info.Name == chain && info.Claim != nil {
+				t.Errorf("%+v is still claimed", info)
+			}
+		}
+		log = &lines{at: map[int]func(){3: func() { daemon.Restart() }, 4: func() { daemon.Restart() }, 7: func() { daemon.Restart() }}}
 		if code := run(context.Background(), arguments, log, log); code != exitDone {
 			t.Fatalf("exit code %d\n%s", code, log.String())
 		}

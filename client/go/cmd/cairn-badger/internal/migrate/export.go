@@ -226,6 +226,9 @@ func (e *Exporter) writeStates(ctx context.Context) error {
 	last := e.info.Height + statesAbove
 	e.Meter.Begin("heights asked for a state", last-first+1)
 	for from := first; from <= last; from += pieceHeights {
+		if err := ctx.Err(); err != nil {
+			return err // the client finishes what it is asked for under a context that is over
+		}
 		states := make([][]byte, min(pieceHeights, last-from+1))
 		err := parallel(len(states), func(at int) (err error) {
 			states[at], err = e.chain.State(ctx, from+uint64(at))

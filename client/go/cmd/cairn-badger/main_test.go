@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -109,53 +111,78 @@ func TestThereAndBack(t *testing.T) {
 		}},
 	}
 	for name, node := range nodes {
-		t.Run(name, func(t *testing.T) {
-			if name != "light" {
-				node.Layout = evnode.Full
-			}
-			node.Seed = 7
-			dir := t.TempDir()
-			source, back, generic := filepath.Join(dir, "source"), filepath.Join(dir, "back"), filepath.Join(dir, "generic")
-			node.Write(t, source)
-			at := []string{"--socket", daemon.Socket, "--chain", name}
-			must(t, append(append([]string{"import", "--dry-run"}, at...), source)...)
-			t.Log(must(t, append(append([]string{"import"}, at...), source)...))
-			must(t, append(append([]string{"verify"}, at...), source)...)
-			export := append([]string{"export"}, at...)
-			if name == "light" {
-				export = append(export, "--light")
-			}
-			must(t, append(export, back)...)
-			expected := nodetest.Dump(t, source)
-			own := map[string]bool{}
-			for _, key := range evnodeIndex(t, node, expected) {
-				own[key] = true
-			}
-			same(t, expected, nodetest.Dump(t, back), func(key string) bool {
-				parsed := node.Layout.Parse([]byte(key))
-				return parsed.Kind == evnode.Index && !own[key] ||
-					parsed.Kind == evnode.State && node.StatesPruned > 0 && parsed.Height <= node.StatesPruned
-			})
-
-			if node.Height > 0 {
-				refused(t, exitTarget, "--generic does not export", append(append([]string{"export", "--generic"}, at...), generic)...)
-				refused(t, exitDiffers, "--generic compares", append(append([]string{"verify", "--generic"}, at...), source)...)
-			}
-			at[3] += ".generic"
-			must(t, append(append([]string{"import", "--generic"}, at...), source)...)
-			must(t, append(append([]string{"verify", "--generic"}, at...), source)...)
-			must(t, append(append([]string{"export", "--generic"}, at...), generic)...)
-			same(t, nodetest.Dump(t, source), nodetest.Dump(t, generic), func(string) bool { return false })
-		})
+		if name != "light" {
+			node.Layout = evnode.Full
+		}
+		node.Seed = 7
+		t.Run(name, func(t *testing.T) { thereAndBack(t, daemon, name, node) })
 	}
 }
 
-// evnodeIndex gives the keys of the hash index that lead to a block there is.
-func evnodeIndex(t *testing.T, node nodetest.Node, all map[string]string) (keys []string) {
+// The same for directories of any shape.
+func TestThereAndBackRandom(t *testing.T) {
+	daemon := cairntest.Start(t)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	for at := range 5 {
+		node := nodetest.Node{Layout: evnode.Full, Seed: random.Uint64(), First: 1 + random.Uint64N(20), BlockBytes: random.IntN(3000),
+			Pending: random.IntN(2) == 0, Leftovers: random.IntN(10)}
+		blocks := 1 + random.Uint64N(600)
+		node.Height = node.First + blocks - 1
+		if random.IntN(2) == 0 {
+			node.BlocksPruned = node.First + random.Uint64N(blocks)
+		}
+		if random.IntN(2) == 0 {
+			node.StatesPruned = random.Uint64N(node.Height)
+		}
+		t.Logf("%+v", node)
+		thereAndBack(t, daemon, fmt.Sprintf("random.%d", at), node)
+	}
+}
+
+func thereAndBack(t *testing.T, daemon *cairntest.Daemon, name string, node nodetest.Node) {
 	t.Helper()
+	dir := t.TempDir()
+	source, back, generic := filepath.Join(dir, "source"), filepath.Join(dir, "back"), filepath.Join(dir, "generic")
+	node.Write(t, source)
+	all := nodetest.Dump(t, source)
+	at := []string{"--socket", daemon.Socket, "--chain", name}
+	tool := func(command string, dir string, flags ...string) []string {
+		return append(slices.Concat([]string{command}, flags, at), dir)
+	}
+	must(t, tool("import", source, "--dry-run")...)
+	must(t, tool("import", source)...)
+	must(t, tool("verify", source)...)
+	if node.Layout == evnode.Light {
+		must(t, tool("export", back, "--light")...)
+	} else {
+		must(t, tool("export", back)...)
+	}
+	index := indexOf(node, all)
+	same(t, maps.Clone(all), nodetest.Dump(t, back), func(key string) bool {
+		parsed := node.Layout.Parse([]byte(key))
+		return parsed.Kind == evnode.Index && !index[key] ||
+			parsed.Kind == evnode.State && node.StatesPruned > 0 && parsed.Height <= node.StatesPruned
+	})
+
+	if node.Height > 0 {
+		refused(t, exitTarget, "--generic does not export", tool("export", generic, "--generic")...)
+		refused(t, exitDiffers, "--generic compares", tool("verify", source, "--generic")...)
+	}
+	at[3] += ".generic"
+	must(t, tool("import", source, "--generic")...)
+	must(t, tool("verify", source, "--generic")...)
+	must(t, tool("export", generic, "--generic")...)
+	same(t, all, nodetest.Dump(t, generic), func(string) bool { return false })
+}
+
+// indexOf gives the keys of the hash index that lead to a block there is.
+func indexOf(node nodetest.Node, all map[string]string) map[string]bool {
+	keys := map[string]bool{}
 	for key, value := range all {
 		if parsed := node.Layout.Parse([]byte(key)); parsed.Kind == evnode.Header {
-			keys = append(keys, nodetest.IndexKey(node.Layout, value))
+			keys[nodetest.IndexKey(node.Layout, value)] = true
 		}
 	}
 	return keys

@@ -479,6 +479,10 @@ struct source *source_of_list(const struct fetch *fetch, struct pending *pending
     if (slice_compare(key_slice(&behind), key_slice(&first)) < 0) {
         behind = first; /* there is no name between the bounds */
     }
-    walk_open(source, &source->walk, &first, &behind, (struct walk_kind){.is_reverse = list->is_reverse});
+    walk_open(source, &source->walk, &first, &behind,
+              (struct walk_kind){
+                  .is_reverse = list->is_reverse,
+                  .is_long = !fetch_asks_for_value(list->parts), /* large values are read all the same */
+              });
     return source;
 }

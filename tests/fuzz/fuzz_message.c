@@ -101,11 +101,17 @@ static void drop_unknown(ProtobufCMessage *message)
         if (field->type != PROTOBUF_C_TYPE_MESSAGE) {
             continue;
         }
-        assert(field->label == PROTOBUF_C_LABEL_REPEATED); /* the protocol has no others */
-        size_t count = *(const size_t *)((const uint8_t *)message + field->quantifier_offset);
-        ProtobufCMessage **parts = *(ProtobufCMessage ***)((uint8_t *)message + field->offset);
-        for (size_t k = 0; k < count; k++) {
-            drop_unknown(parts[k]);
+        void *place = (uint8_t *)message + field->offset;
+        const void *quantifier = (const uint8_t *)message + field->quantifier_offset;
+        bool is_repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
+        bool is_of_other = (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 &&
+                           *(const uint32_t *)quantifier != field->id; /* another member's bytes lie there */
+        size_t count = is_repeated ? *(const size_t *)quantifier : 1;
+        ProtobufCMessage **parts = is_repeated ? *(ProtobufCMessage ***)place : place;
+        for (size_t k = 0; k < count && !is_of_other; k++) {
+            if (parts[k] != NULL) {
+                drop_unknown(parts[k]);
+            }
         }
     }
 }

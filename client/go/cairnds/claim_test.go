@@ -78,6 +78,32 @@ func TestClaims(t *testing.T) {
 	}
 }
 
+// A chain that a node must not take for an empty one is refused, and left unclaimed.
+func TestForeignChains(t *testing.T) {
+	client := open(t, cairntest.Start(t))
+	for name, commit := range map[string]*cairn.CommitRequest{
+		"native":    {Blocks: []cairn.Block{{Height: 7}}, RiseTo: 7},
+		"importing": {Metadata: []cairn.Operation{cairn.Set("cairn-badger/import", nil)}},
+	} {
+		if _, err := client.CreateChain(background, name); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Chain(name).Commit(background, commit); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := cairnds.Open(background, client, name, cairnds.Options{}); !errors.Is(err, cairnds.ErrForeign) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		claim, err := client.Chain(name).Claim(background, cairn.ClaimOptions{})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if err := claim.Release(background); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A node that was killed released nothing: its successor waits until the claim is held no more.
 func TestSuccessor(t *testing.T) {
 	daemon := cairntest.Start(t, "--claim-grace", "200ms")

@@ -39,6 +39,12 @@ var (
 	_ ds.TxnDatastore        = (*Datastore)(nil)
 )
 
+// ErrForeign is what [Open] gives of a chain that is not a datastore's. Nothing of the chain was changed, and it is not claimed.
+var ErrForeign = errors.New("cairnds: not a datastore's chain")
+
+// importName is there while cairn-badger imports a chain.
+const importName = "cairn-badger/import"
+
 // Options of [Open]. The zero value does for a node.
 type Options struct {
 	// WriterName is told to whoever is refused, and to the operator. Empty: the name of the program.
@@ -65,6 +71,9 @@ func New(client *cairn.Client, chain string) *Datastore {
 // Close. While another holds it, Open waits, since the claim of a process that was killed is held for some seconds more; when the
 // context ends first, the error is [cairn.ErrClaimed] and its text names the holder. The client is the caller's to close, after the
 // datastore.
+//
+// A node that took another chain for an empty one would begin it anew. So Open is [ErrForeign] where the chain keeps blocks as blocks, which
+// package cairnstore is for, and where an import by cairn-badger is not over.
 func Open(ctx context.Context, client *cairn.Client, chain string, options Options) (*Datastore, error) {
 	d := New(client, chain)
 	if _, err := client.CreateChain(ctx, chain); err != nil {
@@ -75,7 +84,29 @@ func Open(ctx context.Context, client *cairn.Client, chain string, options Optio
 		return nil, fmt.Errorf("cairnds: claiming chain %q: %w", chain, err)
 	}
 	d.claim = claim
+	if err := d.refuseForeign(ctx); err != nil {
+		claim.Release(context.Background())
+		return nil, err
+	}
 	return d, nil
+}
+
+func (d *Datastore) refuseForeign(ctx context.Context) error {
+	height, err := d.chain.Height(ctx)
+	if err != nil {
+		return fmt.Errorf("cairnds: chain %q: %w", d.Chain(), err)
+	}
+	if height > 0 {
+		return fmt.Errorf("%w: chain %q keeps blocks as blocks, up to height %d; open it with cairnstore", ErrForeign, d.Chain(), height)
+	}
+	switch _, err := d.chain.GetParts(ctx, importName, 0); {
+	case err == nil:
+		return fmt.Errorf("%w: the import into chain %q is not over; go on with it by cairn-badger import, or drop the chain", ErrForeign, d.Chain())
+	case errors.Is(err, cairn.ErrNotFound):
+		return nil
+	default:
+		return fmt.Errorf("cairnds: chain %q: %w", d.Chain(), err)
+	}
 }
 
 // Chain is the chain's name.

@@ -18,6 +18,7 @@ import (
 	"cairn.invalid/client/go/bench/badgernode"
 	"cairn.invalid/client/go/cairn"
 	"cairn.invalid/client/go/cairn/cairntest"
+	"cairn.invalid/client/go/cairnds"
 )
 
 var (
@@ -70,9 +71,11 @@ func (p place) directory(b *testing.B) string {
 type daemon struct {
 	client  *cairn.Client
 	chain   *cairn.Chain
-	process int // its id
+	store   *cairnds.Datastore // the same chain
+	process int                // its id
 }
 
+// startCairn runs a daemon on which this process has claimed a chain, as a node does.
 func startCairn(b *testing.B, p place) *daemon {
 	b.Helper()
 	b.Setenv("TMPDIR", p.directory(b))
@@ -83,7 +86,12 @@ func startCairn(b *testing.B, p place) *daemon {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { client.Close() })
-	return &daemon{client, client.Chain("default"), started.PID()}
+	store, err := cairnds.Open(background, client, "node", cairnds.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { store.Close() })
+	return &daemon{client, client.Chain("node"), store, started.PID()}
 }
 
 // ---- Badger ----

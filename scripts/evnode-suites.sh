@@ -1,8 +1,9 @@
 #!/bin/bash
 # Runs ev-node's own tests on cairn: a copy of its module, outside the tree, whose databases are chains of one daemon.
-#   scripts/evnode-suites.sh DIRECTORY database|store [PACKAGE...]    a build with cairnd in it
-# With `database` ev-node's own store works on cairnstore's Datastore; with `store` cairnstore's Store takes its place, as UPSTREAM.md
-# proposes. PACKAGE is one of ev-node's, pkg/store if none is named. Datastores that tests make inside a synctest bubble stay maps.
+#   scripts/evnode-suites.sh DIRECTORY database|store|upstream [PACKAGE...]    a build with cairnd in it
+# With `database` ev-node's own store works on cairnstore's Datastore; with `store` cairnstore's Store takes its place wherever one is made; with
+# `upstream` where client/go/UPSTREAM.md proposes it, by the change there. PACKAGE is one of ev-node's, pkg/store if none is named.
+# Datastores that tests make inside a synctest bubble stay maps. GOFLAGS counts: node needs -tags=integration.
 set -euo pipefail
 
 cairnd=$(realpath "$1")/cairnd
@@ -12,7 +13,10 @@ packages=("${@:-pkg/store}")
 cd "$(dirname "$0")/.."
 root=$PWD
 go=$root/scripts/go.sh
-[ "$kind" = database ] || [ "$kind" = store ] || { echo "evnode-suites: $kind is neither database nor store" >&2; exit 2; }
+case $kind in
+database | store | upstream) ;;
+*) echo "evnode-suites: $kind is none of database, store, upstream" >&2 && exit 2 ;;
+esac
 
 stage=$(mktemp -d "${TMPDIR:-/tmp}/cairn-evnode.XXXXXX")
 daemon=
@@ -30,6 +34,8 @@ cd "$stage/ev-node"
 for module in cairn cairnds cairnstore; do
     "$go" mod edit -require="cairn.invalid/client/go/$module@v0.0.0" -replace="cairn.invalid/client/go/$module=../$module"
 done
+
+[ "$kind" != upstream ] || sed -n '/^```diff$/,/^```$/{/^```/!p}' "$root/client/go/UPSTREAM.md" | patch -s -p1
 
 # The databases and stores that ev-node makes go through two variables, which the tests of each package set.
 cat >pkg/store/hooks.go <<'END'
@@ -69,7 +75,7 @@ for package in "${packages[@]}"; do
         done
     done < <(find "$package" -name '*_test.go' -printf '%h\n' | sort -u)
 done
-export GOFLAGS=-mod=mod GOWORK=off GONOSUMDB=cairn.invalid CAIRN_SUITE_KIND=$kind CAIRN_SUITE_SOCKET=$stage/socket
+export GOFLAGS="-mod=mod ${GOFLAGS:-}" GOWORK=off GONOSUMDB=cairn.invalid CAIRN_SUITE_KIND=$kind CAIRN_SUITE_SOCKET=$stage/socket
 "$cairnd" --data "$stage/data" --create --socket "$stage/socket" --chains-max 60000 --connections-max 4000 >"$stage/log" 2>&1 &
 daemon=$!
 paths=()

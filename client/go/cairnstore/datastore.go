@@ -48,8 +48,8 @@ type Datastore struct {
 
 // Open makes the chain if there is none and claims it, as Badger locks its directory: no other client can write to it until
 // Close. While another holds it, Open waits, since the claim of a process that was killed is held for some seconds more; when the context
-// ends first, the error is [cairn.ErrClaimed] and its text names the holder. A chain into which an import has not come to its end is
-// refused. The client is the caller's to close, after the datastore.
+// ends first, the error is [cairn.ErrClaimed] and its text names the holder. A chain into which an import has not come to its end, and
+// one that a node filled by package cairnds, is refused. The client is the caller's to close, after the datastore.
 func Open(ctx context.Context, client *cairn.Client, chain string, o Options) (*Datastore, error) {
 	if _, err := client.CreateChain(ctx, chain); err != nil {
 		return nil, fmt.Errorf("cairnstore: making chain %q: %w", chain, err)
@@ -58,7 +58,7 @@ func Open(ctx context.Context, client *cairn.Client, chain string, o Options) (*
 	if err != nil {
 		return nil, fmt.Errorf("cairnstore: claiming chain %q: %w", chain, err)
 	}
-	if err := refuseImport(ctx, client.Chain(chain)); err != nil {
+	if err := refuse(ctx, client.Chain(chain)); err != nil {
 		return nil, errors.Join(err, claim.Release(ctx))
 	}
 	d := &Datastore{store: New(client, chain, claim), raw: cairnds.New(client, chain)}
@@ -72,18 +72,28 @@ func Open(ctx context.Context, client *cairn.Client, chain string, o Options) (*
 	return d, nil
 }
 
-// importName is there while an import of cairn-badger into the chain is not over: its height and blocks are not those of the source yet.
-const importName = "cairn-badger/import"
+const (
+	// importName is there while an import of cairn-badger into the chain is not over: its height and blocks are not those of the source yet.
+	importName = "cairn-badger/import"
+	// genericName is there if a node had the chain as a mere datastore: its blocks are names.
+	genericName = rawPrefix + "/t"
+)
 
-func refuseImport(ctx context.Context, chain *cairn.Chain) error {
-	switch _, err := chain.GetParts(ctx, importName, 0); {
-	case errors.Is(err, cairn.ErrNotFound):
-		return nil
-	case err != nil:
-		return fmt.Errorf("cairnstore: looking for an import into chain %q: %w", chain.Name(), err)
-	default:
-		return fmt.Errorf("cairnstore: an import into chain %q is not over: go on with it (cairn-badger import), or drop the chain", chain.Name())
+// refuse returns an error for a chain on which a node would begin at a height that is not its own: it might sign that a second time.
+func refuse(ctx context.Context, chain *cairn.Chain) error {
+	for _, refused := range []struct{ name, text string }{
+		{importName, "an import into it is not over: go on with it (cairn-badger import), or drop the chain"},
+		{genericName, "it keeps each key of a node as a name: open it by cairnds, or import without --generic"},
+	} {
+		_, err := chain.GetParts(ctx, refused.name, 0)
+		if err == nil {
+			return fmt.Errorf("cairnstore: chain %q: %s", chain.Name(), refused.text)
+		}
+		if !errors.Is(err, cairn.ErrNotFound) {
+			return fmt.Errorf("cairnstore: looking what chain %q holds: %w", chain.Name(), err)
+		}
 	}
+	return nil
 }
 
 // Store returns the store on the same chain, always the same one, which a node may use instead of its own store over this datastore.

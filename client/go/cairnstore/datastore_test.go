@@ -190,15 +190,17 @@ func TestDatastoreIsClaimed(t *testing.T) {
 	require.NoError(t, db.Close())
 }
 
-// A chain that an import is to be gone on with holds no chain that a node may start on.
-func TestOpenRefusesImport(t *testing.T) {
+// On a chain that holds no whole chain of blocks no node starts, since it would begin at another height than its own.
+func TestOpenRefuses(t *testing.T) {
 	client := openClient(t, cairntest.Start(t))
 	ctx := testContext(t)
 	_, err := client.CreateChain(ctx, testChain)
 	require.NoError(t, err)
-	require.NoError(t, client.Chain(testChain).Set(ctx, importName, nil))
-	_, err = Open(ctx, client, testChain, Options{})
-	require.ErrorContains(t, err, "is not over")
-	require.NoError(t, client.Chain(testChain).Delete(ctx, importName)) // the claim is released
+	for name, text := range map[string]string{importName: "is not over", genericName: "as a name"} {
+		require.NoError(t, client.Chain(testChain).Set(ctx, name, nil))
+		_, err = Open(ctx, client, testChain, Options{})
+		require.ErrorContains(t, err, text)
+		require.NoError(t, client.Chain(testChain).Delete(ctx, name)) // the claim is released
+	}
 	openDatastore(t, client, Options{})
 }

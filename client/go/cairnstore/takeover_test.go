@@ -125,3 +125,58 @@ func TestTakeOversNeverOld(t *testing.T) {
 		}
 	}
 }
+
+// A node saves blocks and metadata, and reads them, while its daemon is killed again and again: no call fails, nothing is missing, and
+// what was read before is not read older.
+func TestStoreUnderKills(t *testing.T) {
+	const kills, blocks, marks = 4, 120, 400
+	s, d := newStore(t)
+	ctx := testContext(t)
+	var group sync.WaitGroup
+	group.Go(func() {
+		for height := uint64(1); height <= blocks; height++ {
+			header := saveBlocks(t, s, height, height)[0]
+			got, err := s.GetHeader(ctx, height)
+			if err != nil || string(got.Hash()) != string(header.Hash()) {
+				t.Errorf("block %d is not what was saved: %v", height, err)
+			}
+			state, err := s.GetState(ctx)
+			if err != nil || state.LastBlockHeight != height {
+				t.Errorf("behind block %d the state is of %d: %v", height, state.LastBlockHeight, err)
+			}
+		}
+	})
+	group.Go(func() {
+		for n := uint64(1); n <= marks; n++ {
+			err := s.SetMetadata(ctx, "d", number(n))
+			if err == nil {
+				var value []byte
+				if value, err = s.GetMetadata(ctx, "d"); err == nil && binary.LittleEndian.Uint64(value) != n {
+					t.Errorf("d is %d, behind the write of %d", binary.LittleEndian.Uint64(value), n)
+				}
+			}
+			if err != nil {
+				t.Errorf("d at %d: %v", n, err)
+			}
+		}
+	})
+	for range kills {
+		height, err := s.Height(ctx) // so that each run of the daemon sees some of it
+		require.NoError(t, err)
+		for want := min(height+blocks/kills/2, blocks); height < want && !t.Failed(); {
+			height, err = s.Height(ctx)
+			require.NoError(t, err)
+		}
+		d.Restart()
+	}
+	group.Wait()
+	require.False(t, t.Failed())
+	requireHeight(t, s, blocks)
+	for height := uint64(1); height <= blocks; height++ {
+		_, _, err := s.GetBlockData(ctx, height)
+		require.NoError(t, err)
+	}
+	value, err := s.GetMetadata(ctx, "d")
+	require.NoError(t, err)
+	require.Equal(t, number(marks), value)
+}

@@ -27,6 +27,10 @@ import (
 	"github.com/rs/zerolog"
 )
 
+// claimWait is how long a node waits for its chain while another holds it. A node that was killed holds it for the daemon's claim_grace,
+// 5 s by default.
+const claimWait = 15 * time.Second
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -61,8 +65,10 @@ func run(ctx context.Context) error {
 		options.DA = da
 	}
 
+	opening, opened := context.WithTimeout(ctx, claimWait)
+	defer opened()
 	var err error
-	if options.Database, err = openStore(ctx, *kind, options.Home, *socket, *chain); err != nil {
+	if options.Database, err = openStore(opening, *kind, options.Home, *socket, *chain); err != nil {
 		return err
 	}
 	n, err := newNode(options)

@@ -75,6 +75,7 @@ func TestKilledNode(t *testing.T) {
 		if err := node.Start(); err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() { node.Process.Kill() }) // where the test fails
 		done := make(chan error, 1)
 		go func() { done <- node.Wait() }()
 		waitFor(t, fmt.Sprint("height ", reached+5), func() bool {

@@ -17,6 +17,7 @@ import (
 // Two nodes on one daemon go on while it is killed every four seconds: neither ends, none of their blocks is missing, and both have
 // the same ones and all transactions. They still do after a restart of both nodes.
 func TestKilledDaemon(t *testing.T) {
+	t.Parallel()
 	duration := time.Minute
 	if testing.Short() {
 		duration = 12 * time.Second
@@ -56,6 +57,7 @@ func TestKilledDaemon(t *testing.T) {
 // A node that is killed goes on from its last block when it is started again. The next one waits until the daemon knows that the node
 // is gone, and no longer.
 func TestKilledNode(t *testing.T) {
+	t.Parallel()
 	daemon := cairntest.Start(t, "--claim-grace", "500ms")
 	program, home := filepath.Join(t.TempDir(), "evnode"), t.TempDir()
 	if output, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {

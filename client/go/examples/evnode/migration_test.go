@@ -22,6 +22,7 @@ var importFlags = map[string][]string{
 // What two nodes wrote into Badger is moved into cairn, and verified. Exported at once it equals its source. The nodes run on with
 // it, and then, exported again, on Badger.
 func TestMigration(t *testing.T) {
+	t.Parallel()
 	tool, daemon, da := buildTool(t), cairntest.Start(t), newDA(t, 0)
 	home, submitted := t.TempDir(), map[string]string{}
 	nodes := startPair(t, home, da, storesIn(t, "badger", home, daemon))

@@ -251,6 +251,7 @@ var cairnStores = []string{"cairnds", "cairnstore"}
 
 // Two nodes have the same blocks, also after both were stopped and started again, on each kind of store.
 func TestTwoNodes(t *testing.T) {
+	t.Parallel()
 	daemon := cairntest.Start(t)
 	for _, kind := range append([]string{"badger"}, cairnStores...) {
 		t.Run(kind, func(t *testing.T) {

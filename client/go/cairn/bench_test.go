@@ -39,6 +39,28 @@ func BenchmarkEcho(b *testing.B) {
 	}
 }
 
+// BenchmarkPing is a bare round trip to the daemon, by the goroutine that asks.
+func BenchmarkPing(b *testing.B) {
+	conn, err := net.Dial("unix", cairntest.Start(b).Socket)
+	must(b, err)
+	defer conn.Close()
+	hello := []byte{0xca, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0}
+	reply := make([]byte, 512)
+	_, err = conn.Write(hello)
+	must(b, err)
+	_, err = conn.Read(reply)
+	must(b, err)
+	ping := []byte{0xca, 2, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0}
+	for b.Loop() {
+		if _, err := conn.Write(ping); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.ReadFull(conn, reply[:32]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkGet(b *testing.B) {
 	ctx := context.Background()
 	ch := open(b, cairntest.Start(b)).Chain("default")

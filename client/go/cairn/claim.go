@@ -261,18 +261,19 @@ func (c *Claim) sendNumbered(w waiting, over *conn, cl *call) (sent bool, err er
 		}
 		c.mu.Lock()
 	}
-	defer c.mu.Unlock()
-	if c.why != nil {
-		return false, nil // the next attempt says why
+	if c.why == nil { // else the next attempt says why
+		cl.frame = setNumber(cl.frame, cl.kind, cl.bare, c.next)
+		cl.number = c.next
+		if sent = over.queue(cl, false); sent {
+			c.next++
+			c.inFlight++
+		}
 	}
-	cl.frame = setNumber(cl.frame, cl.kind, cl.bare, c.next)
-	cl.number = c.next
-	if !over.send(cl) {
-		return false, nil
+	c.mu.Unlock()
+	if sent {
+		over.flush(cl)
 	}
-	c.next++
-	c.inFlight++
-	return true, nil
+	return sent, nil
 }
 
 func (c *Claim) waitSettled(w waiting, cl *call) error {

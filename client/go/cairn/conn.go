@@ -89,15 +89,19 @@ func (c *conn) start() {
 
 // send queues a call, and hands it to the kernel if nobody else does. It never waits. False: the connection is dead, and the call
 // was not sent.
-func (c *conn) send(cl *call) bool { return c.enqueue(cl, false) }
+func (c *conn) send(cl *call) bool {
+	if !c.queue(cl, false) {
+		return false
+	}
+	c.flush(cl)
+	return true
+}
 
-// sendAgain is send for a write that keeps its place in the order.
-func (c *conn) sendAgain(cl *call) bool { return c.enqueue(cl, true) }
-
-func (c *conn) enqueue(cl *call, again bool) bool {
+// queue is send without the second half. again: the write keeps its place in the order, and its tracker.
+func (c *conn) queue(cl *call, again bool) bool {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.dead {
-		c.mu.Unlock()
 		return false
 	}
 	c.place(cl)
@@ -110,7 +114,6 @@ func (c *conn) enqueue(cl *call, again bool) bool {
 		cl.stamp = c.client.stamps.Add(1)
 	}
 	c.pending = append(c.pending, cl)
-	c.flush(cl)
 	return true
 }
 
@@ -152,17 +155,16 @@ func (c *conn) remove(cl *call) {
 // sendControl queues a frame that has no answer.
 func (c *conn) sendControl(encode func(b []byte) []byte) {
 	c.mu.Lock()
-	if c.dead {
-		c.mu.Unlock()
-		return
+	if !c.dead {
+		c.control = encode(c.control)
 	}
-	c.control = encode(c.control)
+	c.mu.Unlock()
 	c.flush(nil)
 }
 
-// flush hands what is queued to the kernel, unless somebody does already; own is the caller's, if it has one. Called under the
-// lock, which it releases.
+// flush hands what is queued to the kernel, unless somebody does already; own is the caller's, if it has one.
 func (c *conn) flush(own *call) {
+	c.mu.Lock()
 	if c.writing {
 		c.mu.Unlock()
 		return
@@ -267,11 +269,8 @@ func (c *conn) writeLoop() {
 		c.mu.Lock()
 		c.out, c.outAt = nil, 0
 		c.writing, c.handed = false, false
-		if len(c.pending) > 0 || len(c.control) > 0 {
-			c.flush(nil)
-		} else {
-			c.mu.Unlock()
-		}
+		c.mu.Unlock()
+		c.flush(nil)
 	}
 }
 
@@ -296,17 +295,15 @@ func (c *conn) withdraw(cl *call) (withdrawn, gone bool) {
 // cancel ends a stream early.
 func (c *conn) cancel(cl *call) {
 	c.mu.Lock()
-	if c.dead || c.lookup(cl.id) != cl {
-		c.mu.Unlock()
-		return
-	}
-	if cl.queued {
+	switch {
+	case c.dead || c.lookup(cl.id) != cl:
+	case cl.queued:
 		c.unqueue(cl)
-		c.mu.Unlock()
 		c.client.openStreams.Add(-1)
-		return
+	default:
+		c.control = encodeCancel(c.control, cl.id)
 	}
-	c.control = encodeCancel(c.control, cl.id)
+	c.mu.Unlock()
 	c.flush(nil)
 }
 
@@ -369,13 +366,16 @@ func (c *conn) readFrame(in *reader) error {
 	}
 	c.mu.Lock()
 	cl := c.lookup(h.id)
+	if cl != nil && cl.kind != h.kind {
+		cl = nil
+	}
 	last := h.flags&flagContinued == 0 && h.flags&flagMore == 0
 	if cl != nil && last {
 		c.remove(cl)
 	}
 	c.mu.Unlock()
 	c.client.keep.writtenThrough(h.writtenThrough)
-	if cl == nil || cl.kind != h.kind {
+	if cl == nil {
 		return c.unexpected(in, h)
 	}
 	if cl.stream != nil && h.flags&flagMore != 0 {

@@ -76,7 +76,7 @@ func (c *Client) sendAll(s *session, calls []*call) bool {
 	all := newTracker(len(calls))
 	for i, cl := range calls {
 		cl.track = all
-		if !s.conns[commits].sendAgain(cl) {
+		if !s.conns[commits].queue(cl, true) {
 			for _, cl := range calls[i:] {
 				if !cl.own {
 					c.left = append(c.left, cl)
@@ -85,6 +85,7 @@ func (c *Client) sendAll(s *session, calls []*call) bool {
 			return false
 		}
 	}
+	s.conns[commits].flush(nil)
 	select {
 	case <-all.done:
 		return true

@@ -3,7 +3,6 @@ package cairn
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -33,13 +32,12 @@ const (
 )
 
 const (
-	dialPauseMin   = 2 * time.Millisecond
-	dialPauseMax   = 200 * time.Millisecond
-	helloLimit     = 30 * time.Second // for what the daemon waits for before it answers: the end of an earlier connection's writes
-	windDownLimit  = 5 * time.Second  // for the answers of a daemon that is there still
-	resendPause    = 100 * time.Millisecond
-	helloBytesMax  = 64 << 10
-	socketBytesMax = 1 << 20
+	dialPauseMin  = 2 * time.Millisecond
+	dialPauseMax  = 200 * time.Millisecond
+	helloLimit    = 30 * time.Second // for what the daemon waits for before it answers: the end of an earlier connection's writes
+	windDownLimit = 30 * time.Second // for the answers of a daemon that is there still, such as one that stops
+	resendPause   = 100 * time.Millisecond
+	helloBytesMax = 64 << 10
 )
 
 // errRefused wraps what will not get better by trying again soon.
@@ -100,9 +98,6 @@ func (c *Client) dial(stop <-chan struct{}, r resume) (_ *session, err error) {
 		var dialer net.Dialer
 		socket, err := dialer.DialContext(ctx, "unix", c.options.Socket)
 		if err != nil {
-			if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-				return nil, err
-			}
 			return nil, err
 		}
 		s.conns[kind], err = newConn(c, s, socket.(*net.UnixConn))
@@ -220,5 +215,3 @@ func (s *session) changed(before *helloReply) bool {
 	return h.storeChanged || h.storeID != before.storeID || h.run < before.run ||
 		(h.run == before.run && h.random != before.random)
 }
-
-func (s *session) String() string { return fmt.Sprintf("run %d", s.hello.run) }

@@ -105,7 +105,7 @@ func (cl *call) fail(err error) {
 func (c *Client) sort(calls []*call) {
 	for _, cl := range calls {
 		switch {
-		case cl.kept != nil:
+		case cl.own:
 		case cl.abandoned:
 			cl.recycle()
 		case cl.stream != nil:

@@ -74,7 +74,9 @@ func Start(tb testing.TB, settings ...string) *Daemon {
 		}
 		os.RemoveAll(directory)
 	})
-	d.Restart()
+	if err := d.restart(nil); err != nil {
+		tb.Fatalf("cairnd does not start: %v\n%s", err, d.logTail())
+	}
 	return d
 }
 

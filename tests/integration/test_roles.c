@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/lib/claims.h"
 #include "tests/lib/kept.h"
 #include "tests/lib/rig.h"
 #include "tests/lib/suite.h"
@@ -61,8 +62,42 @@ static void ask_all(struct wire *wire, int *ret_statuses)
     ret_statuses[ASK_ROLLBACK] = (int)ask_rollback(wire, rollback(false)).status;
 }
 
+/* A writer's, on chains that nobody else has claimed, then on one that root has. */
+enum asked_of_claims {
+    ASK_BARE_PRUNE,
+    ASK_CLAIM,
+    ASK_OWN_PRUNE,
+    ASK_OWN_ROLLBACK,
+    ASK_RELEASE_ANY,
+    ASK_RELEASE,
+    ASK_RELEASED_PRUNE,
+    ASK_TAKE_OVER,
+    ASK_OWN_DROP,
+    ASKED_OF_CLAIMS
+};
+static_assert((int)ASKED_OF_CLAIMS <= (int)ASKED, "there is room for the statuses");
+
+static void ask_claims(struct wire *wire, int *ret_statuses)
+{
+    Cairn__DropChain drop = CAIRN__DROP_CHAIN__INIT;
+    ret_statuses[ASK_BARE_PRUNE] = (int)ask_prune(wire, prune(false)).status;
+    ret_statuses[ASK_CLAIM] = (int)ask_claim(wire, NULL, "writer").status;
+    ret_statuses[ASK_OWN_PRUNE] = (int)ask_prune(wire, prune(false)).status;
+    ret_statuses[ASK_OWN_ROLLBACK] = (int)ask_rollback(wire, rollback(false)).status;
+    ret_statuses[ASK_RELEASE_ANY] = (int)ask_release(wire, "held", true).status;
+    ret_statuses[ASK_RELEASE] = (int)ask_release(wire, NULL, false).status;
+    ret_statuses[ASK_RELEASED_PRUNE] = (int)ask_prune(wire, prune(false)).status;
+    ret_statuses[ASK_TAKE_OVER] = (int)take_over(wire, "held", "writer").status;
+    (void)ask_create_chain(wire, "own");
+    (void)ask_claim(wire, "own", "writer");
+    drop.has_chain = true;
+    drop.chain = bytes_of("own");
+    ret_statuses[ASK_OWN_DROP] = (int)ask(wire, FRAME_DROP_CHAIN, &drop).status;
+}
+
 /* false: that user was not let in. */
-static bool ask_as(const struct daemon *daemon, uid_t uid, gid_t gid, int *ret_statuses)
+static bool ask_as(const struct daemon *daemon, uid_t uid, gid_t gid,
+                   void (*asks)(struct wire *wire, int *ret_statuses), int *ret_statuses)
 {
     int results[2];
     ck_assert_int_eq(pipe(results), 0);
@@ -77,7 +112,7 @@ static bool ask_as(const struct daemon *daemon, uid_t uid, gid_t gid, int *ret_s
         if (wire.fd < 0 || !wire_try_hello(&wire)) {
             _exit(1);
         }
-        ask_all(&wire, statuses);
+        asks(&wire, statuses);
         _exit(write(results[1], statuses, sizeof statuses) == sizeof statuses ? 0 : 2);
     }
     int status;
@@ -111,7 +146,7 @@ static bool is_root(void)
 static void expect(const struct daemon *daemon, uid_t uid, gid_t gid, const char *allowed)
 {
     int statuses[ASKED];
-    ck_assert(ask_as(daemon, uid, gid, statuses));
+    ck_assert(ask_as(daemon, uid, gid, ask_all, statuses));
     for (int i = 0; i < ASKED; i++) {
         ck_assert_msg((statuses[i] != STATUS_PERMISSION) == (allowed[i] == 'y'),
                       "uid %u, request %d: status %d", (unsigned)uid, i, statuses[i]);
@@ -132,7 +167,7 @@ START_TEST(test_each_role_may_do_what_it_may_and_nothing_of_the_rest_is_applied)
     expect(&rig.daemon, READER, READER, "yyynnnnnn");
     ck_assert(metadata_is(&rig.wire, "name", NULL));
     ck_assert_uint_eq(get_height(&rig.wire), 2);
-    ck_assert(!ask_as(&rig.daemon, NOBODY, NOBODY, statuses));
+    ck_assert(!ask_as(&rig.daemon, NOBODY, NOBODY, ask_all, statuses));
     ck_assert(daemon_says(&rig.daemon, "\"uid\":4004"));
     expect(&rig.daemon, WRITER, WRITER, "yyyyyyynn");
     expect(&rig.daemon, NOBODY, 4444, "yyyyyyynn"); /* by its group */
@@ -141,6 +176,41 @@ START_TEST(test_each_role_may_do_what_it_may_and_nothing_of_the_rest_is_applied)
     expect(&rig.daemon, ADMIN, ADMIN, "yyyyyyyyy");
     ck_assert(block_is(&rig.wire, 1, NULL));
     ck_assert_uint_eq(get_height(&rig.wire), 2);
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(test_a_writer_prunes_rolls_back_and_drops_under_an_epoch_of_its_own)
+{
+    static const int expected[ASKED_OF_CLAIMS] = {
+        [ASK_BARE_PRUNE] = STATUS_PERMISSION,
+        [ASK_CLAIM] = STATUS_OK,
+        [ASK_OWN_PRUNE] = STATUS_OK,
+        [ASK_OWN_ROLLBACK] = STATUS_OK,
+        [ASK_RELEASE_ANY] = STATUS_PERMISSION,
+        [ASK_RELEASE] = STATUS_OK,
+        [ASK_RELEASED_PRUNE] = STATUS_CONFLICT,
+        [ASK_TAKE_OVER] = STATUS_CONFLICT, /* another user's */
+        [ASK_OWN_DROP] = STATUS_OK,
+    };
+    int statuses[ASKED];
+    if (!is_root()) {
+        return;
+    }
+    struct rig rig = rig_start("--claim-grace 1h --socket-mode 0666 " LISTS);
+    open_ways(&rig.daemon);
+    ck_assert_int_eq(ask_create_chain(&rig.wire, "held").status, STATUS_OK);
+    (void)claim_ok(&rig.wire, "held", "root");
+    for (uint64_t height = 1; height <= 3; height++) {
+        commit_ok(&rig.wire, commit_of_block(height, "header"));
+    }
+    ck_assert(ask_as(&rig.daemon, WRITER, WRITER, ask_claims, statuses));
+    for (int i = 0; i < ASKED_OF_CLAIMS; i++) {
+        ck_assert_msg(statuses[i] == expected[i], "request %d: status %d", i, statuses[i]);
+    }
+    ck_assert(ask_as(&rig.daemon, READER, READER, ask_claims, statuses));
+    ck_assert_int_eq(statuses[ASK_CLAIM], STATUS_PERMISSION);
+    ck_assert_int_eq(statuses[ASK_RELEASE], STATUS_PERMISSION);
     rig_end(&rig);
 }
 END_TEST
@@ -174,6 +244,7 @@ int main(void)
     TCase *tests;
     Suite *suite = suite_new("roles", 120, &tests);
     tcase_add_test(tests, test_each_role_may_do_what_it_may_and_nothing_of_the_rest_is_applied);
+    tcase_add_test(tests, test_a_writer_prunes_rolls_back_and_drops_under_an_epoch_of_its_own);
     tcase_add_test(tests, test_without_lists_whoever_the_socket_lets_in_is_an_admin);
     tcase_add_test(tests, test_a_user_that_is_not_there_ends_the_start);
     return suite_run(suite, true);

@@ -2,6 +2,7 @@
  * as it was. */
 #include <check.h>
 
+#include "daemon/order/order_space.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/epochs.h"
 #include "tests/lib/kept.h"
@@ -184,6 +185,57 @@ START_TEST(metadata_that_is_resent_over_a_claim_or_release_is_not_applied)
 }
 END_TEST
 
+static void note_space(uint64_t free_bytes)
+{
+    struct space_look look = {.free_bytes = free_bytes,
+                              .held_bytes = 8 << 20,
+                              .log_bytes = 8 << 20,
+                              .queue_bytes_max = 8 << 20,
+                              .reserve_bytes = 8 << 20};
+    order_note_space(served.service.order, &look, order_space_counted(served.service.order));
+}
+
+static Cairn__Commit *numbered(uint64_t number)
+{
+    Cairn__Commit *commit = commit_of_block(number, "header");
+    commit->has_number = true;
+    commit->number = number;
+    return commit;
+}
+
+START_TEST(without_space_claims_go_on_and_no_number_is_refused_that_was_applied)
+{
+    (void)claim_ok();
+    ck_assert_int_eq(service_ask(FRAME_COMMIT, numbered(1)).status, STATUS_OK);
+    note_space(1 << 20);
+    ck_assert_int_eq(order_space_state(served.service.order), SPACE_HARD);
+    struct epoch epoch = claim_ok();
+    ck_assert_int_eq(service_ask(FRAME_COMMIT, numbered(1)).status, STATUS_NO_SPACE); /* of a new epoch */
+    note_space(1000 << 20);
+    ck_assert_int_eq(service_ask(FRAME_COMMIT, numbered(1)).status, STATUS_OK);
+    note_space(1 << 20);
+    struct service_reply reply = service_ask(FRAME_COMMIT, numbered(1));
+    ck_assert_int_eq(reply.status, STATUS_OK);
+    const Cairn__WriteReply *written =
+        cairn__write_reply__unpack(kept_allocator(), reply.body.len, reply.body.data);
+    ck_assert(written->repeated);
+    ck_assert_int_eq(service_ask(FRAME_COMMIT, numbered(2)).status, STATUS_NO_SPACE);
+    ck_assert_int_eq(service_ask(FRAME_PRESENT, present_of(epoch)).status, STATUS_OK);
+    Cairn__Release release = CAIRN__RELEASE__INIT;
+    ck_assert_int_eq(service_ask(FRAME_RELEASE, &release).status, STATUS_OK);
+    note_space(1000 << 20);
+}
+END_TEST
+
+START_TEST(a_store_that_is_open_for_reading_takes_no_claim)
+{
+    struct space_look look = {.is_read_only = true};
+    order_note_space(served.service.order, &look, order_space_counted(served.service.order));
+    service_ask_refused(FRAME_CLAIM, claim_of("node"), STATUS_NO_SPACE, "opened for reading");
+    ck_assert(!chain_claim_stands(&chain()->claim));
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -195,5 +247,7 @@ int main(void)
     tcase_add_test(tests, a_claim_that_the_engine_does_not_apply_leaves_the_one_before);
     tcase_add_test(tests, what_another_holds_is_refused_unless_it_may_be_taken_over);
     tcase_add_test(tests, metadata_that_is_resent_over_a_claim_or_release_is_not_applied);
+    tcase_add_test(tests, without_space_claims_go_on_and_no_number_is_refused_that_was_applied);
+    tcase_add_test(tests, a_store_that_is_open_for_reading_takes_no_claim);
     return suite_run(suite, true);
 }

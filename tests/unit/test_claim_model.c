@@ -1,6 +1,6 @@
 /* Claims in the client library against a model of the daemon (contract §12), which loses connections, dies with what was accepted, refuses
  * and answers late: each commit that is OK was applied once, none that is not applied was, what was applied stands in the order of the
- * submits, and the last metadata that was set is there. $CAIRN_SEED repeats a run. */
+ * submits, and nothing stands in the place of metadata that was set later. $CAIRN_SEED repeats a run. */
 #include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -11,21 +11,37 @@
 #include "tests/lib/random.h"
 #include "tests/lib/suite.h"
 
-enum { ROUNDS = 40, STEPS = 400, FRAMES_MAX = 512, COMMITS_MAX = STEPS + 1 };
+enum {
+    ROUNDS = 40,
+    NAMES = 3,
+    EPISODES = 16,
+    STEPS = 30,
+    FRAMES_MAX = 512,
+    COMMITS_MAX = EPISODES * STEPS + 1
+};
 
 static struct random_source random_steps;
 
-/* The daemon: what it has received and not judged, what it has applied, and the answers that it holds back. */
+/* A value, whose name follows from it, and its number, which is its place in the order of acceptance: of a name the highest counts. */
+struct value {
+    uint64_t order, value;
+};
+
+/* The daemon: what it has received and not judged, what was set and is not on disk yet, what is, and what it has applied. */
 static struct fake_frame *received;
-static size_t received_count;
-static uint64_t last_number, sequence;
-static uint64_t tip, tip_on_disk; /* the last set: in memory, and what a death of the daemon leaves */
-static uint64_t tip_sequence, metadata_on_disk; /* their numbers */
-static int applied[COMMITS_MAX];                /* by the commit's rise_to */
+static uint64_t orders[FRAMES_MAX]; /* of these */
+static size_t received_count, pending_count;
+static struct value pending[COMMITS_MAX * 4], on_disk[NAMES];
+static uint64_t last_number, order, metadata_on_disk;
+static int applied[COMMITS_MAX]; /* by the commit's rise_to */
 static uint64_t applied_order[COMMITS_MAX], applied_count;
 
 static struct result commits[COMMITS_MAX], sets[COMMITS_MAX];
 static uint64_t commit_count, set_count;
+static uint64_t value_count; /* the values of the name, in the order of the submits */
+static uint64_t commit_values[COMMITS_MAX], set_values[COMMITS_MAX]; /* 0: the commit does not set it */
+
+static const char names[NAMES + 1] = "abc";
 
 static bool chance(unsigned percent)
 {
@@ -35,67 +51,130 @@ static bool chance(unsigned percent)
 static void receive(void)
 {
     while (received_count < FRAMES_MAX && !fake_quiet(claims.fds[0])) {
-        fake_receive(claims.fds[0], &received[received_count++]);
+        fake_receive(claims.fds[0], &received[received_count]);
+        orders[received_count++] = ++order;
     }
 }
 
-static void answer_commit(const struct fake_frame *frame, bool talks)
+static void write_to_disk(const struct value *value)
+{
+    struct value *place = &on_disk[value->value % NAMES];
+    *place = value->order > place->order ? *value : *place;
+}
+
+/* Writes what was set before that place. */
+static void write_pending(uint64_t before)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < pending_count; i++) {
+        if (pending[i].order < before) {
+            write_to_disk(&pending[i]);
+            metadata_on_disk = pending[i].order > metadata_on_disk ? pending[i].order : metadata_on_disk;
+        } else {
+            pending[left++] = pending[i];
+        }
+    }
+    pending_count = left;
+}
+
+/* The place of the first commit that waits: metadata behind it does not reach the disk. */
+static uint64_t waiting_order(void)
+{
+    for (size_t i = 0; i < received_count; i++) {
+        if (received[i].type == FRAME_COMMIT) {
+            return orders[i];
+        }
+    }
+    return order + 1;
+}
+
+/* A commit that sets the name carries, for something may be queued for it. */
+static void apply(const Cairn__Commit *commit, uint64_t at)
+{
+    if (commit->carry || commit->n_metadata > 0) {
+        write_pending(at);
+    }
+    if (commit->n_metadata > 0) {
+        struct value value = {.order = at};
+        memcpy(&value.value, commit->metadata[0]->value.data, sizeof value.value);
+        write_to_disk(&value);
+    }
+    last_number++;
+    applied[commit->rise_to]++;
+    applied_order[applied_count++] = commit->rise_to;
+}
+
+/* One that is refused, and whose refusal is lost, would be judged anew, behind metadata that was accepted meanwhile: what is refused for a
+ * lasting reason is refused again, and any other is not told apart from one that never came. So the model refuses only aloud. */
+static void judge_commit(const struct fake_frame *frame, uint64_t at, bool talks)
 {
     Cairn__Commit *commit = cairn__commit__unpack(NULL, frame->bytes, frame->body);
     ck_assert(commit != NULL && commit->number > last_number); /* what was applied does not come again */
-    bool refuses = commit->number != last_number + 1 || chance(10);
-    Cairn__ConflictReason reason = commit->number != last_number + 1 ? CAIRN__CONFLICT_REASON__REASON_NUMBER
-                                                                     : CAIRN__CONFLICT_REASON__REASON_HEIGHT;
+    bool is_next = commit->number == last_number + 1, refuses = !is_next || (talks && chance(10));
     if (!refuses) {
-        last_number++;
-        if (commit->carry || chance(20)) { /* the metadata lane has come so far */
-            tip_on_disk = tip;
-            metadata_on_disk = tip_sequence;
-        }
-        applied[commit->rise_to]++;
-        applied_order[applied_count++] = commit->rise_to;
+        apply(commit, at);
     }
     cairn__commit__free_unpacked(commit, NULL);
     if (talks && refuses) {
-        claims_refuse(0, frame, reason, -1);
+        claims_refuse(0, frame,
+                      is_next ? CAIRN__CONFLICT_REASON__REASON_HEIGHT : CAIRN__CONFLICT_REASON__REASON_NUMBER,
+                      -1);
     } else if (talks) {
-        claims_answer(0, frame, ++sequence, CAIRN__LEVEL__LEVEL_DURABLE);
+        claims_answer(0, frame, at, CAIRN__LEVEL__LEVEL_DURABLE);
     }
 }
 
-/* Judges the first of what was received. `talks`: its client hears of it. */
+static void accept_set(const struct fake_frame *frame, uint64_t at, bool talks)
+{
+    Cairn__WriteMetadata *write = cairn__write_metadata__unpack(NULL, frame->bytes, frame->body);
+    struct value value = {.order = at};
+    ck_assert(write != NULL && write->operations[0]->value.len == sizeof value.value);
+    memcpy(&value.value, write->operations[0]->value.data, sizeof value.value);
+    cairn__write_metadata__free_unpacked(write, NULL);
+    pending[pending_count++] = value;
+    if (talks) {
+        claims_answer(0, frame, at, CAIRN__LEVEL__LEVEL_ACCEPTED);
+    }
+}
+
+/* Judges one of what was received: metadata is accepted while commits before it wait in their lane. `talks`: the client hears of it. */
 static void judge(bool talks)
 {
-    const struct fake_frame frame = received[0];
-    memmove(received, received + 1, --received_count * sizeof *received);
+    size_t at = 0;
+    for (size_t i = 0; chance(40) && i < received_count; i++) {
+        if (received[i].type == FRAME_WRITE_METADATA) {
+            at = i;
+            break;
+        }
+    }
+    const struct fake_frame frame = received[at];
+    const uint64_t at_order = orders[at];
+    received_count--;
+    memmove(received + at, received + at + 1, (received_count - at) * sizeof *received);
+    memmove(orders + at, orders + at + 1, (received_count - at) * sizeof *orders);
     if (frame.type == FRAME_COMMIT) {
-        answer_commit(&frame, talks);
+        judge_commit(&frame, at_order, talks);
     } else if (frame.type == FRAME_PRESENT && talks) {
         claims_answer_present(0, &frame, last_number);
     } else if (frame.type == FRAME_WRITE_METADATA) {
-        Cairn__WriteMetadata *write = cairn__write_metadata__unpack(NULL, frame.bytes, frame.body);
-        ck_assert(write != NULL && write->operations[0]->value.len == sizeof tip);
-        memcpy(&tip, write->operations[0]->value.data, sizeof tip);
-        cairn__write_metadata__free_unpacked(write, NULL);
-        tip_sequence = ++sequence;
-        if (talks) {
-            claims_answer(0, &frame, tip_sequence, CAIRN__LEVEL__LEVEL_ACCEPTED);
-        }
+        accept_set(&frame, at_order, talks);
     }
 }
 
-/* What was received whole is carried out; what was not is gone. */
+/* A connection is lost: what was received whole is carried out. Or the daemon dies, with all that is not on disk. */
 static void lose(void)
 {
+    bool dies = chance(50);
     if (chance(70)) {
         receive();
     }
-    while (received_count > 0) {
+    while (received_count > 0 && !(dies && chance(10))) {
         judge(false);
     }
+    received_count = 0;
     claims_lose(0);
-    if (chance(50)) {
-        tip = tip_on_disk;
+    if (dies) {
+        pending_count = 0;
         fake_daemon_restart(&claims.fake, metadata_on_disk);
     }
     claims_reconnect(0);
@@ -103,21 +182,27 @@ static void lose(void)
 
 static void submit_set(void)
 {
-    const uint64_t value = ++set_count;
+    const uint64_t value = set_values[++set_count] = ++value_count;
     const struct cairn_operation set = {
-        .kind = CAIRN_SET, .name = cairn_text("tip"), .value = {&value, sizeof value}};
+        .kind = CAIRN_SET, .name = {&names[value % NAMES], 1}, .value = {&value, sizeof value}};
     const struct cairn_write_metadata_request request = {
         .operations = &set, .operation_count = 1, .timeout_us = CAIRN_NO_TIMEOUT};
     ck_assert_int_eq(
-        cairn_submit_write_metadata(claims.connections[0], &request, result_completed, &sets[value]),
+        cairn_submit_write_metadata(claims.connections[0], &request, result_completed, &sets[set_count]),
         CAIRN_OK);
 }
 
 static void submit_commit(void)
 {
     const uint64_t height = ++commit_count;
-    const struct cairn_commit_request request = {
-        .rise_to = height, .carry = chance(20), .timeout_us = chance(10) ? 1 : CAIRN_NO_TIMEOUT};
+    const uint64_t value = commit_values[height] = chance(30) ? ++value_count : 0;
+    const struct cairn_operation set = {
+        .kind = CAIRN_SET, .name = {&names[value % NAMES], 1}, .value = {&value, sizeof value}};
+    const struct cairn_commit_request request = {.rise_to = height,
+                                                 .carry = chance(20),
+                                                 .metadata = &set,
+                                                 .metadata_count = value != 0,
+                                                 .timeout_us = chance(10) ? 1 : CAIRN_NO_TIMEOUT};
     ck_assert_int_eq(cairn_submit_commit(claims.connections[0], &request, result_completed, &commits[height]),
                      CAIRN_OK);
 }
@@ -134,6 +219,9 @@ static void step(void)
         receive();
     } else if (what < 95 && received_count > 0) {
         judge(true);
+        if (chance(5)) {
+            write_pending(waiting_order());
+        }
     } else if (what >= 96) {
         lose();
     }
@@ -160,28 +248,29 @@ static void check_all(void)
             ck_assert_int_le(applied[height], 1);
         }
     }
-    for (uint64_t i = 1; i <= set_count; i++) {
-        ck_assert(result_is(&sets[i], CAIRN_OK, CAIRN_REASON_NONE));
+    uint64_t least[NAMES] = {0}; /* the last that is OK: what came before it must not stand in its place */
+    for (uint64_t i = 1; i <= commit_count; i++) {
+        if (commits[i].status == CAIRN_OK && commit_values[i] > least[commit_values[i] % NAMES]) {
+            least[commit_values[i] % NAMES] = commit_values[i];
+        }
     }
-    ck_assert_uint_eq(tip, set_count);
+    for (uint64_t i = 1; i <= set_count; i++) {
+        ck_assert_int_eq(sets[i].count, 1);
+        ck_assert(sets[i].status == CAIRN_OK || sets[i].status == CAIRN_CONNECTION_LOST);
+        if (sets[i].status == CAIRN_OK && set_values[i] > least[set_values[i] % NAMES]) {
+            least[set_values[i] % NAMES] = set_values[i];
+        }
+    }
+    write_pending(UINT64_MAX);
+    for (size_t i = 0; i < NAMES; i++) {
+        ck_assert_uint_ge(on_disk[i].value, least[i]);
+    }
 }
 
-START_TEST(what_is_ok_was_applied_once_and_in_its_order)
+/* The daemon answers all that is left. */
+static void finish(void)
 {
-    last_number = tip = tip_on_disk = tip_sequence = metadata_on_disk = commit_count = set_count =
-        applied_count = 0;
-    received_count = 0;
-    sequence = 100;
-    cairn_connection_free(claims.connections[1]);
-    memset(applied, 0, sizeof applied);
-    memset(commits, 0, sizeof commits);
-    memset(sets, 0, sizeof sets);
-    random_steps = random_from(random_seed("claim_model") + (uint64_t)_i);
-    received = calloc(FRAMES_MAX, sizeof *received);
-    for (int i = 0; i < STEPS; i++) {
-        step();
-    }
-    for (bool busy = true; busy;) { /* the daemon answers all that is left */
+    for (bool busy = true; busy;) {
         ck_assert_int_eq(claims_run(0), CAIRN_OK);
         receive();
         busy = received_count > 0;
@@ -190,7 +279,27 @@ START_TEST(what_is_ok_was_applied_once_and_in_its_order)
         }
     }
     ck_assert_uint_eq(cairn_connection_in_flight(claims.connections[0]), 0);
-    check_all();
+}
+
+START_TEST(what_is_ok_was_applied_once_and_in_its_order)
+{
+    memset(on_disk, 0, sizeof on_disk);
+    order = 100; /* above what the fixture has answered */
+    last_number = metadata_on_disk = value_count = commit_count = set_count = applied_count = 0;
+    received_count = pending_count = 0;
+    cairn_connection_free(claims.connections[1]);
+    memset(applied, 0, sizeof applied);
+    memset(commits, 0, sizeof commits);
+    memset(sets, 0, sizeof sets);
+    random_steps = random_from(random_seed("claim_model") + (uint64_t)_i);
+    received = calloc(FRAMES_MAX, sizeof *received);
+    for (int episode = 0; episode < EPISODES; episode++) {
+        for (int i = 0; i < STEPS; i++) {
+            step();
+        }
+        finish();
+        check_all();
+    }
     free(received);
 }
 END_TEST

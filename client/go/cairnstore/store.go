@@ -36,7 +36,7 @@ import (
 )
 
 const (
-	// blockCacheBytes bounds the blocks in memory: some hundred of 20 kB before they are decoded, and what a node serves again and again.
+	// blockCacheBytes bounds the blocks in memory: about 3,000 of 20 kB.
 	blockCacheBytes = 64 << 20
 	// nameCacheBytes bounds the metadata in memory: about 50,000 names.
 	nameCacheBytes = 8 << 20

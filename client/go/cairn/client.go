@@ -42,16 +42,17 @@ type Client struct {
 
 	bytesSent, bytesRead                     atomic.Uint64
 	requests, resent, reconnects, claimsLost atomic.Uint64
-	openStreams                              atomic.Int64
 
-	closed  atomic.Bool // calls fail with ErrClosed
-	mu      sync.Mutex
-	final   error   // why no session will come any more
-	waiters []*call // for a session to read or to write
-	chains  map[string]*Chain
-	claims  []*Claim // that are held
-	dropped int      // accepted writes that were lost and refused when they were sent again
-	report  error    // of these, for the next barrier
+	closed      atomic.Bool // calls fail with ErrClosed
+	mu          sync.Mutex
+	final       error   // why no session will come any more
+	waiters     []*call // for a session to read or to write
+	chains      map[string]*Chain
+	claims      []*Claim             // that are held
+	streams     map[*stream]struct{} // that are open
+	streamClock uint64
+	dropped     int   // accepted writes that were lost and refused when they were sent again
+	report      error // of these, for the next barrier
 
 	// Of the supervisor
 	left      []*call     // unanswered, to be sent again
@@ -88,6 +89,7 @@ func Open(ctx context.Context, options Options) (*Client, error) {
 		stopping:    make(chan struct{}),
 		ended:       make(chan struct{}),
 		chains:      map[string]*Chain{},
+		streams:     map[*stream]struct{}{},
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
@@ -295,7 +297,7 @@ func (c *Client) Stats() Stats {
 		ClaimsLost:  c.claimsLost.Load(),
 		BytesSent:   c.bytesSent.Load(),
 		BytesRead:   c.bytesRead.Load(),
-		OpenStreams: uint64(c.openStreams.Load()),
+		OpenStreams: uint64(len(c.streams)),
 	}
 }
 

@@ -294,16 +294,20 @@ func (c *conn) withdraw(cl *call) (withdrawn, gone bool) {
 
 // cancel ends a stream early.
 func (c *conn) cancel(cl *call) {
+	ended := false
 	c.mu.Lock()
 	switch {
 	case c.dead || c.lookup(cl.id) != cl:
 	case cl.queued:
 		c.unqueue(cl)
-		c.client.openStreams.Add(-1)
+		ended = true
 	default:
 		c.control = encodeCancel(c.control, cl.id)
 	}
 	c.mu.Unlock()
+	if ended {
+		c.client.streamEnds(cl.stream)
+	}
 	c.flush(nil)
 }
 

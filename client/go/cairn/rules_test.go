@@ -312,6 +312,45 @@ func TestAListWhoseConnectionIsLost(t *testing.T) {
 	}
 }
 
+// More lists than the daemon takes of a connection, left standing for good: the oldest end, and new ones go on.
+func TestMoreListsThanTheDaemonTakes(t *testing.T) {
+	ctx := context.Background()
+	c := open(t, cairntest.Start(t))
+	ch := c.Chain("default")
+	names := fill(t, ch)
+	var standing []*cairn.MetadataCursor
+	for range 300 {
+		cursor := ch.OpenList(ctx, everything)
+		if _, ok := cursor.Next(); !ok {
+			t.Fatal(cursor.Err())
+		}
+		standing = append(standing, cursor)
+	}
+	n := 0
+	for _, err := range ch.List(ctx, everything) {
+		must(t, err)
+		n++
+	}
+	if n != names {
+		t.Fatal(n)
+	}
+	for _, cursor := range []*cairn.MetadataCursor{standing[0], standing[299]} {
+		n := 1
+		for {
+			if _, ok := cursor.Next(); !ok {
+				break
+			}
+			n++
+		}
+		if evicted := cursor == standing[0]; evicted != errors.Is(cursor.Err(), cairn.ErrBusy) || evicted != (n < names) {
+			t.Fatal(n, cursor.Err())
+		}
+	}
+	for _, cursor := range standing {
+		cursor.Close()
+	}
+}
+
 // A copy of the store that is put in its place is another store: nothing is sent to it.
 func TestAnotherStoreIsNotWritten(t *testing.T) {
 	ctx := context.Background()

@@ -3,6 +3,7 @@ package cairn
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"runtime"
 	"sync"
 )
@@ -10,6 +11,10 @@ import (
 // streamWindowBytes is what the daemon may send of a stream that nobody has taken yet. Half of it is given back at a time: a credit
 // for each message costs more than the messages.
 const streamWindowBytes = 1 << 20
+
+// The daemon takes 128 streams of a connection. Of so many the one that nobody read of for the longest is ended for a new one: it
+// may have been forgotten, and the daemon would end it, too, in a while.
+const streamsMax = 100
 
 // A stream is the answer to a request that has many messages.
 //
@@ -44,6 +49,8 @@ type stream struct {
 	last    bool // the last frame has come
 	lost    bool // the connection has
 	closed  bool
+	evicted bool   // closed, for another one
+	touched uint64 // when somebody read of it last; under the client's lock
 }
 
 const continuedBit = 1 << 31
@@ -69,15 +76,16 @@ func (s *stream) open() error {
 			return err
 		}
 		cl.stream = s
+		c.streamOpens(s)
 		s.mu.Lock()
 		s.ready = cl.ready
 		s.lost, s.last = false, false
 		s.mu.Unlock()
 		if !session.conns[reads].send(cl) {
 			cl.stream = nil
+			c.streamEnds(s)
 			continue
 		}
-		c.openStreams.Add(1)
 		s.opened = true
 		s.mu.Lock()
 		s.call = cl
@@ -88,6 +96,40 @@ func (s *stream) open() error {
 		}
 		return nil
 	}
+}
+
+// streamOpens counts a stream, and ends the one that nobody reads if there are too many.
+func (c *Client) streamOpens(s *stream) {
+	var idle *stream
+	c.mu.Lock()
+	if len(c.streams) >= streamsMax {
+		for other := range c.streams {
+			if !other.isRead() && (idle == nil || other.touched < idle.touched) {
+				idle = other
+			}
+		}
+		delete(c.streams, idle)
+	}
+	c.streams[s] = struct{}{}
+	c.mu.Unlock()
+	c.streamTouched(s)
+	if idle != nil {
+		idle.shut(true)
+	}
+}
+
+// streamTouched notes that somebody reads a stream.
+func (c *Client) streamTouched(s *stream) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.streamClock++
+	s.touched = c.streamClock
+}
+
+func (c *Client) streamEnds(s *stream) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.streams, s)
 }
 
 // next gives the next message, which is good until the next call; nil at the end.
@@ -156,9 +198,15 @@ func (s *stream) fetch() {
 		s.close()
 		return
 	}
+	s.client.streamTouched(s)
 	s.mu.Lock()
 	for len(s.buffer) == 0 {
 		switch {
+		case s.evicted:
+			s.mu.Unlock()
+			s.end(&Error{Op: frameNames[s.kind], Status: StatusBusy,
+				Text: fmt.Sprintf("nobody read of this stream for long, and %d others are open; ask again, and close what is not read", streamsMax)})
+			return
 		case s.closed:
 			s.mu.Unlock()
 			s.end(nil)
@@ -239,14 +287,24 @@ func (s *stream) malformed() error {
 	return err
 }
 
+// isRead tells whether somebody waits for more of the stream.
+func (s *stream) isRead() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waiting
+}
+
 // close ends the stream early. Any goroutine may call it, any number of times.
-func (s *stream) close() {
+func (s *stream) close() { s.shut(false) }
+
+// shut is close; evicted: for another stream.
+func (s *stream) shut(evicted bool) {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
 		return
 	}
-	s.closed = true
+	s.closed, s.evicted = true, evicted
 	s.buffer = nil
 	s.wake()
 	cl := s.call
@@ -293,7 +351,7 @@ func (s *stream) take(in *reader, n int, continued bool) error {
 
 // finish takes the last frame. The reader calls it.
 func (s *stream) finish() {
-	s.client.openStreams.Add(-1)
+	s.client.streamEnds(s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last = true
@@ -302,7 +360,7 @@ func (s *stream) finish() {
 
 // lose tells of the loss of the connection. The supervisor calls it.
 func (s *stream) lose() {
-	s.client.openStreams.Add(-1)
+	s.client.streamEnds(s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lost = true

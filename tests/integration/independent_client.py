@@ -39,9 +39,12 @@ class Checks:
 check = Checks()
 
 
-def refused(what, answer, status):
+def refused(what, answer, status, reason=None):
     check.equal(what, answer.status, status)
     check(f"{what}: a text says why", answer.text)
+    check(f"{what}: a conflict has a reason, and nothing else has", answer.error.HasField("reason") == (status == CONFLICT))
+    if reason is not None:
+        check.equal(f"{what}: the reason", answer.error.reason, reason)
 
 
 def operation(name, **what):
@@ -98,7 +101,8 @@ def hello(path):
     again = Connection(path, hello=False)
     answer = again.ask("Hello", pb.Hello(version_min=1, version_max=9, features=2**64 - 1, resume_run=reply.run))
     check.equal("a wider range", (answer.status, answer.message.version), (OK, 1))
-    check.equal("of all features that one is in force that there is", answer.message.features, pb.FEATURE_PRUNE_DRY_RUN)
+    features = pb.FEATURE_PRUNE_DRY_RUN | pb.FEATURE_LISTS | pb.FEATURE_DELETES | pb.FEATURE_CLAIMS
+    check.equal("of all features those are in force that there are", answer.message.features, features)
     check.equal("the same run, the same store", (answer.message.run, answer.message.store_id), (reply.run, reply.store_id))
     again.close()
 
@@ -306,7 +310,10 @@ def names(connection, chain):
         window = what.get("window_bytes")
         answer = connection.answer(connection.send("ListMetadata", request), credit=True, first_window=window)
         check.equal("a list", answer.status, OK)
-        check("with values", all(item.value == item.name * 3 for item in answer.messages))
+        if "parts" not in what:
+            check("with values", all(item.value == item.name * 3 for item in answer.messages))
+        elif what["parts"] == pb.METADATA_SIZE:
+            check("with sizes alone", all(item.size == 3 * len(item.name) and not item.HasField("value") for item in answer.messages))
         return [item.name for item in answer.messages]
 
     check.equal("all names", listed(), keys)
@@ -316,11 +323,50 @@ def names(connection, chain):
     check.equal("a start before the prefix", listed(prefix=b"ab", start=b"a"), [b"ab", b"ab\xff"])
     check.equal("one byte at a time", listed(window_bytes=1), keys)
     check.equal("a prefix nobody has", listed(prefix=b"zz"), [])
+    check.equal("from the last name down", listed(reverse=True), keys[::-1])
+    check.equal("a limit counts from there", listed(reverse=True, limit=2, prefix=b"a"), [b"ac", b"ab\xff"])
+    check.equal("between two names", listed(start=b"a\0", end=b"ac"), [b"a\0", b"ab", b"ab\xff"])
+    check.equal("and down", listed(start=b"a\0", end=b"ac", reverse=True, parts=pb.METADATA_SIZE), [b"ab\xff", b"ab", b"a\0"])
+    check.equal("an end at the start", listed(start=b"b", end=b"b"), [])
+    refused("a part that is none", connection.ask("ListMetadata", pb.ListMetadata(chain=chain, parts=8)), INVALID)
+    present = connection.ask("GetMetadata", pb.GetMetadata(chain=chain, name=b"ab", parts=0))
+    check.equal("presence alone", (present.status, present.message), (OK, pb.MetadataReply()))
     request = pb.GetMetadataMany(chain=chain, names=[b"b", b"none", b"a", b"b"], window_bytes=1)
     answer = connection.answer(connection.send("GetMetadataMany", request), credit=True, first_window=1)
     found = [(item.name, item.absent, item.value) for item in answer.messages]
     wanted = [(b"b", False, b"bbb"), (b"none", True, b""), (b"a", False, b"aaa"), (b"b", False, b"bbb")]
     check.equal("many names in the order given", found, wanted)
+
+
+def deletes(path):
+    connection = Connection(path)
+    chain = fresh_chain(connection, "deletes")
+    fill(connection, chain, 1, 4)
+    marks = [operation(name, value=b"m") for name in (b"a", b"b", b"b\0", b"c")]
+    connection.ask("WriteMetadata", pb.WriteMetadata(chain=chain, operations=marks + [operation(b"bound", value=b"m", of_height=2)]))
+
+    def gone(*ranges, **what):
+        operations = [pb.MetadataOperation(delete_range=names) for names in ranges]
+        return connection.ask("Commit", pb.Commit(chain=chain, metadata=operations + [operation(b"b", value=b"behind")], **what))
+
+    refused("under a condition", gone(pb.NameRange(), expected_height=9), CONFLICT, pb.REASON_HEIGHT)
+    check.equal("nothing went", value_of(connection, chain, b"a"), b"m")
+    check.equal("a range, and blocks", gone(pb.NameRange(to=b"b\0"), delete_blocks=[2, 4, 99]).status, OK)
+    left = [value_of(connection, chain, name) for name in (b"a", b"b", b"b\0", b"c", b"bound")]
+    check.equal("what is behind it is there", left, [None, b"behind", b"m", b"m", b"m"])
+    blocks = [connection.ask("ReadBlock", pb.ReadBlock(chain=chain, height=height)).status for height in (1, 2, 3, 4)]
+    check.equal("the blocks", blocks, [OK, NOT_FOUND, OK, NOT_FOUND])
+    by_hash = connection.ask("ReadBlock", pb.ReadBlock(chain=chain, hash=hashlib.sha256(b"header 2").digest()))
+    check.equal("by its hash", (by_hash.status, height_of(connection, chain)), (NOT_FOUND, 4))
+    check.equal("without ends all goes", gone(pb.NameRange()).status, OK)
+    check.equal("but what comes behind it", value_of(connection, chain, b"c"), None)
+    refused("a range that ends where it begins", gone(pb.NameRange(**{"from": b"x", "to": b"x"})), INVALID)
+    refused("block 0", gone(delete_blocks=[0]), INVALID)
+    queued = pb.WriteMetadata(chain=chain, operations=[pb.MetadataOperation(delete_range=pb.NameRange())])
+    refused("a range that is queued", connection.ask("WriteMetadata", queued), INVALID)
+    check("bytes of the chain", connection.ask("Usage", pb.Usage(chain=chain)).message.bytes > 0)
+    refused("bytes of none", connection.ask("Usage", pb.Usage(chain=b"no-such-chain")), INVALID)
+    connection.close()
 
 
 def prune_and_rollback(path):
@@ -330,7 +376,7 @@ def prune_and_rollback(path):
     marks = [operation(b"at %d" % height, value=b"m", of_height=height) for height in range(1, 11)]
     for name, value in ((b"final", u64(4)), (b"included", u64(9)), (b"word", b"no number")):
         marks.append(operation(name, value=value))
-    connection.ask("WriteMetadata", pb.WriteMetadata(chain=chain, operations=marks))
+    written = connection.ask("WriteMetadata", pb.WriteMetadata(chain=chain, operations=marks)).message.sequence
 
     def ask(name, message):
         message.chain = chain
@@ -368,9 +414,9 @@ def prune_and_rollback(path):
     refused("rollback above the height", ask("Rollback", pb.Rollback(to=11)), CONFLICT)
     refused("rollback to what is pruned", ask("Rollback", pb.Rollback(to=3)), CONFLICT)
     refused("rollback without a target", ask("Rollback", pb.Rollback()), INVALID)
-    refused("a guard refuses", ask("Rollback", pb.Rollback(to=7, guards=[pb.Guard(name=b"included")])), CONFLICT)
+    refused("a guard refuses", ask("Rollback", pb.Rollback(to=7, guards=[pb.Guard(name=b"included")])), CONFLICT, pb.REASON_GUARD)
     refused("a guard that is no height", ask("Rollback", pb.Rollback(to=7, guards=[pb.Guard(name=b"word")])), INVALID)
-    guards = [pb.Guard(name=b"included", lower=True), pb.Guard(name=b"final"), pb.Guard(name=b"none")]
+    guards = [pb.Guard(name=b"included", lower=True), pb.Guard(name=b"final"), pb.Guard(name=b"none"), pb.Guard(name=b"word", pass_malformed=True)]
     for dry in (True, False):
         answer = ask("Rollback", pb.Rollback(to=7, guards=guards, dry_run=dry, metadata=[operation(b"back", value=b"1")]))
         reply = answer.message
@@ -380,11 +426,13 @@ def prune_and_rollback(path):
         check.equal("dry or not", (height_of(connection, chain), block_at(8)), (10, OK) if dry else (7, NOT_FOUND))
     after = [value_of(connection, chain, name) for name in (b"included", b"final", b"at 8", b"at 7", b"back")]
     check.equal("metadata after it", after, [u64(7), u64(4), None, b"m", b"1"])
-    resend = pb.WriteMetadata(operations=[operation(b"resent", value=b"")], resend_of=1)
-    refused("a write from before the rollback", ask("WriteMetadata", resend), CONFLICT)
+    resend = pb.WriteMetadata(operations=[operation(b"resent", value=b"")], resend_of=written)
+    refused("a write from before the rollback", ask("WriteMetadata", resend), CONFLICT, pb.REASON_ROLLED_BACK)
+    resend.resend_of = 1
+    refused("a write from before the chain", ask("WriteMetadata", resend), CONFLICT, pb.REASON_DROPPED)
     check.equal("is not applied", value_of(connection, chain, b"resent"), None)
     ask("Commit", pb.Commit(delete_states=[5]))
-    refused("rollback to where no state is", ask("Rollback", pb.Rollback(to=5)), CONFLICT)
+    refused("rollback to where no state is", ask("Rollback", pb.Rollback(to=5)), CONFLICT, pb.REASON_NO_STATE)
     connection.close()
 
 
@@ -395,7 +443,7 @@ def closes(path, what, data, status, kind, number, hello=True):
     connection = Connection(path, hello)
     connection.send_bytes(data)
     check(f"{what}: the connection ends", connection.ends())
-    found = [(frame.status, frame.type, frame.id, frame.error() != b"") for frame in connection.frames]
+    found = [(frame.status, frame.type, frame.id, frame.error().text != b"") for frame in connection.frames]
     check.equal(f"{what}: one answer with a text", found, [(status, kind, number, True)])
     connection.close()
 
@@ -491,7 +539,7 @@ def main():
     if len(sys.argv) != 2:
         print(__doc__, file=sys.stderr)
         return 2
-    for part in (hello, chains, commits, metadata, pipelining, streams, prune_and_rollback, bad_connections, bad_messages):
+    for part in (hello, chains, commits, metadata, pipelining, streams, deletes, prune_and_rollback, bad_connections, bad_messages):
         check.part = part.__name__
         try:
             part(sys.argv[1])

@@ -23,6 +23,7 @@ CONTINUED, MORE = 1, 2
 TYPES = {
     "Hello": 1, "Ping": 2, "Status": 3, "Chains": 4, "CreateChain": 5, "Height": 16, "ReadBlock": 17, "ReadBlocks": 18,
     "ReadState": 19, "GetMetadata": 20, "GetMetadataMany": 21, "ListMetadata": 22, "Credit": 23, "Cancel": 24,
+    "Usage": 25,
     "WriteMetadata": 32, "Commit": 33, "Prune": 34, "Rollback": 35, "Barrier": 36,
 }  # fmt: skip
 ANSWERS = {
@@ -30,7 +31,7 @@ ANSWERS = {
     "Height": "HeightReply", "ReadBlock": "BlockReply", "ReadBlocks": "BlockReply", "ReadState": "StateReply",
     "GetMetadata": "MetadataReply", "GetMetadataMany": "MetadataReply", "ListMetadata": "MetadataReply",
     "WriteMetadata": "WriteReply", "Commit": "WriteReply", "Prune": "WriteReply", "Rollback": "WriteReply",
-    "Barrier": "WriteReply",
+    "Barrier": "WriteReply", "Usage": "UsageReply",
 }  # fmt: skip
 NAMES = {number: name for name, number in TYPES.items()}
 OK, NOT_FOUND, INVALID, TOO_LARGE, CONFLICT, BUSY = range(6)
@@ -65,7 +66,7 @@ class Frame:
         self.body = body
 
     def error(self):
-        return pb.Error.FromString(self.body).text
+        return pb.Error.FromString(self.body)
 
 
 class Answer:
@@ -74,7 +75,8 @@ class Answer:
     def __init__(self, frame, messages):
         self.status, self.written, self.durable = frame.status, frame.written, frame.durable
         self.messages = messages
-        self.text = frame.error() if frame.status not in (OK, NOT_FOUND) else b""
+        self.error = frame.error() if frame.status not in (OK, NOT_FOUND) else pb.Error()
+        self.text = self.error.text
         self.message = messages[0] if messages else None
 
 

@@ -134,7 +134,7 @@ static uint64_t some_number(const struct model_chain *chain)
     if (random_chance(&source, 60)) {
         return last + 1;
     }
-    return last + 3 - random_below(&source, last < 3 ? last + 2 : 5); /* from 1 */
+    return 1 + random_below(&source, last + 2);
 }
 
 static void note_number(struct model_chain *chain, uint64_t number)
@@ -187,7 +187,7 @@ static void metadata(int session, int k)
 static void claim(int session, int k)
 {
     struct model_chain *chain = &chains[k];
-    bool takes_over = random_chance(&source, 40);
+    bool takes_over = random_chance(&source, 30);
     bool is_free = !chain->stands || writes_under_last(session, k) || takes_over;
     struct expected expected = {.status = STATUS_OK};
     if (!chain->is_there) {
@@ -295,9 +295,11 @@ static void compare_chains(void)
 static void step_once(void)
 {
     int session = (int)random_below(&source, SESSIONS), k = (int)random_below(&source, CHAINS);
+    if (chains[k].numbers_from != NONE && random_chance(&source, 60)) { /* or hardly a write would be taken */
+        session = chains[k].numbers_from;
+    }
     switch (random_below(&source, 20)) {
     case 0:
-    case 1:
         claim(session, k);
         return;
     case 2:
@@ -306,13 +308,15 @@ static void step_once(void)
         present(session, k);
         return;
     case 5:
-        release(session, k);
+        if (random_chance(&source, 30)) {
+            release(session, k);
+        }
         return;
     case 6:
         reconnect(session);
         return;
     case 7:
-        if (random_chance(&source, 40)) {
+        if (!chains[1].is_there || random_chance(&source, 10)) {
             drop_or_make(session);
         }
         return;

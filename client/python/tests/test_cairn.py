@@ -107,6 +107,7 @@ class Case(unittest.IsolatedAsyncioTestCase):
         self.assertFalse((await client.create_chain("aux")).created)
         self.assertEqual([chain.name for chain in await client.chains()], ["aux", "default"])
         self.assertEqual(await client.height(), 0)
+        self.assertGreaterEqual(await client.usage(), 0)
 
         blocks = [Block(height, b"h%d" % height, b"data", b"signature", b"hash%d" % height) for height in range(1, 11)]
         written = await client.commit(

@@ -137,7 +137,7 @@ bench-quick: ## the same for a first look, in two minutes
 	$(MAKE) bench BENCH="--quick $(BENCH)"
 
 .PHONY: bench-go
-bench-go: ## measure the Go client beside Badger in process, on the release engine; about 15 minutes; BENCH='--quick --rows Block' chooses
+bench-go: ## measure the Go client beside Badger in process, on the release engine; about 20 minutes; BENCH='--quick --rows Block/' chooses
 	scripts/dependencies.sh --bench
 	$(MAKE) -j$(JOBS) VARIANT=plain build
 	scripts/bench-go.sh $(BUILD)/plain $(BENCH_OUT)/go $(BENCH)

@@ -4,7 +4,7 @@
 # the rounds.
 #   scripts/bench-go.sh DIRECTORY OUT [--quick] [--rows PATTERN]
 #     DIRECTORY  a build with cairnd in it
-#     OUT        where rows.txt, the tables and the data on disk go
+#     OUT        where rows.txt, ratios.txt, benchstat's table.txt and the data on disk go
 #     --quick    a first look, in three minutes: three short rounds, on tmpfs only
 #     --rows     those whose name fits, as `go test -bench` takes it: 'Block/', 'PutDurable'
 set -euo pipefail
@@ -48,4 +48,6 @@ if grep -qE '^--- FAIL|^FAIL' "$out/rows.txt"; then
     exit 1
 fi
 rm -f "$out"/*.test
-"$go" run "$benchstat" -col /side "$out/rows.txt" | tee "$out/table.txt"
+"$go" run "$benchstat" -col /side "$out/rows.txt" >"$out/table.txt"
+client/go/bench/ratios.py "$out/rows.txt" | tee "$out/ratios.txt"
+echo "benchstat's table is $out/table.txt: with memory, allocations, and how sure each figure is"

@@ -373,10 +373,6 @@ func (c *conn) readFrame(in *reader) error {
 	if cl != nil && cl.kind != h.kind {
 		cl = nil
 	}
-	last := h.flags&flagContinued == 0 && h.flags&flagMore == 0
-	if cl != nil && last {
-		c.remove(cl)
-	}
 	c.mu.Unlock()
 	c.client.keep.writtenThrough(h.writtenThrough)
 	if cl == nil {
@@ -386,17 +382,17 @@ func (c *conn) readFrame(in *reader) error {
 		return cl.stream.take(in, h.length, h.flags&flagContinued != 0)
 	}
 	if err := in.read(cl.replySpace(h.length)); err != nil {
-		if last { // for the supervisor to find
-			c.mu.Lock()
-			c.place(cl)
-			c.mu.Unlock()
-		}
 		return err
 	}
-	if last {
-		cl.status, cl.outcome = h.status, outcomeAnswered
-		c.client.finish(c, cl)
+	if h.flags != 0 {
+		return nil // the answer goes on
 	}
+	c.mu.Lock()
+	c.remove(cl) // from here on its caller waits for it, if it has not gone
+	abandoned := cl.abandoned
+	c.mu.Unlock()
+	cl.status, cl.outcome = h.status, outcomeAnswered
+	c.client.finish(c, cl, abandoned)
 	return nil
 }
 

@@ -199,21 +199,35 @@ func appendResendOf(frame []byte, number uint64) []byte {
 	return frame
 }
 
+// An absent part of a block is an empty one.
 func appendBlock(b []byte, block *Block) []byte {
-	n := uintFieldBytes(block.Height) + bytesFieldBytes(len(block.Header)) + bytesFieldBytes(len(block.Data)) +
-		bytesFieldBytes(len(block.Signature))
+	n := uintFieldBytes(block.Height) + partBytes(block.Header) + partBytes(block.Data) + partBytes(block.Signature)
 	if block.Hash != nil {
 		n += bytesFieldBytes(len(block.Hash))
 	}
 	b = appendLength(b, 6, n)
 	b = appendUint(b, 1, block.Height)
-	b = appendBytes(b, 2, block.Header)
-	b = appendBytes(b, 3, block.Data)
-	b = appendBytes(b, 4, block.Signature)
+	b = appendPart(b, 2, block.Header)
+	b = appendPart(b, 3, block.Data)
+	b = appendPart(b, 4, block.Signature)
 	if block.Hash != nil {
 		b = appendBytes(b, 5, block.Hash)
 	}
 	return b
+}
+
+func partBytes(part []byte) int {
+	if len(part) == 0 {
+		return 0
+	}
+	return bytesFieldBytes(len(part))
+}
+
+func appendPart(b []byte, field int, part []byte) []byte {
+	if len(part) == 0 {
+		return b
+	}
+	return appendBytes(b, field, part)
 }
 
 func encodeCommit(b []byte, chain string, r *CommitRequest) []byte {

@@ -3,8 +3,8 @@ package cairn
 import "errors"
 
 // finish does what an answer means for the client, and wakes the caller. The connection's reader calls it: what another answer's
-// caller may rely on happens in the order of the answers.
-func (c *Client) finish(from *conn, cl *call) {
+// caller may rely on happens in the order of the answers. abandoned: nobody waits for it.
+func (c *Client) finish(from *conn, cl *call, abandoned bool) {
 	if cl.status == StatusShuttingDown {
 		// Not applied; the daemon ends the connections when all before is answered.
 		c.lose(from.session, errors.New("the daemon stops"))
@@ -28,9 +28,6 @@ func (c *Client) finish(from *conn, cl *call) {
 		cl.stream.finish()
 		return
 	}
-	from.mu.Lock()
-	abandoned := cl.abandoned
-	from.mu.Unlock()
 	cl.answered = true
 	track := cl.track
 	switch {

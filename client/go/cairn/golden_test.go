@@ -100,9 +100,21 @@ func TestRequestsAreThoseOfTheProtocolsPage(t *testing.T) {
 		"rollback": encodeRollback(nil, chain, &RollbackRequest{To: 3, DryRun: true,
 			Guards: []Guard{{Name: "final"}, {Name: "included", Lower: true}}}),
 	}
+	epoch := Epoch{Sequence: 1011, random: 1234605616436508552}
+	requests["get_metadata_parts"] = encodeGetMetadata(nil, chain, "included", MetadataBinding|MetadataSize)
+	requests["list_metadata_reverse"] = encodeListMetadata(nil, chain, &ListRequest{Start: "p", End: "t", Limit: 1, Reverse: true})
+	requests["usage"] = encodeChainOnly(nil, frameUsage, chain)
+	requests["commit_deletes"] = encodeCommit(nil, chain, &CommitRequest{ExpectedHeight: &five,
+		Metadata: []Operation{DeleteRange("peer", "peers")}, DeleteBlocks: []uint64{3, 4}})
+	requests["claim"] = encodeClaim(nil, "aux", "node-a", false)
+	requests["present"] = encodePresent(nil, "aux", epoch, true)
+	requests["release"] = encodeChainOnly(nil, frameRelease, "aux")
+	numbered := encodeCommit(nil, "aux", &CommitRequest{Blocks: []Block{{Height: 1, Header: []byte("h1")}}, RiseTo: 1})
+	requests["commit_numbered"] = setNumber(numbered, frameCommit, len(numbered), 1)
 	ours := map[string][]int{ // fields beyond those of the page
 		"read_blocks": {6}, "read_blocks_heights": {6}, "get_metadata_many": {3}, "list_metadata": {5},
-		"write_metadata_batch": {3}, // the page's has a deadline
+		"list_metadata_reverse": {5},
+		"write_metadata_batch":  {3}, // the page's has a deadline
 	}
 	for name, frame := range requests {
 		want := frames[name]
@@ -180,6 +192,17 @@ func TestRepliesAreThoseOfTheProtocolsPage(t *testing.T) {
 	check("io_error_reply", e.Text, "sync failed")
 	height, _ := decodeUint(body("height_reply"), 1)
 	check("height_reply", height, uint64(1))
+	m, _ = decodeMetadata(body("get_metadata_parts_reply"))
+	check("get_metadata_parts_reply", m, metadataReply{size: 8})
+	usage, _ := decodeUint(body("usage_reply"), 1)
+	check("usage_reply", usage, uint64(200<<20))
+	epoch, ok := decodeClaim(body("claim_reply"))
+	check("claim_reply", epoch, Epoch{Sequence: 1011, random: 1234605616436508552})
+	check("claim_reply", ok, true)
+	last, _ := decodeUint(body("present_reply"), 3)
+	check("present_reply", last, uint64(1))
+	e, _ = decodeError(body("present_conflict_reply"))
+	check("present_conflict_reply", e, Error{Reason: ReasonClaimed, Text: `claimed by "node-b"`})
 	status, _ := decodeStatus(body("status_reply"))
 	check("status_reply", status, []StatusEntry{{Name: "run", Number: 7}, {Name: "version", Text: "0.1.0"}})
 }
@@ -239,7 +262,7 @@ func FuzzEncode(f *testing.F) {
 			t.Fatal(err)
 		}
 		parts := fields(t, block)
-		if want := hex.EncodeToString(value); parts[2][0] != want || parts[3][0] != want || parts[4][0] != "" {
+		if want := hex.EncodeToString(value); len(value) > 0 && parts[2][0] != want || len(value) > 0 && parts[3][0] != want || parts[4] != nil {
 			t.Fatal(parts)
 		}
 		for _, operation := range all[10] {

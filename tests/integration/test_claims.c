@@ -76,6 +76,8 @@ START_TEST(test_of_two_clients_one_writes)
     ck_assert_int_eq(ask_present(&other, NULL, &claimed.epoch, false).status, STATUS_OK);
     assert_ok(block(&other, 3));
     ck_assert_uint_eq(status_number(&reader, "claims"), 1);
+    wire_close(&other);
+    wire_close(&reader);
     rig_end(&rig);
 }
 END_TEST
@@ -104,6 +106,8 @@ START_TEST(test_who_was_replaced_is_refused_for_ever)
     refused = ask_present(&rig.wire, NULL, &first, true);
     ck_assert_uint_eq(refused.last_number, 1);
     assert_ok(block(&rig.wire, 3)); /* a refused one changes nothing of the session */
+    wire_close(&other);
+    wire_close(&third);
     rig_end(&rig);
 }
 END_TEST
@@ -198,6 +202,7 @@ START_TEST(test_numbers_are_applied_once_and_in_their_order)
     ck_assert_uint_eq(ask_present(&rig.wire, NULL, &epoch, true).last_number, 7);
     assert_repeated(number(&rig.wire, 7));
     assert_ok(number(&rig.wire, 8));
+    wire_close(&other);
     rig_end(&rig);
 }
 END_TEST
@@ -226,6 +231,8 @@ START_TEST(test_what_is_sent_behind_a_claim_is_judged_when_that_is_decided)
     assert_conflict(block(&other, 1), CLAIMED);
     struct wire third = rig_open(&rig);
     assert_ok(block(&third, 1));
+    wire_close(&other);
+    wire_close(&third);
     rig_end(&rig);
 }
 END_TEST
@@ -270,6 +277,10 @@ START_TEST(test_a_connection_ends_with_its_epoch_before_anybody_is_told)
     drop.chain = bytes_of("x");
     assert_ok(written_reply(&rig.wire, wire_send(&rig.wire, FRAME_DROP_CHAIN, &drop)));
     ck_assert(is_ended(&changed) && !is_ended(&rig.wire));
+    wire_close(&other);
+    wire_close(&watch);
+    wire_close(&changed);
+    wire_close(&again);
     rig_end(&rig);
 }
 END_TEST
@@ -286,6 +297,7 @@ START_TEST(test_an_admin_releases_whichever_claim_there_is)
     assert_conflict(block(&rig.wire, 2), CLAIMED);
     ck_assert_int_eq(ask_claim(&rig.wire, NULL, "a").status, STATUS_OK); /* not held by anybody */
     assert_ok(block(&rig.wire, 2));
+    wire_close(&other);
     rig_end(&rig);
 }
 END_TEST
@@ -349,6 +361,7 @@ START_TEST(test_a_copy_that_is_put_back_knows_no_epoch_of_a_later_claim)
     ck_assert_int_eq(daemon_stop(&rig.daemon), 0);
     copy_data(rig.daemon.data, kept);
     daemon_start(&rig.daemon, LONG_GRACE);
+    wire_close(&rig.wire);
     rig.wire = rig_open(&rig);
     Cairn__Epoch second = take_over(&rig.wire, NULL, "b").epoch;
     assert_ok(number(&rig.wire, 1));
@@ -356,6 +369,7 @@ START_TEST(test_a_copy_that_is_put_back_knows_no_epoch_of_a_later_claim)
     ck_assert_int_eq(daemon_stop(&rig.daemon), 0);
     copy_data(kept, rig.daemon.data);
     daemon_start(&rig.daemon, LONG_GRACE);
+    wire_close(&rig.wire);
     rig.wire = rig_open(&rig);
     struct claimed refused = ask_present(&rig.wire, NULL, &second, true);
     assert_refused(refused, "\"a\"");

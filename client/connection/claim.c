@@ -251,8 +251,8 @@ void claim_set_aside(struct cairn_connection *connection)
             frame_queue_remove(&connection->held, frame);
         } else if (request->state == REQUEST_QUEUED) {
             frame_queue_remove(&connection->transport.out, frame);
-        } else if (request->state != REQUEST_SENT) {
-            continue; /* abandoned, or aside since an earlier connection */
+        } else if (request->state != REQUEST_SENT || frame == NULL) {
+            continue; /* abandoned, or aside since an earlier connection, or metadata whose acceptance is recorded */
         }
         request->is_uncertain |= request->state == REQUEST_SENT;
         request->is_uncertain &= !request->is_doomed;

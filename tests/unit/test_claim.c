@@ -300,6 +300,25 @@ START_TEST(a_present_that_is_refused_for_now_loses_the_connection)
 }
 END_TEST
 
+/* Its acceptance is recorded when the other connection meets the later run; then the daemon breaks the protocol before its answer is read. */
+START_TEST(what_is_kept_already_is_not_put_aside_too)
+{
+    struct result result = {.count = 0};
+    claims_set(0, 'a', &result);
+    struct fake_frame frame = claims_expect_set(0, 'a', 0);
+    const struct frame_reply nobodys = {.type = FRAME_PING, .id = 999};
+    fake_send(claims.fds[0], &nobodys, "");
+    fake_send_written(claims.fds[0], &frame, 60, CAIRN__LEVEL__LEVEL_ACCEPTED, 0);
+    claims_lose(1);
+    fake_daemon_restart(&claims.fake, 0);
+    claims_reconnect(1);
+    ck_assert_int_eq(claims_run(0), CAIRN_CONNECTION_LOST);
+    ck_assert(result_is(&result, CAIRN_CONNECTION_LOST, CAIRN_REASON_NONE));
+    (void)claims_expect_present(1, false);
+    (void)claims_expect_set(1, 'a', 60);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -317,5 +336,6 @@ int main(void)
     tcase_add_test(tests, metadata_before_a_commit_that_was_applied_does_not_go_behind_it);
     tcase_add_test(tests, an_io_error_is_found_out_about);
     tcase_add_test(tests, a_present_that_is_refused_for_now_loses_the_connection);
+    tcase_add_test(tests, what_is_kept_already_is_not_put_aside_too);
     return suite_run(suite, true);
 }

@@ -2,7 +2,7 @@
 //
 // A process opens one [Client] and shares it: all its methods, and those of [Chain] and [Claim], may be called by any
 // number of goroutines. The client keeps three connections, for reads, for queued metadata and for commits, so that
-// none waits behind another kind. When the daemon goes away the client connects again and goes on by itself:
+// none waits behind another kind, and one more a claim, on which nothing is sent (see [Claim.Holds]). When the daemon goes away the client connects again and goes on by itself:
 //
 //   - Reads are sent again.
 //   - Metadata that was answered at level accepted is kept until it is known to be written, and sent again to a daemon
@@ -11,6 +11,9 @@
 //     makes the daemon apply it once. Sets and deletes that were not answered are sent again, too.
 //   - Without a claim a write that was sent and not answered fails with [ErrUnknown]: it may or may not be applied.
 //     A write that was not sent yet waits for the next connection.
+//   - Calls go on when all this is done: what this client was told before, it reads.
+//
+// A set or delete that was sent again may be applied twice, which leaves the same values.
 //
 // # Contexts
 //

@@ -172,10 +172,10 @@ type Guard struct {
 
 // WriteResult tells of a write that was applied.
 type WriteResult struct {
-	Sequence uint64 // the write's number among all of the daemon's; 0: a dry run
+	Sequence uint64 // the write's number among all of the daemon's; 0: a dry run, or not known
 	Level    Level  // the level that was reached
-	Repeated bool   // it was sent again after a lost connection and had been applied; Sequence is that of the repetition
-	// Of a rollback and of dry runs: what went, or would go. Not known if Repeated is set.
+	Repeated bool   // the connection was lost before the answer, and the claim's last number shows that it was applied
+	// Of a rollback and of dry runs: what went, or would go. Like Sequence, not known if Repeated is set.
 	Blocks, States, Metadata uint64
 	Lowered                  uint64 // guards that were lowered
 }

@@ -17,8 +17,8 @@
 enum role {
     ROLE_NONE,
     ROLE_READER, /* reads, dry runs included */
-    ROLE_WRITER, /* also writes, makes chains, and asks for barriers */
-    ROLE_ADMIN,  /* also prunes and rolls back */
+    ROLE_WRITER, /* also writes, makes chains, claims, asks for barriers, and prunes, rolls back and drops under a claim of its own */
+    ROLE_ADMIN,  /* also that without a claim, takes over and releases anybody's, and stops the daemon */
     ROLES,
 };
 

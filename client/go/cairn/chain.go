@@ -11,6 +11,8 @@ type Chain struct {
 	client *Client
 	name   string
 	claim  atomic.Pointer[Claim] // the last one, lost or not; nil: none, or it was released
+
+	claiming atomic.Int64 // calls of Claim under way: no number is given, as it could be taken for one of the next epoch's
 }
 
 // Name returns the chain's name.

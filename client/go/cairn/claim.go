@@ -29,10 +29,11 @@ type Epoch struct {
 // A claim is renewed by the client on each connection. When another took it over, Lost is closed, and this client's writes
 // to the chain fail with ErrClaimed, until Release was called or the chain claimed anew.
 type Claim struct {
-	chain *Chain
-	epoch Epoch
-	lost  chan struct{} // made by a goroutine of the client
-	watch watch
+	chain   *Chain
+	epoch   Epoch
+	lost    chan struct{} // made by a goroutine of the client
+	watch   watch
+	present *call // presents it on the connection for metadata, in the session in which it was granted
 
 	// Numbers are given in the order of sending, under mu. The daemon applies a write only if it has the next number, so
 	// one that is refused makes it refuse those behind it, which are sent again when all are answered: until then, none is sent.
@@ -104,6 +105,8 @@ func (ch *Chain) Claim(ctx context.Context, options ClaimOptions) (*Claim, error
 
 func (ch *Chain) claimOnce(ctx context.Context, options ClaimOptions) (*Claim, error) {
 	c := ch.client
+	ch.holdNumbers()
+	defer ch.giveNumbers()
 	for takeOver := options.TakeOver; ; takeOver = true {
 		cl := c.newCall(frameClaim)
 		cl.again, cl.chain, cl.features = true, ch, featureClaims
@@ -119,13 +122,33 @@ func (ch *Chain) claimOnce(ctx context.Context, options ClaimOptions) (*Claim, e
 		before := c.reconnects.Load()
 		err := c.do(ctx, cl, commits)
 		if err == nil {
+			s := cl.conn.session
 			cl.recycle()
-			return claim, c.presentClaim(claim)
+			return claim, c.presentClaim(claim, s)
 		}
 		// A claim whose answer was lost may have been granted, and stand in its own way now.
 		if takeOver || !errors.Is(err, ErrClaimed) || c.reconnects.Load() == before || !ch.claimedBy(ctx, options.WriterName) {
 			return nil, err
 		}
+	}
+}
+
+// holdNumbers lets no numbered write go out until giveNumbers. One behind a Claim would be judged under the epoch that this
+// gives, whose numbers begin anew: a later write with the same number would be taken for it.
+func (ch *Chain) holdNumbers() {
+	ch.claiming.Add(1)
+	if claim := ch.claim.Load(); claim != nil {
+		claim.mu.Lock() // who has it has not seen the count
+		claim.mu.Unlock()
+	}
+}
+
+func (ch *Chain) giveNumbers() {
+	ch.claiming.Add(-1)
+	if claim := ch.claim.Load(); claim != nil {
+		claim.mu.Lock()
+		defer claim.mu.Unlock()
+		claim.wakeWaiters()
 	}
 }
 
@@ -147,6 +170,10 @@ func (c *Client) claimed(cl *call) {
 	claim := cl.newClaim
 	claim.epoch = epoch
 	claim.next = 1
+	claim.present = newCall()
+	claim.present.kind, claim.present.own, claim.present.track = framePresent, true, newTracker(1)
+	claim.present.frame = encodePresent(claim.present.frame, claim.chain.name, epoch, false)
+	cl.conn.session.conns[metadata].send(claim.present) // before any write under it
 	before := claim.chain.claim.Swap(claim)
 	c.mu.Lock()
 	c.claims = append(c.claims, claim)
@@ -156,22 +183,24 @@ func (c *Client) claimed(cl *call) {
 	}
 }
 
-// presentClaim presents a new claim on the connection for metadata. If that is lost, the supervisor has done it when the next
-// session takes writes.
-func (c *Client) presentClaim(claim *Claim) error {
-	cl := c.newCall(framePresent)
-	cl.again, cl.isRead = true, true
-	cl.frame = encodePresent(cl.frame, claim.chain.name, claim.epoch, false)
-	err := c.do(nil, cl, metadata)
-	if err == nil {
-		cl.recycle()
+// presentClaim waits until a new claim is presented on the connection for metadata. If that is lost, the supervisor presents it.
+func (c *Client) presentClaim(claim *Claim, s *session) error {
+	cl := claim.present
+	select {
+	case <-cl.track.done:
+	case <-s.lost:
+		return nil
+	}
+	if cl.status == StatusOK {
 		claim.openWatch()
+		return nil
 	}
-	var e *Error
-	if errors.As(err, &e) && e.Status == StatusConflict {
-		c.loseClaim(claim, e)
+	e, _ := decodeError(cl.reply)
+	e.Op, e.Status = "present", cl.status
+	if e.Status == StatusConflict {
+		c.loseClaim(claim, &e)
 	}
-	return err
+	return &e
 }
 
 // loseClaim ends a claim that another replaced or released. The first reason counts.
@@ -245,6 +274,9 @@ func (c *Client) forgetClaim(claim *Claim) {
 	c.mu.Lock()
 	c.claims = slices.DeleteFunc(c.claims, func(other *Claim) bool { return other == claim })
 	c.mu.Unlock()
+	claim.mu.Lock()
+	claim.wakeWaiters()
+	claim.mu.Unlock()
 	if s := c.writeSession.Load(); s != nil {
 		c.lose(s, errRefresh)
 	}
@@ -253,7 +285,7 @@ func (c *Client) forgetClaim(claim *Claim) {
 // sendNumbered gives a write the next number and sends it. sent is false, without an error, if the connection is dead.
 func (c *Claim) sendNumbered(w waiting, over *conn, cl *call) (sent bool, err error) {
 	c.mu.Lock()
-	for c.settling && c.why == nil {
+	for c.why == nil && c.chain.claim.Load() == c && (c.settling || c.chain.claiming.Load() > 0) {
 		c.waiters = append(c.waiters, cl)
 		c.mu.Unlock()
 		if err := c.waitSettled(w, cl); err != nil {
@@ -261,7 +293,7 @@ func (c *Claim) sendNumbered(w waiting, over *conn, cl *call) (sent bool, err er
 		}
 		c.mu.Lock()
 	}
-	if c.why == nil { // else the next attempt says why
+	if c.why == nil && c.chain.claim.Load() == c { // else the next attempt says why, or is under another claim
 		cl.frame = setNumber(cl.frame, cl.kind, cl.bare, c.next)
 		cl.number = c.next
 		if sent = over.queue(cl, false); sent {

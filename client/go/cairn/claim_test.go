@@ -325,3 +325,65 @@ func TestTwoClientsFightForAClaim(t *testing.T) {
 	}
 	t.Logf("turns %v", turns)
 }
+
+// beside runs a function again and again in a few goroutines, until the function that is returned is called.
+func beside(what func(name string)) (stop func()) {
+	var wait sync.WaitGroup
+	var stopping atomic.Bool
+	for g := range 4 {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			for i := 0; !stopping.Load(); i++ {
+				what(fmt.Sprintf("%d-%d", g, i))
+			}
+		}()
+	}
+	return func() {
+		stopping.Store(true)
+		wait.Wait()
+	}
+}
+
+// A write that was sent before the epoch was presented on its connection is refused, and is no reason to take the claim for lost.
+func TestClaimsAreNotLostByTheClientsOwnWrites(t *testing.T) {
+	ctx := context.Background()
+	ch := open(t, cairntest.Start(t)).Chain("default")
+	stop := beside(func(string) { ch.Set(ctx, "beside", nil) }) // refused, or not
+	defer stop()
+	for range 50 {
+		claim, err := ch.Claim(ctx, cairn.ClaimOptions{})
+		must(t, err)
+		must(t, ch.Set(ctx, "a", nil))
+		must(t, claim.Release(ctx))
+	}
+}
+
+// The numbers of an epoch and of the next one are not confused: a write that is said to be applied is there.
+func TestClaimingAnewLosesNoWrites(t *testing.T) {
+	ctx := context.Background()
+	ch := open(t, cairntest.Start(t)).Chain("default")
+	var applied sync.Map
+	commit := func(name string) error {
+		_, err := ch.Commit(ctx, &cairn.CommitRequest{Metadata: []cairn.Operation{cairn.Set(name, nil)}})
+		if err == nil {
+			applied.Store(name, true)
+		}
+		return err
+	}
+	_, err := ch.Claim(ctx, cairn.ClaimOptions{})
+	must(t, err)
+	stop := beside(func(name string) { commit(name) }) // refused, or not
+	defer stop()
+	for i := range 50 {
+		_, err := ch.Claim(ctx, cairn.ClaimOptions{})
+		must(t, err)
+		must(t, commit(fmt.Sprint("own", i)))
+	}
+	stop()
+	for name := range applied.Range {
+		if _, err := ch.Get(ctx, name.(string)); err != nil {
+			t.Error(name, "was said to be applied:", err)
+		}
+	}
+}

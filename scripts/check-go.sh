@@ -27,8 +27,9 @@ mapfile -t joined < <(sed -n 's|^\t*\(use \)\?\./||p' client/go/go.work | sort)
 modules=("$@")
 [ $# -gt 0 ] || modules=("${present[@]}")
 
-mapfile -t unformatted < <("$("$go" env GOROOT)/bin/gofmt" -l client/go)
-[ ${#unformatted[@]} -eq 0 ] || die "not formatted, run gofmt -w: ${unformatted[*]}"
+root=$("$go" env GOROOT)
+unformatted=$("$root/bin/gofmt" -l client/go)
+[ -z "$unformatted" ] || die "not formatted, run gofmt -w:"$'\n'"$unformatted"
 if grep -rn --include='*.go' '^import "C"' client/go; then die "cgo is not used here"; fi
 
 passed=0
@@ -41,6 +42,7 @@ for module in "${modules[@]}"; do
         die "$module failed"
     }
     count=$(tail -n 1 "$said")
+    [ "$count" -gt 0 ] || [ "$module" = bench ] || die "$module ran no test"
     passed=$((passed + count))
     printf 'go: %-16s %5d tests, %3d s\n' "$module" "$count" $((SECONDS - began))
 done

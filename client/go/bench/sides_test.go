@@ -22,7 +22,7 @@ import (
 )
 
 var (
-	tmpfs = flag.String("tmpfs", "/dev/shm", "where data on tmpfs lies")
+	tmpfs = flag.String("tmpfs", os.TempDir(), "where data on tmpfs lies")
 	disk  = flag.String("disk", "", "where data on disk lies; none: not measured")
 )
 

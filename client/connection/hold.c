@@ -31,7 +31,10 @@ bool hold_may_go(const struct cairn_connection *connection, const struct request
 {
     const struct cairn_client *client = connection->client;
     assert(request->ordered && request->stamp > 0 && request->stamp < NO_STAMP);
-    if (request->stamp > keep_unsettled_stamp(&client->kept) || request->stamp > hold_again_stamp(client)) {
+    /* Who claims anew on another connection gives up what waits for one that is lost. */
+    bool gives_up = request->type == FRAME_CLAIM && connection->again == 0;
+    if (request->stamp > keep_unsettled_stamp(&client->kept) ||
+        (!gives_up && request->stamp > hold_again_stamp(client))) {
         return false;
     }
     return !request->numbered || !request->claim->presenting;

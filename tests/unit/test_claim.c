@@ -319,6 +319,39 @@ START_TEST(what_is_kept_already_is_not_put_aside_too)
 }
 END_TEST
 
+START_TEST(an_earlier_daemon_in_its_place_leaves_all_unknown)
+{
+    struct result results[2] = {{.count = 0}};
+    claims_commit(0, 1, &results[0]);
+    (void)claims_expect_commit(0, 1, 1);
+    claims_restart(0);
+    claims.fake.features = 0;
+    ck_assert_int_eq(cairn_connection_reconnect(claims.connections[0]), CAIRN_OK);
+    claims_commit(0, 2, &results[1]);
+    claims_meet(0);
+    ck_assert(result_is(&results[0], CAIRN_CONNECTION_LOST, CAIRN_REASON_NONE));
+    ck_assert(result_is(&results[1], CAIRN_CONFLICT, CAIRN_REASON_CLAIMED)); /* never sent */
+    ck_assert(fake_quiet(claims.fds[0]));
+}
+END_TEST
+
+/* While the connection that numbers is lost, the chain is claimed anew on the other. */
+START_TEST(claimed_anew_the_writes_of_the_claim_before_are_unknown)
+{
+    struct result results[2] = {{.count = 0}};
+    claims_commit(0, 1, &results[0]);
+    (void)claims_expect_commit(0, 1, 1);
+    claims_lose(0);
+    claims_claim(1);
+    ck_assert(result_is(&results[0], CAIRN_CONNECTION_LOST, CAIRN_REASON_NONE));
+    claims_reconnect(0);
+    struct fake_frame present = claims_expect_present(0, false);
+    claims_answer_present(0, &present, 0);
+    claims_commit(1, 2, &results[1]);
+    (void)claims_expect_commit(1, 2, 1);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -337,5 +370,7 @@ int main(void)
     tcase_add_test(tests, an_io_error_is_found_out_about);
     tcase_add_test(tests, a_present_that_is_refused_for_now_loses_the_connection);
     tcase_add_test(tests, what_is_kept_already_is_not_put_aside_too);
+    tcase_add_test(tests, an_earlier_daemon_in_its_place_leaves_all_unknown);
+    tcase_add_test(tests, claimed_anew_the_writes_of_the_claim_before_are_unknown);
     return suite_run(suite, true);
 }

@@ -37,7 +37,7 @@ bool hold_may_go(const struct cairn_connection *connection, const struct request
         (!gives_up && request->stamp > hold_again_stamp(client))) {
         return false;
     }
-    return !request->numbered || !request->claim->presenting;
+    return !request->numbered || (!request->claim->presenting && request->claim->claiming == 0);
 }
 
 static void give_number(struct request *request)

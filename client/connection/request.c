@@ -74,6 +74,9 @@ static void request_link(struct cairn_connection *connection, struct request *re
     request->previous = connection->last;
     *(connection->last != NULL ? &connection->last->next : &connection->first) = request;
     connection->last = request;
+    if (request->type == FRAME_CLAIM) {
+        request->claim->claiming++;
+    }
     if (!request->internal) {
         connection->in_flight++;
         connection->in_flight_bytes += request->bytes;
@@ -230,6 +233,10 @@ static void request_end(struct cairn_connection *connection, struct request *req
     connection->slots[slot] = NULL;
     connection->slots_free[connection->slot_free_count++] = slot;
     hold_clear_again(connection, request);
+    if (request->type == FRAME_CLAIM) {
+        assert(request->claim->claiming > 0);
+        request->claim->claiming--;
+    }
     *(request->previous != NULL ? &request->previous->next : &connection->first) = request->next;
     *(request->next != NULL ? &request->next->previous : &connection->last) = request->previous;
     if (request->state == REQUEST_ABANDONED) {

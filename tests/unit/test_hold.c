@@ -177,6 +177,24 @@ START_TEST(a_number_that_was_given_twice_is_of_the_later_write)
 }
 END_TEST
 
+/* The daemon judges it under the epoch that the Claim leaves, where its number is of another write. */
+START_TEST(a_commit_behind_a_claim_made_anew_waits_for_the_answer)
+{
+    struct result again = {.count = 0}, results[2] = {{.count = 0}};
+    const struct cairn_claim_request request = {.writer_name = cairn_text("test"),
+                                                .timeout_us = CLAIMS_LONG_US};
+    ck_assert_int_eq(cairn_submit_claim(claims.connections[0], &request, result_completed, &again), CAIRN_OK);
+    claims_commit(0, 1, &results[0]);
+    struct fake_frame frame = claims_expect(0, FRAME_CLAIM);
+    ck_assert(fake_quiet(claims.fds[0]));
+    claims_refuse(0, &frame, CAIRN__CONFLICT_REASON__REASON_CLAIMED, -1);
+    (void)claims_expect_commit(0, 1, 1); /* the claim stays as it was */
+    claims_claim(0);
+    claims_commit(0, 2, &results[1]);
+    (void)claims_expect_commit(0, 2, 1);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -189,5 +207,6 @@ int main(void)
                         2);
     tcase_add_test(tests, a_freed_connection_leaves_its_writes_unknown_and_another_numbers);
     tcase_add_test(tests, a_number_that_was_given_twice_is_of_the_later_write);
+    tcase_add_test(tests, a_commit_behind_a_claim_made_anew_waits_for_the_answer);
     return suite_run(suite, true);
 }

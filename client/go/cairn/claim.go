@@ -44,7 +44,7 @@ type Claim struct {
 	inFlight int
 	settling bool    // a write was refused
 	refused  bool    // for another reason than its number
-	waiters  []*call // to be sent
+	waiters  waiters // to be sent
 }
 
 func newClaim() *Claim { return &Claim{lost: make(chan struct{})} }
@@ -148,7 +148,7 @@ func (ch *Chain) giveNumbers() {
 	if claim := ch.claim.Load(); claim != nil {
 		claim.mu.Lock()
 		defer claim.mu.Unlock()
-		claim.wakeWaiters()
+		claim.waiters.wake()
 	}
 }
 
@@ -209,7 +209,7 @@ func (c *Client) loseClaim(claim *Claim, why *Error) {
 	first := claim.why == nil
 	if first {
 		claim.why = why
-		claim.wakeWaiters()
+		claim.waiters.wake()
 	}
 	claim.mu.Unlock()
 	if !first {
@@ -275,7 +275,7 @@ func (c *Client) forgetClaim(claim *Claim) {
 	c.claims = slices.DeleteFunc(c.claims, func(other *Claim) bool { return other == claim })
 	c.mu.Unlock()
 	claim.mu.Lock()
-	claim.wakeWaiters()
+	claim.waiters.wake()
 	claim.mu.Unlock()
 	if s := c.writeSession.Load(); s != nil {
 		c.lose(s, errRefresh)
@@ -286,9 +286,9 @@ func (c *Client) forgetClaim(claim *Claim) {
 func (c *Claim) sendNumbered(w waiting, over *conn, cl *call) (sent bool, err error) {
 	c.mu.Lock()
 	for c.why == nil && c.chain.claim.Load() == c && (c.settling || c.chain.claiming.Load() > 0) {
-		c.waiters = append(c.waiters, cl)
+		c.waiters.add(cl)
 		c.mu.Unlock()
-		if err := c.waitSettled(w, cl); err != nil {
+		if err := c.waiters.wait(&c.mu, w, cl); err != nil {
 			return false, err
 		}
 		c.mu.Lock()
@@ -306,37 +306,6 @@ func (c *Claim) sendNumbered(w waiting, over *conn, cl *call) (sent bool, err er
 		over.flush(cl)
 	}
 	return sent, nil
-}
-
-func (c *Claim) waitSettled(w waiting, cl *call) error {
-	if w.done == nil {
-		<-cl.ready
-		return nil
-	}
-	select {
-	case <-cl.ready:
-		return nil
-	case <-w.done:
-	}
-	c.mu.Lock()
-	i := slices.Index(c.waiters, cl)
-	if i >= 0 {
-		c.waiters = slices.Delete(c.waiters, i, i+1)
-	}
-	c.mu.Unlock()
-	if i < 0 {
-		<-cl.ready
-		return nil
-	}
-	return w.ctx.Err()
-}
-
-// wakeWaiters wakes all who wait to send. Under mu.
-func (c *Claim) wakeWaiters() {
-	for _, cl := range c.waiters {
-		cl.wake()
-	}
-	c.waiters = nil
 }
 
 // answered counts the answer to a numbered write. Its caller has not been woken.
@@ -365,7 +334,7 @@ func (c *Claim) answered(cl *call) {
 	}
 	c.next = c.last + 1
 	c.settling, c.refused = false, false
-	c.wakeWaiters()
+	c.waiters.wake()
 }
 
 func (cl *call) numberRefused() bool {
@@ -420,5 +389,5 @@ func (c *Claim) resume() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.settling = false
-	c.wakeWaiters()
+	c.waiters.wake()
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,7 +45,7 @@ type Client struct {
 	closed      atomic.Bool // calls fail with ErrClosed
 	mu          sync.Mutex
 	final       error   // why no session will come any more
-	waiters     []*call // for a session to read or to write
+	waiters     waiters // for a session to read or to write
 	chains      map[string]*Chain
 	claims      []*Claim             // that are held
 	streams     map[*stream]struct{} // that are open
@@ -324,43 +323,12 @@ func (c *Client) sessionFor(w waiting, cl *call, write bool) (*session, error) {
 			c.mu.Unlock()
 			return s, nil
 		}
-		c.waiters = append(c.waiters, cl)
+		c.waiters.add(cl)
 		c.mu.Unlock()
-		if err := c.waitForSession(w, cl); err != nil {
+		if err := c.waiters.wait(&c.mu, w, cl); err != nil {
 			return nil, err
 		}
 	}
-}
-
-func (c *Client) waitForSession(w waiting, cl *call) error {
-	if w.done == nil {
-		<-cl.ready
-		return nil
-	}
-	select {
-	case <-cl.ready:
-		return nil
-	case <-w.done:
-	}
-	c.mu.Lock()
-	i := slices.Index(c.waiters, cl)
-	if i >= 0 {
-		c.waiters = slices.Delete(c.waiters, i, i+1)
-	}
-	c.mu.Unlock()
-	if i < 0 {
-		<-cl.ready
-		return nil
-	}
-	return w.ctx.Err()
-}
-
-// wakeWaiters wakes all who wait for a session. Under the lock.
-func (c *Client) wakeWaiters() {
-	for _, cl := range c.waiters {
-		cl.wake()
-	}
-	c.waiters = nil
 }
 
 // do sends a call, again if need be, and waits for its answer. Without an error the reply is in the call, for the caller to recycle;

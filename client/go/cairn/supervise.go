@@ -76,7 +76,7 @@ func (c *Client) again(before *helloReply) *session {
 func (c *Client) finally(reason error) {
 	c.mu.Lock()
 	c.final = reason
-	c.wakeWaiters()
+	c.waiters.wake()
 	claims := slices.Clone(c.claims)
 	if reason == ErrStoreChanged {
 		kept, _ := c.keep.size()
@@ -149,7 +149,7 @@ func (c *Client) bringUp(s *session) bool {
 	c.readSession.Store(s)
 	c.writeSession.Store(s)
 	c.settled.Add(1)
-	c.wakeWaiters()
+	c.waiters.wake()
 	return true
 }
 
@@ -159,7 +159,7 @@ func (c *Client) openReads(s *session) {
 	defer c.mu.Unlock()
 	if !s.isLost.Load() {
 		c.readSession.Store(s)
-		c.wakeWaiters()
+		c.waiters.wake()
 	}
 }
 

@@ -189,7 +189,7 @@ enum tool_exit command_line_unknown_verb(const struct tool *tool, int count, cha
         return tool_fail(TOOL_USAGE, "%s needs another word: there are %s", words[0], others);
     }
     const char *best = nearest.best != NULL ? nearest.best : nearest_first.best;
-    if (best != NULL) {
+    if (best != NULL && strcmp(best, words[0]) != 0) {
         return tool_fail(TOOL_USAGE, "unknown verb \"%s\"; did you mean %s? see cairn help", both, best);
     }
     return others[0] != '\0' ? tool_fail(TOOL_USAGE, "unknown verb \"%s\"; there are %s", both, others)
@@ -210,6 +210,11 @@ static bool asks_for_group(const struct tool *tool, int count, char **words)
 static enum tool_exit find_verb(struct tool *tool, int count, char **words, int *ret_words)
 {
     tool->verb = verb_find(tool->verbs, count, words, ret_words);
+    /* "chains" is a verb without arguments and a group as well: another word behind it is a verb that the group lacks. */
+    if (tool->verb != NULL && tool->verb->arguments_max == 0 && *ret_words == 1 && count > 1 &&
+        words[1][0] != '-' && verb_is_group(tool->verbs, words[0])) {
+        tool->verb = NULL;
+    }
     if (tool->verb == NULL && asks_for_group(tool, count, words)) {
         tool->help = true;
         tool->group = words[0];

@@ -89,6 +89,7 @@ START_TEST(a_wrong_command_line_is_usage)
         "cairn nothing",
         "cairn meta",
         "cairn meta nothing",
+        "cairn chains nothing",
         "cairn meta get",
         "cairn meta raise a 1 2",
         "cairn ping --raw",
@@ -116,6 +117,11 @@ START_TEST(help_is_asked_for_of_the_tool_of_a_group_and_of_a_verb)
     ck_assert_int_eq(read_line("cairn meta --help"), TOOL_OK);
     ck_assert(tool.help && tool.verb == NULL);
     ck_assert_str_eq(tool.group, "meta");
+    ck_assert_int_eq(read_line("cairn chains --help"), TOOL_OK); /* a verb and a group */
+    ck_assert(tool.help && tool.verb != NULL);
+    ck_assert_int_eq(read_line("cairn chains nothing --help"), TOOL_OK);
+    ck_assert(tool.help && tool.verb == NULL);
+    ck_assert_str_eq(tool.group, "chains");
     ck_assert_int_eq(read_line("cairn meta get --help"), TOOL_OK); /* without the name that it needs */
     ck_assert(tool.help && tool.verb != NULL);
 }
@@ -171,6 +177,8 @@ START_TEST(what_was_mistyped_gets_what_was_probably_meant)
         {"cairn meta set a b -l writen", "did you mean written?"},
         {"cairn ping -o jsn", "did you mean json?"},
         {"cairn meta frobnicate", "meta raise"},
+        {"cairn chains relase main", "did you mean chains release?"},
+        {"cairn chains frobnicate", "there are chains list"},
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         const char *errors = said(lines[i].line);

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -21,6 +22,16 @@ type ClaimOptions struct {
 type Epoch struct {
 	Sequence uint64 // the claim's number
 	random   uint64
+}
+
+// String gives the claim's number, so that no log that is told of an Epoch has the secret bits.
+func (e Epoch) String() string {
+	return strconv.FormatUint(e.Sequence, 10)
+}
+
+// GoString is String for %#v.
+func (e Epoch) GoString() string {
+	return "cairn.Epoch{Sequence:" + e.String() + "}"
 }
 
 // Claim makes this client the chain's one writer, until it is released or another takes it over. While it holds, what this

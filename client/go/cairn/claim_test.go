@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -49,6 +50,12 @@ func TestClaimsAreRefusedTakenOverAndReleased(t *testing.T) {
 	must(t, err)
 	if second.Epoch().Sequence <= first.Epoch().Sequence {
 		t.Fatal(second.Epoch())
+	}
+	number := strconv.FormatUint(second.Epoch().Sequence, 10)
+	for format, want := range map[string]string{"%v": number, "%+v": number, "%#v": "cairn.Epoch{Sequence:" + number + "}"} {
+		if shown := fmt.Sprintf(format, second.Epoch()); shown != want {
+			t.Errorf("%s shows %s", format, shown) // the secret bits must not be seen
+		}
 	}
 	if err := a.Chain("default").Set(ctx, "x", nil); !errors.Is(err, cairn.ErrClaimed) || !errors.Is(err, cairn.ErrConflict) {
 		t.Fatal(err)

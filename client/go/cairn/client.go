@@ -145,7 +145,7 @@ func (c *Client) Close() error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		writes, _ := c.keep.size()
 		err = &Error{Op: "close", Unknown: true,
-			Text: fmt.Sprintf("the daemon did not answer within %v; it was told of %d writes that may not be written", closeLimit, writes)}
+			Text: fmt.Sprintf("the daemon did not answer within %v; of the writes that it had accepted %d may not be written", closeLimit, writes)}
 	}
 	close(c.stopping)
 	<-c.ended

@@ -20,7 +20,8 @@
 // A nil context is [context.Background]. A context that is over when a call comes is ignored, so that the last writes
 // of a node that stops get through. A context that ends during a read ends the read with the context's error. One that ends
 // during a write ends it only while the write has not been sent, and then nothing of it is applied; a write that was
-// sent is waited for.
+// sent is waited for. While the daemon is away, a call whose context is nil, or was over when it came, waits until the
+// daemon answers or the client is closed.
 //
 // Calls may come from inside a testing/synctest bubble: they start no goroutine there, and whatever the client's own
 // goroutines touch was made outside of it.

@@ -53,7 +53,7 @@ static const struct tool_option list_options[] = {
     {"start", 0, "NAME", "list no name before this one", NULL},
     {"end", 0, "NAME", "list neither this name nor any behind it", NULL},
     {"reverse", 0, NULL, "from the last name down", NULL},
-    {"limit", 0, "COUNT", "list at most COUNT names, from where the list begins", NULL},
+    {"limit", 0, "COUNT", "list at most COUNT names, from where the list begins; 0: all", NULL},
     {"keys-only", 0, NULL, "print the names alone", NULL},
     {"sizes", 0, NULL, "print the sizes of the values, in bytes, in their place", NULL},
     AS_NUMBER,

@@ -9,7 +9,8 @@ type Checked struct {
 	Leftovers      uint64 // entries of that index that lead to no block with the hash
 	Names          uint64
 	RanOn          bool // the chain is above the directory's height: only blocks were compared
-	// SHA-256 of all blocks and states, and of all names, in their order; empty where they were not compared.
+	// SHA-256 of all blocks and states, of the blocks alone if RanOn, and of all names, in their order; empty where they were
+	// not compared.
 	HeightsDigest, NamesDigest string
 }
 
@@ -30,7 +31,11 @@ func (c *Checked) add(records []record) {
 // String tells it for people.
 func (c Checked) String() string {
 	text := fmt.Sprintf("%d blocks, each following the one before; %d states", c.Blocks, c.States)
+	digested := "blocks and states"
 	switch {
+	case c.RanOn:
+		text = fmt.Sprintf("%d blocks, each following the one before", c.Blocks)
+		digested = "blocks"
 	case c.Blocks+c.States == 0:
 		text = fmt.Sprintf("%d names", c.Names)
 	case c.Names > 0:
@@ -46,7 +51,7 @@ func (c Checked) String() string {
 		text += "\nthe chain has gone on: states and names were not compared"
 	}
 	if c.HeightsDigest != "" {
-		text += "\nblocks and states: SHA-256 " + c.HeightsDigest
+		text += "\n" + digested + ": SHA-256 " + c.HeightsDigest
 	}
 	if c.NamesDigest != "" {
 		text += "\nnames: SHA-256 " + c.NamesDigest

@@ -56,6 +56,9 @@ void hold_queue(struct cairn_connection *connection, struct request *request)
     if (request->numbered) {
         give_number(request);
     }
+    if (request->type == FRAME_CLAIM) {
+        request->claim->claiming++;
+    }
     request_state_move(&request->state, REQUEST_QUEUED);
     frame_queue_push(&connection->transport.out, request->frame);
 }

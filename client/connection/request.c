@@ -74,9 +74,6 @@ static void request_link(struct cairn_connection *connection, struct request *re
     request->previous = connection->last;
     *(connection->last != NULL ? &connection->last->next : &connection->first) = request;
     connection->last = request;
-    if (request->type == FRAME_CLAIM) {
-        request->claim->claiming++;
-    }
     if (!request->internal) {
         connection->in_flight++;
         connection->in_flight_bytes += request->bytes;
@@ -233,8 +230,8 @@ static void request_end(struct cairn_connection *connection, struct request *req
     connection->slots[slot] = NULL;
     connection->slots_free[connection->slot_free_count++] = slot;
     hold_clear_again(connection, request);
-    if (request->type == FRAME_CLAIM) {
-        assert(request->claim->claiming > 0);
+    if (request->type == FRAME_CLAIM && request->state != REQUEST_HELD) {
+        assert(request->claim->claiming > 0); /* it was queued */
         request->claim->claiming--;
     }
     *(request->previous != NULL ? &request->previous->next : &connection->first) = request->next;

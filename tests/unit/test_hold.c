@@ -195,6 +195,24 @@ START_TEST(a_commit_behind_a_claim_made_anew_waits_for_the_answer)
 }
 END_TEST
 
+START_TEST(a_commit_before_a_claim_made_anew_does_not_wait_for_it)
+{
+    struct result results[2] = {{.count = 0}};
+    const struct cairn_claim_request request = {.writer_name = cairn_text("test"),
+                                                .timeout_us = CLAIMS_LONG_US};
+    claims_lose(0);
+    ck_assert_int_eq(cairn_connection_reconnect(claims.connections[0]), CAIRN_OK);
+    claims_commit(0, 1, &results[0]);
+    ck_assert_int_eq(cairn_submit_claim(claims.connections[0], &request, result_completed, &results[1]),
+                     CAIRN_OK);
+    claims_meet(0);
+    struct fake_frame present = claims_expect_present(0, true);
+    claims_answer_present(0, &present, 0);
+    (void)claims_expect_commit(0, 1, 1);
+    (void)claims_expect(0, FRAME_CLAIM);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -208,5 +226,6 @@ int main(void)
     tcase_add_test(tests, a_freed_connection_leaves_its_writes_unknown_and_another_numbers);
     tcase_add_test(tests, a_number_that_was_given_twice_is_of_the_later_write);
     tcase_add_test(tests, a_commit_behind_a_claim_made_anew_waits_for_the_answer);
+    tcase_add_test(tests, a_commit_before_a_claim_made_anew_does_not_wait_for_it);
     return suite_run(suite, true);
 }

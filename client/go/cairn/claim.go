@@ -329,9 +329,6 @@ func (c *Claim) answered(cl *call) {
 		c.last = max(c.last, cl.number)
 	case cl.status == StatusConflict && cl.numberRefused():
 		c.settling = true
-	case cl.status == StatusIOError || int(cl.status) >= len(statusErrors):
-		c.settling = true // until the next session knows the last number
-		c.inFlight++
 	default:
 		c.settling, c.refused = true, true
 	}

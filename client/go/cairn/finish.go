@@ -11,6 +11,14 @@ func (c *Client) finish(from *conn, cl *call, abandoned bool) {
 		cl.outcome = outcomeAgain
 	}
 	if cl.bare != 0 && cl.number != 0 && cl.claim != nil {
+		if cl.status == StatusIOError || int(cl.status) >= len(statusErrors) {
+			// Nobody knows whether it is applied; presenting the epoch to the next run tells, as of one that was not answered.
+			c.lose(from.session, cl.error())
+			from.mu.Lock()
+			from.place(cl)
+			from.mu.Unlock()
+			return
+		}
 		cl.claim.answered(cl)
 	}
 	switch {

@@ -44,8 +44,9 @@ type Client struct {
 
 	closed      atomic.Bool // calls fail with ErrClosed
 	mu          sync.Mutex
-	final       error   // why no session will come any more
-	waiters     waiters // for a session to read or to write
+	final       error                 // why no session will come any more
+	waiters     waiters               // for a session to read or to write
+	dialFailed  atomic.Pointer[error] // why the last attempt to connect failed; nil: it did not
 	chains      map[string]*Chain
 	claims      []*Claim             // that are held
 	streams     map[*stream]struct{} // that are open
@@ -326,9 +327,18 @@ func (c *Client) sessionFor(w waiting, cl *call, write bool) (*session, error) {
 		c.waiters.add(cl)
 		c.mu.Unlock()
 		if err := c.waiters.wait(&c.mu, w, cl); err != nil {
-			return nil, err
+			return nil, c.away(cl, err)
 		}
 	}
+}
+
+// away wraps the end of a call's context while there is no daemon to send it to.
+func (c *Client) away(cl *call, err error) error {
+	why := "it is being connected to"
+	if failed := c.dialFailed.Load(); failed != nil {
+		why = (*failed).Error()
+	}
+	return fmt.Errorf("cairn: %s: %w: not sent, the daemon at %s does not answer: %s", frameNames[cl.kind], err, c.options.Socket, why)
 }
 
 // do sends a call, again if need be, and waits for its answer. Without an error the reply is in the call, for the caller to recycle;

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"cairn.invalid/client/go/cairn"
 	"cairn.invalid/client/go/cairn/cairntest"
@@ -184,4 +186,26 @@ func TestAcceptedMetadataSurvivesKills(t *testing.T) {
 	if s := c.Stats(); s.Reconnects != 3 || s.Resent == 0 || s.Dropped != 0 {
 		t.Fatalf("%+v", s)
 	}
+}
+
+// While there is no daemon, a call whose context ends says so, and why.
+func TestCallWithoutADaemonSaysWhy(t *testing.T) {
+	d := cairntest.Start(t)
+	ch := open(t, d).Chain("default")
+	must(t, ch.Set(context.Background(), "name", []byte("value")))
+	d.Kill()
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(100*time.Millisecond, cancel)
+	for err := error(nil); ; { // the first may still be on its way when the daemon dies
+		if _, err = ch.Get(ctx, "name"); errors.Is(err, context.Canceled) && strings.Contains(err.Error(), d.Socket) {
+			break
+		}
+		t.Logf("%v", err)
+		if ctx.Err() != nil {
+			ctx, cancel = context.WithCancel(context.Background())
+			time.AfterFunc(100*time.Millisecond, cancel)
+		}
+	}
+	cancel()
+	d.Restart()
 }

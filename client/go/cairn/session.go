@@ -50,8 +50,10 @@ func (c *Client) dialUntil(stop <-chan struct{}, r resume, first bool) (*session
 	for {
 		s, err := c.dial(stop, r)
 		if err == nil {
+			c.dialFailed.Store(nil)
 			return s, nil
 		}
+		c.dialFailed.Store(&err)
 		var refused errRefused
 		if first && errors.As(err, &refused) {
 			return nil, refused.error

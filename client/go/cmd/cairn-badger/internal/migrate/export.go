@@ -126,7 +126,7 @@ func RefuseUnfinished(ctx context.Context, chain *cairn.Chain) error {
 }
 
 func (e *Exporter) write(ctx context.Context, dir string) (err error) {
-	db, err := badger.Open(badger.DefaultOptions(dir).WithLogger(nil).WithMetricsEnabled(false).WithDetectConflicts(false))
+	db, err := openWritable(badger.DefaultOptions(dir).WithLogger(nil).WithMetricsEnabled(false).WithDetectConflicts(false))
 	if err != nil {
 		return err
 	}

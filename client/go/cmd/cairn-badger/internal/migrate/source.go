@@ -53,7 +53,8 @@ func OpenSource(ctx context.Context, dir string, inPlace bool, say func(format s
 		return source, nil
 	case strings.Contains(err.Error(), "Cannot acquire directory lock"):
 		return nil, faultf("a process has %s open: stop the node first", dir)
-	case !strings.Contains(err.Error(), badger.ErrTruncateNeeded.Error()):
+	case !strings.Contains(err.Error(), badger.ErrTruncateNeeded.Error()) &&
+		!strings.Contains(err.Error(), "error while truncation"): // of an empty log file: see openWritable
 		return nil, faultf("Badger cannot open %s: %w", dir, err)
 	}
 	opened := dir
@@ -65,7 +66,7 @@ func OpenSource(ctx context.Context, dir string, inPlace bool, say func(format s
 			return nil, errors.Join(err, removeOwn(opened))
 		}
 	}
-	if source.DB, err = badger.Open(badgerOptions(opened)); err != nil {
+	if source.DB, err = openWritable(badgerOptions(opened)); err != nil {
 		return nil, errors.Join(faultf("Badger cannot open %s: %w", opened, err), removeOwn(source.copy))
 	}
 	return source, nil
@@ -74,6 +75,16 @@ func OpenSource(ctx context.Context, dir string, inPlace bool, say func(format s
 // Close closes the directory, and removes the copy if there is one.
 func (s *Source) Close() error {
 	return errors.Join(s.DB.Close(), removeOwn(s.copy))
+}
+
+// openWritable opens a directory that may not have been closed. Badger that is killed between making a log file and giving it a size
+// leaves an empty one; the next Open gives it its size and fails, and the one after that works.
+func openWritable(options badger.Options) (*badger.DB, error) {
+	db, err := badger.Open(options)
+	if err != nil && strings.Contains(err.Error(), "Create a new file") {
+		return badger.Open(options)
+	}
+	return db, err
 }
 
 // badgerOptions are for reading: no compaction, which would only cost, and small caches.

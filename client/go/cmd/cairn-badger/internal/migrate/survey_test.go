@@ -241,6 +241,32 @@ func TestUnclean(t *testing.T) {
 	}
 }
 
+// A kill between making a log file and giving it a size leaves an empty one, at which Badger fails once.
+func TestEmptyLog(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "node")
+	node := nodetest.Node{Layout: evnode.Full, Seed: 7, Height: 50, BlockBytes: 1000}
+	node.Write(t, dir)
+	if err := os.WriteFile(filepath.Join(dir, "00099.mem"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, inPlace := range []bool{false, true} {
+		source, err := OpenSource(context.Background(), dir, inPlace, t.Logf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		survey, err := TakeSurvey(context.Background(), source, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if records, err := readAll(source, survey); err != nil || len(records) != 51 || len(survey.Faults) > 0 {
+			t.Fatal(len(records), err, survey.Faults)
+		}
+		if err := source.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // What is in the way of a copy, and no copy, is left alone.
 func TestInTheWay(t *testing.T) {
 	dir := t.TempDir()

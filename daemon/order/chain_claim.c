@@ -97,6 +97,8 @@ bool chain_claim_may_have_applied(const struct chain_claim *claim, uint64_t numb
 
 void chain_claim_note_number(struct chain_claim *claim, uint64_t number)
 {
-    assert(number == 0 || chain_claim_stands(claim)); /* it was judged */
-    claim->number_highest = number > claim->number_highest ? number : claim->number_highest;
+    assert(number == 0 || chain_claim_stands(claim));        /* it was judged */
+    if (number > 0 && number - 1 == claim->number_highest) { /* one further ahead is never applied */
+        claim->number_highest = number;
+    }
 }

@@ -24,7 +24,7 @@ struct chain_claim {
     uint32_t
         changes_queued; /* claims and releases in the commit lane: until they are decided nobody's write is judged */
     uint64_t
-        number_highest; /* of those taken under the last epoch in this run, and of those applied before it */
+        number_highest; /* the last epoch's, of those applied before this run and the next ones that were taken */
     const struct session *
         numbers_from; /* that presented the last epoch for numbers last; NULL: it has closed, or there was none */
     uint32_t presented; /* how many open sessions have presented the last epoch */

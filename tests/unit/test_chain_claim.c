@@ -126,8 +126,10 @@ START_TEST(a_number_may_have_been_applied_up_to_the_highest_that_was_taken)
 {
     begin(first, 0);
     ck_assert(!chain_claim_may_have_applied(&claim, 0) && !chain_claim_may_have_applied(&claim, 1));
+    chain_claim_note_number(&claim, 1);
     chain_claim_note_number(&claim, 2);
     chain_claim_note_number(&claim, 1);
+    chain_claim_note_number(&claim, 9); /* which the writer refuses: it says nothing of those below it */
     chain_claim_note_number(&claim, 0); /* a write without one */
     ck_assert(chain_claim_may_have_applied(&claim, 2) && !chain_claim_may_have_applied(&claim, 3));
     begin(second, 0);

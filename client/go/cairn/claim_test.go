@@ -394,3 +394,22 @@ func TestClaimingAnewLosesNoWrites(t *testing.T) {
 		}
 	}
 }
+
+// A release makes the connections anew, which no other writer notices.
+func TestAReleaseLeavesOtherWritesAlone(t *testing.T) {
+	ctx := context.Background()
+	c := open(t, cairntest.Start(t))
+	_, err := c.CreateChain(ctx, "aux")
+	must(t, err)
+	stop := beside(func(string) {
+		if err := c.Chain("aux").Set(ctx, "beside", nil); err != nil {
+			t.Error(err)
+		}
+	})
+	defer stop()
+	for range 50 {
+		claim, err := c.Chain("default").Claim(ctx, cairn.ClaimOptions{})
+		must(t, err)
+		must(t, claim.Release(ctx))
+	}
+}

@@ -324,15 +324,21 @@ func (c *conn) kill() {
 	c.dead = true
 }
 
-// unanswered takes all calls that were not answered. Reader and writer have ended.
-func (c *conn) unanswered() []*call {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for c.writing && !c.handed { // a caller is in the kernel; it does not wait there
+// awaitCallers lets a caller that is in the kernel come out, where it does not wait. Under the lock, which it gives up meanwhile; the
+// connection is dead.
+func (c *conn) awaitCallers() {
+	for c.writing && !c.handed {
 		c.mu.Unlock()
 		runtime.Gosched()
 		c.mu.Lock()
 	}
+}
+
+// unanswered takes all calls that were not answered. Reader and writer have ended.
+func (c *conn) unanswered() []*call {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.awaitCallers()
 	var calls []*call
 	for i := range c.slots {
 		if cl := c.slots[i].call; cl != nil {

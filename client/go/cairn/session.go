@@ -187,6 +187,9 @@ func (c *Client) lose(s *session, reason error) {
 // not answer.
 func (s *session) windDown() []*call {
 	for _, conn := range s.conns {
+		conn.mu.Lock()
+		conn.awaitCallers() // else what they have taken to send is unknown
+		conn.mu.Unlock()
 		conn.socket.CloseWrite()
 	}
 	limit := time.NewTimer(windDownLimit)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "proto/cairn.pb-c.h"
+#include "tests/fault/simulation_claims.h"
 #include "tests/fault/simulation_scheduler.h"
 #include "tests/fault/simulation_steps.h"
 #include "tests/lib/kept.h"
@@ -24,7 +25,6 @@ enum {
 };
 
 struct simulation simulation;
-
 static struct oracle *const oracle = &simulation.oracle;
 
 /* ---- rounds ---- */
@@ -47,8 +47,10 @@ static void begin_round(const struct operation *operations, size_t n)
 static bool run_round(const struct operation *operations, size_t n)
 {
     begin_round(operations, n);
+    claims_begin_round();
     simulated_plan = simulation.plan;
-    return simulation_step_until(n) && simulation_step_until_started() && oracle_end_round(oracle);
+    return simulation_step_until(n) && simulation_step_until_started() && oracle_end_round(oracle) &&
+           claims_end_round();
 }
 
 /* Nothing is asked for; what is due by time is done. */
@@ -214,7 +216,7 @@ static bool take_what_was_sent(void)
             }
         }
     }
-    return true;
+    return claims_take_what_was_sent();
 }
 
 /* Kill -9, or a power cut, now. */
@@ -226,8 +228,10 @@ static bool end_now(bool is_cut)
         return false;
     }
     simulation_note_excuses();
+    claims_hang_up();
     simulated_close();
-    return oracle_crashed(oracle, is_cut ? ORACLE_CUT : ORACLE_KILLED) && start() && narrow() && resend();
+    return oracle_crashed(oracle, is_cut ? ORACLE_CUT : ORACLE_KILLED) && start() && narrow() && resend() &&
+           claims_came_back(true);
 }
 
 /* A write or a sync ends in doubt, and the daemon within a second. */
@@ -261,17 +265,18 @@ static bool end_by_stop(void)
         complain(&oracle->complaint, NULL, "a stop without a fault failed: %s", simulated_failure()->text);
         return false;
     }
+    claims_hang_up();
     simulated_close();
     if (scheduler_chance(50)) {
         simulated_cut();
     }
-    return oracle_crashed(oracle, ORACLE_STOPPED) && start() && narrow();
+    return oracle_crashed(oracle, ORACLE_STOPPED) && start() && narrow() && claims_came_back(true);
 }
 
 /* Whether those who are still there have sent all and been answered, and all is written and synced. */
 static bool has_ended_for_all(void)
 {
-    bool is_sent = true;
+    bool is_sent = claims_have_ended();
     for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
         const struct sender *sender = &simulation.senders[i];
         is_sent &= !simulated_is_connected(i) || (sender->sent == sender->count && !simulated_has_replies(i));
@@ -303,8 +308,10 @@ static bool end_by_hang_up(void)
             simulated_hang_up(i);
         }
     }
+    claims_hang_up();
     simulated_plan.refuses_percent = 0;
-    return end_for_all() && oracle_crashed(oracle, ORACLE_HUNG_UP) && connect_all(false) && narrow();
+    return end_for_all() && oracle_crashed(oracle, ORACLE_HUNG_UP) && connect_all(false) && narrow() &&
+           claims_came_back(false);
 }
 
 /* Each connection that was not told by a barrier of the round is told by its next one. */
@@ -334,7 +341,7 @@ static bool end_by_damage(uint64_t left_out_before)
 {
     bool was_told[CONNECTIONS_MAX] = {false};
     simulation.result->damages++;
-    if (!end_for_all()) {
+    if (!end_for_all() || !claims_end_round()) {
         return false;
     }
     for (size_t i = 0; i < oracle->round.n; i++) {
@@ -351,6 +358,7 @@ static bool run_end(const struct operation *operations, size_t n, bool is_damage
     const struct operation *end = &operations[n - 1];
     size_t wanted = end->height < n - 1 ? end->height : n - 1;
     begin_round(operations, n - 1);
+    claims_begin_round();
     simulated_plan = simulation.plan;
     simulated_plan.names_fail_percent = is_damage ? 30 : 0;
     uint64_t left_out = simulated_left_out();
@@ -468,6 +476,7 @@ void simulation_run(const struct simulation_config *config, struct simulation_re
     simulation.result = ret_result;
     scheduler_begin(config->seed);
     oracle_begin(oracle);
+    claims_begin();
     struct episode episode = episode_new(scheduler_next(), config->operations);
     choose_world();
     simulated_begin(scheduler_next());

@@ -13,6 +13,7 @@
 #include "daemon/runtime/memory.h"
 #include "daemon/serve/read.h"
 #include "daemon/serve/stream.h"
+#include "tests/fault/simulation_claim_model.h"
 #include "tests/fault/simulation_daemon_internal.h"
 #include "tests/fault/simulation_engine.h"
 
@@ -172,6 +173,7 @@ static void make_service(const struct simulated_limits *limits)
     service->value_bytes_max = QUEUED_VALUE_BYTES_MAX;
     service->queue_operations_max = limits->queue_operations_max;
     service->queue_bytes_max = limits->queue_bytes_max;
+    service->claim_grace_us = CLAIM_GRACE_US;
     service->started_us = thread_now_us();
     service->budget = budget_new(&budget);
     service->turns = turns_new();
@@ -199,6 +201,7 @@ bool simulated_open(const struct simulated_limits *limits, struct failure *failu
         .chains_max = SIMULATED_CHAINS,
         .cache_bytes = 64 << 10,
         .stages = &simulated.stages,
+        .now_us = thread_now_us(),
         .wake = on_wake,
     };
     if (order_open(&config, &service->order, failure) != STATUS_OK) {

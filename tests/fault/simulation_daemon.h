@@ -15,8 +15,9 @@
 #include "tests/lib/wire.h"
 
 enum {
-    SIMULATED_CLIENTS = 4,
-    SIMULATED_CHAINS = 3, /* that the store may have */
+    SIMULATED_CLAIMANTS = 3, /* the last clients */
+    SIMULATED_CLIENTS = 4 + SIMULATED_CLAIMANTS,
+    SIMULATED_CHAINS = 4, /* that the store may have; one is the claimants' */
 };
 
 struct simulated_limits {
@@ -45,6 +46,8 @@ bool simulated_is_connected(unsigned client);
 bool simulated_has_replies(unsigned client);
 /* Whether the daemon has started all that was sent. */
 bool simulated_has_all(void);
+/* A plant: the client's session counts as one that presented the chain's last epoch, if it presented another. */
+void simulated_revive_epoch(unsigned client, const char *chain);
 /* The oldest reply; NULL: there is none. It is no longer among the replies waiting. */
 struct wire_frame *simulated_take(unsigned client);
 

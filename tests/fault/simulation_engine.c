@@ -2,6 +2,8 @@
  * one before the write or behind it. The loop's own calls never pause, as they never wait for the device. */
 #include "tests/fault/simulation_engine.h"
 
+#include <assert.h>
+
 #include "daemon/engine/engine_type.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/schema/key.h"
@@ -122,6 +124,28 @@ static enum engine_outcome write_halves(struct engine *engine, struct engine_edi
                : engine_fake.write(engine, edits + count / 2, count - count / 2, durability, failure);
 }
 
+static bool is_of_kind(const struct engine_edit *edit, enum key_kind kind)
+{
+    return edit->key.bytes > KIND_AT && edit->key.data[KIND_AT] == kind;
+}
+
+/* That of a write; a claim's own stays. Returns how many edits are left. */
+static size_t forget_number(struct engine_edit *edits, size_t count)
+{
+    size_t left = 0;
+    bool is_claim = false;
+    for (size_t i = 0; i < count; i++) {
+        is_claim |= is_of_kind(&edits[i], KEY_CLAIM);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (is_claim || !is_of_kind(&edits[i], KEY_EPOCH)) {
+            edits[left++] = edits[i];
+        }
+    }
+    assert(left > 0); /* a job changes something else, too */
+    return left;
+}
+
 static enum engine_outcome write_planted(struct engine *engine, struct engine_edit *edits, size_t count,
                                          enum engine_durability durability, struct failure *failure)
 {
@@ -131,6 +155,9 @@ static enum engine_outcome write_planted(struct engine *engine, struct engine_ed
     if (count > 1 && thread_is(THREAD_WRITER) && is_planted(PLANT_EDIT_IS_LOST)) {
         edits[0] = edits[count - 1];
         count--;
+    }
+    if (count > 1 && thread_is(THREAD_WRITER) && simulated_plan.plant == PLANT_NUMBER_IS_FORGOTTEN) {
+        count = forget_number(edits, count);
     }
     return count > 1 && simulated_plan.plant == PLANT_BATCH_IN_HALVES
                ? write_halves(engine, edits, count, durability, failure)

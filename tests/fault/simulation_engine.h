@@ -24,6 +24,9 @@ enum simulation_plant {
     PLANT_NUMBERS_SWAPPED, /* two writes change their numbers */
     PLANT_REPLY_IS_LOST,
     PLANT_WRITE_IS_ANOTHER, /* another write is carried out than that which is answered */
+    /* of claims */
+    PLANT_NUMBER_IS_FORGOTTEN, /* a batch lacks the number that it was applied under: it is applied twice */
+    PLANT_EPOCH_IS_REVIVED,    /* a write under an epoch that was replaced is taken */
     PLANTS,
 };
 

@@ -2,6 +2,7 @@
  * them, and a request that finds no room is started again in its turn, before any behind it. */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
@@ -107,6 +108,7 @@ void simulated_connect(unsigned number, const uint8_t *hello, size_t bytes)
 {
     struct simulated_client *client = &simulated.clients[number];
     struct service *service = &simulated.service;
+    bool is_admin = number <= SIMULATED_CLIENTS - SIMULATED_CLAIMANTS; /* the first claimant among them */
     assert(!client->is_open && client->in_flight == 0);
     turns_leave(service->turns, &client->session.member); /* of the connection before, if there was one */
     *client = (struct simulated_client){.is_open = true};
@@ -114,7 +116,7 @@ void simulated_connect(unsigned number, const uint8_t *hello, size_t bytes)
     client->session = (struct session){.service = service,
                                        .peer_uid = UID_FIRST + number / 2,
                                        .peer_pid = 1 + (pid_t)number,
-                                       .role = ROLE_ADMIN,
+                                       .role = is_admin ? ROLE_ADMIN : ROLE_WRITER,
                                        .send = on_send,
                                        .send_copy = on_send_copy,
                                        .ended = on_ended,
@@ -153,6 +155,18 @@ void simulated_send(unsigned number, const uint8_t *frame, size_t bytes)
     client->frames[client->sent++] = (struct sent_frame){frame, bytes};
     simulated.progress++;
     scheduler_note("send", number, bytes);
+}
+
+void simulated_revive_epoch(unsigned number, const char *name)
+{
+    struct session *session = &simulated.clients[number].session;
+    struct slice slice = slice_of(name, strlen(name));
+    struct chain *chain = chain_find(order_chains(simulated.service.order), slice);
+    struct epoch epoch = epochs_of(session, slice);
+    if (chain != NULL && epoch.sequence != 0 && chain_claim_stands(&chain->claim) &&
+        !chain_claim_is_of(&chain->claim, epoch)) {
+        epochs_present(session, chain, chain->claim.last.epoch, false);
+    }
 }
 
 struct wire_frame *simulated_take(unsigned number)
@@ -263,8 +277,11 @@ void simulated_start_waiting(uint64_t now_us)
                                                    request_ask_memory(client->waiting) == BUDGET_GRANTED);
         if (client->waiting != NULL && goes_on) {
             struct request *request = client->waiting;
-            client->waiting = NULL;
-            settle(client, request, request_start_again(request, now_us));
+            enum request_progress progress = request_start_again(request, now_us);
+            if (progress != REQUEST_WAITS_CLAIM || !client->waits_for_claim) { /* else nothing has happened */
+                client->waiting = NULL;
+                settle(client, request, progress);
+            }
         }
     }
 }

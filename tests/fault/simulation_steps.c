@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "proto/cairn.pb-c.h"
+#include "tests/fault/simulation_claims.h"
 #include "tests/fault/simulation_scheduler.h"
 #include "tests/lib/kept.h"
 
@@ -19,8 +20,10 @@ enum {
         300000, /* bodies above 64 KiB have memory set aside, those above 128 KiB are unpacked on the pool */
 };
 
-static_assert((int)SIMULATED_CLIENTS == (int)CONNECTIONS_MAX, "each connection of the model is a client");
-static_assert((int)SIMULATED_CHAINS == (int)CHAINS_KNOWN, "each chain of the model has a place");
+static_assert((int)SIMULATED_CLIENTS == (int)CONNECTIONS_MAX + (int)SIMULATED_CLAIMANTS,
+              "each connection of the model is a client");
+static_assert((int)SIMULATED_CHAINS == (int)CHAINS_KNOWN + 1,
+              "each chain of the model has a place, and the one apart");
 
 static struct oracle *const oracle = &simulation.oracle;
 
@@ -195,6 +198,9 @@ bool simulation_step(void)
     case ACTOR_CLIENT:
         is_good = step_client((unsigned)scheduler_below(CONNECTIONS_MAX));
         break;
+    case ACTOR_CLAIMANT:
+        is_good = claims_step();
+        break;
     case ACTOR_CLOCK:
         scheduler_pass_us(scheduler_below(50));
         if (simulation.space_changes && scheduler_chance_of(50)) {
@@ -208,7 +214,7 @@ bool simulation_step(void)
     uint64_t progress = simulated_progress();
     simulation.quiet_steps = progress != simulation.seen_progress ? 0 : simulation.quiet_steps + 1;
     simulation.seen_progress = progress;
-    if (simulation.quiet_steps >= QUIET_STEPS && clients_are_quiet()) {
+    if (simulation.quiet_steps >= QUIET_STEPS && clients_are_quiet() && claims_are_quiet()) {
         simulation.quiet_steps = 0;
         pass_time();
     }
@@ -232,7 +238,11 @@ bool simulation_step_until(size_t answered)
 
 bool simulation_step_until_started(void)
 {
-    while (!simulated_has_all()) {
+    for (uint64_t steps = 0; !simulated_has_all() || !claims_have_ended(); steps++) {
+        if (steps == SIMULATION_STEPS_MAX) {
+            complain(&oracle->complaint, NULL, "claims: no answer");
+            return false;
+        }
         if (!simulation_step()) {
             return false;
         }

@@ -10,7 +10,7 @@
 
 enum { SIMULATION_STEPS_MAX = 3000000 }; /* far above what any request takes */
 
-enum actor { ACTOR_LOOP, ACTOR_WRITER, ACTOR_POOL, ACTOR_CLIENT, ACTOR_CLOCK, ACTORS };
+enum actor { ACTOR_LOOP, ACTOR_WRITER, ACTOR_POOL, ACTOR_CLIENT, ACTOR_CLAIMANT, ACTOR_CLOCK, ACTORS };
 
 struct sender {
     size_t calls[DUMP_OPERATIONS]; /* of the round, in order */
@@ -41,8 +41,8 @@ extern struct simulation simulation;
 /* One actor moves, by chance; time passes when none has anything to do. */
 bool simulation_step(void);
 bool simulation_step_some(uint64_t steps);
-/* Until so many calls of the round are answered; and until the daemon has started all that was sent: frames are kept as long as the
- * round. */
+/* Until so many calls of the round are answered; and until the daemon has started all that was sent, for frames are kept as long as the
+ * round, and the claimants' round has ended. */
 bool simulation_step_until(size_t answered);
 bool simulation_step_until_started(void);
 

@@ -55,7 +55,11 @@ static void take_chains(struct outcome *outcome, const Cairn__ChainsReply *reply
 {
     for (size_t i = 0; i < reply->n_chains; i++) {
         const Cairn__ChainEntry *chain = reply->chains[i];
-        words_chain(&outcome->answer, kept_copy(chain->name.data, chain->name.len), chain->height,
+        const char *name = kept_copy(chain->name.data, chain->name.len);
+        if (strcmp(name, CHAIN_APART) == 0) {
+            continue;
+        }
+        words_chain(&outcome->answer, name, chain->height,
                     chain->has_blocks_pruned_through ? chain->blocks_pruned_through : 0,
                     chain->has_states_pruned_through ? chain->states_pruned_through + 1 : 0);
     }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // The supervisor is the one goroutine that makes sessions after the first, and brings each into use:
@@ -177,24 +178,22 @@ func (c *Client) ask(s *session, over connKind, cl *call) *call {
 	}
 }
 
-// present presents a claim's epoch on the connections that write. A claim that was replaced or released is lost by that.
-// False: the session was lost.
+// present presents a claim's epoch on the connections that write. A claim that was replaced or released is lost by that, and
+// one that this daemon knows nothing of. While the daemon refuses for now, reads go on. False: the session was lost.
 func (c *Client) present(s *session, claim *Claim) bool {
+	if s.hello.features&featureClaims == 0 {
+		c.loseClaim(claim, &Error{Op: "present", Status: StatusUnsupported,
+			Text: fmt.Sprintf("the daemon (%s) has no claims; use a newer one", s.hello.daemonVersion)})
+		return true
+	}
 	for _, over := range []connKind{commits, metadata} {
-		cl := newCall()
-		cl.kind = framePresent
-		cl.own = true
-		cl.frame = encodePresent(cl.frame, claim.chain.name, claim.epoch, over == commits)
-		if cl = c.ask(s, over, cl); cl == nil {
+		cl := c.presentOver(s, claim, over)
+		if cl == nil {
 			return false
 		}
 		if cl.status != StatusOK {
 			e, _ := decodeError(cl.reply)
 			e.Op, e.Status = "present", cl.status
-			if e.Status != StatusConflict { // such as no room for it now
-				c.lose(s, &e)
-				return false
-			}
 			c.loseClaim(claim, &e)
 			return true
 		}
@@ -210,4 +209,26 @@ func (c *Client) present(s *session, claim *Claim) bool {
 	}
 	claim.openWatch()
 	return true
+}
+
+// presentOver returns an answer that is no refusal for now. Nil: the session was lost.
+func (c *Client) presentOver(s *session, claim *Claim, over connKind) *call {
+	for {
+		cl := newCall()
+		cl.kind = framePresent
+		cl.own = true
+		cl.frame = encodePresent(cl.frame, claim.chain.name, claim.epoch, over == commits)
+		if cl = c.ask(s, over, cl); cl == nil || !refusedForNow(cl.status) {
+			return cl
+		}
+		c.openReads(s)
+		select {
+		case <-time.After(resendPause):
+		case <-s.lost:
+			return nil
+		case <-c.stopping:
+			c.lose(s, ErrClosed)
+			return nil
+		}
+	}
 }

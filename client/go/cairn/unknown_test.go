@@ -1,8 +1,10 @@
 package cairn_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"path/filepath"
@@ -13,8 +15,14 @@ import (
 	"cairn.invalid/client/go/cairn/cairntest"
 )
 
-// between stands between clients and a daemon. For each that it is told, it makes an answer to a commit say `io error`.
-func between(t *testing.T, d *cairntest.Daemon, spoil *atomic.Int64) (socket string) {
+// What stands between clients and a daemon changes so many answers.
+type spoiler struct {
+	commits  atomic.Int64 // say `io error`
+	presents atomic.Int64 // say `no space`
+	hellos   atomic.Int64 // are of a daemon without claims
+}
+
+func between(t *testing.T, d *cairntest.Daemon, spoil *spoiler) (socket string) {
 	listener, err := net.Listen("unix", filepath.Join(d.Directory, "between"))
 	must(t, err)
 	t.Cleanup(func() { listener.Close() })
@@ -45,8 +53,13 @@ func between(t *testing.T, d *cairntest.Daemon, spoil *atomic.Int64) (socket str
 					if _, err := io.ReadFull(daemon, body); err != nil {
 						return
 					}
-					if header[1] == 0xa1 && spoil.Add(-1) >= 0 {
+					switch {
+					case header[1] == 0xa1 && spoil.commits.Add(-1) >= 0:
 						header[3] = byte(cairn.StatusIOError)
+					case header[1] == 0x89 && spoil.presents.Add(-1) >= 0:
+						header[3] = byte(cairn.StatusNoSpace)
+					case header[1] == 0x81 && spoil.hellos.Add(-1) >= 0:
+						body = bytes.Replace(body, []byte{0x10, 0x0f}, []byte{0x10, 0x07}, 1) // the field of the features
 					}
 					client.Write(append(header, body...))
 				}
@@ -60,7 +73,7 @@ func between(t *testing.T, d *cairntest.Daemon, spoil *atomic.Int64) (socket str
 func TestAnIOErrorIsFoundOutAbout(t *testing.T) {
 	ctx := context.Background()
 	d := cairntest.Start(t)
-	var spoil atomic.Int64
+	var spoil spoiler
 	c, err := cairn.Open(ctx, cairn.Options{Socket: between(t, d, &spoil)})
 	must(t, err)
 	defer c.Close()
@@ -68,15 +81,68 @@ func TestAnIOErrorIsFoundOutAbout(t *testing.T) {
 	_, err = ch.Claim(ctx, cairn.ClaimOptions{})
 	must(t, err)
 	for i := range uint64(20) {
-		spoil.Store(int64(i % 3))
+		spoil.commits.Store(int64(i % 3))
 		result, err := ch.Commit(ctx, &cairn.CommitRequest{ExpectedHeight: &i, RiseTo: i + 1})
 		must(t, err)
 		if result.Repeated != (i%3 != 0) {
 			t.Fatal(i, result)
 		}
-		spoil.Store(0)
+		spoil.commits.Store(0)
 	}
 	if height, err := ch.Height(ctx); err != nil || height != 20 {
 		t.Fatal(height, err)
+	}
+}
+
+// The epoch cannot be presented: for now, because the chain is dropped, and because the daemon has no claims any more. Reads go on.
+func TestAnEpochThatCannotBePresented(t *testing.T) {
+	ctx := context.Background()
+	d := cairntest.Start(t)
+	var spoil spoiler
+	c, err := cairn.Open(ctx, cairn.Options{Socket: between(t, d, &spoil)})
+	must(t, err)
+	defer c.Close()
+	_, err = c.CreateChain(ctx, "aux")
+	must(t, err)
+	aux, err := c.Chain("aux").Claim(ctx, cairn.ClaimOptions{})
+	must(t, err)
+	ch := c.Chain("default")
+	claim, err := ch.Claim(ctx, cairn.ClaimOptions{})
+	must(t, err)
+	must(t, ch.Set(ctx, "x", nil))
+	must(t, c.Barrier(ctx, cairn.LevelDurable))
+
+	spoil.presents.Store(1 << 40)
+	d.Kill()
+	d.Restart()
+	if _, err := ch.Get(ctx, "x"); err != nil {
+		t.Fatal(err)
+	}
+	spoil.presents.Store(0)
+	_, err = ch.Commit(ctx, &cairn.CommitRequest{RiseTo: 1})
+	must(t, err)
+
+	other := open(t, d)
+	_, err = other.Chain("aux").Claim(ctx, cairn.ClaimOptions{TakeOver: true})
+	must(t, err)
+	must(t, other.DropChain(ctx, "aux"))
+	d.Kill()
+	d.Restart()
+	lost(t, aux)
+	_, err = ch.Commit(ctx, &cairn.CommitRequest{RiseTo: 2})
+	must(t, err)
+
+	spoil.hellos.Store(1 << 40)
+	d.Kill()
+	d.Restart()
+	lost(t, claim)
+	if _, err := ch.Get(ctx, "x"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = ch.Commit(ctx, &cairn.CommitRequest{RiseTo: 3}); !errors.Is(err, cairn.ErrClaimed) {
+		t.Fatal(err)
+	}
+	if _, err = ch.Claim(ctx, cairn.ClaimOptions{}); !errors.Is(err, cairn.ErrUnsupported) {
+		t.Fatal(err)
 	}
 }

@@ -228,7 +228,7 @@ static bool end_now(bool is_cut)
         return false;
     }
     simulation_note_excuses();
-    claims_hang_up();
+    claims_hang_up(is_cut);
     simulated_close();
     return oracle_crashed(oracle, is_cut ? ORACLE_CUT : ORACLE_KILLED) && start() && narrow() && resend() &&
            claims_came_back(true);
@@ -265,7 +265,7 @@ static bool end_by_stop(void)
         complain(&oracle->complaint, NULL, "a stop without a fault failed: %s", simulated_failure()->text);
         return false;
     }
-    claims_hang_up();
+    claims_hang_up(false);
     simulated_close();
     if (scheduler_chance(50)) {
         simulated_cut();
@@ -308,7 +308,7 @@ static bool end_by_hang_up(void)
             simulated_hang_up(i);
         }
     }
-    claims_hang_up();
+    claims_hang_up(false);
     simulated_plan.refuses_percent = 0;
     return end_for_all() && oracle_crashed(oracle, ORACLE_HUNG_UP) && connect_all(false) && narrow() &&
            claims_came_back(false);

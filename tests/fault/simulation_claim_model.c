@@ -62,7 +62,7 @@ static struct verdict refused(enum status status, enum conflict_reason reason)
 
 static const struct verdict fine = {.may_be_ok = true};
 
-static uint64_t last_number(const struct claim_state *state)
+uint64_t claim_last_number(const struct claim_state *state)
 {
     assert(state->last == NO_EPOCH || state->kept[0].epoch == state->last);
     return state->last != NO_EPOCH ? state->kept[0].last_number : 0;
@@ -125,10 +125,10 @@ static struct verdict judge_write(const struct claim_state *state, const struct 
         return refused(STATUS_CONFLICT, REASON_CLAIMED);
     }
     bool is_from_another = call->number != 0 && state->numbers_from != call->session;
-    if (is_from_another || (call->number != 0 && call->number > last_number(state) + 1)) {
+    if (is_from_another || (call->number != 0 && call->number > claim_last_number(state) + 1)) {
         return refused(STATUS_CONFLICT, REASON_NUMBER);
     }
-    if (call->number != 0 && call->number <= last_number(state)) {
+    if (call->number != 0 && call->number <= claim_last_number(state)) {
         return (struct verdict){.may_be_ok = true, .is_repeated = true};
     }
     bool has_condition = call->kind != CLAIM_METADATA && call->kind != CLAIM_DROP;
@@ -188,9 +188,8 @@ static bool is_told_number(const struct claim_model *model, const struct claim_s
     return !is_known || number == call->last_number;
 }
 
-/* Whether that answer may have come from that state. */
-static bool fits(const struct claim_model *model, const struct claim_state *state,
-                 const struct claim_call *call)
+bool claim_fits(const struct claim_model *model, const struct claim_state *state,
+                const struct claim_call *call)
 {
     struct verdict verdict = judge(state, call);
     if (!is_told_number(model, state, call)) {
@@ -294,13 +293,12 @@ static void complain_of(struct complaint *complaint, const struct claim_call *ca
              what, kind_names[call->kind], call->session, call->is_asked, call->epoch, call->number,
              call->height, (int64_t)call->expected, status_text(call->status), call->reason,
              call->is_repeated, (int64_t)call->last_number, call->sequence, state->is_there, state->stands,
-             state->last, last_number(state), state->numbers_from, state->height, state->pruned,
+             state->last, claim_last_number(state), state->numbers_from, state->height, state->pruned,
              state->presented[0], state->presented[1], state->presented[2], call->sent_us, call->answered_us,
              state->left_least_us, state->left_most_us);
 }
 
-/* The calls that were carried out, by number. */
-static size_t carried_out(const struct claim_round *round, const struct claim_call **ret_calls)
+size_t claim_carried_out(const struct claim_round *round, const struct claim_call **ret_calls)
 {
     size_t n = 0;
     for (size_t i = 0; i < round->n; i++) {
@@ -336,10 +334,10 @@ static bool check_refused(const struct claim_model *model, const struct claim_st
     }
     bool may_be_excused = call->is_excused && call->number == 0;
     for (size_t i = first; i <= last; i++) {
-        if (fits(model, &states[i], call)) {
+        if (claim_fits(model, &states[i], call)) {
             return true;
         }
-        may_be_excused |= call->is_excused && call->number > last_number(&states[i]);
+        may_be_excused |= call->is_excused && call->number > claim_last_number(&states[i]);
     }
     if (!may_be_excused) {
         complain_of(complaint, call, &states[first], "nothing explains this answer");
@@ -347,7 +345,7 @@ static bool check_refused(const struct claim_model *model, const struct claim_st
     return may_be_excused;
 }
 
-static void note_drop(struct claim_model *model, const struct claim_state *before)
+void claim_note_drop(struct claim_model *model, const struct claim_state *before)
 {
     for (int i = 0; i < CLAIM_KEPT; i++) {
         if (before->kept[i].epoch != NO_EPOCH) {
@@ -356,15 +354,31 @@ static void note_drop(struct claim_model *model, const struct claim_state *befor
     }
 }
 
+/* What was not answered as durable may be taken by a power cut, and all behind it. */
+static void note_past(struct claim_model *model, const struct claim_state *before,
+                      const struct claim_call *call)
+{
+    if (call->kind == CLAIM_METADATA) {
+        return;
+    }
+    if (call->level != CLAIM_LEVEL_WRITTEN) {
+        model->past_count = 0;
+    } else if (!call->is_repeated) {
+        assert(model->past_count < CLAIM_PAST_MAX); /* who sends looks */
+        model->past[model->past_count].before = *before;
+        model->past[model->past_count++].sequence = call->sequence;
+    }
+}
+
 bool claim_round_check(struct claim_model *model, const struct claim_round *round,
                        struct complaint *complaint)
 {
     static struct claim_state states[CLAIM_CALLS_MAX + 1];
     const struct claim_call *done[CLAIM_CALLS_MAX];
-    size_t n = carried_out(round, done);
+    size_t n = claim_carried_out(round, done);
     states[0] = model->now;
     for (size_t i = 0; i < n; i++) {
-        if (!fits(model, &states[i], done[i])) {
+        if (!claim_fits(model, &states[i], done[i])) {
             complain_of(complaint, done[i], &states[i], "it was carried out");
             return false;
         }
@@ -378,112 +392,11 @@ bool claim_round_check(struct claim_model *model, const struct claim_round *roun
         }
     }
     for (size_t i = 0; i < n; i++) {
+        note_past(model, &states[i], done[i]);
         if (done[i]->kind == CLAIM_DROP) {
-            note_drop(model, &states[i]);
+            claim_note_drop(model, &states[i]);
         }
     }
     model->now = states[n];
-    return true;
-}
-
-/* ---- behind a crash ---- */
-
-struct search {
-    const struct claim_model *model;
-    const struct claim_round *round;
-    const struct claim_dump *dump;
-    const struct claim_call *done[CLAIM_CALLS_MAX];
-    size_t n;
-    struct claim_state found;
-};
-
-static bool matches(const struct search *search, const struct claim_state *state)
-{
-    const struct claim_dump *dump = search->dump;
-    uint64_t sequence = state->last != NO_EPOCH ? search->model->epochs[state->last].sequence : 0;
-    if (dump->is_there != state->is_there) {
-        return false;
-    }
-    if (!state->is_there) {
-        return true;
-    }
-    if (dump->height != state->height || dump->pruned != state->pruned ||
-        (dump->claim_sequence != 0) != state->stands ||
-        memcmp(dump->blocks, state->blocks, sizeof dump->blocks) != 0) {
-        return false;
-    }
-    if (state->stands &&
-        ((sequence != 0 && sequence != dump->claim_sequence) || dump->claim_uid != state->holder_uid)) {
-        return false;
-    }
-    for (size_t i = 0; i < dump->present_count; i++) {
-        if (!fits(search->model, state, &dump->presents[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* The calls of each session before `from` are carried out or never will be. */
-static bool explore(struct search *search, const struct claim_state *state, size_t placed,
-                    const size_t from[CLAIMANTS])
-{
-    if (placed == search->n && matches(search, state)) {
-        search->found = *state;
-        return true;
-    }
-    for (size_t i = 0; i < search->round->n; i++) {
-        const struct claim_call *call = &search->round->calls[i];
-        bool is_next = placed < search->n && call == search->done[placed];
-        bool is_refused = call->is_answered && call->status != STATUS_OK;
-        if (i < from[call->session] || is_refused || (call->is_answered && !is_next) ||
-            !claim_may_be_ok(state, call)) {
-            continue;
-        }
-        bool is_early =
-            false; /* one that its session sent before, and that was carried out, is not placed yet */
-        for (size_t k = placed; k < search->n; k++) {
-            is_early |= search->done[k]->session == call->session && search->done[k] < call;
-        }
-        if (is_early || (is_next && !fits(search->model, state, call))) {
-            continue;
-        }
-        struct claim_state next = *state;
-        size_t next_from[CLAIMANTS];
-        claim_apply(&next, call);
-        memcpy(next_from, from, sizeof next_from);
-        next_from[call->session] = i + 1;
-        if (explore(search, &next, placed + is_next, next_from)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool claim_round_crashed(struct claim_model *model, const struct claim_round *round,
-                         const struct claim_dump *dump, struct complaint *complaint)
-{
-    static struct search search;
-    const size_t from[CLAIMANTS] = {0};
-    search = (struct search){.model = model, .round = round, .dump = dump};
-    search.n = carried_out(round, search.done);
-    if (!explore(&search, &model->now, 0, from)) {
-        complain(complaint, NULL,
-                 "claims: of %zu calls, %zu of them carried out, none of the states is there: there %d, "
-                 "height %" PRIu64 ", pruned %" PRIu64 ", claim %" PRIu64 ", epoch %d told %" PRId64
-                 "; before there %d, height %" PRIu64 ", pruned %" PRIu64 ", epoch %d, its number %" PRIu64,
-                 round->n, search.n, dump->is_there, dump->height, dump->pruned, dump->claim_sequence,
-                 dump->present_count > 0 ? dump->presents[0].epoch : NO_EPOCH,
-                 dump->present_count > 0 ? (int64_t)dump->presents[0].last_number : 0, model->now.is_there,
-                 model->now.height, model->now.pruned, model->now.last, last_number(&model->now));
-        return false;
-    }
-    if (model->now.is_there && !search.found.is_there) {
-        note_drop(model, &model->now);
-    }
-    model->now = search.found;
-    if (model->now.stands) {
-        model->epochs[model->now.last].sequence = dump->claim_sequence;
-    }
     return true;
 }

@@ -18,7 +18,8 @@ enum {
     CLAIM_HEIGHTS = 40,
     CLAIM_EPOCHS_MAX = 4096, /* of a run */
     CLAIM_KEPT = 4,          /* epochs whose numbers are looked at: the chain's last ones */
-    CLAIM_CALLS_MAX = 12,    /* of a round */
+    CLAIM_PAST_MAX = 64,
+    CLAIM_CALLS_MAX = 12, /* of a round */
 };
 
 #define CLAIM_GRACE_US UINT64_C(5000000)
@@ -38,8 +39,9 @@ enum claim_kind {
 struct claim_call {
     enum claim_kind kind;
     int session;
-    int epoch;     /* of a claim and a present: its place among the run's */
-    bool is_asked; /* to take over; for numbers; any claim's release */
+    int epoch;      /* of a claim and a present: its place among the run's */
+    bool is_asked;  /* to take over; for numbers; any claim's release */
+    uint32_t level; /* that a numbered kind of write asks for; of the others 0: they are durable */
     uint64_t number;
     uint64_t height;                                     /* of the block, or to prune or roll back to */
     uint64_t expected;                                   /* the height as condition; UINT64_MAX: none */
@@ -73,6 +75,7 @@ struct claim_state {
     uint64_t left_least_us, left_most_us;
 };
 
+enum { CLAIM_LEVEL_WRITTEN = 2 }; /* of the levels */
 enum { NO_EPOCH = -1, NO_SESSION = -1 };
 
 struct claim_round {
@@ -92,6 +95,11 @@ struct claim_dump {
 
 struct claim_model {
     struct claim_state now;
+    struct {
+        struct claim_state before; /* the write of that sequence number */
+        uint64_t sequence;
+    } past[CLAIM_PAST_MAX]; /* what a power cut may bring back, by rising numbers */
+    size_t past_count;
     struct claim_epoch epochs[CLAIM_EPOCHS_MAX];
     int epoch_count;
 };
@@ -107,11 +115,22 @@ void claim_apply(struct claim_state *state, const struct claim_call *call);
 /* All calls are answered and fit; then the model has them. False: the complaint says which does not. */
 bool claim_round_check(struct claim_model *model, const struct claim_round *round,
                        struct complaint *complaint);
-/* All sessions are gone; the dump, of a session that is new, says which of the states that are allowed it is. */
+/* All sessions are gone, and of what was answered below `durable` that up to that number is kept; the dump, of a session that is new, says which of the states that are allowed it is. */
 bool claim_round_crashed(struct claim_model *model, const struct claim_round *round,
-                         const struct claim_dump *dump, struct complaint *complaint);
+                         const struct claim_dump *dump, uint64_t kept_through, struct complaint *complaint);
 /* A session that has nothing in flight closed. */
 void claim_session_closed(struct claim_state *state, int session, uint64_t now_us);
 void claim_all_closed(struct claim_state *state, uint64_t least_us, uint64_t most_us);
+
+/* ---- simulation_claim_model.c to simulation_claim_crash.c ---- */
+
+/* Whether that answer may have come from that state. */
+bool claim_fits(const struct claim_model *model, const struct claim_state *state,
+                const struct claim_call *call);
+/* The calls that were carried out, by number. */
+size_t claim_carried_out(const struct claim_round *round, const struct claim_call **ret_calls);
+void claim_note_drop(struct claim_model *model, const struct claim_state *before);
+/* Of the last epoch. */
+uint64_t claim_last_number(const struct claim_state *state);
 
 #endif

@@ -29,7 +29,7 @@ static struct {
     size_t in_flight;
     bool is_dumping;
     bool awaits_hello[CLAIMANTS];
-    uint64_t events, last_id, hung_up_us;
+    uint64_t events, last_id, hung_up_us, kept_through;
 } claims;
 
 static struct complaint *const complaint = &simulation.oracle.complaint;
@@ -70,6 +70,12 @@ static uint64_t some_number(void)
     }
     uint64_t least = last > NUMBERS_BACK ? last - NUMBERS_BACK : 0;
     return least + 1 + scheduler_below(last - least + 2);
+}
+
+static uint32_t some_level(void)
+{
+    bool has_room = claims.model.past_count + CLAIM_CALLS_MAX <= CLAIM_PAST_MAX;
+    return has_room && scheduler_chance(60) ? CAIRN__LEVEL__LEVEL_WRITTEN : CAIRN__LEVEL__LEVEL_DURABLE;
 }
 
 static int some_session(void)
@@ -128,6 +134,7 @@ static bool choose(struct claim_call *call)
     bool is_alone = call->kind == CLAIM_DROP || call->kind == CLAIM_CREATE;
     call->height = some_height(call->kind);
     call->number = is_numbered ? some_number() : 0;
+    call->level = is_numbered ? some_level() : 0;
     if (call->kind == CLAIM_COMMIT && scheduler_chance(70)) {
         call->expected = claims.guess.height + (scheduler_chance(15) ? 1 : 0);
     }
@@ -325,8 +332,9 @@ bool claims_take_what_was_sent(void)
     return true;
 }
 
-void claims_hang_up(void)
+void claims_hang_up(bool is_cut)
 {
+    claims.kept_through = is_cut ? simulation.oracle.durable_through : UINT64_MAX;
     claims.wanted = claims.round.n;
     claims.hung_up_us = scheduler_now_us();
     claims.in_flight = 0; /* nobody is there for the answers */
@@ -409,7 +417,9 @@ static bool dump_epoch(struct claim_dump *dump, int epoch)
 
 static bool dump_all(struct claim_dump *dump)
 {
-    bool is_good = dump_chain(dump) && dump_blocks(dump);
+    claims_send_barrier(0, DUMP_ID);
+    const struct wire_frame *frame = await(0);
+    bool is_good = frame != NULL && dump_chain(dump) && dump_blocks(dump);
     for (int i = 0; i < CLAIM_KEPT && dump->is_there; i++) {
         is_good = is_good && dump_epoch(dump, claims.model.now.kept[i].epoch);
     }
@@ -430,7 +440,7 @@ bool claims_came_back(bool is_restarted)
     connect_claimant(0);
     const struct wire_frame *frame = await(0);
     bool is_good = frame != NULL && take(0, frame) && dump_all(&dump) &&
-                   claim_round_crashed(&claims.model, &claims.round, &dump, complaint);
+                   claim_round_crashed(&claims.model, &claims.round, &dump, claims.kept_through, complaint);
     claims.is_dumping = false;
     if (!is_good) {
         return false;
@@ -461,7 +471,7 @@ bool claims_end_round(void)
 {
     assert(claims.in_flight == 0);
     if (!is_all_known()) {
-        claims_hang_up();
+        claims_hang_up(false);
         return claims_came_back(false);
     }
     bool is_good = claim_round_check(&claims.model, &claims.round, complaint);

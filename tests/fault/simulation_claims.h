@@ -3,7 +3,7 @@
  *
  * - claims_begin_round draws how many requests they send in it, which end with the round.
  * - A round that everybody survives is judged by claims_end_round.
- * - Otherwise claims_hang_up ends their connections; claims_came_back connects one again, reads all that is there and goes on from it.
+ * - Otherwise claims_hang_up ends their connections, by a power cut or not; claims_came_back connects one again, reads all that is there and goes on from it.
  *
  * False of any: the oracle's complaint says what does not fit. */
 #ifndef TESTS_FAULT_SIMULATION_CLAIMS_H
@@ -24,7 +24,7 @@ bool claims_end_round(void);
 
 /* The daemon is about to be closed, or their connections were; what was sent before that has arrived. */
 bool claims_take_what_was_sent(void);
-void claims_hang_up(void);
+void claims_hang_up(bool is_cut);
 /* `is_restarted`: to another run, begun since. */
 bool claims_came_back(bool is_restarted);
 

@@ -37,6 +37,8 @@ void claims_send_hello(int session)
     do {                                                                                                     \
         (message)->has_number = (call)->number != 0;                                                         \
         (message)->number = (call)->number;                                                                  \
+        (message)->has_level = true;                                                                         \
+        (message)->level = (Cairn__Level)(call)->level;                                                      \
         SEND(call, id, frame_type, message);                                                                 \
     } while (0)
 
@@ -117,6 +119,14 @@ void claims_send_chains(int session, uint64_t id)
 {
     static const Cairn__Chains chains = CAIRN__CHAINS__INIT;
     send_frame(session, FRAME_CHAINS, id, &chains);
+}
+
+void claims_send_barrier(int session, uint64_t id)
+{
+    Cairn__Barrier barrier = CAIRN__BARRIER__INIT;
+    barrier.has_level = true;
+    barrier.level = CAIRN__LEVEL__LEVEL_DURABLE;
+    send_frame(session, FRAME_BARRIER, id, &barrier);
 }
 
 void claims_send_read_header(int session, uint64_t height, uint64_t id)

@@ -13,6 +13,7 @@ enum {
 void claims_send_hello(int session);
 void claims_send_call(const struct claim_call *call, const struct claim_epoch *epochs, uint64_t id);
 void claims_send_chains(int session, uint64_t id);
+void claims_send_barrier(int session, uint64_t id); /* durable */
 void claims_send_read_header(int session, uint64_t height, uint64_t id);
 
 /* Into the call, and of a claim its epoch. */

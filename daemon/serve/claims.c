@@ -62,8 +62,9 @@ static void *new_job(struct request *request, size_t bytes, uint64_t deadline_us
     return request->prepared;
 }
 
-static enum request_progress submit(struct request *request, struct job *job, const struct chain *chain,
-                                    void (*done)(struct job *job))
+/* Hands the job to the order. False: the request is refused. */
+static bool submit(struct request *request, struct job *job, const struct chain *chain,
+                   void (*done)(struct job *job))
 {
     struct failure failure;
     assert(job->sequence == 0 && chain->claim.changes_queued == 0);
@@ -73,10 +74,10 @@ static enum request_progress submit(struct request *request, struct job *job, co
     job->owner = request;
     if (!order_admits(request->service->order, job, &failure)) {
         request_refuse_for(request, &failure);
-        return REQUEST_TAKEN;
+        return false;
     }
     order_submit(request->service->order, job, false, thread_now_ns());
-    return REQUEST_TAKEN;
+    return true;
 }
 
 static enum request_progress refuse(struct request *request, const struct failure *failure)
@@ -182,7 +183,8 @@ enum request_progress claims_take(struct request *request)
     }
     claim->is_taken_over = chain_claim_is_held(&chain->claim, grace_us, now_us) &&
                            !chain_claim_is_of(&chain->claim, wish.presented);
-    return submit(request, &claim->job, chain, claim_done);
+    (void)submit(request, &claim->job, chain, claim_done);
+    return REQUEST_TAKEN;
 }
 
 /* ---- present ---- */
@@ -246,19 +248,22 @@ enum request_progress claims_present(struct request *request)
     if (chain->claim.changes_queued > 0) {
         return REQUEST_WAITS_CLAIM;
     }
-    if (!chain_claim_admits_write(&chain->claim, present->job.present.epoch)) {
-        present->is_refused = true;
+    present->is_refused = !chain_claim_admits_write(&chain->claim, present->job.present.epoch);
+    if (present->is_refused) {
         epochs_say_claimed(chain, &present->refusal);
-    } else if (epochs_have_room(request->session, chain, &failure)) {
-        epochs_present(request->session, chain, present->job.present.epoch,
-                       message->has_for_numbers && message->for_numbers);
-        if (message->has_ends_with_epoch && message->ends_with_epoch) {
-            epochs_end_session_with(request->session, chain);
-        }
-    } else {
+    } else if (!epochs_have_room(request->session, chain, &failure)) {
         return refuse(request, &failure);
     }
-    return submit(request, &present->job, chain, present_done);
+    struct session *session = request->session;
+    bool is_accepted = submit(request, &present->job, chain, present_done);
+    if (is_accepted && !present->is_refused) { /* one that is refused changes nothing of the session */
+        epochs_present(session, chain, present->job.present.epoch,
+                       message->has_for_numbers && message->for_numbers);
+        if (message->has_ends_with_epoch && message->ends_with_epoch) {
+            epochs_end_session_with(session, chain);
+        }
+    }
+    return REQUEST_TAKEN;
 }
 
 /* ---- release ---- */
@@ -324,5 +329,6 @@ enum request_progress claims_release(struct request *request)
     }
     job->claim = chain_claim_stands(claim) ? claim->last
                                            : (struct claim_record){0}; /* none is no error, if any is meant */
-    return submit(request, job, chain, release_done);
+    (void)submit(request, job, chain, release_done);
+    return REQUEST_TAKEN;
 }

@@ -230,9 +230,15 @@ END_TEST
 START_TEST(a_store_that_is_open_for_reading_takes_no_claim)
 {
     struct space_look look = {.is_read_only = true};
+    struct epoch epoch = claim_ok();
+    Cairn__Present *present = present_of(epoch);
+    present->has_for_numbers = present->for_numbers = true;
+    chain_claim_take_numbers(&chain()->claim, NULL); /* nobody sends them */
     order_note_space(served.service.order, &look, order_space_counted(served.service.order));
     service_ask_refused(FRAME_CLAIM, claim_of("node"), STATUS_NO_SPACE, "opened for reading");
-    ck_assert(!chain_claim_stands(&chain()->claim));
+    ck_assert(chain_claim_is_of(&chain()->claim, epoch));
+    service_ask_refused(FRAME_PRESENT, present, STATUS_NO_SPACE, "opened for reading");
+    ck_assert_ptr_null(chain()->claim.numbers_from); /* a refused one takes no numbers */
 }
 END_TEST
 

@@ -5,7 +5,8 @@
  * - It goes with the session, and no earlier: what is written under one that was replaced, released or dropped is refused for ever.
  * - A session that asked for it ends when that happens, before anybody is told.
  *
- * Way to fail: a session has no more than EPOCHS_MAX of them, beside those of claims under way, which are one a chain at most. */
+ * Ways to fail: a session has no more than EPOCHS_MAX of them, beside those of claims under way, which are one a chain at most; and what
+ * sessions have beyond EPOCHS_OWN of their own is bounded in all, so that what they take stays small. */
 #include "daemon/serve/epochs.h"
 
 #include <assert.h>
@@ -16,7 +17,12 @@
 #include "daemon/runtime/name_hash.h"
 #include "daemon/runtime/thread.h"
 
-enum { EPOCHS_MAX = 1024 }; /* of a session: 200 KB; chosen, as many as there are chains by default */
+/* Chosen. One takes some 200 bytes: 12 MB with as many connections as there are by default. */
+enum {
+    EPOCHS_MAX = 1024,         /* of a session: as many as there are chains by default */
+    EPOCHS_OWN = 16,           /* of a session, whatever others have: more than a node has chains */
+    EPOCHS_SHARED_MAX = 32768, /* of all sessions, beyond their own */
+};
 
 struct presented {
     struct session *session;
@@ -46,13 +52,24 @@ struct epoch epochs_of(const struct session *session, struct slice chain_name)
 
 bool epochs_have_room(const struct session *session, const struct chain *chain, struct failure *failure)
 {
-    bool has_room = HASH_COUNT(session->presented) < EPOCHS_MAX || find(session, chain_name(chain)) != NULL;
-    if (!has_room) {
+    unsigned count = HASH_COUNT(session->presented);
+    if (count < EPOCHS_OWN || find(session, chain_name(chain)) != NULL) {
+        return true;
+    }
+    if (count >= EPOCHS_MAX) {
         failure_set(failure, STATUS_TOO_LARGE,
                     "this connection has presented the epochs of %d chains: use another one for more",
                     EPOCHS_MAX);
+        return false;
     }
-    return has_room;
+    if (session->service->epochs_shared >= EPOCHS_SHARED_MAX) {
+        failure_set(failure, STATUS_BUSY,
+                    "this connection has presented the epochs of %u chains, and all connections together as "
+                    "many as there may be: use another one for more, or try again later",
+                    count);
+        return false;
+    }
+    return true;
 }
 
 static void set_ends(struct presented *presented, bool ends)
@@ -73,6 +90,7 @@ void epochs_present(struct session *session, struct chain *chain, struct epoch e
     struct presented *presented = find(session, chain_name(chain));
     if (presented == NULL) {
         presented = memory_new(sizeof *presented);
+        session->service->epochs_shared += HASH_COUNT(session->presented) >= EPOCHS_OWN;
         presented->session = session;
         presented->name_bytes = chain->name_bytes;
         memcpy(presented->name, chain->name, chain->name_bytes);
@@ -114,7 +132,9 @@ void epochs_end_sessions(struct service *service, const struct session *told)
 void epochs_leave(struct session *session, uint64_t now_us)
 {
     struct presented *presented, *next;
+    unsigned count = HASH_COUNT(session->presented);
     assert(thread_is(THREAD_LOOP));
+    session->service->epochs_shared -= count > EPOCHS_OWN ? count - EPOCHS_OWN : 0;
     HASH_ITER(hh, session->presented, presented, next)
     {
         struct slice name = slice_of(presented->name, presented->name_bytes);

@@ -8,7 +8,7 @@
 /* The epoch that was presented last for a chain of that name; a sequence number of 0: none was. */
 struct epoch epochs_of(const struct session *session, struct slice chain_name);
 
-/* Whether the session may present an epoch of that chain. False: *failure is STATUS_TOO_LARGE. */
+/* Whether the session may present an epoch of that chain. False: *failure is STATUS_TOO_LARGE, or STATUS_BUSY for what others have. */
 bool epochs_have_room(const struct session *session, const struct chain *chain,
                       struct failure *failure) MUST_CHECK;
 

@@ -42,6 +42,7 @@ struct service {
     bool draining;                     /* new requests are refused */
     struct request *drain;             /* asked for that, and is told when it is done */
     struct presented *ending;          /* epochs whose sessions end with them; epochs.h */
+    uint32_t epochs_shared;            /* that sessions have presented beyond their own share; epochs.c */
     struct unpacking *unpacking_first; /* large bodies: the first is with the pool, the others wait for it */
     struct unpacking *unpacking_last;
     bool is_contended;        /* a write waits for room in the queue: later ones queue behind it */

@@ -186,6 +186,32 @@ START_TEST(a_session_presents_no_more_epochs_than_it_may_remember)
 }
 END_TEST
 
+START_TEST(what_all_sessions_present_is_bounded_and_each_has_some_of_its_own)
+{
+    struct session sessions[40];
+    struct chain many = {.claim.last.epoch = first};
+    uint64_t admitted = 0;
+    for (size_t i = 0; i < sizeof sessions / sizeof sessions[0]; i++) {
+        sessions[i] = (struct session){.service = &served.service};
+        unsigned own = 0;
+        for (many.name_bytes = (uint8_t)snprintf((char *)many.name, sizeof many.name, "c%u", own);
+             epochs_have_room(&sessions[i], &many, &failure);
+             many.name_bytes = (uint8_t)snprintf((char *)many.name, sizeof many.name, "c%u", own)) {
+            epochs_present(&sessions[i], &many, first, false);
+            own++;
+        }
+        ck_assert_uint_ge(own, 16);
+        ck_assert_int_eq(failure.status, own == 1024 ? STATUS_TOO_LARGE : STATUS_BUSY);
+        admitted += own;
+    }
+    ck_assert_uint_eq(admitted, 32768 + 40 * 16);
+    for (size_t i = 0; i < sizeof sessions / sizeof sessions[0]; i++) {
+        epochs_leave(&sessions[i], 0);
+    }
+    ck_assert_uint_eq(served.service.epochs_shared, 0);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -198,5 +224,6 @@ int main(void)
     tcase_add_test(tests, a_claim_is_held_until_the_last_session_that_presented_it_has_left);
     tcase_add_test(tests, a_writer_prunes_under_an_epoch_of_its_own_only);
     tcase_add_test(tests, a_session_presents_no_more_epochs_than_it_may_remember);
+    tcase_add_test(tests, what_all_sessions_present_is_bounded_and_each_has_some_of_its_own);
     return suite_run(suite, true);
 }

@@ -331,7 +331,7 @@ static size_t take(struct connection *connection, const uint8_t *bytes, size_t c
     const struct connection_set *set = connection->set;
     uint64_t requests = set->requests;
     size_t taken = 0;
-    bool is_begun = false; /* a header was read, and nothing was started since may_go_on looked at the rest */
+    bool is_begun = false; /* a header was read, and nothing was started since may_go_on was asked */
     while ((taken < count || is_whole_ahead(connection)) &&
            (is_begun ? may_start(connection) : may_go_on(connection))) {
         if (set->requests != requests) {

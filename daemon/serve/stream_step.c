@@ -19,8 +19,9 @@
 
 enum {
     PIECE_BYTES_MIN = 4096, /* of a message that is cut where memory is short; chosen */
-    SPARE_BYTES =
-        128 * 1024, /* what a piece leaves of the machine's memory for small things meanwhile; chosen */
+    /* What a piece leaves of the machine's memory for small things meanwhile: a few of the steps of 132 KiB by which malloc grows. With
+     * less than one the next small thing that any thread asks for fails. */
+    SPARE_BYTES = 512 << 10,
 };
 
 /* ---- its cursor ---- */

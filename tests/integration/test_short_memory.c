@@ -152,6 +152,9 @@ START_TEST(test_a_stream_without_memory_for_its_piece_goes_out_in_smaller_ones)
     }
     struct rig rig = rig_start("");
     commit_ok(&rig.wire, large_commit(1));
+    rig_restart(
+        &rig,
+        ""); /* else the engine may still be writing that to a table, and takes what memory there is for it */
     Cairn__ReadBlocks read = CAIRN__READ_BLOCKS__INIT;
     read.has_first = read.has_last = read.has_parts = read.has_window_bytes = true;
     read.first = read.last = 1;
@@ -160,7 +163,7 @@ START_TEST(test_a_stream_without_memory_for_its_piece_goes_out_in_smaller_ones)
     struct wire other = rig_open(&rig);
     uint64_t id = wire_send(&other, FRAME_READ_BLOCKS, &read);
     size_t received = wire_frame(&other, id)->header.body_bytes;
-    limit(&rig, PIECE_BYTES / 4);
+    limit(&rig, PIECE_BYTES / 2);
     while (received < LARGE_BYTES / 2) {
         size_t before = received;
         wire_give_credit(&other, id, PIECE_BYTES);

@@ -47,7 +47,7 @@ uint64_t space_wanted(const struct space_look *look, uint64_t pending_bytes, enu
 /* `before` is the state until now. */
 enum space_state space_judge(const struct space_look *look, uint64_t pending_bytes, enum space_state before);
 
-/* How many bytes may be accepted since the look that SPACE_ENOUGH surely stays: of what is above it space_judge knows. */
+/* While fewer bytes than this were accepted since the look, SPACE_ENOUGH stays, and space_judge need not be asked. 0: always ask it. */
 uint64_t space_spare(const struct space_look *look);
 
 /* What the reserve is meant to hold, on a file system of that size (0: not known): a full queue, a largest frame, and two logs, but

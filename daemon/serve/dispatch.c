@@ -185,7 +185,7 @@ static enum unpacked unpack(struct request *request, const ProtobufCMessageDescr
     }
 }
 
-/* The failure's text is filled in where there is one only: to clear and copy it took as long as to decode a small request. */
+/* The failure's text is filled in where there is one only: to clear and copy it was a seventh of unpacking a small request. */
 static void unpack_and_decode(struct request *request, const struct request_kind *kind, const uint8_t *body,
                               struct outcome *ret_outcome)
 {

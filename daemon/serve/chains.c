@@ -177,9 +177,10 @@ enum request_progress chains_create(struct request *request)
 static void drop_done(struct job *job)
 {
     struct request *request = job->owner;
+    const Cairn__DropChain *message = (const Cairn__DropChain *)request->message;
     Cairn__WriteReply reply;
     if (begin_reply(job, &reply)) {
-        epochs_end_sessions(request->service, request->session);
+        epochs_end_sessions(request->service, request->session, request_slice(message->chain));
         request_reply(request, STATUS_OK, &reply.base);
     }
 }

@@ -136,7 +136,7 @@ static void claim_done(struct job *job)
         return;
     }
     epochs_present(request->session, chain, job->claim.epoch, true);
-    epochs_end_sessions(request->service, request->session);
+    epochs_end_sessions(request->service, request->session, chain_name(chain));
     metrics_add(claim->is_taken_over ? METRIC_CLAIMS_TAKEN_OVER : METRIC_CLAIMS, 1);
     struct event_claim event = event_of(chain, &job->claim);
     (claim->is_taken_over ? event_claim_taken_over : event_claimed)(&event);
@@ -296,7 +296,7 @@ static void release_done(struct job *job)
         metrics_add(METRIC_CLAIMS_RELEASED, 1);
         struct event_claim event = event_of(chain, &job->claim);
         event_claim_released(&event);
-        epochs_end_sessions(request->service, request->session);
+        epochs_end_sessions(request->service, request->session, chain_name(chain));
     }
     Cairn__WriteReply reply = CAIRN__WRITE_REPLY__INIT;
     reply.has_sequence = reply.has_level = true;

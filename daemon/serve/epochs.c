@@ -3,7 +3,7 @@
  * - It is presented: by a claim once that is decided, by Present at its acceptance. It replaces the one before of that name.
  * - Each write of the session to the chain of that name is judged by it.
  * - It goes with the session, and no earlier: what is written under one that was replaced, released or dropped is refused for ever.
- * - A session that asked for it ends when that happens, before anybody is told.
+ * - A session that asked for it ends when that happens, before anybody is told; but not for what it asked for itself.
  *
  * Ways to fail: a session has no more than EPOCHS_MAX of them, beside those of claims under way, which are one a chain at most; and what
  * sessions have beyond EPOCHS_OWN of their own is bounded in all, so that what they take stays small. */
@@ -113,17 +113,19 @@ void epochs_end_session_with(struct session *session, const struct chain *chain)
     set_ends(presented, true);
 }
 
-void epochs_end_sessions(struct service *service, const struct session *told)
+void epochs_end_sessions(struct service *service, const struct session *told, struct slice chain)
 {
     struct presented *presented, *next;
     assert(thread_is(THREAD_LOOP));
     DL_FOREACH_SAFE2(service->ending, presented, next, next)
     {
         struct slice name = slice_of(presented->name, presented->name_bytes);
-        struct chain *chain = chain_find(order_chains(service->order), name);
-        bool is_in_force = chain != NULL && chain_claim_is_of(&chain->claim, presented->epoch) &&
-                           chain_claim_stands(&chain->claim);
-        if (!is_in_force && presented->session != told) {
+        struct chain *found = chain_find(order_chains(service->order), name);
+        bool is_in_force = found != NULL && chain_claim_is_of(&found->claim, presented->epoch) &&
+                           chain_claim_stands(&found->claim);
+        if (!is_in_force && presented->session == told && slice_equal(name, chain)) {
+            set_ends(presented, false); /* nor at a later change */
+        } else if (!is_in_force) {
             presented->session->end(presented->session);
         }
     }
@@ -161,7 +163,8 @@ enum status epochs_say_claimed(const struct chain *chain, struct failure *failur
     }
     return failure_set_conflict(
         failure, REASON_CLAIMED,
-        "the chain %.*s is claimed by \"%.*s\", pid %u, uid %u: take it over, or wait until it is released",
+        "the chain %.*s is claimed by \"%.*s\", pid %u, uid %u: wait until it is free, or run cairn "
+        "chains release as an admin",
         (int)chain->name_bytes, (const char *)chain->name, (int)claim->name.bytes,
         (const char *)claim->name.data, claim->pid, claim->uid);
 }

@@ -17,9 +17,10 @@ void epochs_present(struct session *session, struct chain *chain, struct epoch e
 /* The session is to end with the epoch that it has just presented, unless it presents one of that chain again. */
 void epochs_end_session_with(struct session *session, const struct chain *chain);
 
-/* Ends the sessions that asked for it and whose epoch is replaced, released or dropped by now, but for the one that is to be told so. Called
- * before that is told: who finds its connection open knows that nobody has got another epoch. */
-void epochs_end_sessions(struct service *service, const struct session *told);
+/* Ends the sessions that asked for it and whose epoch is replaced, released or dropped by now. The one that is to be told that it did so to
+ * the chain of that name stays, and is not ended for that epoch later either. Called before it is told: who finds its connection open knows
+ * that nobody has got another epoch. */
+void epochs_end_sessions(struct service *service, const struct session *told, struct slice chain);
 
 /* The session ends: the claims whose epochs it presented are held by the others that did, or by the grace from now on. */
 void epochs_leave(struct session *session, uint64_t now_us);

@@ -268,6 +268,8 @@ START_TEST(test_a_connection_ends_with_its_epoch_before_anybody_is_told)
     assert_ok(ask_release(&other, NULL, false));
     ck_assert(!is_ended(&other)); /* it is told so */
     ck_assert(is_ended(&again));
+    epoch = claim_ok(&rig.wire, NULL, "c"); /* nor by what comes later */
+    ck_assert(!is_ended(&other));
 
     ck_assert_int_eq(ask_create_chain(&rig.wire, "x").status, STATUS_OK);
     epoch = claim_ok(&rig.wire, "x", "a");

@@ -102,11 +102,16 @@ static void note_end(struct session *session)
     ended++;
 }
 
-static void assert_ends(unsigned expected)
+static void assert_ends_told(const struct session *told, unsigned expected)
 {
     ended = 0;
-    epochs_end_sessions(&served.service, &one);
+    epochs_end_sessions(&served.service, told, slice_of("default", 7));
     ck_assert_uint_eq(ended, expected);
+}
+
+static void assert_ends(unsigned expected)
+{
+    assert_ends_told(&one, expected);
 }
 
 START_TEST(a_session_that_asked_for_it_ends_when_its_epoch_does)
@@ -129,6 +134,24 @@ START_TEST(a_session_that_asked_for_it_ends_when_its_epoch_does)
     epochs_leave(&other, 0);
     chain_claim_end(&chain->claim, 3000);
     assert_ends(0);
+}
+END_TEST
+
+START_TEST(a_session_that_ends_its_epoch_itself_is_not_ended_by_a_later_change)
+{
+    other.end = note_end;
+    claim(&other, first);
+    epochs_end_session_with(&other, chain);
+    chain_claim_end(&chain->claim, 1500);
+    assert_ends_told(&other, 0);
+    claim(&one, second); /* another's, later */
+    assert_ends(0);
+    claim(&other, (struct epoch){3000, 33});
+    epochs_end_session_with(&other, chain);
+    chain_claim_end(&chain->claim, 3500);
+    ended = 0;
+    epochs_end_sessions(&served.service, &other, slice_of("x", 1)); /* told of another chain's */
+    ck_assert_uint_eq(ended, 1);
 }
 END_TEST
 
@@ -221,6 +244,7 @@ int main(void)
     tcase_add_test(tests, while_a_claim_is_in_the_lane_nothing_is_judged);
     tcase_add_test(tests, numbers_come_from_the_session_that_presented_for_them_last);
     tcase_add_test(tests, a_session_that_asked_for_it_ends_when_its_epoch_does);
+    tcase_add_test(tests, a_session_that_ends_its_epoch_itself_is_not_ended_by_a_later_change);
     tcase_add_test(tests, a_claim_is_held_until_the_last_session_that_presented_it_has_left);
     tcase_add_test(tests, a_writer_prunes_under_an_epoch_of_its_own_only);
     tcase_add_test(tests, a_session_presents_no_more_epochs_than_it_may_remember);

@@ -195,7 +195,8 @@ enum cairn_operation_kind {
     CAIRN_DELETE = 2, /* removes the name; an absent name is no error */
     CAIRN_RAISE = 3,  /* sets the name to `raise`, 8 bytes little-endian, if the stored number is lower */
     /* In a commit only: removes the names from `name`, included (empty: from the first), to `to`, not included (empty: to
-     * the last, included), in a time that does not depend on how many they are. The commit carries. */
+     * the last, included), in a time that does not depend on how many they are. The commit carries. A commit has at most
+     * 1,024 of them; more are CAIRN_TOO_LARGE. */
     CAIRN_DELETE_RANGE = 4,
 };
 

@@ -100,7 +100,7 @@ func Raise(name string, number uint64) Operation {
 }
 
 // DeleteRange deletes all names from one, included, to another, not included. An empty to means the end of the names. Only
-// in commits; it takes time independent of what the range holds.
+// in commits; it takes time independent of what the range holds. A commit with more than 1,024 ranges is ErrTooLarge.
 func DeleteRange(from, to string) Operation {
 	return Operation{kind: operationDeleteRange, name: from, to: to}
 }

@@ -96,13 +96,16 @@ func (ch *Chain) Claim(ctx context.Context, options ClaimOptions) (*Claim, error
 		options.WriterName = ch.client.options.Name
 	}
 	w := waitingFor(ctx)
-	for {
+	for first := true; ; first = false {
 		claim, err := ch.claimOnce(ctx, options)
 		if err == nil || !options.Wait || !errors.Is(err, ErrClaimed) {
 			return claim, err
 		}
 		if ctx != nil && ctx.Err() != nil { // it was over when the call came: one try
 			return nil, fmt.Errorf("%w: %w", ctx.Err(), err)
+		}
+		if first {
+			ch.client.log.Warn("cairn: waiting for the holder of a chain to go", "chain", ch.name, "reason", err)
 		}
 		timer := time.NewTimer(claimRetryPause)
 		select {

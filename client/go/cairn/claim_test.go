@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -85,16 +87,34 @@ func TestClaimsAreRefusedTakenOverAndReleased(t *testing.T) {
 	}
 }
 
+// lines are what a client logs.
+type lines chan string
+
+func (l lines) Write(line []byte) (int, error) {
+	l <- string(line)
+	return len(line), nil
+}
+
 func TestAClaimWaitsForTheHolderToGo(t *testing.T) {
 	ctx := context.Background()
 	d := cairntest.Start(t, "--claim-grace", "100ms")
-	a, b := open(t, d), open(t, d)
-	_, err := a.Chain("default").Claim(ctx, cairn.ClaimOptions{})
+	a := open(t, d)
+	_, err := a.Chain("default").Claim(ctx, cairn.ClaimOptions{WriterName: "first"})
 	must(t, err)
-	short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
-	defer cancel()
+	told := make(lines, 100)
+	b, err := cairn.Open(ctx, cairn.Options{Socket: d.Socket, Logger: slog.New(slog.NewTextHandler(told, nil))})
+	must(t, err)
+	t.Cleanup(func() { b.Close() })
+	short, cancel := context.WithCancel(ctx)
+	go func() { // it says at once for whom it waits
+		for line := range told {
+			if strings.Contains(line, "waiting") && strings.Contains(line, "first") {
+				cancel()
+			}
+		}
+	}()
 	_, err = b.Chain("default").Claim(short, cairn.ClaimOptions{Wait: true})
-	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, cairn.ErrClaimed) {
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, cairn.ErrClaimed) {
 		t.Fatal(err)
 	}
 	_, err = b.Chain("default").Claim(short, cairn.ClaimOptions{Wait: true}) // it is over

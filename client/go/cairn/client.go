@@ -19,7 +19,7 @@ const DefaultSocket = "/run/cairn/cairnd.sock"
 type Options struct {
 	Socket string       // path of the daemon's socket; empty: DefaultSocket
 	Name   string       // of this client, for the daemon's log, at most 64 bytes; empty: the program's
-	Logger *slog.Logger // told of lost and new connections, lost claims, and writes that could not be sent again; nil: none
+	Logger *slog.Logger // told of lost and new connections, claims waited for and lost, and writes that could not be sent again; nil: none
 }
 
 // Client is a process's access to a daemon. Make it with [Open].
@@ -434,8 +434,8 @@ func tooLarge(kind frameType, bytes, bound uint64) error {
 
 // error gives the error of a call that was answered with another status than OK.
 func (cl *call) error() error {
-	if cl.status == StatusNotFound && cl.isRead {
-		return ErrNotFound
+	if e := notFound[cl.kind]; e != nil && cl.status == StatusNotFound {
+		return e
 	}
 	e, _ := decodeError(cl.reply)
 	e.Op, e.Status = frameNames[cl.kind], cl.status

@@ -95,7 +95,7 @@ func TestBlocksStatesAndMetadata(t *testing.T) {
 	must(t, ch.Set(ctx, "c", []byte("3")))
 	must(t, ch.Raise(ctx, "n", 5))
 	must(t, ch.Delete(ctx, "a"))
-	if _, err := ch.Get(ctx, "a"); err != cairn.ErrNotFound {
+	if _, err := ch.Get(ctx, "a"); !errors.Is(err, cairn.ErrNotFound) || err.Error() != "cairn: not found: get metadata" {
 		t.Fatal(err)
 	}
 	if v, err := ch.Get(ctx, "b"); err != nil || v == nil || len(v) != 0 {

@@ -117,6 +117,9 @@ type Error struct {
 // Error says what was called and what was wrong with it.
 func (e *Error) Error() string {
 	text := e.Text
+	if text == "" && e.Status == StatusNotFound {
+		return ErrNotFound.Error() + ": " + e.Op
+	}
 	if text == "" {
 		text = "no further text"
 	}
@@ -130,6 +133,13 @@ func (e *Error) Error() string {
 		return fmt.Sprintf("%s: %s: %s (may or may not be applied)", kind, e.Op, text)
 	}
 	return fmt.Sprintf("%s: %s: %s", kind, e.Op, text)
+}
+
+// notFound has the errors of reads that find nothing, made once: absence is common, and must not cost memory.
+var notFound = map[frameType]*Error{
+	frameReadBlock:   {Op: frameNames[frameReadBlock], Status: StatusNotFound},
+	frameReadState:   {Op: frameNames[frameReadState], Status: StatusNotFound},
+	frameGetMetadata: {Op: frameNames[frameGetMetadata], Status: StatusNotFound},
 }
 
 // Is makes an Error match the sentinels of its status and reason, and [ErrUnknown].

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/evstack/ev-node/pkg/store"
 	ds "github.com/ipfs/go-datastore"
@@ -15,12 +16,13 @@ import (
 
 // openStore opens what a node keeps its data in. Kind badger is ev-node's own, in the directory home. The others are the chain of that
 // name in the daemon behind socket: cairnstore keeps blocks as blocks, cairnds a name for each key. The node closes the store when
-// it ends. The chain is claimed until then, so that a second node cannot use it; while another holds it, openStore waits until ctx ends.
+// it ends. The chain is claimed until then, so that a second node cannot use it; while another holds it, openStore says so
+// and waits until ctx ends.
 func openStore(ctx context.Context, kind, home, socket, chain string) (ds.Batching, error) {
 	if kind == "badger" {
 		return store.NewDefaultKVStore(home, "data", "evnode")
 	}
-	client, err := cairn.Open(ctx, cairn.Options{Socket: socket, Name: "evnode"})
+	client, err := cairn.Open(ctx, cairn.Options{Socket: socket, Name: "evnode", Logger: slog.Default()})
 	if err != nil {
 		return nil, err
 	}

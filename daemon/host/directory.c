@@ -29,6 +29,7 @@
 
 #include "daemon/host/directory_internal.h"
 #include "daemon/host/held.h"
+#include "daemon/host/numbers.h"
 #include "daemon/host/unit.h"
 #include "daemon/runtime/thread.h"
 
@@ -56,7 +57,10 @@ static enum directory_result judge_stamp(enum stamp_result result, unsigned long
         return DIRECTORY_OK;
     case STAMP_FOREIGN:
         return directory_fail(DIRECTORY_FOREIGN, ret_error,
-                              "%s: holds a " STAMP_NAME " that is not cairn's; nothing was touched", path);
+                              "%s: holds a " STAMP_NAME
+                              " that is not cairn's; restore that file from a backup, or name another "
+                              "directory. Nothing was touched",
+                              path);
     case STAMP_NEWER:
         return directory_fail(
             DIRECTORY_NEWER, ret_error,
@@ -82,7 +86,7 @@ static bool is_neutral(const char *name)
            strcmp(name, STAMP_TMP_NAME) == 0 || strcmp(name, "lost+found") == 0;
 }
 
-/* A directory without a stamp may become a store only if it is empty. */
+/* A directory without a stamp may become a store only if it is empty. Numbers are made behind the stamp: so with them it was one. */
 static enum directory_result survey_unstamped(int directory_fd, const char *path,
                                               struct directory_error *ret_error)
 {
@@ -106,7 +110,11 @@ static enum directory_result survey_unstamped(int directory_fd, const char *path
             break;
         }
     }
-    if (entry != NULL) {
+    if (entry != NULL && faccessat(directory_fd, NUMBERS_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        result = directory_fail(
+            DIRECTORY_FOREIGN, ret_error,
+            "%s: its " STAMP_NAME " is gone; restore that file from a backup. Nothing was touched", path);
+    } else if (entry != NULL) {
         result = directory_fail(
             DIRECTORY_FOREIGN, ret_error,
             "%s: not a cairn store, and not empty (it holds \"%s\"); name another directory. Nothing "

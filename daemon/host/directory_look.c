@@ -1,6 +1,7 @@
 /* A look at the data directory ahead of its opening: the survey that the opening makes, and then whether this process may do there what
  * a daemon does. What the kernel says of a permission is asked of it, by each name in the directory and in db/, since a store that
- * somebody else has once opened may hold some files that are not ours.
+ * somebody else has once opened may hold some files that are not ours. A name of ours that leads to something else than a file is refused
+ * too: an open of a pipe may wait for ever.
  *
  * Ways to fail: as directory_open, and nothing is left behind. */
 #include <assert.h>
@@ -22,6 +23,46 @@ static bool is_foreign(const char *name)
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "lost+found") == 0;
 }
 
+/* Whether a file of that name is ours: beside the database by its name, in it whatever is there. */
+static bool is_own(const char *below, const char *name)
+{
+    return *below != '\0' || strncmp(name, "cairn.", 6) == 0 || strcmp(name, DATABASE_NAME ".state") == 0;
+}
+
+/* In the database directories are the engine's own affair, and its files may be links to some. */
+static enum directory_result look_at_kind(int fd, const char *path, const char *below, const char *name,
+                                          struct directory_error *ret_error)
+{
+    bool is_database = *below != '\0';
+    struct stat found;
+    if (!is_own(below, name) || fstatat(fd, name, &found, is_database ? 0 : AT_SYMLINK_NOFOLLOW) != 0 ||
+        S_ISREG(found.st_mode) || (is_database && S_ISDIR(found.st_mode))) {
+        return DIRECTORY_OK;
+    }
+    return directory_fail(
+        DIRECTORY_REFUSED, ret_error,
+        "%s/%s%s: is %s and no file; move it away, and put back the store's own file. Nothing "
+        "was touched",
+        path, below, name,
+        S_ISDIR(found.st_mode)    ? "a directory"
+        : S_ISLNK(found.st_mode)  ? "a link"
+        : S_ISFIFO(found.st_mode) ? "a pipe"
+                                  : "a socket or device");
+}
+
+static enum directory_result look_at_permission(int fd, const char *path, const char *below, const char *name,
+                                                struct directory_error *ret_error)
+{
+    char text[NAME_MAX + 8];
+    if (faccessat(fd, name, R_OK | W_OK, AT_EACCESS) == 0 || errno == ENOENT) {
+        return DIRECTORY_OK;
+    }
+    int error = errno;
+    snprintf(text, sizeof text, "%s%s", below, name);
+    errno = error;
+    return directory_fail_errno(ret_error, path, text, "cannot be read and written");
+}
+
 /* `below`: "" or "db/", for the text. */
 static enum directory_result look_at_entries(int fd, const char *path, const char *below,
                                              struct directory_error *ret_error)
@@ -30,7 +71,6 @@ static enum directory_result look_at_entries(int fd, const char *path, const cha
     DIR *directory = again < 0 ? NULL : fdopendir(again);
     enum directory_result result = DIRECTORY_OK;
     const struct dirent *entry;
-    char name[NAME_MAX + 8];
 
     if (directory == NULL) {
         result = directory_fail_errno(ret_error, path, below, "cannot be read");
@@ -40,12 +80,10 @@ static enum directory_result look_at_entries(int fd, const char *path, const cha
         return result;
     }
     while (result == DIRECTORY_OK && (entry = readdir(directory)) != NULL) {
-        if (!is_foreign(entry->d_name) && faccessat(fd, entry->d_name, R_OK | W_OK, AT_EACCESS) != 0 &&
-            errno != ENOENT) {
-            int error = errno;
-            snprintf(name, sizeof name, "%s%s", below, entry->d_name);
-            errno = error;
-            result = directory_fail_errno(ret_error, path, name, "cannot be read and written");
+        if (!is_foreign(entry->d_name)) {
+            result = look_at_kind(fd, path, below, entry->d_name, ret_error);
+            result = result != DIRECTORY_OK ? result
+                                            : look_at_permission(fd, path, below, entry->d_name, ret_error);
         }
     }
     closedir(directory);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "daemon/host/stamp.h"
 #include "daemon/runtime/exit_code.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/schema/record.h"
@@ -85,7 +86,7 @@ enum numbers_result numbers_open(int directory_fd, const uint8_t *store_id, stru
     }
     take(ret_numbers);
     if (memcmp(ret_numbers->store_id, store_id, STORE_ID_BYTES) != 0) {
-        what = "it is of another store";
+        what = "it is of another store than " STAMP_NAME;
     } else if (ret_numbers->run > NUMBERS_MAX || ret_numbers->reserved_through > NUMBERS_MAX) {
         what = "its numbers were never given";
     }

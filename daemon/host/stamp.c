@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -134,11 +135,17 @@ enum stamp_result stamp_read(int directory_fd, struct stamp *ret_stamp, unsigned
     /* Not a link, and not a pipe that would wait for a writer. */
     int fd = openat(directory_fd, STAMP_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     char bytes[STAMP_BYTES_MAX + 1];
+    struct stat found;
     ssize_t n;
     int error;
 
     if (fd < 0) {
-        return errno == ENOENT ? STAMP_ABSENT : STAMP_IO_ERROR;
+        bool is_no_file = errno == ELOOP || errno == ENXIO; /* a link, a socket */
+        return errno == ENOENT ? STAMP_ABSENT : is_no_file ? STAMP_FOREIGN : STAMP_IO_ERROR;
+    }
+    if (fstat(fd, &found) == 0 && !S_ISREG(found.st_mode)) {
+        close(fd);
+        return STAMP_FOREIGN;
     }
     n = read_up_to(fd, sizeof bytes, bytes);
     error = errno;

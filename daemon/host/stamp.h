@@ -28,7 +28,7 @@ struct stamp {
 enum stamp_result {
     STAMP_OK,
     STAMP_ABSENT,   /* there is no stamp */
-    STAMP_FOREIGN,  /* a file of that name that another program wrote */
+    STAMP_FOREIGN,  /* what has that name is no file, or another program's, or empty */
     STAMP_NEWER,    /* its format is greater than STAMP_FORMAT */
     STAMP_DAMAGED,  /* it begins as ours and does not go on so */
     STAMP_IO_ERROR, /* it could not be read; errno says why */

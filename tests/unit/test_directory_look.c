@@ -126,6 +126,45 @@ START_TEST(store_is_found_good_also_while_another_has_it)
 }
 END_TEST
 
+static const struct {
+    const char *name;
+    mode_t kind;
+    const char *text; /* "": it is left alone */
+} kinds[] = {
+    {"cairn.reserve", S_IFIFO, "/cairn.reserve: is a pipe and no file; move it away"},
+    {"db.state", S_IFDIR, "/db.state: is a directory and no file"},
+    {"cairn.numbers", S_IFLNK, "/cairn.numbers: is a link and no file"},
+    {"cairn.numbers", S_IFSOCK, "/cairn.numbers: is a socket or device and no file"},
+    {"db/000001.log", S_IFIFO, "/db/000001.log: is a pipe and no file"},
+    {"db/000001.log", S_IFLNK, ""}, /* it leads to a file */
+    {"db/archive", S_IFDIR, ""},
+    {"somebody-s", S_IFIFO, ""},
+};
+
+START_TEST(what_is_no_file_is_named)
+{
+    char path[128];
+    make_store();
+    snprintf(path, sizeof path, "%s/%s", store, kinds[_i].name);
+    int failed = kinds[_i].kind == S_IFDIR   ? mkdir(path, 0700)
+                 : kinds[_i].kind == S_IFLNK ? symlink("CURRENT", path)
+                                             : mknod(path, kinds[_i].kind | 0600, 0);
+    ck_assert_int_eq(failed, 0);
+    expect(false, *kinds[_i].text == '\0' ? DIRECTORY_OK : DIRECTORY_REFUSED, kinds[_i].text);
+}
+END_TEST
+
+START_TEST(lost_stamp_is_named)
+{
+    make_store();
+    write_file("cairn.numbers");
+    char path[128];
+    snprintf(path, sizeof path, "%s/cairn.store", store);
+    ck_assert_int_eq(unlink(path), 0);
+    expect(true, DIRECTORY_FOREIGN, "its cairn.store is gone; restore that file");
+}
+END_TEST
+
 START_TEST(what_is_another_user_s_is_named)
 {
     make_store();
@@ -163,6 +202,8 @@ int main(void)
     tcase_add_test(tests, absent_directory_is_missing_and_could_be_made_in_its_parent);
     tcase_add_test(tests, what_the_opening_refuses_the_look_refuses);
     tcase_add_test(tests, store_is_found_good_also_while_another_has_it);
+    tcase_add_loop_test(tests, what_is_no_file_is_named, 0, sizeof kinds / sizeof kinds[0]);
+    tcase_add_test(tests, lost_stamp_is_named);
     tcase_add_test(tests, what_is_another_user_s_is_named);
     tcase_add_test(tests, path_that_is_too_long_is_refused);
     return suite_run(suite, false);

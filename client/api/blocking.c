@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/connection/claim.h"
 #include "client/connection/clock.h"
 #include "client/connection/connection.h"
 
@@ -161,7 +162,7 @@ static int poll_ms(const struct call *call, int64_t wait_us)
 }
 
 /* Waits for the connection and processes it; also the client's other connections, if one of them may be sending again what new writes
- * wait for. */
+ * wait for, or waits for the answer to a Claim, which numbered writes wait for. */
 static void call_turn(struct call *call)
 {
     struct cairn_client *client = call->connection->client;
@@ -169,7 +170,7 @@ static void call_turn(struct call *call)
     struct cairn_connection *polled[POLLED_MAX] = {call->connection};
     struct pollfd fds[POLLED_MAX];
     nfds_t count = 1;
-    bool all = client->kept.unsettled > 0 || client->again > 0;
+    bool all = client->kept.unsettled > 0 || client->again > 0 || claims_under_way(client);
     for (struct cairn_connection *each = client->connections; all && each != NULL && count < POLLED_MAX;
          each = each->next) {
         if (each != call->connection && !connection_state_is_lost(each->state)) {

@@ -2,7 +2,8 @@
  *
  * - granted by the answer to a Claim. Its epoch is then presented on the client's other connections, before anything that is written on
  *   them later; the connection that claimed numbers commits, prunes and rollbacks
- * - presented first on each connection whose hello is answered
+ * - presented first on each connection whose hello is answered, claim by claim. Until that is answered, writes under claims wait, and reads
+ *   go on; where the daemon refuses it for now (a full disk, for example), it is presented again after a pause
  * - ended when the client releases it or drops the chain, or when the daemon says that it is claimed by another
  *
  * What becomes of a request that was put aside:
@@ -16,7 +17,8 @@
  *
  * All of that keeps the order of the stamps (hold.h).
  *
- * Ways to fail: no memory to present a claim, which loses the connection; the next one tries again. */
+ * Ways to fail: no memory to present a claim, or a new claim's Present is refused for now, which lose the connection; the next one tries
+ * again. */
 #include "client/connection/claim.h"
 
 #include <assert.h>
@@ -178,6 +180,8 @@ static void claim_granted(struct cairn_connection *connection, struct claim *cla
             if (is_under(request, claim)) {
                 request->claim = NULL; /* it is of the epoch before */
                 request->survives = false;
+            } else if (request->type == FRAME_PRESENT && request->claim == claim) {
+                request->is_doomed = true; /* likewise: its refusal says nothing of the new one */
             }
         }
     }
@@ -286,23 +290,54 @@ static void hold_again(struct cairn_connection *connection)
     }
 }
 
-bool claim_present(struct cairn_connection *connection)
+/* Presents the next claim on the connection, from present_next on. False: no memory. */
+static bool present_next(struct cairn_connection *connection)
 {
     struct cairn_client *client = connection->client;
-    for (struct claim *claim = client->claims; claim != NULL; claim = claim->next) {
+    connection->present_at_us = 0;
+    for (; connection->present_next != NULL; connection->present_next = connection->present_next->next) {
+        struct claim *claim = connection->present_next;
         bool asks = claim->connection == connection && connection->again + connection->abandoned > 0;
         if (claim->state == CLAIM_NONE || (claim->state == CLAIM_ENDED && !asks)) {
             continue;
         }
-        if (!(connection->features & FEATURE_CLAIMS)) {
-            claim_end(client, claim, "this daemon has no claims");
-            end_waiting(client, claim, claim->why, false);
-        } else if (!present(connection, claim)) {
-            return false;
+        if (connection->features & FEATURE_CLAIMS) {
+            return present(connection, claim);
         }
+        claim_end(client, claim, "this daemon has no claims");
+        end_waiting(client, claim, claim->why, false);
+    }
+    return true;
+}
+
+bool claim_present(struct cairn_connection *connection)
+{
+    connection->present_next = connection->client->claims;
+    if (!present_next(connection)) {
+        return false;
     }
     hold_again(connection);
     return true;
+}
+
+uint64_t claim_present_due_us(const struct cairn_connection *connection)
+{
+    bool waits = connection->state == CONNECTION_READY && connection->present_next != NULL;
+    return waits && connection->present_at_us != 0 ? connection->present_at_us : NEVER_US;
+}
+
+bool claim_present_again(struct cairn_connection *connection, uint64_t now)
+{
+    return now < claim_present_due_us(connection) || present_next(connection);
+}
+
+bool claims_under_way(const struct cairn_client *client)
+{
+    const struct claim *claim = client->claims;
+    while (claim != NULL && claim->claiming == 0) {
+        claim = claim->next;
+    }
+    return claim != NULL;
 }
 
 /* Whether a numbered write that the daemon applied was sent behind this one, and what that says of it. */
@@ -372,29 +407,17 @@ static void settle_numbered(struct cairn_connection *connection, const struct cl
     }
 }
 
-static bool refused_for_now(enum cairn_status status)
-{
-    return status == CAIRN_BUSY || status == CAIRN_NO_SPACE || status == CAIRN_SHUTTING_DOWN ||
-           status == CAIRN_PERMISSION || status == CAIRN_IO_ERROR;
-}
-
-bool claim_presented(struct cairn_connection *connection, struct request *request, enum cairn_status status,
-                     const char *text, bool has_last_number, uint64_t last_number)
+/* Takes an answer that is no refusal for now. */
+static void take_presented(struct cairn_connection *connection, struct claim *claim, enum cairn_status status,
+                           const char *text, bool has_last_number, uint64_t last_number)
 {
     struct cairn_client *client = connection->client;
-    struct claim *claim = request->claim;
-    assert(request->type == FRAME_PRESENT);
-    if (claim == NULL) {
-        return true; /* of an epoch that was replaced */
-    }
-    if (refused_for_now(status)) {
-        return false;
-    }
+    assert(status == CAIRN_OK || !refused_for_now(status));
     if (status != CAIRN_OK) {
         claim_end(client, claim, text);
     }
     if (claim->connection != connection) {
-        return true;
+        return;
     }
     if (status == CAIRN_OK || has_last_number) {
         settle_metadata(connection, claim, last_number);
@@ -406,6 +429,29 @@ bool claim_presented(struct cairn_connection *connection, struct request *reques
     claim->next_number = last_number + 1;
     claim->presenting = false;
     hold_again(connection);
+}
+
+bool claim_presented(struct cairn_connection *connection, const struct request *request,
+                     enum cairn_status status, const char *text, bool has_last_number, uint64_t last_number)
+{
+    struct claim *claim = request->claim;
+    assert(request->type == FRAME_PRESENT && claim != NULL);
+    bool is_next = claim == connection->present_next && connection->present_at_us == 0;
+    if (request->is_doomed) {
+        return !is_next || present_next(connection);
+    }
+    if (refused_for_now(status) && !is_next) {
+        return false;
+    }
+    if (refused_for_now(status)) {
+        connection->present_at_us = clock_now_us() + RESEND_PAUSE_US;
+        return true;
+    }
+    take_presented(connection, claim, status, text, has_last_number, last_number);
+    if (is_next) {
+        connection->present_next = claim->next;
+        return present_next(connection);
+    }
     return true;
 }
 

@@ -32,9 +32,17 @@ void claim_set_aside(struct cairn_connection *connection);
 /* A connection's hello was answered: presents the claims on it. False: no memory. */
 bool claim_present(struct cairn_connection *connection) MUST_CHECK;
 
-/* Takes the answer to a Present. False: a refusal for now; the connection cannot be used. */
-bool claim_presented(struct cairn_connection *connection, struct request *request, enum cairn_status status,
-                     const char *text, bool has_last_number, uint64_t last_number) MUST_CHECK;
+/* When a Present that was refused for now is due again; NEVER_US: none was. And sends it, if it is. False: no memory. */
+uint64_t claim_present_due_us(const struct cairn_connection *connection);
+bool claim_present_again(struct cairn_connection *connection, uint64_t now) MUST_CHECK;
+
+/* Takes the answer to a Present, and presents the next claim. False: the connection cannot be used. */
+bool claim_presented(struct cairn_connection *connection, const struct request *request,
+                     enum cairn_status status, const char *text, bool has_last_number,
+                     uint64_t last_number) MUST_CHECK;
+
+/* Whether a Claim of the client is not answered: numbered writes on its other connections wait for that. */
+bool claims_under_way(const struct cairn_client *client);
 
 /* A connection is freed: it numbers no more. */
 void claim_forget_connection(const struct cairn_connection *connection);

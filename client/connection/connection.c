@@ -242,6 +242,10 @@ static bool connection_read(struct cairn_connection *connection)
 static void connection_send(struct cairn_connection *connection, uint64_t now)
 {
     assert(!connection_state_is_lost(connection->state)); /* it has a socket */
+    if (!claim_present_again(connection, now)) {
+        connection->transport.send_broken = true; /* no memory: it is lost, and connects again */
+        connection->transport.error = ENOMEM;
+    }
     resend_pump(connection, now);
     request_release(connection);
     transport_send(&connection->transport);
@@ -381,6 +385,8 @@ int64_t cairn_connection_timeout_us(const struct cairn_connection *connection)
     if (connection->state == CONNECTION_CONNECTING && connection->hello_deadline_us < at_us) {
         at_us = connection->hello_deadline_us;
     }
+    uint64_t present_us = claim_present_due_us(connection);
+    at_us = present_us < at_us ? present_us : at_us;
     (void)resend_wanted(connection, now, &wait_us);
     if (wait_us != NEVER_US && now + wait_us < at_us) {
         at_us = now + wait_us;

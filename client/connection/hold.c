@@ -37,6 +37,9 @@ bool hold_may_go(const struct cairn_connection *connection, const struct request
         (!gives_up && request->stamp > hold_again_stamp(client))) {
         return false;
     }
+    if (request->claim != NULL && request->type != FRAME_CLAIM && connection->present_next != NULL) {
+        return false;
+    }
     return !request->numbered || (!request->claim->presenting && request->claim->claiming == 0);
 }
 

@@ -132,8 +132,11 @@ struct cairn_connection {
     uint64_t
         accepted_sequence; /* the last write that was only accepted here; 0: a barrier has answered for all */
 
-    struct frame_queue held;           /* frames of held requests */
-    size_t held_unordered;             /* how many of these wait only for the hello */
+    struct claim *present_next; /* while ready: whose Present is not granted; till then no write under a claim
+                                   goes out here, and nothing is sent again. NULL: all are presented */
+    uint64_t present_at_us;     /* the daemon refused it for now: again at this time; 0: it did not */
+    struct frame_queue held;    /* frames of held requests */
+    size_t held_unordered;      /* how many of these wait only for the hello */
     struct request *first, *last;      /* all requests, in the order submitted */
     size_t in_flight, in_flight_bytes; /* requests that have not completed, without internal ones */
     size_t abandoned;                  /* requests in that state */

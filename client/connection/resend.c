@@ -20,12 +20,6 @@
 #include "client/connection/hold.h"
 #include "client/connection/request.h"
 
-static bool refused_for_now(enum cairn_status status)
-{
-    return status == CAIRN_BUSY || status == CAIRN_NO_SPACE || status == CAIRN_SHUTTING_DOWN ||
-           status == CAIRN_PERMISSION || status == CAIRN_READ_ONLY || status == CAIRN_IO_ERROR;
-}
-
 /* Drops a write that was refused for good, and tells the caller. */
 static void drop(struct cairn_client *client, struct kept *kept, enum cairn_status status,
                  enum cairn_reason reason, const char *text)
@@ -53,7 +47,7 @@ bool resend_wanted(const struct cairn_connection *connection, uint64_t now, uint
     *ret_wait_us = NEVER_US;
     assert(client->resends == 0 || client->resender != NULL); /* those under way are on one connection */
     if (client->kept.next_lost == NULL || connection->state != CONNECTION_READY ||
-        connection->run != client->run) {
+        connection->run != client->run || connection->present_next != NULL) {
         return false;
     }
     if (client->resends > 0 &&

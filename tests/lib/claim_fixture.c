@@ -158,13 +158,8 @@ void claims_set(int which, char name, struct result *result)
         cairn_submit_write_metadata(claims.connections[which], &request, result_completed, result), CAIRN_OK);
 }
 
-void claims_claim(int which)
+void claims_send_granted(int which, const struct fake_frame *claim)
 {
-    struct result result = {.count = 0};
-    const struct cairn_claim_request request = {.writer_name = cairn_text("test")};
-    ck_assert_int_eq(cairn_submit_claim(claims.connections[which], &request, result_completed, &result),
-                     CAIRN_OK);
-    struct fake_frame frame = claims_expect(which, FRAME_CLAIM);
     Cairn__Epoch epoch = CAIRN__EPOCH__INIT;
     Cairn__ClaimReply reply = CAIRN__CLAIM_REPLY__INIT;
     epoch.has_sequence = epoch.has_random = reply.has_sequence = reply.has_level = true;
@@ -172,7 +167,17 @@ void claims_claim(int which)
     epoch.random = CLAIMS_EPOCH_RANDOM;
     reply.level = CAIRN__LEVEL__LEVEL_DURABLE;
     reply.epoch = &epoch;
-    fake_send_message(claims.fds[which], &frame, 0, &reply.base);
+    fake_send_message(claims.fds[which], claim, 0, &reply.base);
+}
+
+void claims_claim(int which)
+{
+    struct result result = {.count = 0};
+    const struct cairn_claim_request request = {.writer_name = cairn_text("test")};
+    ck_assert_int_eq(cairn_submit_claim(claims.connections[which], &request, result_completed, &result),
+                     CAIRN_OK);
+    struct fake_frame frame = claims_expect(which, FRAME_CLAIM);
+    claims_send_granted(which, &frame);
     ck_assert_int_eq(claims_run(which), CAIRN_OK);
     ck_assert(result_is(&result, CAIRN_OK, CAIRN_REASON_NONE) && result.write.sequence == CLAIMS_EPOCH);
 }

@@ -42,6 +42,8 @@ void claims_refuse(int which, const struct fake_frame *frame, Cairn__ConflictRea
 void claims_answer(int which, const struct fake_frame *frame, uint64_t sequence, Cairn__Level level);
 void claims_commit(int which, uint64_t rise_to, struct result *result);
 void claims_set(int which, char name, struct result *result);
+/* Answers a Claim with an epoch, and claims. */
+void claims_send_granted(int which, const struct fake_frame *claim);
 void claims_claim(int which);
 /* The first connection has claimed; the claim is presented on the other. */
 void claims_start(void);

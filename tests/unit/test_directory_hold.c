@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/host/directory.h"
+#include "daemon/host/numbers.h"
 #include "tests/lib/failing/failing.h"
 
 static char root[64];  /* a temporary directory of the test's own */
@@ -144,6 +145,22 @@ START_TEST(what_is_removed_or_replaced_is_gone)
 }
 END_TEST
 
+/* The file of numbers is looked at once its owner has it open. */
+START_TEST(numbers_that_are_removed_or_replaced_are_gone)
+{
+    char path[128];
+    make_store();
+    ck_assert_int_eq(open_store(false), DIRECTORY_OK);
+    snprintf(path, sizeof path, "%s/" NUMBERS_NAME, store);
+    directory.numbers_fd = open(path, O_RDWR | O_CREAT, 0600);
+    ck_assert_int_eq(directory_check(&directory, &error), DIRECTORY_OK);
+    shell("cd %s && %s", store, _i == 0 ? "rm " NUMBERS_NAME : "touch new && mv new " NUMBERS_NAME);
+    ck_assert_int_eq(directory_check(&directory, &error), DIRECTORY_LOST);
+    ck_assert_msg(strstr(error.text, path) != NULL, "%s", error.text);
+    close(directory.numbers_fd);
+}
+END_TEST
+
 /* What the system does not say is no loss. */
 START_TEST(what_cannot_be_looked_at_is_not_gone)
 {
@@ -179,9 +196,10 @@ END_TEST
 /* The lock holds without the pid, which only names its owner. */
 START_TEST(pid_that_a_full_disk_does_not_take_is_done_without)
 {
+    static const int errors[] = {0, ENOSPC, EDQUOT, EIO};
     make_store();
-    failing_plan(FAILING_PWRITE, 1, _i == 0 ? 0 : ENOSPC);
-    ck_assert_int_eq(open_store(false), DIRECTORY_OK);
+    failing_plan(FAILING_PWRITE, 1, errors[_i]);
+    ck_assert_int_eq(open_store(false), errors[_i] == EIO ? DIRECTORY_IO_ERROR : DIRECTORY_OK);
     ck_assert(failing_end());
 }
 END_TEST
@@ -261,7 +279,8 @@ int main(void)
     tcase_add_test(hold, moved_store_keeps_its_paths_and_is_not_gone);
     tcase_add_test(hold, what_cannot_be_looked_at_is_not_gone);
     tcase_add_test(hold, lock_file_that_is_replaced_while_it_is_locked_is_no_lock);
-    tcase_add_loop_test(hold, pid_that_a_full_disk_does_not_take_is_done_without, 0, 2);
+    tcase_add_loop_test(hold, pid_that_a_full_disk_does_not_take_is_done_without, 0, 4);
+    tcase_add_loop_test(hold, numbers_that_are_removed_or_replaced_are_gone, 0, 2);
     tcase_add_test(hold, owner_is_named_by_the_pid_in_the_lock_file_if_it_has_one);
     tcase_add_loop_test(hold, store_of_format_1_stays_one_until_it_is_ready, 0, 2);
     tcase_add_loop_test(hold, what_is_removed_or_replaced_is_gone, 0, sizeof takes / sizeof *takes);

@@ -36,6 +36,15 @@ START_TEST(what_stays_until_a_person_acts_is_not_tried_again)
 }
 END_TEST
 
+START_TEST(a_code_says_itself_whether_a_person_has_to_act)
+{
+    for (size_t i = 0; i < EXIT_CODES; i++) {
+        ck_assert_int_eq(exit_code_needs_person((int)exit_codes[i].code), exit_codes[i].needs_person);
+    }
+    ck_assert(!exit_code_needs_person(126)); /* of no daemon */
+}
+END_TEST
+
 START_TEST(errors_of_the_system_are_told_apart)
 {
     static const int persons[] = {EACCES, EPERM, ENOENT, ENOTDIR, EISDIR, ELOOP, ENAMETOOLONG, EROFS, EMFILE};
@@ -53,6 +62,7 @@ int main(void)
     Suite *suite = suite_new("exit_code", 30, &tests);
     tcase_add_test(tests, codes_rise_and_each_has_a_meaning);
     tcase_add_test(tests, what_stays_until_a_person_acts_is_not_tried_again);
+    tcase_add_test(tests, a_code_says_itself_whether_a_person_has_to_act);
     tcase_add_test(tests, errors_of_the_system_are_told_apart);
     return suite_run(suite, true);
 }

@@ -1,5 +1,11 @@
 /* The limit on descriptors: raised as far as it is useful, told when it is too low. Each in a child, whose limits go with it. */
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +46,43 @@ static bool goes_by_the_unit(void)
            files_limit_raise(100, 1500, &limit) && limit.limit == 1500;
 }
 
+/* From here on the system refuses to set limits, or also to say them. False: it has no such filter here. */
+static bool filter(bool refuses_all)
+{
+    struct sock_filter lines[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prlimit64, 0, 3),
+        /* what is to be set; NULL: nothing */
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, !refuses_all, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof lines / sizeof lines[0], lines};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+static bool is_not_raised(void)
+{
+    struct files_limit limit;
+    return !filter(false) || (!files_limit_raise(100, UINT64_MAX, &limit) && limit.limit == 64);
+}
+
+static bool is_not_known(void)
+{
+    struct files_limit limit;
+    return !filter(true) || (files_limit_raise(100, UINT64_MAX, &limit) && limit.limit == UINT64_MAX &&
+                             limit.needed > 100 && limit.spare == 0);
+}
+
+START_TEST(a_filter_of_system_calls_that_refuses_refuses_no_start_by_itself)
+{
+    ck_assert(with_limits(64, 2000, is_not_raised));
+    ck_assert(with_limits(64, 2000, is_not_known));
+}
+END_TEST
+
 START_TEST(soft_limit_is_raised_to_the_hard_one)
 {
     ck_assert(with_limits(64, 2000, raises));
@@ -64,6 +107,7 @@ int main(void)
     Suite *suite = suite_new("files_limit", 30, &tests);
     tcase_add_test(tests, soft_limit_is_raised_to_the_hard_one);
     tcase_add_test(tests, limit_that_is_too_low_is_told);
+    tcase_add_test(tests, a_filter_of_system_calls_that_refuses_refuses_no_start_by_itself);
     tcase_add_test(tests, lower_limit_of_a_unit_counts);
     return suite_run(suite, true);
 }

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "daemon/runtime/thread.h"
+#include "daemon/schema/record.h"
+#include "tests/lib/failing/failing.h"
 #include "tests/lib/numbers_fixture.h"
 #include "tests/lib/random.h"
 #include "tests/lib/suite.h"
@@ -149,6 +151,64 @@ START_TEST(what_is_not_the_stores_own_is_refused_untouched)
 }
 END_TEST
 
+START_TEST(numbers_that_were_never_given_are_refused)
+{
+    struct numbers *numbers = &fixture.numbers;
+    begin(0);
+    *(_i == 0 ? &numbers->run : &numbers->reserved_through) = NUMBERS_MAX + 1;
+    record_put_u64(NUMBERS_MAX + 1, numbers->record + STORE_ID_BYTES + (_i == 0 ? 0 : 8));
+    ck_assert_int_eq(mirrored_file_write(&numbers->file, numbers->record), MIRRORED_OK);
+    expect(NUMBERS_DAMAGED, "its numbers were never given");
+}
+END_TEST
+
+/* A file that the stamp does not know of is taken if a run has begun in it, and its numbers are as high as those that would be made. */
+START_TEST(a_file_that_is_no_older_than_the_stamp_is_taken)
+{
+    static struct numbers made;
+    static const struct {
+        bool has_run, is_taken;
+        uint64_t more; /* numbers that would be made, than the file has */
+    } cases[] = {{false, false, 0}, {true, true, 0}, {true, false, 1}};
+    for (size_t i = 0; i < 3; i++) {
+        if (cases[i].has_run && fixture.numbers.run == 0) {
+            begin(7);
+        }
+        uint64_t reserved = fixture.numbers.reserved_through + cases[i].more;
+        made = (struct numbers){.file.fd = -1, .reserved_through = reserved};
+        memcpy(made.store_id, fixture.numbers.store_id, STORE_ID_BYTES);
+        ck_assert_int_eq(numbers_open_newer(fixture.directory_fd, &made), cases[i].is_taken);
+        ck_assert_int_eq(made.file.fd >= 0, cases[i].is_taken);
+        ck_assert_uint_eq(made.run, cases[i].is_taken ? 1 : 0);
+        ck_assert_uint_eq(made.reserved_through, reserved);
+        numbers_close(&made);
+    }
+}
+END_TEST
+
+START_TEST(a_run_without_random_bits_does_not_begin)
+{
+    failing_plan(FAILING_GETRANDOM, 1, ENOSYS);
+    ck_assert(!numbers_begin_run(&fixture.numbers, 0, &failure));
+    ck_assert(failing_end());
+    ck_assert_ptr_nonnull(strstr(failure.text, "no random bits"));
+    ck_assert_uint_eq(fixture.numbers.run, 0);
+    begin(0);
+    ck_assert_uint_eq(fixture.numbers.run, 1);
+}
+END_TEST
+
+START_TEST(a_file_that_cannot_be_made_is_told)
+{
+    numbers_close(&fixture.numbers);
+    failing_plan(FAILING_FSYNC, 1, ENOSPC);
+    ck_assert_int_eq(numbers_make(fixture.directory_fd, &fixture.numbers, &failure), NUMBERS_IO_ERROR);
+    ck_assert(failing_end());
+    ck_assert_ptr_nonnull(strstr(failure.text, "cannot be made: "));
+    ck_assert_int_eq(fixture.numbers.file.fd, -1);
+}
+END_TEST
+
 START_TEST(a_write_that_fails_is_told)
 {
     int fd = open("/dev/full", O_RDWR | O_CLOEXEC);
@@ -195,6 +255,10 @@ int main(void)
     tcase_add_test(tests, a_run_that_is_too_long_ago_is_not_remembered);
     tcase_add_test(tests, whatever_becomes_of_one_copy_the_numbers_are_whole);
     tcase_add_test(tests, what_is_not_the_stores_own_is_refused_untouched);
+    tcase_add_loop_test(tests, numbers_that_were_never_given_are_refused, 0, 2);
+    tcase_add_test(tests, a_file_that_is_no_older_than_the_stamp_is_taken);
+    tcase_add_test(tests, a_run_without_random_bits_does_not_begin);
+    tcase_add_test(tests, a_file_that_cannot_be_made_is_told);
     tcase_add_test(tests, a_write_that_fails_is_told);
     tcase_add_test(tests, renewed_numbers_are_higher_than_those_that_were_lost);
     return suite_run(suite, true);

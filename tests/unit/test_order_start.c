@@ -7,14 +7,19 @@
 
 static struct failure failure;
 
+static struct slice text(const char *string)
+{
+    return slice_of(string, strlen(string));
+}
+
 /* The next start ends with that status and a text, and has written nothing. */
-static void check_start_fails(enum status status, const char *text)
+static void check_start_fails(enum status status, const char *says)
 {
     uint64_t writes = fake_disk_calls(order_fixture.disk, FAKE_WRITE);
     failure = (struct failure){0};
     ck_assert_int_eq(order_fixture_try_run(&failure), status);
     ck_assert_int_eq(failure.status, status);
-    ck_assert_msg(strstr(failure.text, text) != NULL, "%s", failure.text);
+    ck_assert_msg(strstr(failure.text, says) != NULL, "%s", failure.text);
     ck_assert_uint_eq(fake_disk_calls(order_fixture.disk, FAKE_WRITE), writes);
     order_fixture_end_run();
 }
@@ -192,20 +197,79 @@ START_TEST(a_start_whose_write_is_not_done_ends_and_leaves_the_next_one_its_numb
 }
 END_TEST
 
+/* Records that no daemon writes: a claim's and its epoch's among what a whole store has, one of them in another's place. */
+enum bad_record {
+    BAD_METADATA,
+    BAD_MARKS,
+    BAD_MADE,
+    BAD_CHAIN,
+    BAD_NAME,
+    BAD_ID,
+    BAD_DROPPED,
+    BAD_DROPPED_ID,
+    BAD_CLAIM,
+    BAD_EPOCH,
+    OTHER_EPOCH,
+    NO_EPOCH,
+    BAD_RECORDS,
+};
+
+static void put_claim(uint64_t epoch_random)
+{
+    uint8_t bytes[RECORD_CLAIM_HEAD_BYTES + 8], epoch[RECORD_EPOCH_BYTES];
+    struct claim_record claim = {.epoch = {9, 77}, .name = slice_of("writer", 6)};
+    struct key key = key_of_kind(order_fixture.chain->id, KEY_CLAIM);
+    ck_assert_uint_le(record_claim_bytes(&claim), sizeof bytes);
+    record_write_claim(&claim, bytes);
+    put(&key, slice_of(bytes, record_claim_bytes(&claim)));
+    if (epoch_random != 0) {
+        struct key epoch_key = key_of_height(order_fixture.chain->id, KEY_EPOCH, 9);
+        record_write_epoch(&(struct epoch_record){.random = epoch_random, .last_number = 5}, epoch);
+        put(&epoch_key, slice_of(epoch, sizeof epoch));
+    }
+}
+
+START_TEST(a_claim_and_what_was_applied_under_it_are_known_after_a_start)
+{
+    put_claim(77);
+    order_fixture_end_run();
+    order_fixture_start_run();
+    ck_assert_uint_eq(order_fixture.chain->claim.last.epoch.sequence, 9);
+    ck_assert_uint_eq(order_fixture.chain->claim.last.epoch.random, 77);
+    ck_assert_uint_eq(order_fixture.chain->claim.number_highest, 5);
+}
+END_TEST
+
 START_TEST(records_that_cannot_be_understood_end_the_start_with_their_name)
 {
-    struct key keys[] = {
-        key_of_kind(0, KEY_METADATA_ON_DISK),
-        key_of_kind(order_fixture.chain->id, KEY_MARKS),
-        key_of_kind(order_fixture.chain->id, KEY_MADE),
-        key_of_name(0, KEY_CHAIN_NAME, slice_of("default", 7)),
-        key_of_name(0, KEY_CHAIN_NAME, slice_of("no/chain", 8)),
+    uint32_t chain = order_fixture.chain->id;
+    static const uint8_t zero[8];
+    struct key no_chain = key_of_dropped(1);
+    memset(no_chain.data + no_chain.bytes - sizeof(uint32_t), 0, sizeof(uint32_t));
+    const struct {
+        struct key key;
+        struct slice value;
+        const char *text;
+    } records[BAD_RECORDS] = {
+        [BAD_METADATA] = {key_of_kind(0, KEY_METADATA_ON_DISK), text("bad"), "the highest metadata number"},
+        [BAD_MARKS] = {key_of_kind(chain, KEY_MARKS), text("bad"), "a chain's marks"},
+        [BAD_MADE] = {key_of_kind(chain, KEY_MADE), text("bad"), "a chain's making"},
+        [BAD_CHAIN] = {key_of_name(0, KEY_CHAIN_NAME, text("default")), text("bad"), "the list of chains"},
+        [BAD_NAME] = {key_of_name(0, KEY_CHAIN_NAME, text("no/chain")), text("bad"), "the list of chains"},
+        [BAD_ID] = {key_of_name(0, KEY_CHAIN_NAME, text("other")), slice_of(zero, 8), "the list of chains"},
+        [BAD_DROPPED] = {key_of_dropped(3), text("bad"), "the list of dropped chains"},
+        [BAD_DROPPED_ID] = {no_chain, slice_of(zero, 8), "the list of dropped chains"},
+        [BAD_CLAIM] = {key_of_kind(chain, KEY_CLAIM), text("bad"), "a chain's claim"},
+        [BAD_EPOCH] = {key_of_height(chain, KEY_EPOCH, 9), text("bad"), "a chain's epoch"},
+        [OTHER_EPOCH] = {.text = "a chain's epoch"},
+        [NO_EPOCH] = {.text = "a chain's epoch"},
     };
-    static const char *const texts[] = {"the highest metadata number", "a chain's marks", "a chain's making",
-                                        "the list of chains", "the list of chains"};
-    put(&keys[_i], slice_of("bad", 3));
+    put_claim(_i == OTHER_EPOCH ? 78 : _i == NO_EPOCH ? 0 : 77);
+    if (records[_i].value.bytes > 0) {
+        put(&records[_i].key, records[_i].value);
+    }
     order_fixture_end_run();
-    check_start_fails(STATUS_DAMAGED, texts[_i]);
+    check_start_fails(STATUS_DAMAGED, records[_i].text);
     ck_assert_int_eq(order_fixture_try_run(&failure), STATUS_DAMAGED); /* and goes on doing so */
 }
 END_TEST
@@ -288,7 +352,9 @@ int main(void)
                         sizeof reads / sizeof reads[0]);
     tcase_add_loop_test(tests, a_start_whose_write_is_not_done_ends_and_leaves_the_next_one_its_numbers, 0,
                         2);
-    tcase_add_loop_test(tests, records_that_cannot_be_understood_end_the_start_with_their_name, 0, 5);
+    tcase_add_loop_test(tests, records_that_cannot_be_understood_end_the_start_with_their_name, 0,
+                        BAD_RECORDS);
+    tcase_add_test(tests, a_claim_and_what_was_applied_under_it_are_known_after_a_start);
     tcase_add_test(tests, more_chains_than_chains_max_end_the_start_and_name_the_setting);
     tcase_add_test(tests, chains_that_were_dropped_before_are_gone_and_their_numbers_may_be_any);
     tcase_add_loop_test(tests, numbers_that_are_used_up_end_the_start, 0, 2);

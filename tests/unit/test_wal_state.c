@@ -41,6 +41,8 @@ START_TEST(a_new_store_has_none_and_gets_one)
     struct wal_state state, again;
     ck_assert(!opened(&state)->is_known);
     wal_state_advance(&state, 5); /* there is no file yet: an open that did not end makes none */
+    wal_state_note(&state, 6);
+    wal_state_begin_run(&state, 1);
     wal_state_note_failure(&state);
     ck_assert(!file_exists(directory_path(&directory, "db.state")));
     ck_assert(wal_state_renew(&state, 7, &failure));
@@ -77,6 +79,10 @@ START_TEST(what_was_noted_without_waiting_is_found_and_written_over)
     wal_state_note(&state, 8);
     ck_assert_uint_eq(opened(&again)->record.synced, 9);
     wal_state_close(&again);
+    mutex_lock(&state.lock);
+    wal_state_note(&state, 20); /* while another one writes it is left out */
+    mutex_unlock(&state.lock);
+    ck_assert_uint_eq(state.noted, 9);
     wal_state_note(&state, 10);
     wal_state_note(&state, 11);
     damage(8); /* as a power cut may leave the copy that nobody waited for */

@@ -474,9 +474,8 @@ static enum status go_on(struct preview *preview, struct failure *failure)
     case STAGE_QUEUED:
         return go_on_with_queued(preview, failure);
     case STAGE_OVER:
-        break;
+        assert(false); /* the step that came here said that it is done */
     }
-    assert(false); /* the step that came here said that it is done */
     return STATUS_INVALID;
 }
 

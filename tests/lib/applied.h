@@ -80,8 +80,8 @@ uint64_t applied_digest(void);
 
 /* ---- damage ---- */
 
-/* Puts a key past apply: that of the height and kind, filled up to so many bytes. */
-void applied_put_long_key(enum key_kind kind, uint64_t height, size_t bytes);
+/* Puts a record past apply that cannot be read; its key is filled up to so many bytes, 0: as it is. */
+void applied_put_bad(struct key key, size_t bytes);
 /* The job on chain 1 has to fail over what cannot be understood, with this in its text. */
 void applied_assert_damaged(struct job *job, const char *text);
 /* The same of what a start loads. */

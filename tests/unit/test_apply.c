@@ -465,7 +465,7 @@ END_TEST
 START_TEST(a_last_block_with_a_key_that_is_too_long_fails_the_start)
 {
     applied_block(10, "ten", "d");
-    applied_put_long_key(KEY_HEADER, 10, KEY_BYTES_MAX + 1);
+    applied_put_bad(key_of_height(1, KEY_HEADER, 10), KEY_BYTES_MAX + 1);
     applied_assert_load_damaged("a block's key of 1038 bytes");
 }
 END_TEST

@@ -187,7 +187,7 @@ END_TEST
 START_TEST(an_epochs_record_that_cannot_be_understood_fails_the_one_that_needs_it)
 {
     struct epoch epoch = {77, 11};
-    applied_put_long_key(KEY_EPOCH, epoch.sequence, 4 + 1 + 8); /* the key as it is, with another value */
+    applied_put_bad(key_of_height(1, KEY_EPOCH, epoch.sequence), 0);
     struct job job = {.kind = JOB_PRESENT, .present = {.epoch = epoch}};
     applied_assert_damaged(&job, "epoch");
 }

@@ -2,6 +2,7 @@
  * agrees with the writer on whatever comes is test_apply_model's. */
 #include <check.h>
 
+#include "daemon/read/preview.h"
 #include "tests/lib/applied.h"
 #include "tests/lib/suite.h"
 
@@ -137,16 +138,49 @@ START_TEST(more_than_a_step_reads_is_counted_whole)
     struct job job = applied_rollback_to(1);
     ck_assert_int_eq(applied_preview(&job), STATUS_OK);
     applied_assert_rolled_back(&job, HEIGHTS - 1, HEIGHTS - 1, 0, 0);
+    preview_free(NULL);
 }
 END_TEST
+
+static const struct {
+    enum key_kind kind;
+    size_t key_bytes; /* 0: a key as it is to be */
+    const char *says;
+} damages[] = {
+    {KEY_BOUND, KEY_BYTES_MAX + 1, "bound name's key"},
+    {KEY_HEADER, KEY_BYTES_MAX + 1, "header record"},
+    {KEY_HEADER, 0, "header record"},
+};
+
+static void expect_damaged(struct job *job, const char *says)
+{
+    ck_assert_int_eq(applied_preview(job), STATUS_DAMAGED);
+    ck_assert_msg(strstr(job->failure.text, says) != NULL, "%s", job->failure.text);
+}
 
 START_TEST(what_cannot_be_understood_is_damage_and_no_count)
 {
     applied_ten();
     struct job job = applied_rollback_to(6);
-    applied_put_long_key(KEY_BOUND, 8, KEY_BYTES_MAX + 1);
-    ck_assert_int_eq(applied_preview(&job), STATUS_DAMAGED);
-    ck_assert_ptr_nonnull(strstr(job.failure.text, "bound name"));
+    applied_put_bad(key_of_height(1, damages[_i].kind, 8), damages[_i].key_bytes);
+    expect_damaged(&job, damages[_i].says);
+}
+END_TEST
+
+/* Of a guard, of a name that is bound, and of one that the queue raises. */
+START_TEST(metadata_that_cannot_be_understood_is_damage_and_no_count)
+{
+    struct job_guard guard = {text("m8"), false, false};
+    applied_ten();
+    applied_put_bad(key_of_name(1, KEY_METADATA, text(_i == 2 ? "m2" : "m8")), 0);
+    struct job job = applied_rollback_to(6);
+    if (_i == 0) {
+        job.rollback.guards = &guard;
+        job.rollback.guard_count = 1;
+    } else if (_i == 2) {
+        applied_queue(1, applied_raise("m2", 5));
+    }
+    expect_damaged(&job, "metadata record");
 }
 END_TEST
 
@@ -161,6 +195,8 @@ int main(void)
     tcase_add_test(tests, a_name_that_was_bound_again_counts_once);
     tcase_add_test(tests, what_stands_against_it_is_said_as_the_writer_says_it);
     tcase_add_test(tests, more_than_a_step_reads_is_counted_whole);
-    tcase_add_test(tests, what_cannot_be_understood_is_damage_and_no_count);
+    tcase_add_loop_test(tests, what_cannot_be_understood_is_damage_and_no_count, 0,
+                        sizeof damages / sizeof damages[0]);
+    tcase_add_loop_test(tests, metadata_that_cannot_be_understood_is_damage_and_no_count, 0, 3);
     return suite_run(suite, true);
 }

@@ -1,5 +1,10 @@
 /* Progress: what the line says, and that it fits every width. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "client/tool/progress.h"
 #include "tests/lib/suite.h"
@@ -34,11 +39,75 @@ START_TEST(it_is_shorter_than_any_terminal_is_wide)
 }
 END_TEST
 
+/* What a terminal of that width shows of three looks, a second apart; the last one is of another sum. */
+static const char *shown(unsigned short columns)
+{
+    static char seen[1024];
+    const struct winsize size = {.ws_row = 24, .ws_col = columns};
+    int real = dup(STDERR_FILENO), master = posix_openpt(O_RDWR | O_NOCTTY);
+    ck_assert(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+    int terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
+    ck_assert(terminal >= 0 && ioctl(master, TIOCSWINSZ, &size) == 0);
+    dup2(terminal, STDERR_FILENO);
+    struct progress progress;
+    progress_begin(&progress, "name", "calls");
+    ck_assert_int_gt(progress_wait_us(&progress), 0);
+    progress_clear(&progress); /* nothing was drawn */
+    const uint64_t counts[] = {100, 300, 900, 50};
+    for (int i = 0; i < 4; i++) {
+        struct progress_look look = {.count = counts[i], .part = 0.25 * (i + 1), .left_us = -1};
+        progress_show(&progress, &look, 1000000 * (i + 1));
+        progress_show(&progress, &look, 1000000 * (i + 1) + 1); /* too soon */
+    }
+    progress_clear(&progress);
+    dup2(real, STDERR_FILENO);
+    ssize_t n = read(master, seen, sizeof seen - 1);
+    ck_assert_int_gt(n, 0);
+    seen[n] = '\0';
+    close(real);
+    close(terminal);
+    close(master);
+    return seen;
+}
+
+#define CLEAR "\r\033[K"
+
+START_TEST(a_terminal_shows_it_and_is_clear_behind_it)
+{
+    static const char all[] =
+        CLEAR " 25 %  0:00 left  name" CLEAR " 50 %  0:00 left  200 calls/s  name" CLEAR
+              " 75 %  0:00 left  300 calls/s  name" CLEAR "100 %  0:00 left  name" CLEAR;
+    ck_assert_str_eq(shown(0), all); /* a terminal that does not say how wide it is */
+    ck_assert_str_eq(shown(200), all);
+    ck_assert_str_eq(shown(6), CLEAR " 25 %" CLEAR " 50 %" CLEAR " 75 %" CLEAR "100 %" CLEAR);
+}
+END_TEST
+
+START_TEST(without_a_terminal_nothing_is_shown)
+{
+    struct progress progress;
+    struct progress_look look = {.count = 1};
+    FILE *file = tmpfile();
+    int real = dup(STDERR_FILENO);
+    dup2(fileno(file), STDERR_FILENO);
+    progress_begin(&progress, "name", "calls");
+    ck_assert_int_eq(progress_wait_us(&progress), -1);
+    progress_show(&progress, &look, 1000000);
+    progress_clear(&progress);
+    dup2(real, STDERR_FILENO);
+    ck_assert_int_eq(lseek(fileno(file), 0, SEEK_END), 0);
+    fclose(file);
+    close(real);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
     Suite *suite = suite_new("progress", 20, &tests);
     tcase_add_test(tests, it_tells_part_rate_and_what_is_left);
     tcase_add_test(tests, it_is_shorter_than_any_terminal_is_wide);
+    tcase_add_test(tests, a_terminal_shows_it_and_is_clear_behind_it);
+    tcase_add_test(tests, without_a_terminal_nothing_is_shown);
     return suite_run(suite, true);
 }

@@ -149,6 +149,10 @@ START_TEST(what_is_damaged_is_a_failure_and_never_absent)
         engine_cursor_park(cursor, i == 1);
     }
     engine_cursor_close(cursor);
+    uint64_t bytes = 0;
+    ck_assert_int_eq(engine_range_bytes(subject.engine, text("a"), text("z"), &bytes, &subject.failure),
+                     ENGINE_FAILED);
+    ck_assert_ptr_nonnull(strstr(subject.failure.text, "reading a range of keys: Corruption: "));
     subject_put(text("b"), text("1")); /* the store goes on */
     subject_expect(NULL, "b", "1");
 }

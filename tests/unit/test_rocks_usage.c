@@ -101,6 +101,35 @@ START_TEST(what_was_deleted_is_not_counted_once_it_is_reclaimed)
 }
 END_TEST
 
+/* Between two keys that are alike for longer than a search looks no place is found: such a range is not cut, and walked whole. */
+START_TEST(keys_that_are_alike_for_long_are_told_too)
+{
+    enum { LONG_BYTES = 300, VALUE_BYTES = 2000, COUNT = 1000 };
+    static uint8_t from[LONG_BYTES], to[LONG_BYTES], key[LONG_BYTES], value[VALUE_BYTES];
+    const size_t length =
+        _i == 0 ? LONG_BYTES : 254; /* the search looks at 256, and at eight bytes at once */
+    subject_begin(SUBJECT_ROCKSDB);
+    randomness = random_from(random_seed("usage alike"));
+    memset(from, 'k', length);
+    memcpy(to, from, length);
+    memcpy(key, from, length);
+    to[length - 2] += 2;
+    for (int i = 0; i < COUNT; i++) {
+        key[length - 2] = (uint8_t)('k' + i / 250);
+        key[length - 1] = (uint8_t)(i % 250);
+        random_fill(&randomness, value, sizeof value);
+        subject_put(slice_of(key, length), slice_of(value, sizeof value));
+    }
+    subject_reclaim(text("k"), text("l"));
+    from[length - 1] = to[length - 1] = 0;
+    uint64_t bytes = 0;
+    ck_assert_int_eq(engine_range_bytes(subject.engine, slice_of(from, length), slice_of(to, length), &bytes,
+                                        &subject.failure),
+                     ENGINE_OK);
+    ck_assert_uint_eq(bytes, 2 * 250 * (length + VALUE_BYTES));
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -108,6 +137,7 @@ int main(void)
     tcase_add_checked_fixture(tests, NULL, subject_end);
     tcase_add_loop_test(tests, what_is_few_is_told_exactly, 0, SUBJECTS);
     tcase_add_test(tests, an_estimate_is_right_to_a_factor_of_two);
+    tcase_add_loop_test(tests, keys_that_are_alike_for_long_are_told_too, 0, 2);
     tcase_add_test(tests, what_was_deleted_is_not_counted_once_it_is_reclaimed);
     return suite_run(suite, true);
 }

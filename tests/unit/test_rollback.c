@@ -375,7 +375,7 @@ START_TEST(a_stored_key_that_is_too_long_fails_it_whole)
     static const enum key_kind kinds[] = {KEY_HEADER, KEY_BOUND};
     applied_block(1, "one", "data");
     applied_rise(10);
-    applied_put_long_key(kinds[_i], 7, 2 * KEY_BYTES_MAX);
+    applied_put_bad(key_of_height(1, kinds[_i], 7), 2 * KEY_BYTES_MAX);
     uint64_t before = applied_digest();
     struct job job = {.kind = JOB_ROLLBACK, .rollback = {.to = 5}};
     applied_assert_damaged(&job, _i == 0 ? "header record" : "a bound name's key of 2074 bytes");

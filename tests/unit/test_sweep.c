@@ -300,7 +300,7 @@ START_TEST(a_block_with_a_key_that_is_too_long_fails_the_sweep)
         snprintf(hash, sizeof hash, "%u", (unsigned)height);
         applied_block(height, hash, "data");
     }
-    applied_put_long_key(KEY_HEADER, SLICE_KEYS_MAX, 2 * KEY_BYTES_MAX);
+    applied_put_bad(key_of_height(1, KEY_HEADER, SLICE_KEYS_MAX), 2 * KEY_BYTES_MAX);
     applied_prune(SLICE_KEYS_MAX + 10);
     struct job job = {.kind = JOB_SWEEP, .sweep_ns = UINT64_C(60000000000)};
     applied_assert_damaged(&job, "a key of 2074 bytes");
@@ -311,7 +311,7 @@ END_TEST
 START_TEST(a_bound_name_that_is_too_long_fails_the_sweep)
 {
     applied_rise(10);
-    applied_put_long_key(KEY_BOUND, 2, KEY_BYTES_MAX + 1);
+    applied_put_bad(key_of_height(1, KEY_BOUND, 2), KEY_BYTES_MAX + 1);
     applied_prune(5);
     (void)applied_sweep(); /* of the blocks */
     struct job job = {.kind = JOB_SWEEP, .sweep_ns = 1000000000};

@@ -49,16 +49,12 @@ enum tool_exit own_chains_make(struct own_chains *own, struct cairn_slice chain,
     const struct cairn_reply *reply;
     enum cairn_status status = cairn_create_chain(own->tool->connection, &request, &reply);
     bool existed = status == CAIRN_OK && !reply->write.created;
-    if (ret_existed != NULL) {
-        *ret_existed = existed;
-    }
+    *ret_existed = existed;
     if (status != CAIRN_OK) {
         return tool_result(own->tool, status, reply);
     }
     if (existed) {
-        return ret_existed != NULL ? TOOL_FAILURE
-                                   : tool_fail(TOOL_FAILURE, "there is a chain \"%.*s\" already",
-                                               (int)chain.bytes, (const char *)chain.data);
+        return TOOL_FAILURE;
     }
     own->names[own->count++] = chain;
     return TOOL_OK;

@@ -14,8 +14,8 @@ struct own_chains {
 
 void own_chains_begin(struct own_chains *own, struct tool *tool, size_t count_max, bool is_kept);
 
-/* Makes a chain. Not TOOL_OK: stderr says why, unless `ret_existed` is not NULL and true: there is a chain of that name already, of
- * which nothing was said. */
+/* Makes a chain. Not TOOL_OK: stderr says why, unless `ret_existed` is true: there is a chain of that name already, of which nothing
+ * was said. */
 enum tool_exit own_chains_make(struct own_chains *own, struct cairn_slice chain,
                                bool *ret_existed) CAIRN_MUST_CHECK;
 

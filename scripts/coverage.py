@@ -9,8 +9,8 @@ failing one is never taken is what it states; nor does a case of a `switch` that
 gcc adds to a `switch` without a `default`, for values that none of its cases has, need not be taken: over an enum -Wswitch
 sees to it that there are none. The branches of a line with one of uthash's macros are uthash's.
 
-Fails where a module misses its goal and no exception allows that, where an exception allows what is not needed, and where it
-saw fewer modules than git tracks.
+Fails where a module misses its goal and no exception allows that, where an exception is far from needed, and where it saw fewer
+modules than git tracks.
 """
 
 import collections
@@ -28,6 +28,7 @@ SWITCH = re.compile(r"\bswitch\s*\(")
 CASE_OF_ASSERT = re.compile(r"\b(?:case\b[^:]*|default\s*):\s*assert\s*\(")
 UTHASH = re.compile(r"\bHASH_[A-Z_]+\s*\(")
 OBJECTS_AT_A_TIME = 50
+MARGIN = 2  # percent, by which runs differ: an exception stays where its module meets the goal by less
 
 
 class Module:
@@ -175,7 +176,7 @@ def judge(modules):
         measured = f"{name}: {has[0]} % of lines and {has[1]} % of branches"
         if name not in exceptions and not is_met:
             complaints.append(f"{measured}; the goal is {goal[0]:g} and {goal[1]:g}")
-        elif name in exceptions and is_met:
+        elif name in exceptions and all(part >= least + MARGIN for part, least in zip(has, goal)):
             complaints.append(f"{measured}; it needs no exception any more")
         elif name in exceptions and (has[0] < exceptions[name][0] or has[1] < exceptions[name][1]):
             complaints.append(f"{measured}; its exception is for {exceptions[name][0]:g} and {exceptions[name][1]:g}")

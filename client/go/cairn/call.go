@@ -160,7 +160,7 @@ func waitingFor(ctx context.Context) waiting {
 // wait waits until the call is woken. With an error the context has ended first: nobody will wake the call any more, and if gone
 // is set, the connection has it still and gives it back by itself.
 func (cl *call) wait(w waiting) (gone bool, err error) {
-	if w.done == nil {
+	if cl.conn.lead(cl) || w.done == nil {
 		<-cl.ready
 		return false, nil
 	}

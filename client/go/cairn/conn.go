@@ -1,14 +1,10 @@
 package cairn
 
 import (
-	"errors"
-	"fmt"
-	"io"
 	"net"
 	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"syscall"
 )
 
@@ -16,8 +12,8 @@ import (
 //
 //   - Callers write: who sends a frame while nobody writes hands it to the kernel itself, without waiting; what others queue
 //     meanwhile goes with it. What the kernel does not take at once is left to the connection's writer goroutine.
-//   - One goroutine reads. It never waits for a caller: replies go into the calls, parts of streams into buffers that the
-//     streams' windows bound.
+//   - One goroutine at a time reads: a caller that is alone, or the connection's reader (see read.go). It never waits for a
+//     caller: replies go into the calls, parts of streams into buffers that the streams' windows bound.
 //   - A connection that fails takes the whole session with it: from then on nothing is sent over any, what the daemon still
 //     answers is read, and the supervisor takes the calls that were not answered.
 type conn struct {
@@ -29,10 +25,17 @@ type conn struct {
 	read    chan struct{} // closed when the reader has ended
 	written chan struct{} // closed when the writer goroutine has ended
 
+	// Of who has the read side
+	in      reader
+	readErr error         // why nothing can be read any more
+	turn    chan struct{} // of one place: the read side, handed to the reader goroutine
+
 	mu       sync.Mutex
-	dead     bool // nothing is sent any more
-	writing  bool // somebody hands bytes to the kernel
-	handed   bool // that is the writer goroutine
+	dead     bool   // nothing is sent any more
+	reading  bool   // somebody has the read side
+	leads    uint64 // times that a caller took it
+	writing  bool   // somebody hands bytes to the kernel
+	handed   bool   // that is the writer goroutine
 	slots    []slot
 	free     []uint32 // places in slots
 	inFlight int
@@ -60,8 +63,6 @@ const scratchBytesMax = 1 << 20
 // With this many requests under way, others are likely about to send: who writes lets them queue theirs first.
 const coalesceFrom = 4
 
-const readBufferBytes = 64 << 10
-
 func newConn(client *Client, s *session, socket *net.UnixConn) (*conn, error) {
 	raw, err := socket.SyscallConn()
 	if err != nil {
@@ -70,6 +71,8 @@ func newConn(client *Client, s *session, socket *net.UnixConn) (*conn, error) {
 	c := &conn{
 		client: client, session: s, socket: socket, raw: raw,
 		wake: make(chan struct{}, 1), read: make(chan struct{}), written: make(chan struct{}),
+		in:   reader{socket: socket, buffer: make([]byte, readBufferBytes), bytes: &client.bytesRead},
+		turn: make(chan struct{}, 1), reading: true,
 	}
 	c.write = func(fd uintptr) bool {
 		for {
@@ -348,121 +351,4 @@ func (c *conn) unanswered() []*call {
 	}
 	c.pending = nil
 	return calls
-}
-
-// readLoop reads frames until the connection ends.
-func (c *conn) readLoop() {
-	defer close(c.read)
-	in := reader{socket: c.socket, buffer: make([]byte, readBufferBytes), bytes: &c.client.bytesRead}
-	var err error
-	for err == nil {
-		err = c.readFrame(&in)
-	}
-	c.client.lose(c.session, err)
-}
-
-func (c *conn) readFrame(in *reader) error {
-	head, err := in.peek(replyHeaderBytes)
-	if err != nil {
-		return err
-	}
-	h, ok := decodeReplyHeader(head)
-	if !ok {
-		return errors.New("the daemon sent bytes that are not a frame")
-	}
-	in.skip(replyHeaderBytes)
-	if uint64(h.length) > c.session.hello.limits.FrameBytesMax {
-		return fmt.Errorf("the daemon sent a frame of %d bytes, above its own bound", h.length)
-	}
-	c.mu.Lock()
-	cl := c.lookup(h.id)
-	if cl != nil && cl.kind != h.kind {
-		cl = nil
-	}
-	c.mu.Unlock()
-	c.client.keep.writtenThrough(h.writtenThrough)
-	if cl == nil {
-		return c.unexpected(in, h)
-	}
-	if cl.stream != nil && h.flags&flagMore != 0 {
-		return cl.stream.take(in, h.length, h.flags&flagContinued != 0)
-	}
-	if err := in.read(cl.replySpace(h.length)); err != nil {
-		return err
-	}
-	if h.flags != 0 {
-		return nil // the answer goes on
-	}
-	c.mu.Lock()
-	c.remove(cl) // from here on its caller waits for it, if it has not gone
-	abandoned := cl.abandoned
-	c.mu.Unlock()
-	cl.status, cl.outcome = h.status, outcomeAnswered
-	c.client.finish(c, cl, abandoned)
-	return nil
-}
-
-// unexpected gives the error of a frame that answers no request: the daemon's reason to close the connection, mostly.
-func (c *conn) unexpected(in *reader, h replyHeader) error {
-	if h.id != 0 || h.length > replyBufferBytes {
-		return errors.New("the daemon answered what was not asked")
-	}
-	body := make([]byte, h.length)
-	if err := in.read(body); err != nil {
-		return err
-	}
-	e, _ := decodeError(body)
-	return fmt.Errorf("the daemon closes the connection: %s", e.Text)
-}
-
-// reader is a buffer before a connection.
-type reader struct {
-	socket     *net.UnixConn
-	buffer     []byte
-	start, end int
-	bytes      *atomic.Uint64 // that were read
-}
-
-// peek returns the next n bytes, which a buffer holds.
-func (r *reader) peek(n int) ([]byte, error) {
-	if r.end-r.start < n {
-		copy(r.buffer, r.buffer[r.start:r.end])
-		r.start, r.end = 0, r.end-r.start
-		for r.end < n {
-			got, err := r.socket.Read(r.buffer[r.end:])
-			r.end += got
-			r.bytes.Add(uint64(got))
-			if err != nil && r.end < n {
-				return nil, err
-			}
-		}
-	}
-	return r.buffer[r.start : r.start+n], nil
-}
-
-func (r *reader) skip(n int) { r.start += n }
-
-// read fills b.
-func (r *reader) read(b []byte) error {
-	n := copy(b, r.buffer[r.start:r.end])
-	r.start += n
-	if n == len(b) {
-		return nil
-	}
-	got, err := io.ReadFull(r.socket, b[n:])
-	r.bytes.Add(uint64(got))
-	return err
-}
-
-// discard drops n bytes.
-func (r *reader) discard(n int) error {
-	for n > 0 {
-		part := min(n, len(r.buffer))
-		if _, err := r.peek(part); err != nil {
-			return err
-		}
-		r.skip(part)
-		n -= part
-	}
-	return nil
 }

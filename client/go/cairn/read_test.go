@@ -1,0 +1,194 @@
+package cairn
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"net"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// fakeDaemon answers each read of a name with `not found`, in parts of a byte if told to, and holds the answers back while it is held.
+type fakeDaemon struct {
+	net.Listener
+	hold  sync.RWMutex
+	bytes bool // the answers come in single bytes
+
+	mu    sync.Mutex
+	conns []net.Conn
+}
+
+func startFake(t *testing.T) *fakeDaemon {
+	listener, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fakeDaemon{Listener: listener}
+	t.Cleanup(func() { listener.Close() })
+	hello := golden(t)["hello_reply"]
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			f.mu.Lock()
+			f.conns = append(f.conns, conn)
+			f.mu.Unlock()
+			go f.serve(conn, hello)
+		}
+	}()
+	return f
+}
+
+func (f *fakeDaemon) serve(conn net.Conn, hello []byte) {
+	defer conn.Close()
+	in := reader{socket: conn.(*net.UnixConn), buffer: make([]byte, 4096), bytes: new(atomic.Uint64)}
+	for first := true; ; first = false {
+		head, err := in.peek(requestHeaderBytes)
+		if err != nil {
+			return
+		}
+		request := append([]byte(nil), head...)
+		in.skip(requestHeaderBytes)
+		if in.discard(int(binary.LittleEndian.Uint32(request[4:]))) != nil {
+			return
+		}
+		answer := hello
+		if !first {
+			answer = make([]byte, replyHeaderBytes)
+			answer[0], answer[1], answer[3] = request[0], request[1]|replyBit, byte(StatusNotFound)
+			copy(answer[8:16], request[8:16])
+		}
+		f.hold.RLock()
+		if f.bytes && !first {
+			for i := range answer[1:] {
+				conn.Write(answer[i : i+1])
+			}
+			answer = answer[len(answer)-1:]
+		}
+		conn.Write(answer)
+		f.hold.RUnlock()
+	}
+}
+
+// lonely calls until a caller has read its own answer.
+func lonely(t *testing.T, c *Client) *conn {
+	t.Helper()
+	for {
+		if _, err := c.Chain("default").Get(nil, "x"); !errors.Is(err, ErrNotFound) {
+			t.Fatal(err)
+		}
+		conn := c.readSession.Load().conns[reads]
+		conn.mu.Lock()
+		led := conn.leads > 0
+		conn.mu.Unlock()
+		if led {
+			return conn
+		}
+	}
+}
+
+// A caller reads its own answer; when its context ends first, the call ends nevertheless, and what comes later is read.
+func TestACallerThatReadsLooksAfterItsContext(t *testing.T) {
+	f := startFake(t)
+	c, err := Open(context.Background(), Options{Socket: f.Addr().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ch := c.Chain("default")
+	for range 20 {
+		conn := lonely(t, c)
+		f.hold.Lock()
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+		if _, err := ch.Get(ctx, "x"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		cancel()
+		f.hold.Unlock()
+		for idle := false; !idle; time.Sleep(time.Millisecond) {
+			conn.mu.Lock()
+			idle = conn.inFlight == 0
+			conn.mu.Unlock()
+		}
+	}
+	close(c.stopping)
+	f.closeAll()
+	<-c.ended
+}
+
+// One who reads, and others who come meanwhile: all are answered, however the answers are cut.
+func TestCallersHandTheReadSideOn(t *testing.T) {
+	f := startFake(t)
+	c, err := Open(context.Background(), Options{Socket: f.Addr().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lonely(t, c)
+	f.hold.Lock()
+	f.bytes = true
+	f.hold.Unlock()
+	for goroutines := range 5 {
+		var group sync.WaitGroup
+		for range goroutines {
+			group.Add(1)
+			go func() {
+				defer group.Done()
+				for range 300 {
+					if _, err := c.Chain("default").Get(nil, "x"); !errors.Is(err, ErrNotFound) {
+						t.Error(err)
+						return
+					}
+				}
+			}()
+		}
+		group.Wait()
+	}
+	close(c.stopping)
+	f.closeAll()
+	<-c.ended
+}
+
+// The end of a connection is noticed without a call, after callers have read, and by one that reads.
+func TestTheEndOfAConnectionIsNoticedThatCallersRead(t *testing.T) {
+	f := startFake(t)
+	c, err := Open(context.Background(), Options{Socket: f.Addr().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for reconnects := range uint64(10) {
+		lonely(t, c)
+		if reconnects%2 == 0 {
+			f.hold.Lock()
+			go func() {
+				time.Sleep(time.Millisecond)
+				f.closeAll()
+				f.hold.Unlock()
+			}()
+			if _, err := c.Chain("default").Get(nil, "x"); !errors.Is(err, ErrNotFound) {
+				t.Fatal(err)
+			}
+		} else {
+			f.closeAll()
+		}
+		for c.Stats().Reconnects <= reconnects {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	close(c.stopping)
+	f.closeAll()
+	<-c.ended
+}
+
+func (f *fakeDaemon) closeAll() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, conn := range f.conns {
+		conn.Close()
+	}
+	f.conns = nil
+}

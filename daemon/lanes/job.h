@@ -117,6 +117,7 @@ struct job {
     uint64_t sequence;      /* 0 for those that nobody waits for */
     uint64_t carry_through; /* it carries metadata up to this number; 0: none */
     uint64_t number;        /* under the chain's last epoch, from 1: it is applied once; 0: it has none */
+    bool is_behind_drop;    /* of its chain: only whether its number was applied before that is judged */
     uint64_t bytes;         /* what it takes of the log, about; 0: not known */
     union {
         struct job_commit commit;

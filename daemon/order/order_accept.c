@@ -31,6 +31,11 @@ static void post_closed(struct order *order)
     }
 }
 
+bool order_takes_number(const struct chain *chain, uint64_t number, struct failure *failure)
+{
+    return chain_claim_may_have_applied(&chain->claim, number) || order_takes_writes(chain, failure);
+}
+
 bool order_takes_writes(const struct chain *chain, struct failure *failure)
 {
     assert(thread_is(THREAD_LOOP));
@@ -120,6 +125,9 @@ static bool touches_queued(const struct order *order, const struct job *job)
 static void join_lane(struct chain *chain, struct job *job)
 {
     assert(job->sequence > 0);
+    if (job->is_behind_drop) {
+        return;
+    }
     chain->rollbacks_queued += job->kind == JOB_ROLLBACK;
     chain->creations_queued += job->kind == JOB_CREATE_CHAIN;
     chain->is_dropping = job->kind == JOB_DROP_CHAIN;
@@ -141,8 +149,10 @@ void order_submit(struct order *order, struct job *job, bool carry, uint64_t now
     assert(job->done != NULL); /* called when it comes back, much later */
     assert((order->oldest_job == NULL) == (order->youngest_job == NULL));
     struct chain *chain = chain_by_id(order->chains, job->chain);
-    assert(chain != NULL && !chain->is_dropping); /* or it would be applied behind the drop */
+    assert(chain != NULL);
     bool may_be_repeated = chain_claim_may_have_applied(&chain->claim, job->number);
+    job->is_behind_drop = chain->is_dropping;
+    assert(may_be_repeated || !chain->is_dropping); /* or it would be applied behind the drop */
     if (job_always_carries(job) || carry || may_be_repeated || touches_queued(order, job)) {
         pending_close_group(order->pending);
         post_closed(order);

@@ -157,6 +157,9 @@ static void publish_chain(struct order *order, struct chain *chain, const struct
 /* The chain that the job is of; NULL: it is of none, or of one that was dropped since, whose number may be another's. */
 static struct chain *chain_of(const struct order *order, const struct job *job)
 {
+    if (job->is_behind_drop) {
+        return NULL;
+    }
     struct chain *chain = chain_by_id(order->chains, job->chain);
     assert(chain != NULL || job->sequence == 0); /* a chain is dropped behind all that was accepted for it */
     return job->kind == JOB_SWEEP && (chain == NULL || job != &chain->sweep) ? NULL : chain;

@@ -306,7 +306,7 @@ static enum request_progress submit(struct request *request, bool has_chain, Pro
     }
     const struct chain *chain = request_chain(request, has_chain, name, &failure);
     enum epochs_verdict verdict = EPOCHS_REFUSE;
-    if (chain != NULL && order_takes_writes(chain, &failure)) {
+    if (chain != NULL && order_takes_number(chain, job->number, &failure)) {
         verdict = epochs_judge(request->session, chain, job->number, job->kind != JOB_COMMIT, &failure);
     }
     if (verdict == EPOCHS_UNDECIDED) {

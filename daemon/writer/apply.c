@@ -192,6 +192,7 @@ static void apply_create_chain(struct apply *apply, const struct job *job)
 /* All keys of the chain are one range, whatever they are; what was carried for it lies in it. */
 static void apply_drop_chain(struct apply *apply, const struct job *job)
 {
+    uint64_t last_number = apply->next.last_number;
     assert(apply->next.is_there && job->sequence > 0);
     struct key from = key_of_chain(job->chain), to = key_behind_chain(job->chain);
     write_set_delete_range(apply->set, &from, &to);
@@ -200,6 +201,9 @@ static void apply_drop_chain(struct apply *apply, const struct job *job)
     apply->next = (struct apply_chain){0};
     if (job->drop.makes_anew) {
         make_chain(apply, job);
+    }
+    apply->next.last_number = last_number; /* for jobs behind it; the next claim begins anew */
+    if (job->drop.makes_anew) {
         return;
     }
     struct key name;
@@ -264,6 +268,10 @@ static enum status apply_kind(struct apply *apply, struct job *job)
 static enum status apply_once(struct apply *apply, struct job *job)
 {
     enum status status = STATUS_OK;
+    if (job->is_behind_drop) {
+        return failure_set_conflict(&job->failure, REASON_DROPPED,
+                                    "number %lu was not applied before the chain was dropped", job->number);
+    }
     if (job->number != 0) {
         status = apply_claim_number(apply, job, &job->failure);
     }
@@ -314,7 +322,8 @@ enum status apply_job(struct apply *apply, struct job *job, const struct metadat
     struct write_set_mark before = write_set_mark(apply->set);
     size_t left_out_before = apply->left_out.count;
     apply->next = apply->chains[job->chain];
-    assert(apply->next.is_there || job->kind == JOB_CREATE_CHAIN || job_is_own(job->kind));
+    assert(apply->next.is_there || job->kind == JOB_CREATE_CHAIN || job->is_behind_drop ||
+           job_is_own(job->kind));
     apply_carried(apply, job, carried);
     enum status status = job->is_repeated ? STATUS_OK : apply_once(apply, job);
     job->marks = apply->next.marks;

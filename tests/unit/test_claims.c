@@ -227,6 +227,103 @@ START_TEST(without_space_claims_go_on_and_no_number_is_refused_that_was_applied)
 }
 END_TEST
 
+static struct service_reply answer_to(uint64_t id)
+{
+    for (size_t i = 0; i < served.reply_count; i++) {
+        if (served.replies[i].header.id == id) {
+            return served.replies[i];
+        }
+    }
+    ck_abort_msg("no answer");
+    return (struct service_reply){0};
+}
+
+static void assert_repeated(uint64_t id, bool expected)
+{
+    struct service_reply reply = answer_to(id);
+    ck_assert_msg(reply.status == STATUS_OK, "%s", reply.text);
+    const Cairn__WriteReply *written =
+        cairn__write_reply__unpack(kept_allocator(), reply.body.len, reply.body.data);
+    ck_assert_int_eq(written->repeated, expected);
+}
+
+static uint64_t start(uint8_t type, const void *message)
+{
+    uint64_t id = service_next_id();
+    ck_assert_int_eq(service_start(type, message, NULL), REQUEST_TAKEN);
+    return id;
+}
+
+static Cairn__Commit *on(const char *name, Cairn__Commit *commit)
+{
+    commit->has_chain = true;
+    commit->chain = bytes_of(name);
+    return commit;
+}
+
+/* Once with a chain that is gone behind it, and once with the one that is made anew. */
+START_TEST(behind_a_drop_a_number_that_was_applied_is_repeated_and_no_other_is)
+{
+    const char *name = _i == 0 ? "default" : "aux";
+    Cairn__CreateChain create = CAIRN__CREATE_CHAIN__INIT;
+    create.has_chain = true;
+    create.chain = bytes_of("aux");
+    ck_assert_int_eq(service_ask(FRAME_CREATE_CHAIN, &create).status, STATUS_OK);
+    Cairn__Claim *claim = claim_of("node");
+    claim->has_chain = true;
+    claim->chain = bytes_of(name);
+    Cairn__DropChain drop = CAIRN__DROP_CHAIN__INIT;
+    drop.has_chain = true;
+    drop.chain = bytes_of(name);
+    Cairn__Rollback rollback = CAIRN__ROLLBACK__INIT;
+    rollback.has_chain = rollback.has_number = rollback.has_to = true;
+    rollback.chain = bytes_of(name);
+    rollback.number = 1;
+    ck_assert_int_eq(service_ask(FRAME_CLAIM, claim).status, STATUS_OK);
+    ck_assert_int_eq(service_ask(FRAME_COMMIT, on(name, numbered(1))).status, STATUS_OK);
+    fake_disk_fault(served.disk, FAKE_WRITE, FAKE_FAILS, 1);
+    uint64_t fails = start(FRAME_COMMIT, on(name, numbered(2)));
+    service_await_replies(served.reply_count + 1);
+    ck_assert_int_eq(answer_to(fails).status, STATUS_NO_SPACE);
+    uint64_t second = start(FRAME_COMMIT, on(name, numbered(2)));
+    uint64_t ahead = start(FRAME_COMMIT, on(name, numbered(4)));
+    uint64_t dropped = start(FRAME_DROP_CHAIN, &drop);
+    uint64_t again[] = {start(FRAME_COMMIT, on(name, numbered(1))), start(FRAME_ROLLBACK, &rollback),
+                        start(FRAME_COMMIT, on(name, numbered(2)))};
+    uint64_t first_time = start(FRAME_COMMIT, on(name, numbered(3)));
+    service_settle();
+    assert_repeated(second, false);
+    ck_assert_int_eq(answer_to(ahead).reason, REASON_NUMBER);
+    ck_assert_int_eq(answer_to(dropped).status, STATUS_OK);
+    for (size_t i = 0; i < sizeof again / sizeof again[0]; i++) {
+        assert_repeated(again[i], true);
+    }
+    ck_assert_int_eq(answer_to(first_time).reason, REASON_DROPPED);
+    ck_assert_int_eq(service_ask(FRAME_CREATE_CHAIN, &create).status, STATUS_OK); /* in its place, perhaps */
+}
+END_TEST
+
+/* It was taken for one that may have been applied. */
+START_TEST(behind_a_drop_a_number_that_failed_is_refused)
+{
+    Cairn__DropChain drop = CAIRN__DROP_CHAIN__INIT;
+    drop.has_chain = true;
+    drop.chain = bytes_of("default");
+    (void)claim_ok();
+    Cairn__Commit *refused = numbered(1);
+    refused->has_expected_height = true;
+    refused->expected_height = 5;
+    uint64_t ids[] = {start(FRAME_COMMIT, refused), start(FRAME_DROP_CHAIN, &drop),
+                      start(FRAME_COMMIT, numbered(1))};
+    service_settle();
+    ck_assert_int_eq(answer_to(ids[0]).reason, REASON_HEIGHT);
+    ck_assert_int_eq(answer_to(ids[1]).status, STATUS_OK);
+    ck_assert_int_eq(answer_to(ids[2]).reason, REASON_DROPPED);
+    (void)claim_ok();
+    ck_assert_int_eq(service_ask(FRAME_COMMIT, numbered(1)).status, STATUS_OK);
+}
+END_TEST
+
 START_TEST(a_store_that_is_open_for_reading_takes_no_claim)
 {
     struct space_look look = {.is_read_only = true};
@@ -254,6 +351,8 @@ int main(void)
     tcase_add_test(tests, what_another_holds_is_refused_unless_it_may_be_taken_over);
     tcase_add_test(tests, metadata_that_is_resent_over_a_claim_or_release_is_not_applied);
     tcase_add_test(tests, without_space_claims_go_on_and_no_number_is_refused_that_was_applied);
+    tcase_add_loop_test(tests, behind_a_drop_a_number_that_was_applied_is_repeated_and_no_other_is, 0, 2);
+    tcase_add_test(tests, behind_a_drop_a_number_that_failed_is_refused);
     tcase_add_test(tests, a_store_that_is_open_for_reading_takes_no_claim);
     return suite_run(suite, true);
 }

@@ -17,7 +17,7 @@ struct simulation_result {
     char text[20000]; /* what does not fit */
     uint64_t trace;   /* a digest of all that happened */
     uint64_t steps, simulated_us;
-    uint64_t requests, claim_requests, rounds, excused, resent;
+    uint64_t requests, claim_requests, rounds, excused, resent, ended;
     uint64_t kills, cuts, stops, failed_writes, hang_ups, damages, starts;
 };
 

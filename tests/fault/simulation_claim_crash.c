@@ -129,7 +129,7 @@ bool claim_round_crashed(struct claim_model *model, const struct claim_round *ro
     model->now = search.found;
     model->past_count = 0; /* a barrier, or the start, has made all durable */
     if (model->now.stands) {
-        model->epochs[model->now.last].sequence = dump->claim_sequence;
+        model->epochs[model->now.last].sequence = model->now.claimed = dump->claim_sequence;
     }
     return true;
 }

@@ -34,6 +34,7 @@ void claim_session_closed(struct claim_state *state, int session, uint64_t now_u
         state->left_least_us = state->left_most_us = now_us;
     }
     state->presented[session] = NO_EPOCH;
+    state->ends[session] = state->is_ended[session] = false;
     state->numbers_from = state->numbers_from == session ? NO_SESSION : state->numbers_from;
 }
 
@@ -41,6 +42,7 @@ void claim_all_closed(struct claim_state *state, uint64_t least_us, uint64_t mos
 {
     for (int i = 0; i < CLAIMANTS; i++) {
         state->presented[i] = NO_EPOCH;
+        state->ends[i] = state->is_ended[i] = false;
     }
     state->numbers_from = NO_SESSION;
     state->left_least_us = least_us;
@@ -68,7 +70,7 @@ uint64_t claim_last_number(const struct claim_state *state)
     return state->last != NO_EPOCH ? state->kept[0].last_number : 0;
 }
 
-static bool is_under_last(const struct claim_state *state, int session)
+bool claim_is_under_last(const struct claim_state *state, int session)
 {
     return state->stands && state->presented[session] == state->last;
 }
@@ -85,7 +87,7 @@ static bool is_presented(const struct claim_state *state)
 static struct verdict judge_claim(const struct claim_state *state, const struct claim_call *call)
 {
     bool may_take_over = claimant_is_admin(call->session) || claimant_uid(call->session) == state->holder_uid;
-    if (!state->stands || is_under_last(state, call->session) || (call->is_asked && may_take_over)) {
+    if (!state->stands || claim_is_under_last(state, call->session) || (call->is_asked && may_take_over)) {
         return fine;
     }
     struct verdict verdict = refused(STATUS_CONFLICT, REASON_CLAIMED);
@@ -121,7 +123,7 @@ static struct verdict judge_write(const struct claim_state *state, const struct 
     if (call->number != 0 && !has_epoch) {
         return refused(STATUS_INVALID, REASON_NONE);
     }
-    if (has_epoch ? !is_under_last(state, call->session) : state->stands) {
+    if (has_epoch ? !claim_is_under_last(state, call->session) : state->stands) {
         return refused(STATUS_CONFLICT, REASON_CLAIMED);
     }
     bool is_from_another = call->number != 0 && state->numbers_from != call->session;
@@ -152,7 +154,7 @@ static struct verdict judge(const struct claim_state *state, const struct claim_
         if (call->is_asked) {
             return claimant_is_admin(call->session) ? fine : refused(STATUS_PERMISSION, REASON_NONE);
         }
-        return is_under_last(state, call->session) ? fine : refused(STATUS_CONFLICT, REASON_CLAIMED);
+        return claim_is_under_last(state, call->session) ? fine : refused(STATUS_CONFLICT, REASON_CLAIMED);
     default:
         return judge_write(state, call);
     }
@@ -188,6 +190,28 @@ static bool is_told_number(const struct claim_model *model, const struct claim_s
     return !is_known || number == call->last_number;
 }
 
+static bool is_conflict(const struct claim_call *call, enum conflict_reason reason)
+{
+    return call->status == STATUS_CONFLICT && call->reason == reason;
+}
+
+bool claim_resend_fits(const struct claim_state *state, const struct claim_call *call)
+{
+    if (!state->is_there) {
+        return is_conflict(call, REASON_DROPPED);
+    }
+    if (judge_write(state, call).may_be_ok) {
+        bool is_cut = is_conflict(call, REASON_ROLLED_BACK) || is_conflict(call, REASON_DROPPED);
+        bool may_be_cut = state->cut == CLAIM_UNKNOWN || call->resend_of < state->cut;
+        bool may_be_claimed = state->claimed == CLAIM_UNKNOWN || call->resend_of < state->claimed;
+        bool is_lost = (may_be_cut && state->cut != CLAIM_UNKNOWN) ||
+                       (may_be_claimed && state->claimed != CLAIM_UNKNOWN);
+        return (call->status == STATUS_OK && !is_lost) || (is_cut && may_be_cut) ||
+               (is_conflict(call, REASON_CLAIMED) && may_be_claimed);
+    }
+    return is_conflict(call, REASON_CLAIMED);
+}
+
 bool claim_fits(const struct claim_model *model, const struct claim_state *state,
                 const struct claim_call *call)
 {
@@ -209,18 +233,37 @@ static void forget_blocks(struct claim_state *state, uint64_t first, uint64_t la
     }
 }
 
+/* What `told` did is answered behind that: its own connection stays. */
+static void end_sessions(struct claim_state *state, int told)
+{
+    for (int i = 0; i < CLAIMANTS; i++) {
+        if (state->ends[i] && !claim_is_under_last(state, i)) {
+            state->ends[i] = false;
+            state->is_ended[i] = i != told;
+        }
+    }
+}
+
+static uint64_t number_of(const struct claim_call *call)
+{
+    return call->sequence != 0 ? call->sequence : CLAIM_UNKNOWN;
+}
+
 static void apply_claim(struct claim_state *state, const struct claim_call *call)
 {
     memmove(state->kept + 1, state->kept, (CLAIM_KEPT - 1) * sizeof state->kept[0]);
     state->kept[0].epoch = state->last = call->epoch;
     state->kept[0].last_number = 0;
     state->presented[call->session] = call->epoch;
+    state->ends[call->session] = false;
     state->numbers_from = call->session;
     state->stands = true;
     state->holder_uid = claimant_uid(call->session);
+    state->claimed = number_of(call);
+    end_sessions(state, call->session);
 }
 
-static void apply_drop(struct claim_state *state)
+static void apply_drop(struct claim_state *state, int session)
 {
     state->is_there = state->stands = false;
     state->height = state->pruned = 0;
@@ -229,7 +272,19 @@ static void apply_drop(struct claim_state *state)
     for (int i = 0; i < CLAIM_KEPT; i++) {
         state->kept[i].epoch = NO_EPOCH;
     }
+    state->claimed = 0;
     forget_blocks(state, 1, CLAIM_HEIGHTS);
+    end_sessions(state, session);
+}
+
+/* One that a session asks for while there is none is no error. */
+static void apply_release(struct claim_state *state, const struct claim_call *call)
+{
+    if (state->stands) {
+        state->stands = false;
+        state->claimed = number_of(call);
+        end_sessions(state, call->session);
+    }
 }
 
 void claim_apply(struct claim_state *state, const struct claim_call *call)
@@ -249,9 +304,10 @@ void claim_apply(struct claim_state *state, const struct claim_call *call)
     case CLAIM_PRESENT:
         state->presented[call->session] = call->epoch;
         state->numbers_from = call->is_asked ? call->session : state->numbers_from;
+        state->ends[call->session] = call->ends;
         return;
     case CLAIM_RELEASE:
-        state->stands = false;
+        apply_release(state, call);
         return;
     case CLAIM_METADATA:
         return;
@@ -262,15 +318,17 @@ void claim_apply(struct claim_state *state, const struct claim_call *call)
     case CLAIM_ROLLBACK:
         forget_blocks(state, call->height + 1, CLAIM_HEIGHTS);
         state->height = call->height;
+        state->cut = number_of(call);
         return;
     case CLAIM_PRUNE:
         forget_blocks(state, 1, call->height);
         state->pruned = call->height > state->pruned ? call->height : state->pruned;
         return;
     case CLAIM_DROP:
-        apply_drop(state);
+        apply_drop(state, call->session);
         return;
     case CLAIM_CREATE:
+        state->cut = state->is_there ? state->cut : number_of(call);
         state->is_there = true;
     }
 }

@@ -39,9 +39,11 @@ enum claim_kind {
 struct claim_call {
     enum claim_kind kind;
     int session;
-    int epoch;      /* of a claim and a present: its place among the run's */
-    bool is_asked;  /* to take over; for numbers; any claim's release */
-    uint32_t level; /* that a numbered kind of write asks for; of the others 0: they are durable */
+    int epoch;          /* of a claim and a present: its place among the run's */
+    bool is_asked;      /* to take over; for numbers; any claim's release */
+    bool ends;          /* of a present: its connection is to end with the epoch */
+    uint64_t resend_of; /* of metadata; 0: it is new */
+    uint32_t level;     /* that a numbered kind of write asks for; of the others 0: they are durable */
     uint64_t number;
     uint64_t height;                                     /* of the block, or to prune or roll back to */
     uint64_t expected;                                   /* the height as condition; UINT64_MAX: none */
@@ -70,10 +72,16 @@ struct claim_state {
         uint64_t last_number;
     } kept[CLAIM_KEPT]; /* the last one first; the chain's own */
     int presented[CLAIMANTS];
-    int numbers_from; /* a session; NO_SESSION */
+    bool ends[CLAIMANTS];     /* with the epoch that it presented */
+    bool is_ended[CLAIMANTS]; /* by the daemon, since the round began */
+    int numbers_from;         /* a session; NO_SESSION */
     uint32_t holder_uid;
     uint64_t left_least_us, left_most_us;
+    /* Metadata of before is not taken again: the last claim or release; rollback, drop or making of the chain. CLAIM_UNKNOWN: nobody was told. */
+    uint64_t claimed, cut;
 };
+
+#define CLAIM_UNKNOWN UINT64_MAX
 
 enum { CLAIM_LEVEL_WRITTEN = 2 }; /* of the levels */
 enum { NO_EPOCH = -1, NO_SESSION = -1 };
@@ -121,6 +129,9 @@ bool claim_round_crashed(struct claim_model *model, const struct claim_round *ro
 /* A session that has nothing in flight closed. */
 void claim_session_closed(struct claim_state *state, int session, uint64_t now_us);
 void claim_all_closed(struct claim_state *state, uint64_t least_us, uint64_t most_us);
+/* Whether that is what metadata of an earlier run is answered, which is sent again alone. */
+bool claim_resend_fits(const struct claim_state *state, const struct claim_call *call);
+bool claim_is_under_last(const struct claim_state *state, int session);
 
 /* ---- simulation_claim_model.c to simulation_claim_crash.c ---- */
 

@@ -3,10 +3,10 @@
 #include "tests/fault/simulation_claims.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "proto/cairn.pb-c.h"
+#include "tests/fault/simulation_claims_dump.h"
 #include "tests/fault/simulation_claims_wire.h"
 #include "tests/fault/simulation_scheduler.h"
 #include "tests/fault/simulation_steps.h"
@@ -15,7 +15,7 @@
 
 enum {
     CALL_ID = 100,
-    DUMP_ID = 1000,
+    METADATA_KEPT = 4,
     NUMBERS_BACK = 4, /* how far repeated numbers lie back, at most */
 };
 
@@ -25,10 +25,11 @@ static struct {
     struct claim_model model;
     struct claim_state guess; /* all that is under way carried out */
     struct claim_round round;
-    size_t wanted; /* requests of the round */
-    size_t in_flight;
+    size_t wanted;                    /* requests of the round */
+    uint64_t metadata[METADATA_KEPT]; /* the numbers of the last that was taken, rising */
+    size_t metadata_count;
     bool is_dumping;
-    bool awaits_hello[CLAIMANTS];
+    bool awaits_hello[CLAIMANTS], was_connected[CLAIMANTS];
     uint64_t events, last_id, hung_up_us, kept_through;
 } claims;
 
@@ -44,6 +45,22 @@ static void connect_claimant(int session)
 {
     claims.awaits_hello[session] = true;
     claims_send_hello(session);
+}
+
+static bool is_connected(int session)
+{
+    return simulated_is_connected(CLAIMANT_FIRST + (unsigned)session);
+}
+
+/* Who is not connected waits for nothing: what came behind a hang-up nobody sees. */
+static size_t in_flight(void)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < claims.round.n; i++) {
+        const struct claim_call *call = &claims.round.calls[i];
+        n += call->answered_at == 0 && is_connected(call->session);
+    }
+    return n;
 }
 
 /* ---- choosing ---- */
@@ -128,7 +145,8 @@ static bool choose(struct claim_call *call)
                                 .epoch = NO_EPOCH,
                                 .expected = UINT64_MAX,
                                 .last_number = UINT64_MAX,
-                                .is_asked = scheduler_chance(40)};
+                                .is_asked = scheduler_chance(40),
+                                .ends = scheduler_chance(50)};
     bool is_numbered =
         call->kind == CLAIM_COMMIT || call->kind == CLAIM_ROLLBACK || call->kind == CLAIM_PRUNE;
     bool is_alone = call->kind == CLAIM_DROP || call->kind == CLAIM_CREATE;
@@ -145,9 +163,10 @@ static bool choose(struct claim_call *call)
     }
     bool has_epoch = call->kind != CLAIM_CLAIM || claims.model.epoch_count < CLAIM_EPOCHS_MAX;
     bool is_due = call->kind != CLAIM_PRESENT || call->epoch != NO_EPOCH;
-    unsigned client = CLAIMANT_FIRST + (unsigned)call->session;
-    return has_epoch && is_due && simulated_is_connected(client) && !claims.awaits_hello[call->session] &&
-           !(call->kind == CLAIM_PRUNE && call->height == 0) && (!is_alone || claims.in_flight == 0);
+    bool may_send = is_connected(call->session) && !claims.awaits_hello[call->session] &&
+                    !claims.guess.is_ended[call->session];
+    return has_epoch && is_due && may_send && !(call->kind == CLAIM_PRUNE && call->height == 0) &&
+           (!is_alone || in_flight() == 0);
 }
 
 /* A plant: the daemon takes the session for one that presented the last epoch. */
@@ -178,7 +197,6 @@ static void send_next(void)
     plant(call);
     claims_send_call(call, claims.model.epochs, CALL_ID + claims.round.n);
     claims.round.n++;
-    claims.in_flight++;
     simulation.result->claim_requests++;
 }
 
@@ -212,6 +230,46 @@ static void take_answer(struct claim_call *call, const struct wire_frame *frame)
     call->answered_us = scheduler_now_us();
 }
 
+/* Whether that session was to end before somebody else was answered like this, whatever else is in the round. */
+static bool is_ended_by(const struct claim_call *call, int session)
+{
+    bool ends = call->status == STATUS_OK && call->session != session && claims.model.now.ends[session] &&
+                (call->kind == CLAIM_CLAIM || call->kind == CLAIM_RELEASE || call->kind == CLAIM_DROP);
+    for (size_t i = 0; i < claims.round.n; i++) {
+        const struct claim_call *own = &claims.round.calls[i];
+        ends &= own->session != session ||
+                (own->kind != CLAIM_CLAIM && own->kind != CLAIM_PRESENT && own->kind != CLAIM_RELEASE);
+    }
+    return ends;
+}
+
+static bool check_ended_before(const struct claim_call *call)
+{
+    for (int i = 0; i < CLAIMANTS; i++) {
+        if (is_ended_by(call, i) && is_connected(i)) {
+            complain(complaint, NULL, "claims: the connection of session %d outlives its epoch", i);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void note_metadata(const struct claim_call *call)
+{
+    if (call->kind != CLAIM_METADATA || call->status != STATUS_OK) {
+        return;
+    }
+    if (claims.metadata_count == METADATA_KEPT) {
+        memmove(claims.metadata, claims.metadata + 1, --claims.metadata_count * sizeof *claims.metadata);
+    }
+    size_t at = claims.metadata_count++;
+    for (; at > 0 && claims.metadata[at - 1] > call->sequence;
+         at--) { /* answers of two sessions change places */
+        claims.metadata[at] = claims.metadata[at - 1];
+    }
+    claims.metadata[at] = call->sequence;
+}
+
 static bool take(int session, const struct wire_frame *frame)
 {
     uint64_t id = frame->header.id;
@@ -234,15 +292,13 @@ static bool take(int session, const struct wire_frame *frame)
         call->is_answered =
             false; /* its session may be under the epoch all the same: it is from the acceptance on */
     }
-    claims.in_flight--;
-    return true;
+    note_metadata(call);
+    return check_ended_before(call);
 }
 
-/* What came behind a hang-up nobody sees. */
 static struct wire_frame *take_frame(int session)
 {
-    unsigned client = CLAIMANT_FIRST + (unsigned)session;
-    return simulated_is_connected(client) ? simulated_take(client) : NULL;
+    return is_connected(session) ? simulated_take(CLAIMANT_FIRST + (unsigned)session) : NULL;
 }
 
 /* ---- moves ---- */
@@ -251,7 +307,7 @@ static bool is_any_connected(void)
 {
     bool is_any = false;
     for (int i = 0; i < CLAIMANTS; i++) {
-        is_any |= simulated_is_connected(CLAIMANT_FIRST + (unsigned)i) && !claims.awaits_hello[i];
+        is_any |= is_connected(i) && !claims.awaits_hello[i] && !claims.guess.is_ended[i];
     }
     return is_any;
 }
@@ -287,11 +343,12 @@ bool claims_are_quiet(void)
 
 bool claims_have_ended(void)
 {
-    bool awaits_hello = false;
+    bool is_waiting = in_flight() > 0 || is_sending();
     for (int i = 0; i < CLAIMANTS; i++) {
-        awaits_hello |= claims.awaits_hello[i];
+        bool is_leaving = !is_connected(i) && simulated_has_requests(CLAIMANT_FIRST + (unsigned)i);
+        is_waiting |= (is_connected(i) && claims.awaits_hello[i]) || is_leaving;
     }
-    return claims.in_flight == 0 && !awaits_hello && !is_sending();
+    return !is_waiting;
 }
 
 /* Some come and go between rounds: what they presented goes with the connection, and the grace begins. */
@@ -310,10 +367,13 @@ static void come_and_go(void)
 
 void claims_begin_round(void)
 {
-    assert(claims.in_flight == 0 && claims.round.n == 0);
+    assert(claims.round.n == 0);
     claims.wanted = scheduler_chance(50) ? scheduler_below(CLAIM_CALLS_MAX) : 0;
     if (claims.wanted > 0) {
         come_and_go();
+    }
+    for (int i = 0; i < CLAIMANTS; i++) {
+        claims.was_connected[i] = is_connected(i);
     }
     claims.guess = claims.model.now;
 }
@@ -337,125 +397,63 @@ void claims_hang_up(bool is_cut)
     claims.kept_through = is_cut ? simulation.oracle.durable_through : UINT64_MAX;
     claims.wanted = claims.round.n;
     claims.hung_up_us = scheduler_now_us();
-    claims.in_flight = 0; /* nobody is there for the answers */
     for (int i = 0; i < CLAIMANTS; i++) {
         claims.awaits_hello[i] = false;
         simulated_hang_up(CLAIMANT_FIRST + (unsigned)i);
     }
 }
 
-static struct wire_frame *await(int session)
+/* Those that the daemon ended, and only those whose epoch was, with that wish. */
+static bool close_ended(void)
 {
-    struct wire_frame *frame;
-    for (unsigned steps = 0; (frame = take_frame(session)) == NULL; steps++) {
-        if (steps == SIMULATION_STEPS_MAX) {
-            complain(complaint, NULL, "claims: no answer");
-            return NULL;
-        }
-        if (!simulation_step()) {
-            return NULL;
-        }
-    }
-    return frame;
-}
-
-static bool dump_chain(struct claim_dump *dump)
-{
-    claims_send_chains(0, DUMP_ID);
-    const struct wire_frame *frame = await(0);
-    if (frame == NULL || frame->header.status != STATUS_OK) {
-        complain(complaint, NULL, "claims: no list of chains");
-        return false;
-    }
-    const Cairn__ChainsReply *reply =
-        wire_unpack(&cairn__chains_reply__descriptor, frame->body, frame->header.body_bytes);
-    for (size_t i = 0; i < reply->n_chains; i++) {
-        const Cairn__ChainEntry *entry = reply->chains[i];
-        if (bytes_are(entry->name, CHAIN_APART)) {
-            dump->is_there = true;
-            dump->height = entry->height;
-            dump->pruned = entry->has_blocks_pruned_through ? entry->blocks_pruned_through : 0;
-            dump->claim_sequence = entry->has_claim_sequence ? entry->claim_sequence : 0;
-            dump->claim_uid = entry->claim_uid;
-        }
-    }
-    return true;
-}
-
-static bool dump_blocks(struct claim_dump *dump)
-{
-    for (uint64_t height = 1; dump->is_there && height <= CLAIM_HEIGHTS; height++) {
-        claims_send_read_header(0, height, DUMP_ID + height);
-        const struct wire_frame *frame = await(0);
-        if (frame == NULL) {
+    struct claim_state *now = &claims.model.now;
+    for (int i = 0; i < CLAIMANTS; i++) {
+        if (now->is_ended[i] != (claims.was_connected[i] && !is_connected(i))) {
+            complain(complaint, NULL, "claims: the connection of session %d %s with its epoch", i,
+                     now->is_ended[i] ? "does not end" : "ends, and was not to,");
             return false;
         }
-        if (frame->header.status == STATUS_OK) {
-            const Cairn__BlockReply *block =
-                wire_unpack(&cairn__block_reply__descriptor, frame->body, frame->header.body_bytes);
-            dump->blocks[height] =
-                (uint32_t)strtoul(kept_copy(block->header.data, block->header.len), NULL, 10);
+        if (now->is_ended[i]) {
+            claims.awaits_hello[i] = false;
+            claim_session_closed(now, i, scheduler_now_us());
+            simulation.result->ended++;
         }
     }
     return true;
 }
 
-static bool dump_epoch(struct claim_dump *dump, int epoch)
+static void apply_presents(const struct claim_dump *dump)
 {
-    if (epoch == NO_EPOCH || claims.model.epochs[epoch].random == 0) {
-        return true;
+    for (size_t i = 0; i < dump->present_count; i++) {
+        if (dump->presents[i].status == STATUS_OK) {
+            claim_apply(&claims.model.now, &dump->presents[i]);
+        }
     }
-    struct claim_call *call = &dump->presents[dump->present_count++];
-    *call = (struct claim_call){.kind = CLAIM_PRESENT, .epoch = epoch, .last_number = UINT64_MAX};
-    claims_send_call(call, claims.model.epochs, DUMP_ID);
-    const struct wire_frame *frame = await(0);
-    if (frame != NULL) {
-        take_answer(call, frame);
-    }
-    return frame != NULL;
-}
-
-static bool dump_all(struct claim_dump *dump)
-{
-    claims_send_barrier(0, DUMP_ID);
-    const struct wire_frame *frame = await(0);
-    bool is_good = frame != NULL && dump_chain(dump) && dump_blocks(dump);
-    for (int i = 0; i < CLAIM_KEPT && dump->is_there; i++) {
-        is_good = is_good && dump_epoch(dump, claims.model.now.kept[i].epoch);
-    }
-    for (size_t i = 0; i < claims.round.n && dump->is_there; i++) {
-        bool is_claim = claims.round.calls[i].kind == CLAIM_CLAIM;
-        is_good = is_good && (!is_claim || dump_epoch(dump, claims.round.calls[i].epoch));
-    }
-    return is_good;
 }
 
 bool claims_came_back(bool is_restarted)
 {
     static struct claim_dump dump;
-    dump = (struct claim_dump){0};
     claims.is_dumping = true;
     simulated_plan.reads_fail_percent = simulated_plan.writer_fails_percent = 0;
     simulated_plan.refuses_percent = simulated_plan.hangs_of_1000 = 0;
     connect_claimant(0);
-    const struct wire_frame *frame = await(0);
-    bool is_good = frame != NULL && take(0, frame) && dump_all(&dump) &&
+    const struct wire_frame *frame = claims_await(0);
+    bool is_good = frame != NULL && take(0, frame) && claims_dump(&claims.model, &claims.round, &dump) &&
                    claim_round_crashed(&claims.model, &claims.round, &dump, claims.kept_through, complaint);
+    if (is_good) {
+        /* Without a restart it may be that nobody had presented the last epoch for long. */
+        uint64_t left_us = is_restarted ? claims.hung_up_us : claims.model.now.left_least_us;
+        claim_all_closed(&claims.model.now, left_us, scheduler_now_us());
+        apply_presents(&dump);
+        is_good = claims_send_again(&claims.model, claims.metadata, claims.metadata_count,
+                                    (uint32_t)claims.last_id + 1);
+        claims.last_id += METADATA_KEPT;
+        claims.metadata_count = 0;
+    }
     claims.is_dumping = false;
-    if (!is_good) {
-        return false;
-    }
-    /* Without a restart it may be that nobody had presented the last epoch for long. */
-    uint64_t left_us = is_restarted ? claims.hung_up_us : claims.model.now.left_least_us;
-    claim_all_closed(&claims.model.now, left_us, scheduler_now_us());
-    for (size_t i = 0; i < dump.present_count; i++) {
-        const struct claim_call *call = &dump.presents[i];
-        if (call->status == STATUS_OK) {
-            claim_apply(&claims.model.now, call);
-        }
-    }
     claims.round.n = claims.wanted = 0;
-    return true;
+    return is_good;
 }
 
 static bool is_all_known(void)
@@ -469,12 +467,12 @@ static bool is_all_known(void)
 
 bool claims_end_round(void)
 {
-    assert(claims.in_flight == 0);
+    assert(in_flight() == 0);
     if (!is_all_known()) {
         claims_hang_up(false);
         return claims_came_back(false);
     }
-    bool is_good = claim_round_check(&claims.model, &claims.round, complaint);
+    bool is_good = claim_round_check(&claims.model, &claims.round, complaint) && close_ended();
     claims.round.n = claims.wanted = 0;
     return is_good;
 }

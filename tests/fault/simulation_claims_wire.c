@@ -3,6 +3,7 @@
 
 #include "proto/cairn.pb-c.h"
 #include "tests/fault/simulation_daemon.h"
+#include "tests/fault/simulation_engine.h"
 #include "tests/lib/kept.h"
 #include "tests/lib/messages.h"
 
@@ -61,6 +62,8 @@ static void send_present(const struct claim_call *call, const struct claim_epoch
     present.epoch = &epoch;
     present.has_for_numbers = true;
     present.for_numbers = call->is_asked;
+    present.has_ends_with_epoch = true;
+    present.ends_with_epoch = call->ends;
     SEND(call, id, FRAME_PRESENT, &present);
 }
 
@@ -93,7 +96,9 @@ void claims_send_call(const struct claim_call *call, const struct claim_epoch *e
         SEND(call, id, FRAME_RELEASE, &release);
         break;
     case CLAIM_METADATA:
-        write = metadata_new(operation_set("name", "value"));
+        write = metadata_new(operation_set("name", kept_format("%u", call->id)));
+        write->has_resend_of = call->resend_of != 0 && simulated_plan.plant != PLANT_RESEND_IS_NEW;
+        write->resend_of = call->resend_of;
         SEND(call, id, FRAME_WRITE_METADATA, write);
         break;
     case CLAIM_COMMIT:
@@ -138,6 +143,15 @@ void claims_send_read_header(int session, uint64_t height, uint64_t id)
     read.has_parts = true;
     read.parts = CAIRN__PART__PART_HEADER;
     SEND(&call, id, FRAME_READ_BLOCK, &read);
+}
+
+void claims_send_get_name(int session, uint64_t id)
+{
+    const struct claim_call call = {.session = session};
+    Cairn__GetMetadata get = CAIRN__GET_METADATA__INIT;
+    get.has_name = true;
+    get.name = bytes_of("name");
+    SEND(&call, id, FRAME_GET_METADATA, &get);
 }
 
 /* ---- answers ---- */

@@ -15,6 +15,7 @@ void claims_send_call(const struct claim_call *call, const struct claim_epoch *e
 void claims_send_chains(int session, uint64_t id);
 void claims_send_barrier(int session, uint64_t id); /* durable */
 void claims_send_read_header(int session, uint64_t height, uint64_t id);
+void claims_send_get_name(int session, uint64_t id); /* that their metadata sets */
 
 /* Into the call, and of a claim its epoch. */
 void claims_read_answer(struct claim_call *call, const struct wire_frame *frame, struct claim_epoch *epochs);

@@ -43,6 +43,8 @@ void simulated_hang_up(unsigned client);
 /* A whole frame; kept. */
 void simulated_send(unsigned client, const uint8_t *frame, size_t bytes);
 bool simulated_is_connected(unsigned client);
+/* Whether the daemon has requests of its last connection. */
+bool simulated_has_requests(unsigned client);
 bool simulated_has_replies(unsigned client);
 /* Whether the daemon has started all that was sent. */
 bool simulated_has_all(void);

@@ -20,6 +20,7 @@ struct sent_frame {
 struct simulated_client {
     struct session session; /* first */
     bool is_open;
+    bool ends_late;     /* a plant */
     uint64_t in_flight; /* requests */
     struct request *waiting;
     bool waits_for_memory;

@@ -27,6 +27,8 @@ enum simulation_plant {
     /* of claims */
     PLANT_NUMBER_IS_FORGOTTEN, /* a batch lacks the number that it was applied under: it is applied twice */
     PLANT_EPOCH_IS_REVIVED,    /* a write under an epoch that was replaced is taken */
+    PLANT_END_IS_LATE,         /* a session ends with its epoch, but after the answer that replaced it */
+    PLANT_RESEND_IS_NEW, /* metadata of an earlier run is taken though its chain was rolled back or claimed since */
     PLANTS,
 };
 

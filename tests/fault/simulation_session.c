@@ -74,6 +74,16 @@ static void on_ended(struct session *session, struct request *request)
     leave_if_done(client);
 }
 
+static void on_end(struct session *session)
+{
+    struct simulated_client *client = client_of(session);
+    assert(!client->is_open || !session->is_closed);
+    client->ends_late = simulated_plan.plant == PLANT_END_IS_LATE;
+    if (!client->ends_late) {
+        simulated_hang_up((unsigned)(client - simulated.clients));
+    }
+}
+
 /* What a request has become that was started, as net takes it. */
 static void settle(struct simulated_client *client, struct request *request, enum request_progress progress)
 {
@@ -120,6 +130,7 @@ void simulated_connect(unsigned number, const uint8_t *hello, size_t bytes)
                                        .send = on_send,
                                        .send_copy = on_send_copy,
                                        .ended = on_ended,
+                                       .end = on_end,
                                        .unpacked = on_unpacked};
     turns_join(service->turns, &client->session.member, UID_FIRST + number / 2, 1 + number);
     simulated_send(number, hello, bytes);
@@ -128,6 +139,11 @@ void simulated_connect(unsigned number, const uint8_t *hello, size_t bytes)
 bool simulated_is_connected(unsigned number)
 {
     return simulated.clients[number].is_open;
+}
+
+bool simulated_has_requests(unsigned number)
+{
+    return simulated.clients[number].in_flight > 0;
 }
 
 bool simulated_has_replies(unsigned number)
@@ -224,6 +240,11 @@ static bool start_frame(struct simulated_client *client)
 
 void simulated_start_frames(void)
 {
+    for (unsigned i = 0; i < SIMULATED_CLIENTS; i++) {
+        if (simulated.clients[i].ends_late) {
+            simulated_hang_up(i);
+        }
+    }
     unsigned first = (unsigned)scheduler_below(SIMULATED_CLIENTS);
     for (unsigned i = 0; i < SIMULATED_CLIENTS; i++) {
         struct simulated_client *client = &simulated.clients[(first + i) % SIMULATED_CLIENTS];

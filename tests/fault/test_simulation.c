@@ -141,6 +141,7 @@ START_TEST(every_answer_is_one_that_the_contract_allows)
         all.claim_requests += result.claim_requests;
         all.rounds += result.rounds;
         all.resent += result.resent;
+        all.ended += result.ended;
         all.excused += result.excused;
         all.kills += result.kills;
         all.cuts += result.cuts;
@@ -151,12 +152,12 @@ START_TEST(every_answer_is_one_that_the_contract_allows)
         all.starts += result.starts;
     } while (clock_ms() < until_ms);
     printf("simulation: %" PRIu64 " runs, %" PRIu64 " steps, %" PRIu64 " requests and %" PRIu64
-           " of claimants in %" PRIu64 " rounds, %" PRIu64 " kills, %" PRIu64 " power cuts, %" PRIu64
-           " stops, %" PRIu64 " failed writes, %" PRIu64 " lost connections, %" PRIu64
-           " times of damage, %" PRIu64 " starts, %" PRIu64 " writes sent again, %" PRIu64
-           " answers excused by faults; %.1f simulated hours\n",
-           runs, all.steps, all.requests, all.claim_requests, all.rounds, all.kills, all.cuts, all.stops,
-           all.failed_writes, all.hang_ups, all.damages, all.starts, all.resent, all.excused,
+           " of claimants, %" PRIu64 " connections ended with their epoch, in %" PRIu64 " rounds, %" PRIu64
+           " kills, %" PRIu64 " power cuts, %" PRIu64 " stops, %" PRIu64 " failed writes, %" PRIu64
+           " lost connections, %" PRIu64 " times of damage, %" PRIu64 " starts, %" PRIu64
+           " writes sent again, %" PRIu64 " answers excused by faults; %.1f simulated hours\n",
+           runs, all.steps, all.requests, all.claim_requests, all.ended, all.rounds, all.kills, all.cuts,
+           all.stops, all.failed_writes, all.hang_ups, all.damages, all.starts, all.resent, all.excused,
            (double)simulated_us / 3600e6);
     printf("points %" PRIu64 "\n", simulated_us / 60000000); /* simulated minutes */
 }

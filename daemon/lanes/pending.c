@@ -11,6 +11,12 @@
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/name_hash.h"
 
+enum {
+    ENTRY_BYTES =
+        256, /* of one in its group and in the index, with the head of its value, beside what the client gave */
+    MEMORY_BYTES_MIN = 1 << 20, /* less is not asked for; as in apply */
+};
+
 struct pending_entry {
     /* fixed once the group is closed: the writer reads them */
     struct pending_entry *next; /* in the group */
@@ -123,14 +129,20 @@ static uint64_t count_fresh(const struct pending *pending, uint32_t chain,
     return fresh;
 }
 
-/* Room for what count_fresh finds; none of it is known yet. */
-static void forget_found(struct pending *pending, size_t count)
+/* Room for what count_fresh finds; none of it is known yet. False: the machine has no memory for it. */
+static bool forget_found(struct pending *pending, size_t count)
 {
     if (pending->found_room < count) {
+        struct pending_entry **found = memory_try_raw(count * sizeof found[0]);
+        if (found == NULL) {
+            return false;
+        }
+        free(pending->found);
+        pending->found = found;
         pending->found_room = count;
-        pending->found = memory_resize(pending->found, count * sizeof pending->found[0]);
     }
     memset(pending->found, 0, count * sizeof pending->found[0]);
+    return true;
 }
 
 /* Whether a request may join the open group. A name that is there already takes no new place, so names are only looked up
@@ -156,8 +168,7 @@ bool pending_has_room(struct pending *pending, uint32_t chain, const struct meta
     if (pending->operations + count <= pending->operations_max) {
         return true;
     }
-    forget_found(pending, count);
-    return fits_open(pending, chain, operations, count) &&
+    return forget_found(pending, count) && fits_open(pending, chain, operations, count) &&
            pending->operations + count_fresh(pending, chain, operations, count) <= pending->operations_max;
 }
 
@@ -247,9 +258,19 @@ static void drop_value(struct pending_entry *entry)
     entry->change.value = slice_of(NULL, 0);
 }
 
+/* Whether the machine has memory for so many entries: without it pending_add would end the process. */
+static bool has_memory(const struct metadata_operation *operations, size_t count)
+{
+    size_t bytes = count * ENTRY_BYTES;
+    return bytes < MEMORY_BYTES_MIN || memory_has(bytes + bytes_of_all(operations, count));
+}
+
 bool pending_prepare(struct pending *pending, const struct metadata_operation *operations, size_t count)
 {
     assert(pending->prepared == NULL); /* pending_add took those of the request before */
+    if (!forget_found(pending, count) || !has_memory(operations, count)) {
+        return false;
+    }
     struct queued_value **last = &pending->prepared;
     for (size_t i = 0; i < count; i++) {
         if (operations[i].kind == METADATA_SET && operations[i].value.bytes >= QUEUED_VALUE_LARGE_BYTES) {
@@ -355,7 +376,8 @@ void pending_add(struct pending *pending, uint32_t chain, const struct metadata_
 {
     assert(count > 0);
     assert(pending->youngest == NULL || sequence > pending->youngest->last_sequence);
-    forget_found(pending, count);
+    bool is_prepared = forget_found(pending, count); /* pending_prepare made the room */
+    assert(is_prepared);
     if (!fits_open(pending, chain, operations, count)) {
         pending_close_group(pending);
         open_group(pending, sequence, now_us);

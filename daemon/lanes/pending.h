@@ -52,7 +52,7 @@ bool pending_has_room(struct pending *pending, uint32_t chain, const struct meta
                       size_t count);
 
 /* Copies their large values, for the pending_add of the same operations that follows at once. False: the machine has no memory for
- * them, and nothing is changed. */
+ * them, or for so many, and nothing is changed. */
 bool pending_prepare(struct pending *pending, const struct metadata_operation *operations,
                      size_t count) MUST_CHECK;
 

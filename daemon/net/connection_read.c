@@ -377,11 +377,17 @@ static void stop_reading(struct connection *connection)
     connection->set->not_reading++;
 }
 
+/* Without memory for it the connection ends: what it sent behind that would be out of order. */
 static void keep_backlog(struct connection *connection, const uint8_t *bytes, size_t count)
 {
     assert(connection->backlog == NULL && count > 0); /* there is one, in the order it was sent */
-    connection->backlog = memory_copy(bytes, count);
-    connection->backlog_bytes = count;
+    connection->backlog = memory_try_copy(bytes, count);
+    if (connection->backlog != NULL) {
+        connection->backlog_bytes = count;
+    } else {
+        event_frame_refused("the machine has no memory for what was sent", connection->incoming.frame.type);
+        connection_close(connection);
+    }
 }
 
 /* Starts the requests that the bytes hold. What has to be left is the backlog; if for the time, it waits for the next slice. */
@@ -389,11 +395,11 @@ static void take_all(struct connection *connection, const uint8_t *bytes, size_t
                      struct time_slice *slice)
 {
     size_t taken = take(connection, bytes, count, slice);
+    if (taken < count && connection->state == CONNECTION_OPEN) {
+        keep_backlog(connection, bytes + taken, count - taken);
+    }
     if (connection->state != CONNECTION_OPEN) {
         return;
-    }
-    if (taken < count) {
-        keep_backlog(connection, bytes + taken, count - taken);
     }
     if (slice->is_over) { /* between two requests */
         connection_cut(connection);

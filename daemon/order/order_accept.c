@@ -97,7 +97,7 @@ enum order_acceptance order_metadata(struct order *order, struct chain *chain,
         return ORDER_NOT_YET;
     }
     if (!pending_prepare(order->pending, operations, count)) {
-        failure_set(failure, STATUS_BUSY, "there is no memory for the values: try again later");
+        failure_set(failure, STATUS_BUSY, "there is no memory for so much metadata: try again later");
         return ORDER_REFUSED;
     }
     *ret_sequence = order_next_sequence(order);

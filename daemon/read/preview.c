@@ -90,17 +90,18 @@ static int compare_names(const void *left, const void *right)
 static void take_queued(void *context, struct slice name, struct metadata_change change)
 {
     struct preview *preview = context;
-    if (preview->queued_count == preview->queued_capacity) {
-        struct queued *grown = memory_try_grow(preview->queued, &preview->queued_capacity, sizeof grown[0]);
-        if (grown == NULL) {
-            preview->is_short = true;
-            return;
-        }
-        preview->queued = grown;
+    struct queued *list = preview->queued;
+    if (preview->queued_count == preview->queued_capacity &&
+        (list = memory_try_grow(list, &preview->queued_capacity, sizeof list[0])) != NULL) {
+        preview->queued = list;
+    }
+    uint8_t *copy = list != NULL ? memory_try_copy(name.data, name.bytes) : NULL;
+    if (copy == NULL) {
+        preview->is_short = true;
+        return;
     }
     pending_value_hold(preview->pending, change.value);
-    preview->queued[preview->queued_count++] =
-        (struct queued){memory_copy(name.data, name.bytes), name.bytes, change};
+    preview->queued[preview->queued_count++] = (struct queued){copy, name.bytes, change};
     preview->bytes += sizeof(struct queued) + name.bytes;
 }
 
@@ -118,7 +119,8 @@ struct preview *preview_new(const struct fetch *fetch, struct pending *pending, 
         preview->guards = job->rollback.guards;
         preview->guard_count = job->rollback.guard_count;
     }
-    preview->lowered = memory_new(preview->guard_count * sizeof preview->lowered[0]);
+    preview->lowered = memory_try_raw(preview->guard_count * sizeof preview->lowered[0]);
+    preview->is_short = preview->lowered == NULL;
     pending_each(pending, fetch->chain, slice_of(NULL, 0), take_queued, preview);
     if (preview->queued_count > 0) {
         qsort(preview->queued, preview->queued_count, sizeof preview->queued[0], compare_queued);
@@ -484,8 +486,7 @@ enum preview_result preview_step(struct preview *preview, struct job_counts *ret
 {
     assert(thread_is(THREAD_POOL));
     if (preview->is_short) {
-        failure_set(failure, STATUS_BUSY,
-                    "there is no memory for the names that are queued: try again later");
+        failure_set(failure, STATUS_BUSY, "there is no memory for the names in question: try again later");
         return PREVIEW_REFUSED;
     }
     if (go_on(preview, failure) != STATUS_OK) {

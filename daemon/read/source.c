@@ -287,10 +287,15 @@ static void take_queued(void *context, struct slice name, struct metadata_change
         }
         source->queued = grown;
     }
+    uint8_t *copy = name.bytes == 0 ? NULL : memory_try_copy(name.data, name.bytes);
+    if (copy == NULL && name.bytes > 0) {
+        source->is_short = true;
+        return;
+    }
     pending_value_hold(source->pending, change.value);
     assert(source->queued_count < source->queued_capacity);
     source->queued[source->queued_count++] = (struct queued){
-        .name = name.bytes == 0 ? NULL : memory_copy(name.data, name.bytes),
+        .name = copy,
         .name_bytes = name.bytes,
         .change = change,
     };

@@ -77,12 +77,17 @@ void *memory_try_grow(void *list, size_t *capacity, size_t item_bytes)
     return grown;
 }
 
-void *memory_copy(const void *source, size_t bytes)
+void *memory_try_copy(const void *source, size_t bytes)
 {
     assert(source != NULL || bytes == 0); /* only nothing is copied from nowhere */
-    void *copy = memory_raw(bytes);
-    if (bytes > 0) {
+    void *copy = memory_try_raw(bytes);
+    if (copy != NULL && bytes > 0) {
         memcpy(copy, source, bytes);
     }
     return copy;
+}
+
+void *memory_copy(const void *source, size_t bytes)
+{
+    return memory_or_abort(memory_try_copy(source, bytes), bytes);
 }

@@ -42,4 +42,7 @@ void *memory_try_grow(void *list, size_t *capacity, size_t item_bytes) MUST_CHEC
 /* A copy of the bytes; never NULL. */
 void *memory_copy(const void *source, size_t bytes);
 
+/* The same of one of many that a peer chose: NULL if the machine has no memory for it. */
+void *memory_try_copy(const void *source, size_t bytes) MUST_CHECK;
+
 #endif

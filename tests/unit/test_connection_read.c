@@ -365,6 +365,30 @@ START_TEST(a_connection_with_too_much_in_flight_goes_on_when_that_has_ended)
 }
 END_TEST
 
+START_TEST(what_was_sent_ahead_and_has_no_memory_ends_the_connection_and_no_other)
+{
+    enum { PINGS = 200 };
+    int other = peer_greeted(), peer = peer_greeted();
+    struct connection *connection = connection_last();
+    uint8_t frames[PINGS][FRAME_REQUEST_BYTES];
+    for (uint64_t i = 0; i < PINGS; i++) {
+        frame_request_encode(&(struct frame_request){.type = FRAME_PING, .id = 2 + i}, frames[i]);
+    }
+    connections_iterate();
+    connection->in_flight += REQUESTS_IN_FLIGHT_MAX; /* none of them may start, so they are kept */
+    failing_plan_malloc(sizeof frames / 2);
+    peer_write(peer, frames, sizeof frames);
+    CONNECTIONS_AWAIT(connection->state == CONNECTION_CLOSED);
+    ck_assert(failing_end());
+    connection->in_flight -= REQUESTS_IN_FLIGHT_MAX;
+    CONNECTIONS_AWAIT(peer_is_closed(peer));
+    peer_send(other, FRAME_PING, 2, NULL);
+    ck_assert_int_eq(peer_receive(other).status, STATUS_OK);
+    peer_close(peer);
+    peer_close(other);
+}
+END_TEST
+
 START_TEST(connections_that_are_cut_have_their_slices_once_an_iteration)
 {
     int peer = peer_greeted();
@@ -458,6 +482,7 @@ int main(void)
     tcase_add_test(tests, behind_a_large_read_that_waits_for_memory_other_large_frames_wait);
     tcase_add_test(tests, while_all_replies_are_at_their_bound_who_left_much_unread_is_not_read);
     tcase_add_test(tests, a_connection_with_too_much_in_flight_goes_on_when_that_has_ended);
+    tcase_add_test(tests, what_was_sent_ahead_and_has_no_memory_ends_the_connection_and_no_other);
     tcase_add_test(tests, connections_that_are_cut_have_their_slices_once_an_iteration);
     tcase_add_test(tests, a_connection_that_cannot_be_read_is_closed);
     tcase_add_test(tests, credit_and_cancel_are_read_while_requests_are_full);

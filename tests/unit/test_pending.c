@@ -1,5 +1,6 @@
 /* The pending map: what joins a group and what does not, bounds, numbers, and random runs against a naive list. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "daemon/lanes/queued_value.h"
@@ -322,6 +323,32 @@ START_TEST(a_value_that_is_held_outlives_its_entry)
 }
 END_TEST
 
+/* Once there is none for the places that it looks up, once none for its entries. */
+START_TEST(a_request_of_so_many_names_that_there_is_no_memory_leaves_nothing)
+{
+    enum { NAMES = 5000 };
+    static struct metadata_operation operations[NAMES];
+    static char names[NAMES][5];
+    struct pending *pending = pending_new(NAMES, 1 << 20);
+    for (unsigned i = 0; i < NAMES; i++) {
+        snprintf(names[i], sizeof names[i], "%04u", i);
+        operations[i] = raise_to(0, 1);
+        operations[i].name = slice_of(names[i], 4);
+    }
+    for (int i = 0; i < 2; i++) {
+        ck_assert(pending_has_room(pending, 1, operations, NAMES));
+        failing_plan_malloc(i == 0 ? NAMES * sizeof(void *) : 1 << 20);
+        ck_assert(!pending_prepare(pending, operations, NAMES));
+        ck_assert(failing_end());
+        ck_assert_uint_eq(pending_operations(pending), 0);
+    }
+    ck_assert(pending_prepare(pending, operations, NAMES));
+    pending_add(pending, 1, operations, NAMES, 1, 1);
+    ck_assert_uint_eq(pending_operations(pending), NAMES);
+    pending_free(pending);
+}
+END_TEST
+
 START_TEST(a_request_for_whose_values_there_is_no_memory_leaves_nothing)
 {
     struct pending *pending = pending_new(10, 8 * QUEUED_VALUE_LARGE_BYTES);
@@ -371,6 +398,7 @@ int main(void)
     tcase_add_test(tests, a_name_of_the_longest_kind_is_held);
     tcase_add_test(tests, random_runs_are_as_a_naive_list);
     tcase_add_test(tests, a_value_that_is_held_outlives_its_entry);
+    tcase_add_test(tests, a_request_of_so_many_names_that_there_is_no_memory_leaves_nothing);
     tcase_add_test(tests, a_request_for_whose_values_there_is_no_memory_leaves_nothing);
     tcase_add_test(tests, an_entry_says_its_group);
     return suite_run(suite, false);

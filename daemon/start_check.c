@@ -84,6 +84,18 @@ static void check_files(struct check *check, struct files_limit *ret_limit)
     }
 }
 
+/* Of this process: what a unit's is cannot be told from outside. */
+static void check_file_size(struct check *check)
+{
+    uint64_t bytes = 0;
+    if (check->config->unit == NULL && !files_limit_raise_size(&bytes)) {
+        refuse_setting(check, START_CHECK_DIRECTORY,
+                       "files may have %" PRIu64 " bytes here, and a store's have up to %" PRIu64
+                       "; raise LimitFSIZE (ulimit -f)",
+                       bytes, FILES_LIMIT_SIZE_MIN);
+    }
+}
+
 /* Where the path leads; of one that is absent, where its parent does. */
 static bool find_real(const char *path, char *ret_real)
 {
@@ -205,6 +217,7 @@ enum exit_code start_check(const struct start_check_config *config, struct start
     assert(config->options->data[0] != '\0'); /* options_check refuses a start without it */
     check_roles(&check, &ret_found->roles);
     check_files(&check, &ret_found->files);
+    check_file_size(&check);
     check_socket(&check);
     check_directory(&check);
     return check.code;

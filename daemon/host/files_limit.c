@@ -36,3 +36,17 @@ bool files_limit_raise(uint64_t connections_max, uint64_t most, struct files_lim
     *ret_limit = (struct files_limit){has, needed, has > needed ? smaller(has, wanted) - needed : 0};
     return has >= needed;
 }
+
+bool files_limit_raise_size(uint64_t *ret_bytes)
+{
+    assert(thread_is(THREAD_OTHER));
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur >= FILES_LIMIT_SIZE_MIN) {
+        return true;
+    }
+    struct rlimit raised = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+    limit = setrlimit(RLIMIT_FSIZE, &raised) == 0 ? raised : limit;
+    bool is_ample = limit.rlim_cur >= FILES_LIMIT_SIZE_MIN;
+    *ret_bytes = is_ample ? *ret_bytes : limit.rlim_cur;
+    return is_ample;
+}

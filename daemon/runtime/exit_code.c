@@ -51,6 +51,7 @@ enum status exit_code_status_of_errno(int error)
     case ELOOP:
     case ENAMETOOLONG:
     case EMFILE:
+    case EFBIG:
     case EROFS:
     case ENOTSUP:
         return STATUS_INVALID;

@@ -59,6 +59,8 @@ static const struct {
     {"", "--create --readers no-such-user", EXIT_REFUSED, "no-such-user"},
     {"", "--create --admins %no-such-group", EXIT_REFUSED, "no-such-group"},
     {"ulimit -n 500;", "--create", EXIT_REFUSED, "descriptors"},
+    {"ulimit -f 16384;", "--create", EXIT_REFUSED, "raise LimitFSIZE"},
+    {"ulimit -S -f 16384;", "--create-only", EXIT_STOPPED, "store_made"}, /* the soft limit is raised */
     {"export LISTEN_FDS=2 LISTEN_PID=$$;", "--create", EXIT_REFUSED, "sockets"},
     {"mkdir d; printf 'cairn store\\nformat' >d/cairn.store;", "", EXIT_DAMAGED, "cairn.store"},
 };

@@ -1,4 +1,4 @@
-/* The limit on descriptors: raised as far as it is useful, told when it is too low. Each in a child, whose limits go with it. */
+/* The limits on descriptors and on a file's size: raised as far as it is useful, told when it is too low. Each in a child, whose limits go with it. */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -13,15 +13,20 @@
 #include "tests/lib/suite.h"
 
 /* Runs in a child with that soft and hard limit; `judge` returns whether all is as it should be. */
-static bool with_limits(rlim_t soft, rlim_t hard, bool (*judge)(void))
+static bool with_limits_of(int which, rlim_t soft, rlim_t hard, bool (*judge)(void))
 {
     pid_t child = fork();
     if (child == 0) {
         struct rlimit limit = {soft, hard};
-        _exit(setrlimit(RLIMIT_NOFILE, &limit) == 0 && judge() ? 0 : 1);
+        _exit(setrlimit(which, &limit) == 0 && judge() ? 0 : 1);
     }
     int status;
     return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+static bool with_limits(rlim_t soft, rlim_t hard, bool (*judge)(void))
+{
+    return with_limits_of(RLIMIT_NOFILE, soft, hard, judge);
 }
 
 static bool raises(void)
@@ -45,6 +50,28 @@ static bool goes_by_the_unit(void)
     return !files_limit_raise(100, 500, &limit) && limit.limit == 500 &&
            files_limit_raise(100, 1500, &limit) && limit.limit == 1500;
 }
+
+static bool raises_size(void)
+{
+    uint64_t bytes = 5;
+    struct rlimit now;
+    return files_limit_raise_size(&bytes) && bytes == 5 && getrlimit(RLIMIT_FSIZE, &now) == 0 &&
+           now.rlim_cur >= FILES_LIMIT_SIZE_MIN;
+}
+
+static bool refuses_size(void)
+{
+    uint64_t bytes = 0;
+    return !files_limit_raise_size(&bytes) && bytes == FILES_LIMIT_SIZE_MIN - 1;
+}
+
+START_TEST(a_limit_on_the_size_of_files_is_raised_or_told)
+{
+    ck_assert(with_limits_of(RLIMIT_FSIZE, FILES_LIMIT_SIZE_MIN, FILES_LIMIT_SIZE_MIN, raises_size));
+    ck_assert(with_limits_of(RLIMIT_FSIZE, 4096, FILES_LIMIT_SIZE_MIN, raises_size));
+    ck_assert(with_limits_of(RLIMIT_FSIZE, 4096, FILES_LIMIT_SIZE_MIN - 1, refuses_size));
+}
+END_TEST
 
 /* From here on the system refuses to set limits, or also to say them. False: it has no such filter here. */
 static bool filter(bool refuses_all)
@@ -105,6 +132,7 @@ int main(void)
 {
     TCase *tests;
     Suite *suite = suite_new("files_limit", 30, &tests);
+    tcase_add_test(tests, a_limit_on_the_size_of_files_is_raised_or_told);
     tcase_add_test(tests, soft_limit_is_raised_to_the_hard_one);
     tcase_add_test(tests, limit_that_is_too_low_is_told);
     tcase_add_test(tests, a_filter_of_system_calls_that_refuses_refuses_no_start_by_itself);

@@ -356,8 +356,8 @@ struct cairn_connection;
 struct cairn_dropped {
     uint64_t sequence; /* the number it was accepted under */
     size_t operations; /* how many it had */
-    enum cairn_status
-        status; /* CAIRN_CONFLICT: its chain was rolled back, dropped or claimed since. Others: see the text */
+    /* CAIRN_CONFLICT: its chain was rolled back, dropped or claimed since. Others: see the text */
+    enum cairn_status status;
     const char *text;         /* why it was refused */
     enum cairn_reason reason; /* of CAIRN_CONFLICT */
     uint64_t reserved[3];
@@ -907,8 +907,8 @@ struct cairn_commit_request {
     uint64_t rise_to; /* raise the chain's height to this if it is lower; 0: leave it */
     const struct cairn_operation *metadata;
     size_t metadata_count;
-    const uint64_t
-        *delete_blocks; /* heights of blocks to remove, from 1; the chain's height and what is bound stay */
+    /* heights of blocks to remove, from 1; the chain's height and what is bound stay */
+    const uint64_t *delete_blocks;
     size_t delete_block_count;
     uint64_t reserved[6];
 };
@@ -998,8 +998,8 @@ CAIRN_API enum cairn_status cairn_submit_barrier(struct cairn_connection *connec
 /* Paces the repeats of one request, or of one connection's reconnects: the pauses grow from 1 ms to 250 ms, and each is cut
  * by a random part of up to a half, so that many clients do not come back at once. */
 struct cairn_retry {
-    uint64_t
-        timeout_us; /* how long to go on, from the first failure; 0: 30 s; CAIRN_NO_TIMEOUT: without limit */
+    /* how long to go on, from the first failure; 0: 30 s; CAIRN_NO_TIMEOUT: without limit */
+    uint64_t timeout_us;
     uint64_t state[4]; /* the library's; zero before the first failure. Zero it to begin anew */
     uint64_t reserved[4];
 };

@@ -183,8 +183,8 @@ static int check_numbers(const struct options *options, struct running *running)
 
 static int open_store(const struct options *options, struct running *running)
 {
-    assert(running->engine == NULL &&
-           running->directory.lock_fd < 0); /* else nobody would close what is open */
+    /* else nobody would close what is open */
+    assert(running->engine == NULL && running->directory.lock_fd < 0);
     struct directory_error error;
     struct failure failure;
     enum directory_result result =

@@ -162,8 +162,8 @@ static void beat(struct server *server, uint64_t now_us)
     uint64_t granted = connection_set_memory(server->connections, &waits_for_memory);
     heartbeat_show(&heartbeats->loop, true, ++server->iterations);
     heartbeat_show(&heartbeats->memory, waits_for_memory, granted);
-    if (now_us - server->told_us >=
-        HEARTBEAT_LOOK_INTERVAL_US / 2) { /* the watchdog's pings see to it that this comes */
+    /* the watchdog's pings see to it that this comes */
+    if (now_us - server->told_us >= HEARTBEAT_LOOK_INTERVAL_US / 2) {
         server->told_us = now_us;
         tell_stalled(server);
     }
@@ -201,8 +201,8 @@ static void server_iterate(uv_prepare_t *prepare)
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct server *server = listener->data;
-    assert(server->state != SERVER_STARTING &&
-           server->state != SERVER_ENDED); /* connections are taken and given back */
+    /* connections are taken and given back */
+    assert(server->state != SERVER_STARTING && server->state != SERVER_ENDED);
     if (status < 0) {
         event_accept_failed(uv_strerror(status));
         return;

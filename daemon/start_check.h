@@ -21,8 +21,8 @@ enum start_check_part {
 struct start_check_config {
     const struct options *options;
     directory_look_fn *look;
-    const struct unit *
-        unit; /* judged from outside: what its sandbox and limits refuse is refused; NULL: the process is in it */
+    /* judged from outside: what its sandbox and limits refuse is refused; NULL: the process is in it */
+    const struct unit *unit;
     bool is_socket_passed; /* the path is not looked at */
     bool is_without_start; /* what a first start would make, or be given, may be absent: it is noted */
     void (*refuse)(enum start_check_part part,

@@ -481,8 +481,8 @@ enum cairn_status cairn_close(struct cairn_connection *connection, uint64_t time
     /* A barrier also tells of raises that were left out, though they count as written. */
     bool untold = connection->state == CONNECTION_READY && connection->accepted_sequence > 0;
     bool wanted = client->kept.operations > 0 || connection->in_flight > 0 || untold;
-    wanted |=
-        client->store_changed; /* what was written may be gone with the store: look which one it is now */
+    /* what was written may be gone with the store: look which one it is now */
+    wanted |= client->store_changed;
     while (status == CAIRN_OK && wanted) {
         const struct cairn_barrier_request barrier = {.timeout_us = call_timeout_us(&call),
                                                       .level = CAIRN_WRITTEN};

@@ -100,8 +100,8 @@ enum cairn_status cairn_client_new(const struct cairn_client_options *options,
     if (options->kept_bytes_max == 0) {
         client->options.kept_bytes_max = KEPT_BYTES_DEFAULT;
     }
-    assert(client->options.timeout_us > 0 &&
-           client->options.in_flight_max > 0); /* else no request lives or fits */
+    /* else no request lives or fits */
+    assert(client->options.timeout_us > 0 && client->options.in_flight_max > 0);
     *ret_client = client;
     return CAIRN_OK;
 }

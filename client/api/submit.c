@@ -18,8 +18,8 @@ static enum cairn_status submit_begin(struct cairn_connection *connection, const
     if (!fork_mark_is_ours(connection->client->fork_mark)) {
         return failure_set(&connection->failure, CAIRN_USAGE, "%s", FORKED_TEXT);
     }
-    assert(connection->in_flight > 0 ||
-           connection->in_flight_bytes == 0); /* an idle connection takes any request */
+    /* an idle connection takes any request */
+    assert(connection->in_flight > 0 || connection->in_flight_bytes == 0);
     if (connection->state == CONNECTION_SUPERSEDED) {
         return failure_set(&connection->failure, CAIRN_NOT_SENT,
                            "the daemon has been started again: reconnect");

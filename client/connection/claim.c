@@ -193,8 +193,8 @@ static void claim_granted(struct cairn_connection *connection, struct claim *cla
     claim->next_number = 1;
     for (struct cairn_connection *each = client->connections; each != NULL; each = each->next) {
         if (each != connection && each->state == CONNECTION_READY && !present(each, claim)) {
-            each->transport.send_broken =
-                true; /* it cannot write to the chain: it is lost, and connects again */
+            /* it cannot write to the chain: it is lost, and connects again */
+            each->transport.send_broken = true;
             each->transport.error = ENOMEM;
         }
     }

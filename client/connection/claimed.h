@@ -33,8 +33,8 @@ struct claim {
     struct cairn_connection *connection;
     bool presenting; /* not until the daemon has said which number it applied last is another given */
     uint64_t next_number;
-    size_t
-        claiming; /* Claims of the chain that are under way: numbers are given under the epoch that they leave */
+    /* Claims of the chain that are under way: numbers are given under the epoch that they leave */
+    size_t claiming;
     char why[CLAIM_TEXT_BYTES_MAX]; /* it ended */
 };
 

@@ -23,8 +23,8 @@ enum {
     IN_FLIGHT_BYTES_DEFAULT = 64 << 20,
     KEPT_BYTES_DEFAULT = 64 << 20,
 
-    RECEIVE_BYTES_MAX =
-        1 << 20, /* in one cairn_connection_process(): then it sends, and its caller polls others */
+    /* in one cairn_connection_process(): then it sends, and its caller polls others */
+    RECEIVE_BYTES_MAX = 1 << 20,
     RESEND_REQUESTS_MAX = 256,  /* sent again and not answered */
     RESEND_BYTES_MAX = 8 << 20, /* in these */
     SPARE_REQUESTS_MAX = 256,   /* ended requests that a connection keeps for reuse */
@@ -57,8 +57,8 @@ struct cairn_client {
     uint64_t resend_next_us; /* send nothing again before this time */
     uint64_t resent_operations, dropped_operations;
 
-    unsigned
-        in_callback;  /* above 0: callbacks may be on the stack, so that nothing is freed and no call waits */
+    /* above 0: callbacks may be on the stack, so that nothing is freed and no call waits */
+    unsigned in_callback;
     bool free_wanted; /* some connection has free_wanted set */
 };
 
@@ -72,8 +72,8 @@ struct request {
     bool ordered;   /* a write or barrier: it waits while kept metadata is sent again */
     bool internal;  /* the library's own: it sends kept metadata again, or presents a claim */
     uint64_t stamp; /* of an ordered one: its place among all of the client */
-    struct claim *
-        claim; /* of a write: the client's claim of its chain, when it was submitted; NULL: none, or it is replaced */
+    /* of a write: the client's claim of its chain, when it was submitted; NULL: none, or it is replaced */
+    struct claim *claim;
     bool numbered;     /* it has a number under that claim, once it is queued */
     bool survives;     /* it outlives its connection */
     uint64_t features; /* bits without which the daemon would take it for something else */
@@ -129,8 +129,8 @@ struct cairn_connection {
     bool free_wanted;              /* freed when processing ends */
     bool closing;                  /* cairn_close() runs, and frees it */
     bool raises_left_out; /* a barrier of the library's own was told so; cairn_close() passes it on */
-    uint64_t
-        accepted_sequence; /* the last write that was only accepted here; 0: a barrier has answered for all */
+    /* the last write that was only accepted here; 0: a barrier has answered for all */
+    uint64_t accepted_sequence;
 
     struct claim *present_next; /* while ready: whose Present is not granted; till then no write under a claim
                                    goes out here, and nothing is sent again. NULL: all are presented */

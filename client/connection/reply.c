@@ -18,8 +18,8 @@
 #include "client/connection/resend.h"
 
 enum {
-    MESSAGE_BYTES_MAX =
-        FRAME_BYTES_MAX + (1 << 20), /* chosen: a block of the largest commit, and what encoding adds */
+    /* chosen: a block of the largest commit, and what encoding adds */
+    MESSAGE_BYTES_MAX = FRAME_BYTES_MAX + (1 << 20),
 };
 
 /* Always false, with the connection's failure set. */
@@ -73,8 +73,8 @@ static bool record_written(struct cairn_connection *connection, struct request *
         connection->accepted_sequence = 0;
     }
     if (request->type == FRAME_DRAIN) {
-        connection->accepted_sequence =
-            0; /* all of it is durable, and the daemon is gone: no barrier would be answered */
+        /* all of it is durable, and the daemon is gone: no barrier would be answered */
+        connection->accepted_sequence = 0;
     }
     if (request->type != FRAME_WRITE_METADATA) {
         return true;
@@ -155,8 +155,8 @@ static bool deliver_item(struct cairn_connection *connection, struct request *re
 static bool take_stream_frame(struct cairn_connection *connection, struct request *request,
                               const struct frame_reply *reply, const uint8_t *body)
 {
-    assert(request->window_left + request->credit_due ==
-           request->window); /* no byte is lost or given back twice */
+    /* no byte is lost or given back twice */
+    assert(request->window_left + request->credit_due == request->window);
     if (reply->body_bytes > request->window_left) {
         return broken(connection, "more than the stream's window", reply);
     }
@@ -261,8 +261,8 @@ static bool take_answer(struct cairn_connection *connection, struct request *req
 
 bool reply_take(struct cairn_connection *connection, const struct frame_reply *reply, const uint8_t *body)
 {
-    if (reply->status >=
-        CAIRN_TIMEOUT) { /* those below it that this version does not know are of a later one */
+    /* those below it that this version does not know are of a later one */
+    if (reply->status >= CAIRN_TIMEOUT) {
         return broken(connection, "an unknown status", reply);
     }
     assert(connection->state == CONNECTION_READY || connection->state == CONNECTION_SUPERSEDED);

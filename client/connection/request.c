@@ -192,8 +192,8 @@ bool request_may_be_answered(const struct request *request, bool refused)
 
 void request_free_frame(struct request *request)
 {
-    assert(request->state != REQUEST_HELD &&
-           request->state != REQUEST_QUEUED); /* else a queue has the frame */
+    /* else a queue has the frame */
+    assert(request->state != REQUEST_HELD && request->state != REQUEST_QUEUED);
     frame_out_free(request->frame);
     request->frame = NULL;
 }

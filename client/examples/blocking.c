@@ -73,8 +73,8 @@ int main(int argc, char **argv)
     int result = 1;
     if (cairn_connect(client, 5000000, &connection) == CAIRN_OK) {
         result = example(connection);
-        const enum cairn_status closed =
-            cairn_close(connection, 0, NULL); /* waits until the metadata is written */
+        /* waits until the metadata is written */
+        const enum cairn_status closed = cairn_close(connection, 0, NULL);
         if (closed != CAIRN_OK) {
             fprintf(stderr, "close: %s\n", cairn_status_text(closed));
             result = 1;

@@ -55,8 +55,8 @@ void frame_out_set_number(struct frame_out *frame, uint8_t type, uint64_t id, si
 
 void frame_queue_push(struct frame_queue *queue, struct frame_out *frame)
 {
-    assert(frame->next == NULL && frame->previous == NULL &&
-           queue->last != frame); /* no other queue has it */
+    /* no other queue has it */
+    assert(frame->next == NULL && frame->previous == NULL && queue->last != frame);
     assert((queue->first == NULL) == (queue->last == NULL));
     frame->previous = queue->last;
     *(queue->last != NULL ? &queue->last->next : &queue->first) = frame;

@@ -19,9 +19,8 @@
 #include "client/tool/fatal.h"
 
 enum {
-    KEPT_BYTES_MAX =
-        512
-        << 20, /* of accepted metadata, as of a bench or a replay at level accepted; chosen: they never fill it */
+    /* of accepted metadata, as of a bench or a replay at level accepted; chosen: they never fill it */
+    KEPT_BYTES_MAX = 512 << 20,
 };
 
 static bool says_json; /* set once, before anything is said */

@@ -49,10 +49,10 @@ struct options_origin {
 struct options {
     char config[OPTIONS_PATH_BYTES]; /* the configuration file; empty: none */
     char data[OPTIONS_PATH_BYTES];   /* the data directory */
-    char data_in_file
-        [OPTIONS_PATH_BYTES]; /* what the file says in its place, which counts for nothing; empty: no other */
-    bool create;              /* make a new store in it if there is none; from the command line alone */
-    bool accept_loss;         /* open a damaged store without what is lost; never from the file */
+    /* what the file says in its place, which counts for nothing; empty: no other */
+    char data_in_file[OPTIONS_PATH_BYTES];
+    bool create;      /* make a new store in it if there is none; from the command line alone */
+    bool accept_loss; /* open a damaged store without what is lost; never from the file */
 
     char socket[OPTIONS_SOCKET_BYTES];      /* empty: only a socket adopted from systemd */
     uint64_t socket_mode;                   /* permission bits */

@@ -119,8 +119,8 @@ static bool parse_unit(const char *text, const struct unit *units, size_t count,
 static bool parse_number(enum setting_type type, const char *text, uint64_t *ret_number)
 {
     uint64_t number, factor = 1;
-    assert(type >=
-           SETTING_COUNT); /* without a unit of its own, what stands behind the digits is not looked at */
+    /* without a unit of its own, what stands behind the digits is not looked at */
+    assert(type >= SETTING_COUNT);
     const char *rest = parse_digits(text, type == SETTING_MODE ? 8 : 10, &number);
 
     if (rest == NULL) {

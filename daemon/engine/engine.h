@@ -46,10 +46,10 @@ struct engine_config {
     bool create;              /* a store is made where there is none; else that fails */
     uint64_t cache_bytes_max; /* of what reads keep in memory */
     bool accept_loss;         /* a store that is damaged is opened without what is lost */
-    void (*tell)(
-        const char *text); /* told, in a sentence each, what was cut off or given up; NULL: nobody is */
-    struct reserve
-        *reserve; /* room is made from it where the file system has none; NULL: there is none; borrowed */
+    /* told, in a sentence each, what was cut off or given up; NULL: nobody is */
+    void (*tell)(const char *text);
+    /* room is made from it where the file system has none; NULL: there is none; borrowed */
+    struct reserve *reserve;
 };
 
 /* The engine that stores are made with. */

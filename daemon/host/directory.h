@@ -53,8 +53,8 @@ typedef enum directory_result directory_look_fn(const char *database, struct dir
 struct directory {
     char path[DIRECTORY_PATH_BYTES]; /* as it was given, for texts */
     char database[HELD_PATH_BYTES];  /* path of the engine's directory, which goes by database_fd */
-    char beside
-        [HELD_PATH_BYTES]; /* its name in the data directory, by directory_fd: what the engine keeps beside it */
+    /* its name in the data directory, by directory_fd: what the engine keeps beside it */
+    char beside[HELD_PATH_BYTES];
     directory_look_fn *look;
     uint8_t store_id[STORE_ID_BYTES];
     bool is_new; /* the database may be made; directory_mark_ready is to follow its first successful open */

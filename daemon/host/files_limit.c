@@ -22,8 +22,8 @@ bool files_limit_raise(uint64_t connections_max, uint64_t most, struct files_lim
     assert(thread_is(THREAD_OTHER));
     struct rlimit limit;
     uint64_t needed = connections_max + FILES_BESIDE_CONNECTIONS, wanted = needed + FILES_SPARE_MAX;
-    if (getrlimit(RLIMIT_NOFILE, &limit) !=
-        0) { /* a filter of system calls may refuse it: nothing is known then */
+    /* a filter of system calls may refuse it: nothing is known then */
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
         *ret_limit = (struct files_limit){UINT64_MAX, needed, 0};
         return true;
     }

@@ -87,8 +87,8 @@ static enum status clear_path(const struct sockaddr_un *address, struct failure 
 static struct sockaddr_un address_of(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    assert(path[0] != '\0' &&
-           strlen(path) < sizeof address.sun_path); /* an empty one would be an abstract address */
+    /* an empty one would be an abstract address */
+    assert(path[0] != '\0' && strlen(path) < sizeof address.sun_path);
     memcpy(address.sun_path, path, strlen(path));
     return address;
 }
@@ -281,8 +281,8 @@ void listener_close(struct listener *listener)
         close(listener->fd);
     }
     if (listener->adopted_fd >= 0) {
-        assert(listener->adopted_flags >= 0 &&
-               listener->path[0] == '\0'); /* systemd's path is not ours to unlink */
+        /* systemd's path is not ours to unlink */
+        assert(listener->adopted_flags >= 0 && listener->path[0] == '\0');
         (void)fcntl(listener->adopted_fd, F_SETFL, listener->adopted_flags);
         close(listener->adopted_fd);
     }

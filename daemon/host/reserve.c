@@ -33,8 +33,8 @@ struct reserve {
     /* changed under mutex, read without it */
     _Atomic uint64_t held_bytes;
     /* any thread */
-    _Atomic uint64_t
-        noted_bytes; /* what was free when the system was asked last, less what was written since */
+    /* what was free when the system was asked last, less what was written since */
+    _Atomic uint64_t noted_bytes;
 };
 
 /* Mutex held. */

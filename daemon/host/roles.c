@@ -15,8 +15,8 @@
 
 enum {
     WORD_BYTES = 256,
-    GIDS_MAX =
-        1024, /* groups of a peer that are looked at; a peer with more has only the role of its uid and first gid */
+    /* groups of a peer that are looked at; a peer with more has only the role of its uid and first gid */
+    GIDS_MAX = 1024,
 };
 
 static const char *const settings[ROLES] = {

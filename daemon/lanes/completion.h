@@ -13,8 +13,8 @@
 struct completion {
     struct job *jobs;              /* done, by `next` */
     struct metadata_group *groups; /* written, oldest first, by `next` */
-    const struct pending_entry *
-        *left_out; /* entries of these groups whose raises were left out; freed with it */
+    /* entries of these groups whose raises were left out; freed with it */
+    const struct pending_entry **left_out;
     size_t left_out_count;
     struct failure left_out_failure; /* if there are any: why the last one was */
     uint64_t syncs;

@@ -125,8 +125,8 @@ struct job {
         struct job_rollback rollback;
         struct slice chain_name; /* JOB_CREATE_CHAIN */
         struct job_drop drop;    /* JOB_DROP_CHAIN */
-        struct claim_record
-            claim; /* JOB_CLAIM, JOB_RELEASE: as it is behind it. Without a sequence number there is none to release */
+        /* JOB_CLAIM, JOB_RELEASE: as it is behind it. Without a sequence number there is none to release */
+        struct claim_record claim;
         struct job_present present; /* JOB_PRESENT */
         struct job_forget forget;   /* JOB_FORGET_DROPS */
         uint64_t reserve_through;   /* JOB_RESERVE */

@@ -74,8 +74,8 @@ void pending_free(struct pending *pending)
     while (pending->oldest != NULL) {
         pending_remove_group(pending, pending->oldest);
     }
-    assert(pending->operations == 0 &&
-           pending->bytes == 0);      /* the sums that bound it counted each entry once */
+    /* the sums that bound it counted each entry once */
+    assert(pending->operations == 0 && pending->bytes == 0);
     assert(pending->index == NULL);   /* each entry went with its group */
     assert(pending->held_bytes == 0); /* no stream comes back to release a value */
     free(pending->found);
@@ -91,8 +91,8 @@ static struct pending_entry *find(const struct pending *pending, const struct ke
 
 static uint64_t bytes_of(const struct metadata_operation *operation)
 {
-    assert(operation->kind != METADATA_NONE &&
-           operation->kind != METADATA_DELETE_RANGE); /* fold has no place for one that is on no name */
+    /* fold has no place for one that is on no name */
+    assert(operation->kind != METADATA_NONE && operation->kind != METADATA_DELETE_RANGE);
     assert(operation->name.bytes <= METADATA_NAME_BYTES_MAX); /* as long as the key that entry_bytes counts */
     uint64_t value_bytes = operation->kind == METADATA_SET ? operation->value.bytes : 0;
     return operation->name.bytes + value_bytes;
@@ -194,8 +194,8 @@ static struct pending_entry *new_entry(struct pending *pending, uint32_t chain, 
                                        struct pending_entry *older)
 {
     struct metadata_group *group = pending->open;
-    assert((group->first == NULL) ==
-           (group->last == NULL)); /* it is linked behind the last, or as the first */
+    /* it is linked behind the last, or as the first */
+    assert((group->first == NULL) == (group->last == NULL));
     struct pending_entry *entry = memory_new(sizeof *entry + key->bytes);
     entry->chain = chain;
     entry->group = group;

@@ -37,8 +37,8 @@ bool queued_value_may_overwrite(const struct queued_value *value, size_t bytes)
 
 void queued_value_overwrite(struct queued_value *value, struct slice bytes)
 {
-    assert(
-        queued_value_may_overwrite(value, bytes.bytes)); /* no stream reads the bytes that are written over */
+    /* no stream reads the bytes that are written over */
+    assert(queued_value_may_overwrite(value, bytes.bytes));
     memcpy(value->data, bytes.data, bytes.bytes);
 }
 

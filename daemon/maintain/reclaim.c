@@ -67,8 +67,8 @@ struct reclaim {
     struct pool *pool;
     /* loop only */
     bool is_stopped;
-    uint64_t
-        deletes_seen; /* prunes, sweeps, rollbacks and drops at the last call; UINT64_MAX: there was none */
+    /* prunes, sweeps, rollbacks and drops at the last call; UINT64_MAX: there was none */
+    uint64_t deletes_seen;
     uint64_t writes_seen; /* of all kinds, when some were seen last, */
     uint64_t written_us;  /* and when that was */
     uint64_t due_us;      /* no chain is taken before this */
@@ -140,8 +140,8 @@ static void reclaim_run(struct pool_work *work)
 static void add_range(struct reclaim *reclaim, struct key from, struct key to)
 {
     assert(reclaim->range_count < RANGES_MAX);
-    assert(slice_compare(key_slice(&from), key_slice(&to)) <=
-           0); /* the engine takes none that ends before it begins */
+    /* the engine takes none that ends before it begins */
+    assert(slice_compare(key_slice(&from), key_slice(&to)) <= 0);
     reclaim->ranges[reclaim->range_count++] = (struct key_range){from, to};
 }
 
@@ -444,8 +444,8 @@ uint64_t reclaim_iterate(struct reclaim *reclaim, uint64_t now_us)
 
 void reclaim_stop(struct reclaim *reclaim)
 {
-    assert(thread_is(
-        THREAD_LOOP)); /* no call of reclaim_iterate is under way that could still start something */
+    /* no call of reclaim_iterate is under way that could still start something */
+    assert(thread_is(THREAD_LOOP));
     reclaim->is_stopped = true;
     engine_stop_maintenance(reclaim->engine);
 }

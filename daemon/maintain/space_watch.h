@@ -10,8 +10,8 @@ struct reserve;
 struct space_watch;
 
 struct space_watch_config {
-    struct reserve *
-        reserve; /* NULL: nothing is watched; all four are borrowed until space_watch_is_idle holds after the stop */
+    /* NULL: nothing is watched; all four are borrowed until space_watch_is_idle holds after the stop */
+    struct reserve *reserve;
     struct engine *engine;
     struct order *order;
     struct pool *pool;

@@ -15,8 +15,8 @@
 #include "daemon/runtime/thread.h"
 
 enum {
-    WATCH_INTERVAL_US =
-        500000, /* chosen: from a look's end to the next; so a loss is noticed within a second */
+    /* chosen: from a look's end to the next; so a loss is noticed within a second */
+    WATCH_INTERVAL_US = 500000,
 };
 
 struct watch {
@@ -94,7 +94,7 @@ const char *watch_error(const struct watch *watch)
 
 void watch_stop(struct watch *watch)
 {
-    assert(
-        thread_is(THREAD_LOOP)); /* no call of watch_iterate is under way that could still start something */
+    /* no call of watch_iterate is under way that could still start something */
+    assert(thread_is(THREAD_LOOP));
     watch->is_stopped = true;
 }

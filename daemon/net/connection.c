@@ -69,8 +69,8 @@ void connection_wait(struct connection *connection, struct request *request, enu
         connection->is_unpacking = true;
         return;
     }
-    assert(connection->state == CONNECTION_OPEN ||
-           connection->state == CONNECTION_DRAINING); /* its close drops it */
+    /* its close drops it */
+    assert(connection->state == CONNECTION_OPEN || connection->state == CONNECTION_DRAINING);
     connection->waiting = request;
     if (progress == REQUEST_WAITS_MEMORY) {
         connection_wait_for_memory(connection, &request->memory);
@@ -163,8 +163,8 @@ static void drop_frame(struct connection *connection)
 {
     struct incoming *incoming = &connection->incoming;
     struct turns *turns = connection->set->service->turns;
-    assert((incoming->state == INCOMING_BODY) ==
-           (incoming->body != NULL)); /* a request owns it from its start on */
+    /* a request owns it from its start on */
+    assert((incoming->state == INCOMING_BODY) == (incoming->body != NULL));
     if (incoming->state == INCOMING_WAITS_MEMORY) {
         enum turns_list list = incoming->memory.is_write ? TURNS_WRITE_MEMORY : TURNS_READ_MEMORY;
         turns_drop(turns, list, &connection->for_memory);
@@ -376,8 +376,8 @@ static void on_sent(struct output *output, bool failed)
 void connection_refuse(struct connection *connection, uint8_t type, uint64_t id, enum status status,
                        const char *text)
 {
-    assert(connection->state == CONNECTION_OPEN &&
-           status != STATUS_OK); /* it is the last that the peer is told */
+    /* it is the last that the peer is told */
+    assert(connection->state == CONNECTION_OPEN && status != STATUS_OK);
     Cairn__Error error = CAIRN__ERROR__INIT;
     error.has_text = true;
     error.text = request_binary(text, strlen(text));

@@ -47,8 +47,8 @@ void connection_watch_unread(struct connection *connection)
 {
     struct connection_set *set = connection->set;
     bool is_open = connection->state == CONNECTION_OPEN || connection->state == CONNECTION_DRAINING;
-    if (!is_open ||
-        output_is_empty(&connection->output)) { /* what closes is freed, and may have a write under way */
+    /* what closes is freed, and may have a write under way */
+    if (!is_open || output_is_empty(&connection->output)) {
         timeout_stop(&set->unread_timeouts, &connection->unread_timeout);
     } else if (!connection->unread_timeout.is_running) {
         connection->unread_at = output_progress(&connection->output);

@@ -179,9 +179,9 @@ static void start_request(struct connection *connection, const uint8_t *body, ui
     struct session *session = &connection->session;
     struct incoming *incoming = &connection->incoming;
     bool changes = request_type_changes(incoming->frame.type);
-    assert(connection->waiting == NULL &&
-           incoming->state == INCOMING_HEADER); /* it is started in the order it was sent */
-    assert(incoming->body == NULL);             /* a body of its own is the request's from here on */
+    /* it is started in the order it was sent */
+    assert(connection->waiting == NULL && incoming->state == INCOMING_HEADER);
+    assert(incoming->body == NULL); /* a body of its own is the request's from here on */
     if (session->is_closed && !changes && session->is_greeted) {
         skip_request(connection, taken);
         return;
@@ -207,8 +207,8 @@ static void begin_frame(struct connection *connection)
 {
     struct incoming *incoming = &connection->incoming;
     const struct frame_request *frame = &incoming->frame;
-    assert(frame->body_bytes <=
-           connection->set->service->frame_bytes_max); /* the budget has room for such a one */
+    /* the budget has room for such a one */
+    assert(frame->body_bytes <= connection->set->service->frame_bytes_max);
     incoming->memory = budget_request_of(request_type_is_write(frame->type), frame->body_bytes);
     incoming_move(incoming, INCOMING_BODY_AHEAD);
 }
@@ -434,8 +434,8 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
     }
     if (connection->incoming.state == INCOMING_BODY) {
         connection->incoming.body_bytes += (size_t)count;
-        assert(connection->incoming.body_bytes <=
-               connection->incoming.frame.body_bytes); /* as on_allocate asked */
+        /* as on_allocate asked */
+        assert(connection->incoming.body_bytes <= connection->incoming.frame.body_bytes);
         start_if_whole(connection);
         return;
     }

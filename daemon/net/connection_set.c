@@ -303,8 +303,8 @@ static void connection_serve(struct connection *connection)
     if (connection->state == CONNECTION_CLOSING) {
         return;
     }
-    assert(connection->state == CONNECTION_OPEN ||
-           connection->state == CONNECTION_DRAINING); /* its pipe is open */
+    /* its pipe is open */
+    assert(connection->state == CONNECTION_OPEN || connection->state == CONNECTION_DRAINING);
     if (holds_replies(connection)) {
         connection_postpone(connection);
         connection_read_on(connection);

@@ -11,11 +11,11 @@
 
 /* Chosen. */
 enum {
-    SLICE_UNCLOCKED_MAX =
-        4, /* small requests between two looks at the clock, which costs as much as a small part of one */
+    /* small requests between two looks at the clock, which costs as much as a small part of one */
+    SLICE_UNCLOCKED_MAX = 4,
     SLICE_UNCLOCKED_BYTES_MAX = 4096, /* the body of such a one */
-    BODY_SHARE_BYTES =
-        512 << 10, /* of a frame's body, while there is time in the iteration: 0.2 ms of copying */
+    /* of a frame's body, while there is time in the iteration: 0.2 ms of copying */
+    BODY_SHARE_BYTES = 512 << 10,
     BODY_SHARE_BYTES_LATE = 32 << 10, /* and when it is over */
 };
 
@@ -98,8 +98,8 @@ bool time_slice_is_over(struct time_slice *slice, uint64_t body_bytes)
 
 struct time_slice connection_fresh_slice(struct connection_set *set)
 {
-    bool has_slept =
-        set->now_us >= set->fresh_until_us + CONNECTION_SLICE_US; /* since the first was asked for */
+    /* since the first was asked for */
+    bool has_slept = set->now_us >= set->fresh_until_us + CONNECTION_SLICE_US;
     if (set->fresh_iteration != set->iteration || has_slept) {
         set->fresh_iteration = set->iteration;
         set->fresh_until_us = set->now_us + CONNECTION_SLICE_US;
@@ -113,8 +113,8 @@ struct time_slice connection_fresh_slice(struct connection_set *set)
 void connection_cut(struct connection *connection)
 {
     assert(connection->state == CONNECTION_OPEN);
-    assert(connection->backlog != NULL ||
-           connection->incoming.state == INCOMING_BODY_AHEAD); /* to go on with */
+    /* to go on with */
+    assert(connection->backlog != NULL || connection->incoming.state == INCOMING_BODY_AHEAD);
     turns_wait(connection->set->service->turns, TURNS_SLICE, &connection->session.member,
                &connection->for_slice, connection);
 }

@@ -21,8 +21,8 @@
 
 enum {
     GATHER_CHUNK_BYTES = 64 << 10, /* room of a chunk for small frames; chosen */
-    GATHER_FIRST_CHUNK_BYTES =
-        992, /* of the first, for a single small reply; chosen: malloc keeps such pieces at hand */
+    /* of the first, for a single small reply; chosen: malloc keeps such pieces at hand */
+    GATHER_FIRST_CHUNK_BYTES = 992,
     WRITE_CHUNKS_MAX = 64, /* in one write; chosen, far below the kernel's IOV_MAX */
 };
 

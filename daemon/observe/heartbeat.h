@@ -22,8 +22,8 @@ enum {
     HEARTBEAT_STALLED_US = 1000000,      /* the promise on a slow or hung disk sets it */
     HEARTBEAT_LOOK_INTERVAL_US = 250000, /* chosen: so a stall shows a quarter of a second late at most */
     HEARTBEAT_LOOK_US_MAX = 2 * HEARTBEAT_LOOK_INTERVAL_US,
-    HEARTBEAT_APART_BYTES =
-        96, /* two cache lines of 64 bytes in all, as the first may begin anywhere in one */
+    /* two cache lines of 64 bytes in all, as the first may begin anywhere in one */
+    HEARTBEAT_APART_BYTES = 96,
 };
 
 struct heartbeat {
@@ -32,8 +32,8 @@ struct heartbeat {
     _Atomic(uint64_t) taken; /* and up to where it was taken */
     /* The watchdog's: one more than the beats with which it was found stalled; 0: it was not. */
     _Atomic(uint64_t) stalled_at;
-    uint8_t
-        apart[HEARTBEAT_APART_BYTES]; /* the next one is another thread's: it shall not share a cache line */
+    /* the next one is another thread's: it shall not share a cache line */
+    uint8_t apart[HEARTBEAT_APART_BYTES];
 };
 
 /* The stages that are watched. */

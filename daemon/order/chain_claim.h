@@ -21,15 +21,15 @@ struct session;
 struct chain_claim {
     struct claim_record last; /* as of the view */
     uint8_t name[WRITER_NAME_BYTES_MAX];
-    uint32_t
-        changes_queued; /* claims and releases in the commit lane: until they are decided nobody's write is judged */
-    uint64_t
-        number_highest; /* the last epoch's, of those applied before this run and the next ones that were taken */
-    const struct session *
-        numbers_from; /* that presented the last epoch for numbers last; NULL: it has closed, or there was none */
+    /* claims and releases in the commit lane: until they are decided nobody's write is judged */
+    uint32_t changes_queued;
+    /* the last epoch's, of those applied before this run and the next ones that were taken */
+    uint64_t number_highest;
+    /* that presented the last epoch for numbers last; NULL: it has closed, or there was none */
+    const struct session *numbers_from;
     uint32_t presented; /* how many open sessions have presented the last epoch */
-    uint64_t
-        since_us; /* while that is 0: when the last of them closed, the claim was made, or the daemon started */
+    /* while that is 0: when the last of them closed, the claim was made, or the daemon started */
+    uint64_t since_us;
 };
 
 /* There is a new claim, or the one that a start found: no session has presented it yet. The name is copied. */

@@ -21,8 +21,8 @@
 enum status order_open(const struct order_config *config, struct order **ret_order, struct failure *failure)
 {
     assert(thread_is(THREAD_LOOP));
-    assert(config->wake != NULL &&
-           config->stages != NULL); /* called, and written to, once there is a completion */
+    /* called, and written to, once there is a completion */
+    assert(config->wake != NULL && config->stages != NULL);
     struct order *order = memory_new(sizeof *order);
     order->config = *config;
     order->damage = damage_new();
@@ -162,8 +162,8 @@ bool order_is_in_doubt(const struct order *order)
 
 uint64_t order_unwritten(const struct order *order)
 {
-    assert(order->unwritten >=
-           pending_operations(order->pending)); /* before folding, and what is queued after it */
+    /* before folding, and what is queued after it */
+    assert(order->unwritten >= pending_operations(order->pending));
     return order->unwritten;
 }
 

@@ -32,9 +32,8 @@ struct order_config {
     uint64_t now_us;       /* of the opening: claims are held from then on */
     uint64_t cache_bytes;  /* of the record cache */
     struct stages *stages; /* borrowed: learns how long jobs take */
-    void (*wake)(
-        void *
-            context); /* from the writer thread: order_drain_completions has something to do; must not block */
+    /* from the writer thread: order_drain_completions has something to do; must not block */
+    void (*wake)(void *context);
     void *wake_context;
     struct heartbeat *writer_heartbeat; /* borrowed; NULL: nobody watches the writer */
 };
@@ -66,8 +65,8 @@ struct order_waiter {
     uint64_t sequence;
     enum level level; /* LEVEL_WRITTEN or LEVEL_DURABLE */
     uint32_t chain;   /* of `operations` */
-    const struct metadata_operation *
-        operations; /* the write that it waits for, which raises may be left out of; NULL: it waits for no one write */
+    /* the write that it waits for, which raises may be left out of; NULL: it waits for no one write */
+    const struct metadata_operation *operations;
     size_t operation_count;
     /* The order's. Before `done`: STATUS_OK; STATUS_DAMAGED: of the operations some raises were left out; STATUS_IO_ERROR: a write
      * failed, and recovery decides. */

@@ -22,8 +22,8 @@ static void post_closed(struct order *order)
 {
     struct metadata_group *groups = pending_take_closed(order->pending);
     for (const struct metadata_group *group = groups; group != NULL; group = group->next) {
-        assert(group->count > 0 &&
-               group->operations >= group->count); /* what the counters take off when it is written */
+        /* what the counters take off when it is written */
+        assert(group->count > 0 && group->operations >= group->count);
         order->groups_posted++;
     }
     if (groups != NULL) {
@@ -75,8 +75,8 @@ enum order_acceptance order_metadata(struct order *order, struct chain *chain,
                                      struct failure *failure)
 {
     assert(thread_is(THREAD_LOOP));
-    assert(count > 0 &&
-           chain->visible); /* the number is theirs, and a chain is made before it is written to */
+    /* the number is theirs, and a chain is made before it is written to */
+    assert(count > 0 && chain->visible);
     if (order->failed) {
         *failure = order->failure;
         return ORDER_REFUSED;

@@ -41,8 +41,8 @@ void order_note_space(struct order *order, const struct space_look *look, uint64
     enum space_state before = order->space_state;
     order->space_state = space_judge(look, pending_space(order), before);
     order->space_spare = order->space_state == SPACE_ENOUGH ? space_spare(look) : 0;
-    if (before != SPACE_ENOUGH &&
-        order->space_state == SPACE_ENOUGH) { /* a sweep may have ended for want of it */
+    /* a sweep may have ended for want of it */
+    if (before != SPACE_ENOUGH && order->space_state == SPACE_ENOUGH) {
         for (struct chain *chain = chain_first(order->chains); chain != NULL; chain = chain_next(chain)) {
             order_sweep_chain(order, chain);
         }

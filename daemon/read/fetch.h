@@ -18,8 +18,8 @@ struct fetch {
     struct engine *engine;
     struct engine_point *point;
     enum engine_reach reach;
-    struct record_cache
-        *cache; /* the loop's, of the present view; NULL on any other thread, and for an older view */
+    /* the loop's, of the present view; NULL on any other thread, and for an older view */
+    struct record_cache *cache;
     uint64_t data_bytes_max; /* of a block's data: what there is room for */
     uint32_t chain;
     struct chain_marks marks;

@@ -23,8 +23,9 @@
 #include "daemon/runtime/thread.h"
 
 enum {
+    /* chosen: larger work waits apart, so that no small work waits for its room */
     POOL_LARGE_BYTES = 512 << 10
-}; /* chosen: larger work waits apart, so that no small work waits for its room */
+};
 
 static_assert((int)POOL_READS_MAX <= (int)HEARTBEAT_POOL_MAX, "each read at work is watched by itself");
 
@@ -182,8 +183,8 @@ static unsigned free_place(const struct pool *pool, const struct pool_work *work
     while (place < POOL_THREADS && pool->places[place] != NULL) {
         place++;
     }
-    assert(place <
-           (is_background ? POOL_THREADS : POOL_READS_MAX)); /* more would wait where no budget sees it */
+    /* more would wait where no budget sees it */
+    assert(place < (is_background ? POOL_THREADS : POOL_READS_MAX));
     return place;
 }
 

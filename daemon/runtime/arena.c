@@ -14,8 +14,8 @@ struct arena_chunk {
 
 enum {
     CHUNK_BYTES_MIN = 1024, /* with its header; about the largest that malloc keeps in its per-thread lists */
-    CHUNK_BYTES_MAX =
-        64 << 10, /* chunks double up to this; one for a larger piece is as large as it has to be */
+    /* chunks double up to this; one for a larger piece is as large as it has to be */
+    CHUNK_BYTES_MAX = 64 << 10,
 };
 
 static_assert(sizeof(struct arena_chunk) == ARENA_ALIGNMENT, "pieces behind the header are aligned");

@@ -47,8 +47,8 @@
 
 enum {
     SMALL_REQUESTS_PART = 32, /* one part of requests_bytes_max is for small requests at any rate */
-    SMALL_REQUESTS_BYTES_MIN =
-        1 << 20, /* that part is no less than this, also where the bound is just one frame's */
+    /* that part is no less than this, also where the bound is just one frame's */
+    SMALL_REQUESTS_BYTES_MIN = 1 << 20,
 };
 
 struct budget {
@@ -245,8 +245,8 @@ uint64_t budget_request_room(const struct budget *budget, const struct budget_re
 void budget_request_hold(struct budget *budget, struct budget_request *request, uint64_t bytes)
 {
     bool is_large_write = request->is_write && budget_request_is_large(request);
-    assert(request->is_started ||
-           request->held_bytes == request->reserved_bytes); /* no more was granted yet */
+    /* no more was granted yet */
+    assert(request->is_started || request->held_bytes == request->reserved_bytes);
     give_back(counter_of(budget, request), request->held_bytes);
     request->is_started = true;
     request->held_bytes = is_large_write ? larger(bytes, request->reserved_bytes) : bytes;

@@ -14,8 +14,8 @@
 enum {
     STREAM_UNSENT_BYTES_MAX = 512 << 10,
     CLIENT_UNREAD_BYTES_MAX = 64 << 10,
-    CLIENT_READS_MAX =
-        4, /* of one client with the pool: its other reads wait, so that those of others are not behind them */
+    /* of one client with the pool: its other reads wait, so that those of others are not behind them */
+    CLIENT_READS_MAX = 4,
 };
 
 struct budget;

@@ -34,8 +34,8 @@ static uint64_t take_integer(const char *length, char conversion, va_list *argum
     bool is_signed = conversion == 'd' || conversion == 'i';
     int64_t number;
 
-    assert(length[0] == '\0' || length[1] == '\0' || strcmp(length, "ll") == 0 ||
-           strcmp(length, "hh") == 0); /* of any other two letters the argument's type is not known */
+    /* of any other two letters the argument's type is not known */
+    assert(length[0] == '\0' || length[1] == '\0' || strcmp(length, "ll") == 0 || strcmp(length, "hh") == 0);
     *ret_negative = false;
     if (strcmp(length, "l") == 0 || strcmp(length, "j") == 0 || strcmp(length, "z") == 0) {
         number = va_arg(*arguments, long);

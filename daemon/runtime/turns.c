@@ -38,8 +38,8 @@ struct turns *turns_new(void)
 
 void turns_free(struct turns *turns)
 {
-    assert(turns == NULL ||
-           (turns->top.connections == 0 && turns->top.groups == NULL)); /* they refer to it */
+    /* they refer to it */
+    assert(turns == NULL || (turns->top.connections == 0 && turns->top.groups == NULL));
     free(turns);
 }
 

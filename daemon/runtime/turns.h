@@ -51,8 +51,8 @@ struct turns_place {
 
 /* All zero before it joins. */
 struct turns_member {
-    struct turns_member
-        *above; /* of a connection its process, of that its uid; NULL: it has not joined, or is the top */
+    /* of a connection its process, of that its uid; NULL: it has not joined, or is the top */
+    struct turns_member *above;
     struct turns_place places[TURNS_LISTS];
 };
 

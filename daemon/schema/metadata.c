@@ -56,7 +56,7 @@ struct metadata_value metadata_after(struct metadata_change change, struct metad
         metadata_put_number(change.raise, number_bytes);
         value = (struct metadata_value){true, 0, slice_of(number_bytes, NUMBER_BYTES)};
     }
-    assert(value.present ||
-           value.value.bytes == 0); /* absence has no bytes that a reader could take for a value */
+    /* absence has no bytes that a reader could take for a value */
+    assert(value.present || value.value.bytes == 0);
     return value;
 }

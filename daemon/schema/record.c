@@ -47,8 +47,8 @@ bool record_read_marks(struct slice bytes, struct chain_marks *ret_marks)
 
 size_t record_claim_bytes(const struct claim_record *record)
 {
-    assert(record->name.bytes >= 1 &&
-           record->name.bytes <= WRITER_NAME_BYTES_MAX); /* record_read_claim takes no other */
+    /* record_read_claim takes no other */
+    assert(record->name.bytes >= 1 && record->name.bytes <= WRITER_NAME_BYTES_MAX);
     return RECORD_CLAIM_HEAD_BYTES + record->name.bytes;
 }
 
@@ -111,8 +111,8 @@ static_assert(sizeof(struct run_record) == RECORD_RUN_BYTES, "all of a run is in
 size_t record_header_bytes(const struct header_record *record)
 {
     assert(record->hash.bytes <= HASH_BYTES_MAX); /* its length has one byte in the record */
-    assert(record->header.bytes <= SIZE_MAX / 4 &&
-           record->signature.bytes <= SIZE_MAX / 4); /* the sum fits */
+    /* the sum fits */
+    assert(record->header.bytes <= SIZE_MAX / 4 && record->signature.bytes <= SIZE_MAX / 4);
     return HEADER_HEAD_BYTES + record->hash.bytes + record->header.bytes + record->signature.bytes;
 }
 
@@ -127,8 +127,8 @@ static uint8_t *append(uint8_t *bytes, struct slice part)
 
 void record_write_header(const struct header_record *record, uint8_t *ret_bytes)
 {
-    assert(record->hash.bytes >= 1 &&
-           record->hash.bytes <= HASH_BYTES_MAX); /* record_read_header takes no other */
+    /* record_read_header takes no other */
+    assert(record->hash.bytes >= 1 && record->hash.bytes <= HASH_BYTES_MAX);
     record_put_u64(record->data_bytes, ret_bytes);
     record_put_u64(record->header.bytes, ret_bytes + 8);
     ret_bytes[16] = (uint8_t)record->hash.bytes;

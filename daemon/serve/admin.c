@@ -33,8 +33,9 @@ static uint32_t choose_version(const Cairn__Hello *hello, struct failure *failur
 }
 
 enum {
+    /* all that this daemon has */
     FEATURES = FEATURE_PRUNE_DRY_RUN | FEATURE_LISTS | FEATURE_DELETES | FEATURE_CLAIMS
-}; /* all that this daemon has */
+};
 
 static_assert((int)FEATURE_CLAIMS == (int)CAIRN__FEATURE__FEATURE_CLAIMS, "as on the wire");
 static_assert((int)FEATURE_PRUNE_DRY_RUN == (int)CAIRN__FEATURE__FEATURE_PRUNE_DRY_RUN, "as on the wire");
@@ -233,8 +234,8 @@ static void add_daemon(struct status_page *page, const struct service *service, 
 static void measure_order(struct order *order)
 {
     const struct order_counters *counters = order_counters(order);
-    assert(order_durable_through(order) <=
-           order_written_through(order)); /* as who reads the page takes them */
+    /* as who reads the page takes them */
+    assert(order_durable_through(order) <= order_written_through(order));
     metrics_set(METRIC_RUN, order_run(order));
     metrics_set(METRIC_CHAINS, chain_count(order_chains(order)));
     metrics_set(METRIC_SEQUENCE_LAST, order_sequence(order));

@@ -217,8 +217,8 @@ static void present_done(struct job *job)
         request_refuse_for(request, &job->failure);
         return;
     }
-    if (present->is_refused &&
-        job->present.is_known) { /* what of its writes was applied helps also who is refused */
+    /* what of its writes was applied helps also who is refused */
+    if (present->is_refused && job->present.is_known) {
         request_refuse_numbered(request, &present->refusal, job->present.last_number);
         return;
     }
@@ -327,8 +327,8 @@ enum request_progress claims_release(struct request *request)
         epochs_say_claimed(chain, &failure);
         return refuse(request, &failure);
     }
-    job->claim = chain_claim_stands(claim) ? claim->last
-                                           : (struct claim_record){0}; /* none is no error, if any is meant */
+    /* none is no error, if any is meant */
+    job->claim = chain_claim_stands(claim) ? claim->last : (struct claim_record){0};
     (void)submit(request, job, chain, release_done);
     return REQUEST_TAKEN;
 }

@@ -61,8 +61,8 @@ uint64_t decode_value_bytes_max(uint64_t frame_bytes_max, uint64_t queue_bytes_m
 static enum status decode_set(const Cairn__MetadataOperation *message, uint64_t value_bytes_max,
                               struct metadata_operation *operation, struct failure *failure)
 {
-    assert(message->operation_case ==
-           CAIRN__METADATA_OPERATION__OPERATION_VALUE); /* `value` is the set one */
+    /* `value` is the set one */
+    assert(message->operation_case == CAIRN__METADATA_OPERATION__OPERATION_VALUE);
     operation->kind = METADATA_SET;
     operation->value = request_slice(message->value);
     operation->of_height = message->has_of_height ? message->of_height : 0;

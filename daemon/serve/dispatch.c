@@ -101,8 +101,8 @@ static const struct request_kind *request_kind(uint8_t type)
 struct request *request_new(struct session *session, const struct frame_request *header,
                             const struct budget_request *memory, uint64_t now_us)
 {
-    assert(thread_is(THREAD_LOOP) &&
-           memory->body_bytes == header->body_bytes); /* the arena's bound counts on it */
+    /* the arena's bound counts on it */
+    assert(thread_is(THREAD_LOOP) && memory->body_bytes == header->body_bytes);
     struct request *request = memory_raw(sizeof *request);
     memset(request, 0, offsetof(struct request, first));
     request->session = session;

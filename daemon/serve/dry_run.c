@@ -37,8 +37,8 @@ static void answer(struct dry_run *dry_run)
 {
     struct request *request = dry_run->request;
     assert(dry_run->work.state == POOL_IDLE); /* it is freed with the request */
-    assert(dry_run->result != PREVIEW_GOES_ON ||
-           request->session->is_closed); /* or the counts are not whole */
+    /* or the counts are not whole */
+    assert(dry_run->result != PREVIEW_GOES_ON || request->session->is_closed);
     if (dry_run->result == PREVIEW_REFUSED) {
         damage_note(order_damage(request->service->order), DAMAGE_READ, &dry_run->failure);
         request_refuse_for(request, &dry_run->failure);
@@ -131,8 +131,8 @@ static void start_next(struct service *service)
         const struct chain *chain =
             request_chain(next->request, next->has_chain, next->chain, &next->failure);
         next->result = chain != NULL ? PREVIEW_GOES_ON : PREVIEW_REFUSED;
-        if (chain == NULL ||
-            next->request->session->is_closed) { /* whose reply is dropped: nothing is read */
+        /* whose reply is dropped: nothing is read */
+        if (chain == NULL || next->request->session->is_closed) {
             answer(next);
         } else {
             service->dry_run = next;

@@ -103,8 +103,8 @@ static void read_take_view(struct read *read, const struct chain *chain)
 static void read_submit(struct read *read)
 {
     struct session *session = read->request->session;
-    assert(thread_is(THREAD_LOOP) &&
-           read->work.bytes >= FETCH_BYTES_UNASKED); /* small data is read unasked */
+    /* small data is read unasked */
+    assert(thread_is(THREAD_LOOP) && read->work.bytes >= FETCH_BYTES_UNASKED);
     read->fetch.reach = ENGINE_MAY_BLOCK;
     read->fetch.data_bytes_max = read->work.bytes;
     read->work.run = read_on_pool;

@@ -18,8 +18,9 @@
 #include "proto/cairn.pb-c.h"
 
 enum {
+    /* a body; chosen: with what it unpacks to it is freed in a fraction of a millisecond */
     FREED_ON_LOOP_BYTES_MAX = 1 << 20
-}; /* a body; chosen: with what it unpacks to it is freed in a fraction of a millisecond */
+};
 
 void request_end(struct request *request)
 {
@@ -142,8 +143,8 @@ static void send_frame(struct request *request, uint8_t flags, enum status statu
                        size_t body_bytes)
 {
     struct session *session = request->session;
-    assert(!request->is_ended &&
-           body_bytes <= UINT32_MAX); /* its id is still the client's, the header holds the length */
+    /* its id is still the client's, the header holds the length */
+    assert(!request->is_ended && body_bytes <= UINT32_MAX);
     assert(frame != NULL && status < STATUS_COUNT); /* the client knows each */
     if (session->is_closed) {
         free(frame);
@@ -161,8 +162,8 @@ static void send_frame(struct request *request, uint8_t flags, enum status statu
 
 void request_send(struct request *request, uint8_t flags, uint8_t *frame, size_t body_bytes)
 {
-    assert((flags & (FRAME_MORE | FRAME_CONTINUED)) !=
-           0); /* without it the client takes the request for ended */
+    /* without it the client takes the request for ended */
+    assert((flags & (FRAME_MORE | FRAME_CONTINUED)) != 0);
     send_frame(request, flags, STATUS_OK, frame, body_bytes);
 }
 
@@ -198,8 +199,8 @@ void request_reply_packed(struct request *request, uint8_t *frame, size_t body_b
     size_t bound = request->service->frame_bytes_max;
     const uint8_t *unsent = frame + FRAME_REPLY_BYTES;
     bool is_cut = body_bytes > bound;
-    assert(bound > 0 &&
-           !request_is_about_stream(request)); /* each piece makes progress, and the client expects it */
+    /* each piece makes progress, and the client expects it */
+    assert(bound > 0 && !request_is_about_stream(request));
     struct piece *pieces = is_cut ? make_pieces((body_bytes - 1) / bound, bound) : NULL;
     if (is_cut && pieces == NULL) {
         free(frame);
@@ -237,8 +238,8 @@ void request_reply(struct request *request, enum status status, const ProtobufCM
 void request_reply_body(struct request *request, enum status status, const uint8_t *body, size_t body_bytes)
 {
     struct session *session = request->session;
-    assert(!request->is_ended &&
-           body_bytes <= REQUEST_FIRST_BYTES); /* larger ones are not worth a second copy */
+    /* larger ones are not worth a second copy */
+    assert(!request->is_ended && body_bytes <= REQUEST_FIRST_BYTES);
     assert(status < STATUS_COUNT && (body != NULL || body_bytes == 0)); /* send_copy copies from there */
     if (!session->is_closed) {
         struct frame_reply header = {
@@ -263,8 +264,8 @@ void request_reply_empty(struct request *request, enum status status)
 
 static void refuse(struct request *request, enum status status, const Cairn__Error *error)
 {
-    assert(status != STATUS_OK &&
-           status < STATUS_COUNT); /* the client would read the text as the type's own reply */
+    /* the client would read the text as the type's own reply */
+    assert(status != STATUS_OK && status < STATUS_COUNT);
     if (request_is_about_stream(request)) {
         request_end(request);
     } else {
@@ -331,8 +332,8 @@ static void say_no_memory(const struct request *request, struct failure *failure
 
 void *request_memory(struct request *request, size_t bytes, struct failure *failure)
 {
-    assert(!request->is_ended &&
-           bytes > 0); /* what it gives would be freed with the request, or never written */
+    /* what it gives would be freed with the request, or never written */
+    assert(!request->is_ended && bytes > 0);
     size_t held_bytes = arena_bytes(&request->arena);
     void *memory = arena_alloc(&request->arena, bytes);
     if (memory == NULL) {
@@ -350,8 +351,8 @@ void request_set_deadline(struct request *request, uint64_t deadline_us)
 {
     bool is_beyond = deadline_us > UINT64_MAX - request->received_us;
     uint64_t until_us = deadline_us == 0 || is_beyond ? 0 : request->received_us + deadline_us;
-    assert(request->deadline_us == 0 ||
-           request->deadline_us == until_us); /* the set looks at it once a wait begins */
+    /* the set looks at it once a wait begins */
+    assert(request->deadline_us == 0 || request->deadline_us == until_us);
     request->deadline_us = until_us;
 }
 

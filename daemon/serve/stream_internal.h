@@ -10,14 +10,14 @@
 /* All chosen. */
 enum {
     STREAM_STEP_BYTES = 256 << 10, /* a step ends after so many bytes */
-    STREAM_STEP_MESSAGES_MAX =
-        512, /* or so many messages: half a millisecond of sending, however small they are */
+    /* or so many messages: half a millisecond of sending, however small they are */
+    STREAM_STEP_MESSAGES_MAX = 512,
     STREAMS_OF_SESSION_MAX = 128, /* open or waiting */
     STREAM_PARK_BYTES = 2 << 20,  /* a cursor that read so much at once is parked: the engine holds it */
     STREAM_LOOK_US = 25000,       /* between two looks at the cursors that are held */
     STREAM_LOOKS_MAX = 1,         /* a cursor held at more looks than this is parked */
-    STREAM_OPEN_BYTES_MAX =
-        256 << 10, /* streams that are opened at once copy so much of the queue, or are one */
+    /* streams that are opened at once copy so much of the queue, or are one */
+    STREAM_OPEN_BYTES_MAX = 256 << 10,
 };
 
 static_assert(STREAM_UNSENT_BYTES_MAX >= 2 * STREAM_STEP_BYTES, "a step is read while another goes out");

@@ -208,8 +208,8 @@ static void send_piece(struct stream *stream)
 {
     assert(stream->sent < stream->ready.count && stream->window_bytes > 0);
     struct fetched *message = &stream->ready.first[stream->sent];
-    assert(stream->sent_bytes < message->body_bytes ||
-           message->body_bytes == 0); /* else it was sent whole before */
+    /* else it was sent whole before */
+    assert(stream->sent_bytes < message->body_bytes || message->body_bytes == 0);
     uint64_t unsent = message->body_bytes - stream->sent_bytes;
     uint64_t bytes_max = stream->request->service->frame_bytes_max;
     bytes_max = stream->window_bytes < bytes_max ? stream->window_bytes : bytes_max;
@@ -247,8 +247,8 @@ bool stream_step_send(struct stream *stream)
 
 bool stream_step_take(struct stream *stream)
 {
-    assert(stream->sent == stream->ready.count &&
-           stream->sent_bytes == 0); /* nothing is overtaken, or lost */
+    /* nothing is overtaken, or lost */
+    assert(stream->sent == stream->ready.count && stream->sent_bytes == 0);
     if (!stream_step_is_idle(stream) || stream->read.count == 0) {
         return false;
     }

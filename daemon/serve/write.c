@@ -30,8 +30,8 @@ struct write_metadata {
 
 static void reply_as(struct request *request, uint64_t sequence, enum level level, bool is_repeated)
 {
-    uint8_t
-        body[4 * (1 + VARINT_BYTES_MAX)]; /* a WriteReply's sequence, level, raises_left_out and repeated */
+    /* a WriteReply's sequence, level, raises_left_out and repeated */
+    uint8_t body[4 * (1 + VARINT_BYTES_MAX)];
     uint64_t left_out = order_left_out(request->service->order)->raises;
 
     assert(level >= LEVEL_ACCEPTED && level <= LEVEL_DURABLE); /* as on the wire */
@@ -81,9 +81,9 @@ static void waited(struct order_waiter *waiter)
 static void wait_for(struct request *request, struct order_waiter *waiter, uint64_t sequence,
                      enum level level, void (*done)(struct order_waiter *waiter))
 {
-    assert(level > LEVEL_ACCEPTED &&
-           sequence <= order_sequence(request->service->order)); /* it comes to an end */
-    assert(waiter->owner == NULL && waiter->next == NULL);       /* it is in no list: a request waits once */
+    /* it comes to an end */
+    assert(level > LEVEL_ACCEPTED && sequence <= order_sequence(request->service->order));
+    assert(waiter->owner == NULL && waiter->next == NULL); /* it is in no list: a request waits once */
     waiter->sequence = sequence;
     waiter->level = level;
     waiter->done = done;
@@ -241,8 +241,8 @@ static void job_done(struct job *job)
         request_refuse_for(request, &job->failure);
         return;
     }
-    if (job->kind != JOB_ROLLBACK ||
-        job->is_repeated) { /* the counts of the first time are not known any more */
+    /* the counts of the first time are not known any more */
+    if (job->kind != JOB_ROLLBACK || job->is_repeated) {
         reply_as(request, job->sequence, job->level, job->is_repeated);
         return;
     }
@@ -266,8 +266,8 @@ static struct job *new_job(struct request *request, struct failure *failure)
 {
     assert(request->prepared == NULL); /* it is decoded once */
     struct job *job = request_memory(request, sizeof *job, failure);
-    assert(job == NULL ||
-           (job->sequence == 0 && job->next == NULL)); /* fresh from the arena: no lane has it */
+    /* fresh from the arena: no lane has it */
+    assert(job == NULL || (job->sequence == 0 && job->next == NULL));
     request->prepared = job;
     return job;
 }

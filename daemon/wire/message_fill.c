@@ -66,8 +66,8 @@ static void store_number(const ProtobufCFieldDescriptor *field, uint64_t number,
     if (field->type == PROTOBUF_C_TYPE_BOOL) {
         *(protobuf_c_boolean *)place = number != 0;
     } else if (number_bytes(field->type) == sizeof(uint32_t)) {
-        assert(number <= UINT32_MAX ||
-               number >= (uint64_t)(int64_t)INT32_MIN); /* what is cut is only the sign */
+        /* what is cut is only the sign */
+        assert(number <= UINT32_MAX || number >= (uint64_t)(int64_t)INT32_MIN);
         *(uint32_t *)place = (uint32_t)number;
     } else {
         *(uint64_t *)place = number;

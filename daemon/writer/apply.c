@@ -178,8 +178,8 @@ static void make_chain(struct apply *apply, const struct job *job)
 /* Making one that is there changes nothing. */
 static void apply_create_chain(struct apply *apply, const struct job *job)
 {
-    assert(job->chain >= 1 &&
-           job->chain_name.bytes <= CHAIN_NAME_BYTES_MAX); /* a start refuses any other record */
+    /* a start refuses any other record */
+    assert(job->chain >= 1 && job->chain_name.bytes <= CHAIN_NAME_BYTES_MAX);
     if (apply->next.is_there) {
         return;
     }
@@ -317,8 +317,8 @@ enum status apply_job(struct apply *apply, struct job *job, const struct metadat
         return failure_set(&job->failure, STATUS_BUSY,
                            "the machine has no memory for a commit of so many parts: try again later");
     }
-    assert(!job_deletes_ranges(job) ||
-           apply_bytes(apply) == 0); /* ranges delete nothing that another job of the set has put */
+    /* ranges delete nothing that another job of the set has put */
+    assert(!job_deletes_ranges(job) || apply_bytes(apply) == 0);
     struct write_set_mark before = write_set_mark(apply->set);
     size_t left_out_before = apply->left_out.count;
     apply->next = apply->chains[job->chain];
@@ -349,8 +349,8 @@ enum status apply_job(struct apply *apply, struct job *job, const struct metadat
 void apply_group(struct apply *apply, const struct metadata_group *group)
 {
     assert(thread_is(THREAD_WRITER));
-    assert(apply_bytes(apply) == 0 &&
-           apply->before_count == 0); /* the group is whole in one write, and alone */
+    /* the group is whole in one write, and alone */
+    assert(apply_bytes(apply) == 0 && apply->before_count == 0);
     apply_each(apply, group);
     put_metadata_on_disk(apply, group->last_sequence);
 }

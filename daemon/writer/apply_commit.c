@@ -37,8 +37,8 @@ static enum status drop_replaced(struct apply *apply, uint32_t chain, uint64_t h
 
 static void put_block(struct apply *apply, uint32_t chain, const struct job_block *block, bool replaces)
 {
-    assert(block->height >
-           apply->next.marks.blocks_pruned);     /* else its keys would be swept away with the pruned */
+    /* else its keys would be swept away with the pruned */
+    assert(block->height > apply->next.marks.blocks_pruned);
     assert(block->hash.bytes <= HASH_BYTES_MAX); /* its length has one byte in the header record */
     uint8_t digest[SHA256_BYTES];
     struct slice hash = block->hash;

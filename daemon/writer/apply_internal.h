@@ -43,8 +43,8 @@ struct apply {
     size_t before_capacity;
     struct apply_left_out left_out;
     struct sweep sweep; /* of the slice under way; replaces that in `sweeps` once the slice is applied */
-    struct apply_chain
-        next; /* of the chain of the job under way; replaces that in `chains` once the job is applied */
+    /* of the chain of the job under way; replaces that in `chains` once the job is applied */
+    struct apply_chain next;
 };
 
 /* ---- apply_metadata.c: names, the hash index, and what reading them can end with ---- */

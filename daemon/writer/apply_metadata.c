@@ -136,9 +136,8 @@ enum status apply_metadata_own(struct apply *apply, const struct job *job, struc
 enum status apply_find_hash(struct apply *apply, uint32_t chain, struct slice hash, uint64_t height,
                             struct key *ret_key, bool *ret_leads, struct failure *failure)
 {
-    assert(height > 0 &&
-           hash.bytes <=
-               HASH_BYTES_MAX); /* record_read_header checked the hash; ranges begin above height 0 */
+    /* record_read_header checked the hash; ranges begin above height 0 */
+    assert(height > 0 && hash.bytes <= HASH_BYTES_MAX);
     key_set_name(ret_key, chain, KEY_HASH, hash);
     struct engine_value value = {0};
     enum status status = write_set_get(apply->set, ret_key, &value, failure);

@@ -251,8 +251,8 @@ static void validate(struct commit_group *group, struct job *job)
  * meet the changes of other jobs. */
 static bool is_alone(const struct commit_group *group, const struct job *job)
 {
-    assert(job->sequence > job->carry_through ||
-           job->carry_through == 0); /* it carries what came before it */
+    /* it carries what came before it */
+    assert(job->sequence > job->carry_through || job->carry_through == 0);
     const struct metadata_group *oldest = group->waiting.groups.first;
     bool carries = oldest != NULL && oldest->last_sequence <= job->carry_through;
     return carries || job_deletes_ranges(job);
@@ -296,8 +296,8 @@ static void write_metadata(struct commit_group *group, struct completion *comple
 {
     const struct metadata_group *oldest = group->waiting.groups.first;
     assert(!group->failed && oldest != NULL);
-    assert(
-        !has_commit(group, oldest->last_sequence)); /* metadata never overtakes a commit accepted before it */
+    /* metadata never overtakes a commit accepted before it */
+    assert(!has_commit(group, oldest->last_sequence));
     apply_group(group->config.apply, oldest);
     group->carried_through = oldest->last_sequence;
     write_set(group, completion, false);
@@ -399,8 +399,8 @@ struct completion *commit_group_step(struct commit_group *group, const struct co
 {
     assert(thread_is(THREAD_WRITER));
     assert(now_us >= group->stepped_us);
-    assert(apply_bytes(group->config.apply) == 0 &&
-           group->carried_through == 0); /* the last step left nothing */
+    /* the last step left nothing */
+    assert(apply_bytes(group->config.apply) == 0 && group->carried_through == 0);
     end_last_turn(group, now_us);
     enum turn turn = choose_turn(group, wants->stop, now_us);
     bool is_last = wants->stop && turn == TURN_NONE; /* what is left to sweep, the next run sweeps */
@@ -422,8 +422,8 @@ struct completion *commit_group_step(struct commit_group *group, const struct co
     if (group->failed) { /* nobody synced the writes before the one in doubt */
         end_jobs(group, group->done.first, &group->failure);
     }
-    assert(group->carried_through == 0 ||
-           group->failed); /* each write set was written, or nothing is any more */
+    /* each write set was written, or nothing is any more */
+    assert(group->carried_through == 0 || group->failed);
     completion->jobs = group->done.first;
     completion->written_ns = thread_now_ns();
     completion->synced = group->unsynced_since_us == 0 && !group->failed;

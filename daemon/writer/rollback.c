@@ -34,8 +34,8 @@ static enum status has_any_state(struct apply *apply, const struct job *job, boo
 
 static enum status validate_state(struct apply *apply, const struct job *job, struct failure *failure)
 {
-    assert(job->rollback.to >=
-           apply->next.marks.states_from); /* the target was validated: a pruned state is not looked for */
+    /* the target was validated: a pruned state is not looked for */
+    assert(job->rollback.to >= apply->next.marks.states_from);
     struct key key = key_of_height(job->chain, KEY_STATE, job->rollback.to);
     struct engine_value value = {0};
     enum status status = write_set_get(apply->set, &key, &value, failure);

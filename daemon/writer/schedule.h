@@ -81,8 +81,8 @@ static inline uint64_t schedule_elapsed(uint64_t from, uint64_t now)
 /* ---- queued metadata, order's side ---- */
 
 struct schedule_queue {
-    uint64_t
-        oldest_us; /* when the oldest operation that the writer does not have was accepted; SCHEDULE_NEVER_US: none */
+    /* when the oldest operation that the writer does not have was accepted; SCHEDULE_NEVER_US: none */
+    uint64_t oldest_us;
     uint64_t operations;
     uint64_t operations_max;
     uint64_t bytes;

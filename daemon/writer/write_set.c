@@ -235,8 +235,8 @@ void write_set_take_back(struct write_set *set, struct write_set_mark mark)
     assert(mark.change_count <= set->change_count && mark.bytes <= set->bytes); /* it was taken before */
     while (set->last != mark.last) {
         struct write_set_change *change = set->last;
-        assert(change != NULL &&
-               !change->is_superseded); /* the mark is further back, and the index leads here */
+        /* the mark is further back, and the index leads here */
+        assert(change != NULL && !change->is_superseded);
         HASH_DELETE(hh, set->by_key, change);
         if (change->older != NULL) {
             struct write_set_change *older = change->older;

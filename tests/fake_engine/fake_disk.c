@@ -241,8 +241,8 @@ void fake_disk_kill(struct fake_disk *disk)
 void fake_disk_cut(struct fake_disk *disk)
 {
     fake_disk_lock(disk);
-    uint64_t end =
-        disk->is_cut ? disk->kept : disk->logged; /* a second cut takes from what the first one left */
+    /* a second cut takes from what the first one left */
+    uint64_t end = disk->is_cut ? disk->kept : disk->logged;
     disk->kept = disk->synced + random_below(&disk->random[FAKE_OTHER], end - disk->synced + 1);
     disk->is_cut = true;
     disk->is_over = true;

@@ -19,8 +19,8 @@ struct fake_point {
 
 struct fake_engine *fake_of(struct engine *engine)
 {
-    assert(engine->type->open ==
-           engine_fake.open); /* the fake, or a test's copy of it with calls of its own */
+    /* the fake, or a test's copy of it with calls of its own */
+    assert(engine->type->open == engine_fake.open);
     return (struct fake_engine *)engine;
 }
 

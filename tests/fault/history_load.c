@@ -244,8 +244,8 @@ void fleet_run(struct fleet *fleet, uint64_t actions)
 {
     const uint64_t until = fleet->answered + actions, end = clock_ms() + RUN_MS_MAX;
     struct stall stall = {0};
-    bool ends_carrying =
-        random_chance(&fleet->random, 40); /* so that the end comes close behind a commit that carried */
+    /* so that the end comes close behind a commit that carried */
+    bool ends_carrying = random_chance(&fleet->random, 40);
     while (fleet->answered < until && clock_ms() < end) {
         uint64_t before = fleet->answered;
         fleet->all_carry = ends_carrying && before + LAST_ACTIONS > until;

@@ -341,8 +341,8 @@ static ask_function *choose(struct fleet *fleet, unsigned chain)
     if (choice < 400) {
         return submit_metadata;
     }
-    if (choice < 560 ||
-        (fleet->all_carry && choice < 595)) { /* the others carry, or have metadata written, by themselves */
+    /* the others carry, or have metadata written, by themselves */
+    if (choice < 560 || (fleet->all_carry && choice < 595)) {
         return submit_commit;
     }
     if (choice < 570) {

@@ -205,8 +205,8 @@ static bool receive(struct history *history, const struct sent *sent)
     note_write(history, reply->sequence, sent->height, sent->mark);
     struct told told = {.durable_through = frame->header.durable_through};
     if (reply->level == CAIRN__LEVEL__LEVEL_DURABLE) {
-        told.height =
-            sent->height; /* with all commits before it, for they reach the disk in order; marks do likewise */
+        /* with all commits before it, for they reach the disk in order; marks do likewise */
+        told.height = sent->height;
         told.mark = sent->mark;
     }
     tell(history, told);

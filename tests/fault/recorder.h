@@ -17,8 +17,8 @@
 struct recorder_control {
     pthread_mutex_t lock;        /* shared between processes */
     _Atomic uint64_t operations; /* recorded so far */
-    _Atomic uint64_t
-        syncs_left; /* the one of that number, from now, among the syncs of files *.log fails; 0: none */
+    /* the one of that number, from now, among the syncs of files *.log fails; 0: none */
+    _Atomic uint64_t syncs_left;
 };
 
 enum recorded_kind {

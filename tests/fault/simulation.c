@@ -18,8 +18,8 @@
 enum {
     ROUND_MAX = 64,     /* operations */
     HISTORY_MUCH = 200, /* writes that are not durable; then time passes until they are */
-    HISTORY_AT_END =
-        20, /* the same before a crash, at most: what it may leave is worked out state by state */
+    /* the same before a crash, at most: what it may leave is worked out state by state */
+    HISTORY_AT_END = 20,
     START_TRIES_MAX = 50,
     RESENT_ROUND = 1 << 30, /* none of the episode's */
 };

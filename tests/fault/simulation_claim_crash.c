@@ -57,8 +57,8 @@ static bool explore(struct search *search, const struct claim_state *state, size
             (call->is_answered && !is_next) || !claim_may_be_ok(state, call)) {
             continue;
         }
-        bool is_early =
-            false; /* one that its session sent before, and that was carried out, is not placed yet */
+        /* one that its session sent before, and that was carried out, is not placed yet */
+        bool is_early = false;
         for (size_t k = placed; k < search->n; k++) {
             is_early |= search->done[k]->session == call->session && search->done[k] < call;
         }

@@ -289,8 +289,8 @@ static bool take(int session, const struct wire_frame *frame)
     take_answer(call, frame);
     call->is_excused = is_excused(call);
     if (call->kind == CLAIM_PRESENT && call->is_excused) {
-        call->is_answered =
-            false; /* its session may be under the epoch all the same: it is from the acceptance on */
+        /* its session may be under the epoch all the same: it is from the acceptance on */
+        call->is_answered = false;
     }
     note_metadata(call);
     return check_ended_before(call);

@@ -238,8 +238,8 @@ static bool sort_out(struct oracle *oracle, struct round *ret_judged)
     for (size_t i = 0; i < oracle->round.n; i++) {
         struct call *call = &oracle->round.calls[i];
         bool is_metadata = call->operation->kind == OPERATION_METADATA;
-        call->was_beside_drop =
-            call_is_beside_drop(&oracle->round, call); /* the drop itself may be excused */
+        /* the drop itself may be excused */
+        call->was_beside_drop = call_is_beside_drop(&oracle->round, call);
         call->may_be_refused = oracle_may_be_refused(oracle, i);
         call->may_lose_raises = oracle->excuses.raises_left_out && is_metadata;
         if (!call->answered || !oracle_is_excused(oracle, call)) {

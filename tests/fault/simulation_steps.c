@@ -16,8 +16,8 @@ enum {
     DEADLINE_FIELD = 3,        /* of WriteMetadata */
     RESEND_FIELD = 5,
     UNKNOWN_FIELD = 1000, /* of no message: it is left out */
-    LARGE_BYTES_MAX =
-        300000, /* bodies above 64 KiB have memory set aside, those above 128 KiB are unpacked on the pool */
+    /* bodies above 64 KiB have memory set aside, those above 128 KiB are unpacked on the pool */
+    LARGE_BYTES_MAX = 300000,
 };
 
 static_assert((int)SIMULATED_CLIENTS == (int)CONNECTIONS_MAX + (int)SIMULATED_CLAIMANTS,

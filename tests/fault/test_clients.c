@@ -181,8 +181,8 @@ enum {
     BLOCK_BYTES = 100 << 10,
     SMALL_FRAME_BYTES = 1 << 20,
     CLIENTS = 100,
-    CLIENTS_LONG =
-        1000, /* and those that behave: below connections_max and the last 32, which a uid does not get */
+    /* and those that behave: below connections_max and the last 32, which a uid does not get */
+    CLIENTS_LONG = 1000,
     MEBIBYTE = 1 << 20,
     BOUNDS_BYTES = (8 + 16 + 1 + 4) * MEBIBYTE, /* the sum of small_bounds */
     CONNECTION_BYTES = 6656,                    /* 6.5 KiB: tests/bench */

@@ -207,8 +207,8 @@ END_TEST
 int main(void)
 {
     TCase *tests;
-    Suite *suite =
-        suite_new("kill", 240 + 3.0 * (double)cycles_wanted(), &tests); /* of a machine ten times as slow */
+    /* of a machine ten times as slow */
+    Suite *suite = suite_new("kill", 240 + 3.0 * (double)cycles_wanted(), &tests);
     tcase_add_test(tests, nothing_that_was_answered_is_lost_and_nothing_is_half_applied);
     tcase_add_loop_test(tests, planted_fault_is_found, 0, PLANTS);
     tcase_add_test(tests, log_that_lost_its_end_is_found);

@@ -17,8 +17,8 @@
 
 enum {
     OPERATIONS_MAX = 96,
-    ROUND_OPERATIONS_MAX =
-        16, /* under way at once: a read may have seen any of the views between their writes */
+    /* under way at once: a read may have seen any of the views between their writes */
+    ROUND_OPERATIONS_MAX = 16,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

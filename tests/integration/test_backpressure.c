@@ -11,8 +11,8 @@
 enum {
     QUEUE = 16,
     NO_ANSWER_MS = 300,
-    AT_ONCE_MS =
-        5000, /* long for a busy machine, and far below what a lost turn costs: 10 s of flush_delay, or for ever */
+    /* long for a busy machine, and far below what a lost turn costs: 10 s of flush_delay, or for ever */
+    AT_ONCE_MS = 5000,
     IDLE_MS = 400,
 };
 static const char *const small_queue = "--queue-operations-max 16 --flush-delay 10s";
@@ -128,8 +128,8 @@ START_TEST(test_full_queue_holds_up_no_commit_of_another_connection)
     fill_queue(&rig.wire);
     uint64_t waits = send_set(&rig.wire, "one more", 0);
     uint64_t commit = wire_send(&other, FRAME_COMMIT, commit_of_block(1, "one"));
-    ck_assert_ptr_null(
-        wire_try_frame(&other, commit, NO_ANSWER_MS)); /* in its lane, not answered before written */
+    /* in its lane, not answered before written */
+    ck_assert_ptr_null(wire_try_frame(&other, commit, NO_ANSWER_MS));
     ck_assert(block_is(&other, 1, NULL));
     trouble_thaw(&frozen);
     struct written committed = written_reply(&other, commit);

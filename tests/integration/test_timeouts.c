@@ -7,8 +7,9 @@
 #include "tests/lib/suite.h"
 
 enum {
+    /* far above the time-outs below: until then what they have to bring about has come */
     LATE_MS = 60000
-}; /* far above the time-outs below: until then what they have to bring about has come */
+};
 
 /* Hello, a commit, metadata, a stream: each is answered. */
 static void expect_served(struct rig *rig, uint64_t height)

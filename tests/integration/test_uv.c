@@ -62,8 +62,8 @@ static void set_completed(void *context, const struct cairn_reply *reply)
         slot->number = run->next++;
         submit_idle(run);
     } else if (run->takes_fd && run->taken_fd < 0) {
-        run->taken_fd =
-            open("/dev/null", O_RDONLY | O_CLOEXEC); /* gets the number of the lost connection's */
+        /* gets the number of the lost connection's */
+        run->taken_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     }
 }
 

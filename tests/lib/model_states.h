@@ -12,8 +12,8 @@ enum { POSSIBLE_MAX = 20000 };
 
 struct possible {
     struct model model;
-    uint64_t
-        last_metadata; /* number of the last metadata write that is in it, of those whose number is known; 0: none */
+    /* number of the last metadata write that is in it, of those whose number is known; 0: none */
+    uint64_t last_metadata;
     uint64_t first_lost; /* of the first that is not; UINT64_MAX: none */
 };
 

@@ -8,8 +8,8 @@
 
 static uint64_t digest_of(protobuf_c_boolean there, ProtobufCBinaryData bytes)
 {
-    return there ? bytes_digest(bytes.data, bytes.len)
-                 : 0; /* 0 is no value's: a missing part is told apart */
+    /* 0 is no value's: a missing part is told apart */
+    return there ? bytes_digest(bytes.data, bytes.len) : 0;
 }
 
 static void take_block(struct outcome *outcome, const struct operation *operation,

@@ -28,8 +28,8 @@ struct server_fixture {
     struct fake_disk *disk;
     struct options *options;
     struct listener *listener;
-    bool
-        take; /* each reload changes settings: one operation less in the queue, and a short time for a hello */
+    /* each reload changes settings: one operation less in the queue, and a short time for a hello */
+    bool take;
 };
 
 extern struct server_fixture server_fixture;

@@ -145,8 +145,8 @@ START_TEST(runs_without_bits_are_told_apart_by_their_numbers_alone)
     keep();
     ck_assert_int_eq(meet_again(), CAIRN_OK);
     ck_assert_uint_eq(fixture.daemon.resume_random, 0);
-    fixture.daemon.run_random =
-        FIRST_RANDOM; /* of the same run: no daemon does it, and nothing follows from it */
+    /* of the same run: no daemon does it, and nothing follows from it */
+    fixture.daemon.run_random = FIRST_RANDOM;
     ck_assert_int_eq(meet_again(), CAIRN_OK);
     fixture.daemon.run++;
     fixture.daemon.metadata_on_disk = 10;

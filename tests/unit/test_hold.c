@@ -87,8 +87,8 @@ START_TEST(one_that_is_refused_stops_those_behind_it_and_gives_its_number_to_the
         frames[i] = claims_expect_commit(0, i + 1, i + 1);
     }
     claims_refuse(0, &frames[0], CAIRN__CONFLICT_REASON__REASON_HEIGHT, -1);
-    claims_commit(
-        0, 9, &results[3]); /* numbers 2 and 3 are on their way, and will be refused before it is judged */
+    /* numbers 2 and 3 are on their way, and will be refused before it is judged */
+    claims_commit(0, 9, &results[3]);
     frames[3] = claims_expect_commit(0, 9, 1);
     claims_refuse(0, &frames[1], CAIRN__CONFLICT_REASON__REASON_NUMBER, -1);
     claims_refuse(0, &frames[2], CAIRN__CONFLICT_REASON__REASON_NUMBER, -1);

@@ -16,8 +16,8 @@ static size_t sent_count;
 static size_t looked_at; /* of them */
 static uint64_t next;    /* the number to send next */
 static uint64_t highest; /* that was ever sent */
-static uint64_t
-    told[LEVEL_DURABLE + 1]; /* the highest that was answered OK at least at that level, over all runs */
+/* the highest that was answered OK at least at that level, over all runs */
+static uint64_t told[LEVEL_DURABLE + 1];
 
 static void claim(void)
 {

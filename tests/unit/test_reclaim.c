@@ -294,8 +294,8 @@ START_TEST(maintenance_runs_when_keys_were_deleted_and_when_it_is_due)
     order->counters.rollbacks++;
     (void)iterate();
     ck_assert_uint_eq(fake_disk_calls(disk, FAKE_MAINTAIN), before + 1);
-    ck_assert(wait_us > 0 &&
-              wait_us <= INTERVAL_US); /* the fake has nothing to do before something is reclaimed */
+    /* the fake has nothing to do before something is reclaimed */
+    ck_assert(wait_us > 0 && wait_us <= INTERVAL_US);
 }
 END_TEST
 

@@ -101,8 +101,8 @@ START_TEST(on_a_full_disk_it_gives_back_what_is_lacking_and_keeps_its_end)
     ck_assert_uint_ge(reserve_look(reserve).free_bytes, 2 * MIB);
     ck_assert_uint_ge(reserve_held_bytes(reserve), 36 * MIB);
     uint64_t held = reserve_held_bytes(reserve);
-    ck_assert(
-        !reserve_make_room(reserve, 60 * MIB, 8 * MIB)); /* all of it would not do, so nothing is given */
+    /* all of it would not do, so nothing is given */
+    ck_assert(!reserve_make_room(reserve, 60 * MIB, 8 * MIB));
     ck_assert_uint_eq(reserve_held_bytes(reserve), held);
     ck_assert(reserve_make_room(reserve, 30 * MIB, 8 * MIB));
     ck_assert_uint_ge(reserve_held_bytes(reserve), 8 * MIB);

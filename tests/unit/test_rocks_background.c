@@ -196,9 +196,8 @@ START_TEST(while_tables_cannot_be_written_writes_are_refused_and_go_on_once_they
         outcome = put_large(done);
         done += outcome == ENGINE_DONE;
         ck_assert_uint_lt(done, 20); /* the write buffers hold no more */
-        pause_ms(outcome == ENGINE_DONE && done > 1
-                     ? 200
-                     : 0); /* so that a flush has failed before they are full */
+        /* so that a flush has failed before they are full */
+        pause_ms(outcome == ENGINE_DONE && done > 1 ? 200 : 0);
     }
     ck_assert_int_eq(outcome, ENGINE_NOT_APPLIED);
     ck_assert_int_eq(subject.failure.status, STATUS_NO_SPACE);

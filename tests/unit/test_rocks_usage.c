@@ -106,8 +106,8 @@ START_TEST(keys_that_are_alike_for_long_are_told_too)
 {
     enum { LONG_BYTES = 300, VALUE_BYTES = 2000, COUNT = 1000 };
     static uint8_t from[LONG_BYTES], to[LONG_BYTES], key[LONG_BYTES], value[VALUE_BYTES];
-    const size_t length =
-        _i == 0 ? LONG_BYTES : 254; /* the search looks at 256, and at eight bytes at once */
+    /* the search looks at 256, and at eight bytes at once */
+    const size_t length = _i == 0 ? LONG_BYTES : 254;
     subject_begin(SUBJECT_ROCKSDB);
     randomness = random_from(random_seed("usage alike"));
     memset(from, 'k', length);

@@ -103,8 +103,8 @@ START_TEST(each_call_that_fails_leaves_the_logs)
             is_met = failing_end();
             ck_assert_int_eq(is_done, !is_met);
             ck_assert(is_done || strstr(failure.text, "Input/output error") != NULL);
-            (void)unlink(
-                log_path("000003.log.new")); /* where the rename failed; the next attempt removes it */
+            /* where the rename failed; the next attempt removes it */
+            (void)unlink(log_path("000003.log.new"));
             (void)unlink(log_path("000012.log.new"));
             ck_assert_uint_eq(directory_digest(directory.path), before);
         }

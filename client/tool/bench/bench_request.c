@@ -12,8 +12,8 @@
 #include "client/tool/fatal.h"
 
 enum {
-    PIECES_BYTES =
-        256 << 10, /* values begin anywhere in so many random bytes, so that neighbours differ; chosen */
+    /* values begin anywhere in so many random bytes, so that neighbours differ; chosen */
+    PIECES_BYTES = 256 << 10,
     SIGNATURE_BYTES = 64,
     NEW_NAME_DIGITS = 10, /* hexadecimal digits that count the new names of a run: 2^40 names */
 };

@@ -166,8 +166,8 @@ static void call_send(struct run *run, size_t index)
     }
     const char *why = cairn_connection_error(caller->connection);
     struct cairn_reply reply = {.status = status, .text = why};
-    if (status == CAIRN_TOO_LARGE ||
-        status == CAIRN_USAGE) { /* a call that could not be sent, as it was recorded */
+    /* a call that could not be sent, as it was recorded */
+    if (status == CAIRN_TOO_LARGE || status == CAIRN_USAGE) {
         reply.status = CAIRN_INVALID;
     }
     answered(caller, &reply);

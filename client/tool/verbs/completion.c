@@ -13,8 +13,8 @@
 #include "client/tool/verbs/verbs.h"
 
 enum {
-    ASK_US =
-        1000000, /* for the daemon's answer if no --deadline was typed: somebody waits for the key's effect */
+    /* for the daemon's answer if no --deadline was typed: somebody waits for the key's effect */
+    ASK_US = 1000000,
 };
 
 /* What was typed before the word that is completed. */

@@ -14,8 +14,8 @@
 #include "client/tool/verbs/verbs.h"
 
 enum {
-    WAIT_ATTEMPT_US =
-        1000000, /* that the last attempt has at least, so that a slow answer is told as what it is */
+    /* that the last attempt has at least, so that a slow answer is told as what it is */
+    WAIT_ATTEMPT_US = 1000000,
     WAIT_PAUSE_US = 50000, /* between two attempts to connect; chosen: a start takes 100 to 500 ms */
 };
 

@@ -21,8 +21,9 @@
 #include "daemon/runtime/failure.h"
 
 enum {
+    /* with its NUL: a failure's text has room for it and for what is to be done */
     AUDIT_TEXT_BYTES = 168
-}; /* with its NUL: a failure's text has room for it and for what is to be done */
+};
 
 enum audit_verdict {
     AUDIT_WHOLE,

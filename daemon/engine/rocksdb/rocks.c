@@ -49,8 +49,8 @@ void rocks_fail_read(const char *doing, char *text, struct failure *failure)
 uint64_t rocks_young_tables(const struct rocks *rocks)
 {
     assert(rocks->db != NULL); /* as above */
-    char *tables =
-        rocksdb_property_value(rocks->db, "rocksdb.num-files-at-level0"); /* it has no number for it */
+    /* it has no number for it */
+    char *tables = rocksdb_property_value(rocks->db, "rocksdb.num-files-at-level0");
     uint64_t count = tables != NULL ? strtoul(tables, NULL, 10) : 0;
     rocksdb_free(tables);
     return count;

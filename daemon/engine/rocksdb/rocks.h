@@ -49,8 +49,8 @@ struct rocks {
     uint64_t deletions;            /* of keys, since the active write buffer began, or more */
     rocksdb_writebatch_t *nothing; /* writes no key; synced, a barrier */
     /* any thread */
-    _Atomic uint64_t
-        start_buffer_bytes; /* of the write buffer that the start filled, until it is flushed; 0: none */
+    /* of the write buffer that the start filled, until it is flushed; 0: none */
+    _Atomic uint64_t start_buffer_bytes;
     struct wal_state wal;
     _Atomic uint64_t synced; /* the writer's: RocksDB's sequence number up to which everything is synced */
     struct paced_deletion *deletion; /* any thread, by the rules in its header */

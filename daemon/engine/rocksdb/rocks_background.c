@@ -69,8 +69,8 @@ void rocks_background_begin(struct rocks *rocks)
 {
     struct rocks_background *background = &rocks->background;
     assert(background->compactions == ROCKS_COMPACTIONS_RUN && background->errors == 0); /* fresh */
-    if (rocks_young_tables(rocks) >=
-        TABLES_YOUNG_FEW) { /* as a run leaves them whose compactions were paused */
+    /* as a run leaves them whose compactions were paused */
+    if (rocks_young_tables(rocks) >= TABLES_YOUNG_FEW) {
         let_tables_pile_up(rocks, false);
         background->compactions = ROCKS_COMPACTIONS_TRIED;
     }

@@ -36,11 +36,11 @@
 /* Chosen, but where it says otherwise. Values from ROCKS_LARGE_BYTES on stay out of compactions: measured, ingest of 20 kB blocks then
  * fell to 6,900 a second instead of 4,900. */
 enum {
-    BLOB_FILE_BYTES =
-        32 << 20,         /* a file with large values stays until all in it is deleted, so it is small */
-    LOGS_MANY = 4,        /* a start that read so many has them flushed */
-    HELD_FILES_MIN = 256, /* descriptors of deleted files that are there in any case */
-    OPEN_FILES_MAX = 512, /* tables and blob files that RocksDB keeps open */
+    /* a file with large values stays until all in it is deleted, so it is small */
+    BLOB_FILE_BYTES = 32 << 20,
+    LOGS_MANY = 4,                /* a start that read so many has them flushed */
+    HELD_FILES_MIN = 256,         /* descriptors of deleted files that are there in any case */
+    OPEN_FILES_MAX = 512,         /* tables and blob files that RocksDB keeps open */
     WRITE_BACK_BYTES = 512 << 10, /* written back each time, so that a sync finds little left to do */
     LEVELS = 7,                   /* RocksDB's own default */
     LEVELS_YOUNG = 2,             /* from 0 on: not compressed */

@@ -18,8 +18,8 @@ enum {
     GARBAGE_PART = 3,                   /* and so does a smaller part of all than one in so many */
     GARBAGE_QUIET_BYTES_MIN = 16 << 20, /* the same while nobody writes, */
     GARBAGE_QUIET_PART = 20,
-    GARBAGE_QUIET_ALL_MAX =
-        1 << 30,                /* of files with no more than that: a disk writes it in some ten seconds */
+    /* of files with no more than that: a disk writes it in some ten seconds */
+    GARBAGE_QUIET_ALL_MAX = 1 << 30,
     STATE_INTERVAL_US = 500000, /* between two notes beside the log of how far it is synced */
 };
 
@@ -139,8 +139,8 @@ enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struc
 void rocks_history(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_oldest)
 {
     struct rocks *rocks = rocks_of(engine);
-    uint64_t oldest =
-        rocks_number(rocks, "rocksdb.oldest-snapshot-sequence"); /* before the newest, which may rise */
+    /* before the newest, which may rise */
+    uint64_t oldest = rocks_number(rocks, "rocksdb.oldest-snapshot-sequence");
     uint64_t newest = rocksdb_get_latest_sequence_number(rocks->db);
     *ret_newest = newest;
     *ret_oldest = oldest != 0 ? oldest : newest;

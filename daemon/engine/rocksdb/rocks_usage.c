@@ -16,21 +16,22 @@
 #include "daemon/engine/rocksdb/rocks.h"
 #include "daemon/observe/heartbeat.h"
 
-/* Chosen: a range of any size takes some hundred milliseconds, a second on a cold disk. */
 enum {
     SEGMENTS_MAX = 16,
-    SEGMENT_TABLE_BYTES =
-        256 << 10,     /* smaller ones are not told apart well by tables, whose blocks have 4 KiB */
-    WALK_KEYS = 16384, /* of the whole range, and so many bytes, */
+    SEGMENT_TABLE_BYTES = 256 << 10, /* tables, with blocks of 4 KiB, do not tell smaller ones apart well */
+
+    /* Keys and bytes that are walked of a range. All chosen: it takes some hundred milliseconds, a second on a cold disk. */
+    WALK_KEYS = 16384,
     WALK_BYTES = 64 << 20,
-    WALK_KEYS_ONE =
-        1
-        << 20, /* but of a range that is one segment, in which few keys have left the write buffers, all of these */
+    /* Of a range that is one segment: few of its keys have left the write buffers, and all of these are walked. */
+    WALK_KEYS_ONE = 1 << 20,
     WALK_BYTES_ONE = 256 << 20,
-    TABLES_TOLD_BYTES = 64 << 10, /* less of tables says little, likewise */
-    LARGE_ENTRY_BYTES = 16,       /* what a table has of a large value: RocksDB's own */
-    CUT_STEPS = 48,               /* of a search for a place between two keys */
-    CUT_PART = 32,                /* a place is found once it is right to a part of the segment */
+    /* what walked keys have of tables; if it is less, RocksDB does not tell how much */
+    TABLES_TOLD_BYTES = 64 << 10,
+
+    LARGE_ENTRY_BYTES = 16, /* what a table has of a large value: RocksDB's own */
+    CUT_STEPS = 48,         /* of a search for a place between two keys */
+    CUT_PART = 32,          /* a place is found once it is right to a part of the segment */
 };
 
 /* A key that is no longer than a search between two keys needs. */

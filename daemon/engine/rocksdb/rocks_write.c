@@ -27,9 +27,9 @@ enum {
     VALUE_BYTES_LARGE = 1 << 20, /* a value from this size on goes last */
     BATCH_COPIES = 4, /* of a large value: two while the batch grows, the write buffer's, the log's */
     LARGE_BATCH_BYTES = 8 << 20, /* a batch from this size on waits for room in the write buffers */
-    WRITE_BUFFERS_BYTES_MAX =
-        WRITE_BUFFERS / 2 * WRITE_BUFFER_BYTES, /* of all write buffers and a large batch */
-    FLUSH_LOOK_NS = 500000,                     /* between two looks whether there is room */
+    /* of all write buffers and a large batch */
+    WRITE_BUFFERS_BYTES_MAX = WRITE_BUFFERS / 2 * WRITE_BUFFER_BYTES,
+    FLUSH_LOOK_NS = 500000, /* between two looks whether there is room */
     LOOKS_MAX = 120000,     /* of one wait: a minute; behind that the batch is written all the same */
     KEPT_LOOKS_MAX = 100,   /* of these, while all is flushed and a read keeps write buffers: 50 ms */
     DELETIONS_MAX = 8192,   /* in a write buffer, for walks pass over each; measured: some 2 ms */

@@ -98,8 +98,8 @@ bool wal_state_open(const char *path, struct wal_state *ret_state, struct failur
     if (!state.is_known) { /* the next write makes the file anew */
         mirrored_file_close(&state.file);
         if (getrandom(&state.store, sizeof state.store, GRND_NONBLOCK) != (ssize_t)sizeof state.store) {
-            state.store = thread_now_ns() ^ (uint64_t)getpid()
-                                                << 48; /* it only has to differ from other stores' */
+            /* it only has to differ from other stores' */
+            state.store = thread_now_ns() ^ (uint64_t)getpid() << 48;
         }
     }
     assert(state.is_known == (state.file.fd >= 0)); /* put makes the file where none is open */
@@ -195,8 +195,8 @@ void wal_state_note_failure(struct wal_state *state)
     record.has_failed = true;
     record.synced = state->noted > record.synced ? state->noted : record.synced;
     if (state->file.fd >= 0 && !state->record.has_failed) {
-        state->record.has_failed =
-            true; /* also where it cannot be written: nothing may say the contrary from here on */
+        /* also where it cannot be written: nothing may say the contrary from here on */
+        state->record.has_failed = true;
         (void)put(state, &record);
     }
     mutex_unlock(&state->lock);

@@ -18,8 +18,8 @@
 
 struct wal_record {
     uint64_t store; /* the number that the store's marks have (wal_mark.h) */
-    uint64_t
-        run; /* the daemon's last run that began, 0 for none: not the engine's own, but kept outside of what it counts */
+    /* the daemon's last run that began, 0 for none: not the engine's own, but kept outside of what it counts */
+    uint64_t run;
     uint64_t synced; /* RocksDB's sequence number up to which everything was synced, */
     bool has_failed; /* and then a write or sync failed */
 };

@@ -29,6 +29,7 @@ type call struct {
 	newClaim *Claim // of a claim: what becomes of it
 	number   uint64 // of a numbered write, given when it is sent
 	bare     int    // of a write that may be numbered: the frame's length without its number; else 0
+	base     int    // of a write: the frame's length without number and deadline, which each attempt adds anew
 
 	// Under the connection's lock while it is sent
 	conn      *conn

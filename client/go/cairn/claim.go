@@ -309,6 +309,7 @@ func (c *Claim) sendNumbered(w waiting, over *conn, cl *call) (sent bool, err er
 	}
 	if c.why == nil && c.chain.claim.Load() == c { // else the next attempt says why, or is under another claim
 		cl.frame = setNumber(cl.frame, cl.kind, cl.bare, c.next)
+		cl.setDeadline(w)
 		cl.number = c.next
 		if sent = over.queue(cl, false); sent {
 			c.next++
@@ -391,6 +392,8 @@ func (c *Claim) decide(cl *call) bool {
 		cl.frame = setNumber(cl.frame, cl.kind, cl.bare, c.next)
 		c.next++
 		c.inFlight++
+	default:
+		cl.plain()
 	}
 	return true
 }

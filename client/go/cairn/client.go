@@ -60,8 +60,8 @@ type Client struct {
 	lostKept  []keptWrite // lost with a run, to be sent again
 }
 
-// What a frame may gain when it is sent: the number of a write, or that under which metadata was accepted.
-const frameMarginBytes = 16
+// What a frame may gain when it is sent: the number of a write and its deadline, or the number under which metadata was accepted.
+const frameMarginBytes = 24
 
 const (
 	openLimit  = 10 * time.Second
@@ -393,15 +393,17 @@ func (c *Client) do(ctx context.Context, cl *call, over connKind) error {
 
 // send sends a call under the chain's claim, if it is a write and there is one.
 func (c *Client) send(w waiting, over *conn, cl *call) (sent bool, err error) {
-	if cl.isRead || cl.chain == nil {
+	if cl.isRead {
+		return over.send(cl), nil
+	}
+	cl.plain()
+	if cl.chain == nil {
+		cl.setDeadline(w)
 		return over.send(cl), nil
 	}
 	cl.claim = cl.chain.claim.Load()
-	if cl.number != 0 { // of an earlier attempt
-		cl.number, cl.frame = 0, cl.frame[:cl.bare]
-		endFrame(cl.frame)
-	}
 	if cl.claim == nil || cl.kind == frameClaim {
+		cl.setDeadline(w)
 		return over.send(cl), nil
 	}
 	if err := cl.claim.lostError(cl.kind); err != nil {
@@ -410,7 +412,33 @@ func (c *Client) send(w waiting, over *conn, cl *call) (sent bool, err error) {
 	if cl.bare != 0 {
 		return cl.claim.sendNumbered(w, over, cl)
 	}
+	cl.setDeadline(w)
 	return over.send(cl), nil
+}
+
+// plain makes the frame of a write what it was before an attempt gave it a number and a deadline.
+func (cl *call) plain() {
+	if cl.base == 0 {
+		cl.base = len(cl.frame)
+	}
+	cl.number = 0
+	if len(cl.frame) > cl.base {
+		cl.frame = cl.frame[:cl.base]
+		endFrame(cl.frame)
+	}
+}
+
+// setDeadline tells the daemon until when the write is of use, so that one that waits for room then is refused, and not applied
+// when nobody waits for it any more. What is sent again for a call has none: it was in time.
+func (cl *call) setDeadline(w waiting) {
+	field := deadlineField(cl.kind)
+	if w.ctx == nil || field == 0 {
+		return
+	}
+	if at, ok := w.ctx.Deadline(); ok {
+		cl.frame = appendUint(cl.frame, field, uint64(max(time.Until(at).Microseconds(), 1)))
+		endFrame(cl.frame)
+	}
 }
 
 // fits tells whether a daemon with these bounds and features takes the frame.

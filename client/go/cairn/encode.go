@@ -320,6 +320,17 @@ func numberField(kind frameType) int {
 	return 8
 }
 
+// deadlineField is the field of a deadline in each of the requests that may carry one; 0: it may not.
+func deadlineField(kind frameType) int {
+	switch kind {
+	case frameWriteMetadata, frameCommit, framePrune, frameRollback:
+		return 3
+	case frameClaim, frameRelease:
+		return 2
+	}
+	return 0
+}
+
 // setNumber gives a frame whose length without a number is given a number, in place of the one it may have had.
 func setNumber(frame []byte, kind frameType, length int, number uint64) []byte {
 	frame = appendUint(frame[:length], numberField(kind), number)

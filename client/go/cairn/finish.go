@@ -60,5 +60,5 @@ func (c *Client) accepted(cl *call) {
 		c.keep.add(r.Sequence, cl.stamp, append([]byte(nil), cl.kept.frame...))
 		return
 	}
-	cl.frame = c.keep.add(r.Sequence, cl.stamp, cl.frame)
+	cl.frame = c.keep.add(r.Sequence, cl.stamp, cl.frame[:cl.base])
 }

@@ -47,12 +47,15 @@ bool order_takes_writes(const struct chain *chain, struct failure *failure)
     return !chain->is_dropping;
 }
 
-/* Whether metadata of an earlier run is not taken again: its chain is not what it was then. */
+/* Whether metadata of an earlier run is not taken again: its chain is not what it was then. Under a claim that stands nobody but its writer
+ * has rolled back since, which carried what was accepted before it; so what is lost was sent behind that, though it may have the lower
+ * number: of a rollback that was lost too, and sent again. */
 static bool is_cut_off(const struct chain *chain, uint64_t resend_of, struct failure *failure)
 {
     const struct claim_record *claim = &chain->claim.last;
     uint64_t claimed = claim->released != 0 ? claim->released : claim->epoch.sequence;
-    if (resend_of == 0 || (resend_of >= chain->marks.cut_sequence && resend_of >= claimed)) {
+    bool is_of_claim = chain_claim_stands(&chain->claim) && resend_of >= claimed;
+    if (resend_of == 0 || is_of_claim || (resend_of >= chain->marks.cut_sequence && resend_of >= claimed)) {
         return false;
     }
     if (resend_of < chain->marks.cut_sequence) {

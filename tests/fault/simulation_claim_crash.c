@@ -105,6 +105,18 @@ static bool explore_past(struct search *search, uint64_t kept_through)
     return false;
 }
 
+/* What was not answered may have been carried out and show in nothing but numbers, which nobody was told. */
+static void forget_numbers(struct claim_state *state, const struct claim_round *round)
+{
+    for (size_t i = 0; i < round->n; i++) {
+        const struct claim_call *call = &round->calls[i];
+        bool is_of_claim = call->kind == CLAIM_CLAIM || call->kind == CLAIM_RELEASE;
+        bool cuts = call->kind == CLAIM_ROLLBACK || call->kind == CLAIM_DROP || call->kind == CLAIM_CREATE;
+        state->claimed = !call->is_answered && is_of_claim ? CLAIM_UNKNOWN : state->claimed;
+        state->cut = !call->is_answered && cuts ? CLAIM_UNKNOWN : state->cut;
+    }
+}
+
 bool claim_round_crashed(struct claim_model *model, const struct claim_round *round,
                          const struct claim_dump *dump, uint64_t kept_through, struct complaint *complaint)
 {
@@ -127,6 +139,7 @@ bool claim_round_crashed(struct claim_model *model, const struct claim_round *ro
         claim_note_drop(model, &model->now);
     }
     model->now = search.found;
+    forget_numbers(&model->now, round);
     model->past_count = 0; /* a barrier, or the start, has made all durable */
     if (model->now.stands) {
         model->epochs[model->now.last].sequence = model->now.claimed = dump->claim_sequence;

@@ -200,16 +200,18 @@ bool claim_resend_fits(const struct claim_state *state, const struct claim_call 
     if (!state->is_there) {
         return is_conflict(call, REASON_DROPPED);
     }
-    if (judge_write(state, call).may_be_ok) {
-        bool is_cut = is_conflict(call, REASON_ROLLED_BACK) || is_conflict(call, REASON_DROPPED);
-        bool may_be_cut = state->cut == CLAIM_UNKNOWN || call->resend_of < state->cut;
-        bool may_be_claimed = state->claimed == CLAIM_UNKNOWN || call->resend_of < state->claimed;
-        bool is_lost = (may_be_cut && state->cut != CLAIM_UNKNOWN) ||
-                       (may_be_claimed && state->claimed != CLAIM_UNKNOWN);
-        return (call->status == STATUS_OK && !is_lost) || (is_cut && may_be_cut) ||
-               (is_conflict(call, REASON_CLAIMED) && may_be_claimed);
+    if (!judge_write(state, call).may_be_ok) {
+        return is_conflict(call, REASON_CLAIMED);
     }
-    return is_conflict(call, REASON_CLAIMED);
+    /* Under a claim the writer itself rolled back, with all that was accepted before. */
+    bool may_be_claimed = state->claimed == CLAIM_UNKNOWN || call->resend_of < state->claimed;
+    bool may_be_cut =
+        (!state->stands || may_be_claimed) && (state->cut == CLAIM_UNKNOWN || call->resend_of < state->cut);
+    bool is_lost = (may_be_cut && state->cut != CLAIM_UNKNOWN && state->claimed != CLAIM_UNKNOWN) ||
+                   (may_be_claimed && state->claimed != CLAIM_UNKNOWN);
+    bool is_cut = is_conflict(call, REASON_ROLLED_BACK) || is_conflict(call, REASON_DROPPED);
+    return (call->status == STATUS_OK && !is_lost) || (is_cut && may_be_cut) ||
+           (is_conflict(call, REASON_CLAIMED) && may_be_claimed);
 }
 
 bool claim_fits(const struct claim_model *model, const struct claim_state *state,

@@ -185,6 +185,26 @@ START_TEST(metadata_that_is_resent_over_a_claim_or_release_is_not_applied)
 }
 END_TEST
 
+/* A numbered rollback is sent again before what was sent behind it, and so has the higher number then. */
+START_TEST(metadata_under_a_claim_is_resent_behind_the_rollback_of_its_writer)
+{
+    Cairn__WriteMetadata *write = metadata_new(operation_set("a", "b"));
+    write->has_resend_of = true;
+    ck_assert_int_eq(service_ask(FRAME_COMMIT, commit_of_block(1, "header")).status, STATUS_OK);
+    struct epoch epoch = claim_ok();
+    ck_assert_int_eq(service_ask(FRAME_COMMIT, commit_of_block(2, "header")).status, STATUS_OK);
+    ck_assert_int_eq(service_ask(FRAME_ROLLBACK, rollback_to(1)).status, STATUS_OK);
+    write->resend_of = epoch.sequence + 1;
+    ck_assert_int_eq(service_ask(FRAME_WRITE_METADATA, write).status, STATUS_OK);
+    write->resend_of = epoch.sequence - 1;
+    ck_assert_int_eq(service_ask(FRAME_WRITE_METADATA, write).status, STATUS_CONFLICT);
+    Cairn__Release release = CAIRN__RELEASE__INIT;
+    write->resend_of = epoch.sequence + 1;
+    ck_assert_int_eq(service_ask(FRAME_RELEASE, &release).status, STATUS_OK);
+    ck_assert_int_eq(service_ask(FRAME_WRITE_METADATA, write).status, STATUS_CONFLICT);
+}
+END_TEST
+
 static void note_space(uint64_t free_bytes)
 {
     struct space_look look = {.free_bytes = free_bytes,
@@ -350,6 +370,7 @@ int main(void)
     tcase_add_test(tests, a_claim_that_the_engine_does_not_apply_leaves_the_one_before);
     tcase_add_test(tests, what_another_holds_is_refused_unless_it_may_be_taken_over);
     tcase_add_test(tests, metadata_that_is_resent_over_a_claim_or_release_is_not_applied);
+    tcase_add_test(tests, metadata_under_a_claim_is_resent_behind_the_rollback_of_its_writer);
     tcase_add_test(tests, without_space_claims_go_on_and_no_number_is_refused_that_was_applied);
     tcase_add_loop_test(tests, behind_a_drop_a_number_that_was_applied_is_repeated_and_no_other_is, 0, 2);
     tcase_add_test(tests, behind_a_drop_a_number_that_failed_is_refused);

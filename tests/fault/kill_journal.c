@@ -248,7 +248,7 @@ bool journal_is_resent(const struct journal *journal, const struct image *before
     struct image expected = journal->base;
     for (size_t i = 0; i < journal->count; i++) {
         const struct entry *entry = &journal->entries[i];
-        if (is_within(entry, &reached) || (!entry_is_lane(entry) && entry->is_answered)) {
+        if (is_within(entry, &reached) || entry->is_answered) {
             apply(&expected, entry);
         }
     }

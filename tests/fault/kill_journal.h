@@ -92,7 +92,7 @@ struct reached journal_must(const struct journal *journal, uint64_t through);
 bool journal_may_be(const struct journal *journal, const struct image *there, const struct reached *must,
                     struct complaint_text *ret_complaint);
 
-/* Whether exactly that is there which a start found (`before`), and the metadata that was answered. */
+/* Whether exactly that is there which a start found (`before`), and what was answered, be it since. */
 bool journal_is_resent(const struct journal *journal, const struct image *before, const struct image *there,
                        struct complaint_text *ret_complaint);
 

@@ -11,9 +11,14 @@
 #include "tests/fault/kill_image.h"
 #include "tests/fault/kill_request.h"
 #include "tests/lib/kept.h"
+#include "tests/lib/messages.h"
 #include "tests/lib/suite.h"
 
-enum { WAIT_MS = 60000 };
+enum {
+    WAIT_MS = 60000,
+    REQUEST_US = 600000000, /* of libcairn: that runs on while the daemon is down */
+    REMADE_ONE_IN = 300,    /* requests by hand; chosen: some in each store */
+};
 
 static bool lives_on(const struct client *client)
 {
@@ -43,9 +48,67 @@ static void note_through(struct load *load, uint64_t through)
     load->through = through > load->through ? through : load->through;
 }
 
+/* ---- a chain anew ---- */
+
+static void send_drop(struct client *client)
+{
+    Cairn__DropChain drop = CAIRN__DROP_CHAIN__INIT;
+    drop.has_chain = true;
+    drop.chain = bytes_of(client->chain);
+    client->remake_id = wire_send(&client->wire, FRAME_DROP_CHAIN, &drop);
+    client->remake = REMAKE_DROPS;
+}
+
+static void send_create(struct client *client)
+{
+    Cairn__CreateChain create = CAIRN__CREATE_CHAIN__INIT;
+    create.has_chain = true;
+    create.chain = bytes_of(client->chain);
+    client->remake_id = wire_send(&client->wire, FRAME_CREATE_CHAIN, &create);
+    client->remake = REMAKE_CREATES;
+}
+
+static void forget_chain(struct client *client)
+{
+    static const struct image empty;
+    journal_rebase(&client->journal, &empty);
+}
+
+static void take_remake(struct client *client)
+{
+    if (client->remake == REMAKE_DROPS) {
+        forget_chain(client);
+        send_create(client);
+        return;
+    }
+    client->remake = REMAKE_NONE;
+    client->load->remade++;
+}
+
+/* After a kill: a chain whose drop was sent may be gone, and one whose drop was answered has nothing of before; then it is made. One that is
+ * there is judged by its journal, as ever. */
+static void settle_remake(struct client *client, struct wire *wire)
+{
+    bool may_be_gone = client->remake >= REMAKE_DROPS;
+    client->remake = REMAKE_NONE;
+    if (may_be_gone && get_chain(wire, client->chain) == NULL) {
+        ck_assert_int_eq(ask_create_chain(wire, client->chain).status, STATUS_OK);
+        forget_chain(client);
+        client->load->remade++;
+    }
+}
+
 static void take_frame(struct client *client, const struct wire_frame *frame)
 {
     note_through(client->load, frame->header.written_through);
+    if (frame->header.id == client->remake_id && client->remake >= REMAKE_DROPS) {
+        if (frame->header.status != STATUS_OK) {
+            complain(client, "a chain is not dropped, or not made", status_text(frame->header.status));
+            return;
+        }
+        take_remake(client);
+        return;
+    }
     for (int i = 0; i < LOAD_IN_FLIGHT; i++) {
         if (client->waiting[i].id != frame->header.id || client->waiting[i].id == 0) {
             continue;
@@ -89,6 +152,8 @@ static void completed(void *context, const struct cairn_reply *reply)
     note_through(client->load, reply->written_through);
     if (reply->status == CAIRN_OK) {
         note_answer(client, pending->entry, reply->write.sequence, (unsigned)reply->write.level);
+    } else if (client->has_claim && entry_is_lane(pending->entry)) {
+        complain(client, "a numbered write did not go on", reply->text);
     } else if (cairn_status_applied(reply->status) != CAIRN_UNKNOWN && reply->status != CAIRN_NOT_SENT) {
         complain(client, "a request was refused", reply->text);
     }
@@ -138,23 +203,34 @@ static bool live_on(struct client *client)
         complain(client, "it cannot live on", cairn_connection_error(client->connection));
         return false;
     }
-    while (status == none && clock_ms() < until) {
+    while ((status == none || client->in_flight > 0) && clock_ms() < until) {
         process(client, 1);
     }
-    if (status != CAIRN_OK) {
+    if (status != CAIRN_OK || client->in_flight > 0) {
         complain(client, "what was lost was not written again", cairn_connection_error(client->connection));
     }
-    return status == CAIRN_OK;
+    return status == CAIRN_OK && client->in_flight == 0;
 }
 
 /* ---- life ---- */
 
 static void open_library(struct client *client)
 {
-    struct cairn_client_options options = {
-        .socket_path = client->load->daemon.socket, .on_dropped = dropped, .context = client};
+    struct cairn_client_options options = {.socket_path = client->load->daemon.socket,
+                                           .timeout_us = REQUEST_US,
+                                           .on_dropped = dropped,
+                                           .context = client};
     ck_assert_int_eq(cairn_client_new(&options, &client->library), CAIRN_OK);
     ck_assert_int_eq(cairn_connect(client->library, WAIT_MS * 1000ULL, &client->connection), CAIRN_OK);
+}
+
+static void claim(struct client *client)
+{
+    const struct cairn_claim_request request = {.chain = cairn_text(client->chain),
+                                                .writer_name = cairn_text("kill")};
+    const struct cairn_reply *reply;
+    ck_assert_int_eq(cairn_claim(client->connection, &request, &reply), CAIRN_OK);
+    client->has_claim = true;
 }
 
 void load_begin(struct load *load, uint64_t seed)
@@ -170,6 +246,9 @@ void load_begin(struct load *load, uint64_t seed)
         ck_assert_int_eq(ask_create_chain(&wire, client->chain).status, STATUS_OK);
         if (i < LOAD_LIVING) {
             open_library(client);
+            if (i == 0) {
+                claim(client);
+            }
         } else {
             client->wire = wire_open(load->daemon.socket);
         }
@@ -189,6 +268,16 @@ void load_end(struct load *load)
 
 static void send_next(struct client *client)
 {
+    if (client->remake == REMAKE_NONE && !lives_on(client) &&
+        random_below(&client->load->random, REMADE_ONE_IN) == 0) {
+        client->remake = REMAKE_WAITS;
+    }
+    if (client->remake == REMAKE_WAITS && client->in_flight == 0) {
+        send_drop(client);
+    }
+    if (client->remake != REMAKE_NONE) {
+        return;
+    }
     struct entry *entry = journal_next(&client->journal, &client->load->random);
     if (entry == NULL) {
         return;
@@ -244,12 +333,14 @@ void load_kill(struct load *load)
             bury(client);
             continue;
         }
-        load->lost += client->in_flight;
+        uint64_t in_flight = client->in_flight;
         while (cairn_connection_get_state(client->connection) != CAIRN_LOST ||
                cairn_connection_timeout_us(client->connection) == 0) {
             process(client, 1);
         }
-        ck_assert_uint_eq(client->in_flight, 0);
+        load->outlived += client->in_flight;
+        load->lost += in_flight - client->in_flight;
+        ck_assert(client->in_flight == 0 || client->has_claim);
     }
 }
 
@@ -320,6 +411,7 @@ bool load_judge(struct load *load)
     for (int i = 0; i < LOAD_CLIENTS && is_good; i++) {
         struct client *client = &load->clients[i];
         struct complaint_text complaint;
+        settle_remake(client, &wire);
         is_good = image_read(&wire, client->chain, &images[i], &complaint);
         if (!is_good) {
             complain(client, "after the start", complaint.text);

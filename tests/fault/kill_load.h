@@ -1,5 +1,6 @@
 /* Clients of a daemon that is killed again and again: each writes to a chain of its own and keeps a journal. Some speak the protocol by
- * hand and die with the daemon; some use libcairn, live on, and send again what was accepted and lost. Life:
+ * hand and die with the daemon, and drop their chains at times and make them anew; some use libcairn, live on, and send again what was
+ * accepted and lost. The first of these holds a claim of its chain: its commits, prunes and rollbacks go on, too. Life:
  *
  * - load_begin makes the store and the chains; load_pump sends and receives for a while; load_kill ends the daemon in the middle
  *   of that, and takes what answers had still arrived.
@@ -20,6 +21,9 @@ enum {
 
 struct load;
 
+/* A chain is dropped and made anew: first what is under way is answered. */
+enum remake { REMAKE_NONE, REMAKE_WAITS, REMAKE_DROPS, REMAKE_CREATES };
+
 struct client {
     struct load *load;
     char chain[8];
@@ -31,9 +35,12 @@ struct client {
         uint64_t id; /* 0: free */
         struct entry *entry;
     } waiting[LOAD_IN_FLIGHT];
+    enum remake remake;
+    uint64_t remake_id; /* of the drop, or of the making */
     /* with libcairn */
     struct cairn_client *library;
     struct cairn_connection *connection;
+    bool has_claim;
 };
 
 struct load {
@@ -43,7 +50,7 @@ struct load {
     uint64_t through; /* the highest that any reply of this run said to be written */
     struct complaint_text complaint;
     /* for the report */
-    uint64_t answered, lost, kills;
+    uint64_t answered, lost, kills, outlived, remade;
 };
 
 void load_begin(struct load *load, uint64_t seed);

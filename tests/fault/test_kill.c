@@ -26,8 +26,8 @@ static struct load load;
 static void report(const char *what, uint64_t cycles)
 {
     printf("kill: %s %" PRIu64 " cycles, %" PRIu64 " kills, %" PRIu64 " requests answered, %" PRIu64
-           " unanswered\n",
-           what, cycles, load.kills, load.answered, load.lost);
+           " unanswered, %" PRIu64 " answered by a later run, %" PRIu64 " chains made anew\n",
+           what, cycles, load.kills, load.answered, load.lost, load.outlived, load.remade);
     fflush(stdout);
 }
 
@@ -63,11 +63,17 @@ static bool cycle(void (*plant)(void))
 /* The sum of all stores stays in the load. */
 static void begin_store(uint64_t seed)
 {
-    struct load before = {.answered = load.answered, .lost = load.lost, .kills = load.kills};
+    struct load before = {.answered = load.answered,
+                          .lost = load.lost,
+                          .kills = load.kills,
+                          .outlived = load.outlived,
+                          .remade = load.remade};
     load_begin(&load, seed);
     load.answered = before.answered;
     load.lost = before.lost;
     load.kills = before.kills;
+    load.outlived = before.outlived;
+    load.remade = before.remade;
 }
 
 static uint64_t cycles_wanted(void)
@@ -108,6 +114,9 @@ static void take_a_state(void)
     for (int i = 0; i < LOAD_CLIENTS; i++) {
         struct wire wire = foreign();
         struct client *client = &load.clients[i];
+        if (client->has_claim) {
+            continue;
+        }
         uint64_t height = get_chain(&wire, client->chain)->height;
         Cairn__Commit *commit = commit_new();
         commit_delete_state(commit, height);
@@ -167,9 +176,34 @@ static void claim_another_order(void)
     }
 }
 
-static void (*const plants[])(void) = {
-    take_a_state,       set_marks_back, set_marks_ahead, set_another_s_name, claim_more_than_was_answered,
-    claim_another_order};
+/* As if a chain had been dropped, and all of it were there again. */
+static void claim_a_drop(void)
+{
+    static const struct image empty;
+    journal_rebase(&load.clients[LOAD_CLIENTS - 1].journal, &empty);
+}
+
+/* As if the later run had answered one more, which it never applied. */
+static void claim_a_numbered_write(void)
+{
+    struct client *client = &load.clients[0];
+    ck_assert(client->has_claim);
+    do {
+        struct entry *entry = journal_next(&client->journal, &load.random);
+        ck_assert_ptr_nonnull(entry);
+        entry->sequence = UINT64_MAX;
+        entry->is_answered = entry_is_lane(entry);
+    } while (!client->journal.entries[client->journal.count - 1].is_answered);
+}
+
+static void (*const plants[])(void) = {take_a_state,
+                                       set_marks_back,
+                                       set_marks_ahead,
+                                       set_another_s_name,
+                                       claim_more_than_was_answered,
+                                       claim_another_order,
+                                       claim_a_drop,
+                                       claim_a_numbered_write};
 enum { PLANTS = sizeof plants / sizeof plants[0] };
 
 START_TEST(planted_fault_is_found)

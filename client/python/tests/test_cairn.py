@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import shutil
@@ -96,6 +97,12 @@ class Case(unittest.IsolatedAsyncioTestCase):
         daemon = Daemon(*arguments)
         self.addCleanup(daemon.end)
         return daemon
+
+    @contextlib.contextmanager
+    def refused(self, status: Status, reason: Reason) -> Iterator[None]:
+        with self.assertRaises(CairnError) as caught:
+            yield
+        self.assertEqual((caught.exception.status, caught.exception.reason), (status, reason), caught.exception.text)
 
     def setUp(self) -> None:
         logging.getLogger("asyncio").setLevel(logging.ERROR)  # not how long a step took
@@ -243,6 +250,58 @@ class Case(unittest.IsolatedAsyncioTestCase):
             daemon.start()
             client.commit(Commit([Block(2)], rise_to=2))  # it found the connection closed: not sent, so it went again
             self.assertEqual(client.height(), 2)
+
+    def test_under_a_claim_commits_happen_once_over_kills(self) -> None:
+        daemon = self.daemon()
+        with cairn.Client(daemon.socket, timeout=LONG) as client:
+            client.claim("node")
+            claim = client.chains()[0].claim
+            self.assertTrue(claim is not None and claim.writer == "node" and claim.held)
+            for height in range(1, 21):
+                if height % 5 == 0:
+                    daemon.kill()
+                    daemon.start()
+                client.commit(Commit(blocks=[Block(height, b"header %d" % height)], rise_to=height), expected_height=height - 1)
+                client.set(b"tip", b"%d" % height)
+            self.assertEqual(client.height(), 20)
+            self.assertEqual(client.release().level, Level.DURABLE)
+            with self.refused(Status.CONFLICT, Reason.CLAIMED):
+                client.commit(Commit(rise_to=21))
+            client.claim("node")
+            client.rollback(19)
+            self.assertEqual(client.prune(blocks_through=3).repeated, False)
+            with cairn.Client(daemon.socket, timeout=LONG) as other:
+                with self.refused(Status.CONFLICT, Reason.CLAIMED):
+                    other.claim("other")
+                with self.refused(Status.CONFLICT, Reason.CLAIMED):
+                    other.set(b"a", b"b")
+                other.claim("other", take_over=True)
+                other.commit(Commit(rise_to=20))
+            for _ in range(2):
+                with self.refused(Status.CONFLICT, Reason.CLAIMED):
+                    client.commit(Commit(rise_to=21))
+            self.assertEqual(client.height(), 20)
+
+    async def test_tasks_under_a_claim_go_through_kills(self) -> None:
+        daemon = self.daemon()
+        async with cairn.AsyncClient(daemon.socket, timeout=LONG) as client:
+            await client.claim("node")
+
+            async def work(task: int) -> None:
+                for i in range(20):
+                    await client.commit(Commit(states=[State(100 * task + i, b"state")], metadata=[Raise(b"count %d" % task, i)]))
+                    self.assertEqual(await client.height(), 0)
+
+            tasks = [asyncio.create_task(work(task)) for task in range(4)]
+            for _ in range(4):
+                await asyncio.sleep(0.02)
+                daemon.kill()
+                daemon.start()
+            await asyncio.gather(*tasks)
+            for task in range(4):
+                found = await client.get(b"count %d" % task)
+                self.assertTrue(found is not None and found.value == (19).to_bytes(8, "little"))
+            await client.release()
 
     def test_another_store_is_told(self) -> None:
         daemon = self.daemon()

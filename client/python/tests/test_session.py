@@ -30,8 +30,8 @@ def written(pending_id: int, sequence: int, through: int = 0) -> bytes:
     return reply(_requests.WRITE_METADATA, pending_id, cairn_pb2.WriteReply(sequence=sequence, level="LEVEL_ACCEPTED"), through=through)
 
 
-def refused(id_: int, status: Status) -> bytes:
-    return reply(_requests.WRITE_METADATA, id_, cairn_pb2.Error(text=b"no"), status)
+def refused(id_: int, status: Status, type_: int = _requests.WRITE_METADATA) -> bytes:
+    return reply(type_, id_, cairn_pb2.Error(text=b"no"), status)
 
 
 class Case(unittest.TestCase):
@@ -74,6 +74,92 @@ class Case(unittest.TestCase):
 
     def resent_of(self) -> list[int]:
         return [message.resend_of for _, message in self.sent()]
+
+    def frames(self) -> list[tuple[int, int, bytes]]:
+        """All that was sent: type, id and body."""
+        found = []
+        while self.session.out:
+            frame, pending = self.session.out.popleft()
+            if pending is not None:
+                pending.sent = True
+            found.append((frame[1], int.from_bytes(frame[8:16], "little"), frame[16:]))
+        return found
+
+    def claim(self) -> None:
+        self.session.submit(_requests.claim("", "node", False))
+        [(_, id_, _)] = self.frames()
+        answer = cairn_pb2.ClaimReply(sequence=5, epoch=cairn_pb2.Epoch(sequence=5, random=7))
+        self.session.receive(reply(_requests.CLAIM, id_, answer))
+
+    def numbers(self) -> list[int]:
+        found = []
+        for type_, _, body in self.frames():
+            self.assertEqual(type_, _requests.COMMIT)
+            message = cairn_pb2.Commit()
+            message.ParseFromString(body)
+            found.append(int(message.number))
+        return found
+
+    def lose_and_present(self, again: Pending, last: int | None) -> Pending:
+        """The connection is lost and made again, and the call is submitted again before the claim is presented."""
+        self.lose()
+        self.assertTrue(again.done and again.error is not None and again.goes_again)
+        self.session.start()
+        self.frames()
+        self.session.receive(hello(features=_requests.FEATURES))
+        again = self.session.submit(again.call)
+        [(type_, id_, body)] = self.frames()
+        self.assertEqual(type_, _requests.PRESENT)
+        present = cairn_pb2.Present()
+        present.ParseFromString(body)
+        self.assertEqual((present.epoch.sequence, present.epoch.random, present.for_numbers), (5, 7, True))
+        self.session.receive(refused(id_, Status.NO_SPACE, _requests.PRESENT))
+        self.assertEqual(self.frames(), [])  # it is presented again after a pause
+        self.session.resume()
+        [(type_, id_, body)] = self.frames()
+        if last is None:
+            self.session.receive(refused(id_, Status.CONFLICT, _requests.PRESENT))
+        else:
+            self.session.receive(reply(_requests.PRESENT, id_, cairn_pb2.PresentReply(last_number=last)))
+        return again
+
+    def test_a_numbered_write_happens_once(self) -> None:
+        self.connect(hello(features=_requests.FEATURES))
+        self.claim()
+        commit = self.session.submit(_requests.commit("", _requests.Commit(rise_to=1), None, False, None, None))
+        behind = self.session.submit(_requests.commit("", _requests.Commit(rise_to=2), None, False, None, None))
+        self.assertEqual(self.numbers(), [1])  # one at a time
+        commit = self.lose_and_present(commit, 0)
+        self.assertTrue(behind.error is not None and behind.error.status == Status.NOT_SENT)
+        self.assertEqual(self.numbers(), [1])  # it was not applied
+        commit = self.lose_and_present(commit, 1)
+        self.assertTrue(commit.done and commit.error is None and commit.value.repeated)
+        behind = self.session.submit(behind.call)
+        self.assertEqual(self.numbers(), [2])
+        self.assertFalse(behind.done)
+
+    def test_a_claim_that_nobody_knows_leaves_its_write_unknown(self) -> None:
+        self.connect(hello(features=_requests.FEATURES))
+        self.claim()
+        commit = self.session.submit(_requests.commit("", _requests.Commit(rise_to=1), None, False, None, None))
+        self.assertEqual(self.numbers(), [1])
+        commit = self.lose_and_present(commit, None)
+        self.assertTrue(commit.error is not None and commit.error.status == Status.CONNECTION_LOST and not commit.goes_again)
+        with self.assertRaises(CairnError) as caught:
+            self.write(b"a")
+        self.assertEqual(caught.exception.status, Status.CONFLICT)
+
+    def test_a_write_that_nobody_waits_for_holds_up_the_next_until_it_is_decided(self) -> None:
+        self.connect(hello(features=_requests.FEATURES))
+        self.claim()
+        commit = self.session.submit(_requests.commit("", _requests.Commit(rise_to=1), None, False, None, None))
+        [(_, id_, _)] = self.frames()
+        self.session.abandon(commit)
+        self.session.over(commit.call)
+        self.session.submit(_requests.commit("", _requests.Commit(rise_to=2), None, False, None, None))
+        self.assertEqual(self.numbers(), [])
+        self.session.receive(reply(_requests.COMMIT, id_, cairn_pb2.WriteReply(sequence=9, level="LEVEL_DURABLE")))
+        self.assertEqual(self.numbers(), [2])
 
     def test_frames_may_be_cut_anywhere(self) -> None:
         chains = cairn_pb2.ChainsReply(chains=[cairn_pb2.ChainEntry(name=b"default", height=7)])

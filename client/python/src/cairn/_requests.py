@@ -21,10 +21,10 @@ REPLY_HEADER = struct.Struct("<BBBBIQQQ")
 CONTINUED, MORE = 1, 2
 FRAME_BYTES_MAX = 256 << 20  # of any daemon's frames
 WINDOW_BYTES = 1 << 20
-LISTS, DELETES = int(pb.FEATURE_LISTS), int(pb.FEATURE_DELETES)
-FEATURES = int(pb.FEATURE_PRUNE_DRY_RUN) | LISTS | DELETES  # what the hello asks for
+LISTS, DELETES, CLAIMS = int(pb.FEATURE_LISTS), int(pb.FEATURE_DELETES), int(pb.FEATURE_CLAIMS)
+FEATURES = int(pb.FEATURE_PRUNE_DRY_RUN) | LISTS | DELETES | CLAIMS  # what the hello asks for
 
-(HELLO, PING, STATUS, CHAINS, CREATE_CHAIN, DROP_CHAIN, DRAIN) = range(1, 8)
+(HELLO, PING, STATUS, CHAINS, CREATE_CHAIN, DROP_CHAIN, DRAIN, CLAIM, PRESENT, RELEASE) = range(1, 11)
 (HEIGHT, READ_BLOCK, READ_BLOCKS, READ_STATE, GET, GET_MANY, LIST, CREDIT, CANCEL, USAGE) = range(16, 26)
 (WRITE_METADATA, COMMIT, PRUNE, ROLLBACK, BARRIER) = range(32, 37)
 
@@ -42,6 +42,25 @@ class Reply:
     body: bytes
 
 
+@dataclass(slots=True)
+class Epoch:
+    """What this client knows of its claim of a chain."""
+
+    sequence: int
+    random: int
+    last: int = 0  # number that is known to be applied under it
+    knows_last: bool = True  # False: the chain does not know the epoch
+    ended: str = ""  # why
+
+
+@dataclass(slots=True)
+class Numbered:
+    """Of a write that is numbered where its chain is claimed: what it was sent under last."""
+
+    epoch: Epoch | None = None
+    number: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
     """A request that is not numbered yet, and how its answer is read. Of a stream `decode` reads one item."""
@@ -55,6 +74,9 @@ class Call(Generic[T]):
     may_be_absent: bool = False  # NOT_FOUND is an answer
     needs: int = 0  # feature bits without which an older daemon would take it for another request
     operations: int = 0  # of a metadata write
+    chain: str | None = None  # of a write that a claim lets through, or not
+    numbered: Numbered | None = None
+    is_alone: bool = False  # it changes the claim: no write goes out until it is answered
 
 
 def frame(type_: int, id_: int, body: bytes) -> bytes:
@@ -147,6 +169,7 @@ def _written(reply: Reply) -> Written:
         metadata=message.metadata,
         lowered=message.lowered,
         raises_left_out=message.raises_left_out,
+        repeated=message.repeated,
         written_through=reply.written_through,
         durable_through=reply.durable_through,
     )
@@ -220,7 +243,40 @@ def create_chain(name: str) -> Call[Written]:
 
 
 def drop_chain(name: str) -> Call[Written]:
-    return Call(DROP_CHAIN, pb.DropChain(chain=name.encode()), _written, ordered=True, carries=True)
+    message = pb.DropChain(chain=name.encode())
+    return Call(DROP_CHAIN, message, _written, ordered=True, carries=True, chain=name, is_alone=True)
+
+
+def claim(chain: str, writer: str, take_over: bool) -> Call[Epoch]:
+    message = pb.Claim(writer_name=writer.encode(), take_over=take_over)
+    _chain(message, chain)
+
+    def decode(reply: Reply) -> Epoch:
+        epoch = _parse(pb.ClaimReply(), reply).epoch
+        return Epoch(epoch.sequence, epoch.random)
+
+    return Call(CLAIM, message, decode, ordered=True, needs=CLAIMS, is_alone=True)
+
+
+def present(chain: str, epoch: Epoch) -> Call[int]:
+    message = pb.Present(for_numbers=True)
+    _chain(message, chain)
+    message.epoch.sequence, message.epoch.random = epoch.sequence, epoch.random
+    return Call(PRESENT, message, lambda reply: int(_parse(pb.PresentReply(), reply).last_number), chain=chain)
+
+
+def last_number(reply: Reply) -> int | None:
+    """Of a Present that was refused: the last number applied, if the chain knows the epoch."""
+    message = _parse(pb.Error(), reply)
+    return int(message.last_number) if message.HasField("last_number") else None
+
+
+def release(chain: str, any_: bool) -> Call[Written]:
+    message = pb.Release()
+    _chain(message, chain)
+    if any_:
+        setattr(message, "any", True)
+    return Call(RELEASE, message, _written, ordered=True, carries=True, needs=CLAIMS, is_alone=True)
 
 
 def height(chain: str) -> Call[int]:
@@ -325,7 +381,7 @@ def write(
     _chain(message, chain)
     count = _operations(message.operations, operations)
     _deadline(message, level, timeout)
-    return Call(WRITE_METADATA, message, _written, ordered=True, operations=count)
+    return Call(WRITE_METADATA, message, _written, ordered=True, operations=count, chain=chain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,7 +419,7 @@ def commit(
     message.delete_blocks.extend(parts.delete_blocks)
     ranges = any(isinstance(each, DeleteRange) for each in parts.metadata)
     needs = DELETES if ranges or parts.delete_blocks else 0
-    return Call(COMMIT, message, _written, ordered=True, carries=carry or ranges, needs=needs)
+    return Call(COMMIT, message, _written, ordered=True, carries=carry or ranges, needs=needs, chain=chain, numbered=Numbered())
 
 
 def prune(
@@ -386,7 +442,9 @@ def prune(
     if dry_run:
         message.dry_run = True
     needs = int(pb.FEATURE_PRUNE_DRY_RUN) if dry_run else 0
-    return Call(PRUNE, message, _written, ordered=True, carries=not dry_run, needs=needs)
+    if dry_run:
+        return Call(PRUNE, message, _written, ordered=True, needs=needs)
+    return Call(PRUNE, message, _written, ordered=True, carries=True, chain=chain, numbered=Numbered())
 
 
 def rollback(
@@ -406,7 +464,8 @@ def rollback(
     _operations(message.metadata, metadata)
     if dry_run:
         message.dry_run = True
-    return Call(ROLLBACK, message, _written, ordered=True, carries=not dry_run)
+        return Call(ROLLBACK, message, _written, ordered=True)
+    return Call(ROLLBACK, message, _written, ordered=True, carries=True, chain=chain, numbered=Numbered())
 
 
 def barrier(level: Level | None) -> Call[Written]:

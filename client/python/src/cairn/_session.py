@@ -6,6 +6,9 @@ input or output and looks at no clock: a blocking or an asynchronous client carr
 - what the daemon accepted is kept until a reply shows that it is written. A hello of a later run of the same store makes what that
   run did not find lost: it is sent again, in order, and new writes and barriers wait until the last of it is answered
 - lost() ends a connection: what was sent is unknown, what was not is not applied
+- under a claim commits, prunes and rollbacks are numbered, and one at a time: no other write goes out until it is answered. After a
+  loss its caller submits the same call again. The next hello presents the claims first, which tells the last number that was applied: by
+  that the call was applied, or gets the next number
 
 Ways to fail: a reply that breaks the protocol, or a hello that is refused or of another store, raises CairnError: the connection
 cannot go on."""
@@ -22,8 +25,8 @@ from google.protobuf.message import DecodeError
 
 from . import _requests as requests
 from . import cairn_pb2 as pb
-from ._requests import CONTINUED, MORE, REPLY_HEADER, Call, Reply
-from .types import CairnError, Counters, Dropped, Level, Status
+from ._requests import CONTINUED, MORE, REPLY_HEADER, Call, Epoch, Reply
+from .types import CairnError, Counters, Dropped, Level, Reason, Status, Written
 
 RESENDS_MAX = 256  # sent again and not answered
 RESEND_PAUSE = 0.1  # seconds, after a refusal for now
@@ -68,6 +71,13 @@ class Pending:
         self.credit_due = 0
         self.message = b""  # the bodies of continued frames
 
+    @property
+    def goes_again(self) -> bool:
+        """Whether it may be submitted again when its answer was lost: it does no harm twice, or its number tells."""
+        numbered = self.call.numbered
+        is_numbered = numbered is not None and numbered.number != 0
+        return is_numbered if self.call.ordered else not self.delivered
+
     def complete(self, value: Any, error: CairnError | None) -> None:
         self.done, self.value, self.error = True, value, error
         self.notify()
@@ -99,6 +109,9 @@ class Session:
         self._kept: list[_Kept] = []
         self._kept_bytes = 0
         self._lost: deque[_Kept] = deque()
+        self._claims: dict[str, Epoch] = {}
+        self._to_present: list[str] = []  # chains whose claims are not presented on this connection yet
+        self._alone: Call[Any] | None = None  # no other write goes out until it is over
         self._resends = 0
         self._resent_operations = self._dropped_operations = 0
 
@@ -117,6 +130,9 @@ class Session:
         self._held.clear()
         self._buffer.clear()
         pending, self.in_flight = list(self.in_flight.values()), {}
+        self._to_present = []
+        if any(each.call is self._alone and each.abandoned for each in pending):
+            self._alone = None
         self._lose_from(next((each for each in self._kept if each.state is _Kept.State.RESENT), None))
         self._resends = 0
         self.resend_pause = self._refused = False
@@ -130,6 +146,7 @@ class Session:
         dropped = sum(each.operations for each in self._kept)
         self._dropped_operations += dropped
         self._kept, self._lost, self._kept_bytes = [], deque(), 0
+        self._claims = {}
         self._store_id, self._run, self._run_random = b"", 0, 0
         self.written_through = self.durable_through = 0
         return dropped
@@ -157,6 +174,7 @@ class Session:
     def submit(self, call: Call[Any]) -> Pending:
         if self.is_ready and call.needs & ~self._features:
             raise CairnError(Status.UNSUPPORTED, "the daemon is of an earlier version, which cannot do this")
+        self._check_claim(call)
         body = call.message.SerializeToString()
         pending = Pending(call, self._next_id)
         frame = requests.frame(call.type, pending.id, body)
@@ -164,11 +182,123 @@ class Session:
             raise CairnError(Status.TOO_LARGE, f"{len(body)} bytes, more than the daemon's frames may have")
         self._next_id += 1
         self.in_flight[pending.id] = pending
-        if self.is_ready and not (call.ordered and (self._is_resending or self._held)):
-            self.out.append((frame, pending))
+        is_next = not self._held or self._alone is call
+        if self.is_ready and (not call.ordered or (is_next and self._may_go(call))):
+            self._send(frame, pending)
         else:
             self._held.append((frame, pending))
         return pending
+
+    def over(self, call: Call[Any]) -> None:
+        """Nobody submits the call again. If its answer is still to come, that is awaited."""
+        if self._alone is not call:
+            return
+        unanswered = [each for each in self.in_flight.values() if each.call is call]
+        for each in unanswered:
+            each.abandoned = True
+        if not unanswered:
+            self._alone = None
+            self._pump()
+
+    def _may_go(self, call: Call[Any]) -> bool:
+        return not self._is_resending and not self._to_present and self._alone in (None, call)
+
+    def _send(self, frame: bytes, pending: Pending) -> None:
+        call = pending.call
+        try:
+            self._check_claim(call)  # it may have ended while the call was held
+        except CairnError as error:
+            del self.in_flight[pending.id]
+            pending.complete(None, error)
+            return
+        epoch = self._claims.get(call.chain or "default") if call.numbered is not None else None
+        if call.numbered is not None and call.numbered.number:  # it was sent before
+            if self._decide(pending, call.numbered):
+                return
+            epoch = call.numbered.epoch
+        if epoch is not None and call.numbered is not None:
+            call.numbered.epoch, call.numbered.number = epoch, epoch.last + 1
+            call.message.number = epoch.last + 1
+            frame = requests.frame(call.type, pending.id, call.message.SerializeToString())
+        if epoch is not None or call.is_alone:
+            self._alone = call
+        self.out.append((frame, pending))
+
+    # ---- claims ----
+
+    def _check_claim(self, call: Call[Any]) -> None:
+        """Without a claim anew nothing more is written to a chain whose claim has ended."""
+        epoch = self._claims.get(call.chain or "default") if call.chain is not None else None
+        if epoch is not None and epoch.ended and not (call.numbered is not None and call.numbered.number):
+            raise CairnError(Status.CONFLICT, f"this client's claim of the chain has ended: {epoch.ended}", Reason.CLAIMED)
+
+    def _decide(self, pending: Pending, numbered: requests.Numbered) -> bool:
+        """Whether it is known what became of a write that was sent and not answered; it has completed then."""
+        epoch = numbered.epoch
+        assert epoch is not None
+        value: Written | None = None
+        error: CairnError | None = None
+        if not epoch.knows_last:
+            error = CairnError(Status.CONNECTION_LOST, f"it may have been applied; the chain does not know the claim: {epoch.ended}")
+        elif numbered.number <= epoch.last:
+            value = Written(0, Level.DURABLE, repeated=True)
+        elif epoch.ended:
+            error = CairnError(Status.CONFLICT, epoch.ended, Reason.CLAIMED)
+        else:
+            return False
+        del self.in_flight[pending.id]
+        self._alone = None
+        numbered.number = 0
+        pending.complete(value, error)
+        return True
+
+    def _present(self) -> None:
+        """Presents the next claim; writes wait until all are presented."""
+        while self._to_present:
+            chain = self._to_present[0]
+            epoch = self._claims[chain]
+            if not self._features & requests.CLAIMS:
+                epoch.ended = epoch.ended or "this daemon has no claims"
+                epoch.knows_last = False
+                self._to_present.pop(0)
+                continue
+            call: Call[Any] = requests.present(chain, epoch)
+            pending = Pending(call, self._next_id)
+            self._next_id += 1
+            self.in_flight[pending.id] = pending
+            self.out.append((requests.frame(call.type, pending.id, call.message.SerializeToString()), pending))
+            return
+
+    def _presented(self, reply: Reply, value: Any, error: CairnError | None) -> None:
+        epoch = self._claims[self._to_present[0]]
+        if error is not None and error.status in RETRIED:
+            self.resend_pause = True
+            return
+        last = value if error is None else requests.last_number(reply)
+        epoch.knows_last = last is not None
+        epoch.last = last or 0
+        if error is not None:
+            epoch.ended = epoch.ended or error.text
+        self._to_present.pop(0)
+        self._present()
+
+    def _note_claim(self, call: Call[Any], value: Any, error: CairnError | None) -> None:
+        """What an answer says of a claim."""
+        chain = (call.message.chain.decode() if call.chain is None else call.chain) or "default"
+        epoch = self._claims.get(chain)
+        if call.type == requests.CLAIM and error is None:
+            self._claims[chain] = value
+        elif epoch is None:
+            return
+        elif error is not None:
+            if error.reason == Reason.CLAIMED and call.type != requests.CLAIM:
+                epoch.ended = epoch.ended or error.text
+        elif call.type == requests.RELEASE:
+            epoch.ended = epoch.ended or "this client released it"
+        elif call.type == requests.DROP_CHAIN:
+            epoch.ended = epoch.ended or "this client dropped the chain"
+        elif call.numbered is not None and call.numbered.epoch is epoch:
+            epoch.last = max(epoch.last, call.numbered.number)
 
     def abandon(self, pending: Pending) -> bool:
         """Nobody waits for it any more. True: it was not sent, and will not be."""
@@ -260,6 +390,13 @@ class Session:
         self._features = hello.features
         self.is_ready = True
         self._record_marks(reply)
+        waiting = self._alone.numbered if self._alone is not None else None
+        self._to_present = [
+            chain
+            for chain, epoch in self._claims.items()
+            if not epoch.ended or (waiting is not None and waiting.epoch is epoch)
+        ]
+        self._present()
         self._pump()
 
     def _is_other_store(self, hello: Any) -> bool:
@@ -307,6 +444,12 @@ class Session:
             error = requests.error_of(reply)
         if pending.kept is not None:
             self._resend_answered(pending, pending.kept, value, error)
+        if pending.call.type == requests.PRESENT:
+            self._presented(reply, value, error)
+        elif pending.call.chain is not None or pending.call.is_alone:
+            self._note_claim(pending.call, value, error)
+        if self._alone is pending.call:
+            self._alone = None
         if not pending.abandoned:
             pending.complete(value, error)
         self._pump()
@@ -369,7 +512,7 @@ class Session:
         """Sends again what is lost; then what waited for it."""
         if self._resends == 0:
             self._refused = False
-        while self.is_ready and self._lost and self._resends < RESENDS_MAX and not self.resend_pause and not self._refused:
+        while self.is_ready and self._lost and self._resends < RESENDS_MAX and not (self.resend_pause or self._refused or self._to_present):
             kept = self._lost.popleft()
             message = pb.WriteMetadata()
             message.ParseFromString(kept.body)
@@ -385,18 +528,22 @@ class Session:
         waiting, self._held = self._held, deque()
         blocked = not self.is_ready
         for each in waiting:
-            blocked = blocked or (each[1].call.ordered and self._is_resending)
-            if not self.is_ready or (each[1].call.ordered and blocked):
+            call = each[1].call
+            may_go = self._may_go(call) and (not blocked or self._alone is call)
+            blocked = blocked or (call.ordered and not may_go)
+            if not self.is_ready or (call.ordered and not may_go):
                 self._held.append(each)
             elif len(each[0]) - requests.REQUEST_HEADER.size > self._frame_bytes_max:
                 del self.in_flight[each[1].id]
                 each[1].complete(None, CairnError(Status.TOO_LARGE, "more than the daemon's frames may have"))
             else:
-                self.out.append(each)
+                self._send(*each)
 
     def resume(self) -> None:
         """The pause after a refusal is over."""
         self.resend_pause = False
+        if self._to_present:
+            self._present()
         self._pump()
 
     def _resend_answered(self, pending: Pending, kept: _Kept, value: Any, error: CairnError | None) -> None:

@@ -166,6 +166,18 @@ class AsyncClient:
         """The chain with all that is in it, durably; "default" is made anew in the same step."""
         return await self._call(requests.drop_chain(name), timeout)
 
+    async def claim(
+        self, writer: str, *, take_over: bool = False, chain: str = "", timeout: float | None = None
+    ) -> None:
+        """Makes this client the chain's one writer. CONFLICT, CLAIMED: another is. From here on a commit, prune or rollback whose answer
+        was lost goes again and is applied once. When another takes the chain over, or after release(), writes to it are CONFLICT,
+        CLAIMED, until it is claimed anew."""
+        await self._call(requests.claim(chain, writer, take_over), timeout)
+
+    async def release(self, *, any: bool = False, chain: str = "", timeout: float | None = None) -> Written:
+        """Ends this client's claim, durably; with `any`, an admin's, whichever there is."""
+        return await self._call(requests.release(chain, any), timeout)
+
     async def set(
         self,
         name: bytes,
@@ -202,7 +214,8 @@ class AsyncClient:
         chain: str = "",
         timeout: float | None = None,
     ) -> Written:
-        """All parts or none, by default durable. It is never sent twice: after an unknown result, read the block."""
+        """All parts or none, by default durable. Without a claim it is never sent twice: after an unknown result,
+        read the block."""
         call = requests.commit(chain, parts, level, carry, expected_height, self._time(timeout))
         return await self._call(call, timeout)
 
@@ -341,7 +354,7 @@ class AsyncClient:
             return False
         if error.status == Status.NOT_SENT:
             return True
-        return error.status == Status.CONNECTION_LOST and not pending.call.ordered and not pending.delivered
+        return error.status == Status.CONNECTION_LOST and pending.goes_again
 
     async def _begin(self, call: Call[Any], deadline: float) -> Pending:
         if os.getpid() != self._pid:
@@ -358,18 +371,28 @@ class AsyncClient:
 
     async def _call(self, call: Call[T], timeout: float | None) -> T:
         deadline = self._deadline(timeout)
-        while True:
-            pending = await self._begin(call, deadline)
-            try:
-                await self._await(pending, deadline)
-            finally:
-                self._session.abandon(pending)  # if the task was cancelled
-            if self._repeats(pending, deadline):
-                continue
-            if pending.error is not None:
-                raise pending.error
-            value: T = pending.value
-            return value
+        unknown: CairnError | None = None  # it was sent, and the answer was lost
+        try:
+            while True:
+                try:
+                    pending = await self._begin(call, deadline)
+                    try:
+                        await self._await(pending, deadline)
+                    finally:
+                        self._session.abandon(pending)  # if the task was cancelled
+                except CairnError as error:
+                    raise unknown or error from None
+                if self._repeats(pending, deadline):
+                    if pending.call.ordered and pending.sent:
+                        unknown = pending.error
+                    continue
+                if pending.error is not None:
+                    raise pending.error
+                value: T = pending.value
+                return value
+        finally:
+            self._session.over(call)
+            self._flush()
 
     async def _stream(self, call: Call[T], timeout: float | None) -> AsyncGenerator[T, None]:
         deadline = self._deadline(timeout)

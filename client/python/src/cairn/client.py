@@ -183,6 +183,18 @@ class Client:
         """The chain with all that is in it, durably; "default" is made anew in the same step."""
         return self._call(requests.drop_chain(name), timeout)
 
+    def claim(
+        self, writer: str, *, take_over: bool = False, chain: str = "", timeout: float | None = None
+    ) -> None:
+        """Makes this client the chain's one writer. CONFLICT, CLAIMED: another is. From here on a commit, prune or rollback whose answer
+        was lost goes again and is applied once. When another takes the chain over, or after release(), writes to it are CONFLICT,
+        CLAIMED, until it is claimed anew."""
+        self._call(requests.claim(chain, writer, take_over), timeout)
+
+    def release(self, *, any: bool = False, chain: str = "", timeout: float | None = None) -> Written:
+        """Ends this client's claim, durably; with `any`, an admin's, whichever there is."""
+        return self._call(requests.release(chain, any), timeout)
+
     def set(
         self,
         name: bytes,
@@ -219,7 +231,8 @@ class Client:
         chain: str = "",
         timeout: float | None = None,
     ) -> Written:
-        """All parts or none, by default durable. It is never sent twice: after an unknown result, read the block."""
+        """All parts or none, by default durable. Without a claim it is never sent twice: after an unknown result,
+        read the block."""
         call = requests.commit(chain, parts, level, carry, expected_height, self._time(timeout))
         return self._call(call, timeout)
 
@@ -322,7 +335,7 @@ class Client:
             return False
         if error.status == Status.NOT_SENT:
             return True
-        return error.status == Status.CONNECTION_LOST and not pending.call.ordered and not pending.delivered
+        return error.status == Status.CONNECTION_LOST and pending.goes_again
 
     def _begin(self, call: Call[Any], deadline: float) -> Pending:
         if os.getpid() != self._pid:
@@ -332,15 +345,24 @@ class Client:
 
     def _call(self, call: Call[T], timeout: float | None) -> T:
         deadline = self._deadline(timeout)
-        while True:
-            pending = self._begin(call, deadline)
-            self._await(pending, deadline)
-            if self._repeats(pending, deadline):
-                continue
-            if pending.error is not None:
-                raise pending.error
-            value: T = pending.value
-            return value
+        unknown: CairnError | None = None  # it was sent, and the answer was lost
+        try:
+            while True:
+                try:
+                    pending = self._begin(call, deadline)
+                    self._await(pending, deadline)
+                except CairnError as error:
+                    raise unknown or error from None
+                if self._repeats(pending, deadline):
+                    if pending.call.ordered and pending.sent:
+                        unknown = pending.error
+                    continue
+                if pending.error is not None:
+                    raise pending.error
+                value: T = pending.value
+                return value
+        finally:
+            self._session.over(call)
 
     def _stream(self, call: Call[T], timeout: float | None) -> Generator[T, None, None]:
         deadline = self._deadline(timeout)

@@ -205,6 +205,7 @@ class Written:
     metadata: int = 0
     lowered: int = 0
     raises_left_out: int = 0  # by the daemon since its start, for all clients
+    repeated: bool = False  # under a claim: it was applied, durably, and its first answer was lost; the numbers above are 0
     written_through: int = 0
     durable_through: int = 0
 

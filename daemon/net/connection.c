@@ -306,7 +306,7 @@ static void flush_early(struct connection *connection)
     }
     const struct connection_set *set = connection->set;
     if (schedule_sends_replies_early(connection->replies_unsent, set->at_work, set->is_committing)) {
-        connection->replies_unsent = 0;
+        connection->replies_unsent = connection->session.accepted_unsent = 0;
         output_flush(&connection->output);
     }
 }

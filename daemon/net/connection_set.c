@@ -285,6 +285,7 @@ static bool holds_replies(const struct connection *connection)
     const struct schedule_replies replies = {
         .count = connection->replies_unsent,
         .oldest_us = connection->unsent_us,
+        .accepted = session->accepted_unsent,
         .is_committing = connection->set->is_committing,
         .is_express = connection->is_express,
         .is_bulk = connection->is_bulk,
@@ -319,7 +320,7 @@ static void connection_serve(struct connection *connection)
     }
     read_go_on(&connection->session);
     connection_read_on(connection);
-    connection->replies_unsent = 0;
+    connection->replies_unsent = connection->session.accepted_unsent = 0;
     connection->is_bulk = false;
     const struct budget_client *client = &connection->session.client;
     bool had_room = budget_client_has_room(client, 0);

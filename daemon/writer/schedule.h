@@ -62,7 +62,8 @@ enum {
     /* So many replies go at once to the only connection at work; fewer are never held for more of them. Chosen. */
     SCHEDULE_REPLIES_MANY = 16,
     /* How long coalesced replies are held while commits come. 9b7d678, with the loop asleep in a sync: p99.9 of commits
-     * 13.5 ms before, 1.2 ms after. */
+     * 13.5 ms before, 1.2 ms after. Replies of writes that are accepted, from few callers: a commit of 20 kB beside four
+     * that set names one at a time, tmpfs, two cores, medians of five: 209 us before, 127 us after. */
     SCHEDULE_REPLIES_HELD_US = 250,
 
     /* Stopping: for reads and streams to end by themselves once writes are done; for last replies to go out, also after a
@@ -169,13 +170,15 @@ bool schedule_contender_reads(const struct schedule_contender *contender);
 /* Coalesced replies of a connection, not yet given to the kernel. */
 struct schedule_replies {
     uint64_t count;
+    uint64_t accepted; /* of these, such as only say that a write is accepted */
     uint64_t oldest_us;
     bool is_committing; /* commits come */
     bool is_express;    /* the connection brings commits itself */
     bool is_bulk;       /* it has sent more than its share since the oldest of these replies */
 };
 
-/* Whether they are held for more of them: each write wakes the peer, which is then in the way of who waits for a commit. */
+/* Whether they are held: each write wakes the peer, which is then in the way of who waits for a commit. Those that say more than
+ * that a write is accepted are only held if they are many, of a bulk sender. */
 bool schedule_holds_replies(const struct schedule_replies *replies, uint64_t now_us);
 
 /* Whether they go at once, before the connection's further requests are carried out. */

@@ -8,10 +8,7 @@
 #include "client/cairn.h"
 #include "tests/lib/fake_daemon.h"
 
-enum {
-    CONNECTIONS = 2,
-    RESEND_PAUSE_US = 100000,
-};
+enum { CONNECTIONS = 2, RESEND_PAUSE_US = 100000 };
 
 static struct fake_daemon fake;
 static struct cairn_client *client;
@@ -302,7 +299,7 @@ START_TEST(nothing_overtakes_what_is_refused_for_now)
     restart(0);
     reconnect(0);
     accept_set(fds[0], 'a', 10, 1000, 0);
-    refuse_set(fds[0], 'b', 11, STATUS_NO_SPACE);
+    refuse_set(fds[0], 'b', 11, (enum status)_i);
     ck_assert_int_eq(run(0), CAIRN_OK);
     usleep(RESEND_PAUSE_US + 1000);
     ck_assert_int_eq(run(0), CAIRN_OK);
@@ -483,7 +480,8 @@ int main(void)
     tcase_add_test(resend, what_is_written_is_kept_no_longer);
     tcase_add_test(resend, a_barrier_tells_that_all_before_it_is_written);
     tcase_add_test(resend, what_a_rollback_overtook_is_dropped_and_reported);
-    tcase_add_test(resend, nothing_overtakes_what_is_refused_for_now);
+    tcase_add_loop_test(resend, nothing_overtakes_what_is_refused_for_now, STATUS_BUSY, STATUS_UNSUPPORTED);
+    tcase_add_loop_test(resend, nothing_overtakes_what_is_refused_for_now, STATUS_READ_ONLY, STATUS_DAMAGED);
     tcase_add_test(resend, a_full_disk_that_refuses_all_delays_them_and_nothing_else);
     tcase_add_test(resend, another_connection_takes_over_when_the_resender_is_lost);
     tcase_add_test(resend, kept_from_several_runs_is_judged_by_the_run_it_is_of);

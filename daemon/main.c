@@ -428,7 +428,7 @@ static int run(struct options *options, int (*work)(struct options *options, str
         listener_turn_away(&running.listener);
     }
     listener_close(&running.listener);
-    engine_close(running.engine, ENGINE_CLOSE_FAST); /* all that was accepted is written and synced */
+    server_close_engine(options, running.engine); /* all that was accepted is written and synced */
     if (running.reopens && code == EXIT_CODE_STOPPED) {
         log_stop();
         notify_execute_anew(arguments, listen_fd);

@@ -39,4 +39,8 @@ enum server_end {
  * stall_timeout. */
 enum server_end server_run(const struct server_config *config, struct failure *failure) MUST_CHECK;
 
+/* Closes the engine behind that, or behind a start that was refused, and ends the process if that hangs for stall_timeout. Accepts a NULL
+ * engine. On main's thread. */
+void server_close_engine(const struct options *options, struct engine *engine);
+
 #endif

@@ -5,15 +5,20 @@
  *   same, and says what was not written.
  * - A store that could only be opened for reading ends the same way once there is space; then the process begins anew, with the same
  *   pid, as after a stop and a start.
- * - A failed write ends the process within a second: who waits for a write was told `io error`, and has a moment to read it. */
+ * - A failed write ends the process within a second: who waits for a write was told `io error`, and has a moment to read it.
+ *
+ * Behind each of the first two the engine is closed, which writes up to where its log is synced. A disk that hangs then ends the process
+ * as before, by a watchdog of its own. */
 #include <assert.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "daemon/host/notify.h"
 #include "daemon/observe/event.h"
 #include "daemon/runtime/exit_code.h"
 #include "daemon/runtime/log.h"
+#include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/drain.h"
 #include "daemon/server_internal.h"
@@ -185,4 +190,30 @@ uint64_t server_go_on_ending(struct server *server, uint64_t now_us)
         leave(server, now_us);
     }
     return SCHEDULE_STOP_LOOK_US;
+}
+
+/* ---- behind the loop ---- */
+
+static void ping_nobody(void *context)
+{
+    (void)context; /* there is no loop any more */
+}
+
+void server_close_engine(const struct options *options, struct engine *engine)
+{
+    struct failure failure;
+    assert(options->stall_timeout_us > 0); /* a watchdog needs a limit */
+    struct heartbeats *heartbeats = memory_new(sizeof *heartbeats);
+    struct watchdog_config config = {
+        .heartbeats = heartbeats,
+        .limit_us = options->stall_timeout_us,
+        .ping = ping_nobody,
+    };
+    struct watchdog *watchdog =
+        watchdog_new(&config, &failure); /* NULL, as without memory: it is closed unwatched */
+    heartbeat_enter(&heartbeats->writer);
+    engine_close(engine, ENGINE_CLOSE_FAST);
+    heartbeat_leave();
+    watchdog_free(watchdog);
+    free(heartbeats);
 }

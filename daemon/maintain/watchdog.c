@@ -112,7 +112,7 @@ static void *watchdog_thread_main(void *argument)
 
 struct watchdog *watchdog_new(const struct watchdog_config *config, struct failure *failure)
 {
-    assert(thread_is(THREAD_LOOP));
+    assert(thread_is(THREAD_LOOP) || thread_is(THREAD_OTHER)); /* main's, before it serves */
     assert(config->limit_us > 0 && config->ping != NULL);
     struct watchdog *watchdog = memory_new(sizeof *watchdog);
     watchdog->config = *config;
@@ -141,7 +141,7 @@ void watchdog_free(struct watchdog *watchdog)
     if (watchdog == NULL) {
         return;
     }
-    assert(thread_is(THREAD_LOOP));
+    assert(thread_is(THREAD_LOOP) || thread_is(THREAD_OTHER));
     mutex_lock(&watchdog->mutex);
     watchdog->stopping = true;
     mutex_unlock_and_signal(&watchdog->mutex);

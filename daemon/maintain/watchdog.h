@@ -1,7 +1,7 @@
 /* The watchdog: a thread that looks at the heartbeats of loop, writer, pool and of the frames that wait for memory. What does not move
  * is logged and shown; systemd's watchdog is fed while all but the last move; and at a limit the process ends.
  *
- * watchdog_new and watchdog_free belong to the loop, the other calls to any thread. */
+ * watchdog_new and watchdog_free belong to main's thread, the other calls to any thread. */
 #ifndef DAEMON_WATCHDOG_H
 #define DAEMON_WATCHDOG_H
 

@@ -167,6 +167,7 @@ void fleet_begin(struct fleet *fleet, uint64_t seed)
         ck_assert_int_eq(ask_create_chain(&wire, fleet_chains[i]).status, STATUS_OK);
     }
     wire_close(&wire);
+    claimed_begin(&fleet->claimed, fleet->daemon.socket, random_next(&fleet->random));
     for (unsigned i = 0; i < HISTORY_CLIENTS; i++) {
         struct fleet_client *client = &fleet->clients[i];
         *client = (struct fleet_client){.fleet = fleet, .number = i};
@@ -184,6 +185,7 @@ void fleet_close(struct fleet *fleet)
     for (unsigned i = 0; i < HISTORY_CLIENTS; i++) {
         cairn_client_free(fleet->clients[i].library);
     }
+    claimed_close(&fleet->claimed);
     history_free(&fleet->history);
     daemon_close(&fleet->daemon);
     kept_clear();
@@ -256,6 +258,7 @@ void fleet_run(struct fleet *fleet, uint64_t actions)
             }
         }
         process_all(fleet, 1);
+        claimed_pump(&fleet->claimed);
         if (stall.until == 0 && random_below(&fleet->random, STALL_ACTIONS) < fleet->answered - before) {
             begin_stall(fleet, &stall);
         } else if (stall.until != 0 && clock_ms() >= stall.until) {
@@ -378,6 +381,7 @@ void fleet_end_run(struct fleet *fleet)
         image_copy(&history->base, &history->found);
     }
     come_back(fleet);
+    claimed_come_back(&fleet->claimed);
     fleet_take_image(fleet, &history->resent);
     for (size_t i = 0; i < history->count; i++) {
         fleet->lost += history->actions[i].end == END_UNKNOWN && history->actions[i].kind != ACTION_READ;
@@ -407,4 +411,5 @@ void fleet_next(struct fleet *fleet)
     history->resent = (struct image){0};
     history_free(history);
     *history = next;
+    claimed_next(&fleet->claimed);
 }

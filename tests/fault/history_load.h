@@ -10,6 +10,7 @@
 #define TESTS_FAULT_HISTORY_LOAD_H
 
 #include "client/cairn.h"
+#include "tests/fault/claimed_load.h"
 #include "tests/fault/history.h"
 #include "tests/lib/daemon.h"
 #include "tests/lib/random.h"
@@ -40,6 +41,7 @@ struct fleet {
     uint64_t pruned[HISTORY_CHAINS];
     bool all_carry; /* metadata is only accepted, and commits carry it because they ask to */
     struct history history;
+    struct claimed_load claimed; /* a chain apart */
     /* for the report */
     uint64_t answered, kills, stops, stalls, lost, resent, dropped;
 };

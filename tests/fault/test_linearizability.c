@@ -1,6 +1,6 @@
 /* Sixty-four clients of one daemon that is killed, stopped and stalled under them (contract 2, 3, 4): what they were told, what they
  * read and what is there after each start fits one order of writes, two lanes and the levels. history_judge decides; here it is shown
- * that it tells a history that is right from one that is not.
+ * that it tells a history that is right from one that is not. Beside them a chain is written under claims (contract 12): claimed_judge.
  *
  * CAIRN_ACTIONS says how many requests. It prints its seed. */
 #include <check.h>
@@ -39,6 +39,8 @@ START_TEST(what_was_told_and_seen_fits_one_order)
         fleet_end_run(&fleet);
         runs++;
         ck_assert_msg(history_judge(&fleet.history, &objection), "run %" PRIu64 ": %s", runs, objection.text);
+        struct claimed_history *claimed = &fleet.claimed.history;
+        ck_assert_msg(claimed_judge(claimed), "run %" PRIu64 ": %s", runs, claimed->objection);
         fleet_next(&fleet);
         kept_clear();
     }
@@ -46,6 +48,11 @@ START_TEST(what_was_told_and_seen_fits_one_order)
            " stalls, %" PRIu64 " unknown results, %" PRIu64 " writes sent again, %" PRIu64
            " of them dropped\n",
            fleet.answered, fleet.kills, fleet.stops, fleet.stalls, fleet.lost, fleet.resent, fleet.dropped);
+    const struct claimed_load *claimed = &fleet.claimed;
+    printf("linearizability: under a claim %" PRIu64 " writes, %" PRIu64
+           " of them answered by a later run, %" PRIu64 " refused, %" PRIu64 " take-overs, %" PRIu64
+           " reads\n",
+           claimed->written, claimed->repeated, claimed->refused, claimed->taken_over, claimed->read);
     tell_points(fleet.answered);
     fleet_close(&fleet);
 }
@@ -57,6 +64,20 @@ START_TEST(history_that_is_right_is_accepted)
     struct history history = history_example();
     ck_assert_msg(history_judge(&history, &objection), "%s", objection.text);
     history_free(&history);
+}
+END_TEST
+
+START_TEST(fault_of_a_claimed_chain_is_found)
+{
+    static struct claimed_history history;
+    claimed_example(&history);
+    ck_assert_msg(claimed_judge(&history), "%s", history.objection);
+    for (size_t i = 0; i < claimed_fault_count; i++) {
+        claimed_example(&history);
+        claimed_faults[i].plant(&history);
+        ck_assert_msg(!claimed_judge(&history), "%s is not found", claimed_faults[i].what);
+    }
+    printf("linearizability: found %zu planted faults of claimed chains\n", claimed_fault_count);
 }
 END_TEST
 
@@ -82,6 +103,7 @@ int main(void)
     Suite *suite = suite_new("linearizability", 10.0 * SECONDS_FOR_ALL, &tests);
     tcase_add_test(tests, history_that_is_right_is_accepted);
     tcase_add_test(tests, planted_fault_is_found);
+    tcase_add_test(tests, fault_of_a_claimed_chain_is_found);
     tcase_add_test(tests, what_was_told_and_seen_fits_one_order);
     return suite_run(suite, true);
 }

@@ -19,7 +19,9 @@ static int by_kind_and_key(const void *left_, const void *right_)
 /* Ranges first. Asserts what engine_write asks of a list. */
 static void edits_sort(struct engine_edit *edits, size_t count)
 {
-    qsort(edits, count, sizeof *edits, by_kind_and_key);
+    if (count > 0) {
+        qsort(edits, count, sizeof *edits, by_kind_and_key);
+    }
     for (size_t i = 0; i < count; i++) {
         bool is_range = edits[i].kind == ENGINE_DELETE_RANGE;
         assert(!is_range || slice_compare(edits[i].key, edits[i].value) <= 0);

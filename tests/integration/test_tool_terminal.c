@@ -231,6 +231,21 @@ START_TEST(a_delete_of_many_names_says_how_many)
 }
 END_TEST
 
+/* The tool may get the key before it is there: the terminal is its own a moment before it is executed. */
+START_TEST(ctrl_c_in_a_test_s_child_meets_the_child_alone)
+{
+    int status;
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        raise(SIGINT);
+        _exit(99);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+}
+END_TEST
+
 START_TEST(ctrl_c_has_an_exit_code_of_its_own_at_a_question_and_before_an_answer)
 {
     struct rig rig = rig_start("");
@@ -259,6 +274,7 @@ int main(void)
     tcase_add_test(tests, a_prune_says_how_far_and_how_many_and_an_end_of_input_is_a_no);
     tcase_add_test(tests, a_drop_names_the_chain_its_height_and_how_much_goes);
     tcase_add_test(tests, a_delete_of_many_names_says_how_many);
+    tcase_add_test(tests, ctrl_c_in_a_test_s_child_meets_the_child_alone);
     tcase_add_test(tests, ctrl_c_has_an_exit_code_of_its_own_at_a_question_and_before_an_answer);
     return suite_run(suite, false);
 }

@@ -1,6 +1,7 @@
 #include "tests/lib/suite.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -46,11 +47,19 @@ void sleep_ms(unsigned milliseconds)
     nanosleep(&pause, NULL);
 }
 
+/* What a test forks gets the runner's handlers until it calls exec, and Check's kill the group of the test when these signals come. */
+static void default_signals(void)
+{
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+}
+
 Suite *suite_new(const char *name, double timeout_seconds, TCase **ret_case)
 {
     Suite *suite = suite_create(name);
     *ret_case = tcase_create(name);
     tcase_set_timeout(*ret_case, under_sanitizer() ? timeout_seconds * SANITIZER_PATIENCE : timeout_seconds);
+    tcase_add_checked_fixture(*ret_case, default_signals, NULL);
     suite_add_tcase(suite, *ret_case);
     return suite;
 }

@@ -141,6 +141,17 @@ START_TEST(what_is_written_is_there_however_the_process_ends)
 }
 END_TEST
 
+START_TEST(a_list_may_be_empty)
+{
+    subject_begin(_i);
+    subject_put(text("a"), text("1"));
+    subject_write(NULL, 0);
+    subject_expect(NULL, "a", "1");
+    subject_put(text("a"), text("2")); /* what is written next is written as ever */
+    subject_expect(NULL, "a", "2");
+}
+END_TEST
+
 START_TEST(a_life_may_be_empty)
 {
     for (enum run_end end = 0; end < RUN_ENDS; end++) {
@@ -401,6 +412,7 @@ int main(void)
     tcase_add_loop_test(tests, where_no_store_can_be_open_fails_and_says_so, 0, SUBJECTS);
     tcase_add_loop_test(tests, it_says_what_it_is, 0, SUBJECTS);
     tcase_add_loop_test(tests, what_is_written_is_there_however_the_process_ends, 0, SUBJECTS);
+    tcase_add_loop_test(tests, a_list_may_be_empty, 0, SUBJECTS);
     tcase_add_loop_test(tests, a_life_may_be_empty, 0, SUBJECTS);
     tcase_add_loop_test(tests, reclaiming_changes_nothing_that_is_read, 0, SUBJECTS);
     tcase_add_loop_test(tests, what_memory_answers_is_never_made_up, 0, SUBJECTS);

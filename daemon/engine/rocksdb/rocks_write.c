@@ -109,7 +109,9 @@ static void fill_batch(struct rocks *rocks, struct engine_edit *edits, size_t co
 {
     assert(atomic_load(&rocks->engine.is_writing));      /* the batch has no lock */
     assert(rocksdb_writebatch_count(rocks->batch) == 0); /* nothing of the write before goes with this one */
-    qsort(edits, count, sizeof edits[0], compare_edits);
+    if (count > 0) { /* a list of nothing may have no address, which qsort() must not get */
+        qsort(edits, count, sizeof edits[0], compare_edits);
+    }
     add_mark(rocks, rocks->batch);
     size_t added = 0;
     for (size_t i = 0; i < count; i++) {

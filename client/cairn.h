@@ -649,14 +649,16 @@ CAIRN_API enum cairn_status cairn_submit_drop_chain(struct cairn_connection *con
  *                     ready again (a blocking call reconnects by itself), those that were applied complete with CAIRN_OK and
  *                     reply->write.repeated; the others are sent again, in their order among what the daemon lost of kept
  *                     metadata, and before any new write. Timeouts run on meanwhile
- *   one is refused    those sent behind it before its answer are refused too: CAIRN_CONFLICT, CAIRN_REASON_NUMBER
+ *   one is refused    those sent behind it before its answer are refused too: CAIRN_CONFLICT, CAIRN_REASON_NUMBER. If the refusal
+ *                     is lost and metadata sent behind it was accepted, it completes with CAIRN_CONFLICT instead of going behind that
  *   one timed out     its result is unknown, and it is not sent again. If the daemon is lost before it applied it, those behind it
  *                     are refused as above
  *   claim lost        all that are not applied complete with CAIRN_CONFLICT, CAIRN_REASON_CLAIMED, as do all later writes of this
  *                     client to the chain until it claims anew
  *   store changed     nothing is sent again; they complete with CAIRN_CONNECTION_LOST (unknown)
  * Of a metadata write that was sent and not answered it may be unknown whether it was applied; it then completes with
- * CAIRN_CONNECTION_LOST, as without a claim. */
+ * CAIRN_CONNECTION_LOST, as without a claim. One that is sent again may be applied twice, the second time behind a write of the
+ * same name that was made on another connection meanwhile: where their order counts, await the answer to the first. */
 struct cairn_claim_request {
     struct cairn_slice chain;
     uint64_t timeout_us;

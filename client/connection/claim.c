@@ -10,7 +10,8 @@
  *
  *   numbered     waits for the answer to the Present on its connection, which says the last number applied. Up to it: it was applied, and
  *                completes so. Above it: it was not, nor ever will be; it is sent again, under a new number. Behind one that has timed
- *                out or was refused, and so is not applied, it is refused instead: writes take effect in their order or not at all
+ *                out or was refused, and so is not applied, it is refused instead: writes take effect in their order or not at all. It was
+ *                refused itself if metadata that was sent behind it is in the daemon: sent again it would land behind that
  *   metadata     it may have been applied. On a connection that does not number it is sent again at once; nobody else writes to the
  *                chain, so that the values end the same. On one that numbers, a write that was sent behind it may have been applied: if
  *                that carried, so was this one; if it has metadata of its own, it is unknown; else it is sent again
@@ -238,6 +239,17 @@ bool claim_refused(struct cairn_connection *connection, struct request *request,
     return true;
 }
 
+void claim_note_accepted(struct request *metadata, uint64_t sequence)
+{
+    assert(metadata->type == FRAME_WRITE_METADATA && sequence > 0);
+    for (struct request *each = metadata->previous; each != NULL; each = each->previous) {
+        if (each->overtaken != 0) {
+            return; /* so are those before it */
+        }
+        each->overtaken = each->numbered && each->state == REQUEST_SENT ? sequence : 0;
+    }
+}
+
 void claim_set_aside(struct cairn_connection *connection)
 {
     for (struct claim *claim = connection->client->claims; claim != NULL; claim = claim->next) {
@@ -398,6 +410,11 @@ static void settle_numbered(struct cairn_connection *connection, const struct cl
             say_applied(connection, request); /* nobody hears it of one that timed out */
         } else if (claim->state == CLAIM_ENDED) {
             give_up(connection, request, CAIRN_REASON_CLAIMED, claim->why);
+        } else if (request->overtaken != 0) {
+            missing = true;
+            give_up(
+                connection, request, CAIRN_REASON_NONE,
+                "it was refused, and why was lost with the connection: what was sent behind it was accepted");
         } else if (missing || request->is_doomed) {
             give_up(connection, request, CAIRN_REASON_NUMBER,
                     "a write before it was refused, or timed out, and was not applied");

@@ -26,6 +26,9 @@ void claim_succeeded(struct cairn_connection *connection, const struct request *
 bool claim_refused(struct cairn_connection *connection, struct request *request,
                    struct cairn_reply *reply) MUST_CHECK;
 
+/* Takes note that metadata was accepted under that sequence number: what was sent before it is judged by now. */
+void claim_note_accepted(struct request *metadata, uint64_t sequence);
+
 /* A connection is being lost: puts aside what survives. request_discard_unsent() must follow. */
 void claim_set_aside(struct cairn_connection *connection);
 

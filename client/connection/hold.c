@@ -56,6 +56,7 @@ void hold_queue(struct cairn_connection *connection, struct request *request)
 {
     assert(connection->state == CONNECTION_READY && request->frame->sent == 0);
     hold_clear_again(connection, request);
+    request->overtaken = 0;
     if (request->numbered) {
         give_number(request);
     }

@@ -93,11 +93,12 @@ struct request {
     /* While it is held or queued, the frame that is in that queue. Later only a metadata write has one, and owns it until its
      * acceptance is recorded, and one that survives, which owns it until it ends. NULL: it is freed, or belongs to the queue alone. */
     struct frame_out *frame;
-    struct kept *kept; /* of an internal one: what it sends; NULL: the answer no longer matters */
-    uint64_t number;   /* of a numbered one; 0: it has none yet, or no more */
-    bool is_doomed;    /* one before it was refused, so that the daemon will refuse it */
-    bool again;        /* it outlived its connection, and is not queued again yet */
-    bool is_uncertain; /* it was sent on a connection that is lost, and may have been applied */
+    struct kept *kept;  /* of an internal one: what it sends; NULL: the answer no longer matters */
+    uint64_t number;    /* of a numbered one; 0: it has none yet, or no more */
+    uint64_t overtaken; /* accepted metadata sent behind a numbered one that is not answered; 0: none */
+    bool is_doomed;     /* one before it was refused, so that the daemon will refuse it */
+    bool again;         /* it outlived its connection, and is not queued again yet */
+    bool is_uncertain;  /* it was sent on a connection that is lost, and may have been applied */
 
     /* Its answer so far. */
     struct decode_expected expected;

@@ -167,6 +167,9 @@ void resend_judge(struct cairn_client *client, uint64_t on_disk)
     for (struct cairn_connection *each = client->connections; each != NULL; each = each->next) {
         for (struct request *request = each->first; request != NULL; request = request->next) {
             request->kept = NULL;
+            if (request->overtaken > on_disk) {
+                request->overtaken = 0; /* that metadata is lost, and goes again behind it */
+            }
         }
     }
     keep_judge(&client->kept, on_disk);

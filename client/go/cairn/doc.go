@@ -13,14 +13,16 @@
 //     A write that was not sent yet waits for the next connection.
 //   - Calls go on when all this is done: what this client was told before, it reads.
 //
-// A set or delete that was sent again may be applied twice, which leaves the same values.
+// A set or delete that was sent again may be applied twice. That leaves the same values, unless another goroutine wrote the same
+// name after it began and before it returned: then either value may be the last. Where their order counts, wait for the first.
 //
 // # Contexts
 //
 // A nil context is [context.Background]. A context that is over when a call comes is ignored, so that the last writes
 // of a node that stops get through. A context that ends during a read ends the read with the context's error. One that ends
 // during a write ends it only while the write has not been sent, and then nothing of it is applied; a write that was
-// sent is waited for. While the daemon is away, a call whose context is nil, or was over when it came, waits until the
+// sent is waited for; its deadline goes with it, so that the daemon refuses it with ErrBusy, and applies nothing, if it finds no room for
+// it until then. While the daemon is away, a call whose context is nil, or was over when it came, waits until the
 // daemon answers or the client is closed.
 //
 // Calls may come from inside a testing/synctest bubble: they start no goroutine there, and whatever the client's own

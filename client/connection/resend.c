@@ -121,7 +121,7 @@ void resend_answered(struct cairn_connection *connection, struct request *reques
 {
     struct cairn_client *client = connection->client;
     struct kept *kept = request->kept;
-    assert(request->internal);
+    assert(request->internal); /* its caller was answered when the write was accepted */
     if (kept == NULL) {
         return; /* a later run was met since, or the connection is being lost */
     }

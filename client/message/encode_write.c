@@ -324,7 +324,7 @@ enum cairn_status encode_prune(const struct cairn_prune_request *request, uint64
 
 static enum cairn_status encode_guards(const struct cairn_rollback_request *request, Cairn__Rollback *message)
 {
-    assert(message->guards == NULL);
+    assert(message->guards == NULL); /* what is there would be lost */
     message->n_guards = request->guard_count;
     message->guards = messages_new(request->guard_count, sizeof **message->guards);
     if (message->guards == NULL) {

@@ -46,8 +46,8 @@ enum log_field { LOG_FIELD_END = 1, LOG_FIELD_SYNCED = 2 };
 
 enum {
     BLOB_FIELD_END = 0,
-    BLOB_FILE_HEAD_BYTES = 30, /* what a blob file has besides its values: at its beginning, */
-    BLOB_FILE_FOOT_BYTES = 32, /* and at its end */
+    BLOB_FILE_HEAD_BYTES = 30, /* what a blob file has before its values */
+    BLOB_FILE_FOOT_BYTES = 32, /* and behind them */
 };
 
 static struct audit_file *note(struct audit_files *files, uint64_t number)

@@ -138,6 +138,32 @@ uint64_t history_mark(struct wire *wire)
     return mark;
 }
 
+static uint64_t number_of(struct wire *wire, const char *name)
+{
+    const Cairn__MetadataReply *reply = get_metadata(wire, name);
+    uint64_t number = 0;
+    if (reply != NULL) {
+        ck_assert_uint_eq(reply->value.len, sizeof number);
+        memcpy(&number, reply->value.data, sizeof number);
+    }
+    return number;
+}
+
+void history_check_number(struct wire *wire)
+{
+    Cairn__Epoch epoch = CAIRN__EPOCH__INIT;
+    epoch.has_sequence = epoch.has_random = true;
+    epoch.sequence = number_of(wire, "epoch sequence");
+    epoch.random = number_of(wire, "epoch random");
+    uint64_t number = number_of(wire, "number");
+    if (number != 0) { /* granted or not: a run may have claimed since, and committed nothing */
+        struct claimed presented = ask_present(wire, NULL, &epoch, true);
+        ck_assert_msg(presented.last_number == number, "number %lu is there, its epoch tells of %lu: %s",
+                      number, presented.last_number, presented.text);
+    }
+    ck_assert_int_eq(take_over(wire, NULL, "after the cut").status, STATUS_OK);
+}
+
 /* What it finds counts as durable from here on, for a start makes durable what it recovers. */
 static void run_begin(struct history *history)
 {
@@ -152,6 +178,9 @@ static void run_begin(struct history *history)
     tell(history, (struct told){.durable_through = history->wire.durable_through,
                                 .height = history->height,
                                 .mark = history->mark});
+    history_check_number(&history->wire);
+    history->epoch = claim_ok(&history->wire, NULL, "recorded");
+    history->number = 0;
 }
 
 static Cairn__Level some_level(struct history *history, Cairn__Level lowest)
@@ -172,6 +201,12 @@ static uint64_t send_commit(struct history *history)
     }
     commit_state(commit, height, history_header(height));
     commit_metadata(commit, operation_raise("with commits", height));
+    commit_metadata(
+        commit, operation_set_bytes(bytes_of("epoch sequence"), bytes_of_number(history->epoch.sequence)));
+    commit_metadata(commit,
+                    operation_set_bytes(bytes_of("epoch random"), bytes_of_number(history->epoch.random)));
+    commit_metadata(commit, operation_set_bytes(bytes_of("number"), bytes_of_number(history->number + 1)));
+    (void)numbered(commit, NULL, ++history->number);
     commit->has_level = true;
     commit->level = some_level(history, CAIRN__LEVEL__LEVEL_WRITTEN);
     return wire_send(&history->wire, FRAME_COMMIT, commit);

@@ -6,12 +6,14 @@
  * - history_end removes all of it.
  *
  * What is written: commits of one block, state and mark each, with heights that rise by one; and queued marks that rise by one, and
- * say which commit was sent before them. So three numbers tell all that is there. */
+ * say which commit was sent before them. So three numbers tell all that is there. Each run claims the chain, and numbers its commits, which
+ * leave epoch and number under names: what the store says of an epoch's numbers has to be the same. */
 #ifndef TESTS_FAULT_RECORDED_RUN_H
 #define TESTS_FAULT_RECORDED_RUN_H
 
 #include "tests/fault/disk_history.h"
 #include "tests/fault/recorder.h"
+#include "tests/lib/claims.h"
 #include "tests/lib/random.h"
 #include "tests/lib/rig.h"
 
@@ -58,6 +60,8 @@ struct history {
     struct wire wire;
     uint64_t run;
     uint64_t height, mark; /* the last that were sent */
+    Cairn__Epoch epoch;    /* of the run */
+    uint64_t number;       /* of its last commit */
     char preload[160], record[100], root[100];
 };
 
@@ -75,6 +79,8 @@ struct floor history_floor(const struct history *history, uint64_t operations);
 
 /* What all of a daemon's data says, read through a connection. */
 uint64_t history_mark(struct wire *wire);
+/* Whether the last commit that is there is also the last number of its epoch. Claims the chain. */
+void history_check_number(struct wire *wire);
 char *history_header(uint64_t height); /* of the block at that height; kept */
 
 #endif

@@ -66,6 +66,7 @@ static struct floor look_at_image(struct daemon *daemon, const struct floor *flo
                   found.height);
     struct written barrier = ask_barrier(&wire, CAIRN__LEVEL__LEVEL_DURABLE);
     ck_assert_int_eq(barrier.status, STATUS_OK);
+    history_check_number(&wire);
     struct written next = set(&wire, "next", "number");
     ck_assert_msg(next.sequence > floor->sequence, "number %lu, there was %lu", next.sequence,
                   floor->sequence);

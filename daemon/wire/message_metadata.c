@@ -1,11 +1,13 @@
-/* A body's way: one walk checks all of it and counts the operations, the memory is taken, and a second walk fills the operations
- * in. So nothing is allocated for a body that is left to message_unpack.
+/* A body's way: one walk unpacks all of it, but keeps of the operations only the last and their count; then the memory is taken.
+ * Where there is one operation, as in most writes, that is all; of more, a second walk fills them in. So nothing is allocated for
+ * a body that is left to message_unpack.
  *
- * Ways to fail: the body is not plain, or the arena has no room. Both are left to message_unpack, which judges; the arena may
- * then hold some of the memory. */
+ * Ways to fail: the body is not plain, or the arena has no room. Both are left to message_unpack, which judges; the arena has
+ * given nothing out. */
 #include "daemon/wire/message_metadata.h"
 
 #include <assert.h>
+#include <stdalign.h>
 
 #include "daemon/wire/message.h"
 #include "proto/cairn.pb-c.h"
@@ -74,26 +76,8 @@ static bool operation_take(struct span span, Cairn__MetadataOperation *ret_opera
     return true;
 }
 
-/* Whether operation_take can unpack it. */
-static bool operation_is_plain(struct span span)
-{
-    while (span.next < span.end) {
-        struct span part = {NULL, NULL};
-        uint64_t number = 0;
-        uint8_t key = *span.next++;
-        bool is_prefixed = key == KEY(1, PREFIXED) || key == KEY(2, PREFIXED);
-        bool is_number = key == KEY(3, NUMBER) || key == KEY(4, NUMBER) || key == KEY(5, NUMBER);
-        bool good = is_prefixed ? length_take(&span, &part)
-                                : is_number && varint_take(&span, VARINT_BYTES_MAX, &number);
-        if (!good) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Unpacks all but the operations, which are checked and counted. */
-static bool head_take(struct span span, Cairn__WriteMetadata *ret_message)
+/* Unpacks all but the operations, which are counted; of those it leaves the last. */
+static bool head_take(struct span span, Cairn__WriteMetadata *ret_message, Cairn__MetadataOperation *ret_last)
 {
     Cairn__WriteMetadata *message = ret_message;
     struct span part = {NULL, NULL};
@@ -113,7 +97,7 @@ static bool head_take(struct span span, Cairn__WriteMetadata *ret_message)
             good = number_take(&span, &message->has_deadline_us, &message->deadline_us);
             break;
         case KEY(4, PREFIXED):
-            good = length_take(&span, &part) && operation_is_plain(part);
+            good = length_take(&span, &part) && operation_take(part, ret_last);
             message->n_operations++;
             break;
         case KEY(5, NUMBER):
@@ -128,9 +112,8 @@ static bool head_take(struct span span, Cairn__WriteMetadata *ret_message)
     return message->n_operations <= MESSAGE_ELEMENTS_MAX;
 }
 
-/* Fills in the operations of a body that head_take has found plain. */
-static void operations_take(struct span span, Cairn__MetadataOperation *operations,
-                            Cairn__WriteMetadata *message)
+/* Fills in the operations of a body that head_take has unpacked. */
+static void operations_take(struct span span, Cairn__MetadataOperation *operations, size_t operation_count)
 {
     size_t count = 0;
     while (span.next < span.end) {
@@ -140,13 +123,39 @@ static void operations_take(struct span span, Cairn__MetadataOperation *operatio
         bool is_prefixed = (key & ((1U << FIELD_TYPE_BITS) - 1)) == PREFIXED;
         bool good = is_prefixed ? length_take(&span, &part) : varint_take(&span, VARINT_BYTES_MAX, &number);
         if (good && key == KEY(4, PREFIXED)) {
-            assert(count < message->n_operations); /* the arrays have that many */
-            message->operations[count] = &operations[count];
+            assert(count < operation_count); /* the array has that many */
             good = operation_take(part, &operations[count++]);
         }
         assert(good); /* head_take looked at the same bytes */
     }
-    assert(count == message->n_operations);
+    assert(count == operation_count);
+}
+
+/* Memory for the message, its operations and the pointers to them, in one piece; the operations are not filled in. */
+static Cairn__WriteMetadata *new_message(const Cairn__WriteMetadata *head, struct arena *arena,
+                                         Cairn__MetadataOperation **ret_operations)
+{
+    struct one {
+        Cairn__WriteMetadata message;
+        Cairn__MetadataOperation operations[];
+    };
+    size_t count = head->n_operations;
+    assert(count <= MESSAGE_ELEMENTS_MAX); /* the sum below is far below SIZE_MAX */
+    static_assert(alignof(Cairn__MetadataOperation) >= alignof(Cairn__MetadataOperation *),
+                  "the pointers behind the operations are aligned");
+    size_t operations_bytes = count * sizeof(Cairn__MetadataOperation);
+    struct one *one =
+        arena_alloc(arena, sizeof *one + operations_bytes + count * sizeof(Cairn__MetadataOperation *));
+    if (one == NULL) {
+        return NULL;
+    }
+    one->message = *head;
+    one->message.operations = count > 0 ? (Cairn__MetadataOperation **)(one->operations + count) : NULL;
+    for (size_t i = 0; i < count; i++) {
+        one->message.operations[i] = &one->operations[i];
+    }
+    *ret_operations = one->operations;
+    return &one->message;
 }
 
 bool message_unpack_metadata(const uint8_t *bytes, size_t length, struct arena *arena,
@@ -155,18 +164,20 @@ bool message_unpack_metadata(const uint8_t *bytes, size_t length, struct arena *
     static const Cairn__WriteMetadata empty = CAIRN__WRITE_METADATA__INIT;
     struct span span = {bytes, bytes + length};
     Cairn__WriteMetadata head = empty;
-    if (length == 0 || !head_take(span, &head)) {
+    Cairn__MetadataOperation last;
+    Cairn__MetadataOperation *operations;
+    if (length == 0 || !head_take(span, &head, &last)) {
         return false;
     }
-    Cairn__WriteMetadata *message = arena_alloc(arena, sizeof *message);
-    Cairn__MetadataOperation *operations = arena_alloc(arena, head.n_operations * sizeof *operations);
-    Cairn__MetadataOperation **pointers = arena_alloc(arena, head.n_operations * sizeof *pointers);
-    if (message == NULL || operations == NULL || pointers == NULL) {
+    Cairn__WriteMetadata *message = new_message(&head, arena, &operations);
+    if (message == NULL) {
         return false;
     }
-    *message = head;
-    message->operations = head.n_operations > 0 ? pointers : NULL;
-    operations_take(span, operations, message);
+    if (head.n_operations == 1) {
+        operations[0] = last;
+    } else {
+        operations_take(span, operations, head.n_operations);
+    }
     *ret_message = &message->base;
     return true;
 }

@@ -10,8 +10,8 @@
 /* Unpacks a body that holds only fields of WriteMetadata, each with a key of one byte.
  *
  * true   *ret_message is what message_unpack would give; the arena and `bytes` are to stay as there
- * false  *ret_message is untouched: the body may be well-formed or not, message_unpack has to judge. The arena may hold some of
- *        the memory */
+ * false  *ret_message is untouched: the body may be well-formed or not, message_unpack has to judge. The arena has given nothing
+ *        out */
 bool message_unpack_metadata(const uint8_t *bytes, size_t length, struct arena *arena,
                              ProtobufCMessage **ret_message) MUST_CHECK;
 

@@ -34,6 +34,29 @@ START_TEST(memory_answers_for_what_was_just_written)
 }
 END_TEST
 
+/* What is kept of the last point that was released, the next one is made of: it has an instant of its own all the same. */
+START_TEST(a_point_made_of_a_released_one_sees_its_own_instant)
+{
+    subject_put(text("a"), text("1"));
+    struct engine_point *first = engine_point_take(subject.engine);
+    struct engine_point *second = engine_point_take(subject.engine);
+    engine_point_release(first);
+    subject_put(text("a"), text("2"));
+    struct engine_point *third = engine_point_take(subject.engine);
+    ck_assert_ptr_eq(third, first);
+    subject_put(text("a"), text("3"));
+    subject_expect(second, "a", "1");
+    subject_expect(third, "a", "2");
+    engine_point_release(second);
+    engine_point_release(third); /* one is kept, one freed */
+    struct engine_point *fourth = engine_point_take(subject.engine);
+    subject_expect(fourth, "a", "3");
+    engine_point_release(fourth);
+    subject_reopen(); /* it asserts that the engine has no snapshot left */
+    subject_expect(NULL, "a", "3");
+}
+END_TEST
+
 /* A start leaves in memory what it replays of the log: what is to be on the device has to be brought into tables. */
 static void reopen_from_tables(const char *from, const char *to)
 {
@@ -164,6 +187,7 @@ int main(void)
     Suite *suite = suite_new("rocks_read", 180, &tests);
     tcase_add_checked_fixture(tests, setup, subject_end);
     tcase_add_test(tests, memory_answers_for_what_was_just_written);
+    tcase_add_test(tests, a_point_made_of_a_released_one_sees_its_own_instant);
     tcase_add_test(tests, memory_alone_does_not_answer_for_what_is_on_the_device);
     tcase_add_test(tests, memory_alone_never_makes_up_a_value_of_a_table_that_is_not_open);
     tcase_add_test(tests, a_cursor_parks_on_a_key_of_any_length);

@@ -53,11 +53,12 @@ struct rocks {
     _Atomic uint64_t start_buffer_bytes;
     struct wal_state wal;
     _Atomic uint64_t synced; /* the writer's: RocksDB's sequence number up to which everything is synced */
-    struct paced_deletion *deletion; /* any thread, by the rules in its header */
-    atomic_bool is_stopped;          /* any thread: maintenance is */
-    atomic_bool cannot_flush;        /* any thread: a write buffer could not be closed */
-    atomic_bool flushes_fail;        /* the writer's, read by any thread */
-    atomic_bool is_space_low;        /* any thread */
+    _Atomic(struct rocks_point *) spare_point; /* released, for the next one that is taken; NULL: none */
+    struct paced_deletion *deletion;           /* any thread, by the rules in its header */
+    atomic_bool is_stopped;                    /* any thread: maintenance is */
+    atomic_bool cannot_flush;                  /* any thread: a write buffer could not be closed */
+    atomic_bool flushes_fail;                  /* the writer's, read by any thread */
+    atomic_bool is_space_low;                  /* any thread */
 };
 
 /* ---- rocks_open.c ---- */
@@ -110,6 +111,7 @@ uint64_t rocks_young_tables(const struct rocks *rocks);
 
 struct engine_point *rocks_point_take(struct engine *engine);
 void rocks_point_free(struct engine_point *point);
+void rocks_free_spare_point(struct rocks *rocks); /* once all points are released */
 enum engine_result rocks_get(struct engine *engine, struct engine_point *point, enum engine_reach reach,
                              struct slice key, struct engine_value *ret_value, struct failure *failure);
 struct engine_cursor *rocks_cursor_open(struct engine *engine, struct engine_point *point,
@@ -119,8 +121,8 @@ enum engine_result rocks_cursor_next(struct engine_cursor *cursor, struct slice 
 void rocks_cursor_park(struct engine_cursor *cursor, bool repeats);
 void rocks_cursor_close(struct engine_cursor *cursor);
 
-/* Makes read options for each reach, which go by the snapshot; NULL: by the newest state. */
-void rocks_make_read_options(rocksdb_readoptions_t **ret_read, const rocksdb_snapshot_t *snapshot);
+/* Makes read options for each reach, which go by the newest state. */
+void rocks_make_read_options(rocksdb_readoptions_t **ret_read);
 void rocks_destroy_read_options(rocksdb_readoptions_t **read);
 
 /* ---- rocks_write.c ---- */

@@ -248,7 +248,7 @@ static struct rocks *rocks_new(const struct engine_config *config, const char *b
     rocksdb_writeoptions_set_sync(rocks->write[ENGINE_SYNCED], 1);
     rocks->nothing = rocksdb_writebatch_create();
     rocks->batch = rocksdb_writebatch_create();
-    rocks_make_read_options(rocks->read, NULL);
+    rocks_make_read_options(rocks->read);
     rocks->deletion = paced_deletion_new(config->path, beside, HELD_FILES_MIN + config->files_spare);
     return rocks;
 }
@@ -424,6 +424,7 @@ void rocks_close(struct engine *engine, enum engine_close how)
         assert(rocks_number(rocks, "rocksdb.num-snapshots") == 0); /* they are released before */
         rocksdb_close(rocks->db);
     }
+    rocks_free_spare_point(rocks);
     rocksdb_writebatch_destroy(rocks->batch);
     rocksdb_writebatch_destroy(rocks->nothing);
     rocks_destroy_read_options(rocks->read);

@@ -1,6 +1,7 @@
 /* Reading from RocksDB.
  *
- * - A read point is a snapshot of RocksDB's, with the read options that name it: a get makes none of its own.
+ * - A read point is a snapshot of RocksDB's, with the read options that name it: a get makes none of its own. Each write takes a
+ *   point, so the last one that was released is kept without its snapshot, and the next one is made of it.
  * - A value that was read stays pinned in RocksDB's memory until it is released.
  * - A cursor's life: opened, it holds its bounds and nothing of RocksDB's but a snapshot, if it was given no point. The first
  *   move makes the iterator. Parked, it gives the iterator back, and with it the write buffers and tables that this pins, and
@@ -64,14 +65,13 @@ static struct rocks_point *point_of(struct engine_point *point)
 
 /* ---- read points ---- */
 
-void rocks_make_read_options(rocksdb_readoptions_t **ret_read, const rocksdb_snapshot_t *snapshot)
+void rocks_make_read_options(rocksdb_readoptions_t **ret_read)
 {
     static_assert(ENGINE_NO_IO == 0 && ENGINE_MAY_BLOCK == 1, "a reach is an index");
     for (int reach = ENGINE_NO_IO; reach <= ENGINE_MAY_BLOCK; reach++) {
         assert(ret_read[reach] == NULL); /* made once, as they are destroyed once */
         ret_read[reach] = rocksdb_readoptions_create();
         rocksdb_readoptions_set_read_tier(ret_read[reach], reach == ENGINE_NO_IO ? 1 : 0);
-        rocksdb_readoptions_set_snapshot(ret_read[reach], snapshot);
     }
 }
 
@@ -82,23 +82,45 @@ void rocks_destroy_read_options(rocksdb_readoptions_t **read)
     rocksdb_readoptions_destroy(read[ENGINE_MAY_BLOCK]);
 }
 
+static void free_point(struct rocks_point *point)
+{
+    if (point != NULL) {
+        assert(point->snapshot == NULL); /* it was released: RocksDB must have none when it closes */
+        rocks_destroy_read_options(point->read);
+        free(point);
+    }
+}
+
 struct engine_point *rocks_point_take(struct engine *engine)
 {
-    struct rocks_point *point = memory_new(sizeof *point);
-    point->snapshot = rocksdb_create_snapshot(rocks_of(engine)->db);
+    struct rocks *rocks = rocks_of(engine);
+    struct rocks_point *point = atomic_exchange(&rocks->spare_point, NULL);
+    if (point == NULL) {
+        point = memory_new(sizeof *point);
+        rocks_make_read_options(point->read);
+    }
     assert(atomic_load(&engine->is_writing)); /* no write comes between the writer's and the snapshot */
-    assert(point->snapshot != NULL);          /* without one its reads would go by the newest state */
-    rocks_make_read_options(point->read, point->snapshot);
+    assert(point->snapshot == NULL);          /* else one would never be released */
+    point->snapshot = rocksdb_create_snapshot(rocks->db);
+    assert(point->snapshot != NULL); /* without one its reads would go by the newest state */
+    rocksdb_readoptions_set_snapshot(point->read[ENGINE_NO_IO], point->snapshot);
+    rocksdb_readoptions_set_snapshot(point->read[ENGINE_MAY_BLOCK], point->snapshot);
     return &point->point;
 }
 
 void rocks_point_free(struct engine_point *released)
 {
     struct rocks_point *point = point_of(released);
+    struct rocks *rocks = rocks_of(released->engine);
     assert(atomic_load(&released->holders) == 0); /* nobody reads by the snapshot any more */
-    rocksdb_release_snapshot(rocks_of(released->engine)->db, point->snapshot);
-    rocks_destroy_read_options(point->read);
-    free(point);
+    rocksdb_release_snapshot(rocks->db, point->snapshot);
+    point->snapshot = NULL;
+    free_point(atomic_exchange(&rocks->spare_point, point));
+}
+
+void rocks_free_spare_point(struct rocks *rocks)
+{
+    free_point(atomic_exchange(&rocks->spare_point, NULL));
 }
 
 /* ---- one key ---- */

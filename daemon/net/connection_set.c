@@ -286,6 +286,7 @@ static bool holds_replies(const struct connection *connection)
         .count = connection->replies_unsent,
         .oldest_us = connection->unsent_us,
         .accepted = session->accepted_unsent,
+        .is_commit_under_way = order_has_jobs(session->service->order),
         .is_committing = connection->set->is_committing,
         .is_express = connection->is_express,
         .is_bulk = connection->is_bulk,

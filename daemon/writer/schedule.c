@@ -136,7 +136,8 @@ bool schedule_holds_replies(const struct schedule_replies *replies, uint64_t now
     bool is_young = schedule_elapsed(replies->oldest_us, now_us) < SCHEDULE_REPLIES_HELD_US;
     bool is_only_accepted = replies->count > 0 && replies->accepted == replies->count;
     assert(replies->accepted <= replies->count);
-    return replies->is_committing && (is_many || is_only_accepted) && is_young && !replies->is_express;
+    bool is_held = (replies->is_committing && is_many) || (replies->is_commit_under_way && is_only_accepted);
+    return is_held && is_young && !replies->is_express;
 }
 
 bool schedule_sends_replies_early(uint64_t count, uint64_t connections_at_work, bool is_committing)

@@ -158,10 +158,11 @@ func waitingFor(ctx context.Context) waiting {
 	return waiting{ctx: ctx, done: ctx.Done()}
 }
 
-// wait waits until the call is woken. With an error the context has ended first: nobody will wake the call any more, and if gone
-// is set, the connection has it still and gives it back by itself.
-func (cl *call) wait(w waiting) (gone bool, err error) {
-	if cl.conn.lead(cl) || w.done == nil {
+// wait waits until the call, which was sent over that connection, is woken; by then it may have been sent again, over another. With an
+// error the context has ended first: nobody will wake the call any more, and if gone is set, the connection has it still and gives it
+// back by itself.
+func (cl *call) wait(w waiting, over *conn) (gone bool, err error) {
+	if over.lead(cl) || w.done == nil {
 		<-cl.ready
 		return false, nil
 	}

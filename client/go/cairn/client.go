@@ -364,7 +364,7 @@ func (c *Client) do(ctx context.Context, cl *call, over connKind) error {
 		if !sent {
 			continue
 		}
-		if gone, err := cl.wait(w); err != nil {
+		if gone, err := cl.wait(w, s.conns[over]); err != nil {
 			if !gone {
 				cl.recycle()
 			}

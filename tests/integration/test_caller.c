@@ -287,6 +287,22 @@ static void act_on(struct cairn_connection **place)
     }
 }
 
+/* A call that waits may call back, and what is called back may have filled the place meanwhile. */
+static void make_connection(struct cairn_connection **place)
+{
+    struct cairn_connection *made = NULL;
+    if (chance(50)) {
+        (void)!cairn_connection_open(client, &made);
+    } else if (cairn_connect(client, 1 + below(3000), &made) != CAIRN_OK) {
+        ck_assert_ptr_null(made);
+    }
+    if (*place == NULL) {
+        *place = made;
+    } else if (made != NULL) {
+        cairn_connection_free(made);
+    }
+}
+
 static void act(void)
 {
     struct cairn_client_counters counters;
@@ -300,10 +316,8 @@ static void act(void)
         cairn_client_free(client); /* does nothing */
     } else if (*place != NULL) {
         act_on(place);
-    } else if (chance(50)) {
-        (void)!cairn_connection_open(client, place);
-    } else if (cairn_connect(client, 1 + below(3000), place) != CAIRN_OK) {
-        ck_assert_ptr_null(*place);
+    } else {
+        make_connection(place);
     }
 }
 

@@ -333,6 +333,7 @@ static enum cairn_status call_end(struct call *call, const struct cairn_reply **
 {
     struct cairn_connection *connection = call->connection;
     struct cairn_client *client = connection->client;
+    connection_sweep(client, connection); /* what ends there calls back, and that may free this one */
     const struct cairn_reply *reply = &connection->blocking[connection->blocking_last].reply;
     if (connection->free_wanted) {
         reply = &freed_reply;
@@ -342,7 +343,7 @@ static enum cairn_status call_end(struct call *call, const struct cairn_reply **
     if (ret_reply != NULL) {
         *ret_reply = reply;
     }
-    connection_sweep(client);
+    connection_sweep(client, NULL);
     return call->status;
 }
 
@@ -452,7 +453,7 @@ enum cairn_status cairn_connect(struct cairn_client *client, uint64_t timeout_us
     } else {
         *ret_connection = connection;
     }
-    connection_sweep(client);
+    connection_sweep(client, NULL);
     return status;
 }
 
@@ -500,6 +501,6 @@ enum cairn_status cairn_close(struct cairn_connection *connection, uint64_t time
     }
     assert(!connection->free_wanted); /* else the sweep would end it a second time */
     connection_end(connection);
-    connection_sweep(client);
+    connection_sweep(client, NULL);
     return status == CAIRN_OK && damaged ? CAIRN_DAMAGED : status;
 }

@@ -186,15 +186,15 @@ void connection_end(struct cairn_connection *connection)
     free(connection);
 }
 
-void connection_sweep(struct cairn_client *client)
+void connection_sweep(struct cairn_client *client, const struct cairn_connection *kept)
 {
     while (client->in_callback == 0 && client->free_wanted) {
         struct cairn_connection *connection = client->connections;
-        while (connection != NULL && !connection->free_wanted) {
+        while (connection != NULL && (!connection->free_wanted || connection == kept)) {
             connection = connection->next;
         }
         if (connection == NULL) {
-            client->free_wanted = false;
+            client->free_wanted = kept != NULL && kept->free_wanted;
             return;
         }
         connection_end(connection);
@@ -208,7 +208,7 @@ void cairn_connection_free(struct cairn_connection *connection)
     }
     connection->free_wanted = true;
     connection->client->free_wanted = true;
-    connection_sweep(connection->client);
+    connection_sweep(connection->client, NULL);
 }
 
 /* Takes the frames that have arrived. False: the connection cannot go on, and its failure is set. */
@@ -331,7 +331,7 @@ enum cairn_status cairn_connection_process(struct cairn_connection *connection, 
     if (connection->state == CONNECTION_LOST) {
         connection_state_move(&connection->state, CONNECTION_LOST_TOLD);
     }
-    connection_sweep(client);
+    connection_sweep(client, NULL);
     return status;
 }
 

@@ -356,10 +356,48 @@ START_TEST(test_no_call_of_any_caller_ends_its_process)
 }
 END_TEST
 
+static void free_second(void *context, const struct cairn_reply *reply)
+{
+    (void)context;
+    ck_assert_int_eq(reply->status, CAIRN_OK);
+    cairn_connection_free(connections[1]);
+}
+
+static void free_first(void *context, const struct cairn_reply *reply)
+{
+    (void)context;
+    ck_assert_int_ne(reply->status, CAIRN_OK); /* its connection ends */
+    cairn_connection_free(connections[0]);
+}
+
+/* Another connection ends as the call does, and what that completes frees the call's own. */
+START_TEST(test_a_call_whose_connection_is_freed_at_its_end_says_so)
+{
+    daemon_of_test = daemon_new();
+    daemon_start(&daemon_of_test, "");
+    const struct cairn_client_options options = {.socket_path = daemon_of_test.socket};
+    ck_assert_int_eq(cairn_client_new(&options, &client), CAIRN_OK);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(cairn_connect(client, 10000000, &connections[i]), CAIRN_OK);
+    }
+    const struct cairn_ping_request request = {.timeout_us = 10000000};
+    ck_assert_int_eq(cairn_submit_ping(connections[0], &request, free_second, NULL), CAIRN_OK);
+    ck_assert_int_eq(cairn_submit_ping(connections[1], &request, free_first, NULL), CAIRN_OK);
+    const struct cairn_reply *reply;
+    ck_assert_int_eq(cairn_ping(connections[0], &request, &reply), CAIRN_CONNECTION_LOST);
+    ck_assert_int_eq(reply->status, CAIRN_CONNECTION_LOST);
+    ck_assert_str_eq(reply->text, "a callback freed the connection");
+    cairn_client_free(client);
+    ck_assert_int_eq(daemon_stop(&daemon_of_test), 0);
+    daemon_close(&daemon_of_test);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
     Suite *suite = suite_new("caller", 240, &tests);
     tcase_add_test(tests, test_no_call_of_any_caller_ends_its_process);
+    tcase_add_test(tests, test_a_call_whose_connection_is_freed_at_its_end_says_so);
     return suite_run(suite, false);
 }

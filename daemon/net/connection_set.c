@@ -282,11 +282,13 @@ static uint64_t next_due(const struct connection_set *set, uint64_t now_us)
 static bool holds_replies(const struct connection *connection)
 {
     const struct session *session = &connection->session;
+    bool is_commit_under_way = order_has_jobs(session->service->order);
     const struct schedule_replies replies = {
         .count = connection->replies_unsent,
         .oldest_us = connection->unsent_us,
         .accepted = session->accepted_unsent,
-        .is_commit_under_way = order_has_jobs(session->service->order),
+        .is_commit_about_to_end =
+            is_commit_under_way && connection_pressure(connection->set) == SCHEDULE_PRESSURE_COMMITTING,
         .is_committing = connection->set->is_committing,
         .is_express = connection->is_express,
         .is_bulk = connection->is_bulk,

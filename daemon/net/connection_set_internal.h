@@ -84,6 +84,9 @@ struct time_slice connection_fresh_slice(struct connection_set *set);
 /* Its slice is over: it goes on in its turn. */
 void connection_cut(struct connection *connection);
 
+/* How much commits press on everything else, now. It reads the clock while they come. */
+enum schedule_pressure connection_pressure(const struct connection_set *set);
+
 /* How many bytes a connection that has something to read may read now. It is asked once an iteration: 0 is its answer to every
  * later call in it. */
 uint32_t connection_take_share(struct connection *connection);

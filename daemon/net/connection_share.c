@@ -45,6 +45,11 @@ static uint64_t commit_remaining_ns(const struct connection_set *set)
     return order_expects_completions(set->service->order, thread_now_ns(), &sleep_ns) ? 0 : sleep_ns;
 }
 
+enum schedule_pressure connection_pressure(const struct connection_set *set)
+{
+    return schedule_pressure(set->is_committing, set->is_committing ? commit_remaining_ns(set) : 0);
+}
+
 uint32_t connection_take_share(struct connection *connection)
 {
     struct connection_set *set = connection->set;
@@ -53,8 +58,7 @@ uint32_t connection_take_share(struct connection *connection)
     }
     assert(connection->asked_iteration < set->iteration);
     connection->asked_iteration = set->iteration;
-    enum schedule_pressure pressure =
-        schedule_pressure(set->is_committing, set->is_committing ? commit_remaining_ns(set) : 0);
+    enum schedule_pressure pressure = connection_pressure(set);
     bool is_contender = pressure == SCHEDULE_PRESSURE_COMMITTING && !connection->is_express;
     if (is_contender && !take_contenders_share(connection)) {
         return 0;

@@ -136,7 +136,8 @@ bool schedule_holds_replies(const struct schedule_replies *replies, uint64_t now
     bool is_young = schedule_elapsed(replies->oldest_us, now_us) < SCHEDULE_REPLIES_HELD_US;
     bool is_only_accepted = replies->count > 0 && replies->accepted == replies->count;
     assert(replies->accepted <= replies->count);
-    bool is_held = (replies->is_committing && is_many) || (replies->is_commit_under_way && is_only_accepted);
+    bool is_held =
+        (replies->is_committing && is_many) || (replies->is_commit_about_to_end && is_only_accepted);
     return is_held && is_young && !replies->is_express;
 }
 

@@ -171,14 +171,14 @@ struct schedule_replies {
     uint64_t count;
     uint64_t accepted; /* of these, such as only say that a write is accepted */
     uint64_t oldest_us;
-    bool is_commit_under_way; /* the writer has one */
-    bool is_committing;       /* commits come */
-    bool is_express;          /* the connection brings commits itself */
-    bool is_bulk;             /* it has sent more than its share since the oldest of these replies */
+    bool is_commit_about_to_end; /* the writer has one, and it is not known to take a while still */
+    bool is_committing;          /* commits come */
+    bool is_express;             /* the connection brings commits itself */
+    bool is_bulk;                /* it has sent more than its share since the oldest of these replies */
 };
 
 /* Whether they are held: each write wakes the peer, which is then in the way of who waits for a commit. Those that
- * only say that a write is accepted are held while a commit is under way; others if they are many, of a bulk sender. */
+ * only say that a write is accepted are held while a commit is about to end; others if they are many, of a bulk sender. */
 bool schedule_holds_replies(const struct schedule_replies *replies, uint64_t now_us);
 
 /* Whether they go at once, before the connection's further requests are carried out. */

@@ -310,17 +310,17 @@ START_TEST(replies_are_held_for_250_us_at_most_and_only_many_of_a_bulk_sender_be
 }
 END_TEST
 
-START_TEST(what_only_says_accepted_is_held_while_a_commit_is_under_way_however_few_there_are)
+START_TEST(what_only_says_accepted_is_held_while_a_commit_is_about_to_end)
 {
     struct schedule_replies held = {
-        .count = 1, .accepted = 1, .oldest_us = 1000, .is_commit_under_way = true};
+        .count = 1, .accepted = 1, .oldest_us = 1000, .is_commit_about_to_end = true};
     for (uint64_t us = 0; us < 500; us++) {
         ck_assert_int_eq(schedule_holds_replies(&held, 1000 + us), us < 250);
     }
     struct schedule_replies none = held, more = held, idle = held, express = held;
     none.count = none.accepted = 0;
     more.count++; /* a read's, say */
-    idle.is_commit_under_way = false;
+    idle.is_commit_about_to_end = false;
     idle.is_committing = true; /* one is expected: who sets names one after another has the time between */
     express.is_express = true;
     ck_assert(!schedule_holds_replies(&none, 1000));
@@ -408,7 +408,7 @@ int main(void)
     tcase_add_test(tests, of_n_contenders_each_reads_once_in_n_iterations);
     tcase_add_test(tests, a_contender_alone_reads_in_each_iteration);
     tcase_add_test(tests, replies_are_held_for_250_us_at_most_and_only_many_of_a_bulk_sender_beside_commits);
-    tcase_add_test(tests, what_only_says_accepted_is_held_while_a_commit_is_under_way_however_few_there_are);
+    tcase_add_test(tests, what_only_says_accepted_is_held_while_a_commit_is_about_to_end);
     tcase_add_test(tests, replies_go_early_only_to_the_one_connection_at_work);
     tcase_add_test(tests, a_stop_waits_for_stuck_peers_no_longer_than_half_of_what_is_left);
     tcase_add_test(tests, the_loop_sleeps_only_when_nothing_is_there_or_about_to_come);

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"sync"
+	"time"
 )
 
 // A call is one request on its way: the frame, and where its answer goes.
@@ -158,11 +159,20 @@ func waitingFor(ctx context.Context) waiting {
 	return waiting{ctx: ctx, done: ctx.Done()}
 }
 
+// mayRead tells whether who waits may read meanwhile: its context, if it has one, has time until a reader is interrupted.
+func (w waiting) mayRead() bool {
+	if w.done == nil {
+		return true
+	}
+	deadline, ends := w.ctx.Deadline()
+	return !ends || time.Until(deadline) > 2*restPause
+}
+
 // wait waits until the call, which was sent over that connection, is woken; by then it may have been sent again, over another. With an
 // error the context has ended first: nobody will wake the call any more, and if gone is set, the connection has it still and gives it
 // back by itself.
 func (cl *call) wait(w waiting, over *conn) (gone bool, err error) {
-	if over.lead(cl) || w.done == nil {
+	if (w.mayRead() && over.lead(cl)) || w.done == nil {
 		<-cl.ready
 		return false, nil
 	}

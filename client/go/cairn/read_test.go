@@ -104,11 +104,12 @@ func TestACallerThatReadsLooksAfterItsContext(t *testing.T) {
 	for range 20 {
 		conn := lonely(t, c)
 		f.hold.Lock()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
-		if _, err := ch.Get(ctx, "x"); !errors.Is(err, context.DeadlineExceeded) {
+		ctx, cancel := context.WithCancel(context.Background())
+		after := time.AfterFunc(10*time.Millisecond, cancel)
+		if _, err := ch.Get(ctx, "x"); !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
-		cancel()
+		after.Stop()
 		f.hold.Unlock()
 		for idle := false; !idle; time.Sleep(time.Millisecond) {
 			conn.mu.Lock()
@@ -116,6 +117,36 @@ func TestACallerThatReadsLooksAfterItsContext(t *testing.T) {
 			conn.mu.Unlock()
 		}
 	}
+	close(c.stopping)
+	f.closeAll()
+	<-c.ended
+}
+
+// A caller whose context ends soon leaves the reading to the reader goroutine, and ends with its context.
+func TestACallerWithoutTimeDoesNotRead(t *testing.T) {
+	f := startFake(t)
+	c, err := Open(context.Background(), Options{Socket: f.Addr().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := lonely(t, c)
+	conn.mu.Lock()
+	led := conn.leads
+	conn.mu.Unlock()
+	for range 20 {
+		f.hold.Lock()
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+		if _, err := c.Chain("default").Get(ctx, "x"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		cancel()
+		f.hold.Unlock()
+	}
+	conn.mu.Lock()
+	if conn.leads != led {
+		t.Errorf("%d callers read whose contexts were about to end", conn.leads-led)
+	}
+	conn.mu.Unlock()
 	close(c.stopping)
 	f.closeAll()
 	<-c.ended

@@ -58,6 +58,21 @@ struct fake_disk *fake_disk_new(const char *path, uint64_t seed)
     return disk;
 }
 
+struct fake_disk *fake_disk_copy(struct fake_disk *disk, const char *path, uint64_t seed)
+{
+    struct fake_disk *copy = fake_disk_new(path, seed);
+    fake_disk_lock(disk);
+    assert(disk->engine == NULL);
+    fake_disk_recover(disk); /* what is in doubt is decided once */
+    assert(disk->synced == disk->logged && disk->written == disk->logged);
+    copy->has_store = disk->has_store;
+    copy->map = fake_map_copy(&disk->map);
+    copy->synced = copy->written = copy->logged = disk->logged;
+    copy->run = disk->run;
+    fake_disk_unlock(disk);
+    return copy;
+}
+
 struct fake_disk *fake_disk_of(const char *path, bool create)
 {
     pthread_mutex_lock(&registry_lock);

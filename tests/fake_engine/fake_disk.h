@@ -24,6 +24,9 @@ struct fake_disk;
 
 /* No disk has that path yet. It is copied. */
 struct fake_disk *fake_disk_new(const char *path, uint64_t seed);
+/* Another disk with what this one holds, as a copy of all files: what the next open finds on either is the same. No engine is open on
+ * it; its faults, gates and hooks are not copied. */
+struct fake_disk *fake_disk_copy(struct fake_disk *disk, const char *path, uint64_t seed);
 /* No engine is open on it. Accepts NULL. */
 void fake_disk_free(struct fake_disk *disk);
 

@@ -103,6 +103,19 @@ static void set(struct fake_map *map, uint64_t number, struct slice key, bool is
     map->count++;
 }
 
+struct fake_map fake_map_copy(const struct fake_map *map)
+{
+    struct fake_map copy = {0};
+    make_room(&copy, map->count);
+    for (; copy.count < map->count; copy.count++) {
+        struct fake_version version = map->versions[copy.count];
+        version.key = memory_copy(version.key, version.key_bytes);
+        version.value = memory_copy(version.value, version.value_bytes);
+        copy.versions[copy.count] = version;
+    }
+    return copy;
+}
+
 void fake_map_put(struct fake_map *map, uint64_t number, struct slice key, struct slice value)
 {
     set(map, number, key, false, value);

@@ -28,6 +28,8 @@ struct fake_map {
 
 /* Forgets all; zeroed and closed are fine. */
 void fake_map_close(struct fake_map *map);
+/* A map of its own with the same in it. */
+struct fake_map fake_map_copy(const struct fake_map *map);
 
 /* No write above `number` is there yet. Within one write the later call for a key counts. */
 void fake_map_put(struct fake_map *map, uint64_t number, struct slice key, struct slice value);

@@ -11,7 +11,9 @@
 
 #include "proto/cairn.pb-c.h"
 #include "tests/fault/simulation_claims.h"
+#include "tests/fault/simulation_copies.h"
 #include "tests/fault/simulation_scheduler.h"
+#include "tests/fault/simulation_start.h"
 #include "tests/fault/simulation_steps.h"
 #include "tests/lib/kept.h"
 
@@ -20,8 +22,8 @@ enum {
     HISTORY_MUCH = 200, /* writes that are not durable; then time passes until they are */
     /* the same before a crash, at most: what it may leave is worked out state by state */
     HISTORY_AT_END = 20,
-    START_TRIES_MAX = 50,
-    RESENT_ROUND = 1 << 30, /* none of the episode's */
+    RESTS_MAX = 50,
+    CHANGES_PERCENT = 3, /* of the rounds: another copy of the store before them */
 };
 
 struct simulation simulation;
@@ -29,24 +31,9 @@ static struct oracle *const oracle = &simulation.oracle;
 
 /* ---- rounds ---- */
 
-static void begin_round(const struct operation *operations, size_t n)
-{
-    kept_clear();
-    oracle_begin_round(oracle, operations, n);
-    memset(simulation.senders, 0, sizeof simulation.senders);
-    for (size_t i = 0; i < n; i++) {
-        struct sender *sender = &simulation.senders[operations[i].connection];
-        sender->calls[sender->count++] = i;
-    }
-    simulated_faults = (struct simulated_faults){0};
-    simulation.round_began_us = scheduler_now_us();
-    simulation.result->requests += n;
-    simulation.result->rounds++;
-}
-
 static bool run_round(const struct operation *operations, size_t n)
 {
-    begin_round(operations, n);
+    simulation_begin_round(operations, n);
     claims_begin_round();
     simulated_plan = simulation.plan;
     return simulation_step_until(n) && simulation_step_until_started() && oracle_end_round(oracle) &&
@@ -56,7 +43,7 @@ static bool run_round(const struct operation *operations, size_t n)
 /* Nothing is asked for; what is due by time is done. */
 static bool rest(uint64_t us)
 {
-    begin_round(NULL, 0);
+    simulation_begin_round(NULL, 0);
     uint64_t until_us = scheduler_now_us() + us;
     while (scheduler_now_us() < until_us) {
         if (!simulation_step()) {
@@ -71,7 +58,7 @@ static bool rest_until_durable(size_t history_max)
 {
     static const struct operation look = {.kind = OPERATION_HEIGHT};
     for (unsigned tries = 0; oracle->n_history > history_max; tries++) {
-        if (tries == START_TRIES_MAX) {
+        if (tries == RESTS_MAX) {
             complain(&oracle->complaint, NULL, "what was written does not become durable");
             return false;
         }
@@ -80,128 +67,6 @@ static bool rest_until_durable(size_t history_max)
         }
     }
     return true;
-}
-
-/* ---- starts ---- */
-
-static bool await_hello(unsigned client, bool is_first, enum oracle_hello hello)
-{
-    struct wire_frame *frame;
-    for (unsigned steps = 0; (frame = simulated_take(client)) == NULL; steps++) {
-        if (steps == SIMULATION_STEPS_MAX) {
-            complain(&oracle->complaint, NULL, "no answer to hello");
-            return false;
-        }
-        simulated_iterate();
-    }
-    return oracle_take_hello(oracle, frame, client, is_first, hello);
-}
-
-static void send_hello(unsigned client, enum oracle_hello kind, const struct oracle_run *before)
-{
-    Cairn__Hello hello = CAIRN__HELLO__INIT;
-    if (kind != ORACLE_HELLO_PLAIN) {
-        hello.has_resume_run = hello.has_resume_random = true;
-        hello.resume_run = before->run;
-        hello.resume_random = before->random ^ (kind == ORACLE_HELLO_OF_ANOTHER_STORE);
-    }
-    const struct frame_request header = {
-        .type = FRAME_HELLO, .id = 1, .body_bytes = (uint32_t)cairn__hello__get_packed_size(&hello)};
-    uint8_t *frame = kept_alloc(FRAME_REQUEST_BYTES + header.body_bytes + 1);
-    frame_request_encode(&header, frame);
-    cairn__hello__pack(&hello, frame + FRAME_REQUEST_BYTES);
-    simulated_connect(client, frame, FRAME_REQUEST_BYTES + header.body_bytes);
-}
-
-static bool connect_all(bool is_start)
-{
-    struct oracle_run before = oracle->run;
-    for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
-        if (simulated_is_connected(i)) {
-            continue;
-        }
-        bool resumes = is_start && i > 0 && before.run != 0 && scheduler_chance(70);
-        enum oracle_hello hello = !resumes               ? ORACLE_HELLO_PLAIN
-                                  : scheduler_chance(20) ? ORACLE_HELLO_OF_ANOTHER_STORE
-                                                         : ORACLE_HELLO_RESUMES;
-        send_hello(i, hello, &before);
-        if (!await_hello(i, is_start && i == 0, hello)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Also by way of starts that fail, or that end at once. */
-static bool start(void)
-{
-    struct failure failure;
-    for (unsigned tries = 0; tries < START_TRIES_MAX; tries++) {
-        simulation.result->starts++;
-        simulated_plan = (struct simulated_plan){.plant = simulation.config->plant,
-                                                 .reads_fail_percent = scheduler_chance(10) ? 20 : 0,
-                                                 .dies_at_start = scheduler_chance(10)};
-        bool may_fail = simulated_plan.reads_fail_percent > 0 || simulated_plan.dies_at_start;
-        simulated_faults.died = false;
-        bool is_open = simulated_open(&simulation.limits, &failure);
-        simulated_plan = simulation.plan;
-        if (!is_open && !may_fail) {
-            complain(&oracle->complaint, NULL, "it does not start: %s", failure.text);
-            return false;
-        }
-        if (is_open && !simulated_faults.died && !scheduler_chance(10)) {
-            return connect_all(true);
-        }
-        if (is_open) {
-            scheduler_chance(50) ? simulated_cut() : simulated_kill();
-            simulated_close();
-        }
-    }
-    complain(&oracle->complaint, NULL, "it does not start in %d tries: %s", START_TRIES_MAX, failure.text);
-    return false;
-}
-
-/* Reads everything, and leaves of the possible states those that fit. */
-static bool narrow(void)
-{
-    static struct operation dump[DUMP_OPERATIONS];
-    size_t n = dump_operations(dump);
-    unsigned sleeps = simulation.sleeps_of_1000;
-    bool space_changes = simulation.space_changes;
-    begin_round(dump, n);
-    simulation.sleeps_of_1000 = 0;
-    simulation.space_changes = false;
-    simulated_plan = simulation.plan;
-    simulated_plan.reads_fail_percent = 0;
-    simulated_plan.hangs_of_1000 = 0;
-    bool is_good = simulation_step_until(n) && simulation_step_until_started() && oracle_came_back(oracle);
-    simulation.sleeps_of_1000 = sleeps;
-    simulation.space_changes = space_changes;
-    return is_good;
-}
-
-/* What clients were told is accepted and is not there any more is sent again, in order, over one connection. Want of space does not
- * refuse it. */
-static bool resend(void)
-{
-    static struct operation operations[ROUND_CALLS_MAX];
-    size_t n;
-    const struct call *lost = oracle_lost(oracle, &n);
-    for (size_t i = 0; i < n; i++) {
-        operations[i] = *lost[i].operation;
-        operations[i].connection = 0;
-        operations[i].round = RESENT_ROUND;
-        simulation.resend_of[i] = lost[i].sequence;
-    }
-    if (n == 0) {
-        return true;
-    }
-    begin_round(operations, n);
-    oracle->resends = true;
-    simulation.result->resent += n;
-    simulated_plan = simulation.plan;
-    simulated_plan.space = (unsigned)scheduler_below(3);
-    return simulation_step_until(n) && simulation_step_until_started() && oracle_end_round(oracle);
 }
 
 /* ---- ends ---- */
@@ -219,6 +84,11 @@ static bool take_what_was_sent(void)
     return claims_take_what_was_sent();
 }
 
+static bool start_again(enum oracle_end end)
+{
+    return oracle_crashed(oracle, end) && simulation_start() && simulation_narrow();
+}
+
 /* Kill -9, or a power cut, now. */
 static bool end_now(bool is_cut)
 {
@@ -230,8 +100,7 @@ static bool end_now(bool is_cut)
     simulation_note_excuses();
     claims_hang_up(is_cut);
     simulated_close();
-    return oracle_crashed(oracle, is_cut ? ORACLE_CUT : ORACLE_KILLED) && start() && narrow() && resend() &&
-           claims_came_back(true);
+    return start_again(is_cut ? ORACLE_CUT : ORACLE_KILLED) && simulation_resend() && claims_came_back(true);
 }
 
 /* A write or a sync ends in doubt, and the daemon within a second. */
@@ -270,7 +139,7 @@ static bool end_by_stop(void)
     if (scheduler_chance(50)) {
         simulated_cut();
     }
-    return oracle_crashed(oracle, ORACLE_STOPPED) && start() && narrow() && claims_came_back(true);
+    return start_again(ORACLE_STOPPED) && claims_came_back(true);
 }
 
 /* Whether those who are still there have sent all and been answered, and all is written and synced. */
@@ -310,8 +179,23 @@ static bool end_by_hang_up(void)
     }
     claims_hang_up(false);
     simulated_plan.refuses_percent = 0;
-    return end_for_all() && oracle_crashed(oracle, ORACLE_HUNG_UP) && connect_all(false) && narrow() &&
-           claims_came_back(false);
+    return end_for_all() && oracle_crashed(oracle, ORACLE_HUNG_UP) && simulation_connect_all(false) &&
+           simulation_narrow() && claims_came_back(false);
+}
+
+/* Between two rounds the daemon dies, and a copy of its store is made, or the next one starts on the other copy. What was written is durable
+ * by then, so that it is known what either holds without a look at it. */
+static bool change_store(void)
+{
+    if (!rest_until_durable(0)) {
+        return false;
+    }
+    simulation_begin_round(NULL, 0);
+    simulated_kill();
+    claims_hang_up(false);
+    simulated_close();
+    return oracle_crashed(oracle, ORACLE_KILLED) && copies_change() && simulation_start() &&
+           simulation_narrow() && claims_came_back(true);
 }
 
 /* Each connection that was not told by a barrier of the round is told by its next one. */
@@ -321,7 +205,7 @@ static bool check_told(uint64_t left_out, const bool *was_told)
     for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
         barriers[i] = (struct operation){.kind = OPERATION_BARRIER, .connection = i, .level = 2};
     }
-    begin_round(barriers, CONNECTIONS_MAX);
+    simulation_begin_round(barriers, CONNECTIONS_MAX);
     if (!simulation_step_until(CONNECTIONS_MAX) || !simulation_step_until_started()) {
         return false;
     }
@@ -350,14 +234,14 @@ static bool end_by_damage(uint64_t left_out_before)
         was_told[call->operation->connection] |= is_barrier && call->answer->status == STATUS_DAMAGED;
     }
     uint64_t left_out = simulated_left_out() - left_out_before;
-    return oracle_crashed(oracle, ORACLE_DAMAGED) && narrow() && check_told(left_out, was_told);
+    return oracle_crashed(oracle, ORACLE_DAMAGED) && simulation_narrow() && check_told(left_out, was_told);
 }
 
 static bool run_end(const struct operation *operations, size_t n, bool is_damage)
 {
     const struct operation *end = &operations[n - 1];
     size_t wanted = end->height < n - 1 ? end->height : n - 1;
-    begin_round(operations, n - 1);
+    simulation_begin_round(operations, n - 1);
     claims_begin_round();
     simulated_plan = simulation.plan;
     simulated_plan.names_fail_percent = is_damage ? 30 : 0;
@@ -456,6 +340,9 @@ static bool run_next(const struct episode *episode, size_t *at)
     if (scheduler_chance(5) && !rest(scheduler_below(60000000))) {
         return false;
     }
+    if (scheduler_chance(CHANGES_PERCENT) && !change_store()) {
+        return false;
+    }
     bool is_end = operation_is_end(&operations[n - 1]);
     bool is_damage = is_end && scheduler_chance(10); /* only what the round itself raises may be left out */
     size_t history_max = is_damage ? 0 : is_end ? scheduler_below(HISTORY_AT_END) : HISTORY_MUCH;
@@ -477,10 +364,11 @@ void simulation_run(const struct simulation_config *config, struct simulation_re
     scheduler_begin(config->seed);
     oracle_begin(oracle);
     claims_begin();
+    copies_begin();
     struct episode episode = episode_new(scheduler_next(), config->operations);
     choose_world();
     simulated_begin(scheduler_next());
-    bool is_good = start();
+    bool is_good = simulation_start();
     for (size_t at = 0; is_good && at < episode.n;) {
         is_good = run_next(&episode, &at);
     }

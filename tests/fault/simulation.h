@@ -18,7 +18,7 @@ struct simulation_result {
     uint64_t trace;   /* a digest of all that happened */
     uint64_t steps, simulated_us;
     uint64_t requests, claim_requests, rounds, excused, resent, ended;
-    uint64_t kills, cuts, stops, failed_writes, hang_ups, damages, starts;
+    uint64_t kills, cuts, stops, failed_writes, hang_ups, damages, starts, copies, swaps;
 };
 
 void simulation_run(const struct simulation_config *config, struct simulation_result *ret_result);

@@ -28,6 +28,20 @@ void claim_model_begin(struct claim_model *model)
     claim_all_closed(&model->now, 0, 0);
 }
 
+void claim_models_swap(struct claim_model *model, struct claim_model *other)
+{
+    static struct claim_model before;
+    assert(other->epoch_count <= model->epoch_count); /* it was put aside earlier */
+    for (int i = other->epoch_count; i < model->epoch_count; i++) {
+        other->epochs[i] = model->epochs[i];
+        other->epochs[i].is_foreign = true;
+    }
+    other->epoch_count = model->epoch_count;
+    before = *model;
+    *model = *other;
+    *other = before;
+}
+
 void claim_session_closed(struct claim_state *state, int session, uint64_t now_us)
 {
     if (state->presented[session] != NO_EPOCH && state->presented[session] == state->last) {
@@ -175,7 +189,7 @@ static uint64_t number_of_epoch(const struct claim_model *model, const struct cl
             return state->kept[i].last_number;
         }
     }
-    *ret_is_known = model->epochs[epoch].is_dropped;
+    *ret_is_known = model->epochs[epoch].is_foreign;
     return UINT64_MAX;
 }
 
@@ -409,7 +423,7 @@ void claim_note_drop(struct claim_model *model, const struct claim_state *before
 {
     for (int i = 0; i < CLAIM_KEPT; i++) {
         if (before->kept[i].epoch != NO_EPOCH) {
-            model->epochs[before->kept[i].epoch].is_dropped = true;
+            model->epochs[before->kept[i].epoch].is_foreign = true;
         }
     }
 }

@@ -59,7 +59,7 @@ struct claim_call {
 
 struct claim_epoch {
     uint64_t sequence, random; /* 0: nobody was told */
-    bool is_dropped;           /* its chain */
+    bool is_foreign;           /* its chain was dropped, or is another copy of this one */
 };
 
 struct claim_state {
@@ -116,6 +116,9 @@ uint32_t claimant_uid(int session);
 bool claimant_is_admin(int session);
 
 void claim_model_begin(struct claim_model *model);
+/* Of two copies of a chain `model` is the one that was written to, and from here on it is the other one. The epochs that were made meanwhile
+ * are none of the other's. Nothing is in flight. */
+void claim_models_swap(struct claim_model *model, struct claim_model *other);
 /* Whether the call may be carried out in that state, at that time; and what it does then. */
 bool claim_may_be_ok(const struct claim_state *state, const struct claim_call *call);
 void claim_apply(struct claim_state *state, const struct claim_call *call);

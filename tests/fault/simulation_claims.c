@@ -22,7 +22,7 @@ enum {
 static_assert((int)SIMULATED_CLAIMANTS == (int)CLAIMANTS, "each claimant is a client");
 
 static struct {
-    struct claim_model model;
+    struct claim_model model, aside;
     struct claim_state guess; /* all that is under way carried out */
     struct claim_round round;
     size_t wanted;                    /* requests of the round */
@@ -39,6 +39,18 @@ void claims_begin(void)
 {
     memset(&claims, 0, sizeof claims);
     claim_model_begin(&claims.model);
+}
+
+void claims_copy_chain(void)
+{
+    claims.aside = claims.model;
+}
+
+/* What was accepted by the other store is not sent again to this one. */
+void claims_swap_chains(void)
+{
+    claim_models_swap(&claims.model, &claims.aside);
+    claims.metadata_count = 0;
 }
 
 static void connect_claimant(int session)

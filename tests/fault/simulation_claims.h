@@ -28,4 +28,8 @@ void claims_hang_up(bool is_cut);
 /* `is_restarted`: to another run, begun since. */
 bool claims_came_back(bool is_restarted);
 
+/* No daemon runs, and nothing was in flight: what is known of the chain is put aside, or changes places with what was, as its store. */
+void claims_copy_chain(void);
+void claims_swap_chains(void);
+
 #endif

@@ -29,7 +29,7 @@ struct simulated simulated;
 #define SPACE_LOG_BYTES  (UINT64_C(64) << 20)
 #define SPACE_SOFT_BYTES (UINT64_C(1) << 30) /* above the hard mark, and below the soft one */
 
-static const char disk_path[] = "simulation";
+static const char *const paths[] = {"simulation", "copy"}; /* of the two disks */
 static struct numbers first_numbers; /* for PLANT_NUMBERS_REPEAT: what the second start found */
 static bool has_first_numbers;
 
@@ -134,29 +134,63 @@ static void finish_works(void)
 void simulated_begin(uint64_t seed)
 {
     memset(&simulated, 0, sizeof simulated);
-    simulated.disk = fake_disk_new(disk_path, seed);
+    simulated.store.path = paths[0];
+    simulated.store.disk = fake_disk_new(paths[0], seed);
     has_first_numbers = false;
+}
+
+static void store_end(struct simulated_store *store)
+{
+    if (store->has_numbers) {
+        numbers_fixture_close(&store->numbers);
+    }
+    fake_disk_free(store->disk);
+    *store = (struct simulated_store){0};
+}
+
+void simulated_copy_store(uint64_t seed)
+{
+    const struct simulated_store *store = &simulated.store;
+    struct simulated_store *other = &simulated.other;
+    assert(!simulated_is_open() && store->has_numbers);
+    store_end(other);
+    other->path = store->path == paths[0] ? paths[1] : paths[0];
+    other->disk = fake_disk_copy(store->disk, other->path, seed);
+    other->has_numbers = true;
+    numbers_fixture_open(&other->numbers, &store->numbers.numbers);
+    scheduler_note("copy", seed, 0);
+}
+
+void simulated_swap_stores(void)
+{
+    static struct simulated_store aside; /* too large for a function's stack */
+    assert(!simulated_is_open() && simulated.other.disk != NULL);
+    aside = simulated.store;
+    simulated.store = simulated.other;
+    simulated.other = aside;
+    scheduler_note("swap", 0, 0);
 }
 
 static void open_numbers(void)
 {
-    if (!simulated.has_numbers) {
-        simulated.has_numbers = true;
-        numbers_fixture_open(&simulated.numbers, NULL);
+    struct numbers_fixture *fixture = &simulated.store.numbers;
+    if (!simulated.store.has_numbers) {
+        simulated.store.has_numbers = true;
+        numbers_fixture_open(fixture, NULL);
         return;
     }
     if (simulated_plan.plant == PLANT_NUMBERS_REPEAT && has_first_numbers) {
         struct failure failure;
-        struct numbers *numbers = &simulated.numbers.numbers;
+        struct numbers *numbers = &fixture->numbers;
         numbers_close(numbers);
         *numbers = first_numbers;
-        ck_assert(numbers_make(simulated.numbers.directory_fd, numbers, &failure) == NUMBERS_OK);
+        ck_assert(numbers_make(fixture->directory_fd, numbers, &failure) == NUMBERS_OK);
     } else {
-        numbers_fixture_reopen(&simulated.numbers);
+        numbers_fixture_reopen(fixture);
     }
     if (!has_first_numbers) {
         has_first_numbers = true;
-        first_numbers = simulated.numbers.numbers;
+        first_numbers = fixture->numbers;
         first_numbers.file.fd = -1;
     }
 }
@@ -188,12 +222,13 @@ bool simulated_open(const struct simulated_limits *limits, struct failure *failu
     *service = (struct service){0};
     simulated.stages = (struct stages){0};
     open_numbers();
-    if (simulated_engine_open(simulated.disk, disk_path, &service->engine, failure) != ENGINE_OK) {
+    if (simulated_engine_open(simulated.store.disk, simulated.store.path, &service->engine, failure) !=
+        ENGINE_OK) {
         return false;
     }
     struct order_config config = {
         .engine = service->engine,
-        .numbers = &simulated.numbers.numbers,
+        .numbers = &simulated.store.numbers.numbers,
         .queue_operations_max = limits->queue_operations_max,
         .queue_bytes_max = limits->queue_bytes_max,
         .flush_delay_us = limits->flush_delay_us,
@@ -279,13 +314,13 @@ uint64_t simulated_due_us(void)
 
 void simulated_kill(void)
 {
-    fake_disk_kill(simulated.disk);
+    fake_disk_kill(simulated.store.disk);
     scheduler_note("kill", 0, 0);
 }
 
 void simulated_cut(void)
 {
-    fake_disk_cut(simulated.disk);
+    fake_disk_cut(simulated.store.disk);
     scheduler_note("cut", 0, 0);
 }
 
@@ -376,9 +411,7 @@ bool simulated_is_open(void)
 
 void simulated_end(void)
 {
-    if (simulated.has_numbers) {
-        numbers_fixture_close(&simulated.numbers);
-    }
-    fake_disk_free(simulated.disk);
+    store_end(&simulated.store);
+    store_end(&simulated.other);
     memset(&simulated, 0, sizeof simulated);
 }

@@ -31,6 +31,10 @@ struct simulated_limits {
 void simulated_begin(uint64_t seed);
 void simulated_end(void);
 
+/* No daemon is open: a copy of the store is put aside, in place of the one before; the one put aside changes places with the store. */
+void simulated_copy_store(uint64_t seed);
+void simulated_swap_stores(void);
+
 /* False: it does not start, and `failure` says why. */
 bool simulated_open(const struct simulated_limits *limits, struct failure *failure) MUST_CHECK;
 void simulated_close(void);

@@ -42,10 +42,16 @@ struct simulated_work {
     struct simulated_work *next;
 };
 
-struct simulated {
-    struct fake_disk *disk;
+/* What outlives a daemon. */
+struct simulated_store {
+    const char *path;
+    struct fake_disk *disk; /* NULL: there is none */
     struct numbers_fixture numbers;
     bool has_numbers;
+};
+
+struct simulated {
+    struct simulated_store store, other; /* the one that is served, and one put aside */
     struct stages stages;
     struct service service;
     struct reclaim *reclaim;

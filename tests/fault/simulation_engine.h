@@ -29,6 +29,8 @@ enum simulation_plant {
     PLANT_EPOCH_IS_REVIVED,    /* a write under an epoch that was replaced is taken */
     PLANT_END_IS_LATE,         /* a session ends with its epoch, but after the answer that replaced it */
     PLANT_RESEND_IS_NEW, /* metadata of an earlier run is taken though its chain was rolled back or claimed since */
+    /* of copies of the store */
+    PLANT_BITS_REPEAT, /* runs and epochs of all copies have the same bits */
     PLANTS,
 };
 

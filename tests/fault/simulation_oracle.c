@@ -5,13 +5,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "proto/cairn.pb-c.h"
-#include "tests/lib/kept.h"
-
 void oracle_begin(struct oracle *oracle)
 {
     memset(oracle, 0, sizeof *oracle);
-    oracle->now = oracle->durable = model_new();
+    oracle->now = oracle->store.durable = model_new();
 }
 
 void oracle_end(struct oracle *oracle)
@@ -24,9 +21,10 @@ static bool is_write(const struct call *call)
     return operation_is_write(call->operation);
 }
 
-static uint64_t highest(const struct oracle *oracle)
+uint64_t oracle_highest(const struct oracle *oracle)
 {
-    return oracle->last_sequence > oracle->written_through ? oracle->last_sequence : oracle->written_through;
+    uint64_t last = oracle->store.last_sequence;
+    return last > oracle->written_through ? last : oracle->written_through;
 }
 
 /* ---- a round's requests and replies ---- */
@@ -42,7 +40,7 @@ void oracle_begin_round(struct oracle *oracle, const struct operation *operation
     }
     oracle->round.n = n;
     oracle->answered = 0;
-    oracle->sequence_before = highest(oracle);
+    oracle->sequence_before = oracle_highest(oracle);
     oracle->excuses = (struct oracle_excuses){0};
     oracle->resends = false;
 }
@@ -54,8 +52,7 @@ void oracle_sent(struct oracle *oracle, size_t call, uint64_t busy_from_us)
     oracle->round.calls[call].sent_at = ++oracle->events;
 }
 
-/* What every reply promises. */
-static bool take_numbers(struct oracle *oracle, const struct frame_reply *header, uint32_t connection)
+bool oracle_take_numbers(struct oracle *oracle, const struct frame_reply *header, uint32_t connection)
 {
     uint64_t written = header->written_through, durable = header->durable_through;
     if (durable > written) {
@@ -90,7 +87,7 @@ bool oracle_take(struct oracle *oracle, const struct wire_frame *frame, uint64_t
                  status_text(frame->header.status), frame->header.flags, frame->header.body_bytes);
         return false;
     }
-    if (!take_numbers(oracle, &frame->header, call->operation->connection)) {
+    if (!oracle_take_numbers(oracle, &frame->header, call->operation->connection)) {
         return false;
     }
     if (!outcome->complete) {
@@ -114,42 +111,6 @@ bool oracle_take(struct oracle *oracle, const struct wire_frame *frame, uint64_t
 bool oracle_has_all(const struct oracle *oracle)
 {
     return oracle->answered == oracle->round.n;
-}
-
-bool oracle_take_hello(struct oracle *oracle, const struct wire_frame *frame, uint32_t connection,
-                       bool is_first, enum oracle_hello hello)
-{
-    Cairn__HelloReply *reply = NULL;
-    if (frame->header.status == STATUS_OK) {
-        reply = cairn__hello_reply__unpack(kept_allocator(), frame->header.body_bytes, frame->body);
-    }
-    if (reply == NULL) {
-        complain(&oracle->complaint, NULL, "no answer to hello");
-        return false;
-    }
-    if (is_first) {
-        if (reply->run <= oracle->run.run) {
-            complain(&oracle->complaint, NULL, "the run's number did not rise at a start");
-            return false;
-        }
-        if (frame->header.written_through < highest(oracle)) {
-            complain(&oracle->complaint, NULL, "the numbers fell at a start");
-            return false;
-        }
-        oracle->run = (struct oracle_run){reply->run, reply->run_random};
-        oracle->metadata_on_disk = reply->metadata_on_disk;
-    }
-    if (reply->store_changed != (hello == ORACLE_HELLO_OF_ANOTHER_STORE)) {
-        complain(&oracle->complaint, NULL, "hello of kind %d: whether the store changed", (int)hello);
-        return false;
-    }
-    if (!reply->store_changed && reply->metadata_on_disk != oracle->metadata_on_disk) {
-        complain(&oracle->complaint, NULL,
-                 "%" PRIu64 " as the highest metadata on disk, another was told %" PRIu64,
-                 reply->metadata_on_disk, oracle->metadata_on_disk);
-        return false;
-    }
-    return take_numbers(oracle, &frame->header, connection);
 }
 
 /* ---- what numbers and levels promise, whatever the model ---- */
@@ -284,7 +245,8 @@ static void note_numbers(struct oracle *oracle)
         if (barrier && call->level >= 2 && known > told) {
             complain(&oracle->complaint, call, "a barrier is ahead of what is said to be written or durable");
         }
-        oracle->last_sequence = known > oracle->last_sequence ? known : oracle->last_sequence;
+        uint64_t *last = &oracle->store.last_sequence;
+        *last = known > *last ? known : *last;
     }
 }
 
@@ -297,7 +259,7 @@ static void fold(struct oracle *oracle)
         if (call->sequence > oracle->durable_through && call->level < 3) {
             break;
         }
-        model_apply(&oracle->durable, call->operation);
+        model_apply(&oracle->store.durable, call->operation);
         folded++;
     }
     oracle->n_history -= folded;
@@ -379,7 +341,8 @@ static void note_lost(struct oracle *oracle, const struct round *judged)
 const struct call *oracle_lost(const struct oracle *oracle, size_t *ret_count)
 {
     size_t first = 0;
-    while (first < oracle->n_lost && oracle->lost[first].sequence <= oracle->metadata_on_disk) {
+    uint64_t on_disk = oracle_metadata_on_disk(oracle);
+    while (first < oracle->n_lost && oracle->lost[first].sequence <= on_disk) {
         first++;
     }
     *ret_count = oracle->n_lost - first;
@@ -409,7 +372,7 @@ bool oracle_crashed(struct oracle *oracle, enum oracle_end end)
         .level_kept = is_cut ? 3 : 2,
     };
     states_free(&oracle->states);
-    oracle->states = states_after(&oracle->durable, &history);
+    oracle->states = states_after(&oracle->store.durable, &history);
     oracle->is_beyond = oracle->states.overflow;
     if (oracle->is_beyond || oracle->states.n == 0) {
         complain(&oracle->complaint, NULL,
@@ -420,7 +383,7 @@ bool oracle_crashed(struct oracle *oracle, enum oracle_end end)
     oracle->last_write = 0;
     oracle->has_restarted = end != ORACLE_HUNG_UP && end != ORACLE_DAMAGED;
     if (oracle->has_restarted) {
-        oracle->last_sequence = highest(oracle);
+        oracle->store.last_sequence = oracle_highest(oracle);
         oracle->written_through = oracle->durable_through = 0; /* the next run tells its own */
         memset(oracle->told, 0, sizeof oracle->told);
     }
@@ -431,13 +394,14 @@ bool oracle_came_back(struct oracle *oracle)
 {
     struct states *states = &oracle->states;
     size_t allowed = states->n;
+    uint64_t on_disk = oracle_metadata_on_disk(oracle);
     if (oracle->has_restarted) {
-        states_narrow_hello(states, oracle->metadata_on_disk);
+        states_narrow_hello(states, on_disk);
     }
     if (states->n == 0) {
         complain(&oracle->complaint, NULL,
                  "of %zu allowed states none fits %" PRIu64 " as the highest metadata on disk", allowed,
-                 oracle->metadata_on_disk);
+                 on_disk);
         return false;
     }
     for (size_t i = 0; i < oracle->round.n; i++) {
@@ -458,7 +422,7 @@ bool oracle_came_back(struct oracle *oracle)
                  states->n);
         return false;
     }
-    oracle->now = oracle->durable = states->list[0].model;
+    oracle->now = oracle->store.durable = states->list[0].model;
     oracle->n_history = 0;
     return true;
 }

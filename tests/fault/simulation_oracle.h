@@ -13,7 +13,10 @@
 #include "tests/lib/model_states.h"
 #include "tests/lib/operation_wire.h"
 
-enum { ORACLE_HISTORY_MAX = 512 };
+enum {
+    ORACLE_HISTORY_MAX = 512,
+    ORACLE_RUNS_MAX = 1024, /* of a store; as many are remembered by it */
+};
 
 /* What may have come in the way of requests of the round, beside what the model says. */
 struct oracle_excuses {
@@ -29,29 +32,33 @@ struct oracle_excuses {
 };
 
 struct oracle_run {
-    uint64_t run, random;
+    uint64_t run, random;      /* run 0: none */
+    uint64_t metadata_on_disk; /* that its start found */
+    uint64_t began_at;         /* an event of its own; 0: none has these bits */
 };
 
-/* Of which run a client says that it comes from. */
-enum oracle_hello { ORACLE_HELLO_PLAIN, ORACLE_HELLO_RESUMES, ORACLE_HELLO_OF_ANOTHER_STORE };
+/* What is known of a store, whether or not a daemon runs on it. */
+struct oracle_store {
+    struct model durable;                    /* without the history */
+    uint64_t last_sequence;                  /* the highest number seen of any kind */
+    struct oracle_run runs[ORACLE_RUNS_MAX]; /* those that clients were told of, in order */
+    size_t run_count;
+};
 
 struct oracle {
-    struct model now;     /* everything answered is in it */
-    struct model durable; /* without the history */
+    struct oracle_store store; /* that clients meet now */
+    struct model now;          /* everything answered is in it */
     struct call history[ORACLE_HISTORY_MAX];
     size_t n_history;
     uint64_t written_through, durable_through; /* the highest told in this run */
     struct {
         uint64_t written_through, durable_through;
     } told[CONNECTIONS_MAX];           /* to each connection last */
-    uint64_t last_sequence;            /* the highest number seen of any kind */
     uint64_t last_write;               /* the highest of a write answered in an earlier round of this run */
-    struct oracle_run run;             /* as the hello said */
-    uint64_t metadata_on_disk;         /* the same */
     struct call lost[ROUND_CALLS_MAX]; /* what clients were told is accepted and not written, in order */
     size_t n_lost;
     bool resends;             /* the round is of such: nothing but a deadline refuses them */
-    uint64_t sequence_before; /* last_sequence when the round began */
+    uint64_t sequence_before; /* the store's last_sequence when the round began */
     uint64_t events;          /* the clock of sent_at and answered_at */
     struct round round;
     struct outcome outcomes[ROUND_CALLS_MAX];
@@ -78,16 +85,29 @@ void oracle_sent(struct oracle *oracle, size_t call, uint64_t busy_from_us);
 /* *ret_credit: so many bytes of a stream were taken. */
 bool oracle_take(struct oracle *oracle, const struct wire_frame *frame, uint64_t now_us,
                  uint64_t *ret_credit);
+/* `said`: of which run the client said that it comes; one of no run of the store comes from another store. */
 bool oracle_take_hello(struct oracle *oracle, const struct wire_frame *frame, uint32_t connection,
-                       bool is_first, enum oracle_hello hello);
+                       bool is_first, const struct oracle_run *said);
 bool oracle_has_all(const struct oracle *oracle);
 bool oracle_end_round(struct oracle *oracle);
 
 bool oracle_crashed(struct oracle *oracle, enum oracle_end end);
 /* Behind a round of dump_operations, all answered, in the run after it. */
 bool oracle_came_back(struct oracle *oracle);
+/* Clients meet another store from here on, and `store` is the one before. No daemon runs, and the crash of the last one, with nothing in
+ * flight and all durable, is judged. */
+bool oracle_change_store(struct oracle *oracle, struct oracle_store *store);
 /* Of the calls that are lost, those that the hello says are to be sent again: the first, and how many. */
 const struct call *oracle_lost(const struct oracle *oracle, size_t *ret_count);
+
+/* ---- simulation_oracle.c to simulation_oracle_runs.c, and back ---- */
+
+/* What every reply promises. */
+bool oracle_take_numbers(struct oracle *oracle, const struct frame_reply *header, uint32_t connection);
+/* The highest number seen. */
+uint64_t oracle_highest(const struct oracle *oracle);
+/* The highest number of metadata that the last start found. */
+uint64_t oracle_metadata_on_disk(const struct oracle *oracle);
 
 /* ---- simulation_excuses.c ---- */
 

@@ -27,7 +27,22 @@ static_assert((int)SIMULATED_CHAINS == (int)CHAINS_KNOWN + 1,
 
 static struct oracle *const oracle = &simulation.oracle;
 
-/* ---- clients ---- */
+/* ---- rounds and clients ---- */
+
+void simulation_begin_round(const struct operation *operations, size_t n)
+{
+    kept_clear();
+    oracle_begin_round(oracle, operations, n);
+    memset(simulation.senders, 0, sizeof simulation.senders);
+    for (size_t i = 0; i < n; i++) {
+        struct sender *sender = &simulation.senders[operations[i].connection];
+        sender->calls[sender->count++] = i;
+    }
+    simulated_faults = (struct simulated_faults){0};
+    simulation.round_began_us = scheduler_now_us();
+    simulation.result->requests += n;
+    simulation.result->rounds++;
+}
 
 static uint8_t *put_varint(uint8_t *to, uint64_t value)
 {

@@ -38,6 +38,9 @@ struct simulation {
 
 extern struct simulation simulation;
 
+/* These are in flight together from here on; what was kept before is gone. */
+void simulation_begin_round(const struct operation *operations, size_t n);
+
 /* One actor moves, by chance; time passes when none has anything to do. */
 bool simulation_step(void);
 bool simulation_step_some(uint64_t steps);

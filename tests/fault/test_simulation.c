@@ -55,7 +55,8 @@ ssize_t getrandom(void *buffer, size_t length, unsigned flags)
         random_fill(&fixed, buffer, length);
         return (ssize_t)length;
     }
-    struct random_source drawn = random_from(scheduler_next());
+    uint64_t seed = scheduler_next();
+    struct random_source drawn = random_from(simulated_plan.plant == PLANT_BITS_REPEAT ? 1 : seed);
     random_fill(&drawn, buffer, length);
     return (ssize_t)length;
 }
@@ -150,15 +151,18 @@ START_TEST(every_answer_is_one_that_the_contract_allows)
         all.hang_ups += result.hang_ups;
         all.damages += result.damages;
         all.starts += result.starts;
+        all.copies += result.copies;
+        all.swaps += result.swaps;
     } while (clock_ms() < until_ms);
     printf("simulation: %" PRIu64 " runs, %" PRIu64 " steps, %" PRIu64 " requests and %" PRIu64
            " of claimants, %" PRIu64 " connections ended with their epoch, in %" PRIu64 " rounds, %" PRIu64
            " kills, %" PRIu64 " power cuts, %" PRIu64 " stops, %" PRIu64 " failed writes, %" PRIu64
-           " lost connections, %" PRIu64 " times of damage, %" PRIu64 " starts, %" PRIu64
-           " writes sent again, %" PRIu64 " answers excused by faults; %.1f simulated hours\n",
+           " lost connections, %" PRIu64 " times of damage, %" PRIu64 " starts, %" PRIu64 " copies, %" PRIu64
+           " times the other copy, %" PRIu64 " writes sent again, %" PRIu64
+           " answers excused by faults; %.1f simulated hours\n",
            runs, all.steps, all.requests, all.claim_requests, all.ended, all.rounds, all.kills, all.cuts,
-           all.stops, all.failed_writes, all.hang_ups, all.damages, all.starts, all.resent, all.excused,
-           (double)simulated_us / 3600e6);
+           all.stops, all.failed_writes, all.hang_ups, all.damages, all.starts, all.copies, all.swaps,
+           all.resent, all.excused, (double)simulated_us / 3600e6);
     printf("points %" PRIu64 "\n", simulated_us / 60000000); /* simulated minutes */
 }
 END_TEST

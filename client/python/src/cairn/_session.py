@@ -78,6 +78,24 @@ class Pending:
         is_numbered = numbered is not None and numbered.number != 0
         return is_numbered if self.call.ordered else not self.delivered
 
+    @property
+    def begins_again(self) -> bool:
+        """Whether it failed in a way that it can be submitted again."""
+        if self.error is None:
+            return False
+        return self.error.status == Status.NOT_SENT or (self.error.status == Status.CONNECTION_LOST and self.goes_again)
+
+    @property
+    def in_doubt(self) -> CairnError | None:
+        """The error of a write that was sent and may have been carried out; None: there is no such doubt."""
+        return self.error if self.call.ordered and self.sent else None
+
+    def result(self) -> Any:
+        """The value of one that is done; raises its error."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
     def complete(self, value: Any, error: CairnError | None) -> None:
         self.done, self.value, self.error = True, value, error
         self.notify()

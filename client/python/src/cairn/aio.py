@@ -348,13 +348,7 @@ class AsyncClient:
             pending.wake = None
 
     def _repeats(self, pending: Pending, deadline: float) -> bool:
-        """Whether it failed in a way that it can begin again."""
-        error = pending.error
-        if error is None or asyncio.get_running_loop().time() >= deadline:
-            return False
-        if error.status == Status.NOT_SENT:
-            return True
-        return error.status == Status.CONNECTION_LOST and pending.goes_again
+        return pending.begins_again and asyncio.get_running_loop().time() < deadline
 
     async def _begin(self, call: Call[Any], deadline: float) -> Pending:
         if os.getpid() != self._pid:
@@ -382,14 +376,10 @@ class AsyncClient:
                         self._session.abandon(pending)  # if the task was cancelled
                 except CairnError as error:
                     raise unknown or error from None
-                if self._repeats(pending, deadline):
-                    if pending.call.ordered and pending.sent:
-                        unknown = pending.error
-                    continue
-                if pending.error is not None:
-                    raise pending.error
-                value: T = pending.value
-                return value
+                if not self._repeats(pending, deadline):
+                    value: T = pending.result()
+                    return value
+                unknown = pending.in_doubt or unknown
         finally:
             self._session.over(call)
             self._flush()

@@ -329,13 +329,7 @@ class Client:
                 raise CairnError(Status.TIMEOUT, "no answer in time")
 
     def _repeats(self, pending: Pending, deadline: float) -> bool:
-        """Whether it failed in a way that it can begin again."""
-        error = pending.error
-        if error is None or time.monotonic() >= deadline or self._session.is_ready:
-            return False
-        if error.status == Status.NOT_SENT:
-            return True
-        return error.status == Status.CONNECTION_LOST and pending.goes_again
+        return pending.begins_again and time.monotonic() < deadline and not self._session.is_ready
 
     def _begin(self, call: Call[Any], deadline: float) -> Pending:
         if os.getpid() != self._pid:
@@ -353,14 +347,10 @@ class Client:
                     self._await(pending, deadline)
                 except CairnError as error:
                     raise unknown or error from None
-                if self._repeats(pending, deadline):
-                    if pending.call.ordered and pending.sent:
-                        unknown = pending.error
-                    continue
-                if pending.error is not None:
-                    raise pending.error
-                value: T = pending.value
-                return value
+                if not self._repeats(pending, deadline):
+                    value: T = pending.result()
+                    return value
+                unknown = pending.in_doubt or unknown
         finally:
             self._session.over(call)
 

@@ -8,7 +8,6 @@
  *
  * The table says which of both it is. CAIRN_SEED repeats a run, CAIRN_CUTS says at how many lengths each file is cut. */
 #include <check.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 #include "tests/lib/kept.h"
 #include "tests/lib/random.h"
 #include "tests/lib/rig.h"
+#include "tests/lib/shell.h"
 #include "tests/lib/suite.h"
 
 enum {
@@ -27,7 +27,6 @@ enum {
     ANY_END = -2, /* it serves, or one of the two */
     CUTS = 4,     /* of each file, unless CAIRN_CUTS says otherwise */
     END_MS = 30000,
-    RUN_MS = 30000,
 };
 
 /* ---- stores ---- */
@@ -74,17 +73,6 @@ static struct store store_new(uint64_t blocks, unsigned runs, bool is_killed)
         end_daemon(&store, is_killed);
     }
     return store;
-}
-
-__attribute__((format(printf, 1, 2))) static void shell(const char *format, ...)
-{
-    char line[512];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    struct program program = shell_run(RUN_MS, "%s", line);
-    ck_assert_msg(program.exit_code == 0, "%s: %s", line, program.errors);
 }
 
 static void back_up(const struct store *store)

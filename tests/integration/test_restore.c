@@ -10,6 +10,7 @@
 #include "client/cairn.h"
 #include "tests/lib/kept.h"
 #include "tests/lib/rig.h"
+#include "tests/lib/shell.h"
 #include "tests/lib/suite.h"
 
 #define NEVER_FLUSHED "--flush-delay 10s" /* so that what is accepted is not written meanwhile */
@@ -19,15 +20,9 @@ enum { TIMEOUT_US = 60000000 };
 static struct cairn_client *client;
 static struct cairn_connection *connection;
 
-static void shell(const char *line)
-{
-    struct program program = shell_run(20000, "%s", line);
-    ck_assert_msg(program.exit_code == 0, "%s: %s", line, program.errors);
-}
-
 static void copy_data(const struct daemon *from, const char *to)
 {
-    shell(kept_format("rm -rf %s && cp -a %s %s", to, from->data, to));
+    shell("rm -rf %s && cp -a %s %s", to, from->data, to);
 }
 
 static void join(const char *socket_path)
@@ -78,7 +73,7 @@ static void check_untouched(const char *socket_path)
 /* Puts the copy back, and starts the daemon on it so many times. */
 static void restore(struct daemon *daemon, const char *copy, int starts)
 {
-    shell(kept_format("rm -rf %s && cp -a %s %s", daemon->data, copy, daemon->data));
+    shell("rm -rf %s && cp -a %s %s", daemon->data, copy, daemon->data);
     for (int i = 0; i < starts; i++) {
         if (i > 0) {
             daemon_kill(daemon);
@@ -158,20 +153,20 @@ START_TEST(test_a_client_that_moves_between_daemons_on_two_copies_sends_each_onl
     daemon_start(daemon, NEVER_FLUSHED);
     daemon_start(&other, "");
 
-    shell(kept_format("ln -sfn %s %s", daemon->socket, path));
+    shell("ln -sfn %s %s", daemon->socket, path);
     join(path);
     ck_assert_int_eq(set_accepted("a"), CAIRN_OK);
     ck_assert_int_eq(set_accepted("b"), CAIRN_OK);
-    shell(kept_format("ln -sfn %s %s", other.socket, path));
+    shell("ln -sfn %s %s", other.socket, path);
     struct cairn_connection *second = NULL;
     ck_assert_int_eq(cairn_connect(client, TIMEOUT_US, &second), CAIRN_STORE_CHANGED);
     ck_assert_int_eq(set_accepted("a"), CAIRN_OK); /* the first connection is of the first store still */
     check_untouched(other.socket);
 
-    shell(kept_format("ln -sfn %s %s", daemon->socket, path));
+    shell("ln -sfn %s %s", daemon->socket, path);
     ck_assert_int_eq(cairn_connect(client, TIMEOUT_US, &second), CAIRN_OK);
     ck_assert_int_eq(cairn_close(second, TIMEOUT_US, NULL), CAIRN_OK);
-    shell(kept_format("ln -sfn %s %s", other.socket, path));
+    shell("ln -sfn %s %s", other.socket, path);
     ck_assert_int_eq(set_accepted("b"), CAIRN_OK);
     daemon_kill(daemon);
     leave_changed(1);

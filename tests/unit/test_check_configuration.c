@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/check_configuration.h"
+#include "tests/lib/shell.h"
 #include "tests/lib/suite.h"
 
 static char home[64], output[4096];
@@ -27,9 +28,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    char command[96];
-    snprintf(command, sizeof command, "rm -rf %s", home);
-    ck_assert_int_eq(system(command), 0);
+    shell("rm -rf %s", home);
 }
 
 static enum directory_result look(const char *database, struct directory_error *ret_error)

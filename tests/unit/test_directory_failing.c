@@ -10,6 +10,7 @@
 
 #include "daemon/host/directory.h"
 #include "tests/lib/failing/failing.h"
+#include "tests/lib/shell.h"
 #include "tests/lib/suite.h"
 
 static char root[64];  /* a temporary directory of the test's own */
@@ -26,17 +27,10 @@ static void setup(void)
     directory.directory_fd = directory.database_fd = directory.lock_fd = -1;
 }
 
-static void remove_all(const char *path)
-{
-    char line[128];
-    snprintf(line, sizeof line, "rm -rf %s", path);
-    ck_assert_int_eq(system(line), 0);
-}
-
 static void teardown(void)
 {
     directory_close(&directory);
-    remove_all(root);
+    shell("rm -rf %s", root);
 }
 
 static enum directory_result look(const char *database, struct directory_error *ret_error)
@@ -107,7 +101,7 @@ START_TEST(each_call_that_fails_is_an_error_that_leaves_nothing_open)
     bool is_new = _i == 0, is_met = true;
     for (enum failing_call call = FAILING_OPEN; call <= FAILING_READDIR; call++, is_met = true) {
         for (unsigned nth = 1; is_met; nth++) {
-            remove_all(store);
+            shell("rm -rf %s", store);
             if (!is_new) {
                 make_store();
             }

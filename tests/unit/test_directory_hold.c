@@ -2,7 +2,6 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,21 +13,12 @@
 #include "daemon/host/directory.h"
 #include "daemon/host/numbers.h"
 #include "tests/lib/failing/failing.h"
+#include "tests/lib/shell.h"
 
 static char root[64];  /* a temporary directory of the test's own */
 static char store[80]; /* a place in it */
 static struct directory directory;
 static struct directory_error error;
-
-__attribute__((format(printf, 1, 2))) static void shell(const char *format, ...)
-{
-    char line[512];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    ck_assert_int_eq(system(line), 0);
-}
 
 static void setup(void)
 {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/host/directory.h"
+#include "tests/lib/shell.h"
 #include "tests/lib/suite.h"
 
 enum { NOBODY = 65534 };
@@ -27,9 +28,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", home);
-    ck_assert_int_eq(system(command), 0);
+    shell("rm -rf %s", home);
 }
 
 static enum directory_result look(const char *database, struct directory_error *ret_error)
@@ -174,13 +173,9 @@ START_TEST(what_is_another_user_s_is_named)
     expect_as_nobody(DIRECTORY_REFUSED, "Permission denied");
     ck_assert_int_eq(chmod(store, 0777), 0);
     expect_as_nobody(DIRECTORY_REFUSED, "cairn.");
-    char command[256];
-    snprintf(command, sizeof command, "chown -R %d:%d %s && chown 0:0 %s/db/CURRENT", NOBODY, NOBODY, store,
-             store);
-    ck_assert_int_eq(system(command), 0);
+    shell("chown -R %d:%d %s && chown 0:0 %s/db/CURRENT", NOBODY, NOBODY, store, store);
     expect_as_nobody(DIRECTORY_REFUSED, "/db/CURRENT: cannot be read and written");
-    snprintf(command, sizeof command, "chown -R %d:%d %s && chmod 500 %s", NOBODY, NOBODY, store, store);
-    ck_assert_int_eq(system(command), 0);
+    shell("chown -R %d:%d %s && chmod 500 %s", NOBODY, NOBODY, store, store);
     expect_as_nobody(DIRECTORY_REFUSED, "cannot be written");
 }
 END_TEST

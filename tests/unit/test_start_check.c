@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/start_check.h"
+#include "tests/lib/shell.h"
 #include "tests/lib/suite.h"
 
 static char home[64];
@@ -50,9 +51,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", home);
-    ck_assert_int_eq(system(command), 0);
+    shell("rm -rf %s", home);
 }
 
 static enum exit_code check(void)

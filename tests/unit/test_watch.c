@@ -10,6 +10,7 @@
 #include "daemon/maintain/watch.h"
 #include "daemon/runtime/budget.h"
 #include "daemon/runtime/thread.h"
+#include "tests/lib/shell.h"
 #include "tests/lib/suite.h"
 
 enum { INTERVAL_US = 500000 };
@@ -55,7 +56,6 @@ static void setup(void)
 
 static void teardown(void)
 {
-    char line[96];
     watch_stop(watch);
     uv_run(&loop, UV_RUN_DEFAULT);
     watch_free(watch);
@@ -64,8 +64,7 @@ static void teardown(void)
     budget_free(budget);
     ck_assert_int_eq(uv_loop_close(&loop), 0);
     directory_close(&directory);
-    snprintf(line, sizeof line, "rm -rf %s", root);
-    ck_assert_int_eq(system(line), 0);
+    shell("rm -rf %s", root);
 }
 
 /* An iteration, with what it gives the pool, at a time that is due. */

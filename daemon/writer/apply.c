@@ -201,14 +201,12 @@ static void apply_drop_chain(struct apply *apply, const struct job *job)
     apply->next = (struct apply_chain){0};
     if (job->drop.makes_anew) {
         make_chain(apply, job);
+    } else {
+        struct key name;
+        key_set_name(&name, 0, KEY_CHAIN_NAME, job->drop.name);
+        write_set_delete(apply->set, &name);
     }
     apply->next.last_number = last_number; /* for jobs behind it; the next claim begins anew */
-    if (job->drop.makes_anew) {
-        return;
-    }
-    struct key name;
-    key_set_name(&name, 0, KEY_CHAIN_NAME, job->drop.name);
-    write_set_delete(apply->set, &name);
 }
 
 /* The space of those chains was asked back. */

@@ -296,6 +296,13 @@ void connection_end_input(struct connection *connection)
 
 /* ---- replies ---- */
 
+void connection_note_flush(struct connection *connection)
+{
+    assert(connection->accepted_flushed <= connection->session.accepted_replies); /* it only rises */
+    connection->replies_unsent = 0;
+    connection->accepted_flushed = connection->session.accepted_replies;
+}
+
 /* Sends replies before the iteration's end if the schedule says so: a peer with many requests in flight, and the only one served,
  * takes the first replies while its further requests are carried out. */
 static void flush_early(struct connection *connection)
@@ -306,7 +313,7 @@ static void flush_early(struct connection *connection)
     }
     const struct connection_set *set = connection->set;
     if (schedule_sends_replies_early(connection->replies_unsent, set->at_work, set->is_committing)) {
-        connection->replies_unsent = connection->session.accepted_unsent = 0;
+        connection_note_flush(connection);
         output_flush(&connection->output);
     }
 }

@@ -74,9 +74,10 @@ struct connection {
     uint64_t left_iteration;  /* the last in which it left requests that it had read */
     /* replies */
     struct output output;
-    uint64_t replies_unsent; /* since the last flush */
-    uint64_t unsent_us;      /* when the first of them came */
-    bool is_bulk;            /* it sent more than its share since then */
+    uint64_t replies_unsent;   /* since the last flush */
+    uint64_t unsent_us;        /* when the first of them came */
+    uint64_t accepted_flushed; /* of the session's accepted_replies, those before that flush */
+    bool is_bulk;              /* it sent more than its share since then */
     /* what it may take no longer for than its limit: each runs in the set's list */
     struct timeout hello_timeout;     /* until its first frame is whole */
     struct timeout frame_timeout;     /* INCOMING_BODY */
@@ -100,6 +101,8 @@ struct connection *connection_new(struct connection_set *set,
 /* Something changed: it is served in this iteration of the loop, or in the next; once, however often it is called. */
 void connection_touch(struct connection *connection);
 void connection_postpone(struct connection *connection);
+/* All its replies so far are flushed, or about to be. */
+void connection_note_flush(struct connection *connection);
 
 /* Frees it if it is closed and nothing refers to it any more. */
 void connection_free_if_done(struct connection *connection);
@@ -114,7 +117,9 @@ void connection_end_input(struct connection *connection);
 /* Closes it in any state: replies are dropped, what was started is carried out. Does nothing if it is closing already. */
 void connection_close(struct connection *connection);
 
-/* Sends a reply about the connection itself, and drains it. The text is copied. */
+/* From here on nothing is read; it closes when what was started is answered. The second sends a reply about the connection itself
+ * before that; the text is copied. */
+void connection_drain(struct connection *connection);
 void connection_refuse(struct connection *connection, uint8_t type, uint64_t id, enum status status,
                        const char *text);
 
@@ -122,14 +127,9 @@ void connection_refuse(struct connection *connection, uint8_t type, uint64_t id,
  * status and text. */
 void connection_time_out(struct connection *connection, enum status status, const char *text);
 
-/* From here on nothing is read; it closes when what was started is answered. */
-void connection_drain(struct connection *connection);
-
-/* It waits for its turn: for memory for the frame that it reads; for what a request of it needs to go on. */
+/* It waits for its turn: for memory for the frame that it reads; for what a request of it needs to go on; and no more for a claim. */
 void connection_wait_for_memory(struct connection *connection, const struct budget_request *memory);
 void connection_wait(struct connection *connection, struct request *request, enum request_progress progress);
-
-/* The request of it that waits for a claim waits for that no more. */
 void connection_wait_no_claim(struct connection *connection);
 
 /* Moves the frame that is read to that state; a move that the table does not have fails an assert. */

@@ -286,7 +286,7 @@ static bool holds_replies(const struct connection *connection)
     const struct schedule_replies replies = {
         .count = connection->replies_unsent,
         .oldest_us = connection->unsent_us,
-        .accepted = session->accepted_unsent,
+        .accepted = session->accepted_replies - connection->accepted_flushed,
         .is_commit_about_to_end =
             is_commit_under_way && connection_pressure(connection->set) == SCHEDULE_PRESSURE_COMMITTING,
         .is_committing = connection->set->is_committing,
@@ -323,7 +323,7 @@ static void connection_serve(struct connection *connection)
     }
     read_go_on(&connection->session);
     connection_read_on(connection);
-    connection->replies_unsent = connection->session.accepted_unsent = 0;
+    connection_note_flush(connection);
     connection->is_bulk = false;
     const struct budget_client *client = &connection->session.client;
     bool had_room = budget_client_has_room(client, 0);

@@ -163,7 +163,7 @@ enum request_progress write_metadata(struct request *request)
     if (acceptance == ORDER_REFUSED) {
         request_refuse_for(request, &failure);
     } else if (write->level == LEVEL_ACCEPTED) {
-        request->session->accepted_unsent++;
+        request->session->accepted_replies++;
         reply_written(request, sequence, LEVEL_ACCEPTED);
     } else {
         write->waiter.chain = chain->id;

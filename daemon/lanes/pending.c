@@ -46,8 +46,9 @@ struct pending {
     uint64_t operations;
     uint64_t bytes;
     uint64_t held_bytes; /* of values that not only their entry holds */
-    /* the request under way: each operation's newest entry, as far as it was looked up */
+    /* the request under way: the newest entry of each operation's name, once they were looked up */
     struct pending_entry **found;
+    size_t found_count; /* 0: not yet */
     size_t found_room;
     struct queued_value *prepared; /* its large values, in their order, by `next` */
 };
@@ -82,11 +83,16 @@ void pending_free(struct pending *pending)
     free(pending);
 }
 
-static struct pending_entry *find(const struct pending *pending, const struct key *key)
+static struct pending_entry *find_hashed(const struct pending *pending, const struct key *key, unsigned hash)
 {
     struct pending_entry *entry;
-    HASH_FIND(hh, pending->index, key->data, key->bytes, entry);
+    HASH_FIND_BYHASHVALUE(hh, pending->index, key->data, key->bytes, hash, entry);
     return entry;
+}
+
+static struct pending_entry *find(const struct pending *pending, const struct key *key)
+{
+    return find_hashed(pending, key, name_hash(key->data, key->bytes));
 }
 
 static uint64_t bytes_of(const struct metadata_operation *operation)
@@ -94,38 +100,38 @@ static uint64_t bytes_of(const struct metadata_operation *operation)
     /* fold has no place for one that is on no name */
     assert(operation->kind != METADATA_NONE && operation->kind != METADATA_DELETE_RANGE);
     assert(operation->name.bytes <= METADATA_NAME_BYTES_MAX); /* as long as the key that entry_bytes counts */
-    uint64_t value_bytes = operation->kind == METADATA_SET ? operation->value.bytes : 0;
-    return operation->name.bytes + value_bytes;
+    return operation->name.bytes + (operation->kind == METADATA_SET ? operation->value.bytes : 0);
 }
 
-static uint64_t bytes_of_all(const struct metadata_operation *operations, size_t count)
+struct pending_request pending_request_of(uint32_t chain, const struct metadata_operation *operations,
+                                          size_t count)
 {
+    assert(count > 0); /* it gets a number, and the group of which it is the first has an entry */
     uint64_t bytes = 0;
     for (size_t i = 0; i < count; i++) {
         bytes += bytes_of(&operations[i]);
     }
-    return bytes;
+    return (struct pending_request){chain, operations, count, bytes};
 }
 
-bool pending_could_hold(const struct pending *pending, const struct metadata_operation *operations,
-                        size_t count)
+bool pending_could_hold(const struct pending *pending, struct pending_request request)
 {
-    return count <= pending->operations_max && bytes_of_all(operations, count) <= pending->bytes_max;
+    return request.count <= pending->operations_max && request.bytes <= pending->bytes_max;
 }
 
 /* How many of the operations' names are not in the open group yet. */
-static uint64_t count_fresh(const struct pending *pending, uint32_t chain,
-                            const struct metadata_operation *operations, size_t count)
+static uint64_t count_fresh(struct pending *pending, struct pending_request request)
 {
     uint64_t fresh = 0;
-    assert(count <= pending->found_room); /* forget_found made a place for each */
-    for (size_t i = 0; i < count; i++) {
+    assert(request.count <= pending->found_room); /* forget_found made a place for each */
+    for (size_t i = 0; i < request.count; i++) {
         struct key key;
-        key_set_name(&key, chain, KEY_METADATA, operations[i].name);
+        key_set_name(&key, request.chain, KEY_METADATA, request.operations[i].name);
         struct pending_entry *entry = find(pending, &key);
         fresh += entry == NULL || entry->group != pending->open;
         pending->found[i] = entry;
     }
+    pending->found_count = request.count;
     return fresh;
 }
 
@@ -141,35 +147,33 @@ static bool forget_found(struct pending *pending, size_t count)
         pending->found = found;
         pending->found_room = count;
     }
-    memset(pending->found, 0, count * sizeof pending->found[0]);
+    pending->found_count = 0;
     return true;
 }
 
 /* Whether a request may join the open group. A name that is there already takes no new place, so names are only looked up
  * if there may be too many. */
-static bool fits_open(const struct pending *pending, uint32_t chain,
-                      const struct metadata_operation *operations, size_t count)
+static bool fits_open(struct pending *pending, struct pending_request request)
 {
     const struct metadata_group *open = pending->open;
     assert(open == NULL || open == pending->youngest); /* what joins it has the greatest number of all */
-    if (open == NULL || open->bytes + bytes_of_all(operations, count) > METADATA_GROUP_BYTES_MAX) {
+    if (open == NULL || open->bytes + request.bytes > METADATA_GROUP_BYTES_MAX) {
         return false;
     }
-    return open->count + count <= METADATA_GROUP_OPERATIONS_MAX ||
-           open->count + count_fresh(pending, chain, operations, count) <= METADATA_GROUP_OPERATIONS_MAX;
+    return open->count + request.count <= METADATA_GROUP_OPERATIONS_MAX ||
+           open->count + count_fresh(pending, request) <= METADATA_GROUP_OPERATIONS_MAX;
 }
 
-bool pending_has_room(struct pending *pending, uint32_t chain, const struct metadata_operation *operations,
-                      size_t count)
+bool pending_has_room(struct pending *pending, struct pending_request request)
 {
-    if (pending->bytes + bytes_of_all(operations, count) > pending->bytes_max) {
+    if (pending->bytes + request.bytes > pending->bytes_max) {
         return false;
     }
-    if (pending->operations + count <= pending->operations_max) {
+    if (pending->operations + request.count <= pending->operations_max) {
         return true;
     }
-    return forget_found(pending, count) && fits_open(pending, chain, operations, count) &&
-           pending->operations + count_fresh(pending, chain, operations, count) <= pending->operations_max;
+    return forget_found(pending, request.count) && fits_open(pending, request) &&
+           pending->operations + count_fresh(pending, request) <= pending->operations_max;
 }
 
 static void open_group(struct pending *pending, uint64_t sequence, uint64_t now_us)
@@ -191,11 +195,10 @@ static void open_group(struct pending *pending, uint64_t sequence, uint64_t now_
 }
 
 static struct pending_entry *new_entry(struct pending *pending, uint32_t chain, const struct key *key,
-                                       struct pending_entry *older)
+                                       unsigned hash, struct pending_entry *older)
 {
     struct metadata_group *group = pending->open;
-    /* it is linked behind the last, or as the first */
-    assert((group->first == NULL) == (group->last == NULL));
+    assert((group->first == NULL) == (group->last == NULL)); /* linked behind the last, or as the first */
     struct pending_entry *entry = memory_new(sizeof *entry + key->bytes);
     entry->chain = chain;
     entry->group = group;
@@ -207,7 +210,7 @@ static struct pending_entry *new_entry(struct pending *pending, uint32_t chain, 
         older->newer = entry;
         HASH_DELETE(hh, pending->index, older);
     }
-    HASH_ADD(hh, pending->index, key[0], entry->key_bytes, entry);
+    HASH_ADD_BYHASHVALUE(hh, pending->index, key[0], entry->key_bytes, hash, entry);
     if (group->last == NULL) {
         group->first = entry;
     } else {
@@ -259,22 +262,23 @@ static void drop_value(struct pending_entry *entry)
 }
 
 /* Whether the machine has memory for so many entries: without it pending_add would end the process. */
-static bool has_memory(const struct metadata_operation *operations, size_t count)
+static bool has_memory(struct pending_request request)
 {
-    size_t bytes = count * ENTRY_BYTES;
-    return bytes < MEMORY_BYTES_MIN || memory_has(bytes + bytes_of_all(operations, count));
+    size_t bytes = request.count * ENTRY_BYTES;
+    return bytes < MEMORY_BYTES_MIN || memory_has(bytes + request.bytes);
 }
 
-bool pending_prepare(struct pending *pending, const struct metadata_operation *operations, size_t count)
+bool pending_prepare(struct pending *pending, struct pending_request request)
 {
     assert(pending->prepared == NULL); /* pending_add took those of the request before */
-    if (!forget_found(pending, count) || !has_memory(operations, count)) {
+    if (!forget_found(pending, request.count) || !has_memory(request)) {
         return false;
     }
     struct queued_value **last = &pending->prepared;
-    for (size_t i = 0; i < count; i++) {
-        if (operations[i].kind == METADATA_SET && operations[i].value.bytes >= QUEUED_VALUE_LARGE_BYTES) {
-            *last = queued_value_new(operations[i].value);
+    for (size_t i = 0; i < request.count; i++) {
+        struct slice value = request.operations[i].value;
+        if (request.operations[i].kind == METADATA_SET && value.bytes >= QUEUED_VALUE_LARGE_BYTES) {
+            *last = queued_value_new(value);
             if (*last == NULL) {
                 drop_prepared(pending);
                 return false;
@@ -356,9 +360,10 @@ static void add_one(struct pending *pending, uint32_t chain, const struct metada
     if (entry == NULL || entry->group != pending->open) {
         struct key key;
         key_set_name(&key, chain, KEY_METADATA, operation->name);
-        entry = find(pending, &key);
+        unsigned hash = name_hash(key.data, key.bytes);
+        entry = find_hashed(pending, &key, hash);
         if (entry == NULL || entry->group != pending->open) {
-            entry = new_entry(pending, chain, &key, entry);
+            entry = new_entry(pending, chain, &key, hash, entry);
             is_new = true;
         }
     }
@@ -371,24 +376,23 @@ static void add_one(struct pending *pending, uint32_t chain, const struct metada
     pending->bytes = pending->bytes - bytes_before + bytes_after;
 }
 
-void pending_add(struct pending *pending, uint32_t chain, const struct metadata_operation *operations,
-                 size_t count, uint64_t sequence, uint64_t now_us)
+void pending_add(struct pending *pending, struct pending_request request, uint64_t sequence, uint64_t now_us)
 {
-    assert(count > 0);
     assert(pending->youngest == NULL || sequence > pending->youngest->last_sequence);
-    bool is_prepared = forget_found(pending, count); /* pending_prepare made the room */
+    bool is_prepared = forget_found(pending, request.count); /* pending_prepare made the room */
     assert(is_prepared);
-    if (!fits_open(pending, chain, operations, count)) {
+    if (!fits_open(pending, request)) {
         pending_close_group(pending);
         open_group(pending, sequence, now_us);
     }
-    for (size_t i = 0; i < count; i++) {
-        add_one(pending, chain, &operations[i], pending->found[i]);
+    for (size_t i = 0; i < request.count; i++) {
+        add_one(pending, request.chain, &request.operations[i],
+                pending->found_count > 0 ? pending->found[i] : NULL);
     }
     assert(pending->prepared == NULL); /* each has its entry */
     assert(pending->operations <= pending->operations_max && pending->bytes <= pending->bytes_max);
     pending->open->last_sequence = sequence;
-    pending->open->operations += count;
+    pending->open->operations += request.count;
 }
 
 void pending_close_group(struct pending *pending)

@@ -45,20 +45,26 @@ struct pending *pending_new(uint64_t operations_max, uint64_t bytes_max);
 void pending_set_bounds(struct pending *pending, uint64_t operations_max, uint64_t bytes_max);
 void pending_free(struct pending *pending);
 
-/* Whether these operations could ever be held, and whether they can be now. */
-bool pending_could_hold(const struct pending *pending, const struct metadata_operation *operations,
-                        size_t count);
-bool pending_has_room(struct pending *pending, uint32_t chain, const struct metadata_operation *operations,
-                      size_t count);
+/* Operations of one chain that are accepted together. Borrowed. */
+struct pending_request {
+    uint32_t chain;
+    const struct metadata_operation *operations;
+    size_t count;
+    uint64_t bytes; /* of their names and values */
+};
+struct pending_request pending_request_of(uint32_t chain, const struct metadata_operation *operations,
+                                          size_t count);
 
-/* Copies their large values, for the pending_add of the same operations that follows at once. False: the machine has no memory for
- * them, or for so many, and nothing is changed. */
-bool pending_prepare(struct pending *pending, const struct metadata_operation *operations,
-                     size_t count) MUST_CHECK;
+/* Whether the request could ever be held, and whether it can be now. */
+bool pending_could_hold(const struct pending *pending, struct pending_request request);
+bool pending_has_room(struct pending *pending, struct pending_request request);
 
-/* Takes them, as one request; needs room, and that they are prepared. Copies names and values. `sequence` is above all before it. */
-void pending_add(struct pending *pending, uint32_t chain, const struct metadata_operation *operations,
-                 size_t count, uint64_t sequence, uint64_t now_us);
+/* Copies its large values, for the pending_add of the same request that follows at once. False: the machine has no memory for them, or
+ * for so many, and nothing is changed. */
+bool pending_prepare(struct pending *pending, struct pending_request request) MUST_CHECK;
+
+/* Takes it; needs room, and that it is prepared. Copies names and values. `sequence` is above all before it. */
+void pending_add(struct pending *pending, struct pending_request request, uint64_t sequence, uint64_t now_us);
 
 /* Closes the open group, if anything is in it. */
 void pending_close_group(struct pending *pending);

@@ -84,7 +84,8 @@ enum order_acceptance order_metadata(struct order *order, struct chain *chain,
         *failure = order->failure;
         return ORDER_REFUSED;
     }
-    if (!pending_could_hold(order->pending, operations, count)) {
+    const struct pending_request request = pending_request_of(chain->id, operations, count);
+    if (!pending_could_hold(order->pending, request)) {
         failure_set(failure, STATUS_TOO_LARGE,
                     "%zu operations are more than an empty queue holds (%lu operations, %lu bytes): send "
                     "fewer at once, or a commit",
@@ -93,19 +94,19 @@ enum order_acceptance order_metadata(struct order *order, struct chain *chain,
     }
     bool is_undecided = resend_of != 0 && (chain->rollbacks_queued > 0 || chain->is_dropping);
     if (is_cut_off(chain, resend_of, failure) || (!is_undecided && !order_takes_writes(chain, failure)) ||
-        !order_has_space_for(order, operations, count, resend_of, failure)) {
+        !order_has_space_for(order, request, resend_of, failure)) {
         return ORDER_REFUSED;
     }
-    if (is_undecided || !pending_has_room(order->pending, chain->id, operations, count)) {
+    if (is_undecided || !pending_has_room(order->pending, request)) {
         return ORDER_NOT_YET;
     }
-    if (!pending_prepare(order->pending, operations, count)) {
+    if (!pending_prepare(order->pending, request)) {
         failure_set(failure, STATUS_BUSY, "there is no memory for so much metadata: try again later");
         return ORDER_REFUSED;
     }
     *ret_sequence = order_next_sequence(order);
-    pending_add(order->pending, chain->id, operations, count, *ret_sequence, now_us);
-    order_count_metadata(order, operations, count);
+    pending_add(order->pending, request, *ret_sequence, now_us);
+    order_count_metadata(order, request);
     order->counters.metadata_accepted += count;
     order->unwritten += count;
     return ORDER_ACCEPTED;

@@ -71,12 +71,12 @@ uint64_t order_next_sequence(struct order *order);
 
 /* ---- order_space.c ---- */
 
-/* Whether there is space for the operations. False: *failure is STATUS_NO_SPACE. */
-bool order_has_space_for(struct order *order, const struct metadata_operation *operations, size_t count,
-                         uint64_t resend_of, struct failure *failure) MUST_CHECK;
+/* Whether there is space for the metadata. False: *failure is STATUS_NO_SPACE. */
+bool order_has_space_for(struct order *order, struct pending_request request, uint64_t resend_of,
+                         struct failure *failure) MUST_CHECK;
 
-/* They were accepted. */
-void order_count_metadata(struct order *order, const struct metadata_operation *operations, size_t count);
+/* It was accepted. */
+void order_count_metadata(struct order *order, struct pending_request request);
 
 /* ---- order_publish.c ---- */
 

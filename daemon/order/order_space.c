@@ -84,15 +84,6 @@ static bool refuse(const struct order *order, const char *what, uint64_t bytes, 
 
 /* ---- metadata ---- */
 
-static uint64_t metadata_bytes(const struct metadata_operation *operations, size_t count)
-{
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < count; i++) {
-        bytes += operations[i].name.bytes + operations[i].value.bytes + ENTRY_EXTRA_BYTES;
-    }
-    return bytes;
-}
-
 static bool only_deletes(const struct metadata_operation *operations, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -103,27 +94,40 @@ static bool only_deletes(const struct metadata_operation *operations, size_t cou
     return true;
 }
 
-bool order_has_space_for(struct order *order, const struct metadata_operation *operations, size_t count,
-                         uint64_t resend_of, struct failure *failure)
+static uint64_t request_bytes(struct pending_request request)
 {
-    assert(count > 0);
-    uint64_t bytes = pending_space(order) + metadata_bytes(operations, count);
+    return request.bytes + request.count * ENTRY_EXTRA_BYTES;
+}
+
+bool order_has_space_for(struct order *order, struct pending_request request, uint64_t resend_of,
+                         struct failure *failure)
+{
+    uint64_t bytes = pending_space(order) + request_bytes(request);
     if (bytes < order->space_spare) {
         return true;
     }
     enum space_state state = space_judge(&order->space, bytes, order->space_state);
-    bool passes = resend_of != 0 || only_deletes(operations, count);
+    bool passes = resend_of != 0 || only_deletes(request.operations, request.count);
     return state == SPACE_ENOUGH || (state != SPACE_NONE && passes) ||
            refuse(order, "metadata is not taken", bytes, SPACE_SOFT, failure);
 }
 
-void order_count_metadata(struct order *order, const struct metadata_operation *operations, size_t count)
+void order_count_metadata(struct order *order, struct pending_request request)
 {
     assert(thread_is(THREAD_LOOP));
-    order->accepted_bytes += metadata_bytes(operations, count);
+    order->accepted_bytes += request_bytes(request);
 }
 
 /* ---- jobs ---- */
+
+static uint64_t metadata_bytes(const struct metadata_operation *operations, size_t count)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += operations[i].name.bytes + operations[i].value.bytes + ENTRY_EXTRA_BYTES;
+    }
+    return bytes;
+}
 
 static uint64_t commit_bytes(const struct job_commit *commit)
 {

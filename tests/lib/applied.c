@@ -236,9 +236,9 @@ struct metadata_operation applied_raise(const char *name, uint64_t number)
 
 void applied_queue(uint32_t chain, struct metadata_operation operation)
 {
-    ck_assert(pending_has_room(pending, chain, &operation, 1));
+    ck_assert(pending_has_room(pending, pending_request_of(chain, &operation, 1)));
     sequence++;
-    pending_add(pending, chain, &operation, 1, sequence, sequence);
+    pending_add(pending, pending_request_of(chain, &operation, 1), sequence, sequence);
 }
 
 uint64_t applied_carry(void)

@@ -185,9 +185,10 @@ static void add_copies(struct pending_model *model, uint32_t chain,
         copies[i].name.data = names[i];
         copies[i].value.data = values[i];
     }
-    bool is_prepared = pending_prepare(model->real, copies, count);
+    struct pending_request request = pending_request_of(chain, copies, count);
+    bool is_prepared = pending_prepare(model->real, request);
     assert(is_prepared);
-    pending_add(model->real, chain, copies, count, model->sequence, model->sequence * 10);
+    pending_add(model->real, request, model->sequence, model->sequence * 10);
     for (size_t i = 0; i < count; i++) {
         memset(names[i], 0xee, operations[i].name.bytes);
         memset(values[i], 0xee, operations[i].value.bytes);
@@ -201,8 +202,9 @@ bool pending_model_request(struct pending_model *model, uint32_t chain,
 {
     assert(count >= 1 && count <= REQUEST_MAX);
     bool could_hold = count <= model->operations_max && asked_bytes(operations, count) <= model->bytes_max;
-    bool has_room = pending_has_room(model->real, chain, operations, count);
-    assert(pending_could_hold(model->real, operations, count) == could_hold);
+    struct pending_request request = pending_request_of(chain, operations, count);
+    bool has_room = pending_has_room(model->real, request);
+    assert(pending_could_hold(model->real, request) == could_hold);
     assert(has_room || model->count > 0 || !could_hold); /* what could be held is taken sooner or later */
     if (!has_room || model->count + count > OPERATIONS_MAX || model->group_count == GROUPS_MAX) {
         return false;

@@ -87,7 +87,7 @@ static void join_group(void)
 {
     struct metadata_operation operation = {
         .kind = METADATA_SET, .name = slice_of("name", 4), .value = slice_of("value", 5)};
-    pending_add(pending, 1, &operation, 1, ++sequence, now_us);
+    pending_add(pending, pending_request_of(1, &operation, 1), ++sequence, now_us);
     pending_close_group(pending);
     group_append_all(&commit_group_lanes(group)->groups, pending_take_closed(pending));
 }
@@ -306,7 +306,7 @@ static void join_raises(void)
         {.kind = METADATA_RAISE, .name = slice_of("mark", 4), .raise = 5},
         {.kind = METADATA_RAISE, .name = slice_of("other", 5), .raise = 5},
     };
-    pending_add(pending, 1, operations, 3, ++sequence, now_us);
+    pending_add(pending, pending_request_of(1, operations, 3), ++sequence, now_us);
     pending_close_group(pending);
     group_append_all(&commit_group_lanes(group)->groups, pending_take_closed(pending));
 }

@@ -173,7 +173,7 @@ static void check_run(struct random_source *random)
     for (size_t i = 0; i < count; i++) {
         struct metadata_operation operation = some_operation(random, values[i]);
         carry_out(&expected, &operation, blocks_pruned);
-        pending_add(pending, 1, &operation, 1, i + 1, 0);
+        pending_add(pending, pending_request_of(1, &operation, 1), i + 1, 0);
         if (random_chance(random, 15)) {
             pending_close_group(pending);
         }

@@ -26,9 +26,10 @@ static struct metadata_operation raise_to(unsigned name, uint64_t number)
 
 static void add(struct pending *pending, struct metadata_operation operation, uint64_t sequence)
 {
-    ck_assert(pending_has_room(pending, 1, &operation, 1));
-    ck_assert(pending_prepare(pending, &operation, 1));
-    pending_add(pending, 1, &operation, 1, sequence, sequence * 10);
+    struct pending_request request = pending_request_of(1, &operation, 1);
+    ck_assert(pending_has_room(pending, request));
+    ck_assert(pending_prepare(pending, request));
+    pending_add(pending, request, sequence, sequence * 10);
 }
 
 static void fill(struct metadata_operation *operations, size_t count)
@@ -145,7 +146,7 @@ START_TEST(a_larger_request_is_a_group_of_its_own)
     struct pending *pending = pending_new(1000, 1 << 20);
     fill(operations, sizeof operations / sizeof operations[0]);
     add(pending, set(90, 1), 1);
-    pending_add(pending, 1, operations, METADATA_GROUP_OPERATIONS_MAX + 1, 2, 20);
+    pending_add(pending, pending_request_of(1, operations, METADATA_GROUP_OPERATIONS_MAX + 1), 2, 20);
     add(pending, set(90, 1), 3);
     pending_close_group(pending);
     struct metadata_group *group = pending_take_closed(pending);
@@ -166,20 +167,20 @@ START_TEST(the_queue_is_bounded_in_operations)
     struct metadata_operation operations[5];
     fill(operations, 5);
     struct pending *pending = pending_new(4, 1000);
-    ck_assert(!pending_could_hold(pending, operations, 5));
-    ck_assert(pending_could_hold(pending, operations, 4));
-    ck_assert(pending_has_room(pending, 1, operations, 4));
-    pending_add(pending, 1, operations, 3, 1, 10);
-    ck_assert(!pending_has_room(pending, 1, operations + 3, 2));
-    ck_assert(pending_has_room(pending, 1, operations + 3, 1));
-    pending_add(pending, 1, operations + 3, 1, 2, 20);
-    ck_assert(!pending_has_room(pending, 1, operations + 4, 1));
-    ck_assert(pending_has_room(pending, 1, operations, 4)); /* folds into what is there */
-    ck_assert(!pending_has_room(pending, 2, operations, 1));
+    ck_assert(!pending_could_hold(pending, pending_request_of(1, operations, 5)));
+    ck_assert(pending_could_hold(pending, pending_request_of(1, operations, 4)));
+    ck_assert(pending_has_room(pending, pending_request_of(1, operations, 4)));
+    pending_add(pending, pending_request_of(1, operations, 3), 1, 10);
+    ck_assert(!pending_has_room(pending, pending_request_of(1, operations + 3, 2)));
+    ck_assert(pending_has_room(pending, pending_request_of(1, operations + 3, 1)));
+    pending_add(pending, pending_request_of(1, operations + 3, 1), 2, 20);
+    ck_assert(!pending_has_room(pending, pending_request_of(1, operations + 4, 1)));
+    ck_assert(pending_has_room(pending, pending_request_of(1, operations, 4))); /* folds into what is there */
+    ck_assert(!pending_has_room(pending, pending_request_of(2, operations, 1)));
     pending_close_group(pending);
-    ck_assert(!pending_has_room(pending, 1, operations, 1));
+    ck_assert(!pending_has_room(pending, pending_request_of(1, operations, 1)));
     pending_remove_group(pending, pending_take_closed(pending));
-    ck_assert(pending_has_room(pending, 1, operations, 4));
+    ck_assert(pending_has_room(pending, pending_request_of(1, operations, 4)));
     pending_free(pending);
 }
 END_TEST
@@ -189,11 +190,11 @@ START_TEST(the_queue_is_bounded_in_bytes)
     struct metadata_operation large = set(0, 1001), fits = set(0, 998), small = set(1, 0);
     struct pending *pending = pending_new(100, 1000);
     ck_assert_uint_eq(fits.name.bytes, 2);
-    ck_assert(!pending_could_hold(pending, &large, 1));
-    ck_assert(!pending_has_room(pending, 1, &large, 1));
+    ck_assert(!pending_could_hold(pending, pending_request_of(1, &large, 1)));
+    ck_assert(!pending_has_room(pending, pending_request_of(1, &large, 1)));
     add(pending, fits, 1);
     ck_assert_uint_eq(pending_bytes(pending), 1000);
-    ck_assert(!pending_has_room(pending, 1, &small, 1));
+    ck_assert(!pending_has_room(pending, pending_request_of(1, &small, 1)));
     pending_close_group(pending);
     pending_remove_group(pending, pending_take_closed(pending));
     ck_assert_uint_eq(pending_bytes(pending), 0);
@@ -211,16 +212,17 @@ START_TEST(what_is_queued_above_a_lower_bound_stays_and_nothing_joins_it)
     }
     pending_set_bounds(pending, 4, 10000);
     struct metadata_operation operation = set(9, 1), again = set(7, 1);
-    ck_assert(pending_could_hold(pending, &operation, 1));
-    ck_assert(!pending_has_room(pending, 1, &operation, 1));
-    ck_assert(!pending_has_room(pending, 1, &again, 1)); /* nor what would replace something */
+    ck_assert(pending_could_hold(pending, pending_request_of(1, &operation, 1)));
+    ck_assert(!pending_has_room(pending, pending_request_of(1, &operation, 1)));
+    /* nor what would replace something */
+    ck_assert(!pending_has_room(pending, pending_request_of(1, &again, 1)));
     ck_assert_uint_eq(pending_operations(pending), 8);
     ck_assert(pending_holds(pending, 1, pending_model_name(0)));
     pending_set_bounds(pending, 9, 10000);
     add(pending, set(9, 1), 9);
     pending_set_bounds(pending, 9, 10);
     struct metadata_operation large = set(9, 100);
-    ck_assert(!pending_could_hold(pending, &large, 1));
+    ck_assert(!pending_could_hold(pending, pending_request_of(1, &large, 1)));
     pending_free(pending);
 }
 END_TEST
@@ -336,14 +338,14 @@ START_TEST(a_request_of_so_many_names_that_there_is_no_memory_leaves_nothing)
         operations[i].name = slice_of(names[i], 4);
     }
     for (int i = 0; i < 2; i++) {
-        ck_assert(pending_has_room(pending, 1, operations, NAMES));
+        ck_assert(pending_has_room(pending, pending_request_of(1, operations, NAMES)));
         failing_plan_malloc(i == 0 ? NAMES * sizeof(void *) : 1 << 20);
-        ck_assert(!pending_prepare(pending, operations, NAMES));
+        ck_assert(!pending_prepare(pending, pending_request_of(1, operations, NAMES)));
         ck_assert(failing_end());
         ck_assert_uint_eq(pending_operations(pending), 0);
     }
-    ck_assert(pending_prepare(pending, operations, NAMES));
-    pending_add(pending, 1, operations, NAMES, 1, 1);
+    ck_assert(pending_prepare(pending, pending_request_of(1, operations, NAMES)));
+    pending_add(pending, pending_request_of(1, operations, NAMES), 1, 1);
     ck_assert_uint_eq(pending_operations(pending), NAMES);
     pending_free(pending);
 }
@@ -356,13 +358,13 @@ START_TEST(a_request_for_whose_values_there_is_no_memory_leaves_nothing)
     struct metadata_operation operations[] = {set(1, 1), set(2, 1), set(3, 1)};
     operations[0].value = operations[1].value = slice_of(bytes, QUEUED_VALUE_LARGE_BYTES);
     operations[2].value = slice_of(bytes, sizeof bytes);
-    ck_assert(pending_has_room(pending, 1, operations, 3));
+    ck_assert(pending_has_room(pending, pending_request_of(1, operations, 3)));
     failing_plan_malloc(sizeof bytes);
-    ck_assert(!pending_prepare(pending, operations, 3));
+    ck_assert(!pending_prepare(pending, pending_request_of(1, operations, 3)));
     ck_assert(failing_end());
     ck_assert_uint_eq(pending_operations(pending), 0);
-    ck_assert(pending_prepare(pending, operations, 3));
-    pending_add(pending, 1, operations, 3, 1, 1);
+    ck_assert(pending_prepare(pending, pending_request_of(1, operations, 3)));
+    pending_add(pending, pending_request_of(1, operations, 3), 1, 1);
     for (unsigned i = 0; i < 3; i++) {
         struct slice value = pending_change(pending, 1, operations[i].name).value;
         ck_assert_uint_eq(value.bytes, operations[i].value.bytes);

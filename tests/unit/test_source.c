@@ -92,7 +92,7 @@ static void queue_some(void)
             .raise = 7,
         };
         if (random_chance(&randomness, 30)) {
-            pending_add(pending, CHAIN, &operation, 1, number + 1, 0);
+            pending_add(pending, pending_request_of(CHAIN, &operation, 1), number + 1, 0);
         }
     }
 }

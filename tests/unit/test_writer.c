@@ -88,7 +88,7 @@ static void submit_group(uint64_t now_us)
 {
     struct metadata_operation operation = {
         .kind = METADATA_SET, .name = slice_of("name", 4), .value = slice_of("value", 5)};
-    pending_add(pending, 1, &operation, 1, ++sequence, now_us);
+    pending_add(pending, pending_request_of(1, &operation, 1), ++sequence, now_us);
     pending_close_group(pending);
     writer_submit_groups(writer, pending_take_closed(pending));
 }

@@ -141,29 +141,43 @@ static enum status decode_operation(const Cairn__MetadataOperation *message, enu
     }
 }
 
+enum status decode_operations(const struct request *request, Cairn__MetadataOperation *const *messages,
+                              size_t count, enum decode_place place,
+                              struct metadata_operation *ret_operations, size_t *ret_range_count,
+                              struct failure *failure)
+{
+    uint64_t value_bytes_max = place == DECODE_QUEUED ? request->service->value_bytes_max : UINT64_MAX;
+    size_t range_count = 0;
+    assert(count == 0 || (messages != NULL && ret_operations != NULL));
+    for (size_t i = 0; i < count; i++) {
+        if (decode_operation(messages[i], place, value_bytes_max, &ret_operations[i], failure) != STATUS_OK) {
+            return failure->status;
+        }
+        range_count += ret_operations[i].kind == METADATA_DELETE_RANGE;
+    }
+    if (range_count > DELETE_RANGES_MAX) {
+        return failure_set(failure, STATUS_TOO_LARGE, "a commit that deletes %zu ranges of names: at most %d",
+                           range_count, DELETE_RANGES_MAX);
+    }
+    *ret_range_count = range_count;
+    return STATUS_OK;
+}
+
 enum status decode_metadata(struct request *request, Cairn__MetadataOperation *const *messages, size_t count,
                             enum decode_place place, struct decoded_metadata *ret_metadata,
                             struct failure *failure)
 {
-    assert(count == 0 || messages != NULL);
     struct metadata_operation *operations = NULL;
-    size_t range_count = 0;
-    uint64_t value_bytes_max = place == DECODE_QUEUED ? request->service->value_bytes_max : UINT64_MAX;
+    size_t range_count;
+    assert(count <= SIZE_MAX / sizeof operations[0]); /* the product is a size */
     if (count > 0) {
         operations = request_memory(request, count * sizeof operations[0], failure);
         if (operations == NULL) {
             return failure->status;
         }
     }
-    for (size_t i = 0; i < count; i++) {
-        if (decode_operation(messages[i], place, value_bytes_max, &operations[i], failure) != STATUS_OK) {
-            return failure->status;
-        }
-        range_count += operations[i].kind == METADATA_DELETE_RANGE;
-    }
-    if (range_count > DELETE_RANGES_MAX) {
-        return failure_set(failure, STATUS_TOO_LARGE, "a commit that deletes %zu ranges of names: at most %d",
-                           range_count, DELETE_RANGES_MAX);
+    if (decode_operations(request, messages, count, place, operations, &range_count, failure) != STATUS_OK) {
+        return failure->status;
     }
     *ret_metadata = (struct decoded_metadata){operations, count, range_count};
     return STATUS_OK;

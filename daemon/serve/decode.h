@@ -31,7 +31,13 @@ enum decode_place {
     DECODE_OTHER,  /* a prune or a rollback */
 };
 
-/* Operations in the order they were sent. */
+/* Operations in the order they were sent, into zeroed memory of the caller's; and how many of them delete a range. */
+enum status decode_operations(const struct request *request, Cairn__MetadataOperation *const *messages,
+                              size_t count, enum decode_place place,
+                              struct metadata_operation *ret_operations, size_t *ret_range_count,
+                              struct failure *failure) MUST_CHECK;
+
+/* The same, into memory of the request. */
 enum status decode_metadata(struct request *request, Cairn__MetadataOperation *const *messages, size_t count,
                             enum decode_place place, struct decoded_metadata *ret_metadata,
                             struct failure *failure) MUST_CHECK;

@@ -22,10 +22,11 @@
 
 struct write_metadata {
     bool is_started; /* its deadline is set */
-    struct decoded_metadata metadata;
-    uint64_t resend_of;
     enum level level;
+    uint64_t resend_of;
     struct order_waiter waiter;
+    size_t count;
+    struct metadata_operation operations[];
 };
 
 static void reply_as(struct request *request, uint64_t sequence, enum level level, bool is_repeated)
@@ -102,11 +103,15 @@ enum status write_decode_metadata(struct request *request, struct failure *failu
         return failure_set(failure, STATUS_INVALID,
                            "a metadata write without an operation: give at least one");
     }
-    struct write_metadata *write = request_memory(request, sizeof *write, failure);
-    if (write == NULL || decode_metadata(request, message->operations, message->n_operations, DECODE_QUEUED,
-                                         &write->metadata, failure) != STATUS_OK) {
+    size_t range_count;
+    struct write_metadata *write =
+        request_memory(request, sizeof *write + message->n_operations * sizeof write->operations[0], failure);
+    if (write == NULL || decode_operations(request, message->operations, message->n_operations, DECODE_QUEUED,
+                                           write->operations, &range_count, failure) != STATUS_OK) {
         return failure->status;
     }
+    assert(range_count == 0); /* the queue has no place for one */
+    write->count = message->n_operations;
     write->resend_of = message->has_resend_of ? message->resend_of : 0;
     write->level = message->has_level ? (enum level)message->level : LEVEL_ACCEPTED;
     request->prepared = write;
@@ -135,7 +140,7 @@ enum request_progress write_metadata(struct request *request)
 {
     struct failure failure;
     struct write_metadata *write = request->prepared;
-    assert(write != NULL && write->metadata.count > 0); /* as it was decoded */
+    assert(write != NULL && write->count > 0); /* as it was decoded */
     struct chain *chain = find_chain(request, write, &failure);
     if (chain == NULL) {
         request_refuse_for(request, &failure);
@@ -152,11 +157,10 @@ enum request_progress write_metadata(struct request *request)
     if (request->service->is_contended) {
         return REQUEST_WAITS;
     }
-    assert(chain->visible && write->metadata.count > 0); /* the order gives one number to all of them */
     uint64_t sequence;
     enum order_acceptance acceptance =
-        order_metadata(request->service->order, chain, write->metadata.operations, write->metadata.count,
-                       write->resend_of, request->received_us, &sequence, &failure);
+        order_metadata(request->service->order, chain, write->operations, write->count, write->resend_of,
+                       request->received_us, &sequence, &failure);
     if (acceptance == ORDER_NOT_YET) {
         return REQUEST_WAITS;
     }
@@ -167,8 +171,8 @@ enum request_progress write_metadata(struct request *request)
         reply_written(request, sequence, LEVEL_ACCEPTED);
     } else {
         write->waiter.chain = chain->id;
-        write->waiter.operations = write->metadata.operations;
-        write->waiter.operation_count = write->metadata.count;
+        write->waiter.operations = write->operations;
+        write->waiter.operation_count = write->count;
         wait_for(request, &write->waiter, sequence, write->level, waited);
     }
     return REQUEST_TAKEN;

@@ -95,11 +95,16 @@ void write_set_clear(struct write_set *set)
     }
 }
 
-static struct write_set_change *find(const struct write_set *set, const struct key *key)
+static struct write_set_change *find_hashed(const struct write_set *set, const struct key *key, unsigned hash)
 {
     struct write_set_change *change;
-    HASH_FIND(hh, set->by_key, key->data, key->bytes, change);
+    HASH_FIND_BYHASHVALUE(hh, set->by_key, key->data, key->bytes, hash, change);
     return change;
+}
+
+static struct write_set_change *find(const struct write_set *set, const struct key *key)
+{
+    return find_hashed(set, key, name_hash(key->data, key->bytes));
 }
 
 /* Whether a range deletes what the change did; of no change (NULL), what the store has of the key. */
@@ -150,7 +155,8 @@ static void add(struct write_set *set, const struct key *key, bool present, stru
     assert(key->bytes > 0 && key->bytes <= sizeof key->data);
     struct write_set_change *change =
         set_memory(set, offsetof(struct write_set_change, key.data) + key->bytes);
-    struct write_set_change *older = find(set, key);
+    unsigned hash = name_hash(key->data, key->bytes);
+    struct write_set_change *older = find_hashed(set, key, hash);
     assert(older == NULL || !older->is_superseded); /* the index has the newest only */
     change->next = NULL;
     change->previous = set->last;
@@ -165,7 +171,7 @@ static void add(struct write_set *set, const struct key *key, bool present, stru
         older->is_superseded = true;
         HASH_DELETE(hh, set->by_key, older);
     }
-    HASH_ADD(hh, set->by_key, key.data[0], key->bytes, change);
+    HASH_ADD_BYHASHVALUE(hh, set->by_key, key.data[0], key->bytes, hash, change);
     if (set->last == NULL) {
         set->first = change;
     } else {
@@ -241,7 +247,7 @@ void write_set_take_back(struct write_set *set, struct write_set_mark mark)
         if (change->older != NULL) {
             struct write_set_change *older = change->older;
             older->is_superseded = false;
-            HASH_ADD(hh, set->by_key, key.data[0], older->key.bytes, older);
+            HASH_ADD_BYHASHVALUE(hh, set->by_key, key.data[0], older->key.bytes, older->hh.hashv, older);
         }
         set->last = change->previous;
     }

@@ -34,7 +34,9 @@ enum {
     KEPT_LOOKS_MAX = 100,   /* of these, while all is flushed and a read keeps write buffers: 50 ms */
     DELETIONS_MAX = 8192,   /* in a write buffer, for walks pass over each; measured: some 2 ms */
     NOTE_INTERVAL_US = 500, /* between two notes outside the log of how far it is synced; one takes 2 us */
-    TABLES_YOUNG_MAX = 16,  /* with more of them RocksDB delays flushes; it slows down writes from 20 on */
+    EDITS_FEW =
+        8, /* such as a commit's four: sorted in place; measured: qsort() takes 850 instructions for four */
+    TABLES_YOUNG_MAX = 16, /* with more of them RocksDB delays flushes; it slows down writes from 20 on */
 };
 
 /* ---- the batch ---- */
@@ -53,6 +55,22 @@ static int compare_edits(const void *left, const void *right)
     bool may_be_equal = left == right || one->kind == ENGINE_DELETE_RANGE || one->kind == ENGINE_DELETE_EACH;
     assert(order != 0 || may_be_equal); /* of two edits of one key either might win */
     return order;
+}
+
+static void sort(struct engine_edit *edits, size_t count)
+{
+    if (count > EDITS_FEW) {
+        qsort(edits, count, sizeof edits[0], compare_edits);
+        return;
+    }
+    for (size_t i = 1; i < count; i++) {
+        const struct engine_edit edit = edits[i];
+        size_t at = i;
+        for (; at > 0 && compare_edits(&edits[at - 1], &edit) > 0; at--) {
+            edits[at] = edits[at - 1];
+        }
+        edits[at] = edit;
+    }
 }
 
 /* Returns how many there were. */
@@ -109,9 +127,7 @@ static void fill_batch(struct rocks *rocks, struct engine_edit *edits, size_t co
 {
     assert(atomic_load(&rocks->engine.is_writing));      /* the batch has no lock */
     assert(rocksdb_writebatch_count(rocks->batch) == 0); /* nothing of the write before goes with this one */
-    if (count > 0) { /* a list of nothing may have no address, which qsort() must not get */
-        qsort(edits, count, sizeof edits[0], compare_edits);
-    }
+    sort(edits, count);
     add_mark(rocks, rocks->batch);
     size_t added = 0;
     for (size_t i = 0; i < count; i++) {

@@ -77,6 +77,12 @@ static bool explore(struct search *search, const struct claim_state *state, size
     return false;
 }
 
+/* Of one that was carried out: whether it is there for certain. */
+static bool is_kept(const struct claim_call *call, uint64_t kept_through)
+{
+    return call->level != CLAIM_LEVEL_WRITTEN || call->sequence <= kept_through;
+}
+
 /* Metadata is not looked at: it says who may write, and nothing of the chain. */
 static void begin_search(struct search *search, uint64_t kept_through)
 {
@@ -87,8 +93,7 @@ static void begin_search(struct search *search, uint64_t kept_through)
             continue;
         }
         search->done[search->n++] = done[i];
-        bool is_kept = done[i]->level != CLAIM_LEVEL_WRITTEN || done[i]->sequence <= kept_through;
-        search->kept = is_kept ? search->n : search->kept;
+        search->kept = is_kept(done[i], kept_through) ? search->n : search->kept;
     }
 }
 
@@ -105,15 +110,21 @@ static bool explore_past(struct search *search, uint64_t kept_through)
     return false;
 }
 
-/* What was not answered may have been carried out and show in nothing but numbers, which nobody was told. */
-static void forget_numbers(struct claim_state *state, const struct claim_round *round)
+/* What was not answered, or was lost with the power or not, may show in nothing but its number: it may be that of the last rollback. */
+static void forget_numbers(struct claim_state *state, const struct search *search, uint64_t kept_through)
 {
-    for (size_t i = 0; i < round->n; i++) {
-        const struct claim_call *call = &round->calls[i];
+    const struct claim_model *model = search->model;
+    for (size_t i = 0; i < search->round->n; i++) {
+        const struct claim_call *call = &search->round->calls[i];
         bool is_of_claim = call->kind == CLAIM_CLAIM || call->kind == CLAIM_RELEASE;
         bool cuts = call->kind == CLAIM_ROLLBACK || call->kind == CLAIM_DROP || call->kind == CLAIM_CREATE;
-        state->claimed = !call->is_answered && is_of_claim ? CLAIM_UNKNOWN : state->claimed;
-        state->cut = !call->is_answered && cuts ? CLAIM_UNKNOWN : state->cut;
+        bool is_open = !call->is_answered || (call->status == STATUS_OK && !is_kept(call, kept_through));
+        state->claimed = is_open && is_of_claim ? CLAIM_UNKNOWN : state->claimed;
+        state->cut = is_open && cuts ? CLAIM_UNKNOWN : state->cut;
+    }
+    for (size_t i = 0; i < model->past_count; i++) {
+        bool is_open = model->past[i].sequence > kept_through && model->past[i].before.cut != model->now.cut;
+        state->cut = is_open ? CLAIM_UNKNOWN : state->cut;
     }
 }
 
@@ -138,8 +149,8 @@ bool claim_round_crashed(struct claim_model *model, const struct claim_round *ro
     if (model->now.is_there && !search.found.is_there) {
         claim_note_drop(model, &model->now);
     }
+    forget_numbers(&search.found, &search, kept_through);
     model->now = search.found;
-    forget_numbers(&model->now, round);
     model->past_count = 0; /* a barrier, or the start, has made all durable */
     if (model->now.stands) {
         model->epochs[model->now.last].sequence = model->now.claimed = dump->claim_sequence;

@@ -28,6 +28,17 @@ void claim_model_begin(struct claim_model *model)
     claim_all_closed(&model->now, 0, 0);
 }
 
+/* Another copy may have given an epoch with the sequence number of this one's last: only the bits tell them apart. */
+static void add_twin(struct claim_model *model)
+{
+    if (model->now.last != NO_EPOCH && model->epoch_count < CLAIM_EPOCHS_MAX) {
+        struct claim_epoch *twin = &model->epochs[model->epoch_count++];
+        *twin = model->epochs[model->now.last];
+        twin->random ^= 1;
+        twin->is_foreign = true;
+    }
+}
+
 void claim_models_swap(struct claim_model *model, struct claim_model *other)
 {
     static struct claim_model before;
@@ -40,6 +51,7 @@ void claim_models_swap(struct claim_model *model, struct claim_model *other)
     before = *model;
     *model = *other;
     *other = before;
+    add_twin(model);
 }
 
 void claim_session_closed(struct claim_state *state, int session, uint64_t now_us)

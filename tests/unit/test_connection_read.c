@@ -93,7 +93,7 @@ START_TEST(a_body_for_which_the_machine_has_no_memory_is_refused_and_ends_the_co
     const struct frame_request large = {.type = FRAME_COMMIT, .id = 2, .body_bytes = 200 << 10};
     frame_request_encode(&large, header);
     int peer = peer_greeted();
-    failing_plan_malloc(200 << 10);
+    failing_plan_malloc(1, 200 << 10);
     peer_write(peer, header, sizeof header);
     peer_write(peer, "some", 4);
     struct service_reply reply = peer_receive(peer);
@@ -376,7 +376,7 @@ START_TEST(what_was_sent_ahead_and_has_no_memory_ends_the_connection_and_no_othe
     }
     connections_iterate();
     connection->in_flight += REQUESTS_IN_FLIGHT_MAX; /* none of them may start, so they are kept */
-    failing_plan_malloc(sizeof frames / 2);
+    failing_plan_malloc(1, sizeof frames / 2);
     peer_write(peer, frames, sizeof frames);
     CONNECTIONS_AWAIT(connection->state == CONNECTION_CLOSED);
     ck_assert(failing_end());

@@ -339,7 +339,7 @@ START_TEST(a_request_of_so_many_names_that_there_is_no_memory_leaves_nothing)
     }
     for (int i = 0; i < 2; i++) {
         ck_assert(pending_has_room(pending, pending_request_of(1, operations, NAMES)));
-        failing_plan_malloc(i == 0 ? NAMES * sizeof(void *) : 1 << 20);
+        failing_plan_malloc(1, i == 0 ? NAMES * sizeof(void *) : 1 << 20);
         ck_assert(!pending_prepare(pending, pending_request_of(1, operations, NAMES)));
         ck_assert(failing_end());
         ck_assert_uint_eq(pending_operations(pending), 0);
@@ -359,10 +359,12 @@ START_TEST(a_request_for_whose_values_there_is_no_memory_leaves_nothing)
     operations[0].value = operations[1].value = slice_of(bytes, QUEUED_VALUE_LARGE_BYTES);
     operations[2].value = slice_of(bytes, sizeof bytes);
     ck_assert(pending_has_room(pending, pending_request_of(1, operations, 3)));
-    failing_plan_malloc(sizeof bytes);
-    ck_assert(!pending_prepare(pending, pending_request_of(1, operations, 3)));
-    ck_assert(failing_end());
-    ck_assert_uint_eq(pending_operations(pending), 0);
+    for (unsigned i = 1; i <= 3; i++) { /* one value after the other */
+        failing_plan_malloc(i, QUEUED_VALUE_LARGE_BYTES);
+        ck_assert(!pending_prepare(pending, pending_request_of(1, operations, 3)));
+        ck_assert(failing_end());
+        ck_assert_uint_eq(pending_operations(pending), 0);
+    }
     ck_assert(pending_prepare(pending, pending_request_of(1, operations, 3)));
     pending_add(pending, pending_request_of(1, operations, 3), 1, 1);
     for (unsigned i = 0; i < 3; i++) {

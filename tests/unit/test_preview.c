@@ -1,9 +1,11 @@
 /* Preview: it says of a prune or a rollback what that then does, over what is stored and queued, and what it meets that is damaged. That it
  * agrees with the writer on whatever comes is test_apply_model's. */
 #include <check.h>
+#include <stdio.h>
 
 #include "daemon/read/preview.h"
 #include "tests/lib/applied.h"
+#include "tests/lib/failing/failing.h"
 #include "tests/lib/suite.h"
 
 static struct slice text(const char *string)
@@ -184,6 +186,35 @@ START_TEST(metadata_that_cannot_be_understood_is_damage_and_no_count)
 }
 END_TEST
 
+/* At each place where a copy of names, or the room for guards, is allocated. Names are longer than what else is. */
+START_TEST(without_memory_for_its_names_it_is_busy)
+{
+    enum { NAMES = 40, GUARDS = 100, NAME_BYTES = 1000 };
+    static char names[NAMES][NAME_BYTES + 1];
+    static struct job_guard guards[GUARDS];
+    applied_ten();
+    for (unsigned i = 0; i < NAMES; i++) {
+        snprintf(names[i], sizeof names[i], "%0*u", NAME_BYTES, i);
+        applied_queue(1, applied_set(names[i], text("v"), 9));
+    }
+    for (unsigned i = 0; i < GUARDS; i++) {
+        guards[i] = (struct job_guard){.name = text("absent")};
+    }
+    struct job job = applied_rollback_to(6);
+    job.rollback.guards = guards;
+    job.rollback.guard_count = GUARDS;
+    unsigned points = 0;
+    enum status status;
+    do {
+        failing_plan_malloc(++points, NAME_BYTES);
+        status = applied_preview(&job); /* it asserts that no value is held behind it */
+        ck_assert_int_eq(status, failing_end() ? STATUS_BUSY : STATUS_OK);
+    } while (status != STATUS_OK);
+    ck_assert_uint_gt(points, NAMES + 1);
+    applied_assert_rolled_back(&job, 4, 4, 4 + NAMES, 0);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -194,6 +225,7 @@ int main(void)
     tcase_add_test(tests, a_prune_is_refused_as_the_writer_refuses_it);
     tcase_add_test(tests, a_name_that_was_bound_again_counts_once);
     tcase_add_test(tests, what_stands_against_it_is_said_as_the_writer_says_it);
+    tcase_add_test(tests, without_memory_for_its_names_it_is_busy);
     tcase_add_test(tests, more_than_a_step_reads_is_counted_whole);
     tcase_add_loop_test(tests, what_cannot_be_understood_is_damage_and_no_count, 0,
                         sizeof damages / sizeof damages[0]);

@@ -34,9 +34,9 @@ void failing_plan(enum failing_call call, unsigned nth, int error)
     plan.error = error;
 }
 
-void failing_plan_malloc(size_t bytes_min)
+void failing_plan_malloc(unsigned nth, size_t bytes_min)
 {
-    failing_plan(FAILING_MALLOC, 1, ENOMEM);
+    failing_plan(FAILING_MALLOC, nth, ENOMEM);
     plan.bytes_min = bytes_min;
 }
 
@@ -272,7 +272,7 @@ struct dirent *readdir(DIR *directory)
     return fails(FAILING_READDIR, &result) ? NULL : next(directory);
 }
 
-/* The Makefile has the linker put these in the place of malloc and pthread_create. */
+/* The Makefile has the linker put these in the place of malloc, realloc and pthread_create. */
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
                           void *context);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
@@ -287,10 +287,22 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
 
 void *__real_malloc(size_t bytes);
 void *__wrap_malloc(size_t bytes);
+void *__real_realloc(void *block, size_t bytes);
+void *__wrap_realloc(void *block, size_t bytes);
 
-void *__wrap_malloc(size_t bytes)
+static bool has_no_memory(size_t bytes)
 {
     int result;
     bool is_meant = plan.call == FAILING_MALLOC && bytes >= plan.bytes_min;
-    return is_meant && fails(FAILING_MALLOC, &result) ? NULL : __real_malloc(bytes);
+    return is_meant && fails(FAILING_MALLOC, &result);
+}
+
+void *__wrap_malloc(size_t bytes)
+{
+    return has_no_memory(bytes) ? NULL : __real_malloc(bytes);
+}
+
+void *__wrap_realloc(void *block, size_t bytes)
+{
+    return has_no_memory(bytes) ? NULL : __real_realloc(block, bytes);
 }

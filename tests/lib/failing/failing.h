@@ -37,8 +37,8 @@ enum failing_call {
 /* The nth such call from now on fails with that error, and only that one; 1: the next. Without an error it returns 0 and does nothing,
  * and fstat tells of a file of no device. */
 void failing_plan(enum failing_call call, unsigned nth, int error);
-/* The next malloc of at least so many bytes finds no memory. */
-void failing_plan_malloc(size_t bytes_min);
+/* The nth malloc or realloc of at least so many bytes from now on finds no memory, and only that one. */
+void failing_plan_malloc(unsigned nth, size_t bytes_min);
 /* Whether the planned failure has been met. Nothing is planned any more. */
 bool failing_end(void);
 

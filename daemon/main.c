@@ -232,9 +232,8 @@ static int open_store(const struct options *options, struct running *running)
 static void refuse_part(enum start_check_part part, const char *error)
 {
     static void (*const events[START_CHECK_PARTS])(const char *error) = {
-        [START_CHECK_ROLES] = event_server_refused,
-        [START_CHECK_FILES] = event_files_limit_too_low,
-        [START_CHECK_SOCKET] = event_socket_refused,
+        [START_CHECK_ROLES] = event_server_refused,        [START_CHECK_FILES] = event_files_limit_too_low,
+        [START_CHECK_MEMORY] = event_server_refused,       [START_CHECK_SOCKET] = event_socket_refused,
         [START_CHECK_DIRECTORY] = event_directory_refused,
     };
     assert(part < START_CHECK_PARTS);

@@ -71,11 +71,12 @@ static void check_roles(struct check *check, struct roles *ret_roles)
     }
 }
 
-static void check_files(struct check *check, struct files_limit *ret_limit)
+static void check_files(struct check *check, struct process_limits_files *ret_limit)
 {
     const struct unit *unit = check->config->unit;
     uint64_t connections_max = check->config->options->connections_max;
-    if (!files_limit_raise(connections_max, unit != NULL ? unit->files_max : UINT64_MAX, ret_limit)) {
+    if (!process_limits_raise_files(connections_max, unit != NULL ? unit->files_max : UINT64_MAX,
+                                    ret_limit)) {
         refuse_setting(check, START_CHECK_FILES,
                        "connections_max = %" PRIu64 ": takes %" PRIu64
                        " file descriptors and the limit is %" PRIu64
@@ -88,11 +89,23 @@ static void check_files(struct check *check, struct files_limit *ret_limit)
 static void check_file_size(struct check *check)
 {
     uint64_t bytes = 0;
-    if (check->config->unit == NULL && !files_limit_raise_size(&bytes)) {
+    if (check->config->unit == NULL && !process_limits_raise_file_size(&bytes)) {
         refuse_setting(check, START_CHECK_DIRECTORY,
                        "files may have %" PRIu64 " bytes here, and a store's have up to %" PRIu64
                        "; raise LimitFSIZE (ulimit -f)",
-                       bytes, FILES_LIMIT_SIZE_MIN);
+                       bytes, PROCESS_LIMITS_FILE_SIZE_MIN);
+    }
+}
+
+/* As above. */
+static void check_memory(struct check *check)
+{
+    uint64_t bytes = 0;
+    if (check->config->unit == NULL && !process_limits_raise_memory(&bytes)) {
+        refuse_setting(check, START_CHECK_MEMORY,
+                       "the limit on address space is %" PRIu64 " bytes, and a start takes %" PRIu64
+                       "; raise LimitAS (ulimit -v), or bound memory by MemoryMax= instead",
+                       bytes, PROCESS_LIMITS_MEMORY_MIN);
     }
 }
 
@@ -218,6 +231,7 @@ enum exit_code start_check(const struct start_check_config *config, struct start
     check_roles(&check, &ret_found->roles);
     check_files(&check, &ret_found->files);
     check_file_size(&check);
+    check_memory(&check);
     check_socket(&check);
     check_directory(&check);
     return check.code;

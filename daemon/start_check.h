@@ -6,13 +6,14 @@
 
 #include "daemon/config/options.h"
 #include "daemon/host/directory.h"
-#include "daemon/host/files_limit.h"
+#include "daemon/host/process_limits.h"
 #include "daemon/host/roles.h"
 #include "daemon/host/unit.h"
 
 enum start_check_part {
     START_CHECK_ROLES,
     START_CHECK_FILES,
+    START_CHECK_MEMORY,
     START_CHECK_SOCKET,
     START_CHECK_DIRECTORY,
     START_CHECK_PARTS,
@@ -33,7 +34,7 @@ struct start_check_config {
 /* What a start goes on with. */
 struct start_check_found {
     struct roles roles;
-    struct files_limit files;
+    struct process_limits_files files;
 };
 
 /* EXIT_CODE_STOPPED: nothing was refused; else what a start would end with. */

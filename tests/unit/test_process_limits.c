@@ -1,4 +1,4 @@
-/* The limits on descriptors and on a file's size: raised as far as it is useful, told when it is too low. Each in a child, whose limits go with it. */
+/* The limits on descriptors, on a file's size and on address space: raised as far as it is useful, told when it is too low. Each in a child, whose limits go with it. */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/host/files_limit.h"
+#include "daemon/host/process_limits.h"
 #include "tests/lib/suite.h"
 
 /* Runs in a child with that soft and hard limit; `judge` returns whether all is as it should be. */
@@ -31,45 +31,67 @@ static bool with_limits(rlim_t soft, rlim_t hard, bool (*judge)(void))
 
 static bool raises(void)
 {
-    struct files_limit limit;
+    struct process_limits_files limit;
     struct rlimit now;
-    return files_limit_raise(100, UINT64_MAX, &limit) && limit.needed > 100 && limit.limit == 2000 &&
+    return process_limits_raise_files(100, UINT64_MAX, &limit) && limit.needed > 100 && limit.limit == 2000 &&
            limit.spare == 2000 - limit.needed && getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_cur == 2000;
 }
 
 static bool refuses(void)
 {
-    struct files_limit limit;
-    return !files_limit_raise(100, UINT64_MAX, &limit) && limit.limit == 200 && limit.needed > 200 &&
+    struct process_limits_files limit;
+    return !process_limits_raise_files(100, UINT64_MAX, &limit) && limit.limit == 200 && limit.needed > 200 &&
            limit.spare == 0;
 }
 
 static bool goes_by_the_unit(void)
 {
-    struct files_limit limit;
-    return !files_limit_raise(100, 500, &limit) && limit.limit == 500 &&
-           files_limit_raise(100, 1500, &limit) && limit.limit == 1500;
+    struct process_limits_files limit;
+    return !process_limits_raise_files(100, 500, &limit) && limit.limit == 500 &&
+           process_limits_raise_files(100, 1500, &limit) && limit.limit == 1500;
 }
 
 static bool raises_size(void)
 {
     uint64_t bytes = 5;
     struct rlimit now;
-    return files_limit_raise_size(&bytes) && bytes == 5 && getrlimit(RLIMIT_FSIZE, &now) == 0 &&
-           now.rlim_cur >= FILES_LIMIT_SIZE_MIN;
+    return process_limits_raise_file_size(&bytes) && bytes == 5 && getrlimit(RLIMIT_FSIZE, &now) == 0 &&
+           now.rlim_cur >= PROCESS_LIMITS_FILE_SIZE_MIN;
 }
 
 static bool refuses_size(void)
 {
     uint64_t bytes = 0;
-    return !files_limit_raise_size(&bytes) && bytes == FILES_LIMIT_SIZE_MIN - 1;
+    return !process_limits_raise_file_size(&bytes) && bytes == PROCESS_LIMITS_FILE_SIZE_MIN - 1;
 }
 
 START_TEST(a_limit_on_the_size_of_files_is_raised_or_told)
 {
-    ck_assert(with_limits_of(RLIMIT_FSIZE, FILES_LIMIT_SIZE_MIN, FILES_LIMIT_SIZE_MIN, raises_size));
-    ck_assert(with_limits_of(RLIMIT_FSIZE, 4096, FILES_LIMIT_SIZE_MIN, raises_size));
-    ck_assert(with_limits_of(RLIMIT_FSIZE, 4096, FILES_LIMIT_SIZE_MIN - 1, refuses_size));
+    ck_assert(with_limits_of(RLIMIT_FSIZE, PROCESS_LIMITS_FILE_SIZE_MIN, PROCESS_LIMITS_FILE_SIZE_MIN,
+                             raises_size));
+    ck_assert(with_limits_of(RLIMIT_FSIZE, 4096, PROCESS_LIMITS_FILE_SIZE_MIN, raises_size));
+    ck_assert(with_limits_of(RLIMIT_FSIZE, 4096, PROCESS_LIMITS_FILE_SIZE_MIN - 1, refuses_size));
+}
+END_TEST
+
+static bool raises_memory(void)
+{
+    uint64_t bytes = 5;
+    return process_limits_raise_memory(&bytes) && bytes == 5;
+}
+
+static bool refuses_memory(void)
+{
+    uint64_t bytes = 0;
+    return !process_limits_raise_memory(&bytes) && bytes == PROCESS_LIMITS_MEMORY_MIN - 1;
+}
+
+START_TEST(a_limit_on_address_space_is_raised_or_told)
+{
+    const rlim_t needed = PROCESS_LIMITS_MEMORY_MIN;
+    ck_assert(with_limits_of(RLIMIT_AS, needed, needed, raises_memory));
+    ck_assert(with_limits_of(RLIMIT_AS, needed / 2, needed, raises_memory));
+    ck_assert(with_limits_of(RLIMIT_AS, needed / 2, needed - 1, refuses_memory));
 }
 END_TEST
 
@@ -92,15 +114,15 @@ static bool filter(bool refuses_all)
 
 static bool is_not_raised(void)
 {
-    struct files_limit limit;
-    return !filter(false) || (!files_limit_raise(100, UINT64_MAX, &limit) && limit.limit == 64);
+    struct process_limits_files limit;
+    return !filter(false) || (!process_limits_raise_files(100, UINT64_MAX, &limit) && limit.limit == 64);
 }
 
 static bool is_not_known(void)
 {
-    struct files_limit limit;
-    return !filter(true) || (files_limit_raise(100, UINT64_MAX, &limit) && limit.limit == UINT64_MAX &&
-                             limit.needed > 100 && limit.spare == 0);
+    struct process_limits_files limit;
+    return !filter(true) || (process_limits_raise_files(100, UINT64_MAX, &limit) &&
+                             limit.limit == UINT64_MAX && limit.needed > 100 && limit.spare == 0);
 }
 
 START_TEST(a_filter_of_system_calls_that_refuses_refuses_no_start_by_itself)
@@ -131,8 +153,9 @@ END_TEST
 int main(void)
 {
     TCase *tests;
-    Suite *suite = suite_new("files_limit", 30, &tests);
+    Suite *suite = suite_new("process_limits", 30, &tests);
     tcase_add_test(tests, a_limit_on_the_size_of_files_is_raised_or_told);
+    tcase_add_test(tests, a_limit_on_address_space_is_raised_or_told);
     tcase_add_test(tests, soft_limit_is_raised_to_the_hard_one);
     tcase_add_test(tests, limit_that_is_too_low_is_told);
     tcase_add_test(tests, a_filter_of_system_calls_that_refuses_refuses_no_start_by_itself);

@@ -15,7 +15,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/schema/key.h"
+#include "daemon/schema/record.h"
 #include "tests/fault/recorded_run.h"
+#include "tests/lib/engine_edits.h"
 #include "tests/lib/kept.h"
 #include "tests/lib/suite.h"
 
@@ -66,7 +69,9 @@ static struct floor look_at_image(struct daemon *daemon, const struct floor *flo
                   found.height);
     struct written barrier = ask_barrier(&wire, CAIRN__LEVEL__LEVEL_DURABLE);
     ck_assert_int_eq(barrier.status, STATUS_OK);
-    history_check_number(&wire);
+    size_t steps;
+    const char *fault = history_numbers_fault(&wire, floor, found.height, &steps);
+    ck_assert_msg(fault == NULL, "%s", fault);
     struct written next = set(&wire, "next", "number");
     ck_assert_msg(next.sequence > floor->sequence, "number %lu, there was %lu", next.sequence,
                   floor->sequence);
@@ -227,6 +232,121 @@ START_TEST(programs_that_sync_too_little_lose)
 }
 END_TEST
 
+/* ---- is what is wrong with numbers found? ---- */
+
+/* What a daemon would leave that forgets a number over a cut, or a drop. */
+struct plant {
+    const char *fault;
+    const char *chain; /* NULL: the default one */
+    enum key_kind kind;
+    enum { PLANT_NOTHING, PLANT_LESS, PLANT_MORE, PLANT_ZERO, PLANT_DELETED, PLANT_ONE_MORE } how;
+};
+
+static const struct plant plants[] = {
+    {"none", NULL, KEY_EPOCH, PLANT_NOTHING},
+    {"the last number of each epoch is forgotten", NULL, KEY_EPOCH, PLANT_LESS},
+    {"the same, of the chain that was made anew", RECORDED_CHAIN, KEY_EPOCH, PLANT_LESS},
+    {"all numbers are forgotten", NULL, KEY_EPOCH, PLANT_ZERO},
+    {"a number is ahead of its commit", RECORDED_CHAIN, KEY_EPOCH, PLANT_MORE},
+    {"a block of before the drop is there", RECORDED_CHAIN, KEY_HEADER, PLANT_ONE_MORE},
+    {"the blocks of the chain that was made anew are lost", RECORDED_CHAIN, KEY_HEADER, PLANT_DELETED},
+};
+
+static uint32_t chain_id(struct engine *engine, const char *chain)
+{
+    const char *name = chain != NULL ? chain : "default";
+    struct key key = key_of_name(0, KEY_CHAIN_NAME, slice_of(name, strlen(name)));
+    struct engine_value value = {0};
+    struct failure failure;
+    ck_assert_int_eq(engine_get(engine, NULL, ENGINE_MAY_BLOCK, key_slice(&key), &value, &failure),
+                     ENGINE_OK);
+    uint64_t id = record_get_u64(value.bytes.data);
+    engine_value_release(&value);
+    return (uint32_t)id;
+}
+
+static void plant_at(const struct plant *plant, uint32_t chain, struct slice key, struct slice value,
+                     struct engine_edits *edits)
+{
+    struct epoch_record epoch;
+    uint8_t bytes[RECORD_EPOCH_BYTES];
+    uint64_t height;
+    if (plant->how == PLANT_DELETED) {
+        engine_edits_delete(edits, key);
+    } else if (plant->how == PLANT_ONE_MORE && key_read_height(key, &height)) {
+        struct key next = key_of_height(chain, plant->kind, height + 1);
+        engine_edits_put(edits, key_slice(&next), value);
+    } else if (plant->how != PLANT_NOTHING && record_read_epoch(value, &epoch) && epoch.last_number > 0) {
+        epoch.last_number = plant->how == PLANT_ZERO   ? 0
+                            : plant->how == PLANT_MORE ? epoch.last_number + 1
+                                                       : epoch.last_number - 1;
+        record_write_epoch(&epoch, bytes);
+        engine_edits_put(edits, key, slice_of(bytes, sizeof bytes));
+    }
+}
+
+/* Changes a store that nobody has open. */
+static void plant_in(const char *path, const struct plant *plant)
+{
+    struct engine *engine = engine_opened(path, false);
+    struct engine_edits edits = {0};
+    uint32_t chain = chain_id(engine, plant->chain);
+    struct key from = key_of_kind(chain, plant->kind), to = key_behind_kind(chain, plant->kind);
+    struct engine_range range = {.from = key_slice(&from), .to = key_slice(&to)};
+    struct engine_cursor *cursor = engine_cursor_open(engine, NULL, &range);
+    struct slice key, value;
+    struct failure failure;
+    while (engine_cursor_next(cursor, &key, &value, &failure) == ENGINE_OK) {
+        plant_at(plant, chain, key, value, &edits);
+    }
+    engine_cursor_close(cursor);
+    if (edits.count > 0) {
+        engine_edits_write(&edits, engine);
+    }
+    engine_close(engine, ENGINE_CLOSE_CLEAN);
+}
+
+/* Whether the chain was dropped, and has blocks again, behind any cut. */
+static bool is_made_anew(const struct floor *floor)
+{
+    size_t dropped = floor->row->count;
+    while (dropped > 0 && floor->row->steps[dropped - 1].kind != STEP_DROPPED) {
+        dropped--;
+    }
+    return dropped > 0 && floor->steps == floor->row->count && recorded_chain_blocks(floor->row) > 0;
+}
+
+START_TEST(numbers_that_are_forgotten_are_found)
+{
+    struct history history;
+    history_begin(&history, daemon_new(), random_seed("power cut, numbers"), NULL);
+    struct floor floor;
+    do {
+        history_run(&history);
+        floor = history_floor(&history, history_recorded(&history));
+    } while (!is_made_anew(&floor) || floor.height == 0);
+    disk_history_read(history.disk, directory_path(&history.place, RECORDER_RECORD_NAME));
+    for (size_t i = 0; i < sizeof plants / sizeof plants[0]; i++) {
+        struct daemon daemon = daemon_new();
+        ck_assert_int_eq(rmdir(daemon.home.path), 0);
+        disk_history_image(history.disk, disk_history_operations(history.disk), random_next(&history.random),
+                           daemon.home.path);
+        plant_in(kept_format("%s/db", daemon.data), &plants[i]);
+        daemon.made = true;
+        daemon_start(&daemon, "");
+        struct wire wire = wire_open(daemon.socket);
+        size_t steps;
+        const char *fault = history_numbers_fault(&wire, &floor, get_height(&wire), &steps);
+        ck_assert_msg((fault == NULL) == (plants[i].how == PLANT_NOTHING), "%s: %s", plants[i].fault,
+                      fault != NULL ? fault : "not found");
+        wire_close(&wire);
+        daemon_kill(&daemon);
+        daemon_close(&daemon);
+    }
+    history_end(&history);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     if (argc == 3) {
@@ -236,6 +356,7 @@ int main(int argc, char **argv)
     Suite *suite = suite_new("power cut", 3600, &tests);
     tcase_add_loop_test(tests, programs_that_sync_too_little_lose, 0,
                         sizeof calibrations / sizeof calibrations[0]);
+    tcase_add_test(tests, numbers_that_are_forgotten_are_found);
     tcase_add_test(tests, what_was_durable_survives_cuts_over_any_row_of_ends);
     return suite_run(suite, true);
 }

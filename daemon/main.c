@@ -14,6 +14,7 @@
 #include "daemon/host/numbers.h"
 #include "daemon/host/reserve.h"
 #include "daemon/host/roles.h"
+#include "daemon/maintain/start_watch.h"
 #include "daemon/observe/event.h"
 #include "daemon/order/format_1.h"
 #include "daemon/order/order_start.h"
@@ -384,10 +385,12 @@ static int prepare(const struct options *options, struct running *running)
 
 static int prepare_and_serve(struct options *options, struct running *running)
 {
+    struct start_watch *watch = start_watch_new(options->data);
     int code = prepare(options, running);
     if (code == EXIT_CODE_STOPPED) {
         code = open_store(options, running);
     }
+    start_watch_free(watch);
     if (code == EXIT_CODE_STOPPED) {
         code = serve(options, running);
     }

@@ -31,6 +31,9 @@ static const struct log_kind catalogue[] = {
     [EVENT_SETTING_OVERRIDDEN] = {"setting_overridden", LOG_LEVEL_WARNING,
         "a setting counts for nothing: systemd passed a socket, and its socket unit says path, mode and group",
         .is_unbounded = true},
+    [EVENT_START_WAITS] = {"start_waits", LOG_LEVEL_WARNING,
+        "the start takes long: it reads and syncs the store, or waits for its device; look at the disk",
+        .is_unbounded = true},
     [EVENT_READY] = {"ready", LOG_LEVEL_INFO,
         "ready to serve", .is_unbounded = true},
     [EVENT_SETTING_CHANGED] = {"setting_changed", LOG_LEVEL_INFO,
@@ -169,6 +172,12 @@ void event_socket_refused(const char *error)
 void event_server_refused(const char *error)
 {
     write_error(EVENT_SERVER_REFUSED, error);
+}
+
+void event_start_waits(const char *path, uint64_t lasted_ms)
+{
+    assert(*path != '\0' && lasted_ms > 0);
+    WRITE(EVENT_START_WAITS, "path=%s lasted_ms=%" PRIu64, path, lasted_ms);
 }
 
 void event_ready(uint64_t run, const char *engine)

@@ -21,6 +21,7 @@ enum event_name {
     EVENT_SOCKET_REFUSED,
     EVENT_SERVER_REFUSED,
     EVENT_SETTING_OVERRIDDEN,
+    EVENT_START_WAITS,
     EVENT_READY,
     EVENT_SETTING_CHANGED,
     EVENT_SETTING_KEPT,
@@ -71,6 +72,7 @@ void event_store_cut(const char *error);
 /* path: of the data directory. */
 void event_store_made(const char *path);
 void event_store_exists(const char *path);
+void event_start_waits(const char *path, uint64_t lasted_ms); /* lasted: so far */
 void event_socket_refused(const char *error);
 void event_server_refused(const char *error);
 /* value: what the configuration has, and what counts for nothing. */

@@ -43,6 +43,8 @@ static const char *write_early(enum event_name name)
         return event_server_refused("because"), "error";
     case EVENT_SETTING_OVERRIDDEN:
         return event_setting_overridden("socket", "/s"), "setting value";
+    case EVENT_START_WAITS:
+        return event_start_waits("/d", 3000), "path lasted_ms";
     case EVENT_READY:
         return event_ready(7, "engine 1"), "pid run engine";
     case EVENT_SETTING_CHANGED:
@@ -85,6 +87,7 @@ static const char *write_one(enum event_name name)
     case EVENT_SOCKET_REFUSED:
     case EVENT_SERVER_REFUSED:
     case EVENT_SETTING_OVERRIDDEN:
+    case EVENT_START_WAITS:
     case EVENT_READY:
     case EVENT_SETTING_CHANGED:
     case EVENT_SETTING_KEPT:

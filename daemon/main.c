@@ -431,7 +431,7 @@ static int run(struct options *options, int (*work)(struct options *options, str
     }
     listener_close(&running.listener);
     server_close_engine(options, running.engine); /* all that was accepted is written and synced */
-    if (running.reopens && code == EXIT_CODE_STOPPED) {
+    if (running.reopens && code == EXIT_CODE_STOPPED && signals_give_back()) {
         log_stop();
         notify_execute_anew(arguments, listen_fd);
         code = EXIT_CODE_FAILED; /* the supervisor starts it */

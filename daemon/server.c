@@ -210,14 +210,19 @@ static void on_connection(uv_stream_t *listener, int status)
     connection_accept(server->connections, listener);
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+static void on_signals(uv_poll_t *signals, int status, int events)
 {
-    struct server *server = handle->data;
+    struct server *server = signals->data;
+    int number;
     assert(thread_is(THREAD_LOOP)); /* no signal handler: the loop is at work */
-    if (number != SIGHUP) {
-        server_begin_stop(server);
-    } else {
-        server_reload(server);
+    (void)status;
+    (void)events;
+    while (signals_next(&number)) {
+        if (number != SIGHUP) {
+            server_begin_stop(server);
+        } else {
+            server_reload(server);
+        }
     }
 }
 
@@ -253,7 +258,7 @@ enum server_end server_run(const struct server_config *config, struct failure *f
     static const struct server_callbacks callbacks = {
         .iterate = server_iterate,
         .on_woken = on_woken,
-        .on_signal = on_signal,
+        .on_signals = on_signals,
         .on_connection = on_connection,
         .wake = wake,
         .ping = ping,

@@ -24,8 +24,6 @@ enum server_state {
     SERVER_STATES,
 };
 
-enum { SERVER_SIGNALS = 3 };
-
 struct server {
     /* fixed after start */
     const struct server_config *config;
@@ -41,7 +39,7 @@ struct server {
     uv_idle_t awake;       /* while active the loop does not sleep */
     uv_poll_t timed_sleep; /* of sleep_fd, whose steps are finer than the timer's */
     int sleep_fd;          /* -1: none */
-    uv_signal_t signals[SERVER_SIGNALS];
+    uv_poll_t signals;     /* that were noted */
     struct service service;
     struct connection_set *connections;
     struct reclaim *reclaim;
@@ -77,7 +75,7 @@ void server_move(struct server *server, enum server_state to);
 struct server_callbacks {
     uv_prepare_cb iterate;
     uv_check_cb on_woken;
-    uv_signal_cb on_signal;
+    uv_poll_cb on_signals;
     uv_connection_cb on_connection;
     void (*wake)(void *server);
     void (*ping)(void *server); /* the watchdog */

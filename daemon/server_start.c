@@ -4,20 +4,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "daemon/runtime/memory.h"
+#include "daemon/runtime/signals.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/decode.h"
 #include "daemon/serve/stream.h"
 #include "daemon/server_internal.h"
 #include "daemon/writer/schedule.h"
-
-static const int signal_numbers[SERVER_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
 
 /* ---- the loop and its handles ---- */
 
@@ -84,17 +82,15 @@ static void on_timed_sleep(uv_poll_t *timed_sleep, int status, int events)
     (void)!read(server->sleep_fd, &expirations, sizeof expirations); /* silent until it is set again */
 }
 
-static int start_signals(struct server *server, uv_signal_cb on_signal)
+static int start_signals(struct server *server, uv_poll_cb on_signals)
 {
-    int error = 0;
-    for (size_t i = 0; i < SERVER_SIGNALS && error == 0; i++) {
-        error = uv_signal_init(&server->loop, &server->signals[i]);
-        if (error == 0) {
-            server->signals[i].data = server;
-            error = uv_signal_start(&server->signals[i], on_signal, signal_numbers[i]);
-        }
+    int fd = signals_note();
+    if (fd < 0) {
+        return uv_translate_sys_error(errno);
     }
-    return error;
+    int error = uv_poll_init(&server->loop, &server->signals, fd);
+    server->signals.data = server;
+    return error != 0 ? error : uv_poll_start(&server->signals, UV_READABLE, on_signals);
 }
 
 static int start_timed_sleep(struct server *server)
@@ -123,7 +119,7 @@ static int start_handles(struct server *server, const struct server_callbacks *c
     error = error != 0 ? error : uv_prepare_init(loop, &server->prepare);
     error = error != 0 ? error : uv_pipe_init(loop, &server->listener, 0);
     error = error != 0 ? error : start_timed_sleep(server);
-    error = error != 0 ? error : start_signals(server, callbacks->on_signal);
+    error = error != 0 ? error : start_signals(server, callbacks->on_signals);
     if (error != 0) {
         return error;
     }
@@ -296,9 +292,7 @@ void server_close_handles(struct server *server)
     close_handle((uv_handle_t *)&server->timer);
     close_handle((uv_handle_t *)&server->awake);
     close_handle((uv_handle_t *)&server->timed_sleep);
-    for (size_t i = 0; i < SERVER_SIGNALS; i++) {
-        close_handle((uv_handle_t *)&server->signals[i]);
-    }
+    close_handle((uv_handle_t *)&server->signals);
     if (server->sleep_fd >= 0) {
         close(server->sleep_fd);
     }

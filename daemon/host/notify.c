@@ -19,7 +19,6 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include "daemon/runtime/signals.h"
 #include "daemon/runtime/thread.h"
 
 enum {
@@ -168,7 +167,6 @@ void notify_execute_anew(char *const *arguments, int listen_fd)
 {
     assert(arguments[0] != NULL); /* the process's own */
     fflush(NULL);
-    signals_hold_hangups();
     (void)close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC); /* libraries' descriptors too */
     if (listen_fd < 0 || pass_listen_fd(listen_fd)) {
         (void)execv("/proc/self/exe", arguments);

@@ -1,16 +1,34 @@
-/* Signals of the process. Life: main prepares them before anything else; what would kill by default and means nothing to cairnd is
- * ignored, and a hangup waits until the loop takes it, so that one that comes during a start is a reload right behind it. SIGTERM and
- * SIGINT end a start at once, as a kill -9 would; once the loop runs they stop the daemon in order. */
+/* Signals of the process. Life:
+ *
+ * - main prepares them before anything else: what would kill by default and means nothing to cairnd is ignored, and a hangup waits until the
+ *   loop takes it, so that one that comes during a start is a reload right behind it. SIGTERM and SIGINT end a start at once, as a kill -9
+ *   would.
+ * - Once the loop runs, all three are noted, and a descriptor tells the loop. They stay so to the end of the process: what comes while a
+ *   stop closes the store changes nothing.
+ *
+ * Way to fail: there may be no descriptor to note them with. */
 #ifndef DAEMON_SIGNALS_H
 #define DAEMON_SIGNALS_H
+
+#include <stdbool.h>
+
+#include "proto/status.h"
 
 /* On main's thread, before there are others: they inherit what is blocked. */
 void signals_prepare(void);
 
-/* A hangup waits again, also for what the process executes next, which prepares and takes it as this one did. main's thread. */
-void signals_hold_hangups(void);
+/* From here on SIGTERM, SIGINT and SIGHUP are noted. Returns a descriptor that is readable while one is, and that stays open; -1: errno
+ * says why there is none. The loop's thread, which is main's. */
+int signals_note(void) MUST_CHECK;
 
-/* On the loop's thread, which is main's, once a hangup has its handler there. */
+/* Gives one that was noted, each once however often it came. False: there is none. The loop's thread. */
+bool signals_next(int *ret_number);
+
+/* On the loop's thread, once hangups are noted. */
 void signals_take_hangups(void);
+
+/* For what the process executes next, which prepares and takes signals as this one did: SIGTERM and SIGINT end it again, and a hangup waits.
+ * False: one of the first two was noted and not given, so that the process has to end. main's thread. */
+bool signals_give_back(void) MUST_CHECK;
 
 #endif

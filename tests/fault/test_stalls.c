@@ -176,6 +176,30 @@ START_TEST(a_stop_whose_last_sync_hangs_ends_by_itself)
 }
 END_TEST
 
+START_TEST(signals_while_a_stop_closes_the_store_change_nothing)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    struct hung hung;
+    hung_start(&hung, "");
+    struct wire *wire = &hung.rig.wire;
+    ck_assert_int_eq(written_reply(wire, send_commit(wire, 1)).status, STATUS_OK);
+    wire_close(wire);
+    begin(&hung, "sync db.state 1000"); /* behind the end of the loop */
+    daemon_signal(&hung.rig.daemon, SIGTERM);
+    for (uint64_t until = clock_ms() + WAIT_MS; !daemon_says(&hung.rig.daemon, "\"stopped\"");) {
+        ck_assert_uint_lt(clock_ms(), until);
+        sleep_ms(5);
+    }
+    daemon_signal(&hung.rig.daemon, numbers[_i]);
+    ck_assert_int_eq(daemon_wait(&hung.rig.daemon, WAIT_MS), 0);
+    end(&hung);
+    daemon_start(&hung.rig.daemon, "");
+    hung.rig.wire = rig_open(&hung.rig);
+    assert_blocks(wire, 1);
+    rig_end(&hung.rig);
+}
+END_TEST
+
 START_TEST(a_slow_log_is_waited_for_and_nothing_is_stalled)
 {
     struct hung hung;
@@ -330,6 +354,7 @@ int main(void)
     tcase_add_loop_test(
         tests, a_log_that_hangs_for_stall_timeout_ends_the_process_and_nothing_acknowledged_is_lost, 0, 3);
     tcase_add_test(tests, a_stop_whose_last_sync_hangs_ends_by_itself);
+    tcase_add_loop_test(tests, signals_while_a_stop_closes_the_store_change_nothing, 0, 3);
     tcase_add_loop_test(tests, a_slow_log_is_waited_for_and_nothing_is_stalled, 0, 2);
     tcase_add_test(tests, tables_that_hang_hold_up_commits_only_when_write_buffers_are_full);
     tcase_add_test(tests, reads_that_hang_stall_the_pool_and_hold_up_neither_commits_nor_other_reads);

@@ -1,4 +1,5 @@
-/* Signals: what means nothing to cairnd does not end it, and a hangup waits for the loop. */
+/* Signals: what means nothing to cairnd does not end it, a hangup waits for the loop, and what is noted changes nothing by itself. */
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -39,12 +40,10 @@ static void send_hangup(void)
     (void)raise(SIGHUP);
 }
 
-static volatile sig_atomic_t hangups;
-
-static void on_hangup(int number)
+static bool is_readable(int fd)
 {
-    (void)number;
-    hangups++;
+    struct pollfd look = {.fd = fd, .events = POLLIN};
+    return poll(&look, 1, 10000) == 1; /* a sanitizer may hand a signal on later */
 }
 
 static void *send_to_process(void *unused)
@@ -56,17 +55,46 @@ static void *send_to_process(void *unused)
 static void take_hangup(void)
 {
     pthread_t thread;
-    (void)signal(SIGHUP, on_hangup);
-    if (pthread_create(&thread, NULL, send_to_process, NULL) != 0 || pthread_join(thread, NULL) != 0 ||
-        hangups != 0) {
+    int number, fd;
+    thread_set_role(THREAD_LOOP);
+    if ((fd = signals_note()) < 0 || pthread_create(&thread, NULL, send_to_process, NULL) != 0 ||
+        pthread_join(thread, NULL) != 0 || signals_next(&number)) {
         _exit(1);
     }
-    thread_set_role(THREAD_LOOP);
     signals_take_hangups();
-    for (int i = 0; i < 10000 && hangups == 0; i++) {
-        usleep(1000); /* a sanitizer may hand it on later */
+    _exit(is_readable(fd) && signals_next(&number) && number == SIGHUP && !signals_next(&number) ? 0 : 2);
+}
+
+static void note_ends(void)
+{
+    int number, fd;
+    thread_set_role(THREAD_LOOP);
+    fd = signals_note();
+    for (int i = 0; i < 3; i++) {
+        (void)kill(getpid(), SIGINT);
+        (void)kill(getpid(), SIGTERM);
     }
-    _exit(hangups == 1 ? 0 : 2);
+    bool are_noted = is_readable(fd) && signals_next(&number) && number == SIGTERM;
+    are_noted = are_noted && signals_next(&number) && number == SIGINT && !signals_next(&number);
+    _exit(are_noted && signals_note() == fd ? 0 : 1);
+}
+
+static void end_noted_is_kept(void)
+{
+    thread_set_role(THREAD_LOOP);
+    int fd = signals_note();
+    (void)kill(getpid(), SIGINT);
+    _exit(is_readable(fd) && !signals_give_back() ? 0 : 1);
+}
+
+static void end_behind_giving_back(void)
+{
+    thread_set_role(THREAD_LOOP);
+    if (signals_note() < 0 || !signals_give_back()) {
+        _exit(1);
+    }
+    (void)raise(SIGHUP); /* waits for what is executed next */
+    (void)raise(SIGTERM);
 }
 
 static void send_term(void)
@@ -93,6 +121,19 @@ START_TEST(term_ends_a_start)
 }
 END_TEST
 
+START_TEST(once_noted_they_end_nothing_and_each_is_given_once)
+{
+    ck_assert_int_eq(ended_by(note_ends), 0);
+}
+END_TEST
+
+START_TEST(what_is_executed_next_ends_by_them_again)
+{
+    ck_assert_int_eq(ended_by(end_noted_is_kept), 0);
+    ck_assert_int_eq(ended_by(end_behind_giving_back), SIGTERM);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -100,5 +141,7 @@ int main(void)
     tcase_add_test(tests, signals_without_a_meaning_end_nothing);
     tcase_add_test(tests, hangup_ends_nothing_and_waits_for_the_loop);
     tcase_add_test(tests, term_ends_a_start);
+    tcase_add_test(tests, once_noted_they_end_nothing_and_each_is_given_once);
+    tcase_add_test(tests, what_is_executed_next_ends_by_them_again);
     return suite_run(suite, true);
 }

@@ -31,15 +31,17 @@ static void on_timer(uv_timer_t *timer)
     (void)timer; /* it only wakes the loop */
 }
 
-static void set_timer(struct server *server, uint64_t next_us)
+/* A timer that ends sooner stays: behind it comes an iteration, which sets the next. So few iterations set one. */
+static void set_timer(struct server *server, uint64_t now_us, uint64_t next_us)
 {
-    if (next_us == SCHEDULE_NEVER_US) {
-        uv_timer_stop(&server->timer);
+    bool is_never = next_us >= SCHEDULE_NEVER_US - now_us;
+    if (is_never || (uv_is_active((uv_handle_t *)&server->timer) && server->timer_us <= now_us + next_us)) {
         return;
     }
     uv_update_time(&server->loop);
     int failed = uv_timer_start(&server->timer, on_timer, (next_us + 999) / 1000, 0);
     assert(!failed);
+    server->timer_us = now_us + next_us;
 }
 
 static void on_idle(uv_idle_t *idle)
@@ -192,7 +194,7 @@ static void server_iterate(uv_prepare_t *prepare)
     if (server->state == SERVER_ENDED) {
         return;
     }
-    set_timer(server, next_us);
+    set_timer(server, now_us, next_us);
     decide_sleep(server);
 }
 

@@ -17,6 +17,10 @@
  * much. With eight clients that commit blocks of 64 MB the daemon held 490 MiB so, and 931 MiB without. */
 enum { MAPPED_BYTES_MIN = 8 << 20 };
 
+/* Up to this malloc keeps freed blocks at hand for their thread. calloc() takes none of these before glibc 2.41; measured, of 200 bytes
+ * cleared and freed: 400 instructions with it, 180 so. */
+enum { CACHED_BYTES_MAX = 1024 };
+
 void memory_init(void)
 {
     (void)mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES_MIN);
@@ -35,7 +39,11 @@ static void *memory_or_abort(void *block, size_t bytes)
 void *memory_new(size_t bytes)
 {
     assert(bytes <= PTRDIFF_MAX); /* a difference that went below zero is a mistake, not a lack of memory */
-    return memory_or_abort(calloc(1, bytes == 0 ? 1 : bytes), bytes);
+    if (bytes > CACHED_BYTES_MAX) {
+        return memory_or_abort(calloc(1, bytes), bytes);
+    }
+    void *volatile block = malloc(bytes == 0 ? 1 : bytes); /* volatile: the compiler would make it calloc() */
+    return memset(memory_or_abort(block, bytes), 0, bytes);
 }
 
 void *memory_try_raw(size_t bytes)

@@ -251,7 +251,6 @@ static enum request_progress begin_unpacked(struct request *request, const struc
         return REQUEST_TAKEN;
     }
     assert(request->message->descriptor == kind->descriptor); /* the handler casts it to that type */
-    request_count_held(request);
     if (!is_permitted(request, kind)) {
         return REQUEST_TAKEN;
     }
@@ -381,13 +380,24 @@ static enum request_progress begin_again(struct request *request, uint64_t now_u
     return kind->start(request);
 }
 
-/* What ended while its handler ran is freed now. */
+/* Tells the budget what it holds. */
+static void count_held(struct request *request)
+{
+    assert(!request->is_ended); /* request_free gives back what is counted here */
+    uint64_t taken_bytes = request->taken_body != NULL ? request->body_bytes : 0;
+    uint64_t held_bytes = sizeof *request + arena_bytes(&request->arena) + taken_bytes;
+    budget_request_hold(request->service->budget, &request->memory, held_bytes);
+}
+
+/* What ended while its handler ran is freed now. What stays is counted: until here no other request could ask for memory. */
 static enum request_progress started(struct request *request, enum request_progress progress)
 {
     request->is_starting = false;
     if (request->is_ended) {
         assert(progress == REQUEST_TAKEN); /* nobody starts it again */
         request_free(request);
+    } else if (progress != REQUEST_UNPACKS && progress != REQUEST_WAITS_MEMORY) {
+        count_held(request);
     }
     return progress;
 }

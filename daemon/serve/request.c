@@ -85,14 +85,6 @@ void request_free(struct request *request)
     free(request);
 }
 
-void request_count_held(struct request *request)
-{
-    assert(!request->is_ended); /* request_free gives back what is counted here */
-    uint64_t taken_bytes = request->taken_body != NULL ? request->body_bytes : 0;
-    uint64_t held_bytes = sizeof *request + arena_bytes(&request->arena) + taken_bytes;
-    budget_request_hold(request->service->budget, &request->memory, held_bytes);
-}
-
 /* ---- replies ---- */
 
 bool request_is_about_stream(const struct request *request)
@@ -334,16 +326,13 @@ void *request_memory(struct request *request, size_t bytes, struct failure *fail
 {
     /* what it gives would be freed with the request, or never written */
     assert(!request->is_ended && bytes > 0);
-    size_t held_bytes = arena_bytes(&request->arena);
+    assert(request->is_starting || request->unpacking != NULL); /* it is counted behind that */
     void *memory = arena_alloc(&request->arena, bytes);
     if (memory == NULL) {
         say_no_memory(request, failure);
         return NULL;
     }
     memset(memory, 0, bytes);
-    if (arena_bytes(&request->arena) != held_bytes && request->unpacking == NULL) {
-        request_count_held(request); /* else the loop counts all of it when the pool is done */
-    }
     return memory;
 }
 

@@ -111,9 +111,8 @@ struct chain *request_chain(struct request *request, bool has_name, ProtobufCBin
 
 /* ---- for dispatch ---- */
 
-/* Frees a request that has ended; tells the budget what it holds. */
+/* Frees a request that has ended. */
 void request_free(struct request *request);
-void request_count_held(struct request *request);
 
 static inline struct slice request_slice(ProtobufCBinaryData data)
 {

@@ -19,12 +19,14 @@ static void setup(void)
     struct budget_request memory = budget_request_of(true, 1000);
     served.started++;
     request = request_new(&served.session, &header, &memory, thread_now_us());
+    request->is_starting = true;
 }
 
 static void teardown(void)
 {
     ck_assert_uint_eq(served.reply_count, 0);
     ck_assert_uint_eq(served.ended, 0);
+    request->is_starting = false;
     request_end(request);
     service_close();
 }

@@ -147,6 +147,24 @@ static struct request *fill_queue(uint64_t deadline_us)
     return request;
 }
 
+/* Also with what its handler asked for: more than fits into the request itself. */
+START_TEST(a_request_that_stays_is_counted_until_it_ends)
+{
+    enum { STATES = 100 };
+    ck_assert_int_eq(write_name(0, 0, NULL), REQUEST_TAKEN);
+    ck_assert_uint_eq(budget_requests_bytes(served.service.budget), 0);
+    Cairn__Commit *commit = commit_of_block(1, "header");
+    for (unsigned i = 0; i < STATES; i++) {
+        commit_state(commit, i, "state");
+    }
+    ck_assert_int_eq(service_start(FRAME_COMMIT, commit, NULL), REQUEST_TAKEN);
+    ck_assert_uint_gt(budget_requests_bytes(served.service.budget),
+                      sizeof(struct request) + STATES * sizeof(struct job_state));
+    service_settle();
+    ck_assert_uint_eq(budget_requests_bytes(served.service.budget), 0);
+}
+END_TEST
+
 START_TEST(a_write_that_waits_starts_again_until_there_is_room)
 {
     struct request *request = fill_queue(0);
@@ -291,6 +309,7 @@ int main(void)
     tcase_add_test(tests, a_taken_body_is_freed_with_its_request);
     tcase_add_test(tests, a_stopping_daemon_refuses_requests_but_credit);
     tcase_add_test(tests, the_id_of_an_open_stream_is_not_taken_twice);
+    tcase_add_test(tests, a_request_that_stays_is_counted_until_it_ends);
     tcase_add_test(tests, a_write_that_waits_starts_again_until_there_is_room);
     tcase_add_test(tests, a_write_that_waits_beyond_its_deadline_is_busy_and_was_not_applied);
     tcase_add_test(tests, a_write_that_waits_is_refused_when_the_daemon_stops);

@@ -22,6 +22,7 @@ type call struct {
 	frame    []byte
 	kind     frameType
 	isRead   bool   // changes nothing: may be abandoned, and sent again
+	leads    bool   // who sends it waits for it then, and may read meanwhile
 	again    bool   // a write that may be sent again by its caller: it does no harm twice
 	closing  bool   // of Close itself
 	features uint64 // that the daemon must have
@@ -172,7 +173,7 @@ func (w waiting) mayRead() bool {
 // error the context has ended first: nobody will wake the call any more, and if gone is set, the connection has it still and gives it
 // back by itself.
 func (cl *call) wait(w waiting, over *conn) (gone bool, err error) {
-	if (w.mayRead() && over.lead(cl)) || w.done == nil {
+	if (cl.leads && over.lead(cl)) || w.done == nil {
 		<-cl.ready
 		return false, nil
 	}

@@ -356,6 +356,7 @@ func (c *Client) do(ctx context.Context, cl *call, over connKind) error {
 			cl.recycle()
 			return err
 		}
+		cl.leads = w.mayRead()
 		sent, err := c.send(w, s.conns[over], cl)
 		if err != nil {
 			cl.recycle()

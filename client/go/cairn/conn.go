@@ -117,6 +117,10 @@ func (c *conn) queue(cl *call, again bool) bool {
 		cl.stamp = c.client.stamps.Add(1)
 	}
 	c.pending = append(c.pending, cl)
+	if !c.reading && (!cl.leads || again) {
+		c.reading = true
+		c.turn <- struct{}{}
+	}
 	return true
 }
 

@@ -15,8 +15,9 @@ import (
 //   - A caller that finds it free takes it, and reads until its own call is answered: one goroutine is woken for an answer, as
 //     by a bare round trip. It takes small answers only, of calls that mean nothing for the client beyond the answer.
 //   - The reader goroutine has it for all else. It frees it when no call is under way, and rests. It takes it back when no
-//     caller has read for a while, so that the end of the connection is noticed, and when a caller hands it on: because others
-//     wait for answers, because of a frame that is not for callers, or because the connection failed.
+//     caller has read for a while, so that the end of the connection is noticed, when a call is queued whose caller does not
+//     read, a stream's, say, and when a caller hands it on: because others wait for answers, because of a frame that is not for
+//     callers, or because the connection failed.
 //   - A caller that has read for a while without being answered is interrupted by the reader goroutine, and hands the read
 //     side on: it may have a context to look after. One whose context ends sooner than that does not read.
 //

@@ -152,6 +152,61 @@ func TestACallerWithoutTimeDoesNotRead(t *testing.T) {
 	<-c.ended
 }
 
+// The answer of a call whose caller does not read is read by the reader goroutine, which rested, at once.
+func TestTheReaderReadsForWhoDoesNot(t *testing.T) {
+	f := startFake(t)
+	c, err := Open(context.Background(), Options{Socket: f.Addr().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	soon := func(ctx context.Context, ch *Chain) error {
+		ctx, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+		defer cancel()
+		_, err := ch.Get(ctx, "x")
+		return err
+	}
+	stream := func(ctx context.Context, ch *Chain) error {
+		for _, err := range ch.Blocks(ctx, 1, 2, PartHeader) {
+			return err
+		}
+		return nil
+	}
+	for _, call := range []func(context.Context, *Chain) error{soon, stream, soon, stream} {
+		conn := lonely(t, c)
+		f.hold.Lock()
+		conn.mu.Lock()
+		for conn.reading {
+			conn.mu.Unlock()
+			f.hold.Unlock()
+			conn = lonely(t, c)
+			f.hold.Lock()
+			conn.mu.Lock()
+		}
+		conn.mu.Unlock()
+		ended := make(chan error)
+		go func() { ended <- call(context.Background(), c.Chain("default")) }()
+		for {
+			conn.mu.Lock()
+			isSent, isRead := conn.inFlight > 0, conn.reading
+			conn.mu.Unlock()
+			if isSent {
+				if !isRead {
+					t.Error("nobody reads the answer")
+				}
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		f.hold.Unlock()
+		if err := <-ended; err == nil {
+			t.Error("the fake answered something else than `not found`")
+		}
+	}
+	close(c.stopping)
+	f.closeAll()
+	<-c.ended
+}
+
 // One who reads, and others who come meanwhile: all are answered, however the answers are cut.
 func TestCallersHandTheReadSideOn(t *testing.T) {
 	f := startFake(t)

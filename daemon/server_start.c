@@ -179,6 +179,23 @@ struct connection_limits server_connection_limits(const struct options *options)
     };
 }
 
+static struct space_watch *make_space_watch(struct server *server, void (*reopen)(void *server))
+{
+    const struct service *service = &server->service;
+    const struct options *options = server->config->options;
+    assert(service->order != NULL && service->pool != NULL); /* it tells the one, and looks on the other */
+    return space_watch_new(&(struct space_watch_config){
+        .reserve = server->config->reserve,
+        .engine = service->engine,
+        .order = service->order,
+        .pool = service->pool,
+        .queue_bytes_max = options->queue_bytes_max,
+        .frame_bytes_max = options->frame_bytes_max,
+        .reopen = reopen,
+        .reopen_context = server,
+    });
+}
+
 static bool start_service(struct server *server, const struct server_callbacks *callbacks,
                           struct failure *failure)
 {
@@ -195,9 +212,9 @@ static bool start_service(struct server *server, const struct server_callbacks *
         .started_us = thread_now_us(),
         .stages = memory_new(sizeof *service->stages),
         .heartbeats = memory_new(sizeof *service->heartbeats),
+        .roles = server->config->roles,
     };
     memcpy(service->store_id, server->config->store_id, STORE_ID_BYTES);
-    service->roles = server->config->roles;
     struct budget_limits limits = {
         .frame_bytes_max = options->frame_bytes_max,
         .requests_bytes_max = options->requests_bytes_max,
@@ -214,16 +231,7 @@ static bool start_service(struct server *server, const struct server_callbacks *
     server->connections = connection_set_new(&server->loop, service, &connection_limits);
     server->reclaim = reclaim_new(service->engine, service->order, service->pool);
     server->watch = watch_new(server->config->directory, service->pool);
-    server->space_watch = space_watch_new(&(struct space_watch_config){
-        .reserve = server->config->reserve,
-        .engine = service->engine,
-        .order = service->order,
-        .pool = service->pool,
-        .queue_bytes_max = options->queue_bytes_max,
-        .frame_bytes_max = options->frame_bytes_max,
-        .reopen = callbacks->reopen,
-        .reopen_context = server,
-    });
+    server->space_watch = make_space_watch(server, callbacks->reopen);
     return order_start_writer(service->order, failure) && start_watchdog(server, callbacks->ping, failure);
 }
 

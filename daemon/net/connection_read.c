@@ -115,8 +115,7 @@ static void skip_request(struct connection *connection, uint8_t *taken)
 }
 
 /* What a request has become that was started, or gone on with: one that waits does so in its turn, unless nobody is there. */
-static void settle_request(struct connection *connection, struct request *request,
-                           enum request_progress progress)
+static void go_on(struct connection *connection, struct request *request, enum request_progress progress)
 {
     bool is_closing = connection->state >= CONNECTION_CLOSING;
     connection->is_unpacking = false;
@@ -140,7 +139,7 @@ static void run_request(struct connection *connection, struct request *request,
     uint64_t bad_before = service->frames_bad;
     uint8_t type = request->type;
     uint32_t body_bytes = (uint32_t)request->body_bytes;
-    settle_request(connection, request, run(request, body));
+    go_on(connection, request, run(request, body));
     if (service->frames_bad != bad_before && !connection->is_bad_logged) {
         connection->is_bad_logged = true;
         event_request_malformed(type, body_bytes);

@@ -111,8 +111,7 @@ void connection_accept(struct connection_set *set, uv_stream_t *listener)
 }
 
 /* What a request has become that waited and was started again: it may wait for something else now. */
-static void settle_again(struct connection *connection, struct request *request,
-                         enum request_progress progress)
+static void go_on(struct connection *connection, struct request *request, enum request_progress progress)
 {
     assert(!turn_waits(&connection->for_room) && !connection->waits_for_claim);
     connection->waiting = NULL;
@@ -128,7 +127,7 @@ static void start_again(struct connection *connection, uint64_t now_us)
 {
     struct request *request = connection->waiting;
     assert(request != NULL && connection->in_flight > 0); /* so the connection is still there */
-    settle_again(connection, request, request_start_again(request, now_us));
+    go_on(connection, request, request_start_again(request, now_us));
 }
 
 /* Starts the requests whose deadline is over, and so refuses them; finds when the next one ends. */
@@ -181,7 +180,7 @@ static bool start_first(struct connection_set *set, struct connection *connectio
         return false;
     }
     turns_take(set->service->turns, TURNS_ROOM, &connection->for_room);
-    settle_again(connection, request, progress);
+    go_on(connection, request, progress);
     return true;
 }
 

@@ -1,6 +1,6 @@
 /* Damage: what of the store could not be read since the start, for status page, health and log.
  *
- * - Whoever told a client that something could not be read notes the failure here, with the request that met it.
+ * - A handler that told a client that something could not be read notes the failure here, with the request that met it.
  * - It is counted each time, and logged once for each file that the failure's text names.
  *
  * Loop only. Nothing here fails. */

@@ -11,12 +11,13 @@
 void chain_claim_begin(struct chain_claim *claim, const struct claim_record *record, uint64_t last_number,
                        uint64_t now_us)
 {
-    assert(record->epoch.sequence > claim->last.epoch.sequence); /* so an earlier epoch is none of its own */
+    assert(record->epoch.sequence >
+           claim->last.epoch.sequence); /* so no earlier epoch is taken for its own */
     assert(record->name.bytes <= sizeof claim->name);
     claim->last = *record;
     memcpy(claim->name, record->name.data, record->name.bytes);
     claim->last.name = slice_of(claim->name, record->name.bytes);
-    claim->number_highest = last_number;
+    claim->number_max = last_number;
     claim->numbers_from = NULL;
     claim->presented = 0;
     claim->since_us = now_us;
@@ -92,13 +93,13 @@ bool chain_claim_admits_claim(const struct chain_claim *claim, const struct chai
 
 bool chain_claim_may_have_applied(const struct chain_claim *claim, uint64_t number)
 {
-    return number != 0 && number <= claim->number_highest;
+    return number != 0 && number <= claim->number_max;
 }
 
 void chain_claim_note_number(struct chain_claim *claim, uint64_t number)
 {
-    assert(number == 0 || chain_claim_stands(claim));        /* it was judged */
-    if (number > 0 && number - 1 == claim->number_highest) { /* one further ahead is never applied */
-        claim->number_highest = number;
+    assert(number == 0 || chain_claim_stands(claim));    /* it was judged */
+    if (number > 0 && number - 1 == claim->number_max) { /* one further ahead is never applied */
+        claim->number_max = number;
     }
 }

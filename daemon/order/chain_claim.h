@@ -24,7 +24,7 @@ struct chain_claim {
     /* claims and releases in the commit lane: until they are decided nobody's write is judged */
     uint32_t changes_queued;
     /* the last epoch's, of those applied before this run and the next ones that were taken */
-    uint64_t number_highest;
+    uint64_t number_max;
     /* that presented the last epoch for numbers last; NULL: it has closed, or there was none */
     const struct session *numbers_from;
     uint32_t presented; /* how many open sessions have presented the last epoch */

@@ -18,6 +18,22 @@
 
 /* ---- start and end ---- */
 
+static struct writer *make_writer(struct order *order)
+{
+    const struct order_config *config = &order->config;
+    assert(order->apply != NULL); /* it is the writer's from here on */
+    return writer_new(&(struct writer_config){
+        .engine = config->engine,
+        .apply = order->apply,
+        .numbers = config->numbers,
+        .flush_delay_us = config->flush_delay_us,
+        .sync_interval_us = config->sync_interval_us,
+        .wake = config->wake,
+        .wake_context = config->wake_context,
+        .heartbeat = config->writer_heartbeat,
+    });
+}
+
 enum status order_open(const struct order_config *config, struct order **ret_order, struct failure *failure)
 {
     assert(thread_is(THREAD_LOOP));
@@ -53,16 +69,7 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
     for (size_t level = 0; level <= LEVEL_DURABLE; level++) {
         order->waiters[level].last = &order->waiters[level].first;
     }
-    order->writer = writer_new(&(struct writer_config){
-        .engine = config->engine,
-        .apply = order->apply,
-        .numbers = config->numbers,
-        .flush_delay_us = config->flush_delay_us,
-        .sync_interval_us = config->sync_interval_us,
-        .wake = config->wake,
-        .wake_context = config->wake_context,
-        .heartbeat = config->writer_heartbeat,
-    });
+    order->writer = make_writer(order);
     for (struct chain *chain = chain_first(order->chains); chain != NULL; chain = chain_next(chain)) {
         order_sweep_chain(order, chain);
     }

@@ -1,4 +1,4 @@
-/* The rules of memory, why their sum holds, and what happens at each bound. Whoever holds memory for a client asks here,
+/* The rules of memory, why their sum holds, and what happens at each bound. What holds memory for a client asks here,
  * and tells what it took and gave back.
  *
  * Requests, under requests_bytes_max; three counters: large writes, frames of large reads that are being read, and all other
@@ -204,8 +204,8 @@ static uint64_t read_bytes_max(const struct budget *budget)
     return larger(budget->largest_bytes, budget->limits.requests_bytes_max - budget->largest_bytes);
 }
 
-uint64_t budget_request_most(const struct budget *budget, const struct budget_request *request,
-                             uint64_t bytes)
+uint64_t budget_request_bytes_max(const struct budget *budget, const struct budget_request *request,
+                                  uint64_t bytes)
 {
     return request->is_write ? bytes : smaller(bytes, read_bytes_max(budget));
 }
@@ -215,7 +215,7 @@ enum budget_answer budget_request_extend(struct budget *budget, struct budget_re
 {
     assert(!request->is_started && !request->is_extended);
     if (!request->is_write) {
-        return budget_request_room(budget, request) >= budget_request_most(budget, request, bytes)
+        return budget_request_room(budget, request) >= budget_request_bytes_max(budget, request, bytes)
                    ? BUDGET_GRANTED
                    : BUDGET_PASSED_OVER;
     }

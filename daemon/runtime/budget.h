@@ -1,6 +1,6 @@
 /* The budget: who may take how much of the memory that clients size. Loop only; the rules stand at the head of budget.c.
  *
- * Nobody else keeps a counter. Whoever holds memory for a client has an account here (a client, a request, a stream), asks
+ * Nobody else keeps a counter. What holds memory for a client has an account here (a client, a request, a stream), asks
  * before it takes more, and tells what it took and gave back. The fields of an account are the budget's own. */
 #ifndef DAEMON_BUDGET_H
 #define DAEMON_BUDGET_H
@@ -61,8 +61,8 @@ bool budget_requests_are_full(const struct budget *budget);
 enum budget_answer budget_request_reserve(struct budget *budget, struct budget_request *request) MUST_CHECK;
 
 /* How much of so many bytes it may hold in all if there are no others; more is too large. */
-uint64_t budget_request_most(const struct budget *budget, const struct budget_request *request,
-                             uint64_t bytes);
+uint64_t budget_request_bytes_max(const struct budget *budget, const struct budget_request *request,
+                                  uint64_t bytes);
 
 /* Asks for room for so many bytes in all, or as many of them as it may hold, for a large request that found too little.
  * BUDGET_GRANTED: it has as much from here on, if it starts at once. */

@@ -217,6 +217,7 @@ enum request_progress chains_drop(struct request *request)
     struct job *job =
         request->prepared != NULL ? request->prepared : prepare_drop(request, message, &failure);
     struct chain *chain = job != NULL ? request_chain(request, true, message->chain, &failure) : NULL;
+    assert(job == NULL || job->sequence == 0); /* the order has not had it */
     enum epochs_verdict verdict = judge_drop(request, chain, &failure);
     if (verdict == EPOCHS_UNDECIDED) {
         return REQUEST_WAITS_CLAIM;

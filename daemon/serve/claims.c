@@ -164,6 +164,7 @@ enum request_progress claims_take(struct request *request)
     if (chain == NULL) {
         return refuse(request, &failure);
     }
+    assert(claim->job.kind == JOB_CLAIM && claim->job.sequence == 0); /* the order has not had it */
     if (chain->claim.changes_queued > 0) {
         return REQUEST_WAITS_CLAIM;
     }
@@ -245,6 +246,7 @@ enum request_progress claims_present(struct request *request)
     if (chain == NULL) {
         return refuse(request, &failure);
     }
+    assert(present->job.kind == JOB_PRESENT && present->job.sequence == 0); /* as above */
     if (chain->claim.changes_queued > 0) {
         return REQUEST_WAITS_CLAIM;
     }
@@ -317,6 +319,7 @@ enum request_progress claims_release(struct request *request)
         return refuse(request, &failure);
     }
     const struct chain_claim *claim = &chain->claim;
+    assert(job->kind == JOB_RELEASE && job->sequence == 0); /* as above */
     if (claim->changes_queued > 0) {
         return REQUEST_WAITS_CLAIM;
     }

@@ -134,8 +134,8 @@ static const uint8_t *keep_body(struct request *request, const uint8_t *body)
 /* What the length of its body allows it to hold, body included. */
 static uint64_t bytes_allowed(const struct request *request)
 {
-    return budget_request_most(request->service->budget, &request->memory,
-                               message_budget(request->body_bytes));
+    return budget_request_bytes_max(request->service->budget, &request->memory,
+                                    message_budget(request->body_bytes));
 }
 
 /* The arena of a request whose body was taken gets what is free, and at least the body's length again. */

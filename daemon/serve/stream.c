@@ -200,7 +200,7 @@ static void step_done(struct pool_work *work)
 }
 
 /* After it went on as far as it can: a place is for one that reads. */
-static void settle_place(struct stream *stream)
+static void choose_place(struct stream *stream)
 {
     assert(stream->state < STREAM_ENDING); /* one that ends keeps its place until its step has ended */
     if (stream->window_bytes == 0 && stream->request->session->is_input_ended) {
@@ -241,7 +241,7 @@ static void stream_pump(struct stream *stream)
 {
     assert(thread_is(THREAD_LOOP) && stream->state != STREAM_ENDED);
     if (stream->state == STREAM_WAITING) {
-        settle_place(stream);
+        choose_place(stream);
         return;
     }
     if (stream->state == STREAM_ENDING) {
@@ -260,7 +260,7 @@ static void stream_pump(struct stream *stream)
         stream_finish(stream, has_failed ? stream->failure.status : STATUS_OK, stream->failure.text);
         return;
     }
-    settle_place(stream);
+    choose_place(stream);
 }
 
 /* The next to get a place; NULL: there is none, or nobody may. A new one needs room for what it would keep of the queue; while that is

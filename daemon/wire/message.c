@@ -141,6 +141,15 @@ static enum status scan_prefixed(struct scan *scan, const ProtobufCFieldDescript
     return STATUS_OK;
 }
 
+static bool fixed_take(unsigned wire_type, struct span *span)
+{
+    assert(wire_type == PROTOBUF_C_WIRE_TYPE_32BIT || wire_type == PROTOBUF_C_WIRE_TYPE_64BIT);
+    size_t size = wire_type == PROTOBUF_C_WIRE_TYPE_32BIT ? sizeof(uint32_t) : sizeof(uint64_t);
+    bool whole = size <= span_bytes(span);
+    span->next += whole ? size : 0;
+    return whole;
+}
+
 static enum status scan_known(struct scan *scan, struct walk *walk, unsigned wire_type, struct span *span)
 {
     assert(walk->index < walk->descriptor->n_fields);
@@ -166,12 +175,7 @@ static enum status scan_known(struct scan *scan, struct walk *walk, unsigned wir
         return scan_number(scan, field, span);
     }
     if (wire_type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED) {
-        size_t size = wire_type == PROTOBUF_C_WIRE_TYPE_32BIT ? sizeof(uint32_t) : sizeof(uint64_t);
-        if (size > span_bytes(span)) {
-            return refuse(scan, STATUS_INVALID, "a number is cut off");
-        }
-        span->next += size;
-        return STATUS_OK;
+        return fixed_take(wire_type, span) ? STATUS_OK : refuse(scan, STATUS_INVALID, "a number is cut off");
     }
     struct span part;
     if (!length_take(span, &part)) {
@@ -199,9 +203,7 @@ static enum status scan_unknown(struct scan *scan, unsigned wire_type, struct sp
     } else if (wire_type == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED) {
         whole = length_take(span, &part);
     } else {
-        size_t size = wire_type == PROTOBUF_C_WIRE_TYPE_32BIT ? sizeof(uint32_t) : sizeof(uint64_t);
-        whole = size <= span_bytes(span);
-        span->next += whole ? size : 0;
+        whole = fixed_take(wire_type, span);
     }
     return whole ? STATUS_OK : refuse(scan, STATUS_INVALID, "an unknown field is cut off");
 }

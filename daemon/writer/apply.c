@@ -67,12 +67,12 @@ enum status apply_load(struct apply *apply, uint32_t chain, const struct chain_m
     struct slice last, value;
     enum engine_result result = apply_cursor_next(cursor, &last, &value, failure);
     enum status status = result == ENGINE_FAILED ? STATUS_DAMAGED : STATUS_OK;
-    if (result == ENGINE_OK && !key_read_height(last, &known->blocks_highest)) {
+    if (result == ENGINE_OK && !key_read_height(last, &known->block_height_max)) {
         status =
             failure_set(failure, STATUS_DAMAGED, "damaged store: a block's key of %zu bytes", last.bytes);
     }
     if (status != STATUS_OK) {
-        known->blocks_highest = UINT64_MAX; /* so that each commit looks for the block that it replaces */
+        known->block_height_max = UINT64_MAX; /* so that each commit looks for the block that it replaces */
     }
     engine_cursor_close(cursor);
     return status;

@@ -11,11 +11,11 @@ enum { SHA256_BYTES = 32 };
 static enum status drop_replaced(struct apply *apply, uint32_t chain, uint64_t height, bool *ret_replaced,
                                  struct failure *failure)
 {
-    assert(height > 0); /* it was validated, and a blocks_highest of 0 says that there is no block */
+    assert(height > 0); /* it was validated, and a block_height_max of 0 says that there is no block */
     struct key key;
     key_set_height(&key, chain, KEY_HEADER, height);
     *ret_replaced = false;
-    if (height > apply->chains[chain].blocks_highest && !write_set_has(apply->set, &key)) {
+    if (height > apply->chains[chain].block_height_max && !write_set_has(apply->set, &key)) {
         return STATUS_OK;
     }
     struct engine_value value = {0};
@@ -121,8 +121,8 @@ enum status apply_commit(struct apply *apply, const struct job *job, struct fail
         status = drop_replaced(apply, job->chain, commit->blocks[i].height, &replaces, failure);
         if (status == STATUS_OK) {
             put_block(apply, job->chain, &commit->blocks[i], replaces);
-            if (commit->blocks[i].height > next->blocks_highest) {
-                next->blocks_highest = commit->blocks[i].height;
+            if (commit->blocks[i].height > next->block_height_max) {
+                next->block_height_max = commit->blocks[i].height;
             }
         }
     }

@@ -18,9 +18,9 @@ struct sweep {
 struct apply_chain {
     bool is_there; /* else it was never made, or dropped, and the other fields are zero */
     struct chain_marks marks;
-    uint64_t blocks_highest; /* no block lies above it */
-    struct epoch epoch;      /* of its last claim, released or not */
-    uint64_t last_number;    /* that was applied under it */
+    uint64_t block_height_max; /* no block lies above it */
+    struct epoch epoch;        /* of its last claim, released or not */
+    uint64_t last_number;      /* that was applied under it */
 };
 
 /* A chain as it was before changes that are not yet written. */

@@ -122,7 +122,7 @@ static void complete_left_out(struct commit_group *group, struct completion *com
 
 /* Whether what was said of the job is true whatever became of the others: what it needs could not be read, or an earlier write of the step was
  * not applied. So is a number that was applied before all of them: `not applied` would be wrong of it. */
-static bool is_settled(const struct commit_group *group, const struct job *job)
+static bool is_decided(const struct commit_group *group, const struct job *job)
 {
     bool is_repeated = job->is_repeated && !group->failed && apply_has_applied(group->config.apply, job);
     return is_repeated || job->status == STATUS_DAMAGED || job->status == STATUS_NO_SPACE ||
@@ -136,7 +136,7 @@ static void end_jobs(const struct commit_group *group, struct job *job, const st
     bool is_behind = false;
     assert(failure->status != STATUS_OK);
     for (; job != NULL; job = job->next) {
-        if (is_settled(group, job)) {
+        if (is_decided(group, job)) {
             continue;
         }
         is_behind |= job->status == STATUS_OK;

@@ -235,8 +235,8 @@ enum status rollback_apply(struct apply *apply, struct job *job, struct failure 
     write_set_each(apply->set, drop_carried, &drop);
     apply->next.marks.height = job->rollback.to;
     apply->next.marks.cut_sequence = job->sequence;
-    if (apply->next.blocks_highest > job->rollback.to) {
-        apply->next.blocks_highest = job->rollback.to;
+    if (apply->next.block_height_max > job->rollback.to) {
+        apply->next.block_height_max = job->rollback.to;
     }
     return apply_metadata_own(apply, job, failure);
 }

@@ -170,7 +170,7 @@ END_TEST
 START_TEST(a_large_read_waits_for_what_it_could_have_alone)
 {
     struct budget_request read = frame(false, MIB, BUDGET_GRANTED);
-    uint64_t most_bytes = budget_request_most(budget, &read, UINT64_MAX);
+    uint64_t most_bytes = budget_request_bytes_max(budget, &read, UINT64_MAX);
     ck_assert_uint_ge(most_bytes, LARGEST); /* a largest frame, and as much to unpack it */
     struct budget_request other = small_request(SMALL_PART + MIB);
     ck_assert_int_eq(budget_request_extend(budget, &read, most_bytes), BUDGET_PASSED_OVER);

@@ -102,7 +102,7 @@ static void set_faults(unsigned not_applied, unsigned writes_in_doubt, unsigned 
 static void check_found(enum level survives)
 {
     const struct chain_claim *claim = &order_fixture.chain->claim;
-    uint64_t last = claim->number_highest;
+    uint64_t last = claim->number_max;
     ck_assert(chain_claim_stands(claim) && claim->last.epoch.random == 77);
     ck_assert_msg(last >= told[survives], "%lu were said to be there, %lu are", told[survives], last);
     ck_assert_uint_eq(order_fixture.chain->marks.height, last);

@@ -236,7 +236,7 @@ START_TEST(a_claim_and_what_was_applied_under_it_are_known_after_a_start)
     order_fixture_start_run();
     ck_assert_uint_eq(order_fixture.chain->claim.last.epoch.sequence, 9);
     ck_assert_uint_eq(order_fixture.chain->claim.last.epoch.random, 77);
-    ck_assert_uint_eq(order_fixture.chain->claim.number_highest, 5);
+    ck_assert_uint_eq(order_fixture.chain->claim.number_max, 5);
 }
 END_TEST
 

@@ -1,5 +1,5 @@
-/* The model test: random operations of several clients over both lanes, the daemon stopped and killed in between, every
- * answer held against a naive model of contract 1 to 5.
+/* The model test: random operations of several clients over both lanes, chains claimed and written to under numbers, the daemon stopped and
+ * killed in between, every answer held against a naive model of contract 1 to 5 and 12.
  *
  * CAIRN_MODEL_OPERATIONS: how many operations (20,000). CAIRN_SEED: the seed of a run to repeat. CAIRN_SOAK_SECONDS:
  * go on with fresh seeds for so long. */
@@ -47,7 +47,7 @@ static bool run_seed(uint64_t seed, uint64_t operations, struct run_counts *coun
     for (uint64_t done = 0; done < operations; done += EPISODE_OPERATIONS) {
         /* the first episode's seed is the run's own: CAIRN_SEED with one episode repeats it */
         uint64_t own = done == 0 ? seed : random_next(&source) >> 16;
-        struct episode episode = episode_new(own, EPISODE_OPERATIONS);
+        struct episode episode = episode_new_claimed(own, EPISODE_OPERATIONS);
         bool good = run_episode(&episode, counts, &complaint);
         if (!good) {
             tell_failure(&episode, &complaint);
@@ -71,9 +71,10 @@ START_TEST(test_random_operations_are_answered_as_the_model_allows)
         uint64_t start = clock_ms();
         good = run_seed(random_seed("model"), operations, &counts);
         printf("model: %" PRIu64 " requests in %" PRIu64 " rounds, %" PRIu64 " conflicts, %" PRIu64
-               " clean stops, %" PRIu64 " kills; the last %" PRIu64 " operations took %" PRIu64 " ms\n",
-               counts.requests, counts.rounds, counts.conflicts, counts.stops, counts.kills, operations,
-               clock_ms() - start);
+               " claims, %" PRIu64 " repeated, %" PRIu64 " clean stops, %" PRIu64 " kills; the last %" PRIu64
+               " operations took %" PRIu64 " ms\n",
+               counts.requests, counts.rounds, counts.conflicts, counts.claims, counts.repeated, counts.stops,
+               counts.kills, operations, clock_ms() - start);
         fflush(stdout);
     } while (good && clock_ms() < until && getenv("CAIRN_SEED") == NULL);
     ck_assert_msg(good, "an answer does not fit the model; see above");

@@ -16,6 +16,8 @@ struct generator {
     uint32_t round_left; /* operations still to come in this round */
     bool solo;           /* the round has one operation only */
     bool ends;           /* the daemon dies in this round */
+    bool has_claims;
+    uint32_t dropped; /* chains that a drop of this round may have taken, as bits */
 };
 
 static uint32_t below(struct generator *generator, uint32_t bound)
@@ -232,6 +234,9 @@ static struct operation some_operation(struct generator *generator)
     if (generator->solo && chance(generator, 8)) {
         operation.kind = chance(generator, 50) ? OPERATION_CHAINS : OPERATION_CREATE_CHAIN;
     }
+    if (generator->has_claims && generator->solo && chance(generator, 20)) {
+        operation.kind = chance(generator, 65) ? OPERATION_CLAIM : OPERATION_RELEASE;
+    }
     operation.round = generator->round;
     operation.chain = chance(generator, 60) ? 0 : below(generator, CHAINS_KNOWN);
     if (!generator->model.chains[operation.chain].exists && operation.kind != OPERATION_CREATE_CHAIN &&
@@ -263,16 +268,38 @@ static struct operation some_operation(struct generator *generator)
     case OPERATION_CREATE_CHAIN:
         operation.chain = 1 + below(generator, CHAINS_KNOWN - 1);
         break;
+    case OPERATION_CLAIM:
+    case OPERATION_RELEASE:
+        break;
     default:
         make_read(generator, &operation);
     }
     return operation;
 }
 
+/* Mostly who holds the claim writes, and with a number. One that is behind a drop would be taken for repeated by what was before. */
+static void choose_writer(struct generator *generator, struct operation *operation)
+{
+    uint32_t holder = chain_of(generator, operation)->holder;
+    bool is_of_holder = holder != 0 && operation_is_write(operation) && chance(generator, 80);
+    bool may_have_number = operation->kind == OPERATION_COMMIT || operation->kind == OPERATION_PRUNE ||
+                           operation->kind == OPERATION_ROLLBACK;
+    operation->connection = is_of_holder ? holder - 1 : below(generator, CONNECTIONS_MAX);
+    generator->dropped |= (operation->kind == OPERATION_DROP_CHAIN ? UINT32_C(1) : 0) << operation->chain;
+    if (is_of_holder && may_have_number && (generator->dropped >> operation->chain & 1) == 0) {
+        uint32_t dice = below(generator, 10);
+        operation->numbering = dice < 6   ? NUMBERING_NEXT
+                               : dice < 8 ? NUMBERING_AGAIN
+                               : dice < 9 ? NUMBERING_AHEAD
+                                          : NUMBERING_NONE;
+    }
+}
+
 /* A new round: alone, a few in flight on a few connections, many, or the last before the daemon dies. */
 static void next_round(struct generator *generator)
 {
     generator->round++;
+    generator->dropped = 0;
     unsigned dice = below(generator, 1000);
     generator->ends = dice < 70;
     generator->solo = !generator->ends && dice < 350;
@@ -295,7 +322,7 @@ static void fill_episode(struct generator *generator, struct episode *episode, s
             continue;
         }
         *operation = some_operation(generator);
-        operation->connection = below(generator, CONNECTIONS_MAX);
+        choose_writer(generator, operation);
         if (operation_is_write(operation) && model_judge(&generator->model, operation).status == STATUS_OK) {
             model_apply(&generator->model, operation);
         }
@@ -317,9 +344,10 @@ static struct operation *operations_new(size_t operations)
     return list;
 }
 
-struct episode episode_new(uint64_t seed, size_t operations)
+static struct episode make_episode(uint64_t seed, size_t operations, bool has_claims)
 {
-    struct generator generator = {.random = random_from(seed), .model = model_new()};
+    struct generator generator = {
+        .random = random_from(seed), .model = model_new(), .has_claims = has_claims};
     struct episode episode = {.seed = seed, .operations = operations_new(operations)};
     static const char *const delays[] = {"1ms", "20ms", "200ms", "5s", "5s"};
     static const char *const queues[] = {"8192", "8192", "8192", "64"};
@@ -329,6 +357,16 @@ struct episode episode_new(uint64_t seed, size_t operations)
              queues[below(&generator, 4)], syncs[below(&generator, 3)]);
     fill_episode(&generator, &episode, operations);
     return episode;
+}
+
+struct episode episode_new(uint64_t seed, size_t operations)
+{
+    return make_episode(seed, operations, false);
+}
+
+struct episode episode_new_claimed(uint64_t seed, size_t operations)
+{
+    return make_episode(seed, operations, true);
 }
 
 struct episode episode_from_bytes(const uint8_t *bytes, size_t count, size_t operations_max)

@@ -12,6 +12,8 @@ struct episode {
 };
 
 struct episode episode_new(uint64_t seed, size_t operations);
+/* With claims, and writes with numbers under them. */
+struct episode episode_new_claimed(uint64_t seed, size_t operations);
 /* What the bytes choose, at most so many. */
 struct episode episode_from_bytes(const uint8_t *bytes, size_t count, size_t operations_max);
 void episode_free(struct episode *episode);

@@ -154,16 +154,67 @@ static void rollback_apply(struct model_chain *chain, const struct operation *op
     chain->height = operation->height;
 }
 
+/* ---- claims ---- */
+
+/* Another claim, or none, stands from here on: one more than the connection that holds it. */
+static void claim_apply(struct model_chain *chain, uint32_t holder)
+{
+    uint32_t before = chain->holder;
+    chain->stale |= before != 0 ? UINT32_C(1) << (before - 1) : 0;
+    chain->stale &= holder != 0 ? ~(UINT32_C(1) << (holder - 1)) : UINT32_MAX;
+    chain->holder = holder;
+    chain->last_number = 0;
+}
+
+void model_reconnect(struct model *model)
+{
+    for (uint32_t chain = 0; chain < CHAINS_KNOWN; chain++) {
+        model->chains[chain].stale = 0;
+    }
+}
+
+/* Who may write, and whether it was done before. True: nothing else is judged. */
+static bool claim_judge(const struct model_chain *chain, const struct operation *operation,
+                        struct model_result *ret_result)
+{
+    bool is_under = chain->holder == operation->connection + 1;
+    bool is_stale = (chain->stale >> operation->connection & 1) != 0;
+    bool is_free = operation->kind == OPERATION_CLAIM || operation->kind == OPERATION_RELEASE;
+    if (!operation_is_write(operation) || is_free) {
+        return false;
+    }
+    if (!is_under && !is_stale && operation->number != 0) {
+        ret_result->status = ret_result->or_status = STATUS_INVALID; /* it has presented none */
+    } else if ((!is_under && (is_stale || chain->holder != 0)) ||
+               operation->number > chain->last_number + 1) {
+        ret_result->status = ret_result->or_status = STATUS_CONFLICT;
+    } else {
+        ret_result->repeated = operation->number != 0 && operation->number <= chain->last_number;
+    }
+    return ret_result->status != STATUS_OK || ret_result->repeated;
+}
+
 void model_apply(struct model *model, const struct operation *operation)
 {
     struct model_chain *chain = &model->chains[operation->chain];
+    if (operation->number != 0 && operation->number <= chain->last_number) {
+        return; /* it was applied before */
+    }
+    chain->last_number = operation->number != 0 ? operation->number : chain->last_number;
     switch (operation->kind) {
     case OPERATION_CREATE_CHAIN:
         chain->exists = 1;
         return;
     case OPERATION_DROP_CHAIN:
-        memset(chain, 0, sizeof *chain);
+        claim_apply(chain, 0);
+        *chain = (struct model_chain){.stale = chain->stale};
         chain->exists = operation->chain == 0; /* "default" is made anew */
+        return;
+    case OPERATION_CLAIM:
+        claim_apply(chain, operation->connection + 1);
+        return;
+    case OPERATION_RELEASE:
+        claim_apply(chain, 0);
         return;
     case OPERATION_COMMIT:
         commit_apply(chain, operation);
@@ -270,11 +321,13 @@ static void prune_judge(const struct model_chain *chain, const struct operation 
 struct model_result model_judge(const struct model *model, const struct operation *operation)
 {
     const struct model_chain *chain = &model->chains[operation->chain];
-    struct model_result result = {STATUS_OK, STATUS_OK, 0, 0, 0, 0, 0};
+    struct model_result result = {.status = STATUS_OK, .or_status = STATUS_OK};
     if (operation->kind == OPERATION_CREATE_CHAIN) {
         result.created = !chain->exists;
     } else if (!chain->exists) {
         refuse(&result, STATUS_INVALID);
+    } else if (claim_judge(chain, operation, &result)) {
+        return result;
     } else if (operation->kind == OPERATION_COMMIT) {
         commit_judge(chain, operation, &result);
     } else if (operation->kind == OPERATION_PRUNE || operation->kind == OPERATION_DRY_PRUNE) {
@@ -292,5 +345,8 @@ void model_result_text(const struct model_result *result, struct answer *ret_ans
     if (result->status == STATUS_OK) {
         answer_add(ret_answer, "created %u blocks %u states %u metadata %u lowered %u", result->created,
                    result->blocks, result->states, result->metadata, result->lowered);
+    }
+    if (result->repeated) {
+        answer_add(ret_answer, " repeated");
     }
 }

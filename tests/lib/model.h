@@ -24,6 +24,10 @@ struct model_chain {
     uint32_t height;
     uint32_t blocks_pruned; /* 0: none */
     uint32_t states_pruned; /* one more than the height; 0: none */
+    uint32_t holder;        /* of the claim that stands: one more than its connection; 0: none */
+    uint32_t last_number;   /* that was applied under it */
+    uint32_t stale;         /* connections that presented an epoch that does not stand any more, as bits */
+    uint32_t unused;        /* no gaps */
     struct model_block blocks[HEIGHTS_KNOWN];
     uint32_t states[HEIGHTS_KNOWN]; /* one more than the value_place; 0: none */
     uint32_t hashes[HASHES_KNOWN];  /* the height last committed with it; 0: no entry */
@@ -39,6 +43,7 @@ struct model_result {
     enum status or_status; /* where the contract leaves it open which; else the same */
     uint32_t created;
     uint32_t blocks, states, metadata, lowered;
+    uint32_t repeated;
 };
 
 struct model model_new(void);
@@ -49,6 +54,8 @@ uint64_t model_digest(const struct model *model);
 struct model_result model_judge(const struct model *model, const struct operation *operation);
 /* Carries out a write whose answer was ok, whatever model_judge thinks of it. */
 void model_apply(struct model *model, const struct operation *operation);
+/* All connections are new; who held a claim has presented its epoch again. */
+void model_reconnect(struct model *model);
 /* What a read, a dry run included, is answered. */
 void model_read(const struct model *model, const struct operation *operation, struct answer *ret_answer);
 /* A write's reply in the words of an answer. */

@@ -85,7 +85,8 @@ static bool carries_what_is_lost(const struct machine *machine, const struct ope
         return false;
     }
     bool carries = commit->carry || commit->kind == OPERATION_PRUNE || commit->kind == OPERATION_ROLLBACK ||
-                   commit->kind == OPERATION_DROP_CHAIN || operation_deletes_range(commit);
+                   commit->kind == OPERATION_DROP_CHAIN || commit->kind == OPERATION_CLAIM ||
+                   commit->kind == OPERATION_RELEASE || operation_deletes_range(commit);
     return carries || (names_of(commit) & machine->skipped[commit->chain]) != 0;
 }
 

@@ -23,10 +23,10 @@ static const struct {
 static const char *const prefixes[PREFIXES_KNOWN] = {"", "m", "n/", "n/\xff", "\xff"};
 static const char *const chains[CHAINS_KNOWN] = {"default", "aux", "z.9_-"};
 static const char *const kinds[OPERATION_KINDS] = {
-    "height",     "block",   "block by hash", "block list", "block range",  "state",
-    "tip state",  "get",     "get many",      "list",       "chains",       "metadata",
-    "commit",     "prune",   "rollback",      "dry prune",  "dry rollback", "create chain",
-    "drop chain", "barrier", "stop",          "kill",
+    "height",     "block", "block by hash", "block list", "block range",  "state",
+    "tip state",  "get",   "get many",      "list",       "chains",       "metadata",
+    "commit",     "prune", "rollback",      "dry prune",  "dry rollback", "create chain",
+    "drop chain", "claim", "release",       "barrier",    "stop",         "kill",
 };
 
 void answer_add(struct answer *answer, const char *format, ...)
@@ -49,7 +49,8 @@ bool operation_is_commit(const struct operation *operation)
 {
     return operation->kind == OPERATION_COMMIT || operation->kind == OPERATION_PRUNE ||
            operation->kind == OPERATION_ROLLBACK || operation->kind == OPERATION_CREATE_CHAIN ||
-           operation->kind == OPERATION_DROP_CHAIN;
+           operation->kind == OPERATION_DROP_CHAIN || operation->kind == OPERATION_CLAIM ||
+           operation->kind == OPERATION_RELEASE;
 }
 
 bool operation_is_write(const struct operation *operation)
@@ -137,6 +138,9 @@ char *operation_text(const struct operation *operation)
         return kept_copy(line.text, line.n);
     }
     answer_add(&line, " chain %u", operation->chain);
+    if (operation->number != 0) {
+        answer_add(&line, " number %u", operation->number);
+    }
     if (operation->level != 0) {
         answer_add(&line, " level %u", operation->level);
     }

@@ -45,12 +45,17 @@ enum operation_kind {
     OPERATION_DRY_ROLLBACK,
     OPERATION_CREATE_CHAIN,
     OPERATION_DROP_CHAIN,
+    OPERATION_CLAIM,   /* taken over from whoever holds it; this and the next are alone in their rounds */
+    OPERATION_RELEASE, /* whoever holds it */
     OPERATION_BARRIER,
 
     OPERATION_STOP, /* SIGTERM, after `height` replies of its round; then a new start */
     OPERATION_KILL, /* SIGKILL, likewise */
     OPERATION_KINDS,
 };
+
+/* Of a write under a claim: which number it has, by the chain's last one and the writes before it in its round. */
+enum operation_numbering { NUMBERING_NONE, NUMBERING_NEXT, NUMBERING_AGAIN, NUMBERING_AHEAD };
 
 enum edit_kind { EDIT_SET, EDIT_SET_NUMBER, EDIT_DELETE, EDIT_RAISE, EDIT_DELETE_RANGE };
 
@@ -81,6 +86,8 @@ struct operation {
     uint32_t rise_to;    /* 0: none */
     uint32_t expected;
     bool has_expected, carry, prune_blocks, prune_states;
+    enum operation_numbering numbering;
+    uint32_t number; /* from that, before the round is sent; 0: none */
     uint32_t n_blocks, n_block_deletes, n_states, n_deletes, n_edits, n_guards, n_items;
     struct {
         uint32_t height, header, data, hash;

@@ -75,6 +75,8 @@ static void *commit_message(const struct operation *operation)
     Cairn__Commit *commit = kept_alloc(sizeof *commit);
     cairn__commit__init(commit);
     chain_of(operation, &commit->has_chain, &commit->chain);
+    commit->has_number = operation->number != 0;
+    commit->number = operation->number;
     commit->has_level = operation->level != 0;
     commit->level = (Cairn__Level)operation->level;
     commit->has_carry = commit->carry = operation->carry;
@@ -124,6 +126,8 @@ static void *prune_message(const struct operation *operation)
     Cairn__Prune *prune = kept_alloc(sizeof *prune);
     cairn__prune__init(prune);
     chain_of(operation, &prune->has_chain, &prune->chain);
+    prune->has_number = operation->number != 0;
+    prune->number = operation->number;
     prune->has_level = operation->level != 0;
     prune->level = (Cairn__Level)operation->level;
     prune->has_blocks_through = operation->prune_blocks;
@@ -141,6 +145,8 @@ static void *rollback_message(const struct operation *operation)
     Cairn__Rollback *rollback = kept_alloc(sizeof *rollback);
     cairn__rollback__init(rollback);
     chain_of(operation, &rollback->has_chain, &rollback->chain);
+    rollback->has_number = operation->number != 0;
+    rollback->number = operation->number;
     rollback->has_level = operation->level != 0;
     rollback->level = (Cairn__Level)operation->level;
     rollback->has_to = true;
@@ -311,6 +317,24 @@ static void *small_message(const struct operation *operation)
     return chains;
 }
 
+static void *claim_message(const struct operation *operation)
+{
+    static char writer_name[] = "model";
+    if (operation->kind == OPERATION_RELEASE) {
+        Cairn__Release *release = kept_alloc(sizeof *release);
+        cairn__release__init(release);
+        chain_of(operation, &release->has_chain, &release->chain);
+        release->has_any = release->any = true;
+        return release;
+    }
+    Cairn__Claim *claim = kept_alloc(sizeof *claim);
+    cairn__claim__init(claim);
+    chain_of(operation, &claim->has_chain, &claim->chain);
+    claim->has_writer_name = claim->has_take_over = claim->take_over = true;
+    claim->writer_name = (ProtobufCBinaryData){strlen(writer_name), (uint8_t *)writer_name};
+    return claim;
+}
+
 static const struct {
     uint8_t type;
     void *(*message)(const struct operation *operation);
@@ -334,6 +358,8 @@ static const struct {
     [OPERATION_DRY_ROLLBACK] = {FRAME_ROLLBACK, rollback_message},
     [OPERATION_CREATE_CHAIN] = {FRAME_CREATE_CHAIN, small_message},
     [OPERATION_DROP_CHAIN] = {FRAME_DROP_CHAIN, small_message},
+    [OPERATION_CLAIM] = {FRAME_CLAIM, claim_message},
+    [OPERATION_RELEASE] = {FRAME_RELEASE, claim_message},
     [OPERATION_BARRIER] = {FRAME_BARRIER, small_message},
 };
 

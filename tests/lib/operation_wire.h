@@ -18,7 +18,8 @@ struct outcome {
     char error[200]; /* text of a status that is an error */
     uint64_t sequence;
     uint32_t level;
-    struct bytes open; /* of a message that goes on in the next frame */
+    uint64_t epoch_sequence, epoch_random; /* of a claim */
+    struct bytes open;                     /* of a message that goes on in the next frame */
 };
 /* Takes one more frame of the reply. */
 void outcome_take(struct outcome *outcome, const struct operation *operation, const struct wire_frame *frame);

@@ -75,6 +75,24 @@ static void take_write(struct outcome *outcome, const struct operation *operatio
                    (unsigned)(reply->created != 0), (unsigned)reply->blocks, (unsigned)reply->states,
                    (unsigned)reply->metadata, (unsigned)reply->lowered);
     }
+    if (reply->repeated) {
+        answer_add(&outcome->answer, " repeated");
+    }
+}
+
+static void take_claim(struct outcome *outcome, const struct operation *operation,
+                       const Cairn__ClaimReply *reply)
+{
+    Cairn__WriteReply written = CAIRN__WRITE_REPLY__INIT;
+    written.sequence = reply->sequence;
+    written.has_level = reply->has_level;
+    written.level = reply->level;
+    take_write(outcome, operation, &written);
+    outcome->malformed |= reply->epoch == NULL || reply->epoch->sequence != reply->sequence;
+    if (!outcome->malformed) {
+        outcome->epoch_sequence = reply->epoch->sequence;
+        outcome->epoch_random = reply->epoch->random;
+    }
 }
 
 static const ProtobufCMessageDescriptor *descriptor_of(enum operation_kind kind)
@@ -96,6 +114,8 @@ static const ProtobufCMessageDescriptor *descriptor_of(enum operation_kind kind)
         return &cairn__metadata_reply__descriptor;
     case OPERATION_CHAINS:
         return &cairn__chains_reply__descriptor;
+    case OPERATION_CLAIM:
+        return &cairn__claim_reply__descriptor;
     default:
         return &cairn__write_reply__descriptor;
     }
@@ -118,6 +138,8 @@ static void take_message(struct outcome *outcome, const struct operation *operat
         take_metadata(outcome, operation, message);
     } else if (descriptor == &cairn__chains_reply__descriptor) {
         take_chains(outcome, message);
+    } else if (descriptor == &cairn__claim_reply__descriptor) {
+        take_claim(outcome, operation, message);
     } else {
         take_write(outcome, operation, message);
     }

@@ -12,8 +12,7 @@
 #include "proto/cairn.pb-c.h"
 #include "tests/lib/daemon.h"
 #include "tests/lib/kept.h"
-#include "tests/lib/model_states.h"
-#include "tests/lib/operation_wire.h"
+#include "tests/lib/model_claims.h"
 #include "tests/lib/suite.h"
 #include "tests/lib/wire.h"
 
@@ -36,7 +35,8 @@ struct runner {
     uint64_t run;
     struct round round;
     struct outcome *outcomes; /* of the round's calls */
-    uint64_t first_id;        /* the calls' request ids follow it */
+    struct model_claims claims;
+    uint64_t first_id; /* the calls' request ids follow it */
     struct run_counts *counts;
     struct complaint *complaint;
 };
@@ -308,8 +308,12 @@ static bool run_round(struct runner *runner, const struct operation *operations,
         return false;
     }
     for (size_t i = 0; i < n; i++) {
-        runner->counts->conflicts += runner->round.calls[i].answer->status == STATUS_CONFLICT;
+        const struct call *call = &runner->round.calls[i];
+        runner->counts->conflicts += call->answer->status == STATUS_CONFLICT;
+        runner->counts->claims += call->operation->kind == OPERATION_CLAIM;
+        runner->counts->repeated += strstr(call->answer->text, "repeated") != NULL;
     }
+    model_claims_note(&runner->claims, &runner->round, runner->outcomes);
     remember(runner);
     return true;
 }
@@ -368,6 +372,9 @@ static bool come_back(struct runner *runner, bool clean)
     struct history history = {written, runner->n_history, &runner->round,
                               clean ? UINT64_MAX : runner->on_disk_through, 0};
     struct states states = states_after(&runner->on_disk, &history);
+    for (size_t i = 0; i < states.n; i++) {
+        model_reconnect(&states.list[i].model);
+    }
     size_t allowed = states.n;
     uint64_t metadata_on_disk = 0;
     bool good = false;
@@ -376,10 +383,12 @@ static bool come_back(struct runner *runner, bool clean)
                  states.overflow ? "too many states are possible" : "no state is possible");
     } else if (start_daemon(runner, &metadata_on_disk)) {
         states_narrow_hello(&states, metadata_on_disk);
+        model_claims_present(&runner->claims, runner->wires, &states);
         if (states.n == 0) {
             complain(runner->complaint, NULL,
-                     "of %zu allowed states none fits %" PRIu64 " as the highest metadata on disk", allowed,
-                     metadata_on_disk);
+                     "of %zu allowed states none fits %" PRIu64
+                     " as the highest metadata on disk, or what who presents an epoch is told",
+                     allowed, metadata_on_disk);
         } else {
             good = narrow(runner, &states);
         }
@@ -444,6 +453,7 @@ bool run_episode(const struct episode *episode, struct run_counts *counts, struc
                episode->operations[at + n].round == episode->operations[at].round) {
             n++;
         }
+        model_claims_number(&runner->now, episode->operations + at, n);
         bool ends = operation_is_end(&episode->operations[at + n - 1]);
         good = ends ? run_end(runner, episode->operations + at, n)
                     : run_round(runner, episode->operations + at, n);

@@ -6,7 +6,7 @@
 #include "tests/lib/model_round.h"
 
 struct run_counts {
-    uint64_t requests, rounds, stops, kills, conflicts;
+    uint64_t requests, rounds, stops, kills, conflicts, claims, repeated;
 };
 
 /* Runs on a fresh store. False: something did not fit, and the complaint says what. */

@@ -103,7 +103,6 @@ static void pause_failed_compactions(struct rocks *rocks, uint64_t now_us)
 static void try_compactions(struct rocks *rocks)
 {
     assert(rocks->background.compactions == ROCKS_COMPACTIONS_PAUSED);
-    assert(!atomic_load(&rocks->is_space_low));
     assert(rocks->background.compact_at_us != UINT64_MAX); /* behind damage the next start tries them */
     set(rocks, 1, (const char *const[]){"disable_auto_compactions"}, (const char *const[]){"false"});
     rocks->background.compactions = ROCKS_COMPACTIONS_TRIED;

@@ -93,8 +93,8 @@ static void collect_garbage(struct rocks *rocks, bool is_quiet)
     bool is_much = garbage >= GARBAGE_BYTES_MIN && garbage >= all / GARBAGE_PART;
     bool is_cheap = is_quiet && garbage >= GARBAGE_QUIET_BYTES_MIN && garbage >= all / GARBAGE_QUIET_PART &&
                     all <= GARBAGE_QUIET_ALL_MAX;
-    assert(garbage <= all); /* it is part of it */
-    if ((!is_much && !is_cheap) || atomic_load(&rocks->is_stopped) || !rocks_has_free(rocks, all - garbage)) {
+    uint64_t live = all > garbage ? all - garbage : 0; /* files may have gone between the two looks */
+    if ((!is_much && !is_cheap) || atomic_load(&rocks->is_stopped) || !rocks_has_free(rocks, live)) {
         return;
     }
     set_oldest_share(rocks, "1.0");

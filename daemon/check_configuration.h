@@ -5,7 +5,8 @@
 
 #include "daemon/start_check.h"
 
-/* Reads the configuration anew, as who is judged; `data` is the data directory as root has read it. Returns the process's exit code: what a start would end with. */
+/* Reads the configuration anew, as the user that a start would run as; `data` is the data directory as root has read it. Returns the exit
+ * code that a start would end with. */
 enum exit_code check_configuration(const char *data, int argc, char **argv, char *const *environment,
                                    directory_look_fn *look) MUST_CHECK;
 

@@ -164,7 +164,7 @@ static void beat(struct server *server, uint64_t now_us)
     uint64_t granted = connection_set_memory(server->connections, &waits_for_memory);
     heartbeat_show(&heartbeats->loop, true, ++server->iterations);
     heartbeat_show(&heartbeats->memory, waits_for_memory, granted);
-    /* the watchdog's pings see to it that this comes */
+    /* the watchdog pings the loop at intervals, so an iteration comes also where nothing else is due */
     if (now_us - server->told_us >= HEARTBEAT_LOOK_INTERVAL_US / 2) {
         server->told_us = now_us;
         tell_stalled(server);
@@ -203,7 +203,7 @@ static void server_iterate(uv_prepare_t *prepare)
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct server *server = listener->data;
-    /* connections are taken and given back */
+    /* there are connections to take it, and somebody to close them */
     assert(server->state != SERVER_STARTING && server->state != SERVER_ENDED);
     if (status < 0) {
         event_accept_failed(uv_strerror(status));

@@ -63,7 +63,7 @@ static void check_roles(struct check *check, struct roles *ret_roles)
     struct failure failure;
     bool is_good = true;
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
-        bool is_all = i == sizeof lists / sizeof lists[0] - 1; /* too many only together */
+        bool is_all = i == sizeof lists / sizeof lists[0] - 1; /* only all of them together can be too many */
         if ((!is_all || is_good) && !roles_init(lists[i][0], lists[i][1], lists[i][2], ret_roles, &failure)) {
             refuse_failure(check, START_CHECK_ROLES, &failure);
             is_good = false;

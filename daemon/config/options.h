@@ -49,7 +49,7 @@ struct options_origin {
 struct options {
     char config[OPTIONS_PATH_BYTES]; /* the configuration file; empty: none */
     char data[OPTIONS_PATH_BYTES];   /* the data directory */
-    /* what the file says in its place, which counts for nothing; empty: no other */
+    /* what the file says, where `data` comes from elsewhere and counts; empty: the file says nothing else */
     char data_in_file[OPTIONS_PATH_BYTES];
     bool create;      /* make a new store in it if there is none; from the command line alone */
     bool accept_loss; /* open a damaged store without what is lost; never from the file */

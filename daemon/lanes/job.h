@@ -125,7 +125,7 @@ struct job {
         struct job_rollback rollback;
         struct slice chain_name; /* JOB_CREATE_CHAIN */
         struct job_drop drop;    /* JOB_DROP_CHAIN */
-        /* JOB_CLAIM, JOB_RELEASE: as it is behind it. Without a sequence number there is none to release */
+        /* JOB_CLAIM, JOB_RELEASE: the claim as the job leaves it. Without a sequence number there is none to release */
         struct claim_record claim;
         struct job_present present; /* JOB_PRESENT */
         struct job_forget forget;   /* JOB_FORGET_DROPS */

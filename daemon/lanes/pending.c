@@ -340,7 +340,7 @@ static void fold(struct pending *pending, struct pending_entry *entry,
         return;
     case METADATA_NONE:
     case METADATA_DELETE_RANGE:
-        assert(false); /* nor have they a size */
+        assert(false); /* bytes_of has none of these pass */
     }
 }
 

@@ -69,7 +69,7 @@ void connection_wait(struct connection *connection, struct request *request, enu
         connection->is_unpacking = true;
         return;
     }
-    /* its close drops it */
+    /* so that its close drops the request */
     assert(connection->state == CONNECTION_OPEN || connection->state == CONNECTION_DRAINING);
     connection->waiting = request;
     if (progress == REQUEST_WAITS_MEMORY) {

@@ -102,7 +102,7 @@ bool time_slice_is_over(struct time_slice *slice, uint64_t body_bytes)
 
 struct time_slice connection_fresh_slice(struct connection_set *set)
 {
-    /* since the first was asked for */
+    /* the loop has slept since the first slice was given */
     bool has_slept = set->now_us >= set->fresh_until_us + CONNECTION_SLICE_US;
     if (set->fresh_iteration != set->iteration || has_slept) {
         set->fresh_iteration = set->iteration;
@@ -117,7 +117,7 @@ struct time_slice connection_fresh_slice(struct connection_set *set)
 void connection_cut(struct connection *connection)
 {
     assert(connection->state == CONNECTION_OPEN);
-    /* to go on with */
+    /* so that its next slice has something to start */
     assert(connection->backlog != NULL || connection->incoming.state == INCOMING_BODY_AHEAD);
     turns_wait(connection->set->service->turns, TURNS_SLICE, &connection->session.member,
                &connection->for_slice, connection);

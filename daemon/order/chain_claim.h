@@ -21,11 +21,11 @@ struct session;
 struct chain_claim {
     struct claim_record last; /* as of the view */
     uint8_t name[WRITER_NAME_BYTES_MAX];
-    /* claims and releases in the commit lane: until they are decided nobody's write is judged */
+    /* claims and releases in the commit lane: until they are decided no write to the chain is judged */
     uint32_t changes_queued;
-    /* the last epoch's, of those applied before this run and the next ones that were taken */
+    /* the greatest number under the last epoch that may have been applied: before this run, or accepted in it */
     uint64_t number_max;
-    /* that presented the last epoch for numbers last; NULL: it has closed, or there was none */
+    /* the session that was the last to present the last epoch for numbers; NULL: it has closed, or there was none */
     const struct session *numbers_from;
     uint32_t presented; /* how many open sessions have presented the last epoch */
     /* while that is 0: when the last of them closed, the claim was made, or the daemon started */
@@ -48,11 +48,11 @@ void chain_claim_leave(struct chain_claim *claim, const struct session *session,
 
 /* Whether the chain has a claim that was not released. */
 bool chain_claim_stands(const struct chain_claim *claim);
-/* Whether it is that one. */
+/* Whether the last claim has that epoch. */
 bool chain_claim_is_of(const struct chain_claim *claim, struct epoch epoch);
 bool chain_claim_is_held(const struct chain_claim *claim, uint64_t grace_us, uint64_t now_us);
 
-/* Of a session the epoch that it has presented last for the chain's name; a sequence of 0: none. */
+/* `presented`: the epoch that a session has presented last for the chain's name; a sequence of 0: none. */
 bool chain_claim_admits_write(const struct chain_claim *claim, struct epoch presented);
 
 /* Who wants to claim. */

@@ -37,7 +37,7 @@ static struct writer *make_writer(struct order *order)
 enum status order_open(const struct order_config *config, struct order **ret_order, struct failure *failure)
 {
     assert(thread_is(THREAD_LOOP));
-    /* called, and written to, once there is a completion */
+    /* the first completion calls the one and writes to the other */
     assert(config->wake != NULL && config->stages != NULL);
     struct order *order = memory_new(sizeof *order);
     order->config = *config;
@@ -169,7 +169,7 @@ bool order_is_in_doubt(const struct order *order)
 
 uint64_t order_unwritten(const struct order *order)
 {
-    /* before folding, and what is queued after it */
+    /* operations count here before they are folded, and in the queue behind that */
     assert(order->unwritten >= pending_operations(order->pending));
     return order->unwritten;
 }

@@ -234,7 +234,7 @@ static void add_daemon(struct status_page *page, const struct service *service, 
 static void measure_order(struct order *order)
 {
     const struct order_counters *counters = order_counters(order);
-    /* as who reads the page takes them */
+    /* readers of the page rely on that order */
     assert(order_durable_through(order) <= order_written_through(order));
     metrics_set(METRIC_RUN, order_run(order));
     metrics_set(METRIC_CHAINS, chain_count(order_chains(order)));

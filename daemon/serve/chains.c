@@ -198,7 +198,7 @@ static struct job *prepare_drop(struct request *request, const Cairn__DropChain 
     return job;
 }
 
-/* Whether this session may drop it; NULL: *failure says already that there is none. */
+/* Whether this session may drop the chain; for NULL *failure has the refusal already. */
 static enum epochs_verdict judge_drop(const struct request *request, struct chain *chain,
                                       struct failure *failure)
 {

@@ -26,7 +26,7 @@ struct claim_request {
 struct present_request {
     struct job job; /* first */
     bool is_refused;
-    struct failure refusal; /* if it is */
+    struct failure refusal; /* if is_refused */
 };
 
 /* The chain that the request may change the claim of. NULL: *failure says why. */
@@ -218,7 +218,7 @@ static void present_done(struct job *job)
         request_refuse_for(request, &job->failure);
         return;
     }
-    /* what of its writes was applied helps also who is refused */
+    /* also a writer that is refused is told how many of its writes were applied */
     if (present->is_refused && job->present.is_known) {
         request_refuse_numbered(request, &present->refusal, job->present.last_number);
         return;
@@ -330,7 +330,7 @@ enum request_progress claims_release(struct request *request)
         epochs_say_claimed(chain, &failure);
         return refuse(request, &failure);
     }
-    /* none is no error, if any is meant */
+    /* if there is no claim, a release of whichever there is does nothing */
     job->claim = chain_claim_stands(claim) ? claim->last : (struct claim_record){0};
     (void)submit(request, job, chain, release_done);
     return REQUEST_TAKEN;

@@ -61,7 +61,7 @@ uint64_t decode_value_bytes_max(uint64_t frame_bytes_max, uint64_t queue_bytes_m
 static enum status decode_set(const Cairn__MetadataOperation *message, uint64_t value_bytes_max,
                               struct metadata_operation *operation, struct failure *failure)
 {
-    /* `value` is the set one */
+    /* which member of the union it is */
     assert(message->operation_case == CAIRN__METADATA_OPERATION__OPERATION_VALUE);
     operation->kind = METADATA_SET;
     operation->value = request_slice(message->value);
@@ -206,7 +206,7 @@ static enum status decode_job(struct request *request, bool has_level, Cairn__Le
 static enum status decode_number(bool has_number, uint64_t number, bool is_dry_run, struct job *job,
                                  struct failure *failure)
 {
-    assert(job->number == 0); /* which says that it has none */
+    assert(job->number == 0); /* 0 stands for none */
     if (has_number && number == 0) {
         return failure_set(failure, STATUS_INVALID, "number 0: the numbers of writes are from 1");
     }

@@ -37,7 +37,7 @@ static void answer(struct dry_run *dry_run)
 {
     struct request *request = dry_run->request;
     assert(dry_run->work.state == POOL_IDLE); /* it is freed with the request */
-    /* or the counts are not whole */
+    /* the counts are whole, or nobody hears them */
     assert(dry_run->result != PREVIEW_GOES_ON || request->session->is_closed);
     if (dry_run->result == PREVIEW_REFUSED) {
         damage_note(order_damage(request->service->order), DAMAGE_READ, &dry_run->failure);

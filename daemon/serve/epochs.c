@@ -109,7 +109,7 @@ void epochs_present(struct session *session, struct chain *chain, struct epoch e
 void epochs_end_session_with(struct session *session, const struct chain *chain)
 {
     struct presented *presented = find(session, chain_name(chain));
-    assert(presented != NULL); /* just now */
+    assert(presented != NULL); /* the session has presented it just now */
     set_ends(presented, true);
 }
 

@@ -103,7 +103,7 @@ static void read_take_view(struct read *read, const struct chain *chain)
 static void read_submit(struct read *read)
 {
     struct session *session = read->request->session;
-    /* small data is read unasked */
+    /* the budget is asked for no less (read_expect) */
     assert(thread_is(THREAD_LOOP) && read->work.bytes >= FETCH_BYTES_UNASKED);
     read->fetch.reach = ENGINE_MAY_BLOCK;
     read->fetch.data_bytes_max = read->work.bytes;

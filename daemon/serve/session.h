@@ -72,7 +72,7 @@ struct session {
     void (*send)(struct session *session, struct frame_reply *header, uint8_t *frame);
     /* The same for a small reply: the body is borrowed, and copied. Not called while is_closed. */
     void (*send_copy)(struct session *session, struct frame_reply *header, const uint8_t *body);
-    uint64_t accepted_replies;   /* so far, such as say of a write only that it is accepted */
+    uint64_t accepted_replies;   /* so far, replies that say of a write only that it is accepted */
     struct read *reads;          /* those that wait for room among its replies, oldest first */
     uint64_t reads_waiting;      /* how many */
     struct read **last_read;     /* where the next one is linked; valid while reads is not NULL */

@@ -16,7 +16,7 @@ enum {
     STREAM_PARK_BYTES = 2 << 20,  /* a cursor that read so much at once is parked: the engine holds it */
     STREAM_LOOK_US = 25000,       /* between two looks at the cursors that are held */
     STREAM_LOOKS_MAX = 1,         /* a cursor held at more looks than this is parked */
-    /* streams that are opened at once copy so much of the queue, or are one */
+    /* that streams copy of the queue in one iteration: no further one is opened behind that */
     STREAM_OPEN_BYTES_MAX = 256 << 10,
 };
 

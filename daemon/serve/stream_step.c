@@ -208,7 +208,7 @@ static void send_piece(struct stream *stream)
 {
     assert(stream->sent < stream->ready.count && stream->window_bytes > 0);
     struct fetched *message = &stream->ready.first[stream->sent];
-    /* else it was sent whole before */
+    /* some of it is left, or it is empty */
     assert(stream->sent_bytes < message->body_bytes || message->body_bytes == 0);
     uint64_t unsent = message->body_bytes - stream->sent_bytes;
     uint64_t bytes_max = stream->request->service->frame_bytes_max;
@@ -247,7 +247,7 @@ bool stream_step_send(struct stream *stream)
 
 bool stream_step_take(struct stream *stream)
 {
-    /* nothing is overtaken, or lost */
+    /* all messages of the step before are sent */
     assert(stream->sent == stream->ready.count && stream->sent_bytes == 0);
     if (!stream_step_is_idle(stream) || stream->read.count == 0) {
         return false;

@@ -82,7 +82,7 @@ static void waited(struct order_waiter *waiter)
 static void wait_for(struct request *request, struct order_waiter *waiter, uint64_t sequence,
                      enum level level, void (*done)(struct order_waiter *waiter))
 {
-    /* it comes to an end */
+    /* the wait ends: a write of that number was accepted */
     assert(level > LEVEL_ACCEPTED && sequence <= order_sequence(request->service->order));
     assert(waiter->owner == NULL && waiter->next == NULL); /* it is in no list: a request waits once */
     waiter->sequence = sequence;

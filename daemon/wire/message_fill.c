@@ -66,7 +66,7 @@ static void store_number(const ProtobufCFieldDescriptor *field, uint64_t number,
     if (field->type == PROTOBUF_C_TYPE_BOOL) {
         *(protobuf_c_boolean *)place = number != 0;
     } else if (number_bytes(field->type) == sizeof(uint32_t)) {
-        /* what is cut is only the sign */
+        /* the upper half holds nothing but the sign */
         assert(number <= UINT32_MAX || number >= (uint64_t)(int64_t)INT32_MIN);
         *(uint32_t *)place = (uint32_t)number;
     } else {

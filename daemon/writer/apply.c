@@ -293,7 +293,7 @@ static void keep_before(struct apply *apply, uint32_t chain)
     apply->befores[apply->before_count++] = (struct apply_before){chain, apply->chains[chain]};
 }
 
-/* Whether the machine has memory for the changes of a commit of so many parts: without it would end the process. */
+/* Whether the machine has memory for the changes of a commit of so many parts: if not, making them would end the process. */
 static bool has_memory(const struct job *job)
 {
     const struct job_commit *commit = &job->commit;

@@ -169,7 +169,7 @@ bool schedule_contender_reads(const struct schedule_contender *contender);
 /* Coalesced replies of a connection, not yet given to the kernel. */
 struct schedule_replies {
     uint64_t count;
-    uint64_t accepted; /* of these, such as only say that a write is accepted */
+    uint64_t accepted; /* of these, replies that say of a write only that it is accepted */
     uint64_t oldest_us;
     bool is_commit_about_to_end; /* the writer has one, and it is not known to take a while still */
     bool is_committing;          /* commits come */

@@ -190,7 +190,7 @@ static void make_room_for(struct rocks *rocks, size_t bytes)
 
 /* ---- writing ---- */
 
-/* Whether there is memory for what RocksDB copies of a large batch; without it would end the process. */
+/* Whether there is memory for what RocksDB copies of a large batch: if not, RocksDB would end the process. */
 static bool has_memory(const struct engine_edit *edits, size_t count, struct failure *failure)
 {
     size_t bytes = 0;

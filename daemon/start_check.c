@@ -18,7 +18,10 @@
 
 #include "daemon/host/listener.h"
 
-enum { SPACE_NEW_BYTES = 4 << 20 }; /* measured: on a smaller file system a new store takes no write */
+enum {
+    SPACE_NEW_BYTES = 4 << 20, /* measured: on a smaller file system a new store takes no write */
+    FILES_NEW = 64,            /* it makes some 20, and takes no write with fewer than 32 left */
+};
 
 struct check {
     const struct start_check_config *config;
@@ -189,6 +192,13 @@ static void check_space(struct check *check, bool is_new)
                        " KiB are free there, and a new store takes %d KiB at the least; free some, or "
                        "name another place",
                        path, free_bytes / 1024, SPACE_NEW_BYTES / 1024);
+    } else if (is_new && space.f_files > 0 && space.f_favail < FILES_NEW) {
+        refuse_setting(
+            check, START_CHECK_DIRECTORY,
+            "data = %s: %" PRIu64
+            " files (inodes) are left there, and a new store takes %d at the least; remove some, or "
+            "name another place",
+            path, (uint64_t)space.f_favail, FILES_NEW);
     } else if (free_bytes < SPACE_NEW_BYTES) {
         check->config->note(
             "the data directory's file system is full: writes are refused until there is space");

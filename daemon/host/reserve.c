@@ -22,6 +22,7 @@ enum {
     ZEROS_BYTES = 64 << 10,        /* of one write where the file system allocates nothing unasked */
     BLOCK_BYTES = 512,             /* the unit of st_blocks */
     GIVEN_BYTES = 1 << 20,         /* what is given back is a multiple of it */
+    FILES_MIN = 8, /* an open makes four and a flush two: fewer are no room, however many bytes are free */
 };
 
 struct reserve {
@@ -84,12 +85,13 @@ void reserve_close(struct reserve *reserve)
 struct reserve_space reserve_look(struct reserve *reserve)
 {
     struct statvfs found;
-    struct reserve_space space = {.free_bytes = UINT64_MAX};
+    struct reserve_space space = {.free_bytes = UINT64_MAX, .free_files = UINT64_MAX};
     if (fstatvfs(reserve->directory_fd, &found) == 0 && found.f_blocks > 0) {
         space.all_bytes = (uint64_t)found.f_blocks * found.f_frsize;
         space.free_bytes = (uint64_t)found.f_bavail * found.f_frsize;
+        space.free_files = found.f_files > 0 ? (uint64_t)found.f_favail : UINT64_MAX;
     }
-    atomic_store(&reserve->noted_bytes, space.free_bytes);
+    atomic_store(&reserve->noted_bytes, space.free_files < FILES_MIN ? 0 : space.free_bytes);
     return space;
 }
 
@@ -125,9 +127,10 @@ static void shrink(struct reserve *reserve, uint64_t bytes)
 
 bool reserve_make_room(struct reserve *reserve, uint64_t bytes, uint64_t kept_bytes)
 {
-    uint64_t free_bytes = reserve_look(reserve).free_bytes;
-    if (free_bytes >= bytes) {
-        return true;
+    struct reserve_space space = reserve_look(reserve);
+    uint64_t free_bytes = space.free_bytes;
+    if (free_bytes >= bytes || space.free_files < FILES_MIN) {
+        return space.free_files >= FILES_MIN;
     }
     mutex_lock(&reserve->mutex);
     uint64_t held = reserve->held_bytes;
@@ -140,6 +143,18 @@ bool reserve_make_room(struct reserve *reserve, uint64_t bytes, uint64_t kept_by
     }
     mutex_unlock(&reserve->mutex);
     return given > 0 && reserve_look(reserve).free_bytes >= bytes;
+}
+
+bool reserve_give(struct reserve *reserve)
+{
+    mutex_lock(&reserve->mutex);
+    uint64_t held = reserve->held_bytes;
+    if (held > 0) {
+        shrink(reserve, 0);
+    }
+    bool is_given = reserve->held_bytes < held;
+    mutex_unlock(&reserve->mutex);
+    return is_given;
 }
 
 /* Allocates what lies between the two places in the file. Mutex held. */

@@ -23,6 +23,7 @@ struct reserve;
 struct reserve_space {
     uint64_t all_bytes;
     uint64_t free_bytes; /* UINT64_MAX: the system does not say */
+    uint64_t free_files; /* how many more may be made; UINT64_MAX: it does not say, or knows no bound */
 };
 
 /* Never NULL. A file that cannot be made leaves a reserve that holds nothing. The directory is borrowed until reserve_close. */
@@ -40,8 +41,13 @@ uint64_t reserve_held_bytes(const struct reserve *reserve);
  * same, as of then. Without a call of the system. */
 bool reserve_is_ample(struct reserve *reserve, uint64_t written_bytes, uint64_t needed_bytes);
 
-/* Whether so many bytes are free, if need be after giving back some of the file: all but `kept_bytes` of it. */
+/* Whether so many bytes are free, and some files may be made with them, if need be after giving back some of the file: all but
+ * `kept_bytes` of it. */
 bool reserve_make_room(struct reserve *reserve, uint64_t bytes, uint64_t kept_bytes) MUST_CHECK;
+
+/* Gives all of it back, where a write found no room though the system says that there is some: a quota has a bound of its own. False: it
+ * held nothing. */
+bool reserve_give(struct reserve *reserve) MUST_CHECK;
 
 /* Sets one step more aside, up to `wanted_bytes` in all, if `spared_bytes` are free behind that. False: there is nothing to do, or
  * no room for it. */

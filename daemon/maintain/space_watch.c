@@ -5,8 +5,9 @@
  *   the reserve lacks something and there is room, it is set aside.
  * - Back on the loop it tells the order what it found, which refuses writes by it. The log says when that begins and ends.
  *
- * - Where the engine could only be opened for reading, nothing is set aside; once there is room for a start, the owner is told to open
- *   it anew.
+ * - Where the engine could only be opened for reading, what a start takes is set aside; once that is done, the owner is told to open it
+ *   anew. What the system calls free is not enough: a quota may be in the way, and each start would be one of a loop.
+ * - A file system that has next to no files left counts as full, whatever room it has.
  *
  * Ways to fail: where the system does not say what is free, nothing is refused. While the disk hangs, so does the look; what is
  * accepted meanwhile is counted against the last one. */
@@ -28,7 +29,8 @@ enum {
     SPACE_LOOK_AMPLE_US = 500000, /* while more than this is free beside the marks: */
     SPACE_AMPLE_GIB = 4,          /* nobody writes as much in that time */
     SPACE_ROOM_BYTES = 1 << 20,   /* beside what a flush takes: names and lines of the manifest */
-    SPACE_STEPS_MAX = 4,          /* of setting aside, before one look */
+    SPACE_FILES_MIN = 32, /* two tables for each write buffer, a log, a compaction, a start: fewer are none */
+    SPACE_STEPS_MAX = 4,  /* of setting aside, before one look */
     SPACE_REOPEN_US_MIN = 500000, /* from a start that had no space to the next: less would be a crash loop */
 };
 
@@ -70,17 +72,19 @@ static void look(struct space_watch *watch)
         .compaction_bytes = need.compaction_bytes,
         .queue_bytes_max = watch->config.queue_bytes_max,
         .is_read_only = engine_access_of(watch->config.engine) != ENGINE_WRITES,
+        .lacks_files = space.free_files < SPACE_FILES_MIN,
     };
     watch->start_bytes = need.start_bytes + SPACE_ROOM_BYTES;
 }
 
-/* Before a look: the file is whole, or grows while there is room beside what writes may still take. */
+/* Before a look: the file is whole, or grows while there is room beside what writes may still take; or to what a start takes. */
 static void set_aside(const struct space_watch *watch)
 {
     const struct space_look *last = &watch->look;
-    uint64_t spared = space_hard_mark(last, 0);
-    for (int steps = 0; steps < SPACE_STEPS_MAX && !last->is_read_only; steps++) {
-        if (!reserve_set_aside(watch->config.reserve, last->reserve_bytes, spared)) {
+    uint64_t wanted = last->is_read_only ? watch->start_bytes : last->reserve_bytes;
+    uint64_t spared = last->is_read_only ? 0 : space_hard_mark(last, 0);
+    for (int steps = 0; steps < SPACE_STEPS_MAX; steps++) {
+        if (!reserve_set_aside(watch->config.reserve, wanted, spared)) {
             return;
         }
     }
@@ -121,15 +125,13 @@ static void tell(struct space_watch *watch)
     }
 }
 
-/* A start can give all of the reserve. */
+/* A start can give all of the reserve. Where the system does not say what is free, nothing is set aside. */
 static bool can_reopen(const struct space_watch *watch, uint64_t now_us)
 {
     const struct space_look *found = &watch->look;
     assert(watch->config.reopen != NULL || !found->is_read_only);
-    return found->is_read_only && now_us >= watch->reopen_from_us &&
-           found->free_bytes >
-               watch->start_bytes -
-                   (found->held_bytes < watch->start_bytes ? found->held_bytes : watch->start_bytes);
+    return found->is_read_only && !found->lacks_files && now_us >= watch->reopen_from_us &&
+           (found->held_bytes >= watch->start_bytes || found->free_bytes == UINT64_MAX);
 }
 
 static bool is_ample(const struct space_look *found)

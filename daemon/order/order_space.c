@@ -74,6 +74,14 @@ static bool refuse(const struct order *order, const char *what, uint64_t bytes, 
             what);
         return false;
     }
+    if (order->space.lacks_files) {
+        failure_set(
+            failure, STATUS_NO_SPACE,
+            "%s: the file system of the data directory has next to no files (inodes) left: remove some "
+            "there, or prune, or drop a chain; reads, and what fits into the log that is there, go on",
+            what);
+        return false;
+    }
     failure_set(failure, STATUS_NO_SPACE,
                 "%s: %lu MiB are free for it on the file system of the data directory, and it is taken again "
                 "from %lu on: free space there, "

@@ -24,6 +24,7 @@ struct space_look {
     uint64_t compaction_bytes;
     uint64_t queue_bytes_max;
     bool is_read_only; /* the engine writes nothing, whatever is free */
+    bool lacks_files;  /* next to no more can be made: then nothing counts as free */
 };
 
 enum space_state {

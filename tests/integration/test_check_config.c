@@ -172,6 +172,10 @@ START_TEST(test_file_system_without_room_refuses_a_new_store)
     expect(directory_path(&place, "disk/d"), "", EXIT_REFUSED, "KiB are free");
     ck_assert(!file_exists(directory_path(&place, "disk/d")));
     small_disk_unmount(disk);
+    if (small_disk_tmpfs_files(disk, 100, 50)) {
+        expect(directory_path(&place, "disk/d"), "", EXIT_REFUSED, "files (inodes) are left");
+        small_disk_unmount(disk);
+    }
 }
 END_TEST
 

@@ -34,10 +34,19 @@ static bool leave_mounts(const char *path)
     return true;
 }
 
+static bool mount_tmpfs(const char *path, const char *options)
+{
+    return leave_mounts(path) && (mount("tmpfs", path, "tmpfs", 0, options) == 0 || skip("mounting a tmpfs"));
+}
+
 bool small_disk_tmpfs(const char *path, unsigned mib)
 {
-    const char *size = kept_format("size=%um", mib);
-    return leave_mounts(path) && (mount("tmpfs", path, "tmpfs", 0, size) == 0 || skip("mounting a tmpfs"));
+    return mount_tmpfs(path, kept_format("size=%um", mib));
+}
+
+bool small_disk_tmpfs_files(const char *path, unsigned mib, unsigned files)
+{
+    return mount_tmpfs(path, kept_format("size=%um,nr_inodes=%u", mib, files));
 }
 
 bool small_disk_ext4(const char *path, unsigned mib)
@@ -80,4 +89,28 @@ void small_disk_heal(const char *path)
 {
     ck_assert_int_eq(unlink(kept_format("%s/somebody-else", path)), 0);
     sync(); /* a journal may keep its blocks */
+}
+
+static uint64_t free_files(const char *path)
+{
+    struct statvfs found;
+    ck_assert_int_eq(statvfs(path, &found), 0);
+    return found.f_favail;
+}
+
+void small_disk_fill_files(const char *path, unsigned left)
+{
+    ck_assert_int_eq(mkdir(kept_format("%s/somebody-else.d", path), 0700), 0);
+    for (unsigned i = 0; free_files(path) > left; i++) {
+        int fd = open(kept_format("%s/somebody-else.d/%u", path, i), O_WRONLY | O_CREAT | O_EXCL, 0600);
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(close(fd), 0);
+    }
+}
+
+void small_disk_heal_files(const char *path)
+{
+    for (unsigned i = 0; unlink(kept_format("%s/somebody-else.d/%u", path, i)) == 0; i++) {
+    }
+    ck_assert_int_eq(rmdir(kept_format("%s/somebody-else.d", path)), 0);
 }

@@ -8,6 +8,8 @@
 
 /* Each makes the directory `path`, and mounts there. False: this machine cannot, and the reason was printed. */
 bool small_disk_tmpfs(const char *path, unsigned mib);
+/* Which has room for so many files and directories, itself among them. */
+bool small_disk_tmpfs_files(const char *path, unsigned mib, unsigned files);
 /* On a loop device, from a file beside it. */
 bool small_disk_ext4(const char *path, unsigned mib);
 void small_disk_unmount(const char *path);
@@ -17,5 +19,8 @@ uint64_t small_disk_free(const char *path);
 void small_disk_fill(const char *path, uint64_t free_bytes);
 /* It is removed. */
 void small_disk_heal(const char *path);
+/* Somebody else makes empty files in a directory until no more than so many can be made; and removes them. */
+void small_disk_fill_files(const char *path, unsigned free_files);
+void small_disk_heal_files(const char *path);
 
 #endif

@@ -166,6 +166,45 @@ START_TEST(without_a_file_it_holds_nothing)
 }
 END_TEST
 
+START_TEST(without_files_there_is_no_room_and_nothing_is_given)
+{
+    home = directory_new();
+    disk = directory_path(&home, "disk");
+    if (!small_disk_tmpfs_files(disk, DISK_MIB, 40)) {
+        directory_remove(&home);
+        return;
+    }
+    open_reserve();
+    grow(WANTED_MIB * MIB, 0);
+    ck_assert_uint_le(reserve_look(reserve).free_files, 40);
+    ck_assert(reserve_make_room(reserve, MIB, 0));
+    small_disk_fill_files(disk, 2);
+    ck_assert_uint_eq(reserve_look(reserve).free_files, 2);
+    ck_assert(!reserve_make_room(reserve, MIB, 0));
+    ck_assert(!reserve_is_ample(reserve, 0, MIB));
+    ck_assert_uint_eq(reserve_held_bytes(reserve), WANTED_MIB * MIB);
+    small_disk_heal_files(disk);
+    ck_assert(reserve_make_room(reserve, MIB, 0));
+    unmount_disk();
+}
+END_TEST
+
+START_TEST(all_is_given_once_where_the_system_knows_of_no_lack)
+{
+    if (!mount_disk()) {
+        return;
+    }
+    ck_assert(!reserve_give(reserve)); /* it holds nothing */
+    grow(WANTED_MIB * MIB, 0);
+    uint64_t before = reserve_look(reserve).free_bytes;
+    ck_assert(reserve_give(reserve));
+    ck_assert_uint_eq(reserve_held_bytes(reserve), 0);
+    ck_assert_uint_ge(reserve_look(reserve).free_bytes, before + WANTED_MIB * MIB);
+    ck_assert(!reserve_give(reserve));
+    unmount_disk();
+}
+END_TEST
+
 static void open_in_directory(void)
 {
     home = directory_new();
@@ -238,6 +277,8 @@ int main(void)
     tcase_add_test(tests, on_a_full_disk_it_gives_back_what_is_lacking_and_keeps_its_end);
     tcase_add_test(tests, the_next_run_finds_what_this_one_set_aside_but_nothing_in_holes);
     tcase_add_test(tests, ample_is_what_is_free_behind_what_was_written);
+    tcase_add_test(tests, without_files_there_is_no_room_and_nothing_is_given);
+    tcase_add_test(tests, all_is_given_once_where_the_system_knows_of_no_lack);
     tcase_add_test(tests, without_a_file_it_holds_nothing);
     tcase_add_test(tests, where_nothing_is_allocated_unasked_it_holds_zeros);
     tcase_add_test(tests, what_cannot_be_set_aside_leaves_what_it_held);

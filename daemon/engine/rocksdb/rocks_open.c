@@ -315,9 +315,13 @@ static char *open_or_read(const struct engine_config *config, const struct rocks
     char *error = NULL;
     bool is_full = recovered->is_in_doubt || !has_room;
     assert(!is_full || recovered->renew_bytes == 0 || recovered->is_in_doubt);
-    if (!is_full || config->create) {
+    bool may_open = !is_full || config->create;
+    while (may_open) {
+        rocksdb_free(error);
+        error = NULL;
         rocks->db = rocksdb_open(rocks->options, config->path, &error);
         is_full = error != NULL && rocks_is_no_space(error);
+        may_open = is_full && rocks->reserve != NULL && reserve_give(rocks->reserve);
     }
     if (is_full && !config->create) {
         rocksdb_free(error);

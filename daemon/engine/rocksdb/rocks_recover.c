@@ -31,6 +31,15 @@ static uint64_t renew_bytes(const struct audit *audit)
     return bytes;
 }
 
+/* Once more without the reserve, where that had to give nothing: a quota may be what lacks room. */
+static bool renew(int directory_fd, const struct audit *audit, struct reserve *reserve,
+                  struct failure *failure)
+{
+    return wal_files_renew(directory_fd, audit, failure) ||
+           (rocks_is_no_space(failure->text) && reserve != NULL && reserve_give(reserve) &&
+            wal_files_renew(directory_fd, audit, failure));
+}
+
 static bool bring_to_device(int directory_fd, struct wal_state *state, const struct audit *audit,
                             struct reserve *reserve, bool *ret_in_doubt, struct failure *failure)
 {
@@ -41,7 +50,7 @@ static bool bring_to_device(int directory_fd, struct wal_state *state, const str
                                  0); /* else the attempt may meet the full disk */
     }
     if (state->record.has_failed) {
-        bool is_renewed = wal_files_renew(directory_fd, audit, failure);
+        bool is_renewed = renew(directory_fd, audit, reserve, failure);
         *ret_in_doubt = !is_renewed && rocks_is_no_space(failure->text);
         return is_renewed || *ret_in_doubt;
     }

@@ -1,6 +1,6 @@
 /* Claims and numbers against a model of contract 12: four connections claim, take over, present, release, write and send again, on two
- * chains, one of which is dropped and made anew, over kills of the daemon. Every answer is known beforehand. Time has no part in it: the
- * grace is an hour, so that every claim that was not released is held. */
+ * chains, one of which is dropped and made anew, over kills of the daemon and copies of its data that are put back. Every answer is known
+ * beforehand. Time has no part in it: the grace is an hour, so that every claim that was not released is held. */
 #include <check.h>
 #include <string.h>
 
@@ -10,7 +10,16 @@
 #include "tests/lib/rig.h"
 #include "tests/lib/suite.h"
 
-enum { SESSIONS = 4, CHAINS = 2, EPOCHS_MAX = 2000, STEPS = 1500, STEPS_A_RUN = 250, NONE = -1 };
+enum {
+    SESSIONS = 4,
+    CHAINS = 2,
+    EPOCHS_MAX = 2000,
+    STEPS = 1500,
+    STEPS_A_RUN = 125,
+    STRANGERS = 8,
+    SHELL_MS = 20000,
+    NONE = -1
+};
 
 #define ARGUMENTS "--claim-grace 1h"
 
@@ -32,10 +41,14 @@ struct model_chain {
     int epoch_count;
     bool stands;      /* the last claim was not released, and not dropped */
     int numbers_from; /* the session; NONE */
+    Cairn__Epoch
+        strangers[STRANGERS]; /* the last ones that were given since a copy was made, and it was put back */
+    int stranger_count;       /* of all */
 };
 
 static struct model_chain chains[CHAINS];
-static int presented[SESSIONS][CHAINS]; /* an epoch of that chain; NONE */
+static struct model_chain copied[CHAINS]; /* as the copy has them */
+static int presented[SESSIONS][CHAINS];   /* an epoch of that chain; NONE */
 static struct wire sessions[SESSIONS];
 static struct random_source source;
 static struct rig rig;
@@ -54,12 +67,65 @@ static void begin(void)
     }
 }
 
-static void crash(void)
+static void shell(const char *line)
 {
+    struct program program = shell_run(SHELL_MS, "%s", line);
+    ck_assert_msg(program.exit_code == 0, "%s: %s", line, program.errors);
+}
+
+/* Without the reserve, which is large and says nothing. */
+static void copy_data(void)
+{
+    const char *data = rig.daemon.data;
+    shell(kept_format("rm -rf %s.copy %s/cairn.reserve && cp -a %s %s.copy", data, data, data, data));
+    memcpy(copied, chains, sizeof chains);
+}
+
+/* What was claimed since is of another store. */
+static void put_back(void)
+{
+    const char *data = rig.daemon.data;
+    shell(kept_format("rm -rf %s && cp -a %s.copy %s", data, data, data));
+    for (int k = 0; k < CHAINS; k++) {
+        struct model_chain *copy = &copied[k];
+        for (int i = copy->epoch_count; i < chains[k].epoch_count; i++) {
+            copy->strangers[copy->stranger_count++ % STRANGERS] = chains[k].epochs[i].epoch;
+        }
+        chains[k] = *copy;
+    }
+}
+
+/* Of a run that is over a client is told whether the store knows it. */
+static void resume(const Cairn__HelloReply *before, bool is_changed)
+{
+    struct wire wire = wire_try_connect(rig.daemon.socket);
+    Cairn__Hello hello = CAIRN__HELLO__INIT;
+    hello.has_resume_run = hello.has_resume_random = true;
+    hello.resume_run = before->run;
+    hello.resume_random = before->run_random;
+    ck_assert_int_eq(ask_hello(&wire, &hello)->store_changed, is_changed);
+    wire_close(&wire);
+}
+
+/* The n-th; a copy is put back with the second behind it, which has run numbers of its own. */
+static void crash(unsigned n)
+{
+    struct wire wire = wire_try_connect(rig.daemon.socket);
+    const Cairn__HelloReply *before = ask_hello(&wire, &(Cairn__Hello)CAIRN__HELLO__INIT);
+    wire_close(&wire);
     for (int i = 0; i < SESSIONS; i++) {
         wire_close(&sessions[i]);
     }
-    rig_crash(&rig, ARGUMENTS);
+    wire_close(&rig.wire);
+    daemon_kill(&rig.daemon);
+    if (n % 3 == 0) {
+        copy_data();
+    } else if (n % 3 == 2) {
+        put_back();
+    }
+    daemon_start(&rig.daemon, ARGUMENTS);
+    rig.wire = wire_open(rig.daemon.socket);
+    resume(before, n % 3 == 2);
     begin();
 }
 
@@ -207,6 +273,23 @@ static void claim(int session, int k)
     }
 }
 
+static void present_stranger(int session, int k)
+{
+    const struct model_chain *chain = &chains[k];
+    int known = chain->stranger_count < STRANGERS ? chain->stranger_count : STRANGERS;
+    if (known == 0) {
+        return;
+    }
+    const Cairn__Epoch *epoch = &chain->strangers[random_below(&source, (uint64_t)known)];
+    struct expected expected = {STATUS_CONFLICT, CLAIMED, false};
+    if (!chain->is_there) {
+        expected = (struct expected){.status = STATUS_INVALID};
+    }
+    struct claimed answer = ask_present(&sessions[session], chain->name, epoch, random_chance(&source, 50));
+    assert_same("present a stranger", expected, answer.status, answer.reason, false, answer.text);
+    ck_assert_uint_eq(answer.last_number, UINT64_MAX);
+}
+
 static void present(int session, int k)
 {
     struct model_chain *chain = &chains[k];
@@ -302,6 +385,9 @@ static void step_once(void)
     case 0:
         claim(session, k);
         return;
+    case 1:
+        present_stranger(session, k);
+        return;
     case 2:
     case 3:
     case 4:
@@ -342,7 +428,7 @@ START_TEST(test_every_answer_is_the_models)
     begin();
     for (step = 0; step < STEPS; step++) {
         if (step % STEPS_A_RUN == STEPS_A_RUN - 1) {
-            crash();
+            crash(step / STEPS_A_RUN);
         }
         step_once();
         if (step % 10 == 0) {

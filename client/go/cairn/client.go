@@ -26,9 +26,11 @@ type Options struct {
 type Client struct {
 	options     Options
 	log         *slog.Logger
-	freshCalls  chan *call  // made by a goroutine of the client, see call
-	freshClaims chan *Claim // likewise
+	freshCalls  chan *call    // made by a goroutine of the client, see call
+	freshClaims chan *Claim   // likewise
+	crowd       chan struct{} // of one place: somebody waits for room for a stream
 	stopping    chan struct{}
+	hung        chan struct{} // closed when Close has waited for the daemon for long enough
 	ended       chan struct{} // closed when the client's goroutines have ended
 
 	// The session for reads, and that for writes: it is there once everything was sent again. Nil while there is none.
@@ -42,17 +44,18 @@ type Client struct {
 	bytesSent, bytesRead                     atomic.Uint64
 	requests, resent, reconnects, claimsLost atomic.Uint64
 
-	closed      atomic.Bool // calls fail with ErrClosed
-	mu          sync.Mutex
-	final       error                 // why no session will come any more
-	waiters     waiters               // for a session to read or to write
-	dialFailed  atomic.Pointer[error] // why the last attempt to connect failed; nil: it did not
-	chains      map[string]*Chain
-	claims      []*Claim             // that are held
-	streams     map[*stream]struct{} // that are open
-	streamClock uint64
-	dropped     int   // accepted writes that were lost and refused when they were sent again
-	report      error // of these, for the next barrier
+	closed        atomic.Bool // calls fail with ErrClosed
+	mu            sync.Mutex
+	final         error                 // why no session will come any more
+	waiters       waiters               // for a session to read or to write
+	dialFailed    atomic.Pointer[error] // why the last attempt to connect failed; nil: it did not
+	chains        map[string]*Chain
+	claims        []*Claim             // that are held
+	streams       map[*stream]struct{} // that are open
+	streamClock   uint64
+	streamWaiters waiters // for room for one more
+	dropped       int     // accepted writes that were lost and refused when they were sent again
+	report        error   // of these, for the next barrier
 
 	// Of the supervisor
 	left      []*call     // unanswered, to be sent again
@@ -86,7 +89,9 @@ func Open(ctx context.Context, options Options) (*Client, error) {
 		log:         options.Logger,
 		freshCalls:  make(chan *call),
 		freshClaims: make(chan *Claim),
+		crowd:       make(chan struct{}, 1),
 		stopping:    make(chan struct{}),
+		hung:        make(chan struct{}),
 		ended:       make(chan struct{}),
 		chains:      map[string]*Chain{},
 		streams:     map[*stream]struct{}{},
@@ -117,22 +122,32 @@ func Open(ctx context.Context, options Options) (*Client, error) {
 	return c, nil
 }
 
-// make makes what callers in a synctest bubble must not make themselves.
+// make makes what callers in a synctest bubble must not make themselves, and keeps the time for them.
 func (c *Client) make() {
 	cl, claim := newCall(), newClaim()
+	var tick <-chan time.Time
 	for {
 		select {
 		case c.freshCalls <- cl:
 			cl = newCall()
 		case c.freshClaims <- claim:
 			claim = newClaim()
+		case <-c.crowd:
+			if tick == nil {
+				tick = time.After(crowdedTick)
+			}
+		case <-tick:
+			tick = nil
+			if c.crowded() {
+				tick = time.After(crowdedTick)
+			}
 		case <-c.ended:
 			return
 		}
 	}
 }
 
-// Close waits until all that this client wrote is written (see [LevelWritten]), for up to 10 seconds if the daemon is away,
+// Close waits until all that this client wrote is written (see [LevelWritten]), for up to 10 seconds if the daemon is away or stands still,
 // and ends the client. Claims that were not released stay until the daemon's claim_grace is over. Calls fail with ErrClosed
 // from then on; a second Close returns nil. The error says what may not be written, and what was not applied when it was
 // sent again.
@@ -144,6 +159,7 @@ func (c *Client) Close() error {
 	defer cancel()
 	err := c.barrier(ctx, LevelWritten, true)
 	if errors.Is(err, context.DeadlineExceeded) {
+		close(c.hung)
 		writes, _ := c.keep.size()
 		err = &Error{Op: "close", Unknown: true,
 			Text: fmt.Sprintf("the daemon did not answer within %v; of the writes that it had accepted %d may not be written", closeLimit, writes)}

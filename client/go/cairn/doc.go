@@ -28,6 +28,12 @@
 // Calls may come from inside a testing/synctest bubble: they start no goroutine there, and whatever the client's own
 // goroutines touch was made outside of it.
 //
+// # Streams
+//
+// Lists and reads of several blocks or names come as streams, each of one instant. A client has at most 100 of those open: one more waits
+// until another ends, or ends the one that nobody has read of for longest, with ErrBusy, if that is
+// half a second.
+//
 // # Memory
 //
 // Nothing that is passed to a call is referred to after it returned. Every value that a call returns is the caller's.

@@ -78,6 +78,7 @@ func (c *Client) finally(reason error) {
 	c.mu.Lock()
 	c.final = reason
 	c.waiters.wake()
+	c.streamWaiters.wake()
 	claims := slices.Clone(c.claims)
 	if reason == ErrStoreChanged {
 		kept, _ := c.keep.size()

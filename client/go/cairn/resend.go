@@ -71,7 +71,7 @@ func (c *Client) resend(s *session) bool {
 }
 
 // sendAll sends calls that have their stamps, and waits for the answers. A call that was sent is its caller's. False: the
-// session was lost; what was not answered comes back by windDown.
+// session was lost, or the client is to end; what was not answered comes back by windDown.
 func (c *Client) sendAll(s *session, calls []*call) bool {
 	all := newTracker(len(calls))
 	for i, cl := range calls {
@@ -86,12 +86,7 @@ func (c *Client) sendAll(s *session, calls []*call) bool {
 		}
 	}
 	s.conns[commits].flush(nil)
-	select {
-	case <-all.done:
-		return true
-	case <-s.lost:
-		return false
-	}
+	return c.await(s, all)
 }
 
 func byStamp(calls []*call) {

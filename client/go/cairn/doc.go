@@ -13,8 +13,9 @@
 //     A write that was not sent yet waits for the next connection.
 //   - Calls go on when all this is done: what this client was told before, it reads.
 //
-// A set or delete that was sent again may be applied twice. That leaves the same values, unless another goroutine wrote the same
-// name after it began and before it returned: then either value may be the last. Where their order counts, wait for the first.
+// A set or delete that was not answered is not sent again if a set or delete that was sent later is known to be on disk: then it is
+// there, too. Else it may be applied twice, which leaves the same values, unless a commit of another goroutine wrote the same name after
+// it began and before it returned: then either value may be the last. Where their order counts, wait for the first.
 //
 // # Contexts
 //

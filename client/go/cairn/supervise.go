@@ -69,6 +69,7 @@ func (c *Client) again(before *helloReply) *session {
 	c.reconnects.Add(1)
 	if s.hello.run != before.run {
 		c.lostKept = append(c.keep.takeLost(s.hello.metadataOnDisk), c.lostKept...)
+		c.markOnDisk()
 	}
 	return s
 }

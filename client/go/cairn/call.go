@@ -183,7 +183,7 @@ func (cl *call) wait(w waiting, over *conn) (gone bool, err error) {
 		return false, nil
 	case <-w.done:
 	}
-	withdrawn, gone := cl.conn.withdraw(cl)
+	withdrawn, gone := over.withdraw(cl)
 	if !withdrawn {
 		<-cl.ready
 		return false, nil

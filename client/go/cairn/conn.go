@@ -281,11 +281,12 @@ func (c *conn) writeLoop() {
 	}
 }
 
-// withdraw takes a call back whose caller waits no longer. gone: the connection has it still, and recycles it.
+// withdraw takes a call back whose caller waits no longer. gone: the connection has it still, and recycles it. A call that the
+// supervisor has taken is found by no id: that may be one of another connection by now, over which it is sent again.
 func (c *conn) withdraw(cl *call) (withdrawn, gone bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.lookup(cl.id) != cl {
+	if !slices.ContainsFunc(c.slots, func(s slot) bool { return s.call == cl }) {
 		return false, false
 	}
 	if cl.queued && cl.number == 0 {

@@ -350,8 +350,6 @@ func TestAnAdversaryWhoseClaimIsLost(t *testing.T) {
 		c := open(t, d)
 		a := &adversary{t: t, client: c, chain: c.Chain("default"), me: me, level: cairn.LevelWritten, unknown: true, claimed: true}
 		both = append(both, a)
-		_, err := a.chain.Claim(nil, cairn.ClaimOptions{TakeOver: true})
-		must(t, err)
 		a.begin(random, 20)
 		random := rand.New(rand.NewPCG(random.Uint64(), 0))
 		a.group.Add(1)

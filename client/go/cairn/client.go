@@ -2,7 +2,6 @@ package cairn
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -66,10 +65,7 @@ type Client struct {
 // What a frame may gain when it is sent: the number of a write and its deadline, or the number under which metadata was accepted.
 const frameMarginBytes = 24
 
-const (
-	openLimit  = 10 * time.Second
-	closeLimit = 10 * time.Second
-)
+const openLimit = 10 * time.Second
 
 // Open connects to the daemon. If none listens, or it is just starting, Open tries again for up to 10 seconds, or until ctx ends.
 // It starts the client's few goroutines; Close ends them.
@@ -145,28 +141,6 @@ func (c *Client) make() {
 			return
 		}
 	}
-}
-
-// Close waits until all that this client wrote is written (see [LevelWritten]), for up to 10 seconds if the daemon is away or stands still,
-// and ends the client. Claims that were not released stay until the daemon's claim_grace is over. Calls fail with ErrClosed
-// from then on; a second Close returns nil. The error says what may not be written, and what was not applied when it was
-// sent again.
-func (c *Client) Close() error {
-	if !c.closed.CompareAndSwap(false, true) {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
-	defer cancel()
-	err := c.barrier(ctx, LevelWritten, true)
-	if errors.Is(err, context.DeadlineExceeded) {
-		close(c.hung)
-		writes, _ := c.keep.size()
-		err = &Error{Op: "close", Unknown: true,
-			Text: fmt.Sprintf("the daemon did not answer within %v; of the writes that it had accepted %d may not be written", closeLimit, writes)}
-	}
-	close(c.stopping)
-	<-c.ended
-	return err
 }
 
 // Chain returns the chain of that name, without asking the daemon: reads and writes of a chain that does not exist are

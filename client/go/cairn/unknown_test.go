@@ -194,3 +194,22 @@ func TestMetadataThatWasNotAnsweredDoesNotComeBehindWhatWas(t *testing.T) {
 		}
 	}
 }
+
+// A write over a connection whose daemon has gone, which the client has not noticed yet, was not sent: it is not unknown, also without a
+// claim, and waits for the next daemon.
+func TestAWriteToADaemonThatHasGoneIsNotUnknown(t *testing.T) {
+	ctx := context.Background()
+	d := cairntest.Start(t)
+	ch := open(t, d).Chain("default")
+	for i := range uint64(8) {
+		must(t, ch.Set(ctx, "x", nil))
+		_, err := ch.Commit(ctx, &cairn.CommitRequest{RiseTo: 2*i + 1})
+		must(t, err)
+		d.Restart()
+		if i%2 == 0 {
+			must(t, ch.Set(ctx, "x", nil))
+		}
+		_, err = ch.Commit(ctx, &cairn.CommitRequest{RiseTo: 2*i + 2})
+		must(t, err)
+	}
+}

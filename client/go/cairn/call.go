@@ -44,6 +44,7 @@ type call struct {
 	own    bool       // of the supervisor: nobody is woken, the tracker counts the answer
 	kept   *keptWrite // of accepted metadata that is sent again
 	track  *tracker   // of a call that is sent again
+	onDisk bool       // of metadata that was not answered: the next run found it there
 
 	answered bool // of what is sent again
 	outcome  outcome
@@ -182,7 +183,7 @@ func (cl *call) wait(w waiting, over *conn) (gone bool, err error) {
 		return false, nil
 	case <-w.done:
 	}
-	withdrawn, gone := cl.conn.withdraw(cl)
+	withdrawn, gone := over.withdraw(cl)
 	if !withdrawn {
 		<-cl.ready
 		return false, nil

@@ -376,7 +376,7 @@ func (c *Claim) decide(cl *call) bool {
 		last, known = c.why.LastNumber, true
 	}
 	switch {
-	case cl.number != 0 && known && cl.number <= last:
+	case cl.number != 0 && known && cl.number <= last, cl.onDisk && c.why == nil: // presenting has synced it
 		cl.outcome, cl.status = outcomeAnswered, StatusOK
 		cl.reply = appendTrueIf(appendUint(cl.reply[:0], 2, uint64(LevelDurable)), 9, true)
 		return false

@@ -2,7 +2,6 @@ package cairn
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -26,9 +25,11 @@ type Options struct {
 type Client struct {
 	options     Options
 	log         *slog.Logger
-	freshCalls  chan *call  // made by a goroutine of the client, see call
-	freshClaims chan *Claim // likewise
+	freshCalls  chan *call    // made by a goroutine of the client, see call
+	freshClaims chan *Claim   // likewise
+	crowd       chan struct{} // of one place: somebody waits for room for a stream
 	stopping    chan struct{}
+	hung        chan struct{} // closed when Close has waited for the daemon for long enough
 	ended       chan struct{} // closed when the client's goroutines have ended
 
 	// The session for reads, and that for writes: it is there once everything was sent again. Nil while there is none.
@@ -42,17 +43,18 @@ type Client struct {
 	bytesSent, bytesRead                     atomic.Uint64
 	requests, resent, reconnects, claimsLost atomic.Uint64
 
-	closed      atomic.Bool // calls fail with ErrClosed
-	mu          sync.Mutex
-	final       error                 // why no session will come any more
-	waiters     waiters               // for a session to read or to write
-	dialFailed  atomic.Pointer[error] // why the last attempt to connect failed; nil: it did not
-	chains      map[string]*Chain
-	claims      []*Claim             // that are held
-	streams     map[*stream]struct{} // that are open
-	streamClock uint64
-	dropped     int   // accepted writes that were lost and refused when they were sent again
-	report      error // of these, for the next barrier
+	closed        atomic.Bool // calls fail with ErrClosed
+	mu            sync.Mutex
+	final         error                 // why no session will come any more
+	waiters       waiters               // for a session to read or to write
+	dialFailed    atomic.Pointer[error] // why the last attempt to connect failed; nil: it did not
+	chains        map[string]*Chain
+	claims        []*Claim             // that are held
+	streams       map[*stream]struct{} // that are open
+	streamClock   uint64
+	streamWaiters waiters // for room for one more
+	dropped       int     // accepted writes that were lost and refused when they were sent again
+	report        error   // of these, for the next barrier
 
 	// Of the supervisor
 	left      []*call     // unanswered, to be sent again
@@ -63,10 +65,7 @@ type Client struct {
 // What a frame may gain when it is sent: the number of a write and its deadline, or the number under which metadata was accepted.
 const frameMarginBytes = 24
 
-const (
-	openLimit  = 10 * time.Second
-	closeLimit = 10 * time.Second
-)
+const openLimit = 10 * time.Second
 
 // Open connects to the daemon. If none listens, or it is just starting, Open tries again for up to 10 seconds, or until ctx ends.
 // It starts the client's few goroutines; Close ends them.
@@ -86,7 +85,9 @@ func Open(ctx context.Context, options Options) (*Client, error) {
 		log:         options.Logger,
 		freshCalls:  make(chan *call),
 		freshClaims: make(chan *Claim),
+		crowd:       make(chan struct{}, 1),
 		stopping:    make(chan struct{}),
+		hung:        make(chan struct{}),
 		ended:       make(chan struct{}),
 		chains:      map[string]*Chain{},
 		streams:     map[*stream]struct{}{},
@@ -117,40 +118,29 @@ func Open(ctx context.Context, options Options) (*Client, error) {
 	return c, nil
 }
 
-// make makes what callers in a synctest bubble must not make themselves.
+// make makes what callers in a synctest bubble must not make themselves, and keeps the time for them.
 func (c *Client) make() {
 	cl, claim := newCall(), newClaim()
+	var tick <-chan time.Time
 	for {
 		select {
 		case c.freshCalls <- cl:
 			cl = newCall()
 		case c.freshClaims <- claim:
 			claim = newClaim()
+		case <-c.crowd:
+			if tick == nil {
+				tick = time.After(crowdedTick)
+			}
+		case <-tick:
+			tick = nil
+			if c.crowded() {
+				tick = time.After(crowdedTick)
+			}
 		case <-c.ended:
 			return
 		}
 	}
-}
-
-// Close waits until all that this client wrote is written (see [LevelWritten]), for up to 10 seconds if the daemon is away,
-// and ends the client. Claims that were not released stay until the daemon's claim_grace is over. Calls fail with ErrClosed
-// from then on; a second Close returns nil. The error says what may not be written, and what was not applied when it was
-// sent again.
-func (c *Client) Close() error {
-	if !c.closed.CompareAndSwap(false, true) {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
-	defer cancel()
-	err := c.barrier(ctx, LevelWritten, true)
-	if errors.Is(err, context.DeadlineExceeded) {
-		writes, _ := c.keep.size()
-		err = &Error{Op: "close", Unknown: true,
-			Text: fmt.Sprintf("the daemon did not answer within %v; of the writes that it had accepted %d may not be written", closeLimit, writes)}
-	}
-	close(c.stopping)
-	<-c.ended
-	return err
 }
 
 // Chain returns the chain of that name, without asking the daemon: reads and writes of a chain that does not exist are

@@ -31,11 +31,12 @@ type conn struct {
 	turn    chan struct{} // of one place: the read side, handed to the reader goroutine
 
 	mu       sync.Mutex
-	dead     bool   // nothing is sent any more
-	reading  bool   // somebody has the read side
-	leads    uint64 // times that a caller took it
-	writing  bool   // somebody hands bytes to the kernel
-	handed   bool   // that is the writer goroutine
+	dead     bool          // nothing is sent any more
+	drained  chan struct{} // closed when a connection that is drained has all answers
+	reading  bool          // somebody has the read side
+	leads    uint64        // times that a caller took it
+	writing  bool          // somebody hands bytes to the kernel
+	handed   bool          // that is the writer goroutine
 	slots    []slot
 	free     []uint32 // places in slots
 	inFlight int
@@ -45,6 +46,8 @@ type conn struct {
 	// Of who has set writing
 	out     [][]byte // what is to be handed to the kernel, in order
 	outAt   int      // what of it was
+	outEnds []end    // of the calls' frames in it
+	outSent int      // bytes of it that the kernel has taken
 	scratch []byte   // small frames, put together
 	takes   []byte   // of the write under way
 	taken   int
@@ -55,6 +58,12 @@ type conn struct {
 type slot struct {
 	call       *call
 	generation uint32
+}
+
+// end is where a call's frame ends in what is handed to the kernel.
+type end struct {
+	call *call
+	at   int
 }
 
 // More than this is not kept for the next write.
@@ -151,12 +160,22 @@ func (c *conn) lookup(id uint64) *call {
 	return c.slots[at].call
 }
 
+// has tells whether the connection has a call. It does not look at the call, which may be sent again over another one meanwhile. Under
+// the lock.
+func (c *conn) has(cl *call) bool {
+	return slices.ContainsFunc(c.slots, func(s slot) bool { return s.call == cl })
+}
+
 // remove frees the call's place. Under the lock.
 func (c *conn) remove(cl *call) {
 	at := uint32(cl.id) - 1
 	c.slots[at].call = nil
 	c.free = append(c.free, at)
 	c.inFlight--
+	if c.inFlight == 0 && c.drained != nil {
+		close(c.drained)
+		c.drained = nil
+	}
 }
 
 // sendControl queues a frame that has no answer.
@@ -187,6 +206,7 @@ func (c *conn) flush(own *call) {
 		c.mu.Unlock()
 		rest, err := c.writeSome()
 		if err != nil {
+			c.unsent()
 			c.client.lose(c.session, err)
 		}
 		c.mu.Lock()
@@ -208,7 +228,8 @@ func (c *conn) gather(own *call) {
 		c.scratch = nil
 	}
 	c.out, c.outAt, c.scratch = c.out[:0], 0, c.scratch[:0]
-	from := 0
+	c.outEnds, c.outSent = c.outEnds[:0], 0
+	from, sum := 0, len(c.control)
 	c.scratch = append(c.scratch, c.control...)
 	for _, cl := range c.pending {
 		direct := len(cl.frame) > frameBufferBytesMax || (cl == own && len(c.pending) == 1)
@@ -226,6 +247,8 @@ func (c *conn) gather(own *call) {
 		c.out = append(c.out, c.scratch[from:])
 	}
 	for i, cl := range c.pending {
+		sum += len(cl.frame)
+		c.outEnds = append(c.outEnds, end{cl, sum})
 		cl.queued = false
 		c.pending[i] = nil
 	}
@@ -246,6 +269,7 @@ func (c *conn) writeSome() (rest bool, err error) {
 			return true, c.failure
 		}
 		c.client.bytesSent.Add(uint64(c.taken))
+		c.outSent += c.taken
 		if c.taken == len(c.takes) {
 			c.outAt++
 		} else {
@@ -254,6 +278,17 @@ func (c *conn) writeSome() (rest bool, err error) {
 	}
 	c.takes = nil
 	return false, nil
+}
+
+// unsent makes the calls queued ones again whose frames the kernel has not taken whole: the daemon does nothing with a part of a frame.
+func (c *conn) unsent() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.outEnds {
+		if e.at > c.outSent && c.has(e.call) {
+			e.call.queued = true
+		}
+	}
 }
 
 // writeLoop waits where the kernel does not take bytes at once.
@@ -268,7 +303,9 @@ func (c *conn) writeLoop() {
 		for _, b := range c.out[c.outAt:] {
 			n, err := c.socket.Write(b)
 			c.client.bytesSent.Add(uint64(n))
+			c.outSent += n
 			if err != nil {
+				c.unsent()
 				c.client.lose(c.session, err)
 				break
 			}
@@ -285,7 +322,7 @@ func (c *conn) writeLoop() {
 func (c *conn) withdraw(cl *call) (withdrawn, gone bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.lookup(cl.id) != cl {
+	if !c.has(cl) {
 		return false, false
 	}
 	if cl.queued && cl.number == 0 {
@@ -329,6 +366,33 @@ func (c *conn) kill() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.dead = true
+}
+
+// drain lets nothing be sent any more, gives the calls back that were not sent, and returns a channel that is closed when the others are
+// answered.
+func (c *conn) drain() <-chan struct{} {
+	drained := make(chan struct{})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dead = true
+	for _, cl := range c.pending {
+		c.remove(cl)
+		if !cl.own { // else the supervisor learns of the session's end
+			cl.outcome = outcomeAgain
+			cl.wake()
+		}
+	}
+	c.pending = nil
+	if c.inFlight == 0 {
+		close(drained)
+		return drained
+	}
+	c.drained = drained
+	if !c.reading {
+		c.reading = true
+		c.turn <- struct{}{}
+	}
+	return drained
 }
 
 // awaitCallers lets a caller that is in the kernel come out, where it does not wait. Under the lock, which it gives up meanwhile; the

@@ -13,8 +13,9 @@
 //     A write that was not sent yet waits for the next connection.
 //   - Calls go on when all this is done: what this client was told before, it reads.
 //
-// A set or delete that was sent again may be applied twice. That leaves the same values, unless another goroutine wrote the same
-// name after it began and before it returned: then either value may be the last. Where their order counts, wait for the first.
+// A set or delete that was not answered is not sent again if a set or delete that was sent later is known to be on disk: then it is
+// there, too. Else it may be applied twice, which leaves the same values, unless a commit of another goroutine wrote the same name after
+// it began and before it returned: then either value may be the last. Where their order counts, wait for the first.
 //
 // # Contexts
 //
@@ -27,6 +28,12 @@
 //
 // Calls may come from inside a testing/synctest bubble: they start no goroutine there, and whatever the client's own
 // goroutines touch was made outside of it.
+//
+// # Streams
+//
+// Lists and reads of several blocks or names come as streams, each of one instant. A client has at most 100 of those open: one more waits
+// until another ends, or ends the one that nobody has read of for longest, with ErrBusy, if that is
+// half a second.
 //
 // # Memory
 //

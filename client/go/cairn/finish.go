@@ -53,7 +53,11 @@ func (c *Client) finish(from *conn, cl *call, abandoned bool) {
 // accepted keeps a write of metadata that is in the daemon's memory only.
 func (c *Client) accepted(cl *call) {
 	r, _, ok := decodeWriteReply(cl.reply)
-	if !ok || r.Level != LevelAccepted {
+	if !ok {
+		return
+	}
+	if r.Level != LevelAccepted {
+		c.keep.notKept(r.Sequence, cl.stamp)
 		return
 	}
 	if cl.kept != nil {

@@ -7,11 +7,14 @@ import "sync"
 //   - The reader adds a write when it is answered, under the number that the run gave it, in order.
 //   - Each reply says up to which number all is written: up to there the keep lets go.
 //   - When a later run answers, the supervisor takes what that run did not find on disk, and sends it again.
+//   - The keep remembers when the last write was sent that is known to be on disk: the daemon accepts metadata in the order in which it
+//     was sent, so that all that was sent before is there, too, answered or not.
 //
 // Buffers change owner instead of being copied: the keep takes the call's frame and gives it one that it let go.
 type keep struct {
 	mu      sync.Mutex
 	through uint64 // of the run
+	written uint64 // the greatest stamp of a write that is known to be on disk
 	ring    []keptWrite
 	head    int
 	count   int
@@ -38,6 +41,7 @@ func (k *keep) add(number, stamp uint64, frame []byte) []byte {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if number <= k.through {
+		k.written = max(k.written, stamp)
 		return frame
 	}
 	if k.count == len(k.ring) {
@@ -73,12 +77,29 @@ func (k *keep) writtenThrough(number uint64) {
 
 func (k *keep) pop() {
 	w := &k.ring[k.head]
+	k.written = max(k.written, w.stamp)
 	k.bytes -= cap(w.frame)
 	if cap(w.frame) > frameBufferBytesMax {
 		w.frame = nil
 	}
 	k.head = (k.head + 1) % len(k.ring)
 	k.count--
+}
+
+// notKept notes a write that is answered when it is on disk.
+func (k *keep) notKept(number, stamp uint64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if number <= k.through {
+		k.written = max(k.written, stamp)
+	}
+}
+
+// writtenUntil returns the greatest stamp of a write of metadata that is known to be on disk.
+func (k *keep) writtenUntil() uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.written
 }
 
 // takeLost takes all that a later run did not find on disk, in order, and lets go of the rest.

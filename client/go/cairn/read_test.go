@@ -16,7 +16,8 @@ import (
 type fakeDaemon struct {
 	net.Listener
 	hold  sync.RWMutex
-	bytes bool // the answers come in single bytes
+	bytes bool        // the answers come in single bytes
+	mute  atomic.Bool // nothing but hellos is answered
 
 	mu    sync.Mutex
 	conns []net.Conn
@@ -29,7 +30,8 @@ func startFake(t *testing.T) *fakeDaemon {
 	}
 	f := &fakeDaemon{Listener: listener}
 	t.Cleanup(func() { listener.Close() })
-	hello := golden(t)["hello_reply"]
+	hello := append(golden(t)["hello_reply"], 0x10, 0x0f) // the field of the features
+	hello[4] += 2
 	go func() {
 		for {
 			conn, err := listener.Accept()
@@ -57,6 +59,9 @@ func (f *fakeDaemon) serve(conn net.Conn, hello []byte) {
 		in.skip(requestHeaderBytes)
 		if in.discard(int(binary.LittleEndian.Uint32(request[4:]))) != nil {
 			return
+		}
+		if !first && f.mute.Load() {
+			continue
 		}
 		answer := hello
 		if !first {
@@ -268,6 +273,32 @@ func TestTheEndOfAConnectionIsNoticedThatCallersRead(t *testing.T) {
 	close(c.stopping)
 	f.closeAll()
 	<-c.ended
+}
+
+// A client ends while it waits for the answer to an epoch that it presents.
+func TestAClientEndsWhileItPresentsAnEpoch(t *testing.T) {
+	f := startFake(t)
+	c, err := Open(context.Background(), Options{Socket: f.Addr().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	claim := newClaim()
+	claim.chain = c.Chain("default")
+	c.mu.Lock()
+	c.claims = append(c.claims, claim)
+	c.mu.Unlock()
+	f.mute.Store(true)
+	f.closeAll()
+	for c.Stats().Reconnects == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	close(c.stopping)
+	select {
+	case <-c.ended:
+	case <-time.After(time.Minute):
+		t.Fatal("it does not end")
+	}
+	<-claim.lost
 }
 
 func (f *fakeDaemon) closeAll() {

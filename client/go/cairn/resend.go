@@ -11,8 +11,11 @@ import (
 //
 // A numbered write that the claim's last number shows to be applied is done. The others were not applied and never will be,
 // since all that a connection had sent has come to its end before a later hello of its process is answered: they get the
-// numbers that are next, in their order. Metadata that was not answered may be applied twice; the values that result are
-// the same, for only this client writes to the chain.
+// numbers that are next, in their order.
+//
+// Metadata that was not answered has no number. If some that was sent later is on disk, so is this: it is not sent again, or it would
+// come behind that. Else it may be applied twice; the values that result are the same, for only this client writes to the chain, and
+// what it was told of that is newer is sent again behind it. That leaves commits, which are on another connection.
 
 // tracker counts the answers to what is sent again.
 type tracker struct {
@@ -71,7 +74,7 @@ func (c *Client) resend(s *session) bool {
 }
 
 // sendAll sends calls that have their stamps, and waits for the answers. A call that was sent is its caller's. False: the
-// session was lost; what was not answered comes back by windDown.
+// session was lost, or the client is to end; what was not answered comes back by windDown.
 func (c *Client) sendAll(s *session, calls []*call) bool {
 	all := newTracker(len(calls))
 	for i, cl := range calls {
@@ -86,12 +89,7 @@ func (c *Client) sendAll(s *session, calls []*call) bool {
 		}
 	}
 	s.conns[commits].flush(nil)
-	select {
-	case <-all.done:
-		return true
-	case <-s.lost:
-		return false
-	}
+	return c.await(s, all)
 }
 
 func byStamp(calls []*call) {
@@ -124,6 +122,15 @@ func (c *Client) decideLeft() []*call {
 		claim.resume()
 	}
 	return send
+}
+
+// markOnDisk marks the metadata that was not answered and is on disk: the daemon accepts what one connection sends in order, and writes
+// it in that order, too.
+func (c *Client) markOnDisk() {
+	until := c.keep.writtenUntil()
+	for _, cl := range c.left {
+		cl.onDisk = cl.onDisk || (cl.number == 0 && cl.stamp < until)
+	}
 }
 
 // keepLost keeps, of the accepted writes that were sent again, all from the first one that was not accepted: so none is

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -312,14 +313,14 @@ func TestAListWhoseConnectionIsLost(t *testing.T) {
 	}
 }
 
-// More lists than the daemon takes of a connection, left standing for good: the oldest end, and new ones go on.
+// More lists than the daemon takes of a connection, left standing for good: the oldest end after a while, and new ones go on.
 func TestMoreListsThanTheDaemonTakes(t *testing.T) {
 	ctx := context.Background()
 	c := open(t, cairntest.Start(t))
 	ch := c.Chain("default")
 	names := fill(t, ch)
 	var standing []*cairn.MetadataCursor
-	for range 300 {
+	for range 199 {
 		cursor := ch.OpenList(ctx, everything)
 		if _, ok := cursor.Next(); !ok {
 			t.Fatal(cursor.Err())
@@ -334,7 +335,7 @@ func TestMoreListsThanTheDaemonTakes(t *testing.T) {
 	if n != names {
 		t.Fatal(n)
 	}
-	for _, cursor := range []*cairn.MetadataCursor{standing[0], standing[299]} {
+	for _, cursor := range []*cairn.MetadataCursor{standing[0], standing[198]} {
 		n := 1
 		for {
 			if _, ok := cursor.Next(); !ok {
@@ -348,6 +349,63 @@ func TestMoreListsThanTheDaemonTakes(t *testing.T) {
 	}
 	for _, cursor := range standing {
 		cursor.Close()
+	}
+}
+
+// More goroutines than the daemon takes streams of a connection read lists at the same time: they wait for each other.
+func TestMoreListsAtATimeThanTheDaemonTakes(t *testing.T) {
+	ctx := context.Background()
+	c := open(t, cairntest.Start(t))
+	ch := c.Chain("default")
+	var operations []cairn.Operation
+	for i := range 100 {
+		operations = append(operations, cairn.Set(fmt.Sprintf("name %04d", i), nil))
+	}
+	_, err := ch.Write(ctx, operations, cairn.LevelWritten)
+	must(t, err)
+	var group sync.WaitGroup
+	for range 400 {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			for range 5 {
+				n := 0
+				for _, err := range ch.List(ctx, cairn.ListRequest{}) {
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					n++
+				}
+				if n != len(operations) {
+					t.Error(n)
+				}
+			}
+		}()
+	}
+	group.Wait()
+	if n := c.Stats().OpenStreams; n != 0 {
+		t.Error(n, "streams are open")
+	}
+}
+
+// One who waits for room for a stream waits no longer than its context.
+func TestAListThatWaitsEndsWithItsContext(t *testing.T) {
+	c := open(t, cairntest.Start(t))
+	ch := c.Chain("default")
+	fill(t, ch)
+	for range 100 {
+		cursor := ch.OpenList(nil, everything)
+		defer cursor.Close()
+		if _, ok := cursor.Next(); !ok {
+			t.Fatal(cursor.Err())
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	cursor := ch.OpenList(ctx, everything)
+	if _, ok := cursor.Next(); !ok && !errors.Is(cursor.Err(), context.DeadlineExceeded) { // ok: there was room in time
+		t.Error(cursor.Err())
 	}
 }
 

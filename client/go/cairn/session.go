@@ -197,11 +197,13 @@ func (s *session) windDown() []*call {
 	for _, conn := range s.conns {
 		select {
 		case <-conn.read:
+			continue
 		case <-limit.C:
-			s.closeSockets()
-			<-conn.read
-			limit.Reset(0)
+		case <-s.client.hung:
 		}
+		s.closeSockets()
+		<-conn.read
+		limit.Reset(0)
 	}
 	s.closeSockets()
 	close(s.over)

@@ -6,15 +6,22 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"time"
 )
 
 // streamWindowBytes is what the daemon may send of a stream that nobody has taken yet. Half of it is given back at a time: a credit
 // for each message costs more than the messages.
 const streamWindowBytes = 1 << 20
 
-// The daemon takes 128 streams of a connection. Of so many the one that nobody read of for the longest is ended for a new one: it
-// may have been forgotten, and the daemon would end it, too, in a while.
+// The daemon takes 128 streams of a connection. When so many are open, one more waits until another ends. One that nobody has read of
+// for a while may have been forgotten, and the daemon would end it, too, some time later: it is ended for the new one.
 const streamsMax = 100
+
+const (
+	crowdedTick  = 100 * time.Millisecond // how often those that wait look again
+	idleTicksMin = 5                      // for so long nobody read of a stream that is ended
+	clockTick    = 1 << 40                // what a tick adds to Client.streamClock; the bits below it count the reads of streams
+)
 
 // A stream is the answer to a request that has many messages.
 //
@@ -75,8 +82,11 @@ func (s *stream) open() error {
 			cl.recycle()
 			return err
 		}
+		if err := c.streamOpens(s, cl); err != nil {
+			cl.recycle()
+			return err
+		}
 		cl.stream = s
-		c.streamOpens(s)
 		s.mu.Lock()
 		s.ready = cl.ready
 		s.lost, s.last = false, false
@@ -98,24 +108,60 @@ func (s *stream) open() error {
 	}
 }
 
-// streamOpens counts a stream, and ends the one that nobody reads if there are too many.
-func (c *Client) streamOpens(s *stream) {
-	var idle *stream
+// streamOpens counts a stream, and waits for room to do so; cl is its call.
+func (c *Client) streamOpens(s *stream, cl *call) error {
 	c.mu.Lock()
-	if len(c.streams) >= streamsMax {
-		for other := range c.streams {
-			if !other.isRead() && (idle == nil || other.touched < idle.touched) {
-				idle = other
-			}
+	for len(c.streams) >= streamsMax && c.final == nil {
+		if idle := c.idleStream(); idle != nil {
+			delete(c.streams, idle)
+			c.mu.Unlock()
+			idle.shut(true)
+			c.mu.Lock()
+			continue
 		}
-		delete(c.streams, idle)
+		c.streamWaiters.add(cl)
+		c.mu.Unlock()
+		select {
+		case c.crowd <- struct{}{}:
+		default:
+		}
+		if err := c.streamWaiters.wait(&c.mu, s.w, cl); err != nil {
+			return err
+		}
+		c.mu.Lock()
 	}
 	c.streams[s] = struct{}{}
+	c.streamClock++
+	s.touched = c.streamClock
 	c.mu.Unlock()
-	c.streamTouched(s)
-	if idle != nil {
-		idle.shut(true)
+	return nil
+}
+
+// idleStream returns the stream that nobody has read of for the longest, if that is long enough. Under the lock.
+func (c *Client) idleStream() *stream {
+	var idle *stream
+	for s := range c.streams {
+		if (idle == nil || s.touched < idle.touched) && !s.isRead() {
+			idle = s
+		}
 	}
+	if idle != nil && c.streamClock-idle.touched < idleTicksMin*clockTick {
+		return nil
+	}
+	return idle
+}
+
+// crowded lets those that wait for room for a stream look again, and gives them the time. False: none waits. The goroutine that makes
+// calls calls it.
+func (c *Client) crowded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.streamWaiters) == 0 {
+		return false
+	}
+	c.streamClock += clockTick
+	c.streamWaiters.wake()
+	return true
 }
 
 // streamTouched notes that somebody reads a stream.
@@ -130,6 +176,7 @@ func (c *Client) streamEnds(s *stream) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.streams, s)
+	c.streamWaiters.wakeFirst()
 }
 
 // next gives the next message, which is good until the next call; nil at the end.
@@ -257,7 +304,7 @@ func (s *stream) finished(cl *call) {
 		s.opened = false
 		cl.stream = nil
 		cl.recycle()
-		if s.any {
+		if s.any || len(s.partial) > 0 {
 			s.end(&Error{Op: frameNames[s.kind], Status: StatusBusy, Text: "the daemon stops; ask again"})
 		}
 		return
@@ -327,24 +374,34 @@ func (s *stream) wake() {
 	}
 }
 
-// take appends a frame, or drops it if the stream is closed. The reader calls it.
+// take appends a frame, or drops it if the stream is closed. The reader calls it. It does not hold the lock while it reads: a daemon that
+// stands still within a frame keeps nobody from ending the stream.
 func (s *stream) take(in *reader, n int, continued bool) error {
+	var body []byte
+	if n > len(in.buffer) {
+		body = make([]byte, n)
+		if err := in.read(body); err != nil {
+			return err
+		}
+	} else {
+		part, err := in.peek(n)
+		if err != nil {
+			return err
+		}
+		body = part
+		defer in.skip(n)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return in.discard(n)
+		return nil
 	}
 	head := uint32(n)
 	if continued {
 		head |= continuedBit
 	}
-	start := len(s.buffer)
 	s.buffer = binary.LittleEndian.AppendUint32(s.buffer, head)
-	s.buffer = append(s.buffer, make([]byte, n)...)
-	if err := in.read(s.buffer[start+4:]); err != nil {
-		s.buffer = s.buffer[:start]
-		return err
-	}
+	s.buffer = append(s.buffer, body...)
 	s.wake()
 	return nil
 }

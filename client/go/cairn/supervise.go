@@ -69,6 +69,7 @@ func (c *Client) again(before *helloReply) *session {
 	c.reconnects.Add(1)
 	if s.hello.run != before.run {
 		c.lostKept = append(c.keep.takeLost(s.hello.metadataOnDisk), c.lostKept...)
+		c.markOnDisk()
 	}
 	return s
 }
@@ -78,6 +79,7 @@ func (c *Client) finally(reason error) {
 	c.mu.Lock()
 	c.final = reason
 	c.waiters.wake()
+	c.streamWaiters.wake()
 	claims := slices.Clone(c.claims)
 	if reason == ErrStoreChanged {
 		kept, _ := c.keep.size()
@@ -164,18 +166,28 @@ func (c *Client) openReads(s *session) {
 	}
 }
 
-// ask sends a request of the supervisor's own, and waits for its answer. Nil: the session was lost.
+// ask sends a request of the supervisor's own, and waits for its answer. Nil: the session was lost, or the client is to end.
 func (c *Client) ask(s *session, over connKind, cl *call) *call {
 	cl.track = newTracker(1)
 	if !s.conns[over].send(cl) {
 		return nil
 	}
-	select {
-	case <-cl.track.done:
-		return cl
-	case <-s.lost:
+	if !c.await(s, cl.track) {
 		return nil
 	}
+	return cl
+}
+
+// await waits for answers. False: the session was lost, or the client is to end.
+func (c *Client) await(s *session, answers *tracker) bool {
+	select {
+	case <-answers.done:
+		return true
+	case <-s.lost:
+	case <-c.stopping:
+		c.lose(s, ErrClosed)
+	}
+	return false
 }
 
 // present presents a claim's epoch on the connections that write. A claim that was replaced or released is lost by that, and

@@ -174,7 +174,7 @@ type Guard struct {
 type WriteResult struct {
 	Sequence uint64 // the write's number among all of the daemon's; 0: a dry run, or not known
 	Level    Level  // the level that was reached
-	Repeated bool   // the connection was lost before the answer, and the claim's last number shows that it was applied
+	Repeated bool   // the connection was lost before the answer, and it was found to be applied
 	// Of a rollback and of dry runs: what went, or would go. Like Sequence, not known if Repeated is set.
 	Blocks, States, Metadata uint64
 	Lowered                  uint64 // guards that were lowered

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"cairn.invalid/client/go/cairn"
 	"cairn.invalid/client/go/cairn/cairntest"
@@ -20,6 +21,7 @@ type spoiler struct {
 	commits  atomic.Int64 // say `io error`
 	presents atomic.Int64 // say `no space`
 	hellos   atomic.Int64 // are of a daemon without claims
+	writes   atomic.Int64 // of metadata do not arrive
 }
 
 func between(t *testing.T, d *cairntest.Daemon, spoil *spoiler) (socket string) {
@@ -60,6 +62,9 @@ func between(t *testing.T, d *cairntest.Daemon, spoil *spoiler) (socket string) 
 						header[3] = byte(cairn.StatusNoSpace)
 					case header[1] == 0x81 && spoil.hellos.Add(-1) >= 0:
 						body = bytes.Replace(body, []byte{0x10, 0x0f}, []byte{0x10, 0x07}, 1) // the field of the features
+					}
+					if header[1] == 0xa0 && spoil.writes.Add(-1) >= 0 {
+						continue
 					}
 					client.Write(append(header, body...))
 				}
@@ -144,5 +149,67 @@ func TestAnEpochThatCannotBePresented(t *testing.T) {
 	}
 	if _, err = ch.Claim(ctx, cairn.ClaimOptions{}); !errors.Is(err, cairn.ErrUnsupported) {
 		t.Fatal(err)
+	}
+}
+
+// Metadata that is on disk, and whose answer was lost, is not sent again: it would come behind what was answered since.
+func TestMetadataThatWasNotAnsweredDoesNotComeBehindWhatWas(t *testing.T) {
+	ctx := context.Background()
+	d := cairntest.Start(t)
+	var spoil spoiler
+	c, err := cairn.Open(ctx, cairn.Options{Socket: between(t, d, &spoil)})
+	must(t, err)
+	defer c.Close()
+	ch := c.Chain("default")
+	_, err = ch.Claim(ctx, cairn.ClaimOptions{})
+	must(t, err)
+	for _, level := range []cairn.Level{cairn.LevelAccepted, cairn.LevelWritten, cairn.LevelDurable} {
+		spoil.writes.Store(1)
+		first := make(chan cairn.WriteResult, 1)
+		go func() {
+			result, err := ch.Write(ctx, []cairn.Operation{cairn.Set("x", []byte("first")), cairn.Set("y", []byte("first"))}, level)
+			if err != nil {
+				t.Error(err)
+			}
+			first <- result
+		}()
+		for spoil.writes.Load() > 0 {
+			time.Sleep(time.Millisecond)
+		}
+		must(t, ch.Set(ctx, "x", []byte("second")))
+		must(t, c.Barrier(ctx, cairn.LevelWritten))
+		d.Restart()
+		if result := <-first; !result.Repeated {
+			t.Errorf("level %d: %+v", level, result)
+		}
+		for name, want := range map[string]string{"x": "second", "y": "first"} {
+			if value, err := ch.Get(ctx, name); err != nil || string(value) != want {
+				t.Errorf("level %d: %s is %q, %v", level, name, value, err)
+			}
+		}
+		must(t, ch.Set(ctx, "x", nil))
+		d.Restart()
+		if value, err := ch.Get(ctx, "x"); err != nil || len(value) > 0 {
+			t.Errorf("level %d: x is %q, %v after another restart", level, value, err)
+		}
+	}
+}
+
+// A write over a connection whose daemon has gone, which the client has not noticed yet, was not sent: it is not unknown, also without a
+// claim, and waits for the next daemon.
+func TestAWriteToADaemonThatHasGoneIsNotUnknown(t *testing.T) {
+	ctx := context.Background()
+	d := cairntest.Start(t)
+	ch := open(t, d).Chain("default")
+	for i := range uint64(8) {
+		must(t, ch.Set(ctx, "x", nil))
+		_, err := ch.Commit(ctx, &cairn.CommitRequest{RiseTo: 2*i + 1})
+		must(t, err)
+		d.Restart()
+		if i%2 == 0 {
+			must(t, ch.Set(ctx, "x", nil))
+		}
+		_, err = ch.Commit(ctx, &cairn.CommitRequest{RiseTo: 2*i + 2})
+		must(t, err)
 	}
 }

@@ -18,6 +18,14 @@ func (q *waiters) wake() {
 	*q = nil
 }
 
+// wakeFirst lets the one look again that has waited longest.
+func (q *waiters) wakeFirst() {
+	if len(*q) > 0 {
+		(*q)[0].wake()
+		*q = (*q)[1:]
+	}
+}
+
 // wait waits until the call, which was added, is woken, or its context ends: then it is none of them any more. Not under the mutex.
 func (q *waiters) wait(mu *sync.Mutex, w waiting, cl *call) error {
 	if w.done == nil {

@@ -14,6 +14,9 @@ import (
 	"cairn.invalid/client/go/cairn/cairntest"
 )
 
+// What openStore returns has the store of its own that UPSTREAM.md proposes to ask a database for.
+var _ interface{ Store() store.Store } = ownStore{}
+
 // Two nodes on one daemon go on while it is killed every four seconds: neither ends, none of their blocks is missing, and both have
 // the same ones and all transactions. They still do after a restart of both nodes.
 func TestKilledDaemon(t *testing.T) {

@@ -26,27 +26,39 @@ func openStore(ctx context.Context, kind, home, socket, chain string) (ds.Batchi
 	if err != nil {
 		return nil, err
 	}
-	var database ds.Batching
 	switch kind {
 	case "cairnds":
-		database, err = cairnds.Open(ctx, client, chain, cairnds.Options{})
+		var database *cairnds.Datastore
+		if database, err = cairnds.Open(ctx, client, chain, cairnds.Options{}); err == nil {
+			return ownDatastore{database, client}, nil
+		}
 	case "cairnstore":
-		database, err = cairnstore.Open(ctx, client, chain, cairnstore.Options{})
+		var database *cairnstore.Datastore
+		if database, err = cairnstore.Open(ctx, client, chain, cairnstore.Options{}); err == nil {
+			return ownStore{database, client}, nil
+		}
 	default:
 		err = fmt.Errorf("there is no store %q: it is cairnstore, cairnds or badger", kind)
 	}
-	if err != nil {
-		return nil, errors.Join(err, client.Close())
-	}
-	return ownStore{database, client}, nil
+	return nil, errors.Join(err, client.Close())
 }
 
-// ownStore is a datastore that has its client to itself, and closes it too.
+// ownDatastore and ownStore have their client to themselves, and close it too. They embed the types, and not ds.Batching, which would hide
+// what else these can do: transactions, the disk usage, and the node's store (see client/go/UPSTREAM.md).
+type ownDatastore struct {
+	*cairnds.Datastore
+	client *cairn.Client
+}
+
+func (d ownDatastore) Close() error {
+	return errors.Join(d.Datastore.Close(), d.client.Close())
+}
+
 type ownStore struct {
-	ds.Batching
+	*cairnstore.Datastore
 	client *cairn.Client
 }
 
 func (s ownStore) Close() error {
-	return errors.Join(s.Batching.Close(), s.client.Close())
+	return errors.Join(s.Datastore.Close(), s.client.Close())
 }

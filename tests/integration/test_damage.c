@@ -5,12 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/lib/kept.h"
 #include "tests/lib/rig.h"
 #include "tests/lib/suite.h"
 
-enum { BLOCKS = 40, NAMES = 400, DATA_BYTES = 5000 /* lies in a blob file */ };
+enum { BLOCKS = 40, NAMES = 400, DATA_BYTES = 5000 /* lies in a blob file */, EXIT_DAMAGED = 65 };
 
 #define DAMAGED_VALUE                                                                                        \
     "a value that is damaged" /* a name lies in a table without what it shares with others */
@@ -188,11 +189,62 @@ START_TEST(test_a_damaged_block_is_refused_and_the_others_are_read)
 }
 END_TEST
 
+/* Of the files of large values one is left empty, and the others are removed; the daemon does not run. */
+static void lose_values(const struct rig *rig)
+{
+    bool is_removed = false;
+    DIR *directory = opendir(kept_format("%s/db", rig->daemon.data));
+    const struct dirent *entry;
+    while ((entry = readdir(directory)) != NULL) {
+        const char *end = strrchr(entry->d_name, '.');
+        if (end != NULL && strcmp(end, ".blob") == 0) {
+            const char *path = kept_format("%s/db/%s", rig->daemon.data, entry->d_name);
+            ck_assert_int_eq(is_removed ? unlink(path) : truncate(path, 0), 0);
+            is_removed = true;
+        }
+    }
+    closedir(directory);
+}
+
+static enum status read_data(struct wire *wire, uint64_t height)
+{
+    Cairn__ReadBlock read = CAIRN__READ_BLOCK__INIT;
+    read.at_case = CAIRN__READ_BLOCK__AT_HEIGHT;
+    read.height = height;
+    read.has_parts = true;
+    read.parts = CAIRN__PART__PART_DATA;
+    return ask(wire, FRAME_READ_BLOCK, &read).status;
+}
+
+START_TEST(test_a_loss_of_large_values_is_accepted_once_and_for_all)
+{
+    struct rig rig = rig_start("");
+    make_tables(&rig);
+    lose_values(&rig);
+    daemon_launch(&rig.daemon, "");
+    ck_assert_int_eq(daemon_wait(&rig.daemon, 60000), EXIT_DAMAGED);
+    for (int start = 0; start < 3; start++) {
+        daemon_start(&rig.daemon, start == 0 ? "--accept-loss" : "");
+        rig.wire = wire_open(rig.daemon.socket);
+        ck_assert_int_eq(read_data(&rig.wire, BLOCKS / 2), STATUS_DAMAGED);
+        ck_assert(metadata_is(&rig.wire, name_of(1), "a value that stays"));
+        commit_ok(&rig.wire, commit_of_block(BLOCKS + 1 + (uint64_t)start, "goes on"));
+        ck_assert(block_is(&rig.wire, BLOCKS + 1, "goes on"));
+        wire_close(&rig.wire);
+        ck_assert_int_eq(daemon_stop(&rig.daemon), 0);
+    }
+    daemon_start(&rig.daemon, "");
+    rig.wire = wire_open(rig.daemon.socket);
+    rig_end(&rig);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
     Suite *suite = suite_new("damage", 600, &tests);
     tcase_add_test(tests, test_a_damaged_name_is_refused_and_all_else_goes_on);
     tcase_add_test(tests, test_a_damaged_block_is_refused_and_the_others_are_read);
+    tcase_add_test(tests, test_a_loss_of_large_values_is_accepted_once_and_for_all);
     return suite_run(suite, true);
 }

@@ -219,10 +219,17 @@ static bool read_manifest(struct look *look, struct failure *failure)
 
 /* ---- the files that have to be there ---- */
 
-static bool check_file(struct look *look, const char *name, uint64_t bytes, enum audit_verdict if_not,
-                       struct failure *failure)
+static void add_file(struct audit_log **list, size_t *count, struct audit_log file)
 {
-    struct stat status;
+    *list = memory_resize(*list, (*count + 1) * sizeof file);
+    (*list)[(*count)++] = file;
+}
+
+static bool check_file(struct look *look, const char *name, uint64_t bytes, enum audit_verdict if_not,
+                       bool *ret_is_whole, struct failure *failure)
+{
+    struct stat status = {0};
+    *ret_is_whole = false;
     if (fstatat(look->directory_fd, name, &status, 0) != 0) {
         if (errno != ENOENT) {
             return fail(name, "looked at", failure);
@@ -230,6 +237,8 @@ static bool check_file(struct look *look, const char *name, uint64_t bytes, enum
         conclude(look, if_not, "%s is missing", name);
     } else if ((uint64_t)status.st_size != bytes) {
         conclude(look, if_not, "%s has %jd bytes instead of %" PRIu64, name, (intmax_t)status.st_size, bytes);
+    } else {
+        *ret_is_whole = true;
     }
     return true;
 }
@@ -238,14 +247,19 @@ static bool check_files(struct look *look, struct failure *failure)
 {
     const struct audit_files *tables = &look->manifest.tables, *blobs = &look->manifest.blobs;
     char name[NAME_BYTES];
-    bool is_checked = true;
+    bool is_checked = true, is_whole;
     for (size_t i = 0; i < tables->count && is_checked; i++) {
         snprintf(name, sizeof name, TABLE_FORMAT, tables->list[i].number);
-        is_checked = check_file(look, name, tables->list[i].bytes, AUDIT_BROKEN, failure);
+        is_checked = check_file(look, name, tables->list[i].bytes, AUDIT_BROKEN, &is_whole, failure);
     }
     for (size_t i = 0; i < blobs->count && is_checked; i++) {
-        snprintf(name, sizeof name, BLOB_FORMAT, blobs->list[i].number);
-        is_checked = check_file(look, name, blobs->list[i].bytes, AUDIT_DAMAGED, failure);
+        const struct audit_file *blob = &blobs->list[i];
+        snprintf(name, sizeof name, BLOB_FORMAT, blob->number);
+        is_checked = check_file(look, name, blob->bytes, AUDIT_DAMAGED, &is_whole, failure);
+        if (is_checked && !is_whole) {
+            add_file(&look->audit->blobs, &look->audit->blob_count,
+                     (struct audit_log){.number = blob->number, .whole_to = blob->bytes});
+        }
     }
     return is_checked;
 }
@@ -254,12 +268,6 @@ static int compare_logs(const void *left, const void *right)
 {
     const struct audit_log *one = left, *other = right;
     return (one->number > other->number) - (one->number < other->number);
-}
-
-static void add_log(struct audit *audit, uint64_t number)
-{
-    audit->logs = memory_resize(audit->logs, (audit->log_count + 1) * sizeof audit->logs[0]);
-    audit->logs[audit->log_count++] = (struct audit_log){.number = number};
 }
 
 static bool list_logs(struct look *look, struct failure *failure)
@@ -277,7 +285,7 @@ static bool list_logs(struct look *look, struct failure *failure)
         if (sscanf(entry->d_name, "%" SCNu64, &number) == 1 && number >= look->manifest.logs_from) {
             snprintf(name, sizeof name, LOG_FORMAT, number);
             if (strcmp(name, entry->d_name) == 0) {
-                add_log(look->audit, number);
+                add_file(&look->audit->logs, &look->audit->log_count, (struct audit_log){.number = number});
             }
         }
     }
@@ -476,6 +484,18 @@ static bool cut(int directory_fd, const char *name, const struct audit_log *file
     return true;
 }
 
+static bool give_size(int directory_fd, const char *name, uint64_t bytes, struct failure *failure)
+{
+    int fd = openat(directory_fd, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
+    bool is_given = fd >= 0 && ftruncate(fd, (off_t)bytes) == 0 && fsync(fd) == 0 && fsync(directory_fd) == 0;
+    int error = errno;
+    if (fd >= 0) {
+        close(fd);
+    }
+    errno = error;
+    return is_given || fail(name, "given the size that it had", failure);
+}
+
 bool audit_cut(int directory_fd, const struct audit *audit, struct failure *failure)
 {
     char name[NAME_BYTES];
@@ -486,6 +506,10 @@ bool audit_cut(int directory_fd, const struct audit *audit, struct failure *fail
         snprintf(name, sizeof name, LOG_FORMAT, audit->logs[i - 1].number);
         is_cut = cut(directory_fd, name, &audit->logs[i - 1], failure);
     }
+    for (size_t i = 0; i < audit->blob_count && is_cut; i++) {
+        snprintf(name, sizeof name, BLOB_FORMAT, audit->blobs[i].number);
+        is_cut = give_size(directory_fd, name, audit->blobs[i].whole_to, failure);
+    }
     snprintf(name, sizeof name, MANIFEST_FORMAT, audit->manifest.number);
     return is_cut && cut(directory_fd, name, &audit->manifest, failure);
 }
@@ -493,6 +517,7 @@ bool audit_cut(int directory_fd, const struct audit *audit, struct failure *fail
 void audit_free(struct audit *audit)
 {
     free(audit->logs);
-    audit->logs = NULL;
-    audit->log_count = 0;
+    free(audit->blobs);
+    audit->logs = audit->blobs = NULL;
+    audit->log_count = audit->blob_count = 0;
 }

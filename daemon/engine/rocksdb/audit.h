@@ -32,7 +32,7 @@ enum audit_verdict {
     AUDIT_BROKEN, /* it does not: the manifest or a table is missing or damaged */
 };
 
-/* A file that has records up to `whole_to`, and is longer. */
+/* A file that has records up to `whole_to`, and is longer; or one of large values, which should be so long. */
 struct audit_log {
     uint64_t number;
     uint64_t bytes;
@@ -55,14 +55,17 @@ struct audit {
     struct audit_log *logs;      /* those that count, by number */
     size_t log_count;
     struct audit_log manifest;
+    struct audit_log *blobs; /* that are missing or have another size */
+    size_t blob_count;
 };
 
 /* Looks at the database. False: something could not be read, and `failure` says what; nothing is to be freed. */
 bool audit_look(int directory_fd, const struct audit_known *known, struct audit *ret_audit,
                 struct failure *failure) MUST_CHECK;
 
-/* Cuts off what lies behind the whole records of each file, the last log first, and brings that to the device. A death meanwhile
- * leaves what the next look judges alike. False: a file could not be cut. */
+/* Cuts off what lies behind the whole records of each file, the last log first, and gives files of large values their sizes: with zeros, in
+ * which no value is found, so that a loss that was accepted refuses no later start. All of it is brought to the device. A death meanwhile
+ * leaves what the next look judges alike. False: a file could not be changed. */
 bool audit_cut(int directory_fd, const struct audit *audit, struct failure *failure) MUST_CHECK;
 
 /* Accepts a zeroed one. */

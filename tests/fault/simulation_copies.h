@@ -1,6 +1,6 @@
-/* A second store beside the one that clients of a simulation meet, made as a copy of it while no daemon runs. Later the two change places, as
- * often as it comes: a copy that is put back, and two daemons on two copies that clients meet in turn (contract 3 and 12). Each has its own
- * runs, numbers, epochs and writes since they parted, and is judged by what was known of it when it was put aside. */
+/* A second store beside the one that clients of a simulation meet, made as a copy of it while no daemon runs. Later the two change places,
+ * once or several times: a copy is put back, or two daemons on two copies are met in turn (contract 3 and 12). Each store has runs,
+ * numbers, epochs and writes of its own since the copy was made, and is judged by what was known of it when it was put aside. */
 #ifndef TESTS_FAULT_SIMULATION_COPIES_H
 #define TESTS_FAULT_SIMULATION_COPIES_H
 

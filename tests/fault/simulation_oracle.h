@@ -85,7 +85,7 @@ void oracle_sent(struct oracle *oracle, size_t call, uint64_t busy_from_us);
 /* *ret_credit: so many bytes of a stream were taken. */
 bool oracle_take(struct oracle *oracle, const struct wire_frame *frame, uint64_t now_us,
                  uint64_t *ret_credit);
-/* `said`: of which run the client said that it comes; one of no run of the store comes from another store. */
+/* `said`: the run that the client named as its last one. Unless the store had that run, it is told that the store changed. */
 bool oracle_take_hello(struct oracle *oracle, const struct wire_frame *frame, uint32_t connection,
                        bool is_first, const struct oracle_run *said);
 bool oracle_has_all(const struct oracle *oracle);

@@ -1,5 +1,5 @@
-/* Clients that come back say mostly of which run they come: the last one, one of before, one of the store that was put aside, or one that
- * there never was. */
+/* A client that connects to a run that has just begun mostly names a run that it comes from: the one before, an earlier one, one of the store
+ * that was put aside, or one that no store had. */
 #include "tests/fault/simulation_start.h"
 
 #include "proto/cairn.pb-c.h"

@@ -239,8 +239,8 @@ struct engine_need {
 /* Never waits for the device. Any thread. */
 struct engine_need engine_need(struct engine *engine);
 
-/* Says whether little space is left. While it is, the engine begins nothing by itself that takes some until it gives more back, such
- * as merging files; engine_reclaim does. Any thread. */
+/* Says whether there is too little space for a compaction. While it is so, the engine begins nothing by itself that takes some until it gives
+ * more back, such as merging files; engine_reclaim does. Any thread. */
 void engine_note_space(struct engine *engine, bool is_low);
 
 /* Gives back the space of keys that were deleted from a range, which may be empty, and of what is left over from other ranges; may take

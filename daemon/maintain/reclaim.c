@@ -6,6 +6,8 @@
  *   time. A range of names may hold much: it is due without quiet, but waits as long. The loop takes what is due into ranges, one chain after the other, each in its turn.
  *   When no chain is due, nothing is looked at for RECLAIM_INTERVAL_US. Reclaiming takes long and delays nobody: the
  *   engine yields to what writes need.
+ * - While space is low, names that may have replaced many values are due without quiet too, and the waits are shorter: what these
+ *   values take may be all that keeps writes refused.
  * - What a chain gave back while others were writing leaves a rest, for moving what lives out of its files would write much: it is due
  *   once more when the daemon is quiet.
  * - The numbers of chains that were dropped, in this run or before it, are due at once, those in a row as one range, in turn with
@@ -25,6 +27,7 @@
 #include <stdlib.h>
 
 #include "daemon/observe/event.h"
+#include "daemon/order/order_space.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 
@@ -33,6 +36,8 @@ enum {
     RECLAIM_INTERVAL_US = 15000000, /* from when no chain was due to when one is looked for again */
     RECLAIM_RETRY_US = 30000000,    /* from a failure to the next attempt */
     RECLAIM_HELD_US = 1000000,      /* between two looks whether a read still keeps what is due */
+    RECLAIM_LOW_US = 1000000,       /* between two looks while space is low, and */
+    LOW_WAIT_PART = 16,             /* how much shorter a chain waits: two seconds at least */
     QUIET_US = 3000000,             /* without a write the daemon is quiet */
     DROPPED_MANY = 4096,            /* with so many a chain is due at once */
     FREED_BYTES_MIN = 16 << 20,     /* a chain that gave back less waits twice as long the next time, */
@@ -75,6 +80,7 @@ struct reclaim {
     uint64_t taken_us;    /* when the last one was */
     uint64_t due_number;  /* of the engine's history, when the ranges were taken; 0: there are none */
     bool is_quiet;        /* and whether nobody wrote then */
+    bool was_low;         /* space, at the last look */
     uint64_t failures;    /* ranges that could not be reclaimed since the start */
     struct maintenance maintenance;
     /* what runs, or ran last; the pool's while it runs */
@@ -261,17 +267,31 @@ static bool daemon_is_quiet(const struct reclaim *reclaim, uint64_t now_us)
     return now_us >= reclaim->written_us + QUIET_US;
 }
 
-static bool chain_is_due(const struct chain *chain, bool is_quiet, uint64_t now_us)
+static bool space_is_low(const struct reclaim *reclaim)
+{
+    enum space_state state = order_space_state(reclaim->order);
+    return state == SPACE_SOFT || state == SPACE_HARD;
+}
+
+struct circumstances {
+    bool is_quiet;
+    bool is_low; /* space */
+    uint64_t now_us;
+};
+
+static bool chain_is_due(const struct chain *chain, struct circumstances now)
 {
     const struct dropped *dropped = &chain->dropped;
     bool is_marked = chain->marks.blocks_swept > chain->blocks_reclaimed ||
                      chain->marks.states_from > chain->states_reclaimed;
     bool is_much = dropped->is_rollback || dropped_count(dropped) - dropped->names >= DROPPED_MANY;
-    bool has_waited = chain->dropped_us == 0 || now_us >= chain->dropped_us + chain->dropped_wait_us;
-    bool may_be_much = dropped->ranges > 0 && has_waited;
+    uint64_t wait_us = chain->dropped_wait_us / (now.is_low ? LOW_WAIT_PART : 1);
+    bool has_waited = chain->dropped_us == 0 || now.now_us >= chain->dropped_us + wait_us;
+    bool may_be_much =
+        has_waited && (dropped->ranges > 0 || (now.is_low && dropped_count(dropped) >= DROPPED_MANY));
     bool is_due_when_quiet =
         !chain->is_looked_through || chain->has_rest || (dropped_count(dropped) > 0 && has_waited);
-    return chain->visible && (is_marked || is_much || may_be_much || (is_quiet && is_due_when_quiet));
+    return chain->visible && (is_marked || is_much || may_be_much || (now.is_quiet && is_due_when_quiet));
 }
 
 /* The chain that is due and comes next behind the one that ran last, round and round; NULL: none is due. */
@@ -279,12 +299,12 @@ static struct chain *next_due(const struct reclaim *reclaim, uint64_t now_us)
 {
     struct chain_set *chains = order_chains(reclaim->order);
     struct chain *chain = chain_by_id(chains, reclaim->chain_id);
-    bool is_quiet = daemon_is_quiet(reclaim, now_us);
+    struct circumstances now = {daemon_is_quiet(reclaim, now_us), space_is_low(reclaim), now_us};
     for (uint32_t count = chain_count(chains); count > 0; count--) {
         chain = chain == NULL ? NULL : chain_next(chain);
         chain = chain == NULL ? chain_first(chains) : chain;
         assert(chain != NULL); /* the set has so many */
-        if (chain_is_due(chain, is_quiet, now_us)) {
+        if (chain_is_due(chain, now)) {
             return chain;
         }
     }
@@ -365,6 +385,9 @@ static uint64_t reclaim_chains(struct reclaim *reclaim, uint64_t now_us)
     if (reclaim->work.state != POOL_IDLE || engine_access_of(reclaim->engine) != ENGINE_WRITES) {
         return UINT64_MAX;
     }
+    bool is_low = space_is_low(reclaim);
+    reclaim->due_us = is_low && !reclaim->was_low ? now_us : reclaim->due_us;
+    reclaim->was_low = is_low;
     if (now_us < reclaim->due_us) {
         return reclaim->due_us - now_us;
     }
@@ -376,7 +399,7 @@ static uint64_t reclaim_chains(struct reclaim *reclaim, uint64_t now_us)
         start(reclaim);
         return UINT64_MAX;
     }
-    uint64_t wait_us = is_held ? RECLAIM_HELD_US : RECLAIM_INTERVAL_US;
+    uint64_t wait_us = is_held ? RECLAIM_HELD_US : is_low ? RECLAIM_LOW_US : RECLAIM_INTERVAL_US;
     reclaim->due_us = now_us + wait_us;
     return wait_us;
 }

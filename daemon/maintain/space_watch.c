@@ -43,6 +43,7 @@ struct space_watch {
     uint64_t due_us;
     uint64_t counted; /* by the order, when the look began */
     enum space_state state;
+    bool is_tight;           /* for compactions */
     uint64_t reopen_from_us; /* not before this is the engine opened anew */
     bool is_stopped;
     /* the pool's while it runs */
@@ -112,7 +113,8 @@ static void tell(struct space_watch *watch)
     metrics_set(METRIC_SPACE_HARD, hard);
     order_note_space(watch->config.order, found, watch->counted);
     enum space_state state = order_space_state(watch->config.order);
-    engine_note_space(watch->config.engine, state != SPACE_ENOUGH);
+    watch->is_tight = space_is_tight(found, watch->is_tight);
+    engine_note_space(watch->config.engine, watch->is_tight);
     if (state != watch->state) {
         static void (*const events[])(uint64_t, uint64_t, uint64_t,
                                       uint64_t) = {[SPACE_ENOUGH] = event_space_back,

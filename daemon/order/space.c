@@ -66,6 +66,14 @@ enum space_state space_judge(const struct space_look *look, uint64_t pending_byt
     return free_bytes >= hard ? SPACE_SOFT : SPACE_HARD;
 }
 
+bool space_is_tight(const struct space_look *look, bool before)
+{
+    uint64_t wanted = sum(space_hard_mark(look, 0), look->compaction_bytes);
+    assert(wanted <= space_soft_mark(look, 0)); /* while metadata is taken a compaction finds room */
+    uint64_t margin = before ? look->log_bytes / MARGIN_PART : 0;
+    return look->is_read_only || space_free(look) < sum(wanted, margin);
+}
+
 uint64_t space_spare(const struct space_look *look)
 {
     static_assert(2 * SPACE_WRITTEN_PART + 1 <= 3 * SPACE_WRITTEN_PART,

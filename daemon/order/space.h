@@ -48,6 +48,9 @@ uint64_t space_wanted(const struct space_look *look, uint64_t pending_bytes, enu
 /* `before` is the state until now. */
 enum space_state space_judge(const struct space_look *look, uint64_t pending_bytes, enum space_state before);
 
+/* Whether a compaction would find no room beside what writes that were accepted may still take; `before`: whether it was so. */
+bool space_is_tight(const struct space_look *look, bool before);
+
 /* While fewer bytes than this were accepted since the look, SPACE_ENOUGH stays, and space_judge need not be asked. 0: always ask it. */
 uint64_t space_spare(const struct space_look *look);
 

@@ -16,6 +16,7 @@ enum {
     RETRY_US = 30000000,
     INTERVAL_US = 15000000,
     HELD_US = 1000000,
+    LOW_US = 1000000,
     QUIET_US = 3000000,
     WAIT_US_MIN = 30000000,
     WAIT_US_MAX = 600000000,
@@ -387,6 +388,42 @@ START_TEST(much_is_due_at_once_and_little_when_it_is_quiet)
 }
 END_TEST
 
+static void note_space(uint64_t free_bytes)
+{
+    const struct space_look look = {
+        .free_bytes = free_bytes, .log_bytes = 1 << 20, .compaction_bytes = 9 << 20};
+    order_note_space(order, &look, 0);
+}
+
+/* Sixteen times as soon as otherwise, and once space is back as ever. */
+START_TEST(while_space_is_low_many_replaced_values_are_due_without_quiet)
+{
+    freed_bytes = 1 << 20;
+    ck_assert_uint_gt(iterate(), LOW_US);
+    note_space(2 << 20);
+    for (size_t i = 1; i <= 3; i++) {
+        chains[0]->dropped.names = MANY;
+        order->counters.commits++;
+        ck_assert_uint_le(iterate(), LOW_US);
+        skipped_us += i > 1 ? WAIT_US_MIN / 8 : 0; /* the first is due at once */
+        (void)iterate();
+        ck_assert_uint_eq(range_count, i);
+        assert_kind(i - 1, chains[0], KEY_METADATA);
+    }
+    chains[0]->dropped.names = MANY - 1;
+    for (int i = 0; i < 5; i++) {
+        if (i == 1) {
+            note_space(UINT64_C(1) << 40);
+            chains[0]->dropped.names = MANY;
+        }
+        skipped_us += INTERVAL_US;
+        order->counters.commits++;
+        (void)iterate();
+        ck_assert_uint_eq(range_count, 3);
+    }
+}
+END_TEST
+
 START_TEST(a_range_of_names_is_due_at_once_and_then_after_a_wait)
 {
     pass(INTERVAL_US);
@@ -534,6 +571,7 @@ int main(void)
     tcase_add_test(tests, after_a_start_each_chain_is_looked_through_once_it_is_quiet);
     tcase_add_test(tests, what_a_rollback_dropped_is_due_at_once);
     tcase_add_test(tests, much_is_due_at_once_and_little_when_it_is_quiet);
+    tcase_add_test(tests, while_space_is_low_many_replaced_values_are_due_without_quiet);
     tcase_add_test(tests, a_range_of_names_is_due_at_once_and_then_after_a_wait);
     tcase_add_test(tests, what_gives_little_back_waits_longer_each_time);
     tcase_add_test(tests, what_a_read_still_sees_is_not_asked_back_before_the_read_has_ended);

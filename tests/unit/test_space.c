@@ -47,6 +47,24 @@ START_TEST(less_space_never_takes_more)
 }
 END_TEST
 
+START_TEST(a_compaction_finds_room_while_metadata_is_taken_and_does_not_where_commits_are_refused)
+{
+    struct random_source random = random_from(random_seed("space"));
+    for (int i = 0; i < ROUNDS; i++) {
+        struct space_look look = random_look(&random), less = look;
+        bool before = random_chance(&random, 50);
+        enum space_state state = space_judge(&look, 0, SPACE_ENOUGH);
+        less.free_bytes -= random_below(&random, less.free_bytes + 1);
+        ck_assert(state != SPACE_ENOUGH || !space_is_tight(&look, false));
+        ck_assert(state != SPACE_HARD || space_is_tight(&look, false));
+        ck_assert(space_is_tight(&less, before) || !space_is_tight(&look, before));
+        ck_assert(space_is_tight(&look, true) || !space_is_tight(&look, false)); /* it ends with a margin */
+    }
+    struct space_look unknown = {.free_bytes = UINT64_MAX};
+    ck_assert(!space_is_tight(&unknown, true));
+}
+END_TEST
+
 START_TEST(within_what_is_spare_it_stays_enough)
 {
     struct random_source random = random_from(random_seed("space"));
@@ -154,6 +172,8 @@ int main(void)
     TCase *tests;
     Suite *suite = suite_new("space", 60, &tests);
     tcase_add_test(tests, less_space_never_takes_more);
+    tcase_add_test(tests,
+                   a_compaction_finds_room_while_metadata_is_taken_and_does_not_where_commits_are_refused);
     tcase_add_test(tests, within_what_is_spare_it_stays_enough);
     tcase_add_test(tests, what_is_taken_finds_room_beside_the_reserve);
     tcase_add_test(tests, setting_the_reserve_aside_changes_nothing);

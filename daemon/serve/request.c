@@ -326,7 +326,8 @@ void *request_memory(struct request *request, size_t bytes, struct failure *fail
 {
     /* what it gives would be freed with the request, or never written */
     assert(!request->is_ended && bytes > 0);
-    assert(request->is_starting || request->unpacking != NULL); /* it is counted behind that */
+    /* it is counted behind the start; on the pool, which has it while it is unpacked, only the loop knows of is_starting */
+    assert(request->unpacking != NULL || request->is_starting);
     void *memory = arena_alloc(&request->arena, bytes);
     if (memory == NULL) {
         say_no_memory(request, failure);

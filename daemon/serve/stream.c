@@ -480,12 +480,13 @@ void stream_start(struct request *request, const struct stream_kind *kind, uint6
 void stream_add_credit(struct session *session, uint64_t id, uint64_t bytes)
 {
     struct stream *stream = find_stream(session, id);
-    if (stream == NULL) {
+    if (stream == NULL || bytes == 0) {
         return;
     }
     assert(stream->window_bytes <= WINDOW_BYTES_MAX);
     uint64_t room_bytes = WINDOW_BYTES_MAX - stream->window_bytes;
     stream->window_bytes += bytes < room_bytes ? bytes : room_bytes;
+    timeout_stop(&stream->set->without_credit, &stream->without_credit); /* also if all goes out at once */
     stream_pump(stream);
 }
 

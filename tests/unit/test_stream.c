@@ -202,6 +202,28 @@ START_TEST(a_stream_without_credit_ends_with_busy_after_stream_timeout)
 }
 END_TEST
 
+/* Each credit is less than the message that waits, so it goes out at once, and the window is empty again. */
+START_TEST(a_stream_with_small_credits_does_not_end_however_long_it_takes)
+{
+    enum { CREDITS = 6 };
+    struct stream_set *set = served.service.streams;
+    uint64_t id, now_us = thread_now_us();
+    start_standing(&id, 1);
+    (void)stream_set_iterate(set, now_us);
+    for (int i = 0; i < CREDITS; i++) {
+        uint64_t before = bytes_sent();
+        give_credit(id, 1);
+        ck_assert_uint_eq(bytes_sent(), before + 1);
+        now_us += STREAM_TIMEOUT_US - STREAM_TIMEOUT_US / 4;
+        (void)stream_set_iterate(set, now_us);
+        ck_assert_uint_eq(stream_count(set), 1);
+    }
+    (void)stream_set_iterate(set, now_us + STREAM_TIMEOUT_US);
+    ck_assert_int_eq(last_reply()->status, STATUS_BUSY);
+    ck_assert_uint_eq(stream_count(set), 0);
+}
+END_TEST
+
 START_TEST(streams_that_stand_make_room_when_requests_are_full)
 {
     enum { STANDING = 2, FILL_BYTES = 8 << 20 };
@@ -357,6 +379,7 @@ int main(void)
     tcase_add_test(tests, streams_without_credit_hold_no_place_and_go_on_where_they_stopped);
     tcase_add_test(tests, streams_of_a_client_that_takes_no_replies_hold_no_place);
     tcase_add_test(tests, a_stream_without_credit_ends_with_busy_after_stream_timeout);
+    tcase_add_test(tests, a_stream_with_small_credits_does_not_end_however_long_it_takes);
     tcase_add_test(tests, streams_that_stand_make_room_when_requests_are_full);
     tcase_add_test(tests,
                    while_space_is_short_streams_end_that_are_older_than_stream_timeout_whatever_their_credit);

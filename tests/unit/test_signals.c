@@ -1,4 +1,5 @@
 /* Signals: what means nothing to cairnd does not end it, a hangup waits for the loop, and what is noted changes nothing by itself. */
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -43,7 +44,11 @@ static void send_hangup(void)
 static bool is_readable(int fd)
 {
     struct pollfd look = {.fd = fd, .events = POLLIN};
-    return poll(&look, 1, 10000) == 1; /* a sanitizer may hand a signal on later */
+    int ready;
+    do { /* a sanitizer may hand a signal on no earlier than here */
+        ready = poll(&look, 1, 10000);
+    } while (ready < 0 && errno == EINTR);
+    return ready == 1;
 }
 
 static void *send_to_process(void *unused)

@@ -205,11 +205,17 @@ func TestAWriteToADaemonThatHasGoneIsNotUnknown(t *testing.T) {
 		must(t, ch.Set(ctx, "x", nil))
 		_, err := ch.Commit(ctx, &cairn.CommitRequest{RiseTo: 2*i + 1})
 		must(t, err)
+		d.Kill()
+		done := make(chan error)
+		go func() {
+			if i%2 == 0 {
+				done <- ch.Set(ctx, "x", nil)
+				return
+			}
+			_, err := ch.Commit(ctx, &cairn.CommitRequest{RiseTo: 2*i + 2})
+			done <- err
+		}()
 		d.Restart()
-		if i%2 == 0 {
-			must(t, ch.Set(ctx, "x", nil))
-		}
-		_, err = ch.Commit(ctx, &cairn.CommitRequest{RiseTo: 2*i + 2})
-		must(t, err)
+		must(t, <-done)
 	}
 }

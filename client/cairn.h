@@ -649,7 +649,7 @@ CAIRN_API enum cairn_status cairn_submit_drop_chain(struct cairn_connection *con
  *                     ready again (a blocking call reconnects by itself), those that were applied complete with CAIRN_OK and
  *                     reply->write.repeated; the others are sent again, in their order among what the daemon lost of kept
  *                     metadata, and before any new write. Timeouts run on meanwhile
- *   one is refused    those sent behind it before its answer are refused too: CAIRN_CONFLICT, CAIRN_REASON_NUMBER. If the refusal
+ *   one is refused    those asked for behind it before its answer are refused too: CAIRN_CONFLICT, CAIRN_REASON_NUMBER. If the refusal
  *                     is lost and metadata sent behind it was accepted, it completes with CAIRN_CONFLICT instead of going behind that
  *   one timed out     its result is unknown, and it is not sent again. If the daemon is lost before it applied it, those behind it
  *                     are refused as above

@@ -228,7 +228,7 @@ bool claim_refused(struct cairn_connection *connection, struct request *request,
         return false;
     }
     if (request->numbered) {
-        hold_free_number(connection, request);
+        hold_refuse_behind(connection, request);
     } else if (request->is_uncertain) {
         reply->status = CAIRN_CONNECTION_LOST; /* refused now, but perhaps not before */
     }

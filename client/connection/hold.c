@@ -1,6 +1,7 @@
-/* Numbers under a claim are given when a frame goes to the transport, one after the other, and taken back in one way only: the first
- * that is refused makes the daemon refuse all that were sent behind it, so that its number is given again, to the next write. The
- * daemon judges them in the order sent, so that by then it has refused those in between.
+/* Numbers under a claim are given when a frame goes to the transport, one after the other, and given again in two cases: a write ended
+ * before it was sent, and those behind it move up; or one was refused. Then all that were asked for behind it are refused too: the daemon
+ * refuses what it has of them, since a number is missing before theirs, and those that wait go with a number that it refuses. The
+ * refused one's number is of the next write that is asked for, which the daemon judges behind all of these.
  *
  * Ways to fail: none. */
 #include "client/connection/hold.h"
@@ -47,7 +48,7 @@ static void give_number(struct request *request)
 {
     struct claim *claim = request->claim;
     assert(request->numbered && claim != NULL && claim->next_number > 0);
-    request->number = claim->next_number++;
+    request->number = request->is_doomed ? claim->next_number + 1 : claim->next_number++;
     frame_out_set_number(request->frame, request->type, request->id, request->body_bytes,
                          request->type == FRAME_COMMIT ? FIELD_COMMIT_NUMBER : FIELD_NUMBER, request->number);
 }
@@ -87,17 +88,26 @@ void hold_free_number(struct cairn_connection *connection, const struct request 
     struct claim *claim = request->claim;
     assert(request->numbered && request->number > 0 && claim->connection == connection);
     if (request->is_doomed) {
+        return; /* its number was never one that the daemon takes */
+    }
+    claim->next_number = request->number;
+    for (struct request *each = request->next; each != NULL; each = each->next) {
+        if (each->numbered && each->claim == claim && each->number > 0 && !each->is_doomed) {
+            assert(each->state == REQUEST_QUEUED && each->frame->sent == 0);
+            give_number(each);
+        }
+    }
+}
+
+void hold_refuse_behind(struct cairn_connection *connection, const struct request *request)
+{
+    struct claim *claim = request->claim;
+    assert(request->numbered && request->number > 0 && claim->connection == connection);
+    if (request->is_doomed) {
         return; /* the number was freed by one before it, and may have been given since */
     }
     claim->next_number = request->number;
     for (struct request *each = request->next; each != NULL; each = each->next) {
-        if (!each->numbered || each->claim != claim || each->number == 0) {
-            continue;
-        }
-        if (each->state == REQUEST_QUEUED && each->frame->sent == 0) {
-            give_number(each);
-        } else if (each->state != REQUEST_HELD) {
-            each->is_doomed = true;
-        }
+        each->is_doomed |= each->numbered && each->claim == claim;
     }
 }

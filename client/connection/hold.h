@@ -21,8 +21,10 @@ void hold_queue(struct cairn_connection *connection, struct request *request);
 void hold_set_again(struct cairn_connection *connection, struct request *request);
 void hold_clear_again(struct cairn_connection *connection, struct request *request);
 
-/* A numbered request was refused, or ended before it was sent, so that its number is free: the next write gets it. What the daemon has of
- * those behind it will be refused; the others get new numbers. */
+/* A numbered request ended before it was sent: the next one gets its number, and so on. */
 void hold_free_number(struct cairn_connection *connection, const struct request *request);
+
+/* A numbered request was refused: those that were asked for behind it will be, and the next one after these gets its number. */
+void hold_refuse_behind(struct cairn_connection *connection, const struct request *request);
 
 #endif

@@ -102,6 +102,55 @@ START_TEST(one_that_is_refused_stops_those_behind_it_and_gives_its_number_to_the
 }
 END_TEST
 
+/* The second waits for the other connection, the third is still to be sent: neither is applied without the first. */
+START_TEST(one_that_is_refused_stops_those_that_wait_behind_it)
+{
+    struct result results[4] = {{.count = 0}}, set = {.count = 0};
+    claims_commit(0, 1, &results[0]);
+    struct fake_frame first = claims_expect_commit(0, 1, 1);
+    claims_set(1, 'z', &set);
+    (void)claims_expect_set(1, 'z', 0);
+    claims_lose(1);
+    claims_commit(0, 2, &results[1]);
+    ck_assert(fake_quiet(claims.fds[0]));
+    claims_refuse(0, &first, CAIRN__CONFLICT_REASON__REASON_HEIGHT, -1);
+    ck_assert(result_is(&results[0], CAIRN_CONFLICT, CAIRN_REASON_HEIGHT));
+    claims_commit(0, 3, &results[2]); /* behind the answer: it may go on from there */
+    claims_reconnect(1);
+    struct fake_frame present = claims_expect_present(1, false);
+    claims_answer_present(1, &present, 0);
+    struct fake_frame z = claims_expect_set(1, 'z', 0);
+    claims_answer(1, &z, 60, CAIRN__LEVEL__LEVEL_ACCEPTED);
+    struct fake_frame second = claims_expect_commit(0, 2, 2); /* number 1 is missing before it */
+    struct fake_frame third = claims_expect_commit(0, 3, 1);
+    claims_refuse(0, &second, CAIRN__CONFLICT_REASON__REASON_NUMBER, -1);
+    claims_answer(0, &third, 61, CAIRN__LEVEL__LEVEL_DURABLE);
+    ck_assert(result_is(&results[1], CAIRN_CONFLICT, CAIRN_REASON_NUMBER));
+    ck_assert(result_is(&results[2], CAIRN_OK, CAIRN_REASON_NONE));
+    claims_commit(0, 4, &results[3]);
+    (void)claims_expect_commit(0, 4, 2);
+}
+END_TEST
+
+/* The same when its connection is lost before it was sent. */
+START_TEST(one_that_waits_behind_a_refused_one_does_not_go_on_the_next_connection)
+{
+    struct result results[2] = {{.count = 0}}, set = {.count = 0};
+    claims_commit(0, 1, &results[0]);
+    struct fake_frame first = claims_expect_commit(0, 1, 1);
+    claims_set(1, 'z', &set);
+    (void)claims_expect_set(1, 'z', 0);
+    claims_lose(1);
+    claims_commit(0, 2, &results[1]);
+    claims_refuse(0, &first, CAIRN__CONFLICT_REASON__REASON_HEIGHT, -1);
+    claims_lose(0);
+    claims_reconnect(0);
+    struct fake_frame present = claims_expect_present(0, true);
+    claims_answer_present(0, &present, 0);
+    ck_assert(result_is(&results[1], CAIRN_CONFLICT, CAIRN_REASON_NUMBER));
+}
+END_TEST
+
 /* Whose caller has given up keeps its place: what comes behind must not be applied without it. */
 START_TEST(one_that_timed_out_unanswered_stops_those_behind_it_unless_it_was_applied)
 {
@@ -221,6 +270,8 @@ int main(void)
     tcase_add_test(tests, commits_prunes_and_rollbacks_are_numbered_on_the_connection_of_the_claim);
     tcase_add_test(tests, kept_metadata_and_commits_go_again_in_the_order_first_sent);
     tcase_add_test(tests, one_that_is_refused_stops_those_behind_it_and_gives_its_number_to_the_next);
+    tcase_add_test(tests, one_that_is_refused_stops_those_that_wait_behind_it);
+    tcase_add_test(tests, one_that_waits_behind_a_refused_one_does_not_go_on_the_next_connection);
     tcase_add_loop_test(tests, one_that_timed_out_unanswered_stops_those_behind_it_unless_it_was_applied, 0,
                         2);
     tcase_add_test(tests, a_freed_connection_leaves_its_writes_unknown_and_another_numbers);

@@ -102,19 +102,24 @@ START_TEST(one_that_is_refused_stops_those_behind_it_and_gives_its_number_to_the
 }
 END_TEST
 
-/* The second waits for the other connection, the third is still to be sent: neither is applied without the first. */
+/* The first was refused while the second waited for the other connection. */
+static void refuse_before_one_that_waits(struct result *first, struct result *second, struct result *set)
+{
+    claims_commit(0, 1, first);
+    struct fake_frame frame = claims_expect_commit(0, 1, 1);
+    claims_set(1, 'z', set);
+    (void)claims_expect_set(1, 'z', 0);
+    claims_lose(1);
+    claims_commit(0, 2, second);
+    ck_assert(fake_quiet(claims.fds[0]));
+    claims_refuse(0, &frame, CAIRN__CONFLICT_REASON__REASON_HEIGHT, -1);
+    ck_assert(result_is(first, CAIRN_CONFLICT, CAIRN_REASON_HEIGHT));
+}
+
 START_TEST(one_that_is_refused_stops_those_that_wait_behind_it)
 {
     struct result results[4] = {{.count = 0}}, set = {.count = 0};
-    claims_commit(0, 1, &results[0]);
-    struct fake_frame first = claims_expect_commit(0, 1, 1);
-    claims_set(1, 'z', &set);
-    (void)claims_expect_set(1, 'z', 0);
-    claims_lose(1);
-    claims_commit(0, 2, &results[1]);
-    ck_assert(fake_quiet(claims.fds[0]));
-    claims_refuse(0, &first, CAIRN__CONFLICT_REASON__REASON_HEIGHT, -1);
-    ck_assert(result_is(&results[0], CAIRN_CONFLICT, CAIRN_REASON_HEIGHT));
+    refuse_before_one_that_waits(&results[0], &results[1], &set);
     claims_commit(0, 3, &results[2]); /* behind the answer: it may go on from there */
     claims_reconnect(1);
     struct fake_frame present = claims_expect_present(1, false);
@@ -132,17 +137,10 @@ START_TEST(one_that_is_refused_stops_those_that_wait_behind_it)
 }
 END_TEST
 
-/* The same when its connection is lost before it was sent. */
 START_TEST(one_that_waits_behind_a_refused_one_does_not_go_on_the_next_connection)
 {
     struct result results[2] = {{.count = 0}}, set = {.count = 0};
-    claims_commit(0, 1, &results[0]);
-    struct fake_frame first = claims_expect_commit(0, 1, 1);
-    claims_set(1, 'z', &set);
-    (void)claims_expect_set(1, 'z', 0);
-    claims_lose(1);
-    claims_commit(0, 2, &results[1]);
-    claims_refuse(0, &first, CAIRN__CONFLICT_REASON__REASON_HEIGHT, -1);
+    refuse_before_one_that_waits(&results[0], &results[1], &set);
     claims_lose(0);
     claims_reconnect(0);
     struct fake_frame present = claims_expect_present(0, true);

@@ -3,12 +3,10 @@ package cairnds_test
 import (
 	"bytes"
 	"fmt"
-	"runtime"
 	"sync"
 	"testing"
 
 	ds "github.com/ipfs/go-datastore"
-	detectrace "github.com/ipfs/go-detect-race"
 
 	"cairn.invalid/client/go/cairn/cairntest"
 )
@@ -52,32 +50,4 @@ func TestBatchesShareNoValues(t *testing.T) {
 		})
 	}
 	group.Wait()
-}
-
-// A batch of a block's size makes less garbage than the block.
-func TestABatchUsesItsMemoryAgain(t *testing.T) {
-	if detectrace.WithRace() {
-		t.Skip("under the race detector a pool drops what it is given")
-	}
-	store := fresh(t, open(t, cairntest.Start(t)))
-	value := make([]byte, 20_000)
-	const batches = 300
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	for range batches {
-		batch, err := store.Batch(background)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := batch.Put(background, ds.RawKey("/block"), value); err != nil {
-			t.Fatal(err)
-		}
-		if err := batch.Commit(background); err != nil {
-			t.Fatal(err)
-		}
-	}
-	runtime.ReadMemStats(&after)
-	if bytes := after.TotalAlloc - before.TotalAlloc; bytes > batches*uint64(len(value))/2 {
-		t.Errorf("%d batches of %d bytes allocated %d", batches, len(value), bytes)
-	}
 }

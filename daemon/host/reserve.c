@@ -128,21 +128,21 @@ static void shrink(struct reserve *reserve, uint64_t bytes)
 bool reserve_make_room(struct reserve *reserve, uint64_t bytes, uint64_t kept_bytes)
 {
     struct reserve_space space = reserve_look(reserve);
-    uint64_t free_bytes = space.free_bytes;
-    if (free_bytes >= bytes || space.free_files < FILES_MIN) {
+    if (space.free_bytes >= bytes) {
         return space.free_files >= FILES_MIN;
     }
     mutex_lock(&reserve->mutex);
     uint64_t held = reserve->held_bytes;
     uint64_t given = held > kept_bytes ? held - kept_bytes : 0;
-    uint64_t lacking = bytes - free_bytes;
+    uint64_t lacking = bytes - space.free_bytes;
     if (given > 0 && lacking <= held - kept_bytes) {
         uint64_t rest = held - lacking;
         rest -= rest % GIVEN_BYTES;
         shrink(reserve, rest > kept_bytes ? rest : kept_bytes);
     }
     mutex_unlock(&reserve->mutex);
-    return given > 0 && reserve_look(reserve).free_bytes >= bytes;
+    space = reserve_look(reserve); /* some file systems make files out of free space: only now they count */
+    return given > 0 && space.free_bytes >= bytes && space.free_files >= FILES_MIN;
 }
 
 bool reserve_give(struct reserve *reserve)

@@ -189,6 +189,22 @@ START_TEST(without_files_there_is_no_room_and_nothing_is_given)
 }
 END_TEST
 
+START_TEST(files_that_come_out_of_free_space_are_there_once_some_is_given)
+{
+    if (!mount_disk()) {
+        return;
+    }
+    grow(40 * MIB, 0);
+    small_disk_fill(disk, 0);
+    failing_files_of_blocks();
+    ck_assert_uint_lt(reserve_look(reserve).free_files, 8);
+    ck_assert(reserve_make_room(reserve, 2 * MIB, 8 * MIB));
+    ck_assert_uint_ge(reserve_held_bytes(reserve), 36 * MIB);
+    (void)failing_end(); /* nothing was to fail */
+    unmount_disk();
+}
+END_TEST
+
 START_TEST(all_is_given_once_where_the_system_knows_of_no_lack)
 {
     if (!mount_disk()) {
@@ -278,6 +294,7 @@ int main(void)
     tcase_add_test(tests, the_next_run_finds_what_this_one_set_aside_but_nothing_in_holes);
     tcase_add_test(tests, ample_is_what_is_free_behind_what_was_written);
     tcase_add_test(tests, without_files_there_is_no_room_and_nothing_is_given);
+    tcase_add_test(tests, files_that_come_out_of_free_space_are_there_once_some_is_given);
     tcase_add_test(tests, all_is_given_once_where_the_system_knows_of_no_lack);
     tcase_add_test(tests, without_a_file_it_holds_nothing);
     tcase_add_test(tests, where_nothing_is_allocated_unasked_it_holds_zeros);

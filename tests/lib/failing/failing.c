@@ -24,6 +24,7 @@ static _Thread_local struct {
     unsigned left; /* 0: it was met */
     int error;
     size_t bytes_min; /* of a malloc */
+    bool has_files_of_blocks;
 } plan;
 
 void failing_plan(enum failing_call call, unsigned nth, int error)
@@ -40,10 +41,16 @@ void failing_plan_malloc(unsigned nth, size_t bytes_min)
     plan.bytes_min = bytes_min;
 }
 
+void failing_files_of_blocks(void)
+{
+    plan.has_files_of_blocks = true;
+}
+
 bool failing_end(void)
 {
     bool is_met = plan.call != FAILING_NONE && plan.left == 0;
     plan.call = FAILING_NONE;
+    plan.has_files_of_blocks = false;
     return is_met;
 }
 
@@ -221,7 +228,11 @@ int fstatvfs(int fd, struct statvfs *status)
     int (*next)(int, struct statvfs *) = NULL;
     int result;
     *(void **)&next = dlsym(RTLD_NEXT, "fstatvfs");
-    return fails(FAILING_STATVFS, &result) ? result : next(fd, status);
+    result = fails(FAILING_STATVFS, &result) ? result : next(fd, status);
+    if (result == 0 && plan.has_files_of_blocks) {
+        status->f_favail = status->f_bavail;
+    }
+    return result;
 }
 
 ssize_t readlink(const char *restrict path, char *restrict text, size_t n)

@@ -39,7 +39,9 @@ enum failing_call {
 void failing_plan(enum failing_call call, unsigned nth, int error);
 /* The nth malloc or realloc of at least so many bytes from now on finds no memory, and only that one. */
 void failing_plan_malloc(unsigned nth, size_t bytes_min);
-/* Whether the planned failure has been met. Nothing is planned any more. */
+/* From now on fstatvfs says that as many files may be made as blocks are free: so file systems do that make files out of free space. */
+void failing_files_of_blocks(void);
+/* Whether the planned failure has been met. Nothing is planned any more, and fstatvfs says what the system does. */
 bool failing_end(void);
 
 #endif

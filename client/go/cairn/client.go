@@ -51,10 +51,10 @@ type Client struct {
 	chains        map[string]*Chain
 	claims        []*Claim             // that are held
 	streams       map[*stream]struct{} // that are open
-	streamClock   uint64
-	streamWaiters waiters // for room for one more
-	dropped       int     // accepted writes that were lost and refused when they were sent again
-	report        error   // of these, for the next barrier
+	streamClock   atomic.Uint64        // see clockTick
+	streamWaiters waiters              // for room for one more
+	dropped       int                  // accepted writes that were lost and refused when they were sent again
+	report        error                // of these, for the next barrier
 
 	// Of the supervisor
 	left      []*call     // unanswered, to be sent again

@@ -98,3 +98,57 @@ func TestAStreamEndsWithinAFrame(t *testing.T) {
 		}
 	}
 }
+
+// A stream is not idle while its messages are taken one by one, nor between the coming of one and the moment at which who waited takes it.
+func TestAStreamThatIsReadIsNotIdle(t *testing.T) {
+	near, far := pair(t)
+	in := reader{socket: near, buffer: make([]byte, readBufferBytes), bytes: new(atomic.Uint64)}
+	client := &Client{streams: map[*stream]struct{}{}}
+	s := client.openStream(nil, frameListMetadata, 0, nil)
+	s.opened, s.ready = true, make(chan struct{}, 1)
+	client.streams[s] = struct{}{}
+	ticks := func() {
+		for range idleTicksMin {
+			client.streamWaiters.add(newCall())
+			client.crowded()
+		}
+	}
+	idle := func() bool {
+		client.mu.Lock()
+		defer client.mu.Unlock()
+		return client.idleStream() == s
+	}
+	send := func() {
+		far.Write(make([]byte, 4))
+		if err := s.take(&in, 4, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send()
+	send()
+	s.next()
+	ticks()
+	if !idle() {
+		t.Error("it is not idle, though nobody reads of it")
+	}
+	s.next()
+	if idle() {
+		t.Error("it is idle right after a message was taken")
+	}
+	took := make(chan error)
+	go func() {
+		_, err := s.next()
+		took <- err
+	}()
+	for !s.isRead() {
+		time.Sleep(time.Millisecond)
+	}
+	ticks()
+	send()
+	if idle() {
+		t.Error("it is idle once a message came that somebody waited for")
+	}
+	if err := <-took; err != nil || idle() {
+		t.Error("it is idle right after a message was taken that somebody waited for", err)
+	}
+}

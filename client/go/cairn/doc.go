@@ -32,8 +32,7 @@
 // # Streams
 //
 // Lists and reads of several blocks or names come as streams, each of one instant. A client has at most 100 of those open: one more waits
-// until another ends, or ends the one that nobody has read of for longest, with ErrBusy, if that is
-// half a second.
+// until another ends, or ends the one of which nobody has taken a message for longest, with ErrBusy, if that is two seconds.
 //
 // # Memory
 //

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,8 +20,8 @@ const streamsMax = 100
 
 const (
 	crowdedTick  = 100 * time.Millisecond // how often those that wait look again
-	idleTicksMin = 5                      // for so long nobody read of a stream that is ended
-	clockTick    = 1 << 40                // what a tick adds to Client.streamClock; the bits below it count the reads of streams
+	idleTicksMin = 20                     // for so long nobody read of a stream that is ended
+	clockTick    = 1 << 40                // what a tick adds to Client.streamClock; the bits below it count openings and reads of streams
 )
 
 // A stream is the answer to a request that has many messages.
@@ -52,12 +53,13 @@ type stream struct {
 	call    *call         // nil: not sent, or at its end
 	ready   chan struct{} // the call's
 	buffer  []byte
-	waiting bool // for the buffer
+	waiting bool // for the buffer; until who waits has looked, not only until it is woken
 	last    bool // the last frame has come
 	lost    bool // the connection has
 	closed  bool
-	evicted bool   // closed, for another one
-	touched uint64 // when somebody read of it last; under the client's lock
+	evicted bool // closed, for another one
+
+	touched atomic.Uint64 // by Client.streamClock: when somebody took a message of it last
 }
 
 const continuedBit = 1 << 31
@@ -131,8 +133,8 @@ func (c *Client) streamOpens(s *stream, cl *call) error {
 		c.mu.Lock()
 	}
 	c.streams[s] = struct{}{}
-	c.streamClock++
-	s.touched = c.streamClock
+	c.streamClock.Add(1)
+	s.touch()
 	c.mu.Unlock()
 	return nil
 }
@@ -141,11 +143,15 @@ func (c *Client) streamOpens(s *stream, cl *call) error {
 func (c *Client) idleStream() *stream {
 	var idle *stream
 	for s := range c.streams {
-		if (idle == nil || s.touched < idle.touched) && !s.isRead() {
+		if (idle == nil || s.touched.Load() < idle.touched.Load()) && !s.isRead() {
 			idle = s
 		}
 	}
-	if idle != nil && c.streamClock-idle.touched < idleTicksMin*clockTick {
+	if idle == nil {
+		return nil
+	}
+	touched := idle.touched.Load() // before the clock, which may go on meanwhile
+	if c.streamClock.Load()-touched < idleTicksMin*clockTick {
 		return nil
 	}
 	return idle
@@ -159,17 +165,16 @@ func (c *Client) crowded() bool {
 	if len(c.streamWaiters) == 0 {
 		return false
 	}
-	c.streamClock += clockTick
+	c.streamClock.Add(clockTick)
 	c.streamWaiters.wake()
 	return true
 }
 
-// streamTouched notes that somebody reads a stream.
-func (c *Client) streamTouched(s *stream) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.streamClock++
-	s.touched = c.streamClock
+// touch notes that somebody reads the stream.
+func (s *stream) touch() {
+	if now := s.client.streamClock.Load(); s.touched.Load() != now {
+		s.touched.Store(now)
+	}
 }
 
 func (c *Client) streamEnds(s *stream) {
@@ -186,6 +191,7 @@ func (s *stream) next() ([]byte, error) {
 			return nil, s.err
 		}
 		if len(s.rest) > 0 {
+			s.touch()
 			if message, whole := s.split(); whole {
 				s.any = true
 				return message, nil
@@ -245,7 +251,6 @@ func (s *stream) fetch() {
 		s.close()
 		return
 	}
-	s.client.streamTouched(s)
 	s.mu.Lock()
 	for len(s.buffer) == 0 {
 		switch {
@@ -291,7 +296,11 @@ func (s *stream) fetch() {
 			}
 		}
 		s.mu.Lock()
+		s.touch() // first, or it would be idle for a moment
+		s.waiting = false
 	}
+	s.client.streamClock.Add(1)
+	s.touch()
 	s.taken, s.buffer = s.buffer, s.taken[:0]
 	s.mu.Unlock()
 	s.rest = s.taken
@@ -367,7 +376,6 @@ func (s *stream) wake() {
 	if !s.waiting {
 		return
 	}
-	s.waiting = false
 	select {
 	case s.ready <- struct{}{}:
 	default:

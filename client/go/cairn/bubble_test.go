@@ -5,6 +5,8 @@ package cairn_test
 import (
 	"context"
 	"errors"
+	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,6 +71,35 @@ func TestCallsFromABubble(t *testing.T) {
 			}
 			must(t, claim.Release(ctx))
 			must(t, ch.Set(ctx, "a", nil))
+		})
+	}
+}
+
+// A client is closed from inside a bubble while metadata is under way.
+func TestCloseInABubble(t *testing.T) {
+	d := cairntest.Start(t)
+	for range 20 {
+		c := open(t, d)
+		synctest.Test(t, func(t *testing.T) {
+			var group sync.WaitGroup
+			for range 20 {
+				group.Add(1)
+				go func() {
+					defer group.Done()
+					var err error
+					for err == nil {
+						err = c.Chain("default").Set(nil, "a", nil)
+					}
+					if err != cairn.ErrClosed {
+						t.Error(err)
+					}
+				}()
+			}
+			for c.Stats().Requests < 100 {
+				runtime.Gosched()
+			}
+			must(t, c.Close())
+			group.Wait()
 		})
 	}
 }

@@ -24,6 +24,7 @@ type conn struct {
 	wake    chan struct{} // of one place: there is something for the writer goroutine
 	read    chan struct{} // closed when the reader has ended
 	written chan struct{} // closed when the writer goroutine has ended
+	drained chan struct{} // closed when the connection was drained, and has all answers; callers must not make it, see call
 
 	// Of who has the read side
 	in      reader
@@ -31,12 +32,12 @@ type conn struct {
 	turn    chan struct{} // of one place: the read side, handed to the reader goroutine
 
 	mu       sync.Mutex
-	dead     bool          // nothing is sent any more
-	drained  chan struct{} // closed when a connection that is drained has all answers
-	reading  bool          // somebody has the read side
-	leads    uint64        // times that a caller took it
-	writing  bool          // somebody hands bytes to the kernel
-	handed   bool          // that is the writer goroutine
+	dead     bool   // nothing is sent any more
+	draining bool   // drained is to be closed
+	reading  bool   // somebody has the read side
+	leads    uint64 // times that a caller took it
+	writing  bool   // somebody hands bytes to the kernel
+	handed   bool   // that is the writer goroutine
 	slots    []slot
 	free     []uint32 // places in slots
 	inFlight int
@@ -80,8 +81,9 @@ func newConn(client *Client, s *session, socket *net.UnixConn) (*conn, error) {
 	c := &conn{
 		client: client, session: s, socket: socket, raw: raw,
 		wake: make(chan struct{}, 1), read: make(chan struct{}), written: make(chan struct{}),
-		in:   reader{socket: socket, buffer: make([]byte, readBufferBytes), bytes: &client.bytesRead},
-		turn: make(chan struct{}, 1), reading: true,
+		drained: make(chan struct{}),
+		in:      reader{socket: socket, buffer: make([]byte, readBufferBytes), bytes: &client.bytesRead},
+		turn:    make(chan struct{}, 1), reading: true,
 	}
 	c.write = func(fd uintptr) bool {
 		for {
@@ -172,9 +174,9 @@ func (c *conn) remove(cl *call) {
 	c.slots[at].call = nil
 	c.free = append(c.free, at)
 	c.inFlight--
-	if c.inFlight == 0 && c.drained != nil {
+	if c.draining && c.inFlight == 0 {
+		c.draining = false
 		close(c.drained)
-		c.drained = nil
 	}
 }
 
@@ -369,9 +371,8 @@ func (c *conn) kill() {
 }
 
 // drain lets nothing be sent any more, gives the calls back that were not sent, and returns a channel that is closed when the others are
-// answered.
+// answered. It is called once.
 func (c *conn) drain() <-chan struct{} {
-	drained := make(chan struct{})
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.dead = true
@@ -384,15 +385,15 @@ func (c *conn) drain() <-chan struct{} {
 	}
 	c.pending = nil
 	if c.inFlight == 0 {
-		close(drained)
-		return drained
+		close(c.drained)
+		return c.drained
 	}
-	c.drained = drained
+	c.draining = true
 	if !c.reading {
 		c.reading = true
 		c.turn <- struct{}{}
 	}
-	return drained
+	return c.drained
 }
 
 // awaitCallers lets a caller that is in the kernel come out, where it does not wait. Under the lock, which it gives up meanwhile; the

@@ -110,11 +110,17 @@ func TestACallerThatReadsLooksAfterItsContext(t *testing.T) {
 		conn := lonely(t, c)
 		f.hold.Lock()
 		ctx, cancel := context.WithCancel(context.Background())
-		after := time.AfterFunc(10*time.Millisecond, cancel)
+		go func() { // not before the call has come, which would not look at it then
+			for sent := false; !sent; time.Sleep(time.Millisecond) {
+				conn.mu.Lock()
+				sent = conn.inFlight > 0
+				conn.mu.Unlock()
+			}
+			cancel()
+		}()
 		if _, err := ch.Get(ctx, "x"); !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
-		after.Stop()
 		f.hold.Unlock()
 		for idle := false; !idle; time.Sleep(time.Millisecond) {
 			conn.mu.Lock()
@@ -138,9 +144,9 @@ func TestACallerWithoutTimeDoesNotRead(t *testing.T) {
 	conn.mu.Lock()
 	led := conn.leads
 	conn.mu.Unlock()
-	for range 20 {
+	for range 5 {
 		f.hold.Lock()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.Background(), restPause*3/2)
 		if _, err := c.Chain("default").Get(ctx, "x"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
@@ -165,7 +171,7 @@ func TestTheReaderReadsForWhoDoesNot(t *testing.T) {
 		t.Fatal(err)
 	}
 	soon := func(ctx context.Context, ch *Chain) error {
-		ctx, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+		ctx, cancel := context.WithTimeout(ctx, restPause*3/2)
 		defer cancel()
 		_, err := ch.Get(ctx, "x")
 		return err

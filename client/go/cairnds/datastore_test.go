@@ -178,7 +178,7 @@ func TestOnlyAbsenceIsNotFound(t *testing.T) {
 					return err
 				},
 			} {
-				ctx, cancel := context.WithTimeout(background, 20*time.Millisecond) // ends during the read: there is no daemon
+				ctx, cancel := context.WithTimeout(background, 100*time.Millisecond) // ends during the read: there is no daemon
 				if err := read(ctx); err == nil || errors.Is(err, ds.ErrNotFound) {
 					t.Fatalf("%s of %s: %v", name, key, err)
 				}

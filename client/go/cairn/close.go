@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-const closeLimit = 10 * time.Second
+var closeLimit = 10 * time.Second // tests have a shorter one
 
 // Close waits until all that this client wrote is written (see [LevelWritten]), for up to 10 seconds if the daemon is away or stands still,
 // and ends the client. Claims that were not released stay until the daemon's claim_grace is over. Calls fail with ErrClosed
@@ -24,13 +24,17 @@ func (c *Client) Close() error {
 		err = c.barrier(ctx, LevelWritten, true)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		close(c.hung)
 		writes, _ := c.keep.size()
 		err = &Error{Op: "close", Unknown: true,
 			Text: fmt.Sprintf("the daemon did not answer within %v; of the writes that it had accepted %d may not be written", closeLimit, writes)}
 	}
 	close(c.stopping)
-	<-c.ended
+	select {
+	case <-c.ended:
+	case <-ctx.Done():
+		close(c.hung)
+		<-c.ended
+	}
 	return err
 }
 

@@ -18,6 +18,7 @@ type fakeDaemon struct {
 	hold  sync.RWMutex
 	bytes bool        // the answers come in single bytes
 	mute  atomic.Bool // nothing but hellos is answered
+	stays atomic.Bool // connections stay open whose clients have ended them
 
 	mu    sync.Mutex
 	conns []net.Conn
@@ -53,6 +54,9 @@ func (f *fakeDaemon) serve(conn net.Conn, hello []byte) {
 	for first := true; ; first = false {
 		head, err := in.peek(requestHeaderBytes)
 		if err != nil {
+			for f.stays.Load() {
+				time.Sleep(time.Millisecond)
+			}
 			return
 		}
 		request := append([]byte(nil), head...)
@@ -305,6 +309,35 @@ func TestAClientEndsWhileItPresentsAnEpoch(t *testing.T) {
 		t.Fatal("it does not end")
 	}
 	<-claim.lost
+}
+
+// A client ends beside a daemon that stands still, before it answers the barrier of Close, or behind that.
+func TestCloseBesideADaemonThatStandsStill(t *testing.T) {
+	limit := closeLimit
+	defer func() { closeLimit = limit }()
+	closeLimit = time.Second // long enough that it is not over when the barrier comes
+	for _, mute := range []bool{true, false} {
+		f := startFake(t)
+		c, err := Open(context.Background(), Options{Socket: f.Addr().String()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lonely(t, c)
+		f.mute.Store(mute)
+		f.stays.Store(true)
+		closed := make(chan error, 1)
+		go func() { closed <- c.Close() }()
+		select {
+		case err := <-closed:
+			if mute && !errors.Is(err, ErrUnknown) {
+				t.Error(err)
+			}
+		case <-time.After(windDownLimit / 2):
+			t.Errorf("mute %v: it does not end", mute)
+			<-closed
+		}
+		f.stays.Store(false)
+	}
 }
 
 func (f *fakeDaemon) closeAll() {

@@ -257,24 +257,37 @@ static void apply(struct node *node, const struct operation *operation)
     }
 }
 
-/* Page by page, each with that chance. */
-static void apply_pages(struct disk *disk, struct node *node, const struct operation *operation,
-                        unsigned percent)
+/* How many of the pending operations a page of the file has seen when it goes to the device: what it holds then is what the first
+ * of them left in it. A failed sync has tried all or none. */
+static size_t seen_by_page(const struct node *node, uint64_t seed, uint64_t page, bool is_failed_sync)
 {
-    const struct recorded *head = &operation->head;
-    if (head->kind != RECORDED_WRITE) {
-        if (random_chance(&disk->random, percent)) {
-            apply(node, operation);
+    struct random_source random = random_from(seed + page);
+    size_t seen = (size_t)random_below(&random, is_failed_sync ? 2 : node->pending_count + 1);
+    return is_failed_sync ? seen * node->pending_count : seen;
+}
+
+/* Applies the pending operations page by page. */
+static void apply_pages(struct disk *disk, struct node *node, bool is_failed_sync)
+{
+    uint64_t seed = random_below(&disk->random, UINT64_MAX / 2);
+    for (size_t i = 0; i < node->pending_count; i++) {
+        const struct operation *operation = node->pending[i];
+        const struct recorded *head = &operation->head;
+        if (head->kind != RECORDED_WRITE) {
+            if (random_chance(&disk->random, 50)) {
+                apply(node, operation);
+            }
+            continue;
         }
-        return;
-    }
-    for (uint64_t at = 0; at < head->bytes;) {
-        uint64_t end = (head->offset + at) / PAGE_BYTES * PAGE_BYTES + PAGE_BYTES - head->offset;
-        end = end < head->bytes ? end : head->bytes;
-        if (random_chance(&disk->random, percent)) {
-            put_bytes(node, head->offset + at, operation->bytes + at, end - at);
+        for (uint64_t at = 0; at < head->bytes;) {
+            uint64_t page = (head->offset + at) / PAGE_BYTES;
+            uint64_t end = page * PAGE_BYTES + PAGE_BYTES - head->offset;
+            end = end < head->bytes ? end : head->bytes;
+            if (i < seen_by_page(node, seed, page, is_failed_sync)) {
+                put_bytes(node, head->offset + at, operation->bytes + at, end - at);
+            }
+            at = end;
         }
-        at = end;
     }
 }
 
@@ -294,9 +307,7 @@ static void operate(struct disk *disk, const struct operation *operation)
         clear_pending(node);
         return;
     case RECORDED_SYNC_FAILED:
-        for (size_t i = 0; i < node->pending_count; i++) {
-            apply_pages(disk, node, node->pending[i], 50);
-        }
+        apply_pages(disk, node, true);
         clear_pending(node);
         return;
     case RECORDED_ADD_DIRECTORY:
@@ -357,9 +368,7 @@ static void cut_file(struct disk *disk, struct node *node)
         cut_beginning(disk, node);
         break;
     default:
-        for (size_t i = 0; i < node->pending_count; i++) {
-            apply_pages(disk, node, node->pending[i], 50);
-        }
+        apply_pages(disk, node, false);
         break;
     }
     if (size > node->size && random_chance(&disk->random, 30)) {

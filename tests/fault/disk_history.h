@@ -3,8 +3,8 @@
  * A history is made of a directory as it is (all of it is on the device then) and of a record that goes on from there. An image
  * is the directory as a cut behind so many operations may leave it:
  *
- * - of a file, all that its last sync found, and of what was written since whatever the seed picks: nothing, all, a beginning, or
- *   any pages, the last one torn at a multiple of 512 bytes. Its size is a size that fits to it.
+ * - of a file, all that its last sync found, and of what was written since whatever the seed picks: nothing, all, a beginning, its
+ *   last write torn at a multiple of 512 bytes, or of each page what it held at some moment. Its size is a size that fits to it.
  * - what a failed sync found counts as written or lost for ever, page by page: no later sync brings it to the device, only
  *   writing it again does.
  * - of a directory, the names that its last sync found, and a beginning of the changes since.

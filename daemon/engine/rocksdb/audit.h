@@ -32,7 +32,7 @@ enum audit_verdict {
     AUDIT_BROKEN, /* it does not: the manifest or a table is missing or damaged */
 };
 
-/* A file that has records up to `whole_to`, and is longer; or one of large values, which should be so long. */
+/* A file that has records up to `whole_to`, and is longer; or one of large values, which should have that length. */
 struct audit_log {
     uint64_t number;
     uint64_t bytes;

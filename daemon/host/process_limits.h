@@ -1,6 +1,6 @@
 /* The limits on descriptors, on a file's size and on address space: every connection and every file of the store must find a descriptor, a
  * log that may not grow fails each write, and a start that finds no address space aborts, at every restart. None is a state to serve
- * in. On main's thread, before there are others. */
+ * in. On main's thread, before the store is opened. */
 #ifndef DAEMON_PROCESS_LIMITS_H
 #define DAEMON_PROCESS_LIMITS_H
 

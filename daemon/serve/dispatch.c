@@ -270,7 +270,7 @@ static void unpacking_run(struct pool_work *work)
     struct unpacking *unpacking = (struct unpacking *)work; /* its first member */
     uint64_t from_ns = thread_now_ns();
     assert(thread_is(THREAD_POOL));
-    assert(unpacking->request->unpacking == unpacking); /* so that request_memory leaves the budget alone */
+    assert(unpacking->request->unpacking == unpacking); /* the loop leaves both alone until it is back */
     unpack_and_decode(unpacking->request, unpacking->kind, NULL, &unpacking->outcome);
     unpacking->took_ns = thread_now_ns() - from_ns;
 }

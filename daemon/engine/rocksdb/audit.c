@@ -229,7 +229,7 @@ static bool check_file(struct look *look, const char *name, uint64_t bytes, enum
                        bool *ret_is_whole, struct failure *failure)
 {
     struct stat status = {0};
-    *ret_is_whole = false;
+    bool is_whole = false;
     if (fstatat(look->directory_fd, name, &status, 0) != 0) {
         if (errno != ENOENT) {
             return fail(name, "looked at", failure);
@@ -238,8 +238,9 @@ static bool check_file(struct look *look, const char *name, uint64_t bytes, enum
     } else if ((uint64_t)status.st_size != bytes) {
         conclude(look, if_not, "%s has %jd bytes instead of %" PRIu64, name, (intmax_t)status.st_size, bytes);
     } else {
-        *ret_is_whole = true;
+        is_whole = true;
     }
+    *ret_is_whole = is_whole;
     return true;
 }
 
@@ -247,7 +248,7 @@ static bool check_files(struct look *look, struct failure *failure)
 {
     const struct audit_files *tables = &look->manifest.tables, *blobs = &look->manifest.blobs;
     char name[NAME_BYTES];
-    bool is_checked = true, is_whole;
+    bool is_checked = true, is_whole = false;
     for (size_t i = 0; i < tables->count && is_checked; i++) {
         snprintf(name, sizeof name, TABLE_FORMAT, tables->list[i].number);
         is_checked = check_file(look, name, tables->list[i].bytes, AUDIT_BROKEN, &is_whole, failure);

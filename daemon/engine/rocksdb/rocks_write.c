@@ -34,9 +34,8 @@ enum {
     KEPT_LOOKS_MAX = 100,   /* of these, while all is flushed and a read keeps write buffers: 50 ms */
     DELETIONS_MAX = 8192,   /* in a write buffer, for walks pass over each; measured: some 2 ms */
     NOTE_INTERVAL_US = 500, /* between two notes outside the log of how far it is synced; one takes 2 us */
-    EDITS_FEW =
-        8, /* such as a commit's four: sorted in place; measured: qsort() takes 850 instructions for four */
-    TABLES_YOUNG_MAX = 16, /* with more of them RocksDB delays flushes; it slows down writes from 20 on */
+    EDITS_FEW = 8,          /* sorted in place: qsort() takes 850 instructions for a commit's four */
+    TABLES_YOUNG_MAX = 16,  /* with more of them RocksDB delays flushes; it slows down writes from 20 on */
 };
 
 /* ---- the batch ---- */

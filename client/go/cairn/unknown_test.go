@@ -74,17 +74,22 @@ func between(t *testing.T, d *cairntest.Daemon, spoil *spoiler) (socket string) 
 	return listener.Addr().String()
 }
 
+// claimBehindSpoiler returns a chain of a daemon that a client has claimed, and what spoils the answers to the client.
+func claimBehindSpoiler(t *testing.T) (*cairntest.Daemon, *spoiler, *cairn.Chain) {
+	d, spoil := cairntest.Start(t), new(spoiler)
+	c, err := cairn.Open(context.Background(), cairn.Options{Socket: between(t, d, spoil)})
+	must(t, err)
+	t.Cleanup(func() { c.Close() })
+	ch := c.Chain("default")
+	_, err = ch.Claim(context.Background(), cairn.ClaimOptions{})
+	must(t, err)
+	return d, spoil, ch
+}
+
 // A write under a claim of which the daemon does not know whether it is applied is found out about.
 func TestAnIOErrorIsFoundOutAbout(t *testing.T) {
 	ctx := context.Background()
-	d := cairntest.Start(t)
-	var spoil spoiler
-	c, err := cairn.Open(ctx, cairn.Options{Socket: between(t, d, &spoil)})
-	must(t, err)
-	defer c.Close()
-	ch := c.Chain("default")
-	_, err = ch.Claim(ctx, cairn.ClaimOptions{})
-	must(t, err)
+	_, spoil, ch := claimBehindSpoiler(t)
 	for i := range uint64(20) {
 		spoil.commits.Store(int64(i % 3))
 		result, err := ch.Commit(ctx, &cairn.CommitRequest{ExpectedHeight: &i, RiseTo: i + 1})
@@ -155,14 +160,7 @@ func TestAnEpochThatCannotBePresented(t *testing.T) {
 // Metadata that is on disk, and whose answer was lost, is not sent again: it would come behind what was answered since.
 func TestMetadataThatWasNotAnsweredDoesNotComeBehindWhatWas(t *testing.T) {
 	ctx := context.Background()
-	d := cairntest.Start(t)
-	var spoil spoiler
-	c, err := cairn.Open(ctx, cairn.Options{Socket: between(t, d, &spoil)})
-	must(t, err)
-	defer c.Close()
-	ch := c.Chain("default")
-	_, err = ch.Claim(ctx, cairn.ClaimOptions{})
-	must(t, err)
+	d, spoil, ch := claimBehindSpoiler(t)
 	for _, level := range []cairn.Level{cairn.LevelAccepted, cairn.LevelWritten, cairn.LevelDurable} {
 		spoil.writes.Store(1)
 		first := make(chan cairn.WriteResult, 1)
@@ -177,7 +175,7 @@ func TestMetadataThatWasNotAnsweredDoesNotComeBehindWhatWas(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		must(t, ch.Set(ctx, "x", []byte("second")))
-		must(t, c.Barrier(ctx, cairn.LevelWritten))
+		must(t, ch.Client().Barrier(ctx, cairn.LevelWritten))
 		d.Restart()
 		if result := <-first; !result.Repeated {
 			t.Errorf("level %d: %+v", level, result)

@@ -375,6 +375,7 @@ static void start(struct reclaim *reclaim)
     reclaim->due_number = 0;
     reclaim->work.run = reclaim_run;
     reclaim->work.done = reclaim_done;
+    reclaim->work.may_take_minutes = true; /* a compaction */
     pool_submit(reclaim->pool, &reclaim->work, POOL_BACKGROUND);
     reclaim->maintenance.is_wanted = true;
 }

@@ -40,12 +40,12 @@ struct heartbeat {
 enum heartbeat_stage {
     HEARTBEAT_LOOP,
     HEARTBEAT_WRITER,
-    HEARTBEAT_POOL,   /* reads that may wait for the device */
+    HEARTBEAT_POOL,   /* what may wait for the device: reads, steps of maintenance */
     HEARTBEAT_MEMORY, /* frames that wait for memory: it beats when one is given some */
     HEARTBEAT_STAGES,
 };
 
-enum { HEARTBEAT_POOL_MAX = 24 }; /* pieces of work of the pool that are watched, each by itself */
+enum { HEARTBEAT_POOL_MAX = 28 }; /* pieces of work of the pool that are watched, each by itself */
 
 /* Those of one daemon. */
 struct heartbeats {

@@ -27,7 +27,7 @@ enum {
     POOL_LARGE_BYTES = 512 << 10
 };
 
-static_assert((int)POOL_READS_MAX <= (int)HEARTBEAT_POOL_MAX, "each read at work is watched by itself");
+static_assert((int)POOL_THREADS <= (int)HEARTBEAT_POOL_MAX, "each piece of work is watched by itself");
 
 struct pool {
     /* fixed after start */
@@ -195,7 +195,7 @@ static void on_run(uv_work_t *running)
     struct pool_work *work = running->data;
     struct heartbeats *heartbeats = work->pool->heartbeats;
     assert(work->state == POOL_RUNNING); /* the loop keeps away from it until it is done */
-    bool is_watched = heartbeats != NULL && work->work_class != POOL_BACKGROUND;
+    bool is_watched = heartbeats != NULL && !work->may_take_minutes;
     thread_set_role(THREAD_POOL);
     heartbeat_enter(is_watched ? &heartbeats->pool[work->place] : NULL);
     work->run(work);

@@ -30,9 +30,9 @@ enum {
 };
 
 enum pool_class {
-    POOL_POINT,  /* one answer somebody waits for */
-    POOL_STREAM, /* a step of a scan */
-    POOL_BACKGROUND, /* may take minutes, nobody waits, and nobody watches whether it hangs; it always finds a thread */
+    POOL_POINT,      /* one answer somebody waits for */
+    POOL_STREAM,     /* a step of a scan */
+    POOL_BACKGROUND, /* nobody waits; it always finds a thread */
     POOL_CLASSES,
 };
 
@@ -51,6 +51,7 @@ struct pool_work {
     void (*done)(struct pool_work *work);
     struct turns_member *member; /* on whose behalf, and whose turn it takes; NULL: no connection's */
     uint64_t bytes;              /* what it adds to the replies waiting, as far as known */
+    bool may_take_minutes;       /* so nobody watches whether it hangs */
     /* the pool's */
     struct pool *pool;
     enum pool_class work_class;

@@ -1,8 +1,10 @@
 /* The pool: in what order work starts, and what has to be there for it. */
 #include <check.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <uv.h>
 
+#include "daemon/observe/heartbeat.h"
 #include "daemon/read/pool.h"
 #include "daemon/runtime/budget.h"
 #include "daemon/runtime/thread.h"
@@ -168,9 +170,12 @@ END_TEST
 
 static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
 
+static atomic_uint hang_begun;
+
 static void hang(struct pool_work *work)
 {
     (void)work;
+    atomic_fetch_add(&hang_begun, 1);
     pthread_mutex_lock(&gate_lock); /* which the test holds */
     pthread_mutex_unlock(&gate_lock);
 }
@@ -321,6 +326,24 @@ START_TEST(background_work_starts_at_once_and_takes_no_read_s_place)
 }
 END_TEST
 
+START_TEST(what_may_take_minutes_is_not_watched_and_other_background_work_is)
+{
+    static struct heartbeats heartbeats;
+    struct task task = {.work = {.run = hang, .done = on_done, .may_take_minutes = _i == 1}};
+    pool_free(pool);
+    pool = pool_new(&loop, budget, turns, &heartbeats);
+    hang_begun = 0;
+    pthread_mutex_lock(&gate_lock);
+    pool_submit(pool, &task.work, POOL_BACKGROUND);
+    while (hang_begun == 0) {
+        uv_sleep(1);
+    }
+    bool is_at_work = heartbeats.pool[task.work.place].beats % 2 == 1;
+    end_hanging();
+    ck_assert_int_eq(is_at_work, _i == 0);
+}
+END_TEST
+
 START_TEST(the_pool_asks_for_a_turn_when_what_waits_may_start)
 {
     struct task hanging[POOL_AT_ONCE + 1];
@@ -357,6 +380,7 @@ int main(void)
     tcase_add_test(tests, once_half_of_the_places_are_slow_an_owner_has_one);
     tcase_add_test(tests, streams_that_hang_leave_half_of_the_places_to_point_reads);
     tcase_add_test(tests, background_work_starts_at_once_and_takes_no_read_s_place);
+    tcase_add_loop_test(tests, what_may_take_minutes_is_not_watched_and_other_background_work_is, 0, 2);
     tcase_add_test(tests, the_pool_asks_for_a_turn_when_what_waits_may_start);
     pool_prepare();
     return suite_run(suite, true);

@@ -1,7 +1,8 @@
-/* A check's life: root becomes the unit's user, since root may open everything; the configuration is read as by that user; and then all is
- * looked at that a start would open.
+/* The check has three steps: root becomes the unit's user, since root may open everything; the configuration is read as that user; and
+ * start_check looks at all that a start would open.
  *
- * Ways to fail: a user that cannot be judged refuses the configuration. Where neither unit nor user is there, root is judged as root. */
+ * Ways to fail: if the process cannot become the unit's user, the configuration is refused. Without a cairnd.service and a user cairn
+ * the check goes on as root. */
 #include "daemon/check_configuration.h"
 
 #include <assert.h>
@@ -30,7 +31,7 @@ static void note(const char *text)
     log_say(LOG_LEVEL_INFO, text);
 }
 
-/* Whether there is a user to judge as. *ret_is_asked: the unit is known. */
+/* Becomes the user that a start would run as. False: that failed, and was reported. *ret_is_asked: systemd knows the unit. */
 static bool become_judged(const char *data, struct unit *ret_unit, bool *ret_is_asked)
 {
     char text[TEXT_BYTES];

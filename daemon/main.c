@@ -1,4 +1,5 @@
-/* cairnd: what it was told, then a look ahead, then what it needs from the bottom up, then serving, then the same way down. */
+/* The life of the process: it reads the configuration, starts the log and checks all that a start will open; then it opens the data
+ * directory, the numbers, the reserve and the engine, and serves; at the end it closes them in the reverse order. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,19 +36,20 @@ extern char **environ;
 static int argument_count;
 static char **arguments;
 
-/* What the process runs on; each is closed if it was opened. */
+/* What a start opens; `run` closes each part that was opened. */
 struct running {
     struct start_check_found found;
     struct directory directory;
     struct numbers numbers;
-    bool numbers_lost; /* and that is accepted */
+    bool numbers_lost; /* the file is damaged, or older than the database, and --accept-loss accepts that */
     struct reserve *reserve;
     struct engine *engine;
     struct listener listener;
-    bool reopens; /* it served an engine that only reads, which can be opened for writing now */
+    bool
+        reopens; /* the store was open for reading only, and the process is executed anew to open it for writing */
 };
 
-/* A start that fails says why once, and ends with the code of the failure's status. */
+/* Logs by `event` why the start fails, and returns the exit code that belongs to the status. */
 static int refuse(void (*event)(const char *error), enum status status, const char *error)
 {
     event(error);
@@ -56,7 +58,7 @@ static int refuse(void (*event)(const char *error), enum status status, const ch
 
 /* ---- the configuration, at the start and at a reload ---- */
 
-/* What a reload has read. The pool's until the loop takes it over; there is one reload at a time. */
+/* What the reload under way has read. A thread of the pool fills it in before the loop takes it over; there is one reload at a time. */
 static struct {
     struct options options;
     enum options_action action;
@@ -69,7 +71,7 @@ static void read_options(void)
     fresh.action = options_load(argument_count, arguments, environ, &fresh.options, &fresh.errors);
 }
 
-static char needs_restart[512]; /* names of settings that a reload did not take; the loop's */
+static char needs_restart[512]; /* names of the settings that the reload left as they were; loop only */
 
 static void tell_setting(const char *name, const char *before, const char *after, bool is_taken)
 {
@@ -100,7 +102,7 @@ static void take_options(struct options *options)
 
 /* ---- the store ---- */
 
-/* The directory's question to the engine. */
+/* Asks the engine whether the database is there: the directory knows no engine (directory_look_fn). */
 static enum directory_result look(const char *database, struct directory_error *ret_error)
 {
     struct failure failure;
@@ -127,7 +129,7 @@ static int refuse_numbers(const struct directory *directory, const struct failur
     return refuse(event_directory_refused, failure->status, error.text);
 }
 
-/* Makes the file of numbers, which a new store lacks, and which one of format 1 has in its database; or in place of one that is lost. */
+/* Makes cairn.numbers for a store without it: a new one, one of format 1, whose database has the numbers, or one whose file is lost. */
 static int make_numbers(struct running *running)
 {
     const struct directory *directory = &running->directory;
@@ -146,7 +148,7 @@ static int make_numbers(struct running *running)
     return result == NUMBERS_OK ? EXIT_CODE_STOPPED : refuse_numbers(directory, &failure);
 }
 
-/* Of a store that has them: before recovery changes anything. */
+/* Opens cairn.numbers, before recovery changes anything. A new store and one of format 1 have no such file yet. */
 static int open_numbers(const struct options *options, struct running *running)
 {
     const struct directory *directory = &running->directory;
@@ -165,7 +167,7 @@ static int open_numbers(const struct options *options, struct running *running)
                                                          : refuse_numbers(directory, &failure);
 }
 
-/* Numbers that are older than the store count as lost. */
+/* Refuses numbers that are older than the database, or makes them anew where that loss is accepted. */
 static int check_numbers(const struct options *options, struct running *running)
 {
     struct failure failure;
@@ -261,7 +263,7 @@ static int look_ahead(const struct options *options, bool is_socket_passed,
 
 /* ---- the socket ---- */
 
-/* Adopts the socket that systemd passed, if it did, and says which settings count for nothing then. */
+/* Adopts the socket that systemd passed, if there is one, and logs which settings it overrides. */
 static enum status adopt_socket(const struct options *options, struct listener *listener,
                                 struct failure *failure)
 {
@@ -291,7 +293,7 @@ static enum status adopt_socket(const struct options *options, struct listener *
     return STATUS_OK;
 }
 
-/* The start is refused for its socket; but a daemon that has the directory most likely has the socket too, and is named. */
+/* Refuses the start for its socket, or, if another daemon has the data directory, for that: it most likely listens there. */
 static int refuse_socket(const struct options *options, struct running *running,
                          const struct failure *failure)
 {
@@ -336,14 +338,14 @@ static int serve(struct options *options, struct running *running)
         return refuse(event_server_refused, failure.status, failure.text);
     }
     running->reopens = end == SERVER_REOPENS;
-    if (directory_check(&running->directory, &error) != DIRECTORY_OK) { /* a last time: all is written */
+    if (directory_check(&running->directory, &error) != DIRECTORY_OK) { /* or the last writes went nowhere */
         event_directory_gone(error.text);
         return EXIT_CODE_WRITE_FAILED;
     }
     return EXIT_CODE_STOPPED;
 }
 
-/* The engine may have left threads that are at work: what exit() ends must not be ended under them. */
+/* Ends the process without exit(), which would end what the engine's threads may still use. With a sanitizer it returns. */
 static void leave_at_once(int code)
 {
     log_stop();
@@ -364,11 +366,11 @@ static enum status start_log(const struct options *options, struct failure *fail
     return log_start(&config, failure) ? STATUS_OK : failure->status;
 }
 
-/* What a start needs beside the store; what would refuse it later is found here, so that it leaves no new store behind. */
+/* Adopts the socket and checks all that the start will open, before anything is made: so a start that fails leaves no new store. */
 static int prepare(const struct options *options, struct running *running)
 {
     struct failure failure;
-    if (options->data_in_file[0] != '\0') { /* by the unit, most likely */
+    if (options->data_in_file[0] != '\0') { /* the unit's command line, most likely, names another one */
         event_setting_overridden("data", options->data_in_file);
     }
     if (adopt_socket(options, &running->listener, &failure) != STATUS_OK) {
@@ -443,7 +445,7 @@ static int run(struct options *options, int (*work)(struct options *options, str
     return code;
 }
 
-/* Clients that wait at a passed socket would have systemd start the daemon again and again. */
+/* Ends the connections that wait at a socket of systemd's: for each, systemd would start the daemon again. */
 static void turn_clients_away(void)
 {
     struct listener listener;

@@ -31,7 +31,7 @@ static void on_timer(uv_timer_t *timer)
     (void)timer; /* it only wakes the loop */
 }
 
-/* A timer that ends sooner stays: behind it comes an iteration, which sets the next. So few iterations set one. */
+/* Sets the timer, unless it ends sooner already: the iteration after its end sets it anew. So few iterations set it. */
 static void set_timer(struct server *server, uint64_t now_us, uint64_t next_us)
 {
     bool is_never = next_us >= SCHEDULE_NEVER_US - now_us;
@@ -47,10 +47,10 @@ static void set_timer(struct server *server, uint64_t now_us, uint64_t next_us)
 static void on_idle(uv_idle_t *idle)
 {
     (void)idle;
-    sched_yield(); /* others that want this processor have it */
+    sched_yield(); /* lets other threads have this processor */
 }
 
-/* Learns how requests follow on one another, if some came since the last iteration. */
+/* Learns how long after one another requests come, if some came since the last iteration. */
 static void learn_requests(struct server *server, uint64_t now_ns)
 {
     uint64_t requests = connection_requests(server->connections);
@@ -78,8 +78,8 @@ static bool spins(const struct server *server, uint64_t now_ns, uint64_t *ret_sl
     return schedule_loop_spins(&loop, ret_sleep_ns);
 }
 
-/* Decides how the loop waits for what is next. Before it sleeps, it says so to the writer thread; a completion that comes
- * behind the last look finds it said, and wakes the loop. */
+/* Decides whether the loop spins or sleeps. Before it sleeps it sets is_asleep and looks for completions once more; the writer
+ * thread wakes the loop for each completion that it hands back while is_asleep is set. So none is missed. */
 static void decide_sleep(struct server *server)
 {
     uint64_t now_ns = thread_now_ns();
@@ -132,8 +132,7 @@ static uint64_t earlier(uint64_t left, uint64_t right)
     return left < right ? left : right;
 }
 
-/* What connections send is accepted and what is due is handed over, until neither has anything left for the other: what one
- * accepts or answers, the other may have to hand over or send. */
+/* Serves the connections, and has the order hand over what is due, until the order's answers leave no connection to serve. */
 static uint64_t serve_connections(struct server *server, uint64_t now_us)
 {
     uint64_t next_us;
@@ -144,7 +143,7 @@ static uint64_t serve_connections(struct server *server, uint64_t now_us)
     return next_us;
 }
 
-/* Tells systemd what does not move, and what it had no room for. */
+/* Tells systemd which stages are stalled, and again what it had no room for. */
 static void tell_stalled(struct server *server)
 {
     unsigned stalled = heartbeats_stalled(server->service.heartbeats);
@@ -244,7 +243,7 @@ static void serve(struct server *server)
     }
 }
 
-/* Nobody was served: what was made closes. */
+/* Closes what a start has made that then failed. */
 static void undo_start(struct server *server)
 {
     assert(server->state == SERVER_STARTING);

@@ -17,21 +17,21 @@ struct server_config {
     struct engine *engine;
     struct numbers *numbers;   /* open */
     const struct roles *roles; /* who may what */
-    struct listener *listener; /* listens, or does once `listen` was called; the loop takes its fd */
-    /* Binds and listens, when all else is ready to serve; NULL: it does already. */
+    struct listener *listener; /* the loop takes its fd */
+    /* Binds the socket and listens, once all else is ready to serve. NULL: the listener listens already. */
     enum status (*listen)(const struct options *options, struct listener *listener, struct failure *failure);
     const uint8_t *store_id;           /* STORE_ID_BYTES */
     const struct directory *directory; /* open, with its database; NULL: none is watched */
     struct reserve *reserve;           /* of that directory; NULL: space is not watched */
-    /* On SIGHUP, one behind the other: on the pool, reads the configuration again; on the loop, takes over what was read. */
+    /* A reload, at SIGHUP: read_options reads the configuration on the pool, then take_options takes it over on the loop. */
     void (*read_options)(void);
     void (*take_options)(struct options *options);
 };
 
 enum server_end {
-    SERVER_REFUSED, /* it could not start; `failure` says why, and nobody was served: STATUS_DAMAGED: no further try will change that */
+    SERVER_REFUSED, /* it could not start and served nobody: `failure` says why; STATUS_DAMAGED: the next start fails too */
     SERVER_STOPPED, /* all is written and synced */
-    SERVER_REOPENS, /* the same; the engine only read, and the caller is to open it anew, and to serve again */
+    SERVER_REOPENS, /* likewise, and the caller is to open the store anew, which was open for reading only */
 };
 
 /* Serves until SIGTERM or SIGINT, or until an engine that only reads can be opened for writing, then stops cleanly. Ends the process
@@ -39,8 +39,8 @@ enum server_end {
  * stall_timeout. */
 enum server_end server_run(const struct server_config *config, struct failure *failure) MUST_CHECK;
 
-/* Closes the engine behind that, or behind a start that was refused, and ends the process if that hangs for stall_timeout. Accepts a NULL
- * engine. On main's thread. */
+/* Closes the engine after server_run, or after a start that was refused, and ends the process if the close hangs for stall_timeout.
+ * Accepts a NULL engine. On main's thread. */
 void server_close_engine(const struct options *options, struct engine *engine);
 
 #endif

@@ -34,13 +34,13 @@ struct server {
     uv_pipe_t listener;
     uv_async_t wake;
     uv_prepare_t prepare; /* before the loop sleeps: an iteration of ours */
-    uv_check_t woken;     /* behind its sleep */
+    uv_check_t woken;     /* after the loop's sleep */
     uv_timer_t timer;
     uint64_t timer_us;     /* when it ends, while it runs */
     uv_idle_t awake;       /* while active the loop does not sleep */
     uv_poll_t timed_sleep; /* of sleep_fd, whose steps are finer than the timer's */
     int sleep_fd;          /* -1: none */
-    uv_poll_t signals;     /* that were noted */
+    uv_poll_t signals;     /* of the descriptor that is readable once a signal is noted */
     struct service service;
     struct connection_set *connections;
     struct reclaim *reclaim;

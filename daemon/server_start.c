@@ -19,7 +19,7 @@
 
 /* ---- the loop and its handles ---- */
 
-/* Memory and threads may come back; a limit on descriptors is this process's own. */
+/* Sets the failure. Memory and threads may be there for the next start; a limit on descriptors stays as it is. */
 static bool refused(struct failure *failure, int error)
 {
     failure_set(failure, error == UV_EMFILE ? STATUS_INVALID : STATUS_BUSY,
@@ -28,7 +28,7 @@ static bool refused(struct failure *failure, int error)
     return false;
 }
 
-/* The loop library aborts where it gets no pipe for signals, so this asks for one before. */
+/* libuv aborts if it cannot make its pipe for signals: tries to make one first. */
 static int look_for_descriptors(void)
 {
     int fds[2];
@@ -48,7 +48,7 @@ static void *end_when_unlocked(void *lock)
     return NULL;
 }
 
-/* The loop library aborts at the pool's first work where it gets no threads, so this makes as many before, all at a time. */
+/* libuv aborts at the pool's first work if it cannot start the pool's threads: tries to start as many first, all at a time. */
 static int look_for_threads(void)
 {
     pthread_t threads[POOL_THREADS];
@@ -277,7 +277,7 @@ bool server_start(struct server *server, const struct server_callbacks *callback
 
 /* ---- the end of what was started ---- */
 
-/* Also of a handle that was never made, or that is being closed. */
+/* Accepts a handle that was never made, or that is being closed. */
 static void close_handle(uv_handle_t *handle)
 {
     if (uv_handle_get_type(handle) != UV_UNKNOWN_HANDLE && !uv_is_closing(handle)) {

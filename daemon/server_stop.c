@@ -1,14 +1,14 @@
 /* A server ends in one of three ways: it is asked to stop, the store is to be opened anew, or a write fails.
  *
- * - A stop, by a signal or a drain request, accepts nobody, finishes what is in flight, and writes and syncs the queue. Then reads and streams have a moment
- *   to end by themselves, last replies go out, connections close, and the loop ends. At stop_timeout the process ends all the
- *   same, and says what was not written.
- * - A store that could only be opened for reading ends the same way once there is space; then the process begins anew, with the same
- *   pid, as after a stop and a start.
- * - A failed write ends the process within a second: who waits for a write was told `io error`, and has a moment to read it.
+ * - A stop, by a signal or a drain request, accepts no more connections, finishes what is in flight, and writes and syncs the queue.
+ *   Then reads and streams have SCHEDULE_STOP_READS_US to end, the last replies go out, connections close, and the loop ends. At
+ *   stop_timeout the process ends all the same, and logs what was not written.
+ * - A store that could only be opened for reading stops in the same way once there is space. Then the process executes itself anew, with
+ *   the same pid, and opens the store for writing.
+ * - A failed write ends the process within a second. Clients that wait for a write were told `io error`, and have that long to read it.
  *
- * Behind each of the first two the engine is closed, which writes up to where its log is synced. A disk that hangs then ends the process
- * as before, by a watchdog of its own. */
+ * After each of the first two the engine is closed, which notes how far its log is synced. That has a watchdog of its own, so that a
+ * disk which hangs ends the process then too. */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -51,7 +51,7 @@ static void fail(struct server *server, const struct failure *failure, uint64_t 
     notify_stopping();
 }
 
-/* Replies said `io error` before. A client that has not read them by now sees the connection end. */
+/* The replies say `io error`. A client that has not read them by leave_until_us sees the connection end. */
 static void end_after_failure(const struct server *server, uint64_t now_us)
 {
     assert(server->state == SERVER_FAILED);
@@ -62,7 +62,7 @@ static void end_after_failure(const struct server *server, uint64_t now_us)
     }
 }
 
-/* What is in flight stays unanswered, so its outcome is unknown: some of what was written last is gone already. */
+/* Ends the process with what is in flight unanswered, so that its outcome is unknown: the last writes may be gone already. */
 void server_end_if_gone(const struct server *server)
 {
     assert(thread_is(THREAD_LOOP)); /* no completion is drained meanwhile */
@@ -125,7 +125,7 @@ static void give_up(const struct server *server)
     _exit(EXIT_CODE_FAILED);
 }
 
-/* Writes are what stopping waits for; reads and streams have a moment more. */
+/* Waits for all that was accepted to be written; then reads and streams have SCHEDULE_STOP_READS_US more. */
 static void finish_work(struct server *server, uint64_t now_us)
 {
     assert(server->service.draining); /* what is idle now stays idle */
@@ -210,7 +210,7 @@ void server_close_engine(const struct options *options, struct engine *engine)
         .ping = ping_nobody,
     };
     struct watchdog *watchdog =
-        watchdog_new(&config, &failure); /* NULL, as without memory: it is closed unwatched */
+        watchdog_new(&config, &failure); /* NULL, for want of a thread: nothing watches the close */
     heartbeat_enter(&heartbeats->writer);
     engine_close(engine, ENGINE_CLOSE_FAST);
     heartbeat_leave();

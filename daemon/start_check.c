@@ -1,5 +1,5 @@
-/* Each part is looked at by the room that opens it, and all of them, whatever the others found; what a person must act on decides the
- * exit code.
+/* Every part is checked, by the room that opens it in a start, whatever the others found. The exit code is that of the first refusal
+ * that a person must mend; if there is none, that of a failure which may pass.
  *
  * Ways to fail: what the system does not tell, such as the space that is free, refuses nothing. */
 #include "daemon/start_check.h"
@@ -53,7 +53,7 @@ refuse_setting(struct check *check, enum start_check_part part, const char *form
     refuse(check, part, EXIT_CODE_REFUSED, error);
 }
 
-/* Each list by itself, so that all that are wrong are told. */
+/* Resolves each list by itself, so that every wrong one is reported; then all together, which may be too many. */
 static void check_roles(struct check *check, struct roles *ret_roles)
 {
     const struct options *options = check->config->options;
@@ -112,7 +112,7 @@ static void check_memory(struct check *check)
     }
 }
 
-/* Where the path leads; of one that is absent, where its parent does. */
+/* Resolves the path, or, if nothing is there, its parent directory. */
 static bool find_real(const char *path, char *ret_real)
 {
     char parent[PATH_MAX];
@@ -145,7 +145,7 @@ static void check_sandbox(struct check *check, enum start_check_part part, const
     }
 }
 
-/* Whether the directory, or that of a file, is absent, and the unit's start makes it. */
+/* Whether the directory, of a file the one that it lies in, is absent, and the unit's start makes it. */
 static bool is_made_by_unit(const struct check *check, const char *path, bool is_file)
 {
     char copy[PATH_MAX];
@@ -176,7 +176,7 @@ static void check_socket(struct check *check)
     }
 }
 
-/* A new store needs room; one that is there serves without, and refuses writes. */
+/* A new store needs space; an existing one serves reads without it, and refuses writes. */
 static void check_space(struct check *check, bool is_new)
 {
     const char *path = check->config->options->data;

@@ -197,7 +197,7 @@ static void drop_backlog(struct connection *connection)
     connection->backlog_bytes = 0;
 }
 
-/* What it asks for is not done, and nobody is told. */
+/* Ends the request that waits, undone and without an answer. */
 static void drop_waiting(struct connection *connection)
 {
     struct request *request = connection->waiting;
@@ -241,7 +241,7 @@ void connection_close(struct connection *connection)
     uv_close((uv_handle_t *)&connection->pipe, on_close);
 }
 
-/* The peer takes no replies any more; what it sent is still read. */
+/* The peer takes no more replies; what it sent is still read and carried out. */
 static void stop_replying(struct connection *connection)
 {
     assert(connection->state == CONNECTION_OPEN || connection->state == CONNECTION_DRAINING);

@@ -12,9 +12,9 @@
 
 enum {
     REQUESTS_IN_FLIGHT_MAX = 4096, /* of one connection; chosen */
-    READS_WAITING_MAX = 256,       /* of them wait for the replies before them: 360 KB of memory; chosen */
-    CONNECTIONS_KEPT_MAX = 32,     /* of connections_max, the last ones: for uids that have none */
-    CONNECTIONS_KEPT_PART = 4,     /* but no more than one part of it; chosen, for small connections_max */
+    READS_WAITING_MAX = 256,       /* reads of one that wait for room among its replies, 360 KB; chosen */
+    CONNECTIONS_KEPT_MAX = 32,     /* the last of connections_max, kept for uids that have none yet */
+    CONNECTIONS_KEPT_PART = 4,     /* one part in so many of connections_max is kept at most; chosen */
     HANG_UP_CHECK_US = 100000, /* how often paused connections are checked for a peer that is gone; chosen */
 };
 
@@ -57,9 +57,9 @@ struct connection {
     bool is_reading; /* libuv reads for it */
     struct incoming incoming;
     struct request *waiting; /* for room in the queue, or memory; nothing behind it is started */
-    struct turn for_room;    /* with it */
-    bool waits_for_claim;    /* it does: for no turn, and is asked once one is decided */
-    struct turn for_memory;  /* with it, or INCOMING_WAITS_MEMORY */
+    struct turn for_room;    /* of `waiting` */
+    bool waits_for_claim;    /* `waiting` does: it has no turn, and starts again when any claim is decided */
+    struct turn for_memory;  /* of `waiting`, or of the frame in INCOMING_WAITS_MEMORY */
     struct turn for_requests, for_replies; /* it pauses until the shared budget has room for these */
     bool is_unpacking;     /* its last request's body is with the pool; nothing behind that is started */
     struct turn for_slice; /* its slice is over: it is cut, and its backlog waits for the next one */

@@ -22,7 +22,7 @@
 #include "daemon/runtime/thread.h"
 #include "daemon/serve/dispatch.h"
 
-enum { HELLO_BYTES_MAX = 64 << 10 }; /* far above any that says something; unpacked on the loop; chosen */
+enum { HELLO_BYTES_MAX = 64 << 10 }; /* of a first frame, unpacked on the loop; far above a hello's; chosen */
 
 static void refuse_frame(struct connection *connection, uint8_t type, uint64_t id, enum status status,
                          const char *text)
@@ -105,7 +105,7 @@ static bool waits_for_nobody(const struct connection *connection)
     return connection->is_gone && waits;
 }
 
-/* Passes over a frame that is whole and that nobody waits for. */
+/* Drops a whole frame whose answer nobody waits for. */
 static void skip_request(struct connection *connection, uint8_t *taken)
 {
     struct incoming *incoming = &connection->incoming;
@@ -114,7 +114,7 @@ static void skip_request(struct connection *connection, uint8_t *taken)
     free(taken);
 }
 
-/* What a request has become that was started, or gone on with: one that waits does so in its turn, unless nobody is there. */
+/* Notes what became of a request that was started, or went on: one that has to wait gets a turn, or ends if the connection does. */
 static void go_on(struct connection *connection, struct request *request, enum request_progress progress)
 {
     bool is_closing = connection->state >= CONNECTION_CLOSING;
@@ -130,7 +130,7 @@ static void go_on(struct connection *connection, struct request *request, enum r
     connection_touch(connection); /* where it is dropped if the peer is gone */
 }
 
-/* Starts or goes on with a request; one that is malformed is logged, the first of its connection. */
+/* Starts or goes on with a request. The first malformed one of a connection is logged. */
 static void run_request(struct connection *connection, struct request *request,
                         enum request_progress (*run)(struct request *request, const uint8_t *body),
                         const uint8_t *body)
@@ -171,7 +171,7 @@ void connection_unpacked(struct session *session, struct request *request)
     connection_touch(connection);
 }
 
-/* Starts the request of a whole frame. The body is copied; or, if `taken` is not NULL, that is the body, and taken. */
+/* Starts the request of a whole frame. Copies the body, unless `taken` is not NULL: that is the body, which the request then owns. */
 static void start_request(struct connection *connection, const uint8_t *body, uint8_t *taken)
 {
     struct connection_set *set = connection->set;

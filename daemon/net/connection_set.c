@@ -110,7 +110,7 @@ void connection_accept(struct connection_set *set, uv_stream_t *listener)
     connection_touch(connection);
 }
 
-/* What a request has become that waited and was started again: it may wait for something else now. */
+/* Notes what became of a request that was started again: it may wait for something else now. */
 static void go_on(struct connection *connection, struct request *request, enum request_progress progress)
 {
     assert(!turn_waits(&connection->for_room) && !connection->waits_for_claim);
@@ -122,7 +122,7 @@ static void go_on(struct connection *connection, struct request *request, enum r
     }
 }
 
-/* Starts the request again that waits, and waits no more as it did. */
+/* Starts the waiting request again; the caller has taken it out of what it waited in. */
 static void start_again(struct connection *connection, uint64_t now_us)
 {
     struct request *request = connection->waiting;
@@ -130,7 +130,7 @@ static void start_again(struct connection *connection, uint64_t now_us)
     go_on(connection, request, request_start_again(request, now_us));
 }
 
-/* Starts the requests whose deadline is over, and so refuses them; finds when the next one ends. */
+/* Starts the waiting requests whose deadlines are over, which refuses them; finds the next deadline. */
 static void refuse_late(struct connection_set *set, uint64_t now_us)
 {
     if (now_us < set->late_us) {
@@ -153,7 +153,7 @@ static void refuse_late(struct connection_set *set, uint64_t now_us)
     }
 }
 
-/* Requests that wait for claims start again once one was decided, whichever it was: few do, and seldom. */
+/* Starts all requests that wait for a claim once any claim was decided: there are seldom any, and few. */
 static void start_claims(struct connection_set *set, uint64_t now_us)
 {
     uint64_t decided = order_counters(set->service->order)->claims_decided;
@@ -254,7 +254,7 @@ static bool may_resume(const struct connection_set *set, enum turns_list list)
                                   : !budget_requests_are_full(service->budget));
 }
 
-/* Hellos that wait look again whether what they wait for is done. */
+/* Has each connection whose hello waits look again whether its predecessors' writes are carried out. */
 static void touch_held(struct connection_set *set)
 {
     assert(set->held <= set->count);

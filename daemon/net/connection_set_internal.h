@@ -1,4 +1,4 @@
-/* All connections: what connection_set.c keeps, and the other files go by. Nobody else includes this. Loop only. */
+/* All connections: the state that connection_set.c keeps and the other files read. Nobody else includes this. Loop only. */
 #ifndef DAEMON_CONNECTION_SET_INTERNAL_H
 #define DAEMON_CONNECTION_SET_INTERNAL_H
 

@@ -11,9 +11,9 @@
 
 /* Chosen. */
 enum {
-    /* small requests between two looks at the clock, which costs as much as a small part of one */
+    /* small requests between two readings of the clock, which costs a small part of one request */
     SLICE_UNCLOCKED_MAX = 4,
-    SLICE_UNCLOCKED_BYTES_MAX = 4096, /* the body of such a one */
+    SLICE_UNCLOCKED_BYTES_MAX = 4096, /* a request is small up to this length of its body */
     /* of a frame's body, while there is time in the iteration: 0.2 ms of copying */
     BODY_SHARE_BYTES = 512 << 10,
     BODY_SHARE_BYTES_LATE = 32 << 10, /* and when it is over */

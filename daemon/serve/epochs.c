@@ -96,7 +96,7 @@ void epochs_present(struct session *session, struct chain *chain, struct epoch e
         memcpy(presented->name, chain->name, chain->name_bytes);
         HASH_ADD_KEYPTR(hh, session->presented, presented->name, presented->name_bytes, presented);
     }
-    if (!epoch_equal(presented->epoch, epoch)) { /* the one before is not the last: nothing is held by it */
+    if (!epoch_equal(presented->epoch, epoch)) { /* an earlier epoch, not the chain's last, holds no claim */
         presented->epoch = epoch;
         chain_claim_join(&chain->claim);
     }

@@ -330,7 +330,7 @@ static void end_without_credit(struct stream_set *set, uint64_t now_us)
     }
 }
 
-/* While requests are full nobody is read from: what stands, for longest first, makes room. */
+/* While requests are full no connection is read from: ends standing streams, the longest standing first, until there is room. */
 static void make_room(struct stream_set *set)
 {
     while (set->standing.first != NULL && budget_requests_are_full(set->service->budget)) {
@@ -341,7 +341,7 @@ static void make_room(struct stream_set *set)
     }
 }
 
-/* What was pruned since an open stream took its view is not given back before it ends. */
+/* Ends the streams that are older than stream_timeout: what was pruned since they took their views keeps its space until they end. */
 static void end_old(struct stream_set *set, uint64_t now_us)
 {
     struct timeout *old;

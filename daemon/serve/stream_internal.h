@@ -114,7 +114,7 @@ bool stream_step_take(struct stream *stream);
 /* Drops what has not gone out, and gives its memory back; what a step under way reads stays. */
 void stream_step_drop(struct stream *stream);
 
-/* Whether it has used its credit up is watched, for the time-out. */
+/* Starts the time-out of a stream that has used up its credit, and stops that of one that has some again. */
 void stream_step_watch_credit(struct stream *stream);
 
 /* Counts a look at its cursor, and parks it if it is due; or parks it at once, no step being under way. */

@@ -78,7 +78,7 @@ static void waited(struct order_waiter *waiter)
     reply_written(request, waiter->sequence, waiter->level);
 }
 
-/* What the waiter has of the write that it waits for stays; the other fields are filled in. */
+/* Begins to wait. The caller has set the waiter's `chain` and `operations`; the other fields are filled in here. */
 static void wait_for(struct request *request, struct order_waiter *waiter, uint64_t sequence,
                      enum level level, void (*done)(struct order_waiter *waiter))
 {

@@ -31,7 +31,7 @@ struct completion {
     struct completion *next;
 };
 
-/* What it leads to but `left_out` has other owners by then. */
+/* Jobs, groups and point belong to others by then. */
 static inline void completion_free(struct completion *completion)
 {
     free(completion->left_out);

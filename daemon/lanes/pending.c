@@ -13,8 +13,8 @@
 
 enum {
     ENTRY_BYTES =
-        256, /* of one in its group and in the index, with the head of its value, beside what the client gave */
-    MEMORY_BYTES_MIN = 1 << 20, /* less is not asked for; as in apply */
+        256, /* an entry, its place in the index and the head of its value, beside the client's bytes */
+    MEMORY_BYTES_MIN = 1 << 20, /* the machine is not asked for less; as in apply */
 };
 
 struct pending_entry {
@@ -45,7 +45,7 @@ struct pending {
     struct metadata_group *open;   /* always the youngest */
     uint64_t operations;
     uint64_t bytes;
-    uint64_t held_bytes; /* of values that not only their entry holds */
+    uint64_t held_bytes; /* of values that streams or dry runs hold too */
     /* the request under way: the newest entry of each operation's name, once they were looked up */
     struct pending_entry **found;
     size_t found_count; /* 0: not yet */
@@ -135,7 +135,7 @@ static uint64_t count_fresh(struct pending *pending, struct pending_request requ
     return fresh;
 }
 
-/* Room for what count_fresh finds; none of it is known yet. False: the machine has no memory for it. */
+/* Begins a request: makes room for its entries in `found`, and notes that they were not looked up. False: there is no memory. */
 static bool forget_found(struct pending *pending, size_t count)
 {
     if (pending->found_room < count) {
@@ -261,7 +261,7 @@ static void drop_value(struct pending_entry *entry)
     entry->change.value = slice_of(NULL, 0);
 }
 
-/* Whether the machine has memory for so many entries: without it pending_add would end the process. */
+/* Whether the machine has memory for the request's entries: pending_add would end the process without it. */
 static bool has_memory(struct pending_request request)
 {
     size_t bytes = request.count * ENTRY_BYTES;

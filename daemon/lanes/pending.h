@@ -55,7 +55,7 @@ struct pending_request {
 struct pending_request pending_request_of(uint32_t chain, const struct metadata_operation *operations,
                                           size_t count);
 
-/* Whether the request could ever be held, and whether it can be now. */
+/* Whether an empty map could hold the request, and whether there is room for it now. */
 bool pending_could_hold(const struct pending *pending, struct pending_request request);
 bool pending_has_room(struct pending *pending, struct pending_request request);
 
@@ -63,7 +63,8 @@ bool pending_has_room(struct pending *pending, struct pending_request request);
  * for so many, and nothing is changed. */
 bool pending_prepare(struct pending *pending, struct pending_request request) MUST_CHECK;
 
-/* Takes it; needs room, and that it is prepared. Copies names and values. `sequence` is above all before it. */
+/* Queues the request, of which pending_has_room and pending_prepare have said yes. Copies names and values. `sequence` is greater than all
+ * before it. */
 void pending_add(struct pending *pending, struct pending_request request, uint64_t sequence, uint64_t now_us);
 
 /* Closes the open group, if anything is in it. */
@@ -88,14 +89,14 @@ uint64_t pending_oldest_untaken(const struct pending *pending);
 /* Whether anything is queued for the name. */
 bool pending_holds(const struct pending *pending, uint32_t chain, struct slice name);
 
-/* A queued value outlives its operation while somebody else holds it too. Loop only; the bytes never change. */
+/* A stream or dry run holds a queued value, so that it outlives its entry, and releases it. Its bytes do not change meanwhile. Loop. */
 void pending_value_hold(struct pending *pending, struct slice value);
 void pending_value_release(struct pending *pending, struct slice value);
 
-/* Bytes of values that somebody else holds. */
+/* Bytes of the values that streams or dry runs hold. */
 uint64_t pending_held_bytes(const struct pending *pending);
 
-/* What all that is queued for the name comes to; kind NONE and raise 0 if nothing is. Borrowed from the map. */
+/* All operations that are queued for the name, folded; kind NONE and raise 0 if there are none. Borrowed from the map. */
 struct metadata_change pending_change(const struct pending *pending, uint32_t chain, struct slice name);
 
 /* Calls back for every name of the chain that has the prefix, in no order. */

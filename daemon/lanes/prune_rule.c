@@ -1,5 +1,5 @@
-/* A prune is judged by the marks that are there before it: neither blocks above the chain's height nor the state at it may go. What
- * was pruned before is no longer there, so only what lies behind the marks goes. */
+/* A prune is validated by the chain's marks before it: it must not drop blocks above the chain's height, nor the state at that height.
+ * Only what earlier prunes have left, above the marks, goes with it. */
 #include "daemon/lanes/prune_rule.h"
 
 #include <assert.h>

@@ -1,4 +1,4 @@
-/* What stands against a prune, as the writer and a dry run judge it alike, and which heights go with it. Pure. */
+/* Why a prune is refused, and which heights it drops: the one rule of the writer and of dry runs. Pure. */
 #ifndef DAEMON_PRUNE_RULE_H
 #define DAEMON_PRUNE_RULE_H
 

@@ -1,4 +1,4 @@
-/* One count of holders, and whether the entry is among them: so the bytes that only streams keep in memory are known. */
+/* A value counts its holders, and knows whether its entry is among them: so the bytes that streams hold are known. */
 #include "daemon/lanes/queued_value.h"
 
 #include <assert.h>

@@ -1,5 +1,5 @@
-/* A rollback is judged by what is there before it, first the target, then the state there, then each guard. The first that stands
- * against it refuses it. */
+/* A rollback is validated by the store before it: first its target, then the state there, then each guard. The first of these that does
+ * not hold refuses it. */
 #include "daemon/lanes/rollback_rule.h"
 
 #include <assert.h>

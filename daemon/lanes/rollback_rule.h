@@ -1,4 +1,4 @@
-/* What stands against a rollback, as the writer and a dry run judge it alike. Pure: values in, a status out.
+/* Why a rollback is refused: the one rule of the writer and of dry runs. Pure: values in, a status out.
  *
  * STATUS_OK, or STATUS_CONFLICT or STATUS_INVALID with the reason in `failure`. */
 #ifndef DAEMON_ROLLBACK_RULE_H

@@ -16,14 +16,14 @@ struct chain {
     uint8_t name_bytes;
     uint8_t name[CHAIN_NAME_BYTES_MAX];
     /* loop only */
-    uint64_t serial;            /* of all chains that were made in this run, each dropping of "default" too */
-    bool visible;               /* false: its creation is under way */
-    uint32_t creations_queued;  /* in the commit lane, as the next two */
-    bool is_dropping;           /* its drop is, and nothing is written to it any more */
-    bool is_removed;            /* out of the set: it is freed once its sweep comes back, */
-    struct chain *next_removed; /* or with the set */
-    struct chain_marks marks;   /* as of the view */
-    uint64_t made_sequence;     /* of what made it; 0: not known */
+    uint64_t serial;           /* of all chains that were made in this run, each dropping of "default" too */
+    bool visible;              /* false: its creation is under way */
+    uint32_t creations_queued; /* creations in the commit lane */
+    bool is_dropping;          /* its drop is in the commit lane: no other write is accepted */
+    bool is_removed; /* it is out of the set, and is freed when its sweep comes back, or with the set */
+    struct chain *next_removed;
+    struct chain_marks marks; /* as of the view */
+    uint64_t made_sequence;   /* of what made it; 0: not known */
     struct chain_claim claim;
     uint64_t rollbacks_queued; /* rollbacks in the commit lane */
     bool sweeping;             /* its sweep is with the writer */

@@ -47,9 +47,10 @@ bool order_takes_writes(const struct chain *chain, struct failure *failure)
     return !chain->is_dropping;
 }
 
-/* Whether metadata of an earlier run is not taken again: its chain is not what it was then. Under a claim that stands nobody but its writer
- * has rolled back since, which carried what was accepted before it; so what is lost was sent behind that, though it may have the lower
- * number: of a rollback that was lost too, and sent again. */
+/* Whether metadata that an earlier run accepted is refused since its chain has changed: by a write with a greater number the chain was
+ * rolled back, made anew, claimed or released. Not so under the claim that stands: nobody but its writer has rolled back since, and each
+ * rollback carries what was accepted before it. So what is lost was sent after the rollback, even if it has the lower number: then the
+ * rollback was lost with it, and got a new number when it was sent again. */
 static bool is_cut_off(const struct chain *chain, uint64_t resend_of, struct failure *failure)
 {
     const struct claim_record *claim = &chain->claim.last;
@@ -112,7 +113,8 @@ enum order_acceptance order_metadata(struct order *order, struct chain *chain,
     return ORDER_ACCEPTED;
 }
 
-/* A job with very many names carries whatever is queued, rather than that each of them is looked up on the loop. */
+/* Whether metadata is queued for a name that the job changes, so that the job has to carry. For a job with very many names any queued
+ * metadata counts, since to look up each name would hold up the loop. */
 static bool touches_queued(const struct order *order, const struct job *job)
 {
     bool touches = false;
@@ -125,7 +127,7 @@ static bool touches_queued(const struct order *order, const struct job *job)
     return touches;
 }
 
-/* What a job that is in the lane means for the chain; publish takes it back. */
+/* Notes on the chain that the job is in the commit lane, until leave_lane in order_publish.c. */
 static void join_lane(struct chain *chain, struct job *job)
 {
     assert(job->sequence > 0);

@@ -103,7 +103,7 @@ static void forget_written(struct order *order, const struct job *job)
     }
 }
 
-/* What a job that is in the lane no longer means for the chain, whatever became of it. */
+/* Takes back what join_lane noted on the chain, whatever became of the job. */
 static void leave_lane(struct chain *chain, const struct job *job)
 {
     if (job->kind == JOB_ROLLBACK) {
@@ -377,7 +377,7 @@ void order_drain_completions(struct order *order, uint64_t now_ns)
     }
 }
 
-/* Those of the order's own that nobody else holds. */
+/* Ends the jobs that free themselves; chain, order or request has the memory of the others. */
 static void free_own(struct job *jobs)
 {
     while (jobs != NULL) {

@@ -1,5 +1,5 @@
-/* An entry's life: record_cache_put makes it; each find spares it once when it is the oldest; it goes when room is needed, when
- * its key is forgotten, or when it is met after a clear. */
+/* An entry's life: record_cache_put makes it. The oldest is evicted when room is needed, but has a second chance if it was found since
+ * it came or was last spared. It also goes when its key is forgotten, or when it is found after a clear. */
 #include "daemon/order/record_cache.h"
 
 #include <assert.h>
@@ -12,14 +12,14 @@
 
 enum {
     ENTRY_SHARE_MAX = 16, /* a record larger than one part in so many is not kept */
-    SPARED_MAX = 8,       /* entries at a time: making room is a short step */
-    WALKED_MAX = 8192,    /* entries; chosen: a fraction of a millisecond */
+    SPARED_MAX = 8,       /* entries that get a second chance each time that room is made: a short step */
+    WALKED_MAX = 8192,    /* entries that are looked at for a range; chosen: a fraction of a millisecond */
 };
 
 struct cached {
     UT_hash_handle hh;   /* in the order they came, or were last spared */
-    bool is_used;        /* since then: spared once more */
-    uint64_t generation; /* of the cache when it came: an earlier one says nothing any more */
+    bool is_used;        /* found since then: it has a second chance */
+    uint64_t generation; /* of the cache when it came; an entry of an earlier one counts as absent */
     size_t key_bytes;
     size_t record_bytes;
     uint8_t bytes[]; /* the key, then the record */
@@ -136,7 +136,7 @@ bool record_cache_find(struct record_cache *cache, const struct key *key, struct
     return true;
 }
 
-/* Updates only entries that are there: what is written and never read does not push others out. */
+/* Updates only an entry that is there, so that names which are written and never read evict nothing. */
 void record_cache_written(struct record_cache *cache, uint32_t chain, struct slice name,
                           struct metadata_change change)
 {
@@ -187,7 +187,7 @@ void record_cache_forget_range(struct record_cache *cache, const struct key *fro
     }
 }
 
-/* In one step; the entries go as room is wanted. */
+/* Takes constant time: the entries of the earlier generation go when room is needed. */
 void record_cache_clear(struct record_cache *cache)
 {
     assert(thread_is(THREAD_LOOP));

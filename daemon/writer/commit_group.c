@@ -120,8 +120,8 @@ static void complete_left_out(struct commit_group *group, struct completion *com
     completion->left_out_failure = left_out->failure;
 }
 
-/* Whether what was said of the job is true whatever became of the others: what it needs could not be read, or an earlier write of the step was
- * not applied. So is a number that was applied before all of them: `not applied` would be wrong of it. */
+/* Whether the job keeps its status though the write failed: what it needs could not be read, or it was in an earlier write of the step,
+ * which was not applied. A job whose number an earlier write has applied keeps it too, for `not applied` would be wrong. */
 static bool is_decided(const struct commit_group *group, const struct job *job)
 {
     bool is_repeated = job->is_repeated && !group->failed && apply_has_applied(group->config.apply, job);

@@ -1,5 +1,5 @@
-/* A range's life: it is added behind all others, and cuts what it overlaps out of the parts, which stay sorted and apart. Taking
- * ranges back makes the parts anew from those that are left. */
+/* A range's life: it is added after all others, and what it overlaps is cut out of the parts, so that these stay sorted and without
+ * overlaps. When ranges are taken back, the parts are made anew from those that are left. */
 #include "daemon/writer/ranges.h"
 
 #include <assert.h>

@@ -106,7 +106,7 @@ static bool writer_thread_has_submits(const struct writer *writer)
 static void writer_thread_wait(struct writer *writer, uint64_t from_ns)
 {
     while (!writer_thread_has_submits(writer) && spin_holds(&writer->spin, thread_now_ns() - from_ns)) {
-        sched_yield(); /* others that want this processor have it */
+        sched_yield(); /* lets other threads have this processor */
     }
     uint64_t due_us = commit_group_due_us(writer->group, from_ns / 1000);
     mutex_lock(&writer->mutex);

@@ -2,8 +2,8 @@
  * environment, then that file. A value replaces one from a source that ranks below its own, whatever the order. At SIGHUP main
  * builds fresh options in the same way and takes the reloadable ones over.
  *
- * Ways to fail: what is wrong is named, and reading goes on, so that one look shows all of it; the options are then useless. Only of
- * a command line what stands behind the first fault is not read: it may be that one's value. */
+ * Ways to fail: each error is noted and reading goes on, so that one look shows all of them; the options must not be used then. A
+ * command line is read only up to its first error, since what follows may be the value of the faulty option. */
 #include "daemon/config/options.h"
 
 #include <assert.h>

@@ -127,7 +127,7 @@ bool options_parse_environment(struct options *options, char *const *environment
 enum options_action options_parse_arguments(struct options *options, int argc, char **argv,
                                             struct options_errors *errors) MUST_CHECK;
 
-/* Judges the values together: what must be given is, and bounds fit each other. */
+/* Checks the values together: each setting that must be given is given, and bounds fit each other. */
 bool options_check(const struct options *options, struct options_errors *errors) MUST_CHECK;
 
 /* Is told of a setting whose value differs; is_taken: it has the new one from now on, else from the next start on. */
@@ -140,10 +140,10 @@ bool options_reload(struct options *options, const struct options *fresh, option
 
 enum options_source options_source_of(const struct options *options, const char *name);
 
-/* Gives each text that there is to `say`, and one for those without. */
+/* Calls `say` with each text, and once more if there were more errors than texts. */
 void options_each_error(const struct options_errors *errors, void (*say)(const char *error));
 
-/* What a start ends with that has these errors. */
+/* The exit code of a start with these errors. */
 enum exit_code options_exit_code(const struct options_errors *errors);
 
 /* Every setting as a line a configuration file takes, with its origin as a comment behind it; and the help. */

@@ -1,7 +1,7 @@
-/* A look at the data directory ahead of its opening: the survey that the opening makes, and then whether this process may do there what
- * a daemon does. What the kernel says of a permission is asked of it, by each name in the directory and in db/, since a store that
- * somebody else has once opened may hold some files that are not ours. A name of ours that leads to something else than a file is refused
- * too: an open of a pipe may wait for ever.
+/* A look at the data directory ahead of its opening: the survey that the opening makes, and then whether this process may read and write
+ * what a daemon does. The kernel is asked for the permission of each name in the directory and in db/, since a store that another user
+ * has once opened may hold some files of that user's. A name of ours that leads to anything but a file is refused too: an open of a
+ * pipe may wait for ever.
  *
  * Ways to fail: as directory_open, and nothing is left behind. */
 #include <assert.h>
@@ -17,19 +17,19 @@
 #include "daemon/host/directory_internal.h"
 #include "daemon/runtime/thread.h"
 
-/* Of the mount point of a file system, root's. */
+/* Names that say nothing of a store; lost+found is root's, in the mount point of a file system. */
 static bool is_foreign(const char *name)
 {
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "lost+found") == 0;
 }
 
-/* Whether a file of that name is ours: beside the database by its name, in it whatever is there. */
+/* Whether the store owns a file of that name: beside the database that depends on the name, in it all are the store's. */
 static bool is_own(const char *below, const char *name)
 {
     return *below != '\0' || strncmp(name, "cairn.", 6) == 0 || strcmp(name, DATABASE_NAME ".state") == 0;
 }
 
-/* In the database directories are the engine's own affair, and its files may be links to some. */
+/* Refuses a name of ours that is not a file. In the database directories are left to the engine, and links are followed. */
 static enum directory_result look_at_kind(int fd, const char *path, const char *below, const char *name,
                                           struct directory_error *ret_error)
 {

@@ -133,7 +133,8 @@ void numbers_close(struct numbers *numbers)
     mirrored_file_close(&numbers->file);
 }
 
-/* Starts are further apart than half a second, in the long run. */
+/* A second counts for half of the NUMBERS_RESERVE numbers that a start reserves, so the clock is ahead of all that was given as long as
+ * starts, averaged since 1970, are more than two seconds apart. */
 void numbers_renew(uint64_t now_s, struct numbers *ret_numbers)
 {
     assert(now_s < NUMBERS_MAX / (NUMBERS_RESERVE / 2));

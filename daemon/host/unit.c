@@ -187,7 +187,7 @@ bool unit_makes(const struct unit *unit, const char *path)
     return false;
 }
 
-/* The service manager gives each process that it starts its own pid. */
+/* systemd sets SYSTEMD_EXEC_PID to the pid of each process that it starts: by that a unit's process is told from others. */
 const char *unit_create_hint(const char *data)
 {
     static char hint[UNIT_NAME_BYTES];

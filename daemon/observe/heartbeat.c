@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What the thread is in; NULL: nothing that is watched. */
+/* The heartbeat that the calling thread has entered; NULL: none. */
 static _Thread_local struct heartbeat *current;
 
 static uint64_t get(const _Atomic(uint64_t) *number)

@@ -1,4 +1,4 @@
-/* The values lie in one array, each an atomic of its own: a counter has many writers, and nothing is ordered by what it says. */
+/* The values lie in one array, each a relaxed atomic: a counter has many writers, and no other memory is read by its value. */
 #include "daemon/observe/metrics.h"
 
 #include <assert.h>

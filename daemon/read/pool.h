@@ -2,10 +2,10 @@
  * there is room for what it is going to answer. All calls belong to the loop, but for pool_prepare. Nothing here fails for the
  * caller: work that is submitted runs, sooner or later, and its `done` is called once, from the loop, never inside pool_submit.
  *
- * POOL_AT_ONCE reads are at work at a time. One that has been for POOL_SLOW_US waits for the device, not for a processor, and no longer
- * counts: the next begins beside it, up to POOL_READS_MAX in all. So reads that hang, of a file on a bad block say, hold up others
- * for a moment only. An owner, a client that is, has at most half of all places; and once half of them are slow, one. What
- * this does not cover: reads that hang of as many owners more as half of the places. */
+ * POOL_AT_ONCE reads are at work at a time. A read that has been at work for POOL_SLOW_US waits for the device, not for a processor, and
+ * no longer counts: the next begins beside it, up to POOL_READS_MAX in all. So reads that hang, on a bad block for example, hold up
+ * others only for that time. One owner (a client) has at most half of all places, and only one while half of them are slow. The bound
+ * of this: when one owner's reads hang in half of the places, one hanging read each of as many further owners fills the other half. */
 #ifndef DAEMON_POOL_H
 #define DAEMON_POOL_H
 

@@ -26,7 +26,8 @@ enum preview_result {
     PREVIEW_REFUSED, /* something stands against it, or it cannot be read (STATUS_DAMAGED): `failure` says what */
 };
 
-/* Looks at so many more keys that somebody else barely notices, and parks its cursor. Pool: it may wait for the device. */
+/* Looks at a bounded number of further keys, some milliseconds where memory has them, and parks its cursor. Pool: it may wait for the
+ * device. */
 enum preview_result preview_step(struct preview *preview, struct job_counts *ret_counts,
                                  struct failure *failure) MUST_CHECK;
 

@@ -1,4 +1,4 @@
-/* The process's last words: what a crash leaves on stderr, which is the log's. A fatal signal, be it of a bad access, a failed assert or
+/* The crash report, on stderr, which is the log's. A fatal signal, be it of a bad access, a failed assert or
  * std::terminate, leaves one line with version, build id, signal and what was printed before, then a backtrace, a line a frame, and
  * ends the process by that signal; whether there is a core, LimitCORE says. `addr2line -Cfie cairnd +0x1234` reads a frame.
  *

@@ -1,4 +1,4 @@
-/* Adaptive spinning: whether a thread waits awake for what lately came within moments, or sleeps.
+/* Adaptive spinning: whether a thread spins while it waits for what lately came within microseconds, or sleeps.
  *
  * - spin_learn keeps a moving mean of how long the awaited thing took.
  * - A thread spins while that mean is short and the thing is not yet overdue. To fall asleep and be woken costs tens of

@@ -43,7 +43,7 @@ struct metadata_change {
     uint64_t raise; /* 0: none */
 };
 
-/* The number that a value is to a raise: its 8 bytes little-endian; 0 if it is absent or of another length. */
+/* The number that a raise compares with: the value's 8 bytes, little-endian; 0 if it is absent or of another length. */
 uint64_t metadata_number(struct metadata_value value);
 
 /* True for a value of exactly 8 bytes. */

@@ -31,7 +31,8 @@ static uint64_t renew_bytes(const struct audit *audit)
     return bytes;
 }
 
-/* Once more without the reserve, where that had to give nothing: a quota may be what lacks room. */
+/* Writes the logs anew. If that finds no space, gives the whole reserve back and tries once more: a quota, which no look at the file
+ * system shows, may be what was exceeded. */
 static bool renew(int directory_fd, const struct audit *audit, struct reserve *reserve,
                   struct failure *failure)
 {

@@ -19,6 +19,10 @@ static const int ignored[] = {
     SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT,
 };
 
+/* What these do by default is what is said of them: of a process that a parent started with one ignored it would not be true, nor would a
+ * child's end be told. */
+static const int by_default[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD};
+
 enum { NOTED = 3 };
 static const int noted_numbers[NOTED] = {SIGTERM, SIGINT, SIGHUP}; /* in the order in which they are given */
 
@@ -45,6 +49,10 @@ void signals_prepare(void)
         (void)signal(number, SIG_IGN);
     }
     mask_hangups(SIG_BLOCK);
+    for (size_t i = 0; i < sizeof by_default / sizeof by_default[0]; i++) {
+        (void)signal(by_default[i], SIG_DFL);
+    }
+    mask_hangups(SIG_SETMASK); /* what a parent blocked comes now */
 }
 
 static void note(int number)

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,11 +12,17 @@
 #include "daemon/runtime/thread.h"
 #include "tests/lib/suite.h"
 
-static int ended_by(void (*run)(void))
+static void inherit_nothing(void)
+{
+}
+
+static int ended_by_child_of(void (*inherit)(void), void (*run)(void))
 {
     pid_t child = fork();
     if (child == 0) {
-        (void)signal(SIGTERM, SIG_DFL); /* the test's own has another meaning */
+        struct rlimit none = {0, 0};
+        (void)setrlimit(RLIMIT_CORE, &none);
+        inherit();
         signals_prepare();
         run();
         _exit(0);
@@ -23,6 +30,28 @@ static int ended_by(void (*run)(void))
     int status;
     ck_assert_int_eq(waitpid(child, &status, 0), child);
     return WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status);
+}
+
+static int ended_by(void (*run)(void))
+{
+    return ended_by_child_of(inherit_nothing, run);
+}
+
+/* As under nohup, in the background of a script, or of a parent that takes its own signals by sigwait(3) or signalfd(2). */
+static void inherit_ignored(void)
+{
+    static const int numbers[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGCHLD};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        (void)signal(numbers[i], SIG_IGN);
+    }
+}
+
+static void inherit_blocked(void)
+{
+    sigset_t all;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
+    (void)raise(SIGUSR1); /* waits, and comes when it is ignored */
 }
 
 static void send_all(void)
@@ -107,6 +136,27 @@ static void send_term(void)
     (void)raise(SIGTERM);
 }
 
+static void send_quit(void)
+{
+    (void)raise(SIGQUIT);
+}
+
+/* A hangup of before the loop is there is noted, and the end of a child is told. */
+static void take_hangup_and_wait(void)
+{
+    int number, status;
+    (void)raise(SIGHUP);
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(7);
+    }
+    thread_set_role(THREAD_LOOP);
+    int fd = signals_note();
+    signals_take_hangups();
+    bool is_told = waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 7;
+    _exit(is_told && is_readable(fd) && signals_next(&number) && number == SIGHUP ? 0 : 1);
+}
+
 START_TEST(signals_without_a_meaning_end_nothing)
 {
     ck_assert_int_eq(ended_by(send_all), 0);
@@ -139,6 +189,19 @@ START_TEST(what_is_executed_next_ends_by_them_again)
 }
 END_TEST
 
+START_TEST(what_a_parent_ignored_or_blocked_makes_no_difference)
+{
+    static void (*const parents[])(void) = {inherit_ignored, inherit_blocked};
+    for (size_t i = 0; i < sizeof parents / sizeof parents[0]; i++) {
+        ck_assert_int_eq(ended_by_child_of(parents[i], send_term), SIGTERM);
+        ck_assert_int_eq(ended_by_child_of(parents[i], send_quit), SIGQUIT);
+        ck_assert_int_eq(ended_by_child_of(parents[i], send_all), 0);
+        ck_assert_int_eq(ended_by_child_of(parents[i], note_ends), 0);
+        ck_assert_int_eq(ended_by_child_of(parents[i], take_hangup_and_wait), 0);
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -148,5 +211,6 @@ int main(void)
     tcase_add_test(tests, term_ends_a_start);
     tcase_add_test(tests, once_noted_they_end_nothing_and_each_is_given_once);
     tcase_add_test(tests, what_is_executed_next_ends_by_them_again);
+    tcase_add_test(tests, what_a_parent_ignored_or_blocked_makes_no_difference);
     return suite_run(suite, true);
 }

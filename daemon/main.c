@@ -45,8 +45,7 @@ struct running {
     struct reserve *reserve;
     struct engine *engine;
     struct listener listener;
-    bool
-        reopens; /* the store was open for reading only, and the process is executed anew to open it for writing */
+    bool reopens; /* the store was open for reading only; the process is executed anew, to write */
 };
 
 /* Logs by `event` why the start fails, and returns the exit code that belongs to the status. */

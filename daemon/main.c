@@ -1,24 +1,16 @@
-/* The life of the process: it reads the configuration, starts the log and checks all that a start will open; then it opens the data
- * directory, the numbers, the reserve and the engine, and serves; at the end it closes them in the reverse order. */
+/* The life of the process: it reads the configuration, starts the log, and checks all that a start will open; then it opens the store
+ * (store.c) and serves (server.c); at the end it closes both. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "daemon/check_configuration.h"
 #include "daemon/config/options.h"
-#include "daemon/engine/engine.h"
-#include "daemon/host/directory.h"
 #include "daemon/host/listener.h"
 #include "daemon/host/notify.h"
-#include "daemon/host/numbers.h"
-#include "daemon/host/reserve.h"
-#include "daemon/host/roles.h"
 #include "daemon/maintain/start_watch.h"
 #include "daemon/observe/event.h"
-#include "daemon/order/format_1.h"
-#include "daemon/order/order_start.h"
 #include "daemon/read/pool.h"
 #include "daemon/runtime/crash.h"
 #include "daemon/runtime/exit_code.h"
@@ -28,6 +20,7 @@
 #include "daemon/runtime/thread.h"
 #include "daemon/server.h"
 #include "daemon/start_check.h"
+#include "daemon/store.h"
 #include "daemon/version.h"
 #include "proto/standard_files.h"
 
@@ -36,14 +29,10 @@ extern char **environ;
 static int argument_count;
 static char **arguments;
 
-/* What a start opens; `run` closes each part that was opened. */
+/* What the process runs on; `run` closes what was opened of it. */
 struct running {
     struct start_check_found found;
-    struct directory directory;
-    struct numbers numbers;
-    bool numbers_lost; /* the file is damaged, or older than the database, and --accept-loss accepts that */
-    struct reserve *reserve;
-    struct engine *engine;
+    struct store store;
     struct listener listener;
     bool reopens; /* the store was open for reading only; the process is executed anew, to write */
 };
@@ -99,136 +88,6 @@ static void take_options(struct options *options)
     notify_status("serving");
 }
 
-/* ---- the store ---- */
-
-/* Asks the engine whether the database is there: the directory knows no engine (directory_look_fn). */
-static enum directory_result look(const char *database, struct directory_error *ret_error)
-{
-    struct failure failure;
-    enum engine_result result = engine_look(engine_default(), database, &failure);
-    if (result == ENGINE_OK) {
-        return DIRECTORY_OK;
-    }
-    snprintf(ret_error->text, sizeof ret_error->text, "%s", failure.text);
-    return result == ENGINE_NOT_FOUND ? DIRECTORY_LOST : DIRECTORY_IO_ERROR;
-}
-
-static int refuse_directory(enum directory_result result, const struct directory_error *error)
-{
-    assert(result != DIRECTORY_OK);
-    event_directory_refused(error->text);
-    return directory_exit_code(result);
-}
-
-static int refuse_numbers(const struct directory *directory, const struct failure *failure)
-{
-    struct directory_error error;
-    snprintf(error.text, sizeof error.text, "%.*s/%s", (int)(sizeof error.text - sizeof failure->text - 1),
-             directory->path, failure->text);
-    return refuse(event_directory_refused, failure->status, error.text);
-}
-
-/* Makes cairn.numbers for a store without it: a new one, one of format 1, whose database has the numbers, or one whose file is lost. */
-static int make_numbers(struct running *running)
-{
-    const struct directory *directory = &running->directory;
-    struct failure failure;
-    assert(running->engine != NULL); /* it has the numbers of a store of format 1 */
-    if (running->numbers_lost) {
-        numbers_renew((uint64_t)time(NULL), &running->numbers);
-    } else if (format_1_read(running->engine, &running->numbers, &failure) != STATUS_OK) {
-        return refuse(event_store_refused, failure.status, failure.text);
-    }
-    memcpy(running->numbers.store_id, directory->store_id, STORE_ID_BYTES);
-    enum numbers_result result =
-        !running->numbers_lost && numbers_open_newer(directory->directory_fd, &running->numbers)
-            ? NUMBERS_OK
-            : numbers_make(directory->directory_fd, &running->numbers, &failure);
-    return result == NUMBERS_OK ? EXIT_CODE_STOPPED : refuse_numbers(directory, &failure);
-}
-
-/* Opens cairn.numbers, before recovery changes anything. A new store and one of format 1 have no such file yet. */
-static int open_numbers(const struct options *options, struct running *running)
-{
-    const struct directory *directory = &running->directory;
-    struct failure failure;
-    assert(running->numbers.file.fd < 0); /* else nobody would close what is open */
-    if (directory->is_new || directory->is_old) {
-        return EXIT_CODE_STOPPED;
-    }
-    enum numbers_result result =
-        numbers_open(directory->directory_fd, directory->store_id, &running->numbers, &failure);
-    running->numbers_lost = result == NUMBERS_DAMAGED && options->accept_loss;
-    if (running->numbers_lost) {
-        event_store_cut("given up, as --accept-loss asks for: " NUMBERS_NAME);
-    }
-    return result == NUMBERS_OK || running->numbers_lost ? EXIT_CODE_STOPPED
-                                                         : refuse_numbers(directory, &failure);
-}
-
-/* Refuses numbers that are older than the database, or makes them anew where that loss is accepted. */
-static int check_numbers(const struct options *options, struct running *running)
-{
-    struct failure failure;
-    uint64_t metadata_on_disk;
-    enum status status = order_check_numbers(running->engine, &running->numbers, &metadata_on_disk, &failure);
-    if (status == STATUS_DAMAGED && options->accept_loss) {
-        event_store_cut("given up, as --accept-loss asks for: " NUMBERS_NAME
-                        ", which is older than the database");
-        numbers_close(&running->numbers);
-        running->numbers_lost = true;
-        return make_numbers(running);
-    }
-    return status == STATUS_OK ? EXIT_CODE_STOPPED
-                               : refuse(event_store_refused, failure.status, failure.text);
-}
-
-static int open_store(const struct options *options, struct running *running)
-{
-    /* else nobody would close what is open */
-    assert(running->engine == NULL && running->directory.lock_fd < 0);
-    struct directory_error error;
-    struct failure failure;
-    enum directory_result result =
-        directory_open(options->data, options->create, look, &running->directory, &error);
-    if (result != DIRECTORY_OK) {
-        return refuse_directory(result, &error);
-    }
-    int code = open_numbers(options, running);
-    if (code != EXIT_CODE_STOPPED) {
-        return code;
-    }
-    running->reserve = reserve_open(running->directory.directory_fd);
-    struct engine_config config = {
-        .path = running->directory.database,
-        .beside = running->directory.beside,
-        .files_spare = running->found.files.spare,
-        .create = running->directory.is_new,
-        .accept_loss = options->accept_loss,
-        .tell = event_store_cut,
-        .reserve = running->reserve,
-        .cache_bytes_max = options->cache_bytes - options->cache_bytes / OPTIONS_RECORD_CACHE_PART,
-    };
-    if (engine_open(engine_default(), &config, &running->engine, &failure) != ENGINE_OK) {
-        return refuse(event_store_refused, failure.status, failure.text);
-    }
-    code = running->numbers.file.fd >= 0 ? EXIT_CODE_STOPPED : make_numbers(running);
-    code = code == EXIT_CODE_STOPPED ? check_numbers(options, running) : code;
-    if (code != EXIT_CODE_STOPPED) {
-        return code;
-    }
-    running->directory.numbers_fd = running->numbers.file.fd;
-    bool is_new = running->directory.is_new;
-    result = directory_mark_ready(&running->directory, &error);
-    if (result != DIRECTORY_OK) {
-        return refuse_directory(result, &error);
-    }
-    if (is_new) {
-        event_store_made(options->data);
-    }
-    return EXIT_CODE_STOPPED;
-}
-
 /* ---- the look ahead ---- */
 
 static void refuse_part(enum start_check_part part, const char *error)
@@ -252,7 +111,7 @@ static int look_ahead(const struct options *options, bool is_socket_passed,
 {
     struct start_check_config config = {
         .options = options,
-        .look = look,
+        .look = store_look,
         .is_socket_passed = is_socket_passed,
         .refuse = refuse_part,
         .note = ignore_note,
@@ -297,9 +156,10 @@ static int refuse_socket(const struct options *options, struct running *running,
                          const struct failure *failure)
 {
     struct directory_error error;
-    assert(running->directory.lock_fd < 0); /* else it would meet its own lock */
-    if (directory_open(options->data, false, look, &running->directory, &error) == DIRECTORY_LOCKED) {
-        return refuse_directory(DIRECTORY_LOCKED, &error);
+    assert(running->store.directory.lock_fd < 0); /* else it would meet its own lock */
+    struct directory *directory = &running->store.directory;
+    if (directory_open(options->data, false, store_look, directory, &error) == DIRECTORY_LOCKED) {
+        return store_refuse_directory(DIRECTORY_LOCKED, &error);
     }
     return refuse(event_socket_refused, failure->status, failure->text);
 }
@@ -315,20 +175,21 @@ static enum status listen_at_socket(const struct options *options, struct listen
 
 static int serve(struct options *options, struct running *running)
 {
-    assert(running->engine != NULL);
-    assert(running->directory.lock_fd >= 0 && running->numbers.file.fd >= 0); /* and all beside it is open */
+    struct store *store = &running->store;
+    assert(store->engine != NULL);
+    assert(store->directory.lock_fd >= 0 && store->numbers.file.fd >= 0); /* and all beside it is open */
     struct directory_error error;
     struct failure failure;
     struct server_config config = {
         .options = options,
-        .engine = running->engine,
-        .numbers = &running->numbers,
+        .engine = store->engine,
+        .numbers = &store->numbers,
         .roles = &running->found.roles,
         .listener = &running->listener,
         .listen = listen_at_socket,
-        .store_id = running->directory.store_id,
-        .directory = &running->directory,
-        .reserve = running->reserve,
+        .store_id = store->directory.store_id,
+        .directory = &store->directory,
+        .reserve = store->reserve,
         .read_options = read_options,
         .take_options = take_options,
     };
@@ -337,7 +198,7 @@ static int serve(struct options *options, struct running *running)
         return refuse(event_server_refused, failure.status, failure.text);
     }
     running->reopens = end == SERVER_REOPENS;
-    if (directory_check(&running->directory, &error) != DIRECTORY_OK) { /* or the last writes went nowhere */
+    if (directory_check(&store->directory, &error) != DIRECTORY_OK) { /* or the last writes went nowhere */
         event_directory_gone(error.text);
         return EXIT_CODE_WRITE_FAILED;
     }
@@ -389,7 +250,7 @@ static int prepare_and_serve(struct options *options, struct running *running)
     struct start_watch *watch = start_watch_new(options->data);
     int code = prepare(options, running);
     if (code == EXIT_CODE_STOPPED) {
-        code = open_store(options, running);
+        code = store_open(options, running->found.files.spare, &running->store);
     }
     start_watch_free(watch);
     if (code == EXIT_CODE_STOPPED) {
@@ -403,24 +264,26 @@ static int prepare_and_serve(struct options *options, struct running *running)
 static int create(struct options *options, struct running *running)
 {
     struct directory_error error;
-    if (directory_look(options->data, false, look, &error) == DIRECTORY_OK) {
+    if (directory_look(options->data, false, store_look, &error) == DIRECTORY_OK) {
         event_store_exists(options->data);
         return EXIT_CODE_STOPPED;
     }
     options->create = true;
     int code = look_ahead(options, true, &running->found);
-    return code == EXIT_CODE_STOPPED ? open_store(options, running) : code;
+    if (code == EXIT_CODE_STOPPED) {
+        code = store_open(options, running->found.files.spare, &running->store);
+    }
+    return code;
 }
 
 static int run(struct options *options, int (*work)(struct options *options, struct running *running))
 {
     struct running running = {
-        .directory = {.directory_fd = -1, .database_fd = -1, .lock_fd = -1, .numbers_fd = -1},
-        .numbers = {.file = {.fd = -1}},
         .listener = {.fd = -1, .adopted_fd = -1, .adopted_flags = -1},
     };
     struct failure failure;
     assert(options->data[0] != '\0'); /* options_check refuses a start without it */
+    store_init(&running.store);
     crash_prepare();
     if (start_log(options, &failure) != STATUS_OK) {
         return refuse(event_server_refused, failure.status, failure.text);
@@ -431,16 +294,14 @@ static int run(struct options *options, int (*work)(struct options *options, str
         listener_turn_away(&running.listener);
     }
     listener_close(&running.listener);
-    server_close_engine(options, running.engine); /* all that was accepted is written and synced */
+    server_close_engine(options, running.store.engine); /* all that was accepted is written and synced */
     if (running.reopens && code == EXIT_CODE_STOPPED && signals_give_back()) {
         log_stop();
         notify_execute_anew(arguments, listen_fd);
         code = EXIT_CODE_FAILED; /* the supervisor starts it */
     }
     leave_at_once(code); /* the directory stays locked until the process is gone */
-    numbers_close(&running.numbers);
-    reserve_close(running.reserve);
-    directory_close(&running.directory);
+    store_close(&running.store);
     return code;
 }
 
@@ -494,7 +355,7 @@ int main(int argc, char **argv)
         options_print(&options, stdout);
         return EXIT_CODE_STOPPED;
     case OPTIONS_CHECK:
-        return check_configuration(options.data, argc, argv, environ, look);
+        return check_configuration(options.data, argc, argv, environ, store_look);
     case OPTIONS_VERSION:
         printf("cairnd %s (%s)\n", CAIRND_VERSION, engine_traits(engine_default())->text);
         return EXIT_CODE_STOPPED;

@@ -88,23 +88,20 @@ static void check_files(struct check *check, struct process_limits_files *ret_li
     }
 }
 
-/* Of this process: what a unit's is cannot be told from outside. */
-static void check_file_size(struct check *check)
+/* The limits of this process on the size of files and on address space. Those of a unit cannot be told from outside. */
+static void check_limits(struct check *check)
 {
     uint64_t bytes = 0;
-    if (check->config->unit == NULL && !process_limits_raise_file_size(&bytes)) {
+    if (check->config->unit != NULL) {
+        return;
+    }
+    if (!process_limits_raise_file_size(&bytes)) {
         refuse_setting(check, START_CHECK_DIRECTORY,
                        "files may have %" PRIu64 " bytes here, and a store's have up to %" PRIu64
                        "; raise LimitFSIZE (ulimit -f)",
                        bytes, PROCESS_LIMITS_FILE_SIZE_MIN);
     }
-}
-
-/* As above. */
-static void check_memory(struct check *check)
-{
-    uint64_t bytes = 0;
-    if (check->config->unit == NULL && !process_limits_raise_memory(&bytes)) {
+    if (!process_limits_raise_memory(&bytes)) {
         refuse_setting(check, START_CHECK_MEMORY,
                        "the limit on address space is %" PRIu64 " bytes, and a start takes %" PRIu64
                        "; raise LimitAS (ulimit -v), or bound memory by MemoryMax= instead",
@@ -240,8 +237,7 @@ enum exit_code start_check(const struct start_check_config *config, struct start
     assert(config->options->data[0] != '\0'); /* options_check refuses a start without it */
     check_roles(&check, &ret_found->roles);
     check_files(&check, &ret_found->files);
-    check_file_size(&check);
-    check_memory(&check);
+    check_limits(&check);
     check_socket(&check);
     check_directory(&check);
     return check.code;

@@ -138,9 +138,15 @@ END_TEST
 
 START_TEST(a_peer_that_takes_replies_slowly_keeps_its_connection)
 {
+    enum { UNREAD_BYTES = 1 << 20 }; /* more than it takes in one round */
     int peer = peer_greeted();
     struct connection *connection = leave_unread(peer);
+    for (uint64_t id = 10000; connection->session.client.replies_bytes <= UNREAD_BYTES; id++) {
+        peer_send(peer, FRAME_STATUS, id, NULL);
+        connections_iterate();
+    }
     for (int i = 0; i < 5; i++) {
+        ck_assert(!connection_set_is_flushed(connections()));
         size_t taken = 0;
         while (taken < 256 << 10) { /* the kernel tells of more than one of its pieces, not of each byte */
             taken += peer_receive(peer).body.len;

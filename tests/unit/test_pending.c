@@ -177,6 +177,9 @@ START_TEST(the_queue_is_bounded_in_operations)
     ck_assert(!pending_has_room(pending, pending_request_of(1, operations + 4, 1)));
     ck_assert(pending_has_room(pending, pending_request_of(1, operations, 4))); /* folds into what is there */
     ck_assert(!pending_has_room(pending, pending_request_of(2, operations, 1)));
+    failing_plan_malloc(1, 5 * sizeof(void *)); /* without memory to look for the names it has none */
+    ck_assert(!pending_has_room(pending, pending_request_of(1, operations, 5)));
+    ck_assert(failing_end());
     pending_close_group(pending);
     ck_assert(!pending_has_room(pending, pending_request_of(1, operations, 1)));
     pending_remove_group(pending, pending_take_closed(pending));

@@ -1,10 +1,12 @@
 /* The watch over a start: one that takes long is told, with its path. */
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "daemon/maintain/start_watch.h"
+#include "tests/lib/failing/failing.h"
 #include "tests/lib/suite.h"
 
 enum { TEXT_BYTES = 4096 };
@@ -32,6 +34,14 @@ START_TEST(a_start_that_takes_long_says_where)
 }
 END_TEST
 
+START_TEST(without_a_thread_the_start_goes_on_unwatched)
+{
+    failing_plan(FAILING_THREAD, 1, EAGAIN);
+    ck_assert_ptr_null(start_watch_new("/some/where"));
+    ck_assert(failing_end());
+}
+END_TEST
+
 START_TEST(a_start_that_ends_at_once_waits_for_nothing)
 {
     start_watch_free(start_watch_new("/some/where"));
@@ -44,6 +54,7 @@ int main(void)
     TCase *tests;
     Suite *suite = suite_new("start_watch", 120, &tests);
     tcase_add_test(tests, a_start_that_takes_long_says_where);
+    tcase_add_test(tests, without_a_thread_the_start_goes_on_unwatched);
     tcase_add_test(tests, a_start_that_ends_at_once_waits_for_nothing);
     return suite_run(suite, true);
 }

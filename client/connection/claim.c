@@ -8,13 +8,15 @@
  *
  * What becomes of a request that was put aside:
  *
- *   numbered     waits for the answer to the Present on its connection, which says the last number applied. Up to it: it was applied, and
- *                completes so. Above it: it was not, nor ever will be; it is sent again, under a new number. Behind one that has timed
- *                out or was refused, and so is not applied, it is refused instead: writes take effect in their order or not at all. It was
- *                refused itself if metadata that was sent behind it is in the daemon: sent again it would land behind that
- *   metadata     it may have been applied. On a connection that does not number it is sent again at once; nobody else writes to the
- *                chain, so that the values end the same. On one that numbers, a write that was sent behind it may have been applied: if
- *                that carried, so was this one; if it has metadata of its own, it is unknown; else it is sent again
+ *   numbered     waits for the answer to the Present on its connection, which gives the last number applied. A request with a number up to
+ *                that was applied, and completes so. Any other was not applied and never will be: it is sent again under a new number,
+ *                but for two cases. If one before it timed out or was refused, it is refused too, since writes take effect in their
+ *                order or not at all. If metadata that was sent behind it was accepted, the daemon had refused it; sent again it would
+ *                land behind that metadata, so it is refused
+ *   metadata     may have been applied. On a connection that does not number writes it is sent again at once; nobody else writes to the
+ *                chain, so that the values end the same. On the connection that numbers, a write that was sent behind it may have been
+ *                applied: if that carried, this one was applied too; if it has metadata of its own, this one is unknown; else this one
+ *                is sent again
  *
  * All of that keeps the order of the stamps (hold.h).
  *
@@ -141,7 +143,8 @@ static void say_applied(struct cairn_connection *connection, struct request *req
     request_finish(connection, request, &reply, &decoded);
 }
 
-/* Completes the requests under the claim that are not sent, or aside; numbered ones of `sparing`, whose fate a Present tells, stay. */
+/* Completes the requests under the claim that are held or aside; with `spare_numbered` not the numbered ones that may have been applied,
+ * which a Present decides. */
 static void end_waiting(struct cairn_client *client, struct claim *claim, const char *why,
                         bool spare_numbered)
 {
@@ -407,7 +410,7 @@ static void settle_numbered(struct cairn_connection *connection, const struct cl
         request->is_uncertain = false;
         if (applied || timed_out) {
             missing |= !applied && !request->is_doomed;
-            say_applied(connection, request); /* nobody hears it of one that timed out */
+            say_applied(connection, request); /* one that timed out has completed, and only ends here */
         } else if (claim->state == CLAIM_ENDED) {
             give_up(connection, request, CAIRN_REASON_CLAIMED, claim->why);
         } else if (request->overtaken != 0) {
@@ -424,7 +427,7 @@ static void settle_numbered(struct cairn_connection *connection, const struct cl
     }
 }
 
-/* Takes an answer that is no refusal for now. */
+/* Takes the answer to a Present: success, or a refusal that will not pass. */
 static void take_presented(struct cairn_connection *connection, struct claim *claim, enum cairn_status status,
                            const char *text, bool has_last_number, uint64_t last_number)
 {

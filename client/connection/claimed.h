@@ -31,11 +31,11 @@ struct claim {
     uint64_t epoch_sequence, epoch_random;
     /* The connection that numbers writes; NULL: it was freed, and the next one used for such a write does. */
     struct cairn_connection *connection;
-    bool presenting; /* not until the daemon has said which number it applied last is another given */
+    bool presenting; /* no number is given until the answer to its Present has said which was applied last */
     uint64_t next_number;
     /* Claims of the chain that are under way: numbers are given under the epoch that they leave */
     size_t claiming;
-    char why[CLAIM_TEXT_BYTES_MAX]; /* it ended */
+    char why[CLAIM_TEXT_BYTES_MAX]; /* CLAIM_ENDED: why it ended */
 };
 
 #endif

@@ -1,7 +1,9 @@
-/* Numbers under a claim are given when a frame goes to the transport, one after the other, and given again in two cases: a write ended
- * before it was sent, and those behind it move up; or one was refused. Then all that were asked for behind it are refused too: the daemon
- * refuses what it has of them, since a number is missing before theirs, and those that wait go with a number that it refuses. The
- * refused one's number is of the next write that is asked for, which the daemon judges behind all of these.
+/* Numbers under a claim are given one after the other, when frames go to the transport. They are given again in two cases:
+ *
+ * - A write ended before it was sent: those behind it move up.
+ * - A write was refused: all that were asked for behind it are refused too (`is_doomed`). The daemon refuses those that it has, since a
+ *   number is missing before theirs; those that wait are sent with a number that it refuses. The next write that is asked for gets the
+ *   number of the refused one, and the daemon judges it behind all of these.
  *
  * Ways to fail: none. */
 #include "client/connection/hold.h"
@@ -32,7 +34,7 @@ bool hold_may_go(const struct cairn_connection *connection, const struct request
 {
     const struct cairn_client *client = connection->client;
     assert(request->ordered && request->stamp > 0 && request->stamp < NO_STAMP);
-    /* Who claims anew on another connection gives up what waits for one that is lost. */
+    /* a Claim need not wait for what other connections are to send again: granted, it ends what waits under it */
     bool gives_up = request->type == FRAME_CLAIM && connection->again == 0;
     if (request->stamp > keep_unsettled_stamp(&client->kept) ||
         (!gives_up && request->stamp > hold_again_stamp(client))) {

@@ -99,7 +99,7 @@ uint64_t keep_unsettled_stamp(const struct kept_list *list)
     return list->unsettled_first != NULL ? list->unsettled_first->stamp : NO_STAMP;
 }
 
-/* Moves on to the next one that is not accepted, from the first, which has changed or goes. */
+/* `kept` is accepted now, or about to be freed: if it was the first unsettled one, finds the next. */
 static void unsettled_pass(struct kept_list *list, const struct kept *kept)
 {
     if (list->unsettled_first != kept) {

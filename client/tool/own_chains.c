@@ -1,7 +1,7 @@
 /* A set's life: the signals are taken, chains are made one by one, the verb works in them, and the end drops them in the order in which
  * they were made.
  *
- * Ways to fail: a chain that exists is none of the verb's own, so it is not made and never dropped. A drop may fail or stay unanswered:
+ * Ways to fail: a chain that exists already is not the verb's, and is never dropped. A drop may fail or stay unanswered:
  * the daemon is gone or too old, or the deadline of the end is over. The name is told then, so that it can be dropped by hand. */
 #include "client/tool/own_chains.h"
 

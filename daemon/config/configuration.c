@@ -13,7 +13,7 @@
 
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
-/* Of a line: from `at` up to `end`, which holds the newline or is the end of all. */
+/* A line or a part of one, from `at` up to `end`, where the newline or the end of the file is. */
 struct text {
     const char *at, *end;
 };

@@ -9,8 +9,8 @@
 #include "daemon/observe/heartbeat.h"
 #include "daemon/runtime/thread.h"
 
-/* Two threads in what belongs to one would share the engine's state without a lock. It is a check and no lock: it sees them only
- * when they meet. */
+/* Asserts that one thread at a time is in the calls that belong to one thread, as these have no lock. It notices a second thread only
+ * while the first is inside. */
 static void enter(atomic_bool *is_inside)
 {
     assert(!atomic_load_explicit(is_inside, memory_order_relaxed));
@@ -121,7 +121,7 @@ void engine_point_release(struct engine_point *point)
     }
 }
 
-/* Whether reads of that engine may go by the point: it is another engine's, or free, if not. */
+/* Whether reads of the engine may go by the point: it is this engine's, and held. */
 static bool is_readable(const struct engine *engine, struct engine_point *point)
 {
     return point == NULL || (point->engine == engine && atomic_load(&point->holders) > 0);

@@ -1,6 +1,5 @@
-/* Ways to fail: a word that is no user or group ends the start, so that a misspelled list lets nobody in by mistake; so does a database
- * that cannot be asked. A peer of which
- * the kernel gives nothing has no role. */
+/* Ways to fail: a word that is no user or group ends the start, so that a misspelled list lets nobody in by mistake; so does a user
+ * database that cannot be asked. A peer of which the kernel tells nothing has no role. */
 #include "daemon/host/roles.h"
 
 #include <assert.h>

@@ -53,7 +53,7 @@ void connection_set_free(struct connection_set *set)
     }
 }
 
-/* It waits as a member of the peer's uid and process: nobody's if the kernel does not say whose it is. False: it has no role. */
+/* Asks the kernel who the peer is, joins the turns of its uid and process, and finds its role. False: it has none. */
 static bool meet_peer(struct connection *connection)
 {
     struct service *service = connection->set->service;

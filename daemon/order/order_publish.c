@@ -121,7 +121,7 @@ static void leave_lane(struct chain *chain, const struct job *job)
     }
 }
 
-/* The session that claimed has presented the epoch once it is told. */
+/* Begins or ends the claim. The session that claimed presents the epoch a little later, when its reply is made. */
 static void publish_claim(struct chain *chain, const struct job *job, uint64_t now_us)
 {
     if (job->kind == JOB_CLAIM) {
@@ -131,7 +131,7 @@ static void publish_claim(struct chain *chain, const struct job *job, uint64_t n
     }
 }
 
-/* The chain as the job has left it. The chain may be freed. */
+/* Publishes what the job did to its chain, which may be freed. */
 static void publish_chain(struct order *order, struct chain *chain, const struct job *job, uint64_t now_us)
 {
     assert(job->status == STATUS_OK && !job->is_repeated);
@@ -244,7 +244,7 @@ static void mark_waiters(struct order *order, const struct pending_entry *entry)
     }
 }
 
-/* While the groups are still here. */
+/* Counts and reports the raises that were left out, while their groups are still in the pending map. */
 static void publish_left_out(struct order *order, const struct completion *completion)
 {
     struct order_left_out *left_out = &order->left_out;
@@ -258,7 +258,7 @@ static void publish_left_out(struct order *order, const struct completion *compl
     }
     if (completion->left_out_count > 0) {
         left_out->raises += completion->left_out_count;
-        record_cache_clear(order->cache); /* it would take a name that it knows for raised */
+        record_cache_clear(order->cache); /* or a later update would raise the names that it knows */
         event_raises_left_out(left_out->failure.text, completion->left_out_count, left_out->last_sequence);
     }
 }

@@ -270,7 +270,7 @@ static enum status judge_prune(struct preview *preview, struct failure *failure)
     return status;
 }
 
-/* All but the guards, and which heights would go. */
+/* Validates all but the guards, and finds which heights would go. */
 static enum status judge(struct preview *preview, struct failure *failure)
 {
     if (preview->job->kind == JOB_PRUNE) {
@@ -303,7 +303,7 @@ static enum status judge_guard(struct preview *preview, const struct job_guard *
     return status;
 }
 
-/* Each name once: several guards may have it. */
+/* Sorts the lowered names and keeps each once: several guards may have the same name. */
 static void sort_lowered(struct preview *preview)
 {
     uint64_t count = 0, all = preview->counts.lowered;

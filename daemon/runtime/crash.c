@@ -29,8 +29,8 @@
 #include "daemon/version.h"
 
 enum {
-    LAST_WORDS_MS = 1000,    /* chosen: for a reader that lives; the process ends within it */
-    CRASH_SECONDS = 10,      /* chosen: above what a report takes, LAST_WORDS_MS included */
+    STDERR_WAIT_MS = 1000,   /* chosen: a reader of stderr that lives takes some within it */
+    CRASH_SECONDS = 10,      /* chosen: above what a report takes, STDERR_WAIT_MS included */
     FRAMES_MAX = 64,         /* chosen: the walk of a request is shorter */
     WORDS_BYTES = 512,       /* an assert's text: file, line, function and condition */
     REPORT_BYTES = 16 << 10, /* FRAMES_MAX lines of a path, an offset and an address */
@@ -61,7 +61,7 @@ static struct {
 static bool write_last(const char *bytes, size_t n)
 {
     struct pollfd pollfd = {.fd = STDERR_FILENO, .events = POLLOUT};
-    while (n > 0 && poll(&pollfd, 1, LAST_WORDS_MS) > 0) {
+    while (n > 0 && poll(&pollfd, 1, STDERR_WAIT_MS) > 0) {
         ssize_t written = write(STDERR_FILENO, bytes, n);
         if (written <= 0) {
             break;

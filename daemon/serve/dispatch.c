@@ -24,11 +24,11 @@
 #include "proto/cairn.pb-c.h"
 
 struct request_kind {
-    const ProtobufCMessageDescriptor *descriptor; /* what the handler takes request->message for */
+    const ProtobufCMessageDescriptor *descriptor; /* of request->message, as the handler casts it */
     enum request_progress (*start)(struct request *request);
     enum role role; /* who may ask for it; is_permitted knows the exception */
     enum status (*decode)(struct request *request,
-                          struct failure *failure); /* before it; NULL: the handler does */
+                          struct failure *failure); /* called before `start`; NULL: that decodes */
 };
 
 enum { UNPACKED_ON_LOOP_BYTES_MAX = 128 << 10 }; /* of the smallest parts it takes 4 ms; chosen */
@@ -36,7 +36,7 @@ enum { UNPACKED_ON_LOOP_BYTES_MAX = 128 << 10 }; /* of the smallest parts it tak
 /* What became of a body. */
 enum unpacked {
     UNPACKED,
-    UNPACK_MALFORMED, /* it breaks its description */
+    UNPACK_MALFORMED, /* it is no message of its type */
     UNPACK_TOO_LARGE, /* it takes more elements, levels or memory than a body of its length may */
     UNPACK_SHORT,     /* other requests hold the memory now that it may take; the arena is empty again */
     UNPACK_NO_MEMORY, /* the machine has none */
@@ -131,14 +131,14 @@ static const uint8_t *keep_body(struct request *request, const uint8_t *body)
     return copy;
 }
 
-/* What the length of its body allows it to hold, body included. */
+/* How many bytes the request may hold for the length of its body, the body included. */
 static uint64_t bytes_allowed(const struct request *request)
 {
     return budget_request_bytes_max(request->service->budget, &request->memory,
                                     message_budget(request->body_bytes));
 }
 
-/* The arena of a request whose body was taken gets what is free, and at least the body's length again. */
+/* Bounds the arena of a request that owns its body: by what is free, but by no less than the body's length. */
 static void fit_arena(struct request *request)
 {
     uint64_t body_bytes = request->body_bytes;
@@ -158,7 +158,7 @@ static bool has_room_for_handler(const struct request *request)
     return arena_room(&request->arena) >= request->arena.used + REQUEST_FIRST_BYTES;
 }
 
-/* Unless it is UNPACKED, *ret_text says why. */
+/* Unpacks the body into the arena. *ret_text says why, unless it is UNPACKED. */
 static enum unpacked unpack(struct request *request, const ProtobufCMessageDescriptor *descriptor,
                             const uint8_t *body, const char **ret_text)
 {
@@ -214,8 +214,8 @@ static void refuse_body(struct request *request, enum unpacked unpacked, const c
                    frame_type_text(request->type), text);
 }
 
-/* Whether the peer may ask for that; if not, the request is refused. A dry run is a read. What prunes, rolls back or drops is for an
- * admin too, but under an epoch: its handler judges that (epochs.h). */
+/* Whether the peer's role allows the request; if not, it is refused. A dry run is a read. A prune, rollback or drop of a writer has to be
+ * under an epoch, which the handler judges (epochs.h). */
 static bool is_permitted(struct request *request, const struct request_kind *kind)
 {
     enum role role = request->session->role, needed = kind->role;
@@ -389,7 +389,8 @@ static void count_held(struct request *request)
     budget_request_hold(request->service->budget, &request->memory, held_bytes);
 }
 
-/* What ended while its handler ran is freed now. What stays is counted: until here no other request could ask for memory. */
+/* After the handler has run: frees the request if it has ended, else has the budget count what it holds. No other request could ask for
+ * memory meanwhile. */
 static enum request_progress started(struct request *request, enum request_progress progress)
 {
     request->is_starting = false;

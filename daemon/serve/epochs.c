@@ -1,9 +1,11 @@
 /* An epoch's life in a session:
  *
- * - It is presented: by a claim once that is decided, by Present at its acceptance. It replaces the one before of that name.
+ * - The session presents it: a Claim when that is decided, a Present when that is accepted. It replaces the epoch that the session had
+ *   presented for a chain of that name.
  * - Each write of the session to the chain of that name is judged by it.
- * - It goes with the session, and no earlier: what is written under one that was replaced, released or dropped is refused for ever.
- * - A session that asked for it ends when that happens, before anybody is told; but not for what it asked for itself.
+ * - It stays until the session ends, so that what is written under an epoch that was replaced, released or dropped is always refused.
+ * - A session that asked for it ends when its epoch is replaced, released or dropped, before the one that did it is answered; but a
+ *   session that did it itself does not.
  *
  * Ways to fail: a session has no more than EPOCHS_MAX of them, beside those of claims under way, which are one a chain at most; and what
  * sessions have beyond EPOCHS_OWN of their own is bounded in all, so that what they take stays small. */
@@ -27,8 +29,8 @@ enum {
 struct presented {
     struct session *session;
     struct epoch epoch;
-    bool ends;                         /* the session, with the epoch: then it is among service->ending */
-    struct presented *previous, *next; /* there */
+    bool ends; /* the session ends with the epoch: this is in the list service->ending */
+    struct presented *previous, *next; /* in that list */
     uint8_t name_bytes;
     uint8_t name[CHAIN_NAME_BYTES_MAX];
     UT_hash_handle hh;

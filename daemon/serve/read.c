@@ -84,7 +84,7 @@ static void read_on_pool(struct pool_work *work)
 static void read_on_done(struct pool_work *work);
 static void read_try(struct read *read, bool has_room);
 
-/* As of now: the view, the chain's marks in it, and what is queued for its name. */
+/* Takes, as of now, the view, the chain's marks in it, and what is queued for the name. */
 static void read_take_view(struct read *read, const struct chain *chain)
 {
     const struct service *service = read->request->service;
@@ -114,7 +114,7 @@ static void read_submit(struct read *read)
     pool_submit(read->request->service->pool, &read->work, POOL_POINT);
 }
 
-/* Expects the length that the fetch found, or FETCH_BYTES_UNASKED where that is not known. */
+/* Sets the room that the read asks for: the length that the fetch found, or FETCH_BYTES_UNASKED if that is not known. */
 static void read_expect(struct read *read)
 {
     bool sends_queued = read_borrows(read) && fetch_asks_for_value(read->parts);
@@ -197,8 +197,8 @@ static void read_queue(struct read *read)
     read_go_on(session);
 }
 
-/* Tries it without I/O. Where all replies are at their bound, only a short answer to a client that takes its replies is one: what
- * others leave untaken holds it up no longer. */
+/* Tries it without I/O. While all replies together are at their bound, only short answers to clients that take their replies are given:
+ * so clients that do not take theirs hold up no others. */
 static enum fetch_result read_in_memory(struct read *read, bool has_room)
 {
     const struct request *request = read->request;

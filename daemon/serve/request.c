@@ -18,7 +18,7 @@
 #include "proto/cairn.pb-c.h"
 
 enum {
-    /* a body; chosen: with what it unpacks to it is freed in a fraction of a millisecond */
+    /* of a body; up to this it takes a fraction of a millisecond to free, with what it unpacked to; chosen */
     FREED_ON_LOOP_BYTES_MAX = 1 << 20
 };
 
@@ -36,7 +36,7 @@ bool request_type_is_write(uint8_t type)
     return type == FRAME_COMMIT || type == FRAME_WRITE_METADATA;
 }
 
-/* Memory on its way back to the system, which takes milliseconds where it is much. */
+/* Memory of a large request, freed on the pool: to give it back to the system takes milliseconds. */
 struct leftover {
     struct pool_work work; /* first */
     struct arena arena;
@@ -159,7 +159,7 @@ void request_send(struct request *request, uint8_t flags, uint8_t *frame, size_t
     send_frame(request, flags, STATUS_OK, frame, body_bytes);
 }
 
-/* Memory for a frame with its header, linked in it while nothing is there. */
+/* Memory for a frame with its header. Until the frame is written, it holds the link to the next one. */
 struct piece {
     struct piece *next;
 };

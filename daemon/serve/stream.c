@@ -93,7 +93,7 @@ static bool has_place(const struct stream *stream)
     return stream->state == STREAM_AT_WORK || stream->state == STREAM_ENDING;
 }
 
-/* Gives the place up. Its cursor is parked later, by a look, unless so many are held that others want for it. */
+/* Gives the place up. The cursor is parked at a later look, or at once if other streams wait or many cursors are held. */
 static void stand(struct stream *stream)
 {
     struct stream_set *set = stream->set;
@@ -199,7 +199,7 @@ static void step_done(struct pool_work *work)
     stream_pump(stream);
 }
 
-/* After it went on as far as it can: a place is for one that reads. */
+/* Decides, after the stream went on as far as it can, whether it keeps its place or waits for one: places are for streams that read. */
 static void choose_place(struct stream *stream)
 {
     assert(stream->state < STREAM_ENDING); /* one that ends keeps its place until its step has ended */
@@ -263,8 +263,8 @@ static void stream_pump(struct stream *stream)
     choose_place(stream);
 }
 
-/* The next to get a place; NULL: there is none, or nobody may. A new one needs room for what it would keep of the queue; while that is
- * not there the others go on, for they may have to before there is. */
+/* The next stream to get a place; NULL: no place is free, or none may have it. A new one needs room for what it would keep of the queue;
+ * while there is none, returning streams get the places, since they may have to end before there is. */
 static struct stream *next_to_work(const struct stream_set *set)
 {
     const struct service *service = set->service;
@@ -287,7 +287,7 @@ static struct stream *next_to_work(const struct stream_set *set)
     return set->is_fresh_turn ? fresh : returning;
 }
 
-/* Gives places to those that wait, as far as there are any; a few at once of those that copy much of the queue. */
+/* Gives the free places to streams that wait; of streams that copy much of the queue only a few at a time. */
 static void open_waiting(struct stream_set *set)
 {
     uint64_t copied_bytes = 0;

@@ -108,7 +108,7 @@ static void try_compactions(struct rocks *rocks)
     rocks->background.compactions = ROCKS_COMPACTIONS_TRIED;
 }
 
-/* Once few young tables are left, they slow down writes again as ever. */
+/* Once few young tables are left, RocksDB's own bounds hold again, by which many of them slow down writes. */
 static void end_trial(struct rocks *rocks)
 {
     static const char *const names[] = {"level0_slowdown_writes_trigger", "level0_stop_writes_trigger",

@@ -148,7 +148,8 @@ func (cl *call) takeReply() []byte {
 	return cl.reply
 }
 
-// waiting is the context of a call, as the package's rules have it: none, if it was nil or over when the call came.
+// waiting is the context of a call, as the package's rules have it: none, if it was nil or over when the call came. A call that sends
+// several requests has one for all of them: a context that ends between two of them is none for the second otherwise.
 type waiting struct {
 	ctx  context.Context
 	done <-chan struct{}

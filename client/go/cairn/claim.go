@@ -97,7 +97,7 @@ func (ch *Chain) Claim(ctx context.Context, options ClaimOptions) (*Claim, error
 	}
 	w := waitingFor(ctx)
 	for first := true; ; first = false {
-		claim, err := ch.claimOnce(ctx, options)
+		claim, err := ch.claimOnce(w, options)
 		if err == nil || !options.Wait || !errors.Is(err, ErrClaimed) {
 			return claim, err
 		}
@@ -117,7 +117,7 @@ func (ch *Chain) Claim(ctx context.Context, options ClaimOptions) (*Claim, error
 	}
 }
 
-func (ch *Chain) claimOnce(ctx context.Context, options ClaimOptions) (*Claim, error) {
+func (ch *Chain) claimOnce(w waiting, options ClaimOptions) (*Claim, error) {
 	c := ch.client
 	ch.holdNumbers()
 	defer ch.giveNumbers()
@@ -134,14 +134,14 @@ func (ch *Chain) claimOnce(ctx context.Context, options ClaimOptions) (*Claim, e
 		claim.chain = ch
 		cl.frame = encodeClaim(cl.frame, ch.name, options.WriterName, takeOver)
 		before := c.reconnects.Load()
-		err := c.do(ctx, cl, commits)
+		err := c.doWaiting(w, cl, commits)
 		if err == nil {
 			s := cl.conn.session
 			cl.recycle()
 			return claim, c.presentClaim(claim, s)
 		}
 		// A claim whose answer was lost may have been granted, and stand in its own way now.
-		if takeOver || !errors.Is(err, ErrClaimed) || c.reconnects.Load() == before || !ch.claimedBy(ctx, options.WriterName) {
+		if takeOver || !errors.Is(err, ErrClaimed) || c.reconnects.Load() == before || !ch.claimedBy(w, options.WriterName) {
 			return nil, err
 		}
 	}
@@ -167,8 +167,8 @@ func (ch *Chain) giveNumbers() {
 }
 
 // claimedBy tells whether the chain's claim is of this process, under that name.
-func (ch *Chain) claimedBy(ctx context.Context, writer string) bool {
-	chains, err := ch.client.Chains(ctx)
+func (ch *Chain) claimedBy(w waiting, writer string) bool {
+	chains, err := ch.client.listChains(w)
 	return err == nil && slices.ContainsFunc(chains, func(info ChainInfo) bool {
 		return info.Name == ch.name && info.Claim != nil && info.Claim.Writer == writer && int(info.Claim.PID) == os.Getpid()
 	})

@@ -193,10 +193,14 @@ func (c *Client) DropChain(ctx context.Context, name string) error {
 
 // Chains tells of all chains, in the order of their names.
 func (c *Client) Chains(ctx context.Context) ([]ChainInfo, error) {
+	return c.listChains(waitingFor(ctx))
+}
+
+func (c *Client) listChains(w waiting) ([]ChainInfo, error) {
 	cl := c.newCall(frameChains)
 	cl.isRead = true
 	cl.frame = encodeEmpty(cl.frame, frameChains)
-	if err := c.do(ctx, cl, reads); err != nil {
+	if err := c.doWaiting(w, cl, reads); err != nil {
 		return nil, err
 	}
 	defer cl.recycle()
@@ -211,16 +215,16 @@ func (c *Client) Chains(ctx context.Context) ([]ChainInfo, error) {
 // also returns, once, an error if something that this client had been told was accepted was lost with the daemon and could
 // not be sent again, or if raises were left out (ErrDamaged).
 func (c *Client) Barrier(ctx context.Context, level Level) error {
-	return c.barrier(ctx, level, false)
+	return c.barrier(waitingFor(ctx), level, false)
 }
 
 // barrier is for Close, too, which lets no other call in.
-func (c *Client) barrier(ctx context.Context, level Level, closing bool) error {
+func (c *Client) barrier(w waiting, level Level, closing bool) error {
 	cl := c.newCall(frameBarrier)
 	cl.isRead = true // it changes nothing
 	cl.closing = closing
 	cl.frame = encodeBarrier(cl.frame, level)
-	if err := c.do(ctx, cl, commits); err != nil {
+	if err := c.doWaiting(w, cl, commits); err != nil {
 		return err
 	}
 	cl.recycle()
@@ -334,8 +338,11 @@ func (c *Client) away(cl *call, err error) error {
 // do sends a call, again if need be, and waits for its answer. Without an error the reply is in the call, for the caller to recycle;
 // with one it is recycled.
 func (c *Client) do(ctx context.Context, cl *call, over connKind) error {
+	return c.doWaiting(waitingFor(ctx), cl, over)
+}
+
+func (c *Client) doWaiting(w waiting, cl *call, over connKind) error {
 	c.requests.Add(1)
-	w := waitingFor(ctx)
 	for {
 		s, err := c.sessionFor(w, cl, over != reads)
 		if err != nil {

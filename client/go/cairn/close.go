@@ -19,9 +19,10 @@ func (c *Client) Close() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
-	err := c.drain(ctx)
+	w := waiting{ctx, ctx.Done()} // not waitingFor, which makes none of a limit that is over before the barrier
+	err := c.drain(w)
 	if err == nil {
-		err = c.barrier(ctx, LevelWritten, true)
+		err = c.barrier(w, LevelWritten, true)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		writes, _ := c.keep.size()
@@ -31,7 +32,7 @@ func (c *Client) Close() error {
 	close(c.stopping)
 	select {
 	case <-c.ended:
-	case <-ctx.Done():
+	case <-w.done:
 		close(c.hung)
 		<-c.ended
 	}
@@ -41,7 +42,7 @@ func (c *Client) Close() error {
 // drain ends the sending of metadata, and waits for the answers to what was sent: what is accepted without having been there for the
 // barrier of Close would be lost with the daemon, since nobody is left to send it again. A session that is lost is as good, for no call
 // gets the next one.
-func (c *Client) drain(ctx context.Context) error {
+func (c *Client) drain(w waiting) error {
 	s := c.writeSession.Load()
 	if s == nil {
 		return nil
@@ -49,8 +50,8 @@ func (c *Client) drain(ctx context.Context) error {
 	select {
 	case <-s.conns[metadata].drain():
 	case <-s.lost:
-	case <-ctx.Done():
-		return ctx.Err()
+	case <-w.done:
+		return w.ctx.Err()
 	}
 	return nil
 }

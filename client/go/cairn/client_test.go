@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"cairn.invalid/client/go/cairn"
 	"cairn.invalid/client/go/cairn/cairntest"
@@ -194,18 +193,12 @@ func TestCallWithoutADaemonSaysWhy(t *testing.T) {
 	ch := open(t, d).Chain("default")
 	must(t, ch.Set(context.Background(), "name", []byte("value")))
 	d.Kill()
-	ctx, cancel := context.WithCancel(context.Background())
-	time.AfterFunc(100*time.Millisecond, cancel)
-	for err := error(nil); ; { // the first may still be on its way when the daemon dies
-		if _, err = ch.Get(ctx, "name"); errors.Is(err, context.Canceled) && strings.Contains(err.Error(), d.Socket) {
+	for { // the first may still be on its way when the daemon dies
+		_, err := ch.Get(cairntest.EndingContext(), "name")
+		if errors.Is(err, context.Canceled) && strings.Contains(err.Error(), d.Socket) {
 			break
 		}
 		t.Logf("%v", err)
-		if ctx.Err() != nil {
-			ctx, cancel = context.WithCancel(context.Background())
-			time.AfterFunc(100*time.Millisecond, cancel)
-		}
 	}
-	cancel()
 	d.Restart()
 }

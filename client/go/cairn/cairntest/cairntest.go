@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -57,8 +58,12 @@ func Program(tb testing.TB) string {
 	return path
 }
 
+// patient are the settings that every daemon has unless a test gives it others: a client that is slow because the machine is loses no
+// connection, and what the daemon waits for may take long.
+var patient = []string{"--frame-timeout", "10min", "--stream-timeout", "10min", "--stall-timeout", "10min"}
+
 // Start makes a store in a temporary directory and runs cairnd on it, with the settings given (such as "--frame-bytes-max",
-// "256MiB"). It returns when the daemon listens.
+// "256MiB"), and with time limits far above its defaults. It returns when the daemon listens.
 func Start(tb testing.TB, settings ...string) *Daemon {
 	tb.Helper()
 	// Not tb.TempDir: a socket's path has at most 107 bytes.
@@ -101,7 +106,7 @@ func (d *Daemon) restart(settings []string) error {
 		return err
 	}
 	defer log.Close()
-	arguments := append([]string{"--data", filepath.Join(d.Directory, "data"), "--create", "--socket", d.Socket}, d.arguments...)
+	arguments := slices.Concat([]string{"--data", filepath.Join(d.Directory, "data"), "--create", "--socket", d.Socket}, patient, d.arguments)
 	p := &process{cmd: exec.Command(Program(d.tb), arguments...), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	// A daemon of a test that was killed itself goes, too. The signal is sent when the thread that started it ends.
@@ -233,4 +238,21 @@ func (d *Daemon) logTail() string {
 		content = content[len(content)-bytesMax:]
 	}
 	return string(bytes.TrimSpace(content))
+}
+
+// EndingContext returns a context that ends, as a canceled one does, a moment after somebody has begun to wait for its end. A call that
+// is given it sees it end while it lasts, however slow the machine is, and never finds it over when it comes: such a context is ignored.
+func EndingContext() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	return endingContext{ctx, cancel}
+}
+
+type endingContext struct {
+	context.Context
+	end context.CancelFunc
+}
+
+func (c endingContext) Done() <-chan struct{} {
+	time.AfterFunc(10*time.Millisecond, c.end)
+	return c.Context.Done()
 }

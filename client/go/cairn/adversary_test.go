@@ -314,6 +314,28 @@ func TestAnAdversaryUnderAClaim(t *testing.T) {
 	}
 }
 
+// The same where connections are lost and the daemon's run goes on: what was not answered is applied once, also when the daemon is killed
+// behind that.
+func TestAnAdversaryWhoseConnectionsAreCut(t *testing.T) {
+	random := seeded(t)
+	d, spoil, chain := claimBehindSpoiler(t)
+	a := &adversary{t: t, client: chain.Client(), chain: chain, me: "a"}
+	a.begin(random, 40)
+	a.group.Add(1)
+	go a.writeBlocks(rand.New(rand.NewPCG(random.Uint64(), 0)))
+	for range 20 {
+		time.Sleep(time.Duration(random.IntN(60)) * time.Millisecond)
+		spoil.cut()
+		if random.IntN(4) == 0 {
+			d.Restart()
+		}
+	}
+	a.end()
+	must(t, a.client.Barrier(nil, cairn.LevelWritten))
+	d.Restart()
+	a.verify(d)
+}
+
 // The client is closed while calls are under way: what it said is applied is there, and of ErrClosed nothing is.
 func TestAnAdversaryWhileTheClientIsClosed(t *testing.T) {
 	random := seeded(t)

@@ -341,6 +341,7 @@ func (c *Client) do(ctx context.Context, cl *call, over connKind) error {
 	return c.doWaiting(waitingFor(ctx), cl, over)
 }
 
+// doWaiting is do for a call that is one of several with one context.
 func (c *Client) doWaiting(w waiting, cl *call, over connKind) error {
 	c.requests.Add(1)
 	for {

@@ -13,9 +13,10 @@
 //     A write that was not sent yet waits for the next connection.
 //   - Calls go on when all this is done: what this client was told before, it reads.
 //
-// A set or delete that was not answered is not sent again if a set or delete that was sent later is known to be on disk: then it is
-// there, too. Else it may be applied twice, which leaves the same values, unless a commit of another goroutine wrote the same name after
-// it began and before it returned: then either value may be the last. Where their order counts, wait for the first.
+// A set, delete or raise that was not answered is not sent again if one that was sent later was answered and is on disk: then this one is
+// there, too. Else it may be applied twice, and so may those that were sent behind it: the same values result, and meanwhile another
+// client may read an earlier one again. Commits and rollbacks go over another connection: if one of another goroutine wrote the same name
+// after the set began and before it returned, either value may be the last. Where their order counts, wait for the first.
 //
 // # Contexts
 //

@@ -15,7 +15,8 @@ import (
 //
 // Metadata that was not answered has no number. If some that was sent later is on disk, so is this: it is not sent again, or it would
 // come behind that. Else it may be applied twice; the values that result are the same, for only this client writes to the chain, and
-// what it was told of that is newer is sent again behind it. That leaves commits, which are on another connection.
+// what it was told of that is newer is sent again behind it. That leaves commits, which are on another connection. A run that goes on
+// has what it accepted, and nothing of it is sent again: so all of that has to be on disk first.
 
 // tracker counts the answers to what is sent again.
 type tracker struct {
@@ -124,13 +125,23 @@ func (c *Client) decideLeft() []*call {
 	return send
 }
 
-// markOnDisk marks the metadata that was not answered and is on disk: the daemon accepts what one connection sends in order, and writes
-// it in that order, too.
-func (c *Client) markOnDisk() {
+// markOnDisk marks the metadata that was not answered and is on disk, behind all that the daemon has accepted: it accepts what one
+// connection sends in order, and writes it in that order, too. False: the session was lost.
+func (c *Client) markOnDisk(s *session) bool {
+	isUnnumbered := func(cl *call) bool { return cl.number == 0 }
+	if !slices.ContainsFunc(c.left, isUnnumbered) {
+		return true
+	}
+	// Not over the connection for commits, whose next barrier tells the caller what was left out.
+	barrier := c.insist(s, reads, frameBarrier, func(b []byte) []byte { return encodeBarrier(b, LevelWritten) })
+	if barrier == nil {
+		return false
+	}
 	until := c.keep.writtenUntil()
 	for _, cl := range c.left {
-		cl.onDisk = cl.onDisk || (cl.number == 0 && cl.stamp < until)
+		cl.onDisk = cl.onDisk || (isUnnumbered(cl) && cl.stamp < until)
 	}
+	return true
 }
 
 // keepLost keeps, of the accepted writes that were sent again, all from the first one that was not accepted: so none is

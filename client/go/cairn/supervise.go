@@ -12,7 +12,8 @@ import (
 //  1. It winds the lost session down, and takes the calls that were not answered. Reads, and writes that were not sent, go
 //     back to their callers, who send them again. Writes that were sent under a claim it keeps; other writes are unknown.
 //  2. It connects, with the run before. Another store ends the client's work: nothing is sent to it.
-//  3. It presents the epochs of the claims. What was applied under them is known by that.
+//  3. It finds out which metadata that was not answered is on disk, and presents the epochs of the claims. What was applied under them
+//     is known by that.
 //  4. It sends again, over the connection for commits and in the order in which all was sent first: accepted metadata that
 //     the run did not find on disk, and what was not answered under a claim. It waits for the answers.
 //  5. Calls go on: they see what they saw before. Where the daemon refuses for now what is sent again, for want of space, say,
@@ -69,7 +70,6 @@ func (c *Client) again(before *helloReply) *session {
 	c.reconnects.Add(1)
 	if s.hello.run != before.run {
 		c.lostKept = append(c.keep.takeLost(s.hello.metadataOnDisk), c.lostKept...)
-		c.markOnDisk()
 	}
 	return s
 }
@@ -113,7 +113,7 @@ func (c *Client) sort(calls []*call) {
 			cl.recycle()
 		case cl.stream != nil:
 			cl.stream.lose()
-		case cl.isRead, cl.again, cl.queued:
+		case cl.isRead, cl.again, cl.queued && cl.track == nil: // one that is being sent again was sent before
 			cl.outcome = outcomeAgain
 			cl.wake()
 		case cl.claim != nil && (cl.bare != 0 || cl.kind == frameWriteMetadata):
@@ -132,6 +132,9 @@ func (c *Client) bringUp(s *session) bool {
 	c.daemon.Store(&s.hello)
 	for _, conn := range s.conns {
 		conn.start()
+	}
+	if !c.markOnDisk(s) {
+		return false
 	}
 	c.mu.Lock()
 	claims := slices.Clone(c.claims)
@@ -225,11 +228,18 @@ func (c *Client) present(s *session, claim *Claim) bool {
 
 // presentOver returns an answer that is no refusal for now. Nil: the session was lost.
 func (c *Client) presentOver(s *session, claim *Claim, over connKind) *call {
+	return c.insist(s, over, framePresent, func(b []byte) []byte {
+		return encodePresent(b, claim.chain.name, claim.epoch, over == commits)
+	})
+}
+
+// insist asks until the answer is no refusal for now. Meanwhile reads go on. Nil: the session was lost.
+func (c *Client) insist(s *session, over connKind, kind frameType, encode func(b []byte) []byte) *call {
 	for {
 		cl := newCall()
-		cl.kind = framePresent
+		cl.kind = kind
 		cl.own = true
-		cl.frame = encodePresent(cl.frame, claim.chain.name, claim.epoch, over == commits)
+		cl.frame = encode(cl.frame)
 		if cl = c.ask(s, over, cl); cl == nil || !refusedForNow(cl.status) {
 			return cl
 		}

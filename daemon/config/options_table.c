@@ -53,7 +53,7 @@ const struct setting options_table[] = {
      .reloadable = true, .help = "metadata operations the queue holds"},
     {BYTES("queue_bytes_max", queue_bytes_max, 32 * MIB, 64 * KIB, 16 * GIB),
      .reloadable = true, .help = "bytes of metadata the queue holds"},
-    {DURATION("flush_delay", flush_delay_us, 20 * MS, 100 * US, 10 * S),
+    {DURATION("flush_delay", flush_delay_us, 20 * MS, 100 * US, 3600 * S),
      .reloadable = true, .help = "age at which queued metadata is written unasked"},
     {DURATION("sync_interval", sync_interval_us, 1 * S, 1 * MS, 3600 * S),
      .reloadable = true, .help = "age at which written data is synced unasked"},

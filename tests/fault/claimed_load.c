@@ -331,7 +331,7 @@ static void reconnect(struct claimed_load *load, struct claimed_client *client, 
 
 void claimed_come_back(struct claimed_load *load)
 {
-    uint64_t until = clock_ms() + WAIT_MS;
+    uint64_t until = clock_ms() + (uint64_t)patience_ms(WAIT_MS);
     for (unsigned i = 0; i < CLAIMED_WRITERS; i++) {
         reconnect(load, &load->writers[i], until);
     }

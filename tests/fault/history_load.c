@@ -306,7 +306,7 @@ static void end_daemon(struct fleet *fleet)
         daemon_kill(&fleet->daemon);
         fleet->kills++;
     }
-    uint64_t until = clock_ms() + WAIT_MS;
+    uint64_t until = clock_ms() + (uint64_t)patience_ms(WAIT_MS);
     while (!is_lost(fleet)) {
         ck_assert_msg(clock_ms() < until, "a client does not see that the daemon is gone");
         process_all(fleet, 1);
@@ -340,7 +340,7 @@ static void come_back(struct fleet *fleet)
 {
     static struct barrier barriers[HISTORY_CLIENTS];
     const struct cairn_barrier_request request = {.level = CAIRN_WRITTEN};
-    uint64_t until = clock_ms() + WAIT_MS;
+    uint64_t until = clock_ms() + (uint64_t)patience_ms(WAIT_MS);
     for (unsigned i = 0; i < HISTORY_CLIENTS; i++) {
         struct cairn_connection *connection = fleet->clients[i].connection;
         barriers[i] = (struct barrier){0};

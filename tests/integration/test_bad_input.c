@@ -9,6 +9,8 @@
 #include "tests/lib/rig.h"
 #include "tests/lib/suite.h"
 
+enum { SOON_MS = 20000 };
+
 /* The frame that tells of a bad header: id 0, the type of hello. */
 static void expect_refused_and_closed(struct wire *wire)
 {
@@ -16,7 +18,7 @@ static void expect_refused_and_closed(struct wire *wire)
     ck_assert_uint_eq(frame->header.id, 0);
     ck_assert_uint_eq(frame->header.type, FRAME_HELLO);
     ck_assert_int_eq(frame->header.status, STATUS_INVALID);
-    ck_assert(wire_ends(wire, 5000));
+    ck_assert(wire_ends(wire, SOON_MS));
 }
 
 START_TEST(test_bytes_that_are_no_frame_are_invalid_and_closed)
@@ -64,7 +66,7 @@ START_TEST(test_first_frame_must_be_hello)
     struct wire bad = wire_connect(rig.daemon.socket);
     uint64_t id = wire_send(&bad, FRAME_PING, NULL);
     ck_assert_int_eq(reply_to(&bad, id).status, STATUS_INVALID);
-    ck_assert(wire_ends(&bad, 5000));
+    ck_assert(wire_ends(&bad, SOON_MS));
     wire_close(&bad);
     rig_end(&rig);
 }
@@ -100,7 +102,7 @@ START_TEST(test_frame_over_bound_refused_before_body)
     struct wire_frame *frame = wire_frame(&bad, 4711);
     ck_assert_uint_eq(frame->header.type, FRAME_COMMIT);
     ck_assert_int_eq(frame->header.status, STATUS_TOO_LARGE);
-    ck_assert(wire_ends(&bad, 5000));
+    ck_assert(wire_ends(&bad, SOON_MS));
     wire_close(&bad);
     rig_end(&rig);
 }
@@ -298,7 +300,7 @@ START_TEST(test_bad_input_counted_once)
     for (int i = 1; i <= 3; i++) {
         struct wire bad = rig_open(&rig);
         wire_send_bytes(&bad, "no frame at all, but more bytes than one header", 47);
-        ck_assert(wire_ends(&bad, 5000));
+        ck_assert(wire_ends(&bad, SOON_MS));
         wire_close(&bad);
         ck_assert_uint_eq(status_number(&rig.wire, "frames.bad"), before + (uint64_t)i);
     }
@@ -328,7 +330,7 @@ START_TEST(test_partial_frame_of_a_dead_client_is_dropped)
     struct wire dying = rig_open(&rig);
     wire_send_bytes(&dying, bytes, FRAME_REQUEST_BYTES + n); /* a whole one is carried out */
     wire_close(&dying);
-    uint64_t until = clock_ms() + (uint64_t)patience_ms(5000);
+    uint64_t until = clock_ms() + (uint64_t)patience_ms(SOON_MS);
     while (!block_is(&rig.wire, 1, "cut")) {
         ck_assert_uint_lt(clock_ms(), until);
     }

@@ -7,11 +7,10 @@
 #include <string.h>
 
 #include "tests/lib/kept.h"
-#include "tests/lib/rig.h"
 #include "tests/lib/suite.h"
+#include "tests/lib/tool_fixture.h"
 
-enum { RUN_MS = 60000, ROWS_MAX = 8 };
-enum { DONE = 0, USAGE = 2, NOBODY = 4, REFUSED = 9, INTERRUPTED = 130 };
+enum { RUN_MS = 60000, ROWS_MAX = 8, ATTEMPTS = 8 /* the machine may stand still in one */ };
 
 /* Where a test looks at what was written. */
 #define KEPT "--chain kept --keep "
@@ -30,17 +29,9 @@ static struct program bench(const struct rig *rig, const char *arguments)
     return shell_run(RUN_MS, "exec %s -s %s bench %s", getenv("CAIRN"), rig->daemon.socket, arguments);
 }
 
-static void expect_in(const char *text, const char *part)
-{
-    ck_assert_msg(strstr(text, part) != NULL, "no '%s' in: %s", part, text);
-}
-
 static char *tool(const struct rig *rig, const char *arguments)
 {
-    struct program program =
-        shell_run(RUN_MS, "exec %s -s %s %s", getenv("CAIRN"), rig->daemon.socket, arguments);
-    ck_assert_msg(program.exit_code == DONE, "%s: %s", arguments, program.errors);
-    return program.output;
+    return cairn(rig, DONE, "%s", arguments);
 }
 
 static unsigned long kept_height(const struct rig *rig)
@@ -83,6 +74,14 @@ static size_t rows_read_of(const struct program *program, int exit_code, struct 
         }
     }
     return count;
+}
+
+/* In the shell, beside a run: until so much of it is done that there is something to report. */
+static const char *until_at_work(const struct rig *rig)
+{
+    return kept_format(
+        "until %s -s %s status commits metadata.accepted | grep -q '[0-9][0-9]$'; do sleep 0.1; done",
+        getenv("CAIRN"), rig->daemon.socket);
 }
 
 static size_t rows_read(const struct program *program, struct row rows[static ROWS_MAX])
@@ -169,13 +168,12 @@ START_TEST(test_several_workloads_run_at_the_same_time_on_one_chain)
 {
     struct rig rig = rig_start("");
     struct row rows[ROWS_MAX];
-    const char *arguments = kept_format(
-        KEPT
-        "--csv --duration %dms commit,level=written,depth=2 commit,level=written metadata,rate=1k evnode",
-        patience_ms(500));
+    const char *arguments =
+        KEPT "--csv commit,level=written,depth=2,count=200 commit,level=written,count=200 "
+             "metadata,rate=1k,count=200 evnode,count=200";
     ck_assert_uint_eq(rows_of(&rig, arguments, rows), 4);
-    ck_assert_str_eq(rows[0].workload, "commit;level=written;depth=2");
-    ck_assert_str_eq(rows[3].workload, "evnode");
+    ck_assert_str_eq(rows[0].workload, "commit;level=written;depth=2;count=200");
+    ck_assert_str_eq(rows[3].workload, "evnode;count=200");
     ck_assert_uint_ge(kept_height(&rig), rows[0].operations + rows[1].operations);
     rig_end(&rig);
 }
@@ -234,10 +232,13 @@ END_TEST
 START_TEST(test_an_open_loop_keeps_the_rate)
 {
     struct rig rig = rig_start("");
-    struct row row = row_of(&rig, "--csv --warmup 100ms --duration 1s metadata,rate=500,depth=64");
-    ck_assert_uint_eq(row.rate_asked, 500);
+    struct row row = {.rate = 0};
+    for (int i = 0; i < ATTEMPTS && row.rate < 400; i++) {
+        row = row_of(&rig, "--csv --warmup 100ms --duration 1s metadata,rate=500,depth=64");
+        ck_assert_uint_eq(row.rate_asked, 500);
+        ck_assert_double_le(row.rate, 600);
+    }
     ck_assert_double_ge(row.rate, 400);
-    ck_assert_double_le(row.rate, 600);
     rig_end(&rig);
 }
 END_TEST
@@ -246,10 +247,13 @@ END_TEST
 START_TEST(test_an_open_loop_counts_the_waiting)
 {
     struct rig rig = rig_start("");
-    struct row closed = row_of(&rig, "--csv --warmup 0 --duration 1s metadata");
-    struct row open = row_of(&rig, "--csv --warmup 0 --duration 1s metadata,rate=10M");
-    ck_assert_double_gt(open.p50, 10 * closed.p50);
-    ck_assert_double_gt(open.p99, 500000);
+    bool is_counted = false;
+    for (int i = 0; i < ATTEMPTS && !is_counted; i++) {
+        struct row closed = row_of(&rig, "--csv --warmup 0 --duration 1s metadata");
+        struct row open = row_of(&rig, "--csv --warmup 0 --duration 1s metadata,rate=10M");
+        is_counted = open.p50 > 10 * closed.p50 && open.p99 > 500000;
+    }
+    ck_assert(is_counted);
     rig_end(&rig);
 }
 END_TEST
@@ -258,15 +262,20 @@ END_TEST
 START_TEST(test_a_stall_of_the_daemon_shows_in_an_open_loop)
 {
     struct rig rig = rig_start("");
-    struct program program =
-        shell_run(RUN_MS,
-                  "%s -s %s bench --csv --warmup 0 --duration 2s height,rate=100,depth=1 & "
-                  "sleep 0.8; kill -STOP %d; sleep 0.6; kill -CONT %d; wait $!",
-                  getenv("CAIRN"), rig.daemon.socket, (int)rig.daemon.pid, (int)rig.daemon.pid);
-    struct row rows[ROWS_MAX];
-    ck_assert_uint_eq(rows_read(&program, rows), 1);
-    ck_assert_double_ge(rows[0].max, 500000);
-    ck_assert_double_ge(rows[0].p90, 100000); /* of 200, the 60 of the stall waited 300 ms on average */
+    bool is_shown = false;
+    for (int i = 0; i < ATTEMPTS && !is_shown;
+         i++) { /* a slow machine may begin or end the run beside the stall */
+        struct program program =
+            shell_run(RUN_MS,
+                      "%s -s %s bench --csv --warmup 0 --duration 2s height,rate=100,depth=1 & "
+                      "sleep 0.8; kill -STOP %d; sleep 0.6; kill -CONT %d; wait $!",
+                      getenv("CAIRN"), rig.daemon.socket, (int)rig.daemon.pid, (int)rig.daemon.pid);
+        struct row rows[ROWS_MAX];
+        ck_assert_uint_eq(rows_read(&program, rows), 1);
+        /* of 200, the 60 of the stall waited 300 ms on average */
+        is_shown = rows[0].max >= 500000 && rows[0].p90 >= 100000;
+    }
+    ck_assert(is_shown);
     rig_end(&rig);
 }
 END_TEST
@@ -344,16 +353,15 @@ START_TEST(test_sigint_ends_early_and_reports)
 {
     struct rig rig = rig_start("");
     struct program program = shell_run(RUN_MS,
-                                       "(trap - INT; exec %s -s %s bench --csv --warmup 0 --duration 50s "
-                                       "height commit,level=written,count=1M) & "
-                                       "sleep 2; kill -INT $!; wait $!",
-                                       getenv("CAIRN"), rig.daemon.socket);
+                                       "(trap - INT; exec %s -s %s bench --csv --warmup 0 --duration 1h "
+                                       "height commit,level=written,count=1000M) & "
+                                       "%s; sleep 1; kill -INT $!; wait $!",
+                                       getenv("CAIRN"), rig.daemon.socket, until_at_work(&rig));
     struct row rows[ROWS_MAX];
     ck_assert_uint_eq(rows_read_of(&program, INTERRUPTED, rows), 2);
     assert_only_default(&rig);
     for (size_t i = 0; i < 2; i++) {
-        ck_assert(rows[i].operations > 0 && rows[i].failed == 0);
-        ck_assert(rows[i].seconds > 0.1 && rows[i].seconds < 40);
+        ck_assert(rows[i].operations > 0 && rows[i].failed == 0 && rows[i].seconds > 0.1);
     }
     rig_end(&rig);
 }
@@ -387,13 +395,13 @@ START_TEST(test_a_killed_daemon_ends_the_run_with_a_word)
     struct rig rig = rig_start("");
     struct program program = shell_run(
         RUN_MS,
-        "%s -s %s bench --csv --duration 50s height metadata,depth=8 & sleep 1; kill -KILL %d; wait $!",
-        getenv("CAIRN"), rig.daemon.socket, (int)rig.daemon.pid);
+        "%s -s %s bench --csv --warmup 0 --duration 1h height metadata,depth=8 & %s; kill -KILL %d; wait $!",
+        getenv("CAIRN"), rig.daemon.socket, until_at_work(&rig), (int)rig.daemon.pid);
     ck_assert_msg(program.exit_code != DONE && program.exit_code < 126, "exit %d", program.exit_code);
     expect_in(program.errors, "connection");
     ck_assert_str_eq(program.output, "");
     wire_close(&rig.wire);
-    daemon_wait(&rig.daemon, 5000);
+    daemon_wait(&rig.daemon, RUN_MS);
     daemon_close(&rig.daemon);
 }
 END_TEST
@@ -427,8 +435,6 @@ START_TEST(test_refusals_are_counted_and_told)
     rig_end(&rig);
 }
 END_TEST
-
-enum { BUSY = 8 };
 
 START_TEST(test_many_connections_or_a_word_about_their_bound)
 {

@@ -17,6 +17,7 @@ enum {
     DEPTH_MAX = 3,    /* of callbacks that act, inside callbacks that act */
     ENTRIES = 4,      /* of each array */
     BYTES = 64 << 10, /* of the longest slice that can be sent */
+    LONG_US = 300000000,
 };
 
 static struct daemon daemon_of_test;
@@ -378,9 +379,9 @@ START_TEST(test_a_call_whose_connection_is_freed_at_its_end_says_so)
     const struct cairn_client_options options = {.socket_path = daemon_of_test.socket};
     ck_assert_int_eq(cairn_client_new(&options, &client), CAIRN_OK);
     for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(cairn_connect(client, 10000000, &connections[i]), CAIRN_OK);
+        ck_assert_int_eq(cairn_connect(client, LONG_US, &connections[i]), CAIRN_OK);
     }
-    const struct cairn_ping_request request = {.timeout_us = 10000000};
+    const struct cairn_ping_request request = {.timeout_us = LONG_US};
     ck_assert_int_eq(cairn_submit_ping(connections[0], &request, free_second, NULL), CAIRN_OK);
     ck_assert_int_eq(cairn_submit_ping(connections[1], &request, free_first, NULL), CAIRN_OK);
     const struct cairn_reply *reply;

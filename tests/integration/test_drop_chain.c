@@ -64,7 +64,7 @@ static enum status status_of_name(struct wire *wire, const char *chain, const ch
 
 START_TEST(test_a_dropped_chain_is_gone_for_good_and_one_of_its_name_is_empty)
 {
-    struct rig rig = rig_start("--flush-delay 10s");
+    struct rig rig = rig_start("--flush-delay 1h");
     make(&rig.wire, "a");
     make(&rig.wire, "b");
     for (uint64_t height = 1; height <= 20; height++) {
@@ -82,7 +82,7 @@ START_TEST(test_a_dropped_chain_is_gone_for_good_and_one_of_its_name_is_empty)
         ck_assert_int_eq(ask_drop(&rig.wire, "a").status, STATUS_INVALID);
         ck_assert_int_eq(status_of_block(&rig.wire, "b", 5), STATUS_OK);
         ck_assert_int_eq(status_of_name(&rig.wire, "b", "queued"), STATUS_OK); /* it was carried */
-        rig_crash(&rig, "--flush-delay 10s");
+        rig_crash(&rig, "--flush-delay 1h");
     }
     make(&rig.wire, "a");
     for (int start = 0; start < 2; start++) {
@@ -176,14 +176,14 @@ END_TEST
 
 START_TEST(test_what_is_resent_to_a_chain_that_was_dropped_since_is_not_applied)
 {
-    struct rig rig = rig_start("--flush-delay 10s");
+    struct rig rig = rig_start("--flush-delay 1h");
     make(&rig.wire, "x");
     make(&rig.wire, "y");
     uint64_t old[2] = {ask_metadata(&rig.wire, name_in("x", "n")).sequence,
                        ask_metadata(&rig.wire, name_in("y", "n")).sequence};
     daemon_kill(&rig.daemon); /* before they are written */
     wire_close(&rig.wire);
-    daemon_start(&rig.daemon, "--flush-delay 10s");
+    daemon_start(&rig.daemon, "--flush-delay 1h");
     rig.wire = rig_open(&rig);
     ck_assert_int_eq(ask_drop(&rig.wire, "x").status, STATUS_OK);
     ck_assert_int_eq(ask_drop(&rig.wire, "y").status, STATUS_OK);
@@ -198,7 +198,7 @@ START_TEST(test_what_is_resent_to_a_chain_that_was_dropped_since_is_not_applied)
             ck_assert_ptr_nonnull(strstr(written.text, "dropped"));
         }
         ck_assert_int_eq(status_of_name(&rig.wire, "y", "n"), STATUS_NOT_FOUND);
-        rig_crash(&rig, "--flush-delay 10s");
+        rig_crash(&rig, "--flush-delay 1h");
     }
     rig_end(&rig);
 }

@@ -10,7 +10,7 @@
 #include "tests/lib/rig.h"
 #include "tests/lib/suite.h"
 
-enum { SOON_MS = 2000, GONE_MS = 5000, ALL_PARTS = 15 };
+enum { SOON_MS = 20000, ALL_PARTS = 15 };
 static const char *const small_bounds = "--frame-bytes-max 1MiB --requests-bytes-max 2MiB";
 
 /* Bytes on their way to the daemon, as far as it takes them. */
@@ -72,32 +72,37 @@ static Cairn__Commit *commit_of_bytes(uint64_t height, size_t n)
     return commit;
 }
 
-/* Hello, a commit, metadata, a height: each answered in time, to one who does its part. Other reads may have to wait while
+/* Hello, a commit, metadata, a height: each is answered, to one who does its part. Other reads may have to wait while
  * too many replies do. */
 static void expect_others_served(struct rig *rig, uint64_t height)
 {
-    uint64_t before = clock_ms();
     struct wire other = rig_open(rig);
     commit_ok(&other, commit_of_block(height, "of another"));
     set(&other, "of another", "x");
     ck_assert_uint_eq(get_height(&other), height);
     wire_close(&other);
-    ck_assert_uint_lt(clock_ms() - before, (uint64_t)patience_ms(SOON_MS));
 }
 
 static void expect_others_read(struct rig *rig, uint64_t height)
 {
-    uint64_t before = clock_ms();
     struct wire other = rig_open(rig);
     ck_assert(metadata_is(&other, "of another", "x"));
     ck_assert(block_is(&other, height, "of another"));
     wire_close(&other);
-    ck_assert_uint_lt(clock_ms() - before, (uint64_t)patience_ms(SOON_MS));
+}
+
+static void expect_entry_above(struct rig *rig, const char *name, uint64_t bound)
+{
+    uint64_t until = clock_ms() + (uint64_t)patience_ms(SOON_MS);
+    while (status_number(&rig->wire, name) < bound) {
+        ck_assert_msg(clock_ms() < until, "%s does not come to %d", name, (int)bound);
+        sleep_ms(5);
+    }
 }
 
 static void expect_entry(struct rig *rig, const char *name, uint64_t number)
 {
-    uint64_t until = clock_ms() + (uint64_t)patience_ms(GONE_MS);
+    uint64_t until = clock_ms() + (uint64_t)patience_ms(SOON_MS);
     while (status_number(&rig->wire, name) != number) {
         ck_assert_msg(clock_ms() < until, "%s does not become %d", name, (int)number);
         sleep_ms(20);
@@ -125,14 +130,12 @@ START_TEST(test_flood_of_pings_nobody_reads_loses_none_and_holds_nobody_up)
         frame_request_encode(&request, pings.bytes + i * FRAME_REQUEST_BYTES);
     }
     ck_assert(!send_on(&flood, &pings, 1000)); /* the daemon stops taking them */
-    uint64_t until = clock_ms() + (uint64_t)patience_ms(60000);
-    while (status_number(&rig.wire, "replies.bytes") < REPLIES_BYTES_PER_CLIENT - (1 << 20)) {
-        ck_assert_uint_lt(clock_ms(), until);
-    }
+    expect_entry_above(&rig, "replies.bytes", REPLIES_BYTES_PER_CLIENT - (1 << 20));
     expect_others_served(&rig, 1);
     expect_others_read(&rig, 1);
     uint8_t *answered = kept_alloc(PINGS);
     memset(answered, 0, PINGS);
+    uint64_t until = clock_ms() + (uint64_t)patience_ms(60000);
     for (size_t count = 0; count < PINGS;) {
         send_on(&flood, &pings, 0);
         wire_poll(&flood, 20);
@@ -177,7 +180,7 @@ START_TEST(test_large_frames_of_many_at_once_wait_for_memory_and_all_are_answere
             append(&frames[i], FRAME_GET_METADATA_MANY, 1000, get_of_absent(880));
         }
     }
-    uint64_t until = clock_ms() + (uint64_t)patience_ms(10000);
+    uint64_t until = clock_ms() + (uint64_t)patience_ms(SOON_MS);
     for (int unsent = SENDERS; unsent > 0;) {
         unsent = 0;
         for (int i = 0; i < SENDERS; i++) {
@@ -241,15 +244,14 @@ START_TEST(test_announced_frames_give_their_memory_back_when_their_senders_die)
             wire_send_bytes(&dying[i], start, sizeof start);
             sleep_ms(50);
         }
-        ck_assert_uint_ge(status_number(&rig.wire, "requests.bytes"), 2 << 20);
+        expect_entry_above(&rig, "requests.bytes", 2 << 20);
         expect_others_served(&rig, 10 * (uint64_t)last_first + 1);
         expect_others_read(&rig, 10 * (uint64_t)last_first + 1);
         for (int i = 0; i < 3; i++) {
             wire_close(&dying[last_first ? 2 - i : i]);
         }
-        uint64_t before = clock_ms();
         commit_ok(&rig.wire, commit_of_bytes(10 * (uint64_t)last_first + 2, 900000));
-        ck_assert_uint_lt(clock_ms() - before, (uint64_t)patience_ms(SOON_MS));
+        expect_entry(&rig, "connections", 1);
         ck_assert_uint_lt(status_number(&rig.wire, "requests.bytes"), 64 << 10);
     }
     rig_end(&rig);
@@ -292,7 +294,7 @@ START_TEST(test_streams_of_large_blocks_with_late_credit_all_end)
     }
     sleep_ms(500); /* all windows are used up, and more is held than all replies may take */
     expect_others_served(&rig, BLOCKS + 1);
-    uint64_t until = clock_ms() + (uint64_t)patience_ms(10000);
+    uint64_t until = clock_ms() + (uint64_t)patience_ms(SOON_MS);
     for (int open = CLIENTS; open > 0;) {
         for (int i = 0; i < CLIENTS; i++) {
             if (!ended[i] && stream_on(&wires[i], ids[i], &bytes[i])) {
@@ -359,7 +361,7 @@ START_TEST(test_one_large_queued_value_asked_for_often_is_kept_once)
     if (under_sanitizer()) {
         return;
     }
-    struct rig rig = rig_start("--flush-delay 10s");
+    struct rig rig = rig_start("--flush-delay 1h");
     ProtobufCBinaryData name = bytes_of("large");
     Cairn__WriteMetadata *write = metadata_new(operation_set_bytes(name, bytes_random(1, VALUE_BYTES)));
     ck_assert_int_eq(ask_metadata(&rig.wire, write).status, STATUS_OK);
@@ -422,6 +424,7 @@ START_TEST(test_unread_reads_stay_below_the_bound_and_commits_of_others_go_on)
             most = larger(most, status_number(&rig.wire, "replies.bytes"));
         }
     }
+    expect_entry_above(&rig, "replies.bytes", BOUND / 2); /* it was tried */
     sleep_ms(300);
     expect_others_served(&rig, 100);
     most = larger(most, status_number(&rig.wire, "replies.bytes"));
@@ -429,27 +432,39 @@ START_TEST(test_unread_reads_stay_below_the_bound_and_commits_of_others_go_on)
     close_all(&rig, deaf, DEAF);
     ck_assert_uint_eq(get_block(&rig.wire, 1, ALL_PARTS)->data.len, BLOCK_BYTES);
     rig_end(&rig);
-    ck_assert_uint_ge(most, BOUND / 2); /* it was tried */
     ck_assert_uint_le(most, BOUND + 2 * SMALL_BYTES);
 }
 END_TEST
 
+/* Milliseconds that the block takes, and 1. */
+static uint64_t time_of_read_ms(struct rig *rig, size_t bytes)
+{
+    uint64_t before = clock_ms();
+    ck_assert_uint_eq(get_block(&rig->wire, 1, ALL_PARTS)->data.len, bytes);
+    return clock_ms() - before + 1;
+}
+
+/* Judged by what one read takes: all those of the dead would take a hundred times as long. The machine may stand still in one attempt. */
 START_TEST(test_reads_of_a_dead_client_do_not_go_before_those_of_a_live_one)
 {
-    enum { READS = 800, BLOCK_BYTES = 16 << 20 }; /* seconds of work, all of them */
+    enum { READS = 800, BLOCK_BYTES = 16 << 20, FEW = READS / 8, ATTEMPTS = 10 };
     struct rig rig = rig_start("");
     commit_ok(&rig.wire, commit_of_bytes(1, BLOCK_BYTES));
-    struct wire dying = rig_open(&rig);
     struct sending reads = {0};
     for (uint64_t i = 0; i < READS; i++) {
         append(&reads, FRAME_READ_BLOCK, 1000 + i, read_of(1));
     }
-    ck_assert(send_on(&dying, &reads, 1000));
-    wire_close(&dying);
-    uint64_t before = clock_ms();
-    ck_assert_uint_eq(get_block(&rig.wire, 1, ALL_PARTS)->data.len, BLOCK_BYTES);
-    ck_assert_uint_lt(clock_ms() - before, (uint64_t)patience_ms(1000));
-    expect_entry(&rig, "connections", 1);
+    bool is_before = false;
+    for (int attempt = 0; attempt < ATTEMPTS && !is_before; attempt++) {
+        struct wire dying = rig_open(&rig);
+        uint64_t alone_ms = time_of_read_ms(&rig, BLOCK_BYTES);
+        reads.sent = 0;
+        ck_assert(send_on(&dying, &reads, SOON_MS));
+        wire_close(&dying);
+        is_before = time_of_read_ms(&rig, BLOCK_BYTES) < FEW * alone_ms;
+        expect_entry(&rig, "connections", 1);
+    }
+    ck_assert(is_before);
     rig_end(&rig);
 }
 END_TEST

@@ -8,7 +8,7 @@
 #include "tests/lib/suite.h"
 #include "tests/lib/trouble.h"
 
-enum { EXIT_LATCHED = 74, EXIT_MS = 2500 }; /* strace slows it down, and delays the failing call */
+enum { EXIT_LATCHED = 74, EXIT_MS = 20000 }; /* strace slows it down, and delays the failing call */
 
 /* How the log fails: late, so that there is a time in which the outcome is open. */
 static const char *const failures[] = {
@@ -37,10 +37,9 @@ static uint64_t send_barrier(struct wire *wire, Cairn__Level level)
     return wire_send(wire, FRAME_BARRIER, &barrier);
 }
 
-static void expect_exit(struct rig *rig, uint64_t since_ms)
+static void expect_exit(struct rig *rig)
 {
     ck_assert_int_eq(daemon_wait(&rig->daemon, EXIT_MS), EXIT_LATCHED);
-    ck_assert_uint_lt(clock_ms() - since_ms, EXIT_MS);
 }
 
 START_TEST(test_failed_commit_never_counts_as_written_and_its_barrier_says_io_error)
@@ -52,7 +51,6 @@ START_TEST(test_failed_commit_never_counts_as_written_and_its_barrier_says_io_er
     uint64_t last = commit_ok(&rig.wire, commit_of_block(1, "before")).sequence;
     struct wire behind = rig_open(&rig), reader = rig_open(&rig);
     struct injection injection = trouble_inject(&rig.daemon, failures[_i], trouble_log_file(&rig.daemon));
-    uint64_t before = clock_ms();
     Cairn__Commit *commit = commit_of_block(2, "unknown");
     commit->has_carry = commit->carry = true;
     uint64_t failing = wire_send(&rig.wire, FRAME_COMMIT, commit);
@@ -83,7 +81,7 @@ START_TEST(test_failed_commit_never_counts_as_written_and_its_barrier_says_io_er
     for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
         expect_unacknowledged(&behind, later[i], last);
     }
-    expect_exit(&rig, before);
+    expect_exit(&rig);
     trouble_end(&injection);
     wire_close(&behind);
     wire_close(&reader);
@@ -99,7 +97,7 @@ START_TEST(test_accepted_name_that_was_read_stays_readable_to_the_end)
     if (!trouble_has_strace()) {
         return;
     }
-    struct rig rig = rig_start("--flush-delay 10s"); /* no group goes to the log ahead of the commits */
+    struct rig rig = rig_start("--flush-delay 1h"); /* no group goes to the log ahead of the commits */
     Cairn__Commit *first = commit_of_block(5, "before");
     first->blocks[0]->data = bytes_random(1, 200000);
     uint64_t last = commit_ok(&rig.wire, first).sequence;
@@ -113,8 +111,8 @@ START_TEST(test_accepted_name_that_was_read_stays_readable_to_the_end)
     for (int i = 0; i < 5; i++) {
         wire_send(&deaf, FRAME_READ_BLOCK, &read);
     }
-    uint64_t before = clock_ms();
     set(&rig.wire, "accepted", "x");
+    ck_assert(metadata_is(&reader, "accepted", "x"));
     Cairn__Commit *commits[] = {commit_new(), commit_new(), commit_new()};
     uint64_t ids[3];
     commits[1]->has_carry = commits[1]->carry = true;
@@ -125,22 +123,19 @@ START_TEST(test_accepted_name_that_was_read_stays_readable_to_the_end)
     Cairn__GetMetadata get = CAIRN__GET_METADATA__INIT;
     get.has_name = true;
     get.name = bytes_of("accepted");
-    size_t found = 0;
     while (!reader.ended) {
         struct wire_frame *frame =
             wire_try_frame(&reader, wire_send(&reader, FRAME_GET_METADATA, &get), EXIT_MS);
         ck_assert(frame != NULL || reader.ended);
         ck_assert(frame == NULL || frame->header.status == STATUS_OK ||
                   frame->header.status == STATUS_IO_ERROR);
-        found += frame != NULL && frame->header.status == STATUS_OK;
         ck_assert_uint_le(reader.written_through, last);
         sleep_ms(2);
     }
-    ck_assert_uint_gt(found, 0);
     for (int i = 0; i < 3; i++) {
         expect_unacknowledged(&rig.wire, ids[i], last);
     }
-    expect_exit(&rig, before);
+    expect_exit(&rig);
     trouble_end(&injection);
     wire_close(&reader);
     wire_close(&deaf);

@@ -18,11 +18,11 @@
 #include "tests/lib/trouble.h"
 
 enum { EXIT_FAILED = 1, EXIT_TAKEN = 73, EXIT_NOT_OURS = 78 };
-enum { TOLD_MS = 20000 };
+enum { TOLD_MS = 20000, END_MS = 20000 };
 
 START_TEST(test_sigterm_writes_queue_exit_0)
 {
-    struct rig rig = rig_start("--flush-delay 10s --sync-interval 10s");
+    struct rig rig = rig_start("--flush-delay 1h --sync-interval 10s");
     for (int i = 0; i < 1000; i++) {
         set(&rig.wire, kept_format("%d", i), "x");
     }
@@ -47,14 +47,14 @@ START_TEST(test_sigterm_finishes_what_is_in_flight)
     daemon_signal(&rig.daemon, SIGTERM);
     uint64_t answered = 0;
     for (uint64_t i = 0; i < 300; i++) {
-        struct wire_frame *frame = wire_try_frame(&rig.wire, ids[i], 10000);
+        struct wire_frame *frame = wire_try_frame(&rig.wire, ids[i], END_MS);
         if (frame == NULL) {
             break;
         }
         ck_assert(frame->header.status == STATUS_OK || frame->header.status == STATUS_SHUTTING_DOWN);
         answered += frame->header.status == STATUS_OK;
     }
-    ck_assert_int_eq(daemon_wait(&rig.daemon, 10000), 0);
+    ck_assert_int_eq(daemon_wait(&rig.daemon, END_MS), 0);
     wire_close(&rig.wire);
     daemon_start(&rig.daemon, "");
     rig.wire = rig_open(&rig);
@@ -65,10 +65,10 @@ END_TEST
 
 START_TEST(test_sigint_stops_like_sigterm)
 {
-    struct rig rig = rig_start("--flush-delay 10s");
+    struct rig rig = rig_start("--flush-delay 1h");
     set(&rig.wire, "a", "x");
     daemon_signal(&rig.daemon, SIGINT);
-    ck_assert_int_eq(daemon_wait(&rig.daemon, 10000), 0);
+    ck_assert_int_eq(daemon_wait(&rig.daemon, END_MS), 0);
     wire_close(&rig.wire);
     daemon_start(&rig.daemon, "");
     rig.wire = rig_open(&rig);
@@ -79,7 +79,7 @@ END_TEST
 
 START_TEST(test_second_sigterm_changes_nothing)
 {
-    struct rig rig = rig_start("--flush-delay 10s");
+    struct rig rig = rig_start("--flush-delay 1h");
     set(&rig.wire, "a", "x");
     struct frozen frozen = trouble_freeze_writer(&rig.daemon);
     daemon_signal(&rig.daemon, SIGTERM);
@@ -89,7 +89,7 @@ START_TEST(test_second_sigterm_changes_nothing)
     sleep_ms(200);
     ck_assert_int_eq(daemon_wait(&rig.daemon, 0), -1); /* it still waits for its writer */
     trouble_thaw(&frozen);
-    ck_assert_int_eq(daemon_wait(&rig.daemon, 10000), 0);
+    ck_assert_int_eq(daemon_wait(&rig.daemon, END_MS), 0);
     wire_close(&rig.wire);
     daemon_start(&rig.daemon, "");
     rig.wire = rig_open(&rig);
@@ -100,14 +100,14 @@ END_TEST
 
 START_TEST(test_stop_deadline_exits_nonzero_and_says_how_many_are_not_written)
 {
-    struct rig rig = rig_start("--flush-delay 10s --stop-timeout 300ms");
+    struct rig rig = rig_start("--flush-delay 1h --stop-timeout 300ms");
     struct frozen frozen = trouble_freeze_writer(&rig.daemon);
     for (int i = 0; i < 37; i++) {
         set(&rig.wire, kept_format("%d", i), "x");
     }
     daemon_signal(&rig.daemon, SIGTERM);
-    ck_assert_msg(trouble_buried(&frozen, 5000), "it does not end: %s", daemon_errors(&rig.daemon));
-    ck_assert_int_eq(daemon_wait(&rig.daemon, 5000), EXIT_FAILED);
+    ck_assert_msg(trouble_buried(&frozen, END_MS), "it does not end: %s", daemon_errors(&rig.daemon));
+    ck_assert_int_eq(daemon_wait(&rig.daemon, END_MS), EXIT_FAILED);
     char *said = daemon_errors(&rig.daemon);
     ck_assert_msg(strstr(said, "37") != NULL || strstr(said, "38") != NULL, "%s",
                   said); /* with the frozen commit */
@@ -118,10 +118,10 @@ END_TEST
 
 START_TEST(test_new_connections_are_refused_while_stopping)
 {
-    struct rig rig = rig_start("--flush-delay 10s");
+    struct rig rig = rig_start("--flush-delay 1h");
     struct frozen frozen = trouble_freeze_writer(&rig.daemon);
     daemon_signal(&rig.daemon, SIGTERM);
-    uint64_t until = clock_ms() + (uint64_t)patience_ms(5000);
+    uint64_t until = clock_ms() + (uint64_t)patience_ms(END_MS);
     bool refused = false;
     while (!refused && clock_ms() < until) {
         struct wire late = wire_try_connect(rig.daemon.socket);
@@ -130,7 +130,7 @@ START_TEST(test_new_connections_are_refused_while_stopping)
     }
     ck_assert(refused);
     trouble_thaw(&frozen);
-    ck_assert_int_eq(daemon_wait(&rig.daemon, 10000), 0);
+    ck_assert_int_eq(daemon_wait(&rig.daemon, END_MS), 0);
     wire_close(&rig.wire);
     daemon_close(&rig.daemon);
 }
@@ -141,16 +141,14 @@ START_TEST(test_second_daemon_names_pid)
     struct rig rig = rig_start("");
     struct daemon second = daemon_new();
     snprintf(second.data, sizeof second.data, "%s", rig.daemon.data);
-    uint64_t before = clock_ms();
     daemon_launch(&second, "");
-    ck_assert_int_eq(daemon_wait(&second, 5000), EXIT_TAKEN);
-    ck_assert_uint_lt(clock_ms() - before, (uint64_t)patience_ms(1000));
+    ck_assert_int_eq(daemon_wait(&second, END_MS), EXIT_TAKEN);
     char *pid = kept_format("%d", (int)daemon_process(&rig.daemon));
     ck_assert_msg(strstr(daemon_errors(&second), pid) != NULL, "%s", daemon_errors(&second));
     commit_ok(&rig.wire, commit_of_block(1, "unharmed"));
     rig_crash(&rig, ""); /* the lock goes with its holder */
     daemon_launch(&second, "");
-    ck_assert_int_eq(daemon_wait(&second, 5000), EXIT_TAKEN);
+    ck_assert_int_eq(daemon_wait(&second, END_MS), EXIT_TAKEN);
     daemon_close(&second);
     rig_end(&rig);
 }
@@ -164,7 +162,7 @@ static void expect_refused(const char *data, bool create)
     daemon.made = !create;
     unsigned long before = directory_digest(data);
     daemon_launch(&daemon, "");
-    int code = daemon_wait(&daemon, 5000);
+    int code = daemon_wait(&daemon, END_MS);
     ck_assert_msg(code == EXIT_NOT_OURS, "exit %d: %s", code, daemon_errors(&daemon));
     ck_assert_uint_gt(strlen(daemon_errors(&daemon)), 20);
     ck_assert_msg(directory_digest(data) == before, "the directory was touched");
@@ -195,7 +193,7 @@ START_TEST(test_start_without_sha256_says_so)
     ck_assert_int_eq(fclose(file), 0);
     daemon.environment[0] = kept_format("OPENSSL_CONF=%s", path);
     daemon_launch(&daemon, "--create");
-    ck_assert_int_eq(daemon_wait(&daemon, 10000), EXIT_NOT_OURS);
+    ck_assert_int_eq(daemon_wait(&daemon, END_MS), EXIT_NOT_OURS);
     ck_assert(daemon_says(&daemon, "OPENSSL_CONF"));
     daemon_close(&daemon);
 }
@@ -296,7 +294,7 @@ START_TEST(test_socket_of_a_living_daemon_is_not_taken_over)
     struct daemon second = daemon_new();
     snprintf(second.socket, sizeof second.socket, "%s", rig.daemon.socket);
     daemon_launch(&second, "");
-    ck_assert_int_gt(daemon_wait(&second, 5000), 0);
+    ck_assert_int_gt(daemon_wait(&second, END_MS), 0);
     struct wire wire = rig_open(&rig);
     ck_assert_uint_eq(get_height(&wire), 0);
     wire_close(&wire);
@@ -311,7 +309,7 @@ START_TEST(test_start_that_fails_at_its_socket_leaves_no_store)
     for (int i = 0; i < 2; i++) {
         snprintf(daemon.socket, sizeof daemon.socket, "%s", directory_path(&daemon.home, "absent/socket"));
         daemon_launch(&daemon, "");
-        ck_assert_int_gt(daemon_wait(&daemon, patience_ms(20000)), 0);
+        ck_assert_int_gt(daemon_wait(&daemon, END_MS), 0);
         ck_assert(daemon_says(&daemon, "socket_refused"));
         ck_assert(!file_exists(daemon.data));
     }
@@ -332,7 +330,7 @@ START_TEST(test_starts_leave_few_files)
     for (uint64_t until = clock_ms() + (uint64_t)patience_ms(30000);
          clock_ms() < until && files > FILES_MAX;) {
         sleep_ms(50);
-        files = atoi(shell_run(10000, "ls %s/db | wc -l", rig.daemon.data).output);
+        files = atoi(shell_run(END_MS, "ls %s/db | wc -l", rig.daemon.data).output);
     }
     ck_assert_int_le(files, FILES_MAX);
     for (uint64_t height = 1; height <= STARTS; height++) {

@@ -8,7 +8,7 @@
 
 START_TEST(test_commit_that_asks_carries_all_metadata_accepted_before)
 {
-    struct rig rig = rig_start("--flush-delay 10s");
+    struct rig rig = rig_start("--flush-delay 1h");
     set(&rig.wire, "a", "1");
     set(&rig.wire, "b", "1");
     Cairn__Commit *commit = commit_of_block(1, "one");
@@ -26,7 +26,7 @@ END_TEST
 
 START_TEST(test_commit_may_reach_the_disk_before_metadata_accepted_before_it)
 {
-    struct rig rig = rig_start("--flush-delay 10s");
+    struct rig rig = rig_start("--flush-delay 1h");
     set(&rig.wire, "mark", "1");
     commit_ok(&rig.wire, commit_of_block(1, "one"));
     ck_assert_uint_eq(status_number(&rig.wire, "queue.operations"), 1);
@@ -39,7 +39,7 @@ END_TEST
 
 START_TEST(test_commit_touching_a_queued_name_carries_unasked)
 {
-    struct rig rig = rig_start("--flush-delay 10s");
+    struct rig rig = rig_start("--flush-delay 1h");
     set(&rig.wire, "other", "1");
     set(&rig.wire, "mark", "queued");
     Cairn__Commit *commit = commit_of_block(1, "one");
@@ -56,7 +56,7 @@ END_TEST
 
 START_TEST(test_raise_in_a_commit_counts_what_is_queued_before_it)
 {
-    struct rig rig = rig_start("--flush-delay 10s");
+    struct rig rig = rig_start("--flush-delay 1h");
     ask_metadata(&rig.wire, metadata_new(operation_raise("mark", 9)));
     Cairn__Commit *commit = commit_of_block(1, "one");
     commit_metadata(commit, operation_raise("mark", 5));
@@ -70,7 +70,7 @@ END_TEST
 
 START_TEST(test_refused_commit_carries_nothing)
 {
-    struct rig rig = rig_start("--flush-delay 10s");
+    struct rig rig = rig_start("--flush-delay 1h");
     set(&rig.wire, "mark", "queued");
     Cairn__Commit *commit = commit_of_block(1, "one");
     commit->has_carry = commit->carry = true;
@@ -108,7 +108,7 @@ END_TEST
 
 START_TEST(test_queued_metadata_is_seen_at_once_on_every_connection)
 {
-    struct rig rig = rig_start("--flush-delay 10s");
+    struct rig rig = rig_start("--flush-delay 1h");
     struct wire other = rig_open(&rig);
     for (int i = 0; i < 50; i++) {
         char *value = kept_format("%d", i);
@@ -256,7 +256,7 @@ START_TEST(test_metadata_gets_its_turn_under_endless_commits)
     struct rig rig = rig_start("--flush-delay 5ms");
     struct wire committer = rig_open(&rig);
     struct written mark = set(&rig.wire, "mark", "x");
-    uint64_t until = clock_ms() + (uint64_t)patience_ms(10000);
+    uint64_t until = clock_ms() + (uint64_t)patience_ms(60000);
     uint64_t answered = 0, height = 0;
     do { /* a commit always waits; 20 flush delays are 100 ms */
         while (height < answered + 64) {

@@ -129,7 +129,7 @@ END_TEST
 
 START_TEST(test_prune_always_carries)
 {
-    struct rig rig = rig_start("--flush-delay 10s");
+    struct rig rig = rig_start("--flush-delay 1h");
     fill_blocks(&rig.wire, 1, 5);
     set(&rig.wire, "queued", "x");
     ck_assert_int_eq(ask_prune(&rig.wire, prune_blocks(1)).status, STATUS_OK);
@@ -305,7 +305,7 @@ END_TEST
 
 START_TEST(test_dry_run_says_what_would_go_and_changes_nothing)
 {
-    struct rig rig = rig_start("--flush-delay 10s");
+    struct rig rig = rig_start("--flush-delay 1h");
     fill_blocks(&rig.wire, 1, 10);
     ask_metadata(&rig.wire, metadata_new(operation_set_at("bound", "x", 3)));
     ask_metadata(&rig.wire, metadata_new(operation_set_at("above", "x", 5)));

@@ -7,6 +7,8 @@
 #include "tests/lib/suite.h"
 #include "tests/lib/trouble.h"
 
+enum { SOON_MS = 20000 };
+
 START_TEST(test_half_sent_large_frames_hold_up_no_small_ones)
 {
     struct rig rig = rig_start("--frame-bytes-max 1MiB --requests-bytes-max 2MiB");
@@ -44,9 +46,7 @@ START_TEST(test_frame_of_exactly_the_bound_is_taken)
     commit->blocks[0]->data = bytes_random(1, BOUND - 100);
     commit->blocks[0]->data = bytes_random(1, 2 * BOUND - 100 - cairn__commit__get_packed_size(commit));
     ck_assert_uint_eq(cairn__commit__get_packed_size(commit), BOUND);
-    uint64_t before = clock_ms();
     commit_ok(&rig.wire, commit);
-    ck_assert_uint_lt(clock_ms() - before, (uint64_t)patience_ms(2000));
     ck_assert_uint_eq(get_block(&rig.wire, 1, 15)->data.len, commit->blocks[0]->data.len);
     rig_end(&rig);
 }
@@ -82,7 +82,10 @@ START_TEST(test_large_requests_in_flight_stay_below_their_bound)
         senders[i] = rig_open(&rig);
         sent[i] = wire_send_some(&senders[i], frames[i].data, frames[i].len, 100);
     }
-    ck_assert_uint_gt(status_number(&rig.wire, "requests.bytes"), BOUND / 2); /* several are in there */
+    uint64_t until = clock_ms() + (uint64_t)patience_ms(SOON_MS);
+    while (status_number(&rig.wire, "requests.bytes") <= BOUND / 2) { /* several are in there */
+        ck_assert_uint_lt(clock_ms(), until);
+    }
     ck_assert_uint_le(status_number(&rig.wire, "requests.bytes"),
                       BOUND + (1 << 20)); /* with what small ones keep */
     trouble_thaw(&frozen);
@@ -123,12 +126,11 @@ START_TEST(test_frames_that_unpack_to_much_more_wait_for_each_other_and_none_is_
     struct wire senders[SENDERS];
     for (int i = 0; i < SENDERS; i++) {
         senders[i] = rig_open(&rig);
-        wire_send_some(&senders[i], (i == LARGE ? large : good).data, (i == LARGE ? large : good).len - 1,
-                       100);
+        wire_send_bytes(&senders[i], (i == LARGE ? large : good).data, (i == LARGE ? large : good).len - 1);
     }
     for (int i = 0; i < SENDERS; i++) {
         const ProtobufCBinaryData *frame = i == LARGE ? &large : &good;
-        wire_send_some(&senders[i], frame->data + frame->len - 1, 1, 50);
+        wire_send_bytes(&senders[i], frame->data + frame->len - 1, 1);
     }
     sleep_ms(100);
     ck_assert_uint_le(status_number(&rig.wire, "requests.bytes"),

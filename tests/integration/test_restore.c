@@ -13,7 +13,7 @@
 #include "tests/lib/shell.h"
 #include "tests/lib/suite.h"
 
-#define NEVER_FLUSHED "--flush-delay 10s" /* so that what is accepted is not written meanwhile */
+#define NEVER_FLUSHED "--flush-delay 1h" /* so that what is accepted is not written meanwhile */
 
 enum { TIMEOUT_US = 60000000 };
 

@@ -233,7 +233,7 @@ START_TEST(test_a_user_that_is_not_there_ends_the_start)
 {
     struct daemon daemon = daemon_new();
     ck_assert(!daemon_try_start(&daemon, "--writers no-such-user"));
-    ck_assert_int_eq(daemon_wait(&daemon, 5000), 78);
+    ck_assert_int_eq(daemon_wait(&daemon, 20000), 78);
     ck_assert(daemon_says(&daemon, "writers: there is no user"));
     daemon_close(&daemon);
 }

@@ -106,7 +106,7 @@ END_TEST
 
 START_TEST(test_guard_above_the_target_refuses_or_is_lowered)
 {
-    struct rig rig = rig_start("--flush-delay 10s");
+    struct rig rig = rig_start("--flush-delay 1h");
     fill_blocks(&rig.wire, 1, 10);
     ask_metadata(&rig.wire,
                  metadata_new(operation_raise("final", 8))); /* still queued: it counts all the same */
@@ -147,7 +147,7 @@ END_TEST
 
 START_TEST(test_refused_rollback_carries_nothing_and_changes_nothing)
 {
-    struct rig rig = rig_start("--flush-delay 10s");
+    struct rig rig = rig_start("--flush-delay 1h");
     fill_blocks(&rig.wire, 1, 3);
     set(&rig.wire, "queued", "x");
     Cairn__Rollback *rollback = rollback_to(9);
@@ -187,7 +187,7 @@ END_TEST
 
 START_TEST(test_rollback_always_carries)
 {
-    struct rig rig = rig_start("--flush-delay 10s");
+    struct rig rig = rig_start("--flush-delay 1h");
     fill_blocks(&rig.wire, 1, 5);
     set(&rig.wire, "queued", "x");
     ask_metadata(&rig.wire, metadata_new(operation_set_at("queued above", "x", 5)));
@@ -202,11 +202,11 @@ END_TEST
 
 START_TEST(test_resent_metadata_older_than_the_chains_rollback_is_conflict)
 {
-    struct rig rig = rig_start("--flush-delay 10s");
+    struct rig rig = rig_start("--flush-delay 1h");
     fill_blocks(&rig.wire, 1, 5);
     ask_create_chain(&rig.wire, "other"); /* one made later is no chain of what was lost */
     struct written lost = set(&rig.wire, "lost", "x");
-    rig_crash(&rig, "--flush-delay 10s");
+    rig_crash(&rig, "--flush-delay 1h");
     ck_assert(metadata_is(&rig.wire, "lost", NULL));
     Cairn__WriteMetadata *again = metadata_new(operation_set("lost", "x"));
     again->has_resend_of = true;

@@ -233,7 +233,7 @@ END_TEST
 START_TEST(test_a_set_that_is_answered_survives_the_daemons_death)
 {
     /* queued metadata is written because somebody waits for it */
-    struct rig rig = rig_start("--flush-delay 10s");
+    struct rig rig = rig_start("--flush-delay 1h");
     expect_in(cairn(&rig, DONE, "meta set name value"), "written, ");
     expect_in(cairn(&rig, DONE, "meta raise mark 7"), "written, ");
     rig_crash(&rig, "");

@@ -20,9 +20,10 @@
 
 enum {
     WORDS_MAX = 64,
-    READY_MS = 15000,
+    READY_MS = 30000,
     STOP_MS = 30000,
     IDLE_MAX_MS = 20000,
+    SAID_MS = 20000,
 };
 
 struct daemon daemon_new(void)
@@ -34,13 +35,22 @@ struct daemon daemon_new(void)
     return daemon;
 }
 
+/* A machine that is slow, or stands for a while, ends no test; those about a time-out set it. */
+static void be_patient(void)
+{
+    setenv("CAIRND_HELLO_TIMEOUT", "1h", 1);
+    setenv("CAIRND_FRAME_TIMEOUT", "1h", 1);
+    setenv("CAIRND_STREAM_TIMEOUT", "1h", 1);
+    setenv("CAIRND_STOP_TIMEOUT", "1h", 1);
+    setenv("CAIRND_STALL_TIMEOUT", "1h", 1);
+}
+
 /* In the child: becomes cairnd. */
 static void become(const struct daemon *daemon, const char **words)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     unsetenv("NOTIFY_SOCKET");
-    setenv("CAIRND_STALL_TIMEOUT", "1h",
-           1); /* a machine that is slow ends no test; one about stalls sets its own */
+    be_patient();
     for (size_t i = 0; i < 8 && daemon->environment[i] != NULL; i++) {
         putenv((char *)(uintptr_t)daemon->environment[i]);
     }
@@ -296,7 +306,7 @@ char *daemon_errors(const struct daemon *daemon)
 
 bool daemon_says(const struct daemon *daemon, const char *text)
 {
-    uint64_t until = clock_ms() + (uint64_t)patience_ms(5000);
+    uint64_t until = clock_ms() + (uint64_t)patience_ms(SAID_MS);
     while (strstr(daemon_errors(daemon), text) == NULL) {
         if (clock_ms() > until) {
             return false;

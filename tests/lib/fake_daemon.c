@@ -10,6 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+enum { WAIT_MS = 60000 }; /* for what comes */
+
 static void listen_at(struct fake_daemon *daemon)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -51,7 +53,7 @@ void fake_daemon_restart(struct fake_daemon *daemon, uint64_t metadata_on_disk)
 int fake_daemon_accept(struct fake_daemon *daemon)
 {
     struct pollfd waiting = {daemon->listener, POLLIN, 0};
-    ck_assert_int_eq(poll(&waiting, 1, 5000), 1);
+    ck_assert_int_eq(poll(&waiting, 1, WAIT_MS), 1);
     int fd = accept4(daemon->listener, NULL, NULL, SOCK_CLOEXEC);
     ck_assert_int_ge(fd, 0);
     return fd;
@@ -94,7 +96,7 @@ static void receive_bytes(int fd, uint8_t *bytes, size_t count)
 {
     while (count > 0) {
         struct pollfd waiting = {fd, POLLIN, 0};
-        ck_assert_msg(poll(&waiting, 1, 5000) == 1, "nothing came");
+        ck_assert_msg(poll(&waiting, 1, WAIT_MS) == 1, "nothing came");
         ssize_t got = read(fd, bytes, count);
         ck_assert_msg(got > 0, "the client closed the connection");
         bytes += got;

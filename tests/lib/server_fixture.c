@@ -133,7 +133,7 @@ void server_fixture_run(void (*prepare)(void))
 
 void server_fixture_await(void)
 {
-    for (int i = 0; i < patience_ms(10000); i++) {
+    for (int i = 0; i < patience_ms(20000); i++) {
         struct wire wire = wire_try_connect(server_fixture.socket);
         bool accepts = wire.fd >= 0 && wire_try_hello(&wire);
         wire_close(&wire);

@@ -143,7 +143,7 @@ struct injection trouble_inject(const struct daemon *daemon, const char *what, c
         execvp(words[0], (char *const *)(uintptr_t)words);
         _exit(127);
     }
-    uint64_t until = clock_ms() + 10000;
+    uint64_t until = clock_ms() + (uint64_t)patience_ms(20000);
     while (!all_traced(daemon_process(daemon))) {
         ck_assert_msg(clock_ms() < until, "strace does not attach");
         sleep_ms(10);
@@ -155,7 +155,7 @@ struct injection trouble_inject(const struct daemon *daemon, const char *what, c
 void trouble_end(struct injection *injection)
 {
     kill(injection->strace, SIGTERM);
-    uint64_t until = clock_ms() + 5000;
+    uint64_t until = clock_ms() + (uint64_t)patience_ms(5000);
     while (waitpid(injection->strace, NULL, WNOHANG) == 0) {
         if (clock_ms() > until) {
             kill(injection->strace, SIGKILL);

@@ -109,7 +109,7 @@ int main(void)
 {
     Suite *suite = suite_create("arena");
     TCase *tests = tcase_create("arena");
-    tcase_set_timeout(tests, 60);
+    tcase_set_timeout(tests, 240);
     tcase_add_test(tests, pieces_are_aligned_and_apart);
     tcase_add_test(tests, an_arena_without_pieces_holds_nothing);
     tcase_add_test(tests, the_budget_bounds_what_is_held);

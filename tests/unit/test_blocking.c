@@ -9,6 +9,8 @@
 #include "client/cairn.h"
 #include "tests/lib/fake_daemon.h"
 
+enum { WAIT_MS = 60000 }; /* for what comes */
+
 static struct fake_daemon fake;
 static struct cairn_client *client;
 static struct cairn_connection *connection;
@@ -29,7 +31,7 @@ static void setup(void)
 {
     fake_daemon_start(&fake);
     const struct cairn_client_options options = {
-        .socket_path = fake.path, .name = "test", .timeout_us = 5000000};
+        .socket_path = fake.path, .name = "test", .timeout_us = WAIT_MS * 1000};
     ck_assert_int_eq(cairn_client_new(&options, &client), CAIRN_OK);
 }
 
@@ -49,7 +51,7 @@ static void connect_to(void *(*part)(void *))
 static void wait_closed(void)
 {
     struct pollfd waiting = {cairn_connection_fd(connection), POLLRDHUP, 0};
-    ck_assert_int_eq(poll(&waiting, 1, 5000), 1);
+    ck_assert_int_eq(poll(&waiting, 1, WAIT_MS), 1);
 }
 
 static void answer_height(int fd, uint64_t height)
@@ -398,7 +400,7 @@ START_TEST(a_write_waits_for_what_another_connection_sends_again)
     ck_assert_int_eq(cairn_connection_reconnect(connection), CAIRN_OK);
     do { /* until its hello is answered; the old write goes out then, and its answer is not awaited */
         struct pollfd waiting = {cairn_connection_fd(connection), cairn_connection_events(connection), 0};
-        ck_assert_int_eq(poll(&waiting, 1, 5000), 1);
+        ck_assert_int_eq(poll(&waiting, 1, WAIT_MS), 1);
         ck_assert_int_eq(cairn_connection_process(connection, waiting.revents), CAIRN_OK);
     } while (cairn_connection_get_state(connection) != CAIRN_READY);
     ck_assert_int_eq(cairn_connect(client, 0, &connection), CAIRN_OK);
@@ -447,7 +449,7 @@ int main(void)
 {
     Suite *suite = suite_create("blocking");
     TCase *blocking = tcase_create("blocking");
-    tcase_set_timeout(blocking, 30);
+    tcase_set_timeout(blocking, 240);
     tcase_add_checked_fixture(blocking, setup, teardown);
     tcase_add_test(blocking, a_reply_lives_until_the_next_call);
     tcase_add_test(blocking, a_reply_may_be_passed_to_the_next_call);

@@ -176,7 +176,7 @@ int main(void)
 {
     Suite *suite = suite_create("client_store");
     TCase *tests = tcase_create("client_store");
-    tcase_set_timeout(tests, 60);
+    tcase_set_timeout(tests, 240);
     suite_add_tcase(suite, tests);
     tcase_add_checked_fixture(tests, NULL, teardown);
     tcase_add_test(tests, the_bits_of_the_run_are_asked_about);

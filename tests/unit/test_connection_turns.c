@@ -254,7 +254,7 @@ int main(void)
     tcase_add_test(tests, places_for_streams);
     tcase_add_test(tests, the_last_connections_are_for_uids_that_have_none);
     tcase_add_checked_fixture(queue, setup_small_queue, connections_close);
-    tcase_set_timeout(queue, under_sanitizer() ? 180 : 30);
+    tcase_set_timeout(queue, under_sanitizer() ? 360 : 120);
     tcase_add_test(queue, room_in_the_queue);
     suite_add_tcase(suite, queue);
     return suite_run(suite, false);

@@ -468,7 +468,7 @@ int main(void)
 {
     Suite *suite = suite_create("directory");
     TCase *tests = tcase_create("directory");
-    tcase_set_timeout(tests, 60);
+    tcase_set_timeout(tests, 240);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, absent_directory_is_refused_without_create);
     tcase_add_test(tests, empty_directory_is_refused_untouched_without_create);

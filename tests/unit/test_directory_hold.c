@@ -263,7 +263,7 @@ int main(void)
     Suite *suite = suite_create("directory_hold");
     TCase *hold = tcase_create("directory_hold");
     suite_add_tcase(suite, hold);
-    tcase_set_timeout(hold, 60);
+    tcase_set_timeout(hold, 240);
     tcase_add_checked_fixture(hold, setup, teardown);
     tcase_add_test(hold, second_owner_is_refused_where_the_lock_file_was_removed);
     tcase_add_test(hold, moved_store_keeps_its_paths_and_is_not_gone);

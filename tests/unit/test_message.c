@@ -418,7 +418,7 @@ int main(void)
 {
     Suite *suite = suite_create("message");
     TCase *tests = tcase_create("message");
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, 480);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, an_empty_body_is_a_message_without_fields);
     tcase_add_test(tests, a_commit_is_unpacked_whole);

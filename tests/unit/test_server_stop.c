@@ -35,6 +35,7 @@ END_TEST
 
 static void doubt_the_next_sync(void)
 {
+    server_fixture.options->sync_interval_us = 3600000000; /* it is the barrier's */
     fake_disk_fault(server_fixture.disk, FAKE_SYNC, FAKE_IN_DOUBT, 1);
 }
 

@@ -26,9 +26,11 @@ type spoiler struct {
 
 	mu    sync.Mutex
 	conns []net.Conn // of both sides
+	group sync.WaitGroup
 }
 
-// cut ends all connections. The daemon carries out what it was sent.
+// cut ends all connections. What the daemon was sent before it carries out before it answers the hello of a later connection, since no
+// byte of an earlier one is on its way any more.
 func (s *spoiler) cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -36,6 +38,7 @@ func (s *spoiler) cut() {
 		conn.Close()
 	}
 	s.conns = nil
+	s.group.Wait()
 }
 
 func between(t *testing.T, d *cairntest.Daemon, spoil *spoiler) (socket string) {
@@ -48,47 +51,60 @@ func between(t *testing.T, d *cairntest.Daemon, spoil *spoiler) (socket string) 
 			if err != nil {
 				return
 			}
-			daemon, err := net.Dial("unix", d.Socket)
-			if err != nil {
-				client.Close()
-				continue
-			}
-			spoil.mu.Lock()
-			spoil.conns = append(spoil.conns, client, daemon)
-			spoil.mu.Unlock()
-			go func() {
-				io.Copy(daemon, client)
-				daemon.(*net.UnixConn).CloseWrite()
-			}()
-			go func() {
-				defer client.Close()
-				defer daemon.Close()
-				header := make([]byte, 32)
-				for {
-					if _, err := io.ReadFull(daemon, header); err != nil {
-						return
-					}
-					body := make([]byte, binary.LittleEndian.Uint32(header[4:]))
-					if _, err := io.ReadFull(daemon, body); err != nil {
-						return
-					}
-					switch {
-					case header[1] == 0xa1 && spoil.commits.Add(-1) >= 0:
-						header[3] = byte(cairn.StatusIOError)
-					case header[1] == 0x89 && spoil.presents.Add(-1) >= 0:
-						header[3] = byte(cairn.StatusNoSpace)
-					case header[1] == 0x81 && spoil.hellos.Add(-1) >= 0:
-						body = bytes.Replace(body, []byte{0x10, 0x0f}, []byte{0x10, 0x07}, 1) // the field of the features
-					}
-					if header[1] == 0xa0 && spoil.writes.Add(-1) >= 0 {
-						continue
-					}
-					client.Write(append(header, body...))
-				}
-			}()
+			spoil.join(client, d.Socket)
 		}
 	}()
 	return listener.Addr().String()
+}
+
+// join connects a client to the daemon.
+func (s *spoiler) join(client net.Conn, socket string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	daemon, err := net.Dial("unix", socket)
+	if err != nil {
+		client.Close()
+		return
+	}
+	s.conns = append(s.conns, client, daemon)
+	s.group.Add(2)
+	go func() {
+		defer s.group.Done()
+		io.Copy(daemon, client)
+		daemon.(*net.UnixConn).CloseWrite()
+	}()
+	go func() {
+		defer s.group.Done()
+		defer client.Close()
+		defer daemon.Close()
+		s.answers(client, daemon)
+	}()
+}
+
+// answers passes the daemon's answers on, until one of both goes.
+func (s *spoiler) answers(client io.Writer, daemon io.Reader) {
+	header := make([]byte, 32)
+	for {
+		if _, err := io.ReadFull(daemon, header); err != nil {
+			return
+		}
+		body := make([]byte, binary.LittleEndian.Uint32(header[4:]))
+		if _, err := io.ReadFull(daemon, body); err != nil {
+			return
+		}
+		switch {
+		case header[1] == 0xa1 && s.commits.Add(-1) >= 0:
+			header[3] = byte(cairn.StatusIOError)
+		case header[1] == 0x89 && s.presents.Add(-1) >= 0:
+			header[3] = byte(cairn.StatusNoSpace)
+		case header[1] == 0x81 && s.hellos.Add(-1) >= 0:
+			body = bytes.Replace(body, []byte{0x10, 0x0f}, []byte{0x10, 0x07}, 1) // the field of the features
+		}
+		if header[1] == 0xa0 && s.writes.Add(-1) >= 0 {
+			continue
+		}
+		client.Write(append(header, body...))
+	}
 }
 
 // claimBehindSpoiler returns a chain of a daemon that a client has claimed, and what spoils the answers to the client.

@@ -11,7 +11,7 @@ enum {
     HUGE_PAGES_BYTES_MIN = 2 * HUGE_PAGE_BYTES, /* a smaller block need not contain a whole huge page */
 };
 
-/* Asks for huge pages under a block that was just allocated. A kernel that refuses only costs time. */
+/* Asks for huge pages under a block that was just allocated. If the kernel refuses, only time is lost. */
 static inline void huge_pages_prefer(void *block, size_t bytes)
 {
     if (bytes < HUGE_PAGES_BYTES_MIN) {

@@ -1,5 +1,5 @@
 /* The listening socket: made at a path, or adopted from systemd. On main's thread, before the loop runs and after it ended. It is
- * bound last: a start that fails before has bound nothing, and one that would fail here is found out before a store is made. */
+ * bound last, so that a start that fails before has bound nothing; listener_check finds what would fail here before a store is made. */
 #ifndef DAEMON_LISTENER_H
 #define DAEMON_LISTENER_H
 

@@ -1,4 +1,4 @@
-/* The soft limit is raised towards the hard one, which only the system's administrator raises: too low, it refuses the start. */
+/* Each soft limit is raised as far as the hard one allows. If that is not enough the start is refused: only an administrator raises it. */
 #include "daemon/host/process_limits.h"
 
 #include <assert.h>

@@ -1,6 +1,6 @@
-/* The limits on descriptors, on a file's size and on address space: every connection and every file of the store must find a descriptor, a
- * log that may not grow fails each write, and a start that finds no address space aborts, at every restart. None is a state to serve
- * in. On main's thread, before the store is opened. */
+/* The limits on descriptors, on a file's size and on address space. Without a descriptor for every connection and every file of the store,
+ * with a log that must not grow, or without address space, the daemon would fail while it serves or abort at each start. So they are
+ * checked first. On main's thread, before the store is opened. */
 #ifndef DAEMON_PROCESS_LIMITS_H
 #define DAEMON_PROCESS_LIMITS_H
 

@@ -59,7 +59,7 @@ size_t stamp_format(const struct stamp *stamp, char *ret_text)
     return stamp->format >= 2 ? append_checksum(ret_text, (size_t)n) : (size_t)n;
 }
 
-/* A text that does not begin as ours is still ours, and damaged, if it goes on as ours. */
+/* Without our first line it is another program's file; but if our second line follows at its place, it is a damaged stamp. */
 static enum stamp_result judge_foreign(const char *bytes, size_t n)
 {
     static const char second[] = "format ";

@@ -101,7 +101,7 @@ struct job_forget {
     uint32_t last;
 };
 
-/* What a rollback dropped, or would; of a sweep's slice entries of the hash index, as blocks, and names. */
+/* What a rollback dropped or would drop. Of a slice of the sweep: entries of the hash index, in `blocks`, and names. */
 struct job_counts {
     uint64_t blocks;
     uint64_t states;

@@ -1,5 +1,5 @@
-/* The life of the watch: it has a thread of its own, since main's waits for the device. The thread says once that the start takes long, once
- * again each time that the start has lasted twice as long as then, and ends with the start. It touches no disk itself. */
+/* The watch has a thread of its own, since main's waits for the device. The thread logs when the start takes long, and again each time that
+ * it has lasted twice as long as at the last line. It ends with the start, and touches no disk. */
 #include "daemon/maintain/start_watch.h"
 
 #include <assert.h>

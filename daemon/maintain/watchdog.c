@@ -23,7 +23,7 @@
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 
-/* Whose standing still a restart may help against. */
+/* The stages of which a restart may end a stall. */
 static const unsigned restart_helps = 1U << HEARTBEAT_LOOP | 1U << HEARTBEAT_WRITER | 1U << HEARTBEAT_POOL;
 
 struct watchdog {

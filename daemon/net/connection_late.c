@@ -96,7 +96,7 @@ void connection_check_paused(struct connection_set *set, uint64_t now_us)
     set->next_check_us = now_us + HANG_UP_CHECK_US;
 }
 
-/* Whether something that the peer of `left` sent, and that changes the store, is not carried out. */
+/* Whether something that the peer of `left` sent, and that changes the store, is not carried out yet. */
 static bool has_unfinished(struct connection *left)
 {
     connection_check(left);

@@ -113,7 +113,7 @@ bool budget_client_may_have_short(const struct budget_client *client);
 /* Whether a read may be answered at once, on the loop. */
 bool budget_may_answer(const struct budget *budget);
 
-/* Whether the pool may start to read so many bytes, 0 always; that it does, and has done. */
+/* Whether the pool may start to read so many bytes; 0 is always allowed. The other two count such a read from its start to its end. */
 bool budget_may_read(const struct budget *budget, uint64_t bytes);
 void budget_read_begins(struct budget *budget, uint64_t bytes);
 void budget_read_ends(struct budget *budget, uint64_t bytes);

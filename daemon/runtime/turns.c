@@ -205,7 +205,7 @@ void *turns_first(const struct turns *turns, enum turns_list list)
     return turn->owner;
 }
 
-/* Asks of what is below the member, in the order of its ring. */
+/* Asks about the waits below the member, in the order of its ring. */
 static void *find_below(const struct turns_member *above, enum turns_list list, int levels,
                         bool (*may)(const void *owner, const void *context), const void *context)
 {

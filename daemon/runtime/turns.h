@@ -75,12 +75,12 @@ void turns_wait(struct turns *turns, enum turns_list list, struct turns_member *
 /* Whose turn it is, its owner; NULL: nobody waits. */
 void *turns_first(const struct turns *turns, enum turns_list list);
 
-/* The same, those left out that may not have it now: of each connection its oldest wait is asked about, in the order of turns. */
+/* The first, in the order of turns, for which `may` says yes. It is asked about the oldest wait of each connection. */
 void *turns_find(const struct turns *turns, enum turns_list list,
                  bool (*may)(const void *owner, const void *context), const void *context);
 
-/* One of a connection's oldest waits was given what it waits for: it waits no more, and its connection, process and uid are the last
- * of theirs. */
+/* The wait, the oldest of its connection, was given what it waits for: it ends, and its connection, process and uid become the last in
+ * their rings. */
 void turns_take(struct turns *turns, enum turns_list list, struct turn *turn);
 
 /* A wait that ends by itself; the turn of nobody else changes. */

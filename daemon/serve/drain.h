@@ -1,5 +1,5 @@
-/* Drain: a stop that its client hears the end of. The request is kept in the service; the server sees it in the same iteration, begins
- * to stop as by SIGTERM, and ends the request once all that was accepted is written and synced. Loop only. */
+/* Drain: a stop that a client asks for, and whose end it is told. The request is kept in the service. The server finds it there in the same
+ * iteration, begins to stop as by SIGTERM, and answers it once all that was accepted is written and synced. Loop only. */
 #ifndef DAEMON_DRAIN_H
 #define DAEMON_DRAIN_H
 

@@ -24,7 +24,7 @@ struct write_set_change {
     bool present;
     bool is_superseded;
     UT_hash_handle hh; /* unless superseded */
-    struct key key;    /* last, so that only what it has is needed */
+    struct key key;    /* last: a change takes no more memory than its key has bytes */
 };
 
 /* Keys that are dropped, packed as engine_write takes them. */

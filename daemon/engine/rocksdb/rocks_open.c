@@ -292,8 +292,8 @@ enum engine_result rocks_look(const char *path, struct failure *failure)
 }
 
 /* How large write buffers are during the start: what is read from the logs fits into one, so that the start does not wait until
- * tables are written. It takes a little more there than in the log; and where the disk is so full that it stays, what deletes has
- * room beside it. */
+ * tables are written. In the buffer it takes a little more than in the log. If the disk is too full to flush it, deletes still have room
+ * in the same buffer. */
 static uint64_t write_buffer_bytes_of_start(uint64_t write_buffer_bytes, uint64_t log_bytes)
 {
     uint64_t bytes = log_bytes + log_bytes / 4;

@@ -67,7 +67,7 @@ void notify_go_on(void)
     }
 }
 
-/* What does not fit behind what systemd has not taken yet is dropped: it is not listening. */
+/* Tells it, or keeps it behind what systemd has not taken yet. If there is no room for it, systemd does not listen, and it is dropped. */
 static void tell(const char *text)
 {
     size_t bytes = strlen(text) + 1;

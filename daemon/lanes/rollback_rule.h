@@ -10,10 +10,10 @@
 enum status rollback_rule_target(const struct chain_marks *marks, uint64_t to,
                                  struct failure *failure) MUST_CHECK;
 
-/* That there is no state at the target: `has_any` says whether the chain has one at another height. */
+/* For a target without a state: refused if the chain has a state at another height (`has_any`). */
 enum status rollback_rule_no_state(bool has_any, uint64_t to, struct failure *failure) MUST_CHECK;
 
-/* A guard, by what its name holds. STATUS_OK: *ret_is_above says whether it is to be lowered. */
+/* A guard, by the value of its name. STATUS_OK: *ret_is_above says whether the value is to be lowered. */
 enum status rollback_rule_guard(const struct job_guard *guard, struct metadata_value holds, uint64_t to,
                                 bool *ret_is_above, struct failure *failure) MUST_CHECK;
 

@@ -127,7 +127,7 @@ void connection_refuse(struct connection *connection, uint8_t type, uint64_t id,
  * status and text. */
 void connection_time_out(struct connection *connection, enum status status, const char *text);
 
-/* It waits for its turn: for memory for the frame that it reads; for what a request of it needs to go on; and no more for a claim. */
+/* The connection waits for memory for the frame that it reads; for what its request needs, as `progress` says; and no longer for a claim. */
 void connection_wait_for_memory(struct connection *connection, const struct budget_request *memory);
 void connection_wait(struct connection *connection, struct request *request, enum request_progress progress);
 void connection_wait_no_claim(struct connection *connection);

@@ -59,7 +59,7 @@ struct chain *chain_add(struct chain_set *chains, struct slice name, uint32_t id
 void chain_remove(struct chain_set *chains, struct chain *chain);
 /* Frees one that was removed while its sweep was with the writer, which handed it back. */
 void chain_free_removed(struct chain_set *chains, struct chain *chain);
-/* It is dropped, and there again at once: nothing of the old one is left but id and name. */
+/* Makes a chain anew that was dropped ("default"): it keeps its id and name, and nothing else. */
 void chain_renew(struct chain_set *chains, struct chain *chain);
 
 /* The ids whose space is to be asked back. */

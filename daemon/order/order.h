@@ -125,11 +125,12 @@ enum order_acceptance order_metadata(struct order *order, struct chain *chain,
 /* Whether the chain takes writes: from the acceptance of its drop until that is done it does not. False: *failure is
  * STATUS_CONFLICT. */
 bool order_takes_writes(const struct chain *chain, struct failure *failure) MUST_CHECK;
-/* The same of a write with a number, 0 for none: one that may have been applied before the drop was accepted is taken, to be told so. */
+/* The same of a write with a number; 0: it has none. During a drop one that may have been applied before is taken all the same, so that its
+ * client learns whether it was. */
 bool order_takes_number(const struct chain *chain, uint64_t number, struct failure *failure) MUST_CHECK;
 
-/* Accepts a job for the commit lane at that time, and numbers it: a claim gets its epoch's sequence number by that. The job and what it leads to are lent until job->done, which is
- * called once, from order_drain_completions. */
+/* Accepts a job for the commit lane at that time, and numbers it; a claim's epoch gets that number too. The job and what it leads to are
+ * lent until job->done, which is called once, from order_drain_completions. */
 void order_submit(struct order *order, struct job *job, bool carry, uint64_t now_ns);
 
 /* The space of the dropped chains with those numbers, both included, was asked back: their records are deleted, but for those of chains

@@ -75,7 +75,7 @@ uint64_t order_next_sequence(struct order *order);
 bool order_has_space_for(struct order *order, struct pending_request request, uint64_t resend_of,
                          struct failure *failure) MUST_CHECK;
 
-/* It was accepted. */
+/* Counts metadata that was accepted. */
 void order_count_metadata(struct order *order, struct pending_request request);
 
 /* ---- order_publish.c ---- */

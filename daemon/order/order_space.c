@@ -23,7 +23,7 @@ static uint64_t pending_space(const struct order *order)
     return order->accepted_bytes - order->space_counted;
 }
 
-/* What was accepted and is not written yet is still to come for a look that begins now. */
+/* A look that begins now sees all that was accepted but what is still in flight, which is written only later. */
 uint64_t order_space_counted(const struct order *order)
 {
     uint64_t in_flight = order->job_bytes + pending_bytes(order->pending) +

@@ -22,7 +22,7 @@ struct loading {
     uint64_t now_us;
 };
 
-/* What was applied under the last claim's epoch. */
+/* Reads the last number that was applied under the last claim's epoch. */
 static enum status load_epoch(const struct loading *loading, const struct chain *chain, struct epoch epoch,
                               struct epoch_record *ret_record, struct failure *failure)
 {

@@ -20,7 +20,7 @@ bool record_cache_find(struct record_cache *cache, const struct key *key, struct
 /* The store was read: the key holds this record, or (empty) nothing. */
 void record_cache_put(struct record_cache *cache, const struct key *key, struct slice record);
 
-/* What was queued for a name of metadata is on disk now. */
+/* Queued metadata of a name was written: updates its entry, if there is one. */
 void record_cache_written(struct record_cache *cache, uint32_t chain, struct slice name,
                           struct metadata_change change);
 

@@ -245,7 +245,7 @@ static bool start(struct pool *pool, struct pool_work *work, uint64_t now_us)
     return true;
 }
 
-/* Those whose owners have to wait are left out. */
+/* The context of turns_find, by which owners that have to wait are left out. */
 struct question {
     const struct pool *pool;
     uint64_t now_us;

@@ -72,10 +72,10 @@ enum budget_answer budget_request_extend(struct budget *budget, struct budget_re
 /* How much it may hold in all, now that it starts. */
 uint64_t budget_request_room(const struct budget *budget, const struct budget_request *request);
 
-/* It has started and holds so much now. A large write keeps at least what was set aside: its copy in a batch is to come. */
+/* Counts what the request holds once it has started. A large write keeps at least what was set aside, for its copy in a batch. */
 void budget_request_hold(struct budget *budget, struct budget_request *request, uint64_t bytes);
 
-/* It holds nothing any more. */
+/* The request has ended and holds nothing. */
 void budget_request_end(struct budget *budget, struct budget_request *request);
 
 /* ---- a client: its replies, and its reads that are with the pool ---- */

@@ -31,12 +31,12 @@ extern const struct exit_code_row exit_codes[EXIT_CODES];
 /* Whether a restart would end the same way. */
 bool exit_code_needs_person(int code);
 
-/* Of a start that failed with this status: what is INVALID stays so until a person acts; what is DAMAGED has a code of its own; for all
- * else another try may help. */
+/* The exit code of a start that failed with this status. STATUS_INVALID: a person has to act. STATUS_DAMAGED has a code of its own. After
+ * any other another start may succeed. */
 enum exit_code exit_code_of_start(enum status status);
 
-/* Of a start to which the system refused a call with this errno, for exit_code_of_start: STATUS_INVALID where paths, permissions or
- * limits are wrong, STATUS_IO_ERROR where the same call may succeed later. */
+/* The status, for exit_code_of_start, of a system call that failed with this errno: STATUS_INVALID if a path, permission or limit is wrong,
+ * STATUS_IO_ERROR if the same call may succeed later. */
 enum status exit_code_status_of_errno(int error);
 
 #endif

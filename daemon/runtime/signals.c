@@ -19,14 +19,14 @@ static const int ignored[] = {
     SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT,
 };
 
-/* What these do by default is what is said of them: of a process that a parent started with one ignored it would not be true, nor would a
- * child's end be told. */
+/* A parent may have had these ignored. SIGTERM, SIGINT and SIGQUIT then would not end a start, and with SIGCHLD ignored no wait learns how
+ * a child ended. */
 static const int by_default[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD};
 
 enum { NOTED = 3 };
 static const int noted_numbers[NOTED] = {SIGTERM, SIGINT, SIGHUP}; /* in the order in which they are given */
 
-/* Of the process: a handler has no other place to find them. Any thread. */
+/* Written by the handlers, on any thread, and read by the loop. */
 static atomic_bool noted[NOTED];
 static int pipe_fds[2] = {-1, -1}; /* fixed before there is a handler */
 

@@ -1,8 +1,8 @@
 /* Signals of the process. Life:
  *
- * - main prepares them before anything else: what would kill by default and means nothing to cairnd is ignored, and a hangup waits until the
- *   loop takes it, so that one that comes during a start is a reload right behind it. SIGTERM and SIGINT end a start at once, as a kill -9
- *   would. What a parent had ignored or blocked, such as a script's `&` SIGINT and SIGQUIT, makes no difference.
+ * - main prepares them before anything else: those that end a process by default and have no meaning here are ignored, and SIGHUP is blocked
+ *   until the loop takes it, so that one that comes during a start is a reload right after it. SIGTERM and SIGINT end a start at once, as
+ *   a kill -9 would. What a parent had ignored or blocked makes no difference; a shell's `&` ignores SIGINT and SIGQUIT, for example.
  * - Once the loop runs, all three are noted, and a descriptor tells the loop. They stay so to the end of the process: what comes while a
  *   stop closes the store changes nothing.
  *

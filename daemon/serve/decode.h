@@ -50,11 +50,11 @@ enum status decode_prune(struct request *request, const Cairn__Prune *message, s
 enum status decode_rollback(struct request *request, const Cairn__Rollback *message, struct job *ret_job,
                             struct failure *failure) MUST_CHECK;
 
-/* What of a name of metadata is asked for: the mask, or what stands for none. STATUS_OK, STATUS_INVALID. */
+/* Which parts of a name's metadata are asked for: the mask, or the default if there is none. STATUS_OK, STATUS_INVALID. */
 enum status decode_parts(bool has_parts, uint32_t parts, uint32_t *ret_parts,
                          struct failure *failure) MUST_CHECK;
 
-/* Whether it can be the name of metadata: it has 1 to METADATA_NAME_BYTES_MAX bytes. */
+/* Whether it can be a name of metadata, of 1 to METADATA_NAME_BYTES_MAX bytes. */
 enum status decode_name(ProtobufCBinaryData name, struct failure *failure) MUST_CHECK;
 
 #endif

@@ -54,7 +54,7 @@ static void answer(struct dry_run *dry_run)
     request_reply(request, STATUS_OK, &reply.base);
 }
 
-/* It was the one at work. Frees it. */
+/* Ends the dry run that was at work, answers it, which frees it, and starts the next. */
 static void finish(struct dry_run *dry_run)
 {
     struct service *service = dry_run->request->service;

@@ -12,7 +12,7 @@ struct epoch epochs_of(const struct session *session, struct slice chain_name);
 bool epochs_have_room(const struct session *session, const struct chain *chain,
                       struct failure *failure) MUST_CHECK;
 
-/* It is presented, and is that of the chain's last claim. */
+/* The session presents the epoch, which is that of the chain's last claim. */
 void epochs_present(struct session *session, struct chain *chain, struct epoch epoch, bool for_numbers);
 /* The session is to end with the epoch that it has just presented, unless it presents one of that chain again. */
 void epochs_end_session_with(struct session *session, const struct chain *chain);

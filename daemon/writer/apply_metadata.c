@@ -100,7 +100,8 @@ enum status apply_metadata_change(struct apply *apply, uint32_t chain, struct sl
     return STATUS_OK;
 }
 
-/* What was carried, and what the job has changed so far, goes too. Index entries of bound names stay, as those of any deleted name. */
+/* Deletes a range of names, those included that were carried or that the job has set so far. Entries in the index of bound names stay, as
+ * they do for any deleted name. */
 static void delete_names(struct apply *apply, const struct job *job,
                          const struct metadata_operation *operation)
 {

@@ -1,36 +1,19 @@
-/* An entry's life: made by the first operation on its name in the open group; folded into by later ones; read by the
- * writer once its group is closed; freed when its group is removed. The index always holds the newest entry of a
- * name; `older` leads to the same name in earlier groups. */
+/* An entry's life: made by the first operation on its name in the open group; folded into by later ones (pending_entry.c); read by the
+ * writer once its group is closed; freed when its group is removed. The index always holds the newest entry of a name; `older` leads to
+ * the same name in earlier groups. */
 #include "daemon/lanes/pending.h"
 
 #include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "daemon/lanes/queued_value.h"
+#include "daemon/lanes/pending_internal.h"
 #include "daemon/runtime/memory.h"
-#include "daemon/runtime/name_hash.h"
 
 enum {
     ENTRY_BYTES =
         256, /* an entry, its place in the index and the head of its value, beside the client's bytes */
     MEMORY_BYTES_MIN = 1 << 20, /* the machine is not asked for less; as in apply */
-};
-
-struct pending_entry {
-    /* fixed once the group is closed: the writer reads them */
-    struct pending_entry *next; /* in the group */
-    struct metadata_change change;
-    uint32_t chain;
-    /* loop only */
-    struct metadata_group *group;
-    struct pending_entry *older;
-    struct pending_entry *newer;
-    struct queued_value *value; /* what change.value leads to; NULL for none */
-    UT_hash_handle hh;
-    /* fixed */
-    size_t key_bytes;
-    uint8_t key[]; /* chain and name, as in the store */
 };
 
 struct pending {
@@ -97,9 +80,10 @@ static struct pending_entry *find(const struct pending *pending, const struct ke
 
 static uint64_t bytes_of(const struct metadata_operation *operation)
 {
-    /* fold has no place for one that is on no name */
+    /* pending_entry_fold has no place for one that is on no name */
     assert(operation->kind != METADATA_NONE && operation->kind != METADATA_DELETE_RANGE);
-    assert(operation->name.bytes <= METADATA_NAME_BYTES_MAX); /* as long as the key that entry_bytes counts */
+    assert(operation->name.bytes <=
+           METADATA_NAME_BYTES_MAX); /* as long as the key that pending_entry_bytes counts */
     return operation->name.bytes + (operation->kind == METADATA_SET ? operation->value.bytes : 0);
 }
 
@@ -254,13 +238,6 @@ static void drop_prepared(struct pending *pending)
     }
 }
 
-static void drop_value(struct pending_entry *entry)
-{
-    queued_value_drop(entry->value);
-    entry->value = NULL;
-    entry->change.value = slice_of(NULL, 0);
-}
-
 /* Whether the machine has memory for the request's entries: pending_add would end the process without it. */
 static bool has_memory(struct pending_request request)
 {
@@ -289,68 +266,6 @@ bool pending_prepare(struct pending *pending, struct pending_request request)
     return true;
 }
 
-/* A copy of the value, in the order of pending_prepare where it is large. */
-static struct queued_value *take_value(struct pending *pending, struct slice value)
-{
-    if (value.bytes < QUEUED_VALUE_LARGE_BYTES) {
-        return queued_value_new(value);
-    }
-    struct queued_value *prepared = pending->prepared;
-    assert(prepared != NULL && prepared->bytes == value.bytes); /* of the same operations */
-    pending->prepared = prepared->next;
-    prepared->next = NULL;
-    return prepared;
-}
-
-static void set_value(struct pending *pending, struct pending_entry *entry, struct slice value)
-{
-    bool is_large = value.bytes >= QUEUED_VALUE_LARGE_BYTES;
-    if (!is_large && entry->value != NULL && queued_value_may_overwrite(entry->value, value.bytes)) {
-        queued_value_overwrite(entry->value, value);
-        return;
-    }
-    drop_value(entry);
-    if (value.bytes > 0) {
-        entry->value = take_value(pending, value);
-        entry->change.value = slice_of(entry->value->data, value.bytes);
-    }
-}
-
-static void fold(struct pending *pending, struct pending_entry *entry,
-                 const struct metadata_operation *operation)
-{
-    struct metadata_change *change = &entry->change;
-    switch (operation->kind) {
-    case METADATA_SET:
-        set_value(pending, entry, operation->value);
-        change->kind = METADATA_SET;
-        change->of_height = operation->of_height;
-        change->raise = 0;
-        return;
-    case METADATA_DELETE:
-        set_value(pending, entry, slice_of(NULL, 0));
-        change->kind = METADATA_DELETE;
-        change->of_height = 0;
-        change->raise = 0;
-        return;
-    case METADATA_RAISE:
-        if (operation->raise > change->raise) {
-            change->raise = operation->raise;
-        }
-        return;
-    case METADATA_NONE:
-    case METADATA_DELETE_RANGE:
-        assert(false); /* bytes_of has none of these pass */
-    }
-}
-
-static uint64_t entry_bytes(const struct pending_entry *entry)
-{
-    size_t head_bytes = key_of_kind(0, KEY_METADATA).bytes;
-    assert(entry->key_bytes >= head_bytes); /* or the sums get a length of nearly 2^64 */
-    return entry->key_bytes - head_bytes + entry->change.value.bytes;
-}
-
 /* `found`: its entry, if that was looked up and is in the open group. */
 static void add_one(struct pending *pending, uint32_t chain, const struct metadata_operation *operation,
                     struct pending_entry *found)
@@ -368,10 +283,10 @@ static void add_one(struct pending *pending, uint32_t chain, const struct metada
         }
     }
     assert(entry->group == pending->open); /* the writer thread reads the entries of closed groups */
-    uint64_t bytes_before = is_new ? 0 : entry_bytes(entry);
+    uint64_t bytes_before = is_new ? 0 : pending_entry_bytes(entry);
     assert(entry->group->bytes >= bytes_before && pending->bytes >= bytes_before); /* they are in both sums */
-    fold(pending, entry, operation);
-    uint64_t bytes_after = entry_bytes(entry);
+    pending_entry_fold(entry, operation, &pending->prepared);
+    uint64_t bytes_after = pending_entry_bytes(entry);
     entry->group->bytes = entry->group->bytes - bytes_before + bytes_after;
     pending->bytes = pending->bytes - bytes_before + bytes_after;
 }
@@ -422,15 +337,15 @@ struct metadata_group *pending_take_closed(struct pending *pending)
 static void free_entry(struct pending *pending, struct pending_entry *entry)
 {
     assert(entry->older == NULL); /* groups go from the oldest on */
-    assert(pending->operations > 0 && pending->bytes >= entry_bytes(entry));
+    assert(pending->operations > 0 && pending->bytes >= pending_entry_bytes(entry));
     pending->operations--;
-    pending->bytes -= entry_bytes(entry);
+    pending->bytes -= pending_entry_bytes(entry);
     if (entry->newer != NULL) {
         entry->newer->older = NULL;
     } else {
         HASH_DELETE(hh, pending->index, entry);
     }
-    drop_value(entry);
+    pending_entry_drop_value(entry);
     free(entry);
 }
 
@@ -532,34 +447,4 @@ void pending_each(const struct pending *pending, uint32_t chain, struct slice pr
             each(context, name, change_of(entry));
         }
     }
-}
-
-const struct pending_entry *pending_entry_next(const struct pending_entry *entry)
-{
-    return entry->next;
-}
-
-uint32_t pending_entry_chain(const struct pending_entry *entry)
-{
-    return entry->chain;
-}
-
-struct slice pending_entry_name(const struct pending_entry *entry)
-{
-    struct slice name;
-    bool read = key_read_name(slice_of(entry->key, entry->key_bytes), &name);
-    assert(read);
-    return name;
-}
-
-struct metadata_change pending_entry_change(const struct pending_entry *entry)
-{
-    assert(entry->change.kind != METADATA_RAISE); /* it is folded: the writer applies change.raise */
-    return entry->change;
-}
-
-const struct metadata_group *pending_entry_group(const struct pending_entry *entry)
-{
-    assert(entry->group->first_sequence <= entry->group->last_sequence); /* something is in it */
-    return entry->group;
 }

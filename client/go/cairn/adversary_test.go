@@ -319,7 +319,7 @@ func TestAnAdversaryUnderAClaim(t *testing.T) {
 func TestAnAdversaryWhoseConnectionsAreCut(t *testing.T) {
 	random := seeded(t)
 	d, spoil, chain := claimBehindSpoiler(t)
-	a := &adversary{t: t, client: chain.Client(), chain: chain, me: "a"}
+	a := &adversary{t: t, client: chain.Client(), chain: chain, me: "a", level: cairn.Level(random.IntN(int(cairn.LevelDurable) + 1))}
 	a.begin(random, 40)
 	a.group.Add(1)
 	go a.writeBlocks(rand.New(rand.NewPCG(random.Uint64(), 0)))

@@ -22,8 +22,9 @@ struct completion {
     uint64_t engine_ns;      /* how long its last write without a sync took; 0: none */
     uint64_t sync_ns;        /* and its last with a sync */
     uint64_t written_ns;     /* when it was done with writing */
-    bool synced;             /* all written up to here, this step included, is on the device */
-    bool failed;             /* latched: `failure` says why */
+    bool lacks_room; /* a metadata group was not written for want of space; it stays, and is tried again */
+    bool synced;     /* all written up to here, this step included, is on the device */
+    bool failed;     /* latched: `failure` says why */
     struct failure failure;
     bool has_background_failure; /* the engine gave something up by itself, and goes on */
     struct failure background_failure;

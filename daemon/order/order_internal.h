@@ -43,6 +43,7 @@ struct order {
     struct space_look space;      /* the last look */
     enum space_state space_state; /* as of it */
     uint64_t space_spare;         /* space_spare of the last look, while the state is SPACE_ENOUGH; else 0 */
+    bool queue_lacks_room;        /* what is queued was not written for want of space, and nothing since */
     uint64_t space_counted;       /* of accepted_bytes, what that look has seen as written */
     uint64_t accepted_bytes;      /* of jobs and metadata, in all */
     uint64_t job_bytes;           /* of the jobs in flight */

@@ -347,6 +347,9 @@ static void publish(struct order *order, struct completion *completion, uint64_t
 {
     order->counters.syncs += completion->syncs;
     order->counters.groups += completion->groups_written;
+    if (completion->groups != NULL || completion->lacks_room) { /* it wrote some, or tried in vain */
+        order->queue_lacks_room = completion->lacks_room;
+    }
     if (completion->has_background_failure) {
         note_background(order, &completion->background_failure, now_ns / 1000);
     }

@@ -107,10 +107,26 @@ static uint64_t request_bytes(struct pending_request request)
     return request.bytes + request.count * ENTRY_EXTRA_BYTES;
 }
 
+bool order_queue_lacks_room(const struct order *order)
+{
+    assert(thread_is(THREAD_LOOP));
+    /* what lacks it is queued still */
+    assert(!order->queue_lacks_room || pending_operations(order->pending) > 0);
+    return order->queue_lacks_room;
+}
+
 bool order_has_space_for(struct order *order, struct pending_request request, uint64_t resend_of,
                          struct failure *failure)
 {
     uint64_t bytes = pending_space(order) + request_bytes(request);
+    if (order_queue_lacks_room(order)) {
+        metrics_add(METRIC_SPACE_REFUSED, 1);
+        failure_set(
+            failure, STATUS_NO_SPACE,
+            "metadata is not taken, deletes neither: what was accepted before finds no room on the file "
+            "system of the data directory, nor in what was set aside there: free space there");
+        return false;
+    }
     if (bytes < order->space_spare) {
         return true;
     }

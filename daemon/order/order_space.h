@@ -1,8 +1,8 @@
 /* What the order refuses for want of space, and what it goes by: the last look at the file system. Loop only.
  *
  * Metadata is refused below the soft mark, but for what is re-sent and what only deletes; commits, and the making of chains, below the
- * hard one, but for those that only delete. Prunes, rollbacks and drops of chains pass. Where the
- * engine only reads, nothing does. */
+ * hard one, but for those that only delete. Prunes, rollbacks and drops of chains pass. While the writer finds no room for what is
+ * queued, no metadata joins it, since nobody could say when it is written. Where the engine only reads, nothing passes. */
 #ifndef DAEMON_ORDER_SPACE_H
 #define DAEMON_ORDER_SPACE_H
 
@@ -15,6 +15,9 @@ bool order_admits(struct order *order, struct job *job, struct failure *failure)
 /* A look at the file system: what was counted when it began, and what it found. */
 uint64_t order_space_counted(const struct order *order);
 void order_note_space(struct order *order, const struct space_look *look, uint64_t counted);
+
+/* Whether what is queued waits for space, so that nobody can say when it is written. */
+bool order_queue_lacks_room(const struct order *order);
 
 /* The last look, and the state of space as of it. */
 const struct space_look *order_space(const struct order *order);

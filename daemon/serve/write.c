@@ -224,6 +224,13 @@ enum request_progress write_barrier(struct request *request)
             "anew, which a failed sync takes; free some");
         return REQUEST_TAKEN;
     }
+    if (order_queue_lacks_room(request->service->order)) {
+        request_refuse(
+            request, STATUS_NO_SPACE,
+            "metadata that was accepted before finds no room on the file system of the data directory; it is "
+            "written once there is some: free some");
+        return REQUEST_TAKEN;
+    }
     struct failure failure;
     struct order_waiter *waiter = request_memory(request, sizeof *waiter, &failure);
     if (waiter == NULL) {

@@ -169,10 +169,10 @@ static enum engine_outcome write_edits(struct commit_group *group, struct comple
     return outcome;
 }
 
-/* Writes the write set of what was validated since the last write, if that is anything. */
-static void write_set(struct commit_group *group, struct completion *completion, bool sync)
+/* Writes the write set of what was validated since the last write, if that is anything. STATUS_NO_SPACE or STATUS_BUSY: it was not applied. */
+static enum status write_set(struct commit_group *group, struct completion *completion, bool sync)
 {
-    struct failure failure;
+    struct failure failure = {.status = STATUS_OK};
     switch (write_edits(group, completion, sync, &failure)) {
     case ENGINE_DONE:
         if (!group->failed) {
@@ -194,6 +194,7 @@ static void write_set(struct commit_group *group, struct completion *completion,
     assert(apply_bytes(group->config.apply) == 0); /* the next write set begins empty */
     group->carried_through = 0;
     group->unwritten = group->done.last;
+    return failure.status;
 }
 
 static void write_sync(struct commit_group *group, struct completion *completion)
@@ -300,10 +301,11 @@ static void write_metadata(struct commit_group *group, struct completion *comple
     assert(!has_commit(group, oldest->last_sequence));
     apply_group(group->config.apply, oldest);
     group->carried_through = oldest->last_sequence;
-    write_set(group, completion, false);
+    enum status status = write_set(group, completion, false);
     if (group->waiting.groups.first != oldest) {
         completion->groups_written++;
     } else {
+        completion->lacks_room = status == STATUS_NO_SPACE;
         group->groups_from_us = group->stepped_us + SCHEDULE_REFUSED_GROUP_PAUSE_US;
     }
 }

@@ -342,6 +342,11 @@ uint64_t simulated_left_out(void)
     return order_left_out(simulated.service.order)->raises;
 }
 
+bool simulated_queue_lacks_room(void)
+{
+    return order_queue_lacks_room(simulated.service.order);
+}
+
 const struct failure *simulated_failure(void)
 {
     return order_failure(simulated.service.order);

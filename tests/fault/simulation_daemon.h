@@ -81,6 +81,8 @@ void simulated_begin_stop(void);
 bool simulated_has_stopped(void);
 /* How many raises were left out in this run. */
 uint64_t simulated_left_out(void);
+/* Whether metadata that the engine refused waits, so that none is taken. */
+bool simulated_queue_lacks_room(void);
 /* The failure that ended all writing; NULL: none. */
 const struct failure *simulated_failure(void);
 /* Whether every request has ended and the pool is idle. */

@@ -170,7 +170,7 @@ static enum actor choose_actor(void)
 void simulation_note_excuses(void)
 {
     oracle->excuses.reads_fail |= simulated_faults.reads > 0;
-    oracle->excuses.engine_refuses |= simulated_faults.refused > 0;
+    oracle->excuses.engine_refuses |= simulated_faults.refused > 0 || simulated_queue_lacks_room();
     oracle->excuses.writer_reads_fail |= simulated_faults.writer_reads > 0;
     oracle->excuses.raises_left_out |= simulated_faults.names > 0;
     oracle->excuses.metadata_refused |= simulated_plan.space >= 1;

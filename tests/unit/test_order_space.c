@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/observe/metrics.h"
+#include "daemon/writer/schedule.h"
 #include "tests/lib/order_fixture.h"
 #include "tests/lib/suite.h"
 
@@ -172,6 +173,50 @@ START_TEST(a_burst_between_two_looks_is_refused_in_time_and_taken_again_behind_t
 }
 END_TEST
 
+/* Once what is queued finds no room, whatever else is queued would only wait, for as long as the disk is full. */
+START_TEST(while_what_is_queued_finds_no_room_nothing_joins_it)
+{
+    struct order_commit commit;
+    order_commit_init(&commit, LEVEL_WRITTEN, 1);
+    note(SPACE_HARD);
+    ck_assert(metadata_is_taken(METADATA_DELETE, 0));
+    ck_assert(!order_queue_lacks_room(order_fixture.order));
+    for (int i = 0; i < 2; i++) { /* it stays so while it is tried again in vain */
+        fake_disk_fault(order_fixture.disk, FAKE_WRITE, FAKE_FAILS, 1);
+        order_fixture.now_us += 2 * SCHEDULE_REFUSED_GROUP_PAUSE_US;
+        (void)order_fixture_iterate();
+        order_fixture_step_until_idle();
+        (void)order_fixture_iterate();
+        ck_assert(order_queue_lacks_room(order_fixture.order));
+        uint64_t refused = metrics_get(METRIC_SPACE_REFUSED);
+        ck_assert(!metadata_is_taken(METADATA_DELETE, 0));
+        ck_assert(!metadata_is_taken(METADATA_SET, 1)); /* re-sent */
+        ck_assert_uint_eq(metrics_get(METRIC_SPACE_REFUSED), refused + 2);
+        note(SPACE_ENOUGH); /* which is not what the writer finds */
+        ck_assert(!metadata_is_taken(METADATA_SET, 0));
+    }
+    note(SPACE_HARD);
+    commit.job.commit = (struct job_commit){0};
+    ck_assert(job_is_taken(&commit.job)); /* the writer answers for it */
+    order_fixture_settle();
+    ck_assert(!order_queue_lacks_room(order_fixture.order));
+    ck_assert(metadata_is_taken(METADATA_DELETE, 0));
+}
+END_TEST
+
+/* A job that finds no room says nothing of what is queued: it may be larger. */
+START_TEST(a_job_that_finds_no_room_keeps_no_metadata_out)
+{
+    struct order_commit commit;
+    order_commit_init(&commit, LEVEL_WRITTEN, 1);
+    fake_disk_fault(order_fixture.disk, FAKE_WRITE, FAKE_FAILS, 1);
+    order_commit_submit(&commit, false);
+    order_fixture_settle();
+    ck_assert(commit.is_done && commit.job.status == STATUS_NO_SPACE);
+    ck_assert(metadata_is_taken(METADATA_SET, 0));
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -183,5 +228,7 @@ int main(void)
     tcase_add_loop_test(tests, a_refusal_says_from_when_on_it_is_taken_again, 0, 2);
     tcase_add_test(tests, an_engine_that_only_reads_is_given_nothing);
     tcase_add_test(tests, a_burst_between_two_looks_is_refused_in_time_and_taken_again_behind_the_next);
+    tcase_add_test(tests, while_what_is_queued_finds_no_room_nothing_joins_it);
+    tcase_add_test(tests, a_job_that_finds_no_room_keeps_no_metadata_out);
     return suite_run(suite, false);
 }

@@ -1,6 +1,7 @@
 /* Requests that write: when each is answered, with what, and what a failure of the log tells them. */
 #include <check.h>
 
+#include "daemon/order/order_space.h"
 #include "tests/lib/kept.h"
 #include "tests/lib/messages.h"
 #include "tests/lib/service_fixture.h"
@@ -163,6 +164,31 @@ START_TEST(a_failed_sync_is_io_error_for_those_that_wait_and_for_all_that_come)
 }
 END_TEST
 
+static void await_queue_lacks_room(bool lacks_room)
+{
+    uint64_t until_ms = clock_ms() + (uint64_t)patience_ms(20000);
+    while (order_queue_lacks_room(served.service.order) != lacks_room) {
+        ck_assert_uint_lt(clock_ms(), until_ms);
+        service_iterate();
+    }
+}
+
+START_TEST(what_would_wait_behind_metadata_that_finds_no_room_is_no_space)
+{
+    Cairn__Barrier barrier = CAIRN__BARRIER__INIT;
+    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_FAILS, 100);
+    ck_assert_int_eq(service_start(FRAME_WRITE_METADATA, metadata_new(operation_set("a", "b")), NULL),
+                     REQUEST_TAKEN);
+    await_queue_lacks_room(true);
+    service_ask_refused(FRAME_BARRIER, &barrier, STATUS_NO_SPACE, "finds no room");
+    service_ask_refused(FRAME_WRITE_METADATA, set_at_level("c", CAIRN__LEVEL__LEVEL_WRITTEN), STATUS_NO_SPACE,
+                        "finds no room");
+    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_FAILS, 0);
+    await_queue_lacks_room(false);
+    (void)written(service_ask(FRAME_BARRIER, &barrier));
+}
+END_TEST
+
 static Cairn__WriteMetadata *raise_at(const char *name, Cairn__Level level)
 {
     Cairn__WriteMetadata *write = metadata_new(operation_raise(name, 5));
@@ -241,6 +267,7 @@ int main(void)
     tcase_add_test(tests, more_than_an_empty_queue_holds_is_too_large_and_does_not_wait);
     tcase_add_test(tests, a_rollback_says_what_it_dropped);
     tcase_add_test(tests, a_barrier_is_answered_when_all_before_it_has_reached_its_level);
+    tcase_add_test(tests, what_would_wait_behind_metadata_that_finds_no_room_is_no_space);
     tcase_add_test(tests, a_failed_sync_is_io_error_for_those_that_wait_and_for_all_that_come);
     tcase_add_test(tests,
                    a_raise_that_is_left_out_is_told_to_who_waits_to_the_next_barrier_and_in_each_reply);

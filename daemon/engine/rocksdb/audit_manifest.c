@@ -199,13 +199,6 @@ static bool take_log(struct slice *from, struct audit_manifest *manifest)
     return false;
 }
 
-/* The two that newer versions put into bytes of their own. */
-static bool take_log_bytes(struct slice *from, struct audit_manifest *manifest)
-{
-    struct slice bytes;
-    return coding_take_bytes(from, &bytes) && take_log(&bytes, manifest);
-}
-
 static bool take_number(struct slice *from, uint64_t *greatest)
 {
     uint64_t number;
@@ -214,6 +207,19 @@ static bool take_number(struct slice *from, uint64_t *greatest)
     }
     raise(number, greatest);
     return true;
+}
+
+/* The two that newer versions put into bytes of their own. */
+static bool take_log_bytes(struct slice *from, struct audit_manifest *manifest)
+{
+    struct slice bytes;
+    return coding_take_bytes(from, &bytes) && take_log(&bytes, manifest);
+}
+
+static bool take_log_gone_bytes(struct slice *from, struct audit_manifest *manifest)
+{
+    struct slice bytes;
+    return coding_take_bytes(from, &bytes) && take_number(&bytes, &manifest->logs_told_from);
 }
 
 static bool take_tag(uint64_t tag, struct slice *from, struct audit_manifest *manifest)
@@ -245,13 +251,16 @@ static bool take_tag(uint64_t tag, struct slice *from, struct audit_manifest *ma
     case TAG_PREVIOUS_LOG:
     case TAG_FAMILY_MAX:
     case TAG_ATOMIC_GROUP:
-    case TAG_LOG_GONE_OLD: /* TAG_LOGS_FROM says it too */
         return skip_number(from);
+    case TAG_LOG_GONE:
+        return take_log_gone_bytes(from, manifest);
+    case TAG_LOG_GONE_OLD:
+        return take_number(from, &manifest->logs_told_from);
     case TAG_COMPARATOR:
         return skip_bytes(from, 1);
     case TAG_COMPACT_CURSOR:
         return skip_number(from) && skip_bytes(from, 1);
-    default: /* also TAG_LOG_GONE; families besides the first one are no store of ours */
+    default: /* families besides the first one are no store of ours */
         return (tag & TAG_OPTIONAL) != 0 && skip_bytes(from, 1);
     }
 }
@@ -341,11 +350,11 @@ static void drop_blobs_gone(struct audit_files *blobs, const struct audit_files 
     blobs->count = count;
 }
 
-static void drop_logs_gone(struct audit_files *logs, uint64_t logs_from)
+static void drop_logs_gone(struct audit_files *logs, uint64_t told_from)
 {
     size_t count = 0;
     for (size_t i = 0; i < logs->count; i++) {
-        if (logs->list[i].number >= logs_from && logs->list[i].bytes > 0) {
+        if (logs->list[i].number >= told_from && logs->list[i].bytes > 0) {
             logs->list[count++] = logs->list[i];
         }
     }
@@ -360,7 +369,8 @@ void audit_manifest_end(struct audit_manifest *manifest)
     merge_notes(&manifest->logs);
     drop_tables_gone(&manifest->tables, &oldest);
     drop_blobs_gone(&manifest->blobs, &manifest->tables, oldest);
-    drop_logs_gone(&manifest->logs, manifest->logs_from);
+    raise(manifest->logs_from, &manifest->logs_told_from);
+    drop_logs_gone(&manifest->logs, manifest->logs_told_from);
 }
 
 void audit_manifest_free(struct audit_manifest *manifest)

@@ -16,18 +16,12 @@
 
 #include "daemon/lanes/prune_rule.h"
 #include "daemon/lanes/rollback_rule.h"
+#include "daemon/read/queue_copy.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/schema/key.h"
 
 enum { STEP_KEYS = 2048 }; /* chosen: some milliseconds where memory has them */
-
-/* What was queued for a name. */
-struct queued {
-    uint8_t *name; /* a copy */
-    size_t name_bytes;
-    struct metadata_change change; /* its value is held */
-};
 
 enum stage {
     STAGE_TARGET,
@@ -49,15 +43,10 @@ struct preview_heights {
 struct preview {
     /* fixed once made */
     struct fetch fetch;
-    struct pending *pending; /* whose values it holds; the loop's */
     const struct job *job;
     const struct job_guard *guards; /* of a rollback */
     size_t guard_count;
-    struct queued *queued; /* by name */
-    size_t queued_count;
-    size_t queued_capacity;
-    bool is_short; /* there was no memory for the copy */
-    uint64_t bytes;
+    struct queue_copy queue; /* by name */
     /* one thread at a time: the pool while a step runs, else the loop */
     enum stage stage;
     struct preview_heights blocks; /* known behind the first stage, and what is bound to these goes too */
@@ -67,18 +56,6 @@ struct preview {
     struct engine_cursor *cursor;
     struct job_counts counts;
 };
-
-static struct slice queued_name(const struct queued *queued)
-{
-    return slice_of(queued->name, queued->name_bytes);
-}
-
-static int compare_queued(const void *left, const void *right)
-{
-    int order = slice_compare(queued_name(left), queued_name(right));
-    assert(order != 0 || left == right); /* the queue gives each name once */
-    return order;
-}
 
 static int compare_names(const void *left, const void *right)
 {
@@ -90,19 +67,7 @@ static int compare_names(const void *left, const void *right)
 static void take_queued(void *context, struct slice name, struct metadata_change change)
 {
     struct preview *preview = context;
-    struct queued *list = preview->queued;
-    if (preview->queued_count == preview->queued_capacity &&
-        (list = memory_try_grow(list, &preview->queued_capacity, sizeof list[0])) != NULL) {
-        preview->queued = list;
-    }
-    uint8_t *copy = list != NULL ? memory_try_copy(name.data, name.bytes) : NULL;
-    if (copy == NULL) {
-        preview->is_short = true;
-        return;
-    }
-    pending_value_hold(preview->pending, change.value);
-    preview->queued[preview->queued_count++] = (struct queued){copy, name.bytes, change};
-    preview->bytes += sizeof(struct queued) + name.bytes;
+    queue_copy_add(&preview->queue, name, change);
 }
 
 struct preview *preview_new(const struct fetch *fetch, struct pending *pending, const struct job *job)
@@ -113,18 +78,15 @@ struct preview *preview_new(const struct fetch *fetch, struct pending *pending, 
     assert(fetch->chain > 0); /* keys of chain 0 are the daemon's own, no client's */
     struct preview *preview = memory_new(sizeof *preview);
     preview->fetch = *fetch;
-    preview->pending = pending;
+    preview->queue.pending = pending;
     preview->job = job;
     if (job->kind == JOB_ROLLBACK) {
         preview->guards = job->rollback.guards;
         preview->guard_count = job->rollback.guard_count;
     }
     preview->lowered = memory_try_raw(preview->guard_count * sizeof preview->lowered[0]);
-    preview->is_short = preview->lowered == NULL;
     pending_each(pending, fetch->chain, slice_of(NULL, 0), take_queued, preview);
-    if (preview->queued_count > 0) {
-        qsort(preview->queued, preview->queued_count, sizeof preview->queued[0], compare_queued);
-    }
+    queue_copy_sort(&preview->queue, false);
     return preview;
 }
 
@@ -133,12 +95,7 @@ void preview_free(struct preview *preview)
     if (preview == NULL) {
         return;
     }
-    assert(thread_is(THREAD_LOOP)); /* so are the values it held */
-    for (size_t i = 0; i < preview->queued_count; i++) {
-        pending_value_release(preview->pending, preview->queued[i].change.value);
-        free(preview->queued[i].name);
-    }
-    free(preview->queued);
+    queue_copy_close(&preview->queue);
     free(preview->lowered);
     engine_cursor_close(preview->cursor);
     free(preview);
@@ -146,7 +103,7 @@ void preview_free(struct preview *preview)
 
 uint64_t preview_bytes(const struct preview *preview)
 {
-    return preview->bytes;
+    return preview->queue.bytes;
 }
 
 /* ---- reading ---- */
@@ -172,20 +129,6 @@ static enum status get(const struct preview *preview, const struct key *key, str
         failure->status = STATUS_DAMAGED;
         return STATUS_DAMAGED;
     }
-}
-
-static const struct queued *find_queued(const struct preview *preview, struct slice name)
-{
-    size_t from = 0, to = preview->queued_count;
-    while (from < to) {
-        size_t middle = from + (to - from) / 2;
-        int order = slice_compare(queued_name(&preview->queued[middle]), name);
-        if (order == 0) {
-            return &preview->queued[middle];
-        }
-        *(order < 0 ? &from : &to) = order < 0 ? middle + 1 : middle;
-    }
-    return NULL;
 }
 
 /* A name's value, and the memory that it lies in. */
@@ -286,7 +229,7 @@ static enum status judge(struct preview *preview, struct failure *failure)
 static enum status judge_guard(struct preview *preview, const struct job_guard *guard,
                                struct failure *failure)
 {
-    const struct queued *queued = find_queued(preview, guard->name);
+    const struct queue_copy_entry *queued = queue_copy_find(&preview->queue, guard->name);
     struct metadata_change change = queued != NULL ? queued->change : (struct metadata_change){0};
     struct held_value held;
     bool is_above;
@@ -337,7 +280,7 @@ static enum status count_bound(struct preview *preview, struct slice key, struct
     if (!key_read_bound(key, &height, &name)) {
         return damaged(preview, "bound name's key", failure);
     }
-    if (find_queued(preview, name) != NULL || is_lowered(preview, name)) {
+    if (queue_copy_find(&preview->queue, name) != NULL || is_lowered(preview, name)) {
         return STATUS_OK;
     }
     enum status status = read_name(preview, name, (struct metadata_change){0}, &held, failure);
@@ -348,10 +291,11 @@ static enum status count_bound(struct preview *preview, struct slice key, struct
     return status;
 }
 
-static enum status count_queued(struct preview *preview, const struct queued *queued, struct failure *failure)
+static enum status count_queued(struct preview *preview, const struct queue_copy_entry *queued,
+                                struct failure *failure)
 {
     struct held_value held;
-    struct slice name = queued_name(queued);
+    struct slice name = queue_copy_name(queued);
     if (is_lowered(preview, name)) {
         return STATUS_OK;
     }
@@ -447,11 +391,11 @@ static enum status go_on_with_guards(struct preview *preview, struct failure *fa
 
 static enum status go_on_with_queued(struct preview *preview, struct failure *failure)
 {
-    assert(preview->position <= preview->queued_count && preview->cursor == NULL); /* no walk is left open */
+    assert(preview->position <= preview->queue.count && preview->cursor == NULL); /* no walk is left open */
     enum status status = STATUS_OK;
-    size_t count = preview->blocks.any ? preview->queued_count : 0;
+    size_t count = preview->blocks.any ? preview->queue.count : 0;
     for (int i = 0; i < STEP_KEYS && preview->position < count && status == STATUS_OK; i++) {
-        status = count_queued(preview, &preview->queued[preview->position++], failure);
+        status = count_queued(preview, &preview->queue.entries[preview->position++], failure);
     }
     if (preview->position == count) {
         preview->stage = STAGE_OVER;
@@ -485,7 +429,7 @@ enum preview_result preview_step(struct preview *preview, struct job_counts *ret
                                  struct failure *failure)
 {
     assert(thread_is(THREAD_POOL));
-    if (preview->is_short) {
+    if (preview->lowered == NULL || preview->queue.is_short) {
         failure_set(failure, STATUS_BUSY, "there is no memory for the names in question: try again later");
         return PREVIEW_REFUSED;
     }

@@ -15,16 +15,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "daemon/read/queue_copy.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 #include "daemon/schema/key.h"
-
-/* What was queued for a name. */
-struct queued {
-    uint8_t *name; /* a copy; NULL where the caller's list has the name */
-    size_t name_bytes;
-    struct metadata_change change; /* its value is held */
-};
 
 /* A cursor, and the key it stands on until that was given. */
 struct walk {
@@ -37,18 +31,14 @@ struct walk {
 struct source {
     /* fixed once made, but for data_bytes_max */
     struct fetch fetch;
-    struct pending *pending; /* whose values it holds; the loop's */
     enum source_result (*next)(struct source *source, struct fetched *ret_fetched, struct failure *failure);
     struct source_blocks blocks;
     struct source_list list;
     const struct slice *names;
     size_t name_count;
     struct fetch_metadata_asked asked; /* of names and lists */
-    struct queued *queued; /* for a list sorted as it is given; in the order of the names otherwise */
-    size_t queued_count;
-    size_t queued_capacity;
-    bool is_short;  /* there was no memory for the copy */
-    uint64_t bytes; /* that the copy takes, values apart */
+    struct queue_copy
+        queue; /* for a list sorted as it is given; else an entry for each of `names`, at its place */
     /* one thread at a time: the pool while a step runs, else the loop */
     size_t position;        /* in heights or names: of the next message */
     size_t queued_position; /* in a list's queued names: of the next that was not given */
@@ -74,12 +64,7 @@ void source_free(struct source *source)
     if (source == NULL) {
         return;
     }
-    assert(thread_is(THREAD_LOOP)); /* so are the values it held */
-    for (size_t i = 0; i < source->queued_count; i++) {
-        pending_value_release(source->pending, source->queued[i].change.value);
-        free(source->queued[i].name);
-    }
-    free(source->queued);
+    queue_copy_close(&source->queue);
     engine_cursor_close(source->walk.cursor);
     engine_cursor_close(source->data.cursor);
     free(source);
@@ -153,7 +138,7 @@ static enum source_result source_result_of(enum fetch_result result)
 
 uint64_t source_bytes(const struct source *source)
 {
-    return source->bytes;
+    return source->queue.bytes;
 }
 
 enum source_result source_next(struct source *source, uint64_t data_bytes_max, struct fetched *ret_fetched,
@@ -161,7 +146,7 @@ enum source_result source_next(struct source *source, uint64_t data_bytes_max, s
 {
     assert(thread_is(THREAD_POOL)); /* it may wait for the device */
     assert(!source->has_failed);    /* its walks may have left something out */
-    if (source->is_short) {
+    if (source->queue.is_short) {
         failure_set(failure, STATUS_BUSY,
                     "there is no memory for the names that are queued: try again later");
         source->has_failed = true;
@@ -275,47 +260,15 @@ struct source *source_of_blocks(const struct fetch *fetch, const struct source_b
 
 /* ---- names ---- */
 
-/* Copies one queued name, or takes an empty one where the caller's list has it, and holds its value. */
-static void take_queued(void *context, struct slice name, struct metadata_change change)
-{
-    struct source *source = context;
-    if (source->queued_count == source->queued_capacity) {
-        struct queued *grown = memory_try_grow(source->queued, &source->queued_capacity, sizeof grown[0]);
-        if (grown == NULL) {
-            source->is_short = true;
-            return;
-        }
-        source->queued = grown;
-    }
-    uint8_t *copy = name.bytes == 0 ? NULL : memory_try_copy(name.data, name.bytes);
-    if (copy == NULL && name.bytes > 0) {
-        source->is_short = true;
-        return;
-    }
-    pending_value_hold(source->pending, change.value);
-    assert(source->queued_count < source->queued_capacity);
-    source->queued[source->queued_count++] = (struct queued){
-        .name = copy,
-        .name_bytes = name.bytes,
-        .change = change,
-    };
-    source->bytes += sizeof(struct queued) + name.bytes;
-}
-
-static struct slice queued_name(const struct queued *queued)
-{
-    return slice_of(queued->name, queued->name_bytes);
-}
-
 static enum source_result next_named(struct source *source, struct fetched *ret_fetched,
                                      struct failure *failure)
 {
-    assert(source->position <= source->name_count && source->queued_count == source->name_count);
+    assert(source->position <= source->name_count && source->queue.count == source->name_count);
     if (source->position == source->name_count) {
         return SOURCE_END;
     }
     struct slice name = source->names[source->position];
-    struct metadata_change change = source->queued[source->position].change;
+    struct metadata_change change = source->queue.entries[source->position].change;
     source->position++;
     enum fetch_result result =
         fetch_metadata(&source->fetch, name, change, source->asked, ret_fetched, failure);
@@ -332,30 +285,19 @@ struct source *source_of_names(const struct fetch *fetch, struct pending *pendin
     assert(fetch_metadata_parts_are_valid(parts));
     struct source *source = source_new(fetch);
     source->asked = (struct fetch_metadata_asked){parts, true};
-    source->pending = pending;
+    source->queue.pending = pending;
     source->names = names;
     source->name_count = count;
     source->next = next_named;
     for (size_t i = 0; i < count; i++) {
-        take_queued(source, slice_of(NULL, 0), pending_change(pending, fetch->chain, names[i]));
+        queue_copy_add(&source->queue, slice_of(NULL, 0), pending_change(pending, fetch->chain, names[i]));
     }
-    assert(source->queued_count == count || source->is_short); /* each name has its change at its own place */
+    assert(source->queue.count == count ||
+           source->queue.is_short); /* each name has its change at its own place */
     return source;
 }
 
 /* ---- a list ---- */
-
-static int compare_queued(const void *left, const void *right)
-{
-    int order = slice_compare(queued_name(left), queued_name(right));
-    assert(order != 0 || left == right); /* the merge gives each queued name once */
-    return order;
-}
-
-static int compare_queued_reverse(const void *left, const void *right)
-{
-    return compare_queued(right, left);
-}
 
 /* The least name that the list may have. */
 static struct slice list_from(const struct source_list *list)
@@ -366,10 +308,10 @@ static struct slice list_from(const struct source_list *list)
 /* The queue is asked by prefix. */
 static void take_listed(void *context, struct slice name, struct metadata_change change)
 {
-    const struct source *source = context;
+    struct source *source = context;
     const struct source_list *list = &source->list;
     if (slice_compare(name, list->start) >= 0 && (!list->has_end || slice_compare(name, list->end) < 0)) {
-        take_queued(context, name, change);
+        queue_copy_add(&source->queue, name, change);
     }
 }
 
@@ -399,11 +341,11 @@ static struct key list_behind(uint32_t chain, const struct source_list *list)
 /* Looks at the next name of both runs: *ret_stored is that of the stored run, unless that is at its end (ENGINE_NOT_FOUND), and
  * *ret_queued that of the queued run, NULL at its end. */
 static enum engine_result look_at_both(struct source *source, struct slice *ret_stored,
-                                       const struct queued **ret_queued, struct failure *failure)
+                                       const struct queue_copy_entry **ret_queued, struct failure *failure)
 {
-    assert(source->queued_position <= source->queued_count); /* it moves by one, and stops there */
-    bool has_queued = source->queued_position < source->queued_count;
-    *ret_queued = has_queued ? &source->queued[source->queued_position] : NULL;
+    assert(source->queued_position <= source->queue.count); /* it moves by one, and stops there */
+    bool has_queued = source->queued_position < source->queue.count;
+    *ret_queued = has_queued ? &source->queue.entries[source->queued_position] : NULL;
     enum engine_result result = walk_look(&source->walk, failure);
     if (result == ENGINE_OK && source->walk.value.bytes == 0) { /* an empty one would be taken for none */
         failure_set(failure, STATUS_DAMAGED, "damaged store: a metadata record of no bytes");
@@ -424,22 +366,22 @@ static enum source_result next_merged(struct source *source, bool *ret_is_left_o
                                       struct fetched *ret_fetched, struct failure *failure)
 {
     struct slice stored = {0};
-    const struct queued *queued;
+    const struct queue_copy_entry *queued;
     enum engine_result look = look_at_both(source, &stored, &queued, failure);
     bool has_stored = look == ENGINE_OK;
     *ret_is_left_out = false;
     if (look == ENGINE_FAILED || (!has_stored && queued == NULL)) {
         return look == ENGINE_FAILED ? SOURCE_FAILED : SOURCE_END;
     }
-    int order = !has_stored ? 1 : queued == NULL ? -1 : slice_compare(stored, queued_name(queued));
+    int order = !has_stored ? 1 : queued == NULL ? -1 : slice_compare(stored, queue_copy_name(queued));
     order = has_stored && queued != NULL && source->list.is_reverse ? -order : order;
     struct slice record = order <= 0 ? source->walk.value : slice_of(NULL, 0);
     struct metadata_change change = order >= 0 ? queued->change : (struct metadata_change){0};
-    struct slice name = order <= 0 ? stored : queued_name(queued);
+    struct slice name = order <= 0 ? stored : queue_copy_name(queued);
     enum fetch_result result =
         fetch_metadata_of(&source->fetch, name, record, change, source->asked, ret_fetched, failure);
     source->queued_position += order >= 0;
-    assert(source->queued_position <= source->queued_count);
+    assert(source->queued_position <= source->queue.count);
     if (order <= 0) {
         walk_pass(&source->walk);
     }
@@ -470,15 +412,12 @@ struct source *source_of_list(const struct fetch *fetch, struct pending *pending
            list->end.bytes <= METADATA_NAME_BYTES_MAX);
     assert(fetch_metadata_parts_are_valid(list->parts));
     struct source *source = source_new(fetch);
-    source->pending = pending;
+    source->queue.pending = pending;
     source->list = *list;
     source->asked = (struct fetch_metadata_asked){list->parts, true};
     source->next = next_in_list;
     pending_each(pending, fetch->chain, list->prefix, take_listed, source);
-    if (source->queued_count > 0) {
-        qsort(source->queued, source->queued_count, sizeof source->queued[0],
-              list->is_reverse ? compare_queued_reverse : compare_queued);
-    }
+    queue_copy_sort(&source->queue, list->is_reverse);
     struct key first = key_of_name(fetch->chain, KEY_METADATA, list_from(list));
     struct key behind = list_behind(fetch->chain, list);
     if (slice_compare(key_slice(&behind), key_slice(&first)) < 0) {

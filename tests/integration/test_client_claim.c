@@ -256,7 +256,7 @@ START_TEST(blocking_calls_of_a_claim_go_through_kills)
     cairn_connection_free(connections[1]);
     ck_assert_int_eq(pthread_create(&thread, NULL, call_on, connections[0]), 0);
     for (uint64_t i = 1; i <= KILLS; i++) {
-        for (int wait = 0; calls < i * 20 && wait < 60000; wait++) {
+        for (int wait = 0; calls < i * 20 && wait < patience_ms(60000); wait++) {
             poll(NULL, 0, 1);
         }
         daemon_kill(&daemon_of_test);

@@ -187,6 +187,17 @@ static enum engine_outcome put_large(unsigned number)
     return engine_write(subject.engine, &edit, 1, ENGINE_LOGGED, &subject.failure);
 }
 
+/* Until a flush has failed, if one is to come. */
+static void await_failed_flush(void)
+{
+    pause_ms(200);
+    for (int wait = 0; wait < WAIT_MS && rocks_number(rocks(), "rocksdb.num-immutable-mem-table") > 0 &&
+                       rocks_number(rocks(), "rocksdb.background-errors") == 0;
+         wait += 10) {
+        pause_ms(10);
+    }
+}
+
 START_TEST(while_tables_cannot_be_written_writes_are_refused_and_go_on_once_they_can)
 {
     enum engine_outcome outcome = ENGINE_DONE;
@@ -196,8 +207,9 @@ START_TEST(while_tables_cannot_be_written_writes_are_refused_and_go_on_once_they
         outcome = put_large(done);
         done += outcome == ENGINE_DONE;
         ck_assert_uint_lt(done, 20); /* the write buffers hold no more */
-        /* so that a flush has failed before they are full */
-        pause_ms(outcome == ENGINE_DONE && done > 1 ? 200 : 0);
+        if (outcome == ENGINE_DONE && done > 1) {
+            await_failed_flush(); /* before they are full */
+        }
     }
     ck_assert_int_eq(outcome, ENGINE_NOT_APPLIED);
     ck_assert_int_eq(subject.failure.status, STATUS_NO_SPACE);

@@ -1,5 +1,5 @@
 /* The store's opening: a new one is made only if asked for, opens again, and has one owner; numbers that are lost, or older than the
- * database, refuse the start until that loss is accepted. */
+ * database, refuse the start until that loss is accepted. A database that is lost or damaged refuses it too. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -112,6 +112,22 @@ START_TEST(older_numbers_refuse_a_start_until_that_is_accepted)
 }
 END_TEST
 
+START_TEST(lost_or_damaged_database_refuses_a_start_with_its_code)
+{
+    expect(EXIT_CODE_STOPPED);
+    close_all();
+    shell("mv %s/db/CURRENT %s/CURRENT && echo MANIFEST-999999 > %s/db/CURRENT", options.data, home,
+          options.data);
+    expect(EXIT_CODE_DAMAGED);
+    close_all();
+    shell("rm %s/db/CURRENT", options.data);
+    expect(EXIT_CODE_DAMAGED);
+    close_all();
+    shell("mv %s/CURRENT %s/db/CURRENT", home, options.data);
+    expect(EXIT_CODE_STOPPED);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -121,5 +137,6 @@ int main(void)
     tcase_add_test(tests, store_has_one_owner);
     tcase_add_test(tests, lost_numbers_refuse_a_start_until_that_is_accepted);
     tcase_add_test(tests, older_numbers_refuse_a_start_until_that_is_accepted);
+    tcase_add_test(tests, lost_or_damaged_database_refuses_a_start_with_its_code);
     return suite_run(suite, false);
 }

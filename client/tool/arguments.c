@@ -59,7 +59,7 @@ enum tool_exit argument_duration(const char *what, const char *text, uint64_t *r
     static const struct {
         const char *unit;
         double us;
-    } units[] = {{"", 1e6}, {"us", 1}, {"ms", 1e3}, {"s", 1e6}, {"m", 60e6}, {"h", 3600e6}};
+    } units[] = {{"", 1e6}, {"us", 1}, {"ms", 1e3}, {"s", 1e6}, {"m", 60e6}, {"min", 60e6}, {"h", 3600e6}};
     char *end;
     double number = strtod(text, &end);
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {

@@ -14,7 +14,7 @@ enum tool_exit argument_number(const char *what, const char *text, uint64_t *ret
 /* A height from 1. 0 is TOOL_REFUSED, the daemon's answer to an invalid request. */
 enum tool_exit argument_height(const char *what, const char *text, uint64_t *ret_height) CAIRN_MUST_CHECK;
 
-/* A time above 0: a number followed by us, ms, s, m or h; a plain number is seconds. */
+/* A time above 0: a number followed by us, ms, s, m, min or h; a plain number is seconds. */
 enum tool_exit argument_duration(const char *what, const char *text, uint64_t *ret_us) CAIRN_MUST_CHECK;
 
 /* The number that an option of the verb has. If it was not given, *ret_number is untouched. *ret_given, which may be NULL, says

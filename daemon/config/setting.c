@@ -24,7 +24,7 @@ static const struct unit byte_units[] = {
     {"", 1}, {"B", 1}, {"KiB", 1ULL << 10}, {"MiB", 1ULL << 20}, {"GiB", 1ULL << 30}, {"TiB", 1ULL << 40},
 };
 static const struct unit duration_units[] = {
-    {"us", 1}, {"ms", 1000}, {"s", 1000000}, {"min", 60000000}, {"h", 3600000000},
+    {"us", 1}, {"ms", 1000}, {"s", 1000000}, {"m", 60000000}, {"min", 60000000}, {"h", 3600000000},
 };
 
 enum {
@@ -144,7 +144,7 @@ static const char *number_rule(enum setting_type type)
     case SETTING_BYTES:
         return "not a size; write a whole number of bytes, KiB, MiB, GiB or TiB, such as 64MiB";
     case SETTING_DURATION:
-        return "not a duration; write a whole number with us, ms, s, min or h, such as 20ms";
+        return "not a duration; write a whole number with us, ms, s, m, min or h, such as 20ms";
     case SETTING_MODE:
         return "not a mode; write permission bits in octal, such as 0660";
     default:

@@ -1,6 +1,6 @@
 /* One setting: its type, bounds and place in a structure, and its value to and from text. Pure.
  *
- * Sizes are a whole number of bytes, KiB, MiB, GiB or TiB (64MiB, 1024); durations a whole number of us, ms, s, min or h
+ * Sizes are a whole number of bytes, KiB, MiB, GiB or TiB (64MiB, 1024); durations a whole number of us, ms, s, m, min or h
  * (20ms); counts are plain numbers; modes octal; flags yes or no. Any thread; nothing is kept between calls. */
 #ifndef DAEMON_SETTING_H
 #define DAEMON_SETTING_H

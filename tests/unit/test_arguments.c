@@ -44,8 +44,8 @@ START_TEST(a_time_has_a_unit_or_is_in_seconds)
     static const struct {
         const char *text;
         uint64_t us;
-    } good[] = {{"1us", 1},       {"500ms", 500000}, {"2", 2000000},         {"2s", 2000000},
-                {"1m", 60000000}, {"0.5", 500000},   {"1.5h", 5400000000ull}};
+    } good[] = {{"1us", 1},       {"500ms", 500000},  {"2", 2000000},  {"2s", 2000000},
+                {"1m", 60000000}, {"1min", 60000000}, {"0.5", 500000}, {"1.5h", 5400000000ull}};
     static const char *const bad[] = {"", "0", "-1s", "1d", "s", "1 s", "0.5us", "1e30h", "nan", "inf"};
     uint64_t us;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {

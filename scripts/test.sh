@@ -10,7 +10,7 @@ directory=$(realpath "$1") variant=$2 jobs=$3
 shift 3
 root=$(realpath "$(dirname "$0")/..")
 logs=$directory/logs
-seconds=${CAIRN_TEST_SECONDS:-900} # for one program; a hanging one ends there
+seconds=${CAIRN_TEST_SECONDS:-1200} # for one program; a hanging one ends there. The longest took 250, under ThreadSanitizer
 # For a test that does not say how long it may take: Check's own 4 s are over on a machine that stands for a while.
 export CK_DEFAULT_TIMEOUT=${CK_DEFAULT_TIMEOUT:-60}
 

@@ -349,12 +349,22 @@ START_TEST(while_a_present_is_refused_for_now_reads_go_on_and_writes_wait)
             ck_assert_int_eq(claims_run(i), CAIRN_OK);
             ck_assert_int_eq(
                 cairn_submit_read_height(claims.connections[i], &height, result_completed, &read), CAIRN_OK);
-            struct fake_frame frame = claims_expect(i, FRAME_HEIGHT);
+            struct fake_frame frame;
+            ck_assert_int_eq(claims_run(i), CAIRN_OK);
+            fake_receive(claims.fds[i], &frame);
+            bool is_late = frame.type == FRAME_PRESENT; /* the pause is over already */
+            if (is_late) {
+                present = frame;
+                fake_receive(claims.fds[i], &frame);
+            }
+            ck_assert_int_eq(frame.type, FRAME_HEIGHT);
             fake_send_message(claims.fds[i], &frame, 0, &answer.base);
             ck_assert_int_eq(claims_run(i), CAIRN_OK);
             ck_assert(result_is(&read, CAIRN_OK, CAIRN_REASON_NONE));
-            wait_for_frame(i);
-            present = claims_expect_present(i, i == 0);
+            if (!is_late) {
+                wait_for_frame(i);
+                present = claims_expect_present(i, i == 0);
+            }
         }
         claims_answer_present(i, &present, 0);
     }

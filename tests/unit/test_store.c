@@ -58,6 +58,22 @@ START_TEST(new_store_is_made_once_and_opens_again)
 }
 END_TEST
 
+START_TEST(lost_or_damaged_database_refuses_a_start_with_its_code)
+{
+    expect(EXIT_CODE_STOPPED);
+    close_all();
+    shell("mv %s/db/CURRENT %s/CURRENT && echo MANIFEST-999999 > %s/db/CURRENT", options.data, home,
+          options.data);
+    expect(EXIT_CODE_DAMAGED);
+    close_all();
+    shell("rm %s/db/CURRENT", options.data);
+    expect(EXIT_CODE_DAMAGED);
+    close_all();
+    shell("mv %s/CURRENT %s/db/CURRENT", home, options.data);
+    expect(EXIT_CODE_STOPPED);
+}
+END_TEST
+
 START_TEST(store_has_one_owner)
 {
     static struct store other;
@@ -112,31 +128,15 @@ START_TEST(older_numbers_refuse_a_start_until_that_is_accepted)
 }
 END_TEST
 
-START_TEST(lost_or_damaged_database_refuses_a_start_with_its_code)
-{
-    expect(EXIT_CODE_STOPPED);
-    close_all();
-    shell("mv %s/db/CURRENT %s/CURRENT && echo MANIFEST-999999 > %s/db/CURRENT", options.data, home,
-          options.data);
-    expect(EXIT_CODE_DAMAGED);
-    close_all();
-    shell("rm %s/db/CURRENT", options.data);
-    expect(EXIT_CODE_DAMAGED);
-    close_all();
-    shell("mv %s/CURRENT %s/db/CURRENT", home, options.data);
-    expect(EXIT_CODE_STOPPED);
-}
-END_TEST
-
 int main(void)
 {
     TCase *tests;
     Suite *suite = suite_new("store", 60, &tests);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, new_store_is_made_once_and_opens_again);
+    tcase_add_test(tests, lost_or_damaged_database_refuses_a_start_with_its_code);
     tcase_add_test(tests, store_has_one_owner);
     tcase_add_test(tests, lost_numbers_refuse_a_start_until_that_is_accepted);
     tcase_add_test(tests, older_numbers_refuse_a_start_until_that_is_accepted);
-    tcase_add_test(tests, lost_or_damaged_database_refuses_a_start_with_its_code);
     return suite_run(suite, false);
 }

@@ -1,4 +1,4 @@
-/* What a manifest says that the store has: it is a list of RocksDB's version edits, each a record, which say what came and what went.
+/* The files that the store has by its manifest, which is a list of RocksDB's version edits: each is a record of what was added or removed.
  *
  * - Each record is taken in the file's order. What it says of files is only noted.
  * - audit_manifest_end draws the sum: the files that have to be there, and from which log on logs count.

@@ -67,7 +67,7 @@ static void keep(struct audit_reader *reader, struct slice bytes)
     reader->kept_bytes += kept;
 }
 
-/* What a piece of at most so many bytes shows of its record. */
+/* As much of the bytes as the receiver keeps of a record. */
 static struct slice shown(const struct audit_reader *reader, struct slice bytes)
 {
     size_t max = reader->receiver.kept_bytes_max;

@@ -1,7 +1,7 @@
 /* What the engine knows of its log (WAL) from outside of it: a file beside the database, PATH.state, of fixed size, which is
  * overwritten in place and takes no space after it was made.
  *
- * - An open of the store reads it first. A store of before, or one that lost it, has none: then nothing is known.
+ * - An open of the store reads it first. A store of an earlier version, or one that lost the file, has none: then nothing is known.
  * - When the open has recovered the log and brought it to the device it writes how far that is; so does a close, and from time
  *   to time what maintains the store: a mark in the log goes with the log, if that is cut short or lost. In between, what syncs the
  *   log notes it without waiting, often enough that a kill loses little of it.
@@ -45,10 +45,10 @@ bool wal_state_open(const char *path, struct wal_state *ret_state, struct failur
  * so or not. Waits for the device. */
 bool wal_state_renew(struct wal_state *state, uint64_t synced, struct failure *failure) MUST_CHECK;
 
-/* Writes a greater number into the file, if that is no smaller than the one there and no failure is noted. Waits for the device. */
+/* Writes the number into the file, if it is greater than the one there and no failure is noted. Waits for the device. */
 void wal_state_advance(struct wal_state *state, uint64_t synced);
 
-/* The same in the page cache only, which outlives the process: so that a kill leaves a number that is as good as new. Waits for nothing; while
+/* The same in the page cache only, which outlives the process, so that after a kill the number is nearly up to date. Waits for nothing: while
  * another thread writes the file, it does nothing. */
 void wal_state_note(struct wal_state *state, uint64_t synced);
 

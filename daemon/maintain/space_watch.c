@@ -7,7 +7,8 @@
  *
  * - Where the engine could only be opened for reading, what a start takes is set aside; once that is done, the owner is told to open it
  *   anew. What the system calls free is not enough: a quota may be in the way, and each start would be one of a loop.
- * - A file system that has next to no files left counts as full, whatever room it has.
+ * - A file system that has next to no files left counts as full, whatever room it has, until half as many more are free: one file that
+ *   comes and goes does not change the state each time.
  *
  * Ways to fail: where the system does not say what is free, nothing is refused. While the disk hangs, so does the look; what is
  * accepted meanwhile is counted against the last one. */
@@ -29,8 +30,11 @@ enum {
     SPACE_LOOK_AMPLE_US = 500000, /* while more than this is free beside the marks: */
     SPACE_AMPLE_GIB = 4,          /* nobody writes as much in that time */
     SPACE_ROOM_BYTES = 1 << 20,   /* beside what a flush takes: names and lines of the manifest */
-    SPACE_FILES_MIN = 32, /* two tables for each write buffer, a log, a compaction, a start: fewer are none */
-    SPACE_STEPS_MAX = 4,  /* of setting aside, before one look */
+    SPACE_FILES_MIN =
+        32, /* two tables for each write buffer, a log, a compaction, a start: fewer are none, */
+    SPACE_FILES_BACK =
+        48,              /* and so are fewer than these until they are back: a flush makes and deletes some */
+    SPACE_STEPS_MAX = 4, /* of setting aside, before one look */
     SPACE_REOPEN_US_MIN = 500000, /* from a start that had no space to the next: less would be a crash loop */
 };
 
@@ -57,6 +61,7 @@ struct space_watch {
 static void look(struct space_watch *watch)
 {
     struct reserve *reserve = watch->config.reserve;
+    uint64_t files_min = watch->look.lacks_files ? SPACE_FILES_BACK : SPACE_FILES_MIN; /* the last look's */
     struct engine_need need = engine_need(watch->config.engine);
     watch->is_flushing = need.closed_bytes > 0;
     if (need.closed_bytes > 0) { /* if that fails, the flush may: others were faster */
@@ -73,7 +78,7 @@ static void look(struct space_watch *watch)
         .compaction_bytes = need.compaction_bytes,
         .queue_bytes_max = watch->config.queue_bytes_max,
         .is_read_only = engine_access_of(watch->config.engine) != ENGINE_WRITES,
-        .lacks_files = space.free_files < SPACE_FILES_MIN,
+        .lacks_files = space.free_files < files_min,
     };
     watch->start_bytes = need.start_bytes + SPACE_ROOM_BYTES;
 }

@@ -40,14 +40,15 @@ struct order {
     bool sync_asked; /* of the writer, and not done */
     bool stopping;   /* everything is due */
     /* loop only: space */
-    struct space_look space;      /* the last look */
-    enum space_state space_state; /* as of it */
-    uint64_t space_spare;         /* space_spare of the last look, while the state is SPACE_ENOUGH; else 0 */
-    bool queue_lacks_room;        /* what is queued was not written for want of space, and nothing since */
-    uint64_t space_counted;       /* of accepted_bytes, what that look has seen as written */
-    uint64_t accepted_bytes;      /* of jobs and metadata, in all */
-    uint64_t job_bytes;           /* of the jobs in flight */
-    uint64_t lacking_logged_us;   /* when the log was last told that the engine lacked space; 0: never */
+    struct space_look space;        /* the last look */
+    enum space_state space_state;   /* as of it */
+    enum space_state space_refused; /* the state by which most was refused since; SPACE_ENOUGH: nothing was */
+    uint64_t space_spare;       /* space_spare of the last look, while the state is SPACE_ENOUGH; else 0 */
+    bool queue_lacks_room;      /* what is queued was not written for want of space, and nothing since */
+    uint64_t space_counted;     /* of accepted_bytes, what that look has seen as written */
+    uint64_t accepted_bytes;    /* of jobs and metadata, in all */
+    uint64_t job_bytes;         /* of the jobs in flight */
+    uint64_t lacking_logged_us; /* when the log was last told that the engine lacked space; 0: never */
     /* loop only: waiters */
     struct waiter_list waiters[LEVEL_DURABLE + 1]; /* by level, in order of their numbers */
     uint64_t waited_through;                       /* the greatest number anybody waited for */

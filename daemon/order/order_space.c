@@ -3,6 +3,7 @@
  * - Each write that is accepted is counted with the bytes that it takes of the log, about.
  * - A look at the file system says what is free as of its begin; what was accepted since, or was in flight then, is added to what may
  *   still be taken. So a burst that is faster than the looks is refused in time.
+ * - What was refused between two looks has begun that state, though what is free lay at its mark: the next look judges by what ends it.
  *
  * Failures: none of its own. Before the first look nothing is refused. */
 #include <assert.h>
@@ -39,6 +40,8 @@ void order_note_space(struct order *order, const struct space_look *look, uint64
     order->space = *look;
     order->space_counted = counted;
     enum space_state before = order->space_state;
+    before = before < order->space_refused ? order->space_refused : before;
+    order->space_refused = SPACE_ENOUGH;
     order->space_state = space_judge(look, pending_space(order), before);
     order->space_spare = order->space_state == SPACE_ENOUGH ? space_spare(look) : 0;
     /* a sweep may have ended for want of it */
@@ -62,10 +65,12 @@ enum space_state order_space_state(const struct order *order)
 }
 
 /* Says from when on it is taken again, which is more than would have been enough before the first refusal. */
-static bool refuse(const struct order *order, const char *what, uint64_t bytes, enum space_state until,
+static bool refuse(struct order *order, const char *what, uint64_t bytes, enum space_state until,
                    struct failure *failure)
 {
     metrics_add(METRIC_SPACE_REFUSED, 1);
+    assert(until == SPACE_SOFT || until == SPACE_HARD);
+    order->space_refused = order->space_refused < until ? until : order->space_refused;
     if (order->space_state == SPACE_NONE) {
         failure_set(
             failure, STATUS_NO_SPACE,

@@ -125,6 +125,32 @@ START_TEST(a_refusal_says_from_when_on_it_is_taken_again)
 }
 END_TEST
 
+/* What is free lies at the mark, where a write is refused that the look had not seen: health says it, and what gives space back hurries. */
+START_TEST(what_was_refused_at_the_mark_is_a_state_until_more_is_free)
+{
+    static const uint8_t data[4096];
+    struct space_look look = ample;
+    struct order_commit commit;
+    order_commit_init(&commit, LEVEL_DURABLE, 1);
+    commit.block.data = slice_of(data, sizeof data);
+    look.held_bytes = look.reserve_bytes;
+    for (int state = SPACE_SOFT; state <= SPACE_HARD; state++) {
+        uint64_t mark = state == SPACE_SOFT ? space_soft_mark(&look, 0) : space_hard_mark(&look, 0);
+        look.free_bytes = mark;
+        order_note_space(order_fixture.order, &look, order_space_counted(order_fixture.order));
+        ck_assert_int_eq(order_space_state(order_fixture.order), state - 1);
+        ck_assert(state == SPACE_SOFT ? !metadata_is_taken(METADATA_SET, 0) : !job_is_taken(&commit.job));
+        for (int looks = 0; looks < 2; looks++) {
+            order_note_space(order_fixture.order, &look, order_space_counted(order_fixture.order));
+            ck_assert_int_eq(order_space_state(order_fixture.order), state);
+        }
+        look.free_bytes = mark + look.log_bytes;
+        order_note_space(order_fixture.order, &look, order_space_counted(order_fixture.order));
+        ck_assert_int_eq(order_space_state(order_fixture.order), state - 1);
+    }
+}
+END_TEST
+
 START_TEST(an_engine_that_only_reads_is_given_nothing)
 {
     struct order_commit commit;
@@ -226,6 +252,7 @@ int main(void)
     tcase_add_test(tests, below_the_soft_mark_metadata_is_refused_and_commits_are_taken);
     tcase_add_test(tests, below_the_hard_mark_only_what_deletes_is_taken);
     tcase_add_loop_test(tests, a_refusal_says_from_when_on_it_is_taken_again, 0, 2);
+    tcase_add_test(tests, what_was_refused_at_the_mark_is_a_state_until_more_is_free);
     tcase_add_test(tests, an_engine_that_only_reads_is_given_nothing);
     tcase_add_test(tests, a_burst_between_two_looks_is_refused_in_time_and_taken_again_behind_the_next);
     tcase_add_test(tests, while_what_is_queued_finds_no_room_nothing_joins_it);

@@ -19,10 +19,11 @@
 
 #define MIB (UINT64_C(1) << 20)
 
-enum { DISK_MIB = 64, LOOK_US = 100000 };
+enum { DISK_MIB = 64, FILES = 200, LOOK_US = 100000 };
 
 static struct directory home;
 static const char *disk;
+static unsigned files; /* that it has room for; 0: any number */
 static int disk_fd;
 static uv_loop_t loop;
 static struct budget *budget;
@@ -49,7 +50,7 @@ static bool setup_disk(uint64_t free_bytes)
         .frame_bytes_max = 1 << 20, .requests_bytes_max = 2 << 20, .replies_bytes_max = 1 << 20};
     home = directory_new();
     disk = directory_path(&home, "disk");
-    if (!small_disk_tmpfs(disk, DISK_MIB)) {
+    if (!(files == 0 ? small_disk_tmpfs(disk, DISK_MIB) : small_disk_tmpfs_files(disk, DISK_MIB, files))) {
         directory_remove(&home);
         return false;
     }
@@ -143,6 +144,26 @@ START_TEST(space_that_goes_and_comes_back_is_seen_by_the_next_look)
 }
 END_TEST
 
+/* One file that comes and goes does not change the state each time. */
+START_TEST(few_files_are_too_few_until_half_as_many_more_are_free)
+{
+    static const unsigned lefts[] = {40, 20, 40, 60, 40};
+    static const enum space_state states[] = {SPACE_ENOUGH, SPACE_SOFT, SPACE_SOFT, SPACE_ENOUGH,
+                                              SPACE_ENOUGH};
+    files = FILES;
+    if (!setup_disk(50 * MIB)) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof lefts / sizeof lefts[0]; i++) {
+        small_disk_fill_files(disk, lefts[i]);
+        look();
+        ck_assert_msg(state() == states[i], "%u files left: state %d", lefts[i], state());
+        small_disk_heal_files(disk);
+    }
+    teardown_disk();
+}
+END_TEST
+
 START_TEST(without_a_reserve_nothing_is_watched)
 {
     order_fixture_open();
@@ -164,6 +185,7 @@ int main(void)
     tcase_add_test(tests, the_order_knows_before_anything_is_accepted);
     tcase_add_test(tests, the_reserve_is_set_aside_and_counts_as_free);
     tcase_add_test(tests, space_that_goes_and_comes_back_is_seen_by_the_next_look);
+    tcase_add_test(tests, few_files_are_too_few_until_half_as_many_more_are_free);
     tcase_add_test(tests, without_a_reserve_nothing_is_watched);
     return suite_run(suite, true);
 }

@@ -100,12 +100,13 @@ static enum exit_code check_numbers(const struct options *options, struct store 
     struct failure failure;
     uint64_t metadata_on_disk;
     enum status status = order_check_numbers(store->engine, &store->numbers, &metadata_on_disk, &failure);
-    if (status == STATUS_DAMAGED && options->accept_loss) {
+    if (status == STATUS_DAMAGED && options->accept_loss && !store->numbers_lost) {
         event_store_cut("given up, as --accept-loss asks for: " NUMBERS_NAME
                         ", which is older than the database");
         numbers_close(&store->numbers);
         store->numbers_lost = true;
-        return make_numbers(store);
+        enum exit_code code = make_numbers(store); /* if the clock is wrong they are still too old */
+        return code == EXIT_CODE_STOPPED ? check_numbers(options, store) : code;
     }
     return status == STATUS_OK ? EXIT_CODE_STOPPED : refuse_database(&failure);
 }
@@ -129,6 +130,7 @@ static enum exit_code open_engine(const struct options *options, size_t files_sp
         .files_spare = files_spare,
         .create = store->directory.is_new,
         .accept_loss = options->accept_loss,
+        .last_run = store->numbers.run,
         .tell = event_store_cut,
         .reserve = store->reserve,
         .cache_bytes_max = options->cache_bytes - options->cache_bytes / OPTIONS_RECORD_CACHE_PART,

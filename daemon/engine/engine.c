@@ -69,6 +69,11 @@ uint64_t engine_last_run(struct engine *engine)
     return engine->type->last_run(engine);
 }
 
+bool engine_has_lost(const struct engine *engine)
+{
+    return engine->has_lost;
+}
+
 void engine_begin_run(struct engine *engine, uint64_t run)
 {
     assert(run > engine_last_run(engine)); /* an older copy of what counts them was refused */

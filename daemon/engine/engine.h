@@ -46,6 +46,7 @@ struct engine_config {
     bool create;              /* a store is made where there is none; else that fails */
     uint64_t cache_bytes_max; /* of what reads keep in memory */
     bool accept_loss;         /* a store that is damaged is opened without what is lost */
+    uint64_t last_run;        /* the daemon's last run that began, as its own file has it; 0: not known */
     /* told, in a sentence each, what was cut off or given up; NULL: nobody is */
     void (*tell)(const char *text);
     /* room is made from it where the file system has none; NULL: there is none; borrowed */
@@ -85,8 +86,10 @@ enum engine_result engine_open(const struct engine_type *type, const struct engi
 enum engine_access engine_access_of(const struct engine *engine);
 
 /* The daemon counts its runs in a file of its own; the engine keeps the number of the last one beside the store, so that an older copy
- * of that file is noticed. engine_last_run: of those before this start; 0: none is known. At the start, before the writer runs. */
+ * of either is noticed. engine_last_run: of those before this start; 0: none is known. At the start, before the writer runs. */
 uint64_t engine_last_run(struct engine *engine);
+/* Whether the open accepted a loss: what earlier runs were told is durable need not be there. Any thread. */
+bool engine_has_lost(const struct engine *engine);
 void engine_begin_run(struct engine *engine, uint64_t run);
 
 enum engine_close {

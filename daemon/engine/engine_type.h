@@ -2,7 +2,7 @@
  * include this, and nobody else in the daemon.
  *
  * An engine's own structs begin with the structs below and are zeroed when they are made: engine.c keeps in them what it asserts
- * for every engine alike. The engine sets `engine.type` and `engine.access`, and nothing else in them. */
+ * for every engine alike. The engine sets `engine.type`, `engine.access` and `engine.has_lost`, and nothing else in them. */
 #ifndef DAEMON_ENGINE_TYPE_H
 #define DAEMON_ENGINE_TYPE_H
 
@@ -49,6 +49,7 @@ struct engine {
     /* fixed after start */
     const struct engine_type *type;
     enum engine_access access; /* if less than ENGINE_WRITES, engine.c passes on neither writes nor syncs */
+    bool has_lost;             /* there was damage, and the loss is accepted */
     /* engine.c's, any thread */
     atomic_uint borrowed;       /* read points and cursors that are not given back */
     atomic_bool is_writing;     /* somebody is in a call that belongs to the writer, */

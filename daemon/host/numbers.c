@@ -180,6 +180,17 @@ bool numbers_begin_run(struct numbers *numbers, uint64_t metadata_on_disk, struc
     return write_file(numbers, failure);
 }
 
+bool numbers_forget_runs(struct numbers *numbers, uint64_t behind)
+{
+    assert(behind <= numbers->run);
+    bool has_forgotten = false;
+    for (uint64_t run = numbers->run; run > behind && numbers->run - run < NUMBERS_RUNS; run--) {
+        has_forgotten |= numbers->runs[run % NUMBERS_RUNS].random != 0;
+        numbers->runs[run % NUMBERS_RUNS].random = 0;
+    }
+    return has_forgotten;
+}
+
 bool numbers_reserve(struct numbers *numbers, uint64_t through, struct failure *failure)
 {
     assert(thread_is(THREAD_WRITER));

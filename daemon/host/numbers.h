@@ -74,6 +74,10 @@ void numbers_renew(uint64_t now_s, struct numbers *ret_numbers);
 bool numbers_begin_run(struct numbers *numbers, uint64_t metadata_on_disk,
                        struct failure *failure) MUST_CHECK;
 
+/* Forgets the bits of all runs behind that one: what they were told is durable need not be in the store. Written with the next run.
+ * False: there were none. */
+bool numbers_forget_runs(struct numbers *numbers, uint64_t behind);
+
 /* Reserves sequence numbers up to there, durably. False: it is not known to be on the device. Writer. */
 bool numbers_reserve(struct numbers *numbers, uint64_t through, struct failure *failure) MUST_CHECK;
 

@@ -20,6 +20,9 @@ static const struct log_kind catalogue[] = {
         "the store cannot be opened"},
     [EVENT_STORE_CUT] = {"store_cut", LOG_LEVEL_WARNING,
         "what the run before left was not whole, and the store was opened without the rest"},
+    [EVENT_RUNS_FORGOTTEN] = {"runs_forgotten", LOG_LEVEL_WARNING,
+        "the database or db.state is an older copy than cairn.numbers, or the last start was cut short, or a loss was accepted: "
+        "clients of these runs are told that the store changed"},
     [EVENT_STORE_MADE] = {"store_made", LOG_LEVEL_INFO,
         "a new, empty store was made", .is_unbounded = true},
     [EVENT_STORE_EXISTS] = {"store_exists", LOG_LEVEL_INFO,
@@ -150,6 +153,12 @@ void event_store_refused(const char *error)
 void event_store_cut(const char *error)
 {
     write_error(EVENT_STORE_CUT, error);
+}
+
+void event_runs_forgotten(uint64_t from, uint64_t to)
+{
+    assert(from <= to);
+    WRITE(EVENT_RUNS_FORGOTTEN, "from=%lu to=%lu", from, to);
 }
 
 void event_store_made(const char *path)

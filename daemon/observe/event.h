@@ -16,6 +16,7 @@ enum event_name {
     EVENT_DIRECTORY_REFUSED,
     EVENT_STORE_REFUSED,
     EVENT_STORE_CUT,
+    EVENT_RUNS_FORGOTTEN,
     EVENT_STORE_MADE,
     EVENT_STORE_EXISTS,
     EVENT_SOCKET_REFUSED,
@@ -69,6 +70,7 @@ void event_files_limit_too_low(const char *error);
 void event_directory_refused(const char *error);
 void event_store_refused(const char *error);
 void event_store_cut(const char *error);
+void event_runs_forgotten(uint64_t from, uint64_t to); /* both included */
 /* path: of the data directory. */
 void event_store_made(const char *path);
 void event_store_exists(const char *path);

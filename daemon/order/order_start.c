@@ -1,12 +1,17 @@
 /* A start loads the chains and begins the next run, above every number that was ever reserved, in the store's numbers, before
  * anything is accepted. It writes to the database only where "default" is to be made, or where records of format 1 are left.
  *
+ * The database, what the engine keeps beside it and the numbers may be of different age, where parts of a copy were put back. Older
+ * numbers end the start. Of runs that the engine does not know, the numbers' bits are forgotten: what they wrote need not be there, and
+ * their clients are told that the store changed.
+ *
  * Failures: what cannot be read or understood ends the start, and nothing was written. A write that was not done ends it too; the
  * next start then may skip numbers that nobody was given. */
 #include "daemon/order/order_start.h"
 
 #include <assert.h>
 
+#include "daemon/observe/event.h"
 #include "daemon/order/format_1.h"
 #include "daemon/order/start_read.h"
 #include "daemon/runtime/thread.h"
@@ -199,6 +204,46 @@ enum status order_check_numbers(struct engine *engine, const struct numbers *num
     return STATUS_OK;
 }
 
+/* Whose writes need not be there: those of runs that the engine does not know, and of all where a loss was accepted. */
+static void forget_runs(struct engine *engine, struct numbers *numbers)
+{
+    uint64_t known = engine_has_lost(engine) ? 0 : engine_last_run(engine);
+    if (numbers_forget_runs(numbers, known)) {
+        event_runs_forgotten(known + 1, numbers->run);
+    }
+}
+
+/* The greatest sequence number that the chains' own records name: of claims, rollbacks, and what made them. */
+static uint64_t greatest_sequence(const struct chain_set *chains)
+{
+    uint64_t greatest = 0;
+    for (const struct chain *chain = chain_first(chains); chain != NULL; chain = chain_next(chain)) {
+        const uint64_t sequences[] = {chain->made_sequence, chain->marks.cut_sequence,
+                                      chain->claim.last.epoch.sequence, chain->claim.last.released};
+        for (size_t i = 0; i < sizeof sequences / sizeof sequences[0]; i++) {
+            greatest = sequences[i] > greatest ? sequences[i] : greatest;
+        }
+    }
+    return greatest;
+}
+
+/* Claims, rollbacks and chains that are made now have to come behind those that are there. */
+static enum status check_chains(const struct chain_set *chains, const struct numbers *numbers,
+                                struct failure *failure)
+{
+    uint64_t greatest = greatest_sequence(chains);
+    if (greatest <= numbers->reserved_through) {
+        return STATUS_OK;
+    }
+    return failure_set(
+        failure, STATUS_DAMAGED,
+        NUMBERS_NAME
+        " is older than the database, in which a chain has number %lu, and would give numbers "
+        "twice: put back the store's own, restore the whole directory, or remove the file and give "
+        "--accept-loss for one start with new numbers, higher than any before",
+        greatest);
+}
+
 enum status order_start(struct engine *engine, struct numbers *numbers, struct chain_set *chains,
                         struct apply *apply, struct damage *damage, uint64_t now_us,
                         struct order_start *ret_start, struct failure *failure)
@@ -215,6 +260,9 @@ enum status order_start(struct engine *engine, struct numbers *numbers, struct c
         status = order_check_numbers(engine, numbers, &metadata_on_disk, failure);
     }
     if (status == STATUS_OK) {
+        status = check_chains(chains, numbers, failure);
+    }
+    if (status == STATUS_OK) {
         status = format_1_forget(engine, failure);
     }
     if (status == STATUS_OK) {
@@ -223,6 +271,7 @@ enum status order_start(struct engine *engine, struct numbers *numbers, struct c
     if (status != STATUS_OK) {
         return status;
     }
+    forget_runs(engine, numbers);
     if (!numbers_begin_run(numbers, metadata_on_disk, failure)) {
         return failure->status;
     }

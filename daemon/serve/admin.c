@@ -95,9 +95,12 @@ enum request_progress admin_hello(struct request *request)
         return REQUEST_TAKEN;
     }
     request->session->is_greeted = true;
-    /* A client that was in this run before may not know yet of those that were left out since. */
-    bool was_here = hello->has_resume_run && hello->resume_run == order_run(request->service->order);
-    request->session->left_out_told = was_here ? 0 : order_left_out(request->service->order)->raises;
+    /* A client that was in this run before may not know yet of those that were left out since. An older client does not send the run's
+     * bits, by which it is told from the run of that number on another copy of the store. */
+    const struct order *order = request->service->order;
+    bool was_here = hello->has_resume_run && hello->resume_run == order_run(order) &&
+                    (!hello->has_resume_random || hello->resume_random == order_run_random(order));
+    request->session->left_out_told = was_here ? 0 : order_left_out(order)->raises;
     reply_hello(request, hello, version);
     return REQUEST_TAKEN;
 }

@@ -6,9 +6,10 @@
  *   silent loss, and the test fails.
  * - A torn tail changes what was not synced, in units of 512 bytes: any of them are there, zero or garbage, and it ends anywhere. It is
  *   never refused, and all that was synced is there.
+ * - A manifest of which a page was not written before later ones is a torn tail; one of which a byte flipped is refused.
  * - The same damages without the auditor have to lose data, or the sweep would not see it.
  *
- * CAIRN_SEED repeats a run, CAIRN_DAMAGES and CAIRN_TAILS say how many of each. */
+ * CAIRN_SEED repeats a run; CAIRN_DAMAGES, CAIRN_TAILS and CAIRN_MANIFESTS say how many of each. */
 #include <check.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -24,11 +25,13 @@
 #include "daemon/engine/rocksdb/audit.h"
 #include "daemon/engine/rocksdb/wal_state.h"
 #include "tests/fault/database_image.h"
+#include "tests/fault/manifest_image.h"
 #include "tests/lib/suite.h"
 
 enum {
     DAMAGES = 500, /* unless the environment says otherwise */
     TAILS = 2000,
+    MANIFESTS = 75,
     PER_IMAGE = 25, /* damages of one image */
     ENDS_MAX = 512, /* of records in a file */
     SECTOR_BYTES = 512,
@@ -395,6 +398,66 @@ START_TEST(no_torn_tail_is_refused)
 }
 END_TEST
 
+/* ---- manifests ---- */
+
+/* Puts it in the image's place, and opens the database. */
+static void expect_outcome(const struct image_file *file, struct wal_builder *manifest, enum outcome least,
+                           enum outcome most, size_t at)
+{
+    image_write_file(file->name, manifest->bytes, manifest->count);
+    wal_builder_clear(manifest);
+    enum outcome outcome = outcome_of(image.life->durable, false);
+    ck_assert_msg(outcome >= least && outcome <= most, "%s, byte %zu: %s: %s", file->name, at,
+                  outcome_names[outcome], last.failure.text);
+}
+
+/* A page of what was not synced was not written. */
+static void lose_unsynced_page(struct random_source *random, const struct image_file *file)
+{
+    struct wal_builder manifest;
+    size_t synced = manifest_image_extend(random, file, &manifest);
+    memset(manifest.bytes + synced, 0, manifest_page_end(synced) - synced);
+    expect_outcome(file, &manifest, WHOLE, WHOLE, synced);
+}
+
+/* A page that was synced is zeros from the end of a record on. It is refused, or nothing durable is lost without what lies behind. */
+static void lose_synced_page(struct random_source *random, const struct image_file *file)
+{
+    struct ends ends = {.count = 0};
+    struct wal_builder manifest;
+    (void)manifest_image_extend(random, file, &manifest);
+    image_read_records(file, &(struct audit_receiver){note_end, image_ignore_record, &ends, 0});
+    size_t from = ends.count == 0 ? 0 : ends.at[random_below(random, ends.count)];
+    memset(manifest.bytes + from, 0, manifest_page_end(from) - from);
+    expect_outcome(file, &manifest, REFUSED, WHOLE, from);
+}
+
+static void flip_synced_byte(struct random_source *random, const struct image_file *file)
+{
+    struct wal_builder manifest;
+    size_t at = random_below(random, manifest_image_extend(random, file, &manifest));
+    manifest.bytes[at] ^= (uint8_t)(1 << random_below(random, 8));
+    expect_outcome(file, &manifest, REFUSED, REFUSED, at);
+}
+
+START_TEST(a_page_of_the_manifest_may_be_unwritten_and_no_byte_of_it_flipped)
+{
+    static void (*const kinds[])(struct random_source *random, const struct image_file *file) = {
+        lose_unsynced_page, lose_synced_page, flip_synced_byte};
+    struct random_source random = random_from(random_seed("manifests"));
+    unsigned long count = count_of("CAIRN_MANIFESTS", MANIFESTS);
+    for (unsigned long i = 0; i < count; i++) {
+        if (i % PER_IMAGE == 0) {
+            image_renew();
+            image_make(&random, false);
+        }
+        image_restore();
+        kinds[i % 3](&random, manifest_image_present());
+    }
+    tell_points(count);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -403,5 +466,6 @@ int main(void)
     tcase_add_test(tests, no_damage_to_what_was_synced_is_silent);
     tcase_add_test(tests, without_the_auditor_data_is_lost);
     tcase_add_test(tests, no_torn_tail_is_refused);
+    tcase_add_test(tests, a_page_of_the_manifest_may_be_unwritten_and_no_byte_of_it_flipped);
     return suite_run(suite, true);
 }

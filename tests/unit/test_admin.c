@@ -1,6 +1,7 @@
 /* Requests about the connection and the daemon. */
 #include <check.h>
 
+#include "daemon/order/order_internal.h"
 #include "tests/lib/kept.h"
 #include "tests/lib/messages.h"
 #include "tests/lib/service_fixture.h"
@@ -53,6 +54,27 @@ START_TEST(hello_tells_whether_the_store_knows_the_run_if_its_bits_are_sent)
     ck_assert(resume(UINT64_MAX, true, random)->store_changed);
     ck_assert(!resume(run + 1, false, 0)->has_store_changed); /* an older client is answered as ever */
     ck_assert(!resume(0, true, random)->has_store_changed);
+}
+END_TEST
+
+/* A run of that number on another copy of the store was another one. */
+START_TEST(a_client_of_this_very_run_is_told_of_raises_that_were_left_out_while_it_was_away)
+{
+    uint64_t run = order_run(served.service.order), random = order_run_random(served.service.order);
+    const struct {
+        uint64_t run;
+        bool has_random;
+        uint64_t random;
+        bool is_told;
+    } cases[] = {{run, true, random, true},
+                 {run, true, random ^ 1, false},
+                 {run, false, 0, true}, /* an older client */
+                 {run + 1, true, random, false}};
+    served.service.order->left_out = (struct order_left_out){.raises = 3, .last_sequence = 9};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        (void)resume(cases[i].run, cases[i].has_random, cases[i].random);
+        ck_assert_uint_eq(served.session.left_out_told, cases[i].is_told ? 0 : 3);
+    }
 }
 END_TEST
 
@@ -169,6 +191,7 @@ int main(void)
     tcase_add_checked_fixture(hello, setup_ungreeted, service_close);
     tcase_add_test(hello, hello_tells_the_store_and_the_bounds);
     tcase_add_test(hello, hello_tells_whether_the_store_knows_the_run_if_its_bits_are_sent);
+    tcase_add_test(hello, a_client_of_this_very_run_is_told_of_raises_that_were_left_out_while_it_was_away);
     tcase_add_test(hello, hello_agrees_on_a_version_that_both_speak_or_refuses);
     tcase_add_test(hello, of_the_features_asked_for_those_are_in_force_that_there_are);
     tcase_add_test(hello, hello_comes_once_and_with_a_short_name);

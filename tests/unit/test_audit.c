@@ -462,18 +462,6 @@ START_TEST(what_cannot_be_read_is_no_damage)
 }
 END_TEST
 
-START_TEST(what_cannot_be_cut_is_a_failure)
-{
-    struct audit_log log = {.number = 99, .bytes = 10, .whole_to = 5}, logs[] = {{.number = 98}, log};
-    const struct audit cut_logs = {.logs = logs, .log_count = 2}, cut_manifest = {.manifest = log};
-    ck_assert(!audit_cut(directory_fd, &cut_logs, &failure));
-    ck_assert_ptr_nonnull(
-        strstr(failure.text, "000099.log cannot be cut off behind its last whole record: "));
-    ck_assert(!audit_cut(directory_fd, &cut_manifest, &failure));
-    ck_assert_ptr_nonnull(strstr(failure.text, "MANIFEST-000099 cannot be cut off"));
-}
-END_TEST
-
 /* Each call that fails is a failure, and no verdict on the store. */
 START_TEST(each_call_that_fails_is_a_failure)
 {
@@ -499,22 +487,6 @@ START_TEST(each_call_that_fails_is_a_failure)
     failing_plan(FAILING_PREAD, 2, EINTR);
     expect_whole(15);
     ck_assert(failing_end());
-}
-END_TEST
-
-START_TEST(a_cut_that_is_not_on_the_device_is_a_failure)
-{
-    static const enum failing_call calls[] = {FAILING_TRUNCATE, FAILING_FSYNC};
-    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
-        write_manifest(10);
-        write_log(5, 11, 3, 12);
-        cut_log(5, ends[2] + 50);
-        ck_assert_int_eq(look(), AUDIT_TORN);
-        failing_plan(calls[i], 1, EIO);
-        ck_assert(!audit_cut(directory_fd, &audit, &failure));
-        ck_assert(failing_end());
-        ck_assert_ptr_nonnull(strstr(failure.text, "000005.log cannot be cut off"));
-    }
 }
 END_TEST
 
@@ -552,9 +524,7 @@ int main(void)
     tcase_add_test(tests, a_manifest_with_a_hole_is_damaged_and_one_with_a_torn_tail_is_cut);
     tcase_add_test(tests, what_the_manifest_names_has_to_be_there);
     tcase_add_test(tests, what_cannot_be_read_is_no_damage);
-    tcase_add_test(tests, what_cannot_be_cut_is_a_failure);
     tcase_add_test(tests, each_call_that_fails_is_a_failure);
-    tcase_add_test(tests, a_cut_that_is_not_on_the_device_is_a_failure);
     tcase_add_test(tests, what_is_found_behind_the_end_need_be_no_batch);
     return suite_run(suite, true);
 }

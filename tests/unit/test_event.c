@@ -33,6 +33,8 @@ static const char *write_early(enum event_name name)
         return event_store_refused("because"), "error";
     case EVENT_STORE_CUT:
         return event_store_cut("because"), "error";
+    case EVENT_RUNS_FORGOTTEN:
+        return event_runs_forgotten(7, 9), "from to";
     case EVENT_STORE_MADE:
         return event_store_made("/d"), "path";
     case EVENT_STORE_EXISTS:
@@ -82,6 +84,7 @@ static const char *write_one(enum event_name name)
     case EVENT_DIRECTORY_REFUSED:
     case EVENT_STORE_REFUSED:
     case EVENT_STORE_CUT:
+    case EVENT_RUNS_FORGOTTEN:
     case EVENT_STORE_MADE:
     case EVENT_STORE_EXISTS:
     case EVENT_SOCKET_REFUSED:
@@ -126,8 +129,7 @@ static const char *write_one(enum event_name name)
         event_accepting_stopped();
         return "";
     case EVENT_CONNECTION_TIMED_OUT:
-        event_connection_timed_out("because", 33);
-        return "error type";
+        return event_connection_timed_out("because", 33), "error type";
     case EVENT_FRAME_REFUSED:
         event_frame_refused("because", 255);
         return "error type";

@@ -84,6 +84,29 @@ START_TEST(runs_without_bits_are_remembered_and_known_to_nobody)
 }
 END_TEST
 
+START_TEST(runs_that_are_forgotten_are_known_to_nobody_from_the_next_run_on)
+{
+    uint64_t randoms[4] = {0};
+    for (uint64_t run = 1; run < 4; run++) {
+        begin(run);
+        randoms[run] = numbers_run(&fixture.numbers, run)->random;
+    }
+    ck_assert(!numbers_forget_runs(&fixture.numbers, 3));
+    ck_assert(numbers_knows_run(&fixture.numbers, 3, randoms[3]));
+    ck_assert(numbers_forget_runs(&fixture.numbers, 1));
+    ck_assert(!numbers_forget_runs(&fixture.numbers, 1));
+    begin(4);
+    numbers_fixture_reopen(&fixture);
+    ck_assert(numbers_knows_run(&fixture.numbers, 1, randoms[1]));
+    ck_assert(!numbers_knows_run(&fixture.numbers, 2, randoms[2]));
+    ck_assert(!numbers_knows_run(&fixture.numbers, 3, randoms[3]));
+    ck_assert(numbers_knows_run(&fixture.numbers, 4, numbers_run(&fixture.numbers, 4)->random));
+    ck_assert_uint_eq(numbers_run(&fixture.numbers, 3)->metadata_on_disk, 3);
+    ck_assert(numbers_forget_runs(&fixture.numbers, 0));
+    ck_assert(!numbers_knows_run(&fixture.numbers, 1, randoms[1]));
+}
+END_TEST
+
 START_TEST(a_run_that_is_too_long_ago_is_not_remembered)
 {
     for (uint64_t run = 1; run <= NUMBERS_RUNS + 1; run++) {
@@ -252,6 +275,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, runs_follow_on_one_another_behind_all_reserved_numbers_with_bits_of_their_own);
     tcase_add_test(tests, runs_without_bits_are_remembered_and_known_to_nobody);
+    tcase_add_test(tests, runs_that_are_forgotten_are_known_to_nobody_from_the_next_run_on);
     tcase_add_test(tests, a_run_that_is_too_long_ago_is_not_remembered);
     tcase_add_test(tests, whatever_becomes_of_one_copy_the_numbers_are_whole);
     tcase_add_test(tests, what_is_not_the_stores_own_is_refused_untouched);

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "daemon/runtime/thread.h"
 #include "tests/lib/order_fixture.h"
 #include "tests/lib/suite.h"
 
@@ -123,6 +124,29 @@ START_TEST(numbers_that_do_not_know_the_last_run_end_the_start)
 }
 END_TEST
 
+/* As where the database and what the engine keeps beside it were put back from a copy. */
+START_TEST(runs_that_the_engine_does_not_know_are_forgotten)
+{
+    uint64_t first = order_run_random(order_fixture.order);
+    struct numbers *numbers = &order_fixture.numbers.numbers;
+    order_fixture_end_run();
+    for (int start = 0; start < 2; start++) {
+        ck_assert(numbers_begin_run(numbers, 0, &failure));
+    }
+    uint64_t second = numbers_run(numbers, 2)->random, third = numbers_run(numbers, 3)->random;
+    order_fixture_start_run();
+    ck_assert_uint_eq(order_run(order_fixture.order), 4);
+    ck_assert(order_knows_run(order_fixture.order, 1, first));
+    ck_assert(!order_knows_run(order_fixture.order, 2, second));
+    ck_assert(!order_knows_run(order_fixture.order, 3, third));
+    uint64_t fourth = order_run_random(order_fixture.order);
+    order_fixture_end_run();
+    order_fixture_start_run();
+    ck_assert(order_knows_run(order_fixture.order, 4, fourth));
+    ck_assert(!order_knows_run(order_fixture.order, 3, third));
+}
+END_TEST
+
 START_TEST(what_format_1_left_in_the_database_is_deleted_once)
 {
     uint8_t bytes[8] = {0};
@@ -240,6 +264,33 @@ START_TEST(a_claim_and_what_was_applied_under_it_are_known_after_a_start)
 }
 END_TEST
 
+/* A claim that is made now would stand below one that is there. */
+START_TEST(numbers_that_are_older_than_what_a_chain_names_end_the_start)
+{
+    struct chain_marks marks = order_fixture.chain->marks;
+    uint32_t chain = order_fixture.chain->id;
+    uint64_t sequence = order_fixture.order->reserved_through + (_i % 2 == 0);
+    struct key key = key_of_kind(chain, _i < 2 ? KEY_MARKS : KEY_MADE);
+    uint8_t bytes[RECORD_MARKS_BYTES];
+    marks.cut_sequence = sequence;
+    if (_i < 2) {
+        record_write_marks(&marks, bytes);
+    } else {
+        record_put_u64(sequence, bytes);
+    }
+    put(&key, slice_of(bytes, _i < 2 ? sizeof bytes : 8));
+    order_fixture_end_run();
+    if (_i % 2 == 0) {
+        check_start_fails(STATUS_DAMAGED, NUMBERS_NAME " is older than the database, in which a chain has");
+        order_fixture.numbers.numbers.reserved_through = sequence;
+        thread_set_role(THREAD_WRITER);
+        ck_assert(numbers_reserve(&order_fixture.numbers.numbers, sequence + 1, &failure));
+        thread_set_role(THREAD_LOOP);
+    }
+    order_fixture_start_run();
+}
+END_TEST
+
 START_TEST(records_that_cannot_be_understood_end_the_start_with_their_name)
 {
     uint32_t chain = order_fixture.chain->id;
@@ -347,6 +398,8 @@ int main(void)
     tcase_add_test(tests, a_start_writes_to_the_database_only_to_make_default);
     tcase_add_test(tests, numbers_that_are_older_than_the_database_end_the_start);
     tcase_add_test(tests, numbers_that_do_not_know_the_last_run_end_the_start);
+    tcase_add_test(tests, runs_that_the_engine_does_not_know_are_forgotten);
+    tcase_add_loop_test(tests, numbers_that_are_older_than_what_a_chain_names_end_the_start, 0, 4);
     tcase_add_test(tests, what_format_1_left_in_the_database_is_deleted_once);
     tcase_add_loop_test(tests, a_start_ends_at_any_read_that_fails_but_one, 0,
                         sizeof reads / sizeof reads[0]);

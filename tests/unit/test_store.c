@@ -92,6 +92,17 @@ static void begin_run(void)
     engine_begin_run(store.engine, store.numbers.run);
 }
 
+/* Numbers that are made by the clock are refused, too, if they are older than the database: the next run would count backwards. */
+START_TEST(numbers_made_by_a_clock_that_is_wrong_are_refused)
+{
+    expect(EXIT_CODE_STOPPED);
+    engine_begin_run(store.engine, UINT64_C(1) << 40); /* more seconds than have passed since 1970 */
+    close_all();
+    options.accept_loss = true;
+    expect(EXIT_CODE_DAMAGED);
+}
+END_TEST
+
 START_TEST(lost_numbers_refuse_a_start_until_that_is_accepted)
 {
     expect(EXIT_CODE_STOPPED);
@@ -136,6 +147,7 @@ int main(void)
     tcase_add_test(tests, new_store_is_made_once_and_opens_again);
     tcase_add_test(tests, lost_or_damaged_database_refuses_a_start_with_its_code);
     tcase_add_test(tests, store_has_one_owner);
+    tcase_add_test(tests, numbers_made_by_a_clock_that_is_wrong_are_refused);
     tcase_add_test(tests, lost_numbers_refuse_a_start_until_that_is_accepted);
     tcase_add_test(tests, older_numbers_refuse_a_start_until_that_is_accepted);
     return suite_run(suite, false);

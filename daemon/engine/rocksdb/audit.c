@@ -20,33 +20,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/engine/rocksdb/audit_file.h"
 #include "daemon/engine/rocksdb/audit_manifest.h"
 #include "daemon/engine/rocksdb/audit_record.h"
 #include "daemon/engine/rocksdb/wal_mark.h"
 #include "daemon/runtime/memory.h"
 
-enum {
-    READ_BYTES = 1 << 20, /* at a time */
-    NAME_BYTES = 32,
-    CURRENT_BYTES_MAX = 64,
-};
-
-static_assert(READ_BYTES % AUDIT_BLOCK_BYTES == 0, "a read ends with a block");
-
-#define LOG_FORMAT      "%06" PRIu64 ".log"
-#define TABLE_FORMAT    "%06" PRIu64 ".sst"
-#define BLOB_FORMAT     "%06" PRIu64 ".blob"
-#define MANIFEST_FORMAT "MANIFEST-%06" PRIu64
+enum { CURRENT_BYTES_MAX = 64 };
 
 struct look {
     int directory_fd;
     const struct audit_known *known;
     struct audit *audit;
     struct audit_manifest manifest;
-    bool has_record_behind; /* a record was found behind the end of the manifest */
+    const struct audit_reader *manifest_reader;
+    uint64_t manifest_goes_on_at; /* the first record behind the manifest's end is there; 0: there is none */
+    bool manifest_has_hole;       /* and between both is a page of zeros */
+    char manifest_fault[AUDIT_TEXT_BYTES];
     /* the run of logs */
     uint64_t next;       /* the sequence number that the next batch has to have */
-    bool has_begun;      /* a batch was read */
+    uint64_t begun_at;   /* that of the first batch; 0: none was read */
     bool has_ended;      /* the run has come to its end, */
     size_t ended_in;     /* in this log, */
     uint64_t ended_at;   /* at this byte, */
@@ -76,60 +69,6 @@ __attribute__((format(printf, 3, 4))) static void conclude(struct look *look, en
     va_end(arguments);
 }
 
-/* ---- reading files ---- */
-
-static bool fail(const char *name, const char *what, struct failure *failure)
-{
-    failure_set(failure, STATUS_IO_ERROR, "opening the store: %s cannot be %s: %s", name, what,
-                strerror(errno));
-    return false;
-}
-
-static ssize_t read_up_to(int fd, uint8_t *ret_bytes, size_t n, uint64_t offset)
-{
-    assert(n > 0 && n <= READ_BYTES); /* to read nothing would look like the end of the file */
-    size_t length = 0;
-    ssize_t got = 1;
-    while (length < n && got != 0) {
-        got = pread(fd, ret_bytes + length, n - length, (off_t)(offset + length));
-        if (got < 0 && errno != EINTR) {
-            return -1;
-        }
-        length += got > 0 ? (size_t)got : 0;
-    }
-    return (ssize_t)length;
-}
-
-/* Gives a whole file to a reader. ENOENT is for the caller to judge. */
-static bool read_records(const struct look *look, const char *name, struct audit_reader *reader,
-                         uint64_t *ret_bytes)
-{
-    int fd = openat(look->directory_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        return false;
-    }
-    assert(reader->block_from == 0 && !reader->has_ended); /* it is given the file from its beginning */
-    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    uint8_t *bytes = memory_raw(READ_BYTES);
-    uint64_t offset = 0;
-    ssize_t n;
-    while ((n = read_up_to(fd, bytes, READ_BYTES, offset)) > 0) {
-        for (size_t at = 0; at < (size_t)n; at += AUDIT_BLOCK_BYTES) {
-            size_t left = (size_t)n - at;
-            audit_reader_take(reader,
-                              slice_of(bytes + at, left < AUDIT_BLOCK_BYTES ? left : AUDIT_BLOCK_BYTES));
-        }
-        offset += (uint64_t)n;
-    }
-    int error = errno;
-    free(bytes);
-    close(fd);
-    audit_reader_end(reader);
-    *ret_bytes = offset;
-    errno = error;
-    return n == 0;
-}
-
 /* ---- the manifest ---- */
 
 static bool take_edit(void *context, const struct audit_record *record)
@@ -138,17 +77,20 @@ static bool take_edit(void *context, const struct audit_record *record)
     assert(look->audit->manifest.number > 0); /* CURRENT named the file that is read */
     const char *reason = audit_manifest_take(&look->manifest, record->bytes);
     if (reason != NULL) {
-        conclude(look, AUDIT_BROKEN, MANIFEST_FORMAT ": %s, at byte %" PRIu64, look->audit->manifest.number,
-                 reason, record->from);
+        conclude(look, AUDIT_BROKEN, AUDIT_MANIFEST_FORMAT ": %s, at byte %" PRIu64,
+                 look->audit->manifest.number, reason, record->from);
     }
     return true;
 }
 
 static void find_edit(void *context, const struct audit_record *record)
 {
-    (void)record;
     struct look *look = context;
-    look->has_record_behind = true;
+    /* a record that is cut off begins before that */
+    bool is_behind = record->from >= look->manifest_reader->ended_at;
+    if (is_behind && look->manifest_goes_on_at == 0) {
+        look->manifest_goes_on_at = record->from;
+    }
 }
 
 /* Reads CURRENT, which names the manifest. *ret_number: 0 if it does not. */
@@ -163,19 +105,19 @@ static bool read_current(struct look *look, uint64_t *ret_number, struct failure
         return true;
     }
     if (fd < 0) {
-        return fail("CURRENT", "opened", failure);
+        return audit_file_fail("CURRENT", "opened", failure);
     }
-    ssize_t n = read_up_to(fd, (uint8_t *)text, CURRENT_BYTES_MAX, 0);
+    ssize_t n = audit_file_read_up_to(fd, (uint8_t *)text, CURRENT_BYTES_MAX, 0);
     int error = errno;
     close(fd);
     errno = error;
     if (n < 0) {
-        return fail("CURRENT", "read", failure);
+        return audit_file_fail("CURRENT", "read", failure);
     }
     assert((size_t)n < sizeof text);
     text[n] = '\0';
     if (sscanf(text, "MANIFEST-%" SCNu64, &number) == 1) {
-        snprintf(again, sizeof again, MANIFEST_FORMAT "\n", number);
+        snprintf(again, sizeof again, AUDIT_MANIFEST_FORMAT "\n", number);
     }
     if (number == 0 || strlen(text) != (size_t)n || strcmp(text, again) != 0) {
         conclude(look, AUDIT_BROKEN, "CURRENT does not name a manifest");
@@ -194,24 +136,34 @@ static bool read_manifest(struct look *look, struct failure *failure)
     if (file->number == 0) {
         return true;
     }
-    char name[NAME_BYTES];
+    char name[AUDIT_NAME_BYTES];
     struct audit_reader reader;
+    look->manifest_reader = &reader;
     audit_reader_init(&reader, &(struct audit_receiver){take_edit, find_edit, look, SIZE_MAX});
-    snprintf(name, sizeof name, MANIFEST_FORMAT, file->number);
-    if (!read_records(look, name, &reader, &file->bytes)) {
+    snprintf(name, sizeof name, AUDIT_MANIFEST_FORMAT, file->number);
+    if (!audit_file_read_records(look->directory_fd, name, &reader, &file->bytes)) {
         if (errno != ENOENT) {
-            return fail(name, "read", failure);
+            return audit_file_fail(name, "read", failure);
         }
         conclude(look, AUDIT_BROKEN, "%s is missing", name);
         return true;
     }
     audit_manifest_end(&look->manifest);
     file->whole_to = reader.has_ended ? reader.whole_to : file->bytes;
-    if (look->has_record_behind) {
+    if (look->manifest_goes_on_at != 0 &&
+        !audit_file_look_for_hole(look->directory_fd, name, reader.ended_at, look->manifest_goes_on_at,
+                                  &look->manifest_has_hole)) {
+        return audit_file_fail(name, "read", failure);
+    }
+    if (look->manifest_goes_on_at != 0) {
         assert(reader.reason != NULL); /* records are found only behind an end */
-        conclude(look, AUDIT_BROKEN, "%s: what is at byte %" PRIu64 " cannot be read: %s", name,
-                 reader.ended_at, reader.reason);
-    } else if (!look->manifest.has_sequence || !look->manifest.has_next_file) {
+        snprintf(look->manifest_fault, sizeof look->manifest_fault,
+                 "%s: what is at byte %" PRIu64 " cannot be read: %s", name, reader.ended_at, reader.reason);
+        if (!look->manifest_has_hole) {
+            conclude(look, AUDIT_BROKEN, "%s", look->manifest_fault);
+        }
+    }
+    if (!look->manifest.has_sequence || !look->manifest.has_next_file) {
         conclude(look, AUDIT_BROKEN, "%s has no beginning", name);
     }
     return true;
@@ -232,7 +184,7 @@ static bool check_file(struct look *look, const char *name, uint64_t bytes, enum
     bool is_whole = false;
     if (fstatat(look->directory_fd, name, &status, 0) != 0) {
         if (errno != ENOENT) {
-            return fail(name, "looked at", failure);
+            return audit_file_fail(name, "looked at", failure);
         }
         conclude(look, if_not, "%s is missing", name);
     } else if ((uint64_t)status.st_size != bytes) {
@@ -247,15 +199,15 @@ static bool check_file(struct look *look, const char *name, uint64_t bytes, enum
 static bool check_files(struct look *look, struct failure *failure)
 {
     const struct audit_files *tables = &look->manifest.tables, *blobs = &look->manifest.blobs;
-    char name[NAME_BYTES];
+    char name[AUDIT_NAME_BYTES];
     bool is_checked = true, is_whole = false;
     for (size_t i = 0; i < tables->count && is_checked; i++) {
-        snprintf(name, sizeof name, TABLE_FORMAT, tables->list[i].number);
+        snprintf(name, sizeof name, AUDIT_TABLE_FORMAT, tables->list[i].number);
         is_checked = check_file(look, name, tables->list[i].bytes, AUDIT_BROKEN, &is_whole, failure);
     }
     for (size_t i = 0; i < blobs->count && is_checked; i++) {
         const struct audit_file *blob = &blobs->list[i];
-        snprintf(name, sizeof name, BLOB_FORMAT, blob->number);
+        snprintf(name, sizeof name, AUDIT_BLOB_FORMAT, blob->number);
         is_checked = check_file(look, name, blob->bytes, AUDIT_DAMAGED, &is_whole, failure);
         if (is_checked && !is_whole) {
             add_file(&look->audit->blobs, &look->audit->blob_count,
@@ -278,13 +230,13 @@ static bool list_logs(struct look *look, struct failure *failure)
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *entry;
     if (directory == NULL) {
-        return fail("its directory", "read", failure);
+        return audit_file_fail("its directory", "read", failure);
     }
     while ((errno = 0, entry = readdir(directory)) != NULL) {
-        char name[NAME_BYTES];
+        char name[AUDIT_NAME_BYTES];
         uint64_t number;
         if (sscanf(entry->d_name, "%" SCNu64, &number) == 1 && number >= look->manifest.logs_from) {
-            snprintf(name, sizeof name, LOG_FORMAT, number);
+            snprintf(name, sizeof name, AUDIT_LOG_FORMAT, number);
             if (strcmp(name, entry->d_name) == 0) {
                 add_file(&look->audit->logs, &look->audit->log_count, (struct audit_log){.number = number});
             }
@@ -292,7 +244,7 @@ static bool list_logs(struct look *look, struct failure *failure)
     }
     bool is_read = errno == 0;
     if (!is_read) {
-        (void)fail("its directory", "read", failure);
+        (void)audit_file_fail("its directory", "read", failure);
     }
     closedir(directory);
     if (look->audit->log_count > 0) {
@@ -312,11 +264,11 @@ static bool take_batch(void *context, const struct audit_record *record)
     if (look->has_ended || !wal_batch_read(record->bytes, &batch)) {
         return false;
     }
-    bool may_begin = !look->has_begun && (batch.sequence < look->next || !look->known->is_known);
+    bool may_begin = look->begun_at == 0 && (batch.sequence < look->next || !look->known->is_known);
     if (batch.sequence != look->next && !may_begin) {
         return false;
     }
-    look->has_begun = true;
+    look->begun_at = look->begun_at == 0 ? batch.sequence : look->begun_at;
     look->next = batch.sequence + batch.count;
     return true;
 }
@@ -344,12 +296,12 @@ static bool read_log(struct look *look, size_t i, struct failure *failure)
     assert(i < look->audit->log_count);
     struct audit_log *log = &look->audit->logs[i];
     struct audit_reader reader;
-    char name[NAME_BYTES];
-    snprintf(name, sizeof name, LOG_FORMAT, log->number);
+    char name[AUDIT_NAME_BYTES];
+    snprintf(name, sizeof name, AUDIT_LOG_FORMAT, log->number);
     audit_reader_init(&reader,
                       &(struct audit_receiver){take_batch, find_batch, look, WAL_BATCH_SEEN_BYTES_MAX});
-    if (!read_records(look, name, &reader, &log->bytes)) {
-        return fail(name, "read", failure);
+    if (!audit_file_read_records(look->directory_fd, name, &reader, &log->bytes)) {
+        return audit_file_fail(name, "read", failure);
     }
     log->whole_to = look->has_ended ? 0 : reader.has_ended ? reader.whole_to : log->bytes;
     assert(log->whole_to <= log->bytes); /* the difference is torn */
@@ -378,10 +330,10 @@ static void weigh_manifest(struct look *look)
                 ? NULL
                 : bsearch(&key, look->audit->logs, look->audit->log_count, sizeof key, compare_logs);
         if (log == NULL) {
-            conclude(look, AUDIT_DAMAGED, LOG_FORMAT " is missing", synced->number);
+            conclude(look, AUDIT_DAMAGED, AUDIT_LOG_FORMAT " is missing", synced->number);
         } else if (log->whole_to < synced->bytes) {
             conclude(look, AUDIT_DAMAGED,
-                     LOG_FORMAT ": bytes %" PRIu64 " to %" PRIu64 " were synced, and cannot be read",
+                     AUDIT_LOG_FORMAT ": bytes %" PRIu64 " to %" PRIu64 " were synced, and cannot be read",
                      log->number, log->whole_to, synced->bytes);
         }
     }
@@ -395,15 +347,17 @@ static void say_end(const struct look *look, char *ret_text, size_t room)
         assert(look->ended_in < audit->log_count);
         const struct audit_log *log = &audit->logs[look->ended_in];
         bool goes_on = look->goes_on_at > look->ended_at;
-        snprintf(ret_text, room, LOG_FORMAT ", bytes %" PRIu64 " to %" PRIu64 ": %s", log->number,
+        snprintf(ret_text, room, AUDIT_LOG_FORMAT ", bytes %" PRIu64 " to %" PRIu64 ": %s", log->number,
                  look->ended_at, goes_on ? look->goes_on_at : log->bytes, look->reason);
     } else if (audit->manifest.whole_to < audit->manifest.bytes) {
-        snprintf(ret_text, room, MANIFEST_FORMAT ", bytes %" PRIu64 " to %" PRIu64 ": a record is cut off",
+        snprintf(ret_text, room,
+                 AUDIT_MANIFEST_FORMAT ", bytes %" PRIu64 " to %" PRIu64 ": a record is cut off",
                  audit->manifest.number, audit->manifest.whole_to, audit->manifest.bytes);
     } else if (audit->log_count > 0) {
         const struct audit_log *log = &audit->logs[audit->log_count - 1];
-        snprintf(ret_text, room, LOG_FORMAT ", byte %" PRIu64 ": it ends too early, or a log is missing",
-                 log->number, log->bytes);
+        snprintf(ret_text, room,
+                 AUDIT_LOG_FORMAT ", byte %" PRIu64 ": it ends too early, or a log is missing", log->number,
+                 log->bytes);
     } else {
         snprintf(ret_text, room, "a log is missing");
     }
@@ -437,6 +391,25 @@ static void judge(struct look *look)
     assert(audit->verdict != AUDIT_WHOLE || audit->torn_bytes == 0); /* nothing is cut off untold */
 }
 
+/* Whether the logs that the manifest needs are there from the first one on. It names none as long as no log was given up. */
+static bool has_first_log(const struct look *look)
+{
+    const struct audit *audit = look->audit;
+    uint64_t from = look->manifest.logs_from;
+    return audit->log_count > 0 && (from == 0 ? look->begun_at == 1 : audit->logs[0].number == from);
+}
+
+/* A hole in the manifest is a torn tail only if the store is whole without what lies behind it: all tables and values that the records
+ * before it name, all logs from the first that they need, without a gap up to all that is known to be synced. Then nothing that was
+ * durable is lost, whatever lies behind it. Else it is damage, also where its loss would be accepted. */
+static void weigh_hole(struct look *look)
+{
+    bool is_whole = look->known->is_known && look->audit->verdict <= AUDIT_TORN && has_first_log(look);
+    if (look->manifest_has_hole && !is_whole) {
+        conclude(look, AUDIT_BROKEN, "%s", look->manifest_fault);
+    }
+}
+
 bool audit_look(int directory_fd, const struct audit_known *known, struct audit *ret_audit,
                 struct failure *failure)
 {
@@ -453,6 +426,7 @@ bool audit_look(int directory_fd, const struct audit_known *known, struct audit 
         }
         if (is_read) {
             judge(&look);
+            weigh_hole(&look);
         }
     }
     audit_manifest_free(&look.manifest);
@@ -462,57 +436,6 @@ bool audit_look(int directory_fd, const struct audit_known *known, struct audit 
     }
     *ret_audit = audit;
     return true;
-}
-
-/* ---- what follows from it ---- */
-
-static bool cut(int directory_fd, const char *name, const struct audit_log *file, struct failure *failure)
-{
-    if (file->whole_to == file->bytes) {
-        return true;
-    }
-    assert(file->whole_to < file->bytes); /* a longer one would get zeros, which RocksDB skips */
-    int fd = openat(directory_fd, name, O_WRONLY | O_CLOEXEC);
-    bool is_cut = fd >= 0 && ftruncate(fd, (off_t)file->whole_to) == 0 && fsync(fd) == 0;
-    int error = errno;
-    if (fd >= 0) {
-        close(fd);
-    }
-    errno = error;
-    if (!is_cut) {
-        return fail(name, "cut off behind its last whole record", failure);
-    }
-    return true;
-}
-
-static bool give_size(int directory_fd, const char *name, uint64_t bytes, struct failure *failure)
-{
-    int fd = openat(directory_fd, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
-    bool is_given = fd >= 0 && ftruncate(fd, (off_t)bytes) == 0 && fsync(fd) == 0 && fsync(directory_fd) == 0;
-    int error = errno;
-    if (fd >= 0) {
-        close(fd);
-    }
-    errno = error;
-    return is_given || fail(name, "given the size that it had", failure);
-}
-
-bool audit_cut(int directory_fd, const struct audit *audit, struct failure *failure)
-{
-    char name[NAME_BYTES];
-    bool is_cut = true;
-    assert(directory_fd >= 0);
-    assert(audit->verdict != AUDIT_BROKEN); /* such a store stays untouched */
-    for (size_t i = audit->log_count; i > 0 && is_cut; i--) {
-        snprintf(name, sizeof name, LOG_FORMAT, audit->logs[i - 1].number);
-        is_cut = cut(directory_fd, name, &audit->logs[i - 1], failure);
-    }
-    for (size_t i = 0; i < audit->blob_count && is_cut; i++) {
-        snprintf(name, sizeof name, BLOB_FORMAT, audit->blobs[i].number);
-        is_cut = give_size(directory_fd, name, audit->blobs[i].whole_to, failure);
-    }
-    snprintf(name, sizeof name, MANIFEST_FORMAT, audit->manifest.number);
-    return is_cut && cut(directory_fd, name, &audit->manifest, failure);
 }
 
 void audit_free(struct audit *audit)

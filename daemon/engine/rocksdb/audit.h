@@ -8,20 +8,30 @@
  * - What lies behind that end is a torn tail, which a power cut may leave, as long as nothing says that it was synced: neither a
  *   mark in what can still be read (wal_mark.h), nor the state beside the database (wal_state.h), nor the manifest.
  * - Else it is damage, as is a file that is missing or has another size.
+ * - The manifest is synced with each edit, and nothing says how far. Its torn tail may have a hole: a page that was not written before a
+ *   later one. Such a tail is cut off if the store is whole without it; anything else that cannot be read before a whole record is damage.
  *
  * What it finds torn audit_cut cuts off, so that RocksDB reads up to there and no further: by itself it would skip zeros, and go on
  * behind the end of one log with the next. */
 #ifndef DAEMON_AUDIT_H
 #define DAEMON_AUDIT_H
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "daemon/runtime/failure.h"
 
+/* How RocksDB names its files, by their numbers. */
+#define AUDIT_LOG_FORMAT      "%06" PRIu64 ".log"
+#define AUDIT_TABLE_FORMAT    "%06" PRIu64 ".sst"
+#define AUDIT_BLOB_FORMAT     "%06" PRIu64 ".blob"
+#define AUDIT_MANIFEST_FORMAT "MANIFEST-%06" PRIu64
+
 enum {
-    /* with its NUL: a failure's text has room for it and for what is to be done */
+    AUDIT_NAME_BYTES = 32, /* with its NUL, as the next */
+    /* a failure's text has room for it and for what is to be done */
     AUDIT_TEXT_BYTES = 168
 };
 

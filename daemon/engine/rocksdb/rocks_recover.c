@@ -2,8 +2,9 @@
  *
  * - The auditor looks at all files first. Damage refuses the open, with nothing touched, unless the loss is accepted.
  * - A torn tail is cut off, so that RocksDB reads the log up to there.
- * - Then the logs are synced; or written anew, where a write or sync failed in a run before, or nothing is known of one: what the
- *   page cache shows need not be on the device then, and another sync would not bring it there.
+ * - Then the logs are synced; or written anew, where a write or sync failed in a run before, or nothing is known of one, as where what is
+ *   known is older than the last run: what the page cache shows need not be on the device then, and another sync would not bring
+ *   it there.
  *   Without space for that the store is opened for reading, and in doubt.
  *
  * Ways to fail: a sync that is refused is noted, and fails the open; the next one writes the logs anew. A death at any point leaves
@@ -41,12 +42,20 @@ static bool renew(int directory_fd, const struct audit *audit, struct reserve *r
             wal_files_renew(directory_fd, audit, failure));
 }
 
-static bool bring_to_device(int directory_fd, struct wal_state *state, const struct audit *audit,
-                            struct reserve *reserve, bool *ret_in_doubt, struct failure *failure)
+/* Whether the state may tell of a failure in the last run: an older copy of it does not. */
+static bool is_current(const struct engine_config *config, const struct wal_state *state)
 {
+    assert(state->is_known || state->record.run == 0);
+    return state->is_known && state->record.run >= config->last_run;
+}
+
+static bool bring_to_device(const struct engine_config *config, int directory_fd, struct wal_state *state,
+                            const struct audit *audit, bool *ret_in_doubt, struct failure *failure)
+{
+    struct reserve *reserve = config->reserve;
     assert(audit->verdict != AUDIT_BROKEN);               /* such a store stays untouched */
     assert(!state->record.has_failed || state->is_known); /* the note was in the file that was found */
-    if (reserve != NULL && (state->record.has_failed || !state->is_known)) {
+    if (reserve != NULL && (state->record.has_failed || !is_current(config, state))) {
         (void)!reserve_make_room(reserve, renew_bytes(audit),
                                  0); /* else the attempt may meet the full disk */
     }
@@ -55,7 +64,7 @@ static bool bring_to_device(int directory_fd, struct wal_state *state, const str
         *ret_in_doubt = !is_renewed && rocks_is_no_space(failure->text);
         return is_renewed || *ret_in_doubt;
     }
-    if (!state->is_known && wal_files_renew(directory_fd, audit, failure)) {
+    if (!is_current(config, state) && wal_files_renew(directory_fd, audit, failure)) {
         return true; /* else, as on a full disk, the logs are taken as they are: nothing says that a sync failed */
     }
     if (!wal_files_sync(directory_fd, audit, failure)) {
@@ -129,7 +138,7 @@ bool rocks_recover(const struct engine_config *config, struct wal_state *state,
     if (is_recovered) {
         assert(audit.verdict != AUDIT_DAMAGED || config->accept_loss); /* what is cut off is gone for good */
         is_recovered = audit_cut(fd, &audit, failure) &&
-                       bring_to_device(fd, state, &audit, config->reserve, &recovered.is_in_doubt, failure);
+                       bring_to_device(config, fd, state, &audit, &recovered.is_in_doubt, failure);
         recovered.renew_bytes = recovered.is_in_doubt ? renew_bytes(&audit) : 0;
         recovered.log_bytes = audit.log_bytes;
         recovered.log_count = audit.log_count;

@@ -43,7 +43,7 @@ bool wal_files_sync(int directory_fd, const struct audit *audit, struct failure 
     for (size_t i = 0; i < audit->log_count; i++) {
         assert(i == 0 || audit->logs[i - 1].number <= audit->logs[i].number); /* the oldest first */
         char name[NAME_BYTES];
-        snprintf(name, sizeof name, "%06" PRIu64 ".log", audit->logs[i].number);
+        snprintf(name, sizeof name, AUDIT_LOG_FORMAT, audit->logs[i].number);
         int fd = openat(directory_fd, name, O_RDONLY | O_CLOEXEC);
         bool is_synced = fd >= 0 && fdatasync(fd) == 0;
         close_keeping_errno(fd);
@@ -112,7 +112,7 @@ bool wal_files_renew(int directory_fd, const struct audit *audit, struct failure
     for (size_t i = 0; i < audit->log_count; i++) {
         assert(i == 0 || audit->logs[i - 1].number <= audit->logs[i].number); /* as above */
         char name[NAME_BYTES], new_name[NAME_BYTES + sizeof ".new"];
-        snprintf(name, sizeof name, "%06" PRIu64 ".log", audit->logs[i].number);
+        snprintf(name, sizeof name, AUDIT_LOG_FORMAT, audit->logs[i].number);
         snprintf(new_name, sizeof new_name, "%s.new", name);
         if (!renew(directory_fd, name, new_name)) {
             return fail(name, "written anew", failure);

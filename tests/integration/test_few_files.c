@@ -36,19 +36,16 @@ static bool start_on_disk(void)
     return true;
 }
 
-/* STATUS_COUNT: the connection ended, as it does when the store is opened anew. */
+/* STATUS_COUNT: the connection ended, or is about to, as when the store is opened anew. */
 static enum status write_block(void)
 {
-    if (rig.wire.ended || rig.wire.fd < 0) {
-        wire_close(&rig.wire);
-        rig.wire = wire_try_connect(rig.daemon.socket);
-        if (rig.wire.fd < 0 || !wire_try_hello(&rig.wire)) {
-            return STATUS_COUNT;
-        }
+    if (!rig_reconnect(&rig)) {
+        return STATUS_COUNT;
     }
     uint64_t id = wire_send(&rig.wire, FRAME_COMMIT, commit_of_block(height + 1, "one of few"));
     const struct wire_frame *frame = wire_try_frame(&rig.wire, id, WAIT_MS);
-    enum status status = frame != NULL ? (enum status)frame->header.status : STATUS_COUNT;
+    bool has_answer = frame != NULL && frame->header.status != STATUS_SHUTTING_DOWN;
+    enum status status = has_answer ? (enum status)frame->header.status : STATUS_COUNT;
     ck_assert_msg(status == STATUS_OK || status == STATUS_NO_SPACE || status == STATUS_COUNT, "status %d",
                   status);
     height += status == STATUS_OK;

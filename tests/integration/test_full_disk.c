@@ -98,16 +98,15 @@ static uint64_t send_block(struct full *full, uint64_t height, size_t bytes_max)
     return wire_send(&full->rig.wire, FRAME_COMMIT, commit);
 }
 
-/* STATUS_COUNT: the daemon ended. */
+/* STATUS_COUNT: the daemon ended, or opens its store anew. */
 static enum status answer(struct full *full, uint64_t id)
 {
     struct wire_frame *frame = wire_try_frame(&full->rig.wire, id, ANSWER_MS);
     ck_assert_msg(frame != NULL || full->rig.wire.ended, "no answer: %s", said(full));
     ck_assert_ptr_null(full->rig.wire.fault);
-    if (frame == NULL || frame->header.status == STATUS_IO_ERROR) {
-        return STATUS_COUNT;
-    }
-    return frame->header.status;
+    bool is_ending = frame == NULL || frame->header.status == STATUS_IO_ERROR ||
+                     frame->header.status == STATUS_SHUTTING_DOWN;
+    return is_ending ? STATUS_COUNT : (enum status)frame->header.status;
 }
 
 static enum status write_block(struct full *full, size_t bytes_max)
@@ -245,14 +244,19 @@ static void expect_refusals_only(struct full *full, size_t bytes_max)
     expect_acknowledged(full);
 }
 
+static enum status try_commit(struct full *full)
+{
+    return rig_reconnect(&full->rig) ? write_block(full, 1000) : STATUS_COUNT;
+}
+
 /* Space is there again: everything is taken, soon. */
 static void expect_healed(struct full *full)
 {
     uint64_t until_ms = clock_ms() + HEALED_MS;
     enum status commit, metadata;
     do {
-        commit = write_block(full, 1000);
-        metadata = set_name(full, "name", bytes_of("value"), 0);
+        commit = try_commit(full);
+        metadata = rig_reconnect(&full->rig) ? set_name(full, "name", bytes_of("value"), 0) : STATUS_COUNT;
         ck_assert_msg(clock_ms() < until_ms, "not healed: commit %d, metadata %d: %s", commit, metadata,
                       said(full));
         sleep_ms(5);
@@ -426,22 +430,6 @@ static void expect_reading_only(struct full *full)
 }
 
 /* The connection ends when the store is opened anew. */
-static enum status try_commit(struct full *full)
-{
-    struct wire *wire = &full->rig.wire;
-    if (wire->ended || wire->fd < 0) {
-        wire_close(wire);
-        *wire = wire_try_connect(full->rig.daemon.socket);
-        if (wire->fd < 0 || !wire_try_hello(wire)) {
-            return STATUS_COUNT;
-        }
-    }
-    const struct wire_frame *frame =
-        wire_try_frame(wire, send_block(full, full->height + 1, 1000), ANSWER_MS);
-    full->height += frame != NULL && frame->header.status == STATUS_OK;
-    return frame != NULL ? frame->header.status : STATUS_COUNT;
-}
-
 /* Once with a socket that systemd passed, which goes on with the process. */
 START_TEST(a_start_that_finds_no_space_reads_and_writes_again_once_there_is_some)
 {

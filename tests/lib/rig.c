@@ -15,6 +15,16 @@ struct wire rig_open(const struct rig *rig)
     return wire_open(rig->daemon.socket);
 }
 
+bool rig_reconnect(struct rig *rig)
+{
+    if (!rig->wire.ended && rig->wire.fd >= 0) {
+        return true;
+    }
+    wire_close(&rig->wire);
+    rig->wire = wire_try_connect(rig->daemon.socket);
+    return rig->wire.fd >= 0 && wire_try_hello(&rig->wire);
+}
+
 void rig_restart(struct rig *rig, const char *arguments)
 {
     wire_close(&rig->wire);

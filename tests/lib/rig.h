@@ -14,6 +14,8 @@ struct rig {
 struct rig rig_start(const char *arguments);
 /* One more connection. */
 struct wire rig_open(const struct rig *rig);
+/* Connects anew if the connection has ended, as it does when the daemon opens its store anew. False: nobody answers yet. */
+bool rig_reconnect(struct rig *rig);
 /* Stops the daemon cleanly, or with kill -9, starts it again on the same data and connects anew. */
 void rig_restart(struct rig *rig, const char *arguments);
 void rig_crash(struct rig *rig, const char *arguments);

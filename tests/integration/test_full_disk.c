@@ -429,7 +429,6 @@ static void expect_reading_only(struct full *full)
     expect_acknowledged(full);
 }
 
-/* The connection ends when the store is opened anew. */
 /* Once with a socket that systemd passed, which goes on with the process. */
 START_TEST(a_start_that_finds_no_space_reads_and_writes_again_once_there_is_some)
 {

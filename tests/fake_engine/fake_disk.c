@@ -184,6 +184,7 @@ void fake_disk_begin(struct fake_disk *disk, enum fake_call call, bool can_be_bl
 {
     disk->calls[call]++;
     ret_faults[FAKE_FAILS] = meets(disk, call, FAKE_FAILS);
+    ret_faults[FAKE_LACKS_MEMORY] = meets(disk, call, FAKE_LACKS_MEMORY);
     ret_faults[FAKE_IN_DOUBT] = meets(disk, call, FAKE_IN_DOUBT);
     ret_faults[FAKE_BLOCKS] = can_be_blocked && meets(disk, call, FAKE_BLOCKS);
     pass(disk, &disk->gates[call][FAKE_BEFORE]);

@@ -45,7 +45,8 @@ enum fake_call {
 };
 
 enum fake_fault {
-    FAKE_FAILS,    /* ENGINE_FAILED; of a write ENGINE_NOT_APPLIED; not for syncs and maintenance */
+    FAKE_FAILS, /* ENGINE_FAILED; of a write ENGINE_NOT_APPLIED, STATUS_NO_SPACE; not for syncs and maintenance */
+    FAKE_LACKS_MEMORY, /* a write: ENGINE_NOT_APPLIED, STATUS_BUSY */
     FAKE_IN_DOUBT, /* a write: ENGINE_UNKNOWN, and the next open finds it or not. A sync: ENGINE_UNKNOWN */
     FAKE_BLOCKS,   /* a get with ENGINE_NO_IO: ENGINE_WOULD_BLOCK; others do not count */
     FAKE_FAULTS,

@@ -99,9 +99,9 @@ enum engine_outcome fake_write(struct engine *base, struct engine_edit *edits, s
     if (disk->is_over) {
         failure_set(failure, STATUS_IO_ERROR, "writing %zu edits: the run has ended", count);
         outcome = ENGINE_UNKNOWN;
-    } else if (faults[FAKE_FAILS]) {
-        failure_set(failure, STATUS_NO_SPACE, "writing %zu edits: fault injected, nothing was written",
-                    count);
+    } else if (faults[FAKE_FAILS] || faults[FAKE_LACKS_MEMORY]) {
+        failure_set(failure, faults[FAKE_FAILS] ? STATUS_NO_SPACE : STATUS_BUSY,
+                    "writing %zu edits: fault injected, nothing was written", count);
         outcome = ENGINE_NOT_APPLIED;
     } else {
         edits_apply(&disk->map, ++disk->logged, edits, count);

@@ -104,38 +104,38 @@ END_TEST
 
 /* ---- planted faults: each has to be found ---- */
 
-static struct wire foreign(void)
-{
-    return wire_open(load.daemon.socket);
-}
+/* A chain may be dropped, and not made anew yet: nothing is planted there, and the next cycle tries again. */
 
 static void take_a_state(void)
 {
+    struct wire wire = wire_open(load.daemon.socket);
     for (int i = 0; i < LOAD_CLIENTS; i++) {
-        struct wire wire = foreign();
         struct client *client = &load.clients[i];
-        if (client->has_claim) {
+        const Cairn__ChainEntry *chain = get_chain(&wire, client->chain);
+        if (client->has_claim || chain == NULL) {
             continue;
         }
-        uint64_t height = get_chain(&wire, client->chain)->height;
         Cairn__Commit *commit = commit_new();
-        commit_delete_state(commit, height);
+        commit_delete_state(commit, chain->height);
         commit->has_chain = true;
         commit->chain = bytes_of(client->chain);
         (void)commit_ok(&wire, commit);
-        wire_close(&wire);
     }
+    wire_close(&wire);
 }
 
 static void write_metadata(Cairn__MetadataOperation *operation)
 {
-    struct wire wire = foreign();
+    struct wire wire = wire_open(load.daemon.socket);
+    const char *chain = load.clients[LOAD_CLIENTS - 1].chain;
     Cairn__WriteMetadata *write = metadata_new(operation);
     write->has_chain = true;
-    write->chain = bytes_of(load.clients[LOAD_CLIENTS - 1].chain);
+    write->chain = bytes_of(chain);
     write->has_level = true;
     write->level = CAIRN__LEVEL__LEVEL_WRITTEN;
-    ck_assert_int_eq(ask_metadata(&wire, write).status, STATUS_OK);
+    if (get_chain(&wire, chain) != NULL) {
+        ck_assert_int_eq(ask_metadata(&wire, write).status, STATUS_OK);
+    }
     wire_close(&wire);
 }
 

@@ -214,7 +214,8 @@ START_TEST(writes_of_a_peer_that_is_gone_do_not_wait_for_room)
 {
     int peer = peer_greeted();
     struct connection *connection = connection_last();
-    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_FAILS, 100); /* no group leaves the queue, which has 2 */
+    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_LACKS_MEMORY,
+                     100); /* no group leaves the queue, which has 2 */
     for (uint64_t id = 2; id < 6; id++) {
         peer_send(peer, FRAME_WRITE_METADATA, id, write_of(id));
     }
@@ -223,7 +224,7 @@ START_TEST(writes_of_a_peer_that_is_gone_do_not_wait_for_room)
     CONNECTIONS_AWAIT(connection_count(connections()) == 0); /* after HANG_UP_CHECK_US */
     ck_assert_uint_eq(order_counters(served.service.order)->metadata_accepted, 2);
     ck_assert_uint_eq(turns_count(served.service.turns, TURNS_ROOM), 0);
-    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_FAILS, 0);
+    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_LACKS_MEMORY, 0);
 }
 END_TEST
 

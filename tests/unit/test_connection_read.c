@@ -269,7 +269,8 @@ END_TEST
 START_TEST(a_large_body_for_which_there_is_no_room_is_dropped_with_its_connection)
 {
     enum { VALUE_BYTES = 150 << 10 };
-    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_FAILS, 100); /* no group leaves the queue, which has 4 */
+    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_LACKS_MEMORY,
+                     100); /* no group leaves the queue, which has 4 */
     int peer = peer_greeted();
     for (uint64_t id = 2; id < 6; id++) {
         peer_send(peer, FRAME_WRITE_METADATA, id, metadata_new(operation_set(kept_format("%lu", id), "v")));
@@ -283,7 +284,7 @@ START_TEST(a_large_body_for_which_there_is_no_room_is_dropped_with_its_connectio
     CONNECTIONS_AWAIT(connection_count(connections()) == 0);
     ck_assert_uint_eq(order_counters(served.service.order)->metadata_accepted, 4);
     ck_assert_uint_eq(turns_count(served.service.turns, TURNS_ROOM), 0);
-    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_FAILS, 0);
+    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_LACKS_MEMORY, 0);
     peer_close(peer);
 }
 END_TEST

@@ -74,7 +74,7 @@ END_TEST
 
 START_TEST(a_write_whose_deadline_is_over_is_answered_while_others_wait)
 {
-    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_FAILS, 100); /* no group leaves the queue */
+    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_LACKS_MEMORY, 100); /* no group leaves the queue */
     int peer = peer_greeted(), other = peer_greeted();
     write_two(peer, 2, 0);
     for (int i = 0; i < 2; i++) {
@@ -89,7 +89,7 @@ START_TEST(a_write_whose_deadline_is_over_is_answered_while_others_wait)
     struct service_reply reply = peer_receive(other);
     ck_assert_int_eq(reply.status, STATUS_BUSY);
     write_two(other, 4, 900000000); /* refused later than the one that waits */
-    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_FAILS, 0);
+    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_LACKS_MEMORY, 0);
     for (uint64_t id = 2; id < 4; id++) {
         reply = peer_receive(patient);
         ck_assert(reply.status == STATUS_OK && reply.header.id == id);

@@ -92,7 +92,7 @@ static uint64_t backlogs(void)
 START_TEST(room_in_the_queue)
 {
     open_peers();
-    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_FAILS, 100); /* no group leaves the queue */
+    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_LACKS_MEMORY, 100); /* no group leaves the queue */
     for (int i = 0; i < MANY; i++) {
         for (uint64_t id = 2; id < 5; id++) {
             send_set(many[i], id);
@@ -102,7 +102,7 @@ START_TEST(room_in_the_queue)
     uint64_t before = order_sequence(served.service.order);
     send_set(other, 2);
     CONNECTIONS_AWAIT(waiting(TURNS_ROOM) == MANY + 1);
-    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_FAILS, 0);
+    fake_disk_chance(served.disk, FAKE_WRITE, FAKE_LACKS_MEMORY, 0);
     uint64_t number = next_number(other);
     ck_assert_msg(number <= before + 2, "%lu others had their turn before", number - before - 1);
     for (int i = 0; i < MANY; i++) {

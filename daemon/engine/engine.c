@@ -255,14 +255,14 @@ void engine_note_space(struct engine *engine, bool is_low)
     engine->type->note_space(engine, is_low);
 }
 
-enum engine_result engine_reclaim(struct engine *engine, struct slice from, struct slice to,
-                                  enum engine_effort effort, struct failure *failure)
+enum engine_result engine_reclaim(struct engine *engine, struct slice from, struct slice to, bool is_quiet,
+                                  struct failure *failure)
 {
     assert(!thread_is(THREAD_LOOP) && !thread_is(THREAD_WRITER)); /* it may take minutes */
     assert(slice_compare(from, to) <= 0);
     assert(engine->access == ENGINE_WRITES); /* it writes what is left anew */
     enter(&engine->is_reclaiming);
-    enum engine_result result = engine->type->reclaim(engine, from, to, effort, failure);
+    enum engine_result result = engine->type->reclaim(engine, from, to, is_quiet, failure);
     assert(result == ENGINE_OK || result == ENGINE_FAILED);
     leave(&engine->is_reclaiming);
     return result;

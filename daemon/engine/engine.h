@@ -246,17 +246,11 @@ struct engine_need engine_need(struct engine *engine);
  * more back, such as merging files; engine_reclaim does. Any thread. */
 void engine_note_space(struct engine *engine, bool is_low);
 
-/* How much engine_reclaim may write. */
-enum engine_effort {
-    ENGINE_FRUGAL,  /* others write: at most twice what it gives back, */
-    ENGINE_QUIET,   /* nobody does: several times that, as far as it takes some seconds, */
-    ENGINE_PRESSED, /* writes are refused for want of space: the same, however long it takes */
-};
-
 /* Gives back the space of keys that were deleted from a range, which may be empty, and of what is left over from other ranges; may take
- * minutes, and yields to what writes need. ENGINE_FAILED: some of the space is still taken, and a later call may try again. Pool. */
-enum engine_result engine_reclaim(struct engine *engine, struct slice from, struct slice to,
-                                  enum engine_effort effort, struct failure *failure) MUST_CHECK;
+ * minutes, and yields to what writes need. `is_quiet`: nobody writes, so it may write several times what it gives back. ENGINE_FAILED:
+ * some of the space is still taken, and a later call may try again. Pool. */
+enum engine_result engine_reclaim(struct engine *engine, struct slice from, struct slice to, bool is_quiet,
+                                  struct failure *failure) MUST_CHECK;
 
 /* Numbers that rise with each write: that of the newest, and that of the newest which the oldest read point or cursor has seen;
  * without one it is the same. What was deleted behind that stays, even if its range is reclaimed. Never waits for the device.

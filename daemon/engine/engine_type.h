@@ -34,8 +34,8 @@ struct engine_type {
     bool (*background_failed)(struct engine *engine, struct failure *ret_failure);
     struct engine_need (*need)(struct engine *engine);
     void (*note_space)(struct engine *engine, bool is_low);
-    enum engine_result (*reclaim)(struct engine *engine, struct slice from, struct slice to,
-                                  enum engine_effort effort, struct failure *failure);
+    enum engine_result (*reclaim)(struct engine *engine, struct slice from, struct slice to, bool is_quiet,
+                                  struct failure *failure);
     void (*history)(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_oldest);
     uint64_t (*space)(struct engine *engine);
     enum engine_result (*range_bytes)(struct engine *engine, struct slice from, struct slice to,

@@ -36,7 +36,6 @@ struct reserve {
     /* any thread */
     /* what was free when the system was asked last, less what was written since */
     _Atomic uint64_t noted_bytes;
-    atomic_bool is_lent;
 };
 
 /* Mutex held. */
@@ -158,12 +157,6 @@ bool reserve_give(struct reserve *reserve)
     return is_given;
 }
 
-void reserve_lend(struct reserve *reserve, bool is_lent)
-{
-    bool was_lent = atomic_exchange(&reserve->is_lent, is_lent);
-    assert(was_lent != is_lent); /* one at a time: the first to end would end both */
-}
-
 /* Allocates what lies between the two places in the file. Mutex held. */
 static bool allocate(const struct reserve *reserve, uint64_t from, uint64_t to)
 {
@@ -190,9 +183,6 @@ static bool allocate(const struct reserve *reserve, uint64_t from, uint64_t to)
 bool reserve_set_aside(struct reserve *reserve, uint64_t wanted_bytes, uint64_t spared_bytes)
 {
     bool is_grown = false;
-    if (atomic_load(&reserve->is_lent)) {
-        return false;
-    }
     struct reserve_space space = reserve_look(reserve);
     mutex_lock(&reserve->mutex);
     if (reserve->fd < 0) {

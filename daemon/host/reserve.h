@@ -5,8 +5,8 @@
  * - While there is room it is set aside, a step at a time, up to the size that its caller wants.
  * - When others have taken what is free, who needs room takes it from the end of the file, no more than it needs.
  *
- * Threads: reserve_open and reserve_close at the start and the end. reserve_is_ample, reserve_held_bytes and reserve_lend are free to any;
- * the others wait for the disk, so they are not for a loop that serves. */
+ * Threads: reserve_open and reserve_close at the start and the end. reserve_is_ample and reserve_held_bytes are free to any; the
+ * others wait for the disk, so they are not for a loop that serves. */
 #ifndef DAEMON_RESERVE_H
 #define DAEMON_RESERVE_H
 
@@ -52,8 +52,5 @@ bool reserve_give(struct reserve *reserve) MUST_CHECK;
 /* Sets one step more aside, up to `wanted_bytes` in all, if `spared_bytes` are free behind that. False: there is nothing to do, or
  * no room for it. */
 bool reserve_set_aside(struct reserve *reserve, uint64_t wanted_bytes, uint64_t spared_bytes);
-
-/* While it is lent, nothing is set aside: what was given, and is not taken yet, has a use. */
-void reserve_lend(struct reserve *reserve, bool is_lent);
 
 #endif

@@ -4,9 +4,10 @@
  * - A chain is due when something was dropped since its space was last asked back. What a prune, a sweep or a rollback dropped, and
  *   much of anything, is at once; else the daemon has to be quiet, and a chain that gave back little waits longer for the next
  *   time. A range of names may hold much: it is due without quiet, but waits as long. The loop takes what is due into ranges, one chain after the other, each in its turn.
- *   When no chain is due, nothing is looked at for RECLAIM_INTERVAL_US. Reclaiming delays nobody: the engine yields to what writes need.
- * - While space is low, nothing waits for quiet but a few small values that were replaced, and the waits are shorter: what was dropped, in
- *   this run or before it, may be all that keeps writes refused. How much a deleted value took nobody knows, a replaced one as its successor.
+ *   When no chain is due, nothing is looked at for RECLAIM_INTERVAL_US. Reclaiming takes long and delays nobody: the
+ *   engine yields to what writes need.
+ * - While space is low, names that may have replaced many values are due without quiet too, and the waits are shorter: what these
+ *   values take may be all that keeps writes refused.
  * - What a chain gave back while others were writing leaves a rest, for moving what lives out of its files would write much: it is due
  *   once more when the daemon is quiet.
  * - The numbers of chains that were dropped, in this run or before it, are due at once, those in a row as one range, in turn with
@@ -36,11 +37,10 @@ enum {
     RECLAIM_RETRY_US = 30000000,    /* from a failure to the next attempt */
     RECLAIM_HELD_US = 1000000,      /* between two looks whether a read still keeps what is due */
     RECLAIM_LOW_US = 1000000,       /* between two looks while space is low, and */
-    LOW_WAIT_PART = 64,             /* how much shorter a chain waits: half a second to ten */
+    LOW_WAIT_PART = 16,             /* how much shorter a chain waits: two seconds at least */
     QUIET_US = 3000000,             /* without a write the daemon is quiet */
     DROPPED_MANY = 4096,            /* with so many a chain is due at once */
-    /* on a small disk half a log, by which a state of space ends; a chain that gave back less waits twice as long the next time, */
-    FREED_BYTES_MIN = 16 << 20,
+    FREED_BYTES_MIN = 16 << 20,     /* a chain that gave back less waits twice as long the next time, */
     WAIT_US_MIN = 30000000,         /* at least, */
     WAIT_US_MAX = 600000000,        /* and at most */
     MAINTAIN_INTERVAL_US = 5000000, /* the longest time between two steps while reclaiming runs */
@@ -74,14 +74,14 @@ struct reclaim {
     bool is_stopped;
     /* prunes, sweeps, rollbacks and drops at the last call; UINT64_MAX: there was none */
     uint64_t deletes_seen;
-    uint64_t writes_seen;      /* of all kinds, when some were seen last, */
-    uint64_t written_us;       /* and when that was */
-    uint64_t due_us;           /* no chain is taken before this */
-    uint64_t taken_us;         /* when the last one was */
-    uint64_t due_number;       /* of the engine's history, when the ranges were taken; 0: there are none */
-    enum engine_effort effort; /* and what they are worth */
-    bool was_low;              /* space, at the last look */
-    uint64_t failures;         /* ranges that could not be reclaimed since the start */
+    uint64_t writes_seen; /* of all kinds, when some were seen last, */
+    uint64_t written_us;  /* and when that was */
+    uint64_t due_us;      /* no chain is taken before this */
+    uint64_t taken_us;    /* when the last one was */
+    uint64_t due_number;  /* of the engine's history, when the ranges were taken; 0: there are none */
+    bool is_quiet;        /* and whether nobody wrote then */
+    bool was_low;         /* space, at the last look */
+    uint64_t failures;    /* ranges that could not be reclaimed since the start */
     struct maintenance maintenance;
     /* what runs, or ran last; the pool's while it runs */
     uint32_t chain_id; /* 0: none ran */
@@ -135,7 +135,7 @@ static void reclaim_run(struct pool_work *work)
     for (size_t i = 0; i < reclaim->range_count && reclaim->result == ENGINE_OK; i++) {
         const struct key_range *range = &reclaim->ranges[i];
         reclaim->result = engine_reclaim(reclaim->engine, key_slice(&range->from), key_slice(&range->to),
-                                         reclaim->effort, &reclaim->failure);
+                                         reclaim->is_quiet, &reclaim->failure);
     }
     uint64_t after_bytes = engine_space(reclaim->engine);
     reclaim->freed_bytes = before_bytes > after_bytes ? before_bytes - after_bytes : 0;
@@ -217,20 +217,13 @@ static void note_failure(struct reclaim *reclaim)
                          RECLAIM_RETRY_US / 1000000);
 }
 
-/* So much given back is worth it. */
-static uint64_t many_bytes(const struct reclaim *reclaim)
-{
-    uint64_t log_bytes = order_space(reclaim->order)->log_bytes;
-    return log_bytes > 0 && log_bytes / 2 < FREED_BYTES_MIN ? log_bytes / 2 : FREED_BYTES_MIN;
-}
-
 /* How long what is dropped of the chain next waits for more, as long as that is little. */
-static uint64_t next_wait_us(uint64_t wait_us, bool is_much)
+static uint64_t next_wait_us(uint64_t wait_us, uint64_t freed_bytes)
 {
     assert(wait_us <= WAIT_US_MAX); /* it was given here, or is 0 */
     uint64_t longer_us = wait_us < WAIT_US_MIN ? WAIT_US_MIN : 2 * wait_us;
     longer_us = longer_us < WAIT_US_MAX ? longer_us : WAIT_US_MAX;
-    return is_much ? WAIT_US_MIN : longer_us;
+    return freed_bytes >= FREED_BYTES_MIN ? WAIT_US_MIN : longer_us;
 }
 
 static void reclaim_done(struct pool_work *work)
@@ -262,11 +255,10 @@ static void reclaim_done(struct pool_work *work)
     chain->blocks_reclaimed = reclaim->marks.blocks_swept;
     chain->states_reclaimed = reclaim->marks.states_from;
     chain->is_looked_through = true;
-    chain->has_rest = reclaim->effort == ENGINE_FRUGAL;
+    chain->has_rest = !reclaim->is_quiet;
     if (dropped_count(&reclaim->dropped) > 0) {
         chain->dropped_us = reclaim->taken_us;
-        chain->dropped_wait_us =
-            next_wait_us(chain->dropped_wait_us, reclaim->freed_bytes >= many_bytes(reclaim));
+        chain->dropped_wait_us = next_wait_us(chain->dropped_wait_us, reclaim->freed_bytes);
     }
 }
 
@@ -282,18 +274,10 @@ static bool space_is_low(const struct reclaim *reclaim)
 }
 
 struct circumstances {
-    bool is_quiet, is_low; /* the daemon; space */
-    uint64_t many_bytes;
+    bool is_quiet;
+    bool is_low; /* space */
     uint64_t now_us;
 };
-
-/* Whether what keeps writes refused may be among it. */
-static bool may_hold_much(const struct dropped *dropped, struct circumstances now)
-{
-    uint64_t deleted = dropped->blocks.count + dropped->states.count + dropped->deleted;
-    return dropped->ranges > 0 || (now.is_low && (deleted > 0 || dropped->names >= DROPPED_MANY ||
-                                                  dropped->bytes >= now.many_bytes));
-}
 
 static bool chain_is_due(const struct chain *chain, struct circumstances now)
 {
@@ -303,11 +287,11 @@ static bool chain_is_due(const struct chain *chain, struct circumstances now)
     bool is_much = dropped->is_rollback || dropped_count(dropped) - dropped->names >= DROPPED_MANY;
     uint64_t wait_us = chain->dropped_wait_us / (now.is_low ? LOW_WAIT_PART : 1);
     bool has_waited = chain->dropped_us == 0 || now.now_us >= chain->dropped_us + wait_us;
-    bool may_be_much = has_waited && may_hold_much(dropped, now);
-    bool is_unknown = !chain->is_looked_through;
-    bool is_little = chain->has_rest || (dropped_count(dropped) > 0 && has_waited);
-    return chain->visible && (is_marked || is_much || may_be_much || (is_unknown && now.is_low) ||
-                              ((is_unknown || is_little) && now.is_quiet));
+    bool may_be_much =
+        has_waited && (dropped->ranges > 0 || (now.is_low && dropped_count(dropped) >= DROPPED_MANY));
+    bool is_due_when_quiet =
+        !chain->is_looked_through || chain->has_rest || (dropped_count(dropped) > 0 && has_waited);
+    return chain->visible && (is_marked || is_much || may_be_much || (now.is_quiet && is_due_when_quiet));
 }
 
 /* The chain that is due and comes next behind the one that ran last, round and round; NULL: none is due. */
@@ -315,8 +299,7 @@ static struct chain *next_due(const struct reclaim *reclaim, uint64_t now_us)
 {
     struct chain_set *chains = order_chains(reclaim->order);
     struct chain *chain = chain_by_id(chains, reclaim->chain_id);
-    struct circumstances now = {daemon_is_quiet(reclaim, now_us), space_is_low(reclaim), many_bytes(reclaim),
-                                now_us};
+    struct circumstances now = {daemon_is_quiet(reclaim, now_us), space_is_low(reclaim), now_us};
     for (uint32_t count = chain_count(chains); count > 0; count--) {
         chain = chain == NULL ? NULL : chain_next(chain);
         chain = chain == NULL ? chain_first(chains) : chain;
@@ -328,13 +311,6 @@ static struct chain *next_due(const struct reclaim *reclaim, uint64_t now_us)
     return NULL;
 }
 
-static enum engine_effort effort_of(const struct reclaim *reclaim, uint64_t now_us)
-{
-    return space_is_low(reclaim)              ? ENGINE_PRESSED
-           : daemon_is_quiet(reclaim, now_us) ? ENGINE_QUIET
-                                              : ENGINE_FRUGAL;
-}
-
 /* Takes what is due of the chain, as of now. */
 static void take_chain(struct reclaim *reclaim, struct chain *chain, uint64_t now_us)
 {
@@ -344,7 +320,7 @@ static void take_chain(struct reclaim *reclaim, struct chain *chain, uint64_t no
     reclaim->chain_id = chain->id;
     reclaim->serial = chain->serial;
     reclaim->taken_us = now_us;
-    reclaim->effort = effort_of(reclaim, now_us);
+    reclaim->is_quiet = daemon_is_quiet(reclaim, now_us);
     reclaim->marks = chain->marks;
     reclaim->range_count = 0;
     add_chain(reclaim, chain);
@@ -354,7 +330,7 @@ static void take_chain(struct reclaim *reclaim, struct chain *chain, uint64_t no
 }
 
 /* Takes what chains that were dropped have left. False: nothing. */
-static bool take_gone(struct reclaim *reclaim, uint64_t now_us)
+static bool take_gone(struct reclaim *reclaim)
 {
     struct gone *gone = chain_gone(order_chains(reclaim->order));
     uint64_t oldest;
@@ -364,7 +340,6 @@ static bool take_gone(struct reclaim *reclaim, uint64_t now_us)
     }
     reclaim->serial = 0;
     reclaim->range_count = 0;
-    reclaim->effort = effort_of(reclaim, now_us);
     add_range(reclaim, key_of_chain(reclaim->gone_first), key_behind_chain(reclaim->gone_last));
     engine_history(reclaim->engine, &reclaim->due_number, &oldest);
     return true;
@@ -374,14 +349,14 @@ static bool take_gone(struct reclaim *reclaim, uint64_t now_us)
 static void take_due(struct reclaim *reclaim, uint64_t now_us)
 {
     bool was_chain = reclaim->serial != 0;
-    if (was_chain && take_gone(reclaim, now_us)) {
+    if (was_chain && take_gone(reclaim)) {
         return;
     }
     struct chain *chain = next_due(reclaim, now_us);
     if (chain != NULL) {
         take_chain(reclaim, chain, now_us);
     } else if (!was_chain) {
-        (void)take_gone(reclaim, now_us);
+        (void)take_gone(reclaim);
     }
 }
 

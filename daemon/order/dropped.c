@@ -28,21 +28,17 @@ void dropped_add(struct dropped *dropped, const struct dropped *other)
     add_heights(&dropped->blocks, other->blocks.first, other->blocks.last, other->blocks.count);
     add_heights(&dropped->states, other->states.first, other->states.last, other->states.count);
     dropped->names += other->names;
-    dropped->bytes += other->bytes;
     dropped->deleted += other->deleted;
     dropped->ranges += other->ranges;
     dropped->hashes += other->hashes;
     dropped->is_rollback |= other->is_rollback;
 }
 
-void dropped_by_name(struct dropped *dropped, enum metadata_kind kind, uint64_t value_bytes)
+void dropped_by_name(struct dropped *dropped, enum metadata_kind kind)
 {
-    bool is_delete = kind == METADATA_DELETE || kind == METADATA_DELETE_RANGE;
-    assert(!is_delete || value_bytes == 0); /* it sets none */
     dropped->deleted += kind == METADATA_DELETE;
     dropped->ranges += kind == METADATA_DELETE_RANGE;
-    dropped->names += !is_delete;
-    dropped->bytes += value_bytes;
+    dropped->names += kind != METADATA_DELETE && kind != METADATA_DELETE_RANGE;
 }
 
 static void by_commit(struct dropped *dropped, struct dropped_tops *tops, const struct job_commit *commit)
@@ -90,9 +86,7 @@ void dropped_by_job(struct dropped *dropped, struct dropped_tops *tops, const st
 {
     assert(job->status == STATUS_OK); /* a refused one dropped nothing */
     for (size_t i = 0; i < job->metadata_count; i++) {
-        const struct metadata_operation *operation = &job->metadata[i];
-        dropped_by_name(dropped, operation->kind,
-                        operation->kind == METADATA_SET ? operation->value.bytes : 0);
+        dropped_by_name(dropped, job->metadata[i].kind);
     }
     switch (job->kind) {
     case JOB_COMMIT:

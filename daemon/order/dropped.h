@@ -15,8 +15,7 @@ struct dropped_heights {
 struct dropped {
     struct dropped_heights blocks;
     struct dropped_heights states;
-    uint64_t names;   /* operations that may have replaced a value, */
-    uint64_t bytes;   /* and what they set: what they replaced was about as much */
+    uint64_t names;   /* operations that may have replaced a value */
     uint64_t deleted; /* operations that deleted a name, or names that went with their heights */
     uint64_t ranges;  /* of names that were deleted, however many those were */
     uint64_t hashes;  /* entries of the hash index */
@@ -33,8 +32,8 @@ struct dropped_tops {
 /* Adds what a job of the chain dropped that went well, and moves the tops on. */
 void dropped_by_job(struct dropped *dropped, struct dropped_tops *tops, const struct job *job);
 
-/* Adds what an operation on a name may have dropped, with the value that it set. */
-void dropped_by_name(struct dropped *dropped, enum metadata_kind kind, uint64_t value_bytes);
+/* Adds what an operation on a name may have dropped. */
+void dropped_by_name(struct dropped *dropped, enum metadata_kind kind);
 
 /* How much it is, of any kind; 0: nothing. */
 uint64_t dropped_count(const struct dropped *dropped);

@@ -272,8 +272,7 @@ static void publish_groups(struct order *order, struct metadata_group *groups)
             struct metadata_change change = pending_entry_change(entry);
             struct chain *chain = chain_by_id(order->chains, pending_entry_chain(entry));
             record_cache_written(order->cache, chain->id, pending_entry_name(entry), change);
-            dropped_by_name(&chain->dropped, change.kind,
-                            change.kind == METADATA_SET ? change.value.bytes : 0);
+            dropped_by_name(&chain->dropped, change.kind);
         }
         order->counters.metadata_written += groups->count;
         assert(order->groups_posted > 0 && order->unwritten >= groups->operations);

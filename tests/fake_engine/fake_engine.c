@@ -186,10 +186,10 @@ static bool fake_background_failed(struct engine *base, struct failure *ret_fail
 
 /* ---- space ---- */
 
-static enum engine_result fake_reclaim(struct engine *base, struct slice from, struct slice to,
-                                       enum engine_effort effort, struct failure *failure)
+static enum engine_result fake_reclaim(struct engine *base, struct slice from, struct slice to, bool is_quiet,
+                                       struct failure *failure)
 {
-    (void)effort; /* it collects all that nobody sees */
+    (void)is_quiet; /* it collects all that nobody sees */
     struct fake_engine *engine = fake_of(base);
     struct fake_disk *disk = engine->disk;
     assert(slice_compare(from, to) <= 0);

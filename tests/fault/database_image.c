@@ -115,9 +115,8 @@ static void live(struct random_source *random, bool create, bool has_tail)
         if (random_chance(random, 4)) {
             ck_assert_int_eq(engine_sync(engine, &failure), ENGINE_DONE);
             note_syncs();
-            ck_assert_int_eq(
-                engine_reclaim(engine, slice_of("a", 1), slice_of("z", 1), ENGINE_FRUGAL, &failure),
-                ENGINE_OK);
+            ck_assert_int_eq(engine_reclaim(engine, slice_of("a", 1), slice_of("z", 1), false, &failure),
+                             ENGINE_OK);
         }
     }
     if (has_tail) {

@@ -124,7 +124,7 @@ void subject_delete_range(struct slice from, struct slice to)
 void subject_reclaim(struct slice from, struct slice to)
 {
     ck_assert_int_eq(engine_sync(subject.engine, &subject.failure), ENGINE_DONE);
-    enum engine_result result = engine_reclaim(subject.engine, from, to, ENGINE_FRUGAL, &subject.failure);
+    enum engine_result result = engine_reclaim(subject.engine, from, to, false, &subject.failure);
     ck_assert_msg(result == ENGINE_OK, "%s", subject.failure.text);
 }
 

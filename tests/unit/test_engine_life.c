@@ -328,8 +328,7 @@ START_TEST(reading_and_writing_go_on_once_maintenance_is_stopped)
     put_keys(0, 1, large);
     engine_stop_maintenance(subject.engine);
     engine_stop_maintenance(subject.engine);
-    enum engine_result result =
-        engine_reclaim(subject.engine, text("0"), text("9"), ENGINE_FRUGAL, &subject.failure);
+    enum engine_result result = engine_reclaim(subject.engine, text("0"), text("9"), false, &subject.failure);
     ck_assert_msg(result == ENGINE_OK, "%s", subject.failure.text);
     uint64_t now_us = 1;
     maintain(&now_us);
@@ -346,7 +345,7 @@ static void *reclaim_all(void *unused)
 {
     (void)unused;
     struct failure own;
-    return (void *)(uintptr_t)engine_reclaim(subject.engine, text("0"), text("9"), ENGINE_FRUGAL, &own);
+    return (void *)(uintptr_t)engine_reclaim(subject.engine, text("0"), text("9"), false, &own);
 }
 
 START_TEST(a_reclaim_ends_when_maintenance_is_stopped)

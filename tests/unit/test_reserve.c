@@ -205,19 +205,6 @@ START_TEST(files_that_come_out_of_free_space_are_there_once_some_is_given)
 }
 END_TEST
 
-START_TEST(while_it_is_lent_nothing_is_set_aside)
-{
-    if (!mount_disk()) {
-        return;
-    }
-    reserve_lend(reserve, true);
-    ck_assert(!reserve_set_aside(reserve, WANTED_MIB * MIB, 0));
-    reserve_lend(reserve, false);
-    ck_assert(reserve_set_aside(reserve, WANTED_MIB * MIB, 0));
-    unmount_disk();
-}
-END_TEST
-
 START_TEST(all_is_given_once_where_the_system_knows_of_no_lack)
 {
     if (!mount_disk()) {
@@ -308,7 +295,6 @@ int main(void)
     tcase_add_test(tests, ample_is_what_is_free_behind_what_was_written);
     tcase_add_test(tests, without_files_there_is_no_room_and_nothing_is_given);
     tcase_add_test(tests, files_that_come_out_of_free_space_are_there_once_some_is_given);
-    tcase_add_test(tests, while_it_is_lent_nothing_is_set_aside);
     tcase_add_test(tests, all_is_given_once_where_the_system_knows_of_no_lack);
     tcase_add_test(tests, without_a_file_it_holds_nothing);
     tcase_add_test(tests, where_nothing_is_allocated_unasked_it_holds_zeros);

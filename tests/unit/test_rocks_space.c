@@ -102,7 +102,7 @@ START_TEST(a_rest_comes_back_when_it_is_quiet)
     subject_reclaim(slice_of(key, 2), slice_of(behind, 2));
     ck_assert_uint_gt(metric_of("engine.values.bytes"), KEYS * BLOB_BYTES / 20 * 19);
     ck_assert_int_eq(
-        engine_reclaim(subject.engine, slice_of(key, 2), slice_of(key, 2), ENGINE_QUIET, &subject.failure),
+        engine_reclaim(subject.engine, slice_of(key, 2), slice_of(key, 2), true, &subject.failure),
         ENGINE_OK);
     ck_assert_uint_lt(metric_of("engine.values.bytes"), (KEYS - DELETED) * BLOB_BYTES + (1 << 20));
     free(blob);
@@ -129,7 +129,7 @@ START_TEST(after_a_stop_maintenance_wants_no_further_call)
     engine_stop_maintenance(subject.engine);
     engine_maintain(subject.engine, thread_now_us(), &next_us);
     ck_assert_uint_eq(next_us, UINT64_MAX);
-    ck_assert_int_eq(engine_reclaim(subject.engine, text("a"), text("b"), ENGINE_FRUGAL, &subject.failure),
+    ck_assert_int_eq(engine_reclaim(subject.engine, text("a"), text("b"), false, &subject.failure),
                      ENGINE_OK);
 }
 END_TEST
@@ -163,8 +163,7 @@ END_TEST
 static void expect_no_reclaim(const char *text_of_failure)
 {
     struct failure failure;
-    ck_assert_int_eq(engine_reclaim(subject.engine, text("a"), text("b"), ENGINE_FRUGAL, &failure),
-                     ENGINE_FAILED);
+    ck_assert_int_eq(engine_reclaim(subject.engine, text("a"), text("b"), false, &failure), ENGINE_FAILED);
     ck_assert_int_eq(failure.status, STATUS_IO_ERROR);
     ck_assert_msg(strstr(failure.text, text_of_failure) != NULL, "%s", failure.text);
 }
@@ -182,7 +181,7 @@ START_TEST(nothing_is_reclaimed_behind_a_failed_write_or_flush)
     atomic_store(&subject.engine->has_ended, true);
     expect_no_reclaim("a write failed before");
     atomic_store(&subject.engine->has_ended, false);
-    ck_assert_int_eq(engine_reclaim(subject.engine, text("a"), text("b"), ENGINE_FRUGAL, &subject.failure),
+    ck_assert_int_eq(engine_reclaim(subject.engine, text("a"), text("b"), false, &subject.failure),
                      ENGINE_OK);
 }
 END_TEST

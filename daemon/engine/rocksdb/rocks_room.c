@@ -26,7 +26,6 @@ enum {
     TABLE_PART = 16,                  /* what tables and blob files have beside keys and values, at most */
     COMPACTION_BUFFERS_MAX = 16,      /* write buffers that one compaction takes, in the mean of those seen */
     ROOM_BYTES_MIN = 1 << 20,         /* for what is written beside: names of files, lines of the manifest */
-    BLOB_FILE_BYTES_MAX = 32 << 20,   /* a device takes some 10 ms to have that back */
     BLOCK_BYTES = 512,                /* the unit of st_blocks */
     AMPLE_BYTES = 1 << 30, /* beside all needs; with more nobody else fills it up between two looks */
 };
@@ -43,12 +42,6 @@ uint64_t rocks_log_bytes(uint64_t write_buffer_bytes)
 {
     assert(write_buffer_bytes >= WRITE_BUFFER_BYTES_MIN && write_buffer_bytes <= WRITE_BUFFER_BYTES);
     return write_buffer_bytes + write_buffer_bytes / LOG_EXTRA_PART;
-}
-
-uint64_t rocks_blob_file_bytes(uint64_t write_buffer_bytes)
-{
-    assert(write_buffer_bytes >= WRITE_BUFFER_BYTES_MIN);
-    return write_buffer_bytes < BLOB_FILE_BYTES_MAX ? write_buffer_bytes : BLOB_FILE_BYTES_MAX;
 }
 
 uint64_t rocks_start_bytes(uint64_t write_buffer_bytes)
@@ -158,22 +151,6 @@ bool rocks_has_room_to_compact(struct rocks *rocks)
            reserve_is_ample(rocks->reserve, 0, needed_at_most(rocks, 0) + AMPLE_BYTES) ||
            reserve_make_room(rocks->reserve, flush + need.log_bytes + need.compaction_bytes, 0) ||
            reserve_make_room(rocks->reserve, flush, 0);
-}
-
-uint64_t rocks_room_to_collect(struct rocks *rocks, uint64_t wanted_bytes)
-{
-    assert(atomic_load(&rocks->engine.is_reclaiming)); /* as above */
-    struct engine_need need = rocks_need(&rocks->engine);
-    uint64_t beside = need.unflushed_bytes + ROOM_BYTES_MIN + need.log_bytes + need.compaction_bytes;
-    uint64_t free_bytes = rocks->reserve != NULL ? reserve_look(rocks->reserve).free_bytes : UINT64_MAX;
-    if (free_bytes == UINT64_MAX) {
-        return wanted_bytes;
-    }
-    uint64_t held = reserve_held_bytes(rocks->reserve);
-    uint64_t all = free_bytes + (held > need.start_bytes ? held - need.start_bytes : 0);
-    uint64_t room = all > beside ? all - beside : 0;
-    room = room < wanted_bytes ? room : wanted_bytes;
-    return room > 0 && reserve_make_room(rocks->reserve, beside + room, need.start_bytes) ? room : 0;
 }
 
 /* What is left of the space that was allocated for the newest log. */

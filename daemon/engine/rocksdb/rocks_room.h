@@ -33,14 +33,6 @@ bool rocks_make_little_room(struct rocks *rocks) MUST_CHECK;
 /* Whether there is room to flush everything, so that a compaction may begin. As above. */
 bool rocks_has_room_to_compact(struct rocks *rocks) MUST_CHECK;
 
-/* How many bytes a compaction may write of `wanted_bytes` beside what the tables of it, a flush and the next log take: all but what a start
- * takes of the reserve is given for it. As above. */
-uint64_t rocks_room_to_collect(struct rocks *rocks, uint64_t wanted_bytes);
-
-/* How large files with large values are, for write buffers of that size: small, since one stays until all in it is deleted, and is moved
- * as a whole. */
-uint64_t rocks_blob_file_bytes(uint64_t write_buffer_bytes);
-
 /* Whether there is room for all that writing a batch of so many bytes brings about. False: *failure is STATUS_NO_SPACE. As above.
  * Writer. */
 bool rocks_has_room(struct rocks *rocks, uint64_t bytes, struct failure *failure) MUST_CHECK;

@@ -5,27 +5,21 @@
  * large values are held before it begins, so that what RocksDB then deletes at once goes from the device one file at a time,
  * by rocks_maintain. */
 #include <assert.h>
-#include <stdio.h>
 
-#include "daemon/engine/rocksdb/blob_files.h"
 #include "daemon/engine/rocksdb/rocks.h"
 #include "daemon/engine/rocksdb/rocks_room.h"
 #include "daemon/runtime/thread.h"
 
 /* Chosen. */
 enum {
-    DELETIONS_MIN = 1024, /* a table with fewer is left as it is */
-    DELETIONS_PART = 4,   /* and one in which they are a smaller part than one in so many */
-    /* Of deleted large values in files with live ones a smaller part than one in so many stays, and in any case less than a write
-     * buffer has. */
-    GARBAGE_PART = 3,
-    /* The same while nobody writes, or writes wait for it, and of a part of a write buffer. */
-    GARBAGE_MORE_PART = 20,
-    GARBAGE_BUFFER_PART = 4,
-    /* While nobody writes it is of files with no more than that: a disk writes it in some ten seconds. */
+    DELETIONS_MIN = 1024,               /* a table with fewer is left as it is */
+    DELETIONS_PART = 4,                 /* and one in which they are a smaller part than one in so many */
+    GARBAGE_BYTES_MIN = 64 << 20,       /* of deleted large values in files with live ones: less stays, */
+    GARBAGE_PART = 3,                   /* and so does a smaller part of all than one in so many */
+    GARBAGE_QUIET_BYTES_MIN = 16 << 20, /* the same while nobody writes, */
+    GARBAGE_QUIET_PART = 20,
+    /* of files with no more than that: a disk writes it in some ten seconds */
     GARBAGE_QUIET_ALL_MAX = 1 << 30,
-    GARBAGE_STEPS_MAX = 64,     /* where there is no room to go through all files at once */
-    SHARE_PART = 1000000,       /* of all files, in which a share of them is told to RocksDB */
     STATE_INTERVAL_US = 500000, /* between two notes beside the log of how far it is synced */
 };
 
@@ -81,8 +75,6 @@ static void drop_deletions(struct rocks *rocks, struct slice from, struct slice 
     rocksdb_livefiles_destroy(tables);
 }
 
-/* ---- large values ---- */
-
 static void set_oldest_share(struct rocks *rocks, const char *share)
 {
     assert(atomic_load(&rocks->engine.is_reclaiming)); /* another would set it back too early */
@@ -92,59 +84,26 @@ static void set_oldest_share(struct rocks *rocks, const char *share)
     rocksdb_free(error); /* then only the oldest files are gone through, as ever */
 }
 
-static bool garbage_is_worth_it(const struct rocks *rocks, enum engine_effort effort)
+/* Moves the live large values out of all files once much of what these hold is deleted: that writes at most twice what it gives
+ * back, and takes that room until it is done. While nobody writes, and they are not too many for a minute, it may write more. */
+static void collect_garbage(struct rocks *rocks, bool is_quiet)
 {
     uint64_t garbage = rocks_number(rocks, "rocksdb.live-blob-file-garbage-size");
     uint64_t all = rocks_number(rocks, "rocksdb.live-blob-file-size");
-    if (garbage >= rocks->write_buffer_bytes && garbage >= all / GARBAGE_PART) {
-        return true;
+    bool is_much = garbage >= GARBAGE_BYTES_MIN && garbage >= all / GARBAGE_PART;
+    bool is_cheap = is_quiet && garbage >= GARBAGE_QUIET_BYTES_MIN && garbage >= all / GARBAGE_QUIET_PART &&
+                    all <= GARBAGE_QUIET_ALL_MAX;
+    uint64_t live = all > garbage ? all - garbage : 0; /* files may have gone between the two looks */
+    if ((!is_much && !is_cheap) || atomic_load(&rocks->is_stopped) || !rocks_has_free(rocks, live)) {
+        return;
     }
-    bool may_write_more =
-        effort == ENGINE_PRESSED || (effort == ENGINE_QUIET && all <= GARBAGE_QUIET_ALL_MAX);
-    return may_write_more && garbage >= rocks->write_buffer_bytes / GARBAGE_BUFFER_PART &&
-           garbage >= all / GARBAGE_MORE_PART;
+    set_oldest_share(rocks, "1.0");
+    compact(rocks, NULL, NULL, DEPTH_ALL);
+    set_oldest_share(rocks, ROCKS_BLOB_GC_OLDEST);
 }
 
-/* Moves the live large values out of the oldest files, of as many as there is room for: *ret_done of *ret_all. */
-static void collect_from_oldest(struct rocks *rocks, size_t *ret_done, size_t *ret_all)
-{
-    struct blob_files files = blob_files_list(rocks->path);
-    size_t count = blob_files_oldest(&files, rocks_room_to_collect(rocks, blob_files_bytes(&files)));
-    assert(count <= files.count);
-    if (count > 0) {
-        char share[16]; /* rounded up, for RocksDB rounds down what it multiplies with it */
-        uint64_t parts = (count * (uint64_t)SHARE_PART + files.count - 1) / files.count;
-        snprintf(share, sizeof share, "%.6f", (double)parts / SHARE_PART);
-        set_oldest_share(rocks, share);
-        compact(rocks, NULL, NULL, DEPTH_ALL);
-        set_oldest_share(rocks, ROCKS_BLOB_GC_OLDEST);
-    }
-    *ret_done = count;
-    *ret_all = files.count;
-    blob_files_free(&files);
-}
-
-/* Moves the live large values out of all files once much of what these hold is deleted: that writes at most twice what it gives
- * back, and takes that room until it is done. Where there is less room it goes from the oldest files to the newest, a few at a time. */
-static void collect_garbage(struct rocks *rocks, enum engine_effort effort)
-{
-    size_t left = SIZE_MAX; /* files to go through: what is moved lies in newer ones */
-    for (int step = 0; step < GARBAGE_STEPS_MAX && left > 0; step++) {
-        size_t done = 0, all = 0;
-        if (atomic_load(&rocks->is_stopped) || !garbage_is_worth_it(rocks, effort)) {
-            return;
-        }
-        if (step > 0 || effort == ENGINE_PRESSED) {
-            paced_deletion_release(rocks->deletion);
-        }
-        collect_from_oldest(rocks, &done, &all);
-        left = left < all ? left : all;
-        left = done == 0 || done >= left ? 0 : left - done;
-    }
-}
-
-enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struct slice to,
-                                 enum engine_effort effort, struct failure *failure)
+enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struct slice to, bool is_quiet,
+                                 struct failure *failure)
 {
     struct rocks *rocks = rocks_of(engine);
     assert(atomic_load(&engine->is_reclaiming)); /* begin and end come in pairs */
@@ -167,23 +126,13 @@ enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struc
     if (!rocks_close_write_buffer(rocks, failure)) {
         return ENGINE_FAILED;
     }
-    if (rocks->reserve != NULL) {
-        reserve_lend(rocks->reserve, true);
-    }
     paced_deletion_begin(rocks->deletion);
     if (slice_compare(from, to) < 0) {
         compact(rocks, &from, &to, DEPTH_MERGED);
         drop_deletions(rocks, from, to);
     }
-    collect_garbage(rocks, effort);
+    collect_garbage(rocks, is_quiet);
     paced_deletion_end(rocks->deletion);
-    if (effort == ENGINE_PRESSED) {
-        paced_deletion_release(
-            rocks->deletion); /* those who wait for its space wait longer than a sync would */
-    }
-    if (rocks->reserve != NULL) {
-        reserve_lend(rocks->reserve, false);
-    }
     return ENGINE_OK;
 }
 

@@ -145,6 +145,20 @@ START_TEST(a_loss_stays_noted_until_a_run_begins)
 }
 END_TEST
 
+START_TEST(a_run_that_could_not_be_written_is_by_the_next_write)
+{
+    struct wal_state state;
+    ck_assert(wal_state_renew(opened(&state), 7, &failure));
+    failing_plan(FAILING_PWRITE, 1, EIO);
+    wal_state_begin_run(&state, 4);
+    ck_assert(failing_end());
+    wal_state_advance(&state, 8);
+    wal_state_close(&state);
+    ck_assert_uint_eq(opened(&state)->record.run, 4);
+    wal_state_close(&state);
+}
+END_TEST
+
 START_TEST(a_failure_stays_noted_until_the_next_open_has_ended)
 {
     struct wal_state state, again;
@@ -295,6 +309,7 @@ int main(void)
     tcase_add_test(tests, what_was_noted_without_waiting_is_found_and_written_over);
     tcase_add_test(tests, the_last_run_stays);
     tcase_add_test(tests, a_loss_stays_noted_until_a_run_begins);
+    tcase_add_test(tests, a_run_that_could_not_be_written_is_by_the_next_write);
     tcase_add_test(tests, a_failure_stays_noted_until_the_next_open_has_ended);
     tcase_add_test(tests, damage_to_one_copy_loses_nothing_and_to_both_leaves_it_unknown);
     tcase_add_test(tests, what_cannot_be_found_or_read_is_a_failure);

@@ -197,10 +197,11 @@ bool wal_state_note_loss(struct wal_state *state, struct failure *failure)
 void wal_state_begin_run(struct wal_state *state, uint64_t run)
 {
     mutex_lock(&state->lock);
+    assert(run > state->record.run); /* runs count */
+    /* also where it cannot be written: a later write does, or the next start would forget a run that served */
+    state->record.run = run;
+    state->record.has_lost = false;
     struct wal_record record = state->record;
-    assert(run > record.run); /* runs count */
-    record.run = run;
-    record.has_lost = false;
     if (state->file.fd >= 0) {
         (void)put(state, &record);
     }

@@ -36,7 +36,7 @@ struct wal_state {
     /* under lock */
     struct mutex lock;
     struct mirrored_file file; /* closed: there is none yet */
-    struct wal_record record;  /* as it was read or written last */
+    struct wal_record record;  /* as it was read or written last; run, failure and loss as they should be */
     uint64_t noted;            /* what was noted as synced since, without waiting for the device */
 };
 
@@ -59,7 +59,8 @@ void wal_state_note(struct wal_state *state, uint64_t synced);
  * device. */
 bool wal_state_note_loss(struct wal_state *state, struct failure *failure) MUST_CHECK;
 
-/* Writes the number of a run that begins, and no loss any more, if there is a file. Waits for the device. */
+/* Writes the number of a run that begins, and no loss any more, if there is a file; where that fails, the next write does. Waits for the
+ * device. */
 void wal_state_begin_run(struct wal_state *state, uint64_t run);
 
 /* Notes that a write or sync failed, if the file can still be written. Waits for the device. */

@@ -78,6 +78,7 @@ void server_reload(struct server *server)
     notify_reloading();
     server->reload.work.run = reload_run;
     server->reload.work.done = reload_done;
+    server->reload.work.may_take_minutes = true; /* its file need not be on the store's disk */
     pool_submit(server->service.pool, &server->reload.work, POOL_BACKGROUND);
 }
 

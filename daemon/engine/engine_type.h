@@ -49,7 +49,7 @@ struct engine {
     /* fixed after start */
     const struct engine_type *type;
     enum engine_access access; /* if less than ENGINE_WRITES, engine.c passes on neither writes nor syncs */
-    bool has_lost;             /* there was damage, and the loss is accepted */
+    bool has_lost;             /* a loss was accepted, and no run has begun since */
     /* engine.c's, any thread */
     atomic_uint borrowed;       /* read points and cursors that are not given back */
     atomic_bool is_writing;     /* somebody is in a call that belongs to the writer, */

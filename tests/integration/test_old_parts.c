@@ -18,7 +18,7 @@
 
 #define NEVER_FLUSHED "--flush-delay 10s" /* so that what is accepted is not written meanwhile */
 
-enum { DAMAGED = 65, TIMEOUT_US = 60000000, END_MS = 60000 };
+enum { DAMAGED = 65, MISCONFIGURED = 78, TIMEOUT_US = 60000000, END_MS = 60000 };
 
 static const char *const parts[] = {"db", "db.state", "cairn.numbers"};
 
@@ -131,6 +131,7 @@ static struct played play_both(int combination, enum deed deed, bool is_killed)
     struct rig rig = rig_start("");
     struct played played = {.daemon = rig.daemon, .deed = deed};
     commit_ok(&rig.wire, commit_of_block(1, "one"));
+    ck_assert_int_eq(ask_create_chain(&rig.wire, "other").status, STATUS_OK);
     wire_close(&rig.wire);
     end_run(&played.daemon, is_killed);
     shell("cd %s && cp -a data copy", played.daemon.home.path);
@@ -182,6 +183,16 @@ START_TEST(older_parts_are_refused_or_clients_are_told)
 }
 END_TEST
 
+static void start_accepting(struct daemon *daemon, bool is_cut_short)
+{
+    if (is_cut_short) {
+        ck_assert(!daemon_try_start(daemon, "--accept-loss --chains-max 1"));
+        ck_assert_int_eq(daemon_wait(daemon, END_MS), MISCONFIGURED);
+    }
+    daemon_start(daemon, is_cut_short ? "" : "--accept-loss");
+}
+
+/* Also where the start that accepts it comes no further, and a later one needs the flag no more. */
 START_TEST(clients_are_told_of_a_loss_that_was_accepted)
 {
     static const int refused[] = {DATABASE, NUMBERS, DATABASE | NUMBERS};
@@ -189,7 +200,7 @@ START_TEST(clients_are_told_of_a_loss_that_was_accepted)
         char *what = kept_format("accepted, parts %d", refused[i]);
         struct played played = play_both(refused[i], CLAIMS, true);
         ck_assert_msg(!check_start(&played, what), "%s: it is not refused", what);
-        daemon_start(&played.daemon, "--accept-loss");
+        start_accepting(&played.daemon, _i == 1);
         check_twice(&played, true, what);
     }
     tell_points(sizeof refused / sizeof refused[0]);
@@ -201,6 +212,6 @@ int main(void)
     TCase *tests;
     Suite *suite = suite_new("old parts", 600, &tests);
     tcase_add_loop_test(tests, older_parts_are_refused_or_clients_are_told, 0, 2);
-    tcase_add_test(tests, clients_are_told_of_a_loss_that_was_accepted);
+    tcase_add_loop_test(tests, clients_are_told_of_a_loss_that_was_accepted, 0, 2);
     return suite_run(suite, true);
 }

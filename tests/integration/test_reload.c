@@ -139,6 +139,17 @@ START_TEST(test_wrong_configuration_changes_nothing_and_all_of_it_is_named)
 }
 END_TEST
 
+/* A pool that is taken for stalled stays so, and ends the daemon at stall_timeout. */
+static void await_health(struct wire *wire)
+{
+    sleep_ms(2000); /* of which one makes a stall */
+    uint64_t until = clock_ms() + (uint64_t)patience_ms(TOLD_MS);
+    while (strcmp(status_string(wire, "health"), "ok") != 0) { /* else a slow disk was seen */
+        ck_assert_msg(clock_ms() < until, "health says %s", status_string(wire, "health"));
+        sleep_ms(20);
+    }
+}
+
 /* The file is a pipe that nobody has written to yet. */
 START_TEST(test_reload_that_waits_for_its_file_holds_up_nobody)
 {
@@ -150,6 +161,7 @@ START_TEST(test_reload_that_waits_for_its_file_holds_up_nobody)
     struct wire wire = wire_open(daemon_.socket);
     set(&wire, "a", "served meanwhile");
     commit_ok(&wire, commit_of_block(1, "one"));
+    await_health(&wire);
     ck_assert(!manager_has_heard(&manager, "READY=1"));
     int writer = open(config, O_WRONLY | O_CLOEXEC); /* waits until somebody reads */
     ck_assert_int_eq(write(writer, "log_level = debug\n", 18), 18);

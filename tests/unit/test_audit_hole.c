@@ -149,6 +149,17 @@ START_TEST(an_edit_that_is_cut_off_in_its_second_block_is_a_torn_tail)
 }
 END_TEST
 
+/* As where a write went to another place: nothing lies between the edit that is cut off and the next one. */
+START_TEST(an_edit_of_which_the_second_block_is_another_one_is_damage)
+{
+    make(BLOCK - 100, 9000, 100);
+    size_t second = synced_to + 2 * 7 + 9000; /* a header each for the edit's two parts */
+    memmove(file.bytes + BLOCK, file.bytes + second, file.count - second);
+    file.count -= second - BLOCK;
+    expect_broken();
+}
+END_TEST
+
 /* Every byte of an edit with others behind it, also where it ends a page. */
 START_TEST(an_edit_in_which_a_byte_flipped_is_damage)
 {
@@ -242,6 +253,7 @@ int main(void)
     tcase_add_test(tests, a_page_that_was_not_written_is_a_torn_tail);
     tcase_add_test(tests, a_page_in_the_middle_of_an_edit_that_was_not_written_is_a_torn_tail);
     tcase_add_test(tests, an_edit_that_is_cut_off_in_its_second_block_is_a_torn_tail);
+    tcase_add_test(tests, an_edit_of_which_the_second_block_is_another_one_is_damage);
     tcase_add_test(tests, an_edit_in_which_a_byte_flipped_is_damage);
     tcase_add_test(tests, zeros_that_end_in_the_middle_of_a_page_are_damage);
     tcase_add_test(tests, a_hole_is_damage_if_anything_is_missing_without_what_lies_behind_it);

@@ -213,6 +213,11 @@ START_TEST(damage_to_what_was_synced_is_refused_and_can_be_accepted)
     engine_close(subject.engine, ENGINE_CLOSE_CLEAN);
     expect_opened(false);
     expect_keys(11);
+    ck_assert(
+        engine_has_lost(subject.engine)); /* no run has begun since, which would tell earlier ones of it */
+    engine_begin_run(subject.engine, 1);
+    engine_close(subject.engine, ENGINE_CLOSE_CLEAN);
+    expect_opened(false);
     ck_assert(!engine_has_lost(subject.engine));
 }
 END_TEST

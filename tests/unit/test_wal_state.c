@@ -118,6 +118,47 @@ START_TEST(the_last_run_stays)
 }
 END_TEST
 
+/* As where a start that accepts a loss is cut short, once or twice. */
+START_TEST(a_loss_stays_noted_until_a_run_begins)
+{
+    struct wal_state state;
+    ck_assert(wal_state_note_loss(opened(&state), &failure)); /* there is no file yet */
+    ck_assert(wal_state_renew(&state, 7, &failure));
+    wal_state_close(&state);
+    ck_assert(opened(&state)->record.has_lost);
+    wal_state_begin_run(&state, 4);
+    wal_state_close(&state);
+    ck_assert(!opened(&state)->record.has_lost);
+    wal_state_note_failure(&state);
+    ck_assert(wal_state_note_loss(&state, &failure));
+    wal_state_close(&state);
+    ck_assert(opened(&state)->record.has_lost && state.record.has_failed);
+    ck_assert_uint_eq(state.record.run, 4); /* numbers that are older than it are refused as before */
+    ck_assert_uint_eq(state.record.synced, 7);
+    ck_assert(wal_state_renew(&state, 5, &failure));
+    wal_state_close(&state);
+    ck_assert(opened(&state)->record.has_lost && !state.record.has_failed);
+    failing_plan(FAILING_PWRITE, 1, EIO);
+    ck_assert(!wal_state_note_loss(&state, &failure));
+    ck_assert(failing_end());
+    wal_state_close(&state);
+}
+END_TEST
+
+START_TEST(a_run_that_could_not_be_written_is_by_the_next_write)
+{
+    struct wal_state state;
+    ck_assert(wal_state_renew(opened(&state), 7, &failure));
+    failing_plan(FAILING_PWRITE, 1, EIO);
+    wal_state_begin_run(&state, 4);
+    ck_assert(failing_end());
+    wal_state_advance(&state, 8);
+    wal_state_close(&state);
+    ck_assert_uint_eq(opened(&state)->record.run, 4);
+    wal_state_close(&state);
+}
+END_TEST
+
 START_TEST(a_failure_stays_noted_until_the_next_open_has_ended)
 {
     struct wal_state state, again;
@@ -187,7 +228,7 @@ END_TEST
 /* What a later version may have written. */
 START_TEST(a_record_that_is_not_understood_counts_as_none)
 {
-    static const uint8_t records[][24] = {{2}, {1, 2}};
+    static const uint8_t records[][24] = {{2}, {1, 4}};
     int fd = open(directory.path, O_RDONLY | O_DIRECTORY);
     for (size_t i = 0; i < sizeof records / sizeof records[0]; i++) {
         struct wal_state state;
@@ -267,6 +308,8 @@ int main(void)
     tcase_add_test(tests, numbers_only_grow_until_the_next_open);
     tcase_add_test(tests, what_was_noted_without_waiting_is_found_and_written_over);
     tcase_add_test(tests, the_last_run_stays);
+    tcase_add_test(tests, a_loss_stays_noted_until_a_run_begins);
+    tcase_add_test(tests, a_run_that_could_not_be_written_is_by_the_next_write);
     tcase_add_test(tests, a_failure_stays_noted_until_the_next_open_has_ended);
     tcase_add_test(tests, damage_to_one_copy_loses_nothing_and_to_both_leaves_it_unknown);
     tcase_add_test(tests, what_cannot_be_found_or_read_is_a_failure);

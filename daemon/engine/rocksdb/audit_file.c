@@ -94,7 +94,7 @@ bool audit_file_look_for_hole(int directory_fd, const char *name, uint64_t from,
     if (fd < 0) {
         return false;
     }
-    assert(from < to); /* a record is found behind the end of the whole ones */
+    assert(from <= to); /* behind an end, a record may begin right there */
     bool is_read = read_hole(fd, from, to, ret_has_hole);
     int error = errno;
     close(fd);

@@ -394,7 +394,7 @@ enum engine_result rocks_open(const struct engine_config *config, struct engine 
     }
     atomic_init(&rocks->synced, sequence);
     rocks->torn_bytes = recovered.torn_bytes;
-    rocks->engine.has_lost = recovered.has_lost;
+    rocks->engine.has_lost = rocks->wal.record.has_lost;
     assert(rocks->start_buffer_bytes == 0 || rocks->start_buffer_bytes > rocks->write_buffer_bytes);
     paced_deletion_expect(rocks->deletion); /* the run before may have ended in the middle of deleting */
     *ret_engine = &rocks->engine;

@@ -1,6 +1,7 @@
 /* What an open does before RocksDB's own: it looks at what the run before left, and brings its log to the device.
  *
  * - The auditor looks at all files first. Damage refuses the open, with nothing touched, unless the loss is accepted.
+ *   A loss that is accepted is noted first, so that a start that is cut short behind it hides it from nobody.
  * - A torn tail is cut off, so that RocksDB reads the log up to there.
  * - Then the logs are synced; or written anew, where a write or sync failed in a run before, or nothing is known of one, as where what is
  *   known is older than the last run: what the page cache shows need not be on the device then, and another sync would not bring
@@ -137,7 +138,8 @@ bool rocks_recover(const struct engine_config *config, struct wal_state *state,
     bool is_recovered = audit_look(fd, &known, &audit, failure) && judge(config, &audit, failure);
     if (is_recovered) {
         assert(audit.verdict != AUDIT_DAMAGED || config->accept_loss); /* what is cut off is gone for good */
-        is_recovered = audit_cut(fd, &audit, failure) &&
+        is_recovered = (audit.verdict != AUDIT_DAMAGED || wal_state_note_loss(state, failure)) &&
+                       audit_cut(fd, &audit, failure) &&
                        bring_to_device(config, fd, state, &audit, &recovered.is_in_doubt, failure);
         recovered.renew_bytes = recovered.is_in_doubt ? renew_bytes(&audit) : 0;
         recovered.log_bytes = audit.log_bytes;

@@ -1,4 +1,4 @@
-/* The record of the file, 24 bytes: a version (1), whether a write or sync failed (1), the daemon's last run (6), the store's number (8),
+/* The record of the file, 24 bytes: a version (1), whether a write or sync failed and whether a loss was accepted (1), the daemon's last run (6), the store's number (8),
  * and up to where everything was synced (8). FORMAT.md has it too.
  *
  * Ways to fail: a file that is damaged counts as none, and is made anew. A failure that cannot be noted is forgotten with the
@@ -17,6 +17,7 @@
 #include "daemon/schema/record.h"
 
 enum { RECORD_VERSION = 1, RECORD_BYTES = 24, RUN_AT = 2, RUN_BYTES = 6 };
+enum { HAS_FAILED = 1, HAS_LOST = 2 }; /* bits of the second byte */
 
 #define NAME_SUFFIX ".state"
 
@@ -34,14 +35,14 @@ static void write_record(const struct wal_record *record, uint8_t *ret_bytes)
     record_put_u64(record->run, run);
     memcpy(ret_bytes + RUN_AT, run + sizeof run - RUN_BYTES, RUN_BYTES);
     ret_bytes[0] = RECORD_VERSION;
-    ret_bytes[1] = record->has_failed;
+    ret_bytes[1] = (uint8_t)((record->has_failed ? HAS_FAILED : 0) | (record->has_lost ? HAS_LOST : 0));
     record_put_u64(record->store, ret_bytes + 8);
     record_put_u64(record->synced, ret_bytes + 16);
 }
 
 static bool read_record(const uint8_t *bytes, struct wal_record *ret_record)
 {
-    if (bytes[0] != RECORD_VERSION || bytes[1] > 1) {
+    if (bytes[0] != RECORD_VERSION || bytes[1] > (HAS_FAILED | HAS_LOST)) {
         return false;
     }
     uint8_t run[8] = {0};
@@ -50,7 +51,8 @@ static bool read_record(const uint8_t *bytes, struct wal_record *ret_record)
         .store = record_get_u64(bytes + 8),
         .run = record_get_u64(run),
         .synced = record_get_u64(bytes + 16),
-        .has_failed = bytes[1] == 1,
+        .has_failed = (bytes[1] & HAS_FAILED) != 0,
+        .has_lost = (bytes[1] & HAS_LOST) != 0,
     };
     return true;
 }
@@ -136,7 +138,10 @@ bool wal_state_renew(struct wal_state *state, uint64_t synced, struct failure *f
 {
     assert(state->directory_fd >= 0);
     mutex_lock(&state->lock);
-    struct wal_record record = {.store = state->store, .run = state->record.run, .synced = synced};
+    struct wal_record record = state->record;
+    record.store = state->store;
+    record.synced = synced;
+    record.has_failed = false;
     bool is_written = put(state, &record);
     if (!is_written) {
         (void)fail("written", failure);
@@ -175,12 +180,28 @@ void wal_state_note(struct wal_state *state, uint64_t synced)
     mutex_unlock(&state->lock);
 }
 
+bool wal_state_note_loss(struct wal_state *state, struct failure *failure)
+{
+    assert(state->directory_fd >= 0);
+    mutex_lock(&state->lock);
+    state->record.has_lost = true;
+    struct wal_record record = state->record;
+    bool is_written = state->file.fd < 0 || put(state, &record);
+    if (!is_written) {
+        (void)fail("written", failure);
+    }
+    mutex_unlock(&state->lock);
+    return is_written;
+}
+
 void wal_state_begin_run(struct wal_state *state, uint64_t run)
 {
     mutex_lock(&state->lock);
+    assert(run > state->record.run); /* runs count */
+    /* also where it cannot be written: a later write does, or the next start would forget a run that served */
+    state->record.run = run;
+    state->record.has_lost = false;
     struct wal_record record = state->record;
-    assert(run > record.run); /* runs count */
-    record.run = run;
     if (state->file.fd >= 0) {
         (void)put(state, &record);
     }

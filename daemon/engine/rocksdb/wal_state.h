@@ -7,6 +7,8 @@
  *   log notes it without waiting, often enough that a kill loses little of it.
  * - The first failed write or sync is noted there, for good: what the page cache shows of the log need not be on the device.
  *   The next open writes the log anew, and then writes the state without the note.
+ * - A loss that is accepted is noted before anything is given up, until a run begins: a start that is cut short in between leaves the
+ *   next one to tell earlier runs of it.
  *
  * Any thread, but for opening and closing. */
 #ifndef DAEMON_WAL_STATE_H
@@ -22,6 +24,7 @@ struct wal_record {
     uint64_t run;
     uint64_t synced; /* RocksDB's sequence number up to which everything was synced, */
     bool has_failed; /* and then a write or sync failed */
+    bool has_lost;   /* a loss was accepted, and no run has begun since */
 };
 
 struct wal_state {
@@ -33,7 +36,7 @@ struct wal_state {
     /* under lock */
     struct mutex lock;
     struct mirrored_file file; /* closed: there is none yet */
-    struct wal_record record;  /* as it was read or written last */
+    struct wal_record record;  /* as it was read or written last; run, failure and loss as they should be */
     uint64_t noted;            /* what was noted as synced since, without waiting for the device */
 };
 
@@ -52,7 +55,12 @@ void wal_state_advance(struct wal_state *state, uint64_t synced);
  * another thread writes the file, it does nothing. */
 void wal_state_note(struct wal_state *state, uint64_t synced);
 
-/* Writes the number of a run that begins, if there is a file. Waits for the device. */
+/* Notes that a loss is accepted. Where there is no file, the next one that is made says so. False: it may say so or not. Waits for the
+ * device. */
+bool wal_state_note_loss(struct wal_state *state, struct failure *failure) MUST_CHECK;
+
+/* Writes the number of a run that begins, and no loss any more, if there is a file; where that fails, the next write does. Waits for the
+ * device. */
 void wal_state_begin_run(struct wal_state *state, uint64_t run);
 
 /* Notes that a write or sync failed, if the file can still be written. Waits for the device. */

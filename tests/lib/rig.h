@@ -16,6 +16,8 @@ struct rig rig_start(const char *arguments);
 struct wire rig_open(const struct rig *rig);
 /* Connects anew if the connection has ended, as it does when the daemon opens its store anew. False: nobody answers yet. */
 bool rig_reconnect(struct rig *rig);
+/* The health on its status page, asked over such a connection; NULL: nobody answers yet. */
+const char *rig_health(struct rig *rig);
 /* Stops the daemon cleanly, or with kill -9, starts it again on the same data and connects anew. */
 void rig_restart(struct rig *rig, const char *arguments);
 void rig_crash(struct rig *rig, const char *arguments);

@@ -24,17 +24,18 @@ func (c *Client) Close() error {
 	if err == nil {
 		err = c.barrier(w, LevelWritten, true)
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		writes, _ := c.keep.size()
-		err = &Error{Op: "close", Unknown: true,
-			Text: fmt.Sprintf("the daemon did not answer within %v; of the writes that it had accepted %d may not be written", closeLimit, writes)}
-	}
 	close(c.stopping)
 	select {
 	case <-c.ended:
 	case <-w.done:
 		close(c.hung)
 		<-c.ended
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		writes, _ := c.keep.size()
+		writes += len(c.lostKept) // which the supervisor has left
+		err = &Error{Op: "close", Unknown: true,
+			Text: fmt.Sprintf("the daemon did not answer within %v; of the writes that it had accepted %d may not be written", closeLimit, writes)}
 	}
 	return err
 }

@@ -5,20 +5,24 @@ import "errors"
 // finish does what an answer means for the client, and wakes the caller. The connection's reader calls it: what another answer's
 // caller may rely on happens in the order of the answers. abandoned: nobody waits for it.
 func (c *Client) finish(from *conn, cl *call, abandoned bool) {
+	isNumbered := cl.bare != 0 && cl.number != 0 && cl.claim != nil
+	isUnknown := isNumbered && (cl.status == StatusIOError || int(cl.status) >= len(statusErrors))
+	isPutOff := cl.status == StatusShuttingDown && cl.track != nil && !cl.own // it was sent before, and keeps its place
+	if isUnknown || isPutOff {
+		// Nobody knows whether it is applied; the next session tells, as of one that was not answered.
+		c.lose(from.session, cl.error())
+		cl.ownFrame()
+		from.mu.Lock()
+		from.place(cl)
+		from.mu.Unlock()
+		return
+	}
 	if cl.status == StatusShuttingDown {
 		// Not applied; the daemon ends the connections when all before is answered.
 		c.lose(from.session, errors.New("the daemon stops"))
 		cl.outcome = outcomeAgain
 	}
-	if cl.bare != 0 && cl.number != 0 && cl.claim != nil {
-		if cl.status == StatusIOError || int(cl.status) >= len(statusErrors) {
-			// Nobody knows whether it is applied; presenting the epoch to the next run tells, as of one that was not answered.
-			c.lose(from.session, cl.error())
-			from.mu.Lock()
-			from.place(cl)
-			from.mu.Unlock()
-			return
-		}
+	if isNumbered {
 		cl.claim.answered(cl)
 	}
 	switch {

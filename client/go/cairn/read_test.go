@@ -1,11 +1,13 @@
 package cairn
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"net"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,6 +21,7 @@ type fakeDaemon struct {
 	bytes bool        // the answers come in single bytes
 	mute  atomic.Bool // nothing but hellos is answered
 	stays atomic.Bool // connections stay open whose clients have ended them
+	later atomic.Bool // hellos are of the next run
 
 	mu    sync.Mutex
 	conns []net.Conn
@@ -68,6 +71,10 @@ func (f *fakeDaemon) serve(conn net.Conn, hello []byte) {
 			continue
 		}
 		answer := hello
+		if first && f.later.Load() {
+			answer = append(bytes.Clone(hello), 0x28, 8) // the field of the run
+			answer[4] += 2
+		}
 		if !first {
 			answer = make([]byte, replyHeaderBytes)
 			answer[0], answer[1], answer[3] = request[0], request[1]|replyBit, byte(StatusNotFound)
@@ -352,6 +359,31 @@ func TestCloseBesideADaemonThatStandsStill(t *testing.T) {
 			t.Fatalf("%+v: it does not end", way)
 		}
 		f.stays.Store(false)
+	}
+}
+
+// Close says how many accepted writes may not be written, also of those that were lost with a run and that the next has not taken.
+func TestCloseCountsWhatIsBeingSentAgain(t *testing.T) {
+	limit := closeLimit
+	defer func() { closeLimit = limit }()
+	closeLimit = 100 * time.Millisecond
+	f := startFake(t)
+	c, err := Open(context.Background(), Options{Socket: f.Addr().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for number := range uint64(3) {
+		frame := encodeEmpty(nil, frameWriteMetadata)
+		c.keep.add(1<<40+number, c.stamps.Add(1), frame)
+	}
+	f.mute.Store(true)
+	f.later.Store(true)
+	f.closeAll()
+	for c.Stats().Resent < 3 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := c.Close(); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "had accepted 3 may") {
+		t.Error(err)
 	}
 }
 

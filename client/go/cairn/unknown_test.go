@@ -23,6 +23,7 @@ type spoiler struct {
 	presents atomic.Int64 // say `no space`
 	hellos   atomic.Int64 // are of a daemon without claims
 	writes   atomic.Int64 // of metadata do not arrive
+	stops    atomic.Int64 // of metadata say `shutting down`
 
 	mu    sync.Mutex
 	conns []net.Conn // of both sides
@@ -103,13 +104,16 @@ func (s *spoiler) answers(client io.Writer, daemon io.Reader) {
 		if header[1] == 0xa0 && s.writes.Add(-1) >= 0 {
 			continue
 		}
+		if header[1] == 0xa0 && s.stops.Add(-1) >= 0 {
+			header[3] = byte(cairn.StatusShuttingDown)
+		}
 		client.Write(append(header, body...))
 	}
 }
 
 // claimBehindSpoiler returns a chain of a daemon that a client has claimed, and what spoils the answers to the client.
-func claimBehindSpoiler(t *testing.T) (*cairntest.Daemon, *spoiler, *cairn.Chain) {
-	d, spoil := cairntest.Start(t), new(spoiler)
+func claimBehindSpoiler(t *testing.T, settings ...string) (*cairntest.Daemon, *spoiler, *cairn.Chain) {
+	d, spoil := cairntest.Start(t, settings...), new(spoiler)
 	c, err := cairn.Open(context.Background(), cairn.Options{Socket: between(t, d, spoil)})
 	must(t, err)
 	t.Cleanup(func() { c.Close() })
@@ -262,5 +266,24 @@ func TestAWriteToADaemonThatHasGoneIsNotUnknown(t *testing.T) {
 		}()
 		d.Restart()
 		must(t, <-done)
+	}
+}
+
+// Metadata that is being sent again to a daemon that stops keeps its place: its caller does not send it behind what came later.
+func TestMetadataThatIsSentAgainToADaemonThatStopsKeepsItsPlace(t *testing.T) {
+	ctx := context.Background()
+	d, spoil, ch := claimBehindSpoiler(t, "--flush-delay", "1h")
+	spoil.writes.Store(1)
+	first := make(chan error, 1)
+	go func() { first <- ch.Set(ctx, "x", []byte("first")) }()
+	for spoil.writes.Load() > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	must(t, ch.Set(ctx, "x", []byte("second")))
+	spoil.stops.Store(1)
+	d.Restart() // loses both
+	must(t, <-first)
+	if value, err := ch.Get(ctx, "x"); err != nil || string(value) != "second" {
+		t.Errorf("x is %q, %v", value, err)
 	}
 }

@@ -228,6 +228,17 @@ static void move_stream(struct world *world)
     }
 }
 
+static bool is_at_work(const struct world *world)
+{
+    for (size_t i = 0; i < SLOTS; i++) {
+        if (world->slots[i].state == READING || world->slots[i].state == STARTED ||
+            world->reads[i].state == READ_RUNNING) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* All that go on by themselves end, one after the other; then nobody waits. */
 static void end_all(struct world *world)
 {
@@ -236,24 +247,20 @@ static void end_all(struct world *world)
             close_stream(&world->streams[i]);
         }
     }
-    bool is_moving = true;
-    while (is_moving) {
-        is_moving = false;
+    do {
         for (size_t i = 0; i < SLOTS; i++) {
             if (world->slots[i].state == READING || world->slots[i].state == STARTED) {
                 end_request(world, &world->slots[i]);
-                is_moving = true;
             }
             if (world->reads[i].state == READ_RUNNING) {
                 finish_read(world, &world->reads[i]);
-                is_moving = true;
             }
             check_bounds(world);
         }
         for (size_t i = 0; i < CLIENTS; i++) {
-            send_replies(world, &world->clients[i]);
+            send_replies(world, &world->clients[i]); /* which may have a read begin that waited for room */
         }
-    }
+    } while (is_at_work(world));
     for (size_t i = 0; i < SLOTS; i++) {
         ck_assert_int_eq(world->slots[i].state, FREE);
         ck_assert_int_eq(world->reads[i].state, READ_FREE);

@@ -52,6 +52,7 @@ for module in "${modules[@]}"; do
         unraced=$(cd "client/go/$module" && grep -l '^//go:build !race' ./*_test.go | xargs sed -n 's/^func \(Test[A-Za-z0-9]*\)(.*/\1/p' | paste -sd '|') ||
             die "$module has no test that is not built under the race detector"
         tested "$module" -run "^($unraced)\$"
+        [ "$count" -gt 0 ] || die "$module ran no test that is not built under the race detector"
         arguments+=(-race)
     fi
     tested "$module" "${arguments[@]}"

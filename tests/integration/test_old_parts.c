@@ -16,7 +16,7 @@
 #include "tests/lib/shell.h"
 #include "tests/lib/suite.h"
 
-#define NEVER_FLUSHED "--flush-delay 10s" /* so that what is accepted is not written meanwhile */
+#define NEVER_FLUSHED "--flush-delay 1h" /* so that what is accepted is not written meanwhile */
 
 enum { DAMAGED = 65, MISCONFIGURED = 78, TIMEOUT_US = 60000000, END_MS = 60000 };
 

@@ -201,7 +201,11 @@ START_TEST(logs_may_count_of_which_nothing_is_told_any_more)
     PUT(8199, 4, 31, 2, 50, 1);
     PUT(2, 29);
     take();
-    PUT(8200, 1, 31);
+    if (_i == 0) {
+        PUT(8200, 1, 31);
+    } else {
+        PUT(8197, 31); /* as older versions have it */
+    }
     take();
     PUT(8199, 4, 32, 2, 70, 1);
     take();
@@ -308,7 +312,7 @@ int main(void)
     tcase_add_test(tests, blob_files_go_with_the_last_table_that_refers_to_them);
     tcase_add_test(tests, without_a_table_no_blob_file_has_to_be_there);
     tcase_add_test(tests, logs_count_from_a_number_on_and_as_far_as_they_are_synced);
-    tcase_add_test(tests, logs_may_count_of_which_nothing_is_told_any_more);
+    tcase_add_loop_test(tests, logs_may_count_of_which_nothing_is_told_any_more, 0, 2);
     tcase_add_test(tests, a_table_may_bring_the_number_from_which_on_logs_count);
     tcase_add_test(tests, what_is_optional_is_passed_over_and_all_else_is_not);
     tcase_add_test(tests, a_record_that_is_cut_off_is_not_understood);

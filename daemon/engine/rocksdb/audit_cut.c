@@ -27,8 +27,10 @@ static bool set_size(int directory_fd, const char *name, int flags, uint64_t byt
 static bool cut(int directory_fd, const char *name, const struct audit_log *file, struct failure *failure)
 {
     assert(file->whole_to <= file->bytes); /* a longer one would get zeros, which RocksDB skips */
-    return file->whole_to == file->bytes || set_size(directory_fd, name, 0, file->whole_to) ||
-           audit_file_fail(name, "cut off behind its last whole record", failure);
+    if (file->whole_to == file->bytes || set_size(directory_fd, name, 0, file->whole_to)) {
+        return true;
+    }
+    return audit_file_fail(name, "cut off behind its last whole record", failure);
 }
 
 static bool give_sizes(int directory_fd, const struct audit *audit, struct failure *failure)
@@ -41,7 +43,10 @@ static bool give_sizes(int directory_fd, const struct audit *audit, struct failu
             return audit_file_fail(name, "given the size that it had", failure);
         }
     }
-    return fsync(directory_fd) == 0 || audit_file_fail("its directory", "synced", failure);
+    if (fsync(directory_fd) != 0) {
+        return audit_file_fail("its directory", "synced", failure);
+    }
+    return true;
 }
 
 bool audit_cut(int directory_fd, const struct audit *audit, struct failure *failure)

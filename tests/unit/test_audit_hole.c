@@ -76,15 +76,20 @@ static void write_log(uint64_t from)
     wal_builder_clear(&log);
 }
 
+static void make_hole(void)
+{
+    make(SYNCED_TO, 400, 3000); /* the second one crosses the end of the first page */
+    zero(synced_to, PAGE);
+    add_edit(100);
+}
+
 static void setup(void)
 {
     directory = directory_new();
     directory_fd = open(directory.path, O_RDONLY | O_DIRECTORY);
     write_file("CURRENT", "MANIFEST-000004\n", 16);
     write_log(SEQUENCE + 1);
-    make(SYNCED_TO, 400, 3000); /* the second one crosses the end of the first page */
-    zero(synced_to, PAGE);
-    add_edit(100);
+    make_hole();
 }
 
 static void teardown(void)
@@ -197,6 +202,17 @@ START_TEST(a_hole_is_damage_if_anything_is_missing_without_what_lies_behind_it)
 }
 END_TEST
 
+/* A start that flushes what it read from logs asks for those behind them, and only then makes one, of whichever number is next. */
+START_TEST(the_first_log_may_have_a_greater_number_than_the_manifest_asks_for)
+{
+    ck_assert_int_eq(renameat(directory_fd, "000005.log", directory_fd, "000008.log"), 0);
+    expect_torn();
+    make_hole();
+    write_file("000008.log", "", 0); /* others may have gone with what lies behind the hole */
+    ck_assert_int_eq(look(true, SEQUENCE), AUDIT_BROKEN);
+}
+END_TEST
+
 /* As long as no log was given up the manifest names none. */
 START_TEST(a_store_without_tables_needs_its_logs_from_the_first_number_on)
 {
@@ -257,6 +273,7 @@ int main(void)
     tcase_add_test(tests, an_edit_in_which_a_byte_flipped_is_damage);
     tcase_add_test(tests, zeros_that_end_in_the_middle_of_a_page_are_damage);
     tcase_add_test(tests, a_hole_is_damage_if_anything_is_missing_without_what_lies_behind_it);
+    tcase_add_test(tests, the_first_log_may_have_a_greater_number_than_the_manifest_asks_for);
     tcase_add_test(tests, a_store_without_tables_needs_its_logs_from_the_first_number_on);
     tcase_add_test(tests, a_hole_that_hides_the_beginning_is_damage);
     tcase_add_test(tests, a_hole_that_cannot_be_read_is_a_failure);

@@ -391,12 +391,13 @@ static void judge(struct look *look)
     assert(audit->verdict != AUDIT_WHOLE || audit->torn_bytes == 0); /* nothing is cut off untold */
 }
 
-/* Whether the logs that the manifest needs are there from the first one on. It names none as long as no log was given up. */
+/* Whether no log lacks at the beginning. Where one holds a batch, that follows the tables; of empty ones the first that the manifest needs has
+ * to be there. The manifest may need it from a lower number on, where a start has flushed all logs before it made this one. */
 static bool has_first_log(const struct look *look)
 {
     const struct audit *audit = look->audit;
-    uint64_t from = look->manifest.logs_from;
-    return audit->log_count > 0 && (from == 0 ? look->begun_at == 1 : audit->logs[0].number == from);
+    assert(look->begun_at == 0 || look->known->is_known); /* else it may begin behind the tables */
+    return look->begun_at != 0 || (audit->log_count > 0 && audit->logs[0].number == look->manifest.logs_from);
 }
 
 /* A hole in the manifest is a torn tail only if the store is whole without what lies behind it: all tables and values that the records

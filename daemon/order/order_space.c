@@ -115,7 +115,7 @@ static uint64_t request_bytes(struct pending_request request)
 bool order_queue_lacks_room(const struct order *order)
 {
     assert(thread_is(THREAD_LOOP));
-    /* what lacks it is queued still */
+    /* what found no room is still queued */
     assert(!order->queue_lacks_room || pending_operations(order->pending) > 0);
     return order->queue_lacks_room;
 }

@@ -391,8 +391,8 @@ static void judge(struct look *look)
     assert(audit->verdict != AUDIT_WHOLE || audit->torn_bytes == 0); /* nothing is cut off untold */
 }
 
-/* Whether no log lacks at the beginning. Where one holds a batch, that follows the tables; of empty ones the first that the manifest needs has
- * to be there. The manifest may need it from a lower number on, where a start has flushed all logs before it made this one. */
+/* Whether no log is missing before the first one that is there. If any log holds a batch, the first batch was found to follow the tables.
+ * If all are empty, the first one has to have the number from which on the manifest needs logs. */
 static bool has_first_log(const struct look *look)
 {
     const struct audit *audit = look->audit;

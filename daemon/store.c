@@ -3,7 +3,7 @@
  * 1. The directory, and its lock: nothing else is touched before no other daemon has it.
  * 2. cairn.numbers, before recovery changes anything. A new store and one of format 1 have none yet.
  * 3. The reserve, which gives the engine's open the space that a full file system lacks.
- * 4. The engine, which recovers the database. Then the numbers are made where they lack, or checked against the database.
+ * 4. The engine, which recovers the database. Then the numbers are made where they are missing, or checked against the database.
  * 5. The stamp, which says from then on that the store has its database and its numbers.
  *
  * Ways to fail: each refuses the start with a text that says what to do. A store that was there is as recovery left it; with --create the

@@ -52,12 +52,6 @@ void order_note_space(struct order *order, const struct space_look *look, uint64
     }
 }
 
-const struct space_look *order_space(const struct order *order)
-{
-    assert(thread_is(THREAD_LOOP));
-    return &order->space;
-}
-
 enum space_state order_space_state(const struct order *order)
 {
     assert(thread_is(THREAD_LOOP));

@@ -19,8 +19,7 @@ void order_note_space(struct order *order, const struct space_look *look, uint64
 /* Whether what is queued waits for space, so that nobody can say when it is written. */
 bool order_queue_lacks_room(const struct order *order);
 
-/* The last look, and the state of space as of it. */
-const struct space_look *order_space(const struct order *order);
+/* The state of space as of the last look. */
 enum space_state order_space_state(const struct order *order);
 
 #endif

@@ -34,7 +34,7 @@ enum {
     KEPT_LOOKS_MAX = 100,   /* of these, while all is flushed and a read keeps write buffers: 50 ms */
     DELETIONS_MAX = 8192,   /* in a write buffer, for walks pass over each; measured: some 2 ms */
     NOTE_INTERVAL_US =
-        2000,      /* between two notes of how far the log is synced; at 500 commits take 2 % longer */
+        2000,      /* between two notes of how far the log is synced; with 500 a commit takes 2 % more */
     EDITS_FEW = 8, /* sorted in place: qsort() takes 850 instructions for a commit's four */
     TABLES_YOUNG_MAX = 16, /* with more of them RocksDB delays flushes; it slows down writes from 20 on */
 };

@@ -1,5 +1,5 @@
-/* The record of the file, 24 bytes: a version (1), whether a write or sync failed and whether a loss was accepted (1), the daemon's last run (6), the store's number (8),
- * and up to where everything was synced (8). FORMAT.md has it too.
+/* The record of the file, 24 bytes: a version (1), whether a write or sync failed and whether a loss was accepted (1), the daemon's last run
+ * (6), the store's number (8), and up to where everything was synced (8). FORMAT.md has it too.
  *
  * Ways to fail: a file that is damaged counts as none, and is made anew. A failure that cannot be noted is forgotten with the
  * process. A number that cannot be written leaves a smaller one, with which less damage is found. */

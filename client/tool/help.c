@@ -43,7 +43,7 @@ static void print_exit_codes(FILE *file)
         TOOL_EXIT_LIST(TOOL_EXIT_ROW)
 #undef TOOL_EXIT_ROW
     };
-    fputs("\nExit codes (client/tool/ERRORS.md among the documents has causes and cures):\n", file);
+    fputs("\nExit codes (cairn(1) says where ERRORS.md lies, which has the cause and cure of each):\n", file);
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         fprintf(file, "  %3d  %s\n", codes[i].code, codes[i].text);
     }
@@ -86,18 +86,18 @@ void help_print(FILE *file, const struct tool_verb *verbs)
     }
     fputs("\nOptions, which stand before the verb or anywhere behind it:\n", file);
     for (const struct tool_option *option = verb_general_options; option->name != NULL; option++) {
-        print_option(file, option, "");
+        print_option(file, option, option->letter == 'c' ? "; default: default" : "");
     }
     print_exit_codes(file);
     fprintf(
         file,
-        "\nBytes print as ASCII: 0x20 to 0x7e as themselves but a backslash as two, all others as \\xNN.\n"
+        "\nBytes print as ASCII; one outside 0x20 to 0x7e prints as \\xNN, and a backslash as two.\n"
         "-o json prints an object a line, with \"schema\": %d first. A u64 (heights, numbers, sizes of the\n"
         "daemon) is a string of digits; bytes are {\"base64\": ...}, with \"text\" where they are UTF-8 "
         "without\n"
         "control characters and \"u64\" where they are 8 bytes, little-endian. An error is an object on\n"
         "stderr: {\"schema\": %d, \"error\": {\"exit\": 3, \"name\": \"NOT_FOUND\", \"text\": ...}}.\n"
-        "-o csv prints the same objects as rows, behind one with their keys; bytes are base64.\n",
+        "-o csv prints the same objects as rows, below a row of their keys; bytes are base64.\n",
         TOOL_JSON_SCHEMA, TOOL_JSON_SCHEMA);
 }
 
@@ -112,6 +112,9 @@ static void print_options_of(FILE *file, const struct tool_verb *verb)
         char more[64] = "";
         if (option->letter == 'l') {
             snprintf(more, sizeof more, "; default: %s", verb_level_text(verb->level));
+        } else if (option->letter == 'c') {
+            snprintf(more, sizeof more, "; default: %s",
+                     verb->own_chain != NULL ? verb->own_chain : "default");
         }
         if (verb_takes(verb, option)) {
             print_option(file, option, more);

@@ -59,6 +59,7 @@ struct tool_verb {
     int arguments_min, arguments_max;
     enum cairn_level level; /* its default; CAIRN_LEVEL_DEFAULT: it takes no --level */
     bool has_chain;         /* it takes --chain */
+    const char *own_chain;  /* for the help: which chain it takes without --chain; NULL: "default" */
     bool is_local;          /* it needs no daemon: --socket and --deadline mean nothing */
     bool ends_options;      /* what follows its first argument is not its own: a command to run */
     enum tool_exit (*run)(struct tool *tool);

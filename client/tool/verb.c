@@ -9,7 +9,7 @@ const char verb_outputs[] = "table json csv";
 
 const struct tool_option verb_general_options[] = {
     {"socket", 's', "PATH", "the daemon's socket; default: CAIRN_SOCKET, then " TOOL_SOCKET_DEFAULT, "FILE"},
-    {"chain", 'c', "NAME", "the chain; default: default", "CHAIN"},
+    {"chain", 'c', "NAME", "the chain", "CHAIN"},
     {"output", 'o', "FORMAT", "table, json or csv; default: table", verb_outputs},
     {"level", 'l', "LEVEL", "answer a write when it is accepted, written or durable", verb_levels},
     {"deadline", 'd', "TIME", "give up after it: 500ms, 2s, 1m; a plain number is seconds; default: 30s",

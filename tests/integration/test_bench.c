@@ -218,7 +218,7 @@ START_TEST(test_a_chain_that_bench_did_not_make_is_only_read)
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         struct program program = bench(&rig, kept_format("-c node %s", words[i]));
         ck_assert_int_eq(program.exit_code, REFUSED);
-        expect_in(program.errors, "chains of its own");
+        expect_in(program.errors, "chains that it made, and node is not one of them");
         ck_assert_str_eq(program.output, "");
     }
     short_row_of(&rig, "-c node block");

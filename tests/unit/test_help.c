@@ -8,6 +8,8 @@
 #include "client/tool/verbs/table.h"
 #include "tests/lib/suite.h"
 
+enum { COLUMNS_MAX = 118 }; /* of a line; chosen: a terminal of 120 */
+
 static char *text;
 static size_t text_bytes;
 
@@ -21,6 +23,15 @@ static FILE *begin(void)
 static void expect(const char *what)
 {
     ck_assert_msg(strstr(text, what) != NULL, "\"%s\" is not in the help", what);
+}
+
+static void expect_lines_fit(void)
+{
+    for (const char *line = text; *line != '\0';) {
+        size_t length = strcspn(line, "\n");
+        ck_assert_msg(length <= COLUMNS_MAX, "%.*s", (int)length, line);
+        line += length + (line[length] == '\n');
+    }
 }
 
 START_TEST(the_help_names_every_verb_every_general_option_and_every_exit_code)
@@ -38,6 +49,7 @@ START_TEST(the_help_names_every_verb_every_general_option_and_every_exit_code)
 #define TOOL_EXIT_EXPECT(name, code, words) expect(words);
     TOOL_EXIT_LIST(TOOL_EXIT_EXPECT)
 #undef TOOL_EXIT_EXPECT
+    expect_lines_fit();
     free(text);
 }
 END_TEST
@@ -61,6 +73,13 @@ START_TEST(the_help_of_a_verb_names_its_options_and_only_the_general_ones_that_i
             snprintf(level, sizeof level, "; default: %s\n", verb_level_text(verb->level));
             expect(level);
         }
+        if (verb->has_chain) {
+            const char *chain = verb->own_chain != NULL ? verb->own_chain : "default";
+            char with_default[128];
+            snprintf(with_default, sizeof with_default, "the chain; default: %s\n", chain);
+            expect(with_default);
+        }
+        expect_lines_fit();
         ck_assert_ptr_null(strstr(text, "Exit codes")); /* once, in the help of all */
         free(text);
     }

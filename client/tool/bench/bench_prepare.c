@@ -145,8 +145,8 @@ static enum tool_exit not_own(const struct tool *tool, const char *word)
 {
     return tool_fail(
         TOOL_REFUSED,
-        "%s: bench writes only into chains of its own, and %s is none: leave --chain away, or name a "
-        "chain that does not exist",
+        "%s: bench writes only into chains that it made, and %s is not one of them: leave out --chain, or "
+        "name a chain that does not exist",
         word, (const char *)tool->chain.data);
 }
 
@@ -292,7 +292,7 @@ enum tool_exit bench_prepare(struct own_chains *own, const struct bench_workload
     const uint64_t wanted = blocks_wanted(workloads, count);
     if (result == TOOL_OK && wanted > 0 && ret_chain->last == 0) {
         result = is_own ? blocks_make(tool, ret_chain, wanted)
-                        : tool_fail(TOOL_REFUSED, "chain %s has no blocks to read: leave --chain away",
+                        : tool_fail(TOOL_REFUSED, "chain %s has no blocks to read: leave out --chain",
                                     (const char *)tool->chain.data);
     }
     if (result == TOOL_OK && evnode && ret_chain->last == 0) {

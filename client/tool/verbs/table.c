@@ -88,10 +88,7 @@ static const struct tool_option prune_options[] = {
 
 static const struct tool_option rollback_options[] = {
     {"to", 0, "HEIGHT", "the height to go back to", NULL},
-    {"guard", 0, "NAME[:lower][:pass]",
-     "metadata holding a height that must not be above --to; with :lower it is lowered, with :pass a value "
-     "that is no height passes",
-     NULL},
+    {"guard", 0, "NAME[:lower][:pass]", "refuse if the metadata NAME holds a height above --to", NULL},
     DRY_RUN,
     CONFIRM_OPTION,
     ARGUMENT_OPERATION_OPTIONS,
@@ -106,7 +103,7 @@ static const struct tool_option drop_options[] = {
 static const struct tool_option replay_options[] = {
     {"pace", 0, NULL, "make each call at its recorded time, not as fast as the daemon answers", NULL},
     {"chain-prefix", 0, "TEXT", "names the chains TEXT-main, ...; default: the file's name", NULL},
-    {"keep", 0, NULL, "leave the chains when it ends", NULL},
+    {"keep", 0, NULL, "do not drop the chains at the end", NULL},
     NO_OPTION,
 };
 
@@ -114,7 +111,7 @@ static const struct tool_option bench_options[] = {
     {"duration", 0, "TIME", "how long to measure; default: 10s", NULL},
     {"warmup", 0, "TIME", "how long to run before that; default: 1s", NULL},
     {"csv", 0, NULL, "print comma-separated values", NULL},
-    {"keep", 0, NULL, "leave the chain when it ends", NULL},
+    {"keep", 0, NULL, "do not drop the chain at the end", NULL},
     {"seed", 0, "NUMBER", "of the random choices; default: 0", NULL},
     NO_OPTION,
 };
@@ -141,13 +138,17 @@ static const struct tool_option run_options[] = {
     "  batch=1    blocks or names in a request                   level=accepted|written|durable\n"           \
     "  names=64   how many names take turns, or new: every name is a new one\n"                              \
     "  heights=N  of a stream (1000); of header and block: the last N (all)      nice=N  of its thread\n"    \
-    "Latencies are of requests, rates of operations. All is written into a chain of its own, which is "      \
-    "made\n"                                                                                                 \
-    "and then dropped; a --chain that bench did not make can only be read.\n"
+    "Latencies are of requests, rates of operations. Without --chain all is written into a chain that\n"     \
+    "bench makes, and drops at the end. In a chain that it did not make it writes nothing: there height,\n"  \
+    "header, block and stream work, and get if the names that it reads are there.\n"
 
 #define META_DETAILS                                                                                         \
-    "NAME is a text, or with --hex-names hexadecimal. On a terminal the bytes 0x20 to 0x7e print as\n"       \
-    "themselves but a backslash as two, all others as \\xNN.\n"
+    "NAME is a text, or with --hex-names hexadecimal. On a terminal a byte outside 0x20 to 0x7e prints\n"    \
+    "as \\xNN, and a backslash as two.\n"
+
+#define GUARD_DETAILS                                                                                        \
+    "A guard with :lower is lowered to --to instead; one with :pass passes if its value is not a height\n"   \
+    "of 8 bytes, little-endian.\n"
 
 #define LATER_DETAILS(what) "Metadata given with it is applied after the " what ", in the same write.\n"
 
@@ -169,7 +170,7 @@ const struct tool_verb table_of_verbs[] = {
      .run = verb_status},
     {.name = "drain",
      .arguments = "",
-     .summary = "stop the daemon: accept nobody, finish, write and sync all that was accepted, end",
+     .summary = "stop the daemon, once all that it accepted is written and synced",
      .details =
          "It is what SIGTERM does, with an answer: all is written and synced, and the process ends a moment "
          "later. Under\n"
@@ -285,7 +286,7 @@ const struct tool_verb table_of_verbs[] = {
     {.name = "rollback",
      .arguments = "",
      .summary = "go back to a height",
-     .details = LATER_DETAILS("rollback"),
+     .details = LATER_DETAILS("rollback") GUARD_DETAILS,
      .example = "cairn rollback --to 1990 --guard included --dry-run\n",
      .options = rollback_options,
      .level = CAIRN_DURABLE,
@@ -312,9 +313,9 @@ const struct tool_verb table_of_verbs[] = {
     {.name = "chains release",
      .arguments = "NAME",
      .summary = "end the claim of a chain, whoever holds it; durable when it answers",
-     .details = "Its holder writes to the chain no more until it claims anew. Another takes over by itself "
-                "once the holder is "
-                "gone.\n",
+     .details =
+         "Its holder can write to the chain again only after a new claim. If the holder is gone, this is\n"
+         "not needed: once claim_grace is over, the next claim is granted.\n",
      .example = "cairn chains release main\n",
      .choices = "CHAIN",
      .options = drop_options,
@@ -358,6 +359,7 @@ const struct tool_verb table_of_verbs[] = {
      .arguments_min = 1,
      .arguments_max = BENCH_WORKLOADS_MAX,
      .has_chain = true,
+     .own_chain = "one of its own",
      .run = verb_bench},
     {.name = "run",
      .arguments = "[--] COMMAND [ARGUMENT...]",

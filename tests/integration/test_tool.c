@@ -30,6 +30,8 @@ START_TEST(test_ping_and_status)
     expect_in(nothing.errors, "\"exit\":3");
     expect_in(nothing.errors, "nosuch");
     expect_in(nothing.errors, "did you mean queue.operations?");
+    expect_in(cairn_errors(&rig, NOT_FOUND, "status queu"), "did you mean queue?");
+    expect_in(cairn_errors(&rig, NOT_FOUND, "status nosuch"), "cairn status prints all");
     rig_end(&rig);
 }
 END_TEST
@@ -67,6 +69,8 @@ START_TEST(test_commit_block_state_height)
     cairn(&rig, NOT_FOUND, "block 4");
     cairn(&rig, NOT_FOUND, "state 4");
     cairn(&rig, CONFLICT, "commit --expect-height 9 --rise-to 10");
+    expect_in(cairn_errors(&rig, USAGE, "commit --block 4"), "--block is HEIGHT:HEADER");
+    cairn(&rig, NOT_FOUND, "block 4");
     ck_assert_uint_eq(get_height(&rig.wire), 3);
     rig_end(&rig);
 }

@@ -17,6 +17,7 @@ enum {
     /* that the last attempt has at least, so that a slow answer is told as what it is */
     WAIT_ATTEMPT_US = 1000000,
     WAIT_PAUSE_US = 50000, /* between two attempts to connect; chosen: a start takes 100 to 500 ms */
+    ENTRY_NAME_BYTES = 64, /* of the status page, with its NUL; the longest has 32 */
 };
 
 enum tool_exit verb_wait_for_daemon(struct tool *tool, uint64_t wait_us)
@@ -100,28 +101,37 @@ static void print_entry(json_t *object, const struct cairn_status_entry *entry)
     free(name);
 }
 
+/* Offers the entry's name, and each name that stands for it and others: those up to one of its points. */
+static void offer_entry(struct nearest *nearest, struct cairn_slice entry, char best[ENTRY_NAME_BYTES])
+{
+    char name[ENTRY_NAME_BYTES];
+    snprintf(name, sizeof name, "%.*s", (int)entry.bytes, (const char *)entry.data);
+    for (char *point = name + strlen(name); point != NULL; point = strrchr(name, '.')) {
+        *point = '\0';
+        nearest->best = NULL;
+        nearest_offer(nearest, name);
+        if (nearest->best != NULL) {
+            memcpy(best, name, sizeof name);
+        }
+    }
+}
+
 /* Says of each name that stands for no entry that there is none, and which was probably meant. */
 static enum tool_exit check_entries(const struct tool *tool, const struct cairn_reply *reply)
 {
     enum tool_exit result = TOOL_OK;
     for (int i = 0; i < tool->argument_count; i++) {
         struct nearest nearest = nearest_to(tool->arguments[i]);
-        char best[64] = "";
+        char best[ENTRY_NAME_BYTES] = "";
         size_t at = 0;
         while (at < reply->page.count && !stands_for(tool->arguments[i], reply->page.entries[at].name)) {
-            char name[64];
-            struct cairn_slice entry = reply->page.entries[at++].name;
-            snprintf(name, sizeof name, "%.*s", (int)entry.bytes, (const char *)entry.data);
-            nearest.best = NULL;
-            nearest_offer(&nearest, name);
-            if (nearest.best != NULL) {
-                memcpy(best, name, sizeof best);
-            }
+            offer_entry(&nearest, reply->page.entries[at++].name, best);
         }
         if (at == reply->page.count) {
             result =
-                tool_fail(TOOL_NOT_FOUND, "the status page has no entry \"%s\"%s%s%s", tool->arguments[i],
-                          best[0] != '\0' ? "; did you mean " : "", best, best[0] != '\0' ? "?" : "");
+                tool_fail(TOOL_NOT_FOUND, "the status page has no entry \"%s\"; %s%s%s", tool->arguments[i],
+                          best[0] != '\0' ? "did you mean " : "cairn status prints all", best,
+                          best[0] != '\0' ? "?" : "");
         }
     }
     return result;

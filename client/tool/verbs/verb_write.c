@@ -24,7 +24,12 @@ static enum tool_exit read_block(struct tool *tool, const char *text, struct cai
     size_t size = strlen(text) + 1;
     char *rest = memcpy(region_allocate(&tool->region, size, 1), text, size);
     struct cairn_slice *parts[] = {&block->header, &block->data, &block->signature};
-    enum tool_exit result = argument_height("the height of --block", next_field(&rest), &block->height);
+    const char *height = next_field(&rest);
+    if (rest == NULL) {
+        return tool_fail(TOOL_USAGE,
+                         "--block is HEIGHT:HEADER[:DATA[:SIGNATURE]], files or empty; not \"%s\"", text);
+    }
+    enum tool_exit result = argument_height("the height of --block", height, &block->height);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0] && result == TOOL_OK; i++) {
         const char *path = next_field(&rest);
         if (path != NULL && path[0] != '\0') {

@@ -65,7 +65,7 @@ extern "C" {
 CAIRN_API const char *cairn_version(void);
 CAIRN_API int cairn_version_number(void);
 
-/* ---- statuses (README: Errors) ---- */
+/* ---- statuses (README: Guarantees, errors) ---- */
 
 /* Statuses up to 63 are the daemon's answers; those from 64 are found by this library. The comment says what a write
  * with this status did. "Unknown" means that it may or may not have been applied: read back what it should have written.

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Checks the tree: format, include directions (scripts/layers.txt), lengths of files and functions, no open ends.
+# Checks the tree: format, include directions (scripts/layers.txt), lengths of files and functions, sections of the README that are named,
+# no open ends.
 #   scripts/tidy.sh            check all, say how many files were seen
 #   scripts/tidy.sh --format   format all instead
 #
@@ -62,6 +63,11 @@ awk -v file_max=$file_lines_max -v header_max=$header_lines_max -v function_max=
     }
     END { end_file(); exit failed }
 ' scripts/layers.txt "${files[@]}" || failed=1
+
+# A comment that names a section of the README names one that is there.
+while IFS=: read -r file line section; do
+    grep -qx "## $section" README.md || complain "$file:$line: the README has no section \"$section\""
+done < <(grep -noE 'README: [A-Z][a-z]+' "${files[@]}" | sed 's/README: //')
 
 # Include directions.
 awk '

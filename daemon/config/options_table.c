@@ -80,7 +80,7 @@ const struct setting options_table[] = {
     {DURATION("stall_timeout", stall_timeout_us, 20 * S, 2 * S, 30 * 86400 * S), .reloadable = true,
      .help = "the process ends when its loop, its writer or a read does not move for that long"},
     {ROW("log_level", log_level, SETTING_CHOICE), .choices = "error|warning|info|debug", .initial = LOG_LEVEL_INFO,
-     .group = "Log", .reloadable = true, .help = "what is logged: this and what is graver"},
+     .group = "Log", .reloadable = true, .help = "what is logged: this and all that is more severe"},
     {ROW("log_format", log_format, SETTING_CHOICE), .choices = "auto|text|json|journal", .initial = LOG_FORMAT_AUTO,
      .help = "form of the log on stderr"},
     {BYTES("log_bytes_per_second", log_bytes_per_second, 64 * KIB, LOG_BYTES_PER_SECOND_MIN, LOG_BYTES_PER_SECOND_MAX),

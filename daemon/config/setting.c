@@ -232,7 +232,7 @@ static bool set_choice(const struct setting *setting, const char *text, void *st
         }
         choice += length + 1;
     }
-    snprintf(ret_reason, SETTING_REASON_BYTES, "none of %s", setting->choices);
+    snprintf(ret_reason, SETTING_REASON_BYTES, "not one of %s", setting->choices);
     return false;
 }
 

@@ -119,10 +119,24 @@ static enum directory_result look_at_parent(const char *path, struct directory_e
     char copy[DIRECTORY_PATH_BYTES];
     assert(strlen(path) < sizeof copy); /* a path that is cut has another parent */
     snprintf(copy, sizeof copy, "%s", path);
-    if (faccessat(AT_FDCWD, dirname(copy), W_OK | X_OK, AT_EACCESS) != 0) {
-        return directory_fail_errno(ret_error, path, "", "cannot be made in its parent");
+    const char *parent = dirname(copy);
+    if (faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) == 0) {
+        return DIRECTORY_OK;
     }
-    return DIRECTORY_OK;
+    if (errno == ENOENT) {
+        return directory_fail(
+            DIRECTORY_REFUSED, ret_error,
+            "%s: cannot be made, for there is no directory %s; make that one first, or name "
+            "another path",
+            path, parent);
+    }
+    if (errno == EACCES) {
+        return directory_fail(DIRECTORY_REFUSED, ret_error,
+                              "%s: this user may not make it in %s; make it as root, and give it to the user "
+                              "that the daemon runs as",
+                              path, parent);
+    }
+    return directory_fail_errno(ret_error, path, "", "cannot be made in its parent");
 }
 
 enum directory_result directory_look(const char *path, bool create, directory_look_fn *look,

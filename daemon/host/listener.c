@@ -186,8 +186,12 @@ enum status listener_look(const char *path, const char *group_name, struct failu
             failure, STATUS_INVALID,
             "socket_group = %s: the daemon's user is not in that group: add it, or name another", group_name);
     }
-    if (faccessat(AT_FDCWD, dirname(directory), W_OK | X_OK, AT_EACCESS) != 0) {
-        return fail(failure, "its directory", path);
+    const char *parent = dirname(directory);
+    if (faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) != 0) {
+        return failure_set(failure, exit_code_status_of_errno(errno), "socket %s: its directory %s: %s: %s",
+                           path, parent, strerror(errno),
+                           errno == ENOENT ? "make it, or name another path"
+                                           : "the daemon's user has to be allowed to make files in it");
     }
     return look_at_path(&address, &is_there, failure);
 }

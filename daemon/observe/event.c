@@ -32,7 +32,7 @@ static const struct log_kind catalogue[] = {
     [EVENT_SERVER_REFUSED] = {"server_refused", LOG_LEVEL_ERROR,
         "the server cannot start"},
     [EVENT_SETTING_OVERRIDDEN] = {"setting_overridden", LOG_LEVEL_WARNING,
-        "a setting counts for nothing: systemd passed a socket, and its socket unit says path, mode and group",
+        "a setting has no effect: the command line, the environment or a socket unit of systemd overrides it",
         .is_unbounded = true},
     [EVENT_START_WAITS] = {"start_waits", LOG_LEVEL_WARNING,
         "the start takes long: it reads and syncs the store, or waits for its device; look at the disk",

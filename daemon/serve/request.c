@@ -354,7 +354,8 @@ static void say_no_chain(struct slice name, struct failure *failure)
                     name.bytes, CHAIN_NAME_BYTES_MAX);
         return;
     }
-    failure_set(failure, STATUS_INVALID, "there is no chain \"%.*s\": create it first", (int)name.bytes,
+    failure_set(failure, STATUS_INVALID,
+                "there is no chain \"%.*s\": check the name, or create the chain first", (int)name.bytes,
                 (const char *)name.data);
 }
 

@@ -150,7 +150,7 @@ END_TEST
 START_TEST(what_does_not_let_the_daemon_in_says_what_to_do)
 {
     static const int errors[] = {EROFS, EACCES};
-    static const char *const cures[] = {"; mount it for writing", "; it has to be the user's"};
+    static const char *const cures[] = {"; mount it for writing", "; it has to belong to the user"};
     make_store();
     for (int i = 0; i < 2; i++) {
         failing_plan(FAILING_OPEN, _i == 0 ? 1 : 3, errors[i]); /* the directory, or its lock */

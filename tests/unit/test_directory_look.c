@@ -68,10 +68,10 @@ static void expect(bool create, enum directory_result result, const char *text)
 }
 
 /* In a child that is nobody: root may open everything. Not root: as this user. */
-static void expect_as_nobody(enum directory_result result, const char *text)
+static void expect_as_nobody(bool create, enum directory_result result, const char *text)
 {
     if (geteuid() != 0) {
-        expect(false, result, text);
+        expect(create, result, text);
         return;
     }
     pid_t child = fork();
@@ -80,7 +80,7 @@ static void expect_as_nobody(enum directory_result result, const char *text)
             _exit(2);
         }
         bool is_expected =
-            directory_look(store, false, look, &error) == result && strstr(error.text, text) != NULL;
+            directory_look(store, create, look, &error) == result && strstr(error.text, text) != NULL;
         fprintf(stderr, "%s\n", is_expected ? "" : error.text);
         _exit(is_expected ? 0 : 1);
     }
@@ -95,7 +95,13 @@ START_TEST(absent_directory_is_missing_and_could_be_made_in_its_parent)
     expect(true, DIRECTORY_OK, "");
     ck_assert_int_ne(access(store, F_OK), 0);
     snprintf(store, sizeof store, "%s/a/b", home);
-    expect(true, DIRECTORY_REFUSED, "No such file or directory");
+    expect(true, DIRECTORY_REFUSED, "/a; make that one first");
+}
+END_TEST
+
+START_TEST(directory_that_this_user_may_not_make_is_refused_with_what_to_do)
+{
+    expect_as_nobody(true, DIRECTORY_REFUSED, "make it as root");
 }
 END_TEST
 
@@ -170,13 +176,13 @@ START_TEST(what_is_another_user_s_is_named)
     if (geteuid() != 0) {
         return; /* no file of another user can be made */
     }
-    expect_as_nobody(DIRECTORY_REFUSED, "Permission denied");
+    expect_as_nobody(false, DIRECTORY_REFUSED, "Permission denied");
     ck_assert_int_eq(chmod(store, 0777), 0);
-    expect_as_nobody(DIRECTORY_REFUSED, "cairn.");
+    expect_as_nobody(false, DIRECTORY_REFUSED, "cairn.");
     shell("chown -R %d:%d %s && chown 0:0 %s/db/CURRENT", NOBODY, NOBODY, store, store);
-    expect_as_nobody(DIRECTORY_REFUSED, "/db/CURRENT: cannot be read and written");
+    expect_as_nobody(false, DIRECTORY_REFUSED, "/db/CURRENT: cannot be read and written");
     shell("chown -R %d:%d %s && chmod 500 %s", NOBODY, NOBODY, store, store);
-    expect_as_nobody(DIRECTORY_REFUSED, "cannot be written");
+    expect_as_nobody(false, DIRECTORY_REFUSED, "cannot be written");
 }
 END_TEST
 
@@ -195,6 +201,7 @@ int main(void)
     Suite *suite = suite_new("directory_look", 30, &tests);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, absent_directory_is_missing_and_could_be_made_in_its_parent);
+    tcase_add_test(tests, directory_that_this_user_may_not_make_is_refused_with_what_to_do);
     tcase_add_test(tests, what_the_opening_refuses_the_look_refuses);
     tcase_add_test(tests, store_is_found_good_also_while_another_has_it);
     tcase_add_loop_test(tests, what_is_no_file_is_named, 0, sizeof kinds / sizeof kinds[0]);

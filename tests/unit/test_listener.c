@@ -130,7 +130,8 @@ START_TEST(a_check_says_what_opening_would_and_changes_nothing)
     ck_assert_int_eq(listener_check(path, "", &failure), STATUS_INVALID);
     ck_assert_int_eq(try_connect(), 0);
     ck_assert_int_eq(listener_check(directory_path(&home, "absent/socket"), "", &failure), STATUS_INVALID);
-    ck_assert_ptr_nonnull(strstr(failure.text, "directory"));
+    ck_assert_ptr_nonnull(strstr(failure.text, directory_path(&home, "absent: ")));
+    ck_assert_ptr_nonnull(strstr(failure.text, "make it, or name another path"));
 }
 END_TEST
 

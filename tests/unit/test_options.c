@@ -111,7 +111,7 @@ static const struct {
     {"socket_mode = 0680\n", "not a mode"},
     {"socket_mode = 01000\n", "too high; the most is 0777"},
     {"log_bytes_per_second = 0\n", "too low; the least is 1KiB"},
-    {"log_level = loud\n", "none of error|warning|info|debug"},
+    {"log_level = loud\n", "not one of error|warning|info|debug"},
     {"create = yes\n", "create may not stand here"},
     {"config = other\n", "config may not stand here"},
     {"streams_max = 1\n\nstreams_max = 1\n",

@@ -88,7 +88,8 @@ enum engine_access engine_access_of(const struct engine *engine);
 /* The daemon counts its runs in a file of its own; the engine keeps the number of the last one beside the store, so that an older copy
  * of either is noticed. engine_last_run: of those before this start; 0: none is known. At the start, before the writer runs. */
 uint64_t engine_last_run(struct engine *engine);
-/* Whether a loss was accepted since the last run began, by this open or by that of a start that came no further: what earlier runs were told is durable need not be there. Any thread. */
+/* Whether a loss was accepted since the last run began, by this open or by one before it that led to no run. Then what earlier runs were
+ * told is durable may be gone. Any thread. */
 bool engine_has_lost(const struct engine *engine);
 void engine_begin_run(struct engine *engine, uint64_t run);
 

@@ -7,8 +7,8 @@
  *
  * - Where the engine could only be opened for reading, what a start takes is set aside; once that is done, the owner is told to open it
  *   anew. What the system calls free is not enough: a quota may be in the way, and each start would be one of a loop.
- * - A file system that has next to no files left counts as full, whatever room it has, until half as many more are free: one file that
- *   comes and goes does not change the state each time.
+ * - A file system with fewer than SPACE_FILES_MIN inodes left counts as full, however many bytes are free, until SPACE_FILES_BACK are left:
+ *   so one file that comes and goes does not change the state each time.
  *
  * Ways to fail: where the system does not say what is free, nothing is refused. While the disk hangs, so does the look; what is
  * accepted meanwhile is counted against the last one. */
@@ -25,16 +25,15 @@
 
 /* Chosen. */
 enum {
-    SPACE_LOOK_FLUSH_US = 10000, /* the same, while a flush is under way and little is free */
     SPACE_LOOK_US = 100000, /* from a look's end to the next: so a full disk is healed well within a second */
+    SPACE_LOOK_FLUSH_US = 10000,  /* while a flush is under way and little is free */
     SPACE_LOOK_AMPLE_US = 500000, /* while more than this is free beside the marks: */
     SPACE_AMPLE_GIB = 4,          /* nobody writes as much in that time */
     SPACE_ROOM_BYTES = 1 << 20,   /* beside what a flush takes: names and lines of the manifest */
-    SPACE_FILES_MIN =
-        32, /* two tables for each write buffer, a log, a compaction, a start: fewer are none, */
-    SPACE_FILES_BACK =
-        48,              /* and so are fewer than these until they are back: a flush makes and deletes some */
-    SPACE_STEPS_MAX = 4, /* of setting aside, before one look */
+    /* inodes below which a file system counts as full: two tables for each write buffer, a log, a compaction, a start */
+    SPACE_FILES_MIN = 32,
+    SPACE_FILES_BACK = 48,        /* from which it does so no more; a flush makes and deletes some */
+    SPACE_STEPS_MAX = 4,          /* of setting aside, before one look */
     SPACE_REOPEN_US_MIN = 500000, /* from a start that had no space to the next: less would be a crash loop */
 };
 

@@ -58,8 +58,8 @@ struct connection {
     struct incoming incoming;
     struct request *waiting; /* for room in the queue, or memory; nothing behind it is started */
     struct turn for_room;    /* of `waiting` */
-    bool waits_for_claim;    /* `waiting` does: it has no turn, and starts again when any claim is decided */
-    struct turn for_memory;  /* of `waiting`, or of the frame in INCOMING_WAITS_MEMORY */
+    bool waits_for_claim;    /* `waiting` does, without a turn: it is started again when a claim is decided */
+    struct turn for_memory;  /* for `waiting`, or for the frame in INCOMING_WAITS_MEMORY */
     struct turn for_requests, for_replies; /* it pauses until the shared budget has room for these */
     bool is_unpacking;     /* its last request's body is with the pool; nothing behind that is started */
     struct turn for_slice; /* its slice is over: it is cut, and its backlog waits for the next one */

@@ -16,8 +16,8 @@ struct chain {
     uint8_t name_bytes;
     uint8_t name[CHAIN_NAME_BYTES_MAX];
     /* loop only */
-    uint64_t serial;           /* of all chains that were made in this run, each dropping of "default" too */
-    bool visible;              /* false: its creation is under way */
+    uint64_t serial; /* differs from all other chains of this run, and from "default" before a drop */
+    bool visible;    /* false: its creation is under way */
     uint32_t creations_queued; /* creations in the commit lane */
     bool is_dropping;          /* its drop is in the commit lane: no other write is accepted */
     bool is_removed; /* it is out of the set, and is freed when its sweep comes back, or with the set */

@@ -1,6 +1,6 @@
-/* What the parts of the order have in common. Nobody else includes this. Calls go one way: order.c, start, end and what is
- * there to be asked, and order_accept.c, what goes to the writer, use order_publish.c, what comes back from it; all use
- * order_number.c and order_space.c. */
+/* What the parts of the order have in common. Nobody else includes this. Calls go one way: order.c (start, end, getters)
+ * and order_accept.c (what goes to the writer) call order_publish.c (what comes back from it); all call order_number.c and
+ * order_space.c. */
 #ifndef DAEMON_ORDER_INTERNAL_H
 #define DAEMON_ORDER_INTERNAL_H
 
@@ -42,10 +42,10 @@ struct order {
     /* loop only: space */
     struct space_look space;        /* the last look */
     enum space_state space_state;   /* as of it */
-    enum space_state space_refused; /* the state by which most was refused since; SPACE_ENOUGH: nothing was */
+    enum space_state space_refused; /* the worst that a refusal since has begun; SPACE_ENOUGH: none */
     uint64_t space_spare;       /* space_spare of the last look, while the state is SPACE_ENOUGH; else 0 */
-    bool queue_lacks_room;      /* what is queued was not written for want of space, and nothing since */
-    uint64_t space_counted;     /* of accepted_bytes, what that look has seen as written */
+    bool queue_lacks_room;      /* the last try to write queued metadata found no space */
+    uint64_t space_counted;     /* the part of accepted_bytes that was written before the last look */
     uint64_t accepted_bytes;    /* of jobs and metadata, in all */
     uint64_t job_bytes;         /* of the jobs in flight */
     uint64_t lacking_logged_us; /* when the log was last told that the engine lacked space; 0: never */

@@ -3,7 +3,8 @@
  * - Each write that is accepted is counted with the bytes that it takes of the log, about.
  * - A look at the file system says what is free as of its begin; what was accepted since, or was in flight then, is added to what may
  *   still be taken. So a burst that is faster than the looks is refused in time.
- * - What was refused between two looks has begun that state, though what is free lay at its mark: the next look judges by what ends it.
+ * - A refusal between two looks begins the state (order_space_state), although no look has found so little space. The next look keeps the
+ *   state unless there is as much space as ends it.
  *
  * Failures: none of its own. Before the first look nothing is refused. */
 #include <assert.h>

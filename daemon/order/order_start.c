@@ -1,9 +1,9 @@
 /* A start loads the chains and begins the next run, above every number that was ever reserved, in the store's numbers, before
  * anything is accepted. It writes to the database only where "default" is to be made, or where records of format 1 are left.
  *
- * The database, what the engine keeps beside it and the numbers may be of different age, where parts of a copy were put back. Older
- * numbers end the start. Of runs that the engine does not know, the numbers' bits are forgotten: what they wrote need not be there, and
- * their clients are told that the store changed.
+ * If only parts of a copy were put back, the database, db.state and the numbers are of different age. Numbers that are older than the
+ * others end the start. If the numbers know later runs than db.state, what these runs wrote may be gone: their random bits are forgotten,
+ * so that their clients are told that the store changed.
  *
  * Failures: what cannot be read or understood ends the start, and nothing was written. A write that was not done ends it too; the
  * next start then may skip numbers that nobody was given. */

@@ -37,8 +37,7 @@ struct source {
     const struct slice *names;
     size_t name_count;
     struct fetch_metadata_asked asked; /* of names and lists */
-    struct queue_copy
-        queue; /* for a list sorted as it is given; else an entry for each of `names`, at its place */
+    struct queue_copy queue; /* of a list: in its order; else one entry a name, in the order of `names` */
     /* one thread at a time: the pool while a step runs, else the loop */
     size_t position;        /* in heights or names: of the next message */
     size_t queued_position; /* in a list's queued names: of the next that was not given */

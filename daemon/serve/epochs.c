@@ -4,8 +4,8 @@
  *   presented for a chain of that name.
  * - Each write of the session to the chain of that name is judged by it.
  * - It stays until the session ends, so that what is written under an epoch that was replaced, released or dropped is always refused.
- * - A session that asked for it ends when its epoch is replaced, released or dropped, before the one that did it is answered; but a
- *   session that did it itself does not.
+ * - A session may ask to end with its epoch: it ends when another session replaces or releases the epoch, or drops the chain, before that
+ *   request is answered.
  *
  * Ways to fail: a session has no more than EPOCHS_MAX of them, beside those of claims under way, which are one a chain at most; and what
  * sessions have beyond EPOCHS_OWN of their own is bounded in all, so that what they take stays small. */

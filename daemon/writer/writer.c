@@ -189,7 +189,7 @@ static void end_submit(struct writer *writer)
 void writer_submit(struct writer *writer, struct job *job)
 {
     assert(thread_is(THREAD_LOOP));
-    assert(job_is_own(job->kind) == (job->sequence == 0)); /* numbers stand for waiting */
+    assert(job_is_own(job->kind) == (job->sequence == 0)); /* nobody waits for the daemon's own jobs */
     mutex_lock(&writer->mutex);
     assert(!writer->stopping);
     job_append(job->kind == JOB_SWEEP ? &writer->lanes.sweeps : &writer->lanes.commits, job);

@@ -86,7 +86,7 @@ static bool take_edit(void *context, const struct audit_record *record)
 static void find_edit(void *context, const struct audit_record *record)
 {
     struct look *look = context;
-    /* a record that is cut off begins before that */
+    /* it is also given the record that is cut off at the end, which begins before that */
     bool is_behind = record->from >= look->manifest_reader->ended_at;
     if (is_behind && look->manifest_goes_on_at == 0) {
         look->manifest_goes_on_at = record->from;

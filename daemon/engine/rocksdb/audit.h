@@ -42,7 +42,7 @@ enum audit_verdict {
     AUDIT_BROKEN, /* it does not: the manifest or a table is missing or damaged */
 };
 
-/* A file that has records up to `whole_to`, and is longer; or one of large values, which should have that length. */
+/* A log or manifest of `bytes`, whose whole records end at `whole_to`; or a blob file that is missing or has another size than `whole_to`. */
 struct audit_log {
     uint64_t number;
     uint64_t bytes;

@@ -1,5 +1,5 @@
-/* What follows from a look: each file is given the size that the auditor says. Each change is on the device before the next one, so that
- * a death at any point leaves what the next look judges alike.
+/* Gives each file the size that the auditor found right for it. Each change is on the device before the next one, so that a look after a
+ * death in between comes to the same verdict.
  *
  * Ways to fail: a call that is refused ends it there. What was changed stays so, and the next start goes on with the rest. */
 #include <assert.h>

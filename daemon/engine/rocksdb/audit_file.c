@@ -11,7 +11,7 @@
 
 enum {
     PAGE_BYTES = 4096,   /* of the page cache, or a part of one of its pages */
-    HOLE_BYTES_MIN = 16, /* a record's header has 7, of which one at least is not zero */
+    HOLE_BYTES_MIN = 16, /* more than a record's header, of 7 bytes that are not all zero */
 };
 
 static_assert(AUDIT_READ_BYTES_MAX % AUDIT_BLOCK_BYTES == 0, "a read ends with a block");
@@ -67,7 +67,7 @@ bool audit_file_read_records(int directory_fd, const char *name, struct audit_re
     return n == 0;
 }
 
-/* From `from` to the end of its page, then page by page. */
+/* Looks at what is left of the page of `from`, then at each whole page up to `to`. */
 static bool read_hole(int fd, uint64_t from, uint64_t to, bool *ret_has_hole)
 {
     static const uint8_t zeros[PAGE_BYTES];

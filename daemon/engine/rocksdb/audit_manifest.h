@@ -30,9 +30,9 @@ struct audit_manifest {
     struct audit_files tables;
     struct audit_files blobs;
     struct audit_files logs; /* those of which it is noted that they were synced, and how far */
-    uint64_t logs_from;      /* logs below this number do not count any more */
-    uint64_t
-        logs_told_from; /* how far those below it were synced does not count: they are gone, or their loss was accepted */
+    uint64_t logs_from;      /* logs below this number are not read any more */
+    /* what `logs` says of logs below this number is not required: they are gone, or their loss was accepted */
+    uint64_t logs_told_from;
     uint64_t sequence;  /* the greatest sequence number that tables have */
     bool has_sequence;  /* it says so at all, */
     bool has_next_file; /* and which number the next file gets: the first edits of any store do */

@@ -1,11 +1,10 @@
 /* What an open does before RocksDB's own: it looks at what the run before left, and brings its log to the device.
  *
  * - The auditor looks at all files first. Damage refuses the open, with nothing touched, unless the loss is accepted.
- *   A loss that is accepted is noted first, so that a start that is cut short behind it hides it from nobody.
+ *   If it is, that is noted before anything is given up: should this start be cut short, the next one still tells clients of the loss.
  * - A torn tail is cut off, so that RocksDB reads the log up to there.
- * - Then the logs are synced; or written anew, where a write or sync failed in a run before, or nothing is known of one, as where what is
- *   known is older than the last run: what the page cache shows need not be on the device then, and another sync would not bring
- *   it there.
+ * - Then the logs are synced. If a write or sync failed in the last run, or nobody knows whether one did (the state is missing or older
+ *   than that run), they are written anew: what the page cache shows need not be on the device, and another sync would not bring it there.
  *   Without space for that the store is opened for reading, and in doubt.
  *
  * Ways to fail: a sync that is refused is noted, and fails the open; the next one writes the logs anew. A death at any point leaves

@@ -36,7 +36,7 @@ struct wal_state {
     /* under lock */
     struct mutex lock;
     struct mirrored_file file; /* closed: there is none yet */
-    struct wal_record record;  /* as it was read or written last; run, failure and loss as they should be */
+    struct wal_record record;  /* as in the file; run, failure and loss as they should be there */
     uint64_t noted;            /* what was noted as synced since, without waiting for the device */
 };
 
@@ -44,23 +44,23 @@ struct wal_state {
  * directory cannot be read, and nothing is held. */
 bool wal_state_open(const char *path, struct wal_state *ret_state, struct failure *failure) MUST_CHECK;
 
-/* Writes that everything up to that number is synced, and no failure any more; makes the file if there is none. False: it may say
- * so or not. Waits for the device. */
+/* Writes that everything up to that number is synced, and that no write or sync has failed; makes the file if there is none. False: the
+ * file may have the old or the new record. Waits for the device. */
 bool wal_state_renew(struct wal_state *state, uint64_t synced, struct failure *failure) MUST_CHECK;
 
 /* Writes the number into the file, if it is greater than the one there and no failure is noted. Waits for the device. */
 void wal_state_advance(struct wal_state *state, uint64_t synced);
 
-/* The same in the page cache only, which outlives the process, so that after a kill the number is nearly up to date. Waits for nothing: while
- * another thread writes the file, it does nothing. */
+/* As wal_state_advance, but in the page cache only. That outlives the process, so that after a kill the number is nearly up to date. Waits
+ * for nothing: while another thread writes the file, it does nothing. */
 void wal_state_note(struct wal_state *state, uint64_t synced);
 
-/* Notes that a loss is accepted. Where there is no file, the next one that is made says so. False: it may say so or not. Waits for the
- * device. */
+/* Notes that a loss is accepted. If there is no file, wal_state_renew writes that into the one that it makes. False: the file may have the
+ * note or not. Waits for the device. */
 bool wal_state_note_loss(struct wal_state *state, struct failure *failure) MUST_CHECK;
 
-/* Writes the number of a run that begins, and no loss any more, if there is a file; where that fails, the next write does. Waits for the
- * device. */
+/* Writes the number of the run that begins, and takes back the note of a loss. If there is no file, or writing it fails, the next write
+ * of the file does both. Waits for the device. */
 void wal_state_begin_run(struct wal_state *state, uint64_t run);
 
 /* Notes that a write or sync failed, if the file can still be written. Waits for the device. */

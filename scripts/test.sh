@@ -71,7 +71,7 @@ count() {
         }' "$1"
 }
 
-# Prints one program's line, and what it wrote if it failed.
+# Prints one program's line, and what it wrote if it failed; what failed and the seeds once more for the end of the whole run.
 report() {
     local name code milliseconds passed failed verdict
     name=$(name_of "$1")
@@ -88,7 +88,8 @@ report() {
         tail -n 200 "$logs/$name.log" | sed 's/^/    | /'
         {
             echo "$variant $name: $verdict"
-            tail -n 12 "$logs/$name.log" | sed 's/^/    | /'
+            { grep -E '^[^ :]+:[0-9]+:[FE]:|CAIRN_SEED=' "$logs/$name.log" | tail -n 20; tail -n 12 "$logs/$name.log"; } |
+                sed 's/^/    | /'
         } >>"$directory/failures"
     fi
 }

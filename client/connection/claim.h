@@ -1,7 +1,6 @@
 /* Claims: one writer a chain, and writes that happen once (README: Guarantees, one writer).
  *
- * A request under a claim that is numbered, or that writes metadata at level accepted, outlives its connection: it is put aside, and when
- * the next hello is answered the claim is presented, which tells what was applied. */
+ * When a connection's hello is answered the claims are presented, which tells what was applied of what the one before left open (aside.h). */
 #ifndef CLIENT_CLAIM_H
 #define CLIENT_CLAIM_H
 
@@ -25,12 +24,6 @@ void claim_succeeded(struct cairn_connection *connection, const struct request *
  * not known; the connection is to be lost, since the next one tells. */
 bool claim_refused(struct cairn_connection *connection, struct request *request,
                    struct cairn_reply *reply) MUST_CHECK;
-
-/* Takes note that metadata was accepted under that sequence number: what was sent before it is judged by now. */
-void claim_note_accepted(struct request *metadata, uint64_t sequence);
-
-/* A connection is being lost: puts aside what survives. request_discard_unsent() must follow. */
-void claim_set_aside(struct cairn_connection *connection);
 
 /* A connection's hello was answered: presents the claims on it. False: no memory. */
 bool claim_present(struct cairn_connection *connection) MUST_CHECK;

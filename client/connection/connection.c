@@ -5,7 +5,7 @@
  * - superseded, when another connection of its client meets a later run of the daemon: what the ended run had sent is still read,
  *   held requests stay unsent
  * - lost, when the daemon ends, breaks the protocol or refuses the hello, or when its user frees it. Every request completes then:
- *   as unknown if the kernel had all of it, else as not applied; but what survives under a claim is put aside (claim.h). The user can
+ *   as unknown if the kernel had all of it, else as not applied; but what survives under a claim is put aside (aside.h). The user can
  *   start it again any number of times
  * - freed by its user; in a callback this is put off until processing ends
  *
@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/connection/aside.h"
 #include "client/connection/claim.h"
 #include "client/connection/clock.h"
 #include "client/connection/release.h"
@@ -54,7 +55,7 @@ static void connection_lose(struct cairn_connection *connection)
     request_collect_sent(connection);
     resend_detach(connection);
     if (keeps) {
-        claim_set_aside(connection);
+        aside_put(connection);
     }
     request_discard_unsent(connection);
     transport_close(&connection->transport);

@@ -2,7 +2,7 @@
  * same.
  *
  * Each write and barrier has a stamp, in the order of the submits. While a write of the past is to be sent again, be it kept metadata
- * (keep.h) or a request that outlived its connection (claim.h), none with a higher stamp goes out, on any connection of the client. */
+ * (keep.h) or a request that outlived its connection (aside.h), none with a higher stamp goes out, on any connection of the client. */
 #ifndef CLIENT_HOLD_H
 #define CLIENT_HOLD_H
 

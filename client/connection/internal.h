@@ -2,7 +2,7 @@
  * client.
  *
  * From low to high: clock, failure, fork_mark, keep, state and transport know nothing of requests; hold says when writes go out; request
- * moves requests from state to state; claim and resend send again what a lost connection or daemon left open; reply uses all of
+ * moves requests from state to state; aside, claim and resend send again what a lost connection or daemon left open; reply uses all of
  * these, and connection calls all of them. */
 #ifndef CLIENT_INTERNAL_H
 #define CLIENT_INTERNAL_H

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/connection/aside.h"
 #include "client/connection/claim.h"
 #include "client/connection/request.h"
 #include "client/connection/resend.h"
@@ -56,7 +57,7 @@ static bool record_written(struct cairn_connection *connection, struct request *
     struct cairn_client *client = connection->client;
     assert(request->ordered);
     if (request->type == FRAME_WRITE_METADATA && client->claims != NULL && written->sequence > 0) {
-        claim_note_accepted(request, written->sequence);
+        aside_note_accepted(request, written->sequence);
     }
     if (request->internal) {
         resend_answered(connection, request, CAIRN_OK, CAIRN_REASON_NONE, "", written->sequence);

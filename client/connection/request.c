@@ -6,7 +6,7 @@
  * - stopped, if it is a stream that its caller ends early: the daemon is told, and its last frame awaited
  * - abandoned, if its deadline passes when the kernel has a part of it: it completes, and its slot stays taken until its answer
  *   comes, which is discarded
- * - put aside, if it survives the loss of its connection (claim.h); it is held again once the next connection has told of it
+ * - put aside, if it survives the loss of its connection (aside.h); it is held again once the next connection has told of it
  * - ended, by its answer, its deadline or the connection's end; it completes then unless it has completed
  *
  * Ended requests are kept for reuse, up to a bound, since pipelining clients make and end hundreds at a time.

@@ -200,105 +200,6 @@ START_TEST(a_deadline_passes_also_while_the_connection_is_lost)
 }
 END_TEST
 
-START_TEST(metadata_that_was_not_answered_goes_again)
-{
-    struct result results[3] = {{.count = 0}};
-    claims_set(1, 'a', &results[0]);
-    (void)claims_expect_set(1, 'a', 0);
-    claims_set(0, 'b', &results[1]);
-    (void)claims_expect_set(0, 'b', 0);
-    claims_commit(0, 1, &results[2]);
-    (void)claims_expect_commit(0, 1, 1);
-    claims_restart(0);
-    claims_reconnect(1);
-    struct fake_frame present = claims_expect_present(1, false);
-    claims_answer_present(1, &present, 0);
-    struct fake_frame frame = claims_expect_set(1, 'a', 0);
-    claims_answer(1, &frame, 80, CAIRN__LEVEL__LEVEL_ACCEPTED);
-    claims_reconnect(0);
-    present = claims_expect_present(0, true);
-    ck_assert(fake_quiet(claims.fds[0]));
-    claims_answer_present(0, &present, 0);
-    frame = claims_expect_set(0, 'b', 0);
-    (void)claims_expect_commit(0, 1, 1);
-    ck_assert(result_is(&results[0], CAIRN_OK, CAIRN_REASON_NONE));
-    claims_refuse(0, &frame, CAIRN__CONFLICT_REASON__REASON_DROPPED,
-                  -1); /* it may have been applied before */
-    ck_assert(result_is(&results[1], CAIRN_CONNECTION_LOST, CAIRN_REASON_NONE));
-}
-END_TEST
-
-/* What a commit behind it says of a metadata write whose answer was lost. */
-START_TEST(metadata_before_a_commit_that_was_applied_does_not_go_behind_it)
-{
-    const struct cairn_operation operation = {.kind = CAIRN_DELETE, .name = cairn_text("a")};
-    const struct {
-        struct cairn_commit_request commit;
-        enum cairn_status status;
-    } cases[] = {
-        {{.rise_to = 1, .carry = true}, CAIRN_OK},
-        {{.rise_to = 1, .metadata = &operation, .metadata_count = 1}, CAIRN_CONNECTION_LOST},
-        {{.rise_to = 1}, CAIRN_NOT_SENT}, /* goes again: it cannot change what the commit did */
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct result results[2] = {{.count = 0}};
-        claims_set(0, 'a', &results[0]);
-        (void)claims_expect_set(0, 'a', 0);
-        ck_assert_int_eq(
-            cairn_submit_commit(claims.connections[0], &cases[i].commit, result_completed, &results[1]),
-            CAIRN_OK);
-        (void)claims_expect_commit(0, 1, i + 1);
-        claims_lose(0);
-        claims_reconnect(0);
-        struct fake_frame present = claims_expect_present(0, true);
-        claims_answer_present(0, &present, i + 1);
-        ck_assert(result_is(&results[1], CAIRN_OK, CAIRN_REASON_NONE));
-        if (cases[i].status == CAIRN_NOT_SENT) {
-            ck_assert(result_is_open(&results[0]));
-            struct fake_frame frame = claims_expect_set(0, 'a', 0);
-            claims_answer(0, &frame, 80 + i, CAIRN__LEVEL__LEVEL_WRITTEN);
-        } else {
-            ck_assert(result_is(&results[0], cases[i].status, CAIRN_REASON_NONE));
-        }
-    }
-}
-END_TEST
-
-/* Its refusal was lost with the connection; sent again it would land behind what was sent after it. A later run did not find that
- * metadata: then both go again, in their order. */
-START_TEST(a_commit_that_was_overtaken_by_metadata_was_refused)
-{
-    for (int i = 0; i < 3; i++) {
-        struct result results[3] = {{.count = 0}};
-        claims_commit(0, 1, &results[0]);
-        (void)claims_expect_commit(0, 1, 1);
-        claims_commit(0, 2, &results[1]);
-        (void)claims_expect_commit(0, 2, 2);
-        claims_set(0, 'a', &results[2]);
-        struct fake_frame frame = claims_expect_set(0, 'a', 0);
-        claims_answer(0, &frame, 60, CAIRN__LEVEL__LEVEL_ACCEPTED);
-        if (i == 0) {
-            claims_lose(0);
-        } else {
-            claims_restart(i == 1 ? 60 : 0);
-        }
-        claims_reconnect(0);
-        struct fake_frame present = claims_expect_present(0, true);
-        claims_answer_present(0, &present, 0);
-        if (i < 2) {
-            ck_assert(fake_quiet(claims.fds[0]));
-            ck_assert(result_is(&results[0], CAIRN_CONFLICT, CAIRN_REASON_NONE));
-            ck_assert_int_eq(results[1].status, CAIRN_CONFLICT);
-        } else {
-            (void)claims_expect_commit(0, 1, 1);
-            (void)claims_expect_commit(0, 2, 2);
-            (void)claims_expect_set(0, 'a', 60);
-        }
-        ck_assert(result_is(&results[2], CAIRN_OK, CAIRN_REASON_NONE));
-    }
-}
-END_TEST
-
 /* An I/O error says that the daemon ends, and nothing of the write. */
 START_TEST(an_io_error_is_found_out_about)
 {
@@ -403,27 +304,6 @@ START_TEST(the_present_of_an_epoch_that_is_replaced_does_not_end_the_new_claim)
 }
 END_TEST
 
-/* Its acceptance is recorded when the other connection meets the later run; then the daemon breaks the protocol before its answer is read. */
-START_TEST(what_is_kept_already_is_not_put_aside_too)
-{
-    struct result result = {.count = 0};
-    claims_set(0, 'a', &result);
-    struct fake_frame frame = claims_expect_set(0, 'a', 0);
-    const struct frame_reply nobodys = {.type = FRAME_PING, .id = 999};
-    fake_send(claims.fds[0], &nobodys, "");
-    fake_send_written(claims.fds[0], &frame, 60, CAIRN__LEVEL__LEVEL_ACCEPTED, 0);
-    claims_lose(1);
-    fake_daemon_restart(&claims.fake, 0);
-    claims_reconnect(1);
-    ck_assert_int_eq(claims_run(0), CAIRN_CONNECTION_LOST);
-    ck_assert(result_is(&result, CAIRN_CONNECTION_LOST, CAIRN_REASON_NONE));
-    struct fake_frame present = claims_expect_present(1, false);
-    ck_assert(fake_quiet(claims.fds[1])); /* before that is granted it would be refused for good */
-    claims_answer_present(1, &present, 0);
-    (void)claims_expect_set(1, 'a', 60);
-}
-END_TEST
-
 START_TEST(an_earlier_daemon_in_its_place_leaves_all_unknown)
 {
     struct result results[2] = {{.count = 0}};
@@ -470,14 +350,10 @@ int main(void)
     tcase_add_test(tests, another_store_leaves_all_unknown_and_gets_nothing);
     tcase_add_test(tests, released_and_dropped_it_has_ended);
     tcase_add_test(tests, a_deadline_passes_also_while_the_connection_is_lost);
-    tcase_add_test(tests, metadata_that_was_not_answered_goes_again);
-    tcase_add_test(tests, metadata_before_a_commit_that_was_applied_does_not_go_behind_it);
-    tcase_add_test(tests, a_commit_that_was_overtaken_by_metadata_was_refused);
     tcase_add_test(tests, an_io_error_is_found_out_about);
     tcase_add_test(tests, while_a_present_is_refused_for_now_reads_go_on_and_writes_wait);
     tcase_add_test(tests, a_blocking_write_sees_the_answer_to_a_claim_on_another_connection);
     tcase_add_test(tests, the_present_of_an_epoch_that_is_replaced_does_not_end_the_new_claim);
-    tcase_add_test(tests, what_is_kept_already_is_not_put_aside_too);
     tcase_add_test(tests, an_earlier_daemon_in_its_place_leaves_all_unknown);
     tcase_add_test(tests, claimed_anew_the_writes_of_the_claim_before_are_unknown);
     return suite_run(suite, true);

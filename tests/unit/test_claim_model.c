@@ -1,6 +1,7 @@
 /* Claims in the client library against a model of the daemon (contract §12), which loses connections, dies with what was accepted, refuses
  * and answers late: each commit that is OK was applied once, none that is not applied was, what was applied stands in the order of the
- * submits, and nothing stands in the place of metadata that was set later. $CAIRN_SEED repeats a run. */
+ * submits, and nothing stands in the place of metadata that was set later: of none that is OK, and of none that ever was on disk.
+ * $CAIRN_SEED repeats a run. */
 #include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -32,6 +33,10 @@ static struct fake_frame *received;
 static uint64_t orders[FRAMES_MAX]; /* of these */
 static size_t received_count, pending_count;
 static struct value pending[COMMITS_MAX * 4], on_disk[NAMES];
+static uint64_t highest_on_disk[NAMES]; /* value, ever */
+static struct fake_frame *awaited;      /* sets at level written that are accepted */
+static uint64_t awaited_orders[FRAMES_MAX];
+static size_t awaited_count;
 static uint64_t last_number, order, metadata_on_disk;
 static int applied[COMMITS_MAX]; /* by the commit's rise_to */
 static uint64_t applied_order[COMMITS_MAX], applied_count;
@@ -59,7 +64,9 @@ static void receive(void)
 static void write_to_disk(const struct value *value)
 {
     struct value *place = &on_disk[value->value % NAMES];
+    uint64_t *highest = &highest_on_disk[value->value % NAMES];
     *place = value->order > place->order ? *value : *place;
+    *highest = place->value > *highest ? place->value : *highest;
 }
 
 /* Writes what was set before that place. */
@@ -75,6 +82,21 @@ static void write_pending(uint64_t before)
         }
     }
     pending_count = left;
+}
+
+/* Answers the sets that are written. */
+static void answer_written(void)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < awaited_count; i++) {
+        if (awaited_orders[i] <= metadata_on_disk) {
+            claims_answer(0, &awaited[i], awaited_orders[i], CAIRN__LEVEL__LEVEL_WRITTEN);
+        } else {
+            awaited_orders[left] = awaited_orders[i];
+            awaited[left++] = awaited[i];
+        }
+    }
+    awaited_count = left;
 }
 
 /* The place of the first commit that waits: metadata behind it does not reach the disk. */
@@ -130,9 +152,13 @@ static void accept_set(const struct fake_frame *frame, uint64_t at, bool talks)
     struct value value = {.order = at};
     ck_assert(write != NULL && write->operations[0]->value.len == sizeof value.value);
     memcpy(&value.value, write->operations[0]->value.data, sizeof value.value);
+    bool waits = write->has_level && write->level == CAIRN__LEVEL__LEVEL_WRITTEN;
     cairn__write_metadata__free_unpacked(write, NULL);
     pending[pending_count++] = value;
-    if (talks) {
+    if (talks && waits) {
+        awaited_orders[awaited_count] = at;
+        awaited[awaited_count++] = *frame;
+    } else if (talks) {
         claims_answer(0, frame, at, CAIRN__LEVEL__LEVEL_ACCEPTED);
     }
 }
@@ -171,7 +197,10 @@ static void lose(void)
     while (received_count > 0 && !(dies && chance(10))) {
         judge(false);
     }
-    received_count = 0;
+    received_count = awaited_count = 0;
+    if (chance(20)) {
+        write_pending(UINT64_MAX);
+    }
     claims_lose(0);
     if (dies) {
         pending_count = 0;
@@ -185,8 +214,10 @@ static void submit_set(void)
     const uint64_t value = set_values[++set_count] = ++value_count;
     const struct cairn_operation set = {
         .kind = CAIRN_SET, .name = {&names[value % NAMES], 1}, .value = {&value, sizeof value}};
-    const struct cairn_write_metadata_request request = {
-        .operations = &set, .operation_count = 1, .timeout_us = CAIRN_NO_TIMEOUT};
+    const struct cairn_write_metadata_request request = {.level = chance(25) ? CAIRN_WRITTEN : CAIRN_ACCEPTED,
+                                                         .operations = &set,
+                                                         .operation_count = 1,
+                                                         .timeout_us = CAIRN_NO_TIMEOUT};
     ck_assert_int_eq(
         cairn_submit_write_metadata(claims.connections[0], &request, result_completed, &sets[set_count]),
         CAIRN_OK);
@@ -222,6 +253,7 @@ static void step(void)
         if (chance(5)) {
             write_pending(waiting_order());
         }
+        answer_written();
     } else if (what >= 96) {
         lose();
     }
@@ -256,7 +288,8 @@ static void check_all(void)
     }
     for (uint64_t i = 1; i <= set_count; i++) {
         ck_assert_int_eq(sets[i].count, 1);
-        ck_assert(sets[i].status == CAIRN_OK || sets[i].status == CAIRN_CONNECTION_LOST);
+        ck_assert(sets[i].status == CAIRN_OK || sets[i].status == CAIRN_CONNECTION_LOST ||
+                  sets[i].status == CAIRN_NOT_SENT);
         if (sets[i].status == CAIRN_OK && set_values[i] > least[set_values[i] % NAMES]) {
             least[set_values[i] % NAMES] = set_values[i];
         }
@@ -264,6 +297,7 @@ static void check_all(void)
     write_pending(UINT64_MAX);
     for (size_t i = 0; i < NAMES; i++) {
         ck_assert_uint_ge(on_disk[i].value, least[i]);
+        ck_assert_uint_ge(on_disk[i].value, highest_on_disk[i]);
     }
 }
 
@@ -273,10 +307,13 @@ static void finish(void)
     for (bool busy = true; busy;) {
         ck_assert_int_eq(claims_run(0), CAIRN_OK);
         receive();
-        busy = received_count > 0;
-        if (busy) {
+        busy = received_count + awaited_count > 0;
+        if (received_count > 0) {
             judge(true);
+        } else {
+            write_pending(UINT64_MAX);
         }
+        answer_written();
     }
     ck_assert_uint_eq(cairn_connection_in_flight(claims.connections[0]), 0);
 }
@@ -284,15 +321,17 @@ static void finish(void)
 START_TEST(what_is_ok_was_applied_once_and_in_its_order)
 {
     memset(on_disk, 0, sizeof on_disk);
+    memset(highest_on_disk, 0, sizeof highest_on_disk);
     order = 100; /* above what the fixture has answered */
     last_number = metadata_on_disk = value_count = commit_count = set_count = applied_count = 0;
-    received_count = pending_count = 0;
+    received_count = pending_count = awaited_count = 0;
     cairn_connection_free(claims.connections[1]);
     memset(applied, 0, sizeof applied);
     memset(commits, 0, sizeof commits);
     memset(sets, 0, sizeof sets);
     random_steps = random_from(random_seed("claim_model") + (uint64_t)_i);
     received = calloc(FRAMES_MAX, sizeof *received);
+    awaited = calloc(FRAMES_MAX, sizeof *awaited);
     for (int episode = 0; episode < EPISODES; episode++) {
         for (int i = 0; i < STEPS; i++) {
             step();
@@ -300,6 +339,7 @@ START_TEST(what_is_ok_was_applied_once_and_in_its_order)
         finish();
         check_all();
     }
+    free(awaited);
     free(received);
 }
 END_TEST

@@ -101,6 +101,9 @@ START_TEST(a_rest_comes_back_when_it_is_quiet)
     key[0] = key[1] = 0;
     subject_reclaim(slice_of(key, 2), slice_of(behind, 2));
     ck_assert_uint_gt(metric_of("engine.values.bytes"), KEYS * BLOB_BYTES / 20 * 19);
+    uint64_t live = metric_of("engine.values.live_bytes");
+    ck_assert_uint_ge(live, (uint64_t)(KEYS - DELETED) * BLOB_BYTES);
+    ck_assert_uint_lt(live, (KEYS - DELETED) * BLOB_BYTES + (1 << 20));
     ck_assert_int_eq(
         engine_reclaim(subject.engine, slice_of(key, 2), slice_of(key, 2), true, &subject.failure),
         ENGINE_OK);

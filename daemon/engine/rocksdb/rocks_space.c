@@ -84,17 +84,28 @@ static void set_oldest_share(struct rocks *rocks, const char *share)
     rocksdb_free(error); /* then only the oldest files are gone through, as ever */
 }
 
+/* Bytes of large values, in files that hold at least one live. */
+struct values {
+    uint64_t all, live, garbage; /* which compactions have found deleted */
+};
+
+static struct values values_of(const struct rocks *rocks)
+{
+    uint64_t garbage = rocks_number(rocks, "rocksdb.live-blob-file-garbage-size");
+    uint64_t all = rocks_number(rocks, "rocksdb.live-blob-file-size");
+    uint64_t live = all > garbage ? all - garbage : 0; /* files may have gone between the two looks */
+    return (struct values){all, live, garbage};
+}
+
 /* Moves the live large values out of all files once much of what these hold is deleted: that writes at most twice what it gives
  * back, and takes that room until it is done. While nobody writes, and they are not too many for a minute, it may write more. */
 static void collect_garbage(struct rocks *rocks, bool is_quiet)
 {
-    uint64_t garbage = rocks_number(rocks, "rocksdb.live-blob-file-garbage-size");
-    uint64_t all = rocks_number(rocks, "rocksdb.live-blob-file-size");
-    bool is_much = garbage >= GARBAGE_BYTES_MIN && garbage >= all / GARBAGE_PART;
-    bool is_cheap = is_quiet && garbage >= GARBAGE_QUIET_BYTES_MIN && garbage >= all / GARBAGE_QUIET_PART &&
-                    all <= GARBAGE_QUIET_ALL_MAX;
-    uint64_t live = all > garbage ? all - garbage : 0; /* files may have gone between the two looks */
-    if ((!is_much && !is_cheap) || atomic_load(&rocks->is_stopped) || !rocks_has_free(rocks, live)) {
+    struct values values = values_of(rocks);
+    bool is_much = values.garbage >= GARBAGE_BYTES_MIN && values.garbage >= values.all / GARBAGE_PART;
+    bool is_cheap = is_quiet && values.garbage >= GARBAGE_QUIET_BYTES_MIN &&
+                    values.garbage >= values.all / GARBAGE_QUIET_PART && values.all <= GARBAGE_QUIET_ALL_MAX;
+    if ((!is_much && !is_cheap) || atomic_load(&rocks->is_stopped) || !rocks_has_free(rocks, values.live)) {
         return;
     }
     set_oldest_share(rocks, "1.0");
@@ -176,7 +187,6 @@ static const struct {
 } rocks_numbers[] = {
     {{"engine.tables.bytes", METRIC_GAUGE, "bytes", "tables of keys and small values"}, "rocksdb.total-sst-files-size"},
     {{"engine.values.bytes", METRIC_GAUGE, "bytes", "files of large values"}, "rocksdb.total-blob-file-size"},
-    {{"engine.values.live_bytes", METRIC_GAUGE, "bytes", "what of these is not deleted"}, "rocksdb.live-blob-file-size"},
     {{"engine.buffers.bytes", METRIC_GAUGE, "bytes", "memory of write buffers"}, "rocksdb.size-all-mem-tables"},
     {{"engine.buffers.unflushed", METRIC_GAUGE, "", "full write buffers that wait for their flush"}, "rocksdb.num-immutable-mem-table"},
     {{"engine.cache.bytes", METRIC_GAUGE, "bytes", "memory of the cache"}, "rocksdb.block-cache-usage"},
@@ -191,10 +201,14 @@ static const struct {
 
 void rocks_metrics(struct engine *engine, metrics_fn *each, void *context)
 {
+    const struct rocks *rocks = rocks_of(engine);
     for (size_t i = 0; i < sizeof rocks_numbers / sizeof rocks_numbers[0]; i++) {
-        each(context, &rocks_numbers[i].metric, rocks_number(rocks_of(engine), rocks_numbers[i].property));
+        each(context, &rocks_numbers[i].metric, rocks_number(rocks, rocks_numbers[i].property));
     }
+    static const struct metric live = {"engine.values.live_bytes", METRIC_GAUGE, "bytes",
+                                       "large values, but for those that compactions have found deleted"};
     static const struct metric torn = {"engine.log.torn_bytes", METRIC_GAUGE, "bytes",
                                        "cut off from the log at the start, as a torn tail"};
-    each(context, &torn, rocks_of(engine)->torn_bytes);
+    each(context, &live, values_of(rocks).live);
+    each(context, &torn, rocks->torn_bytes);
 }

@@ -62,9 +62,13 @@ static enum exit_code make_numbers(struct store *store)
     const struct directory *directory = &store->directory;
     struct failure failure;
     assert(store->engine != NULL); /* it has the numbers of a store of format 1 */
-    if (store->numbers_lost) {
-        numbers_renew((uint64_t)time(NULL), &store->numbers);
-    } else if (format_1_read(store->engine, &store->numbers, &failure) != STATUS_OK) {
+    if (store->numbers_lost && !numbers_renew((uint64_t)time(NULL), &store->numbers)) {
+        failure_set(&failure, STATUS_DAMAGED,
+                    "the system's clock is wrong, and " NUMBERS_NAME
+                    " cannot be made anew by it: set the clock, and give --accept-loss once more");
+        return refuse_database(&failure);
+    }
+    if (!store->numbers_lost && format_1_read(store->engine, &store->numbers, &failure) != STATUS_OK) {
         return refuse_database(&failure);
     }
     memcpy(store->numbers.store_id, directory->store_id, STORE_ID_BYTES);

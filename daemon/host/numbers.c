@@ -135,14 +135,18 @@ void numbers_close(struct numbers *numbers)
 
 /* A second counts for half of the NUMBERS_RESERVE numbers that a start reserves, so the clock is ahead of all that was given as long as
  * starts, averaged since 1970, are more than two seconds apart. */
-void numbers_renew(uint64_t now_s, struct numbers *ret_numbers)
+bool numbers_renew(uint64_t now_s, struct numbers *ret_numbers)
 {
-    assert(now_s < NUMBERS_MAX / (NUMBERS_RESERVE / 2));
+    if (now_s >= NUMBERS_MAX / (NUMBERS_RESERVE / 2)) { /* in 2106 */
+        return false;
+    }
     *ret_numbers = (struct numbers){
+        .is_by_clock = true,
         .run = now_s,
         .reserved_through = now_s * (NUMBERS_RESERVE / 2),
         .file = {.fd = -1},
     };
+    return true;
 }
 
 /* ---- runs and numbers ---- */

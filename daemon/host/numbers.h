@@ -37,6 +37,7 @@ struct numbers_run {
 struct numbers {
     /* fixed after the run has begun */
     uint8_t store_id[STORE_ID_BYTES];
+    bool is_by_clock;                      /* made by numbers_renew, since the file was opened */
     uint64_t run;                          /* the last that began; 0: none */
     struct numbers_run runs[NUMBERS_RUNS]; /* by the run's number modulo NUMBERS_RUNS */
     /* writer thread, once that runs */
@@ -65,8 +66,9 @@ enum numbers_result numbers_make(int directory_fd, struct numbers *numbers,
                                  struct failure *failure) MUST_CHECK;
 
 /* Numbers for a store whose own are lost, for numbers_make: no run is remembered, so that clients take it for another store. They go
- * by the clock, in seconds since 1970: more have passed than there were starts, which is what runs and numbers count by. */
-void numbers_renew(uint64_t now_s, struct numbers *ret_numbers);
+ * by the clock, in seconds since 1970: more have passed than there were starts, which is what runs and numbers count by. False: such a
+ * clock is wrong, as it leaves no numbers. */
+bool numbers_renew(uint64_t now_s, struct numbers *ret_numbers) MUST_CHECK;
 
 /* Begins the next run, durably: draws its bits, and reserves numbers for it behind all that were reserved.
  *

@@ -10,13 +10,18 @@
 #include "daemon/order/order_start.h"
 
 #include <assert.h>
+#include <stdio.h>
+#include <time.h>
 
 #include "daemon/observe/event.h"
 #include "daemon/order/format_1.h"
 #include "daemon/order/start_read.h"
 #include "daemon/runtime/thread.h"
 
-enum { FIRST_EDITS_MAX = 2 };
+enum {
+    FIRST_EDITS_MAX = 2,
+    KNOWS_BYTES = 80, /* of what the database knows, in a text */
+};
 
 /* Where load_chain puts what it reads. */
 struct loading {
@@ -181,6 +186,32 @@ static enum status load_dropped(void *context, struct slice key, struct slice va
     return STATUS_OK;
 }
 
+/* Numbers that are older than the database, and which a start with --accept-loss makes anew, or only if it does not find them. If they
+ * were made by the clock, that is wrong, and would make them so again. */
+static enum status numbers_are_older(const struct numbers *numbers, const char *knows, bool is_noticed_late,
+                                     struct failure *failure)
+{
+    if (numbers->is_by_clock) {
+        char day[sizeof "1970-01-01"] = "";
+        time_t now_s = (time_t)numbers->run;
+        struct tm now;
+        if (gmtime_r(&now_s, &now) != NULL) {
+            (void)strftime(day, sizeof day, "%Y-%m-%d", &now);
+        }
+        return failure_set(failure, STATUS_DAMAGED,
+                           "the system's clock is wrong: it says %s, and " NUMBERS_NAME
+                           ", made anew by it, is older than the database, %s. Set the clock%s and give "
+                           "--accept-loss once more",
+                           day, knows, is_noticed_late ? ", remove the file" : "");
+    }
+    return failure_set(failure, STATUS_DAMAGED,
+                       NUMBERS_NAME
+                       " is older than the database, %s, and would give numbers twice: put back the store's "
+                       "own, restore the whole directory, or %sgive --accept-loss for one start with new "
+                       "numbers, higher than any before",
+                       knows, is_noticed_late ? "remove the file and " : "");
+}
+
 enum status order_check_numbers(struct engine *engine, const struct numbers *numbers,
                                 uint64_t *ret_metadata_on_disk, struct failure *failure)
 {
@@ -192,13 +223,10 @@ enum status order_check_numbers(struct engine *engine, const struct numbers *num
         return status;
     }
     if (metadata_on_disk > numbers->reserved_through || engine_last_run(engine) > numbers->run) {
-        return failure_set(
-            failure, STATUS_DAMAGED,
-            NUMBERS_NAME
-            " is older than the database, which knows run %lu and metadata %lu, and "
-            "would give numbers twice: put back the store's own, restore the whole directory, or "
-            "give --accept-loss for one start with new numbers, higher than any before",
-            engine_last_run(engine), metadata_on_disk);
+        char knows[KNOWS_BYTES];
+        snprintf(knows, sizeof knows, "which knows run %lu and metadata %lu", engine_last_run(engine),
+                 metadata_on_disk);
+        return numbers_are_older(numbers, knows, false, failure);
     }
     *ret_metadata_on_disk = metadata_on_disk;
     return STATUS_OK;
@@ -235,13 +263,9 @@ static enum status check_chains(const struct chain_set *chains, const struct num
     if (greatest <= numbers->reserved_through) {
         return STATUS_OK;
     }
-    return failure_set(
-        failure, STATUS_DAMAGED,
-        NUMBERS_NAME
-        " is older than the database, in which a chain has number %lu, and would give numbers "
-        "twice: put back the store's own, restore the whole directory, or remove the file and give "
-        "--accept-loss for one start with new numbers, higher than any before",
-        greatest);
+    char knows[KNOWS_BYTES];
+    snprintf(knows, sizeof knows, "in which a chain has number %lu", greatest);
+    return numbers_are_older(numbers, knows, true, failure);
 }
 
 enum status order_start(struct engine *engine, struct numbers *numbers, struct chain_set *chains,

@@ -256,15 +256,26 @@ START_TEST(renewed_numbers_are_higher_than_those_that_were_lost)
         }
         uint64_t run = fixture.numbers.run, reserved = fixture.numbers.reserved_through;
         uint64_t random = numbers_run(&fixture.numbers, run)->random;
-        numbers_renew(now_s + 300 * i, &renewed);
+        ck_assert(numbers_renew(now_s + 300 * i, &renewed));
         numbers_fixture_close(&fixture);
         numbers_fixture_open(&fixture, &renewed);
         ck_assert_uint_gt(fixture.numbers.run, run);
         ck_assert_uint_gt(fixture.numbers.reserved_through, reserved);
         ck_assert(!numbers_knows_run(&fixture.numbers, run, random));
     }
-    numbers_renew(4000000000, &renewed); /* in 2096 */
+    ck_assert(numbers_renew(4000000000, &renewed)); /* in 2096 */
     ck_assert_uint_lt(renewed.reserved_through, NUMBERS_MAX);
+}
+END_TEST
+
+START_TEST(a_clock_that_leaves_no_numbers_renews_none)
+{
+    static struct numbers renewed;
+    const uint64_t clocks[] = {UINT64_C(1) << 32, (uint64_t)-1, UINT64_MAX / 2};
+    for (size_t i = 0; i < sizeof clocks / sizeof clocks[0]; i++) {
+        ck_assert(!numbers_renew(clocks[i], &renewed));
+        ck_assert_uint_eq(renewed.run, 0);
+    }
 }
 END_TEST
 
@@ -285,5 +296,6 @@ int main(void)
     tcase_add_test(tests, a_file_that_cannot_be_made_is_told);
     tcase_add_test(tests, a_write_that_fails_is_told);
     tcase_add_test(tests, renewed_numbers_are_higher_than_those_that_were_lost);
+    tcase_add_test(tests, a_clock_that_leaves_no_numbers_renews_none);
     return suite_run(suite, true);
 }

@@ -124,6 +124,24 @@ START_TEST(numbers_that_do_not_know_the_last_run_end_the_start)
 }
 END_TEST
 
+/* A remedy that makes the same numbers again is none. */
+START_TEST(numbers_made_by_a_clock_that_is_wrong_end_the_start_and_name_the_clock_first)
+{
+    struct numbers *numbers = &order_fixture.numbers.numbers;
+    uint8_t bytes[8];
+    record_put_u64(order_fixture.order->reserved_through + 1, bytes);
+    struct key key =
+        _i == 0 ? key_of_kind(0, KEY_METADATA_ON_DISK) : key_of_kind(order_fixture.chain->id, KEY_MADE);
+    put(&key, slice_of(bytes, sizeof bytes));
+    order_fixture_end_run();
+    numbers->is_by_clock = true;
+    check_start_fails(STATUS_DAMAGED, "the system's clock is wrong: it says 1970-01-01, and " NUMBERS_NAME);
+    ck_assert_ptr_nonnull(
+        strstr(failure.text, _i == 0 ? ". Set the clock and give --accept-loss once more"
+                                     : ". Set the clock, remove the file and give --accept-loss once more"));
+}
+END_TEST
+
 /* As where the database and what the engine keeps beside it were put back from a copy. */
 START_TEST(runs_that_the_engine_does_not_know_are_forgotten)
 {
@@ -398,6 +416,8 @@ int main(void)
     tcase_add_test(tests, a_start_writes_to_the_database_only_to_make_default);
     tcase_add_test(tests, numbers_that_are_older_than_the_database_end_the_start);
     tcase_add_test(tests, numbers_that_do_not_know_the_last_run_end_the_start);
+    tcase_add_loop_test(tests, numbers_made_by_a_clock_that_is_wrong_end_the_start_and_name_the_clock_first,
+                        0, 2);
     tcase_add_test(tests, runs_that_the_engine_does_not_know_are_forgotten);
     tcase_add_loop_test(tests, numbers_that_are_older_than_what_a_chain_names_end_the_start, 0, 4);
     tcase_add_test(tests, what_format_1_left_in_the_database_is_deleted_once);

@@ -16,6 +16,8 @@
 
 /* ---- the record ---- */
 
+#define ONLY_READ (UINT64_C(1) << 63) /* beside a run's first number, which is less */
+
 static void put(struct numbers *numbers)
 {
     assert(numbers->run <= NUMBERS_MAX && numbers->reserved_through <= NUMBERS_MAX);
@@ -26,9 +28,10 @@ static void put(struct numbers *numbers)
     record_put_u64(numbers->reserved_through, at + 8);
     at += 2 * 8;
     for (size_t i = 0; i < NUMBERS_RUNS; i++, at += NUMBERS_RUN_BYTES) {
-        record_put_u64(numbers->runs[i].random, at);
-        record_put_u64(numbers->runs[i].first_sequence, at + 8);
-        record_put_u64(numbers->runs[i].metadata_on_disk, at + 16);
+        const struct numbers_run *run = &numbers->runs[i];
+        record_put_u64(run->random, at);
+        record_put_u64(run->first_sequence | (run->only_read ? ONLY_READ : 0), at + 8);
+        record_put_u64(run->metadata_on_disk, at + 16);
     }
     assert(at == numbers->record + sizeof numbers->record); /* FORMAT.md's length */
 }
@@ -42,8 +45,13 @@ static void take(struct numbers *numbers)
     numbers->reserved_through = record_get_u64(at + 8);
     at += 2 * 8;
     for (size_t i = 0; i < NUMBERS_RUNS; i++, at += NUMBERS_RUN_BYTES) {
-        numbers->runs[i] =
-            (struct numbers_run){record_get_u64(at), record_get_u64(at + 8), record_get_u64(at + 16)};
+        uint64_t first = record_get_u64(at + 8);
+        numbers->runs[i] = (struct numbers_run){
+            .random = record_get_u64(at),
+            .first_sequence = first & ~ONLY_READ,
+            .metadata_on_disk = record_get_u64(at + 16),
+            .only_read = (first & ONLY_READ) != 0,
+        };
     }
     assert(at == numbers->record + sizeof numbers->record);
 }
@@ -161,12 +169,14 @@ static bool write_file(struct numbers *numbers, struct failure *failure)
     return true;
 }
 
-bool numbers_begin_run(struct numbers *numbers, uint64_t metadata_on_disk, struct failure *failure)
+bool numbers_begin_run(struct numbers *numbers, uint64_t metadata_on_disk, bool only_reads,
+                       struct failure *failure)
 {
     assert(numbers->file.fd >= 0);
     struct numbers_run run = {
         .first_sequence = numbers->reserved_through + 1,
         .metadata_on_disk = metadata_on_disk,
+        .only_read = only_reads,
     };
     if (numbers->run >= NUMBERS_MAX || numbers->reserved_through > NUMBERS_MAX - NUMBERS_RESERVE) {
         failure_set(failure, STATUS_INVALID, "all numbers of runs and writes are used up: make a new store");
@@ -188,9 +198,14 @@ bool numbers_forget_runs(struct numbers *numbers, uint64_t behind)
 {
     assert(behind <= numbers->run);
     bool has_forgotten = false;
-    for (uint64_t run = numbers->run; run > behind && numbers->run - run < NUMBERS_RUNS; run--) {
-        has_forgotten |= numbers->runs[run % NUMBERS_RUNS].random != 0;
-        numbers->runs[run % NUMBERS_RUNS].random = 0;
+    bool are_unknown = true; /* all runs so far of which clients may have kept something */
+    uint64_t first = numbers->run >= NUMBERS_RUNS ? numbers->run - NUMBERS_RUNS + 1 : 1;
+    for (uint64_t i = first; i <= numbers->run; i++) {
+        struct numbers_run *run = &numbers->runs[i % NUMBERS_RUNS];
+        bool is_kept = i <= behind || (run->only_read && are_unknown);
+        are_unknown &= run->random == 0 || (run->only_read && are_unknown);
+        has_forgotten |= !is_kept && run->random != 0;
+        run->random = is_kept ? run->random : 0;
     }
     return has_forgotten;
 }

@@ -32,6 +32,7 @@ struct numbers_run {
     uint64_t random;           /* drawn by its start; 0: by none, as the run was of format 1 */
     uint64_t first_sequence;   /* the first sequence number of the run */
     uint64_t metadata_on_disk; /* the greatest number of queued metadata that its start found on disk */
+    bool only_read;            /* the store was open for reading: it wrote nothing */
 };
 
 struct numbers {
@@ -73,10 +74,11 @@ bool numbers_renew(uint64_t now_s, struct numbers *ret_numbers) MUST_CHECK;
 /* Begins the next run, durably: draws its bits, and reserves numbers for it behind all that were reserved.
  *
  * False: the file was not written, or the system gave no random bits. The next start takes the run's number, or the one behind it. */
-bool numbers_begin_run(struct numbers *numbers, uint64_t metadata_on_disk,
+bool numbers_begin_run(struct numbers *numbers, uint64_t metadata_on_disk, bool only_reads,
                        struct failure *failure) MUST_CHECK;
 
-/* Forgets the bits of all runs behind that one: what they were told is durable need not be in the store. Written with the next run.
+/* Forgets the bits of all runs behind that one: what they were told is durable need not be in the store. But not those of runs that only
+ * read, if all runs before them were forgotten in time: their clients know it, and have written nothing since. Written with the next run.
  * False: there were none. */
 bool numbers_forget_runs(struct numbers *numbers, uint64_t behind);
 

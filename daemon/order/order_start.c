@@ -296,7 +296,8 @@ enum status order_start(struct engine *engine, struct numbers *numbers, struct c
         return status;
     }
     forget_runs(engine, numbers);
-    if (!numbers_begin_run(numbers, metadata_on_disk, failure)) {
+    bool only_reads = engine_access_of(engine) != ENGINE_WRITES;
+    if (!numbers_begin_run(numbers, metadata_on_disk, only_reads, failure)) {
         return failure->status;
     }
     engine_begin_run(engine, numbers->run);

@@ -26,9 +26,15 @@ static void teardown(void)
     numbers_fixture_close(&fixture);
 }
 
+static void begin_run(uint64_t metadata_on_disk, bool only_reads)
+{
+    ck_assert_msg(numbers_begin_run(&fixture.numbers, metadata_on_disk, only_reads, &failure), "%s",
+                  failure.text);
+}
+
 static void begin(uint64_t metadata_on_disk)
 {
-    ck_assert_msg(numbers_begin_run(&fixture.numbers, metadata_on_disk, &failure), "%s", failure.text);
+    begin_run(metadata_on_disk, false);
 }
 
 static void reserve(uint64_t through)
@@ -104,6 +110,30 @@ START_TEST(runs_that_are_forgotten_are_known_to_nobody_from_the_next_run_on)
     ck_assert_uint_eq(numbers_run(&fixture.numbers, 3)->metadata_on_disk, 3);
     ck_assert(numbers_forget_runs(&fixture.numbers, 0));
     ck_assert(!numbers_knows_run(&fixture.numbers, 1, randoms[1]));
+}
+END_TEST
+
+/* As of a start on a full disk that finds nothing of what was synced, and of the next one that finds as little. */
+START_TEST(a_run_that_only_read_is_remembered_if_its_clients_know_of_what_was_forgotten)
+{
+    uint64_t randoms[6] = {0};
+    for (uint64_t run = 1; run < 6; run++) {
+        if (run == 2) {
+            ck_assert(numbers_forget_runs(&fixture.numbers, 0));
+        }
+        begin_run(run, run != 1 && run != 4);
+        randoms[run] = numbers_run(&fixture.numbers, run)->random;
+        numbers_fixture_reopen(&fixture);
+        ck_assert_uint_eq(numbers_run(&fixture.numbers, run)->first_sequence,
+                          (run - 1) * NUMBERS_RESERVE + 1);
+    }
+    ck_assert(numbers_forget_runs(&fixture.numbers, 0));
+    static const bool are_known[] = {false, false, true, true, false, false}; /* 5 may have what 4 was told */
+    for (uint64_t run = 1; run < 6; run++) {
+        ck_assert_int_eq(numbers_knows_run(&fixture.numbers, run, randoms[run]), are_known[run]);
+    }
+    ck_assert(!numbers_forget_runs(&fixture.numbers, 0));
+    ck_assert(!numbers_knows_run(&fixture.numbers, 5, randoms[5]));
 }
 END_TEST
 
@@ -212,7 +242,7 @@ END_TEST
 START_TEST(a_run_without_random_bits_does_not_begin)
 {
     failing_plan(FAILING_GETRANDOM, 1, ENOSYS);
-    ck_assert(!numbers_begin_run(&fixture.numbers, 0, &failure));
+    ck_assert(!numbers_begin_run(&fixture.numbers, 0, false, &failure));
     ck_assert(failing_end());
     ck_assert_ptr_nonnull(strstr(failure.text, "no random bits"));
     ck_assert_uint_eq(fixture.numbers.run, 0);
@@ -237,7 +267,7 @@ START_TEST(a_write_that_fails_is_told)
     int fd = open("/dev/full", O_RDWR | O_CLOEXEC);
     ck_assert_int_ge(dup2(fd, fixture.numbers.file.fd), 0);
     close(fd);
-    ck_assert(!numbers_begin_run(&fixture.numbers, 0, &failure));
+    ck_assert(!numbers_begin_run(&fixture.numbers, 0, false, &failure));
     ck_assert_int_eq(failure.status, STATUS_IO_ERROR);
     ck_assert_ptr_nonnull(strstr(failure.text, strerror(ENOSPC)));
     numbers_fixture_reopen(&fixture);
@@ -287,6 +317,7 @@ int main(void)
     tcase_add_test(tests, runs_follow_on_one_another_behind_all_reserved_numbers_with_bits_of_their_own);
     tcase_add_test(tests, runs_without_bits_are_remembered_and_known_to_nobody);
     tcase_add_test(tests, runs_that_are_forgotten_are_known_to_nobody_from_the_next_run_on);
+    tcase_add_test(tests, a_run_that_only_read_is_remembered_if_its_clients_know_of_what_was_forgotten);
     tcase_add_test(tests, a_run_that_is_too_long_ago_is_not_remembered);
     tcase_add_test(tests, whatever_becomes_of_one_copy_the_numbers_are_whole);
     tcase_add_test(tests, what_is_not_the_stores_own_is_refused_untouched);

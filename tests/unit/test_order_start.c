@@ -149,7 +149,7 @@ START_TEST(runs_that_the_engine_does_not_know_are_forgotten)
     struct numbers *numbers = &order_fixture.numbers.numbers;
     order_fixture_end_run();
     for (int start = 0; start < 2; start++) {
-        ck_assert(numbers_begin_run(numbers, 0, &failure));
+        ck_assert(numbers_begin_run(numbers, 0, false, &failure));
     }
     uint64_t second = numbers_run(numbers, 2)->random, third = numbers_run(numbers, 3)->random;
     order_fixture_start_run();

@@ -88,7 +88,7 @@ END_TEST
 static void begin_run(void)
 {
     struct failure failure;
-    ck_assert_msg(numbers_begin_run(&store.numbers, 0, &failure), "%s", failure.text);
+    ck_assert_msg(numbers_begin_run(&store.numbers, 0, false, &failure), "%s", failure.text);
     engine_begin_run(store.engine, store.numbers.run);
 }
 

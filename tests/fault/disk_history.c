@@ -433,8 +433,8 @@ static void disk_free(struct disk *disk)
     free(disk);
 }
 
-void disk_history_image(const struct disk_history *history, uint64_t operations, uint64_t seed,
-                        const char *directory)
+/* The disk behind so many operations, with what is pending then. */
+static struct disk *disk_new(const struct disk_history *history, uint64_t operations, uint64_t seed)
 {
     ck_assert_uint_le(history->initial + operations, history->count);
     struct disk *disk = calloc(1, sizeof *disk);
@@ -444,12 +444,52 @@ void disk_history_image(const struct disk_history *history, uint64_t operations,
     for (size_t i = 0; i < history->initial + operations; i++) {
         operate(disk, &history->operations[i]);
     }
+    return disk;
+}
+
+void disk_history_image(const struct disk_history *history, uint64_t operations, uint64_t seed,
+                        const char *directory)
+{
+    struct disk *disk = disk_new(history, operations, seed);
     for (size_t i = 0; i < 4096; i++) {
         for (struct node *node = disk->nodes[i]; node != NULL; node = node->next) {
             if (node->is_directory) {
                 cut_directory(disk, node);
             } else {
                 cut_file(disk, node);
+            }
+        }
+    }
+    write_tree(disk, node_of(disk, history->root), directory);
+    disk_free(disk);
+}
+
+/* All pending writes but what of them lies in the first one's first page. */
+static void apply_behind_first_page(struct node *node)
+{
+    ck_assert_uint_gt(node->pending_count, 0);
+    uint64_t end = (node->pending[0]->head.offset / PAGE_BYTES + 1) * PAGE_BYTES;
+    for (size_t i = 0; i < node->pending_count; i++) {
+        const struct recorded *head = &node->pending[i]->head;
+        ck_assert_uint_eq(head->kind, RECORDED_WRITE);
+        uint64_t lost = head->offset >= end ? 0 : end - head->offset;
+        if (lost < head->bytes) {
+            put_bytes(node, head->offset + lost, node->pending[i]->bytes + lost, head->bytes - lost);
+        }
+    }
+}
+
+void disk_history_image_with_hole(const struct disk_history *history, uint64_t inode, const char *directory)
+{
+    struct disk *disk = disk_new(history, disk_history_operations(history), 0);
+    for (size_t i = 0; i < 4096; i++) {
+        for (struct node *node = disk->nodes[i]; node != NULL; node = node->next) {
+            if (node->inode == inode) {
+                apply_behind_first_page(node);
+                continue;
+            }
+            for (size_t k = 0; k < node->pending_count; k++) {
+                apply(node, node->pending[k]);
             }
         }
     }

@@ -33,4 +33,8 @@ uint64_t disk_history_operations(const struct disk_history *history);
 void disk_history_image(const struct disk_history *history, uint64_t operations, uint64_t seed,
                         const char *directory);
 
+/* The image of a cut at the end, of the file of that inode without the first page that was written since its last sync; all else came to the
+ * device. */
+void disk_history_image_with_hole(const struct disk_history *history, uint64_t inode, const char *directory);
+
 #endif

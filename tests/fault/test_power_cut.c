@@ -17,6 +17,7 @@
 
 #include "daemon/schema/key.h"
 #include "daemon/schema/record.h"
+#include "tests/fault/manifest_image.h"
 #include "tests/fault/recorded_run.h"
 #include "tests/lib/engine_edits.h"
 #include "tests/lib/kept.h"
@@ -25,6 +26,7 @@
 enum {
     IMAGES = 1000, /* unless CAIRN_IMAGES says otherwise */
     IMAGES_OF_A_HISTORY = 40,
+    MANIFESTS = 6,           /* with a hole, behind any end of the daemon */
     EXIT_NO_STORE_MAX = 128, /* a start that is refused ends with a code, not by a signal */
 };
 
@@ -190,6 +192,7 @@ static int recorded_program(const char *directory, char *steps)
     return 0;
 }
 
+/* Runs this program under the recorder, on the history's home. */
 static void run_recorded(struct history *history, const char *steps)
 {
     fflush(NULL);
@@ -218,16 +221,84 @@ START_TEST(programs_that_sync_too_little_lose)
     run_recorded(&history, calibration->steps);
     int lost = 0;
     for (uint64_t i = 0; i < CUTS; i++) {
-        struct directory image = directory_new();
-        ck_assert_int_eq(rmdir(image.path), 0);
-        disk_history_image(history.disk, disk_history_operations(history.disk), seed + i, image.path);
-        const char *path = directory_path(&image, "f.log");
+        struct directory cut_disk = directory_new();
+        ck_assert_int_eq(rmdir(cut_disk.path), 0);
+        disk_history_image(history.disk, disk_history_operations(history.disk), seed + i, cut_disk.path);
+        const char *path = directory_path(&cut_disk, "f.log");
         const char *found = file_read(path); /* a NUL behind it */
         lost +=
             !file_exists(path) || file_bytes(path) != sizeof page || memcmp(found, page, sizeof page) != 0;
-        directory_remove(&image);
+        directory_remove(&cut_disk);
     }
     ck_assert_msg((lost == 0) == calibration->keeps, "\"%s\" lost %d of %d", calibration->steps, lost, CUTS);
+    history_end(&history);
+}
+END_TEST
+
+/* ---- a manifest with a hole ---- */
+
+#define EXTEND_MANIFEST "extend-manifest"
+
+/* The database's manifest below a home; kept. */
+static char *manifest_path(const char *home)
+{
+    char *name = file_read(kept_format("%s/data/db/CURRENT", home)); /* ends with a newline */
+    return kept_format("%s/data/db/%.*s", home, (int)strcspn(name, "\n"), name);
+}
+
+/* Adds edits to the manifest as RocksDB would: some that are synced, and a write over more than one page that a cut meets before its sync.
+ * In a process of its own, under the recorder. */
+static int extend_manifest(const char *home)
+{
+    struct random_source random = random_from((uint64_t)getpid());
+    const char *path = manifest_path(home);
+    size_t before = (size_t)file_bytes(path);
+    struct wal_builder manifest = {.bytes = malloc(before), .count = before, .capacity = before};
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    bool is_read = fd >= 0 && pread(fd, manifest.bytes, before, 0) == (ssize_t)before;
+    size_t synced = manifest_add_edits(&random, &manifest);
+    bool is_written = is_read && pwrite(fd, manifest.bytes + before, synced - before, (off_t)before) > 0 &&
+                      fdatasync(fd) == 0 &&
+                      pwrite(fd, manifest.bytes + synced, manifest.count - synced, (off_t)synced) > 0;
+    return is_written ? 0 : 1;
+}
+
+/* Whether a page ends with zeros, as no page does that was written. */
+static bool has_hole(const char *path)
+{
+    static const char zeros[100];
+    size_t bytes = (size_t)file_bytes(path);
+    const char *found = file_read(path);
+    bool is_found = false;
+    for (size_t end = 4096; end < bytes && !is_found; end += 4096) {
+        is_found = memcmp(found + end - sizeof zeros, zeros, sizeof zeros) == 0;
+    }
+    return is_found;
+}
+
+/* By chance such an image is rare, as few manifests are longer than a page. */
+START_TEST(a_page_of_the_manifest_that_was_not_written_before_a_later_one_costs_nothing)
+{
+    struct history history;
+    struct stat manifest;
+    struct floor floor;
+    history_begin(&history, daemon_new(), random_seed("power cut, manifest") + (uint64_t)_i, NULL);
+    do {
+        history_run(&history);
+        floor = history_floor(&history, history_recorded(&history));
+    } while (floor.height == 0);
+    run_recorded(&history, EXTEND_MANIFEST);
+    ck_assert_int_eq(stat(manifest_path(history.daemon.home.path), &manifest), 0);
+    struct daemon daemon = daemon_new();
+    ck_assert_int_eq(rmdir(daemon.home.path), 0);
+    disk_history_image_with_hole(history.disk, manifest.st_ino, daemon.home.path);
+    ck_assert(has_hole(manifest_path(daemon.home.path)));
+    daemon.made = true;
+    (void)look_at_image(&daemon, &floor);
+    ck_assert_msg(daemon_says(&daemon, "torn tail, "), "%s",
+                  daemon_errors(&daemon)); /* and which file, unless the log has one, too */
+    daemon_kill(&daemon);
+    daemon_close(&daemon);
     history_end(&history);
 }
 END_TEST
@@ -350,12 +421,15 @@ END_TEST
 int main(int argc, char **argv)
 {
     if (argc == 3) {
-        return recorded_program(argv[1], argv[2]);
+        return strcmp(argv[2], EXTEND_MANIFEST) == 0 ? extend_manifest(argv[1])
+                                                     : recorded_program(argv[1], argv[2]);
     }
     TCase *tests;
     Suite *suite = suite_new("power cut", 3600, &tests);
     tcase_add_loop_test(tests, programs_that_sync_too_little_lose, 0,
                         sizeof calibrations / sizeof calibrations[0]);
+    tcase_add_loop_test(tests, a_page_of_the_manifest_that_was_not_written_before_a_later_one_costs_nothing,
+                        0, MANIFESTS);
     tcase_add_test(tests, numbers_that_are_forgotten_are_found);
     tcase_add_test(tests, what_was_durable_survives_cuts_over_any_row_of_ends);
     return suite_run(suite, true);

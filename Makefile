@@ -97,7 +97,7 @@ FAULT_PRELOADS := $(patsubst %.c,$(B)/%.so,$(filter tests/fault/preload_%,$(FAUL
 FAULT_LIB := $(call objects,$(filter-out tests/fault/test_% tests/fault/preload_%,$(FAULT_SOURCES)))
 # Unit tests in which calls of libc fail on demand.
 FAILING_TESTS := $(patsubst %,$(B)/tests/unit/test_%,audit audit_cut audit_file audit_hole connection_read directory_failing directory_hold held \
-	log mirrored_file numbers pending preview queue_copy reserve rocks_info_log source_failing stamp start_watch wal_files wal_state watchdog)
+	log mirrored_file numbers pending preview queue_copy reserve rocks_info_log source_failing stamp start_watch sync wal_files wal_state watchdog)
 FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TESTS := $(UNIT_TESTS) $(FUZZERS) $(INTEGRATION_TESTS) $(FAULT_TESTS)
 SIDE := $(call objects,$(wildcard tests/bench/side*.c))

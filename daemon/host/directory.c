@@ -31,6 +31,7 @@
 #include "daemon/host/held.h"
 #include "daemon/host/numbers.h"
 #include "daemon/host/unit.h"
+#include "daemon/runtime/sync.h"
 #include "daemon/runtime/thread.h"
 
 /* ---- the stamp ---- */
@@ -193,7 +194,7 @@ static bool sync_parent(const char *path)
     if (fd < 0) {
         return false;
     }
-    synced = fsync(fd) == 0;
+    synced = sync_directory(fd);
     error = errno;
     close(fd);
     errno = error;
@@ -261,7 +262,7 @@ static enum directory_result prepare(const struct directory_place *place, enum d
     if (mkdirat(place->fd, DATABASE_NAME, 0750) != 0 && errno != EEXIST) {
         return directory_fail_errno(ret_error, place->path, DATABASE_NAME, "cannot be made");
     }
-    if (fsync(place->fd) != 0) {
+    if (!sync_directory(place->fd)) {
         return directory_fail_errno(ret_error, place->path, "", "cannot be synced");
     }
     return DIRECTORY_OK;

@@ -17,6 +17,7 @@
 #include <xxhash.h>
 
 #include "daemon/runtime/memory.h"
+#include "daemon/runtime/sync.h"
 #include "daemon/schema/record.h"
 
 enum {
@@ -97,14 +98,16 @@ static ssize_t read_at(int fd, uint8_t *ret_bytes, size_t n, off_t offset)
     return (ssize_t)length;
 }
 
-static bool sync_data(int fd)
+/* Overwrites one copy, and waits until it is on the device. */
+static bool overwrite(int fd, const uint8_t *copy, size_t bytes, off_t offset)
 {
-    int failed;
+    unsigned tries = 0;
+    bool is_written;
 
     do {
-        failed = fdatasync(fd);
-    } while (failed != 0 && errno == EINTR);
-    return failed == 0;
+        is_written = write_at(fd, copy, bytes, offset) && fdatasync(fd) == 0;
+    } while (!is_written && sync_goes_on(++tries));
+    return is_written;
 }
 
 /* ---- making ---- */
@@ -122,13 +125,16 @@ static bool write_both(int fd, const uint8_t *copy, size_t bytes)
 static bool write_new(int directory_fd, const char *name, const uint8_t *copy, size_t bytes)
 {
     int fd = openat(directory_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+    unsigned tries = 0;
     bool is_written;
     int error;
 
     if (fd < 0) {
         return false;
     }
-    is_written = write_both(fd, copy, bytes);
+    do {
+        is_written = write_both(fd, copy, bytes);
+    } while (!is_written && sync_goes_on(++tries));
     error = errno;
     close(fd);
     if (!is_written) {
@@ -153,7 +159,7 @@ enum mirrored_result mirrored_file_make(int directory_fd, const char *name, cons
     is_written = write_new(directory_fd, unfinished, copy, bytes);
     free(copy);
     if (!is_written || renameat(directory_fd, unfinished, directory_fd, name) != 0 ||
-        fsync(directory_fd) != 0) {
+        !sync_directory(directory_fd)) {
         return MIRRORED_IO_ERROR;
     }
     return MIRRORED_OK;
@@ -237,7 +243,7 @@ enum mirrored_result mirrored_file_write(struct mirrored_file *file, const void 
     for (int i = 0; i < COPIES; i++) {
         int target = 1 - file->newest;
 
-        if (!write_at(file->fd, file->copy, bytes, (off_t)bytes * target) || !sync_data(file->fd)) {
+        if (!overwrite(file->fd, file->copy, bytes, (off_t)bytes * target)) {
             return MIRRORED_IO_ERROR;
         }
         file->newest = target;

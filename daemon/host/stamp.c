@@ -15,6 +15,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "daemon/runtime/sync.h"
+
 #define FIRST_LINE "cairn store\n"
 #define CHECKSUM   "checksum "
 
@@ -172,6 +174,17 @@ static bool write_all(int fd, const char *bytes, size_t n)
     return true;
 }
 
+static bool write_synced(int fd, const char *bytes, size_t n)
+{
+    unsigned tries = 0;
+    bool is_written;
+
+    do {
+        is_written = lseek(fd, 0, SEEK_SET) == 0 && write_all(fd, bytes, n) && fsync(fd) == 0;
+    } while (!is_written && sync_goes_on(++tries));
+    return is_written;
+}
+
 static bool fail(const char *name, const char *what, struct stamp_failure *ret_failure)
 {
     assert(errno != 0); /* the caller's text ends with the reason */
@@ -192,7 +205,7 @@ bool stamp_write(int directory_fd, const struct stamp *stamp, struct stamp_failu
     if (fd < 0) {
         return fail(STAMP_TMP_NAME, "cannot be made", ret_failure);
     }
-    is_written = write_all(fd, text, n) && fsync(fd) == 0;
+    is_written = write_synced(fd, text, n);
     error = errno;
     close(fd);
     errno = error;
@@ -202,7 +215,7 @@ bool stamp_write(int directory_fd, const struct stamp *stamp, struct stamp_failu
     if (renameat(directory_fd, STAMP_TMP_NAME, directory_fd, STAMP_NAME) != 0) {
         return fail(STAMP_NAME, "cannot be put in place", ret_failure);
     }
-    if (fsync(directory_fd) != 0) {
+    if (!sync_directory(directory_fd)) {
         return fail("", "cannot be synced", ret_failure);
     }
     return true;

@@ -7,8 +7,9 @@
 #include <stdint.h>
 
 enum {
-    FAULT_KILL = -1,        /* the process is killed before the call */
-    FAULT_SHORT_WRITE = -2, /* a write takes half of its bytes; any other call is as it would be */
+    FAULT_KILL = -1,             /* the process is killed before the call */
+    FAULT_SHORT_WRITE = -2,      /* a write takes half of its bytes; any other call is as it would be */
+    FAULT_INTERRUPTED_SYNC = -3, /* only syncs count, and fail with EINTR */
 };
 
 struct fault_control {

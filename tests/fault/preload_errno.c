@@ -46,8 +46,11 @@ static bool is_path_of_ours(int at, const char *path)
 }
 
 /* True: the call is to return -1, with errno. *ret_bytes is halved where a write is to be short; NULL: it is no write. */
-static bool strikes(size_t *ret_bytes)
+static bool strikes(bool is_sync, size_t *ret_bytes)
 {
+    if (atomic_load(&control->kind) == FAULT_INTERRUPTED_SYNC && !is_sync) {
+        return false;
+    }
     uint64_t call = atomic_fetch_add(&control->calls, 1) + 1, at = atomic_load(&control->at);
     if (at == 0 || call < at || (call > at && atomic_load(&control->lasts) == 0)) {
         return false;
@@ -64,18 +67,23 @@ static bool strikes(size_t *ret_bytes)
     if (kind == FAULT_KILL) {
         kill(getpid(), SIGKILL);
     }
-    errno = kind;
+    errno = kind == FAULT_INTERRUPTED_SYNC ? EINTR : kind;
     return true;
 }
 
 static bool file_strikes(int fd)
 {
-    return is_file_of_ours(fd) && strikes(NULL);
+    return is_file_of_ours(fd) && strikes(false, NULL);
+}
+
+static bool sync_strikes(int fd)
+{
+    return is_file_of_ours(fd) && strikes(true, NULL);
 }
 
 static bool path_strikes(int at, const char *path)
 {
-    return is_path_of_ours(at, path) && strikes(NULL);
+    return is_path_of_ours(at, path) && strikes(false, NULL);
 }
 
 /* ---- the calls ---- */
@@ -92,7 +100,7 @@ DEFINE_OPENS(open_at)
 
 SEEN ssize_t write(int fd, const void *bytes, size_t n)
 {
-    if (is_file_of_ours(fd) && strikes(&n)) {
+    if (is_file_of_ours(fd) && strikes(false, &n)) {
         return -1;
     }
     return syscall(SYS_write, fd, bytes, n);
@@ -100,7 +108,7 @@ SEEN ssize_t write(int fd, const void *bytes, size_t n)
 
 static ssize_t write_at(int fd, const void *bytes, size_t n, off_t offset)
 {
-    if (is_file_of_ours(fd) && strikes(&n)) {
+    if (is_file_of_ours(fd) && strikes(false, &n)) {
         return -1;
     }
     return syscall(SYS_pwrite64, fd, bytes, n, offset);
@@ -112,6 +120,13 @@ SEEN ssize_t writev(int fd, const struct iovec *parts, int count)
 {
     return file_strikes(fd) ? -1 : syscall(SYS_writev, fd, parts, count);
 }
+
+#define DEFINE_SYNC(name, number)                                                                            \
+    SEEN int name(int fd);                                                                                   \
+    SEEN int name(int fd)                                                                                    \
+    {                                                                                                        \
+        return sync_strikes(fd) ? -1 : (int)syscall(number, fd);                                             \
+    }
 
 #define DEFINE_OF_FILE(name, arguments, ...)                                                                 \
     SEEN int name arguments;                                                                                 \
@@ -127,8 +142,8 @@ SEEN ssize_t writev(int fd, const struct iovec *parts, int count)
         return path_strikes(at, path) ? -1 : (int)syscall(__VA_ARGS__);                                      \
     }
 
-DEFINE_OF_FILE(fsync, (int fd), SYS_fsync, fd)
-DEFINE_OF_FILE(fdatasync, (int fd), SYS_fdatasync, fd)
+DEFINE_SYNC(fsync, SYS_fsync)
+DEFINE_SYNC(fdatasync, SYS_fdatasync)
 DEFINE_OF_FILE(ftruncate, (int fd, off_t bytes), SYS_ftruncate, fd, bytes)
 DEFINE_OF_FILE(ftruncate64, (int fd, off_t bytes), SYS_ftruncate, fd, bytes)
 DEFINE_OF_FILE(fallocate, (int fd, int mode, off_t from, off_t n), SYS_fallocate, fd, mode, from, n)

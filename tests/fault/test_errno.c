@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "daemon/runtime/exit_code.h"
 #include "tests/fault/fault_control.h"
 #include "tests/lib/kept.h"
 #include "tests/lib/random.h"
@@ -220,11 +221,93 @@ START_TEST(what_was_acknowledged_and_is_gone_is_seen)
 }
 END_TEST
 
+/* ---- syncs that are interrupted ---- */
+
+/* Starts with the n-th sync interrupted, from 1 on, and says whether there was one. A start that makes a store may end for the log's first
+ * sync, as for one that failed. */
+static bool try_interrupted(struct run *run, uint64_t n)
+{
+    bool is_new = !run->daemon.made;
+    (void)remove(run->daemon.errors);
+    atomic_store(&run->control->calls, 0);
+    atomic_store(&run->control->struck, 0);
+    atomic_store(&run->control->at, n);
+    bool serves = daemon_try_start(&run->daemon, "");
+    bool was_met = atomic_load(&run->control->struck) > 0;
+    atomic_store(&run->control->at, 0);
+    if (!serves) {
+        int code = daemon_wait(&run->daemon, patience_ms(30000));
+        ck_assert_msg(is_new && !exit_code_needs_person(code), "sync %lu: the start ends with %d:\n%s", n,
+                      code, daemon_errors(&run->daemon));
+        run->daemon.made = false;
+        if (!daemon_try_start(&run->daemon, "")) {
+            (void)daemon_wait(&run->daemon, patience_ms(30000));
+            run->daemon.made = true;
+            daemon_start(&run->daemon, "");
+        }
+    }
+    return was_met;
+}
+
+/* What a file system in user space may answer: each sync of a start, over kills. Those of a process that has had a failed one, too. */
+START_TEST(a_start_whose_sync_is_interrupted_serves)
+{
+    struct run run;
+    uint64_t syncs = 1;
+    run_prepare(&run);
+    atomic_store(&run.control->kind, FAULT_INTERRUPTED_SYNC);
+    daemon_start(&run.daemon, "");
+    write_some(&run);
+    ck_assert_uint_eq(run.height, COMMITS);
+    for (bool was_met = true; was_met; syncs++) {
+        if (_i == 1) { /* the next start writes the log anew */
+            struct wire wire = wire_open(run.daemon.socket);
+            do { /* until it is the log's, and not one beside it, which is made once more */
+                atomic_store(&run.control->at, atomic_load(&run.control->calls) + 1);
+            } while (is_ok(&run, &wire, wire_send(&wire, FRAME_COMMIT, commit_of_block(COMMITS + 1, "x"))));
+            wire_close(&wire);
+            ck_assert_int_eq(daemon_wait(&run.daemon, patience_ms(30000)), EXIT_CODE_WRITE_FAILED);
+        } else {
+            daemon_kill(&run.daemon);
+        }
+        was_met = try_interrupted(&run, syncs);
+        struct wire wire = wire_open(run.daemon.socket);
+        ck_assert_msg(is_all_there(&run, &wire), "sync %lu: lost", syncs);
+        wire_close(&wire);
+    }
+    printf("errno: %lu syncs of a start\n", syncs - 1);
+    ck_assert_uint_gt(syncs, 5);
+    ck_assert_int_eq(daemon_stop(&run.daemon), 0);
+    run_free(&run);
+}
+END_TEST
+
+START_TEST(a_start_that_makes_a_store_serves_or_the_next_one_does)
+{
+    bool was_met = true;
+    uint64_t syncs = 1;
+    for (; was_met; syncs++) {
+        struct run run;
+        run_prepare(&run);
+        atomic_store(&run.control->kind, FAULT_INTERRUPTED_SYNC);
+        was_met = try_interrupted(&run, syncs);
+        write_some(&run);
+        ck_assert_msg(run.height == COMMITS, "sync %lu", syncs);
+        ck_assert_int_eq(daemon_stop(&run.daemon), 0);
+        run_free(&run);
+    }
+    printf("errno: %lu syncs of a start that makes a store\n", syncs - 1);
+    ck_assert_uint_gt(syncs, 10);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
     Suite *suite = suite_new("errno", 3600, &tests);
     tcase_add_test(tests, what_was_acknowledged_and_is_gone_is_seen);
+    tcase_add_loop_test(tests, a_start_whose_sync_is_interrupted_serves, 0, 2);
+    tcase_add_test(tests, a_start_that_makes_a_store_serves_or_the_next_one_does);
     tcase_add_test(tests, whatever_call_fails_nothing_acknowledged_is_lost);
     return suite_run(suite, true);
 }

@@ -115,6 +115,15 @@ START_TEST(a_change_that_is_not_on_the_device_is_a_failure)
 }
 END_TEST
 
+START_TEST(an_interrupted_change_is_made_once_more)
+{
+    failing_plan(FAILING_FSYNC, (unsigned)_i + 1, EINTR);
+    ck_assert_msg(audit_cut(directory_fd, &audit, &failure), "%s", failure.text);
+    ck_assert(failing_end());
+    expect_all_cut();
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -122,6 +131,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, what_is_not_whole_is_cut_and_large_values_get_their_size);
     tcase_add_test(tests, a_file_that_is_gone_cannot_be_cut);
+    tcase_add_loop_test(tests, an_interrupted_change_is_made_once_more, 0, 4);
     tcase_add_test(tests, a_change_that_is_not_on_the_device_is_a_failure);
     return suite_run(suite, true);
 }

@@ -147,6 +147,15 @@ START_TEST(store_that_cannot_be_marked_ready_stays_new)
 }
 END_TEST
 
+START_TEST(interrupted_syncs_of_a_new_store_go_on)
+{
+    failing_plan(FAILING_FSYNC, (unsigned)_i + 1,
+                 EINTR); /* of the parent, the stamp, the directory, and it again */
+    ck_assert_msg(open_store(true) == DIRECTORY_OK, "%s", error.text);
+    ck_assert(failing_end());
+}
+END_TEST
+
 START_TEST(what_does_not_let_the_daemon_in_says_what_to_do)
 {
     static const int errors[] = {EROFS, EACCES};
@@ -178,6 +187,7 @@ int main(void)
     Suite *suite = suite_new("directory_failing", 60, &tests);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_loop_test(tests, each_call_that_fails_is_an_error_that_leaves_nothing_open, 0, 2);
+    tcase_add_loop_test(tests, interrupted_syncs_of_a_new_store_go_on, 0, 4);
     tcase_add_test(tests, store_that_cannot_be_marked_ready_stays_new);
     tcase_add_loop_test(tests, each_call_that_fails_in_a_look_is_an_error_that_leaves_nothing_open, 0, 2);
     tcase_add_loop_test(tests, what_does_not_let_the_daemon_in_says_what_to_do, 0, 2);

@@ -275,6 +275,13 @@ START_TEST(test_interrupted_calls_go_on_and_a_write_of_nothing_is_a_full_disk)
     failing_plan(FAILING_PREAD, 1, EINTR);
     ck_assert_uint_eq(open_and_read(), 11);
     ck_assert(failing_end());
+    for (unsigned nth = 1; nth <= 2; nth++) { /* the file's sync and the directory's */
+        memset(record, (int)(20 + nth), sizeof record);
+        failing_plan(FAILING_FSYNC, nth, EINTR);
+        ck_assert_int_eq(mirrored_file_make(fd, name, record, sizeof record), MIRRORED_OK);
+        ck_assert(failing_end());
+        ck_assert_uint_eq(open_and_read(), 20 + nth);
+    }
     failing_plan(FAILING_PWRITE, 1, 0);
     ck_assert_int_eq(mirrored_file_write(&file, record), MIRRORED_IO_ERROR);
     ck_assert(failing_end());

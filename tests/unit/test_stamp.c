@@ -231,6 +231,11 @@ START_TEST(interrupted_calls_go_on)
     failing_plan(FAILING_WRITE, 1, EINTR);
     ck_assert(stamp_write(fd, &stamp, &failure));
     ck_assert(failing_end());
+    for (unsigned nth = 1; nth <= 2; nth++) { /* the file's sync and the directory's */
+        failing_plan(FAILING_FSYNC, nth, EINTR);
+        ck_assert(stamp_write(fd, &stamp, &failure));
+        ck_assert(failing_end());
+    }
     failing_plan(FAILING_READ, 1, EINTR);
     ck_assert_int_eq(stamp_read(fd, &read, &format), STAMP_OK);
     ck_assert(failing_end());

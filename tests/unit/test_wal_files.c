@@ -114,7 +114,7 @@ END_TEST
 
 START_TEST(an_interrupted_copy_goes_on)
 {
-    static const enum failing_call calls[] = {FAILING_READ, FAILING_WRITE};
+    static const enum failing_call calls[] = {FAILING_READ, FAILING_WRITE, FAILING_FSYNC};
     unsigned long before = directory_digest(directory.path);
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
         failing_plan(calls[i], 1, EINTR);
@@ -122,6 +122,16 @@ START_TEST(an_interrupted_copy_goes_on)
         ck_assert(failing_end());
         ck_assert_uint_eq(directory_digest(directory.path), before);
     }
+}
+END_TEST
+
+/* A log that is only there to be read is not written here: who asks begins anew. */
+START_TEST(an_interrupted_sync_of_what_is_not_written_here_is_a_failure)
+{
+    failing_plan(FAILING_FDATASYNC, 2, EINTR);
+    ck_assert(!wal_files_sync(directory_fd, &audit, &failure));
+    ck_assert(failing_end());
+    ck_assert_ptr_nonnull(strstr(failure.text, "Interrupted system call"));
 }
 END_TEST
 
@@ -135,5 +145,6 @@ int main(void)
     tcase_add_test(tests, a_log_that_is_missing_fails_both);
     tcase_add_test(tests, each_call_that_fails_leaves_the_logs);
     tcase_add_test(tests, an_interrupted_copy_goes_on);
+    tcase_add_test(tests, an_interrupted_sync_of_what_is_not_written_here_is_a_failure);
     return suite_run(suite, true);
 }

@@ -10,6 +10,7 @@
 
 #include "daemon/engine/rocksdb/audit.h"
 #include "daemon/engine/rocksdb/audit_file.h"
+#include "daemon/runtime/sync.h"
 
 static bool set_size(int directory_fd, const char *name, int flags, uint64_t bytes)
 {
@@ -17,7 +18,11 @@ static bool set_size(int directory_fd, const char *name, int flags, uint64_t byt
     if (fd < 0) {
         return false;
     }
-    bool is_set = ftruncate(fd, (off_t)bytes) == 0 && fsync(fd) == 0;
+    unsigned tries = 0;
+    bool is_set;
+    do {
+        is_set = ftruncate(fd, (off_t)bytes) == 0 && fsync(fd) == 0;
+    } while (!is_set && sync_goes_on(++tries));
     int error = errno;
     close(fd);
     errno = error;
@@ -43,7 +48,7 @@ static bool give_sizes(int directory_fd, const struct audit *audit, struct failu
             return audit_file_fail(name, "given the size that it had", failure);
         }
     }
-    if (fsync(directory_fd) != 0) {
+    if (!sync_directory(directory_fd)) {
         return audit_file_fail("its directory", "synced", failure);
     }
     return true;

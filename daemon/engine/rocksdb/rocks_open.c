@@ -39,6 +39,7 @@ enum {
     /* a file with large values stays until all in it is deleted, so it is small */
     BLOB_FILE_BYTES = 32 << 20,
     LOGS_MANY = 4,                /* a start that read so many has them flushed */
+    OPENS_MAX = 5,                /* of one start, where each is interrupted */
     HELD_FILES_MIN = 256,         /* descriptors of deleted files that are there in any case */
     OPEN_FILES_MAX = 512,         /* tables and blob files that RocksDB keeps open */
     WRITE_BACK_BYTES = 512 << 10, /* written back each time, so that a sync finds little left to do */
@@ -371,8 +372,8 @@ static bool open_recovered(const struct engine_config *config, const struct rock
     return !rocks_has_free(rocks, 0) || rocks_end_start(rocks, has_many_logs, failure);
 }
 
-enum engine_result rocks_open(const struct engine_config *config, struct engine **ret_engine,
-                              struct failure *failure)
+static enum engine_result open_once(const struct engine_config *config, struct engine **ret_engine,
+                                    struct failure *failure)
 {
     const char *beside = config->beside != NULL ? config->beside : config->path;
     struct rocks_recovered recovered;
@@ -403,6 +404,20 @@ enum engine_result rocks_open(const struct engine_config *config, struct engine 
 fail:
     rocks_close(&rocks->engine, ENGINE_CLOSE_CLEAN);
     return ENGINE_FAILED;
+}
+
+/* A sync that was interrupted is not asked for again, since its pages may be clean and not on the device: all begins anew, as in the next
+ * start, which looks at what is there, and writes the logs anew if it was one of theirs. */
+enum engine_result rocks_open(const struct engine_config *config, struct engine **ret_engine,
+                              struct failure *failure)
+{
+    enum engine_result result = ENGINE_FAILED;
+    bool was_interrupted = true;
+    for (int tries = 0; tries < OPENS_MAX && was_interrupted; tries++) {
+        result = open_once(config, ret_engine, failure);
+        was_interrupted = result == ENGINE_FAILED && strstr(failure->text, strerror(EINTR)) != NULL;
+    }
+    return result;
 }
 
 uint64_t rocks_last_run(struct engine *engine)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "daemon/runtime/memory.h"
+#include "daemon/runtime/sync.h"
 
 enum {
     COPY_BYTES = 1 << 20, /* at a time */
@@ -67,12 +68,12 @@ static bool write_all(int fd, const uint8_t *bytes, size_t n)
     return true;
 }
 
-/* Copies through memory: the file system must not make the new file of the old one's blocks. */
+/* Copies all through memory: the file system must not make the new file of the old one's blocks. */
 static bool copy(int from, int to)
 {
     assert(from >= 0 && to >= 0 && from != to); /* a copy into itself would not end */
     uint8_t *bytes = memory_raw(COPY_BYTES);
-    bool is_copied = true;
+    bool is_copied = lseek(from, 0, SEEK_SET) == 0 && lseek(to, 0, SEEK_SET) == 0;
     ssize_t n = 1;
     while (is_copied && n != 0) {
         n = read(from, bytes, COPY_BYTES);
@@ -81,6 +82,16 @@ static bool copy(int from, int to)
     int error = errno;
     free(bytes);
     errno = error;
+    return is_copied;
+}
+
+static bool copy_synced(int from, int to)
+{
+    unsigned tries = 0;
+    bool is_copied;
+    do {
+        is_copied = copy(from, to) && fsync(to) == 0;
+    } while (!is_copied && sync_goes_on(++tries));
     return is_copied;
 }
 
@@ -94,7 +105,7 @@ static bool renew(int directory_fd, const char *name, const char *new_name)
     if (is_new) {
         (void)unlinkat(directory_fd, new_name, 0); /* of an attempt that did not end */
         to = openat(directory_fd, new_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, status.st_mode & 0777);
-        is_new = to >= 0 && copy(from, to) && fsync(to) == 0;
+        is_new = to >= 0 && copy_synced(from, to);
     }
     close_keeping_errno(from);
     close_keeping_errno(to);
@@ -118,7 +129,7 @@ bool wal_files_renew(int directory_fd, const struct audit *audit, struct failure
             return fail(name, "written anew", failure);
         }
     }
-    if (fsync(directory_fd) != 0) {
+    if (!sync_directory(directory_fd)) {
         return fail("the database's directory", "synced", failure);
     }
     return true;

@@ -1,0 +1,21 @@
+#include "daemon/runtime/sync.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <unistd.h>
+
+bool sync_goes_on(unsigned tries)
+{
+    assert(tries > 0 && tries <= SYNC_TRIES_MAX); /* each caller ends with the last */
+    return errno == EINTR && tries < SYNC_TRIES_MAX;
+}
+
+bool sync_directory(int fd)
+{
+    unsigned tries = 0;
+    bool is_synced;
+    do {
+        is_synced = fsync(fd) == 0;
+    } while (!is_synced && sync_goes_on(++tries));
+    return is_synced;
+}

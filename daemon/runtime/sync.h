@@ -1,0 +1,25 @@
+/* Syncs that were interrupted: EINTR says nothing of what is on the device.
+ *
+ * - It need not come from a signal. A file system in user space answers so where its own process was interrupted; and Linux tells the error with
+ *   which such a one refused a write-back, of whatever kind, as that of the sync. Then the pages are clean and not on the device, as behind
+ *   EIO, and another sync would find nothing to do. So what holds the bytes writes them again, and then syncs.
+ * - A directory has no such pages: its changes are made at once, by whoever keeps them. So its sync is asked for again.
+ *
+ * What does not hold the bytes, as RocksDB behind a write of its log, takes it for a sync that failed. */
+#ifndef DAEMON_SYNC_H
+#define DAEMON_SYNC_H
+
+#include <stdbool.h>
+
+#include "proto/status.h"
+
+/* Chosen: a file system that interrupts each call is none to wait for. */
+enum { SYNC_TRIES_MAX = 20 };
+
+/* Whether what failed just now, for the n-th time, from 1 on, is to be done once more, from its first write on. By errno. */
+bool sync_goes_on(unsigned tries);
+
+/* False: errno says why. */
+bool sync_directory(int fd) MUST_CHECK;
+
+#endif

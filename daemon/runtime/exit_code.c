@@ -7,7 +7,8 @@
 const struct exit_code_row exit_codes[EXIT_CODES] = {
     {EXIT_CODE_STOPPED, false, "stopped as told"},
     {EXIT_CODE_FAILED, false,
-     "failed for want of something that may come back, such as memory, threads or a device"},
+     "something is missing that may come back, such as memory, threads or a device; or a stop took "
+     "stop_timeout"},
     {EXIT_CODE_DAMAGED, true, "the store is damaged"},
     {EXIT_CODE_TAKEN, true, "another daemon has the data directory"},
     {EXIT_CODE_WRITE_FAILED, false, "a write failed, or the data directory was removed; recovery decides"},

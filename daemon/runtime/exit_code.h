@@ -1,4 +1,4 @@
-/* The exit codes of cairnd, and which of them a restart may mend: scripts/systemd/cairnd.service restarts those alone. Pure, any
+/* The exit codes of cairnd, and which of them a restart may mend: scripts/systemd/cairnd.service.in restarts those alone. Pure, any
  * thread. */
 #ifndef DAEMON_EXIT_CODE_H
 #define DAEMON_EXIT_CODE_H

@@ -159,7 +159,7 @@ static inline bool job_deletes_ranges(const struct job *job)
            (job->kind == JOB_COMMIT && job->commit.deletes_names);
 }
 
-/* Whether it takes all metadata accepted before along, asked or not. */
+/* Whether it carries, asked or not: takes all metadata that was accepted before it into its own write. */
 static inline bool job_always_carries(const struct job *job)
 {
     return job_deletes_ranges(job) || job->kind == JOB_CLAIM || job->kind == JOB_RELEASE;

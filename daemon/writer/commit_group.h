@@ -1,4 +1,4 @@
-/* The commit group: what one step of the writer writes. That is one of
+/* A step of the writer, and what it writes. That is one of
  *
  * - a commit group: the jobs that wait in the commit lane, validated one by one, in as few writes as may be, under one
  *   sync for all;
@@ -8,7 +8,7 @@
  * Which of them goes next is decided here, by the schedule. A step ends with a read point, and what it did is a completion.
  *
  * Failures: a refused job changes nothing and the step goes on. A write that the engine did not apply refuses its jobs as
- * STATUS_NO_SPACE; the metadata groups in it stay, and are tried again after a pause. The first write or sync of which nobody
+ * STATUS_NO_SPACE or STATUS_BUSY; the metadata groups in it stay, and are tried again after a pause. The first write or sync of which nobody
  * knows whether it was applied is latched: all jobs from there on end as STATUS_IO_ERROR and nothing is written any more. What
  * cannot be read is never latched: a job that needs it is refused as STATUS_DAMAGED, and a queued raise is left out.
  *

@@ -66,7 +66,7 @@ enum {
     SCHEDULE_REPLIES_HELD_US = 250,
 
     /* Stopping: for reads and streams to end by themselves once writes are done; for last replies to go out, also after a
-     * failure; how often to look. Chosen: together well below the second that the contract gives a failure (9). */
+     * failure; how often to look. Chosen: together well below the second within which a failed write ends the process. */
     SCHEDULE_STOP_READS_US = 1000000,
     SCHEDULE_STOP_REPLIES_US = 500000,
     SCHEDULE_STOP_LOOK_US = 10000,

@@ -29,7 +29,8 @@ enum tool_exit argument_height_option(const struct tool *tool, const char *name,
 /* Whether --as u64 was given: values are numbers. */
 enum tool_exit argument_as_u64(const struct tool *tool, bool *ret_as_u64) CAIRN_MUST_CHECK;
 
-/* A value: with --as u64 a number, stored as 8 bytes, little-endian. Else `-` is what stdin holds, `@FILE` what a file holds; anything else is text or, with --hex or --base64, encoded bytes. */
+/* A value: with --as u64 a number, stored as 8 bytes, little-endian. Else `-` is what stdin holds, `@FILE` what a file holds; anything else
+ * is text or, with --hex or --base64, encoded bytes. */
 enum tool_exit argument_value(struct tool *tool, const char *what, const char *text,
                               struct cairn_slice *ret_value) CAIRN_MUST_CHECK;
 

@@ -1,5 +1,5 @@
-/* Chains that a verb makes for its own use, and drops at its end. While there may be some, SIGINT, SIGTERM and SIGHUP only ask the verb to end;
- * a second one, half a second later or more, ends the process at once, and the chains stay. A closed output does not end it. */
+/* Chains that a verb makes for its own use, and drops at its end. While there may be some, SIGINT, SIGTERM and SIGHUP only ask the verb to
+ * end; a second one, half a second later or more, ends the process at once, and the chains stay. A closed output does not end it. */
 #ifndef TOOL_OWN_CHAINS_H
 #define TOOL_OWN_CHAINS_H
 

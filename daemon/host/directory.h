@@ -87,7 +87,8 @@ enum directory_result directory_look(const char *path, bool create, directory_lo
 enum directory_result directory_mark_ready(struct directory *directory,
                                            struct directory_error *ret_error) MUST_CHECK;
 
-/* Looks whether the stamp, the lock file, the numbers and the database are still what is held. Any thread, while it is open; waits for the disk.
+/* Looks whether the stamp, the lock file, the numbers and the database are still what is held. Any thread, while it is open; waits for the
+ * disk.
  *
  * DIRECTORY_OK    they are, or the system does not say
  * DIRECTORY_LOST  one was removed or replaced: what is written now may be gone at the next start; the error says which one */

@@ -1,8 +1,9 @@
 /* The file's life: what it holds is its size, all of it allocated. It grows at its end by fallocate, and where a file system has
  * none of that, by zeros that are written; it shrinks by ftruncate, and a sync behind that makes the blocks free for others.
  *
- * Ways to fail: a file that cannot be opened is tried again when there is something to set aside. One that cannot be grown or shrunk holds what it held. One with holes, as a copy may have them, counts as
- * empty. What the system does not say counts as free: then a write meets the full disk itself. */
+ * Ways to fail: a file that cannot be opened is tried again when there is something to set aside. One that cannot be grown or shrunk holds
+ * what it held. One with holes, as a copy may have them, counts as empty. What the system does not say counts as free: then a write meets
+ * the full disk itself. */
 #include "daemon/host/reserve.h"
 
 #include <assert.h>

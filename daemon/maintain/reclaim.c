@@ -3,9 +3,9 @@
  *
  * - A chain is due when something was dropped since its space was last asked back. What a prune, a sweep or a rollback dropped, and
  *   much of anything, is at once; else the daemon has to be quiet, and a chain that gave back little waits longer for the next
- *   time. A range of names may hold much: it is due without quiet, but waits as long. The loop takes what is due into ranges, one chain after the other, each in its turn.
- *   When no chain is due, nothing is looked at for RECLAIM_INTERVAL_US. Reclaiming takes long and delays nobody: the
- *   engine yields to what writes need.
+ *   time. A range of names may hold much: it is due without quiet, but waits as long. The loop takes what is due into ranges, one chain
+ *   after the other, each in its turn. When no chain is due, nothing is looked at for RECLAIM_INTERVAL_US. Reclaiming takes long and delays
+ *   nobody: the engine yields to what writes need.
  * - While space is low, names that may have replaced many values are due without quiet too, and the waits are shorter: what these
  *   values take may be all that keeps writes refused.
  * - What a chain gave back while others were writing leaves a rest, for moving what lives out of its files would write much: it is due

@@ -1,5 +1,5 @@
-/* A number's life here: a drop adds it, or a start, which finds its record; reclaim takes it with its neighbours and asks for the space of all
- * of them at once. Where that fails it is added again; else its record is deleted, unless it was dropped again meanwhile. */
+/* A number's life here: a drop adds it, or a start, which finds its record; reclaim takes it with its neighbours and asks for the space of
+ * all of them at once. Where that fails it is added again; else its record is deleted, unless it was dropped again meanwhile. */
 #include "daemon/order/gone.h"
 
 #include <assert.h>

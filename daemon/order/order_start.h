@@ -22,7 +22,8 @@ enum status order_check_numbers(struct engine *engine, const struct numbers *num
 
 /* Loads the chains into `chains` and `apply`, and durably begins the next run. Makes "default". What cannot be
  * read and can be done without is noted in `damage`. Claims are held from now_us on.
- * STATUS_OK, STATUS_IO_ERROR; STATUS_DAMAGED: what it has to read is damaged, or older than it may be; STATUS_INVALID: it has more chains than chains_max. */
+ * STATUS_OK, STATUS_IO_ERROR; STATUS_DAMAGED: what it has to read is damaged, or older than it may be; STATUS_INVALID: it has more chains
+ * than chains_max. */
 enum status order_start(struct engine *engine, struct numbers *numbers, struct chain_set *chains,
                         struct apply *apply, struct damage *damage, uint64_t now_us,
                         struct order_start *ret_start, struct failure *failure) MUST_CHECK;

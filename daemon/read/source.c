@@ -3,8 +3,8 @@
  * - It is made on the loop, with a copy of what is queued at that instant: names are copied, values are held. Its answer is
  *   of the view it was made with and of that copy, whatever is written meanwhile.
  * - A range of blocks walks the headers and, beside them, the data. A list of names merges two sorted runs, the stored and the
- *   queued one, both upwards or both downwards: a name in both is given once, as what the queued change makes of the stored value. Listed heights and names
- *   are read one by one.
+ *   queued one, both upwards or both downwards: a name in both is given once, as what the queued change makes of the stored value. Listed
+ *   heights and names are read one by one.
  * - A walk stands on one key until that is given. Parked, its cursor gives the engine's memory back; the next call finds the
  *   same key again.
  * - It is freed on the loop, where the held values are given back.

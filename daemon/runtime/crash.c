@@ -56,8 +56,8 @@ static struct {
 
 /* ---- stderr ---- */
 
-/* Writes as much as is taken in time; false: not all. poll() may be wrong about whether stderr takes it without waiting, but for pipes, sockets and
- * terminals it is right. */
+/* Writes as much as is taken in time; false: not all. poll() may be wrong about whether stderr takes it without waiting, but for pipes,
+ * sockets and terminals it is right. */
 static bool write_last(const char *bytes, size_t n)
 {
     struct pollfd pollfd = {.fd = STDERR_FILENO, .events = POLLOUT};

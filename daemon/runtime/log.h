@@ -66,8 +66,8 @@ void log_say(enum log_level level, const char *text);
  * by those who log. */
 bool log_start(const struct log_config *config, struct failure *failure) MUST_CHECK;
 
-/* Waits until what was logged is written, but no longer than 100 ms, or a second while stderr takes lines. For the process's end, also ahead of _exit. Whether all is
- * written; a test calls it again until it is. */
+/* Waits until what was logged is written, but no longer than 100 ms, or a second while stderr takes lines. For the process's end, also
+ * ahead of _exit. Whether all is written; a test calls it again until it is. */
 bool log_stop(void);
 
 void log_level_set(enum log_level level);

@@ -25,8 +25,8 @@ struct log_output_line {
  * False, with errno, if the machine refuses the thread: lines are written by their callers then. */
 bool log_output_start(uint64_t bytes_per_second, void (*say_dropped)(uint64_t lines)) MUST_CHECK;
 
-/* The thread ends once it has written what is there; waits for that 100 ms, or a second while stderr takes lines. Whether it ended; called again it waits
- * again. */
+/* The thread ends once it has written what is there; waits for that 100 ms, or a second while stderr takes lines. Whether it ended; called
+ * again it waits again. */
 bool log_output_stop(void);
 
 void log_output_rate_set(uint64_t bytes_per_second);

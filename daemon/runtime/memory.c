@@ -1,7 +1,7 @@
 /* A block's life: it is taken here and freed with free(). A large one is mapped by itself and returns to the system at once.
  *
- * Way to fail: without memory the process says so on stderr, which log_start keeps from waiting for long, and aborts; recovery decides what the
- * store holds. */
+ * Way to fail: without memory the process says so on stderr, which log_start keeps from waiting for long, and aborts; recovery decides what
+ * the store holds. */
 #include "daemon/runtime/memory.h"
 
 #include <assert.h>

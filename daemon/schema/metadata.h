@@ -1,7 +1,7 @@
 /* What a metadata operation does to the value of a name. Pure; all slices are borrowed.
  *
- * Operations on one name, all but those on ranges, fold into a `metadata_change`: what replaces the value, if anything, and the greatest raise
- * since. A raise only ever takes the greater number, so the folded change gives what the operations give one by one. */
+ * Operations on one name, all but those on ranges, fold into a `metadata_change`: what replaces the value, if anything, and the greatest
+ * raise since. A raise only ever takes the greater number, so the folded change gives what the operations give one by one. */
 #ifndef DAEMON_METADATA_H
 #define DAEMON_METADATA_H
 

@@ -4,8 +4,8 @@
  *   once. The next is the oldest of another session than the last, if one waits.
  * - Its turn comes: it takes its view and its copy of the queue, and its answer is of that instant.
  * - The pool takes one step of it after the other, as scans do.
- * - It ends with the counts, or with what stands against the write; so it does if its chain was dropped before its turn. A dry run whose session has closed ends before its next
- *   step. */
+ * - It ends with the counts, or with what stands against the write; so it does if its chain was dropped before its turn. A dry run whose
+ *   session has closed ends before its next step. */
 #include "daemon/serve/dry_run.h"
 
 #include <assert.h>

@@ -1,6 +1,6 @@
 /* One function a request type. dispatch.c calls it with the unpacked message, which is of that type, and request->prepared
- * NULL, or what the type's decoding left there. After REQUEST_WAITS or REQUEST_WAITS_CLAIM it is called again, with request->prepared as it left it, until it returns REQUEST_TAKEN: then it
- * has answered, or answers later, once. Loop only. */
+ * NULL, or what the type's decoding left there. After REQUEST_WAITS or REQUEST_WAITS_CLAIM it is called again, with request->prepared as it
+ * left it, until it returns REQUEST_TAKEN: then it has answered, or answers later, once. Loop only. */
 #ifndef DAEMON_HANDLERS_H
 #define DAEMON_HANDLERS_H
 

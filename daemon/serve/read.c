@@ -9,8 +9,8 @@
  *   only; then it takes a new view on the loop and tries again, and its answer is of that instant. Its chain may have been dropped by
  *   then, which refuses it.
  *
- * A record that is damaged is `damaged`, one that the device does not read `io error`; neither is ever said to be absent. A read whose session closes while it
- * is in the list ends unread; with the pool it is read to its end, and its reply is dropped. */
+ * A record that is damaged is `damaged`, one that the device does not read `io error`; neither is ever said to be absent. A read whose
+ * session closes while it is in the list ends unread; with the pool it is read to its end, and its reply is dropped. */
 #include "daemon/serve/read.h"
 
 #include <assert.h>

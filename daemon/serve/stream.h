@@ -28,7 +28,8 @@ uint64_t stream_count_at_work(const struct stream_set *streams);
  * Returns in how many microseconds it has something to do if nothing else happens; UINT64_MAX: nothing. */
 uint64_t stream_set_iterate(struct stream_set *streams, uint64_t now_us);
 
-/* What a stream is of. Its chain is looked for when it opens: one that waited for long may find that it was dropped. Arrays and slices are borrowed until the request ends: they lie in its message or arena. */
+/* What a stream is of. Its chain is looked for when it opens: one that waited for long may find that it was dropped. Arrays and slices are
+ * borrowed until the request ends: they lie in its message or arena. */
 struct stream_kind {
     bool has_chain; /* else it is "default" */
     ProtobufCBinaryData chain;

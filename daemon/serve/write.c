@@ -6,8 +6,8 @@
  *   barrier from order_hand_over, jobs of the commit lane from order_drain_completions.
  *
  * What cannot be decoded is refused before the order has seen it, and uses no number. A queued raise over what cannot be read is
- * left out: who waits for it, and each session's next barrier, is told `damaged`, and every reply counts it. A failure of the log is latched in the
- * order: it refuses further writes, and those that wait are told `io error`. */
+ * left out: who waits for it, and each session's next barrier, is told `damaged`, and every reply counts it. A failure of the log is
+ * latched in the order: it refuses further writes, and those that wait are told `io error`. */
 #include <assert.h>
 
 #include "daemon/order/order_space.h"

@@ -4,8 +4,9 @@
  * - The chain's marks are changed in a copy, which replaces them once the job is applied.
  *
  * Failures: what a refused job added is taken back and the copy is dropped; the metadata that it would have carried stays
- * queued. A queued raise over what cannot be read is noted and left out, since its group is accepted already. Where the engine did not apply a write, the chains go back to what they were before its first job. Where
- * nobody knows whether it did, nothing is validated any more. */
+ * queued. A queued raise over what cannot be read is noted and left out, since its group is accepted already. Where the engine did not
+ * apply a write, the chains go back to what they were before its first job. Where nobody knows whether it did, nothing is validated any
+ * more. */
 #include "daemon/writer/apply_internal.h"
 
 #include <assert.h>

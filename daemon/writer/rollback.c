@@ -4,7 +4,8 @@
  * It is validated first: the target, the state there, the guards. The queued metadata that it carries is in the write set by
  * then, so guards see it, and what of it is bound above the target is dropped with what is on disk.
  *
- * Failures: a refusal is STATUS_CONFLICT, STATUS_INVALID or STATUS_TOO_LARGE, a failed read STATUS_DAMAGED; apply.c takes back what was added. */
+ * Failures: a refusal is STATUS_CONFLICT, STATUS_INVALID or STATUS_TOO_LARGE, a failed read STATUS_DAMAGED; apply.c takes back what was
+ * added. */
 #include "daemon/writer/apply_internal.h"
 
 #include <assert.h>

@@ -64,8 +64,8 @@ size_t write_set_bytes(const struct write_set *set);
 /* The memory that they take. */
 size_t write_set_memory(const struct write_set *set);
 
-/* Calls back for each key that the set puts or deletes, unless a range behind that deletes it, in the order of their last change. `each` may change that key again,
- * no other. */
+/* Calls back for each key that the set puts or deletes, unless a range behind that deletes it, in the order of their last change. `each`
+ * may change that key again, no other. */
 typedef void (*write_set_each_fn)(void *context, const struct key *key, bool present, struct slice value);
 void write_set_each(struct write_set *set, write_set_each_fn each, void *context);
 

@@ -1,8 +1,8 @@
 /* A library to be preloaded: makes chosen system calls hang or take long, as those to a sick disk do.
  *
  * $CAIRN_HANG names a control file. Each of its lines is CALL PART MILLISECONDS: a call (read, write, sync) to a file whose
- * path has that part takes that much longer; 0: until the line is gone. Without the file nothing is changed. So a test begins and ends a fault
- * by writing and removing the file, which is renamed into place. A call that waits looks again every few milliseconds. */
+ * path has that part takes that much longer; 0: until the line is gone. Without the file nothing is changed. So a test begins and ends a
+ * fault by writing and removing the file, which is renamed into place. A call that waits looks again every few milliseconds. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-/* What a crash may have left of a claimants' chain: each order of what was not answered, between what was, is tried until one is what the dump
- * says. They are few: a dozen calls of three sessions, each session's in the order sent. */
+/* What a crash may have left of a claimants' chain: each order of what was not answered, between what was, is tried until one is what the
+ * dump says. They are few: a dozen calls of three sessions, each session's in the order sent. */
 #include <inttypes.h>
 #include <string.h>
 

@@ -3,7 +3,8 @@
  *
  * - claims_begin_round draws how many requests they send in it, which end with the round.
  * - A round that everybody survives is judged by claims_end_round.
- * - Otherwise claims_hang_up ends their connections, by a power cut or not; claims_came_back connects one again, reads all that is there and goes on from it.
+ * - Otherwise claims_hang_up ends their connections, by a power cut or not; claims_came_back connects one again, reads all that is there
+ *   and goes on from it.
  *
  * False of any: the oracle's complaint says what does not fit. */
 #ifndef TESTS_FAULT_SIMULATION_CLAIMS_H

@@ -1,6 +1,6 @@
-/* A disk that hangs or is slow (contract 9): syncs, log writes, tables and reads, one each, and all of it. What memory can do goes on, health says
- * what is stalled, systemd is not told that all is well, at stall_timeout the process ends by itself with a code of its own, and what
- * was acknowledged is there after the next start. */
+/* A disk that hangs or is slow (contract 9): syncs, log writes, tables and reads, one each, and all of it. What memory can do goes on,
+ * health says what is stalled, systemd is not told that all is well, at stall_timeout the process ends by itself with a code of its own,
+ * and what was acknowledged is there after the next start. */
 #include <check.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* What clients meet whose daemon starts without space (contract §§3, 9, 12). A claim, by libcairn: reads go on, writes wait, and when there is
- * space all goes on without another start. If nothing says what was synced, they are told once that the store changed. */
+/* What clients meet whose daemon starts without space (contract §§3, 9, 12). A claim, by libcairn: reads go on, writes wait, and when there
+ * is space all goes on without another start. If nothing says what was synced, they are told once that the store changed. */
 #include <check.h>
 #include <stdio.h>
 #include <string.h>

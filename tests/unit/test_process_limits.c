@@ -1,4 +1,5 @@
-/* The limits on descriptors, on a file's size and on address space: raised as far as it is useful, told when it is too low. Each in a child, whose limits go with it. */
+/* The limits on descriptors, on a file's size and on address space: raised as far as it is useful, told when it is too low. Each in a
+ * child, whose limits go with it. */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>

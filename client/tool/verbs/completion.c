@@ -1,6 +1,7 @@
 /* Completion for bash, zsh and fish. A script hands the words of the command line to `cairn completion SHELL -- WORD...`, the last of
  * which may be half typed, and gets what may stand in its place, one a line: so there is one reader of the table of verbs for all
- * shells. Names of chains and of status entries are asked of the daemon, which has a second or what --deadline says; without one there are none. */
+ * shells. Names of chains and of status entries are asked of the daemon, which has a second or what --deadline says; without one there are
+ * none. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>

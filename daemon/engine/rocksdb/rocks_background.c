@@ -15,7 +15,8 @@
  * While little space is left, compactions pause too: one that fills the disk would take what is kept for flushes and deletes. What is
  * reclaimed goes on, as it gives space back.
  *
- * Measured on 7.8.3: with 1,700 young tables, an hour's worth at 30 MB a second, a get takes 4 ms from the device and a cursor's first move 40 ms.
+ * Measured on 7.8.3: with 1,700 young tables, an hour's worth at 30 MB a second, a get takes 4 ms from the device and a cursor's first move
+ * 40 ms.
  *
  * Ways to fail: options that RocksDB does not take leave it as it is, and the next failure has them set again. */
 #include <assert.h>

@@ -186,8 +186,8 @@ static enum status load_dropped(void *context, struct slice key, struct slice va
     return STATUS_OK;
 }
 
-/* Numbers that are older than the database, and which a start with --accept-loss makes anew, or only if it does not find them. If they
- * were made by the clock, that is wrong, and would make them so again. */
+/* Refuses numbers that are older than the database, and says how to get newer ones. With `is_noticed_late` a start with --accept-loss makes
+ * them anew only if their file is gone. If the clock made them, it is wrong, and would make them too low again. */
 static enum status numbers_are_older(const struct numbers *numbers, const char *knows, bool is_noticed_late,
                                      struct failure *failure)
 {

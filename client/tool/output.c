@@ -10,6 +10,9 @@
 #include "client/tool/fatal.h"
 #include "client/tool/verb.h"
 
+/* A measured number is no more exact than 9 digits, and one such as 0.1 prints as it is. */
+static const size_t JSON_FLAGS = JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9);
+
 json_t *output_number(uint64_t number)
 {
     return json_sprintf("%" PRIu64, number);
@@ -73,7 +76,7 @@ static void print_row(json_t *json)
     json_object_foreach(json, key, value)
     {
         const json_t *bytes = json_is_object(value) ? json_object_get(value, "base64") : NULL;
-        char *dumped = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+        char *dumped = json_dumps(value, JSON_FLAGS | JSON_ENCODE_ANY);
         if (dumped == NULL) {
             fatal("not enough memory");
         }
@@ -119,7 +122,7 @@ void output_json(json_t *json)
     if (document == NULL || json_object_update(document, json) != 0) {
         fatal("not enough memory");
     }
-    json_dumpf(document, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+    json_dumpf(document, stdout, JSON_FLAGS);
     putchar('\n');
     json_decref(document);
     json_decref(json);

@@ -44,6 +44,14 @@ START_TEST(a_u64_is_a_string_whatever_its_size_and_the_schema_comes_first)
 }
 END_TEST
 
+START_TEST(measured_numbers_have_no_digits_that_say_nothing)
+{
+    begin();
+    output_json(json_pack("{s:f, s:f}", "seconds", 0.1, "rate", 74448.895));
+    ck_assert_str_eq(end(), "{\"schema\":2,\"seconds\":0.1,\"rate\":74448.895}\n");
+}
+END_TEST
+
 START_TEST(bytes_in_json_say_all_that_they_may_mean)
 {
     begin();
@@ -109,6 +117,7 @@ int main(void)
     TCase *tests;
     Suite *suite = suite_new("tool_output", 20, &tests);
     tcase_add_test(tests, a_u64_is_a_string_whatever_its_size_and_the_schema_comes_first);
+    tcase_add_test(tests, measured_numbers_have_no_digits_that_say_nothing);
     tcase_add_test(tests, bytes_in_json_say_all_that_they_may_mean);
     tcase_add_test(tests, bytes_for_people_are_escaped_and_no_number_is_added);
     tcase_add_test(tests, in_csv_objects_are_rows_behind_one_with_the_keys);

@@ -148,6 +148,23 @@ func (cl *call) takeReply() []byte {
 	return cl.reply
 }
 
+// Started returns a context for the calls that a larger call consists of. A context that ends between two calls is over when the second
+// comes, which would ignore it: the second ends with the context that Started returns, and with one derived from that. It has no end if
+// ctx is nil, or over when Started is called.
+func Started(ctx context.Context) context.Context {
+	switch {
+	case ctx == nil:
+		return context.Background()
+	case ctx.Value(startedKey{}) != nil:
+		return ctx
+	case ctx.Err() != nil:
+		return context.WithoutCancel(ctx)
+	}
+	return context.WithValue(ctx, startedKey{}, true)
+}
+
+type startedKey struct{}
+
 // waiting is the context of a call, as the package's rules have it: none, if it was nil or over when the call came. A call that sends
 // several requests has one for all of them: a context that ends between two of them is none for the second otherwise.
 type waiting struct {
@@ -156,10 +173,23 @@ type waiting struct {
 }
 
 func waitingFor(ctx context.Context) waiting {
-	if ctx == nil || ctx.Err() != nil {
+	if ctx == nil || ctx.Err() != nil && ctx.Value(startedKey{}) == nil {
 		return waiting{}
 	}
 	return waiting{ctx: ctx, done: ctx.Done()}
+}
+
+// isOver tells whether the context has ended.
+func (w waiting) isOver() bool { return isClosed(w.done) }
+
+// isClosed is for channels that are only closed; nil is one that never is.
+func isClosed(ended <-chan struct{}) bool {
+	select {
+	case <-ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // mayRead tells whether who waits may read meanwhile: its context, if it has one, has time until a reader is interrupted.

@@ -66,8 +66,8 @@ func (c *Claim) Chain() *Chain { return c.chain }
 // Epoch returns what the claim is known by.
 func (c *Claim) Epoch() Epoch { return c.epoch }
 
-// Lost returns a channel that is closed when the claim is known to be lost: another took it over, an operator released it,
-// the chain was dropped, the store was changed, or the client was closed. Release does not close it.
+// Lost returns a channel that is closed when the claim is known to be lost: another took it over, this client claimed the chain anew, an
+// operator released it, the chain was dropped, the store was changed, or the client was closed. Release closes it only if it fails.
 func (c *Claim) Lost() <-chan struct{} { return c.lost }
 
 // Holds tells, without asking the daemon, whether the claim holds: ok is true if no other writer has been let in since the
@@ -78,10 +78,12 @@ func (c *Claim) Holds() (generation uint64, ok bool) {
 	return generation, generation%2 == 0 && c.watch.holds() && settled.Load() == generation
 }
 
-// openWatch lets Holds see from here on. Without a watch it says no, which costs its callers their caches and nothing else.
-func (c *Claim) openWatch() {
+// openWatch lets Holds see from here on. Without a watch it says no, which costs its callers their caches and nothing else. So nobody
+// waits for it longer than for the rest: it is given up when the context ends, the session is lost, or the client is to end.
+func (c *Claim) openWatch(w waiting, s *session) {
 	client := c.chain.client
-	if err := c.watch.open(client.options.Socket, client.options.Name, c.chain.name, c.epoch); err != nil {
+	givesUp := func() bool { return w.isOver() || isClosed(s.lost) || isClosed(client.stopping) }
+	if err := c.watch.open(client.options.Socket, client.options.Name, c.chain.name, c.epoch, givesUp); err != nil {
 		client.log.Warn("cairn: the claim is not watched", "chain", c.chain.name, "error", err)
 	}
 }
@@ -96,17 +98,22 @@ func (ch *Chain) Claim(ctx context.Context, options ClaimOptions) (*Claim, error
 		options.WriterName = ch.client.options.Name
 	}
 	w := waitingFor(ctx)
-	for first := true; ; first = false {
+	var refused error // the last refusal
+	for {
 		claim, err := ch.claimOnce(w, options)
+		if refused != nil && err != nil && w.isOver() && !errors.Is(err, ErrClaimed) {
+			return nil, fmt.Errorf("%w: %w", err, refused)
+		}
 		if err == nil || !options.Wait || !errors.Is(err, ErrClaimed) {
 			return claim, err
 		}
-		if ctx != nil && ctx.Err() != nil { // it was over when the call came: one try
+		if ctx != nil && ctx.Err() != nil { // it has ended, or was over when the call came: one try
 			return nil, fmt.Errorf("%w: %w", ctx.Err(), err)
 		}
-		if first {
+		if refused == nil {
 			ch.client.log.Warn("cairn: waiting for the holder of a chain to go", "chain", ch.name, "reason", err)
 		}
+		refused = err
 		timer := time.NewTimer(claimRetryPause)
 		select {
 		case <-timer.C:
@@ -138,7 +145,7 @@ func (ch *Chain) claimOnce(w waiting, options ClaimOptions) (*Claim, error) {
 		if err == nil {
 			s := cl.conn.session
 			cl.recycle()
-			return claim, c.presentClaim(claim, s)
+			return claim, c.presentClaim(w, claim, s)
 		}
 		// A claim whose answer was lost may have been granted, and stand in its own way now.
 		if takeOver || !errors.Is(err, ErrClaimed) || c.reconnects.Load() == before || !ch.claimedBy(w, options.WriterName) {
@@ -198,7 +205,7 @@ func (c *Client) claimed(cl *call) {
 }
 
 // presentClaim waits until a new claim is presented on the connection for metadata. If that is lost, the supervisor presents it.
-func (c *Client) presentClaim(claim *Claim, s *session) error {
+func (c *Client) presentClaim(w waiting, claim *Claim, s *session) error {
 	cl := claim.present
 	select {
 	case <-cl.track.done:
@@ -206,7 +213,7 @@ func (c *Client) presentClaim(claim *Claim, s *session) error {
 		return nil
 	}
 	if cl.status == StatusOK {
-		claim.openWatch()
+		claim.openWatch(w, s)
 		return nil
 	}
 	e, _ := decodeError(cl.reply)
@@ -217,19 +224,20 @@ func (c *Client) presentClaim(claim *Claim, s *session) error {
 	return &e
 }
 
-// loseClaim ends a claim that another replaced or released. The first reason counts.
+// loseClaim ends a claim that another replaced or released. The first reason counts. Whoever is told of the loss finds Lost closed.
 func (c *Client) loseClaim(claim *Claim, why *Error) {
+	claim.watch.end()
 	claim.mu.Lock()
 	first := claim.why == nil
 	if first {
 		claim.why = why
+		close(claim.lost)
 		claim.waiters.wake()
 	}
 	claim.mu.Unlock()
 	if !first {
 		return
 	}
-	claim.watch.end()
 	c.mu.Lock()
 	c.claims = slices.DeleteFunc(c.claims, func(other *Claim) bool { return other == claim })
 	c.mu.Unlock()
@@ -237,7 +245,6 @@ func (c *Client) loseClaim(claim *Claim, why *Error) {
 	if why.cause == nil {
 		c.log.Warn("cairn: claim lost", "chain", claim.chain.name, "claim", claim.epoch.Sequence, "reason", why.Text)
 	}
-	close(claim.lost)
 }
 
 // lostError gives the error of a write under a claim that is lost; nil if it is not.
@@ -256,27 +263,33 @@ func (c *Claim) lostError(kind frameType) error {
 	return &e
 }
 
-// Release ends the claim, durably. Releasing what is released or lost is no error.
+// Release ends the claim, durably. Releasing what is released or lost is no error. If the context ends before the daemon answers, the
+// error says so, and the client gives the claim up all the same: it does not present it any more, so that the daemon's claim_grace ends it.
 func (c *Claim) Release(ctx context.Context) error {
-	client := c.chain.client
+	client, w := c.chain.client, waitingFor(ctx)
 	if c.chain.claim.Load() != c {
 		return nil
 	}
-	c.watch.end()
+	var err error
 	if c.lostError(frameRelease) == nil {
 		cl := client.newCall(frameRelease)
 		cl.again = true
 		cl.frame = encodeChainOnly(cl.frame, frameRelease, c.chain.name)
-		err := client.do(ctx, cl, commits)
-		if err != nil && !errors.Is(err, ErrClaimed) {
-			return err
-		}
-		if err == nil {
+		err = client.doWaiting(w, cl, commits)
+		switch {
+		case err == nil:
 			cl.recycle()
+		case errors.Is(err, ErrClaimed):
+			err = nil
+		case !w.isOver():
+			return err
+		default:
+			client.loseClaim(c, &Error{Op: "claim", Unknown: true, Text: "it was given up: " + err.Error()})
 		}
 	}
+	c.watch.end()
 	client.forgetClaim(c)
-	return nil
+	return err
 }
 
 // forgetClaim lets the chain be written without the claim. A connection that presented an epoch is held to it for ever, so

@@ -264,15 +264,15 @@ func (c *Client) Daemon() DaemonInfo {
 type Stats struct {
 	Connected   bool   // now
 	Reconnects  uint64 // times that all connections were made anew
-	Requests    uint64
-	Resent      uint64 // writes that were sent again
-	Dropped     uint64 // accepted writes that were lost with a daemon and refused when they were sent again
-	KeptWrites  uint64 // now: accepted writes that are not known to be written
+	Requests    uint64 // that calls made; one that is sent again counts once
+	Resent      uint64 // times that a write was sent again
+	Dropped     uint64 // accepted writes that were lost with a daemon, and refused when they were sent again or not sent to another store
+	KeptWrites  uint64 // now: accepted writes that are not known to be written, those included that wait to be sent again
 	KeptBytes   uint64 // now: of these, with what they take in memory
-	ClaimsLost  uint64
-	BytesSent   uint64
-	BytesRead   uint64
-	OpenStreams uint64 // now
+	ClaimsLost  uint64 // those whose Lost is closed
+	BytesSent   uint64 // with all that is sent again, but for the connections that watch claims
+	BytesRead   uint64 // likewise
+	OpenStreams uint64 // now: lists and the like that the daemon has not ended
 }
 
 // Stats returns the client's counts. No I/O.
@@ -297,6 +297,9 @@ func (c *Client) Stats() Stats {
 
 // sessionFor returns a session for the call, and waits for one if there is none.
 func (c *Client) sessionFor(w waiting, cl *call, write bool) (*session, error) {
+	if w.isOver() {
+		return nil, fmt.Errorf("cairn: %s: %w: not sent", frameNames[cl.kind], w.ctx.Err())
+	}
 	current := &c.readSession
 	if write {
 		current = &c.writeSession
@@ -336,7 +339,7 @@ func (c *Client) away(cl *call, err error) error {
 }
 
 // do sends a call, again if need be, and waits for its answer. Without an error the reply is in the call, for the caller to recycle;
-// with one it is recycled.
+// with one it is recycled. A context that ends between two attempts ends the call, too.
 func (c *Client) do(ctx context.Context, cl *call, over connKind) error {
 	return c.doWaiting(waitingFor(ctx), cl, over)
 }
@@ -344,13 +347,16 @@ func (c *Client) do(ctx context.Context, cl *call, over connKind) error {
 // doWaiting is do for a call that is one of several with one context.
 func (c *Client) doWaiting(w waiting, cl *call, over connKind) error {
 	c.requests.Add(1)
+	mayBeApplied := false // by an attempt before
 	for {
 		s, err := c.sessionFor(w, cl, over != reads)
-		if err != nil {
-			cl.recycle()
-			return err
+		if err == nil {
+			err = c.fits(s, cl)
 		}
-		if err := c.fits(s, cl); err != nil {
+		if err != nil {
+			if mayBeApplied {
+				err = &Error{Op: frameNames[cl.kind], Unknown: true, Text: "it was sent and not answered, and not sent again: " + err.Error(), cause: err}
+			}
 			cl.recycle()
 			return err
 		}
@@ -372,6 +378,10 @@ func (c *Client) doWaiting(w waiting, cl *call, over connKind) error {
 		switch {
 		case cl.outcome == outcomeAgain:
 			cl.ownFrame()
+			if !cl.isRead && !cl.queued {
+				c.resent.Add(1)
+				mayBeApplied = mayBeApplied || cl.status != StatusShuttingDown
+			}
 			continue
 		case cl.outcome == outcomeFailed:
 			err := cl.failure
@@ -380,6 +390,7 @@ func (c *Client) doWaiting(w waiting, cl *call, over connKind) error {
 		case cl.status != StatusOK:
 			if cl.renumber() {
 				cl.ownFrame()
+				c.resent.Add(1)
 				continue
 			}
 			err := cl.error()

@@ -33,7 +33,6 @@ func (c *Client) Close() error {
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		writes, _ := c.keep.size()
-		writes += len(c.lostKept) // which the supervisor has left
 		err = &Error{Op: "close", Unknown: true,
 			Text: fmt.Sprintf("the daemon did not answer within %v; of the writes that it had accepted %d may not be written", closeLimit, writes)}
 	}

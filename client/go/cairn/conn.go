@@ -123,7 +123,7 @@ func (c *conn) queue(cl *call, again bool) bool {
 	if !again && !cl.own {
 		cl.track = nil
 	}
-	cl.reply, cl.owned = cl.reply[:0], false
+	cl.reply, cl.owned, cl.status = cl.reply[:0], false, StatusOK
 	if !cl.isRead && !again {
 		cl.stamp = c.client.stamps.Add(1)
 	}

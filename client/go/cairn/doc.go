@@ -25,7 +25,8 @@
 // during a write ends it only while the write has not been sent, and then nothing of it is applied; a write that was
 // sent is waited for; its deadline goes with it, so that the daemon refuses it with ErrBusy, and applies nothing, if it finds no room for
 // it until then. While the daemon is away, a call whose context is nil, or was over when it came, waits until the
-// daemon answers or the client is closed.
+// daemon answers or the client is closed. What makes several calls of one context, one after the other, takes that from [Started], or a call
+// that begins when it has just ended ignores it.
 //
 // Calls may come from inside a testing/synctest bubble: they start no goroutine there, and whatever the client's own
 // goroutines touch was made outside of it.

@@ -67,7 +67,7 @@ var (
 
 	// ErrUnknown matches every error of a write that may or may not be applied. Find out by reading.
 	ErrUnknown = errors.New("cairn: may or may not be applied")
-	// ErrClosed is the error of calls on a client that was closed. Nothing of the call was applied.
+	// ErrClosed is the error of calls on a client that was closed. Nothing of the call was applied, unless the error is ErrUnknown, too.
 	ErrClosed = errors.New("cairn: client is closed")
 	// ErrStoreChanged is the error of all calls once the socket serves another store, such as a copy that was put back.
 	// Nothing is sent to it. Close the client, and open another when somebody decided which store is right.
@@ -111,7 +111,7 @@ type Error struct {
 	LastNumber uint64 // of a claim that was lost: the last number applied under it
 
 	hasLastNumber bool
-	cause         error // ErrClosed or ErrStoreChanged, where that is why
+	cause         error // why a write is not waited for: ErrClosed, ErrStoreChanged, or the context's error
 }
 
 // Error says what was called and what was wrong with it.
@@ -149,7 +149,7 @@ func (e *Error) Is(target error) bool {
 		return false
 	case target == ErrUnknown:
 		return e.Unknown
-	case e.cause != nil && target == e.cause:
+	case e.cause != nil && errors.Is(e.cause, target):
 		return true
 	case int(e.Status) < len(statusErrors) && target == statusErrors[e.Status]:
 		return true

@@ -61,11 +61,14 @@ func (c *Client) accepted(cl *call) {
 		return
 	}
 	if r.Level != LevelAccepted {
+		if cl.kept != nil {
+			c.keep.giveUp(cl.kept)
+		}
 		c.keep.notKept(r.Sequence, cl.stamp)
 		return
 	}
 	if cl.kept != nil {
-		c.keep.add(r.Sequence, cl.stamp, append([]byte(nil), cl.kept.frame...))
+		c.keep.addAgain(r.Sequence, cl.kept)
 		return
 	}
 	cl.frame = c.keep.add(r.Sequence, cl.stamp, cl.frame[:cl.base])

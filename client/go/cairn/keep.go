@@ -6,7 +6,8 @@ import "sync"
 //
 //   - The reader adds a write when it is answered, under the number that the run gave it, in order.
 //   - Each reply says up to which number all is written: up to there the keep lets go.
-//   - When a later run answers, the supervisor takes what that run did not find on disk, and sends it again.
+//   - When a later run answers, the supervisor takes what that run did not find on disk, and sends it again. Until that is accepted the
+//     keep counts it.
 //   - The keep remembers when the last write was sent that is known to be on disk: the daemon accepts metadata in the order in which it
 //     was sent, so that all that was sent before is there, too, answered or not.
 //
@@ -19,12 +20,15 @@ type keep struct {
 	head    int
 	count   int
 	bytes   int
+
+	lost, lostBytes int // of what the supervisor took and no run has accepted again
 }
 
 type keptWrite struct {
-	number uint64
-	stamp  uint64 // when it was sent first
-	frame  []byte
+	number   uint64
+	stamp    uint64 // when it was sent first
+	frame    []byte
+	accepted bool // of what the supervisor took: again, so that the keep has it or it is written
 }
 
 // startRun forgets what an earlier run had written.
@@ -40,6 +44,34 @@ func (k *keep) at(i int) *keptWrite { return &k.ring[(k.head+i)%len(k.ring)] }
 func (k *keep) add(number, stamp uint64, frame []byte) []byte {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	return k.addLocked(number, stamp, frame)
+}
+
+// addAgain keeps a write that the supervisor took and that is accepted again.
+func (k *keep) addAgain(number uint64, w *keptWrite) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.addLocked(number, w.stamp, append([]byte(nil), w.frame...))
+	k.counted(w)
+}
+
+// giveUp counts a write no more that the supervisor took and that is refused.
+func (k *keep) giveUp(w *keptWrite) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.counted(w)
+}
+
+// counted takes a write off what is lost. Under the lock.
+func (k *keep) counted(w *keptWrite) {
+	if !w.accepted {
+		w.accepted = true
+		k.lost--
+		k.lostBytes -= cap(w.frame)
+	}
+}
+
+func (k *keep) addLocked(number, stamp uint64, frame []byte) []byte {
 	if number <= k.through {
 		k.written = max(k.written, stamp)
 		return frame
@@ -112,6 +144,8 @@ func (k *keep) takeLost(onDisk uint64) []keptWrite {
 		if w.number > onDisk {
 			lost = append(lost, *w)
 			k.bytes -= cap(w.frame)
+			k.lost++
+			k.lostBytes += cap(w.frame)
 			w.frame = nil
 			k.head = (k.head + 1) % len(k.ring)
 			k.count--
@@ -122,8 +156,9 @@ func (k *keep) takeLost(onDisk uint64) []keptWrite {
 	return lost
 }
 
+// size tells of what is not known to be written, lost or not.
 func (k *keep) size() (writes, bytes int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.count, k.bytes
+	return k.count + k.lost, k.bytes + k.lostBytes
 }

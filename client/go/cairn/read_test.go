@@ -22,6 +22,9 @@ type fakeDaemon struct {
 	mute  atomic.Bool // nothing but hellos is answered
 	stays atomic.Bool // connections stay open whose clients have ended them
 	later atomic.Bool // hellos are of the next run
+	grant atomic.Bool // claims are granted, and epochs taken but for those of a watch, which get no answer
+
+	watches atomic.Int64 // that were asked for
 
 	mu    sync.Mutex
 	conns []net.Conn
@@ -64,10 +67,17 @@ func (f *fakeDaemon) serve(conn net.Conn, hello []byte) {
 		}
 		request := append([]byte(nil), head...)
 		in.skip(requestHeaderBytes)
-		if in.discard(int(binary.LittleEndian.Uint32(request[4:]))) != nil {
+		body := make([]byte, binary.LittleEndian.Uint32(request[4:]))
+		if in.read(body) != nil {
 			return
 		}
-		if !first && f.mute.Load() {
+		kind := frameType(request[1])
+		granted := f.grant.Load() && (kind == frameClaim || kind == framePresent)
+		if granted && bytes.HasSuffix(body, []byte{0x28, 1}) { // its last field says that it is a watch
+			f.watches.Add(1)
+			continue
+		}
+		if !first && !granted && f.mute.Load() {
 			continue
 		}
 		answer := hello
@@ -79,6 +89,14 @@ func (f *fakeDaemon) serve(conn net.Conn, hello []byte) {
 			answer = make([]byte, replyHeaderBytes)
 			answer[0], answer[1], answer[3] = request[0], request[1]|replyBit, byte(StatusNotFound)
 			copy(answer[8:16], request[8:16])
+		}
+		if granted {
+			answer[3] = byte(StatusOK)
+		}
+		if granted && kind == frameClaim {
+			epoch := appendFixed64(appendUint(nil, 1, 7), 2, 7)
+			answer = append(appendLength(answer, 3, len(epoch)), epoch...)
+			answer[4] = byte(len(answer) - replyHeaderBytes)
 		}
 		f.hold.RLock()
 		if f.bytes && !first {
@@ -362,8 +380,8 @@ func TestCloseBesideADaemonThatStandsStill(t *testing.T) {
 	}
 }
 
-// Close says how many accepted writes may not be written, also of those that were lost with a run and that the next has not taken.
-func TestCloseCountsWhatIsBeingSentAgain(t *testing.T) {
+// Stats and Close say how many accepted writes may not be written, also of those that were lost with a run and that the next has not taken.
+func TestWhatIsBeingSentAgainIsCounted(t *testing.T) {
 	limit := closeLimit
 	defer func() { closeLimit = limit }()
 	closeLimit = 100 * time.Millisecond
@@ -382,8 +400,18 @@ func TestCloseCountsWhatIsBeingSentAgain(t *testing.T) {
 	for c.Stats().Resent < 3 {
 		time.Sleep(time.Millisecond)
 	}
+	if s := c.Stats(); s.KeptWrites != 3 || s.KeptBytes < 3*requestHeaderBytes {
+		t.Errorf("%+v", s)
+	}
 	if err := c.Close(); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "had accepted 3 may") {
 		t.Error(err)
+	}
+}
+
+// watched returns when so many watches were asked for.
+func (f *fakeDaemon) watched(count int64) {
+	for f.watches.Load() < count {
+		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -178,6 +178,7 @@ func (c *Client) drop(cl *call) {
 	e, _ := decodeError(cl.reply)
 	e.Op, e.Status = "write metadata, sent again", cl.status
 	c.log.Error("cairn: an accepted write was lost with the daemon, and refused when it was sent again", "error", &e)
+	c.keep.giveUp(cl.kept)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.dropped++

@@ -123,7 +123,9 @@ func (c *Client) dial(stop <-chan struct{}, r resume) (_ *session, err error) {
 func (c *Client) greet(ctx context.Context, socket *net.UnixConn, r resume) (helloReply, error) {
 	unwatch := context.AfterFunc(ctx, func() { socket.SetDeadline(time.Unix(1, 0)) })
 	defer unwatch()
-	if _, err := socket.Write(encodeHello(nil, c.options.Name, r)); err != nil {
+	n, err := socket.Write(encodeHello(nil, c.options.Name, r))
+	c.bytesSent.Add(uint64(n))
+	if err != nil {
 		return helloReply{}, err
 	}
 	in := reader{socket: socket, buffer: make([]byte, replyHeaderBytes), bytes: &c.bytesRead}

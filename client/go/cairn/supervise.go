@@ -83,10 +83,10 @@ func (c *Client) finally(reason error) {
 	claims := slices.Clone(c.claims)
 	if reason == ErrStoreChanged {
 		kept, _ := c.keep.size()
-		c.dropped += kept + len(c.lostKept)
+		c.dropped += kept
 		if c.dropped > 0 {
 			c.report = &Error{Op: "reconnect", Unknown: true,
-				Text: fmt.Sprintf("%d accepted writes may not be there: the socket serves another store", kept+len(c.lostKept))}
+				Text: fmt.Sprintf("%d accepted writes may not be there: the socket serves another store", kept)}
 		}
 	}
 	c.mu.Unlock()
@@ -222,7 +222,7 @@ func (c *Client) present(s *session, claim *Claim) bool {
 		}
 		claim.presented(last)
 	}
-	claim.openWatch()
+	claim.openWatch(waiting{}, s)
 	return true
 }
 

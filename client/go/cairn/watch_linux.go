@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
@@ -20,17 +21,22 @@ type watch struct {
 	fd      int  // if it is open
 }
 
-// watchReplyLimit bounds the wait for each answer when a watch is opened: far above the time of a sync.
-var watchReplyLimit = syscall.Timeval{Sec: 30}
+const (
+	watchTick     = 100 * time.Millisecond // how often who waits for an answer looks whether it is to give up
+	watchTicksMax = 300                    // the waits for all answers together: far above the time of a sync
+)
+
+var errWatchLate = errors.New("the daemon does not answer in time")
 
 // open connects, presents the epoch, and replaces the connection before. An error leaves that. It uses the calling goroutine alone,
-// which may be of a caller's synctest bubble.
-func (w *watch) open(socket, name, chain string, epoch Epoch) error {
+// which may be of a caller's synctest bubble, where no clock goes on during a system call. givesUp tells it to wait no longer.
+func (w *watch) open(socket, name, chain string, epoch Epoch, givesUp func() bool) error {
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("cairn: watching the claim: %w", err)
 	}
-	if err := greetWatch(fd, socket, name, chain, epoch); err != nil {
+	opening := watchOpening{fd: fd, givesUp: givesUp}
+	if err := opening.greet(socket, name, chain, epoch); err != nil {
 		syscall.Close(fd)
 		return fmt.Errorf("cairn: watching the claim: %w", err)
 	}
@@ -45,32 +51,45 @@ func (w *watch) open(socket, name, chain string, epoch Epoch) error {
 	return nil
 }
 
-func greetWatch(fd int, socket, name, chain string, epoch Epoch) error {
-	if err := syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &watchReplyLimit); err != nil {
-		return err
+// watchOpening is a watch's connection while it is opened.
+type watchOpening struct {
+	fd      int
+	givesUp func() bool
+	ticks   int
+}
+
+func (o *watchOpening) greet(socket, name, chain string, epoch Epoch) error {
+	tick := syscall.NsecToTimeval(watchTick.Nanoseconds())
+	for _, option := range []int{syscall.SO_RCVTIMEO, syscall.SO_SNDTIMEO} { // the latter bounds the wait to be connected, too
+		if err := syscall.SetsockoptTimeval(o.fd, syscall.SOL_SOCKET, option, &tick); err != nil {
+			return err
+		}
 	}
-	if err := syscall.Connect(fd, &syscall.SockaddrUnix{Name: socket}); err != nil {
-		return err
+	address := &syscall.SockaddrUnix{Name: socket}
+	for err := syscall.Connect(o.fd, address); err != nil; err = syscall.Connect(o.fd, address) {
+		if err := o.waits(err); err != nil {
+			return err
+		}
 	}
-	if _, err := askWatch(fd, encodeHello(nil, name, resume{})); err != nil {
+	if _, err := o.ask(encodeHello(nil, name, resume{})); err != nil {
 		return err
 	}
 	present := appendTrueIf(encodePresent(nil, chain, epoch, false), 5, true)
 	endFrame(present)
-	_, err := askWatch(fd, present)
+	_, err := o.ask(present)
 	return err
 }
 
-// askWatch sends a request and returns the body of its answer.
-func askWatch(fd int, frame []byte) ([]byte, error) {
+// ask sends a request and returns the body of its answer.
+func (o *watchOpening) ask(frame []byte) ([]byte, error) {
 	for len(frame) > 0 {
-		n, err := syscall.Write(fd, frame)
-		if err != nil && err != syscall.EINTR {
+		n, err := syscall.Write(o.fd, frame)
+		if err := o.waits(err); err != nil {
 			return nil, err
 		}
 		frame = frame[max(n, 0):]
 	}
-	head, err := readWatch(fd, replyHeaderBytes)
+	head, err := o.read(replyHeaderBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +97,7 @@ func askWatch(fd int, frame []byte) ([]byte, error) {
 	if !ok || h.length > helloBytesMax {
 		return nil, errors.New("what answers is not a cairnd")
 	}
-	body, err := readWatch(fd, int(h.length))
+	body, err := o.read(h.length)
 	if err == nil && h.status != StatusOK {
 		e, _ := decodeError(body)
 		e.Op, e.Status = frameNames[h.kind], h.status
@@ -87,21 +106,33 @@ func askWatch(fd int, frame []byte) ([]byte, error) {
 	return body, err
 }
 
-func readWatch(fd, bytes int) ([]byte, error) {
+func (o *watchOpening) read(bytes int) ([]byte, error) {
 	b := make([]byte, bytes)
 	for got := 0; got < bytes; {
-		n, err := syscall.Read(fd, b[got:])
-		switch {
-		case err == syscall.EINTR:
-		case err != nil:
+		n, err := syscall.Read(o.fd, b[got:])
+		if err := o.waits(err); err != nil {
 			return nil, err
-		case n == 0:
-			return nil, errors.New("the daemon closed the connection")
-		default:
-			got += n
 		}
+		if err == nil && n == 0 {
+			return nil, errors.New("the daemon closed the connection")
+		}
+		got += max(n, 0)
 	}
 	return b, nil
+}
+
+// waits gives back the error of a system call that is not to be made again; nil: it is, or there was none.
+func (o *watchOpening) waits(err error) error {
+	if err == nil || err == syscall.EINTR {
+		return nil
+	}
+	if err != syscall.EAGAIN {
+		return err
+	}
+	if o.ticks++; o.ticks > watchTicksMax || o.givesUp() {
+		return errWatchLate
+	}
+	return nil
 }
 
 // end closes the watch for good. It may have ended already.

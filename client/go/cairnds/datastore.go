@@ -75,6 +75,7 @@ func New(client *cairn.Client, chain string) *Datastore {
 // A node that took another chain for an empty one would begin it anew. So Open is [ErrForeign] where the chain keeps blocks as blocks, which
 // package cairnstore is for, and where an import by cairn-badger is not over.
 func Open(ctx context.Context, client *cairn.Client, chain string, options Options) (*Datastore, error) {
+	ctx = cairn.Started(ctx)
 	d := New(client, chain)
 	if _, err := client.CreateChain(ctx, chain); err != nil {
 		return nil, fmt.Errorf("cairnds: making chain %q: %w", chain, err)
@@ -85,8 +86,7 @@ func Open(ctx context.Context, client *cairn.Client, chain string, options Optio
 	}
 	d.claim = claim
 	if err := d.refuseForeign(ctx); err != nil {
-		claim.Release(context.Background())
-		return nil, err
+		return nil, errors.Join(err, claim.Release(ctx))
 	}
 	return d, nil
 }
@@ -220,6 +220,7 @@ func (d *Datastore) Check(ctx context.Context) error {
 		default:
 		}
 	}
+	ctx = cairn.Started(ctx)
 	if _, err := d.chain.Height(ctx); err != nil {
 		return err
 	}

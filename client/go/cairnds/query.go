@@ -150,7 +150,7 @@ func (d *Datastore) query(ctx context.Context, q query.Query, over *writes) (que
 	if p.isEmpty {
 		return query.ResultsWithEntries(q, nil), nil
 	}
-	s := &source{chain: d.chain, ctx: ctx, request: p.list}
+	s := &source{chain: d.chain, ctx: cairn.Started(ctx), request: p.list}
 	if over != nil {
 		s.own = over.sorted(p.lists)
 		if p.list.Reverse {

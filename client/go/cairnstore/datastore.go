@@ -51,6 +51,7 @@ type Datastore struct {
 // ends first, the error is [cairn.ErrClaimed] and its text names the holder. A chain into which an import has not come to its end, and
 // one that a node filled by package cairnds, is refused. The client is the caller's to close, after the datastore.
 func Open(ctx context.Context, client *cairn.Client, chain string, o Options) (*Datastore, error) {
+	ctx = cairn.Started(ctx)
 	if _, err := client.CreateChain(ctx, chain); err != nil {
 		return nil, fmt.Errorf("cairnstore: making chain %q: %w", chain, err)
 	}
@@ -132,14 +133,14 @@ func (d *Datastore) Get(ctx context.Context, key ds.Key) ([]byte, error) {
 		return heightValue(block.Height, absence(err))
 	case keyState:
 		var value []byte
-		err := s.untilAnswered(ctx, func() (err error) {
+		err := s.untilAnswered(ctx, func(ctx context.Context) (err error) {
 			value, err = s.chain.State(ctx, at.height)
 			return err
 		})
 		return value, absence(err)
 	case keyHeight:
 		var height uint64
-		err := s.untilAnswered(ctx, func() (err error) {
+		err := s.untilAnswered(ctx, func(ctx context.Context) (err error) {
 			height, err = s.chain.Height(ctx)
 			return err
 		})

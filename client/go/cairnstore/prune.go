@@ -56,6 +56,7 @@ func (s *Store) prune(ctx context.Context, request *cairn.PruneRequest) error {
 // It is refused with [cairn.ErrConflict] if a state was saved for other heights and not for this one, or if this one is pruned, and
 // fails if the chain is not above the height. ev-node's sequencer and execution layer keep data of their own, which has to be rolled back there.
 func (s *Store) Rollback(ctx context.Context, height uint64, aggregator bool) error {
+	ctx = cairn.Started(ctx)
 	current, err := s.Height(ctx)
 	if err != nil {
 		return fmt.Errorf("failed to get current height: %w", err)

@@ -28,7 +28,7 @@ const (
 // ends, and logs what it waits for. A state that is there and cannot be decoded is an error, and not [ds.ErrNotFound].
 func (s *Store) GetState(ctx context.Context) (types.State, error) {
 	var raw cairn.State
-	err := s.untilAnswered(ctx, func() (err error) {
+	err := s.untilAnswered(ctx, func(ctx context.Context) (err error) {
 		raw, err = s.chain.LastState(ctx)
 		return err
 	})
@@ -38,13 +38,15 @@ func (s *Store) GetState(ctx context.Context) (types.State, error) {
 	return decodeState(raw.Value)
 }
 
-// untilAnswered reads until the daemon has answered, with what is there or with absence, or the context or the store ends.
-func (s *Store) untilAnswered(ctx context.Context, read func() error) error {
+// untilAnswered reads until the daemon has answered, with what is there or with absence, or the context or the store ends. One that was
+// over when the call came is waited for no second time.
+func (s *Store) untilAnswered(ctx context.Context, read func(ctx context.Context) error) error {
+	started := cairn.Started(ctx)
 	for wait := stateRetryMin; ; wait = min(2*wait, stateRetryMax) {
 		if s.closed.Load() {
 			return cairn.ErrClosed
 		}
-		err := read()
+		err := read(started)
 		if err == nil || errors.Is(err, cairn.ErrNotFound) || errors.Is(err, cairn.ErrClosed) || !pause(ctx, wait) {
 			return err
 		}

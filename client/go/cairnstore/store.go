@@ -420,6 +420,7 @@ func (s *Store) write(ctx context.Context, changes ...change) error {
 	if len(changes) == 0 {
 		return nil
 	}
+	ctx = cairn.Started(ctx)
 	operations, names := operations(changes)
 	s.names.beginWrite(names...)
 	_, err := s.chain.Write(ctx, operations, cairn.LevelAccepted)

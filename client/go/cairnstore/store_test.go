@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -519,4 +521,42 @@ func TestStoreSpans(t *testing.T) {
 		got[string(attribute.Key)] = true
 	}
 	require.Equal(t, map[string]bool{"cairn.sequence": true, "cairn.cached": true}, got)
+}
+
+// ends is a log that ends something with its first line.
+type ends struct {
+	slog.Handler
+	once sync.Once
+	end  func()
+}
+
+func (h *ends) Handle(context.Context, slog.Record) error {
+	h.once.Do(h.end)
+	return nil
+}
+
+func (h *ends) Enabled(context.Context, slog.Level) bool { return true }
+
+// GetState ends with its context also if that ends between two tries, and the daemon with it.
+func TestGetStateEndsBetweenTwoTries(t *testing.T) {
+	d := cairntest.Start(t)
+	s := New(openClient(t, d), "no-such-chain", nil) // which is no absence of a state: it is asked for again
+	ctx, cancel := context.WithCancel(testContext(t))
+	before := slog.Default()
+	defer slog.SetDefault(before)
+	slog.SetDefault(slog.New(&ends{Handler: slog.DiscardHandler, end: func() {
+		d.Kill()
+		cancel()
+	}}))
+	said := make(chan error, 1)
+	go func() {
+		_, err := s.GetState(ctx)
+		said <- err
+	}()
+	select {
+	case err := <-said:
+		require.ErrorIs(t, err, context.Canceled)
+	case <-time.After(time.Minute):
+		t.Fatal("it does not end")
+	}
 }

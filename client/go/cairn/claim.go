@@ -204,7 +204,8 @@ func (c *Client) claimed(cl *call) {
 	}
 }
 
-// presentClaim waits until a new claim is presented on the connection for metadata. If that is lost, the supervisor presents it.
+// presentClaim waits until a new claim is presented on the connection for metadata. If that is lost, or the daemon refuses for now, the
+// supervisor presents it.
 func (c *Client) presentClaim(w waiting, claim *Claim, s *session) error {
 	cl := claim.present
 	select {
@@ -218,6 +219,10 @@ func (c *Client) presentClaim(w waiting, claim *Claim, s *session) error {
 	}
 	e, _ := decodeError(cl.reply)
 	e.Op, e.Status = "present", cl.status
+	if refusedForNow(e.Status) {
+		c.lose(s, &e) // the claim is granted; the supervisor presents it until it is taken
+		return nil
+	}
 	if e.Status == StatusConflict {
 		c.loseClaim(claim, &e)
 	}

@@ -194,6 +194,27 @@ func TestAnEpochThatCannotBePresented(t *testing.T) {
 	}
 }
 
+// A claim that is granted while its epoch cannot be presented for now, since there is no space, say, or the daemon stops, is presented
+// until it is taken: it is no failure.
+func TestAClaimIsPresentedUntilItIsTaken(t *testing.T) {
+	d, spoil := cairntest.Start(t), new(spoiler)
+	c, err := cairn.Open(context.Background(), cairn.Options{Socket: between(t, d, spoil)})
+	must(t, err)
+	t.Cleanup(func() { c.Close() })
+	spoil.presents.Store(3)
+	ch := c.Chain("default")
+	claim, err := ch.Claim(context.Background(), cairn.ClaimOptions{})
+	must(t, err)
+	must(t, ch.Set(context.Background(), "x", nil))
+	_, err = ch.Commit(context.Background(), &cairn.CommitRequest{RiseTo: 1})
+	must(t, err)
+	select {
+	case <-claim.Lost():
+		t.Fatal("the claim is lost")
+	default:
+	}
+}
+
 // Metadata that the daemon has, and whose answer was lost, is not sent again: it would come behind what was answered since. So it is
 // behind a kill, if that is on disk, and where the same run goes on, also if it is in its queue.
 func TestMetadataThatWasNotAnsweredDoesNotComeBehindWhatWas(t *testing.T) {

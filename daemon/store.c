@@ -29,7 +29,9 @@ enum directory_result store_look(const char *database, struct directory_error *r
         return DIRECTORY_OK;
     }
     snprintf(ret_error->text, sizeof ret_error->text, "%s", failure.text);
-    return result == ENGINE_NOT_FOUND ? DIRECTORY_LOST : DIRECTORY_IO_ERROR;
+    return result == ENGINE_NOT_FOUND         ? DIRECTORY_LOST
+           : failure.status == STATUS_INVALID ? DIRECTORY_REFUSED
+                                              : DIRECTORY_IO_ERROR;
 }
 
 enum exit_code store_refuse_directory(enum directory_result result, const struct directory_error *error)

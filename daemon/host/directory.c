@@ -139,7 +139,8 @@ static enum directory_result survey_database(const struct directory_place *place
     if (result == DIRECTORY_OK) {
         return result;
     }
-    assert(result == DIRECTORY_LOST || result == DIRECTORY_IO_ERROR); /* a look gives no other */
+    assert(result == DIRECTORY_LOST || result == DIRECTORY_IO_ERROR ||
+           result == DIRECTORY_REFUSED); /* a look gives no other */
     held_copy_text(found.text, sizeof text, text);
     if (result != DIRECTORY_LOST) {
         return directory_fail(result, ret_error, "%s: %s", place->path, text);

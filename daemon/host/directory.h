@@ -47,7 +47,8 @@ struct directory_error {
     char text[DIRECTORY_ERROR_BYTES]; /* what, which path, what to do; no newline */
 };
 
-/* Looks whether the database is there: DIRECTORY_OK; DIRECTORY_LOST: the text says what is missing; DIRECTORY_IO_ERROR. */
+/* Looks whether the database is there: DIRECTORY_OK; DIRECTORY_LOST: the text says what is missing; DIRECTORY_REFUSED: a person has to
+ * act before it can be seen; DIRECTORY_IO_ERROR. */
 typedef enum directory_result directory_look_fn(const char *database, struct directory_error *ret_error);
 
 struct directory {

@@ -47,11 +47,9 @@ enum directory_result directory_fail_errno(struct directory_error *ret_error, co
 {
     assert(errno != 0); /* the text ends with the reason */
     bool is_refused = exit_code_status_of_errno(errno) == STATUS_INVALID;
-    const char *cure = errno == EROFS    ? "; mount it for writing, or name it in ReadWritePaths= of the unit"
-                       : errno == EACCES ? "; it has to belong to the user that the daemon runs as"
-                                         : "";
     return directory_fail(is_refused ? DIRECTORY_REFUSED : DIRECTORY_IO_ERROR, ret_error, "%s%s%s: %s: %s%s",
-                          path, *name != '\0' ? "/" : "", name, what, strerror(errno), cure);
+                          path, *name != '\0' ? "/" : "", name, what, strerror(errno),
+                          exit_code_cure_of_errno(errno));
 }
 
 /* ---- the lock ---- */

@@ -60,3 +60,16 @@ enum status exit_code_status_of_errno(int error)
         return STATUS_IO_ERROR;
     }
 }
+
+const char *exit_code_cure_of_errno(int error)
+{
+    assert(error > 0);
+    switch (error) {
+    case EROFS:
+        return "; mount it for writing, or name it in ReadWritePaths= of the unit";
+    case EACCES:
+        return "; it has to belong to the user that the daemon runs as";
+    default:
+        return "";
+    }
+}

@@ -39,4 +39,7 @@ enum exit_code exit_code_of_start(enum status status);
  * STATUS_IO_ERROR if the same call may succeed later. */
 enum status exit_code_status_of_errno(int error);
 
+/* What a person does about that errno of a file of ours, to be put behind its text: begins with "; ", or is empty. */
+const char *exit_code_cure_of_errno(int error);
+
 #endif

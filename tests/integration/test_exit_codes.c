@@ -47,6 +47,8 @@ static const struct {
     {"", "--create-only", EXIT_STOPPED, "store_made"},
     {"", "--create-only --socket a/s", EXIT_STOPPED, "store_made"},
     {"", "--create-only --data a/b", EXIT_REFUSED, "No such file"},
+    {"$CAIRND --data d --create-only; ln -sf CURRENT d/db/CURRENT;", "", EXIT_REFUSED, "cannot be seen"},
+    {"$CAIRND --data d --create-only; rm -r d/db; ln -s db d/db;", "", EXIT_REFUSED, "cannot be seen"},
     {"mkdir d; touch d/x;", "--create-only", EXIT_REFUSED, "not a cairn store"},
     {"export CAIRND_CREATE=yes;", "", EXIT_REFUSED, "cairnd-create"},
     {"export SYSTEMD_EXEC_PID=$$;", "", EXIT_REFUSED, "type systemctl start cairnd-create"},

@@ -50,6 +50,7 @@ START_TEST(a_look_says_whether_a_store_is_there_and_changes_nothing)
     ck_assert_int_eq(symlink("store", deep), 0); /* leads to itself */
     ck_assert_int_eq(engine_look(&engine_rocksdb, deep, &subject.failure), ENGINE_FAILED);
     ck_assert_ptr_nonnull(strstr(subject.failure.text, "cannot be seen: "));
+    ck_assert_int_eq(subject.failure.status, STATUS_INVALID); /* no restart mends it */
     ck_assert_int_eq(unlink(deep), 0);
     ck_assert_int_eq(rmdir(empty.path), 0); /* it is as empty as it was */
     ck_assert_int_eq(mkdir(empty.path, 0700), 0);

@@ -23,6 +23,7 @@
 
 #include "daemon/engine/rocksdb/rocks.h"
 #include "daemon/engine/rocksdb/rocks_room.h"
+#include "daemon/runtime/exit_code.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 
@@ -288,7 +289,8 @@ enum engine_result rocks_look(const char *path, struct failure *failure)
         failure_set(failure, STATUS_NOT_FOUND, "there is no %s", current);
         return ENGINE_NOT_FOUND;
     }
-    failure_set(failure, STATUS_IO_ERROR, "%s: cannot be seen: %s", current, strerror(errno));
+    failure_set(failure, exit_code_status_of_errno(errno), "%s: cannot be seen: %s%s", current,
+                strerror(errno), exit_code_cure_of_errno(errno));
     return ENGINE_FAILED;
 }
 

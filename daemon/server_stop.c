@@ -154,6 +154,7 @@ static void leave(struct server *server, uint64_t now_us)
     connection_close_all(server->connections);
     watch_stop(server->watch);
     space_watch_stop(server->space_watch);
+    reclaim_end(server->reclaim); /* the order was idle before the server began to leave */
     if (connection_count(server->connections) == 0 && reclaim_is_idle(server->reclaim) &&
         watch_is_idle(server->watch) && space_watch_is_idle(server->space_watch) &&
         server_reload_is_idle(server)) {

@@ -302,6 +302,11 @@ void engine_stop_maintenance(struct engine *engine)
     engine->type->stop_maintenance(engine);
 }
 
+void engine_end_maintenance(struct engine *engine)
+{
+    engine->type->end_maintenance(engine);
+}
+
 void engine_metrics(struct engine *engine, metrics_fn *each, void *context)
 {
     engine->type->metrics(engine, each, context);

@@ -275,6 +275,10 @@ void engine_maintain(struct engine *engine, uint64_t now_us, uint64_t *ret_next_
 /* From here on engine_reclaim and engine_maintain return soon, with their work not done. Any thread. */
 void engine_stop_maintenance(struct engine *engine);
 
+/* All that is to be kept is synced: if engine_reclaim waits for tables that the engine could not write, it returns, and none are written
+ * any more. Behind engine_stop_maintenance; called again and again, since writing them may fail later. Any thread. */
+void engine_end_maintenance(struct engine *engine);
+
 /* Calls back with each of the engine's numbers for people and monitoring, space among them, as metrics_each does with the
  * daemon's. Never waits for the device. Any thread. */
 void engine_metrics(struct engine *engine, metrics_fn *each, void *context);

@@ -42,6 +42,7 @@ struct engine_type {
                                       uint64_t *ret_bytes, struct failure *failure);
     void (*maintain)(struct engine *engine, uint64_t now_us, uint64_t *ret_next_us);
     void (*stop_maintenance)(struct engine *engine);
+    void (*end_maintenance)(struct engine *engine);
     void (*metrics)(struct engine *engine, metrics_fn *each, void *context);
 };
 

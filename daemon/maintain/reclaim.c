@@ -473,3 +473,11 @@ void reclaim_stop(struct reclaim *reclaim)
     reclaim->is_stopped = true;
     engine_stop_maintenance(reclaim->engine);
 }
+
+void reclaim_end(struct reclaim *reclaim)
+{
+    assert(thread_is(THREAD_LOOP) && reclaim->is_stopped);
+    if (reclaim->work.state != POOL_IDLE) {
+        engine_end_maintenance(reclaim->engine);
+    }
+}

@@ -20,8 +20,12 @@ void reclaim_free(struct reclaim *reclaim);
  * when something else happened. */
 uint64_t reclaim_iterate(struct reclaim *reclaim, uint64_t now_us);
 
-/* From here on nothing more is started, and what runs ends soon. */
+/* From here on nothing more is started, and what runs ends soon, unless the engine cannot write what lies in memory. */
 void reclaim_stop(struct reclaim *reclaim);
+
+/* Behind reclaim_stop, and once all is synced: what runs ends also where the engine cannot write what lies in memory. Called until
+ * reclaim_is_idle. */
+void reclaim_end(struct reclaim *reclaim);
 
 /* Whether nothing of it is with the pool. */
 bool reclaim_is_idle(const struct reclaim *reclaim);

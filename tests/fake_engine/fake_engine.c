@@ -292,6 +292,11 @@ static void fake_stop_maintenance(struct engine *base)
     fake_disk_unlock(engine->disk);
 }
 
+static void fake_end_maintenance(struct engine *base)
+{
+    assert(fake_of(base)->is_stopped); /* what waited has gone on since */
+}
+
 static struct engine_need fake_need(struct engine *base)
 {
     (void)fake_of(base);
@@ -361,5 +366,6 @@ const struct engine_type engine_fake = {
     .range_bytes = fake_range_bytes,
     .maintain = fake_maintain,
     .stop_maintenance = fake_stop_maintenance,
+    .end_maintenance = fake_end_maintenance,
     .metrics = fake_metrics,
 };

@@ -116,6 +116,35 @@ START_TEST(test_stop_deadline_exits_nonzero_and_says_how_many_are_not_written)
 }
 END_TEST
 
+static int count_logs(const char *data)
+{
+    return atoi(shell_run(END_MS, "ls %s/db | grep -c '[.]log$'", data).output);
+}
+
+/* What is to give space back closes a write buffer, which begins a log, and waits for a table of it. */
+START_TEST(test_stop_where_tables_cannot_be_written_ends_with_0)
+{
+    struct rig rig = rig_start("");
+    commit_ok(&rig.wire, commit_of_block(1, "one"));
+    commit_ok(&rig.wire, commit_of_block(2, "two"));
+    (void)shell_run(END_MS, "cd %s/db && for i in $(seq -f %%06.0f 200); do mkdir -p $i.sst $i.blob; done",
+                    rig.daemon.data);
+    ck_assert_int_eq(ask_prune(&rig.wire, prune_blocks(1)).status, STATUS_OK);
+    for (int wait = 0; count_logs(rig.daemon.data) < 2; wait += 100) {
+        ck_assert_int_lt(wait, patience_ms(60000));
+        usleep(100000);
+    }
+    usleep(500000); /* it fails meanwhile; where it fails later the stop ends as well */
+    ck_assert_int_eq(daemon_stop(&rig.daemon), 0);
+    wire_close(&rig.wire);
+    (void)shell_run(END_MS, "rmdir %s/db/*.sst %s/db/*.blob", rig.daemon.data, rig.daemon.data);
+    daemon_start(&rig.daemon, "");
+    rig.wire = rig_open(&rig);
+    ck_assert(block_is(&rig.wire, 2, "two"));
+    rig_end(&rig);
+}
+END_TEST
+
 START_TEST(test_new_connections_are_refused_while_stopping)
 {
     struct rig rig = rig_start("--flush-delay 1h");
@@ -390,6 +419,7 @@ int main(void)
     tcase_add_test(tests, test_sigint_stops_like_sigterm);
     tcase_add_test(tests, test_second_sigterm_changes_nothing);
     tcase_add_test(tests, test_stop_deadline_exits_nonzero_and_says_how_many_are_not_written);
+    tcase_add_test(tests, test_stop_where_tables_cannot_be_written_ends_with_0);
     tcase_add_test(tests, test_new_connections_are_refused_while_stopping);
     tcase_add_test(tests, test_second_daemon_names_pid);
     tcase_add_test(tests, test_empty_or_missing_directory_is_refused_without_create);

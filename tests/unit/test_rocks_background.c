@@ -1,6 +1,8 @@
 /* What fails in RocksDB's own threads: a compaction that meets damage, a flush that cannot be written, and that writes go on. */
 #include <check.h>
 #include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,6 +232,43 @@ START_TEST(while_tables_cannot_be_written_writes_are_refused_and_go_on_once_they
 }
 END_TEST
 
+static void *reclaim_all(void *unused)
+{
+    (void)unused;
+    struct failure own;
+    (void)!engine_reclaim(subject.engine, text("0"), text("z"), false, &own);
+    return NULL;
+}
+
+/* No write has seen that flushes fail, so the reclaim begins, and waits for one that goes well. */
+START_TEST(a_reclaim_that_waits_for_tables_that_cannot_be_written_ends_with_maintenance)
+{
+    pthread_t thread;
+    put_all(VALUE_BYTES);
+    block_files(true);
+    ck_assert_int_eq(pthread_create(&thread, NULL, reclaim_all, NULL), 0);
+    for (int wait = 0; wait < WAIT_MS && rocks_number(rocks(), "rocksdb.background-errors") == 0;
+         wait += 10) {
+        pause_ms(10);
+    }
+    engine_stop_maintenance(subject.engine);
+    struct timespec until;
+    int joined = ETIMEDOUT;
+    for (int wait = 0; wait < WAIT_MS && joined == ETIMEDOUT; wait += 100) {
+        engine_end_maintenance(subject.engine);
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec++;
+        joined = pthread_timedjoin_np(thread, NULL, &until);
+    }
+    ck_assert_int_eq(joined, 0);
+    block_files(false);
+    subject_reopen();
+    for (unsigned i = 0; i < KEYS; i++) {
+        subject_expect_bytes(NULL, key_of(i), &(struct slice){value + i, VALUE_BYTES});
+    }
+}
+END_TEST
+
 START_TEST(while_space_is_low_compactions_pause_and_writes_go_on)
 {
     engine_note_space(subject.engine, true);
@@ -292,6 +331,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, subject_end);
     tcase_add_loop_test(tests, a_compaction_that_meets_damage_is_given_up_and_writes_go_on, 0, 2);
     tcase_add_test(tests, while_tables_cannot_be_written_writes_are_refused_and_go_on_once_they_can);
+    tcase_add_test(tests, a_reclaim_that_waits_for_tables_that_cannot_be_written_ends_with_maintenance);
     tcase_add_test(tests, while_space_is_low_compactions_pause_and_writes_go_on);
     tcase_add_test(tests, want_of_space_is_told_from_damage);
     tcase_add_test(tests, a_batch_with_nothing_wrong_behind_it_is_allowed_and_nothing_is_told);

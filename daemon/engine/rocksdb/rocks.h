@@ -139,6 +139,7 @@ void rocks_history(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_ol
 uint64_t rocks_space(struct engine *engine);
 void rocks_maintain(struct engine *engine, uint64_t now_us, uint64_t *ret_next_us);
 void rocks_stop_maintenance(struct engine *engine);
+void rocks_end_maintenance(struct engine *engine);
 void rocks_metrics(struct engine *engine, metrics_fn *each, void *context);
 
 /* ---- rocks_usage.c ---- */

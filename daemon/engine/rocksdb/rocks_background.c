@@ -166,8 +166,7 @@ static void ask_for_flush(struct rocks *rocks, uint64_t now_us)
     }
 }
 
-/* Whether a flush has failed and none has gone well since. */
-static bool flush_has_failed(const struct rocks *rocks)
+bool rocks_flush_has_failed(const struct rocks *rocks)
 {
     return rocks_number(rocks, "rocksdb.num-immutable-mem-table") > 0 &&
            rocks_number(rocks, "rocksdb.mem-table-flush-pending") > 0;
@@ -181,7 +180,7 @@ static bool write_buffers_allow(struct rocks *rocks, size_t bytes, uint64_t now_
     uint64_t bytes_max = (WRITE_BUFFERS - 1) * rocks->write_buffer_bytes + rocks->start_buffer_bytes;
     bool has_room = false;
     for (int looks = 0; looks < FLUSH_LOOKS_MAX; looks++) {
-        bool is_failed = flush_has_failed(rocks);
+        bool is_failed = rocks_flush_has_failed(rocks);
         if (!is_failed && rocks_number(rocks, "rocksdb.num-immutable-mem-table") <= 1) {
             atomic_store(&rocks->flushes_fail, false);
             set_write_buffers(rocks, WRITE_BUFFERS);
@@ -255,7 +254,7 @@ static void describe(struct rocks *rocks, uint64_t errors, const char *doing, st
 static void note_failures(struct rocks *rocks, uint64_t errors, uint64_t now_us)
 {
     struct rocks_background *background = &rocks->background;
-    bool is_flush = flush_has_failed(rocks);
+    bool is_flush = rocks_flush_has_failed(rocks);
     const char *what = is_flush ? "writing tables" : "compacting tables";
     background->errors = errors;
     describe(rocks, errors, what, &background->failure);

@@ -37,6 +37,9 @@ bool rocks_background_allows(struct rocks *rocks, size_t bytes, struct failure *
  * compactions that would hold up writes. Any thread. */
 bool rocks_close_write_buffer(struct rocks *rocks, struct failure *failure) MUST_CHECK;
 
+/* Whether a flush has failed and none has gone well since. Any thread. */
+bool rocks_flush_has_failed(const struct rocks *rocks);
+
 /* Whether a flush is known to fail, or something failed since the last look. Writer. */
 bool rocks_background_has_news(const struct rocks *rocks);
 bool rocks_background_failed(struct engine *engine, struct failure *ret_failure);

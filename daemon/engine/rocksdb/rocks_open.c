@@ -91,6 +91,7 @@ const struct engine_type engine_rocksdb = {
     .range_bytes = rocks_range_bytes,
     .maintain = rocks_maintain,
     .stop_maintenance = rocks_stop_maintenance,
+    .end_maintenance = rocks_end_maintenance,
     .metrics = rocks_metrics,
 };
 

@@ -180,6 +180,17 @@ void rocks_stop_maintenance(struct engine *engine)
     paced_deletion_stop(rocks_of(engine)->deletion);
 }
 
+/* A compaction first flushes what lies in memory of its range. If that flush fails, RocksDB has the compaction wait until another one goes
+ * well, or until the store is closed: this says that it is. What lies in memory is in the log. */
+void rocks_end_maintenance(struct engine *engine)
+{
+    struct rocks *rocks = rocks_of(engine);
+    assert(atomic_load(&rocks->is_stopped)); /* or the next reclaim would begin */
+    if (rocks_flush_has_failed(rocks)) {
+        rocksdb_cancel_all_background_work(rocks->db, false);
+    }
+}
+
 /* clang-format off */
 static const struct {
     struct metric metric;

@@ -232,6 +232,9 @@ static void reclaim_done(struct pool_work *work)
     assert(thread_is(THREAD_LOOP) && work->state == POOL_IDLE); /* what ran is the loop's again */
     struct chain_set *chains = order_chains(reclaim->order);
     reclaim->maintenance.is_wanted = true;
+    if (reclaim->is_stopped) {
+        return; /* it was cut short: the next start has it due again */
+    }
     if (reclaim->result != ENGINE_OK) {
         note_failure(reclaim);
     }

@@ -265,23 +265,25 @@ START_TEST(a_chain_that_always_fails_holds_up_no_other)
 }
 END_TEST
 
+/* What the stop cuts short is not taken for done: the next run asks again. */
 START_TEST(after_a_stop_nothing_starts_and_what_runs_ends)
 {
-    prune(chains[0], 10, 5);
+    _i == 0 ? prune(chains[0], 10, 5) : gone_add(chain_gone(order_chains(order)), 3, 4);
     fake_disk_close_gate(disk, FAKE_RECLAIM, FAKE_BEFORE);
     (void)reclaim_iterate(reclaim, thread_now_us());
     fake_disk_await(disk, FAKE_RECLAIM, FAKE_BEFORE);
-    ck_assert(!reclaim_is_idle(reclaim));
     reclaim_stop(reclaim);
+    reclaim_end(reclaim);
     uv_run(&loop, UV_RUN_DEFAULT);
-    ck_assert(reclaim_is_idle(reclaim));
-    uint64_t maintained = fake_disk_calls(disk, FAKE_MAINTAIN),
-             reclaimed = fake_disk_calls(disk, FAKE_RECLAIM);
+    uint64_t before = fake_disk_calls(disk, FAKE_MAINTAIN) + fake_disk_calls(disk, FAKE_RECLAIM) +
+                      fake_disk_calls(disk, FAKE_WRITE);
+    step_writer();
     prune(chains[0], 20, 5);
     skipped_us += 100 * INTERVAL_US;
     ck_assert_uint_eq(iterate(), UINT64_MAX);
-    ck_assert_uint_eq(fake_disk_calls(disk, FAKE_MAINTAIN), maintained);
-    ck_assert_uint_eq(fake_disk_calls(disk, FAKE_RECLAIM), reclaimed);
+    ck_assert_uint_eq(before, fake_disk_calls(disk, FAKE_MAINTAIN) + fake_disk_calls(disk, FAKE_RECLAIM) +
+                                  fake_disk_calls(disk, FAKE_WRITE));
+    ck_assert(reclaim_is_idle(reclaim) && chains[0]->blocks_reclaimed == 0);
 }
 END_TEST
 
@@ -581,7 +583,7 @@ int main(void)
     tcase_add_test(tests, what_failed_is_dropped_again);
     tcase_add_test(tests, a_range_that_failed_is_tried_again_later);
     tcase_add_test(tests, a_chain_that_always_fails_holds_up_no_other);
-    tcase_add_test(tests, after_a_stop_nothing_starts_and_what_runs_ends);
+    tcase_add_loop_test(tests, after_a_stop_nothing_starts_and_what_runs_ends, 0, 2);
     tcase_add_test(tests, maintenance_runs_when_keys_were_deleted_and_when_it_is_due);
     tcase_add_test(tests, maintenance_goes_on_while_a_range_is_reclaimed);
     return suite_run(suite, true);

@@ -114,7 +114,9 @@ START_TEST(test_lists_go_both_ways_and_ranges_go)
     cairn(&rig, USAGE, "meta del --range a b c");
     cairn(&rig, DONE, "meta del --range n2 n4");
     ck_assert_str_eq(cairn(&rig, DONE, "meta list --keys-only"), "n1\nn4\nn5\n");
-    cairn(&rig, DONE, "meta del --range n4");
+    expect_in(cairn_errors(&rig, USAGE, "meta del --range n4"), "give --yes where nobody can be asked");
+    ck_assert_str_eq(cairn(&rig, DONE, "meta list --keys-only"), "n1\nn4\nn5\n");
+    cairn(&rig, DONE, "meta del --range n4 --yes");
     ck_assert_str_eq(cairn(&rig, DONE, "meta list --keys-only"), "n1\n");
     char *header = directory_path(&rig.daemon.home, "header");
     file_write(header, "the header");

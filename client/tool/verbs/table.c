@@ -230,7 +230,8 @@ const struct tool_verb table_of_verbs[] = {
      .summary = "delete metadata, all names at once",
      .details =
          "Of more than one name it asks first, on a terminal. --range takes FROM and TO, or FROM alone: to "
-         "the last name.\n"
+         "the last name,\n"
+         "for which --yes is needed where nobody can be asked.\n"
          "It is a commit, in a time that does not depend on how many names there are.\n",
      .example = "cairn meta del greeting\ncairn meta del --range bench- bench.\n",
      .options = delete_options,

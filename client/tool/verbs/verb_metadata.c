@@ -296,7 +296,9 @@ enum tool_exit verb_meta_delete(struct tool *tool)
         result = tool_connect(tool);
     }
     if (result == TOOL_OK && is_range) {
-        result = confirm(tool, CONFIRM_IF_ASKED, "Delete all names of the range");
+        bool is_open = count == 1; /* a script that forgets TO would delete all that is behind */
+        result = confirm(tool, is_open ? CONFIRM_NEEDED : CONFIRM_IF_ASKED, "Delete all names %s",
+                         is_open ? "from the given one on" : "of the range");
     } else if (result == TOOL_OK && count > 1) {
         result = confirm(tool, CONFIRM_IF_ASKED, "Delete %zu names", count);
     }

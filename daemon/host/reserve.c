@@ -34,6 +34,7 @@ struct reserve {
     int fd; /* -1: there is no file */
     /* changed under mutex, read without it */
     _Atomic uint64_t held_bytes;
+    _Atomic bool is_refused;
     /* any thread */
     /* what was free when the system was asked last, less what was written since */
     _Atomic uint64_t noted_bytes;
@@ -94,6 +95,11 @@ struct reserve_space reserve_look(struct reserve *reserve)
     }
     atomic_store(&reserve->noted_bytes, space.free_files < FILES_MIN ? 0 : space.free_bytes);
     return space;
+}
+
+bool reserve_is_refused(const struct reserve *reserve)
+{
+    return atomic_load(&reserve->is_refused);
 }
 
 uint64_t reserve_held_bytes(const struct reserve *reserve)
@@ -158,6 +164,15 @@ bool reserve_give(struct reserve *reserve)
     return is_given;
 }
 
+void reserve_keep(struct reserve *reserve, uint64_t bytes)
+{
+    mutex_lock(&reserve->mutex);
+    if (reserve->held_bytes > bytes) {
+        shrink(reserve, bytes);
+    }
+    mutex_unlock(&reserve->mutex);
+}
+
 /* Allocates what lies between the two places in the file. Mutex held. */
 static bool allocate(const struct reserve *reserve, uint64_t from, uint64_t to)
 {
@@ -190,6 +205,7 @@ bool reserve_set_aside(struct reserve *reserve, uint64_t wanted_bytes, uint64_t 
         open_file(reserve); /* on a full disk it may not have been made */
     }
     uint64_t held = reserve->held_bytes;
+    bool is_refused = false;
     if (reserve->fd >= 0 && held < wanted_bytes && space.free_bytes != UINT64_MAX) {
         uint64_t step = wanted_bytes - held < RESERVE_STEP_BYTES ? wanted_bytes - held : RESERVE_STEP_BYTES;
         bool has_room = space.free_bytes >= spared_bytes && space.free_bytes - spared_bytes >= step;
@@ -197,9 +213,11 @@ bool reserve_set_aside(struct reserve *reserve, uint64_t wanted_bytes, uint64_t 
         if (is_grown) {
             atomic_store(&reserve->held_bytes, held + step);
         } else if (has_room) {
+            is_refused = errno == ENOSPC || errno == EDQUOT;
             (void)!ftruncate(reserve->fd, (off_t)held); /* an attempt that failed may have allocated some */
         }
     }
+    atomic_store(&reserve->is_refused, is_refused);
     mutex_unlock(&reserve->mutex);
     return is_grown;
 }

@@ -53,4 +53,10 @@ bool reserve_give(struct reserve *reserve) MUST_CHECK;
  * no room for it. */
 bool reserve_set_aside(struct reserve *reserve, uint64_t wanted_bytes, uint64_t spared_bytes);
 
+/* Gives back what it holds beyond so much. */
+void reserve_keep(struct reserve *reserve, uint64_t bytes);
+
+/* Whether the last step was refused though the system says that there is room, as behind a quota. */
+bool reserve_is_refused(const struct reserve *reserve);
+
 #endif

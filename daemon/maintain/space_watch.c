@@ -7,6 +7,8 @@
  *
  * - Where the engine could only be opened for reading, what a start takes is set aside; once that is done, the owner is told to open it
  *   anew. What the system calls free is not enough: a quota may be in the way, and each start would be one of a loop.
+ * - No system call tells what a quota leaves. Where a step of setting the reserve aside is refused though there seems to be room, nothing
+ *   counts as free until all of it, and what lies below the soft mark, could be had. A start tries that before its first look.
  * - A file system with fewer than SPACE_FILES_MIN inodes left counts as full, however many bytes are free, until SPACE_FILES_BACK are left:
  *   so one file that comes and goes does not change the state each time.
  *
@@ -32,8 +34,11 @@ enum {
     SPACE_ROOM_BYTES = 1 << 20,   /* beside what a flush takes: names and lines of the manifest */
     /* inodes below which a file system counts as full: two tables for each write buffer, a log, a compaction, a start */
     SPACE_FILES_MIN = 32,
-    SPACE_FILES_BACK = 48,        /* from which it does so no more; a flush makes and deletes some */
-    SPACE_STEPS_MAX = 4,          /* of setting aside, before one look */
+    SPACE_FILES_BACK = 48, /* from which it does so no more; a flush makes and deletes some */
+    SPACE_STEPS_MAX = 4,   /* of setting aside, before one look */
+    SPACE_STEPS_REFUSED_MAX =
+        64,                  /* while a step was refused: all is to be had at once, or it is given back */
+    SPACE_FIRST_US = 100000, /* of setting aside before the first look: a start shall be quick */
     SPACE_REOPEN_US_MIN = 500000, /* from a start that had no space to the next: less would be a crash loop */
 };
 
@@ -53,6 +58,7 @@ struct space_watch {
     struct space_look look;
     uint64_t start_bytes; /* what opening the engine anew takes */
     bool is_flushing;
+    bool is_refused; /* a step was, and all that is wanted was not to be had since */
 };
 
 /* ---- on the pool, and once at the start ---- */
@@ -78,20 +84,32 @@ static void look(struct space_watch *watch)
         .queue_bytes_max = watch->config.queue_bytes_max,
         .is_read_only = engine_access_of(watch->config.engine) != ENGINE_WRITES,
         .lacks_files = space.free_files < files_min,
+        .is_refused = watch->is_refused,
     };
     watch->start_bytes = need.start_bytes + SPACE_ROOM_BYTES;
 }
 
 /* Before a look: the file is whole, or grows while there is room beside what writes may still take; or to what a start takes. */
-static void set_aside(const struct space_watch *watch)
+static void set_aside(struct space_watch *watch)
 {
     const struct space_look *last = &watch->look;
+    struct reserve *reserve = watch->config.reserve;
     uint64_t wanted = last->is_read_only ? watch->start_bytes : last->reserve_bytes;
     uint64_t spared = last->is_read_only ? 0 : space_hard_mark(last, 0);
-    for (int steps = 0; steps < SPACE_STEPS_MAX; steps++) {
-        if (!reserve_set_aside(watch->config.reserve, wanted, spared)) {
-            return;
-        }
+    uint64_t tried = wanted + (watch->is_refused ? space_soft_mark(last, 0) : 0);
+    int steps_max = watch->is_refused ? SPACE_STEPS_REFUSED_MAX : SPACE_STEPS_MAX;
+    for (int steps = 0; steps < steps_max && reserve_set_aside(reserve, tried, spared); steps++) {
+    }
+    if (last->is_read_only) {
+        return;
+    }
+    if (reserve_is_refused(reserve)) {
+        watch->is_refused = true;
+    } else if (reserve_held_bytes(reserve) >= tried) {
+        watch->is_refused = false;
+    }
+    if (tried > wanted) {
+        reserve_keep(reserve, wanted);
     }
 }
 
@@ -100,6 +118,25 @@ static void look_run(struct pool_work *work)
     struct space_watch *watch = (struct space_watch *)work; /* its first member */
     assert(thread_is(THREAD_POOL));                         /* it may wait for the disk */
     set_aside(watch);
+    look(watch);
+}
+
+/* The reserve is set aside before anything is accepted, as long as that takes no time: a quota shows by it. */
+static void look_first(struct space_watch *watch)
+{
+    uint64_t until_us = thread_now_us() + SPACE_FIRST_US;
+    look(watch); /* says how much that is */
+    const struct space_look *found = &watch->look;
+    struct reserve *reserve = watch->config.reserve;
+    bool is_whole = found->held_bytes >= found->reserve_bytes;
+    uint64_t tried = found->reserve_bytes + (is_whole ? 0 : space_soft_mark(found, 0));
+    while (!found->is_read_only && thread_now_us() < until_us &&
+           reserve_set_aside(reserve, tried, space_hard_mark(found, 0))) {
+    }
+    watch->is_refused = reserve_is_refused(reserve);
+    if (!found->is_read_only && tried > found->reserve_bytes) {
+        reserve_keep(reserve, found->reserve_bytes);
+    }
     look(watch);
 }
 
@@ -174,7 +211,7 @@ struct space_watch *space_watch_new(const struct space_watch_config *config)
     watch->queue_bytes_max = config->queue_bytes_max;
     if (config->reserve != NULL) {
         watch->counted = order_space_counted(config->order);
-        look(watch);
+        look_first(watch);
         tell(watch);
     }
     return watch;

@@ -82,6 +82,15 @@ static bool refuse(struct order *order, const char *what, uint64_t bytes, enum s
             what);
         return false;
     }
+    if (order->space.is_refused) {
+        failure_set(
+            failure, STATUS_NO_SPACE,
+            "%s: the file system of the data directory has %lu MiB free and gives none of it, as behind a "
+            "quota: "
+            "raise that, or prune, or drop a chain; reads, prunes, rollbacks, drops and deletes go on",
+            what, order->space.free_bytes >> 20);
+        return false;
+    }
     failure_set(failure, STATUS_NO_SPACE,
                 "%s: %lu MiB are free for it on the file system of the data directory, and it is taken again "
                 "from %lu on: free space there, "

@@ -284,6 +284,24 @@ START_TEST(what_the_system_does_not_say_counts_as_free_and_a_file_that_failed_is
 }
 END_TEST
 
+START_TEST(a_step_that_is_refused_where_there_is_room_is_told_until_one_goes_well)
+{
+    static const int errors[] = {EDQUOT, ENOSPC};
+    open_in_directory();
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        failing_plan(FAILING_ALLOCATE, 1, errors[i]);
+        ck_assert(!reserve_set_aside(reserve, (i + 1) * MIB, 0));
+        ck_assert(failing_end());
+        ck_assert(reserve_is_refused(reserve));
+        ck_assert(reserve_set_aside(reserve, (i + 1) * MIB, 0));
+        ck_assert(!reserve_is_refused(reserve));
+    }
+    ck_assert(!reserve_set_aside(reserve, 3 * MIB, UINT64_MAX - 1));
+    ck_assert(!reserve_is_refused(reserve)); /* there is no room, and nobody was asked */
+    close_in_directory();
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -300,5 +318,6 @@ int main(void)
     tcase_add_test(tests, where_nothing_is_allocated_unasked_it_holds_zeros);
     tcase_add_test(tests, what_cannot_be_set_aside_leaves_what_it_held);
     tcase_add_test(tests, what_the_system_does_not_say_counts_as_free_and_a_file_that_failed_is_opened_again);
+    tcase_add_test(tests, a_step_that_is_refused_where_there_is_room_is_told_until_one_goes_well);
     return suite_run(suite, true);
 }

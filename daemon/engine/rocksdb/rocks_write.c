@@ -225,12 +225,25 @@ static void count_deletions(struct rocks *rocks, const struct engine_edit *edits
     }
 }
 
+/* Where the log found no space though there is some, as behind a quota, the reserve goes: the next start, which gets that for what it
+ * writes, cannot set it aside again, and knows by that that there is no room. On a full disk others would take it. */
+static void give_to_next_start(struct rocks *rocks)
+{
+    uint64_t needed = rocks_start_bytes(rocks->write_buffer_bytes);
+    if (rocks->reserve != NULL && reserve_look(rocks->reserve).free_bytes > needed) {
+        (void)!reserve_give(rocks->reserve);
+    }
+}
+
 /* A write that the file system refused to take leaves what was written before it as it is; whatever else failed may have been a sync,
  * or the engine's own answer to one. */
 static enum engine_outcome fail(struct rocks *rocks, const char *doing, char *error, struct failure *failure)
 {
     assert(!atomic_load(&rocks->engine.has_ended)); /* the first failure ends all writing */
     bool was_refused = strstr(error, "While appending to file") != NULL;
+    if (rocks_is_no_space(error)) {
+        give_to_next_start(rocks);
+    }
     rocks_fail(doing, error, failure);
     if (!was_refused) {
         wal_state_note_failure(&rocks->wal);

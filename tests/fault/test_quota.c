@@ -1,0 +1,196 @@
+/* A quota (contract 9): the file system has room, and refuses this user any more of it with EDQUOT. No call says so beforehand, so the first
+ * write that meets it may end the daemon as a failed one does, and the next start serves: reads go on, writes are `no space`, nothing that
+ * was acknowledged is lost. Once the quota is lifted, writes are taken again, by the same process. */
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "daemon/runtime/exit_code.h"
+#include "tests/fault/quota_control.h"
+#include "tests/lib/kept.h"
+#include "tests/lib/rig.h"
+#include "tests/lib/suite.h"
+
+enum {
+    ENDS_MAX = 2, /* of the daemon, before it knows of the quota */
+    BLOCK_BYTES = 200 << 10,
+    REFUSALS = 20, /* one after the other, over several looks */
+    PAUSE_MS = 50,
+    WAIT_MS = 60000,
+    SAID_BYTES = 1500,
+    LEFTS = 3, /* how much the quota leaves: so many times */
+    LEFT_BYTES = 20 << 20,
+};
+
+struct quota {
+    struct rig rig;
+    struct directory place;
+    struct quota_control *control;
+    char preload[160], control_path[120], root[120];
+    uint64_t height; /* acknowledged */
+    int ends;
+};
+
+static void quota_begin(struct quota *quota)
+{
+    *quota = (struct quota){.rig.daemon = daemon_new(), .place = directory_new()};
+    struct daemon *daemon = &quota->rig.daemon;
+    char *path = directory_path(&quota->place, "control");
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(ftruncate(fd, sizeof *quota->control), 0);
+    quota->control = mmap(NULL, sizeof *quota->control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    ck_assert_ptr_ne(quota->control, MAP_FAILED);
+    close(fd);
+    snprintf(quota->preload, sizeof quota->preload, "LD_PRELOAD=%s/preload_quota.so", getenv("CAIRN_FAULT"));
+    snprintf(quota->control_path, sizeof quota->control_path, QUOTA_ENVIRONMENT "=%s", path);
+    snprintf(quota->root, sizeof quota->root, QUOTA_ROOT_ENVIRONMENT "=%s/data", daemon->home.path);
+    daemon->environment[0] = quota->preload;
+    daemon->environment[1] = quota->control_path;
+    daemon->environment[2] = quota->root;
+    daemon_start(daemon, "");
+    quota->rig.wire = wire_open(daemon->socket);
+}
+
+/* The end of what the daemon wrote: a message of a failed test is short. */
+static const char *said(const struct quota *quota)
+{
+    const char *text = daemon_errors(&quota->rig.daemon);
+    size_t bytes = strlen(text);
+    return bytes > SAID_BYTES ? text + bytes - SAID_BYTES : text;
+}
+
+static uint64_t used_bytes(const struct quota *quota)
+{
+    struct program result = shell_run(WAIT_MS, "du -sk %s", quota->rig.daemon.data);
+    ck_assert_int_eq(result.exit_code, 0);
+    return strtoull(result.output, NULL, 10) << 10;
+}
+
+/* STATUS_COUNT: the daemon has ended, or opens its store anew. */
+static enum status answer(struct quota *quota, uint64_t id)
+{
+    struct wire *wire = &quota->rig.wire;
+    const struct wire_frame *frame = wire_try_frame(wire, id, patience_ms(WAIT_MS));
+    ck_assert_msg(frame != NULL || wire->ended, "no answer: %s", said(quota));
+    bool is_ending = frame == NULL || frame->header.status == STATUS_IO_ERROR ||
+                     frame->header.status == STATUS_SHUTTING_DOWN;
+    return is_ending ? STATUS_COUNT : (enum status)frame->header.status;
+}
+
+static enum status write_block(struct quota *quota)
+{
+    Cairn__Commit *commit = commit_of_block(quota->height + 1, "h");
+    commit->blocks[0]->has_data = true;
+    commit->blocks[0]->data = bytes_random(quota->height + 1, BLOCK_BYTES);
+    enum status status = answer(quota, wire_send(&quota->rig.wire, FRAME_COMMIT, commit));
+    quota->height += status == STATUS_OK;
+    ck_assert_msg(status == STATUS_OK || status == STATUS_NO_SPACE || status == STATUS_COUNT, "status %d",
+                  status);
+    kept_clear();
+    return status;
+}
+
+static enum status set_name(struct quota *quota)
+{
+    Cairn__WriteMetadata *write = metadata_new(operation_set("name", "value"));
+    return answer(quota, wire_send(&quota->rig.wire, FRAME_WRITE_METADATA, write));
+}
+
+static void start_again(struct quota *quota)
+{
+    wire_close(&quota->rig.wire);
+    daemon_start(&quota->rig.daemon, "");
+    quota->rig.wire = wire_open(quota->rig.daemon.socket);
+}
+
+/* What ended the daemon may do so a few times, as what a start gives back goes to the next writes. */
+static void write_until_refused(struct quota *quota)
+{
+    for (int refusals = 0; refusals < REFUSALS;) {
+        enum status status = rig_reconnect(&quota->rig) ? write_block(quota) : STATUS_COUNT;
+        if (status == STATUS_COUNT && (quota->rig.wire.ended || quota->rig.wire.fd < 0)) {
+            int code = daemon_wait(&quota->rig.daemon, patience_ms(WAIT_MS));
+            ck_assert_msg(code == EXIT_CODE_WRITE_FAILED && ++quota->ends <= ENDS_MAX, "end %d, with %d: %s",
+                          quota->ends, code, said(quota));
+            start_again(quota);
+        }
+        refusals = status == STATUS_NO_SPACE ? refusals + 1 : 0;
+        sleep_ms(status == STATUS_NO_SPACE ? PAUSE_MS : 0);
+    }
+}
+
+static void expect_acknowledged(struct quota *quota)
+{
+    for (uint64_t height = 1; height <= quota->height; height++) {
+        const Cairn__BlockReply *block = get_block(&quota->rig.wire, height, 15);
+        ck_assert_msg(block != NULL && bytes_same(block->data, bytes_random(height, BLOCK_BYTES)),
+                      "block %lu of %lu", height, quota->height);
+        kept_clear();
+    }
+}
+
+static void await_taken(struct quota *quota)
+{
+    uint64_t until_ms = clock_ms() + (uint64_t)patience_ms(WAIT_MS);
+    enum status status = STATUS_NO_SPACE;
+    while (status != STATUS_OK) {
+        ck_assert_msg(clock_ms() < until_ms, "not healed: %s", said(quota));
+        status = rig_reconnect(&quota->rig) ? write_block(quota) : STATUS_COUNT;
+        sleep_ms(5);
+    }
+    ck_assert_int_eq(set_name(quota), STATUS_OK);
+}
+
+/* Then no step of setting aside meets the quota: a write does. */
+static void await_reserve(struct quota *quota)
+{
+    struct wire *wire = &quota->rig.wire;
+    uint64_t until_ms = clock_ms() + (uint64_t)patience_ms(WAIT_MS);
+    while (status_number(wire, "space.reserve_bytes") < status_number(wire, "space.reserve_bytes_max")) {
+        ck_assert_uint_lt(clock_ms(), until_ms);
+        sleep_ms(10);
+    }
+}
+
+START_TEST(beyond_a_quota_reads_go_on_and_writes_do_once_it_is_lifted)
+{
+    struct quota quota;
+    quota_begin(&quota);
+    ck_assert_int_eq(write_block(&quota), STATUS_OK);
+    if (_i >= LEFTS) {
+        await_reserve(&quota);
+    }
+    atomic_store(&quota.control->bytes, used_bytes(&quota) + (uint64_t)LEFT_BYTES * (uint64_t)(_i % LEFTS));
+    write_until_refused(&quota);
+    ck_assert_uint_gt(atomic_load(&quota.control->refused), 0);
+    ck_assert_int_eq(set_name(&quota), STATUS_NO_SPACE);
+    ck_assert_ptr_nonnull(strstr(status_string(&quota.rig.wire, "health"), "no space"));
+    expect_acknowledged(&quota);
+    atomic_store(&quota.control->bytes, 0);
+    await_taken(&quota);
+    ck_assert_int_eq(daemon_wait(&quota.rig.daemon, 0), -1); /* the same process */
+    expect_acknowledged(&quota);
+    daemon_kill(&quota.rig.daemon);
+    start_again(&quota);
+    expect_acknowledged(&quota);
+    printf("quota: %lu blocks, %d ends as after a failed write\n", quota.height, quota.ends);
+    wire_close(&quota.rig.wire);
+    ck_assert_int_eq(daemon_stop(&quota.rig.daemon), 0);
+    daemon_close(&quota.rig.daemon);
+    munmap(quota.control, sizeof *quota.control);
+    directory_remove(&quota.place);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests;
+    Suite *suite = suite_new("quota", 600, &tests);
+    tcase_add_loop_test(tests, beyond_a_quota_reads_go_on_and_writes_do_once_it_is_lifted, 0, 2 * LEFTS);
+    return suite_run(suite, false);
+}

@@ -1,6 +1,6 @@
 /* What the files of connections have in common; connection_set_internal.h has what they share of all connections. Each file calls those
  * before it: output.c, connection.c (a peer's state, replies, end), connection_late.c (peers that take too long, or are gone),
- * connection_share.c (how much one may do), connection_read.c, connection_set.c. Nobody else includes this. Loop only. */
+ * connection_share.c (whether and how far one may go on), connection_read.c, connection_set.c. Nobody else includes this. Loop only. */
 #ifndef DAEMON_CONNECTION_INTERNAL_H
 #define DAEMON_CONNECTION_INTERNAL_H
 

@@ -33,78 +33,6 @@ static void refuse_frame(struct connection *connection, uint8_t type, uint64_t i
     connection_refuse(connection, type, id, status, text);
 }
 
-static void pause_for(struct connection *connection, enum turns_list list, struct turn *turn)
-{
-    connection->has_turn = false;
-    turns_wait(connection->set->service->turns, list, &connection->session.member, turn, connection);
-}
-
-/* Whether what the peer sent may be looked at. Where the shared budget for replies is in the way, it waits for its turn from here on. */
-static bool may_look(struct connection *connection)
-{
-    const struct budget_client *client = &connection->session.client;
-    bool may = connection->state == CONNECTION_OPEN && connection->waiting == NULL &&
-               !connection->is_unpacking && !turn_waits(&connection->for_slice) &&
-               connection->incoming.state != INCOMING_WAITS_MEMORY && budget_client_may_send(client);
-    if (!may || turn_waits(&connection->for_requests) || turn_waits(&connection->for_replies)) {
-        return false;
-    }
-    if (!connection->is_gone && budget_client_must_pause(connection->set->service->budget, client)) {
-        pause_for(connection, TURNS_REPLIES, &connection->for_replies);
-        return false;
-    }
-    return true;
-}
-
-/* Whether a first frame has to wait until what its process sent over connections that it left is carried out. */
-static bool is_held_back(struct connection *connection)
-{
-    bool is_held = !connection->session.is_greeted && connection_has_predecessor(connection);
-    assert(connection->session.is_greeted || connection->incoming.frame.type == FRAME_HELLO);
-    assert(connection->set->held > 0 || !connection->is_held); /* each hello that waits is counted once */
-    connection->set->held += is_held;
-    connection->set->held -= connection->is_held;
-    connection->is_held = is_held;
-    return is_held;
-}
-
-/* Whether the frame whose header is there may start. What is about a stream always may: requests that stay may wait for it. Where only
- * memory for requests is in the way, or others that wait for that, it waits for its turn from here on. */
-static bool may_start(struct connection *connection)
-{
-    const struct service *service = connection->set->service;
-    assert(connection->incoming.state == INCOMING_BODY_AHEAD);
-    if (request_type_is_about_stream(connection->incoming.frame.type)) {
-        return true;
-    }
-    if (connection->in_flight >= REQUESTS_IN_FLIGHT_MAX ||
-        connection->session.reads_waiting >= READS_WAITING_MAX || is_held_back(connection)) {
-        return false;
-    }
-    bool others_wait = turns_count(service->turns, TURNS_REQUESTS) > 0;
-    if (budget_requests_are_full(service->budget) || (others_wait && !connection->has_turn)) {
-        pause_for(connection, TURNS_REQUESTS, &connection->for_requests);
-        return false;
-    }
-    return true;
-}
-
-/* Whether it goes on with what it has read, or reads. */
-static bool may_go_on(struct connection *connection)
-{
-    return may_look(connection) &&
-           (connection->incoming.state != INCOMING_BODY_AHEAD || may_start(connection));
-}
-
-/* Whether the peer is gone and what it sent would have to wait. */
-static bool waits_for_nobody(const struct connection *connection)
-{
-    bool waits = connection->waiting != NULL || connection->incoming.state == INCOMING_WAITS_MEMORY ||
-                 turn_waits(&connection->for_requests);
-    assert(!connection->is_gone || connection->session.is_closed);
-    return connection->is_gone && waits;
-}
-
 /* Drops a whole frame whose answer nobody waits for. */
 static void skip_request(struct connection *connection, uint8_t *taken)
 {
@@ -330,9 +258,10 @@ static size_t take(struct connection *connection, const uint8_t *bytes, size_t c
     const struct connection_set *set = connection->set;
     uint64_t requests = set->requests;
     size_t taken = 0;
-    bool is_begun = false; /* a header was read, and nothing was started since may_go_on was asked */
+    bool is_begun =
+        false; /* a header was read, and nothing was started since connection_may_go_on was asked */
     while ((taken < count || is_whole_ahead(connection)) &&
-           (is_begun ? may_start(connection) : may_go_on(connection))) {
+           (is_begun ? connection_may_start(connection) : connection_may_go_on(connection))) {
         if (set->requests != requests) {
             requests = set->requests;
             if (order_has_completions(set->service->order)) {
@@ -457,17 +386,17 @@ static void take_backlog(struct connection *connection, struct time_slice *slice
 void connection_read_on(struct connection *connection)
 {
     assert(thread_is(THREAD_LOOP) && connection->state != CONNECTION_CLOSED);
-    if (waits_for_nobody(connection)) {
+    if (connection_waits_for_nobody(connection)) {
         connection_close(connection);
         return;
     }
     bool has_left = connection->left_iteration == connection->set->iteration;
     bool has_more = connection->backlog != NULL || is_whole_ahead(connection);
-    if (has_more && !has_left && may_go_on(connection)) {
+    if (has_more && !has_left && connection_may_go_on(connection)) {
         struct time_slice slice = connection_fresh_slice(connection->set);
         take_backlog(connection, &slice);
     }
-    bool wanted = connection->backlog == NULL && may_go_on(connection);
+    bool wanted = connection->backlog == NULL && connection_may_go_on(connection);
     if (wanted && !connection->is_reading) {
         connection->is_reading = uv_read_start((uv_stream_t *)&connection->pipe, on_allocate, on_read) == 0;
         if (!connection->is_reading) {
@@ -495,7 +424,7 @@ void connection_serve_cut(struct connection_set *set)
         struct connection *connection = turns_first(turns, TURNS_SLICE);
         turns_take(turns, TURNS_SLICE, &connection->for_slice);
         connection_check(connection);
-        if (may_go_on(connection)) {
+        if (connection_may_go_on(connection)) {
             struct time_slice slice = time_slice_until(now_us + share_us);
             take_backlog(connection, &slice);
         }

@@ -66,6 +66,16 @@ void connection_check_paused(struct connection_set *set, uint64_t now_us);
 
 /* ---- connection_share.c ---- */
 
+/* Whether the frame whose header is there may start. What is about a stream always may: requests that stay may wait for it. Where only
+ * memory for requests is in the way, or others that wait for that, it waits for its turn from here on. */
+bool connection_may_start(struct connection *connection);
+
+/* Whether it goes on with what it has read, or reads. */
+bool connection_may_go_on(struct connection *connection);
+
+/* Whether the peer is gone and what it sent would have to wait. */
+bool connection_waits_for_nobody(const struct connection *connection);
+
 /* How long requests may be started. */
 struct time_slice {
     uint64_t until_us;

@@ -1,5 +1,7 @@
-/* How much of an iteration of the loop a connection has: bytes to read, and time for what it reads.
+/* Whether a connection may go on, and how much of an iteration of the loop it has: bytes to read, and time for what it reads.
  *
+ * - Whether: not while one of its requests waits, while too many of them or of their replies are on the way, or where the budgets that all
+ *   share are used up. In the last case who asks gets a turn (runtime/turns), and goes on with that.
  * - Bytes: it asks once an iteration. While commits come the share is small, and contenders have theirs in rotation (writer/schedule).
  * - Time: what all have started in an iteration takes CONNECTION_SLICE_US, twice at most: once for what was cut before, and once for what is
  *   read, of which each connection starts one request at least. One whose slice is over is cut: its backlog waits, and slices are
@@ -18,6 +20,76 @@ enum {
     BODY_SHARE_BYTES = 512 << 10,
     BODY_SHARE_BYTES_LATE = 32 << 10, /* and when it is over */
 };
+
+/* ---- whether it may go on ---- */
+
+static void pause_for(struct connection *connection, enum turns_list list, struct turn *turn)
+{
+    connection->has_turn = false;
+    turns_wait(connection->set->service->turns, list, &connection->session.member, turn, connection);
+}
+
+/* Whether what the peer sent may be looked at. Where the shared budget for replies is in the way, it waits for its turn from here on. */
+static bool may_look(struct connection *connection)
+{
+    const struct budget_client *client = &connection->session.client;
+    bool may = connection->state == CONNECTION_OPEN && connection->waiting == NULL &&
+               !connection->is_unpacking && !turn_waits(&connection->for_slice) &&
+               connection->incoming.state != INCOMING_WAITS_MEMORY && budget_client_may_send(client);
+    if (!may || turn_waits(&connection->for_requests) || turn_waits(&connection->for_replies)) {
+        return false;
+    }
+    if (!connection->is_gone && budget_client_must_pause(connection->set->service->budget, client)) {
+        pause_for(connection, TURNS_REPLIES, &connection->for_replies);
+        return false;
+    }
+    return true;
+}
+
+/* Whether a first frame has to wait until what its process sent over connections that it left is carried out. */
+static bool is_held_back(struct connection *connection)
+{
+    bool is_held = !connection->session.is_greeted && connection_has_predecessor(connection);
+    assert(connection->session.is_greeted || connection->incoming.frame.type == FRAME_HELLO);
+    assert(connection->set->held > 0 || !connection->is_held); /* each hello that waits is counted once */
+    connection->set->held += is_held;
+    connection->set->held -= connection->is_held;
+    connection->is_held = is_held;
+    return is_held;
+}
+
+bool connection_may_start(struct connection *connection)
+{
+    const struct service *service = connection->set->service;
+    assert(connection->incoming.state == INCOMING_BODY_AHEAD);
+    if (request_type_is_about_stream(connection->incoming.frame.type)) {
+        return true;
+    }
+    if (connection->in_flight >= REQUESTS_IN_FLIGHT_MAX ||
+        connection->session.reads_waiting >= READS_WAITING_MAX || is_held_back(connection)) {
+        return false;
+    }
+    bool others_wait = turns_count(service->turns, TURNS_REQUESTS) > 0;
+    if (budget_requests_are_full(service->budget) || (others_wait && !connection->has_turn)) {
+        pause_for(connection, TURNS_REQUESTS, &connection->for_requests);
+        return false;
+    }
+    return true;
+}
+
+bool connection_may_go_on(struct connection *connection)
+{
+    return may_look(connection) &&
+           (connection->incoming.state != INCOMING_BODY_AHEAD || connection_may_start(connection));
+}
+
+bool connection_waits_for_nobody(const struct connection *connection)
+{
+    bool waits = connection->waiting != NULL || connection->incoming.state == INCOMING_WAITS_MEMORY ||
+                 turn_waits(&connection->for_requests);
+    assert(!connection->is_gone || connection->session.is_closed);
+    return connection->is_gone && waits;
+}
 
 /* ---- shares of an iteration ---- */
 

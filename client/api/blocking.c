@@ -1,4 +1,4 @@
-/* The blocking calls: submit, then poll and process until the request completes. A call's life:
+/* The blocking calls: submit, then wait until the request completes. A call's life:
  *
  * - a lost connection is started again, with growing pauses, while time is left
  * - the request is submitted and awaited. While kept metadata must be sent again, the client's other connections are processed
@@ -13,21 +13,13 @@
  * the status of the last attempt; a callback that frees the connection, which is CAIRN_CONNECTION_LOST with a reply that lives for
  * ever. */
 #include <assert.h>
-#include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/connection/claim.h"
 #include "client/connection/clock.h"
 #include "client/connection/connection.h"
-
-enum {
-    /* Both chosen. */
-    POLLED_MAX = 64,    /* connections that one poll() waits for */
-    POLLED_MS_MAX = 10, /* how long, if the client has more connections than that */
-};
+#include "client/connection/wait.h"
 
 struct call {
     struct cairn_connection *connection;
@@ -149,55 +141,10 @@ static enum cairn_status connect_status(const struct cairn_connection *connectio
     return connection->lost_status != CAIRN_CONNECTION_LOST ? connection->lost_status : CAIRN_CANNOT_CONNECT;
 }
 
-/* For how long poll() may wait; -1: without limit. It is a minute at most, which keeps the sum within an int. */
-static int poll_ms(const struct call *call, int64_t wait_us)
-{
-    uint64_t left = call_left_us(call);
-    uint64_t wait = wait_us < 0 ? NEVER_US : (uint64_t)wait_us;
-    wait = wait < left ? wait : left;
-    if (wait == NEVER_US) {
-        return -1;
-    }
-    return wait / 1000 < 60000 ? (int)((wait + 999) / 1000) : 60000;
-}
-
-/* Waits for the connection and processes it; also the client's other connections, if one of them may be sending again what new writes
- * wait for, or waits for the answer to a Claim, which numbered writes wait for. */
+/* Waits for the connection, no longer than the call may, and processes it. */
 static void call_turn(struct call *call)
 {
-    struct cairn_client *client = call->connection->client;
-    assert(client->in_callback == 0);
-    struct cairn_connection *polled[POLLED_MAX] = {call->connection};
-    struct pollfd fds[POLLED_MAX];
-    nfds_t count = 1;
-    bool all = client->kept.unsettled > 0 || client->again > 0 || claims_under_way(client);
-    for (struct cairn_connection *each = client->connections; all && each != NULL && count < POLLED_MAX;
-         each = each->next) {
-        if (each != call->connection && !connection_state_is_lost(each->state)) {
-            polled[count++] = each;
-        }
-    }
-    int64_t wait_us = -1;
-    for (nfds_t i = 0; i < count; i++) {
-        int64_t each_us = cairn_connection_timeout_us(polled[i]);
-        wait_us = each_us >= 0 && (wait_us < 0 || each_us < wait_us) ? each_us : wait_us;
-        fds[i] = (struct pollfd){
-            .fd = cairn_connection_fd(polled[i]),
-            .events = cairn_connection_events(polled[i]),
-        };
-    }
-    int timeout_ms = poll_ms(call, wait_us);
-    if (count == POLLED_MAX && (timeout_ms < 0 || timeout_ms > POLLED_MS_MAX)) {
-        timeout_ms = POLLED_MS_MAX;
-    }
-    if (poll(fds, count, timeout_ms) < 0) {
-        for (nfds_t i = 0; i < count; i++) {
-            fds[i].revents = 0; /* a signal came; processing still looks at the deadlines */
-        }
-    }
-    for (nfds_t i = 0; i < count; i++) {
-        connection_process(polled[i], fds[i].revents);
-    }
+    connection_wait(call->connection, call_left_us(call));
 }
 
 /* Begins a call. False: it is made in a callback or in a child of fork(). A connection that a callback frees meanwhile lives until

@@ -3,7 +3,7 @@
  *
  * From low to high: clock, failure, fork_mark, keep, state and transport know nothing of requests; hold says when writes go out; request
  * moves requests from state to state; aside, claim and resend send again what a lost connection or daemon left open; reply uses all of
- * these, and connection calls all of them. */
+ * these, connection calls all of them, and wait waits for connections. */
 #ifndef CLIENT_INTERNAL_H
 #define CLIENT_INTERNAL_H
 

@@ -53,30 +53,20 @@ enum engine_result engine_open(const struct engine_type *type, const struct engi
 {
     enum engine_result result = type->open(config, ret_engine, failure);
     assert(result == ENGINE_OK || result == ENGINE_FAILED);
-    assert(result != ENGINE_OK || (*ret_engine)->type == type);
+    assert(result != ENGINE_OK ||
+           ((*ret_engine)->type == type && (*ret_engine)->found.access <= ENGINE_DOUBTS));
     return result;
 }
 
-enum engine_access engine_access_of(const struct engine *engine)
+const struct engine_found *engine_found(const struct engine *engine)
 {
-    assert(engine->access <= ENGINE_DOUBTS);
-    return engine->access;
-}
-
-uint64_t engine_last_run(struct engine *engine)
-{
-    assert(!thread_is(THREAD_WRITER) && !thread_is(THREAD_POOL));
-    return engine->type->last_run(engine);
-}
-
-bool engine_has_lost(const struct engine *engine)
-{
-    return engine->has_lost;
+    return &engine->found;
 }
 
 void engine_begin_run(struct engine *engine, uint64_t run)
 {
-    assert(run > engine_last_run(engine)); /* an older copy of what counts them was refused */
+    assert(!thread_is(THREAD_WRITER) && !thread_is(THREAD_POOL));
+    assert(run > engine->found.last_run); /* an older copy of what counts them was refused */
     engine->type->begin_run(engine, run);
 }
 
@@ -211,7 +201,7 @@ enum engine_outcome engine_write(struct engine *engine, struct engine_edit *edit
 {
     assert(!thread_is(THREAD_POOL));
     assert(!atomic_load(&engine->has_ended)); /* after a write of unknown outcome nothing more is written */
-    if (engine->access != ENGINE_WRITES) {
+    if (engine->found.access != ENGINE_WRITES) {
         return refuse_to_write(failure);
     }
     enter(&engine->is_writing);
@@ -222,8 +212,8 @@ enum engine_outcome engine_sync(struct engine *engine, struct failure *failure)
 {
     assert(!thread_is(THREAD_POOL));
     assert(!atomic_load(&engine->has_ended)); /* a sync behind a failed one succeeds and means nothing */
-    if (engine->access != ENGINE_WRITES) {
-        assert(engine->access == ENGINE_READS); /* nobody may take the other one for a success */
+    if (engine->found.access != ENGINE_WRITES) {
+        assert(engine->found.access == ENGINE_READS); /* nobody may take the other one for a success */
         return ENGINE_DONE;
     }
     enter(&engine->is_writing);
@@ -260,7 +250,7 @@ enum engine_result engine_reclaim(struct engine *engine, struct slice from, stru
 {
     assert(!thread_is(THREAD_LOOP) && !thread_is(THREAD_WRITER)); /* it may take minutes */
     assert(slice_compare(from, to) <= 0);
-    assert(engine->access == ENGINE_WRITES); /* it writes what is left anew */
+    assert(engine->found.access == ENGINE_WRITES); /* it writes what is left anew */
     enter(&engine->is_reclaiming);
     enum engine_result result = engine->type->reclaim(engine, from, to, is_quiet, failure);
     assert(result == ENGINE_OK || result == ENGINE_FAILED);

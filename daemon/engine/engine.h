@@ -77,20 +77,26 @@ enum engine_access {
 };
 
 /* Recovers what was written before, and brings it to the device, whichever durability it had asked for. Waits for the device.
- * ENGINE_OK: *ret_engine is to be closed, and engine_access_of says what it is good for. ENGINE_FAILED: nothing is held, and the store is as it was; STATUS_DAMAGED: no further
- * try will change that, as something is missing that was synced. */
+ * ENGINE_OK: *ret_engine is to be closed, and engine_found says what it is good for. ENGINE_FAILED: nothing is held, and the store is as
+ * it was; STATUS_DAMAGED: no further try will change that, as something is missing that was synced. */
 enum engine_result engine_open(const struct engine_type *type, const struct engine_config *config,
                                struct engine **ret_engine, struct failure *failure) MUST_CHECK;
 
-/* The same from its opening to its close. Any thread. */
-enum engine_access engine_access_of(const struct engine *engine);
+/* What the open found. */
+struct engine_found {
+    enum engine_access access;
+    /* the daemon's last run that began before; 0: none is known */
+    uint64_t last_run;
+    /* A loss was accepted since that run began, by this open or by one before it that led to no run. Then what earlier runs were told is
+     * durable may be gone. */
+    bool has_lost;
+};
+
+/* The same from its opening to its close, which ends it. Any thread. */
+const struct engine_found *engine_found(const struct engine *engine);
 
 /* The daemon counts its runs in a file of its own; the engine keeps the number of the last one beside the store, so that an older copy
- * of either is noticed. engine_last_run: of those before this start; 0: none is known. At the start, before the writer runs. */
-uint64_t engine_last_run(struct engine *engine);
-/* Whether a loss was accepted since the last run began, by this open or by one before it that led to no run. Then what earlier runs were
- * told is durable may be gone. Any thread. */
-bool engine_has_lost(const struct engine *engine);
+ * of either is noticed. At the start, before the writer runs. */
 void engine_begin_run(struct engine *engine, uint64_t run);
 
 enum engine_close {

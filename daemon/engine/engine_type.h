@@ -2,7 +2,7 @@
  * include this, and nobody else in the daemon.
  *
  * An engine's own structs begin with the structs below and are zeroed when they are made: engine.c keeps in them what it asserts
- * for every engine alike. The engine sets `engine.type`, `engine.access` and `engine.has_lost`, and nothing else in them. */
+ * for every engine alike. The engine sets `engine.type` and `engine.found`, and nothing else in them. */
 #ifndef DAEMON_ENGINE_TYPE_H
 #define DAEMON_ENGINE_TYPE_H
 
@@ -16,7 +16,6 @@ struct engine_type {
     enum engine_result (*open)(const struct engine_config *config, struct engine **ret_engine,
                                struct failure *failure);
     void (*close)(struct engine *engine, enum engine_close how);
-    uint64_t (*last_run)(struct engine *engine);
     void (*begin_run)(struct engine *engine, uint64_t run);
     struct engine_point *(*point_take)(struct engine *engine);
     void (*point_free)(struct engine_point *point); /* after the last release; any thread */
@@ -49,8 +48,8 @@ struct engine_type {
 struct engine {
     /* fixed after start */
     const struct engine_type *type;
-    enum engine_access access; /* if less than ENGINE_WRITES, engine.c passes on neither writes nor syncs */
-    bool has_lost;             /* a loss was accepted, and no run has begun since */
+    struct engine_found
+        found; /* if access is less than ENGINE_WRITES, engine.c passes on neither writes nor syncs */
     /* engine.c's, any thread */
     atomic_uint borrowed;       /* read points and cursors that are not given back */
     atomic_bool is_writing;     /* somebody is in a call that belongs to the writer, */

@@ -386,7 +386,7 @@ static void start(struct reclaim *reclaim)
 /* Starts on the next chain, if one is due and none runs. Returns in how many microseconds to look again. */
 static uint64_t reclaim_chains(struct reclaim *reclaim, uint64_t now_us)
 {
-    if (reclaim->work.state != POOL_IDLE || engine_access_of(reclaim->engine) != ENGINE_WRITES) {
+    if (reclaim->work.state != POOL_IDLE || engine_found(reclaim->engine)->access != ENGINE_WRITES) {
         return UINT64_MAX;
     }
     bool is_low = space_is_low(reclaim);

@@ -82,7 +82,7 @@ static void look(struct space_watch *watch)
         .log_bytes = need.log_bytes,
         .compaction_bytes = need.compaction_bytes,
         .queue_bytes_max = watch->config.queue_bytes_max,
-        .is_read_only = engine_access_of(watch->config.engine) != ENGINE_WRITES,
+        .is_read_only = engine_found(watch->config.engine)->access != ENGINE_WRITES,
         .lacks_files = space.free_files < files_min,
         .is_refused = watch->is_refused,
     };

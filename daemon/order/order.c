@@ -62,7 +62,7 @@ enum status order_open(const struct order_config *config, struct order **ret_ord
     order->point = engine_point_take(config->engine);
     order->spin.spin_ns_max = SCHEDULE_COMMIT_SPIN_NS_MAX;
     order->sequence = order->start.first_sequence - 1;
-    order->is_in_doubt = engine_access_of(config->engine) == ENGINE_DOUBTS;
+    order->is_in_doubt = engine_found(config->engine)->access == ENGINE_DOUBTS;
     order->durable_through = order->is_in_doubt ? 0 : order->sequence;
     order->reserved_through = order->start.reserved_through;
     assert(order->reserved_through > order->sequence); /* numbers are given from here on */

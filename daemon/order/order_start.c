@@ -222,10 +222,10 @@ enum status order_check_numbers(struct engine *engine, const struct numbers *num
     if (status != STATUS_OK) {
         return status;
     }
-    if (metadata_on_disk > numbers->reserved_through || engine_last_run(engine) > numbers->run) {
+    uint64_t last_run = engine_found(engine)->last_run;
+    if (metadata_on_disk > numbers->reserved_through || last_run > numbers->run) {
         char knows[KNOWS_BYTES];
-        snprintf(knows, sizeof knows, "which knows run %lu and metadata %lu", engine_last_run(engine),
-                 metadata_on_disk);
+        snprintf(knows, sizeof knows, "which knows run %lu and metadata %lu", last_run, metadata_on_disk);
         return numbers_are_older(numbers, knows, false, failure);
     }
     *ret_metadata_on_disk = metadata_on_disk;
@@ -235,7 +235,8 @@ enum status order_check_numbers(struct engine *engine, const struct numbers *num
 /* Whose writes need not be there: those of runs that the engine does not know, and of all where a loss was accepted. */
 static void forget_runs(struct engine *engine, struct numbers *numbers)
 {
-    uint64_t known = engine_has_lost(engine) ? 0 : engine_last_run(engine);
+    const struct engine_found *found = engine_found(engine);
+    uint64_t known = found->has_lost ? 0 : found->last_run;
     if (numbers_forget_runs(numbers, known)) {
         event_runs_forgotten(known + 1, numbers->run);
     }
@@ -296,7 +297,7 @@ enum status order_start(struct engine *engine, struct numbers *numbers, struct c
         return status;
     }
     forget_runs(engine, numbers);
-    bool only_reads = engine_access_of(engine) != ENGINE_WRITES;
+    bool only_reads = engine_found(engine)->access != ENGINE_WRITES;
     if (!numbers_begin_run(numbers, metadata_on_disk, only_reads, failure)) {
         return failure->status;
     }

@@ -105,6 +105,7 @@ static enum engine_result open_disk(struct fake_disk *disk, bool create, struct 
     fake_disk_recover(disk);
     struct fake_engine *engine = memory_new(sizeof *engine);
     engine->base.type = &engine_fake;
+    engine->base.found.last_run = disk->run;
     engine->disk = disk;
     disk->engine = &engine->base;
     *ret_engine = &engine->base;
@@ -303,11 +304,6 @@ static struct engine_need fake_need(struct engine *base)
     return (struct engine_need){0}; /* it lies in memory */
 }
 
-static uint64_t fake_last_run(struct engine *base)
-{
-    return fake_of(base)->disk->run;
-}
-
 static void fake_begin_run(struct engine *base, uint64_t run)
 {
     fake_of(base)->disk->run = run;
@@ -346,7 +342,6 @@ const struct engine_type engine_fake = {
     .look = fake_look,
     .open = fake_open,
     .close = fake_close,
-    .last_run = fake_last_run,
     .begin_run = fake_begin_run,
     .point_take = fake_point_take,
     .point_free = fake_point_free,

@@ -53,7 +53,7 @@ START_TEST(a_copy_has_what_its_disk_has_and_goes_its_own_way)
     ck_assert_int_eq(put("c"), ENGINE_DONE);
     reopen_engine("copy");
     ck_assert(has("a") && has("b") == is_there && !has("c"));
-    ck_assert_uint_eq(engine_last_run(engine), 7);
+    ck_assert_uint_eq(engine_found(engine)->last_run, 7);
     ck_assert_int_eq(put("d"), ENGINE_DONE);
     reopen_engine("disk");
     ck_assert(has("a") && has("c") && !has("d"));

@@ -207,18 +207,18 @@ START_TEST(damage_to_what_was_synced_is_refused_and_can_be_accepted)
     expect_refusal("the checksum of a record does not match; engine numbers 11 to 19 were synced");
     expect_opened(true);
     expect_keys(10);
-    ck_assert(engine_has_lost(subject.engine));
+    ck_assert(engine_found(subject.engine)->has_lost);
     ck_assert_msg(strstr(told, "given up, as --accept-loss asks for: ") != NULL, "%s", told);
     put(10, ENGINE_SYNCED);
     engine_close(subject.engine, ENGINE_CLOSE_CLEAN);
     expect_opened(false);
     expect_keys(11);
-    ck_assert(
-        engine_has_lost(subject.engine)); /* no run has begun since, which would tell earlier ones of it */
+    ck_assert(engine_found(subject.engine)
+                  ->has_lost); /* no run has begun since, which would tell earlier ones of it */
     engine_begin_run(subject.engine, 1);
     engine_close(subject.engine, ENGINE_CLOSE_CLEAN);
     expect_opened(false);
-    ck_assert(!engine_has_lost(subject.engine));
+    ck_assert(!engine_found(subject.engine)->has_lost);
 }
 END_TEST
 
@@ -336,7 +336,7 @@ START_TEST(a_log_of_a_run_that_the_state_does_not_know_is_written_anew)
     ck_assert_int_eq(open_behind_run(3 + (uint64_t)_i, false), ENGINE_OK);
     ck_assert_int_eq(stat(log, &after), 0);
     ck_assert_int_eq(before.st_ino == after.st_ino, _i == 0);
-    ck_assert_uint_eq(engine_last_run(subject.engine), 3);
+    ck_assert_uint_eq(engine_found(subject.engine)->last_run, 3);
     expect_keys(KEYS);
 }
 END_TEST

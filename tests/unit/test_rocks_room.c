@@ -159,7 +159,7 @@ START_TEST(without_any_space_it_is_opened_for_reading_and_with_some_for_writing)
     for (uint32_t number = 0; number < 20; number++) {
         ck_assert_int_eq(put(number, VALUE_BYTES), ENGINE_DONE);
     }
-    ck_assert_int_eq(engine_access_of(engine), ENGINE_WRITES);
+    ck_assert_int_eq(engine_found(engine)->access, ENGINE_WRITES);
     if (_i == 1) {
         wal_state_note_failure(&rocks_of(engine)->wal);
     }
@@ -170,7 +170,7 @@ START_TEST(without_any_space_it_is_opened_for_reading_and_with_some_for_writing)
     reserve = reserve_open(disk_fd);
     for (int starts = 0; starts < 2; starts++) {
         open_engine(false);
-        ck_assert_int_eq(engine_access_of(engine), _i == 0 ? ENGINE_READS : ENGINE_DOUBTS);
+        ck_assert_int_eq(engine_found(engine)->access, _i == 0 ? ENGINE_READS : ENGINE_DOUBTS);
         ck_assert(holds(0) && holds(19) && !holds(20));
         ck_assert_int_eq(put(20, 1), ENGINE_NOT_APPLIED);
         ck_assert_int_eq(failure.status, STATUS_NO_SPACE);
@@ -179,7 +179,7 @@ START_TEST(without_any_space_it_is_opened_for_reading_and_with_some_for_writing)
     }
     small_disk_heal(disk);
     open_engine(false);
-    ck_assert_int_eq(engine_access_of(engine), ENGINE_WRITES);
+    ck_assert_int_eq(engine_found(engine)->access, ENGINE_WRITES);
     ck_assert(holds(0) && holds(19));
     ck_assert_int_eq(put(20, VALUE_BYTES), ENGINE_DONE);
     teardown_disk();

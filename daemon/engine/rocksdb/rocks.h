@@ -67,7 +67,6 @@ enum engine_result rocks_look(const char *path, struct failure *failure);
 enum engine_result rocks_open(const struct engine_config *config, struct engine **ret_engine,
                               struct failure *failure);
 void rocks_close(struct engine *engine, enum engine_close how);
-uint64_t rocks_last_run(struct engine *engine);
 void rocks_begin_run(struct engine *engine, uint64_t run);
 
 static inline struct rocks *rocks_of(struct engine *engine)

@@ -71,7 +71,6 @@ const struct engine_type engine_rocksdb = {
     .look = rocks_look,
     .open = rocks_open,
     .close = rocks_close,
-    .last_run = rocks_last_run,
     .begin_run = rocks_begin_run,
     .point_take = rocks_point_take,
     .point_free = rocks_point_free,
@@ -330,7 +329,7 @@ static char *open_or_read(const struct engine_config *config, const struct rocks
     if (is_full && !config->create) {
         rocksdb_free(error);
         error = NULL;
-        rocks->engine.access = recovered->is_in_doubt ? ENGINE_DOUBTS : ENGINE_READS;
+        rocks->engine.found.access = recovered->is_in_doubt ? ENGINE_DOUBTS : ENGINE_READS;
         rocks->renew_bytes = recovered->renew_bytes;
         rocks->db = rocksdb_open_for_read_only(rocks->options, config->path, 0, &error);
     }
@@ -363,7 +362,7 @@ static bool open_recovered(const struct engine_config *config, const struct rock
         }
         return false;
     }
-    if (rocks->engine.access != ENGINE_WRITES) {
+    if (rocks->engine.found.access != ENGINE_WRITES) {
         return true;
     }
     rocks_background_begin(rocks);
@@ -393,12 +392,13 @@ static enum engine_result open_once(const struct engine_config *config, struct e
         goto fail;
     }
     uint64_t sequence = rocksdb_get_latest_sequence_number(rocks->db);
-    if (rocks->engine.access == ENGINE_WRITES && !wal_state_renew(&rocks->wal, sequence, failure)) {
+    if (rocks->engine.found.access == ENGINE_WRITES && !wal_state_renew(&rocks->wal, sequence, failure)) {
         goto fail;
     }
     atomic_init(&rocks->synced, sequence);
     rocks->torn_bytes = recovered.torn_bytes;
-    rocks->engine.has_lost = rocks->wal.record.has_lost;
+    rocks->engine.found.last_run = rocks->wal.record.run;
+    rocks->engine.found.has_lost = rocks->wal.record.has_lost;
     assert(rocks->start_buffer_bytes == 0 || rocks->start_buffer_bytes > rocks->write_buffer_bytes);
     paced_deletion_expect(rocks->deletion); /* the run before may have ended in the middle of deleting */
     *ret_engine = &rocks->engine;
@@ -421,11 +421,6 @@ enum engine_result rocks_open(const struct engine_config *config, struct engine 
         was_interrupted = result == ENGINE_FAILED && strstr(failure->text, strerror(EINTR)) != NULL;
     }
     return result;
-}
-
-uint64_t rocks_last_run(struct engine *engine)
-{
-    return rocks_of(engine)->wal.record.run;
 }
 
 void rocks_begin_run(struct engine *engine, uint64_t run)

@@ -246,13 +246,13 @@ void engine_note_space(struct engine *engine, bool is_low)
 }
 
 enum engine_result engine_reclaim(struct engine *engine, struct slice from, struct slice to, bool is_quiet,
-                                  struct failure *failure)
+                                  uint64_t *ret_freed_bytes, struct failure *failure)
 {
     assert(!thread_is(THREAD_LOOP) && !thread_is(THREAD_WRITER)); /* it may take minutes */
     assert(slice_compare(from, to) <= 0);
     assert(engine->found.access == ENGINE_WRITES); /* it writes what is left anew */
     enter(&engine->is_reclaiming);
-    enum engine_result result = engine->type->reclaim(engine, from, to, is_quiet, failure);
+    enum engine_result result = engine->type->reclaim(engine, from, to, is_quiet, ret_freed_bytes, failure);
     assert(result == ENGINE_OK || result == ENGINE_FAILED);
     leave(&engine->is_reclaiming);
     return result;
@@ -262,11 +262,6 @@ void engine_history(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_o
 {
     engine->type->history(engine, ret_newest, ret_oldest);
     assert(*ret_oldest <= *ret_newest); /* nobody reads what is not written yet */
-}
-
-uint64_t engine_space(struct engine *engine)
-{
-    return engine->type->space(engine);
 }
 
 enum engine_result engine_range_bytes(struct engine *engine, struct slice from, struct slice to,

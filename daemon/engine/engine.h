@@ -254,18 +254,16 @@ struct engine_need engine_need(struct engine *engine);
 void engine_note_space(struct engine *engine, bool is_low);
 
 /* Gives back the space of keys that were deleted from a range, which may be empty, and of what is left over from other ranges; may take
- * minutes, and yields to what writes need. `is_quiet`: nobody writes, so it may write several times what it gives back. ENGINE_FAILED:
- * some of the space is still taken, and a later call may try again. Pool. */
+ * minutes, and yields to what writes need. `is_quiet`: nobody writes, so it may write several times what it gives back. ENGINE_OK:
+ * *ret_freed_bytes says by how much all files of keys and values are smaller now, about; 0: not at all, since others wrote meanwhile,
+ * perhaps. ENGINE_FAILED: some of the space is still taken, and a later call may try again. Pool. */
 enum engine_result engine_reclaim(struct engine *engine, struct slice from, struct slice to, bool is_quiet,
-                                  struct failure *failure) MUST_CHECK;
+                                  uint64_t *ret_freed_bytes, struct failure *failure) MUST_CHECK;
 
 /* Numbers that rise with each write: that of the newest, and that of the newest which the oldest read point or cursor has seen;
  * without one it is the same. What was deleted behind that stays, even if its range is reclaimed. Never waits for the device.
  * Any thread. */
 void engine_history(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_oldest);
-
-/* How many bytes all files of keys and values take, about. Never waits for the device. Any thread. */
-uint64_t engine_space(struct engine *engine);
 
 /* How many bytes the keys and values of a range take, about, whatever else is there: in time that does not depend on how many
  * they are. From 64 MiB on, once nothing is written any more and what was deleted is reclaimed, it is right to a factor of two. May wait for the device. ENGINE_OK,

@@ -34,9 +34,8 @@ struct engine_type {
     struct engine_need (*need)(struct engine *engine);
     void (*note_space)(struct engine *engine, bool is_low);
     enum engine_result (*reclaim)(struct engine *engine, struct slice from, struct slice to, bool is_quiet,
-                                  struct failure *failure);
+                                  uint64_t *ret_freed_bytes, struct failure *failure);
     void (*history)(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_oldest);
-    uint64_t (*space)(struct engine *engine);
     enum engine_result (*range_bytes)(struct engine *engine, struct slice from, struct slice to,
                                       uint64_t *ret_bytes, struct failure *failure);
     void (*maintain)(struct engine *engine, uint64_t now_us, uint64_t *ret_next_us);

@@ -130,15 +130,15 @@ static void reclaim_run(struct pool_work *work)
 {
     struct reclaim *reclaim = (struct reclaim *)work; /* its first member */
     assert(thread_is(THREAD_POOL));
-    uint64_t before_bytes = engine_space(reclaim->engine);
     reclaim->result = ENGINE_OK;
+    reclaim->freed_bytes = 0;
     for (size_t i = 0; i < reclaim->range_count && reclaim->result == ENGINE_OK; i++) {
         const struct key_range *range = &reclaim->ranges[i];
+        uint64_t freed_bytes = 0;
         reclaim->result = engine_reclaim(reclaim->engine, key_slice(&range->from), key_slice(&range->to),
-                                         reclaim->is_quiet, &reclaim->failure);
+                                         reclaim->is_quiet, &freed_bytes, &reclaim->failure);
+        reclaim->freed_bytes += freed_bytes;
     }
-    uint64_t after_bytes = engine_space(reclaim->engine);
-    reclaim->freed_bytes = before_bytes > after_bytes ? before_bytes - after_bytes : 0;
 }
 
 /* ---- which ranges ---- */

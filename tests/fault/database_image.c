@@ -115,8 +115,9 @@ static void live(struct random_source *random, bool create, bool has_tail)
         if (random_chance(random, 4)) {
             ck_assert_int_eq(engine_sync(engine, &failure), ENGINE_DONE);
             note_syncs();
-            ck_assert_int_eq(engine_reclaim(engine, slice_of("a", 1), slice_of("z", 1), false, &failure),
-                             ENGINE_OK);
+            uint64_t freed_bytes;
+            struct slice from = slice_of("a", 1), to = slice_of("z", 1);
+            ck_assert_int_eq(engine_reclaim(engine, from, to, false, &freed_bytes, &failure), ENGINE_OK);
         }
     }
     if (has_tail) {

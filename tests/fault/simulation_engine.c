@@ -236,10 +236,10 @@ static bool simulated_background_failed(struct engine *engine, struct failure *r
 /* ---- space ---- */
 
 static enum engine_result simulated_reclaim(struct engine *engine, struct slice from, struct slice to,
-                                            bool is_quiet, struct failure *failure)
+                                            bool is_quiet, uint64_t *ret_freed_bytes, struct failure *failure)
 {
     pause_task();
-    enum engine_result result = engine_fake.reclaim(engine, from, to, is_quiet, failure);
+    enum engine_result result = engine_fake.reclaim(engine, from, to, is_quiet, ret_freed_bytes, failure);
     pause_task();
     return result;
 }

@@ -121,11 +121,14 @@ void subject_delete_range(struct slice from, struct slice to)
     subject_write(&(struct engine_edit){ENGINE_DELETE_RANGE, from, to}, 1);
 }
 
-void subject_reclaim(struct slice from, struct slice to)
+uint64_t subject_reclaim(struct slice from, struct slice to)
 {
+    uint64_t freed_bytes = 0;
     ck_assert_int_eq(engine_sync(subject.engine, &subject.failure), ENGINE_DONE);
-    enum engine_result result = engine_reclaim(subject.engine, from, to, false, &subject.failure);
+    enum engine_result result =
+        engine_reclaim(subject.engine, from, to, false, &freed_bytes, &subject.failure);
     ck_assert_msg(result == ENGINE_OK, "%s", subject.failure.text);
+    return freed_bytes;
 }
 
 static void expect(struct engine_point *point, enum engine_reach reach, struct slice key,

@@ -52,8 +52,8 @@ void subject_write(struct engine_edit *edits, size_t count);
 void subject_put(struct slice key, struct slice value);
 void subject_delete(struct slice key);
 void subject_delete_range(struct slice from, struct slice to);
-/* Behind a sync, for what is only in the log may have to stay. Writer. */
-void subject_reclaim(struct slice from, struct slice to);
+/* Behind a sync, for what is only in the log may have to stay. Returns how many bytes that gave back. Writer. */
+uint64_t subject_reclaim(struct slice from, struct slice to);
 
 /* NULL expected: it is not there. The point may be NULL; what memory alone answers agrees, or is nothing. */
 void subject_expect_bytes(struct engine_point *point, struct slice key, const struct slice *expected);

@@ -162,8 +162,9 @@ START_TEST(looking_opening_and_reclaiming_fail_when_asked_to)
     ck_assert_int_eq(engine_look(&engine_fake, "disk", &failure), ENGINE_FAILED);
     ck_assert_int_eq(engine_look(&engine_fake, "disk", &failure), ENGINE_OK);
     struct slice all[2] = {slice_of(NULL, 0), slice_of("\xff", 1)};
-    ck_assert_int_eq(engine_reclaim(engine, all[0], all[1], false, &failure), ENGINE_FAILED);
-    ck_assert_int_eq(engine_reclaim(engine, all[0], all[1], false, &failure), ENGINE_OK);
+    uint64_t freed_bytes;
+    ck_assert_int_eq(engine_reclaim(engine, all[0], all[1], false, &freed_bytes, &failure), ENGINE_FAILED);
+    ck_assert_int_eq(engine_reclaim(engine, all[0], all[1], false, &freed_bytes, &failure), ENGINE_OK);
     close_engine();
     fake_disk_fault(disk, FAKE_OPEN, FAKE_FAILS, 1);
     struct engine_config config = {.path = "disk"};
@@ -363,8 +364,9 @@ static void *reclaim_in_thread(void *unused)
 {
     (void)unused;
     struct failure own;
-    return (void *)(uintptr_t)(engine_reclaim(engine, slice_of(NULL, 0), slice_of("z", 1), false, &own) ==
-                               ENGINE_OK);
+    uint64_t freed_bytes;
+    struct slice from = slice_of(NULL, 0), to = slice_of("z", 1);
+    return (void *)(uintptr_t)(engine_reclaim(engine, from, to, false, &freed_bytes, &own) == ENGINE_OK);
 }
 
 START_TEST(stopping_maintenance_ends_a_reclaim_that_stands_at_a_gate)

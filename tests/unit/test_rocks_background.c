@@ -236,7 +236,8 @@ static void *reclaim_all(void *unused)
 {
     (void)unused;
     struct failure own;
-    (void)!engine_reclaim(subject.engine, text("0"), text("z"), false, &own);
+    uint64_t freed_bytes;
+    (void)!engine_reclaim(subject.engine, text("0"), text("z"), false, &freed_bytes, &own);
     return NULL;
 }
 

@@ -86,7 +86,6 @@ const struct engine_type engine_rocksdb = {
     .note_space = rocks_note_space,
     .reclaim = rocks_reclaim,
     .history = rocks_history,
-    .space = rocks_space,
     .range_bytes = rocks_range_bytes,
     .maintain = rocks_maintain,
     .stop_maintenance = rocks_stop_maintenance,

@@ -113,10 +113,17 @@ static void collect_garbage(struct rocks *rocks, bool is_quiet)
     set_oldest_share(rocks, ROCKS_BLOB_GC_OLDEST);
 }
 
+static uint64_t files_bytes(const struct rocks *rocks)
+{
+    return rocks_number(rocks, "rocksdb.total-sst-files-size") +
+           rocks_number(rocks, "rocksdb.total-blob-file-size");
+}
+
 enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struct slice to, bool is_quiet,
-                                 struct failure *failure)
+                                 uint64_t *ret_freed_bytes, struct failure *failure)
 {
     struct rocks *rocks = rocks_of(engine);
+    uint64_t before_bytes = files_bytes(rocks);
     assert(atomic_load(&engine->is_reclaiming)); /* begin and end come in pairs */
     assert(to.data != NULL);                     /* RocksDB takes NULL for the end of all keys */
     if (atomic_load(&engine->has_ended)) {       /* a flush behind a failed write may abort */
@@ -144,6 +151,8 @@ enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struc
     }
     collect_garbage(rocks, is_quiet);
     paced_deletion_end(rocks->deletion);
+    uint64_t after_bytes = files_bytes(rocks);
+    *ret_freed_bytes = before_bytes > after_bytes ? before_bytes - after_bytes : 0;
     return ENGINE_OK;
 }
 
@@ -155,13 +164,6 @@ void rocks_history(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_ol
     uint64_t newest = rocksdb_get_latest_sequence_number(rocks->db);
     *ret_newest = newest;
     *ret_oldest = oldest != 0 ? oldest : newest;
-}
-
-uint64_t rocks_space(struct engine *engine)
-{
-    const struct rocks *rocks = rocks_of(engine);
-    return rocks_number(rocks, "rocksdb.total-sst-files-size") +
-           rocks_number(rocks, "rocksdb.total-blob-file-size");
 }
 
 void rocks_maintain(struct engine *engine, uint64_t now_us, uint64_t *ret_next_us)

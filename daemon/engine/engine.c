@@ -1,12 +1,15 @@
-/* Each call goes to the engine's own function. What engine.h asks of its callers is asserted here, for every engine alike: who
+/* Each call goes to the engine's own function, but that cursors, which may be parked, are made here of walks, which may not. What engine.h asks of its callers is asserted here, for every engine alike: who
  * holds a read point, what is given back before the close, which calls exclude each other, and that nothing is written once
  * writing has ended. And each call that may have waited for the device is a heartbeat of the piece of work that it is part of. */
 #include "daemon/engine/engine.h"
 
 #include <assert.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "daemon/engine/engine_type.h"
 #include "daemon/observe/heartbeat.h"
+#include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 
 /* Asserts that one thread at a time is in the calls that belong to one thread, as these have no lock. It notices a second thread only
@@ -83,15 +86,21 @@ void engine_close(struct engine *engine, enum engine_close how)
 
 /* ---- read points ---- */
 
+static struct engine_point *take_point(struct engine *engine)
+{
+    struct engine_point *point = engine->type->point_take(engine);
+    point->engine = engine;
+    atomic_init(&point->holders, 1);
+    atomic_fetch_add(&engine->borrowed, 1);
+    return point;
+}
+
 struct engine_point *engine_point_take(struct engine *engine)
 {
     assert(!thread_is(THREAD_POOL)); /* no write may come between the writer's and this */
     enter(&engine->is_writing);
-    struct engine_point *point = engine->type->point_take(engine);
+    struct engine_point *point = take_point(engine);
     leave(&engine->is_writing);
-    point->engine = engine;
-    atomic_init(&point->holders, 1);
-    atomic_fetch_add(&engine->borrowed, 1);
     return point;
 }
 
@@ -134,24 +143,90 @@ enum engine_result engine_get(struct engine *engine, struct engine_point *point,
     return result;
 }
 
+/* ---- cursors ---- */
+
+/* A cursor's life:
+ *
+ * - Opened, it holds its bounds and its point, one of its own if it was given none.
+ * - The first move opens a walk. Parked, it closes that, and what is left of its range begins or ends at the key it stood on; the next
+ *   move opens another walk there.
+ * - At the end, or where a move failed, it has no walk any more, and each further move says the same. */
+struct engine_cursor {
+    /* fixed after opening */
+    struct engine *engine;
+    struct engine_point *point; /* held */
+    /* of the thread that uses it */
+    atomic_bool is_used;       /* somebody is in one of its calls */
+    enum engine_result result; /* of its last move: ENGINE_OK while it can go on */
+    struct engine_walk *walk;  /* NULL: it has not begun, is parked, or has ended */
+    struct slice key;          /* that the walk gave last */
+    struct engine_range rest;  /* of the next walk; its bounds lie in what follows */
+    uint8_t *position; /* the key it was parked on last, with a zero byte behind it; NULL: it never was */
+    uint8_t bounds[];  /* of the whole */
+};
+
+static struct slice copy_bound(uint8_t *to, struct slice bound)
+{
+    if (bound.bytes > 0) {
+        memcpy(to, bound.data, bound.bytes);
+    }
+    return slice_of(to, bound.bytes);
+}
+
 struct engine_cursor *engine_cursor_open(struct engine *engine, struct engine_point *point,
                                          const struct engine_range *range)
 {
     assert(is_readable(engine, point));
-    struct engine_cursor *cursor = engine->type->cursor_open(engine, point, range);
+    struct engine_cursor *cursor = memory_new(sizeof *cursor + range->from.bytes + range->to.bytes);
     cursor->engine = engine;
-    cursor->point = point == NULL ? NULL : engine_point_hold(point);
+    cursor->point = point == NULL ? take_point(engine) : engine_point_hold(point);
+    cursor->rest = *range;
+    cursor->rest.from = copy_bound(cursor->bounds, range->from);
+    cursor->rest.to = copy_bound(cursor->bounds + range->from.bytes, range->to);
     atomic_fetch_add(&engine->borrowed, 1);
     return cursor;
+}
+
+static void close_walk(struct engine_cursor *cursor)
+{
+    assert(atomic_load(&cursor->is_used)); /* no move is under way that goes by it */
+    if (cursor->walk != NULL) {
+        cursor->engine->type->walk_close(cursor->walk);
+        cursor->walk = NULL;
+    }
+}
+
+static enum engine_result move(struct engine_cursor *cursor, struct slice *ret_key, struct slice *ret_value,
+                               struct failure *failure)
+{
+    const struct engine_type *type = cursor->engine->type;
+    if (cursor->walk == NULL) {
+        if (slice_compare(cursor->rest.from, cursor->rest.to) >= 0) {
+            return ENGINE_NOT_FOUND;
+        }
+        cursor->walk = type->walk_open(cursor->engine, cursor->point, &cursor->rest);
+    }
+    enum engine_result result = type->walk_next(cursor->walk, &cursor->key, ret_value, failure);
+    assert(result != ENGINE_WOULD_BLOCK); /* callers know no such end of a move */
+    if (result == ENGINE_OK) {
+        *ret_key = cursor->key;
+    } else {
+        close_walk(cursor);
+    }
+    return result;
 }
 
 enum engine_result engine_cursor_next(struct engine_cursor *cursor, struct slice *ret_key,
                                       struct slice *ret_value, struct failure *failure)
 {
     enter(&cursor->is_used);
-    enum engine_result result = cursor->engine->type->cursor_next(cursor, ret_key, ret_value, failure);
-    heartbeat_go_on();
-    assert(result != ENGINE_WOULD_BLOCK); /* callers know no such end of a move */
+    enum engine_result result = cursor->result;
+    if (result == ENGINE_OK) {
+        result = cursor->result = move(cursor, ret_key, ret_value, failure);
+        heartbeat_go_on();
+    } else if (result == ENGINE_FAILED) {
+        failure_set(failure, STATUS_IO_ERROR, "reading a range of keys: it failed before");
+    }
     leave(&cursor->is_used);
     return result;
 }
@@ -159,7 +234,21 @@ enum engine_result engine_cursor_next(struct engine_cursor *cursor, struct slice
 void engine_cursor_park(struct engine_cursor *cursor, bool repeats)
 {
     enter(&cursor->is_used);
-    cursor->engine->type->cursor_park(cursor, repeats);
+    if (cursor->walk != NULL) {
+        assert(cursor->result == ENGINE_OK); /* else the walk was closed */
+        size_t bytes = cursor->key.bytes;
+        uint8_t *position = memory_new(bytes + 1);
+        (void)copy_bound(position, cursor->key);
+        close_walk(cursor);
+        free(cursor->position);
+        cursor->position = position;
+        if (cursor->rest
+                .is_reverse) { /* nothing lies between a key and the same with a zero byte behind it */
+            cursor->rest.to = slice_of(position, bytes + repeats);
+        } else {
+            cursor->rest.from = slice_of(position, bytes + !repeats);
+        }
+    }
     leave(&cursor->is_used);
 }
 
@@ -169,11 +258,12 @@ void engine_cursor_close(struct engine_cursor *cursor)
         return;
     }
     struct engine *engine = cursor->engine;
-    struct engine_point *point = cursor->point;
     enter(&cursor->is_used);
-    engine->type->cursor_close(cursor);
+    close_walk(cursor);
+    engine_point_release(cursor->point);
+    free(cursor->position);
+    free(cursor);
     give_back(engine);
-    engine_point_release(point);
 }
 
 /* ---- writing ---- */

@@ -1,5 +1,5 @@
-/* What an engine implements: one function for each of engine.h's, with the promises that stand there. Engines and engine.c
- * include this, and nobody else in the daemon.
+/* What an engine implements: a function for each of engine.h's, with the promises that stand there, but that engine.c makes cursors of
+ * walks. Engines and engine.c include this, and nobody else in the daemon.
  *
  * An engine's own structs begin with the structs below and are zeroed when they are made: engine.c keeps in them what it asserts
  * for every engine alike. The engine sets `engine.type` and `engine.found`, and nothing else in them. */
@@ -10,6 +10,8 @@
 
 #include "daemon/engine/engine.h"
 
+struct engine_walk; /* the engine's */
+
 struct engine_type {
     struct engine_traits traits;
     enum engine_result (*look)(const char *path, struct failure *failure);
@@ -17,16 +19,17 @@ struct engine_type {
                                struct failure *failure);
     void (*close)(struct engine *engine, enum engine_close how);
     void (*begin_run)(struct engine *engine, uint64_t run);
-    struct engine_point *(*point_take)(struct engine *engine);
-    void (*point_free)(struct engine_point *point); /* after the last release; any thread */
+    struct engine_point *(*point_take)(struct engine *engine); /* any thread */
+    void (*point_free)(struct engine_point *point);            /* after the last release; any thread */
     enum engine_result (*get)(struct engine *engine, struct engine_point *point, enum engine_reach reach,
                               struct slice key, struct engine_value *ret_value, struct failure *failure);
-    struct engine_cursor *(*cursor_open)(struct engine *engine, struct engine_point *point,
-                                         const struct engine_range *range);
-    enum engine_result (*cursor_next)(struct engine_cursor *cursor, struct slice *ret_key,
-                                      struct slice *ret_value, struct failure *failure);
-    void (*cursor_park)(struct engine_cursor *cursor, bool repeats);
-    void (*cursor_close)(struct engine_cursor *cursor);
+    /* A walk is what a cursor does between two parkings. The point is held and the range, which is not empty, stays until its close.
+     * It may wait for the device from its opening on, not at its close, and is not moved once it has ended. */
+    struct engine_walk *(*walk_open)(struct engine *engine, struct engine_point *point,
+                                     const struct engine_range *range);
+    enum engine_result (*walk_next)(struct engine_walk *walk, struct slice *ret_key, struct slice *ret_value,
+                                    struct failure *failure);
+    void (*walk_close)(struct engine_walk *walk);
     enum engine_outcome (*write)(struct engine *engine, struct engine_edit *edits, size_t count,
                                  enum engine_durability durability, struct failure *failure);
     enum engine_outcome (*sync)(struct engine *engine, struct failure *failure);
@@ -60,12 +63,6 @@ struct engine {
 struct engine_point {
     struct engine *engine; /* set by engine.c, as what follows */
     atomic_uint holders;
-};
-
-struct engine_cursor {
-    struct engine *engine;      /* set by engine.c, as what follows */
-    struct engine_point *point; /* held; NULL: the walk is as of its opening, which the engine sees to */
-    atomic_bool is_used;        /* somebody is in one of its calls */
 };
 
 /* The engines of the daemon; tests bring another. */

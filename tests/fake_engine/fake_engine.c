@@ -135,7 +135,7 @@ static void fake_close(struct engine *base, enum engine_close how)
     struct fake_disk *disk = engine->disk;
     fake_disk_lock(disk);
     assert(disk->engine == base);
-    assert(engine->pins == NULL && engine->values == 0 && engine->cursors == 0);
+    assert(engine->pins == NULL && engine->values == 0 && engine->walks == 0);
     assert(!engine->is_writing && !engine->is_reclaiming && !engine->is_maintaining);
     disk->engine = NULL;
     fake_disk_unlock(disk);
@@ -149,7 +149,6 @@ static struct engine_point *fake_point_take(struct engine *base)
     struct fake_engine *engine = fake_of(base);
     struct fake_point *point = memory_new(sizeof *point);
     fake_disk_lock(engine->disk);
-    assert(!engine->is_writing);
     fake_pin(engine, &point->pin, engine->disk->written);
     fake_disk_unlock(engine->disk);
     return &point->base;
@@ -342,10 +341,9 @@ const struct engine_type engine_fake = {
     .point_take = fake_point_take,
     .point_free = fake_point_free,
     .get = fake_get,
-    .cursor_open = fake_cursor_open,
-    .cursor_next = fake_cursor_next,
-    .cursor_park = fake_cursor_park,
-    .cursor_close = fake_cursor_close,
+    .walk_open = fake_walk_open,
+    .walk_next = fake_walk_next,
+    .walk_close = fake_walk_close,
     .write = fake_write,
     .sync = fake_sync,
     .background_failed = fake_background_failed,

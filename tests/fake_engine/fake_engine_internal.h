@@ -9,9 +9,9 @@
 struct fake_engine {
     struct engine base;
     struct fake_disk *disk;    /* fixed */
-    struct fake_pin *pins;     /* what points and cursors keep */
-    unsigned values, cursors;  /* not given back */
-    bool is_writing;           /* somebody is in a write, a sync or a taking of a point */
+    struct fake_pin *pins;     /* what points keep */
+    unsigned values, walks;    /* not given back */
+    bool is_writing;           /* somebody is in a write or a sync */
     bool is_reclaiming;        /* somebody is in engine_reclaim */
     bool is_maintaining;       /* somebody is in engine_maintain */
     bool is_stopped;           /* engine_stop_maintenance was called */
@@ -39,12 +39,11 @@ void fake_collect(struct fake_engine *engine);
 /* fake_read.c */
 enum engine_result fake_get(struct engine *base, struct engine_point *point, enum engine_reach reach,
                             struct slice key, struct engine_value *ret_value, struct failure *failure);
-struct engine_cursor *fake_cursor_open(struct engine *base, struct engine_point *point,
-                                       const struct engine_range *range);
-enum engine_result fake_cursor_next(struct engine_cursor *base, struct slice *ret_key,
-                                    struct slice *ret_value, struct failure *failure);
-void fake_cursor_park(struct engine_cursor *base, bool repeats);
-void fake_cursor_close(struct engine_cursor *base);
+struct engine_walk *fake_walk_open(struct engine *base, struct engine_point *point,
+                                   const struct engine_range *range);
+enum engine_result fake_walk_next(struct engine_walk *base, struct slice *ret_key, struct slice *ret_value,
+                                  struct failure *failure);
+void fake_walk_close(struct engine_walk *base);
 
 /* fake_write.c */
 enum engine_outcome fake_write(struct engine *base, struct engine_edit *edits, size_t count,

@@ -11,17 +11,16 @@ struct fake_value {
     uint8_t bytes[];
 };
 
-struct fake_cursor {
-    struct engine_cursor base;
-    struct fake_pin pin; /* its own also with a point, for engine.c holds that only after the opening */
+struct fake_walk {
+    struct fake_engine *engine;
+    uint64_t number; /* it is as of that */
     struct slice from, to;
     bool is_reverse;
     bool is_used;              /* a thread is in one of its functions */
     enum engine_result result; /* ENGINE_OK while it can go on */
     bool has_key;
-    bool repeats;       /* has_key: the next move gives it once more */
-    struct slice key;   /* has_key: where it stands */
-    struct slice value; /* lent with the key; empty once given back */
+    struct slice key; /* has_key: where it stands; lent, as the value */
+    struct slice value;
 };
 
 static struct slice copy_of(struct slice bytes)
@@ -87,114 +86,92 @@ enum engine_result fake_get(struct engine *base, struct engine_point *point, enu
     return result;
 }
 
-/* ---- cursors ---- */
+/* ---- walks ---- */
 
-struct engine_cursor *fake_cursor_open(struct engine *base, struct engine_point *point,
-                                       const struct engine_range *range)
+struct engine_walk *fake_walk_open(struct engine *base, struct engine_point *point,
+                                   const struct engine_range *range)
 {
     struct fake_engine *engine = fake_of(base);
-    struct fake_cursor *cursor = memory_new(sizeof *cursor);
-    cursor->from = copy_of(range->from);
-    cursor->to = copy_of(range->to);
-    cursor->is_reverse = range->is_reverse;
-    cursor->result = ENGINE_OK;
+    struct fake_walk *walk = memory_new(sizeof *walk);
+    assert(slice_compare(range->from, range->to) < 0);
+    walk->engine = engine;
+    walk->from = copy_of(range->from);
+    walk->to = copy_of(range->to);
+    walk->is_reverse = range->is_reverse;
+    walk->result = ENGINE_OK;
     fake_disk_lock(engine->disk);
-    fake_pin(engine, &cursor->pin, fake_number_of(engine, point));
-    engine->cursors++;
+    walk->number = fake_number_of(engine, point);
+    engine->walks++;
     fake_disk_unlock(engine->disk);
-    return &cursor->base;
+    return (struct engine_walk *)walk;
 }
 
-static const struct fake_version *cursor_find(const struct fake_map *map, const struct fake_cursor *cursor)
+static const struct fake_version *walk_find(const struct fake_map *map, const struct fake_walk *walk)
 {
     const struct fake_version *found;
-    if (cursor->repeats) {
-        return fake_map_find(map, cursor->pin.number, cursor->key);
-    }
-    if (cursor->is_reverse) {
-        found = fake_map_before(map, cursor->pin.number, cursor->has_key ? cursor->key : cursor->to);
+    if (walk->is_reverse) {
+        found = fake_map_before(map, walk->number, walk->has_key ? walk->key : walk->to);
         bool is_inside =
-            found != NULL && slice_compare(slice_of(found->key, found->key_bytes), cursor->from) >= 0;
+            found != NULL && slice_compare(slice_of(found->key, found->key_bytes), walk->from) >= 0;
         return is_inside ? found : NULL;
     }
-    found = fake_map_from(map, cursor->pin.number, cursor->has_key ? cursor->key : cursor->from,
-                          !cursor->has_key);
-    bool is_inside = found != NULL && slice_compare(slice_of(found->key, found->key_bytes), cursor->to) < 0;
+    found = fake_map_from(map, walk->number, walk->has_key ? walk->key : walk->from, !walk->has_key);
+    bool is_inside = found != NULL && slice_compare(slice_of(found->key, found->key_bytes), walk->to) < 0;
     return is_inside ? found : NULL;
 }
 
-/* Under the lock, as what follows. */
-static void cursor_move(struct fake_disk *disk, struct fake_cursor *cursor, struct failure *failure)
+/* Under the lock. */
+static void walk_move(struct fake_disk *disk, struct fake_walk *walk, struct failure *failure)
 {
     bool faults[FAKE_FAULTS];
     fake_disk_begin(disk, FAKE_NEXT, false, faults);
     if (faults[FAKE_FAILS]) {
         failure_set(failure, STATUS_IO_ERROR, "reading the next key: fault injected");
-        cursor->result = ENGINE_FAILED;
+        walk->result = ENGINE_FAILED;
         return;
     }
-    const struct fake_version *found = cursor_find(&disk->map, cursor);
-    assert(found != NULL || !cursor->repeats);
-    cursor->repeats = false;
+    const struct fake_version *found = walk_find(&disk->map, walk);
     if (found == NULL) {
-        cursor->result = ENGINE_NOT_FOUND;
+        walk->result = ENGINE_NOT_FOUND;
         return;
     }
-    copy_free(&cursor->key);
-    copy_free(&cursor->value);
-    cursor->has_key = true;
-    cursor->key = copy_of(slice_of(found->key, found->key_bytes));
-    cursor->value = copy_of(slice_of(found->value, found->value_bytes));
+    copy_free(&walk->key);
+    copy_free(&walk->value);
+    walk->has_key = true;
+    walk->key = copy_of(slice_of(found->key, found->key_bytes));
+    walk->value = copy_of(slice_of(found->value, found->value_bytes));
     fake_disk_end(disk, FAKE_NEXT);
 }
 
-enum engine_result fake_cursor_next(struct engine_cursor *base, struct slice *ret_key,
-                                    struct slice *ret_value, struct failure *failure)
+enum engine_result fake_walk_next(struct engine_walk *base, struct slice *ret_key, struct slice *ret_value,
+                                  struct failure *failure)
 {
-    struct fake_cursor *cursor = (struct fake_cursor *)base;
-    struct fake_disk *disk = fake_of(base->engine)->disk;
+    struct fake_walk *walk = (struct fake_walk *)base;
+    struct fake_disk *disk = walk->engine->disk;
     fake_disk_lock(disk);
-    assert(!cursor->is_used && cursor->result != ENGINE_FAILED);
-    cursor->is_used = true;
-    if (cursor->result == ENGINE_OK) {
-        cursor_move(disk, cursor, failure);
-    }
-    cursor->is_used = false;
+    assert(!walk->is_used && walk->result == ENGINE_OK);
+    walk->is_used = true;
+    walk_move(disk, walk, failure);
+    walk->is_used = false;
     fake_disk_unlock(disk);
-    if (cursor->result == ENGINE_OK) {
-        *ret_key = cursor->key;
-        *ret_value = cursor->value;
+    if (walk->result == ENGINE_OK) {
+        *ret_key = walk->key;
+        *ret_value = walk->value;
     }
-    return cursor->result;
+    return walk->result;
 }
 
-/* Its place lies elsewhere from here on, so that who still reads what it lent is seen. */
-void fake_cursor_park(struct engine_cursor *base, bool repeats)
+void fake_walk_close(struct engine_walk *base)
 {
-    struct fake_cursor *cursor = (struct fake_cursor *)base;
-    struct fake_disk *disk = fake_of(base->engine)->disk;
-    fake_disk_lock(disk);
-    assert(!cursor->is_used);
-    fake_disk_unlock(disk);
-    struct slice place = copy_of(cursor->key);
-    copy_free(&cursor->key);
-    copy_free(&cursor->value);
-    cursor->key = place;
-    cursor->repeats = cursor->has_key && (cursor->repeats || repeats);
-}
-
-void fake_cursor_close(struct engine_cursor *base)
-{
-    struct fake_cursor *cursor = (struct fake_cursor *)base;
-    struct fake_engine *engine = fake_of(base->engine);
+    struct fake_walk *walk = (struct fake_walk *)base;
+    struct fake_engine *engine = walk->engine;
     fake_disk_lock(engine->disk);
-    assert(!cursor->is_used && engine->cursors > 0);
-    fake_unpin(&cursor->pin);
-    engine->cursors--;
+    assert(!walk->is_used && engine->walks > 0);
+    engine->walks--;
     fake_disk_unlock(engine->disk);
-    copy_free(&cursor->from);
-    copy_free(&cursor->to);
-    copy_free(&cursor->key);
-    copy_free(&cursor->value);
-    free(cursor);
+    copy_free(&walk->from);
+    copy_free(&walk->to);
+    copy_free(&walk->key);
+    copy_free(&walk->value);
+    free(walk);
 }

@@ -41,7 +41,7 @@ static bool is_planted(enum simulation_plant plant)
 
 /* ---- reading ---- */
 
-/* `key` is empty for a cursor's move. */
+/* `key` is empty for a move of a walk. */
 static bool read_fails(struct slice key, struct failure *failure)
 {
     bool is_writer = thread_is(THREAD_WRITER);
@@ -81,21 +81,20 @@ static enum engine_result simulated_get(struct engine *engine, struct engine_poi
     return result;
 }
 
-static struct engine_cursor *simulated_cursor_open(struct engine *engine, struct engine_point *point,
-                                                   const struct engine_range *range)
+static struct engine_walk *simulated_walk_open(struct engine *engine, struct engine_point *point,
+                                               const struct engine_range *range)
 {
-    return engine_fake.cursor_open(engine, read_point(point), range);
+    return engine_fake.walk_open(engine, read_point(point), range);
 }
 
-static enum engine_result simulated_cursor_next(struct engine_cursor *cursor, struct slice *ret_key,
-                                                struct slice *ret_value, struct failure *failure)
+static enum engine_result simulated_walk_next(struct engine_walk *walk, struct slice *ret_key,
+                                              struct slice *ret_value, struct failure *failure)
 {
     if (scheduler_chance(20)) {
         pause_task();
     }
-    return read_fails(slice_of(NULL, 0), failure)
-               ? ENGINE_FAILED
-               : engine_fake.cursor_next(cursor, ret_key, ret_value, failure);
+    return read_fails(slice_of(NULL, 0), failure) ? ENGINE_FAILED
+                                                  : engine_fake.walk_next(walk, ret_key, ret_value, failure);
 }
 
 /* ---- writing ---- */
@@ -250,8 +249,8 @@ enum engine_result simulated_engine_open(struct fake_disk *fake_disk, const char
     static struct engine_type type;
     type = engine_fake;
     type.get = simulated_get;
-    type.cursor_open = simulated_cursor_open;
-    type.cursor_next = simulated_cursor_next;
+    type.walk_open = simulated_walk_open;
+    type.walk_next = simulated_walk_next;
     type.write = simulated_write;
     type.sync = simulated_sync;
     type.background_failed = simulated_background_failed;

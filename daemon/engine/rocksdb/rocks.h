@@ -1,5 +1,5 @@
 /* The engine on RocksDB, as its files see it: rocks_open.c opens and closes, rocks_recover.c looks at what an open finds,
- * rocks_read.c has read points, gets and cursors, rocks_write.c turns edits into write batches, rocks_room.c sees that there is room
+ * rocks_read.c has read points, gets and walks, rocks_write.c turns edits into write batches, rocks_room.c sees that there is room
  * for them, rocks_space.c gives space back. Nobody else includes this.
  *
  * RocksDB's own functions begin with rocksdb_, ours with rocks_. */
@@ -113,12 +113,11 @@ void rocks_point_free(struct engine_point *point);
 void rocks_free_spare_point(struct rocks *rocks); /* once all points are released */
 enum engine_result rocks_get(struct engine *engine, struct engine_point *point, enum engine_reach reach,
                              struct slice key, struct engine_value *ret_value, struct failure *failure);
-struct engine_cursor *rocks_cursor_open(struct engine *engine, struct engine_point *point,
-                                        const struct engine_range *range);
-enum engine_result rocks_cursor_next(struct engine_cursor *cursor, struct slice *ret_key,
-                                     struct slice *ret_value, struct failure *failure);
-void rocks_cursor_park(struct engine_cursor *cursor, bool repeats);
-void rocks_cursor_close(struct engine_cursor *cursor);
+struct engine_walk *rocks_walk_open(struct engine *engine, struct engine_point *point,
+                                    const struct engine_range *range);
+enum engine_result rocks_walk_next(struct engine_walk *walk, struct slice *ret_key, struct slice *ret_value,
+                                   struct failure *failure);
+void rocks_walk_close(struct engine_walk *walk);
 
 /* Makes read options for each reach, which go by the newest state. */
 void rocks_make_read_options(rocksdb_readoptions_t **ret_read);

@@ -323,11 +323,12 @@ bool engine_background_failed(struct engine *engine, struct failure *ret_failure
 
 /* ---- space ---- */
 
-struct engine_need engine_need(struct engine *engine)
+struct engine_space engine_space(struct engine *engine)
 {
-    struct engine_need need = engine->type->need(engine);
-    assert(need.closed_bytes <= need.unflushed_bytes); /* they are part of them */
-    return need;
+    struct engine_space space = engine->type->space(engine);
+    assert(space.closed_bytes <= space.unflushed_bytes); /* they are part of them */
+    assert(space.oldest_read <= space.newest_write);     /* nobody reads what is not written yet */
+    return space;
 }
 
 void engine_note_space(struct engine *engine, bool is_low)
@@ -346,12 +347,6 @@ enum engine_result engine_reclaim(struct engine *engine, struct slice from, stru
     assert(result == ENGINE_OK || result == ENGINE_FAILED);
     leave(&engine->is_reclaiming);
     return result;
-}
-
-void engine_history(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_oldest)
-{
-    engine->type->history(engine, ret_newest, ret_oldest);
-    assert(*ret_oldest <= *ret_newest); /* nobody reads what is not written yet */
 }
 
 enum engine_result engine_range_bytes(struct engine *engine, struct slice from, struct slice to,

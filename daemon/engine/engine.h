@@ -237,17 +237,21 @@ bool engine_background_failed(struct engine *engine, struct failure *ret_failure
 
 /* ---- space ---- */
 
-/* What the engine may still take of the file system, for what it was given so far and for itself. */
-struct engine_need {
+struct engine_space {
+    /* What the engine may still take of the file system, for what it was given so far and for itself. */
     uint64_t unflushed_bytes;  /* in the log only so far: they take as much again */
     uint64_t closed_bytes;     /* of these: what takes it now, whether anything is written meanwhile or not */
     uint64_t log_bytes;        /* of the next log, taken at once when it begins */
     uint64_t compaction_bytes; /* of a compaction, until what it replaces is gone */
     uint64_t start_bytes;      /* of a start, log included */
+    /* Numbers that rise with each write: that of the newest, and that of the newest which the oldest read point or cursor has seen;
+     * without one it is the same. What was deleted behind that stays, even if its range is reclaimed. */
+    uint64_t newest_write;
+    uint64_t oldest_read;
 };
 
-/* Never waits for the device. Any thread. */
-struct engine_need engine_need(struct engine *engine);
+/* As it is now. Never waits for the device. Any thread. */
+struct engine_space engine_space(struct engine *engine);
 
 /* Says whether there is too little space for a compaction. While it is so, the engine begins nothing by itself that takes some until it gives
  * more back, such as merging files; engine_reclaim does. Any thread. */
@@ -259,11 +263,6 @@ void engine_note_space(struct engine *engine, bool is_low);
  * perhaps. ENGINE_FAILED: some of the space is still taken, and a later call may try again. Pool. */
 enum engine_result engine_reclaim(struct engine *engine, struct slice from, struct slice to, bool is_quiet,
                                   uint64_t *ret_freed_bytes, struct failure *failure) MUST_CHECK;
-
-/* Numbers that rise with each write: that of the newest, and that of the newest which the oldest read point or cursor has seen;
- * without one it is the same. What was deleted behind that stays, even if its range is reclaimed. Never waits for the device.
- * Any thread. */
-void engine_history(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_oldest);
 
 /* How many bytes the keys and values of a range take, about, whatever else is there: in time that does not depend on how many
  * they are. From 64 MiB on, once nothing is written any more and what was deleted is reclaimed, it is right to a factor of two. May wait for the device. ENGINE_OK,

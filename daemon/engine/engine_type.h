@@ -34,11 +34,10 @@ struct engine_type {
                                  enum engine_durability durability, struct failure *failure);
     enum engine_outcome (*sync)(struct engine *engine, struct failure *failure);
     bool (*background_failed)(struct engine *engine, struct failure *ret_failure);
-    struct engine_need (*need)(struct engine *engine);
+    struct engine_space (*space)(struct engine *engine);
     void (*note_space)(struct engine *engine, bool is_low);
     enum engine_result (*reclaim)(struct engine *engine, struct slice from, struct slice to, bool is_quiet,
                                   uint64_t *ret_freed_bytes, struct failure *failure);
-    void (*history)(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_oldest);
     enum engine_result (*range_bytes)(struct engine *engine, struct slice from, struct slice to,
                                       uint64_t *ret_bytes, struct failure *failure);
     void (*maintain)(struct engine *engine, uint64_t now_us, uint64_t *ret_next_us);

@@ -78,7 +78,7 @@ struct reclaim {
     uint64_t written_us;  /* and when that was */
     uint64_t due_us;      /* no chain is taken before this */
     uint64_t taken_us;    /* when the last one was */
-    uint64_t due_number;  /* of the engine's history, when the ranges were taken; 0: there are none */
+    uint64_t due_number;  /* of the newest write, when the ranges were taken; 0: there are none */
     bool is_quiet;        /* and whether nobody wrote then */
     bool was_low;         /* space, at the last look */
     uint64_t failures;    /* ranges that could not be reclaimed since the start */
@@ -319,7 +319,6 @@ static void take_chain(struct reclaim *reclaim, struct chain *chain, uint64_t no
 {
     assert(reclaim->work.state == POOL_IDLE && reclaim->due_number == 0);
     assert(chain->visible); /* of one that is being made, requests have dropped nothing */
-    uint64_t oldest;
     reclaim->chain_id = chain->id;
     reclaim->serial = chain->serial;
     reclaim->taken_us = now_us;
@@ -329,14 +328,13 @@ static void take_chain(struct reclaim *reclaim, struct chain *chain, uint64_t no
     add_chain(reclaim, chain);
     reclaim->dropped = chain->dropped;
     chain->dropped = (struct dropped){0};
-    engine_history(reclaim->engine, &reclaim->due_number, &oldest);
+    reclaim->due_number = engine_space(reclaim->engine).newest_write;
 }
 
 /* Takes what chains that were dropped have left. False: nothing. */
 static bool take_gone(struct reclaim *reclaim)
 {
     struct gone *gone = chain_gone(order_chains(reclaim->order));
-    uint64_t oldest;
     assert(reclaim->work.state == POOL_IDLE && reclaim->due_number == 0);
     if (!gone_take(gone, &reclaim->gone_first, &reclaim->gone_last)) {
         return false;
@@ -344,7 +342,7 @@ static bool take_gone(struct reclaim *reclaim)
     reclaim->serial = 0;
     reclaim->range_count = 0;
     add_range(reclaim, key_of_chain(reclaim->gone_first), key_behind_chain(reclaim->gone_last));
-    engine_history(reclaim->engine, &reclaim->due_number, &oldest);
+    reclaim->due_number = engine_space(reclaim->engine).newest_write;
     return true;
 }
 
@@ -366,10 +364,9 @@ static void take_due(struct reclaim *reclaim, uint64_t now_us)
 /* Whether a read that began before the ranges were taken goes on: it keeps what it sees. */
 static bool is_held_by_a_read(const struct reclaim *reclaim)
 {
-    uint64_t newest, oldest;
-    engine_history(reclaim->engine, &newest, &oldest);
-    assert(newest >= reclaim->due_number);
-    return oldest < reclaim->due_number;
+    struct engine_space space = engine_space(reclaim->engine);
+    assert(space.newest_write >= reclaim->due_number);
+    return space.oldest_read < reclaim->due_number;
 }
 
 static void start(struct reclaim *reclaim)

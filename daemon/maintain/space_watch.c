@@ -67,26 +67,26 @@ static void look(struct space_watch *watch)
 {
     struct reserve *reserve = watch->config.reserve;
     uint64_t files_min = watch->look.lacks_files ? SPACE_FILES_BACK : SPACE_FILES_MIN; /* the last look's */
-    struct engine_need need = engine_need(watch->config.engine);
-    watch->is_flushing = need.closed_bytes > 0;
-    if (need.closed_bytes > 0) { /* if that fails, the flush may: others were faster */
-        (void)!reserve_make_room(reserve, need.closed_bytes + SPACE_ROOM_BYTES, need.start_bytes);
+    struct engine_space engine = engine_space(watch->config.engine);
+    watch->is_flushing = engine.closed_bytes > 0;
+    if (engine.closed_bytes > 0) { /* if that fails, the flush may: others were faster */
+        (void)!reserve_make_room(reserve, engine.closed_bytes + SPACE_ROOM_BYTES, engine.start_bytes);
     }
     struct reserve_space space = reserve_look(reserve);
     watch->look = (struct space_look){
         .free_bytes = space.free_bytes,
         .held_bytes = reserve_held_bytes(reserve),
         .reserve_bytes = space_reserve_bytes(watch->config.queue_bytes_max, watch->config.frame_bytes_max,
-                                             need.log_bytes, space.all_bytes),
-        .unflushed_bytes = need.unflushed_bytes,
-        .log_bytes = need.log_bytes,
-        .compaction_bytes = need.compaction_bytes,
+                                             engine.log_bytes, space.all_bytes),
+        .unflushed_bytes = engine.unflushed_bytes,
+        .log_bytes = engine.log_bytes,
+        .compaction_bytes = engine.compaction_bytes,
         .queue_bytes_max = watch->config.queue_bytes_max,
         .is_read_only = engine_found(watch->config.engine)->access != ENGINE_WRITES,
         .lacks_files = space.free_files < files_min,
         .is_refused = watch->is_refused,
     };
-    watch->start_bytes = need.start_bytes + SPACE_ROOM_BYTES;
+    watch->start_bytes = engine.start_bytes + SPACE_ROOM_BYTES;
 }
 
 /* Before a look: the file is whole, or grows while there is room beside what writes may still take; or to what a start takes. */

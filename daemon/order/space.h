@@ -19,7 +19,7 @@ struct space_look {
     uint64_t free_bytes;      /* UINT64_MAX: not known, and nothing is refused */
     uint64_t held_bytes;      /* by the reserve, */
     uint64_t reserve_bytes;   /* and what it is meant to hold */
-    uint64_t unflushed_bytes; /* of engine_need, as the next two */
+    uint64_t unflushed_bytes; /* of engine_space, as the next two */
     uint64_t log_bytes;
     uint64_t compaction_bytes;
     uint64_t queue_bytes_max;

@@ -219,15 +219,17 @@ static enum engine_result fake_reclaim(struct engine *base, struct slice from, s
     return result;
 }
 
-static void fake_history(struct engine *base, uint64_t *ret_newest, uint64_t *ret_oldest)
+/* It lies in memory, and takes nothing of the file system. */
+static struct engine_space fake_space(struct engine *base)
 {
     struct fake_engine *engine = fake_of(base);
     fake_disk_lock(engine->disk);
-    *ret_newest = *ret_oldest = engine->disk->written;
+    uint64_t newest = engine->disk->written, oldest = newest;
     for (const struct fake_pin *pin = engine->pins; pin != NULL; pin = pin->next) {
-        *ret_oldest = pin->number < *ret_oldest ? pin->number : *ret_oldest;
+        oldest = pin->number < oldest ? pin->number : oldest;
     }
     fake_disk_unlock(engine->disk);
+    return (struct engine_space){.newest_write = newest, .oldest_read = oldest};
 }
 
 /* It knows all of them, and need not guess. */
@@ -293,12 +295,6 @@ static void fake_end_maintenance(struct engine *base)
     assert(fake_of(base)->is_stopped); /* what waited has gone on since */
 }
 
-static struct engine_need fake_need(struct engine *base)
-{
-    (void)fake_of(base);
-    return (struct engine_need){0}; /* it lies in memory */
-}
-
 static void fake_begin_run(struct engine *base, uint64_t run)
 {
     fake_of(base)->disk->run = run;
@@ -347,10 +343,9 @@ const struct engine_type engine_fake = {
     .write = fake_write,
     .sync = fake_sync,
     .background_failed = fake_background_failed,
-    .need = fake_need,
+    .space = fake_space,
     .note_space = fake_note_space,
     .reclaim = fake_reclaim,
-    .history = fake_history,
     .range_bytes = fake_range_bytes,
     .maintain = fake_maintain,
     .stop_maintenance = fake_stop_maintenance,

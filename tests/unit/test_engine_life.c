@@ -290,6 +290,26 @@ START_TEST(a_reclaim_says_what_it_gave_back)
 }
 END_TEST
 
+/* A parked cursor is a read, too. */
+START_TEST(the_oldest_read_point_or_cursor_holds_back_what_is_reclaimed)
+{
+    subject_begin(_i);
+    subject_put(text("a"), text("1"));
+    struct engine_space first = engine_space(subject.engine);
+    ck_assert(first.newest_write > 0 && first.oldest_read == first.newest_write);
+    struct engine_point *point = engine_point_take(subject.engine);
+    struct engine_cursor *cursor = subject_cursor(NULL, "a", "z", false);
+    engine_cursor_park(cursor, false);
+    subject_put(text("a"), text("2"));
+    struct engine_space second = engine_space(subject.engine);
+    ck_assert(second.newest_write > first.newest_write && second.oldest_read == first.newest_write);
+    engine_point_release(point);
+    ck_assert_uint_eq(engine_space(subject.engine).oldest_read, first.newest_write);
+    engine_cursor_close(cursor);
+    ck_assert_uint_eq(engine_space(subject.engine).oldest_read, second.newest_write);
+}
+END_TEST
+
 START_TEST(there_may_be_nothing_to_reclaim)
 {
     subject_begin(_i);
@@ -430,6 +450,7 @@ int main(void)
     tcase_add_loop_test(tests, who_says_that_memory_answers_does_so, 0, SUBJECTS);
     tcase_add_loop_test(tests, a_reclaim_ends_when_maintenance_is_stopped, 0, SUBJECTS);
     tcase_add_loop_test(tests, a_reclaim_says_what_it_gave_back, 0, SUBJECTS);
+    tcase_add_loop_test(tests, the_oldest_read_point_or_cursor_holds_back_what_is_reclaimed, 0, SUBJECTS);
     tcase_add_loop_test(tests, there_may_be_nothing_to_reclaim, 0, SUBJECTS);
     tcase_add_loop_test(tests, maintenance_changes_nothing_that_is_read, 0, SUBJECTS);
     tcase_add_loop_test(tests, reading_and_writing_go_on_once_maintenance_is_stopped, 0, SUBJECTS);

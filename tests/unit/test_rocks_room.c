@@ -143,9 +143,9 @@ START_TEST(somebody_elses_file_is_met_with_the_reserve_and_its_end_heals)
     ck_assert(holds(number - 1) && !holds(number));
     small_disk_heal(disk);
     ck_assert_int_eq(put(number, VALUE_BYTES), ENGINE_DONE);
-    struct engine_need need = engine_need(engine);
-    ck_assert_uint_gt(need.unflushed_bytes, 0);
-    ck_assert_uint_le(need.closed_bytes, need.unflushed_bytes);
+    struct engine_space space = engine_space(engine);
+    ck_assert_uint_gt(space.unflushed_bytes, 0);
+    ck_assert_uint_le(space.closed_bytes, space.unflushed_bytes);
     teardown_disk();
 }
 END_TEST

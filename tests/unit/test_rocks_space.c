@@ -193,22 +193,6 @@ START_TEST(nothing_is_reclaimed_behind_a_failed_write_or_flush)
 }
 END_TEST
 
-START_TEST(history_goes_back_to_the_oldest_read_point)
-{
-    uint64_t newest = 0, oldest = 0, now = 0;
-    subject_put(text("a"), text("1"));
-    engine_history(subject.engine, &newest, &oldest);
-    ck_assert(newest > 0 && oldest == newest);
-    struct engine_point *point = engine_point_take(subject.engine);
-    subject_put(text("a"), text("2"));
-    engine_history(subject.engine, &now, &oldest);
-    ck_assert(now > newest && oldest == newest);
-    engine_point_release(point);
-    engine_history(subject.engine, &now, &oldest);
-    ck_assert(oldest == now);
-}
-END_TEST
-
 int main(void)
 {
     TCase *tests;
@@ -221,6 +205,5 @@ int main(void)
     tcase_add_test(tests, after_a_stop_maintenance_wants_no_further_call);
     tcase_add_test(tests, deletions_of_what_is_gone_do_not_stay_in_tables);
     tcase_add_test(tests, nothing_is_reclaimed_behind_a_failed_write_or_flush);
-    tcase_add_test(tests, history_goes_back_to_the_oldest_read_point);
     return suite_run(suite, true);
 }

@@ -133,7 +133,6 @@ enum engine_outcome rocks_sync(struct engine *engine, struct failure *failure);
 
 enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struct slice to, bool is_quiet,
                                  uint64_t *ret_freed_bytes, struct failure *failure);
-void rocks_history(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_oldest);
 void rocks_maintain(struct engine *engine, uint64_t now_us, uint64_t *ret_next_us);
 void rocks_stop_maintenance(struct engine *engine);
 void rocks_end_maintenance(struct engine *engine);

@@ -63,19 +63,23 @@ static uint64_t table_bytes(uint64_t unflushed_bytes)
     return unflushed_bytes + unflushed_bytes / TABLE_PART;
 }
 
-struct engine_need rocks_need(struct engine *engine)
+struct engine_space rocks_space(struct engine *engine)
 {
     const struct rocks *rocks = rocks_of(engine);
     uint64_t active = rocks_number(rocks, "rocksdb.cur-size-active-mem-table");
     uint64_t all = rocks_number(rocks, "rocksdb.cur-size-all-mem-tables");
     uint64_t tables = rocks_number(rocks, "rocksdb.total-sst-files-size");
     uint64_t compaction_max = COMPACTION_BUFFERS_MAX * rocks->write_buffer_bytes;
-    return (struct engine_need){
+    uint64_t oldest = rocks_number(rocks, "rocksdb.oldest-snapshot-sequence"); /* 0: there is no snapshot */
+    uint64_t newest = rocksdb_get_latest_sequence_number(rocks->db); /* behind it, for it may rise */
+    return (struct engine_space){
         .unflushed_bytes = table_bytes(all),
         .closed_bytes = all > active ? table_bytes(all - active) : 0,
         .log_bytes = rocks_log_bytes(rocks->write_buffer_bytes),
         .compaction_bytes = tables < compaction_max ? tables : compaction_max,
         .start_bytes = rocks_start_bytes(rocks->write_buffer_bytes) + rocks->renew_bytes,
+        .newest_write = newest,
+        .oldest_read = oldest != 0 ? oldest : newest,
     };
 }
 
@@ -145,11 +149,11 @@ bool rocks_make_little_room(struct rocks *rocks)
 bool rocks_has_room_to_compact(struct rocks *rocks)
 {
     assert(atomic_load(&rocks->engine.is_reclaiming)); /* no other compaction of ours takes the same room */
-    struct engine_need need = rocks_need(&rocks->engine);
-    uint64_t flush = need.unflushed_bytes + ROOM_BYTES_MIN;
+    struct engine_space space = rocks_space(&rocks->engine);
+    uint64_t flush = space.unflushed_bytes + ROOM_BYTES_MIN;
     return rocks->reserve == NULL ||
            reserve_is_ample(rocks->reserve, 0, needed_at_most(rocks, 0) + AMPLE_BYTES) ||
-           reserve_make_room(rocks->reserve, flush + need.log_bytes + need.compaction_bytes, 0) ||
+           reserve_make_room(rocks->reserve, flush + space.log_bytes + space.compaction_bytes, 0) ||
            reserve_make_room(rocks->reserve, flush, 0);
 }
 

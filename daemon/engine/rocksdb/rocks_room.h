@@ -21,7 +21,7 @@ uint64_t rocks_write_buffer_bytes(uint64_t all_bytes);
 uint64_t rocks_log_bytes(uint64_t write_buffer_bytes);
 uint64_t rocks_start_bytes(uint64_t write_buffer_bytes);
 
-struct engine_need rocks_need(struct engine *engine);
+struct engine_space rocks_space(struct engine *engine);
 void rocks_note_space(struct engine *engine, bool is_low);
 
 /* Whether so many bytes are free, if need be after the reserve gave some back. May wait for the device. Not on the loop. */

@@ -156,16 +156,6 @@ enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struc
     return ENGINE_OK;
 }
 
-void rocks_history(struct engine *engine, uint64_t *ret_newest, uint64_t *ret_oldest)
-{
-    struct rocks *rocks = rocks_of(engine);
-    /* before the newest, which may rise */
-    uint64_t oldest = rocks_number(rocks, "rocksdb.oldest-snapshot-sequence");
-    uint64_t newest = rocksdb_get_latest_sequence_number(rocks->db);
-    *ret_newest = newest;
-    *ret_oldest = oldest != 0 ? oldest : newest;
-}
-
 void rocks_maintain(struct engine *engine, uint64_t now_us, uint64_t *ret_next_us)
 {
     assert(atomic_load(&engine->is_maintaining)); /* steps come one at a time */

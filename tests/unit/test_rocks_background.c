@@ -232,6 +232,27 @@ START_TEST(while_tables_cannot_be_written_writes_are_refused_and_go_on_once_they
 }
 END_TEST
 
+/* Long before they have filled the write buffers. */
+START_TEST(what_hindered_tables_is_gone_and_small_writes_have_them_written)
+{
+    struct failure failure;
+    put_all(VALUE_BYTES);
+    block_files(true);
+    ck_assert(rocks_close_write_buffer(rocks(), &failure));
+    await_failed_flush();
+    subject_put(text("a"), text("1"));
+    ck_assert(engine_background_failed(subject.engine, &failure));
+    block_files(false);
+    for (int wait = 0; rocks_background_has_news(rocks()) && wait < WAIT_MS; wait += 100) {
+        pause_ms(100);
+        subject_put(text("a"), text("2"));
+    }
+    ck_assert(!rocks_background_has_news(rocks()));
+    ck_assert_uint_le(rocks_number(rocks(), "rocksdb.num-immutable-mem-table"), 1);
+    ck_assert_uint_eq(rocks()->background.flush_wait_us, 0);
+}
+END_TEST
+
 static void *reclaim_all(void *unused)
 {
     (void)unused;
@@ -331,6 +352,7 @@ int main(void)
     Suite *suite = suite_new("rocks_background", 300, &tests);
     tcase_add_checked_fixture(tests, setup, subject_end);
     tcase_add_loop_test(tests, a_compaction_that_meets_damage_is_given_up_and_writes_go_on, 0, 2);
+    tcase_add_test(tests, what_hindered_tables_is_gone_and_small_writes_have_them_written);
     tcase_add_test(tests, while_tables_cannot_be_written_writes_are_refused_and_go_on_once_they_can);
     tcase_add_test(tests, a_reclaim_that_waits_for_tables_that_cannot_be_written_ends_with_maintenance);
     tcase_add_test(tests, while_space_is_low_compactions_pause_and_writes_go_on);

@@ -5,9 +5,9 @@
  * auditor; checksums of what is read, in every case; a failed write or sync of the log, and of the manifest, ends writing in every case.
  * What is left of a failure is a number, how many there were, so the state tells which kind it was:
  *
- * - A flush that failed leaves its write buffers as they were. RocksDB tries again when it closes the next one. Writes go on while
- *   there is room in the write buffers, and are then refused, with nothing applied, until a flush that is asked for each second
- *   goes well. Without that RocksDB would have the write wait for ever.
+ * - A flush that failed leaves its write buffers as they were. RocksDB tries again when it closes the next one, so a write has it closed
+ *   after a second, then two, up to a minute. Writes go on while there is room in the write buffers, and are then refused, with nothing
+ *   applied, until a flush that is asked for each second goes well. Without that RocksDB would have the write wait for ever.
  * - A compaction that failed leaves its tables as they were, and RocksDB would try it again each second. So compactions pause, for
  *   longer each time; and where it met damage, until the next start. Young tables pile up meanwhile: reads take longer with them,
  *   and they do not hold up writes. Reclaiming goes on.
@@ -33,15 +33,18 @@
 
 /* Chosen, but where it says otherwise. */
 enum {
-    PAUSE_US_MIN = 60000000,     /* of compactions, after the first failure, */
-    PAUSE_MINUTES_MAX = 60,      /* and after many: twice as long each time */
-    FLUSH_INTERVAL_US = 1000000, /* between two flushes that are asked for: space may be back */
-    FLUSH_LOOK_NS = 1000000,     /* between two looks whether one that runs has ended, */
-    FLUSH_LOOKS_MAX = 10000,     /* and how many of them: ten seconds */
-    LOG_END_BYTES = 4096,        /* of RocksDB's text log: some twenty lines */
-    LOG_LOOKS_MAX = 100,         /* for a failure's line: a tenth of a second */
-    BUFFERS_UNBOUND = 1000000,   /* the number of write buffers, while their bytes are bounded here */
-    TABLES_YOUNG_FEW = 20,       /* RocksDB's own default: from here on it slows down writes */
+    PAUSE_US_MIN = 60000000, /* of compactions, after the first failure, */
+    PAUSE_MINUTES_MAX = 60,  /* and after many: twice as long each time */
+    FLUSH_INTERVAL_US =
+        1000000, /* between two flushes that are asked for while writes wait for one: space may be back; */
+    FLUSH_WAIT_US_MAX =
+        60000000,              /* while there is room for writes it is twice as long each time, up to this */
+    FLUSH_LOOK_NS = 1000000,   /* between two looks whether one that runs has ended, */
+    FLUSH_LOOKS_MAX = 10000,   /* and how many of them: ten seconds */
+    LOG_END_BYTES = 4096,      /* of RocksDB's text log: some twenty lines */
+    LOG_LOOKS_MAX = 100,       /* for a failure's line: a tenth of a second */
+    BUFFERS_UNBOUND = 1000000, /* the number of write buffers, while their bytes are bounded here */
+    TABLES_YOUNG_FEW = 20,     /* RocksDB's own default: from here on it slows down writes */
 };
 
 #define SECOND_US UINT64_C(1000000)
@@ -155,15 +158,23 @@ bool rocks_close_write_buffer(struct rocks *rocks, struct failure *failure)
     return true;
 }
 
-/* Asks for a flush of what is closed; the active write buffer is closed too, once. */
-static void ask_for_flush(struct rocks *rocks, uint64_t now_us)
+/* Asks for a flush of what is closed, unless one was asked for that long ago; the active write buffer is closed too, with which a log begins:
+ * so the pause grows each time. */
+static void ask_for_flush(struct rocks *rocks, uint64_t wait_us, uint64_t now_us)
 {
+    struct rocks_background *background = &rocks->background;
     assert(atomic_load(&rocks->engine.is_writing)); /* when it was last asked for has no lock */
     struct failure ignored;                         /* the next write meets it */
-    if (now_us - rocks->background.flush_asked_us >= FLUSH_INTERVAL_US) {
-        rocks->background.flush_asked_us = now_us;
-        (void)!rocks_close_write_buffer(rocks, &ignored);
+    if (now_us - background->flush_asked_us < wait_us) {
+        return;
     }
+    background->flush_asked_us = now_us;
+    background->flush_wait_us =
+        background->flush_wait_us == 0 ? FLUSH_INTERVAL_US : 2 * background->flush_wait_us;
+    if (background->flush_wait_us > FLUSH_WAIT_US_MAX) {
+        background->flush_wait_us = FLUSH_WAIT_US_MAX;
+    }
+    (void)!rocks_close_write_buffer(rocks, &ignored);
 }
 
 bool rocks_flush_has_failed(const struct rocks *rocks)
@@ -178,11 +189,12 @@ static bool write_buffers_allow(struct rocks *rocks, size_t bytes, uint64_t now_
 {
     assert(atomic_load(&rocks->flushes_fail)); /* else RocksDB itself makes the write wait */
     uint64_t bytes_max = (WRITE_BUFFERS - 1) * rocks->write_buffer_bytes + rocks->start_buffer_bytes;
-    bool has_room = false;
+    bool has_room = false, is_failed = false;
     for (int looks = 0; looks < FLUSH_LOOKS_MAX; looks++) {
-        bool is_failed = rocks_flush_has_failed(rocks);
+        is_failed = rocks_flush_has_failed(rocks);
         if (!is_failed && rocks_number(rocks, "rocksdb.num-immutable-mem-table") <= 1) {
             atomic_store(&rocks->flushes_fail, false);
+            rocks->background.flush_wait_us = 0;
             set_write_buffers(rocks, WRITE_BUFFERS);
             return true;
         }
@@ -192,8 +204,11 @@ static bool write_buffers_allow(struct rocks *rocks, size_t bytes, uint64_t now_
         }
         (void)nanosleep(&(struct timespec){.tv_nsec = FLUSH_LOOK_NS}, NULL);
     }
+    if (has_room && is_failed && rocks_has_free(rocks, bytes)) {
+        ask_for_flush(rocks, rocks->background.flush_wait_us, now_us);
+    }
     if (!has_room) {
-        ask_for_flush(rocks, now_us);
+        ask_for_flush(rocks, FLUSH_INTERVAL_US, now_us);
         assert(rocks->background.failure.text[0] != '\0'); /* it was noted when flushes began to fail */
         failure_set(failure, STATUS_NO_SPACE, "the write buffers are full and cannot be written: %s",
                     rocks->background.failure.text);

@@ -15,7 +15,7 @@
 
 #define MIB (UINT64_C(1) << 20)
 
-enum { DISK_MIB = 64, RESERVE_MIB = 8, VALUE_BYTES = 64 << 10, VALUES_MAX = 4000 };
+enum { DISK_MIB = 64, RESERVE_MIB = 8, VALUE_BYTES = 64 << 10, VALUES_MAX = 4000, SYNCS = 40000 };
 
 static struct directory home;
 static const char *disk;
@@ -207,6 +207,28 @@ START_TEST(without_a_reserve_small_writes_go_into_what_the_log_has_left)
 }
 END_TEST
 
+START_TEST(a_sync_takes_no_room)
+{
+    if (!setup_disk_with(0)) {
+        return;
+    }
+    for (uint32_t number = 0; number < 20; number++) {
+        ck_assert_int_eq(put(number, VALUE_BYTES), ENGINE_DONE);
+    }
+    small_disk_fill(disk, 0);
+    /* with a record each they took all that the log has left */
+    for (unsigned syncs = 0; syncs < SYNCS; syncs++) {
+        ck_assert_msg(engine_sync(engine, &failure) == ENGINE_DONE, "sync %u: %s", syncs, failure.text);
+    }
+    small_disk_heal(disk);
+    ck_assert_int_eq(put(20, VALUE_BYTES), ENGINE_DONE);
+    engine_close(engine, ENGINE_CLOSE_CLEAN);
+    open_engine(false);
+    ck_assert(holds(0) && holds(20));
+    teardown_disk();
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -216,5 +238,6 @@ int main(void)
     tcase_add_test(tests, somebody_elses_file_is_met_with_the_reserve_and_its_end_heals);
     tcase_add_loop_test(tests, without_any_space_it_is_opened_for_reading_and_with_some_for_writing, 0, 2);
     tcase_add_test(tests, without_a_reserve_small_writes_go_into_what_the_log_has_left);
+    tcase_add_test(tests, a_sync_takes_no_room);
     return suite_run(suite, true);
 }

@@ -138,11 +138,15 @@ static uint64_t needed_at_most(const struct rocks *rocks, uint64_t bytes)
     return table_bytes(buffers + bytes) + 2 * (bytes + rocks_log_bytes(rocks->write_buffer_bytes));
 }
 
-bool rocks_make_little_room(struct rocks *rocks)
+bool rocks_has_ample_room(const struct rocks *rocks)
 {
     assert(atomic_load(&rocks->engine.is_writing)); /* no write takes the room before it is used */
-    return rocks->reserve == NULL || reserve_is_ample(rocks->reserve, 0, AMPLE_BYTES) ||
-           rocks_make_room(rocks, ROOM_BYTES_MIN);
+    return rocks->reserve == NULL || reserve_is_ample(rocks->reserve, 0, AMPLE_BYTES);
+}
+
+bool rocks_make_little_room(struct rocks *rocks)
+{
+    return rocks_has_ample_room(rocks) || rocks_make_room(rocks, ROOM_BYTES_MIN);
 }
 
 /* What it drops is worth the whole reserve; a next log that finds no room grows as it is written. */

@@ -1,6 +1,7 @@
 /* Writing to RocksDB: one column family, its log on, one writer.
  *
- * - Each batch begins with a mark: up to where all before it was synced (wal_mark.h).
+ * - Each batch begins with a mark: up to where all before it was synced (wal_mark.h). A sync writes one that has nothing else, but
+ *   only while there is ample room: where there is not it takes none.
  * - A list of edits becomes one write batch, in RocksDB's log before it can be read; synced, the log is on the device before
  *   it can be read.
  * - The ranges go first, so that what is put into a deleted range stays. Then come the keys, in their order: RocksDB looks
@@ -302,11 +303,14 @@ enum engine_outcome rocks_sync(struct engine *engine, struct failure *failure)
     struct rocks *rocks = rocks_of(engine);
     char *error = NULL;
     assert(atomic_load(&engine->is_writing)); /* what was written before is what is synced */
-    rocksdb_writebatch_clear(rocks->nothing);
-    add_mark(rocks, rocks->nothing);
-    assert(rocksdb_writebatch_count(rocks->nothing) == 0); /* a sync writes no key */
-    (void)!rocks_make_little_room(rocks); /* else its few bytes most likely lie in the log's own */
-    rocksdb_write(rocks->db, rocks->write[ENGINE_SYNCED], rocks->nothing, &error);
+    if (rocks_has_ample_room(rocks)) {
+        rocksdb_writebatch_clear(rocks->nothing);
+        add_mark(rocks, rocks->nothing);
+        assert(rocksdb_writebatch_count(rocks->nothing) == 0); /* a sync writes no key */
+        rocksdb_write(rocks->db, rocks->write[ENGINE_SYNCED], rocks->nothing, &error);
+    } else { /* without a record, nor a next log for it: others may take any room that was made for these */
+        rocksdb_flush_wal(rocks->db, 1, &error);
+    }
     if (error != NULL) {
         return fail(rocks, "syncing the log", error, failure);
     }

@@ -86,7 +86,7 @@ START_TEST(test_what_a_start_would_meet_is_refused)
 {
     make_unit("");
     char *data = directory_path(&place, "d");
-    expect(directory_path(&place, "a/b"), "", EXIT_REFUSED, "No such file or directory");
+    expect(directory_path(&place, "a/b"), "", EXIT_REFUSED, "cannot be made, for there is no directory");
     expect(data, "--socket-group no-such-group", EXIT_REFUSED, "no-such-group");
     expect(data, "--readers no-such-user", EXIT_REFUSED, "no-such-user");
     expect(data, kept_format("--socket %s/a/s", place.path), EXIT_REFUSED, "No such file or directory");

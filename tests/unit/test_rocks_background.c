@@ -20,7 +20,8 @@ enum {
     KEYS = 64,
     VALUE_BYTES = 1000,
     LARGE_BYTES = 8000,   /* lies in a blob file */
-    TABLES_STOPPING = 36, /* with so many young ones RocksDB stops writes while compactions run */
+    TABLES_SLOWING = 20,  /* with so many young ones RocksDB slows down writes, */
+    TABLES_STOPPING = 36, /* and with so many it stops them, while compactions run */
     BUFFER_BYTES = 48 << 20,
     NUMBERS = 400, /* of files that are made in the way of RocksDB's next ones */
     WAIT_MS = 60000,
@@ -253,6 +254,42 @@ START_TEST(what_hindered_tables_is_gone_and_small_writes_have_them_written)
 }
 END_TEST
 
+static void let_compactions_run(bool run)
+{
+    char *error = NULL;
+    rocksdb_set_options(rocks()->db, 1, (const char *const[]){"disable_auto_compactions"},
+                        (const char *const[]){run ? "false" : "true"}, &error);
+    ck_assert_ptr_null(error);
+}
+
+/* The same hinders compactions, so that the tables do not become fewer: RocksDB would have whoever closes a write buffer wait for that. */
+START_TEST(while_tables_cannot_be_written_no_write_waits_for_those_that_are_there)
+{
+    struct failure failure;
+    let_compactions_run(false);
+    for (unsigned i = 0; i < (_i == 0 ? TABLES_SLOWING - 1 : TABLES_STOPPING); i++) {
+        subject_put(text("a"), text("before all others"));
+        subject_put(text("z"), text("behind all others"));
+        flush();
+    }
+    block_files(true);
+    put_all(VALUE_BYTES);
+    ck_assert(rocks_close_write_buffer(rocks(), &failure));
+    await_failed_flush();
+    let_compactions_run(true);
+    subject_put(text("b"), text("1"));
+    ck_assert(engine_background_failed(subject.engine, &failure));
+    block_files(false);
+    for (int wait = 0; rocks_background_has_news(rocks()) && wait < WAIT_MS; wait += 100) {
+        pause_ms(100);
+        subject_put(text("b"), text("2"));
+    }
+    ck_assert(!rocks_background_has_news(rocks()));
+    subject_expect(NULL, "z", "behind all others");
+    subject_expect(NULL, "b", "2");
+}
+END_TEST
+
 static void *reclaim_all(void *unused)
 {
     (void)unused;
@@ -354,6 +391,7 @@ int main(void)
     tcase_add_loop_test(tests, a_compaction_that_meets_damage_is_given_up_and_writes_go_on, 0, 2);
     tcase_add_test(tests, what_hindered_tables_is_gone_and_small_writes_have_them_written);
     tcase_add_test(tests, while_tables_cannot_be_written_writes_are_refused_and_go_on_once_they_can);
+    tcase_add_loop_test(tests, while_tables_cannot_be_written_no_write_waits_for_those_that_are_there, 0, 2);
     tcase_add_test(tests, a_reclaim_that_waits_for_tables_that_cannot_be_written_ends_with_maintenance);
     tcase_add_test(tests, while_space_is_low_compactions_pause_and_writes_go_on);
     tcase_add_test(tests, want_of_space_is_told_from_damage);

@@ -5,9 +5,10 @@
  * auditor; checksums of what is read, in every case; a failed write or sync of the log, and of the manifest, ends writing in every case.
  * What is left of a failure is a number, how many there were, so the state tells which kind it was:
  *
- * - A flush that failed leaves its write buffers as they were. RocksDB tries again when it closes the next one, so a write has it closed
- *   after a second, then two, up to a minute. Writes go on while there is room in the write buffers, and are then refused, with nothing
- *   applied, until a flush that is asked for each second goes well. Without that RocksDB would have the write wait for ever.
+ * - A flush that failed leaves its write buffers as they were. RocksDB tries again when it closes the next one, so the next write has it
+ *   closed, then one a second later, then two, up to a minute. Writes go on while there is room in the write buffers, and are then refused,
+ *   with nothing applied, until a flush that is asked for each second goes well. Without that RocksDB would have the write wait for ever.
+ *   So it would where many young tables wait for compactions: these may fail with the flushes. Until flushes go well they may pile up.
  * - A compaction that failed leaves its tables as they were, and RocksDB would try it again each second. So compactions pause, for
  *   longer each time; and where it met damage, until the next start. Young tables pile up meanwhile: reads take longer with them,
  *   and they do not hold up writes. Reclaiming goes on.
@@ -112,7 +113,7 @@ static void try_compactions(struct rocks *rocks)
     rocks->background.compactions = ROCKS_COMPACTIONS_TRIED;
 }
 
-/* Once few young tables are left, RocksDB's own bounds hold again, by which many of them slow down writes. */
+/* Once few young tables are left and flushes go well, RocksDB's own bounds hold again, by which many of them slow down writes. */
 static void end_trial(struct rocks *rocks)
 {
     static const char *const names[] = {"level0_slowdown_writes_trigger", "level0_stop_writes_trigger",
@@ -120,7 +121,7 @@ static void end_trial(struct rocks *rocks)
                                         "hard_pending_compaction_bytes_limit"};
     static const char *const values[] = {"20", "36", "64G", "256G"}; /* RocksDB's own defaults */
     assert(rocks->background.compactions == ROCKS_COMPACTIONS_TRIED);
-    if (rocks_young_tables(rocks) < TABLES_YOUNG_FEW) {
+    if (rocks_young_tables(rocks) < TABLES_YOUNG_FEW && !atomic_load(&rocks->flushes_fail)) {
         set(rocks, sizeof names / sizeof names[0], names, values);
         rocks->background.compactions = ROCKS_COMPACTIONS_RUN;
         rocks->background.pause_us = 0;
@@ -158,14 +159,24 @@ bool rocks_close_write_buffer(struct rocks *rocks, struct failure *failure)
     return true;
 }
 
-/* Asks for a flush of what is closed, unless one was asked for that long ago; the active write buffer is closed too, with which a log begins:
- * so the pause grows each time. */
+/* Flushes fail, and compactions may fail with them: has nobody wait for these. */
+static void end_waits_for_compactions(struct rocks *rocks)
+{
+    assert(atomic_load(&rocks->flushes_fail)); /* else few young tables would end it at once */
+    if (rocks->background.compactions == ROCKS_COMPACTIONS_RUN && rocks_make_little_room(rocks)) {
+        let_tables_pile_up(rocks, false);
+        rocks->background.compactions = ROCKS_COMPACTIONS_TRIED;
+    }
+}
+
+/* Asks for a flush of what is closed, unless one was asked for less than `wait_us` ago, or this would wait for compactions; the active write
+ * buffer is closed too, with which a log begins: so the pause grows each time. */
 static void ask_for_flush(struct rocks *rocks, uint64_t wait_us, uint64_t now_us)
 {
     struct rocks_background *background = &rocks->background;
     assert(atomic_load(&rocks->engine.is_writing)); /* when it was last asked for has no lock */
     struct failure ignored;                         /* the next write meets it */
-    if (now_us - background->flush_asked_us < wait_us) {
+    if (now_us - background->flush_asked_us < wait_us || background->compactions == ROCKS_COMPACTIONS_RUN) {
         return;
     }
     background->flush_asked_us = now_us;
@@ -190,6 +201,7 @@ static bool write_buffers_allow(struct rocks *rocks, size_t bytes, uint64_t now_
     assert(atomic_load(&rocks->flushes_fail)); /* else RocksDB itself makes the write wait */
     uint64_t bytes_max = (WRITE_BUFFERS - 1) * rocks->write_buffer_bytes + rocks->start_buffer_bytes;
     bool has_room = false, is_failed = false;
+    end_waits_for_compactions(rocks);
     for (int looks = 0; looks < FLUSH_LOOKS_MAX; looks++) {
         is_failed = rocks_flush_has_failed(rocks);
         if (!is_failed && rocks_number(rocks, "rocksdb.num-immutable-mem-table") <= 1) {

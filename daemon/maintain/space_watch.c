@@ -34,11 +34,9 @@ enum {
     SPACE_ROOM_BYTES = 1 << 20,   /* beside what a flush takes: names and lines of the manifest */
     /* inodes below which a file system counts as full: two tables for each write buffer, a log, a compaction, a start */
     SPACE_FILES_MIN = 32,
-    SPACE_FILES_BACK = 48, /* from which it does so no more; a flush makes and deletes some */
-    SPACE_STEPS_MAX = 4,   /* of setting aside, before one look */
-    SPACE_STEPS_REFUSED_MAX =
-        64,                  /* while a step was refused: all is to be had at once, or it is given back */
-    SPACE_FIRST_US = 100000, /* of setting aside before the first look: a start shall be quick */
+    SPACE_FILES_BACK = 48,        /* from which it does so no more; a flush makes and deletes some */
+    SPACE_STEPS_MAX = 4,          /* of setting aside, before one look */
+    SPACE_FIRST_US = 100000,      /* of setting aside before the first look: a start shall be quick */
     SPACE_REOPEN_US_MIN = 500000, /* from a start that had no space to the next: less would be a crash loop */
 };
 
@@ -97,8 +95,8 @@ static void set_aside(struct space_watch *watch)
     uint64_t wanted = last->is_read_only ? watch->start_bytes : last->reserve_bytes;
     uint64_t spared = last->is_read_only ? 0 : space_hard_mark(last, 0);
     uint64_t tried = wanted + (watch->is_refused ? space_soft_mark(last, 0) : 0);
-    int steps_max = watch->is_refused ? SPACE_STEPS_REFUSED_MAX : SPACE_STEPS_MAX;
-    for (int steps = 0; steps < steps_max && reserve_set_aside(reserve, tried, spared); steps++) {
+    int steps = 0; /* where one was refused, without a bound: all is to be had at once, or it is given back */
+    while ((steps++ < SPACE_STEPS_MAX || watch->is_refused) && reserve_set_aside(reserve, tried, spared)) {
     }
     if (last->is_read_only) {
         return;

@@ -1,7 +1,12 @@
 /* The watch over space: it tells the order before anything is accepted, sets the reserve aside while there is room, and looks again
  * soon while space is low. */
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -19,7 +24,7 @@
 
 #define MIB (UINT64_C(1) << 20)
 
-enum { DISK_MIB = 64, FILES = 200, LOOK_US = 100000 };
+enum { DISK_MIB = 64, FILES = 200, LOOK_US = 100000, BLOCK_BYTES = 4096 };
 
 static struct directory home;
 static const char *disk;
@@ -31,6 +36,35 @@ static struct turns *turns;
 static struct pool *pool;
 static struct reserve *reserve;
 static struct space_watch *watch;
+static uint64_t queue_bytes_max;
+
+/* A quota, in the place of libc's calls: of a file system of DISK_LARGE bytes, all free, it leaves so many. 0: there is none, and the small
+ * disk is asked. What is allocated behind a quota is not: the file only counts as large. */
+#define DISK_LARGE (UINT64_C(1) << 40)
+static _Atomic uint64_t quota_bytes;
+
+int fallocate(int fd, int mode, off_t from, off_t bytes)
+{
+    uint64_t quota = atomic_load(&quota_bytes);
+    if (quota == 0) {
+        return (int)syscall(SYS_fallocate, fd, mode, from, bytes);
+    }
+    errno = EDQUOT;
+    return (uint64_t)(from + bytes) <= quota ? 0 : -1;
+}
+
+int fstatvfs(int fd, struct statvfs *status)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (atomic_load(&quota_bytes) == 0) {
+        return statvfs(path, status);
+    }
+    uint64_t blocks = DISK_LARGE / BLOCK_BYTES;
+    *status = (struct statvfs){
+        .f_frsize = BLOCK_BYTES, .f_blocks = blocks, .f_bavail = blocks, .f_files = FILES, .f_favail = FILES};
+    return 0;
+}
 
 static void make_watch(void)
 {
@@ -39,23 +73,16 @@ static void make_watch(void)
         .engine = order_fixture.engine,
         .order = order_fixture.order,
         .pool = pool,
-        .queue_bytes_max = 4 * MIB,
+        .queue_bytes_max = queue_bytes_max,
         .frame_bytes_max = 2 * MIB,
     });
 }
 
-static bool setup_disk(uint64_t free_bytes)
+static void setup_watch(const char *directory)
 {
     const struct budget_limits limits = {
         .frame_bytes_max = 1 << 20, .requests_bytes_max = 2 << 20, .replies_bytes_max = 1 << 20};
-    home = directory_new();
-    disk = directory_path(&home, "disk");
-    if (!(files == 0 ? small_disk_tmpfs(disk, DISK_MIB) : small_disk_tmpfs_files(disk, DISK_MIB, files))) {
-        directory_remove(&home);
-        return false;
-    }
-    disk_fd = open(disk, O_RDONLY | O_DIRECTORY);
-    small_disk_fill(disk, free_bytes);
+    disk_fd = open(directory, O_RDONLY | O_DIRECTORY);
     reserve = reserve_open(disk_fd);
     order_fixture_open();
     ck_assert_int_eq(uv_loop_init(&loop), 0);
@@ -63,10 +90,23 @@ static bool setup_disk(uint64_t free_bytes)
     turns = turns_new();
     pool = pool_new(&loop, budget, turns, NULL);
     make_watch();
+}
+
+static bool setup_disk(uint64_t free_bytes)
+{
+    home = directory_new();
+    disk = directory_path(&home, "disk");
+    queue_bytes_max = 4 * MIB;
+    if (!(files == 0 ? small_disk_tmpfs(disk, DISK_MIB) : small_disk_tmpfs_files(disk, DISK_MIB, files))) {
+        directory_remove(&home);
+        return false;
+    }
+    small_disk_fill(disk, free_bytes);
+    setup_watch(disk);
     return true;
 }
 
-static void teardown_disk(void)
+static void teardown_watch(void)
 {
     space_watch_stop(watch);
     ck_assert_uint_eq(space_watch_iterate(watch, UINT64_MAX), UINT64_MAX);
@@ -79,9 +119,14 @@ static void teardown_disk(void)
     order_fixture_close();
     reserve_close(reserve);
     close(disk_fd);
+    kept_clear();
+}
+
+static void teardown_disk(void)
+{
+    teardown_watch();
     small_disk_unmount(disk);
     directory_remove(&home);
-    kept_clear();
 }
 
 /* A look, at a time when one is due. */
@@ -164,6 +209,26 @@ START_TEST(few_files_are_too_few_until_half_as_many_more_are_free)
 }
 END_TEST
 
+/* Whatever the bounds are, of which the reserve and the marks are made. */
+START_TEST(a_quota_that_is_lifted_is_seen_by_the_next_look)
+{
+    home = directory_new();
+    queue_bytes_max = (uint64_t)_i * 1024 * MIB;
+    atomic_store(&quota_bytes, 100 * MIB);
+    setup_watch(home.path);
+    ck_assert_int_eq(state(), SPACE_SOFT); /* the fake's hard mark is 0 */
+    look();
+    ck_assert_int_eq(state(), SPACE_SOFT);
+    atomic_store(&quota_bytes, DISK_LARGE);
+    look();
+    ck_assert_int_eq(state(), SPACE_ENOUGH);
+    ck_assert_uint_eq(reserve_held_bytes(reserve), queue_bytes_max + 2 * MIB);
+    teardown_watch();
+    directory_remove(&home);
+    atomic_store(&quota_bytes, 0);
+}
+END_TEST
+
 START_TEST(without_a_reserve_nothing_is_watched)
 {
     order_fixture_open();
@@ -186,6 +251,7 @@ int main(void)
     tcase_add_test(tests, the_reserve_is_set_aside_and_counts_as_free);
     tcase_add_test(tests, space_that_goes_and_comes_back_is_seen_by_the_next_look);
     tcase_add_test(tests, few_files_are_too_few_until_half_as_many_more_are_free);
+    tcase_add_loop_test(tests, a_quota_that_is_lifted_is_seen_by_the_next_look, 1, 17); /* GiB */
     tcase_add_test(tests, without_a_reserve_nothing_is_watched);
     return suite_run(suite, true);
 }

@@ -194,7 +194,7 @@ bool numbers_begin_run(struct numbers *numbers, uint64_t metadata_on_disk, bool 
     return write_file(numbers, failure);
 }
 
-bool numbers_forget_runs(struct numbers *numbers, uint64_t behind)
+bool numbers_forget_runs(struct numbers *numbers, uint64_t behind, bool spares_readers)
 {
     assert(behind <= numbers->run);
     bool has_forgotten = false;
@@ -202,7 +202,7 @@ bool numbers_forget_runs(struct numbers *numbers, uint64_t behind)
     uint64_t first = numbers->run >= NUMBERS_RUNS ? numbers->run - NUMBERS_RUNS + 1 : 1;
     for (uint64_t i = first; i <= numbers->run; i++) {
         struct numbers_run *run = &numbers->runs[i % NUMBERS_RUNS];
-        bool is_kept = i <= behind || (run->only_read && are_unknown);
+        bool is_kept = i <= behind || (spares_readers && run->only_read && are_unknown);
         are_unknown &= run->random == 0 || (run->only_read && are_unknown);
         has_forgotten |= !is_kept && run->random != 0;
         run->random = is_kept ? run->random : 0;

@@ -77,10 +77,10 @@ bool numbers_renew(uint64_t now_s, struct numbers *ret_numbers) MUST_CHECK;
 bool numbers_begin_run(struct numbers *numbers, uint64_t metadata_on_disk, bool only_reads,
                        struct failure *failure) MUST_CHECK;
 
-/* Forgets the bits of all runs behind that one: what they were told is durable need not be in the store. But not those of runs that only
- * read, if all runs before them were forgotten in time: their clients know it, and have written nothing since. Written with the next run.
- * False: there were none. */
-bool numbers_forget_runs(struct numbers *numbers, uint64_t behind);
+/* Forgets the bits of all runs behind that one: what they were told is durable need not be in the store. With `spares_readers` not those of
+ * runs that only read, if all runs before them were forgotten in time: their clients know it, and have written nothing since. Written with
+ * the next run. False: there were none. */
+bool numbers_forget_runs(struct numbers *numbers, uint64_t behind, bool spares_readers);
 
 /* Reserves sequence numbers up to there, durably. False: it is not known to be on the device. Writer. */
 bool numbers_reserve(struct numbers *numbers, uint64_t through, struct failure *failure) MUST_CHECK;

@@ -232,12 +232,12 @@ enum status order_check_numbers(struct engine *engine, const struct numbers *num
     return STATUS_OK;
 }
 
-/* Whose writes need not be there: those of runs that the engine does not know, and of all where a loss was accepted. */
+/* What they were told need not be there: runs that the engine does not know, unless they only read, and all where a loss was accepted. */
 static void forget_runs(struct engine *engine, struct numbers *numbers)
 {
     const struct engine_found *found = engine_found(engine);
     uint64_t known = found->has_lost ? 0 : found->last_run;
-    if (numbers_forget_runs(numbers, known)) {
+    if (numbers_forget_runs(numbers, known, !found->has_lost)) {
         event_runs_forgotten(known + 1, numbers->run);
     }
 }

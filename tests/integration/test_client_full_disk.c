@@ -128,7 +128,14 @@ START_TEST(clients_are_told_once_that_the_store_changed)
     ck_assert(ask_run(daemon, first)->store_changed);
     rig_restart(&rig, "");
     ck_assert(!ask_run(daemon, third)->store_changed);
+    for (uint64_t height = 1; height <= 3; height++) {
+        commit_ok(&rig.wire, commit_of_block(height, "h"));
+    }
+    daemon_kill(daemon);
     wire_close(&rig.wire);
+    ck_assert_int_eq(shell_run(LONG_US / 1000, "truncate -s 0 %s/db/*.log", daemon->data).exit_code, 0);
+    daemon_start(daemon, "--accept-loss");
+    ck_assert_msg(ask_run(daemon, third)->store_changed, "what was read may be gone, and nobody is told");
     ck_assert_int_eq(daemon_stop(daemon), 0);
     small_disk_unmount(disk);
     daemon_close(daemon);

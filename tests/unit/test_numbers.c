@@ -97,10 +97,10 @@ START_TEST(runs_that_are_forgotten_are_known_to_nobody_from_the_next_run_on)
         begin(run);
         randoms[run] = numbers_run(&fixture.numbers, run)->random;
     }
-    ck_assert(!numbers_forget_runs(&fixture.numbers, 3));
+    ck_assert(!numbers_forget_runs(&fixture.numbers, 3, true));
     ck_assert(numbers_knows_run(&fixture.numbers, 3, randoms[3]));
-    ck_assert(numbers_forget_runs(&fixture.numbers, 1));
-    ck_assert(!numbers_forget_runs(&fixture.numbers, 1));
+    ck_assert(numbers_forget_runs(&fixture.numbers, 1, true));
+    ck_assert(!numbers_forget_runs(&fixture.numbers, 1, true));
     begin(4);
     numbers_fixture_reopen(&fixture);
     ck_assert(numbers_knows_run(&fixture.numbers, 1, randoms[1]));
@@ -108,7 +108,7 @@ START_TEST(runs_that_are_forgotten_are_known_to_nobody_from_the_next_run_on)
     ck_assert(!numbers_knows_run(&fixture.numbers, 3, randoms[3]));
     ck_assert(numbers_knows_run(&fixture.numbers, 4, numbers_run(&fixture.numbers, 4)->random));
     ck_assert_uint_eq(numbers_run(&fixture.numbers, 3)->metadata_on_disk, 3);
-    ck_assert(numbers_forget_runs(&fixture.numbers, 0));
+    ck_assert(numbers_forget_runs(&fixture.numbers, 0, true));
     ck_assert(!numbers_knows_run(&fixture.numbers, 1, randoms[1]));
 }
 END_TEST
@@ -119,7 +119,7 @@ START_TEST(a_run_that_only_read_is_remembered_if_its_clients_know_of_what_was_fo
     uint64_t randoms[6] = {0};
     for (uint64_t run = 1; run < 6; run++) {
         if (run == 2) {
-            ck_assert(numbers_forget_runs(&fixture.numbers, 0));
+            ck_assert(numbers_forget_runs(&fixture.numbers, 0, true));
         }
         begin_run(run, run != 1 && run != 4);
         randoms[run] = numbers_run(&fixture.numbers, run)->random;
@@ -127,13 +127,17 @@ START_TEST(a_run_that_only_read_is_remembered_if_its_clients_know_of_what_was_fo
         ck_assert_uint_eq(numbers_run(&fixture.numbers, run)->first_sequence,
                           (run - 1) * NUMBERS_RESERVE + 1);
     }
-    ck_assert(numbers_forget_runs(&fixture.numbers, 0));
+    ck_assert(numbers_forget_runs(&fixture.numbers, 0, true));
     static const bool are_known[] = {false, false, true, true, false, false}; /* 5 may have what 4 was told */
     for (uint64_t run = 1; run < 6; run++) {
         ck_assert_int_eq(numbers_knows_run(&fixture.numbers, run, randoms[run]), are_known[run]);
     }
-    ck_assert(!numbers_forget_runs(&fixture.numbers, 0));
+    ck_assert(!numbers_forget_runs(&fixture.numbers, 0, true));
     ck_assert(!numbers_knows_run(&fixture.numbers, 5, randoms[5]));
+    ck_assert(numbers_forget_runs(&fixture.numbers, 0,
+                                  false)); /* what they were told as they read may be gone, too */
+    ck_assert(!numbers_knows_run(&fixture.numbers, 2, randoms[2]));
+    ck_assert(!numbers_knows_run(&fixture.numbers, 3, randoms[3]));
 }
 END_TEST
 

@@ -106,9 +106,8 @@ static void set_aside(struct space_watch *watch)
     } else if (reserve_held_bytes(reserve) >= tried) {
         watch->is_refused = false;
     }
-    if (tried > wanted) {
-        reserve_keep(reserve, wanted);
-    }
+    /* a run before may have left more, but what a start takes stays with what it set aside for that */
+    reserve_keep(reserve, wanted > watch->start_bytes ? wanted : watch->start_bytes);
 }
 
 static void look_run(struct pool_work *work)

@@ -169,6 +169,22 @@ START_TEST(the_reserve_is_set_aside_and_counts_as_free)
 }
 END_TEST
 
+/* As of a run that was killed while it tried how much a quota leaves, or that had larger bounds. */
+START_TEST(what_the_reserve_holds_beyond_its_size_is_given_back)
+{
+    if (!setup_disk(50 * MIB)) {
+        return;
+    }
+    while (reserve_set_aside(reserve, 20 * MIB, 0)) {
+    }
+    ck_assert_uint_eq(reserve_held_bytes(reserve), 20 * MIB);
+    look();
+    ck_assert_uint_eq(reserve_held_bytes(reserve), 6 * MIB);
+    ck_assert_int_eq(state(), SPACE_ENOUGH);
+    teardown_disk();
+}
+END_TEST
+
 START_TEST(space_that_goes_and_comes_back_is_seen_by_the_next_look)
 {
     if (!setup_disk(50 * MIB)) {
@@ -249,6 +265,7 @@ int main(void)
     Suite *suite = suite_new("space_watch", 60, &tests);
     tcase_add_test(tests, the_order_knows_before_anything_is_accepted);
     tcase_add_test(tests, the_reserve_is_set_aside_and_counts_as_free);
+    tcase_add_test(tests, what_the_reserve_holds_beyond_its_size_is_given_back);
     tcase_add_test(tests, space_that_goes_and_comes_back_is_seen_by_the_next_look);
     tcase_add_test(tests, few_files_are_too_few_until_half_as_many_more_are_free);
     tcase_add_loop_test(tests, a_quota_that_is_lifted_is_seen_by_the_next_look, 1, 17); /* GiB */

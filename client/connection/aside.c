@@ -27,7 +27,7 @@ void aside_note_accepted(struct request *metadata, uint64_t sequence)
     assert(metadata->type == FRAME_WRITE_METADATA && sequence > 0);
     for (struct request *each = metadata->previous; each != NULL; each = each->previous) {
         if (each->overtaken != 0) {
-            return; /* so are those before it */
+            return; /* those before it were marked with it */
         }
         each->overtaken = each->numbered && each->state == REQUEST_SENT ? sequence : 0;
     }

@@ -31,8 +31,8 @@ struct claim {
     uint64_t epoch_sequence, epoch_random;
     /* The connection that numbers writes; NULL: it was freed, and the next one used for such a write does. */
     struct cairn_connection *connection;
-    bool
-        has_unknown; /* while its connection is being lost: metadata that may have been applied, and is not sent again, was seen */
+    /* Used while its connection is being lost (aside.c): metadata that may have been applied is not sent again. */
+    bool has_unknown;
     bool presenting; /* no number is given until the answer to its Present has said which was applied last */
     uint64_t next_number;
     /* Claims of the chain that are under way: numbers are given under the epoch that they leave */

@@ -1,6 +1,6 @@
-/* Each call goes to the engine's own function, but that cursors, which may be parked, are made here of walks, which may not. What engine.h asks of its callers is asserted here, for every engine alike: who
- * holds a read point, what is given back before the close, which calls exclude each other, and that nothing is written once
- * writing has ended. And each call that may have waited for the device is a heartbeat of the piece of work that it is part of. */
+/* Each call goes to the engine's own function. Cursors are the exception: an engine has walks, which cannot be parked, and a cursor is made
+ * of them here. What engine.h asks of its callers is asserted here, for every engine alike: who holds a read point, what is given back
+ * before the close, which calls exclude each other, and that nothing is written once writing has ended. And each call that may have waited for the device is a heartbeat of the piece of work that it is part of. */
 #include "daemon/engine/engine.h"
 
 #include <assert.h>

@@ -259,8 +259,8 @@ void engine_note_space(struct engine *engine, bool is_low);
 
 /* Gives back the space of keys that were deleted from a range, which may be empty, and of what is left over from other ranges; may take
  * minutes, and yields to what writes need. `is_quiet`: nobody writes, so it may write several times what it gives back. ENGINE_OK:
- * *ret_freed_bytes says by how much all files of keys and values are smaller now, about; 0: not at all, since others wrote meanwhile,
- * perhaps. ENGINE_FAILED: some of the space is still taken, and a later call may try again. Pool. */
+ * *ret_freed_bytes says by how much all files of keys and values are smaller now, about; 0: they are not,
+ * as when others wrote as much meanwhile. ENGINE_FAILED: some of the space is still taken, and a later call may try again. Pool. */
 enum engine_result engine_reclaim(struct engine *engine, struct slice from, struct slice to, bool is_quiet,
                                   uint64_t *ret_freed_bytes, struct failure *failure) MUST_CHECK;
 
@@ -278,8 +278,9 @@ void engine_maintain(struct engine *engine, uint64_t now_us, uint64_t *ret_next_
 /* From here on engine_reclaim and engine_maintain return soon, with their work not done. Any thread. */
 void engine_stop_maintenance(struct engine *engine);
 
-/* All that is to be kept is synced: if engine_reclaim waits for tables that the engine could not write, it returns, and none are written
- * any more. Behind engine_stop_maintenance; called again and again, since writing them may fail later. Any thread. */
+/* The caller has synced all that is to be kept. If engine_reclaim waits for tables that the engine could not write, it returns now, and no
+ * tables are written from here on. Comes after engine_stop_maintenance, and is repeated while engine_reclaim has not returned, since that
+ * may begin to wait later. Any thread. */
 void engine_end_maintenance(struct engine *engine);
 
 /* Calls back with each of the engine's numbers for people and monitoring, space among them, as metrics_each does with the

@@ -1,5 +1,5 @@
-/* What an engine implements: a function for each of engine.h's, with the promises that stand there, but that engine.c makes cursors of
- * walks. Engines and engine.c include this, and nobody else in the daemon.
+/* What an engine implements: a function for each of engine.h's, with the promises that stand there. In place of cursors it has walks, of which
+ * engine.c makes them. Engines and engine.c include this, and nobody else in the daemon.
  *
  * An engine's own structs begin with the structs below and are zeroed when they are made: engine.c keeps in them what it asserts
  * for every engine alike. The engine sets `engine.type` and `engine.found`, and nothing else in them. */

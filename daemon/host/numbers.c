@@ -16,7 +16,8 @@
 
 /* ---- the record ---- */
 
-#define ONLY_READ (UINT64_C(1) << 63) /* beside a run's first number, which is less */
+#define ONLY_READ                                                                                            \
+    (UINT64_C(1) << 63) /* a bit of the field that holds a run's first number, which is always less than it */
 
 static void put(struct numbers *numbers)
 {
@@ -198,12 +199,12 @@ bool numbers_forget_runs(struct numbers *numbers, uint64_t behind, bool spares_r
 {
     assert(behind <= numbers->run);
     bool has_forgotten = false;
-    bool are_unknown = true; /* all runs so far of which clients may have kept something */
+    bool none_is_known = true; /* of the runs before this one, but for those that only read and were spared */
     uint64_t first = numbers->run >= NUMBERS_RUNS ? numbers->run - NUMBERS_RUNS + 1 : 1;
     for (uint64_t i = first; i <= numbers->run; i++) {
         struct numbers_run *run = &numbers->runs[i % NUMBERS_RUNS];
-        bool is_kept = i <= behind || (spares_readers && run->only_read && are_unknown);
-        are_unknown &= run->random == 0 || (run->only_read && are_unknown);
+        bool is_kept = i <= behind || (spares_readers && run->only_read && none_is_known);
+        none_is_known &= run->random == 0 || (run->only_read && none_is_known);
         has_forgotten |= !is_kept && run->random != 0;
         run->random = is_kept ? run->random : 0;
     }

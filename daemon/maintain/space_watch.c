@@ -56,7 +56,7 @@ struct space_watch {
     struct space_look look;
     uint64_t start_bytes; /* what opening the engine anew takes */
     bool is_flushing;
-    bool is_refused; /* a step was, and all that is wanted was not to be had since */
+    bool is_refused; /* a step was refused, and since then not all that is wanted could be set aside */
 };
 
 /* ---- on the pool, and once at the start ---- */
@@ -67,7 +67,7 @@ static void look(struct space_watch *watch)
     uint64_t files_min = watch->look.lacks_files ? SPACE_FILES_BACK : SPACE_FILES_MIN; /* the last look's */
     struct engine_space engine = engine_space(watch->config.engine);
     watch->is_flushing = engine.closed_bytes > 0;
-    if (engine.closed_bytes > 0) { /* if that fails, the flush may: others were faster */
+    if (engine.closed_bytes > 0) { /* where others took the space first, the flush may fail */
         (void)!reserve_make_room(reserve, engine.closed_bytes + SPACE_ROOM_BYTES, engine.start_bytes);
     }
     struct reserve_space space = reserve_look(reserve);

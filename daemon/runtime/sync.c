@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <unistd.h>
 
-bool sync_goes_on(unsigned tries)
+bool sync_goes_on(unsigned failures)
 {
-    assert(tries > 0 && tries <= SYNC_TRIES_MAX); /* each caller ends with the last */
-    return errno == EINTR && tries < SYNC_TRIES_MAX;
+    assert(failures > 0 && failures <= SYNC_TRIES_MAX); /* each caller ends with the last */
+    return errno == EINTR && failures < SYNC_TRIES_MAX;
 }
 
 bool sync_directory(int fd)

@@ -16,8 +16,8 @@
 /* Chosen: a file system that interrupts each call is none to wait for. */
 enum { SYNC_TRIES_MAX = 20 };
 
-/* Whether what failed just now, for the n-th time, from 1 on, is to be done once more, from its first write on. By errno. */
-bool sync_goes_on(unsigned tries);
+/* Whether what has failed `failures` times, the last one just now, is to be done once more, from its first write on. By errno. */
+bool sync_goes_on(unsigned failures);
 
 /* False: errno says why. */
 bool sync_directory(int fd) MUST_CHECK;

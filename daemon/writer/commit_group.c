@@ -169,8 +169,8 @@ static enum engine_outcome write_edits(struct commit_group *group, struct comple
     return outcome;
 }
 
-/* Writes the write set of what was validated since the last write, if that is anything. STATUS_NO_SPACE or STATUS_BUSY: it was not applied.
- * */
+/* Writes the write set of what was validated since the last write, if that is anything. STATUS_NO_SPACE or STATUS_BUSY: it was not
+ * applied. */
 static enum status write_set(struct commit_group *group, struct completion *completion, bool sync)
 {
     struct failure failure = {.status = STATUS_OK};

@@ -407,7 +407,7 @@ fail:
 }
 
 /* A sync that was interrupted is not asked for again, since its pages may be clean and not on the device: all begins anew, as in the next
- * start, which looks at what is there, and writes the logs anew if it was one of theirs. */
+ * start, which looks at what is there, and writes the logs anew if it was a log whose sync was interrupted. */
 enum engine_result rocks_open(const struct engine_config *config, struct engine **ret_engine,
                               struct failure *failure)
 {

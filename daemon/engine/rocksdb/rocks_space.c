@@ -173,7 +173,7 @@ void rocks_stop_maintenance(struct engine *engine)
 }
 
 /* A compaction first flushes what lies in memory of its range. If that flush fails, RocksDB has the compaction wait until another one goes
- * well, or until the store is closed: this says that it is. What lies in memory is in the log. */
+ * well, or until RocksDB is told that the store is about to be closed, as here. What lies in memory is in the log. */
 void rocks_end_maintenance(struct engine *engine)
 {
     struct rocks *rocks = rocks_of(engine);

@@ -1,7 +1,7 @@
 /* Writing to RocksDB: one column family, its log on, one writer.
  *
- * - Each batch begins with a mark: up to where all before it was synced (wal_mark.h). A sync writes one that has nothing else, but
- *   only while there is ample room: where there is not it takes none.
+ * - Each batch begins with a mark: up to where all before it was synced (wal_mark.h). A sync is a batch of a mark alone; where
+ *   there is no ample room it writes nothing, and only syncs the log.
  * - A list of edits becomes one write batch, in RocksDB's log before it can be read; synced, the log is on the device before
  *   it can be read.
  * - The ranges go first, so that what is put into a deleted range stays. Then come the keys, in their order: RocksDB looks

@@ -36,8 +36,9 @@ struct wal_state {
     /* under lock */
     struct mutex lock;
     struct mirrored_file file; /* closed: there is none yet */
-    struct wal_record record;  /* as in the file; run, failure and loss as they should be there */
-    uint64_t noted;            /* what was noted as synced since, without waiting for the device */
+    struct wal_record
+        record;     /* as in the file, but run, failure and loss: those are what is to be written next */
+    uint64_t noted; /* what was noted as synced since, without waiting for the device */
 };
 
 /* Opens it for the database at `path`; it need not be there, nor be whole. `is_known` and `record` say what was found. False: the

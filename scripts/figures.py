@@ -29,6 +29,7 @@ TESTED_ELSEWHERE = {
     "client/tool/replay/replay_run.c": "tests/integration/test_replay.c, and make run: both recordings",
     "client/tool/replay/trace_arguments.c": "tests/unit/test_trace.c: every kind of line",
     "client/tool/replay/trace_read.c": "tests/unit/test_trace.c: whole files",
+    "client/connection/wait.c": "tests/unit/test_blocking.c: calls that wait for connections",
     "client/tool/confirm.c": "tests/integration/test_tool_terminal.c: questions on a terminal",
     "client/tool/own_chains.c": "tests/integration/test_replay.c and test_bench.c: chains of a daemon",
     "client/tool/output.c": "tests/unit/test_tool_output.c: what is printed",

@@ -1,3 +1,6 @@
+/* How often an interrupted sync is repeated, and the one sync that needs nothing written before it: that of a directory.
+ *
+ * Ways to fail: any errno but EINTR, and EINTR for the last time; the caller decides what is lost. */
 #include "daemon/runtime/sync.h"
 
 #include <assert.h>

@@ -3,7 +3,7 @@
  * - EINTR need not come from a signal. A file system in user space answers so if its own process was interrupted; and if it refused a
  *   write-back with EINTR, Linux reports that as the error of the next sync. Then the pages are clean and not on the device, as behind EIO,
  *   and another sync would find nothing to do. So what holds the bytes writes them again, and then syncs.
- * - A directory has no such pages: its changes are made at once, by whoever keeps them. So its sync is asked for again.
+ * - A directory has no such pages: a file system makes its changes at once. So its sync is asked for again.
  *
  * What does not hold the bytes, as RocksDB behind a write of its log, takes it for a sync that failed. */
 #ifndef DAEMON_SYNC_H

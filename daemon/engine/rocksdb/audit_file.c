@@ -1,3 +1,6 @@
+/* The records of a file are read in pieces, one behind the other; a read that is interrupted or cut short goes on.
+ *
+ * Ways to fail: a system call, by its errno. */
 #include "daemon/engine/rocksdb/audit_file.h"
 
 #include <assert.h>

@@ -27,7 +27,7 @@ void rocks_note_space(struct engine *engine, bool is_low);
 /* Whether so many bytes are free, if need be after the reserve gave some back. May wait for the device. Not on the loop. */
 bool rocks_make_room(struct rocks *rocks, uint64_t bytes) MUST_CHECK;
 
-/* Whether so much was free at the last look that a few bytes find room whoever else writes. Without a call of the system. Writer. */
+/* Whether so much was free at the last look that a few bytes find room even if others write at the same time. Without a call of the system. Writer. */
 bool rocks_has_ample_room(const struct rocks *rocks) MUST_CHECK;
 
 /* Whether there is room, made as above, for what a change of options takes. As above. Writer. */

@@ -52,6 +52,13 @@ static void put_all(void)
     }
 }
 
+/* The last of them is not synced, and so is noted nowhere as synced. */
+static void put_all_and_one_more(void)
+{
+    put_all();
+    put(KEYS, ENGINE_LOGGED);
+}
+
 static void put_all_and_maintain(void)
 {
     uint64_t next_us;
@@ -183,18 +190,18 @@ END_TEST
 
 START_TEST(a_torn_tail_is_cut_off_told_and_counted_once)
 {
-    subject_run(put_all, RUN_KILLED);
+    subject_run(put_all_and_one_more, RUN_KILLED);
     cut(path_of(".log"), 3);
     expect_opened(false);
-    expect_keys(KEYS - 1);
+    expect_keys(KEYS);
     ck_assert_msg(strstr(told, "torn tail, ") != NULL, "%s", told);
-    ck_assert_ptr_nonnull(strstr(told, "numbers from 20 on, none"));
+    ck_assert_ptr_nonnull(strstr(told, "numbers from 21 on, none"));
     ck_assert_uint_gt(torn_bytes(), VALUE_BYTES);
-    put(KEYS - 1, ENGINE_SYNCED);
+    put(KEYS, ENGINE_SYNCED);
     engine_close(subject.engine, ENGINE_CLOSE_CLEAN);
     told[0] = '\0';
     expect_opened(false);
-    expect_keys(KEYS);
+    expect_keys(KEYS + 1);
     ck_assert_str_eq(told, "");
     ck_assert_uint_eq(torn_bytes(), 0);
 }

@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "daemon/host/directory_internal.h"
+#include "daemon/host/file_system.h"
 #include "daemon/host/held.h"
 #include "daemon/host/numbers.h"
 #include "daemon/host/unit.h"
@@ -247,6 +248,7 @@ static enum directory_result prepare(const struct directory_place *place, enum d
 
     assert(contents == DIRECTORY_STORE || place->create); /* a new store is made only when asked for */
     if (contents == DIRECTORY_EMPTY) {
+        file_system_overwrite_in_place(place->fd); /* before any file that is overwritten later */
         stamp->format = STAMP_FORMAT;
         stamp->is_new = true;
         if (getrandom(stamp->id, sizeof stamp->id, 0) != sizeof stamp->id) {

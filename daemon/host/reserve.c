@@ -1,5 +1,7 @@
 /* The file's life: what it holds is its size, all of it allocated. It grows at its end by fallocate, and where a file system has
- * none of that, by zeros that are written; it shrinks by ftruncate, and a sync behind that makes the blocks free for others.
+ * none of that, by zeros that are written; it shrinks by ftruncate, and a sync behind that makes the blocks free for others. btrfs
+ * frees an allocation only as a whole, so the file is allocated in pieces of the size that is given back; and it counts as free only
+ * what a transaction has freed that has ended, which syncing the file does not do, and syncing the file system does.
  *
  * Ways to fail: a file that cannot be opened is tried again when there is something to set aside. One that cannot be grown or shrunk holds
  * what it held. One with holes, as a copy may have them, counts as empty. What the system does not say counts as free: then a write meets
@@ -15,6 +17,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "daemon/host/file_system.h"
 #include "daemon/runtime/memory.h"
 #include "daemon/runtime/thread.h"
 
@@ -29,6 +32,7 @@ enum {
 struct reserve {
     /* fixed after start */
     int directory_fd;
+    bool frees_by_transactions; /* the file system, as btrfs does */
     struct mutex mutex;
     /* under mutex */
     int fd; /* -1: there is no file */
@@ -65,6 +69,7 @@ struct reserve *reserve_open(int directory_fd)
     struct reserve *reserve = memory_new(sizeof *reserve);
     mutex_init(&reserve->mutex);
     reserve->directory_fd = directory_fd;
+    reserve->frees_by_transactions = file_system_copies_on_write(directory_fd);
     mutex_lock(&reserve->mutex);
     open_file(reserve);
     mutex_unlock(&reserve->mutex);
@@ -128,7 +133,8 @@ static void shrink(struct reserve *reserve, uint64_t bytes)
     assert(bytes <= reserve->held_bytes);
     if (reserve->fd >= 0 && ftruncate(reserve->fd, (off_t)bytes) == 0) {
         atomic_store(&reserve->held_bytes, bytes);
-        (void)fsync(reserve->fd); /* a journal may keep the blocks until then */
+        /* a journal may keep the blocks until then */
+        (void)(reserve->frees_by_transactions ? syncfs(reserve->fd) : fsync(reserve->fd));
     }
 }
 
@@ -179,11 +185,14 @@ static bool allocate(const struct reserve *reserve, uint64_t from, uint64_t to)
     static const uint8_t zeros[ZEROS_BYTES];
     mutex_assert_held(&reserve->mutex);
     assert(from < to);
-    if (fallocate(reserve->fd, 0, (off_t)from, (off_t)(to - from)) == 0) {
-        return true;
+    int failed = 0;
+    while (from < to && failed == 0) {
+        uint64_t bytes = to - from < GIVEN_BYTES ? to - from : GIVEN_BYTES;
+        failed = fallocate(reserve->fd, 0, (off_t)from, (off_t)bytes);
+        from += failed == 0 ? bytes : 0;
     }
-    if (errno != EOPNOTSUPP) {
-        return false;
+    if (failed == 0 || errno != EOPNOTSUPP) {
+        return failed == 0;
     }
     while (from < to) {
         size_t bytes = to - from < sizeof zeros ? to - from : sizeof zeros;

@@ -18,6 +18,7 @@
 
 enum {
     DISK_MIB = 96,
+    BTRFS_MIB = 256, /* which takes some for itself */
     CYCLES = 10,
     CYCLES_SLOW = 2, /* under a sanitizer */
     EXIT_LATCHED = 74,
@@ -25,7 +26,7 @@ enum {
     ANSWER_MS = 60000,
     BURST = 16,
     SAMPLES = 200,
-    KINDS = 2,
+    KINDS = 3,
     SAID_BYTES = 1500,
     REFUSED_MS = 400, /* several looks */
     TRIES_MAX = 20,
@@ -54,7 +55,9 @@ static bool full_start(struct full *full, int kind)
     *full = (struct full){.rig.daemon = daemon_new(), .random = random_from(random_seed("full_disk"))};
     struct daemon *daemon = &full->rig.daemon;
     full->disk = directory_path(&daemon->home, "disk");
-    if (!(kind == 0 ? small_disk_tmpfs(full->disk, DISK_MIB) : small_disk_ext4(full->disk, DISK_MIB))) {
+    if (!(kind == 0   ? small_disk_tmpfs(full->disk, DISK_MIB)
+          : kind == 1 ? small_disk_ext4(full->disk, DISK_MIB)
+                      : small_disk_btrfs(full->disk, BTRFS_MIB))) {
         daemon_close(daemon);
         return false;
     }

@@ -49,13 +49,22 @@ bool small_disk_tmpfs_files(const char *path, unsigned mib, unsigned files)
     return mount_tmpfs(path, kept_format("size=%um,nr_inodes=%u", mib, files));
 }
 
+static bool mount_image(const char *path, const char *make, unsigned mib)
+{
+    const char *line = kept_format("truncate -s %uM %s.image && %s %s.image >/dev/null 2>&1 && "
+                                   "mount -o loop %s.image %s 2>/dev/null",
+                                   mib, path, make, path, path, path);
+    return leave_mounts(path) && (system(line) == 0 || skip(kept_format("%s on a loop device", make)));
+}
+
 bool small_disk_ext4(const char *path, unsigned mib)
 {
-    const char *line =
-        kept_format("truncate -s %uM %s.image && mkfs.ext4 -q -F -m 0 %s.image >/dev/null 2>&1 && "
-                    "mount -o loop %s.image %s 2>/dev/null",
-                    mib, path, path, path, path);
-    return leave_mounts(path) && (system(line) == 0 || skip("mounting ext4 on a loop device"));
+    return mount_image(path, "mkfs.ext4 -q -F -m 0", mib);
+}
+
+bool small_disk_btrfs(const char *path, unsigned mib)
+{
+    return mount_image(path, "mkfs.btrfs -q -f", mib);
 }
 
 void small_disk_unmount(const char *path)

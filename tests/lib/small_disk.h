@@ -12,6 +12,8 @@ bool small_disk_tmpfs(const char *path, unsigned mib);
 bool small_disk_tmpfs_files(const char *path, unsigned mib, unsigned files);
 /* On a loop device, from a file beside it. */
 bool small_disk_ext4(const char *path, unsigned mib);
+/* Likewise, of 128 MiB at least. */
+bool small_disk_btrfs(const char *path, unsigned mib);
 void small_disk_unmount(const char *path);
 
 uint64_t small_disk_free(const char *path);

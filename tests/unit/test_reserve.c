@@ -14,7 +14,7 @@
 
 #define MIB (UINT64_C(1) << 20)
 
-enum { DISK_MIB = 64, WANTED_MIB = 24 };
+enum { DISK_MIB = 64, BTRFS_MIB = 128, WANTED_MIB = 24 };
 
 static struct directory home;
 static const char *disk;
@@ -112,6 +112,29 @@ START_TEST(on_a_full_disk_it_gives_back_what_is_lacking_and_keeps_its_end)
     small_disk_heal(disk);
     grow(40 * MIB, 0);
     ck_assert_uint_eq(reserve_held_bytes(reserve), 40 * MIB);
+    unmount_disk();
+}
+END_TEST
+
+START_TEST(on_btrfs_what_it_gives_back_can_be_written)
+{
+    static const char bytes[2 * MIB];
+    home = directory_new();
+    disk = directory_path(&home, "disk");
+    if (!small_disk_btrfs(disk, BTRFS_MIB)) {
+        directory_remove(&home);
+        return;
+    }
+    open_reserve();
+    grow(WANTED_MIB * MIB, 0);
+    small_disk_fill(disk, 0);
+    int fd = open(kept_format("%s/log", disk), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    ck_assert_int_ge(fd, 0);
+    ck_assert(reserve_make_room(reserve, sizeof bytes + MIB, 8 * MIB));
+    ck_assert_uint_ge(reserve_held_bytes(reserve), (WANTED_MIB - 8) * MIB);
+    ck_assert_int_eq(write(fd, bytes, sizeof bytes), (ssize_t)sizeof bytes);
+    ck_assert_int_eq(fsync(fd), 0);
+    ck_assert_int_eq(close(fd), 0);
     unmount_disk();
 }
 END_TEST
@@ -309,6 +332,7 @@ int main(void)
     tcase_add_test(tests, it_grows_to_what_is_wanted_and_what_it_holds_is_not_free);
     tcase_add_test(tests, it_leaves_free_what_is_to_be_spared);
     tcase_add_test(tests, on_a_full_disk_it_gives_back_what_is_lacking_and_keeps_its_end);
+    tcase_add_test(tests, on_btrfs_what_it_gives_back_can_be_written);
     tcase_add_test(tests, the_next_run_finds_what_this_one_set_aside_but_nothing_in_holes);
     tcase_add_test(tests, ample_is_what_is_free_behind_what_was_written);
     tcase_add_test(tests, without_files_there_is_no_room_and_nothing_is_given);

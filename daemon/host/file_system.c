@@ -1,0 +1,31 @@
+/* btrfs writes each change of a file to another place, also where the file keeps its size. So on a full disk nothing can be overwritten:
+ * neither a small file of fixed size, nor the last page of a log that was allocated in full. Files with the attribute C (chattr(1)) are
+ * overwritten in place; they get it from the directory that they are made in. They have no checksums of btrfs then: all files of a store
+ * have their own.
+ *
+ * Ways to fail: what the system does not say counts as any other file system. Files of a store that was made without the attribute, or is
+ * a snapshot, take space when they are overwritten. */
+#include "daemon/host/file_system.h"
+
+#include <assert.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <sys/ioctl.h>
+#include <sys/vfs.h>
+
+bool file_system_copies_on_write(int directory_fd)
+{
+    struct statfs found;
+    assert(directory_fd >= 0); /* AT_FDCWD has no file system of its own */
+    return fstatfs(directory_fd, &found) == 0 && found.f_type == BTRFS_SUPER_MAGIC;
+}
+
+void file_system_overwrite_in_place(int directory_fd)
+{
+    int flags = 0;
+    assert(directory_fd >= 0);
+    if (file_system_copies_on_write(directory_fd) && ioctl(directory_fd, FS_IOC_GETFLAGS, &flags) == 0) {
+        flags |= FS_NOCOW_FL;
+        (void)ioctl(directory_fd, FS_IOC_SETFLAGS, &flags);
+    }
+}

@@ -331,9 +331,9 @@ struct engine_space engine_space(struct engine *engine)
     return space;
 }
 
-void engine_note_space(struct engine *engine, bool is_low)
+void engine_note_space(struct engine *engine, enum engine_pressure pressure)
 {
-    engine->type->note_space(engine, is_low);
+    engine->type->note_space(engine, pressure);
 }
 
 enum engine_result engine_reclaim(struct engine *engine, struct slice from, struct slice to, bool is_quiet,

@@ -253,9 +253,9 @@ struct engine_space {
 /* As it is now. Never waits for the device. Any thread. */
 struct engine_space engine_space(struct engine *engine);
 
-/* Says whether there is too little space for a compaction. While it is so, the engine begins nothing by itself that takes some until it gives
- * more back, such as merging files; engine_reclaim does. Any thread. */
-void engine_note_space(struct engine *engine, bool is_low);
+/* While space is LOW engine_reclaim gives back what it can; while it is TIGHT the engine begins no compaction by itself, too. Any thread. */
+enum engine_pressure { ENGINE_EASY, ENGINE_LOW, ENGINE_TIGHT };
+void engine_note_space(struct engine *engine, enum engine_pressure pressure);
 
 /* Gives back the space of keys that were deleted from a range, which may be empty, and of what is left over from other ranges; may take
  * minutes, and yields to what writes need. `is_quiet`: nobody writes, so it may write several times what it gives back. ENGINE_OK:

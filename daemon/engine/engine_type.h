@@ -35,7 +35,7 @@ struct engine_type {
     enum engine_outcome (*sync)(struct engine *engine, struct failure *failure);
     bool (*background_failed)(struct engine *engine, struct failure *ret_failure);
     struct engine_space (*space)(struct engine *engine);
-    void (*note_space)(struct engine *engine, bool is_low);
+    void (*note_space)(struct engine *engine, enum engine_pressure pressure);
     enum engine_result (*reclaim)(struct engine *engine, struct slice from, struct slice to, bool is_quiet,
                                   uint64_t *ret_freed_bytes, struct failure *failure);
     enum engine_result (*range_bytes)(struct engine *engine, struct slice from, struct slice to,

@@ -132,11 +132,13 @@ static void reclaim_run(struct pool_work *work)
     assert(thread_is(THREAD_POOL));
     reclaim->result = ENGINE_OK;
     reclaim->freed_bytes = 0;
-    for (size_t i = 0; i < reclaim->range_count && reclaim->result == ENGINE_OK; i++) {
+    for (size_t i = 0; i < reclaim->range_count; i++) { /* one may give the room that another lacked */
         const struct key_range *range = &reclaim->ranges[i];
         uint64_t freed_bytes = 0;
-        reclaim->result = engine_reclaim(reclaim->engine, key_slice(&range->from), key_slice(&range->to),
-                                         reclaim->is_quiet, &freed_bytes, &reclaim->failure);
+        if (engine_reclaim(reclaim->engine, key_slice(&range->from), key_slice(&range->to), reclaim->is_quiet,
+                           &freed_bytes, &reclaim->failure) != ENGINE_OK) {
+            reclaim->result = ENGINE_FAILED;
+        }
         reclaim->freed_bytes += freed_bytes;
     }
 }

@@ -152,7 +152,8 @@ static void tell(struct space_watch *watch)
     order_note_space(watch->config.order, found, watch->counted);
     enum space_state state = order_space_state(watch->config.order);
     watch->is_tight = space_is_tight(found, watch->is_tight);
-    engine_note_space(watch->config.engine, watch->is_tight);
+    enum engine_pressure low = state == SPACE_ENOUGH ? ENGINE_EASY : ENGINE_LOW;
+    engine_note_space(watch->config.engine, watch->is_tight ? ENGINE_TIGHT : low);
     if (state != watch->state) {
         static void (*const events[])(uint64_t, uint64_t, uint64_t,
                                       uint64_t) = {[SPACE_ENOUGH] = event_space_back,

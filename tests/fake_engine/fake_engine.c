@@ -300,10 +300,10 @@ static void fake_begin_run(struct engine *base, uint64_t run)
     fake_of(base)->disk->run = run;
 }
 
-static void fake_note_space(struct engine *base, bool is_low)
+static void fake_note_space(struct engine *base, enum engine_pressure pressure)
 {
     (void)fake_of(base);
-    (void)is_low; /* nothing is merged here */
+    (void)pressure; /* nothing is merged here */
 }
 
 static void fake_metrics(struct engine *base, metrics_fn *each, void *context)

@@ -253,6 +253,20 @@ START_TEST(stopped_it_does_nothing)
 }
 END_TEST
 
+START_TEST(all_that_was_deleted_is_released_at_once_if_asked)
+{
+    make_number(7);
+    make_number(8);
+    make_number(9);
+    hold();
+    delete_number(7);
+    delete_number(9);
+    paced_deletion_release(deletion);
+    ck_assert_uint_eq(paced_deletion_held(deletion), 1);
+    ck_assert(holds("000008.blob") && !holds("000007.blob") && !holds("000009.blob"));
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -268,5 +282,6 @@ int main(void)
     tcase_add_test(tests, names_that_an_earlier_version_left_are_removed_and_nothing_is_cut);
     tcase_add_test(tests, what_is_not_ours_stays);
     tcase_add_test(tests, stopped_it_does_nothing);
+    tcase_add_test(tests, all_that_was_deleted_is_released_at_once_if_asked);
     return suite_run(suite, false);
 }

@@ -233,12 +233,12 @@ START_TEST(a_range_that_failed_is_tried_again_later)
     prune(chains[0], 10, 0);
     fake_disk_fault(disk, FAKE_RECLAIM, FAKE_FAILS, 2);
     uint64_t wait_us = iterate();
-    ck_assert_uint_eq(range_count, 2);
+    ck_assert_uint_eq(range_count, RANGES_OF_BLOCKS); /* those behind it may give the room that it lacked */
     ck_assert_uint_eq(chains[0]->blocks_reclaimed, 0);
     ck_assert(wait_us > 0 && wait_us <= RETRY_US);
     skipped_us += RETRY_US;
     (void)iterate();
-    ck_assert_uint_eq(range_count, 2 + RANGES_OF_BLOCKS);
+    ck_assert_uint_eq(range_count, 2 * RANGES_OF_BLOCKS);
     ck_assert_uint_eq(chains[0]->blocks_reclaimed, 10);
 }
 END_TEST
@@ -546,7 +546,7 @@ START_TEST(what_failed_is_dropped_again)
     chains[0]->dropped = (struct dropped){.deleted = MANY, .blocks = {1, 3, 3}};
     fake_disk_fault(disk, FAKE_RECLAIM, FAKE_FAILS, 1);
     (void)iterate();
-    ck_assert_uint_eq(range_count, 1);
+    ck_assert_uint_eq(range_count, RANGES_OF_BLOCKS + 1);
     ck_assert_uint_eq(chains[0]->dropped.deleted, MANY);
     ck_assert_uint_eq(chains[0]->dropped.blocks.first, 3);
     skipped_us += RETRY_US;

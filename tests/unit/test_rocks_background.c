@@ -330,14 +330,14 @@ END_TEST
 
 START_TEST(while_space_is_low_compactions_pause_and_writes_go_on)
 {
-    engine_note_space(subject.engine, true);
+    engine_note_space(subject.engine, ENGINE_TIGHT);
     for (unsigned i = 0; i < TABLES_STOPPING + 4; i++) {
         put_all(VALUE_BYTES);
         flush();
     }
     ck_assert_uint_ge(rocks_young_tables(rocks()), TABLES_STOPPING);
     ck_assert(!engine_background_failed(subject.engine, &subject.failure));
-    engine_note_space(subject.engine, false);
+    engine_note_space(subject.engine, ENGINE_LOW);
     for (int wait = 0; rocks_young_tables(rocks()) >= TABLES_STOPPING && wait < WAIT_MS; wait += 10) {
         pause_ms(10);
         put_all(VALUE_BYTES);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "daemon/engine/rocksdb/rocks_background.h"
 #include "daemon/engine/rocksdb/rocks_room.h"
 #include "daemon/runtime/thread.h"
 #include "tests/lib/directory.h"
@@ -15,7 +16,15 @@
 
 #define MIB (UINT64_C(1) << 20)
 
-enum { DISK_MIB = 64, RESERVE_MIB = 8, VALUE_BYTES = 64 << 10, VALUES_MAX = 4000, SYNCS = 40000 };
+enum {
+    DISK_MIB = 64,
+    RESERVE_MIB = 8,
+    VALUE_BYTES = 64 << 10,
+    VALUES_MAX = 4000,
+    SYNCS = 40000,
+    FLUSH_WAITS_MAX = 6000,
+    RECLAIMS_MAX = 5
+};
 
 static struct directory home;
 static const char *disk;
@@ -229,6 +238,90 @@ START_TEST(a_sync_takes_no_room)
 }
 END_TEST
 
+static void flush(void)
+{
+    ck_assert(rocks_close_write_buffer(rocks_of(engine), &failure));
+    for (int wait = 0; rocks_number(rocks_of(engine), "rocksdb.num-immutable-mem-table") > 0; wait++) {
+        ck_assert_int_lt(wait, FLUSH_WAITS_MAX);
+        (void)usleep(10000);
+    }
+}
+
+static bool has_room(void)
+{
+    struct engine_space space = engine_space(engine);
+    return small_disk_free(disk) > space.unflushed_bytes + 2 * space.log_bytes;
+}
+
+/* Until writes are about to be refused. Then all but each third value is deleted. Returns how many were written. */
+static uint32_t fill_with_garbage(void)
+{
+    uint32_t written = 0;
+    for (uint32_t before = 1; before != written; flush()) {
+        before = written;
+        for (; has_room(); written++) {
+            ck_assert_int_eq(put(written, VALUE_BYTES), ENGINE_DONE);
+        }
+    }
+    for (uint32_t number = 0; number < written; number++) {
+        uint8_t key[4] = {0, 0, (uint8_t)(number >> 8), (uint8_t)number};
+        struct engine_edit edit = {ENGINE_DELETE, slice_of(key, sizeof key), {0}};
+        ck_assert(number % 3 == 0 || engine_write(engine, &edit, 1, ENGINE_LOGGED, &failure) == ENGINE_DONE);
+    }
+    flush();
+    engine_note_space(engine, ENGINE_TIGHT);
+    return written;
+}
+
+static enum engine_result reclaim_all(void)
+{
+    uint64_t freed_bytes = 0;
+    return engine_reclaim(engine, slice_of("", 0), slice_of("\1", 1), false, &freed_bytes, &failure);
+}
+
+static void expect_room(uint32_t written)
+{
+    uint64_t deleted_bytes = (uint64_t)written * VALUE_BYTES / 3 * 2;
+    ck_assert_uint_gt(small_disk_free(disk), deleted_bytes / 2);
+    for (uint32_t number = 0; number < written; number++) {
+        ck_assert(holds(number) == (number % 3 == 0));
+    }
+}
+
+START_TEST(what_is_deleted_gives_room_though_not_all_that_lives_beside_it_can_be_moved_at_once)
+{
+    if (!setup_disk()) {
+        return;
+    }
+    uint32_t written = fill_with_garbage();
+    ck_assert_uint_gt((uint64_t)written * VALUE_BYTES / 3, small_disk_free(disk) + RESERVE_MIB * MIB / 2);
+    for (unsigned i = 0; i < RECLAIMS_MAX && reclaim_all() != ENGINE_OK;
+         i++) { /* another compaction may take the room */
+        ck_assert_int_eq(failure.status, STATUS_NO_SPACE);
+    }
+    expect_room(written);
+    teardown_disk();
+}
+END_TEST
+
+START_TEST(where_there_is_no_room_to_move_anything_it_says_so_and_a_later_call_goes_on)
+{
+    if (!setup_disk()) {
+        return;
+    }
+    uint32_t written = fill_with_garbage();
+    reserve_keep(reserve, MIB + MIB / 4); /* enough to begin, and no more */
+    small_disk_fill(disk, 0);
+    ck_assert_int_eq(reclaim_all(), ENGINE_FAILED);
+    ck_assert_int_eq(failure.status, STATUS_NO_SPACE);
+    small_disk_heal(disk);
+    enum engine_result result = reclaim_all();
+    ck_assert_msg(result == ENGINE_OK, "%s", failure.text);
+    expect_room(written);
+    teardown_disk();
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -239,5 +332,8 @@ int main(void)
     tcase_add_loop_test(tests, without_any_space_it_is_opened_for_reading_and_with_some_for_writing, 0, 2);
     tcase_add_test(tests, without_a_reserve_small_writes_go_into_what_the_log_has_left);
     tcase_add_test(tests, a_sync_takes_no_room);
+    tcase_add_test(tests,
+                   what_is_deleted_gives_room_though_not_all_that_lives_beside_it_can_be_moved_at_once);
+    tcase_add_test(tests, where_there_is_no_room_to_move_anything_it_says_so_and_a_later_call_goes_on);
     return suite_run(suite, true);
 }

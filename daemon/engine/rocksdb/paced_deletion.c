@@ -178,6 +178,20 @@ static int take_deleted(struct paced_deletion *deletion, int database)
     return fd;
 }
 
+void paced_deletion_release(struct paced_deletion *deletion)
+{
+    DIR *database = open_directory(deletion->database);
+    if (database == NULL) {
+        return;
+    }
+    assert(deletion->files_max > 0); /* it is one that can hold some */
+    for (int fd; (fd = take_deleted(deletion, dirfd(database))) >= 0;) {
+        close(fd);
+    }
+    (void)fsync(dirfd(database)); /* a journal may keep the blocks until then */
+    closedir(database);
+}
+
 /* Releases all, since no deletion is expected any more and none of them was deleted. */
 static void release_all(struct paced_deletion *deletion)
 {

@@ -37,6 +37,9 @@ void paced_deletion_end(struct paced_deletion *deletion);
  * microseconds to call again; UINT64_MAX: not before one of the calls above. Waits for the device. One thread at a time. */
 uint64_t paced_deletion_step(struct paced_deletion *deletion, uint64_t now_us);
 
+/* Releases at once all that was deleted, where its space is worth more than the pace. Waits for the device. Any thread. */
+void paced_deletion_release(struct paced_deletion *deletion);
+
 /* The steps do nothing from here on. Any thread. */
 void paced_deletion_stop(struct paced_deletion *deletion);
 

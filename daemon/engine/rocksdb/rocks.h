@@ -27,6 +27,8 @@ enum {
 #define ROCKS_BLOB_GC_OLDEST  "0.1"
 #define ROCKS_BLOB_GC_GARBAGE 0.5
 
+enum { ROCKS_SHARE_BYTES = 16 }; /* of such a share as text */
+
 /* An engine_type's engine; what opened it is fixed from then on. */
 struct rocks {
     struct engine engine; /* first */
@@ -42,6 +44,8 @@ struct rocks {
     uint64_t write_buffer_bytes; /* of one, but for those of a start */
     struct rocks_info_log info_log;
     struct reserve *reserve; /* NULL: there is none */
+    /* the reclaiming thread's */
+    char oldest_share[ROCKS_SHARE_BYTES]; /* as it was set last */
     /* writer thread only */
     rocksdb_writebatch_t *batch;
     struct rocks_background background;
@@ -58,7 +62,7 @@ struct rocks {
     atomic_bool is_stopped;                    /* any thread: maintenance is */
     atomic_bool cannot_flush;                  /* any thread: a write buffer could not be closed */
     atomic_bool flushes_fail;                  /* the writer's, read by any thread */
-    atomic_bool is_space_low;                  /* any thread */
+    _Atomic(enum engine_pressure) pressure;    /* any thread */
 };
 
 /* ---- rocks_open.c ---- */

@@ -262,7 +262,8 @@ static bool read_error(const struct rocks *rocks, uint64_t errors, char *ret_tex
 }
 
 /* RocksDB counts a failure before it writes the line. */
-static void describe(struct rocks *rocks, uint64_t errors, const char *doing, struct failure *ret_failure)
+void rocks_background_describe(const struct rocks *rocks, uint64_t errors, const char *doing,
+                               struct failure *ret_failure)
 {
     char text[FAILURE_TEXT_BYTES];
     for (int looks = 0; looks < LOG_LOOKS_MAX; looks++) {
@@ -284,7 +285,7 @@ static void note_failures(struct rocks *rocks, uint64_t errors, uint64_t now_us)
     bool is_flush = rocks_flush_has_failed(rocks);
     const char *what = is_flush ? "writing tables" : "compacting tables";
     background->errors = errors;
-    describe(rocks, errors, what, &background->failure);
+    rocks_background_describe(rocks, errors, what, &background->failure);
     background->has_failure = true;
     if (!is_flush) {
         pause_failed_compactions(rocks, now_us);
@@ -299,15 +300,15 @@ bool rocks_background_allows(struct rocks *rocks, size_t bytes, struct failure *
     struct rocks_background *background = &rocks->background;
     assert(atomic_load(&rocks->engine.is_writing)); /* the state has no lock */
     uint64_t errors = rocks_number(rocks, "rocksdb.background-errors");
-    bool is_low = atomic_load(&rocks->is_space_low);
+    bool is_tight = atomic_load(&rocks->pressure) == ENGINE_TIGHT;
     bool is_well = !atomic_load(&rocks->flushes_fail) && background->compactions == ROCKS_COMPACTIONS_RUN;
-    if (errors == background->errors && is_well && !is_low) {
+    if (errors == background->errors && is_well && !is_tight) {
         return true;
     }
     uint64_t now_us = thread_now_us();
     if (errors != background->errors) {
         note_failures(rocks, errors, now_us);
-    } else if (is_low) {
+    } else if (is_tight) {
         pause_compactions(rocks);
     } else if (background->compactions == ROCKS_COMPACTIONS_PAUSED && now_us >= background->compact_at_us) {
         try_compactions(rocks);

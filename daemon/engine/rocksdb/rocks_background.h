@@ -38,6 +38,11 @@ bool rocks_background_allows(struct rocks *rocks, size_t bytes, struct failure *
  * compactions that would hold up writes. Any thread. */
 bool rocks_close_write_buffer(struct rocks *rocks, struct failure *failure) MUST_CHECK;
 
+/* What the newest of `errors` failures was: `doing`, and the text that RocksDB wrote for it. STATUS_NO_SPACE, STATUS_DAMAGED,
+ * STATUS_IO_ERROR. Waits a tenth of a second at most for that text. Any thread. */
+void rocks_background_describe(const struct rocks *rocks, uint64_t errors, const char *doing,
+                               struct failure *ret_failure);
+
 /* Whether a flush has failed and none has gone well since. Any thread. */
 bool rocks_flush_has_failed(const struct rocks *rocks);
 

@@ -37,8 +37,6 @@
 /* Chosen, but where it says otherwise. Values from ROCKS_LARGE_BYTES on stay out of compactions: measured, ingest of 20 kB blocks then
  * fell to 6,900 a second instead of 4,900. */
 enum {
-    /* a file with large values stays until all in it is deleted, so it is small */
-    BLOB_FILE_BYTES = 32 << 20,
     LOGS_MANY = 4,                /* a start that read so many has them flushed */
     OPENS_MAX = 5,                /* of one start, where each is interrupted */
     HELD_FILES_MIN = 256,         /* descriptors of deleted files that are there in any case */
@@ -165,6 +163,7 @@ static void set_sizes(rocksdb_options_t *options, uint64_t write_buffer_bytes, u
     rocksdb_options_set_max_write_buffer_number(options, WRITE_BUFFERS);
     rocksdb_options_set_max_total_wal_size(options, rocks_log_bytes(write_buffer_bytes));
     rocksdb_options_set_target_file_size_base(options, write_buffer_bytes);
+    rocksdb_options_set_blob_file_size(options, rocks_blob_file_bytes(write_buffer_bytes));
     rocksdb_options_set_max_bytes_for_level_base(options, LEVEL_BASE_BUFFERS * write_buffer_bytes);
     rocksdb_options_set_manifest_preallocation_size(options, write_buffer_bytes / MANIFEST_PART);
 }
@@ -183,7 +182,6 @@ static void set_options(rocksdb_options_t *options, bool create, rocksdb_cache_t
     set_compression(options);
     rocksdb_options_set_enable_blob_files(options, 1);
     rocksdb_options_set_min_blob_size(options, ROCKS_LARGE_BYTES);
-    rocksdb_options_set_blob_file_size(options, BLOB_FILE_BYTES);
     rocksdb_options_set_enable_blob_gc(options, 1);
     rocksdb_options_set_blob_gc_age_cutoff(options, strtod(ROCKS_BLOB_GC_OLDEST, NULL));
     rocksdb_options_set_blob_gc_force_threshold(options, ROCKS_BLOB_GC_GARBAGE);
@@ -237,6 +235,7 @@ static bool path_fits(const char *path, struct failure *failure)
 static struct rocks *rocks_new(const struct engine_config *config, const char *beside)
 {
     struct rocks *rocks = memory_new(sizeof *rocks);
+    snprintf(rocks->oldest_share, sizeof rocks->oldest_share, "%s", ROCKS_BLOB_GC_OLDEST);
     rocks->engine.type = &engine_rocksdb;
     rocks->wal.directory_fd = -1;
     rocks->info_log.fd = rocks->info_log.text_fd = -1;

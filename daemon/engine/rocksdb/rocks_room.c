@@ -20,14 +20,15 @@
 enum {
     WRITE_BUFFER_PART = 64,           /* a write buffer is at most one part in so many of the file system */
     WRITE_BUFFER_BYTES_MIN = 2 << 20, /* a smaller one would be flushed for each larger block */
-    LOG_EXTRA_PART = 10,              /* RocksDB's own: a log is allocated for a write buffer and a tenth */
-    START_PART = 8,                   /* manifest and options, beside the log, that each start writes */
-    FULL_PART = 8,                    /* RocksDB closes a write buffer that has less than this left */
-    TABLE_PART = 16,                  /* what tables and blob files have beside keys and values, at most */
-    COMPACTION_BUFFERS_MAX = 16,      /* write buffers that one compaction takes, in the mean of those seen */
-    ROOM_BYTES_MIN = 1 << 20,         /* for what is written beside: names of files, lines of the manifest */
-    BLOCK_BYTES = 512,                /* the unit of st_blocks */
-    AMPLE_BYTES = 1 << 30, /* beside all needs; with more nobody else fills it up between two looks */
+    BLOB_FILE_PART = 2,          /* a file with large values: a small disk has room to move what is in one */
+    LOG_EXTRA_PART = 10,         /* RocksDB's own: a log is allocated for a write buffer and a tenth */
+    START_PART = 8,              /* manifest and options, beside the log, that each start writes */
+    FULL_PART = 8,               /* RocksDB closes a write buffer that has less than this left */
+    TABLE_PART = 16,             /* what tables and blob files have beside keys and values, at most */
+    COMPACTION_BUFFERS_MAX = 16, /* write buffers that one compaction takes, in the mean of those seen */
+    ROOM_BYTES_MIN = 1 << 20,    /* for what is written beside: names of files, lines of the manifest */
+    BLOCK_BYTES = 512,           /* the unit of st_blocks */
+    AMPLE_BYTES = 1 << 30,       /* beside all needs; with more nobody else fills it up between two looks */
 };
 
 uint64_t rocks_write_buffer_bytes(uint64_t all_bytes)
@@ -42,6 +43,12 @@ uint64_t rocks_log_bytes(uint64_t write_buffer_bytes)
 {
     assert(write_buffer_bytes >= WRITE_BUFFER_BYTES_MIN && write_buffer_bytes <= WRITE_BUFFER_BYTES);
     return write_buffer_bytes + write_buffer_bytes / LOG_EXTRA_PART;
+}
+
+uint64_t rocks_blob_file_bytes(uint64_t write_buffer_bytes)
+{
+    assert(write_buffer_bytes >= WRITE_BUFFER_BYTES_MIN && write_buffer_bytes <= WRITE_BUFFER_BYTES);
+    return write_buffer_bytes / BLOB_FILE_PART;
 }
 
 uint64_t rocks_start_bytes(uint64_t write_buffer_bytes)
@@ -84,9 +91,14 @@ struct engine_space rocks_space(struct engine *engine)
 }
 
 /* The next write sees it, and without writes no flush begins a compaction. */
-void rocks_note_space(struct engine *engine, bool is_low)
+void rocks_note_space(struct engine *engine, enum engine_pressure pressure)
 {
-    atomic_store(&rocks_of(engine)->is_space_low, is_low);
+    atomic_store(&rocks_of(engine)->pressure, pressure);
+}
+
+bool rocks_is_low(const struct rocks *rocks)
+{
+    return atomic_load(&rocks->pressure) != ENGINE_EASY;
 }
 
 bool rocks_has_free(struct rocks *rocks, uint64_t bytes)
@@ -146,7 +158,8 @@ bool rocks_has_ample_room(const struct rocks *rocks)
 
 bool rocks_make_little_room(struct rocks *rocks)
 {
-    return rocks_has_ample_room(rocks) || rocks_make_room(rocks, ROOM_BYTES_MIN);
+    return rocks->reserve == NULL || reserve_is_ample(rocks->reserve, 0, AMPLE_BYTES) ||
+           rocks_make_room(rocks, ROOM_BYTES_MIN);
 }
 
 /* What it drops is worth the whole reserve; a next log that finds no room grows as it is written. */
@@ -159,6 +172,36 @@ bool rocks_has_room_to_compact(struct rocks *rocks)
            reserve_is_ample(rocks->reserve, 0, needed_at_most(rocks, 0) + AMPLE_BYTES) ||
            reserve_make_room(rocks->reserve, flush + space.log_bytes + space.compaction_bytes, 0) ||
            reserve_make_room(rocks->reserve, flush, 0);
+}
+
+/* What a compaction of all tables takes beside the large values that it moves, and what writes may take meanwhile. */
+static uint64_t needed_to_move(struct rocks *rocks)
+{
+    struct engine_space space = rocks_space(&rocks->engine);
+    return space.unflushed_bytes + space.log_bytes + space.compaction_bytes + ROOM_BYTES_MIN;
+}
+
+uint64_t rocks_room_to_move(struct rocks *rocks)
+{
+    if (rocks->reserve == NULL) {
+        return UINT64_MAX;
+    }
+    uint64_t kept = rocks_start_bytes(rocks->write_buffer_bytes), held = reserve_held_bytes(rocks->reserve);
+    uint64_t needed = needed_to_move(rocks);
+    uint64_t room = reserve_look(rocks->reserve).free_bytes;
+    if (room == UINT64_MAX) {
+        return room;
+    }
+    if (rocks_is_low(rocks)) {
+        room += held > kept ? held - kept : 0;
+    }
+    return room > needed ? room - needed : 0;
+}
+
+bool rocks_make_room_to_move(struct rocks *rocks, uint64_t bytes)
+{
+    assert(atomic_load(&rocks->engine.is_reclaiming)); /* no other compaction of ours takes the same room */
+    return rocks_make_room(rocks, bytes + needed_to_move(rocks));
 }
 
 /* What is left of the space that was allocated for the newest log. */

@@ -21,8 +21,14 @@ uint64_t rocks_write_buffer_bytes(uint64_t all_bytes);
 uint64_t rocks_log_bytes(uint64_t write_buffer_bytes);
 uint64_t rocks_start_bytes(uint64_t write_buffer_bytes);
 
+/* The size of a file with large values, which stays until all in it is deleted. */
+uint64_t rocks_blob_file_bytes(uint64_t write_buffer_bytes);
+
 struct engine_space rocks_space(struct engine *engine);
-void rocks_note_space(struct engine *engine, bool is_low);
+void rocks_note_space(struct engine *engine, enum engine_pressure pressure);
+
+/* Whether writes wait for space. Any thread. */
+bool rocks_is_low(const struct rocks *rocks);
 
 /* Whether so many bytes are free, if need be after the reserve gave some back. May wait for the device. Not on the loop. */
 bool rocks_make_room(struct rocks *rocks, uint64_t bytes) MUST_CHECK;
@@ -30,11 +36,18 @@ bool rocks_make_room(struct rocks *rocks, uint64_t bytes) MUST_CHECK;
 /* Whether so much was free at the last look that a few bytes find room even if others write at the same time. Without a call of the system. Writer. */
 bool rocks_has_ample_room(const struct rocks *rocks) MUST_CHECK;
 
-/* Whether there is room, made as above, for what a change of options takes. As above. Writer. */
+/* Whether there is room, made as above, for what a change of options takes. As above. */
 bool rocks_make_little_room(struct rocks *rocks) MUST_CHECK;
 
 /* Whether there is room to flush everything, so that a compaction may begin. As above. */
 bool rocks_has_room_to_compact(struct rocks *rocks) MUST_CHECK;
+
+/* How many bytes of large values a compaction has room to move, without the reserve; while space is low, also with what it may give;
+ * UINT64_MAX: nobody looks. As above. */
+uint64_t rocks_room_to_move(struct rocks *rocks);
+
+/* Makes the room for no more than that. As above. */
+bool rocks_make_room_to_move(struct rocks *rocks, uint64_t bytes) MUST_CHECK;
 
 /* Whether there is room for all that writing a batch of so many bytes brings about. False: *failure is STATUS_NO_SPACE. As above.
  * Writer. */

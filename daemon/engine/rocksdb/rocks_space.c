@@ -1,10 +1,16 @@
 /* Space: compacting ranges whose keys were deleted, the paced deletion of the files that this frees, and metrics.
  *
  * rocks_reclaim takes as long as a compaction of the range does, and yields to what flushes and writes need. A file with large
- * values goes when all in it is deleted. The files with
- * large values are held before it begins, so that what RocksDB then deletes at once goes from the device one file at a time,
- * by rocks_maintain. */
+ * values goes when all in it is deleted; where much of it is, what lives is moved out of it. The files with large values are held before
+ * that begins, so that what RocksDB then deletes at once goes from the device one file at a time, by rocks_maintain.
+ *
+ * While space is low writes wait for what is deleted: it goes at once, and where there is no room to move all that lives in such files,
+ * that is done a few files at a time.
+ *
+ * Ways to fail: what finds no room is left for a later call. */
 #include <assert.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "daemon/engine/rocksdb/rocks.h"
 #include "daemon/engine/rocksdb/rocks_room.h"
@@ -12,14 +18,16 @@
 
 /* Chosen. */
 enum {
-    DELETIONS_MIN = 1024,               /* a table with fewer is left as it is */
-    DELETIONS_PART = 4,                 /* and one in which they are a smaller part than one in so many */
-    GARBAGE_BYTES_MIN = 64 << 20,       /* of deleted large values in files with live ones: less stays, */
-    GARBAGE_PART = 3,                   /* and so does a smaller part of all than one in so many */
-    GARBAGE_QUIET_BYTES_MIN = 16 << 20, /* the same while nobody writes, */
+    DELETIONS_MIN = 1024, /* a table with fewer is left as it is */
+    DELETIONS_PART = 4,   /* and one in which they are a smaller part than one in so many */
+    /* deleted large values in files with live ones: less than a write buffer stays, */
+    GARBAGE_PART = 3,              /* and so does a smaller part of all than one in so many; */
+    GARBAGE_QUIET_BUFFER_PART = 4, /* the same while nobody writes, */
     GARBAGE_QUIET_PART = 20,
     /* of files with no more than that: a disk writes it in some ten seconds */
     GARBAGE_QUIET_ALL_MAX = 1 << 30,
+    FILE_EXTRA_PART = 8,        /* of a file's size: what some have beside it */
+    SHARE_UNITS = 1000000,      /* in one: a share of the files is told to RocksDB in these */
     STATE_INTERVAL_US = 500000, /* between two notes beside the log of how far it is synced */
 };
 
@@ -75,13 +83,21 @@ static void drop_deletions(struct rocks *rocks, struct slice from, struct slice 
     rocksdb_livefiles_destroy(tables);
 }
 
+/* Of the files with large values, which share a compaction moves the live ones out of, from the oldest on. RocksDB notes options in its
+ * manifest, which must not fail for want of space: without it the share stays. */
 static void set_oldest_share(struct rocks *rocks, const char *share)
 {
     assert(atomic_load(&rocks->engine.is_reclaiming)); /* another would set it back too early */
     char *error = NULL;
+    if (strcmp(rocks->oldest_share, share) == 0 || !rocks_make_little_room(rocks)) {
+        return;
+    }
     rocksdb_set_options(rocks->db, 1, (const char *const[]){"blob_garbage_collection_age_cutoff"},
                         (const char *const[]){share}, &error);
-    rocksdb_free(error); /* then only the oldest files are gone through, as ever */
+    if (error == NULL) {
+        snprintf(rocks->oldest_share, sizeof rocks->oldest_share, "%s", share);
+    }
+    rocksdb_free(error);
 }
 
 /* Bytes of large values, in files that hold at least one live. */
@@ -97,26 +113,98 @@ static struct values values_of(const struct rocks *rocks)
     return (struct values){all, live, garbage};
 }
 
-/* Moves the live large values out of all files once much of what these hold is deleted: that writes at most twice what it gives
- * back, and takes that room until it is done. While nobody writes, and they are not too many for a minute, it may write more. */
-static void collect_garbage(struct rocks *rocks, bool is_quiet)
+/* Whether moving the live large values out of their files gives back enough. It writes at most twice what it gives back; more while
+ * nobody writes, or where writes wait for the space, and they are not too many for a minute. */
+static bool garbage_is_worth_it(const struct rocks *rocks, bool is_quiet)
 {
     struct values values = values_of(rocks);
-    bool is_much = values.garbage >= GARBAGE_BYTES_MIN && values.garbage >= values.all / GARBAGE_PART;
-    bool is_cheap = is_quiet && values.garbage >= GARBAGE_QUIET_BYTES_MIN &&
-                    values.garbage >= values.all / GARBAGE_QUIET_PART && values.all <= GARBAGE_QUIET_ALL_MAX;
-    if ((!is_much && !is_cheap) || atomic_load(&rocks->is_stopped) || !rocks_has_free(rocks, values.live)) {
-        return;
-    }
-    set_oldest_share(rocks, "1.0");
+    bool is_much = values.garbage >= rocks->write_buffer_bytes && values.garbage >= values.all / GARBAGE_PART;
+    bool may_write_more = (is_quiet || rocks_is_low(rocks)) && values.all <= GARBAGE_QUIET_ALL_MAX;
+    return is_much ||
+           (may_write_more && values.garbage >= rocks->write_buffer_bytes / GARBAGE_QUIET_BUFFER_PART &&
+            values.garbage >= values.all / GARBAGE_QUIET_PART);
+}
+
+/* Moves the live large values out of the oldest `count` of `all` files. */
+static void move_from_oldest(struct rocks *rocks, uint64_t count, uint64_t all)
+{
+    char share[ROCKS_SHARE_BYTES]; /* rounded up, for RocksDB rounds down what it multiplies with it */
+    assert(count > 0 && count <= all);
+    snprintf(share, sizeof share, "%.6f", (double)((count * SHARE_UNITS + all - 1) / all) / SHARE_UNITS);
+    set_oldest_share(rocks, share);
     compact(rocks, NULL, NULL, DEPTH_ALL);
-    set_oldest_share(rocks, ROCKS_BLOB_GC_OLDEST);
+}
+
+/* Writes wait longer for its space than for the device. */
+static void release_if_low(struct rocks *rocks)
+{
+    if (rocks_is_low(rocks)) {
+        paced_deletion_release(rocks->deletion);
+    }
+}
+
+/* Moves what lives out of as many of the oldest files as there is room for. Returns how many; 0: there is no room for one. */
+static uint64_t move_some(struct rocks *rocks, uint64_t files)
+{
+    uint64_t mean = values_of(rocks).all / files, each = rocks_blob_file_bytes(rocks->write_buffer_bytes);
+    each = each < mean ? mean : each;
+    each += each / FILE_EXTRA_PART;
+    uint64_t count = rocks_room_to_move(rocks) / each;
+    count = count < files ? count : files;
+    if (count == 0 || !rocks_make_room_to_move(rocks, count * each)) {
+        return 0;
+    }
+    move_from_oldest(rocks, count, files);
+    return count;
+}
+
+/* Moves the live large values out of files with much that is deleted: out of all at once, or where there is no room for that some files
+ * at a time, from the oldest to the newest. What is moved lies in newer ones. False: there was no room. */
+static bool collect_garbage(struct rocks *rocks, bool is_quiet)
+{
+    uint64_t files = rocks_number(rocks, "rocksdb.num-blob-files"), left = files, moved = files;
+    while (left > 0 && moved > 0 && !atomic_load(&rocks->is_stopped) &&
+           garbage_is_worth_it(rocks, is_quiet)) {
+        moved = files = rocks_number(rocks, "rocksdb.num-blob-files");
+        if (files > 0 && rocks_has_free(rocks, values_of(rocks).live)) {
+            move_from_oldest(rocks, files, files);
+        } else if (files > 0) {
+            moved = move_some(rocks, files);
+        }
+        release_if_low(rocks);
+        left = moved < left ? left - moved : 0;
+    }
+    return moved > 0 || files == 0;
 }
 
 static uint64_t files_bytes(const struct rocks *rocks)
 {
     return rocks_number(rocks, "rocksdb.total-sst-files-size") +
            rocks_number(rocks, "rocksdb.total-blob-file-size");
+}
+
+static enum engine_result no_room(struct failure *failure)
+{
+    failure_set(failure, STATUS_NO_SPACE,
+                "no room to move what lives out of files with much that is deleted");
+    return ENGINE_FAILED;
+}
+
+/* One that found no room is worth another attempt. What else ended one is told by the writer, and does so again. */
+static enum engine_result compaction_result(const struct rocks *rocks, uint64_t errors_before,
+                                            struct failure *failure)
+{
+    struct failure found;
+    uint64_t errors = rocks_number(rocks, "rocksdb.background-errors");
+    if (errors == errors_before) {
+        return ENGINE_OK;
+    }
+    rocks_background_describe(rocks, errors, "compacting tables", &found);
+    if (found.status != STATUS_NO_SPACE) {
+        return ENGINE_OK;
+    }
+    *failure = found;
+    return ENGINE_FAILED;
 }
 
 enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struct slice to, bool is_quiet,
@@ -144,16 +232,21 @@ enum engine_result rocks_reclaim(struct engine *engine, struct slice from, struc
     if (!rocks_close_write_buffer(rocks, failure)) {
         return ENGINE_FAILED;
     }
+    uint64_t errors = rocks_number(rocks, "rocksdb.background-errors");
     paced_deletion_begin(rocks->deletion);
+    /* while space is low, nobody looked whether there is room to move what lives */
+    set_oldest_share(rocks, rocks_is_low(rocks) ? "0" : ROCKS_BLOB_GC_OLDEST);
     if (slice_compare(from, to) < 0) {
         compact(rocks, &from, &to, DEPTH_MERGED);
         drop_deletions(rocks, from, to);
     }
-    collect_garbage(rocks, is_quiet);
+    release_if_low(rocks);
+    bool has_room = collect_garbage(rocks, is_quiet);
+    set_oldest_share(rocks, ROCKS_BLOB_GC_OLDEST);
     paced_deletion_end(rocks->deletion);
     uint64_t after_bytes = files_bytes(rocks);
     *ret_freed_bytes = before_bytes > after_bytes ? before_bytes - after_bytes : 0;
-    return ENGINE_OK;
+    return has_room || !rocks_is_low(rocks) ? compaction_result(rocks, errors, failure) : no_room(failure);
 }
 
 void rocks_maintain(struct engine *engine, uint64_t now_us, uint64_t *ret_next_us)

@@ -186,6 +186,7 @@ enum exit_code store_open(const struct options *options, size_t files_spare, str
     if (code == EXIT_CODE_STOPPED) {
         code = check_numbers(options, store);
     }
+    store->numbers.reserve = store->reserve;
     return code == EXIT_CODE_STOPPED ? mark_ready(options, store) : code;
 }
 

@@ -248,7 +248,6 @@ static enum directory_result prepare(const struct directory_place *place, enum d
 
     assert(contents == DIRECTORY_STORE || place->create); /* a new store is made only when asked for */
     if (contents == DIRECTORY_EMPTY) {
-        file_system_overwrite_in_place(place->fd); /* before any file that is overwritten later */
         stamp->format = STAMP_FORMAT;
         stamp->is_new = true;
         if (getrandom(stamp->id, sizeof stamp->id, 0) != sizeof stamp->id) {
@@ -304,12 +303,14 @@ static enum directory_result claim(const struct directory_place *place, struct s
     assert(lock_fd >= 0);
     result = directory_survey(place, &contents, ret_stamp, ret_error);
     if (result == DIRECTORY_OK) {
+        file_system_overwrite_in_place(place->fd); /* before any file is made that is overwritten later */
         result = prepare(place, contents, ret_stamp, ret_error);
     }
     if (result == DIRECTORY_OK) {
         result = directory_hold_database(place, &database_fd, ret_error);
     }
     if (result == DIRECTORY_OK) {
+        file_system_overwrite_in_place(database_fd); /* a copy may have come without */
         result = survey_held(place, ret_stamp, database_fd, ret_directory->database, ret_error);
     }
     if (result == DIRECTORY_OK) {

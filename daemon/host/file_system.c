@@ -3,8 +3,8 @@
  * overwritten in place; they get it from the directory that they are made in. They have no checksums of btrfs then: all files of a store
  * have their own.
  *
- * Ways to fail: what the system does not say counts as any other file system. Files of a store that was made without the attribute, or is
- * a snapshot, take space when they are overwritten. */
+ * Ways to fail: what the system does not say counts as any other file system. Files that were made without the attribute, as by a
+ * copy, or are in a snapshot take space when they are overwritten. */
 #include "daemon/host/file_system.h"
 
 #include <assert.h>

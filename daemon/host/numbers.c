@@ -1,4 +1,5 @@
-/* The record is written whole each time: 24 KiB, at each start and once in two billion sequence numbers.
+/* The record is written whole each time: 24 KiB, at each start and once in two billion sequence numbers. The file keeps its size. Where an
+ * overwrite takes space all the same, as of a file that shares its blocks with a copy, and there is none, the reserve is given back for it.
  *
  * Ways to fail: what cannot be read or is damaged ends the start, before anything else is opened. A write that fails leaves the
  * record of before or the new one, so a run or numbers may be skipped and are never given twice. */
@@ -82,6 +83,7 @@ enum numbers_result numbers_open(int directory_fd, const uint8_t *store_id, stru
 {
     const char *what = NULL;
     ret_numbers->file.fd = -1;
+    ret_numbers->reserve = NULL;
     switch (mirrored_file_open(directory_fd, NUMBERS_NAME, sizeof ret_numbers->record, &ret_numbers->file,
                                ret_numbers->record)) {
     case MIRRORED_OK:
@@ -163,7 +165,12 @@ bool numbers_renew(uint64_t now_s, struct numbers *ret_numbers)
 static bool write_file(struct numbers *numbers, struct failure *failure)
 {
     put(numbers);
-    if (mirrored_file_write(&numbers->file, numbers->record) != MIRRORED_OK) {
+    bool is_written = mirrored_file_write(&numbers->file, numbers->record) == MIRRORED_OK;
+    if (!is_written && (errno == ENOSPC || errno == EDQUOT) && numbers->reserve != NULL &&
+        reserve_give(numbers->reserve)) {
+        is_written = mirrored_file_write(&numbers->file, numbers->record) == MIRRORED_OK;
+    }
+    if (!is_written) {
         failure_set(failure, STATUS_IO_ERROR, NUMBERS_NAME ": cannot be written: %s", strerror(errno));
         return false;
     }

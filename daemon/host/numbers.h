@@ -11,6 +11,7 @@
 #define DAEMON_NUMBERS_H
 
 #include "daemon/host/mirrored_file.h"
+#include "daemon/host/reserve.h"
 #include "daemon/runtime/failure.h"
 #include "proto/limits.h"
 
@@ -41,6 +42,7 @@ struct numbers {
     bool is_by_clock;                      /* made by numbers_renew, since the file was opened */
     uint64_t run;                          /* the last that began; 0: none */
     struct numbers_run runs[NUMBERS_RUNS]; /* by the run's number modulo NUMBERS_RUNS */
+    struct reserve *reserve; /* given back where an overwrite takes space all the same; or NULL */
     /* writer thread, once that runs */
     uint64_t reserved_through; /* sequence numbers up to it are given, or lost */
     struct mirrored_file file;

@@ -279,6 +279,25 @@ START_TEST(a_write_that_fails_is_told)
 }
 END_TEST
 
+/* As where the file shares its blocks with a copy. */
+START_TEST(an_overwrite_that_lacks_space_takes_that_of_the_reserve)
+{
+    struct reserve *reserve = reserve_open(fixture.directory_fd);
+    ck_assert(reserve_set_aside(reserve, 1 << 20, 0));
+    fixture.numbers.reserve = reserve;
+    failing_plan(FAILING_PWRITE, 1, ENOSPC);
+    begin(0);
+    ck_assert(failing_end());
+    ck_assert_uint_eq(reserve_held_bytes(reserve), 0);
+    failing_plan(FAILING_PWRITE, 1, ENOSPC); /* nothing is left of it */
+    ck_assert(!numbers_begin_run(&fixture.numbers, 0, false, &failure));
+    ck_assert(failing_end());
+    numbers_fixture_reopen(&fixture);
+    ck_assert_uint_eq(fixture.numbers.run, 1);
+    reserve_close(reserve);
+}
+END_TEST
+
 /* A store whose numbers are lost behind a hundred starts, and again five minutes and a hundred starts later. */
 START_TEST(renewed_numbers_are_higher_than_those_that_were_lost)
 {
@@ -330,6 +349,7 @@ int main(void)
     tcase_add_test(tests, a_run_without_random_bits_does_not_begin);
     tcase_add_test(tests, a_file_that_cannot_be_made_is_told);
     tcase_add_test(tests, a_write_that_fails_is_told);
+    tcase_add_test(tests, an_overwrite_that_lacks_space_takes_that_of_the_reserve);
     tcase_add_test(tests, renewed_numbers_are_higher_than_those_that_were_lost);
     tcase_add_test(tests, a_clock_that_leaves_no_numbers_renews_none);
     return suite_run(suite, true);

@@ -177,6 +177,18 @@ static bool write_file(struct numbers *numbers, struct failure *failure)
     return true;
 }
 
+/* Whether a client of the next run may know of a write: a run that is remembered wrote, or may have clients that came from one that did. */
+static bool may_have_writes(const struct numbers *numbers)
+{
+    for (size_t i = 0; i < NUMBERS_RUNS; i++) {
+        const struct numbers_run *run = &numbers->runs[i];
+        if (run->random != 0 && !run->only_read) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool numbers_begin_run(struct numbers *numbers, uint64_t metadata_on_disk, bool only_reads,
                        struct failure *failure)
 {
@@ -184,7 +196,7 @@ bool numbers_begin_run(struct numbers *numbers, uint64_t metadata_on_disk, bool 
     struct numbers_run run = {
         .first_sequence = numbers->reserved_through + 1,
         .metadata_on_disk = metadata_on_disk,
-        .only_read = only_reads,
+        .only_read = only_reads && !may_have_writes(numbers),
     };
     if (numbers->run >= NUMBERS_MAX || numbers->reserved_through > NUMBERS_MAX - NUMBERS_RESERVE) {
         failure_set(failure, STATUS_INVALID, "all numbers of runs and writes are used up: make a new store");
@@ -206,12 +218,10 @@ bool numbers_forget_runs(struct numbers *numbers, uint64_t behind, bool spares_r
 {
     assert(behind <= numbers->run);
     bool has_forgotten = false;
-    bool none_is_known = true; /* of the runs before this one, but for those that only read and were spared */
     uint64_t first = numbers->run >= NUMBERS_RUNS ? numbers->run - NUMBERS_RUNS + 1 : 1;
     for (uint64_t i = first; i <= numbers->run; i++) {
         struct numbers_run *run = &numbers->runs[i % NUMBERS_RUNS];
-        bool is_kept = i <= behind || (spares_readers && run->only_read && none_is_known);
-        none_is_known &= run->random == 0 || (run->only_read && none_is_known);
+        bool is_kept = i <= behind || (spares_readers && run->only_read);
         has_forgotten |= !is_kept && run->random != 0;
         run->random = is_kept ? run->random : 0;
     }

@@ -33,7 +33,8 @@ struct numbers_run {
     uint64_t random;           /* drawn by its start; 0: by none, as the run was of format 1 */
     uint64_t first_sequence;   /* the first sequence number of the run */
     uint64_t metadata_on_disk; /* the greatest number of queued metadata that its start found on disk */
-    bool only_read;            /* the store was open for reading: it wrote nothing */
+    /* the store was open for reading, and no run was remembered by which a client could have come that knows of a write */
+    bool only_read;
 };
 
 struct numbers {
@@ -80,8 +81,8 @@ bool numbers_begin_run(struct numbers *numbers, uint64_t metadata_on_disk, bool 
                        struct failure *failure) MUST_CHECK;
 
 /* Forgets the bits of all runs behind that one: what they were told is durable need not be in the store. With `spares_readers` not those of
- * runs that only read, if all runs before them were forgotten in time: their clients know it, and have written nothing since. Written with
- * the next run. False: there were none. */
+ * runs that only read: all runs before them were forgotten in time, so their clients know it, and have written nothing since. That was
+ * decided when each began: later a run before it may be too long ago to be remembered. Written with the next run. False: there were none. */
 bool numbers_forget_runs(struct numbers *numbers, uint64_t behind, bool spares_readers);
 
 /* Reserves sequence numbers up to there, durably. False: it is not known to be on the device. Writer. */

@@ -141,6 +141,26 @@ START_TEST(a_run_that_only_read_is_remembered_if_its_clients_know_of_what_was_fo
 }
 END_TEST
 
+/* As of a client that came from the run that wrote by all of those that only read, and of the store's older copy that is put back then. */
+START_TEST(runs_that_only_read_are_forgotten_also_if_the_run_that_wrote_is_too_long_ago)
+{
+    begin_run(1, false);
+    for (int run = 0; run < NUMBERS_RUNS + 1; run++) {
+        begin_run(1, true);
+    }
+    uint64_t last = fixture.numbers.run, random = numbers_run(&fixture.numbers, last)->random;
+    ck_assert_ptr_null(numbers_run(&fixture.numbers, 1));
+    numbers_fixture_reopen(&fixture);
+    ck_assert(numbers_knows_run(&fixture.numbers, last, random));
+    ck_assert(numbers_forget_runs(&fixture.numbers, 0, true));
+    ck_assert(!numbers_knows_run(&fixture.numbers, last, random));
+    begin_run(1, true); /* its clients know */
+    random = numbers_run(&fixture.numbers, last + 1)->random;
+    ck_assert(!numbers_forget_runs(&fixture.numbers, 0, true));
+    ck_assert(numbers_knows_run(&fixture.numbers, last + 1, random));
+}
+END_TEST
+
 START_TEST(a_run_that_is_too_long_ago_is_not_remembered)
 {
     for (uint64_t run = 1; run <= NUMBERS_RUNS + 1; run++) {
@@ -341,6 +361,7 @@ int main(void)
     tcase_add_test(tests, runs_without_bits_are_remembered_and_known_to_nobody);
     tcase_add_test(tests, runs_that_are_forgotten_are_known_to_nobody_from_the_next_run_on);
     tcase_add_test(tests, a_run_that_only_read_is_remembered_if_its_clients_know_of_what_was_forgotten);
+    tcase_add_test(tests, runs_that_only_read_are_forgotten_also_if_the_run_that_wrote_is_too_long_ago);
     tcase_add_test(tests, a_run_that_is_too_long_ago_is_not_remembered);
     tcase_add_test(tests, whatever_becomes_of_one_copy_the_numbers_are_whole);
     tcase_add_test(tests, what_is_not_the_stores_own_is_refused_untouched);

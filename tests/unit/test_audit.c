@@ -411,7 +411,10 @@ START_TEST(what_the_manifest_names_has_to_be_there)
     write_file("000008.sst", bytes, 100);
     write_file("000009.sst", bytes, 50);
     write_file("000007.blob", bytes, 112);
+    write_file("000010.blob", bytes, 10); /* which an open deletes */
     expect_whole(11);
+    ck_assert_uint_eq(audit.named_count, 4);
+    ck_assert_mem_eq(audit.named, ((uint64_t[]){5, 7, 8, 9}), 4 * sizeof audit.named[0]);
     write_file("000008.sst", bytes, 99);
     expect_broken("000008.sst has 99 bytes instead of 100");
     ck_assert_int_eq(unlink(directory_path(&directory, "000008.sst")), 0);

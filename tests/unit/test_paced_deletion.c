@@ -179,6 +179,46 @@ START_TEST(no_more_are_held_than_there_are_places_and_a_place_is_used_again)
 }
 END_TEST
 
+/* More than there are places, so that what is named takes none. */
+START_TEST(before_an_open_all_that_it_will_delete_is_held_and_nothing_else)
+{
+    uint64_t named[2 * FILES_MAX];
+    for (int i = 0; i < 2 * FILES_MAX; i++) {
+        named[i] = 100 + (uint64_t)i;
+        make_number(100 + i);
+    }
+    make_number(7);
+    make(database, "000008.sst");
+    make(database, "000008.log"); /* of an interrupted run, which had the number too */
+    make(database, "000200.log");
+    make(database, "000201.dbtmp");
+    make(database, "MANIFEST-000202");
+    paced_deletion_hold_unnamed(deletion, named, 2 * FILES_MAX);
+    ck_assert_uint_eq(paced_deletion_held(deletion), 4);
+    ck_assert(holds("000007.blob") && holds("000008.sst") && holds("000008.log") && holds("000200.log"));
+    paced_deletion_expect(deletion); /* as behind an open */
+    delete_number(7);
+    ck_assert_int_eq(unlink(path(database, "000008.sst")), 0);
+    steps(4);
+    ck_assert(!holds("000007.blob") && !holds("000008.sst"));
+    ck_assert(holds("000008.log") && is_whole("000008.log"));
+}
+END_TEST
+
+START_TEST(what_has_the_name_of_a_file_that_was_deleted_is_another)
+{
+    make_number(7);
+    paced_deletion_hold_unnamed(deletion, NULL, 0);
+    paced_deletion_expect(deletion);
+    delete_number(7);
+    make_number(7);
+    steps(1); /* holds what is there */
+    steps(1);
+    ck_assert_uint_eq(paced_deletion_held(deletion), 0);
+    ck_assert(is_whole("000007.blob"));
+}
+END_TEST
+
 START_TEST(nothing_is_to_do_until_deletions_are_expected)
 {
     make_number(7);
@@ -276,6 +316,8 @@ int main(void)
     tcase_add_test(tests, what_rocksdb_has_is_left_as_it_is_and_released_a_minute_later);
     tcase_add_test(tests, what_rocksdb_deleted_keeps_its_space_until_it_is_released_one_at_a_time);
     tcase_add_test(tests, no_more_are_held_than_there_are_places_and_a_place_is_used_again);
+    tcase_add_test(tests, before_an_open_all_that_it_will_delete_is_held_and_nothing_else);
+    tcase_add_test(tests, what_has_the_name_of_a_file_that_was_deleted_is_another);
     tcase_add_test(tests, nothing_is_to_do_until_deletions_are_expected);
     tcase_add_test(tests, files_are_held_anew_while_deletions_go_on);
     tcase_add_test(tests, a_database_that_is_missing_is_no_harm);

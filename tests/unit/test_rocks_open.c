@@ -1,10 +1,15 @@
 /* Opening RocksDB: what is refused, and with which text, since the texts are RocksDB's own and another version may change them
  * unnoticed. */
 #include <check.h>
+#include <dirent.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/runtime/thread.h"
 #include "tests/lib/directory.h"
 #include "tests/lib/kept.h"
 #include "tests/lib/subject.h"
@@ -90,6 +95,50 @@ START_TEST(a_log_that_cannot_be_read_fails_the_open)
 }
 END_TEST
 
+/* How many files this process has open whose names end so. */
+static int count_open(const char *end)
+{
+    int count = 0;
+    DIR *directory = opendir("/proc/self/fd");
+    const struct dirent *entry;
+    while ((entry = readdir(directory)) != NULL) {
+        char target[PATH_MAX];
+        ssize_t length = readlinkat(dirfd(directory), entry->d_name, target, sizeof target);
+        size_t bytes = strlen(end);
+        count += length >= (ssize_t)bytes && memcmp(target + length - bytes, end, bytes) == 0;
+    }
+    closedir(directory);
+    return count;
+}
+
+static void make_file(const char *name)
+{
+    int fd = open(kept_format("%s/%s", subject.path, name), O_WRONLY | O_CREAT | O_EXCL, 0600);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+}
+
+/* Else a start waits until the file system has taken back the space of all of it. */
+START_TEST(of_what_an_open_deletes_only_the_names_go_before_it_has_ended)
+{
+    engine_close(subject.engine, ENGINE_CLOSE_CLEAN);
+    subject.engine = NULL;
+    make_file("000001.blob"); /* as of a compaction that was cut short */
+    make_file("000002.sst");
+    make_file("000003.blob");
+    subject_open(false);
+    ck_assert_int_ne(access(kept_format("%s/000001.blob", subject.path), F_OK), 0);
+    ck_assert_int_eq(count_open("/000001.blob (deleted)"), 1);
+    ck_assert_int_eq(count_open("/000002.sst (deleted)"), 1);
+    ck_assert_int_eq(count_open("/000003.blob (deleted)"), 1);
+    for (int i = 0; i < 100 && count_open(" (deleted)") > 0; i++) {
+        uint64_t next_us;
+        engine_maintain(subject.engine, thread_now_us() + (uint64_t)i * 10000000, &next_us);
+    }
+    ck_assert_int_eq(count_open(".blob (deleted)") + count_open(".sst (deleted)"), 0);
+}
+END_TEST
+
 START_TEST(it_says_what_it_is)
 {
     const struct engine_traits *traits = engine_traits(&engine_rocksdb);
@@ -108,6 +157,7 @@ int main(void)
     tcase_add_test(tests, a_second_open_is_refused);
     tcase_add_test(tests, a_path_that_is_too_long_is_refused_and_not_cut_short);
     tcase_add_test(tests, a_log_that_cannot_be_read_fails_the_open);
+    tcase_add_test(tests, of_what_an_open_deletes_only_the_names_go_before_it_has_ended);
     tcase_add_test(tests, it_says_what_it_is);
     return suite_run(suite, true);
 }

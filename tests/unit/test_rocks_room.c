@@ -23,6 +23,7 @@ enum {
     VALUES_MAX = 4000,
     SYNCS = 40000,
     FLUSH_WAITS_MAX = 6000,
+    LEFT_MIB = 20,
     RECLAIMS_MAX = 5
 };
 
@@ -195,6 +196,24 @@ START_TEST(without_any_space_it_is_opened_for_reading_and_with_some_for_writing)
 }
 END_TEST
 
+/* What an open deletes is released later, but not where its space is lacking. */
+START_TEST(a_start_with_little_room_has_the_space_of_what_it_deletes_at_once)
+{
+    if (!setup_disk_with(0)) {
+        return;
+    }
+    engine_close(engine, ENGINE_CLOSE_CLEAN);
+    int fd = open(kept_format("%s/000001.blob", disk), O_WRONLY | O_CREAT | O_EXCL, 0600);
+    ck_assert_int_eq(posix_fallocate(fd, 0, LEFT_MIB * MIB), 0);
+    close(fd);
+    small_disk_fill(disk, 3 * MIB); /* enough for an open, and too little for two logs */
+    open_engine(false);
+    ck_assert_int_eq(engine_found(engine)->access, ENGINE_WRITES);
+    ck_assert_uint_ge(small_disk_free(disk), LEFT_MIB * MIB);
+    teardown_disk();
+}
+END_TEST
+
 START_TEST(without_a_reserve_small_writes_go_into_what_the_log_has_left)
 {
     if (!setup_disk_with(0)) {
@@ -330,6 +349,7 @@ int main(void)
     tcase_add_test(tests, a_disk_that_fills_up_refuses_writes_and_never_ends_them);
     tcase_add_test(tests, somebody_elses_file_is_met_with_the_reserve_and_its_end_heals);
     tcase_add_loop_test(tests, without_any_space_it_is_opened_for_reading_and_with_some_for_writing, 0, 2);
+    tcase_add_test(tests, a_start_with_little_room_has_the_space_of_what_it_deletes_at_once);
     tcase_add_test(tests, without_a_reserve_small_writes_go_into_what_the_log_has_left);
     tcase_add_test(tests, a_sync_takes_no_room);
     tcase_add_test(tests,

@@ -317,6 +317,34 @@ static bool read_log(struct look *look, size_t i, struct failure *failure)
     return true;
 }
 
+/* ---- what an open keeps ---- */
+
+static int compare_numbers(const void *left, const void *right)
+{
+    const uint64_t *one = left, *other = right;
+    return (*one > *other) - (*one < *other);
+}
+
+static void name_files(struct look *look)
+{
+    struct audit *audit = look->audit;
+    const struct audit_files *tables = &look->manifest.tables, *blobs = &look->manifest.blobs;
+    size_t count = tables->count + blobs->count + audit->log_count;
+    assert(audit->named == NULL);
+    audit->named = memory_resize(NULL, (count + 1) * sizeof audit->named[0]);
+    for (size_t i = 0; i < tables->count; i++) {
+        audit->named[audit->named_count++] = tables->list[i].number;
+    }
+    for (size_t i = 0; i < blobs->count; i++) {
+        audit->named[audit->named_count++] = blobs->list[i].number;
+    }
+    for (size_t i = 0; i < audit->log_count; i++) {
+        audit->named[audit->named_count++] = audit->logs[i].number;
+    }
+    assert(audit->named_count == count);
+    qsort(audit->named, count, sizeof audit->named[0], compare_numbers);
+}
+
 /* ---- the judgement ---- */
 
 /* Each log of which the manifest says so was synced that far. */
@@ -426,6 +454,7 @@ bool audit_look(int directory_fd, const struct audit_known *known, struct audit 
             is_read = read_log(&look, i, failure);
         }
         if (is_read) {
+            name_files(&look);
             judge(&look);
             weigh_hole(&look);
         }
@@ -443,6 +472,8 @@ void audit_free(struct audit *audit)
 {
     free(audit->logs);
     free(audit->blobs);
+    free(audit->named);
     audit->logs = audit->blobs = NULL;
-    audit->log_count = audit->blob_count = 0;
+    audit->named = NULL;
+    audit->log_count = audit->blob_count = audit->named_count = 0;
 }

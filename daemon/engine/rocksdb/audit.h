@@ -67,6 +67,9 @@ struct audit {
     struct audit_log manifest;
     struct audit_log *blobs; /* that are missing or have another size */
     size_t blob_count;
+    uint64_t *
+        named; /* the numbers of all tables, blob files and logs that an open needs, rising; it deletes the others */
+    size_t named_count;
 };
 
 /* Looks at the database. False: something could not be read, and `failure` says what; nothing is to be freed. */

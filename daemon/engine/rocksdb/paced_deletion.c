@@ -1,6 +1,7 @@
 /* The life of a file with large values:
  *
- * - RocksDB makes it. When deletions are expected it is opened for reading, and so held.
+ * - RocksDB makes it. When deletions are expected it is opened for reading, and so held. Before RocksDB is opened, what that will delete is
+ *   held, tables and logs too.
  * - RocksDB deletes its name: the descriptor then is all that is left of the file. A step closes it, and waits until the device
  *   has its space.
  * - Or RocksDB keeps the file: it is released when no deletion was expected for EXPECT_US.
@@ -43,13 +44,17 @@ enum {
 };
 
 #define LINKS_SUFFIX ".deleted" /* of the directory that earlier versions left */
-#define FILE_SUFFIX  ".blob"
+
+/* How RocksDB's names for its files end, behind their number. */
+static const char suffixes[][8] = {".blob", ".sst", ".log"};
+enum { LARGE_VALUES, SUFFIXES = sizeof suffixes / sizeof suffixes[0] };
 
 static_assert(PACED_DELETION_PATH_BYTES_MAX + sizeof LINKS_SUFFIX <= PATH_BYTES,
               "the longest path fits with its suffix");
 
 struct held_file {
-    uint64_t number; /* in RocksDB's name for it; never used again */
+    uint64_t number; /* in RocksDB's name for it */
+    int suffix;
     int fd;
 };
 
@@ -77,15 +82,17 @@ struct paced_deletion {
 
 /* ---- files ---- */
 
-/* Whether RocksDB names a file with large values so; *ret_number then is its number. */
-static bool read_name(const char *name, uint64_t *ret_number)
+/* Whether RocksDB names a file so; then *ret_file has its number and suffix. */
+static bool read_name(const char *name, struct held_file *ret_file)
 {
     size_t digits = strspn(name, "0123456789");
-    if (digits == 0 || digits >= NAME_BYTES - sizeof FILE_SUFFIX || strcmp(name + digits, FILE_SUFFIX) != 0) {
-        return false;
+    for (int i = 0; i < SUFFIXES && digits > 0 && digits < NAME_BYTES - sizeof suffixes[0]; i++) {
+        if (strcmp(name + digits, suffixes[i]) == 0) {
+            *ret_file = (struct held_file){.number = strtoull(name, NULL, 10), .suffix = i, .fd = -1};
+            return true;
+        }
     }
-    *ret_number = strtoull(name, NULL, 10);
-    return true;
+    return false;
 }
 
 /* NULL: it cannot be read. It goes by a descriptor of ours, since ThreadSanitizer does not see opendir's: it takes a
@@ -100,10 +107,10 @@ static DIR *open_directory(const char *path)
     return directory;
 }
 
+/* Two of one number are possible: what an interrupted run left may have the number of a file of another kind. */
 static int compare_files(const void *left, const void *right)
 {
     const struct held_file *one = left, *other = right;
-    assert(one->number != other->number || left == right); /* a file is held once */
     return (one->number > other->number) - (one->number < other->number);
 }
 
@@ -123,8 +130,29 @@ static bool is_held(const struct paced_deletion *deletion, uint64_t number, size
     return false;
 }
 
-/* Opens each file with large values that is not held yet, as long as there are places. */
-static void hold_files(struct paced_deletion *deletion)
+/* Which files are to be held. */
+struct wanted {
+    int suffixes;          /* of the first so many kinds, */
+    const uint64_t *named; /* but for those of these numbers, which are sorted */
+    size_t named_count;
+};
+
+static int compare_numbers(const void *left, const void *right)
+{
+    const uint64_t *one = left, *other = right;
+    return (*one > *other) - (*one < *other);
+}
+
+static bool is_wanted(const struct wanted *wanted, const struct held_file *file)
+{
+    assert(file->suffix < SUFFIXES);
+    return file->suffix < wanted->suffixes &&
+           (wanted->named_count == 0 || bsearch(&file->number, wanted->named, wanted->named_count,
+                                                sizeof file->number, compare_numbers) == NULL);
+}
+
+/* Opens each file that is wanted and not held yet, as long as there are places. */
+static void hold_files(struct paced_deletion *deletion, struct wanted wanted)
 {
     DIR *database = open_directory(deletion->database);
     if (database == NULL) {
@@ -135,13 +163,14 @@ static void hold_files(struct paced_deletion *deletion)
     size_t known = deletion->file_count;                 /* those are sorted */
     const struct dirent *entry;
     while (deletion->file_count < deletion->files_max && (entry = readdir(database)) != NULL) {
-        uint64_t number;
-        if (!read_name(entry->d_name, &number) || is_held(deletion, number, known)) {
+        struct held_file file;
+        if (!read_name(entry->d_name, &file) || !is_wanted(&wanted, &file) ||
+            is_held(deletion, file.number, known)) {
             continue;
         }
-        int fd = openat(dirfd(database), entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd >= 0) {
-            deletion->files[deletion->file_count++] = (struct held_file){number, fd};
+        file.fd = openat(dirfd(database), entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        if (file.fd >= 0) {
+            deletion->files[deletion->file_count++] = file;
         }
     }
     if (deletion->file_count > known) {
@@ -151,13 +180,23 @@ static void hold_files(struct paced_deletion *deletion)
     closedir(database);
 }
 
-/* Whether the database has no file of that number any more. */
-static bool is_deleted(int database, uint64_t number)
+static void hold_large_values(struct paced_deletion *deletion)
+{
+    hold_files(deletion, (struct wanted){.suffixes = LARGE_VALUES + 1});
+}
+
+/* Whether the database has that file no more. One of the same name may be another: RocksDB gives a number again that its manifest has not
+ * come to know. */
+static bool is_deleted(int database, const struct held_file *file)
 {
     char name[NAME_BYTES];
-    int length = snprintf(name, sizeof name, "%06" PRIu64 FILE_SUFFIX, number); /* as RocksDB names it */
+    struct stat named, held;
+    int length = snprintf(name, sizeof name, "%06" PRIu64 "%s", file->number, suffixes[file->suffix]);
     assert(length > 0 && (size_t)length < sizeof name);
-    return faccessat(database, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
+    if (fstatat(database, name, &named, AT_SYMLINK_NOFOLLOW) != 0) {
+        return errno == ENOENT;
+    }
+    return fstat(file->fd, &held) == 0 && (named.st_ino != held.st_ino || named.st_dev != held.st_dev);
 }
 
 /* Takes a file that RocksDB has deleted out of the list. Returns its descriptor, to be closed; -1: there is none. */
@@ -166,7 +205,7 @@ static int take_deleted(struct paced_deletion *deletion, int database)
     int fd = -1;
     mutex_lock(&deletion->lock);
     for (size_t i = 0; i < deletion->file_count && fd < 0; i++) {
-        if (is_deleted(database, deletion->files[i].number)) {
+        if (is_deleted(database, &deletion->files[i])) {
             fd = deletion->files[i].fd;
             assert(fd >= 0 && i < deletion->file_count); /* the loop ends, and what is behind moves up */
             deletion->file_count--;
@@ -210,8 +249,8 @@ static bool remove_link(const char *links)
     DIR *directory = open_directory(links);
     const struct dirent *entry;
     while (directory != NULL && !is_removed && (entry = readdir(directory)) != NULL) {
-        uint64_t number;
-        is_removed = read_name(entry->d_name, &number) && unlinkat(dirfd(directory), entry->d_name, 0) == 0;
+        struct held_file file;
+        is_removed = read_name(entry->d_name, &file) && unlinkat(dirfd(directory), entry->d_name, 0) == 0;
     }
     if (directory != NULL) {
         (void)fsync(dirfd(directory));
@@ -286,6 +325,14 @@ size_t paced_deletion_held(struct paced_deletion *deletion)
     return count;
 }
 
+void paced_deletion_hold_unnamed(struct paced_deletion *deletion, const uint64_t *named, size_t named_count)
+{
+    for (size_t i = 1; i < named_count; i++) {
+        assert(named[i - 1] <= named[i]); /* they are looked up by that order */
+    }
+    hold_files(deletion, (struct wanted){SUFFIXES, named, named_count});
+}
+
 void paced_deletion_expect(struct paced_deletion *deletion)
 {
     atomic_store(&deletion->expected_us, thread_now_us());
@@ -296,7 +343,7 @@ void paced_deletion_begin(struct paced_deletion *deletion)
     bool was_going_on = atomic_exchange(&deletion->is_going_on, true);
     assert(!was_going_on); /* the first end would end both */
     paced_deletion_expect(deletion);
-    hold_files(deletion);
+    hold_large_values(deletion);
 }
 
 void paced_deletion_end(struct paced_deletion *deletion)
@@ -320,7 +367,7 @@ static void take_step(struct paced_deletion *deletion, uint64_t *now_us)
     uint64_t from_us = thread_now_us(), due_us = *now_us, pause_us = LOOK_INTERVAL_US;
     if (wants_hold(deletion) && due_us >= deletion->next_hold_us) {
         deletion->held_us = from_us + 1; /* a deletion that is told meanwhile has files held anew */
-        hold_files(deletion);
+        hold_large_values(deletion);
         deletion->next_hold_us = due_us + HOLD_INTERVAL_US;
         deletion->has_more = true;
     } else if (deletion->has_more && due_us >= deletion->next_release_us) {

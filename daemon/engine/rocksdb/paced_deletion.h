@@ -6,6 +6,10 @@
  * One file is released at a time, with a pause behind it that is nine times as long as that took. What a process holds when it
  * ends the system releases.
  *
+ * An open of RocksDB deletes all files that its manifest does not name, such as those that a compaction was writing when the process
+ * before ended. Nobody is answered before that. Measured: 15 ms for 32 MiB in the page cache, and much more on a busy machine. Of a file that
+ * is held, only its name goes.
+ *
  * Nothing here changes a file, and only RocksDB gives one up. Files that find no descriptor go as RocksDB deletes them. */
 #ifndef DAEMON_PACED_DELETION_H
 #define DAEMON_PACED_DELETION_H
@@ -24,6 +28,9 @@ struct paced_deletion *paced_deletion_new(const char *database, const char *besi
 
 /* Accepts NULL. Nobody is in any of its other calls, nor between begin and end. Releases all files. */
 void paced_deletion_free(struct paced_deletion *deletion);
+
+/* RocksDB is about to be opened: holds what it will delete, which is all files but those of these numbers, by rising number. */
+void paced_deletion_hold_unnamed(struct paced_deletion *deletion, const uint64_t *named, size_t named_count);
 
 /* RocksDB may delete files from now on. Any thread. */
 void paced_deletion_expect(struct paced_deletion *deletion);

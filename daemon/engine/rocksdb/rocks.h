@@ -90,9 +90,9 @@ struct rocks_recovered {
     uint64_t renew_bytes; /* which takes so much */
 };
 
-/* Looks at what the run before left, and brings its log to the device. False: it is damaged, and untouched, or could not be read or
- * synced. */
-bool rocks_recover(const struct engine_config *config, struct wal_state *state,
+/* Looks at what the run before left, and brings its log to the device; holds what the open will delete. False: it is damaged, and
+ * untouched, or could not be read or synced. */
+bool rocks_recover(const struct engine_config *config, struct rocks *rocks,
                    struct rocks_recovered *ret_recovered, struct failure *failure) MUST_CHECK;
 
 /* ---- rocks.c ---- */

@@ -361,6 +361,9 @@ static bool open_recovered(const struct engine_config *config, const struct rock
     if (rocks->engine.found.access != ENGINE_WRITES) {
         return true;
     }
+    if (!rocks_has_free(rocks, 0)) { /* what follows waits longer for the space than for the device */
+        paced_deletion_release(rocks->deletion);
+    }
     rocks_background_begin(rocks);
     bool has_many_logs = recovered->log_count >= LOGS_MANY; /* else each start would leave one more */
     if (start_bytes <= rocks->write_buffer_bytes && !has_many_logs) {
@@ -382,8 +385,7 @@ static enum engine_result open_once(const struct engine_config *config, struct e
     rocks->reserve = config->reserve;
     rocks->write_buffer_bytes = rocks_write_buffer_bytes(all_bytes(config->path));
     bool has_room = rocks_make_start_room(rocks);
-    if (!wal_state_open(beside, &rocks->wal, failure) ||
-        !rocks_recover(config, &rocks->wal, &recovered, failure) ||
+    if (!wal_state_open(beside, &rocks->wal, failure) || !rocks_recover(config, rocks, &recovered, failure) ||
         !open_recovered(config, &recovered, has_room, rocks, failure)) {
         goto fail;
     }

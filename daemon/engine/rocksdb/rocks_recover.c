@@ -6,6 +6,7 @@
  * - Then the logs are synced. If a write or sync failed in the last run, or nobody knows whether one did (the state is missing or older
  *   than that run), they are written anew: what the page cache shows need not be on the device, and another sync would not bring it there.
  *   Without space for that the store is opened for reading, and in doubt.
+ * - What RocksDB's open will delete is held, so that the space of it is given back later.
  *
  * Ways to fail: a sync that is refused is noted, and fails the open; the next one writes the logs anew. A death at any point leaves
  * what the next open begins with in the same way. */
@@ -119,9 +120,10 @@ static bool is_empty(int directory_fd, const struct engine_config *config, const
     return !has_current && !state->is_known && config->create;
 }
 
-bool rocks_recover(const struct engine_config *config, struct wal_state *state,
+bool rocks_recover(const struct engine_config *config, struct rocks *rocks,
                    struct rocks_recovered *ret_recovered, struct failure *failure)
 {
+    struct wal_state *state = &rocks->wal;
     assert(state->directory_fd >= 0); /* it was read: what it says decides what is damage */
     struct rocks_recovered recovered = {0};
     struct audit audit = {0};
@@ -140,6 +142,7 @@ bool rocks_recover(const struct engine_config *config, struct wal_state *state,
         is_recovered = (audit.verdict != AUDIT_DAMAGED || wal_state_note_loss(state, failure)) &&
                        audit_cut(fd, &audit, failure) &&
                        bring_to_device(config, fd, state, &audit, &recovered.is_in_doubt, failure);
+        paced_deletion_hold_unnamed(rocks->deletion, audit.named, audit.named_count);
         recovered.renew_bytes = recovered.is_in_doubt ? renew_bytes(&audit) : 0;
         recovered.log_bytes = audit.log_bytes;
         recovered.log_count = audit.log_count;

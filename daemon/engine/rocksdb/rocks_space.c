@@ -143,13 +143,15 @@ static void release_if_low(struct rocks *rocks)
     }
 }
 
-/* Moves what lives out of as many of the oldest files as there is room for. Returns how many; 0: there is no room for one. */
+/* Moves what lives out of as many of the oldest files as there is room for; while writes are taken half of that is left to them. Returns
+ * how many; 0: there is no room for one. */
 static uint64_t move_some(struct rocks *rocks, uint64_t files)
 {
     uint64_t mean = values_of(rocks).all / files, each = rocks_blob_file_bytes(rocks->write_buffer_bytes);
     each = each < mean ? mean : each;
     each += each / FILE_EXTRA_PART;
-    uint64_t count = rocks_room_to_move(rocks) / each;
+    uint64_t room = rocks_room_to_move(rocks);
+    uint64_t count = (rocks_is_low(rocks) ? room : room / 2) / each;
     count = count < files ? count : files;
     if (count == 0 || !rocks_make_room_to_move(rocks, count * each)) {
         return 0;
@@ -166,7 +168,7 @@ static bool collect_garbage(struct rocks *rocks, bool is_quiet)
     while (left > 0 && moved > 0 && !atomic_load(&rocks->is_stopped) &&
            garbage_is_worth_it(rocks, is_quiet)) {
         moved = files = rocks_number(rocks, "rocksdb.num-blob-files");
-        if (files > 0 && rocks_has_free(rocks, values_of(rocks).live)) {
+        if (files > 0 && rocks_has_free(rocks, 2 * values_of(rocks).live)) {
             move_from_oldest(rocks, files, files);
         } else if (files > 0) {
             moved = move_some(rocks, files);

@@ -68,10 +68,18 @@ bool random_chance(struct random_source *source, unsigned percent)
     return random_below(source, 100) < percent;
 }
 
+/* Word by word: tests fill hundreds of megabytes, and ThreadSanitizer counts each access. */
 void random_fill(struct random_source *source, void *ret_bytes, size_t n)
 {
     uint8_t *bytes = ret_bytes;
-    for (size_t i = 0; i < n; i++) {
-        bytes[i] = (uint8_t)random_next(source);
+    size_t at = 0;
+    if (source->bytes == NULL) {
+        for (; n - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+            uint64_t word = random_next(source);
+            memcpy(bytes + at, &word, sizeof word);
+        }
+    }
+    for (; at < n; at++) {
+        bytes[at] = (uint8_t)random_next(source);
     }
 }

@@ -195,10 +195,9 @@ static void *start_background(void *unused)
     assert(thread_is(THREAD_OTHER)); /* a thread that ends here: it keeps the priority that it gets */
     int nice_now = getpriority(PRIO_PROCESS, 0);
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), nice_now + BACKGROUND_NICE); /* one may always be nicer */
-    rocksdb_env_t *env = rocksdb_create_default_env();
-    rocksdb_env_set_low_priority_background_threads(env, 1);
-    rocksdb_env_set_high_priority_background_threads(env, 1);
-    rocksdb_env_destroy(env); /* the process's own stays */
+    rocksdb_options_t *options = rocksdb_options_create();
+    rocksdb_options_increase_parallelism(options, 1); /* a thread of each priority, of the whole process */
+    rocksdb_options_destroy(options);
     return NULL;
 }
 

@@ -171,7 +171,8 @@ static bool write_file(struct numbers *numbers, struct failure *failure)
         is_written = mirrored_file_write(&numbers->file, numbers->record) == MIRRORED_OK;
     }
     if (!is_written) {
-        failure_set(failure, STATUS_IO_ERROR, NUMBERS_NAME ": cannot be written: %s", strerror(errno));
+        failure_set(failure, STATUS_IO_ERROR, NUMBERS_NAME ": cannot be written: %s%s", strerror(errno),
+                    exit_code_cure_of_errno(errno));
         return false;
     }
     return true;

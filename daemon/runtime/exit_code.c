@@ -69,6 +69,9 @@ const char *exit_code_cure_of_errno(int error)
         return "; mount it for writing, or name it in ReadWritePaths= of the unit";
     case EACCES:
         return "; it has to belong to the user that the daemon runs as";
+    case ENOSPC:
+    case EDQUOT:
+        return "; free some space on its file system, or raise the quota";
     default:
         return "";
     }

@@ -294,6 +294,7 @@ START_TEST(a_write_that_fails_is_told)
     ck_assert(!numbers_begin_run(&fixture.numbers, 0, false, &failure));
     ck_assert_int_eq(failure.status, STATUS_IO_ERROR);
     ck_assert_ptr_nonnull(strstr(failure.text, strerror(ENOSPC)));
+    ck_assert_ptr_nonnull(strstr(failure.text, "free some space")); /* nothing else starts it */
     numbers_fixture_reopen(&fixture);
     ck_assert_uint_eq(fixture.numbers.run, 0);
 }

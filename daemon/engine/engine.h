@@ -244,10 +244,10 @@ struct engine_space {
     uint64_t log_bytes;        /* of the next log, taken at once when it begins */
     uint64_t compaction_bytes; /* of a compaction, until what it replaces is gone */
     uint64_t start_bytes;      /* of a start, log included */
+    bool is_making_files;      /* which fails where it finds no space */
     /* Numbers that rise with each write: that of the newest, and that of the newest which the oldest read point or cursor has seen;
      * without one it is the same. What was deleted behind that stays, even if its range is reclaimed. */
-    uint64_t newest_write;
-    uint64_t oldest_read;
+    uint64_t newest_write, oldest_read;
 };
 
 /* As it is now. Never waits for the device. Any thread. */

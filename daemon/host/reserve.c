@@ -3,6 +3,10 @@
  * frees an allocation only as a whole, so the file is allocated in pieces of the size that is given back; and it counts as free only
  * what a transaction has freed that has ended, which syncing the file does not do, and syncing the file system does.
  *
+ * Behind a quota: no call tells what it leaves. So from the first step that is refused on, free is what the last measurement could
+ * allocate and gave back, and what the file gave since, less what has gone of the file system's free bytes since then. What others free
+ * there does not add to it.
+ *
  * Ways to fail: a file that cannot be opened is tried again when there is something to set aside. One that cannot be grown or shrunk holds
  * what it held. One with holes, as a copy may have them, counts as empty. What the system does not say counts as free: then a write meets
  * the full disk itself. */
@@ -39,6 +43,10 @@ struct reserve {
     /* changed under mutex, read without it */
     _Atomic uint64_t held_bytes;
     _Atomic bool is_refused;
+    /* under mutex, while it is refused: so many bytes could be had when the file system had so many free */
+    uint64_t had_bytes, had_free_bytes;
+    /* who uses what was made room for, or measures; its turn is what the next one holds while it waits, so that neither starves */
+    struct mutex use, turn;
     /* any thread */
     /* what was free when the system was asked last, less what was written since */
     _Atomic uint64_t noted_bytes;
@@ -68,6 +76,8 @@ struct reserve *reserve_open(int directory_fd)
     assert(directory_fd >= 0); /* AT_FDCWD would put the file where the process happens to be */
     struct reserve *reserve = memory_new(sizeof *reserve);
     mutex_init(&reserve->mutex);
+    mutex_init(&reserve->use);
+    mutex_init(&reserve->turn);
     reserve->directory_fd = directory_fd;
     reserve->frees_by_transactions = file_system_copies_on_write(directory_fd);
     mutex_lock(&reserve->mutex);
@@ -85,11 +95,14 @@ void reserve_close(struct reserve *reserve)
     if (reserve->fd >= 0) {
         close(reserve->fd);
     }
+    mutex_close(&reserve->turn);
+    mutex_close(&reserve->use);
     mutex_close(&reserve->mutex);
     free(reserve);
 }
 
-struct reserve_space reserve_look(struct reserve *reserve)
+/* What the file system says. */
+static struct reserve_space ask(const struct reserve *reserve)
 {
     struct statvfs found;
     struct reserve_space space = {.free_bytes = UINT64_MAX, .free_files = UINT64_MAX};
@@ -98,8 +111,63 @@ struct reserve_space reserve_look(struct reserve *reserve)
         space.free_bytes = (uint64_t)found.f_bavail * found.f_frsize;
         space.free_files = found.f_files > 0 ? (uint64_t)found.f_favail : UINT64_MAX;
     }
+    return space;
+}
+
+/* Of what the file system says is free: what is to be had. Mutex held. */
+static uint64_t to_be_had(const struct reserve *reserve, uint64_t free_bytes)
+{
+    mutex_assert_held(&reserve->mutex);
+    if (!atomic_load(&reserve->is_refused) || free_bytes == UINT64_MAX) {
+        return free_bytes;
+    }
+    uint64_t gone = reserve->had_free_bytes > free_bytes ? reserve->had_free_bytes - free_bytes : 0;
+    uint64_t left = reserve->had_bytes > gone ? reserve->had_bytes - gone : 0;
+    return left < free_bytes ? left : free_bytes;
+}
+
+static void note_had(struct reserve *reserve, uint64_t had_bytes, uint64_t free_bytes)
+{
+    mutex_assert_held(&reserve->mutex);
+    reserve->had_bytes = had_bytes;
+    reserve->had_free_bytes = free_bytes;
+}
+
+static struct reserve_space note(struct reserve *reserve, struct reserve_space space)
+{
     atomic_store(&reserve->noted_bytes, space.free_files < FILES_MIN ? 0 : space.free_bytes);
     return space;
+}
+
+/* Mutex held. */
+static struct reserve_space look(struct reserve *reserve)
+{
+    struct reserve_space space = ask(reserve);
+    space.free_bytes = to_be_had(reserve, space.free_bytes);
+    return note(reserve, space);
+}
+
+struct reserve_space reserve_look(struct reserve *reserve)
+{
+    if (!atomic_load(&reserve->is_refused)) {
+        return note(reserve, ask(reserve));
+    }
+    mutex_lock(&reserve->mutex);
+    struct reserve_space space = look(reserve);
+    mutex_unlock(&reserve->mutex);
+    return space;
+}
+
+void reserve_begin_use(struct reserve *reserve)
+{
+    mutex_lock(&reserve->turn);
+    mutex_lock(&reserve->use);
+    mutex_unlock(&reserve->turn);
+}
+
+void reserve_end_use(struct reserve *reserve)
+{
+    mutex_unlock(&reserve->use);
 }
 
 bool reserve_is_refused(const struct reserve *reserve)
@@ -115,6 +183,9 @@ uint64_t reserve_held_bytes(const struct reserve *reserve)
 bool reserve_is_ample(struct reserve *reserve, uint64_t written_bytes, uint64_t needed_bytes)
 {
     uint64_t noted = atomic_load(&reserve->noted_bytes);
+    if (atomic_load(&reserve->is_refused)) {
+        return false; /* what was noted may be what the system said */
+    }
     if (noted == UINT64_MAX) {
         return true;
     }
@@ -126,15 +197,25 @@ bool reserve_is_ample(struct reserve *reserve, uint64_t written_bytes, uint64_t 
     return true;
 }
 
+/* A journal may keep the blocks until then. */
+static void sync_freed(const struct reserve *reserve)
+{
+    (void)(reserve->frees_by_transactions ? syncfs(reserve->fd) : fsync(reserve->fd));
+}
+
 /* Mutex held. */
 static void shrink(struct reserve *reserve, uint64_t bytes)
 {
     mutex_assert_held(&reserve->mutex);
     assert(bytes <= reserve->held_bytes);
+    uint64_t given = reserve->held_bytes - bytes;
+    uint64_t free_bytes = ask(reserve).free_bytes;
     if (reserve->fd >= 0 && ftruncate(reserve->fd, (off_t)bytes) == 0) {
         atomic_store(&reserve->held_bytes, bytes);
-        /* a journal may keep the blocks until then */
-        (void)(reserve->frees_by_transactions ? syncfs(reserve->fd) : fsync(reserve->fd));
+        sync_freed(reserve);
+        if (atomic_load(&reserve->is_refused) && free_bytes != UINT64_MAX) {
+            note_had(reserve, to_be_had(reserve, free_bytes) + given, free_bytes + given);
+        }
     }
 }
 
@@ -153,8 +234,8 @@ bool reserve_make_room(struct reserve *reserve, uint64_t bytes, uint64_t kept_by
         rest -= rest % GIVEN_BYTES;
         shrink(reserve, rest > kept_bytes ? rest : kept_bytes);
     }
+    space = look(reserve); /* some file systems make files out of free space: only now they count */
     mutex_unlock(&reserve->mutex);
-    space = reserve_look(reserve); /* some file systems make files out of free space: only now they count */
     return given > 0 && space.free_bytes >= bytes && space.free_files >= FILES_MIN;
 }
 
@@ -208,25 +289,78 @@ static bool allocate(const struct reserve *reserve, uint64_t from, uint64_t to)
 bool reserve_set_aside(struct reserve *reserve, uint64_t wanted_bytes, uint64_t spared_bytes)
 {
     bool is_grown = false;
-    struct reserve_space space = reserve_look(reserve);
     mutex_lock(&reserve->mutex);
+    struct reserve_space space = look(reserve);
     if (reserve->fd < 0) {
         open_file(reserve); /* on a full disk it may not have been made */
     }
     uint64_t held = reserve->held_bytes;
-    bool is_refused = false;
-    if (reserve->fd >= 0 && held < wanted_bytes && space.free_bytes != UINT64_MAX) {
+    bool may_grow = reserve->fd >= 0 && space.free_bytes != UINT64_MAX && !atomic_load(&reserve->is_refused);
+    if (may_grow && held < wanted_bytes) {
         uint64_t step = wanted_bytes - held < RESERVE_STEP_BYTES ? wanted_bytes - held : RESERVE_STEP_BYTES;
         bool has_room = space.free_bytes >= spared_bytes && space.free_bytes - spared_bytes >= step;
         is_grown = has_room && allocate(reserve, held, held + step);
         if (is_grown) {
             atomic_store(&reserve->held_bytes, held + step);
         } else if (has_room) {
-            is_refused = errno == ENOSPC || errno == EDQUOT;
+            atomic_store(&reserve->is_refused, errno == ENOSPC || errno == EDQUOT);
             (void)!ftruncate(reserve->fd, (off_t)held); /* an attempt that failed may have allocated some */
+            note_had(reserve, 0, space.free_bytes);     /* less than a step */
+            (void)look(reserve);
         }
     }
-    atomic_store(&reserve->is_refused, is_refused);
     mutex_unlock(&reserve->mutex);
     return is_grown;
+}
+
+/* Whether the file could grow so far; tried in one call, which most file systems refuse as a whole, so that it takes nothing then. */
+static bool could_grow(const struct reserve *reserve, uint64_t from, uint64_t to)
+{
+    mutex_assert_held(&reserve->mutex);
+    bool could = from >= to || fallocate(reserve->fd, 0, (off_t)from, (off_t)(to - from)) == 0 ||
+                 (errno == EOPNOTSUPP && allocate(reserve, from, to));
+    (void)!ftruncate(reserve->fd, (off_t)from);
+    return could;
+}
+
+/* How far the file can grow, by steps; it may be left longer by a part of one. */
+static uint64_t grow_to(const struct reserve *reserve, uint64_t from, uint64_t to)
+{
+    bool is_grown = true;
+    while (from < to && is_grown) {
+        uint64_t step = to - from < RESERVE_STEP_BYTES ? to - from : RESERVE_STEP_BYTES;
+        is_grown = allocate(reserve, from, from + step);
+        from += is_grown ? step : 0;
+    }
+    return from;
+}
+
+void reserve_measure(struct reserve *reserve, uint64_t wanted_bytes, uint64_t tried_bytes,
+                     uint64_t spared_bytes, bool is_quiet)
+{
+    assert(wanted_bytes <= tried_bytes);
+    reserve_begin_use(reserve); /* nothing of ours meets the quota while all that it leaves is in the file */
+    mutex_lock(&reserve->mutex);
+    uint64_t held = reserve->held_bytes, free_bytes = ask(reserve).free_bytes;
+    if (reserve->fd >= 0 && free_bytes != UINT64_MAX) {
+        uint64_t room = free_bytes > spared_bytes ? free_bytes - spared_bytes : 0;
+        uint64_t end = tried_bytes < held + room ? tried_bytes : held + room;
+        bool is_had = end >= tried_bytes && could_grow(reserve, held, tried_bytes);
+        uint64_t reached = is_had || is_quiet ? grow_to(reserve, held, is_had ? wanted_bytes : end) : held;
+        uint64_t beside = reached > spared_bytes ? reached - spared_bytes : 0;
+        uint64_t kept = is_had || beside > wanted_bytes ? wanted_bytes : beside;
+        kept = kept < held ? held : kept;
+        kept = kept > reached ? reached : kept;
+        kept = ftruncate(reserve->fd, (off_t)kept) == 0 ? kept : reached;
+        sync_freed(reserve);
+        atomic_store(&reserve->held_bytes, kept);
+        if (is_had) {
+            atomic_store(&reserve->is_refused, false);
+        } else if (is_quiet) {
+            note_had(reserve, reached - kept, free_bytes + held - kept);
+        }
+    }
+    (void)look(reserve);
+    mutex_unlock(&reserve->mutex);
+    reserve_end_use(reserve);
 }

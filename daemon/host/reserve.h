@@ -5,6 +5,9 @@
  * - While there is room it is set aside, a step at a time, up to the size that its caller wants.
  * - When others have taken what is free, who needs room takes it from the end of the file, no more than it needs.
  *
+ * - Behind a quota it is refused a step that the file system has room for. From then on free is what was measured, by allocating it,
+ *   while nobody uses what room was made for.
+ *
  * Threads: reserve_open and reserve_close at the start and the end. reserve_is_ample and reserve_held_bytes are free to any; the
  * others wait for the disk, so they are not for a loop that serves. */
 #ifndef DAEMON_RESERVE_H
@@ -22,7 +25,8 @@ struct reserve;
 /* What the file system has. */
 struct reserve_space {
     uint64_t all_bytes;
-    uint64_t free_bytes; /* UINT64_MAX: the system does not say */
+    uint64_t
+        free_bytes; /* UINT64_MAX: the system does not say; no more than is to be had, once it is refused */
     uint64_t free_files; /* how many more may be made; UINT64_MAX: it does not say, or knows no bound */
 };
 
@@ -41,6 +45,10 @@ uint64_t reserve_held_bytes(const struct reserve *reserve);
  * same, as of then. Without a call of the system. */
 bool reserve_is_ample(struct reserve *reserve, uint64_t written_bytes, uint64_t needed_bytes);
 
+/* Around making room and using it: nothing is measured meanwhile. One thread at a time; waits for a measurement. */
+void reserve_begin_use(struct reserve *reserve);
+void reserve_end_use(struct reserve *reserve);
+
 /* Whether so many bytes are free, and some files may be made with them, if need be after giving back some of the file: all but
  * `kept_bytes` of it. */
 bool reserve_make_room(struct reserve *reserve, uint64_t bytes, uint64_t kept_bytes) MUST_CHECK;
@@ -50,13 +58,20 @@ bool reserve_make_room(struct reserve *reserve, uint64_t bytes, uint64_t kept_by
 bool reserve_give(struct reserve *reserve) MUST_CHECK;
 
 /* Sets one step more aside, up to `wanted_bytes` in all, if `spared_bytes` are free behind that. False: there is nothing to do, or
- * no room for it. */
+ * no room for it, or it is refused. */
 bool reserve_set_aside(struct reserve *reserve, uint64_t wanted_bytes, uint64_t spared_bytes);
 
 /* Gives back what it holds beyond so much. */
 void reserve_keep(struct reserve *reserve, uint64_t bytes);
 
-/* Whether the last step was refused though the system says that there is room, as behind a quota. */
+/* Whether a step was refused though the system says that there is room, as behind a quota, and since then `tried_bytes` could not be
+ * had. */
 bool reserve_is_refused(const struct reserve *reserve);
+
+/* Where it is refused: tries whether the file could grow to `tried_bytes`, which ends that, and keeps up to `wanted_bytes` of it, or what
+ * leaves `spared_bytes` to be had, or what it held. `is_quiet`: nobody makes files; then what could be had is measured, else it is only
+ * tried for a moment. */
+void reserve_measure(struct reserve *reserve, uint64_t wanted_bytes, uint64_t tried_bytes,
+                     uint64_t spared_bytes, bool is_quiet);
 
 #endif

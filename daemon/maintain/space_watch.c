@@ -7,8 +7,9 @@
  *
  * - Where the engine could only be opened for reading, what a start takes is set aside; once that is done, the owner is told to open it
  *   anew. What the system calls free is not enough: a quota may be in the way, and each start would be one of a loop.
- * - No system call tells what a quota leaves. Where a step of setting the reserve aside is refused though there seems to be room, nothing
- *   counts as free until all of it, and what lies below the soft mark, could be had. A start tries that before its first look.
+ * - No system call tells what a quota leaves. Where a step of setting the reserve aside is refused though there seems to be room, free is
+ *   what can be allocated for a moment, until all of the reserve, and what ends the soft mark's state, could be had. A start tries that
+ *   before its first look. While files are made, which would meet the quota at that moment, it is tried once a second only.
  * - A file system with fewer than SPACE_FILES_MIN inodes left counts as full, however many bytes are free, until SPACE_FILES_BACK are left:
  *   so one file that comes and goes does not change the state each time.
  *
@@ -34,9 +35,10 @@ enum {
     SPACE_ROOM_BYTES = 1 << 20,   /* beside what a flush takes: names and lines of the manifest */
     /* inodes below which a file system counts as full: two tables for each write buffer, a log, a compaction, a start */
     SPACE_FILES_MIN = 32,
-    SPACE_FILES_BACK = 48,        /* from which it does so no more; a flush makes and deletes some */
-    SPACE_STEPS_MAX = 4,          /* of setting aside, before one look */
-    SPACE_FIRST_US = 100000,      /* of setting aside before the first look: a start shall be quick */
+    SPACE_FILES_BACK = 48,         /* from which it does so no more; a flush makes and deletes some */
+    SPACE_STEPS_MAX = 4,           /* of setting aside, before one look */
+    SPACE_FIRST_US = 100000,       /* of setting aside before the first look: a start shall be quick */
+    SPACE_MEASURE_US_MAX = 900000, /* between two measurements behind a quota, while files are made */
     SPACE_REOPEN_US_MIN = 500000, /* from a start that had no space to the next: less would be a crash loop */
 };
 
@@ -55,8 +57,9 @@ struct space_watch {
     /* the pool's while it runs */
     struct space_look look;
     uint64_t start_bytes; /* what opening the engine anew takes */
+    uint64_t measured_us; /* when it was last tried what a quota leaves */
     bool is_flushing;
-    bool is_refused; /* a step was refused, and since then not all that is wanted could be set aside */
+    bool is_making_files;
 };
 
 /* ---- on the pool, and once at the start ---- */
@@ -67,6 +70,7 @@ static void look(struct space_watch *watch)
     uint64_t files_min = watch->look.lacks_files ? SPACE_FILES_BACK : SPACE_FILES_MIN; /* the last look's */
     struct engine_space engine = engine_space(watch->config.engine);
     watch->is_flushing = engine.closed_bytes > 0;
+    watch->is_making_files = engine.is_making_files;
     if (engine.closed_bytes > 0) { /* where others took the space first, the flush may fail */
         (void)!reserve_make_room(reserve, engine.closed_bytes + SPACE_ROOM_BYTES, engine.start_bytes);
     }
@@ -82,9 +86,22 @@ static void look(struct space_watch *watch)
         .queue_bytes_max = watch->config.queue_bytes_max,
         .is_read_only = engine_found(watch->config.engine)->access != ENGINE_WRITES,
         .lacks_files = space.free_files < files_min,
-        .is_refused = watch->is_refused,
+        .is_refused = reserve_is_refused(reserve),
     };
     watch->start_bytes = engine.start_bytes + SPACE_ROOM_BYTES;
+}
+
+/* Behind a quota. */
+static void measure(struct space_watch *watch, uint64_t wanted, uint64_t spared)
+{
+    const struct space_look *last = &watch->look;
+    uint64_t now_us = thread_now_us();
+    if (watch->is_making_files && now_us - watch->measured_us < SPACE_MEASURE_US_MAX) {
+        return;
+    }
+    watch->measured_us = now_us;
+    uint64_t beside = last->is_read_only ? 0 : space_wanted(last, 0, SPACE_SOFT);
+    reserve_measure(watch->config.reserve, wanted, wanted + beside, spared, !watch->is_making_files);
 }
 
 /* Before a look: the file is whole, or grows while there is room beside what writes may still take; or to what a start takes. */
@@ -94,20 +111,15 @@ static void set_aside(struct space_watch *watch)
     struct reserve *reserve = watch->config.reserve;
     uint64_t wanted = last->is_read_only ? watch->start_bytes : last->reserve_bytes;
     uint64_t spared = last->is_read_only ? 0 : space_hard_mark(last, 0);
-    uint64_t tried = wanted + (watch->is_refused ? space_soft_mark(last, 0) : 0);
-    int steps = 0; /* where one was refused, without a bound: all is to be had at once, or it is given back */
-    while ((steps++ < SPACE_STEPS_MAX || watch->is_refused) && reserve_set_aside(reserve, tried, spared)) {
-    }
-    if (last->is_read_only) {
-        return;
-    }
     if (reserve_is_refused(reserve)) {
-        watch->is_refused = true;
-    } else if (reserve_held_bytes(reserve) >= tried) {
-        watch->is_refused = false;
+        measure(watch, wanted, spared);
     }
-    /* a run before may have left more, but what a start takes stays with what it set aside for that */
-    reserve_keep(reserve, wanted > watch->start_bytes ? wanted : watch->start_bytes);
+    for (int steps = 0; steps < SPACE_STEPS_MAX && reserve_set_aside(reserve, wanted, spared); steps++) {
+    }
+    if (!last->is_read_only) {
+        /* a run before may have left more, but what a start takes stays with what it set aside for that */
+        reserve_keep(reserve, wanted > watch->start_bytes ? wanted : watch->start_bytes);
+    }
 }
 
 static void look_run(struct pool_work *work)
@@ -130,7 +142,6 @@ static void look_first(struct space_watch *watch)
     while (!found->is_read_only && thread_now_us() < until_us &&
            reserve_set_aside(reserve, tried, space_hard_mark(found, 0))) {
     }
-    watch->is_refused = reserve_is_refused(reserve);
     if (!found->is_read_only && tried > found->reserve_bytes) {
         reserve_keep(reserve, found->reserve_bytes);
     }

@@ -85,9 +85,9 @@ static bool refuse(struct order *order, const char *what, uint64_t bytes, enum s
     if (order->space.is_refused) {
         failure_set(
             failure, STATUS_NO_SPACE,
-            "%s: the file system of the data directory has %lu MiB free and gives none of it, as behind a "
-            "quota: "
-            "raise that, or prune, or drop a chain; reads, prunes, rollbacks, drops and deletes go on",
+            "%s: the file system of the data directory gives no more than %lu MiB of what is free, as behind "
+            "a quota: raise that, or prune, or drop a chain; reads, prunes, rollbacks, drops and deletes go "
+            "on",
             what, order->space.free_bytes >> 20);
         return false;
     }

@@ -37,8 +37,7 @@ uint64_t space_soft_mark(const struct space_look *look, uint64_t pending_bytes)
 uint64_t space_free(const struct space_look *look)
 {
     uint64_t all = sum(look->free_bytes, look->held_bytes);
-    bool is_none = look->lacks_files || look->is_refused;
-    return all > look->reserve_bytes && !is_none ? all - look->reserve_bytes : 0;
+    return all > look->reserve_bytes && !look->lacks_files ? all - look->reserve_bytes : 0;
 }
 
 uint64_t space_wanted(const struct space_look *look, uint64_t pending_bytes, enum space_state until)

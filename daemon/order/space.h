@@ -25,7 +25,7 @@ struct space_look {
     uint64_t queue_bytes_max;
     bool is_read_only; /* the engine writes nothing, whatever is free */
     bool lacks_files;  /* next to no more can be made: then nothing counts as free, */
-    bool is_refused;   /* nor where what is free is not to be had, as behind a quota */
+    bool is_refused;   /* free_bytes is what is to be had behind a quota */
 };
 
 enum space_state {

@@ -1,8 +1,10 @@
 /* A quota (contract 9): the file system has room, and refuses this user any more of it with EDQUOT. No call says so beforehand, so the first
  * write that meets it may end the daemon as a failed one does, and the next start serves: reads go on, writes are `no space`, nothing that
- * was acknowledged is lost. Once the quota is lifted, writes are taken again, by the same process. */
+ * was acknowledged is lost. Once the quota is lifted, writes are taken again, by the same process. What only deletes goes on from the
+ * reserve, by more than the log has left, and ends no daemon that knows of the quota. */
 #include <check.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,13 +26,17 @@ enum {
     SAID_BYTES = 1500,
     LEFTS = 3, /* how much the quota leaves: so many times */
     LEFT_BYTES = 20 << 20,
+    DELETES = 500, /* in one request, */
+    NAME_BYTES = 1000,
+    DELETES_MIB = 200, /* all of them: more than two logs */
+    KEPT = 20,         /* names that nobody deletes */
 };
 
 struct quota {
     struct rig rig;
     struct directory place;
     struct quota_control *control;
-    char preload[160], control_path[120], root[120];
+    char preload[160], control_path[120], root[120], config[120], arguments[160];
     uint64_t height; /* acknowledged */
     int ends;
 };
@@ -52,7 +58,10 @@ static void quota_begin(struct quota *quota)
     daemon->environment[0] = quota->preload;
     daemon->environment[1] = quota->control_path;
     daemon->environment[2] = quota->root;
-    daemon_start(daemon, "");
+    snprintf(quota->config, sizeof quota->config, "%s", directory_path(&quota->place, "conf"));
+    snprintf(quota->arguments, sizeof quota->arguments, "--config %s", quota->config);
+    file_write(quota->config, "queue_bytes_max = 32MiB\n");
+    daemon_start(daemon, quota->arguments);
     quota->rig.wire = wire_open(daemon->socket);
 }
 
@@ -104,7 +113,7 @@ static enum status set_name(struct quota *quota)
 static void start_again(struct quota *quota)
 {
     wire_close(&quota->rig.wire);
-    daemon_start(&quota->rig.daemon, "");
+    daemon_start(&quota->rig.daemon, quota->arguments);
     quota->rig.wire = wire_open(quota->rig.daemon.socket);
 }
 
@@ -134,16 +143,30 @@ static void expect_acknowledged(struct quota *quota)
     }
 }
 
-static void await_taken(struct quota *quota)
+static void await_ok(struct quota *quota, enum status (*write)(struct quota *quota))
 {
     uint64_t until_ms = clock_ms() + (uint64_t)patience_ms(WAIT_MS);
     enum status status = STATUS_NO_SPACE;
     while (status != STATUS_OK) {
         ck_assert_msg(clock_ms() < until_ms, "not healed: %s", said(quota));
-        status = rig_reconnect(&quota->rig) ? write_block(quota) : STATUS_COUNT;
+        status = rig_reconnect(&quota->rig) ? write(quota) : STATUS_COUNT;
         sleep_ms(5);
     }
-    ck_assert_int_eq(set_name(quota), STATUS_OK);
+}
+
+static void await_taken(struct quota *quota)
+{
+    await_ok(quota, write_block);
+    await_ok(quota, set_name);
+}
+
+/* The quota leaves room for commits, and none for metadata. */
+static void raise_between_the_marks(struct quota *quota)
+{
+    struct wire *wire = &quota->rig.wire;
+    uint64_t soft = status_number(wire, "space.soft_bytes"), hard = status_number(wire, "space.hard_bytes");
+    uint64_t held = status_number(wire, "space.reserve_bytes");
+    atomic_store(&quota->control->bytes, used_bytes(quota) + (soft + hard) / 2 - held);
 }
 
 /* Then no step of setting aside meets the quota: a write does. */
@@ -187,10 +210,106 @@ START_TEST(beyond_a_quota_reads_go_on_and_writes_do_once_it_is_lifted)
 }
 END_TEST
 
+/* What only deletes; true: it is done. */
+static bool write_deletes(struct quota *quota, uint64_t number)
+{
+    struct wire *wire = &quota->rig.wire;
+    uint64_t id;
+    if (number % 10 == 0) {
+        Cairn__Prune *prune = prune_blocks(1);
+        prune_metadata(prune, operation_delete("name"));
+        id = wire_send(wire, FRAME_PRUNE, prune);
+    } else {
+        Cairn__WriteMetadata *write = metadata_new(operation_delete(kept_format("name %lu", number)));
+        write->has_level = true;
+        write->level = CAIRN__LEVEL__LEVEL_DURABLE;
+        for (uint64_t i = 1; i < DELETES; i++) {
+            metadata_add(write, operation_delete(kept_format("%0*lu", NAME_BYTES, number * DELETES + i)));
+        }
+        id = wire_send(wire, FRAME_WRITE_METADATA, write);
+    }
+    enum status status = answer(quota, id);
+    kept_clear();
+    ck_assert_msg(status == STATUS_OK || status == STATUS_NO_SPACE,
+                  "request %lu: status %d, exit code %d: %s", number, status,
+                  status == STATUS_COUNT ? daemon_wait(&quota->rig.daemon, WAIT_MS) : 0, said(quota));
+    return status == STATUS_OK;
+}
+
+/* So many MiB of them. */
+static uint64_t delete_much(struct quota *quota, uint64_t number, uint64_t mib)
+{
+    uint64_t until_ms = clock_ms() + (uint64_t)patience_ms(WAIT_MS), refused = 0;
+    uint64_t end = number + (mib << 20) / (DELETES * NAME_BYTES);
+    while (number < end) {
+        bool is_done = write_deletes(quota, number);
+        refused += !is_done;
+        number += is_done;
+        ck_assert_msg(clock_ms() < until_ms, "refused %lu times, up to request %lu: %s", refused, number,
+                      said(quota));
+        sleep_ms(is_done ? 0 : 10);
+    }
+    return refused;
+}
+
+static void expect_names(struct quota *quota, uint64_t deleted)
+{
+    for (uint64_t i = 0; i < KEPT; i++) {
+        ck_assert(metadata_is(&quota->rig.wire, kept_format("kept %lu", i), "value"));
+    }
+    for (uint64_t i = 0; i < deleted; i++) {
+        ck_assert(i % 10 == 0 || metadata_is(&quota->rig.wire, kept_format("name %lu", i), NULL));
+    }
+    kept_clear();
+}
+
+/* It meets the quota when it sets more aside, as a larger queue wants it, and then holds what it held. */
+START_TEST(behind_a_quota_deletes_and_prunes_go_on_from_the_reserve)
+{
+    struct quota quota;
+    quota_begin(&quota);
+    for (uint64_t i = 0; i < KEPT; i++) {
+        ck_assert_int_eq(write_block(&quota), STATUS_OK);
+        set(&quota.rig.wire, kept_format("kept %lu", i), "value");
+        set(&quota.rig.wire, kept_format("name %lu", i), "value");
+    }
+    await_reserve(&quota);
+    atomic_store(&quota.control->bytes, used_bytes(&quota) + (uint64_t)LEFT_BYTES * (uint64_t)_i);
+    file_write(quota.config, "queue_bytes_max = 256MiB\n");
+    daemon_signal(&quota.rig.daemon, SIGHUP);
+    write_until_refused(&quota);
+    ck_assert_int_eq(quota.ends, 0);
+    uint64_t refused = delete_much(&quota, 1, DELETES_MIB);
+    uint64_t deleted = (DELETES_MIB << 20) / (DELETES * NAME_BYTES);
+    expect_names(&quota, deleted);
+    daemon_kill(&quota.rig.daemon);
+    start_again(&quota);
+    expect_names(&quota, deleted);
+    write_until_refused(&quota);
+    raise_between_the_marks(&quota);
+    await_ok(&quota, write_block);
+    ck_assert_int_eq(set_name(&quota), STATUS_NO_SPACE);
+    printf("quota: %lu requests that delete, %lu times refused, %d ends\n", deleted, refused, quota.ends);
+    atomic_store(&quota.control->bytes, 0);
+    await_taken(&quota);
+    expect_names(&quota, deleted);
+    for (uint64_t height = 2; height <= quota.height; height++) { /* the first is pruned */
+        ck_assert_ptr_nonnull(get_block(&quota.rig.wire, height, 15));
+        kept_clear();
+    }
+    wire_close(&quota.rig.wire);
+    ck_assert_int_eq(daemon_stop(&quota.rig.daemon), 0);
+    daemon_close(&quota.rig.daemon);
+    munmap(quota.control, sizeof *quota.control);
+    directory_remove(&quota.place);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
     Suite *suite = suite_new("quota", 600, &tests);
+    tcase_add_loop_test(tests, behind_a_quota_deletes_and_prunes_go_on_from_the_reserve, 0, 2);
     tcase_add_loop_test(tests, beyond_a_quota_reads_go_on_and_writes_do_once_it_is_lifted, 0, 2 * LEFTS);
     return suite_run(suite, false);
 }

@@ -2,6 +2,8 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -307,7 +309,7 @@ START_TEST(what_the_system_does_not_say_counts_as_free_and_a_file_that_failed_is
 }
 END_TEST
 
-START_TEST(a_step_that_is_refused_where_there_is_room_is_told_until_one_goes_well)
+START_TEST(a_step_that_is_refused_where_there_is_room_is_told_until_all_is_to_be_had)
 {
     static const int errors[] = {EDQUOT, ENOSPC};
     open_in_directory();
@@ -316,11 +318,108 @@ START_TEST(a_step_that_is_refused_where_there_is_room_is_told_until_one_goes_wel
         ck_assert(!reserve_set_aside(reserve, (i + 1) * MIB, 0));
         ck_assert(failing_end());
         ck_assert(reserve_is_refused(reserve));
-        ck_assert(reserve_set_aside(reserve, (i + 1) * MIB, 0));
+        ck_assert(!reserve_set_aside(reserve, (i + 1) * MIB, 0));
+        ck_assert(!reserve_is_ample(reserve, 0, 1));
+        expect_size(i * MIB);
+        reserve_measure(reserve, (i + 1) * MIB, (i + 2) * MIB, 0, true);
         ck_assert(!reserve_is_refused(reserve));
+        expect_size((i + 1) * MIB);
     }
     ck_assert(!reserve_set_aside(reserve, 3 * MIB, UINT64_MAX - 1));
     ck_assert(!reserve_is_refused(reserve)); /* there is no room, and nobody was asked */
+    close_in_directory();
+}
+END_TEST
+
+/* The quota leaves nothing beside what the file has then. */
+static bool mount_behind_a_quota(void)
+{
+    if (!mount_disk()) {
+        return false;
+    }
+    grow(WANTED_MIB * MIB, 0);
+    failing_quota(WANTED_MIB * MIB);
+    ck_assert(!reserve_set_aside(reserve, (WANTED_MIB + 1) * MIB, 0));
+    ck_assert(reserve_is_refused(reserve));
+    ck_assert_uint_eq(reserve_look(reserve).free_bytes, 0);
+    ck_assert_uint_ge(small_disk_free(disk), 30 * MIB);
+    return true;
+}
+
+START_TEST(behind_a_quota_room_comes_from_the_file_and_is_not_given_twice)
+{
+    if (!mount_behind_a_quota()) {
+        return;
+    }
+    for (int i = 0; i < 2; i++) {
+        ck_assert(reserve_make_room(reserve, 2 * MIB, 8 * MIB));
+        ck_assert_uint_eq(reserve_held_bytes(reserve), (WANTED_MIB - 2) * MIB);
+        ck_assert_uint_eq(reserve_look(reserve).free_bytes, 2 * MIB);
+    }
+    small_disk_fill(disk, small_disk_free(disk) - MIB); /* takes one of them */
+    ck_assert_uint_le(reserve_look(reserve).free_bytes, MIB);
+    ck_assert(!reserve_make_room(reserve, 20 * MIB, 8 * MIB));
+    ck_assert_uint_eq(reserve_held_bytes(reserve), (WANTED_MIB - 2) * MIB);
+    ck_assert(reserve_make_room(reserve, 3 * MIB, 8 * MIB));
+    ck_assert_uint_ge(reserve_held_bytes(reserve), (WANTED_MIB - 5) * MIB);
+    small_disk_heal(disk); /* others gave that back: the quota need not have */
+    ck_assert_uint_le(reserve_look(reserve).free_bytes, 4 * MIB);
+    ck_assert(reserve_give(reserve));
+    ck_assert_uint_ge(reserve_look(reserve).free_bytes, (WANTED_MIB - 1) * MIB);
+    (void)failing_end();
+    unmount_disk();
+}
+END_TEST
+
+START_TEST(what_a_quota_leaves_is_measured_while_nobody_uses_it)
+{
+    if (!mount_behind_a_quota()) {
+        return;
+    }
+    reserve_measure(reserve, WANTED_MIB * MIB, 60 * MIB, 0, true);
+    ck_assert_uint_eq(reserve_held_bytes(reserve), WANTED_MIB * MIB);
+    ck_assert_uint_eq(reserve_look(reserve).free_bytes, 0);
+    failing_quota((WANTED_MIB + 20) * MIB); /* one step */
+    reserve_measure(reserve, WANTED_MIB * MIB, 60 * MIB, 0, false);
+    ck_assert_uint_eq(reserve_look(reserve).free_bytes, 0);
+    reserve_measure(reserve, WANTED_MIB * MIB, 60 * MIB, 0, true);
+    ck_assert_uint_eq(reserve_held_bytes(reserve), WANTED_MIB * MIB);
+    ck_assert_uint_eq(reserve_look(reserve).free_bytes, 16 * MIB);
+    reserve_measure(reserve, (WANTED_MIB + 8) * MIB, 60 * MIB, 12 * MIB, true);
+    ck_assert_uint_eq(reserve_held_bytes(reserve), (WANTED_MIB + 4) * MIB);
+    ck_assert_uint_eq(reserve_look(reserve).free_bytes, 12 * MIB);
+    ck_assert(reserve_is_refused(reserve));
+    (void)failing_end();
+    reserve_measure(reserve, (WANTED_MIB + 8) * MIB, 40 * MIB, 0, false);
+    ck_assert(!reserve_is_refused(reserve));
+    ck_assert_uint_eq(reserve_held_bytes(reserve), (WANTED_MIB + 8) * MIB);
+    ck_assert_uint_eq(reserve_look(reserve).free_bytes, small_disk_free(disk));
+    unmount_disk();
+}
+END_TEST
+
+static atomic_bool is_measured;
+
+static void *measure(void *unused)
+{
+    reserve_measure(reserve, MIB, 2 * MIB, 0, true);
+    atomic_store(&is_measured, true);
+    return unused;
+}
+
+START_TEST(nothing_is_measured_while_room_is_used)
+{
+    pthread_t thread;
+    open_in_directory();
+    reserve_begin_use(reserve);
+    ck_assert_int_eq(pthread_create(&thread, NULL, measure, NULL), 0);
+    sleep_ms(50);
+    ck_assert(!atomic_load(&is_measured));
+    ck_assert_uint_eq(reserve_held_bytes(reserve), 0);
+    reserve_end_use(reserve);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert(atomic_load(&is_measured));
+    expect_size(MIB);
     close_in_directory();
 }
 END_TEST
@@ -342,6 +441,9 @@ int main(void)
     tcase_add_test(tests, where_nothing_is_allocated_unasked_it_holds_zeros);
     tcase_add_test(tests, what_cannot_be_set_aside_leaves_what_it_held);
     tcase_add_test(tests, what_the_system_does_not_say_counts_as_free_and_a_file_that_failed_is_opened_again);
-    tcase_add_test(tests, a_step_that_is_refused_where_there_is_room_is_told_until_one_goes_well);
+    tcase_add_test(tests, a_step_that_is_refused_where_there_is_room_is_told_until_all_is_to_be_had);
+    tcase_add_test(tests, behind_a_quota_room_comes_from_the_file_and_is_not_given_twice);
+    tcase_add_test(tests, what_a_quota_leaves_is_measured_while_nobody_uses_it);
+    tcase_add_test(tests, nothing_is_measured_while_room_is_used);
     return suite_run(suite, true);
 }

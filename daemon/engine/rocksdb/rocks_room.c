@@ -85,6 +85,8 @@ struct engine_space rocks_space(struct engine *engine)
         .log_bytes = rocks_log_bytes(rocks->write_buffer_bytes),
         .compaction_bytes = tables < compaction_max ? tables : compaction_max,
         .start_bytes = rocks_start_bytes(rocks->write_buffer_bytes) + rocks->renew_bytes,
+        .is_making_files = rocks_number(rocks, "rocksdb.num-running-flushes") > 0 ||
+                           rocks_number(rocks, "rocksdb.num-running-compactions") > 0,
         .newest_write = newest,
         .oldest_read = oldest != 0 ? oldest : newest,
     };

@@ -231,7 +231,8 @@ static void count_deletions(struct rocks *rocks, const struct engine_edit *edits
 static void give_to_next_start(struct rocks *rocks)
 {
     uint64_t needed = rocks_start_bytes(rocks->write_buffer_bytes);
-    if (rocks->reserve != NULL && reserve_look(rocks->reserve).free_bytes > needed) {
+    if (rocks->reserve != NULL &&
+        (reserve_is_refused(rocks->reserve) || reserve_look(rocks->reserve).free_bytes > needed)) {
         (void)!reserve_give(rocks->reserve);
     }
 }
@@ -265,10 +266,9 @@ static void advance(struct rocks *rocks)
     }
 }
 
-enum engine_outcome rocks_write(struct engine *engine, struct engine_edit *edits, size_t count,
-                                enum engine_durability durability, struct failure *failure)
+static enum engine_outcome write_batch(struct rocks *rocks, struct engine_edit *edits, size_t count,
+                                       enum engine_durability durability, struct failure *failure)
 {
-    struct rocks *rocks = rocks_of(engine);
     char *error = NULL;
     size_t bytes = 0;
     assert(durability == ENGINE_LOGGED || durability == ENGINE_SYNCED); /* an index of the write options */
@@ -296,6 +296,20 @@ enum engine_outcome rocks_write(struct engine *engine, struct engine_edit *edits
     }
     count_deletions(rocks, edits, count);
     return ENGINE_DONE;
+}
+
+enum engine_outcome rocks_write(struct engine *engine, struct engine_edit *edits, size_t count,
+                                enum engine_durability durability, struct failure *failure)
+{
+    struct rocks *rocks = rocks_of(engine);
+    if (rocks->reserve != NULL) {
+        reserve_begin_use(rocks->reserve);
+    }
+    enum engine_outcome outcome = write_batch(rocks, edits, count, durability, failure);
+    if (rocks->reserve != NULL) {
+        reserve_end_use(rocks->reserve);
+    }
+    return outcome;
 }
 
 enum engine_outcome rocks_sync(struct engine *engine, struct failure *failure)

@@ -25,6 +25,7 @@ static _Thread_local struct {
     int error;
     size_t bytes_min; /* of a malloc */
     bool has_files_of_blocks;
+    uint64_t quota_bytes; /* 0: none */
 } plan;
 
 void failing_plan(enum failing_call call, unsigned nth, int error)
@@ -46,11 +47,18 @@ void failing_files_of_blocks(void)
     plan.has_files_of_blocks = true;
 }
 
+void failing_quota(uint64_t bytes_max)
+{
+    assert(bytes_max > 0);
+    plan.quota_bytes = bytes_max;
+}
+
 bool failing_end(void)
 {
     bool is_met = plan.call != FAILING_NONE && plan.left == 0;
     plan.call = FAILING_NONE;
     plan.has_files_of_blocks = false;
+    plan.quota_bytes = 0;
     return is_met;
 }
 
@@ -220,6 +228,10 @@ int ftruncate(int fd, off_t bytes)
 int fallocate(int fd, int mode, off_t from, off_t bytes)
 {
     int result;
+    if (plan.quota_bytes > 0 && (uint64_t)(from + bytes) > plan.quota_bytes) {
+        errno = EDQUOT;
+        return -1;
+    }
     return fails(FAILING_ALLOCATE, &result) ? result : (int)syscall(SYS_fallocate, fd, mode, from, bytes);
 }
 

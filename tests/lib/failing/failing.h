@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum failing_call {
     FAILING_NONE,
@@ -41,7 +42,9 @@ void failing_plan(enum failing_call call, unsigned nth, int error);
 void failing_plan_malloc(unsigned nth, size_t bytes_min);
 /* From now on fstatvfs says that as many files may be made as blocks are free: so file systems do that make files out of free space. */
 void failing_files_of_blocks(void);
-/* Whether the planned failure has been met. Nothing is planned any more, and fstatvfs says what the system does. */
+/* From now on fallocate is refused with EDQUOT what lies behind that place in a file, as by a quota. */
+void failing_quota(uint64_t bytes_max);
+/* Whether the planned failure has been met. Nothing is planned any more, there is no quota, and fstatvfs says what the system does. */
 bool failing_end(void);
 
 #endif

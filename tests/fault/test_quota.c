@@ -14,6 +14,7 @@
 #include "daemon/runtime/exit_code.h"
 #include "tests/fault/quota_control.h"
 #include "tests/lib/kept.h"
+#include "tests/lib/random.h"
 #include "tests/lib/rig.h"
 #include "tests/lib/suite.h"
 
@@ -29,7 +30,11 @@ enum {
     DELETES = 500, /* in one request, */
     NAME_BYTES = 1000,
     DELETES_MIB = 200, /* all of them: more than two logs */
-    KEPT = 20,         /* names that nobody deletes */
+    KEPT = 20,         /* names that nobody deletes; blocks that nobody prunes */
+    NAMES = 50,
+    VALUE_BYTES = 50000,
+    CHANGES = 10,     /* of the quota, unless CAIRN_POINTS says otherwise, */
+    CHANGE_MS = 1000, /* and how long each stays in the mean */
 };
 
 struct quota {
@@ -39,6 +44,8 @@ struct quota {
     char preload[160], control_path[120], root[120], config[120], arguments[160];
     uint64_t height; /* acknowledged */
     int ends;
+    int lift_after_ms; /* the quota, when an answer takes that long; 0: never */
+    int lifts;         /* for that */
 };
 
 static void quota_begin(struct quota *quota)
@@ -65,6 +72,15 @@ static void quota_begin(struct quota *quota)
     quota->rig.wire = wire_open(daemon->socket);
 }
 
+static void quota_end(struct quota *quota)
+{
+    wire_close(&quota->rig.wire);
+    ck_assert_int_eq(daemon_stop(&quota->rig.daemon), 0);
+    daemon_close(&quota->rig.daemon);
+    munmap(quota->control, sizeof *quota->control);
+    directory_remove(&quota->place);
+}
+
 /* The end of what the daemon wrote: a message of a failed test is short. */
 static const char *said(const struct quota *quota)
 {
@@ -84,7 +100,15 @@ static uint64_t used_bytes(const struct quota *quota)
 static enum status answer(struct quota *quota, uint64_t id)
 {
     struct wire *wire = &quota->rig.wire;
-    const struct wire_frame *frame = wire_try_frame(wire, id, patience_ms(WAIT_MS));
+    const struct wire_frame *frame = NULL;
+    if (quota->lift_after_ms > 0) { /* queued metadata that was accepted waits for room */
+        frame = wire_try_frame(wire, id, quota->lift_after_ms);
+        if (frame == NULL && !wire->ended) {
+            quota->lifts++;
+            atomic_store(&quota->control->bytes, 0);
+        }
+    }
+    frame = frame != NULL ? frame : wire_try_frame(wire, id, patience_ms(WAIT_MS));
     ck_assert_msg(frame != NULL || wire->ended, "no answer: %s", said(quota));
     bool is_ending = frame == NULL || frame->header.status == STATUS_IO_ERROR ||
                      frame->header.status == STATUS_SHUTTING_DOWN;
@@ -202,11 +226,7 @@ START_TEST(beyond_a_quota_reads_go_on_and_writes_do_once_it_is_lifted)
     start_again(&quota);
     expect_acknowledged(&quota);
     printf("quota: %lu blocks, %d ends as after a failed write\n", quota.height, quota.ends);
-    wire_close(&quota.rig.wire);
-    ck_assert_int_eq(daemon_stop(&quota.rig.daemon), 0);
-    daemon_close(&quota.rig.daemon);
-    munmap(quota.control, sizeof *quota.control);
-    directory_remove(&quota.place);
+    quota_end(&quota);
 }
 END_TEST
 
@@ -278,6 +298,11 @@ START_TEST(behind_a_quota_deletes_and_prunes_go_on_from_the_reserve)
     file_write(quota.config, "queue_bytes_max = 256MiB\n");
     daemon_signal(&quota.rig.daemon, SIGHUP);
     write_until_refused(&quota);
+    raise_between_the_marks(&quota);
+    await_ok(&quota, write_block);
+    ck_assert_int_eq(set_name(&quota), STATUS_NO_SPACE);
+    atomic_store(&quota.control->bytes, used_bytes(&quota) + (uint64_t)LEFT_BYTES * (uint64_t)_i);
+    write_until_refused(&quota);
     ck_assert_int_eq(quota.ends, 0);
     uint64_t refused = delete_much(&quota, 1, DELETES_MIB);
     uint64_t deleted = (DELETES_MIB << 20) / (DELETES * NAME_BYTES);
@@ -286,9 +311,6 @@ START_TEST(behind_a_quota_deletes_and_prunes_go_on_from_the_reserve)
     start_again(&quota);
     expect_names(&quota, deleted);
     write_until_refused(&quota);
-    raise_between_the_marks(&quota);
-    await_ok(&quota, write_block);
-    ck_assert_int_eq(set_name(&quota), STATUS_NO_SPACE);
     printf("quota: %lu requests that delete, %lu times refused, %d ends\n", deleted, refused, quota.ends);
     atomic_store(&quota.control->bytes, 0);
     await_taken(&quota);
@@ -297,11 +319,168 @@ START_TEST(behind_a_quota_deletes_and_prunes_go_on_from_the_reserve)
         ck_assert_ptr_nonnull(get_block(&quota.rig.wire, height, 15));
         kept_clear();
     }
-    wire_close(&quota.rig.wire);
-    ck_assert_int_eq(daemon_stop(&quota.rig.daemon), 0);
-    daemon_close(&quota.rig.daemon);
-    munmap(quota.control, sizeof *quota.control);
-    directory_remove(&quota.place);
+    quota_end(&quota);
+}
+END_TEST
+
+/* ---- a quota that comes and goes ---- */
+
+/* Every write is answered before the next, so at most one is in doubt when the daemon ends; nobody writes its name until all is read. */
+struct storm {
+    struct quota quota;
+    struct random_source random;
+    uint64_t last;                     /* value given */
+    uint64_t is[NAMES], may_be[NAMES]; /* values; 0: none. `may_be` was not answered; UINT64_MAX: all were */
+    uint64_t may_be_pruned;
+    uint64_t kills, looks, written, refused;
+};
+
+static const char *value_of(uint64_t number)
+{
+    return number == 0 ? NULL : kept_format("%0*lu", VALUE_BYTES, number);
+}
+
+static void expect_all(struct storm *storm)
+{
+    struct wire *wire = &storm->quota.rig.wire;
+    for (uint64_t i = 0; i < NAMES; i++) {
+        const char *name = kept_format("name %lu", i);
+        bool is_new = storm->may_be[i] != UINT64_MAX && metadata_is(wire, name, value_of(storm->may_be[i]));
+        storm->is[i] = is_new ? storm->may_be[i] : storm->is[i];
+        storm->may_be[i] = UINT64_MAX;
+        ck_assert_msg(metadata_is(wire, name, value_of(storm->is[i])), "name %lu is not %lu: %s", i,
+                      storm->is[i], said(&storm->quota));
+        kept_clear();
+    }
+    storm->looks++;
+    for (uint64_t height = storm->may_be_pruned + 1; height <= storm->quota.height; height++) {
+        const Cairn__BlockReply *block = get_block(wire, height, 15);
+        ck_assert_msg(block != NULL && bytes_same(block->data, bytes_random(height, BLOCK_BYTES)),
+                      "block %lu of %lu", height, storm->quota.height);
+        kept_clear();
+    }
+}
+
+/* Until it is there again, whoever ended it. */
+static void return_to(struct storm *storm)
+{
+    struct quota *quota = &storm->quota;
+    uint64_t until_ms = clock_ms() + (uint64_t)patience_ms(WAIT_MS);
+    while (quota->rig.daemon.pid == 0 || !rig_reconnect(&quota->rig)) {
+        ck_assert_msg(clock_ms() < until_ms, "nobody answers: %s", said(quota));
+        int code = quota->rig.daemon.pid == 0 ? EXIT_CODE_WRITE_FAILED : daemon_wait(&quota->rig.daemon, 10);
+        ck_assert_msg(code == -1 || code == EXIT_CODE_WRITE_FAILED, "it ended with %d: %s", code,
+                      said(quota));
+        if (code != -1) {
+            quota->ends += quota->rig.daemon.pid != 0;
+            start_again(quota);
+        }
+    }
+}
+
+/* Without a quota, for a daemon that meets one may end while it is asked. */
+static void look_at_all(struct storm *storm)
+{
+    uint64_t until_ms = clock_ms() + (uint64_t)patience_ms(WAIT_MS);
+    atomic_store(&storm->quota.control->bytes, 0);
+    do {
+        ck_assert_msg(clock_ms() < until_ms, "not healed: %s", said(&storm->quota));
+        sleep_ms(5);
+        return_to(storm); /* what failed before may have ended it */
+    } while (write_block(&storm->quota) != STATUS_OK || set_name(&storm->quota) != STATUS_OK);
+    expect_all(storm);
+}
+
+static uint64_t send_names(struct storm *storm, uint64_t name, bool is_set)
+{
+    uint64_t value = is_set ? ++storm->last : 0;
+    const char *text = kept_format("name %lu", name);
+    Cairn__WriteMetadata *write =
+        metadata_new(is_set ? operation_set(text, value_of(value)) : operation_delete(text));
+    for (uint64_t i = 0; i < DELETES && !is_set; i++) {
+        metadata_add(write, operation_delete(kept_format("%0*lu", NAME_BYTES, random_next(&storm->random))));
+    }
+    write->has_level = true;
+    write->level = CAIRN__LEVEL__LEVEL_DURABLE;
+    storm->may_be[name] = value;
+    return wire_send(&storm->quota.rig.wire, FRAME_WRITE_METADATA, write);
+}
+
+static void write_one(struct storm *storm)
+{
+    struct quota *quota = &storm->quota;
+    uint64_t choice = random_below(&storm->random, 100), name = random_below(&storm->random, NAMES);
+    enum status status;
+    if (choice < 50 || (choice < 95 && storm->may_be[name] != UINT64_MAX)) {
+        status = write_block(quota);
+    } else if (choice < 95) {
+        status = answer(quota, send_names(storm, name, choice < 75));
+        storm->is[name] = status == STATUS_OK ? storm->may_be[name] : storm->is[name];
+        storm->may_be[name] = status == STATUS_COUNT ? storm->may_be[name] : UINT64_MAX;
+    } else {
+        uint64_t to = quota->height > KEPT ? quota->height - KEPT : 0;
+        status =
+            to == 0 ? STATUS_OK : answer(quota, wire_send(&quota->rig.wire, FRAME_PRUNE, prune_blocks(to)));
+        storm->may_be_pruned = status == STATUS_NO_SPACE ? storm->may_be_pruned : to;
+    }
+    kept_clear();
+    ck_assert_msg(status == STATUS_OK || status == STATUS_NO_SPACE || status == STATUS_COUNT, "status %d",
+                  status);
+    storm->written += status == STATUS_OK;
+    storm->refused += status == STATUS_NO_SPACE;
+    if (status == STATUS_COUNT) {
+        return_to(storm);
+    }
+}
+
+/* None, one that leaves up to 250 MiB, or one that is exceeded. */
+static void change_quota(struct storm *storm)
+{
+    struct quota *quota = &storm->quota;
+    uint64_t used = used_bytes(quota), choice = random_below(&storm->random, 10);
+    uint64_t left = random_below(&storm->random, 250 << 20);
+    atomic_store(&quota->control->bytes, choice < 3   ? 0
+                                         : choice < 5 ? used - left % (used / 4)
+                                                      : used + left);
+}
+
+START_TEST(a_quota_that_comes_and_goes_under_load_and_kills_costs_nothing_acknowledged)
+{
+    struct storm storm = {.random = random_from(random_seed("quota"))};
+    const char *points = getenv("CAIRN_POINTS");
+    uint64_t changes = points != NULL ? strtoull(points, NULL, 10) : CHANGES;
+    quota_begin(&storm.quota);
+    storm.quota.lift_after_ms = 2 * CHANGE_MS;
+    for (uint64_t i = 0; i < NAMES; i++) {
+        storm.may_be[i] = UINT64_MAX;
+    }
+    for (uint64_t change = 0; change < changes; change++) {
+        uint64_t until_ms = clock_ms() + random_below(&storm.random, 2 * CHANGE_MS);
+        change_quota(&storm);
+        while (clock_ms() < until_ms) {
+            write_one(&storm);
+        }
+        if (random_chance(&storm.random, 20)) {
+            uint64_t name = random_below(&storm.random, NAMES);
+            if (storm.may_be[name] == UINT64_MAX) {
+                (void)send_names(&storm, name, random_chance(&storm.random, 50));
+            }
+            daemon_kill(&storm.quota.rig.daemon);
+            storm.kills++;
+            start_again(&storm.quota);
+        }
+        if (random_chance(&storm.random, 30)) {
+            look_at_all(&storm);
+        }
+    }
+    look_at_all(&storm);
+    tell_points(changes);
+    printf("quota: %lu changes, %lu writes, %lu refused, %lu kills, %lu looks, %d lifts, %d ends as after a "
+           "failed "
+           "write\n",
+           changes, storm.written, storm.refused, storm.kills, storm.looks, storm.quota.lifts,
+           storm.quota.ends);
+    quota_end(&storm.quota);
 }
 END_TEST
 
@@ -311,5 +490,6 @@ int main(void)
     Suite *suite = suite_new("quota", 600, &tests);
     tcase_add_loop_test(tests, behind_a_quota_deletes_and_prunes_go_on_from_the_reserve, 0, 2);
     tcase_add_loop_test(tests, beyond_a_quota_reads_go_on_and_writes_do_once_it_is_lifted, 0, 2 * LEFTS);
+    tcase_add_test(tests, a_quota_that_comes_and_goes_under_load_and_kills_costs_nothing_acknowledged);
     return suite_run(suite, false);
 }

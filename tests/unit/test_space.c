@@ -144,6 +144,18 @@ START_TEST(without_files_nothing_is_free)
 }
 END_TEST
 
+START_TEST(what_a_quota_leaves_is_judged_by_the_marks_too)
+{
+    struct space_look look = look_of(0);
+    look.is_refused = true;
+    ck_assert_int_eq(space_judge(&look, 0, SPACE_ENOUGH), SPACE_HARD);
+    look.free_bytes = space_wanted(&look, 0, SPACE_HARD);
+    ck_assert_int_eq(space_judge(&look, 0, SPACE_HARD), SPACE_SOFT);
+    look.free_bytes = space_wanted(&look, 0, SPACE_SOFT);
+    ck_assert_int_eq(space_judge(&look, 0, SPACE_SOFT), SPACE_ENOUGH);
+}
+END_TEST
+
 START_TEST(what_is_not_known_refuses_nothing_and_sums_do_not_wrap)
 {
     struct space_look look = look_of(0);
@@ -179,6 +191,7 @@ int main(void)
     tcase_add_test(tests, setting_the_reserve_aside_changes_nothing);
     tcase_add_test(tests, a_state_is_left_by_half_a_log_more_than_it_was_entered);
     tcase_add_test(tests, without_files_nothing_is_free);
+    tcase_add_test(tests, what_a_quota_leaves_is_judged_by_the_marks_too);
     tcase_add_test(tests, what_is_not_known_refuses_nothing_and_sums_do_not_wrap);
     tcase_add_test(tests, the_reserve_holds_a_queue_a_frame_and_two_logs_but_spares_small_disks);
     return suite_run(suite, false);

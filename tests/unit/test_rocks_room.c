@@ -1,6 +1,8 @@
 /* Room: the engine is in proportion to its file system, begins no write without room for it, and takes it from the reserve. */
 #include <check.h>
+#include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -22,6 +24,7 @@ enum {
     VALUE_BYTES = 64 << 10,
     VALUES_MAX = 4000,
     SYNCS = 40000,
+    WAIT_MS = 60000,
     FLUSH_WAITS_MAX = 6000,
     LEFT_MIB = 20,
     RECLAIMS_MAX = 5
@@ -341,6 +344,54 @@ START_TEST(where_there_is_no_room_to_move_anything_it_says_so_and_a_later_call_g
 }
 END_TEST
 
+/* Of the last file that options were written to, or that was begun. */
+static unsigned last_options(void)
+{
+    unsigned number, last = 0;
+    DIR *directory = opendir(disk);
+    const struct dirent *entry;
+    ck_assert_ptr_nonnull(directory);
+    while ((entry = readdir(directory)) != NULL) {
+        if (sscanf(entry->d_name, "OPTIONS-%u", &number) == 1 && number > last) {
+            last = number;
+        }
+    }
+    closedir(directory);
+    return last;
+}
+
+/* Options are noted in the manifest, which ends all writing where it fails. */
+START_TEST(where_nothing_is_free_a_failed_flush_changes_no_options_until_something_is)
+{
+    if (!setup_disk_with(0)) {
+        return;
+    }
+    ck_assert_int_eq(put(0, VALUE_BYTES), ENGINE_DONE);
+    small_disk_fill(disk, 0);
+    (void)reserve_look(reserve);
+    ck_assert(rocks_close_write_buffer(rocks_of(engine), &failure));
+    uint64_t until_ms = clock_ms() + (uint64_t)patience_ms(WAIT_MS);
+    while (rocks_number(rocks_of(engine), "rocksdb.background-errors") == 0) {
+        ck_assert_uint_lt(clock_ms(), until_ms);
+        sleep_ms(10);
+    }
+    unsigned before = last_options();
+    ck_assert_int_eq(put(1, 100), ENGINE_NOT_APPLIED);
+    ck_assert(engine_background_failed(engine, &failure));
+    ck_assert_uint_eq(last_options(), before);
+    small_disk_heal(disk);
+    for (uint32_t number = 2; rocks_background_has_news(rocks_of(engine)); number++) {
+        ck_assert_uint_lt(clock_ms(), until_ms);
+        ck_assert_int_eq(put(number, 100), ENGINE_DONE);
+        sleep_ms(10);
+    }
+    ck_assert(!rocks_of(engine)->background.are_buffers_many);
+    ck_assert_uint_gt(last_options(), before);
+    ck_assert(holds(0) && !holds(1) && holds(2));
+    teardown_disk();
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests;
@@ -355,5 +406,6 @@ int main(void)
     tcase_add_test(tests,
                    what_is_deleted_gives_room_though_not_all_that_lives_beside_it_can_be_moved_at_once);
     tcase_add_test(tests, where_there_is_no_room_to_move_anything_it_says_so_and_a_later_call_goes_on);
+    tcase_add_test(tests, where_nothing_is_free_a_failed_flush_changes_no_options_until_something_is);
     return suite_run(suite, true);
 }

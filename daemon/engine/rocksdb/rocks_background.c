@@ -19,7 +19,8 @@
  * Measured on 7.8.3: with 1,700 young tables, an hour's worth at 30 MB a second, a get takes 4 ms from the device and a cursor's first move
  * 40 ms.
  *
- * Ways to fail: options that RocksDB does not take leave it as it is, and the next failure has them set again. */
+ * Ways to fail: options that RocksDB does not take leave it as it is, and the next failure has them set again. RocksDB notes options in its
+ * manifest, which must not fail for want of space: where there is no room for that they stay as they are, and the next write tries again. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,7 +82,6 @@ void rocks_background_begin(struct rocks *rocks)
     }
 }
 
-/* RocksDB notes options in its manifest, which must not fail for want of space. */
 static void pause_compactions(struct rocks *rocks)
 {
     if (rocks->background.compactions != ROCKS_COMPACTIONS_PAUSED && rocks_make_little_room(rocks)) {
@@ -109,6 +109,9 @@ static void try_compactions(struct rocks *rocks)
 {
     assert(rocks->background.compactions == ROCKS_COMPACTIONS_PAUSED);
     assert(rocks->background.compact_at_us != UINT64_MAX); /* behind damage the next start tries them */
+    if (!rocks_make_little_room(rocks)) {
+        return;
+    }
     set(rocks, 1, (const char *const[]){"disable_auto_compactions"}, (const char *const[]){"false"});
     rocks->background.compactions = ROCKS_COMPACTIONS_TRIED;
 }
@@ -121,7 +124,8 @@ static void end_trial(struct rocks *rocks)
                                         "hard_pending_compaction_bytes_limit"};
     static const char *const values[] = {"20", "36", "64G", "256G"}; /* RocksDB's own defaults */
     assert(rocks->background.compactions == ROCKS_COMPACTIONS_TRIED);
-    if (rocks_young_tables(rocks) < TABLES_YOUNG_FEW && !atomic_load(&rocks->flushes_fail)) {
+    if (rocks_young_tables(rocks) < TABLES_YOUNG_FEW && !atomic_load(&rocks->flushes_fail) &&
+        rocks_make_little_room(rocks)) {
         set(rocks, sizeof names / sizeof names[0], names, values);
         rocks->background.compactions = ROCKS_COMPACTIONS_RUN;
         rocks->background.pause_us = 0;
@@ -130,12 +134,17 @@ static void end_trial(struct rocks *rocks)
 
 /* ---- flushes ---- */
 
-static void set_write_buffers(struct rocks *rocks, int count)
+/* Whether it is so now: with WRITE_BUFFERS a write may wait for flushes. */
+static bool let_write_buffers_pile_up(struct rocks *rocks, bool are_many)
 {
-    assert(count >= WRITE_BUFFERS); /* with fewer a write would wait for flushes */
-    char number[16];
-    snprintf(number, sizeof number, "%d", count);
-    set(rocks, 1, (const char *const[]){"max_write_buffer_number"}, (const char *const[]){number});
+    struct rocks_background *background = &rocks->background;
+    if (background->are_buffers_many != are_many && rocks_make_little_room(rocks)) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", are_many ? (int)BUFFERS_UNBOUND : (int)WRITE_BUFFERS);
+        set(rocks, 1, (const char *const[]){"max_write_buffer_number"}, (const char *const[]){number});
+        background->are_buffers_many = are_many;
+    }
+    return background->are_buffers_many == are_many;
 }
 
 /* A write buffer that could not be closed must not be closed again: the distribution's library asserts that, and the next write
@@ -169,14 +178,15 @@ static void end_waits_for_compactions(struct rocks *rocks)
     }
 }
 
-/* Asks for a flush of what is closed, unless one was asked for less than `wait_us` ago, or this would wait for compactions; the active write
+/* Asks for a flush of what is closed, unless one was asked for less than `wait_us` ago, or this would wait for it or for compactions; the active write
  * buffer is closed too, with which a log begins: so the pause grows each time. */
 static void ask_for_flush(struct rocks *rocks, uint64_t wait_us, uint64_t now_us)
 {
     struct rocks_background *background = &rocks->background;
     assert(atomic_load(&rocks->engine.is_writing)); /* when it was last asked for has no lock */
     struct failure ignored;                         /* the next write meets it */
-    if (now_us - background->flush_asked_us < wait_us || background->compactions == ROCKS_COMPACTIONS_RUN) {
+    if (now_us - background->flush_asked_us < wait_us || background->compactions == ROCKS_COMPACTIONS_RUN ||
+        !let_write_buffers_pile_up(rocks, true)) {
         return;
     }
     background->flush_asked_us = now_us;
@@ -207,7 +217,7 @@ static bool write_buffers_allow(struct rocks *rocks, size_t bytes, uint64_t now_
         if (!is_failed && rocks_number(rocks, "rocksdb.num-immutable-mem-table") <= 1) {
             atomic_store(&rocks->flushes_fail, false);
             rocks->background.flush_wait_us = 0;
-            set_write_buffers(rocks, WRITE_BUFFERS);
+            (void)let_write_buffers_pile_up(rocks, false); /* else the next write does */
             return true;
         }
         has_room = rocks_number(rocks, "rocksdb.cur-size-all-mem-tables") + bytes <= bytes_max;
@@ -291,7 +301,7 @@ static void note_failures(struct rocks *rocks, uint64_t errors, uint64_t now_us)
         pause_failed_compactions(rocks, now_us);
     } else if (!atomic_load(&rocks->flushes_fail)) {
         atomic_store(&rocks->flushes_fail, true);
-        set_write_buffers(rocks, BUFFERS_UNBOUND); /* or the flush that is asked for would wait */
+        (void)let_write_buffers_pile_up(rocks, true); /* else no flush is asked for, which would wait */
     }
 }
 
@@ -301,7 +311,8 @@ bool rocks_background_allows(struct rocks *rocks, size_t bytes, struct failure *
     assert(atomic_load(&rocks->engine.is_writing)); /* the state has no lock */
     uint64_t errors = rocks_number(rocks, "rocksdb.background-errors");
     bool is_tight = atomic_load(&rocks->pressure) == ENGINE_TIGHT;
-    bool is_well = !atomic_load(&rocks->flushes_fail) && background->compactions == ROCKS_COMPACTIONS_RUN;
+    bool is_well = !atomic_load(&rocks->flushes_fail) && !background->are_buffers_many &&
+                   background->compactions == ROCKS_COMPACTIONS_RUN;
     if (errors == background->errors && is_well && !is_tight) {
         return true;
     }
@@ -315,7 +326,11 @@ bool rocks_background_allows(struct rocks *rocks, size_t bytes, struct failure *
     } else if (background->compactions == ROCKS_COMPACTIONS_TRIED) {
         end_trial(rocks);
     }
-    return !atomic_load(&rocks->flushes_fail) || write_buffers_allow(rocks, bytes, now_us, failure);
+    if (!atomic_load(&rocks->flushes_fail)) {
+        (void)let_write_buffers_pile_up(rocks, false);
+        return true;
+    }
+    return write_buffers_allow(rocks, bytes, now_us, failure);
 }
 
 bool rocks_background_has_news(const struct rocks *rocks)

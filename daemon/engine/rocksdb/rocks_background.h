@@ -17,6 +17,7 @@ struct rocks_background {
     uint64_t errors;         /* that RocksDB had counted at the last look */
     uint64_t flush_asked_us; /* when a flush was last asked for, as one had failed, */
     uint64_t flush_wait_us;  /* and how long it is until the next; 0: none has failed since one went well */
+    bool are_buffers_many;   /* as many as it takes, so that asking for a flush does not wait for one */
     enum rocks_compactions compactions;
     uint64_t pause_us;      /* the last pause of compactions */
     uint64_t compact_at_us; /* while they are paused: its end; UINT64_MAX: the next start */

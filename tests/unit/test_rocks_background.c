@@ -346,6 +346,27 @@ START_TEST(while_space_is_low_compactions_pause_and_writes_go_on)
 }
 END_TEST
 
+/* One more young table would have RocksDB slow down writes, and a flush wait until it does not. */
+START_TEST(a_start_whose_flush_would_wait_for_a_compaction_that_fails_serves)
+{
+    engine_note_space(subject.engine, ENGINE_TIGHT); /* so that none are compacted */
+    for (unsigned i = 0; i < TABLES_SLOWING - 1; i++) {
+        put_all(VALUE_BYTES);
+        flush();
+    }
+    ck_assert_uint_eq(rocks_young_tables(rocks()), TABLES_SLOWING - 1);
+    struct engine_edit edits[] = {{ENGINE_PUT, text("a"), slice_of(value, BUFFER_BYTES)},
+                                  {ENGINE_PUT, text("b"), slice_of(value, BUFFER_BYTES)}};
+    subject_write(edits, 2); /* more than a write buffer, so that the start flushes it */
+    engine_close(subject.engine, ENGINE_CLOSE_CLEAN);
+    subject.engine = NULL;
+    damage_files(".sst");
+    subject_open(false);
+    subject_put(text("c"), text("1"));
+    subject_expect_bytes(NULL, text("a"), &edits[0].value);
+}
+END_TEST
+
 START_TEST(want_of_space_is_told_from_damage)
 {
     ck_assert(rocks_is_no_space("IO error: No space left on device: While appending to file: /a.sst"));
@@ -394,6 +415,7 @@ int main(void)
     tcase_add_loop_test(tests, while_tables_cannot_be_written_no_write_waits_for_those_that_are_there, 0, 2);
     tcase_add_test(tests, a_reclaim_that_waits_for_tables_that_cannot_be_written_ends_with_maintenance);
     tcase_add_test(tests, while_space_is_low_compactions_pause_and_writes_go_on);
+    tcase_add_test(tests, a_start_whose_flush_would_wait_for_a_compaction_that_fails_serves);
     tcase_add_test(tests, want_of_space_is_told_from_damage);
     tcase_add_test(tests, a_batch_with_nothing_wrong_behind_it_is_allowed_and_nothing_is_told);
     tcase_add_test(tests, compactions_that_were_paused_are_tried_again_and_then_run_as_before);

@@ -47,6 +47,7 @@ enum {
     LOG_LOOKS_MAX = 100,       /* for a failure's line: a tenth of a second */
     BUFFERS_UNBOUND = 1000000, /* the number of write buffers, while their bytes are bounded here */
     TABLES_YOUNG_FEW = 20,     /* RocksDB's own default: from here on it slows down writes */
+    PENDING_GIB_MANY = 64,     /* likewise, of bytes that compactions have before them */
 };
 
 #define SECOND_US UINT64_C(1000000)
@@ -75,8 +76,10 @@ void rocks_background_begin(struct rocks *rocks)
 {
     struct rocks_background *background = &rocks->background;
     assert(background->compactions == ROCKS_COMPACTIONS_RUN && background->errors == 0); /* fresh */
-    /* as a run leaves them whose compactions were paused */
-    if (rocks_young_tables(rocks) >= TABLES_YOUNG_FEW) {
+    /* As a run leaves them whose compactions were paused. The start may flush one more, and would wait for a compaction, which may fail, if
+     * RocksDB slowed down writes behind that. */
+    if (rocks_young_tables(rocks) + 1 >= TABLES_YOUNG_FEW ||
+        rocks_number(rocks, "rocksdb.estimate-pending-compaction-bytes") >> 30 >= PENDING_GIB_MANY) {
         let_tables_pile_up(rocks, false);
         background->compactions = ROCKS_COMPACTIONS_TRIED;
     }

@@ -89,6 +89,11 @@ TEST_LIB := $(call objects,$(wildcard tests/lib/*.c tests/fake_engine/*.c))
 EXAMPLES := $(patsubst client/examples/%.c,$(B)/examples/%,$(wildcard client/examples/*.c))
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 INTEGRATION_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/integration/test_*.c))
+# For ThreadSanitizer: most of them have one thread and test another process. They run as the plain build has them, beside that process.
+ifeq ($(VARIANT),tsan)
+DRIVERS := $(patsubst %.c,$(BUILD)/plain/%,$(filter-out %/test_client_claim.c %/test_uv.c,$(wildcard tests/integration/test_*.c)))
+INTEGRATION_TESTS := $(B)/tests/integration/test_client_claim $(B)/tests/integration/test_uv
+endif
 # Sweeps over faults, in the plain build only: they look at what the daemon leaves on disk. What they have loaded into it before libc
 # is a library for itself.
 FAULT_SOURCES := $(if $(filter plain,$(VARIANT)),$(wildcard tests/fault/*.c))
@@ -149,7 +154,7 @@ tests: ## build the tests of one VARIANT
 	$(MAKE) test-programs
 
 test: tests ## run the tests of one VARIANT (plain, asan, tsan)
-	scripts/test.sh $(B) $(VARIANT) $(JOBS) $(TESTS)
+	scripts/test.sh $(B) $(VARIANT) $(JOBS) $(TESTS) $(DRIVERS)
 
 engine: ## build RocksDB for release, once, into a cache outside the tree; every later build uses it
 	scripts/dependencies.sh --engine
@@ -201,6 +206,7 @@ help: ## list the targets
 
 # Each of these is made by a second make: the first one installs packages, and a Makefile looks at them when it is read.
 test-programs: $(TESTS) $(FAULT_PRELOADS) side build
+	$(if $(DRIVERS),$(MAKE) VARIANT=plain $(DRIVERS))
 
 # The counts of the run before are added to otherwise.
 count:

@@ -5,6 +5,7 @@ set -eu
 
 directory=$1 variant=$2 minutes=$3
 program=$directory/tests/integration/test_model
+[ "$variant" = tsan ] && program=$(dirname "$directory")/plain/tests/integration/test_model # DRIVERS in the Makefile says why
 end=$((SECONDS + minutes * 60))
 rounds=0
 export CAIRN_TEST_SECONDS=$((minutes * 60 + 600))

@@ -43,6 +43,28 @@ fi
 rm -rf "$logs" "$directory/failures"
 mkdir -p "$logs"
 
+# Whether a program can start a thread, or a library for it.
+has_threads() {
+    nm -D --undefined-only "$1" | grep -E ' (pthread_create|uv_|rocksdb_)' >/dev/null
+}
+
+# ThreadSanitizer sees nothing in a program with one thread: those run in the other variants. A program without it, which tests
+# another process, must have one.
+programs=() alone=0
+for program in "$@"; do
+    if [ "$variant" != tsan ]; then
+        programs+=("$program")
+    elif nm -D --undefined-only "$program" | grep __tsan_init >/dev/null; then
+        if has_threads "$program"; then programs+=("$program"); else alone=$((alone + 1)); fi
+    elif has_threads "$program"; then
+        echo "$program has threads, and is built without ThreadSanitizer: see DRIVERS in the Makefile"
+        exit 1
+    else
+        programs+=("$program")
+    fi
+done
+[ "$alone" -eq 0 ] || echo "tsan: $alone programs that can start no thread are left out"
+
 # A unit and an integration test may have the same name: "unit-test_model".
 name_of() {
     echo "$(basename "$(dirname "$1")")-$(basename "$1")"
@@ -97,7 +119,6 @@ report() {
 
 total_passed=0 total_failed=0
 next=0 running=0
-programs=("$@")
 for program in "${programs[@]}"; do
     if [ "$running" -ge "$jobs" ]; then
         wait -n

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "proto/limits.h"
 #include "tests/lib/kept.h"
 #include "tests/lib/random.h"
 #include "tests/lib/rig.h"
@@ -33,8 +34,9 @@ struct told {
     bool is_durable[COMMITS + 1];
     bool is_refused[COMMITS + 1];
     bool name_is_durable;
-    enum change pruned;      /* block 1 */
-    enum change rolled_back; /* the last block */
+    bool blocks_ended, list_ended; /* the streams */
+    enum change pruned;            /* block 1 */
+    enum change rolled_back;       /* the last block */
 };
 
 static uint64_t *counts; /* shared with the library */
@@ -71,33 +73,35 @@ static int try_ask(struct wire *wire, uint8_t type, const void *message)
     return frame == NULL ? -1 : frame->header.status;
 }
 
-/* A stream to its end, with credit for all. */
-static void try_stream(struct wire *wire, uint8_t type, const void *message)
+/* A stream to its end, with credit given back as it is used. False: its end did not come. */
+static bool try_stream(struct wire *wire, uint8_t type, const void *message)
 {
     if (wire->fd < 0 || wire->ended) {
-        return;
+        return false;
     }
     uint64_t id = wire_send(wire, type, message);
     const struct wire_frame *frame;
-    do {
-        frame = wire_try_frame(wire, id, ANSWER_MS);
-    } while (frame != NULL && (frame->header.flags & (FRAME_MORE | FRAME_CONTINUED)) != 0);
+    while ((frame = wire_try_frame(wire, id, ANSWER_MS)) != NULL &&
+           (frame->header.flags & (FRAME_MORE | FRAME_CONTINUED)) != 0) {
+        wire_give_credit(wire, id, frame->header.body_bytes);
+    }
+    return frame != NULL;
 }
 
 /* What reads many at once, and dry. */
-static void ask_streams(struct wire *wire)
+static void ask_streams(struct wire *wire, struct told *told)
 {
     Cairn__ReadBlocks blocks = CAIRN__READ_BLOCKS__INIT;
     blocks.has_first = blocks.has_last = blocks.has_parts = blocks.has_window_bytes = true;
     blocks.first = 1;
     blocks.last = COMMITS;
     blocks.parts = CAIRN__PART__PART_HEADER | CAIRN__PART__PART_DATA;
-    blocks.window_bytes = 64 << 20;
-    try_stream(wire, FRAME_READ_BLOCKS, &blocks);
+    blocks.window_bytes = WINDOW_BYTES_MAX;
+    told->blocks_ended = try_stream(wire, FRAME_READ_BLOCKS, &blocks);
     Cairn__ListMetadata list = CAIRN__LIST_METADATA__INIT;
     list.has_window_bytes = true;
-    list.window_bytes = 64 << 20;
-    try_stream(wire, FRAME_LIST_METADATA, &list);
+    list.window_bytes = WINDOW_BYTES_MAX;
+    told->list_ended = try_stream(wire, FRAME_LIST_METADATA, &list);
     Cairn__Rollback *dry = rollback_to(1);
     dry->has_dry_run = dry->dry_run = true;
     (void)try_ask(wire, FRAME_ROLLBACK, dry);
@@ -151,7 +155,7 @@ static void ask_all(const struct daemon *daemon, struct told *told)
     (void)try_ask(&wire, FRAME_STATUS, &status);
     Cairn__Barrier barrier = CAIRN__BARRIER__INIT;
     (void)try_ask(&wire, FRAME_BARRIER, &barrier);
-    ask_streams(&wire);
+    ask_streams(&wire, told);
     told->pruned = try_change(&wire, FRAME_PRUNE, prune_blocks(1));
     told->rolled_back = try_change(&wire, FRAME_ROLLBACK, rollback_to(COMMITS - 1));
     wire_close(&wire);
@@ -203,6 +207,7 @@ static uint64_t count_all(void)
     for (int height = 1; height <= COMMITS; height++) {
         ck_assert(told.is_durable[height]);
     }
+    ck_assert(told.blocks_ended && told.list_ended);
     ck_assert_int_eq(told.pruned, CHANGE_DURABLE);
     ck_assert_int_eq(told.rolled_back, CHANGE_DURABLE);
     check_rest(&daemon, &told);

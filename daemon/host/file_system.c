@@ -8,6 +8,7 @@
 #include "daemon/host/file_system.h"
 
 #include <assert.h>
+#include <linux/btrfs.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <sys/ioctl.h>
@@ -28,4 +29,13 @@ void file_system_overwrite_in_place(int directory_fd)
         flags |= FS_NOCOW_FL;
         (void)ioctl(directory_fd, FS_IOC_SETFLAGS, &flags);
     }
+}
+
+/* syncfs() does it too, but writes all that others have in memory first: 400 MiB on a slow disk took 21 s, this 0.4 s. */
+bool file_system_end_transaction(int fd)
+{
+    __u64 transaction = 0;
+    assert(fd >= 0);
+    return ioctl(fd, BTRFS_IOC_START_SYNC, &transaction) == 0 &&
+           ioctl(fd, BTRFS_IOC_WAIT_SYNC, &transaction) == 0;
 }

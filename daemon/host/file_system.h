@@ -11,4 +11,8 @@ bool file_system_copies_on_write(int directory_fd);
  * does so anyhow, is left as it is. */
 void file_system_overwrite_in_place(int directory_fd);
 
+/* What was freed on such a file system counts as free once this returns: it does not wait for what others have written and not synced.
+ * False: it does not count yet. */
+bool file_system_end_transaction(int fd);
+
 #endif

@@ -1,7 +1,7 @@
 /* The file's life: what it holds is its size, all of it allocated. It grows at its end by fallocate, and where a file system has
  * none of that, by zeros that are written; it shrinks by ftruncate, and a sync behind that makes the blocks free for others. btrfs
  * frees an allocation only as a whole, so the file is allocated in pieces of the size that is given back; and it counts as free only
- * what a transaction has freed that has ended, which syncing the file does not do, and syncing the file system does.
+ * what a transaction has freed that has ended, which syncing the file does not do.
  *
  * Behind a quota: no call tells what it leaves. So from the first step that is refused on, free is what the last measurement could
  * allocate and gave back, and what the file gave since, less what has gone of the file system's free bytes since then. What others free
@@ -200,7 +200,8 @@ bool reserve_is_ample(struct reserve *reserve, uint64_t written_bytes, uint64_t 
 /* A journal may keep the blocks until then. */
 static void sync_freed(const struct reserve *reserve)
 {
-    (void)(reserve->frees_by_transactions ? syncfs(reserve->fd) : fsync(reserve->fd));
+    bool is_counted = reserve->frees_by_transactions && file_system_end_transaction(reserve->fd);
+    (void)(is_counted || fsync(reserve->fd) == 0);
 }
 
 /* Mutex held. */

@@ -179,11 +179,12 @@ static struct node *node_of(struct disk *disk, uint64_t inode)
     return *at;
 }
 
-/* Behind `room` there are zeros: a file that was only given a size takes no memory. */
+/* Behind `size` there are zeros, in `room` and behind it: a file that was only given a size takes no memory. */
 static void set_size(struct node *node, uint64_t size)
 {
-    if (size < node->room) {
-        memset(node->bytes + size, 0, node->room - size);
+    uint64_t end = node->size < node->room ? node->size : node->room;
+    if (size < end) {
+        memset(node->bytes + size, 0, end - size);
     }
     node->size = size;
 }

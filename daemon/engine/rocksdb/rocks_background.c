@@ -183,13 +183,13 @@ static void end_waits_for_compactions(struct rocks *rocks)
 
 /* Asks for a flush of what is closed, unless one was asked for less than `wait_us` ago, or this would wait for it or for compactions; the active write
  * buffer is closed too, with which a log begins: so the pause grows each time. */
-static void ask_for_flush(struct rocks *rocks, uint64_t wait_us, uint64_t now_us)
+static void ask_for_flush(struct rocks *rocks, size_t bytes, uint64_t wait_us, uint64_t now_us)
 {
     struct rocks_background *background = &rocks->background;
     assert(atomic_load(&rocks->engine.is_writing)); /* when it was last asked for has no lock */
     struct failure ignored;                         /* the next write meets it */
     if (now_us - background->flush_asked_us < wait_us || background->compactions == ROCKS_COMPACTIONS_RUN ||
-        !let_write_buffers_pile_up(rocks, true)) {
+        !let_write_buffers_pile_up(rocks, true) || !rocks_make_room_to_flush(rocks, bytes)) {
         return;
     }
     background->flush_asked_us = now_us;
@@ -229,11 +229,11 @@ static bool write_buffers_allow(struct rocks *rocks, size_t bytes, uint64_t now_
         }
         (void)nanosleep(&(struct timespec){.tv_nsec = FLUSH_LOOK_NS}, NULL);
     }
-    if (has_room && is_failed && rocks_has_free(rocks, bytes)) {
-        ask_for_flush(rocks, rocks->background.flush_wait_us, now_us);
+    if (has_room && is_failed) {
+        ask_for_flush(rocks, bytes, rocks->background.flush_wait_us, now_us);
     }
     if (!has_room) {
-        ask_for_flush(rocks, FLUSH_INTERVAL_US, now_us);
+        ask_for_flush(rocks, bytes, FLUSH_INTERVAL_US, now_us);
         assert(rocks->background.failure.text[0] != '\0'); /* it was noted when flushes began to fail */
         failure_set(failure, STATUS_NO_SPACE, "the write buffers are full and cannot be written: %s",
                     rocks->background.failure.text);

@@ -164,6 +164,12 @@ bool rocks_make_little_room(struct rocks *rocks)
            rocks_make_room(rocks, ROOM_BYTES_MIN);
 }
 
+bool rocks_make_room_to_flush(struct rocks *rocks, uint64_t bytes)
+{
+    struct engine_space space = rocks_space(&rocks->engine);
+    return rocks_make_room(rocks, space.unflushed_bytes + space.log_bytes + 2 * bytes + ROOM_BYTES_MIN);
+}
+
 /* What it drops is worth the whole reserve; a next log that finds no room grows as it is written. */
 bool rocks_has_room_to_compact(struct rocks *rocks)
 {

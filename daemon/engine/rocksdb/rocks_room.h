@@ -39,6 +39,9 @@ bool rocks_has_ample_room(const struct rocks *rocks) MUST_CHECK;
 /* Whether there is room, made as above, for what a change of options takes. As above. */
 bool rocks_make_little_room(struct rocks *rocks) MUST_CHECK;
 
+/* Whether there is room, made as above, to flush everything and to begin the next log, behind a write of so many bytes. As above. */
+bool rocks_make_room_to_flush(struct rocks *rocks, uint64_t bytes) MUST_CHECK;
+
 /* Whether there is room to flush everything, so that a compaction may begin. As above. */
 bool rocks_has_room_to_compact(struct rocks *rocks) MUST_CHECK;
 

@@ -25,8 +25,7 @@ struct reserve;
 /* What the file system has. */
 struct reserve_space {
     uint64_t all_bytes;
-    uint64_t
-        free_bytes; /* UINT64_MAX: the system does not say; no more than is to be had, once it is refused */
+    uint64_t free_bytes; /* UINT64_MAX: the system does not say; once it is refused, what is to be had */
     uint64_t free_files; /* how many more may be made; UINT64_MAX: it does not say, or knows no bound */
 };
 

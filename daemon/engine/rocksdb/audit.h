@@ -67,8 +67,7 @@ struct audit {
     struct audit_log manifest;
     struct audit_log *blobs; /* that are missing or have another size */
     size_t blob_count;
-    uint64_t *
-        named; /* the numbers of all tables, blob files and logs that an open needs, rising; it deletes the others */
+    uint64_t *named; /* the numbers of all files that an open needs, rising; it deletes the others */
     size_t named_count;
 };
 

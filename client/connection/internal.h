@@ -37,7 +37,7 @@ struct cairn_client {
     struct fork_mark *fork_mark;         /* fixed */
     struct failure failure;              /* of the last call on the client itself that failed */
     struct cairn_connection *connections;
-
+    size_t waits; /* how often there were more of them than one poll() takes */
     bool store_known;
     uint8_t store_id[STORE_ID_BYTES];
     uint64_t run;        /* the one met last; 0: none */

@@ -1,5 +1,5 @@
-/* One poll() for the connections that have to be waited for, each of which is processed then. A signal ends the wait early: deadlines
- * are looked at all the same. */
+/* One poll() for the connections that have to be waited for, each of which is processed then. Where a client has more than that takes, they
+ * take turns, for the one that a call waits for may be any of them. A signal ends the wait early: deadlines are looked at all the same. */
 #include "client/connection/wait.h"
 
 #include <assert.h>
@@ -11,8 +11,9 @@
 
 enum {
     /* Both chosen. */
-    POLLED_MAX = 64,    /* connections that one poll() waits for */
-    POLLED_MS_MAX = 10, /* how long, if the client has more connections than that */
+    POLLED_MAX = 64,             /* connections that one poll() waits for */
+    OTHERS_MAX = POLLED_MAX - 1, /* beside that of the call */
+    POLLED_MS_MAX = 10,          /* how long, if the client has more connections than that */
 };
 
 /* For how long poll() may wait; -1: without limit. It is a minute at most, which keeps the sum within an int. */
@@ -26,6 +27,26 @@ static int poll_ms(uint64_t left_us, int64_t wait_us)
     return wait / 1000 < 60000 ? (int)((wait + 999) / 1000) : 60000;
 }
 
+/* The others that are not lost, as many as one poll() takes beside `connection`. Returns how many there are. */
+static nfds_t take_others(const struct cairn_connection *connection, struct cairn_connection **ret_others)
+{
+    struct cairn_client *client = connection->client;
+    size_t all = 0, index = 0;
+    nfds_t count = 0;
+    for (struct cairn_connection *each = client->connections; each != NULL; each = each->next) {
+        all += each != connection && !connection_state_is_lost(each->state);
+    }
+    size_t skipped = all > OTHERS_MAX ? client->waits++ * OTHERS_MAX % all : 0;
+    for (struct cairn_connection *each = client->connections; each != NULL; each = each->next) {
+        if (each != connection && !connection_state_is_lost(each->state) &&
+            (index++ + all - skipped) % all < OTHERS_MAX) {
+            ret_others[count++] = each;
+        }
+    }
+    assert(count == (all < OTHERS_MAX ? all : OTHERS_MAX));
+    return count;
+}
+
 void connection_wait(struct cairn_connection *connection, uint64_t left_us)
 {
     struct cairn_client *client = connection->client;
@@ -34,12 +55,7 @@ void connection_wait(struct cairn_connection *connection, uint64_t left_us)
     struct pollfd fds[POLLED_MAX];
     nfds_t count = 1;
     bool all = client->kept.unsettled > 0 || client->again > 0 || claims_under_way(client);
-    for (struct cairn_connection *each = client->connections; all && each != NULL && count < POLLED_MAX;
-         each = each->next) {
-        if (each != connection && !connection_state_is_lost(each->state)) {
-            polled[count++] = each;
-        }
-    }
+    count += all ? take_others(connection, polled + 1) : 0;
     int64_t wait_us = -1;
     for (nfds_t i = 0; i < count; i++) {
         int64_t each_us = cairn_connection_timeout_us(polled[i]);

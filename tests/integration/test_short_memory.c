@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "daemon/runtime/memory.h"
 #include "tests/lib/kept.h"
 #include "tests/lib/rig.h"
 #include "tests/lib/suite.h"
@@ -80,7 +79,7 @@ static struct rig commit_without_memory(rlim_t more_bytes)
 
 START_TEST(test_a_frame_without_memory_is_busy_and_its_connection_ends)
 {
-    if (MEMORY_IS_WATCHED) { /* sanitizers take address space as they like */
+    if (under_sanitizer()) { /* sanitizers take address space as they like */
         return;
     }
     struct rig rig = commit_without_memory(LARGE_BYTES / 2);
@@ -91,7 +90,7 @@ END_TEST
 /* Enough for the frame, unless other threads take it, not for what the engine copies of it. */
 START_TEST(test_a_batch_without_memory_is_busy_and_not_applied)
 {
-    if (MEMORY_IS_WATCHED) { /* sanitizers take address space as they like */
+    if (under_sanitizer()) { /* sanitizers take address space as they like */
         return;
     }
     struct rig rig = commit_without_memory(LARGE_BYTES * 2);
@@ -103,7 +102,7 @@ END_TEST
 
 START_TEST(test_a_queued_value_without_memory_is_busy_and_not_applied)
 {
-    if (MEMORY_IS_WATCHED) { /* sanitizers take address space as they like */
+    if (under_sanitizer()) { /* sanitizers take address space as they like */
         return;
     }
     struct rig rig = rig_start("");
@@ -128,7 +127,7 @@ END_TEST
 
 START_TEST(test_an_answer_without_memory_is_busy)
 {
-    if (MEMORY_IS_WATCHED) { /* sanitizers take address space as they like */
+    if (under_sanitizer()) { /* sanitizers take address space as they like */
         return;
     }
     struct rig rig = rig_start("");
@@ -147,7 +146,7 @@ END_TEST
 /* The message is in memory whole; what goes out is cut to what there is memory for. */
 START_TEST(test_a_stream_without_memory_for_its_piece_goes_out_in_smaller_ones)
 {
-    if (MEMORY_IS_WATCHED) { /* sanitizers take address space as they like */
+    if (under_sanitizer()) { /* sanitizers take address space as they like */
         return;
     }
     struct rig rig = rig_start("");

@@ -45,7 +45,7 @@ struct reserve {
     _Atomic bool is_refused;
     /* under mutex, while it is refused: so many bytes could be had when the file system had so many free */
     uint64_t had_bytes, had_free_bytes;
-    /* who uses what was made room for, or measures; its turn is what the next one holds while it waits, so that neither starves */
+    /* `use` is held while room is made and used, and while it is measured. Who waits for it holds `turn`, so that the two take turns. */
     struct mutex use, turn;
     /* any thread */
     /* what was free when the system was asked last, less what was written since */

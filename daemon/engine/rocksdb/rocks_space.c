@@ -20,9 +20,10 @@
 enum {
     DELETIONS_MIN = 1024, /* a table with fewer is left as it is */
     DELETIONS_PART = 4,   /* and one in which they are a smaller part than one in so many */
-    /* deleted large values in files with live ones: less than a write buffer stays, */
-    GARBAGE_PART = 3,              /* and so does a smaller part of all than one in so many; */
-    GARBAGE_QUIET_BUFFER_PART = 4, /* the same while nobody writes, */
+    /* Garbage is deleted large values in files with live ones. It stays where it is less than a write buffer, */
+    GARBAGE_PART = 3, /* or a smaller part of all than one in so many; */
+    /* while nobody writes or space is low, where it is less than such a part of a write buffer, or of all, */
+    GARBAGE_QUIET_BUFFER_PART = 4,
     GARBAGE_QUIET_PART = 20,
     /* of files with no more than that: a disk writes it in some ten seconds */
     GARBAGE_QUIET_ALL_MAX = 1 << 30,
